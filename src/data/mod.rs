@@ -1,0 +1,83 @@
+//! Datasets, the labelled split, the weak and strong views, and the loader that turns them into batches.
+
+use crate::registry::Entry;
+use crate::structures::{Instance, Picture};
+use anyhow::Result;
+use std::sync::Arc;
+
+/// One decoded image with its annotations, at original size.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Identifier in the dataset (COCO's `id`).
+    pub image_id: u64,
+    /// The pixels.
+    pub picture: Picture,
+    /// All annotations, crowds included. Empty for images without any.
+    pub instances: Vec<Instance>,
+}
+
+/// A list of images that can be read in any order from any thread.
+pub trait Source: Send + Sync {
+    /// Number of images.
+    fn len(&self) -> usize;
+    /// Whether there is no image.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Classes of the annotations of image `index`, crowds included, one per annotation; needs no decoding.
+    fn classes_of(&self, index: usize) -> Vec<usize>;
+    /// Whether every annotation of image `index` is a crowd or there is none: such an image trains nothing.
+    fn is_background(&self, index: usize) -> bool;
+    /// Decodes image `index`.
+    ///
+    /// # Errors
+    /// A missing or corrupt file, named.
+    fn load(&self, index: usize) -> Result<Sample>;
+}
+
+/// A dataset as the trainer sees it.
+#[derive(Clone)]
+pub struct Dataset {
+    /// Class names; an instance's `class` indexes them.
+    pub classes: Vec<String>,
+    /// The training images; the split divides them into labelled and unlabelled.
+    pub train: Arc<dyn Source>,
+    /// Further images that are always unlabelled, if the recipe names any.
+    pub extra_unlabelled: Option<Arc<dyn Source>>,
+    /// The images that are evaluated.
+    pub val: Arc<dyn Source>,
+    /// Upper bounds in pixels of COCO's area ranges `small` and `medium` (32^2 and 96^2 for COCO).
+    pub area_bounds: [f64; 2],
+}
+
+/// One augmented image, padded to the training size.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The pixels after augmentation, 8 bit.
+    pub picture: Picture,
+    /// Its objects in the same geometry: crowds removed, objects emptied by the crop removed.
+    pub instances: Vec<Instance>,
+}
+
+/// One unlabelled image in both views. Its geometry is shared, so the teacher's masks fit the student's image.
+#[derive(Clone, Debug)]
+pub struct UnlabelledViews {
+    /// For the teacher.
+    pub weak: Picture,
+    /// For the student.
+    pub strong: Picture,
+    /// The annotations that the split has hidden. For the journal only: no loss, threshold or correction may read them.
+    pub hidden_truth: Vec<Instance>,
+}
+
+/// What one training step reads. Batch `t` is a function of (recipe, seed, t) alone.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The labelled images: their weak views, then (if the recipe trains on both) their strong views in the same order.
+    pub labelled: Vec<View>,
+    /// The unlabelled images; empty before the burn-in ends.
+    pub unlabelled: Vec<UnlabelledViews>,
+}
+
+/// The datasets that a recipe can name under `data.name`.
+pub const DATASETS: &[Entry<Dataset>] = &[];

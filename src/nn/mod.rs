@@ -1,0 +1,3 @@
+//! Layers: parameters plus the op that uses them.
+
+pub mod params;

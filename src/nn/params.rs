@@ -1,0 +1,98 @@
+//! Parameters and how they are walked: for the optimizer, the EMA teacher and the checkpoint alike.
+
+use crate::tensor::Tensor2;
+
+/// What a parameter is, which decides its weight decay and whether it is trained at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Matrix or kernel of a linear map or convolution.
+    Weight,
+    /// Bias of a linear map or convolution.
+    Bias,
+    /// Scale or shift of a normalisation.
+    Norm,
+    /// Learned embedding (queries, positions, levels).
+    Embedding,
+    /// Not trained by gradients but part of the state: running statistics. The EMA covers it.
+    Buffer,
+}
+
+/// One named array of a network.
+#[derive(Clone, Debug)]
+pub struct Param {
+    /// The values as the ops want them: a convolution's kernel is `[out, kernel * kernel * in]`, vectors are `[1, n]`.
+    pub value: Tensor2,
+    /// What it is.
+    pub kind: Kind,
+    /// The shape in the reference checkpoint, e.g. `[out, in, kernel, kernel]` for a convolution.
+    pub shape: Vec<usize>,
+}
+
+impl Param {
+    /// A trained parameter of `kind`, or a constant for [`Kind::Buffer`]. `shape` has as many values as `rows x columns`.
+    pub fn new(kind: Kind, values: Vec<f32>, rows: usize, columns: usize, shape: &[usize]) -> Self {
+        assert_eq!(shape.iter().product::<usize>(), rows * columns, "{shape:?} is not [{rows}, {columns}]");
+        let value = match kind {
+            Kind::Buffer => Tensor2::constant(values, rows, columns),
+            _ => Tensor2::parameter(values, rows, columns),
+        };
+        Self { value, kind, shape: shape.to_vec() }
+    }
+
+    /// The values in the order of the reference checkpoint: `[out, in, kernel, kernel]` for a convolution.
+    pub fn to_reference(&self) -> Vec<f32> {
+        self.permuted(self.value.values(), |kernel, channels, pixel, channel| (channel * kernel + pixel, pixel * channels + channel))
+    }
+
+    /// Sets the values from the order of the reference checkpoint. Panics on a wrong count.
+    pub fn set_from_reference(&mut self, values: &[f32]) {
+        assert_eq!(values.len(), self.value.len(), "values of {:?}", self.shape);
+        let ours =
+            self.permuted(values, |kernel, channels, pixel, channel| (pixel * channels + channel, channel * kernel + pixel));
+        self.value.values_mut().copy_from_slice(&ours);
+    }
+
+    /// Copies `values`, reordering the kernel of a convolution: `order` gives (to, from) inside one output channel.
+    fn permuted(&self, values: &[f32], order: impl Fn(usize, usize, usize, usize) -> (usize, usize)) -> Vec<f32> {
+        let [out, channels, height, width] = self.shape[..] else { return values.to_vec() };
+        let (kernel, size) = (height * width, channels * height * width);
+        let mut result = vec![0.0; values.len()];
+        for o in 0..out {
+            for pixel in 0..kernel {
+                for channel in 0..channels {
+                    let (to, from) = order(kernel, channels, pixel, channel);
+                    result[o * size + to] = values[o * size + from];
+                }
+            }
+        }
+        result
+    }
+}
+
+/// Anything that has named parameters.
+pub trait Parameters {
+    /// Calls `visit` with every parameter and its full name, in a fixed order. `prefix` is the dotted path of `self`
+    /// ("" at the root).
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param));
+}
+
+/// `prefix.name`, or `name` at the root.
+pub fn join(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() { name.to_string() } else { format!("{prefix}.{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_goes_to_the_reference_order_and_back() {
+        let ours: Vec<f32> = (0..2 * 9 * 3).map(|i| i as f32).collect();
+        let mut param = Param::new(Kind::Weight, ours.clone(), 2, 27, &[2, 3, 3, 3]);
+        let reference = param.to_reference();
+        // ours[o][y][x][c] = reference[o][c][y][x]
+        assert_eq!(reference[(1 * 3 + 2) * 9 + 4], ours[27 + 4 * 3 + 2]);
+        param.set_from_reference(&reference);
+        assert_eq!(param.value.values(), ours);
+    }
+}

@@ -1,0 +1,49 @@
+//! Gradient check: the backward of an op against central differences of its forward.
+
+use crate::tensor::{Tape, Tensor2};
+
+/// Checks the gradient of every input of `op` that requires one.
+///
+/// The output is folded to a scalar in `f64` with fixed irregular weights, so that the difference quotient is limited by
+/// the `f32` of the op alone. Every input is probed at up to 40 places with step `h`; the largest error may be `tolerance`
+/// times the largest gradient of that input.
+pub(crate) fn gradients(inputs: &[Tensor2], h: f32, tolerance: f64, op: impl Fn(&mut Tape, &[Tensor2]) -> Tensor2) {
+    let weight = |i: usize| ((i * 7919 % 13) as f64 - 6.0) / 6.0 + 0.01;
+    let fold = |out: &Tensor2| out.values().iter().enumerate().map(|(i, v)| f64::from(*v) * weight(i)).sum::<f64>();
+
+    let mut tape = Tape::recording();
+    let out = op(&mut tape, inputs);
+    assert!(out.requires_grad(), "no input requires a gradient");
+    let loss = tape.output(vec![fold(&out) as f32], 1, 1, &[&out]);
+    let (source, seed) = (out.clone(), loss.clone());
+    tape.record(&loss, move |grads| {
+        let scale = seed.gradient_mut(grads)[0];
+        for (i, g) in source.gradient_mut(grads).iter_mut().enumerate() {
+            *g += scale * weight(i) as f32;
+        }
+    });
+    let mut grads = tape.backward(&loss);
+
+    for (k, input) in inputs.iter().enumerate().filter(|(_, input)| input.requires_grad()) {
+        let gradient = input.gradient(&mut grads);
+        let scale = gradient.iter().fold(1e-3f64, |m, g| m.max(f64::from(g.abs())));
+        for i in (0..gradient.len()).step_by((gradient.len() / 40).max(1)) {
+            let at = |delta: f32| {
+                let mut moved = inputs.to_vec();
+                let mut values = input.values().to_vec();
+                values[i] += delta;
+                moved[k] = Tensor2::constant(values, input.rows(), input.columns());
+                fold(&op(&mut Tape::off(), &moved))
+            };
+            let difference = (at(h) - at(-h)) / (2.0 * f64::from(h));
+            let error = (difference - f64::from(gradient[i])).abs() / scale;
+            assert!(error <= tolerance, "input {k} at {i}: difference {difference}, gradient {}, scale {scale}", gradient[i]);
+        }
+    }
+}
+
+/// A parameter with values in about [-scale, scale], the same at every call.
+pub(crate) fn parameter(seed: u64, rows: usize, columns: usize, scale: f32) -> Tensor2 {
+    let mut stream = crate::rng::Stream::new(seed, "check");
+    Tensor2::parameter((0..rows * columns).map(|_| scale * stream.normal() as f32).collect(), rows, columns)
+}

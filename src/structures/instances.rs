@@ -1,0 +1,23 @@
+//! The objects of an image.
+
+use super::Mask;
+
+/// One annotated or predicted object at the resolution of its image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    /// Index into the dataset's class names.
+    pub class: usize,
+    /// Its visible pixels.
+    pub mask: Mask,
+    /// Where the label comes from.
+    pub source: InstanceSource,
+}
+
+/// Where an instance comes from; the evaluator needs the original annotation, the trainer only its mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstanceSource {
+    /// A single annotated object.
+    Annotation,
+    /// An annotated group of objects (COCO `iscrowd`): ignored in training, an ignore region in evaluation.
+    Crowd,
+}

@@ -1,0 +1,9 @@
+//! Plain data of an image: pixels, masks, instances. No tensor, no file format.
+
+mod instances;
+mod mask;
+mod picture;
+
+pub use instances::{Instance, InstanceSource};
+pub use mask::Mask;
+pub use picture::Picture;
