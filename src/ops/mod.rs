@@ -2,3 +2,35 @@
 
 #[cfg(test)]
 pub(crate) mod check;
+
+mod attention;
+mod conv2d;
+mod cross_entropy;
+mod deform_attention;
+mod glue;
+mod group_norm;
+mod layer_norm;
+mod linear;
+mod mask_pool;
+mod mask_product;
+mod math;
+mod max_pool;
+mod point_losses;
+mod point_sample;
+mod resize;
+
+pub use attention::{attention};
+pub use conv2d::{conv2d, Epilogue, Window};
+pub use cross_entropy::{cross_entropy};
+pub use deform_attention::{deform_attention};
+pub use glue::{add, add_rows, concat_tokens, exp_clamped, normalize_rows, repeat, scale_by, slice_rows, slice_tokens, weighted_sum};
+pub use group_norm::{group_norm};
+pub use layer_norm::{layer_norm};
+pub use linear::{linear};
+pub use mask_pool::{mask_pool};
+pub use mask_product::{mask_product};
+pub use math::{sigmoid, softmax_rows};
+pub use max_pool::{max_pool};
+pub use point_losses::{bce_points, dice_points};
+pub use point_sample::{point_sample, sample_mask, sample_plane};
+pub use resize::{resize_bilinear, resize_planes};

@@ -1,9 +1,11 @@
 //! Plain data of an image: pixels, masks, instances. No tensor, no file format.
 
+mod detection;
 mod instances;
 mod mask;
 mod picture;
 
+pub use detection::Detection;
 pub use instances::{Instance, InstanceSource};
 pub use mask::Mask;
 pub use picture::Picture;

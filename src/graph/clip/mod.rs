@@ -1,0 +1,27 @@
+//! Vision-language models for the category correction (DICC), behind one small interface.
+
+use crate::structures::Picture;
+use crate::tensor::{Map, Tensor2};
+
+/// A dual encoder: dense image features on one side, embedded class descriptions on the other.
+pub trait VisionLanguage: Send {
+    /// Dense features of one image: a map of batch 1.
+    fn dense(&self, picture: &Picture) -> Map;
+    /// Pooled features `[n, C]` to the shared space `[n, E]`; not yet normalised.
+    fn embed(&self, pooled: &Tensor2) -> Tensor2;
+    /// The embedded descriptions.
+    fn text(&self) -> &TextEmbeddings;
+    /// The factor on the cosine similarity, already exponentiated and clamped to 100.
+    fn logit_scale(&self) -> f32;
+}
+
+/// Embedded descriptions of every class.
+#[derive(Clone, Debug)]
+pub struct TextEmbeddings {
+    /// Number of classes.
+    pub classes: usize,
+    /// Descriptions per class (k of the paper).
+    pub descriptions: usize,
+    /// `[classes * descriptions, E]`, class-major, rows L2-normalised.
+    pub values: Tensor2,
+}
