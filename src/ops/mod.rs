@@ -9,6 +9,8 @@ mod cross_entropy;
 mod deform_attention;
 mod glue;
 mod group_norm;
+#[allow(unsafe_code)]
+mod kernels;
 mod layer_norm;
 mod linear;
 mod mask_pool;
