@@ -28,7 +28,7 @@ fn band(geometry: &Geometry) -> usize {
 
 /// Whether the forward and the weight gradient may take this way.
 pub(super) fn suit_forward(plan: &Plan) -> bool {
-    plan.groups == 1 && direct::suits(plan.patch(), plan.out)
+    plan.groups == 1 && direct::suits(plan.out)
 }
 
 /// Whether the gradient of the input may take this way.
@@ -38,11 +38,7 @@ pub(super) fn suit_input_gradient(plan: &Plan) -> bool {
         stride,
         padding,
     } = plan.geometry.window;
-    let depth = kernel * kernel * plan.out;
-    plan.groups == 1
-        && stride == 1
-        && padding < kernel
-        && direct::suits(depth, plan.geometry.channels)
+    plan.groups == 1 && stride == 1 && padding < kernel && direct::suits(plan.geometry.channels)
 }
 
 /// The output [B H' W', Co].

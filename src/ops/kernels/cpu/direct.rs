@@ -11,29 +11,20 @@
 //! architectures", https://arxiv.org/abs/1808.05567. Processors without AVX-512 take the way over patches.
 
 use super::im2col::Geometry;
+use super::tiles::{self, LANES, MOST_VECTORS, Walk};
 use super::unfilled;
 use crate::ops::Window;
-use std::arch::x86_64::{
-    __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
-    _mm512_storeu_ps,
-};
 use std::ops::Range;
 
-/// Channels in a register.
-const LANES: usize = 16;
+/// Weights of a panel that one pass over the pixels uses, in values: 16 KiB, half of a first-level cache.
+const PASS: usize = 4 * 1024;
 
-/// Most vectors of channels in a tile.
-const MOST_VECTORS: usize = 4;
+/// Gradient values that one pass over the weights uses: 16 KiB, as above.
+const GRADIENT_PASS: usize = 4 * 1024;
 
-/// Largest panel of weights, in values: half of a megabyte, so that it stays in the second-level cache.
-const MOST_PANEL: usize = 128 * 1024;
-
-/// Whether this processor and these sizes suit: `depth` weights (k k C) for each of `columns` output channels.
-pub(crate) fn suits(depth: usize, columns: usize) -> bool {
-    columns > 0
-        && columns.is_multiple_of(LANES)
-        && depth * LANES * MOST_VECTORS <= MOST_PANEL
-        && is_x86_feature_detected!("avx512f")
+/// Whether this processor and a convolution to `columns` channels suit.
+pub(crate) fn suits(columns: usize) -> bool {
+    columns > 0 && columns.is_multiple_of(LANES) && tiles::available()
 }
 
 /// Sizes of the panels of `columns` channels, in vectors: as few panels as possible, of nearly equal size.
@@ -143,46 +134,35 @@ pub(crate) fn pad<'a>(
     padded
 }
 
-/// How the tiles walk over a padded image.
-#[derive(Clone, Copy)]
-struct Walk {
-    /// Values between neighbouring output pixels in the padded image.
-    pixel: usize,
-    /// Values of a padded row.
-    line: usize,
-    /// Rows of the window.
-    kernel: usize,
-    /// Values of a row of the window: k C.
-    run: usize,
-}
-
-impl Walk {
-    /// Checks that `rows` output rows stay inside `padded`.
-    fn new(geometry: &Geometry, padded: &[f32], rows: usize) -> Self {
-        let Window {
-            kernel,
-            stride,
-            padding,
-        } = geometry.window;
-        let line = (geometry.width + 2 * padding) * geometry.channels;
-        assert!(
-            rows > 0 && padded.len() >= ((rows - 1) * stride + kernel) * line,
-            "{} padded values for {rows} rows of {geometry:?}",
-            padded.len()
-        );
-        assert!((geometry.out_width - 1) * stride + kernel <= geometry.width + 2 * padding);
-        let (pixel, run) = (stride * geometry.channels, kernel * geometry.channels);
-        Self {
-            pixel,
-            line,
-            kernel,
-            run,
-        }
+/// Checks that `rows` output rows stay inside `padded`, and describes the way over them.
+fn walk(geometry: &Geometry, padded: &[f32], rows: usize) -> Walk {
+    let Window {
+        kernel,
+        stride,
+        padding,
+    } = geometry.window;
+    let (channels, width) = (geometry.channels, geometry.out_width);
+    let line = (geometry.width + 2 * padding) * channels;
+    assert!(
+        rows > 0 && padded.len() >= ((rows - 1) * stride + kernel) * line,
+        "{} padded values for {rows} rows of {geometry:?}",
+        padded.len()
+    );
+    assert!(width > 0 && (width - 1) * stride + kernel <= geometry.width + 2 * padding);
+    Walk {
+        rows,
+        width,
+        row: stride * line,
+        pixel: stride * channels,
+        lines: kernel,
+        line,
+        run: kernel * channels,
     }
 }
 
 /// Convolves `rows` output rows: `out` [rows * W', O] is overwritten, or added to where `add` is set.
 ///
+/// The depth is cut into passes whose weights stay in the first-level cache; every pass but the first adds.
 /// Panics unless the sizes agree and [`suits`] holds.
 pub(crate) fn convolve(
     geometry: &Geometry,
@@ -192,120 +172,62 @@ pub(crate) fn convolve(
     add: bool,
     out: &mut [f32],
 ) {
-    let walk = Walk::new(geometry, padded, rows);
-    let (width, columns) = (geometry.out_width, weight.columns);
-    assert!(suits(weight.depth, columns));
+    let walk = walk(geometry, padded, rows);
+    let columns = weight.columns;
+    assert!(suits(columns));
     assert_eq!(
         weight.depth,
-        walk.kernel * walk.run,
+        walk.lines * walk.run,
         "depth of the packed weight"
     );
     assert_eq!(weight.values.len(), weight.depth * columns);
     assert_eq!(
         out.len(),
-        rows * width * columns,
+        rows * walk.width * columns,
         "the output of {rows} rows"
     );
-    for (y, out) in out.chunks_exact_mut(width * columns).enumerate() {
-        let x = &padded[y * geometry.window.stride * walk.line..];
-        let mut first = 0;
-        for vectors in panels(columns) {
-            let panel = &weight.values[first * weight.depth..];
-            // SAFETY: the processor has AVX-512 (`suits`). `Walk::new` checked that the windows of this row lie in `padded`;
-            // the panel holds depth * vectors registers; the columns first.. of every pixel of the row lie in `out`.
+    let mut first = 0;
+    for vectors in panels(columns) {
+        let panel = &weight.values[first * weight.depth..];
+        for (y, i, part) in passes(walk, PASS / (vectors * LANES)) {
+            let done = y * walk.run + i;
+            // SAFETY: the processor has AVX-512 (`suits`). `walk` checked that every window lies in `padded`, so a part of
+            // every window does; the panel holds `depth` rows of registers from which the pass takes those after `done`;
+            // the columns from `first` on of every pixel lie in `out`.
             unsafe {
-                let (x, w, out) = (x.as_ptr(), panel.as_ptr(), out.as_mut_ptr().add(first));
-                match vectors {
-                    1 => row::<1>(walk, x, w, out, columns, width, add),
-                    2 => row::<2>(walk, x, w, out, columns, width, add),
-                    3 => row::<3>(walk, x, w, out, columns, width, add),
-                    _ => row::<4>(walk, x, w, out, columns, width, add),
-                }
+                tiles::convolve(
+                    vectors,
+                    part,
+                    padded.as_ptr().add(y * walk.line + i),
+                    panel.as_ptr().add(done * vectors * LANES),
+                    out.as_mut_ptr().add(first),
+                    columns,
+                    add || done > 0,
+                );
             }
-            first += vectors * LANES;
         }
+        first += vectors * LANES;
     }
 }
 
-/// One row of output pixels of one panel, in tiles.
-#[target_feature(enable = "avx512f")]
-unsafe fn row<const R: usize>(
-    walk: Walk,
-    x: *const f32,
-    w: *const f32,
-    out: *mut f32,
-    columns: usize,
-    width: usize,
-    add: bool,
-) {
-    let mut pixel = 0;
-    while pixel < width {
-        // SAFETY: the caller's promise; the tile covers pixels below `width`.
-        unsafe {
-            let (x, out) = (x.add(pixel * walk.pixel), out.add(pixel * columns));
-            pixel += match width - pixel {
-                // Eight pixels of four vectors would not fit the 32 registers.
-                8.. if R < 4 => tile::<8, R>(walk, x, w, out, columns, add),
-                4.. => tile::<4, R>(walk, x, w, out, columns, add),
-                2.. => tile::<2, R>(walk, x, w, out, columns, add),
-                _ => tile::<1, R>(walk, x, w, out, columns, add),
-            };
-        }
-    }
-}
-
-/// P pixels x R vectors; returns P.
-#[inline]
-#[target_feature(enable = "avx512f")]
-unsafe fn tile<const P: usize, const R: usize>(
-    walk: Walk,
-    x: *const f32,
-    w: *const f32,
-    out: *mut f32,
-    columns: usize,
-    add: bool,
-) -> usize {
-    let mut sums = [[_mm512_setzero_ps(); R]; P];
-    let mut w = w;
-    for ky in 0..walk.kernel {
-        // SAFETY: the caller's promise: P windows from `x` on, a panel of kernel * run * R registers at `w`.
-        unsafe {
-            let x = x.add(ky * walk.line);
-            for i in 0..walk.run {
-                let mut weights: [__m512; R] = [_mm512_setzero_ps(); R];
-                for (r, weight) in weights.iter_mut().enumerate() {
-                    *weight = _mm512_loadu_ps(w.add(r * LANES));
-                }
-                for (p, sums) in sums.iter_mut().enumerate() {
-                    let value = _mm512_set1_ps(*x.add(p * walk.pixel + i));
-                    for (sum, weight) in sums.iter_mut().zip(&weights) {
-                        *sum = _mm512_fmadd_ps(value, *weight, *sum);
-                    }
-                }
-                w = w.add(R * LANES);
-            }
-        }
-    }
-    for (p, sums) in sums.iter().enumerate() {
-        for (r, sum) in sums.iter().enumerate() {
-            // SAFETY: the caller's promise: P pixels of R vectors from `out` on.
-            unsafe {
-                let to = out.add(p * columns + r * LANES);
-                let sum = if add {
-                    _mm512_add_ps(*sum, _mm512_loadu_ps(to))
-                } else {
-                    *sum
-                };
-                _mm512_storeu_ps(to, sum);
-            }
-        }
-    }
-    P
+/// Cuts the window into parts of at most `most` values where it holds more: the first row and value of each, and the walk over it.
+fn passes(walk: Walk, most: usize) -> impl Iterator<Item = (usize, usize, Walk)> {
+    let whole = walk.lines * walk.run <= most;
+    let count = if whole { 1 } else { walk.run.div_ceil(most) };
+    let lines = if whole { walk.lines } else { 1 };
+    (0..walk.lines).step_by(lines).flat_map(move |y| {
+        (0..count).map(move |part| {
+            let start = |part: usize| part * walk.run / count;
+            let run = start(part + 1) - start(part);
+            (y, start(part), Walk { lines, run, ..walk })
+        })
+    })
 }
 
 /// Adds the gradient of the weight from `rows` output rows to `sums` [k k C, O] (the weight transposed).
 ///
-/// `gradient` [rows * W', O] is the gradient of the output. Panics unless the sizes agree and [`suits`] holds.
+/// `gradient` [rows * W', O] is the gradient of the output. The rows are cut into passes whose gradients stay in the first-level
+/// cache. Panics unless the sizes agree and [`suits`] holds.
 pub(crate) fn weight_gradient(
     geometry: &Geometry,
     padded: &[f32],
@@ -313,118 +235,105 @@ pub(crate) fn weight_gradient(
     rows: usize,
     sums: &mut [f32],
 ) {
-    let walk = Walk::new(geometry, padded, rows);
-    let depth = walk.kernel * walk.run;
+    let walk = walk(geometry, padded, rows);
+    let depth = walk.lines * walk.run;
     let columns = sums.len() / depth;
-    assert!(suits(depth, columns));
+    assert!(suits(columns));
     assert_eq!(sums.len(), depth * columns, "sums of the weight gradient");
     assert_eq!(
         gradient.len(),
-        rows * geometry.out_width * columns,
+        rows * walk.width * columns,
         "gradient of {rows} rows"
     );
-    let pixels = Pixels {
-        rows,
-        width: geometry.out_width,
-        step: geometry.window.stride * walk.line,
-    };
-    for (ky, sums) in sums.chunks_exact_mut(walk.run * columns).enumerate() {
-        let mut first = 0;
-        for vectors in panels(columns) {
-            // SAFETY: the processor has AVX-512 (`suits`). `Walk::new` checked that every window lies in `padded`, so the run of
-            // row `ky` does; the columns first.. of every pixel lie in `gradient` and of every depth of the run in `sums`.
-            unsafe {
-                let x = padded[ky * walk.line..].as_ptr();
-                let (g, sums) = (gradient.as_ptr().add(first), sums.as_mut_ptr().add(first));
-                match vectors {
-                    1 => run::<1>(walk, pixels, x, g, sums, columns),
-                    2 => run::<2>(walk, pixels, x, g, sums, columns),
-                    3 => run::<3>(walk, pixels, x, g, sums, columns),
-                    _ => run::<4>(walk, pixels, x, g, sums, columns),
+    let most = (GRADIENT_PASS / (walk.width * columns)).max(1);
+    for (first_row, gradient) in (0..)
+        .step_by(most)
+        .zip(gradient.chunks(most * walk.width * columns))
+    {
+        let rows = gradient.len() / (walk.width * columns);
+        let walk = Walk { rows, ..walk };
+        for (y, sums) in sums.chunks_exact_mut(walk.run * columns).enumerate() {
+            let x = &padded[first_row * walk.row + y * walk.line..];
+            let mut first = 0;
+            for vectors in panels(columns) {
+                // SAFETY: the processor has AVX-512 (`suits`). `walk` checked that every window lies in `padded`, so its row y does;
+                // the columns from `first` on of every pixel lie in `gradient`, and of every value of the run in `sums`.
+                unsafe {
+                    let g = gradient.as_ptr().add(first);
+                    let sums = sums.as_mut_ptr().add(first);
+                    tiles::weight_gradient(vectors, walk, x.as_ptr(), g, sums, columns);
                 }
+                first += vectors * LANES;
             }
-            first += vectors * LANES;
         }
     }
 }
 
-/// The output pixels that a sum runs over.
-#[derive(Clone, Copy)]
-struct Pixels {
-    rows: usize,
-    width: usize,
-    /// Values between the padded rows of neighbouring output rows.
-    step: usize,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The weights of one row of the window and one panel, in tiles.
-#[target_feature(enable = "avx512f")]
-unsafe fn run<const R: usize>(
-    walk: Walk,
-    pixels: Pixels,
-    x: *const f32,
-    g: *const f32,
-    sums: *mut f32,
-    columns: usize,
-) {
-    let mut i = 0;
-    while i < walk.run {
-        // SAFETY: the caller's promise; the tile covers depths below `run`.
-        unsafe {
-            let (x, sums) = (x.add(i), sums.add(i * columns));
-            i += match walk.run - i {
-                12.. if R < 3 => outer::<12, R>(walk, pixels, x, g, sums, columns),
-                8.. if R < 4 => outer::<8, R>(walk, pixels, x, g, sums, columns),
-                6.. => outer::<6, R>(walk, pixels, x, g, sums, columns),
-                4.. => outer::<4, R>(walk, pixels, x, g, sums, columns),
-                2.. => outer::<2, R>(walk, pixels, x, g, sums, columns),
-                _ => outer::<1, R>(walk, pixels, x, g, sums, columns),
-            };
-        }
+    #[test]
+    fn panels_cover_the_channels_evenly() {
+        let sizes = |columns| panels(columns).collect::<Vec<_>>();
+        assert_eq!(sizes(16), [1]);
+        assert_eq!(sizes(64), [4]);
+        assert_eq!(sizes(80), [2, 3]);
+        assert_eq!(sizes(96), [3, 3]);
+        assert_eq!(sizes(256), [4, 4, 4, 4]);
     }
-}
 
-/// T depths x R vectors, summed over all pixels; returns T.
-#[inline]
-#[target_feature(enable = "avx512f")]
-unsafe fn outer<const T: usize, const R: usize>(
-    walk: Walk,
-    pixels: Pixels,
-    x: *const f32,
-    g: *const f32,
-    sums: *mut f32,
-    columns: usize,
-) -> usize {
-    let mut tile = [[_mm512_setzero_ps(); R]; T];
-    let mut g = g;
-    for y in 0..pixels.rows {
-        // SAFETY: the caller's promise: T depths of every pixel of `x`, R vectors of every pixel of `g`.
-        unsafe {
-            let mut x = x.add(y * pixels.step);
-            for _ in 0..pixels.width {
-                let mut gradients: [__m512; R] = [_mm512_setzero_ps(); R];
-                for (r, gradient) in gradients.iter_mut().enumerate() {
-                    *gradient = _mm512_loadu_ps(g.add(r * LANES));
-                }
-                for (t, tile) in tile.iter_mut().enumerate() {
-                    let value = _mm512_set1_ps(*x.add(t));
-                    for (sum, gradient) in tile.iter_mut().zip(&gradients) {
-                        *sum = _mm512_fmadd_ps(value, *gradient, *sum);
-                    }
-                }
-                g = g.wrapping_add(columns);
-                x = x.wrapping_add(walk.pixel);
+    #[test]
+    fn passes_cover_the_window_in_order() {
+        let walk = Walk {
+            rows: 1,
+            width: 1,
+            row: 0,
+            pixel: 0,
+            lines: 3,
+            line: 1000,
+            run: 100,
+        };
+        for most in [1, 7, 64, 100, 299, 300] {
+            let mut next = 0;
+            for (y, i, part) in passes(walk, most) {
+                assert_eq!(y * 100 + i, next, "at most {most}");
+                assert!(part.lines * part.run <= most);
+                next += part.lines * part.run;
             }
+            assert_eq!(next, 300);
         }
     }
-    for (t, tile) in tile.iter().enumerate() {
-        for (r, sum) in tile.iter().enumerate() {
-            // SAFETY: the caller's promise: T depths of R vectors from `sums` on.
-            unsafe {
-                let to = sums.add(t * columns + r * LANES);
-                _mm512_storeu_ps(to, _mm512_add_ps(*sum, _mm512_loadu_ps(to)));
-            }
-        }
+
+    #[test]
+    fn padding_surrounds_the_rows_of_a_band() {
+        let window = Window {
+            kernel: 3,
+            stride: 2,
+            padding: 1,
+        };
+        let geometry = Geometry::new(4, 3, 1, window);
+        let image: Vec<f32> = (1..=12).map(|i| i as f32).collect();
+        let mut buffer = Vec::new();
+        let padded = pad(&geometry, &image, 0..1, &mut buffer);
+        assert_eq!(
+            padded,
+            [
+                [0., 0., 0., 0., 0.],
+                [0., 1., 2., 3., 0.],
+                [0., 4., 5., 6., 0.]
+            ]
+            .concat()
+        );
+        let padded = pad(&geometry, &image, 1..2, &mut buffer);
+        assert_eq!(
+            padded,
+            [
+                [0., 4., 5., 6., 0.],
+                [0., 7., 8., 9., 0.],
+                [0., 10., 11., 12., 0.]
+            ]
+            .concat()
+        );
     }
-    T
 }

@@ -18,6 +18,7 @@ pub(crate) mod gemm;
 pub(crate) mod im2col;
 pub(crate) mod matrix;
 pub(crate) mod parallel;
+mod tiles;
 pub(crate) mod vector;
 
 pub(crate) use buffer::unfilled;
