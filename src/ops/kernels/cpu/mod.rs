@@ -4,10 +4,12 @@
 //! - [`gemm`](mod@gemm): matrix product of such views;
 //! - [`parallel`]: a fixed division of work into parts, run on rayon's current pool;
 //! - [`vector`]: sums, dot products, `exp`, `ln(1 + z)` that the compiler turns into vector instructions;
+//! - [`bilinear`]: the pixels around a position and their weights;
 //! - [`buffer`]: buffers without a needless fill.
 //!
 //! An op cuts its outputs into shares with safe slices or tiles, one share per part, and hands them to [`parallel::run`].
 
+pub(crate) mod bilinear;
 pub(crate) mod buffer;
 pub(crate) mod gemm;
 pub(crate) mod matrix;
