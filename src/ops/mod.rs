@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 pub(crate) mod check;
+#[cfg(test)]
+pub(crate) mod golden;
 
 mod attention;
 mod conv2d;

@@ -53,6 +53,18 @@ impl Split {
             })
             .collect()
     }
+
+    /// As [`Self::cut`] for a buffer that may be absent: every part then gets `None`.
+    pub(crate) fn cut_some<'a, T>(
+        &self,
+        values: Option<&'a mut [T]>,
+        width: usize,
+    ) -> Vec<Option<&'a mut [T]>> {
+        match values {
+            Some(values) => self.cut(values, width).into_iter().map(Some).collect(),
+            None => (0..self.parts).map(|_| None).collect(),
+        }
+    }
 }
 
 /// Runs `work` on every share, several at a time where the current pool has several threads.
@@ -64,9 +76,19 @@ pub(crate) fn run<S: Send>(shares: Vec<S>, work: impl Fn(S) + Send + Sync) {
     }
 }
 
-/// Adds the partial sums of the parts, laid one after the other in `partials`, to `total`: in the order of the parts.
-pub(crate) fn add_partials(total: &mut [f32], partials: &[f32]) {
-    for partial in partials.chunks_exact(total.len().max(1)) {
+/// As [`run`], and collects what the parts return, in the order of the shares: partial sums that [`add_partials`] adds up.
+pub(crate) fn map<S: Send, R: Send>(shares: Vec<S>, work: impl Fn(S) -> R + Send + Sync) -> Vec<R> {
+    if shares.len() <= 1 || rayon::current_num_threads() == 1 {
+        shares.into_iter().map(work).collect()
+    } else {
+        shares.into_par_iter().with_max_len(1).map(work).collect()
+    }
+}
+
+/// Adds the partial sums of the parts to `total`, in the order of the parts.
+pub(crate) fn add_partials<'a>(total: &mut [f32], partials: impl IntoIterator<Item = &'a [f32]>) {
+    for partial in partials {
+        assert_eq!(partial.len(), total.len(), "a partial sum");
         for (sum, value) in total.iter_mut().zip(partial) {
             *sum += value;
         }
@@ -119,9 +141,22 @@ mod tests {
     }
 
     #[test]
+    fn results_come_in_the_order_of_the_shares() {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(2)
+            .build()
+            .unwrap();
+        let squares = pool.install(|| map((0..50u64).collect(), |share| share * share));
+        assert_eq!(
+            squares,
+            (0..50u64).map(|share| share * share).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
     fn partials_are_added_in_order() {
         let mut total = vec![1e8, 1.0];
-        add_partials(&mut total, &[1.0, 2.0, -1e8, 3.0]);
+        add_partials(&mut total, [&[1.0, 2.0][..], &[-1e8, 3.0][..]]);
         // (1e8 + 1) - 1e8 is 0 in f32: another order would give 1.
         assert_eq!(total, vec![0.0, 6.0]);
     }
