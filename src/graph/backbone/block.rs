@@ -45,7 +45,7 @@ impl ConvNorm {
         }
     }
 
-    /// Norm of the convolution of `x`, plus `residual`, with negative values set to 0 if `relu`.
+    /// Norm of the convolution of `x`, with negative values set to 0 if `relu`.
     pub(super) fn forward(&self, tape: &mut Tape, x: &Map, relu: bool) -> Map {
         match &self.norm {
             Norm::Group(norm) => {

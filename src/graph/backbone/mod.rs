@@ -93,7 +93,7 @@ impl BackboneConfig {
     /// Pixels of the image per pixel of res5, along a side.
     pub fn coarsest_stride(&self) -> usize {
         let pool = if self.stem.pool { 2 } else { 1 };
-        self.stem.stride * pool << (STAGES - 1)
+        (self.stem.stride * pool) << (STAGES - 1)
     }
 
     /// Whether the sizes fit each other.
