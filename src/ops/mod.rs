@@ -2,13 +2,18 @@
 
 #[cfg(test)]
 pub(crate) mod check;
+#[cfg(test)]
+pub(crate) mod golden;
 
+mod add_relu;
 mod attention;
 mod conv2d;
 mod cross_entropy;
 mod deform_attention;
 mod glue;
 mod group_norm;
+#[allow(unsafe_code)]
+mod kernels;
 mod layer_norm;
 mod linear;
 mod mask_pool;
@@ -19,6 +24,7 @@ mod point_losses;
 mod point_sample;
 mod resize;
 
+pub use add_relu::add_relu;
 pub use attention::{attention};
 pub use conv2d::{conv2d, Epilogue, Window};
 pub use cross_entropy::{cross_entropy};
