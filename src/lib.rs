@@ -9,6 +9,7 @@
 
 pub mod data;
 pub mod graph;
+pub mod method;
 pub mod nn;
 pub mod ops;
 pub mod registry;
