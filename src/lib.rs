@@ -11,7 +11,9 @@ pub mod data;
 pub mod graph;
 pub mod nn;
 pub mod ops;
+pub mod recipe;
 pub mod registry;
+pub mod report;
 pub mod rng;
 pub mod structures;
 #[allow(unsafe_code)]
