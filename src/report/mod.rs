@@ -6,13 +6,17 @@
 mod atomic;
 mod csv;
 mod delta;
+mod json_lines;
 mod markdown;
 mod record;
+mod run;
 mod table;
 
 pub use atomic::{ensure_writable, write_atomically};
 pub use delta::{Difference, paired_difference};
-pub use record::{JsonLines, Keyed, Metrics, Record, Status, Timing};
+pub use json_lines::{JsonLines, Keyed};
+pub use record::{Metrics, Record, Status, Timing};
+pub use run::Run;
 pub use table::{Cells, Header, Row, RowRecords, Table};
 
 use anyhow::Result;
