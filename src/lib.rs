@@ -16,3 +16,4 @@ pub mod rng;
 pub mod structures;
 #[allow(unsafe_code)]
 pub mod tensor;
+pub mod train;
