@@ -39,10 +39,8 @@ pub struct TrainConfig {
     pub warm_up: usize,
     /// Fraction of the steps after which the rate is a tenth.
     pub drop: f64,
-    /// Rate of the average of the student that is kept for evaluation; 0: none.
+    /// Rate of the average of the student that is kept for evaluation from the end of the burn-in on; 0: none.
     pub average: f64,
-    /// Step from which that average is kept.
-    pub average_from: usize,
     /// Steps between checkpoints.
     pub checkpoint: usize,
 }
