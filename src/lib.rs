@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 pub mod data;
+pub mod experiment;
 pub mod graph;
 pub mod nn;
 pub mod ops;

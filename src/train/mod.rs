@@ -9,7 +9,7 @@ mod schedule;
 pub use average::Average;
 pub use checkpoint::{Checkpoint, write_atomically};
 pub use journal::{Journal, Reading};
-pub use optimizer::{AdamW, Moments, OptimizerState, is_trained};
+pub use optimizer::{AdamW, AdamWConfig, Moments, OptimizerState, is_trained};
 pub use schedule::Schedule;
 
 use crate::registry::ComponentError;
@@ -39,15 +39,25 @@ pub struct TrainConfig {
     pub warm_up: usize,
     /// Fraction of the steps after which the rate is a tenth.
     pub drop: f64,
-    /// Rate of the average of the student that is kept for evaluation; 0: none.
+    /// Rate of the average of the student that is kept for evaluation from the end of the burn-in on; 0: none.
     pub average: f64,
-    /// Step from which that average is kept.
-    pub average_from: usize,
     /// Steps between checkpoints.
     pub checkpoint: usize,
 }
 
 impl TrainConfig {
+    /// The optimizer's part.
+    pub fn optimizer(&self) -> AdamWConfig {
+        AdamWConfig {
+            betas: self.betas,
+            weight_decay: self.weight_decay,
+            decay_embeddings: self.decay_embeddings,
+            decay_biases: self.decay_biases,
+            backbone_rate: self.backbone_rate,
+            clip: self.clip,
+        }
+    }
+
     /// Every value out of its range; keys are those of `[train]`.
     pub fn check(&self) -> Vec<ComponentError> {
         let mut errors = Vec::new();

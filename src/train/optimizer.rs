@@ -9,7 +9,6 @@
 //!
 //! One pass over a parameter's values updates both moments and the value. Frozen parameters and buffers are left alone.
 
-use super::TrainConfig;
 use crate::nn::params::{Kind, Param, Parameters};
 use crate::tensor::Grads;
 
@@ -19,6 +18,23 @@ const EPSILON: f32 = 1e-8;
 const CLIP_EPSILON: f64 = 1e-6;
 /// Names of the parameters that learn at the backbone's rate start so.
 const BACKBONE: &str = "backbone.";
+
+/// What an optimizer is set to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWConfig {
+    /// Rates of the two moments.
+    pub betas: [f64; 2],
+    /// Decoupled weight decay of weights.
+    pub weight_decay: f64,
+    /// Whether learned embeddings are decayed too.
+    pub decay_embeddings: bool,
+    /// Whether biases are decayed too.
+    pub decay_biases: bool,
+    /// Factor on the rate of parameters under `backbone.`.
+    pub backbone_rate: f64,
+    /// Bound of the global gradient norm; infinite: none.
+    pub clip: f64,
+}
 
 /// The moments of one trained parameter.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,18 +59,13 @@ pub struct OptimizerState {
 /// AdamW over the trained parameters of one model.
 #[derive(Clone, Debug)]
 pub struct AdamW {
-    betas: [f32; 2],
-    weight_decay: f32,
-    decay_embeddings: bool,
-    decay_biases: bool,
-    backbone_rate: f32,
-    clip: f64,
+    config: AdamWConfig,
     state: OptimizerState,
 }
 
 impl AdamW {
     /// An optimizer with zero moments for the parameters of `model` that are trained now.
-    pub fn new(config: &TrainConfig, model: &mut dyn Parameters) -> Self {
+    pub fn new(config: AdamWConfig, model: &mut dyn Parameters) -> Self {
         let mut moments = Vec::new();
         model.parameters("", &mut |name, param| {
             if is_trained(param) {
@@ -67,12 +78,7 @@ impl AdamW {
             }
         });
         Self {
-            betas: config.betas.map(|beta| beta as f32),
-            weight_decay: config.weight_decay as f32,
-            decay_embeddings: config.decay_embeddings,
-            decay_biases: config.decay_biases,
-            backbone_rate: config.backbone_rate as f32,
-            clip: config.clip,
+            config,
             state: OptimizerState { steps: 0, moments },
         }
     }
@@ -82,10 +88,11 @@ impl AdamW {
     /// Panics if the trained parameters of `model` are not those that the optimizer was made for.
     pub fn step(&mut self, model: &mut dyn Parameters, grads: &mut Grads, rate: f32) -> f64 {
         let norm = gradient_norm(model, grads);
-        let scale = (self.clip / (norm + CLIP_EPSILON)).min(1.0) as f32;
+        let scale = (self.config.clip / (norm + CLIP_EPSILON)).min(1.0) as f32;
         self.state.steps += 1;
         let t = self.state.steps as i32;
-        let corrections = self.betas.map(|beta| 1.0 - f64::from(beta).powi(t));
+        let betas = self.config.betas.map(|beta| beta as f32);
+        let corrections = betas.map(|beta| 1.0 - f64::from(beta).powi(t));
         let mut moments = std::mem::take(&mut self.state.moments).into_iter();
         let mut updated = Vec::with_capacity(moments.len());
         model.parameters("", &mut |name, param| {
@@ -97,14 +104,14 @@ impl AdamW {
                 .as_mut()
                 .unwrap_or_else(|| panic!("no moments for `{name}`"));
             let rate = if name.starts_with(BACKBONE) {
-                rate * self.backbone_rate
+                rate * self.config.backbone_rate as f32
             } else {
                 rate
             };
             let update = Update {
                 scale,
                 keep: 1.0 - rate * self.decay(param.kind),
-                betas: self.betas,
+                betas,
                 size: (f64::from(rate) / corrections[0]) as f32,
                 root: corrections[1].sqrt().recip() as f32,
             };
@@ -167,11 +174,15 @@ impl AdamW {
     fn decay(&self, kind: Kind) -> f32 {
         let decayed = match kind {
             Kind::Weight => true,
-            Kind::Bias => self.decay_biases,
-            Kind::Embedding => self.decay_embeddings,
+            Kind::Bias => self.config.decay_biases,
+            Kind::Embedding => self.config.decay_embeddings,
             Kind::Norm | Kind::Buffer => false,
         };
-        if decayed { self.weight_decay } else { 0.0 }
+        if decayed {
+            self.config.weight_decay as f32
+        } else {
+            0.0
+        }
     }
 }
 
@@ -294,12 +305,14 @@ mod tests {
         tape.backward(&loss)
     }
 
-    fn config() -> TrainConfig {
-        TrainConfig {
-            clip: 1.5,
-            backbone_rate: 0.1,
+    fn config() -> AdamWConfig {
+        AdamWConfig {
+            betas: [0.9, 0.98],
             weight_decay: 0.05,
-            ..TrainConfig::for_tests()
+            decay_embeddings: true,
+            decay_biases: false,
+            backbone_rate: 0.1,
+            clip: 1.5,
         }
     }
 
@@ -314,7 +327,7 @@ mod tests {
         let golden: Golden =
             serde_json::from_str(include_str!("../../tests/golden/adamw.json")).unwrap();
         let mut model = model();
-        let mut optimizer = AdamW::new(&config(), &mut model);
+        let mut optimizer = AdamW::new(config(), &mut model);
         for (step, expected) in golden.norms.iter().enumerate() {
             let mut grads = gradients(&mut model, step);
             let norm = optimizer.step(&mut model, &mut grads, 0.01 / (1.0 + step as f32));
@@ -342,7 +355,7 @@ mod tests {
             Param::new(Kind::Buffer, vec![1.0; 4], 1, 4, &[4]),
         ));
         let before = model.clone();
-        let mut optimizer = AdamW::new(&config(), &mut model);
+        let mut optimizer = AdamW::new(config(), &mut model);
         let mut grads = gradients(&mut model, 0);
         optimizer.step(&mut model, &mut grads, 0.1);
         for (k, moved) in [(0, true), (1, false), (2, true), (5, false)] {
@@ -354,17 +367,17 @@ mod tests {
 
     #[test]
     fn a_restored_state_continues_bit_for_bit() {
-        let (mut straight, mut steps) = (model(), AdamW::new(&config(), &mut model()));
+        let (mut straight, mut steps) = (model(), AdamW::new(config(), &mut model()));
         for step in 0..4 {
             let mut grads = gradients(&mut straight, step);
             steps.step(&mut straight, &mut grads, 0.01);
         }
-        let (mut resumed, mut first) = (model(), AdamW::new(&config(), &mut model()));
+        let (mut resumed, mut first) = (model(), AdamW::new(config(), &mut model()));
         for step in 0..2 {
             let mut grads = gradients(&mut resumed, step);
             first.step(&mut resumed, &mut grads, 0.01);
         }
-        let mut second = AdamW::new(&config(), &mut resumed);
+        let mut second = AdamW::new(config(), &mut resumed);
         second.restore(first.state().clone()).unwrap();
         for step in 2..4 {
             let mut grads = gradients(&mut resumed, step);
@@ -380,8 +393,8 @@ mod tests {
     fn a_state_of_another_model_is_refused() {
         let mut small = model();
         small.0.pop();
-        let state = AdamW::new(&config(), &mut small).state().clone();
-        let error = AdamW::new(&config(), &mut model())
+        let state = AdamW::new(config(), &mut small).state().clone();
+        let error = AdamW::new(config(), &mut model())
             .restore(state)
             .unwrap_err()
             .to_string();
