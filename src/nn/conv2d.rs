@@ -24,17 +24,36 @@ pub struct Conv2d {
 impl Conv2d {
     /// A kernel for a convolution followed by norm and ReLU: normal with variance `2 / (k * k * Co)`, no bias. Source:
     /// detectron2's `c2_msra_fill` and torchvision's ResNet.
-    pub fn new(channels: usize, outputs: usize, kernel: usize, stride: usize, rng: &mut Stream) -> Self {
+    pub fn new(
+        channels: usize,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+        rng: &mut Stream,
+    ) -> Self {
         let area = kernel * kernel;
         let weight = init::kaiming_normal(area * outputs, area * channels * outputs, rng);
         Self::from_values(channels, outputs, kernel, stride, weight, None)
     }
 
     /// A kernel uniform with variance `1 / (k * k * Ci)`; the bias, if any, is 0. Source: detectron2's `c2_xavier_fill`.
-    pub fn caffe2_xavier(channels: usize, outputs: usize, kernel: usize, bias: bool, rng: &mut Stream) -> Self {
+    pub fn caffe2_xavier(
+        channels: usize,
+        outputs: usize,
+        kernel: usize,
+        bias: bool,
+        rng: &mut Stream,
+    ) -> Self {
         let area = kernel * kernel;
         let weight = init::kaiming_uniform(area * channels, area * channels * outputs, rng);
-        Self::from_values(channels, outputs, kernel, 1, weight, bias.then(|| vec![0.0; outputs]))
+        Self::from_values(
+            channels,
+            outputs,
+            kernel,
+            1,
+            weight,
+            bias.then(|| vec![0.0; outputs]),
+        )
     }
 
     /// A 1x1 convolution, Xavier-uniform with bias 0: the input projections of the pixel decoder.
@@ -58,14 +77,25 @@ impl Conv2d {
         Self {
             weight: Param::new(Kind::Weight, weight, outputs, columns, &shape),
             bias: bias.map(|bias| Param::new(Kind::Bias, bias, 1, outputs, &[outputs])),
-            window: Window { kernel, stride, padding: kernel / 2 },
+            window: Window {
+                kernel,
+                stride,
+                padding: kernel / 2,
+            },
         }
     }
 
     /// x: Ci channels -> Co channels, each side divided by the stride (rounded up).
     pub fn forward(&self, tape: &mut Tape, x: &Map) -> Map {
         let shift = self.bias.as_ref().map(|bias| &bias.value);
-        self.forward_with(tape, x, Epilogue { shift, ..Epilogue::default() })
+        self.forward_with(
+            tape,
+            x,
+            Epilogue {
+                shift,
+                ..Epilogue::default()
+            },
+        )
     }
 
     /// As [`Self::forward`], with `epilogue` in place of the bias: a folded batch norm, a ReLU.

@@ -32,11 +32,17 @@ impl Levels {
         for &(height, width) in &sizes {
             for y in 0..height {
                 for x in 0..width {
-                    reference.extend([(x as f32 + 0.5) / width as f32, (y as f32 + 0.5) / height as f32]);
+                    reference.extend([
+                        (x as f32 + 0.5) / width as f32,
+                        (y as f32 + 0.5) / height as f32,
+                    ]);
                 }
             }
         }
-        Self { sizes, reference: Arc::new(reference) }
+        Self {
+            sizes,
+            reference: Arc::new(reference),
+        }
     }
 }
 
@@ -58,8 +64,18 @@ impl DeformAttention {
         let samples = heads * levels * points;
         let offsets = first_offsets(heads, levels, points);
         Self {
-            sampling_offsets: Linear::from_values(width, 2 * samples, vec![0.0; 2 * samples * width], offsets),
-            attention_weights: Linear::from_values(width, samples, vec![0.0; samples * width], vec![0.0; samples]),
+            sampling_offsets: Linear::from_values(
+                width,
+                2 * samples,
+                vec![0.0; 2 * samples * width],
+                offsets,
+            ),
+            attention_weights: Linear::from_values(
+                width,
+                samples,
+                vec![0.0; samples * width],
+                vec![0.0; samples],
+            ),
             value_proj: Linear::projection(width, width, rng),
             output_proj: Linear::projection(width, width, rng),
             heads,
@@ -81,7 +97,15 @@ impl DeformAttention {
         let weights = self.attention_weights.forward(tape, query);
         let reference = levels.reference.clone();
         let sampled = ops::deform_attention(
-            tape, &value, &offsets, &weights, reference, &levels.sizes, batch, self.heads, self.points,
+            tape,
+            &value,
+            &offsets,
+            &weights,
+            reference,
+            &levels.sizes,
+            batch,
+            self.heads,
+            self.points,
         );
         self.output_proj.forward(tape, &sampled)
     }
@@ -89,10 +113,14 @@ impl DeformAttention {
 
 impl Parameters for DeformAttention {
     fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
-        self.sampling_offsets.parameters(&join(prefix, "sampling_offsets"), visit);
-        self.attention_weights.parameters(&join(prefix, "attention_weights"), visit);
-        self.value_proj.parameters(&join(prefix, "value_proj"), visit);
-        self.output_proj.parameters(&join(prefix, "output_proj"), visit);
+        self.sampling_offsets
+            .parameters(&join(prefix, "sampling_offsets"), visit);
+        self.attention_weights
+            .parameters(&join(prefix, "attention_weights"), visit);
+        self.value_proj
+            .parameters(&join(prefix, "value_proj"), visit);
+        self.output_proj
+            .parameters(&join(prefix, "output_proj"), visit);
     }
 }
 
@@ -105,7 +133,9 @@ fn first_offsets(heads: usize, levels: usize, points: usize) -> Vec<f32> {
         let longer = x.abs().max(y.abs());
         for _ in 0..levels {
             for point in 1..=points {
-                offsets.extend([(x / longer) as f32, (y / longer) as f32].map(|side| side * point as f32));
+                offsets.extend(
+                    [(x / longer) as f32, (y / longer) as f32].map(|side| side * point as f32),
+                );
             }
         }
     }
@@ -120,12 +150,19 @@ mod tests {
     fn heads_start_in_all_directions_and_points_at_growing_distances() {
         let offsets = first_offsets(8, 1, 2);
         let expected = [
-            [1.0, 0.0], [2.0, 0.0], // head 0: right
-            [1.0, 1.0], [2.0, 2.0], // head 1: diagonal, on the square
-            [0.0, 1.0], [0.0, 2.0], // head 2: down
+            [1.0, 0.0],
+            [2.0, 0.0], // head 0: right
+            [1.0, 1.0],
+            [2.0, 2.0], // head 1: diagonal, on the square
+            [0.0, 1.0],
+            [0.0, 2.0], // head 2: down
         ];
         for (i, value) in expected.as_flattened().iter().enumerate() {
-            assert!((offsets[i] - value).abs() < 1e-6, "{i}: {} != {value}", offsets[i]);
+            assert!(
+                (offsets[i] - value).abs() < 1e-6,
+                "{i}: {} != {value}",
+                offsets[i]
+            );
         }
         assert_eq!(offsets.len(), 32);
     }
@@ -133,6 +170,9 @@ mod tests {
     #[test]
     fn tokens_lie_at_the_centres_of_their_pixels() {
         let levels = Levels::new(vec![(1, 2), (2, 1)]);
-        assert_eq!(*levels.reference, [0.25, 0.5, 0.75, 0.5, 0.5, 0.25, 0.5, 0.75]);
+        assert_eq!(
+            *levels.reference,
+            [0.25, 0.5, 0.75, 0.5, 0.5, 0.25, 0.5, 0.75]
+        );
     }
 }

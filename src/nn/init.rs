@@ -25,7 +25,9 @@ pub fn kaiming_uniform(fan_in: usize, count: usize, rng: &mut Stream) -> Vec<f32
 /// `count` values of $$ N(0, 2/out) $$, for a convolution that a ReLU follows.
 pub fn kaiming_normal(fan_out: usize, count: usize, rng: &mut Stream) -> Vec<f32> {
     let deviation = (2.0 / fan_out as f64).sqrt();
-    (0..count).map(|_| (deviation * rng.normal()) as f32).collect()
+    (0..count)
+        .map(|_| (deviation * rng.normal()) as f32)
+        .collect()
 }
 
 /// `count` values of $$ U(-1/\sqrt{in}, 1/\sqrt{in}) $$.

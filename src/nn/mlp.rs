@@ -15,7 +15,12 @@ impl Mlp {
     /// Layers between consecutive `widths`: `[I, hidden, ..., O]`. Panics if there are fewer than two.
     pub fn new(widths: &[usize], rng: &mut Stream) -> Self {
         assert!(widths.len() >= 2, "an MLP from {widths:?}");
-        Self { layers: widths.windows(2).map(|pair| Linear::new(pair[0], pair[1], rng)).collect() }
+        Self {
+            layers: widths
+                .windows(2)
+                .map(|pair| Linear::new(pair[0], pair[1], rng))
+                .collect(),
+        }
     }
 
     /// x `[N, I]` -> `[N, O]`.

@@ -28,12 +28,22 @@ pub struct LayerNorm {
 impl LayerNorm {
     /// Scale 1, shift 0.
     pub fn new(channels: usize) -> Self {
-        Self { weight: vector(Kind::Norm, 1.0, channels), bias: vector(Kind::Norm, 0.0, channels) }
+        Self {
+            weight: vector(Kind::Norm, 1.0, channels),
+            bias: vector(Kind::Norm, 0.0, channels),
+        }
     }
 
     /// Norm of `x + residual`: `[N, C]` -> `[N, C]`.
     pub fn forward(&self, tape: &mut Tape, x: &Tensor2, residual: Option<&Tensor2>) -> Tensor2 {
-        ops::layer_norm(tape, x, residual, &self.weight.value, &self.bias.value, EPSILON)
+        ops::layer_norm(
+            tape,
+            x,
+            residual,
+            &self.weight.value,
+            &self.bias.value,
+            EPSILON,
+        )
     }
 }
 
@@ -55,13 +65,30 @@ pub struct GroupNorm {
 impl GroupNorm {
     /// Scale 1, shift 0. Panics unless `groups` divides `channels`.
     pub fn new(channels: usize, groups: usize) -> Self {
-        assert_eq!(channels % groups, 0, "{groups} groups of {channels} channels");
-        Self { weight: vector(Kind::Norm, 1.0, channels), bias: vector(Kind::Norm, 0.0, channels), groups }
+        assert_eq!(
+            channels % groups,
+            0,
+            "{groups} groups of {channels} channels"
+        );
+        Self {
+            weight: vector(Kind::Norm, 1.0, channels),
+            bias: vector(Kind::Norm, 0.0, channels),
+            groups,
+        }
     }
 
     /// Norm of `x`, plus `residual` (same shape), with negative values set to 0 if `relu`.
     pub fn forward(&self, tape: &mut Tape, x: &Map, residual: Option<&Tensor2>, relu: bool) -> Map {
-        ops::group_norm(tape, x, &self.weight.value, &self.bias.value, self.groups, EPSILON, residual, relu)
+        ops::group_norm(
+            tape,
+            x,
+            &self.weight.value,
+            &self.bias.value,
+            self.groups,
+            EPSILON,
+            residual,
+            relu,
+        )
     }
 }
 
@@ -98,10 +125,22 @@ impl FrozenBatchNorm {
     pub fn fold(&self) -> (Tensor2, Tensor2) {
         let channels = self.weight.value.len();
         let (gamma, beta) = (self.weight.value.values(), self.bias.value.values());
-        let (mean, variance) = (self.running_mean.value.values(), self.running_var.value.values());
-        let scale: Vec<f32> = gamma.iter().zip(variance).map(|(g, v)| g / (v + EPSILON).sqrt()).collect();
-        let shift = (0..channels).map(|c| beta[c] - mean[c] * scale[c]).collect();
-        (Tensor2::constant(scale, 1, channels), Tensor2::constant(shift, 1, channels))
+        let (mean, variance) = (
+            self.running_mean.value.values(),
+            self.running_var.value.values(),
+        );
+        let scale: Vec<f32> = gamma
+            .iter()
+            .zip(variance)
+            .map(|(g, v)| g / (v + EPSILON).sqrt())
+            .collect();
+        let shift = (0..channels)
+            .map(|c| beta[c] - mean[c] * scale[c])
+            .collect();
+        (
+            Tensor2::constant(scale, 1, channels),
+            Tensor2::constant(shift, 1, channels),
+        )
     }
 }
 
@@ -121,7 +160,11 @@ mod tests {
     #[test]
     fn a_new_frozen_norm_is_the_identity() {
         let (scale, shift) = FrozenBatchNorm::new(3).fold();
-        assert!(scale.values().iter().all(|s| (s - 1.0).abs() < 1e-6), "{:?}", scale.values());
+        assert!(
+            scale.values().iter().all(|s| (s - 1.0).abs() < 1e-6),
+            "{:?}",
+            scale.values()
+        );
         assert_eq!(shift.values(), [0.0; 3]);
     }
 

@@ -5,6 +5,8 @@
 //!
 //! Shapes: u, y, g [rows, columns]; s, b [columns]; each of s, b and the ReLU may be absent. The scale is a constant.
 
+use super::vector::add_rows;
+
 /// Applies the epilogue in place. NaN pass through the ReLU, so that a diverged run is seen.
 pub(crate) fn apply(
     values: &mut [f32],
@@ -72,11 +74,8 @@ pub(crate) fn backward(
         }
     }
     if let Some(total) = shift_gradient {
-        for row in gradient.chunks_exact(columns.max(1)) {
-            for (sum, g) in total.iter_mut().zip(row) {
-                *sum += g;
-            }
-        }
+        assert_eq!(total.len(), columns, "the gradient of a shift");
+        add_rows(total, gradient, |g, _| g);
     }
     if let Some(scale) = scale {
         for row in gradient.chunks_exact_mut(columns.max(1)) {

@@ -138,6 +138,17 @@ impl<'a> MatrixMut<'a> {
         }
     }
 
+    /// Cuts into `count` blocks of columns of equal width. Panics unless `count` divides the columns.
+    pub(crate) fn groups(&mut self, count: usize) -> Vec<MatrixMut<'_>> {
+        assert!(
+            count > 0 && self.columns.is_multiple_of(count),
+            "{count} of {}",
+            self.columns
+        );
+        let (rows, width) = (self.rows, self.columns / count);
+        self.reborrow().tiles(&[rows], &vec![width; count])
+    }
+
     /// Cuts into tiles: `row_cuts` x `column_cuts`, each a list of lengths that add up to the rows and to the columns.
     /// The tiles come row of tiles by row of tiles.
     pub(crate) fn tiles(self, row_cuts: &[usize], column_cuts: &[usize]) -> Vec<MatrixMut<'a>> {

@@ -76,6 +76,35 @@ fn fold(mut lanes: [f32; LANES]) -> f32 {
     lanes[0]
 }
 
+/// Rows that [`add_rows`] adds up before it touches the running sums.
+const ROW_BLOCK: usize = 4;
+
+/// Adds `term(row)` of every row of `columns` values to `total`, column by column.
+///
+/// `term` maps a value and its column. Four rows at a time are summed as a tree: the running sums are read and written once
+/// per block, and a block does not wait for the one before it.
+#[inline(always)]
+pub(crate) fn add_rows(total: &mut [f32], values: &[f32], term: impl Fn(f32, usize) -> f32) {
+    let columns = total.len();
+    if columns == 0 {
+        return;
+    }
+    let blocks = values.chunks_exact(ROW_BLOCK * columns);
+    let rest = blocks.remainder();
+    for block in blocks {
+        let (ab, cd) = block.split_at(2 * columns);
+        let ((a, b), (c, d)) = (ab.split_at(columns), cd.split_at(columns));
+        for j in 0..columns {
+            total[j] += (term(a[j], j) + term(b[j], j)) + (term(c[j], j) + term(d[j], j));
+        }
+    }
+    for row in rest.chunks_exact(columns) {
+        for (j, (sum, value)) in total.iter_mut().zip(row).enumerate() {
+            *sum += term(*value, j);
+        }
+    }
+}
+
 /// $e^x$ within 3e-7 relative for x in [-87, 88]; x outside is clamped to it. NaN stays NaN.
 ///
 /// $x = n \ln 2 + f$ with integer $n$ and $|f| \le \ln(2) / 2$; $e^f$ by its Taylor series to degree 6. The reduction is Cody
@@ -130,6 +159,19 @@ mod tests {
             );
             let exact = a.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             assert_eq!(max(&a), exact, "max of {len}");
+        }
+    }
+
+    #[test]
+    fn add_rows_sums_every_row_once() {
+        for rows in 0..10 {
+            let values: Vec<f32> = (0..rows * 3).map(|i| i as f32).collect();
+            let mut total = vec![1.0, 2.0, 3.0];
+            add_rows(&mut total, &values, |v, j| v * (j + 1) as f32);
+            for (j, got) in total.iter().enumerate() {
+                let sum: f32 = (0..rows).map(|r| (r * 3 + j) as f32).sum();
+                assert_eq!(*got, (j + 1) as f32 * (1.0 + sum), "{rows} rows");
+            }
         }
     }
 
