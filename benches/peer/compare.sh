@@ -18,7 +18,7 @@ rounds=${ROUNDS:-5} steps=${STEPS:-60} burn_in=${BURN_IN:-300}
 common=(--steps "$steps" --burn-in "$burn_in" --class-thresholds 0.3 0.45 --mask-thresholds 0.6 0.7 --accept 0.2)
 results=target/peer/results.jsonl
 mkdir -p target/peer
-export TORCHINDUCTOR_CACHE_DIR=$PWD/target/peer/inductor
+export PYTHONDONTWRITEBYTECODE=1 TORCHINDUCTOR_CACHE_DIR=$PWD/target/peer/inductor
 
 python=${PEER_PYTHON:-target/peer-venv/bin/python}
 if ! "$python" -c 'import torch, numpy, scipy' 2>/dev/null; then

@@ -6,7 +6,7 @@
 //! trials of a recipe. The masks are moved by a pixel at random because the teacher's masks, which the model meets later, do
 //! not end where the drawn objects end.
 
-use super::{AdamW, Checkpoint, TrainConfig};
+use super::{AdamW, AdamWConfig, Checkpoint};
 use crate::data::Sample;
 use crate::data::scenes::{DESCRIPTIONS, draw_many};
 use crate::graph::clip::{ClipTiny, ClipTinyConfig, Region, VisionLanguage, coverage};
@@ -18,10 +18,16 @@ use anyhow::{Result, ensure};
 use std::f64::consts::PI;
 use std::sync::Arc;
 
-/// Decoupled weight decay: PyTorch's default for AdamW.
-const WEIGHT_DECAY: f64 = 1e-2;
-/// AdamW's rates: PyTorch's defaults.
-const BETAS: [f64; 2] = [0.9, 0.999];
+/// PyTorch's defaults for AdamW, no bound on the gradient; norms and biases are not decayed.
+const OPTIMIZER: AdamWConfig = AdamWConfig {
+    betas: [0.9, 0.999],
+    weight_decay: 1e-2,
+    decay_embeddings: true,
+    decay_biases: false,
+    backbone_rate: 1.0,
+    clip: f64::INFINITY,
+};
+
 /// Steps of the linear warm-up.
 const WARM_UP: usize = 50;
 /// Probability of mirroring the pictures of a step, and of moving the border of a mask.
@@ -43,7 +49,7 @@ pub fn train_clip_tiny(
 ) -> Result<ClipTiny> {
     let samples = draw_many(size, config.seed, config.images, true);
     let mut model = ClipTiny::new(config, &DESCRIPTIONS);
-    let mut optimizer = AdamW::new(&optimizer_settings(config), &mut model);
+    let mut optimizer = AdamW::new(OPTIMIZER, &mut model);
     for step in 0..config.steps {
         let rng = &mut Stream::at(config.seed, "clip-tiny step", step as u64);
         let (pictures, regions) = draw_batch(&samples, config.batch, rng);
@@ -107,25 +113,6 @@ fn best_class(cosines: &Tensor2, descriptions: usize, scale: f32) -> usize {
     };
     let scores: Vec<f32> = cosines.values().chunks_exact(descriptions).map(score).collect();
     (0..scores.len()).fold(0, |best, class| if scores[class] > scores[best] { class } else { best })
-}
-
-/// AdamW's settings: no bound on the gradient, decay on everything but normalisations and biases.
-fn optimizer_settings(config: &ClipTinyConfig) -> TrainConfig {
-    TrainConfig {
-        steps: config.steps,
-        rate: config.rate,
-        backbone_rate: 1.0,
-        betas: BETAS,
-        weight_decay: WEIGHT_DECAY,
-        decay_embeddings: true,
-        decay_biases: false,
-        clip: f64::INFINITY,
-        warm_up: WARM_UP,
-        drop: 1.0,
-        average: 0.0,
-        average_from: 0,
-        checkpoint: config.steps,
-    }
 }
 
 /// The learning rate of a step.

@@ -2,12 +2,14 @@
 
 mod average;
 mod checkpoint;
+mod clip;
 mod journal;
 mod optimizer;
 mod schedule;
 
 pub use average::Average;
 pub use checkpoint::{Checkpoint, write_atomically};
+pub use clip::{restore_clip_tiny, store_clip_tiny, train_clip_tiny, zero_shot_accuracy};
 pub use journal::{Journal, Reading};
 pub use optimizer::{AdamW, AdamWConfig, Moments, OptimizerState, is_trained};
 pub use schedule::Schedule;
