@@ -7,9 +7,20 @@ use crate::tensor::{Tape, Tensor2};
 /// The output is folded to a scalar in `f64` with fixed irregular weights, so that the difference quotient is limited by
 /// the `f32` of the op alone. Every input is probed at up to 40 places with step `h`; the largest error may be `tolerance`
 /// times the largest gradient of that input.
-pub(crate) fn gradients(inputs: &[Tensor2], h: f32, tolerance: f64, op: impl Fn(&mut Tape, &[Tensor2]) -> Tensor2) {
+pub(crate) fn gradients(
+    inputs: &[Tensor2],
+    h: f32,
+    tolerance: f64,
+    op: impl Fn(&mut Tape, &[Tensor2]) -> Tensor2,
+) {
     let weight = |i: usize| ((i * 7919 % 13) as f64 - 6.0) / 6.0 + 0.01;
-    let fold = |out: &Tensor2| out.values().iter().enumerate().map(|(i, v)| f64::from(*v) * weight(i)).sum::<f64>();
+    let fold = |out: &Tensor2| {
+        out.values()
+            .iter()
+            .enumerate()
+            .map(|(i, v)| f64::from(*v) * weight(i))
+            .sum::<f64>()
+    };
 
     let mut tape = Tape::recording();
     let out = op(&mut tape, inputs);
@@ -24,9 +35,15 @@ pub(crate) fn gradients(inputs: &[Tensor2], h: f32, tolerance: f64, op: impl Fn(
     });
     let mut grads = tape.backward(&loss);
 
-    for (k, input) in inputs.iter().enumerate().filter(|(_, input)| input.requires_grad()) {
+    for (k, input) in inputs
+        .iter()
+        .enumerate()
+        .filter(|(_, input)| input.requires_grad())
+    {
         let gradient = input.gradient(&mut grads);
-        let scale = gradient.iter().fold(1e-3f64, |m, g| m.max(f64::from(g.abs())));
+        let scale = gradient
+            .iter()
+            .fold(1e-3f64, |m, g| m.max(f64::from(g.abs())));
         for i in (0..gradient.len()).step_by((gradient.len() / 40).max(1)) {
             let at = |delta: f32| {
                 let mut moved = inputs.to_vec();
@@ -37,7 +54,11 @@ pub(crate) fn gradients(inputs: &[Tensor2], h: f32, tolerance: f64, op: impl Fn(
             };
             let difference = (at(h) - at(-h)) / (2.0 * f64::from(h));
             let error = (difference - f64::from(gradient[i])).abs() / scale;
-            assert!(error <= tolerance, "input {k} at {i}: difference {difference}, gradient {}, scale {scale}", gradient[i]);
+            assert!(
+                error <= tolerance,
+                "input {k} at {i}: difference {difference}, gradient {}, scale {scale}",
+                gradient[i]
+            );
         }
     }
 }
@@ -45,5 +66,38 @@ pub(crate) fn gradients(inputs: &[Tensor2], h: f32, tolerance: f64, op: impl Fn(
 /// A parameter with values in about [-scale, scale], the same at every call.
 pub(crate) fn parameter(seed: u64, rows: usize, columns: usize, scale: f32) -> Tensor2 {
     let mut stream = crate::rng::Stream::new(seed, "check");
-    Tensor2::parameter((0..rows * columns).map(|_| scale * stream.normal() as f32).collect(), rows, columns)
+    Tensor2::parameter(
+        (0..rows * columns)
+            .map(|_| scale * stream.normal() as f32)
+            .collect(),
+        rows,
+        columns,
+    )
+}
+
+/// Checks that `op` gives the same bits, output and gradients, in a pool of one thread and in a pool of two.
+pub(crate) fn same_bits(inputs: &[Tensor2], op: impl Fn(&mut Tape, &[Tensor2]) -> Tensor2 + Sync) {
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .expect("a pool");
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        pool.install(|| {
+            let mut tape = Tape::recording();
+            let out = op(&mut tape, inputs);
+            let loss = tape.output(vec![0.0], 1, 1, &[&out]);
+            let source = out.clone();
+            tape.record(&loss, move |grads| {
+                source.gradient_mut(grads).copy_from_slice(source.values())
+            });
+            let mut grads = tape.backward(&loss);
+            let leaves = inputs.iter().filter(|input| input.requires_grad());
+            let gradients: Vec<_> = leaves
+                .map(|leaf| bits(&leaf.gradient(&mut grads)))
+                .collect();
+            (bits(out.values()), gradients)
+        })
+    };
+    assert!(run(1) == run(2), "the bits depend on the number of threads");
 }

@@ -1,7 +1,430 @@
-#![allow(unused)]
-use crate::tensor::{Map, Tape, Tensor2};
-use std::sync::Arc;
+//! Group normalisation, with a residual and a ReLU in the same pass.
+//!
+//! $$ \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad y = \max(\gamma \odot \hat x + \beta + r,\, 0) $$
+//!
+//! with the mean $\mu$ and the biased variance $\sigma^2$ of each image and group of C / G channels; residual r and ReLU are
+//! optional. Both statistics take a pass of their own: the variance of centred values does not cancel.
+//!
+//! Shapes: B images of H x W, C channels, G groups; x and r [B H W, C], gamma and beta [1, C] -> [B H W, C].
+//! Source: Wu & He 2018, https://arxiv.org/abs/1803.08494, eq. 1-3; `torch.nn.GroupNorm`.
 
-pub fn group_norm(tape: &mut Tape, x: &Map, gamma: &Tensor2, beta: &Tensor2, groups: usize, eps: f32, residual: Option<&Tensor2>, relu: bool) -> Map {
-    todo!()
+use super::kernels::cpu::vector::add_rows;
+use super::kernels::cpu::{Split, epilogue, parallel, unfilled};
+use crate::tensor::{Grads, Map, Tape, Tensor2};
+use std::ops::Range;
+
+/// x [B H W, C], gamma and beta [1, C], residual [B H W, C] -> [B H W, C].
+///
+/// Panics unless the shapes agree and `groups` divides the channels.
+pub fn group_norm(
+    tape: &mut Tape,
+    x: &Map,
+    gamma: &Tensor2,
+    beta: &Tensor2,
+    groups: usize,
+    eps: f32,
+    residual: Option<&Tensor2>,
+    relu: bool,
+) -> Map {
+    let channels = x.channels();
+    assert!(
+        groups > 0 && channels.is_multiple_of(groups),
+        "{groups} groups of {channels} channels"
+    );
+    for row in [gamma, beta] {
+        assert_eq!(
+            (row.rows(), row.columns()),
+            (1, channels),
+            "gamma and beta of {channels} channels"
+        );
+    }
+    if let Some(residual) = residual {
+        let (shape, expected) = (
+            (residual.rows(), residual.columns()),
+            (x.data.rows(), channels),
+        );
+        assert_eq!(shape, expected, "the residual of a group normalisation");
+    }
+    let image = x.pixels() * channels;
+    let split = split(x.batch, image);
+    let mut y = unfilled(x.batch * image);
+    let shares = split.ranges().zip(split.cut(&mut y, image)).collect();
+    let statistics = parallel::map(shares, |(images, y): (Range<usize>, &mut [f32])| {
+        let images = images.zip(y.chunks_exact_mut(image));
+        images
+            .map(|(index, y)| {
+                let pixels = index * image..(index + 1) * image;
+                let x = &x.data.values()[pixels.clone()];
+                let statistics = Statistics::new(x, channels, groups, eps);
+                let residual = residual.map(|residual| &residual.values()[pixels]);
+                statistics.apply(x, gamma.values(), beta.values(), residual, y);
+                epilogue::apply(y, channels, None, None, relu);
+                statistics
+            })
+            .collect::<Vec<_>>()
+    });
+    let inputs: Vec<&Tensor2> = [&x.data, gamma, beta].into_iter().chain(residual).collect();
+    let out = tape.output(y, x.data.rows(), channels, &inputs);
+    let backward = Backward {
+        statistics: statistics.into_iter().flatten().collect(),
+        groups,
+        x: x.data.clone(),
+        gamma: gamma.clone(),
+        beta: beta.clone(),
+        residual: residual
+            .filter(|residual| residual.requires_grad())
+            .cloned(),
+        y: out.clone(),
+        relu,
+    };
+    tape.record(&out, move |grads| backward.run(grads));
+    Map::new(out, x.batch, x.height, x.width)
+}
+
+/// The division into images, the same forward and backward. A value costs some eight operations.
+fn split(batch: usize, image: usize) -> Split {
+    Split::new(batch, 8 * batch * image)
+}
+
+/// Mean and $1 / \sqrt{\sigma^2 + \epsilon}$ of one image, per channel (equal within a group).
+struct Statistics {
+    mean: Vec<f32>,
+    inverse: Vec<f32>,
+}
+
+impl Statistics {
+    fn new(x: &[f32], channels: usize, groups: usize, eps: f32) -> Self {
+        let count = (x.len() / groups) as f32;
+        let mut mean = vec![0.0; channels];
+        add_rows(&mut mean, x, |v, _| v);
+        share(&mut mean, groups, |sum| sum / count);
+        let mut inverse = vec![0.0; channels];
+        add_rows(&mut inverse, x, |v, c| (v - mean[c]) * (v - mean[c]));
+        share(&mut inverse, groups, |sum| 1.0 / (sum / count + eps).sqrt());
+        Self { mean, inverse }
+    }
+
+    /// $y = (x - \mu) \cdot \gamma / \sigma + \beta + r$ of one image.
+    fn apply(
+        &self,
+        x: &[f32],
+        gamma: &[f32],
+        beta: &[f32],
+        residual: Option<&[f32]>,
+        y: &mut [f32],
+    ) {
+        let channels = gamma.len();
+        let factor: Vec<f32> = gamma
+            .iter()
+            .zip(&self.inverse)
+            .map(|(g, s)| g * s)
+            .collect();
+        let (mean, factor, beta) = (
+            &self.mean[..channels],
+            &factor[..channels],
+            &beta[..channels],
+        );
+        let rows = y.chunks_exact_mut(channels).zip(x.chunks_exact(channels));
+        match residual {
+            None => rows.for_each(|(y, x)| {
+                for c in 0..channels {
+                    y[c] = (x[c] - mean[c]) * factor[c] + beta[c];
+                }
+            }),
+            Some(residual) => {
+                rows.zip(residual.chunks_exact(channels))
+                    .for_each(|((y, x), r)| {
+                        for c in 0..channels {
+                            y[c] = (x[c] - mean[c]) * factor[c] + (beta[c] + r[c]);
+                        }
+                    });
+            }
+        }
+    }
+}
+
+/// Replaces the values of the channels of a group by `last` of their sum.
+fn share(values: &mut [f32], groups: usize, last: impl Fn(f32) -> f32) {
+    let width = values.len() / groups;
+    for group in values.chunks_exact_mut(width.max(1)) {
+        let total = last(group.iter().sum());
+        group.fill(total);
+    }
+}
+
+/// What the backward needs.
+struct Backward {
+    /// One per image.
+    statistics: Vec<Statistics>,
+    groups: usize,
+    x: Tensor2,
+    gamma: Tensor2,
+    beta: Tensor2,
+    /// The residual, where it requires a gradient.
+    residual: Option<Tensor2>,
+    y: Tensor2,
+    relu: bool,
+}
+
+/// What one part of the backward gets: images with their gradients of y, of x and of the residual.
+struct Share<'a> {
+    images: Range<usize>,
+    gradient: &'a mut [f32],
+    x_gradient: Option<&'a mut [f32]>,
+    residual_gradient: Option<&'a mut [f32]>,
+}
+
+/// Sums per channel that a part returns: of g and of g x-hat.
+struct Partial {
+    beta: Vec<f32>,
+    gamma: Vec<f32>,
+}
+
+impl Backward {
+    fn run(&self, grads: &mut Grads) {
+        let image = self.x.len() / self.statistics.len().max(1);
+        let split = split(self.statistics.len(), image);
+        let mut gradient = self.y.take_gradient(grads);
+        let mut x_gradient = self.x.requires_grad().then(|| self.x.take_gradient(grads));
+        let mut residual_gradient = self.residual.as_ref().map(|r| r.take_gradient(grads));
+        let shares = split
+            .ranges()
+            .zip(split.cut(&mut gradient, image))
+            .zip(split.cut_some(x_gradient.as_deref_mut(), image))
+            .zip(split.cut_some(residual_gradient.as_deref_mut(), image))
+            .map(
+                |(((images, gradient), x_gradient), residual_gradient)| Share {
+                    images,
+                    gradient,
+                    x_gradient,
+                    residual_gradient,
+                },
+            )
+            .collect();
+        let partials = parallel::map(shares, |share| self.part(share, image));
+        if let Some(x_gradient) = x_gradient {
+            self.x.put_gradient(grads, x_gradient);
+        }
+        if let (Some(residual), Some(gradient)) = (&self.residual, residual_gradient) {
+            residual.put_gradient(grads, gradient);
+        }
+        if self.gamma.requires_grad() {
+            let sums = partials.iter().map(|partial| &partial.gamma[..]);
+            parallel::add_partials(self.gamma.gradient_mut(grads), sums);
+        }
+        if self.beta.requires_grad() {
+            let sums = partials.iter().map(|partial| &partial.beta[..]);
+            parallel::add_partials(self.beta.gradient_mut(grads), sums);
+        }
+    }
+
+    /// With g the gradient before the ReLU, m the values of a group and means over them:
+    /// $$ \partial x = \tfrac{1}{\sigma} \left( \gamma g - \overline{\gamma g} - \hat x\, \overline{\gamma g \hat x} \right),
+    ///    \quad \partial \gamma = \textstyle\sum g \hat x, \quad \partial \beta = \sum g, \quad \partial r = g. $$
+    fn part(&self, share: Share, image: usize) -> Partial {
+        let Share {
+            images,
+            gradient,
+            mut x_gradient,
+            mut residual_gradient,
+        } = share;
+        let channels = self.gamma.columns();
+        let mut partial = Partial {
+            beta: vec![0.0; channels],
+            gamma: vec![0.0; channels],
+        };
+        for (place, index) in images.enumerate() {
+            let (local, global) = (
+                place * image..(place + 1) * image,
+                index * image..(index + 1) * image,
+            );
+            let x = &self.x.values()[global.clone()];
+            let g = &mut gradient[local.clone()];
+            if self.relu {
+                epilogue::backward(g, channels, Some(&self.y.values()[global]), None, None);
+            }
+            if let Some(residual) = &mut residual_gradient {
+                residual[local.clone()]
+                    .iter_mut()
+                    .zip(&*g)
+                    .for_each(|(r, g)| *r += g);
+            }
+            let Statistics { mean, inverse } = &self.statistics[index];
+            let (plain, centred) = sums(g, x, mean);
+            for c in 0..channels {
+                partial.beta[c] += plain[c];
+                partial.gamma[c] += centred[c] * inverse[c];
+            }
+            if let Some(x_gradient) = &mut x_gradient {
+                self.add_to_input(&mut x_gradient[local], g, x, index, plain, centred);
+            }
+        }
+        partial
+    }
+
+    /// Adds the gradient of x of one image, given the sums per channel of g and of g (x - mean).
+    fn add_to_input(
+        &self,
+        x_gradient: &mut [f32],
+        g: &[f32],
+        x: &[f32],
+        index: usize,
+        mut plain: Vec<f32>,
+        mut centred: Vec<f32>,
+    ) {
+        let Statistics { mean, inverse } = &self.statistics[index];
+        let gamma = self.gamma.values();
+        let (channels, count) = (gamma.len(), (x.len() / self.groups) as f32);
+        for c in 0..channels {
+            plain[c] *= gamma[c];
+            centred[c] *= gamma[c];
+        }
+        share(&mut plain, self.groups, |sum| sum / count);
+        share(&mut centred, self.groups, |sum| sum / count);
+        // dx = g * factor - offset - (x - mean) * slope
+        let factor: Vec<f32> = gamma.iter().zip(inverse).map(|(g, s)| g * s).collect();
+        let offset: Vec<f32> = plain.iter().zip(inverse).map(|(a, s)| a * s).collect();
+        let slope: Vec<f32> = centred
+            .iter()
+            .zip(inverse)
+            .map(|(b, s)| b * s * s * s)
+            .collect();
+        let (mean, factor) = (&mean[..channels], &factor[..channels]);
+        let (offset, slope) = (&offset[..channels], &slope[..channels]);
+        let rows = x_gradient
+            .chunks_exact_mut(channels)
+            .zip(g.chunks_exact(channels));
+        for ((target, g), x) in rows.zip(x.chunks_exact(channels)) {
+            for c in 0..channels {
+                target[c] += g[c] * factor[c] - offset[c] - (x[c] - mean[c]) * slope[c];
+            }
+        }
+    }
+}
+
+/// Sums per channel of g and of g (x - mean) over the pixels of an image.
+fn sums(g: &[f32], x: &[f32], mean: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let channels = mean.len();
+    let (mut plain, mut centred) = (vec![0.0; channels], vec![0.0; channels]);
+    for (g, x) in g.chunks_exact(channels).zip(x.chunks_exact(channels)) {
+        for c in 0..channels {
+            plain[c] += g[c];
+            centred[c] += g[c] * (x[c] - mean[c]);
+        }
+    }
+    (plain, centred)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::check::{self, gradients, parameter};
+    use crate::ops::golden;
+
+    const EPS: f32 = 1e-5;
+
+    fn run(
+        tape: &mut Tape,
+        t: &[Tensor2],
+        batch: usize,
+        size: (usize, usize),
+        groups: usize,
+        relu: bool,
+    ) -> Tensor2 {
+        let x = Map::new(t[0].clone(), batch, size.0, size.1);
+        group_norm(tape, &x, &t[1], &t[2], groups, EPS, t.get(3), relu).data
+    }
+
+    #[test]
+    fn gradients_match_differences() {
+        for (batch, size, channels, groups) in
+            [(1, (3, 3), 4, 1), (3, (4, 5), 6, 3), (2, (5, 3), 4, 4)]
+        {
+            let rows = batch * size.0 * size.1;
+            let (x, residual) = (
+                parameter(1, rows, channels, 2.0),
+                parameter(4, rows, channels, 1.0),
+            );
+            let (gamma, beta) = (
+                parameter(2, 1, channels, 1.0),
+                parameter(3, 1, channels, 1.0),
+            );
+            let inputs = [x, gamma, beta, residual];
+            gradients(&inputs[..3], 0.02, 5e-3, |tape, t| {
+                run(tape, t, batch, size, groups, false)
+            });
+            gradients(&inputs, 0.02, 5e-3, |tape, t| {
+                run(tape, t, batch, size, groups, false)
+            });
+        }
+    }
+
+    #[test]
+    fn gradients_match_differences_away_from_the_kink() {
+        // Betas of +-20 fix the sign of every output.
+        let beta = Tensor2::parameter(vec![20.0, -20.0, 20.0, -20.0], 1, 4);
+        let (x, gamma) = (parameter(1, 24, 4, 2.0), parameter(2, 1, 4, 1.0));
+        let inputs = [x, gamma, beta, parameter(4, 24, 4, 1.0)];
+        gradients(&inputs, 0.02, 5e-3, |tape, t| {
+            run(tape, t, 2, (3, 4), 2, true)
+        });
+    }
+
+    #[test]
+    fn a_large_mean_does_not_cancel() {
+        let shifted: Vec<f32> = (0..64)
+            .map(|i| 1000.0 + (i * 37 % 64) as f32 / 64.0)
+            .collect();
+        let plain: Vec<f32> = shifted.iter().map(|v| v - 1000.0).collect();
+        let (gamma, beta) = (
+            Tensor2::constant(vec![1.0; 4], 1, 4),
+            Tensor2::constant(vec![0.0; 4], 1, 4),
+        );
+        let norm = |values: Vec<f32>| {
+            let t = [
+                Tensor2::constant(values, 16, 4),
+                gamma.clone(),
+                beta.clone(),
+            ];
+            run(&mut Tape::off(), &t, 1, (4, 4), 2, false)
+        };
+        golden::compare(
+            "shifted",
+            norm(shifted).values(),
+            norm(plain).values(),
+            1e-3,
+        );
+    }
+
+    #[test]
+    fn one_and_two_threads_give_the_same_bits() {
+        let rows = 5 * 16 * 16;
+        let inputs = [
+            parameter(1, rows, 16, 1.0),
+            parameter(2, 1, 16, 1.0),
+            parameter(3, 1, 16, 1.0),
+            parameter(4, rows, 16, 1.0),
+        ];
+        check::same_bits(&inputs, |tape, t| run(tape, t, 5, (16, 16), 4, true));
+    }
+
+    #[test]
+    fn golden_numbers() {
+        let tensors = golden::load("ops1");
+        golden::check(
+            &tensors,
+            "group_norm",
+            &["x", "gamma", "beta"],
+            1e-5,
+            |tape, t| run(tape, t, 2, (4, 5), 3, false),
+        );
+        let inputs = ["x", "gamma", "beta", "residual"];
+        golden::check(
+            &tensors,
+            "group_norm_residual_relu",
+            &inputs,
+            1e-5,
+            |tape, t| run(tape, t, 2, (4, 5), 3, true),
+        );
+    }
 }

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 pub(crate) mod check;
+#[cfg(test)]
+pub(crate) mod golden;
 
 mod attention;
 mod conv2d;
@@ -9,6 +11,8 @@ mod cross_entropy;
 mod deform_attention;
 mod glue;
 mod group_norm;
+#[allow(unsafe_code)]
+mod kernels;
 mod layer_norm;
 mod linear;
 mod mask_pool;
