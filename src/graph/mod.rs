@@ -1,6 +1,15 @@
 //! The networks: Mask2Former and the vision-language models.
 
+pub mod backbone;
 pub mod clip;
+mod config;
+mod input;
 mod mask2former;
+mod pixel_decoder;
+mod scales;
+mod transformer_decoder;
 
-pub use mask2former::{LayerPredictions, Mask2Former, ModelConfig, Predictions};
+pub use backbone::BackboneConfig;
+pub use config::ModelConfig;
+pub use mask2former::Mask2Former;
+pub use transformer_decoder::{LayerPredictions, Predictions};

@@ -5,6 +5,7 @@ pub(crate) mod check;
 #[cfg(test)]
 pub(crate) mod golden;
 
+mod add_relu;
 mod attention;
 mod conv2d;
 mod cross_entropy;
@@ -25,6 +26,7 @@ mod point_sample;
 mod resize;
 mod tokens;
 
+pub use add_relu::add_relu;
 pub use attention::{attention};
 pub use conv2d::{conv2d, Epilogue, Window};
 pub use cross_entropy::{cross_entropy};

@@ -1,0 +1,168 @@
+//! A residual block of a ResNet, https://arxiv.org/abs/1512.03385.
+//!
+//! $$ y = \mathrm{relu}(F(x) + S(x)) $$
+//!
+//! F is two or three convolutions with norms, S the identity, or a 1x1 convolution with norm where stride or channels change.
+//! Names as in detectron2: `conv1`, `conv1.norm`, `shortcut`, `shortcut.norm`.
+
+use super::{BackboneConfig, BlockKind, NormKind};
+use crate::nn::params::{Param, Parameters, join};
+use crate::nn::{Conv2d, FrozenBatchNorm, GroupNorm};
+use crate::ops::{self, Epilogue};
+use crate::rng::Stream;
+use crate::tensor::{Map, Tape, Tensor2};
+
+/// The norm behind a convolution.
+#[derive(Clone, Debug)]
+enum Norm {
+    Group(GroupNorm),
+    FrozenBatch(FrozenBatchNorm),
+}
+
+/// A convolution without bias and its norm.
+#[derive(Clone, Debug)]
+pub(super) struct ConvNorm {
+    conv: Conv2d,
+    norm: Norm,
+}
+
+impl ConvNorm {
+    pub(super) fn new(
+        config: &BackboneConfig,
+        channels: usize,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+        rng: &mut Stream,
+    ) -> Self {
+        let norm = match config.norm {
+            NormKind::Group => Norm::Group(GroupNorm::new(outputs, config.norm_groups)),
+            NormKind::FrozenBatch => Norm::FrozenBatch(FrozenBatchNorm::new(outputs)),
+        };
+        Self {
+            conv: Conv2d::new(channels, outputs, kernel, stride, rng),
+            norm,
+        }
+    }
+
+    /// Norm of the convolution of `x`, with negative values set to 0 if `relu`.
+    pub(super) fn forward(&self, tape: &mut Tape, x: &Map, relu: bool) -> Map {
+        match &self.norm {
+            Norm::Group(norm) => {
+                let y = self.conv.forward(tape, x);
+                norm.forward(tape, &y, None, relu)
+            }
+            Norm::FrozenBatch(norm) => self.conv_scaled(tape, x, norm, relu),
+        }
+    }
+
+    /// relu(norm(conv(`x`)) + `residual`), `residual` of the shape of the result.
+    fn forward_residual(&self, tape: &mut Tape, x: &Map, residual: &Tensor2) -> Map {
+        match &self.norm {
+            Norm::Group(norm) => {
+                let y = self.conv.forward(tape, x);
+                norm.forward(tape, &y, Some(residual), true)
+            }
+            Norm::FrozenBatch(norm) => {
+                let y = self.conv_scaled(tape, x, norm, false);
+                Map {
+                    data: ops::add_relu(tape, &y.data, residual),
+                    ..y
+                }
+            }
+        }
+    }
+
+    /// The convolution with the folded norm as its epilogue.
+    fn conv_scaled(&self, tape: &mut Tape, x: &Map, norm: &FrozenBatchNorm, relu: bool) -> Map {
+        let (scale, shift) = norm.fold();
+        self.conv.forward_with(
+            tape,
+            x,
+            Epilogue {
+                scale: Some(&scale),
+                shift: Some(&shift),
+                relu,
+            },
+        )
+    }
+}
+
+impl Parameters for ConvNorm {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        self.conv.parameters(prefix, visit);
+        let name = join(prefix, "norm");
+        match &mut self.norm {
+            Norm::Group(norm) => norm.parameters(&name, visit),
+            Norm::FrozenBatch(norm) => norm.parameters(&name, visit),
+        }
+    }
+}
+
+/// `convs` is F, `shortcut` is S.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    shortcut: Option<ConvNorm>,
+    convs: Vec<ConvNorm>,
+}
+
+impl Block {
+    /// From `channels` to `config.block.channels(width)` channels, each side divided by `stride`.
+    pub(super) fn new(
+        config: &BackboneConfig,
+        channels: usize,
+        width: usize,
+        stride: usize,
+        rng: &mut Stream,
+    ) -> Self {
+        let outputs = config.block.channels(width);
+        // (inputs, outputs, kernel, stride) of every convolution
+        let convs = match config.block {
+            BlockKind::Basic => vec![(channels, width, 3, stride), (width, width, 3, 1)],
+            BlockKind::Bottleneck => {
+                let (first, second) = if config.stride_in_1x1 {
+                    (stride, 1)
+                } else {
+                    (1, stride)
+                };
+                vec![
+                    (channels, width, 1, first),
+                    (width, width, 3, second),
+                    (width, outputs, 1, 1),
+                ]
+            }
+        };
+        let changes = channels != outputs || stride != 1;
+        Self {
+            shortcut: changes.then(|| ConvNorm::new(config, channels, outputs, 1, stride, rng)),
+            convs: convs
+                .into_iter()
+                .map(|(i, o, kernel, s)| ConvNorm::new(config, i, o, kernel, s, rng))
+                .collect(),
+        }
+    }
+
+    pub(super) fn forward(&self, tape: &mut Tape, x: &Map) -> Map {
+        let residual = match &self.shortcut {
+            Some(shortcut) => shortcut.forward(tape, x, false).data,
+            None => x.data.clone(),
+        };
+        let (last, first) = self.convs.split_last().expect("two or three convolutions");
+        let mut y = x.clone();
+        for conv in first {
+            y = conv.forward(tape, &y, true);
+        }
+        last.forward_residual(tape, &y, &residual)
+    }
+}
+
+impl Parameters for Block {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        if let Some(shortcut) = &mut self.shortcut {
+            shortcut.parameters(&join(prefix, "shortcut"), visit);
+        }
+        for (i, conv) in self.convs.iter_mut().enumerate() {
+            conv.parameters(&join(prefix, &format!("conv{}", i + 1)), visit);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Residual network, https://arxiv.org/abs/1512.03385, in detectron2's form: a stem and the stages res2 to res5.
+//!
+//! Shapes with the stem of the paper (7x7 stride 2, pool): image H x W -> res2 at H/4, res3 at H/8, res4 at H/16, res5 at H/32. With
+//! a stem of stride 2 and no pool every stage is twice as large.
+//!
+//! ResNet-50 is `block = "bottleneck"`, `widths = [64, 128, 256, 512]`, `depths = [3, 4, 6, 3]`; ResNet-18 is `block = "basic"`,
+//! `depths = [2, 2, 2, 2]`.
+
+use super::block::{Block, ConvNorm};
+use super::{BackboneConfig, STAGES, StemConfig, weights};
+use crate::nn::params::{Param, Parameters, join};
+use crate::ops::{self, Window};
+use crate::rng::Stream;
+use crate::tensor::{Map, Tape};
+
+/// The max-pool of the stem.
+const POOL: Window = Window {
+    kernel: 3,
+    stride: 2,
+    padding: 1,
+};
+/// Red, green, blue.
+const COLOURS: usize = 3;
+/// Number of the first stage in its name, `res2`: the stem counts as 1.
+const FIRST_STAGE: usize = 2;
+
+/// Stem and four stages of blocks.
+#[derive(Clone, Debug)]
+pub struct ResNet {
+    stem: ConvNorm,
+    pool: bool,
+    stages: Vec<Vec<Block>>,
+    frozen: bool,
+}
+
+impl ResNet {
+    /// Random values, or those of `config.weights`; without gradients if `config.frozen`.
+    ///
+    /// # Errors
+    /// The weights file is missing, unreadable, or does not fit the sizes.
+    pub fn new(config: &BackboneConfig, rng: &mut Stream) -> anyhow::Result<Self> {
+        let StemConfig {
+            width,
+            kernel,
+            stride,
+            pool,
+        } = config.stem;
+        let stem = ConvNorm::new(config, COLOURS, width, kernel, stride, rng);
+        let mut channels = width;
+        let mut stages = Vec::with_capacity(STAGES);
+        for (stage, (&width, &depth)) in config.widths.iter().zip(&config.depths).enumerate() {
+            let blocks = (0..depth).map(|block| {
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                let made = Block::new(config, channels, width, stride, rng);
+                channels = config.block.channels(width);
+                made
+            });
+            stages.push(blocks.collect());
+        }
+        let mut resnet = Self {
+            stem,
+            pool,
+            stages,
+            frozen: config.frozen,
+        };
+        if !config.weights.as_os_str().is_empty() {
+            weights::load(&mut resnet, &config.weights)?;
+        }
+        if config.frozen {
+            resnet.parameters("", &mut |_, param| param.value.set_requires_grad(false));
+        }
+        Ok(resnet)
+    }
+
+    /// images: 3 channels -> res2, res3, res4, res5. A frozen backbone puts nothing on the tape.
+    pub fn forward(&self, tape: &mut Tape, images: &Map) -> [Map; STAGES] {
+        if self.frozen {
+            self.stages(&mut Tape::off(), images)
+        } else {
+            self.stages(tape, images)
+        }
+    }
+
+    fn stages(&self, tape: &mut Tape, images: &Map) -> [Map; STAGES] {
+        let mut x = self.stem.forward(tape, images, true);
+        if self.pool {
+            x = ops::max_pool(tape, &x, POOL);
+        }
+        std::array::from_fn(|stage| {
+            for block in &self.stages[stage] {
+                x = block.forward(tape, &x);
+            }
+            x.clone()
+        })
+    }
+}
+
+impl Parameters for ResNet {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        self.stem.parameters(&join(prefix, "stem.conv1"), visit);
+        for (stage, blocks) in self.stages.iter_mut().enumerate() {
+            for (i, block) in blocks.iter_mut().enumerate() {
+                block.parameters(
+                    &join(prefix, &format!("res{}.{i}", stage + FIRST_STAGE)),
+                    visit,
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The three scales that pixel decoder and transformer decoder share: their sizes, where their tokens lie, and the sine
+//! encoding of these places. Made once per forward; it holds no parameter.
+
+use crate::nn::{Levels, sine_positions};
+use crate::tensor::{Map, Tensor2};
+
+/// Number of scales: res5, res4, res3.
+pub const SCALES: usize = 3;
+
+/// Coarse to fine.
+#[derive(Clone, Debug)]
+pub struct Scales {
+    /// Sizes and token centres.
+    pub levels: Levels,
+    /// `[h * w, D]` of every scale.
+    pub positions: [Tensor2; SCALES],
+}
+
+impl Scales {
+    /// The scales of `features`, fine to coarse as the backbone gives them, with position encodings of `width` features.
+    pub fn new(features: [&Map; SCALES], width: usize) -> Self {
+        let sizes = features
+            .map(|map| (map.height, map.width))
+            .into_iter()
+            .rev()
+            .collect();
+        let levels = Levels::new(sizes);
+        let positions = std::array::from_fn(|scale| {
+            let (h, w) = levels.sizes[scale];
+            Tensor2::constant(sine_positions(h, w, width), h * w, width)
+        });
+        Self { levels, positions }
+    }
+}

@@ -1,0 +1,157 @@
+//! Transformer decoder of Mask2Former (`MultiScaleMaskedTransformerDecoder`), https://arxiv.org/abs/2112.01527, section 3.2.
+//!
+//! Learned queries look at the encoded maps in turn, coarse to fine and round again, each only inside the mask that it predicted
+//! last. Every intermediate state is decoded into classes and masks: these are all supervised.
+//!
+//! Shapes: B batch, Q queries, D width, K classes, (h, w) size of the mask features.
+
+mod blocked;
+mod head;
+mod layer;
+
+use crate::graph::ModelConfig;
+use crate::graph::pixel_decoder::PixelFeatures;
+use crate::graph::scales::{SCALES, Scales};
+use crate::nn::init;
+use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::ops;
+use crate::rng::Stream;
+use crate::tensor::{Tape, Tensor2};
+
+use head::PredictionHead;
+use layer::{DecoderLayer, Memory};
+
+/// What every layer says about every image.
+#[derive(Clone, Debug)]
+pub struct Predictions {
+    /// Of the initial queries, then after each layer: `decoder-layers + 1` in all. The last is the result.
+    pub layers: Vec<LayerPredictions>,
+    /// B.
+    pub batch: usize,
+    /// Q.
+    pub queries: usize,
+    /// Rows of a mask.
+    pub height: usize,
+    /// Columns of a mask.
+    pub width: usize,
+}
+
+/// What one layer says.
+#[derive(Clone, Debug)]
+pub struct LayerPredictions {
+    /// Class logits `[B * Q, K + 1]`; the last column is no-object.
+    pub classes: Tensor2,
+    /// Mask logits `[B * Q, h * w]`.
+    pub masks: Tensor2,
+}
+
+/// Queries, layers and the head that they share.
+#[derive(Clone, Debug)]
+pub struct TransformerDecoder {
+    /// First content of the queries `[Q, D]`.
+    query_feat: Param,
+    /// Position of the queries `[Q, D]`.
+    query_embed: Param,
+    /// `[3, D]`, added to the content of the memory.
+    level_embed: Param,
+    layers: Vec<DecoderLayer>,
+    head: PredictionHead,
+}
+
+impl TransformerDecoder {
+    /// For K = `classes` object classes.
+    pub fn new(config: &ModelConfig, classes: usize, rng: &mut Stream) -> Self {
+        let mut embedding = |rows| {
+            let values = init::standard_normal(rows * config.width, rng);
+            Param::new(
+                Kind::Embedding,
+                values,
+                rows,
+                config.width,
+                &[rows, config.width],
+            )
+        };
+        let (query_feat, query_embed) = (embedding(config.queries), embedding(config.queries));
+        let level_embed = embedding(SCALES);
+        Self {
+            query_feat,
+            query_embed,
+            level_embed,
+            layers: (0..config.decoder_layers)
+                .map(|_| DecoderLayer::new(config, rng))
+                .collect(),
+            head: PredictionHead::new(config, classes, rng),
+        }
+    }
+
+    /// The predictions of the initial queries and of every layer.
+    pub fn forward(
+        &self,
+        tape: &mut Tape,
+        features: &PixelFeatures,
+        scales: &Scales,
+    ) -> Predictions {
+        let pixels = &features.mask_features;
+        let batch = pixels.batch;
+        // Layers further round the circle look at the same memory again.
+        let memory: Vec<Memory> = (0..SCALES.min(self.layers.len()))
+            .map(|level| self.memory(tape, features, scales, level))
+            .collect();
+
+        let mut content = ops::repeat(tape, &self.query_feat.value, batch);
+        let mut layers = vec![self.head.forward(tape, &content, pixels)];
+        for (i, layer) in self.layers.iter().enumerate() {
+            let level = i % SCALES;
+            let masks = &layers[i].masks;
+            let blocked = blocked::outside_masks(
+                masks.values(),
+                (pixels.height, pixels.width),
+                scales.levels.sizes[level],
+            );
+            content = layer.forward(
+                tape,
+                &content,
+                &self.query_embed.value,
+                &memory[level],
+                blocked,
+                batch,
+            );
+            layers.push(self.head.forward(tape, &content, pixels));
+        }
+        let queries = self.query_feat.value.rows();
+        Predictions {
+            layers,
+            batch,
+            queries,
+            height: pixels.height,
+            width: pixels.width,
+        }
+    }
+
+    /// Map `level` as the layers see it: the level's embedding on the content, the position on the keys alone.
+    fn memory(
+        &self,
+        tape: &mut Tape,
+        features: &PixelFeatures,
+        scales: &Scales,
+        level: usize,
+    ) -> Memory {
+        let map = &features.memory[level];
+        let embedding = ops::slice_rows(tape, &self.level_embed.value, level, 1);
+        let value = ops::add_rows(tape, &map.data, &embedding, map.batch);
+        let key = ops::add_rows(tape, &value, &scales.positions[level], map.batch);
+        Memory { key, value }
+    }
+}
+
+impl Parameters for TransformerDecoder {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        visit(&join(prefix, "query_feat.weight"), &mut self.query_feat);
+        visit(&join(prefix, "query_embed.weight"), &mut self.query_embed);
+        visit(&join(prefix, "level_embed.weight"), &mut self.level_embed);
+        for (i, layer) in self.layers.iter_mut().enumerate() {
+            layer.parameters(prefix, i, visit);
+        }
+        self.head.parameters(prefix, visit);
+    }
+}

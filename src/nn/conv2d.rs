@@ -1,0 +1,114 @@
+//! Convolution with "same" padding: $$ y = w * x + b $$.
+//!
+//! Shapes: Ci and Co channels, k the side of the (odd) kernel; a side of `n` pixels becomes $$ \lceil n / stride \rceil $$.
+
+use crate::nn::init;
+use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::ops::{self, Epilogue, Window};
+use crate::rng::Stream;
+use crate::tensor::{Map, Tape};
+
+/// No layer of this project splits its channels into groups.
+const GROUPS: usize = 1;
+
+/// `weight` `[Co, k * k * Ci]` (reference order `[Co, Ci, k, k]`) and, where there is no norm behind it, `bias` `[1, Co]`.
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    /// `[Co, k * k * Ci]`.
+    pub weight: Param,
+    /// `[1, Co]`.
+    pub bias: Option<Param>,
+    window: Window,
+}
+
+impl Conv2d {
+    /// A kernel for a convolution followed by norm and ReLU: normal with variance `2 / (k * k * Co)`, no bias. Source:
+    /// detectron2's `c2_msra_fill` and torchvision's ResNet.
+    pub fn new(
+        channels: usize,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+        rng: &mut Stream,
+    ) -> Self {
+        let area = kernel * kernel;
+        let weight = init::kaiming_normal(area * outputs, area * channels * outputs, rng);
+        Self::from_values(channels, outputs, kernel, stride, weight, None)
+    }
+
+    /// A kernel uniform with variance `1 / (k * k * Ci)`; the bias, if any, is 0. Source: detectron2's `c2_xavier_fill`.
+    pub fn caffe2_xavier(
+        channels: usize,
+        outputs: usize,
+        kernel: usize,
+        bias: bool,
+        rng: &mut Stream,
+    ) -> Self {
+        let area = kernel * kernel;
+        let weight = init::kaiming_uniform(area * channels, area * channels * outputs, rng);
+        Self::from_values(
+            channels,
+            outputs,
+            kernel,
+            1,
+            weight,
+            bias.then(|| vec![0.0; outputs]),
+        )
+    }
+
+    /// A 1x1 convolution, Xavier-uniform with bias 0: the input projections of the pixel decoder.
+    pub fn projection(channels: usize, outputs: usize, rng: &mut Stream) -> Self {
+        let weight = init::xavier_uniform(channels, outputs, channels * outputs, rng);
+        Self::from_values(channels, outputs, 1, 1, weight, Some(vec![0.0; outputs]))
+    }
+
+    /// Given values: `weight` in the order (out, y, x, in), `bias` `[Co]`. Panics on a wrong count or an even kernel.
+    pub fn from_values(
+        channels: usize,
+        outputs: usize,
+        kernel: usize,
+        stride: usize,
+        weight: Vec<f32>,
+        bias: Option<Vec<f32>>,
+    ) -> Self {
+        assert_eq!(kernel % 2, 1, "a kernel of {kernel} has no centre");
+        let shape = [outputs, channels, kernel, kernel];
+        let columns = kernel * kernel * channels;
+        Self {
+            weight: Param::new(Kind::Weight, weight, outputs, columns, &shape),
+            bias: bias.map(|bias| Param::new(Kind::Bias, bias, 1, outputs, &[outputs])),
+            window: Window {
+                kernel,
+                stride,
+                padding: kernel / 2,
+            },
+        }
+    }
+
+    /// x: Ci channels -> Co channels, each side divided by the stride (rounded up).
+    pub fn forward(&self, tape: &mut Tape, x: &Map) -> Map {
+        let shift = self.bias.as_ref().map(|bias| &bias.value);
+        self.forward_with(
+            tape,
+            x,
+            Epilogue {
+                shift,
+                ..Epilogue::default()
+            },
+        )
+    }
+
+    /// As [`Self::forward`], with `epilogue` in place of the bias: a folded batch norm, a ReLU.
+    pub fn forward_with(&self, tape: &mut Tape, x: &Map, epilogue: Epilogue) -> Map {
+        ops::conv2d(tape, x, &self.weight.value, self.window, GROUPS, epilogue)
+    }
+}
+
+impl Parameters for Conv2d {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        visit(&join(prefix, "weight"), &mut self.weight);
+        if let Some(bias) = &mut self.bias {
+            visit(&join(prefix, "bias"), bias);
+        }
+    }
+}

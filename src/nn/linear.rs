@@ -1,0 +1,66 @@
+//! Linear layer: $$ y = x W^\top + b $$, optionally followed by a ReLU.
+//!
+//! Shapes: N rows, I inputs, O outputs. Names and order of the parameters as in PyTorch: `weight` `[O, I]`, `bias` `[O]`.
+
+use crate::nn::init;
+use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::ops;
+use crate::rng::Stream;
+use crate::tensor::{Tape, Tensor2};
+
+/// `weight` `[O, I]` and `bias` `[1, O]`.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    /// `[O, I]`.
+    pub weight: Param,
+    /// `[1, O]`.
+    pub bias: Param,
+}
+
+impl Linear {
+    /// Weight and bias as PyTorch draws them: uniform within $$ \pm 1/\sqrt{I} $$.
+    pub fn new(inputs: usize, outputs: usize, rng: &mut Stream) -> Self {
+        let weight = init::default_uniform(inputs, inputs * outputs, rng);
+        let bias = init::default_uniform(inputs, outputs, rng);
+        Self::from_values(inputs, outputs, weight, bias)
+    }
+
+    /// Weight Xavier-uniform, bias as PyTorch draws it (uniform within $$ \pm 1/\sqrt{I} $$): the feed-forward layers of
+    /// Mask2Former, where only arrays of two dimensions are drawn again.
+    pub fn xavier(inputs: usize, outputs: usize, rng: &mut Stream) -> Self {
+        let weight = init::xavier_uniform(inputs, outputs, inputs * outputs, rng);
+        let bias = init::default_uniform(inputs, outputs, rng);
+        Self::from_values(inputs, outputs, weight, bias)
+    }
+
+    /// Weight Xavier-uniform, bias 0: the projections of attention.
+    pub fn projection(inputs: usize, outputs: usize, rng: &mut Stream) -> Self {
+        let weight = init::xavier_uniform(inputs, outputs, inputs * outputs, rng);
+        Self::from_values(inputs, outputs, weight, vec![0.0; outputs])
+    }
+
+    /// Given values: `weight` `[O, I]`, `bias` `[O]`. Panics on a wrong count.
+    pub fn from_values(inputs: usize, outputs: usize, weight: Vec<f32>, bias: Vec<f32>) -> Self {
+        Self {
+            weight: Param::new(Kind::Weight, weight, outputs, inputs, &[outputs, inputs]),
+            bias: Param::new(Kind::Bias, bias, 1, outputs, &[outputs]),
+        }
+    }
+
+    /// x `[N, I]` -> `[N, O]`.
+    pub fn forward(&self, tape: &mut Tape, x: &Tensor2) -> Tensor2 {
+        ops::linear(tape, x, &self.weight.value, Some(&self.bias.value), false)
+    }
+
+    /// x `[N, I]` -> `[N, O]`, negative values set to 0.
+    pub fn forward_relu(&self, tape: &mut Tape, x: &Tensor2) -> Tensor2 {
+        ops::linear(tape, x, &self.weight.value, Some(&self.bias.value), true)
+    }
+}
+
+impl Parameters for Linear {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        visit(&join(prefix, "weight"), &mut self.weight);
+        visit(&join(prefix, "bias"), &mut self.bias);
+    }
+}

@@ -1,0 +1,186 @@
+//! Normalisations: over the channels of a token, over groups of channels of an image, and with fixed statistics.
+//!
+//! $$ y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta $$
+//!
+//! Layer norm (Ba et al. 2016) takes mu and sigma over the C channels of one row, group norm (Wu & He 2018) over the pixels and
+//! channels of one group of one image, and frozen batch norm takes them from the checkpoint and never changes them
+//! (detectron2's `FrozenBatchNorm2d`).
+
+use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::ops;
+use crate::tensor::{Map, Tape, Tensor2};
+
+/// Epsilon of all three: PyTorch's default.
+const EPSILON: f32 = 1e-5;
+
+/// A vector `[1, C]` of a norm.
+fn vector(kind: Kind, value: f32, channels: usize) -> Param {
+    Param::new(kind, vec![value; channels], 1, channels, &[channels])
+}
+
+/// Layer norm of rows `[N, C]`.
+#[derive(Clone, Debug)]
+pub struct LayerNorm {
+    weight: Param,
+    bias: Param,
+}
+
+impl LayerNorm {
+    /// Scale 1, shift 0.
+    pub fn new(channels: usize) -> Self {
+        Self {
+            weight: vector(Kind::Norm, 1.0, channels),
+            bias: vector(Kind::Norm, 0.0, channels),
+        }
+    }
+
+    /// Norm of `x + residual`: `[N, C]` -> `[N, C]`.
+    pub fn forward(&self, tape: &mut Tape, x: &Tensor2, residual: Option<&Tensor2>) -> Tensor2 {
+        ops::layer_norm(
+            tape,
+            x,
+            residual,
+            &self.weight.value,
+            &self.bias.value,
+            EPSILON,
+        )
+    }
+}
+
+impl Parameters for LayerNorm {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        visit(&join(prefix, "weight"), &mut self.weight);
+        visit(&join(prefix, "bias"), &mut self.bias);
+    }
+}
+
+/// Group norm of a map of C channels.
+#[derive(Clone, Debug)]
+pub struct GroupNorm {
+    weight: Param,
+    bias: Param,
+    groups: usize,
+}
+
+impl GroupNorm {
+    /// Scale 1, shift 0. Panics unless `groups` divides `channels`.
+    pub fn new(channels: usize, groups: usize) -> Self {
+        assert_eq!(
+            channels % groups,
+            0,
+            "{groups} groups of {channels} channels"
+        );
+        Self {
+            weight: vector(Kind::Norm, 1.0, channels),
+            bias: vector(Kind::Norm, 0.0, channels),
+            groups,
+        }
+    }
+
+    /// Norm of `x`, plus `residual` (same shape), with negative values set to 0 if `relu`.
+    pub fn forward(&self, tape: &mut Tape, x: &Map, residual: Option<&Tensor2>, relu: bool) -> Map {
+        ops::group_norm(
+            tape,
+            x,
+            &self.weight.value,
+            &self.bias.value,
+            self.groups,
+            EPSILON,
+            residual,
+            relu,
+        )
+    }
+}
+
+impl Parameters for GroupNorm {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        visit(&join(prefix, "weight"), &mut self.weight);
+        visit(&join(prefix, "bias"), &mut self.bias);
+    }
+}
+
+/// Batch norm with fixed statistics: a scale and a shift of every channel, applied by the convolution before it.
+#[derive(Clone, Debug)]
+pub struct FrozenBatchNorm {
+    weight: Param,
+    bias: Param,
+    running_mean: Param,
+    running_var: Param,
+}
+
+impl FrozenBatchNorm {
+    /// The identity.
+    pub fn new(channels: usize) -> Self {
+        Self {
+            weight: vector(Kind::Buffer, 1.0, channels),
+            bias: vector(Kind::Buffer, 0.0, channels),
+            running_mean: vector(Kind::Buffer, 0.0, channels),
+            running_var: vector(Kind::Buffer, 1.0 - EPSILON, channels),
+        }
+    }
+
+    /// (scale, shift), both `[1, C]`: $$ s = \gamma / \sqrt{\sigma^2 + \epsilon},\ t = \beta - \mu s $$.
+    ///
+    /// Computed at every forward rather than kept, because the EMA and the checkpoint write the buffers.
+    pub fn fold(&self) -> (Tensor2, Tensor2) {
+        let channels = self.weight.value.len();
+        let (gamma, beta) = (self.weight.value.values(), self.bias.value.values());
+        let (mean, variance) = (
+            self.running_mean.value.values(),
+            self.running_var.value.values(),
+        );
+        let scale: Vec<f32> = gamma
+            .iter()
+            .zip(variance)
+            .map(|(g, v)| g / (v + EPSILON).sqrt())
+            .collect();
+        let shift = (0..channels)
+            .map(|c| beta[c] - mean[c] * scale[c])
+            .collect();
+        (
+            Tensor2::constant(scale, 1, channels),
+            Tensor2::constant(shift, 1, channels),
+        )
+    }
+}
+
+impl Parameters for FrozenBatchNorm {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        visit(&join(prefix, "weight"), &mut self.weight);
+        visit(&join(prefix, "bias"), &mut self.bias);
+        visit(&join(prefix, "running_mean"), &mut self.running_mean);
+        visit(&join(prefix, "running_var"), &mut self.running_var);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_frozen_norm_is_the_identity() {
+        let (scale, shift) = FrozenBatchNorm::new(3).fold();
+        assert!(
+            scale.values().iter().all(|s| (s - 1.0).abs() < 1e-6),
+            "{:?}",
+            scale.values()
+        );
+        assert_eq!(shift.values(), [0.0; 3]);
+    }
+
+    #[test]
+    fn the_fold_is_the_norm() {
+        let mut norm = FrozenBatchNorm::new(1);
+        norm.parameters("", &mut |name, param| {
+            param.value.values_mut()[0] = match name {
+                "weight" => 3.0,
+                "bias" => 0.5,
+                "running_mean" => 2.0,
+                _ => 4.0 - EPSILON,
+            };
+        });
+        let (scale, shift) = norm.fold();
+        // (x - 2) / sqrt(4) * 3 + 0.5 at x = 6
+        assert!((6.0 * scale.scalar() + shift.scalar() - 6.5).abs() < 1e-5);
+    }
+}
