@@ -1,14 +1,14 @@
 //! Training: the optimizer, the learning-rate schedule, checkpoints, the journal, and the loop that joins them.
 
 mod checkpoint;
-mod clip_tiny;
+mod clip;
 mod journal;
 mod optimizer;
 mod schedule;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, write_atomically};
-pub use clip_tiny::train_clip_tiny;
+pub use clip::{restore_clip_tiny, store_clip_tiny, train_clip_tiny, zero_shot_accuracy};
 pub use journal::{Journal, Reading, warnings};
 pub use optimizer::{AdamW, AdamWConfig, Moments, OptimizerState, is_trained};
 pub use schedule::Schedule;
