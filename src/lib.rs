@@ -10,6 +10,7 @@
 pub mod data;
 pub mod experiment;
 pub mod graph;
+pub mod method;
 pub mod nn;
 pub mod ops;
 pub mod registry;

@@ -1,7 +1,402 @@
-#![allow(unused)]
-use crate::tensor::{Map, Tape, Tensor2};
+//! Multi-head attention with a mask, https://arxiv.org/abs/1706.03762; masked as in Mask2Former, section 3.2.1,
+//! https://arxiv.org/abs/2112.01527.
+//!
+//! $$ Y = P V, \qquad P = \mathrm{softmax}\!\left(\tfrac{1}{\sqrt{d}}\, Q K^\top + M\right), \qquad
+//!    M_{ql} = \begin{cases} -\infty & \text{blocked} \\ 0 & \text{else} \end{cases} $$
+//!
+//! $$ \partial V = P^\top G, \quad \partial S = P \odot \bigl(\partial P - \mathrm{rowsum}(P \odot \partial P)\bigr), \quad
+//!    \partial P = G V^\top, \quad \partial Q = \tfrac{1}{\sqrt d}\,\partial S\, K, \quad \partial K = \tfrac{1}{\sqrt d}\,\partial S^\top Q $$
+//!
+//! Shapes: B images, Q queries, L memory length, D width, h heads, d = D / h; q `[B*Q, D]`, k and v `[B*L, D]`, the mask
+//! `[B*Q*L]` is shared by the heads. A query that is blocked everywhere attends everywhere (the reference code's fallback), so
+//! no row is a softmax of nothing.
+
+use super::kernels::cpu::parallel::run;
+use super::kernels::cpu::vector::{dot, exp, max, sum};
+use super::kernels::cpu::{Matrix, MatrixMut, Split, Write, gemm, unfilled};
+use crate::tensor::{Grads, Tape, Tensor2};
+use std::ops::Range;
 use std::sync::Arc;
 
-pub fn attention(tape: &mut Tape, q: &Tensor2, k: &Tensor2, v: &Tensor2, blocked: Option<Arc<Vec<u8>>>, batch: usize, heads: usize) -> Tensor2 {
-    todo!()
+/// Sizes of one call.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    batch: usize,
+    queries: usize,
+    memory: usize,
+    width: usize,
+    heads: usize,
+}
+
+impl Shape {
+    /// Width of one head.
+    fn head(&self) -> usize {
+        self.width / self.heads
+    }
+
+    /// Scores of one head of one image.
+    fn scores(&self) -> usize {
+        self.queries * self.memory
+    }
+
+    /// Factor on the scores.
+    fn temperature(&self) -> f32 {
+        1.0 / (self.head() as f32).sqrt()
+    }
+
+    /// Division of the heads of all images, `products` matrix products each.
+    fn split(&self, products: usize) -> Split {
+        let heads = self.batch * self.heads;
+        Split::new(heads, heads * products * self.scores() * self.head())
+    }
+
+    /// The columns of head `index` (counted over the images) in a tensor with `rows` rows per image.
+    fn view<'a>(&self, values: &'a [f32], rows: usize, index: usize) -> Matrix<'a> {
+        let start = index / self.heads * rows * self.width + index % self.heads * self.head();
+        // With no rows the start may lie past the end.
+        Matrix::strided(
+            &values[start.min(values.len())..],
+            rows,
+            self.head(),
+            self.width,
+        )
+    }
+
+    /// Cuts a tensor with `rows` rows per image into the columns of the heads, in the order of [`Self::view`].
+    fn cut<'a>(&self, values: &'a mut [f32], rows: usize) -> Vec<MatrixMut<'a>> {
+        MatrixMut::new(values, self.batch * rows, self.width)
+            .tiles(&vec![rows; self.batch], &vec![self.head(); self.heads])
+    }
+}
+
+/// `q [B*Q, D]`, `k`, `v` `[B*L, D]`, `blocked [B*Q*L]` (not 0 = blocked) -> `[B*Q, D]`.
+///
+/// Panics where the shapes disagree or D is no multiple of `heads`.
+pub fn attention(
+    tape: &mut Tape,
+    q: &Tensor2,
+    k: &Tensor2,
+    v: &Tensor2,
+    blocked: Option<Arc<Vec<u8>>>,
+    batch: usize,
+    heads: usize,
+) -> Tensor2 {
+    let (queries, memory, width) = (q.rows() / batch, k.rows() / batch, q.columns());
+    let shape = Shape {
+        batch,
+        queries,
+        memory,
+        width,
+        heads,
+    };
+    assert!(
+        q.rows() == batch * queries && k.rows() == batch * memory,
+        "{} and {} rows of {batch} images",
+        q.rows(),
+        k.rows()
+    );
+    assert_eq!(
+        (k.columns(), v.columns(), v.rows()),
+        (width, width, k.rows()),
+        "keys and values"
+    );
+    assert_eq!(width % heads, 0, "{width} columns in {heads} heads");
+    if let Some(blocked) = &blocked {
+        assert_eq!(blocked.len(), batch * queries * memory, "the mask");
+    }
+
+    let mut values = unfilled(q.len());
+    let mut probabilities = unfilled(batch * heads * shape.scores());
+    let split = shape.split(2);
+    let mut tiles = shape.cut(&mut values, queries);
+    let shares = split
+        .ranges()
+        .zip(split.cut(&mut tiles, 1))
+        .zip(split.cut(&mut probabilities, shape.scores()))
+        .collect();
+    type Share<'s, 'v> = ((Range<usize>, &'s mut [MatrixMut<'v>]), &'s mut [f32]);
+    run(shares, |((range, tiles), probabilities): Share| {
+        for ((index, tile), scores) in range
+            .zip(tiles)
+            .zip(probabilities.chunks_exact_mut(shape.scores().max(1)))
+        {
+            let (q, k) = (
+                shape.view(q.values(), queries, index),
+                shape.view(k.values(), memory, index),
+            );
+            gemm(
+                MatrixMut::new(scores, queries, memory),
+                Write::Replace,
+                q,
+                k.t(),
+                shape.temperature(),
+            );
+            let mask = blocked
+                .as_ref()
+                .map(|b| &b[index / heads * shape.scores()..][..shape.scores()]);
+            softmax(scores, memory, mask);
+            let v = shape.view(v.values(), memory, index);
+            gemm(
+                tile.reborrow(),
+                Write::Replace,
+                Matrix::new(scores, queries, memory),
+                v,
+                1.0,
+            );
+        }
+    });
+
+    let out = tape.output(values, q.rows(), width, &[q, k, v]);
+    let (inputs, source) = ([q.clone(), k.clone(), v.clone()], out.clone());
+    tape.record(&out, move |grads| {
+        backward(grads, &inputs, &source, shape, &probabilities)
+    });
+    out
+}
+
+/// Softmax of every row of `columns` scores over the columns that are not blocked.
+fn softmax(scores: &mut [f32], columns: usize, blocked: Option<&[u8]>) {
+    for (n, row) in scores.chunks_exact_mut(columns.max(1)).enumerate() {
+        let mask = blocked
+            .map(|blocked| &blocked[n * columns..][..columns])
+            .filter(|mask| mask.contains(&0));
+        if let Some(mask) = mask {
+            for (score, &blocked) in row.iter_mut().zip(mask) {
+                *score = if blocked == 0 {
+                    *score
+                } else {
+                    f32::NEG_INFINITY
+                };
+            }
+        }
+        let most = max(row);
+        row.iter_mut().for_each(|score| *score = exp(*score - most));
+        if let Some(mask) = mask {
+            // The fast exponential ends at e^-87; a blocked place has a share of exactly zero.
+            for (score, &blocked) in row.iter_mut().zip(mask) {
+                *score = if blocked == 0 { *score } else { 0.0 };
+            }
+        }
+        let scale = 1.0 / sum(row);
+        row.iter_mut().for_each(|score| *score *= scale);
+    }
+}
+
+/// What one head of one image writes in the backward: nothing for an input that requires no gradient.
+#[derive(Default)]
+struct HeadGradients<'a> {
+    q: Option<MatrixMut<'a>>,
+    k: Option<MatrixMut<'a>>,
+    v: Option<MatrixMut<'a>>,
+}
+
+fn backward(
+    grads: &mut Grads,
+    inputs: &[Tensor2; 3],
+    source: &Tensor2,
+    shape: Shape,
+    probabilities: &[f32],
+) {
+    let Shape {
+        queries,
+        memory,
+        heads,
+        batch,
+        ..
+    } = shape;
+    let gradient = source.take_gradient(grads);
+    let mut buffers = inputs
+        .each_ref()
+        .map(|input| input.requires_grad().then(|| input.take_gradient(grads)));
+    let mut tiles: Vec<HeadGradients> = (0..batch * heads)
+        .map(|_| HeadGradients::default())
+        .collect();
+    for (which, buffer) in buffers.iter_mut().enumerate() {
+        let Some(buffer) = buffer else { continue };
+        let rows = if which == 0 { queries } else { memory };
+        for (tile, cut) in tiles.iter_mut().zip(shape.cut(buffer, rows)) {
+            *[&mut tile.q, &mut tile.k, &mut tile.v][which] = Some(cut);
+        }
+    }
+    let split = shape.split(4);
+    let shares = split.ranges().zip(split.cut(&mut tiles, 1)).collect();
+    run(
+        shares,
+        |(range, tiles): (Range<usize>, &mut [HeadGradients])| {
+            let mut scratch = unfilled(shape.scores());
+            for (index, tile) in range.zip(tiles) {
+                let shares = &probabilities[index * shape.scores()..][..shape.scores()];
+                head_backward(tile, inputs, &gradient, shape, index, shares, &mut scratch);
+            }
+        },
+    );
+    for (input, buffer) in inputs.iter().zip(buffers) {
+        if let Some(buffer) = buffer {
+            input.put_gradient(grads, buffer);
+        }
+    }
+}
+
+/// The backward of head `index`; `scores` receives the gradient of the scores.
+fn head_backward(
+    tile: &mut HeadGradients,
+    [q, k, v]: &[Tensor2; 3],
+    gradient: &[f32],
+    shape: Shape,
+    index: usize,
+    probabilities: &[f32],
+    scores: &mut [f32],
+) {
+    let Shape {
+        queries, memory, ..
+    } = shape;
+    let g = shape.view(gradient, queries, index);
+    if let Some(v) = &mut tile.v {
+        gemm(
+            v.reborrow(),
+            Write::Add,
+            Matrix::new(probabilities, queries, memory).t(),
+            g,
+            1.0,
+        );
+    }
+    if tile.q.is_none() && tile.k.is_none() {
+        return;
+    }
+    let v = shape.view(v.values(), memory, index);
+    gemm(
+        MatrixMut::new(scores, queries, memory),
+        Write::Replace,
+        g,
+        v.t(),
+        1.0,
+    );
+    for (row, shares) in scores
+        .chunks_exact_mut(memory.max(1))
+        .zip(probabilities.chunks_exact(memory.max(1)))
+    {
+        let mean = dot(row, shares);
+        for (score, share) in row.iter_mut().zip(shares) {
+            *score = share * (*score - mean);
+        }
+    }
+    let scores = Matrix::new(scores, queries, memory);
+    if let Some(to) = &mut tile.q {
+        gemm(
+            to.reborrow(),
+            Write::Add,
+            scores,
+            shape.view(k.values(), memory, index),
+            shape.temperature(),
+        );
+    }
+    if let Some(to) = &mut tile.k {
+        gemm(
+            to.reborrow(),
+            Write::Add,
+            scores.t(),
+            shape.view(q.values(), queries, index),
+            shape.temperature(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::golden;
+
+    fn inputs(batch: usize, queries: usize, memory: usize, width: usize) -> [Tensor2; 3] {
+        [
+            parameter(1, batch * queries, width, 1.0),
+            parameter(2, batch * memory, width, 1.0),
+            parameter(3, batch * memory, width, 1.0),
+        ]
+    }
+
+    /// Every third place blocked, and all of the first query.
+    fn mask(batch: usize, queries: usize, memory: usize) -> Option<Arc<Vec<u8>>> {
+        Some(Arc::new(
+            (0..batch * queries * memory)
+                .map(|i| u8::from(i < memory || i % 3 == 0))
+                .collect(),
+        ))
+    }
+
+    #[test]
+    fn gradients_match_differences() {
+        for (batch, queries, memory, width, heads) in
+            [(1, 3, 5, 6, 2), (3, 4, 17, 8, 1), (2, 5, 5, 12, 3)]
+        {
+            let x = inputs(batch, queries, memory, width);
+            for blocked in [None, mask(batch, queries, memory)] {
+                gradients(&x, 1e-2, 2e-3, |tape, i| {
+                    attention(tape, &i[0], &i[1], &i[2], blocked.clone(), batch, heads)
+                });
+            }
+            for frozen in 0..3 {
+                let mut x = x.clone();
+                x[frozen] = x[frozen].detach();
+                gradients(&x, 1e-2, 2e-3, |tape, i| {
+                    attention(tape, &i[0], &i[1], &i[2], None, batch, heads)
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn a_blocked_place_has_no_influence() {
+        let [q, k, v] = inputs(1, 2, 4, 4);
+        let blocked = Some(Arc::new(vec![0, 0, 1, 0, 0, 0, 1, 0]));
+        let y = attention(&mut Tape::off(), &q, &k, &v, blocked.clone(), 1, 2);
+        let (mut k2, mut v2) = (k.clone(), v.clone());
+        k2.values_mut()[8..12].fill(50.0);
+        v2.values_mut()[8..12].fill(1e30);
+        assert_eq!(
+            attention(&mut Tape::off(), &q, &k2, &v2, blocked, 1, 2).values(),
+            y.values()
+        );
+    }
+
+    #[test]
+    fn a_query_that_is_blocked_everywhere_attends_everywhere() {
+        let [q, k, v] = inputs(2, 3, 7, 8);
+        let free = attention(&mut Tape::off(), &q, &k, &v, None, 2, 2);
+        let all = attention(
+            &mut Tape::off(),
+            &q,
+            &k,
+            &v,
+            Some(Arc::new(vec![1; 2 * 3 * 7])),
+            2,
+            2,
+        );
+        assert_eq!(all.values(), free.values());
+    }
+
+    #[test]
+    fn the_number_of_threads_does_not_change_a_bit() {
+        same_bits(&inputs(3, 16, 64, 64), |tape, i| {
+            attention(tape, &i[0], &i[1], &i[2], mask(3, 16, 64), 3, 4)
+        });
+    }
+
+    #[test]
+    fn golden_numbers() {
+        let tensors = golden::load("ops2");
+        let mask: Vec<u8> = tensors["attention_masked.blocked"]
+            .1
+            .iter()
+            .map(|b| *b as u8)
+            .collect();
+        for (case, blocked) in [
+            ("attention", None),
+            ("attention_masked", Some(Arc::new(mask))),
+        ] {
+            golden::check(&tensors, case, &["q", "k", "v"], 1e-5, |tape, i| {
+                attention(tape, &i[0], &i[1], &i[2], blocked.clone(), 2, 2)
+            });
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod attention;
 mod conv2d;
 mod cross_entropy;
 mod deform_attention;
+mod deform_samples;
 mod glue;
 mod group_norm;
 #[allow(unsafe_code)]
@@ -23,13 +24,14 @@ mod max_pool;
 mod point_losses;
 mod point_sample;
 mod resize;
+mod tokens;
 
 pub use add_relu::add_relu;
 pub use attention::{attention};
 pub use conv2d::{conv2d, Epilogue, Window};
 pub use cross_entropy::{cross_entropy};
 pub use deform_attention::{deform_attention};
-pub use glue::{add, add_rows, concat_tokens, exp_clamped, normalize_rows, repeat, scale_by, slice_rows, slice_tokens, weighted_sum};
+pub use glue::{add, add_rows, exp_clamped, normalize_rows, repeat, scale_by, weighted_sum};
 pub use group_norm::{group_norm};
 pub use layer_norm::{layer_norm};
 pub use linear::{linear};
@@ -40,3 +42,4 @@ pub use max_pool::{max_pool};
 pub use point_losses::{bce_points, dice_points};
 pub use point_sample::{point_sample, sample_mask, sample_plane};
 pub use resize::{resize_bilinear, resize_planes};
+pub use tokens::{concat_tokens, slice_rows, slice_tokens};

@@ -5,7 +5,7 @@
 //! checkpoint's step first.
 //!
 //! A teacher that keeps no pseudo-label trains nothing and looks like a plain supervised run in the table: a known trap of
-//! this field. `dry-steps` counts the steps since the last kept one.
+//! this field. `barren-steps` is the longest run of such steps up to a line, and [`warnings`] tells of it.
 
 use super::checkpoint::write_atomically;
 use anyhow::{Context, Result};
@@ -16,11 +16,9 @@ use std::path::{Path, PathBuf};
 /// Steps of a window.
 const WINDOW: usize = 20;
 /// Steps without a pseudo-label after which the end of the run warns.
-const DRY: u64 = 200;
-/// The reading that counts the pseudo-labels a step trains on.
-pub const KEPT: &str = "kept";
-/// The entry of a line that counts the steps since the last pseudo-label.
-const DRY_STEPS: &str = "dry-steps";
+const BARREN: u64 = 200;
+/// The reading that counts the steps since the last pseudo-label.
+pub const BARREN_STEPS: &str = "barren-steps";
 
 /// One value of a step and how a window folds it.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +27,8 @@ pub enum Reading {
     Mean(f64),
     /// Added up.
     Sum(u64),
+    /// The largest stands.
+    Max(u64),
     /// The newest stands.
     Last(Value),
 }
@@ -40,8 +40,6 @@ pub struct Journal {
     file: std::fs::File,
     window: Vec<(String, Reading)>,
     steps: usize,
-    dry: u64,
-    driest: u64,
 }
 
 impl Journal {
@@ -58,7 +56,6 @@ impl Journal {
             }
         };
         let mut kept = String::new();
-        let (mut dry, mut driest) = (0, 0);
         for line in text.lines() {
             let Ok(value) = serde_json::from_str::<Value>(line) else {
                 break;
@@ -66,8 +63,6 @@ impl Journal {
             if value["step"].as_u64().is_none_or(|end| end > step as u64) {
                 break;
             }
-            dry = value[DRY_STEPS].as_u64().unwrap_or(0);
-            driest = driest.max(dry);
             kept.push_str(line);
             kept.push('\n');
         }
@@ -90,10 +85,6 @@ impl Journal {
     /// The line of a full window cannot be written.
     pub fn add(&mut self, step: usize, readings: Vec<(String, Reading)>) -> Result<()> {
         for (name, reading) in readings {
-            if let (KEPT, Reading::Sum(count)) = (name.as_str(), &reading) {
-                self.dry = if *count == 0 { self.dry + 1 } else { 0 };
-                self.driest = self.driest.max(self.dry);
-            }
             match self.window.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, sum)) => fold(sum, reading),
                 None => self.window.push((name, reading)),
@@ -121,31 +112,44 @@ impl Journal {
         for (name, reading) in self.window.drain(..) {
             let value = match reading {
                 Reading::Mean(sum) => (sum / self.steps as f64).into(),
-                Reading::Sum(sum) => sum.into(),
+                Reading::Sum(value) | Reading::Max(value) => value.into(),
                 Reading::Last(value) => value,
             };
             line.insert(name, value);
-        }
-        if line.contains_key(KEPT) {
-            line.insert(DRY_STEPS.into(), self.dry.into());
         }
         self.steps = 0;
         writeln!(self.file, "{}", Value::Object(line))
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
+}
 
-    /// What a reader of the table must know about the run.
-    pub fn warnings(&self) -> Vec<String> {
-        let dry = self.driest;
-        let text = || format!("the teacher kept no pseudo-label for {dry} steps in a row");
-        if dry >= DRY { vec![text()] } else { Vec::new() }
-    }
+/// What a reader of the tables must know about the finished run with the journal at `path`.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn warnings(path: &Path) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(path);
+    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+    let lines = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let longest = lines
+        .filter_map(|line| line[BARREN_STEPS].as_u64())
+        .max()
+        .unwrap_or(0);
+    let warning = format!("the teacher kept no pseudo-label for {longest} steps in a row");
+    Ok(if longest >= BARREN {
+        vec![warning]
+    } else {
+        Vec::new()
+    })
 }
 
 fn fold(sum: &mut Reading, next: Reading) {
     match (sum, next) {
         (Reading::Mean(sum), Reading::Mean(value)) => *sum += value,
         (Reading::Sum(sum), Reading::Sum(value)) => *sum += value,
+        (Reading::Max(most), Reading::Max(value)) => *most = (*most).max(value),
         (sum, next) => *sum = next,
     }
 }
@@ -154,79 +158,72 @@ fn fold(sum: &mut Reading, next: Reading) {
 mod tests {
     use super::*;
 
-    fn readings(step: usize, kept: u64) -> Vec<(String, Reading)> {
+    fn readings(step: usize, barren: usize) -> Vec<(String, Reading)> {
         vec![
             ("loss".into(), Reading::Mean(step as f64)),
-            (KEPT.into(), Reading::Sum(kept)),
+            ("kept".into(), Reading::Sum(2)),
+            (BARREN_STEPS.into(), Reading::Max(barren as u64)),
             ("threshold".into(), Reading::Last((step * 10).into())),
         ]
-    }
-
-    fn run(path: &Path, from: usize, to: usize, kept: impl Fn(usize) -> u64) -> Journal {
-        let mut journal = Journal::open(path, from).unwrap();
-        for step in from + 1..=to {
-            journal.add(step, readings(step, kept(step))).unwrap();
-        }
-        journal
     }
 
     #[test]
     fn a_window_folds_by_kind() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
-        run(&path, 0, 23, |step| u64::from(step < 10))
-            .flush(23)
-            .unwrap();
+        let mut journal = Journal::open(&path, 0).unwrap();
+        for step in 1..=23 {
+            journal
+                .add(step, readings(step, 10usize.saturating_sub(step)))
+                .unwrap();
+        }
+        journal.flush(23).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        let expected = "{\"step\":20,\"loss\":10.5,\"kept\":9,\"threshold\":200,\"dry-steps\":11}\n\
-                        {\"step\":23,\"loss\":22.0,\"kept\":0,\"threshold\":230,\"dry-steps\":14}\n";
+        let expected = "{\"step\":20,\"loss\":10.5,\"kept\":40,\"barren-steps\":9,\"threshold\":200}\n\
+                        {\"step\":23,\"loss\":22.0,\"kept\":6,\"barren-steps\":0,\"threshold\":230}\n";
         assert_eq!(text, expected);
     }
 
     #[test]
-    fn a_resumed_run_writes_the_same_bytes_and_remembers_the_dry_spell() {
+    fn a_resumed_run_writes_the_same_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let (straight, killed) = (folder.path().join("a"), folder.path().join("b"));
-        let kept = |step: usize| u64::from(step <= 5 || step > 290);
-        let mut whole = Journal::open(&straight, 0).unwrap();
-        let mut first = Journal::open(&killed, 0).unwrap();
-        for step in 1..=300 {
-            whole.add(step, readings(step, kept(step))).unwrap();
-            if step == 150 {
-                whole.flush(step).unwrap();
-            }
-            if step <= 170 {
-                first.add(step, readings(step, kept(step))).unwrap();
+        // Both flush at their checkpoint of step 150; the second one is killed after step 170.
+        let run = |path: &Path, from: usize, to: usize| {
+            let mut journal = Journal::open(path, from).unwrap();
+            for step in from + 1..=to {
+                journal.add(step, readings(step, step)).unwrap();
                 if step == 150 {
-                    first.flush(step).unwrap();
+                    journal.flush(step).unwrap();
                 }
             }
-        }
-        drop(first);
+        };
+        run(&straight, 0, 300);
+        run(&killed, 0, 170);
         std::fs::write(
             &killed,
             std::fs::read_to_string(&killed).unwrap() + "{\"step\":",
         )
         .unwrap();
-        let resumed = run(&killed, 150, 300, kept);
+        run(&killed, 150, 300);
         assert_eq!(
             std::fs::read(&straight).unwrap(),
             std::fs::read(&killed).unwrap()
         );
-        let warning = "the teacher kept no pseudo-label for 285 steps in a row";
-        assert_eq!(whole.warnings(), [warning]);
-        assert_eq!(resumed.warnings(), [warning]);
+        let warning = "the teacher kept no pseudo-label for 300 steps in a row";
+        assert_eq!(warnings(&killed).unwrap(), [warning]);
     }
 
     #[test]
     fn a_run_without_a_teacher_warns_of_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let mut journal = Journal::open(&folder.path().join("j"), 0).unwrap();
+        let path = folder.path().join("j");
+        let mut journal = Journal::open(&path, 0).unwrap();
         for step in 1..=300 {
             journal
                 .add(step, vec![("loss".into(), Reading::Mean(1.0))])
                 .unwrap();
         }
-        assert_eq!(journal.warnings(), Vec::<String>::new());
+        assert_eq!(warnings(&path).unwrap(), Vec::<String>::new());
     }
 }

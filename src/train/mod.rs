@@ -1,18 +1,18 @@
 //! Training: the optimizer, the learning-rate schedule, checkpoints, the journal, and the loop that joins them.
 
-mod average;
 mod checkpoint;
 mod clip;
 mod journal;
 mod optimizer;
 mod schedule;
+mod trainer;
 
-pub use average::Average;
 pub use checkpoint::{Checkpoint, write_atomically};
 pub use clip::{restore_clip_tiny, store_clip_tiny, train_clip_tiny, zero_shot_accuracy};
-pub use journal::{Journal, Reading};
+pub use journal::{Journal, Reading, warnings};
 pub use optimizer::{AdamW, AdamWConfig, Moments, OptimizerState, is_trained};
 pub use schedule::Schedule;
+pub use trainer::{AVERAGE, STUDENT, TEACHER, Trainer};
 
 use crate::registry::ComponentError;
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,297 @@
+//! Correction `dicc`: Dynamic Instance Category Correction of PL-DC. A vision-language model looks at the image once; its dense
+//! features are pooled over every mask and compared with the embedded descriptions of the classes (eq. 7 to 9), and the
+//! answer is fused with the teacher's (eq. 10 to 12, formulas in [`super::fusion`]).
+//!
+//! Differs from the released code: the mask is brought to the feature grid by area averaging, not by thresholding resized
+//! logits, so that no object is too small to be seen.
+
+use super::fusion::{
+    aggregate_embeddings, aggregate_logits, corrected_class, fuse, schedule, similarities,
+};
+use super::{Corrected, Correction, Region};
+use crate::graph::clip::VisionLanguage;
+use crate::method::config::check_range;
+use crate::method::filter::Tier;
+use crate::method::quality::softmax;
+use crate::ops;
+use crate::registry::{self, ComponentError};
+use crate::structures::{Mask, Picture};
+use crate::tensor::Tape;
+use serde::Deserialize;
+use std::sync::Arc;
+
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Scope {
+    Medium,
+    High,
+    Both,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Aggregation {
+    Logits,
+    Embeddings,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Options {
+    scope: Scope,
+    weight: f32,
+    aggregation: Aggregation,
+    vlm: toml::Table,
+}
+
+struct Dicc {
+    options: Options,
+    attached: Option<Attached>,
+}
+
+/// The model, and the text that regions are compared with.
+struct Attached {
+    vlm: Box<dyn VisionLanguage>,
+    /// `[K * descriptions, E]`, rows normalised.
+    text: Vec<f32>,
+    /// Rows of `text` per class: 1 if eq. 8 has already been applied to the embeddings.
+    descriptions: usize,
+}
+
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Correction>, ComponentError> {
+    let options: Options = registry::options(table)?;
+    check_range("weight", options.weight, 0.0, 1.0)?;
+    Ok(Box::new(Dicc {
+        options,
+        attached: None,
+    }))
+}
+
+impl Correction for Dicc {
+    fn needs_vlm(&self) -> Option<&toml::Table> {
+        Some(&self.options.vlm)
+    }
+
+    fn attach(&mut self, vlm: Box<dyn VisionLanguage>) {
+        let text = vlm.text();
+        let (values, k) = (text.values.values(), text.descriptions);
+        let (text, descriptions) = match self.options.aggregation {
+            Aggregation::Logits => (values.to_vec(), k),
+            Aggregation::Embeddings => (aggregate_embeddings(values, k, text.values.columns()), 1),
+        };
+        self.attached = Some(Attached {
+            vlm,
+            text,
+            descriptions,
+        });
+    }
+
+    fn correct(
+        &self,
+        picture: &Picture,
+        regions: &[Region],
+        progress: f32,
+    ) -> Vec<Option<Corrected>> {
+        let asked: Vec<usize> = (0..regions.len())
+            .filter(|i| match self.options.scope {
+                Scope::Medium => regions[*i].tier == Tier::Medium,
+                Scope::High => regions[*i].tier == Tier::High,
+                Scope::Both => true,
+            })
+            .collect();
+        let mut answers = vec![None; regions.len()];
+        if asked.is_empty() {
+            return answers;
+        }
+        let attached = self
+            .attached
+            .as_ref()
+            .expect("the model is attached before training");
+        let weight = schedule(self.options.weight, progress);
+        let masks: Vec<&Mask> = asked.iter().map(|i| regions[*i].mask).collect();
+        for (i, vlm) in asked.iter().zip(attached.probabilities(picture, &masks)) {
+            let fused = fuse(&vlm, regions[*i].probabilities, weight);
+            let (class, probability) = corrected_class(&fused);
+            answers[*i] = Some(Corrected { class, probability });
+        }
+        answers
+    }
+}
+
+impl Attached {
+    /// Eq. 9 for every mask: its class distribution.
+    fn probabilities(&self, picture: &Picture, masks: &[&Mask]) -> Vec<Vec<f32>> {
+        let features = self.vlm.dense(picture);
+        let grid = (features.height, features.width);
+        let weights: Vec<f32> = masks
+            .iter()
+            .flat_map(|mask| coverage(mask, (picture.height, picture.width), grid))
+            .collect();
+        let tape = &mut Tape::off();
+        let pooled = ops::mask_pool(tape, &features, &vec![0; masks.len()], Arc::new(weights));
+        let regions = ops::normalize_rows(tape, &self.vlm.embed(&pooled));
+        let scale = self.vlm.logit_scale();
+        let distribution = |region: &[f32]| {
+            let logits = similarities(region, &self.text, scale);
+            softmax(&aggregate_logits(&logits, self.descriptions))
+        };
+        regions
+            .values()
+            .chunks_exact(regions.columns())
+            .map(distribution)
+            .collect()
+    }
+}
+
+/// The fraction of every grid cell that the mask covers. The grid lies over the picture, that is over the top left `size`
+/// pixels of the mask.
+fn coverage(mask: &Mask, size: (usize, usize), grid: (usize, usize)) -> Vec<f32> {
+    let rows = overlaps(size.0, grid.0);
+    let columns = overlaps(size.1, grid.1);
+    let mut cells = vec![0.0; grid.0 * grid.1];
+    for (cells, line) in cells.chunks_exact_mut(grid.1).zip(&rows) {
+        for (y, height) in line {
+            let bits = &mask.bits[y * mask.width..][..size.1];
+            for (cell, column) in cells.iter_mut().zip(&columns) {
+                let covered: f32 = column
+                    .iter()
+                    .map(|(x, part)| part * f32::from(bits[*x]))
+                    .sum();
+                *cell += height * covered;
+            }
+        }
+    }
+    cells
+}
+
+/// For each of `cells` equal parts of a line of `pixels`: the pixels it touches, with the fraction of the cell that each
+/// makes up.
+fn overlaps(pixels: usize, cells: usize) -> Vec<Vec<(usize, f32)>> {
+    let width = pixels as f64 / cells as f64;
+    (0..cells)
+        .map(|cell| {
+            let (low, high) = (cell as f64 * width, (cell + 1) as f64 * width);
+            let last = (high.ceil() as usize).min(pixels);
+            (low as usize..last)
+                .map(|pixel| {
+                    let shared = high.min(pixel as f64 + 1.0) - low.max(pixel as f64);
+                    (pixel, (shared / width).max(0.0) as f32)
+                })
+                .collect()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::clip::TextEmbeddings;
+    use crate::tensor::{Map, Tensor2};
+
+    /// Sees two classes: the left half of the picture is class 0, the right half class 1.
+    struct Halves {
+        text: TextEmbeddings,
+    }
+
+    impl VisionLanguage for Halves {
+        fn dense(&self, _: &Picture) -> Map {
+            let cells = [[1.0, 0.0], [0.0, 1.0]].repeat(2).concat();
+            Map::new(Tensor2::constant(cells, 4, 2), 1, 2, 2)
+        }
+        fn embed(&self, pooled: &Tensor2) -> Tensor2 {
+            pooled.clone()
+        }
+        fn text(&self) -> &TextEmbeddings {
+            &self.text
+        }
+        fn logit_scale(&self) -> f32 {
+            20.0
+        }
+    }
+
+    fn dicc(changes: &[(&str, &str)]) -> Box<dyn Correction> {
+        let method = crate::method::config::tests::table("method");
+        let mut table = method["correction"].as_table().unwrap().clone();
+        table.remove("name");
+        for (key, value) in changes {
+            table[*key] = (*value).into();
+        }
+        let mut dicc = build(table).unwrap_or_else(|error| panic!("{}: {error}", error.key));
+        assert!(dicc.needs_vlm().is_some());
+        // Two classes, two descriptions each; the rows of a class agree.
+        let rows = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]].concat();
+        let values = Tensor2::constant(rows, 4, 2);
+        dicc.attach(Box::new(Halves {
+            text: TextEmbeddings {
+                classes: 2,
+                descriptions: 2,
+                values,
+            },
+        }));
+        dicc
+    }
+
+    fn answers(dicc: &dyn Correction, tier: Tier, progress: f32) -> Option<Corrected> {
+        let picture = Picture::new(4, 4, vec![0; 48]);
+        let mut bits = vec![0; 16];
+        bits[7] = 1; // one pixel of the right half
+        let mask = Mask::new(4, 4, bits);
+        let region = Region {
+            tier,
+            probabilities: &[0.6, 0.4],
+            mask: &mask,
+        };
+        dicc.correct(&picture, &[region], progress)[0]
+    }
+
+    #[test]
+    fn the_model_flips_a_class_early_and_not_at_the_end() {
+        for aggregation in ["logits", "embeddings"] {
+            let dicc = dicc(&[("aggregation", aggregation)]);
+            let early = answers(&*dicc, Tier::Medium, 0.0).unwrap();
+            assert_eq!(early.class, 1, "{aggregation}");
+            assert!((early.probability - (0.5 + 0.5 * 0.4)).abs() < 1e-5);
+            let late = answers(&*dicc, Tier::Medium, 1.0).unwrap();
+            assert_eq!(
+                late,
+                Corrected {
+                    class: 0,
+                    probability: 0.6
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn the_scope_decides_who_is_asked() {
+        for (scope, medium, high) in [
+            ("medium", true, false),
+            ("high", false, true),
+            ("both", true, true),
+        ] {
+            let dicc = dicc(&[("scope", scope)]);
+            assert_eq!(answers(&*dicc, Tier::Medium, 0.0).is_some(), medium);
+            assert_eq!(answers(&*dicc, Tier::High, 0.0).is_some(), high);
+        }
+    }
+
+    #[test]
+    fn coverage_is_the_share_of_each_cell() {
+        let mask = Mask::new(3, 4, vec![1, 1, 0, 9, 1, 1, 0, 9, 0, 0, 0, 9]);
+        // The picture is 3 x 3, the fourth column is padding; 3 pixels on 2 cells: 1.5 pixels each.
+        let cells = coverage(&mask, (3, 3), (2, 2));
+        let expected = [1.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 9.0];
+        for (cell, expected) in cells.iter().zip(expected) {
+            assert!((cell - expected).abs() < 1e-6, "{cells:?}");
+        }
+    }
+
+    #[test]
+    fn a_finer_grid_than_the_picture_is_filled() {
+        let cells = coverage(&Mask::new(1, 1, vec![1]), (1, 1), (3, 3));
+        assert!(
+            cells.iter().all(|cell| (cell - 1.0).abs() < 1e-6),
+            "{cells:?}"
+        );
+    }
+}

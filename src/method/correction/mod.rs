@@ -1,0 +1,64 @@
+//! Slot `correction`: which class the surviving candidates get.
+
+mod dicc;
+pub mod fusion;
+mod keep;
+
+use super::filter::Tier;
+use crate::graph::clip::VisionLanguage;
+use crate::registry::Entry;
+use crate::structures::{Mask, Picture};
+
+/// A candidate that the filter did not drop.
+#[derive(Clone, Copy, Debug)]
+pub struct Region<'a> {
+    /// High or medium.
+    pub tier: Tier,
+    /// The teacher's softmax over the object classes.
+    pub probabilities: &'a [f32],
+    /// Its pixels; the picture fills the top left corner, the rest is padding.
+    pub mask: &'a Mask,
+}
+
+/// What the correction says about a region.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Corrected {
+    /// The class, changed or confirmed.
+    pub class: usize,
+    /// Its fused probability.
+    pub probability: f32,
+}
+
+/// A correction rule.
+pub trait Correction: Send {
+    /// The table of the vision-language model that the rule needs, if any.
+    fn needs_vlm(&self) -> Option<&toml::Table> {
+        None
+    }
+
+    /// Gives the rule the model that [`Self::needs_vlm`] asked for.
+    fn attach(&mut self, _vlm: Box<dyn VisionLanguage>) {}
+
+    /// One answer per region of one `picture` (the teacher's view); `None` where the rule has nothing to say: the class of a
+    /// high region stays, a medium region is dropped. `progress` runs from 0 at the end of the burn-in to 1 at the end.
+    fn correct(
+        &self,
+        picture: &Picture,
+        regions: &[Region],
+        progress: f32,
+    ) -> Vec<Option<Corrected>>;
+}
+
+/// The corrections that a recipe can name.
+pub const CORRECTIONS: &[Entry<Box<dyn Correction>>] = &[
+    Entry {
+        name: "keep",
+        about: "keeps the teacher's classes and so drops the medium tier",
+        build: keep::build,
+    },
+    Entry {
+        name: "dicc",
+        about: "DICC: fuses the teacher's class with a vision-language model's",
+        build: dicc::build,
+    },
+];

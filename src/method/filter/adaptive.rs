@@ -1,0 +1,406 @@
+//! Filter `adaptive`: DF-ACAT of PL-DC, thresholds by class that start from the labelled counts and follow the teacher.
+//!
+//! $$ T^{(k,0)} = T^{\min} + (T^{\max} - T^{\min}) \frac{n_k}{N} \qquad (5) $$
+//! $$ T^{(k)} \leftarrow \alpha\, T^{(k)} + (1 - \alpha)\, \hat T^{(k)} \qquad (6) $$
+//!
+//! for the class quality and the mask quality alike; $\hat T$ is the mean quality of the class's candidates since the last
+//! update. High: both qualities reach their thresholds. Medium: both reach them less a margin. Low: the rest.
+//!
+//! The paper leaves open what eq. 6 averages, how often it runs and how far "far below" is; the released code averages all
+//! candidates of an image and has no medium tier. Each is a key.
+
+use super::{Clock, Filter, Thresholds, Tier};
+use crate::method::candidates::Candidate;
+use crate::method::config::check_range;
+use crate::registry::{self, ComponentError};
+use anyhow::{Context, ensure};
+use serde::{Deserialize, Serialize};
+
+/// Eq. 5. `range` is [minimum, maximum]. Without any instance every class starts at the minimum.
+pub fn initial_thresholds(counts: &[usize], range: [f32; 2]) -> Vec<f32> {
+    let [low, high] = range.map(f64::from);
+    let total = counts.iter().sum::<usize>().max(1) as f64;
+    counts
+        .iter()
+        .map(|count| (low + (high - low) * *count as f64 / total) as f32)
+        .collect()
+}
+
+/// Eq. 6 with bounds: the threshold after an update with the mean quality `mean`.
+pub fn moved_threshold(threshold: f32, mean: f32, alpha: f32, bounds: [f32; 2]) -> f32 {
+    let moved =
+        f64::from(alpha) * f64::from(threshold) + (1.0 - f64::from(alpha)) * f64::from(mean);
+    (moved as f32).clamp(bounds[0], bounds[1])
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Period {
+    Image,
+    Step,
+    Epoch,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Statistic {
+    /// Candidates whose most likely class is an object.
+    Foreground,
+    /// Candidates that became pseudo-labels.
+    Kept,
+    /// All candidates.
+    All,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Options {
+    class: [f32; 2],
+    mask: [f32; 2],
+    alpha: f32,
+    period: Period,
+    statistic: Statistic,
+    clamp: [f32; 2],
+    class_margin: f32,
+    mask_margin: f32,
+    accept: f32,
+}
+
+struct Adaptive {
+    options: Options,
+    state: State,
+}
+
+/// The thresholds, and per class the sums since the last update.
+#[derive(Serialize, Deserialize, Default)]
+struct State {
+    class: Vec<f32>,
+    mask: Vec<f32>,
+    class_sum: Vec<f32>,
+    mask_sum: Vec<f32>,
+    count: Vec<u32>,
+}
+
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentError> {
+    let options: Options = registry::options(table)?;
+    for (key, [low, high]) in [
+        ("class", options.class),
+        ("mask", options.mask),
+        ("clamp", options.clamp),
+    ] {
+        check_range(key, low, 0.0, 1.0)?;
+        check_range(key, high, 0.0, 1.0)?;
+        if low > high {
+            let message = format!("[{low}, {high}] is upside down; allowed: [minimum, maximum]");
+            return Err(ComponentError::new(key, message));
+        }
+    }
+    for (key, value) in [
+        ("alpha", options.alpha),
+        ("class-margin", options.class_margin),
+        ("mask-margin", options.mask_margin),
+        ("accept", options.accept),
+    ] {
+        check_range(key, value, 0.0, 1.0)?;
+    }
+    Ok(Box::new(Adaptive {
+        options,
+        state: State::default(),
+    }))
+}
+
+impl Adaptive {
+    /// Runs eq. 6 for every class that was seen since the last update.
+    fn update(&mut self) {
+        let Options { alpha, clamp, .. } = self.options;
+        let state = &mut self.state;
+        for k in 0..state.count.len() {
+            let count = std::mem::take(&mut state.count[k]) as f32;
+            let class_sum = std::mem::take(&mut state.class_sum[k]);
+            let mask_sum = std::mem::take(&mut state.mask_sum[k]);
+            if count > 0.0 {
+                state.class[k] = moved_threshold(state.class[k], class_sum / count, alpha, clamp);
+                state.mask[k] = moved_threshold(state.mask[k], mask_sum / count, alpha, clamp);
+            }
+        }
+    }
+}
+
+impl Filter for Adaptive {
+    fn start(&mut self, counts: &[usize]) {
+        let classes = counts.len();
+        self.state = State {
+            class: initial_thresholds(counts, self.options.class),
+            mask: initial_thresholds(counts, self.options.mask),
+            class_sum: vec![0.0; classes],
+            mask_sum: vec![0.0; classes],
+            count: vec![0; classes],
+        };
+    }
+
+    fn tier(&self, candidate: &Candidate) -> Tier {
+        let (c, m) = (candidate.class_quality, candidate.mask_quality);
+        let (class, mask) = (
+            self.state.class[candidate.class],
+            self.state.mask[candidate.class],
+        );
+        if c >= class && m >= mask {
+            Tier::High
+        } else if c >= class - self.options.class_margin && m >= mask - self.options.mask_margin {
+            Tier::Medium
+        } else {
+            Tier::Low
+        }
+    }
+
+    fn observe(&mut self, candidates: &[Candidate], kept: &[bool], clock: Clock) {
+        for (candidate, kept) in candidates.iter().zip(kept) {
+            let counted = match self.options.statistic {
+                Statistic::Foreground => candidate.foreground,
+                Statistic::Kept => *kept,
+                Statistic::All => true,
+            };
+            if counted {
+                self.state.class_sum[candidate.class] += candidate.class_quality;
+                self.state.mask_sum[candidate.class] += candidate.mask_quality;
+                self.state.count[candidate.class] += 1;
+            }
+        }
+        let due = match self.options.period {
+            Period::Image => true,
+            Period::Step => clock.last_of_step,
+            Period::Epoch => clock.last_of_epoch,
+        };
+        if due {
+            self.update();
+        }
+    }
+
+    fn thresholds(&self) -> Option<Thresholds> {
+        Some(Thresholds {
+            class: self.state.class.clone(),
+            mask: self.state.mask.clone(),
+        })
+    }
+
+    fn accept(&self) -> f32 {
+        self.options.accept
+    }
+
+    fn state(&self) -> serde_json::Value {
+        serde_json::to_value(&self.state).expect("numbers")
+    }
+
+    fn restore(&mut self, state: &serde_json::Value) -> anyhow::Result<()> {
+        let saved = State::deserialize(state).context("the thresholds of the filter")?;
+        let classes = self.state.class.len();
+        let lengths = [
+            saved.class.len(),
+            saved.mask.len(),
+            saved.class_sum.len(),
+            saved.mask_sum.len(),
+            saved.count.len(),
+        ];
+        ensure!(
+            lengths == [classes; 5],
+            "thresholds of {lengths:?} classes, expected {classes}"
+        );
+        self.state = saved;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::candidate;
+    use super::*;
+    use proptest::prelude::*;
+
+    const STEP: Clock = Clock {
+        last_of_step: true,
+        last_of_epoch: false,
+    };
+    const INNER: Clock = Clock {
+        last_of_step: false,
+        last_of_epoch: false,
+    };
+
+    fn filter(changes: &[(&str, toml::Value)], counts: &[usize]) -> Box<dyn Filter> {
+        let mut table = crate::method::config::tests::table("method")["filter"]
+            .as_table()
+            .unwrap()
+            .clone();
+        table.remove("name");
+        for (key, value) in changes {
+            table[*key] = value.clone();
+        }
+        let mut filter = build(table).unwrap_or_else(|error| panic!("{}: {error}", error.key));
+        filter.start(counts);
+        filter
+    }
+
+    fn qualities() -> impl Strategy<Value = Vec<(usize, f32, f32)>> {
+        prop::collection::vec((0usize..4, 0.0f32..=1.0, 0.0f32..=1.0), 1..30)
+    }
+
+    fn candidates(list: &[(usize, f32, f32)]) -> Vec<Candidate> {
+        list.iter()
+            .map(|(class, c, m)| candidate(*class, *c, *m))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn eq_5_stays_in_range_and_follows_the_counts(
+            counts in prop::collection::vec(0usize..1000, 1..12), low in 0.0f32..0.5, width in 0.0f32..0.5, turn in 0usize..12,
+        ) {
+            let range = [low, low + width];
+            let start = initial_thresholds(&counts, range);
+            for (i, a) in start.iter().enumerate() {
+                prop_assert!((range[0]..=range[1]).contains(a), "{} outside {:?}", a, range);
+                for (j, b) in start.iter().enumerate() {
+                    prop_assert!(counts[i] < counts[j] || a >= b, "not monotone");
+                }
+            }
+            let turned: Vec<usize> = (0..counts.len()).map(|i| (i + turn) % counts.len()).collect();
+            let permuted: Vec<usize> = turned.iter().map(|i| counts[*i]).collect();
+            let expected: Vec<f32> = turned.iter().map(|i| start[*i]).collect();
+            prop_assert_eq!(initial_thresholds(&permuted, range), expected);
+        }
+
+        #[test]
+        fn eq_6_is_a_convex_contraction(t in 0.0f32..=1.0, s in 0.0f32..=1.0, mean in 0.0f32..=1.0, alpha in 0.0f32..=1.0) {
+            let to = |t| moved_threshold(t, mean, alpha, [0.0, 1.0]);
+            prop_assert!((to(mean) - mean).abs() <= 1e-7, "the mean is the fixed point");
+            prop_assert!(to(t) >= t.min(mean) - 1e-7 && to(t) <= t.max(mean) + 1e-7);
+            prop_assert!(((to(t) - to(s)).abs() - alpha * (t - s).abs()).abs() < 1e-6, "contraction by alpha");
+            let bounded = moved_threshold(t, mean, alpha, [0.3, 0.4]);
+            prop_assert!((0.3..=0.4).contains(&bounded));
+        }
+
+        #[test]
+        fn an_update_moves_only_classes_that_were_seen_in_any_order(list in qualities(), turn in 0usize..30) {
+            let run = |list: &[(usize, f32, f32)]| {
+                let mut filter = filter(&[("alpha", 0.5.into())], &[10, 20, 30, 40]);
+                filter.observe(&candidates(list), &vec![false; list.len()], STEP);
+                filter.thresholds().unwrap()
+            };
+            let start = filter(&[], &[10, 20, 30, 40]).thresholds().unwrap();
+            let after = run(&list);
+            for k in 0..4 {
+                let seen: Vec<_> = list.iter().filter(|(class, ..)| *class == k).collect();
+                if seen.is_empty() {
+                    prop_assert_eq!(after.class[k], start.class[k]);
+                    prop_assert_eq!(after.mask[k], start.mask[k]);
+                } else {
+                    let n = seen.len() as f32;
+                    let (c, m) = seen.iter().fold((0.0, 0.0), |(c, m), (_, dc, dm)| (c + dc, m + dm));
+                    prop_assert!((after.class[k] - (start.class[k] + c / n) / 2.0).abs() < 1e-5);
+                    prop_assert!((after.mask[k] - (start.mask[k] + m / n) / 2.0).abs() < 1e-5);
+                }
+            }
+            let mut turned = list.clone();
+            turned.rotate_left(turn % list.len());
+            let other = run(&turned);
+            for k in 0..4 {
+                prop_assert!((after.class[k] - other.class[k]).abs() < 1e-6);
+            }
+        }
+
+        #[test]
+        fn tiers_follow_the_own_class_and_the_margins(
+            c in 0.0f32..=1.0, m in 0.0f32..=1.0, counts in prop::collection::vec(0usize..50, 4), class in 0usize..4, small in 0.0f64..0.3, more in 0.0f64..0.3,
+        ) {
+            let tier = |margin: f64, counts: &[usize]| {
+                let margins = [("class-margin", margin.into()), ("mask-margin", margin.into())];
+                filter(&margins, counts).tier(&candidate(class, c, m))
+            };
+            let thresholds = filter(&[], &counts).thresholds().unwrap();
+            let both = c >= thresholds.class[class] && m >= thresholds.mask[class];
+            // High is high whatever the margin; a wider margin only lifts low to medium; without one nothing is medium.
+            prop_assert_eq!(tier(small, &counts) == Tier::High, both);
+            prop_assert!(tier(small + more, &counts) >= tier(small, &counts));
+            prop_assert_ne!(tier(0.0, &counts), Tier::Medium);
+            // Counts of the other classes matter through the total alone.
+            let mut shuffled = counts.clone();
+            shuffled.swap((class + 1) % 4, (class + 2) % 4);
+            prop_assert_eq!(tier(small, &shuffled), tier(small, &counts));
+        }
+    }
+
+    #[test]
+    fn no_labelled_instance_starts_at_the_minimum() {
+        assert_eq!(initial_thresholds(&[0, 0], [0.7, 0.85]), [0.7, 0.7]);
+    }
+
+    #[test]
+    fn a_step_waits_for_its_last_image() {
+        let mut filter = filter(&[("period", "step".into()), ("alpha", 0.0.into())], &[1, 1]);
+        let start = filter.thresholds().unwrap();
+        filter.observe(&[candidate(0, 0.2, 0.4)], &[false], INNER);
+        assert_eq!(filter.thresholds().unwrap(), start);
+        filter.observe(&[candidate(0, 0.4, 0.8)], &[false], STEP);
+        let after = filter.thresholds().unwrap();
+        assert!((after.class[0] - 0.3).abs() < 1e-6 && (after.mask[0] - 0.6).abs() < 1e-6);
+        // The sums started anew.
+        filter.observe(&[candidate(0, 0.9, 0.9)], &[false], STEP);
+        assert!((filter.thresholds().unwrap().class[0] - 0.9).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_epoch_waits_for_its_end() {
+        let mut filter = filter(&[("period", "epoch".into()), ("alpha", 0.0.into())], &[1]);
+        filter.observe(&[candidate(0, 0.2, 0.2)], &[false], STEP);
+        assert_ne!(filter.thresholds().unwrap().class[0], 0.2);
+        filter.observe(
+            &[],
+            &[],
+            Clock {
+                last_of_step: true,
+                last_of_epoch: true,
+            },
+        );
+        assert_eq!(filter.thresholds().unwrap().class[0], 0.2);
+    }
+
+    #[test]
+    fn the_statistic_chooses_who_counts() {
+        let mean = |statistic: &str| {
+            let mut filter = filter(
+                &[("statistic", statistic.into()), ("alpha", 0.0.into())],
+                &[1],
+            );
+            let mut none = candidate(0, 0.1, 0.1);
+            none.foreground = false;
+            let list = [candidate(0, 0.8, 0.8), candidate(0, 0.6, 0.6), none];
+            filter.observe(&list, &[true, false, false], STEP);
+            filter.thresholds().unwrap().class[0]
+        };
+        assert!((mean("kept") - 0.8).abs() < 1e-6);
+        assert!((mean("foreground") - 0.7).abs() < 1e-6);
+        assert!((mean("all") - 0.5).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_state_survives_text() {
+        let changes = [("period", toml::Value::from("step"))];
+        let mut first = filter(&changes, &[3, 7, 11]);
+        first.observe(
+            &[candidate(1, 0.123_456_7, 0.9), candidate(2, 0.3, 0.1)],
+            &[true; 2],
+            STEP,
+        );
+        first.observe(&[candidate(0, 0.77, 0.61)], &[true], INNER);
+        let text = first.state().to_string();
+        let mut second = filter(&changes, &[0, 0, 0]);
+        second
+            .restore(&serde_json::from_str(&text).unwrap())
+            .unwrap();
+        assert_eq!(first.thresholds(), second.thresholds());
+        for filter in [&mut first, &mut second] {
+            filter.observe(&[candidate(0, 0.5, 0.5)], &[true], STEP);
+        }
+        assert_eq!(first.thresholds(), second.thresholds());
+        assert!(filter(&changes, &[1]).restore(&first.state()).is_err());
+    }
+}

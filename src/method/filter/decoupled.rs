@@ -1,0 +1,30 @@
+//! Filter `decoupled`: a fixed threshold on each quality, for all classes; what the released configurations of PL-DC run.
+//!
+//! $$ c \ge T_c \;\wedge\; m \ge T_m $$
+
+use super::{Filter, Tier};
+use crate::method::candidates::Candidate;
+use crate::method::config::check_range;
+use crate::registry::{self, ComponentError};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Decoupled {
+    class: f32,
+    mask: f32,
+}
+
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentError> {
+    let filter: Decoupled = registry::options(table)?;
+    check_range("class", filter.class, 0.0, 1.0)?;
+    check_range("mask", filter.mask, 0.0, 1.0)?;
+    Ok(Box::new(filter))
+}
+
+impl Filter for Decoupled {
+    fn tier(&self, candidate: &Candidate) -> Tier {
+        let kept = candidate.class_quality >= self.class && candidate.mask_quality >= self.mask;
+        if kept { Tier::High } else { Tier::Low }
+    }
+}

@@ -1,0 +1,294 @@
+//! Hungarian matching of queries and objects on sampled points, Mask2Former (https://arxiv.org/abs/2112.01527, section 3.3).
+//!
+//! $$ C_{nq} = -\lambda_c\, p_q(c_n) + \lambda_m \frac1P \sum_i \mathrm{BCE}(x_{qi}, t_{ni})
+//!    + \lambda_d \Bigl(1 - \frac{2 \sum_i \sigma(x_{qi}) t_{ni} + 1}{\sum_i \sigma(x_{qi}) + \sum_i t_{ni} + 1}\Bigr) $$
+//!
+//! p: softmax over K + 1; x: mask logits and t: masks at P uniform points. As in the reference, queries and objects of an image
+//! share one set of points, and every prediction (layer) draws its own.
+//!
+//! BCE splits into softplus(x) - x t, so a query needs one exponential per point and then two products per object.
+
+use super::config::LossConfig;
+use super::points;
+use super::quality::softmax;
+use super::targets::Targets;
+use crate::ops::{sample_mask, sample_plane};
+use crate::rng::Stream;
+
+/// The predictions of one layer for one image.
+#[derive(Clone, Copy, Debug)]
+pub struct Prediction<'a> {
+    /// Class logits `[Q, K + 1]`.
+    pub classes: &'a [f32],
+    /// Mask logits `[Q, height * width]`.
+    pub masks: &'a [f32],
+    /// Number of queries Q.
+    pub queries: usize,
+    /// Height and width of a mask.
+    pub size: (usize, usize),
+}
+
+/// Assigns objects to queries at the least total cost: pairs (query, object), min(Q, N) of them, in order of the objects.
+pub fn assign(
+    prediction: &Prediction,
+    targets: &Targets,
+    config: &LossConfig,
+    stream: &mut Stream,
+) -> Vec<(usize, usize)> {
+    if targets.is_empty() {
+        return Vec::new();
+    }
+    let points = points::uniform(config.points, stream);
+    let costs = costs(prediction, targets, config, &points);
+    least_cost(targets.len(), prediction.queries, &costs)
+}
+
+/// The assignment of least total cost for `costs` `[objects, queries]`, as pairs (query, object).
+pub fn least_cost(objects: usize, queries: usize, costs: &Vec<f64>) -> Vec<(usize, usize)> {
+    let (objects, queries) =
+        lsap::solve(objects, queries, costs, false).expect("finite costs always have a solution");
+    queries.into_iter().zip(objects).collect()
+}
+
+/// Stands for a cost that is no number, so that a diverged network reaches the loss, which reports it.
+const NO_NUMBER: f64 = 1e9;
+
+/// The costs `[objects, queries]`.
+fn costs(
+    prediction: &Prediction,
+    targets: &Targets,
+    config: &LossConfig,
+    points: &[f32],
+) -> Vec<f64> {
+    let count = points.len() / 2;
+    let (objects, queries) = (targets.len(), prediction.queries);
+    let mut wanted = vec![0.0; objects * count];
+    for (mask, row) in targets.masks.iter().zip(wanted.chunks_exact_mut(count)) {
+        sample_mask(&mask.bits, (mask.height, mask.width), points, row);
+    }
+    let areas: Vec<f32> = wanted
+        .chunks_exact(count)
+        .map(|row| row.iter().sum())
+        .collect();
+
+    let (pixels, columns) = (
+        prediction.size.0 * prediction.size.1,
+        prediction.classes.len() / queries,
+    );
+    let mut costs = vec![0.0; objects * queries];
+    let (mut logits, mut probabilities) = (vec![0.0; count], vec![0.0; count]);
+    for query in 0..queries {
+        let class = softmax(&prediction.classes[query * columns..][..columns]);
+        let plane = &prediction.masks[query * pixels..][..pixels];
+        sample_plane(plane, prediction.size, points, &mut logits);
+        let softplus = sigmoids(&logits, &mut probabilities);
+        let covered: f32 = probabilities.iter().sum();
+        for (object, row) in wanted.chunks_exact(count).enumerate() {
+            let bce = (softplus - dot(&logits, row)) / count as f32;
+            let overlap = 2.0 * dot(&probabilities, row) + 1.0;
+            let dice = 1.0 - overlap / (covered + areas[object] + 1.0);
+            let cost = config.match_mask * bce + config.match_dice * dice
+                - config.match_class * class[targets.classes[object]];
+            costs[object * queries + query] = if cost.is_finite() {
+                f64::from(cost)
+            } else {
+                NO_NUMBER
+            };
+        }
+    }
+    costs
+}
+
+/// Factors of one logarithm in [`sigmoids`]: each lies in [1, 2], so their product is far below the largest `f32`.
+const FACTORS: usize = 16;
+
+/// Writes the sigmoids of `logits` and returns the sum of their softplus, ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|); the
+/// logarithms of [`FACTORS`] points are taken as one, of their product.
+fn sigmoids(logits: &[f32], probabilities: &mut [f32]) -> f32 {
+    let mut sum = 0.0;
+    for (logits, out) in logits
+        .chunks(FACTORS)
+        .zip(probabilities.chunks_mut(FACTORS))
+    {
+        let mut product = 1.0f32;
+        for (x, p) in logits.iter().zip(out) {
+            let e = (-x.abs()).exp();
+            let larger = 1.0 / (1.0 + e);
+            *p = if *x >= 0.0 { larger } else { e * larger };
+            product *= 1.0 + e;
+            sum += x.max(0.0);
+        }
+        sum += product.ln();
+    }
+    sum
+}
+
+/// Lanes of [`dot`]: an order of summation that the vectoriser may keep.
+const LANES: usize = 16;
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let (left, right) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: f32 = left
+        .remainder()
+        .iter()
+        .zip(right.remainder())
+        .map(|(a, b)| a * b)
+        .sum();
+    for (a, b) in left.zip(right) {
+        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+            *lane += a * b;
+        }
+    }
+    lanes.iter().sum::<f32>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry;
+    use crate::structures::Mask;
+    use proptest::prelude::*;
+
+    fn config() -> LossConfig {
+        registry::options(super::super::config::tests::table("loss")).unwrap()
+    }
+
+    /// The least total cost over all assignments of the rows of `costs` from `row` on.
+    fn brute_force(costs: &[f64], columns: usize, row: usize, free: u32, skips: usize) -> f64 {
+        if row * columns == costs.len() {
+            return 0.0;
+        }
+        let mut best = f64::INFINITY;
+        if skips > 0 {
+            best = brute_force(costs, columns, row + 1, free, skips - 1);
+        }
+        for column in (0..columns).filter(|column| free & 1 << column != 0) {
+            let rest = brute_force(costs, columns, row + 1, free & !(1 << column), skips);
+            best = best.min(costs[row * columns + column] + rest);
+        }
+        best
+    }
+
+    proptest! {
+        #[test]
+        fn the_assignment_is_optimal(rows in 1usize..=6, columns in 1usize..=6, values in prop::collection::vec(-10.0f64..10.0, 36)) {
+            let costs = values[..rows * columns].to_vec();
+            let pairs = least_cost(rows, columns, &costs);
+            prop_assert_eq!(pairs.len(), rows.min(columns));
+            for (i, (query, object)) in pairs.iter().enumerate() {
+                prop_assert!(*query < columns && *object < rows);
+                prop_assert!(pairs[..i].iter().all(|(q, o)| q != query && o != object), "used twice");
+            }
+            let total: f64 = pairs.iter().map(|(query, object)| costs[object * columns + query]).sum();
+            let best = brute_force(&costs, columns, 0, u32::MAX, rows.saturating_sub(columns));
+            prop_assert!((total - best).abs() < 1e-9, "{} instead of {}", total, best);
+        }
+
+        #[test]
+        fn one_pass_gives_sigmoid_and_softplus(logits in prop::collection::vec(-40.0f32..40.0, 1..70)) {
+            let mut p = vec![0.0; logits.len()];
+            let sum = f64::from(sigmoids(&logits, &mut p));
+            let exact: f64 = logits.iter().map(|x| f64::from(*x).max(0.0) + (-f64::from(x.abs())).exp().ln_1p()).sum();
+            prop_assert!((sum - exact).abs() < 1e-4 * exact.max(1.0));
+            for (x, p) in logits.iter().zip(&p) {
+                prop_assert!((f64::from(*p) - 1.0 / (1.0 + (-f64::from(*x)).exp())).abs() < 1e-6);
+            }
+        }
+    }
+
+    /// Two queries, the first with the left half as mask, the second with the right half; classes 0 and 1.
+    fn halves(classes: [f32; 6]) -> (Vec<f32>, Vec<f32>) {
+        let plane = |left: bool| (0..16).map(move |i| if (i % 4 < 2) == left { 8.0 } else { -8.0 });
+        (classes.to_vec(), plane(true).chain(plane(false)).collect())
+    }
+
+    fn targets(classes: Vec<usize>) -> Targets {
+        let half = |left: bool| (0..64).map(|i| u8::from((i % 8 < 4) == left)).collect();
+        let masks = vec![Mask::new(8, 8, half(false)), Mask::new(8, 8, half(true))];
+        Targets {
+            masks: masks[..classes.len()].to_vec(),
+            classes,
+            discounts: None,
+        }
+    }
+
+    #[test]
+    fn masks_decide_where_classes_do_not() {
+        let (classes, masks) = halves([0.0; 6]);
+        let prediction = Prediction {
+            classes: &classes,
+            masks: &masks,
+            queries: 2,
+            size: (4, 4),
+        };
+        let mut stream = Stream::new(0, "match");
+        let pairs = assign(&prediction, &targets(vec![0, 0]), &config(), &mut stream);
+        assert_eq!(pairs, [(1, 0), (0, 1)]);
+        assert_eq!(
+            assign(&prediction, &targets(vec![]), &config(), &mut stream),
+            []
+        );
+    }
+
+    #[test]
+    fn costs_are_those_of_the_formula() {
+        let (classes, masks) = halves([2.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        let prediction = Prediction {
+            classes: &classes,
+            masks: &masks,
+            queries: 2,
+            size: (4, 4),
+        };
+        // Away from the middle and the border, where the bilinear samples are exact.
+        let points = [0.2, 0.3, 0.3, 0.6, 0.8, 0.5, 0.7, 0.7];
+        let found = costs(&prediction, &targets(vec![1, 0]), &config(), &points);
+        let softplus = |x: f64| x.exp().ln_1p();
+        let good = softplus(-8.0);
+        let bad = softplus(8.0);
+        let p = 1.0 / (1.0 + (-8.0f64).exp());
+        let covered = 2.0 * p + 2.0 * (1.0 - p);
+        let dice = |overlap: f64| 1.0 - (2.0 * overlap + 1.0) / (covered + 2.0 + 1.0);
+        let e = std::f64::consts::E;
+        // (object, query): class probability of the object's class, whether the masks agree.
+        let expected = [
+            (1.0 / (e * e + 2.0), false),
+            (e / (e + 2.0), true),
+            (e * e / (e * e + 2.0), true),
+            (1.0 / (e + 2.0), false),
+        ]
+        .map(|(class, agree)| {
+            let (bce, overlap) = if agree {
+                (good, 2.0 * p)
+            } else {
+                (bad, 2.0 * (1.0 - p))
+            };
+            5.0 * bce + 5.0 * dice(overlap) - 2.0 * class
+        });
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(
+                (found - expected).abs() < 1e-4,
+                "{found} instead of {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_diverged_network_is_matched_somehow() {
+        let (classes, mut masks) = halves([0.0; 6]);
+        masks.fill(f32::NAN);
+        let prediction = Prediction {
+            classes: &classes,
+            masks: &masks,
+            queries: 2,
+            size: (4, 4),
+        };
+        let pairs = assign(
+            &prediction,
+            &targets(vec![0, 1]),
+            &config(),
+            &mut Stream::new(0, "match"),
+        );
+        assert_eq!(pairs.len(), 2);
+    }
+}

@@ -1,0 +1,142 @@
+//! What one training step does: the methods, their slots, and the losses they share.
+//!
+//! [`MethodConfig`] is table `[method]`; [`start`] turns it into a [`Method`], which the trainer calls once per step. Slots of
+//! `teacher-student`: [`filter`], [`correction`], [`weighting`].
+
+pub mod candidates;
+mod config;
+pub mod correction;
+pub mod criterion;
+pub mod filter;
+mod inference;
+pub mod matcher;
+pub mod points;
+pub mod pseudo_labels;
+pub mod quality;
+mod report;
+mod supervised;
+mod targets;
+mod teacher;
+mod teacher_student;
+pub mod weighting;
+
+use crate::data::Batch;
+use crate::graph::Mask2Former;
+use crate::graph::clip::VisionLanguage;
+use crate::registry::ComponentError;
+use crate::tensor::{Tape, Tensor2};
+
+pub use config::{
+    EmptyImage, LossConfig, METHODS, MethodConfig, Score, Selection, SupervisedConfig,
+    TeacherStudentConfig,
+};
+pub use criterion::Criterion;
+pub use inference::predict;
+pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
+pub use supervised::Supervised;
+pub use targets::Targets;
+pub use teacher::{average, follow};
+pub use teacher_student::TeacherStudent;
+
+/// What a method has to know about its run.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Seed of the trial.
+    pub seed: u64,
+    /// T_max, the last step plus one.
+    pub steps: usize,
+    /// Labelled instances of every class, crowds included (released code).
+    pub counts: Vec<usize>,
+    /// Training steps of one pass over the unlabelled images, counted from the end of the burn-in.
+    pub epoch_steps: usize,
+}
+
+/// The result of one step, before the backward pass.
+#[derive(Debug)]
+pub struct StepOutput {
+    /// `[1, 1]`, to run the tape backwards from.
+    pub loss: Tensor2,
+    /// For the journal.
+    pub report: StepReport,
+}
+
+/// A training method with its networks.
+pub trait Method: Send {
+    /// The forward passes and losses of step `step` (from 0). The caller runs the tape backwards and updates the student.
+    fn step(&mut self, tape: &mut Tape, batch: &Batch, step: usize) -> StepOutput;
+
+    /// The network that is trained.
+    fn student(&mut self) -> &mut Mask2Former;
+
+    /// The network that labels, once the burn-in is over.
+    fn teacher(&mut self) -> Option<&mut Mask2Former> {
+        None
+    }
+
+    /// Whether step `step` reads unlabelled images.
+    fn needs_unlabelled(&self, _step: usize) -> bool {
+        false
+    }
+
+    /// The table of the vision-language model that has to be attached before the first unlabelled step, if any.
+    fn needs_vlm(&self) -> Option<&toml::Table> {
+        None
+    }
+
+    /// Gives the method the model that [`Self::needs_vlm`] asked for.
+    fn attach_vlm(&mut self, _vlm: Box<dyn VisionLanguage>) {}
+
+    /// What a checkpoint keeps besides the networks. `Null` during the burn-in, whatever the method: that stage is shared.
+    fn state(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// Takes back what [`Self::state`] gave. Restore the student first; where the state has a teacher, [`Self::teacher`] then is
+    /// a copy of the student, for the checkpoint's own values.
+    ///
+    /// # Errors
+    /// A state of another method, or of another number of classes.
+    fn restore(&mut self, _state: &serde_json::Value) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
+
+/// Makes the method of a recipe around a fresh student.
+///
+/// # Errors
+/// A value out of its range; the key is given from `[method]` or `[loss]` on.
+pub fn start(
+    config: &MethodConfig,
+    loss: &LossConfig,
+    student: Mask2Former,
+    setup: &Setup,
+) -> Result<Box<dyn Method>, ComponentError> {
+    loss.check()?;
+    let supervised = |empty_image| {
+        Supervised::new(
+            student,
+            Criterion::new(loss.clone(), empty_image),
+            setup.seed,
+        )
+    };
+    match config {
+        MethodConfig::Supervised(config) => Ok(Box::new(supervised(config.empty_image))),
+        MethodConfig::TeacherStudent(config) => {
+            let mut filter = config::slot("filter", filter::FILTERS, &config.filter)?;
+            filter.start(&setup.counts);
+            let correction =
+                config::slot("correction", correction::CORRECTIONS, &config.correction)?;
+            let weighting = config::slot("weighting", weighting::WEIGHTINGS, &config.weighting)?;
+            let labeller = pseudo_labels::Labeller::new(
+                config.as_ref().clone(),
+                filter,
+                correction,
+                weighting,
+            );
+            let supervised = supervised(config.empty_image);
+            Ok(Box::new(TeacherStudent::new(
+                config, supervised, labeller, setup,
+            )))
+        }
+    }
+}

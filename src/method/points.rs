@@ -1,0 +1,103 @@
+//! The points at which masks are compared, in [0, 1) x [0, 1), stored (x, y).
+//!
+//! Importance sampling of PointRend (https://arxiv.org/abs/1912.08193) as Mask2Former uses it: of `oversample * P` uniform
+//! points those with the smallest |logit| make up `importance * P`, fresh uniform points the rest. The choice depends on
+//! the prediction only and passes no gradient.
+
+use super::config::LossConfig;
+use crate::ops::sample_plane;
+use crate::rng::Stream;
+
+/// `count` uniform points.
+pub fn uniform(count: usize, stream: &mut Stream) -> Vec<f32> {
+    (0..2 * count).map(|_| stream.uniform_f32()).collect()
+}
+
+/// `config.points` points where the `plane` of mask logits (`[height, width]`) is undecided, and some anywhere.
+pub fn uncertain(
+    plane: &[f32],
+    size: (usize, usize),
+    config: &LossConfig,
+    stream: &mut Stream,
+) -> Vec<f32> {
+    let total = config.points;
+    let chosen = (config.importance * total as f32) as usize;
+    let pool = uniform((config.oversample * total as f32) as usize, stream);
+    let mut logits = vec![0.0; pool.len() / 2];
+    sample_plane(plane, size, &pool, &mut logits);
+    // The bits of non-negative floats sort as the floats do; the index behind them decides ties.
+    let mut order: Vec<u64> = (0u64..)
+        .zip(&logits)
+        .map(|(i, logit)| u64::from(logit.abs().to_bits()) << 32 | i)
+        .collect();
+    if chosen > 0 && chosen < order.len() {
+        order.select_nth_unstable(chosen - 1);
+    }
+    let mut points = Vec::with_capacity(2 * total);
+    for key in &order[..chosen] {
+        let i = (*key as u32) as usize;
+        points.extend_from_slice(&pool[2 * i..2 * i + 2]);
+    }
+    points.extend(uniform(total - chosen, stream));
+    points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry;
+
+    fn config(points: usize, importance: f32) -> LossConfig {
+        let table = super::super::config::tests::table("loss");
+        LossConfig {
+            points,
+            importance,
+            ..registry::options(table).unwrap()
+        }
+    }
+
+    /// Logits that rise with x and cross 0 in the middle.
+    fn ramp() -> Vec<f32> {
+        (0..32 * 32).map(|i| (i % 32) as f32 - 15.5).collect()
+    }
+
+    #[test]
+    fn the_chosen_points_lie_where_the_mask_is_undecided() {
+        let mut stream = Stream::new(1, "points");
+        let points = uncertain(&ramp(), (32, 32), &config(400, 0.75), &mut stream);
+        assert_eq!(points.len(), 800);
+        let (chosen, free) = points.split_at(600);
+        // 300 of 1200 uniform points: the middle quarter of x.
+        assert!(
+            chosen.chunks(2).all(|p| (p[0] - 0.5).abs() < 0.17),
+            "a far point was chosen"
+        );
+        let far = free.chunks(2).filter(|p| (p[0] - 0.5).abs() > 0.25).count();
+        assert!(
+            (30..70).contains(&far),
+            "{far} of 100 fresh points in the outer half"
+        );
+    }
+
+    #[test]
+    fn all_or_none_by_importance() {
+        for importance in [0.0, 1.0] {
+            let mut stream = Stream::new(1, "points");
+            let points = uncertain(&ramp(), (32, 32), &config(10, importance), &mut stream);
+            assert_eq!(points.len(), 20);
+        }
+    }
+
+    #[test]
+    fn points_repeat_with_the_stream() {
+        let draw = || {
+            uncertain(
+                &ramp(),
+                (32, 32),
+                &config(50, 0.75),
+                &mut Stream::new(4, "points"),
+            )
+        };
+        assert_eq!(draw(), draw());
+    }
+}

@@ -1,0 +1,270 @@
+//! What a training step tells the journal, and the only code that looks at the hidden truth of unlabelled images.
+//!
+//! [`diagnose`] takes finished pseudo-labels and returns numbers; nothing of it flows back into training.
+
+use super::criterion::Losses;
+use super::filter::Thresholds;
+use super::pseudo_labels::ImageLabels;
+use crate::structures::{Instance, InstanceSource, Mask};
+use serde::Serialize;
+use std::iter::Sum;
+use std::ops::Add;
+
+/// Losses of one part of a batch, summed over the layers, without the weights of the recipe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct PartLosses {
+    /// Class cross-entropy.
+    pub class: f32,
+    /// Mask binary cross-entropy.
+    pub mask: f32,
+    /// Dice.
+    pub dice: f32,
+    /// With the weights of the recipe, before lambda.
+    pub total: f32,
+}
+
+impl From<&Losses> for PartLosses {
+    fn from(losses: &Losses) -> Self {
+        Self {
+            class: losses.class.scalar(),
+            mask: losses.mask.scalar(),
+            dice: losses.dice.scalar(),
+            total: losses.total.scalar(),
+        }
+    }
+}
+
+/// What became of the candidates of some images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TierCounts {
+    /// Candidates of the high tier.
+    pub high: usize,
+    /// Candidates of the medium tier.
+    pub medium: usize,
+    /// Candidates of the low tier.
+    pub low: usize,
+    /// Medium candidates that the correction vouched for.
+    pub accepted: usize,
+    /// High or accepted candidates dropped as duplicates.
+    pub duplicates: usize,
+    /// Pseudo-labels: high and accepted less duplicates.
+    pub kept: usize,
+}
+
+impl Add for TierCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            high: self.high + other.high,
+            medium: self.medium + other.medium,
+            low: self.low + other.low,
+            accepted: self.accepted + other.accepted,
+            duplicates: self.duplicates + other.duplicates,
+            kept: self.kept + other.kept,
+        }
+    }
+}
+
+impl Sum for TierCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), Add::add)
+    }
+}
+
+/// The pseudo-labels of some images against their hidden truth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Diagnosis {
+    /// Objects that the truth holds, crowds not counted.
+    pub objects: usize,
+    /// Pseudo-labels whose mask overlaps an object by [`MATCH_IOU`] or more.
+    pub matched: usize,
+    /// Of those, the ones with the object's class: the pseudo-labels that are right.
+    pub right: usize,
+    /// Pseudo-labels whose class the correction changed.
+    pub flips: usize,
+    /// Matched flips to the object's class.
+    pub flips_right: usize,
+    /// Matched flips away from the object's class.
+    pub flips_broken: usize,
+}
+
+/// A pseudo-mask that overlaps an object by this much is said to be that object's (COCO's easiest threshold).
+pub const MATCH_IOU: f64 = 0.5;
+
+impl Add for Diagnosis {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            objects: self.objects + other.objects,
+            matched: self.matched + other.matched,
+            right: self.right + other.right,
+            flips: self.flips + other.flips,
+            flips_right: self.flips_right + other.flips_right,
+            flips_broken: self.flips_broken + other.flips_broken,
+        }
+    }
+}
+
+impl Sum for Diagnosis {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.fold(Self::default(), Add::add)
+    }
+}
+
+/// Compares the finished pseudo-labels of one image with its hidden truth.
+pub fn diagnose(image: &ImageLabels, truth: &[Instance]) -> Diagnosis {
+    let objects: Vec<&Instance> = truth
+        .iter()
+        .filter(|instance| instance.source != InstanceSource::Crowd)
+        .collect();
+    let mut found = Diagnosis {
+        objects: objects.len(),
+        ..Diagnosis::default()
+    };
+    for label in &image.labels {
+        let flipped = label.class != label.teacher_class;
+        found.flips += usize::from(flipped);
+        let mut best = (MATCH_IOU, None);
+        for object in &objects {
+            let iou = overlap(&label.mask, &object.mask);
+            if iou > best.0 || (best.1.is_none() && iou >= MATCH_IOU) {
+                best = (iou, Some(object.class));
+            }
+        }
+        if let Some(class) = best.1 {
+            found.matched += 1;
+            found.right += usize::from(label.class == class);
+            found.flips_right += usize::from(flipped && label.class == class);
+            found.flips_broken += usize::from(flipped && label.teacher_class == class);
+        }
+    }
+    found
+}
+
+/// Intersection over union of a padded mask with one of the picture's own size.
+fn overlap(padded: &Mask, own: &Mask) -> f64 {
+    let rows = padded.bits.chunks_exact(padded.width).take(own.height);
+    let bits = rows.flat_map(|row| &row[..own.width]).copied().collect();
+    Mask::new(own.height, own.width, bits).iou(own)
+}
+
+/// The pseudo-labels of one step.
+#[derive(Clone, Debug, Serialize)]
+pub struct PseudoReport {
+    /// What became of the candidates.
+    #[serde(flatten)]
+    pub counts: TierCounts,
+    /// Against the hidden truth.
+    #[serde(flatten)]
+    pub diagnosis: Diagnosis,
+    /// Right pseudo-labels among all; `None` without any.
+    pub precision: Option<f32>,
+    /// Consecutive steps, this one included, that kept no pseudo-label at all.
+    pub barren_steps: usize,
+    /// Thresholds after the step, where the filter has any by class.
+    pub thresholds: Option<Thresholds>,
+}
+
+impl PseudoReport {
+    /// Puts the numbers of a step together.
+    pub fn new(
+        counts: TierCounts,
+        diagnosis: Diagnosis,
+        barren_steps: usize,
+        thresholds: Option<Thresholds>,
+    ) -> Self {
+        let precision = (counts.kept > 0).then(|| diagnosis.right as f32 / counts.kept as f32);
+        Self {
+            counts,
+            diagnosis,
+            precision,
+            barren_steps,
+            thresholds,
+        }
+    }
+}
+
+/// One training step.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepReport {
+    /// The labelled part.
+    pub supervised: PartLosses,
+    /// The unlabelled part, after the burn-in.
+    pub unsupervised: Option<PartLosses>,
+    /// Its pseudo-labels.
+    pub pseudo: Option<PseudoReport>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::method::filter::Tier;
+    use crate::method::pseudo_labels::tests::label;
+
+    /// An object of class `class` in columns `columns` of an 8 x 6 picture.
+    fn object(class: usize, columns: std::ops::Range<usize>, source: InstanceSource) -> Instance {
+        let bits = (0..48)
+            .map(|i| u8::from(columns.contains(&(i % 6))))
+            .collect();
+        Instance {
+            class,
+            mask: Mask::new(8, 6, bits),
+            source,
+        }
+    }
+
+    #[test]
+    fn flips_are_right_or_broken_by_the_object_they_lie_on() {
+        let mut labels = vec![
+            label(Tier::High, 0.9, 0..3),
+            label(Tier::High, 0.9, 0..3),
+            label(Tier::High, 0.9, 3..6),
+            label(Tier::High, 0.9, 5..8),
+        ];
+        labels[0].class = 2; // teacher 0, truth 2: put right
+        labels[2].class = 1; // teacher 0, truth 0: broken
+        labels[3].class = 1; // on no object
+        let image = ImageLabels {
+            labels,
+            ..ImageLabels::default()
+        };
+        let truth = [
+            object(2, 0..3, InstanceSource::Annotation),
+            object(0, 3..5, InstanceSource::Annotation),
+            object(1, 5..6, InstanceSource::Crowd),
+        ];
+        let found = diagnose(&image, &truth);
+        let expected = Diagnosis {
+            objects: 2,
+            matched: 3,
+            right: 1,
+            flips: 3,
+            flips_right: 1,
+            flips_broken: 1,
+        };
+        assert_eq!(found, expected);
+        assert_eq!(diagnose(&image, &[]).matched, 0);
+        let twice: Diagnosis = [found, found].into_iter().sum();
+        assert_eq!((twice.matched, twice.objects, twice.flips), (6, 4, 6));
+    }
+
+    #[test]
+    fn precision_is_right_labels_among_all() {
+        let counts = TierCounts {
+            kept: 4,
+            ..TierCounts::default()
+        };
+        let diagnosis = Diagnosis {
+            right: 3,
+            ..Diagnosis::default()
+        };
+        assert_eq!(
+            PseudoReport::new(counts, diagnosis, 0, None).precision,
+            Some(0.75)
+        );
+        let none = PseudoReport::new(TierCounts::default(), diagnosis, 1, None);
+        assert_eq!(none.precision, None);
+    }
+}

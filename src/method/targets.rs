@@ -1,0 +1,74 @@
+//! What the criterion compares the predictions of one image with.
+
+use crate::data::View;
+use crate::structures::Mask;
+
+/// The objects of one image, labelled or pseudo-labelled, at the padded input size of the network.
+#[derive(Clone, Debug, Default)]
+pub struct Targets {
+    /// Class of every object.
+    pub classes: Vec<usize>,
+    /// Mask of every object, all of one size.
+    pub masks: Vec<Mask>,
+    /// For every object the part of each pixel's mask loss that is taken off, `[height * width]`: the `u` of eq. 13. The
+    /// weight of a pixel is 1 - discount, and 1 outside the image. `None`: the weight is 1 everywhere.
+    pub discounts: Option<Vec<Vec<f32>>>,
+}
+
+impl Targets {
+    /// The objects of an augmented image, padded with background at the right and at the bottom to `height x width`.
+    pub fn of_view(view: &View, height: usize, width: usize) -> Self {
+        Self {
+            classes: view
+                .instances
+                .iter()
+                .map(|instance| instance.class)
+                .collect(),
+            masks: view
+                .instances
+                .iter()
+                .map(|object| padded(&object.mask, height, width))
+                .collect(),
+            discounts: None,
+        }
+    }
+
+    /// Number of objects.
+    pub fn len(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// Whether the image has no object.
+    pub fn is_empty(&self) -> bool {
+        self.classes.is_empty()
+    }
+}
+
+/// `mask` in the top left corner of a larger one.
+fn padded(mask: &Mask, height: usize, width: usize) -> Mask {
+    assert!(
+        mask.height <= height && mask.width <= width,
+        "a {} x {} mask does not fit into {height} x {width}",
+        mask.height,
+        mask.width
+    );
+    let mut bits = vec![0; height * width];
+    for (to, from) in bits
+        .chunks_exact_mut(width)
+        .zip(mask.bits.chunks_exact(mask.width))
+    {
+        to[..mask.width].copy_from_slice(from);
+    }
+    Mask::new(height, width, bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_keeps_every_pixel_in_its_place() {
+        let mask = padded(&Mask::new(2, 2, vec![1, 0, 0, 1]), 3, 4);
+        assert_eq!(mask.bits, [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    }
+}

@@ -1,0 +1,34 @@
+//! Slot `weighting`: how much every pixel of a pseudo-mask counts in the mask loss.
+
+mod uncertainty;
+mod uniform;
+
+use crate::registry::Entry;
+
+pub use uncertainty::uncertainty;
+
+/// A weighting rule.
+pub trait Weighting: Send {
+    /// The part of each pixel's loss that is taken off, from the teacher's mask logits; `None`: nothing.
+    fn discounts(&self, logits: &[f32]) -> Option<Vec<f32>>;
+
+    /// Whether the loss is divided by the mean weight of the sampled points, so that the rule changes where the loss looks
+    /// but not how much it weighs.
+    fn renormalise(&self) -> bool {
+        false
+    }
+}
+
+/// The weightings that a recipe can name.
+pub const WEIGHTINGS: &[Entry<Box<dyn Weighting>>] = &[
+    Entry {
+        name: "uniform",
+        about: "every pixel of a pseudo-mask counts the same",
+        build: uniform::build,
+    },
+    Entry {
+        name: "uncertainty",
+        about: "PMUA: pixels count less where the teacher is undecided",
+        build: uncertainty::build,
+    },
+];

@@ -1,0 +1,95 @@
+//! Weighting `uncertainty`: PMUA of PL-DC.
+//!
+//! $$ u = 1 - 2\,|\sigma(q) - 0.5| \quad (13), \qquad
+//!    L = \frac{1}{P} \sum_i (1 - u_i)\, \mathrm{BCE}(t_i, M_i) \quad (14) $$
+//!
+//! q: the teacher's mask logit. As in the released code the sum runs over the sampled points of a matched mask and is divided
+//! by their number, not by the sum of the weights; dice is not weighted.
+
+use super::Weighting;
+use crate::ops;
+use crate::registry::{self, ComponentError};
+use serde::Deserialize;
+
+/// Eq. 13: 1 where the teacher is undecided (logit 0), towards 0 where it is sure.
+pub fn uncertainty(logit: f32) -> f32 {
+    1.0 - 2.0 * (ops::sigmoid(logit) - 0.5).abs()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Uncertainty {
+    renormalise: bool,
+}
+
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentError> {
+    Ok(Box::new(registry::options::<Uncertainty>(table)?))
+}
+
+impl Weighting for Uncertainty {
+    fn discounts(&self, logits: &[f32]) -> Option<Vec<f32>> {
+        Some(logits.iter().map(|logit| uncertainty(*logit)).collect())
+    }
+
+    fn renormalise(&self) -> bool {
+        self.renormalise
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::bce_points;
+    use crate::tensor::{Tape, Tensor2};
+    use proptest::prelude::*;
+    use std::sync::Arc;
+
+    /// The loss of one mask and its gradient for the student's logits.
+    fn loss(logits: &[f32], targets: &[f32], weights: Option<Vec<f32>>) -> (f32, Vec<f32>) {
+        let input = Tensor2::parameter(logits.to_vec(), 1, logits.len());
+        let mut tape = Tape::recording();
+        let targets = Arc::new(targets.to_vec());
+        let loss = bce_points(&mut tape, &input, targets, weights.map(Arc::new), 1.0);
+        let mut grads = tape.backward(&loss);
+        (loss.scalar(), input.gradient(&mut grads))
+    }
+
+    fn points() -> impl Strategy<Value = Vec<(f32, bool, f32)>> {
+        prop::collection::vec((-8.0f32..8.0, any::<bool>(), 0.0f32..=1.0), 1..40)
+    }
+
+    proptest! {
+        #[test]
+        fn eq_13_is_a_symmetric_probability(logit in -50.0f32..50.0) {
+            let u = uncertainty(logit);
+            prop_assert!((0.0..=1.0).contains(&u));
+            prop_assert!((u - uncertainty(-logit)).abs() < 1e-6);
+            prop_assert!(uncertainty(logit * 2.0) <= u + 1e-6, "further from 0 is surer");
+        }
+
+        #[test]
+        fn eq_14_scales_every_gradient_by_its_weight(points in points()) {
+            let logits: Vec<f32> = points.iter().map(|p| p.0).collect();
+            let targets: Vec<f32> = points.iter().map(|p| f32::from(u8::from(p.1))).collect();
+            let weights: Vec<f32> = points.iter().map(|p| 1.0 - p.2).collect();
+            let n = points.len();
+            let (plain, plain_gradient) = loss(&logits, &targets, None);
+            let (sure, sure_gradient) = loss(&logits, &targets, Some(vec![1.0; n]));
+            prop_assert!((plain - sure).abs() <= 1e-5 * plain.abs().max(1.0));
+            let (nothing, zero) = loss(&logits, &targets, Some(vec![0.0; n]));
+            prop_assert_eq!(nothing, 0.0);
+            prop_assert!(zero.iter().all(|g| *g == 0.0));
+            let (_, gradient) = loss(&logits, &targets, Some(weights.clone()));
+            for i in 0..n {
+                prop_assert!((plain_gradient[i] - sure_gradient[i]).abs() < 1e-6);
+                prop_assert!((gradient[i] - weights[i] * plain_gradient[i]).abs() < 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn an_undecided_pixel_counts_nothing() {
+        assert_eq!(uncertainty(0.0), 1.0);
+        assert!(uncertainty(20.0) < 1e-6 && uncertainty(-20.0) < 1e-6);
+    }
+}

@@ -1,0 +1,19 @@
+//! Weighting `uniform`: the plain mask loss.
+
+use super::Weighting;
+use crate::registry::{self, ComponentError};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Uniform {}
+
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentError> {
+    Ok(Box::new(registry::options::<Uniform>(table)?))
+}
+
+impl Weighting for Uniform {
+    fn discounts(&self, _logits: &[f32]) -> Option<Vec<f32>> {
+        None
+    }
+}
