@@ -100,7 +100,7 @@ pub fn layer_norm(
             target.put_gradient(grads, buffer);
         }
         let mut total = vec![0.0; 2 * width];
-        add_partials(&mut total, &partials);
+        add_partials(&mut total, partials.chunks_exact(2 * width));
         let (by_gamma, by_beta) = total.split_at(width);
         super::glue::pass(&gamma, grads, by_gamma);
         super::glue::pass(&beta, grads, by_beta);
