@@ -13,7 +13,9 @@ pub mod graph;
 pub mod method;
 pub mod nn;
 pub mod ops;
+pub mod recipe;
 pub mod registry;
+pub mod report;
 pub mod rng;
 pub mod structures;
 #[allow(unsafe_code)]

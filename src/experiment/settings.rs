@@ -5,11 +5,11 @@ use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
 use crate::graph::ModelConfig;
 use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguageConfig};
+use crate::method::correction::CORRECTIONS;
 use crate::method::{LossConfig, MethodConfig};
 use crate::registry::{self, ComponentError};
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 use toml::{Table, Value};
 
 /// The tables of a trial, in the recipe's order.
@@ -173,8 +173,8 @@ impl Settings {
             refuse("method.correction.vlm.name", known.into());
         }
         let weights = &self.model.backbone.weights;
-        if !weights.is_empty() && !Path::new(weights).is_file() {
-            refuse("model.backbone.weights", format!("no file `{weights}`"));
+        if !weights.as_os_str().is_empty() && !weights.is_file() {
+            refuse("model.backbone.weights", format!("no file `{}`", weights.display()));
         }
     }
 
@@ -246,7 +246,8 @@ impl Reader<'_> {
         let MethodConfig::TeacherStudent(config) = method else {
             return None;
         };
-        let table = config.vlm()?;
+        let correction = registry::build(CORRECTIONS, config.correction.clone()).ok()?;
+        let table = correction.needs_vlm()?.clone();
         self.keep(
             "method.correction.vlm",
             registry::build(VISION_LANGUAGE_MODELS, table),
@@ -273,7 +274,7 @@ pub(super) mod tests {
         let mut table: Table = include_str!("../../recipes/pl-dc.toml")
             .parse()
             .expect("TOML");
-        table.retain(|key, _| SECTIONS.contains(&key.as_str()));
+        table.retain(|key, _| SECTIONS.contains(&key));
         table.insert("seed".into(), 0.into());
         table
     }

@@ -157,7 +157,7 @@ fn supervised(table: &Table) -> Table {
         ],
     );
     if let Some(loader) = reads.get_mut("loader").and_then(Value::as_table_mut) {
-        loader.retain(|key, _| !NOT_READ_WITHOUT_TEACHER.contains(&key.as_str()));
+        loader.retain(|key, _| !NOT_READ_WITHOUT_TEACHER.contains(&key));
     }
     if let Some(train) = reads.get_mut("train").and_then(Value::as_table_mut) {
         train.remove("average");

@@ -74,8 +74,6 @@ impl Journal {
             file,
             window: Vec::new(),
             steps: 0,
-            dry,
-            driest,
         })
     }
 

@@ -1,0 +1,273 @@
+//! A TOML file as a tree that remembers where each key and value stands, and the chain of files that a recipe extends.
+//!
+//! A quoted key with dots is a path: `set."train.steps" = 5` and `set.train.steps = 5` are the same.
+
+use super::error::Problem;
+use super::overlay::Layer;
+use super::provenance::{Origin, Place, SourceFile};
+use super::suggest;
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use toml_edit::{Document, Item, Key, TableLike, Value};
+
+/// A value with the places of itself and of its key (of its element, in an array).
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub key: Range<usize>,
+    pub value: Range<usize>,
+    pub tree: Tree,
+}
+
+/// What a [`Node`] holds; tables in the order of the file.
+#[derive(Clone, Debug)]
+pub enum Tree {
+    Table(Vec<(String, Node)>),
+    Array(Vec<Node>),
+    Leaf(toml::Value),
+}
+
+/// A file that was read: its text and the tree of its top level.
+#[derive(Clone, Debug)]
+pub struct ParsedFile {
+    pub source: Arc<SourceFile>,
+    pub root: Node,
+}
+
+impl ParsedFile {
+    /// Reads and parses `path`. `asked_by` is the place that names the file and `role` what it is to be, for the errors.
+    pub fn read(path: &Path, role: &str, asked_by: Option<Place>) -> Result<Self, Problem> {
+        let text = fs::read_to_string(path).map_err(|error| {
+            let reason = match error.kind() {
+                std::io::ErrorKind::NotFound => format!("no such file{}", similar_files(path)),
+                _ => error.to_string(),
+            };
+            Problem {
+                place: asked_by,
+                message: format!("cannot read the {role} `{}`: {reason}", path.display()),
+            }
+        })?;
+        Self::parse(path, text)
+    }
+
+    /// Parses `text` as the content of `path`.
+    pub fn parse(path: &Path, text: String) -> Result<Self, Problem> {
+        let source = SourceFile {
+            path: path.to_path_buf(),
+            text,
+        };
+        let document = Document::parse(source.text.as_str()).map_err(|error| {
+            let message = format!("not TOML: {}", error.message().trim().replace('\n', "; "));
+            Problem::at(
+                Place::in_file(&source, error.span().unwrap_or(0..0)),
+                message,
+            )
+        })?;
+        let whole = 0..source.text.len();
+        let root = Node {
+            key: 0..0,
+            value: whole,
+            tree: Tree::Table(table_nodes(document.as_table())),
+        };
+        Ok(Self {
+            source: Arc::new(source),
+            root,
+        })
+    }
+
+    /// The place of a node's key.
+    pub fn key_place(&self, node: &Node) -> Place {
+        Place::in_file(&self.source, node.key.clone())
+    }
+
+    /// The place of a node's value.
+    pub fn value_place(&self, node: &Node) -> Place {
+        Place::in_file(&self.source, node.value.clone())
+    }
+
+    /// The settings under `node` as a layer called `name`. A key given twice (once dotted, once in a table) is a problem.
+    pub fn layer(&self, name: String, node: &Node, problems: &mut Vec<Problem>) -> Layer {
+        let mut layer = Layer {
+            name,
+            table: toml::Table::new(),
+            origins: BTreeMap::new(),
+        };
+        self.fill(&mut layer, &mut Vec::new(), node, problems);
+        layer
+    }
+
+    fn fill(
+        &self,
+        layer: &mut Layer,
+        path: &mut Vec<String>,
+        node: &Node,
+        problems: &mut Vec<Problem>,
+    ) {
+        let origin = || Origin::File {
+            file: self.source.clone(),
+            key: node.key.clone(),
+            value: node.value.clone(),
+        };
+        if !path.is_empty() {
+            let value = match &node.tree {
+                Tree::Table(_) => toml::Value::Table(toml::Table::new()),
+                _ => node.plain(),
+            };
+            if layer.insert(path, value, origin()).is_err() {
+                let message = format!(
+                    "`{}` is given twice here, or both as a table and as a value",
+                    path.join(".")
+                );
+                problems.push(Problem::at(self.key_place(node), message));
+                return;
+            }
+        }
+        if let Tree::Table(entries) = &node.tree {
+            for (key, child) in entries {
+                let depth = path.len();
+                path.extend(key.split('.').map(str::to_string));
+                self.fill(layer, path, child, problems);
+                path.truncate(depth);
+            }
+        }
+    }
+}
+
+impl Node {
+    /// The value without its places.
+    pub fn plain(&self) -> toml::Value {
+        match &self.tree {
+            Tree::Leaf(value) => value.clone(),
+            Tree::Array(items) => toml::Value::Array(items.iter().map(Node::plain).collect()),
+            Tree::Table(entries) => toml::Value::Table(
+                entries
+                    .iter()
+                    .map(|(key, node)| (key.clone(), node.plain()))
+                    .collect(),
+            ),
+        }
+    }
+}
+
+fn table_nodes(table: &dyn TableLike) -> Vec<(String, Node)> {
+    let entry = |name: &str| {
+        table
+            .get_key_value(name)
+            .map(|(key, item)| (name.to_string(), item_node(key, item)))
+    };
+    table.iter().filter_map(|(name, _)| entry(name)).collect()
+}
+
+fn item_node(key: &Key, item: &Item) -> Node {
+    let key_span = key.span().or_else(|| item.span()).unwrap_or(0..0);
+    let value = item.span().unwrap_or_else(|| key_span.clone());
+    let tree = match item {
+        Item::None => Tree::Leaf(toml::Value::String(String::new())),
+        Item::Value(value) => value_tree(value),
+        Item::Table(table) => Tree::Table(table_nodes(table)),
+        Item::ArrayOfTables(tables) => Tree::Array(
+            tables
+                .iter()
+                .map(|table| {
+                    let span = table.span().unwrap_or_else(|| key_span.clone());
+                    Node {
+                        key: span.clone(),
+                        value: span,
+                        tree: Tree::Table(table_nodes(table)),
+                    }
+                })
+                .collect(),
+        ),
+    };
+    Node {
+        key: key_span,
+        value,
+        tree,
+    }
+}
+
+fn value_tree(value: &Value) -> Tree {
+    match value {
+        Value::String(text) => Tree::Leaf(toml::Value::String(text.value().clone())),
+        Value::Integer(number) => Tree::Leaf(toml::Value::Integer(*number.value())),
+        Value::Float(number) => Tree::Leaf(toml::Value::Float(*number.value())),
+        Value::Boolean(flag) => Tree::Leaf(toml::Value::Boolean(*flag.value())),
+        // No setting is a date; as text it meets the type check like any other mistake.
+        Value::Datetime(date) => Tree::Leaf(toml::Value::String(date.value().to_string())),
+        Value::Array(items) => Tree::Array(
+            items
+                .iter()
+                .map(|item| {
+                    let span = item.span().unwrap_or(0..0);
+                    Node {
+                        key: span.clone(),
+                        value: span,
+                        tree: value_tree(item),
+                    }
+                })
+                .collect(),
+        ),
+        Value::InlineTable(table) => Tree::Table(table_nodes(table)),
+    }
+}
+
+/// The layers of `recipe` and of the files that it extends, the root of the chain first.
+pub fn extends_chain(recipe: &Path) -> Result<Vec<Layer>, Vec<Problem>> {
+    let mut layers: Vec<Layer> = Vec::new();
+    let mut seen: Vec<PathBuf> = Vec::new();
+    let (mut path, mut asked_by) = (recipe.to_path_buf(), None);
+    loop {
+        let file = ParsedFile::read(&path, "recipe", asked_by).map_err(|problem| vec![problem])?;
+        seen.push(fs::canonicalize(&path).unwrap_or_else(|_| path.clone()));
+        let mut problems = Vec::new();
+        let mut layer = file.layer(path.display().to_string(), &file.root, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let parent = layer.table.remove("extends");
+        let origin = layer.origins.remove("extends");
+        layers.push(layer);
+        let Some((parent, origin)) = parent.zip(origin) else {
+            break;
+        };
+        let toml::Value::String(name) = parent else {
+            return Err(vec![Problem::at(
+                origin.value_place(),
+                "`extends`: expected the path of a recipe as a string",
+            )]);
+        };
+        path = path.parent().unwrap_or(Path::new("")).join(&name);
+        if fs::canonicalize(&path).is_ok_and(|real| seen.contains(&real)) {
+            let message = format!("`extends`: `{name}` leads back to itself");
+            return Err(vec![Problem::at(origin.value_place(), message)]);
+        }
+        asked_by = Some(origin.value_place());
+    }
+    layers.reverse();
+    Ok(layers)
+}
+
+/// `; did you mean ...?` or `; there are ...` for a file that is not there.
+fn similar_files(path: &Path) -> String {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let Ok(entries) = fs::read_dir(folder) else {
+        return format!("; nor is there a folder `{}`", folder.display());
+    };
+    let extension = path.extension();
+    let mut names: Vec<String> = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().extension() == extension && entry.path().is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    let wanted = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    suggest::hint(wanted, names.iter().map(String::as_str)).replace("; known:", "; there are")
+}

@@ -1,0 +1,56 @@
+//! "Did you mean": the nearest known word, if one is near.
+
+/// Share of a word's letters that may be wrong for a known word to be what was meant.
+const TOLERANCE: f64 = 0.4;
+
+/// The candidate nearest to `word`, if it is near enough (Damerau-Levenshtein); of equally near ones the first.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let allowed = (word.chars().count() as f64 * TOLERANCE).ceil() as usize;
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| {
+            *distance <= allowed && *distance < candidate.chars().count()
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// `; did you mean ...?` for the nearest candidate, or else the list of what is known.
+pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    match nearest(word, known.iter().copied()) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None if known.is_empty() => String::new(),
+        None => format!(
+            "; known: {}",
+            known
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_recognised_and_another_word_is_not() {
+        let known = ["steps", "rate", "weight-decay"];
+        assert_eq!(nearest("setps", known), Some("steps"));
+        assert_eq!(nearest("weight_decay", known), Some("weight-decay"));
+        assert_eq!(nearest("banana", known), None);
+        assert_eq!(
+            hint("banana", known),
+            "; known: `steps`, `rate`, `weight-decay`"
+        );
+        assert_eq!(
+            nearest("x", ["y"]),
+            None,
+            "a word of which no letter is right is not meant"
+        );
+    }
+}
