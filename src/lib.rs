@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 pub mod data;
+pub mod eval;
 pub mod experiment;
 pub mod graph;
 pub mod method;
