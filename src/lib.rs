@@ -9,6 +9,7 @@
 
 pub mod data;
 pub mod eval;
+pub mod experiment;
 pub mod graph;
 pub mod method;
 pub mod nn;
@@ -20,3 +21,4 @@ pub mod rng;
 pub mod structures;
 #[allow(unsafe_code)]
 pub mod tensor;
+pub mod train;

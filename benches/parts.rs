@@ -1,0 +1,80 @@
+//! The parts of a step that are not ops: drawing a picture, the two views, the matching.
+//!
+//! `cargo bench --bench parts -- [filter]`. All on one thread.
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use harness::data::Sample;
+use harness::data::augment::{AugmentConfig, strong, weak};
+use harness::data::scenes;
+use harness::method::matcher::{Prediction, assign};
+use harness::method::{LossConfig, Targets};
+use harness::rng::Stream;
+use serde::de::DeserializeOwned;
+use std::hint::black_box;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const SIZE: usize = 64;
+const QUERIES: usize = 16;
+const CLASSES: usize = 10;
+/// Side of the mask logits.
+const SIDE: usize = 32;
+
+/// A table of the recipe that holds every default.
+fn settings<T: DeserializeOwned>(table: &str) -> T {
+    let recipe: toml::Table = include_str!("../recipes/pl-dc.toml").parse().expect("a recipe");
+    recipe[table].clone().try_into().expect("the recipe's settings")
+}
+
+fn samples() -> Vec<Sample> {
+    scenes::draw_many(SIZE, 1, 32, false)
+}
+
+fn drawing(bench: &mut Criterion) {
+    let mut index = 0;
+    bench.bench_function("draw a picture", |b| {
+        b.iter(|| {
+            index += 1;
+            black_box(scenes::draw(SIZE, 1, index, false))
+        })
+    });
+}
+
+fn augmentation(bench: &mut Criterion) {
+    let (samples, config): (_, AugmentConfig) = (samples(), settings("augment"));
+    let (mut stream, mut next) = (Stream::new(1, "bench"), 0);
+    bench.bench_function("weak view", |b| {
+        b.iter(|| {
+            next = (next + 1) % samples.len();
+            black_box(weak(&samples[next], &config, &mut stream))
+        })
+    });
+    let view = weak(&samples[0], &config, &mut stream).picture;
+    bench.bench_function("strong view", |b| b.iter(|| black_box(strong(&view, &config, &mut stream))));
+}
+
+fn matching(bench: &mut Criterion) {
+    let config: LossConfig = settings("loss");
+    let augment: AugmentConfig = settings("augment");
+    let mut stream = Stream::new(1, "bench");
+    let views: Vec<_> = samples().iter().map(|sample| weak(sample, &augment, &mut stream)).collect();
+    let targets: Vec<Targets> = views.iter().map(|view| Targets::of_view(view, SIZE, SIZE)).collect();
+    let mut random = |count: usize| -> Vec<f32> { (0..count).map(|_| stream.normal() as f32).collect() };
+    let (classes, masks) = (random(QUERIES * (CLASSES + 1)), random(QUERIES * SIDE * SIDE));
+    let prediction = Prediction { classes: &classes, masks: &masks, queries: QUERIES, size: (SIDE, SIDE) };
+    let mut next = 0;
+    bench.bench_function("match one layer of one image", |b| {
+        b.iter_batched(
+            || {
+                next = (next + 1) % targets.len();
+                (&targets[next], Stream::at(2, "bench", next as u64))
+            },
+            |(targets, mut stream)| black_box(assign(&prediction, targets, &config, &mut stream)),
+            BatchSize::SmallInput,
+        )
+    });
+}
+
+criterion_group!(benches, drawing, augmentation, matching);
+criterion_main!(benches);

@@ -1,0 +1,369 @@
+//! Runs tasks that depend on each other on a number of workers, each task once.
+//!
+//! A worker takes the ready task with the longest chain of work behind it, so that what others wait for starts first. It runs
+//! inside a rayon pool of its own, so that trials do not share threads. A task that fails or panics ends alone: only the
+//! tasks that need its result fail with it, by its reason; all others run.
+
+use anyhow::Result;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex};
+
+/// One piece of work.
+#[derive(Clone, Debug)]
+pub struct Task<T> {
+    /// What others name it by; unique.
+    pub key: String,
+    /// Keys of the tasks that must have succeeded before.
+    pub needs: Vec<String>,
+    /// Expected work, in any unit that all tasks share.
+    pub cost: u64,
+    /// What the worker is handed.
+    pub work: T,
+}
+
+/// How many tasks run at once, and on how many threads each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workers {
+    /// Tasks at once.
+    pub count: usize,
+    /// Threads of a task's pool.
+    pub threads: usize,
+}
+
+impl Workers {
+    /// `count` workers that share the machine's `cores`; 0: one per core.
+    pub fn new(count: usize, cores: usize) -> Self {
+        let count = if count == 0 { cores.max(1) } else { count };
+        Self {
+            count,
+            threads: (cores / count).max(1),
+        }
+    }
+}
+
+/// What the workers share.
+struct Board<E> {
+    /// Unfinished needs per task.
+    missing: Vec<usize>,
+    /// Tasks that can start, the most urgent last.
+    ready: BTreeSet<(u64, std::cmp::Reverse<usize>)>,
+    /// Whether a task has ended.
+    over: Vec<bool>,
+    /// Called at every end.
+    ended: E,
+    /// The first error of `ended`: nothing more starts.
+    stopped: Option<anyhow::Error>,
+}
+
+/// Runs `tasks`; `work` does one, `ended` hears of every end, one at a time, with the reason of a failure.
+///
+/// # Errors
+/// What `ended` refuses (a full disk, say): running tasks finish, no other starts.
+///
+/// Panics if a task needs an unknown one or the needs form a circle.
+pub fn run<T: Sync>(
+    tasks: &[Task<T>],
+    workers: Workers,
+    work: impl Fn(&T) -> Result<()> + Sync,
+    ended: impl FnMut(&Task<T>, Result<(), &str>) -> Result<()> + Send,
+) -> Result<()> {
+    let dependents = dependents(tasks);
+    let ranks = ranks(tasks, &dependents);
+    let entry = |task: usize| (ranks[task], std::cmp::Reverse(task));
+    let missing: Vec<usize> = tasks.iter().map(|task| task.needs.len()).collect();
+    let ready = (0..tasks.len())
+        .filter(|task| missing[*task] == 0)
+        .map(entry)
+        .collect();
+    let over = vec![false; tasks.len()];
+    let board = Board {
+        missing,
+        ready,
+        over,
+        ended,
+        stopped: None,
+    };
+    let (board, changed) = (Mutex::new(board), Condvar::new());
+
+    let worker = || -> Result<()> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(workers.threads)
+            .build()?;
+        loop {
+            let mut guard = board.lock().expect("no worker panics with the board");
+            let task = loop {
+                if guard.stopped.is_some() || guard.over.iter().all(|over| *over) {
+                    return Ok(());
+                }
+                match guard.ready.pop_last() {
+                    Some((_, task)) => break task.0,
+                    None => {
+                        guard = changed
+                            .wait(guard)
+                            .expect("no worker panics with the board")
+                    }
+                }
+            };
+            drop(guard);
+            let outcome = contained(|| pool.install(|| work(&tasks[task].work)));
+            let mut guard = board.lock().expect("no worker panics with the board");
+            guard.end(task, tasks, &dependents, outcome, &entry);
+            drop(guard);
+            changed.notify_all();
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers.count.min(tasks.len()))
+            .map(|_| scope.spawn(worker))
+            .collect();
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().expect("a worker contains panics"))
+    })?;
+    board
+        .into_inner()
+        .expect("all workers ended")
+        .stopped
+        .map_or(Ok(()), Err)
+}
+
+impl<E> Board<E> {
+    /// Notes the end of `task` and of all that cannot run without it.
+    fn end<T>(
+        &mut self,
+        task: usize,
+        tasks: &[Task<T>],
+        dependents: &[Vec<usize>],
+        outcome: Result<(), String>,
+        entry: &impl Fn(usize) -> (u64, std::cmp::Reverse<usize>),
+    ) where
+        E: FnMut(&Task<T>, Result<(), &str>) -> Result<()>,
+    {
+        let mut ends = BTreeSet::from([task]);
+        if outcome.is_err() {
+            let mut reached = vec![task];
+            while let Some(task) = reached.pop() {
+                reached.extend(dependents[task].iter().filter(|next| ends.insert(**next)));
+            }
+        } else {
+            for next in &dependents[task] {
+                self.missing[*next] -= 1;
+                if self.missing[*next] == 0 && !self.over[*next] {
+                    self.ready.insert(entry(*next));
+                }
+            }
+        }
+        for task in ends {
+            if std::mem::replace(&mut self.over[task], true) {
+                continue;
+            }
+            let outcome = outcome.as_ref().map(|()| ()).map_err(String::as_str);
+            if let (Err(error), None) = ((self.ended)(&tasks[task], outcome), &self.stopped) {
+                self.stopped = Some(error);
+            }
+        }
+    }
+}
+
+/// The outcome of `work` with a panic turned into its message.
+fn contained(work: impl FnOnce() -> Result<()>) -> Result<(), String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(outcome) => outcome.map_err(|error| format!("{error:#}")),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(format!("panic: {}", text.unwrap_or("without a message")))
+        }
+    }
+}
+
+/// For every task those that need it.
+fn dependents<T>(tasks: &[Task<T>]) -> Vec<Vec<usize>> {
+    let index: BTreeMap<&str, usize> = tasks
+        .iter()
+        .enumerate()
+        .map(|(i, task)| (task.key.as_str(), i))
+        .collect();
+    assert_eq!(index.len(), tasks.len(), "every task has a key of its own");
+    let mut dependents = vec![Vec::new(); tasks.len()];
+    for (i, task) in tasks.iter().enumerate() {
+        for need in &task.needs {
+            let need = index.get(need.as_str());
+            dependents[*need.unwrap_or_else(|| panic!("a task needs an unknown one"))].push(i);
+        }
+    }
+    dependents
+}
+
+/// The cost of the longest chain that starts at each task.
+fn ranks<T>(tasks: &[Task<T>], dependents: &[Vec<usize>]) -> Vec<u64> {
+    let mut ranks: Vec<Option<u64>> = vec![None; tasks.len()];
+    for _ in 0..tasks.len() {
+        for task in 0..tasks.len() {
+            let after = dependents[task].iter().map(|next| ranks[*next]);
+            let longest = after.collect::<Option<Vec<u64>>>();
+            if let (None, Some(after)) = (ranks[task], longest) {
+                ranks[task] = Some(tasks[task].cost + after.into_iter().max().unwrap_or(0));
+            }
+        }
+        if ranks.iter().all(Option::is_some) {
+            break;
+        }
+    }
+    ranks
+        .into_iter()
+        .map(|rank| rank.expect("the needs form no circle"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn task(key: &str, needs: &[&str], cost: u64) -> Task<String> {
+        let needs = needs.iter().map(|need| need.to_string()).collect();
+        Task {
+            key: key.into(),
+            needs,
+            cost,
+            work: key.into(),
+        }
+    }
+
+    /// The ends of `tasks` in order, where `work` is run by `count` workers.
+    fn ends(
+        tasks: &[Task<String>],
+        count: usize,
+        work: impl Fn(&str) -> Result<()> + Sync,
+    ) -> Vec<String> {
+        let mut ends = Vec::new();
+        let workers = Workers { count, threads: 1 };
+        let ended = |task: &Task<String>, end: Result<(), &str>| {
+            ends.push(match end {
+                Ok(()) => task.key.clone(),
+                Err(reason) => format!("{}: {reason}", task.key),
+            });
+            Ok(())
+        };
+        run(tasks, workers, |key| work(key), ended).unwrap();
+        ends
+    }
+
+    #[test]
+    fn what_others_wait_for_starts_first() {
+        let tasks = [
+            task("short", &[], 5),
+            task("start", &[], 1),
+            task("end", &["start"], 9),
+            task("same", &[], 5),
+        ];
+        assert_eq!(
+            ends(&tasks, 1, |_| Ok(())),
+            ["start", "end", "short", "same"]
+        );
+    }
+
+    #[test]
+    fn a_failure_takes_only_its_dependents() {
+        let tasks = [
+            task("a", &[], 9),
+            task("b", &["a"], 1),
+            task("c", &["b", "p"], 1),
+            task("p", &[], 3),
+            task("d", &[], 1),
+        ];
+        let ends = ends(&tasks, 1, |key| match key {
+            "a" => anyhow::bail!("no luck"),
+            "p" => panic!("wrong shape {}", 3),
+            _ => Ok(()),
+        });
+        let expected = [
+            "a: no luck",
+            "b: no luck",
+            "c: no luck",
+            "p: panic: wrong shape 3",
+            "d",
+        ];
+        assert_eq!(ends, expected);
+    }
+
+    #[test]
+    fn every_task_runs_once_and_after_its_needs_on_any_number_of_workers() {
+        let names: Vec<String> = (0..40).map(|i| i.to_string()).collect();
+        let tasks: Vec<Task<String>> = (0..40)
+            .map(|i| {
+                let needs: Vec<&str> = [i / 2, i / 3]
+                    .into_iter()
+                    .filter(|n| *n < i)
+                    .map(|n| names[n].as_str())
+                    .collect();
+                task(&names[i], &needs, i as u64 % 7)
+            })
+            .map(|mut task| {
+                task.needs.dedup();
+                task
+            })
+            .collect();
+        for count in [1, 2, 5] {
+            let runs: Vec<AtomicUsize> = (0..40).map(|_| AtomicUsize::new(0)).collect();
+            ends(&tasks, count, |key| {
+                let i: usize = key.parse()?;
+                for need in &tasks[i].needs {
+                    assert_eq!(runs[need.parse::<usize>()?].load(Ordering::SeqCst), 1);
+                }
+                runs[i].fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            });
+            assert!(
+                runs.iter().all(|run| run.load(Ordering::SeqCst) == 1),
+                "{count} workers"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refused_end_stops_the_rest() {
+        let tasks = [task("a", &[], 2), task("b", &[], 1)];
+        let runs = AtomicUsize::new(0);
+        let workers = Workers {
+            count: 1,
+            threads: 1,
+        };
+        let work = |_: &String| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        };
+        let error = run(&tasks, workers, work, |_, _| anyhow::bail!("disk full")).unwrap_err();
+        assert_eq!(
+            (error.to_string().as_str(), runs.load(Ordering::SeqCst)),
+            ("disk full", 1)
+        );
+    }
+
+    #[test]
+    fn workers_share_the_cores() {
+        assert_eq!(
+            Workers::new(0, 4),
+            Workers {
+                count: 4,
+                threads: 1
+            }
+        );
+        assert_eq!(
+            Workers::new(1, 4),
+            Workers {
+                count: 1,
+                threads: 4
+            }
+        );
+        assert_eq!(
+            Workers::new(9, 4),
+            Workers {
+                count: 9,
+                threads: 1
+            }
+        );
+    }
+}

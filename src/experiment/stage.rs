@@ -1,0 +1,269 @@
+//! The stages of a trial: resumable pieces of work, each named by the hash of only what it reads, so that trials share those
+//! they have in common.
+//!
+//! | stage | reads | leaves |
+//! |---|---|---|
+//! | `vlm` | its own table, the size of the drawn images | the trained vision-language model |
+//! | `burn-in` | all that supervised training reads | the student and its optimizer at T_b |
+//! | `distill` | the burn-in, the method | all models at the end |
+//! | `evaluate` | the end of training, `eval.top` | the metrics of all models |
+
+use super::settings::Settings;
+use crate::graph::clip::VisionLanguageConfig;
+use crate::method::MethodConfig;
+use crate::recipe::content_hash;
+use std::sync::Arc;
+use toml::{Table, Value};
+
+/// Hexadecimal digits of a stage's hash in its key.
+const DIGITS: usize = 20;
+
+/// Keys of `[loader]` that change no batch of labelled images.
+const NOT_READ_WITHOUT_TEACHER: [&str; 3] = ["unlabelled", "threads", "prefetch"];
+/// Work of a step with a teacher, of a step of the vision-language model and of an evaluation, where a supervised step is 10.
+const SUPERVISED_COST: u64 = 10;
+const TEACHER_COST: u64 = 24;
+const VLM_COST: u64 = 6;
+const EVALUATE_COST: u64 = 1000;
+
+/// What a stage does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Trains the vision-language model.
+    Vlm,
+    /// Trains the student on labelled images for `to` steps.
+    BurnIn {
+        /// T_b.
+        to: usize,
+    },
+    /// Trains by the trial's method, from the end of the burn-in to the last step.
+    Distill {
+        /// T_b.
+        from: usize,
+        /// Steps of the trial.
+        to: usize,
+    },
+    /// Evaluates every model that training left.
+    Evaluate,
+}
+
+/// One stage of one or more trials.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// What it does.
+    pub kind: Kind,
+    /// `<kind>-<hash>`.
+    pub key: String,
+    /// What a human calls it.
+    pub title: String,
+    /// Keys of the stages whose results it reads.
+    pub needs: Vec<String>,
+    /// Expected work; only comparisons matter.
+    pub cost: u64,
+    /// The settings of the first trial that needs it.
+    pub settings: Arc<Settings>,
+}
+
+/// The stages of a trial, each after those that it needs. The last one evaluates.
+pub fn stages(label: &str, table: &Table, settings: &Arc<Settings>) -> Vec<Stage> {
+    let mut stages: Vec<Stage> = Vec::new();
+    let seed = settings.seed;
+    let (burn_in, steps) = (settings.method.burn_in(), settings.train.steps);
+    let stage = |kind: Kind, title: String, reads: Table, needs: &[&Stage], cost: u64| {
+        let name = kind.name();
+        let mut reads = reads;
+        let needs: Vec<String> = needs.iter().map(|need| need.key.clone()).collect();
+        let list = needs
+            .iter()
+            .map(|need| Value::from(need.as_str()))
+            .collect();
+        reads.insert("needs".into(), Value::Array(list));
+        let key = format!("{name}-{}", &content_hash(&reads)[..DIGITS]);
+        Stage {
+            kind,
+            key,
+            title,
+            needs,
+            cost,
+            settings: Arc::clone(settings),
+        }
+    };
+
+    if let Some(VisionLanguageConfig::ClipTiny(config)) = &settings.vlm {
+        let mut reads = pick(&table["method"]["correction"], &["vlm"]);
+        reads.extend(pick(&table["data"], &["size"]));
+        let cost = VLM_COST * config.steps as u64;
+        stages.push(stage(
+            Kind::Vlm,
+            "vision-language model".into(),
+            reads,
+            &[],
+            cost,
+        ));
+    }
+    if burn_in > 0 {
+        let mut reads = supervised(table);
+        reads.extend(pick(&table["method"], &["burn-in", "empty-image"]));
+        let title = format!("burn-in, seed {seed}");
+        let cost = SUPERVISED_COST * burn_in as u64;
+        stages.push(stage(Kind::BurnIn { to: burn_in }, title, reads, &[], cost));
+    }
+    if burn_in < steps {
+        let mut reads = supervised(table);
+        reads.extend(pick(table, &["method"]));
+        reads.extend(pick(&table["train"], &["average"]));
+        let teacher = matches!(settings.method, MethodConfig::TeacherStudent(_));
+        if teacher {
+            reads.extend(pick(&table["loader"], &["unlabelled"]));
+        }
+        let cost = if teacher {
+            TEACHER_COST
+        } else {
+            SUPERVISED_COST
+        } * (steps - burn_in) as u64;
+        let needs: Vec<&Stage> = stages.iter().collect();
+        let kind = Kind::Distill {
+            from: burn_in,
+            to: steps,
+        };
+        let next = stage(kind, format!("{label}, seed {seed}"), reads, &needs, cost);
+        stages.push(next);
+    }
+    let last = stages.last().expect("a trial trains for at least one step");
+    let reads = pick(&table["eval"], &["top"]);
+    let title = format!("{label}, seed {seed}: evaluation");
+    let evaluate = stage(Kind::Evaluate, title, reads, &[last], EVALUATE_COST);
+    stages.push(evaluate);
+    stages
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Vlm => "vlm",
+            Self::BurnIn { .. } => "burn-in",
+            Self::Distill { .. } => "distill",
+            Self::Evaluate => "evaluate",
+        }
+    }
+}
+
+/// What supervised training reads.
+fn supervised(table: &Table) -> Table {
+    let mut reads = pick(
+        table,
+        &[
+            "seed", "data", "split", "augment", "loader", "model", "loss", "train",
+        ],
+    );
+    if let Some(loader) = reads.get_mut("loader").and_then(Value::as_table_mut) {
+        loader.retain(|key, _| !NOT_READ_WITHOUT_TEACHER.contains(&key));
+    }
+    if let Some(train) = reads.get_mut("train").and_then(Value::as_table_mut) {
+        train.remove("average");
+    }
+    reads
+}
+
+/// The entries `keys` of a table, those that it has.
+fn pick<'a>(table: impl Into<Entries<'a>>, keys: &[&str]) -> Table {
+    let Entries(table) = table.into();
+    let chosen = keys
+        .iter()
+        .filter_map(|key| Some((key.to_string(), table?.get(*key)?.clone())));
+    chosen.collect()
+}
+
+/// A table, or a value that may be one.
+struct Entries<'a>(Option<&'a Table>);
+
+impl<'a> From<&'a Table> for Entries<'a> {
+    fn from(table: &'a Table) -> Self {
+        Self(Some(table))
+    }
+}
+
+impl<'a> From<&'a Value> for Entries<'a> {
+    fn from(value: &'a Value) -> Self {
+        Self(value.as_table())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::settings::tests::{supervised, table, with};
+
+    fn keys(table: Table) -> Vec<String> {
+        let settings = Arc::new(Settings::read(&table).unwrap());
+        let stages = stages("label", &table, &settings);
+        for (i, stage) in stages.iter().enumerate() {
+            let known = |need: &String| stages[..i].iter().any(|earlier| earlier.key == *need);
+            assert!(
+                stage.needs.iter().all(known),
+                "{} comes after its needs",
+                stage.key
+            );
+        }
+        stages.into_iter().map(|stage| stage.key).collect()
+    }
+
+    #[test]
+    fn variants_of_the_method_share_the_burn_in() {
+        let all = keys(table());
+        assert_eq!(all.len(), 4);
+        let other = keys(with(table(), "method.ema", 0.9));
+        assert_eq!(all[..2], other[..2]);
+        assert!(all[2] != other[2] && all[3] != other[3]);
+        let more = keys(with(table(), "loader.unlabelled", 6));
+        assert!(all[1] == more[1] && all[2] != more[2]);
+        let alone = keys(supervised());
+        assert_eq!(alone.len(), 3, "no vision-language model");
+        assert_eq!(
+            alone[0], all[1],
+            "the supervised trial begins with the same burn-in"
+        );
+    }
+
+    #[test]
+    fn whatever_the_burn_in_reads_is_in_its_key() {
+        let all = keys(table());
+        let changes = [
+            with(table(), "train.rate", 0.002),
+            with(table(), "train.steps", 2500),
+            with(table(), "split.labelled", 0.05),
+            with(table(), "loader.labelled", 3),
+            with(table(), "model.backbone.frozen", true),
+            with(table(), "method.burn-in", 700),
+            with(table(), "method.empty-image", "background"),
+        ];
+        for change in changes {
+            assert_ne!(keys(change)[1], all[1]);
+        }
+        let mut other = table();
+        other.insert("seed".into(), 1.into());
+        let other = keys(other);
+        assert!(
+            other[0] == all[0] && other[1] != all[1],
+            "the vision-language model has its own seed"
+        );
+    }
+
+    #[test]
+    fn the_reported_model_changes_no_stage() {
+        assert_eq!(
+            keys(with(supervised(), "eval.model", "average")),
+            keys(supervised())
+        );
+        let all = keys(table());
+        let top = keys(with(table(), "eval.top", 50));
+        assert!(all[..3] == top[..3] && all[3] != top[3]);
+    }
+
+    #[test]
+    fn no_burn_in_or_nothing_after_it_leaves_a_stage_out() {
+        assert_eq!(keys(with(table(), "method.burn-in", 0)).len(), 3);
+        let all = keys(with(supervised(), "method.burn-in", 2400));
+        assert!(all.len() == 2 && all[0].starts_with("burn-in-"), "{all:?}");
+    }
+}

@@ -1,0 +1,227 @@
+//! The journal of a training run: one JSON object per line, each over a window of steps.
+//!
+//! Losses are means over the window, counts are sums, thresholds are those at its end. Nothing in it depends on the clock or
+//! the machine's load, so that two runs of the same trial write the same bytes. A resumed run cuts the file back to its
+//! checkpoint's step first.
+//!
+//! A teacher that keeps no pseudo-label trains nothing and looks like a plain supervised run in the table: a known trap of
+//! this field. `barren-steps` is the longest run of such steps up to a line, and [`warnings`] tells of it.
+
+use super::checkpoint::write_atomically;
+use anyhow::{Context, Result};
+use serde_json::{Map, Value};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Steps of a window.
+const WINDOW: usize = 20;
+/// Steps without a pseudo-label after which the end of the run warns.
+const BARREN: u64 = 200;
+/// The reading that counts the steps since the last pseudo-label.
+pub const BARREN_STEPS: &str = "barren-steps";
+
+/// One value of a step and how a window folds it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reading {
+    /// Averaged.
+    Mean(f64),
+    /// Added up.
+    Sum(u64),
+    /// The largest stands.
+    Max(u64),
+    /// The newest stands.
+    Last(Value),
+}
+
+/// The open journal of one run.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: std::fs::File,
+    window: Vec<(String, Reading)>,
+    steps: usize,
+}
+
+impl Journal {
+    /// Opens the journal at `path` for a run that has taken `step` steps: later lines of an interrupted run are dropped.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn open(path: &Path, step: usize) -> Result<Self> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        let mut kept = String::new();
+        for line in text.lines() {
+            let Ok(value) = serde_json::from_str::<Value>(line) else {
+                break;
+            };
+            if value["step"].as_u64().is_none_or(|end| end > step as u64) {
+                break;
+            }
+            kept.push_str(line);
+            kept.push('\n');
+        }
+        write_atomically(path, kept.as_bytes())?;
+        let file = std::fs::OpenOptions::new().append(true).open(path);
+        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            file,
+            window: Vec::new(),
+            steps: 0,
+        })
+    }
+
+    /// Adds the readings of the step that ends at count `step` (the first step ends at 1).
+    ///
+    /// # Errors
+    /// The line of a full window cannot be written.
+    pub fn add(&mut self, step: usize, readings: Vec<(String, Reading)>) -> Result<()> {
+        for (name, reading) in readings {
+            match self.window.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, sum)) => fold(sum, reading),
+                None => self.window.push((name, reading)),
+            }
+        }
+        self.steps += 1;
+        if step.is_multiple_of(WINDOW) {
+            self.flush(step)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes the line of the window so far, if it holds a step. Called before every checkpoint, so that a resumed run
+    /// writes the lines of an uninterrupted one.
+    ///
+    /// # Errors
+    /// The line cannot be written.
+    pub fn flush(&mut self, step: usize) -> Result<()> {
+        if self.steps == 0 {
+            return Ok(());
+        }
+        let mut line = Map::new();
+        line.insert("step".into(), step.into());
+        for (name, reading) in self.window.drain(..) {
+            let value = match reading {
+                Reading::Mean(sum) => (sum / self.steps as f64).into(),
+                Reading::Sum(value) | Reading::Max(value) => value.into(),
+                Reading::Last(value) => value,
+            };
+            line.insert(name, value);
+        }
+        self.steps = 0;
+        writeln!(self.file, "{}", Value::Object(line))
+            .with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+/// What a reader of the tables must know about the finished run with the journal at `path`.
+///
+/// # Errors
+/// The journal cannot be read.
+pub fn warnings(path: &Path) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(path);
+    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+    let lines = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let longest = lines
+        .filter_map(|line| line[BARREN_STEPS].as_u64())
+        .max()
+        .unwrap_or(0);
+    let warning = format!("the teacher kept no pseudo-label for {longest} steps in a row");
+    Ok(if longest >= BARREN {
+        vec![warning]
+    } else {
+        Vec::new()
+    })
+}
+
+fn fold(sum: &mut Reading, next: Reading) {
+    match (sum, next) {
+        (Reading::Mean(sum), Reading::Mean(value)) => *sum += value,
+        (Reading::Sum(sum), Reading::Sum(value)) => *sum += value,
+        (Reading::Max(most), Reading::Max(value)) => *most = (*most).max(value),
+        (sum, next) => *sum = next,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readings(step: usize, barren: usize) -> Vec<(String, Reading)> {
+        vec![
+            ("loss".into(), Reading::Mean(step as f64)),
+            ("kept".into(), Reading::Sum(2)),
+            (BARREN_STEPS.into(), Reading::Max(barren as u64)),
+            ("threshold".into(), Reading::Last((step * 10).into())),
+        ]
+    }
+
+    #[test]
+    fn a_window_folds_by_kind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let mut journal = Journal::open(&path, 0).unwrap();
+        for step in 1..=23 {
+            journal
+                .add(step, readings(step, 10usize.saturating_sub(step)))
+                .unwrap();
+        }
+        journal.flush(23).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let expected = "{\"step\":20,\"loss\":10.5,\"kept\":40,\"barren-steps\":9,\"threshold\":200}\n\
+                        {\"step\":23,\"loss\":22.0,\"kept\":6,\"barren-steps\":0,\"threshold\":230}\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_resumed_run_writes_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (straight, killed) = (folder.path().join("a"), folder.path().join("b"));
+        // Both flush at their checkpoint of step 150; the second one is killed after step 170.
+        let run = |path: &Path, from: usize, to: usize| {
+            let mut journal = Journal::open(path, from).unwrap();
+            for step in from + 1..=to {
+                journal.add(step, readings(step, step)).unwrap();
+                if step == 150 {
+                    journal.flush(step).unwrap();
+                }
+            }
+        };
+        run(&straight, 0, 300);
+        run(&killed, 0, 170);
+        std::fs::write(
+            &killed,
+            std::fs::read_to_string(&killed).unwrap() + "{\"step\":",
+        )
+        .unwrap();
+        run(&killed, 150, 300);
+        assert_eq!(
+            std::fs::read(&straight).unwrap(),
+            std::fs::read(&killed).unwrap()
+        );
+        let warning = "the teacher kept no pseudo-label for 300 steps in a row";
+        assert_eq!(warnings(&killed).unwrap(), [warning]);
+    }
+
+    #[test]
+    fn a_run_without_a_teacher_warns_of_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j");
+        let mut journal = Journal::open(&path, 0).unwrap();
+        for step in 1..=300 {
+            journal
+                .add(step, vec![("loss".into(), Reading::Mean(1.0))])
+                .unwrap();
+        }
+        assert_eq!(warnings(&path).unwrap(), Vec::<String>::new());
+    }
+}

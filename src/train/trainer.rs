@@ -1,0 +1,180 @@
+//! The training loop: a method, its optimizer, the student's average, from one step to another, with checkpoints on the way.
+//!
+//! A run that is interrupted and continued from its checkpoint takes the same steps as one that is not, to the last bit: step
+//! t draws from streams that t names, and everything else is in the checkpoint.
+
+use super::TrainConfig;
+use super::checkpoint::Checkpoint;
+use super::journal::{BARREN_STEPS, Journal, Reading};
+use super::optimizer::AdamW;
+use super::schedule::Schedule;
+use crate::data::loader::Loader;
+use crate::graph::Mask2Former;
+use crate::method::{Method, PartLosses, StepReport, follow};
+use crate::tensor::Tape;
+use anyhow::{Context, Result, ensure};
+
+/// Owner of the student's weights in a checkpoint.
+pub const STUDENT: &str = "student";
+/// Owner of the teacher's weights.
+pub const TEACHER: &str = "teacher";
+/// Owner of the weights of the student's average.
+pub const AVERAGE: &str = "average";
+
+/// A training run between two steps.
+pub struct Trainer {
+    method: Box<dyn Method>,
+    optimizer: AdamW,
+    schedule: Schedule,
+    average: Option<Mask2Former>,
+    rate_of_average: f32,
+    loader: Loader,
+    step: usize,
+}
+
+impl Trainer {
+    /// A run at step 0, without an average of the student.
+    pub fn new(mut method: Box<dyn Method>, config: &TrainConfig, loader: Loader) -> Self {
+        Self {
+            optimizer: AdamW::new(config.optimizer(), method.student()),
+            schedule: Schedule::new(config),
+            average: None,
+            rate_of_average: config.average as f32,
+            method,
+            loader,
+            step: 0,
+        }
+    }
+
+    /// Starts the average as a copy of the student, where the recipe wants one.
+    pub fn start_average(&mut self) {
+        let wanted = self.rate_of_average > 0.0;
+        self.average = wanted.then(|| self.method.student().clone());
+    }
+
+    /// Begins where another run has ended: its student, its optimizer and its step. The method starts anew.
+    ///
+    /// # Errors
+    /// The checkpoint is of another model.
+    pub fn begin(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        checkpoint.take_model(STUDENT, self.method.student())?;
+        self.optimizer
+            .restore(checkpoint.optimizer(self.method.student())?)?;
+        self.step = checkpoint.step();
+        Ok(())
+    }
+
+    /// Continues this run from its own checkpoint.
+    ///
+    /// # Errors
+    /// The checkpoint is of another model or method.
+    pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        self.begin(checkpoint)?;
+        self.method.restore(checkpoint.method())?;
+        if let Some(teacher) = self.method.teacher() {
+            checkpoint.take_model(TEACHER, teacher)?;
+        }
+        self.average = None;
+        if checkpoint.holds(AVERAGE) {
+            let average = self.average.insert(self.method.student().clone());
+            checkpoint.take_model(AVERAGE, average)?;
+        }
+        Ok(())
+    }
+
+    /// The state now. `key` names the settings that led here; `continued`: whether other steps will follow, which need the
+    /// optimizer too.
+    pub fn checkpoint(&mut self, key: &str, continued: bool) -> Checkpoint {
+        let mut checkpoint = Checkpoint::new(key, self.step, self.method.state());
+        let student = self.method.student();
+        checkpoint.put_model(STUDENT, student);
+        if continued {
+            checkpoint.put_optimizer(self.optimizer.state(), student);
+        }
+        if let Some(teacher) = self.method.teacher() {
+            checkpoint.put_model(TEACHER, teacher);
+        }
+        if let Some(average) = &mut self.average {
+            checkpoint.put_model(AVERAGE, average);
+        }
+        checkpoint
+    }
+
+    /// Steps taken.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    /// Takes the next step and returns its loss.
+    ///
+    /// # Errors
+    /// An image that cannot be read, or a loss or gradient that is not finite, with the step's number.
+    pub fn advance(&mut self, journal: &mut Journal) -> Result<f32> {
+        let step = self.step;
+        let batch = self
+            .loader
+            .batch(step, self.method.needs_unlabelled(step))?;
+        let mut tape = Tape::recording();
+        let output = self.method.step(&mut tape, &batch, step);
+        let loss = output.loss.scalar();
+        ensure!(loss.is_finite(), "the loss is {loss} at step {step}");
+        let mut grads = tape.backward(&output.loss);
+        let rate = self.schedule.rate(step);
+        let norm = self.optimizer.step(self.method.student(), &mut grads, rate);
+        ensure!(
+            norm.is_finite(),
+            "the gradient's norm is {norm} at step {step}"
+        );
+        if let Some(average) = &mut self.average {
+            follow(average, self.method.student(), self.rate_of_average);
+        }
+        self.step += 1;
+        let mut readings = vec![
+            ("loss".to_string(), Reading::Mean(loss.into())),
+            ("gradient-norm".to_string(), Reading::Mean(norm)),
+            ("rate".to_string(), Reading::Last(rate.into())),
+        ];
+        readings.extend(readings_of(&output.report)?);
+        journal.add(self.step, readings)?;
+        Ok(loss)
+    }
+}
+
+/// What the journal keeps of a step.
+fn readings_of(report: &StepReport) -> Result<Vec<(String, Reading)>> {
+    let mut readings = Vec::new();
+    let mut losses = |part: &str, losses: &PartLosses| {
+        for (name, value) in [
+            ("class", losses.class),
+            ("mask", losses.mask),
+            ("dice", losses.dice),
+        ] {
+            readings.push((format!("{part}-{name}"), Reading::Mean(value.into())));
+        }
+    };
+    losses("supervised", &report.supervised);
+    if let Some(unsupervised) = &report.unsupervised {
+        losses("unsupervised", unsupervised);
+    }
+    let Some(pseudo) = &report.pseudo else {
+        return Ok(readings);
+    };
+    for counts in [
+        serde_json::to_value(pseudo.counts)?,
+        serde_json::to_value(pseudo.diagnosis)?,
+    ] {
+        for (name, count) in counts.as_object().context("counts by name")? {
+            let count = count.as_u64().context("a count")?;
+            readings.push((name.replace('_', "-"), Reading::Sum(count)));
+        }
+    }
+    readings.push((
+        BARREN_STEPS.to_string(),
+        Reading::Max(pseudo.barren_steps as u64),
+    ));
+    if let Some(thresholds) = &pseudo.thresholds {
+        let value = serde_json::to_value(thresholds)?;
+        readings.push(("thresholds".to_string(), Reading::Last(value)));
+    }
+    Ok(readings)
+}
