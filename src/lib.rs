@@ -7,7 +7,9 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod cli;
 pub mod data;
+pub mod eval;
 pub mod experiment;
 pub mod graph;
 pub mod method;
