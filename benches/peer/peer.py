@@ -84,7 +84,7 @@ def main():
     if options.channels_last:
         student, vlm = student.to(memory_format=torch.channels_last), vlm.to(memory_format=torch.channels_last)
     teacher, average = (copy.deepcopy(student).eval().requires_grad_(False) for _ in range(2))
-    wrap = torch.compile if options.compile else lambda model: model
+    wrap = (lambda model: torch.compile(model, dynamic=False)) if options.compile else lambda model: model
     run_student, run_teacher = wrap(student), wrap(teacher)
     parameters = list(student.parameters())
     groups = [

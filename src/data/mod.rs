@@ -1,6 +1,13 @@
 //! Datasets, the labelled split, the weak and strong views, and the loader that turns them into batches.
 
-use crate::registry::Entry;
+pub mod augment;
+pub mod coco;
+pub mod export;
+pub mod loader;
+pub mod scenes;
+pub mod split;
+
+use crate::registry::{ComponentError, Entry};
 use crate::structures::{Instance, Picture};
 use anyhow::Result;
 use std::sync::Arc;
@@ -16,6 +23,21 @@ pub struct Sample {
     pub instances: Vec<Instance>,
 }
 
+/// The annotations of one image without its pixels.
+#[derive(Clone, Debug)]
+pub struct Truth {
+    /// Identifier in the dataset.
+    pub image_id: u64,
+    /// Rows of the image.
+    pub height: usize,
+    /// Columns of the image.
+    pub width: usize,
+    /// All annotations, crowds included.
+    pub instances: Vec<Instance>,
+    /// Area of every instance that decides its size range: the annotation's `area` where there is one, else its pixels.
+    pub areas: Vec<f64>,
+}
+
 /// A list of images that can be read in any order from any thread.
 pub trait Source: Send + Sync {
     /// Number of images.
@@ -26,13 +48,28 @@ pub trait Source: Send + Sync {
     }
     /// Classes of the annotations of image `index`, crowds included, one per annotation; needs no decoding.
     fn classes_of(&self, index: usize) -> Vec<usize>;
+    /// Classes of the single objects of image `index`, one per annotation that is no crowd: what training can learn from.
+    fn objects_of(&self, index: usize) -> Vec<usize> {
+        self.classes_of(index)
+    }
     /// Whether every annotation of image `index` is a crowd or there is none: such an image trains nothing.
-    fn is_background(&self, index: usize) -> bool;
+    fn is_background(&self, index: usize) -> bool {
+        self.objects_of(index).is_empty()
+    }
     /// Decodes image `index`.
     ///
     /// # Errors
     /// A missing or corrupt file, named.
     fn load(&self, index: usize) -> Result<Sample>;
+    /// The annotations of image `index`; a source that can tell them without decoding the image does.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    fn truth(&self, index: usize) -> Result<Truth> {
+        let Sample { image_id, picture, instances } = self.load(index)?;
+        let areas = instances.iter().map(|instance| instance.mask.area() as f64).collect();
+        Ok(Truth { image_id, height: picture.height, width: picture.width, instances, areas })
+    }
 }
 
 /// A dataset as the trainer sees it.
@@ -80,4 +117,17 @@ pub struct Batch {
 }
 
 /// The datasets that a recipe can name under `data.name`.
-pub const DATASETS: &[Entry<Dataset>] = &[];
+pub const DATASETS: &[Entry<Dataset>] = &[
+    Entry { name: "scenes", about: "drawn scenes of ten classes, made from a seed", build: scenes::build },
+    Entry { name: "coco", about: "images and annotations in COCO's format", build: coco::build },
+];
+
+/// Refuses area ranges that are not `0 < small < medium`.
+fn check_area_bounds(bounds: [f64; 2]) -> Result<(), ComponentError> {
+    let [small, medium] = bounds;
+    if small > 0.0 && small < medium && medium.is_finite() {
+        return Ok(());
+    }
+    let message = format!("[{small}, {medium}]; allowed: two areas in pixels, 0 < small < medium");
+    Err(ComponentError::new("area-bounds", message))
+}

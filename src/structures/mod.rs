@@ -4,6 +4,7 @@ mod detection;
 mod instances;
 mod mask;
 mod picture;
+pub mod rle;
 
 pub use detection::Detection;
 pub use instances::{Instance, InstanceSource};

@@ -7,6 +7,8 @@
 //! - [`epilogue`]: scale, shift and ReLU after a product;
 //! - [`im2col`](mod@im2col): patches of an image as rows of a matrix;
 //! - [`bilinear`]: the pixels around a position and their weights;
+//! - [`epilogue`]: scale, shift and ReLU after a product;
+//! - [`im2col`](mod@im2col): patches of an image as rows of a matrix;
 //! - [`buffer`]: buffers without a needless fill.
 //!
 //! An op cuts its outputs into shares with safe slices or tiles, one share per part, and hands them to [`parallel::run`].

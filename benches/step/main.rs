@@ -1,0 +1,220 @@
+//! Times the training step of `recipes/pl-dc.toml`: our side of `benches/peer/compare.sh`.
+//!
+//! `cargo bench --bench step -- --threads 1 --mode pldc --steps 60`
+//!
+//! A short supervised burn-in, so that the teacher keeps pseudo-labels; its last steps are the supervised measurement. Then the
+//! teacher-student phase. Prints one line of JSON: median ms per step of each phase, mean ms of its parts, pseudo-labels per image.
+//! The whole step runs through [`Method`], as in training; the parts are timed afterwards, on a step that is put together here
+//! from the method's own pieces ([`parts`]).
+
+mod parts;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, ValueEnum};
+use harness::data::loader::Loader;
+use harness::data::split::Split;
+use harness::data::{DATASETS, Dataset};
+use harness::graph::Mask2Former;
+use harness::graph::clip::{ClipTiny, VISION_LANGUAGE_MODELS, VisionLanguageConfig};
+use harness::method::{self, Method, MethodConfig, Setup, TeacherStudentConfig, follow};
+use harness::nn::params::Parameters;
+use harness::registry;
+use harness::rng::Stream;
+use harness::tensor::Tape;
+use harness::train::{AdamW, Schedule, TrainConfig, train_clip_tiny};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::time::Instant;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// First steps of a phase that are not counted.
+const DISCARD: usize = 10;
+/// Steps of which the parts are timed.
+const PART_STEPS: usize = 20;
+/// The dual encoder's cost does not depend on what it has learned: a few steps on a few pictures.
+const VLM_STEPS: i64 = 5;
+const VLM_IMAGES: i64 = 24;
+const SEED: u64 = 0;
+
+#[derive(Parser)]
+struct Options {
+    /// Threads of the pool that the ops use.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// The last phase to time.
+    #[arg(long, value_enum, default_value_t = Mode::Pldc)]
+    mode: Mode,
+    /// Timed steps of each phase.
+    #[arg(long, default_value_t = 60)]
+    steps: usize,
+    /// Supervised steps before the teacher appears.
+    #[arg(long, default_value_t = 300)]
+    burn_in: usize,
+    /// First class thresholds, of the rarest and of the most frequent class.
+    #[arg(long, num_args = 2, default_values_t = [0.3, 0.45])]
+    class_thresholds: Vec<f64>,
+    /// First mask thresholds.
+    #[arg(long, num_args = 2, default_values_t = [0.6, 0.7])]
+    mask_thresholds: Vec<f64>,
+    /// Fused probability from which a medium candidate is used.
+    #[arg(long, default_value_t = 0.2)]
+    accept: f64,
+    /// Said by `cargo bench`; means nothing here.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Mode {
+    Supervised,
+    Pldc,
+}
+
+/// The recipe with the changes of the bench.
+struct Recipe(toml::Table);
+
+impl Recipe {
+    fn new(options: &Options) -> Result<Self> {
+        let mut recipe: toml::Table = include_str!("../../recipes/pl-dc.toml").parse()?;
+        let method = &mut recipe["method"];
+        method["burn-in"] = (options.burn_in as i64).into();
+        method["filter"]["class"] = options.class_thresholds.clone().into();
+        method["filter"]["mask"] = options.mask_thresholds.clone().into();
+        method["filter"]["accept"] = options.accept.into();
+        method["correction"]["vlm"]["steps"] = VLM_STEPS.into();
+        method["correction"]["vlm"]["images"] = VLM_IMAGES.into();
+        Ok(Self(recipe))
+    }
+
+    fn table<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        self.0[name].clone().try_into().with_context(|| format!("[{name}]"))
+    }
+
+    fn teacher_student(&self) -> Result<TeacherStudentConfig> {
+        match self.table("method")? {
+            MethodConfig::TeacherStudent(config) => Ok(*config),
+            MethodConfig::Supervised(_) => bail!("the recipe has no teacher"),
+        }
+    }
+
+    fn dataset(&self) -> Result<Dataset> {
+        Ok(registry::build(DATASETS, self.table("data")?)?)
+    }
+
+    fn vlm(&self) -> Result<ClipTiny> {
+        let table = self.0["method"]["correction"]["vlm"].clone().try_into()?;
+        let size = self.0["data"]["size"].as_integer().context("data.size")? as usize;
+        match registry::build(VISION_LANGUAGE_MODELS, table)? {
+            VisionLanguageConfig::ClipTiny(config) => train_clip_tiny(&config, size, &mut |_, _| {}),
+            VisionLanguageConfig::Prototypes(_) => bail!("the recipe's model is clip-tiny"),
+        }
+    }
+}
+
+/// A training run without journal and checkpoints.
+struct Run {
+    loader: Loader,
+    method: Box<dyn Method>,
+    optimizer: AdamW,
+    schedule: Schedule,
+    average: Option<Mask2Former>,
+    rate_of_average: f32,
+    pseudo_labels: usize,
+}
+
+impl Run {
+    fn new(recipe: &Recipe, vlm: &ClipTiny) -> Result<Self> {
+        let dataset = recipe.dataset()?;
+        let split = Split::new(dataset.train.as_ref(), &dataset.classes, &recipe.table("split")?, SEED)?;
+        let loader = Loader::new(&dataset, &split, &recipe.table("augment")?, &recipe.table("loader")?, SEED);
+        let train: TrainConfig = recipe.table("train")?;
+        let mut stream = Stream::new(SEED, "model");
+        let student = Mask2Former::new(&recipe.table("model")?, dataset.classes.len(), &mut stream)?;
+        let setup = Setup { seed: SEED, steps: train.steps, counts: split.counts, epoch_steps: train.steps };
+        let mut method = method::start(&recipe.table("method")?, &recipe.table("loss")?, student, &setup)?;
+        method.attach_vlm(Box::new(vlm.clone()));
+        Ok(Self {
+            optimizer: AdamW::new(train.optimizer(), method.student()),
+            schedule: Schedule::new(&train),
+            average: None,
+            rate_of_average: train.average as f32,
+            pseudo_labels: 0,
+            loader,
+            method,
+        })
+    }
+
+    /// One step, all of it; milliseconds.
+    fn step(&mut self, step: usize) -> Result<f64> {
+        let began = Instant::now();
+        let batch = self.loader.batch(step, self.method.needs_unlabelled(step))?;
+        let mut tape = Tape::recording();
+        let output = self.method.step(&mut tape, &batch, step);
+        let mut grads = tape.backward(&output.loss);
+        let student = self.method.student();
+        self.optimizer.step(student, &mut grads, self.schedule.rate(step));
+        if let Some(average) = &mut self.average {
+            follow(average, student, self.rate_of_average);
+        }
+        self.pseudo_labels += output.report.pseudo.map_or(0, |pseudo| pseudo.counts.kept);
+        drop((batch, grads));
+        Ok(1e3 * began.elapsed().as_secs_f64())
+    }
+}
+
+/// The median of the last `count` values.
+fn median(values: &[f64], count: usize) -> f64 {
+    let mut last = values[values.len().saturating_sub(count)..].to_vec();
+    last.sort_by(f64::total_cmp);
+    last[last.len() / 2]
+}
+
+fn rounded(value: f64) -> f64 {
+    (100.0 * value).round() / 100.0
+}
+
+/// The largest resident size of this process in MiB, 0 where the system does not tell.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kilobytes.unwrap_or(0) / 1024
+}
+
+fn measure(options: &Options) -> Result<serde_json::Value> {
+    let recipe = Recipe::new(options)?;
+    let vlm = recipe.vlm()?;
+    let mut run = Run::new(&recipe, &vlm)?;
+    let burn_in = (0..options.burn_in).map(|step| run.step(step)).collect::<Result<Vec<_>>>()?;
+    let mut parameters = 0;
+    run.method.student().parameters("", &mut |_, param| parameters += param.value.len());
+
+    let mut result = json!({ "program": "harness", "threads": options.threads, "parameters": parameters });
+    let mut pieces = parts::Pieces::new(&recipe, &vlm, run.method.student())?;
+    let seen = pieces.time(&mut run.loader, options.burn_in, PART_STEPS, false)?;
+    result["supervised"] = json!({ "ms_median": rounded(median(&burn_in, options.steps)), "parts_ms": seen });
+    if options.mode == Mode::Pldc {
+        run.average = Some(run.method.student().clone());
+        let steps = options.burn_in..options.burn_in + DISCARD + options.steps;
+        let images = recipe.0["loader"]["unlabelled"].as_integer().context("loader.unlabelled")? as usize * steps.len();
+        let times = steps.clone().map(|step| run.step(step)).collect::<Result<Vec<_>>>()?;
+        let mut pieces = parts::Pieces::new(&recipe, &vlm, run.method.student())?;
+        let seen = pieces.time(&mut run.loader, steps.end, PART_STEPS, true)?;
+        result["pldc"] = json!({
+            "ms_median": rounded(median(&times, options.steps)),
+            "parts_ms": seen,
+            "pseudo_per_image": rounded(run.pseudo_labels as f64 / images as f64),
+        });
+    }
+    result["peak_rss_mb"] = json!(peak_memory());
+    Ok(result)
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build()?;
+    println!("{}", pool.install(|| measure(&options))?);
+    Ok(())
+}

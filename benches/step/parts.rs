@@ -1,0 +1,133 @@
+//! The teacher-student step put together from the method's pieces, with a clock between them.
+
+use super::{Recipe, SEED, rounded};
+use anyhow::Result;
+use harness::data::Batch;
+use harness::data::loader::Loader;
+use harness::graph::Mask2Former;
+use harness::graph::clip::ClipTiny;
+use harness::method::correction::CORRECTIONS;
+use harness::method::criterion::Part;
+use harness::method::filter::FILTERS;
+use harness::method::pseudo_labels::Labeller;
+use harness::method::weighting::WEIGHTINGS;
+use harness::method::{Criterion, Targets, follow};
+use harness::ops;
+use harness::registry::build;
+use harness::rng::Stream;
+use harness::structures::Picture;
+use harness::tensor::Tape;
+use harness::train::{AdamW, Schedule, TrainConfig};
+use serde_json::{Map, Value, json};
+use std::time::Instant;
+
+/// Milliseconds by part, in the order of their first mark.
+struct Clock {
+    last: Instant,
+    parts: Vec<(&'static str, f64)>,
+}
+
+impl Clock {
+    /// Counts the time since the last mark to `part`.
+    fn mark(&mut self, part: &'static str) {
+        let spent = 1e3 * self.last.elapsed().as_secs_f64();
+        match self.parts.iter_mut().find(|(name, _)| *name == part) {
+            Some((_, total)) => *total += spent,
+            None => self.parts.push((part, spent)),
+        }
+        self.last = Instant::now();
+    }
+}
+
+/// Networks, rules and optimizer of a step.
+pub struct Pieces {
+    student: Mask2Former,
+    teacher: Mask2Former,
+    average: Mask2Former,
+    labeller: Labeller,
+    criterion: Criterion,
+    optimizer: AdamW,
+    schedule: Schedule,
+    ema: f32,
+    rate_of_average: f32,
+}
+
+impl Pieces {
+    /// Starts from copies of `student`, with fresh moments.
+    pub fn new(recipe: &Recipe, vlm: &ClipTiny, student: &Mask2Former) -> Result<Self> {
+        let (config, train) = (recipe.teacher_student()?, recipe.table::<TrainConfig>("train")?);
+        let mut filter = build(FILTERS, config.filter.clone())?;
+        filter.start(&vec![1; student.classes()]);
+        let mut correction = build(CORRECTIONS, config.correction.clone())?;
+        correction.attach(Box::new(vlm.clone()));
+        let weighting = build(WEIGHTINGS, config.weighting.clone())?;
+        let mut student = student.clone();
+        Ok(Self {
+            teacher: student.clone(),
+            average: student.clone(),
+            criterion: Criterion::new(recipe.table("loss")?, config.empty_image),
+            optimizer: AdamW::new(train.optimizer(), &mut student),
+            schedule: Schedule::new(&train),
+            ema: config.ema,
+            rate_of_average: train.average as f32,
+            labeller: Labeller::new(config, filter, correction, weighting),
+            student,
+        })
+    }
+
+    /// Mean milliseconds of the parts of `count` steps from step `first` on.
+    pub fn time(&mut self, loader: &mut Loader, first: usize, count: usize, teacher: bool) -> Result<Value> {
+        let mut clock = Clock { last: Instant::now(), parts: Vec::new() };
+        for step in first..first + count {
+            clock.last = Instant::now();
+            let batch = loader.batch(step, teacher)?;
+            clock.mark("data");
+            self.step(&batch, step, &mut clock);
+        }
+        let mean = |(name, total): &(&str, f64)| ((*name).to_string(), json!(rounded(total / count as f64)));
+        Ok(Value::Object(clock.parts.iter().map(mean).collect::<Map<_, _>>()))
+    }
+
+    fn step(&mut self, batch: &Batch, step: usize, clock: &mut Clock) {
+        let labelled: Vec<&Picture> = batch.labelled.iter().map(|view| &view.picture).collect();
+        let weak: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.weak).collect();
+        let strong: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.strong).collect();
+        let mut targets: Vec<Targets> = Vec::new();
+        if !weak.is_empty() {
+            follow(&mut self.teacher, &mut self.student, self.ema);
+            let labels = self.labeller.label(&self.teacher, &weak, 0.0, false);
+            targets = labels.iter().map(|image| self.labeller.targets(image)).collect();
+            clock.mark("teacher+pseudo-labels");
+        }
+
+        let tape = &mut Tape::recording();
+        let images = self.student.normalise(&[labelled.as_slice(), &strong].concat());
+        let predictions = self.student.forward(tape, &images);
+        clock.mark("forward");
+
+        let (height, width) = (images.height, images.width);
+        let truth: Vec<Targets> = batch.labelled.iter().map(|view| Targets::of_view(view, height, width)).collect();
+        let split = truth.len();
+        let mut losses = |tape: &mut Tape, images, targets: &[Targets], name| {
+            let part = Part { images, targets, renormalise: false };
+            let mut stream = Stream::at(SEED, name, step as u64);
+            self.criterion.losses(tape, &predictions, &part, &mut stream).total
+        };
+        let mut loss = losses(tape, 0..split, &truth, "labelled");
+        if !targets.is_empty() {
+            let unlabelled = losses(tape, split..split + targets.len(), &targets, "unlabelled");
+            loss = ops::weighted_sum(tape, &[(&loss, 1.0), (&unlabelled, 1.0)]);
+        }
+        clock.mark("match+loss");
+
+        let tape = std::mem::replace(tape, Tape::off());
+        let mut grads = tape.backward(&loss);
+        clock.mark("backward");
+
+        self.optimizer.step(&mut self.student, &mut grads, self.schedule.rate(step));
+        if !weak.is_empty() {
+            follow(&mut self.average, &mut self.student, self.rate_of_average);
+        }
+        clock.mark("optimizer");
+    }
+}

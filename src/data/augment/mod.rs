@@ -1,0 +1,146 @@
+//! The weak and the strong view of an image.
+//!
+//! One geometric draw per image: flip, scale jitter, crop or pad ([`geometry`]). The weak view is its result; the strong view
+//! changes only the colours of the weak one ([`strong`]), so that masks predicted on the weak view fit the strong one. Source:
+//! the augmentations of the PL-DC code, after Unbiased Teacher.
+
+mod colour;
+mod config;
+mod erase;
+mod geometry;
+
+pub use config::{AugmentConfig, Blur, Erasing, Jitter};
+pub use geometry::Geometry;
+
+use super::{Sample, View};
+use crate::rng::Stream;
+use crate::structures::{InstanceSource, Picture};
+
+/// The weak view: `sample` in a random geometry, `size` x `size` pixels. Crowds are removed, and objects of which the crop
+/// leaves fewer than `min-area` pixels.
+pub fn weak(sample: &Sample, config: &AugmentConfig, rng: &mut Stream) -> View {
+    let picture = &sample.picture;
+    let geometry = Geometry::draw(picture.height, picture.width, config, rng);
+    let instances = sample
+        .instances
+        .iter()
+        .filter(|instance| instance.source == InstanceSource::Annotation)
+        .map(|instance| {
+            let mask = geometry.apply_to_mask(&instance.mask);
+            crate::structures::Instance { mask, ..*instance }
+        })
+        .filter(|instance| instance.mask.area() >= config.min_area.max(1))
+        .collect();
+    View { picture: geometry.apply(picture, config.pad_value), instances }
+}
+
+/// The strong view of a weak one: colour jitter, grayscale, blur and erasings, each with its probability, in this order.
+pub fn strong(picture: &Picture, config: &AugmentConfig, rng: &mut Stream) -> Picture {
+    let mut planes = colour::Planes::new(picture);
+    if rng.chance(config.jitter.probability) {
+        planes.jitter(&config.jitter, rng);
+    }
+    if rng.chance(config.grayscale) {
+        planes.grayscale();
+    }
+    if rng.chance(config.blur.probability) {
+        let [low, high] = config.blur.sigma;
+        planes.blur(rng.range(low, high));
+    }
+    let mut picture = planes.into_picture();
+    for erasing in &config.cutout {
+        if rng.chance(erasing.probability) {
+            erase::erase(&mut picture, erasing, rng);
+        }
+    }
+    picture
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::structures::{Instance, Mask};
+    use proptest::prelude::*;
+
+    /// A white object on black under its own mask.
+    fn sample(height: usize, width: usize, rng: &mut Stream) -> Sample {
+        let (top, left) = (rng.below(height / 2), rng.below(width / 2));
+        let inside = |i: usize| {
+            let (y, x) = (i / width, i % width);
+            (top..top + height / 3).contains(&y) && (left..left + width / 3).contains(&x)
+        };
+        let bits: Vec<u8> = (0..height * width).map(|i| u8::from(inside(i))).collect();
+        let pixels = bits.iter().flat_map(|bit| [bit * 255; 3]).collect();
+        let mask = Mask::new(height, width, bits);
+        let object = Instance { class: 3, mask, source: InstanceSource::Annotation };
+        let crowd = Instance { source: InstanceSource::Crowd, ..object.clone() };
+        Sample { image_id: 1, picture: Picture::new(height, width, pixels), instances: vec![crowd, object] }
+    }
+
+    fn config(size: usize, scale: [f64; 2]) -> AugmentConfig {
+        AugmentConfig { size, scale, scale_probability: 1.0, pad_value: 0, ..config::tests::from_recipe() }
+    }
+
+    proptest! {
+        #[test]
+        fn an_object_stays_under_its_mask(seed in any::<u64>(), height in 20usize..50, width in 20usize..50) {
+            let mut rng = Stream::new(seed, "geometry");
+            let sample = sample(height, width, &mut rng);
+            let view = weak(&sample, &config(40, [0.5, 2.0]), &mut rng);
+            prop_assert_eq!((view.picture.height, view.picture.width), (40, 40));
+            let white: Vec<u8> = view.picture.pixels.chunks_exact(3).map(|p| u8::from(p[0] > 127)).collect();
+            let white = Mask::new(40, 40, white);
+            prop_assert!(view.instances.len() <= 1, "the crowd is removed");
+            match view.instances.first() {
+                Some(object) => prop_assert_eq!(&object.mask, &white),
+                None => prop_assert!(white.area() < 8),
+            }
+        }
+
+        #[test]
+        fn flip_twice_is_the_identity(seed in any::<u64>(), height in 1usize..9, width in 1usize..9) {
+            let mut rng = Stream::new(seed, "flip");
+            let pixels = (0..height * width * 3).map(|_| rng.bits() as u8).collect();
+            let picture = Picture::new(height, width, pixels);
+            let bits: Vec<u8> = (0..height * width).map(|_| u8::from(rng.chance(0.5))).collect();
+            let mask = Mask::new(height, width, bits);
+            prop_assert_eq!(&picture.flipped().flipped(), &picture);
+            prop_assert_eq!(&mask.flipped().flipped(), &mask);
+            // Both mirror the same axis: a picture painted from the mask stays so.
+            let painted = Picture::new(height, width, mask.bits.iter().flat_map(|bit| [*bit; 3]).collect());
+            let bits: Vec<u8> = painted.flipped().pixels.chunks_exact(3).map(|p| p[0]).collect();
+            prop_assert_eq!(bits, mask.flipped().bits);
+        }
+    }
+
+    #[test]
+    fn views_are_functions_of_their_stream() {
+        let sample = sample(30, 40, &mut Stream::new(1, "sample"));
+        let config = config(32, [0.8, 1.25]);
+        let draw = |index| {
+            let mut rng = Stream::at(5, "augment", index);
+            let view = weak(&sample, &config, &mut rng);
+            let strong = strong(&view.picture, &config, &mut rng);
+            (view.picture, view.instances, strong)
+        };
+        assert_eq!(draw(0), draw(0));
+        assert_ne!(draw(0).0, draw(1).0);
+    }
+
+    #[test]
+    fn the_strong_view_keeps_the_size_and_changes_colours() {
+        let picture = Picture::new(24, 16, (0..24 * 16 * 3).map(|i| (i % 251) as u8).collect());
+        let config = config::tests::from_recipe();
+        let mut changed = 0;
+        for index in 0..50 {
+            let view = strong(&picture, &config, &mut Stream::at(1, "strong", index));
+            assert_eq!((view.height, view.width), (24, 16));
+            changed += usize::from(view != picture);
+        }
+        assert!(changed > 40, "{changed} of 50 views differ");
+        let mut off = config;
+        (off.jitter.probability, off.grayscale, off.blur.probability) = (0.0, 0.0, 0.0);
+        off.cutout.clear();
+        assert_eq!(strong(&picture, &off, &mut Stream::new(1, "strong")), picture);
+    }
+}

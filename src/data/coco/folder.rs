@@ -1,0 +1,60 @@
+//! A folder of images without annotations, and the decoding of image files.
+
+use crate::data::{Sample, Source};
+use crate::structures::Picture;
+use anyhow::{Context, Result, ensure};
+use image::ImageReader;
+use std::path::{Path, PathBuf};
+
+/// Endings of the files that are images.
+const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
+
+/// The images of a folder in the order of their names; an image's id is its place in it, from 1.
+pub struct Folder(Vec<PathBuf>);
+
+impl Folder {
+    /// Lists the images directly inside `folder`.
+    ///
+    /// # Errors
+    /// A folder that cannot be read, or without a single image.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let context = || folder.display().to_string();
+        let entries = std::fs::read_dir(folder).with_context(context)?;
+        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>().with_context(context)?;
+        paths.retain(|path| {
+            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+        });
+        paths.sort();
+        ensure!(!paths.is_empty(), "{}: no image; needed: files that end in {}", folder.display(), ENDINGS.join(", "));
+        Ok(Self(paths))
+    }
+}
+
+impl Source for Folder {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn classes_of(&self, _: usize) -> Vec<usize> {
+        Vec::new()
+    }
+
+    fn load(&self, index: usize) -> Result<Sample> {
+        let picture = decode(&self.0[index])?;
+        Ok(Sample { image_id: index as u64 + 1, picture, instances: Vec::new() })
+    }
+}
+
+/// Decodes a JPEG or PNG file, told by its first bytes, to RGB: grey is repeated, CMYK converted, transparency dropped. The
+/// orientation tag is not applied: COCO's annotations are drawn on the stored pixels.
+///
+/// # Errors
+/// A file that is missing or corrupt, named.
+pub fn decode(path: &Path) -> Result<Picture> {
+    let context = || format!("{}: cannot be decoded", path.display());
+    let reader = ImageReader::open(path).with_context(context)?.with_guessed_format().with_context(context)?;
+    let pixels = reader.decode().with_context(context)?.into_rgb8();
+    let (width, height) = pixels.dimensions();
+    Ok(Picture::new(height as usize, width as usize, pixels.into_raw()))
+}

@@ -1,0 +1,123 @@
+//! Real images: COCO's instance annotations (<https://cocodataset.org/#format-data>) beside folders of JPEG or PNG files.
+//!
+//! Everything that can be known without decoding an image is checked when the dataset is made; images are decoded when they
+//! are asked for, by whichever thread asks.
+
+mod annotations;
+mod folder;
+mod geometry;
+mod images;
+mod problems;
+
+use super::Dataset;
+use crate::registry::{ComponentError, options};
+use annotations::Table;
+use folder::Folder;
+use images::Images;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The table `[data]` with `name = "coco"`. Paths are relative to `root`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CocoConfig {
+    /// Folder of the dataset.
+    pub root: PathBuf,
+    /// JSON file with the annotations of the training images.
+    pub train_annotations: PathBuf,
+    /// Folder of the training images.
+    pub train_images: PathBuf,
+    /// JSON file with the annotations of the evaluated images.
+    pub val_annotations: PathBuf,
+    /// Folder of the evaluated images.
+    pub val_images: PathBuf,
+    /// Folder of further images without annotations; empty: none.
+    pub unlabelled_images: PathBuf,
+    /// Which categories are classes.
+    pub classes: Classes,
+    /// What happens to an annotation that no mask can be made from.
+    pub on_bad_annotation: OnBadAnnotation,
+    /// Upper bounds in pixels of the area ranges `small` and `medium`.
+    pub area_bounds: [f64; 2],
+}
+
+/// Which categories of the training file are classes, in ascending order of their ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Classes {
+    /// All that the file lists.
+    All,
+    /// Those of which the training images hold an object that is no crowd. Annotations of the others are left out.
+    Present,
+}
+
+/// What happens to an annotation outside its image, an empty polygon, an unknown category and the like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnBadAnnotation {
+    /// The dataset is refused with a list of them.
+    Error,
+    /// They are left out.
+    Skip,
+}
+
+/// Makes the dataset from its table.
+///
+/// # Errors
+/// A wrong key; a missing folder or file; a file that is not COCO; bad images or annotations, the first ten listed.
+pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
+    let config: CocoConfig = options(table)?;
+    super::check_area_bounds(config.area_bounds)?;
+    let root = &config.root;
+    require("root", root, Path::is_dir, "a folder")?;
+    let train_folder = root.join(&config.train_images);
+    let val_folder = root.join(&config.val_images);
+    require("train-images", &train_folder, Path::is_dir, "a folder")?;
+    require("val-images", &val_folder, Path::is_dir, "a folder")?;
+
+    let read = |key: &str, file: &Path, folder: &Path| {
+        let file = root.join(file);
+        require(key, &file, Path::is_file, "a file")?;
+        Table::read(&file, folder, config.on_bad_annotation)
+            .map_err(|error| ComponentError::new(key, format!("{error:#}")))
+    };
+    let train = read("train-annotations", &config.train_annotations, &train_folder)?;
+    let val = read("val-annotations", &config.val_annotations, &val_folder)?;
+    if let Some(message) = train.differing_category(&val) {
+        return Err(ComponentError::new("val-annotations", message));
+    }
+    let classes = train.classes(config.classes);
+    if classes.is_empty() {
+        let message = "no category has an object in the training images; allowed: at least one";
+        return Err(ComponentError::new("train-annotations", message));
+    }
+    let extra_unlabelled: Option<Arc<dyn super::Source>> = if config.unlabelled_images.as_os_str().is_empty() {
+        None
+    } else {
+        let folder = root.join(&config.unlabelled_images);
+        require("unlabelled-images", &folder, Path::is_dir, "a folder")?;
+        let folder = Folder::read(&folder)
+            .map_err(|error| ComponentError::new("unlabelled-images", format!("{error:#}")))?;
+        Some(Arc::new(folder))
+    };
+    Ok(Dataset {
+        classes: classes.iter().map(|category| category.name.clone()).collect(),
+        train: Arc::new(Images::new(train, &classes)),
+        extra_unlabelled,
+        val: Arc::new(Images::new(val, &classes)),
+        area_bounds: config.area_bounds,
+    })
+}
+
+/// Refuses a path that is not what `key` needs.
+fn require(key: &str, path: &Path, is: fn(&Path) -> bool, what: &str) -> Result<(), ComponentError> {
+    if is(path) {
+        return Ok(());
+    }
+    let found = if path.exists() { "something else" } else { "nothing" };
+    Err(ComponentError::new(key, format!("{}: {found} there; needed: {what}", path.display())))
+}
+
+#[cfg(test)]
+mod tests;

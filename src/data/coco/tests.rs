@@ -1,0 +1,218 @@
+//! The dataset from files that the tests write: good ones in every format, and every kind of bad one.
+
+use super::build;
+use crate::data::Dataset;
+use crate::structures::{InstanceSource, Mask};
+use serde_json::{Value, json};
+use std::fs;
+use tempfile::TempDir;
+
+/// A dataset of two images (a colour JPEG and a grey PNG, 8 x 6 pixels) that tests break in one place.
+struct Fixture {
+    folder: TempDir,
+    table: toml::Table,
+}
+
+/// The annotations of the fixture.
+fn document() -> Value {
+    json!({
+        "info": {},
+        "images": [
+            { "id": 7, "file_name": "a.jpg", "height": 6, "width": 8 },
+            { "id": 9, "file_name": "b.png", "height": 6, "width": 8 },
+        ],
+        "categories": [
+            { "id": 44, "name": "bottle" },
+            { "id": 3, "name": "car" },
+            { "id": 90, "name": "toothbrush" },
+        ],
+        "annotations": [
+            { "id": 1, "image_id": 7, "category_id": 44, "iscrowd": 0, "area": 6.5,
+              "segmentation": [[2.0, 1.0, 5.0, 1.0, 5.0, 3.0, 2.0, 3.0]] },
+            { "id": 2, "image_id": 7, "category_id": 3, "iscrowd": 1, "area": 12.0,
+              "segmentation": { "size": [6, 8], "counts": [36, 12] } },
+            { "id": 3, "image_id": 9, "category_id": 3, "iscrowd": 0,
+              "segmentation": { "size": [6, 8], "counts": "06Z1" } },
+        ],
+    })
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut table: toml::Table = r#"
+            train-annotations = "train.json"
+            train-images = "pictures"
+            val-annotations = "val.json"
+            val-images = "pictures"
+            unlabelled-images = ""
+            classes = "all"
+            on-bad-annotation = "error"
+            area-bounds = [1024.0, 9216.0]
+        "#
+        .parse()
+        .unwrap();
+        table.insert("root".into(), folder.path().to_str().unwrap().into());
+        let pictures = folder.path().join("pictures");
+        fs::create_dir(&pictures).unwrap();
+        let red = image::RgbImage::from_pixel(8, 6, image::Rgb([220, 30, 30]));
+        red.save(pictures.join("a.jpg")).unwrap();
+        image::GrayImage::from_pixel(8, 6, image::Luma([77])).save(pictures.join("b.png")).unwrap();
+        let fixture = Self { folder, table };
+        fixture.write("train.json", &document());
+        fixture.write("val.json", &document());
+        fixture
+    }
+
+    fn write(&self, file: &str, document: &Value) {
+        fs::write(self.folder.path().join(file), document.to_string()).unwrap();
+    }
+
+    fn with(mut self, key: &str, value: &str) -> Self {
+        self.table.insert(key.into(), value.into());
+        self
+    }
+
+    fn build(&self) -> Dataset {
+        build(self.table.clone()).unwrap_or_else(|error| panic!("{}: {error}", error.key))
+    }
+
+    /// The key and the text of the error.
+    fn error(&self) -> (String, String) {
+        let error = build(self.table.clone()).err().expect("the dataset is refused");
+        (error.key, error.message)
+    }
+
+    /// The error after `edit` of the training annotations.
+    fn broken(edit: impl FnOnce(&mut Value)) -> String {
+        let fixture = Self::new();
+        let mut train = document();
+        edit(&mut train);
+        fixture.write("train.json", &train);
+        let (key, message) = fixture.error();
+        assert_eq!(key, "train-annotations", "{message}");
+        assert!(message.contains("train.json"), "names the file: {message}");
+        message
+    }
+}
+
+#[test]
+fn polygons_runs_and_crowds_become_instances() {
+    let dataset = Fixture::new().build();
+    assert_eq!(dataset.classes, ["car", "bottle", "toothbrush"], "by ascending category id");
+    assert_eq!(dataset.train.len(), 2);
+    assert_eq!(dataset.train.classes_of(0), [1, 0]);
+    assert_eq!(dataset.train.objects_of(0), [1], "the crowd is no object");
+    let sample = dataset.train.load(0).unwrap();
+    assert_eq!(sample.image_id, 7);
+    assert!(sample.picture.pixels[0] > 180 && sample.picture.pixels[1] < 70, "red");
+    let polygon = &sample.instances[0];
+    let expected = |i: usize| (1..3).contains(&(i / 8)) && (2..5).contains(&(i % 8));
+    let bits: Vec<u8> = (0..48).map(|i| u8::from(expected(i))).collect();
+    assert_eq!(polygon.mask, Mask::new(6, 8, bits));
+    let crowd = &sample.instances[1];
+    assert_eq!(crowd.source, InstanceSource::Crowd);
+    assert!((0..48).all(|i| (crowd.mask.bits[i] == 1) == (i % 8 >= 6)), "runs go down the columns");
+    let grey = dataset.train.load(1).unwrap();
+    assert_eq!(grey.picture.pixels, vec![77; 8 * 6 * 3]);
+    assert!((0..48).all(|i| (grey.instances[0].mask.bits[i] == 1) == (i % 8 == 0)), "the compressed runs");
+    let truth = dataset.val.truth(0).unwrap();
+    assert_eq!(truth.areas, [6.5, 12.0], "the file's areas");
+    assert_eq!(dataset.val.truth(1).unwrap().areas, [6.0], "pixels where it has none");
+}
+
+#[test]
+fn present_leaves_out_categories_without_objects() {
+    let dataset = Fixture::new().with("classes", "present").build();
+    assert_eq!(dataset.classes, ["car", "bottle"]);
+}
+
+#[test]
+fn a_folder_of_unlabelled_images() {
+    let fixture = Fixture::new().with("unlabelled-images", "pictures");
+    fs::write(fixture.folder.path().join("pictures/notes.txt"), "no image").unwrap();
+    let extra = fixture.build().extra_unlabelled.unwrap();
+    assert_eq!(extra.len(), 2);
+    assert!(extra.is_background(0));
+    assert_eq!(extra.load(1).unwrap().picture.pixels[0], 77);
+    let empty = Fixture::new().with("unlabelled-images", "empty");
+    fs::create_dir(empty.folder.path().join("empty")).unwrap();
+    let (key, message) = empty.error();
+    assert_eq!(key, "unlabelled-images");
+    assert!(message.contains("no image"), "{message}");
+}
+
+#[test]
+fn a_missing_path_is_named_with_its_key() {
+    for key in ["root", "train-images", "val-annotations", "unlabelled-images"] {
+        let (found, message) = Fixture::new().with(key, "nowhere").error();
+        assert_eq!(found, key);
+        assert!(message.contains("nowhere") && message.contains("nothing there"), "{message}");
+    }
+}
+
+#[test]
+fn files_that_are_not_coco() {
+    let fixture = Fixture::new();
+    fs::write(fixture.folder.path().join("val.json"), "{ \"images\": [").unwrap();
+    let (key, message) = fixture.error();
+    assert_eq!(key, "val-annotations");
+    assert!(message.contains("val.json") && message.contains("not COCO"), "{message}");
+    assert!(Fixture::broken(|train| *train = json!({ "images": [] })).contains("annotations"));
+    assert!(Fixture::broken(|train| train["annotations"][1]["image_id"] = json!("x")).contains("annotations[1].image_id"));
+    assert!(Fixture::broken(|train| train["images"] = json!([])).contains("`images` is empty"));
+}
+
+#[test]
+fn every_bad_annotation_is_told() {
+    let bad = |key: &str, value: Value| Fixture::broken(|train| train["annotations"][0][key] = value);
+    assert!(bad("image_id", json!(8)).contains("annotation 1: unknown image id 8"));
+    assert!(bad("category_id", json!(5)).contains("annotation 1: image 7: unknown category id 5"));
+    assert!(bad("segmentation", json!([])).contains("annotation 1: image 7: no polygon"));
+    assert!(bad("segmentation", json!([[]])).contains("polygon of 0 numbers"));
+    assert!(bad("segmentation", json!([[1, 1, 2, 2]])).contains("polygon of 4 numbers"));
+    assert!(bad("segmentation", json!([[1, 1, 20, 2, 3, 3]])).contains("(20, 2) lies outside its image of 8 x 6"));
+    assert!(bad("segmentation", json!({ "size": [8, 6], "counts": [48] })).contains("RLE of 8 x 6"));
+    assert!(bad("id", json!(3)).contains("annotation id 3 occurs twice"));
+    assert!(Fixture::broken(|train| train["images"][1]["id"] = json!(7)).contains("image id 7 occurs twice"));
+    assert!(Fixture::broken(|train| train["categories"][1]["id"] = json!(44)).contains("category id 44 occurs twice"));
+    assert!(Fixture::broken(|train| train["images"][0]["file_name"] = json!("c.jpg")).contains("no file `c.jpg`"));
+}
+
+#[test]
+fn bad_outlines_can_be_skipped() {
+    let fixture = Fixture::new().with("on-bad-annotation", "skip");
+    let mut train = document();
+    train["annotations"][0]["segmentation"] = json!([]);
+    fixture.write("train.json", &train);
+    assert_eq!(fixture.build().train.classes_of(0), [0], "the crowd is left");
+}
+
+#[test]
+fn val_must_have_the_same_categories() {
+    let fixture = Fixture::new();
+    let mut val = document();
+    val["categories"][1]["name"] = json!("truck");
+    fixture.write("val.json", &val);
+    let (key, message) = fixture.error();
+    assert_eq!(key, "val-annotations");
+    assert!(message.contains("category 3 `car`"), "{message}");
+}
+
+#[test]
+fn corrupt_images_are_named_when_they_are_read() {
+    let fixture = Fixture::new();
+    let picture = fixture.folder.path().join("pictures/a.jpg");
+    let bytes = fs::read(&picture).unwrap();
+    let dataset = fixture.build();
+    for bad in [&bytes[..bytes.len() / 4], b"no image at all", b""] {
+        fs::write(&picture, bad).unwrap();
+        let message = format!("{:#}", dataset.train.load(0).unwrap_err());
+        assert!(message.contains("a.jpg: cannot be decoded"), "{message}");
+    }
+    fs::remove_file(&picture).unwrap();
+    assert!(format!("{:#}", dataset.train.load(0).unwrap_err()).contains("a.jpg"));
+    image::RgbImage::new(6, 8).save(&picture).unwrap();
+    let message = format!("{:#}", dataset.train.load(0).unwrap_err());
+    assert!(message.contains("a.jpg: 6 x 8 pixels (width x height); its annotations say 8 x 6"), "{message}");
+}

@@ -1,0 +1,154 @@
+//! Writes a dataset as COCO annotations and PNG files, so that other tools can read the drawn one.
+//!
+//! `FOLDER/annotations/instances_{train,val}2017.json`, masks as compressed RLE; `FOLDER/images/{train,val}_NNNNNN.png`.
+
+use super::{Dataset, Sample, Source};
+use crate::structures::{InstanceSource, rle};
+use anyhow::{Context, Result, bail};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Images of both parts.
+    pub images: usize,
+    /// Annotations of both parts.
+    pub annotations: usize,
+}
+
+/// Writes `dataset` to `folder`, which appears under its name only when it is complete.
+///
+/// # Errors
+/// `folder` exists and is not empty, or cannot be written; an image that cannot be read.
+pub fn export(dataset: &Dataset, folder: &Path) -> Result<Exported> {
+    if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
+        bail!("{}: exists already; needed: a new or an empty folder", folder.display());
+    }
+    let name = folder.file_name().with_context(|| format!("{}: not the name of a folder", folder.display()))?;
+    let partial = folder.with_file_name(format!(".{}.partial-{}", name.to_string_lossy(), std::process::id()));
+    let written = write(dataset, &partial).and_then(|exported| {
+        fs::rename(&partial, folder).with_context(|| format!("{}: cannot be written", folder.display()))?;
+        Ok(exported)
+    });
+    if written.is_err() {
+        // The first error is the one to report; a leftover that cannot be removed either is no news.
+        let _ = fs::remove_dir_all(&partial);
+    }
+    written
+}
+
+fn write(dataset: &Dataset, folder: &Path) -> Result<Exported> {
+    for part in ["annotations", "images"] {
+        let part = folder.join(part);
+        fs::create_dir_all(&part).with_context(|| format!("{}: cannot be made", part.display()))?;
+    }
+    let mut exported = Exported::default();
+    for (part, source) in [("train", &dataset.train), ("val", &dataset.val)] {
+        let document = write_part(dataset, &**source, part, folder, &mut exported)?;
+        let file = folder.join(format!("annotations/instances_{part}2017.json"));
+        let text = serde_json::to_string(&document)?;
+        fs::write(&file, text).with_context(|| format!("{}: cannot be written", file.display()))?;
+    }
+    Ok(exported)
+}
+
+fn write_part(dataset: &Dataset, source: &dyn Source, part: &str, folder: &Path, exported: &mut Exported) -> Result<Value> {
+    let entries = (0..source.len())
+        .into_par_iter()
+        .map(|index| write_image(source, index, part, folder))
+        .collect::<Result<Vec<_>>>()?;
+    let (mut images, mut annotations) = (Vec::new(), Vec::new());
+    for (image, objects) in entries {
+        images.push(image);
+        for mut object in objects {
+            object["id"] = json!(annotations.len() + 1);
+            annotations.push(object);
+        }
+    }
+    exported.images += images.len();
+    exported.annotations += annotations.len();
+    let category = |(class, name): (usize, &String)| json!({ "id": class + 1, "name": name, "supercategory": "object" });
+    let categories: Vec<Value> = dataset.classes.iter().enumerate().map(category).collect();
+    Ok(json!({ "images": images, "annotations": annotations, "categories": categories }))
+}
+
+/// The image's entry and those of its annotations, which lack their `id`.
+fn write_image(source: &dyn Source, index: usize, part: &str, folder: &Path) -> Result<(Value, Vec<Value>)> {
+    let Sample { image_id, picture, .. } = source.load(index)?;
+    let truth = source.truth(index)?;
+    let file_name = format!("{part}_{image_id:06}.png");
+    let path: PathBuf = folder.join("images").join(&file_name);
+    let (width, height) = (picture.width as u32, picture.height as u32);
+    image::save_buffer(&path, &picture.pixels, width, height, image::ColorType::Rgb8)
+        .with_context(|| format!("{}: cannot be written", path.display()))?;
+    let image = json!({ "id": image_id, "file_name": file_name, "height": height, "width": width });
+    let objects = truth.instances.iter().zip(&truth.areas).map(|(instance, area)| {
+        let runs = rle::encode(&instance.mask);
+        json!({
+            "id": 0,
+            "image_id": image_id,
+            "category_id": instance.class + 1,
+            "iscrowd": u8::from(instance.source == InstanceSource::Crowd),
+            "area": area,
+            "bbox": hotcoco::mask::to_bbox(&runs),
+            "segmentation": { "size": [runs.h, runs.w], "counts": hotcoco::mask::rle_to_string(&runs) },
+        })
+    });
+    Ok((image, objects.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{DATASETS, coco, scenes};
+
+    #[test]
+    fn what_is_exported_reads_back_the_same() {
+        let table = "size = 64\ntrain-images = 6\ntrain-seed = 1\nval-images = 3\nval-seed = 2\narea-bounds = [100.0, 324.0]";
+        let drawn = scenes::build(table.parse().unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("scenes");
+        let exported = export(&drawn, &root).unwrap();
+        assert_eq!(exported.images, 9);
+
+        let mut table: toml::Table = r#"
+            train-annotations = "annotations/instances_train2017.json"
+            train-images = "images"
+            val-annotations = "annotations/instances_val2017.json"
+            val-images = "images"
+            unlabelled-images = "images"
+            classes = "all"
+            on-bad-annotation = "error"
+            area-bounds = [100.0, 324.0]
+        "#
+        .parse()
+        .unwrap();
+        table.insert("root".into(), root.to_str().unwrap().into());
+        let read = coco::build(table).unwrap();
+        assert_eq!(read.classes, drawn.classes);
+        assert_eq!(read.extra_unlabelled.as_ref().unwrap().len(), 9);
+        for (a, b) in [(&drawn.train, &read.train), (&drawn.val, &read.val)] {
+            assert_eq!(a.len(), b.len());
+            for index in 0..a.len() {
+                let (a_sample, b_sample) = (a.load(index).unwrap(), b.load(index).unwrap());
+                assert_eq!(a_sample.image_id, b_sample.image_id);
+                assert_eq!(a_sample.picture, b_sample.picture);
+                assert_eq!(a_sample.instances, b_sample.instances);
+                assert_eq!(a.truth(index).unwrap().areas, b.truth(index).unwrap().areas);
+                assert_eq!(a.classes_of(index), b.classes_of(index));
+            }
+        }
+        let again = export(&drawn, &root).unwrap_err().to_string();
+        assert!(again.contains("exists already"), "{again}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing partial is left");
+    }
+
+    #[test]
+    fn the_registry_names_both_datasets() {
+        let names: Vec<&str> = DATASETS.iter().map(|entry| entry.name).collect();
+        assert_eq!(names, ["scenes", "coco"]);
+    }
+}

@@ -1,0 +1,187 @@
+//! Batches in order: batch `t` is a function of (recipe, seed, t) alone, whether the caller's thread makes it or a pool does.
+
+mod batch;
+mod pool;
+
+use super::augment::AugmentConfig;
+use super::split::Split;
+use super::{Batch, Dataset};
+use crate::registry::ComponentError;
+use anyhow::Result;
+use batch::BatchMaker;
+use pool::Pool;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The table `[loader]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LoaderConfig {
+    /// Labelled images a step.
+    pub labelled: usize,
+    /// Unlabelled images a step.
+    pub unlabelled: usize,
+    /// Views of a labelled image that are trained on.
+    pub labelled_views: LabelledViews,
+    /// Threads that make batches ahead of time; 0: the caller's own thread makes each when asked.
+    pub threads: usize,
+    /// Batches made ahead when there are threads.
+    pub prefetch: usize,
+}
+
+/// Views of a labelled image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LabelledViews {
+    /// The weak view.
+    Weak,
+    /// The weak and the strong view in one batch.
+    WeakStrong,
+}
+
+impl LoaderConfig {
+    /// # Errors
+    /// The first key out of range, with what is allowed.
+    pub fn check(&self) -> Result<(), ComponentError> {
+        let range = |key: &str, value: usize, allowed: std::ops::RangeInclusive<usize>| {
+            if allowed.contains(&value) {
+                return Ok(());
+            }
+            let message = format!("{value}; allowed: {} to {}", allowed.start(), allowed.end());
+            Err(ComponentError::new(key, message))
+        };
+        range("labelled", self.labelled, 1..=batch::MOST_IMAGES)?;
+        range("unlabelled", self.unlabelled, 0..=batch::MOST_IMAGES)?;
+        range("threads", self.threads, 0..=256)?;
+        range("prefetch", self.prefetch, usize::from(self.threads > 0)..=256)
+    }
+}
+
+/// Makes the batches of a trial.
+pub struct Loader {
+    maker: Arc<BatchMaker>,
+    pool: Option<Pool>,
+}
+
+impl Loader {
+    /// A loader of `dataset` under `split`. Unlabelled images are those of the split, then the dataset's extra ones; if every
+    /// training image is labelled and there are extra ones, only these.
+    pub fn new(dataset: &Dataset, split: &Split, augment: &AugmentConfig, config: &LoaderConfig, seed: u64) -> Self {
+        let maker = Arc::new(BatchMaker::new(dataset, split, augment, config, seed));
+        let pool = (config.threads > 0).then(|| Pool::new(&maker, config.threads, config.prefetch));
+        Self { maker, pool }
+    }
+
+    /// The batch of `step`. Without `with_unlabelled` its unlabelled part is empty, its labelled part the same. Steps may be
+    /// asked in any order; ascending order finds them made ahead.
+    ///
+    /// # Errors
+    /// An image that cannot be read, named.
+    pub fn batch(&mut self, step: usize, with_unlabelled: bool) -> Result<Batch> {
+        match &mut self.pool {
+            Some(pool) => pool.batch(step, with_unlabelled),
+            None => self.maker.make(step, with_unlabelled),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::split::SplitConfig;
+    use crate::data::{Sample, Source};
+    use anyhow::bail;
+
+    /// Pixels of an image tell its index.
+    struct Numbered {
+        images: usize,
+        broken: Option<usize>,
+    }
+
+    impl Source for Numbered {
+        fn len(&self) -> usize {
+            self.images
+        }
+        fn classes_of(&self, _: usize) -> Vec<usize> {
+            vec![0]
+        }
+        fn load(&self, index: usize) -> Result<Sample> {
+            if self.broken == Some(index) {
+                bail!("images/{index}.jpg: corrupt");
+            }
+            let picture = crate::structures::Picture::new(8, 8, vec![index as u8; 192]);
+            let mask = crate::structures::Mask::new(8, 8, vec![1; 64]);
+            let source = crate::structures::InstanceSource::Annotation;
+            let instances = vec![crate::structures::Instance { class: 0, mask, source }];
+            Ok(Sample { image_id: index as u64, picture, instances })
+        }
+    }
+
+    fn loader(threads: usize, broken: Option<usize>) -> Loader {
+        let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml").parse().unwrap();
+        let mut augment: AugmentConfig = recipe["augment"].clone().try_into().unwrap();
+        (augment.size, augment.min_area) = (8, 1);
+        let mut config: LoaderConfig = recipe["loader"].clone().try_into().unwrap();
+        config.check().unwrap();
+        config.threads = threads;
+        let train = Arc::new(Numbered { images: 20, broken });
+        let classes = vec!["thing".to_string()];
+        let split = SplitConfig { labelled: 0.25, min_instances: 1 };
+        let split = Split::new(&*train, &classes, &split, 4).unwrap();
+        let dataset = Dataset {
+            classes,
+            train,
+            extra_unlabelled: Some(Arc::new(Numbered { images: 3, broken: None })),
+            val: Arc::new(Numbered { images: 0, broken: None }),
+            area_bounds: [1.0, 2.0],
+        };
+        Loader::new(&dataset, &split, &augment, &config, 4)
+    }
+
+    /// Every pixel and mask of a batch.
+    fn bytes(batch: &Batch) -> Vec<u8> {
+        let views = batch.labelled.iter().map(|view| (&view.picture, &view.instances));
+        let weak = batch.unlabelled.iter().map(|view| (&view.weak, &view.hidden_truth));
+        let strong = batch.unlabelled.iter().map(|view| (&view.strong, &view.hidden_truth));
+        let parts = views.chain(weak).chain(strong);
+        parts.flat_map(|(p, i)| p.pixels.iter().chain(i.iter().flat_map(|i| &i.mask.bits)).copied().collect::<Vec<_>>()).collect()
+    }
+
+    #[test]
+    fn the_same_batches_whatever_the_threads() {
+        let run = |threads| {
+            let mut loader = loader(threads, None);
+            (0..12).map(|step| bytes(&loader.batch(step, step >= 5).unwrap())).collect::<Vec<_>>()
+        };
+        let inline = run(0);
+        assert_eq!(run(1), inline);
+        assert_eq!(run(3), inline);
+        assert_ne!(inline[0], inline[1]);
+    }
+
+    #[test]
+    fn a_batch_does_not_depend_on_those_before() {
+        let mut first = loader(0, None);
+        for step in 0..7 {
+            first.batch(step, false).unwrap();
+        }
+        let again = loader(2, None).batch(7, true).unwrap();
+        assert_eq!(bytes(&first.batch(7, true).unwrap()), bytes(&again));
+        assert_eq!((again.labelled.len(), again.unlabelled.len()), (4, 4), "2 images in two views, 4 unlabelled");
+        let bare = first.batch(7, false).unwrap();
+        assert_eq!(bare.labelled[0].picture, again.labelled[0].picture);
+        assert!(bare.unlabelled.is_empty());
+    }
+
+    #[test]
+    fn a_broken_image_is_named_and_the_pool_goes_on() {
+        let broken = loader(0, None).maker.labelled_images()[2];
+        for threads in [0, 2] {
+            let mut loader = loader(threads, Some(broken));
+            let outcomes: Vec<_> = (0..6).map(|step| loader.batch(step, false)).collect();
+            let errors: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
+            assert!(!errors.is_empty() && errors.len() < 6);
+            assert!(format!("{:#}", errors[0]).contains(&format!("images/{broken}.jpg: corrupt")));
+        }
+    }
+}

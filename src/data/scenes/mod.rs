@@ -1,0 +1,198 @@
+//! The embedded dataset: drawn scenes of ten classes in five pairs that are easily confused, with long-tailed frequencies,
+//! occlusion, distractors, blur and noise, on which a tiny model trains in minutes.
+//!
+//! Every image is a function of (size, seed, index): it has its own random stream, transcendental functions come from `libm`,
+//! and the rest is plain single-precision arithmetic, so that the pixels are the same on every machine.
+
+mod canvas;
+mod classes;
+mod draw;
+mod shape;
+
+pub use classes::{COUNT, DESCRIPTIONS, NAMES};
+pub use draw::draw;
+
+use super::{Dataset, Sample, Source};
+use crate::registry::{ComponentError, options};
+use anyhow::Result;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The table `[data]` with `name = "scenes"`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SceneConfig {
+    /// Pixels of a side.
+    pub size: usize,
+    /// Number of training images.
+    pub train_images: usize,
+    /// Seed of the training images.
+    pub train_seed: u64,
+    /// Number of images that are evaluated.
+    pub val_images: usize,
+    /// Seed of the images that are evaluated.
+    pub val_seed: u64,
+    /// Upper bounds in pixels of the area ranges `small` and `medium`.
+    pub area_bounds: [f64; 2],
+}
+
+/// Sides that can be drawn: below, the outlines dissolve; above, the memory of a dataset is no longer small.
+const SIZES: std::ops::RangeInclusive<usize> = 32..=512;
+
+impl SceneConfig {
+    /// # Errors
+    /// The first key whose value cannot be drawn.
+    pub fn check(&self) -> Result<(), ComponentError> {
+        if !SIZES.contains(&self.size) {
+            let allowed = format!("{} to {}", SIZES.start(), SIZES.end());
+            return Err(ComponentError::new("size", format!("{} pixels; allowed: {allowed}", self.size)));
+        }
+        for (key, images) in [("train-images", self.train_images), ("val-images", self.val_images)] {
+            if images == 0 {
+                return Err(ComponentError::new(key, "0 images; allowed: 1 or more"));
+            }
+        }
+        super::check_area_bounds(self.area_bounds)
+    }
+}
+
+/// Makes the dataset from its table, drawing every image now.
+///
+/// # Errors
+/// A key that is unknown, missing or out of range.
+pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
+    let config: SceneConfig = options(table)?;
+    config.check()?;
+    let train = Scenes::draw(config.size, config.train_seed, config.train_images);
+    let val = Scenes::draw(config.size, config.val_seed, config.val_images);
+    Ok(Dataset {
+        classes: NAMES.map(String::from).to_vec(),
+        train: Arc::new(train),
+        extra_unlabelled: None,
+        val: Arc::new(val),
+        area_bounds: config.area_bounds,
+    })
+}
+
+/// Scenes 0 to `count` of `seed`, drawn in parallel; see [`draw`].
+pub fn draw_many(size: usize, seed: u64, count: usize, balanced: bool) -> Vec<Sample> {
+    (0..count as u64).into_par_iter().map(|index| draw(size, seed, index, balanced)).collect()
+}
+
+/// Drawn images in memory.
+struct Scenes(Vec<Sample>);
+
+impl Scenes {
+    fn draw(size: usize, seed: u64, count: usize) -> Self {
+        Self(draw_many(size, seed, count, false))
+    }
+}
+
+impl Source for Scenes {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn classes_of(&self, index: usize) -> Vec<usize> {
+        self.0[index].instances.iter().map(|instance| instance.class).collect()
+    }
+
+    fn is_background(&self, index: usize) -> bool {
+        self.0[index].instances.is_empty()
+    }
+
+    fn load(&self, index: usize) -> Result<Sample> {
+        Ok(self.0[index].clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_depends_on_seed_and_index_alone() {
+        let many = draw_many(64, 1, 6, false);
+        let one = draw(64, 1, 4, false);
+        assert_eq!(one.picture, many[4].picture);
+        assert_eq!(one.instances, many[4].instances);
+        assert_ne!(one.picture, many[5].picture);
+        assert_ne!(one.picture, draw(64, 2, 4, false).picture);
+    }
+
+    #[test]
+    fn the_drawn_bits_never_change() {
+        let mut hasher = blake3::Hasher::new();
+        for sample in draw_many(64, 1, 40, false) {
+            hasher.update(&sample.picture.pixels);
+            for instance in &sample.instances {
+                hasher.update(&[instance.class as u8]).update(&instance.mask.bits);
+            }
+        }
+        assert_eq!(&hasher.finalize().to_hex()[..16], "golden");
+    }
+
+    #[test]
+    fn scenes_are_long_tailed_and_crowded_as_designed() {
+        let samples = draw_many(64, 1, 400, false);
+        let mut counts = [0usize; COUNT];
+        for sample in &samples {
+            assert!(!sample.instances.is_empty());
+            let mut covered = vec![0u8; 64 * 64];
+            for instance in &sample.instances {
+                counts[instance.class] += 1;
+                assert!(instance.mask.area() >= 20);
+                for (sum, bit) in covered.iter_mut().zip(&instance.mask.bits) {
+                    *sum += bit;
+                }
+            }
+            assert!(covered.iter().all(|sum| *sum <= 1), "later objects cover earlier ones");
+        }
+        let kept = counts.iter().sum::<usize>() as f64 / 400.0;
+        assert!((3.2..3.7).contains(&kept), "{kept} objects per image, 3.43 in the design");
+        assert!(counts[0] > 4 * counts[9], "{counts:?}");
+    }
+
+    #[test]
+    fn balanced_scenes_hold_every_class_about_as_often() {
+        let mut counts = [0usize; COUNT];
+        for sample in draw_many(64, 3, 400, true) {
+            for instance in sample.instances {
+                counts[instance.class] += 1;
+            }
+        }
+        let (least, most) = (counts.iter().min(), counts.iter().max());
+        assert!(most < least.map(|n| n * 2).as_ref(), "{counts:?}");
+    }
+
+    #[test]
+    fn colours_follow_the_class() {
+        // The mean of the visible pixels of discs is red, of stars green.
+        let mut sums = [[0.0f64; 3]; COUNT];
+        for sample in draw_many(64, 7, 200, true) {
+            for instance in &sample.instances {
+                for (pixel, bit) in sample.picture.pixels.chunks_exact(3).zip(&instance.mask.bits) {
+                    for (sum, value) in sums[instance.class].iter_mut().zip(pixel) {
+                        *sum += f64::from(*bit) * f64::from(*value);
+                    }
+                }
+            }
+        }
+        assert!(sums[0][0] > 1.5 * sums[0][1] && sums[0][0] > 1.5 * sums[0][2], "discs are red: {:?}", sums[0]);
+        assert!(sums[2][1] > 1.3 * sums[2][0] && sums[2][1] > 1.3 * sums[2][2], "stars are green: {:?}", sums[2]);
+    }
+
+    #[test]
+    fn a_wrong_key_is_named() {
+        let table = |size: i64| {
+            let text = format!(
+                "size = {size}\ntrain-images = 2\ntrain-seed = 1\nval-images = 1\nval-seed = 2\narea-bounds = [100.0, 324.0]"
+            );
+            text.parse::<toml::Table>().unwrap()
+        };
+        let dataset = build(table(64)).unwrap();
+        assert_eq!((dataset.train.len(), dataset.val.len(), dataset.classes.len()), (2, 1, 10));
+        assert_eq!(build(table(8)).err().unwrap().key, "size");
+    }
+}

@@ -1,0 +1,208 @@
+//! The labelled split: which training images keep their annotations.
+//!
+//! As the protocol of Unbiased Teacher and its successors: a permutation by seed, of which the first `floor(fraction * N)` images
+//! are labelled. Beyond it, a split can be drawn again until every class has some labelled instances: with 25 labelled
+//! images, a class without any would make the comparison of methods a comparison of luck.
+
+use super::Source;
+use crate::registry::ComponentError;
+use crate::rng::Stream;
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+
+/// The table `[split]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SplitConfig {
+    /// Fraction of the training images with labels; 1: all of them, and all of them unlabelled too.
+    pub labelled: f64,
+    /// Least number of instances (crowds not counted) of every class in the labelled part.
+    pub min_instances: usize,
+}
+
+impl SplitConfig {
+    /// # Errors
+    /// A fraction outside (0, 1].
+    pub fn check(&self) -> Result<(), ComponentError> {
+        if self.labelled > 0.0 && self.labelled <= 1.0 {
+            return Ok(());
+        }
+        let message = format!("{}; allowed: above 0, at most 1", self.labelled);
+        Err(ComponentError::new("labelled", message))
+    }
+}
+
+/// Indices of the training images, each list in ascending order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    /// Images with labels; each has an object that is no crowd.
+    pub labelled: Vec<usize>,
+    /// Images without labels: all others, or every image if all are labelled.
+    pub unlabelled: Vec<usize>,
+    /// Annotations of every class in the labelled part, crowds included (the `n_k` of eq. 5, as the released code counts).
+    pub counts: Vec<usize>,
+}
+
+/// Permutations that are tried for `min-instances`.
+const TRIES: u64 = 1000;
+
+/// Fractions such as 0.29 of 100 images come out as 28.999...: they mean 29.
+const ROUNDING: f64 = 1e-9;
+
+impl Split {
+    /// Splits the images of `train` by `seed`. Images without any object are never labelled.
+    ///
+    /// # Errors
+    /// A fraction that leaves no labelled image; classes that do not reach `min-instances`, named.
+    pub fn new(train: &dyn Source, classes: &[String], config: &SplitConfig, seed: u64) -> Result<Self> {
+        config.check().map_err(|error| anyhow::anyhow!("split.{}: {error}", error.key))?;
+        let images = train.len();
+        let count = (config.labelled * images as f64 + ROUNDING) as usize;
+        if count == 0 {
+            bail!(
+                "split.labelled = {}: no labelled image is left of {images}; allowed: at least {}",
+                config.labelled,
+                1.0 / images.max(1) as f64
+            );
+        }
+        let objects: Vec<Vec<usize>> = (0..images).map(|image| train.objects_of(image)).collect();
+        let least = config.min_instances;
+        let lacking = too_rare(&objects, 0..images, classes, least);
+        if !lacking.is_empty() {
+            bail!(
+                "split.min-instances = {least}: the training images hold fewer of {}; lower the key (0 allows absent classes)",
+                lacking.join(", ")
+            );
+        }
+        let mut closest = Vec::new();
+        for attempt in 0..TRIES {
+            let mut labelled = Stream::at(seed, "split", attempt).permutation(images);
+            labelled.truncate(count);
+            labelled.retain(|image| !train.is_background(*image));
+            labelled.sort_unstable();
+            let lacking = too_rare(&objects, labelled.iter().copied(), classes, least);
+            if lacking.is_empty() && !labelled.is_empty() {
+                return Ok(Self::of(train, classes.len(), labelled, count == images));
+            }
+            if closest.is_empty() || lacking.len() < closest.len() {
+                closest = lacking;
+            }
+        }
+        if closest.is_empty() {
+            bail!("split.labelled = {}: none of the {count} labelled images has an object", config.labelled);
+        }
+        bail!(
+            "split.min-instances = {least}: not reached in {TRIES} draws of {count} labelled images of {images}; the closest \
+             draw lacked {}; raise split.labelled or lower split.min-instances",
+            closest.join(", ")
+        )
+    }
+
+    fn of(train: &dyn Source, classes: usize, labelled: Vec<usize>, all: bool) -> Self {
+        let mut counts = vec![0; classes];
+        for class in labelled.iter().flat_map(|image| train.classes_of(*image)) {
+            counts[class] += 1;
+        }
+        let unlabelled = (0..train.len()).filter(|image| all || labelled.binary_search(image).is_err()).collect();
+        Self { labelled, unlabelled, counts }
+    }
+}
+
+/// The classes with fewer than `least` objects in `images`, each with its count, for a message.
+fn too_rare(
+    objects: &[Vec<usize>],
+    images: impl Iterator<Item = usize>,
+    classes: &[String],
+    least: usize,
+) -> Vec<String> {
+    let mut counts = vec![0; classes.len()];
+    for class in images.flat_map(|image| &objects[image]) {
+        counts[*class] += 1;
+    }
+    let rare = classes.iter().zip(counts).filter(|(_, count)| *count < least);
+    rare.map(|(name, count)| format!("`{name}` ({count})")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Sample;
+    use proptest::prelude::*;
+
+    /// Images by the classes of their objects.
+    struct Listed(Vec<Vec<usize>>);
+
+    impl Source for Listed {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn classes_of(&self, index: usize) -> Vec<usize> {
+            self.0[index].clone()
+        }
+        fn load(&self, _: usize) -> Result<Sample> {
+            bail!("nothing to decode")
+        }
+    }
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|class| format!("class {class}")).collect()
+    }
+
+    fn config(labelled: f64, min_instances: usize) -> SplitConfig {
+        SplitConfig { labelled, min_instances }
+    }
+
+    proptest! {
+        #[test]
+        fn disjoint_covering_and_stable(images in 1usize..200, fraction in 0.01f64..0.99, seed in any::<u64>()) {
+            let source = Listed((0..images).map(|image| if image % 5 == 4 { vec![] } else { vec![image % 3] }).collect());
+            let split = |seed| Split::new(&source, &names(3), &config(fraction, 0), seed);
+            let Ok(first) = split(seed) else {
+                prop_assert!(fraction * (images as f64) < 1.0 || images == 1 || fraction * (images as f64) < 2.0);
+                return Ok(());
+            };
+            let mut all: Vec<usize> = first.labelled.iter().chain(&first.unlabelled).copied().collect();
+            all.sort_unstable();
+            prop_assert_eq!(all, (0..images).collect::<Vec<_>>());
+            prop_assert!(first.labelled.len() as f64 <= fraction * images as f64 + 1e-6);
+            prop_assert!(first.labelled.iter().all(|image| image % 5 != 4), "backgrounds stay unlabelled");
+            prop_assert_eq!(first.counts.iter().sum::<usize>(), first.labelled.len());
+            prop_assert_eq!(split(seed).unwrap(), first);
+        }
+
+        #[test]
+        fn every_class_reaches_the_least_count(seed in any::<u64>(), least in 1usize..4) {
+            let source = Listed((0..60).map(|image| vec![image % 4, 4 * usize::from(image % 7 == 0)]).collect());
+            let split = Split::new(&source, &names(5), &config(0.5, least), seed).unwrap();
+            prop_assert_eq!(split.labelled.len(), 30);
+            prop_assert!(split.counts.iter().all(|count| *count >= least));
+        }
+    }
+
+    #[test]
+    fn another_seed_is_another_split() {
+        let source = Listed(vec![vec![0]; 100]);
+        let labelled = |seed| Split::new(&source, &names(1), &config(0.29, 1), seed).unwrap().labelled;
+        assert_eq!(labelled(0).len(), 29);
+        assert_ne!(labelled(0), labelled(1));
+    }
+
+    #[test]
+    fn all_labelled_leaves_all_unlabelled_too() {
+        let source = Listed(vec![vec![0], vec![], vec![0]]);
+        let split = Split::new(&source, &names(1), &config(1.0, 1), 3).unwrap();
+        assert_eq!((split.labelled, split.unlabelled), (vec![0, 2], vec![0, 1, 2]));
+    }
+
+    #[test]
+    fn errors_name_what_lacks() {
+        let source = Listed(vec![vec![0, 0], vec![0]]);
+        let error = |classes, config| Split::new(&source, &names(classes), &config, 0).unwrap_err().to_string();
+        assert!(error(1, config(0.3, 0)).contains("no labelled image is left of 2"));
+        assert!(error(2, config(0.5, 1)).contains("`class 1` (0)"));
+        assert!(error(1, config(1.0, 4)).contains("`class 0` (3)"));
+        assert!(error(1, config(0.5, 3)).contains("not reached in 1000 draws"));
+        assert!(error(1, config(0.0, 0)).contains("split.labelled: 0"));
+        assert!(Split::new(&source, &names(2), &config(0.5, 0), 0).is_ok(), "0 allows absent classes");
+    }
+}

@@ -1,0 +1,5 @@
+//! Metrics of detections against annotations.
+
+mod coco;
+
+pub use coco::{Evaluator, Metrics};
