@@ -68,7 +68,11 @@ impl Workshop<'_> {
             bail!("this trial trains no vision-language model");
         };
         let progress = self.progress.stage(&stage.title, 0, config.steps);
-        let size = stage.settings.data.get("size").and_then(toml::Value::as_integer);
+        let size = stage
+            .settings
+            .data
+            .get("size")
+            .and_then(toml::Value::as_integer);
         let size = usize::try_from(size.context("data.size")?)?;
         let mut model = train_clip_tiny(config, size, &mut |step, loss| {
             progress.at(step + 1, || format!("loss {loss:.3}"));
@@ -108,12 +112,16 @@ impl Workshop<'_> {
             progress.at(step, || format!("loss {loss:.3}"));
             if step.is_multiple_of(settings.train.checkpoint) && step < to {
                 journal.flush(step)?;
-                trainer.checkpoint(&stage.key, true).save(&folder.checkpoint())?;
+                trainer
+                    .checkpoint(&stage.key, true)
+                    .save(&folder.checkpoint())?;
             }
         }
         journal.flush(to)?;
         // Only a run that goes on needs the optimizer's moments, two thirds of the file.
-        trainer.checkpoint(&stage.key, !distill).save(&folder.result())?;
+        trainer
+            .checkpoint(&stage.key, !distill)
+            .save(&folder.result())?;
         if folder.checkpoint().exists() {
             fs::remove_file(folder.checkpoint()).context("cannot remove the last checkpoint")?;
         }
@@ -122,7 +130,12 @@ impl Workshop<'_> {
 
     /// The vision-language model of the trial.
     fn vlm(&self, stage: &Stage, ground: &Ground) -> Result<Box<dyn VisionLanguage>> {
-        match stage.settings.vlm.as_ref().context("no vision-language model is set")? {
+        match stage
+            .settings
+            .vlm
+            .as_ref()
+            .context("no vision-language model is set")?
+        {
             VisionLanguageConfig::ClipTiny(config) => {
                 let key = stage.needs.iter().find(|key| key.starts_with("vlm-"));
                 let key = key.context("the stage of the vision-language model is missing")?;
@@ -136,7 +149,10 @@ impl Workshop<'_> {
     }
 
     fn evaluate(&self, stage: &Stage, folder: &Folder) -> Result<()> {
-        let trained = stage.needs.first().context("an evaluation follows a training")?;
+        let trained = stage
+            .needs
+            .first()
+            .context("an evaluation follows a training")?;
         let source = self.store.stage(trained);
         let checkpoint = Checkpoint::load(&source.result(), trained)?;
         let settings = &stage.settings;
@@ -145,8 +161,11 @@ impl Workshop<'_> {
         let mut model = trial::model(settings, dataset.classes.len())?;
 
         let names = [EvalModel::Teacher, EvalModel::Student, EvalModel::Average];
-        let names: Vec<&str> =
-            names.map(EvalModel::name).into_iter().filter(|name| checkpoint.holds(name)).collect();
+        let names: Vec<&str> = names
+            .map(EvalModel::name)
+            .into_iter()
+            .filter(|name| checkpoint.holds(name))
+            .collect();
         let images = dataset.val.len();
         let progress = self.progress.stage(&stage.title, 0, names.len() * images);
         let mut models = BTreeMap::new();

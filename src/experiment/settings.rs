@@ -174,7 +174,10 @@ impl Settings {
         }
         let weights = &self.model.backbone.weights;
         if !weights.as_os_str().is_empty() && !weights.is_file() {
-            refuse("model.backbone.weights", format!("no file `{}`", weights.display()));
+            refuse(
+                "model.backbone.weights",
+                format!("no file `{}`", weights.display()),
+            );
         }
     }
 
