@@ -63,6 +63,11 @@ impl BatchMaker {
         &self.labelled.images
     }
 
+    /// The number of unlabelled images.
+    pub fn unlabelled_images(&self) -> usize {
+        self.unlabelled.images.len()
+    }
+
     /// The batch of `step`.
     ///
     /// # Errors

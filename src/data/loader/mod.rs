@@ -82,6 +82,11 @@ impl Loader {
         Self { maker, pool }
     }
 
+    /// Images of one pass over the unlabelled images.
+    pub fn unlabelled_images(&self) -> usize {
+        self.maker.unlabelled_images()
+    }
+
     /// The batch of `step`. Without `with_unlabelled` its unlabelled part is empty, its labelled part the same. Steps may be
     /// asked in any order; ascending order finds them made ahead.
     ///
