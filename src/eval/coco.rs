@@ -31,6 +31,10 @@ pub struct Metrics {
     pub per_class: Vec<Option<f64>>,
 }
 
+/// Detections of images, their masks as run lengths: those of a whole dataset fit into memory.
+#[derive(Debug, Default)]
+pub struct Found(Vec<Annotation>);
+
 /// The annotations of the evaluated images, ready to be compared with detections.
 pub struct Evaluator {
     truth: Arc<COCO>,
@@ -77,21 +81,28 @@ impl Evaluator {
         })
     }
 
-    /// The metrics of `detections`, by image. Images without an entry count as images without detections.
+    /// Adds the detections of one image to `found`.
     ///
     /// # Errors
     /// An image that is not in the dataset; a mask of another size than its image; a score that is no number.
-    pub fn evaluate(&self, detections: &[(u64, Vec<Detection>)]) -> Result<Metrics> {
-        self.check(detections)?;
+    pub fn add(&self, found: &mut Found, image_id: u64, detections: &[Detection]) -> Result<()> {
+        self.check(image_id, detections)?;
+        for detection in detections {
+            let id = found.0.len() as u64 + 1;
+            found.0.push(result(id, image_id, detection));
+        }
+        Ok(())
+    }
+
+    /// The metrics of what was found. Images without a detection count as images without any.
+    ///
+    /// # Errors
+    /// The metric fails.
+    pub fn evaluate(&self, found: Found) -> Result<Metrics> {
         let found = hotcoco::Dataset {
             images: self.truth.dataset.images.clone(),
             categories: self.truth.dataset.categories.clone(),
-            annotations: detections
-                .iter()
-                .flat_map(|(image_id, found)| found.iter().map(|detection| (*image_id, detection)))
-                .zip(1..)
-                .map(|((image_id, detection), id)| result(id, image_id, detection))
-                .collect(),
+            annotations: found.0,
             ..Default::default()
         };
         let mut evaluation = COCOeval::new(
@@ -134,31 +145,25 @@ impl Evaluator {
     }
 
     /// The metric itself would count such detections as misses.
-    fn check(&self, detections: &[(u64, Vec<Detection>)]) -> Result<()> {
-        for (image_id, found) in detections {
-            let image = self
-                .truth
-                .get_img(*image_id)
-                .with_context(|| format!("detections of unknown image {image_id}"))?;
-            for Detection { class, score, mask } in found {
-                let (size, expected) = (
-                    (mask.height, mask.width),
-                    (image.height as usize, image.width as usize),
-                );
-                ensure!(
-                    size == expected,
-                    "image {image_id}: a mask of {size:?} pixels, the image has {expected:?}"
-                );
-                ensure!(
-                    !score.is_nan(),
-                    "image {image_id}: a score that is no number"
-                );
-                ensure!(
-                    *class < self.classes,
-                    "image {image_id}: class {class} of {}",
-                    self.classes
-                );
-            }
+    fn check(&self, image_id: u64, detections: &[Detection]) -> Result<()> {
+        let image = self.truth.get_img(image_id);
+        let image = image.with_context(|| format!("detections of unknown image {image_id}"))?;
+        let expected = (image.height as usize, image.width as usize);
+        for Detection { class, score, mask } in detections {
+            let size = (mask.height, mask.width);
+            ensure!(
+                size == expected,
+                "image {image_id}: a mask of {size:?} pixels, the image has {expected:?}"
+            );
+            ensure!(
+                !score.is_nan(),
+                "image {image_id}: a score that is no number"
+            );
+            ensure!(
+                *class < self.classes,
+                "image {image_id}: class {class} of {}",
+                self.classes
+            );
         }
         Ok(())
     }
@@ -319,6 +324,16 @@ mod tests {
         }
     }
 
+    impl Evaluator {
+        fn metrics_of(&self, detections: &[(u64, Vec<Detection>)]) -> Result<Metrics> {
+            let mut found = Found::default();
+            for (image_id, detections) in detections {
+                self.add(&mut found, *image_id, detections)?;
+            }
+            self.evaluate(found)
+        }
+    }
+
     fn near(value: Option<f64>, expected: f64) -> bool {
         value.is_some_and(|value| (value - expected).abs() < 1e-9)
     }
@@ -331,7 +346,7 @@ mod tests {
             [50.0, 100.0],
         );
         let found = vec![detection(0, 0.9, 0, 4), detection(2, 0.4, 8, 19)];
-        let metrics = evaluator.evaluate(&[(5, found)]).unwrap();
+        let metrics = evaluator.metrics_of(&[(5, found)]).unwrap();
         assert!(
             near(metrics.mean_ap, 100.0) && near(metrics.ap50, 100.0) && near(metrics.ap75, 100.0)
         );
@@ -348,7 +363,7 @@ mod tests {
             1,
             [50.0, 100.0],
         );
-        let metrics = evaluator.evaluate(&[]).unwrap();
+        let metrics = evaluator.metrics_of(&[]).unwrap();
         assert_eq!((metrics.mean_ap, metrics.ap_small), (Some(0.0), Some(0.0)));
     }
 
@@ -357,7 +372,7 @@ mod tests {
         // 7 of 10 columns: IoU 0.7 passes 0.50, 0.55, 0.60, 0.65 and 0.70.
         let evaluator = evaluator(vec![image(5, vec![object(0, 0, 10)])], 1, [50.0, 150.0]);
         let metrics = evaluator
-            .evaluate(&[(5, vec![detection(0, 0.5, 0, 7)])])
+            .metrics_of(&[(5, vec![detection(0, 0.5, 0, 7)])])
             .unwrap();
         assert!(
             near(metrics.ap50, 100.0) && near(metrics.ap75, 0.0) && near(metrics.mean_ap, 50.0),
@@ -373,7 +388,7 @@ mod tests {
             [50.0, 100.0],
         );
         let metrics = evaluator
-            .evaluate(&[(5, vec![detection(0, 0.5, 0, 4)])])
+            .metrics_of(&[(5, vec![detection(0, 0.5, 0, 4)])])
             .unwrap();
         assert!(near(metrics.mean_ap, 100.0 * 51.0 / 101.0), "{metrics:?}");
     }
@@ -389,9 +404,9 @@ mod tests {
         );
         // The better-scored detection lies on the crowd.
         let found = vec![(5, vec![detection(0, 0.9, 12, 15), detection(0, 0.5, 0, 4)])];
-        assert!(near(with_crowd.evaluate(&found).unwrap().mean_ap, 100.0));
+        assert!(near(with_crowd.metrics_of(&found).unwrap().mean_ap, 100.0));
         let without = evaluator(vec![image(5, vec![object(0, 0, 4)])], 1, [50.0, 100.0]);
-        assert!(near(without.evaluate(&found).unwrap().mean_ap, 50.0));
+        assert!(near(without.metrics_of(&found).unwrap().mean_ap, 50.0));
     }
 
     #[test]
@@ -399,7 +414,7 @@ mod tests {
         let mut truth = image(5, vec![object(0, 0, 4)]);
         truth.areas = vec![60.0];
         let metrics = evaluator(vec![truth], 1, [50.0, 100.0])
-            .evaluate(&[(5, vec![detection(0, 0.5, 0, 4)])])
+            .metrics_of(&[(5, vec![detection(0, 0.5, 0, 4)])])
             .unwrap();
         assert!(
             metrics.ap_small.is_none() && near(metrics.ap_medium, 100.0),
@@ -412,7 +427,7 @@ mod tests {
         let evaluator = evaluator(vec![image(5, vec![object(0, 0, 4)])], 1, [50.0, 100.0]);
         let refused = |id, detection| {
             evaluator
-                .evaluate(&[(id, vec![detection])])
+                .metrics_of(&[(id, vec![detection])])
                 .unwrap_err()
                 .to_string()
         };
@@ -489,7 +504,7 @@ mod tests {
         }
         let bounds = numbers("area_bounds");
         let metrics = evaluator(truth, 4, [bounds[0], bounds[1]])
-            .evaluate(&found)
+            .metrics_of(&found)
             .unwrap();
         let Metrics {
             mean_ap,

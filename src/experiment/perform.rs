@@ -5,8 +5,9 @@ use super::settings::{EvalModel, Settings};
 use super::stage::{Kind, Stage};
 use super::store::{Folder, Store};
 use super::trial::{self, Datasets, Ground};
-use crate::data::Dataset;
-use crate::eval::{Evaluator, Metrics};
+use crate::data::augment::fitted;
+use crate::data::{Dataset, Sample};
+use crate::eval::{Evaluator, Found, Metrics};
 use crate::graph::Mask2Former;
 use crate::graph::clip::{VisionLanguage, VisionLanguageConfig};
 use crate::method::predict;
@@ -193,15 +194,26 @@ fn metrics(
     evaluator: &Evaluator,
     (progress, before): (&StageProgress, usize),
 ) -> Result<Metrics> {
-    let mut detections = Vec::with_capacity(dataset.val.len());
+    let Settings { eval, .. } = settings;
+    let mut found = Found::default();
     let indices: Vec<usize> = (0..dataset.val.len()).collect();
     for part in indices.chunks(EVALUATED_AT_ONCE) {
         let samples = part.iter().map(|index| dataset.val.load(*index));
         let samples = samples.collect::<Result<Vec<_>>>()?;
-        let pictures: Vec<&Picture> = samples.iter().map(|sample| &sample.picture).collect();
-        let found = predict(model, &pictures, settings.eval.top);
-        detections.extend(samples.iter().map(|sample| sample.image_id).zip(found));
-        progress.at(before + detections.len(), || "images".to_string());
+        let view = |sample: &Sample| match eval.size {
+            0 => sample.picture.clone(),
+            side => fitted(&sample.picture, side),
+        };
+        let pictures: Vec<Picture> = samples.iter().map(view).collect();
+        let pictures: Vec<&Picture> = pictures.iter().collect();
+        let size = |sample: &Sample| (sample.picture.height, sample.picture.width);
+        let sizes: Vec<(usize, usize)> = samples.iter().map(size).collect();
+        let detections = predict(model, &pictures, &sizes, eval.top);
+        for (sample, detections) in samples.iter().zip(&detections) {
+            evaluator.add(&mut found, sample.image_id, detections)?;
+        }
+        let done = part.last().map_or(0, |last| last + 1);
+        progress.at(before + done, || "images".to_string());
     }
-    evaluator.evaluate(&detections)
+    evaluator.evaluate(found)
 }

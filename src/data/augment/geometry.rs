@@ -89,6 +89,21 @@ impl Geometry {
     }
 }
 
+/// The whole picture, resized so that its longer side has `side` pixels.
+pub fn fitted(picture: &Picture, side: usize) -> Picture {
+    let factor = side as f64 / picture.height.max(picture.width) as f64;
+    let length = |length: usize| (libm::round(length as f64 * factor) as usize).max(1);
+    let (source, target) = (
+        (picture.height, picture.width),
+        (length(picture.height), length(picture.width)),
+    );
+    Picture::new(
+        target.0,
+        target.1,
+        resize(picture.pixels.clone(), source, target, 3),
+    )
+}
+
 /// Left and right swapped.
 fn mirror(line: &mut [u8], channels: usize) {
     let width = line.len() / channels;
@@ -131,6 +146,17 @@ mod tests {
     fn picture(height: usize, width: usize) -> Picture {
         let pixels = (0..height * width).flat_map(|i| [i as u8, 7, 9]).collect();
         Picture::new(height, width, pixels)
+    }
+
+    #[test]
+    fn a_fitted_picture_keeps_its_shape() {
+        let picture = picture(20, 30);
+        let size = |side| {
+            let fitted = fitted(&picture, side);
+            (fitted.height, fitted.width)
+        };
+        assert_eq!((size(15), size(60), size(1)), ((10, 15), (40, 60), (1, 1)));
+        assert_eq!(fitted(&picture, 30), picture);
     }
 
     #[test]

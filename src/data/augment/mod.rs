@@ -10,7 +10,7 @@ mod erase;
 mod geometry;
 
 pub use config::{AugmentConfig, Blur, Erasing, Jitter};
-pub use geometry::Geometry;
+pub use geometry::{Geometry, fitted};
 
 use super::{Sample, View};
 use crate::rng::Stream;

@@ -5,9 +5,9 @@
 //! - [`parallel`]: a fixed division of work into parts, run on rayon's current pool;
 //! - [`vector`]: sums, dot products, `exp`, `ln(1 + z)` that the compiler turns into vector instructions;
 //! - [`direct`]: convolution by register tiles;
-//! - [`bilinear`]: the pixels around a position and their weights;
 //! - [`epilogue`]: scale, shift and ReLU after a product;
 //! - [`im2col`](mod@im2col): patches of an image as rows of a matrix;
+//! - [`bilinear`]: the pixels around a position and their weights;
 //! - [`buffer`]: buffers without a needless fill.
 //!
 //! An op cuts its outputs into shares with safe slices or tiles, one share per part, and hands them to [`parallel::run`].
