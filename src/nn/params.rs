@@ -91,7 +91,7 @@ mod tests {
         let mut param = Param::new(Kind::Weight, ours.clone(), 2, 27, &[2, 3, 3, 3]);
         let reference = param.to_reference();
         // ours[o][y][x][c] = reference[o][c][y][x]
-        assert_eq!(reference[(1 * 3 + 2) * 9 + 4], ours[27 + 4 * 3 + 2]);
+        assert_eq!(reference[(3 + 2) * 9 + 4], ours[27 + 4 * 3 + 2]);
         param.set_from_reference(&reference);
         assert_eq!(param.value.values(), ours);
     }
