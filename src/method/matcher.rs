@@ -205,7 +205,7 @@ mod tests {
 
     fn targets(classes: Vec<usize>) -> Targets {
         let half = |left: bool| (0..64).map(|i| u8::from((i % 8 < 4) == left)).collect();
-        let masks = vec![Mask::new(8, 8, half(false)), Mask::new(8, 8, half(true))];
+        let masks = [false, true].map(|left| Mask::new(8, 8, half(left)));
         Targets {
             masks: masks[..classes.len()].to_vec(),
             classes,
