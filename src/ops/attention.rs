@@ -304,7 +304,8 @@ fn head_backward(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_at_any_thread_count};
+    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::golden;
 
     fn inputs(batch: usize, queries: usize, memory: usize, width: usize) -> [Tensor2; 3] {
         [
@@ -376,8 +377,26 @@ mod tests {
 
     #[test]
     fn the_number_of_threads_does_not_change_a_bit() {
-        same_at_any_thread_count(&inputs(3, 16, 64, 64), |tape, i| {
+        same_bits(&inputs(3, 16, 64, 64), |tape, i| {
             attention(tape, &i[0], &i[1], &i[2], mask(3, 16, 64), 3, 4)
         });
+    }
+
+    #[test]
+    fn golden_numbers() {
+        let tensors = golden::load("ops2");
+        let mask: Vec<u8> = tensors["attention_masked.blocked"]
+            .1
+            .iter()
+            .map(|b| *b as u8)
+            .collect();
+        for (case, blocked) in [
+            ("attention", None),
+            ("attention_masked", Some(Arc::new(mask))),
+        ] {
+            golden::check(&tensors, case, &["q", "k", "v"], 1e-5, |tape, i| {
+                attention(tape, &i[0], &i[1], &i[2], blocked.clone(), 2, 2)
+            });
+        }
     }
 }

@@ -65,6 +65,7 @@ pub fn cross_entropy(
 mod tests {
     use super::*;
     use crate::ops::check::{gradients, parameter};
+    use crate::ops::golden;
 
     #[test]
     fn gradients_match_differences() {
@@ -97,6 +98,27 @@ mod tests {
         assert_eq!(
             cross_entropy(&mut Tape::off(), &z, &[1], &[1.0], 1.0).scalar(),
             2e4
+        );
+    }
+
+    #[test]
+    fn golden_numbers() {
+        // The last class weighs 0.1; PyTorch divides by the sum of the rows' weights.
+        let weights = [1.0, 0.1, 0.1, 1.0, 1.0, 0.1];
+        golden::check(
+            &golden::load("ops2"),
+            "cross_entropy",
+            &["logits"],
+            1e-5,
+            |tape, i| {
+                cross_entropy(
+                    tape,
+                    &i[0],
+                    &[0, 3, 3, 1, 2, 3],
+                    &weights,
+                    weights.iter().sum(),
+                )
+            },
         );
     }
 }

@@ -181,7 +181,8 @@ fn backward(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_at_any_thread_count};
+    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::golden;
     use crate::rng::Stream;
 
     struct Case {
@@ -345,6 +346,27 @@ mod tests {
             points: 2,
         };
         let (inputs, reference) = case.inputs();
-        same_at_any_thread_count(&inputs, |tape, i| case.run(tape, i, &reference));
+        same_bits(&inputs, |tape, i| case.run(tape, i, &reference));
+    }
+
+    #[test]
+    fn golden_numbers() {
+        let tensors = golden::load("ops2");
+        let reference = Arc::new(tensors["deform_attention.reference"].1.clone());
+        let inputs = ["value", "offsets", "weights"];
+        golden::check(&tensors, "deform_attention", &inputs, 1e-5, |tape, i| {
+            let levels = [(2, 3), (5, 4), (1, 6)];
+            deform_attention(
+                tape,
+                &i[0],
+                &i[1],
+                &i[2],
+                reference.clone(),
+                &levels,
+                2,
+                2,
+                2,
+            )
+        });
     }
 }

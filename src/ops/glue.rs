@@ -215,6 +215,7 @@ pub fn exp_clamped(tape: &mut Tape, s: &Tensor2, max: f32) -> Tensor2 {
 mod tests {
     use super::*;
     use crate::ops::check::{gradients, parameter};
+    use crate::ops::golden;
 
     #[test]
     fn sums_pass_their_gradient_to_every_term() {
@@ -299,6 +300,17 @@ mod tests {
         assert_eq!(
             (a.gradient(&mut grads), b.gradient(&mut grads)),
             (vec![1.0], vec![0.0])
+        );
+    }
+
+    #[test]
+    fn golden_numbers() {
+        golden::check(
+            &golden::load("ops2"),
+            "normalize",
+            &["x"],
+            1e-5,
+            |tape, i| normalize_rows(tape, &i[0]),
         );
     }
 }

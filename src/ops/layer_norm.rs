@@ -175,6 +175,7 @@ impl Part<'_> {
 mod tests {
     use super::*;
     use crate::ops::check::{gradients, parameter};
+    use crate::ops::golden;
 
     #[test]
     fn rows_have_mean_zero_and_variance_one() {
@@ -222,8 +223,20 @@ mod tests {
             parameter(3, 1, 64, 1.0),
             parameter(4, 1, 64, 1.0),
         ];
-        crate::ops::check::same_at_any_thread_count(&inputs, |tape, i| {
+        crate::ops::check::same_bits(&inputs, |tape, i| {
             layer_norm(tape, &i[0], Some(&i[1]), &i[2], &i[3], 1e-5)
         });
+    }
+
+    #[test]
+    fn golden_numbers() {
+        let inputs = ["x", "residual", "gamma", "beta"];
+        golden::check(
+            &golden::load("ops2"),
+            "layer_norm",
+            &inputs,
+            1e-5,
+            |tape, i| layer_norm(tape, &i[0], Some(&i[1]), &i[2], &i[3], 1e-5),
+        );
     }
 }

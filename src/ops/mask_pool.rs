@@ -94,7 +94,8 @@ pub fn mask_pool(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_at_any_thread_count};
+    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::golden;
 
     fn weights(count: usize, area: usize) -> Arc<Vec<f32>> {
         Arc::new(
@@ -135,8 +136,22 @@ mod tests {
     fn the_number_of_threads_does_not_change_a_bit() {
         let w = weights(10, 100);
         let images: Vec<usize> = (0..10).map(|i| i * 7 % 4).collect();
-        same_at_any_thread_count(&[parameter(1, 400, 128, 1.0)], |tape, i| {
+        same_bits(&[parameter(1, 400, 128, 1.0)], |tape, i| {
             mask_pool(tape, &Map::new(i[0].clone(), 4, 10, 10), &images, w.clone())
+        });
+    }
+
+    #[test]
+    fn golden_numbers() {
+        let tensors = golden::load("ops2");
+        let weights = Arc::new(tensors["mask_pool.weights"].1.clone());
+        golden::check(&tensors, "mask_pool", &["features"], 1e-5, |tape, i| {
+            mask_pool(
+                tape,
+                &Map::new(i[0].clone(), 2, 2, 3),
+                &[1, 0, 1],
+                weights.clone(),
+            )
         });
     }
 }

@@ -85,7 +85,8 @@ fn block(values: &[f32], image: usize, rows: usize, columns: usize) -> Matrix<'_
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_at_any_thread_count};
+    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::golden;
 
     fn product(
         tape: &mut Tape,
@@ -131,6 +132,18 @@ mod tests {
             parameter(1, 3 * 16, 32, 1.0),
             parameter(2, 3 * 400, 32, 1.0),
         ];
-        same_at_any_thread_count(&inputs, |tape, i| product(tape, i, 3, 20, 20));
+        same_bits(&inputs, |tape, i| product(tape, i, 3, 20, 20));
+    }
+
+    #[test]
+    fn golden_numbers() {
+        let inputs = ["embeddings", "pixels"];
+        golden::check(
+            &golden::load("ops2"),
+            "mask_product",
+            &inputs,
+            1e-5,
+            |tape, i| product(tape, i, 2, 2, 3),
+        );
     }
 }

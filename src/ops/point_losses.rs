@@ -134,7 +134,8 @@ fn loss(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_at_any_thread_count};
+    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::golden;
 
     fn targets(len: usize) -> Arc<Vec<f32>> {
         Arc::new((0..len).map(|i| (i * 7 % 5) as f32 / 4.0).collect())
@@ -189,9 +190,30 @@ mod tests {
     #[test]
     fn the_number_of_threads_does_not_change_a_bit() {
         let (z, t) = (parameter(1, 90, 128, 2.0), targets(90 * 128));
-        same_at_any_thread_count(std::slice::from_ref(&z), |tape, i| {
+        same_bits(std::slice::from_ref(&z), |tape, i| {
             bce_points(tape, &i[0], t.clone(), None, 7.0)
         });
-        same_at_any_thread_count(&[z], |tape, i| dice_points(tape, &i[0], t.clone(), 7.0));
+        same_bits(&[z], |tape, i| dice_points(tape, &i[0], t.clone(), 7.0));
+    }
+
+    #[test]
+    fn golden_numbers() {
+        let tensors = golden::load("ops2");
+        let read = |name: &str| {
+            tensors
+                .get(name)
+                .map(|(_, values)| Arc::new(values.clone()))
+        };
+        for case in ["bce", "bce_weighted"] {
+            let targets = read(&format!("{case}.targets")).unwrap();
+            let weights = read(&format!("{case}.weights"));
+            golden::check(&tensors, case, &["logits"], 1e-5, |tape, i| {
+                bce_points(tape, &i[0], targets.clone(), weights.clone(), 2.0)
+            });
+        }
+        let targets = read("dice.targets").unwrap();
+        golden::check(&tensors, "dice", &["logits"], 1e-5, |tape, i| {
+            dice_points(tape, &i[0], targets.clone(), 2.0)
+        });
     }
 }

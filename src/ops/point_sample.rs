@@ -177,7 +177,8 @@ fn scatter(plane: &mut [f32], size: (usize, usize), points: &[f32], gradient: &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_at_any_thread_count};
+    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::golden;
     use crate::rng::Stream;
 
     /// Points of which some lie outside the plane.
@@ -244,8 +245,17 @@ mod tests {
     fn the_number_of_threads_does_not_change_a_bit() {
         let rows: Vec<usize> = (0..40).map(|i| i * 11 % 24).collect();
         let points = points(40 * 256);
-        same_at_any_thread_count(&[parameter(1, 24, 64, 1.0)], |tape, i| {
+        same_bits(&[parameter(1, 24, 64, 1.0)], |tape, i| {
             point_sample(tape, &i[0], &rows, (8, 8), &points)
+        });
+    }
+
+    #[test]
+    fn golden_numbers() {
+        let tensors = golden::load("ops2");
+        let points = &tensors["point_sample.points"].1;
+        golden::check(&tensors, "point_sample", &["planes"], 1e-5, |tape, i| {
+            point_sample(tape, &i[0], &[2, 0, 2, 3], (5, 7), points)
         });
     }
 }

@@ -213,7 +213,8 @@ pub fn resize_planes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_at_any_thread_count};
+    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::golden;
     use crate::tensor::Tensor2;
 
     fn resize(
@@ -284,6 +285,20 @@ mod tests {
             parameter(1, 3 * 64, 64, 1.0),
             parameter(2, 3 * 256, 64, 1.0),
         ];
-        same_at_any_thread_count(&inputs, |tape, i| resize(tape, i, 3, (8, 8), (16, 16)));
+        same_bits(&inputs, |tape, i| resize(tape, i, 3, (8, 8), (16, 16)));
+    }
+
+    #[test]
+    fn golden_numbers() {
+        let tensors = golden::load("ops2");
+        for (case, from, to) in [
+            ("resize_up", (3, 4), (6, 8)),
+            ("resize_odd", (5, 7), (8, 3)),
+            ("resize_down", (8, 8), (2, 4)),
+        ] {
+            golden::check(&tensors, case, &["x", "add"], 1e-5, |tape, i| {
+                resize(tape, i, 2, from, to)
+            });
+        }
     }
 }

@@ -4,9 +4,9 @@
 //! - [`gemm`](mod@gemm): matrix product of such views;
 //! - [`parallel`]: a fixed division of work into parts, run on rayon's current pool;
 //! - [`vector`]: sums, dot products, `exp`, `ln(1 + z)` that the compiler turns into vector instructions;
+//! - [`bilinear`]: the pixels around a position and their weights;
 //! - [`epilogue`]: scale, shift and ReLU after a product;
 //! - [`im2col`](mod@im2col): patches of an image as rows of a matrix;
-//! - [`bilinear`]: the pixels around a position and their weights;
 //! - [`buffer`]: buffers without a needless fill.
 //!
 //! An op cuts its outputs into shares with safe slices or tiles, one share per part, and hands them to [`parallel::run`].
