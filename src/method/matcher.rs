@@ -5,14 +5,11 @@
 //!
 //! p: softmax over K + 1; x: mask logits and t: masks at P uniform points. As in the reference, queries and objects of an image
 //! share one set of points, and every prediction (layer) draws its own.
-//!
-//! BCE splits into softplus(x) - x t, so a query needs one exponential per point and then two products per object.
 
 use super::config::LossConfig;
 use super::points;
-use super::quality::softmax;
 use super::targets::Targets;
-use crate::ops::{sample_mask, sample_plane};
+use crate::ops;
 use crate::rng::Stream;
 
 /// The predictions of one layer for one image.
@@ -61,86 +58,30 @@ fn costs(
     points: &[f32],
 ) -> Vec<f64> {
     let count = points.len() / 2;
-    let (objects, queries) = (targets.len(), prediction.queries);
-    let mut wanted = vec![0.0; objects * count];
+    let mut wanted = vec![0.0; targets.len() * count];
     for (mask, row) in targets.masks.iter().zip(wanted.chunks_exact_mut(count)) {
-        sample_mask(&mask.bits, (mask.height, mask.width), points, row);
+        ops::sample_mask(&mask.bits, (mask.height, mask.width), points, row);
     }
-    let areas: Vec<f32> = wanted
-        .chunks_exact(count)
-        .map(|row| row.iter().sum())
-        .collect();
+    let masks = ops::mask_costs(prediction.masks, prediction.size, points, &wanted);
+    let mut classes = prediction.classes.to_vec();
+    let columns = classes.len() / prediction.queries;
+    ops::softmax_rows(&mut classes, columns);
 
-    let (pixels, columns) = (
-        prediction.size.0 * prediction.size.1,
-        prediction.classes.len() / queries,
-    );
-    let mut costs = vec![0.0; objects * queries];
-    let (mut logits, mut probabilities) = (vec![0.0; count], vec![0.0; count]);
-    for query in 0..queries {
-        let class = softmax(&prediction.classes[query * columns..][..columns]);
-        let plane = &prediction.masks[query * pixels..][..pixels];
-        sample_plane(plane, prediction.size, points, &mut logits);
-        let softplus = sigmoids(&logits, &mut probabilities);
-        let covered: f32 = probabilities.iter().sum();
-        for (object, row) in wanted.chunks_exact(count).enumerate() {
-            let bce = (softplus - dot(&logits, row)) / count as f32;
-            let overlap = 2.0 * dot(&probabilities, row) + 1.0;
-            let dice = 1.0 - overlap / (covered + areas[object] + 1.0);
+    let mut costs = Vec::with_capacity(masks.bce.len());
+    let rows = masks.bce.chunks_exact(prediction.queries);
+    let rows = rows.zip(masks.dice.chunks_exact(prediction.queries));
+    for ((bce, dice), class) in rows.zip(&targets.classes) {
+        for ((bce, dice), row) in bce.iter().zip(dice).zip(classes.chunks_exact(columns)) {
             let cost = config.match_mask * bce + config.match_dice * dice
-                - config.match_class * class[targets.classes[object]];
-            costs[object * queries + query] = if cost.is_finite() {
+                - config.match_class * row[*class];
+            costs.push(if cost.is_finite() {
                 f64::from(cost)
             } else {
                 NO_NUMBER
-            };
+            });
         }
     }
     costs
-}
-
-/// Factors of one logarithm in [`sigmoids`]: each lies in [1, 2], so their product is far below the largest `f32`.
-const FACTORS: usize = 16;
-
-/// Writes the sigmoids of `logits` and returns the sum of their softplus, ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|); the
-/// logarithms of [`FACTORS`] points are taken as one, of their product.
-fn sigmoids(logits: &[f32], probabilities: &mut [f32]) -> f32 {
-    let mut sum = 0.0;
-    for (logits, out) in logits
-        .chunks(FACTORS)
-        .zip(probabilities.chunks_mut(FACTORS))
-    {
-        let mut product = 1.0f32;
-        for (x, p) in logits.iter().zip(out) {
-            let e = (-x.abs()).exp();
-            let larger = 1.0 / (1.0 + e);
-            *p = if *x >= 0.0 { larger } else { e * larger };
-            product *= 1.0 + e;
-            sum += x.max(0.0);
-        }
-        sum += product.ln();
-    }
-    sum
-}
-
-/// Lanes of [`dot`]: an order of summation that the vectoriser may keep.
-const LANES: usize = 16;
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let (left, right) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = left
-        .remainder()
-        .iter()
-        .zip(right.remainder())
-        .map(|(a, b)| a * b)
-        .sum();
-    for (a, b) in left.zip(right) {
-        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-            *lane += a * b;
-        }
-    }
-    lanes.iter().sum::<f32>() + rest
 }
 
 #[cfg(test)]
@@ -184,17 +125,6 @@ mod tests {
             let best = brute_force(&costs, columns, 0, u32::MAX, rows.saturating_sub(columns));
             prop_assert!((total - best).abs() < 1e-9, "{} instead of {}", total, best);
         }
-
-        #[test]
-        fn one_pass_gives_sigmoid_and_softplus(logits in prop::collection::vec(-40.0f32..40.0, 1..70)) {
-            let mut p = vec![0.0; logits.len()];
-            let sum = f64::from(sigmoids(&logits, &mut p));
-            let exact: f64 = logits.iter().map(|x| f64::from(*x).max(0.0) + (-f64::from(x.abs())).exp().ln_1p()).sum();
-            prop_assert!((sum - exact).abs() < 1e-4 * exact.max(1.0));
-            for (x, p) in logits.iter().zip(&p) {
-                prop_assert!((f64::from(*p) - 1.0 / (1.0 + (-f64::from(*x)).exp())).abs() < 1e-6);
-            }
-        }
     }
 
     /// Two queries, the first with the left half as mask, the second with the right half; classes 0 and 1.
@@ -205,7 +135,7 @@ mod tests {
 
     fn targets(classes: Vec<usize>) -> Targets {
         let half = |left: bool| (0..64).map(|i| u8::from((i % 8 < 4) == left)).collect();
-        let masks = vec![Mask::new(8, 8, half(false)), Mask::new(8, 8, half(true))];
+        let masks = [false, true].map(|left| Mask::new(8, 8, half(left)));
         Targets {
             masks: masks[..classes.len()].to_vec(),
             classes,

@@ -252,7 +252,11 @@ pub(super) mod tests {
         );
         assert_eq!(scores(0.9), [0.6, 0.5, 0.9]);
         assert_eq!(scores(1.0), [0.6, 0.5, 0.9]);
-        assert_eq!(scores(0.1), [0.6], "0.5 overlaps 0.6 by 0.125");
+        assert_eq!(
+            scores(0.1),
+            [0.6, 0.9],
+            "0.5 overlaps 0.6 by 0.125; what is dropped drops nothing"
+        );
     }
 
     /// Says class 1 with a given probability to everything.

@@ -4,7 +4,7 @@ use super::criterion::{Criterion, Losses, Part};
 use super::report::StepReport;
 use super::targets::Targets;
 use super::{Method, StepOutput};
-use crate::data::{Batch, View};
+use crate::data::Batch;
 use crate::graph::{Mask2Former, Predictions};
 use crate::rng::Stream;
 use crate::structures::Picture;
@@ -28,18 +28,20 @@ impl Supervised {
         }
     }
 
-    /// The supervised losses of the first images of `predictions`, those of `views`. `size`: of the padded input.
+    /// The supervised losses of the first images of `predictions`, the labelled ones of `batch`. `size`: of the
+    /// padded input.
     pub(super) fn losses(
         &self,
         tape: &mut Tape,
         predictions: &Predictions,
-        views: &[View],
+        batch: &Batch,
         size: (usize, usize),
         step: usize,
     ) -> Losses {
+        let views = &batch.labelled;
         let targets: Vec<Targets> = views
             .iter()
-            .map(|view| Targets::of_view(view, size.0, size.1))
+            .map(|view| Targets::of_objects(&view.instances, size.0, size.1))
             .collect();
         let part = Part {
             images: 0..views.len(),
@@ -63,17 +65,17 @@ impl Supervised {
     }
 }
 
-/// The pictures of some views.
-pub(super) fn pictures(views: &[View]) -> Vec<&Picture> {
-    views.iter().map(|view| &view.picture).collect()
+/// The labelled pictures.
+pub(super) fn pictures(batch: &Batch) -> Vec<&Picture> {
+    batch.labelled.iter().map(|view| &view.picture).collect()
 }
 
 impl Method for Supervised {
     fn step(&mut self, tape: &mut Tape, batch: &Batch, step: usize) -> StepOutput {
-        let images = self.student.normalise(&pictures(&batch.labelled));
+        let images = self.student.normalise(&pictures(batch));
         let predictions = self.student.forward(tape, &images);
         let size = (images.height, images.width);
-        let losses = self.losses(tape, &predictions, &batch.labelled, size, step);
+        let losses = self.losses(tape, &predictions, batch, size, step);
         let report = StepReport {
             supervised: (&losses).into(),
             unsupervised: None,

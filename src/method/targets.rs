@@ -1,7 +1,6 @@
 //! What the criterion compares the predictions of one image with.
 
-use crate::data::View;
-use crate::structures::Mask;
+use crate::structures::{Instance, Mask};
 
 /// The objects of one image, labelled or pseudo-labelled, at the padded input size of the network.
 #[derive(Clone, Debug, Default)]
@@ -16,16 +15,11 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// The objects of an augmented image, padded with background at the right and at the bottom to `height x width`.
-    pub fn of_view(view: &View, height: usize, width: usize) -> Self {
+    /// Labelled objects, padded with background at the right and at the bottom to `height x width`.
+    pub fn of_objects(objects: &[Instance], height: usize, width: usize) -> Self {
         Self {
-            classes: view
-                .instances
-                .iter()
-                .map(|instance| instance.class)
-                .collect(),
-            masks: view
-                .instances
+            classes: objects.iter().map(|object| object.class).collect(),
+            masks: objects
                 .iter()
                 .map(|object| padded(&object.mask, height, width))
                 .collect(),

@@ -17,6 +17,7 @@ mod group_norm;
 mod kernels;
 mod layer_norm;
 mod linear;
+mod mask_costs;
 mod mask_pool;
 mod mask_product;
 mod math;
@@ -35,6 +36,7 @@ pub use glue::{add, add_rows, exp_clamped, normalize_rows, repeat, scale_by, wei
 pub use group_norm::{group_norm};
 pub use layer_norm::{layer_norm};
 pub use linear::{linear};
+pub use mask_costs::{MaskCosts, mask_costs};
 pub use mask_pool::{mask_pool};
 pub use mask_product::{mask_product};
 pub use math::{sigmoid, softmax_rows};

@@ -13,13 +13,13 @@ use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;
 
 /// Points that are located together, in arrays that the compiler keeps in vector registers.
-const BLOCK: usize = 16;
+pub(super) const BLOCK: usize = 16;
 
 /// Cost of one point in multiply-adds.
 const POINT_WORK: usize = 16;
 
 /// The four pixels around each point of a block, and their weights.
-struct Corners {
+pub(super) struct Corners {
     pixel: [[u32; BLOCK]; 4],
     weight: [[f32; BLOCK]; 4],
 }
@@ -27,7 +27,7 @@ struct Corners {
 impl Corners {
     /// Locates at most [`BLOCK`] points; the rest of the arrays is of no meaning.
     #[inline(always)]
-    fn locate(points: &[f32], (height, width): (usize, usize)) -> Self {
+    pub(super) fn locate(points: &[f32], (height, width): (usize, usize)) -> Self {
         let (mut x, mut y) = ([0f32; BLOCK], [0f32; BLOCK]);
         for (i, point) in points.chunks_exact(2).take(BLOCK).enumerate() {
             x[i] = point[0];
@@ -51,6 +51,18 @@ impl Corners {
         }
         corners
     }
+
+    /// The samples of one plane, of values that `read` turns into numbers.
+    #[inline(always)]
+    pub(super) fn sample<T: Copy>(&self, plane: &[T], read: impl Fn(T) -> f32) -> [f32; BLOCK] {
+        let mut total = [0f32; BLOCK];
+        for (pixel, weight) in self.pixel.iter().zip(&self.weight) {
+            for i in 0..BLOCK {
+                total[i] += weight[i] * read(plane[pixel[i] as usize]);
+            }
+        }
+        total
+    }
 }
 
 /// Samples one plane, of values that `read` turns into numbers.
@@ -68,13 +80,7 @@ fn sample<T: Copy>(
         "a plane {size:?} and its points"
     );
     for (points, out) in points.chunks(2 * BLOCK).zip(out.chunks_mut(BLOCK)) {
-        let corners = Corners::locate(points, size);
-        let mut total = [0f32; BLOCK];
-        for (pixel, weight) in corners.pixel.iter().zip(&corners.weight) {
-            for i in 0..BLOCK {
-                total[i] += weight[i] * read(plane[pixel[i] as usize]);
-            }
-        }
+        let total = Corners::locate(points, size).sample(plane, &read);
         out.copy_from_slice(&total[..out.len()]);
     }
 }

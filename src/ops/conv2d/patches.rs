@@ -6,9 +6,7 @@
 use super::Epilogue;
 use super::plan::Plan;
 use crate::ops::kernels::cpu::im2col::{col2im, im2col};
-use crate::ops::kernels::cpu::{
-    Matrix, MatrixMut, Split, Write, epilogue, gemm, parallel, unfilled,
-};
+use crate::ops::kernels::cpu::{Matrix, MatrixMut, Write, epilogue, gemm, parallel, unfilled};
 use crate::tensor::Tensor2;
 use std::ops::Range;
 
@@ -32,7 +30,7 @@ pub(super) fn forward(plan: &Plan, x: &[f32], weight: &[f32], epilogue: Epilogue
     let row = plan.geometry.out_width * plan.out;
     let scale = epilogue.scale.map(Tensor2::values);
     let shift = epilogue.shift.map(Tensor2::values);
-    let split = Split::new(plan.batch * plan.geometry.out_height, plan.work());
+    let split = plan.split_rows();
     let mut y = unfilled(plan.batch * plan.out_pixels() * plan.out);
     let shares = split.ranges().zip(split.cut(&mut y, row)).collect();
     parallel::run(shares, |(rows, y): (Range<usize>, &mut [f32])| {

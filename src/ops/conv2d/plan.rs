@@ -1,10 +1,13 @@
 //! The sizes of a convolution and how its rows are divided.
 
 use super::Window;
-use crate::ops::kernels::cpu::Matrix;
 use crate::ops::kernels::cpu::im2col::Geometry;
+use crate::ops::kernels::cpu::{Matrix, Split};
 use crate::tensor::{Map, Tensor2};
 use std::ops::Range;
+
+/// Output pixels that a part of the forward should hold where there are more than two parts.
+const PART_PIXELS: usize = 128;
 
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +59,14 @@ impl Plan {
     /// Multiply-adds.
     pub(super) fn work(&self) -> usize {
         self.batch * self.out_pixels() * self.patch() * self.out
+    }
+
+    /// The division of the output rows of all images for the forward. Every part reads all weights: below some hundred pixels
+    /// that would cost more than the part gains, but two parts serve two threads.
+    pub(super) fn split_rows(&self) -> Split {
+        let pixels = self.batch * self.out_pixels();
+        let split = Split::new(self.batch * self.geometry.out_height, self.work());
+        split.at_most((pixels / PART_PIXELS).max(2))
     }
 
     /// The input channels of a group.

@@ -7,7 +7,7 @@ use super::plan::Plan;
 use super::{Epilogue, Window};
 use crate::ops::kernels::cpu::direct::{self, Packed};
 use crate::ops::kernels::cpu::im2col::Geometry;
-use crate::ops::kernels::cpu::{Split, epilogue, parallel, unfilled};
+use crate::ops::kernels::cpu::{epilogue, parallel, unfilled};
 use crate::tensor::Tensor2;
 use std::ops::Range;
 
@@ -48,7 +48,7 @@ pub(super) fn forward(plan: &Plan, x: &[f32], weight: &[f32], epilogue: Epilogue
     let scale = epilogue.scale.map(Tensor2::values);
     let shift = epilogue.shift.map(Tensor2::values);
     let weight = Packed::transposed(weight, plan.out);
-    let split = Split::new(plan.batch * geometry.out_height, plan.work());
+    let split = plan.split_rows();
     let mut y = unfilled(plan.batch * plan.out_pixels() * plan.out);
     let shares = split.ranges().zip(split.cut(&mut y, row)).collect();
     parallel::run(shares, |(rows, mut y): (Range<usize>, &mut [f32])| {

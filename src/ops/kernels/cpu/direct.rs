@@ -19,6 +19,9 @@ use std::ops::Range;
 /// Weights of a panel that one pass over the pixels uses, in values: 16 KiB, half of a first-level cache.
 const PASS: usize = 4 * 1024;
 
+/// Output values of a panel that the passes add to, in values: 32 KiB, so that they stay near the first level.
+const OUT_PASS: usize = 8 * 1024;
+
 /// Gradient values that one pass over the weights uses: 16 KiB, as above.
 const GRADIENT_PASS: usize = 4 * 1024;
 
@@ -51,14 +54,13 @@ impl Packed {
         for width in panels(columns).map(|vectors| vectors * LANES) {
             let (panel, after) = rest.split_at_mut(width * depth);
             rest = after;
-            for (c, row) in weight
-                .chunks_exact(depth)
-                .skip(first)
-                .take(width)
-                .enumerate()
-            {
-                for (to, value) in panel[c..].iter_mut().step_by(width).zip(row) {
-                    *to = *value;
+            // In blocks of 16 depths: whole cache lines are read, and the lines written stay in the cache.
+            for (block, rows) in panel.chunks_mut(LANES * width).enumerate() {
+                for c in 0..width {
+                    let from = &weight[(first + c) * depth + block * LANES..];
+                    for (row, value) in rows.chunks_exact_mut(width).zip(from) {
+                        row[c] = *value;
+                    }
                 }
             }
             first += width;
@@ -189,21 +191,30 @@ pub(crate) fn convolve(
     let mut first = 0;
     for vectors in panels(columns) {
         let panel = &weight.values[first * weight.depth..];
-        for (y, i, part) in passes(walk, PASS / (vectors * LANES)) {
-            let done = y * walk.run + i;
-            // SAFETY: the processor has AVX-512 (`suits`). `walk` checked that every window lies in `padded`, so a part of
-            // every window does; the panel holds `depth` rows of registers from which the pass takes those after `done`;
-            // the columns from `first` on of every pixel lie in `out`.
-            unsafe {
-                tiles::convolve(
-                    vectors,
-                    part,
-                    padded.as_ptr().add(y * walk.line + i),
-                    panel.as_ptr().add(done * vectors * LANES),
-                    out.as_mut_ptr().add(first),
-                    columns,
-                    add || done > 0,
-                );
+        let most = (OUT_PASS / (walk.width * vectors * LANES)).max(1);
+        for start in (0..rows).step_by(most) {
+            let walk = Walk {
+                rows: most.min(rows - start),
+                ..walk
+            };
+            let out = &mut out[start * walk.width * columns + first..];
+            for (y, i, part) in passes(walk, PASS / (vectors * LANES)) {
+                let done = y * walk.run + i;
+                let x = &padded[start * walk.row + y * walk.line + i..];
+                // SAFETY: the processor has AVX-512 (`suits`). `walk` checked that every window lies in `padded`, so a part of
+                // every window does; the panel holds `depth` rows of registers from which the pass takes those after `done`;
+                // the columns from `first` on of every pixel lie in `out`.
+                unsafe {
+                    tiles::convolve(
+                        vectors,
+                        part,
+                        x.as_ptr(),
+                        panel[done * vectors * LANES..].as_ptr(),
+                        out.as_mut_ptr(),
+                        columns,
+                        add || done > 0,
+                    );
+                }
             }
         }
         first += vectors * LANES;

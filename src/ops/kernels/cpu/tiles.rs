@@ -80,9 +80,9 @@ unsafe fn all_pixels<const R: usize>(
             unsafe {
                 let x = x.add(y * walk.row + pixel * walk.pixel);
                 let out = out.add((y * walk.width + pixel) * columns);
-                // 8 x 3, 6 x 4 and 16 x 1 are the largest tiles whose sums and vectors fit 32 registers.
+                // 8 x 3 and 6 x 4 are the largest tiles whose sums and vectors fit 32 registers; more pixels than 8 want more
+                // addresses than there are registers for.
                 pixel += match walk.width - pixel {
-                    16.. if R == 1 => tile::<16, R>(walk, x, w, out, columns, add),
                     8.. if R < 4 => tile::<8, R>(walk, x, w, out, columns, add),
                     6 | 7 | 9.. if R == 4 => tile::<6, R>(walk, x, w, out, columns, add),
                     4.. => tile::<4, R>(walk, x, w, out, columns, add),
