@@ -65,17 +65,11 @@ pub(super) fn forward(plan: &Plan, x: &[f32], weight: &[f32], epilogue: Epilogue
     y
 }
 
-/// The gradient of the weight [Co, k k Ci] from the output rows `rows`; g are their gradients.
-pub(super) fn weight_gradient(
-    plan: &Plan,
-    x: &[f32],
-    g: &[f32],
-    rows: Range<usize>,
-    weight: &mut [f32],
-) {
+/// The gradient of the weight from the output rows `rows`, transposed: [k k Ci, Co]; g are the gradients of the rows.
+pub(super) fn weight_gradient(plan: &Plan, x: &[f32], g: &[f32], rows: Range<usize>) -> Vec<f32> {
     let geometry = &plan.geometry;
     let row = geometry.out_width * plan.out;
-    let mut sums = vec![0.0; weight.len()];
+    let mut sums = vec![0.0; plan.patch() * plan.out];
     let (mut rest, mut buffer) = (g, Vec::new());
     for (index, rows) in plan.bands(rows, band(geometry)) {
         let (own, after) = rest.split_at(rows.len() * row);
@@ -84,9 +78,25 @@ pub(super) fn weight_gradient(
         let padded = direct::pad(geometry, image, rows.clone(), &mut buffer);
         direct::weight_gradient(geometry, padded, own, rows.len(), &mut sums);
     }
-    for (o, row) in weight.chunks_exact_mut(plan.patch()).enumerate() {
-        for (to, sum) in row.iter_mut().zip(sums[o..].iter().step_by(plan.out)) {
-            *to = *sum;
+    sums
+}
+
+/// Adds the sums of the parts, each [k k Ci, Co], to the gradient of the weight [Co, k k Ci], in the order of the parts.
+pub(super) fn add_weight_gradients(plan: &Plan, total: &mut [f32], parts: &[&[f32]]) {
+    let (out, patch) = (plan.out, plan.patch());
+    // Cells of 16 x 16: whole cache lines are read and written.
+    const CELL: usize = 16;
+    for first in (0..patch).step_by(CELL) {
+        let depths = first..patch.min(first + CELL);
+        for outputs in (0..out).step_by(CELL).map(|o| o..out.min(o + CELL)) {
+            for part in parts {
+                for o in outputs.clone() {
+                    let row = &mut total[o * patch..][depths.clone()];
+                    for (to, i) in row.iter_mut().zip(depths.clone()) {
+                        *to += part[i * out + o];
+                    }
+                }
+            }
         }
     }
 }
