@@ -134,3 +134,84 @@ pub(super) fn input_gradient(plan: &Plan, weight: &Packed, g: &[f32], x_gradient
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::check::parameter;
+    use crate::ops::conv2d::patches;
+    use crate::ops::golden::compare;
+    use crate::tensor::Map;
+
+    /// Compares both ways; processors that do not suit have one way only.
+    fn compare_ways(size: (usize, usize), channels: (usize, usize), window: (usize, usize, usize)) {
+        let (kernel, stride, padding) = window;
+        let x = Map::new(
+            parameter(1, 3 * size.0 * size.1, channels.0, 1.0),
+            3,
+            size.0,
+            size.1,
+        );
+        let weight = parameter(2, channels.1, kernel * kernel * channels.0, 1.0);
+        let plan = Plan::new(
+            &x,
+            &weight,
+            Window {
+                kernel,
+                stride,
+                padding,
+            },
+            1,
+        );
+        let (x, weight) = (x.data.values(), weight.values());
+        let label = format!("{size:?} {channels:?} {window:?}");
+        if suit_forward(&plan) {
+            let y = forward(&plan, x, weight, Epilogue::default());
+            compare(
+                &label,
+                &y,
+                &patches::forward(&plan, x, weight, Epilogue::default()),
+                1e-5,
+            );
+            let rows = 0..3 * plan.geometry.out_height;
+            let mut sums = vec![1.0; weight.len()];
+            let part = weight_gradient(&plan, x, &y, rows.clone());
+            add_weight_gradients(&plan, &mut sums, &[&part, &part]);
+            let expected = patches::weight_gradient(&plan, x, &y, rows);
+            let expected: Vec<f32> = expected.iter().map(|v| 1.0 + 2.0 * v).collect();
+            compare(&label, &sums, &expected, 1e-5);
+        }
+        if suit_input_gradient(&plan) {
+            let g = patches::forward(&plan, x, weight, Epilogue::default());
+            let (mut got, mut expected) = (vec![1.0; x.len()], vec![1.0; x.len()]);
+            input_gradient(&plan, &turned(&plan, weight), &g, &mut got);
+            patches::input_gradient(&plan, weight, &g, &mut expected);
+            compare(&label, &got, &expected, 1e-5);
+        }
+    }
+
+    #[test]
+    fn tiles_and_patches_agree() {
+        for channels in [(3, 16), (16, 32), (16, 48), (32, 64), (16, 80), (96, 96)] {
+            for window in [
+                (1, 1, 0),
+                (1, 2, 0),
+                (3, 1, 1),
+                (3, 2, 1),
+                (3, 1, 0),
+                (3, 1, 2),
+            ] {
+                compare_ways((5, 9), channels, window);
+                compare_ways((4, 4), channels, window);
+            }
+            compare_ways((17, 15), channels, (7, 2, 3));
+        }
+    }
+
+    #[test]
+    fn several_bands_and_passes_agree_with_patches() {
+        compare_ways((70, 33), (32, 64), (3, 1, 1));
+        compare_ways((9, 7), (160, 16), (3, 1, 1));
+        compare_ways((40, 64), (32, 16), (3, 2, 1));
+    }
+}
