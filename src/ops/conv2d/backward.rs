@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use super::{patches, tiles};
-use crate::ops::kernels::cpu::{Split, epilogue, parallel, unfilled};
+use crate::ops::kernels::cpu::{epilogue, parallel};
 use crate::tensor::{Grads, Tensor2};
 use std::ops::Range;
 
@@ -39,8 +39,7 @@ impl Backward {
         let mut x_gradient = self.x.requires_grad().then(|| self.x.take_gradient(grads));
         let tiled = x_gradient.is_some() && tiles::suit_input_gradient(plan);
         let turned = tiled.then(|| tiles::turned(plan, self.weight.values()));
-        // Patches of neighbouring rows overlap in x, so that a part owns whole images.
-        let split = Split::new(plan.batch, plan.work());
+        let split = plan.split_images();
         let shares = split
             .ranges()
             .zip(split.cut(&mut gradient, plan.out_pixels() * plan.out))
@@ -76,8 +75,12 @@ impl Backward {
             self.x.put_gradient(grads, x_gradient);
         }
         if self.weight.requires_grad() {
-            let sums = partials.iter().map(|partial| &partial.weight[..]);
-            parallel::add_partials(self.weight.gradient_mut(grads), sums);
+            let sums: Vec<&[f32]> = partials.iter().map(|partial| &partial.weight[..]).collect();
+            let total = self.weight.gradient_mut(grads);
+            match tiles::suit_forward(plan) {
+                true => tiles::add_weight_gradients(plan, total, &sums),
+                false => parallel::add_partials(total, sums),
+            }
         }
         if let Some(shift) = &self.shift {
             let sums = partials.iter().map(|partial| &partial.shift[..]);
@@ -96,7 +99,7 @@ impl Backward {
         sums
     }
 
-    /// The gradient of the weight from some images, empty where none is asked for.
+    /// The gradient of the weight from some images, empty where none is asked for; transposed where it comes from tiles.
     fn weight_gradient(&self, images: &Range<usize>, gradient: &[f32]) -> Vec<f32> {
         if !self.weight.requires_grad() {
             return Vec::new();
@@ -104,11 +107,10 @@ impl Backward {
         let plan = &self.plan;
         let height = plan.geometry.out_height;
         let rows = images.start * height..images.end * height;
-        let mut sums = unfilled(self.weight.len());
+        let x = self.x.values();
         match tiles::suit_forward(plan) {
-            true => tiles::weight_gradient(plan, self.x.values(), gradient, rows, &mut sums),
-            false => patches::weight_gradient(plan, self.x.values(), gradient, rows, &mut sums),
+            true => tiles::weight_gradient(plan, x, gradient, rows),
+            false => patches::weight_gradient(plan, x, gradient, rows),
         }
-        sums
     }
 }

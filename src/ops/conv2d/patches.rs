@@ -55,14 +55,9 @@ pub(super) fn forward(plan: &Plan, x: &[f32], weight: &[f32], epilogue: Epilogue
     y
 }
 
-/// $$ \partial W = g^\top \text{patches} $$ of the output rows `rows` into `sums` [Co, k k Ci / G]; g are their gradients.
-pub(super) fn weight_gradient(
-    plan: &Plan,
-    x: &[f32],
-    g: &[f32],
-    rows: Range<usize>,
-    sums: &mut [f32],
-) {
+/// $$ \partial W = g^\top \text{patches} $$ of the output rows `rows`: [Co, k k Ci / G]; g are the gradients of the rows.
+pub(super) fn weight_gradient(plan: &Plan, x: &[f32], g: &[f32], rows: Range<usize>) -> Vec<f32> {
+    let mut sums = unfilled(plan.out * plan.patch());
     let columns = plan.out / plan.groups;
     let (start, mut buffer) = (rows.start, Vec::new());
     for rows in bands(plan, rows) {
@@ -85,6 +80,7 @@ pub(super) fn weight_gradient(
             );
         }
     }
+    sums
 }
 
 /// Adds $$ \partial\,\text{patches} = g W $$ of whole images to their gradient; g are the gradients of their outputs.

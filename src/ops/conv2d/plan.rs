@@ -6,7 +6,7 @@ use crate::ops::kernels::cpu::{Matrix, Split};
 use crate::tensor::{Map, Tensor2};
 use std::ops::Range;
 
-/// Output pixels that a part of the forward should hold where there are more than two parts.
+/// Output pixels that a part should hold where there are more than two parts.
 const PART_PIXELS: usize = 128;
 
 /// The sizes of a convolution.
@@ -61,12 +61,21 @@ impl Plan {
         self.batch * self.out_pixels() * self.patch() * self.out
     }
 
-    /// The division of the output rows of all images for the forward. Every part reads all weights: below some hundred pixels
-    /// that would cost more than the part gains, but two parts serve two threads.
+    /// The division of the output rows of all images for the forward.
     pub(super) fn split_rows(&self) -> Split {
+        self.split(self.batch * self.geometry.out_height)
+    }
+
+    /// The division of the images for the backward: patches of neighbouring rows overlap, so that a part owns whole images.
+    pub(super) fn split_images(&self) -> Split {
+        self.split(self.batch)
+    }
+
+    /// Every part reads all weights, or sums a gradient for each: with few pixels that costs more than the part gains, but two
+    /// parts serve two threads.
+    fn split(&self, items: usize) -> Split {
         let pixels = self.batch * self.out_pixels();
-        let split = Split::new(self.batch * self.geometry.out_height, self.work());
-        split.at_most((pixels / PART_PIXELS).max(2))
+        Split::new(items, self.work()).at_most((pixels / PART_PIXELS).max(2))
     }
 
     /// The input channels of a group.

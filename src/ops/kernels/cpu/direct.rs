@@ -11,10 +11,15 @@
 //! architectures", https://arxiv.org/abs/1808.05567. Processors without AVX-512 take the way over patches.
 
 use super::im2col::Geometry;
-use super::tiles::{self, LANES, MOST_VECTORS, Walk};
-use super::unfilled;
+use super::{tiles, unfilled};
 use crate::ops::Window;
 use std::ops::Range;
+
+/// Channels in a register.
+pub(super) const LANES: usize = 16;
+
+/// Most vectors of channels in a tile.
+const MOST_VECTORS: usize = 4;
 
 /// Weights of a panel that one pass over the pixels uses, in values: 16 KiB, half of a first-level cache.
 const PASS: usize = 4 * 1024;
@@ -134,6 +139,25 @@ pub(crate) fn pad<'a>(
         }
     }
     padded
+}
+
+/// How the tiles walk over a padded image: the output pixels, and the part of the window that is summed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Walk {
+    /// Output rows.
+    pub(super) rows: usize,
+    /// Output pixels of a row.
+    pub(super) width: usize,
+    /// Values of the image between the windows of neighbouring output rows.
+    pub(super) row: usize,
+    /// Values between the windows of neighbouring output pixels.
+    pub(super) pixel: usize,
+    /// Rows of the window.
+    pub(super) lines: usize,
+    /// Values between the rows of the window.
+    pub(super) line: usize,
+    /// Values of a row of the window, all consecutive.
+    pub(super) run: usize,
 }
 
 /// Checks that `rows` output rows stay inside `padded`, and describes the way over them.

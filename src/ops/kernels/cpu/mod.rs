@@ -20,6 +20,10 @@ pub(crate) mod gemm;
 pub(crate) mod im2col;
 pub(crate) mod matrix;
 pub(crate) mod parallel;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "tiles_absent.rs"]
 mod tiles;
 pub(crate) mod vector;
 

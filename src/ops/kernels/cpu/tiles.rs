@@ -3,39 +3,15 @@
 //! A tile keeps pixels x vectors (forward) or depths x vectors (weight gradient) of sums in the 32 registers. One step loads the
 //! vectors of the other factor once and multiplies them by one broadcast value per row of the tile.
 
+use super::direct::{LANES, Walk};
 use std::arch::x86_64::{
     __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
     _mm512_storeu_ps,
 };
 
-/// Channels in a register.
-pub(super) const LANES: usize = 16;
-
-/// Most vectors of channels in a tile.
-pub(super) const MOST_VECTORS: usize = 4;
-
 /// Whether the processor has the instructions.
 pub(super) fn available() -> bool {
     is_x86_feature_detected!("avx512f")
-}
-
-/// How the tiles walk over a padded image: the output pixels, and the part of the window that is summed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Walk {
-    /// Output rows.
-    pub(super) rows: usize,
-    /// Output pixels of a row.
-    pub(super) width: usize,
-    /// Values of the image between the windows of neighbouring output rows.
-    pub(super) row: usize,
-    /// Values between the windows of neighbouring output pixels.
-    pub(super) pixel: usize,
-    /// Rows of the window.
-    pub(super) lines: usize,
-    /// Values between the rows of the window.
-    pub(super) line: usize,
-    /// Values of a row of the window, all consecutive.
-    pub(super) run: usize,
 }
 
 /// Convolves all pixels of the walk to `vectors` vectors of channels, which lie `columns` values apart from pixel to pixel.
