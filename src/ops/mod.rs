@@ -9,6 +9,7 @@ mod attention;
 mod conv2d;
 mod cross_entropy;
 mod deform_attention;
+mod deform_geometry;
 mod deform_samples;
 mod glue;
 mod group_norm;
