@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod golden;
 
 mod attention;
+mod attention_backward;
 mod conv2d;
 mod cross_entropy;
 mod deform_attention;
