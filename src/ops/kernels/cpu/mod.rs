@@ -5,6 +5,7 @@
 //! - [`parallel`]: a fixed division of work into parts, run on rayon's current pool;
 //! - [`vector`]: sums, dot products, `exp`, `ln(1 + z)` that the compiler turns into vector instructions;
 //! - [`bilinear`]: the pixels around a position and their weights;
+//! - [`direct`]: convolution by register tiles;
 //! - [`epilogue`]: scale, shift and ReLU after a product;
 //! - [`im2col`](mod@im2col): patches of an image as rows of a matrix;
 //! - [`buffer`]: buffers without a needless fill.
@@ -13,11 +14,13 @@
 
 pub(crate) mod bilinear;
 pub(crate) mod buffer;
+pub(crate) mod direct;
 pub(crate) mod epilogue;
 pub(crate) mod gemm;
 pub(crate) mod im2col;
 pub(crate) mod matrix;
 pub(crate) mod parallel;
+mod tiles;
 pub(crate) mod vector;
 
 pub(crate) use buffer::unfilled;

@@ -26,6 +26,14 @@ impl Split {
         Self { items, parts }
     }
 
+    /// The same items in at most `parts` parts: where every part reads a large operand anew.
+    pub(crate) fn at_most(self, parts: usize) -> Self {
+        Self {
+            parts: self.parts.min(parts.max(1)),
+            ..self
+        }
+    }
+
     /// Number of parts, at least one.
     pub(crate) fn parts(&self) -> usize {
         self.parts
@@ -119,6 +127,8 @@ mod tests {
         assert_eq!(Split::new(100, 59_999).parts(), 1);
         assert_eq!(Split::new(100, 120_000).parts(), 2);
         assert_eq!(Split::new(2, usize::MAX).parts(), 2);
+        assert_eq!(Split::new(9, usize::MAX).at_most(3).range(2), 6..9);
+        assert_eq!(Split::new(9, 0).at_most(0).range(0), 0..9);
     }
 
     #[test]
