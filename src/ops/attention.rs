@@ -4,54 +4,52 @@
 //! $$ Y = P V, \qquad P = \mathrm{softmax}\!\left(\tfrac{1}{\sqrt{d}}\, Q K^\top + M\right), \qquad
 //!    M_{ql} = \begin{cases} -\infty & \text{blocked} \\ 0 & \text{else} \end{cases} $$
 //!
-//! $$ \partial V = P^\top G, \quad \partial S = P \odot \bigl(\partial P - \mathrm{rowsum}(P \odot \partial P)\bigr), \quad
-//!    \partial P = G V^\top, \quad \partial Q = \tfrac{1}{\sqrt d}\,\partial S\, K, \quad \partial K = \tfrac{1}{\sqrt d}\,\partial S^\top Q $$
-//!
 //! Shapes: B images, Q queries, L memory length, D width, h heads, d = D / h; q `[B*Q, D]`, k and v `[B*L, D]`, the mask
 //! `[B*Q*L]` is shared by the heads. A query that is blocked everywhere attends everywhere (the reference code's fallback), so
 //! no row is a softmax of nothing.
 
+use super::attention_backward::backward;
 use super::kernels::cpu::parallel::run;
-use super::kernels::cpu::vector::{dot, exp, max, sum};
+use super::kernels::cpu::vector::{exp, max, sum};
 use super::kernels::cpu::{Matrix, MatrixMut, Split, Write, gemm, unfilled};
-use crate::tensor::{Grads, Tape, Tensor2};
+use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Sizes of one call.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
-    batch: usize,
-    queries: usize,
-    memory: usize,
-    width: usize,
-    heads: usize,
+pub(super) struct Shape {
+    pub(super) batch: usize,
+    pub(super) queries: usize,
+    pub(super) memory: usize,
+    pub(super) width: usize,
+    pub(super) heads: usize,
 }
 
 impl Shape {
     /// Width of one head.
-    fn head(&self) -> usize {
+    pub(super) fn head(&self) -> usize {
         self.width / self.heads
     }
 
     /// Scores of one head of one image.
-    fn scores(&self) -> usize {
+    pub(super) fn scores(&self) -> usize {
         self.queries * self.memory
     }
 
     /// Factor on the scores.
-    fn temperature(&self) -> f32 {
+    pub(super) fn temperature(&self) -> f32 {
         1.0 / (self.head() as f32).sqrt()
     }
 
     /// Division of the heads of all images, `products` matrix products each.
-    fn split(&self, products: usize) -> Split {
+    pub(super) fn split(&self, products: usize) -> Split {
         let heads = self.batch * self.heads;
         Split::new(heads, heads * products * self.scores() * self.head())
     }
 
     /// The columns of head `index` (counted over the images) in a tensor with `rows` rows per image.
-    fn view<'a>(&self, values: &'a [f32], rows: usize, index: usize) -> Matrix<'a> {
+    pub(super) fn view<'a>(&self, values: &'a [f32], rows: usize, index: usize) -> Matrix<'a> {
         let start = index / self.heads * rows * self.width + index % self.heads * self.head();
         // With no rows the start may lie past the end.
         Matrix::strided(
@@ -63,7 +61,7 @@ impl Shape {
     }
 
     /// Cuts a tensor with `rows` rows per image into the columns of the heads, in the order of [`Self::view`].
-    fn cut<'a>(&self, values: &'a mut [f32], rows: usize) -> Vec<MatrixMut<'a>> {
+    pub(super) fn cut<'a>(&self, values: &'a mut [f32], rows: usize) -> Vec<MatrixMut<'a>> {
         MatrixMut::new(values, self.batch * rows, self.width)
             .tiles(&vec![rows; self.batch], &vec![self.head(); self.heads])
     }
@@ -179,125 +177,6 @@ fn softmax(scores: &mut [f32], columns: usize, blocked: Option<&[u8]>) {
         }
         let scale = 1.0 / sum(row);
         row.iter_mut().for_each(|score| *score *= scale);
-    }
-}
-
-/// What one head of one image writes in the backward: nothing for an input that requires no gradient.
-#[derive(Default)]
-struct HeadGradients<'a> {
-    q: Option<MatrixMut<'a>>,
-    k: Option<MatrixMut<'a>>,
-    v: Option<MatrixMut<'a>>,
-}
-
-fn backward(
-    grads: &mut Grads,
-    inputs: &[Tensor2; 3],
-    source: &Tensor2,
-    shape: Shape,
-    probabilities: &[f32],
-) {
-    let Shape {
-        queries,
-        memory,
-        heads,
-        batch,
-        ..
-    } = shape;
-    let gradient = source.take_gradient(grads);
-    let mut buffers = inputs
-        .each_ref()
-        .map(|input| input.requires_grad().then(|| input.take_gradient(grads)));
-    let mut tiles: Vec<HeadGradients> = (0..batch * heads)
-        .map(|_| HeadGradients::default())
-        .collect();
-    for (which, buffer) in buffers.iter_mut().enumerate() {
-        let Some(buffer) = buffer else { continue };
-        let rows = if which == 0 { queries } else { memory };
-        for (tile, cut) in tiles.iter_mut().zip(shape.cut(buffer, rows)) {
-            *[&mut tile.q, &mut tile.k, &mut tile.v][which] = Some(cut);
-        }
-    }
-    let split = shape.split(4);
-    let shares = split.ranges().zip(split.cut(&mut tiles, 1)).collect();
-    run(
-        shares,
-        |(range, tiles): (Range<usize>, &mut [HeadGradients])| {
-            let mut scratch = unfilled(shape.scores());
-            for (index, tile) in range.zip(tiles) {
-                let shares = &probabilities[index * shape.scores()..][..shape.scores()];
-                head_backward(tile, inputs, &gradient, shape, index, shares, &mut scratch);
-            }
-        },
-    );
-    for (input, buffer) in inputs.iter().zip(buffers) {
-        if let Some(buffer) = buffer {
-            input.put_gradient(grads, buffer);
-        }
-    }
-}
-
-/// The backward of head `index`; `scores` receives the gradient of the scores.
-fn head_backward(
-    tile: &mut HeadGradients,
-    [q, k, v]: &[Tensor2; 3],
-    gradient: &[f32],
-    shape: Shape,
-    index: usize,
-    probabilities: &[f32],
-    scores: &mut [f32],
-) {
-    let Shape {
-        queries, memory, ..
-    } = shape;
-    let g = shape.view(gradient, queries, index);
-    if let Some(v) = &mut tile.v {
-        gemm(
-            v.reborrow(),
-            Write::Add,
-            Matrix::new(probabilities, queries, memory).t(),
-            g,
-            1.0,
-        );
-    }
-    if tile.q.is_none() && tile.k.is_none() {
-        return;
-    }
-    let v = shape.view(v.values(), memory, index);
-    gemm(
-        MatrixMut::new(scores, queries, memory),
-        Write::Replace,
-        g,
-        v.t(),
-        1.0,
-    );
-    for (row, shares) in scores
-        .chunks_exact_mut(memory.max(1))
-        .zip(probabilities.chunks_exact(memory.max(1)))
-    {
-        let mean = dot(row, shares);
-        for (score, share) in row.iter_mut().zip(shares) {
-            *score = share * (*score - mean);
-        }
-    }
-    let scores = Matrix::new(scores, queries, memory);
-    if let Some(to) = &mut tile.q {
-        gemm(
-            to.reborrow(),
-            Write::Add,
-            scores,
-            shape.view(k.values(), memory, index),
-            shape.temperature(),
-        );
-    }
-    if let Some(to) = &mut tile.k {
-        gemm(
-            to.reborrow(),
-            Write::Add,
-            scores.t(),
-            shape.view(q.values(), queries, index),
-            shape.temperature(),
-        );
     }
 }
 

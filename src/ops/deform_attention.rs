@@ -14,15 +14,13 @@
 //! Every (image, head) owns its columns of all gradients, so heads run in parallel without atomics. A head works on blocks of
 //! rows: positions of the block's samples first, over all samples at once, then the sums over the d columns of each sample.
 
-use super::deform_samples::{Geometry, Samples};
+use super::deform_geometry::{BLOCK, Geometry};
+use super::deform_samples::Samples;
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::{MatrixMut, unfilled};
 use crate::tensor::{Grads, Tape, Tensor2};
 use std::ops::Range;
 use std::sync::Arc;
-
-/// Rows whose samples are located together: few enough that all of their numbers stay in the first cache.
-const BLOCK: usize = 16;
 
 /// The attended values `[B*N, D]`; see the head of this file for the arguments.
 ///
@@ -41,7 +39,6 @@ pub fn deform_attention(
     let (width, rows) = (value.columns(), offsets.rows());
     let geometry = Arc::new(Geometry::new(reference, levels, heads, points, width));
     let (queries, samples) = (geometry.queries(), geometry.samples());
-    assert_eq!(width % heads, 0, "{width} columns in {heads} heads");
     assert_eq!(
         value.rows(),
         batch * geometry.tokens(),
@@ -70,7 +67,7 @@ pub fn deform_attention(
         .collect();
     type Part<'s, 'v> = ((Range<usize>, &'s mut [MatrixMut<'v>]), &'s mut [f32]);
     run(parts, |((range, tiles), shares): Part| {
-        let mut scratch = Samples::new(BLOCK * samples);
+        let mut scratch = Samples::new(&geometry);
         for ((index, tile), shares) in range
             .zip(tiles)
             .zip(shares.chunks_exact_mut((queries * samples).max(1)))
@@ -82,7 +79,7 @@ pub fn deform_attention(
                     &geometry,
                     value.values(),
                     index,
-                    &shares[block.start * samples..],
+                    &shares[block.start * samples..block.end * samples],
                     tile,
                     block,
                 );
@@ -148,7 +145,7 @@ fn backward(
     run(
         parts,
         |(range, tiles): (Range<usize>, &mut [HeadGradients])| {
-            let mut scratch = Samples::new(BLOCK * samples);
+            let mut scratch = Samples::new(geometry);
             for (index, tile) in range.zip(tiles) {
                 let shares = &shares[index * queries * samples..][..queries * samples];
                 for block in blocks(queries) {

@@ -4,134 +4,16 @@
 //!    \partial\Delta = A \sum_k \tfrac{\partial \omega_k}{\partial \Delta}\, t_k, \quad
 //!    \partial a = A\,\bigl(\partial A - \textstyle\sum_{lp} A\, \partial A\bigr) $$
 //!
-//! Shapes: S = levels * P samples of a query in one head, four corners k of a sample; arrays hold one number per sample, query by
-//! query, and the four corners apart, so that the arithmetic of the positions vectorises over the samples. Symbols and source as
-//! in [`deform_attention`](super::deform_attention).
+//! Shapes: S samples of a query, four corners k of a sample in the order (low y, low x), (low, high), (high, low), (high, high);
+//! samples query by query. Symbols and source as in [`deform_attention`](super::deform_attention). The arithmetic of the
+//! positions vectorises over the samples, the sums over the columns of the head.
 
+use super::deform_geometry::{BLOCK, Geometry};
+use super::kernels::cpu::MatrixMut;
 use super::kernels::cpu::bilinear::pair;
-use super::kernels::cpu::vector::{dot, exp, max, sum};
-use super::kernels::cpu::{MatrixMut, Split};
 use std::ops::Range;
-use std::sync::Arc;
 
-/// A level of the values of an image.
-#[derive(Clone, Copy, Debug)]
-struct Level {
-    height: f32,
-    width: f32,
-    columns: u32,
-    /// Tokens before this level.
-    start: u32,
-}
-
-/// The fixed sizes of one call.
-#[derive(Debug)]
-pub(super) struct Geometry {
-    reference: Arc<Vec<f32>>,
-    /// The level of every sample of a query in one head.
-    levels: Vec<Level>,
-    tokens: usize,
-    heads: usize,
-    width: usize,
-}
-
-impl Geometry {
-    /// See [`deform_attention`](super::deform_attention) for the arguments.
-    pub(super) fn new(
-        reference: Arc<Vec<f32>>,
-        levels: &[(usize, usize)],
-        heads: usize,
-        points: usize,
-        width: usize,
-    ) -> Self {
-        let (mut samples, mut start) = (Vec::new(), 0);
-        for &(h, w) in levels {
-            let level = Level {
-                height: h as f32,
-                width: w as f32,
-                columns: w as u32,
-                start: start as u32,
-            };
-            samples.extend(std::iter::repeat_n(level, points));
-            start += h * w;
-        }
-        Self {
-            reference,
-            levels: samples,
-            tokens: start,
-            heads,
-            width,
-        }
-    }
-
-    /// Queries of an image.
-    pub(super) fn queries(&self) -> usize {
-        self.reference.len() / 2
-    }
-
-    /// Samples of a query in one head.
-    pub(super) fn samples(&self) -> usize {
-        self.levels.len()
-    }
-
-    /// Values of an image.
-    pub(super) fn tokens(&self) -> usize {
-        self.tokens
-    }
-
-    /// Number of heads.
-    pub(super) fn heads(&self) -> usize {
-        self.heads
-    }
-
-    /// Width of a head.
-    fn head(&self) -> usize {
-        self.width / self.heads
-    }
-
-    /// Division of the heads of all images, at `cost` multiply-adds per sample and column.
-    pub(super) fn split(&self, batch: usize, cost: usize) -> Split {
-        Split::new(
-            batch * self.heads,
-            batch * self.queries() * self.samples() * self.width * cost,
-        )
-    }
-
-    /// The softmax of the logits of head `index` (counted over the images) into `shares [N, S]`.
-    pub(super) fn softmax(&self, logits: &[f32], index: usize, shares: &mut [f32]) {
-        let (image, head, samples) = (index / self.heads, index % self.heads, self.samples());
-        for (n, row) in shares.chunks_exact_mut(samples).enumerate() {
-            let from = ((image * self.queries() + n) * self.heads + head) * samples;
-            row.copy_from_slice(&logits[from..][..samples]);
-            let most = max(row);
-            row.iter_mut().for_each(|v| *v -= most);
-        }
-        shares.iter_mut().for_each(|v| *v = exp(*v));
-        for row in shares.chunks_exact_mut(samples) {
-            let scale = 1.0 / sum(row);
-            row.iter_mut().for_each(|v| *v *= scale);
-        }
-    }
-
-    /// The columns of head `index` from its first value in `tensor`, which has `rows` rows per image.
-    fn from_head<'a>(&self, tensor: &'a [f32], rows: usize, index: usize) -> &'a [f32] {
-        &tensor[index / self.heads * rows * self.width + index % self.heads * self.head()..]
-    }
-
-    /// Divides a head into runs of columns of a width that is known at compile time.
-    fn pieces(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let (mut start, end) = (0, self.head());
-        std::iter::from_fn(move || {
-            let width = *[64, 32, 16, 8, 1]
-                .iter()
-                .find(|width| **width <= end - start)?;
-            start += width;
-            Some((start - width, width))
-        })
-    }
-}
-
-/// Calls a method generic over the width of a piece.
+/// Calls a method generic over the width of a piece of a head.
 macro_rules! by_width {
     ($width:expr, $self:ident.$method:ident($($argument:expr),*)) => {
         match $width {
@@ -144,33 +26,36 @@ macro_rules! by_width {
     };
 }
 
+/// A number for each corner of a sample.
+type Corners<T = f32> = [T; 4];
+
 /// Positions of the samples of a block, and what the backward gathers about them.
 #[derive(Debug)]
 pub(super) struct Samples {
     x: Vec<f32>,
     y: Vec<f32>,
-    /// Row of the value tensor, within the image, under each corner: (low y, low x), (low, high), (high, low), (high, high).
-    token: [Vec<u32>; 4],
+    /// Row of the value tensor, within the image.
+    token: Vec<Corners<u32>>,
     /// Weights of the corners and their derivatives by x and by y.
-    weight: [Vec<f32>; 4],
-    by_x: [Vec<f32>; 4],
-    by_y: [Vec<f32>; 4],
+    weight: Vec<Corners>,
+    by_x: Vec<Corners>,
+    by_y: Vec<Corners>,
     /// Dot products of the gradient and the corners' values.
-    agreement: [Vec<f32>; 4],
+    agreement: Vec<Corners>,
 }
 
 impl Samples {
-    /// Room for `capacity` samples.
-    pub(super) fn new(capacity: usize) -> Self {
-        let numbers = || std::array::from_fn(|_| vec![0.0; capacity]);
+    /// Room for the samples of a block.
+    pub(super) fn new(geometry: &Geometry) -> Self {
+        let capacity = BLOCK * geometry.samples();
         Self {
             x: vec![0.0; capacity],
             y: vec![0.0; capacity],
-            token: std::array::from_fn(|_| vec![0; capacity]),
-            weight: numbers(),
-            by_x: numbers(),
-            by_y: numbers(),
-            agreement: numbers(),
+            token: vec![[0; 4]; capacity],
+            weight: vec![[0.0; 4]; capacity],
+            by_x: vec![[0.0; 4]; capacity],
+            by_y: vec![[0.0; 4]; capacity],
+            agreement: vec![[0.0; 4]; capacity],
         }
     }
 
@@ -183,40 +68,60 @@ impl Samples {
         block: Range<usize>,
     ) {
         let samples = geometry.samples();
-        let (image, head) = (index / geometry.heads, index % geometry.heads);
-        for (k, n) in block.clone().enumerate() {
+        let places = self
+            .x
+            .chunks_exact_mut(samples)
+            .zip(self.y.chunks_exact_mut(samples));
+        for (n, (xs, ys)) in block.clone().zip(places) {
             let [x, y] = [geometry.reference[2 * n], geometry.reference[2 * n + 1]];
-            let from = ((image * geometry.queries() + n) * geometry.heads + head) * samples * 2;
-            let offsets = offsets[from..][..samples * 2].chunks_exact(2);
-            let to = k * samples..(k + 1) * samples;
-            let targets = self.x[to.clone()].iter_mut().zip(&mut self.y[to]);
-            for (((to_x, to_y), offset), level) in targets.zip(offsets).zip(&geometry.levels) {
-                *to_x = x * level.width + offset[0] - 0.5;
-                *to_y = y * level.height + offset[1] - 0.5;
+            let offsets = &offsets[geometry.at(index, n, 2 * samples)..][..2 * samples];
+            let sizes = geometry.width.iter().zip(&geometry.height);
+            for (((to_x, to_y), offset), (w, h)) in xs
+                .iter_mut()
+                .zip(ys)
+                .zip(offsets.chunks_exact(2))
+                .zip(sizes)
+            {
+                *to_x = x * w + offset[0] - 0.5;
+                *to_y = y * h + offset[1] - 0.5;
             }
         }
-        for k in 0..block.len() {
-            let first = k * samples;
-            for (s, level) in geometry.levels.iter().enumerate() {
-                self.place(first + s, level);
-            }
+        let count = block.len() * samples;
+        let (x, y, width, height) = (
+            &self.x[..count],
+            &self.y[..count],
+            &geometry.width[..count],
+            &geometry.height[..count],
+        );
+        let (start, row, token) = (
+            &geometry.start[..count],
+            &geometry.row[..count],
+            &mut self.token[..count],
+        );
+        let (weight, by_x, by_y) = (
+            &mut self.weight[..count],
+            &mut self.by_x[..count],
+            &mut self.by_y[..count],
+        );
+        for s in 0..count {
+            let (x, y) = (pair(x[s], width[s]), pair(y[s], height[s]));
+            let (low, high) = (
+                start[s] + y.index[0] * row[s],
+                start[s] + y.index[1] * row[s],
+            );
+            token[s] = [
+                low + x.index[0],
+                low + x.index[1],
+                high + x.index[0],
+                high + x.index[1],
+            ];
+            weight[s] = outer(y.weight, x.weight);
+            by_x[s] = outer(y.weight, x.slope);
+            by_y[s] = outer(y.slope, x.weight);
         }
     }
 
-    /// The corners of sample `s`.
-    #[inline(always)]
-    fn place(&mut self, s: usize, level: &Level) {
-        let (x, y) = (pair(self.x[s], level.width), pair(self.y[s], level.height));
-        for corner in 0..4 {
-            let (i, j) = (corner / 2, corner % 2);
-            self.token[corner][s] = level.start + y.index[i] * level.columns + x.index[j];
-            self.weight[corner][s] = y.weight[i] * x.weight[j];
-            self.by_x[corner][s] = y.weight[i] * x.slope[j];
-            self.by_y[corner][s] = y.slope[i] * x.weight[j];
-        }
-    }
-
-    /// `out[n] = sum of A * value(sample)` for the queries `block`; `shares` starts with those of the block.
+    /// `out[n] = sum of A * value(sample)` for the queries `block`; `shares` are the A of the block.
     pub(super) fn gather(
         &self,
         geometry: &Geometry,
@@ -226,7 +131,7 @@ impl Samples {
         out: &mut MatrixMut,
         block: Range<usize>,
     ) {
-        let value = geometry.from_head(value, geometry.tokens, index);
+        let value = geometry.head_of(value, geometry.tokens(), index);
         for (start, width) in geometry.pieces() {
             by_width!(
                 width,
@@ -244,16 +149,16 @@ impl Samples {
         start: usize,
         block: Range<usize>,
     ) {
-        let samples = geometry.samples();
-        for (k, n) in block.enumerate() {
+        let (samples, stride) = (geometry.samples(), geometry.columns());
+        let queries = shares
+            .chunks_exact(samples)
+            .zip(self.token.chunks_exact(samples))
+            .zip(self.weight.chunks_exact(samples));
+        for (n, ((shares, tokens), weights)) in block.zip(queries) {
             let mut total = [0f32; W];
-            for s in k * samples..(k + 1) * samples {
-                for corner in 0..4 {
-                    let factor = shares[s] * self.weight[corner][s];
-                    let read = row::<W>(value, self.token[corner][s], geometry.width);
-                    for (t, v) in total.iter_mut().zip(read) {
-                        *t += factor * v;
-                    }
+            for ((share, token), weight) in shares.iter().zip(tokens).zip(weights) {
+                for (token, weight) in token.iter().zip(weight) {
+                    add::<W>(&mut total, share * weight, row(value, *token, stride));
                 }
             }
             out.row_mut(n)[start..start + W].copy_from_slice(&total);
@@ -270,7 +175,7 @@ impl Samples {
         to: &mut MatrixMut,
         block: Range<usize>,
     ) {
-        let gradient = geometry.from_head(gradient, geometry.queries(), index);
+        let gradient = geometry.head_of(gradient, geometry.queries(), index);
         for (start, width) in geometry.pieces() {
             by_width!(
                 width,
@@ -296,15 +201,16 @@ impl Samples {
         block: Range<usize>,
     ) {
         let samples = geometry.samples();
-        for (k, n) in block.enumerate() {
-            let g = row::<W>(gradient, n as u32, geometry.width);
-            for s in k * samples..(k + 1) * samples {
-                for corner in 0..4 {
-                    let factor = shares[s] * self.weight[corner][s];
-                    let to = &mut to.row_mut(self.token[corner][s] as usize)[start..start + W];
-                    for (t, g) in to.iter_mut().zip(g) {
-                        *t += factor * g;
-                    }
+        let queries = shares
+            .chunks_exact(samples)
+            .zip(self.token.chunks_exact(samples))
+            .zip(self.weight.chunks_exact(samples));
+        for (n, ((shares, tokens), weights)) in block.zip(queries) {
+            let g = *row::<W>(gradient, n as u32, geometry.columns());
+            for ((share, token), weight) in shares.iter().zip(tokens).zip(weights) {
+                for (token, weight) in token.iter().zip(weight) {
+                    let to = to.row_mut(*token as usize)[start..].first_chunk_mut();
+                    add::<W>(to.expect("a piece of the head"), share * weight, &g);
                 }
             }
         }
@@ -319,11 +225,9 @@ impl Samples {
         index: usize,
         block: Range<usize>,
     ) {
-        let value = geometry.from_head(value, geometry.tokens, index);
-        let gradient = geometry.from_head(gradient, geometry.queries(), index);
-        for agreement in &mut self.agreement {
-            agreement.fill(0.0);
-        }
+        let value = geometry.head_of(value, geometry.tokens(), index);
+        let gradient = geometry.head_of(gradient, geometry.queries(), index);
+        self.agreement.fill([0.0; 4]);
         for (start, width) in geometry.pieces() {
             by_width!(
                 width,
@@ -339,24 +243,20 @@ impl Samples {
         gradient: &[f32],
         block: Range<usize>,
     ) {
-        let samples = geometry.samples();
-        for (k, n) in block.enumerate() {
-            let g = row::<W>(gradient, n as u32, geometry.width);
-            for s in k * samples..(k + 1) * samples {
-                for corner in 0..4 {
-                    let read = row::<W>(value, self.token[corner][s], geometry.width);
-                    self.agreement[corner][s] += dot(g, read);
+        let (samples, stride) = (geometry.samples(), geometry.columns());
+        let queries = self
+            .token
+            .chunks_exact(samples)
+            .zip(self.agreement.chunks_exact_mut(samples));
+        for (n, (tokens, agreements)) in block.zip(queries) {
+            let g = *row::<W>(gradient, n as u32, stride);
+            for (token, agreement) in tokens.iter().zip(agreements) {
+                let read = token.map(|token| row::<W>(value, token, stride));
+                for (to, product) in agreement.iter_mut().zip(dots(&g, read)) {
+                    *to += product;
                 }
             }
         }
-    }
-
-    /// Sum over the corners of `factors * agreement` for sample `s`.
-    #[inline(always)]
-    fn weigh(&self, factors: &[Vec<f32>; 4], s: usize) -> f32 {
-        (0..4)
-            .map(|corner| factors[corner][s] * self.agreement[corner][s])
-            .sum()
     }
 
     /// Adds the gradients of the offsets of the block, which starts at row `first` of `to`.
@@ -368,14 +268,14 @@ impl Samples {
         first: usize,
     ) {
         for (k, shares) in shares.chunks_exact(samples).enumerate() {
-            for (s, (to, share)) in to
-                .row_mut(first + k)
-                .chunks_exact_mut(2)
-                .zip(shares)
-                .enumerate()
+            let span = k * samples..(k + 1) * samples;
+            let slopes = self.by_x[span.clone()].iter().zip(&self.by_y[span.clone()]);
+            let targets = to.row_mut(first + k).chunks_exact_mut(2);
+            for (((to, share), (by_x, by_y)), agreement) in
+                targets.zip(shares).zip(slopes).zip(&self.agreement[span])
             {
-                to[0] += share * self.weigh(&self.by_x, k * samples + s);
-                to[1] += share * self.weigh(&self.by_y, k * samples + s);
+                to[0] += share * weigh(by_x, agreement);
+                to[1] += share * weigh(by_y, agreement);
             }
         }
     }
@@ -389,17 +289,60 @@ impl Samples {
         first: usize,
     ) {
         for (k, shares) in shares.chunks_exact(samples).enumerate() {
-            let of = |s: usize| self.weigh(&self.weight, k * samples + s);
+            let span = k * samples..(k + 1) * samples;
+            let of = || {
+                self.weight[span.clone()]
+                    .iter()
+                    .zip(&self.agreement[span.clone()])
+                    .map(|(w, a)| weigh(w, a))
+            };
             let mean: f32 = shares
                 .iter()
-                .enumerate()
-                .map(|(s, share)| share * of(s))
+                .zip(of())
+                .map(|(share, value)| share * value)
                 .sum();
-            for (s, (to, share)) in to.row_mut(first + k).iter_mut().zip(shares).enumerate() {
-                *to += share * (of(s) - mean);
+            for ((to, share), value) in to.row_mut(first + k).iter_mut().zip(shares).zip(of()) {
+                *to += share * (value - mean);
             }
         }
     }
+}
+
+/// The products of the numbers of two axes, corner by corner.
+#[inline(always)]
+fn outer(y: [f32; 2], x: [f32; 2]) -> Corners {
+    [y[0] * x[0], y[0] * x[1], y[1] * x[0], y[1] * x[1]]
+}
+
+/// Sum over the corners of `factors * agreement`.
+#[inline(always)]
+fn weigh(factors: &Corners, agreement: &Corners) -> f32 {
+    (factors[0] * agreement[0] + factors[1] * agreement[1])
+        + (factors[2] * agreement[2] + factors[3] * agreement[3])
+}
+
+/// `to += factor * values`.
+#[inline(always)]
+fn add<const W: usize>(to: &mut [f32; W], factor: f32, values: &[f32; W]) {
+    for (t, v) in to.iter_mut().zip(values) {
+        *t += factor * v;
+    }
+}
+
+/// Dot products of `g` with the values of the four corners.
+///
+/// Four running sums each, added up across the corners at the end: one short transpose in place of four long reductions.
+#[inline(always)]
+fn dots<const W: usize>(g: &[f32; W], values: [&[f32; W]; 4]) -> Corners {
+    let mut lanes = [[0f32; 4]; 4];
+    for (lanes, values) in lanes.iter_mut().zip(values) {
+        for (g, values) in g.chunks(4).zip(values.chunks(4)) {
+            for ((lane, g), v) in lanes.iter_mut().zip(g).zip(values) {
+                *lane += g * v;
+            }
+        }
+    }
+    lanes.map(|[a, b, c, d]| (a + b) + (c + d))
 }
 
 /// `W` values of row `index`.

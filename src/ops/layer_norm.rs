@@ -148,11 +148,15 @@ impl Part<'_> {
             let Moments { mean, scale } = moments[n];
             let g = &gradient[n * width..][..width];
             sum_rows(x, residual, n, normal);
-            for j in 0..width {
-                normal[j] = (normal[j] - mean) * scale;
-                by_gamma[j] += g[j] * normal[j];
-                by_beta[j] += g[j];
-                scaled[j] = g[j] * gamma[j];
+            let sums = by_gamma.iter_mut().zip(by_beta.iter_mut());
+            let row = normal.iter_mut().zip(scaled.iter_mut());
+            for (((h, t), (to_gamma, to_beta)), (g, gamma)) in
+                row.zip(sums).zip(g.iter().zip(gamma))
+            {
+                *h = (*h - mean) * scale;
+                *to_gamma += g * *h;
+                *to_beta += g;
+                *t = g * gamma;
             }
             if self.gradients.is_empty() {
                 continue;

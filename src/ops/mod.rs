@@ -7,9 +7,11 @@ pub(crate) mod golden;
 
 mod add_relu;
 mod attention;
+mod attention_backward;
 mod conv2d;
 mod cross_entropy;
 mod deform_attention;
+mod deform_geometry;
 mod deform_samples;
 mod glue;
 mod group_norm;

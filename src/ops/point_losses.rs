@@ -7,7 +7,7 @@
 //! criterion (sum over the masks, divided by their number d); the weights are those of uncertain pixels (PL-DC, eq. 14).
 
 use super::kernels::cpu::parallel::run;
-use super::kernels::cpu::vector::{LANES, dot, exp, ln_1p, sum};
+use super::kernels::cpu::vector::{dot, exp, ln_1p, sum};
 use super::kernels::cpu::{Split, unfilled};
 use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;
@@ -15,6 +15,9 @@ use std::sync::Arc;
 
 /// Cost of one point in multiply-adds: an exponential, a logarithm, two divisions.
 const POINT_WORK: usize = 16;
+
+/// Points whose costs are kept on the stack before they are added up.
+const BLOCK: usize = 128;
 
 /// Sum over the rows of the mean over the points of `weight * bce`, over `denominator`: `[1, 1]`.
 ///
@@ -32,41 +35,40 @@ pub fn bce_points(
     }
     let scale = 1.0 / (points as f32 * denominator);
     loss(tape, logits, &targets, move |row, z, t, slopes| {
-        let total = match &weights {
-            None => bce_row(z, t, slopes, |_| 1.0),
-            Some(weights) => {
-                let weights = &weights[row * points..][..points];
-                bce_row(z, t, slopes, |p| weights[p])
-            }
-        };
+        let weights = weights
+            .as_ref()
+            .map(|weights| &weights[row * points..][..points]);
+        let total = bce_row(z, t, weights, slopes);
         slopes.iter_mut().for_each(|s| *s *= scale);
         total * scale
     })
 }
 
 /// Weighted bce of one row; `slopes` receives its derivative by the logits.
-#[inline(always)]
-fn bce_row(z: &[f32], t: &[f32], slopes: &mut [f32], weight: impl Fn(usize) -> f32) -> f32 {
-    let points = z.len();
-    let (t, slopes) = (&t[..points], &mut slopes[..points]);
-    let mut point = |p: usize| {
-        let small = exp(-z[p].abs());
-        let sigmoid = if z[p] >= 0.0 { 1.0 } else { small } / (1.0 + small);
-        slopes[p] = weight(p) * (sigmoid - t[p]);
-        weight(p) * (z[p].max(0.0) - z[p] * t[p] + ln_1p(small))
-    };
-    // Several running sums, so that the loop vectorises.
-    let mut lanes = [0f32; LANES];
-    let whole = points / LANES * LANES;
-    for first in (0..whole).step_by(LANES) {
-        for (lane, total) in lanes.iter_mut().enumerate() {
-            *total += point(first + lane);
+fn bce_row(z: &[f32], t: &[f32], weights: Option<&[f32]>, slopes: &mut [f32]) -> f32 {
+    let mut total = 0.0;
+    let mut costs = [0f32; BLOCK];
+    let blocks = z
+        .chunks(BLOCK)
+        .zip(t.chunks(BLOCK))
+        .zip(slopes.chunks_mut(BLOCK));
+    for (block, ((z, t), slopes)) in blocks.enumerate() {
+        let costs = &mut costs[..z.len()];
+        for (((cost, slope), &z), &t) in costs.iter_mut().zip(slopes.iter_mut()).zip(z).zip(t) {
+            let small = exp(-z.abs());
+            let sigmoid = if z >= 0.0 { 1.0 } else { small } / (1.0 + small);
+            *slope = sigmoid - t;
+            *cost = z.max(0.0) - z * t + ln_1p(small);
         }
+        total += match weights.map(|weights| &weights[block * BLOCK..][..z.len()]) {
+            None => sum(costs),
+            Some(weights) => {
+                slopes.iter_mut().zip(weights).for_each(|(s, w)| *s *= w);
+                dot(costs, weights)
+            }
+        };
     }
-    for (total, p) in lanes.iter_mut().zip(whole..points) {
-        *total += point(p);
-    }
-    sum(&lanes)
+    total
 }
 
 /// Sum over the rows of `1 - (2 sum(p t) + 1) / (sum p + sum t + 1)`, p the sigmoid, over `denominator`: `[1, 1]`.

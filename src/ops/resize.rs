@@ -67,15 +67,28 @@ impl Plan {
             for ((m, a), b) in mixed.iter_mut().zip(low).zip(high) {
                 *m = a + f * (b - a);
             }
-            for (([low, high], f), out) in self.columns.iter().zip(out.chunks_exact_mut(channels)) {
-                let (low, high) = (
-                    &mixed[low * channels..][..channels],
-                    &mixed[high * channels..][..channels],
-                );
-                for ((o, a), b) in out.iter_mut().zip(low).zip(high) {
-                    let value = a + f * (b - a);
-                    *o = if add { *o + value } else { value };
-                }
+            self.mix_columns(mixed, out, add);
+        }
+    }
+
+    /// Resizes one mixed row.
+    fn mix_columns(&self, mixed: &[f32], out: &mut [f32], add: bool) {
+        let write = |to: &mut f32, a: f32, b: f32, f: f32| {
+            let value = a + f * (b - a);
+            *to = if add { *to + value } else { value };
+        };
+        if self.channels == 1 {
+            // A plane: no loop over one channel for every pixel.
+            for (([low, high], f), to) in self.columns.iter().zip(out) {
+                write(to, mixed[*low], mixed[*high], *f);
+            }
+            return;
+        }
+        let pixel = |index: usize| &mixed[index * self.channels..][..self.channels];
+        for (([low, high], f), out) in self.columns.iter().zip(out.chunks_exact_mut(self.channels))
+        {
+            for ((to, a), b) in out.iter_mut().zip(pixel(*low)).zip(pixel(*high)) {
+                write(to, *a, *b, *f);
             }
         }
     }

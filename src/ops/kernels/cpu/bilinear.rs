@@ -40,12 +40,20 @@ pub(crate) fn pair(position: f32, size: f32) -> Pair {
     let (inside_low, inside_high) = (inside(low), inside(high));
     Pair {
         index: [
-            low.max(0.0).min(last) as u32,
-            high.max(0.0).min(last) as u32,
+            whole(low.max(0.0).min(last)),
+            whole(high.max(0.0).min(last)),
         ],
         weight: [(1.0 - fraction) * inside_low, fraction * inside_high],
         slope: [-inside_low, inside_high],
     }
+}
+
+/// A whole number in 0..2^23 as an integer: added to 2^23 it stands in the mantissa. A plain conversion would have to care for
+/// numbers out of range, and does not vectorise.
+#[inline(always)]
+fn whole(number: f32) -> u32 {
+    const MANTISSA: u32 = (1 << 23) - 1;
+    (number + (1 << 23) as f32).to_bits() & MANTISSA
 }
 
 /// The pixels `[lower, upper]` and the weight of the upper for output pixel `index` of a resize from `size` to `target`
