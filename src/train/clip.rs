@@ -57,7 +57,10 @@ pub fn train_clip_tiny(
         let mut tape = Tape::recording();
         let loss = model.training_loss(&mut tape, &pictures, &regions, rng);
         let value = loss.scalar();
-        ensure!(value.is_finite(), "clip-tiny: the loss of step {step} is {value}");
+        ensure!(
+            value.is_finite(),
+            "clip-tiny: the loss of step {step} is {value}"
+        );
         let mut grads = tape.backward(&loss);
         optimizer.step(&mut model, &mut grads, rate(config, step));
         on_step(step, value);
@@ -89,14 +92,19 @@ pub fn zero_shot_accuracy(model: &dyn VisionLanguage, samples: &[Sample]) -> f64
     let text = model.text();
     for sample in samples {
         let features = model.dense(&sample.picture);
-        let objects = sample.instances.iter().filter(|i| i.source == InstanceSource::Annotation);
+        let objects = sample
+            .instances
+            .iter()
+            .filter(|i| i.source == InstanceSource::Annotation);
         for object in objects {
             let shares = Arc::new(coverage(&object.mask, features.height, features.width));
             let tape = &mut Tape::off();
             let pooled = ops::mask_pool(tape, &features, &[0], shares);
             let region = ops::normalize_rows(tape, &model.embed(&pooled));
             let cosines = ops::linear(tape, &region, &text.values, None, false);
-            right += usize::from(best_class(&cosines, text.descriptions, model.logit_scale()) == object.class);
+            right += usize::from(
+                best_class(&cosines, text.descriptions, model.logit_scale()) == object.class,
+            );
             all += 1;
         }
     }
@@ -109,10 +117,24 @@ fn best_class(cosines: &Tensor2, descriptions: usize, scale: f32) -> usize {
         let logits: Vec<f32> = cosines.iter().map(|cosine| cosine * scale).collect();
         let mut weights = logits.clone();
         ops::softmax_rows(&mut weights, descriptions);
-        weights.iter().zip(&logits).map(|(weight, logit)| weight * logit).sum::<f32>()
+        weights
+            .iter()
+            .zip(&logits)
+            .map(|(weight, logit)| weight * logit)
+            .sum::<f32>()
     };
-    let scores: Vec<f32> = cosines.values().chunks_exact(descriptions).map(score).collect();
-    (0..scores.len()).fold(0, |best, class| if scores[class] > scores[best] { class } else { best })
+    let scores: Vec<f32> = cosines
+        .values()
+        .chunks_exact(descriptions)
+        .map(score)
+        .collect();
+    (0..scores.len()).fold(0, |best, class| {
+        if scores[class] > scores[best] {
+            class
+        } else {
+            best
+        }
+    })
 }
 
 /// The learning rate of a step.
@@ -129,15 +151,27 @@ fn draw_batch(samples: &[Sample], count: usize, rng: &mut Stream) -> (Vec<Pictur
     for image in 0..count {
         let sample = &samples[rng.below(samples.len())];
         for object in &sample.instances {
-            let mask = if mirrored { object.mask.flipped() } else { object.mask.clone() };
+            let mask = if mirrored {
+                object.mask.flipped()
+            } else {
+                object.mask.clone()
+            };
             let mask = if rng.chance(CHANCE) {
                 moved_border(mask, NEIGHBOURS[rng.below(NEIGHBOURS.len())])
             } else {
                 mask
             };
-            regions.push(Region { image, class: object.class, mask });
+            regions.push(Region {
+                image,
+                class: object.class,
+                mask,
+            });
         }
-        pictures.push(if mirrored { sample.picture.flipped() } else { sample.picture.clone() });
+        pictures.push(if mirrored {
+            sample.picture.flipped()
+        } else {
+            sample.picture.clone()
+        });
     }
     (pictures, regions)
 }
@@ -151,12 +185,18 @@ fn moved_border(mask: Mask, least: u8) -> Mask {
         for x in 0..width {
             let rows = y.saturating_sub(1)..(y + 2).min(height);
             let set: u8 = rows
-                .flat_map(|row| &mask.bits[row * width + x.saturating_sub(1)..row * width + (x + 2).min(width)])
+                .flat_map(|row| {
+                    &mask.bits[row * width + x.saturating_sub(1)..row * width + (x + 2).min(width)]
+                })
                 .sum();
             bits[y * width + x] = u8::from(set >= least);
         }
     }
-    if bits.contains(&1) { Mask::new(height, width, bits) } else { mask }
+    if bits.contains(&1) {
+        Mask::new(height, width, bits)
+    } else {
+        mask
+    }
 }
 
 #[cfg(test)]
@@ -164,7 +204,14 @@ mod tests {
     use super::*;
 
     fn config(steps: usize) -> ClipTinyConfig {
-        ClipTinyConfig { steps, images: 160, seed: 1, batch: 8, rate: 0.004, width: 32 }
+        ClipTinyConfig {
+            steps,
+            images: 160,
+            seed: 1,
+            batch: 8,
+            rate: 0.004,
+            width: 32,
+        }
     }
 
     #[test]
@@ -202,30 +249,41 @@ mod tests {
     fn a_short_training_beats_chance_and_is_repeatable() {
         let held_out = draw_many(64, 77, 40, true);
         let mut losses = Vec::new();
-        let mut model = train_clip_tiny(&config(40), 64, &mut |_, loss| losses.push(loss)).expect("finite losses");
+        let mut model = train_clip_tiny(&config(40), 64, &mut |_, loss| losses.push(loss))
+            .expect("finite losses");
         let accuracy = zero_shot_accuracy(&model, &held_out);
         assert!(accuracy > 0.3, "{accuracy} where chance is 0.1");
 
         let again = |steps| {
             let mut losses = Vec::new();
-            train_clip_tiny(&config(steps), 64, &mut |_, loss| losses.push(loss)).expect("finite losses");
+            train_clip_tiny(&config(steps), 64, &mut |_, loss| losses.push(loss))
+                .expect("finite losses");
             losses
         };
         assert_eq!(again(40)[..3], losses[..3]);
 
         let stored = store_clip_tiny(&mut model, "key", 40);
         let restored = restore_clip_tiny(&config(40), &stored).expect("the same shapes");
-        assert_eq!(restored.text().values.values(), model.text().values.values());
+        assert_eq!(
+            restored.text().values.values(),
+            model.text().values.values()
+        );
     }
 
     /// Minutes of training: run it by name to see what the recipe's model reaches.
     #[test]
     #[ignore = "trains for a minute"]
     fn the_recipe_s_model_knows_the_classes() {
-        let recipe: toml::Table = include_str!("../../recipes/pl-dc.toml").parse().expect("a recipe");
-        let mut table = recipe["method"]["correction"]["vlm"].as_table().expect("a table").clone();
+        let recipe: toml::Table = include_str!("../../recipes/pl-dc.toml")
+            .parse()
+            .expect("a recipe");
+        let mut table = recipe["method"]["correction"]["vlm"]
+            .as_table()
+            .expect("a table")
+            .clone();
         table.remove("name");
-        let config: ClipTinyConfig = crate::registry::options(table).expect("the recipe's settings");
+        let config: ClipTinyConfig =
+            crate::registry::options(table).expect("the recipe's settings");
         let model = train_clip_tiny(&config, 64, &mut |_, _| {}).expect("finite losses");
         for (name, balanced) in [("balanced", true), ("long-tailed", false)] {
             let accuracy = zero_shot_accuracy(&model, &draw_many(64, 9002, 200, balanced));
