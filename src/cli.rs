@@ -66,14 +66,21 @@ struct RecipeArgs {
 
 impl From<RecipeArgs> for Ask {
     fn from(args: RecipeArgs) -> Self {
-        Self { recipe: args.recipe, set: args.set }
+        Self {
+            recipe: args.recipe,
+            set: args.set,
+        }
     }
 }
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Sweep { recipe, out, workers } => {
+        Command::Sweep {
+            recipe,
+            out,
+            workers,
+        } => {
             let workers = workers.map_or(0, usize::from);
             sweep(&recipe.into(), out.as_deref(), workers).map(|outcome| told(&outcome))
         }
@@ -108,7 +115,11 @@ fn told(outcome: &Outcome) -> u8 {
     for failure in &outcome.failed {
         eprintln!("failed: {failure}");
     }
-    if outcome.failed.is_empty() { FINE } else { FAILED }
+    if outcome.failed.is_empty() {
+        FINE
+    } else {
+        FAILED
+    }
 }
 
 #[cfg(test)]

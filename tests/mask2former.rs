@@ -20,21 +20,41 @@ const GRADIENTS: f32 = 1e-3;
 type Arrays = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 fn path(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "golden", name].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "tests", "golden", name]
+        .iter()
+        .collect()
 }
 
 fn arrays(name: &str) -> Arrays {
     let bytes = std::fs::read(path(name)).expect("a golden file");
     let file = SafeTensors::deserialize(&bytes).expect("a safetensors file");
-    let floats = |data: &[u8]| data.chunks_exact(4).map(|x| f32::from_le_bytes([x[0], x[1], x[2], x[3]])).collect();
-    file.iter().map(|(name, array)| (name.to_string(), (array.shape().to_vec(), floats(array.data())))).collect()
+    let floats = |data: &[u8]| {
+        data.chunks_exact(4)
+            .map(|x| f32::from_le_bytes([x[0], x[1], x[2], x[3]]))
+            .collect()
+    };
+    file.iter()
+        .map(|(name, array)| {
+            (
+                name.to_string(),
+                (array.shape().to_vec(), floats(array.data())),
+            )
+        })
+        .collect()
 }
 
 /// `images`, channels-last.
 fn images(arrays: &Arrays) -> Map {
     let (shape, values) = &arrays["images"];
-    let [batch, height, width, channels] = shape[..] else { panic!("images are {shape:?}") };
-    Map::new(Tensor2::constant(values.clone(), batch * height * width, channels), batch, height, width)
+    let [batch, height, width, channels] = shape[..] else {
+        panic!("images are {shape:?}")
+    };
+    Map::new(
+        Tensor2::constant(values.clone(), batch * height * width, channels),
+        batch,
+        height,
+        width,
+    )
 }
 
 #[track_caller]
@@ -42,7 +62,10 @@ fn close(name: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len(), "{name}: number of values");
     let scale = expected.iter().fold(1e-6f32, |m, v| m.max(v.abs()));
     for (i, (f, e)) in found.iter().zip(expected).enumerate() {
-        assert!((f - e).abs() <= tolerance * scale, "{name}[{i}]: {f}, expected {e} (largest {scale})");
+        assert!(
+            (f - e).abs() <= tolerance * scale,
+            "{name}[{i}]: {f}, expected {e} (largest {scale})"
+        );
     }
 }
 
@@ -56,20 +79,35 @@ fn backward(mut tape: Tape, outputs: Vec<Tensor2>) -> Grads {
         let scale = seed.gradient_mut(grads)[0];
         for output in &outputs {
             let gradient = output.gradient_mut(grads).iter_mut();
-            gradient.enumerate().for_each(|(i, g)| *g += scale * weight(i));
+            gradient
+                .enumerate()
+                .for_each(|(i, g)| *g += scale * weight(i));
         }
     });
     tape.backward(&loss)
 }
 
 /// Compares the gradient of every trained parameter of `network` with `prefix` + its name. Returns how many there were.
-fn compare_gradients(network: &mut dyn Parameters, grads: &mut Grads, arrays: &Arrays, prefix: &str) -> usize {
+fn compare_gradients(
+    network: &mut dyn Parameters,
+    grads: &mut Grads,
+    arrays: &Arrays,
+    prefix: &str,
+) -> usize {
     let mut compared = 0;
     network.parameters("", &mut |name, param| {
         if param.value.requires_grad() {
             let mut gradient = param.clone();
-            gradient.value.values_mut().copy_from_slice(&param.value.gradient(grads));
-            close(name, &gradient.to_reference(), &arrays[&format!("{prefix}{name}")].1, GRADIENTS);
+            gradient
+                .value
+                .values_mut()
+                .copy_from_slice(&param.value.gradient(grads));
+            close(
+                name,
+                &gradient.to_reference(),
+                &arrays[&format!("{prefix}{name}")].1,
+                GRADIENTS,
+            );
             compared += 1;
         }
     });
@@ -111,12 +149,21 @@ fn mask2former_equals_pytorch() {
     let mut model = Mask2Former::new(&config, 3, &mut Stream::new(1, "golden")).expect("a model");
     let mut known = 0;
     model.parameters("", &mut |name, param| {
-        let (shape, values) = golden.get(&format!("param.{name}")).unwrap_or_else(|| panic!("no `{name}` in the file"));
+        let (shape, values) = golden
+            .get(&format!("param.{name}"))
+            .unwrap_or_else(|| panic!("no `{name}` in the file"));
         assert_eq!(&param.shape, shape, "{name}");
         param.set_from_reference(values);
         known += 1;
     });
-    assert_eq!(known, golden.keys().filter(|name| name.starts_with("param.")).count(), "parameters of the file");
+    assert_eq!(
+        known,
+        golden
+            .keys()
+            .filter(|name| name.starts_with("param."))
+            .count(),
+        "parameters of the file"
+    );
 
     let mut tape = Tape::recording();
     let predictions = model.forward(&mut tape, &images(&golden));
@@ -124,11 +171,25 @@ fn mask2former_equals_pytorch() {
     assert_eq!((predictions.batch, predictions.queries), (2, 5));
     assert_eq!((predictions.height, predictions.width), (16, 24));
     for (i, layer) in predictions.layers.iter().enumerate() {
-        close(&format!("classes.{i}"), layer.classes.values(), &golden[&format!("classes.{i}")].1, VALUES);
-        close(&format!("masks.{i}"), layer.masks.values(), &golden[&format!("masks.{i}")].1, VALUES);
+        close(
+            &format!("classes.{i}"),
+            layer.classes.values(),
+            &golden[&format!("classes.{i}")].1,
+            VALUES,
+        );
+        close(
+            &format!("masks.{i}"),
+            layer.masks.values(),
+            &golden[&format!("masks.{i}")].1,
+            VALUES,
+        );
     }
 
-    let outputs = predictions.layers.into_iter().flat_map(|layer| [layer.classes, layer.masks]).collect();
+    let outputs = predictions
+        .layers
+        .into_iter()
+        .flat_map(|layer| [layer.classes, layer.masks])
+        .collect();
     let mut grads = backward(tape, outputs);
     let compared = compare_gradients(&mut model, &mut grads, &golden, "gradient.");
     assert_eq!(compared, known, "every parameter is trained");
@@ -163,23 +224,52 @@ fn a_bottleneck_resnet_with_frozen_norm_equals_pytorch() {
         let maps = resnet.forward(&mut tape, &images(&golden));
         for (map, stage) in maps.iter().zip(["res2", "res3", "res4", "res5"]) {
             let (shape, values) = &golden[&format!("{place}.{stage}")];
-            assert_eq!(shape, &[map.batch, map.height, map.width, map.channels()], "{place} {stage}");
-            close(&format!("{place} {stage}"), map.data.values(), values, VALUES);
+            assert_eq!(
+                shape,
+                &[map.batch, map.height, map.width, map.channels()],
+                "{place} {stage}"
+            );
+            close(
+                &format!("{place} {stage}"),
+                map.data.values(),
+                values,
+                VALUES,
+            );
         }
         let mut grads = backward(tape, maps.map(|map| map.data).into());
-        let compared = compare_gradients(&mut resnet, &mut grads, &golden, &format!("{place}.gradient."));
-        let kernels = golden.keys().filter(|name| name.starts_with(&format!("{place}.gradient."))).count();
-        assert_eq!(compared, kernels, "the kernels are trained, the norms are not");
+        let compared = compare_gradients(
+            &mut resnet,
+            &mut grads,
+            &golden,
+            &format!("{place}.gradient."),
+        );
+        let kernels = golden
+            .keys()
+            .filter(|name| name.starts_with(&format!("{place}.gradient.")))
+            .count();
+        assert_eq!(
+            compared, kernels,
+            "the kernels are trained, the norms are not"
+        );
     }
 }
 
 #[test]
 fn a_frozen_backbone_computes_the_same_and_records_nothing() {
     let golden = arrays("resnet.safetensors");
-    let resnet = ResNet::new(&frozen_norm_config(false, true), &mut Stream::new(1, "golden")).expect("a backbone");
+    let resnet = ResNet::new(
+        &frozen_norm_config(false, true),
+        &mut Stream::new(1, "golden"),
+    )
+    .expect("a backbone");
     let maps = resnet.forward(&mut Tape::recording(), &images(&golden));
     for (map, stage) in maps.iter().zip(["res2", "res3", "res4", "res5"]) {
-        close(stage, map.data.values(), &golden[&format!("3x3.{stage}")].1, VALUES);
+        close(
+            stage,
+            map.data.values(),
+            &golden[&format!("3x3.{stage}")].1,
+            VALUES,
+        );
         assert!(!map.data.requires_grad(), "{stage} is on the tape");
     }
 }

@@ -25,12 +25,22 @@ pub struct Exported {
 /// `folder` exists and is not empty, or cannot be written; an image that cannot be read.
 pub fn export(dataset: &Dataset, folder: &Path) -> Result<Exported> {
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
-        bail!("{}: exists already; needed: a new or an empty folder", folder.display());
+        bail!(
+            "{}: exists already; needed: a new or an empty folder",
+            folder.display()
+        );
     }
-    let name = folder.file_name().with_context(|| format!("{}: not the name of a folder", folder.display()))?;
-    let partial = folder.with_file_name(format!(".{}.partial-{}", name.to_string_lossy(), std::process::id()));
+    let name = folder
+        .file_name()
+        .with_context(|| format!("{}: not the name of a folder", folder.display()))?;
+    let partial = folder.with_file_name(format!(
+        ".{}.partial-{}",
+        name.to_string_lossy(),
+        std::process::id()
+    ));
     let written = write(dataset, &partial).and_then(|exported| {
-        fs::rename(&partial, folder).with_context(|| format!("{}: cannot be written", folder.display()))?;
+        fs::rename(&partial, folder)
+            .with_context(|| format!("{}: cannot be written", folder.display()))?;
         Ok(exported)
     });
     if written.is_err() {
@@ -55,7 +65,13 @@ fn write(dataset: &Dataset, folder: &Path) -> Result<Exported> {
     Ok(exported)
 }
 
-fn write_part(dataset: &Dataset, source: &dyn Source, part: &str, folder: &Path, exported: &mut Exported) -> Result<Value> {
+fn write_part(
+    dataset: &Dataset,
+    source: &dyn Source,
+    part: &str,
+    folder: &Path,
+    exported: &mut Exported,
+) -> Result<Value> {
     let entries = (0..source.len())
         .into_par_iter()
         .map(|index| write_image(source, index, part, folder))
@@ -76,14 +92,27 @@ fn write_part(dataset: &Dataset, source: &dyn Source, part: &str, folder: &Path,
 }
 
 /// The image's entry and those of its annotations, which lack their `id`.
-fn write_image(source: &dyn Source, index: usize, part: &str, folder: &Path) -> Result<(Value, Vec<Value>)> {
-    let Sample { image_id, picture, .. } = source.load(index)?;
+fn write_image(
+    source: &dyn Source,
+    index: usize,
+    part: &str,
+    folder: &Path,
+) -> Result<(Value, Vec<Value>)> {
+    let Sample {
+        image_id, picture, ..
+    } = source.load(index)?;
     let truth = source.truth(index)?;
     let file_name = format!("{part}_{image_id:06}.png");
     let path: PathBuf = folder.join("images").join(&file_name);
     let (width, height) = (picture.width as u32, picture.height as u32);
-    image::save_buffer(&path, &picture.pixels, width, height, image::ColorType::Rgb8)
-        .with_context(|| format!("{}: cannot be written", path.display()))?;
+    image::save_buffer(
+        &path,
+        &picture.pixels,
+        width,
+        height,
+        image::ColorType::Rgb8,
+    )
+    .with_context(|| format!("{}: cannot be written", path.display()))?;
     let image = json!({ "id": image_id, "file_name": file_name, "height": height, "width": width });
     let objects = truth.instances.iter().zip(&truth.areas).map(|(instance, area)| {
         let runs = rle::encode(&instance.mask);
@@ -143,7 +172,11 @@ mod tests {
         }
         let again = export(&drawn, &root).unwrap_err().to_string();
         assert!(again.contains("exists already"), "{again}");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing partial is left");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "nothing partial is left"
+        );
     }
 
     #[test]

@@ -66,9 +66,22 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// As [`Self::load`].
     fn truth(&self, index: usize) -> Result<Truth> {
-        let Sample { image_id, picture, instances } = self.load(index)?;
-        let areas = instances.iter().map(|instance| instance.mask.area() as f64).collect();
-        Ok(Truth { image_id, height: picture.height, width: picture.width, instances, areas })
+        let Sample {
+            image_id,
+            picture,
+            instances,
+        } = self.load(index)?;
+        let areas = instances
+            .iter()
+            .map(|instance| instance.mask.area() as f64)
+            .collect();
+        Ok(Truth {
+            image_id,
+            height: picture.height,
+            width: picture.width,
+            instances,
+            areas,
+        })
     }
 }
 
@@ -118,8 +131,16 @@ pub struct Batch {
 
 /// The datasets that a recipe can name under `data.name`.
 pub const DATASETS: &[Entry<Dataset>] = &[
-    Entry { name: "scenes", about: "drawn scenes of ten classes, made from a seed", build: scenes::build },
-    Entry { name: "coco", about: "images and annotations in COCO's format", build: coco::build },
+    Entry {
+        name: "scenes",
+        about: "drawn scenes of ten classes, made from a seed",
+        build: scenes::build,
+    },
+    Entry {
+        name: "coco",
+        about: "images and annotations in COCO's format",
+        build: coco::build,
+    },
 ];
 
 /// Refuses area ranges that are not `0 < small < medium`.

@@ -6,7 +6,9 @@
 use crate::data::{Dataset, Truth};
 use crate::structures::{Detection, Instance, InstanceSource, rle};
 use anyhow::{Context, Result, ensure};
-use hotcoco::{AccumulatedEval, Annotation, COCO, COCOeval, Category, Image, IouType, Rle, Segmentation};
+use hotcoco::{
+    AccumulatedEval, Annotation, COCO, COCOeval, Category, Image, IouType, Rle, Segmentation,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -29,6 +31,10 @@ pub struct Metrics {
     pub per_class: Vec<Option<f64>>,
 }
 
+/// Detections of images, their masks as run lengths: those of a whole dataset fit into memory.
+#[derive(Debug, Default)]
+pub struct Found(Vec<Annotation>);
+
 /// The annotations of the evaluated images, ready to be compared with detections.
 pub struct Evaluator {
     truth: Arc<COCO>,
@@ -42,9 +48,18 @@ impl Evaluator {
     /// # Errors
     /// Annotations that cannot be read, named.
     pub fn new(dataset: &Dataset) -> Result<Self> {
-        let mut truth = hotcoco::Dataset { categories: categories(&dataset.classes), ..Default::default() };
+        let mut truth = hotcoco::Dataset {
+            categories: categories(&dataset.classes),
+            ..Default::default()
+        };
         for index in 0..dataset.val.len() {
-            let Truth { image_id, height, width, instances, areas } = dataset.val.truth(index)?;
+            let Truth {
+                image_id,
+                height,
+                width,
+                instances,
+                areas,
+            } = dataset.val.truth(index)?;
             truth.images.push(Image {
                 id: image_id,
                 height: height as u32,
@@ -53,31 +68,48 @@ impl Evaluator {
             });
             for (instance, area) in instances.iter().zip(areas) {
                 let id = truth.annotations.len() as u64 + 1;
-                truth.annotations.push(annotation(id, image_id, instance, area));
+                truth
+                    .annotations
+                    .push(annotation(id, image_id, instance, area));
             }
         }
         let truth = Arc::new(COCO::from_dataset(truth));
-        Ok(Self { truth, classes: dataset.classes.len(), area_bounds: dataset.area_bounds })
+        Ok(Self {
+            truth,
+            classes: dataset.classes.len(),
+            area_bounds: dataset.area_bounds,
+        })
     }
 
-    /// The metrics of `detections`, by image. Images without an entry count as images without detections.
+    /// Adds the detections of one image to `found`.
     ///
     /// # Errors
     /// An image that is not in the dataset; a mask of another size than its image; a score that is no number.
-    pub fn evaluate(&self, detections: &[(u64, Vec<Detection>)]) -> Result<Metrics> {
-        self.check(detections)?;
+    pub fn add(&self, found: &mut Found, image_id: u64, detections: &[Detection]) -> Result<()> {
+        self.check(image_id, detections)?;
+        for detection in detections {
+            let id = found.0.len() as u64 + 1;
+            found.0.push(result(id, image_id, detection));
+        }
+        Ok(())
+    }
+
+    /// The metrics of what was found. Images without a detection count as images without any.
+    ///
+    /// # Errors
+    /// The metric fails.
+    pub fn evaluate(&self, found: Found) -> Result<Metrics> {
         let found = hotcoco::Dataset {
             images: self.truth.dataset.images.clone(),
             categories: self.truth.dataset.categories.clone(),
-            annotations: detections
-                .iter()
-                .flat_map(|(image_id, found)| found.iter().map(|detection| (*image_id, detection)))
-                .zip(1..)
-                .map(|((image_id, detection), id)| result(id, image_id, detection))
-                .collect(),
+            annotations: found.0,
             ..Default::default()
         };
-        let mut evaluation = COCOeval::new(Arc::clone(&self.truth), COCO::from_dataset(found), IouType::Segm);
+        let mut evaluation = COCOeval::new(
+            Arc::clone(&self.truth),
+            COCO::from_dataset(found),
+            IouType::Segm,
+        );
         let [small, medium] = self.area_bounds;
         for area in &mut evaluation.params.area_ranges {
             let [low, high] = &mut area.range;
@@ -92,8 +124,12 @@ impl Evaluator {
         evaluation.accumulate();
         // The lines are for a terminal; making them computes the summary.
         let _ = evaluation.summarize_lines();
-        let summary = evaluation.stats().context("the COCO metric has no summary")?;
-        let curves = evaluation.accumulated().context("the COCO metric has no curves")?;
+        let summary = evaluation
+            .stats()
+            .context("the COCO metric has no summary")?;
+        let curves = evaluation
+            .accumulated()
+            .context("the COCO metric has no curves")?;
         let percent = |index: usize| summary.get(index).and_then(|value| defined(*value));
         Ok(Metrics {
             mean_ap: percent(0),
@@ -102,20 +138,32 @@ impl Evaluator {
             ap_small: percent(3),
             ap_medium: percent(4),
             ap_large: percent(5),
-            per_class: (0..self.classes).map(|class| class_ap(curves, class, &evaluation)).collect(),
+            per_class: (0..self.classes)
+                .map(|class| class_ap(curves, class, &evaluation))
+                .collect(),
         })
     }
 
     /// The metric itself would count such detections as misses.
-    fn check(&self, detections: &[(u64, Vec<Detection>)]) -> Result<()> {
-        for (image_id, found) in detections {
-            let image = self.truth.get_img(*image_id).with_context(|| format!("detections of unknown image {image_id}"))?;
-            for Detection { class, score, mask } in found {
-                let (size, expected) = ((mask.height, mask.width), (image.height as usize, image.width as usize));
-                ensure!(size == expected, "image {image_id}: a mask of {size:?} pixels, the image has {expected:?}");
-                ensure!(!score.is_nan(), "image {image_id}: a score that is no number");
-                ensure!(*class < self.classes, "image {image_id}: class {class} of {}", self.classes);
-            }
+    fn check(&self, image_id: u64, detections: &[Detection]) -> Result<()> {
+        let image = self.truth.get_img(image_id);
+        let image = image.with_context(|| format!("detections of unknown image {image_id}"))?;
+        let expected = (image.height as usize, image.width as usize);
+        for Detection { class, score, mask } in detections {
+            let size = (mask.height, mask.width);
+            ensure!(
+                size == expected,
+                "image {image_id}: a mask of {size:?} pixels, the image has {expected:?}"
+            );
+            ensure!(
+                !score.is_nan(),
+                "image {image_id}: a score that is no number"
+            );
+            ensure!(
+                *class < self.classes,
+                "image {image_id}: class {class} of {}",
+                self.classes
+            );
         }
         Ok(())
     }
@@ -128,11 +176,18 @@ fn defined(value: f64) -> Option<f64> {
 
 /// Mean precision of one class over IoU thresholds and recalls.
 fn class_ap(curves: &AccumulatedEval, class: usize, evaluation: &COCOeval) -> Option<f64> {
-    let slot = curves.cat_ids.iter().position(|id| *id == category(class))?;
-    let (area, most) = (evaluation.params.all_area_idx(), evaluation.params.max_det_idx());
+    let slot = curves
+        .cat_ids
+        .iter()
+        .position(|id| *id == category(class))?;
+    let (area, most) = (
+        evaluation.params.all_area_idx(),
+        evaluation.params.max_det_idx(),
+    );
     let shape = curves.shape;
     let cells = (0..shape.t).flat_map(|t| (0..shape.r).map(move |r| (t, r)));
-    let precision = cells.map(|(t, r)| curves.precision[curves.precision_idx(t, r, slot, area, most)]);
+    let precision =
+        cells.map(|(t, r)| curves.precision[curves.precision_idx(t, r, slot, area, most)]);
     let computed: Vec<f64> = precision.filter(|value| *value >= 0.0).collect();
     let sum: f64 = computed.iter().sum();
     (!computed.is_empty()).then(|| 100.0 * sum / computed.len() as f64)
@@ -144,7 +199,11 @@ fn category(class: usize) -> u64 {
 }
 
 fn categories(classes: &[String]) -> Vec<Category> {
-    let category = |(class, name): (usize, &String)| Category { id: category(class), name: name.clone(), ..Default::default() };
+    let category = |(class, name): (usize, &String)| Category {
+        id: category(class),
+        name: name.clone(),
+        ..Default::default()
+    };
     classes.iter().enumerate().map(category).collect()
 }
 
@@ -177,7 +236,10 @@ fn result(id: u64, image_id: u64, detection: &Detection) -> Annotation {
 }
 
 fn segmentation(runs: Rle) -> Segmentation {
-    Segmentation::UncompressedRle { size: [runs.h, runs.w], counts: runs.counts }
+    Segmentation::UncompressedRle {
+        size: [runs.h, runs.w],
+        counts: runs.counts,
+    }
 }
 
 #[cfg(test)]
@@ -194,7 +256,11 @@ mod tests {
             self.0.len()
         }
         fn classes_of(&self, index: usize) -> Vec<usize> {
-            self.0[index].instances.iter().map(|instance| instance.class).collect()
+            self.0[index]
+                .instances
+                .iter()
+                .map(|instance| instance.class)
+                .collect()
         }
         fn load(&self, _: usize) -> Result<Sample> {
             anyhow::bail!("the evaluator needs no pixels")
@@ -207,26 +273,65 @@ mod tests {
     fn evaluator(truth: Vec<Truth>, classes: usize, area_bounds: [f64; 2]) -> Evaluator {
         let source = Arc::new(Listed(truth));
         let classes = (0..classes).map(|class| format!("class {class}")).collect();
-        let dataset = Dataset { classes, train: source.clone(), extra_unlabelled: None, val: source, area_bounds };
+        let dataset = Dataset {
+            classes,
+            train: source.clone(),
+            extra_unlabelled: None,
+            val: source,
+            area_bounds,
+        };
         Evaluator::new(&dataset).unwrap()
     }
 
     /// Columns `left` to `right` of a picture of 10 x 20 pixels.
     fn columns(left: usize, right: usize) -> Mask {
-        Mask::new(10, 20, (0..200).map(|i| u8::from((left..right).contains(&(i % 20)))).collect())
+        Mask::new(
+            10,
+            20,
+            (0..200)
+                .map(|i| u8::from((left..right).contains(&(i % 20))))
+                .collect(),
+        )
     }
 
     fn object(class: usize, left: usize, right: usize) -> Instance {
-        Instance { class, mask: columns(left, right), source: InstanceSource::Annotation }
+        Instance {
+            class,
+            mask: columns(left, right),
+            source: InstanceSource::Annotation,
+        }
     }
 
     fn image(image_id: u64, instances: Vec<Instance>) -> Truth {
-        let areas = instances.iter().map(|instance| instance.mask.area() as f64).collect();
-        Truth { image_id, height: 10, width: 20, instances, areas }
+        let areas = instances
+            .iter()
+            .map(|instance| instance.mask.area() as f64)
+            .collect();
+        Truth {
+            image_id,
+            height: 10,
+            width: 20,
+            instances,
+            areas,
+        }
     }
 
     fn detection(class: usize, score: f32, left: usize, right: usize) -> Detection {
-        Detection { class, score, mask: columns(left, right) }
+        Detection {
+            class,
+            score,
+            mask: columns(left, right),
+        }
+    }
+
+    impl Evaluator {
+        fn metrics_of(&self, detections: &[(u64, Vec<Detection>)]) -> Result<Metrics> {
+            let mut found = Found::default();
+            for (image_id, detections) in detections {
+                self.add(&mut found, *image_id, detections)?;
+            }
+            self.evaluate(found)
+        }
     }
 
     fn near(value: Option<f64>, expected: f64) -> bool {
@@ -235,10 +340,16 @@ mod tests {
 
     #[test]
     fn perfect_detections_score_100_and_classes_without_objects_nothing() {
-        let evaluator = evaluator(vec![image(5, vec![object(0, 0, 4), object(2, 8, 19)])], 4, [50.0, 100.0]);
+        let evaluator = evaluator(
+            vec![image(5, vec![object(0, 0, 4), object(2, 8, 19)])],
+            4,
+            [50.0, 100.0],
+        );
         let found = vec![detection(0, 0.9, 0, 4), detection(2, 0.4, 8, 19)];
-        let metrics = evaluator.evaluate(&[(5, found)]).unwrap();
-        assert!(near(metrics.mean_ap, 100.0) && near(metrics.ap50, 100.0) && near(metrics.ap75, 100.0));
+        let metrics = evaluator.metrics_of(&[(5, found)]).unwrap();
+        assert!(
+            near(metrics.mean_ap, 100.0) && near(metrics.ap50, 100.0) && near(metrics.ap75, 100.0)
+        );
         assert!(near(metrics.ap_small, 100.0) && near(metrics.ap_large, 100.0));
         assert_eq!(metrics.ap_medium, None, "no object of 50 to 100 pixels");
         assert_eq!(metrics.per_class[1], None);
@@ -247,8 +358,12 @@ mod tests {
 
     #[test]
     fn no_detection_scores_0() {
-        let evaluator = evaluator(vec![image(5, vec![object(0, 0, 4)]), image(6, vec![])], 1, [50.0, 100.0]);
-        let metrics = evaluator.evaluate(&[]).unwrap();
+        let evaluator = evaluator(
+            vec![image(5, vec![object(0, 0, 4)]), image(6, vec![])],
+            1,
+            [50.0, 100.0],
+        );
+        let metrics = evaluator.metrics_of(&[]).unwrap();
         assert_eq!((metrics.mean_ap, metrics.ap_small), (Some(0.0), Some(0.0)));
     }
 
@@ -256,14 +371,25 @@ mod tests {
     fn a_mask_counts_up_to_its_iou() {
         // 7 of 10 columns: IoU 0.7 passes 0.50, 0.55, 0.60, 0.65 and 0.70.
         let evaluator = evaluator(vec![image(5, vec![object(0, 0, 10)])], 1, [50.0, 150.0]);
-        let metrics = evaluator.evaluate(&[(5, vec![detection(0, 0.5, 0, 7)])]).unwrap();
-        assert!(near(metrics.ap50, 100.0) && near(metrics.ap75, 0.0) && near(metrics.mean_ap, 50.0), "{metrics:?}");
+        let metrics = evaluator
+            .metrics_of(&[(5, vec![detection(0, 0.5, 0, 7)])])
+            .unwrap();
+        assert!(
+            near(metrics.ap50, 100.0) && near(metrics.ap75, 0.0) && near(metrics.mean_ap, 50.0),
+            "{metrics:?}"
+        );
     }
 
     #[test]
     fn half_of_the_objects_found_covers_half_of_the_recalls() {
-        let evaluator = evaluator(vec![image(5, vec![object(0, 0, 4), object(0, 10, 14)])], 1, [50.0, 100.0]);
-        let metrics = evaluator.evaluate(&[(5, vec![detection(0, 0.5, 0, 4)])]).unwrap();
+        let evaluator = evaluator(
+            vec![image(5, vec![object(0, 0, 4), object(0, 10, 14)])],
+            1,
+            [50.0, 100.0],
+        );
+        let metrics = evaluator
+            .metrics_of(&[(5, vec![detection(0, 0.5, 0, 4)])])
+            .unwrap();
         assert!(near(metrics.mean_ap, 100.0 * 51.0 / 101.0), "{metrics:?}");
     }
 
@@ -271,27 +397,45 @@ mod tests {
     fn a_crowd_is_neither_missed_nor_a_place_for_mistakes() {
         let mut crowd = object(0, 10, 20);
         crowd.source = InstanceSource::Crowd;
-        let with_crowd = evaluator(vec![image(5, vec![object(0, 0, 4), crowd])], 1, [50.0, 100.0]);
+        let with_crowd = evaluator(
+            vec![image(5, vec![object(0, 0, 4), crowd])],
+            1,
+            [50.0, 100.0],
+        );
         // The better-scored detection lies on the crowd.
         let found = vec![(5, vec![detection(0, 0.9, 12, 15), detection(0, 0.5, 0, 4)])];
-        assert!(near(with_crowd.evaluate(&found).unwrap().mean_ap, 100.0));
+        assert!(near(with_crowd.metrics_of(&found).unwrap().mean_ap, 100.0));
         let without = evaluator(vec![image(5, vec![object(0, 0, 4)])], 1, [50.0, 100.0]);
-        assert!(near(without.evaluate(&found).unwrap().mean_ap, 50.0));
+        assert!(near(without.metrics_of(&found).unwrap().mean_ap, 50.0));
     }
 
     #[test]
     fn the_dataset_s_areas_decide_the_size_range() {
         let mut truth = image(5, vec![object(0, 0, 4)]);
         truth.areas = vec![60.0];
-        let metrics = evaluator(vec![truth], 1, [50.0, 100.0]).evaluate(&[(5, vec![detection(0, 0.5, 0, 4)])]).unwrap();
-        assert!(metrics.ap_small.is_none() && near(metrics.ap_medium, 100.0), "{metrics:?}");
+        let metrics = evaluator(vec![truth], 1, [50.0, 100.0])
+            .metrics_of(&[(5, vec![detection(0, 0.5, 0, 4)])])
+            .unwrap();
+        assert!(
+            metrics.ap_small.is_none() && near(metrics.ap_medium, 100.0),
+            "{metrics:?}"
+        );
     }
 
     #[test]
     fn detections_that_cannot_be_compared_are_refused() {
         let evaluator = evaluator(vec![image(5, vec![object(0, 0, 4)])], 1, [50.0, 100.0]);
-        let refused = |id, detection| evaluator.evaluate(&[(id, vec![detection])]).unwrap_err().to_string();
-        let transposed = Detection { mask: Mask::new(20, 10, vec![1; 200]), class: 0, score: 0.5 };
+        let refused = |id, detection| {
+            evaluator
+                .metrics_of(&[(id, vec![detection])])
+                .unwrap_err()
+                .to_string()
+        };
+        let transposed = Detection {
+            mask: Mask::new(20, 10, vec![1; 200]),
+            class: 0,
+            score: 0.5,
+        };
         assert!(refused(5, transposed).contains("(20, 10)"));
         assert!(refused(6, detection(0, 0.5, 0, 4)).contains("unknown image 6"));
         assert!(refused(5, detection(0, f32::NAN, 0, 4)).contains("no number"));
@@ -300,15 +444,26 @@ mod tests {
 
     #[test]
     fn the_same_numbers_as_pycocotools() {
-        let golden: serde_json::Value = serde_json::from_str(include_str!("../../tests/golden/coco_ap.json")).unwrap();
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/golden/coco_ap.json")).unwrap();
         let list = |key: &str| golden[key].as_array().unwrap();
-        let numbers = |key: &str| list(key).iter().map(|value| value.as_f64().unwrap()).collect::<Vec<_>>();
+        let numbers = |key: &str| {
+            list(key)
+                .iter()
+                .map(|value| value.as_f64().unwrap())
+                .collect::<Vec<_>>()
+        };
         let mask = |entry: &serde_json::Value| {
             let runs = entry["segmentation"]["counts"].as_str().unwrap();
             rle::decode(&hotcoco::mask::rle_from_string(runs, 24, 30).unwrap())
         };
         let class = |entry: &serde_json::Value| entry["category_id"].as_u64().unwrap() as usize - 1;
-        let of = |key: &str, id: u64| list(key).iter().filter(move |entry| entry["image_id"] == id).collect::<Vec<_>>();
+        let of = |key: &str, id: u64| {
+            list(key)
+                .iter()
+                .filter(move |entry| entry["image_id"] == id)
+                .collect::<Vec<_>>()
+        };
         let mut truth = Vec::new();
         let mut found = Vec::new();
         for image in list("images") {
@@ -316,28 +471,58 @@ mod tests {
             let annotations = of("annotations", image_id);
             let instance = |entry: &&serde_json::Value| {
                 let crowd = entry["iscrowd"] == 1;
-                let source = if crowd { InstanceSource::Crowd } else { InstanceSource::Annotation };
-                Instance { class: class(entry), mask: mask(entry), source }
+                let source = if crowd {
+                    InstanceSource::Crowd
+                } else {
+                    InstanceSource::Annotation
+                };
+                Instance {
+                    class: class(entry),
+                    mask: mask(entry),
+                    source,
+                }
             };
             truth.push(Truth {
                 image_id,
                 height: 24,
                 width: 30,
                 instances: annotations.iter().map(instance).collect(),
-                areas: annotations.iter().map(|entry| entry["area"].as_f64().unwrap()).collect(),
+                areas: annotations
+                    .iter()
+                    .map(|entry| entry["area"].as_f64().unwrap())
+                    .collect(),
             });
             let detection = |entry: &&serde_json::Value| Detection {
                 class: class(entry),
                 score: entry["score"].as_f64().unwrap() as f32,
                 mask: mask(entry),
             };
-            found.push((image_id, of("detections", image_id).iter().map(detection).collect()));
+            found.push((
+                image_id,
+                of("detections", image_id).iter().map(detection).collect(),
+            ));
         }
         let bounds = numbers("area_bounds");
-        let metrics = evaluator(truth, 4, [bounds[0], bounds[1]]).evaluate(&found).unwrap();
-        let Metrics { mean_ap, ap50, ap75, ap_small, ap_medium, ap_large, per_class } = metrics;
-        let got: Vec<_> = [mean_ap, ap50, ap75, ap_small, ap_medium, ap_large].into_iter().chain(per_class).collect();
-        let expected: Vec<_> = numbers("stats").into_iter().chain(numbers("per_class")).collect();
+        let metrics = evaluator(truth, 4, [bounds[0], bounds[1]])
+            .metrics_of(&found)
+            .unwrap();
+        let Metrics {
+            mean_ap,
+            ap50,
+            ap75,
+            ap_small,
+            ap_medium,
+            ap_large,
+            per_class,
+        } = metrics;
+        let got: Vec<_> = [mean_ap, ap50, ap75, ap_small, ap_medium, ap_large]
+            .into_iter()
+            .chain(per_class)
+            .collect();
+        let expected: Vec<_> = numbers("stats")
+            .into_iter()
+            .chain(numbers("per_class"))
+            .collect();
         assert_eq!(got.len(), expected.len());
         for (got, expected) in got.iter().zip(&expected) {
             match got {

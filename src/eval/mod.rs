@@ -2,4 +2,4 @@
 
 mod coco;
 
-pub use coco::{Evaluator, Metrics};
+pub use coco::{Evaluator, Found, Metrics};

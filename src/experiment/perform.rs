@@ -5,8 +5,9 @@ use super::settings::{EvalModel, Settings};
 use super::stage::{Kind, Stage};
 use super::store::{Folder, Store};
 use super::trial::{self, Datasets, Ground};
-use crate::data::Dataset;
-use crate::eval::{Evaluator, Metrics};
+use crate::data::augment::fitted;
+use crate::data::{Dataset, Sample};
+use crate::eval::{Evaluator, Found, Metrics};
 use crate::graph::Mask2Former;
 use crate::graph::clip::{VisionLanguage, VisionLanguageConfig};
 use crate::method::predict;
@@ -68,7 +69,11 @@ impl Workshop<'_> {
             bail!("this trial trains no vision-language model");
         };
         let progress = self.progress.stage(&stage.title, 0, config.steps);
-        let size = stage.settings.data.get("size").and_then(toml::Value::as_integer);
+        let size = stage
+            .settings
+            .data
+            .get("size")
+            .and_then(toml::Value::as_integer);
         let size = usize::try_from(size.context("data.size")?)?;
         let mut model = train_clip_tiny(config, size, &mut |step, loss| {
             progress.at(step + 1, || format!("loss {loss:.3}"));
@@ -108,12 +113,16 @@ impl Workshop<'_> {
             progress.at(step, || format!("loss {loss:.3}"));
             if step.is_multiple_of(settings.train.checkpoint) && step < to {
                 journal.flush(step)?;
-                trainer.checkpoint(&stage.key, true).save(&folder.checkpoint())?;
+                trainer
+                    .checkpoint(&stage.key, true)
+                    .save(&folder.checkpoint())?;
             }
         }
         journal.flush(to)?;
         // Only a run that goes on needs the optimizer's moments, two thirds of the file.
-        trainer.checkpoint(&stage.key, !distill).save(&folder.result())?;
+        trainer
+            .checkpoint(&stage.key, !distill)
+            .save(&folder.result())?;
         if folder.checkpoint().exists() {
             fs::remove_file(folder.checkpoint()).context("cannot remove the last checkpoint")?;
         }
@@ -122,7 +131,12 @@ impl Workshop<'_> {
 
     /// The vision-language model of the trial.
     fn vlm(&self, stage: &Stage, ground: &Ground) -> Result<Box<dyn VisionLanguage>> {
-        match stage.settings.vlm.as_ref().context("no vision-language model is set")? {
+        match stage
+            .settings
+            .vlm
+            .as_ref()
+            .context("no vision-language model is set")?
+        {
             VisionLanguageConfig::ClipTiny(config) => {
                 let key = stage.needs.iter().find(|key| key.starts_with("vlm-"));
                 let key = key.context("the stage of the vision-language model is missing")?;
@@ -136,7 +150,10 @@ impl Workshop<'_> {
     }
 
     fn evaluate(&self, stage: &Stage, folder: &Folder) -> Result<()> {
-        let trained = stage.needs.first().context("an evaluation follows a training")?;
+        let trained = stage
+            .needs
+            .first()
+            .context("an evaluation follows a training")?;
         let source = self.store.stage(trained);
         let checkpoint = Checkpoint::load(&source.result(), trained)?;
         let settings = &stage.settings;
@@ -145,8 +162,11 @@ impl Workshop<'_> {
         let mut model = trial::model(settings, dataset.classes.len())?;
 
         let names = [EvalModel::Teacher, EvalModel::Student, EvalModel::Average];
-        let names: Vec<&str> =
-            names.map(EvalModel::name).into_iter().filter(|name| checkpoint.holds(name)).collect();
+        let names: Vec<&str> = names
+            .map(EvalModel::name)
+            .into_iter()
+            .filter(|name| checkpoint.holds(name))
+            .collect();
         let images = dataset.val.len();
         let progress = self.progress.stage(&stage.title, 0, names.len() * images);
         let mut models = BTreeMap::new();
@@ -174,15 +194,26 @@ fn metrics(
     evaluator: &Evaluator,
     (progress, before): (&StageProgress, usize),
 ) -> Result<Metrics> {
-    let mut detections = Vec::with_capacity(dataset.val.len());
+    let Settings { eval, .. } = settings;
+    let mut found = Found::default();
     let indices: Vec<usize> = (0..dataset.val.len()).collect();
     for part in indices.chunks(EVALUATED_AT_ONCE) {
         let samples = part.iter().map(|index| dataset.val.load(*index));
         let samples = samples.collect::<Result<Vec<_>>>()?;
-        let pictures: Vec<&Picture> = samples.iter().map(|sample| &sample.picture).collect();
-        let found = predict(model, &pictures, settings.eval.top);
-        detections.extend(samples.iter().map(|sample| sample.image_id).zip(found));
-        progress.at(before + detections.len(), || "images".to_string());
+        let view = |sample: &Sample| match eval.size {
+            0 => sample.picture.clone(),
+            side => fitted(&sample.picture, side),
+        };
+        let pictures: Vec<Picture> = samples.iter().map(view).collect();
+        let pictures: Vec<&Picture> = pictures.iter().collect();
+        let size = |sample: &Sample| (sample.picture.height, sample.picture.width);
+        let sizes: Vec<(usize, usize)> = samples.iter().map(size).collect();
+        let detections = predict(model, &pictures, &sizes, eval.top);
+        for (sample, detections) in samples.iter().zip(&detections) {
+            evaluator.add(&mut found, sample.image_id, detections)?;
+        }
+        let done = part.last().map_or(0, |last| last + 1);
+        progress.at(before + done, || "images".to_string());
     }
-    evaluator.evaluate(&detections)
+    evaluator.evaluate(found)
 }

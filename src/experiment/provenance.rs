@@ -50,11 +50,21 @@ pub struct Times {
 impl Provenance {
     /// Looks around. `recipe` is the recipe's file.
     pub fn new(recipe: &Path, set: &[String], plan: &Plan) -> Self {
-        let folder = recipe.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let folder = recipe
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
         let git = |arguments: &[&str]| -> Option<String> {
             let folder = folder.unwrap_or(Path::new("."));
-            let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok()?;
-            output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
+            let output = Command::new("git")
+                .arg("-C")
+                .arg(folder)
+                .args(arguments)
+                .output()
+                .ok()?;
+            output
+                .status
+                .success()
+                .then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
         };
         let status = ["status", "--porcelain", "--", ":/", ":(top,exclude)results"];
         Self {
@@ -87,7 +97,11 @@ impl Provenance {
 
     fn commit(&self) -> String {
         let commit = self.commit.as_deref().unwrap_or("unknown");
-        let changed = if self.changed { ", with local changes" } else { "" };
+        let changed = if self.changed {
+            ", with local changes"
+        } else {
+            ""
+        };
         format!("{commit}{changed}")
     }
 
@@ -103,7 +117,10 @@ impl Provenance {
             #[serde(flatten)]
             times: Times,
         }
-        let run = Run { provenance: self, times };
+        let run = Run {
+            provenance: self,
+            times,
+        };
         let json = serde_json::to_string_pretty(&run)? + "\n";
         write_atomically(&out.join("run.json"), json.as_bytes())?;
         write_atomically(&out.join("README.md"), self.readme(plan, times).as_bytes())
@@ -123,7 +140,10 @@ impl Provenance {
         ));
         for sweep in &plan.sweeps {
             let name = &sweep.name;
-            text.push_str(&format!("- [{name}]({name}.md) ([csv]({name}.csv)): {}\n", sweep.question));
+            text.push_str(&format!(
+                "- [{name}]({name}.md) ([csv]({name}.csv)): {}\n",
+                sweep.question
+            ));
         }
         text.push_str("\n`records.jsonl` holds one line per trial, `timing.jsonl` its seconds.\n");
         text
@@ -138,7 +158,9 @@ pub fn cores() -> usize {
 /// The processor's name as Linux tells it, else unknown.
 fn cpu() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("model name"));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
     let name = line.map(|line| line.trim_start_matches([' ', '\t', ':']).trim().to_string());
     name.unwrap_or_else(|| "unknown processor".to_string())
 }
@@ -164,7 +186,11 @@ mod tests {
 
     #[test]
     fn a_results_folder_explains_itself() {
-        let row = Row { label: "a".into(), paper: None, trials: vec![0] };
+        let row = Row {
+            label: "a".into(),
+            paper: None,
+            trials: vec![0],
+        };
         let sweep = SweepPlan {
             name: "modules".into(),
             question: "Which one?".into(),
@@ -180,7 +206,12 @@ mod tests {
             trials: Vec::new(),
         };
         let folder = tempfile::tempdir().unwrap();
-        let times = Times { workers: 2, threads: 1, wall_seconds: 90.0, work_seconds: 150.0 };
+        let times = Times {
+            workers: 2,
+            threads: 1,
+            wall_seconds: 90.0,
+            work_seconds: 150.0,
+        };
         provenance().write(folder.path(), &plan, times).unwrap();
         let readme = std::fs::read_to_string(folder.path().join("README.md")).unwrap();
         for part in [
@@ -194,6 +225,9 @@ mod tests {
         }
         let json = std::fs::read_to_string(folder.path().join("run.json")).unwrap();
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-        assert_eq!((&json["commit"], &json["work_seconds"]), (&"abc".into(), &150.0.into()));
+        assert_eq!(
+            (&json["commit"], &json["work_seconds"]),
+            (&"abc".into(), &150.0.into())
+        );
     }
 }

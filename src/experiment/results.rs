@@ -60,7 +60,11 @@ impl<'a> Results<'a> {
                 let model = |name: EvalModel| evaluation.models.get(name.name()).map(summary);
                 let shown = model(reported);
                 record.metrics = Some(shown.with_context(|| {
-                    format!("trial {} has no metrics of the {}", trial.label, reported.name())
+                    format!(
+                        "trial {} has no metrics of the {}",
+                        trial.label,
+                        reported.name()
+                    )
                 })?);
                 record.student = model(EvalModel::Student);
                 record.average = model(EvalModel::Average);
@@ -71,8 +75,15 @@ impl<'a> Results<'a> {
             }
         }
         self.records.insert(record);
-        let Trial { hash, label, seed, .. } = trial.clone();
-        self.timing.insert(Timing { hash, label, seed, seconds });
+        let Trial {
+            hash, label, seed, ..
+        } = trial.clone();
+        self.timing.insert(Timing {
+            hash,
+            label,
+            seed,
+            seconds,
+        });
         self.ended[index] = true;
         Ok(())
     }
@@ -114,7 +125,11 @@ impl<'a> Results<'a> {
                 .map(|row| RowRecords {
                     label: &row.label,
                     paper: row.paper,
-                    records: row.trials.iter().map(|trial| self.ended_record(*trial)).collect(),
+                    records: row
+                        .trials
+                        .iter()
+                        .map(|trial| self.ended_record(*trial))
+                        .collect(),
                 })
                 .collect();
             write_table(&self.folder, &sweep.name, &Table::new(header, &rows))?;
@@ -124,7 +139,9 @@ impl<'a> Results<'a> {
 
     /// The record of a trial of this plan: one that an earlier program left without its working data does not count.
     fn ended_record(&self, trial: usize) -> Option<&Record> {
-        self.records.get(&self.plan.trials[trial].hash).filter(|_| self.ended[trial])
+        self.records
+            .get(&self.plan.trials[trial].hash)
+            .filter(|_| self.ended[trial])
     }
 
     /// Trials that failed: label, seed and reason.
@@ -132,7 +149,9 @@ impl<'a> Results<'a> {
         let ended = (0..self.plan.trials.len()).filter_map(|trial| self.ended_record(trial));
         let failed = ended.filter(|record| record.status == Status::Failed);
         let reason = |record: &Record| record.error.clone().unwrap_or_default();
-        failed.map(|r| format!("{}, seed {}: {}", r.label, r.seed, reason(r))).collect()
+        failed
+            .map(|r| format!("{}, seed {}: {}", r.label, r.seed, reason(r)))
+            .collect()
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct EvalConfig {
+    /// Longer side of an evaluated picture; 0: as it is. Masks are compared at the picture's own size.
+    pub size: usize,
     /// Query-class pairs per image.
     pub top: usize,
     /// The model whose metrics the tables show.
@@ -174,7 +176,10 @@ impl Settings {
         }
         let weights = &self.model.backbone.weights;
         if !weights.as_os_str().is_empty() && !weights.is_file() {
-            refuse("model.backbone.weights", format!("no file `{}`", weights.display()));
+            refuse(
+                "model.backbone.weights",
+                format!("no file `{}`", weights.display()),
+            );
         }
     }
 

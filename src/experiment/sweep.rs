@@ -68,7 +68,10 @@ pub fn export_data(ask: &Ask, folder: &Path) -> Result<String, Stop> {
     let inputs = Inputs::default();
     let plan = inputs.plan(ask)?;
     let settings = read(&plan.trials[0].settings).map_err(Stop::Input)?;
-    let dataset = inputs.datasets.get(&settings.data).map_err(|e| Stop::Input(trial::named(e)))?;
+    let dataset = inputs
+        .datasets
+        .get(&settings.data)
+        .map_err(|e| Stop::Input(trial::named(e)))?;
     let written = export(&dataset, folder).map_err(Stop::Input)?;
     Ok(format!(
         "{} images with {} annotations in {}",
@@ -87,23 +90,36 @@ pub fn sweep(ask: &Ask, out: Option<&Path>, workers: usize) -> Result<Outcome, S
     let start = Instant::now();
     let inputs = Inputs::default();
     let plan = inputs.plan(ask)?;
-    let folder = out.map_or_else(|| Path::new("results").join(&plan.results), Path::to_path_buf);
+    let folder = out.map_or_else(
+        || Path::new("results").join(&plan.results),
+        Path::to_path_buf,
+    );
     ensure_writable(&folder).map_err(Stop::Input)?;
     let store = Store::open(&folder).map_err(Stop::Input)?;
     let trials = inputs.trials(&plan).map_err(Stop::Input)?;
     let provenance = Provenance::new(&ask.recipe, &ask.set, &plan);
     let results = Results::open(&folder, &plan, provenance.lines()).map_err(Stop::Input)?;
 
-    let mut run = Run { trials: &trials, store: &store, results };
+    let mut run = Run {
+        trials: &trials,
+        store: &store,
+        results,
+    };
     run.take_finished().map_err(Stop::Output)?;
     let tasks = run.tasks();
     let workers = Workers::new(workers, cores());
     let progress = Progress::new(tasks.len());
-    let workshop = Workshop { store: &store, datasets: &inputs.datasets, progress: &progress };
+    let workshop = Workshop {
+        store: &store,
+        datasets: &inputs.datasets,
+        progress: &progress,
+    };
     let work = |stage: &Stage| workshop.perform(stage);
-    scheduler::run(&tasks, workers, work, |task, outcome| run.end(&task.work, outcome))
-        .and_then(|()| run.results.write())
-        .map_err(Stop::Output)?;
+    scheduler::run(&tasks, workers, work, |task, outcome| {
+        run.end(&task.work, outcome)
+    })
+    .and_then(|()| run.results.write())
+    .map_err(Stop::Output)?;
 
     if !tasks.is_empty() || !folder.join("run.json").exists() {
         let times = Times {
@@ -112,13 +128,22 @@ pub fn sweep(ask: &Ask, out: Option<&Path>, workers: usize) -> Result<Outcome, S
             wall_seconds: start.elapsed().as_secs_f64(),
             work_seconds: run.work_seconds(),
         };
-        provenance.write(&folder, &plan, times).map_err(Stop::Output)?;
+        provenance
+            .write(&folder, &plan, times)
+            .map_err(Stop::Output)?;
     }
     for warning in run.warnings() {
         progress.say(&format!("warning: {warning}"));
     }
-    let tables = plan.sweeps.iter().map(|sweep| folder.join(format!("{}.md", sweep.name)));
-    Ok(Outcome { tables: tables.collect(), failed: run.results.failed(), folder })
+    let tables = plan
+        .sweeps
+        .iter()
+        .map(|sweep| folder.join(format!("{}.md", sweep.name)));
+    Ok(Outcome {
+        tables: tables.collect(),
+        failed: run.results.failed(),
+        folder,
+    })
 }
 
 fn read(table: &Table) -> Result<Settings> {
@@ -151,9 +176,16 @@ impl Inputs {
         let environment: Vec<(String, String)> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let request = Request { recipe: &ask.recipe, environment: &environment, set: &ask.set };
+        let request = Request {
+            recipe: &ask.recipe,
+            environment: &environment,
+            set: &ask.set,
+        };
         let check = |table: &Table| self.check(table);
-        let hooks = Hooks { check: &check, normalise: &normalise };
+        let hooks = Hooks {
+            check: &check,
+            normalise: &normalise,
+        };
         Plan::new(request, hooks).map_err(|error| Stop::Input(error.into()))
     }
 
@@ -171,7 +203,10 @@ impl Inputs {
         if self.fitting.borrow_mut().insert(network)
             && let Err(error) = trial::model(&settings, dataset.classes.len())
         {
-            return vec![ComponentError::new("model.backbone.weights", format!("{error:#}"))];
+            return vec![ComponentError::new(
+                "model.backbone.weights",
+                format!("{error:#}"),
+            )];
         }
         Vec::new()
     }
@@ -243,7 +278,10 @@ impl Run<'_> {
         }
         let keys: BTreeSet<&str> = chosen.iter().map(|stage| stage.key.as_str()).collect();
         for stage in chosen {
-            let needs = stage.needs.iter().filter(|need| keys.contains(need.as_str()));
+            let needs = stage
+                .needs
+                .iter()
+                .filter(|need| keys.contains(need.as_str()));
             tasks.push(Task {
                 key: stage.key.clone(),
                 needs: needs.cloned().collect(),
@@ -281,16 +319,20 @@ impl Run<'_> {
         let reported = trial.settings.reported();
         let seconds = self.own_seconds(trial);
         if let Err(reason) = outcome {
-            return self.results.take(index, train.steps, seconds, reported, Err(reason));
+            return self
+                .results
+                .take(index, train.steps, seconds, reported, Err(reason));
         }
         let evaluation = self.evaluation(trial)?;
         self.keep(trial, &evaluation)?;
-        self.results.take(index, evaluation.steps, seconds, reported, Ok(&evaluation))
+        self.results
+            .take(index, evaluation.steps, seconds, reported, Ok(&evaluation))
     }
 
     fn evaluation(&self, trial: &Planned) -> Result<Evaluation> {
         let path = self.store.stage(&last(trial).key).metrics();
-        let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
@@ -317,14 +359,20 @@ impl Run<'_> {
     fn own_seconds(&self, trial: &Planned) -> f64 {
         let shared = |stage: &&Stage| matches!(stage.kind, Kind::Vlm | Kind::BurnIn { .. });
         let own = trial.stages.iter().filter(|stage| !shared(stage));
-        own.map(|stage| self.store.stage(&stage.key).seconds()).sum()
+        own.map(|stage| self.store.stage(&stage.key).seconds())
+            .sum()
     }
 
     /// Seconds of all stages of the plan.
     fn work_seconds(&self) -> f64 {
-        let keys = self.trials.iter().flat_map(|trial| trial.stages.iter().map(|stage| &stage.key));
+        let keys = self
+            .trials
+            .iter()
+            .flat_map(|trial| trial.stages.iter().map(|stage| &stage.key));
         let keys: BTreeSet<&String> = keys.collect();
-        keys.into_iter().map(|key| self.store.stage(key).seconds()).sum()
+        keys.into_iter()
+            .map(|key| self.store.stage(key).seconds())
+            .sum()
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -340,5 +388,8 @@ impl Run<'_> {
 }
 
 fn last(trial: &Planned) -> &Stage {
-    trial.stages.last().expect("every trial ends with an evaluation")
+    trial
+        .stages
+        .last()
+        .expect("every trial ends with an evaluation")
 }

@@ -33,7 +33,10 @@ impl Datasets {
         }
         let dataset = registry::build(DATASETS, table.clone()).map_err(|error| {
             let dot = if error.key.is_empty() { "" } else { "." };
-            ComponentError { key: format!("data{dot}{}", error.key), ..error }
+            ComponentError {
+                key: format!("data{dot}{}", error.key),
+                ..error
+            }
         })?;
         known.insert(hash, dataset.clone());
         Ok(dataset)
@@ -62,10 +65,24 @@ impl Ground {
     /// What the dataset or the split refuses.
     pub fn new(settings: &Settings, datasets: &Datasets) -> Result<Self> {
         let dataset = datasets.get(&settings.data).map_err(named)?;
-        let split = Split::new(&*dataset.train, &dataset.classes, &settings.split, settings.seed)?;
-        let Settings { augment, loader, seed, .. } = settings;
+        let split = Split::new(
+            &*dataset.train,
+            &dataset.classes,
+            &settings.split,
+            settings.seed,
+        )?;
+        let Settings {
+            augment,
+            loader,
+            seed,
+            ..
+        } = settings;
         let loader = Loader::new(&dataset, &split, augment, loader, *seed);
-        Ok(Self { dataset, split, loader })
+        Ok(Self {
+            dataset,
+            split,
+            loader,
+        })
     }
 
     /// The class prototypes of the labelled images on the trial's own backbone as it is before training.
@@ -74,15 +91,27 @@ impl Ground {
     /// An image that cannot be read, or no labelled instance.
     pub fn prototypes(&self, settings: &Settings, config: &PrototypesConfig) -> Result<Prototypes> {
         let backbone = model(settings, self.dataset.classes.len())?;
-        let samples = self.split.labelled.iter().map(|index| self.labelled(*index));
+        let samples = self
+            .split
+            .labelled
+            .iter()
+            .map(|index| self.labelled(*index));
         Prototypes::new(config, backbone, self.dataset.classes.len(), samples)
     }
 
     /// A labelled image with its single objects.
     fn labelled(&self, index: usize) -> Result<(Picture, Vec<(usize, Mask)>)> {
         let sample = self.dataset.train.load(index)?;
-        let single = sample.instances.into_iter().filter(|i| i.source == InstanceSource::Annotation);
-        Ok((sample.picture, single.map(|instance| (instance.class, instance.mask)).collect()))
+        let single = sample
+            .instances
+            .into_iter()
+            .filter(|i| i.source == InstanceSource::Annotation);
+        Ok((
+            sample.picture,
+            single
+                .map(|instance| (instance.class, instance.mask))
+                .collect(),
+        ))
     }
 
     /// The method `config` around a fresh student.
@@ -94,7 +123,10 @@ impl Ground {
             seed: settings.seed,
             steps: settings.train.steps,
             counts: self.split.counts.clone(),
-            epoch_steps: self.loader.unlabelled_images().div_ceil(settings.loader.unlabelled.max(1)),
+            epoch_steps: self
+                .loader
+                .unlabelled_images()
+                .div_ceil(settings.loader.unlabelled.max(1)),
         };
         let student = model(settings, self.dataset.classes.len())?;
         method::start(config, &settings.loss, student, &setup).map_err(named)
@@ -106,15 +138,20 @@ impl Ground {
 /// # Errors
 /// The backbone's weights are missing or of another shape.
 pub fn model(settings: &Settings, classes: usize) -> Result<Mask2Former> {
-    Mask2Former::new(&settings.model, classes, &mut Stream::new(settings.seed, "model"))
+    Mask2Former::new(
+        &settings.model,
+        classes,
+        &mut Stream::new(settings.seed, "model"),
+    )
 }
 
 /// What a method does during the burn-in: supervised training.
 pub fn burn_in(method: &MethodConfig) -> MethodConfig {
     MethodConfig::Supervised(match method {
         MethodConfig::Supervised(config) => config.clone(),
-        MethodConfig::TeacherStudent(config) => {
-            SupervisedConfig { burn_in: config.burn_in, empty_image: config.empty_image }
-        }
+        MethodConfig::TeacherStudent(config) => SupervisedConfig {
+            burn_in: config.burn_in,
+            empty_image: config.empty_image,
+        },
     })
 }

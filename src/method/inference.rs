@@ -3,33 +3,36 @@
 //!
 //! The `top` (query, class) pairs by class probability (softmax over K + 1, no-object left out); mask = logit > 0; score = class
 //! probability times mask quality (eq. 4 of PL-DC). No suppression of duplicates, no score threshold. Logits are resized
-//! to the padded input and cropped to the picture.
+//! to the padded input, cropped to the picture and resized to the size that is asked for.
 
 use super::candidates::{Planes, class_views, top_pairs};
 use super::quality::mask_quality;
 use crate::graph::{Mask2Former, Predictions};
+use crate::ops;
 use crate::structures::{Detection, Mask, Picture};
 use crate::tensor::Tape;
 use rayon::prelude::*;
 
-/// The detections of every picture at the picture's own size, in order of falling class probability.
+/// The detections of every picture, in order of falling class probability. `sizes`: (height, width) of the masks of each
+/// picture, its own or that of the picture it was resized from.
 ///
 /// Pairs whose mask is empty are left out: their score is 0 and no object overlaps them, so no metric can tell.
-pub fn predict(model: &Mask2Former, pictures: &[&Picture], top: usize) -> Vec<Vec<Detection>> {
+pub fn predict(
+    model: &Mask2Former,
+    pictures: &[&Picture],
+    sizes: &[(usize, usize)],
+    top: usize,
+) -> Vec<Vec<Detection>> {
     let images = model.normalise(pictures);
     let predictions = model.forward(&mut Tape::off(), &images);
     let padded = (images.height, images.width);
     pictures
         .par_iter()
+        .zip(sizes)
         .enumerate()
-        .map(|(image, picture)| {
-            detections(
-                &predictions,
-                image,
-                padded,
-                (picture.height, picture.width),
-                top,
-            )
+        .map(|(image, (picture, size))| {
+            let own = (picture.height, picture.width);
+            detections(&predictions, image, padded, own, *size, top)
         })
         .collect()
 }
@@ -38,7 +41,8 @@ fn detections(
     predictions: &Predictions,
     image: usize,
     padded: (usize, usize),
-    (height, width): (usize, usize),
+    own: (usize, usize),
+    size: (usize, usize),
     top: usize,
 ) -> Vec<Detection> {
     let planes = Planes::of(predictions, image);
@@ -49,10 +53,13 @@ fn detections(
     for (query, class, probability) in top_pairs(rows, top) {
         let (mask, quality) = masks[query].get_or_insert_with(|| {
             let logits = planes.resized(query, padded.0, padded.1);
-            let lines = logits.chunks_exact(padded.1).take(height);
-            let cropped: Vec<f32> = lines.flat_map(|line| &line[..width]).copied().collect();
-            let quality = mask_quality(cropped.iter().copied()).0;
-            (Mask::from_logits(&cropped, height, width), quality)
+            let lines = logits.chunks_exact(padded.1).take(own.0);
+            let mut logits: Vec<f32> = lines.flat_map(|line| &line[..own.1]).copied().collect();
+            if size != own {
+                logits = ops::resize_planes(&logits, 1, own, size);
+            }
+            let quality = mask_quality(logits.iter().copied()).0;
+            (Mask::from_logits(&logits, size.0, size.1), quality)
         });
         if *quality > 0.0 {
             found.push(Detection {
@@ -73,7 +80,7 @@ mod tests {
     #[test]
     fn detections_are_cropped_and_scored() {
         // By probability: (0, 0), (1, 0), (1, 1), (0, 1); then the third query, whose mask is empty.
-        let found = detections(&predictions(), 0, (8, 8), (8, 5), 4);
+        let found = detections(&predictions(), 0, (8, 8), (8, 5), (8, 5), 4);
         assert_eq!(
             found.iter().map(|d| d.class).collect::<Vec<_>>(),
             [0, 0, 1, 1]
@@ -85,8 +92,21 @@ mod tests {
         );
         assert!(first.score > 0.9 && first.score < 0.99, "{}", first.score);
         assert_eq!(found[1].mask, found[2].mask);
-        assert_eq!(detections(&predictions(), 0, (8, 8), (8, 5), 100).len(), 4);
+        assert_eq!(
+            detections(&predictions(), 0, (8, 8), (8, 5), (8, 5), 100).len(),
+            4
+        );
+        let large = detections(&predictions(), 0, (8, 8), (8, 5), (16, 10), 4);
+        assert_eq!((large[0].mask.height, large[0].mask.width), (16, 10));
+        assert!(
+            (70..=90).contains(&large[0].mask.area()),
+            "four times {}",
+            first.mask.area()
+        );
         // The second query's mask lies in the last row alone.
-        assert_eq!(detections(&predictions(), 0, (8, 8), (7, 5), 100).len(), 2);
+        assert_eq!(
+            detections(&predictions(), 0, (8, 8), (7, 5), (7, 5), 100).len(),
+            2
+        );
     }
 }

@@ -8,13 +8,17 @@
 //! The weight is torchvision's [Co, Ci / G, k, k] with the channels moved last. Source: `torch.nn.Conv2d`; a frozen batch
 //! normalisation behind a convolution is the scale and the shift.
 //!
-//! A convolution is a matrix product of patches ([`im2col`]) and weights, band by band: a band of output rows is small
-//! enough for its patches to stay in the cache. A pointwise convolution (1 x 1, stride 1) multiplies the image itself.
+//! Two ways lead there: `tiles`, register tiles over the padded image, where the processor and the sizes suit; and `patches`,
+//! a matrix product of patches and weights, for everything.
 
-use super::kernels::cpu::im2col::{Geometry, col2im, im2col};
-use super::kernels::cpu::{Matrix, MatrixMut, Split, Write, epilogue, gemm, parallel, unfilled};
-use crate::tensor::{Grads, Map, Tape, Tensor2};
-use std::ops::Range;
+mod backward;
+mod patches;
+mod plan;
+mod tiles;
+
+use crate::tensor::{Map, Tape, Tensor2};
+use backward::Backward;
+use plan::Plan;
 
 /// The sliding window of a convolution or pooling, square, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +41,6 @@ pub struct Epilogue<'a> {
     /// Whether negative values become zero.
     pub relu: bool,
 }
-
-/// Most values that the patches of a band hold: 256 KiB, a quarter of a core's second-level cache.
-const BAND: usize = 64 * 1024;
 
 /// x [B H W, Ci], weight [Co, k k Ci / groups] in (ky, kx, channel) order -> [B H' W', Co].
 ///
@@ -65,7 +66,11 @@ pub fn conv2d(
         epilogue.scale.is_none_or(|scale| !scale.requires_grad()),
         "a constant scale"
     );
-    let y = plan.forward(x.data.values(), weight.values(), epilogue);
+    let (values, weights) = (x.data.values(), weight.values());
+    let y = match tiles::suit_forward(&plan) {
+        true => tiles::forward(&plan, values, weights, epilogue),
+        false => patches::forward(&plan, values, weights, epilogue),
+    };
     let inputs: Vec<&Tensor2> = [&x.data, weight]
         .into_iter()
         .chain(epilogue.shift)
@@ -90,293 +95,6 @@ pub fn conv2d(
         plan.geometry.out_height,
         plan.geometry.out_width,
     )
-}
-
-/// The sizes of a convolution.
-#[derive(Clone, Copy, Debug)]
-struct Plan {
-    batch: usize,
-    geometry: Geometry,
-    groups: usize,
-    /// Output channels.
-    out: usize,
-}
-
-impl Plan {
-    fn new(x: &Map, weight: &Tensor2, window: Window, groups: usize) -> Self {
-        let (channels, out) = (x.channels(), weight.rows());
-        assert!(
-            groups > 0 && channels.is_multiple_of(groups) && out.is_multiple_of(groups),
-            "{groups} groups of {channels} -> {out} channels"
-        );
-        let geometry = Geometry::new(x.height, x.width, channels, window);
-        let plan = Self {
-            batch: x.batch,
-            geometry,
-            groups,
-            out,
-        };
-        assert_eq!(
-            weight.columns(),
-            plan.patch(),
-            "columns of the weight of {window:?} on {channels} channels in {groups} groups"
-        );
-        plan
-    }
-
-    /// Pixels of one output image.
-    fn out_pixels(&self) -> usize {
-        self.geometry.out_height * self.geometry.out_width
-    }
-
-    /// Values of one patch of one group.
-    fn patch(&self) -> usize {
-        self.geometry.window.kernel.pow(2) * self.geometry.channels / self.groups
-    }
-
-    /// Multiply-adds.
-    fn work(&self) -> usize {
-        self.batch * self.out_pixels() * self.patch() * self.out
-    }
-
-    /// The input channels of a group.
-    fn channels(&self, group: usize) -> Range<usize> {
-        let taken = self.geometry.channels / self.groups;
-        group * taken..(group + 1) * taken
-    }
-
-    /// The weight [Co / G, k k Ci / G] of a group.
-    fn weight<'a>(&self, weight: &'a [f32], group: usize) -> Matrix<'a> {
-        let rows = self.out / self.groups;
-        Matrix::new(&weight[group * rows * self.patch()..], rows, self.patch())
-    }
-
-    /// Bands of output rows that cover `rows`, counted over the whole batch: image and rows within it.
-    fn bands(&self, rows: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> + use<> {
-        let height = self.geometry.out_height;
-        let most = (BAND / (self.geometry.out_width * self.patch())).max(1);
-        let mut row = rows.start;
-        std::iter::from_fn(move || {
-            let (image, first) = (row / height, row % height);
-            let last = height
-                .min(first + most)
-                .min(first + rows.end.saturating_sub(row));
-            row += last - first;
-            (last > first).then_some((image, first..last))
-        })
-    }
-
-    fn forward(&self, x: &[f32], weight: &[f32], epilogue: Epilogue) -> Vec<f32> {
-        let (width, image) = (self.geometry.out_width, self.geometry.image());
-        let scale = epilogue.scale.map(Tensor2::values);
-        let shift = epilogue.shift.map(Tensor2::values);
-        let split = Split::new(self.batch * self.geometry.out_height, self.work());
-        let mut y = unfilled(self.batch * self.out_pixels() * self.out);
-        let shares = split
-            .ranges()
-            .zip(split.cut(&mut y, width * self.out))
-            .collect();
-        parallel::run(shares, |(rows, mut y): (Range<usize>, &mut [f32])| {
-            let mut patches = Vec::new();
-            for (index, rows) in self.bands(rows) {
-                let pixels = rows.len() * width;
-                let (band, rest) = std::mem::take(&mut y).split_at_mut(pixels * self.out);
-                y = rest;
-                let x = &x[index * image..][..image];
-                let mut out = MatrixMut::new(band, pixels, self.out);
-                for (group, out) in out.groups(self.groups).into_iter().enumerate() {
-                    let patches = self.patches(x, group, rows.clone(), &mut patches);
-                    gemm(
-                        out,
-                        Write::Replace,
-                        patches,
-                        self.weight(weight, group).t(),
-                        1.0,
-                    );
-                }
-                epilogue::apply(band, self.out, scale, shift, epilogue.relu);
-            }
-        });
-        y
-    }
-
-    /// The patches [pixels, k k Ci / G] of output rows of an image, in `buffer` where they are no view of the image.
-    fn patches<'a>(
-        &self,
-        image: &'a [f32],
-        group: usize,
-        rows: Range<usize>,
-        buffer: &'a mut Vec<f32>,
-    ) -> Matrix<'a> {
-        let pixels = rows.len() * self.geometry.out_width;
-        let channels = self.channels(group);
-        if self.geometry.pointwise() {
-            let first = rows.start * self.geometry.width * self.geometry.channels + channels.start;
-            return Matrix::strided(
-                &image[first..],
-                pixels,
-                channels.len(),
-                self.geometry.channels,
-            );
-        }
-        let patches = grown(buffer, pixels * self.patch());
-        im2col(&self.geometry, image, channels, rows, patches);
-        Matrix::new(patches, pixels, self.patch())
-    }
-}
-
-/// The first `len` values of a buffer that grows to the largest size asked for.
-fn grown(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if buffer.len() < len {
-        *buffer = unfilled(len);
-    }
-    &mut buffer[..len]
-}
-
-/// What the backward of a convolution needs.
-struct Backward {
-    plan: Plan,
-    x: Tensor2,
-    weight: Tensor2,
-    scale: Option<Tensor2>,
-    /// The shift, where it requires a gradient.
-    shift: Option<Tensor2>,
-    y: Tensor2,
-    relu: bool,
-}
-
-/// What one part of the backward gets: images with their gradients of y and of x.
-struct Share<'a> {
-    images: Range<usize>,
-    gradient: &'a mut [f32],
-    x_gradient: Option<&'a mut [f32]>,
-}
-
-/// The partial sums that a part returns, empty where none is asked for.
-struct Partial {
-    weight: Vec<f32>,
-    shift: Vec<f32>,
-}
-
-impl Backward {
-    fn run(&self, grads: &mut Grads) {
-        let plan = &self.plan;
-        let mut gradient = self.y.take_gradient(grads);
-        let mut x_gradient = self.x.requires_grad().then(|| self.x.take_gradient(grads));
-        // Patches of neighbouring rows overlap in x, so that a part owns whole images.
-        let split = Split::new(plan.batch, plan.work());
-        let shares = split
-            .ranges()
-            .zip(split.cut(&mut gradient, plan.out_pixels() * plan.out))
-            .zip(split.cut_some(x_gradient.as_deref_mut(), plan.geometry.image()))
-            .map(|((images, gradient), x_gradient)| Share {
-                images,
-                gradient,
-                x_gradient,
-            })
-            .collect();
-        let partials = parallel::map(shares, |share| self.part(share));
-        if let Some(x_gradient) = x_gradient {
-            self.x.put_gradient(grads, x_gradient);
-        }
-        if self.weight.requires_grad() {
-            let sums = partials.iter().map(|partial| &partial.weight[..]);
-            parallel::add_partials(self.weight.gradient_mut(grads), sums);
-        }
-        if let Some(shift) = &self.shift {
-            let sums = partials.iter().map(|partial| &partial.shift[..]);
-            parallel::add_partials(shift.gradient_mut(grads), sums);
-        }
-    }
-
-    /// $$ \partial W = g^\top \text{patches}, \qquad \partial\,\text{patches} = g W $$ with g the gradient of u.
-    fn part(&self, share: Share) -> Partial {
-        let plan = &self.plan;
-        let Share {
-            images,
-            gradient,
-            mut x_gradient,
-        } = share;
-        let (out, width, image) = (plan.out, plan.geometry.out_width, plan.geometry.image());
-        let mut shift = vec![0.0; self.shift.as_ref().map_or(0, Tensor2::len)];
-        let output = self
-            .relu
-            .then(|| &self.y.values()[images.start * plan.out_pixels() * out..]);
-        let scale = self.scale.as_ref().map(Tensor2::values);
-        let shift_gradient = (!shift.is_empty()).then_some(&mut shift[..]);
-        epilogue::backward(gradient, out, output, scale, shift_gradient);
-
-        let mut weight = unfilled(if self.weight.requires_grad() {
-            self.weight.len()
-        } else {
-            0
-        });
-        let (mut patches, mut done) = (Vec::new(), 0);
-        let rows = |images: &Range<usize>| {
-            images.start * plan.geometry.out_height..images.end * plan.geometry.out_height
-        };
-        for (index, rows) in plan.bands(rows(&images)) {
-            let pixels = rows.len() * width;
-            let g = &gradient[done * out..];
-            let x = &self.x.values()[index * image..][..image];
-            for group in 0..plan.groups {
-                let columns = out / plan.groups;
-                let g = Matrix::strided(&g[group * columns..], pixels, columns, out);
-                if !weight.is_empty() {
-                    let write = if done == 0 {
-                        Write::Replace
-                    } else {
-                        Write::Add
-                    };
-                    let sum = &mut weight[group * columns * plan.patch()..];
-                    let sum = MatrixMut::new(sum, columns, plan.patch());
-                    let patches = plan.patches(x, group, rows.clone(), &mut patches);
-                    gemm(sum, write, g.t(), patches, 1.0);
-                }
-                if let Some(x_gradient) = &mut x_gradient {
-                    let x_gradient = &mut x_gradient[(index - images.start) * image..][..image];
-                    self.add_to_input(x_gradient, g, group, rows.clone(), &mut patches);
-                }
-            }
-            done += pixels;
-        }
-        Partial { weight, shift }
-    }
-
-    /// Adds g W of the output rows `rows` of one image to its input.
-    fn add_to_input(
-        &self,
-        x_gradient: &mut [f32],
-        g: Matrix,
-        group: usize,
-        rows: Range<usize>,
-        buffer: &mut Vec<f32>,
-    ) {
-        let (plan, geometry) = (&self.plan, &self.plan.geometry);
-        let weight = plan.weight(self.weight.values(), group);
-        if geometry.pointwise() {
-            let row = geometry.width * geometry.channels;
-            let target = &mut x_gradient[rows.start * row..rows.end * row];
-            let mut target = MatrixMut::new(target, g.rows(), geometry.channels);
-            gemm(
-                target.groups(plan.groups).swap_remove(group),
-                Write::Add,
-                g,
-                weight,
-                1.0,
-            );
-        } else {
-            let patches = grown(buffer, g.rows() * plan.patch());
-            gemm(
-                MatrixMut::new(patches, g.rows(), plan.patch()),
-                Write::Replace,
-                g,
-                weight,
-                1.0,
-            );
-            col2im(geometry, patches, plan.channels(group), rows, x_gradient);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -466,25 +184,6 @@ mod tests {
                 });
             }
         }
-    }
-
-    #[test]
-    fn bands_cut_at_images_and_cover_all_rows() {
-        // 40 * 40 * 3 * 3 * 32 values of patches per image: several bands each.
-        let x = Map::new(parameter(1, 3 * 40 * 40, 32, 1.0), 3, 40, 40);
-        let window = Window {
-            kernel: 3,
-            stride: 1,
-            padding: 1,
-        };
-        let plan = Plan::new(&x, &parameter(2, 4, 9 * 32, 1.0), window, 1);
-        let bands: Vec<_> = plan.bands(7..115).collect();
-        assert!(bands.len() > 3);
-        let rows: Vec<usize> = bands
-            .into_iter()
-            .flat_map(|(image, rows)| rows.map(move |r| image * 40 + r))
-            .collect();
-        assert_eq!(rows, (7..115).collect::<Vec<_>>());
     }
 
     #[test]

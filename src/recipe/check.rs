@@ -71,8 +71,8 @@ impl Context<'_> {
     }
 
     fn is_another_component(&self, path: &[String]) -> bool {
-        let here = component_name(self.together, path);
-        here.is_some() && here != component_name(self.root, path)
+        let known = component_name(self.root, path);
+        known.is_some() && known != component_name(self.together, path)
     }
 
     fn unknown(&self, key: &str, siblings: &toml::Table, path: &[String]) -> Problem {

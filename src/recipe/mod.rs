@@ -6,10 +6,12 @@
 //!
 //! Everything that can be wrong is collected in one [`RecipeError`], each problem with the place it comes from.
 
+mod axes;
 mod check;
 mod error;
 mod file;
 mod hash;
+mod keys;
 mod listing;
 mod overlay;
 mod overrides;

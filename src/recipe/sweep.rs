@@ -13,6 +13,7 @@
 //! `grid` and `zip` also take `label`, a template in which `{key.path}` stands for the value, and `paper`, a list in step with
 //! the variants. The variants of `each`, `grid` and `zip` follow one another.
 
+use super::axes;
 use super::error::Problem;
 use super::file::{Node, ParsedFile, Tree};
 use super::overlay::Layer;
@@ -209,81 +210,50 @@ impl<'a> Reader<'a> {
             match (key.as_str(), &inner.tree) {
                 ("label", _) => template = self.text(key, inner),
                 ("paper", Tree::Array(items)) => {
-                    papers = Some((
-                        inner,
-                        items
-                            .iter()
-                            .map(|item| self.number(item))
-                            .collect::<Vec<_>>(),
-                    ));
+                    let numbers: Vec<_> = items.iter().map(|item| self.number(item)).collect();
+                    papers = Some((inner, numbers));
                 }
-                _ => collect_axes(key, inner, &mut axes),
+                _ => axes::collect(key, inner, &mut axes),
             }
         }
-        for axis in &axes {
-            if axis.values.is_none_or(<[Node]>::is_empty) {
-                let message = format!("`{}`: expected a list of values", axis.path);
-                self.tell(self.file.value_place(axis.node), message);
+        let points = match axes::points(&axes, product) {
+            Ok(points) => points,
+            Err(wrong) => {
+                let place = self.file.value_place(wrong.node.unwrap_or(node));
+                self.tell(place, wrong.message);
+                return Vec::new();
             }
-        }
-        let lengths: Vec<usize> = axes
-            .iter()
-            .map(|axis| axis.values.map_or(0, <[Node]>::len))
-            .collect();
-        if lengths.contains(&0) {
-            return Vec::new();
-        }
-        if let (false, Some(odd)) = (
-            product,
-            lengths.iter().position(|&length| length != lengths[0]),
-        ) {
-            let message = format!(
-                "`zip`: `{}` has {} values, `{}` has {}",
-                axes[odd].path, lengths[odd], axes[0].path, lengths[0]
-            );
-            self.tell(self.file.value_place(axes[odd].node), message);
-            return Vec::new();
-        }
-        let choices = if product {
-            grid_indices(&lengths)
-        } else {
-            zip_indices(&lengths)
         };
         if let Some((place, papers)) = &papers
-            && papers.len() != choices.len()
+            && papers.len() != points.len()
         {
-            let message = format!(
-                "`paper` has {} numbers for {} variants",
-                papers.len(),
-                choices.len()
-            );
+            let (numbers, variants) = (papers.len(), points.len());
+            let message = format!("`paper` has {numbers} numbers for {variants} variants");
             self.tell(self.file.value_place(place), message);
         }
         let numbers = papers.map(|(_, numbers)| numbers).unwrap_or_default();
-        let variant = |(index, choice): (usize, &Vec<usize>)| {
-            let chosen: Vec<(&Axis, &Node)> = axes
+        let mut variants = Vec::new();
+        for (index, point) in points.into_iter().enumerate() {
+            let label = axes::label(template.as_deref(), &point);
+            let entries = point
                 .iter()
-                .zip(choice)
-                .filter_map(|(axis, &at)| Some((axis, axis.values?.get(at)?)))
-                .collect();
-            let label = label_of(template.as_deref(), &chosen);
-            let entries = chosen
-                .iter()
-                .map(|(axis, value)| (axis.path.clone(), (*value).clone()))
-                .collect();
+                .map(|&(path, value)| (path.to_string(), value.clone()));
+            let tree = Tree::Table(entries.collect());
             let set = Node {
-                tree: Tree::Table(entries),
+                tree,
                 ..node.clone()
             };
             let layer = self.layer(&format!("variant {label}"), Some(&set));
-            Variant {
+            let paper = numbers.get(index).copied().flatten();
+            let place = self.file.key_place(node);
+            variants.push(Variant {
                 label,
-                paper: numbers.get(index).copied().flatten(),
+                paper,
                 layer,
-                place: self.file.key_place(node),
-            }
-        };
-        choices.iter().enumerate().map(variant).collect()
+                place,
+            });
+        }
+        variants
     }
 
     fn layer(&mut self, what: &str, set: Option<&Node>) -> Layer {
@@ -373,71 +343,5 @@ impl<'a> Reader<'a> {
 
     fn tell(&mut self, place: Place, message: impl Into<String>) {
         self.problems.push(Problem::at(place, message));
-    }
-}
-
-/// One axis of a grid or a zip; `values` is none if it is not a list.
-struct Axis<'a> {
-    path: String,
-    node: &'a Node,
-    values: Option<&'a [Node]>,
-}
-
-/// Axes may be written dotted or nested; each list is one.
-fn collect_axes<'a>(path: &str, node: &'a Node, axes: &mut Vec<Axis<'a>>) {
-    match &node.tree {
-        Tree::Table(entries) => entries
-            .iter()
-            .for_each(|(key, inner)| collect_axes(&format!("{path}.{key}"), inner, axes)),
-        Tree::Array(values) => axes.push(Axis {
-            path: path.to_string(),
-            node,
-            values: Some(values),
-        }),
-        Tree::Leaf(_) => axes.push(Axis {
-            path: path.to_string(),
-            node,
-            values: None,
-        }),
-    }
-}
-
-fn grid_indices(lengths: &[usize]) -> Vec<Vec<usize>> {
-    lengths.iter().fold(vec![Vec::new()], |rows, &length| {
-        rows.iter()
-            .flat_map(|row| (0..length).map(move |at| row.iter().copied().chain([at]).collect()))
-            .collect()
-    })
-}
-
-fn zip_indices(lengths: &[usize]) -> Vec<Vec<usize>> {
-    (0..lengths.first().copied().unwrap_or(0))
-        .map(|at| vec![at; lengths.len()])
-        .collect()
-}
-
-/// The template filled in, or else `key=value` for every axis.
-fn label_of(template: Option<&str>, chosen: &[(&Axis, &Node)]) -> String {
-    let written = |node: &Node| match node.plain() {
-        Value::String(text) => text,
-        Value::Table(table) if table.contains_key("name") => {
-            table["name"].as_str().unwrap_or_default().to_string()
-        }
-        other => other.to_string(),
-    };
-    match template {
-        Some(template) => chosen
-            .iter()
-            .fold(template.to_string(), |label, (axis, node)| {
-                label.replace(&format!("{{{}}}", axis.path), &written(node))
-            }),
-        None => {
-            let short = |path: &str| path.rsplit('.').next().unwrap_or(path).to_string();
-            chosen
-                .iter()
-                .map(|(axis, node)| format!("{}={}", short(&axis.path), written(node)))
-                .collect::<Vec<_>>()
-                .join(" ")
-        }
     }
 }

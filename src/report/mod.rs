@@ -1,18 +1,20 @@
 //! From records to tables: one record per finished trial, one table per sweep, in every format of [`FORMATS`].
 //!
 //! Nothing here depends on the clock: two runs of a recipe write the same bytes. What does depend on it stands in
-//! `timing.jsonl` and in `run.json`.
+//! `timing.jsonl`, and whatever else does is the caller's to keep apart.
 
 mod atomic;
 mod csv;
 mod delta;
+mod json_lines;
 mod markdown;
 mod record;
 mod table;
 
 pub use atomic::{ensure_writable, write_atomically};
 pub use delta::{Difference, paired_difference};
-pub use record::{JsonLines, Keyed, Metrics, Record, Status, Timing};
+pub use json_lines::{JsonLines, Keyed};
+pub use record::{Metrics, Record, Status, Timing};
 pub use table::{Cells, Header, Row, RowRecords, Table};
 
 use anyhow::Result;

@@ -1,16 +1,9 @@
-//! Records: one line of JSON per trial that ended, in the order of the plan.
+//! Records: what a trial found, and apart from it how long it took.
 //!
-//! `records.jsonl` holds what the trial found and is the same for every run of the recipe; how long it took is in
-//! `timing.jsonl`.
+//! `records.jsonl` is the same for every run of the recipe; what differs from run to run is in `timing.jsonl`.
 
-use super::atomic::write_atomically;
-use anyhow::{Context, Result};
-use serde::de::DeserializeOwned;
+use super::json_lines::Keyed;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
 
 /// COCO's metrics in percent; none where undefined (no object of that size).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -89,12 +82,6 @@ pub struct Timing {
     pub seconds: f64,
 }
 
-/// A line that belongs to a trial.
-pub trait Keyed {
-    /// The trial's identity.
-    fn hash(&self) -> &str;
-}
-
 impl Keyed for Record {
     fn hash(&self) -> &str {
         &self.hash
@@ -104,149 +91,5 @@ impl Keyed for Record {
 impl Keyed for Timing {
     fn hash(&self) -> &str {
         &self.hash
-    }
-}
-
-/// The lines of a `.jsonl` file, at most one per trial.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JsonLines<T>(BTreeMap<String, T>);
-
-impl<T> Default for JsonLines<T> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
-
-impl<T: Keyed + Serialize + DeserializeOwned> JsonLines<T> {
-    /// Reads `path`; a file that is not there has no lines.
-    ///
-    /// # Errors
-    /// A file that cannot be read, or a line that is not such JSON: named.
-    pub fn read(path: &Path) -> Result<Self> {
-        let text = match fs::read_to_string(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
-            read => read.with_context(|| format!("cannot read `{}`", path.display()))?,
-        };
-        let mut lines = Self::default();
-        for (index, line) in text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim().is_empty())
-        {
-            let place = || {
-                format!(
-                    "{}:{}: not a line that this program writes",
-                    path.display(),
-                    index + 1
-                )
-            };
-            lines.insert(serde_json::from_str(line).with_context(place)?);
-        }
-        Ok(lines)
-    }
-
-    /// The trial's line.
-    pub fn get(&self, hash: &str) -> Option<&T> {
-        self.0.get(hash)
-    }
-
-    /// Adds a line; the same trial's earlier line is replaced.
-    pub fn insert(&mut self, line: T) {
-        self.0.insert(line.hash().to_string(), line);
-    }
-
-    /// Writes all lines to `path`, those of the trials `order` (the plan's) first and in its order. Lines of other trials, of an
-    /// earlier plan, follow: a run never loses them.
-    ///
-    /// # Errors
-    /// A file that cannot be written, named; its old content is still there.
-    pub fn write<'a>(&self, path: &Path, order: impl IntoIterator<Item = &'a str>) -> Result<()> {
-        let mut rest: BTreeMap<&str, &T> = self
-            .0
-            .iter()
-            .map(|(hash, line)| (hash.as_str(), line))
-            .collect();
-        let planned: Vec<&T> = order
-            .into_iter()
-            .filter_map(|hash| rest.remove(hash))
-            .collect();
-        let mut text = String::new();
-        for line in planned.into_iter().chain(rest.into_values()) {
-            text.push_str(&serde_json::to_string(line)?);
-            text.push('\n');
-        }
-        write_atomically(path, text.as_bytes())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(hash: &str, map: f64) -> Record {
-        Record {
-            recipe: "smoke".into(),
-            hash: hash.into(),
-            label: "PL-DC".into(),
-            seed: 3,
-            steps: 12,
-            status: Status::Ok,
-            error: None,
-            metrics: Some(Metrics {
-                mean_ap: Some(map),
-                ap50: Some(1.0),
-                ..Metrics::default()
-            }),
-            student: None,
-            average: None,
-        }
-    }
-
-    #[test]
-    fn the_lines_are_those_of_the_plan_then_the_others() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("records.jsonl");
-        let mut lines = JsonLines::default();
-        for (hash, map) in [
-            ("a", 0.1),
-            ("z", 1.0 / 3.0),
-            ("m", 2.0),
-            ("z", 0.30000000000000004),
-        ] {
-            lines.insert(record(hash, map));
-        }
-        lines.write(&path, ["z", "absent", "a"]).unwrap();
-        let text = fs::read_to_string(&path).unwrap();
-        let first = r#"{"recipe":"smoke","hash":"z","label":"PL-DC","seed":3,"steps":12,"status":"ok","metrics":{"mAP":0.30000000000000004,"AP50":1.0,"AP75":null,"APs":null,"APm":null,"APl":null}}"#;
-        assert_eq!(text.lines().next(), Some(first));
-        let hashes: Vec<&str> = text.lines().map(|line| &line[26..27]).collect();
-        assert_eq!(hashes, ["z", "a", "m"]);
-        assert_eq!(
-            JsonLines::read(&path).unwrap(),
-            lines,
-            "what is written is read back"
-        );
-        lines.write(&path, ["z", "absent", "a"]).unwrap();
-        assert_eq!(
-            fs::read_to_string(&path).unwrap(),
-            text,
-            "and written again as the same bytes"
-        );
-    }
-
-    #[test]
-    fn a_foreign_line_is_named_and_a_missing_file_is_empty() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("records.jsonl");
-        assert_eq!(
-            JsonLines::<Record>::read(&path).unwrap(),
-            JsonLines::default()
-        );
-        fs::write(&path, "\n{\"hash\": 1}\n").unwrap();
-        let message = format!("{:#}", JsonLines::<Record>::read(&path).unwrap_err());
-        assert!(
-            message.contains("records.jsonl:2: not a line that this program writes: "),
-            "{message}"
-        );
     }
 }

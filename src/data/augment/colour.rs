@@ -20,13 +20,26 @@ pub struct Planes {
 impl Planes {
     pub fn new(picture: &Picture) -> Self {
         let scale = |value: u8| f32::from(value) / 255.0;
-        let pixels = picture.pixels.chunks_exact(3).map(|p| [scale(p[0]), scale(p[1]), scale(p[2])]).collect();
-        Self { height: picture.height, width: picture.width, pixels }
+        let pixels = picture
+            .pixels
+            .chunks_exact(3)
+            .map(|p| [scale(p[0]), scale(p[1]), scale(p[2])])
+            .collect();
+        Self {
+            height: picture.height,
+            width: picture.width,
+            pixels,
+        }
     }
 
     /// Rounded to 8 bits.
     pub fn into_picture(self) -> Picture {
-        let pixels = self.pixels.iter().flatten().map(|value| (value * 255.0 + 0.5) as u8).collect();
+        let pixels = self
+            .pixels
+            .iter()
+            .flatten()
+            .map(|value| (value * 255.0 + 0.5) as u8)
+            .collect();
         Picture::new(self.height, self.width, pixels)
     }
 
@@ -81,10 +94,14 @@ impl Planes {
     /// Gaussian blur of standard deviation `sigma` pixels; the border repeats its last pixel.
     pub fn blur(&mut self, sigma: f64) {
         let reach = libm::ceil(BLUR_REACH * sigma).max(1.0) as usize;
-        let weights: Vec<f64> =
-            (0..=2 * reach).map(|k| libm::exp(-0.5 * libm::pow((k as f64 - reach as f64) / sigma, 2.0))).collect();
+        let weights: Vec<f64> = (0..=2 * reach)
+            .map(|k| libm::exp(-0.5 * libm::pow((k as f64 - reach as f64) / sigma, 2.0)))
+            .collect();
         let total: f64 = weights.iter().sum();
-        let weights: Vec<f32> = weights.iter().map(|weight| (weight / total) as f32).collect();
+        let weights: Vec<f32> = weights
+            .iter()
+            .map(|weight| (weight / total) as f32)
+            .collect();
         let mut line = Vec::new();
         for row in 0..self.height {
             self.blur_line(row * self.width, 1, self.width, &weights, &mut line);
@@ -95,7 +112,14 @@ impl Planes {
     }
 
     /// Blurs `count` pixels from `start` on, `stride` apart. `line` is scratch.
-    fn blur_line(&mut self, start: usize, stride: usize, count: usize, weights: &[f32], line: &mut Vec<[f32; 3]>) {
+    fn blur_line(
+        &mut self,
+        start: usize,
+        stride: usize,
+        count: usize,
+        weights: &[f32],
+        line: &mut Vec<[f32; 3]>,
+    ) {
         let reach = weights.len() / 2;
         line.clear();
         line.extend((0..count + 2 * reach).map(|position| {
@@ -105,7 +129,11 @@ impl Planes {
         for (position, window) in line.windows(weights.len()).enumerate() {
             let mut sum = [0.0; 3];
             for (pixel, weight) in window.iter().zip(weights) {
-                sum = [sum[0] + pixel[0] * weight, sum[1] + pixel[1] * weight, sum[2] + pixel[2] * weight];
+                sum = [
+                    sum[0] + pixel[0] * weight,
+                    sum[1] + pixel[1] * weight,
+                    sum[2] + pixel[2] * weight,
+                ];
             }
             self.pixels[start + position * stride] = sum.map(|value| value.min(1.0));
         }
@@ -142,7 +170,11 @@ mod tests {
     use super::*;
 
     fn planes(pixels: &[[f32; 3]]) -> Planes {
-        Planes { height: 1, width: pixels.len(), pixels: pixels.to_vec() }
+        Planes {
+            height: 1,
+            width: pixels.len(),
+            pixels: pixels.to_vec(),
+        }
     }
 
     fn close(a: [f32; 3], b: [f32; 3]) -> bool {
@@ -152,7 +184,11 @@ mod tests {
     #[test]
     fn a_third_of_a_turn_permutes_the_channels() {
         let pixel = [0.8, 0.3, 0.1];
-        assert!(close(turn_hue(pixel, 1.0 / 3.0), [0.1, 0.8, 0.3]), "{:?}", turn_hue(pixel, 1.0 / 3.0));
+        assert!(
+            close(turn_hue(pixel, 1.0 / 3.0), [0.1, 0.8, 0.3]),
+            "{:?}",
+            turn_hue(pixel, 1.0 / 3.0)
+        );
         assert!(close(turn_hue(pixel, 0.0), pixel));
         assert!(close(turn_hue(turn_hue(pixel, 0.07), -0.07), pixel));
         assert!(close(turn_hue([0.4; 3], 0.2), [0.4; 3]));
@@ -168,12 +204,19 @@ mod tests {
         assert!(close(grey.pixels[0], [0.299; 3]));
         let mut bright = planes(&[[0.2, 0.5, 0.9]]);
         bright.brightness(1.4);
-        assert!(close(bright.pixels[0], [0.28, 0.7, 1.0]), "clipped at white");
+        assert!(
+            close(bright.pixels[0], [0.28, 0.7, 1.0]),
+            "clipped at white"
+        );
     }
 
     #[test]
     fn blur_keeps_the_sum_and_treats_both_axes_alike() {
-        let mut point = Planes { height: 9, width: 11, pixels: vec![[0.0; 3]; 99] };
+        let mut point = Planes {
+            height: 9,
+            width: 11,
+            pixels: vec![[0.0; 3]; 99],
+        };
         point.pixels[4 * 11 + 5] = [1.0; 3];
         point.blur(1.0);
         let total: f32 = point.pixels.iter().map(|pixel| pixel[1]).sum();
@@ -185,7 +228,13 @@ mod tests {
 
     #[test]
     fn eight_bits_survive_the_round_trip() {
-        let picture = Picture::new(16, 16, (0..=255).flat_map(|value| [value, 255 - value, 128]).collect());
+        let picture = Picture::new(
+            16,
+            16,
+            (0..=255)
+                .flat_map(|value| [value, 255 - value, 128])
+                .collect(),
+        );
         assert_eq!(Planes::new(&picture).into_picture(), picture);
     }
 }

@@ -103,14 +103,20 @@ fn within(key: &str, value: f64, most: f64) -> Result<(), ComponentError> {
     if (0.0..=most).contains(&value) {
         return Ok(());
     }
-    Err(ComponentError::new(key, format!("{value}; allowed: 0 to {most}")))
+    Err(ComponentError::new(
+        key,
+        format!("{value}; allowed: 0 to {most}"),
+    ))
 }
 
 fn positive_range(key: &str, [low, high]: [f64; 2]) -> Result<(), ComponentError> {
     if low > 0.0 && low <= high && high.is_finite() {
         return Ok(());
     }
-    Err(ComponentError::new(key, format!("[{low}, {high}]; allowed: two numbers, 0 < low <= high")))
+    Err(ComponentError::new(
+        key,
+        format!("[{low}, {high}]; allowed: two numbers, 0 < low <= high"),
+    ))
 }
 
 #[cfg(test)]
@@ -136,6 +142,9 @@ pub(super) mod tests {
         assert_eq!(wrong(|config| config.scale = [2.0, 1.0]), "scale");
         assert_eq!(wrong(|config| config.flip = f64::NAN), "flip");
         assert_eq!(wrong(|config| config.jitter.hue = 0.6), "jitter.hue");
-        assert_eq!(wrong(|config| config.cutout[1].area = [0.1, 1.5]), "cutout[1].area[1]");
+        assert_eq!(
+            wrong(|config| config.cutout[1].area = [0.1, 1.5]),
+            "cutout[1].area[1]"
+        );
     }
 }

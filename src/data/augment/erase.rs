@@ -15,7 +15,8 @@ pub fn erase(picture: &mut Picture, erasing: &Erasing, rng: &mut Stream) {
     let (height, width) = (picture.height, picture.width);
     for _ in 0..TRIES {
         let area = (height * width) as f64 * rng.range(erasing.area[0], erasing.area[1]);
-        let aspect = libm::exp(rng.range(libm::log(erasing.aspect[0]), libm::log(erasing.aspect[1])));
+        let aspect =
+            libm::exp(rng.range(libm::log(erasing.aspect[0]), libm::log(erasing.aspect[1])));
         let rows = libm::round(libm::sqrt(area * aspect)) as usize;
         let columns = libm::round(libm::sqrt(area / aspect)) as usize;
         if rows >= height || columns >= width {
@@ -42,13 +43,27 @@ mod tests {
 
     #[test]
     fn one_rectangle_of_the_asked_area_becomes_noise() {
-        let erasing = Erasing { probability: 1.0, area: [0.2, 0.2], aspect: [0.5, 2.0] };
+        let erasing = Erasing {
+            probability: 1.0,
+            area: [0.2, 0.2],
+            aspect: [0.5, 2.0],
+        };
         for index in 0..20 {
             let mut picture = Picture::new(50, 60, vec![0; 50 * 60 * 3]);
             erase(&mut picture, &erasing, &mut Stream::at(3, "erase", index));
-            let touched: Vec<usize> = picture.pixels.chunks_exact(3).enumerate().filter(|(_, p)| *p != [0; 3]).map(|(i, _)| i).collect();
-            let rows = touched.iter().map(|i| i / 60).max().unwrap() - touched.iter().map(|i| i / 60).min().unwrap() + 1;
-            let columns = touched.iter().map(|i| i % 60).max().unwrap() - touched.iter().map(|i| i % 60).min().unwrap() + 1;
+            let touched: Vec<usize> = picture
+                .pixels
+                .chunks_exact(3)
+                .enumerate()
+                .filter(|(_, p)| *p != [0; 3])
+                .map(|(i, _)| i)
+                .collect();
+            let rows = touched.iter().map(|i| i / 60).max().unwrap()
+                - touched.iter().map(|i| i / 60).min().unwrap()
+                + 1;
+            let columns = touched.iter().map(|i| i % 60).max().unwrap()
+                - touched.iter().map(|i| i % 60).min().unwrap()
+                + 1;
             assert!(touched.len() + 2 >= rows * columns, "the rectangle is full");
             assert!((rows * columns).abs_diff(600) < 45, "{rows} x {columns}");
             let aspect = rows as f64 / columns as f64;
@@ -58,7 +73,11 @@ mod tests {
 
     #[test]
     fn a_shape_that_never_fits_erases_nothing() {
-        let erasing = Erasing { probability: 1.0, area: [1.0, 1.0], aspect: [1.0, 1.0] };
+        let erasing = Erasing {
+            probability: 1.0,
+            area: [1.0, 1.0],
+            aspect: [1.0, 1.0],
+        };
         let mut picture = Picture::new(8, 8, vec![5; 192]);
         erase(&mut picture, &erasing, &mut Stream::new(1, "erase"));
         assert!(picture.pixels.iter().all(|value| *value == 5));

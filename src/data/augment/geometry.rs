@@ -36,8 +36,14 @@ impl Geometry {
         let resized = |length: usize| (libm::round(length as f64 * factor) as usize).max(1);
         let resized = (resized(height), resized(width));
         let place = rng.uniform();
-        let offset = |length: usize| libm::round(length.saturating_sub(config.size) as f64 * place) as usize;
-        Self { flip, resized, offset: (offset(resized.0), offset(resized.1)), size: config.size }
+        let offset =
+            |length: usize| libm::round(length.saturating_sub(config.size) as f64 * place) as usize;
+        Self {
+            flip,
+            resized,
+            offset: (offset(resized.0), offset(resized.1)),
+            size: config.size,
+        }
     }
 
     /// The picture in this geometry.
@@ -58,11 +64,21 @@ impl Geometry {
     }
 
     /// `pixels` is `[height, width, channels]`.
-    fn transform(&self, pixels: Vec<u8>, source: (usize, usize), channels: usize, pad: u8) -> Vec<u8> {
+    fn transform(
+        &self,
+        pixels: Vec<u8>,
+        source: (usize, usize),
+        channels: usize,
+        pad: u8,
+    ) -> Vec<u8> {
         let resized = resize(pixels, source, self.resized, channels);
         let (rows, columns) = (self.resized.0.min(self.size), self.resized.1.min(self.size));
         let mut out = vec![pad; self.size * self.size * channels];
-        for (row, line) in out.chunks_exact_mut(self.size * channels).take(rows).enumerate() {
+        for (row, line) in out
+            .chunks_exact_mut(self.size * channels)
+            .take(rows)
+            .enumerate()
+        {
             let start = ((row + self.offset.0) * self.resized.1 + self.offset.1) * channels;
             line[..columns * channels].copy_from_slice(&resized[start..start + columns * channels]);
             if self.flip {
@@ -71,6 +87,21 @@ impl Geometry {
         }
         out
     }
+}
+
+/// The whole picture, resized so that its longer side has `side` pixels.
+pub fn fitted(picture: &Picture, side: usize) -> Picture {
+    let factor = side as f64 / picture.height.max(picture.width) as f64;
+    let length = |length: usize| (libm::round(length as f64 * factor) as usize).max(1);
+    let (source, target) = (
+        (picture.height, picture.width),
+        (length(picture.height), length(picture.width)),
+    );
+    Picture::new(
+        target.0,
+        target.1,
+        resize(picture.pixels.clone(), source, target, 3),
+    )
 }
 
 /// Left and right swapped.
@@ -84,16 +115,27 @@ fn mirror(line: &mut [u8], channels: usize) {
 }
 
 /// Bilinear, with a wider kernel when shrinking (as Pillow): fine detail is averaged, not skipped.
-fn resize(pixels: Vec<u8>, source: (usize, usize), target: (usize, usize), channels: usize) -> Vec<u8> {
+fn resize(
+    pixels: Vec<u8>,
+    source: (usize, usize),
+    target: (usize, usize),
+    channels: usize,
+) -> Vec<u8> {
     if source == target {
         return pixels;
     }
-    let pixel = if channels == 3 { PixelType::U8x3 } else { PixelType::U8 };
+    let pixel = if channels == 3 {
+        PixelType::U8x3
+    } else {
+        PixelType::U8
+    };
     let source = Image::from_vec_u8(source.1 as u32, source.0 as u32, pixels, pixel)
         .expect("one byte per pixel and channel");
     let mut out = Image::new(target.1 as u32, target.0 as u32, pixel);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new().resize(&source, &mut out, &options).expect("both images have the same pixel type");
+    Resizer::new()
+        .resize(&source, &mut out, &options)
+        .expect("both images have the same pixel type");
     out.into_vec()
 }
 
@@ -107,16 +149,41 @@ mod tests {
     }
 
     #[test]
+    fn a_fitted_picture_keeps_its_shape() {
+        let picture = picture(20, 30);
+        let size = |side| {
+            let fitted = fitted(&picture, side);
+            (fitted.height, fitted.width)
+        };
+        assert_eq!((size(15), size(60), size(1)), ((10, 15), (40, 60), (1, 1)));
+        assert_eq!(fitted(&picture, 30), picture);
+    }
+
+    #[test]
     fn crop_and_pad_place_the_pixels() {
-        let geometry = Geometry { flip: false, resized: (2, 5), offset: (0, 2), size: 3 };
+        let geometry = Geometry {
+            flip: false,
+            resized: (2, 5),
+            offset: (0, 2),
+            size: 3,
+        };
         let out = geometry.apply(&picture(2, 5), 128);
         let red: Vec<u8> = out.pixels.chunks_exact(3).map(|pixel| pixel[0]).collect();
-        assert_eq!(red, [2, 3, 4, 7, 8, 9, 128, 128, 128], "right part kept, a row padded below");
+        assert_eq!(
+            red,
+            [2, 3, 4, 7, 8, 9, 128, 128, 128],
+            "right part kept, a row padded below"
+        );
     }
 
     #[test]
     fn the_flip_mirrors_the_image_and_not_the_padding() {
-        let geometry = Geometry { flip: true, resized: (1, 2), offset: (0, 0), size: 3 };
+        let geometry = Geometry {
+            flip: true,
+            resized: (1, 2),
+            offset: (0, 0),
+            size: 3,
+        };
         let out = geometry.apply(&picture(1, 2), 128);
         let red: Vec<u8> = out.pixels.chunks_exact(3).map(|pixel| pixel[0]).collect();
         assert_eq!(red[..3], [1, 0, 128]);
@@ -127,7 +194,12 @@ mod tests {
     #[test]
     fn the_aspect_is_kept_and_one_draw_places_both_axes() {
         let recipe = super::super::config::tests::from_recipe();
-        let config = AugmentConfig { size: 100, scale: [1.5, 2.0], scale_probability: 1.0, ..recipe };
+        let config = AugmentConfig {
+            size: 100,
+            scale: [1.5, 2.0],
+            scale_probability: 1.0,
+            ..recipe
+        };
         for index in 0..50 {
             let geometry = Geometry::draw(30, 60, &config, &mut Stream::at(1, "geometry", index));
             let (height, width) = geometry.resized;

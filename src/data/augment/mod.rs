@@ -10,7 +10,7 @@ mod erase;
 mod geometry;
 
 pub use config::{AugmentConfig, Blur, Erasing, Jitter};
-pub use geometry::Geometry;
+pub use geometry::{Geometry, fitted};
 
 use super::{Sample, View};
 use crate::rng::Stream;
@@ -31,7 +31,10 @@ pub fn weak(sample: &Sample, config: &AugmentConfig, rng: &mut Stream) -> View {
         })
         .filter(|instance| instance.mask.area() >= config.min_area.max(1))
         .collect();
-    View { picture: geometry.apply(picture, config.pad_value), instances }
+    View {
+        picture: geometry.apply(picture, config.pad_value),
+        instances,
+    }
 }
 
 /// The strong view of a weak one: colour jitter, grayscale, blur and erasings, each with its probability, in this order.
@@ -72,13 +75,30 @@ mod tests {
         let bits: Vec<u8> = (0..height * width).map(|i| u8::from(inside(i))).collect();
         let pixels = bits.iter().flat_map(|bit| [bit * 255; 3]).collect();
         let mask = Mask::new(height, width, bits);
-        let object = Instance { class: 3, mask, source: InstanceSource::Annotation };
-        let crowd = Instance { source: InstanceSource::Crowd, ..object.clone() };
-        Sample { image_id: 1, picture: Picture::new(height, width, pixels), instances: vec![crowd, object] }
+        let object = Instance {
+            class: 3,
+            mask,
+            source: InstanceSource::Annotation,
+        };
+        let crowd = Instance {
+            source: InstanceSource::Crowd,
+            ..object.clone()
+        };
+        Sample {
+            image_id: 1,
+            picture: Picture::new(height, width, pixels),
+            instances: vec![crowd, object],
+        }
     }
 
     fn config(size: usize, scale: [f64; 2]) -> AugmentConfig {
-        AugmentConfig { size, scale, scale_probability: 1.0, pad_value: 0, ..config::tests::from_recipe() }
+        AugmentConfig {
+            size,
+            scale,
+            scale_probability: 1.0,
+            pad_value: 0,
+            ..config::tests::from_recipe()
+        }
     }
 
     proptest! {
@@ -141,6 +161,9 @@ mod tests {
         let mut off = config;
         (off.jitter.probability, off.grayscale, off.blur.probability) = (0.0, 0.0, 0.0);
         off.cutout.clear();
-        assert_eq!(strong(&picture, &off, &mut Stream::new(1, "strong")), picture);
+        assert_eq!(
+            strong(&picture, &off, &mut Stream::new(1, "strong")),
+            picture
+        );
     }
 }

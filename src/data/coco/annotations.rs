@@ -63,11 +63,18 @@ impl Table {
         let mut problems = Problems::default();
         let categories = categories(document.categories, &mut problems);
         let mut images = images(document.images, folder, &mut problems);
-        let hint = format!(" (of images and categories; images are looked for in {})", folder.display());
+        let hint = format!(
+            " (of images and categories; images are looked for in {})",
+            folder.display()
+        );
         problems.into_result(file, if images.is_empty() { "" } else { &hint })?;
 
         let mut problems = Problems::default();
-        let places: BTreeMap<u64, usize> = images.iter().enumerate().map(|(place, image)| (image.id, place)).collect();
+        let places: BTreeMap<u64, usize> = images
+            .iter()
+            .enumerate()
+            .map(|(place, image)| (image.id, place))
+            .collect();
         let known: BTreeSet<u64> = categories.iter().map(|category| category.id).collect();
         let mut ids = BTreeSet::new();
         for annotation in document.annotations {
@@ -76,22 +83,36 @@ impl Table {
                 problems.add(|| format!("annotation id {id} occurs twice"));
                 continue;
             }
-            let image = places.get(&annotation.image_id).map(|place| &mut images[*place]);
+            let image = places
+                .get(&annotation.image_id)
+                .map(|place| &mut images[*place]);
             match record(annotation, image.as_deref(), &known) {
-                Ok(record) => image.expect("the record has an image").annotations.push(record),
+                Ok(record) => image
+                    .expect("the record has an image")
+                    .annotations
+                    .push(record),
                 Err(_) if on_bad == OnBadAnnotation::Skip => {}
                 Err(error) => problems.add(|| format!("annotation {id}: {error}")),
             }
         }
-        problems.into_result(file, " (on-bad-annotation = \"skip\" leaves bad outlines out)")?;
-        Ok(Self { file: file.to_path_buf(), images, categories })
+        problems.into_result(
+            file,
+            " (on-bad-annotation = \"skip\" leaves bad outlines out)",
+        )?;
+        Ok(Self {
+            file: file.to_path_buf(),
+            images,
+            categories,
+        })
     }
 
     /// The categories that are classes, in ascending order of their ids.
     pub fn classes(&self, which: Classes) -> Vec<Category> {
         let annotations = self.images.iter().flat_map(|image| &image.annotations);
-        let present: BTreeSet<u64> =
-            annotations.filter(|annotation| !annotation.crowd).map(|annotation| annotation.category).collect();
+        let present: BTreeSet<u64> = annotations
+            .filter(|annotation| !annotation.crowd)
+            .map(|annotation| annotation.category)
+            .collect();
         let kept = |category: &&Category| which == Classes::All || present.contains(&category.id);
         self.categories.iter().filter(kept).cloned().collect()
     }
@@ -99,8 +120,17 @@ impl Table {
     /// Why `other` cannot be evaluated with this file's classes; nothing if both have the same categories.
     pub fn differing_category(&self, other: &Self) -> Option<String> {
         let only = |a: &Self, b: &Self| {
-            let category = a.categories.iter().find(|category| !b.categories.contains(category))?;
-            Some(format!("category {} `{}` of {} is not in {}", category.id, category.name, a.file.display(), b.file.display()))
+            let category = a
+                .categories
+                .iter()
+                .find(|category| !b.categories.contains(category))?;
+            Some(format!(
+                "category {} `{}` of {} is not in {}",
+                category.id,
+                category.name,
+                a.file.display(),
+                b.file.display()
+            ))
         };
         only(self, other).or_else(|| only(other, self))
     }
@@ -111,8 +141,16 @@ fn parse(file: &Path) -> Result<Document> {
     let mut json = serde_json::Deserializer::from_reader(reader);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let place = error.path().to_string();
-        let place = if place == "." { String::new() } else { format!("{place}: ") };
-        anyhow!("{}: not COCO's instance annotations: {place}{}", file.display(), error.inner())
+        let place = if place == "." {
+            String::new()
+        } else {
+            format!("{place}: ")
+        };
+        anyhow!(
+            "{}: not COCO's instance annotations: {place}{}",
+            file.display(),
+            error.inner()
+        )
     })
 }
 
@@ -138,11 +176,21 @@ fn images(found: Vec<hotcoco::Image>, folder: &Path, problems: &mut Problems) ->
         if !ids.insert(id) {
             problems.add(|| format!("image id {id} occurs twice"));
         } else if height == 0 || width == 0 {
-            problems.add(|| format!("image {id}: {width} x {height} pixels; needed: `width` and `height` above 0"));
+            problems.add(|| {
+                format!(
+                    "image {id}: {width} x {height} pixels; needed: `width` and `height` above 0"
+                )
+            });
         } else if !path.is_file() {
             problems.add(|| format!("image {id}: no file `{}`", image.file_name));
         }
-        images.push(ImageRecord { id, path, height, width, annotations: Vec::new() });
+        images.push(ImageRecord {
+            id,
+            path,
+            height,
+            width,
+            annotations: Vec::new(),
+        });
     }
     if images.is_empty() {
         problems.add(|| "`images` is empty; needed: at least one".to_string());
@@ -158,10 +206,18 @@ fn record(
     let image = image.with_context(|| format!("unknown image id {}", annotation.image_id))?;
     let category = annotation.category_id;
     if !categories.contains(&category) {
-        return Err(anyhow!("image {}: unknown category id {category}", image.id));
+        return Err(anyhow!(
+            "image {}: unknown category id {category}",
+            image.id
+        ));
     }
     geometry::check(annotation.segmentation.as_ref(), image.height, image.width)
         .map_err(|error| anyhow!("image {}: {error}", image.id))?;
     let outline = annotation.segmentation.expect("the check needs one");
-    Ok(AnnotationRecord { category, crowd: annotation.iscrowd, area: annotation.area, outline })
+    Ok(AnnotationRecord {
+        category,
+        crowd: annotation.iscrowd,
+        area: annotation.area,
+        outline,
+    })
 }

@@ -20,13 +20,26 @@ impl Folder {
     pub fn read(folder: &Path) -> Result<Self> {
         let context = || folder.display().to_string();
         let entries = std::fs::read_dir(folder).with_context(context)?;
-        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>().with_context(context)?;
+        let mut paths = entries
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<Vec<_>>>()
+            .with_context(context)?;
         paths.retain(|path| {
-            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-            ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+            let ending = path
+                .extension()
+                .and_then(|ending| ending.to_str())
+                .unwrap_or_default();
+            ENDINGS
+                .iter()
+                .any(|known| ending.eq_ignore_ascii_case(known))
         });
         paths.sort();
-        ensure!(!paths.is_empty(), "{}: no image; needed: files that end in {}", folder.display(), ENDINGS.join(", "));
+        ensure!(
+            !paths.is_empty(),
+            "{}: no image; needed: files that end in {}",
+            folder.display(),
+            ENDINGS.join(", ")
+        );
         Ok(Self(paths))
     }
 }
@@ -42,7 +55,11 @@ impl Source for Folder {
 
     fn load(&self, index: usize) -> Result<Sample> {
         let picture = decode(&self.0[index])?;
-        Ok(Sample { image_id: index as u64 + 1, picture, instances: Vec::new() })
+        Ok(Sample {
+            image_id: index as u64 + 1,
+            picture,
+            instances: Vec::new(),
+        })
     }
 }
 
@@ -53,8 +70,15 @@ impl Source for Folder {
 /// A file that is missing or corrupt, named.
 pub fn decode(path: &Path) -> Result<Picture> {
     let context = || format!("{}: cannot be decoded", path.display());
-    let reader = ImageReader::open(path).with_context(context)?.with_guessed_format().with_context(context)?;
+    let reader = ImageReader::open(path)
+        .with_context(context)?
+        .with_guessed_format()
+        .with_context(context)?;
     let pixels = reader.decode().with_context(context)?.into_rgb8();
     let (width, height) = pixels.dimensions();
-    Ok(Picture::new(height as usize, width as usize, pixels.into_raw()))
+    Ok(Picture::new(
+        height as usize,
+        width as usize,
+        pixels.into_raw(),
+    ))
 }

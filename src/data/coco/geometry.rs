@@ -17,12 +17,17 @@ pub fn check(outline: Option<&Segmentation>, height: usize, width: usize) -> Res
         None => bail!("no `segmentation`; needed: polygons or RLE"),
         Some(Segmentation::Polygon(polygons)) => {
             ensure!(!polygons.is_empty(), "no polygon; needed: at least one");
-            polygons.iter().try_for_each(|polygon| check_polygon(polygon, height, width))
+            polygons
+                .iter()
+                .try_for_each(|polygon| check_polygon(polygon, height, width))
         }
         Some(runs) => {
             let Rle { h, w, counts } = to_runs(runs, height, width)?;
             let found = (h as usize, w as usize);
-            ensure!(found == (height, width), "RLE of {h} x {w} pixels; its image has {height} x {width}");
+            ensure!(
+                found == (height, width),
+                "RLE of {h} x {w} pixels; its image has {height} x {width}"
+            );
             let covered = counts.iter().skip(1).step_by(2).any(|count| *count > 0);
             ensure!(covered, "RLE of an empty mask; needed: at least one pixel");
             Ok(())
@@ -36,7 +41,8 @@ fn check_polygon(polygon: &[f64], height: usize, width: usize) -> Result<()> {
         numbers >= LEAST_NUMBERS && numbers % 2 == 0,
         "polygon of {numbers} numbers; needed: x and y of at least 3 corners"
     );
-    let inside = |value: f64, length: usize| (-TOLERANCE..=length as f64 + TOLERANCE).contains(&value);
+    let inside =
+        |value: f64, length: usize| (-TOLERANCE..=length as f64 + TOLERANCE).contains(&value);
     for corner in polygon.chunks_exact(2) {
         let (x, y) = (corner[0], corner[1]);
         ensure!(
@@ -56,7 +62,9 @@ pub fn to_mask(outline: &Segmentation, height: usize, width: usize) -> Result<Ma
 }
 
 fn to_runs(outline: &Segmentation, height: usize, width: usize) -> Result<Rle> {
-    outline.to_rle(height as u32, width as u32).map_err(|error| anyhow!("{error}"))
+    outline
+        .to_rle(height as u32, width as u32)
+        .map_err(|error| anyhow!("{error}"))
 }
 
 #[cfg(test)]
@@ -75,8 +83,16 @@ mod tests {
     fn every_kind_of_bad_outline_is_told() {
         let error = |outline: &Segmentation| check(Some(outline), 4, 6).unwrap_err().to_string();
         let polygon = |numbers: &[f64]| Segmentation::Polygon(vec![numbers.to_vec()]);
-        let runs = |size, counts: &[u32]| Segmentation::UncompressedRle { size, counts: counts.to_vec() };
-        assert!(check(None, 4, 6).unwrap_err().to_string().contains("no `segmentation`"));
+        let runs = |size, counts: &[u32]| Segmentation::UncompressedRle {
+            size,
+            counts: counts.to_vec(),
+        };
+        assert!(
+            check(None, 4, 6)
+                .unwrap_err()
+                .to_string()
+                .contains("no `segmentation`")
+        );
         assert!(error(&Segmentation::Polygon(vec![])).contains("no polygon"));
         assert!(error(&polygon(&[])).contains("polygon of 0 numbers"));
         assert!(error(&polygon(&[1.0, 1.0, 2.0, 2.0])).contains("polygon of 4 numbers"));
@@ -85,7 +101,11 @@ mod tests {
         assert!(error(&polygon(&[1.0, f64::NAN, 2.0, 2.0, 3.0, 3.0])).contains("lies outside"));
         assert!(error(&runs([6, 4], &[0, 24])).contains("RLE of 6 x 4"));
         assert!(error(&runs([4, 6], &[24])).contains("empty mask"));
-        assert!(error(&runs([4, 6], &[20, 10])).contains("24"), "{}", error(&runs([4, 6], &[20, 10])));
+        assert!(
+            error(&runs([4, 6], &[20, 10])).contains("24"),
+            "{}",
+            error(&runs([4, 6], &[20, 10]))
+        );
         assert!(check(Some(&polygon(&[0.0, 0.0, 6.5, 0.0, 6.0, 4.0])), 4, 6).is_ok());
         assert!(check(Some(&runs([4, 6], &[3, 2, 19])), 4, 6).is_ok());
     }

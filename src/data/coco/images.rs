@@ -16,11 +16,16 @@ pub struct Images {
 
 impl Images {
     pub fn new(table: Table, classes: &[Category]) -> Self {
-        let classes: BTreeMap<u64, usize> =
-            classes.iter().enumerate().map(|(class, category)| (category.id, class)).collect();
+        let classes: BTreeMap<u64, usize> = classes
+            .iter()
+            .enumerate()
+            .map(|(class, category)| (category.id, class))
+            .collect();
         let mut images = table.images;
         for image in &mut images {
-            image.annotations.retain(|annotation| classes.contains_key(&annotation.category));
+            image
+                .annotations
+                .retain(|annotation| classes.contains_key(&annotation.category));
         }
         Self { images, classes }
     }
@@ -33,8 +38,16 @@ impl Images {
         let instance = |annotation: &AnnotationRecord| {
             let mask = geometry::to_mask(&annotation.outline, image.height, image.width)
                 .with_context(|| format!("an annotation of image {}", image.id))?;
-            let source = if annotation.crowd { InstanceSource::Crowd } else { InstanceSource::Annotation };
-            Ok(Instance { class: self.class(annotation), mask, source })
+            let source = if annotation.crowd {
+                InstanceSource::Crowd
+            } else {
+                InstanceSource::Annotation
+            };
+            Ok(Instance {
+                class: self.class(annotation),
+                mask,
+                source,
+            })
         };
         image.annotations.iter().map(instance).collect()
     }
@@ -46,12 +59,19 @@ impl Source for Images {
     }
 
     fn classes_of(&self, index: usize) -> Vec<usize> {
-        self.images[index].annotations.iter().map(|annotation| self.class(annotation)).collect()
+        self.images[index]
+            .annotations
+            .iter()
+            .map(|annotation| self.class(annotation))
+            .collect()
     }
 
     fn objects_of(&self, index: usize) -> Vec<usize> {
         let annotations = self.images[index].annotations.iter();
-        annotations.filter(|annotation| !annotation.crowd).map(|annotation| self.class(annotation)).collect()
+        annotations
+            .filter(|annotation| !annotation.crowd)
+            .map(|annotation| self.class(annotation))
+            .collect()
     }
 
     fn load(&self, index: usize) -> Result<Sample> {
@@ -66,14 +86,26 @@ impl Source for Images {
             image.width,
             image.height
         );
-        Ok(Sample { image_id: image.id, picture, instances: self.instances(image)? })
+        Ok(Sample {
+            image_id: image.id,
+            picture,
+            instances: self.instances(image)?,
+        })
     }
 
     fn truth(&self, index: usize) -> Result<Truth> {
         let image = &self.images[index];
         let instances = self.instances(image)?;
         let areas = image.annotations.iter().zip(&instances);
-        let areas = areas.map(|(annotation, instance)| annotation.area.unwrap_or(instance.mask.area() as f64)).collect();
-        Ok(Truth { image_id: image.id, height: image.height, width: image.width, instances, areas })
+        let areas = areas
+            .map(|(annotation, instance)| annotation.area.unwrap_or(instance.mask.area() as f64))
+            .collect();
+        Ok(Truth {
+            image_id: image.id,
+            height: image.height,
+            width: image.width,
+            instances,
+            areas,
+        })
     }
 }

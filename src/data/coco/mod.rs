@@ -82,7 +82,11 @@ pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
         Table::read(&file, folder, config.on_bad_annotation)
             .map_err(|error| ComponentError::new(key, format!("{error:#}")))
     };
-    let train = read("train-annotations", &config.train_annotations, &train_folder)?;
+    let train = read(
+        "train-annotations",
+        &config.train_annotations,
+        &train_folder,
+    )?;
     let val = read("val-annotations", &config.val_annotations, &val_folder)?;
     if let Some(message) = train.differing_category(&val) {
         return Err(ComponentError::new("val-annotations", message));
@@ -92,17 +96,21 @@ pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
         let message = "no category has an object in the training images; allowed: at least one";
         return Err(ComponentError::new("train-annotations", message));
     }
-    let extra_unlabelled: Option<Arc<dyn super::Source>> = if config.unlabelled_images.as_os_str().is_empty() {
-        None
-    } else {
-        let folder = root.join(&config.unlabelled_images);
-        require("unlabelled-images", &folder, Path::is_dir, "a folder")?;
-        let folder = Folder::read(&folder)
-            .map_err(|error| ComponentError::new("unlabelled-images", format!("{error:#}")))?;
-        Some(Arc::new(folder))
-    };
+    let extra_unlabelled: Option<Arc<dyn super::Source>> =
+        if config.unlabelled_images.as_os_str().is_empty() {
+            None
+        } else {
+            let folder = root.join(&config.unlabelled_images);
+            require("unlabelled-images", &folder, Path::is_dir, "a folder")?;
+            let folder = Folder::read(&folder)
+                .map_err(|error| ComponentError::new("unlabelled-images", format!("{error:#}")))?;
+            Some(Arc::new(folder))
+        };
     Ok(Dataset {
-        classes: classes.iter().map(|category| category.name.clone()).collect(),
+        classes: classes
+            .iter()
+            .map(|category| category.name.clone())
+            .collect(),
         train: Arc::new(Images::new(train, &classes)),
         extra_unlabelled,
         val: Arc::new(Images::new(val, &classes)),
@@ -111,12 +119,24 @@ pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
 }
 
 /// Refuses a path that is not what `key` needs.
-fn require(key: &str, path: &Path, is: fn(&Path) -> bool, what: &str) -> Result<(), ComponentError> {
+fn require(
+    key: &str,
+    path: &Path,
+    is: fn(&Path) -> bool,
+    what: &str,
+) -> Result<(), ComponentError> {
     if is(path) {
         return Ok(());
     }
-    let found = if path.exists() { "something else" } else { "nothing" };
-    Err(ComponentError::new(key, format!("{}: {found} there; needed: {what}", path.display())))
+    let found = if path.exists() {
+        "something else"
+    } else {
+        "nothing"
+    };
+    Err(ComponentError::new(
+        key,
+        format!("{}: {found} there; needed: {what}", path.display()),
+    ))
 }
 
 #[cfg(test)]

@@ -32,7 +32,11 @@ impl Problems {
         match self.count {
             0 => Ok(()),
             1 => bail!("{}: {}{hint}", file.display(), self.first[0]),
-            count => bail!("{}: {count} problems{hint}\n  {}{rest}", file.display(), self.first.join("\n  ")),
+            count => bail!(
+                "{}: {count} problems{hint}\n  {}{rest}",
+                file.display(),
+                self.first.join("\n  ")
+            ),
         }
     }
 }
@@ -47,9 +51,16 @@ mod tests {
         for number in 0..13 {
             problems.add(|| format!("mistake {number}"));
         }
-        let message = problems.into_result(Path::new("a.json"), "").unwrap_err().to_string();
+        let message = problems
+            .into_result(Path::new("a.json"), "")
+            .unwrap_err()
+            .to_string();
         assert!(message.starts_with("a.json: 13 problems\n  mistake 0\n"));
         assert!(message.ends_with("mistake 9\n  ... and 3 more"));
-        assert!(Problems::default().into_result(Path::new("a.json"), "").is_ok());
+        assert!(
+            Problems::default()
+                .into_result(Path::new("a.json"), "")
+                .is_ok()
+        );
     }
 }

@@ -57,7 +57,9 @@ impl Fixture {
         fs::create_dir(&pictures).unwrap();
         let red = image::RgbImage::from_pixel(8, 6, image::Rgb([220, 30, 30]));
         red.save(pictures.join("a.jpg")).unwrap();
-        image::GrayImage::from_pixel(8, 6, image::Luma([77])).save(pictures.join("b.png")).unwrap();
+        image::GrayImage::from_pixel(8, 6, image::Luma([77]))
+            .save(pictures.join("b.png"))
+            .unwrap();
         let fixture = Self { folder, table };
         fixture.write("train.json", &document());
         fixture.write("val.json", &document());
@@ -79,7 +81,9 @@ impl Fixture {
 
     /// The key and the text of the error.
     fn error(&self) -> (String, String) {
-        let error = build(self.table.clone()).err().expect("the dataset is refused");
+        let error = build(self.table.clone())
+            .err()
+            .expect("the dataset is refused");
         (error.key, error.message)
     }
 
@@ -98,27 +102,45 @@ impl Fixture {
 
 #[test]
 fn polygons_runs_and_crowds_become_instances() {
-    let dataset = Fixture::new().build();
-    assert_eq!(dataset.classes, ["car", "bottle", "toothbrush"], "by ascending category id");
+    let fixture = Fixture::new();
+    let dataset = fixture.build();
+    assert_eq!(
+        dataset.classes,
+        ["car", "bottle", "toothbrush"],
+        "by ascending category id"
+    );
     assert_eq!(dataset.train.len(), 2);
     assert_eq!(dataset.train.classes_of(0), [1, 0]);
     assert_eq!(dataset.train.objects_of(0), [1], "the crowd is no object");
     let sample = dataset.train.load(0).unwrap();
     assert_eq!(sample.image_id, 7);
-    assert!(sample.picture.pixels[0] > 180 && sample.picture.pixels[1] < 70, "red");
+    assert!(
+        sample.picture.pixels[0] > 180 && sample.picture.pixels[1] < 70,
+        "red"
+    );
     let polygon = &sample.instances[0];
     let expected = |i: usize| (1..3).contains(&(i / 8)) && (2..5).contains(&(i % 8));
     let bits: Vec<u8> = (0..48).map(|i| u8::from(expected(i))).collect();
     assert_eq!(polygon.mask, Mask::new(6, 8, bits));
     let crowd = &sample.instances[1];
     assert_eq!(crowd.source, InstanceSource::Crowd);
-    assert!((0..48).all(|i| (crowd.mask.bits[i] == 1) == (i % 8 >= 6)), "runs go down the columns");
+    assert!(
+        (0..48).all(|i| (crowd.mask.bits[i] == 1) == (i % 8 >= 6)),
+        "runs go down the columns"
+    );
     let grey = dataset.train.load(1).unwrap();
     assert_eq!(grey.picture.pixels, vec![77; 8 * 6 * 3]);
-    assert!((0..48).all(|i| (grey.instances[0].mask.bits[i] == 1) == (i % 8 == 0)), "the compressed runs");
+    assert!(
+        (0..48).all(|i| (grey.instances[0].mask.bits[i] == 1) == (i % 8 == 0)),
+        "the compressed runs"
+    );
     let truth = dataset.val.truth(0).unwrap();
     assert_eq!(truth.areas, [6.5, 12.0], "the file's areas");
-    assert_eq!(dataset.val.truth(1).unwrap().areas, [6.0], "pixels where it has none");
+    assert_eq!(
+        dataset.val.truth(1).unwrap().areas,
+        [6.0],
+        "pixels where it has none"
+    );
 }
 
 #[test]
@@ -144,10 +166,18 @@ fn a_folder_of_unlabelled_images() {
 
 #[test]
 fn a_missing_path_is_named_with_its_key() {
-    for key in ["root", "train-images", "val-annotations", "unlabelled-images"] {
+    for key in [
+        "root",
+        "train-images",
+        "val-annotations",
+        "unlabelled-images",
+    ] {
         let (found, message) = Fixture::new().with(key, "nowhere").error();
         assert_eq!(found, key);
-        assert!(message.contains("nowhere") && message.contains("nothing there"), "{message}");
+        assert!(
+            message.contains("nowhere") && message.contains("nothing there"),
+            "{message}"
+        );
     }
 }
 
@@ -157,26 +187,47 @@ fn files_that_are_not_coco() {
     fs::write(fixture.folder.path().join("val.json"), "{ \"images\": [").unwrap();
     let (key, message) = fixture.error();
     assert_eq!(key, "val-annotations");
-    assert!(message.contains("val.json") && message.contains("not COCO"), "{message}");
+    assert!(
+        message.contains("val.json") && message.contains("not COCO"),
+        "{message}"
+    );
     assert!(Fixture::broken(|train| *train = json!({ "images": [] })).contains("annotations"));
-    assert!(Fixture::broken(|train| train["annotations"][1]["image_id"] = json!("x")).contains("annotations[1].image_id"));
+    assert!(
+        Fixture::broken(|train| train["annotations"][1]["image_id"] = json!("x"))
+            .contains("annotations[1].image_id")
+    );
     assert!(Fixture::broken(|train| train["images"] = json!([])).contains("`images` is empty"));
 }
 
 #[test]
 fn every_bad_annotation_is_told() {
-    let bad = |key: &str, value: Value| Fixture::broken(|train| train["annotations"][0][key] = value);
+    let bad =
+        |key: &str, value: Value| Fixture::broken(|train| train["annotations"][0][key] = value);
     assert!(bad("image_id", json!(8)).contains("annotation 1: unknown image id 8"));
     assert!(bad("category_id", json!(5)).contains("annotation 1: image 7: unknown category id 5"));
     assert!(bad("segmentation", json!([])).contains("annotation 1: image 7: no polygon"));
     assert!(bad("segmentation", json!([[]])).contains("polygon of 0 numbers"));
     assert!(bad("segmentation", json!([[1, 1, 2, 2]])).contains("polygon of 4 numbers"));
-    assert!(bad("segmentation", json!([[1, 1, 20, 2, 3, 3]])).contains("(20, 2) lies outside its image of 8 x 6"));
-    assert!(bad("segmentation", json!({ "size": [8, 6], "counts": [48] })).contains("RLE of 8 x 6"));
+    assert!(
+        bad("segmentation", json!([[1, 1, 20, 2, 3, 3]]))
+            .contains("(20, 2) lies outside its image of 8 x 6")
+    );
+    assert!(
+        bad("segmentation", json!({ "size": [8, 6], "counts": [48] })).contains("RLE of 8 x 6")
+    );
     assert!(bad("id", json!(3)).contains("annotation id 3 occurs twice"));
-    assert!(Fixture::broken(|train| train["images"][1]["id"] = json!(7)).contains("image id 7 occurs twice"));
-    assert!(Fixture::broken(|train| train["categories"][1]["id"] = json!(44)).contains("category id 44 occurs twice"));
-    assert!(Fixture::broken(|train| train["images"][0]["file_name"] = json!("c.jpg")).contains("no file `c.jpg`"));
+    assert!(
+        Fixture::broken(|train| train["images"][1]["id"] = json!(7))
+            .contains("image id 7 occurs twice")
+    );
+    assert!(
+        Fixture::broken(|train| train["categories"][1]["id"] = json!(44))
+            .contains("category id 44 occurs twice")
+    );
+    assert!(
+        Fixture::broken(|train| train["images"][0]["file_name"] = json!("c.jpg"))
+            .contains("no file `c.jpg`")
+    );
 }
 
 #[test]
@@ -185,7 +236,11 @@ fn bad_outlines_can_be_skipped() {
     let mut train = document();
     train["annotations"][0]["segmentation"] = json!([]);
     fixture.write("train.json", &train);
-    assert_eq!(fixture.build().train.classes_of(0), [0], "the crowd is left");
+    assert_eq!(
+        fixture.build().train.classes_of(0),
+        [0],
+        "the crowd is left"
+    );
 }
 
 #[test]
@@ -214,5 +269,8 @@ fn corrupt_images_are_named_when_they_are_read() {
     assert!(format!("{:#}", dataset.train.load(0).unwrap_err()).contains("a.jpg"));
     image::RgbImage::new(6, 8).save(&picture).unwrap();
     let message = format!("{:#}", dataset.train.load(0).unwrap_err());
-    assert!(message.contains("a.jpg: 6 x 8 pixels (width x height); its annotations say 8 x 6"), "{message}");
+    assert!(
+        message.contains("a.jpg: 6 x 8 pixels (width x height); its annotations say 8 x 6"),
+        "{message}"
+    );
 }

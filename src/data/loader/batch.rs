@@ -29,7 +29,13 @@ pub struct BatchMaker {
 }
 
 impl BatchMaker {
-    pub fn new(dataset: &Dataset, split: &Split, augment: &AugmentConfig, config: &LoaderConfig, seed: u64) -> Self {
+    pub fn new(
+        dataset: &Dataset,
+        split: &Split,
+        augment: &AugmentConfig,
+        config: &LoaderConfig,
+        seed: u64,
+    ) -> Self {
         let train = Arc::clone(&dataset.train);
         let extra = dataset.extra_unlabelled.clone();
         let all_labelled = split.unlabelled.len() == train.len();
@@ -57,6 +63,11 @@ impl BatchMaker {
         &self.labelled.images
     }
 
+    /// The number of unlabelled images.
+    pub fn unlabelled_images(&self) -> usize {
+        self.unlabelled.images.len()
+    }
+
     /// The batch of `step`.
     ///
     /// # Errors
@@ -70,7 +81,10 @@ impl BatchMaker {
             let view = augment::weak(&sample, &self.augment, &mut rng);
             if self.config.labelled_views == LabelledViews::WeakStrong {
                 let picture = augment::strong(&view.picture, &self.augment, &mut rng);
-                strong.push(View { picture, instances: view.instances.clone() });
+                strong.push(View {
+                    picture,
+                    instances: view.instances.clone(),
+                });
             }
             batch.labelled.push(view);
         }
@@ -83,7 +97,11 @@ impl BatchMaker {
             let mut rng = self.stream("augment/unlabelled", step, position);
             let view = augment::weak(&sample, &self.augment, &mut rng);
             let strong = augment::strong(&view.picture, &self.augment, &mut rng);
-            batch.unlabelled.push(UnlabelledViews { weak: view.picture, strong, hidden_truth: view.instances });
+            batch.unlabelled.push(UnlabelledViews {
+                weak: view.picture,
+                strong,
+                hidden_truth: view.instances,
+            });
         }
         Ok(batch)
     }
@@ -113,7 +131,12 @@ struct Order {
 impl Order {
     fn new(images: Vec<usize>, seed: u64, name: &'static str) -> Self {
         assert!(!images.is_empty(), "an order of no images");
-        Self { images, seed, name, last: Mutex::new(None) }
+        Self {
+            images,
+            seed,
+            name,
+            last: Mutex::new(None),
+        }
     }
 
     /// The image at `position` of the row.
@@ -123,7 +146,9 @@ impl Order {
         let order = match &*last {
             Some((drawn, order)) if *drawn == epoch => Arc::clone(order),
             _ => {
-                let order = Arc::new(Stream::at(self.seed, self.name, epoch as u64).permutation(self.images.len()));
+                let order = Arc::new(
+                    Stream::at(self.seed, self.name, epoch as u64).permutation(self.images.len()),
+                );
                 *last = Some((epoch, Arc::clone(&order)));
                 order
             }

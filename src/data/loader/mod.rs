@@ -53,7 +53,11 @@ impl LoaderConfig {
         range("labelled", self.labelled, 1..=batch::MOST_IMAGES)?;
         range("unlabelled", self.unlabelled, 0..=batch::MOST_IMAGES)?;
         range("threads", self.threads, 0..=256)?;
-        range("prefetch", self.prefetch, usize::from(self.threads > 0)..=256)
+        range(
+            "prefetch",
+            self.prefetch,
+            usize::from(self.threads > 0)..=256,
+        )
     }
 }
 
@@ -66,10 +70,21 @@ pub struct Loader {
 impl Loader {
     /// A loader of `dataset` under `split`. Unlabelled images are those of the split, then the dataset's extra ones; if every
     /// training image is labelled and there are extra ones, only these.
-    pub fn new(dataset: &Dataset, split: &Split, augment: &AugmentConfig, config: &LoaderConfig, seed: u64) -> Self {
+    pub fn new(
+        dataset: &Dataset,
+        split: &Split,
+        augment: &AugmentConfig,
+        config: &LoaderConfig,
+        seed: u64,
+    ) -> Self {
         let maker = Arc::new(BatchMaker::new(dataset, split, augment, config, seed));
         let pool = (config.threads > 0).then(|| Pool::new(&maker, config.threads, config.prefetch));
         Self { maker, pool }
+    }
+
+    /// Images of one pass over the unlabelled images.
+    pub fn unlabelled_images(&self) -> usize {
+        self.maker.unlabelled_images()
     }
 
     /// The batch of `step`. Without `with_unlabelled` its unlabelled part is empty, its labelled part the same. Steps may be
@@ -112,8 +127,16 @@ mod tests {
             let picture = crate::structures::Picture::new(8, 8, vec![index as u8; 192]);
             let mask = crate::structures::Mask::new(8, 8, vec![1; 64]);
             let source = crate::structures::InstanceSource::Annotation;
-            let instances = vec![crate::structures::Instance { class: 0, mask, source }];
-            Ok(Sample { image_id: index as u64, picture, instances })
+            let instances = vec![crate::structures::Instance {
+                class: 0,
+                mask,
+                source,
+            }];
+            Ok(Sample {
+                image_id: index as u64,
+                picture,
+                instances,
+            })
         }
     }
 
@@ -126,13 +149,22 @@ mod tests {
         config.threads = threads;
         let train = Arc::new(Numbered { images: 20, broken });
         let classes = vec!["thing".to_string()];
-        let split = SplitConfig { labelled: 0.25, min_instances: 1 };
+        let split = SplitConfig {
+            labelled: 0.25,
+            min_instances: 1,
+        };
         let split = Split::new(&*train, &classes, &split, 4).unwrap();
         let dataset = Dataset {
             classes,
             train,
-            extra_unlabelled: Some(Arc::new(Numbered { images: 3, broken: None })),
-            val: Arc::new(Numbered { images: 0, broken: None }),
+            extra_unlabelled: Some(Arc::new(Numbered {
+                images: 3,
+                broken: None,
+            })),
+            val: Arc::new(Numbered {
+                images: 0,
+                broken: None,
+            }),
             area_bounds: [1.0, 2.0],
         };
         Loader::new(&dataset, &split, &augment, &config, 4)
@@ -140,18 +172,37 @@ mod tests {
 
     /// Every pixel and mask of a batch.
     fn bytes(batch: &Batch) -> Vec<u8> {
-        let views = batch.labelled.iter().map(|view| (&view.picture, &view.instances));
-        let weak = batch.unlabelled.iter().map(|view| (&view.weak, &view.hidden_truth));
-        let strong = batch.unlabelled.iter().map(|view| (&view.strong, &view.hidden_truth));
+        let views = batch
+            .labelled
+            .iter()
+            .map(|view| (&view.picture, &view.instances));
+        let weak = batch
+            .unlabelled
+            .iter()
+            .map(|view| (&view.weak, &view.hidden_truth));
+        let strong = batch
+            .unlabelled
+            .iter()
+            .map(|view| (&view.strong, &view.hidden_truth));
         let parts = views.chain(weak).chain(strong);
-        parts.flat_map(|(p, i)| p.pixels.iter().chain(i.iter().flat_map(|i| &i.mask.bits)).copied().collect::<Vec<_>>()).collect()
+        parts
+            .flat_map(|(p, i)| {
+                p.pixels
+                    .iter()
+                    .chain(i.iter().flat_map(|i| &i.mask.bits))
+                    .copied()
+                    .collect::<Vec<_>>()
+            })
+            .collect()
     }
 
     #[test]
     fn the_same_batches_whatever_the_threads() {
         let run = |threads| {
             let mut loader = loader(threads, None);
-            (0..12).map(|step| bytes(&loader.batch(step, step >= 5).unwrap())).collect::<Vec<_>>()
+            (0..12)
+                .map(|step| bytes(&loader.batch(step, step >= 5).unwrap()))
+                .collect::<Vec<_>>()
         };
         let inline = run(0);
         assert_eq!(run(1), inline);
@@ -167,7 +218,11 @@ mod tests {
         }
         let again = loader(2, None).batch(7, true).unwrap();
         assert_eq!(bytes(&first.batch(7, true).unwrap()), bytes(&again));
-        assert_eq!((again.labelled.len(), again.unlabelled.len()), (4, 4), "2 images in two views, 4 unlabelled");
+        assert_eq!(
+            (again.labelled.len(), again.unlabelled.len()),
+            (4, 4),
+            "2 images in two views, 4 unlabelled"
+        );
         let bare = first.batch(7, false).unwrap();
         assert_eq!(bare.labelled[0].picture, again.labelled[0].picture);
         assert!(bare.unlabelled.is_empty());
@@ -179,7 +234,10 @@ mod tests {
         for threads in [0, 2] {
             let mut loader = loader(threads, Some(broken));
             let outcomes: Vec<_> = (0..6).map(|step| loader.batch(step, false)).collect();
-            let errors: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).collect();
+            let errors: Vec<_> = outcomes
+                .iter()
+                .filter_map(|outcome| outcome.as_ref().err())
+                .collect();
             assert!(!errors.is_empty() && errors.len() < 6);
             assert!(format!("{:#}", errors[0]).contains(&format!("images/{broken}.jpg: corrupt")));
         }

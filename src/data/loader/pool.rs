@@ -37,14 +37,23 @@ impl Pool {
                 std::thread::spawn(move || work(&maker, &queue, &done))
             })
             .collect();
-        Self { prefetch, wanted: BTreeMap::new(), channels: Some((jobs, batches)), threads }
+        Self {
+            prefetch,
+            wanted: BTreeMap::new(),
+            channels: Some((jobs, batches)),
+            threads,
+        }
     }
 
     pub fn batch(&mut self, step: usize, with_unlabelled: bool) -> Result<Batch> {
-        let (jobs, batches) = self.channels.as_ref().expect("channels last until the drop");
+        let (jobs, batches) = self
+            .channels
+            .as_ref()
+            .expect("channels last until the drop");
         let window = step..=step + self.prefetch;
         // A jump, or the end of the burn-in, makes other batches wanted: forget the old ones, also those still being made.
-        self.wanted.retain(|(step, flag), _| window.contains(step) && *flag == with_unlabelled);
+        self.wanted
+            .retain(|(step, flag), _| window.contains(step) && *flag == with_unlabelled);
         for step in window {
             let job = (step, with_unlabelled);
             if !self.wanted.contains_key(&job) && jobs.send(job).is_ok() {
@@ -80,10 +89,16 @@ impl Drop for Pool {
 fn work(maker: &BatchMaker, queue: &Mutex<Receiver<Job>>, done: &SyncSender<(Job, Result<Batch>)>) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((step, with_unlabelled)) = job else { return };
+        let Ok((step, with_unlabelled)) = job else {
+            return;
+        };
         // A panic must not leave the caller waiting for a batch that never comes.
         let batch = catch_unwind(AssertUnwindSafe(|| maker.make(step, with_unlabelled)))
-            .unwrap_or_else(|_| Err(anyhow!("the loader panicked while making the batch of step {step}")));
+            .unwrap_or_else(|_| {
+                Err(anyhow!(
+                    "the loader panicked while making the batch of step {step}"
+                ))
+            });
         if done.send(((step, with_unlabelled), batch)).is_err() {
             return;
         }

@@ -32,7 +32,10 @@ impl Canvas {
     pub fn background(side: usize, rng: &mut Stream) -> Self {
         let grey = rng.range(0.3, 0.7) as f32;
         let mean = [(); 3].map(|()| grey + SATURATION * rng.range(-1.0, 1.0) as f32);
-        let mut canvas = Self { side, pixels: vec![mean; side * side] };
+        let mut canvas = Self {
+            side,
+            pixels: vec![mean; side * side],
+        };
         for (cells, amplitude) in OCTAVES {
             let knots: Vec<[f32; 3]> = (0..cells * cells)
                 .map(|_| {
@@ -79,7 +82,11 @@ impl Canvas {
                 let (dx, dy) = (x as f32 + 0.5 - cx, y as f32 + 0.5 - cy);
                 let (along, across) = (dx * cos + dy * sin, dy * cos - dx * sin);
                 let outside = (along.abs() - half_length).max(across.abs() - half_width);
-                self.blend(y * self.side + x, colour, (0.5 - outside).clamp(0.0, 1.0) * opacity);
+                self.blend(
+                    y * self.side + x,
+                    colour,
+                    (0.5 - outside).clamp(0.0, 1.0) * opacity,
+                );
             }
         }
     }
@@ -155,7 +162,9 @@ fn add(a: [f32; 3], b: [f32; 3]) -> [f32; 3] {
 /// needs thousands; this costs a tenth of Box-Muller, and sensor noise beyond 3.5 deviations is no loss.
 pub fn bell(rng: &mut Stream) -> f32 {
     let bits = rng.bits();
-    let sum: u32 = (0..4).map(|part| (bits >> (16 * part)) as u32 & 0xffff).sum();
+    let sum: u32 = (0..4)
+        .map(|part| (bits >> (16 * part)) as u32 & 0xffff)
+        .sum();
     /// Standard deviation of the sum of four uniform draws in [0, 1) is 1 / sqrt(3).
     const SQRT_3: f32 = 1.732_050_8;
     ((sum as f32 + 2.0) / 65_536.0 - 2.0) * SQRT_3
@@ -171,20 +180,38 @@ mod tests {
         let draws: Vec<f64> = (0..40_000).map(|_| f64::from(bell(&mut rng))).collect();
         let mean = draws.iter().sum::<f64>() / 4e4;
         let deviation = (draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 4e4).sqrt();
-        assert!(mean.abs() < 0.02 && (deviation - 1.0).abs() < 0.02, "{mean} {deviation}");
+        assert!(
+            mean.abs() < 0.02 && (deviation - 1.0).abs() < 0.02,
+            "{mean} {deviation}"
+        );
     }
 
     #[test]
     fn blur_keeps_a_flat_picture_and_spreads_a_point_evenly() {
-        let mut flat = Canvas { side: 9, pixels: vec![[0.25; 3]; 81] };
+        let mut flat = Canvas {
+            side: 9,
+            pixels: vec![[0.25; 3]; 81],
+        };
         flat.blur(0.8);
-        assert!(flat.pixels.iter().flatten().all(|value| (value - 0.25).abs() < 1e-6));
-        let mut point = Canvas { side: 9, pixels: vec![[0.0; 3]; 81] };
+        assert!(
+            flat.pixels
+                .iter()
+                .flatten()
+                .all(|value| (value - 0.25).abs() < 1e-6)
+        );
+        let mut point = Canvas {
+            side: 9,
+            pixels: vec![[0.0; 3]; 81],
+        };
         point.pixels[4 * 9 + 4] = [1.0; 3];
         point.blur(0.8);
         let total: f32 = point.pixels.iter().map(|pixel| pixel[0]).sum();
         assert!((total - 1.0).abs() < 1e-5);
-        assert_eq!(point.pixels[4 * 9 + 2], point.pixels[6 * 9 + 4], "the same along rows and columns");
+        assert_eq!(
+            point.pixels[4 * 9 + 2],
+            point.pixels[6 * 9 + 4],
+            "the same along rows and columns"
+        );
         assert!(point.pixels[4 * 9 + 4][0] > point.pixels[4 * 9 + 5][0]);
     }
 

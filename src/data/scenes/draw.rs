@@ -26,7 +26,14 @@ const GRAIN_CELLS: usize = 24;
 /// Draws image `index` of the scenes of `seed`: a function of its arguments alone. `image_id` is `index + 1`. A scene without
 /// a single annotated object is drawn again from another stream. `balanced`: all classes equally often.
 pub fn draw(size: usize, seed: u64, index: u64, balanced: bool) -> Sample {
-    let scene = |name: &str| draw_scene(size, index + 1, balanced, &mut Stream::at(seed, name, index));
+    let scene = |name: &str| {
+        draw_scene(
+            size,
+            index + 1,
+            balanced,
+            &mut Stream::at(seed, name, index),
+        )
+    };
     let mut sample = scene("scenes");
     let mut attempt = 0;
     while sample.instances.is_empty() {
@@ -57,11 +64,20 @@ fn draw_scene(size: usize, image_id: u64, balanced: bool, rng: &mut Stream) -> S
             let bits = owner.iter().map(|top| u8::from(*top == number)).collect();
             let mask = Mask::new(size, size, bits);
             let visible = mask.area() as f64;
-            let kept = visible >= LEAST_PIXELS * unit * unit && visible >= LEAST_VISIBLE * area as f64;
-            kept.then_some(Instance { class, mask, source: InstanceSource::Annotation })
+            let kept =
+                visible >= LEAST_PIXELS * unit * unit && visible >= LEAST_VISIBLE * area as f64;
+            kept.then_some(Instance {
+                class,
+                mask,
+                source: InstanceSource::Annotation,
+            })
         })
         .collect();
-    Sample { image_id, picture: canvas.develop(rng), instances }
+    Sample {
+        image_id,
+        picture: canvas.develop(rng),
+        instances,
+    }
 }
 
 /// Where an object stands. Its own coordinates are rotated by the angle, sheared, then divided by the radii.
@@ -96,21 +112,37 @@ impl Object {
 
     /// Own coordinates of a pixel, in units of the radii.
     fn local(&self, x: usize, y: usize) -> (f32, f32) {
-        let (dx, dy) = (x as f32 + 0.5 - self.centre[0], y as f32 + 0.5 - self.centre[1]);
+        let (dx, dy) = (
+            x as f32 + 0.5 - self.centre[0],
+            y as f32 + 0.5 - self.centre[1],
+        );
         let v = dy * self.cos - dx * self.sin;
         let u = dx * self.cos + dy * self.sin + self.shear * v;
         (u / self.radii[0], v / self.radii[1])
     }
 
     /// Paints the object and claims its pixels in `owner`. Returns its area before anything covers it, in pixels.
-    fn paint(&self, canvas: &mut Canvas, owner: &mut [u8], number: u8, unit: f64, rng: &mut Stream) -> usize {
+    fn paint(
+        &self,
+        canvas: &mut Canvas,
+        owner: &mut [u8],
+        number: u8,
+        unit: f64,
+        rng: &mut Stream,
+    ) -> usize {
         let edge = (rng.range(0.5, 2.0) * unit) as f32;
         // Outlines grow at most twice as fast as the distance from them at a corner, hence the whole edge as a margin.
         let reach = EXTENT + edge / self.radius;
         let along_v = reach * self.radii[1];
         let along_u = reach * self.radii[0] + self.shear.abs() * along_v;
-        let columns = canvas.span(self.centre[0], along_u * self.cos.abs() + along_v * self.sin.abs());
-        let rows = canvas.span(self.centre[1], along_u * self.sin.abs() + along_v * self.cos.abs());
+        let columns = canvas.span(
+            self.centre[0],
+            along_u * self.cos.abs() + along_v * self.sin.abs(),
+        );
+        let rows = canvas.span(
+            self.centre[1],
+            along_u * self.sin.abs() + along_v * self.cos.abs(),
+        );
 
         let mut cover = Vec::with_capacity(rows.len() * columns.len());
         let (mut area, mut under) = (0, [0.0f32; 3]);
@@ -164,21 +196,34 @@ impl Look {
         }
         let bright = first.iter().sum::<f32>() / 3.0 > 0.45;
         let strength = rng.range(0.55, 0.825) as f32;
-        let second = first.map(|c| if bright { c * (1.0 - strength) } else { c + strength * (1.0 - c) });
+        let second = first.map(|c| {
+            if bright {
+                c * (1.0 - strength)
+            } else {
+                c + strength * (1.0 - c)
+            }
+        });
         let half_period = (rng.range(5.0, 8.0) * unit / 2.0) as f32 / object.radius;
         Self {
             first,
             second,
             half_period,
             gradient: [(); 2].map(|()| rng.range(-0.12, 0.12) as f32),
-            grain: (0..GRAIN_CELLS * GRAIN_CELLS).map(|_| GRAIN * bell(rng)).collect(),
+            grain: (0..GRAIN_CELLS * GRAIN_CELLS)
+                .map(|_| GRAIN * bell(rng))
+                .collect(),
         }
     }
 
     fn colour(&self, class: usize, u: f32, v: f32, [x, y]: [usize; 2], side: usize) -> [f32; 3] {
-        let base = if second_colour(class, u, v, self.half_period) { self.second } else { self.first };
+        let base = if second_colour(class, u, v, self.half_period) {
+            self.second
+        } else {
+            self.first
+        };
         let shade = (self.gradient[0] * u + self.gradient[1] * v).clamp(-0.3, 0.3);
-        let ((row, fy), (column, fx)) = (knot_of(y, side, GRAIN_CELLS), knot_of(x, side, GRAIN_CELLS));
+        let ((row, fy), (column, fx)) =
+            (knot_of(y, side, GRAIN_CELLS), knot_of(x, side, GRAIN_CELLS));
         let knot = |row: usize| {
             let at = row * GRAIN_CELLS + column;
             self.grain[at] + (self.grain[at + 1] - self.grain[at]) * fx

@@ -46,9 +46,15 @@ impl SceneConfig {
     pub fn check(&self) -> Result<(), ComponentError> {
         if !SIZES.contains(&self.size) {
             let allowed = format!("{} to {}", SIZES.start(), SIZES.end());
-            return Err(ComponentError::new("size", format!("{} pixels; allowed: {allowed}", self.size)));
+            return Err(ComponentError::new(
+                "size",
+                format!("{} pixels; allowed: {allowed}", self.size),
+            ));
         }
-        for (key, images) in [("train-images", self.train_images), ("val-images", self.val_images)] {
+        for (key, images) in [
+            ("train-images", self.train_images),
+            ("val-images", self.val_images),
+        ] {
             if images == 0 {
                 return Err(ComponentError::new(key, "0 images; allowed: 1 or more"));
             }
@@ -77,7 +83,10 @@ pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
 
 /// Scenes 0 to `count` of `seed`, drawn in parallel; see [`draw`].
 pub fn draw_many(size: usize, seed: u64, count: usize, balanced: bool) -> Vec<Sample> {
-    (0..count as u64).into_par_iter().map(|index| draw(size, seed, index, balanced)).collect()
+    (0..count as u64)
+        .into_par_iter()
+        .map(|index| draw(size, seed, index, balanced))
+        .collect()
 }
 
 /// Drawn images in memory.
@@ -95,7 +104,11 @@ impl Source for Scenes {
     }
 
     fn classes_of(&self, index: usize) -> Vec<usize> {
-        self.0[index].instances.iter().map(|instance| instance.class).collect()
+        self.0[index]
+            .instances
+            .iter()
+            .map(|instance| instance.class)
+            .collect()
     }
 
     fn is_background(&self, index: usize) -> bool {
@@ -127,10 +140,12 @@ mod tests {
         for sample in draw_many(64, 1, 40, false) {
             hasher.update(&sample.picture.pixels);
             for instance in &sample.instances {
-                hasher.update(&[instance.class as u8]).update(&instance.mask.bits);
+                hasher
+                    .update(&[instance.class as u8])
+                    .update(&instance.mask.bits);
             }
         }
-        assert_eq!(&hasher.finalize().to_hex()[..16], "golden");
+        assert_eq!(&hasher.finalize().to_hex()[..16], "5834ebf198e94567");
     }
 
     #[test]
@@ -147,10 +162,16 @@ mod tests {
                     *sum += bit;
                 }
             }
-            assert!(covered.iter().all(|sum| *sum <= 1), "later objects cover earlier ones");
+            assert!(
+                covered.iter().all(|sum| *sum <= 1),
+                "later objects cover earlier ones"
+            );
         }
         let kept = counts.iter().sum::<usize>() as f64 / 400.0;
-        assert!((3.2..3.7).contains(&kept), "{kept} objects per image, 3.43 in the design");
+        assert!(
+            (3.2..3.7).contains(&kept),
+            "{kept} objects per image, 3.43 in the design"
+        );
         assert!(counts[0] > 4 * counts[9], "{counts:?}");
     }
 
@@ -172,15 +193,28 @@ mod tests {
         let mut sums = [[0.0f64; 3]; COUNT];
         for sample in draw_many(64, 7, 200, true) {
             for instance in &sample.instances {
-                for (pixel, bit) in sample.picture.pixels.chunks_exact(3).zip(&instance.mask.bits) {
+                for (pixel, bit) in sample
+                    .picture
+                    .pixels
+                    .chunks_exact(3)
+                    .zip(&instance.mask.bits)
+                {
                     for (sum, value) in sums[instance.class].iter_mut().zip(pixel) {
                         *sum += f64::from(*bit) * f64::from(*value);
                     }
                 }
             }
         }
-        assert!(sums[0][0] > 1.5 * sums[0][1] && sums[0][0] > 1.5 * sums[0][2], "discs are red: {:?}", sums[0]);
-        assert!(sums[2][1] > 1.3 * sums[2][0] && sums[2][1] > 1.3 * sums[2][2], "stars are green: {:?}", sums[2]);
+        assert!(
+            sums[0][0] > 1.5 * sums[0][1] && sums[0][0] > 1.5 * sums[0][2],
+            "discs are red: {:?}",
+            sums[0]
+        );
+        assert!(
+            sums[2][1] > 1.3 * sums[2][0] && sums[2][1] > 1.3 * sums[2][2],
+            "stars are green: {:?}",
+            sums[2]
+        );
     }
 
     #[test]
@@ -192,7 +226,14 @@ mod tests {
             text.parse::<toml::Table>().unwrap()
         };
         let dataset = build(table(64)).unwrap();
-        assert_eq!((dataset.train.len(), dataset.val.len(), dataset.classes.len()), (2, 1, 10));
+        assert_eq!(
+            (
+                dataset.train.len(),
+                dataset.val.len(),
+                dataset.classes.len()
+            ),
+            (2, 1, 10)
+        );
         assert_eq!(build(table(8)).err().unwrap().key, "size");
     }
 }

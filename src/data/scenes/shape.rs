@@ -94,7 +94,10 @@ mod tests {
         ];
         for (class, expected) in expected.into_iter().enumerate() {
             let (area, reach) = measure(class);
-            assert!((area / expected - 1.0).abs() < 0.03, "class {class}: area {area}, expected {expected}");
+            assert!(
+                (area / expected - 1.0).abs() < 0.03,
+                "class {class}: area {area}, expected {expected}"
+            );
             assert!(reach <= EXTENT, "class {class} reaches {reach}");
         }
     }
@@ -102,9 +105,21 @@ mod tests {
     #[test]
     fn stripes_run_along_u_and_checks_along_both() {
         let half = 0.3;
-        assert_eq!(second_colour(4, -0.9, 0.1, half), second_colour(4, 0.9, 0.1, half));
-        assert_ne!(second_colour(4, 0.0, 0.1, half), second_colour(4, 0.0, -0.1, half));
-        assert_ne!(second_colour(5, 0.1, 0.1, half), second_colour(5, -0.1, 0.1, half));
-        assert_eq!(second_colour(5, 0.1, 0.1, half), second_colour(5, -0.1, -0.1, half));
+        assert_eq!(
+            second_colour(4, -0.9, 0.1, half),
+            second_colour(4, 0.9, 0.1, half)
+        );
+        assert_ne!(
+            second_colour(4, 0.0, 0.1, half),
+            second_colour(4, 0.0, -0.1, half)
+        );
+        assert_ne!(
+            second_colour(5, 0.1, 0.1, half),
+            second_colour(5, -0.1, 0.1, half)
+        );
+        assert_eq!(
+            second_colour(5, 0.1, 0.1, half),
+            second_colour(5, -0.1, -0.1, half)
+        );
     }
 }

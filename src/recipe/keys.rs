@@ -1,0 +1,109 @@
+//! The keys of a recipe that are no settings of a trial: `seeds`, `sweeps` and `results`.
+
+use super::check;
+use super::error::Problem;
+use super::overlay::{Layer, Overlay};
+use super::provenance::{Origin, Place};
+use toml::Value;
+
+/// What they say; `sweeps` with the place that names each.
+pub struct RecipeKeys {
+    pub seeds: Vec<u64>,
+    pub sweeps: Vec<(String, Option<Place>)>,
+    pub results: String,
+}
+
+impl RecipeKeys {
+    /// Reads them from the files and what was typed; what is wrong is told and its default taken.
+    pub fn read(name: &str, files: &[Layer], typed: &[Layer], problems: &mut Vec<Problem>) -> Self {
+        for layer in typed
+            .iter()
+            .filter(|layer| layer.table.contains_key("extends"))
+        {
+            let place = layer.origins.get("extends").map(Origin::key_place);
+            problems.push(Problem {
+                place,
+                message: "`extends` is read from recipe files only".to_string(),
+            });
+        }
+        let overlay = Overlay::new(&files.iter().chain(typed).collect::<Vec<_>>());
+        let mut tell = |key: &str, expected: &str, found: &Value| {
+            let message = format!(
+                "`{key}`: expected {expected}, found {}",
+                check::shown(found)
+            );
+            problems.push(Problem {
+                place: overlay.origin(key).map(Origin::value_place),
+                message,
+            });
+        };
+        let seeds = match overlay.settings.get("seeds") {
+            None => vec![0],
+            Some(value) => seeds_of(value).unwrap_or_else(|| {
+                tell(
+                    "seeds",
+                    "a list of different whole numbers from 0 on, like `[0, 1, 2]`",
+                    value,
+                );
+                vec![0]
+            }),
+        };
+        let sweeps = match overlay.settings.get("sweeps") {
+            None => Vec::new(),
+            Some(value) => names_of(value).unwrap_or_else(|| {
+                tell(
+                    "sweeps",
+                    "a list of different names of files under sweeps/, without .toml",
+                    value,
+                );
+                Vec::new()
+            }),
+        };
+        let results = match overlay.settings.get("results") {
+            None => name.to_string(),
+            Some(Value::String(folder)) if is_plain_name(folder) => folder.clone(),
+            Some(value) => {
+                tell("results", "the name of a folder under results/", value);
+                name.to_string()
+            }
+        };
+        let place = overlay.origin("sweeps").map(Origin::value_place);
+        Self {
+            seeds,
+            sweeps: sweeps
+                .into_iter()
+                .map(|sweep| (sweep, place.clone()))
+                .collect(),
+            results,
+        }
+    }
+}
+
+fn seeds_of(value: &Value) -> Option<Vec<u64>> {
+    let seeds: Vec<u64> = value
+        .as_array()?
+        .iter()
+        .map(|seed| seed.as_integer().and_then(|seed| u64::try_from(seed).ok()))
+        .collect::<Option<_>>()?;
+    (!seeds.is_empty() && are_distinct(&seeds)).then_some(seeds)
+}
+
+fn names_of(value: &Value) -> Option<Vec<String>> {
+    let names: Vec<String> = value
+        .as_array()?
+        .iter()
+        .map(|name| name.as_str().map(str::to_string))
+        .collect::<Option<_>>()?;
+    (names.iter().all(|name| is_plain_name(name)) && are_distinct(&names)).then_some(names)
+}
+
+fn is_plain_name(name: &str) -> bool {
+    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\'])
+}
+
+fn are_distinct<T: PartialEq>(items: &[T]) -> bool {
+    items
+        .iter()
+        .enumerate()
+        .all(|(index, item)| !items[..index].contains(item))
+}

@@ -1,0 +1,282 @@
+//! Bad input through the binary: exit code 2 before any training, one clear message, no panic, earlier results untouched.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+fn harness(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_harness"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs the smoke recipe with `arguments` into a folder with earlier results; it must be refused, with all `parts` in the
+/// message.
+fn refused(arguments: &[&str], parts: &[&str]) {
+    refused_recipe("recipes/smoke.toml", arguments, parts);
+}
+
+fn refused_recipe(recipe: &str, arguments: &[&str], parts: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("modules.csv");
+    std::fs::write(&table, "earlier results").unwrap();
+    let out = folder.path().to_str().unwrap();
+    let output = harness(&[&["sweep", recipe, "--out", out], arguments].concat());
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(
+        !text.contains("panicked") && !text.contains("backtrace"),
+        "{text}"
+    );
+    for part in parts {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+    assert_eq!(std::fs::read_to_string(&table).unwrap(), "earlier results");
+    assert!(
+        !folder.path().join("records.jsonl").exists(),
+        "nothing was run"
+    );
+}
+
+/// A recipe with sweeps in folders of their own.
+struct Recipe {
+    folder: TempDir,
+}
+
+impl Recipe {
+    /// `recipe` extends the smoke recipe; `sweeps` are names and contents.
+    fn new(recipe: &str, sweeps: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["recipes", "sweeps"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let smoke = Path::new("recipes/smoke.toml").canonicalize().unwrap();
+        let text = format!("extends = {:?}\n{recipe}", smoke.to_str().unwrap());
+        std::fs::write(folder.path().join("recipes/own.toml"), text).unwrap();
+        for (name, text) in sweeps {
+            std::fs::write(folder.path().join(format!("sweeps/{name}.toml")), text).unwrap();
+        }
+        Self { folder }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("recipes/own.toml")
+    }
+
+    fn refused(&self, parts: &[&str]) {
+        refused_recipe(self.file().to_str().unwrap(), &[], parts);
+    }
+}
+
+#[test]
+fn an_unknown_key_is_placed_and_a_near_one_proposed() {
+    refused(
+        &["--set", "train.stepz=3"],
+        &["train.stepz", "did you mean `train.steps`?"],
+    );
+    let recipe = Recipe::new("[train]\nstepz = 3\n", &[]);
+    recipe.refused(&["own.toml:3:1", "train.stepz", "did you mean `train.steps`?"]);
+}
+
+#[test]
+fn a_wrong_type_is_told_with_the_key() {
+    refused(
+        &["--set", "train.steps=\"many\""],
+        &["train.steps", "many", "integer"],
+    );
+    let recipe = Recipe::new("[train]\nsteps = \"many\"\n", &[]);
+    recipe.refused(&["own.toml:3:9", "train.steps", "many"]);
+}
+
+#[test]
+fn a_value_out_of_range_is_told_with_what_is_allowed() {
+    refused(
+        &["--set", "split.labelled=1.5"],
+        &["split.labelled", "1.5", "at most 1"],
+    );
+    refused(
+        &["--set", "train.drop=-0.5"],
+        &["train.drop", "-0.5", "in [0, 1]"],
+    );
+    refused(&["--set", "loss.points=0"], &["loss.points", "at least 1"]);
+    refused(
+        &["--set", "method.burn-in=12"],
+        &["method.burn-in", "12", "train.steps"],
+    );
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let arguments = ["--set", "train.clip=0.0", "--set", "loss.oversample=0.5"];
+    refused(&arguments, &["train.clip", "loss.oversample", "2 errors"]);
+}
+
+#[test]
+fn an_unknown_component_lists_the_known_ones() {
+    let set = "method.filter={ name = \"otsu\" }";
+    let recipe = Recipe::new("sweeps = []\n", &[]);
+    let parts = [
+        "method.filter.name",
+        "otsu",
+        "`coupled`, `decoupled`, `adaptive`",
+    ];
+    refused_recipe(recipe.file().to_str().unwrap(), &["--set", set], &parts);
+}
+
+#[test]
+fn a_missing_sweep_or_recipe_is_named() {
+    Recipe::new("sweeps = [\"absent\"]\n", &[]).refused(&[
+        "own.toml:2:",
+        "absent.toml",
+        "no such file",
+    ]);
+    refused_recipe(
+        "recipes/smoky.toml",
+        &[],
+        &["recipes/smoky.toml", "did you mean `smoke.toml`?"],
+    );
+}
+
+#[test]
+fn missing_or_foreign_weights_are_named() {
+    refused(
+        &["--set", "model.backbone.weights=nowhere.safetensors"],
+        &["model.backbone.weights", "nowhere.safetensors"],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("text.safetensors");
+    std::fs::write(&path, "not weights").unwrap();
+    let set = format!("model.backbone.weights={}", path.display());
+    refused(
+        &["--set", &set],
+        &["model.backbone.weights", "text.safetensors"],
+    );
+}
+
+#[test]
+fn a_split_that_cannot_be_is_refused_before_training() {
+    refused(
+        &["--set", "split.labelled=0.001"],
+        &["split.labelled", "no labelled image"],
+    );
+    refused(
+        &["--set", "split.labelled=0.05"],
+        &["split.min-instances = 1", "not reached"],
+    );
+}
+
+#[test]
+fn missing_images_are_named() {
+    refused_recipe(
+        "recipes/coco-mini.toml",
+        &["--set", "data.root=nowhere"],
+        &["nowhere"],
+    );
+}
+
+#[test]
+fn a_results_folder_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "kept").unwrap();
+    let inside = file.join("results");
+    let output = harness(&[
+        "sweep",
+        "recipes/smoke.toml",
+        "--out",
+        inside.to_str().unwrap(),
+    ]);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(
+        text.contains("cannot write into the results folder") && text.contains("file"),
+        "{text}"
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "kept");
+}
+
+#[test]
+fn wrong_arguments_end_with_code_2() {
+    for arguments in [
+        &["sweep"][..],
+        &["swep", "x"],
+        &["sweep", "x", "--workers", "0"],
+    ] {
+        assert_eq!(harness(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    assert_eq!(harness(&["--help"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_plan_lists_the_trials_and_runs_none() {
+    let output = harness(&["plan", "recipes/smoke.toml", "--set", "seeds=[0, 1]"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for part in [
+        "modules: PL-DC",
+        "modules: - DICC",
+        "modules: - all",
+        "modules: 5 rows",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in: {text}");
+    }
+}
+
+#[test]
+fn a_trial_that_fails_costs_only_its_row() {
+    let sweep = "question = \"Does it end well?\"\n\
+                 [[each]]\nlabel = \"well\"\n\
+                 [[each]]\nlabel = \"badly\"\nset.\"train.rate\" = 1e38\n";
+    let recipe = Recipe::new("sweeps = [\"ends\"]\n", &[("ends", sweep)]);
+    let out = recipe.folder.path().join("out");
+    let arguments = [
+        "sweep",
+        recipe.file().to_str().unwrap(),
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let output = harness(&arguments);
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("failed: badly, seed 0: the "), "{text}");
+    let table = std::fs::read_to_string(out.join("ends.csv")).unwrap();
+    let rows: Vec<&str> = table.lines().collect();
+    assert!(
+        rows[1].starts_with("well,1,") && rows[1].ends_with(",ok"),
+        "{table}"
+    );
+    assert!(
+        rows[2].starts_with("badly,0,") && rows[2].contains("failed: the "),
+        "{table}"
+    );
+    let record = std::fs::read_to_string(out.join("records.jsonl")).unwrap();
+    assert!(record.contains("at step "), "the step is told: {record}");
+}
+
+#[test]
+fn the_dataset_is_written_for_other_tools() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("scenes");
+    let arguments = [
+        "data",
+        "export",
+        "recipes/smoke.toml",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let output = harness(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("60 images"));
+    let again = harness(&arguments);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(
+        stderr(&again).contains("exists already"),
+        "{}",
+        stderr(&again)
+    );
+}
