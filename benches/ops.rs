@@ -43,7 +43,12 @@ fn parameter(rows: usize, columns: usize, seed: u64) -> Tensor2 {
 }
 
 fn map(side: usize, channels: usize, seed: u64) -> Map {
-    Map::new(parameter(BATCH * side * side, channels, seed), BATCH, side, side)
+    Map::new(
+        parameter(BATCH * side * side, channels, seed),
+        BATCH,
+        side,
+        side,
+    )
 }
 
 /// Runs `op` on a new tape and its backward with a gradient of ones.
@@ -57,9 +62,19 @@ fn forward_backward(op: impl Fn(&mut Tape) -> Tensor2) {
 }
 
 /// Times `op` forward and backward; `flops` of one forward give the rate (a backward costs twice as many), 0: no rate.
-fn time(bench: &mut Criterion, group: &str, name: &str, flops: usize, op: impl Fn(&mut Tape) -> Tensor2 + Sync) {
-    let threads = std::env::var("BENCH_THREADS").map_or(1, |n| n.parse().expect("a number of threads"));
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+fn time(
+    bench: &mut Criterion,
+    group: &str,
+    name: &str,
+    flops: usize,
+    op: impl Fn(&mut Tape) -> Tensor2 + Sync,
+) {
+    let threads =
+        std::env::var("BENCH_THREADS").map_or(1, |n| n.parse().expect("a number of threads"));
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .expect("a thread pool");
     let mut group = bench.benchmark_group(group);
     if flops > 0 {
         group.throughput(Throughput::Elements(3 * flops as u64));
@@ -72,7 +87,9 @@ fn gemm(bench: &mut Criterion) {
     const SIDES: [usize; 3] = [256, 512, 1024];
     for side in SIDES {
         let (x, w) = (parameter(side, side, 1), parameter(side, side, 2));
-        time(bench, "gemm", &format!("{side}"), 2 * side.pow(3), |tape| ops::linear(tape, &x, &w, None, false));
+        time(bench, "gemm", &format!("{side}"), 2 * side.pow(3), |tape| {
+            ops::linear(tape, &x, &w, None, false)
+        });
     }
 }
 
@@ -90,8 +107,15 @@ fn convolution(bench: &mut Criterion) {
         ("mask features", 32, 32, 32, 1, 1),
     ];
     for (name, side, channels, outputs, kernel, stride) in LAYERS {
-        let (x, weight) = (map(side, channels, 1), parameter(outputs, kernel * kernel * channels, 2));
-        let window = Window { kernel, stride, padding: kernel / 2 };
+        let (x, weight) = (
+            map(side, channels, 1),
+            parameter(outputs, kernel * kernel * channels, 2),
+        );
+        let window = Window {
+            kernel,
+            stride,
+            padding: kernel / 2,
+        };
         let flops = 2 * BATCH * (side / stride).pow(2) * outputs * kernel * kernel * channels;
         time(bench, "conv2d", name, flops, |tape| {
             ops::conv2d(tape, &x, &weight, window, 1, Epilogue::default()).data
@@ -105,7 +129,11 @@ fn linear(bench: &mut Criterion) {
         ("encoder ffn", BATCH * TOKENS, WIDTH, FFN),
         ("decoder ffn", BATCH * QUERIES, WIDTH, FFN),
     ] {
-        let (x, weight, bias) = (parameter(rows, inputs, 1), parameter(outputs, inputs, 2), parameter(1, outputs, 3));
+        let (x, weight, bias) = (
+            parameter(rows, inputs, 1),
+            parameter(outputs, inputs, 2),
+            parameter(1, outputs, 3),
+        );
         time(bench, "linear", name, 2 * rows * inputs * outputs, |tape| {
             ops::linear(tape, &x, &weight, Some(&bias), true)
         });
@@ -113,13 +141,24 @@ fn linear(bench: &mut Criterion) {
 }
 
 fn norms(bench: &mut Criterion) {
-    for (name, side, channels) in [("res2", SIDE, 16), ("lateral", SIDE, WIDTH), ("res5", 4, 96)] {
-        let (x, gamma, beta) = (map(side, channels, 1), parameter(1, channels, 2), parameter(1, channels, 3));
+    for (name, side, channels) in [
+        ("res2", SIDE, 16),
+        ("lateral", SIDE, WIDTH),
+        ("res5", 4, 96),
+    ] {
+        let (x, gamma, beta) = (
+            map(side, channels, 1),
+            parameter(1, channels, 2),
+            parameter(1, channels, 3),
+        );
         time(bench, "group_norm", name, 0, |tape| {
             ops::group_norm(tape, &x, &gamma, &beta, 8, EPSILON, None, true).data
         });
     }
-    let (x, residual) = (parameter(BATCH * TOKENS, WIDTH, 1), parameter(BATCH * TOKENS, WIDTH, 4));
+    let (x, residual) = (
+        parameter(BATCH * TOKENS, WIDTH, 1),
+        parameter(BATCH * TOKENS, WIDTH, 4),
+    );
     let (gamma, beta) = (parameter(1, WIDTH, 2), parameter(1, WIDTH, 3));
     time(bench, "layer_norm", "encoder", 0, |tape| {
         ops::layer_norm(tape, &x, Some(&residual), &gamma, &beta, EPSILON)
@@ -128,18 +167,46 @@ fn norms(bench: &mut Criterion) {
 
 fn attention(bench: &mut Criterion) {
     let queries = parameter(BATCH * QUERIES, WIDTH, 1);
-    for (name, length) in [("self", QUERIES), ("cross res5", 16), ("cross res4", 64), ("cross res3", 256)] {
-        let (keys, values) = (parameter(BATCH * length, WIDTH, 2), parameter(BATCH * length, WIDTH, 3));
-        let blocked: Vec<u8> = random(BATCH * QUERIES * length, 4).iter().map(|v| u8::from(*v > 0.0)).collect();
+    for (name, length) in [
+        ("self", QUERIES),
+        ("cross res5", 16),
+        ("cross res4", 64),
+        ("cross res3", 256),
+    ] {
+        let (keys, values) = (
+            parameter(BATCH * length, WIDTH, 2),
+            parameter(BATCH * length, WIDTH, 3),
+        );
+        let blocked: Vec<u8> = random(BATCH * QUERIES * length, 4)
+            .iter()
+            .map(|v| u8::from(*v > 0.0))
+            .collect();
         let blocked = (name != "self").then(|| Arc::new(blocked));
-        time(bench, "attention", name, 4 * BATCH * QUERIES * length * WIDTH, |tape| {
-            ops::attention(tape, &queries, &keys, &values, blocked.clone(), BATCH, HEADS)
-        });
+        time(
+            bench,
+            "attention",
+            name,
+            4 * BATCH * QUERIES * length * WIDTH,
+            |tape| {
+                ops::attention(
+                    tape,
+                    &queries,
+                    &keys,
+                    &values,
+                    blocked.clone(),
+                    BATCH,
+                    HEADS,
+                )
+            },
+        );
     }
     const SAMPLES: usize = 2;
     let value = parameter(BATCH * TOKENS, WIDTH, 1);
     let slots = HEADS * LEVELS.len() * SAMPLES;
-    let (offsets, weights) = (parameter(BATCH * TOKENS, 2 * slots, 2), parameter(BATCH * TOKENS, slots, 3));
+    let (offsets, weights) = (
+        parameter(BATCH * TOKENS, 2 * slots, 2),
+        parameter(BATCH * TOKENS, slots, 3),
+    );
     let levels = LEVELS.map(|side| (side, side));
     let centres = LEVELS.iter().flat_map(|side| {
         let centre = |i: usize| (i as f32 + 0.5) / *side as f32;
@@ -147,7 +214,17 @@ fn attention(bench: &mut Criterion) {
     });
     let reference: Arc<Vec<f32>> = Arc::new(centres.collect());
     time(bench, "deform_attention", "encoder", 0, |tape| {
-        ops::deform_attention(tape, &value, &offsets, &weights, reference.clone(), &levels, BATCH, HEADS, SAMPLES)
+        ops::deform_attention(
+            tape,
+            &value,
+            &offsets,
+            &weights,
+            reference.clone(),
+            &levels,
+            BATCH,
+            HEADS,
+            SAMPLES,
+        )
     });
 }
 
@@ -156,35 +233,72 @@ fn masks(bench: &mut Criterion) {
     time(bench, "resize_bilinear", "to res2", 0, |tape| {
         ops::resize_bilinear(tape, &top, SIDE, SIDE, Some(&lateral)).data
     });
-    let (embeddings, pixels) = (parameter(BATCH * QUERIES, MASK_WIDTH, 1), map(SIDE, MASK_WIDTH, 2));
+    let (embeddings, pixels) = (
+        parameter(BATCH * QUERIES, MASK_WIDTH, 1),
+        map(SIDE, MASK_WIDTH, 2),
+    );
     let flops = 2 * BATCH * QUERIES * MASK_WIDTH * SIDE * SIDE;
-    time(bench, "mask_product", "one layer", flops, |tape| ops::mask_product(tape, &embeddings, &pixels));
+    time(bench, "mask_product", "one layer", flops, |tape| {
+        ops::mask_product(tape, &embeddings, &pixels)
+    });
     let planes = parameter(4 * BATCH * QUERIES, SIDE * SIDE, 1);
     let rows: Vec<usize> = (0..PAIRS).map(|i| i * 37 % planes.rows()).collect();
-    let points: Vec<f32> = random(PAIRS * POINTS * 2, 2).iter().map(|v| 0.5 * v + 0.5).collect();
-    time(bench, "point_sample", "pairs", 0, |tape| ops::point_sample(tape, &planes, &rows, (SIDE, SIDE), &points));
+    let points: Vec<f32> = random(PAIRS * POINTS * 2, 2)
+        .iter()
+        .map(|v| 0.5 * v + 0.5)
+        .collect();
+    time(bench, "point_sample", "pairs", 0, |tape| {
+        ops::point_sample(tape, &planes, &rows, (SIDE, SIDE), &points)
+    });
     let features = map(16, 128, 1);
     let images: Vec<usize> = (0..41).map(|i| i % BATCH).collect();
-    let shares: Vec<f32> = random(images.len() * 256, 2).iter().map(|v| v.max(0.0)).collect();
+    let shares: Vec<f32> = random(images.len() * 256, 2)
+        .iter()
+        .map(|v| v.max(0.0))
+        .collect();
     let shares = Arc::new(shares);
-    time(bench, "mask_pool", "clip-tiny", 0, |tape| ops::mask_pool(tape, &features, &images, shares.clone()));
+    time(bench, "mask_pool", "clip-tiny", 0, |tape| {
+        ops::mask_pool(tape, &features, &images, shares.clone())
+    });
 }
 
 fn losses(bench: &mut Criterion) {
     let logits = parameter(BATCH * QUERIES, 11, 1);
-    let targets: Vec<usize> = (0..BATCH * QUERIES).map(|i| if i % 5 == 0 { i % 10 } else { 10 }).collect();
-    let weights: Vec<f32> = targets.iter().map(|class| if *class == 10 { 0.1 } else { 1.0 }).collect();
+    let targets: Vec<usize> = (0..BATCH * QUERIES)
+        .map(|i| if i % 5 == 0 { i % 10 } else { 10 })
+        .collect();
+    let weights: Vec<f32> = targets
+        .iter()
+        .map(|class| if *class == 10 { 0.1 } else { 1.0 })
+        .collect();
     time(bench, "cross_entropy", "one layer", 0, |tape| {
         ops::cross_entropy(tape, &logits, &targets, &weights, weights.iter().sum())
     });
     let logits = parameter(PAIRS, POINTS, 1);
-    let targets: Arc<Vec<f32>> = Arc::new(random(PAIRS * POINTS, 2).iter().map(|v| f32::from(*v > 0.0)).collect());
-    let weights: Arc<Vec<f32>> = Arc::new(random(PAIRS * POINTS, 3).iter().map(|v| v.abs()).collect());
+    let targets: Arc<Vec<f32>> = Arc::new(
+        random(PAIRS * POINTS, 2)
+            .iter()
+            .map(|v| f32::from(*v > 0.0))
+            .collect(),
+    );
+    let weights: Arc<Vec<f32>> =
+        Arc::new(random(PAIRS * POINTS, 3).iter().map(|v| v.abs()).collect());
     time(bench, "bce_points", "pairs", 0, |tape| {
         ops::bce_points(tape, &logits, targets.clone(), Some(weights.clone()), 27.0)
     });
-    time(bench, "dice_points", "pairs", 0, |tape| ops::dice_points(tape, &logits, targets.clone(), 27.0));
+    time(bench, "dice_points", "pairs", 0, |tape| {
+        ops::dice_points(tape, &logits, targets.clone(), 27.0)
+    });
 }
 
-criterion_group!(benches, gemm, convolution, linear, norms, attention, masks, losses);
+criterion_group!(
+    benches,
+    gemm,
+    convolution,
+    linear,
+    norms,
+    attention,
+    masks,
+    losses
+);
 criterion_main!(benches);

@@ -23,8 +23,13 @@ const SIDE: usize = 32;
 
 /// A table of the recipe that holds every default.
 fn settings<T: DeserializeOwned>(table: &str) -> T {
-    let recipe: toml::Table = include_str!("../recipes/pl-dc.toml").parse().expect("a recipe");
-    recipe[table].clone().try_into().expect("the recipe's settings")
+    let recipe: toml::Table = include_str!("../recipes/pl-dc.toml")
+        .parse()
+        .expect("a recipe");
+    recipe[table]
+        .clone()
+        .try_into()
+        .expect("the recipe's settings")
 }
 
 fn samples() -> Vec<Sample> {
@@ -51,18 +56,35 @@ fn augmentation(bench: &mut Criterion) {
         })
     });
     let view = weak(&samples[0], &config, &mut stream).picture;
-    bench.bench_function("strong view", |b| b.iter(|| black_box(strong(&view, &config, &mut stream))));
+    bench.bench_function("strong view", |b| {
+        b.iter(|| black_box(strong(&view, &config, &mut stream)))
+    });
 }
 
 fn matching(bench: &mut Criterion) {
     let config: LossConfig = settings("loss");
     let augment: AugmentConfig = settings("augment");
     let mut stream = Stream::new(1, "bench");
-    let views: Vec<_> = samples().iter().map(|sample| weak(sample, &augment, &mut stream)).collect();
-    let targets: Vec<Targets> = views.iter().map(|view| Targets::of_view(view, SIZE, SIZE)).collect();
-    let mut random = |count: usize| -> Vec<f32> { (0..count).map(|_| stream.normal() as f32).collect() };
-    let (classes, masks) = (random(QUERIES * (CLASSES + 1)), random(QUERIES * SIDE * SIDE));
-    let prediction = Prediction { classes: &classes, masks: &masks, queries: QUERIES, size: (SIDE, SIDE) };
+    let views: Vec<_> = samples()
+        .iter()
+        .map(|sample| weak(sample, &augment, &mut stream))
+        .collect();
+    let targets: Vec<Targets> = views
+        .iter()
+        .map(|view| Targets::of_view(view, SIZE, SIZE))
+        .collect();
+    let mut random =
+        |count: usize| -> Vec<f32> { (0..count).map(|_| stream.normal() as f32).collect() };
+    let (classes, masks) = (
+        random(QUERIES * (CLASSES + 1)),
+        random(QUERIES * SIDE * SIDE),
+    );
+    let prediction = Prediction {
+        classes: &classes,
+        masks: &masks,
+        queries: QUERIES,
+        size: (SIDE, SIDE),
+    };
     let mut next = 0;
     bench.bench_function("match one layer of one image", |b| {
         b.iter_batched(

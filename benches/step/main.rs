@@ -89,7 +89,10 @@ impl Recipe {
     }
 
     fn table<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
-        self.0[name].clone().try_into().with_context(|| format!("[{name}]"))
+        self.0[name]
+            .clone()
+            .try_into()
+            .with_context(|| format!("[{name}]"))
     }
 
     fn teacher_student(&self) -> Result<TeacherStudentConfig> {
@@ -107,7 +110,9 @@ impl Recipe {
         let table = self.0["method"]["correction"]["vlm"].clone().try_into()?;
         let size = self.0["data"]["size"].as_integer().context("data.size")? as usize;
         match registry::build(VISION_LANGUAGE_MODELS, table)? {
-            VisionLanguageConfig::ClipTiny(config) => train_clip_tiny(&config, size, &mut |_, _| {}),
+            VisionLanguageConfig::ClipTiny(config) => {
+                train_clip_tiny(&config, size, &mut |_, _| {})
+            }
             VisionLanguageConfig::Prototypes(_) => bail!("the recipe's model is clip-tiny"),
         }
     }
@@ -127,13 +132,35 @@ struct Run {
 impl Run {
     fn new(recipe: &Recipe, vlm: &ClipTiny) -> Result<Self> {
         let dataset = recipe.dataset()?;
-        let split = Split::new(dataset.train.as_ref(), &dataset.classes, &recipe.table("split")?, SEED)?;
-        let loader = Loader::new(&dataset, &split, &recipe.table("augment")?, &recipe.table("loader")?, SEED);
+        let split = Split::new(
+            dataset.train.as_ref(),
+            &dataset.classes,
+            &recipe.table("split")?,
+            SEED,
+        )?;
+        let loader = Loader::new(
+            &dataset,
+            &split,
+            &recipe.table("augment")?,
+            &recipe.table("loader")?,
+            SEED,
+        );
         let train: TrainConfig = recipe.table("train")?;
         let mut stream = Stream::new(SEED, "model");
-        let student = Mask2Former::new(&recipe.table("model")?, dataset.classes.len(), &mut stream)?;
-        let setup = Setup { seed: SEED, steps: train.steps, counts: split.counts, epoch_steps: train.steps };
-        let mut method = method::start(&recipe.table("method")?, &recipe.table("loss")?, student, &setup)?;
+        let student =
+            Mask2Former::new(&recipe.table("model")?, dataset.classes.len(), &mut stream)?;
+        let setup = Setup {
+            seed: SEED,
+            steps: train.steps,
+            counts: split.counts,
+            epoch_steps: train.steps,
+        };
+        let mut method = method::start(
+            &recipe.table("method")?,
+            &recipe.table("loss")?,
+            student,
+            &setup,
+        )?;
         method.attach_vlm(Box::new(vlm.clone()));
         Ok(Self {
             optimizer: AdamW::new(train.optimizer(), method.student()),
@@ -149,12 +176,15 @@ impl Run {
     /// One step, all of it; milliseconds.
     fn step(&mut self, step: usize) -> Result<f64> {
         let began = Instant::now();
-        let batch = self.loader.batch(step, self.method.needs_unlabelled(step))?;
+        let batch = self
+            .loader
+            .batch(step, self.method.needs_unlabelled(step))?;
         let mut tape = Tape::recording();
         let output = self.method.step(&mut tape, &batch, step);
         let mut grads = tape.backward(&output.loss);
         let student = self.method.student();
-        self.optimizer.step(student, &mut grads, self.schedule.rate(step));
+        self.optimizer
+            .step(student, &mut grads, self.schedule.rate(step));
         if let Some(average) = &mut self.average {
             follow(average, student, self.rate_of_average);
         }
@@ -187,19 +217,31 @@ fn measure(options: &Options) -> Result<serde_json::Value> {
     let recipe = Recipe::new(options)?;
     let vlm = recipe.vlm()?;
     let mut run = Run::new(&recipe, &vlm)?;
-    let burn_in = (0..options.burn_in).map(|step| run.step(step)).collect::<Result<Vec<_>>>()?;
+    let burn_in = (0..options.burn_in)
+        .map(|step| run.step(step))
+        .collect::<Result<Vec<_>>>()?;
     let mut parameters = 0;
-    run.method.student().parameters("", &mut |_, param| parameters += param.value.len());
+    run.method
+        .student()
+        .parameters("", &mut |_, param| parameters += param.value.len());
 
-    let mut result = json!({ "program": "harness", "threads": options.threads, "parameters": parameters });
+    let mut result =
+        json!({ "program": "harness", "threads": options.threads, "parameters": parameters });
     let mut pieces = parts::Pieces::new(&recipe, &vlm, run.method.student())?;
     let seen = pieces.time(&mut run.loader, options.burn_in, PART_STEPS, false)?;
-    result["supervised"] = json!({ "ms_median": rounded(median(&burn_in, options.steps)), "parts_ms": seen });
+    result["supervised"] =
+        json!({ "ms_median": rounded(median(&burn_in, options.steps)), "parts_ms": seen });
     if options.mode == Mode::Pldc {
         run.average = Some(run.method.student().clone());
         let steps = options.burn_in..options.burn_in + DISCARD + options.steps;
-        let images = recipe.0["loader"]["unlabelled"].as_integer().context("loader.unlabelled")? as usize * steps.len();
-        let times = steps.clone().map(|step| run.step(step)).collect::<Result<Vec<_>>>()?;
+        let images = recipe.0["loader"]["unlabelled"]
+            .as_integer()
+            .context("loader.unlabelled")? as usize
+            * steps.len();
+        let times = steps
+            .clone()
+            .map(|step| run.step(step))
+            .collect::<Result<Vec<_>>>()?;
         let mut pieces = parts::Pieces::new(&recipe, &vlm, run.method.student())?;
         let seen = pieces.time(&mut run.loader, steps.end, PART_STEPS, true)?;
         result["pldc"] = json!({
@@ -214,7 +256,9 @@ fn measure(options: &Options) -> Result<serde_json::Value> {
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build()?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .build()?;
     println!("{}", pool.install(|| measure(&options))?);
     Ok(())
 }

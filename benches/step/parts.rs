@@ -55,7 +55,10 @@ pub struct Pieces {
 impl Pieces {
     /// Starts from copies of `student`, with fresh moments.
     pub fn new(recipe: &Recipe, vlm: &ClipTiny, student: &Mask2Former) -> Result<Self> {
-        let (config, train) = (recipe.teacher_student()?, recipe.table::<TrainConfig>("train")?);
+        let (config, train) = (
+            recipe.teacher_student()?,
+            recipe.table::<TrainConfig>("train")?,
+        );
         let mut filter = build(FILTERS, config.filter.clone())?;
         filter.start(&vec![1; student.classes()]);
         let mut correction = build(CORRECTIONS, config.correction.clone())?;
@@ -76,16 +79,29 @@ impl Pieces {
     }
 
     /// Mean milliseconds of the parts of `count` steps from step `first` on.
-    pub fn time(&mut self, loader: &mut Loader, first: usize, count: usize, teacher: bool) -> Result<Value> {
-        let mut clock = Clock { last: Instant::now(), parts: Vec::new() };
+    pub fn time(
+        &mut self,
+        loader: &mut Loader,
+        first: usize,
+        count: usize,
+        teacher: bool,
+    ) -> Result<Value> {
+        let mut clock = Clock {
+            last: Instant::now(),
+            parts: Vec::new(),
+        };
         for step in first..first + count {
             clock.last = Instant::now();
             let batch = loader.batch(step, teacher)?;
             clock.mark("data");
             self.step(&batch, step, &mut clock);
         }
-        let mean = |(name, total): &(&str, f64)| ((*name).to_string(), json!(rounded(total / count as f64)));
-        Ok(Value::Object(clock.parts.iter().map(mean).collect::<Map<_, _>>()))
+        let mean = |(name, total): &(&str, f64)| {
+            ((*name).to_string(), json!(rounded(total / count as f64)))
+        };
+        Ok(Value::Object(
+            clock.parts.iter().map(mean).collect::<Map<_, _>>(),
+        ))
     }
 
     fn step(&mut self, batch: &Batch, step: usize, clock: &mut Clock) {
@@ -96,22 +112,37 @@ impl Pieces {
         if !weak.is_empty() {
             follow(&mut self.teacher, &mut self.student, self.ema);
             let labels = self.labeller.label(&self.teacher, &weak, 0.0, false);
-            targets = labels.iter().map(|image| self.labeller.targets(image)).collect();
+            targets = labels
+                .iter()
+                .map(|image| self.labeller.targets(image))
+                .collect();
             clock.mark("teacher+pseudo-labels");
         }
 
         let tape = &mut Tape::recording();
-        let images = self.student.normalise(&[labelled.as_slice(), &strong].concat());
+        let images = self
+            .student
+            .normalise(&[labelled.as_slice(), &strong].concat());
         let predictions = self.student.forward(tape, &images);
         clock.mark("forward");
 
         let (height, width) = (images.height, images.width);
-        let truth: Vec<Targets> = batch.labelled.iter().map(|view| Targets::of_view(view, height, width)).collect();
+        let truth: Vec<Targets> = batch
+            .labelled
+            .iter()
+            .map(|view| Targets::of_view(view, height, width))
+            .collect();
         let split = truth.len();
-        let mut losses = |tape: &mut Tape, images, targets: &[Targets], name| {
-            let part = Part { images, targets, renormalise: false };
+        let losses = |tape: &mut Tape, images, targets: &[Targets], name| {
+            let part = Part {
+                images,
+                targets,
+                renormalise: false,
+            };
             let mut stream = Stream::at(SEED, name, step as u64);
-            self.criterion.losses(tape, &predictions, &part, &mut stream).total
+            self.criterion
+                .losses(tape, &predictions, &part, &mut stream)
+                .total
         };
         let mut loss = losses(tape, 0..split, &truth, "labelled");
         if !targets.is_empty() {
@@ -124,7 +155,8 @@ impl Pieces {
         let mut grads = tape.backward(&loss);
         clock.mark("backward");
 
-        self.optimizer.step(&mut self.student, &mut grads, self.schedule.rate(step));
+        self.optimizer
+            .step(&mut self.student, &mut grads, self.schedule.rate(step));
         if !weak.is_empty() {
             follow(&mut self.average, &mut self.student, self.rate_of_average);
         }
