@@ -5,8 +5,9 @@
 
 use super::plan::Plan;
 use super::{Epilogue, Window};
-use crate::ops::kernels::cpu::direct::{self, Packed};
+use crate::ops::kernels::cpu::direct;
 use crate::ops::kernels::cpu::im2col::Geometry;
+use crate::ops::kernels::cpu::packed::{self, Packed};
 use crate::ops::kernels::cpu::{epilogue, parallel, unfilled};
 use crate::tensor::Tensor2;
 use std::ops::Range;
@@ -57,7 +58,7 @@ pub(super) fn forward(plan: &Plan, x: &[f32], weight: &[f32], epilogue: Epilogue
             let (out, rest) = std::mem::take(&mut y).split_at_mut(rows.len() * row);
             y = rest;
             let image = &x[index * geometry.image()..][..geometry.image()];
-            let padded = direct::pad(geometry, image, rows.clone(), &mut buffer);
+            let padded = packed::pad(geometry, image, rows.clone(), &mut buffer);
             direct::convolve(geometry, padded, &weight, rows.len(), false, out);
             epilogue::apply(out, plan.out, scale, shift, epilogue.relu);
         }
@@ -75,7 +76,7 @@ pub(super) fn weight_gradient(plan: &Plan, x: &[f32], g: &[f32], rows: Range<usi
         let (own, after) = rest.split_at(rows.len() * row);
         rest = after;
         let image = &x[index * geometry.image()..][..geometry.image()];
-        let padded = direct::pad(geometry, image, rows.clone(), &mut buffer);
+        let padded = packed::pad(geometry, image, rows.clone(), &mut buffer);
         direct::weight_gradient(geometry, padded, own, rows.len(), &mut sums);
     }
     sums
@@ -129,7 +130,7 @@ pub(super) fn input_gradient(plan: &Plan, weight: &Packed, g: &[f32], x_gradient
             .zip(x_gradient.chunks_mut(band(&back) * row))
         {
             let count = target.len() / row;
-            let padded = direct::pad(&back, g, rows..rows + count, &mut buffer);
+            let padded = packed::pad(&back, g, rows..rows + count, &mut buffer);
             direct::convolve(&back, padded, weight, count, true, target);
         }
     }

@@ -5,6 +5,7 @@
 //! - [`parallel`]: a fixed division of work into parts, run on rayon's current pool;
 //! - [`vector`]: sums, dot products, `exp`, `ln(1 + z)` that the compiler turns into vector instructions;
 //! - [`direct`]: convolution by register tiles;
+//! - [`packed`]: its operands, reordered;
 //! - [`epilogue`]: scale, shift and ReLU after a product;
 //! - [`im2col`](mod@im2col): patches of an image as rows of a matrix;
 //! - [`bilinear`]: the pixels around a position and their weights;
@@ -19,6 +20,7 @@ pub(crate) mod epilogue;
 pub(crate) mod gemm;
 pub(crate) mod im2col;
 pub(crate) mod matrix;
+pub(crate) mod packed;
 pub(crate) mod parallel;
 #[cfg(target_arch = "x86_64")]
 mod tiles;
