@@ -8,51 +8,13 @@
 //! Shapes: C channels of the level, K classes. The features follow a ReLU, so no cosine between them is negative. A class without
 //! an instance gets the direction opposite to the mean of all prototypes: its cosine is never positive, so it never wins.
 
-use super::{TextEmbeddings, VisionLanguage, coverage, require};
+use super::{Level, PrototypesConfig, TextEmbeddings, VisionLanguage, coverage};
 use crate::graph::Mask2Former;
 use crate::ops;
-use crate::registry::ComponentError;
 use crate::structures::{Mask, Picture};
 use crate::tensor::{Map, Tape, Tensor2};
 use anyhow::{Result, ensure};
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// `[method.correction.vlm]` with `name = "prototypes"`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PrototypesConfig {
-    /// The factor on the cosine.
-    pub scale: f64,
-    /// At most this many labelled images are read.
-    pub images: usize,
-    /// The backbone's features that are pooled.
-    pub level: Level,
-}
-
-impl PrototypesConfig {
-    /// # Errors
-    /// A value out of range, by key.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        require(
-            self.scale > 0.0 && self.scale <= 100.0,
-            "scale",
-            self.scale,
-            "in (0, 100]",
-        )?;
-        require(self.images > 0, "images", self.images, "at least 1")
-    }
-}
-
-/// A stage of the backbone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Level {
-    /// The third stage (a sixteenth of the image for ResNet).
-    Res4,
-    /// The last stage (a thirty-second).
-    Res5,
-}
 
 /// The prototypes and the backbone they live in.
 pub struct Prototypes {

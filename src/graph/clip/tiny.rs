@@ -12,15 +12,13 @@
 //! Shapes: n regions, K classes, k descriptions each, C = 128 channels of the tower, E width of the shared space, V words.
 
 use super::vocabulary::Vocabulary;
-use super::{TextEmbeddings, VisionLanguage, coverage, require};
+use super::{ClipTinyConfig, TextEmbeddings, VisionLanguage, coverage};
 use crate::nn::params::{Kind, Param, Parameters, join};
 use crate::nn::{Conv2d, GroupNorm, LayerNorm, Linear, init};
 use crate::ops;
-use crate::registry::ComponentError;
 use crate::rng::Stream;
 use crate::structures::{Mask, Picture};
 use crate::tensor::{Map, Tape, Tensor2};
-use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 
 /// Output channels and stride of every convolution of the tower; features come at a quarter of the picture's size.
@@ -34,46 +32,6 @@ const PIXEL_SCALE: f32 = 63.75;
 const FIRST_LOG_SCALE: f32 = 2.3;
 /// CLIP's bound on the factor of the cosine.
 const MAX_SCALE: f32 = 100.0;
-
-/// `[method.correction.vlm]` with `name = "clip-tiny"`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ClipTinyConfig {
-    /// Training steps.
-    pub steps: usize,
-    /// Class-balanced drawn pictures to train on.
-    pub images: usize,
-    /// Seed of the pictures, the first weights and every draw of the training.
-    pub seed: u64,
-    /// Pictures a step.
-    pub batch: usize,
-    /// Highest learning rate.
-    pub rate: f64,
-    /// Width E of the shared space.
-    pub width: usize,
-}
-
-impl ClipTinyConfig {
-    /// # Errors
-    /// A value out of range, by key.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        require(self.steps > 0, "steps", self.steps, "at least 1")?;
-        require(self.images > 0, "images", self.images, "at least 1")?;
-        require(
-            (1..=self.images).contains(&self.batch),
-            "batch",
-            self.batch,
-            "between 1 and `images`",
-        )?;
-        require(
-            self.rate > 0.0 && self.rate.is_finite(),
-            "rate",
-            self.rate,
-            "above 0",
-        )?;
-        require(self.width > 0, "width", self.width, "at least 1")
-    }
-}
 
 /// One object to learn from.
 #[derive(Clone, Debug)]

@@ -1,0 +1,158 @@
+//! The training of `clip-tiny`: class-balanced drawn pictures, AdamW, a cosine schedule.
+//!
+//! $$ \eta_t = \eta \cdot \min\!\left(1, \tfrac{t + 1}{50}\right) \cdot \tfrac{1}{2}\left(1 + \cos \tfrac{\pi t}{T}\right) $$
+//!
+//! Everything is a function of the model's own settings and the pictures' size, never of a trial's seed: one training serves all
+//! trials of a recipe.
+
+mod regions;
+mod zero_shot;
+
+pub use zero_shot::zero_shot_accuracy;
+
+use super::{AdamW, AdamWConfig, Checkpoint};
+use crate::data::scenes::{DESCRIPTIONS, draw_many};
+use crate::graph::clip::{ClipTiny, ClipTinyConfig};
+use crate::rng::Stream;
+use crate::structures::Picture;
+use crate::tensor::Tape;
+use anyhow::{Result, ensure};
+use regions::draw_batch;
+use std::f64::consts::PI;
+
+/// PyTorch's defaults for AdamW, no bound on the gradient; norms and biases are not decayed.
+const OPTIMIZER: AdamWConfig = AdamWConfig {
+    betas: [0.9, 0.999],
+    weight_decay: 1e-2,
+    decay_embeddings: true,
+    decay_biases: false,
+    backbone_rate: 1.0,
+    clip: f64::INFINITY,
+};
+
+/// Steps of the linear warm-up.
+const WARM_UP: usize = 50;
+/// The model's name in its checkpoint.
+const OWNER: &str = "clip";
+
+/// Draws `config.images` class-balanced pictures of `size` pixels a side and trains a model on them. `on_step` is told every
+/// step's number and loss.
+///
+/// # Errors
+/// A loss that is not finite, with its step.
+pub fn train_clip_tiny(
+    config: &ClipTinyConfig,
+    size: usize,
+    on_step: &mut dyn FnMut(usize, f32),
+) -> Result<ClipTiny> {
+    let samples = draw_many(size, config.seed, config.images, true);
+    let mut model = ClipTiny::new(config, &DESCRIPTIONS);
+    let mut optimizer = AdamW::new(OPTIMIZER, &mut model);
+    for step in 0..config.steps {
+        let rng = &mut Stream::at(config.seed, "clip-tiny step", step as u64);
+        let (pictures, regions) = draw_batch(&samples, config.batch, rng);
+        let pictures: Vec<&Picture> = pictures.iter().collect();
+        let mut tape = Tape::recording();
+        let loss = model.training_loss(&mut tape, &pictures, &regions, rng);
+        let value = loss.scalar();
+        ensure!(
+            value.is_finite(),
+            "clip-tiny: the loss of step {step} is {value}"
+        );
+        let mut grads = tape.backward(&loss);
+        optimizer.step(&mut model, &mut grads, rate(config, step));
+        on_step(step, value);
+    }
+    Ok(model)
+}
+
+/// The trained model for a stage's folder; `key` identifies the settings that lead to it.
+pub fn store_clip_tiny(model: &mut ClipTiny, key: &str, steps: usize) -> Checkpoint {
+    let mut checkpoint = Checkpoint::new(key, steps, serde_json::Value::Null);
+    checkpoint.put_model(OWNER, model);
+    checkpoint
+}
+
+/// The model that [`store_clip_tiny`] stored.
+///
+/// # Errors
+/// A parameter missing or of another shape.
+pub fn restore_clip_tiny(config: &ClipTinyConfig, checkpoint: &Checkpoint) -> Result<ClipTiny> {
+    let mut model = ClipTiny::new(config, &DESCRIPTIONS);
+    checkpoint.take_model(OWNER, &mut model)?;
+    Ok(model)
+}
+
+/// The learning rate of a step.
+fn rate(config: &ClipTinyConfig, step: usize) -> f32 {
+    let warm_up = ((step + 1) as f64 / WARM_UP as f64).min(1.0);
+    let cosine = 0.5 * (1.0 + (PI * step as f64 / config.steps as f64).cos());
+    (config.rate * warm_up * cosine) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::clip::VisionLanguage;
+
+    fn config(steps: usize) -> ClipTinyConfig {
+        ClipTinyConfig {
+            steps,
+            images: 160,
+            seed: 1,
+            batch: 8,
+            rate: 0.004,
+            width: 32,
+        }
+    }
+
+    #[test]
+    fn the_rate_rises_then_falls_to_nothing() {
+        let config = config(1000);
+        assert!((rate(&config, 0) - 0.004 / 50.0).abs() < 1e-7);
+        assert!(rate(&config, 49) > 0.0039);
+        assert!(rate(&config, 999) < 1e-7);
+    }
+
+    #[test]
+    fn a_short_training_beats_chance_and_is_repeatable() {
+        let train = || {
+            let mut losses = Vec::new();
+            let model = train_clip_tiny(&config(40), 64, &mut |_, loss| losses.push(loss));
+            (model.expect("finite losses"), losses)
+        };
+        let (mut model, losses) = train();
+        let accuracy = zero_shot_accuracy(&model, &draw_many(64, 77, 40, true));
+        assert!(accuracy > 0.3, "{accuracy} where chance is 0.1");
+        assert_eq!(train().1, losses);
+
+        let stored = store_clip_tiny(&mut model, "key", 40);
+        let restored = restore_clip_tiny(&config(40), &stored).expect("the same shapes");
+        assert_eq!(
+            restored.text().values.values(),
+            model.text().values.values()
+        );
+    }
+
+    /// Minutes of training: run it by name to see what the recipe's model reaches.
+    #[test]
+    #[ignore = "trains for a minute"]
+    fn the_recipe_s_model_knows_the_classes() {
+        let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml")
+            .parse()
+            .expect("a recipe");
+        let mut table = recipe["method"]["correction"]["vlm"]
+            .as_table()
+            .expect("a table")
+            .clone();
+        table.remove("name");
+        let config: ClipTinyConfig =
+            crate::registry::options(table).expect("the recipe's settings");
+        let model = train_clip_tiny(&config, 64, &mut |_, _| {}).expect("finite losses");
+        for (name, balanced) in [("balanced", true), ("long-tailed", false)] {
+            let accuracy = zero_shot_accuracy(&model, &draw_many(64, 9002, 200, balanced));
+            println!("{name}: {accuracy:.3}");
+            assert!(accuracy > 0.8, "{name}: {accuracy}");
+        }
+    }
+}
