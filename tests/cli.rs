@@ -234,9 +234,10 @@ fn a_trial_that_fails_costs_only_its_row() {
                  [[each]]\nlabel = \"badly\"\nset.\"train.rate\" = 1e38\n";
     let recipe = Recipe::new("sweeps = [\"ends\"]\n", &[("ends", sweep)]);
     let out = recipe.folder.path().join("out");
+    let file = recipe.file();
     let arguments = [
         "sweep",
-        recipe.file().to_str().unwrap(),
+        file.to_str().unwrap(),
         "--out",
         out.to_str().unwrap(),
     ];

@@ -61,8 +61,14 @@ fn names_point_down() {
 
 /// The folders that a source file names through `crate::`.
 fn named(text: &str) -> BTreeSet<String> {
-    let code: Vec<&str> = text
-        .lines()
+    let lines: Vec<&str> = text.lines().collect();
+    // Tests may look further up.
+    let tests = lines
+        .windows(2)
+        .position(|pair| pair[0] == "#[cfg(test)]" && pair[1].contains("mod "));
+    let code: Vec<&str> = lines[..tests.unwrap_or(lines.len())]
+        .iter()
+        .copied()
         .filter(|line| !line.trim_start().starts_with("//"))
         .collect();
     let code = code.join("\n");
