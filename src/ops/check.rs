@@ -101,37 +101,3 @@ pub(crate) fn same_bits(inputs: &[Tensor2], op: impl Fn(&mut Tape, &[Tensor2]) -
     };
     assert!(run(1) == run(2), "the bits depend on the number of threads");
 }
-
-/// Checks that the value of `op` and the gradients of its inputs are the same bits on one thread and on two.
-pub(crate) fn same_at_any_thread_count(
-    inputs: &[Tensor2],
-    op: impl Fn(&mut Tape, &[Tensor2]) -> Tensor2 + Sync,
-) {
-    let bits = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .expect("a pool");
-        pool.install(|| {
-            let mut tape = Tape::recording();
-            let out = op(&mut tape, inputs);
-            let loss = tape.output(vec![0.0], 1, 1, &[&out]);
-            let (source, values) = (out.clone(), out.values().to_vec());
-            // The gradient of half the sum of squares: the values themselves.
-            tape.record(&loss, move |grads| {
-                source.gradient_mut(grads).copy_from_slice(&values);
-            });
-            let mut grads = tape.backward(&loss);
-            let mut all = vec![out.values().to_vec()];
-            all.extend(inputs.iter().map(|input| input.gradient(&mut grads)));
-            all.into_iter()
-                .map(|values| values.into_iter().map(f32::to_bits).collect())
-                .collect::<Vec<Vec<u32>>>()
-        })
-    };
-    let one = bits(1);
-    assert!(
-        one == bits(2) && one == bits(3),
-        "the bits depend on the number of threads"
-    );
-}

@@ -118,7 +118,7 @@ mod tests {
     fn a_short_training_beats_chance_and_is_repeatable() {
         let train = || {
             let mut losses = Vec::new();
-            let model = train_clip_tiny(&config(40), 64, &mut |_, loss| losses.push(loss));
+            let model = train_clip_tiny(&config(100), 64, &mut |_, loss| losses.push(loss));
             (model.expect("finite losses"), losses)
         };
         let (mut model, losses) = train();
@@ -126,8 +126,8 @@ mod tests {
         assert!(accuracy > 0.3, "{accuracy} where chance is 0.1");
         assert_eq!(train().1, losses);
 
-        let stored = store_clip_tiny(&mut model, "key", 40);
-        let restored = restore_clip_tiny(&config(40), &stored).expect("the same shapes");
+        let stored = store_clip_tiny(&mut model, "key", 100);
+        let restored = restore_clip_tiny(&config(100), &stored).expect("the same shapes");
         assert_eq!(
             restored.text().values.values(),
             model.text().values.values()
