@@ -26,7 +26,10 @@ pub struct ComponentError {
 impl ComponentError {
     /// An error about `key`.
     pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { key: key.into(), message: message.into() }
+        Self {
+            key: key.into(),
+            message: message.into(),
+        }
     }
 }
 
@@ -44,14 +47,33 @@ pub fn options<T: serde::de::DeserializeOwned>(table: toml::Table) -> Result<T, 
 /// # Errors
 /// `name` missing or unknown (the known ones are listed), or what the component itself refuses.
 pub fn build<T>(entries: &[Entry<T>], mut table: toml::Table) -> Result<T, ComponentError> {
-    let known = || entries.iter().map(|entry| format!("`{}`", entry.name)).collect::<Vec<_>>().join(", ");
+    let known = || {
+        entries
+            .iter()
+            .map(|entry| format!("`{}`", entry.name))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let name = match table.remove("name") {
         Some(toml::Value::String(name)) => name,
-        Some(other) => return Err(ComponentError::new("name", format!("{other} is not a name; known: {}", known()))),
-        None => return Err(ComponentError::new("name", format!("missing; known: {}", known()))),
+        Some(other) => {
+            return Err(ComponentError::new(
+                "name",
+                format!("{other} is not a name; known: {}", known()),
+            ));
+        }
+        None => {
+            return Err(ComponentError::new(
+                "name",
+                format!("missing; known: {}", known()),
+            ));
+        }
     };
     match entries.iter().find(|entry| entry.name == name) {
         Some(entry) => (entry.build)(table),
-        None => Err(ComponentError::new("name", format!("unknown `{name}`; known: {}", known()))),
+        None => Err(ComponentError::new(
+            "name",
+            format!("unknown `{name}`; known: {}", known()),
+        )),
     }
 }

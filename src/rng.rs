@@ -19,7 +19,10 @@ impl Stream {
     /// The stream `name` of `seed` at position `index` (a step, an epoch, an image): independent of all others.
     pub fn at(seed: u64, name: &str, index: u64) -> Self {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&seed.to_le_bytes()).update(&index.to_le_bytes()).update(name.as_bytes());
+        hasher
+            .update(&seed.to_le_bytes())
+            .update(&index.to_le_bytes())
+            .update(name.as_bytes());
         Self(ChaCha8Rng::from_seed(*hasher.finalize().as_bytes()))
     }
 
@@ -78,7 +81,12 @@ mod tests {
     fn streams_are_named_and_repeatable() {
         let draw = |seed, name, index| Stream::at(seed, name, index).bits();
         assert_eq!(draw(1, "a", 0), draw(1, "a", 0));
-        let distinct = [draw(1, "a", 0), draw(1, "b", 0), draw(2, "a", 0), draw(1, "a", 1)];
+        let distinct = [
+            draw(1, "a", 0),
+            draw(1, "b", 0),
+            draw(2, "a", 0),
+            draw(1, "a", 1),
+        ];
         for (i, a) in distinct.iter().enumerate() {
             assert!(distinct[..i].iter().all(|b| a != b), "draw {i} repeats");
         }
@@ -95,7 +103,10 @@ mod tests {
         let draws: Vec<f64> = (0..20_000).map(|_| stream.normal()).collect();
         let mean = draws.iter().sum::<f64>() / 20_000.0;
         let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 20_000.0;
-        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
+        assert!(
+            mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05,
+            "{mean} {variance}"
+        );
     }
 
     #[test]

@@ -7,7 +7,9 @@
 //! backward, or nothing when the tape is [`Tape::off`]. So one function serves teacher and student, and no generic letter
 //! leaves this file.
 
-use dfdx::prelude::{Cpu, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec};
+use dfdx::prelude::{
+    Cpu, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec,
+};
 
 /// The device that holds every tensor.
 pub type Dev = Cpu;
@@ -28,13 +30,24 @@ impl Tensor2 {
     ///
     /// Panics unless `values.len() == rows * columns`.
     pub fn constant(values: Vec<f32>, rows: usize, columns: usize) -> Self {
-        assert_eq!(values.len(), rows * columns, "{} values for a [{rows}, {columns}] tensor", values.len());
-        Self { raw: Dev::default().tensor_from_vec(values, (rows, columns)), requires_grad: false }
+        assert_eq!(
+            values.len(),
+            rows * columns,
+            "{} values for a [{rows}, {columns}] tensor",
+            values.len()
+        );
+        Self {
+            raw: Dev::default().tensor_from_vec(values, (rows, columns)),
+            requires_grad: false,
+        }
     }
 
     /// A leaf that gradients flow into.
     pub fn parameter(values: Vec<f32>, rows: usize, columns: usize) -> Self {
-        Self { requires_grad: true, ..Self::constant(values, rows, columns) }
+        Self {
+            requires_grad: true,
+            ..Self::constant(values, rows, columns)
+        }
     }
 
     /// Number of rows.
@@ -69,7 +82,10 @@ impl Tensor2 {
 
     /// The same values, cut off from the tape.
     pub fn detach(&self) -> Self {
-        Self { raw: self.raw.clone(), requires_grad: false }
+        Self {
+            raw: self.raw.clone(),
+            requires_grad: false,
+        }
     }
 
     /// The values, row-major, without a copy.
@@ -102,7 +118,10 @@ impl Tensor2 {
 
     /// The gradient of this tensor, or `None` if it was never reached.
     pub fn gradient(&self, grads: &mut Grads) -> Vec<f32> {
-        grads.get_or_alloc_mut(&self.raw).expect("host memory").to_vec()
+        grads
+            .get_or_alloc_mut(&self.raw)
+            .expect("host memory")
+            .to_vec()
     }
 
     /// The gradient buffer of this tensor (zeros at first), to add to.
@@ -138,8 +157,17 @@ pub struct Map {
 impl Map {
     /// Panics unless `data` has `batch * height * width` rows.
     pub fn new(data: Tensor2, batch: usize, height: usize, width: usize) -> Self {
-        assert_eq!(data.rows(), batch * height * width, "a map of {batch} x {height} x {width}");
-        Self { data, batch, height, width }
+        assert_eq!(
+            data.rows(),
+            batch * height * width,
+            "a map of {batch} x {height} x {width}"
+        );
+        Self {
+            data,
+            batch,
+            height,
+            width,
+        }
     }
 
     /// Number of channels.
@@ -162,7 +190,9 @@ pub struct Tape {
 impl Tape {
     /// A tape that records.
     pub fn recording() -> Self {
-        Self { ops: Some(OwnedTape::default()) }
+        Self {
+            ops: Some(OwnedTape::default()),
+        }
     }
 
     /// A tape that records nothing: inference.
@@ -171,7 +201,13 @@ impl Tape {
     }
 
     /// Makes the output of an op. It requires a gradient where the tape records and any of `inputs` requires one.
-    pub fn output(&self, values: Vec<f32>, rows: usize, columns: usize, inputs: &[&Tensor2]) -> Tensor2 {
+    pub fn output(
+        &self,
+        values: Vec<f32>,
+        rows: usize,
+        columns: usize,
+        inputs: &[&Tensor2],
+    ) -> Tensor2 {
         let mut out = Tensor2::constant(values, rows, columns);
         out.requires_grad = self.ops.is_some() && inputs.iter().any(|input| input.requires_grad);
         out

@@ -31,30 +31,47 @@ pub struct Param {
 impl Param {
     /// A trained parameter of `kind`, or a constant for [`Kind::Buffer`]. `shape` has as many values as `rows x columns`.
     pub fn new(kind: Kind, values: Vec<f32>, rows: usize, columns: usize, shape: &[usize]) -> Self {
-        assert_eq!(shape.iter().product::<usize>(), rows * columns, "{shape:?} is not [{rows}, {columns}]");
+        assert_eq!(
+            shape.iter().product::<usize>(),
+            rows * columns,
+            "{shape:?} is not [{rows}, {columns}]"
+        );
         let value = match kind {
             Kind::Buffer => Tensor2::constant(values, rows, columns),
             _ => Tensor2::parameter(values, rows, columns),
         };
-        Self { value, kind, shape: shape.to_vec() }
+        Self {
+            value,
+            kind,
+            shape: shape.to_vec(),
+        }
     }
 
     /// The values in the order of the reference checkpoint: `[out, in, kernel, kernel]` for a convolution.
     pub fn to_reference(&self) -> Vec<f32> {
-        self.permuted(self.value.values(), |kernel, channels, pixel, channel| (channel * kernel + pixel, pixel * channels + channel))
+        self.permuted(self.value.values(), |kernel, channels, pixel, channel| {
+            (channel * kernel + pixel, pixel * channels + channel)
+        })
     }
 
     /// Sets the values from the order of the reference checkpoint. Panics on a wrong count.
     pub fn set_from_reference(&mut self, values: &[f32]) {
         assert_eq!(values.len(), self.value.len(), "values of {:?}", self.shape);
-        let ours =
-            self.permuted(values, |kernel, channels, pixel, channel| (pixel * channels + channel, channel * kernel + pixel));
+        let ours = self.permuted(values, |kernel, channels, pixel, channel| {
+            (pixel * channels + channel, channel * kernel + pixel)
+        });
         self.value.values_mut().copy_from_slice(&ours);
     }
 
     /// Copies `values`, reordering the kernel of a convolution: `order` gives (to, from) inside one output channel.
-    fn permuted(&self, values: &[f32], order: impl Fn(usize, usize, usize, usize) -> (usize, usize)) -> Vec<f32> {
-        let [out, channels, height, width] = self.shape[..] else { return values.to_vec() };
+    fn permuted(
+        &self,
+        values: &[f32],
+        order: impl Fn(usize, usize, usize, usize) -> (usize, usize),
+    ) -> Vec<f32> {
+        let [out, channels, height, width] = self.shape[..] else {
+            return values.to_vec();
+        };
         let (kernel, size) = (height * width, channels * height * width);
         let mut result = vec![0.0; values.len()];
         for o in 0..out {
@@ -78,7 +95,11 @@ pub trait Parameters {
 
 /// `prefix.name`, or `name` at the root.
 pub fn join(prefix: &str, name: &str) -> String {
-    if prefix.is_empty() { name.to_string() } else { format!("{prefix}.{name}") }
+    if prefix.is_empty() {
+        name.to_string()
+    } else {
+        format!("{prefix}.{name}")
+    }
 }
 
 #[cfg(test)]

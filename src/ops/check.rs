@@ -130,5 +130,8 @@ pub(crate) fn same_at_any_thread_count(
         })
     };
     let one = bits(1);
-    assert!(one == bits(2) && one == bits(3), "the bits depend on the number of threads");
+    assert!(
+        one == bits(2) && one == bits(3),
+        "the bits depend on the number of threads"
+    );
 }

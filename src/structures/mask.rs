@@ -15,12 +15,20 @@ impl Mask {
     /// Panics unless `bits` holds `height * width` values.
     pub fn new(height: usize, width: usize, bits: Vec<u8>) -> Self {
         assert_eq!(bits.len(), height * width, "a {height} x {width} mask");
-        Self { height, width, bits }
+        Self {
+            height,
+            width,
+            bits,
+        }
     }
 
     /// The pixels where `logits` (`[height, width]`) are above 0, that is sigmoid above 0.5.
     pub fn from_logits(logits: &[f32], height: usize, width: usize) -> Self {
-        Self::new(height, width, logits.iter().map(|logit| u8::from(*logit > 0.0)).collect())
+        Self::new(
+            height,
+            width,
+            logits.iter().map(|logit| u8::from(*logit > 0.0)).collect(),
+        )
     }
 
     /// Number of pixels set.
@@ -30,15 +38,32 @@ impl Mask {
 
     /// Intersection over union; 0 where both are empty. Panics on different sizes.
     pub fn iou(&self, other: &Self) -> f64 {
-        assert_eq!((self.height, self.width), (other.height, other.width), "masks of one size");
-        let both = self.bits.iter().zip(&other.bits).filter(|(a, b)| **a & **b == 1).count();
+        assert_eq!(
+            (self.height, self.width),
+            (other.height, other.width),
+            "masks of one size"
+        );
+        let both = self
+            .bits
+            .iter()
+            .zip(&other.bits)
+            .filter(|(a, b)| **a & **b == 1)
+            .count();
         let union = self.area() + other.area() - both;
-        if union == 0 { 0.0 } else { both as f64 / union as f64 }
+        if union == 0 {
+            0.0
+        } else {
+            both as f64 / union as f64
+        }
     }
 
     /// Left and right swapped.
     pub fn flipped(&self) -> Self {
-        let bits = self.bits.chunks_exact(self.width).flat_map(|line| line.iter().rev().copied()).collect();
+        let bits = self
+            .bits
+            .chunks_exact(self.width)
+            .flat_map(|line| line.iter().rev().copied())
+            .collect();
         Self { bits, ..*self }
     }
 }

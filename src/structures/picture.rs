@@ -14,14 +14,26 @@ pub struct Picture {
 impl Picture {
     /// Panics unless `pixels` holds `height * width * 3` values.
     pub fn new(height: usize, width: usize, pixels: Vec<u8>) -> Self {
-        assert_eq!(pixels.len(), height * width * 3, "a {height} x {width} RGB image");
-        Self { height, width, pixels }
+        assert_eq!(
+            pixels.len(),
+            height * width * 3,
+            "a {height} x {width} RGB image"
+        );
+        Self {
+            height,
+            width,
+            pixels,
+        }
     }
 
     /// The mirror image: left and right swapped.
     pub fn flipped(&self) -> Self {
         let row = self.width * 3;
-        let pixels = self.pixels.chunks_exact(row).flat_map(|line| line.chunks_exact(3).rev().flatten().copied()).collect();
+        let pixels = self
+            .pixels
+            .chunks_exact(row)
+            .flat_map(|line| line.chunks_exact(3).rev().flatten().copied())
+            .collect();
         Self { pixels, ..*self }
     }
 }

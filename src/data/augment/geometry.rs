@@ -6,8 +6,9 @@
 use super::AugmentConfig;
 use crate::rng::Stream;
 use crate::structures::{Mask, Picture};
-use fast_image_resize::images::Image;
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 /// One draw.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,19 +125,29 @@ fn resize(
     if source == target {
         return pixels;
     }
-    let pixel = if channels == 3 {
-        PixelType::U8x3
+    let mut out = vec![0; target.0 * target.1 * channels];
+    if channels == 3 {
+        resize_typed::<U8x3>(&pixels, source, &mut out, target);
     } else {
-        PixelType::U8
-    };
-    let source = Image::from_vec_u8(source.1 as u32, source.0 as u32, pixels, pixel)
-        .expect("one byte per pixel and channel");
-    let mut out = Image::new(target.1 as u32, target.0 as u32, pixel);
+        resize_typed::<U8>(&pixels, source, &mut out, target);
+    }
+    out
+}
+
+/// Resizes pixels of type `P`. The resizer's entry for any type would compile all of them into this crate: a minute.
+fn resize_typed<P: PixelTrait>(
+    pixels: &[u8],
+    source: (usize, usize),
+    out: &mut [u8],
+    target: (usize, usize),
+) {
+    let fits = "one byte per pixel and channel";
+    let source = TypedImageRef::<P>::from_buffer(source.1 as u32, source.0 as u32, pixels);
+    let mut target = TypedImage::<P>::from_buffer(target.1 as u32, target.0 as u32, out);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new()
-        .resize(&source, &mut out, &options)
-        .expect("both images have the same pixel type");
-    out.into_vec()
+        .resize_typed(&source.expect(fits), target.as_mut().expect(fits), &options)
+        .expect("the whole source is a valid crop");
 }
 
 #[cfg(test)]

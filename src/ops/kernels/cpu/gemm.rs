@@ -2,12 +2,14 @@
 //!
 //! $$ C \leftarrow [C +] \; \alpha A B $$
 //!
-//! Shapes: A [m, k], B [k, n], C [m, n]. The micro-kernels are those of the `gemm` crate. Its own threading slows the small
+//! Shapes: A [m, k], B [k, n], C [m, n]. The micro-kernels are those of the `gemm` crate, called at
+//! its `f32` floor: its generic entry compiles the kernels of every other number type into this crate as well. Its own threading slows the small
 //! products of a network down, so the ops divide their work outside (see [`parallel`](super::parallel)) and call this in
 //! every part.
 
 use super::{Matrix, MatrixMut};
-use ::gemm::{Parallelism, gemm as product};
+use gemm_common::Parallelism;
+use gemm_f32::gemm::f32::get_gemm_fn;
 
 /// What a product does to its destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,23 +34,24 @@ pub(crate) fn gemm(mut out: MatrixMut, write: Write, a: Matrix, b: Matrix, alpha
     let (left, left_rows, left_columns) = a.raw();
     let (right, right_rows, right_columns) = b.raw();
     let add = write == Write::Add;
+    // The micro-kernels write column-major tiles, so they are handed the transposed product: C' = B' A'.
     // SAFETY: the views guarantee that every element addressed by shape and strides is in bounds, that `out` may be written
     // and that nothing else refers to it; the shapes agree.
     unsafe {
-        product(
-            m,
+        get_gemm_fn()(
             n,
+            m,
             k,
             first,
-            1,
             row_stride,
+            1,
             add,
-            left,
-            left_columns,
-            left_rows,
             right,
-            right_columns,
             right_rows,
+            right_columns,
+            left,
+            left_rows,
+            left_columns,
             if add { 1.0 } else { 0.0 },
             alpha,
             false,
