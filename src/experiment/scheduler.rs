@@ -158,7 +158,7 @@ impl<E> Board<E> {
             if std::mem::replace(&mut self.over[task], true) {
                 continue;
             }
-            let outcome = outcome.as_ref().map(|()| ()).map_err(String::as_str);
+            let outcome = outcome.as_ref().copied().map_err(String::as_str);
             if let (Err(error), None) = ((self.ended)(&tasks[task], outcome), &self.stopped) {
                 self.stopped = Some(error);
             }

@@ -174,13 +174,14 @@ impl Settings {
             let known = "`clip-tiny` knows the classes of data.name = \"scenes\" only; allowed here: `prototypes`";
             refuse("method.correction.vlm.name", known.into());
         }
+    }
+
+    /// Files that the settings name and that are not there; the dataset's own are its business.
+    pub fn missing_files(&self) -> Option<ComponentError> {
         let weights = &self.model.backbone.weights;
-        if !weights.as_os_str().is_empty() && !weights.is_file() {
-            refuse(
-                "model.backbone.weights",
-                format!("no file `{}`", weights.display()),
-            );
-        }
+        let missing = !weights.as_os_str().is_empty() && !weights.is_file();
+        let message = || format!("no file `{}`", weights.display());
+        missing.then(|| ComponentError::new("model.backbone.weights", message()))
     }
 
     /// The model that the tables show: the student where there is no teacher.
@@ -347,10 +348,6 @@ pub(super) mod tests {
                 with(table(), "data.name", "coco"),
                 "method.correction.vlm.name",
             ),
-            (
-                with(table(), "model.backbone.weights", "no/such.safetensors"),
-                "model.backbone.weights",
-            ),
         ];
         for (table, key) in cases {
             assert_eq!(keys(&table), [key]);
@@ -359,6 +356,15 @@ pub(super) mod tests {
             keys(&with(supervised(), "method.burn-in", 2400)),
             Vec::<String>::new()
         );
+    }
+
+    #[test]
+    fn missing_weights_are_named() {
+        let wrong = with(table(), "model.backbone.weights", "no/such.safetensors");
+        let error = Settings::read(&wrong).unwrap().missing_files().unwrap();
+        assert_eq!(error.key, "model.backbone.weights");
+        assert_eq!(error.message, "no file `no/such.safetensors`");
+        assert_eq!(Settings::read(&table()).unwrap().missing_files(), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! .store/lock                          held while a process works here
+//! .store/program                       hash of the program that worked here last
 //! .store/stages/<kind>-<hash>/         what a stage leaves, named by the hash of all that it reads
 //!     checkpoint.safetensors           an unfinished training stage
 //!     final.safetensors                a finished one
@@ -17,6 +18,9 @@ use anyhow::{Context, Result, anyhow};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
+/// Name of the working data in a results folder.
+pub const STORE: &str = ".store";
+
 /// The working data of one results folder. While it lives, no other process can open it.
 #[derive(Debug)]
 pub struct Store {
@@ -30,7 +34,7 @@ impl Store {
     /// # Errors
     /// The folder cannot be written to, or another process works in it.
     pub fn open(out: &Path) -> Result<Self> {
-        let root = out.join(".store");
+        let root = out.join(STORE);
         let refused = || format!("cannot write to the results folder {}", out.display());
         fs::create_dir_all(&root).with_context(refused)?;
         let lock = File::create(root.join("lock")).with_context(refused)?;
@@ -42,6 +46,22 @@ impl Store {
         write_atomically(&out.join(".writable"), b"").with_context(refused)?;
         fs::remove_file(out.join(".writable")).with_context(refused)?;
         Ok(Self { root, _lock: lock })
+    }
+
+    /// Whether an earlier build of this program has worked here: what it left may differ from what this one would make, and no
+    /// hash of settings can tell. From now on the store is this build's.
+    ///
+    /// # Errors
+    /// The program or the store cannot be read or written.
+    pub fn belongs_to_other_program(&self) -> Result<bool> {
+        let program = std::env::current_exe()
+            .and_then(fs::read)
+            .context("cannot read this program")?;
+        let own = blake3::hash(&program).to_hex().to_string();
+        let path = self.root.join("program");
+        let other = fs::read_to_string(&path).is_ok_and(|earlier| earlier != own);
+        write_atomically(&path, own.as_bytes())?;
+        Ok(other)
     }
 
     /// The folder of the stage `key`; made when first written to.
@@ -125,6 +145,20 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name());
         assert_eq!(left.collect::<Vec<_>>(), [".store"]);
+    }
+
+    #[test]
+    fn work_of_another_build_is_noticed_once() {
+        let out = tempfile::tempdir().unwrap();
+        let store = Store::open(out.path()).unwrap();
+        assert!(
+            !store.belongs_to_other_program().unwrap(),
+            "nobody has worked here"
+        );
+        assert!(!store.belongs_to_other_program().unwrap(), "this build has");
+        fs::write(out.path().join(".store/program"), "another").unwrap();
+        assert!(store.belongs_to_other_program().unwrap());
+        assert!(!store.belongs_to_other_program().unwrap());
     }
 
     #[test]

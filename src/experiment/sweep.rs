@@ -7,7 +7,7 @@ use super::results::Results;
 use super::scheduler::{self, Task, Workers};
 use super::settings::{Settings, normalise};
 use super::stage::{Kind, Stage, stages};
-use super::store::Store;
+use super::store::{STORE, Store};
 use super::trial::{self, Datasets, Ground};
 use crate::data::export::export;
 use crate::recipe::{Hooks, Plan, Request};
@@ -109,6 +109,12 @@ pub fn sweep(ask: &Ask, out: Option<&Path>, workers: usize) -> Result<Outcome, S
     let tasks = run.tasks();
     let workers = Workers::new(workers, cores());
     let progress = Progress::new(tasks.len());
+    if store.belongs_to_other_program().map_err(Stop::Output)? {
+        progress.say(&format!(
+            "warning: {} holds work of another build of this program, which is not done again; delete it to start anew",
+            folder.join(STORE).display()
+        ));
+    }
     let workshop = Workshop {
         store: &store,
         datasets: &inputs.datasets,
@@ -195,9 +201,11 @@ impl Inputs {
             Ok(settings) => settings,
             Err(errors) => return errors,
         };
-        let dataset = match self.datasets.get(&settings.data) {
-            Ok(dataset) => dataset,
-            Err(error) => return vec![error],
+        let dataset = self.datasets.get(&settings.data);
+        let missing = settings.missing_files();
+        let dataset = match (dataset, missing) {
+            (Ok(dataset), None) => dataset,
+            (dataset, missing) => return dataset.err().into_iter().chain(missing).collect(),
         };
         let network = format!("{:?} {}", settings.model, dataset.classes.len());
         if self.fitting.borrow_mut().insert(network)
