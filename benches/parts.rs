@@ -71,7 +71,7 @@ fn matching(bench: &mut Criterion) {
         .collect();
     let targets: Vec<Targets> = views
         .iter()
-        .map(|view| Targets::of_view(view, SIZE, SIZE))
+        .map(|view| Targets::of_objects(&view.instances, SIZE, SIZE))
         .collect();
     let mut random =
         |count: usize| -> Vec<f32> { (0..count).map(|_| stream.normal() as f32).collect() };

@@ -130,7 +130,7 @@ impl Pieces {
         let truth: Vec<Targets> = batch
             .labelled
             .iter()
-            .map(|view| Targets::of_view(view, height, width))
+            .map(|view| Targets::of_objects(&view.instances, height, width))
             .collect();
         let split = truth.len();
         let losses = |tape: &mut Tape, images, targets: &[Targets], name| {

@@ -38,7 +38,7 @@ pub fn check(outline: Option<&Segmentation>, height: usize, width: usize) -> Res
 fn check_polygon(polygon: &[f64], height: usize, width: usize) -> Result<()> {
     let numbers = polygon.len();
     ensure!(
-        numbers >= LEAST_NUMBERS && numbers % 2 == 0,
+        numbers >= LEAST_NUMBERS && numbers.is_multiple_of(2),
         "polygon of {numbers} numbers; needed: x and y of at least 3 corners"
     );
     let inside =

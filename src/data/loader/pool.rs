@@ -16,13 +16,16 @@ use std::thread::JoinHandle;
 /// A step, and whether its unlabelled images are wanted.
 type Job = (usize, bool);
 
+/// A finished job.
+type Done = (Job, Result<Batch>);
+
 /// The caller's side.
 pub struct Pool {
     prefetch: usize,
     /// Jobs given out; `Some` once made.
     wanted: BTreeMap<Job, Option<Result<Batch>>>,
     /// `None` only while dropping.
-    channels: Option<(Sender<Job>, Receiver<(Job, Result<Batch>)>)>,
+    channels: Option<(Sender<Job>, Receiver<Done>)>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -86,7 +89,7 @@ impl Drop for Pool {
 }
 
 /// A thread of the pool: until the caller's side is gone.
-fn work(maker: &BatchMaker, queue: &Mutex<Receiver<Job>>, done: &SyncSender<(Job, Result<Batch>)>) {
+fn work(maker: &BatchMaker, queue: &Mutex<Receiver<Job>>, done: &SyncSender<Done>) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((step, with_unlabelled)) = job else {
