@@ -2,6 +2,8 @@
 
 use crate::experiment::{Ask, Outcome, Stop, export_data, plan, sweep};
 use clap::{Args, Parser, Subcommand};
+use std::fmt::Display;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -85,12 +87,12 @@ pub fn run() -> ExitCode {
             sweep(&recipe.into(), out.as_deref(), workers).map(|outcome| told(&outcome))
         }
         Command::Plan { recipe } => plan(&recipe.into()).map(|plan| {
-            println!("{plan}");
+            say(&plan);
             FINE
         }),
         Command::Data(Data::Export { recipe, out }) => {
             export_data(&recipe.into(), &out).map(|text| {
-                println!("{text}");
+                say(&text);
                 FINE
             })
         }
@@ -104,14 +106,19 @@ pub fn run() -> ExitCode {
     }))
 }
 
+/// Prints a line. A reader who has seen enough (`harness plan | head`) closes the pipe: that is no error.
+fn say(text: &dyn Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
 /// Shows the tables and the failures of a sweep; returns its exit code.
 fn told(outcome: &Outcome) -> u8 {
     for table in &outcome.tables {
         if let Ok(text) = std::fs::read_to_string(table) {
-            println!("{text}");
+            say(&text);
         }
     }
-    println!("Results: {}", outcome.folder.display());
+    say(&format!("Results: {}", outcome.folder.display()));
     for failure in &outcome.failed {
         eprintln!("failed: {failure}");
     }
