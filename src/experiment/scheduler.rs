@@ -1,7 +1,7 @@
 //! Runs tasks that depend on each other on a number of workers, each task once.
 //!
-//! A worker takes the ready task with the longest chain of work behind it, so that what others wait for starts first. It runs
-//! inside a rayon pool of its own, so that trials do not share threads. A task that fails or panics ends alone: only the
+//! A worker takes the ready task with the longest chain of work behind it, so that what others wait for starts first; but the
+//! last task of a chain, which makes a result complete, goes before all others. It runs inside a rayon pool of its own, so that trials do not share threads. A task that fails or panics ends alone: only the
 //! tasks that need its result fail with it, by its reason; all others run.
 
 use anyhow::Result;
@@ -70,7 +70,9 @@ pub fn run<T: Sync>(
 ) -> Result<()> {
     let dependents = dependents(tasks);
     let ranks = ranks(tasks, &dependents);
-    let entry = |task: usize| (ranks[task], std::cmp::Reverse(task));
+    let last = |task: usize| dependents[task].is_empty() && !tasks[task].needs.is_empty();
+    let urgency = |task: usize| if last(task) { u64::MAX } else { ranks[task] };
+    let entry = |task: usize| (urgency(task), std::cmp::Reverse(task));
     let missing: Vec<usize> = tasks.iter().map(|task| task.needs.len()).collect();
     let ready = (0..tasks.len())
         .filter(|task| missing[*task] == 0)
@@ -262,6 +264,20 @@ mod tests {
         assert_eq!(
             ends(&tasks, 1, |_| Ok(())),
             ["start", "end", "short", "same"]
+        );
+    }
+
+    #[test]
+    fn a_chain_is_finished_before_another_begins() {
+        let tasks = [
+            task("train a", &[], 9),
+            task("train b", &[], 9),
+            task("evaluate a", &["train a"], 1),
+            task("evaluate b", &["train b"], 1),
+        ];
+        assert_eq!(
+            ends(&tasks, 1, |_| Ok(())),
+            ["train a", "evaluate a", "train b", "evaluate b"]
         );
     }
 
