@@ -120,8 +120,8 @@ fn the_tables_are_the_same_bytes_every_time() {
     assert_eq!(files(&killed), expected, "a run that was killed twice");
 
     // Nothing is left to do: the run says so at once and changes nothing.
-    let run = std::fs::read(first.join("run.json")).unwrap();
+    let run = std::fs::read(first.join("run-smoke.json")).unwrap();
     assert!(sweep(&first).status().unwrap().success());
     assert_eq!(files(&first), expected);
-    assert_eq!(std::fs::read(first.join("run.json")).unwrap(), run);
+    assert_eq!(std::fs::read(first.join("run-smoke.json")).unwrap(), run);
 }

@@ -5,7 +5,7 @@ use crate::recipe::Plan;
 use crate::report::write_atomically;
 use anyhow::Result;
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Seconds of a minute, where a duration is told.
@@ -39,8 +39,6 @@ pub struct Provenance {
 pub struct Times {
     /// Trials at once.
     pub workers: usize,
-    /// Threads of each.
-    pub threads: usize,
     /// Seconds from the start of this process to its end.
     pub wall_seconds: f64,
     /// Seconds of work of all stages of the plan, those of earlier processes included.
@@ -105,7 +103,12 @@ impl Provenance {
         format!("{commit}{changed}")
     }
 
-    /// Writes `run.json`, for programs, and `README.md`, for people, into the results folder.
+    /// The file for programs in the results folder `out`.
+    pub fn path(out: &Path, recipe: &str) -> PathBuf {
+        out.join(format!("run-{recipe}.json"))
+    }
+
+    /// Writes `run-<recipe>.json`, for programs, and `about-<recipe>.md`, for people: several recipes may share a results folder.
     ///
     /// # Errors
     /// The folder is not writable.
@@ -122,21 +125,21 @@ impl Provenance {
             times,
         };
         let json = serde_json::to_string_pretty(&run)? + "\n";
-        write_atomically(&out.join("run.json"), json.as_bytes())?;
-        write_atomically(&out.join("README.md"), self.readme(plan, times).as_bytes())
+        write_atomically(&Self::path(out, &plan.recipe), json.as_bytes())?;
+        let about = out.join(format!("about-{}.md", plan.recipe));
+        write_atomically(&about, self.about(plan, times).as_bytes())
     }
 
-    fn readme(&self, plan: &Plan, times: Times) -> String {
+    fn about(&self, plan: &Plan, times: Times) -> String {
         let mut text = format!("# Results of the recipe `{}`\n\n", self.recipe);
         for line in self.lines() {
             text.push_str(&format!("- {line}\n"));
         }
         text.push_str(&format!(
-            "- Time: {:.1} minutes of work, {:.1} minutes of the clock in the last run ({} workers of {} threads)\n\n",
+            "- Time: {:.1} minutes of work, {:.1} minutes of the clock in the last run ({} workers)\n\n",
             times.work_seconds / MINUTE,
             times.wall_seconds / MINUTE,
             times.workers,
-            times.threads,
         ));
         for sweep in &plan.sweeps {
             let name = &sweep.name;
@@ -208,12 +211,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let times = Times {
             workers: 2,
-            threads: 1,
             wall_seconds: 90.0,
             work_seconds: 150.0,
         };
         provenance().write(folder.path(), &plan, times).unwrap();
-        let readme = std::fs::read_to_string(folder.path().join("README.md")).unwrap();
+        let readme = std::fs::read_to_string(folder.path().join("about-ablation.md")).unwrap();
         for part in [
             "- Commit: abc, with local changes\n",
             "- Seeds: 0, 1\n",
@@ -223,7 +225,7 @@ mod tests {
         ] {
             assert!(readme.contains(part), "{part}: {readme}");
         }
-        let json = std::fs::read_to_string(folder.path().join("run.json")).unwrap();
+        let json = std::fs::read_to_string(folder.path().join("run-ablation.json")).unwrap();
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(
             (&json["commit"], &json["work_seconds"]),

@@ -1,7 +1,8 @@
 //! Runs tasks that depend on each other on a number of workers, each task once.
 //!
 //! A worker takes the ready task with the longest chain of work behind it, so that what others wait for starts first; but the
-//! last task of a chain, which makes a result complete, goes before all others. It runs inside a rayon pool of its own, so that trials do not share threads. A task that fails or panics ends alone: only the
+//! last task of a chain, which makes a result complete, goes before all others. It runs inside a rayon pool of its own, so that
+//! trials do not share threads; a task that runs alone has all of them. A task that fails or panics ends alone: only the
 //! tasks that need its result fail with it, by its reason; all others run.
 
 use anyhow::Result;
@@ -22,23 +23,27 @@ pub struct Task<T> {
     pub work: T,
 }
 
-/// How many tasks run at once, and on how many threads each.
+/// How many tasks run at once, and on how many threads all together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workers {
-    /// Tasks at once.
+    /// Tasks at once, at most.
     pub count: usize,
-    /// Threads of a task's pool.
-    pub threads: usize,
+    /// Threads that the running tasks share.
+    pub cores: usize,
 }
 
 impl Workers {
-    /// `count` workers that share the machine's `cores`; 0: one per core.
+    /// `count` workers on the machine's `cores`; 0: one per core.
     pub fn new(count: usize, cores: usize) -> Self {
-        let count = if count == 0 { cores.max(1) } else { count };
-        Self {
-            count,
-            threads: (cores / count).max(1),
-        }
+        let cores = cores.max(1);
+        let count = if count == 0 { cores } else { count };
+        Self { count, cores }
+    }
+
+    /// Threads of a task that starts while `running` others run and `ready` more could start. What every task computes does
+    /// not depend on it, so a lone burn-in may have all the threads that later are shared.
+    fn threads(&self, running: usize, ready: usize) -> usize {
+        (self.cores / (running + 1 + ready).min(self.count)).max(1)
     }
 }
 
@@ -48,6 +53,8 @@ struct Board<E> {
     missing: Vec<usize>,
     /// Tasks that can start, the most urgent last.
     ready: BTreeSet<(u64, std::cmp::Reverse<usize>)>,
+    /// Number of tasks at work.
+    running: usize,
     /// Whether a task has ended.
     over: Vec<bool>,
     /// Called at every end.
@@ -82,6 +89,7 @@ pub fn run<T: Sync>(
     let board = Board {
         missing,
         ready,
+        running: 0,
         over,
         ended,
         stopped: None,
@@ -89,9 +97,6 @@ pub fn run<T: Sync>(
     let (board, changed) = (Mutex::new(board), Condvar::new());
 
     let worker = || -> Result<()> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(workers.threads)
-            .build()?;
         loop {
             let mut guard = board.lock().expect("no worker panics with the board");
             let task = loop {
@@ -107,9 +112,15 @@ pub fn run<T: Sync>(
                     }
                 }
             };
+            let threads = workers.threads(guard.running, guard.ready.len());
+            guard.running += 1;
             drop(guard);
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()?;
             let outcome = contained(|| pool.install(|| work(&tasks[task].work)));
             let mut guard = board.lock().expect("no worker panics with the board");
+            guard.running -= 1;
             guard.end(task, tasks, &dependents, outcome, &entry);
             drop(guard);
             changed.notify_all();
@@ -241,7 +252,7 @@ mod tests {
         work: impl Fn(&str) -> Result<()> + Sync,
     ) -> Vec<String> {
         let mut ends = Vec::new();
-        let workers = Workers { count, threads: 1 };
+        let workers = Workers { count, cores: 1 };
         let ended = |task: &Task<String>, end: Result<(), &str>| {
             ends.push(match end {
                 Ok(()) => task.key.clone(),
@@ -251,6 +262,17 @@ mod tests {
         };
         run(tasks, workers, |key| work(key), ended).unwrap();
         ends
+    }
+
+    #[test]
+    fn running_tasks_share_the_cores() {
+        let workers = Workers::new(0, 4);
+        assert_eq!(workers.count, 4);
+        assert_eq!(workers.threads(0, 0), 4, "alone");
+        assert_eq!((workers.threads(0, 1), workers.threads(1, 0)), (2, 2));
+        assert_eq!(workers.threads(3, 9), 1);
+        assert_eq!(Workers::new(2, 4).threads(1, 9), 2, "two at once");
+        assert_eq!(Workers::new(9, 4).threads(8, 0), 1);
     }
 
     #[test]
@@ -343,10 +365,7 @@ mod tests {
     fn a_refused_end_stops_the_rest() {
         let tasks = [task("a", &[], 2), task("b", &[], 1)];
         let runs = AtomicUsize::new(0);
-        let workers = Workers {
-            count: 1,
-            threads: 1,
-        };
+        let workers = Workers::new(1, 1);
         let work = |_: &String| {
             runs.fetch_add(1, Ordering::SeqCst);
             Ok(())
@@ -355,31 +374,6 @@ mod tests {
         assert_eq!(
             (error.to_string().as_str(), runs.load(Ordering::SeqCst)),
             ("disk full", 1)
-        );
-    }
-
-    #[test]
-    fn workers_share_the_cores() {
-        assert_eq!(
-            Workers::new(0, 4),
-            Workers {
-                count: 4,
-                threads: 1
-            }
-        );
-        assert_eq!(
-            Workers::new(1, 4),
-            Workers {
-                count: 1,
-                threads: 4
-            }
-        );
-        assert_eq!(
-            Workers::new(9, 4),
-            Workers {
-                count: 9,
-                threads: 1
-            }
         );
     }
 }

@@ -127,10 +127,9 @@ pub fn sweep(ask: &Ask, out: Option<&Path>, workers: usize) -> Result<Outcome, S
     .and_then(|()| run.results.write())
     .map_err(Stop::Output)?;
 
-    if !tasks.is_empty() || !folder.join("run.json").exists() {
+    if !tasks.is_empty() || !Provenance::path(&folder, &plan.recipe).exists() {
         let times = Times {
             workers: workers.count,
-            threads: workers.threads,
             wall_seconds: start.elapsed().as_secs_f64(),
             work_seconds: run.work_seconds(),
         };
