@@ -1,12 +1,13 @@
 //! `harness`: a declarative ablation harness for semi-supervised instance segmentation.
 //!
 //! The map of the house, from the ground up; a folder names only those above it in this list:
-//! [`tensor`], [`registry`], [`rng`], [`structures`]; `recipe` and `report` (text only); [`data`] and `eval`; [`ops`]; [`nn`];
+//! [`atomic`], [`tensor`], [`registry`], [`rng`], [`structures`]; `recipe` and `report` (text only); [`data`] and `eval`; [`ops`]; [`nn`];
 //! `graph`; `method`; `train`; `experiment`; `cli`.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod atomic;
 pub mod cli;
 pub mod data;
 pub mod eval;

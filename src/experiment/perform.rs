@@ -182,7 +182,7 @@ impl Workshop<'_> {
             warnings: warnings(&source.journal())?,
         };
         let text = serde_json::to_string_pretty(&evaluation)? + "\n";
-        crate::report::write_atomically(&folder.metrics(), text.as_bytes())
+        crate::atomic::write_atomically(&folder.metrics(), text.as_bytes())
     }
 }
 

@@ -2,7 +2,7 @@
 //! bytes from run to run.
 
 use crate::recipe::Plan;
-use crate::report::write_atomically;
+use crate::atomic::write_atomically;
 use anyhow::Result;
 use serde::Serialize;
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@
 //! Every file is replaced by renaming a finished one over it, and a stage is finished when its result stands: a process may
 //! be killed anywhere. Deleting the folder costs time, nothing else.
 
-use crate::train::write_atomically;
+use crate::atomic::write_atomically;
 use anyhow::{Context, Result, anyhow};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};

@@ -12,7 +12,7 @@ use super::trial::{self, Datasets, Ground};
 use crate::data::export::export;
 use crate::recipe::{Hooks, Plan, Request};
 use crate::registry::ComponentError;
-use crate::report::{ensure_writable, write_atomically};
+use crate::atomic::{ensure_writable, write_atomically};
 use anyhow::{Context, Result, anyhow};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

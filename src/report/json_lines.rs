@@ -1,6 +1,6 @@
 //! A `.jsonl` file: one line of JSON per trial that ended, in the order of the plan, rewritten whole.
 
-use super::atomic::write_atomically;
+use crate::atomic::write_atomically;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

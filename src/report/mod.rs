@@ -3,7 +3,6 @@
 //! Nothing here depends on the clock: two runs of a recipe write the same bytes. What does depend on it stands in
 //! `timing.jsonl`, and whatever else does is the caller's to keep apart.
 
-mod atomic;
 mod csv;
 mod delta;
 mod json_lines;
@@ -11,12 +10,12 @@ mod markdown;
 mod record;
 mod table;
 
-pub use atomic::{ensure_writable, write_atomically};
 pub use delta::{Difference, paired_difference};
 pub use json_lines::{JsonLines, Keyed};
 pub use record::{Metrics, Record, Status, Timing};
 pub use table::{Cells, Header, Row, RowRecords, Table};
 
+use crate::atomic::write_atomically;
 use anyhow::Result;
 use std::path::Path;
 

@@ -7,12 +7,12 @@
 //! leaves either the old or the new file.
 
 use super::optimizer::{Moments, OptimizerState, is_trained};
+use crate::atomic::write_atomically;
 use crate::nn::params::{Param, Parameters, join};
 use anyhow::{Context, Result, bail, ensure};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::path::Path;
 
 /// Raised when the meaning of a stored value changes.
@@ -261,23 +261,6 @@ fn like(param: &Param, values: &[f32]) -> Param {
         param.value.columns(),
         &param.shape,
     )
-}
-
-/// Writes `bytes` to a file beside `path`, flushes it to the disk and renames it to `path`.
-///
-/// # Errors
-/// The folder is missing or not writable, or the disk is full; `path` then still holds what it held.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().context("a file name")?.to_os_string();
-    name.push(".part");
-    let part = path.with_file_name(name);
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&part)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&part, path)
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! A teacher that keeps no pseudo-label trains nothing and looks like a plain supervised run in the table: a known trap of
 //! this field. `barren-steps` is the longest run of such steps up to a line, and [`warnings`] tells of it.
 
-use super::checkpoint::write_atomically;
+use crate::atomic::write_atomically;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 use std::io::Write;

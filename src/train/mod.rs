@@ -7,7 +7,7 @@ mod optimizer;
 mod schedule;
 mod trainer;
 
-pub use checkpoint::{Checkpoint, write_atomically};
+pub use checkpoint::Checkpoint;
 pub use clip::{restore_clip_tiny, store_clip_tiny, train_clip_tiny, zero_shot_accuracy};
 pub use journal::{Journal, Reading, warnings};
 pub use optimizer::{AdamW, AdamWConfig, Moments, OptimizerState, is_trained};

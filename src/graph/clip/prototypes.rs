@@ -43,10 +43,10 @@ impl Prototypes {
                 continue;
             }
             let (features, frame) = features(&backbone, config.level, &picture);
-            let shares = instances.iter().flat_map(|(_, mask)| {
-                let mask = in_frame(mask, frame);
-                coverage(&mask, features.height, features.width)
-            });
+            let grid = (features.height, features.width);
+            let shares = instances
+                .iter()
+                .flat_map(|(_, mask)| coverage(&in_frame(mask, frame), frame, grid));
             let shares = Arc::new(shares.collect());
             let pooled = ops::mask_pool(
                 &mut Tape::off(),

@@ -98,9 +98,10 @@ impl ClipTiny {
         assert!(!regions.is_empty(), "a region to learn from");
         let features = self.features(tape, pictures);
         let images: Vec<usize> = regions.iter().map(|region| region.image).collect();
+        let grid = (features.height, features.width);
         let shares = regions
             .iter()
-            .flat_map(|region| coverage(&region.mask, features.height, features.width))
+            .flat_map(|Region { mask, .. }| coverage(mask, (mask.height, mask.width), grid))
             .collect();
         let pooled = ops::mask_pool(tape, &features, &images, Arc::new(shares));
         let embedded = self.head(tape, &pooled);

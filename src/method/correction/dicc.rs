@@ -9,7 +9,7 @@ use super::fusion::{
     aggregate_embeddings, aggregate_logits, corrected_class, fuse, schedule, similarities,
 };
 use super::{Corrected, Correction, Region};
-use crate::graph::clip::VisionLanguage;
+use crate::graph::clip::{VisionLanguage, coverage};
 use crate::method::config::check_range;
 use crate::method::filter::Tier;
 use crate::method::quality::softmax;
@@ -143,45 +143,6 @@ impl Attached {
     }
 }
 
-/// The fraction of every grid cell that the mask covers. The grid lies over the picture, that is over the top left `size`
-/// pixels of the mask.
-fn coverage(mask: &Mask, size: (usize, usize), grid: (usize, usize)) -> Vec<f32> {
-    let rows = overlaps(size.0, grid.0);
-    let columns = overlaps(size.1, grid.1);
-    let mut cells = vec![0.0; grid.0 * grid.1];
-    for (cells, line) in cells.chunks_exact_mut(grid.1).zip(&rows) {
-        for (y, height) in line {
-            let bits = &mask.bits[y * mask.width..][..size.1];
-            for (cell, column) in cells.iter_mut().zip(&columns) {
-                let covered: f32 = column
-                    .iter()
-                    .map(|(x, part)| part * f32::from(bits[*x]))
-                    .sum();
-                *cell += height * covered;
-            }
-        }
-    }
-    cells
-}
-
-/// For each of `cells` equal parts of a line of `pixels`: the pixels it touches, with the fraction of the cell that each
-/// makes up.
-fn overlaps(pixels: usize, cells: usize) -> Vec<Vec<(usize, f32)>> {
-    let width = pixels as f64 / cells as f64;
-    (0..cells)
-        .map(|cell| {
-            let (low, high) = (cell as f64 * width, (cell + 1) as f64 * width);
-            let last = (high.ceil() as usize).min(pixels);
-            (low as usize..last)
-                .map(|pixel| {
-                    let shared = high.min(pixel as f64 + 1.0) - low.max(pixel as f64);
-                    (pixel, (shared / width).max(0.0) as f32)
-                })
-                .collect()
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,25 +234,5 @@ mod tests {
             assert_eq!(answers(&*dicc, Tier::Medium, 0.0).is_some(), medium);
             assert_eq!(answers(&*dicc, Tier::High, 0.0).is_some(), high);
         }
-    }
-
-    #[test]
-    fn coverage_is_the_share_of_each_cell() {
-        let mask = Mask::new(3, 4, vec![1, 1, 0, 9, 1, 1, 0, 9, 0, 0, 0, 9]);
-        // The picture is 3 x 3, the fourth column is padding; 3 pixels on 2 cells: 1.5 pixels each.
-        let cells = coverage(&mask, (3, 3), (2, 2));
-        let expected = [1.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 9.0];
-        for (cell, expected) in cells.iter().zip(expected) {
-            assert!((cell - expected).abs() < 1e-6, "{cells:?}");
-        }
-    }
-
-    #[test]
-    fn a_finer_grid_than_the_picture_is_filled() {
-        let cells = coverage(&Mask::new(1, 1, vec![1]), (1, 1), (3, 3));
-        assert!(
-            cells.iter().all(|cell| (cell - 1.0).abs() < 1e-6),
-            "{cells:?}"
-        );
     }
 }

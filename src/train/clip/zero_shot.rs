@@ -22,7 +22,9 @@ pub fn zero_shot_accuracy(model: &dyn VisionLanguage, samples: &[Sample]) -> f64
             .iter()
             .filter(|object| annotated(object.source))
         {
-            let shares = coverage(&object.mask, features.height, features.width);
+            let size = (object.mask.height, object.mask.width);
+            let grid = (features.height, features.width);
+            let shares = coverage(&object.mask, size, grid);
             let pooled = ops::mask_pool(tape, &features, &[0], Arc::new(shares));
             let region = ops::normalize_rows(tape, &model.embed(&pooled));
             let logits = similarities(region.values(), text.values.values(), scale);
