@@ -105,8 +105,8 @@ fn a_value_out_of_range_is_told_with_what_is_allowed() {
     );
     refused(&["--set", "loss.points=0"], &["loss.points", "at least 1"]);
     refused(
-        &["--set", "method.burn-in=12"],
-        &["method.burn-in", "12", "train.steps"],
+        &["--set", "method.burn-in=160"],
+        &["method.burn-in", "160", "train.steps"],
     );
 }
 
@@ -272,7 +272,7 @@ fn the_dataset_is_written_for_other_tools() {
     ];
     let output = harness(&arguments);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(String::from_utf8_lossy(&output.stdout).starts_with("60 images"));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("140 images"));
     let again = harness(&arguments);
     assert_eq!(again.status.code(), Some(2));
     assert!(
