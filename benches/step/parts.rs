@@ -137,7 +137,7 @@ impl Pieces {
             let part = Part {
                 images,
                 targets,
-                renormalise: false,
+                mask_loss: Default::default(),
             };
             let mut stream = Stream::at(SEED, name, step as u64);
             self.criterion

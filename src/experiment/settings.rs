@@ -48,8 +48,11 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct EvalConfig {
-    /// Longer side of an evaluated picture; 0: as it is. Masks are compared at the picture's own size.
+    /// Longer side of an evaluated picture, at most if `shorter` is given; 0: as it is. Masks are compared at the picture's own
+    /// size.
     pub size: usize,
+    /// Shorter side of an evaluated picture; 0: as `size` makes it.
+    pub shorter: usize,
     /// Query-class pairs per image.
     pub top: usize,
     /// The model whose metrics the tables show.
