@@ -98,8 +98,11 @@ pub fn run() -> ExitCode {
             let workers = workers.map_or(0, usize::from);
             sweep(&recipe.into(), out.as_deref(), workers).map(|outcome| told(&outcome))
         }
-        Command::Plan { recipe } => plan(&recipe.into()).map(|plan| {
+        Command::Plan { recipe } => plan(&recipe.into()).map(|(plan, absent)| {
             say(&plan);
+            for absent in absent {
+                eprintln!("note: a run also needs {absent}");
+            }
             FINE
         }),
         Command::Data(Data::Export { recipe, out }) => {

@@ -152,13 +152,22 @@ fn what_may_be_a_mistake_is_told_and_does_not_stop() {
     let files = Files::new(&from_zero.to_string(), &dt().to_string());
     let (code, out, error) = files.run();
     assert_eq!(code, Some(0), "{error}");
-    assert!(error.starts_with("warning: ") && error.contains("id 0"), "{error}");
-    assert!(out.contains("maxDets=100 ] = 0.000"), "as pycocotools counts it: {out}");
+    assert!(
+        error.starts_with("warning: ") && error.contains("id 0"),
+        "{error}"
+    );
+    assert!(
+        out.contains("maxDets=100 ] = 0.000"),
+        "as pycocotools counts it: {out}"
+    );
 
     let mut foreign = dt();
     foreign[0]["category_id"] = 4.into();
     let (code, _, error) = Files::new(&gt().to_string(), &foreign.to_string()).run();
-    assert!(code == Some(0) && error.contains("1 of 1 detections"), "{error}");
+    assert!(
+        code == Some(0) && error.contains("1 of 1 detections"),
+        "{error}"
+    );
 
     let mut small = dt();
     small[0]["segmentation"] = json!({"size": [5, 10], "counts": [0, 25, 25]});
@@ -193,7 +202,10 @@ fn json_that_is_not_coco_is_told_what_lacks() {
     }
     for key in ["id", "image_id", "category_id", "segmentation"] {
         let mut lacking = gt();
-        lacking["annotations"][0].as_object_mut().unwrap().remove(key);
+        lacking["annotations"][0]
+            .as_object_mut()
+            .unwrap()
+            .remove(key);
         Files::new(&lacking.to_string(), &good_dt).refused(&["gt.json", "annotation", key]);
     }
     for key in ["image_id", "category_id", "score", "segmentation"] {

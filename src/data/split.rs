@@ -100,7 +100,13 @@ impl Split {
             labelled.sort_unstable();
             let lacking = too_rare(&objects, labelled.iter().copied(), classes, least);
             if lacking.is_empty() && !labelled.is_empty() {
-                return Ok(Self::of(train, classes.len(), config, labelled, count == images));
+                return Ok(Self::of(
+                    train,
+                    classes.len(),
+                    config,
+                    labelled,
+                    count == images,
+                ));
             }
             if closest.is_empty() || lacking.len() < closest.len() {
                 closest = lacking;

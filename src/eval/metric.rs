@@ -57,7 +57,7 @@ impl Curves {
         }
         Ok(Self {
             accumulated,
-            params: evaluation.params,
+            params: evaluation.params.clone(),
         })
     }
 

@@ -80,11 +80,7 @@ fn counts(cell: &EvalImg, d: usize, t: usize, zero: u64, found: &COCO) -> Option
 }
 
 /// Precision at the recalls of `params`, and the highest recall, of detections that are right or wrong, best first.
-fn curve(
-    counted: impl Iterator<Item = bool>,
-    objects: usize,
-    params: &Params,
-) -> (Vec<f64>, f64) {
+fn curve(counted: impl Iterator<Item = bool>, objects: usize, params: &Params) -> (Vec<f64>, f64) {
     let (mut right, mut wrong) = (0.0, 0.0);
     let mut points: Vec<(f64, f64)> = Vec::new();
     for is_right in counted {

@@ -55,7 +55,12 @@ mod tests {
         };
         for index in 0..20 {
             let mut picture = Picture::new(50, 60, vec![0; 50 * 60 * 3]);
-            erase(&mut picture, &erasing, None, &mut Stream::at(3, "erase", index));
+            erase(
+                &mut picture,
+                &erasing,
+                None,
+                &mut Stream::at(3, "erase", index),
+            );
             let touched: Vec<usize> = picture
                 .pixels
                 .chunks_exact(3)
@@ -84,9 +89,17 @@ mod tests {
             aspect: [1.0, 1.0],
         };
         let mut picture = Picture::new(50, 60, vec![0; 50 * 60 * 3]);
-        erase(&mut picture, &erasing, Some(128), &mut Stream::new(3, "erase"));
+        erase(
+            &mut picture,
+            &erasing,
+            Some(128),
+            &mut Stream::new(3, "erase"),
+        );
         let erased = picture.pixels.iter().filter(|value| **value == 128).count();
-        assert_eq!(erased, picture.pixels.iter().filter(|value| **value != 0).count());
+        assert_eq!(
+            erased,
+            picture.pixels.iter().filter(|value| **value != 0).count()
+        );
         assert!(erased.abs_diff(3 * 600) < 150, "{erased}");
     }
 

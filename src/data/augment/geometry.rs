@@ -234,7 +234,9 @@ mod tests {
         };
         let large = |config: &AugmentConfig| {
             let draw = |index| Geometry::draw(10, 10, config, &mut Stream::at(1, "scale", index));
-            (0..400).filter(|index| draw(*index).resized.0 > 1000).count()
+            (0..400)
+                .filter(|index| draw(*index).resized.0 > 1000)
+                .count()
         };
         // Uniform: 1.0 / 1.9 of the draws are above 1; log-uniform: log 2 / log 20.
         assert!(large(&config(ScaleDistribution::Uniform)).abs_diff(210) < 40);

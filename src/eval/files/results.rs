@@ -26,7 +26,9 @@ struct Record {
 
 impl Record {
     fn has_box(&self) -> bool {
-        self.bbox.as_ref().is_some_and(|numbers| !numbers.is_empty())
+        self.bbox
+            .as_ref()
+            .is_some_and(|numbers| !numbers.is_empty())
     }
 }
 
@@ -70,7 +72,10 @@ pub fn read(file: &Path, truth: &Truth, warnings: &mut Vec<String>) -> Result<CO
             Some(found.with_context(|| format!("{name}: detection {id}")))
         })
         .collect::<Result<Vec<_>>>()?;
-    let resized = annotations.iter().filter(|found| is_resized(found, truth)).count();
+    let resized = annotations
+        .iter()
+        .filter(|found| is_resized(found, truth))
+        .count();
     if resized > 0 {
         warnings.push(format!(
             "{name}: {resized} masks are of another size than their image; as in pycocotools, they match nothing"
@@ -95,7 +100,10 @@ fn detection(
     let given: Option<[f64; 4]> = match record.bbox.as_deref() {
         None | Some([]) => None,
         Some(numbers) => Some(numbers.try_into().map_err(|_| {
-            anyhow!("a `bbox` of {} numbers; needed: x, y, width, height", numbers.len())
+            anyhow!(
+                "a `bbox` of {} numbers; needed: x, y, width, height",
+                numbers.len()
+            )
         })?),
     };
     let outline = match (&record.segmentation, given) {

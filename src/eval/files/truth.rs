@@ -70,10 +70,19 @@ pub fn read(file: &Path, warnings: &mut Vec<String>) -> Result<Truth> {
     for ImageRecord { id, height, width } in document.images {
         images.insert(id, (0, [height, width]));
     }
-    images.values_mut().zip(1..).for_each(|(image, id)| image.0 = id);
-    let ids = document.categories.into_iter().map(|category| (category.id, 0));
+    images
+        .values_mut()
+        .zip(1..)
+        .for_each(|(image, id)| image.0 = id);
+    let ids = document
+        .categories
+        .into_iter()
+        .map(|category| (category.id, 0));
     let mut categories: BTreeMap<Id, u64> = ids.collect();
-    categories.values_mut().zip(1..).for_each(|(category, id)| *category = id);
+    categories
+        .values_mut()
+        .zip(1..)
+        .for_each(|(category, id)| *category = id);
 
     let records = &document.annotations;
     let chosen = chosen(records, &images, &categories);
@@ -97,12 +106,20 @@ pub fn read(file: &Path, warnings: &mut Vec<String>) -> Result<Truth> {
         .enumerate()
         .map(|(index, record)| {
             let image = images[&record.image_id];
-            annotation(index as u64 + 1, record, image, categories[&record.category_id])
-                .with_context(|| format!("{}: annotation {}", file.display(), record.id))
+            annotation(
+                index as u64 + 1,
+                record,
+                image,
+                categories[&record.category_id],
+            )
+            .with_context(|| format!("{}: annotation {}", file.display(), record.id))
         })
         .collect::<Result<Vec<_>>>()?;
     let dataset = Dataset {
-        images: images.values().map(|(id, [height, width])| image(*id, *height, *width)).collect(),
+        images: images
+            .values()
+            .map(|(id, [height, width])| image(*id, *height, *width))
+            .collect(),
         categories: categories.values().map(|id| category(*id)).collect(),
         annotations,
         ..Default::default()
@@ -129,7 +146,11 @@ fn chosen<'a>(
     };
     let mut listed: Vec<&AnnotationRecord> = records.iter().filter(known).collect();
     listed.sort_by_key(|record| images[&record.image_id].0);
-    listed.into_iter().map(|record| last[&record.id]).filter(known).collect()
+    listed
+        .into_iter()
+        .map(|record| last[&record.id])
+        .filter(known)
+        .collect()
 }
 
 fn annotation(

@@ -262,7 +262,10 @@ mod tests {
     #[test]
     fn the_weight_may_fall_along_the_whole_training() {
         let dicc = dicc(&[("along", "training")]);
-        let (early, late) = (answers(&*dicc, Tier::High, 0.0), answers(&*dicc, Tier::High, 1.0));
+        let (early, late) = (
+            answers(&*dicc, Tier::High, 0.0),
+            answers(&*dicc, Tier::High, 1.0),
+        );
         assert_eq!(early, late, "the training is half over in both");
         let early = early.unwrap();
         assert!(early.class == 1 && (early.probability - (0.25 + 0.75 * 0.4)).abs() < 1e-5);
@@ -273,7 +276,10 @@ mod tests {
         let dicc = dicc(&[("logit-scale", "one")]);
         let answer = answers(&*dicc, Tier::High, 0.0).unwrap();
         let sigmoid = 1.0 / (1.0 + (-1.0f32).exp());
-        assert!((answer.probability - (0.5 * sigmoid + 0.5 * 0.4)).abs() < 1e-5, "{answer:?}");
+        assert!(
+            (answer.probability - (0.5 * sigmoid + 0.5 * 0.4)).abs() < 1e-5,
+            "{answer:?}"
+        );
     }
 
     #[test]

@@ -10,8 +10,8 @@
 //! candidates of an image and has no medium tier. Each is a key.
 
 use super::{Clock, Filter, Thresholds, Tier};
-use crate::method::candidates::Candidate;
 use crate::data::split::ClassCounts;
+use crate::method::candidates::Candidate;
 use crate::method::config::check_range;
 use crate::registry::{self, ComponentError};
 use anyhow::{Context, ensure};
@@ -363,8 +363,14 @@ mod tests {
             filter.start(&counts);
             filter.thresholds().unwrap().class[0]
         };
-        assert_eq!(first("annotations"), initial_thresholds(&[3, 1], [0.7, 0.85])[0]);
-        assert_eq!(first("objects"), initial_thresholds(&[1, 1], [0.7, 0.85])[0]);
+        assert_eq!(
+            first("annotations"),
+            initial_thresholds(&[3, 1], [0.7, 0.85])[0]
+        );
+        assert_eq!(
+            first("objects"),
+            initial_thresholds(&[1, 1], [0.7, 0.85])[0]
+        );
     }
 
     #[test]
