@@ -1,8 +1,8 @@
 //! `harness eval`: the COCO metric of a file of detections.
 
 use super::Stop;
+use crate::atomic::write_atomically;
 use crate::eval::score_files;
-use crate::report::write_atomically;
 use std::path::Path;
 
 /// What an evaluation has to say.
