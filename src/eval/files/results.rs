@@ -71,7 +71,9 @@ pub fn read(file: &Path, truth: &Truth, warnings: &mut Vec<String>) -> Result<CO
             let found = detection(id, record, category, truth, by_box);
             Some(found.with_context(|| format!("{name}: detection {id}")))
         })
-        .collect::<Result<Vec<_>>>()?;
+        .collect::<Vec<_>>();
+    // One by one: of several mistakes the first is told, whatever the threads.
+    let annotations = annotations.into_iter().collect::<Result<Vec<_>>>()?;
     let resized = annotations
         .iter()
         .filter(|found| is_resized(found, truth))

@@ -114,7 +114,9 @@ pub fn read(file: &Path, warnings: &mut Vec<String>) -> Result<Truth> {
             )
             .with_context(|| format!("{}: annotation {}", file.display(), record.id))
         })
-        .collect::<Result<Vec<_>>>()?;
+        .collect::<Vec<_>>();
+    // One by one: of several mistakes the first is told, whatever the threads.
+    let annotations = annotations.into_iter().collect::<Result<Vec<_>>>()?;
     let dataset = Dataset {
         images: images
             .values()
