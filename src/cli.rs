@@ -1,6 +1,6 @@
 //! The command line. What a command does is in `experiment`; here are its words, its exit code and its last lines.
 
-use crate::experiment::{Ask, Outcome, Stop, export_data, plan, sweep};
+use crate::experiment::{Ask, Outcome, Stop, evaluate, export_data, plan, sweep};
 use clap::{Args, Parser, Subcommand};
 use std::fmt::Display;
 use std::io::Write as _;
@@ -43,6 +43,18 @@ enum Command {
     /// Work with the dataset of a recipe
     #[command(subcommand)]
     Data(Data),
+    /// Compute the COCO metric of a file of detections, by masks and by boxes
+    Eval {
+        /// Annotations in COCO's format
+        #[arg(long, value_name = "JSON")]
+        gt: PathBuf,
+        /// Detections in COCO's results format
+        #[arg(long, value_name = "JSON")]
+        dt: PathBuf,
+        /// Also write the numbers to a file: type,metric,value
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,8 +98,11 @@ pub fn run() -> ExitCode {
             let workers = workers.map_or(0, usize::from);
             sweep(&recipe.into(), out.as_deref(), workers).map(|outcome| told(&outcome))
         }
-        Command::Plan { recipe } => plan(&recipe.into()).map(|plan| {
+        Command::Plan { recipe } => plan(&recipe.into()).map(|(plan, absent)| {
             say(&plan);
+            for absent in absent {
+                eprintln!("note: a run also needs {absent}");
+            }
             FINE
         }),
         Command::Data(Data::Export { recipe, out }) => {
@@ -96,6 +111,13 @@ pub fn run() -> ExitCode {
                 FINE
             })
         }
+        Command::Eval { gt, dt, csv } => evaluate(&gt, &dt, csv.as_deref()).map(|scores| {
+            for warning in &scores.warnings {
+                eprintln!("warning: {warning}");
+            }
+            say(&scores.text);
+            FINE
+        }),
     };
     ExitCode::from(outcome.unwrap_or_else(|stop| {
         eprintln!("error: {stop}");

@@ -228,6 +228,36 @@ fn a_plan_lists_the_trials_and_runs_none() {
 }
 
 #[test]
+fn a_plan_tells_what_a_run_will_need() {
+    let output = harness(&[
+        "plan",
+        "recipes/paper-vs-released.toml",
+        "--set",
+        "data.root=nowhere",
+    ]);
+    let (text, notes) = (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr(&output),
+    );
+    assert_eq!(output.status.code(), Some(0), "{notes}");
+    assert!(text.contains("released: the teacher is reported"), "{text}");
+    assert_eq!(
+        notes,
+        "note: a run also needs data.root: no folder `nowhere`\n"
+    );
+    let set = "model.backbone.weights=nowhere.safetensors";
+    let output = harness(&["plan", "recipes/pl-dc-paper.toml", "--set", set]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stderr(&output).contains("no file `nowhere.safetensors`"));
+    let output = harness(&["plan", "recipes/pl-dc-paper.toml", "--set", "data.root=src"]);
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "a folder without COCO is no missing folder"
+    );
+}
+
+#[test]
 fn a_trial_that_fails_costs_only_its_row() {
     let sweep = "question = \"Does it end well?\"\n\
                  [[each]]\nlabel = \"well\"\n\

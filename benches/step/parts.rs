@@ -4,9 +4,10 @@ use super::{Recipe, SEED, rounded};
 use anyhow::Result;
 use harness::data::Batch;
 use harness::data::loader::Loader;
+use harness::data::split::ClassCounts;
 use harness::graph::Mask2Former;
 use harness::graph::clip::ClipTiny;
-use harness::method::correction::CORRECTIONS;
+use harness::method::correction::{CORRECTIONS, Progress};
 use harness::method::criterion::Part;
 use harness::method::filter::FILTERS;
 use harness::method::pseudo_labels::Labeller;
@@ -60,7 +61,10 @@ impl Pieces {
             recipe.table::<TrainConfig>("train")?,
         );
         let mut filter = build(FILTERS, config.filter.clone())?;
-        filter.start(&vec![1; student.classes()]);
+        filter.start(&ClassCounts {
+            annotations: vec![1; student.classes()],
+            objects: vec![1; student.classes()],
+        });
         let mut correction = build(CORRECTIONS, config.correction.clone())?;
         correction.attach(Box::new(vlm.clone()));
         let weighting = build(WEIGHTINGS, config.weighting.clone())?;
@@ -111,7 +115,9 @@ impl Pieces {
         let mut targets: Vec<Targets> = Vec::new();
         if !weak.is_empty() {
             follow(&mut self.teacher, &mut self.student, self.ema);
-            let labels = self.labeller.label(&self.teacher, &weak, 0.0, false);
+            let labels = self
+                .labeller
+                .label(&self.teacher, &weak, Progress::default(), false);
             targets = labels
                 .iter()
                 .map(|image| self.labeller.targets(image))
@@ -137,7 +143,7 @@ impl Pieces {
             let part = Part {
                 images,
                 targets,
-                renormalise: false,
+                mask_loss: Default::default(),
             };
             let mut stream = Stream::at(SEED, name, step as u64);
             self.criterion

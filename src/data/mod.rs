@@ -123,7 +123,7 @@ pub struct UnlabelledViews {
 /// What one training step reads. Batch `t` is a function of (recipe, seed, t) alone.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// The labelled images: their weak views, then (if the recipe trains on both) their strong views in the same order.
+    /// The labelled images: their weak views, then their strong views in the same order, or only those that the recipe trains on.
     pub labelled: Vec<View>,
     /// The unlabelled images; empty before the burn-in ends.
     pub unlabelled: Vec<UnlabelledViews>,

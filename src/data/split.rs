@@ -18,6 +18,8 @@ pub struct SplitConfig {
     pub labelled: f64,
     /// Least number of instances (crowds not counted) of every class in the labelled part.
     pub min_instances: usize,
+    /// Whether images without any object are among the unlabelled ones. Only their hidden labels tell which they are.
+    pub unlabelled_backgrounds: bool,
 }
 
 impl SplitConfig {
@@ -39,8 +41,17 @@ pub struct Split {
     pub labelled: Vec<usize>,
     /// Images without labels: all others, or every image if all are labelled.
     pub unlabelled: Vec<usize>,
-    /// Annotations of every class in the labelled part, crowds included (the `n_k` of eq. 5, as the released code counts).
-    pub counts: Vec<usize>,
+    /// What the labelled part holds of every class.
+    pub counts: ClassCounts,
+}
+
+/// Numbers by class in the labelled part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassCounts {
+    /// Annotations, crowds included.
+    pub annotations: Vec<usize>,
+    /// Annotations that are no crowd.
+    pub objects: Vec<usize>,
 }
 
 /// Permutations that are tried for `min-instances`.
@@ -89,7 +100,13 @@ impl Split {
             labelled.sort_unstable();
             let lacking = too_rare(&objects, labelled.iter().copied(), classes, least);
             if lacking.is_empty() && !labelled.is_empty() {
-                return Ok(Self::of(train, classes.len(), labelled, count == images));
+                return Ok(Self::of(
+                    train,
+                    classes.len(),
+                    config,
+                    labelled,
+                    count == images,
+                ));
             }
             if closest.is_empty() || lacking.len() < closest.len() {
                 closest = lacking;
@@ -108,13 +125,27 @@ impl Split {
         )
     }
 
-    fn of(train: &dyn Source, classes: usize, labelled: Vec<usize>, all: bool) -> Self {
-        let mut counts = vec![0; classes];
-        for class in labelled.iter().flat_map(|image| train.classes_of(*image)) {
-            counts[class] += 1;
-        }
+    fn of(
+        train: &dyn Source,
+        classes: usize,
+        config: &SplitConfig,
+        labelled: Vec<usize>,
+        all: bool,
+    ) -> Self {
+        let counted = |of_image: &dyn Fn(usize) -> Vec<usize>| {
+            let mut counts = vec![0; classes];
+            for class in labelled.iter().flat_map(|image| of_image(*image)) {
+                counts[class] += 1;
+            }
+            counts
+        };
+        let counts = ClassCounts {
+            annotations: counted(&|image| train.classes_of(image)),
+            objects: counted(&|image| train.objects_of(image)),
+        };
         let unlabelled = (0..train.len())
             .filter(|image| all || labelled.binary_search(image).is_err())
+            .filter(|image| config.unlabelled_backgrounds || !train.is_background(*image))
             .collect();
         Self {
             labelled,
@@ -172,6 +203,7 @@ mod tests {
         SplitConfig {
             labelled,
             min_instances,
+            unlabelled_backgrounds: true,
         }
     }
 
@@ -189,7 +221,7 @@ mod tests {
             prop_assert_eq!(all, (0..images).collect::<Vec<_>>());
             prop_assert!(first.labelled.len() as f64 <= fraction * images as f64 + 1e-6);
             prop_assert!(first.labelled.iter().all(|image| image % 5 != 4), "backgrounds stay unlabelled");
-            prop_assert_eq!(first.counts.iter().sum::<usize>(), first.labelled.len());
+            prop_assert_eq!(first.counts.annotations.iter().sum::<usize>(), first.labelled.len());
             prop_assert_eq!(split(seed).unwrap(), first);
         }
 
@@ -198,7 +230,7 @@ mod tests {
             let source = Listed((0..60).map(|image| vec![image % 4, 4 * usize::from(image % 7 == 0)]).collect());
             let split = Split::new(&source, &names(5), &config(0.5, least), seed).unwrap();
             prop_assert_eq!(split.labelled.len(), 30);
-            prop_assert!(split.counts.iter().all(|count| *count >= least));
+            prop_assert!(split.counts.objects.iter().all(|count| *count >= least));
         }
     }
 
@@ -222,6 +254,19 @@ mod tests {
             (split.labelled, split.unlabelled),
             (vec![0, 2], vec![0, 1, 2])
         );
+    }
+
+    #[test]
+    fn backgrounds_can_be_left_out_of_the_unlabelled_images() {
+        let source = Listed(vec![vec![0], vec![], vec![0], vec![], vec![0]]);
+        let mut config = config(0.4, 0);
+        let with = Split::new(&source, &names(1), &config, 3).unwrap();
+        config.unlabelled_backgrounds = false;
+        let without = Split::new(&source, &names(1), &config, 3).unwrap();
+        assert_eq!(with.labelled, without.labelled);
+        assert!(with.unlabelled.contains(&1) && with.unlabelled.contains(&3));
+        assert!(without.unlabelled.iter().all(|image| image % 2 == 0));
+        assert_eq!(without.unlabelled.len() + 2, with.unlabelled.len());
     }
 
     #[test]

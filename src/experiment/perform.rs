@@ -200,10 +200,8 @@ fn metrics(
     for part in indices.chunks(EVALUATED_AT_ONCE) {
         let samples = part.iter().map(|index| dataset.val.load(*index));
         let samples = samples.collect::<Result<Vec<_>>>()?;
-        let view = |sample: &Sample| match eval.size {
-            0 => sample.picture.clone(),
-            side => fitted(&sample.picture, side),
-        };
+        let side = |side: usize| (side > 0).then_some(side);
+        let view = |s: &Sample| fitted(&s.picture, side(eval.shorter), side(eval.size));
         let pictures: Vec<Picture> = samples.iter().map(view).collect();
         let pictures: Vec<&Picture> = pictures.iter().collect();
         let size = |sample: &Sample| (sample.picture.height, sample.picture.width);

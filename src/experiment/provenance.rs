@@ -1,8 +1,8 @@
 //! Where a run comes from: commit, machine, time. Written beside the tables, so that the tables themselves stay the same
 //! bytes from run to run.
 
-use crate::recipe::Plan;
 use crate::atomic::write_atomically;
+use crate::recipe::Plan;
 use anyhow::Result;
 use serde::Serialize;
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@ use crate::method::{LossConfig, MethodConfig};
 use crate::registry::{self, ComponentError};
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use toml::{Table, Value};
 
 /// The tables of a trial, in the recipe's order.
@@ -48,8 +49,11 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct EvalConfig {
-    /// Longer side of an evaluated picture; 0: as it is. Masks are compared at the picture's own size.
+    /// Longer side of an evaluated picture, at most if `shorter` is given; 0: as it is. Masks are compared at the picture's own
+    /// size.
     pub size: usize,
+    /// Shorter side of an evaluated picture; 0: as `size` makes it.
+    pub shorter: usize,
     /// Query-class pairs per image.
     pub top: usize,
     /// The model whose metrics the tables show.
@@ -176,12 +180,22 @@ impl Settings {
         }
     }
 
-    /// Files that the settings name and that are not there; the dataset's own are its business.
-    pub fn missing_files(&self) -> Option<ComponentError> {
+    /// The files and folders that the settings name and that are not there; what the dataset's folder holds is its business.
+    pub fn missing_files(&self) -> Vec<ComponentError> {
+        let mut missing = Vec::new();
+        let root = self.data.get("root").and_then(Value::as_str);
+        if let Some(root) = root.filter(|root| !Path::new(root).exists()) {
+            missing.push(ComponentError::new(
+                "data.root",
+                format!("no folder `{root}`"),
+            ));
+        }
         let weights = &self.model.backbone.weights;
-        let missing = !weights.as_os_str().is_empty() && !weights.is_file();
-        let message = || format!("no file `{}`", weights.display());
-        missing.then(|| ComponentError::new("model.backbone.weights", message()))
+        if !weights.as_os_str().is_empty() && !weights.is_file() {
+            let message = format!("no file `{}`", weights.display());
+            missing.push(ComponentError::new("model.backbone.weights", message));
+        }
+        missing
     }
 
     /// The model that the tables show: the student where there is no teacher.
@@ -361,10 +375,11 @@ pub(super) mod tests {
     #[test]
     fn missing_weights_are_named() {
         let wrong = with(table(), "model.backbone.weights", "no/such.safetensors");
-        let error = Settings::read(&wrong).unwrap().missing_files().unwrap();
-        assert_eq!(error.key, "model.backbone.weights");
-        assert_eq!(error.message, "no file `no/such.safetensors`");
-        assert_eq!(Settings::read(&table()).unwrap().missing_files(), None);
+        let errors = Settings::read(&wrong).unwrap().missing_files();
+        let expected =
+            ComponentError::new("model.backbone.weights", "no file `no/such.safetensors`");
+        assert_eq!(errors, [expected]);
+        assert_eq!(Settings::read(&table()).unwrap().missing_files(), []);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! | `vlm` | its own table, the size of the drawn images | the trained vision-language model |
 //! | `burn-in` | all that supervised training reads | the student and its optimizer at T_b |
 //! | `distill` | the burn-in, the method | all models at the end |
-//! | `evaluate` | the end of training, `eval.size`, `eval.top` | the metrics of all models |
+//! | `evaluate` | the end of training, `eval.size`, `eval.shorter`, `eval.top` | the metrics of all models |
 
 use super::settings::Settings;
 use crate::graph::clip::VisionLanguageConfig;
@@ -130,7 +130,7 @@ pub fn stages(label: &str, table: &Table, settings: &Arc<Settings>) -> Vec<Stage
         stages.push(next);
     }
     let last = stages.last().expect("a trial trains for at least one step");
-    let reads = pick(&table["eval"], &["size", "top"]);
+    let reads = pick(&table["eval"], &["size", "shorter", "top"]);
     let title = format!("{label}, seed {seed}: evaluation");
     let evaluate = stage(Kind::Evaluate, title, reads, &[last], EVALUATE_COST);
     stages.push(evaluate);

@@ -9,10 +9,10 @@ use super::settings::{Settings, normalise};
 use super::stage::{Kind, Stage, stages};
 use super::store::{STORE, Store};
 use super::trial::{self, Datasets, Ground};
+use crate::atomic::{ensure_writable, write_atomically};
 use crate::data::export::export;
 use crate::recipe::{Hooks, Plan, Request};
 use crate::registry::ComponentError;
-use crate::atomic::{ensure_writable, write_atomically};
 use anyhow::{Context, Result, anyhow};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,12 +52,18 @@ pub enum Stop {
     Output(anyhow::Error),
 }
 
-/// The checked plan of a recipe.
+/// The checked plan of a recipe, and what is not there yet of the files that a run needs.
 ///
 /// # Errors
-/// Everything that is wrong with the recipe, its sweeps, the overrides and the files that they name.
-pub fn plan(ask: &Ask) -> Result<Plan, Stop> {
-    Inputs::default().plan(ask)
+/// Everything that is wrong with the recipe, its sweeps, the overrides and the files that they name, as far as these exist.
+pub fn plan(ask: &Ask) -> Result<(Plan, Vec<String>), Stop> {
+    let inputs = Inputs {
+        absent: Some(RefCell::default()),
+        ..Inputs::default()
+    };
+    let plan = inputs.plan(ask)?;
+    let absent = inputs.absent.map(RefCell::into_inner).unwrap_or_default();
+    Ok((plan, absent.into_iter().collect()))
 }
 
 /// Writes the dataset of a recipe's first trial as COCO JSON and PNG to `folder` and tells what it holds.
@@ -174,6 +180,8 @@ struct Inputs {
     datasets: Datasets,
     /// Networks that were made once to see that their weights fit, by the hash of what they read.
     fitting: RefCell<BTreeSet<String>>,
+    /// If files may be absent, those that are; otherwise an absent file is an error.
+    absent: Option<RefCell<BTreeSet<String>>>,
 }
 
 impl Inputs {
@@ -200,11 +208,25 @@ impl Inputs {
             Ok(settings) => settings,
             Err(errors) => return errors,
         };
-        let dataset = self.datasets.get(&settings.data);
         let missing = settings.missing_files();
-        let dataset = match (dataset, missing) {
-            (Ok(dataset), None) => dataset,
-            (dataset, missing) => return dataset.err().into_iter().chain(missing).collect(),
+        let dataset = match self.datasets.get(&settings.data) {
+            Ok(dataset) => Some(dataset),
+            Err(error) if missing.iter().any(|other| other.key == error.key) => None,
+            Err(error) => return std::iter::once(error).chain(missing).collect(),
+        };
+        let complete = missing.is_empty();
+        match &self.absent {
+            Some(absent) => {
+                let named = missing
+                    .iter()
+                    .map(|error| format!("{}: {error}", error.key));
+                absent.borrow_mut().extend(named);
+            }
+            None if !complete => return missing,
+            None => {}
+        }
+        let Some(dataset) = dataset.filter(|_| complete) else {
+            return Vec::new();
         };
         let network = format!("{:?} {}", settings.model, dataset.classes.len());
         if self.fitting.borrow_mut().insert(network)

@@ -29,8 +29,19 @@ pub struct Part<'a> {
     pub images: Range<usize>,
     /// One per image.
     pub targets: &'a [Targets],
-    /// Divide the mask loss by the mean weight of its points.
+    /// How its mask loss is taken.
+    pub mask_loss: MaskLoss,
+}
+
+/// What may differ in the binary cross-entropy of pseudo-masks; the default is that of annotated masks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MaskLoss {
+    /// Divide it by the mean weight of its points.
     pub renormalise: bool,
+    /// Sample its points (and those of dice) uniformly, so that it estimates the mean over all pixels.
+    pub uniform_points: bool,
+    /// Divide it by the queries of all images instead of the number of masks.
+    pub per_query: bool,
 }
 
 /// The losses of one part, summed over the layers; each `[1, 1]`.
@@ -98,6 +109,10 @@ impl Criterion {
         );
         let objects: usize = part.targets.iter().map(Targets::len).sum();
         let masks = objects.max(1) as f32;
+        let divisor = match part.mask_loss.per_query {
+            true => (part.targets.len() * predictions.queries) as f32,
+            false => masks,
+        };
         let (mut class, mut mask, mut dice) = (Vec::new(), Vec::new(), Vec::new());
         for layer in &predictions.layers {
             let (matching, sampling) = (stream.bits(), stream.bits());
@@ -115,7 +130,7 @@ impl Criterion {
             let logits = ops::point_sample(tape, &layer.masks, &rows, size, &sampled.points);
             let targets = Arc::new(sampled.targets);
             let scale = match &sampled.weights {
-                Some(weights) if part.renormalise => mean(weights).max(SMALLEST_MEAN),
+                Some(weights) if part.mask_loss.renormalise => mean(weights).max(SMALLEST_MEAN),
                 _ => 1.0,
             };
             let weights = sampled.weights.map(Arc::new);
@@ -125,7 +140,7 @@ impl Criterion {
                 &logits,
                 targets_again,
                 weights,
-                masks * scale,
+                divisor * scale,
             ));
             dice.push(ops::dice_points(tape, &logits, targets, masks));
         }
@@ -253,7 +268,11 @@ impl Criterion {
                 let place = (part.images.start + pair.image) * predictions.queries + pair.query;
                 let plane = &logits[place * pixels..][..pixels];
                 let mut stream = Stream::at(seed, "points", i as u64);
-                points.copy_from_slice(&points::uncertain(plane, size, &self.config, &mut stream));
+                let drawn = match part.mask_loss.uniform_points {
+                    true => points::uniform(count, &mut stream),
+                    false => points::uncertain(plane, size, &self.config, &mut stream),
+                };
+                points.copy_from_slice(&drawn);
                 let image = &part.targets[pair.image];
                 let mask = &image.masks[pair.object];
                 let mask_size = (mask.height, mask.width);
@@ -354,11 +373,25 @@ mod tests {
         targets: &[Targets],
         renormalise: bool,
     ) -> Outcome {
+        let mask_loss = MaskLoss {
+            renormalise,
+            ..MaskLoss::default()
+        };
+        run_with(criterion, predictions, images, targets, mask_loss)
+    }
+
+    fn run_with(
+        criterion: &Criterion,
+        predictions: &Predictions,
+        images: Range<usize>,
+        targets: &[Targets],
+        mask_loss: MaskLoss,
+    ) -> Outcome {
         let mut tape = Tape::recording();
         let part = Part {
             images,
             targets,
-            renormalise,
+            mask_loss,
         };
         let mut stream = Stream::new(1, "losses");
         let losses = criterion.losses(&mut tape, predictions, &part, &mut stream);
@@ -509,6 +542,29 @@ mod tests {
             "{scaled:?} {plain:?}"
         );
         assert_eq!(with(Some(0.0), false), plain);
+    }
+
+    #[test]
+    fn the_mask_loss_may_be_taken_per_query_and_over_all_pixels() {
+        let predictions = predictions(1, 1);
+        let criterion = criterion(EmptyImage::ZeroBatch);
+        let image = [targets(&[0, 1], None)];
+        let with = |mask_loss| run_with(&criterion, &predictions, 0..1, &image, mask_loss).losses;
+        let plain = with(MaskLoss::default());
+        let per_query = with(MaskLoss {
+            per_query: true,
+            ..MaskLoss::default()
+        });
+        let expected = plain[1] * 2.0 / QUERIES as f32;
+        assert!((per_query[1] - expected).abs() < 1e-5 * plain[1]);
+        assert_eq!((per_query[0], per_query[2]), (plain[0], plain[2]));
+        let uniform = with(MaskLoss {
+            uniform_points: true,
+            ..MaskLoss::default()
+        });
+        assert_eq!(uniform[0], plain[0]);
+        // Undecided pixels, which importance sampling prefers, cost log 2; decided and wrong ones more.
+        assert!(uniform[1] > plain[1], "{uniform:?} {plain:?}");
     }
 
     #[test]

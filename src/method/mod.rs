@@ -21,6 +21,7 @@ mod teacher_student;
 pub mod weighting;
 
 use crate::data::Batch;
+use crate::data::split::ClassCounts;
 use crate::graph::Mask2Former;
 use crate::graph::clip::VisionLanguage;
 use crate::registry::ComponentError;
@@ -45,8 +46,8 @@ pub struct Setup {
     pub seed: u64,
     /// T_max, the last step plus one.
     pub steps: usize,
-    /// Labelled instances of every class, crowds included (released code).
-    pub counts: Vec<usize>,
+    /// What the labelled images hold of every class.
+    pub counts: ClassCounts,
     /// Training steps of one pass over the unlabelled images, counted from the end of the burn-in.
     pub epoch_steps: usize,
 }

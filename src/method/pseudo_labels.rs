@@ -5,7 +5,7 @@
 
 use super::candidates::{Candidate, Proposals, propose};
 use super::config::TeacherStudentConfig;
-use super::correction::{Correction, Region};
+use super::correction::{Correction, Progress, Region};
 use super::filter::{Clock, Filter, Tier};
 use super::report::TierCounts;
 use super::targets::Targets;
@@ -66,13 +66,12 @@ impl Labeller {
         }
     }
 
-    /// Labels the teacher's views of one step. `progress` runs from 0 at the end of the burn-in to 1; `last_of_epoch`: the step
-    /// ends a pass over the unlabelled images.
+    /// Labels the teacher's views of one step. `last_of_epoch`: the step ends a pass over the unlabelled images.
     pub fn label(
         &mut self,
         teacher: &Mask2Former,
         pictures: &[&Picture],
-        progress: f32,
+        progress: Progress,
         last_of_epoch: bool,
     ) -> Vec<ImageLabels> {
         let TeacherStudentConfig {
@@ -99,7 +98,7 @@ impl Labeller {
         &mut self,
         proposals: &Proposals,
         picture: &Picture,
-        progress: f32,
+        progress: Progress,
         clock: Clock,
     ) -> ImageLabels {
         let candidates = &proposals.candidates;
@@ -263,7 +262,7 @@ pub(super) mod tests {
     struct Says(f32);
 
     impl Correction for Says {
-        fn correct(&self, _: &Picture, regions: &[Region], _: f32) -> Vec<Option<Corrected>> {
+        fn correct(&self, _: &Picture, regions: &[Region], _: Progress) -> Vec<Option<Corrected>> {
             vec![
                 Some(Corrected {
                     class: 1,
@@ -284,7 +283,10 @@ pub(super) mod tests {
         rule["class-margin"] = 0.4.into();
         rule["mask-margin"] = 0.3.into();
         let mut filter = registry::build(FILTERS, rule).unwrap();
-        filter.start(&[1, 1]);
+        filter.start(&crate::data::split::ClassCounts {
+            annotations: vec![1, 1],
+            objects: vec![1, 1],
+        });
         let weighting = registry::build(WEIGHTINGS, config.weighting.clone()).unwrap();
         Labeller::new(*config, filter, correction, weighting)
     }
@@ -296,7 +298,7 @@ pub(super) mod tests {
             last_of_step: true,
             last_of_epoch: false,
         };
-        let image = labeller.label_image(&example(), &picture, 0.0, clock);
+        let image = labeller.label_image(&example(), &picture, Progress::default(), clock);
         let targets = labeller.targets(&image);
         (
             image.labels.iter().map(|l| (l.class, l.tier)).collect(),
@@ -339,7 +341,7 @@ pub(super) mod tests {
             last_of_step: true,
             last_of_epoch: false,
         };
-        let image = labeller.label_image(&example(), &picture, 0.0, clock);
+        let image = labeller.label_image(&example(), &picture, Progress::default(), clock);
         assert_eq!((image.counts.low, image.counts.kept), (3, 0));
     }
 }

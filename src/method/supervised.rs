@@ -1,6 +1,6 @@
 //! Method `supervised`: labelled images only. It is also what every method does during the burn-in, to the last bit.
 
-use super::criterion::{Criterion, Losses, Part};
+use super::criterion::{Criterion, Losses, MaskLoss, Part};
 use super::report::StepReport;
 use super::targets::Targets;
 use super::{Method, StepOutput};
@@ -46,7 +46,7 @@ impl Supervised {
         let part = Part {
             images: 0..views.len(),
             targets: &targets,
-            renormalise: false,
+            mask_loss: MaskLoss::default(),
         };
         let mut stream = Stream::at(self.seed, "points/labelled", step as u64);
         self.criterion.losses(tape, predictions, &part, &mut stream)

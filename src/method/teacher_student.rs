@@ -8,6 +8,7 @@
 //! images (group, layer and frozen batch normalisation), and the losses of the two parts are normalised apart.
 
 use super::config::TeacherStudentConfig;
+use super::correction::Progress;
 use super::criterion::Part;
 use super::pseudo_labels::{ImageLabels, Labeller};
 use super::report::{Diagnosis, PseudoReport, StepReport, TierCounts, diagnose};
@@ -36,6 +37,11 @@ pub struct TeacherStudent {
     lambda: f32,
     /// Consecutive steps without a pseudo-label.
     barren_steps: usize,
+}
+
+/// `done` of `all` steps.
+fn share(done: usize, all: usize) -> f32 {
+    done as f32 / all.max(1) as f32
 }
 
 /// What a checkpoint keeps besides the networks.
@@ -77,8 +83,10 @@ impl TeacherStudent {
             none => none.insert(student.clone()),
         };
         let since = step - self.burn_in;
-        let left = self.steps.saturating_sub(self.burn_in).max(1);
-        let progress = since as f32 / left as f32;
+        let progress = Progress {
+            distillation: share(since, self.steps.saturating_sub(self.burn_in)),
+            training: share(step, self.steps),
+        };
         let last_of_epoch = (since + 1).is_multiple_of(self.epoch_steps);
         let weak: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.weak).collect();
         self.labeller.label(teacher, &weak, progress, last_of_epoch)
@@ -135,14 +143,14 @@ impl Method for TeacherStudent {
         let size = (images.height, images.width);
         let sup = supervised.losses(tape, &predictions, batch, size, step);
 
-        let renormalise = labeller.weighting.renormalise();
+        let mask_loss = labeller.weighting.mask_loss();
         let unsup = match second {
             None => {
                 let images = labelled.len()..all.len();
                 let part = Part {
                     images,
                     targets: &targets,
-                    renormalise,
+                    mask_loss,
                 };
                 supervised.unlabelled_losses(tape, &predictions, &part, step)
             }
@@ -151,7 +159,7 @@ impl Method for TeacherStudent {
                 let part = Part {
                     images: 0..strong.len(),
                     targets: &targets,
-                    renormalise,
+                    mask_loss,
                 };
                 supervised.unlabelled_losses(tape, &predictions, &part, step)
             }
@@ -249,7 +257,10 @@ mod tests {
         let setup = Setup {
             seed: 3,
             steps: 10,
-            counts: vec![5, 3, 2],
+            counts: crate::data::split::ClassCounts {
+                annotations: vec![5, 3, 2],
+                objects: vec![5, 3, 2],
+            },
             epoch_steps: 2,
         };
         start(

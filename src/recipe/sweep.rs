@@ -7,11 +7,12 @@
 //! | `paper` | `{ table, column }`: where the paper's numbers stand |
 //! | `set` | settings of all variants, below the environment and `--set` |
 //! | `[[each]]` | one variant: `label`, `set."key.path" = value`, `paper` (the paper's number) |
+//! | `[[walk]]` | as `each`, but every variant also sets what those before it set: from one recipe to another, a step at a time |
 //! | `[grid]` | `"key.path" = [values]`: the product, the last key the fastest |
 //! | `[zip]` | `"key.path" = [values]`: in step |
 //!
 //! `grid` and `zip` also take `label`, a template in which `{key.path}` stands for the value, and `paper`, a list in step with
-//! the variants. The variants of `each`, `grid` and `zip` follow one another.
+//! the variants. The variants of `each`, `walk`, `grid` and `zip` follow one another.
 
 use super::axes;
 use super::error::Problem;
@@ -53,12 +54,13 @@ pub struct Variant {
     place: Place,
 }
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "question",
     "reference",
     "paper",
     "set",
     "each",
+    "walk",
     "grid",
     "zip",
 ];
@@ -126,15 +128,14 @@ impl<'a> Reader<'a> {
                 }
                 "paper" => sweep.paper = self.paper(node),
                 "set" => sweep.base = self.layer("set", Some(node)),
-                "each" => match &node.tree {
-                    Tree::Array(items) => items
-                        .iter()
-                        .for_each(|item| sweep.variants.extend(self.each(item))),
-                    _ => self.tell(
-                        file.key_place(node),
-                        "`each` is a list of tables: write `[[each]]`",
-                    ),
-                },
+                "each" => {
+                    let items = self.items(key, node).iter();
+                    items.for_each(|item| sweep.variants.extend(self.each(item, &mut None)));
+                }
+                "walk" => {
+                    let (items, mut before) = (self.items(key, node).iter(), Some(Vec::new()));
+                    items.for_each(|item| sweep.variants.extend(self.each(item, &mut before)));
+                }
                 "grid" | "zip" => sweep.variants.extend(self.axes(node, key == "grid")),
                 _ => self.unknown(key, node, &KEYS),
             }
@@ -176,7 +177,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn each(&mut self, item: &'a Node) -> Option<Variant> {
+    /// The tables of `[[key]]`.
+    fn items(&mut self, key: &str, node: &'a Node) -> &'a [Node] {
+        if let Tree::Array(items) = &node.tree {
+            return items;
+        }
+        let message = format!("`{key}` is a list of tables: write `[[{key}]]`");
+        self.tell(self.file.key_place(node), message);
+        &[]
+    }
+
+    /// A labelled variant. In a walk `before` holds what the variants before it set, and takes what this one sets.
+    fn each(
+        &mut self,
+        item: &'a Node,
+        before: &mut Option<Vec<(String, Node)>>,
+    ) -> Option<Variant> {
         let (mut label, mut paper, mut set) = (None, None, None);
         for (key, node) in self.entries(item, "a table with `label` and `set`") {
             match key.as_str() {
@@ -194,7 +210,17 @@ impl<'a> Reader<'a> {
             self.tell(self.file.key_place(item), "this variant has no `label`");
             return None;
         };
-        let layer = self.layer(&format!("variant {label}"), set);
+        let is_table = set.is_none_or(|set| matches!(set.tree, Tree::Table(_)));
+        let walked = before.as_mut().filter(|_| is_table).map(|before| {
+            if let Some(Tree::Table(entries)) = set.map(|set| &set.tree) {
+                before.extend(entries.iter().cloned());
+            }
+            Node {
+                tree: Tree::Table(before.clone()),
+                ..item.clone()
+            }
+        });
+        let layer = self.layer(&format!("variant {label}"), walked.as_ref().or(set));
         Some(Variant {
             label,
             paper,

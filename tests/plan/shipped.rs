@@ -1,10 +1,27 @@
 //! The recipes of this repository: the trials and tables that they promise.
 
 use crate::house::{TEXT_ONLY, at};
-use harness::recipe::{Plan, Request};
+use harness::experiment::{Settings, normalise};
+use harness::recipe::{Hooks, Plan, Request};
+use std::collections::BTreeMap;
 use std::path::Path;
+use toml::{Table, Value};
 
 fn shipped(recipe: &str, set: &[&str]) -> Plan {
+    planned(recipe, set, TEXT_ONLY)
+}
+
+/// As `harness plan`, without a look at data and weights.
+fn checked(recipe: &str, set: &[&str]) -> Plan {
+    let check = |table: &Table| Settings::read(table).err().unwrap_or_default();
+    let hooks = Hooks {
+        check: &check,
+        normalise: &normalise,
+    };
+    planned(recipe, set, hooks)
+}
+
+fn planned(recipe: &str, set: &[&str], hooks: Hooks) -> Plan {
     let set: Vec<String> = set.iter().map(|argument| argument.to_string()).collect();
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("recipes")
@@ -15,9 +32,153 @@ fn shipped(recipe: &str, set: &[&str]) -> Plan {
             environment: &[],
             set: &set,
         },
-        TEXT_ONLY,
+        hooks,
     )
-    .unwrap_or_else(|error| panic!("{error}"))
+    .unwrap_or_else(|error| panic!("{recipe}: {error}"))
+}
+
+/// The names of the TOML files in a folder of the repository.
+fn names(folder: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let files = std::fs::read_dir(folder).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".toml")).collect()
+}
+
+/// Every value of `settings` under its dotted path.
+fn flat(settings: &Table) -> BTreeMap<String, Value> {
+    let mut values = BTreeMap::new();
+    for (key, value) in settings {
+        match value {
+            Value::Table(inner) => {
+                let inner = flat(inner).into_iter();
+                values.extend(inner.map(|(path, value)| (format!("{key}.{path}"), value)));
+            }
+            value => drop(values.insert(key.clone(), value.clone())),
+        }
+    }
+    values
+}
+
+/// The paths at which two settings differ.
+fn differences(one: &Table, other: &Table) -> Vec<String> {
+    let (one, other) = (flat(one), flat(other));
+    let paths = one
+        .keys()
+        .chain(other.keys().filter(|path| !one.contains_key(*path)));
+    let mut paths: Vec<String> = paths
+        .filter(|path| one.get(*path) != other.get(*path))
+        .cloned()
+        .collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn every_recipe_and_every_sweep_plans() {
+    for recipe in names("recipes") {
+        assert!(!checked(&recipe, &[]).trials.is_empty());
+    }
+    for sweep in names("sweeps") {
+        let set = format!("sweeps=['{}']", sweep.trim_end_matches(".toml"));
+        let plan = checked("pl-dc.toml", &[&set]);
+        assert!(
+            plan.sweeps.len() == 1 && plan.sweeps[0].rows.len() > 1,
+            "{sweep}"
+        );
+    }
+}
+
+/// The keys in which the paper of PL-DC and its released code differ.
+const PAPER_OR_RELEASED: [&str; 26] = [
+    "augment.cutout-fill",
+    "eval.model",
+    "loader.labelled-views",
+    "method.candidates",
+    "method.correction.aggregation",
+    "method.correction.along",
+    "method.correction.logit-scale",
+    "method.correction.scope",
+    "method.empty-image",
+    "method.filter.alpha",
+    "method.filter.class",
+    "method.filter.class-margin",
+    "method.filter.counts",
+    "method.filter.mask",
+    "method.filter.mask-margin",
+    "method.filter.period",
+    "method.filter.statistic",
+    "method.min-area",
+    "method.score",
+    "method.weighting.divisor",
+    "method.weighting.points",
+    "model.decoder-layers",
+    "split.unlabelled-backgrounds",
+    "train.decay-embeddings",
+    "train.drop",
+    "train.steps",
+];
+
+#[test]
+fn paper_and_released_code_differ_in_exactly_the_keys_that_are_listed() {
+    let settings = |recipe| checked(recipe, &[]).trials[0].settings.clone();
+    let (paper, released) = (
+        settings("pl-dc-paper.toml"),
+        settings("pl-dc-released.toml"),
+    );
+    assert_eq!(differences(&paper, &released), PAPER_OR_RELEASED);
+    // What neither recipe sets is common to both, so each sets just these.
+    let root = env!("CARGO_MANIFEST_DIR");
+    for recipe in ["pl-dc-paper.toml", "pl-dc-released.toml"] {
+        let text = std::fs::read_to_string(format!("{root}/recipes/{recipe}")).unwrap();
+        let mut own: Table = text.parse().unwrap();
+        own.remove("extends");
+        let own: Vec<String> = flat(&own).into_keys().collect();
+        assert_eq!(own, PAPER_OR_RELEASED, "{recipe}");
+    }
+}
+
+#[test]
+fn the_walk_from_the_paper_to_the_released_code_takes_one_key_at_a_time() {
+    let plan = checked("paper-vs-released.toml", &[]);
+    let rows = &plan.sweeps[0].rows;
+    let settings: Vec<&Table> = rows
+        .iter()
+        .map(|row| &plan.trials[row.trials[0]].settings)
+        .collect();
+    let alone = |recipe| checked(recipe, &[]).trials[0].settings.clone();
+    assert_eq!(*settings[0], alone("pl-dc-paper.toml"));
+    assert_eq!(**settings.last().unwrap(), alone("pl-dc-released.toml"));
+    let mut walked = Vec::new();
+    for pair in settings.windows(2) {
+        let step = differences(pair[0], pair[1]);
+        assert_eq!(step.len(), 1, "{step:?}");
+        walked.extend(step);
+    }
+    walked.sort();
+    assert_eq!(walked, PAPER_OR_RELEASED);
+}
+
+#[test]
+fn the_full_size_recipe_is_mask2former_r50() {
+    let plan = checked("mask2former-r50.toml", &[]);
+    let settings = &plan.trials[0].settings;
+    for (path, expected) in [
+        ("model.queries", 100),
+        ("model.width", 256),
+        ("model.encoder-layers", 6),
+        ("model.encoder-points", 4),
+        ("model.encoder-ffn", 1024),
+        ("model.heads", 8),
+        ("model.decoder-layers", 9),
+        ("model.decoder-ffn", 2048),
+        ("loss.points", 12544),
+        ("augment.size", 1024),
+    ] {
+        assert_eq!(at(settings, path).as_integer(), Some(expected), "{path}");
+    }
+    assert_eq!(at(settings, "loss.oversample").as_float(), Some(3.0));
+    assert_eq!(at(settings, "loss.importance").as_float(), Some(0.75));
 }
 
 #[test]

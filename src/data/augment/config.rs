@@ -11,8 +11,10 @@ pub struct AugmentConfig {
     pub size: usize,
     /// Probability of a mirrored image.
     pub flip: f64,
-    /// Bounds of the scale jitter, drawn log-uniformly.
+    /// Bounds of the scale jitter.
     pub scale: [f64; 2],
+    /// How it is drawn between them.
+    pub scale_distribution: ScaleDistribution,
     /// Probability of any scale jitter; otherwise the image just fits.
     pub scale_probability: f64,
     /// Grey level of the padding.
@@ -27,6 +29,28 @@ pub struct AugmentConfig {
     pub blur: Blur,
     /// Successive erasings of the strong view (CutOut).
     pub cutout: Vec<Erasing>,
+    /// What erased pixels become.
+    pub cutout_fill: Fill,
+}
+
+/// A distribution between two bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScaleDistribution {
+    /// Halving is as likely as doubling.
+    LogUniform,
+    /// All factors are equally likely.
+    Uniform,
+}
+
+/// What erased pixels become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fill {
+    /// Random bytes.
+    Noise,
+    /// The grey of the padding.
+    Grey,
 }
 
 /// Colour jitter: brightness, contrast and saturation are factors in `1 +- value`, hue a shift in turns in `+- value`.

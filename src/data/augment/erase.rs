@@ -1,4 +1,5 @@
-//! Random erasing (CutOut), <https://arxiv.org/abs/1708.04896>: a rectangle of random area and aspect becomes noise.
+//! Random erasing (CutOut), <https://arxiv.org/abs/1708.04896>: a rectangle of random area and aspect becomes noise, or grey as in
+//! the first CutOut (<https://arxiv.org/abs/1708.04552>).
 //!
 //! The reference fills with N(0, 1) in the domain 0..1 and converts to 8 bits with wrap-around. A normal of deviation 255
 //! wrapped at 256 is uniform up to one part in 10^8, so uniform bytes are drawn.
@@ -10,8 +11,8 @@ use crate::structures::Picture;
 /// Shapes that are tried before the erasing is given up (torchvision).
 const TRIES: usize = 10;
 
-/// Erases one rectangle; nothing if no drawn shape fits into the picture.
-pub fn erase(picture: &mut Picture, erasing: &Erasing, rng: &mut Stream) {
+/// Erases one rectangle, with noise where no `grey` is given; nothing if no drawn shape fits into the picture.
+pub fn erase(picture: &mut Picture, erasing: &Erasing, grey: Option<u8>, rng: &mut Stream) {
     let (height, width) = (picture.height, picture.width);
     for _ in 0..TRIES {
         let area = (height * width) as f64 * rng.range(erasing.area[0], erasing.area[1]);
@@ -25,7 +26,11 @@ pub fn erase(picture: &mut Picture, erasing: &Erasing, rng: &mut Stream) {
         let (top, left) = (rng.below(height - rows + 1), rng.below(width - columns + 1));
         for row in top..top + rows {
             let start = (row * width + left) * 3;
-            fill(&mut picture.pixels[start..start + columns * 3], rng);
+            let line = &mut picture.pixels[start..start + columns * 3];
+            match grey {
+                Some(grey) => line.fill(grey),
+                None => fill(line, rng),
+            }
         }
         return;
     }
@@ -50,7 +55,12 @@ mod tests {
         };
         for index in 0..20 {
             let mut picture = Picture::new(50, 60, vec![0; 50 * 60 * 3]);
-            erase(&mut picture, &erasing, &mut Stream::at(3, "erase", index));
+            erase(
+                &mut picture,
+                &erasing,
+                None,
+                &mut Stream::at(3, "erase", index),
+            );
             let touched: Vec<usize> = picture
                 .pixels
                 .chunks_exact(3)
@@ -72,6 +82,28 @@ mod tests {
     }
 
     #[test]
+    fn grey_erasings_have_one_value() {
+        let erasing = Erasing {
+            probability: 1.0,
+            area: [0.2, 0.2],
+            aspect: [1.0, 1.0],
+        };
+        let mut picture = Picture::new(50, 60, vec![0; 50 * 60 * 3]);
+        erase(
+            &mut picture,
+            &erasing,
+            Some(128),
+            &mut Stream::new(3, "erase"),
+        );
+        let erased = picture.pixels.iter().filter(|value| **value == 128).count();
+        assert_eq!(
+            erased,
+            picture.pixels.iter().filter(|value| **value != 0).count()
+        );
+        assert!(erased.abs_diff(3 * 600) < 150, "{erased}");
+    }
+
+    #[test]
     fn a_shape_that_never_fits_erases_nothing() {
         let erasing = Erasing {
             probability: 1.0,
@@ -79,7 +111,7 @@ mod tests {
             aspect: [1.0, 1.0],
         };
         let mut picture = Picture::new(8, 8, vec![5; 192]);
-        erase(&mut picture, &erasing, &mut Stream::new(1, "erase"));
+        erase(&mut picture, &erasing, None, &mut Stream::new(1, "erase"));
         assert!(picture.pixels.iter().all(|value| *value == 5));
     }
 }

@@ -3,7 +3,7 @@
 //! The image is resized so that it fits into a square of `size * s` (large-scale jitter, <https://arxiv.org/abs/2012.07177>). What
 //! is larger than `size` is cropped at a random offset, one draw for both axes; what is smaller is padded right and below.
 
-use super::AugmentConfig;
+use super::{AugmentConfig, ScaleDistribution};
 use crate::rng::Stream;
 use crate::structures::{Mask, Picture};
 use fast_image_resize::images::{TypedImage, TypedImageRef};
@@ -29,7 +29,12 @@ impl Geometry {
         let flip = rng.chance(config.flip);
         let scale = if rng.chance(config.scale_probability) {
             let [low, high] = config.scale;
-            libm::exp(rng.range(libm::log(low), libm::log(high)))
+            match config.scale_distribution {
+                ScaleDistribution::LogUniform => {
+                    libm::exp(rng.range(libm::log(low), libm::log(high)))
+                }
+                ScaleDistribution::Uniform => rng.range(low, high),
+            }
         } else {
             1.0
         };
@@ -90,9 +95,17 @@ impl Geometry {
     }
 }
 
-/// The whole picture, resized so that its longer side has `side` pixels.
-pub fn fitted(picture: &Picture, side: usize) -> Picture {
-    let factor = side as f64 / picture.height.max(picture.width) as f64;
+/// The whole picture, resized so that its shorter side has `shorter` pixels and its longer side at most `longer`, where either
+/// is given; if only `longer` is, the longer side has as many.
+pub fn fitted(picture: &Picture, shorter: Option<usize>, longer: Option<usize>) -> Picture {
+    let factor = |bound: Option<usize>, length: usize| {
+        bound.map_or(f64::INFINITY, |bound| bound as f64 / length as f64)
+    };
+    let (height, width) = (picture.height, picture.width);
+    let factor = factor(shorter, height.min(width)).min(factor(longer, height.max(width)));
+    if factor.is_infinite() {
+        return picture.clone();
+    }
     let length = |length: usize| (libm::round(length as f64 * factor) as usize).max(1);
     let (source, target) = (
         (picture.height, picture.width),
@@ -163,11 +176,19 @@ mod tests {
     fn a_fitted_picture_keeps_its_shape() {
         let picture = picture(20, 30);
         let size = |side| {
-            let fitted = fitted(&picture, side);
+            let fitted = fitted(&picture, None, Some(side));
             (fitted.height, fitted.width)
         };
         assert_eq!((size(15), size(60), size(1)), ((10, 15), (40, 60), (1, 1)));
-        assert_eq!(fitted(&picture, 30), picture);
+        assert_eq!(fitted(&picture, None, Some(30)), picture);
+        assert_eq!(fitted(&picture, None, None), picture);
+        let size = |shorter, longer| {
+            let fitted = fitted(&picture, Some(shorter), longer);
+            (fitted.height, fitted.width)
+        };
+        assert_eq!(size(40, None), (40, 60));
+        assert_eq!(size(40, Some(70)), (40, 60));
+        assert_eq!(size(40, Some(50)), (33, 50));
     }
 
     #[test]
@@ -200,6 +221,26 @@ mod tests {
         assert_eq!(red[..3], [1, 0, 128]);
         let mask = geometry.apply_to_mask(&Mask::new(1, 2, vec![1, 0]));
         assert_eq!(mask.bits[..3], [0, 1, 0]);
+    }
+
+    #[test]
+    fn a_uniform_scale_is_large_more_often() {
+        let config = |scale_distribution| AugmentConfig {
+            size: 1000,
+            scale: [0.1, 2.0],
+            scale_distribution,
+            scale_probability: 1.0,
+            ..super::super::config::tests::from_recipe()
+        };
+        let large = |config: &AugmentConfig| {
+            let draw = |index| Geometry::draw(10, 10, config, &mut Stream::at(1, "scale", index));
+            (0..400)
+                .filter(|index| draw(*index).resized.0 > 1000)
+                .count()
+        };
+        // Uniform: 1.0 / 1.9 of the draws are above 1; log-uniform: log 2 / log 20.
+        assert!(large(&config(ScaleDistribution::Uniform)).abs_diff(210) < 40);
+        assert!(large(&config(ScaleDistribution::LogUniform)).abs_diff(93) < 35);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod config;
 mod erase;
 mod geometry;
 
-pub use config::{AugmentConfig, Blur, Erasing, Jitter};
+pub use config::{AugmentConfig, Blur, Erasing, Fill, Jitter, ScaleDistribution};
 pub use geometry::{Geometry, fitted};
 
 use super::{Sample, View};
@@ -51,9 +51,10 @@ pub fn strong(picture: &Picture, config: &AugmentConfig, rng: &mut Stream) -> Pi
         planes.blur(rng.range(low, high));
     }
     let mut picture = planes.into_picture();
+    let grey = (config.cutout_fill == Fill::Grey).then_some(config.pad_value);
     for erasing in &config.cutout {
         if rng.chance(erasing.probability) {
-            erase::erase(&mut picture, erasing, rng);
+            erase::erase(&mut picture, erasing, grey, rng);
         }
     }
     picture

@@ -79,14 +79,17 @@ impl BatchMaker {
             let sample = self.load(self.labelled.at(step * self.config.labelled + position))?;
             let mut rng = self.stream("augment/labelled", step, position);
             let view = augment::weak(&sample, &self.augment, &mut rng);
-            if self.config.labelled_views == LabelledViews::WeakStrong {
+            let views = self.config.labelled_views;
+            if views != LabelledViews::Weak {
                 let picture = augment::strong(&view.picture, &self.augment, &mut rng);
                 strong.push(View {
                     picture,
                     instances: view.instances.clone(),
                 });
             }
-            batch.labelled.push(view);
+            if views != LabelledViews::Strong {
+                batch.labelled.push(view);
+            }
         }
         batch.labelled.extend(strong);
         if !with_unlabelled {

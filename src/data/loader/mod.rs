@@ -35,6 +35,8 @@ pub struct LoaderConfig {
 pub enum LabelledViews {
     /// The weak view.
     Weak,
+    /// The strong view.
+    Strong,
     /// The weak and the strong view in one batch.
     WeakStrong,
 }
@@ -152,6 +154,7 @@ mod tests {
         let split = SplitConfig {
             labelled: 0.25,
             min_instances: 1,
+            unlabelled_backgrounds: true,
         };
         let split = Split::new(&*train, &classes, &split, 4).unwrap();
         let dataset = Dataset {

@@ -8,7 +8,7 @@
 use super::fusion::{
     aggregate_embeddings, aggregate_logits, corrected_class, fuse, schedule, similarities,
 };
-use super::{Corrected, Correction, Region};
+use super::{Corrected, Correction, Progress, Region};
 use crate::graph::clip::{VisionLanguage, coverage};
 use crate::method::config::check_range;
 use crate::method::filter::Tier;
@@ -35,12 +35,34 @@ enum Aggregation {
     Embeddings,
 }
 
+/// What the weight of eq. 10 falls along.
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Along {
+    /// The steps since the end of the burn-in.
+    Distillation,
+    /// All steps.
+    Training,
+}
+
+/// The factor on the cosine of eq. 9.
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum LogitScale {
+    /// The model's own.
+    Model,
+    /// None, as eq. 9 is printed.
+    One,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Options {
     scope: Scope,
     weight: f32,
+    along: Along,
     aggregation: Aggregation,
+    logit_scale: LogitScale,
     vlm: toml::Table,
 }
 
@@ -56,6 +78,8 @@ struct Attached {
     text: Vec<f32>,
     /// Rows of `text` per class: 1 if eq. 8 has already been applied to the embeddings.
     descriptions: usize,
+    /// The factor on the cosine.
+    scale: f32,
 }
 
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Correction>, ComponentError> {
@@ -79,10 +103,15 @@ impl Correction for Dicc {
             Aggregation::Logits => (values.to_vec(), k),
             Aggregation::Embeddings => (aggregate_embeddings(values, k, text.values.columns()), 1),
         };
+        let scale = match self.options.logit_scale {
+            LogitScale::Model => vlm.logit_scale(),
+            LogitScale::One => 1.0,
+        };
         self.attached = Some(Attached {
             vlm,
             text,
             descriptions,
+            scale,
         });
     }
 
@@ -90,7 +119,7 @@ impl Correction for Dicc {
         &self,
         picture: &Picture,
         regions: &[Region],
-        progress: f32,
+        progress: Progress,
     ) -> Vec<Option<Corrected>> {
         let asked: Vec<usize> = (0..regions.len())
             .filter(|i| match self.options.scope {
@@ -107,6 +136,10 @@ impl Correction for Dicc {
             .attached
             .as_ref()
             .expect("the model is attached before training");
+        let progress = match self.options.along {
+            Along::Distillation => progress.distillation,
+            Along::Training => progress.training,
+        };
         let weight = schedule(self.options.weight, progress);
         let masks: Vec<&Mask> = asked.iter().map(|i| regions[*i].mask).collect();
         for (i, vlm) in asked.iter().zip(attached.probabilities(picture, &masks)) {
@@ -130,9 +163,8 @@ impl Attached {
         let tape = &mut Tape::off();
         let pooled = ops::mask_pool(tape, &features, &vec![0; masks.len()], Arc::new(weights));
         let regions = ops::normalize_rows(tape, &self.vlm.embed(&pooled));
-        let scale = self.vlm.logit_scale();
         let distribution = |region: &[f32]| {
-            let logits = similarities(region, &self.text, scale);
+            let logits = similarities(region, &self.text, self.scale);
             softmax(&aggregate_logits(&logits, self.descriptions))
         };
         regions
@@ -202,6 +234,10 @@ mod tests {
             probabilities: &[0.6, 0.4],
             mask: &mask,
         };
+        let progress = Progress {
+            distillation: progress,
+            training: 0.5,
+        };
         dicc.correct(&picture, &[region], progress)[0]
     }
 
@@ -221,6 +257,29 @@ mod tests {
                 }
             );
         }
+    }
+
+    #[test]
+    fn the_weight_may_fall_along_the_whole_training() {
+        let dicc = dicc(&[("along", "training")]);
+        let (early, late) = (
+            answers(&*dicc, Tier::High, 0.0),
+            answers(&*dicc, Tier::High, 1.0),
+        );
+        assert_eq!(early, late, "the training is half over in both");
+        let early = early.unwrap();
+        assert!(early.class == 1 && (early.probability - (0.25 + 0.75 * 0.4)).abs() < 1e-5);
+    }
+
+    #[test]
+    fn without_the_logit_scale_the_model_is_hardly_sure() {
+        let dicc = dicc(&[("logit-scale", "one")]);
+        let answer = answers(&*dicc, Tier::High, 0.0).unwrap();
+        let sigmoid = 1.0 / (1.0 + (-1.0f32).exp());
+        assert!(
+            (answer.probability - (0.5 * sigmoid + 0.5 * 0.4)).abs() < 1e-5,
+            "{answer:?}"
+        );
     }
 
     #[test]

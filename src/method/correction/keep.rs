@@ -1,6 +1,6 @@
 //! Correction `keep`: the teacher's word is final. Nothing vouches for a medium candidate, so none is used.
 
-use super::{Corrected, Correction, Region};
+use super::{Corrected, Correction, Progress, Region};
 use crate::registry::{self, ComponentError};
 use crate::structures::Picture;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ pub(super) fn build(table: toml::Table) -> Result<Box<dyn Correction>, Component
 }
 
 impl Correction for Keep {
-    fn correct(&self, _: &Picture, regions: &[Region], _: f32) -> Vec<Option<Corrected>> {
+    fn correct(&self, _: &Picture, regions: &[Region], _: Progress) -> Vec<Option<Corrected>> {
         vec![None; regions.len()]
     }
 }

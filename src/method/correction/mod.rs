@@ -29,6 +29,15 @@ pub struct Corrected {
     pub probability: f32,
 }
 
+/// How far the run is, from 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Since the end of the burn-in.
+    pub distillation: f32,
+    /// Since the first step.
+    pub training: f32,
+}
+
 /// A correction rule.
 pub trait Correction: Send {
     /// The table of the vision-language model that the rule needs, if any.
@@ -40,12 +49,12 @@ pub trait Correction: Send {
     fn attach(&mut self, _vlm: Box<dyn VisionLanguage>) {}
 
     /// One answer per region of one `picture` (the teacher's view); `None` where the rule has nothing to say: the class of a
-    /// high region stays, a medium region is dropped. `progress` runs from 0 at the end of the burn-in to 1 at the end.
+    /// high region stays, a medium region is dropped.
     fn correct(
         &self,
         picture: &Picture,
         regions: &[Region],
-        progress: f32,
+        progress: Progress,
     ) -> Vec<Option<Corrected>>;
 }
 

@@ -6,10 +6,11 @@
 //! for the class quality and the mask quality alike; $\hat T$ is the mean quality of the class's candidates since the last
 //! update. High: both qualities reach their thresholds. Medium: both reach them less a margin. Low: the rest.
 //!
-//! The paper leaves open what eq. 6 averages, how often it runs and how far "far below" is; the released code averages all
+//! The paper leaves open which annotations $n_k$ counts, what eq. 6 averages, how often it runs and how far "far below" is; the released code averages all
 //! candidates of an image and has no medium tier. Each is a key.
 
 use super::{Clock, Filter, Thresholds, Tier};
+use crate::data::split::ClassCounts;
 use crate::method::candidates::Candidate;
 use crate::method::config::check_range;
 use crate::registry::{self, ComponentError};
@@ -31,6 +32,16 @@ pub fn moved_threshold(threshold: f32, mean: f32, alpha: f32, bounds: [f32; 2]) 
     let moved =
         f64::from(alpha) * f64::from(threshold) + (1.0 - f64::from(alpha)) * f64::from(mean);
     (moved as f32).clamp(bounds[0], bounds[1])
+}
+
+/// The n_k of eq. 5.
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Counts {
+    /// All annotations.
+    Annotations,
+    /// Those that are no crowd.
+    Objects,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
@@ -57,6 +68,7 @@ enum Statistic {
 struct Options {
     class: [f32; 2],
     mask: [f32; 2],
+    counts: Counts,
     alpha: f32,
     period: Period,
     statistic: Statistic,
@@ -127,7 +139,11 @@ impl Adaptive {
 }
 
 impl Filter for Adaptive {
-    fn start(&mut self, counts: &[usize]) {
+    fn start(&mut self, counts: &ClassCounts) {
+        let counts = match self.options.counts {
+            Counts::Annotations => &counts.annotations,
+            Counts::Objects => &counts.objects,
+        };
         let classes = counts.len();
         self.state = State {
             class: initial_thresholds(counts, self.options.class),
@@ -235,7 +251,10 @@ mod tests {
             table[*key] = value.clone();
         }
         let mut filter = build(table).unwrap_or_else(|error| panic!("{}: {error}", error.key));
-        filter.start(counts);
+        filter.start(&ClassCounts {
+            annotations: counts.to_vec(),
+            objects: counts.to_vec(),
+        });
         filter
     }
 
@@ -331,6 +350,27 @@ mod tests {
     #[test]
     fn no_labelled_instance_starts_at_the_minimum() {
         assert_eq!(initial_thresholds(&[0, 0], [0.7, 0.85]), [0.7, 0.7]);
+    }
+
+    #[test]
+    fn crowds_count_or_do_not() {
+        let counts = ClassCounts {
+            annotations: vec![3, 1],
+            objects: vec![1, 1],
+        };
+        let first = |counted: &str| {
+            let mut filter = filter(&[("counts", counted.into())], &[0, 0]);
+            filter.start(&counts);
+            filter.thresholds().unwrap().class[0]
+        };
+        assert_eq!(
+            first("annotations"),
+            initial_thresholds(&[3, 1], [0.7, 0.85])[0]
+        );
+        assert_eq!(
+            first("objects"),
+            initial_thresholds(&[1, 1], [0.7, 0.85])[0]
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod coupled;
 mod decoupled;
 
 use super::candidates::Candidate;
+use crate::data::split::ClassCounts;
 use crate::registry::Entry;
 use serde::Serialize;
 
@@ -41,8 +42,8 @@ pub struct Thresholds {
 
 /// A filter rule.
 pub trait Filter: Send {
-    /// Starts the rule with the number of labelled instances of every class.
-    fn start(&mut self, _counts: &[usize]) {}
+    /// Starts the rule with what the labelled images hold of every class.
+    fn start(&mut self, _counts: &ClassCounts) {}
 
     /// Puts one candidate into its tier.
     fn tier(&self, candidate: &Candidate) -> Tier;

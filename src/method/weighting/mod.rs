@@ -3,6 +3,7 @@
 mod uncertainty;
 mod uniform;
 
+use super::criterion::MaskLoss;
 use crate::registry::Entry;
 
 pub use uncertainty::uncertainty;
@@ -12,10 +13,9 @@ pub trait Weighting: Send {
     /// The part of each pixel's loss that is taken off, from the teacher's mask logits; `None`: nothing.
     fn discounts(&self, logits: &[f32]) -> Option<Vec<f32>>;
 
-    /// Whether the loss is divided by the mean weight of the sampled points, so that the rule changes where the loss looks
-    /// but not how much it weighs.
-    fn renormalise(&self) -> bool {
-        false
+    /// How the mask loss of pseudo-masks is taken.
+    fn mask_loss(&self) -> MaskLoss {
+        MaskLoss::default()
     }
 }
 

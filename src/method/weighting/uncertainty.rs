@@ -3,10 +3,12 @@
 //! $$ u = 1 - 2\,|\sigma(q) - 0.5| \quad (13), \qquad
 //!    L = \frac{1}{P} \sum_i (1 - u_i)\, \mathrm{BCE}(t_i, M_i) \quad (14) $$
 //!
-//! q: the teacher's mask logit. As in the released code the sum runs over the sampled points of a matched mask and is divided
-//! by their number, not by the sum of the weights; dice is not weighted.
+//! q: the teacher's mask logit. The paper's eq. 14 runs over all pixels and divides by their number and that of the queries. The
+//! released code sums over the sampled points of a matched mask and divides by their number and that of the masks. In neither
+//! is the sum divided by that of the weights; dice is not weighted.
 
 use super::Weighting;
+use crate::method::criterion::MaskLoss;
 use crate::ops;
 use crate::registry::{self, ComponentError};
 use serde::Deserialize;
@@ -19,7 +21,28 @@ pub fn uncertainty(logit: f32) -> f32 {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Uncertainty {
+    /// Divide by the mean weight of the sampled points: then the rule changes where the loss looks, but not how much it weighs.
     renormalise: bool,
+    points: Points,
+    divisor: Divisor,
+}
+
+/// Where the loss looks.
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Points {
+    /// At undecided pixels of the student, as the loss of annotated masks.
+    Importance,
+    /// Anywhere: an estimate of the mean over all pixels.
+    Uniform,
+}
+
+/// What the sum over the masks is divided by.
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Divisor {
+    Masks,
+    Queries,
 }
 
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentError> {
@@ -31,8 +54,12 @@ impl Weighting for Uncertainty {
         Some(logits.iter().map(|logit| uncertainty(*logit)).collect())
     }
 
-    fn renormalise(&self) -> bool {
-        self.renormalise
+    fn mask_loss(&self) -> MaskLoss {
+        MaskLoss {
+            renormalise: self.renormalise,
+            uniform_points: self.points == Points::Uniform,
+            per_query: self.divisor == Divisor::Queries,
+        }
     }
 }
 
@@ -85,6 +112,16 @@ mod tests {
                 prop_assert!((gradient[i] - weights[i] * plain_gradient[i]).abs() < 1e-6);
             }
         }
+    }
+
+    #[test]
+    fn the_keys_decide_how_the_loss_is_taken() {
+        let text = "renormalise = false\npoints = 'uniform'\ndivisor = 'queries'";
+        let paper = build(text.parse().unwrap()).unwrap().mask_loss();
+        assert!(paper.uniform_points && paper.per_query && !paper.renormalise);
+        let recipe = crate::method::config::tests::table("method")["weighting"].clone();
+        let recipe = crate::registry::build(super::super::WEIGHTINGS, recipe.try_into().unwrap());
+        assert_eq!(recipe.unwrap().mask_loss(), MaskLoss::default());
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! The COCO metric on masks, <https://cocodataset.org/#detection-eval>, computed by the `hotcoco` crate.
+//! The COCO metric of a training's detections on its dataset's `val` images.
 //!
 //! mAP is the mean over classes and over the IoU thresholds 0.50, 0.55 ... 0.95 of the precision interpolated at 101 recalls, with
 //! the 100 best detections per image and class. A crowd is neither missed nor found: detections on it are ignored.
 
+use super::found::{Found, annotation, category, result};
+use super::metric::{Curves, Pair};
+use super::summary::percent;
 use crate::data::{Dataset, Truth};
-use crate::structures::{Detection, Instance, InstanceSource, rle};
+use crate::structures::Detection;
 use anyhow::{Context, Result, ensure};
-use hotcoco::{
-    AccumulatedEval, Annotation, COCO, COCOeval, Category, Image, IouType, Rle, Segmentation,
-};
+use hotcoco::{COCO, Category, Image, IouType};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -30,10 +31,6 @@ pub struct Metrics {
     /// `mean_ap` of every class of the dataset, by index.
     pub per_class: Vec<Option<f64>>,
 }
-
-/// Detections of images, their masks as run lengths: those of a whole dataset fit into memory.
-#[derive(Debug, Default)]
-pub struct Found(Vec<Annotation>);
 
 /// The annotations of the evaluated images, ready to be compared with detections.
 pub struct Evaluator {
@@ -105,42 +102,22 @@ impl Evaluator {
             annotations: found.0,
             ..Default::default()
         };
-        let mut evaluation = COCOeval::new(
-            Arc::clone(&self.truth),
-            COCO::from_dataset(found),
-            IouType::Segm,
-        );
-        let [small, medium] = self.area_bounds;
-        for area in &mut evaluation.params.area_ranges {
-            let [low, high] = &mut area.range;
-            match area.label.as_str() {
-                "small" => *high = small,
-                "medium" => (*low, *high) = (small, medium),
-                "large" => *low = medium,
-                _ => {}
-            }
-        }
-        evaluation.evaluate().context("the COCO metric")?;
-        evaluation.accumulate();
-        // The lines are for a terminal; making them computes the summary.
-        let _ = evaluation.summarize_lines();
-        let summary = evaluation
-            .stats()
-            .context("the COCO metric has no summary")?;
-        let curves = evaluation
-            .accumulated()
-            .context("the COCO metric has no curves")?;
-        let percent = |index: usize| summary.get(index).and_then(|value| defined(*value));
+        let pair = Pair {
+            truth: Arc::clone(&self.truth),
+            found: Arc::new(COCO::from_dataset(found)),
+            zero: None,
+        };
+        let curves = Curves::new(&pair, IouType::Segm, self.area_bounds)?;
+        let summary = curves.summary();
+        let of_class = |class| percent(curves.category_precision(category(class)));
         Ok(Metrics {
-            mean_ap: percent(0),
-            ap50: percent(1),
-            ap75: percent(2),
-            ap_small: percent(3),
-            ap_medium: percent(4),
-            ap_large: percent(5),
-            per_class: (0..self.classes)
-                .map(|class| class_ap(curves, class, &evaluation))
-                .collect(),
+            mean_ap: summary.percent(0),
+            ap50: summary.percent(1),
+            ap75: summary.percent(2),
+            ap_small: summary.percent(3),
+            ap_medium: summary.percent(4),
+            ap_large: summary.percent(5),
+            per_class: (0..self.classes).map(of_class).collect(),
         })
     }
 
@@ -169,35 +146,6 @@ impl Evaluator {
     }
 }
 
-/// Percent; the metric's -1 means that nothing defines the value.
-fn defined(value: f64) -> Option<f64> {
-    (value >= 0.0).then_some(100.0 * value)
-}
-
-/// Mean precision of one class over IoU thresholds and recalls.
-fn class_ap(curves: &AccumulatedEval, class: usize, evaluation: &COCOeval) -> Option<f64> {
-    let slot = curves
-        .cat_ids
-        .iter()
-        .position(|id| *id == category(class))?;
-    let (area, most) = (
-        evaluation.params.all_area_idx(),
-        evaluation.params.max_det_idx(),
-    );
-    let shape = curves.shape;
-    let cells = (0..shape.t).flat_map(|t| (0..shape.r).map(move |r| (t, r)));
-    let precision =
-        cells.map(|(t, r)| curves.precision[curves.precision_idx(t, r, slot, area, most)]);
-    let computed: Vec<f64> = precision.filter(|value| *value >= 0.0).collect();
-    let sum: f64 = computed.iter().sum();
-    (!computed.is_empty()).then(|| 100.0 * sum / computed.len() as f64)
-}
-
-/// COCO's category id of a class: they count from 1.
-fn category(class: usize) -> u64 {
-    class as u64 + 1
-}
-
 fn categories(classes: &[String]) -> Vec<Category> {
     let category = |(class, name): (usize, &String)| Category {
         id: category(class),
@@ -207,46 +155,11 @@ fn categories(classes: &[String]) -> Vec<Category> {
     classes.iter().enumerate().map(category).collect()
 }
 
-fn annotation(id: u64, image_id: u64, instance: &Instance, area: f64) -> Annotation {
-    let runs = rle::encode(&instance.mask);
-    Annotation {
-        id,
-        image_id,
-        category_id: category(instance.class),
-        area: Some(area),
-        bbox: Some(hotcoco::mask::to_bbox(&runs)),
-        segmentation: Some(segmentation(runs)),
-        iscrowd: instance.source == InstanceSource::Crowd,
-        ..Default::default()
-    }
-}
-
-fn result(id: u64, image_id: u64, detection: &Detection) -> Annotation {
-    let runs = rle::encode(&detection.mask);
-    Annotation {
-        id,
-        image_id,
-        category_id: category(detection.class),
-        area: Some(hotcoco::mask::area(&runs) as f64),
-        bbox: Some(hotcoco::mask::to_bbox(&runs)),
-        segmentation: Some(segmentation(runs)),
-        score: Some(f64::from(detection.score)),
-        ..Default::default()
-    }
-}
-
-fn segmentation(runs: Rle) -> Segmentation {
-    Segmentation::UncompressedRle {
-        size: [runs.h, runs.w],
-        counts: runs.counts,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::data::{Sample, Source};
-    use crate::structures::Mask;
+    use crate::structures::{Instance, InstanceSource, Mask, rle};
 
     /// Images that exist as annotations only.
     struct Listed(Vec<Truth>);
