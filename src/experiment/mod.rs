@@ -1,6 +1,7 @@
 //! Experiments: settings become objects, trials become stages, stages run and leave records and tables.
 
 mod perform;
+mod predict;
 mod progress;
 mod provenance;
 mod results;
@@ -10,6 +11,9 @@ mod stage;
 mod store;
 mod sweep;
 mod trial;
+mod weights;
 
+pub use predict::{PredictAsk, predict};
 pub use settings::{EvalConfig, EvalModel, Settings, normalise};
 pub use sweep::{Ask, Outcome, Stop, export_data, plan, sweep};
+pub use weights::{Inspection, export_weights, inspect_weights};

@@ -3,8 +3,8 @@
 use crate::data::augment::AugmentConfig;
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
-use crate::graph::ModelConfig;
 use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguageConfig};
+use crate::graph::{ModelConfig, weights};
 use crate::method::correction::CORRECTIONS;
 use crate::method::{LossConfig, MethodConfig};
 use crate::registry::{self, ComponentError};
@@ -178,10 +178,18 @@ impl Settings {
 
     /// Files that the settings name and that are not there; the dataset's own are its business.
     pub fn missing_files(&self) -> Option<ComponentError> {
-        let weights = &self.model.backbone.weights;
-        let missing = !weights.as_os_str().is_empty() && !weights.is_file();
-        let message = || format!("no file `{}`", weights.display());
-        missing.then(|| ComponentError::new("model.backbone.weights", message()))
+        let (whole, backbone) = (&self.model.weights, &self.model.backbone.weights);
+        let (whole_file, _) = weights::split(whole);
+        let missing = if !whole.as_os_str().is_empty() && !whole_file.exists() {
+            let message = format!("no file or folder `{}`", whole_file.display());
+            Some(("model.weights", message))
+        } else if !backbone.as_os_str().is_empty() && !backbone.is_file() {
+            let message = format!("no file `{}`", backbone.display());
+            Some(("model.backbone.weights", message))
+        } else {
+            None
+        };
+        missing.map(|(key, message)| ComponentError::new(key, message))
     }
 
     /// The model that the tables show: the student where there is no teacher.
@@ -365,6 +373,10 @@ pub(super) mod tests {
         assert_eq!(error.key, "model.backbone.weights");
         assert_eq!(error.message, "no file `no/such.safetensors`");
         assert_eq!(Settings::read(&table()).unwrap().missing_files(), None);
+        let wrong = with(table(), "model.weights", "no/such#teacher");
+        let error = Settings::read(&wrong).unwrap().missing_files().unwrap();
+        assert_eq!(error.key, "model.weights");
+        assert_eq!(error.message, "no file or folder `no/such`");
     }
 
     #[test]

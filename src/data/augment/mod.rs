@@ -10,7 +10,7 @@ mod erase;
 mod geometry;
 
 pub use config::{AugmentConfig, Blur, Erasing, Jitter};
-pub use geometry::{Geometry, fitted};
+pub use geometry::{Geometry, Resample, fitted, resampled};
 
 use super::{Sample, View};
 use crate::rng::Stream;
