@@ -2,10 +2,10 @@
 
 use super::sweep::{Ask, Stop, first_trial, with_weights};
 use super::trial;
+use crate::atomic::write_atomically;
 use crate::graph::weights::{self, Arrays, Fate, Fit, Layout, split};
 use crate::graph::{Folder, Mask2Former};
 use crate::nn::params::Parameters;
-use crate::report::write_atomically;
 use crate::rng::Stream;
 use anyhow::{Result, anyhow, ensure};
 use std::fmt::Write as _;

@@ -9,11 +9,11 @@ mod preprocessor;
 
 use super::sweep::{Ask, Stop, first_trial, with_weights};
 use super::trial;
+use crate::atomic::write_atomically;
 use crate::data::augment::fitted;
 use crate::data::coco::{decode, images_in};
 use crate::graph::{Folder, Mask2Former, ModelConfig, Predictions};
 use crate::method::{Qualities, detections, qualities};
-use crate::report::write_atomically;
 use crate::rng::Stream;
 use crate::structures::{Detection, Picture};
 use crate::tensor::Tape;
