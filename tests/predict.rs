@@ -337,6 +337,7 @@ fn recipe(folder: &Path) -> PathBuf {
         norm = \"frozen-batch\"
         [train]
         steps = 3
+        warm-up = 1
         [method]
         name = \"supervised\"
         burn-in = 3

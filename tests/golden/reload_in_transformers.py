@@ -57,6 +57,7 @@ depths = [1, 1, 2, 1]
 norm = "frozen-batch"
 [train]
 steps = 5
+warm-up = 1
 [method]
 name = "supervised"
 burn-in = 5
