@@ -270,6 +270,9 @@ def predict():
     with torch.no_grad():
         output = model(pixel_values=pixels.double())
     arrays = {"class_logits": output.class_queries_logits, "mask_logits": output.masks_queries_logits}
+    for filter_ in range(6):
+        for size, sides in (("wide", (90, 17)), ("small", (20, 30))):
+            arrays[f"resized.{size}.{filter_}"] = torch.from_numpy(np.array(picture.resize(sides, filter_)))
     save_file(stored(arrays), os.path.join(HERE, "predict.safetensors"))
     print("predict:", tuple(pixels.shape), json.load(open(os.path.join(folder, "preprocessor_config.json")))["image_processor_type"])
 

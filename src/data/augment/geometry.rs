@@ -72,8 +72,7 @@ impl Geometry {
         channels: usize,
         pad: u8,
     ) -> Vec<u8> {
-        let bilinear = Resample::Bilinear.algorithm();
-        let resized = resize(pixels, source, self.resized, channels, bilinear);
+        let resized = resize(pixels, source, self.resized, channels);
         let (rows, columns) = (self.resized.0.min(self.size), self.resized.1.min(self.size));
         let mut out = vec![pad; self.size * self.size * channels];
         for (row, line) in out
@@ -91,50 +90,19 @@ impl Geometry {
     }
 }
 
-/// Filters of Pillow's `resize`; all but the first average where they shrink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resample {
-    /// The pixel that is nearest.
-    Nearest,
-    /// The mean.
-    Box,
-    /// Triangle.
-    Bilinear,
-    /// Hamming's window.
-    Hamming,
-    /// Catmull and Rom's cubic.
-    Bicubic,
-    /// Lanczos's, three lobes.
-    Lanczos,
-}
-
-impl Resample {
-    fn algorithm(self) -> ResizeAlg {
-        ResizeAlg::Convolution(match self {
-            Self::Nearest => return ResizeAlg::Nearest,
-            Self::Box => FilterType::Box,
-            Self::Bilinear => FilterType::Bilinear,
-            Self::Hamming => FilterType::Hamming,
-            Self::Bicubic => FilterType::CatmullRom,
-            Self::Lanczos => FilterType::Lanczos3,
-        })
-    }
-}
-
-/// The whole picture at another size, in Pillow's numbers.
-pub fn resampled(picture: &Picture, height: usize, width: usize, filter: Resample) -> Picture {
-    let source = (picture.height, picture.width);
-    let pixels = picture.pixels.clone();
-    let pixels = resize(pixels, source, (height, width), 3, filter.algorithm());
-    Picture::new(height, width, pixels)
-}
-
 /// The whole picture, resized so that its longer side has `side` pixels.
 pub fn fitted(picture: &Picture, side: usize) -> Picture {
     let factor = side as f64 / picture.height.max(picture.width) as f64;
     let length = |length: usize| (libm::round(length as f64 * factor) as usize).max(1);
-    let (height, width) = (length(picture.height), length(picture.width));
-    resampled(picture, height, width, Resample::Bilinear)
+    let (source, target) = (
+        (picture.height, picture.width),
+        (length(picture.height), length(picture.width)),
+    );
+    Picture::new(
+        target.0,
+        target.1,
+        resize(picture.pixels.clone(), source, target, 3),
+    )
 }
 
 /// Left and right swapped.
@@ -147,22 +115,21 @@ fn mirror(line: &mut [u8], channels: usize) {
     }
 }
 
-/// With a wider kernel when shrinking (as Pillow): fine detail is averaged, not skipped.
+/// Bilinear, with a wider kernel when shrinking (as Pillow): fine detail is averaged, not skipped.
 fn resize(
     pixels: Vec<u8>,
     source: (usize, usize),
     target: (usize, usize),
     channels: usize,
-    algorithm: ResizeAlg,
 ) -> Vec<u8> {
     if source == target {
         return pixels;
     }
     let mut out = vec![0; target.0 * target.1 * channels];
     if channels == 3 {
-        resize_typed::<U8x3>(&pixels, source, &mut out, target, algorithm);
+        resize_typed::<U8x3>(&pixels, source, &mut out, target);
     } else {
-        resize_typed::<U8>(&pixels, source, &mut out, target, algorithm);
+        resize_typed::<U8>(&pixels, source, &mut out, target);
     }
     out
 }
@@ -173,12 +140,11 @@ fn resize_typed<P: PixelTrait>(
     source: (usize, usize),
     out: &mut [u8],
     target: (usize, usize),
-    algorithm: ResizeAlg,
 ) {
     let fits = "one byte per pixel and channel";
     let source = TypedImageRef::<P>::from_buffer(source.1 as u32, source.0 as u32, pixels);
     let mut target = TypedImage::<P>::from_buffer(target.1 as u32, target.0 as u32, out);
-    let options = ResizeOptions::new().resize_alg(algorithm);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new()
         .resize_typed(&source.expect(fits), target.as_mut().expect(fits), &options)
         .expect("the whole source is a valid crop");

@@ -5,9 +5,9 @@
 //! `shortest_edge` unless the longer one would exceed `longest_edge`; both sides then rounded up to multiples of
 //! `size_divisor`, which stretches the picture a little and pads nothing.
 //!
-//! Source: `image_processing_(pil_)mask2former.py` and `get_size_with_aspect_ratio` of transformers. `Mask2FormerImageProcessorFast`
-//! (the default of newer versions) resizes with torchvision, whose 8-bit values differ from Pillow's by one here and there; all
-//! processors are treated as Pillow's here.
+//! Source: `image_processing_pil_mask2former.py` and `get_size_with_aspect_ratio` of transformers 5 (version 4 cuts the shorter side
+//! off where it is bounded by `longest_edge`, 5 rounds it). `Mask2FormerImageProcessor` of version 5 and `...Fast` of version 4 resize
+//! with torchvision, whose 8-bit values differ from Pillow's by one here and there; every processor is treated as Pillow's here.
 
 use crate::data::augment::{Resample, resampled};
 use crate::structures::Picture;
