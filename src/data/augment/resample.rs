@@ -87,9 +87,15 @@ struct Taps {
 fn taps(source: usize, target: usize, filter: Resample) -> Vec<Taps> {
     let scale = source as f64 / target as f64;
     let Some(support) = filter.support() else {
-        let nearest = |i: usize| Taps {
-            start: (((i as f64 + 0.5) * scale) as usize).min(source - 1),
-            weights: vec![1 << PRECISION],
+        // Pillow adds the steps up, whose rounding errors decide at the edges of pixels.
+        let mut place = 0.5 * scale;
+        let nearest = |_| {
+            let start = (place as usize).min(source - 1);
+            place += scale;
+            Taps {
+                start,
+                weights: vec![1 << PRECISION],
+            }
         };
         return (0..target).map(nearest).collect();
     };
