@@ -7,6 +7,7 @@ use harness::data::Sample;
 use harness::data::augment::{AugmentConfig, strong, weak};
 use harness::data::scenes;
 use harness::method::matcher::{Prediction, assign};
+use harness::method::points::uniform;
 use harness::method::{LossConfig, Targets};
 use harness::rng::Stream;
 use serde::de::DeserializeOwned;
@@ -92,7 +93,10 @@ fn matching(bench: &mut Criterion) {
                 next = (next + 1) % targets.len();
                 (&targets[next], Stream::at(2, "bench", next as u64))
             },
-            |(targets, mut stream)| black_box(assign(&prediction, targets, &config, &mut stream)),
+            |(targets, mut stream)| {
+                let mut draw = |count| uniform(count, &mut stream);
+                black_box(assign(&prediction, targets, &config, &mut draw))
+            },
             BatchSize::SmallInput,
         )
     });

@@ -1,6 +1,9 @@
 //! The command line. What a command does is in `experiment`; here are its words, its exit code and its last lines.
 
-use crate::experiment::{Ask, Outcome, Stop, evaluate, export_data, plan, sweep};
+use crate::experiment::{
+    Ask, Outcome, PredictAsk, Stop, evaluate, export_data, export_weights, inspect_weights, plan,
+    predict, sweep,
+};
 use clap::{Args, Parser, Subcommand};
 use std::fmt::Display;
 use std::io::Write as _;
@@ -40,6 +43,31 @@ enum Command {
         #[command(flatten)]
         recipe: RecipeArgs,
     },
+    /// Write what a network finds in pictures as COCO results
+    Predict {
+        /// A recipe, or a Hugging Face folder of a Mask2Former
+        #[command(flatten)]
+        recipe: RecipeArgs,
+        /// Weights: a Hugging Face folder, or a file (`FILE#NETWORK` for one of several networks in it) [default: model.weights of
+        /// the recipe, or the folder]
+        #[arg(long, value_name = "PATH")]
+        weights: Option<PathBuf>,
+        /// Images, or folders of images
+        #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+        images: Vec<PathBuf>,
+        /// A COCO file that gives the images and the classes their ids, by their names
+        #[arg(long, value_name = "FILE")]
+        annotations: Option<PathBuf>,
+        /// File of the results (JSON)
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// File of the raw logits and qualities (safetensors)
+        #[arg(long, value_name = "FILE")]
+        raw: Option<PathBuf>,
+    },
+    /// Look into weights, and write them for other tools
+    #[command(subcommand)]
+    Weights(Weights),
     /// Work with the dataset of a recipe
     #[command(subcommand)]
     Data(Data),
@@ -63,6 +91,32 @@ enum Data {
     Export {
         #[command(flatten)]
         recipe: RecipeArgs,
+        /// A new or empty folder
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Weights {
+    /// List name, type and shape of every array, and where it would be loaded
+    Inspect {
+        /// A safetensors file (`FILE#NETWORK` for one of several networks in it) or a Hugging Face folder
+        path: PathBuf,
+        /// The recipe whose network is meant; a folder has its own
+        #[arg(long, value_name = "RECIPE")]
+        recipe: Option<PathBuf>,
+        /// Override a setting of the recipe; may be repeated
+        #[arg(long, value_name = "KEY=VALUE", requires = "recipe")]
+        set: Vec<String>,
+    },
+    /// Write a network as a Hugging Face folder
+    Export {
+        #[command(flatten)]
+        recipe: RecipeArgs,
+        /// Weights: a checkpoint, `FILE#student` for one network of it [default: model.weights of the recipe]
+        #[arg(long, value_name = "PATH")]
+        weights: Option<PathBuf>,
         /// A new or empty folder
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
@@ -103,6 +157,40 @@ pub fn run() -> ExitCode {
             for absent in absent {
                 eprintln!("note: a run also needs {absent}");
             }
+            FINE
+        }),
+        Command::Predict {
+            recipe,
+            weights,
+            images,
+            annotations,
+            out,
+            raw,
+        } => predict(&PredictAsk {
+            model: recipe.into(),
+            weights,
+            images,
+            annotations,
+            out,
+            raw,
+        })
+        .map(|text| {
+            say(&text);
+            FINE
+        }),
+        Command::Weights(Weights::Inspect { path, recipe, set }) => {
+            let recipe = recipe.map(|recipe| Ask { recipe, set });
+            inspect_weights(&path, recipe.as_ref()).map(|inspection| {
+                say(&inspection.text);
+                if inspection.fits { FINE } else { WRONG }
+            })
+        }
+        Command::Weights(Weights::Export {
+            recipe,
+            weights,
+            out,
+        }) => export_weights(&recipe.into(), weights.as_deref(), &out).map(|text| {
+            say(&text);
             FINE
         }),
         Command::Data(Data::Export { recipe, out }) => {

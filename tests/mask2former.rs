@@ -118,6 +118,7 @@ fn model_config() -> ModelConfig {
     let text = r#"
         queries = 5
         width = 16
+        fpn-width = 8
         mask-width = 8
         heads = 2
         norm-groups = 4
@@ -128,6 +129,7 @@ fn model_config() -> ModelConfig {
         decoder-ffn = 20
         pixel-mean = [0.0, 0.0, 0.0]
         pixel-std = [1.0, 1.0, 1.0]
+        weights = ""
         [backbone]
         block = "basic"
         stem = { width = 8, kernel = 3, stride = 2, pool = false }

@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod perform;
+mod predict;
 mod progress;
 mod provenance;
 mod results;
@@ -11,7 +12,10 @@ mod stage;
 mod store;
 mod sweep;
 mod trial;
+mod weights;
 
 pub use evaluate::{Scores, evaluate};
+pub use predict::{PredictAsk, predict};
 pub use settings::{EvalConfig, EvalModel, Settings, normalise};
 pub use sweep::{Ask, Outcome, Stop, export_data, plan, sweep};
+pub use weights::{Inspection, export_weights, inspect_weights};

@@ -5,7 +5,6 @@ use super::settings::{EvalModel, Settings};
 use super::stage::{Kind, Stage};
 use super::store::{Folder, Store};
 use super::trial::{self, Datasets, Ground};
-use crate::data::augment::fitted;
 use crate::data::{Dataset, Sample};
 use crate::eval::{Evaluator, Found, Metrics};
 use crate::graph::Mask2Former;
@@ -200,9 +199,7 @@ fn metrics(
     for part in indices.chunks(EVALUATED_AT_ONCE) {
         let samples = part.iter().map(|index| dataset.val.load(*index));
         let samples = samples.collect::<Result<Vec<_>>>()?;
-        let side = |side: usize| (side > 0).then_some(side);
-        let view = |s: &Sample| fitted(&s.picture, side(eval.shorter), side(eval.size));
-        let pictures: Vec<Picture> = samples.iter().map(view).collect();
+        let pictures: Vec<Picture> = samples.iter().map(|s| eval.view(&s.picture)).collect();
         let pictures: Vec<&Picture> = pictures.iter().collect();
         let size = |sample: &Sample| (sample.picture.height, sample.picture.width);
         let sizes: Vec<(usize, usize)> = samples.iter().map(size).collect();

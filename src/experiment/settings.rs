@@ -1,13 +1,14 @@
 //! The settings of a trial: every table of the recipe as the type that its component reads, checked before anything runs.
 
-use crate::data::augment::AugmentConfig;
+use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
-use crate::graph::ModelConfig;
 use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguageConfig};
+use crate::graph::{ModelConfig, weights};
 use crate::method::correction::CORRECTIONS;
 use crate::method::{LossConfig, MethodConfig};
 use crate::registry::{self, ComponentError};
+use crate::structures::Picture;
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -58,6 +59,14 @@ pub struct EvalConfig {
     pub top: usize,
     /// The model whose metrics the tables show.
     pub model: EvalModel,
+}
+
+impl EvalConfig {
+    /// The picture in the size in which it is evaluated.
+    pub fn view(&self, picture: &Picture) -> Picture {
+        let side = |side: usize| (side > 0).then_some(side);
+        fitted(picture, side(self.shorter), side(self.size))
+    }
 }
 
 /// A model that a trial ends with.
@@ -190,9 +199,14 @@ impl Settings {
                 format!("no folder `{root}`"),
             ));
         }
-        let weights = &self.model.backbone.weights;
-        if !weights.as_os_str().is_empty() && !weights.is_file() {
-            let message = format!("no file `{}`", weights.display());
+        let (whole, backbone) = (&self.model.weights, &self.model.backbone.weights);
+        let (whole_file, _) = weights::split(whole);
+        if !whole.as_os_str().is_empty() && !whole_file.exists() {
+            let message = format!("no file or folder `{}`", whole_file.display());
+            missing.push(ComponentError::new("model.weights", message));
+        }
+        if !backbone.as_os_str().is_empty() && !backbone.is_file() {
+            let message = format!("no file `{}`", backbone.display());
             missing.push(ComponentError::new("model.backbone.weights", message));
         }
         missing
@@ -380,6 +394,10 @@ pub(super) mod tests {
             ComponentError::new("model.backbone.weights", "no file `no/such.safetensors`");
         assert_eq!(errors, [expected]);
         assert_eq!(Settings::read(&table()).unwrap().missing_files(), []);
+        let wrong = with(table(), "model.weights", "no/such#teacher");
+        let errors = Settings::read(&wrong).unwrap().missing_files();
+        let expected = ComponentError::new("model.weights", "no file or folder `no/such`");
+        assert_eq!(errors, [expected]);
     }
 
     #[test]

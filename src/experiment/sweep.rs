@@ -10,6 +10,7 @@ use super::stage::{Kind, Stage, stages};
 use super::store::{STORE, Store};
 use super::trial::{self, Datasets, Ground};
 use crate::atomic::{ensure_writable, write_atomically};
+use crate::data::Dataset;
 use crate::data::export::export;
 use crate::recipe::{Hooks, Plan, Request};
 use crate::registry::ComponentError;
@@ -71,13 +72,7 @@ pub fn plan(ask: &Ask) -> Result<(Plan, Vec<String>), Stop> {
 /// # Errors
 /// As [`plan`]; the folder is not empty or not writable.
 pub fn export_data(ask: &Ask, folder: &Path) -> Result<String, Stop> {
-    let inputs = Inputs::default();
-    let plan = inputs.plan(ask)?;
-    let settings = read(&plan.trials[0].settings).map_err(Stop::Input)?;
-    let dataset = inputs
-        .datasets
-        .get(&settings.data)
-        .map_err(|e| Stop::Input(trial::named(e)))?;
+    let (_, dataset) = first(ask)?;
     let written = export(&dataset, folder).map_err(Stop::Input)?;
     Ok(format!(
         "{} images with {} annotations in {}",
@@ -85,6 +80,32 @@ pub fn export_data(ask: &Ask, folder: &Path) -> Result<String, Stop> {
         written.annotations,
         folder.display()
     ))
+}
+
+/// The settings of a recipe's first trial and the names of its classes.
+///
+/// # Errors
+/// As [`plan`].
+pub(super) fn first_trial(ask: &Ask) -> Result<(Settings, Vec<String>), Stop> {
+    first(ask).map(|(settings, dataset)| (settings, dataset.classes))
+}
+
+/// The recipe `ask` with `weights` for the whole network, in place of those that it names.
+pub(super) fn with_weights(ask: &Ask, weights: &Path) -> Ask {
+    let mut ask = ask.clone();
+    let path = toml::Value::from(weights.to_string_lossy().into_owned());
+    ask.set.push(format!("model.weights={path}"));
+    ask.set.push("model.backbone.weights=\"\"".into());
+    ask
+}
+
+fn first(ask: &Ask) -> Result<(Settings, Dataset), Stop> {
+    let inputs = Inputs::default();
+    let plan = inputs.plan(ask)?;
+    let settings = read(&plan.trials[0].settings).map_err(Stop::Input)?;
+    let dataset = inputs.datasets.get(&settings.data);
+    let dataset = dataset.map_err(|error| Stop::Input(trial::named(error)))?;
+    Ok((settings, dataset))
 }
 
 /// Runs all trials of a recipe that are not finished and writes its tables. `out`: the folder of the results; `workers`: trials at
@@ -157,6 +178,7 @@ pub fn sweep(ask: &Ask, out: Option<&Path>, workers: usize) -> Result<Outcome, S
     })
 }
 
+/// The settings of a trial, their errors in one message.
 fn read(table: &Table) -> Result<Settings> {
     Settings::read(table).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(|e| format!("{}: {e}", e.key)).collect();
@@ -232,10 +254,11 @@ impl Inputs {
         if self.fitting.borrow_mut().insert(network)
             && let Err(error) = trial::model(&settings, dataset.classes.len())
         {
-            return vec![ComponentError::new(
-                "model.backbone.weights",
-                format!("{error:#}"),
-            )];
+            let key = match settings.model.weights.as_os_str().is_empty() {
+                true => "model.backbone.weights",
+                false => "model.weights",
+            };
+            return vec![ComponentError::new(key, format!("{error:#}"))];
         }
         Vec::new()
     }

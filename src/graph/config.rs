@@ -1,9 +1,12 @@
 //! Table `[model]` of a recipe: the sizes of the network. What each means and where its default comes from stands in
 //! `recipes/pl-dc.toml`.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
-use crate::graph::backbone::BackboneConfig;
+use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind};
 use crate::registry::ComponentError;
 
 /// Sizes of [`crate::graph::Mask2Former`].
@@ -14,6 +17,8 @@ pub struct ModelConfig {
     pub queries: usize,
     /// Width D of the pixel decoder and of the transformer decoder.
     pub width: usize,
+    /// Channels behind the output convolution of the pixel decoder's feature pyramid.
+    pub fpn_width: usize,
     /// Channels of the mask features and of the mask embeddings.
     pub mask_width: usize,
     /// Attention heads, in encoder and decoder.
@@ -34,6 +39,8 @@ pub struct ModelConfig {
     pub pixel_mean: [f64; 3],
     /// Standard deviation of the red, green and blue values.
     pub pixel_std: [f64; 3],
+    /// A file or folder with values for the whole network ([`crate::graph::weights`]); empty: random values.
+    pub weights: PathBuf,
     /// Table `[model.backbone]`.
     pub backbone: BackboneConfig,
 }
@@ -47,6 +54,7 @@ impl ModelConfig {
         for (key, value) in [
             ("queries", self.queries),
             ("width", self.width),
+            ("fpn-width", self.fpn_width),
             ("mask-width", self.mask_width),
             ("heads", self.heads),
             ("norm-groups", self.norm_groups),
@@ -62,8 +70,8 @@ impl ModelConfig {
         divides("width", self.width, self.heads, "`heads`")?;
         divides("width", self.width, self.norm_groups, "`norm-groups`")?;
         divides(
-            "mask-width",
-            self.mask_width,
+            "fpn-width",
+            self.fpn_width,
             self.norm_groups,
             "`norm-groups`",
         )?;
@@ -83,9 +91,53 @@ impl ModelConfig {
                 format!("{deviation} is not above 0"),
             ));
         }
+        if !self.weights.as_os_str().is_empty() && !self.backbone.weights.as_os_str().is_empty() {
+            return Err(ComponentError::new(
+                "weights",
+                "holds the backbone as well: `backbone.weights` must then be empty",
+            ));
+        }
         self.backbone
             .check()
             .map_err(|error| ComponentError::new(format!("backbone.{}", error.key), error.message))
+    }
+}
+
+impl ModelConfig {
+    /// The keys in which `other` is another network, one line each; where values come from and whether they are trained is no
+    /// difference.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let (mut own, mut others) = (BTreeMap::new(), BTreeMap::new());
+        for (config, keys) in [(self, &mut own), (other, &mut others)] {
+            let table = toml::Table::try_from(config).expect("sizes are a table");
+            flatten("", &toml::Value::Table(table), keys);
+        }
+        let read = |key: &str| match key {
+            "weights" | "pixel-mean" | "pixel-std" => false,
+            "backbone.weights" | "backbone.frozen" => false,
+            "backbone.norm-groups" => self.backbone.norm == NormKind::Group,
+            "backbone.stride-in-1x1" => self.backbone.block == BlockKind::Bottleneck,
+            _ => true,
+        };
+        own.into_iter()
+            .filter(|(key, value)| read(key) && others.get(key) != Some(value))
+            .map(|(key, value)| format!("`{key}` is {value}, must be {}", others[&key]))
+            .collect()
+    }
+}
+
+/// The values of `value` by their dotted paths.
+fn flatten(path: &str, value: &toml::Value, keys: &mut BTreeMap<String, String>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let dot = if path.is_empty() { "" } else { "." };
+                flatten(&format!("{path}{dot}{key}"), value, keys);
+            }
+        }
+        value => {
+            keys.insert(path.to_string(), value.to_string());
+        }
     }
 }
 
@@ -142,6 +194,7 @@ pub(crate) mod tests {
         let mut config = ModelConfig {
             queries: 5,
             width: 16,
+            fpn_width: 8,
             mask_width: 8,
             heads: 2,
             norm_groups: 4,
@@ -190,11 +243,15 @@ pub(crate) mod tests {
         };
         assert_eq!(refused(|c| c.heads = 3), "width");
         assert_eq!(refused(|c| c.width = 66), "width");
-        assert_eq!(refused(|c| c.mask_width = 12), "mask-width");
+        assert_eq!(refused(|c| c.fpn_width = 12), "fpn-width");
         assert_eq!(refused(|c| c.mask_width = 0), "mask-width");
         assert_eq!(refused(|c| c.decoder_layers = 0), "decoder-layers");
         assert_eq!(refused(|c| c.pixel_std[1] = 0.0), "pixel-std");
         assert_eq!(refused(|c| c.pixel_mean[0] = f64::NAN), "pixel-mean");
         assert_eq!(refused(|c| c.backbone.depths[2] = 0), "backbone.depths");
+        let both = |c: &mut ModelConfig| {
+            (c.weights, c.backbone.weights) = ("all".into(), "backbone".into());
+        };
+        assert_eq!(refused(both), "weights");
     }
 }

@@ -6,9 +6,10 @@
 use crate::graph::ModelConfig;
 use crate::graph::backbone::{ResNet, STAGES};
 use crate::graph::input::Normaliser;
-use crate::graph::pixel_decoder::PixelDecoder;
+use crate::graph::pixel_decoder::{PixelDecoder, PixelFeatures};
 use crate::graph::scales::Scales;
 use crate::graph::transformer_decoder::{Predictions, TransformerDecoder};
+use crate::graph::weights::Weights;
 use crate::nn::params::{Param, Parameters, join};
 use crate::rng::Stream;
 use crate::structures::Picture;
@@ -26,14 +27,15 @@ pub struct Mask2Former {
 }
 
 impl Mask2Former {
-    /// A network for `classes` object classes, its values drawn from `rng` or read from `config.backbone.weights`.
+    /// A network for `classes` object classes, its values drawn from `rng` or read from `config.weights` or
+    /// `config.backbone.weights`.
     ///
     /// # Errors
-    /// Sizes that do not fit each other; a weights file that is missing or does not fit the backbone.
+    /// Sizes that do not fit each other; weights that are missing or do not fit.
     pub fn new(config: &ModelConfig, classes: usize, rng: &mut Stream) -> anyhow::Result<Self> {
         config.check()?;
         let backbone = &config.backbone;
-        Ok(Self {
+        let mut model = Self {
             normaliser: Normaliser::new(
                 config.pixel_mean,
                 config.pixel_std,
@@ -44,7 +46,16 @@ impl Mask2Former {
             predictor: TransformerDecoder::new(config, classes, rng),
             width: config.width,
             classes,
-        })
+        };
+        if !config.weights.as_os_str().is_empty() {
+            Weights::open(&config.weights)?.load(config, &mut model)?;
+        }
+        Ok(model)
+    }
+
+    /// The backbone's parameters alone, by their names in it.
+    pub fn backbone_mut(&mut self) -> &mut dyn Parameters {
+        &mut self.backbone
     }
 
     /// Number of object classes K.
@@ -66,10 +77,28 @@ impl Mask2Former {
     /// images of [`Self::normalise`] -> the predictions of every layer.
     pub fn forward(&self, tape: &mut Tape, images: &Map) -> Predictions {
         let features = self.backbone_features(tape, images);
-        let [_, res3, res4, res5] = &features;
-        let scales = Scales::new([res3, res4, res5], self.width);
-        let pixels = self.pixel_decoder.forward(tape, &features, &scales);
-        self.predictor.forward(tape, &pixels, &scales)
+        let pixels = self.pixel_features(tape, &features);
+        self.predictions(tape, &features, &pixels)
+    }
+
+    /// res2 to res5 -> what the pixel decoder makes of them: the middle of [`Self::forward`].
+    pub fn pixel_features(&self, tape: &mut Tape, features: &[Map; STAGES]) -> PixelFeatures {
+        self.pixel_decoder
+            .forward(tape, features, &self.scales(features))
+    }
+
+    /// res2 to res5 and what the pixel decoder made of them -> the predictions of every layer: the end of [`Self::forward`].
+    pub fn predictions(
+        &self,
+        tape: &mut Tape,
+        features: &[Map; STAGES],
+        pixels: &PixelFeatures,
+    ) -> Predictions {
+        self.predictor.forward(tape, pixels, &self.scales(features))
+    }
+
+    fn scales(&self, [_, res3, res4, res5]: &[Map; STAGES]) -> Scales {
+        Scales::new([res3, res4, res5], self.width)
     }
 }
 

@@ -3,13 +3,17 @@
 pub mod backbone;
 pub mod clip;
 mod config;
+mod hugging_face;
 mod input;
 mod mask2former;
 mod pixel_decoder;
 mod scales;
 mod transformer_decoder;
+pub mod weights;
 
 pub use backbone::BackboneConfig;
 pub use config::ModelConfig;
+pub use hugging_face::Folder;
 pub use mask2former::Mask2Former;
+pub use pixel_decoder::PixelFeatures;
 pub use transformer_decoder::{LayerPredictions, Predictions};

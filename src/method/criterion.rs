@@ -12,7 +12,7 @@
 
 use super::config::{EmptyImage, LossConfig};
 use super::matcher::{self, Prediction};
-use super::points;
+use super::points::{self, Drawn, PointSource, Purpose};
 use super::targets::Targets;
 use crate::graph::{LayerPredictions, Predictions};
 use crate::ops;
@@ -72,6 +72,9 @@ struct Pair {
     object: usize,
 }
 
+/// The points of one layer.
+type Open<'a> = dyn Fn(Purpose) -> Box<points::Draw<'a>> + Sync + 'a;
+
 /// Points of the matched pairs with what belongs there.
 struct Sampled {
     points: Vec<f32>,
@@ -96,6 +99,18 @@ impl Criterion {
         part: &Part,
         stream: &mut Stream,
     ) -> Losses {
+        let points = Drawn::new(predictions.layers.len(), stream);
+        self.losses_at(tape, predictions, part, &points)
+    }
+
+    /// As [`Self::losses`], at the points of `points`.
+    pub fn losses_at(
+        &self,
+        tape: &mut Tape,
+        predictions: &Predictions,
+        part: &Part,
+        points: &dyn PointSource,
+    ) -> Losses {
         let Range { start, end } = part.images;
         assert_eq!(
             part.targets.len(),
@@ -114,14 +129,14 @@ impl Criterion {
             false => masks,
         };
         let (mut class, mut mask, mut dice) = (Vec::new(), Vec::new(), Vec::new());
-        for layer in &predictions.layers {
-            let (matching, sampling) = (stream.bits(), stream.bits());
-            let pairs = self.pairs(predictions, layer, part, matching);
+        for (index, layer) in predictions.layers.iter().enumerate() {
+            let open = |purpose| points.open(index, purpose);
+            let pairs = self.pairs(predictions, layer, part, &open);
             class.push(self.class_loss(tape, predictions, layer, part, &pairs));
             if pairs.is_empty() {
                 continue;
             }
-            let sampled = self.sampled(predictions, layer, part, &pairs, sampling);
+            let sampled = self.sampled(predictions, layer, part, &pairs, &open);
             let rows: Vec<usize> = pairs
                 .iter()
                 .map(|pair| (start + pair.image) * predictions.queries + pair.query)
@@ -169,7 +184,7 @@ impl Criterion {
         predictions: &Predictions,
         layer: &LayerPredictions,
         part: &Part,
-        seed: u64,
+        open: &Open,
     ) -> Vec<Pair> {
         let queries = predictions.queries;
         let classes = queries * layer.classes.columns();
@@ -187,8 +202,8 @@ impl Criterion {
                     queries,
                     size: (predictions.height, predictions.width),
                 };
-                let mut stream = Stream::at(seed, "matching", image as u64);
-                matcher::assign(&prediction, targets, &self.config, &mut stream)
+                let mut draw = open(Purpose::Matching { image });
+                matcher::assign(&prediction, targets, &self.config, &mut *draw)
             })
             .collect();
         let of_image = |(image, pairs): (usize, Vec<(usize, usize)>)| {
@@ -236,14 +251,14 @@ impl Criterion {
         ops::cross_entropy(tape, &logits, &targets, &weights, denominator)
     }
 
-    /// Draws the points of every pair from a stream of its own, in parallel, and samples the objects' masks there.
+    /// Takes the points of every pair, in parallel, and samples the objects' masks there.
     fn sampled(
         &self,
         predictions: &Predictions,
         layer: &LayerPredictions,
         part: &Part,
         pairs: &[Pair],
-        seed: u64,
+        open: &Open,
     ) -> Sampled {
         let size = (predictions.height, predictions.width);
         let (pixels, count) = (layer.masks.columns(), self.config.points);
@@ -264,13 +279,18 @@ impl Criterion {
             .zip(pieces)
             .zip(pairs)
             .enumerate()
-            .for_each(|(i, (((points, targets), weights), pair))| {
+            .for_each(|(number, (((points, targets), weights), pair))| {
                 let place = (part.images.start + pair.image) * predictions.queries + pair.query;
                 let plane = &logits[place * pixels..][..pixels];
-                let mut stream = Stream::at(seed, "points", i as u64);
+                let mut draw = open(Purpose::Sampling {
+                    pair: number,
+                    image: pair.image,
+                    query: pair.query,
+                    object: pair.object,
+                });
                 let drawn = match part.mask_loss.uniform_points {
-                    true => points::uniform(count, &mut stream),
-                    false => points::uncertain(plane, size, &self.config, &mut stream),
+                    true => draw(count),
+                    false => points::uncertain(plane, size, &self.config, &mut *draw),
                 };
                 points.copy_from_slice(&drawn);
                 let image = &part.targets[pair.image];

@@ -37,7 +37,9 @@ pub fn predict(
         .collect()
 }
 
-fn detections(
+/// The detections of image `image` of `predictions`. Sizes, each (height, width): `padded` of the network's input, `own` of the
+/// picture in it, `size` of the masks.
+pub fn detections(
     predictions: &Predictions,
     image: usize,
     padded: (usize, usize),
@@ -70,6 +72,29 @@ fn detections(
         }
     }
     found
+}
+
+/// What a prediction is worth, before any choice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Qualities {
+    /// `[Q, K]`: softmax over K + 1, no-object left out (eq. 3 of PL-DC).
+    pub classes: Vec<f32>,
+    /// `[Q]`: mean foreground probability of the mask (eq. 4).
+    pub masks: Vec<f32>,
+}
+
+/// The qualities of image `image`; masks are looked at in the size of the input, `padded`.
+pub fn qualities(predictions: &Predictions, image: usize, padded: (usize, usize)) -> Qualities {
+    let planes = Planes::of(predictions, image);
+    let views = class_views(predictions, image);
+    let classes = views
+        .iter()
+        .flat_map(|view| &view.all[..view.objects.len()]);
+    let mask = |query| mask_quality(planes.resized(query, padded.0, padded.1)).0;
+    Qualities {
+        classes: classes.copied().collect(),
+        masks: (0..predictions.queries).into_par_iter().map(mask).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -7,10 +7,9 @@
 //! share one set of points, and every prediction (layer) draws its own.
 
 use super::config::LossConfig;
-use super::points;
+use super::points::Draw;
 use super::targets::Targets;
 use crate::ops;
-use crate::rng::Stream;
 
 /// The predictions of one layer for one image.
 #[derive(Clone, Copy, Debug)]
@@ -26,16 +25,17 @@ pub struct Prediction<'a> {
 }
 
 /// Assigns objects to queries at the least total cost: pairs (query, object), min(Q, N) of them, in order of the objects.
+/// `draw` is asked once, for the points of the costs.
 pub fn assign(
     prediction: &Prediction,
     targets: &Targets,
     config: &LossConfig,
-    stream: &mut Stream,
+    draw: &mut Draw,
 ) -> Vec<(usize, usize)> {
     if targets.is_empty() {
         return Vec::new();
     }
-    let points = points::uniform(config.points, stream);
+    let points = draw(config.points);
     let costs = costs(prediction, targets, config, &points);
     least_cost(targets.len(), prediction.queries, &costs)
 }
@@ -87,7 +87,9 @@ fn costs(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::method::points::uniform;
     use crate::registry;
+    use crate::rng::Stream;
     use crate::structures::Mask;
     use proptest::prelude::*;
 
@@ -153,10 +155,11 @@ mod tests {
             size: (4, 4),
         };
         let mut stream = Stream::new(0, "match");
-        let pairs = assign(&prediction, &targets(vec![0, 0]), &config(), &mut stream);
+        let mut draw = |count| uniform(count, &mut stream);
+        let pairs = assign(&prediction, &targets(vec![0, 0]), &config(), &mut draw);
         assert_eq!(pairs, [(1, 0), (0, 1)]);
         assert_eq!(
-            assign(&prediction, &targets(vec![]), &config(), &mut stream),
+            assign(&prediction, &targets(vec![]), &config(), &mut draw),
             []
         );
     }
@@ -213,12 +216,9 @@ mod tests {
             queries: 2,
             size: (4, 4),
         };
-        let pairs = assign(
-            &prediction,
-            &targets(vec![0, 1]),
-            &config(),
-            &mut Stream::new(0, "match"),
-        );
+        let pairs = assign(&prediction, &targets(vec![0, 1]), &config(), &mut |count| {
+            vec![0.5; 2 * count]
+        });
         assert_eq!(pairs.len(), 2);
     }
 }

@@ -32,7 +32,7 @@ pub use config::{
     TeacherStudentConfig,
 };
 pub use criterion::Criterion;
-pub use inference::predict;
+pub use inference::{Qualities, detections, predict, qualities};
 pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
 pub use supervised::Supervised;
 pub use targets::Targets;

@@ -8,6 +8,65 @@ use super::config::LossConfig;
 use crate::ops::sample_plane;
 use crate::rng::Stream;
 
+/// What points are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The matching costs of an image of the part: one draw.
+    Matching {
+        /// Index into the part's images.
+        image: usize,
+    },
+    /// The mask losses of a matched pair: one draw of points to choose from, one of fresh points.
+    Sampling {
+        /// Number of the pair in the part.
+        pair: usize,
+        /// Index into the part's images.
+        image: usize,
+        /// The query.
+        query: usize,
+        /// The object of the image.
+        object: usize,
+    },
+}
+
+/// A number of points to points: `[count, 2]`.
+pub type Draw<'a> = dyn FnMut(usize) -> Vec<f32> + 'a;
+
+/// Where uniform points come from: a random stream ([`Drawn`]), or in comparisons with other implementations the points that
+/// these drew.
+pub trait PointSource: Sync {
+    /// The draws for one purpose in layer `layer`, in order.
+    fn open(&self, layer: usize, purpose: Purpose) -> Box<Draw<'_>>;
+}
+
+/// Points of random streams of their own for every purpose, so that no draw depends on threads.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    /// Seeds of matching and sampling, by layer.
+    seeds: Vec<(u64, u64)>,
+}
+
+impl Drawn {
+    /// Takes the seeds of `layers` layers from `stream`.
+    pub fn new(layers: usize, stream: &mut Stream) -> Self {
+        let seeds = (0..layers).map(|_| (stream.bits(), stream.bits()));
+        Self {
+            seeds: seeds.collect(),
+        }
+    }
+}
+
+impl PointSource for Drawn {
+    fn open(&self, layer: usize, purpose: Purpose) -> Box<Draw<'_>> {
+        let (matching, sampling) = self.seeds[layer];
+        let mut stream = match purpose {
+            Purpose::Matching { image } => Stream::at(matching, "matching", image as u64),
+            Purpose::Sampling { pair, .. } => Stream::at(sampling, "points", pair as u64),
+        };
+        Box::new(move |count| uniform(count, &mut stream))
+    }
+}
+
 /// `count` uniform points.
 pub fn uniform(count: usize, stream: &mut Stream) -> Vec<f32> {
     (0..2 * count).map(|_| stream.uniform_f32()).collect()
@@ -18,11 +77,11 @@ pub fn uncertain(
     plane: &[f32],
     size: (usize, usize),
     config: &LossConfig,
-    stream: &mut Stream,
+    draw: &mut Draw,
 ) -> Vec<f32> {
     let total = config.points;
     let chosen = (config.importance * total as f32) as usize;
-    let pool = uniform((config.oversample * total as f32) as usize, stream);
+    let pool = draw((config.oversample * total as f32) as usize);
     let mut logits = vec![0.0; pool.len() / 2];
     sample_plane(plane, size, &pool, &mut logits);
     // The bits of non-negative floats sort as the floats do; the index behind them decides ties.
@@ -38,7 +97,7 @@ pub fn uncertain(
         let i = (*key as u32) as usize;
         points.extend_from_slice(&pool[2 * i..2 * i + 2]);
     }
-    points.extend(uniform(total - chosen, stream));
+    points.extend(draw(total - chosen));
     points
 }
 
@@ -46,6 +105,16 @@ pub fn uncertain(
 mod tests {
     use super::*;
     use crate::registry;
+
+    /// [`super::uncertain`] with points of `stream`.
+    fn uncertain(
+        plane: &[f32],
+        size: (usize, usize),
+        config: &LossConfig,
+        stream: &mut Stream,
+    ) -> Vec<f32> {
+        super::uncertain(plane, size, config, &mut |count| uniform(count, stream))
+    }
 
     fn config(points: usize, importance: f32) -> LossConfig {
         let table = super::super::config::tests::table("loss");

@@ -8,9 +8,11 @@ mod colour;
 mod config;
 mod erase;
 mod geometry;
+mod resample;
 
 pub use config::{AugmentConfig, Blur, Erasing, Fill, Jitter, ScaleDistribution};
 pub use geometry::{Geometry, fitted};
+pub use resample::{Resample, resampled};
 
 use super::{Sample, View};
 use crate::rng::Stream;

@@ -18,30 +18,38 @@ impl Folder {
     /// # Errors
     /// A folder that cannot be read, or without a single image.
     pub fn read(folder: &Path) -> Result<Self> {
-        let context = || folder.display().to_string();
-        let entries = std::fs::read_dir(folder).with_context(context)?;
-        let mut paths = entries
-            .map(|entry| Ok(entry?.path()))
-            .collect::<Result<Vec<_>>>()
-            .with_context(context)?;
-        paths.retain(|path| {
-            let ending = path
-                .extension()
-                .and_then(|ending| ending.to_str())
-                .unwrap_or_default();
-            ENDINGS
-                .iter()
-                .any(|known| ending.eq_ignore_ascii_case(known))
-        });
-        paths.sort();
-        ensure!(
-            !paths.is_empty(),
-            "{}: no image; needed: files that end in {}",
-            folder.display(),
-            ENDINGS.join(", ")
-        );
-        Ok(Self(paths))
+        images_in(folder).map(Self)
     }
+}
+
+/// The images directly inside `folder`, in the order of their names.
+///
+/// # Errors
+/// As [`Folder::read`].
+pub fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let context = || folder.display().to_string();
+    let entries = std::fs::read_dir(folder).with_context(context)?;
+    let mut paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()
+        .with_context(context)?;
+    paths.retain(|path| {
+        let ending = path
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .unwrap_or_default();
+        ENDINGS
+            .iter()
+            .any(|known| ending.eq_ignore_ascii_case(known))
+    });
+    paths.sort();
+    ensure!(
+        !paths.is_empty(),
+        "{}: no image; needed: files that end in {}",
+        folder.display(),
+        ENDINGS.join(", ")
+    );
+    Ok(paths)
 }
 
 impl Source for Folder {

@@ -13,6 +13,7 @@ use super::Dataset;
 use crate::registry::{ComponentError, options};
 use annotations::Table;
 use folder::Folder;
+pub use folder::{decode, images_in};
 use images::Images;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

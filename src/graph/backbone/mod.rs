@@ -2,7 +2,6 @@
 
 mod block;
 mod resnet;
-mod weights;
 
 use std::path::PathBuf;
 

@@ -7,7 +7,8 @@
 //! `depths = [2, 2, 2, 2]`.
 
 use super::block::{Block, ConvNorm};
-use super::{BackboneConfig, STAGES, StemConfig, weights};
+use super::{BackboneConfig, STAGES, StemConfig};
+use crate::graph::weights;
 use crate::nn::params::{Param, Parameters, join};
 use crate::ops::{self, Window};
 use crate::rng::Stream;
@@ -64,7 +65,7 @@ impl ResNet {
             frozen: config.frozen,
         };
         if !config.weights.as_os_str().is_empty() {
-            weights::load(&mut resnet, &config.weights)?;
+            weights::load_backbone(&mut resnet, &config.weights)?;
         }
         if config.frozen {
             resnet.parameters("", &mut |_, param| param.value.set_requires_grad(false));

@@ -1,8 +1,8 @@
 //! Pixel decoder of Mask2Former (`MSDeformAttnPixelDecoder`): multi-scale deformable attention over res5, res4, res3, and one
 //! step of a feature pyramid up to res2.
 //!
-//! Shapes: D width, M channels of the mask features. Where M = D the layers are the reference's; a smaller M saves the 3x3 convolution
-//! at the finest level most of its work, and `layer_1` then goes from D to M.
+//! Shapes: D width, F channels of the pyramid's output, M channels of the mask features. Where F = D the layers are the
+//! reference's; a smaller F saves the 3x3 convolution at the finest level, which is `layer_1` from D to F, most of its work.
 
 mod encoder;
 
@@ -44,6 +44,7 @@ impl PixelDecoder {
     pub fn new(config: &ModelConfig, channels: [usize; STAGES], rng: &mut Stream) -> Self {
         let &ModelConfig {
             width,
+            fpn_width,
             mask_width,
             norm_groups,
             ..
@@ -63,10 +64,10 @@ impl PixelDecoder {
                 norm(width),
             ),
             layer: (
-                Conv2d::caffe2_xavier(width, mask_width, 3, false, rng),
-                norm(mask_width),
+                Conv2d::caffe2_xavier(width, fpn_width, 3, false, rng),
+                norm(fpn_width),
             ),
-            mask_features: Conv2d::caffe2_xavier(mask_width, mask_width, 1, true, rng),
+            mask_features: Conv2d::caffe2_xavier(fpn_width, mask_width, 1, true, rng),
         }
     }
 

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Times full-size Mask2Former R-50 side by side: this crate against Hugging Face `transformers` on PyTorch.
+#
+#   benches/peer/full_size.sh          about 10 minutes on 2 cores; leave the machine alone meanwhile
+#
+# Forward of one 512 x 512 image and a training step on two 256 x 256 images, at 1 and at 2 threads; transformers contiguous and
+# channels-last, the better of the two counts. Rounds alternate between the programs. Ends with the ratios of every part, ours over
+# theirs, and one line `forward_1t=... step_1t=... forward_2t=... step_2t=...`.
+#
+#   PEER_PYTHON=python   an interpreter that has torch and transformers, in place of a new one under target/peer-venv
+#   ROUNDS=3 REPEATS=5   measured rounds, timed runs of each
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+rounds=${ROUNDS:-3} repeats=${REPEATS:-5}
+results=target/peer/full_size.jsonl
+mkdir -p target/peer
+export PYTHONDONTWRITEBYTECODE=1
+
+python=${PEER_PYTHON:-target/peer-venv/bin/python}
+if ! "$python" -c 'import torch, transformers, scipy' 2>/dev/null; then
+    echo "setting PyTorch and transformers up in target/peer-venv" >&2
+    python3 -m venv target/peer-venv
+    python=target/peer-venv/bin/python
+    "$python" -m pip install --quiet --timeout 20 --retries 0 torch --index-url https://download.pytorch.org/whl/cpu ||
+        "$python" -m pip install --quiet torch
+    "$python" -m pip install --quiet numpy scipy transformers
+fi
+
+echo "building the Rust side" >&2
+ours=$(cargo bench --bench full_size --no-run --message-format=json 2>/dev/null |
+    "$python" -c 'import json, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if message.get("executable") and message["target"]["name"] == "full_size":
+        print(message["executable"])')
+[ -x "$ours" ] || { echo "the bench \`full_size\` does not build: cargo bench --bench full_size --no-run" >&2; exit 1; }
+
+: >"$results"
+for round in $(seq "$rounds"); do
+    for threads in 1 2; do
+        echo "round $round of $rounds, threads $threads" >&2
+        "$ours" --threads "$threads" --repeats "$repeats" >>"$results"
+        for layout in "" "--channels-last"; do
+            # shellcheck disable=SC2086  # an empty option must vanish
+            "$python" benches/peer/full_size.py --threads "$threads" --repeats "$repeats" $layout >>"$results" 2>target/peer/error.log ||
+                { tail -n 3 target/peer/error.log >&2; exit 1; }
+        done
+    done
+done
+"$python" benches/peer/full_size_table.py "$results"

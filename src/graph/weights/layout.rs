@@ -1,0 +1,141 @@
+//! Whose names the arrays of a file have, and which of several networks in it is meant.
+
+use super::arrays::Arrays;
+use super::{hugging_face, torchvision};
+use anyhow::{Result, bail};
+
+/// A parameter that every Mask2Former has and nothing else.
+const MARK: &str = "sem_seg_head.predictor.query_feat.weight";
+/// Our checkpoints keep the optimizer's moments under the parameters' names as well.
+const MOMENTS: &str = "optimizer.";
+/// A counter of batch norm that only its training uses.
+const COUNTER: &str = "num_batches_tracked";
+/// Arrays of Mask2Former's own checkpoints that are no parameters.
+const CONSTANTS: [&str; 3] = ["criterion.empty_weight", "pixel_mean", "pixel_std"];
+/// The network that is meant where a file has several and none is named.
+const TEACHER: &str = "teacher";
+
+/// How a file names its arrays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Mask2Former's own names behind a prefix: none, or `student.` and the like for one network of several.
+    Original {
+        /// With its dot at the end.
+        prefix: String,
+        /// The prefixes of the other networks in the file.
+        others: Vec<String>,
+    },
+    /// `transformers`' names.
+    HuggingFace,
+    /// torchvision's names of a backbone.
+    Torchvision,
+}
+
+impl Layout {
+    /// Tells the layout of a whole network. `part` chooses one of several networks by a part of its prefix.
+    ///
+    /// # Errors
+    /// No layout that is known here; no network `part`, or several.
+    pub fn of(arrays: &Arrays, part: Option<&str>) -> Result<Self> {
+        let shown = arrays.path().display();
+        if arrays.get(hugging_face::MARK).is_some() && part.is_none() {
+            return Ok(Self::HuggingFace);
+        }
+        let prefixes: Vec<String> = arrays
+            .entries()
+            .filter_map(|(name, _)| name.strip_suffix(MARK))
+            .filter(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+            .filter(|prefix| !prefix.starts_with(MOMENTS))
+            .map(str::to_string)
+            .collect();
+        let listed = || {
+            let names = prefixes.iter().map(|prefix| match prefix.as_str() {
+                "" => "one without a name".to_string(),
+                prefix => format!("`{}`", prefix.trim_end_matches('.')),
+            });
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let named = |part: &str| {
+            let part = part.to_lowercase();
+            let fits = |prefix: &&String| prefix.to_lowercase().contains(&part);
+            prefixes.iter().filter(fits).collect::<Vec<_>>()
+        };
+        let chosen = match (&prefixes[..], part) {
+            ([], None) => bail!(
+                "{shown}: the names are no Mask2Former's: there is neither `{MARK}` nor `{}`",
+                hugging_face::MARK
+            ),
+            ([], Some(part)) => bail!("{shown}: holds no network `{part}`"),
+            ([only], None) => only,
+            (_, part) => match &named(part.unwrap_or(TEACHER))[..] {
+                [one] => *one,
+                _ => {
+                    let asked = part.map_or(String::new(), |part| format!(" `{part}`"));
+                    bail!(
+                        "{shown}: which network{asked}? It holds {}; name one behind `#`, as in FILE#{TEACHER}",
+                        listed()
+                    )
+                }
+            },
+        };
+        let others = prefixes.iter().filter(|prefix| *prefix != chosen);
+        Ok(Self::Original {
+            others: others.cloned().collect(),
+            prefix: chosen.clone(),
+        })
+    }
+
+    /// Whether the arrays are a ResNet's of torchvision.
+    pub fn is_torchvision(arrays: &Arrays) -> bool {
+        arrays.get(torchvision::MARK).is_some()
+    }
+
+    /// The names of the arrays that, stacked along their first axis, are our parameter `ours`.
+    pub fn sources(&self, ours: &str) -> Vec<String> {
+        match self {
+            Self::Original { prefix, .. } => vec![format!("{prefix}{ours}")],
+            Self::HuggingFace => hugging_face::names(ours),
+            Self::Torchvision => vec![torchvision::name(ours)],
+        }
+    }
+
+    /// Why `name`, which is the source of no parameter, is no surprise; `None` where it is one.
+    pub fn ignores(&self, name: &str) -> Option<&'static str> {
+        if name.ends_with(COUNTER) {
+            return Some("a counter of batch norm's training");
+        }
+        match self {
+            Self::Original { prefix, others } => {
+                if name.starts_with(MOMENTS) {
+                    Some("a moment of the optimizer")
+                } else if others
+                    .iter()
+                    .any(|other| !other.is_empty() && name.starts_with(other))
+                {
+                    Some("of another network in the file")
+                } else {
+                    match name.strip_prefix(prefix.as_str()) {
+                        Some(rest) if CONSTANTS.contains(&rest) => Some("no parameter"),
+                        _ => None,
+                    }
+                }
+            }
+            Self::HuggingFace => (name == hugging_face::CLASS_WEIGHTS).then_some("no parameter"),
+            Self::Torchvision => name
+                .starts_with(torchvision::CLASSIFIER)
+                .then_some("the classifier"),
+        }
+    }
+
+    /// For people.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Original { prefix, .. } if prefix.is_empty() => "Mask2Former's own names".into(),
+            Self::Original { prefix, .. } => {
+                format!("Mask2Former's own names behind `{prefix}`")
+            }
+            Self::HuggingFace => "transformers' names".into(),
+            Self::Torchvision => "torchvision's names".into(),
+        }
+    }
+}

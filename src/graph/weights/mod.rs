@@ -1,0 +1,114 @@
+//! Trained values from files: for a whole network, or for its backbone.
+//!
+//! | file | names |
+//! |---|---|
+//! | a folder of `transformers`' Mask2Former | [`hugging_face`] |
+//! | safetensors made of a Mask2Former or PL-DC checkpoint (`recipes/detectron2_to_safetensors.py`) | as here; behind a prefix where it holds student and teacher |
+//! | a checkpoint of this program | as here, behind `student.`, `teacher.`, `average.` |
+//! | a ResNet of torchvision, for the backbone alone | [`torchvision`] |
+//!
+//! Nothing is skipped silently: a file is loaded when each of its arrays has a place and each parameter has an array.
+
+mod arrays;
+mod export;
+mod fit;
+mod hugging_face;
+mod layout;
+mod torchvision;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::graph::{Folder, Mask2Former, ModelConfig};
+use crate::nn::params::Parameters;
+
+pub use arrays::{Arrays, Entry, SINGLE};
+pub use export::export;
+pub use fit::{Fate, Fit, Row};
+pub use layout::Layout;
+
+/// Stands between a file and the network in it that is meant.
+const PART: char = '#';
+
+/// An opened file or folder that holds a whole network.
+#[derive(Debug)]
+pub struct Weights {
+    arrays: Arrays,
+    layout: Layout,
+    /// What its `config.json` says, if it is a folder.
+    folder: Option<Folder>,
+}
+
+impl Weights {
+    /// Opens `path`: a file, `FILE#NETWORK`, or a Hugging Face folder.
+    ///
+    /// # Errors
+    /// Missing or damaged files; names that are no Mask2Former's; a `config.json` of another architecture.
+    pub fn open(path: &Path) -> Result<Self> {
+        let (file, part) = split(path);
+        let folder = match file.is_dir() {
+            true => Some(Folder::open(&file)?),
+            false => None,
+        };
+        let arrays = Arrays::open(&file)?;
+        let layout = Layout::of(&arrays, part.as_deref())?;
+        Ok(Self {
+            arrays,
+            layout,
+            folder,
+        })
+    }
+
+    /// What is in the file.
+    pub fn arrays(&self) -> &Arrays {
+        &self.arrays
+    }
+
+    /// How it is named.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Sets every parameter of `model`, which was made from `config`.
+    ///
+    /// # Errors
+    /// Everything that does not fit, in one message.
+    pub fn load(&self, config: &ModelConfig, model: &mut Mask2Former) -> Result<()> {
+        if let Some(folder) = &self.folder {
+            let differences = config.differences(&folder.model);
+            if !differences.is_empty() {
+                bail!(
+                    "{}: its config.json does not fit [model]:\n  {}",
+                    self.arrays.path().display(),
+                    differences.join("\n  ")
+                );
+            }
+        }
+        fit::load(model, &self.arrays, &self.layout, ("weights", "[model]"))
+    }
+}
+
+/// Sets every parameter of a backbone from the safetensors file `path` with torchvision's names.
+///
+/// # Errors
+/// The file cannot be read, or does not fit.
+pub fn load_backbone(backbone: &mut dyn Parameters, path: &Path) -> Result<()> {
+    let place = ("backbone weights", "[model.backbone]");
+    let arrays = Arrays::open(path).with_context(|| format!("{} `{}`", place.0, path.display()))?;
+    fit::load(backbone, &arrays, &Layout::Torchvision, place)
+}
+
+/// The file of `FILE#NETWORK` and the network. A file whose own name has a `#` is taken as it is.
+pub fn split(path: &Path) -> (PathBuf, Option<String>) {
+    let text = path.to_string_lossy();
+    match text.rsplit_once(PART) {
+        Some((file, part)) if !path.exists() && !part.is_empty() => {
+            (PathBuf::from(file), Some(part.to_string()))
+        }
+        _ => (path.to_path_buf(), None),
+    }
+}
+
+#[cfg(test)]
+mod tests;
