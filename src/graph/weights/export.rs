@@ -1,18 +1,46 @@
-//! A network's values under `transformers`' names.
+//! A network's values under `transformers`' names, with the constants that it keeps beside them.
 
-use super::hugging_face::names;
+use super::hugging_face::{CLASS_WEIGHTS, names};
 use crate::nn::params::Parameters;
 use anyhow::{Context, Result};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::collections::{BTreeMap, HashMap};
 
+/// A parameter with one value per class and one for no-object.
+const CLASSES: &str = "class_predictor.bias";
+/// Weight of no-object in the loss where a configuration says nothing.
+const NO_OBJECT: f32 = 0.1;
+/// The last of a batch norm's parameters, and the counter that its training keeps.
+const VARIANCE: &str = "running_var";
+const COUNTER: &str = "num_batches_tracked";
+
+/// An array to be written.
+struct Array {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Array {
+    fn floats(shape: Vec<usize>, values: &[f32]) -> Self {
+        Self {
+            dtype: Dtype::F32,
+            shape,
+            bytes: values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        }
+    }
+}
+
 /// The content of `model.safetensors` for `network`, a [`crate::graph::Mask2Former`].
 ///
 /// # Errors
 /// None that the values of a network can cause.
 pub fn export(network: &mut dyn Parameters) -> Result<Vec<u8>> {
-    let mut arrays: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
+    let mut arrays: BTreeMap<String, Array> = BTreeMap::new();
     network.parameters("", &mut |ours, param| {
         let names = names(ours);
         let mut shape = param.shape.clone();
@@ -20,12 +48,24 @@ pub fn export(network: &mut dyn Parameters) -> Result<Vec<u8>> {
         let values = param.to_reference();
         let size = values.len() / names.len();
         for (name, part) in names.into_iter().zip(values.chunks_exact(size)) {
-            let bytes = part.iter().flat_map(|value| value.to_le_bytes()).collect();
-            arrays.insert(name, (shape.clone(), bytes));
+            if let Some(norm) = name.strip_suffix(VARIANCE) {
+                let counter = Array {
+                    dtype: Dtype::I64,
+                    shape: Vec::new(),
+                    bytes: 0i64.to_le_bytes().into(),
+                };
+                arrays.insert(format!("{norm}{COUNTER}"), counter);
+            }
+            if name == CLASSES {
+                let mut weights = vec![1.0; part.len()];
+                *weights.last_mut().expect("no-object") = NO_OBJECT;
+                arrays.insert(CLASS_WEIGHTS.into(), Array::floats(shape.clone(), &weights));
+            }
+            arrays.insert(name, Array::floats(shape.clone(), part));
         }
     });
-    let views = arrays.iter().map(|(name, (shape, bytes))| {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
+    let views = arrays.iter().map(|(name, array)| {
+        let view = TensorView::new(array.dtype, array.shape.clone(), &array.bytes);
         Ok((name, view.with_context(|| format!("`{name}`"))?))
     });
     let views = views.collect::<Result<Vec<_>>>()?;
