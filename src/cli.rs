@@ -1,6 +1,6 @@
 //! The command line. What a command does is in `experiment`; here are its words, its exit code and its last lines.
 
-use crate::experiment::{Ask, Outcome, Stop, export_data, plan, sweep};
+use crate::experiment::{Ask, Outcome, Stop, clip, export_data, plan, sweep};
 use clap::{Args, Parser, Subcommand};
 use std::fmt::Display;
 use std::io::Write as _;
@@ -39,6 +39,17 @@ enum Command {
     Plan {
         #[command(flatten)]
         recipe: RecipeArgs,
+    },
+    /// Compare images with texts by a released CLIP
+    Clip {
+        /// Folder of the model: Hugging Face's CLIPModel, or OpenCLIP's with a ConvNeXt or ViT
+        folder: PathBuf,
+        /// A PNG or JPEG file; may be repeated
+        #[arg(long, value_name = "FILE", required = true)]
+        image: Vec<PathBuf>,
+        /// A description, as in `--text "a photo of a dog"`; may be repeated
+        #[arg(long, value_name = "TEXT", required = true)]
+        text: Vec<String>,
     },
     /// Work with the dataset of a recipe
     #[command(subcommand)]
@@ -88,6 +99,14 @@ pub fn run() -> ExitCode {
         }
         Command::Plan { recipe } => plan(&recipe.into()).map(|plan| {
             say(&plan);
+            FINE
+        }),
+        Command::Clip {
+            folder,
+            image,
+            text,
+        } => clip(&folder, &image, &text).map(|table| {
+            say(&table);
             FINE
         }),
         Command::Data(Data::Export { recipe, out }) => {

@@ -9,7 +9,7 @@ use crate::data::augment::fitted;
 use crate::data::{Dataset, Sample};
 use crate::eval::{Evaluator, Found, Metrics};
 use crate::graph::Mask2Former;
-use crate::graph::clip::{VisionLanguage, VisionLanguageConfig};
+use crate::graph::clip::{ClipRegions, VisionLanguage, VisionLanguageConfig};
 use crate::method::predict;
 use crate::structures::Picture;
 use crate::train::{
@@ -145,6 +145,9 @@ impl Workshop<'_> {
             }
             VisionLanguageConfig::Prototypes(config) => {
                 Ok(Box::new(ground.prototypes(&stage.settings, config)?))
+            }
+            VisionLanguageConfig::Clip(config) => {
+                Ok(Box::new(ClipRegions::new(config, &ground.dataset.classes)?))
             }
         }
     }

@@ -10,6 +10,7 @@ use super::stage::{Kind, Stage, stages};
 use super::store::{STORE, Store};
 use super::trial::{self, Datasets, Ground};
 use crate::data::export::export;
+use crate::graph::clip::{ClipRegions, VisionLanguageConfig};
 use crate::recipe::{Hooks, Plan, Request};
 use crate::registry::ComponentError;
 use crate::atomic::{ensure_writable, write_atomically};
@@ -212,6 +213,15 @@ impl Inputs {
         {
             return vec![ComponentError::new(
                 "model.backbone.weights",
+                format!("{error:#}"),
+            )];
+        }
+        if let Some(VisionLanguageConfig::Clip(config)) = &settings.vlm
+            && self.fitting.borrow_mut().insert(format!("{config:?}"))
+            && let Err(error) = ClipRegions::new(config, &dataset.classes)
+        {
+            return vec![ComponentError::new(
+                "method.correction.vlm.weights",
                 format!("{error:#}"),
             )];
         }
