@@ -449,7 +449,7 @@ fn wrong_configurations_are_refused() {
         &["resample", "9"],
     );
     refused_with("vit-quick", "vocab.json", b"{}", &["<|startoftext|>"]);
-    refused_with("vit-quick", "merges.txt", b"a\n", &["vocab.json"]);
+    refused_with("vit-quick", "merges.txt", b"a\n", &["`a` is no pair"]);
 
     let file = "open_clip_config.json";
     refused_with("convnext-mlp", file, b"{}", &["no model_cfg"]);

@@ -175,10 +175,10 @@ impl Preprocess {
                 resample(picture, height, width, self.filter)
             }
         };
-        let cropped = self
-            .crop
-            .map_or(resized.clone(), |crop| crop.apply(&resized));
-        Ok(self.normalised(&cropped))
+        Ok(match self.crop {
+            Some(crop) => self.normalised(&crop.apply(&resized)),
+            None => self.normalised(&resized),
+        })
     }
 
     /// The same, but pixels stay between 0 and 255.

@@ -138,13 +138,15 @@ impl Arrays<'_> {
         self.views.values().map(count).sum()
     }
 
-    /// Sets every parameter of `model`, told where it comes from. `ignored`: names that need no place.
+    /// Sets every parameter of `model`, told where it comes from. `config`: the file that the model was made after; `ignored`: names
+    /// that need no place.
     ///
     /// # Errors
     /// Names that are missing, have another shape or type, or no place: all of them together.
     pub fn fill(
         &self,
         model: &mut dyn Parameters,
+        config: &str,
         origin: impl Fn(&str) -> Origin,
         ignored: impl Fn(&str) -> bool,
     ) -> Result<()> {
@@ -196,7 +198,7 @@ impl Arrays<'_> {
             problems.push(format!("and {more} more"));
         }
         bail!(
-            "{} does not fit its configuration:\n  {}",
+            "{} does not fit {config}:\n  {}",
             self.shown,
             problems.join("\n  ")
         )
@@ -325,7 +327,9 @@ mod tests {
         let arrays = files.arrays().expect("a file");
         let mut model = Two(Linear::zeros(2, 4), Linear::zeros(2, 4));
         arrays
-            .fill(&mut model, origin, |name| name == "position_ids")
+            .fill(&mut model, "config.json", origin, |name| {
+                name == "position_ids"
+            })
             .expect("a fit");
         assert_eq!(
             model.0.weight.value.values(),
@@ -348,11 +352,11 @@ mod tests {
         let mut model = Two(Linear::zeros(2, 4), Linear::zeros(2, 4));
         let arrays = files.arrays().expect("a file");
         let error = arrays
-            .fill(&mut model, origin, |_| false)
+            .fill(&mut model, "config.json", origin, |_| false)
             .expect_err("a misfit");
         let text = format!("{error:#}");
         for part in [
-            "x.safetensors",
+            "x.safetensors does not fit config.json",
             "`top` is [4], must be [2, 2]",
             "`bottom` is missing, must be [2, 2]",
             "`turned` is I32, must be F32, F16 or BF16",

@@ -91,7 +91,8 @@ impl Reading<'_> {
             self.arrays.shown()
         );
         let mut model = Clip::new(&self.sizes);
-        self.arrays.fill(&mut model, self.origin, self.ignored)?;
+        self.arrays
+            .fill(&mut model, &self.shown, self.origin, self.ignored)?;
         Ok(model)
     }
 }

@@ -1,7 +1,7 @@
 //! The tokens and merges of CLIP, from any of the files that hold them.
 
 use super::super::folder::json;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -31,17 +31,18 @@ impl Vocabulary {
     /// The vocabulary of `folder`, and the file that it is from. `whole`: the file that holds a whole tokenizer; `ends`: the names
     /// that start and end token may have.
     pub fn read(folder: &Path, whole: &str, ends: [[&str; 2]; 2]) -> Result<(PathBuf, Self)> {
-        let [ids, merges] = SPLIT.map(|name| folder.join(name));
+        let [ids, merges_file] = SPLIT.map(|name| folder.join(name));
         let (whole, released) = (folder.join(whole), folder.join(RELEASED));
-        if ids.exists() && merges.exists() {
+        if ids.exists() && merges_file.exists() {
             let value = json(&ids)?;
-            let text = std::fs::read_to_string(&merges)
-                .with_context(|| format!("{}: cannot be read", merges.display()))?;
+            let text = std::fs::read_to_string(&merges_file)
+                .with_context(|| format!("{}: cannot be read", merges_file.display()))?;
             // The first line tells the version.
             let lines = text.lines().filter(|line| !line.starts_with("#version"));
             let lines = lines.filter(|line| !line.trim().is_empty());
             let merges = lines.map(str::to_string).collect();
             let vocabulary = Self::new(&ids, &value, merges, ends)?;
+            vocabulary.check(&merges_file)?;
             return Ok((ids, vocabulary));
         }
         if whole.exists() {
@@ -57,11 +58,13 @@ impl Vocabulary {
             let merges = merges
                 .with_context(|| format!("{}: no list model.merges of pairs", whole.display()))?;
             let vocabulary = Self::new(&whole, &model["vocab"], merges, ends)?;
+            vocabulary.check(&whole)?;
             return Ok((whole, vocabulary));
         }
         if released.exists() {
-            let merges = unpacked(&released)?;
-            return Ok((released, Self::from_order(merges, ends[1])));
+            let vocabulary = Self::from_order(unpacked(&released)?, ends[1]);
+            vocabulary.check(&released)?;
+            return Ok((released, vocabulary));
         }
         bail!(
             "{}: no tokens; needed: {}, or {} and {}, or {RELEASED}",
@@ -92,6 +95,22 @@ impl Vocabulary {
         })
     }
 
+    /// Refuses merges of `path` that are no pairs of tokens, or that make no token.
+    fn check(&self, path: &Path) -> Result<()> {
+        let known = |token: &str| self.ids.contains_key(token);
+        let fits = |merge: &&String| match merge.split(' ').collect::<Vec<_>>()[..] {
+            [left, right] => known(left) && known(right) && known(&format!("{left}{right}")),
+            _ => false,
+        };
+        match self.merges.iter().find(|merge| !fits(merge)) {
+            None => Ok(()),
+            Some(merge) => bail!(
+                "{}: `{merge}` is no pair of tokens that make one",
+                path.display()
+            ),
+        }
+    }
+
     /// The vocabulary whose ids are: single bytes, single bytes at the end of a word, merges in their order, start, end.
     fn from_order(merges: Vec<String>, ends: [&str; 2]) -> Self {
         let bytes = || byte_names().into_iter();
@@ -118,15 +137,8 @@ fn unpacked(path: &Path) -> Result<Vec<String>> {
         .read_to_string(&mut text)
         .with_context(|| format!("{shown}: not a gzip file of merges"))?;
     let lines = text.split('\n').skip(1).take(MERGES);
-    let merges: Vec<String> = lines
-        .filter(|line| !line.trim().is_empty())
-        .map(str::to_string)
-        .collect();
-    ensure!(
-        merges.iter().all(|pair| pair.split(' ').count() == 2),
-        "{shown}: a line that is no pair"
-    );
-    Ok(merges)
+    let lines = lines.filter(|line| !line.trim().is_empty());
+    Ok(lines.map(str::to_string).collect())
 }
 
 /// The names of the 256 bytes in the order of their ids: printable characters stand for themselves and come first, the others
