@@ -1,8 +1,8 @@
 //! The command line. What a command does is in `experiment`; here are its words, its exit code and its last lines.
 
 use crate::experiment::{
-    Ask, Outcome, PredictAsk, Stop, evaluate, export_data, export_weights, inspect_weights, plan,
-    predict, sweep,
+    Ask, Outcome, PredictAsk, Stop, clip, evaluate, export_data, export_weights, inspect_weights,
+    plan, predict, sweep,
 };
 use clap::{Args, Parser, Subcommand};
 use std::fmt::Display;
@@ -68,6 +68,17 @@ enum Command {
     /// Look into weights, and write them for other tools
     #[command(subcommand)]
     Weights(Weights),
+    /// Compare images with texts by a released CLIP
+    Clip {
+        /// Folder of the model: Hugging Face's CLIPModel, or OpenCLIP's with a ConvNeXt or ViT
+        folder: PathBuf,
+        /// A PNG or JPEG file; may be repeated
+        #[arg(long, value_name = "FILE", required = true)]
+        image: Vec<PathBuf>,
+        /// A description, as in `--text "a photo of a dog"`; may be repeated
+        #[arg(long, value_name = "TEXT", required = true)]
+        text: Vec<String>,
+    },
     /// Work with the dataset of a recipe
     #[command(subcommand)]
     Data(Data),
@@ -191,6 +202,14 @@ pub fn run() -> ExitCode {
             out,
         }) => export_weights(&recipe.into(), weights.as_deref(), &out).map(|text| {
             say(&text);
+            FINE
+        }),
+        Command::Clip {
+            folder,
+            image,
+            text,
+        } => clip(&folder, &image, &text).map(|table| {
+            say(&table);
             FINE
         }),
         Command::Data(Data::Export { recipe, out }) => {

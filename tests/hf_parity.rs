@@ -8,7 +8,7 @@
 
 use harness::graph::weights::{Arrays, Layout};
 use harness::graph::{Folder, Mask2Former, ModelConfig, Predictions};
-use harness::method::criterion::{Criterion, Part};
+use harness::method::criterion::{Criterion, MaskLoss, Part};
 use harness::method::matcher::{Prediction, assign};
 use harness::method::points::{Draw, PointSource, Purpose};
 use harness::method::{EmptyImage, LossConfig, Targets};

@@ -113,7 +113,9 @@ impl Recipe {
             VisionLanguageConfig::ClipTiny(config) => {
                 train_clip_tiny(&config, size, &mut |_, _| {})
             }
-            VisionLanguageConfig::Prototypes(_) => bail!("the recipe's model is clip-tiny"),
+            VisionLanguageConfig::Prototypes(_) | VisionLanguageConfig::Clip(_) => {
+                bail!("the recipe's model is not clip-tiny")
+            }
         }
     }
 }

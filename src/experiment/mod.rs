@@ -1,5 +1,6 @@
 //! Experiments: settings become objects, trials become stages, stages run and leave records and tables.
 
+mod clip;
 mod evaluate;
 mod perform;
 mod predict;
@@ -14,6 +15,7 @@ mod sweep;
 mod trial;
 mod weights;
 
+pub use clip::clip;
 pub use evaluate::{Scores, evaluate};
 pub use predict::{PredictAsk, predict};
 pub use settings::{EvalConfig, EvalModel, Settings, normalise};

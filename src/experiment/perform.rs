@@ -8,7 +8,7 @@ use super::trial::{self, Datasets, Ground};
 use crate::data::{Dataset, Sample};
 use crate::eval::{Evaluator, Found, Metrics};
 use crate::graph::Mask2Former;
-use crate::graph::clip::{VisionLanguage, VisionLanguageConfig};
+use crate::graph::clip::{ClipRegions, VisionLanguage, VisionLanguageConfig};
 use crate::method::predict;
 use crate::structures::Picture;
 use crate::train::{
@@ -144,6 +144,9 @@ impl Workshop<'_> {
             }
             VisionLanguageConfig::Prototypes(config) => {
                 Ok(Box::new(ground.prototypes(&stage.settings, config)?))
+            }
+            VisionLanguageConfig::Clip(config) => {
+                Ok(Box::new(ClipRegions::new(config, &ground.dataset.classes)?))
             }
         }
     }

@@ -184,7 +184,7 @@ impl Settings {
         }
         let drawn = self.data.get("name").and_then(Value::as_str) == Some("scenes");
         if matches!(self.vlm, Some(VisionLanguageConfig::ClipTiny(_))) && !drawn {
-            let known = "`clip-tiny` knows the classes of data.name = \"scenes\" only; allowed here: `prototypes`";
+            let known = "`clip-tiny` knows the classes of data.name = \"scenes\" only; allowed here: `prototypes`, `clip`";
             refuse("method.correction.vlm.name", known.into());
         }
     }

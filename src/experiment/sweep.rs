@@ -12,6 +12,7 @@ use super::trial::{self, Datasets, Ground};
 use crate::atomic::{ensure_writable, write_atomically};
 use crate::data::Dataset;
 use crate::data::export::export;
+use crate::graph::clip::{ClipRegions, VisionLanguageConfig};
 use crate::recipe::{Hooks, Plan, Request};
 use crate::registry::ComponentError;
 use anyhow::{Context, Result, anyhow};
@@ -259,6 +260,15 @@ impl Inputs {
                 false => "model.weights",
             };
             return vec![ComponentError::new(key, format!("{error:#}"))];
+        }
+        if let Some(VisionLanguageConfig::Clip(config)) = &settings.vlm
+            && self.fitting.borrow_mut().insert(format!("{config:?}"))
+            && let Err(error) = ClipRegions::new(config, &dataset.classes)
+        {
+            return vec![ComponentError::new(
+                "method.correction.vlm.weights",
+                format!("{error:#}"),
+            )];
         }
         Vec::new()
     }

@@ -41,6 +41,18 @@ impl MultiHeadAttention {
         }
     }
 
+    /// Weights and biases 0: a layer that a file is about to fill.
+    pub fn zeros(width: usize, heads: usize) -> Self {
+        let rows = PROJECTIONS * width;
+        let weight = vec![0.0; rows * width];
+        Self {
+            in_proj_weight: Param::new(Kind::Weight, weight, rows, width, &[rows, width]),
+            in_proj_bias: Param::new(Kind::Bias, vec![0.0; rows], PROJECTIONS, width, &[rows]),
+            out_proj: Linear::zeros(width, width),
+            heads,
+        }
+    }
+
     /// query `[B * Q, D]`, key and value `[B * L, D]` -> `[B * Q, D]`.
     ///
     /// `blocked` `[B * Q * L]`: 1 where a query must not look, the same for all heads.

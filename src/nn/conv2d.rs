@@ -1,6 +1,7 @@
 //! Convolution with "same" padding: $$ y = w * x + b $$.
 //!
-//! Shapes: Ci and Co channels, k the side of the (odd) kernel; a side of `n` pixels becomes $$ \lceil n / stride \rceil $$.
+//! Shapes: Ci and Co channels, k the side of the (odd) kernel; a side of `n` pixels becomes $$ \lceil n / stride \rceil $$; of
+//! [`Conv2d::patches`] $$ \lfloor n / k \rfloor $$.
 
 use crate::nn::init;
 use crate::nn::params::{Kind, Param, Parameters, join};
@@ -60,6 +61,24 @@ impl Conv2d {
     pub fn projection(channels: usize, outputs: usize, rng: &mut Stream) -> Self {
         let weight = init::xavier_uniform(channels, outputs, channels * outputs, rng);
         Self::from_values(channels, outputs, 1, 1, weight, Some(vec![0.0; outputs]))
+    }
+
+    /// A kernel that cuts the picture into squares of `side` pixels and maps each to `outputs` values: no padding, pixels beyond
+    /// the last whole square are not read. Weights and biases 0: a layer that a file is about to fill.
+    pub fn patches(channels: usize, outputs: usize, side: usize, bias: bool) -> Self {
+        let columns = side * side * channels;
+        let shape = [outputs, channels, side, side];
+        let weight = vec![0.0; outputs * columns];
+        let zero = || Param::new(Kind::Bias, vec![0.0; outputs], 1, outputs, &[outputs]);
+        Self {
+            weight: Param::new(Kind::Weight, weight, outputs, columns, &shape),
+            bias: bias.then(zero),
+            window: Window {
+                kernel: side,
+                stride: side,
+                padding: 0,
+            },
+        }
     }
 
     /// Given values: `weight` in the order (out, y, x, in), `bias` `[Co]`. Panics on a wrong count or an even kernel.

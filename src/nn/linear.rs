@@ -39,6 +39,16 @@ impl Linear {
         Self::from_values(inputs, outputs, weight, vec![0.0; outputs])
     }
 
+    /// Weight and bias 0: a layer that a file is about to fill.
+    pub fn zeros(inputs: usize, outputs: usize) -> Self {
+        Self::from_values(
+            inputs,
+            outputs,
+            vec![0.0; inputs * outputs],
+            vec![0.0; outputs],
+        )
+    }
+
     /// Given values: `weight` `[O, I]`, `bias` `[O]`. Panics on a wrong count.
     pub fn from_values(inputs: usize, outputs: usize, weight: Vec<f32>, bias: Vec<f32>) -> Self {
         Self {

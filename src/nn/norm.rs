@@ -10,7 +10,7 @@ use crate::nn::params::{Kind, Param, Parameters, join};
 use crate::ops;
 use crate::tensor::{Map, Tape, Tensor2};
 
-/// Epsilon of all three: PyTorch's default.
+/// Epsilon of all three where nothing else is said: PyTorch's default.
 const EPSILON: f32 = 1e-5;
 
 /// A vector `[1, C]` of a norm.
@@ -23,14 +23,21 @@ fn vector(kind: Kind, value: f32, channels: usize) -> Param {
 pub struct LayerNorm {
     weight: Param,
     bias: Param,
+    epsilon: f32,
 }
 
 impl LayerNorm {
     /// Scale 1, shift 0.
     pub fn new(channels: usize) -> Self {
+        Self::with_epsilon(channels, EPSILON)
+    }
+
+    /// Scale 1, shift 0, with another epsilon than PyTorch's default.
+    pub fn with_epsilon(channels: usize, epsilon: f32) -> Self {
         Self {
             weight: vector(Kind::Norm, 1.0, channels),
             bias: vector(Kind::Norm, 0.0, channels),
+            epsilon,
         }
     }
 
@@ -42,7 +49,7 @@ impl LayerNorm {
             residual,
             &self.weight.value,
             &self.bias.value,
-            EPSILON,
+            self.epsilon,
         )
     }
 }

@@ -13,6 +13,8 @@ mod cross_entropy;
 mod deform_attention;
 mod deform_geometry;
 mod deform_samples;
+mod depthwise;
+mod gelu;
 mod glue;
 mod group_norm;
 #[allow(unsafe_code)]
@@ -34,6 +36,8 @@ pub use attention::attention;
 pub use conv2d::{Epilogue, Window, conv2d};
 pub use cross_entropy::cross_entropy;
 pub use deform_attention::deform_attention;
+pub use depthwise::depthwise_conv2d;
+pub use gelu::{Gelu, gelu};
 pub use glue::{add, add_rows, exp_clamped, normalize_rows, repeat, scale_by, weighted_sum};
 pub use group_norm::group_norm;
 pub use layer_norm::layer_norm;

@@ -2,17 +2,32 @@
 //!
 //! A model gives dense features of an image and embedded descriptions of the classes. Pooling the features under a mask
 //! ([`coverage`], `ops::mask_pool`) and comparing the result with the descriptions (eq. 8 and 9 of PL-DC) happens above it.
+//!
+//! A released CLIP is read from its [`folder`]: [`model`] is the network of an image tower ([`vit`], [`convnext`]) and a [`text`] tower,
+//! [`tokenizer`] and [`preprocess`] lead to it, and [`regions`] makes it one of these models.
 
+pub mod convnext;
 mod coverage;
+pub mod folder;
+pub mod model;
+pub mod preprocess;
 mod prototypes;
+pub mod regions;
+pub mod resample;
 mod settings;
+pub mod text;
 mod tiny;
+pub mod tokenizer;
+pub mod transformer;
+pub mod vit;
 mod vocabulary;
 
 pub use coverage::coverage;
 pub use prototypes::Prototypes;
+pub use regions::ClipRegions;
 pub use settings::{
-    ClipTinyConfig, Level, PrototypesConfig, VISION_LANGUAGE_MODELS, VisionLanguageConfig,
+    ClipConfig, ClipTinyConfig, Level, PrototypesConfig, VISION_LANGUAGE_MODELS,
+    VisionLanguageConfig,
 };
 pub use tiny::{ClipTiny, Region};
 

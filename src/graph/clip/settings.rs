@@ -2,6 +2,7 @@
 
 use crate::registry::{ComponentError, Entry, options};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The settings of a vision-language model: what `[method.correction.vlm]` says.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +11,8 @@ pub enum VisionLanguageConfig {
     ClipTiny(ClipTinyConfig),
     /// Pooled from the labelled instances on the frozen backbone.
     Prototypes(PrototypesConfig),
+    /// A released CLIP.
+    Clip(ClipConfig),
 }
 
 /// The vision-language models that a recipe can name under `method.correction.vlm.name`.
@@ -30,6 +33,15 @@ pub const VISION_LANGUAGE_MODELS: &[Entry<VisionLanguageConfig>] = &[
             let config: PrototypesConfig = options(table)?;
             config.check()?;
             Ok(VisionLanguageConfig::Prototypes(config))
+        },
+    },
+    Entry {
+        name: "clip",
+        about: "a released CLIP from its folder: Hugging Face's (ViT) or OpenCLIP's (ConvNeXt, ViT)",
+        build: |table| {
+            let config: ClipConfig = options(table)?;
+            config.check()?;
+            Ok(VisionLanguageConfig::Clip(config))
         },
     },
 ];
@@ -100,6 +112,55 @@ impl PrototypesConfig {
     }
 }
 
+/// `[method.correction.vlm]` with `name = "clip"`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ClipConfig {
+    /// The folder of the released model.
+    pub weights: PathBuf,
+    /// What is said about every class: templates in which `{}` stands for its name.
+    pub descriptions: Vec<String>,
+    /// Longer side, in pixels, of the picture that the image tower sees; 0: as it is. Sides are rounded to whole cells.
+    pub size: usize,
+    /// Whether the pixels are scaled and normalised as the folder says; the released PL-DC code passes 0 to 255.
+    pub normalise: bool,
+}
+
+impl ClipConfig {
+    /// # Errors
+    /// A value out of range, by key.
+    pub fn check(&self) -> Result<(), ComponentError> {
+        const LARGEST: usize = 1 << 13;
+        let count = self.descriptions.len();
+        require(
+            count > 0,
+            "descriptions",
+            "an empty list",
+            "at least one template",
+        )?;
+        for template in &self.descriptions {
+            let named = template.contains(CLASS);
+            let found = format!("{template:?}");
+            require(
+                named,
+                "descriptions",
+                found,
+                "a text with `{}` for the class",
+            )?;
+        }
+        require(self.size <= LARGEST, "size", self.size, "at most 8192")
+    }
+
+    /// The texts of one class.
+    pub fn texts(&self, class: &str) -> Vec<String> {
+        let templates = self.descriptions.iter();
+        templates.map(|text| text.replace(CLASS, class)).collect()
+    }
+}
+
+/// What stands for the name of a class in a template.
+const CLASS: &str = "{}";
+
 /// A stage of the backbone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -162,9 +223,18 @@ mod tests {
         let error = vlm("name = 'prototypes'\nscale = 20.0\nimages = 9\nlevel = 'res6'")
             .expect_err("no such level");
         assert!(error.message.contains("res4"), "{error}");
-        let error = vlm("name = 'clip'").expect_err("no such model");
+        let error = vlm("name = 'clap'").expect_err("no such model");
         assert!(
-            error.message.contains("`clip-tiny`, `prototypes`"),
+            error.message.contains("`clip-tiny`, `prototypes`, `clip`"),
+            "{error}"
+        );
+        let error = vlm(
+            "name = 'clip'\nweights = 'x'\nsize = 224\nnormalise = true\ndescriptions = ['a {}', 'b']",
+        )
+        .expect_err("no place for the class");
+        assert_eq!(error.key, "descriptions");
+        assert!(
+            error.message.contains("\"b\" is not a text with `{}`"),
             "{error}"
         );
     }

@@ -1,0 +1,252 @@
+//! OpenCLIP's folders: its `open_clip_config.json` and its names, which are ours.
+//!
+//! Image towers: timm's ConvNeXt (`timm_model_name = "convnext_*"`), whose widths and depths are those of the arrays, and OpenCLIP's own
+//! vision transformer without options. The projections are stored the other way round, `[D, E]`.
+
+use super::arrays::{Arrays, Origin};
+use super::{Reading, check_heads, check_sizes, typed};
+use crate::graph::clip::convnext::{ConvNextSizes, Head};
+use crate::graph::clip::model::{ClipSizes, ImageSizes};
+use crate::graph::clip::preprocess::Preprocess;
+use crate::graph::clip::text::{EndToken, TextSizes};
+use crate::graph::clip::transformer::TransformerSizes;
+use crate::graph::clip::vit::VitSizes;
+use crate::ops::Gelu;
+use anyhow::{Result, bail, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::Path;
+
+/// The file of the sizes.
+pub const CONFIG: &str = "open_clip_config.json";
+/// The stem of the file of the weights.
+pub const WEIGHTS: &str = "open_clip_model";
+/// The causal mask that older files hold.
+const MASK: &str = "attn_mask";
+/// Epsilon of OpenCLIP's own norms (PyTorch's default) and of timm's; `convnext_xxlarge` has the former.
+const EPSILON: f32 = 1e-5;
+const TIMM_EPSILON: f32 = 1e-6;
+/// Most stages of a ConvNeXt.
+const STAGES: usize = 16;
+
+#[derive(Deserialize)]
+struct ModelConfig {
+    embed_dim: usize,
+    vision_cfg: VisionConfig,
+    text_cfg: TextConfig,
+    #[serde(default)]
+    quick_gelu: bool,
+    #[serde(default)]
+    custom_text: bool,
+}
+
+#[derive(Deserialize)]
+struct VisionConfig {
+    image_size: usize,
+    timm_model_name: Option<String>,
+    #[serde(default)]
+    timm_pool: Option<String>,
+    #[serde(default)]
+    timm_proj: Option<String>,
+    layers: Option<usize>,
+    width: Option<usize>,
+    patch_size: Option<usize>,
+    #[serde(default = "default_head_width")]
+    head_width: usize,
+    #[serde(default = "default_mlp_ratio")]
+    mlp_ratio: f64,
+}
+
+#[derive(Deserialize)]
+struct TextConfig {
+    #[serde(default = "default_context")]
+    context_length: usize,
+    #[serde(default = "default_vocabulary")]
+    vocab_size: usize,
+    width: usize,
+    heads: usize,
+    layers: usize,
+    #[serde(default = "default_mlp_ratio")]
+    mlp_ratio: f64,
+    hf_model_name: Option<String>,
+    hf_tokenizer_name: Option<String>,
+}
+
+fn default_head_width() -> usize {
+    64
+}
+
+fn default_mlp_ratio() -> f64 {
+    4.0
+}
+
+fn default_context() -> usize {
+    77
+}
+
+fn default_vocabulary() -> usize {
+    49408
+}
+
+/// How the arrays fill the network that the configuration describes.
+///
+/// # Errors
+/// An architecture that is not known, a value of another type, or one that no network has.
+pub fn read<'a>(path: &Path, config: &Value, arrays: Arrays<'a>) -> Result<Reading<'a>> {
+    let shown = path.display().to_string();
+    ensure!(
+        config["model_cfg"].is_object(),
+        "{shown}: no model_cfg; needed: an OpenCLIP configuration"
+    );
+    let config: ModelConfig = typed(path, "model_cfg", config["model_cfg"].clone())?;
+    let text = &config.text_cfg;
+    ensure!(
+        text.hf_model_name.is_none() && text.hf_tokenizer_name.is_none() && !config.custom_text,
+        "{shown}: model_cfg.text_cfg: only OpenCLIP's own text tower with CLIP's tokens is known"
+    );
+    check_sizes(
+        path,
+        "model_cfg.text_cfg",
+        &[
+            ("context_length", text.context_length),
+            ("vocab_size", text.vocab_size),
+            ("width", text.width),
+            ("heads", text.heads),
+            ("layers", text.layers),
+        ],
+    )?;
+    check_sizes(path, "model_cfg", &[("embed_dim", config.embed_dim)])?;
+    check_heads(path, "model_cfg.text_cfg", text.width, text.heads)?;
+    let activation = match config.quick_gelu {
+        true => Gelu::Quick,
+        false => Gelu::Exact,
+    };
+    let transformer = |width: usize, layers: usize, heads: usize, ratio: f64| TransformerSizes {
+        width,
+        layers,
+        heads,
+        hidden: (width as f64 * ratio) as usize,
+        activation,
+        epsilon: EPSILON,
+    };
+    let vision = &config.vision_cfg;
+    let image = match &vision.timm_model_name {
+        Some(name) => ImageSizes::ConvNext(convnext(path, name, vision, &arrays)?),
+        None => {
+            let (Some(layers), Some(width), Some(patch)) =
+                (vision.layers, vision.width, vision.patch_size)
+            else {
+                bail!(
+                    "{shown}: model_cfg.vision_cfg: neither timm_model_name nor layers, width and patch_size of a vision transformer"
+                );
+            };
+            let heads = width / vision.head_width.max(1);
+            check_sizes(
+                path,
+                "model_cfg.vision_cfg",
+                &[
+                    ("layers", layers),
+                    ("width", width),
+                    ("width / head_width", heads),
+                    ("patch_size", patch),
+                    ("image_size / patch_size", vision.image_size / patch.max(1)),
+                ],
+            )?;
+            check_heads(path, "model_cfg.vision_cfg", width, heads)?;
+            ImageSizes::Vit(VitSizes {
+                image: vision.image_size,
+                patch,
+                transformer: transformer(width, layers, heads, vision.mlp_ratio),
+            })
+        }
+    };
+    let text = TextSizes {
+        vocabulary: text.vocab_size,
+        context: text.context_length,
+        transformer: transformer(text.width, text.layers, text.heads, text.mlp_ratio),
+        end: EndToken::LargestId,
+    };
+    Ok(Reading {
+        sizes: ClipSizes {
+            image,
+            text,
+            shared: config.embed_dim,
+        },
+        shown,
+        arrays,
+        origin,
+        ignored: |name| name == MASK,
+    })
+}
+
+/// The sizes of timm's ConvNeXt `name`.
+fn convnext(
+    path: &Path,
+    name: &str,
+    vision: &VisionConfig,
+    arrays: &Arrays,
+) -> Result<ConvNextSizes> {
+    let shown = path.display();
+    ensure!(
+        name.starts_with("convnext_"),
+        "{shown}: model_cfg.vision_cfg.timm_model_name: unknown `{name}`; known: `convnext_*`"
+    );
+    let pool = vision.timm_pool.as_deref().unwrap_or_default();
+    ensure!(
+        ["", "avg"].contains(&pool),
+        "{shown}: model_cfg.vision_cfg.timm_pool: unknown `{pool}`; known: ``, `avg`"
+    );
+    let head = match vision.timm_proj.as_deref() {
+        None | Some("linear") => Head::Linear,
+        Some("mlp") => Head::Mlp,
+        Some(other) => bail!(
+            "{shown}: model_cfg.vision_cfg.timm_proj: unknown `{other}`; known: `linear`, `mlp`"
+        ),
+    };
+    let stage = |i: usize| format!("visual.trunk.stages.{i}.");
+    let width = |i: usize| {
+        let shape = arrays.shape(&format!("{}blocks.0.conv_dw.bias", stage(i)))?;
+        (shape.len() == 1 && shape[0] > 0).then(|| shape[0])
+    };
+    let stages = (0..STAGES).take_while(|i| arrays.any(&stage(*i)));
+    let widths: Option<Vec<usize>> = stages.map(width).collect();
+    let widths = widths.filter(|widths| !widths.is_empty());
+    let Some(widths) = widths else {
+        bail!(
+            "{}: no ConvNeXt with names like `visual.trunk.stages.0.blocks.0.conv_dw.bias`",
+            arrays.shown()
+        );
+    };
+    let depth = |i: usize| {
+        (0..)
+            .take_while(|block| arrays.any(&format!("{}blocks.{block}.", stage(i))))
+            .count()
+    };
+    let epsilon = match name {
+        "convnext_xxlarge" => EPSILON,
+        _ => TIMM_EPSILON,
+    };
+    Ok(ConvNextSizes {
+        depths: (0..widths.len()).map(depth).collect(),
+        widths,
+        epsilon,
+        head,
+    })
+}
+
+/// Their array of our parameter `ours`.
+fn origin(ours: &str) -> Origin {
+    Origin {
+        names: vec![ours.into()],
+        transposed: ["text_projection", "visual.proj"].contains(&ours),
+    }
+}
+
+/// What is done with pictures.
+///
+/// # Errors
+/// A value that is not supported.
+pub fn preprocess(path: &Path, config: &Value) -> Result<Preprocess> {
+    let size = config["model_cfg"]["vision_cfg"]["image_size"].as_u64();
+    Preprocess::open_clip(path, size, config["preprocess_cfg"].clone())
+}

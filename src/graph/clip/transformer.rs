@@ -1,0 +1,102 @@
+//! The transformer of both of CLIP's towers (https://arxiv.org/abs/2103.00020): norms before attention and before the MLP.
+//!
+//! $$ x \leftarrow x + \mathrm{attn}(\mathrm{LN}_1(x)), \qquad x \leftarrow x + W_2\,\phi(W_1\,\mathrm{LN}_2(x)) $$
+//!
+//! Shapes: L tokens of one sequence, D width; x `[L, D]`. Names of the parameters as in OpenAI's CLIP and OpenCLIP
+//! (`resblocks.0.attn.in_proj_weight`, `resblocks.0.mlp.c_fc.weight`). For inference: everything is 0 until a file fills it.
+
+use crate::nn::params::{Param, Parameters, join};
+use crate::nn::{LayerNorm, Linear, MultiHeadAttention};
+use crate::ops::{self, Gelu};
+use crate::tensor::{Tape, Tensor2};
+use std::sync::Arc;
+
+/// Sizes of a transformer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TransformerSizes {
+    /// D.
+    pub width: usize,
+    /// Blocks.
+    pub layers: usize,
+    /// Heads of the attention; they divide D.
+    pub heads: usize,
+    /// Hidden width of the MLP.
+    pub hidden: usize,
+    /// phi.
+    pub activation: Gelu,
+    /// Epsilon of the norms.
+    pub epsilon: f32,
+}
+
+/// The blocks.
+#[derive(Clone, Debug)]
+pub struct Transformer(Vec<Block>);
+
+#[derive(Clone, Debug)]
+struct Block {
+    ln_1: LayerNorm,
+    attn: MultiHeadAttention,
+    ln_2: LayerNorm,
+    c_fc: Linear,
+    c_proj: Linear,
+    activation: Gelu,
+}
+
+impl Transformer {
+    /// All weights 0.
+    pub fn new(sizes: &TransformerSizes) -> Self {
+        let TransformerSizes {
+            width,
+            layers,
+            heads,
+            hidden,
+            activation,
+            epsilon,
+        } = *sizes;
+        let block = || Block {
+            ln_1: LayerNorm::with_epsilon(width, epsilon),
+            attn: MultiHeadAttention::zeros(width, heads),
+            ln_2: LayerNorm::with_epsilon(width, epsilon),
+            c_fc: Linear::zeros(width, hidden),
+            c_proj: Linear::zeros(hidden, width),
+            activation,
+        };
+        Self((0..layers).map(|_| block()).collect())
+    }
+
+    /// x `[L, D]` -> `[L, D]`. `causal`: no token sees those after it.
+    pub fn forward(&self, tape: &mut Tape, x: &Tensor2, causal: bool) -> Tensor2 {
+        let length = x.rows();
+        let later = |i: usize| u8::from(i % length > i / length);
+        let blocked = causal.then(|| Arc::new((0..length * length).map(later).collect()));
+        self.0.iter().fold(x.clone(), |x, block| {
+            block.forward(tape, &x, blocked.clone())
+        })
+    }
+}
+
+impl Block {
+    fn forward(&self, tape: &mut Tape, x: &Tensor2, blocked: Option<Arc<Vec<u8>>>) -> Tensor2 {
+        let y = self.ln_1.forward(tape, x, None);
+        let y = self.attn.forward(tape, &y, &y, &y, blocked, 1);
+        let x = ops::add(tape, x, &y);
+        let y = self.ln_2.forward(tape, &x, None);
+        let y = self.c_fc.forward(tape, &y);
+        let y = ops::gelu(tape, &y, self.activation);
+        let y = self.c_proj.forward(tape, &y);
+        ops::add(tape, &x, &y)
+    }
+}
+
+impl Parameters for Transformer {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        for (i, block) in self.0.iter_mut().enumerate() {
+            let prefix = join(prefix, &format!("resblocks.{i}"));
+            block.ln_1.parameters(&join(&prefix, "ln_1"), visit);
+            block.attn.parameters(&join(&prefix, "attn"), visit);
+            block.ln_2.parameters(&join(&prefix, "ln_2"), visit);
+            block.c_fc.parameters(&join(&prefix, "mlp.c_fc"), visit);
+            block.c_proj.parameters(&join(&prefix, "mlp.c_proj"), visit);
+        }
+    }
+}
