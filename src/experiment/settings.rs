@@ -209,6 +209,15 @@ impl Settings {
             let message = format!("no file `{}`", backbone.display());
             missing.push(ComponentError::new("model.backbone.weights", message));
         }
+        if let Some(VisionLanguageConfig::Clip(clip)) = &self.vlm
+            && !clip.weights.is_dir()
+        {
+            let message = format!("no folder `{}`", clip.weights.display());
+            missing.push(ComponentError::new(
+                "method.correction.vlm.weights",
+                message,
+            ));
+        }
         missing
     }
 

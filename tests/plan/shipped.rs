@@ -90,7 +90,7 @@ fn every_recipe_and_every_sweep_plans() {
 }
 
 /// The keys in which the paper of PL-DC and its released code differ.
-const PAPER_OR_RELEASED: [&str; 26] = [
+const PAPER_OR_RELEASED: [&str; 27] = [
     "augment.cutout-fill",
     "eval.model",
     "loader.labelled-views",
@@ -99,6 +99,7 @@ const PAPER_OR_RELEASED: [&str; 26] = [
     "method.correction.along",
     "method.correction.logit-scale",
     "method.correction.scope",
+    "method.correction.vlm.normalise",
     "method.empty-image",
     "method.filter.alpha",
     "method.filter.class",
