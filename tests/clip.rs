@@ -509,8 +509,18 @@ fn a_recipe_may_name_a_released_clip() {
     let output = plan(&table(folder.to_str().unwrap()));
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{text}");
+    // A plan needs no file, a run does.
+    let output = plan(&table("no/such"));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let needed = "a run also needs method.correction.vlm.weights: no folder `no/such`";
+    assert!(text.contains(needed), "{text}");
+    let out = tempfile::tempdir().unwrap();
+    let out = out.path().to_str().unwrap();
+    let set = table("no/such");
+    let sweep = ["sweep", "recipes/smoke.toml", "--out", out, "--set", &set];
     refused(
-        &plan(&table("no/such")),
+        &harness(&sweep),
         &["method.correction.vlm.weights", "no/such"],
     );
 }

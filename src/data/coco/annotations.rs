@@ -1,10 +1,11 @@
 //! A file of COCO annotations, read and checked.
 
-use super::geometry;
 use super::problems::Problems;
 use super::{Classes, OnBadAnnotation};
+use super::{folder, geometry};
 use anyhow::{Context, Result, anyhow};
 use hotcoco::Segmentation;
+use rayon::prelude::*;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -167,6 +168,23 @@ fn categories(found: Vec<hotcoco::Category>, problems: &mut Problems) -> Vec<Cat
     categories.into_values().collect()
 }
 
+/// What is wrong with the file of an image, told by its first bytes; a missing one has been told.
+fn wrong_file(image: &ImageRecord) -> Option<String> {
+    if !image.path.is_file() {
+        return None;
+    }
+    match folder::size(&image.path) {
+        Err(error) => Some(format!("{error:#}")),
+        Ok(size) if size == (image.height, image.width) => None,
+        Ok((height, width)) => Some(format!(
+            "{}: {width} x {height} pixels (width x height); its annotations say {} x {}",
+            image.path.display(),
+            image.width,
+            image.height
+        )),
+    }
+}
+
 fn images(found: Vec<hotcoco::Image>, folder: &Path, problems: &mut Problems) -> Vec<ImageRecord> {
     let mut ids = BTreeSet::new();
     let mut images = Vec::with_capacity(found.len());
@@ -191,6 +209,12 @@ fn images(found: Vec<hotcoco::Image>, folder: &Path, problems: &mut Problems) ->
             width,
             annotations: Vec::new(),
         });
+    }
+    let wrong: Vec<Option<String>> = images.par_iter().map(wrong_file).collect();
+    for (image, wrong) in images.iter().zip(wrong) {
+        if let Some(wrong) = wrong {
+            problems.add(|| format!("image {}: {wrong}", image.id));
+        }
     }
     if images.is_empty() {
         problems.add(|| "`images` is empty; needed: at least one".to_string());

@@ -4,6 +4,7 @@ use crate::data::{Sample, Source};
 use crate::structures::Picture;
 use anyhow::{Context, Result, ensure};
 use image::ImageReader;
+use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
 /// Endings of the files that are images.
@@ -16,16 +17,20 @@ impl Folder {
     /// Lists the images directly inside `folder`.
     ///
     /// # Errors
-    /// A folder that cannot be read, or without a single image.
+    /// A folder that cannot be read or has no image; a file in it that is none.
     pub fn read(folder: &Path) -> Result<Self> {
-        images_in(folder).map(Self)
+        let images = images_in(folder)?;
+        images
+            .par_iter()
+            .try_for_each(|path| size(path).map(drop))?;
+        Ok(Self(images))
     }
 }
 
 /// The images directly inside `folder`, in the order of their names.
 ///
 /// # Errors
-/// As [`Folder::read`].
+/// A folder that cannot be read, or without a single image.
 pub fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let context = || folder.display().to_string();
     let entries = std::fs::read_dir(folder).with_context(context)?;
@@ -69,6 +74,20 @@ impl Source for Folder {
             instances: Vec::new(),
         })
     }
+}
+
+/// Height and width of a JPEG or PNG file, told by its first bytes.
+///
+/// # Errors
+/// A file that is missing or no JPEG or PNG, named.
+pub fn size(path: &Path) -> Result<(usize, usize)> {
+    let context = || format!("{}: needed: a JPEG or PNG file", path.display());
+    let reader = ImageReader::open(path)
+        .with_context(context)?
+        .with_guessed_format()
+        .with_context(context)?;
+    let (width, height) = reader.into_dimensions().with_context(context)?;
+    Ok((height as usize, width as usize))
 }
 
 /// Decodes a JPEG or PNG file, told by its first bytes, to RGB: grey is repeated, CMYK converted, transparency dropped. The

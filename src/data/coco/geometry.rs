@@ -7,6 +7,9 @@ use hotcoco::{Rle, Segmentation};
 /// Polygons may stick out of their image by this many pixels: annotation tools round.
 const TOLERANCE: f64 = 1.0;
 
+/// Square pixels that an outline encloses if it certainly covers a pixel.
+const CERTAIN: f64 = 16.0;
+
 /// Numbers of a polygon with three corners.
 const LEAST_NUMBERS: usize = 6;
 
@@ -17,9 +20,15 @@ pub fn check(outline: Option<&Segmentation>, height: usize, width: usize) -> Res
         None => bail!("no `segmentation`; needed: polygons or RLE"),
         Some(Segmentation::Polygon(polygons)) => {
             ensure!(!polygons.is_empty(), "no polygon; needed: at least one");
-            polygons
-                .iter()
-                .try_for_each(|polygon| check_polygon(polygon, height, width))
+            for polygon in polygons {
+                check_polygon(polygon, height, width)?;
+            }
+            let enclosed: f64 = polygons.iter().map(|polygon| enclosed(polygon)).sum();
+            // Only small outlines are worth the drawing.
+            let covers = enclosed > CERTAIN
+                || to_mask(&Segmentation::Polygon(polygons.clone()), height, width)?.area() > 0;
+            ensure!(covers, "polygons that cover no pixel; needed: at least one");
+            Ok(())
         }
         Some(runs) => {
             let Rle { h, w, counts } = to_runs(runs, height, width)?;
@@ -28,11 +37,29 @@ pub fn check(outline: Option<&Segmentation>, height: usize, width: usize) -> Res
                 found == (height, width),
                 "RLE of {h} x {w} pixels; its image has {height} x {width}"
             );
+            let told: u64 = counts.iter().map(|count| u64::from(*count)).sum();
+            let pixels = height as u64 * width as u64;
+            ensure!(
+                told == pixels,
+                "RLE whose counts add up to {told}; its image has {pixels} pixels"
+            );
             let covered = counts.iter().skip(1).step_by(2).any(|count| *count > 0);
             ensure!(covered, "RLE of an empty mask; needed: at least one pixel");
             Ok(())
         }
     }
+}
+
+/// The area that a polygon encloses, by the shoelace formula.
+fn enclosed(polygon: &[f64]) -> f64 {
+    let corners = polygon.as_chunks::<2>().0;
+    let next = corners.iter().cycle().skip(1);
+    let twice: f64 = corners
+        .iter()
+        .zip(next)
+        .map(|([x, y], [next_x, next_y])| x * next_y - next_x * y)
+        .sum();
+    twice.abs() / 2.0
 }
 
 fn check_polygon(polygon: &[f64], height: usize, width: usize) -> Result<()> {
@@ -105,6 +132,16 @@ mod tests {
             error(&runs([4, 6], &[20, 10])).contains("24"),
             "{}",
             error(&runs([4, 6], &[20, 10]))
+        );
+        assert!(error(&runs([4, 6], &[3, 2])).contains("add up to 5; its image has 24"));
+        assert!(error(&polygon(&[3.0, 3.0, 3.0, 3.0, 3.0, 3.0])).contains("cover no pixel"));
+        assert!(
+            check(
+                Some(&polygon(&[1.0, 1.0, 2.0, 1.0, 2.0, 2.0, 1.0, 2.0])),
+                4,
+                6
+            )
+            .is_ok()
         );
         assert!(check(Some(&polygon(&[0.0, 0.0, 6.5, 0.0, 6.0, 4.0])), 4, 6).is_ok());
         assert!(check(Some(&runs([4, 6], &[3, 2, 19])), 4, 6).is_ok());

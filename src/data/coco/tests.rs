@@ -255,6 +255,38 @@ fn val_must_have_the_same_categories() {
 }
 
 #[test]
+fn images_that_are_none_are_named_before_they_are_read() {
+    let fixture = Fixture::new();
+    let picture = fixture.folder.path().join("pictures/a.jpg");
+    for bad in [&b"no image at all"[..], b""] {
+        fs::write(&picture, bad).unwrap();
+        let (key, message) = fixture.error();
+        assert_eq!(key, "train-annotations");
+        assert!(message.contains("image 7: "), "{message}");
+        assert!(
+            message.contains("a.jpg: needed: a JPEG or PNG file"),
+            "{message}"
+        );
+    }
+    image::RgbImage::new(6, 8).save(&picture).unwrap();
+    let (_, message) = fixture.error();
+    assert!(
+        message.contains("a.jpg: 6 x 8 pixels (width x height); its annotations say 8 x 6"),
+        "{message}"
+    );
+    let elsewhere = fixture.folder.path().join("more");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("c.png"), b"no image at all").unwrap();
+    let (key, message) = Fixture {
+        folder: fixture.folder,
+        table: Fixture::new().table,
+    }
+    .with("unlabelled-images", "more")
+    .error();
+    assert_eq!(key, "unlabelled-images", "{message}");
+}
+
+#[test]
 fn corrupt_images_are_named_when_they_are_read() {
     let fixture = Fixture::new();
     let picture = fixture.folder.path().join("pictures/a.jpg");

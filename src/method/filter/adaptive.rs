@@ -281,6 +281,11 @@ mod tests {
                     prop_assert!(counts[i] < counts[j] || a >= b, "not monotone");
                 }
             }
+            let total: usize = counts.iter().sum();
+            for (t, count) in start.iter().zip(&counts) {
+                let share = *count as f32 / total.max(1) as f32;
+                prop_assert!((t - (low + width * share)).abs() < 1e-6, "the share of all instances");
+            }
             let turned: Vec<usize> = (0..counts.len()).map(|i| (i + turn) % counts.len()).collect();
             let permuted: Vec<usize> = turned.iter().map(|i| counts[*i]).collect();
             let expected: Vec<f32> = turned.iter().map(|i| start[*i]).collect();
