@@ -74,7 +74,7 @@ fn logistic(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// $\Phi(x)$ within 3e-7, of which half is rounding: Abramowitz & Stegun, formula 7.1.26, for the error function; its branch-free form vectorises.
+/// $\Phi(x)$ within 3e-7: Abramowitz & Stegun, formula 7.1.26, for the error function; its branch-free form vectorises.
 #[inline(always)]
 fn normal_distribution(x: f32) -> f32 {
     let z = x.abs() * FRAC_1_SQRT_2;
