@@ -243,7 +243,8 @@ fn a_plan_tells_what_a_run_will_need() {
     assert!(text.contains("released: the teacher is reported"), "{text}");
     assert_eq!(
         notes,
-        "note: a run also needs data.root: no folder `nowhere`\n"
+        "note: a run also needs data.root: no folder `nowhere`\n\
+         note: a run also needs method.correction.vlm.weights: no folder `weights/convnext_large_d_320`\n"
     );
     let set = "model.backbone.weights=nowhere.safetensors";
     let output = harness(&["plan", "recipes/pl-dc-paper.toml", "--set", set]);

@@ -50,7 +50,7 @@ struct Predicted {
     id: u64,
     detections: Vec<Detection>,
     /// Without the batch's dimension; empty where nobody wants them.
-    raw: Vec<(&'static str, (Vec<usize>, Vec<f32>))>,
+    raw: RawArrays,
 }
 
 /// A network with the way from a picture to its input.
@@ -60,6 +60,9 @@ struct Predictor {
     top: usize,
     view: View,
 }
+
+/// Arrays by name, each with its shape.
+type RawArrays = Vec<(&'static str, (Vec<usize>, Vec<f32>))>;
 
 /// How pictures become inputs.
 enum View {
@@ -193,7 +196,7 @@ impl Predictor {
 fn arrays(
     predictions: &Predictions,
     padded: (usize, usize),
-) -> Vec<(&'static str, (Vec<usize>, Vec<f32>))> {
+) -> RawArrays {
     let Predictions {
         queries,
         height,
