@@ -4,9 +4,11 @@ mod detection;
 mod instances;
 mod mask;
 mod picture;
+mod resample;
 pub mod rle;
 
 pub use detection::Detection;
 pub use instances::{Instance, InstanceSource};
 pub use mask::Mask;
 pub use picture::Picture;
+pub use resample::{Resample, resampled};

@@ -8,11 +8,9 @@ mod colour;
 mod config;
 mod erase;
 mod geometry;
-mod resample;
 
 pub use config::{AugmentConfig, Blur, Erasing, Fill, Jitter, ScaleDistribution};
 pub use geometry::{Geometry, fitted};
-pub use resample::{Resample, resampled};
 
 use super::{Sample, View};
 use crate::rng::Stream;

@@ -9,8 +9,7 @@
 //! off where it is bounded by `longest_edge`, 5 rounds it). `Mask2FormerImageProcessor` of version 5 and `...Fast` of version 4 resize
 //! with torchvision, whose 8-bit values differ from Pillow's by one here and there; every processor is treated as Pillow's here.
 
-use crate::data::augment::{Resample, resampled};
-use crate::structures::Picture;
+use crate::structures::{Picture, Resample, resampled};
 use crate::tensor::{Map, Tensor2};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;

@@ -13,7 +13,6 @@ pub mod model;
 pub mod preprocess;
 mod prototypes;
 pub mod regions;
-pub mod resample;
 mod settings;
 pub mod text;
 mod tiny;

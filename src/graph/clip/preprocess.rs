@@ -6,8 +6,7 @@
 //! shortest edge is brought to a size, the middle is cut out. They differ in which pixel the middle begins with where the
 //! margin is odd.
 
-use super::resample::{Filter, resample};
-use crate::structures::Picture;
+use crate::structures::{Picture, Resample, resampled};
 use crate::tensor::{Map, Tensor2};
 use anyhow::{Result, anyhow, bail, ensure};
 use serde_json::Value;
@@ -27,7 +26,7 @@ const MOST_RATIO: usize = 200;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preprocess {
     resize: Option<Resize>,
-    filter: Filter,
+    filter: Resample,
     crop: Option<Crop>,
     /// f.
     factor: f32,
@@ -76,11 +75,15 @@ impl Preprocess {
             half_to_even: false,
         };
         let filter = match config["resample"].as_u64() {
-            None if config["resample"].is_null() => Filter::Bicubic,
-            Some(3) => Filter::Bicubic,
-            Some(2) => Filter::Bilinear,
+            None if config["resample"].is_null() => Resample::Bicubic,
+            Some(0) => Resample::Nearest,
+            Some(1) => Resample::Lanczos,
+            Some(2) => Resample::Bilinear,
+            Some(3) => Resample::Bicubic,
+            Some(4) => Resample::Box,
+            Some(5) => Resample::Hamming,
             _ => bail!(
-                "{}: resample: unknown {}; known: 2 (bilinear), 3 (bicubic)",
+                "{}: resample: unknown {}; known: Pillow's numbers from 0 to 5",
                 path.display(),
                 config["resample"]
             ),
@@ -116,8 +119,8 @@ impl Preprocess {
         let side = side.map_or(SIDE, |side| side as usize);
         let [height, width] = keys.square("size", side)?;
         let filter = match config["interpolation"].as_str() {
-            None | Some("bicubic") => Filter::Bicubic,
-            Some("bilinear") => Filter::Bilinear,
+            None | Some("bicubic") => Resample::Bicubic,
+            Some("bilinear") => Resample::Bilinear,
             Some(other) => bail!(
                 "{}: preprocess_cfg.interpolation: unknown `{other}`; known: `bicubic`, `bilinear`",
                 path.display()
@@ -164,7 +167,7 @@ impl Preprocess {
         );
         let resized = match self.resize {
             None => picture.clone(),
-            Some(Resize::Exact(height, width)) => resample(picture, height, width, self.filter),
+            Some(Resize::Exact(height, width)) => resampled(picture, height, width, self.filter),
             Some(Resize::Shortest(side)) => {
                 let other = side * long / short;
                 let (height, width) = if height <= width {
@@ -172,7 +175,7 @@ impl Preprocess {
                 } else {
                     (other, side)
                 };
-                resample(picture, height, width, self.filter)
+                resampled(picture, height, width, self.filter)
             }
         };
         Ok(match self.crop {
@@ -193,7 +196,7 @@ impl Preprocess {
 
     /// The picture in `height` x `width` pixels, not normalised.
     pub fn resized(&self, picture: &Picture, height: usize, width: usize) -> Picture {
-        resample(picture, height, width, self.filter)
+        resampled(picture, height, width, self.filter)
     }
 
     /// The picture as it is, scaled and normalised.
@@ -350,7 +353,7 @@ mod tests {
                 json!({"size": {"shortest_edge": 0}}),
                 "size.shortest_edge: 0",
             ),
-            (json!({"resample": 1}), "resample: unknown 1"),
+            (json!({"resample": 6}), "resample: unknown 6"),
             (json!({"image_mean": [1, 2]}), "image_mean"),
             (json!({"do_resize": 1}), "do_resize: 1 is not true or false"),
         ] {

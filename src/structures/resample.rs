@@ -11,7 +11,7 @@
 //! The order of the passes is that of Pillow 13.0, observed on 700 random sizes: along the rows first, unless the height
 //! shrinks by more than twice what the width does. Earlier versions always begin with the rows.
 
-use crate::structures::Picture;
+use super::Picture;
 use rayon::prelude::*;
 use std::f64::consts::PI;
 
