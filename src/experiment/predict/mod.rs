@@ -193,10 +193,7 @@ impl Predictor {
 }
 
 /// The raw numbers of the only image.
-fn arrays(
-    predictions: &Predictions,
-    padded: (usize, usize),
-) -> RawArrays {
+fn arrays(predictions: &Predictions, padded: (usize, usize)) -> RawArrays {
     let Predictions {
         queries,
         height,
