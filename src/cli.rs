@@ -1,8 +1,8 @@
 //! The command line. What a command does is in `experiment`; here are its words, its exit code and its last lines.
 
 use crate::experiment::{
-    Ask, Outcome, PredictAsk, Stop, clip, evaluate, export_data, export_weights, inspect_weights,
-    plan, predict, sweep,
+    Ask, Outcome, PredictAsk, Stop, Verbosity, clip, evaluate, export_data, export_weights,
+    inspect_weights, plan, predict, sweep,
 };
 use clap::{Args, Parser, Subcommand};
 use std::fmt::Display;
@@ -37,6 +37,9 @@ enum Command {
         /// Trials at once [default: one per core]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
         workers: Option<u16>,
+        /// Show warnings and tables only, no progress
+        #[arg(long, short)]
+        quiet: bool,
     },
     /// Check a recipe and list its trials without running them
     Plan {
@@ -159,9 +162,14 @@ pub fn run() -> ExitCode {
             recipe,
             out,
             workers,
+            quiet,
         } => {
             let workers = workers.map_or(0, usize::from);
-            sweep(&recipe.into(), out.as_deref(), workers).map(|outcome| told(&outcome))
+            let verbosity = match quiet {
+                true => Verbosity::Quiet,
+                false => Verbosity::Normal,
+            };
+            sweep(&recipe.into(), out.as_deref(), workers, verbosity).map(|outcome| told(&outcome))
         }
         Command::Plan { recipe } => plan(&recipe.into()).map(|(plan, absent)| {
             say(&plan);

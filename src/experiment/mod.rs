@@ -2,6 +2,7 @@
 
 mod clip;
 mod evaluate;
+mod forecast;
 mod perform;
 mod predict;
 mod progress;
@@ -18,6 +19,7 @@ mod weights;
 pub use clip::clip;
 pub use evaluate::{Scores, evaluate};
 pub use predict::{PredictAsk, predict};
+pub use progress::Verbosity;
 pub use settings::{EvalConfig, EvalModel, Settings, normalise};
 pub use sweep::{Ask, Outcome, Stop, export_data, plan, sweep};
 pub use weights::{Inspection, export_weights, inspect_weights};

@@ -1,6 +1,6 @@
 //! Doing a stage: from the results of the stages before it to its own, continuing where an earlier process was interrupted.
 
-use super::progress::{Progress, StageProgress};
+use super::progress::{Progress, Reading};
 use super::settings::{EvalModel, Settings};
 use super::stage::{Kind, Stage};
 use super::store::{Folder, Store};
@@ -12,7 +12,8 @@ use crate::graph::clip::{ClipRegions, VisionLanguage, VisionLanguageConfig};
 use crate::method::predict;
 use crate::structures::Picture;
 use crate::train::{
-    Checkpoint, Journal, Trainer, restore_clip_tiny, store_clip_tiny, train_clip_tiny, warnings,
+    Advance, Checkpoint, Journal, Trainer, restore_clip_tiny, store_clip_tiny, train_clip_tiny,
+    warnings,
 };
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -55,8 +56,8 @@ impl Workshop<'_> {
         folder.make()?;
         let outcome = match stage.kind {
             Kind::Vlm => self.train_vlm(stage, &folder),
-            Kind::BurnIn { to } => self.train(stage, &folder, 0, to),
-            Kind::Distill { from, to } => self.train(stage, &folder, from, to),
+            Kind::BurnIn { to } => self.train(stage, &folder, to),
+            Kind::Distill { to, .. } => self.train(stage, &folder, to),
             Kind::Evaluate => self.evaluate(stage, &folder),
         };
         folder.add_seconds(start.elapsed().as_secs_f64())?;
@@ -67,7 +68,9 @@ impl Workshop<'_> {
         let Some(VisionLanguageConfig::ClipTiny(config)) = &stage.settings.vlm else {
             bail!("this trial trains no vision-language model");
         };
-        let progress = self.progress.stage(&stage.title, 0, config.steps);
+        let progress = self
+            .progress
+            .stage(&stage.title, stage.cost, 0, config.steps);
         let size = stage
             .settings
             .data
@@ -75,12 +78,18 @@ impl Workshop<'_> {
             .and_then(toml::Value::as_integer);
         let size = usize::try_from(size.context("data.size")?)?;
         let mut model = train_clip_tiny(config, size, &mut |step, loss| {
-            progress.at(step + 1, || format!("loss {loss:.3}"));
+            progress.at(
+                step + 1,
+                Reading {
+                    loss: Some(loss),
+                    ..Reading::default()
+                },
+            );
         })?;
         store_clip_tiny(&mut model, &stage.key, config.steps).save(&folder.result())
     }
 
-    fn train(&self, stage: &Stage, folder: &Folder, from: usize, to: usize) -> Result<()> {
+    fn train(&self, stage: &Stage, folder: &Folder, to: usize) -> Result<()> {
         let settings = &stage.settings;
         let ground = Ground::new(settings, self.datasets)?;
         let distill = matches!(stage.kind, Kind::Distill { .. });
@@ -105,11 +114,20 @@ impl Workshop<'_> {
         }
 
         let mut journal = Journal::open(&folder.journal(), trainer.step())?;
-        let progress = self.progress.stage(&stage.title, from, to);
+        let progress = self
+            .progress
+            .stage(&stage.title, stage.cost, trainer.step(), to);
         while trainer.step() < to {
-            let loss = trainer.advance(&mut journal)?;
+            let Advance { loss, kept } = trainer.advance(&mut journal)?;
             let step = trainer.step();
-            progress.at(step, || format!("loss {loss:.3}"));
+            progress.at(
+                step,
+                Reading {
+                    loss: Some(loss),
+                    kept,
+                    mean_ap: None,
+                },
+            );
             if step.is_multiple_of(settings.train.checkpoint) && step < to {
                 journal.flush(step)?;
                 trainer
@@ -170,12 +188,16 @@ impl Workshop<'_> {
             .filter(|name| checkpoint.holds(name))
             .collect();
         let images = dataset.val.len();
-        let progress = self.progress.stage(&stage.title, 0, names.len() * images);
+        let progress = self
+            .progress
+            .stage(&stage.title, stage.cost, 0, names.len() * images);
+        let mut reading = Reading::default();
         let mut models = BTreeMap::new();
         for (i, name) in names.iter().enumerate() {
             checkpoint.take_model(name, &mut model)?;
-            let ahead = (&progress, i * images);
-            let metrics = metrics(&model, settings, &dataset, &evaluator, ahead)?;
+            let seen = |done: usize| progress.at(i * images + done, reading);
+            let metrics = metrics(&model, settings, &dataset, &evaluator, seen)?;
+            reading.mean_ap = metrics.mean_ap;
             models.insert(name.to_string(), metrics);
         }
         let evaluation = Evaluation {
@@ -188,13 +210,13 @@ impl Workshop<'_> {
     }
 }
 
-/// The metrics of `model` on the evaluated images.
+/// The metrics of `model` on the evaluated images; `seen` hears how many are done.
 fn metrics(
     model: &Mask2Former,
     settings: &Settings,
     dataset: &Dataset,
     evaluator: &Evaluator,
-    (progress, before): (&StageProgress, usize),
+    seen: impl Fn(usize),
 ) -> Result<Metrics> {
     let Settings { eval, .. } = settings;
     let mut found = Found::default();
@@ -210,8 +232,7 @@ fn metrics(
         for (sample, detections) in samples.iter().zip(&detections) {
             evaluator.add(&mut found, sample.image_id, detections)?;
         }
-        let done = part.last().map_or(0, |last| last + 1);
-        progress.at(before + done, || "images".to_string());
+        seen(part.last().map_or(0, |last| last + 1));
     }
     evaluator.evaluate(found)
 }

@@ -1,49 +1,140 @@
-//! What a waiting human sees: a bar per running stage with step, loss and time left, or plain lines where standard error is
-//! not a terminal.
+//! What a waiting human sees: a bar per running stage with step, loss, kept pseudo-labels, mAP and time left, and one of the whole
+//! run; plain lines where standard error is not a terminal; or nothing.
 
+use super::forecast::Forecast;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::fmt;
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Plain lines of one stage between its first and last.
 const LINES: usize = 4;
+/// Parts of a bar of the whole run: fine enough to move, coarse enough to fit.
+const PARTS: u64 = 1000;
+/// Time between two redraws of the bar of the whole run.
+const REDRAW: Duration = Duration::from_millis(500);
 
-/// The progress of all stages.
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Bars on a terminal, lines elsewhere.
+    Normal,
+    /// Warnings only.
+    Quiet,
+}
+
+/// How a stage goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// The training loss of the last step.
+    pub loss: Option<f32>,
+    /// Pseudo-labels per unlabelled image of the last step.
+    pub kept: Option<f64>,
+    /// mAP in percent of the model that was evaluated last.
+    pub mean_ap: Option<f64>,
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [
+            self.loss.map(|loss| format!("loss {loss:.3}")),
+            self.kept.map(|kept| format!("{kept:.1} labels/image")),
+            self.mean_ap.map(|mean_ap| format!("mAP {mean_ap:.2}")),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// The progress of all stages of a run.
 #[derive(Debug)]
 pub struct Progress {
-    bars: Option<MultiProgress>,
+    screen: Screen,
     stages: usize,
-    started: AtomicUsize,
+    trials: usize,
+    state: Mutex<State>,
+}
+
+/// Where lines and bars go.
+#[derive(Debug)]
+enum Screen {
+    Bars {
+        all: MultiProgress,
+        total: ProgressBar,
+    },
+    Lines,
+    Nothing,
+}
+
+#[derive(Debug)]
+struct State {
+    started: usize,
+    finished_trials: usize,
+    best: Option<(f64, String)>,
+    forecast: Forecast,
 }
 
 impl Progress {
-    /// For `stages` stages in all.
-    pub fn new(stages: usize) -> Self {
-        let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self {
-            bars,
+    /// For `stages` stages with `cost` in all, and `trials` trials, of which `finished` are there already.
+    pub fn new(
+        verbosity: Verbosity,
+        stages: usize,
+        cost: u64,
+        trials: usize,
+        finished: usize,
+    ) -> Self {
+        let screen = match verbosity {
+            Verbosity::Quiet => Screen::Nothing,
+            Verbosity::Normal if std::io::stderr().is_terminal() => {
+                let all = MultiProgress::new();
+                let total = all.add(ProgressBar::new(PARTS));
+                total.set_style(style("{prefix:40!} {bar:24} {msg}"));
+                total.enable_steady_tick(REDRAW);
+                Screen::Bars { all, total }
+            }
+            Verbosity::Normal => Screen::Lines,
+        };
+        let progress = Self {
+            screen,
             stages,
-            started: AtomicUsize::new(0),
-        }
+            trials,
+            state: Mutex::new(State {
+                started: 0,
+                finished_trials: finished,
+                best: None,
+                forecast: Forecast::new(cost as f64, Instant::now()),
+            }),
+        };
+        progress.redraw(&progress.state());
+        progress
     }
 
-    /// A stage begins; it counts from `from` to `to`.
-    pub fn stage(&self, title: &str, from: usize, to: usize) -> StageProgress<'_> {
-        let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
+    /// A stage of `cost` begins; it counts from `from` to `to`.
+    pub fn stage(&self, title: &str, cost: u64, from: usize, to: usize) -> StageProgress<'_> {
+        let number = {
+            let mut state = self.state();
+            state.started += 1;
+            state.started
+        };
         let title = format!("[{number}/{}] {title}", self.stages);
-        let bar = self.bars.as_ref().map(|bars| {
-            let bar = bars.add(ProgressBar::new(to as u64).with_position(from as u64));
-            let template = "{prefix:40!} {bar:24} {pos}/{len} {msg} {eta} left";
-            bar.set_style(ProgressStyle::with_template(template).expect("a valid template"));
-            bar.set_prefix(title.clone());
-            bar
-        });
+        let bar = match &self.screen {
+            Screen::Bars { all, total } => {
+                let bar = ProgressBar::new(to as u64).with_position(from as u64);
+                let bar = all.insert_before(total, bar);
+                bar.set_style(style("{prefix:40!} {bar:24} {pos}/{len} {msg} {eta} left"));
+                bar.set_prefix(title.clone());
+                Some(bar)
+            }
+            _ => None,
+        };
         let stage = StageProgress {
             owner: self,
             title,
             bar,
+            cost: cost as f64,
             from,
+            done: Mutex::new(from),
             to,
             start: Instant::now(),
         };
@@ -51,11 +142,60 @@ impl Progress {
         stage
     }
 
-    /// A line of text that stays.
+    /// The trial `title` has ended, with this mAP in percent if it went well.
+    pub fn trial(&self, title: &str, mean_ap: Option<f64>) {
+        let mut state = self.state();
+        state.finished_trials += 1;
+        if let Some(value) = mean_ap
+            && state.best.as_ref().is_none_or(|(best, _)| value > *best)
+        {
+            state.best = Some((value, title.to_string()));
+        }
+        let found = mean_ap.map_or("failed".to_string(), |value| format!("mAP {value:.2}"));
+        let count = format!("{}/{} trials", state.finished_trials, self.trials);
+        self.redraw(&state);
+        drop(state);
+        self.note(&format!("{title}: {found} ({count})"));
+    }
+
+    /// A line that stays and that a quiet run shows too: a warning.
     pub fn say(&self, text: &str) {
-        match &self.bars {
-            Some(bars) => bars.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+        match &self.screen {
+            Screen::Bars { all, .. } => all.suspend(|| eprintln!("{text}")),
+            Screen::Lines | Screen::Nothing => eprintln!("{text}"),
+        }
+    }
+
+    /// A line that stays.
+    fn note(&self, text: &str) {
+        if !matches!(self.screen, Screen::Nothing) {
+            self.say(text);
+        }
+    }
+
+    fn redraw(&self, state: &State) {
+        let Screen::Bars { total, .. } = &self.screen else {
+            return;
+        };
+        total.set_prefix(format!("{}/{} trials", state.finished_trials, self.trials));
+        total.set_position((state.forecast.fraction() * PARTS as f64) as u64);
+        let best = state.best.as_ref();
+        let best = best.map(|(value, title)| format!("best mAP {value:.2} ({title})"));
+        let left = state.forecast.left(Instant::now()).map(told);
+        let parts: Vec<String> = [left, best].into_iter().flatten().collect();
+        total.set_message(parts.join(", "));
+    }
+
+    /// A panic of a stage, which the scheduler contains, leaves the counts whole.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Screen::Bars { total, .. } = &self.screen {
+            total.finish_and_clear();
         }
     }
 }
@@ -66,45 +206,107 @@ pub struct StageProgress<'a> {
     owner: &'a Progress,
     title: String,
     bar: Option<ProgressBar>,
+    cost: f64,
     from: usize,
+    done: Mutex<usize>,
     to: usize,
     start: Instant,
 }
 
 impl StageProgress<'_> {
-    /// `done` of the stage's steps are done; `note` says how it goes.
-    pub fn at(&self, done: usize, note: impl FnOnce() -> String) {
+    /// `done` of the stage's steps are done; `reading` says how it goes.
+    pub fn at(&self, done: usize, reading: Reading) {
+        let before = self.advance(done);
         match &self.bar {
             Some(bar) => {
                 bar.set_position(done as u64);
-                bar.set_message(note());
+                bar.set_message(reading.to_string());
             }
             None => {
                 let every = ((self.to - self.from) / LINES).max(1);
-                if (done - self.from).is_multiple_of(every) && done < self.to {
-                    self.line(&format!("{done}/{} {}", self.to, note()));
+                let part = |done: usize| (done - self.from) / every;
+                if done < self.to && part(done) > part(before) {
+                    self.line(&format!("{done}/{} {reading}", self.to));
                 }
             }
         }
     }
 
+    /// Tells the whole run what has been done; returns what had been.
+    fn advance(&self, done: usize) -> usize {
+        let mut last = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *last;
+        *last = done.max(before);
+        let steps = (self.to - self.from).max(1) as f64;
+        let mut state = self.owner.state();
+        state
+            .forecast
+            .add(self.cost * (*last - before) as f64 / steps);
+        self.owner.redraw(&state);
+        before
+    }
+
     fn line(&self, text: &str) {
         if self.bar.is_none() {
-            self.owner.say(&format!("{} {text}", self.title));
+            self.owner.note(&format!("{} {text}", self.title));
         }
     }
 }
 
 impl Drop for StageProgress<'_> {
     fn drop(&mut self) {
-        let text = format!("ended after {:.1} s", self.start.elapsed().as_secs_f64());
-        match (&self.bar, &self.owner.bars) {
-            (Some(bar), Some(bars)) => {
-                bar.finish_and_clear();
-                bars.remove(bar);
-                self.owner.say(&format!("{} {text}", self.title));
-            }
-            _ => self.line(&text),
+        // What is not done of a stage that failed will not be done.
+        self.advance(self.to);
+        let seconds = self.start.elapsed().as_secs_f64();
+        let left = self.owner.state().forecast.left(Instant::now()).map(told);
+        let left = left.map_or(String::new(), |left| format!(", {left}"));
+        if let (Some(bar), Screen::Bars { all, .. }) = (&self.bar, &self.owner.screen) {
+            bar.finish_and_clear();
+            all.remove(bar);
         }
+        self.owner
+            .note(&format!("{} ended after {seconds:.1} s{left}", self.title));
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("a valid template")
+}
+
+fn told(left: Duration) -> String {
+    format!("about {} left", super::forecast::told(left))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_shows_what_is_known() {
+        let reading = Reading {
+            loss: Some(12.3456),
+            kept: Some(3.25),
+            mean_ap: None,
+        };
+        assert_eq!(reading.to_string(), "loss 12.346, 3.2 labels/image");
+        assert_eq!(Reading::default().to_string(), "");
+    }
+
+    #[test]
+    fn a_stage_counts_once_whatever_is_told_of_it() {
+        let progress = Progress::new(Verbosity::Quiet, 2, 100, 1, 0);
+        let stage = progress.stage("a", 40, 10, 20);
+        stage.at(15, Reading::default());
+        assert_eq!(progress.state().forecast.fraction(), 0.2);
+        stage.at(12, Reading::default());
+        assert_eq!(progress.state().forecast.fraction(), 0.2, "never back");
+        drop(stage);
+        assert_eq!(progress.state().forecast.fraction(), 0.4);
+        drop(progress.stage("b", 60, 0, 1));
+        assert_eq!(
+            progress.state().forecast.fraction(),
+            1.0,
+            "it failed at once"
+        );
     }
 }

@@ -144,6 +144,11 @@ impl<'a> Results<'a> {
             .filter(|_| self.ended[trial])
     }
 
+    /// The mAP in percent of the trial `index`, if it ended well.
+    pub fn mean_ap(&self, index: usize) -> Option<f64> {
+        self.ended_record(index)?.metrics?.mean_ap
+    }
+
     /// Trials that failed: label, seed and reason.
     pub fn failed(&self) -> Vec<String> {
         let ended = (0..self.plan.trials.len()).filter_map(|trial| self.ended_record(trial));

@@ -1,7 +1,7 @@
 //! One recipe from its file to its tables: plan, check, train what is missing, write after every trial.
 
 use super::perform::{Evaluation, Workshop};
-use super::progress::Progress;
+use super::progress::{Progress, Verbosity};
 use super::provenance::{Provenance, Times, cores};
 use super::results::Results;
 use super::scheduler::{self, Task, Workers};
@@ -114,7 +114,12 @@ fn first(ask: &Ask) -> Result<(Settings, Dataset), Stop> {
 ///
 /// # Errors
 /// Something is wrong with the recipe or its inputs, or results cannot be written. A trial that fails is no error.
-pub fn sweep(ask: &Ask, out: Option<&Path>, workers: usize) -> Result<Outcome, Stop> {
+pub fn sweep(
+    ask: &Ask,
+    out: Option<&Path>,
+    workers: usize,
+    verbosity: Verbosity,
+) -> Result<Outcome, Stop> {
     let start = Instant::now();
     let inputs = Inputs::default();
     let plan = inputs.plan(ask)?;
@@ -136,7 +141,12 @@ pub fn sweep(ask: &Ask, out: Option<&Path>, workers: usize) -> Result<Outcome, S
     run.take_finished().map_err(Stop::Output)?;
     let tasks = run.tasks();
     let workers = Workers::new(workers, cores());
-    let progress = Progress::new(tasks.len());
+    let cost = tasks.iter().map(|task| task.cost).sum();
+    let finished = trials
+        .iter()
+        .filter(|trial| run.is_done(last(trial)))
+        .count();
+    let progress = Progress::new(verbosity, tasks.len(), cost, trials.len(), finished);
     if store.belongs_to_other_program().map_err(Stop::Output)? {
         progress.say(&format!(
             "warning: {} holds work of another build of this program, which is not done again; delete it to start anew",
@@ -150,7 +160,7 @@ pub fn sweep(ask: &Ask, out: Option<&Path>, workers: usize) -> Result<Outcome, S
     };
     let work = |stage: &Stage| workshop.perform(stage);
     scheduler::run(&tasks, workers, work, |task, outcome| {
-        run.end(&task.work, outcome)
+        run.end(&task.work, outcome, &progress)
     })
     .and_then(|()| run.results.write())
     .map_err(Stop::Output)?;
@@ -363,13 +373,16 @@ impl Run<'_> {
     }
 
     /// A stage has ended: the trials that end with it have their result.
-    fn end(&mut self, stage: &Stage, outcome: Result<(), &str>) -> Result<()> {
+    fn end(&mut self, stage: &Stage, outcome: Result<(), &str>, progress: &Progress) -> Result<()> {
         if stage.kind != Kind::Evaluate {
             return Ok(());
         }
         for index in 0..self.trials.len() {
-            if last(&self.trials[index]).key == stage.key {
+            let trial = &self.trials[index];
+            if last(trial).key == stage.key {
+                let title = format!("{}, seed {}", trial.label, trial.seed);
                 self.take(index, outcome)?;
+                progress.trial(&title, self.results.mean_ap(index));
             }
         }
         self.results.write()

@@ -12,7 +12,7 @@ pub use clip::{restore_clip_tiny, store_clip_tiny, train_clip_tiny, zero_shot_ac
 pub use journal::{Journal, Reading, warnings};
 pub use optimizer::{AdamW, AdamWConfig, Moments, OptimizerState, is_trained};
 pub use schedule::Schedule;
-pub use trainer::{AVERAGE, STUDENT, TEACHER, Trainer};
+pub use trainer::{AVERAGE, Advance, STUDENT, TEACHER, Trainer};
 
 use crate::registry::ComponentError;
 use serde::{Deserialize, Serialize};

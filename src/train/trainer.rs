@@ -21,6 +21,15 @@ pub const TEACHER: &str = "teacher";
 /// Owner of the weights of the student's average.
 pub const AVERAGE: &str = "average";
 
+/// How a step went.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Advance {
+    /// Its loss.
+    pub loss: f32,
+    /// Pseudo-labels per unlabelled image; none without a teacher.
+    pub kept: Option<f64>,
+}
+
 /// A training run between two steps.
 pub struct Trainer {
     method: Box<dyn Method>,
@@ -105,11 +114,11 @@ impl Trainer {
         self.step
     }
 
-    /// Takes the next step and returns its loss.
+    /// Takes the next step and tells how it went.
     ///
     /// # Errors
     /// An image that cannot be read, or a loss or gradient that is not finite, with the step's number.
-    pub fn advance(&mut self, journal: &mut Journal) -> Result<f32> {
+    pub fn advance(&mut self, journal: &mut Journal) -> Result<Advance> {
         let step = self.step;
         let batch = self
             .loader
@@ -136,7 +145,12 @@ impl Trainer {
         ];
         readings.extend(readings_of(&output.report)?);
         journal.add(self.step, readings)?;
-        Ok(loss)
+        let kept = output
+            .report
+            .pseudo
+            .as_ref()
+            .map(|pseudo| pseudo.counts.kept as f64 / batch.unlabelled.len().max(1) as f64);
+        Ok(Advance { loss, kept })
     }
 }
 

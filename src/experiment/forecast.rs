@@ -1,0 +1,89 @@
+//! How long the rest of a run will take, from how fast it has gone so far.
+//!
+//! $$ t_{left} = t \cdot \frac{W - w}{w} $$
+//!
+//! with the work w done in the time t, of W in all, both in the scheduler's units of cost.
+
+use std::time::{Duration, Instant};
+
+/// Share of the work that must be done before a forecast is worth telling.
+const ENOUGH: f64 = 0.01;
+
+/// The work of a run and its start.
+#[derive(Clone, Copy, Debug)]
+pub struct Forecast {
+    all: f64,
+    done: f64,
+    start: Instant,
+}
+
+impl Forecast {
+    /// A run of `all` work that starts at `start`.
+    pub fn new(all: f64, start: Instant) -> Self {
+        Self {
+            all,
+            done: 0.0,
+            start,
+        }
+    }
+
+    /// `work` more is done.
+    pub fn add(&mut self, work: f64) {
+        self.done += work;
+    }
+
+    /// Share of the work that is done, 0 to 1.
+    pub fn fraction(&self) -> f64 {
+        if self.all > 0.0 {
+            (self.done / self.all).min(1.0)
+        } else {
+            1.0
+        }
+    }
+
+    /// The time that the rest will take; none before enough is done to tell.
+    pub fn left(&self, now: Instant) -> Option<Duration> {
+        let fraction = self.fraction();
+        let elapsed = now.saturating_duration_since(self.start).as_secs_f64();
+        (fraction >= ENOUGH).then(|| Duration::from_secs_f64(elapsed * (1.0 - fraction) / fraction))
+    }
+}
+
+/// A duration for people: `40 s`, `12 min`, `3 h 05 min`.
+pub fn told(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round() as u64;
+    let minutes = (duration.as_secs_f64() / 60.0).round() as u64;
+    match seconds {
+        0..100 => format!("{seconds} s"),
+        100..6000 => format!("{minutes} min"),
+        _ => format!("{} h {:02} min", minutes / 60, minutes % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_goes_as_fast_as_the_beginning() {
+        let start = Instant::now();
+        let mut forecast = Forecast::new(200.0, start);
+        assert_eq!(forecast.left(start + Duration::from_secs(60)), None);
+        forecast.add(50.0);
+        let left = forecast.left(start + Duration::from_secs(60));
+        assert_eq!(left, Some(Duration::from_secs(180)));
+        forecast.add(150.0);
+        assert_eq!(forecast.left(start), Some(Duration::ZERO));
+        assert_eq!(Forecast::new(0.0, start).fraction(), 1.0);
+    }
+
+    #[test]
+    fn durations_are_told_in_the_unit_that_fits() {
+        let told = |seconds| told(Duration::from_secs(seconds));
+        assert_eq!(told(99), "99 s");
+        assert_eq!(told(100), "2 min");
+        assert_eq!(told(5999), "100 min");
+        assert_eq!(told(6000), "1 h 40 min");
+        assert_eq!(told(11_100), "3 h 05 min");
+    }
+}
