@@ -14,12 +14,14 @@ mod stage;
 mod store;
 mod sweep;
 mod trial;
+mod trial_settings;
 mod weights;
 
 pub use clip::clip;
 pub use evaluate::{Scores, evaluate};
 pub use predict::{PredictAsk, predict};
 pub use progress::Verbosity;
-pub use settings::{EvalConfig, EvalModel, Settings, normalise};
+pub use settings::{EvalConfig, EvalModel, Settings};
 pub use sweep::{Ask, Outcome, Stop, export_data, plan, sweep};
+pub use trial_settings::{MockSettings, MockTrain, TrialSettings, normalise};
 pub use weights::{Inspection, export_weights, inspect_weights};

@@ -5,15 +5,16 @@ use super::settings::{EvalModel, Settings};
 use super::stage::{Kind, Stage};
 use super::store::{Folder, Store};
 use super::trial::{self, Datasets, Ground};
+use super::trial_settings::{MockSettings, TrialSettings};
 use crate::data::{Dataset, Sample};
 use crate::eval::{Evaluator, Found, Metrics};
 use crate::graph::Mask2Former;
 use crate::graph::clip::{ClipRegions, VisionLanguage, VisionLanguageConfig};
-use crate::method::predict;
+use crate::method::{Mock, predict};
 use crate::structures::Picture;
 use crate::train::{
-    Advance, Checkpoint, Journal, Trainer, restore_clip_tiny, store_clip_tiny, train_clip_tiny,
-    warnings,
+    Advance, Checkpoint, Journal, MockTrainer, STUDENT, Trainer, Training, mock_state,
+    restore_clip_tiny, store_clip_tiny, train_clip_tiny, warnings,
 };
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -54,28 +55,55 @@ impl Workshop<'_> {
         let start = Instant::now();
         let folder = self.store.stage(&stage.key);
         folder.make()?;
-        let outcome = match stage.kind {
-            Kind::Vlm => self.train_vlm(stage, &folder),
-            Kind::BurnIn { to } => self.train(stage, &folder, to),
-            Kind::Distill { to, .. } => self.train(stage, &folder, to),
-            Kind::Evaluate => self.evaluate(stage, &folder),
+        let outcome = match &*stage.settings {
+            TrialSettings::Network(settings) => self.work(stage, settings, &folder),
+            TrialSettings::Mock(settings) => self.mock(stage, settings, &folder),
         };
         folder.add_seconds(start.elapsed().as_secs_f64())?;
         outcome
     }
 
-    fn train_vlm(&self, stage: &Stage, folder: &Folder) -> Result<()> {
-        let Some(VisionLanguageConfig::ClipTiny(config)) = &stage.settings.vlm else {
+    fn work(&self, stage: &Stage, settings: &Settings, folder: &Folder) -> Result<()> {
+        match stage.kind {
+            Kind::Vlm => self.train_vlm(stage, settings, folder),
+            Kind::BurnIn { .. } | Kind::Distill { .. } => {
+                let mut trainer = self.trainer(stage, settings)?;
+                self.train(stage, folder, &mut trainer)
+            }
+            Kind::Evaluate => self.evaluate(stage, settings, folder),
+        }
+    }
+
+    /// The same stages without a network; all else is as in a training.
+    fn mock(&self, stage: &Stage, settings: &MockSettings, folder: &Folder) -> Result<()> {
+        if stage.kind != Kind::Evaluate {
+            let MockSettings {
+                seed,
+                method,
+                train,
+            } = settings;
+            let mock = Mock::new(method, *seed, train.steps, folder.attempt()?);
+            return self.train(stage, folder, &mut MockTrainer::new(mock));
+        }
+        let (source, checkpoint) = self.trained(stage)?;
+        let state = mock_state(&checkpoint)?;
+        let metrics = Metrics {
+            mean_ap: Some(state.mean_ap()),
+            ap50: Some(state.ap50()),
+            ..Metrics::default()
+        };
+        let models = BTreeMap::from([(STUDENT.to_string(), metrics)]);
+        write_evaluation(folder, &checkpoint, models, &source)
+    }
+
+    fn train_vlm(&self, stage: &Stage, settings: &Settings, folder: &Folder) -> Result<()> {
+        let Some(VisionLanguageConfig::ClipTiny(config)) = &settings.vlm else {
             bail!("this trial trains no vision-language model");
         };
         let progress = self
             .progress
             .stage(&stage.title, stage.cost, 0, config.steps);
-        let size = stage
-            .settings
-            .data
-            .get("size")
-            .and_then(toml::Value::as_integer);
+        let size = settings.data.get("size").and_then(toml::Value::as_integer);
         let size = usize::try_from(size.context("data.size")?)?;
         let mut model = train_clip_tiny(config, size, &mut |step, loss| {
             progress.at(
@@ -89,19 +117,27 @@ impl Workshop<'_> {
         store_clip_tiny(&mut model, &stage.key, config.steps).save(&folder.result())
     }
 
-    fn train(&self, stage: &Stage, folder: &Folder, to: usize) -> Result<()> {
-        let settings = &stage.settings;
+    /// The networks of a training stage before their first step.
+    fn trainer(&self, stage: &Stage, settings: &Settings) -> Result<Trainer> {
         let ground = Ground::new(settings, self.datasets)?;
-        let distill = matches!(stage.kind, Kind::Distill { .. });
-        let method = match distill {
-            true => settings.method.clone(),
-            false => trial::burn_in(&settings.method),
+        let method = match stage.kind {
+            Kind::Distill { .. } => settings.method.clone(),
+            _ => trial::burn_in(&settings.method),
         };
         let mut method = ground.method(settings, &method)?;
         if method.needs_vlm().is_some() {
-            method.attach_vlm(self.vlm(stage, &ground)?);
+            method.attach_vlm(self.vlm(stage, settings, &ground)?);
         }
-        let mut trainer = Trainer::new(method, &settings.train, ground.loader);
+        Ok(Trainer::new(method, &settings.train, ground.loader))
+    }
+
+    /// Takes the steps of a training stage that are missing.
+    fn train(&self, stage: &Stage, folder: &Folder, trainer: &mut dyn Training) -> Result<()> {
+        let to = match stage.kind {
+            Kind::BurnIn { to } | Kind::Distill { to, .. } => to,
+            Kind::Vlm | Kind::Evaluate => bail!("{} trains no student", stage.title),
+        };
+        let distill = matches!(stage.kind, Kind::Distill { .. });
         if folder.checkpoint().exists() {
             trainer.resume(&Checkpoint::load(&folder.checkpoint(), &stage.key)?)?;
         } else {
@@ -128,7 +164,7 @@ impl Workshop<'_> {
                     mean_ap: None,
                 },
             );
-            if step.is_multiple_of(settings.train.checkpoint) && step < to {
+            if step.is_multiple_of(stage.settings.checkpoint()) && step < to {
                 journal.flush(step)?;
                 trainer
                     .checkpoint(&stage.key, true)
@@ -147,13 +183,14 @@ impl Workshop<'_> {
     }
 
     /// The vision-language model of the trial.
-    fn vlm(&self, stage: &Stage, ground: &Ground) -> Result<Box<dyn VisionLanguage>> {
-        match stage
-            .settings
-            .vlm
-            .as_ref()
-            .context("no vision-language model is set")?
-        {
+    fn vlm(
+        &self,
+        stage: &Stage,
+        settings: &Settings,
+        ground: &Ground,
+    ) -> Result<Box<dyn VisionLanguage>> {
+        let vlm = settings.vlm.as_ref();
+        match vlm.context("no vision-language model is set")? {
             VisionLanguageConfig::ClipTiny(config) => {
                 let key = stage.needs.iter().find(|key| key.starts_with("vlm-"));
                 let key = key.context("the stage of the vision-language model is missing")?;
@@ -161,7 +198,7 @@ impl Workshop<'_> {
                 Ok(Box::new(restore_clip_tiny(config, &checkpoint)?))
             }
             VisionLanguageConfig::Prototypes(config) => {
-                Ok(Box::new(ground.prototypes(&stage.settings, config)?))
+                Ok(Box::new(ground.prototypes(settings, config)?))
             }
             VisionLanguageConfig::Clip(config) => {
                 Ok(Box::new(ClipRegions::new(config, &ground.dataset.classes)?))
@@ -169,14 +206,17 @@ impl Workshop<'_> {
         }
     }
 
-    fn evaluate(&self, stage: &Stage, folder: &Folder) -> Result<()> {
-        let trained = stage
-            .needs
-            .first()
-            .context("an evaluation follows a training")?;
-        let source = self.store.stage(trained);
-        let checkpoint = Checkpoint::load(&source.result(), trained)?;
-        let settings = &stage.settings;
+    /// The training that an evaluation follows: its folder and what it left.
+    fn trained(&self, stage: &Stage) -> Result<(Folder, Checkpoint)> {
+        let key = stage.needs.first();
+        let key = key.context("an evaluation follows a training")?;
+        let source = self.store.stage(key);
+        let checkpoint = Checkpoint::load(&source.result(), key)?;
+        Ok((source, checkpoint))
+    }
+
+    fn evaluate(&self, stage: &Stage, settings: &Settings, folder: &Folder) -> Result<()> {
+        let (source, checkpoint) = self.trained(stage)?;
         let dataset = self.datasets.get(&settings.data).map_err(trial::named)?;
         let evaluator = Evaluator::new(&dataset)?;
         let mut model = trial::model(settings, dataset.classes.len())?;
@@ -200,14 +240,24 @@ impl Workshop<'_> {
             reading.mean_ap = metrics.mean_ap;
             models.insert(name.to_string(), metrics);
         }
-        let evaluation = Evaluation {
-            steps: checkpoint.step(),
-            models,
-            warnings: warnings(&source.journal())?,
-        };
-        let text = serde_json::to_string_pretty(&evaluation)? + "\n";
-        crate::atomic::write_atomically(&folder.metrics(), text.as_bytes())
+        write_evaluation(folder, &checkpoint, models, &source)
     }
+}
+
+/// Writes the metrics `models` of what the training in `source` left.
+fn write_evaluation(
+    folder: &Folder,
+    checkpoint: &Checkpoint,
+    models: BTreeMap<String, Metrics>,
+    source: &Folder,
+) -> Result<()> {
+    let evaluation = Evaluation {
+        steps: checkpoint.step(),
+        models,
+        warnings: warnings(&source.journal())?,
+    };
+    let text = serde_json::to_string_pretty(&evaluation)? + "\n";
+    crate::atomic::write_atomically(&folder.metrics(), text.as_bytes())
 }
 
 /// The metrics of `model` on the evaluated images; `seen` hears how many are done.

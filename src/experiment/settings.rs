@@ -110,17 +110,7 @@ impl Settings {
                 .errors
                 .push(ComponentError::new(key, format!("unknown field `{key}`")));
         }
-        let seed = table
-            .get("seed")
-            .and_then(Value::as_integer)
-            .map(u64::try_from);
-        let seed = reader.keep(
-            "seed",
-            match seed {
-                Some(Ok(seed)) => Ok(seed),
-                _ => Err(ComponentError::new("", "expected a whole number from 0 on")),
-            },
-        );
+        let seed = reader.keep("seed", seed(table));
         let data = reader.section("data", Ok);
         let split = reader.checked("split", SplitConfig::check);
         let augment = reader.checked("augment", AugmentConfig::check);
@@ -242,7 +232,7 @@ impl EvalConfig {
 /// Rewrites what a trial does not read to one spelling, so that trials which differ in nothing else are one trial.
 ///
 /// Anything malformed is left for [`Settings::read`] to refuse.
-pub fn normalise(table: &mut Table) {
+pub(super) fn normalise(table: &mut Table) {
     let supervised = table.get("method").and_then(|method| method.get("name"));
     if supervised.and_then(Value::as_str) != Some("supervised") {
         return;
@@ -250,6 +240,28 @@ pub fn normalise(table: &mut Table) {
     let model = table.get_mut("eval").and_then(|eval| eval.get_mut("model"));
     if let Some(model) = model.filter(|model| model.as_str() == Some(EvalModel::Teacher.name())) {
         *model = EvalModel::Student.name().into();
+    }
+}
+
+/// The seed of a trial.
+///
+/// # Errors
+/// None is there, or it is no whole number from 0 on; the key is empty.
+pub(super) fn seed(table: &Table) -> Result<u64, ComponentError> {
+    let seed = table.get("seed").and_then(Value::as_integer);
+    seed.and_then(|seed| u64::try_from(seed).ok())
+        .ok_or_else(|| ComponentError::new("", "expected a whole number from 0 on"))
+}
+
+/// The table `name` of a trial's settings.
+///
+/// # Errors
+/// It is missing or something else; the key is empty.
+pub(super) fn section(table: &Table, name: &str) -> Result<Table, ComponentError> {
+    match table.get(name) {
+        Some(Value::Table(table)) => Ok(table.clone()),
+        Some(other) => Err(ComponentError::new("", format!("{other} is not a table"))),
+        None => Err(ComponentError::new("", "missing table")),
     }
 }
 
@@ -277,12 +289,7 @@ impl Reader<'_> {
         name: &str,
         read: impl Fn(Table) -> Result<T, ComponentError>,
     ) -> Option<T> {
-        let result = match self.table.get(name) {
-            Some(Value::Table(table)) => read(table.clone()),
-            Some(other) => Err(ComponentError::new("", format!("{other} is not a table"))),
-            None => Err(ComponentError::new("", "missing table")),
-        };
-        self.keep(name, result)
+        self.keep(name, section(self.table, name).and_then(read))
     }
 
     fn vlm(&mut self, method: &MethodConfig) -> Option<VisionLanguageConfig> {

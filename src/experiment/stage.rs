@@ -8,9 +8,9 @@
 //! | `distill` | the burn-in, the method | all models at the end |
 //! | `evaluate` | the end of training, `eval.size`, `eval.shorter`, `eval.top` | the metrics of all models |
 
-use super::settings::Settings;
+use super::trial_settings::TrialSettings;
 use crate::graph::clip::VisionLanguageConfig;
-use crate::method::MethodConfig;
+use crate::method::MockConfig;
 use crate::recipe::content_hash;
 use std::sync::Arc;
 use toml::{Table, Value};
@@ -61,14 +61,14 @@ pub struct Stage {
     /// Expected work; only comparisons matter.
     pub cost: u64,
     /// The settings of the first trial that needs it.
-    pub settings: Arc<Settings>,
+    pub settings: Arc<TrialSettings>,
 }
 
 /// The stages of a trial, each after those that it needs. The last one evaluates.
-pub fn stages(label: &str, table: &Table, settings: &Arc<Settings>) -> Vec<Stage> {
+pub fn stages(label: &str, table: &Table, settings: &Arc<TrialSettings>) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
-    let seed = settings.seed;
-    let (burn_in, steps) = (settings.method.burn_in(), settings.train.steps);
+    let seed = settings.seed();
+    let (burn_in, steps) = (settings.burn_in(), settings.steps());
     let stage = |kind: Kind, title: String, reads: Table, needs: &[&Stage], cost: u64| {
         let name = kind.name();
         let mut reads = reads;
@@ -89,7 +89,9 @@ pub fn stages(label: &str, table: &Table, settings: &Arc<Settings>) -> Vec<Stage
         }
     };
 
-    if let Some(VisionLanguageConfig::ClipTiny(config)) = &settings.vlm {
+    if let TrialSettings::Network(network) = &**settings
+        && let Some(VisionLanguageConfig::ClipTiny(config)) = &network.vlm
+    {
         let mut reads = pick(&table["method"]["correction"], &["vlm"]);
         reads.extend(pick(&table["data"], &["size"]));
         let cost = VLM_COST * config.steps as u64;
@@ -102,8 +104,14 @@ pub fn stages(label: &str, table: &Table, settings: &Arc<Settings>) -> Vec<Stage
         ));
     }
     if burn_in > 0 {
-        let mut reads = supervised(table);
-        reads.extend(pick(&table["method"], &["burn-in", "empty-image"]));
+        let reads = match &**settings {
+            TrialSettings::Network(_) => {
+                let mut reads = supervised(table);
+                reads.extend(pick(&table["method"], &["burn-in", "empty-image"]));
+                reads
+            }
+            TrialSettings::Mock(mock) => mock_burn_in(table, &mock.method),
+        };
         let title = format!("burn-in, seed {seed}");
         let cost = SUPERVISED_COST * burn_in as u64;
         stages.push(stage(Kind::BurnIn { to: burn_in }, title, reads, &[], cost));
@@ -112,7 +120,7 @@ pub fn stages(label: &str, table: &Table, settings: &Arc<Settings>) -> Vec<Stage
         let mut reads = supervised(table);
         reads.extend(pick(table, &["method"]));
         reads.extend(pick(&table["train"], &["average"]));
-        let teacher = matches!(settings.method, MethodConfig::TeacherStudent(_));
+        let teacher = settings.has_teacher();
         if teacher {
             reads.extend(pick(&table["loader"], &["unlabelled"]));
         }
@@ -130,7 +138,9 @@ pub fn stages(label: &str, table: &Table, settings: &Arc<Settings>) -> Vec<Stage
         stages.push(next);
     }
     let last = stages.last().expect("a trial trains for at least one step");
-    let reads = pick(&table["eval"], &["size", "shorter", "top"]);
+    let reads = table
+        .get("eval")
+        .map_or_else(Table::new, |eval| pick(eval, &["size", "shorter", "top"]));
     let title = format!("{label}, seed {seed}: evaluation");
     let evaluate = stage(Kind::Evaluate, title, reads, &[last], EVALUATE_COST);
     stages.push(evaluate);
@@ -165,6 +175,18 @@ fn supervised(table: &Table) -> Table {
     reads
 }
 
+/// What the burn-in of a mock trial reads: a failure after it is none of its own.
+fn mock_burn_in(table: &Table, method: &MockConfig) -> Table {
+    let mut reads = pick(table, &["seed", "train"]);
+    let keys = ["burn-in", "level", "noise", "sleep-ms"];
+    reads.extend(pick(&table["method"], &keys));
+    if (1..=method.burn_in).contains(&method.fail_at) {
+        let keys = ["fail-at", "failure", "fail-times"];
+        reads.extend(pick(&table["method"], &keys));
+    }
+    reads
+}
+
 /// The entries `keys` of a table, those that it has.
 fn pick<'a>(table: impl Into<Entries<'a>>, keys: &[&str]) -> Table {
     let Entries(table) = table.into();
@@ -193,9 +215,11 @@ impl<'a> From<&'a Value> for Entries<'a> {
 mod tests {
     use super::*;
     use crate::experiment::settings::tests::{supervised, table, with};
+    use crate::experiment::trial_settings::normalise;
+    use crate::experiment::trial_settings::tests::mock;
 
     fn keys(table: Table) -> Vec<String> {
-        let settings = Arc::new(Settings::read(&table).unwrap());
+        let settings = Arc::new(TrialSettings::read(&table).unwrap());
         let stages = stages("label", &table, &settings);
         for (i, stage) in stages.iter().enumerate() {
             let known = |need: &String| stages[..i].iter().any(|earlier| earlier.key == *need);
@@ -258,6 +282,22 @@ mod tests {
         let all = keys(table());
         let top = keys(with(table(), "eval.top", 50));
         assert!(all[..3] == top[..3] && all[3] != top[3]);
+    }
+
+    #[test]
+    fn mock_variants_share_the_burn_in_unless_it_fails() {
+        let stages = |table: Table| {
+            let mut table = table;
+            normalise(&mut table);
+            keys(table)
+        };
+        let all = stages(mock());
+        assert_eq!(all.len(), 3);
+        let other = stages(with(mock(), "method.fail-at", 11));
+        assert!(other[0] == all[0] && other[1] != all[1]);
+        let other = stages(with(mock(), "method.fail-at", 10));
+        assert!(other[0] != all[0]);
+        assert_eq!(stages(with(mock(), "eval.top", 3)), all, "not read");
     }
 
     #[test]

@@ -119,6 +119,18 @@ impl Folder {
         text.trim().parse().unwrap_or(0.0)
     }
 
+    /// Counts the attempts at the stage, this one included.
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub fn attempt(&self) -> Result<u64> {
+        let path = self.0.join("attempts");
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let attempt = text.trim().parse().unwrap_or(0) + 1;
+        write_atomically(&path, format!("{attempt}\n").as_bytes())?;
+        Ok(attempt)
+    }
+
     /// Adds to [`Self::seconds`].
     ///
     /// # Errors

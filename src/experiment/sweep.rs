@@ -5,10 +5,11 @@ use super::progress::{Progress, Verbosity};
 use super::provenance::{Provenance, Times, cores};
 use super::results::Results;
 use super::scheduler::{self, Task, Workers};
-use super::settings::{Settings, normalise};
+use super::settings::Settings;
 use super::stage::{Kind, Stage, stages};
 use super::store::{STORE, Store};
 use super::trial::{self, Datasets, Ground};
+use super::trial_settings::{TrialSettings, normalise};
 use crate::atomic::{ensure_writable, write_atomically};
 use crate::data::Dataset;
 use crate::data::export::export;
@@ -17,7 +18,7 @@ use crate::recipe::{Hooks, Plan, Request};
 use crate::registry::ComponentError;
 use anyhow::{Context, Result, anyhow};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -103,7 +104,14 @@ pub(super) fn with_weights(ask: &Ask, weights: &Path) -> Ask {
 fn first(ask: &Ask) -> Result<(Settings, Dataset), Stop> {
     let inputs = Inputs::default();
     let plan = inputs.plan(ask)?;
-    let settings = read(&plan.trials[0].settings).map_err(Stop::Input)?;
+    let settings = match read(&plan.trials[0].settings).map_err(Stop::Input)? {
+        TrialSettings::Network(settings) => *settings,
+        TrialSettings::Mock(_) => {
+            let recipe = ask.recipe.display();
+            let message = "a trial of method.name = \"mock\" has no dataset and no network";
+            return Err(Stop::Input(anyhow!("{recipe}: {message}")));
+        }
+    };
     let dataset = inputs.datasets.get(&settings.data);
     let dataset = dataset.map_err(|error| Stop::Input(trial::named(error)))?;
     Ok((settings, dataset))
@@ -190,8 +198,8 @@ pub fn sweep(
 }
 
 /// The settings of a trial, their errors in one message.
-fn read(table: &Table) -> Result<Settings> {
-    Settings::read(table).map_err(|errors| {
+fn read(table: &Table) -> Result<TrialSettings> {
+    TrialSettings::read(table).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(|e| format!("{}: {e}", e.key)).collect();
         anyhow!(lines.join("\n"))
     })
@@ -203,7 +211,7 @@ struct Planned {
     label: String,
     seed: u64,
     table: Table,
-    settings: Arc<Settings>,
+    settings: Arc<TrialSettings>,
     stages: Vec<Stage>,
 }
 
@@ -237,8 +245,9 @@ impl Inputs {
 
     /// Everything that is wrong with the settings of a trial and with the files that they name.
     fn check(&self, table: &Table) -> Vec<ComponentError> {
-        let settings = match Settings::read(table) {
-            Ok(settings) => settings,
+        let settings = match TrialSettings::read(table) {
+            Ok(TrialSettings::Network(settings)) => settings,
+            Ok(TrialSettings::Mock(_)) => return Vec::new(),
             Err(errors) => return errors,
         };
         let missing = settings.missing_files();
@@ -285,14 +294,16 @@ impl Inputs {
 
     /// The trials of a plan with their stages. Splits the data of every trial, since not every seed may allow it.
     fn trials(&self, plan: &Plan) -> Result<Vec<Planned>> {
-        let mut seen = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         let mut trials = Vec::new();
         for trial in &plan.trials {
             let settings = Arc::new(read(&trial.settings)?);
-            let split = format!("{:?} {} {}", settings.split, settings.data, settings.seed);
-            if seen.insert(split, ()).is_none() {
-                Ground::new(&settings, &self.datasets)
-                    .with_context(|| format!("seed {}", settings.seed))?;
+            if let TrialSettings::Network(network) = &*settings {
+                let split = format!("{:?} {} {}", network.split, network.data, network.seed);
+                if seen.insert(split) {
+                    Ground::new(network, &self.datasets)
+                        .with_context(|| format!("seed {}", network.seed))?;
+                }
             }
             trials.push(Planned {
                 hash: trial.hash.clone(),
@@ -390,13 +401,13 @@ impl Run<'_> {
 
     fn take(&mut self, index: usize, outcome: Result<(), &str>) -> Result<()> {
         let trial = &self.trials[index];
-        let Settings { train, .. } = &*trial.settings;
+        let steps = trial.settings.steps();
         let reported = trial.settings.reported();
         let seconds = self.own_seconds(trial);
         if let Err(reason) = outcome {
             return self
                 .results
-                .take(index, train.steps, seconds, reported, Err(reason));
+                .take(index, steps, seconds, reported, Err(reason));
         }
         let evaluation = self.evaluation(trial)?;
         self.keep(trial, &evaluation)?;

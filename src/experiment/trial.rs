@@ -147,11 +147,11 @@ pub fn model(settings: &Settings, classes: usize) -> Result<Mask2Former> {
 
 /// What a method does during the burn-in: supervised training.
 pub fn burn_in(method: &MethodConfig) -> MethodConfig {
-    MethodConfig::Supervised(match method {
-        MethodConfig::Supervised(config) => config.clone(),
-        MethodConfig::TeacherStudent(config) => SupervisedConfig {
+    match method {
+        MethodConfig::TeacherStudent(config) => MethodConfig::Supervised(SupervisedConfig {
             burn_in: config.burn_in,
             empty_image: config.empty_image,
-        },
-    })
+        }),
+        other => other.clone(),
+    }
 }

@@ -4,6 +4,7 @@
 
 use super::correction::CORRECTIONS;
 use super::filter::FILTERS;
+use super::mock::MockConfig;
 use super::weighting::WEIGHTINGS;
 use crate::registry::{self, ComponentError, Entry};
 use serde::Deserialize;
@@ -160,6 +161,8 @@ pub enum MethodConfig {
     Supervised(SupervisedConfig),
     /// A student, its moving average as the teacher, and pseudo-labels between them.
     TeacherStudent(Box<TeacherStudentConfig>),
+    /// No network: a number that the settings and the seed decide.
+    Mock(MockConfig),
 }
 
 /// The methods that a recipe can name.
@@ -177,6 +180,11 @@ pub const METHODS: &[Entry<MethodConfig>] = &[
             config.check()?;
             Ok(MethodConfig::TeacherStudent(Box::new(config)))
         },
+    },
+    Entry {
+        name: "mock",
+        about: "trains no network; its mAP is computed from the settings and the seed",
+        build: |table| MockConfig::read(table).map(MethodConfig::Mock),
     },
 ];
 
@@ -213,6 +221,7 @@ impl MethodConfig {
         match self {
             Self::Supervised(config) => config.burn_in,
             Self::TeacherStudent(config) => config.burn_in,
+            Self::Mock(config) => config.burn_in,
         }
     }
 }

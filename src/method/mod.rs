@@ -10,6 +10,7 @@ pub mod criterion;
 pub mod filter;
 mod inference;
 pub mod matcher;
+mod mock;
 pub mod points;
 pub mod pseudo_labels;
 pub mod quality;
@@ -33,6 +34,7 @@ pub use config::{
 };
 pub use criterion::Criterion;
 pub use inference::{Qualities, detections, predict, qualities};
+pub use mock::{Failure, Mock, MockConfig, MockState};
 pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
 pub use supervised::Supervised;
 pub use targets::Targets;
@@ -105,7 +107,7 @@ pub trait Method: Send {
 /// Makes the method of a recipe around a fresh student.
 ///
 /// # Errors
-/// A value out of its range; the key is given from `[method]` or `[loss]` on.
+/// A value out of its range, or a method that trains no network; the key is given from `[method]` or `[loss]` on.
 pub fn start(
     config: &MethodConfig,
     loss: &LossConfig,
@@ -139,5 +141,6 @@ pub fn start(
                 config, supervised, labeller, setup,
             )))
         }
+        MethodConfig::Mock(_) => Err(ComponentError::new("name", "`mock` trains no network")),
     }
 }

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod clip;
 mod journal;
+mod mock;
 mod optimizer;
 mod schedule;
 mod trainer;
@@ -10,12 +11,45 @@ mod trainer;
 pub use checkpoint::Checkpoint;
 pub use clip::{restore_clip_tiny, store_clip_tiny, train_clip_tiny, zero_shot_accuracy};
 pub use journal::{Journal, Reading, warnings};
+pub use mock::{MockTrainer, mock_state};
 pub use optimizer::{AdamW, AdamWConfig, Moments, OptimizerState, is_trained};
 pub use schedule::Schedule;
 pub use trainer::{AVERAGE, Advance, STUDENT, TEACHER, Trainer};
 
 use crate::registry::ComponentError;
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
+
+/// A training run between two steps: of networks ([`Trainer`]), or of numbers only ([`MockTrainer`]).
+pub trait Training {
+    /// Starts the average as a copy of the student, where the recipe wants one.
+    fn start_average(&mut self);
+
+    /// Begins where another run has ended: its student, its optimizer and its step. The method starts anew.
+    ///
+    /// # Errors
+    /// The checkpoint is of another model.
+    fn begin(&mut self, checkpoint: &Checkpoint) -> Result<()>;
+
+    /// Continues this run from its own checkpoint.
+    ///
+    /// # Errors
+    /// The checkpoint is of another model or method.
+    fn resume(&mut self, checkpoint: &Checkpoint) -> Result<()>;
+
+    /// The state now. `key` names the settings that led here; `continued`: whether other steps will follow, which need the
+    /// optimizer too.
+    fn checkpoint(&mut self, key: &str, continued: bool) -> Checkpoint;
+
+    /// Steps taken.
+    fn step(&self) -> usize;
+
+    /// Takes the next step and tells how it went.
+    ///
+    /// # Errors
+    /// An image that cannot be read, or a loss or gradient that is not finite, with the step's number.
+    fn advance(&mut self, journal: &mut Journal) -> Result<Advance>;
+}
 
 /// The table `[train]`.
 #[derive(Clone, Debug, Deserialize, Serialize)]

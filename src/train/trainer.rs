@@ -3,11 +3,11 @@
 //! A run that is interrupted and continued from its checkpoint takes the same steps as one that is not, to the last bit: step
 //! t draws from streams that t names, and everything else is in the checkpoint.
 
-use super::TrainConfig;
 use super::checkpoint::Checkpoint;
 use super::journal::{BARREN_STEPS, Journal, Reading};
 use super::optimizer::AdamW;
 use super::schedule::Schedule;
+use super::{TrainConfig, Training};
 use crate::data::loader::Loader;
 use crate::graph::Mask2Former;
 use crate::method::{Method, PartLosses, StepReport, follow};
@@ -54,18 +54,15 @@ impl Trainer {
             step: 0,
         }
     }
+}
 
-    /// Starts the average as a copy of the student, where the recipe wants one.
-    pub fn start_average(&mut self) {
+impl Training for Trainer {
+    fn start_average(&mut self) {
         let wanted = self.rate_of_average > 0.0;
         self.average = wanted.then(|| self.method.student().clone());
     }
 
-    /// Begins where another run has ended: its student, its optimizer and its step. The method starts anew.
-    ///
-    /// # Errors
-    /// The checkpoint is of another model.
-    pub fn begin(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+    fn begin(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         checkpoint.take_model(STUDENT, self.method.student())?;
         self.optimizer
             .restore(checkpoint.optimizer(self.method.student())?)?;
@@ -73,11 +70,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// Continues this run from its own checkpoint.
-    ///
-    /// # Errors
-    /// The checkpoint is of another model or method.
-    pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+    fn resume(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         self.begin(checkpoint)?;
         self.method.restore(checkpoint.method())?;
         if let Some(teacher) = self.method.teacher() {
@@ -91,9 +84,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// The state now. `key` names the settings that led here; `continued`: whether other steps will follow, which need the
-    /// optimizer too.
-    pub fn checkpoint(&mut self, key: &str, continued: bool) -> Checkpoint {
+    fn checkpoint(&mut self, key: &str, continued: bool) -> Checkpoint {
         let mut checkpoint = Checkpoint::new(key, self.step, self.method.state());
         let student = self.method.student();
         checkpoint.put_model(STUDENT, student);
@@ -109,16 +100,11 @@ impl Trainer {
         checkpoint
     }
 
-    /// Steps taken.
-    pub fn step(&self) -> usize {
+    fn step(&self) -> usize {
         self.step
     }
 
-    /// Takes the next step and tells how it went.
-    ///
-    /// # Errors
-    /// An image that cannot be read, or a loss or gradient that is not finite, with the step's number.
-    pub fn advance(&mut self, journal: &mut Journal) -> Result<Advance> {
+    fn advance(&mut self, journal: &mut Journal) -> Result<Advance> {
         let step = self.step;
         let batch = self
             .loader

@@ -1,7 +1,7 @@
 //! The recipes of this repository: the trials and tables that they promise.
 
 use crate::house::{TEXT_ONLY, at};
-use harness::experiment::{Settings, normalise};
+use harness::experiment::{TrialSettings, normalise};
 use harness::recipe::{Hooks, Plan, Request};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn shipped(recipe: &str, set: &[&str]) -> Plan {
 
 /// As `harness plan`, without a look at data and weights.
 fn checked(recipe: &str, set: &[&str]) -> Plan {
-    let check = |table: &Table| Settings::read(table).err().unwrap_or_default();
+    let check = |table: &Table| TrialSettings::read(table).err().unwrap_or_default();
     let hooks = Hooks {
         check: &check,
         normalise: &normalise,
@@ -84,6 +84,7 @@ fn every_recipe_and_every_sweep_plans() {
         // The walk sets a key of a released CLIP.
         let base = match sweep.as_str() {
             "paper-vs-released.toml" => "pl-dc-paper.toml",
+            mock if mock.starts_with("mock-") => "mock.toml",
             _ => "pl-dc.toml",
         };
         let plan = checked(base, &[&set]);

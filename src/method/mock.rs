@@ -1,0 +1,304 @@
+//! Method `mock`: no network and no data, a number that the settings and the seed decide, for trying sweeps and the engine.
+//!
+//! $$ \mathrm{mAP} = \sum_{t \le T} \frac{l}{T} + \sum_{T_b < t \le T} \frac{1}{T - T_b} \sum_{m\,\mathrm{on}} e_m
+//!    + \sigma \sum_{t \le T} \frac{z_t}{\sqrt{T}}, \qquad z_t \sim \mathcal{N}(0, 1) $$
+//!
+//! T: steps, T_b: steps of the burn-in, l: `level`, e_m: the effect of module m, sigma: `noise`. The sums are taken one step at a
+//! time: a run that loses a step or takes one twice ends at another number. The z_t of the burn-in come from the seed alone,
+//! those after it from the seed and the method, so that variants with the same seed share a part T_b / T of their variance.
+
+use super::config::check_range;
+use crate::registry::{self, ComponentError};
+use crate::rng::Stream;
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Largest mAP.
+const MOST: f64 = 100.0;
+/// AP50 of a mock trial is this many times its mAP; of COCO's detectors it is about as much.
+const AP50: f64 = 1.6;
+
+/// Table `[method]` with `name = "mock"`.
+#[derive(Deserialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MockConfig {
+    /// T_b: steps that variants share.
+    pub burn_in: usize,
+    /// mAP without any module.
+    pub level: f64,
+    /// Which modules are on.
+    pub modules: BTreeMap<String, bool>,
+    /// What each module adds to the mAP.
+    pub effects: BTreeMap<String, f64>,
+    /// Standard deviation of the mAP between seeds.
+    pub noise: f64,
+    /// Milliseconds that a step takes.
+    pub sleep_ms: u64,
+    /// The step, from 1 on, in which the trial fails; 0: none.
+    pub fail_at: usize,
+    /// How it fails.
+    pub failure: Failure,
+    /// It fails so often and then no more; 0: every time.
+    pub fail_times: u64,
+}
+
+/// How a mock trial fails.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Failure {
+    /// With an error, as from an image that cannot be read.
+    Error,
+    /// With a panic, as from a mistake in the program.
+    Panic,
+    /// With a loss that is not a number.
+    NonFinite,
+}
+
+impl MockConfig {
+    /// Reads the table without its name.
+    ///
+    /// # Errors
+    /// A key that is unknown, missing or out of its range.
+    pub fn read(table: toml::Table) -> Result<Self, ComponentError> {
+        let config: Self = registry::options(table)?;
+        let range = |key: &str, value: f64, low: f64| {
+            check_range(key, value as f32, low as f32, MOST as f32)
+        };
+        range("level", config.level, 0.0)?;
+        range("noise", config.noise, 0.0)?;
+        for (name, effect) in &config.effects {
+            range(&format!("effects.{name}"), *effect, -MOST)?;
+        }
+        let known = || {
+            config
+                .effects
+                .keys()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join("`, `")
+        };
+        for name in config.modules.keys() {
+            if !config.effects.contains_key(name) {
+                let message = format!("has no effect; method.effects knows `{}`", known());
+                return Err(ComponentError::new(format!("modules.{name}"), message));
+            }
+        }
+        Ok(config)
+    }
+
+    /// What the modules that are on add; one that `modules` does not name is off.
+    fn effect(&self) -> f64 {
+        let on = self.modules.iter().filter(|(_, on)| **on);
+        on.map(|(name, _)| self.effects[name]).sum()
+    }
+
+    /// Names the draws of a step after the burn-in: what of the method shows in the result.
+    fn stream(&self) -> String {
+        let on = self.modules.iter().filter(|(_, on)| **on);
+        let on: Vec<String> = on
+            .map(|(name, _)| format!("{name}={}", self.effects[name]))
+            .collect();
+        format!("mock/{}/{}", self.level, on.join(","))
+    }
+}
+
+/// The sums so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MockState {
+    gained: f64,
+    noise: f64,
+}
+
+impl MockState {
+    /// The mAP of a run that ends here.
+    pub fn mean_ap(self) -> f64 {
+        (self.gained + self.noise).clamp(0.0, MOST)
+    }
+
+    /// AP at IoU 0.50 of a run that ends here.
+    pub fn ap50(self) -> f64 {
+        (AP50 * self.mean_ap()).min(MOST)
+    }
+}
+
+/// A mock trial between two steps.
+#[derive(Clone, Debug)]
+pub struct Mock {
+    config: MockConfig,
+    seed: u64,
+    steps: usize,
+    attempt: u64,
+    state: MockState,
+}
+
+impl Mock {
+    /// A trial of `steps` steps before its first. `attempt`, from 1 on: how often this part of it was begun.
+    pub fn new(config: &MockConfig, seed: u64, steps: usize, attempt: u64) -> Self {
+        Self {
+            config: config.clone(),
+            seed,
+            steps,
+            attempt,
+            state: MockState::default(),
+        }
+    }
+
+    /// The sums so far.
+    pub fn state(&self) -> MockState {
+        self.state
+    }
+
+    /// Goes on from the sums `state`.
+    pub fn restore(&mut self, state: MockState) {
+        self.state = state;
+    }
+
+    /// Takes step `step` (from 0) and returns its loss.
+    ///
+    /// # Errors
+    /// The failure that the settings ask for.
+    ///
+    /// Panics if they ask for that.
+    pub fn step(&mut self, step: usize) -> Result<f32> {
+        sleep(Duration::from_millis(self.config.sleep_ms));
+        let steps = self.steps as f64;
+        let mut loss = 1.0 / (1.0 + step as f32);
+        if step + 1 == self.config.fail_at
+            && (self.config.fail_times == 0 || self.attempt <= self.config.fail_times)
+        {
+            match self.config.failure {
+                Failure::Error => anyhow::bail!("the settings ask for a failure at step {step}"),
+                Failure::Panic => panic!("the settings ask for a panic at step {step}"),
+                Failure::NonFinite => loss = f32::NAN,
+            }
+        }
+        ensure!(loss.is_finite(), "the loss is {loss} at step {step}");
+        let burn_in = self.config.burn_in;
+        let mut stream = if step < burn_in {
+            Stream::at(self.seed, "mock/burn-in", step as u64)
+        } else {
+            self.state.gained += self.config.effect() / (self.steps - burn_in) as f64;
+            Stream::at(self.seed, &self.config.stream(), step as u64)
+        };
+        self.state.gained += self.config.level / steps;
+        self.state.noise += self.config.noise * stream.normal() / steps.sqrt();
+        Ok(loss)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn config() -> MockConfig {
+        let text = "burn-in = 4\nlevel = 20\nmodules = { a = true, b = true, c = false }\n\
+                    effects = { a = 1.5, b = -0.5, c = 9 }\nnoise = 0.0\nsleep-ms = 0\n\
+                    fail-at = 0\nfailure = 'error'\nfail-times = 0";
+        MockConfig::read(text.parse().unwrap()).unwrap()
+    }
+
+    fn run(config: &MockConfig, seed: u64, order: impl IntoIterator<Item = usize>) -> f64 {
+        let mut mock = Mock::new(config, seed, 20, 1);
+        for step in order {
+            mock.step(step).unwrap();
+        }
+        mock.state().mean_ap()
+    }
+
+    #[test]
+    fn without_noise_the_map_is_the_level_and_the_effects_of_the_modules_that_are_on() {
+        assert!((run(&config(), 0, 0..20) - 21.0).abs() < 1e-9);
+        let mut other = config();
+        other.modules.insert("b".into(), false);
+        assert!((run(&other, 7, 0..20) - 21.5).abs() < 1e-9);
+        other.effects.insert("a".into(), 99.0);
+        assert_eq!(run(&other, 7, 0..20), 100.0, "no mAP is above 100");
+    }
+
+    #[test]
+    fn seeds_spread_by_the_noise_and_variants_share_the_burn_in() {
+        let noisy = MockConfig {
+            noise: 2.0,
+            ..config()
+        };
+        let found: Vec<f64> = (0..400).map(|seed| run(&noisy, seed, 0..20)).collect();
+        let mean = found.iter().sum::<f64>() / 400.0;
+        let variance = found.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 399.0;
+        // Four standard errors: 2 / sqrt(400) of the mean, 4 sqrt(2 / 399) of the variance.
+        assert!((mean - 21.0).abs() < 0.4, "{mean}");
+        assert!((variance - 4.0).abs() < 1.14, "{variance}");
+        let mut other = noisy.clone();
+        other.modules.insert("a".into(), false);
+        assert_eq!(run(&noisy, 3, 0..4), run(&other, 3, 0..4));
+        let (one, two) = (run(&noisy, 3, 0..20), run(&other, 3, 0..20));
+        assert!(
+            (one - two - 1.5).abs() > 1e-6,
+            "draws of their own after it"
+        );
+    }
+
+    #[test]
+    fn it_fails_where_and_as_often_as_asked() {
+        let failing = |failure, attempt| {
+            let config = MockConfig {
+                fail_at: 3,
+                fail_times: 2,
+                failure,
+                ..config()
+            };
+            let mut mock = Mock::new(&config, 0, 20, attempt);
+            (0..20).try_for_each(|step| mock.step(step).map(|_| ()))
+        };
+        let text = |result: Result<()>| result.unwrap_err().to_string();
+        let asked = "the settings ask for a failure at step 2";
+        assert_eq!(text(failing(Failure::Error, 1)), asked);
+        assert_eq!(text(failing(Failure::Error, 2)), asked);
+        assert_eq!(
+            text(failing(Failure::NonFinite, 1)),
+            "the loss is NaN at step 2"
+        );
+        failing(Failure::Error, 3).unwrap();
+    }
+
+    #[test]
+    #[should_panic(expected = "the settings ask for a panic at step 2")]
+    fn it_panics_where_asked() {
+        let config = MockConfig {
+            fail_at: 3,
+            failure: Failure::Panic,
+            ..config()
+        };
+        run(&config, 0, 0..20);
+    }
+
+    #[test]
+    fn a_module_without_an_effect_is_refused_by_its_key() {
+        let mut table: toml::Table =
+            "burn-in = 1\nlevel = 1\nmodules = { z = true }\neffects = { a = 1 }\n\
+             noise = 1\nsleep-ms = 0\nfail-at = 0\nfailure = 'error'\nfail-times = 0"
+                .parse()
+                .unwrap();
+        let error = MockConfig::read(table.clone()).unwrap_err();
+        assert_eq!(error.key, "modules.z");
+        assert!(error.message.contains("knows `a`"), "{error}");
+        table.insert("noise".into(), (-1.0).into());
+        assert_eq!(MockConfig::read(table).unwrap_err().key, "noise");
+    }
+
+    proptest! {
+        /// Whatever step is lost or taken twice, the number is another: with noise, and mostly without.
+        #[test]
+        fn a_lost_or_repeated_step_shows(seed in 0u64..1000, step in 0usize..20, noise in 0.0f64..3.0, lost: bool) {
+            let noisy = MockConfig { noise, ..config() };
+            let wrong: Vec<usize> = (0..20)
+                .flat_map(|t| vec![t; if t != step { 1 } else if lost { 0 } else { 2 }])
+                .collect();
+            prop_assert!((run(&noisy, seed, wrong) - run(&noisy, seed, 0..20)).abs() > 1e-12);
+        }
+    }
+}
