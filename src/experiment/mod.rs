@@ -12,6 +12,7 @@ mod settings;
 mod stage;
 mod store;
 mod sweep;
+mod tables;
 mod trial;
 mod weights;
 
@@ -20,4 +21,5 @@ pub use evaluate::{Scores, evaluate};
 pub use predict::{PredictAsk, predict};
 pub use settings::{EvalConfig, EvalModel, Settings, normalise};
 pub use sweep::{Ask, Outcome, Stop, export_data, plan, sweep};
+pub use tables::{TableAsk, Told, compare, table};
 pub use weights::{Inspection, export_weights, inspect_weights};
