@@ -1,9 +1,11 @@
 //! The command line. What a command does is in `experiment`; here are its words, its exit code and its last lines.
 
 use crate::experiment::{
-    Ask, Outcome, PredictAsk, Stop, Verbosity, clip, evaluate, export_data, export_weights,
-    inspect_weights, plan, predict, sweep,
+    Ask, Outcome, PredictAsk, Stop, TableAsk, Told, Verbosity, clip, compare, evaluate,
+    export_data, export_weights, inspect_weights, plan, predict, sweep, table,
 };
+use crate::report::{COMPARISON_FORMATS, FORMATS, Metric, Order};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use std::fmt::Display;
 use std::io::Write as _;
@@ -45,6 +47,31 @@ enum Command {
     Plan {
         #[command(flatten)]
         recipe: RecipeArgs,
+    },
+    /// Print the tables of a results folder
+    Table {
+        /// A results folder, like results/ablation
+        results: PathBuf,
+        #[command(flatten)]
+        choice: TableArgs,
+        /// How it is written
+        #[arg(long, default_value = "md", value_parser = PossibleValuesParser::new(FORMATS.iter().map(|one| one.name)))]
+        format: String,
+        /// Order of the rows: that of the sweep, the best first, or by label
+        #[arg(long, value_name = "KEY", default_value = "table", value_parser = order())]
+        sort: Order,
+    },
+    /// Compare two results folders, row by row: the difference B - A over the seeds that both have
+    Compare {
+        /// A results folder
+        a: PathBuf,
+        /// Another one
+        b: PathBuf,
+        #[command(flatten)]
+        choice: TableArgs,
+        /// How it is written
+        #[arg(long, default_value = "text", value_parser = PossibleValuesParser::new(COMPARISON_FORMATS.iter().map(|one| one.name)))]
+        format: String,
     },
     /// Write what a network finds in pictures as COCO results
     Predict {
@@ -138,6 +165,39 @@ enum Weights {
 }
 
 #[derive(Debug, Args)]
+struct TableArgs {
+    /// Only this sweep [default: all of the folder]
+    #[arg(long, value_name = "NAME")]
+    sweep: Option<String>,
+    /// What deviations, differences and verdicts are of
+    #[arg(long, value_name = "NAME", default_value = "mAP", value_parser = metric())]
+    metric: Metric,
+}
+
+impl TableArgs {
+    fn ask(&self) -> TableAsk<'_> {
+        TableAsk {
+            sweep: self.sweep.as_deref(),
+            metric: self.metric,
+        }
+    }
+}
+
+/// A metric by its name.
+fn metric() -> impl TypedValueParser<Value = Metric> {
+    PossibleValuesParser::new(Metric::ALL.map(Metric::name))
+        .map(|name| Metric::named(&name).unwrap_or_default())
+}
+
+/// An order of rows by its name.
+fn order() -> impl TypedValueParser<Value = Order> {
+    PossibleValuesParser::new(Order::ALL.map(|(name, _)| name)).map(|name| {
+        let found = Order::ALL.into_iter().find(|(known, _)| *known == name);
+        found.map(|(_, order)| order).unwrap_or_default()
+    })
+}
+
+#[derive(Debug, Args)]
 struct RecipeArgs {
     /// The recipe's TOML file
     recipe: PathBuf,
@@ -178,6 +238,26 @@ pub fn run() -> ExitCode {
             }
             FINE
         }),
+        Command::Table {
+            results,
+            choice,
+            format,
+            sort,
+        } => {
+            let format = FORMATS.iter().find(|one| one.name == format);
+            let format = format.expect("clap takes no other");
+            table(&results, choice.ask(), sort, format).map(|told| shown(&told))
+        }
+        Command::Compare {
+            a,
+            b,
+            choice,
+            format,
+        } => {
+            let format = COMPARISON_FORMATS.iter().find(|one| one.name == format);
+            let format = format.expect("clap takes no other");
+            compare(&a, &b, choice.ask(), format).map(|told| shown(&told))
+        }
         Command::Predict {
             recipe,
             weights,
@@ -246,6 +326,15 @@ pub fn run() -> ExitCode {
 /// Prints a line. A reader who has seen enough (`harness plan | head`) closes the pipe: that is no error.
 fn say(text: &dyn Display) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Prints a text and what it does without.
+fn shown(told: &Told) -> u8 {
+    for warning in &told.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let _ = std::io::stdout().lock().write_all(told.text.as_bytes());
+    FINE
 }
 
 /// Shows the tables and the failures of a sweep; returns its exit code.

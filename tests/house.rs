@@ -15,7 +15,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let experiment = [&train[..], &["train", "recipe", "report"]].concat();
     let floors: [(&str, &[&str]); 11] = [
         ("recipe", &["registry"]),
-        ("report", &["atomic", "registry"]),
+        ("report", &["atomic", "registry", "rng"]),
         ("data", &["structures", "registry", "rng"]),
         ("eval", &["structures", "registry", "rng", "data"]),
         ("ops", &["tensor", "rng"]),

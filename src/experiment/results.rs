@@ -2,23 +2,24 @@
 
 use super::perform::Evaluation;
 use super::settings::EvalModel;
+use super::tables::frozen;
 use crate::eval;
 use crate::recipe::{Plan, Trial};
 use crate::report::{
-    Header, JsonLines, Metrics, Record, RowRecords, Status, Table, Timing, write_table,
+    JsonLines, Metric, Metrics, RECORDS, Record, Status, TableLayout, Timing, layout, write_table,
 };
 use anyhow::{Context, Result};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const RECORDS: &str = "records.jsonl";
 const TIMING: &str = "timing.jsonl";
 
 /// The records and tables of a plan in their folder.
 pub struct Results<'a> {
     folder: PathBuf,
     plan: &'a Plan,
-    /// Lines of every table's header.
-    provenance: Vec<String>,
+    /// One for each sweep.
+    tables: Vec<TableLayout>,
     records: JsonLines<Record>,
     timing: JsonLines<Timing>,
     /// Whether each trial of the plan has ended in this run or stands finished in the store.
@@ -26,15 +27,16 @@ pub struct Results<'a> {
 }
 
 impl<'a> Results<'a> {
-    /// Opens the folder. Records of other plans in it are kept.
+    /// Opens the folder. Records and tables of other plans in it are kept. `provenance`: lines of every table's header.
     ///
     /// # Errors
-    /// Records that are there but cannot be read.
-    pub fn open(folder: &Path, plan: &'a Plan, provenance: Vec<String>) -> Result<Self> {
+    /// Records or `tables.json` that are there but cannot be read.
+    pub fn open(folder: &Path, plan: &'a Plan, provenance: &[String]) -> Result<Self> {
+        layout::read(folder)?;
         Ok(Self {
             folder: folder.to_path_buf(),
             plan,
-            provenance,
+            tables: frozen(plan, provenance),
             records: JsonLines::read(&folder.join(RECORDS))?,
             timing: JsonLines::read(&folder.join(TIMING))?,
             ended: vec![false; plan.trials.len()],
@@ -103,6 +105,14 @@ impl<'a> Results<'a> {
         }
     }
 
+    /// Writes `tables.json`, which says which trials make which row: the records can then be read without the recipe.
+    ///
+    /// # Errors
+    /// A file that cannot be written, named.
+    pub fn freeze(&self) -> Result<()> {
+        layout::merge(&self.folder, &self.tables)
+    }
+
     /// Writes the records and every table.
     ///
     /// # Errors
@@ -111,28 +121,13 @@ impl<'a> Results<'a> {
         let order = || self.plan.trials.iter().map(|trial| trial.hash.as_str());
         self.records.write(&self.folder.join(RECORDS), order())?;
         self.timing.write(&self.folder.join(TIMING), order())?;
-        for sweep in &self.plan.sweeps {
-            let paper = sweep.paper.as_ref();
-            let header = Header {
-                question: sweep.question.clone(),
-                reference: sweep.reference.clone(),
-                paper: paper.map(|paper| format!("Table {}, {}", paper.table, paper.column)),
-                provenance: self.provenance.clone(),
-            };
-            let rows: Vec<RowRecords> = sweep
-                .rows
-                .iter()
-                .map(|row| RowRecords {
-                    label: &row.label,
-                    paper: row.paper,
-                    records: row
-                        .trials
-                        .iter()
-                        .map(|trial| self.ended_record(*trial))
-                        .collect(),
-                })
-                .collect();
-            write_table(&self.folder, &sweep.name, &Table::new(header, &rows))?;
+        let ended: BTreeMap<&str, &Record> = (0..self.plan.trials.len())
+            .filter_map(|trial| self.ended_record(trial))
+            .map(|record| (record.hash.as_str(), record))
+            .collect();
+        for table in &self.tables {
+            let table = table.table(|hash| ended.get(hash).copied(), Metric::MeanAp);
+            write_table(&self.folder, &table)?;
         }
         Ok(())
     }

@@ -21,6 +21,14 @@ use std::path::{Path, PathBuf};
 /// Name of the working data in a results folder.
 pub const STORE: &str = ".store";
 
+/// The settings of the trial `hash` in the results folder `out`, for a reader who needs no store.
+pub fn settings_of(out: &Path, hash: &str) -> PathBuf {
+    out.join(STORE)
+        .join("trials")
+        .join(hash)
+        .join("settings.toml")
+}
+
 /// The working data of one results folder. While it lives, no other process can open it.
 #[derive(Debug)]
 pub struct Store {

@@ -139,13 +139,14 @@ pub fn sweep(
     let store = Store::open(&folder).map_err(Stop::Input)?;
     let trials = inputs.trials(&plan).map_err(Stop::Input)?;
     let provenance = Provenance::new(&ask.recipe, &ask.set, &plan);
-    let results = Results::open(&folder, &plan, provenance.lines()).map_err(Stop::Input)?;
+    let results = Results::open(&folder, &plan, &provenance.lines()).map_err(Stop::Input)?;
 
     let mut run = Run {
         trials: &trials,
         store: &store,
         results,
     };
+    run.results.freeze().map_err(Stop::Output)?;
     run.take_finished().map_err(Stop::Output)?;
     let tasks = run.tasks();
     let workers = Workers::new(workers, cores());

@@ -24,6 +24,7 @@ pub use error::{Problem, RecipeError};
 pub use hash::content_hash;
 pub use plan::{Hooks, Plan, Request, Row, SweepPlan, Trial};
 pub use provenance::Origin;
+pub use suggest::hint;
 pub use sweep::Paper;
 
 /// Keys of a recipe that are no settings of a trial.

@@ -1,15 +1,92 @@
-//! A table as CSV, for programs: a header line, one line per row, nothing else.
+//! Tables as CSV, for programs: a header line, one line per row, nothing else. Columns are only ever added at the end.
 
-use super::table::{COLUMNS, Table};
+use super::cell::{number, p, verdict};
+use super::table::{Row, Table};
 use anyhow::{Context, Result};
 
-/// The file's content; lines end with `\n`, fields are quoted where needed.
-pub fn render(table: &Table) -> Result<String> {
+/// The columns; `*` stands for the table's metric.
+const COLUMNS: [&str; 25] = [
+    "variant",
+    "seeds",
+    "mAP",
+    "*_std",
+    "AP50",
+    "AP75",
+    "APs",
+    "APm",
+    "APl",
+    "delta_*",
+    "paper_*",
+    "delta_low",
+    "delta_high",
+    "paper_delta",
+    "status",
+    "pairs",
+    "boot_low",
+    "boot_high",
+    "p",
+    "p_holm",
+    "verdict",
+    "tau",
+    "tau_p",
+    "tau_rows",
+    "sweep",
+];
+
+/// The tables under one header; lines end with `\n`, fields are quoted where needed. All tables must be of the same metric.
+pub fn render(tables: &[Table]) -> Result<String> {
+    let metric = tables.first().map(|table| table.metric).unwrap_or_default();
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(COLUMNS)?;
-    for row in &table.rows {
-        writer.write_record(row.cells())?;
+    writer.write_record(COLUMNS.map(|name| name.replace('*', metric.name())))?;
+    for table in tables {
+        for row in &table.rows {
+            writer.write_record(cells(table, row))?;
+        }
     }
+    text(writer)
+}
+
+/// What was written.
+pub(super) fn text(writer: csv::Writer<Vec<u8>>) -> Result<String> {
     let bytes = writer.into_inner().context("CSV in memory")?;
     Ok(String::from_utf8(bytes)?)
+}
+
+/// The row as text: two decimals, four for p, empty where undefined.
+fn cells(table: &Table, row: &Row) -> [String; COLUMNS.len()] {
+    let difference = row.difference;
+    let interval = difference.and_then(|difference| difference.interval);
+    let bootstrap = difference.and_then(|difference| difference.bootstrap);
+    let judged = row.judged.as_ref();
+    let low = |bounds: Option<(f64, f64)>| number(bounds.map(|(low, _)| low));
+    let high = |bounds: Option<(f64, f64)>| number(bounds.map(|(_, high)| high));
+    [
+        row.label.clone(),
+        row.seeds.to_string(),
+        number(row.mean.mean_ap),
+        number(row.deviation),
+        number(row.mean.ap50),
+        number(row.mean.ap75),
+        number(row.mean.ap_small),
+        number(row.mean.ap_medium),
+        number(row.mean.ap_large),
+        number(difference.map(|difference| difference.mean)),
+        number(row.paper),
+        low(interval),
+        high(interval),
+        number(row.paper_delta),
+        row.status.clone(),
+        difference.map_or(String::new(), |difference| difference.pairs.to_string()),
+        low(bootstrap),
+        high(bootstrap),
+        p(judged.and_then(|judged| judged.difference.p)),
+        p(judged.and_then(|judged| judged.adjusted)),
+        verdict(judged),
+        number(table.agreement.map(|agreement| agreement.tau)),
+        p(table.agreement.map(|agreement| agreement.p)),
+        table
+            .agreement
+            .map_or(String::new(), |agreement| agreement.rows.to_string()),
+        table.header.name.clone(),
+    ]
 }

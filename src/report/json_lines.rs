@@ -1,7 +1,7 @@
 //! A `.jsonl` file: one line of JSON per trial that ended, in the order of the plan, rewritten whole.
 
 use crate::atomic::write_atomically;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -31,26 +31,37 @@ impl<T: Keyed + Serialize + DeserializeOwned> JsonLines<T> {
     /// # Errors
     /// A file that cannot be read, or a line that is not such JSON: named.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = match fs::read_to_string(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+        let (lines, damaged) = Self::read_whole_lines(path)?;
+        match damaged.into_iter().next() {
+            Some(first) => Err(anyhow!(first)),
+            None => Ok(lines),
+        }
+    }
+
+    /// Reads `path` and leaves out what is not such JSON, as a writer that was killed may leave; each such line as `file:line: reason`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, named.
+    pub fn read_whole_lines(path: &Path) -> Result<(Self, Vec<String>)> {
+        let mut lines = Self::default();
+        let mut damaged = Vec::new();
+        let text = match fs::read(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok((lines, damaged)),
             read => read.with_context(|| format!("cannot read `{}`", path.display()))?,
         };
-        let mut lines = Self::default();
-        for (index, line) in text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim().is_empty())
-        {
-            let place = || {
-                format!(
-                    "{}:{}: not a line that this program writes",
-                    path.display(),
-                    index + 1
-                )
-            };
-            lines.insert(serde_json::from_str(line).with_context(place)?);
+        for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            match serde_json::from_slice(line) {
+                Ok(line) => lines.insert(line),
+                Err(error) => damaged.push(format!(
+                    "{}:{number}: not a line that this program writes: {error}",
+                    path.display()
+                )),
+            }
         }
-        Ok(lines)
+        Ok((lines, damaged))
     }
 
     /// The trial's line.

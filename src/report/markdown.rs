@@ -1,166 +1,109 @@
-//! A table as Markdown, for people: the question, the rows, what the columns mean, where the run comes from.
+//! Tables as Markdown, for people: the question, where the run comes from, the rows, what the columns mean.
 
-use super::table::{COLUMNS, Header, Table};
+use super::cell::{interval, number, one_line, p, signed, verdict};
+use super::legend;
+use super::metric::Metric;
+use super::table::{Row, Table};
 use anyhow::Result;
 
-/// What the columns mean.
-const LEGEND: &str = "mAP and its parts: COCO mask AP in percent, means over the finished seeds; `mAP_std`: sample standard \
-                      deviation over the seeds;\n`delta_mAP`: mean of the paired differences per seed";
+/// A column: its title, its cells, and whether they are numbers.
+pub(super) type Column = (String, Vec<String>, bool);
 
-/// The file's content.
-pub fn render(table: &Table) -> Result<String> {
-    let Header {
-        question,
-        reference,
-        paper,
-        provenance,
-    } = &table.header;
-    let mut text = format!("# {}\n\n", one_line(question));
-    for line in provenance {
+/// The tables, one below the other.
+pub fn render(tables: &[Table]) -> Result<String> {
+    let rendered: Vec<String> = tables.iter().map(table).collect();
+    Ok(rendered.join("\n"))
+}
+
+fn table(table: &Table) -> String {
+    let mut text = format!("# {}\n\n", one_line(&table.header.question));
+    for line in &table.header.provenance {
         text.push_str(&format!("- {}\n", one_line(line)));
     }
-    if !provenance.is_empty() {
+    if !table.header.provenance.is_empty() {
         text.push('\n');
     }
-    push_line(&mut text, &COLUMNS.map(str::to_string));
-    // Text to the left, numbers to the right.
-    push_line(
-        &mut text,
-        &COLUMNS.map(|name| {
-            if matches!(name, "variant" | "status") {
-                "---"
-            } else {
-                "---:"
+    text.push_str(&grid(&columns(table)));
+    text.push_str(&format!("\n{}", paragraph(&legend::of(table))));
+    text
+}
+
+/// The columns that have something to say.
+fn columns(table: &Table) -> Vec<Column> {
+    let rows = &table.rows;
+    let column = |title: &str, cell: &dyn Fn(&Row) -> String, numbers: bool| -> Column {
+        (title.to_string(), rows.iter().map(cell).collect(), numbers)
+    };
+    let mut columns = vec![
+        column("variant", &|row| row.label.clone(), false),
+        column("seeds", &|row| row.seeds.to_string(), true),
+    ];
+    for metric in Metric::ALL {
+        let mean = |row: &Row| {
+            let mean = number(metric.of(&row.mean));
+            match row.deviation.filter(|_| metric == table.metric) {
+                Some(deviation) => format!("{mean} ± {}", number(Some(deviation))),
+                None => mean,
             }
-            .to_string()
-        }),
-    );
-    for row in &table.rows {
-        push_line(&mut text, &row.cells());
-    }
-    text.push_str(&format!("\n{LEGEND}"));
-    if let Some(reference) = reference {
-        text.push_str(&format!(" to `{}`", one_line(reference)));
-    }
-    text.push_str(", `delta_low` to `delta_high` its 95 % interval (Student, paired).\n");
-    if let Some(paper) = paper {
-        text.push_str(&format!(
-            "`paper_mAP`: the paper's {}; `paper_delta`: its difference.\n",
-            one_line(paper)
-        ));
-    }
-    Ok(text)
-}
-
-fn push_line(text: &mut String, cells: &[String]) {
-    let escaped: Vec<String> = cells
-        .iter()
-        .map(|cell| one_line(cell).replace('|', "\\|"))
-        .collect();
-    text.push_str(&format!("| {} |\n", escaped.join(" | ")));
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::report::{FORMATS, Header, Metrics, Record, RowRecords, Status, Table};
-
-    fn record(seed: u64, map: Option<f64>) -> Record {
-        let metrics = map.map(|map| Metrics {
-            mean_ap: Some(map),
-            ap50: Some(2.0 * map),
-            ..Metrics::default()
-        });
-        let status = if map.is_some() {
-            Status::Ok
-        } else {
-            Status::Failed
         };
-        let error = map
-            .is_none()
-            .then(|| "the loss is\nnot finite at step 7 | 3".to_string());
-        Record {
-            recipe: "r".into(),
-            hash: format!("{seed}"),
-            label: String::new(),
-            seed,
-            steps: 9,
-            status,
-            error,
-            metrics,
-            student: None,
-            average: None,
-        }
+        columns.push(column(metric.name(), &mean, true));
     }
-
-    fn table() -> Table {
-        let records: Vec<Vec<Option<Record>>> = [
-            [Some(20.0), Some(23.0), Some(26.0)].map(Some),
-            [Some(Some(19.0)), None, Some(Some(24.0))],
-            [Some(Some(30.0)), Some(None), None],
-            [None, None, None],
-        ]
-        .map(|row| {
-            row.into_iter()
-                .zip(0..)
-                .map(|(map, seed)| map.map(|map| record(seed, map)))
-                .collect()
-        })
-        .to_vec();
-        let labels = [
-            ("PL-DC", Some(21.8)),
-            ("- all", Some(20.6)),
-            ("bad, one", None),
-            ("none", None),
+    let is_reference = |row: &Row| Some(&row.label) == table.header.reference.as_ref();
+    let judged = |row: &Row| row.judged.map(|judged| judged.difference);
+    let difference = |row: &Row| {
+        let found = judged(row);
+        let parts = [
+            signed(found.map(|difference| difference.mean)),
+            interval(found.and_then(|difference| difference.interval)),
         ];
-        let rows: Vec<RowRecords> = labels
-            .into_iter()
-            .zip(&records)
-            .map(|((label, paper), row)| RowRecords {
-                label,
-                paper,
-                records: row.iter().map(Option::as_ref).collect(),
-            })
-            .collect();
-        let header = Header {
-            question: "What matters?".into(),
-            reference: Some("PL-DC".into()),
-            paper: Some("Table 3, mAP".into()),
-            provenance: vec!["commit abc".into(), "seeds 0, 1, 2".into()],
-        };
-        Table::new(header, &rows)
-    }
+        parts.join(" ").trim_end().to_string()
+    };
+    let bootstrap = |row: &Row| interval(judged(row).and_then(|found| found.bootstrap));
+    let adjusted = |row: &Row| p(row.judged.and_then(|judged| judged.adjusted));
+    let paper_delta = |row: &Row| signed(row.paper_delta.filter(|_| !is_reference(row)));
+    let status = |row: &Row| match row.status.as_str() {
+        "ok" => String::new(),
+        other => other.to_string(),
+    };
+    let others = [
+        column("difference", &difference, false),
+        column("bootstrap", &bootstrap, false),
+        column("p (Holm)", &adjusted, true),
+        column("verdict", &|row| verdict(row.judged.as_ref()), false),
+        column("paper", &|row| number(row.paper), true),
+        column("its difference", &paper_delta, true),
+        column("status", &status, false),
+    ];
+    let says = |(_, cells, _): &Column| cells.iter().any(|cell| !cell.is_empty());
+    columns.extend(others.into_iter().filter(says));
+    columns
+}
 
-    /// Differences of `- all` over its two common seeds: -1 and -2; mean -1.5, deviation 0.7071, t(1) 12.706.
-    #[test]
-    fn the_files_are_these_bytes() {
-        let rendered: Vec<String> = FORMATS
-            .iter()
-            .map(|format| (format.render)(&table()).unwrap())
-            .collect();
-        assert_eq!(
-            rendered[0],
-            "variant,seeds,mAP,mAP_std,AP50,AP75,APs,APm,APl,delta_mAP,paper_mAP,delta_low,delta_high,paper_delta,status\n\
-             PL-DC,3,23.00,3.00,46.00,,,,,0.00,21.80,0.00,0.00,0.00,ok\n\
-             - all,2,21.50,3.54,43.00,,,,,-1.50,20.60,-7.85,4.85,-1.20,pending (2/3)\n\
-             \"bad, one\",1,30.00,,60.00,,,,,10.00,,,,,failed: the loss is not finite at step 7 | 3 (seed 1)\n\
-             none,0,,,,,,,,,,,,,pending (0/3)\n"
-        );
-        assert_eq!(
-            rendered[1],
-            "# What matters?\n\n- commit abc\n- seeds 0, 1, 2\n\n\
-             | variant | seeds | mAP | mAP_std | AP50 | AP75 | APs | APm | APl | delta_mAP | paper_mAP | delta_low | delta_high | paper_delta | status |\n\
-             | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n\
-             | PL-DC | 3 | 23.00 | 3.00 | 46.00 |  |  |  |  | 0.00 | 21.80 | 0.00 | 0.00 | 0.00 | ok |\n\
-             | - all | 2 | 21.50 | 3.54 | 43.00 |  |  |  |  | -1.50 | 20.60 | -7.85 | 4.85 | -1.20 | pending (2/3) |\n\
-             | bad, one | 1 | 30.00 |  | 60.00 |  |  |  |  | 10.00 |  |  |  |  | failed: the loss is not finite at step 7 \\| 3 (seed 1) |\n\
-             | none | 0 |  |  |  |  |  |  |  |  |  |  |  |  | pending (0/3) |\n\n\
-             mAP and its parts: COCO mask AP in percent, means over the finished seeds; `mAP_std`: sample standard deviation over the seeds;\n\
-             `delta_mAP`: mean of the paired differences per seed to `PL-DC`, `delta_low` to `delta_high` its 95 % interval (Student, paired).\n\
-             `paper_mAP`: the paper's Table 3, mAP; `paper_delta`: its difference.\n"
+/// The columns as a table: text to the left, numbers to the right.
+pub(super) fn grid(columns: &[Column]) -> String {
+    let mut text = String::new();
+    let mut push = |cells: Vec<&str>| {
+        let cells = cells
+            .into_iter()
+            .map(|cell| one_line(cell).replace('|', "\\|"));
+        text.push_str(&format!("| {} |\n", cells.collect::<Vec<_>>().join(" | ")));
+    };
+    push(columns.iter().map(|(title, ..)| title.as_str()).collect());
+    let rule = |numbers: bool| if numbers { "---:" } else { "---" };
+    push(columns.iter().map(|(.., numbers)| rule(*numbers)).collect());
+    for row in 0..columns.first().map_or(0, |(_, cells, _)| cells.len()) {
+        push(
+            columns
+                .iter()
+                .map(|(_, cells, _)| cells[row].as_str())
+                .collect(),
         );
     }
+    text
+}
+
+/// Lines of one paragraph.
+pub(super) fn paragraph(lines: &[String]) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| one_line(line) + "\n").collect();
+    lines.concat()
 }

@@ -1,38 +1,34 @@
-//! Records to rows: mean and deviation over the finished seeds, and the paired difference to the reference row.
+//! Records to rows: mean and deviation over the finished seeds, the paired difference to the reference row and what it allows to say.
 
-use super::delta::{mean, paired_difference, sample_deviation};
+use super::layout::PaperColumn;
+use super::metric::{Metric, finished};
 use super::record::{Metrics, Record, Status};
-
-/// The columns of every table, in order.
-pub(super) const COLUMNS: [&str; 15] = [
-    "variant",
-    "seeds",
-    "mAP",
-    "mAP_std",
-    "AP50",
-    "AP75",
-    "APs",
-    "APm",
-    "APl",
-    "delta_mAP",
-    "paper_mAP",
-    "delta_low",
-    "delta_high",
-    "paper_delta",
-    "status",
-];
+use super::statistics::{
+    Bootstrap, Difference, Judged, Kendall, judge, kendall, mean, paired_difference,
+    sample_deviation,
+};
 
 /// What a table says besides its rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Header {
+    /// The sweep's name.
+    pub name: String,
     /// What the table answers.
     pub question: String,
     /// Label of the row that differences are taken to.
     pub reference: Option<String>,
-    /// Where the paper's numbers stand, like `Table 3, mAP`.
-    pub paper: Option<String>,
+    /// Where the paper's numbers stand.
+    pub paper: Option<PaperColumn>,
     /// Lines about the run: commit, seeds, machine. Written into formats that have a place for them.
     pub provenance: Vec<String>,
+}
+
+impl Header {
+    /// The metric that the paper's numbers are of: that of their column, or else the mAP.
+    fn paper_metric(&self) -> Metric {
+        let column = self.paper.as_ref().map(|paper| paper.column.as_str());
+        column.and_then(Metric::named).unwrap_or_default()
+    }
 }
 
 /// The records of one row, one place per seed; none: not finished.
@@ -51,11 +47,15 @@ pub struct RowRecords<'a> {
 pub struct Table {
     /// What it says besides its rows.
     pub header: Header,
-    /// In the order of the sweep.
+    /// What deviations, differences and verdicts are of.
+    pub metric: Metric,
+    /// In the order of the sweep, until it is sorted.
     pub rows: Vec<Row>,
+    /// Whether its means and the paper's numbers order the rows the same way.
+    pub agreement: Option<Kendall>,
 }
 
-/// One row; numbers in percent mAP, none where undefined.
+/// One row; numbers in percent, none where undefined.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// The variant.
@@ -64,13 +64,15 @@ pub struct Row {
     pub seeds: usize,
     /// Means over the finished seeds.
     pub mean: Metrics,
-    /// Sample standard deviation of the mAP, from two seeds on.
+    /// Sample standard deviation of the table's metric, from two seeds on.
     pub deviation: Option<f64>,
-    /// Mean of the paired differences to the reference row, over the seeds that both finished.
-    pub delta: Option<f64>,
-    /// Its 95 % interval, from two seeds on.
-    pub interval: Option<(f64, f64)>,
-    /// The paper's number.
+    /// Means of the paired differences to the reference row, over the seeds that both finished.
+    pub deltas: Metrics,
+    /// The difference of the table's metric to the reference row.
+    pub difference: Option<Difference>,
+    /// What that difference allows to say; none of the reference row itself.
+    pub judged: Option<Judged>,
+    /// The paper's number, where it is of the table's metric.
     pub paper: Option<f64>,
     /// The paper's number less that of the reference row.
     pub paper_delta: Option<f64>,
@@ -78,98 +80,125 @@ pub struct Row {
     pub status: String,
 }
 
-/// The text of a row, in the order of the columns.
-pub type Cells = [String; COLUMNS.len()];
+/// An order of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// That of the sweep.
+    #[default]
+    Table,
+    /// The highest mean of the table's metric first.
+    Metric,
+    /// The highest difference to the reference first.
+    Delta,
+    /// By the labels' letters.
+    Label,
+}
+
+impl Order {
+    /// All of them, with their names.
+    pub const ALL: [(&str, Self); 4] = [
+        ("table", Self::Table),
+        ("metric", Self::Metric),
+        ("delta", Self::Delta),
+        ("label", Self::Label),
+    ];
+}
 
 impl Table {
-    /// Makes the table of `rows`. The order of the seeds must be the same in all rows.
-    pub fn new(header: Header, rows: &[RowRecords]) -> Self {
+    /// Makes the table of `rows`, its differences and verdicts of `metric`. The order of the seeds must be the same in all rows.
+    pub fn new(header: Header, rows: &[RowRecords], metric: Metric) -> Self {
         let reference = header
             .reference
             .as_deref()
             .and_then(|label| rows.iter().find(|row| row.label == label));
-        let rows = rows.iter().map(|row| Row::new(row, reference)).collect();
-        Self { header, rows }
+        let paper = header.paper_metric() == metric;
+        let mut bootstrap = Bootstrap::default();
+        let mut found: Vec<Row> = rows
+            .iter()
+            .map(|row| Row::new(row, reference, metric, &mut bootstrap))
+            .collect();
+        if !paper {
+            for row in &mut found {
+                (row.paper, row.paper_delta) = (None, None);
+            }
+        }
+        let others: Vec<usize> = (0..found.len())
+            .filter(|&index| Some(found[index].label.as_str()) != header.reference.as_deref())
+            .filter(|&index| found[index].difference.is_some())
+            .collect();
+        let differences: Vec<Difference> = others
+            .iter()
+            .filter_map(|&index| found[index].difference)
+            .collect();
+        for (index, judged) in others.into_iter().zip(judge(&differences)) {
+            found[index].judged = Some(judged);
+        }
+        let columns: Vec<(f64, f64)> = found
+            .iter()
+            .filter_map(|row| metric.of(&row.mean).zip(row.paper))
+            .collect();
+        Self {
+            header,
+            metric,
+            rows: found,
+            agreement: kendall(&columns),
+        }
+    }
+
+    /// Puts the rows into another order; those without the number come last, equal ones stay as they are.
+    pub fn sort(&mut self, order: Order) {
+        let metric = self.metric;
+        let falling = |rows: &mut [Row], key: fn(&Row, Metric) -> Option<f64>| {
+            let key = |row: &Row| key(row, metric).unwrap_or(f64::NEG_INFINITY);
+            rows.sort_by(|x, y| key(y).total_cmp(&key(x)));
+        };
+        match order {
+            Order::Table => {}
+            Order::Metric => falling(&mut self.rows, |row, metric| metric.of(&row.mean)),
+            Order::Delta => falling(&mut self.rows, |row, metric| metric.of(&row.deltas)),
+            Order::Label => self.rows.sort_by(|x, y| x.label.cmp(&y.label)),
+        }
     }
 }
 
 impl Row {
-    fn new(row: &RowRecords, reference: Option<&RowRecords>) -> Self {
+    fn new(
+        row: &RowRecords,
+        reference: Option<&RowRecords>,
+        metric: Metric,
+        bootstrap: &mut Bootstrap,
+    ) -> Self {
         let finished: Vec<&Metrics> = row
             .records
             .iter()
             .flatten()
-            .filter_map(|record| metrics(record))
+            .filter_map(|record| finished(record))
             .collect();
-        let values = |pick: fn(&Metrics) -> Option<f64>| {
-            finished
-                .iter()
-                .filter_map(|&one| pick(one))
-                .collect::<Vec<_>>()
+        let values = |metric: Metric| -> Vec<f64> {
+            finished.iter().filter_map(|one| metric.of(one)).collect()
         };
-        let average = |pick: fn(&Metrics) -> Option<f64>| mean(&values(pick));
-        let delta = reference.and_then(|reference| {
-            let pairs = row.records.iter().zip(&reference.records);
-            let differences: Vec<f64> = pairs
-                .filter_map(|(x, y)| Some(mean_ap(*x)? - mean_ap(*y)?))
-                .collect();
-            paired_difference(&differences)
-        });
+        let differences = |metric: Metric| -> Vec<f64> {
+            let reached = |record: Option<&Record>| metric.reached(record?);
+            let others = reference.map_or(&[][..], |reference| &reference.records);
+            let pairs = row.records.iter().zip(others);
+            pairs
+                .filter_map(|(x, y)| Some(reached(*x)? - reached(*y)?))
+                .collect()
+        };
+        let reference_paper = reference.and_then(|reference| reference.paper);
         Self {
             label: row.label.to_string(),
             seeds: finished.len(),
-            mean: Metrics {
-                mean_ap: average(|one| one.mean_ap),
-                ap50: average(|one| one.ap50),
-                ap75: average(|one| one.ap75),
-                ap_small: average(|one| one.ap_small),
-                ap_medium: average(|one| one.ap_medium),
-                ap_large: average(|one| one.ap_large),
-            },
-            deviation: sample_deviation(&values(|one| one.mean_ap)),
-            delta: delta.map(|delta| delta.mean),
-            interval: delta.and_then(|delta| delta.interval),
+            mean: Metrics::each(|metric| mean(&values(metric))),
+            deviation: sample_deviation(&values(metric)),
+            deltas: Metrics::each(|metric| mean(&differences(metric))),
+            difference: paired_difference(&differences(metric), bootstrap),
+            judged: None,
             paper: row.paper,
-            paper_delta: row
-                .paper
-                .zip(reference.and_then(|reference| reference.paper))
-                .map(|(x, y)| x - y),
+            paper_delta: row.paper.zip(reference_paper).map(|(x, y)| x - y),
             status: status(&row.records, finished.len()),
         }
     }
-
-    /// The row as text: two decimals, empty where undefined.
-    pub fn cells(&self) -> Cells {
-        let number = |value: Option<f64>| value.map_or(String::new(), two_decimals);
-        [
-            self.label.clone(),
-            self.seeds.to_string(),
-            number(self.mean.mean_ap),
-            number(self.deviation),
-            number(self.mean.ap50),
-            number(self.mean.ap75),
-            number(self.mean.ap_small),
-            number(self.mean.ap_medium),
-            number(self.mean.ap_large),
-            number(self.delta),
-            number(self.paper),
-            number(self.interval.map(|(low, _)| low)),
-            number(self.interval.map(|(_, high)| high)),
-            number(self.paper_delta),
-            self.status.clone(),
-        ]
-    }
-}
-
-fn metrics(record: &Record) -> Option<&Metrics> {
-    record
-        .metrics
-        .as_ref()
-        .filter(|_| record.status == Status::Ok)
-}
-
-fn mean_ap(record: Option<&Record>) -> Option<f64> {
-    metrics(record?)?.mean_ap
 }
 
 fn status(records: &[Option<&Record>], finished: usize) -> String {
@@ -190,15 +219,5 @@ fn status(records: &[Option<&Record>], finished: usize) -> String {
         }
         None if finished < records.len() => format!("pending ({finished}/{})", records.len()),
         None => "ok".to_string(),
-    }
-}
-
-/// `-0.00` would tell a sign that is not there.
-fn two_decimals(value: f64) -> String {
-    let text = format!("{value:.2}");
-    if text == "-0.00" {
-        "0.00".to_string()
-    } else {
-        text
     }
 }

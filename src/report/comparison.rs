@@ -1,0 +1,176 @@
+//! Two results folders, row by row: rows are matched by sweep and label, trials by their seed.
+
+use super::folder::ResultsFolder;
+use super::layout::{RowLayout, TableLayout};
+use super::metric::Metric;
+use super::statistics::{Bootstrap, Difference, Judged, judge, mean, paired_difference};
+use std::collections::BTreeMap;
+
+/// One sweep of two results folders.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The sweep's name.
+    pub sweep: String,
+    /// What is compared.
+    pub metric: Metric,
+    /// The rows of the first folder in its order, then those that only the second has.
+    pub rows: Vec<ComparedRow>,
+}
+
+/// One row of both folders, or of one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComparedRow {
+    /// The variant.
+    pub label: String,
+    /// Mean of the first folder over the seeds that both finished.
+    pub first: Option<f64>,
+    /// Mean of the second folder over these seeds.
+    pub second: Option<f64>,
+    /// The second less the first.
+    pub judged: Option<Judged>,
+    /// Hashes of a trial of the first folder and of the trial of the same seed of the second.
+    pub trials: Option<(String, String)>,
+    /// `ok`, or why there is no difference or which seeds are left out.
+    pub status: String,
+    /// How the settings of `trials` differ, where that is known.
+    pub settings: Vec<String>,
+}
+
+/// Compares the table `name` of `first` with that of `second`. None if neither has it.
+pub fn compare(
+    name: &str,
+    first: &ResultsFolder,
+    second: &ResultsFolder,
+    metric: Metric,
+) -> Option<Comparison> {
+    let sides = [first, second].map(|folder| Side::new(folder, name));
+    if sides.iter().all(|side| side.layout.is_none()) {
+        return None;
+    }
+    let more = sides[1].labels();
+    let more = more.filter(|label| !sides[0].by_label.contains_key(label));
+    let labels = sides[0].labels().chain(more);
+
+    let mut bootstrap = Bootstrap::default();
+    let mut compared = Vec::new();
+    let mut differences: Vec<Option<Difference>> = Vec::new();
+    for label in labels {
+        let [one, other] = sides.each_ref().map(|side| side.by_label.get(label));
+        let (row, difference) = match (one, other) {
+            (Some(one), Some(other)) => both(
+                label,
+                (&sides[0], one),
+                (&sides[1], other),
+                metric,
+                &mut bootstrap,
+            ),
+            (one, _) => {
+                let folder = if one.is_some() { "A" } else { "B" };
+                (empty(label, format!("only in {folder}")), None)
+            }
+        };
+        compared.push(row);
+        differences.push(difference);
+    }
+    let mut judged = judge(&differences.iter().copied().flatten().collect::<Vec<_>>()).into_iter();
+    for (row, difference) in compared.iter_mut().zip(differences) {
+        row.judged = difference.and_then(|_| judged.next());
+    }
+    Some(Comparison {
+        sweep: name.to_string(),
+        metric,
+        rows: compared,
+    })
+}
+
+/// One of the two folders and its table, if it has it.
+struct Side<'a> {
+    folder: &'a ResultsFolder,
+    layout: Option<&'a TableLayout>,
+    by_label: BTreeMap<&'a str, &'a RowLayout>,
+}
+
+impl<'a> Side<'a> {
+    fn new(folder: &'a ResultsFolder, name: &str) -> Self {
+        let layout = folder.tables.iter().find(|table| table.name == name);
+        let rows = layout.map_or(&[][..], |layout| &layout.rows);
+        Self {
+            folder,
+            layout,
+            by_label: rows.iter().map(|row| (row.label.as_str(), row)).collect(),
+        }
+    }
+
+    /// In the order of the table.
+    fn labels(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let rows = self.layout.map_or(&[][..], |layout| &layout.rows);
+        rows.iter().map(|row| row.label.as_str())
+    }
+
+    /// Seed, hash and result of the row's trials.
+    fn trials(&self, row: &'a RowLayout, metric: Metric) -> Vec<(u64, &'a str, Option<f64>)> {
+        let seeds = self.layout.map_or(&[][..], |layout| &layout.seeds);
+        let reached = |hash: &str| metric.reached(self.folder.records.get(hash)?);
+        seeds
+            .iter()
+            .zip(&row.trials)
+            .map(|(&seed, hash)| (seed, hash.as_str(), reached(hash)))
+            .collect()
+    }
+}
+
+fn empty(label: &str, status: String) -> ComparedRow {
+    ComparedRow {
+        label: label.to_string(),
+        first: None,
+        second: None,
+        judged: None,
+        trials: None,
+        status,
+        settings: Vec::new(),
+    }
+}
+
+/// A row that both folders have, and its difference.
+fn both<'a>(
+    label: &str,
+    (first, one): (&Side<'a>, &'a RowLayout),
+    (second, other): (&Side<'a>, &'a RowLayout),
+    metric: Metric,
+    bootstrap: &mut Bootstrap,
+) -> (ComparedRow, Option<Difference>) {
+    let (one, other) = (first.trials(one, metric), second.trials(other, metric));
+    let mut hashes = None;
+    let (mut x, mut y) = (Vec::new(), Vec::new());
+    let mut left_out: Vec<u64> = other.iter().map(|(seed, ..)| *seed).collect();
+    left_out.retain(|seed| one.iter().all(|(other, ..)| other != seed));
+    for &(seed, hash, reached) in &one {
+        let partner = other.iter().find(|(other, ..)| *other == seed);
+        if let Some(&(_, partner, _)) = partner {
+            hashes.get_or_insert((hash.to_string(), partner.to_string()));
+        }
+        match (reached, partner.and_then(|(.., reached)| *reached)) {
+            (Some(reached), Some(partner)) => {
+                x.push(reached);
+                y.push(partner);
+            }
+            _ => left_out.push(seed),
+        }
+    }
+    left_out.sort_unstable();
+    let seeds: Vec<String> = left_out.iter().map(u64::to_string).collect();
+    let plural = if seeds.len() == 1 { "" } else { "s" };
+    let status = match (x.is_empty(), left_out.is_empty()) {
+        (true, _) => "no seed that both finished".to_string(),
+        (false, true) => "ok".to_string(),
+        (false, false) => format!("without seed{plural} {}", seeds.join(", ")),
+    };
+    let differences: Vec<f64> = y.iter().zip(&x).map(|(y, x)| y - x).collect();
+    let row = ComparedRow {
+        first: mean(&x),
+        second: mean(&y),
+        trials: hashes,
+        ..empty(label, status)
+    };
+    (row, paired_difference(&differences, bootstrap))
+}

@@ -1,0 +1,31 @@
+//! The statistics of a table. They know numbers only: no record, no row.
+//!
+//! Checked against SciPy and statsmodels (`tests/golden/statistics.py`) and, in `tests`, on distributions whose answer is known.
+
+mod bootstrap;
+mod holm;
+mod kendall;
+mod paired;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use bootstrap::{Bootstrap, DRAWN, EXACT_UP_TO};
+pub use kendall::{Kendall, kendall};
+pub use paired::{Difference, paired_difference};
+pub use verdict::{Judged, Verdict, judge};
+
+/// Two-sided confidence of every interval.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// The mean; none of nothing.
+pub fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// The sample standard deviation (n - 1); none of fewer than two.
+pub fn sample_deviation(values: &[f64]) -> Option<f64> {
+    let centre = mean(values).filter(|_| values.len() >= 2)?;
+    let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();
+    Some((squares / (values.len() - 1) as f64).sqrt())
+}

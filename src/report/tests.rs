@@ -1,0 +1,305 @@
+//! The bytes of every format, orders and metrics of a table, and results folders with anything in their files.
+
+use super::*;
+use proptest::prelude::*;
+use std::fs;
+
+/// A finished trial with this mAP and twice that AP50, or a failed one.
+fn record(hash: &str, seed: u64, map: Option<f64>) -> Record {
+    let failed = "the loss is\nnot finite at step 7 | 3";
+    Record {
+        recipe: "r".into(),
+        hash: hash.into(),
+        label: String::new(),
+        seed,
+        steps: 9,
+        status: map.map_or(Status::Failed, |_| Status::Ok),
+        error: map.is_none().then(|| failed.to_string()),
+        metrics: map.map(|map| Metrics {
+            mean_ap: Some(map),
+            ap50: Some(2.0 * map),
+            ..Metrics::default()
+        }),
+        student: None,
+        average: None,
+    }
+}
+
+/// A row: its label, the paper's number, and the result of each seed; outer none: not finished, inner none: failed.
+type Given<'a> = (&'a str, Option<f64>, [Option<Option<f64>>; 3]);
+
+fn given() -> [Given<'static>; 5] {
+    let done = |values: [f64; 3]| values.map(|value| Some(Some(value)));
+    [
+        ("PL-DC", Some(21.8), done([20.0, 23.0, 26.0])),
+        ("- DICC", Some(20.5), done([18.0, 20.9, 24.1])),
+        (
+            "- all",
+            Some(20.6),
+            [Some(Some(19.0)), None, Some(Some(24.0))],
+        ),
+        ("bad, one_", None, [Some(Some(30.0)), Some(None), None]),
+        ("none", None, [None, None, None]),
+    ]
+}
+
+/// The layout and the records of [`given`].
+fn folder() -> (TableLayout, Vec<Record>) {
+    let hash = |row: usize, seed: usize| format!("{row}-{seed}");
+    let mut records = Vec::new();
+    let mut rows = Vec::new();
+    for (index, (label, paper, results)) in given().into_iter().enumerate() {
+        rows.push(RowLayout {
+            label: label.into(),
+            paper,
+            trials: (0..3).map(|seed| hash(index, seed)).collect(),
+        });
+        for (seed, result) in results.into_iter().enumerate() {
+            records.extend(result.map(|map| record(&hash(index, seed), seed as u64, map)));
+        }
+    }
+    let layout = TableLayout {
+        name: "modules".into(),
+        recipe: "r".into(),
+        question: "What matters?".into(),
+        reference: Some("PL-DC".into()),
+        paper: Some(PaperColumn {
+            table: "3".into(),
+            column: "mAP".into(),
+        }),
+        provenance: vec!["commit abc".into(), "seeds 0, 1, 2".into()],
+        seeds: vec![0, 1, 2],
+        rows,
+    };
+    (layout, records)
+}
+
+fn table(metric: Metric) -> Table {
+    let (layout, records) = folder();
+    layout.table(|hash| records.iter().find(|one| one.hash == hash), metric)
+}
+
+fn rendered(name: &str, table: Table) -> String {
+    let format = FORMATS.iter().find(|format| format.name == name).unwrap();
+    (format.render)(&[table]).unwrap()
+}
+
+/// Differences of `- all` over its two common seeds: -1 and -2; mean -1.5, deviation 0.7071, t(1) 12.706. Those of `- DICC`: -2, -2.1,
+/// -1.9; t = -2 / (0.1 / sqrt 3) = -34.64, SciPy's p 0.000832, twice that for the smaller of two.
+#[test]
+fn the_csv_is_these_bytes() {
+    assert_eq!(
+        rendered("csv", table(Metric::MeanAp)),
+        "variant,seeds,mAP,mAP_std,AP50,AP75,APs,APm,APl,delta_mAP,paper_mAP,delta_low,delta_high,paper_delta,status,\
+         pairs,boot_low,boot_high,p,p_holm,verdict,tau,tau_p,tau_rows,sweep\n\
+         PL-DC,3,23.00,3.00,46.00,,,,,0.00,21.80,0.00,0.00,0.00,ok,3,0.00,0.00,,,,1.00,0.3333,3,modules\n\
+         - DICC,3,21.00,3.05,42.00,,,,,-2.00,20.50,-2.25,-1.75,-1.30,ok,3,-2.10,-1.90,0.0008,0.0017,hurts,1.00,0.3333,3,modules\n\
+         - all,2,21.50,3.54,43.00,,,,,-1.50,20.60,-7.85,4.85,-1.20,pending (2/3),2,-2.00,-1.00,0.2048,0.2048,inconclusive,1.00,0.3333,3,modules\n\
+         \"bad, one_\",1,30.00,,60.00,,,,,10.00,,,,,failed: the loss is not finite at step 7 | 3 (seed 1),1,,,,,inconclusive,1.00,0.3333,3,modules\n\
+         none,0,,,,,,,,,,,,,pending (0/3),,,,,,,1.00,0.3333,3,modules\n"
+    );
+}
+
+#[test]
+fn the_markdown_is_these_bytes() {
+    assert_eq!(
+        rendered("md", table(Metric::MeanAp)),
+        include_str!("tests/modules.md")
+    );
+}
+
+#[test]
+fn the_latex_is_these_bytes() {
+    assert_eq!(
+        rendered("latex", table(Metric::MeanAp)),
+        include_str!("tests/modules.tex")
+    );
+}
+
+/// Of another metric than the paper's column, the paper's numbers say nothing.
+#[test]
+fn another_metric_has_its_own_differences_and_no_paper() {
+    let text = rendered("csv", table(Metric::Ap50));
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].contains("mAP,AP50_std,AP50,") && lines[0].contains("delta_AP50,paper_AP50"));
+    assert!(
+        lines[2].starts_with("- DICC,3,21.00,6.10,42.00,,,,,-4.00,,-4.50,-3.50,,ok"),
+        "{text}"
+    );
+    assert_eq!(table(Metric::Ap50).agreement, None);
+}
+
+#[test]
+fn rows_are_sorted_and_those_without_a_number_come_last() {
+    let labels = |order: Order| {
+        let mut table = table(Metric::MeanAp);
+        table.sort(order);
+        let labels = table.rows.into_iter().map(|row| row.label);
+        labels.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(labels(Order::Table), "PL-DC - DICC - all bad, one_ none");
+    assert_eq!(labels(Order::Metric), "bad, one_ PL-DC - all - DICC none");
+    assert_eq!(labels(Order::Delta), "bad, one_ PL-DC - all - DICC none");
+    assert_eq!(labels(Order::Label), "- DICC - all PL-DC bad, one_ none");
+}
+
+/// A results folder with these records, `tables.json` as it should be.
+fn written(records: &[u8]) -> tempfile::TempDir {
+    let folder_path = tempfile::tempdir().unwrap();
+    layout::merge(folder_path.path(), &[folder().0]).unwrap();
+    fs::write(folder_path.path().join(RECORDS), records).unwrap();
+    folder_path
+}
+
+fn lines() -> Vec<String> {
+    let (_, records) = folder();
+    let line = |record: &Record| serde_json::to_string(record).unwrap();
+    records.iter().map(line).collect()
+}
+
+#[test]
+fn a_line_cut_in_half_is_named_and_the_others_are_read() {
+    let mut text = lines().join("\n");
+    text.truncate(text.len() - 30);
+    let number = lines().len();
+    let place = written(text.as_bytes());
+    let read = ResultsFolder::read(place.path()).unwrap();
+    assert_eq!(read.damaged.len(), 1);
+    let start = format!("{}:{number}: ", place.path().join(RECORDS).display());
+    assert!(read.damaged[0].starts_with(&start), "{:?}", read.damaged);
+    let table = read.table(&read.tables[0], Metric::MeanAp);
+    assert_eq!(table.rows[0].seeds, 3);
+    assert_eq!(table.rows[3].status, "pending (1/3)");
+    let strict = format!(
+        "{:#}",
+        ResultsFolder::read_undamaged(place.path()).unwrap_err()
+    );
+    assert!(strict.contains(&start), "{strict}");
+}
+
+#[test]
+fn a_folder_without_results_is_told() {
+    let of = |path: &Path| format!("{:#}", ResultsFolder::read(path).unwrap_err());
+    let empty = tempfile::tempdir().unwrap();
+    assert!(of(&empty.path().join("nowhere")).starts_with("no folder `"));
+    assert!(of(empty.path()).contains("there is no `tables.json`, which `harness sweep` writes"));
+    layout::merge(empty.path(), &[folder().0]).unwrap();
+    assert!(of(empty.path()).contains("there is no `records.jsonl` yet"));
+    fs::write(empty.path().join(RECORDS), "{\"recipe\":").unwrap();
+    assert!(of(empty.path()).contains("records.jsonl:1: not a line that this program writes"));
+}
+
+/// One change of a file's bytes.
+#[derive(Clone, Debug)]
+enum Change {
+    Cut(usize),
+    Put(usize, u8),
+    Insert(usize, String),
+    Remove(usize, usize),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let place = 0..6000usize;
+    prop_oneof![
+        place.clone().prop_map(Change::Cut),
+        (place.clone(), any::<u8>()).prop_map(|(at, byte)| Change::Put(at, byte)),
+        (place.clone(), "[-{}\\[\\]\",:0-9e.\n\\\\]{1,4}|\\PC{0,4}")
+            .prop_map(|(at, text)| Change::Insert(at, text)),
+        (place, 1..40usize).prop_map(|(at, count)| Change::Remove(at, count)),
+    ]
+}
+
+fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
+    for change in changes {
+        let size = bytes.len();
+        if size == 0 {
+            break;
+        }
+        match change {
+            Change::Cut(at) => bytes.truncate(at % size),
+            Change::Put(at, byte) => bytes[at % size] = *byte,
+            Change::Insert(at, text) => {
+                bytes.splice(at % size..at % size, text.bytes());
+            }
+            Change::Remove(at, count) => {
+                bytes.drain(at % size..(at % size + count).min(size));
+            }
+        }
+    }
+    bytes
+}
+
+/// Reads and writes the folder in every way; no panic. What is not read has a place in `file`.
+fn survives(place: &Path, file: &str) -> Result<(), TestCaseError> {
+    let path = place.join(file);
+    let placed = |message: &str| {
+        let start = format!("{}:", path.display());
+        let number = message
+            .split_once(&start)
+            .map(|(_, rest)| rest.split(':').next());
+        number
+            .flatten()
+            .is_some_and(|number| number.parse::<usize>().is_ok())
+    };
+    let folder = match ResultsFolder::read(place) {
+        Err(error) => {
+            let message = format!("{error:#}");
+            prop_assert!(placed(&message), "{message}");
+            return Ok(());
+        }
+        Ok(folder) => folder,
+    };
+    for line in &folder.damaged {
+        prop_assert!(placed(line), "{line}");
+    }
+    for layout in &folder.tables {
+        for metric in Metric::ALL {
+            let table = folder.table(layout, metric);
+            for format in FORMATS {
+                (format.render)(std::slice::from_ref(&table)).unwrap();
+            }
+            let compared = compare(&layout.name, &folder, &folder, metric);
+            let compared = compared.expect("both have it");
+            for format in COMPARISON_FORMATS {
+                (format.render)(std::slice::from_ref(&compared)).unwrap();
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn changed_records_are_read_or_placed(changes in prop::collection::vec(change(), 1..6)) {
+        let place = written(&changed(lines().join("\n").into_bytes(), &changes));
+        survives(place.path(), RECORDS)?;
+    }
+
+    #[test]
+    fn any_text_in_place_of_records_is_placed(text in "\\PC{1,60}(\n\\PC{0,30}){0,3}") {
+        let place = written(text.as_bytes());
+        prop_assume!(!text.trim().is_empty());
+        survives(place.path(), RECORDS)?;
+    }
+
+    #[test]
+    fn changed_layouts_are_read_or_placed(changes in prop::collection::vec(change(), 1..4)) {
+        let place = written(lines().join("\n").as_bytes());
+        let path = layout::path(place.path());
+        fs::write(&path, changed(fs::read(&path).unwrap(), &changes)).unwrap();
+        survives(place.path(), "tables.json")?;
+    }
+
+    /// Any numbers that JSON can hold, up to those whose squares it cannot.
+    #[test]
+    fn any_numbers_make_a_table(numbers in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::ZERO, 15)) {
+        let (_, records) = folder();
+        let records: Vec<String> = records.into_iter().zip(numbers).map(|(mut record, number)| {
+            record.metrics = record.metrics.map(|metrics| Metrics { mean_ap: Some(number), ..metrics });
+            serde_json::to_string(&record).unwrap()
+        }).collect();
+        survives(written(records.join("\n").as_bytes()).path(), RECORDS)?;
+    }
+}
