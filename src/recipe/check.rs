@@ -3,36 +3,49 @@
 //! place of what it refuses.
 
 use super::error::Problem;
-use super::overlay::{Layer, Overlay, component_name};
-use super::provenance::Place;
+use super::overlay::{Layer, component_name, lay};
+use super::provenance::{Origin, Place};
 use super::suggest;
 use crate::registry::ComponentError;
+use std::collections::BTreeMap;
 use toml::Value;
 
 /// Removes the keys of `layers[1..]` that the root `layers[0]` does not know and the values of another type, and tells each.
 /// What is left can be checked further without telling the same mistake twice.
 pub fn structure(layers: &mut [Layer], problems: &mut Vec<Problem>) {
-    let Some((root, _)) = layers.split_first() else {
+    let Some((root, upper)) = layers.split_first_mut() else {
         return;
     };
-    let root = root.table.clone();
-    for index in 1..layers.len() {
-        let together = Overlay::new(&layers[..=index].iter().collect::<Vec<_>>()).settings;
-        let mut table = std::mem::take(&mut layers[index].table);
-        let context = Context {
-            layer: &layers[index],
-            root: &root,
-            together: &together,
-        };
-        context.check(&mut table, &root, &mut Vec::new(), problems);
-        layers[index].table = table;
+    let mut settings = root.table.clone();
+    for layer in upper {
+        structure_over(layer, &root.table, &mut settings, problems);
     }
 }
 
+/// As [`structure`], of one layer over the settings of those below, to which it adds its own.
+pub fn structure_over(
+    layer: &mut Layer,
+    root: &toml::Table,
+    settings: &mut toml::Table,
+    problems: &mut Vec<Problem>,
+) {
+    let mut table = std::mem::take(&mut layer.table);
+    // The places of its values are looked up while the table is taken apart.
+    let context = Context {
+        origins: &layer.origins,
+        root,
+        below: settings,
+    };
+    context.check(&mut table, root, &mut Vec::new(), problems);
+    lay(settings, &table);
+    layer.table = table;
+}
+
 struct Context<'a> {
-    layer: &'a Layer,
+    origins: &'a BTreeMap<String, Origin>,
     root: &'a toml::Table,
-    together: &'a toml::Table,
+    /// The settings of the layers below.
+    below: &'a toml::Table,
 }
 
 impl Context<'_> {
@@ -48,19 +61,21 @@ impl Context<'_> {
             let good = match (root.get(key), &mut *value) {
                 (None, _) => Err(self.unknown(key, root, path)),
                 (Some(Value::Table(known)), Value::Table(inner)) => {
-                    if !self.is_another_component(path) {
+                    if !self.is_another_component(inner, path) {
                         self.check(inner, known, path, problems);
                     }
                     Ok(())
                 }
-                (Some(known), found) => clash(known, found).map_or(Ok(()), |expected| {
+                (Some(known), found) => clash(known, found).map_or(Ok(()), |clash| {
+                    let full = format!("{}{}", path.join("."), clash.element);
                     let message = format!(
-                        "`{}`: expected {expected}, found {}",
-                        path.join("."),
-                        shown(found)
+                        "`{full}`: expected {}, found {}",
+                        clash.expected,
+                        shown(clash.found)
                     );
+                    let place = self.origins.get(&full).map(Origin::value_place);
                     Err(Problem {
-                        place: self.place(path, false),
+                        place: place.or_else(|| self.place(path, false)),
                         message,
                     })
                 }),
@@ -70,9 +85,11 @@ impl Context<'_> {
         });
     }
 
-    fn is_another_component(&self, path: &[String]) -> bool {
+    /// Whether the table at `path`, with `inner` in this layer, is a component of another name than the root's.
+    fn is_another_component(&self, inner: &toml::Table, path: &[String]) -> bool {
         let known = component_name(self.root, path);
-        known.is_some() && known != component_name(self.together, path)
+        let name = component_name(inner, &[]).or_else(|| component_name(self.below, path));
+        known.is_some() && known != name
     }
 
     fn unknown(&self, key: &str, siblings: &toml::Table, path: &[String]) -> Problem {
@@ -92,7 +109,7 @@ impl Context<'_> {
     }
 
     fn place(&self, path: &[String], key: bool) -> Option<Place> {
-        let origin = self.layer.origins.get(&path.join("."))?;
+        let origin = self.origins.get(&path.join("."))?;
         Some(if key {
             origin.key_place()
         } else {
@@ -110,15 +127,25 @@ fn elsewhere(table: &toml::Table, key: &str) -> Option<String> {
     })
 }
 
-/// What was expected, if `found` cannot stand in `known`'s place. An integer can stand for a float.
-fn clash(known: &Value, found: &Value) -> Option<String> {
+/// A value that cannot stand where it stands.
+struct Clash<'a> {
+    /// Which element of a list it is, like `[1]`; empty for a value by itself.
+    element: String,
+    found: &'a Value,
+    expected: String,
+}
+
+/// What is wrong if `found` cannot stand in `known`'s place. An integer can stand for a float.
+fn clash<'a>(known: &Value, found: &'a Value) -> Option<Clash<'a>> {
     let expected = match (known, found) {
         (Value::Array(known), Value::Array(found)) => {
             let first = known.first()?;
-            return found
-                .iter()
-                .find_map(|item| clash(first, item))
-                .map(|kind| format!("a list, each element {kind}"));
+            let mut items = found.iter().enumerate();
+            return items.find_map(|(index, item)| {
+                let clash = clash(first, item)?;
+                let element = format!("[{index}]{}", clash.element);
+                Some(Clash { element, ..clash })
+            });
         }
         (Value::String(_), Value::String(_))
         | (Value::Integer(_), Value::Integer(_))
@@ -126,16 +153,20 @@ fn clash(known: &Value, found: &Value) -> Option<String> {
         | (Value::Boolean(_), Value::Boolean(_))
         | (Value::Table(_), Value::Table(_)) => return None,
         (Value::String(_), _) => "a string",
-        (Value::Integer(_), _) => "an integer",
+        (Value::Integer(_), _) => "a whole number",
         (Value::Float(_), _) => "a number",
         (Value::Boolean(_), _) => "`true` or `false`",
         (Value::Array(_), _) => "a list",
         (Value::Table(_), _) => "a table",
         (Value::Datetime(_), _) => "a date",
     };
-    Some(match known {
-        Value::Table(_) | Value::Array(_) => expected.to_string(),
-        _ => format!("{expected} like {known}"),
+    Some(Clash {
+        element: String::new(),
+        found,
+        expected: match known {
+            Value::Table(_) | Value::Array(_) => expected.to_string(),
+            _ => format!("{expected} like {known}"),
+        },
     })
 }
 
@@ -173,44 +204,39 @@ fn widen_value(value: &mut Value, known: &Value) {
     }
 }
 
-/// The places of what the components refuse.
-pub fn refused(errors: Vec<ComponentError>, overlay: &Overlay) -> Vec<Problem> {
-    errors
-        .into_iter()
-        .map(|error| refusal(error, overlay))
-        .collect()
-}
-
-fn refusal(error: ComponentError, overlay: &Overlay) -> Problem {
-    let ComponentError {
-        mut key,
-        mut message,
-    } = error;
+/// The problem that a component's error is. `origin` finds where a key path comes from; `otherwise` is the place of what comes from
+/// nowhere, a table that is missing.
+pub fn refused<'a>(
+    error: ComponentError,
+    origin: impl Fn(&str) -> Option<&'a Origin>,
+    otherwise: &Place,
+) -> Problem {
+    let ComponentError { mut key, message } = error;
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let unknown = message
-        .starts_with("unknown field")
-        .then(|| quoted.first().map(|field| field.to_string()))
-        .flatten();
-    if let Some(field) = &unknown {
+    let found = quoted.first().copied().unwrap_or_default();
+    let hint = || suggest::hint(found, quoted.iter().skip(1).copied());
+    let place = |origin: Option<Place>| Some(origin.unwrap_or_else(|| otherwise.clone()));
+    if message.starts_with("unknown field") {
         // serde names the table or the key itself, by version; the place wanted is that of the key.
-        if key.rsplit('.').next() != Some(field.as_str()) {
-            key = if key.is_empty() {
-                field.clone()
-            } else {
-                format!("{key}.{field}")
-            };
+        if key.rsplit('.').next() != Some(found) {
+            let dot = if key.is_empty() { "" } else { "." };
+            key = format!("{key}{dot}{found}");
         }
-        let hint = suggest::hint(field, quoted[1..].iter().copied());
         return Problem {
-            place: overlay.origin(&key).map(super::Origin::key_place),
-            message: format!("unknown key `{key}`{hint}"),
+            place: place(origin(&key).map(Origin::key_place)),
+            message: format!("unknown key `{key}`{}", hint()),
         };
     }
-    if !key.is_empty() {
-        message = format!("`{key}`: {message}");
-    }
+    let message = match message.starts_with("unknown `") || message.starts_with("unknown variant `")
+    {
+        true => format!("unknown `{found}`{}", hint()),
+        false => message,
+    };
     Problem {
-        place: overlay.origin(&key).map(super::Origin::value_place),
-        message,
+        place: place(origin(&key).map(Origin::value_place)),
+        message: match key.is_empty() {
+            true => message,
+            false => format!("`{key}`: {message}"),
+        },
     }
 }

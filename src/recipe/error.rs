@@ -1,6 +1,7 @@
 //! What is wrong with a recipe: all problems at once, each with its place.
 
 use super::provenance::Place;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Everything that is wrong with a recipe, its sweeps and its overrides. `Display` is the full message for the user.
@@ -14,13 +15,10 @@ pub struct RecipeError {
 impl RecipeError {
     /// The error of `problems`; equal ones (a shared layer is read by every trial) are told once.
     pub(crate) fn new(problems: Vec<Problem>) -> Self {
-        let mut distinct: Vec<Problem> = Vec::new();
-        for problem in problems {
-            if !distinct.contains(&problem) {
-                distinct.push(problem);
-            }
-        }
-        Self { problems: distinct }
+        let mut told = BTreeSet::new();
+        let mut problems = problems;
+        problems.retain(|problem| told.insert(problem.to_string()));
+        Self { problems }
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! A quoted key with dots is a path: `set."train.steps" = 5` and `set.train.steps = 5` are the same.
 
+use super::RECIPE_KEYS;
 use super::error::Problem;
-use super::overlay::Layer;
+use super::overlay::{Layer, Refused};
 use super::provenance::{Origin, Place, SourceFile};
 use super::suggest;
+use super::sweep;
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
@@ -36,14 +38,50 @@ pub struct ParsedFile {
     pub root: Node,
 }
 
+/// What a file is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A recipe, under `recipes/`.
+    Recipe,
+    /// A sweep, under `sweeps/`.
+    Sweep,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Recipe => "recipe",
+            Self::Sweep => "sweep",
+        }
+    }
+
+    /// Whether the TOML file at `path` is likely to be one: by its folder or by its keys.
+    fn fits(self, path: &Path) -> bool {
+        let folder = path.parent().and_then(Path::file_name);
+        if folder.is_some_and(|folder| folder.to_str() == Some(&format!("{}s", self.name()))) {
+            return true;
+        }
+        let keys: &[&str] = match self {
+            Self::Recipe => &RECIPE_KEYS,
+            Self::Sweep => &sweep::KEYS,
+        };
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.parse::<toml::Table>()
+            .is_ok_and(|table| keys.iter().any(|key| table.contains_key(*key)))
+    }
+}
+
 impl ParsedFile {
-    /// Reads and parses `path`. `asked_by` is the place that names the file and `role` what it is to be, for the errors.
-    pub fn read(path: &Path, role: &str, asked_by: Option<Place>) -> Result<Self, Problem> {
+    /// Reads and parses `path`. `asked_by` is the place that names the file, for the errors.
+    pub fn read(path: &Path, role: Role, asked_by: Option<Place>) -> Result<Self, Problem> {
         let text = fs::read_to_string(path).map_err(|error| {
             let reason = match error.kind() {
-                std::io::ErrorKind::NotFound => format!("no such file{}", similar_files(path)),
+                std::io::ErrorKind::NotFound => {
+                    format!("no such file{}", similar_files(path, role))
+                }
                 _ => error.to_string(),
             };
+            let role = role.name();
             Problem {
                 place: asked_by,
                 message: format!("cannot read the {role} `{}`: {reason}", path.display()),
@@ -82,11 +120,6 @@ impl ParsedFile {
         Place::in_file(&self.source, node.key.clone())
     }
 
-    /// The place of a node's value.
-    pub fn value_place(&self, node: &Node) -> Place {
-        Place::in_file(&self.source, node.value.clone())
-    }
-
     /// The settings under `node` as a layer called `name`. A key given twice (once dotted, once in a table) is a problem.
     pub fn layer(&self, name: String, node: &Node, problems: &mut Vec<Problem>) -> Layer {
         let mut layer = Layer {
@@ -96,6 +129,20 @@ impl ParsedFile {
         };
         self.fill(&mut layer, &mut Vec::new(), node, problems);
         layer
+    }
+
+    /// The places of what a list at `path` holds.
+    fn record_elements(&self, layer: &mut Layer, path: &str, node: &Node) {
+        if let Tree::Array(_) = node.tree {
+            elements(node, path, &mut |path, element| {
+                let origin = Origin::File {
+                    file: self.source.clone(),
+                    key: element.key.clone(),
+                    value: element.value.clone(),
+                };
+                layer.origins.insert(path, origin);
+            });
+        }
     }
 
     fn fill(
@@ -115,14 +162,21 @@ impl ParsedFile {
                 Tree::Table(_) => toml::Value::Table(toml::Table::new()),
                 _ => node.plain(),
             };
-            if layer.insert(path, value, origin()).is_err() {
-                let message = format!(
-                    "`{}` is given twice here, or both as a table and as a value",
-                    path.join(".")
-                );
+            if let Err(refused) = layer.insert(path, value, origin()) {
+                let key = path.join(".");
+                let message = match refused {
+                    Refused::TooDeep => format!("`{key}` is deeper than any setting"),
+                    Refused::Occupied(None) => {
+                        format!("`{key}` is given twice here, or both as a table and as a value")
+                    }
+                    Refused::Occupied(Some(first)) => format!(
+                        "`{key}` is given twice, or both as a table and as a value; the other is at {first}"
+                    ),
+                };
                 problems.push(Problem::at(self.key_place(node), message));
                 return;
             }
+            self.record_elements(layer, &path.join("."), node);
         }
         if let Tree::Table(entries) = &node.tree {
             for (key, child) in entries {
@@ -130,6 +184,27 @@ impl ParsedFile {
                 path.extend(key.split('.').map(str::to_string));
                 self.fill(layer, path, child, problems);
                 path.truncate(depth);
+            }
+        }
+    }
+}
+
+/// Every value under a node in a list, with its path from the list on: `[1].area[0]`.
+fn elements(node: &Node, path: &str, found: &mut dyn FnMut(String, &Node)) {
+    match &node.tree {
+        Tree::Leaf(_) => {}
+        Tree::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                let path = format!("{path}[{index}]");
+                elements(item, &path, found);
+                found(path, item);
+            }
+        }
+        Tree::Table(entries) => {
+            for (key, inner) in entries {
+                let path = format!("{path}.{key}");
+                elements(inner, &path, found);
+                found(path, inner);
             }
         }
     }
@@ -213,19 +288,16 @@ fn value_tree(value: &Value) -> Tree {
     }
 }
 
-/// The layers of `recipe` and of the files that it extends, the root of the chain first.
-pub fn extends_chain(recipe: &Path) -> Result<Vec<Layer>, Vec<Problem>> {
+/// The layers of `recipe` and of the files that it extends, the root of the chain first. A key that is given twice is a problem
+/// among others; a chain that cannot be followed ends with its reason.
+pub fn extends_chain(recipe: &Path, problems: &mut Vec<Problem>) -> Result<Vec<Layer>, Problem> {
     let mut layers: Vec<Layer> = Vec::new();
     let mut seen: Vec<PathBuf> = Vec::new();
     let (mut path, mut asked_by) = (recipe.to_path_buf(), None);
     loop {
-        let file = ParsedFile::read(&path, "recipe", asked_by).map_err(|problem| vec![problem])?;
+        let file = ParsedFile::read(&path, Role::Recipe, asked_by)?;
         seen.push(fs::canonicalize(&path).unwrap_or_else(|_| path.clone()));
-        let mut problems = Vec::new();
-        let mut layer = file.layer(path.display().to_string(), &file.root, &mut problems);
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+        let mut layer = file.layer(path.display().to_string(), &file.root, problems);
         let parent = layer.table.remove("extends");
         let origin = layer.origins.remove("extends");
         layers.push(layer);
@@ -233,15 +305,15 @@ pub fn extends_chain(recipe: &Path) -> Result<Vec<Layer>, Vec<Problem>> {
             break;
         };
         let toml::Value::String(name) = parent else {
-            return Err(vec![Problem::at(
+            return Err(Problem::at(
                 origin.value_place(),
                 "`extends`: expected the path of a recipe as a string",
-            )]);
+            ));
         };
         path = path.parent().unwrap_or(Path::new("")).join(&name);
         if fs::canonicalize(&path).is_ok_and(|real| seen.contains(&real)) {
             let message = format!("`extends`: `{name}` leads back to itself");
-            return Err(vec![Problem::at(origin.value_place(), message)]);
+            return Err(Problem::at(origin.value_place(), message));
         }
         asked_by = Some(origin.value_place());
     }
@@ -250,7 +322,7 @@ pub fn extends_chain(recipe: &Path) -> Result<Vec<Layer>, Vec<Problem>> {
 }
 
 /// `; did you mean ...?` or `; there are ...` for a file that is not there.
-fn similar_files(path: &Path) -> String {
+fn similar_files(path: &Path, role: Role) -> String {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -261,7 +333,7 @@ fn similar_files(path: &Path) -> String {
     let extension = path.extension();
     let mut names: Vec<String> = entries
         .filter_map(Result::ok)
-        .filter(|entry| entry.path().extension() == extension && entry.path().is_file())
+        .filter(|entry| entry.path().extension() == extension && role.fits(&entry.path()))
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
     names.sort();

@@ -15,6 +15,13 @@ pub fn content_hash(settings: &toml::Table) -> String {
     blake3::hash(text.as_bytes()).to_hex()[..DIGITS].to_string()
 }
 
+/// The one spelling of a value: equal for `1` and `1.0`, whatever the order of keys.
+pub fn canonical(value: &toml::Value) -> String {
+    let mut text = String::new();
+    write_value(value, &mut text);
+    text
+}
+
 fn write_table(table: &toml::Table, text: &mut String) {
     let mut entries: Vec<(&String, &toml::Value)> = table.iter().collect();
     entries.sort_by_key(|(key, _)| *key);

@@ -6,7 +6,6 @@
 //!
 //! Everything that can be wrong is collected in one [`RecipeError`], each problem with the place it comes from.
 
-mod axes;
 mod check;
 mod error;
 mod file;
@@ -17,6 +16,7 @@ mod overlay;
 mod overrides;
 mod plan;
 mod provenance;
+mod sources;
 mod suggest;
 mod sweep;
 

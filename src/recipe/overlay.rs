@@ -1,7 +1,8 @@
 //! One layer over another: key by key, except that naming another component replaces its whole table.
 //!
-//! figment merges the layers and remembers which one each value comes from; the component rule is applied before, by taking the
-//! replaced tables out of the lower layers.
+//! figment merges the layers that all variants of a sweep share and remembers which one each value comes from; the component rule
+//! is applied before, by taking the replaced tables out of the lower layers. A variant is laid over the outcome by [`lay`], which
+//! touches only what the variant sets: a sweep may have ten thousand of them.
 
 use super::provenance::Origin;
 use figment::value::{Dict, Map, Value};
@@ -19,9 +20,17 @@ pub struct Layer {
     pub origins: BTreeMap<String, Origin>,
 }
 
-/// A key path that already has a value (or leads through one).
+/// Why a layer does not take a value.
 #[derive(Debug)]
-pub struct Occupied;
+pub enum Refused {
+    /// The key path already has a value (or leads through one), which stands here.
+    Occupied(Option<Origin>),
+    /// The key path is longer than any setting's.
+    TooDeep,
+}
+
+/// Most keys of a path. No setting is a tenth as deep; what walks over tables calls itself for every level.
+const DEEPEST: usize = 64;
 
 impl Layer {
     /// Puts `value` at `path`; tables are joined, a second plain value is refused.
@@ -30,8 +39,13 @@ impl Layer {
         path: &[String],
         value: toml::Value,
         origin: Origin,
-    ) -> Result<(), Occupied> {
-        let (last, parents) = path.split_last().ok_or(Occupied)?;
+    ) -> Result<(), Refused> {
+        let Some((last, parents)) = path.split_last().filter(|_| path.len() <= DEEPEST) else {
+            return Err(Refused::TooDeep);
+        };
+        let occupied = |origins: &BTreeMap<String, Origin>, depth: usize| {
+            Refused::Occupied(origins.get(&path[..depth].join(".")).cloned())
+        };
         let mut table = &mut self.table;
         for (depth, parent) in parents.iter().enumerate() {
             let entry = table
@@ -40,17 +54,29 @@ impl Layer {
             self.origins
                 .entry(path[..=depth].join("."))
                 .or_insert_with(|| origin.clone());
-            table = entry.as_table_mut().ok_or(Occupied)?;
+            let toml::Value::Table(inner) = entry else {
+                return Err(occupied(&self.origins, depth + 1));
+            };
+            table = inner;
         }
         match (table.get(last), &value) {
             (Some(toml::Value::Table(_)), toml::Value::Table(new)) if new.is_empty() => {
                 return Ok(());
             }
-            (Some(_), _) => return Err(Occupied),
+            (Some(_), _) => return Err(occupied(&self.origins, path.len())),
             (None, _) => table.insert(last.clone(), value),
         };
         self.origins.insert(path.join("."), origin);
         Ok(())
+    }
+}
+
+impl Layer {
+    /// The origin of what this layer has at `path`; a list's elements may have places of their own.
+    pub fn own_origin(&self, path: &str) -> Option<&Origin> {
+        let key = path.split('[').next()?;
+        value_at(&self.table, key)?;
+        self.origins.get(path)
     }
 }
 
@@ -83,11 +109,12 @@ impl Overlay {
             for (path, name) in components(&layers[upper].table) {
                 let (below, above) = layers.split_at_mut(upper);
                 debug_assert!(!above.is_empty());
-                let named = below
+                let replaced = below
                     .iter()
                     .rev()
-                    .find_map(|layer| component_name(&layer.table, &path));
-                if named.is_some_and(|below| below != name) {
+                    .find_map(|layer| component_name(&layer.table, &path))
+                    .is_some_and(|below| below != name);
+                if replaced {
                     below
                         .iter_mut()
                         .for_each(|layer| remove(&mut layer.table, &path));
@@ -108,37 +135,100 @@ impl Overlay {
         }
     }
 
-    /// Where the value at `path` comes from. An index (`cutout[1].area`) leads to its array, a table to where it was named,
-    /// a key that no layer has to the table that lacks it.
+    /// Where the value at `path` comes from. An element (`cutout[1]`) that has no place of its own leads to its list, a table to
+    /// where it was named, a key that no layer has to the table that lacks it.
     pub fn origin(&self, path: &str) -> Option<&Origin> {
-        let mut path = path.split('[').next().unwrap_or(path);
-        loop {
-            let named = format!("{path}.name");
-            if let Some(origin) = self
-                .exact_origin(&named)
-                .or_else(|| self.exact_origin(path))
-            {
-                return Some(origin);
+        nearest_origin(path, &|path| self.exact_origin(path))
+    }
+
+    /// As [`Self::origin`], of the settings that `upper` laid over these makes, in the order of the layers.
+    pub fn origin_under<'a>(&'a self, upper: &'a [Layer], path: &str) -> Option<&'a Origin> {
+        let mut settings = self.settings.clone();
+        let replaced: Vec<Vec<String>> = upper
+            .iter()
+            .map(|layer| lay(&mut settings, &layer.table))
+            .collect();
+        let inside = |path: &str, outer: &String| {
+            path.strip_prefix(outer.as_str())
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
+        nearest_origin(path, &|path| {
+            for (layer, replaced) in upper.iter().zip(&replaced).rev() {
+                if let Some(origin) = layer.own_origin(path) {
+                    return Some(origin);
+                }
+                if replaced.iter().any(|outer| inside(path, outer)) {
+                    return None;
+                }
             }
-            path = &path[..path.rfind('.')?];
-        }
+            self.exact_origin(path)
+        })
     }
 
     fn exact_origin(&self, path: &str) -> Option<&Origin> {
-        let metadata = self.figment.find_metadata(path)?;
+        // Elements of a list are the list's in figment.
+        let metadata = self.figment.find_metadata(path.split('[').next()?)?;
         let layer = self
             .layers
             .iter()
             .find(|layer| metadata.name == layer.name.as_str())?;
-        layer.origins.get(path)
+        layer.own_origin(path)
     }
+}
+
+/// What `exact` knows of `path` or else of the nearest table or list around it.
+fn nearest_origin<'a>(
+    mut path: &str,
+    exact: &dyn Fn(&str) -> Option<&'a Origin>,
+) -> Option<&'a Origin> {
+    loop {
+        if let Some(origin) = exact(&format!("{path}.name")).or_else(|| exact(path)) {
+            return Some(origin);
+        }
+        path = &path[..path.rfind(['.', '['])?];
+    }
+}
+
+/// Lays `upper` over `settings` and returns the paths of the components that it replaced by another one.
+pub fn lay(settings: &mut toml::Table, upper: &toml::Table) -> Vec<String> {
+    fn join(
+        settings: &mut toml::Table,
+        upper: &toml::Table,
+        path: &str,
+        replaced: &mut Vec<String>,
+    ) {
+        for (key, value) in upper {
+            match (settings.get_mut(key), value) {
+                (Some(toml::Value::Table(below)), toml::Value::Table(above)) => {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    let path = format!("{path}{dot}{key}");
+                    if let (Some(below_name), Some(name)) = (named(below), named(above))
+                        && below_name != name
+                    {
+                        below.clear();
+                        replaced.push(path.clone());
+                    }
+                    join(below, above, &path, replaced);
+                }
+                _ => drop(settings.insert(key.clone(), value.clone())),
+            }
+        }
+    }
+    let mut replaced = Vec::new();
+    join(settings, upper, "", &mut replaced);
+    replaced
+}
+
+/// The name of a table that is a component.
+fn named(table: &toml::Table) -> Option<&str> {
+    table.get("name")?.as_str()
 }
 
 /// The paths and names of the components in `table`, outer ones first.
 fn components(table: &toml::Table) -> Vec<(Vec<String>, String)> {
     fn walk(table: &toml::Table, path: &mut Vec<String>, found: &mut Vec<(Vec<String>, String)>) {
-        if let (Some(toml::Value::String(name)), false) = (table.get("name"), path.is_empty()) {
-            found.push((path.clone(), name.clone()));
+        if let (Some(name), false) = (named(table), path.is_empty()) {
+            found.push((path.clone(), name.to_string()));
         }
         for (key, value) in table {
             if let toml::Value::Table(inner) = value {
@@ -154,12 +244,21 @@ fn components(table: &toml::Table) -> Vec<(Vec<String>, String)> {
 }
 
 /// The name of the component at `path` in `table`.
-pub fn component_name(table: &toml::Table, path: &[String]) -> Option<String> {
-    let mut table = table;
-    for key in path {
-        table = table.get(key)?.as_table()?;
-    }
-    Some(table.get("name")?.as_str()?.to_string())
+pub fn component_name<'a>(table: &'a toml::Table, path: &[String]) -> Option<&'a str> {
+    named(
+        path.iter()
+            .try_fold(table, |table, key| table.get(key)?.as_table())?,
+    )
+}
+
+/// The value at a dotted `path` in `table`.
+pub fn value_at<'a>(table: &'a toml::Table, path: &str) -> Option<&'a toml::Value> {
+    let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
+    parents
+        .split('.')
+        .filter(|_| !parents.is_empty())
+        .try_fold(table, |table, key| table.get(key)?.as_table())?
+        .get(last)
 }
 
 fn remove(table: &mut toml::Table, path: &[String]) {

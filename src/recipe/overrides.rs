@@ -97,7 +97,20 @@ fn parse_value(text: &str) -> toml::Value {
         .filter(|table| table.len() == 1);
     match parsed.and_then(|mut table| table.remove("value")) {
         Some(toml::Value::Datetime(_)) | None => toml::Value::String(text.to_string()),
-        Some(value) => value,
+        Some(value) => undated(value),
+    }
+}
+
+/// `value` with dates as text: no setting is one, and as text it meets the type check like any other mistake.
+fn undated(value: toml::Value) -> toml::Value {
+    match value {
+        toml::Value::Datetime(date) => toml::Value::String(date.to_string()),
+        toml::Value::Array(items) => toml::Value::Array(items.into_iter().map(undated).collect()),
+        toml::Value::Table(table) => {
+            let entries = table.into_iter().map(|(key, value)| (key, undated(value)));
+            toml::Value::Table(entries.collect())
+        }
+        other => other,
     }
 }
 

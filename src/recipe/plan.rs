@@ -2,15 +2,14 @@
 //!
 //! The order is that of the recipe: sweeps, their rows, the seeds; a trial stands where it is first used.
 
-use super::RECIPE_KEYS;
 use super::check;
 use super::error::{Problem, RecipeError};
-use super::file;
+use super::file::ParsedFile;
 use super::hash::content_hash;
-use super::keys::RecipeKeys;
 use super::overlay::{Layer, Overlay};
-use super::overrides;
-use super::sweep::{self, Paper, Sweep};
+use super::provenance::Place;
+use super::sources::Sources;
+use super::sweep::{self, Paper};
 use crate::registry::ComponentError;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -96,30 +95,22 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn new(request: Request, hooks: Hooks) -> Result<Self, RecipeError> {
-        let mut problems = Vec::new();
-        let files = file::extends_chain(request.recipe).map_err(RecipeError::new)?;
-        let mut typed = overrides::environment(request.environment);
-        typed.extend(overrides::arguments(request.set, &mut problems));
-        let name = request
-            .recipe
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .unwrap_or("recipe")
-            .to_string();
-        let keys = RecipeKeys::read(&name, &files, &typed, &mut problems);
-
-        let mut sweeps = Vec::new();
-        for (sweep, place) in &keys.sweeps {
-            match sweep::read(&sweep::locate(request.recipe, sweep), sweep, place.clone()) {
-                Ok(sweep) => sweeps.push(sweep),
-                Err(found) => problems.extend(found),
-            }
-        }
+        let sources = Sources::read(&request).map_err(RecipeError::new)?;
+        let Sources {
+            name,
+            files,
+            typed,
+            keys,
+            sweeps,
+            problems,
+            ..
+        } = sources;
         let mut builder = Builder {
-            files: settings_only(&files),
-            typed: settings_only(&typed),
+            files: &files,
+            typed: &typed,
             hooks,
             seeds: &keys.seeds,
+            recipe: Place::named(request.recipe.display().to_string()),
             problems,
             trials: Vec::new(),
             by_hash: BTreeMap::new(),
@@ -127,7 +118,8 @@ impl Plan {
         let sweeps = if sweeps.is_empty() {
             vec![builder.single(&name)]
         } else {
-            sweeps.iter().map(|sweep| builder.sweep(sweep)).collect()
+            let plans = sweeps.iter().map(|(name, file)| builder.sweep(name, file));
+            plans.collect()
         };
         let Builder {
             problems, trials, ..
@@ -146,20 +138,30 @@ impl Plan {
     }
 }
 
-/// The layers without the keys that are no settings.
-fn settings_only(layers: &[Layer]) -> Vec<Layer> {
-    let mut layers = layers.to_vec();
-    for layer in &mut layers {
-        layer.table.retain(|key, _| !RECIPE_KEYS.contains(&key));
+/// What all variants of a sweep share: the layers below them, checked and merged once.
+struct Ground {
+    overlay: Overlay,
+    /// The root of the chain, which holds every key.
+    root: Table,
+}
+
+impl Ground {
+    fn new(mut layers: Vec<Layer>, problems: &mut Vec<Problem>) -> Self {
+        check::structure(&mut layers, problems);
+        let root = layers[0].table.clone();
+        let mut overlay = Overlay::new(&layers.iter().collect::<Vec<_>>());
+        check::widen(&mut overlay.settings, &root);
+        Self { overlay, root }
     }
-    layers
 }
 
 struct Builder<'a> {
-    files: Vec<Layer>,
-    typed: Vec<Layer>,
+    files: &'a [Layer],
+    typed: &'a [Layer],
     hooks: Hooks<'a>,
     seeds: &'a [u64],
+    /// The place of what comes from nowhere in particular.
+    recipe: Place,
     problems: Vec<Problem>,
     trials: Vec<Trial>,
     by_hash: BTreeMap<String, usize>,
@@ -168,10 +170,12 @@ struct Builder<'a> {
 impl Builder<'_> {
     /// A recipe without sweeps: a table of one row.
     fn single(&mut self, name: &str) -> SweepPlan {
+        let layers = self.files.iter().chain(self.typed).cloned().collect();
+        let ground = Ground::new(layers, &mut self.problems);
         let rows = vec![Row {
             label: name.to_string(),
             paper: None,
-            trials: self.variant(name, None, None),
+            trials: self.variant(name, &ground, Vec::new()),
         }];
         SweepPlan {
             name: name.to_string(),
@@ -182,42 +186,61 @@ impl Builder<'_> {
         }
     }
 
-    fn sweep(&mut self, sweep: &Sweep) -> SweepPlan {
-        let row = |variant: &sweep::Variant| Row {
-            label: variant.label.clone(),
-            paper: variant.paper,
-            trials: self.variant(&variant.label, Some(&sweep.base), Some(&variant.layer)),
+    fn sweep(&mut self, name: &str, file: &ParsedFile) -> SweepPlan {
+        let base = sweep::base(file, &mut self.problems);
+        let order = self.files.iter().chain([&base]).chain(self.typed);
+        let ground = Ground::new(order.cloned().collect(), &mut self.problems);
+        let mut plan = SweepPlan {
+            name: name.to_string(),
+            question: String::new(),
+            reference: None,
+            paper: None,
+            rows: Vec::new(),
         };
-        SweepPlan {
-            name: sweep.name.clone(),
-            question: sweep.question.clone(),
-            reference: sweep.reference.clone(),
-            paper: sweep.paper.clone(),
-            rows: sweep.variants.iter().map(row).collect(),
+        match sweep::parse(file, &ground.overlay.settings) {
+            Ok(sweep) => {
+                for variant in sweep.variants {
+                    plan.rows.push(Row {
+                        trials: self.variant(&variant.label, &ground, variant.layers),
+                        label: variant.label,
+                        paper: variant.paper,
+                    });
+                }
+                plan.question = sweep.question;
+                plan.reference = sweep.reference;
+                plan.paper = sweep.paper;
+            }
+            Err(problems) => {
+                // What is wrong below the variants is told all the same.
+                self.problems.extend(problems);
+                self.variant(name, &ground, Vec::new());
+            }
         }
+        plan
     }
 
-    /// The trials of one variant, one per seed.
-    fn variant(&mut self, label: &str, base: Option<&Layer>, own: Option<&Layer>) -> Vec<usize> {
-        let order = self.files.iter().chain(base).chain(&self.typed).chain(own);
-        let mut layers: Vec<Layer> = order.cloned().collect();
-        check::structure(&mut layers, &mut self.problems);
-        let overlay = Overlay::new(&layers.iter().collect::<Vec<_>>());
+    /// The trials of one variant, one per seed: its `layers` over the ground.
+    fn variant(&mut self, label: &str, ground: &Ground, mut layers: Vec<Layer>) -> Vec<usize> {
+        let Ground { overlay, root } = ground;
         let mut settings = overlay.settings.clone();
-        check::widen(&mut settings, &layers[0].table);
-        let seeded = |seed: u64| {
+        for layer in &mut layers {
+            check::structure_over(layer, root, &mut settings, &mut self.problems);
+        }
+        check::widen(&mut settings, root);
+        let mut trials = Vec::with_capacity(self.seeds.len());
+        for (index, &seed) in self.seeds.iter().enumerate() {
             let mut settings = settings.clone();
             settings.insert("seed".to_string(), Value::Integer(seed as i64));
-            settings
-        };
-        if let Some(&first) = self.seeds.first() {
-            self.problems
-                .extend(check::refused((self.hooks.check)(&seeded(first)), &overlay));
+            if index == 0 {
+                for error in (self.hooks.check)(&settings) {
+                    let origin = |path: &str| overlay.origin_under(&layers, path);
+                    self.problems
+                        .push(check::refused(error, origin, &self.recipe));
+                }
+            }
+            trials.push(self.trial(label, seed, settings));
         }
-        self.seeds
-            .iter()
-            .map(|&seed| self.trial(label, seed, seeded(seed)))
-            .collect()
+        trials
     }
 
     /// The index of the trial with these settings, a new one if there is none yet.

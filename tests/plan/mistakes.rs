@@ -12,10 +12,10 @@ fn every_mistake_is_told_with_its_place() {
     );
     house.write("recipes/mine.toml", "extends = 'base.toml'\n[train]\nsetps = 20\nrate = \"fast\"   # words\n[method]\nrange = [1, 'x']\nsteps = 3\n");
     let expected = "\
-recipes/mine.toml:6:9: `method.range`: expected a list, each element a number like 0.5, found the list [1, \"x\"]
+recipes/mine.toml:6:13: `method.range[1]`: expected a number like 0.5, found the string \"x\"
   |
 6 | range = [1, 'x']
-  |         ^^^^^^^^
+  |             ^^^
 
 recipes/mine.toml:7:1: unknown key `method.steps`; did you mean `train.steps`?
   |
@@ -79,10 +79,10 @@ recipes/mine.toml:3:8: `method.filter`: missing field `threshold`
 3 | name = 'coupled'
   |        ^^^^^^^^^
 
-recipes/base.toml:6:9: `method.range[1].area`: too large
+recipes/base.toml:6:15: `method.range[1].area`: too large
   |
 6 | range = [0.5, 1.0]
-  |         ^^^^^^^^^^
+  |               ^^^
 
 4 errors";
     assert_eq!(
@@ -114,7 +114,7 @@ fn a_mistake_in_a_sweep_is_told_in_the_sweep_and_with_those_of_the_recipe() {
         "recipes/mine.toml:4:9: `seeds`: expected a list of different whole numbers from 0 on, like `[0, 1, 2]`, found the list [0, 0]",
         "recipes/mine.toml:3:11: `results`: expected the name of a folder under results/, found the string \"a/b\"",
         "recipes/mine.toml:2:10: cannot read the sweep `sweeps/nodules.toml`: no such file; did you mean `modules.toml`?",
-        "sweeps/s.toml:3:1: unknown key `colour`; known: `question`, `reference`, `paper`, `set`, `each`, `walk`, `grid`, `zip`",
+        "sweeps/s.toml:3:1: unknown key `colour`; known: `question`, `reference`, `paper`, `set`, `each`, `walk`, `grid`, `zip`, `leave-one-out`, `add-one-in`, `cumulative`",
         "sweeps/s.toml:7:9: the label `PL-DC` is there twice",
         "sweeps/s.toml:8:1: this variant has no `label`",
         "sweeps/s.toml:12:16: `zip`: `train.rate` has 1 values, `train.steps` has 2",

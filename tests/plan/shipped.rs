@@ -2,8 +2,8 @@
 
 use crate::house::{TEXT_ONLY, at};
 use harness::experiment::{TrialSettings, normalise};
-use harness::recipe::{Hooks, Plan, Request};
-use std::collections::BTreeMap;
+use harness::recipe::{Hooks, Plan, Request, Trial, content_hash};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -232,6 +232,70 @@ fn the_ablation_is_22_trials_per_seed_in_four_tables() {
                 .all(|trials| *trials == plan.sweeps[0].rows[0].trials),
             "one reference trial for all tables"
         );
+    }
+}
+
+/// Keys that recipes/pl-dc.toml has been given since the records were made, each with the value that the code had before.
+const ADDED_SINCE_THE_RECORDS: [&str; 11] = [
+    "split.unlabelled-backgrounds",
+    "augment.scale-distribution",
+    "augment.cutout-fill",
+    "model.fpn-width",
+    "model.weights",
+    "method.filter.counts",
+    "method.correction.along",
+    "method.correction.logit-scale",
+    "method.weighting.points",
+    "method.weighting.divisor",
+    "eval.shorter",
+];
+
+/// `settings` without the value at a dotted path.
+fn without(settings: &mut Table, path: &str) {
+    match path.split_once('.') {
+        None => drop(settings.remove(path)),
+        Some((key, rest)) => {
+            if let Some(Value::Table(inner)) = settings.get_mut(key) {
+                without(inner, rest);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_record_of_the_ablation_is_of_a_trial_that_is_planned_today() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let text = std::fs::read_to_string(format!("{root}/results/ablation/records.jsonl")).unwrap();
+    let recorded: BTreeSet<(String, u64, String)> = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|record| record["recipe"] == "ablation")
+        .map(|record| {
+            let text = |key: &str| record[key].as_str().unwrap().to_string();
+            (
+                text("label"),
+                record["seed"].as_u64().unwrap(),
+                text("hash"),
+            )
+        })
+        .collect();
+    let plan = checked("ablation.toml", &["seeds=[0,1,2]"]);
+    assert_eq!(plan.trials.len(), recorded.len());
+    for Trial {
+        label,
+        seed,
+        hash,
+        settings,
+    } in plan.trials
+    {
+        let mut before = settings.clone();
+        for path in ADDED_SINCE_THE_RECORDS {
+            without(&mut before, path);
+        }
+        let is_recorded = [hash, content_hash(&before)]
+            .into_iter()
+            .any(|hash| recorded.contains(&(label.clone(), seed, hash)));
+        assert!(is_recorded, "{label}, seed {seed}");
     }
 }
 

@@ -1,0 +1,75 @@
+//! Everything that a request names, read: the chain of recipe files, what was typed, the recipe's keys and its sweep files.
+
+use super::RECIPE_KEYS;
+use super::error::Problem;
+use super::file::{self, ParsedFile, Role};
+use super::keys::RecipeKeys;
+use super::overlay::Layer;
+use super::overrides;
+use super::plan::Request;
+use super::sweep;
+
+/// The texts of a plan. What is wrong with them stands in `problems`; the rest can be looked at all the same.
+pub struct Sources {
+    /// The recipe's name: its file without folder and extension.
+    pub name: String,
+    /// The settings of the recipe and of those that it extends, the root first.
+    pub files: Vec<Layer>,
+    /// The settings of the environment and of the `--set` arguments.
+    pub typed: Vec<Layer>,
+    /// The recipe's own keys, from all layers.
+    pub keys: RecipeKeys,
+    /// The layers with the recipe's own keys still in them: `files`, then `typed`.
+    pub whole: Vec<Layer>,
+    /// The sweeps that could be read, by name.
+    pub sweeps: Vec<(String, ParsedFile)>,
+    pub problems: Vec<Problem>,
+}
+
+impl Sources {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// The recipe or one that it extends cannot be read, and what else is wrong up to there.
+    pub fn read(request: &Request) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let files = match file::extends_chain(request.recipe, &mut problems) {
+            Ok(files) => files,
+            Err(problem) => {
+                problems.push(problem);
+                return Err(problems);
+            }
+        };
+        let mut typed = overrides::environment(request.environment);
+        typed.extend(overrides::arguments(request.set, &mut problems));
+        let name = request.recipe.file_stem().and_then(|stem| stem.to_str());
+        let name = name.unwrap_or("recipe").to_string();
+        let keys = RecipeKeys::read(&name, &files, &typed, &mut problems);
+        let mut sweeps = Vec::new();
+        for (name, place) in &keys.sweeps {
+            let path = sweep::locate(request.recipe, name);
+            match ParsedFile::read(&path, Role::Sweep, place.clone()) {
+                Ok(file) => sweeps.push((name.clone(), file)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        Ok(Self {
+            name,
+            files: settings_only(&files),
+            typed: settings_only(&typed),
+            keys,
+            whole: files.into_iter().chain(typed).collect(),
+            sweeps,
+            problems,
+        })
+    }
+}
+
+/// The layers without the keys that are no settings.
+fn settings_only(layers: &[Layer]) -> Vec<Layer> {
+    let mut layers = layers.to_vec();
+    for layer in &mut layers {
+        layer.table.retain(|key, _| !RECIPE_KEYS.contains(&key));
+    }
+    layers
+}

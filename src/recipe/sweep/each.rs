@@ -1,0 +1,95 @@
+//! `[[each]]` and `[[walk]]`: labelled rows, each with the settings that it changes.
+
+use super::Variant;
+use super::reader::Reader;
+use crate::recipe::file::{Node, Tree};
+
+const KEYS: [&str; 3] = ["label", "set", "paper"];
+
+/// A row as it is written.
+struct Written<'a> {
+    label: String,
+    paper: Option<f64>,
+    set: Option<&'a Node>,
+    node: &'a Node,
+    /// The place of its label.
+    at: &'a Node,
+}
+
+impl<'a> Reader<'a> {
+    /// Rows that have nothing to do with one another.
+    pub fn each(&mut self, key: &str, node: &'a Node) -> Vec<Variant> {
+        let rows = self.rows(key, node);
+        rows.into_iter()
+            .map(|row| {
+                let set = row.set;
+                self.row(row, set)
+            })
+            .collect()
+    }
+
+    /// Rows that also set what those before them set.
+    pub fn walk(&mut self, key: &str, node: &'a Node) -> Vec<Variant> {
+        let mut before: Vec<(String, Node)> = Vec::new();
+        let rows = self.rows(key, node);
+        rows.into_iter()
+            .map(|row| {
+                match row.set {
+                    None => {}
+                    Some(set) => match &set.tree {
+                        Tree::Table(entries) => before.extend(entries.iter().cloned()),
+                        // It is told, and nothing walks on.
+                        _ => return self.row(row, Some(set)),
+                    },
+                }
+                let walked = Node {
+                    tree: Tree::Table(before.clone()),
+                    ..row.node.clone()
+                };
+                self.row(row, Some(&walked))
+            })
+            .collect()
+    }
+
+    fn row(&mut self, row: Written<'a>, set: Option<&Node>) -> Variant {
+        Variant {
+            layers: vec![self.layer(&format!("variant {}", row.label), set)],
+            label: row.label,
+            paper: row.paper,
+            span: row.at.value.clone(),
+        }
+    }
+
+    /// The tables of `[[key]]`; one without a label is told and left out.
+    fn rows(&mut self, key: &str, node: &'a Node) -> Vec<Written<'a>> {
+        let Tree::Array(items) = &node.tree else {
+            let message = format!("`{key}` is a list of tables: write `[[{key}]]`");
+            self.tell(node.key.clone(), message);
+            return Vec::new();
+        };
+        items.iter().filter_map(|item| self.written(item)).collect()
+    }
+
+    fn written(&mut self, item: &'a Node) -> Option<Written<'a>> {
+        let (mut label, mut paper, mut set) = (None, None, None);
+        for (key, node) in self.entries(item, "a table with `label` and `set`") {
+            match key.as_str() {
+                "label" => label = self.text(key, node).map(|text| (text, node)),
+                "paper" => paper = self.number(node),
+                "set" => set = Some(node),
+                _ => self.unknown(key, node, &KEYS),
+            }
+        }
+        let Some((label, at)) = label else {
+            self.tell(item.key.clone(), "this variant has no `label`");
+            return None;
+        };
+        Some(Written {
+            label,
+            paper,
+            set,
+            node: item,
+            at,
+        })
+    }
+}

@@ -1,0 +1,210 @@
+//! The top level of a sweep file, and the plain values that all its parts are read with.
+
+use super::{KEYS, Paper, Sweep, Variant};
+use crate::recipe::error::Problem;
+use crate::recipe::file::{Node, ParsedFile, Tree};
+use crate::recipe::overlay::Layer;
+use crate::recipe::provenance::Place;
+use crate::recipe::suggest;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use toml::{Table, Value};
+
+/// Reads one file and keeps all its problems.
+pub struct Reader<'a> {
+    pub file: &'a ParsedFile,
+    pub problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(file: &'a ParsedFile) -> Self {
+        Self {
+            file,
+            problems: Vec::new(),
+        }
+    }
+
+    /// The layer of `set`, empty if there is none.
+    pub fn base(&mut self) -> Layer {
+        let set = match &self.file.root.tree {
+            Tree::Table(entries) => entries.iter().find(|(key, _)| key == "set"),
+            _ => None,
+        };
+        self.layer("set", set.map(|(_, node)| node))
+    }
+
+    /// The whole file. `below` are the settings that the variants are laid over.
+    pub fn sweep(&mut self, below: &Table) -> Sweep {
+        let mut sweep = Sweep {
+            question: String::new(),
+            reference: None,
+            paper: None,
+            variants: Vec::new(),
+        };
+        let mut reference_span = 0..0;
+        for (key, node) in self.entries(&self.file.root, "a table") {
+            match key.as_str() {
+                "question" => sweep.question = self.text(key, node).unwrap_or_default(),
+                "reference" => {
+                    sweep.reference = self.text(key, node);
+                    reference_span = node.value.clone();
+                }
+                "paper" => sweep.paper = self.paper(node),
+                // Read by `base`, before the variants that lie over it.
+                "set" => {}
+                "each" => sweep.variants.extend(self.each(key, node)),
+                "walk" => sweep.variants.extend(self.walk(key, node)),
+                "grid" => sweep.variants.extend(self.grid(node, below)),
+                "zip" => sweep.variants.extend(self.zip(node, below)),
+                "leave-one-out" | "add-one-in" | "cumulative" => {
+                    sweep.variants.extend(self.modules(key, node));
+                }
+                _ => self.unknown(key, node, &KEYS),
+            }
+        }
+        self.check_labels(&sweep, reference_span);
+        sweep
+    }
+
+    fn check_labels(&mut self, sweep: &Sweep, reference_span: Range<usize>) {
+        if sweep.variants.is_empty() && self.problems.is_empty() {
+            let path = self.file.source.path.display().to_string();
+            self.problems.push(Problem::at(
+                Place::named(path),
+                "a sweep without variants; write `[[each]]`, `[grid]`, `[zip]` or `[leave-one-out]`",
+            ));
+        }
+        let mut labels = BTreeSet::new();
+        for Variant { label, span, .. } in &sweep.variants {
+            if !labels.insert(label.as_str()) {
+                self.tell(span.clone(), format!("the label `{label}` is there twice"));
+            }
+        }
+        if let Some(reference) = &sweep.reference
+            && !labels.contains(reference.as_str())
+        {
+            let labels = sweep.variants.iter().map(|variant| variant.label.as_str());
+            let hint = suggest::hint(reference, labels);
+            let message = format!("`reference`: no variant is labelled `{reference}`{hint}");
+            self.tell(reference_span, message);
+        }
+    }
+
+    /// The settings under `set` as a layer; `what` names it.
+    pub fn layer(&mut self, what: &str, set: Option<&Node>) -> Layer {
+        let name = format!("{}, {what}", self.file.source.path.display());
+        let none = Node {
+            key: 0..0,
+            value: 0..0,
+            tree: Tree::Table(Vec::new()),
+        };
+        if let Some(node) = set.filter(|node| !matches!(node.tree, Tree::Table(_))) {
+            self.tell(
+                node.value.clone(),
+                "`set`: expected a table, like `set.\"train.steps\" = 100`",
+            );
+        }
+        // The root of the tree has no key of its own; the path of each setting starts below it.
+        let table = set.filter(|node| matches!(node.tree, Tree::Table(_)));
+        self.file
+            .layer(name, table.unwrap_or(&none), &mut self.problems)
+    }
+
+    fn paper(&mut self, node: &Node) -> Option<Paper> {
+        let plain = node.plain();
+        let table = plain
+            .get("table")
+            .map(|table| table.to_string().trim_matches('"').to_string());
+        let column = plain
+            .get("column")
+            .and_then(Value::as_str)
+            .map(str::to_string);
+        let size = plain.as_table().map_or(0, Table::len);
+        match (table, column, size) {
+            (Some(table), Some(column), 2) => Some(Paper { table, column }),
+            _ => {
+                self.tell(
+                    node.value.clone(),
+                    "`paper`: expected `{ table = 3, column = \"mAP\" }`",
+                );
+                None
+            }
+        }
+    }
+
+    /// The entries of a table.
+    pub fn entries(&mut self, node: &'a Node, expected: &str) -> &'a [(String, Node)] {
+        match &node.tree {
+            Tree::Table(entries) => entries,
+            _ => {
+                self.tell(node.value.clone(), format!("expected {expected}"));
+                &[]
+            }
+        }
+    }
+
+    /// A string.
+    pub fn text(&mut self, key: &str, node: &Node) -> Option<String> {
+        match &node.tree {
+            Tree::Leaf(Value::String(text)) => Some(text.clone()),
+            _ => {
+                self.tell(node.value.clone(), format!("`{key}`: expected a string"));
+                None
+            }
+        }
+    }
+
+    /// The paper's number of one row.
+    pub fn number(&mut self, node: &Node) -> Option<f64> {
+        match &node.tree {
+            Tree::Leaf(Value::Integer(number)) => Some(*number as f64),
+            Tree::Leaf(Value::Float(number)) => Some(*number),
+            _ => {
+                self.tell(node.value.clone(), "`paper`: expected the paper's number");
+                None
+            }
+        }
+    }
+
+    /// The paper's numbers of all rows of a combinator, in their order.
+    pub fn numbers(&mut self, node: &'a Node) -> Vec<Option<f64>> {
+        match &node.tree {
+            Tree::Array(items) => items.iter().map(|item| self.number(item)).collect(),
+            _ => {
+                let message = "`paper`: expected a list of the paper's numbers, one for each row";
+                self.tell(node.value.clone(), message);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Gives the variants of a combinator the paper's numbers, if there are any.
+    pub fn give_numbers(
+        &mut self,
+        variants: &mut [Variant],
+        papers: Option<(&'a Node, Vec<Option<f64>>)>,
+    ) {
+        let Some((node, numbers)) = papers else {
+            return;
+        };
+        if numbers.len() != variants.len() && !numbers.is_empty() {
+            let (numbers, variants) = (numbers.len(), variants.len());
+            let message = format!("`paper` has {numbers} numbers for {variants} variants");
+            self.tell(node.value.clone(), message);
+            return;
+        }
+        for (variant, number) in variants.iter_mut().zip(numbers) {
+            variant.paper = number;
+        }
+    }
+
+    pub fn unknown(&mut self, key: &str, node: &Node, known: &[&str]) {
+        let hint = suggest::hint(key, known.iter().copied());
+        self.tell(node.key.clone(), format!("unknown key `{key}`{hint}"));
+    }
+
+    pub fn tell(&mut self, span: Range<usize>, message: impl Into<String>) {
+        let place = Place::in_file(&self.file.source, span);
+        self.problems.push(Problem::at(place, message));
+    }
+}
