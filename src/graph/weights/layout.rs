@@ -1,6 +1,7 @@
 //! Whose names the arrays of a file have, and which of several networks in it is meant.
 
 use super::arrays::Arrays;
+use super::fit::{Names, Origin};
 use super::{hugging_face, torchvision};
 use anyhow::{Result, bail};
 
@@ -90,17 +91,29 @@ impl Layout {
         arrays.get(torchvision::MARK).is_some()
     }
 
-    /// The names of the arrays that, stacked along their first axis, are our parameter `ours`.
-    pub fn sources(&self, ours: &str) -> Vec<String> {
+    /// For people.
+    pub fn describe(&self) -> String {
         match self {
-            Self::Original { prefix, .. } => vec![format!("{prefix}{ours}")],
-            Self::HuggingFace => hugging_face::names(ours),
-            Self::Torchvision => vec![torchvision::name(ours)],
+            Self::Original { prefix, .. } if prefix.is_empty() => "Mask2Former's own names".into(),
+            Self::Original { prefix, .. } => {
+                format!("Mask2Former's own names behind `{prefix}`")
+            }
+            Self::HuggingFace => "transformers' names".into(),
+            Self::Torchvision => "torchvision's names".into(),
+        }
+    }
+}
+
+impl Names for Layout {
+    fn origin(&self, ours: &str) -> Origin {
+        match self {
+            Self::Original { prefix, .. } => Origin::plain(format!("{prefix}{ours}")),
+            Self::HuggingFace => Origin::stacked(hugging_face::names(ours)),
+            Self::Torchvision => Origin::plain(torchvision::name(ours)),
         }
     }
 
-    /// Why `name`, which is the source of no parameter, is no surprise; `None` where it is one.
-    pub fn ignores(&self, name: &str) -> Option<&'static str> {
+    fn ignores(&self, name: &str) -> Option<&'static str> {
         if name.ends_with(COUNTER) {
             return Some("a counter of batch norm's training");
         }
@@ -124,18 +137,6 @@ impl Layout {
             Self::Torchvision => name
                 .starts_with(torchvision::CLASSIFIER)
                 .then_some("the classifier"),
-        }
-    }
-
-    /// For people.
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Original { prefix, .. } if prefix.is_empty() => "Mask2Former's own names".into(),
-            Self::Original { prefix, .. } => {
-                format!("Mask2Former's own names behind `{prefix}`")
-            }
-            Self::HuggingFace => "transformers' names".into(),
-            Self::Torchvision => "torchvision's names".into(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Trained values from files: for a whole network, or for its backbone.
+//! Trained values from files: for a whole network, or for its backbone. [`crate::graph::clip::folder`] reads its folders with the
+//! same arrays, its names being others.
 //!
 //! | file | names |
 //! |---|---|
@@ -25,7 +26,7 @@ use crate::nn::params::Parameters;
 
 pub use arrays::{Arrays, Entry, SINGLE};
 pub use export::export;
-pub use fit::{Fate, Fit, Row};
+pub use fit::{Fate, Fit, Names, Origin, Row, load};
 pub use layout::Layout;
 
 /// Stands between a file and the network in it that is meant.
@@ -79,8 +80,8 @@ impl Weights {
             let differences = config.differences(&folder.model);
             if !differences.is_empty() {
                 bail!(
-                    "{}: its config.json does not fit [model]:\n  {}",
-                    self.arrays.path().display(),
+                    "{} does not fit [model]:\n  {}",
+                    self.arrays.path().with_file_name("config.json").display(),
                     differences.join("\n  ")
                 );
             }
