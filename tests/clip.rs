@@ -6,7 +6,7 @@ use harness::graph::clip::folder::{self, Released};
 use harness::graph::clip::text::{EndToken, TextSizes};
 use harness::graph::clip::tokenizer::Tokenizer;
 use harness::graph::clip::transformer::TransformerSizes;
-use harness::graph::clip::{ClipConfig, ClipRegions, VisionLanguage};
+use harness::graph::clip::{ClipConfig, ClipRegions, Descriptions, VisionLanguage};
 use harness::ops::{self, Gelu};
 use harness::tensor::{Map, Tape, Tensor2};
 use safetensors::SafeTensors;
@@ -221,7 +221,7 @@ fn parity_of_the_tokens() {
 fn a_released_clip_is_a_model_of_regions() {
     let config = |name: &str, size: usize| ClipConfig {
         weights: golden(name),
-        descriptions: vec!["a photo of a {}".into(), "It's a {}!".into()],
+        descriptions: Descriptions::Templates(vec!["a photo of a {}".into(), "It's a {}!".into()]),
         size,
         normalise: true,
     };
@@ -252,6 +252,39 @@ fn a_released_clip_is_a_model_of_regions() {
             raw.data.values(),
             dense.data.values(),
             "normalise has an effect"
+        );
+    }
+}
+
+#[test]
+fn descriptions_may_be_a_class_s_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("texts.json");
+    std::fs::write(
+        &file,
+        r#"{"dog": ["It barks.", "four legs"], "bird": ["It sings.", "two legs"]}"#,
+    )
+    .unwrap();
+    let config = ClipConfig {
+        weights: golden("vit-quick"),
+        descriptions: Descriptions::File(file),
+        size: 32,
+        normalise: true,
+    };
+    let regions = ClipRegions::new(&config, &["bird".into(), "dog".into()]).unwrap();
+    let text = regions.text();
+    assert_eq!((text.classes, text.descriptions), (2, 2));
+    let released = open("vit-quick");
+    for (row, text_of_it) in ["It sings.", "two legs", "It barks.", "four legs"]
+        .iter()
+        .enumerate()
+    {
+        let ids = released.tokenizer.encode(text_of_it).unwrap();
+        let alone = released.model.text(&ids);
+        let width = alone.columns();
+        assert_eq!(
+            &text.values.values()[row * width..][..width],
+            alone.values()
         );
     }
 }
@@ -515,8 +548,37 @@ fn a_recipe_may_name_a_released_clip() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     let needed = "a run also needs method.correction.vlm.weights: no folder `no/such`";
     assert!(text.contains(needed), "{text}");
+    let file = [
+        "--set",
+        "method.correction.vlm.descriptions='no/texts.json'",
+    ];
+    let known = table(folder.to_str().unwrap());
+    let output = harness(&[&["plan", "recipes/smoke.toml", "--set", &known][..], &file].concat());
+    let text = String::from_utf8_lossy(&output.stderr);
+    let needed = "a run also needs method.correction.vlm.descriptions: no file `no/texts.json`";
+    assert!(text.contains(needed), "{text}");
     let out = tempfile::tempdir().unwrap();
+    // A file that lacks classes is refused before anything runs.
+    let texts = out.path().join("texts.json");
+    std::fs::write(&texts, r#"{"dog": ["a dog"]}"#).unwrap();
+    let file = format!("method.correction.vlm.descriptions={texts:?}");
     let out = out.path().to_str().unwrap();
+    let sweep = [
+        "sweep",
+        "recipes/smoke.toml",
+        "--out",
+        out,
+        "--set",
+        &known,
+        "--set",
+        &file,
+    ];
+    let parts = [
+        "method.correction.vlm.descriptions",
+        "texts.json",
+        "is missing",
+    ];
+    refused(&harness(&sweep), &parts);
     let set = table("no/such");
     let sweep = ["sweep", "recipes/smoke.toml", "--out", out, "--set", &set];
     refused(

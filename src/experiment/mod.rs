@@ -2,6 +2,7 @@
 
 mod clip;
 mod evaluate;
+mod normalise;
 mod perform;
 mod predict;
 mod progress;
@@ -17,7 +18,8 @@ mod weights;
 
 pub use clip::clip;
 pub use evaluate::{Scores, evaluate};
+pub use normalise::normalise;
 pub use predict::{PredictAsk, predict};
-pub use settings::{EvalConfig, EvalModel, Settings, normalise};
+pub use settings::{EvalConfig, EvalModel, Settings};
 pub use sweep::{Ask, Outcome, Stop, export_data, plan, sweep};
 pub use weights::{Inspection, export_weights, inspect_weights};

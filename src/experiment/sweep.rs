@@ -1,11 +1,12 @@
 //! One recipe from its file to its tables: plan, check, train what is missing, write after every trial.
 
+use super::normalise;
 use super::perform::{Evaluation, Workshop};
 use super::progress::Progress;
 use super::provenance::{Provenance, Times, cores};
 use super::results::Results;
 use super::scheduler::{self, Task, Workers};
-use super::settings::{Settings, normalise};
+use super::settings::Settings;
 use super::stage::{Kind, Stage, stages};
 use super::store::{STORE, Store};
 use super::trial::{self, Datasets, Ground};
@@ -263,12 +264,14 @@ impl Inputs {
         }
         if let Some(VisionLanguageConfig::Clip(config)) = &settings.vlm
             && self.fitting.borrow_mut().insert(format!("{config:?}"))
-            && let Err(error) = ClipRegions::new(config, &dataset.classes)
         {
-            return vec![ComponentError::new(
-                "method.correction.vlm.weights",
-                format!("{error:#}"),
-            )];
+            let wrong = |key, error| vec![ComponentError::new(key, format!("{error:#}"))];
+            if let Err(error) = config.descriptions.texts(&dataset.classes) {
+                return wrong("method.correction.vlm.descriptions", error);
+            }
+            if let Err(error) = ClipRegions::new(config, &dataset.classes) {
+                return wrong("method.correction.vlm.weights", error);
+            }
         }
         Vec::new()
     }
