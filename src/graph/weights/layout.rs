@@ -13,6 +13,10 @@ const MOMENTS: &str = "optimizer.";
 const COUNTER: &str = "num_batches_tracked";
 /// Arrays of Mask2Former's own checkpoints that are no parameters.
 const CONSTANTS: [&str; 3] = ["criterion.empty_weight", "pixel_mean", "pixel_std"];
+/// A parameter that a ResNet under Detectron2's names has, which are ours.
+const BACKBONE_MARK: &str = "res2.0.conv1.weight";
+/// The classifier of such a ResNet.
+const CLASSIFIER: &str = "stem.fc.";
 /// The network that is meant where a file has several and none is named.
 const TEACHER: &str = "teacher";
 
@@ -86,9 +90,18 @@ impl Layout {
         })
     }
 
-    /// Whether the arrays are a ResNet's of torchvision.
-    pub fn is_torchvision(arrays: &Arrays) -> bool {
-        arrays.get(torchvision::MARK).is_some()
+    /// The layout of a ResNet alone; `None` where the names are no such network's.
+    pub fn of_backbone(arrays: &Arrays) -> Option<Self> {
+        if arrays.get(torchvision::MARK).is_some() {
+            Some(Self::Torchvision)
+        } else if arrays.get(BACKBONE_MARK).is_some() {
+            Some(Self::Original {
+                prefix: String::new(),
+                others: Vec::new(),
+            })
+        } else {
+            None
+        }
     }
 
     /// For people.
@@ -121,6 +134,8 @@ impl Names for Layout {
             Self::Original { prefix, others } => {
                 if name.starts_with(MOMENTS) {
                     Some("a moment of the optimizer")
+                } else if name.starts_with(CLASSIFIER) {
+                    Some("the classifier")
                 } else if others
                     .iter()
                     .any(|other| !other.is_empty() && name.starts_with(other))
