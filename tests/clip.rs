@@ -6,7 +6,7 @@ use harness::graph::clip::folder::{self, Released};
 use harness::graph::clip::text::{EndToken, TextSizes};
 use harness::graph::clip::tokenizer::Tokenizer;
 use harness::graph::clip::transformer::TransformerSizes;
-use harness::graph::clip::{ClipConfig, ClipRegions, VisionLanguage};
+use harness::graph::clip::{ClipConfig, ClipRegions, Descriptions, VisionLanguage};
 use harness::ops::{self, Gelu};
 use harness::tensor::{Map, Tape, Tensor2};
 use safetensors::SafeTensors;
@@ -221,7 +221,7 @@ fn parity_of_the_tokens() {
 fn a_released_clip_is_a_model_of_regions() {
     let config = |name: &str, size: usize| ClipConfig {
         weights: golden(name),
-        descriptions: vec!["a photo of a {}".into(), "It's a {}!".into()],
+        descriptions: Descriptions::Templates(vec!["a photo of a {}".into(), "It's a {}!".into()]),
         size,
         normalise: true,
     };
@@ -252,6 +252,39 @@ fn a_released_clip_is_a_model_of_regions() {
             raw.data.values(),
             dense.data.values(),
             "normalise has an effect"
+        );
+    }
+}
+
+#[test]
+fn descriptions_may_be_a_class_s_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("texts.json");
+    std::fs::write(
+        &file,
+        r#"{"dog": ["It barks.", "four legs"], "bird": ["It sings.", "two legs"]}"#,
+    )
+    .unwrap();
+    let config = ClipConfig {
+        weights: golden("vit-quick"),
+        descriptions: Descriptions::File(file),
+        size: 32,
+        normalise: true,
+    };
+    let regions = ClipRegions::new(&config, &["bird".into(), "dog".into()]).unwrap();
+    let text = regions.text();
+    assert_eq!((text.classes, text.descriptions), (2, 2));
+    let released = open("vit-quick");
+    for (row, text_of_it) in ["It sings.", "two legs", "It barks.", "four legs"]
+        .iter()
+        .enumerate()
+    {
+        let ids = released.tokenizer.encode(text_of_it).unwrap();
+        let alone = released.model.text(&ids);
+        let width = alone.columns();
+        assert_eq!(
+            &text.values.values()[row * width..][..width],
+            alone.values()
         );
     }
 }
@@ -356,7 +389,7 @@ fn damaged_weights_are_refused() {
         ("convnext-mlp", "open_clip_model.safetensors"),
     ] {
         let whole = std::fs::read(golden(name).join(file)).unwrap();
-        let not_whole = ["not a whole safetensors file"];
+        let not_whole = ["no whole safetensors file"];
         for length in [0, 5, 100, whole.len() / 2, whole.len() - 1] {
             refused_with(name, file, &whole[..length], &not_whole);
         }
@@ -390,11 +423,11 @@ fn arrays_that_do_not_fit_are_all_listed() {
         "model.safetensors",
         &damaged,
         &[
-            "`visual_projection.weight` is missing, must be [16, 32]",
-            "`text_model.encoder.layers.1.self_attn.k_proj.bias` is missing, must be [24]",
+            "`visual_projection.weight` [16, 32] is missing",
+            "`text_model.encoder.layers.1.self_attn.k_proj.bias` [24] is missing",
             "`text_projection.weight` is [2, 2], must be [16, 24]",
             "`vision_model.head.weight` has no place",
-            "`logit_scale` is I32, must be F32, F16 or BF16",
+            "`logit_scale` is I32, must be F32, F16, BF16 or F64",
         ],
     );
 }
@@ -515,8 +548,37 @@ fn a_recipe_may_name_a_released_clip() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     let needed = "a run also needs method.correction.vlm.weights: no folder `no/such`";
     assert!(text.contains(needed), "{text}");
+    let file = [
+        "--set",
+        "method.correction.vlm.descriptions='no/texts.json'",
+    ];
+    let known = table(folder.to_str().unwrap());
+    let output = harness(&[&["plan", "recipes/smoke.toml", "--set", &known][..], &file].concat());
+    let text = String::from_utf8_lossy(&output.stderr);
+    let needed = "a run also needs method.correction.vlm.descriptions: no file `no/texts.json`";
+    assert!(text.contains(needed), "{text}");
     let out = tempfile::tempdir().unwrap();
+    // A file that lacks classes is refused before anything runs.
+    let texts = out.path().join("texts.json");
+    std::fs::write(&texts, r#"{"dog": ["a dog"]}"#).unwrap();
+    let file = format!("method.correction.vlm.descriptions={texts:?}");
     let out = out.path().to_str().unwrap();
+    let sweep = [
+        "sweep",
+        "recipes/smoke.toml",
+        "--out",
+        out,
+        "--set",
+        &known,
+        "--set",
+        &file,
+    ];
+    let parts = [
+        "method.correction.vlm.descriptions",
+        "texts.json",
+        "is missing",
+    ];
+    refused(&harness(&sweep), &parts);
     let set = table("no/such");
     let sweep = ["sweep", "recipes/smoke.toml", "--out", out, "--set", &set];
     refused(

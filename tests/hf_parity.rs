@@ -6,7 +6,7 @@
 //! weight 1, whatever the loss's). It lists matched pairs in order of the queries, we in order of the objects. Batch norm is frozen
 //! here, as in detectron2; `transformers` would train its scale and shift.
 
-use harness::graph::weights::{Arrays, Layout};
+use harness::graph::weights::{Arrays, Layout, Names};
 use harness::graph::{Folder, Mask2Former, ModelConfig, Predictions};
 use harness::method::criterion::{Criterion, MaskLoss, Part};
 use harness::method::matcher::{Prediction, assign};
@@ -417,7 +417,7 @@ impl Case {
             let values = param.value.gradient(&mut grads);
             gradient.value.values_mut().copy_from_slice(&values);
             let gradient = gradient.to_reference();
-            let names = Layout::HuggingFace.sources(ours);
+            let names = Layout::HuggingFace.origin(ours).names;
             let size = gradient.len() / names.len();
             for (name, part) in names.iter().zip(gradient.chunks_exact(size)) {
                 worst.add(name, gradient_error(golden, name, part));

@@ -16,6 +16,9 @@ const VALUES: f32 = 1e-4;
 /// The same for gradients: sums over many more terms.
 const GRADIENTS: f32 = 1e-3;
 
+/// Largest error of a value with weights of half precision.
+const HALF: f32 = 1e-2;
+
 /// Arrays of a golden file: shape and values.
 type Arrays = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
@@ -197,8 +200,29 @@ fn mask2former_equals_pytorch() {
     assert_eq!(compared, known, "every parameter is trained");
 }
 
+#[test]
+fn a_converted_checkpoint_of_pl_dc_computes_the_same() {
+    let golden = arrays("mask2former.safetensors");
+    let file = path("detectron2/pl-dc.safetensors");
+    for (network, tolerance) in [("teacher", VALUES), ("student", HALF)] {
+        let config = ModelConfig {
+            weights: format!("{}#{network}", file.display()).into(),
+            ..model_config()
+        };
+        let model = Mask2Former::new(&config, 3, &mut Stream::new(1, "golden")).expect("a model");
+        let predictions = model.forward(&mut Tape::off(), &images(&golden));
+        let classes = predictions.layers[0].classes.values();
+        close(network, classes, &golden["classes.0"].1, tolerance);
+    }
+}
+
 /// A bottleneck ResNet with frozen batch norm and the weights of the golden file.
 fn frozen_norm_config(stride_in_1x1: bool, frozen: bool) -> BackboneConfig {
+    resnet_config("resnet_weights.safetensors", stride_in_1x1, frozen)
+}
+
+/// The same with the weights of another file.
+fn resnet_config(weights: &str, stride_in_1x1: bool, frozen: bool) -> BackboneConfig {
     let text = format!(
         r#"
         block = "bottleneck"
@@ -211,7 +235,7 @@ fn frozen_norm_config(stride_in_1x1: bool, frozen: bool) -> BackboneConfig {
         frozen = {frozen}
         weights = '{}'
     "#,
-        path("resnet_weights.safetensors").display()
+        path(weights).display()
     );
     registry::options(text.parse().expect("TOML")).expect("a backbone")
 }
@@ -253,6 +277,26 @@ fn a_bottleneck_resnet_with_frozen_norm_equals_pytorch() {
             compared, kernels,
             "the kernels are trained, the norms are not"
         );
+    }
+}
+
+#[test]
+fn converted_backbones_of_detectron2_compute_the_same() {
+    let golden = arrays("resnet.safetensors");
+    for (file, place, stride_in_1x1) in [("msra", "1x1", true), ("torchvision", "3x3", false)] {
+        let weights = format!("detectron2/{file}.safetensors");
+        let config = resnet_config(&weights, stride_in_1x1, true);
+        let resnet = ResNet::new(&config, &mut Stream::new(1, "golden")).expect("a backbone");
+        let maps = resnet.forward(&mut Tape::off(), &images(&golden));
+        for (map, stage) in maps.iter().zip(["res2", "res3", "res4", "res5"]) {
+            let expected = &golden[&format!("{place}.{stage}")].1;
+            close(
+                &format!("{file} {stage}"),
+                map.data.values(),
+                expected,
+                VALUES,
+            );
+        }
     }
 }
 

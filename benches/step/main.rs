@@ -7,6 +7,8 @@
 //! The whole step runs through [`Method`], as in training; the parts are timed afterwards, on a step that is put together here
 //! from the method's own pieces ([`parts`]).
 
+#[path = "../measure/mod.rs"]
+mod measure;
 mod parts;
 
 use anyhow::{Context, Result, bail};
@@ -22,6 +24,7 @@ use harness::registry;
 use harness::rng::Stream;
 use harness::tensor::Tape;
 use harness::train::{AdamW, Schedule, TrainConfig, train_clip_tiny};
+use measure::{median, peak_memory, rounded};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::time::Instant;
@@ -197,22 +200,8 @@ impl Run {
 }
 
 /// The median of the last `count` values.
-fn median(values: &[f64], count: usize) -> f64 {
-    let mut last = values[values.len().saturating_sub(count)..].to_vec();
-    last.sort_by(f64::total_cmp);
-    last[last.len() / 2]
-}
-
-fn rounded(value: f64) -> f64 {
-    (100.0 * value).round() / 100.0
-}
-
-/// The largest resident size of this process in MiB, 0 where the system does not tell.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kilobytes.unwrap_or(0) / 1024
+fn last_median(values: &[f64], count: usize) -> f64 {
+    median(values[values.len().saturating_sub(count)..].to_vec())
 }
 
 fn measure(options: &Options) -> Result<serde_json::Value> {
@@ -232,7 +221,7 @@ fn measure(options: &Options) -> Result<serde_json::Value> {
     let mut pieces = parts::Pieces::new(&recipe, &vlm, run.method.student())?;
     let seen = pieces.time(&mut run.loader, options.burn_in, PART_STEPS, false)?;
     result["supervised"] =
-        json!({ "ms_median": rounded(median(&burn_in, options.steps)), "parts_ms": seen });
+        json!({ "ms_median": rounded(last_median(&burn_in, options.steps)), "parts_ms": seen });
     if options.mode == Mode::Pldc {
         run.average = Some(run.method.student().clone());
         let steps = options.burn_in..options.burn_in + DISCARD + options.steps;
@@ -247,7 +236,7 @@ fn measure(options: &Options) -> Result<serde_json::Value> {
         let mut pieces = parts::Pieces::new(&recipe, &vlm, run.method.student())?;
         let seen = pieces.time(&mut run.loader, steps.end, PART_STEPS, true)?;
         result["pldc"] = json!({
-            "ms_median": rounded(median(&times, options.steps)),
+            "ms_median": rounded(last_median(&times, options.steps)),
             "parts_ms": seen,
             "pseudo_per_image": rounded(run.pseudo_labels as f64 / images as f64),
         });

@@ -1,6 +1,7 @@
 //! The teacher-student step put together from the method's pieces, with a clock between them.
 
-use super::{Recipe, SEED, rounded};
+use super::measure::{Clock, listed};
+use super::{Recipe, SEED};
 use anyhow::Result;
 use harness::data::Batch;
 use harness::data::loader::Loader;
@@ -19,26 +20,7 @@ use harness::rng::Stream;
 use harness::structures::Picture;
 use harness::tensor::Tape;
 use harness::train::{AdamW, Schedule, TrainConfig};
-use serde_json::{Map, Value, json};
-use std::time::Instant;
-
-/// Milliseconds by part, in the order of their first mark.
-struct Clock {
-    last: Instant,
-    parts: Vec<(&'static str, f64)>,
-}
-
-impl Clock {
-    /// Counts the time since the last mark to `part`.
-    fn mark(&mut self, part: &'static str) {
-        let spent = 1e3 * self.last.elapsed().as_secs_f64();
-        match self.parts.iter_mut().find(|(name, _)| *name == part) {
-            Some((_, total)) => *total += spent,
-            None => self.parts.push((part, spent)),
-        }
-        self.last = Instant::now();
-    }
-}
+use serde_json::Value;
 
 /// Networks, rules and optimizer of a step.
 pub struct Pieces {
@@ -90,22 +72,14 @@ impl Pieces {
         count: usize,
         teacher: bool,
     ) -> Result<Value> {
-        let mut clock = Clock {
-            last: Instant::now(),
-            parts: Vec::new(),
-        };
+        let mut clock = Clock::start();
         for step in first..first + count {
-            clock.last = Instant::now();
             let batch = loader.batch(step, teacher)?;
             clock.mark("data");
             self.step(&batch, step, &mut clock);
         }
-        let mean = |(name, total): &(&str, f64)| {
-            ((*name).to_string(), json!(rounded(total / count as f64)))
-        };
-        Ok(Value::Object(
-            clock.parts.iter().map(mean).collect::<Map<_, _>>(),
-        ))
+        let mean = |total| total / count as f64;
+        Ok(listed(&clock.stop(), mean).into())
     }
 
     fn step(&mut self, batch: &Batch, step: usize, clock: &mut Clock) {

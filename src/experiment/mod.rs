@@ -3,6 +3,7 @@
 mod clip;
 mod evaluate;
 mod forecast;
+mod normalise;
 mod perform;
 mod predict;
 mod progress;
@@ -20,10 +21,11 @@ mod weights;
 
 pub use clip::clip;
 pub use evaluate::{Scores, evaluate};
+pub use normalise::normalise;
 pub use predict::{PredictAsk, predict};
 pub use progress::Verbosity;
 pub use settings::{EvalConfig, EvalModel, Settings};
 pub use sweep::{Ask, Outcome, Stop, export_data, plan, sweep};
 pub use tables::{TableAsk, Told, compare, table};
-pub use trial_settings::{MockSettings, MockTrain, TrialSettings, normalise};
+pub use trial_settings::{MockSettings, MockTrain, TrialSettings};
 pub use weights::{Inspection, export_weights, inspect_weights};

@@ -199,14 +199,17 @@ impl Settings {
             let message = format!("no file `{}`", backbone.display());
             missing.push(ComponentError::new("model.backbone.weights", message));
         }
-        if let Some(VisionLanguageConfig::Clip(clip)) = &self.vlm
-            && !clip.weights.is_dir()
-        {
-            let message = format!("no folder `{}`", clip.weights.display());
-            missing.push(ComponentError::new(
-                "method.correction.vlm.weights",
-                message,
-            ));
+        if let Some(VisionLanguageConfig::Clip(clip)) = &self.vlm {
+            let mut absent = |key, what, path: &Path| {
+                let message = format!("no {what} `{}`", path.display());
+                missing.push(ComponentError::new(key, message));
+            };
+            if !clip.weights.is_dir() {
+                absent("method.correction.vlm.weights", "folder", &clip.weights);
+            }
+            if let Some(file) = clip.descriptions.file().filter(|file| !file.is_file()) {
+                absent("method.correction.vlm.descriptions", "file", file);
+            }
         }
         missing
     }
@@ -226,20 +229,6 @@ impl EvalConfig {
             return Err(ComponentError::new("top", "0 is not at least 1"));
         }
         Ok(())
-    }
-}
-
-/// Rewrites what a trial does not read to one spelling, so that trials which differ in nothing else are one trial.
-///
-/// Anything malformed is left for [`Settings::read`] to refuse.
-pub(super) fn normalise(table: &mut Table) {
-    let supervised = table.get("method").and_then(|method| method.get("name"));
-    if supervised.and_then(Value::as_str) != Some("supervised") {
-        return;
-    }
-    let model = table.get_mut("eval").and_then(|eval| eval.get_mut("model"));
-    if let Some(model) = model.filter(|model| model.as_str() == Some(EvalModel::Teacher.name())) {
-        *model = EvalModel::Student.name().into();
     }
 }
 
@@ -422,16 +411,5 @@ pub(super) mod tests {
         wrong.remove("loss");
         wrong.insert("lost".into(), Value::Table(Table::new()));
         assert_eq!(keys(&wrong), ["lost", "loss"]);
-    }
-
-    #[test]
-    fn without_a_teacher_the_student_is_meant() {
-        let (mut one, mut other) = (supervised(), with(supervised(), "eval.model", "student"));
-        normalise(&mut one);
-        normalise(&mut other);
-        assert_eq!(one, other);
-        let mut teacher = table();
-        normalise(&mut teacher);
-        assert_eq!(teacher, table());
     }
 }

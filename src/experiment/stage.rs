@@ -214,8 +214,8 @@ impl<'a> From<&'a Value> for Entries<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::normalise;
     use crate::experiment::settings::tests::{supervised, table, with};
-    use crate::experiment::trial_settings::normalise;
     use crate::experiment::trial_settings::tests::mock;
 
     fn keys(table: Table) -> Vec<String> {

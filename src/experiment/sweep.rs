@@ -1,5 +1,6 @@
 //! One recipe from its file to its tables: plan, check, train what is missing, write after every trial.
 
+use super::normalise::normalise;
 use super::perform::{Evaluation, Workshop};
 use super::progress::{Progress, Verbosity};
 use super::provenance::{Provenance, Times, cores};
@@ -9,7 +10,7 @@ use super::settings::Settings;
 use super::stage::{Kind, Stage, stages};
 use super::store::{STORE, Store};
 use super::trial::{self, Datasets, Ground};
-use super::trial_settings::{TrialSettings, normalise};
+use super::trial_settings::TrialSettings;
 use crate::atomic::{ensure_writable, write_atomically};
 use crate::data::Dataset;
 use crate::data::export::export;
@@ -283,12 +284,14 @@ impl Inputs {
         }
         if let Some(VisionLanguageConfig::Clip(config)) = &settings.vlm
             && self.fitting.borrow_mut().insert(format!("{config:?}"))
-            && let Err(error) = ClipRegions::new(config, &dataset.classes)
         {
-            return vec![ComponentError::new(
-                "method.correction.vlm.weights",
-                format!("{error:#}"),
-            )];
+            let wrong = |key, error| vec![ComponentError::new(key, format!("{error:#}"))];
+            if let Err(error) = config.descriptions.texts(&dataset.classes) {
+                return wrong("method.correction.vlm.descriptions", error);
+            }
+            if let Err(error) = ClipRegions::new(config, &dataset.classes) {
+                return wrong("method.correction.vlm.weights", error);
+            }
         }
         Vec::new()
     }

@@ -9,7 +9,7 @@ use toml::{Table, Value};
 /// The name of the method that trains no network.
 const MOCK: &str = "mock";
 /// All that a mock trial reads of `[train]`.
-const MOCK_TRAIN: [&str; 2] = ["steps", "checkpoint"];
+pub(super) const MOCK_TRAIN: [&str; 2] = ["steps", "checkpoint"];
 
 /// What a trial reads.
 #[derive(Clone, Debug)]
@@ -141,20 +141,8 @@ impl MockSettings {
     }
 }
 
-/// Drops what a trial does not read, or rewrites it to one spelling, so that trials which differ in nothing else are one trial.
-///
-/// Anything malformed is left for [`TrialSettings::read`] to refuse.
-pub fn normalise(table: &mut Table) {
-    if !is_mock(table) {
-        return settings::normalise(table);
-    }
-    table.retain(|key, _| ["seed", "method", "train"].contains(&key));
-    if let Some(train) = table.get_mut("train").and_then(Value::as_table_mut) {
-        train.retain(|key, _| MOCK_TRAIN.contains(&key));
-    }
-}
-
-fn is_mock(table: &Table) -> bool {
+/// Whether these settings are those of a mock trial.
+pub(super) fn is_mock(table: &Table) -> bool {
     let name = table.get("method").and_then(|method| method.get("name"));
     name.and_then(Value::as_str) == Some(MOCK)
 }
@@ -162,6 +150,7 @@ fn is_mock(table: &Table) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::experiment::normalise;
     use crate::experiment::settings::tests::{table, with};
 
     /// The settings of a mock trial as a recipe that extends the defaults gives them.

@@ -42,13 +42,14 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
     };
     let arrays = Arrays::open(&file).map_err(Stop::Input)?;
     let layout = Layout::of(&arrays, part.as_deref());
-    match (network, layout) {
-        (Some(mut network), Ok(layout)) => Ok(placed(&mut network, &arrays, &layout)),
-        (Some(mut network), Err(_)) if part.is_none() && Layout::is_torchvision(&arrays) => Ok(
-            placed(network.backbone_mut(), &arrays, &Layout::Torchvision),
-        ),
-        (Some(_), Err(error)) => Err(Stop::Input(error)),
-        (None, layout) => Ok(listed(&arrays, layout.ok())),
+    let backbone = Layout::of_backbone(&arrays).filter(|_| part.is_none());
+    match (network, layout, backbone) {
+        (Some(mut network), Ok(layout), _) => Ok(placed(&mut network, &arrays, &layout)),
+        (Some(mut network), Err(_), Some(backbone)) => {
+            Ok(placed(network.backbone_mut(), &arrays, &backbone))
+        }
+        (Some(_), Err(error), None) => Err(Stop::Input(error)),
+        (None, layout, backbone) => Ok(listed(&arrays, layout.ok().or(backbone))),
     }
 }
 

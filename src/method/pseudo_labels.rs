@@ -120,10 +120,12 @@ impl Labeller {
         let regions: Vec<Region> = survivors
             .iter()
             .zip(&masks)
-            .map(|(i, mask)| Region {
+            .zip(&logits)
+            .map(|((i, mask), logits)| Region {
                 tier: tiers[*i],
                 probabilities: &candidates[*i].probabilities,
                 mask,
+                logits,
             })
             .collect();
         let answers = self.correction.correct(picture, &regions, progress);

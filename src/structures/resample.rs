@@ -38,6 +38,19 @@ pub enum Resample {
 }
 
 impl Resample {
+    /// The filter that Pillow and image processors' files give this number; `None` where there is none.
+    pub fn from_pillow(number: u64) -> Option<Self> {
+        const NUMBERED: [Resample; 6] = [
+            Resample::Nearest,
+            Resample::Lanczos,
+            Resample::Bilinear,
+            Resample::Bicubic,
+            Resample::Box,
+            Resample::Hamming,
+        ];
+        NUMBERED.get(usize::try_from(number).ok()?).copied()
+    }
+
     /// Half the width of the filter; `None` where there is none.
     fn support(self) -> Option<f64> {
         match self {

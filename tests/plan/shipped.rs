@@ -96,7 +96,7 @@ fn every_recipe_and_every_sweep_plans() {
 }
 
 /// The keys in which the paper of PL-DC and its released code differ.
-const PAPER_OR_RELEASED: [&str; 27] = [
+const PAPER_OR_RELEASED: [&str; 28] = [
     "augment.cutout-fill",
     "eval.model",
     "loader.labelled-views",
@@ -104,6 +104,7 @@ const PAPER_OR_RELEASED: [&str; 27] = [
     "method.correction.aggregation",
     "method.correction.along",
     "method.correction.logit-scale",
+    "method.correction.pooling",
     "method.correction.scope",
     "method.correction.vlm.normalise",
     "method.empty-image",

@@ -36,7 +36,7 @@ struct Keys {
     size_divisor: Option<usize>,
     /// Its older name.
     size_divisibility: Option<usize>,
-    resample: u8,
+    resample: u64,
     do_rescale: bool,
     rescale_factor: f64,
     do_normalize: bool,
@@ -144,14 +144,11 @@ impl Preprocessor {
                 KINDS[0]
             );
         }
-        let resample = match keys.resample {
-            0 => Resample::Nearest,
-            1 => Resample::Lanczos,
-            2 => Resample::Bilinear,
-            3 => Resample::Bicubic,
-            4 => Resample::Box,
-            5 => Resample::Hamming,
-            other => bail!("`resample` is {other}, must be one of Pillow's filters 0 to 5"),
+        let Some(resample) = Resample::from_pillow(keys.resample) else {
+            bail!(
+                "`resample` is {}, must be one of Pillow's filters 0 to 5",
+                keys.resample
+            )
         };
         let mean = keys.image_mean.map(|mean| mean as f32);
         let std = keys.image_std.map(|std| std as f32);

@@ -4,8 +4,7 @@
 //!    R_{ij} = [iH/h, (i+1)H/h) \times [jW/w, (j+1)W/w) $$
 //!
 //! Shapes: mask `[H, W]`, grid `[h, w]`. A pixel on the border of two cells counts for each by the part that lies in it. These are
-//! the weights of mask pooling: an object smaller than a cell keeps a share of it, where the released PL-DC code thresholds on
-//! the grid and may be left with nothing.
+//! the weights of mask pooling: an object smaller than a cell keeps a share of it.
 
 use crate::structures::Mask;
 

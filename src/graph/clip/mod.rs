@@ -8,6 +8,7 @@
 
 pub mod convnext;
 mod coverage;
+mod descriptions;
 pub mod folder;
 pub mod model;
 pub mod preprocess;
@@ -22,6 +23,7 @@ pub mod vit;
 mod vocabulary;
 
 pub use coverage::coverage;
+pub use descriptions::Descriptions;
 pub use prototypes::Prototypes;
 pub use regions::ClipRegions;
 pub use settings::{

@@ -74,19 +74,16 @@ impl Preprocess {
             width,
             half_to_even: false,
         };
-        let filter = match config["resample"].as_u64() {
-            None if config["resample"].is_null() => Resample::Bicubic,
-            Some(0) => Resample::Nearest,
-            Some(1) => Resample::Lanczos,
-            Some(2) => Resample::Bilinear,
-            Some(3) => Resample::Bicubic,
-            Some(4) => Resample::Box,
-            Some(5) => Resample::Hamming,
-            _ => bail!(
+        let filter = match &config["resample"] {
+            Value::Null => Some(Resample::Bicubic),
+            number => number.as_u64().and_then(Resample::from_pillow),
+        };
+        let Some(filter) = filter else {
+            bail!(
                 "{}: resample: unknown {}; known: Pillow's numbers from 0 to 5",
                 path.display(),
                 config["resample"]
-            ),
+            )
         };
         let normalise = keys.flag("do_normalize")?;
         let factor = match keys.flag("do_rescale")? {

@@ -29,20 +29,19 @@ impl ClipRegions {
     /// Reads the folder and embeds the descriptions of `classes`.
     ///
     /// # Errors
-    /// What is wrong with the folder, named; a class whose name has no tokens.
+    /// What is wrong with the folder or with the file of descriptions, named; a text that cannot be encoded.
     pub fn new(config: &ClipConfig, classes: &[String]) -> Result<Self> {
+        let texts = config.descriptions.texts(classes)?;
         let Released {
             model,
             tokenizer,
             preprocess,
         } = folder::open(&config.weights)?;
         let mut values = Vec::new();
-        for class in classes {
-            for text in config.texts(class) {
-                values.extend_from_slice(model.text(&tokenizer.encode(&text)?).values());
-            }
+        for text in texts.iter().flatten() {
+            values.extend_from_slice(model.text(&tokenizer.encode(text)?).values());
         }
-        let descriptions = config.descriptions.len();
+        let descriptions = texts.first().map_or(0, Vec::len);
         let rows = classes.len() * descriptions;
         let width = values.len() / rows.max(1);
         Ok(Self {

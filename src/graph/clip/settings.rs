@@ -1,5 +1,6 @@
 //! The table `[method.correction.vlm]`: which vision-language model, and its settings.
 
+use super::descriptions::Descriptions;
 use crate::registry::{ComponentError, Entry, options};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -118,8 +119,8 @@ impl PrototypesConfig {
 pub struct ClipConfig {
     /// The folder of the released model.
     pub weights: PathBuf,
-    /// What is said about every class: templates in which `{}` stands for its name.
-    pub descriptions: Vec<String>,
+    /// What is said about every class.
+    pub descriptions: Descriptions,
     /// Longer side, in pixels, of the picture that the image tower sees; 0: as it is. Sides are rounded to whole cells.
     pub size: usize,
     /// Whether the pixels are scaled and normalised as the folder says; the released PL-DC code passes 0 to 255.
@@ -131,35 +132,10 @@ impl ClipConfig {
     /// A value out of range, by key.
     pub fn check(&self) -> Result<(), ComponentError> {
         const LARGEST: usize = 1 << 13;
-        let count = self.descriptions.len();
-        require(
-            count > 0,
-            "descriptions",
-            "an empty list",
-            "at least one template",
-        )?;
-        for template in &self.descriptions {
-            let named = template.contains(CLASS);
-            let found = format!("{template:?}");
-            require(
-                named,
-                "descriptions",
-                found,
-                "a text with `{}` for the class",
-            )?;
-        }
+        self.descriptions.check()?;
         require(self.size <= LARGEST, "size", self.size, "at most 8192")
     }
-
-    /// The texts of one class.
-    pub fn texts(&self, class: &str) -> Vec<String> {
-        let templates = self.descriptions.iter();
-        templates.map(|text| text.replace(CLASS, class)).collect()
-    }
 }
-
-/// What stands for the name of a class in a template.
-const CLASS: &str = "{}";
 
 /// A stage of the backbone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -237,5 +213,14 @@ mod tests {
             error.message.contains("\"b\" is not a text with `{}`"),
             "{error}"
         );
+        let clip = |descriptions: &str| {
+            vlm(&format!(
+                "name = 'clip'\nweights = 'x'\nsize = 224\nnormalise = true\ndescriptions = {descriptions}"
+            ))
+        };
+        assert!(clip("'texts.json'").is_ok());
+        let error = clip("5").expect_err("neither list nor path");
+        let expected = "a list of templates, or the path of a JSON file";
+        assert!(error.message.contains(expected), "{error}");
     }
 }

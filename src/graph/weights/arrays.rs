@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+/// What the files of a model are called where nothing else is said.
+const STEM: &str = "model";
 /// The one file of a small model.
 pub const SINGLE: &str = "model.safetensors";
-/// The list of the parts of a large one.
-const INDEX: &str = "model.safetensors.index.json";
 /// Bytes of a safetensors file before its header.
 const LENGTH: usize = 8;
 
@@ -37,7 +37,7 @@ pub struct Entry {
     bytes: Range<usize>,
 }
 
-/// What `model.safetensors.index.json` says.
+/// What `*.safetensors.index.json` says.
 #[derive(Deserialize)]
 struct Index {
     weight_map: BTreeMap<String, String>,
@@ -49,24 +49,43 @@ impl Arrays {
     /// # Errors
     /// A file that is missing, cut off or no safetensors file, named.
     pub fn open(path: &Path) -> Result<Self> {
-        let mut arrays = Self {
-            path: path.to_path_buf(),
-            files: Vec::new(),
-            entries: BTreeMap::new(),
-        };
-        if !path.is_dir() {
-            arrays.add(path, None)?;
-        } else if path.join(SINGLE).exists() {
-            arrays.add(&path.join(SINGLE), None)?;
-        } else if path.join(INDEX).exists() {
-            arrays.add_parts(path)?;
-        } else {
-            bail!("{}: holds neither {SINGLE} nor {INDEX}", path.display());
+        if path.is_dir() {
+            return Self::open_folder(path, STEM);
         }
+        let mut arrays = Self::empty(path);
+        arrays.add(path, None)?;
         Ok(arrays)
     }
 
-    /// The file or folder.
+    /// Opens `stem.safetensors` of `folder`, or the parts that `stem.safetensors.index.json` lists.
+    ///
+    /// # Errors
+    /// Neither is there; a file that is missing, cut off or no safetensors file, named.
+    pub fn open_folder(folder: &Path, stem: &str) -> Result<Self> {
+        let single = folder.join(format!("{stem}.safetensors"));
+        let index = folder.join(format!("{stem}.safetensors.index.json"));
+        if single.exists() {
+            return Self::open(&single);
+        }
+        ensure!(
+            index.exists(),
+            "{}: holds neither {stem}.safetensors nor {stem}.safetensors.index.json",
+            folder.display()
+        );
+        let mut arrays = Self::empty(&index);
+        arrays.add_parts(folder)?;
+        Ok(arrays)
+    }
+
+    fn empty(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            files: Vec::new(),
+            entries: BTreeMap::new(),
+        }
+    }
+
+    /// The file, or the list of its parts.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -81,6 +100,19 @@ impl Arrays {
     /// The array `name`.
     pub fn get(&self, name: &str) -> Option<&Entry> {
         self.entries.get(name)
+    }
+
+    /// Whether an array's name starts with `prefix`.
+    pub fn holds(&self, prefix: &str) -> bool {
+        let mut from = self.entries.range(prefix.to_string()..);
+        from.next()
+            .is_some_and(|(name, _)| name.starts_with(prefix))
+    }
+
+    /// Numbers in all arrays.
+    pub fn count(&self) -> usize {
+        let count = |entry: &Entry| entry.shape.iter().product::<usize>();
+        self.entries.values().map(count).sum()
     }
 
     /// The values of `entry`; `None` where its type is none that [`Entry::is_float`] allows.
@@ -120,7 +152,7 @@ impl Arrays {
     }
 
     fn add_parts(&mut self, folder: &Path) -> Result<()> {
-        let path = folder.join(INDEX);
+        let path = self.path.clone();
         let shown = path.display();
         let text = std::fs::read(&path).with_context(|| format!("{shown}: cannot be read"))?;
         let index: Index = serde_json::from_slice(&text)
@@ -233,11 +265,21 @@ mod tests {
             &[1],
             &2f32.to_le_bytes(),
         );
-        let index = |map: &str| std::fs::write(part(INDEX), format!("{{\"weight_map\": {map}}}"));
+        let index = |map: &str| {
+            std::fs::write(
+                part("model.safetensors.index.json"),
+                format!("{{\"weight_map\": {map}}}"),
+            )
+        };
         index(r#"{"a": "one.safetensors", "b": "two.safetensors"}"#).unwrap();
         let arrays = Arrays::open(folder.path()).unwrap();
         let value = |name| arrays.values(arrays.get(name).unwrap()).unwrap();
         assert_eq!((value("a"), value("b")), (vec![1.0], vec![2.0]));
+        assert_eq!(arrays.count(), 2);
+        assert!(arrays.holds("") && arrays.holds("b") && !arrays.holds("aa"));
+        let other = Arrays::open_folder(folder.path(), "other").unwrap_err();
+        let nowhere = "holds neither other.safetensors nor other.safetensors.index.json";
+        assert!(other.to_string().contains(nowhere), "{other}");
         index(r#"{"a": "one.safetensors", "c": "two.safetensors"}"#).unwrap();
         assert!(error(folder.path()).ends_with("two.safetensors holds no `c`"));
         index(r#"{"a": "../one.safetensors"}"#).unwrap();

@@ -1,11 +1,66 @@
 //! What goes where: the arrays of a file beside the parameters of a network.
 
 use super::arrays::{Arrays, Entry};
-use super::layout::Layout;
-use crate::nn::params::Parameters;
+use crate::nn::params::{Param, Parameters};
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
 use std::fmt;
+
+/// How a file names the parameters of a network.
+pub trait Names {
+    /// Where our parameter `ours` comes from.
+    fn origin(&self, ours: &str) -> Origin;
+
+    /// Why `name`, which is the origin of no parameter, is no surprise; `None` where it is one.
+    fn ignores(&self, name: &str) -> Option<&'static str>;
+}
+
+/// Where a parameter comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Arrays that are stacked along their first axis.
+    pub names: Vec<String>,
+    /// Whether a matrix is stored the other way round.
+    pub transposed: bool,
+}
+
+impl Origin {
+    /// Arrays as they are.
+    pub fn stacked(names: Vec<String>) -> Self {
+        Self {
+            names,
+            transposed: false,
+        }
+    }
+
+    /// One array as it is.
+    pub fn plain(name: impl Into<String>) -> Self {
+        Self::stacked(vec![name.into()])
+    }
+
+    /// The shape that each of the arrays must have for `param`.
+    fn shape(&self, param: &Param) -> Vec<usize> {
+        let mut shape = param.shape.clone();
+        if self.transposed {
+            shape.reverse();
+        }
+        // A number alone has no first axis.
+        if let Some(first) = shape.first_mut() {
+            *first /= self.names.len();
+        }
+        shape
+    }
+
+    /// Sets `param` to the values of the arrays, one after the other.
+    fn set(&self, param: &mut Param, values: &[f32]) {
+        if !self.transposed {
+            return param.set_from_reference(values);
+        }
+        let (rows, columns) = (param.value.rows(), param.value.columns());
+        let turned = (0..rows * columns).map(|i| values[i % columns * rows + i / columns]);
+        param.set_from_reference(&turned.collect::<Vec<_>>());
+    }
+}
 
 /// One array of the file.
 #[derive(Clone, Debug)]
@@ -43,15 +98,14 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// Compares `arrays`, whose names are of `layout`, with the parameters of `network`.
-    pub fn new(network: &mut dyn Parameters, arrays: &Arrays, layout: &Layout) -> Self {
+    /// Compares `arrays`, named by `names`, with the parameters of `network`.
+    pub fn new(network: &mut dyn Parameters, arrays: &Arrays, names: &dyn Names) -> Self {
         let mut fates = BTreeMap::new();
         let mut missing = Vec::new();
         network.parameters("", &mut |ours, param| {
-            let sources = layout.sources(ours);
-            let mut wanted = param.shape.clone();
-            wanted[0] /= sources.len();
-            for source in sources {
+            let origin = names.origin(ours);
+            let wanted = origin.shape(param);
+            for source in origin.names {
                 match arrays.get(&source) {
                     None => missing.push((source, wanted.clone())),
                     Some(entry) => {
@@ -66,7 +120,7 @@ impl Fit {
             shape: entry.shape.clone(),
             fate: fates
                 .remove(name)
-                .unwrap_or_else(|| layout.ignores(name).map_or(Fate::Surplus, Fate::Ignored)),
+                .unwrap_or_else(|| names.ignores(name).map_or(Fate::Surplus, Fate::Ignored)),
         };
         Self {
             rows: arrays.entries().map(row).collect(),
@@ -112,17 +166,18 @@ impl fmt::Display for Fate {
     }
 }
 
-/// Sets every parameter of `network`. `what` are the weights and `place` what they must fit, for the message.
+/// Sets every parameter of `network` from `arrays`, named by `names`. `what` are the weights and `place` what they must fit,
+/// for the message.
 ///
 /// # Errors
 /// All names that are missing, left over or of another shape or type, in one message; `network` is then as it was.
-pub(super) fn load(
+pub fn load(
     network: &mut dyn Parameters,
     arrays: &Arrays,
-    layout: &Layout,
+    names: &dyn Names,
     (what, place): (&str, &str),
 ) -> Result<()> {
-    let problems = Fit::new(network, arrays, layout).problems();
+    let problems = Fit::new(network, arrays, names).problems();
     if !problems.is_empty() {
         bail!(
             "{what} `{}` do not fit {place}:\n  {}",
@@ -131,9 +186,115 @@ pub(super) fn load(
         );
     }
     network.parameters("", &mut |ours, param| {
-        let sources = layout.sources(ours).into_iter();
-        let values = sources.filter_map(|name| arrays.values(arrays.get(&name)?));
-        param.set_from_reference(&values.collect::<Vec<_>>().concat());
+        let origin = names.origin(ours);
+        let parts = origin.names.iter();
+        let values = parts.filter_map(|name| arrays.values(arrays.get(name)?));
+        origin.set(param, &values.collect::<Vec<_>>().concat());
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::Linear;
+    use crate::nn::params::join;
+    use safetensors::Dtype;
+    use safetensors::tensor::TensorView;
+
+    /// Two maps of 2 -> 4 without bias, as `a` and `b`.
+    struct Two(Linear, Linear);
+
+    impl Two {
+        fn new() -> Self {
+            Self(Linear::zeros(2, 4), Linear::zeros(2, 4))
+        }
+    }
+
+    impl Parameters for Two {
+        fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+            visit(&join(prefix, "a"), &mut self.0.weight);
+            visit(&join(prefix, "b"), &mut self.1.weight);
+        }
+    }
+
+    /// The first in two parts, the second the other way round.
+    struct PartsAndTurned;
+
+    impl Names for PartsAndTurned {
+        fn origin(&self, ours: &str) -> Origin {
+            match ours {
+                "a" => Origin::stacked(vec!["top".into(), "bottom".into()]),
+                _ => Origin {
+                    names: vec!["turned".into()],
+                    transposed: true,
+                },
+            }
+        }
+
+        fn ignores(&self, name: &str) -> Option<&'static str> {
+            (name == "position_ids").then_some("a counter")
+        }
+    }
+
+    /// What becomes of `model` when it is filled from a file of these arrays.
+    fn filled(arrays: &[(&str, Dtype, &[usize], Vec<u8>)], model: &mut Two) -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("x.safetensors");
+        let views = arrays.iter().map(|(name, dtype, shape, bytes)| {
+            let view = TensorView::new(*dtype, shape.to_vec(), bytes).expect("a tensor");
+            (name.to_string(), view)
+        });
+        safetensors::serialize_to_file(views, None, &path)?;
+        let place = ("weights", "config.json");
+        load(model, &Arrays::open(&path)?, &PartsAndTurned, place)
+    }
+
+    fn floats(values: impl IntoIterator<Item = u8>) -> Vec<u8> {
+        let values = values.into_iter().map(f32::from);
+        values.flat_map(f32::to_le_bytes).collect()
+    }
+
+    #[test]
+    fn arrays_are_stacked_and_turned() {
+        let mut model = Two::new();
+        let arrays = [
+            ("top", Dtype::F32, &[2, 2][..], floats(0..4)),
+            ("bottom", Dtype::F32, &[2, 2], floats(4..8)),
+            ("turned", Dtype::F32, &[2, 4], floats(0..8)),
+            ("position_ids", Dtype::I64, &[1], vec![0; 8]),
+        ];
+        filled(&arrays, &mut model).expect("a fit");
+        assert_eq!(
+            model.0.weight.value.values(),
+            [0., 1., 2., 3., 4., 5., 6., 7.]
+        );
+        assert_eq!(
+            model.1.weight.value.values(),
+            [0., 4., 1., 5., 2., 6., 3., 7.]
+        );
+    }
+
+    #[test]
+    fn all_that_does_not_fit_is_told_at_once_and_nothing_is_set() {
+        let mut model = Two::new();
+        let arrays = [
+            ("top", Dtype::F32, &[4][..], floats(1..5)),
+            ("surplus", Dtype::F32, &[1], floats(1..2)),
+            ("turned", Dtype::I32, &[2, 4], vec![1; 32]),
+        ];
+        let error = filled(&arrays, &mut model).expect_err("a misfit");
+        let text = format!("{error:#}");
+        for part in [
+            "x.safetensors` do not fit config.json",
+            "`top` is [4], must be [2, 2]",
+            "`bottom` [2, 2] is missing",
+            "`turned` is I32, must be F32, F16, BF16 or F64",
+            "`surplus` has no place",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in {text}");
+        }
+        assert_eq!(model.0.weight.value.values(), [0.0; 8]);
+        assert_eq!(model.1.weight.value.values(), [0.0; 8]);
+    }
 }

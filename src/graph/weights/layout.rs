@@ -1,6 +1,7 @@
 //! Whose names the arrays of a file have, and which of several networks in it is meant.
 
 use super::arrays::Arrays;
+use super::fit::{Names, Origin};
 use super::{hugging_face, torchvision};
 use anyhow::{Result, bail};
 
@@ -12,6 +13,10 @@ const MOMENTS: &str = "optimizer.";
 const COUNTER: &str = "num_batches_tracked";
 /// Arrays of Mask2Former's own checkpoints that are no parameters.
 const CONSTANTS: [&str; 3] = ["criterion.empty_weight", "pixel_mean", "pixel_std"];
+/// A parameter that a ResNet under Detectron2's names has, which are ours.
+const BACKBONE_MARK: &str = "res2.0.conv1.weight";
+/// The classifier of such a ResNet.
+const CLASSIFIER: &str = "stem.fc.";
 /// The network that is meant where a file has several and none is named.
 const TEACHER: &str = "teacher";
 
@@ -85,22 +90,43 @@ impl Layout {
         })
     }
 
-    /// Whether the arrays are a ResNet's of torchvision.
-    pub fn is_torchvision(arrays: &Arrays) -> bool {
-        arrays.get(torchvision::MARK).is_some()
-    }
-
-    /// The names of the arrays that, stacked along their first axis, are our parameter `ours`.
-    pub fn sources(&self, ours: &str) -> Vec<String> {
-        match self {
-            Self::Original { prefix, .. } => vec![format!("{prefix}{ours}")],
-            Self::HuggingFace => hugging_face::names(ours),
-            Self::Torchvision => vec![torchvision::name(ours)],
+    /// The layout of a ResNet alone; `None` where the names are no such network's.
+    pub fn of_backbone(arrays: &Arrays) -> Option<Self> {
+        if arrays.get(torchvision::MARK).is_some() {
+            Some(Self::Torchvision)
+        } else if arrays.get(BACKBONE_MARK).is_some() {
+            Some(Self::Original {
+                prefix: String::new(),
+                others: Vec::new(),
+            })
+        } else {
+            None
         }
     }
 
-    /// Why `name`, which is the source of no parameter, is no surprise; `None` where it is one.
-    pub fn ignores(&self, name: &str) -> Option<&'static str> {
+    /// For people.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Original { prefix, .. } if prefix.is_empty() => "Mask2Former's own names".into(),
+            Self::Original { prefix, .. } => {
+                format!("Mask2Former's own names behind `{prefix}`")
+            }
+            Self::HuggingFace => "transformers' names".into(),
+            Self::Torchvision => "torchvision's names".into(),
+        }
+    }
+}
+
+impl Names for Layout {
+    fn origin(&self, ours: &str) -> Origin {
+        match self {
+            Self::Original { prefix, .. } => Origin::plain(format!("{prefix}{ours}")),
+            Self::HuggingFace => Origin::stacked(hugging_face::names(ours)),
+            Self::Torchvision => Origin::plain(torchvision::name(ours)),
+        }
+    }
+
+    fn ignores(&self, name: &str) -> Option<&'static str> {
         if name.ends_with(COUNTER) {
             return Some("a counter of batch norm's training");
         }
@@ -108,6 +134,8 @@ impl Layout {
             Self::Original { prefix, others } => {
                 if name.starts_with(MOMENTS) {
                     Some("a moment of the optimizer")
+                } else if name.starts_with(CLASSIFIER) {
+                    Some("the classifier")
                 } else if others
                     .iter()
                     .any(|other| !other.is_empty() && name.starts_with(other))
@@ -124,18 +152,6 @@ impl Layout {
             Self::Torchvision => name
                 .starts_with(torchvision::CLASSIFIER)
                 .then_some("the classifier"),
-        }
-    }
-
-    /// For people.
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Original { prefix, .. } if prefix.is_empty() => "Mask2Former's own names".into(),
-            Self::Original { prefix, .. } => {
-                format!("Mask2Former's own names behind `{prefix}`")
-            }
-            Self::HuggingFace => "transformers' names".into(),
-            Self::Torchvision => "torchvision's names".into(),
         }
     }
 }

@@ -1,11 +1,13 @@
-//! Trained values from files: for a whole network, or for its backbone.
+//! Trained values from files: for a whole network, or for its backbone. [`crate::graph::clip::folder`] reads its folders with the
+//! same arrays, its names being others.
 //!
 //! | file | names |
 //! |---|---|
 //! | a folder of `transformers`' Mask2Former | [`hugging_face`] |
 //! | safetensors made of a Mask2Former or PL-DC checkpoint (`recipes/detectron2_to_safetensors.py`) | as here; behind a prefix where it holds student and teacher |
 //! | a checkpoint of this program | as here, behind `student.`, `teacher.`, `average.` |
-//! | a ResNet of torchvision, for the backbone alone | [`torchvision`] |
+//! | a ResNet for the backbone alone, of torchvision | [`torchvision`] |
+//! | the same, made of Detectron2's or MSRA's pickle | as here, without `backbone.` |
 //!
 //! Nothing is skipped silently: a file is loaded when each of its arrays has a place and each parameter has an array.
 
@@ -25,7 +27,7 @@ use crate::nn::params::Parameters;
 
 pub use arrays::{Arrays, Entry, SINGLE};
 pub use export::export;
-pub use fit::{Fate, Fit, Row};
+pub use fit::{Fate, Fit, Names, Origin, Row, load};
 pub use layout::Layout;
 
 /// Stands between a file and the network in it that is meant.
@@ -79,8 +81,8 @@ impl Weights {
             let differences = config.differences(&folder.model);
             if !differences.is_empty() {
                 bail!(
-                    "{}: its config.json does not fit [model]:\n  {}",
-                    self.arrays.path().display(),
+                    "{} does not fit [model]:\n  {}",
+                    self.arrays.path().with_file_name("config.json").display(),
                     differences.join("\n  ")
                 );
             }
@@ -89,14 +91,15 @@ impl Weights {
     }
 }
 
-/// Sets every parameter of a backbone from the safetensors file `path` with torchvision's names.
+/// Sets every parameter of a backbone from the safetensors file `path` with torchvision's or Detectron2's names.
 ///
 /// # Errors
 /// The file cannot be read, or does not fit.
 pub fn load_backbone(backbone: &mut dyn Parameters, path: &Path) -> Result<()> {
     let place = ("backbone weights", "[model.backbone]");
     let arrays = Arrays::open(path).with_context(|| format!("{} `{}`", place.0, path.display()))?;
-    fit::load(backbone, &arrays, &Layout::Torchvision, place)
+    let layout = Layout::of_backbone(&arrays).unwrap_or(Layout::Torchvision);
+    fit::load(backbone, &arrays, &layout, place)
 }
 
 /// The file of `FILE#NETWORK` and the network. A file whose own name has a `#` is taken as it is.

@@ -1,21 +1,19 @@
 //! Correction `dicc`: Dynamic Instance Category Correction of PL-DC. A vision-language model looks at the image once; its dense
 //! features are pooled over every mask and compared with the embedded descriptions of the classes (eq. 7 to 9), and the
 //! answer is fused with the teacher's (eq. 10 to 12, formulas in [`super::fusion`]).
-//!
-//! Differs from the released code: the mask is brought to the feature grid by area averaging, not by thresholding resized
-//! logits, so that no object is too small to be seen.
 
 use super::fusion::{
     aggregate_embeddings, aggregate_logits, corrected_class, fuse, schedule, similarities,
 };
+use super::pooling::Pooling;
 use super::{Corrected, Correction, Progress, Region};
-use crate::graph::clip::{VisionLanguage, coverage};
+use crate::graph::clip::VisionLanguage;
 use crate::method::config::check_range;
 use crate::method::filter::Tier;
 use crate::method::quality::softmax;
 use crate::ops;
 use crate::registry::{self, ComponentError};
-use crate::structures::{Mask, Picture};
+use crate::structures::Picture;
 use crate::tensor::Tape;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -63,6 +61,9 @@ struct Options {
     along: Along,
     aggregation: Aggregation,
     logit_scale: LogitScale,
+    /// Settings do not name their default: see `experiment::normalise`.
+    #[serde(default)]
+    pooling: Pooling,
     vlm: toml::Table,
 }
 
@@ -141,8 +142,9 @@ impl Correction for Dicc {
             Along::Training => progress.training,
         };
         let weight = schedule(self.options.weight, progress);
-        let masks: Vec<&Mask> = asked.iter().map(|i| regions[*i].mask).collect();
-        for (i, vlm) in asked.iter().zip(attached.probabilities(picture, &masks)) {
+        let asked_regions: Vec<&Region> = asked.iter().map(|i| &regions[*i]).collect();
+        let answered = attached.probabilities(picture, &asked_regions, self.options.pooling);
+        for (i, vlm) in asked.iter().zip(answered) {
             let fused = fuse(&vlm, regions[*i].probabilities, weight);
             let (class, probability) = corrected_class(&fused);
             answers[*i] = Some(Corrected { class, probability });
@@ -152,16 +154,22 @@ impl Correction for Dicc {
 }
 
 impl Attached {
-    /// Eq. 9 for every mask: its class distribution.
-    fn probabilities(&self, picture: &Picture, masks: &[&Mask]) -> Vec<Vec<f32>> {
+    /// Eq. 9 for every region: its class distribution.
+    fn probabilities(
+        &self,
+        picture: &Picture,
+        regions: &[&Region],
+        pooling: Pooling,
+    ) -> Vec<Vec<f32>> {
         let features = self.vlm.dense(picture);
         let grid = (features.height, features.width);
-        let weights: Vec<f32> = masks
+        let size = (picture.height, picture.width);
+        let weights: Vec<f32> = regions
             .iter()
-            .flat_map(|mask| coverage(mask, (picture.height, picture.width), grid))
+            .flat_map(|region| pooling.weights(region, size, grid))
             .collect();
         let tape = &mut Tape::off();
-        let pooled = ops::mask_pool(tape, &features, &vec![0; masks.len()], Arc::new(weights));
+        let pooled = ops::mask_pool(tape, &features, &vec![0; regions.len()], Arc::new(weights));
         let regions = ops::normalize_rows(tape, &self.vlm.embed(&pooled));
         let distribution = |region: &[f32]| {
             let logits = similarities(region, &self.text, self.scale);
@@ -179,6 +187,7 @@ impl Attached {
 mod tests {
     use super::*;
     use crate::graph::clip::TextEmbeddings;
+    use crate::structures::Mask;
     use crate::tensor::{Map, Tensor2};
 
     /// Sees two classes: the left half of the picture is class 0, the right half class 1.
@@ -207,7 +216,7 @@ mod tests {
         let mut table = method["correction"].as_table().unwrap().clone();
         table.remove("name");
         for (key, value) in changes {
-            table[*key] = (*value).into();
+            table.insert((*key).into(), (*value).into());
         }
         let mut dicc = build(table).unwrap_or_else(|error| panic!("{}: {error}", error.key));
         assert!(dicc.needs_vlm().is_some());
@@ -228,11 +237,13 @@ mod tests {
         let picture = Picture::new(4, 4, vec![0; 48]);
         let mut bits = vec![0; 16];
         bits[7] = 1; // one pixel of the right half
+        let logits: Vec<f32> = bits.iter().map(|bit| 2.0 * f32::from(*bit) - 1.0).collect();
         let mask = Mask::new(4, 4, bits);
         let region = Region {
             tier,
             probabilities: &[0.6, 0.4],
             mask: &mask,
+            logits: &logits,
         };
         let progress = Progress {
             distillation: progress,
@@ -280,6 +291,15 @@ mod tests {
             (answer.probability - (0.5 * sigmoid + 0.5 * 0.4)).abs() < 1e-5,
             "{answer:?}"
         );
+    }
+
+    #[test]
+    fn a_region_without_a_cell_is_no_one_s() {
+        // Thresholded on the grid nothing of one pixel is left: the model has no preference.
+        let dicc = dicc(&[("pooling", "threshold")]);
+        let answer = answers(&*dicc, Tier::High, 0.0).unwrap();
+        assert_eq!(answer.class, 0, "the teacher's");
+        assert!((answer.probability - (0.5 * 0.5 + 0.5 * 0.6)).abs() < 1e-6);
     }
 
     #[test]

@@ -93,11 +93,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn rotated(values: &[f32], rows: usize, turn: usize) -> Vec<f32> {
-        let width = values.len() / rows;
-        let mut out = values.to_vec();
-        out.rotate_left(turn % rows * width);
-        out
+    /// Any order of 0 to n - 1.
+    fn order(n: usize) -> impl Strategy<Value = Vec<usize>> {
+        Just((0..n).collect::<Vec<_>>()).prop_shuffle()
+    }
+
+    /// As many rows as there are in `order`, in that order.
+    fn reordered(values: &[f32], order: &[usize]) -> Vec<f32> {
+        let rows: Vec<&[f32]> = values.chunks(values.len() / order.len()).collect();
+        order.iter().flat_map(|row| rows[*row]).copied().collect()
     }
 
     fn close(a: &[f32], b: &[f32], tolerance: f32) -> bool {
@@ -110,8 +114,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn eq_8_on_logits(logits in prop::collection::vec(-30.0f32..30.0, 12), turn in 0usize..12) {
-            let (classes, k) = (4, 3);
+        fn eq_8_on_logits(logits in prop::collection::vec(-30.0f32..30.0, 12), classes in order(4), descriptions in order(3)) {
+            let k = descriptions.len();
             let mean = aggregate_logits(&logits, k);
             let p = softmax(&mean);
             prop_assert!((p.iter().sum::<f32>() - 1.0).abs() < 1e-5);
@@ -121,24 +125,24 @@ mod tests {
                 prop_assert!((low - 1e-4..=high + 1e-4).contains(value));
             }
             // Classes permuted: the answer permuted. Descriptions permuted: the same answer.
-            let moved = softmax(&aggregate_logits(&rotated(&logits, classes, turn), k));
-            prop_assert!(close(&moved, &rotated(&p, classes, turn), 1e-6));
-            let inner: Vec<f32> = logits.chunks(k).flat_map(|row| rotated(row, k, turn)).collect();
+            let moved = softmax(&aggregate_logits(&reordered(&logits, &classes), k));
+            prop_assert!(close(&moved, &reordered(&p, &classes), 1e-6));
+            let inner: Vec<f32> = logits.chunks(k).flat_map(|row| reordered(row, &descriptions)).collect();
             prop_assert!(close(&aggregate_logits(&inner, k), &mean, 1e-4));
             // One description: eq. 7.
             prop_assert!(close(&aggregate_logits(&logits, 1), &logits, 0.0));
         }
 
         #[test]
-        fn eq_8_on_embeddings(values in prop::collection::vec(-1.0f32..1.0, 4 * 3 * 5), turn in 0usize..12) {
-            let (classes, k, width) = (4, 3, 5);
+        fn eq_8_on_embeddings(values in prop::collection::vec(-1.0f32..1.0, 4 * 3 * 5), classes in order(4), descriptions in order(3)) {
+            let (k, width) = (descriptions.len(), 5);
             let text: Vec<f32> = values.chunks(width).flat_map(unit).collect();
             let mean = aggregate_embeddings(&text, k, width);
-            prop_assert_eq!(mean.len(), classes * width);
+            prop_assert_eq!(mean.len(), classes.len() * width);
             prop_assert!(mean.chunks(width).all(|row| (row.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-4));
-            let moved = aggregate_embeddings(&rotated(&text, classes, turn), k, width);
-            prop_assert!(close(&moved, &rotated(&mean, classes, turn), 1e-6));
-            let inner: Vec<f32> = text.chunks(k * width).flat_map(|rows| rotated(rows, k, turn)).collect();
+            let moved = aggregate_embeddings(&reordered(&text, &classes), k, width);
+            prop_assert!(close(&moved, &reordered(&mean, &classes), 1e-6));
+            let inner: Vec<f32> = text.chunks(k * width).flat_map(|rows| reordered(rows, &descriptions)).collect();
             prop_assert!(close(&aggregate_embeddings(&inner, k, width), &mean, 1e-4));
             prop_assert!(close(&aggregate_embeddings(&text, 1, width), &text, 1e-5));
         }

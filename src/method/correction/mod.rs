@@ -3,6 +3,7 @@
 mod dicc;
 pub mod fusion;
 mod keep;
+mod pooling;
 
 use super::filter::Tier;
 use crate::graph::clip::VisionLanguage;
@@ -18,6 +19,8 @@ pub struct Region<'a> {
     pub probabilities: &'a [f32],
     /// Its pixels; the picture fills the top left corner, the rest is padding.
     pub mask: &'a Mask,
+    /// The teacher's logits of these pixels.
+    pub logits: &'a [f32],
 }
 
 /// What the correction says about a region.

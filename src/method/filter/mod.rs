@@ -3,13 +3,14 @@
 mod adaptive;
 mod coupled;
 mod decoupled;
+mod thresholds;
 
 use super::candidates::Candidate;
 use crate::data::split::ClassCounts;
 use crate::registry::Entry;
 use serde::Serialize;
 
-pub use adaptive::{initial_thresholds, moved_threshold};
+pub use thresholds::{initial_thresholds, moved_threshold};
 
 /// How good a candidate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,13 +4,13 @@
 //! `transformer.resblocks.0.mlp.c_fc.weight` is `text_model.encoder.layers.0.mlp.fc1.weight`; query, key and value projection are three
 //! arrays there and one here.
 
-use super::arrays::{Arrays, Origin};
-use super::{Reading, check_heads, check_sizes, json, typed};
+use super::{check_heads, check_sizes, json, typed};
 use crate::graph::clip::model::{ClipSizes, ImageSizes};
 use crate::graph::clip::preprocess::Preprocess;
 use crate::graph::clip::text::{EndToken, TextSizes};
 use crate::graph::clip::transformer::TransformerSizes;
 use crate::graph::clip::vit::VitSizes;
+use crate::graph::weights::{Names, Origin};
 use crate::ops::Gelu;
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
@@ -209,14 +209,16 @@ fn activation(path: &Path, part: &str, name: &str) -> Result<Gelu> {
     }
 }
 
-/// How the arrays fill a network of `sizes`.
-pub fn read<'a>(path: &Path, sizes: ClipSizes, arrays: Arrays<'a>) -> Reading<'a> {
-    Reading {
-        sizes,
-        shown: path.display().to_string(),
-        arrays,
-        origin,
-        ignored: |name| name.ends_with(COUNTER),
+/// The names of `CLIPModel`.
+pub struct HuggingFace;
+
+impl Names for HuggingFace {
+    fn origin(&self, ours: &str) -> Origin {
+        origin(ours)
+    }
+
+    fn ignores(&self, name: &str) -> Option<&'static str> {
+        name.ends_with(COUNTER).then_some("0, 1, 2, ...")
     }
 }
 
@@ -257,10 +259,7 @@ fn block(tower: &str, layer: &str, rest: &[&str]) -> Origin {
         ["attn", fused] => {
             let field = fused.trim_start_matches("in_proj_");
             let one = |which: &str| format!("{prefix}.self_attn.{which}_proj.{field}");
-            return Origin {
-                names: ["q", "k", "v"].map(one).into(),
-                transposed: false,
-            };
+            return Origin::stacked(["q", "k", "v"].map(one).into());
         }
         ["ln_1", field] => format!("{prefix}.layer_norm1.{field}"),
         ["ln_2", field] => format!("{prefix}.layer_norm2.{field}"),

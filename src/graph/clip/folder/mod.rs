@@ -9,15 +9,14 @@
 //!
 //! Either kind of weights may lie in several files beside an index. Every error names the file.
 
-mod arrays;
 mod hugging_face;
 mod open_clip;
 
 use super::model::{Clip, ClipSizes};
 use super::preprocess::Preprocess;
 use super::tokenizer::Tokenizer;
+use crate::graph::weights::{Arrays, Names, load};
 use anyhow::{Context, Result, bail, ensure};
-use arrays::{Arrays, Files, Origin};
 use serde_json::Value;
 use std::path::Path;
 
@@ -31,16 +30,6 @@ pub struct Released {
     pub preprocess: Preprocess,
 }
 
-/// What one kind of folder says about its network.
-struct Reading<'a> {
-    sizes: ClipSizes,
-    /// The file that says so.
-    shown: String,
-    arrays: Arrays<'a>,
-    origin: fn(&str) -> Origin,
-    ignored: fn(&str) -> bool,
-}
-
 /// Reads a folder.
 ///
 /// # Errors
@@ -49,9 +38,10 @@ pub fn open(folder: &Path) -> Result<Released> {
     let open_clip = folder.join(open_clip::CONFIG);
     let hugging_face = folder.join(hugging_face::CONFIG);
     if open_clip.exists() {
-        let files = Files::read(folder, open_clip::WEIGHTS)?;
+        let arrays = Arrays::open_folder(folder, open_clip::WEIGHTS)?;
         let config = json(&open_clip)?;
-        let model = open_clip::read(&open_clip, &config, files.arrays()?)?.network()?;
+        let sizes = open_clip::sizes(&open_clip, &config, &arrays)?;
+        let model = network(&sizes, &open_clip, &arrays, &open_clip::OpenClip)?;
         let tokenizer = Tokenizer::open_clip(folder, model.text_sizes())?;
         let preprocess = open_clip::preprocess(&open_clip, &config)?;
         return Ok(Released {
@@ -69,8 +59,8 @@ pub fn open(folder: &Path) -> Result<Released> {
     );
     let config = json(&hugging_face)?;
     let sizes = hugging_face::sizes(&hugging_face, config)?;
-    let files = Files::read(folder, hugging_face::WEIGHTS)?;
-    let model = hugging_face::read(&hugging_face, sizes, files.arrays()?).network()?;
+    let arrays = Arrays::open_folder(folder, hugging_face::WEIGHTS)?;
+    let model = network(&sizes, &hugging_face, &arrays, &hugging_face::HuggingFace)?;
     Ok(Released {
         tokenizer: Tokenizer::hugging_face(folder, model.text_sizes())?,
         preprocess: hugging_face::preprocess(folder)?,
@@ -78,23 +68,20 @@ pub fn open(folder: &Path) -> Result<Released> {
     })
 }
 
-impl Reading<'_> {
-    /// The network with its weights.
-    fn network(self) -> Result<Clip> {
-        // A wrong number in the configuration must not ask for more memory than the weights could fill.
-        const SPARE: usize = 64;
-        let (wanted, held) = (self.sizes.parameters(), self.arrays.count());
-        ensure!(
-            wanted <= SPARE as f64 * (held + SPARE) as f64,
-            "{}: it describes {wanted:.3e} parameters, {} holds {held}",
-            self.shown,
-            self.arrays.shown()
-        );
-        let mut model = Clip::new(&self.sizes);
-        self.arrays
-            .fill(&mut model, &self.shown, self.origin, self.ignored)?;
-        Ok(model)
-    }
+/// The network of the `sizes` that `config` tells, with its weights.
+fn network(sizes: &ClipSizes, config: &Path, arrays: &Arrays, names: &dyn Names) -> Result<Clip> {
+    // A wrong number in the configuration must not ask for more memory than the weights could fill.
+    const SPARE: usize = 64;
+    let (wanted, held) = (sizes.parameters(), arrays.count());
+    let shown = config.display().to_string();
+    ensure!(
+        wanted <= SPARE as f64 * (held + SPARE) as f64,
+        "{shown}: it describes {wanted:.3e} parameters, {} holds {held}",
+        arrays.path().display()
+    );
+    let mut model = Clip::new(sizes);
+    load(&mut model, arrays, names, ("weights", &shown))?;
+    Ok(model)
 }
 
 /// A JSON file whose root is an object.

@@ -3,14 +3,14 @@
 //! Image towers: timm's ConvNeXt (`timm_model_name = "convnext_*"`), whose widths and depths are those of the arrays, and OpenCLIP's own
 //! vision transformer without options. The projections are stored the other way round, `[D, E]`.
 
-use super::arrays::{Arrays, Origin};
-use super::{Reading, check_heads, check_sizes, typed};
+use super::{check_heads, check_sizes, typed};
 use crate::graph::clip::convnext::{ConvNextSizes, Head};
 use crate::graph::clip::model::{ClipSizes, ImageSizes};
 use crate::graph::clip::preprocess::Preprocess;
 use crate::graph::clip::text::{EndToken, TextSizes};
 use crate::graph::clip::transformer::TransformerSizes;
 use crate::graph::clip::vit::VitSizes;
+use crate::graph::weights::{Arrays, Names, Origin};
 use crate::ops::Gelu;
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
@@ -88,11 +88,11 @@ fn default_vocabulary() -> usize {
     49408
 }
 
-/// How the arrays fill the network that the configuration describes.
+/// The sizes of the network that the configuration describes and `arrays` holds.
 ///
 /// # Errors
 /// An architecture that is not known, a value of another type, or one that no network has.
-pub fn read<'a>(path: &Path, config: &Value, arrays: Arrays<'a>) -> Result<Reading<'a>> {
+pub fn sizes(path: &Path, config: &Value, arrays: &Arrays) -> Result<ClipSizes> {
     let shown = path.display().to_string();
     ensure!(
         config["model_cfg"].is_object(),
@@ -131,7 +131,7 @@ pub fn read<'a>(path: &Path, config: &Value, arrays: Arrays<'a>) -> Result<Readi
     };
     let vision = &config.vision_cfg;
     let image = match &vision.timm_model_name {
-        Some(name) => ImageSizes::ConvNext(convnext(path, name, vision, &arrays)?),
+        Some(name) => ImageSizes::ConvNext(convnext(path, name, vision, arrays)?),
         None => {
             let (Some(layers), Some(width), Some(patch)) =
                 (vision.layers, vision.width, vision.patch_size)
@@ -166,16 +166,10 @@ pub fn read<'a>(path: &Path, config: &Value, arrays: Arrays<'a>) -> Result<Readi
         transformer: transformer(text.width, text.layers, text.heads, text.mlp_ratio),
         end: EndToken::LargestId,
     };
-    Ok(Reading {
-        sizes: ClipSizes {
-            image,
-            text,
-            shared: config.embed_dim,
-        },
-        shown,
-        arrays,
-        origin,
-        ignored: |name| name == MASK,
+    Ok(ClipSizes {
+        image,
+        text,
+        shared: config.embed_dim,
     })
 }
 
@@ -205,21 +199,22 @@ fn convnext(
     };
     let stage = |i: usize| format!("visual.trunk.stages.{i}.");
     let width = |i: usize| {
-        let shape = arrays.shape(&format!("{}blocks.0.conv_dw.bias", stage(i)))?;
+        let bias = arrays.get(&format!("{}blocks.0.conv_dw.bias", stage(i)))?;
+        let shape = &bias.shape;
         (shape.len() == 1 && shape[0] > 0).then(|| shape[0])
     };
-    let stages = (0..STAGES).take_while(|i| arrays.any(&stage(*i)));
+    let stages = (0..STAGES).take_while(|i| arrays.holds(&stage(*i)));
     let widths: Option<Vec<usize>> = stages.map(width).collect();
     let widths = widths.filter(|widths| !widths.is_empty());
     let Some(widths) = widths else {
         bail!(
             "{}: no ConvNeXt with names like `visual.trunk.stages.0.blocks.0.conv_dw.bias`",
-            arrays.shown()
+            arrays.path().display()
         );
     };
     let depth = |i: usize| {
         (0..)
-            .take_while(|block| arrays.any(&format!("{}blocks.{block}.", stage(i))))
+            .take_while(|block| arrays.holds(&format!("{}blocks.{block}.", stage(i))))
             .count()
     };
     let epsilon = match name {
@@ -234,11 +229,19 @@ fn convnext(
     })
 }
 
-/// Their array of our parameter `ours`.
-fn origin(ours: &str) -> Origin {
-    Origin {
-        names: vec![ours.into()],
-        transposed: ["text_projection", "visual.proj"].contains(&ours),
+/// OpenCLIP's own names, which are ours.
+pub struct OpenClip;
+
+impl Names for OpenClip {
+    fn origin(&self, ours: &str) -> Origin {
+        Origin {
+            names: vec![ours.into()],
+            transposed: ["text_projection", "visual.proj"].contains(&ours),
+        }
+    }
+
+    fn ignores(&self, name: &str) -> Option<&'static str> {
+        (name == MASK).then_some("the causal mask")
     }
 }
 

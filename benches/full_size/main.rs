@@ -1,10 +1,15 @@
 //! Times full-size Mask2Former R-50 (`recipes/mask2former-r50.toml`): our side of `benches/peer/full_size.sh`.
 //!
 //! `cargo bench --bench full_size -- --threads 1`
+//! `cargo bench --bench full_size -- --threads 2 --forward-size 1024 --pl-dc 1024`: time and memory at the size of COCO ([`pl_dc`])
 //!
 //! Forward of one 512 x 512 image, and a training step: frozen backbone, two 256 x 256 images with eight objects each, forward,
 //! matching and losses, backward, clipping, AdamW. Random weights: the time does not depend on them. Prints one line of JSON:
 //! median ms of the whole and of its parts, and the peak memory.
+
+#[path = "../measure/mod.rs"]
+mod measure;
+mod pl_dc;
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -16,10 +21,11 @@ use harness::rng::Stream;
 use harness::structures::{Mask, Picture};
 use harness::tensor::Tape;
 use harness::train::{AdamW, TrainConfig};
+use measure::{Clock, listed, median, peak_memory};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::iter;
 use std::path::Path;
-use std::time::Instant;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -43,53 +49,27 @@ struct Options {
     /// Side of the training step's images.
     #[arg(long, default_value_t = 256)]
     step_size: usize,
+    /// Side of the images of a whole step of PL-DC, in place of the training step.
+    #[arg(long)]
+    pl_dc: Option<usize>,
     /// Said by `cargo bench`; means nothing here.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// The milliseconds of one run by part, in order of their first mark.
-struct Clock {
-    began: Instant,
-    last: Instant,
-    parts: Vec<(&'static str, f64)>,
-}
-
-impl Clock {
-    fn start() -> Self {
-        let now = Instant::now();
-        Self {
-            began: now,
-            last: now,
-            parts: Vec::new(),
-        }
-    }
-
-    /// Counts the time since the last mark to `part`.
-    fn mark(&mut self, part: &'static str) {
-        self.parts
-            .push((part, 1e3 * self.last.elapsed().as_secs_f64()));
-        self.last = Instant::now();
-    }
-
-    fn stop(mut self) -> Vec<(&'static str, f64)> {
-        self.parts
-            .insert(0, ("all", 1e3 * self.began.elapsed().as_secs_f64()));
-        self.parts
-    }
-}
-
-/// The median of every part over all runs but the first.
+/// The median of every part over all runs but the first, and of the whole.
 fn medians(runs: &[Vec<(&'static str, f64)>]) -> Value {
-    let median = |part: usize| {
-        let mut times: Vec<f64> = runs[1..].iter().map(|run| run[part].1).collect();
-        times.sort_by(f64::total_cmp);
-        (10.0 * times[times.len() / 2]).round() / 10.0
+    let counted = &runs[1..];
+    let whole = |run: &Vec<(&str, f64)>| run.iter().map(|(_, ms)| ms).sum();
+    let part = |at: usize| {
+        let times = counted.iter().map(|run| run[at].1).collect();
+        (runs[0][at].0, median(times))
     };
-    (0..runs[0].len())
-        .map(|part| (runs[0][part].0.to_string(), json!(median(part))))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
+    let all = ("all", median(counted.iter().map(whole).collect()));
+    let parts: Vec<_> = iter::once(all)
+        .chain((0..runs[0].len()).map(part))
+        .collect();
+    listed(&parts, |ms| ms).into()
 }
 
 /// The tables of the recipe.
@@ -202,14 +182,6 @@ impl Training {
     }
 }
 
-/// The largest resident size of this process in MiB, 0 where the system does not tell.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kilobytes.unwrap_or(0) / 1024
-}
-
 fn measure(options: &Options) -> Result<Value> {
     let recipe = Recipe::read()?;
     let stream = &mut Stream::new(SEED, "bench");
@@ -219,7 +191,16 @@ fn measure(options: &Options) -> Result<Value> {
     let image = picture(options.forward_size, stream);
     let seen: Vec<_> = runs.clone().map(|_| forward(&model, &image)).collect();
     let forward = medians(&seen);
-    let forward_memory = peak_memory();
+    let mut result = json!({
+        "program": "harness",
+        "threads": options.threads,
+        "forward": forward,
+        "forward_peak_rss_mb": peak_memory(),
+    });
+    if let Some(size) = options.pl_dc {
+        result["pl_dc"] = pl_dc::measure(&recipe, model, size, options.repeats)?;
+        return Ok(result);
+    }
 
     let train: TrainConfig = recipe.table("train")?;
     let mut training = Training {
@@ -233,14 +214,9 @@ fn measure(options: &Options) -> Result<Value> {
     let seen: Vec<_> = runs
         .map(|run| training.step(&mut model, &pictures, &targets, run))
         .collect();
-    Ok(json!({
-        "program": "harness",
-        "threads": options.threads,
-        "forward": forward,
-        "step": medians(&seen),
-        "forward_peak_rss_mb": forward_memory,
-        "peak_rss_mb": peak_memory(),
-    }))
+    result["step"] = medians(&seen);
+    result["peak_rss_mb"] = json!(peak_memory());
+    Ok(result)
 }
 
 fn main() -> Result<()> {

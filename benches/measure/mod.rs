@@ -1,0 +1,60 @@
+//! What the benches of whole steps measure with: a clock of parts, medians, the peak memory.
+
+use serde_json::{Map, Value, json};
+use std::time::Instant;
+
+/// Milliseconds by part, in the order of their first mark.
+pub struct Clock {
+    last: Instant,
+    parts: Vec<(&'static str, f64)>,
+}
+
+impl Clock {
+    /// A clock that runs.
+    pub fn start() -> Self {
+        Self {
+            last: Instant::now(),
+            parts: Vec::new(),
+        }
+    }
+
+    /// Counts the time since the last mark to `part`.
+    pub fn mark(&mut self, part: &'static str) {
+        let spent = 1e3 * self.last.elapsed().as_secs_f64();
+        match self.parts.iter_mut().find(|(name, _)| *name == part) {
+            Some((_, total)) => *total += spent,
+            None => self.parts.push((part, spent)),
+        }
+        self.last = Instant::now();
+    }
+
+    /// The parts.
+    pub fn stop(self) -> Vec<(&'static str, f64)> {
+        self.parts
+    }
+}
+
+/// The parts, each as `value` makes it, as JSON.
+pub fn listed(parts: &[(&'static str, f64)], value: impl Fn(f64) -> f64) -> Map<String, Value> {
+    let one = |(name, ms): &(&str, f64)| (name.to_string(), json!(rounded(value(*ms))));
+    parts.iter().map(one).collect()
+}
+
+/// The median of `values`, which are some.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// To hundredths.
+pub fn rounded(value: f64) -> f64 {
+    (100.0 * value).round() / 100.0
+}
+
+/// The largest resident size of this process so far in MiB, 0 where the system does not tell.
+pub fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kilobytes.unwrap_or(0) / 1024
+}

@@ -1,0 +1,72 @@
+//! `config.json` of `transformers`' Mask2Former with a ResNet backbone, and our sizes: there ([`written`]) and back ([`Folder::open`]).
+//!
+//! What `transformers` has as constants are keys here: group norms of 32 groups, 4 sampling points, the stem of the paper, batch
+//! norm whose statistics stand still. Its `decoder_layers` counts the prediction before the first layer as well: one more than ours.
+//! Source: `configuration_mask2former.py`, `modeling_mask2former.py` and `modeling_resnet.py` of transformers.
+
+mod backbone;
+mod config;
+mod written;
+
+use crate::graph::config::ModelConfig;
+use anyhow::{Context, Result, bail};
+use backbone::RESNET;
+use config::{Config, MASK2FORMER};
+use serde_json::Value;
+use std::path::Path;
+
+/// The file that makes a folder one of Hugging Face's.
+pub const CONFIG: &str = "config.json";
+
+/// What a folder's `config.json` says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Folder {
+    /// Our sizes.
+    pub model: ModelConfig,
+    /// Names of the classes.
+    pub labels: Vec<String>,
+}
+
+impl Folder {
+    /// Reads `config.json` of `folder`.
+    ///
+    /// # Errors
+    /// A file that is missing or no JSON, another architecture, or values that this network cannot have, all in one message.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let path = folder.join(CONFIG);
+        let shown = path.display();
+        let text = std::fs::read(&path).with_context(|| format!("{shown}: cannot be read"))?;
+        let json: Value =
+            serde_json::from_slice(&text).with_context(|| format!("{shown}: no JSON"))?;
+        Self::parse(json).with_context(|| format!("{shown}: cannot be used"))
+    }
+
+    fn parse(json: Value) -> Result<Self> {
+        let kind = json.get("model_type").and_then(Value::as_str);
+        if kind != Some(MASK2FORMER) {
+            let found = kind.map_or("missing".to_string(), |kind| format!("`{kind}`"));
+            bail!("`model_type` is {found}, must be `{MASK2FORMER}`");
+        }
+        let config: Config = serde_path_to_error::deserialize(json)
+            .map_err(|error| anyhow::anyhow!("`{}`: {}", error.path(), error.inner()))?;
+        let Some(backbone) = &config.backbone_config else {
+            bail!("`backbone_config` is missing; needed: one of model_type `{RESNET}`");
+        };
+        let mut problems = config.problems();
+        problems.extend(backbone.problems());
+        let labels = config.labels().map_err(|problem| problems.push(problem));
+        if problems.is_empty()
+            && let Ok(labels) = labels
+        {
+            let model = config.model(backbone);
+            model
+                .check()
+                .map_err(|error| anyhow::anyhow!("as `{}` here: {error}", error.key))?;
+            return Ok(Self { model, labels });
+        }
+        bail!("{}", problems.join("\n  "))
+    }
+}
+
+#[cfg(test)]
+mod tests;
