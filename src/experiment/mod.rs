@@ -1,12 +1,15 @@
 //! Experiments: settings become objects, trials become stages, stages run and leave records and tables.
 
 mod clip;
+mod environment;
 mod evaluate;
+mod lease;
 mod perform;
 mod predict;
 mod progress;
 mod provenance;
 mod results;
+mod run;
 mod scheduler;
 mod settings;
 mod stage;

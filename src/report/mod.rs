@@ -11,7 +11,7 @@ mod record;
 mod table;
 
 pub use delta::{Difference, paired_difference};
-pub use json_lines::{JsonLines, Keyed};
+pub use json_lines::{JsonLines, Keyed, set_damaged_lines_aside};
 pub use record::{Metrics, Record, Status, Timing};
 pub use table::{Cells, Header, Row, RowRecords, Table};
 
