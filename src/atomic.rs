@@ -2,28 +2,69 @@
 
 use anyhow::{Context, Result};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// Replaces the content of `path`; its folder is made if needed. A reader (or a kill at any moment) meets the old content or
-/// the new one, never a part.
+/// End of the name of an unfinished file.
+const TEMPORARY: &str = ".tmp";
+
+/// What a file must survive, besides the end of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// A power failure too: the call waits for the disk.
+    Synced,
+    /// Nothing else: after a power failure the file may be empty or gone. For what is found damaged and quickly made again.
+    Cached,
+}
+
+/// Replaces the content of `path`, to survive a power failure; its folder is made if needed. A reader (or a kill at any moment) meets
+/// the old content or the new one, never a part.
 ///
 /// # Errors
 /// A folder or file that cannot be written, named; the old content is still there.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    write_durably(path, content, Durability::Synced)
+}
+
+/// As [`write_atomically`], with what the file must survive.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_durably(path: &Path, content: &[u8], durability: Durability) -> Result<()> {
     let temporary = temporary_beside(path);
     let write = || -> std::io::Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let mut file = File::create(&temporary)?;
+        let mut file = create(&temporary)?;
         file.write_all(content)?;
-        file.sync_all()?;
+        if durability == Durability::Synced {
+            file.sync_all()?;
+        }
         fs::rename(&temporary, path)
     };
     write()
         .inspect_err(|_| drop(fs::remove_file(&temporary)))
         .with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// A new file; its folder is made if it is not there.
+fn create(path: &Path) -> std::io::Result<File> {
+    match (File::create(path), path.parent()) {
+        (Err(error), Some(folder)) if error.kind() == ErrorKind::NotFound => {
+            fs::create_dir_all(folder)?;
+            File::create(path)
+        }
+        (created, _) => created,
+    }
+}
+
+/// Removes the unfinished files that killed processes left in `folder`. The caller sees to it that no other process writes there.
+pub fn remove_unfinished(folder: &Path) {
+    let unfinished = |name: &str| name.starts_with('.') && name.ends_with(TEMPORARY);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if unfinished(&entry.file_name().to_string_lossy()) {
+            // What cannot be removed costs space, nothing else.
+            drop(fs::remove_file(entry.path()));
+        }
+    }
 }
 
 /// Makes `folder` and tries a file in it, so that an unwritable one is known before any training.
@@ -46,7 +87,7 @@ pub fn ensure_writable(folder: &Path) -> Result<()> {
 /// Named by the process, so that two runs into the same folder do not write one temporary file.
 fn temporary_beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+    path.with_file_name(format!(".{name}.{}{TEMPORARY}", std::process::id()))
 }
 
 #[cfg(test)]
@@ -61,6 +102,20 @@ mod tests {
         write_atomically(&path, b"second").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".table.csv.7.tmp", "table.csv", ".hidden", "x.tmp"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        remove_unfinished(folder.path());
+        let left = fs::read_dir(folder.path()).unwrap();
+        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".hidden", "table.csv", "x.tmp"]);
+        remove_unfinished(&folder.path().join("absent"));
     }
 
     #[test]

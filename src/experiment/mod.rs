@@ -1,14 +1,17 @@
 //! Experiments: settings become objects, trials become stages, stages run and leave records and tables.
 
 mod clip;
+mod environment;
 mod evaluate;
 mod forecast;
+mod lease;
 mod normalise;
 mod perform;
 mod predict;
 mod progress;
 mod provenance;
 mod results;
+mod run;
 mod scheduler;
 mod settings;
 mod stage;

@@ -1,11 +1,15 @@
 //! Doing a stage: from the results of the stages before it to its own, continuing where an earlier process was interrupted.
 
+use super::environment::Kept;
+use super::lease::Lease;
 use super::progress::{Progress, Reading};
+use super::scheduler::{self, Task, Turn};
 use super::settings::{EvalModel, Settings};
 use super::stage::{Kind, Stage};
-use super::store::{Folder, Store};
+use super::store::{Failure, Folder, Store};
 use super::trial::{self, Datasets, Ground};
 use super::trial_settings::{MockSettings, TrialSettings};
+use crate::atomic::{Durability, write_durably};
 use crate::data::{Dataset, Sample};
 use crate::eval::{Evaluator, Found, Metrics};
 use crate::graph::Mask2Former;
@@ -16,11 +20,13 @@ use crate::train::{
     Advance, Checkpoint, Journal, MockTrainer, STUDENT, Trainer, Training, mock_state,
     restore_clip_tiny, store_clip_tiny, train_clip_tiny, warnings,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::Instant;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Pictures that are evaluated at once: enough to fill the caches, little memory at any size.
 const EVALUATED_AT_ONCE: usize = 4;
@@ -36,54 +42,134 @@ pub struct Evaluation {
     pub warnings: Vec<String>,
 }
 
+/// Work that is worth waiting for the disk: what took less is quickly done again after a power failure.
+const WORTH_A_SYNC: Duration = Duration::from_secs(1);
+
 /// What all stages work with.
 pub struct Workshop<'a> {
-    /// Where results are kept.
-    pub store: &'a Store,
-    /// The datasets of the run.
-    pub datasets: &'a Datasets,
-    /// What the human sees.
-    pub progress: &'a Progress,
+    store: &'a Store,
+    datasets: &'a Datasets,
+    progress: &'a Progress,
+    environment: &'a Kept,
+    /// Attempts at each stage that this run does not take for its own time: those before it began, and its own.
+    past: Mutex<BTreeMap<String, u64>>,
 }
 
-impl Workshop<'_> {
-    /// Does `stage` and keeps the time that it took.
-    ///
-    /// # Errors
-    /// Whatever ends the training or the evaluation; a checkpoint, once written, stays.
-    pub fn perform(&self, stage: &Stage) -> Result<()> {
-        let start = Instant::now();
-        let folder = self.store.stage(&stage.key);
-        folder.make()?;
-        let outcome = match &*stage.settings {
-            TrialSettings::Network(settings) => self.work(stage, settings, &folder),
-            TrialSettings::Mock(settings) => self.mock(stage, settings, &folder),
-        };
-        folder.add_seconds(start.elapsed().as_secs_f64())?;
-        outcome
+/// An attempt at a stage, while this process has the right to it.
+struct Attempt {
+    folder: Folder,
+    lease: Lease,
+    start: Instant,
+    /// Whether an earlier attempt's work is in it.
+    resumed: bool,
+}
+
+impl Attempt {
+    /// What its next file must survive.
+    fn durability(&self) -> Durability {
+        match self.resumed || self.start.elapsed() >= WORTH_A_SYNC {
+            true => Durability::Synced,
+            false => Durability::Cached,
+        }
     }
 
-    fn work(&self, stage: &Stage, settings: &Settings, folder: &Folder) -> Result<()> {
+    /// Puts a state in place, unless the stage has become another process's.
+    fn save(&self, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
+        self.lease.check()?;
+        checkpoint.save(path, self.durability())
+    }
+}
+
+impl<'a> Workshop<'a> {
+    /// For a run of `tasks`.
+    pub fn new(
+        store: &'a Store,
+        datasets: &'a Datasets,
+        progress: &'a Progress,
+        environment: &'a Kept,
+        tasks: &[Task<Stage>],
+    ) -> Self {
+        let attempts = |task: &Task<Stage>| (task.key.clone(), store.stage(&task.key).attempts());
+        Self {
+            store,
+            datasets,
+            progress,
+            environment,
+            past: Mutex::new(tasks.iter().map(attempts).collect()),
+        }
+    }
+
+    /// Does `stage`, unless another process has it in hand or has done it, and keeps the time that it took.
+    ///
+    /// # Errors
+    /// Whatever ends the training or the evaluation, a panic included; a checkpoint, once written, stays. What ended it in another
+    /// process during this run.
+    pub fn perform(&self, stage: &Stage) -> Result<Turn> {
+        let start = Instant::now();
+        let folder = self.store.stage(&stage.key);
+        let Some(lease) = folder.lease()? else {
+            return Ok(Turn::Held);
+        };
+        if self.store.is_whole(stage) {
+            return Ok(Turn::Done);
+        }
+        let number = lease.token();
+        if let Some(failure) = folder.failure()
+            && failure.attempt + 1 == number
+            && failure.attempt > self.past().get(&stage.key).copied().unwrap_or(0)
+        {
+            bail!(failure.reason);
+        }
+        self.environment.put(&folder)?;
+        let attempt = Attempt {
+            resumed: folder.checkpoint().exists(),
+            folder,
+            lease,
+            start,
+        };
+        let outcome = scheduler::contained(|| match &*stage.settings {
+            TrialSettings::Network(settings) => self.work(stage, settings, &attempt),
+            TrialSettings::Mock(settings) => self.mock(stage, settings, &attempt),
+        });
+        let kept = attempt.folder.add_seconds(start.elapsed().as_secs_f64());
+        let Err(reason) = outcome else {
+            return kept.map(|()| Turn::Done);
+        };
+        self.past().insert(stage.key.clone(), number);
+        let failure = Failure {
+            attempt: number,
+            reason: reason.clone(),
+        };
+        // Where the disk is full, the failure cannot be noted either: the reason itself goes on.
+        attempt.folder.fail(&failure).ok();
+        Err(anyhow!(reason))
+    }
+
+    fn past(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self, stage: &Stage, settings: &Settings, attempt: &Attempt) -> Result<()> {
         match stage.kind {
-            Kind::Vlm => self.train_vlm(stage, settings, folder),
+            Kind::Vlm => self.train_vlm(stage, settings, attempt),
             Kind::BurnIn { .. } | Kind::Distill { .. } => {
                 let mut trainer = self.trainer(stage, settings)?;
-                self.train(stage, folder, &mut trainer)
+                self.train(stage, attempt, &mut trainer)
             }
-            Kind::Evaluate => self.evaluate(stage, settings, folder),
+            Kind::Evaluate => self.evaluate(stage, settings, attempt),
         }
     }
 
     /// The same stages without a network; all else is as in a training.
-    fn mock(&self, stage: &Stage, settings: &MockSettings, folder: &Folder) -> Result<()> {
+    fn mock(&self, stage: &Stage, settings: &MockSettings, attempt: &Attempt) -> Result<()> {
         if stage.kind != Kind::Evaluate {
             let MockSettings {
                 seed,
                 method,
                 train,
             } = settings;
-            let mock = Mock::new(method, *seed, train.steps, folder.attempt()?);
-            return self.train(stage, folder, &mut MockTrainer::new(mock));
+            let mock = Mock::new(method, *seed, train.steps, attempt.lease.token());
+            return self.train(stage, attempt, &mut MockTrainer::new(mock));
         }
         let (source, checkpoint) = self.trained(stage)?;
         let state = mock_state(&checkpoint)?;
@@ -93,10 +179,10 @@ impl Workshop<'_> {
             ..Metrics::default()
         };
         let models = BTreeMap::from([(STUDENT.to_string(), metrics)]);
-        write_evaluation(folder, &checkpoint, models, &source)
+        write_evaluation(attempt, &checkpoint, models, &source)
     }
 
-    fn train_vlm(&self, stage: &Stage, settings: &Settings, folder: &Folder) -> Result<()> {
+    fn train_vlm(&self, stage: &Stage, settings: &Settings, attempt: &Attempt) -> Result<()> {
         let Some(VisionLanguageConfig::ClipTiny(config)) = &settings.vlm else {
             bail!("this trial trains no vision-language model");
         };
@@ -114,7 +200,8 @@ impl Workshop<'_> {
                 },
             );
         })?;
-        store_clip_tiny(&mut model, &stage.key, config.steps).save(&folder.result())
+        let trained = store_clip_tiny(&mut model, &stage.key, config.steps);
+        attempt.save(&trained, &attempt.folder.result())
     }
 
     /// The networks of a training stage before their first step.
@@ -132,14 +219,15 @@ impl Workshop<'_> {
     }
 
     /// Takes the steps of a training stage that are missing.
-    fn train(&self, stage: &Stage, folder: &Folder, trainer: &mut dyn Training) -> Result<()> {
+    fn train(&self, stage: &Stage, attempt: &Attempt, trainer: &mut dyn Training) -> Result<()> {
+        let folder = &attempt.folder;
         let to = match stage.kind {
             Kind::BurnIn { to } | Kind::Distill { to, .. } => to,
             Kind::Vlm | Kind::Evaluate => bail!("{} trains no student", stage.title),
         };
         let distill = matches!(stage.kind, Kind::Distill { .. });
-        if folder.checkpoint().exists() {
-            trainer.resume(&Checkpoint::load(&folder.checkpoint(), &stage.key)?)?;
+        if let Some(checkpoint) = self.interrupted(stage, folder)? {
+            trainer.resume(&checkpoint)?;
         } else {
             if let Some(key) = stage.needs.iter().find(|key| key.starts_with("burn-in-")) {
                 trainer.begin(&Checkpoint::load(&self.store.stage(key).result(), key)?)?;
@@ -154,8 +242,13 @@ impl Workshop<'_> {
             .progress
             .stage(&stage.title, stage.cost, trainer.step(), to);
         while trainer.step() < to {
-            let Advance { loss, kept } = trainer.advance(&mut journal)?;
+            let advance = trainer.advance(&mut journal);
             let step = trainer.step();
+            if advance.is_err() {
+                // The last lines before a failure are those that are asked for.
+                journal.flush(step)?;
+            }
+            let Advance { loss, kept } = advance?;
             progress.at(
                 step,
                 Reading {
@@ -165,21 +258,43 @@ impl Workshop<'_> {
                 },
             );
             if step.is_multiple_of(stage.settings.checkpoint()) && step < to {
-                journal.flush(step)?;
-                trainer
-                    .checkpoint(&stage.key, true)
-                    .save(&folder.checkpoint())?;
+                self.flush(attempt, &mut journal, step)?;
+                attempt.save(&trainer.checkpoint(&stage.key, true), &folder.checkpoint())?;
             }
         }
-        journal.flush(to)?;
+        self.flush(attempt, &mut journal, to)?;
         // Only a run that goes on needs the optimizer's moments, two thirds of the file.
-        trainer
-            .checkpoint(&stage.key, !distill)
-            .save(&folder.result())?;
+        attempt.save(&trainer.checkpoint(&stage.key, !distill), &folder.result())?;
         if folder.checkpoint().exists() {
             fs::remove_file(folder.checkpoint()).context("cannot remove the last checkpoint")?;
         }
         Ok(())
+    }
+
+    /// Writes the journal up to `step`, to survive what the checkpoint after it survives.
+    fn flush(&self, attempt: &Attempt, journal: &mut Journal, step: usize) -> Result<()> {
+        journal.flush(step)?;
+        match attempt.durability() {
+            Durability::Synced => journal.sync(),
+            Durability::Cached => Ok(()),
+        }
+    }
+
+    /// The state in which an earlier attempt was interrupted; none if there is none, or a damaged one: the stage then begins anew.
+    fn interrupted(&self, stage: &Stage, folder: &Folder) -> Result<Option<Checkpoint>> {
+        let path = folder.checkpoint();
+        if !path.exists() {
+            return Ok(None);
+        }
+        match Checkpoint::load(&path, &stage.key) {
+            Err(error) if error.damaged => {
+                let (title, error) = (&stage.title, anyhow!(error));
+                let text = format!("warning: {title}: {error:#}; the stage begins anew");
+                self.progress.say(&text);
+                Ok(None)
+            }
+            loaded => Ok(Some(loaded?)),
+        }
     }
 
     /// The vision-language model of the trial.
@@ -215,7 +330,7 @@ impl Workshop<'_> {
         Ok((source, checkpoint))
     }
 
-    fn evaluate(&self, stage: &Stage, settings: &Settings, folder: &Folder) -> Result<()> {
+    fn evaluate(&self, stage: &Stage, settings: &Settings, attempt: &Attempt) -> Result<()> {
         let (source, checkpoint) = self.trained(stage)?;
         let dataset = self.datasets.get(&settings.data).map_err(trial::named)?;
         let evaluator = Evaluator::new(&dataset)?;
@@ -240,13 +355,13 @@ impl Workshop<'_> {
             reading.mean_ap = metrics.mean_ap;
             models.insert(name.to_string(), metrics);
         }
-        write_evaluation(folder, &checkpoint, models, &source)
+        write_evaluation(attempt, &checkpoint, models, &source)
     }
 }
 
 /// Writes the metrics `models` of what the training in `source` left.
 fn write_evaluation(
-    folder: &Folder,
+    attempt: &Attempt,
     checkpoint: &Checkpoint,
     models: BTreeMap<String, Metrics>,
     source: &Folder,
@@ -257,7 +372,9 @@ fn write_evaluation(
         warnings: warnings(&source.journal())?,
     };
     let text = serde_json::to_string_pretty(&evaluation)? + "\n";
-    crate::atomic::write_atomically(&folder.metrics(), text.as_bytes())
+    attempt.lease.check()?;
+    let path = attempt.folder.metrics();
+    write_durably(&path, text.as_bytes(), attempt.durability())
 }
 
 /// The metrics of `model` on the evaluated images; `seen` hears how many are done.

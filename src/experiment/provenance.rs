@@ -26,6 +26,9 @@ pub struct Provenance {
     pub commit: Option<String>,
     /// Whether files other than results differ from that commit.
     pub changed: bool,
+    /// How the tracked ones differ, as `git diff` tells it.
+    #[serde(skip)]
+    pub diff: Option<Vec<u8>>,
     /// Processor.
     pub cpu: String,
     /// Its cores that the process may use.
@@ -51,7 +54,7 @@ impl Provenance {
         let folder = recipe
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());
-        let git = |arguments: &[&str]| -> Option<String> {
+        let git = |arguments: &[&str]| -> Option<Vec<u8>> {
             let folder = folder.unwrap_or(Path::new("."));
             let output = Command::new("git")
                 .arg("-C")
@@ -59,19 +62,20 @@ impl Provenance {
                 .args(arguments)
                 .output()
                 .ok()?;
-            output
-                .status
-                .success()
-                .then(|| String::from_utf8_lossy(&output.stdout).trim().to_string())
+            output.status.success().then_some(output.stdout)
         };
         let status = ["status", "--porcelain", "--", ":/", ":(top,exclude)results"];
+        let changed = git(&status).is_some_and(|files| !files.trim_ascii().is_empty());
+        let diff = ["diff", "HEAD", "--", ":/", ":(top,exclude)results"];
+        let commit = git(&["rev-parse", "HEAD"]);
         Self {
             recipe: plan.recipe.clone(),
             set: set.to_vec(),
             seeds: plan.seeds.clone(),
             version: env!("CARGO_PKG_VERSION").to_string(),
-            commit: git(&["rev-parse", "HEAD"]),
-            changed: git(&status).is_some_and(|files| !files.is_empty()),
+            commit: commit.map(|text| String::from_utf8_lossy(&text).trim().to_string()),
+            changed,
+            diff: changed.then(|| git(&diff)).flatten(),
             cpu: cpu(),
             cores: cores(),
             os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
@@ -181,6 +185,7 @@ mod tests {
             version: "0.1.0".into(),
             commit: Some("abc".into()),
             changed: true,
+            diff: None,
             cpu: "Brand X".into(),
             cores: 2,
             os: "linux x86_64".into(),

@@ -1,21 +1,25 @@
-//! The results folder: records and tables, rewritten after every trial so that a later failure costs no earlier result.
+//! The results folder: records and tables, made from what the store holds and what other plans left in the folder.
 
 use super::perform::Evaluation;
 use super::settings::EvalModel;
+use super::store::Store;
 use super::tables::frozen;
+use crate::atomic::remove_unfinished;
 use crate::eval;
 use crate::recipe::{Plan, Trial};
 use crate::report::{
-    JsonLines, Metric, Metrics, RECORDS, Record, Status, TableLayout, Timing, layout, write_table,
+    JsonLines, Metric, Metrics, RECORDS, Record, Status, TableLayout, Timing, layout,
+    set_damaged_lines_aside, write_table,
 };
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 const TIMING: &str = "timing.jsonl";
 
 /// The records and tables of a plan in their folder.
 pub struct Results<'a> {
+    store: &'a Store,
     folder: PathBuf,
     plan: &'a Plan,
     /// One for each sweep.
@@ -24,6 +28,10 @@ pub struct Results<'a> {
     timing: JsonLines<Timing>,
     /// Whether each trial of the plan has ended in this run or stands finished in the store.
     ended: Vec<bool>,
+    /// The trials of the plan that have, by their identity.
+    own: BTreeSet<String>,
+    /// What was wrong with the files that were there.
+    notes: Vec<String>,
 }
 
 impl<'a> Results<'a> {
@@ -31,19 +39,46 @@ impl<'a> Results<'a> {
     ///
     /// # Errors
     /// Records or `tables.json` that are there but cannot be read.
-    pub fn open(folder: &Path, plan: &'a Plan, provenance: &[String]) -> Result<Self> {
+    pub fn open(
+        store: &'a Store,
+        folder: &Path,
+        plan: &'a Plan,
+        provenance: &[String],
+    ) -> Result<Self> {
+        let _alone = store.lock_tables()?;
         layout::read(folder)?;
+        remove_unfinished(folder);
+        let (records, timing) = (folder.join(RECORDS), folder.join(TIMING));
+        let mut notes = Vec::new();
+        for path in [&records, &timing] {
+            notes.extend(set_damaged_lines_aside(path)?);
+        }
         Ok(Self {
+            store,
             folder: folder.to_path_buf(),
             plan,
             tables: frozen(plan, provenance),
-            records: JsonLines::read(&folder.join(RECORDS))?,
-            timing: JsonLines::read(&folder.join(TIMING))?,
+            records: JsonLines::read(&records)?,
+            timing: JsonLines::read(&timing)?,
             ended: vec![false; plan.trials.len()],
+            own: BTreeSet::new(),
+            notes,
         })
     }
 
-    /// Takes the outcome of the trial `index`: `seconds` of its own work and what it found, or why it failed.
+    /// What was wrong with the files that were there and was put right.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Whether an earlier run has left a result of the trial `index` in the records, which a failure now does not take away.
+    pub fn has_earlier(&self, index: usize) -> bool {
+        let earlier = self.records.get(&self.plan.trials[index].hash);
+        earlier.is_some_and(|record| record.status == Status::Ok)
+    }
+
+    /// Takes the outcome of the trial `index`: `seconds` of its own work and what it found, or why it failed. An earlier result of the
+    /// same settings outlives a failure.
     ///
     /// # Errors
     /// The evaluation lacks the model that the tables show.
@@ -56,6 +91,10 @@ impl<'a> Results<'a> {
         outcome: Result<&Evaluation, &str>,
     ) -> Result<()> {
         let trial = &self.plan.trials[index];
+        self.ended[index] = true;
+        if outcome.is_err() && self.has_earlier(index) {
+            return Ok(());
+        }
         let mut record = self.record(trial, steps);
         match outcome {
             Ok(evaluation) => {
@@ -86,7 +125,7 @@ impl<'a> Results<'a> {
             seed,
             seconds,
         });
-        self.ended[index] = true;
+        self.own.insert(trial.hash.clone());
         Ok(())
     }
 
@@ -110,14 +149,21 @@ impl<'a> Results<'a> {
     /// # Errors
     /// A file that cannot be written, named.
     pub fn freeze(&self) -> Result<()> {
+        let _alone = self.store.lock_tables()?;
         layout::merge(&self.folder, &self.tables)
     }
 
-    /// Writes the records and every table.
+    /// Writes the records and every table. Lines that another process has written meanwhile stay.
     ///
     /// # Errors
-    /// A file that cannot be written, named.
-    pub fn write(&self) -> Result<()> {
+    /// A file that cannot be read or written, named.
+    pub fn write(&mut self) -> Result<()> {
+        let _alone = self.store.lock_tables()?;
+        let own = |hash: &str| self.own.contains(hash);
+        self.records
+            .adopt(JsonLines::read(&self.folder.join(RECORDS))?, own);
+        self.timing
+            .adopt(JsonLines::read(&self.folder.join(TIMING))?, own);
         let order = || self.plan.trials.iter().map(|trial| trial.hash.as_str());
         self.records.write(&self.folder.join(RECORDS), order())?;
         self.timing.write(&self.folder.join(TIMING), order())?;
@@ -139,19 +185,14 @@ impl<'a> Results<'a> {
             .filter(|_| self.ended[trial])
     }
 
+    /// Trials that have ended.
+    pub fn ended(&self) -> usize {
+        self.ended.iter().filter(|ended| **ended).count()
+    }
+
     /// The mAP in percent of the trial `index`, if it ended well.
     pub fn mean_ap(&self, index: usize) -> Option<f64> {
         self.ended_record(index)?.metrics?.mean_ap
-    }
-
-    /// Trials that failed: label, seed and reason.
-    pub fn failed(&self) -> Vec<String> {
-        let ended = (0..self.plan.trials.len()).filter_map(|trial| self.ended_record(trial));
-        let failed = ended.filter(|record| record.status == Status::Failed);
-        let reason = |record: &Record| record.error.clone().unwrap_or_default();
-        failed
-            .map(|r| format!("{}, seed {}: {}", r.label, r.seed, reason(r)))
-            .collect()
     }
 }
 

@@ -3,12 +3,18 @@
 //! A worker takes the ready task with the longest chain of work behind it, so that what others wait for starts first; but the
 //! last task of a chain, which makes a result complete, goes before all others. It runs inside a rayon pool of its own, so that
 //! trials do not share threads; a task that runs alone has all of them. A task that fails or panics ends alone: only the
-//! tasks that need its result fail with it, by its reason; all others run.
+//! tasks that need its result fail with it, by its reason; all others run. A task that another process has in hand is put aside
+//! and asked for again when nothing else can start.
 
 use anyhow::Result;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+/// Between two looks at tasks that another process has in hand: short beside any training, long beside a look.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// One piece of work.
 #[derive(Clone, Debug)]
@@ -21,6 +27,15 @@ pub struct Task<T> {
     pub cost: u64,
     /// What the worker is handed.
     pub work: T,
+}
+
+/// How a worker's turn at a task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// The task is done.
+    Done,
+    /// Another process is at it: to be asked for again.
+    Held,
 }
 
 /// How many tasks run at once, and on how many threads all together.
@@ -53,10 +68,14 @@ struct Board<E> {
     missing: Vec<usize>,
     /// Tasks that can start, the most urgent last.
     ready: BTreeSet<(u64, std::cmp::Reverse<usize>)>,
+    /// Tasks that another process has in hand.
+    held: Vec<usize>,
     /// Number of tasks at work.
     running: usize,
     /// Whether a task has ended.
     over: Vec<bool>,
+    /// Number of tasks that have not.
+    left: usize,
     /// Called at every end.
     ended: E,
     /// The first error of `ended`: nothing more starts.
@@ -72,7 +91,7 @@ struct Board<E> {
 pub fn run<T: Sync>(
     tasks: &[Task<T>],
     workers: Workers,
-    work: impl Fn(&T) -> Result<()> + Sync,
+    work: impl Fn(&T) -> Result<Turn> + Sync,
     ended: impl FnMut(&Task<T>, Result<(), &str>) -> Result<()> + Send,
 ) -> Result<()> {
     let dependents = dependents(tasks);
@@ -89,39 +108,51 @@ pub fn run<T: Sync>(
     let board = Board {
         missing,
         ready,
+        held: Vec::new(),
         running: 0,
         over,
+        left: tasks.len(),
         ended,
         stopped: None,
     };
     let (board, changed) = (Mutex::new(board), Condvar::new());
 
     let worker = || -> Result<()> {
+        // Kept from task to task: most have as many threads as the one before.
+        let mut pool = None;
         loop {
             let mut guard = board.lock().expect("no worker panics with the board");
             let task = loop {
-                if guard.stopped.is_some() || guard.over.iter().all(|over| *over) {
+                if guard.stopped.is_some() || guard.left == 0 {
                     return Ok(());
                 }
-                match guard.ready.pop_last() {
-                    Some((_, task)) => break task.0,
-                    None => {
-                        guard = changed
-                            .wait(guard)
-                            .expect("no worker panics with the board")
-                    }
+                if let Some((_, task)) = guard.ready.pop_last() {
+                    break task.0;
+                }
+                let asked = !guard.held.is_empty();
+                let (next, _) = changed
+                    .wait_timeout_while(guard, ASK_AGAIN, |board| {
+                        board.stopped.is_none() && board.left > 0 && board.ready.is_empty()
+                    })
+                    .expect("no worker panics with the board");
+                guard = next;
+                if asked && guard.ready.is_empty() {
+                    let held = std::mem::take(&mut guard.held);
+                    guard.ready.extend(held.into_iter().map(entry));
                 }
             };
             let threads = workers.threads(guard.running, guard.ready.len());
             guard.running += 1;
             drop(guard);
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()?;
+            let pool = pool_of(&mut pool, threads)?;
             let outcome = contained(|| pool.install(|| work(&tasks[task].work)));
             let mut guard = board.lock().expect("no worker panics with the board");
             guard.running -= 1;
-            guard.end(task, tasks, &dependents, outcome, &entry);
+            match outcome {
+                Ok(Turn::Held) => guard.held.push(task),
+                Ok(Turn::Done) => guard.end(task, tasks, &dependents, Ok(()), &entry),
+                Err(reason) => guard.end(task, tasks, &dependents, Err(reason), &entry),
+            }
             drop(guard);
             changed.notify_all();
         }
@@ -171,6 +202,7 @@ impl<E> Board<E> {
             if std::mem::replace(&mut self.over[task], true) {
                 continue;
             }
+            self.left -= 1;
             let outcome = outcome.as_ref().copied().map_err(String::as_str);
             if let (Err(error), None) = ((self.ended)(&tasks[task], outcome), &self.stopped) {
                 self.stopped = Some(error);
@@ -179,8 +211,17 @@ impl<E> Board<E> {
     }
 }
 
+/// The pool in `kept`, made anew where it has another number of threads.
+fn pool_of(kept: &mut Option<ThreadPool>, threads: usize) -> Result<&ThreadPool> {
+    let pool = match kept.take() {
+        Some(pool) if pool.current_num_threads() == threads => pool,
+        _ => ThreadPoolBuilder::new().num_threads(threads).build()?,
+    };
+    Ok(kept.insert(pool))
+}
+
 /// The outcome of `work` with a panic turned into its message.
-fn contained(work: impl FnOnce() -> Result<()>) -> Result<(), String> {
+pub fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(outcome) => outcome.map_err(|error| format!("{error:#}")),
         Err(panic) => {
@@ -211,23 +252,27 @@ fn dependents<T>(tasks: &[Task<T>]) -> Vec<Vec<usize>> {
 
 /// The cost of the longest chain that starts at each task.
 fn ranks<T>(tasks: &[Task<T>], dependents: &[Vec<usize>]) -> Vec<u64> {
-    let mut ranks: Vec<Option<u64>> = vec![None; tasks.len()];
-    for _ in 0..tasks.len() {
-        for task in 0..tasks.len() {
-            let after = dependents[task].iter().map(|next| ranks[*next]);
-            let longest = after.collect::<Option<Vec<u64>>>();
-            if let (None, Some(after)) = (ranks[task], longest) {
-                ranks[task] = Some(tasks[task].cost + after.into_iter().max().unwrap_or(0));
+    let mut missing: Vec<usize> = tasks.iter().map(|task| task.needs.len()).collect();
+    let mut order: Vec<usize> = (0..tasks.len())
+        .filter(|task| missing[*task] == 0)
+        .collect();
+    let mut next = 0;
+    while next < order.len() {
+        for after in &dependents[order[next]] {
+            missing[*after] -= 1;
+            if missing[*after] == 0 {
+                order.push(*after);
             }
         }
-        if ranks.iter().all(Option::is_some) {
-            break;
-        }
+        next += 1;
+    }
+    assert_eq!(order.len(), tasks.len(), "the needs form no circle");
+    let mut ranks = vec![0; tasks.len()];
+    for task in order.into_iter().rev() {
+        let after = dependents[task].iter().map(|next| ranks[*next]).max();
+        ranks[task] = tasks[task].cost + after.unwrap_or(0);
     }
     ranks
-        .into_iter()
-        .map(|rank| rank.expect("the needs form no circle"))
-        .collect()
 }
 
 #[cfg(test)]
@@ -260,7 +305,7 @@ mod tests {
             });
             Ok(())
         };
-        run(tasks, workers, |key| work(key), ended).unwrap();
+        run(tasks, workers, |key| work(key).map(|()| Turn::Done), ended).unwrap();
         ends
     }
 
@@ -362,13 +407,47 @@ mod tests {
     }
 
     #[test]
+    fn what_another_process_has_in_hand_is_asked_for_again_after_all_else() {
+        let tasks = [
+            task("held", &[], 9),
+            task("after", &["held"], 1),
+            task("own", &[], 1),
+        ];
+        for count in [1, 2] {
+            let asked = AtomicUsize::new(0);
+            let (mut ends, runs) = (Vec::new(), Mutex::new(Vec::new()));
+            let work = |key: &String| {
+                if key == "held" && asked.fetch_add(1, Ordering::SeqCst) < 3 {
+                    return Ok(Turn::Held);
+                }
+                runs.lock().unwrap().push(key.clone());
+                Ok(Turn::Done)
+            };
+            let ended = |task: &Task<String>, _: Result<(), &str>| {
+                ends.push(task.key.clone());
+                Ok(())
+            };
+            run(&tasks, Workers { count, cores: 1 }, work, ended).unwrap();
+            assert_eq!(ends, ["own", "held", "after"]);
+            assert_eq!(*runs.lock().unwrap(), ends, "each once");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the needs form no circle")]
+    fn a_circle_is_refused() {
+        let tasks = [task("a", &["b"], 1), task("b", &["a"], 1)];
+        ends(&tasks, 1, |_| Ok(()));
+    }
+
+    #[test]
     fn a_refused_end_stops_the_rest() {
         let tasks = [task("a", &[], 2), task("b", &[], 1)];
         let runs = AtomicUsize::new(0);
         let workers = Workers::new(1, 1);
         let work = |_: &String| {
             runs.fetch_add(1, Ordering::SeqCst);
-            Ok(())
+            Ok(Turn::Done)
         };
         let error = run(&tasks, workers, work, |_, _| anyhow::bail!("disk full")).unwrap_err();
         assert_eq!(

@@ -1,21 +1,31 @@
-//! The working data of a results folder: checkpoints, journals and metrics under `<out>/.store/`.
+//! The working data of a results folder, the truth from which its records and tables are made: `<out>/.store/`.
 //!
 //! ```text
-//! .store/lock                          held while a process works here
-//! .store/program                       hash of the program that worked here last
+//! .store/version.json                  what made the store: see [`CODE_VERSION`]
+//! .store/tables                        locked while a process writes the records and tables
+//! .store/environments/<hash>.json      where stages were computed: commit, machine, crates; <hash>.patch: changes to that commit
 //! .store/stages/<kind>-<hash>/         what a stage leaves, named by the hash of all that it reads
+//!     lease                            locked by the process that works on the stage; holds the number of the attempt
 //!     checkpoint.safetensors           an unfinished training stage
 //!     final.safetensors                a finished one
-//!     journal.jsonl  metrics.json  seconds
-//! .store/trials/<hash>/                settings.toml, journal.jsonl and metrics.json of a finished trial
+//!     journal.jsonl  metrics.json  environment.json  seconds
+//!     failure.json                     how the last attempt failed
+//! .store/trials/<hash>/                what a trial that ended leaves
+//!     settings.toml  environment.json  diff.patch  journal.jsonl  metrics.json  status.json
 //! ```
 //!
 //! Every file is replaced by renaming a finished one over it, and a stage is finished when its result stands: a process may
-//! be killed anywhere. Deleting the folder costs time, nothing else.
+//! be killed anywhere. Several processes may work on one store, each stage being done by one of them.
+//! Deleting the folder costs time, nothing else.
 
-use crate::atomic::write_atomically;
-use anyhow::{Context, Result, anyhow};
-use std::fs::{self, File, TryLockError};
+use super::lease::{Lease, last_token};
+use super::perform::Evaluation;
+use super::stage::{Kind, Stage};
+use crate::atomic::{Durability, remove_unfinished, write_atomically, write_durably};
+use crate::train::Checkpoint;
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// Name of the working data in a results folder.
@@ -29,47 +39,76 @@ pub fn settings_of(out: &Path, hash: &str) -> PathBuf {
         .join("settings.toml")
 }
 
-/// The working data of one results folder. While it lives, no other process can open it.
+/// The version of what stages compute. To be raised with every change after which the same settings lead to other numbers, or a
+/// checkpoint of before means something else: a store of another version is then refused, for its stages cannot be continued or put
+/// beside new ones. A change that moves no bit of any result leaves it as it is.
+pub const CODE_VERSION: u32 = 1;
+
+/// What made a store.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Version {
+    code_version: u32,
+}
+
+/// The working data of one results folder.
 #[derive(Debug)]
 pub struct Store {
     root: PathBuf,
-    _lock: File,
 }
 
 impl Store {
     /// Opens (or makes) the store of the results folder `out`.
     ///
     /// # Errors
-    /// The folder cannot be written to, or another process works in it.
+    /// The folder cannot be written to, or what it holds was made by an incompatible version of this program.
     pub fn open(out: &Path) -> Result<Self> {
         let root = out.join(STORE);
         let refused = || format!("cannot write to the results folder {}", out.display());
         fs::create_dir_all(&root).with_context(refused)?;
-        let lock = File::create(root.join("lock")).with_context(refused)?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => anyhow!("another process writes to {}", out.display()),
-            TryLockError::Error(error) => anyhow!(error).context(refused()),
-        })?;
-        // An existing folder may hold a writable lock and yet take no new file.
-        write_atomically(&out.join(".writable"), b"").with_context(refused)?;
-        fs::remove_file(out.join(".writable")).with_context(refused)?;
-        Ok(Self { root, _lock: lock })
+        // An existing folder may take no new file.
+        write_durably(&out.join(".writable"), b"", Durability::Cached).with_context(refused)?;
+        fs::remove_file(out.join(".writable")).ok();
+        let store = Self { root };
+        store
+            .accept_version()
+            .with_context(|| format!("cannot continue in {}", out.display()))?;
+        Ok(store)
     }
 
-    /// Whether an earlier build of this program has worked here: what it left may differ from what this one would make, and no
-    /// hash of settings can tell. From now on the store is this build's.
+    fn accept_version(&self) -> Result<()> {
+        let path = self.root.join("version.json");
+        if let Ok(text) = fs::read_to_string(&path) {
+            let found: Result<Version, _> = serde_json::from_str(&text);
+            if let Ok(Version { code_version }) = found
+                && code_version != CODE_VERSION
+            {
+                bail!(
+                    "{} was made by version {code_version} of the program's computations, this program's is {CODE_VERSION}: \
+                     their results do not belong into one table. Delete that folder to do the work anew, or choose another with --out",
+                    self.root.display()
+                );
+            }
+            if found.is_ok() {
+                return Ok(());
+            }
+        }
+        // A store without it is of the first version, one where it is damaged was just begun.
+        let version = Version {
+            code_version: CODE_VERSION,
+        };
+        let text = serde_json::to_string(&version)? + "\n";
+        write_atomically(&path, text.as_bytes())
+    }
+
+    /// Keeps other processes from writing records and tables until the result is dropped.
     ///
     /// # Errors
-    /// The program or the store cannot be read or written.
-    pub fn belongs_to_other_program(&self) -> Result<bool> {
-        let program = std::env::current_exe()
-            .and_then(fs::read)
-            .context("cannot read this program")?;
-        let own = blake3::hash(&program).to_hex().to_string();
-        let path = self.root.join("program");
-        let other = fs::read_to_string(&path).is_ok_and(|earlier| earlier != own);
-        write_atomically(&path, own.as_bytes())?;
-        Ok(other)
+    /// The store is not writable.
+    pub fn lock_tables(&self) -> Result<File> {
+        let path = self.root.join("tables");
+        let locked = File::create(&path).and_then(|file| file.lock().map(|()| file));
+        locked.with_context(|| format!("cannot lock {}", path.display()))
     }
 
     /// The folder of the stage `key`; made when first written to.
@@ -81,11 +120,39 @@ impl Store {
     pub fn trial(&self, hash: &str) -> Folder {
         Folder(self.root.join("trials").join(hash))
     }
+
+    /// The file of the environment `name`.
+    pub fn environment(&self, name: &str) -> PathBuf {
+        self.root.join("environments").join(name)
+    }
+
+    /// Whether the result of `stage` stands, whole or not.
+    pub fn is_done(&self, stage: &Stage) -> bool {
+        self.stage(&stage.key).outcome(stage.kind).exists()
+    }
+
+    /// Whether the result of `stage` stands and is whole: a power failure may cut a file that nobody had waited for.
+    pub fn is_whole(&self, stage: &Stage) -> bool {
+        let path = self.stage(&stage.key).outcome(stage.kind);
+        match stage.kind {
+            Kind::Evaluate => evaluation(&path).is_ok(),
+            _ => Checkpoint::is_whole(&path),
+        }
+    }
 }
 
 /// The folder of one stage or trial.
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
+
+/// How an attempt at a stage failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The number of the attempt.
+    pub attempt: u64,
+    /// Why.
+    pub reason: String,
+}
 
 impl Folder {
     /// Makes the folder.
@@ -116,9 +183,69 @@ impl Folder {
         self.0.join("metrics.json")
     }
 
+    /// Where it was computed.
+    pub fn environment(&self) -> PathBuf {
+        self.0.join("environment.json")
+    }
+
+    /// How the program that computed it differed from its commit.
+    pub fn diff(&self) -> PathBuf {
+        self.0.join("diff.patch")
+    }
+
     /// The settings of a trial.
     pub fn settings(&self) -> PathBuf {
         self.0.join("settings.toml")
+    }
+
+    /// How a trial ended.
+    pub fn status(&self) -> PathBuf {
+        self.0.join("status.json")
+    }
+
+    /// The file that ends a stage of this kind.
+    fn outcome(&self, kind: Kind) -> PathBuf {
+        match kind {
+            Kind::Evaluate => self.metrics(),
+            _ => self.result(),
+        }
+    }
+
+    /// The right to work on the stage; none while another process has it. Unfinished files of earlier owners are removed.
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub fn lease(&self) -> Result<Option<Lease>> {
+        self.make()?;
+        let lease = Lease::try_take(&self.0.join("lease"))?;
+        if lease.as_ref().is_some_and(|lease| lease.token() > 1) {
+            remove_unfinished(&self.0);
+        }
+        Ok(lease)
+    }
+
+    /// Attempts at the stage so far.
+    pub fn attempts(&self) -> u64 {
+        last_token(&self.0.join("lease"))
+    }
+
+    /// How the stage failed at its last end; none if it did not, or has not ended.
+    pub fn failure(&self) -> Option<Failure> {
+        let text = fs::read(self.0.join("failure.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Notes how the stage failed.
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub fn fail(&self, failure: &Failure) -> Result<()> {
+        let text = serde_json::to_string(failure)? + "\n";
+        write_durably(
+            &self.0.join("failure.json"),
+            text.as_bytes(),
+            Durability::Cached,
+        )
     }
 
     /// Seconds of work that the stage has taken in all runs that came to an end; 0 if unknown.
@@ -127,26 +254,37 @@ impl Folder {
         text.trim().parse().unwrap_or(0.0)
     }
 
-    /// Counts the attempts at the stage, this one included.
-    ///
-    /// # Errors
-    /// The folder is not writable.
-    pub fn attempt(&self) -> Result<u64> {
-        let path = self.0.join("attempts");
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        let attempt = text.trim().parse().unwrap_or(0) + 1;
-        write_atomically(&path, format!("{attempt}\n").as_bytes())?;
-        Ok(attempt)
-    }
-
     /// Adds to [`Self::seconds`].
     ///
     /// # Errors
     /// The folder is not writable.
     pub fn add_seconds(&self, seconds: f64) -> Result<()> {
-        let text = format!("{:.1}\n", self.seconds() + seconds);
-        write_atomically(&self.0.join("seconds"), text.as_bytes())
+        let text = format!("{:.3}\n", self.seconds() + seconds);
+        write_durably(&self.0.join("seconds"), text.as_bytes(), Durability::Cached)
     }
+}
+
+/// The evaluation in the file `path`.
+///
+/// # Errors
+/// It is absent or damaged.
+pub fn evaluation(path: &Path) -> Result<Evaluation> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+}
+
+/// Makes `to` another name of the file `from`, or a copy where the file system has no second names.
+///
+/// # Errors
+/// Neither can be made.
+pub fn link(from: &Path, to: &Path) -> Result<()> {
+    // A second name cannot replace a file, and an earlier attempt's is of no use.
+    fs::remove_file(to).ok();
+    if fs::hard_link(from, to).is_ok() {
+        return Ok(());
+    }
+    let content = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    write_durably(to, &content, Durability::Cached)
 }
 
 #[cfg(test)]
@@ -154,31 +292,59 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_results_folder_has_one_writer() {
+    fn a_stage_has_one_owner_and_its_attempts_are_counted() {
         let out = tempfile::tempdir().unwrap();
-        let first = Store::open(out.path()).unwrap();
-        let error = Store::open(out.path()).unwrap_err().to_string();
-        assert!(error.starts_with("another process writes to"), "{error}");
-        drop(first);
-        Store::open(out.path()).unwrap();
+        let (one, other) = (
+            Store::open(out.path()).unwrap(),
+            Store::open(out.path()).unwrap(),
+        );
         let left = fs::read_dir(out.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name());
         assert_eq!(left.collect::<Vec<_>>(), [".store"]);
+        let (mine, theirs) = (one.stage("distill-1"), other.stage("distill-1"));
+        assert_eq!(mine.attempts(), 0);
+        let lease = mine.lease().unwrap().unwrap();
+        assert!(theirs.lease().unwrap().is_none());
+        assert!(other.stage("distill-2").lease().unwrap().is_some());
+        drop(lease);
+        assert_eq!(theirs.lease().unwrap().unwrap().token(), 2);
+        assert_eq!(mine.attempts(), 2);
     }
 
     #[test]
-    fn work_of_another_build_is_noticed_once() {
+    fn what_a_killed_owner_left_unfinished_is_removed() {
         let out = tempfile::tempdir().unwrap();
-        let store = Store::open(out.path()).unwrap();
-        assert!(
-            !store.belongs_to_other_program().unwrap(),
-            "nobody has worked here"
+        let folder = Store::open(out.path()).unwrap().stage("distill-1");
+        drop(folder.lease().unwrap());
+        let unfinished = folder
+            .checkpoint()
+            .with_file_name(".checkpoint.safetensors.1.tmp");
+        fs::write(&unfinished, "half").unwrap();
+        drop(folder.lease().unwrap());
+        assert!(!unfinished.exists());
+    }
+
+    #[test]
+    fn a_store_of_another_version_is_refused_with_the_reason() {
+        let out = tempfile::tempdir().unwrap();
+        Store::open(out.path()).unwrap();
+        Store::open(out.path()).unwrap();
+        let version = out.path().join(".store/version.json");
+        let text = fs::read_to_string(&version).unwrap();
+        assert_eq!(text, format!("{{\"code-version\":{CODE_VERSION}}}\n"));
+        fs::write(&version, "{\"code-version\":77}").unwrap();
+        let error = format!("{:#}", Store::open(out.path()).unwrap_err());
+        for part in ["made by version 77", ".store", "--out"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        fs::write(&version, "{\"code").unwrap();
+        Store::open(out.path()).unwrap();
+        assert_eq!(
+            fs::read_to_string(&version).unwrap(),
+            text,
+            "a damaged one is written anew"
         );
-        assert!(!store.belongs_to_other_program().unwrap(), "this build has");
-        fs::write(out.path().join(".store/program"), "another").unwrap();
-        assert!(store.belongs_to_other_program().unwrap());
-        assert!(!store.belongs_to_other_program().unwrap());
     }
 
     #[test]
@@ -195,13 +361,31 @@ mod tests {
     }
 
     #[test]
-    fn seconds_add_up() {
+    fn seconds_add_up_and_a_failure_is_kept() {
         let out = tempfile::tempdir().unwrap();
         let folder = Store::open(out.path()).unwrap().stage("burn-in-1");
         folder.make().unwrap();
-        assert_eq!(folder.seconds(), 0.0);
+        assert_eq!((folder.seconds(), folder.failure()), (0.0, None));
         folder.add_seconds(1.5).unwrap();
         folder.add_seconds(2.0).unwrap();
         assert_eq!(folder.seconds(), 3.5);
+        let failure = Failure {
+            attempt: 3,
+            reason: "no luck".into(),
+        };
+        folder.fail(&failure).unwrap();
+        assert_eq!(folder.failure(), Some(failure));
+    }
+
+    #[test]
+    fn a_link_replaces_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+        fs::write(&from, "new").unwrap();
+        fs::write(&to, "old").unwrap();
+        link(&from, &to).unwrap();
+        link(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "new");
+        assert!(link(&folder.path().join("absent"), &to).is_err());
     }
 }

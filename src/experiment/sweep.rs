@@ -1,17 +1,19 @@
 //! One recipe from its file to its tables: plan, check, train what is missing, write after every trial.
 
+use super::environment::Kept;
 use super::normalise::normalise;
-use super::perform::{Evaluation, Workshop};
+use super::perform::Workshop;
 use super::progress::{Progress, Verbosity};
 use super::provenance::{Provenance, Times, cores};
 use super::results::Results;
-use super::scheduler::{self, Task, Workers};
+use super::run::{Planned, Run};
+use super::scheduler::Workers;
 use super::settings::Settings;
-use super::stage::{Kind, Stage, stages};
-use super::store::{STORE, Store};
+use super::stage::stages;
+use super::store::Store;
 use super::trial::{self, Datasets, Ground};
 use super::trial_settings::TrialSettings;
-use crate::atomic::{ensure_writable, write_atomically};
+use crate::atomic::ensure_writable;
 use crate::data::Dataset;
 use crate::data::export::export;
 use crate::graph::clip::{ClipRegions, VisionLanguageConfig};
@@ -139,41 +141,25 @@ pub fn sweep(
     ensure_writable(&folder).map_err(Stop::Input)?;
     let store = Store::open(&folder).map_err(Stop::Input)?;
     let trials = inputs.trials(&plan).map_err(Stop::Input)?;
-    let provenance = Provenance::new(&ask.recipe, &ask.set, &plan);
-    let results = Results::open(&folder, &plan, &provenance.lines()).map_err(Stop::Input)?;
-
-    let mut run = Run {
-        trials: &trials,
-        store: &store,
-        results,
-    };
-    run.results.freeze().map_err(Stop::Output)?;
-    run.take_finished().map_err(Stop::Output)?;
-    let tasks = run.tasks();
     let workers = Workers::new(workers, cores());
+    let provenance = Provenance::new(&ask.recipe, &ask.set, &plan);
+    let results =
+        Results::open(&store, &folder, &plan, &provenance.lines()).map_err(Stop::Input)?;
+    let environment = Kept::new(&store, &provenance, workers.count).map_err(Stop::Output)?;
+
+    let mut run = Run::new(&trials, &store, results);
+    run.freeze().map_err(Stop::Output)?;
+    run.take_finished().map_err(Stop::Output)?;
+    let (tasks, notes) = run.tasks();
     let cost = tasks.iter().map(|task| task.cost).sum();
-    let finished = trials
-        .iter()
-        .filter(|trial| run.is_done(last(trial)))
-        .count();
-    let progress = Progress::new(verbosity, tasks.len(), cost, trials.len(), finished);
-    if store.belongs_to_other_program().map_err(Stop::Output)? {
-        progress.say(&format!(
-            "warning: {} holds work of another build of this program, which is not done again; delete it to start anew",
-            folder.join(STORE).display()
-        ));
+    let progress = Progress::new(verbosity, tasks.len(), cost, trials.len(), run.finished());
+    for note in run.notes().into_iter().chain(notes) {
+        progress.say(&format!("warning: {note}"));
     }
-    let workshop = Workshop {
-        store: &store,
-        datasets: &inputs.datasets,
-        progress: &progress,
-    };
-    let work = |stage: &Stage| workshop.perform(stage);
-    scheduler::run(&tasks, workers, work, |task, outcome| {
-        run.end(&task.work, outcome, &progress)
-    })
-    .and_then(|()| run.results.write())
-    .map_err(Stop::Output)?;
+    let workshop = Workshop::new(&store, &inputs.datasets, &progress, &environment, &tasks);
+    let run = run
+        .finish(&tasks, workers, &workshop, &progress)
+        .map_err(Stop::Output)?;
 
     if !tasks.is_empty() || !Provenance::path(&folder, &plan.recipe).exists() {
         let times = Times {
@@ -194,7 +180,7 @@ pub fn sweep(
         .map(|sweep| folder.join(format!("{}.md", sweep.name)));
     Ok(Outcome {
         tables: tables.collect(),
-        failed: run.results.failed(),
+        failed: run.failed(),
         folder,
     })
 }
@@ -205,16 +191,6 @@ fn read(table: &Table) -> Result<TrialSettings> {
         let lines: Vec<String> = errors.iter().map(|e| format!("{}: {e}", e.key)).collect();
         anyhow!(lines.join("\n"))
     })
-}
-
-/// A trial with its stages.
-struct Planned {
-    hash: String,
-    label: String,
-    seed: u64,
-    table: Table,
-    settings: Arc<TrialSettings>,
-    stages: Vec<Stage>,
 }
 
 /// What is read before any training, each thing once.
@@ -320,166 +296,4 @@ impl Inputs {
         }
         Ok(trials)
     }
-}
-
-/// A running sweep.
-struct Run<'a> {
-    trials: &'a [Planned],
-    store: &'a Store,
-    results: Results<'a>,
-}
-
-impl Run<'_> {
-    /// Takes the trials whose evaluation stands in the store.
-    fn take_finished(&mut self) -> Result<()> {
-        for index in 0..self.trials.len() {
-            let last = last(&self.trials[index]);
-            if self.is_done(last) {
-                self.take(index, Ok(()))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The stages that are missing, each once.
-    fn tasks(&self) -> Vec<Task<Stage>> {
-        let mut tasks: Vec<Task<Stage>> = Vec::new();
-        let mut wanted: BTreeSet<&str> = BTreeSet::new();
-        let mut chosen: Vec<&Stage> = Vec::new();
-        for trial in self.trials {
-            if !self.is_done(last(trial)) {
-                wanted.insert(&last(trial).key);
-            }
-            for stage in trial.stages.iter().rev() {
-                let needed = wanted.contains(stage.key.as_str());
-                if needed && !self.is_done(stage) {
-                    wanted.extend(stage.needs.iter().map(String::as_str));
-                }
-            }
-            for stage in &trial.stages {
-                let new = chosen.iter().all(|other| other.key != stage.key);
-                if wanted.contains(stage.key.as_str()) && !self.is_done(stage) && new {
-                    chosen.push(stage);
-                }
-            }
-        }
-        let keys: BTreeSet<&str> = chosen.iter().map(|stage| stage.key.as_str()).collect();
-        for stage in chosen {
-            let needs = stage
-                .needs
-                .iter()
-                .filter(|need| keys.contains(need.as_str()));
-            tasks.push(Task {
-                key: stage.key.clone(),
-                needs: needs.cloned().collect(),
-                cost: stage.cost,
-                work: stage.clone(),
-            });
-        }
-        tasks
-    }
-
-    fn is_done(&self, stage: &Stage) -> bool {
-        let folder = self.store.stage(&stage.key);
-        match stage.kind {
-            Kind::Evaluate => folder.metrics().exists(),
-            _ => folder.result().exists(),
-        }
-    }
-
-    /// A stage has ended: the trials that end with it have their result.
-    fn end(&mut self, stage: &Stage, outcome: Result<(), &str>, progress: &Progress) -> Result<()> {
-        if stage.kind != Kind::Evaluate {
-            return Ok(());
-        }
-        for index in 0..self.trials.len() {
-            let trial = &self.trials[index];
-            if last(trial).key == stage.key {
-                let title = format!("{}, seed {}", trial.label, trial.seed);
-                self.take(index, outcome)?;
-                progress.trial(&title, self.results.mean_ap(index));
-            }
-        }
-        self.results.write()
-    }
-
-    fn take(&mut self, index: usize, outcome: Result<(), &str>) -> Result<()> {
-        let trial = &self.trials[index];
-        let steps = trial.settings.steps();
-        let reported = trial.settings.reported();
-        let seconds = self.own_seconds(trial);
-        if let Err(reason) = outcome {
-            return self
-                .results
-                .take(index, steps, seconds, reported, Err(reason));
-        }
-        let evaluation = self.evaluation(trial)?;
-        self.keep(trial, &evaluation)?;
-        self.results
-            .take(index, evaluation.steps, seconds, reported, Ok(&evaluation))
-    }
-
-    fn evaluation(&self, trial: &Planned) -> Result<Evaluation> {
-        let path = self.store.stage(&last(trial).key).metrics();
-        let text =
-            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
-    }
-
-    /// Puts together in the trial's own folder what its stages left.
-    fn keep(&self, trial: &Planned, evaluation: &Evaluation) -> Result<()> {
-        let folder = self.store.trial(&trial.hash);
-        if folder.metrics().exists() {
-            return Ok(());
-        }
-        folder.make()?;
-        let settings = format!("# {}, seed {}\n{}", trial.label, trial.seed, trial.table);
-        write_atomically(&folder.settings(), settings.as_bytes())?;
-        let mut journal = Vec::new();
-        for stage in &trial.stages {
-            let path = self.store.stage(&stage.key).journal();
-            journal.extend(std::fs::read(path).unwrap_or_default());
-        }
-        write_atomically(&folder.journal(), &journal)?;
-        let metrics = serde_json::to_string_pretty(evaluation)? + "\n";
-        write_atomically(&folder.metrics(), metrics.as_bytes())
-    }
-
-    /// Seconds of the stages that follow the shared ones.
-    fn own_seconds(&self, trial: &Planned) -> f64 {
-        let shared = |stage: &&Stage| matches!(stage.kind, Kind::Vlm | Kind::BurnIn { .. });
-        let own = trial.stages.iter().filter(|stage| !shared(stage));
-        own.map(|stage| self.store.stage(&stage.key).seconds())
-            .sum()
-    }
-
-    /// Seconds of all stages of the plan.
-    fn work_seconds(&self) -> f64 {
-        let keys = self
-            .trials
-            .iter()
-            .flat_map(|trial| trial.stages.iter().map(|stage| &stage.key));
-        let keys: BTreeSet<&String> = keys.collect();
-        keys.into_iter()
-            .map(|key| self.store.stage(key).seconds())
-            .sum()
-    }
-
-    fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        for trial in self.trials.iter().filter(|trial| self.is_done(last(trial))) {
-            let found = self.evaluation(trial).map(|evaluation| evaluation.warnings);
-            for warning in found.unwrap_or_default() {
-                warnings.push(format!("{}, seed {}: {warning}", trial.label, trial.seed));
-            }
-        }
-        warnings
-    }
-}
-
-fn last(trial: &Planned) -> &Stage {
-    trial
-        .stages
-        .last()
-        .expect("every trial ends with an evaluation")
 }

@@ -3,7 +3,7 @@
 use crate::atomic::write_atomically;
 use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
@@ -74,6 +74,12 @@ impl<T: Keyed + Serialize + DeserializeOwned> JsonLines<T> {
         self.0.insert(line.hash().to_string(), line);
     }
 
+    /// Takes the lines of `other` too, those of the trials that are `own` excepted.
+    pub fn adopt(&mut self, other: Self, own: impl Fn(&str) -> bool) {
+        let others = other.0.into_iter().filter(|(hash, _)| !own(hash));
+        self.0.extend(others);
+    }
+
     /// Writes all lines to `path`, those of the trials `order` (the plan's) first and in its order. Lines of other trials, of an
     /// earlier plan, follow: a run never loses them.
     ///
@@ -96,6 +102,37 @@ impl<T: Keyed + Serialize + DeserializeOwned> JsonLines<T> {
         }
         write_atomically(path, text.as_bytes())
     }
+}
+
+/// Takes the lines that are no JSON, cut off by a full disk or an editor, out of the file `path`; the file as it was stays beside it as
+/// `<name>.damaged`. Returns what was done; nothing is done to a file that is whole or absent.
+///
+/// # Errors
+/// A file that cannot be read or written, named.
+pub fn set_damaged_lines_aside(path: &Path) -> Result<Option<String>> {
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.with_context(|| format!("cannot read `{}`", path.display()))?,
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let whole = |line: &&str| serde_json::from_str::<IgnoredAny>(line).is_ok();
+    let written = text.lines().filter(|line| !line.trim().is_empty());
+    let (kept, damaged): (Vec<&str>, Vec<&str>) = written.partition(whole);
+    if damaged.is_empty() {
+        return Ok(None);
+    }
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".damaged");
+    let aside = Path::new(&aside);
+    write_atomically(aside, &bytes)?;
+    let kept: String = kept.iter().map(|line| format!("{line}\n")).collect();
+    write_atomically(path, kept.as_bytes())?;
+    Ok(Some(format!(
+        "{} damaged lines of `{}` are left out; the file as it was is `{}`",
+        damaged.len(),
+        path.display(),
+        aside.display()
+    )))
 }
 
 #[cfg(test)]
@@ -152,6 +189,38 @@ mod tests {
             text,
             "and written again as the same bytes"
         );
+    }
+
+    #[test]
+    fn a_line_cut_in_half_is_set_aside_and_the_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records.jsonl");
+        assert_eq!(set_damaged_lines_aside(&path).unwrap(), None);
+        let mut lines = JsonLines::default();
+        lines.insert(record("a", 1.0));
+        lines.insert(record("b", 2.0));
+        lines.write(&path, []).unwrap();
+        assert_eq!(set_damaged_lines_aside(&path).unwrap(), None);
+        let text = fs::read_to_string(&path).unwrap();
+        let cut = text[..text.len() / 4 * 3].to_string();
+        fs::write(&path, &cut).unwrap();
+        let told = set_damaged_lines_aside(&path).unwrap().unwrap();
+        assert!(told.starts_with("1 damaged lines of "), "{told}");
+        let left = JsonLines::<Record>::read(&path).unwrap();
+        assert!(left.get("a").is_some() && left.get("b").is_none());
+        let aside = folder.path().join("records.jsonl.damaged");
+        assert_eq!(fs::read_to_string(aside).unwrap(), cut);
+    }
+
+    #[test]
+    fn another_writers_lines_are_taken_but_for_the_own_trials() {
+        let (mut own, mut other) = (JsonLines::default(), JsonLines::default());
+        own.insert(record("a", 1.0));
+        other.insert(record("a", 9.0));
+        other.insert(record("b", 2.0));
+        own.adopt(other, |hash| hash == "a");
+        let map = |hash| own.get(hash).unwrap().metrics.unwrap().mean_ap;
+        assert_eq!((map("a"), map("b")), (Some(1.0), Some(2.0)));
     }
 
     #[test]

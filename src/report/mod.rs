@@ -23,7 +23,7 @@ mod tests;
 pub use comparison::{ComparedRow, Comparison, compare};
 pub use comparison_text::{COMPARISON_FORMATS, ComparisonFormat};
 pub use folder::{RECORDS, ResultsFolder};
-pub use json_lines::{JsonLines, Keyed};
+pub use json_lines::{JsonLines, Keyed, set_damaged_lines_aside};
 pub use layout::{PaperColumn, RowLayout, TableLayout};
 pub use metric::Metric;
 pub use record::{Metrics, Record, Status, Timing};

@@ -7,18 +7,22 @@
 //! leaves either the old or the new file.
 
 use super::optimizer::{Moments, OptimizerState, is_trained};
-use crate::atomic::write_atomically;
+use crate::atomic::{Durability, write_durably};
 use crate::nn::params::{Param, Parameters, join};
-use anyhow::{Context, Result, bail, ensure};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use anyhow::{Context, Result, ensure};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 /// Raised when the meaning of a stored value changes.
 const VERSION: u32 = 1;
 /// The metadata entry that holds the header.
 const HEADER: &str = "harness";
+/// Bytes at the start of a safetensors file that hold its header's length.
+const LENGTH: usize = 8;
 
 /// One stored array in the reference checkpoint's order.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,7 +176,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// The folder is not writable or the disk is full.
-    pub fn save(&self, path: &Path) -> Result<()> {
+    pub fn save(&self, path: &Path, durability: Durability) -> Result<()> {
         let bytes: BTreeMap<&str, (Vec<u8>, &Array)> = self
             .arrays
             .iter()
@@ -193,35 +197,41 @@ impl Checkpoint {
         });
         let views = views.collect::<Result<Vec<_>>>()?;
         let header = HashMap::from([(HEADER.to_string(), serde_json::to_string(&self.header)?)]);
-        write_atomically(path, &safetensors::serialize(views, Some(header))?)
+        let bytes = safetensors::serialize(views, Some(header))?;
+        write_durably(path, &bytes, durability)
     }
 
     /// Reads a file that the settings with hash `key` wrote.
     ///
     /// # Errors
-    /// The file is unreadable, not a checkpoint, of another version, or of other settings.
-    pub fn load(path: &Path, key: &str) -> Result<Self> {
-        let bytes =
-            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&bytes, key).with_context(|| format!("cannot continue from {}", path.display()))
+    /// The file is unreadable, damaged, of another version, or of other settings.
+    pub fn load(path: &Path, key: &str) -> Result<Self, LoadError> {
+        let bytes = std::fs::read(path).map_err(|error| LoadError::new(path, error.into()))?;
+        let header = Header::parse(&bytes).map_err(|error| LoadError::damaged(path, error))?;
+        let foreign = |error| LoadError::new(path, error);
+        header.accept(key).map_err(foreign)?;
+        Self::parse(header, &bytes).map_err(|error| LoadError::damaged(path, error))
     }
 
-    fn parse(bytes: &[u8], key: &str) -> Result<Self> {
-        let (_, metadata) = SafeTensors::read_metadata(bytes).context("not a safetensors file")?;
-        let header = metadata.metadata().as_ref().and_then(|map| map.get(HEADER));
-        let header = header.context("not a checkpoint of the harness")?;
-        let header: Header = serde_json::from_str(header).context("its header is damaged")?;
-        if header.version != VERSION {
-            bail!(
-                "its version is {}, this program reads {VERSION}",
-                header.version
-            );
-        }
-        ensure!(
-            header.key == key,
-            "it belongs to other settings ({}, not {key})",
-            header.key
-        );
+    /// Whether the file at `path` is as long as its own header says and has a header of this program. Its values are not read.
+    pub fn is_whole(path: &Path) -> bool {
+        let whole = || -> Result<bool> {
+            let mut file = File::open(path)?;
+            let mut length = [0; LENGTH];
+            file.read_exact(&mut length)?;
+            let found = file.metadata()?.len();
+            let header = u64::from_le_bytes(length);
+            ensure!(header < found, "a header longer than the file");
+            let mut text = Vec::new();
+            file.take(header).read_to_end(&mut text)?;
+            let metadata: Metadata = serde_json::from_slice(&text)?;
+            Header::of(&metadata)?;
+            Ok(found == LENGTH as u64 + header + metadata.data_len() as u64)
+        };
+        whole().unwrap_or(false)
+    }
+
+    fn parse(header: Header, bytes: &[u8]) -> Result<Self> {
         let mut arrays = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(bytes)?.tensors() {
             ensure!(
@@ -245,6 +255,59 @@ impl Checkpoint {
             );
         }
         Ok(Self { header, arrays })
+    }
+}
+
+impl Header {
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes).context("not a safetensors file")?;
+        Self::of(&metadata)
+    }
+
+    fn of(metadata: &Metadata) -> Result<Self> {
+        let header = metadata.metadata().as_ref().and_then(|map| map.get(HEADER));
+        let header = header.context("not a checkpoint of the harness")?;
+        serde_json::from_str(header).context("its header is damaged")
+    }
+
+    fn accept(&self, key: &str) -> Result<()> {
+        let (version, other) = (self.version, &self.key);
+        ensure!(
+            version == VERSION,
+            "its version is {version}, this program reads {VERSION}"
+        );
+        ensure!(
+            other == key,
+            "it belongs to other settings ({other}, not {key})"
+        );
+        Ok(())
+    }
+}
+
+/// Why a checkpoint is not read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot continue from {}", path.display())]
+pub struct LoadError {
+    path: PathBuf,
+    /// Whether the file is cut off or otherwise no checkpoint: nothing is lost with it that is not lost already.
+    pub damaged: bool,
+    source: anyhow::Error,
+}
+
+impl LoadError {
+    fn new(path: &Path, source: anyhow::Error) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            damaged: false,
+            source,
+        }
+    }
+
+    fn damaged(path: &Path, source: anyhow::Error) -> Self {
+        Self {
+            damaged: true,
+            ..Self::new(path, source)
+        }
     }
 }
 
@@ -314,7 +377,7 @@ mod tests {
     fn a_file_gives_back_the_bits() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint.safetensors");
-        stored().save(&path).unwrap();
+        stored().save(&path, Durability::Cached).unwrap();
         let loaded = Checkpoint::load(&path, "abc").unwrap();
         assert_eq!(loaded, stored());
         let mut other = model(9.0);
@@ -345,8 +408,11 @@ mod tests {
     fn other_settings_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c");
-        stored().save(&path).unwrap();
-        let error = format!("{:#}", Checkpoint::load(&path, "xyz").unwrap_err());
+        stored().save(&path, Durability::Cached).unwrap();
+        assert!(Checkpoint::is_whole(&path));
+        let refused = Checkpoint::load(&path, "xyz").unwrap_err();
+        assert!(!refused.damaged);
+        let error = format!("{:#}", anyhow::Error::from(refused));
         assert!(
             error.ends_with("it belongs to other settings (abc, not xyz)"),
             "{error}"
@@ -357,11 +423,19 @@ mod tests {
     fn a_damaged_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c");
-        stored().save(&path).unwrap();
+        stored().save(&path, Durability::Cached).unwrap();
         let bytes = std::fs::read(&path).unwrap();
-        std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
-        let error = format!("{:#}", Checkpoint::load(&path, "abc").unwrap_err());
-        assert!(error.starts_with("cannot continue from"), "{error}");
+        for length in (0..bytes.len()).step_by(7).chain([bytes.len() - 1]) {
+            std::fs::write(&path, &bytes[..length]).unwrap();
+            assert!(!Checkpoint::is_whole(&path), "{length} bytes");
+            let refused = Checkpoint::load(&path, "abc").unwrap_err();
+            assert!(refused.damaged, "{length} bytes");
+            let error = format!("{:#}", anyhow::Error::from(refused));
+            assert!(error.starts_with("cannot continue from"), "{error}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        let absent = Checkpoint::load(&path, "abc").unwrap_err();
+        assert!(!absent.damaged, "an absent file is not damaged");
     }
 
     #[test]

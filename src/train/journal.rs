@@ -7,7 +7,7 @@
 //! A teacher that keeps no pseudo-label trains nothing and looks like a plain supervised run in the table: a known trap of
 //! this field. `barren-steps` is the longest run of such steps up to a line, and [`warnings`] tells of it.
 
-use crate::atomic::write_atomically;
+use crate::atomic::{Durability, write_durably};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 use std::io::Write;
@@ -66,7 +66,7 @@ impl Journal {
             kept.push_str(line);
             kept.push('\n');
         }
-        write_atomically(path, kept.as_bytes())?;
+        write_durably(path, kept.as_bytes(), Durability::Cached)?;
         let file = std::fs::OpenOptions::new().append(true).open(path);
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
         Ok(Self {
@@ -96,6 +96,15 @@ impl Journal {
         }
     }
 
+    /// Waits until the lines are on the disk: a checkpoint that survives a power failure needs the lines before it.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn sync(&self) -> Result<()> {
+        let synced = self.file.sync_data();
+        synced.with_context(|| format!("cannot write {}", self.path.display()))
+    }
+
     /// Writes the line of the window so far, if it holds a step. Called before every checkpoint, so that a resumed run
     /// writes the lines of an uninterrupted one.
     ///
@@ -119,6 +128,14 @@ impl Journal {
         writeln!(self.file, "{}", Value::Object(line))
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
+}
+
+/// The last `count` lines of the journal at `path`; none where there is no journal.
+pub fn last_lines(path: &Path, count: usize) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let last = lines[lines.len().saturating_sub(count)..].iter();
+    last.map(|line| line.to_string()).collect()
 }
 
 /// What a reader of the tables must know about the finished run with the journal at `path`.

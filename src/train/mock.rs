@@ -62,6 +62,7 @@ impl Training for MockTrainer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::atomic::Durability;
     use crate::method::MethodConfig;
 
     #[test]
@@ -82,7 +83,10 @@ mod tests {
             straight.advance(&mut journal).unwrap();
             if step % 7 == 0 {
                 let path = folder.path().join("checkpoint");
-                resumed.checkpoint("key", true).save(&path).unwrap();
+                resumed
+                    .checkpoint("key", true)
+                    .save(&path, Durability::Cached)
+                    .unwrap();
                 resumed = run();
                 resumed
                     .resume(&Checkpoint::load(&path, "key").unwrap())

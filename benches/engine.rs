@@ -1,0 +1,57 @@
+//! What the engine itself costs a trial: sweeps of mock trials, which compute next to nothing.
+//!
+//! `cargo bench --bench engine`: the time of a sweep of 100 and of 1,000 trials, and of the same sweep when all of them are finished, which
+//! is what reading a store costs. The time per trial is what must not grow with their number.
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use harness::experiment::{Ask, sweep};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// Trials at once.
+const WORKERS: usize = 2;
+/// Variants of `sweeps/mock-effects.toml`.
+const VARIANTS: usize = 5;
+
+/// The recipe `mock` with so many trials of a few steps.
+fn ask(trials: usize) -> Ask {
+    let seeds: Vec<usize> = (0..trials / VARIANTS).collect();
+    let set = [
+        format!("seeds={seeds:?}"),
+        "sweeps=[\"mock-effects\"]".to_string(),
+        "method.burn-in=0".to_string(),
+        "train.steps=10".to_string(),
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ask {
+        recipe: root.join("recipes/mock.toml"),
+        set: set.to_vec(),
+    }
+}
+
+fn run(ask: &Ask, out: &TempDir) {
+    let outcome = sweep(ask, Some(out.path()), WORKERS).expect("a sweep");
+    assert!(outcome.failed.is_empty(), "{:?}", outcome.failed);
+}
+
+fn sweeps(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("sweep");
+    group.sample_size(10);
+    for trials in [100, 1000] {
+        let ask = ask(trials);
+        let folder = || tempfile::tempdir().expect("a folder");
+        group.throughput(Throughput::Elements(trials as u64));
+        group.bench_function(BenchmarkId::new("new", trials), |bencher| {
+            bencher.iter_batched(folder, |out| run(&ask, &out), BatchSize::PerIteration);
+        });
+        let finished = folder();
+        run(&ask, &finished);
+        group.bench_function(BenchmarkId::new("finished", trials), |bencher| {
+            bencher.iter(|| run(&ask, &finished));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, sweeps);
+criterion_main!(benches);

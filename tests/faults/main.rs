@@ -1,0 +1,9 @@
+//! What a sweep has to survive, tried on the program itself with mock trials.
+
+mod changes;
+mod containment;
+mod damage;
+mod disk;
+mod kills;
+mod rig;
+mod sharing;

@@ -1,0 +1,169 @@
+//! A small sweep of mock trials in a folder of its own, and what it finds when nothing goes wrong.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Between two looks at a running process.
+const LOOK: Duration = Duration::from_millis(1);
+/// No process of these tests takes as long.
+const TOO_LONG: Duration = Duration::from_secs(120);
+
+/// Three variants, two seeds, two burn-ins, a millisecond a step: about a third of a second of work.
+const RECIPE: &str = "seeds = [0, 1]\nsweeps = ['parts']\n\
+    [method]\nname = 'mock'\nburn-in = 20\nlevel = 20.0\nmodules = { a = true, b = true }\neffects = { a = 2.0, b = 1.0 }\n\
+    noise = 1.0\nsleep-ms = 1\nfail-at = 0\nfailure = 'error'\nfail-times = 0\n\
+    [train]\nsteps = 60\ncheckpoint = 5\n";
+const SWEEP: &str = "question = 'Which part?'\nreference = 'both'\n[[each]]\nlabel = 'both'\n\
+    [[each]]\nlabel = '- a'\nset.'method.modules.a' = false\n[[each]]\nlabel = '- b'\nset.'method.modules.b' = false\n";
+
+/// A recipe with its sweep, and folders for results.
+pub struct Rig {
+    folder: TempDir,
+}
+
+impl Rig {
+    /// The usual sweep.
+    pub fn new() -> Self {
+        Self::with(SWEEP)
+    }
+
+    /// A sweep of one's own over the same recipe.
+    pub fn with(sweep: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let rig = Self { folder };
+        std::fs::create_dir(rig.at("sweeps")).unwrap();
+        std::fs::create_dir(rig.at("recipes")).unwrap();
+        let defaults = Path::new("recipes/pl-dc.toml").canonicalize().unwrap();
+        let text = format!("extends = {:?}\n{RECIPE}", defaults.to_str().unwrap());
+        std::fs::write(rig.recipe(), text).unwrap();
+        std::fs::write(rig.at("sweeps/parts.toml"), sweep).unwrap();
+        rig
+    }
+
+    pub fn recipe(&self) -> PathBuf {
+        self.at("recipes/own.toml")
+    }
+
+    pub fn at(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// The command that runs the sweep into the folder `out`.
+    pub fn sweep(&self, out: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+        command
+            .arg("sweep")
+            .arg(self.recipe())
+            .arg("--out")
+            .arg(self.at(out));
+        command
+            .args(["--workers", "2"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the sweep into `out` to its end, which has to be a good one; returns what it said.
+    pub fn finish(&self, out: &str) -> String {
+        let output = self.sweep(out).output().unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        text
+    }
+
+    /// Runs the sweep into `out` and kills it as soon as `holds`; it must not end before.
+    pub fn killed_when(&self, out: &str, holds: impl Fn() -> bool) {
+        let mut child = self.sweep(out).stderr(Stdio::null()).spawn().unwrap();
+        wait(|| {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before");
+            holds()
+        });
+        kill(&mut child);
+    }
+
+    /// Every file that two runs must agree on, by its path in the results folder.
+    pub fn found(&self, out: &str) -> BTreeMap<PathBuf, String> {
+        let out = self.at(out);
+        let mut paths: Vec<PathBuf> = ["parts.csv", "parts.md", "records.jsonl"]
+            .map(|name| out.join(name))
+            .into();
+        for trial in folders(&out, "trials", "") {
+            paths.extend(
+                [
+                    "settings.toml",
+                    "journal.jsonl",
+                    "metrics.json",
+                    "status.json",
+                ]
+                .map(|name| trial.join(name)),
+            );
+        }
+        let read = |path: &PathBuf| {
+            let text = std::fs::read_to_string(path);
+            text.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        };
+        paths
+            .iter()
+            .map(|path| (path.strip_prefix(&out).unwrap().to_path_buf(), read(path)))
+            .collect()
+    }
+
+    /// What the sweep finds when nothing goes wrong.
+    pub fn expected(&self) -> BTreeMap<PathBuf, String> {
+        self.finish("undisturbed");
+        let found = self.found("undisturbed");
+        assert_eq!(found.len(), 3 + 4 * 6, "six trials");
+        found
+    }
+
+    /// The folders of the stages of a kind that the run into `out` has begun.
+    pub fn stages(&self, out: &str, kind: &str) -> Vec<PathBuf> {
+        folders(&self.at(out), "stages", kind)
+    }
+
+    /// The files called `name` in the folders of a kind of stage.
+    pub fn files(&self, out: &str, kind: &str, name: &str) -> Vec<PathBuf> {
+        let paths = self
+            .stages(out, kind)
+            .into_iter()
+            .map(|stage| stage.join(name));
+        paths.filter(|path| path.exists()).collect()
+    }
+}
+
+fn folders(out: &Path, what: &str, start: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(out.join(".store").join(what))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(start));
+    let mut paths: Vec<PathBuf> = named.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Waits until `holds`.
+pub fn wait(mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < TOO_LONG, "this never comes");
+        std::thread::sleep(LOOK);
+    }
+}
+
+pub fn kill(child: &mut Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+pub fn stderr(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !text.contains("RUST_BACKTRACE") || text.contains("the settings ask for a panic"),
+        "{text}"
+    );
+    text
+}

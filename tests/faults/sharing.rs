@@ -1,0 +1,88 @@
+//! Two processes on one results folder.
+
+use crate::rig::{Rig, kill, stderr, wait};
+use std::collections::BTreeMap;
+
+/// How often each training was begun, by its title.
+fn begun(texts: &[String]) -> BTreeMap<String, usize> {
+    let mut begun = BTreeMap::new();
+    for line in texts.iter().flat_map(|text| text.lines()) {
+        if let Some(title) = line.strip_suffix(" started") {
+            let (_, title) = title.split_once("] ").unwrap();
+            *begun.entry(title.to_string()).or_default() += 1;
+        }
+    }
+    begun
+}
+
+#[test]
+fn two_sweeps_share_the_work_and_both_end_with_whole_tables() {
+    let rig = Rig::new();
+    let expected = rig.expected();
+    let children = [(); 2].map(|()| rig.sweep("out").spawn().unwrap());
+    let outputs = children.map(|child| child.wait_with_output().unwrap());
+    let texts = outputs.each_ref().map(stderr);
+    for (output, text) in outputs.iter().zip(&texts) {
+        assert_eq!(output.status.code(), Some(0), "{text}");
+    }
+    assert_eq!(rig.found("out"), expected);
+    let begun = begun(&texts);
+    assert_eq!(begun.len(), 8, "two burn-ins and six trainings: {begun:?}");
+    assert!(begun.values().all(|times| *times == 1), "{begun:?}");
+}
+
+#[test]
+fn what_a_killed_process_had_in_hand_is_taken_over_at_once() {
+    let rig = Rig::new();
+    let expected = rig.expected();
+    let mut first = rig.sweep("out").spawn().unwrap();
+    wait(|| {
+        !rig.files("out", "distill-", "checkpoint.safetensors")
+            .is_empty()
+    });
+    let second = rig.sweep("out").spawn().unwrap();
+    kill(&mut first);
+    let output = second.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(rig.found("out"), expected);
+}
+
+#[test]
+fn a_failure_in_one_process_is_one_in_the_other_and_not_tried_again() {
+    // The failure comes after the others have begun.
+    let sweep = "question = 'q'\n[[each]]\nlabel = 'well'\n\
+                 [[each]]\nlabel = 'badly'\nset.'method.fail-at' = 55\nset.'method.sleep-ms' = 12\n";
+    let rig = Rig::with(sweep);
+    let children = [(); 2].map(|()| rig.sweep("out").spawn().unwrap());
+    let outputs = children.map(|child| child.wait_with_output().unwrap());
+    let texts = outputs.each_ref().map(stderr);
+    for (output, text) in outputs.iter().zip(&texts) {
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        for seed in [0, 1] {
+            let failure =
+                format!("failed: badly, seed {seed}: the settings ask for a failure at step 54");
+            assert!(text.contains(&failure), "{text}");
+        }
+    }
+    let begun = begun(&texts);
+    for seed in [0, 1] {
+        assert_eq!(begun[&format!("badly, seed {seed}")], 1, "{begun:?}");
+    }
+}
+
+#[test]
+fn two_recipes_in_one_folder_keep_each_others_records() {
+    let rig = Rig::new();
+    let seeds = |seeds: &str| {
+        let mut command = rig.sweep("out");
+        command.args(["--set", seeds]);
+        command.spawn().unwrap()
+    };
+    let children = ["seeds=[0]", "seeds=[1]"].map(seeds);
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    }
+    let records = std::fs::read_to_string(rig.at("out/records.jsonl")).unwrap();
+    assert_eq!(records.lines().count(), 6, "{records}");
+}
