@@ -204,15 +204,19 @@ fn parity_of_mask2former_with_pytorch() {
 fn parity_of_a_converted_checkpoint_of_pl_dc() {
     let golden = arrays("mask2former.safetensors");
     let file = path("detectron2/pl-dc.safetensors");
-    for (network, tolerance) in [("teacher", VALUES), ("student", HALF)] {
+    // A value of half precision may turn the attention masks of the later layers.
+    for (network, tolerance, layers) in [("teacher", VALUES, 5), ("student", HALF, 1)] {
         let config = ModelConfig {
             weights: format!("{}#{network}", file.display()).into(),
             ..model_config()
         };
         let model = Mask2Former::new(&config, 3, &mut Stream::new(1, "golden")).expect("a model");
         let predictions = model.forward(&mut Tape::off(), &images(&golden));
-        let classes = predictions.layers[0].classes.values();
-        close(network, classes, &golden["classes.0"].1, tolerance);
+        for (i, layer) in predictions.layers[..layers].iter().enumerate() {
+            let name = format!("classes.{i}");
+            let expected = &golden[&name].1;
+            close(&name, layer.classes.values(), expected, tolerance);
+        }
     }
 }
 
