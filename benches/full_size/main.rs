@@ -1,7 +1,7 @@
 //! Times full-size Mask2Former R-50 (`recipes/mask2former-r50.toml`): our side of `benches/peer/full_size.sh`.
 //!
 //! `cargo bench --bench full_size -- --threads 1`
-//! `cargo bench --bench full_size -- --threads 2 --forward-size 1024 --pl-dc 1024`: time and memory at the size of COCO ([`pl_dc`])
+//! `cargo bench --bench full_size -- --threads 2 --repeats 1 --forward-size 1024 --pl-dc 1024`: time and memory at the size of COCO ([`pl_dc`])
 //!
 //! Forward of one 512 x 512 image, and a training step: frozen backbone, two 256 x 256 images with eight objects each, forward,
 //! matching and losses, backward, clipping, AdamW. Random weights: the time does not depend on them. Prints one line of JSON:

@@ -20,16 +20,7 @@ results=target/peer/results.jsonl
 mkdir -p target/peer
 export PYTHONDONTWRITEBYTECODE=1 TORCHINDUCTOR_CACHE_DIR=$PWD/target/peer/inductor
 
-python=${PEER_PYTHON:-target/peer-venv/bin/python}
-if ! "$python" -c 'import torch, numpy, scipy' 2>/dev/null; then
-    echo "setting PyTorch up in target/peer-venv" >&2
-    python3 -m venv target/peer-venv
-    python=target/peer-venv/bin/python
-    # The CPU-only wheel is ten times smaller; PyPI's own works as well.
-    "$python" -m pip install --quiet --timeout 20 --retries 0 torch --index-url https://download.pytorch.org/whl/cpu ||
-        "$python" -m pip install --quiet torch
-    "$python" -m pip install --quiet numpy scipy
-fi
+python=$(benches/peer/python.sh numpy scipy)
 
 echo "building the Rust side" >&2
 ours=$(cargo bench --bench step --no-run --message-format=json 2>/dev/null |

@@ -17,15 +17,7 @@ results=target/peer/full_size.jsonl
 mkdir -p target/peer
 export PYTHONDONTWRITEBYTECODE=1
 
-python=${PEER_PYTHON:-target/peer-venv/bin/python}
-if ! "$python" -c 'import torch, transformers, scipy' 2>/dev/null; then
-    echo "setting PyTorch and transformers up in target/peer-venv" >&2
-    python3 -m venv target/peer-venv
-    python=target/peer-venv/bin/python
-    "$python" -m pip install --quiet --timeout 20 --retries 0 torch --index-url https://download.pytorch.org/whl/cpu ||
-        "$python" -m pip install --quiet torch
-    "$python" -m pip install --quiet numpy scipy transformers
-fi
+python=$(benches/peer/python.sh numpy scipy transformers)
 
 echo "building the Rust side" >&2
 ours=$(cargo bench --bench full_size --no-run --message-format=json 2>/dev/null |

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         let tensors = golden::load("ops2");
         let mask: Vec<u8> = tensors["attention_masked.blocked"]
             .1

@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         let tensors = golden::load("ops1");
         // Case, images, size, groups, window, then whether it has a scale, a shift, a ReLU.
         let cases = [

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         // The last class weighs 0.1; PyTorch divides by the sum of the rows' weights.
         let weights = [1.0, 0.1, 0.1, 1.0, 1.0, 0.1];
         golden::check(

@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         let tensors = golden::load("ops2");
         let reference = Arc::new(tensors["deform_attention.reference"].1.clone());
         let inputs = ["value", "offsets", "weights"];

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         golden::check(
             &golden::load("clip_ops"),
             "depthwise",

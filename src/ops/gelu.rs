@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         let golden = golden::load("clip_ops");
         golden::check(&golden, "gelu", &["x"], 1e-5, |tape, i| {
             gelu(tape, &i[0], Gelu::Exact)

@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         golden::check(
             &golden::load("ops2"),
             "normalize",

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         let tensors = golden::load("ops1");
         golden::check(
             &tensors,

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         let inputs = ["x", "residual", "gamma", "beta"];
         golden::check(
             &golden::load("ops2"),

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         let tensors = golden::load("ops1");
         golden::check(
             &tensors,

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         let tensors = golden::load("ops2");
         let weights = Arc::new(tensors["mask_pool.weights"].1.clone());
         golden::check(&tensors, "mask_pool", &["features"], 1e-5, |tape, i| {

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         let inputs = ["embeddings", "pixels"];
         golden::check(
             &golden::load("ops2"),

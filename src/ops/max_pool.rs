@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         let tensors = golden::load("ops1");
         golden::check(&tensors, "max_pool_3x3", &["x"], 1e-6, |tape, t| {
             pool(tape, &t[0], 2, (7, 8), (3, 2, 1))

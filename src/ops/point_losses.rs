@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         let tensors = golden::load("ops2");
         let read = |name: &str| {
             tensors

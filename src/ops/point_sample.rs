@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         let tensors = golden::load("ops2");
         let points = &tensors["point_sample.points"].1;
         golden::check(&tensors, "point_sample", &["planes"], 1e-5, |tape, i| {

@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn golden_numbers() {
+    fn parity_with_pytorch() {
         let tensors = golden::load("ops2");
         for (case, from, to) in [
             ("resize_up", (3, 4), (6, 8)),

@@ -199,7 +199,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn every_filter_gives_pillows_values() {
+    fn parity_of_every_filter_with_pillow() {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/hf_mask2former");
         let picture = decode(&golden.join("picture.png")).unwrap();
         let bytes = std::fs::read(golden.join("predict.safetensors")).unwrap();

@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_steps_agree_with_pytorch() {
+    fn parity_of_ten_steps_with_pytorch() {
         let golden: Golden =
             serde_json::from_str(include_str!("../../tests/golden/adamw.json")).unwrap();
         let mut model = model();
