@@ -3,6 +3,7 @@
 use super::cell::{interval, number, one_line, p, verdict};
 use super::legend;
 use super::metric::Metric;
+use super::record::Metrics;
 use super::statistics::Verdict;
 use super::table::{Row, Table};
 use anyhow::Result;
@@ -55,9 +56,17 @@ fn table(table: &Table) -> String {
         key(&header.name)
     ));
     text.push_str(&format!("    {} \\\\\n    \\midrule\n", titles.join(" & ")));
+    let best = Metrics::each(|metric| {
+        let means = table.rows.iter().filter_map(|row| metric.of(&row.mean));
+        means.max_by(f64::total_cmp)
+    });
     for row in &table.rows {
         let mut cells = vec![label(&row.label), row.seeds.to_string()];
-        cells.extend(metrics.iter().map(|metric| mean(table, row, *metric)));
+        cells.extend(
+            metrics
+                .iter()
+                .map(|metric| mean(table, row, *metric, &best)),
+        );
         if judged {
             cells.extend(tests(row));
         }
@@ -82,12 +91,9 @@ fn is_reference(table: &Table, row: &Row) -> bool {
 }
 
 /// A mean, bold if no row has a higher one, with its deviation and the difference to the reference.
-fn mean(table: &Table, row: &Row, metric: Metric) -> String {
-    let value = |row: &Row| number(metric.of(&row.mean));
-    let means = table.rows.iter().filter_map(|row| metric.of(&row.mean));
-    let best = number(means.max_by(f64::total_cmp));
-    let shown = value(row);
-    let mut marked = match !shown.is_empty() && shown == best {
+fn mean(table: &Table, row: &Row, metric: Metric, best: &Metrics) -> String {
+    let shown = number(metric.of(&row.mean));
+    let mut marked = match !shown.is_empty() && shown == number(metric.of(best)) {
         true => format!("\\textbf{{{shown}}}"),
         false => shown,
     };
