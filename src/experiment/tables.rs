@@ -64,7 +64,7 @@ pub fn table(folder: &Path, ask: TableAsk, order: Order, format: &Format) -> Res
 /// The differences between the results folders `first` (A) and `second` (B), row by row.
 ///
 /// # Errors
-/// No results in a folder, or damaged ones; a sweep that neither has; no sweep that both have.
+/// No results in a folder, or damaged ones; a sweep that neither has.
 pub fn compare(
     first: &Path,
     second: &Path,

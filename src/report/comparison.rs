@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub struct Comparison {
     /// The sweep's name.
     pub sweep: String,
+    /// The two folders, as they were named.
+    pub folders: [String; 2],
     /// What is compared.
     pub metric: Metric,
     /// The rows of the first folder in its order, then those that only the second has.
@@ -78,6 +80,7 @@ pub fn compare(
     }
     Some(Comparison {
         sweep: name.to_string(),
+        folders: [first, second].map(|folder| folder.path.display().to_string()),
         metric,
         rows: compared,
     })

@@ -72,15 +72,18 @@ fn pages(comparisons: &[Comparison], heading: &str, grid: impl Fn(&[Column]) -> 
             text.push('\n');
         }
     }
-    let metric = comparisons
-        .first()
-        .map(|one| one.metric)
-        .unwrap_or_default();
+    let Some(Comparison {
+        folders, metric, ..
+    }) = comparisons.first()
+    else {
+        return text;
+    };
+    let metric = metric.name();
     let mut lines = vec![format!(
-        "A, B: means of the {} in percent over the seeds that both finished.",
-        metric.name()
+        "A: `{}`, B: `{}`; means of the {metric} in percent over the seeds that both finished.",
+        folders[0], folders[1]
     )];
-    lines.extend(legend::differences(metric.name(), "A's row"));
+    lines.extend(legend::differences(metric, "A's row"));
     text + &paragraph(&lines)
 }
 

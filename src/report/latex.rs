@@ -3,6 +3,7 @@
 use super::cell::{interval, number, one_line, p, verdict};
 use super::legend;
 use super::metric::Metric;
+use super::record::Metrics;
 use super::statistics::Verdict;
 use super::table::{Row, Table};
 use anyhow::Result;
@@ -17,84 +18,84 @@ pub fn render(tables: &[Table]) -> Result<String> {
     Ok(format!("{USE}{}", rendered.concat()))
 }
 
+/// A column: its title, its alignment, its cells.
+type Column = (String, char, Vec<String>);
+
 fn table(table: &Table) -> String {
     let header = &table.header;
     let mut text = String::new();
     for line in header.provenance.iter().chain(&legend::of(table)) {
         text.push_str(&format!("% {}\n", one_line(line)));
     }
-    let metrics: Vec<Metric> = Metric::ALL
-        .into_iter()
-        .filter(|metric| table.rows.iter().any(|row| metric.of(&row.mean).is_some()))
-        .collect();
-    let judged = table.rows.iter().any(|row| row.judged.is_some());
-    let paper = table.rows.iter().any(|row| row.paper.is_some());
-    let unfinished = table.rows.iter().any(|row| row.status != "ok");
-
-    let mut titles: Vec<String> = vec![String::new()];
-    titles.push("seeds".to_string());
-    titles.extend(metrics.iter().map(|metric| title(*metric)));
-    let mut align = format!("lr{}", "r".repeat(metrics.len()));
-    for (shown, letters, more) in [
-        (
-            judged,
-            "lrl",
-            &["$\\Delta$ [95\\,\\%]", "$p$", "verdict"][..],
-        ),
-        (paper, "r", &["paper"]),
-        (unfinished, "l", &["status"]),
-    ] {
-        if shown {
-            align.push_str(letters);
-            titles.extend(more.iter().map(|title| title.to_string()));
-        }
-    }
+    let columns = columns(table);
+    let align: String = columns.iter().map(|(_, align, _)| align).collect();
     text.push_str(&format!(
         "\\begin{{table}}\n  \\centering\n  \\caption{{{}}}\n  \\label{{tab:{}}}\n  \\begin{{tabular}}{{{align}}}\n    \\toprule\n",
         escape(&header.question),
         key(&header.name)
     ));
-    text.push_str(&format!("    {} \\\\\n    \\midrule\n", titles.join(" & ")));
-    for row in &table.rows {
-        let mut cells = vec![label(&row.label), row.seeds.to_string()];
-        cells.extend(metrics.iter().map(|metric| mean(table, row, *metric)));
-        if judged {
-            cells.extend(tests(row));
-        }
-        if paper {
-            cells.push(with_arrow(
-                number(row.paper),
-                row.paper_delta,
-                is_reference(table, row),
-            ));
-        }
-        if unfinished {
-            cells.push(escape(&row.status));
-        }
-        text.push_str(&format!("    {} \\\\\n", cells.join(" & ")));
+    text.push_str(&line(columns.iter().map(|(title, ..)| title.as_str())));
+    text.push_str("    \\midrule\n");
+    for row in 0..table.rows.len() {
+        let cells = columns.iter().map(|(.., cells)| cells[row].as_str());
+        text.push_str(&line(cells));
     }
     text.push_str("    \\bottomrule\n  \\end{tabular}\n\\end{table}\n");
     text
 }
 
-fn is_reference(table: &Table, row: &Row) -> bool {
-    table.header.reference.as_deref() == Some(row.label.as_str())
+/// One line of a `tabular`.
+fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
+    format!("    {} \\\\\n", cells.collect::<Vec<_>>().join(" & "))
+}
+
+/// The columns that have something to say.
+fn columns(table: &Table) -> Vec<Column> {
+    let rows = &table.rows;
+    let column = |title: &str, align: char, cell: &dyn Fn(&Row) -> String| -> Column {
+        (title.to_string(), align, rows.iter().map(cell).collect())
+    };
+    let best = Metrics::each(|metric| {
+        let means = rows.iter().filter_map(|row| metric.of(&row.mean));
+        means.max_by(f64::total_cmp)
+    });
+    let mut columns = vec![
+        column("", 'l', &|row| label(&row.label)),
+        column("seeds", 'r', &|row| row.seeds.to_string()),
+    ];
+    for metric in Metric::ALL {
+        let cell = |row: &Row| mean(table, row, metric, &best);
+        columns.push(column(&title(metric), 'r', &cell));
+    }
+    let adjusted = |row: &Row| p(row.judged.and_then(|judged| judged.adjusted));
+    let paper = |row: &Row| with_arrow(number(row.paper), row.paper_delta, table.is_reference(row));
+    let unfinished = rows.iter().any(|row| row.status != "ok");
+    let status = |row: &Row| match unfinished {
+        true => escape(&row.status),
+        false => String::new(),
+    };
+    columns.extend([
+        column("$\\Delta$ [95\\,\\%]", 'l', &difference),
+        column("$p$", 'r', &adjusted),
+        column("verdict", 'l', &marked_verdict),
+        column("paper", 'r', &paper),
+        column("status", 'l', &status),
+    ]);
+    columns.retain(|(.., cells)| cells.iter().any(|cell| !cell.is_empty()));
+    columns
 }
 
 /// A mean, bold if no row has a higher one, with its deviation and the difference to the reference.
-fn mean(table: &Table, row: &Row, metric: Metric) -> String {
-    let value = |row: &Row| number(metric.of(&row.mean));
-    let means = table.rows.iter().filter_map(|row| metric.of(&row.mean));
-    let best = number(means.max_by(f64::total_cmp));
-    let shown = value(row);
-    let mut marked = match !shown.is_empty() && shown == best {
+fn mean(table: &Table, row: &Row, metric: Metric, best: &Metrics) -> String {
+    let shown = number(metric.of(&row.mean));
+    let mut marked = match !shown.is_empty() && shown == number(metric.of(best)) {
         true => format!("\\textbf{{{shown}}}"),
         false => shown,
     };
     if let Some(deviation) = row.deviation.filter(|_| metric == table.metric) {
         marked.push_str(&format!(" $\\pm$ {}", number(Some(deviation))));
     }
-    with_arrow(marked, metric.of(&row.deltas), is_reference(table, row))
+    with_arrow(marked, metric.of(&row.deltas), table.is_reference(row))
 }
 
 /// `17.86 ($\downarrow$ 1.10)`; the reference row has no arrow.
@@ -111,24 +112,22 @@ fn with_arrow(number_text: String, delta: Option<f64>, is_reference: bool) -> St
     format!("{number_text} ({arrow} {size})")
 }
 
-/// Difference with its interval, adjusted p, verdict.
-fn tests(row: &Row) -> [String; 3] {
-    let Some(judged) = row.judged else {
-        return Default::default();
+/// The difference with its interval, in mathematics, so that a minus is one.
+fn difference(row: &Row) -> String {
+    let Some(found) = row.judged.map(|judged| judged.difference) else {
+        return String::new();
     };
-    let difference = judged.difference;
-    let bounds = interval(difference.interval);
-    // In mathematics, so that a minus is one.
-    let inner = format!("{} {bounds}", number(Some(difference.mean)));
-    let word = verdict(Some(&judged));
-    [
-        format!("${}$", inner.trim_end().replace(' ', "\\ ")),
-        p(judged.adjusted),
-        match judged.verdict {
-            Verdict::Inconclusive => word,
-            Verdict::Helps | Verdict::Hurts => format!("\\textbf{{{word}}}"),
-        },
-    ]
+    let inner = format!("{} {}", number(Some(found.mean)), interval(found.interval));
+    format!("${}$", inner.trim_end().replace(' ', "\\ "))
+}
+
+/// The verdict, in bold if it is one.
+fn marked_verdict(row: &Row) -> String {
+    let word = verdict(row.judged.as_ref());
+    match row.judged.map(|judged| judged.verdict) {
+        Some(Verdict::Helps | Verdict::Hurts) => format!("\\textbf{{{word}}}"),
+        _ => word,
+    }
 }
 
 /// `AP50` as in papers.

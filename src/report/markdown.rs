@@ -48,7 +48,6 @@ fn columns(table: &Table) -> Vec<Column> {
         };
         columns.push(column(metric.name(), &mean, true));
     }
-    let is_reference = |row: &Row| Some(&row.label) == table.header.reference.as_ref();
     let judged = |row: &Row| row.judged.map(|judged| judged.difference);
     let difference = |row: &Row| {
         let found = judged(row);
@@ -60,7 +59,7 @@ fn columns(table: &Table) -> Vec<Column> {
     };
     let bootstrap = |row: &Row| interval(judged(row).and_then(|found| found.bootstrap));
     let adjusted = |row: &Row| p(row.judged.and_then(|judged| judged.adjusted));
-    let paper_delta = |row: &Row| signed(row.paper_delta.filter(|_| !is_reference(row)));
+    let paper_delta = |row: &Row| signed(row.paper_delta.filter(|_| !table.is_reference(row)));
     let status = |row: &Row| match row.status.as_str() {
         "ok" => String::new(),
         other => other.to_string(),

@@ -122,27 +122,38 @@ impl Table {
                 (row.paper, row.paper_delta) = (None, None);
             }
         }
-        let others: Vec<usize> = (0..found.len())
-            .filter(|&index| Some(found[index].label.as_str()) != header.reference.as_deref())
-            .filter(|&index| found[index].difference.is_some())
-            .collect();
-        let differences: Vec<Difference> = others
-            .iter()
-            .filter_map(|&index| found[index].difference)
-            .collect();
-        for (index, judged) in others.into_iter().zip(judge(&differences)) {
-            found[index].judged = Some(judged);
-        }
         let columns: Vec<(f64, f64)> = found
             .iter()
             .filter_map(|row| metric.of(&row.mean).zip(row.paper))
             .collect();
-        Self {
+        let mut table = Self {
             header,
             metric,
             rows: found,
             agreement: kendall(&columns),
+        };
+        table.judge();
+        table
+    }
+
+    /// Judges every row but the reference.
+    fn judge(&mut self) {
+        let compared: Vec<(usize, Difference)> = self
+            .rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| !self.is_reference(row))
+            .filter_map(|(index, row)| Some((index, row.difference?)))
+            .collect();
+        let differences: Vec<Difference> = compared.iter().map(|(_, one)| *one).collect();
+        for ((index, _), judged) in compared.into_iter().zip(judge(&differences)) {
+            self.rows[index].judged = Some(judged);
         }
+    }
+
+    /// Whether `row` is the one that differences are taken to.
+    pub fn is_reference(&self, row: &Row) -> bool {
+        self.header.reference.as_deref() == Some(row.label.as_str())
     }
 
     /// Puts the rows into another order; those without the number come last, equal ones stay as they are.

@@ -22,13 +22,16 @@ pub const DRAWN: usize = 9_999;
 
 /// The resamples of every number of values, each made once.
 #[derive(Clone, Debug, Default)]
-pub struct Bootstrap(BTreeMap<usize, Vec<Resample>>);
+pub struct Bootstrap(BTreeMap<usize, Resamples>);
 
-/// How often each value is in a resample, and how many resamples are so.
+/// The resamples of `size` values.
 #[derive(Clone, Debug)]
-struct Resample {
+struct Resamples {
+    size: usize,
+    /// How often each value is in a resample; `size` counts for each.
     counts: Vec<u32>,
-    weight: u64,
+    /// How many resamples have these counts.
+    weights: Vec<u64>,
 }
 
 impl Bootstrap {
@@ -42,23 +45,23 @@ impl Bootstrap {
                     true => counted(size),
                     false => drawn(size),
                 });
-        let mut means: Vec<(f64, u64)> = resamples
-            .iter()
-            .map(|resample| (resample.mean(values), resample.weight))
-            .collect();
+        let mut means = resamples.means(values);
         means.sort_unstable_by(|(x, _), (y, _)| x.total_cmp(y));
         let tail = (1.0 - CONFIDENCE) / 2.0;
         (quantile(&means, tail), quantile(&means, 1.0 - tail))
     }
 }
 
-impl Resample {
-    fn mean(&self, values: &[f64]) -> f64 {
-        let terms = self.counts.iter().zip(values);
-        terms
-            .map(|(&count, value)| f64::from(count) * value)
-            .sum::<f64>()
-            / values.len() as f64
+impl Resamples {
+    /// The mean of each and how many there are of it.
+    fn means(&self, values: &[f64]) -> Vec<(f64, u64)> {
+        let mean = |counts: &[u32]| {
+            let terms = counts.iter().zip(values);
+            let sum: f64 = terms.map(|(&count, value)| f64::from(count) * value).sum();
+            sum / self.size as f64
+        };
+        let means = self.counts.chunks_exact(self.size).map(mean);
+        means.zip(self.weights.iter().copied()).collect()
     }
 }
 
@@ -75,38 +78,40 @@ fn quantile(means: &[(f64, u64)], share: f64) -> f64 {
 }
 
 /// All ways to spread `size` draws over as many values, with the number of resamples of each: $n! / \prod_i k_i!$.
-fn counted(size: usize) -> Vec<Resample> {
+fn counted(size: usize) -> Resamples {
     let factorial = |n: usize| (1..=n as u64).product::<u64>();
-    let mut resamples = vec![Resample {
-        counts: Vec::new(),
-        weight: factorial(size),
-    }];
-    for place in 0..size {
+    let mut ways: Vec<(Vec<u32>, u64)> = vec![(Vec::new(), factorial(size))];
+    for place in 1..=size {
         let mut longer = Vec::new();
-        for Resample { counts, weight } in &resamples {
+        for (counts, weight) in &ways {
             let left = size - counts.iter().sum::<u32>() as usize;
             // The last value takes all draws that are left.
-            let least = if place + 1 == size { left } else { 0 };
+            let least = if place == size { left } else { 0 };
             for count in least..=left {
-                longer.push(Resample {
-                    counts: counts.iter().copied().chain([count as u32]).collect(),
-                    weight: weight / factorial(count),
-                });
+                let counts = counts.iter().copied().chain([count as u32]);
+                longer.push((counts.collect(), weight / factorial(count)));
             }
         }
-        resamples = longer;
+        ways = longer;
     }
-    resamples
+    Resamples {
+        size,
+        weights: ways.iter().map(|(_, weight)| *weight).collect(),
+        counts: ways.into_iter().flat_map(|(counts, _)| counts).collect(),
+    }
 }
 
-fn drawn(size: usize) -> Vec<Resample> {
+fn drawn(size: usize) -> Resamples {
     let mut stream = Stream::at(0, "bootstrap", size as u64);
-    let draw = |_| {
-        let mut counts = vec![0; size];
-        (0..size).for_each(|_| counts[stream.below(size)] += 1);
-        Resample { counts, weight: 1 }
-    };
-    (0..DRAWN).map(draw).collect()
+    let mut counts = vec![0; size * DRAWN];
+    for resample in counts.chunks_exact_mut(size) {
+        (0..size).for_each(|_| resample[stream.below(size)] += 1);
+    }
+    Resamples {
+        size,
+        counts,
+        weights: vec![1; DRAWN],
+    }
 }
 
 #[cfg(test)]
@@ -117,12 +122,15 @@ mod tests {
     fn every_resample_is_counted_once() {
         for size in 1..=EXACT_UP_TO {
             let resamples = counted(size);
-            let total: u64 = resamples.iter().map(|resample| resample.weight).sum();
+            let total: u64 = resamples.weights.iter().sum();
             assert_eq!(total, (size as u64).pow(size as u32), "n^n at n = {size}");
-            let sizes = resamples.iter().map(|r| r.counts.iter().sum::<u32>());
-            assert!(sizes.into_iter().all(|sum| sum as usize == size));
+            let mut sizes = resamples
+                .counts
+                .chunks_exact(size)
+                .map(|counts| counts.iter().sum::<u32>());
+            assert!(sizes.all(|sum| sum as usize == size));
         }
-        assert_eq!(counted(7).len(), 1716, "C(13, 7)");
+        assert_eq!(counted(7).weights.len(), 1716, "C(13, 7)");
     }
 
     #[test]
