@@ -1,8 +1,8 @@
 //! The command line. What a command does is in `experiment`; here are its words, its exit code and its last lines.
 
 use crate::experiment::{
-    Ask, Outcome, PredictAsk, Stop, clip, evaluate, export_data, export_weights, inspect_weights,
-    plan, predict, sweep,
+    Ask, Outcome, PredictAsk, Stop, clip, evaluate, explain, export_data, export_weights, inspect_weights,
+    plan, predict, schema, sweep,
 };
 use clap::{Args, Parser, Subcommand};
 use std::fmt::Display;
@@ -42,6 +42,15 @@ enum Command {
     Plan {
         #[command(flatten)]
         recipe: RecipeArgs,
+        /// Only tell where the value of this key comes from, as in `--explain train.steps`
+        #[arg(long, value_name = "KEY")]
+        explain: Option<String>,
+    },
+    /// Print the JSON Schema of a recipe, for editors
+    Schema {
+        /// That of a sweep file
+        #[arg(long)]
+        sweep: bool,
     },
     /// Write what a network finds in pictures as COCO results
     Predict {
@@ -163,7 +172,21 @@ pub fn run() -> ExitCode {
             let workers = workers.map_or(0, usize::from);
             sweep(&recipe.into(), out.as_deref(), workers).map(|outcome| told(&outcome))
         }
-        Command::Plan { recipe } => plan(&recipe.into()).map(|(plan, absent)| {
+        Command::Plan {
+            recipe,
+            explain: Some(key),
+        } => explain(&recipe.into(), &key).map(|text| {
+            say(&text);
+            FINE
+        }),
+        Command::Schema { sweep } => {
+            say(&schema(sweep));
+            Ok(FINE)
+        }
+        Command::Plan {
+            recipe,
+            explain: None,
+        } => plan(&recipe.into()).map(|(plan, absent)| {
             say(&plan);
             for absent in absent {
                 eprintln!("note: a run also needs {absent}");

@@ -239,20 +239,6 @@ impl EvalConfig {
     }
 }
 
-/// Rewrites what a trial does not read to one spelling, so that trials which differ in nothing else are one trial.
-///
-/// Anything malformed is left for [`Settings::read`] to refuse.
-pub fn normalise(table: &mut Table) {
-    let supervised = table.get("method").and_then(|method| method.get("name"));
-    if supervised.and_then(Value::as_str) != Some("supervised") {
-        return;
-    }
-    let model = table.get_mut("eval").and_then(|eval| eval.get_mut("model"));
-    if let Some(model) = model.filter(|model| model.as_str() == Some(EvalModel::Teacher.name())) {
-        *model = EvalModel::Student.name().into();
-    }
-}
-
 /// Reads tables one by one and keeps all errors.
 struct Reader<'a> {
     table: &'a Table,
@@ -415,16 +401,5 @@ pub(super) mod tests {
         wrong.remove("loss");
         wrong.insert("lost".into(), Value::Table(Table::new()));
         assert_eq!(keys(&wrong), ["lost", "loss"]);
-    }
-
-    #[test]
-    fn without_a_teacher_the_student_is_meant() {
-        let (mut one, mut other) = (supervised(), with(supervised(), "eval.model", "student"));
-        normalise(&mut one);
-        normalise(&mut other);
-        assert_eq!(one, other);
-        let mut teacher = table();
-        normalise(&mut teacher);
-        assert_eq!(teacher, table());
     }
 }
