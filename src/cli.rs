@@ -1,8 +1,8 @@
 //! The command line. What a command does is in `experiment`; here are its words, its exit code and its last lines.
 
 use crate::experiment::{
-    Ask, Outcome, PredictAsk, Stop, clip, evaluate, explain, export_data, export_weights, inspect_weights,
-    plan, predict, schema, sweep,
+    Ask, Outcome, PredictAsk, Stop, clip, evaluate, explain, export_data, export_weights,
+    inspect_weights, plan, predict, schema, sweep,
 };
 use clap::{Args, Parser, Subcommand};
 use std::fmt::Display;

@@ -50,9 +50,13 @@ fn in_words(message: &str) -> String {
     let Some((found, expected)) = found.into_iter().flatten().next() else {
         return message.to_string();
     };
-    let length = ["an array of length ", "a tuple of size ", "fewer elements in array of length "]
-        .iter()
-        .find_map(|prefix| expected.strip_prefix(prefix));
+    let length = [
+        "an array of length ",
+        "a tuple of size ",
+        "fewer elements in array of length ",
+    ]
+    .iter()
+    .find_map(|prefix| expected.strip_prefix(prefix));
     let words = match (expected, length) {
         (_, Some(length)) => format!("a list of {length}"),
         ("u8", _) => "a whole number from 0 to 255".into(),
@@ -66,7 +70,9 @@ fn in_words(message: &str) -> String {
         _ if expected.starts_with("struct ") => "a table".into(),
         _ => expected.to_string(),
     };
-    let found = found.replace("floating point", "number").replace("sequence", "list");
+    let found = found
+        .replace("floating point", "number")
+        .replace("sequence", "list");
     format!("expected {words}, found {}", found.replace("map", "table"))
 }
 
@@ -150,28 +156,65 @@ mod tests {
     fn types_are_told_in_words() {
         options::<Known>(GOOD.parse().unwrap()).unwrap();
         for (line, key, told) in [
-            ("count = 'x'", "count", "expected a whole number from 0 on, found string \"x\""),
-            ("count = -1", "count", "expected a whole number from 0 on, found integer `-1`"),
-            ("grey = 300", "grey", "expected a whole number from 0 to 255, found integer `300`"),
-            ("shift = 0.5", "shift", "expected a whole number, found number `0.5`"),
-            ("rate = 'x'", "rate", "expected a number, found string \"x\""),
-            ("on = 1", "on", "expected `true` or `false`, found integer `1`"),
+            (
+                "count = 'x'",
+                "count",
+                "expected a whole number from 0 on, found string \"x\"",
+            ),
+            (
+                "count = -1",
+                "count",
+                "expected a whole number from 0 on, found integer `-1`",
+            ),
+            (
+                "grey = 300",
+                "grey",
+                "expected a whole number from 0 to 255, found integer `300`",
+            ),
+            (
+                "shift = 0.5",
+                "shift",
+                "expected a whole number, found number `0.5`",
+            ),
+            (
+                "rate = 'x'",
+                "rate",
+                "expected a number, found string \"x\"",
+            ),
+            (
+                "on = 1",
+                "on",
+                "expected `true` or `false`, found integer `1`",
+            ),
             ("bounds = [1.0]", "bounds", "expected a list of 2, found 1"),
             ("names = 1", "names", "expected a list, found integer `1`"),
-            ("names = [1]", "names[0]", "expected a string, found integer `1`"),
+            (
+                "names = [1]",
+                "names[0]",
+                "expected a string, found integer `1`",
+            ),
             ("file = 1", "file", "expected a path, found integer `1`"),
         ] {
             let start = line.split(' ').next().unwrap();
-            let others: Vec<&str> = GOOD.lines().filter(|good| !good.starts_with(start)).collect();
+            let others: Vec<&str> = GOOD
+                .lines()
+                .filter(|good| !good.starts_with(start))
+                .collect();
             let text = format!("{line}\n{}", others.join("\n"));
             let error = options::<Known>(text.parse().unwrap()).unwrap_err();
-            assert_eq!((error.key.as_str(), error.message.as_str()), (key, told), "{line}");
+            assert_eq!(
+                (error.key.as_str(), error.message.as_str()),
+                (key, told),
+                "{line}"
+            );
         }
     }
 
     #[test]
     fn a_component_tells_its_keys() {
-        let expected = ["count", "grey", "shift", "rate", "on", "bounds", "names", "file"];
+        let expected = [
+            "count", "grey", "shift", "rate", "on", "bounds", "names", "file",
+        ];
         assert_eq!(keys(&entry()).unwrap(), expected);
     }
 }

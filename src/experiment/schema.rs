@@ -55,7 +55,10 @@ mod tests {
         for slot in slots() {
             let table = value_at(&defaults, slot.path).unwrap().as_table().unwrap();
             for choice in &slot.choices {
-                let mut keys = choice.keys.clone().unwrap_or_else(|| panic!("{}", choice.name));
+                let mut keys = choice
+                    .keys
+                    .clone()
+                    .unwrap_or_else(|| panic!("{}", choice.name));
                 if table["name"].as_str() == Some(choice.name) {
                     keys.push("name".into());
                     keys.sort();

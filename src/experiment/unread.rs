@@ -23,11 +23,27 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
         Off::Name("supervised"),
         &["loader.unlabelled", "split.unlabelled-backgrounds"],
     ),
-    ("method.candidates", Off::Name("arg-max"), &["method.top-pairs"]),
+    (
+        "method.candidates",
+        Off::Name("arg-max"),
+        &["method.top-pairs"],
+    ),
     // Nothing is fused, so no fused probability is compared with it.
-    ("method.correction.name", Off::Name("keep"), &["method.filter.accept"]),
-    ("model.backbone.norm", Off::Name("frozen-batch"), &["model.backbone.norm-groups"]),
-    ("model.backbone.block", Off::Name("basic"), &["model.backbone.stride-in-1x1"]),
+    (
+        "method.correction.name",
+        Off::Name("keep"),
+        &["method.filter.accept"],
+    ),
+    (
+        "model.backbone.norm",
+        Off::Name("frozen-batch"),
+        &["model.backbone.norm-groups"],
+    ),
+    (
+        "model.backbone.block",
+        Off::Name("basic"),
+        &["model.backbone.stride-in-1x1"],
+    ),
     ("model.backbone.frozen", Off::True, &["train.backbone-rate"]),
     ("loader.threads", Off::Zero, &["loader.prefetch"]),
     (
@@ -45,10 +61,15 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
             "augment.jitter.hue",
         ],
     ),
-    ("augment.blur.probability", Off::Zero, &["augment.blur.sigma"]),
+    (
+        "augment.blur.probability",
+        Off::Zero,
+        &["augment.blur.sigma"],
+    ),
 ];
 
-static DEFAULT: LazyLock<Table> = LazyLock::new(|| DEFAULTS.parse().expect("the defaults are TOML"));
+static DEFAULT: LazyLock<Table> =
+    LazyLock::new(|| DEFAULTS.parse().expect("the defaults are TOML"));
 
 /// Rewrites what a trial does not read to one spelling. Keys that are not there and anything malformed are left as they are.
 pub fn normalise(table: &mut Table) {
@@ -82,7 +103,10 @@ fn reset(table: &mut Table, path: &str) {
 fn put(table: &mut Table, path: &str, value: Value) {
     let mut keys = path.split('.');
     let first = keys.next().and_then(|key| table.get_mut(key));
-    if let Some(slot) = keys.try_fold(first, |value, key| Some(value?.get_mut(key))).flatten() {
+    if let Some(slot) = keys
+        .try_fold(first, |value, key| Some(value?.get_mut(key)))
+        .flatten()
+    {
         *slot = value;
     }
 }
@@ -134,8 +158,16 @@ mod tests {
                     let value = other(value_at(&table, path).expect("the key is there"));
                     with(table, path, value)
                 };
-                assert_eq!(normalised(changed(switched.clone())), normalised(switched.clone()), "{path}");
-                assert_ne!(normalised(changed(on.clone())), normalised(on.clone()), "{path}");
+                assert_eq!(
+                    normalised(changed(switched.clone())),
+                    normalised(switched.clone()),
+                    "{path}"
+                );
+                assert_ne!(
+                    normalised(changed(on.clone())),
+                    normalised(on.clone()),
+                    "{path}"
+                );
             }
             assert!(Settings::read(&normalised(switched)).is_ok(), "{key}");
         }

@@ -227,7 +227,8 @@ pub fn refused<'a>(
             message: format!("unknown key `{key}`{}", hint()),
         };
     }
-    let message = match message.starts_with("unknown `") || message.starts_with("unknown variant `") {
+    let message = match message.starts_with("unknown `") || message.starts_with("unknown variant `")
+    {
         true => format!("unknown `{found}`{}", hint()),
         false => message,
     };

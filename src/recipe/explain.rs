@@ -74,7 +74,10 @@ impl Explanation {
                     let row = format!("{name}: {}", variant.label);
                     explanation.rows.push((row, last));
                 } else {
-                    variant.layers.iter().for_each(|layer| known.extend(paths(&layer.table)));
+                    variant
+                        .layers
+                        .iter()
+                        .for_each(|layer| known.extend(paths(&layer.table)));
                 }
             }
         }
@@ -112,8 +115,12 @@ fn history<'a>(
                 place: origin.map_or(layer.name.clone(), ToString::to_string),
             });
         } else if was_there && value_at(settings, key).is_none() {
-            let outer = replaced.iter().find(|outer| key.starts_with(outer.as_str()));
-            let name = outer.map(|outer| format!("{outer}.name")).unwrap_or_default();
+            let outer = replaced
+                .iter()
+                .find(|outer| key.starts_with(outer.as_str()));
+            let name = outer
+                .map(|outer| format!("{outer}.name"))
+                .unwrap_or_default();
             let other = value_at(settings, &name).map_or(String::new(), ToString::to_string);
             let origin = layer.own_origin(&name);
             found.push(Setting {
@@ -131,7 +138,10 @@ impl fmt::Display for Explanation {
         let mut lines = Vec::new();
         match &self.value {
             Some(value) => lines.push(format!("{} = {value}", self.key)),
-            None => lines.push(format!("{} has no value outside of the rows below", self.key)),
+            None => lines.push(format!(
+                "{} has no value outside of the rows below",
+                self.key
+            )),
         }
         lines.extend(stack(&self.layers));
         for (sweep, layers) in &self.sweeps {
@@ -140,7 +150,10 @@ impl fmt::Display for Explanation {
         }
         if !self.rows.is_empty() {
             lines.push("rows that set it:".to_string());
-            let named = self.rows.iter().map(|(row, setting)| [row.as_str(), &setting.value, &setting.place]);
+            let named = self
+                .rows
+                .iter()
+                .map(|(row, setting)| [row.as_str(), &setting.value, &setting.place]);
             lines.extend(columns(named));
         }
         f.write_str(&lines.join("\n"))
@@ -157,8 +170,17 @@ fn stack(layers: &[Setting]) -> Vec<String> {
 /// Lines with the cells of each column below one another.
 fn columns<'a>(rows: impl Iterator<Item = [&'a str; 3]>) -> Vec<String> {
     let rows: Vec<[&str; 3]> = rows.collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let (first, second) = (width(0), width(1));
-    let line = |[a, b, c]: &[&str; 3]| format!("  {a:<first$}  {b:<second$}  {c}").trim_end().to_string();
+    let line = |[a, b, c]: &[&str; 3]| {
+        format!("  {a:<first$}  {b:<second$}  {c}")
+            .trim_end()
+            .to_string()
+    };
     rows.iter().map(line).collect()
 }

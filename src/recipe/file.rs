@@ -76,7 +76,9 @@ impl ParsedFile {
     pub fn read(path: &Path, role: Role, asked_by: Option<Place>) -> Result<Self, Problem> {
         let text = fs::read_to_string(path).map_err(|error| {
             let reason = match error.kind() {
-                std::io::ErrorKind::NotFound => format!("no such file{}", similar_files(path, role)),
+                std::io::ErrorKind::NotFound => {
+                    format!("no such file{}", similar_files(path, role))
+                }
                 _ => error.to_string(),
             };
             let role = role.name();

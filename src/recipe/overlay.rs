@@ -191,7 +191,12 @@ fn nearest_origin<'a>(
 
 /// Lays `upper` over `settings` and returns the paths of the components that it replaced by another one.
 pub fn lay(settings: &mut toml::Table, upper: &toml::Table) -> Vec<String> {
-    fn join(settings: &mut toml::Table, upper: &toml::Table, path: &str, replaced: &mut Vec<String>) {
+    fn join(
+        settings: &mut toml::Table,
+        upper: &toml::Table,
+        path: &str,
+        replaced: &mut Vec<String>,
+    ) {
         for (key, value) in upper {
             match (settings.get_mut(key), value) {
                 (Some(toml::Value::Table(below)), toml::Value::Table(above)) => {
@@ -240,7 +245,10 @@ fn components(table: &toml::Table) -> Vec<(Vec<String>, String)> {
 
 /// The name of the component at `path` in `table`.
 pub fn component_name<'a>(table: &'a toml::Table, path: &[String]) -> Option<&'a str> {
-    named(path.iter().try_fold(table, |table, key| table.get(key)?.as_table())?)
+    named(
+        path.iter()
+            .try_fold(table, |table, key| table.get(key)?.as_table())?,
+    )
 }
 
 /// The value at a dotted `path` in `table`.

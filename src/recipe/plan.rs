@@ -234,7 +234,8 @@ impl Builder<'_> {
             if index == 0 {
                 for error in (self.hooks.check)(&settings) {
                     let origin = |path: &str| overlay.origin_under(&layers, path);
-                    self.problems.push(check::refused(error, origin, &self.recipe));
+                    self.problems
+                        .push(check::refused(error, origin, &self.recipe));
                 }
             }
             trials.push(self.trial(label, seed, settings));

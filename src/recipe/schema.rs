@@ -68,7 +68,10 @@ pub fn sweep_schema(defaults: &str, slots: &[Slot]) -> Value {
             },
             "paper": { "$ref": "#/$defs/numbers" },
         });
-        properties.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        properties
+            .as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().cloned().unwrap_or_default());
         json!({
             "type": "object", "description": what, "properties": properties,
             "patternProperties": settings(json!({ "$ref": "#/$defs/axis" })), "additionalProperties": false,
@@ -210,7 +213,12 @@ impl<'a> Writer<'a> {
     fn is_ambiguous(&self, path: &str, key: &str) -> bool {
         self.slot(path).is_some_and(|(slot, default)| {
             let mut others = slot.choices.iter().filter(|choice| choice.name != default);
-            others.any(|choice| choice.keys.as_ref().is_none_or(|keys| keys.iter().any(|k| k == key)))
+            others.any(|choice| {
+                choice
+                    .keys
+                    .as_ref()
+                    .is_none_or(|keys| keys.iter().any(|k| k == key))
+            })
         })
     }
 
@@ -218,7 +226,9 @@ impl<'a> Writer<'a> {
         let mut schema = match &node.tree {
             Tree::Leaf(value) => leaf(value),
             Tree::Array(items) => {
-                let items = items.first().map_or(json!({ "type": "string" }), |item| self.node("", item));
+                let items = items
+                    .first()
+                    .map_or(json!({ "type": "string" }), |item| self.node("", item));
                 json!({ "type": "array", "items": without_default(items) })
             }
             Tree::Table(_) => match self.slot(path) {
@@ -253,7 +263,8 @@ impl<'a> Writer<'a> {
     /// A component: its name decides which keys there are. Without a name it is that of a recipe below, so any component's keys may be.
     fn component(&self, slot: &Slot, default: &str, node: &Node) -> Value {
         let names = slot.choices.iter();
-        let names = names.map(|choice| json!({ "const": choice.name, "description": choice.about }));
+        let names =
+            names.map(|choice| json!({ "const": choice.name, "description": choice.about }));
         let name = json!({ "oneOf": names.collect::<Vec<_>>(), "default": default });
         let typed = self.properties(slot.path, node);
         let mut rules = Vec::new();
@@ -262,9 +273,13 @@ impl<'a> Writer<'a> {
         for choice in &slot.choices {
             let mut properties = Map::from_iter([("name".to_string(), json!(true))]);
             for key in choice.keys.iter().flatten() {
-                let known = (choice.name == default).then(|| typed.get(key).cloned()).flatten();
+                let known = (choice.name == default)
+                    .then(|| typed.get(key).cloned())
+                    .flatten();
                 properties.insert(key.clone(), known.unwrap_or(json!({})));
-                let agreed = typed.get(key).filter(|_| !self.is_ambiguous(slot.path, key));
+                let agreed = typed
+                    .get(key)
+                    .filter(|_| !self.is_ambiguous(slot.path, key));
                 all.insert(key.clone(), agreed.cloned().unwrap_or(json!({})));
             }
             open |= choice.keys.is_none();
@@ -294,7 +309,9 @@ impl<'a> Writer<'a> {
         };
         let first = lines(behind).next()?.trim_start().strip_prefix('#')?.trim();
         let mut comment = first.to_string();
-        let more = lines(behind).skip(1).take_while(|line| line.trim_start() != *line);
+        let more = lines(behind)
+            .skip(1)
+            .take_while(|line| line.trim_start() != *line);
         for line in more.map_while(|line| line.trim_start().strip_prefix('#')) {
             comment = format!("{comment} {}", line.trim());
         }
@@ -318,6 +335,8 @@ fn leaf(value: &toml::Value) -> Value {
 }
 
 fn without_default(mut schema: Value) -> Value {
-    schema.as_object_mut().map(|schema| schema.remove("default"));
+    schema
+        .as_object_mut()
+        .map(|schema| schema.remove("default"));
     schema
 }

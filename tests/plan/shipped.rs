@@ -271,12 +271,22 @@ fn every_record_of_the_ablation_is_of_a_trial_that_is_planned_today() {
         .filter(|record| record["recipe"] == "ablation")
         .map(|record| {
             let text = |key: &str| record[key].as_str().unwrap().to_string();
-            (text("label"), record["seed"].as_u64().unwrap(), text("hash"))
+            (
+                text("label"),
+                record["seed"].as_u64().unwrap(),
+                text("hash"),
+            )
         })
         .collect();
     let plan = checked("ablation.toml", &["seeds=[0,1,2]"]);
     assert_eq!(plan.trials.len(), recorded.len());
-    for Trial { label, seed, hash, settings } in plan.trials {
+    for Trial {
+        label,
+        seed,
+        hash,
+        settings,
+    } in plan.trials
+    {
         let mut before = settings.clone();
         for path in ADDED_SINCE_THE_RECORDS {
             without(&mut before, path);

@@ -59,7 +59,10 @@ impl<'a> Reader<'a> {
         if !written.exclude.is_empty() {
             points.retain(|point| {
                 let settings = self.settings_of(point, node, below);
-                let held = written.exclude.iter().filter(|condition| condition.holds(&settings));
+                let held = written
+                    .exclude
+                    .iter()
+                    .filter(|condition| condition.holds(&settings));
                 held.count() == 0
             });
         }
@@ -279,7 +282,13 @@ mod tests {
         let file = ParsedFile::parse("a.toml".as_ref(), text.to_string()).unwrap();
         let below: Table = BELOW.parse().unwrap();
         parse(&file, &below)
-            .map(|sweep| sweep.variants.into_iter().map(|variant| variant.label).collect())
+            .map(|sweep| {
+                sweep
+                    .variants
+                    .into_iter()
+                    .map(|variant| variant.label)
+                    .collect()
+            })
             .map_err(|problems| {
                 let messages: Vec<String> = problems.into_iter().map(|p| p.message).collect();
                 messages.join("\n")
@@ -309,11 +318,26 @@ mod tests {
             ("[zip]", "expected `\"key.path\" = [values]`, at least one"),
             ("[zip]\na.b = 3", "`a.b`: expected a list of values"),
             ("[grid]\na = []", "`a`: expected a list of values"),
-            ("[zip]\na = [1, 2]\nb = [1]", "`zip`: `b` has 1 values, `a` has 2"),
-            ("[zip]\na = [1, 2]\nlabel = ['x']", "`label` has 1 labels for 2 variants"),
-            ("[grid]\na = [1, 2]\npaper = 3", "`paper`: expected a list of the paper's numbers, one for each row"),
-            ("[grid]\na = [1, 2]\npaper = [3]", "`paper` has 1 numbers for 2 variants"),
-            ("[grid]\na = { values = [1], if = 2 }", "unknown key `if`; known: `values`, `when`"),
+            (
+                "[zip]\na = [1, 2]\nb = [1]",
+                "`zip`: `b` has 1 values, `a` has 2",
+            ),
+            (
+                "[zip]\na = [1, 2]\nlabel = ['x']",
+                "`label` has 1 labels for 2 variants",
+            ),
+            (
+                "[grid]\na = [1, 2]\npaper = 3",
+                "`paper`: expected a list of the paper's numbers, one for each row",
+            ),
+            (
+                "[grid]\na = [1, 2]\npaper = [3]",
+                "`paper` has 1 numbers for 2 variants",
+            ),
+            (
+                "[grid]\na = { values = [1], if = 2 }",
+                "unknown key `if`; known: `values`, `when`",
+            ),
         ] {
             assert_eq!(labels(text).unwrap_err(), told, "{text}");
         }
@@ -325,10 +349,16 @@ mod tests {
                      'm.filter.t' = { values = [3, 4], when = { 'm.filter.name' = 'a' } }\n\
                      'n.ema' = { values = [5], when = { 'm.filter.t' = [1.0, 4], 'm.loss.weight' = 1 } }\n";
         let expected = ["filter=a t=3", "filter=a t=4 ema=5", "filter=b"];
-        assert_eq!(labels(sweep).unwrap(), expected, "b has no t, so no ema either");
+        assert_eq!(
+            labels(sweep).unwrap(),
+            expected,
+            "b has no t, so no ema either"
+        );
         let labelled = format!("{sweep}label = '{{m.filter}}: {{m.filter.t}}'\n");
         assert_eq!(labels(&labelled).unwrap(), ["a: 3", "a: 4", "b: -"]);
-        let zip = sweep.replace("[grid]", "[zip]").replace("values = [5]", "values = [5, 6]");
+        let zip = sweep
+            .replace("[grid]", "[zip]")
+            .replace("values = [5]", "values = [5, 6]");
         assert_eq!(labels(&zip).unwrap(), ["filter=a t=3", "filter=b"]);
     }
 
@@ -336,7 +366,10 @@ mod tests {
     fn excluded_points_are_left_out() {
         let sweep = "[grid]\n'n.ema' = [1, 2]\n'm.filter.t' = [1, 2, 3]\n\
                      exclude = [{ 'n.ema' = 1, 'm.filter.t' = [2, 3] }, { 'n.ema' = 2.0, m.filter.t = 1 }]\n";
-        assert_eq!(labels(sweep).unwrap(), ["ema=1 t=1", "ema=2 t=2", "ema=2 t=3"]);
+        assert_eq!(
+            labels(sweep).unwrap(),
+            ["ema=1 t=1", "ema=2 t=2", "ema=2 t=3"]
+        );
     }
 
     #[test]
@@ -363,7 +396,11 @@ mod tests {
                 "`exclude`: expected `{ \"key.path\" = value }`, at least one",
             ),
         ] {
-            assert_eq!(labels(&format!("[grid]\n{axes}")).unwrap_err(), told, "{axes}");
+            assert_eq!(
+                labels(&format!("[grid]\n{axes}")).unwrap_err(),
+                told,
+                "{axes}"
+            );
         }
     }
 }

@@ -66,7 +66,10 @@ impl<'a> Reader<'a> {
                 continue;
             };
             let taken: Vec<Value> = axis.values.iter().map(Node::plain).collect();
-            if taken.iter().all(|value| !wanted.values.contains(&canonical(value))) {
+            if taken
+                .iter()
+                .all(|value| !wanted.values.contains(&canonical(value)))
+            {
                 let taken: Vec<String> = taken.iter().map(Value::to_string).collect();
                 let (path, taken) = (&wanted.path, taken.join(", "));
                 let message = format!("`{path}` never has this value here; it takes {taken}");

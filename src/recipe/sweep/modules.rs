@@ -53,7 +53,9 @@ impl<'a> Reader<'a> {
             return Vec::new();
         };
         if modules.is_empty() {
-            let message = format!("`{kind}`: expected modules, like `off.\"NAME\" = {{ \"key.path\" = value }}`");
+            let message = format!(
+                "`{kind}`: expected modules, like `off.\"NAME\" = {{ \"key.path\" = value }}`"
+            );
             self.tell(node.key.clone(), message);
             return Vec::new();
         }
@@ -92,9 +94,7 @@ impl<'a> Reader<'a> {
         let mut first: BTreeMap<&str, (&Module, &Setting)> = BTreeMap::new();
         for module in modules {
             for setting in &module.off {
-                let &mut (other, earlier) = first
-                    .entry(&setting.path)
-                    .or_insert((module, setting));
+                let &mut (other, earlier) = first.entry(&setting.path).or_insert((module, setting));
                 let (one, two) = (earlier.node.plain(), setting.node.plain());
                 if canonical(&one) != canonical(&two) {
                     let (path, a, b) = (&setting.path, other.name, module.name);
@@ -146,7 +146,11 @@ fn rows<'m, 'a>(
     modules: &'m [Module<'a>],
 ) -> Vec<(String, Vec<&'m Module<'a>>)> {
     let all: Vec<&Module> = modules.iter().collect();
-    let but = |kept: usize| all.iter().enumerate().filter(move |(index, _)| *index != kept);
+    let but = |kept: usize| {
+        all.iter()
+            .enumerate()
+            .filter(move |(index, _)| *index != kept)
+    };
     let full = (label, Vec::new());
     let none = ("- all".to_string(), all.clone());
     let several = all.len() > 1;
@@ -154,7 +158,10 @@ fn rows<'m, 'a>(
     match kind {
         "leave-one-out" => {
             rows.push(full);
-            rows.extend(all.iter().map(|&module| (format!("- {}", module.name), vec![module])));
+            rows.extend(
+                all.iter()
+                    .map(|&module| (format!("- {}", module.name), vec![module])),
+            );
             rows.extend(several.then_some(none));
         }
         "add-one-in" => {
@@ -169,7 +176,8 @@ fn rows<'m, 'a>(
         _ => {
             rows.push(none);
             for on in 1..all.len() {
-                let names: Vec<String> = all[..on].iter().map(|m| format!("+ {}", m.name)).collect();
+                let names: Vec<String> =
+                    all[..on].iter().map(|m| format!("+ {}", m.name)).collect();
                 rows.push((names.join(" "), all[on..].to_vec()));
             }
             rows.push(full);
@@ -229,7 +237,11 @@ mod tests {
     }
 
     fn labels(text: &str) -> Vec<String> {
-        rows(text).unwrap().into_iter().map(|(label, _)| label).collect()
+        rows(text)
+            .unwrap()
+            .into_iter()
+            .map(|(label, _)| label)
+            .collect()
     }
 
     #[test]
@@ -240,20 +252,42 @@ mod tests {
         let margin = full.replace(r#""margin":1"#, r#""margin":0"#);
         let expected = [
             ("full", without("", "")),
-            ("- F", without(r#"{"margin":1,"name":"rich"}"#, r#"{"name":"plain","t":2}"#)),
-            ("- C", format!("{{{}}}", margin.replace(r#"{"name":"vlm","vlm":{"name":"clip"}}"#, r#"{"name":"keep"}"#))),
-            ("- V", without(r#""clip"}},"weight":1"#, r#""tiny"}},"weight":0"#)),
+            (
+                "- F",
+                without(r#"{"margin":1,"name":"rich"}"#, r#"{"name":"plain","t":2}"#),
+            ),
+            (
+                "- C",
+                format!(
+                    "{{{}}}",
+                    margin.replace(
+                        r#"{"name":"vlm","vlm":{"name":"clip"}}"#,
+                        r#"{"name":"keep"}"#
+                    )
+                ),
+            ),
+            (
+                "- V",
+                without(r#""clip"}},"weight":1"#, r#""tiny"}},"weight":0"#),
+            ),
             // F's filter takes C's margin along, C's correction V's model.
-            ("- all", r#"{"filter":{"name":"plain","t":2},"fix":{"name":"keep"},"weight":0}"#.to_string()),
+            (
+                "- all",
+                r#"{"filter":{"name":"plain","t":2},"fix":{"name":"keep"},"weight":0}"#.to_string(),
+            ),
         ];
-        assert_eq!(found, expected.map(|(label, settings)| (label.to_string(), settings)));
+        assert_eq!(
+            found,
+            expected.map(|(label, settings)| (label.to_string(), settings))
+        );
     }
 
     #[test]
     fn the_three_combinators_switch_the_same_modules() {
         let of = |kind: &str| rows(&format!("[{kind}]\nlabel = 'full'\n{OFF}")).unwrap();
         let (out, one, more) = (of("leave-one-out"), of("add-one-in"), of("cumulative"));
-        let labels = |rows: &[(String, String)]| rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>();
+        let labels =
+            |rows: &[(String, String)]| rows.iter().map(|row| row.0.clone()).collect::<Vec<_>>();
         assert_eq!(labels(&one), ["- all", "+ F", "+ C", "+ V", "full"]);
         assert_eq!(labels(&more), ["- all", "+ F", "+ F + C", "full"]);
         assert_eq!((&one[0], &one[4]), (&out[4], &out[0]));
@@ -276,16 +310,34 @@ mod tests {
     #[test]
     fn mistakes_are_told_where_they_are() {
         for (text, told) in [
-            ("off.F.m.weight = 0", "a.toml:1:2: `leave-one-out` has no `label` for the row with every module on"),
-            ("label = 'x'", "a.toml:1:2: `leave-one-out`: expected modules"),
-            ("label = 'x'\noff.F = {}", "a.toml:3:5: `F` sets nothing when it is off"),
-            ("label = 'x'\noff.F = 3", "a.toml:3:9: expected a table of settings"),
-            ("label = 'x'\non.F.m.weight = 0", "a.toml:3:1: unknown key `on`; known: `label`, `off`, `paper`"),
+            (
+                "off.F.m.weight = 0",
+                "a.toml:1:2: `leave-one-out` has no `label` for the row with every module on",
+            ),
+            (
+                "label = 'x'",
+                "a.toml:1:2: `leave-one-out`: expected modules",
+            ),
+            (
+                "label = 'x'\noff.F = {}",
+                "a.toml:3:5: `F` sets nothing when it is off",
+            ),
+            (
+                "label = 'x'\noff.F = 3",
+                "a.toml:3:9: expected a table of settings",
+            ),
+            (
+                "label = 'x'\non.F.m.weight = 0",
+                "a.toml:3:1: unknown key `on`; known: `label`, `off`, `paper`",
+            ),
             (
                 "label = 'x'\noff.F.m.weight = 0\noff.G.m.weight = 2",
                 "a.toml:4:18: `m.weight` is 2 without `G` and 0 without `F`: both cannot be off at once",
             ),
-            ("label = 'x'\npaper = [1]\noff.F.m.weight = 0", "a.toml:3:9: `paper` has 1 numbers for 2 variants"),
+            (
+                "label = 'x'\npaper = [1]\noff.F.m.weight = 0",
+                "a.toml:3:9: `paper` has 1 numbers for 2 variants",
+            ),
         ] {
             let found = rows(&format!("[leave-one-out]\n{text}")).unwrap_err();
             assert!(found.contains(told), "{told}\nis not in\n{found}");
