@@ -1,8 +1,8 @@
 //! The command line. What a command does is in `experiment`; here are its words, its exit code and its last lines.
 
 use crate::experiment::{
-    Ask, Outcome, PredictAsk, Stop, TableAsk, Told, Verbosity, clip, compare, evaluate,
-    export_data, export_weights, inspect_weights, plan, predict, sweep, table,
+    Ask, Outcome, PredictAsk, Stop, TableAsk, Told, Verbosity, clip, compare, evaluate, explain,
+    export_data, export_weights, inspect_weights, plan, predict, schema, sweep, table,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Metric, Order};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -47,6 +47,15 @@ enum Command {
     Plan {
         #[command(flatten)]
         recipe: RecipeArgs,
+        /// Only tell where the value of this key comes from, as in `--explain train.steps`
+        #[arg(long, value_name = "KEY")]
+        explain: Option<String>,
+    },
+    /// Print the JSON Schema of a recipe, for editors
+    Schema {
+        /// That of a sweep file
+        #[arg(long)]
+        sweep: bool,
     },
     /// Print the tables of a results folder
     Table {
@@ -231,7 +240,21 @@ pub fn run() -> ExitCode {
             };
             sweep(&recipe.into(), out.as_deref(), workers, verbosity).map(|outcome| told(&outcome))
         }
-        Command::Plan { recipe } => plan(&recipe.into()).map(|(plan, absent)| {
+        Command::Plan {
+            recipe,
+            explain: Some(key),
+        } => explain(&recipe.into(), &key).map(|text| {
+            say(&text);
+            FINE
+        }),
+        Command::Schema { sweep } => {
+            say(&schema(sweep));
+            Ok(FINE)
+        }
+        Command::Plan {
+            recipe,
+            explain: None,
+        } => plan(&recipe.into()).map(|(plan, absent)| {
             say(&plan);
             for absent in absent {
                 eprintln!("note: a run also needs {absent}");

@@ -87,7 +87,7 @@ fn an_unknown_key_is_placed_and_a_near_one_proposed() {
 fn a_wrong_type_is_told_with_the_key() {
     refused(
         &["--set", "train.steps=\"many\""],
-        &["train.steps", "many", "integer"],
+        &["train.steps", "many", "a whole number"],
     );
     let recipe = Recipe::new("[train]\nsteps = \"many\"\n", &[]);
     recipe.refused(&["own.toml:3:9", "train.steps", "many"]);

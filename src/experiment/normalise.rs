@@ -1,7 +1,7 @@
 //! One spelling for settings that mean the same, before a trial's identity is taken of them.
 
-use super::settings::EvalModel;
 use super::trial_settings::{MOCK_TRAIN, is_mock};
+use super::unread::reset_unread;
 use toml::{Table, Value};
 
 /// A key that came after trials were recorded, and the value that says what they did: with it, it is not written down.
@@ -25,42 +25,25 @@ fn normalise_mock(table: &mut Table) {
     }
 }
 
-/// Also drops what says no more than the absence of a key.
 fn normalise_network(table: &mut Table) {
-    let Some(method) = table.get_mut("method").and_then(Value::as_table_mut) else {
-        return;
-    };
-    let correction = method.get_mut("correction").and_then(Value::as_table_mut);
-    if let Some(correction) = correction
+    reset_unread(table);
+    let method = table.get_mut("method");
+    let correction = method.and_then(|method| method.get_mut("correction"));
+    if let Some(correction) = correction.and_then(Value::as_table_mut)
         && correction.get(LATER.0).and_then(Value::as_str) == Some(LATER.1)
     {
         correction.remove(LATER.0);
-    }
-    if method.get("name").and_then(Value::as_str) != Some("supervised") {
-        return;
-    }
-    // Without a teacher the student is meant.
-    let model = table.get_mut("eval").and_then(|eval| eval.get_mut("model"));
-    if let Some(model) = model.filter(|model| model.as_str() == Some(EvalModel::Teacher.name())) {
-        *model = EvalModel::Student.name().into();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::settings::tests::{supervised, table, with};
+    use super::super::settings::tests::{table, with};
     use super::*;
 
     fn normalised(mut table: Table) -> Table {
         normalise(&mut table);
         table
-    }
-
-    #[test]
-    fn without_a_teacher_the_student_is_meant() {
-        let student = with(supervised(), "eval.model", "student");
-        assert_eq!(normalised(supervised()), normalised(student));
-        assert_eq!(normalised(table())["eval"], table()["eval"]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::atomic::ensure_writable;
 use crate::data::Dataset;
 use crate::data::export::export;
 use crate::graph::clip::{ClipRegions, VisionLanguageConfig};
-use crate::recipe::{Hooks, Plan, Request};
+use crate::recipe::{Explanation, Hooks, Plan, Request};
 use crate::registry::ComponentError;
 use anyhow::{Context, Result, anyhow};
 use std::cell::RefCell;
@@ -70,6 +70,27 @@ pub fn plan(ask: &Ask) -> Result<(Plan, Vec<String>), Stop> {
     let plan = inputs.plan(ask)?;
     let absent = inputs.absent.map(RefCell::into_inner).unwrap_or_default();
     Ok((plan, absent.into_iter().collect()))
+}
+
+/// Where the value of a key of the recipe comes from.
+///
+/// # Errors
+/// A file of the recipe cannot be read, or there is no such key.
+pub fn explain(ask: &Ask, key: &str) -> Result<Explanation, Stop> {
+    let environment = environment();
+    let request = Request {
+        recipe: &ask.recipe,
+        environment: &environment,
+        set: &ask.set,
+    };
+    Explanation::new(request, key).map_err(|error| Stop::Input(error.into()))
+}
+
+/// The variables of this process that are text.
+fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// Writes the dataset of a recipe's first trial as COCO JSON and PNG to `folder` and tells what it holds.
@@ -205,9 +226,7 @@ struct Inputs {
 
 impl Inputs {
     fn plan(&self, ask: &Ask) -> Result<Plan, Stop> {
-        let environment: Vec<(String, String)> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let environment = environment();
         let request = Request {
             recipe: &ask.recipe,
             environment: &environment,

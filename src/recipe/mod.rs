@@ -8,6 +8,7 @@
 
 mod check;
 mod error;
+mod explain;
 mod file;
 mod hash;
 mod keys;
@@ -16,16 +17,23 @@ mod overlay;
 mod overrides;
 mod plan;
 mod provenance;
+mod schema;
 mod sources;
 mod suggest;
 mod sweep;
 
 pub use error::{Problem, RecipeError};
+pub use explain::{Explanation, Setting};
 pub use hash::content_hash;
+pub use overlay::value_at;
 pub use plan::{Hooks, Plan, Request, Row, SweepPlan, Trial};
 pub use provenance::Origin;
+pub use schema::{Choice, Slot, recipe_schema, sweep_schema};
 pub use suggest::hint;
 pub use sweep::Paper;
+
+/// `recipes/pl-dc.toml`: every key, its default, and in its comment what it means.
+pub const DEFAULTS: &str = include_str!("../../recipes/pl-dc.toml");
 
 /// Keys of a recipe that are no settings of a trial.
 pub(crate) const RECIPE_KEYS: [&str; 4] = ["extends", "results", "seeds", "sweeps"];

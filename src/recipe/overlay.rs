@@ -261,6 +261,18 @@ pub fn value_at<'a>(table: &'a toml::Table, path: &str) -> Option<&'a toml::Valu
         .get(last)
 }
 
+/// Every dotted path in `table`, tables included.
+pub fn paths(table: &toml::Table) -> Vec<String> {
+    let mut found = Vec::new();
+    for (key, value) in table {
+        found.push(key.clone());
+        if let toml::Value::Table(inner) = value {
+            found.extend(paths(inner).into_iter().map(|path| format!("{key}.{path}")));
+        }
+    }
+    found
+}
+
 fn remove(table: &mut toml::Table, path: &[String]) {
     match path {
         [] => {}
@@ -279,6 +291,7 @@ fn remove(table: &mut toml::Table, path: &[String]) {
 mod tests {
     use super::*;
     use crate::recipe::file::ParsedFile;
+    use proptest::prelude::*;
 
     fn layer(name: &str, text: &str) -> Layer {
         let file = ParsedFile::parse(name.as_ref(), text.to_string()).unwrap();
@@ -353,5 +366,51 @@ mod tests {
         );
         assert_eq!(origin("method.ema[3].x"), "1.toml:2:8");
         assert!(overlay.origin("nothing").is_none());
+    }
+
+    #[test]
+    fn a_variant_hides_the_origins_of_what_it_replaces() {
+        let (overlay, _) = overlaid(&[BASE]);
+        let upper = [layer("v.toml", "method.correction = { name = 'keep' }")];
+        let origin = |path: &str| overlay.origin_under(&upper, path).unwrap().to_string();
+        assert_eq!(origin("method.correction.weight"), "v.toml:1:23");
+        assert_eq!(origin("method.correction.name"), "v.toml:1:23");
+        assert_eq!(origin("method.ema"), "0.toml:3:1");
+    }
+
+    /// A layer of the words of [`BASE`]: components inside one another with a few names, and plain values.
+    fn any_layer() -> impl Strategy<Value = String> {
+        let line = prop_oneof![
+            (0..3).prop_map(|n| format!("method.name = 'n{n}'")),
+            (0..9).prop_map(|n| format!("method.ema = {n}")),
+            (0..3).prop_map(|n| format!("method.correction.name = 'c{n}'")),
+            (0..9).prop_map(|n| format!("method.correction.weight = {n}")),
+            (0..3).prop_map(|n| format!("method.correction.vlm.name = 'v{n}'")),
+            (0..9).prop_map(|n| format!("method.correction.vlm.steps = [{n}]")),
+            (0..9).prop_map(|n| format!("train.steps = {n}")),
+        ];
+        proptest::collection::btree_map(0..7, line, 0..5).prop_map(|lines| {
+            let mut lines: Vec<String> = lines.into_values().collect();
+            lines.sort();
+            lines.dedup_by_key(|line| line.split(' ').next().unwrap_or_default().to_string());
+            lines.join("\n")
+        })
+    }
+
+    proptest! {
+        /// Both ways to lay layers over one another are one rule.
+        #[test]
+        fn laying_one_by_one_is_merging_all(texts in proptest::collection::vec(any_layer(), 1..6)) {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let (overlay, _) = overlaid(&texts);
+            let mut settings = toml::Table::new();
+            for text in &texts {
+                lay(&mut settings, &layer("x.toml", text).table);
+            }
+            prop_assert_eq!(&settings, &overlay.settings);
+            for path in paths(&settings) {
+                prop_assert!(overlay.origin(&path).is_some(), "{}", path);
+            }
+        }
     }
 }

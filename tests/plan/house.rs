@@ -44,7 +44,7 @@ impl House {
         fs::write(path, text).unwrap();
     }
 
-    fn path(&self, path: &str) -> PathBuf {
+    pub fn path(&self, path: &str) -> PathBuf {
         self.0.path().join(path)
     }
 

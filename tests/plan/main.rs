@@ -1,6 +1,9 @@
 //! The recipe engine as a user meets it: the recipes of this repository, layers and folding, and what is said of mistakes.
 
+mod explain;
+mod fuzz;
 mod house;
 mod layers;
 mod mistakes;
+mod schema;
 mod shipped;

@@ -8,7 +8,7 @@ use super::axes::{Axis, Point};
 use super::reader::Reader;
 use crate::recipe::file::{Node, Tree};
 use crate::recipe::hash::canonical;
-use crate::recipe::overlay::{lay, value_at};
+use crate::recipe::overlay::{lay, paths, value_at};
 use crate::recipe::suggest;
 use std::cell::Cell;
 use toml::{Table, Value};
@@ -82,9 +82,8 @@ impl<'a> Reader<'a> {
     pub fn check_known(&mut self, condition: &Condition, below: &Table) {
         let unknown = |wanted: &&Wanted| wanted.known.get() == Some(false);
         for wanted in condition.wanted.iter().filter(unknown) {
-            let mut paths = Vec::new();
-            collect_paths("", below, &mut paths);
-            let near = suggest::nearest(&wanted.path, paths.iter().map(String::as_str));
+            let known = paths(below);
+            let near = suggest::nearest(&wanted.path, known.iter().map(String::as_str));
             let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
             let message = format!("no settings here have a key `{}`{hint}", wanted.path);
             self.tell(wanted.node.key.clone(), message);
@@ -119,15 +118,4 @@ fn collect<'a>(path: &str, node: &'a Node, wanted: &mut Vec<Wanted<'a>>) {
         values,
         known: Cell::new(None),
     });
-}
-
-fn collect_paths(path: &str, table: &Table, paths: &mut Vec<String>) {
-    for (key, value) in table {
-        let dot = if path.is_empty() { "" } else { "." };
-        let path = format!("{path}{dot}{key}");
-        if let Value::Table(inner) = value {
-            collect_paths(&path, inner, paths);
-        }
-        paths.push(path);
-    }
 }

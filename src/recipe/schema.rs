@@ -1,0 +1,342 @@
+//! JSON Schemas (draft 2020-12) of recipes and sweeps, for editors. They are made of the text of `recipes/pl-dc.toml` (the keys, the types
+//! of their defaults, the comments behind them) and of the registries (the names of components, their keys), so they cannot drift.
+//!
+//! A component other than the default's has keys whose types only its own code knows: the schema allows these keys with any value.
+
+use super::file::{Node, ParsedFile, Tree};
+use super::overlay::component_name;
+use serde_json::{Map, Value, json};
+
+/// What a schema of another draft would be read as.
+const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// A table that is a component, and the components that it can name.
+pub struct Slot {
+    /// Dotted path of the table.
+    pub path: &'static str,
+    /// In the order of the registry.
+    pub choices: Vec<Choice>,
+}
+
+/// A component that a slot can name.
+pub struct Choice {
+    /// Its name.
+    pub name: &'static str,
+    /// One line for humans.
+    pub about: &'static str,
+    /// Its keys without `name`; none if any may be there.
+    pub keys: Option<Vec<String>>,
+}
+
+/// The schema of a recipe. `defaults`: the text of a recipe that holds every key.
+///
+/// # Panics
+/// `defaults` is no recipe without errors.
+pub fn recipe_schema(defaults: &str, slots: &[Slot]) -> Value {
+    let writer = Writer::new(defaults, slots);
+    let mut schema = writer.closed("", &writer.file.root);
+    let properties = schema["properties"].as_object_mut().expect("an object");
+    properties.insert(
+        "extends".into(),
+        json!({ "type": "string", "description": "the recipe whose keys this one overrides, a path from this file" }),
+    );
+    properties.insert(
+        "results".into(),
+        json!({ "type": "string", "description": "folder of the tables under results/; the recipe's name if it is not given" }),
+    );
+    properties["seeds"]["items"]["minimum"] = 0.into();
+    properties["seeds"]["minItems"] = 1.into();
+    properties["seeds"]["uniqueItems"] = true.into();
+    // A quoted key with dots is a path.
+    schema["patternProperties"] = json!({ format!("^({})\\.", writer.sections().join("|")): true });
+    head(schema, "recipe of harness")
+}
+
+/// The schema of a sweep file over recipes like `defaults`.
+///
+/// # Panics
+/// `defaults` is no recipe without errors.
+pub fn sweep_schema(defaults: &str, slots: &[Slot]) -> Value {
+    let writer = Writer::new(defaults, slots);
+    let setting = format!("^({})(\\.|$)", writer.sections().join("|"));
+    let settings = |value: Value| json!({ setting.as_str(): value });
+    let axes = |what: &str, more: Value| {
+        let mut properties = json!({
+            "label": {
+                "description": "a template in which {key.path} stands for the value, or a list in step with the variants",
+                "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
+            },
+            "paper": { "$ref": "#/$defs/numbers" },
+        });
+        properties
+            .as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().cloned().unwrap_or_default());
+        json!({
+            "type": "object", "description": what, "properties": properties,
+            "patternProperties": settings(json!({ "$ref": "#/$defs/axis" })), "additionalProperties": false,
+        })
+    };
+    let modules = |what: &str| {
+        json!({
+            "type": "object", "description": what, "required": ["label", "off"], "additionalProperties": false,
+            "properties": {
+                "label": { "type": "string", "description": "the row with every module on" },
+                "paper": { "$ref": "#/$defs/numbers" },
+                "off": {
+                    "type": "object", "minProperties": 1, "additionalProperties": { "$ref": "#/$defs/settings" },
+                    "description": "for every module the settings that switch it off",
+                },
+            },
+        })
+    };
+    let rows = |what: &str| {
+        json!({
+            "type": "array", "description": what,
+            "items": {
+                "type": "object", "required": ["label"], "additionalProperties": false,
+                "properties": {
+                    "label": { "type": "string", "description": "the name of the row" },
+                    "paper": { "type": "number", "description": "the paper's number" },
+                    "set": { "$ref": "#/$defs/settings" },
+                },
+            },
+        })
+    };
+    let exclude = json!({ "exclude": { "type": "array", "items": { "$ref": "#/$defs/condition" }, "description": "points that are left out" } });
+    let schema = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "question": { "type": "string", "description": "what the table answers" },
+            "reference": { "type": "string", "description": "label of the row that differences are taken to" },
+            "paper": {
+                "type": "object", "description": "where the paper's numbers stand", "additionalProperties": false,
+                "properties": { "table": { "type": ["integer", "string"] }, "column": { "type": "string" } },
+                "required": ["table", "column"],
+            },
+            "set": { "$ref": "#/$defs/settings" },
+            "each": rows("labelled rows"),
+            "walk": rows("labelled rows, each of which also sets what those before it set"),
+            "grid": axes("the product of lists of values, the last key the fastest", exclude),
+            "zip": axes("lists of values in step", json!({})),
+            "leave-one-out": modules("all modules on, each one off, all off"),
+            "add-one-in": modules("all modules off, each one alone on, all on"),
+            "cumulative": modules("all modules off, then on one after the other"),
+        },
+        "$defs": {
+            "settings": {
+                "type": "object", "properties": writer.dotted(), "patternProperties": settings(json!(true)),
+                "additionalProperties": false, "description": "settings by their dotted or nested keys",
+            },
+            "condition": {
+                "type": "object", "minProperties": 1, "patternProperties": settings(json!(true)), "additionalProperties": false,
+                "description": "holds where every key has its value; a list stands for any of its values",
+            },
+            "axis": {
+                "anyOf": [
+                    { "type": "array", "minItems": 1 },
+                    {
+                        "type": "object", "required": ["values"], "additionalProperties": false,
+                        "properties": { "values": { "type": "array", "minItems": 1 }, "when": { "$ref": "#/$defs/condition" } },
+                    },
+                    // Nested in place of dotted keys.
+                    { "type": "object", "not": { "required": ["values"] } },
+                ],
+            },
+            "numbers": { "type": "array", "items": { "type": "number" }, "description": "the paper's numbers, in the order of the rows" },
+        },
+    });
+    head(schema, "sweep of harness")
+}
+
+/// `schema` with its draft and title before it.
+fn head(schema: Value, title: &str) -> Value {
+    let mut whole = Map::new();
+    whole.insert("$schema".into(), DRAFT.into());
+    whole.insert("title".into(), title.into());
+    whole.extend(schema.as_object().cloned().unwrap_or_default());
+    Value::Object(whole)
+}
+
+struct Writer<'a> {
+    file: ParsedFile,
+    defaults: toml::Table,
+    slots: &'a [Slot],
+}
+
+impl<'a> Writer<'a> {
+    fn new(defaults: &str, slots: &'a [Slot]) -> Self {
+        let file = ParsedFile::parse("defaults".as_ref(), defaults.to_string()).expect("TOML");
+        let table = file.root.plain();
+        Self {
+            file,
+            defaults: table.as_table().cloned().expect("a table"),
+            slots,
+        }
+    }
+
+    /// The names of the tables of the recipe.
+    fn sections(&self) -> Vec<&str> {
+        let tables = self.defaults.iter().filter(|(_, value)| value.is_table());
+        tables.map(|(key, _)| key.as_str()).collect()
+    }
+
+    /// The schema of every plain key by its dotted path, as far as all components agree on its type.
+    fn dotted(&self) -> Map<String, Value> {
+        let mut found = Map::new();
+        self.walk("", &self.file.root, &mut found);
+        found
+    }
+
+    fn walk(&self, path: &str, node: &Node, found: &mut Map<String, Value>) {
+        let Tree::Table(entries) = &node.tree else {
+            found.insert(path.to_string(), self.node(path, node));
+            return;
+        };
+        for (key, inner) in entries {
+            let inside = joined(path, key);
+            let is_section = !path.is_empty() || matches!(inner.tree, Tree::Table(_));
+            if is_section && key != "name" && !self.is_ambiguous(path, key) {
+                self.walk(&inside, inner, found);
+            }
+        }
+    }
+
+    fn slot(&self, path: &str) -> Option<(&'a Slot, &str)> {
+        let slot = self.slots.iter().find(|slot| slot.path == path)?;
+        let keys: Vec<String> = path.split('.').map(str::to_string).collect();
+        Some((slot, component_name(&self.defaults, &keys)?))
+    }
+
+    /// Whether another component than the default's has a key of this name in the slot at `path`.
+    fn is_ambiguous(&self, path: &str, key: &str) -> bool {
+        self.slot(path).is_some_and(|(slot, default)| {
+            let mut others = slot.choices.iter().filter(|choice| choice.name != default);
+            others.any(|choice| {
+                choice
+                    .keys
+                    .as_ref()
+                    .is_none_or(|keys| keys.iter().any(|k| k == key))
+            })
+        })
+    }
+
+    fn node(&self, path: &str, node: &Node) -> Value {
+        let mut schema = match &node.tree {
+            Tree::Leaf(value) => leaf(value),
+            Tree::Array(items) => {
+                let items = items
+                    .first()
+                    .map_or(json!({ "type": "string" }), |item| self.node("", item));
+                json!({ "type": "array", "items": without_default(items) })
+            }
+            Tree::Table(_) => match self.slot(path) {
+                Some((slot, default)) => self.component(slot, default, node),
+                None => self.closed(path, node),
+            },
+        };
+        if let Some(comment) = self.comment(node) {
+            schema["description"] = comment.into();
+        }
+        if !matches!(node.tree, Tree::Table(_)) && !path.is_empty() {
+            schema["default"] = serde_json::to_value(node.plain()).unwrap_or_default();
+        }
+        schema
+    }
+
+    /// A table with exactly the keys of the defaults.
+    fn closed(&self, path: &str, node: &Node) -> Value {
+        json!({ "type": "object", "properties": self.properties(path, node), "additionalProperties": false })
+    }
+
+    fn properties(&self, path: &str, node: &Node) -> Map<String, Value> {
+        let Tree::Table(entries) = &node.tree else {
+            return Map::new();
+        };
+        let named = entries.iter();
+        named
+            .map(|(key, inner)| (key.clone(), self.node(&joined(path, key), inner)))
+            .collect()
+    }
+
+    /// A component: its name decides which keys there are. Without a name it is that of a recipe below, so any component's keys may be.
+    fn component(&self, slot: &Slot, default: &str, node: &Node) -> Value {
+        let names = slot.choices.iter();
+        let names =
+            names.map(|choice| json!({ "const": choice.name, "description": choice.about }));
+        let name = json!({ "oneOf": names.collect::<Vec<_>>(), "default": default });
+        let typed = self.properties(slot.path, node);
+        let mut rules = Vec::new();
+        let mut all = Map::from_iter([("name".to_string(), json!(true))]);
+        let mut open = false;
+        for choice in &slot.choices {
+            let mut properties = Map::from_iter([("name".to_string(), json!(true))]);
+            for key in choice.keys.iter().flatten() {
+                let known = (choice.name == default)
+                    .then(|| typed.get(key).cloned())
+                    .flatten();
+                properties.insert(key.clone(), known.unwrap_or(json!({})));
+                let agreed = typed
+                    .get(key)
+                    .filter(|_| !self.is_ambiguous(slot.path, key));
+                all.insert(key.clone(), agreed.cloned().unwrap_or(json!({})));
+            }
+            open |= choice.keys.is_none();
+            rules.push(json!({
+                "if": { "properties": { "name": { "const": choice.name } }, "required": ["name"] },
+                "then": { "properties": properties, "additionalProperties": choice.keys.is_none() },
+            }));
+        }
+        rules.push(json!({
+            "if": { "not": { "required": ["name"] } },
+            "then": { "properties": all, "additionalProperties": open },
+        }));
+        json!({ "type": "object", "properties": { "name": name }, "allOf": rules })
+    }
+
+    /// The comment behind a key, with the indented lines of comment that go on below it.
+    fn comment(&self, node: &Node) -> Option<String> {
+        let text = &self.file.source.text;
+        let lines = |from: usize| text[from..].lines();
+        let several = text.get(node.value.clone())?.trim_end().contains('\n');
+        let table = matches!(node.tree, Tree::Table(_));
+        // Behind the opening bracket of a list over lines, behind the header of a table, or else behind the value.
+        let behind = match (table || several, &node.tree) {
+            (true, Tree::Array(_)) => node.value.start + 1,
+            (true, _) if text[node.key.end..].starts_with(']') => node.key.end + 1,
+            _ => node.value.end,
+        };
+        let first = lines(behind).next()?.trim_start().strip_prefix('#')?.trim();
+        let mut comment = first.to_string();
+        let more = lines(behind)
+            .skip(1)
+            .take_while(|line| line.trim_start() != *line);
+        for line in more.map_while(|line| line.trim_start().strip_prefix('#')) {
+            comment = format!("{comment} {}", line.trim());
+        }
+        Some(comment)
+    }
+}
+
+fn joined(path: &str, key: &str) -> String {
+    let dot = if path.is_empty() { "" } else { "." };
+    format!("{path}{dot}{key}")
+}
+
+fn leaf(value: &toml::Value) -> Value {
+    let kind = match value {
+        toml::Value::Integer(_) => "integer",
+        toml::Value::Float(_) => "number",
+        toml::Value::Boolean(_) => "boolean",
+        _ => "string",
+    };
+    json!({ "type": kind })
+}
+
+fn without_default(mut schema: Value) -> Value {
+    schema
+        .as_object_mut()
+        .map(|schema| schema.remove("default"));
+    schema
+}
