@@ -38,7 +38,12 @@ pub fn options<T: serde::de::DeserializeOwned>(table: toml::Table) -> Result<T, 
     serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {
         let path = error.path().to_string();
         let key = if path == "." { String::new() } else { path };
-        ComponentError::new(key, in_words(error.inner().to_string().trim()))
+        // What follows in further lines is the key once more.
+        let message = error.inner().to_string();
+        ComponentError::new(
+            key,
+            in_words(message.trim().lines().next().unwrap_or_default()),
+        )
     })
 }
 

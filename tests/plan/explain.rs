@@ -54,8 +54,8 @@ in the sweep s:
 method.filter.class = 0.7
   0.7  recipes/base.toml:9:1
 rows that set it:
-  s: - F    gone: method.filter.name = \"plain\"  sweeps/s.toml:5:30
-  s: - all  gone: method.filter.name = \"plain\"  sweeps/s.toml:5:30";
+  s: - F    gone: method.filter.name = \"plain\"  sweeps/s.toml:5:31
+  s: - all  gone: method.filter.name = \"plain\"  sweeps/s.toml:5:31";
     assert_eq!(explained(&[], "method.filter.class"), expected);
     assert!(explained(&[], "method.ema").contains("s: - E    0.5  sweeps/s.toml:6:14"));
 }
