@@ -101,7 +101,9 @@ impl Recipe {
     fn teacher_student(&self) -> Result<TeacherStudentConfig> {
         match self.table("method")? {
             MethodConfig::TeacherStudent(config) => Ok(*config),
-            MethodConfig::Supervised(_) => bail!("the recipe has no teacher"),
+            MethodConfig::Supervised(_) | MethodConfig::Mock(_) => {
+                bail!("the recipe has no teacher")
+            }
         }
     }
 
