@@ -1,8 +1,9 @@
 //! The command line. What a command does is in `experiment`; here are its words, its exit code and its last lines.
 
 use crate::experiment::{
-    Ask, Outcome, PredictAsk, Stop, TableAsk, Told, Verbosity, clip, compare, evaluate, explain,
-    export_data, export_weights, inspect_weights, plan, predict, schema, sweep, table,
+    Ask, EXIT_CODE, Interrupt, Outcome, PredictAsk, Stop, SweepOptions, TableAsk, Told, Verbosity,
+    clip, compare, evaluate, explain, export_data, export_weights, inspect_weights, plan, predict,
+    schema, status, sweep, table,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Metric, Order};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -39,14 +40,26 @@ enum Command {
         /// Trials at once [default: one per core]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
         workers: Option<u16>,
+        /// Try a stage that failed again, N times at most; it goes on from its last checkpoint
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        retries: u32,
+        /// Start nothing more after a trial has failed; without it all others run
+        #[arg(long)]
+        fail_fast: bool,
         /// Show warnings and tables only, no progress
         #[arg(long, short)]
         quiet: bool,
     },
-    /// Check a recipe and list its trials without running them
+    /// Check a recipe and tell which trials would run, why, and how long they would take
     Plan {
         #[command(flatten)]
         recipe: RecipeArgs,
+        /// Folder of the results [default: results/<recipe>]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Print JSON, for programs
+        #[arg(long)]
+        json: bool,
         /// Only tell where the value of this key comes from, as in `--explain train.steps`
         #[arg(long, value_name = "KEY")]
         explain: Option<String>,
@@ -56,6 +69,14 @@ enum Command {
         /// That of a sweep file
         #[arg(long)]
         sweep: bool,
+    },
+    /// Tell how far the sweeps of a results folder are, while they run or after
+    Status {
+        /// A results folder, like results/ablation
+        results: PathBuf,
+        /// Print JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
     /// Print the tables of a results folder
     Table {
@@ -231,18 +252,30 @@ pub fn run() -> ExitCode {
             recipe,
             out,
             workers,
+            retries,
+            fail_fast,
             quiet,
         } => {
-            let workers = workers.map_or(0, usize::from);
             let verbosity = match quiet {
                 true => Verbosity::Quiet,
                 false => Verbosity::Normal,
             };
-            sweep(&recipe.into(), out.as_deref(), workers, verbosity).map(|outcome| told(&outcome))
+            // Where the system lets nobody listen, Ctrl-C ends the process as it always does.
+            let interrupt = Interrupt::from_signals().unwrap_or_default();
+            let options = SweepOptions {
+                out,
+                workers: workers.map_or(0, usize::from),
+                retries,
+                fail_fast,
+                verbosity,
+                interrupt,
+            };
+            sweep(&recipe.into(), &options).map(|outcome| told(&outcome))
         }
         Command::Plan {
             recipe,
             explain: Some(key),
+            ..
         } => explain(&recipe.into(), &key).map(|text| {
             say(&text);
             FINE
@@ -253,11 +286,23 @@ pub fn run() -> ExitCode {
         }
         Command::Plan {
             recipe,
+            out,
+            json,
             explain: None,
-        } => plan(&recipe.into()).map(|(plan, absent)| {
-            say(&plan);
+        } => plan(&recipe.into(), out.as_deref()).map(|(outlook, absent)| {
+            match json {
+                true => say(&outlook.json()),
+                false => say(&outlook),
+            }
             for absent in absent {
                 eprintln!("note: a run also needs {absent}");
+            }
+            FINE
+        }),
+        Command::Status { results, json } => status(&results).map(|status| {
+            match json {
+                true => say(&status.json()),
+                false => say(&status),
             }
             FINE
         }),
@@ -371,7 +416,14 @@ fn told(outcome: &Outcome) -> u8 {
     for failure in &outcome.failed {
         eprintln!("failed: {failure}");
     }
-    if outcome.failed.is_empty() {
+    if outcome.left > 0 {
+        let (left, asked) = (outcome.left, outcome.interrupted);
+        let why = if asked { "stopped" } else { "not all ran" };
+        eprintln!("{why}: {left} trials are left; the same command goes on with them");
+    }
+    if outcome.interrupted && outcome.left > 0 {
+        EXIT_CODE
+    } else if outcome.failed.is_empty() {
         FINE
     } else {
         FAILED

@@ -71,6 +71,14 @@ impl Lease {
     }
 }
 
+/// Whether somebody holds the lease `path`. Asking changes nothing; who wants the lease in that instant asks again.
+pub fn is_held(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
 /// The token of the last owner of the lease `path`; 0: nobody has had it.
 pub fn last_token(path: &Path) -> u64 {
     parse(&std::fs::read_to_string(path).unwrap_or_default())
@@ -92,9 +100,11 @@ mod tests {
         assert_eq!(last_token(&path), 0);
         let first = Lease::try_take(&path).unwrap().unwrap();
         assert!(Lease::try_take(&path).unwrap().is_none(), "it is held");
+        assert!(is_held(&path));
         assert_eq!(first.token(), 1);
         first.check().unwrap();
         drop(first);
+        assert!(!is_held(&path));
         assert_eq!(Lease::try_take(&path).unwrap().unwrap().token(), 2);
         assert_eq!(last_token(&path), 2, "a free lease keeps its token");
     }

@@ -1,11 +1,16 @@
 //! Experiments: settings become objects, trials become stages, stages run and leave records and tables.
 
+mod ahead;
 mod clip;
 mod environment;
 mod evaluate;
+mod first;
 mod forecast;
+mod inputs;
+mod interrupt;
 mod lease;
 mod normalise;
+mod outlook;
 mod perform;
 mod predict;
 mod progress;
@@ -24,14 +29,19 @@ mod trial_settings;
 mod unread;
 mod weights;
 
+pub use ahead::{explain, plan, status};
 pub use clip::clip;
 pub use evaluate::{Scores, evaluate};
+pub use first::export_data;
+pub use inputs::{Ask, Stop};
+pub use interrupt::{EXIT_CODE, Interrupt};
 pub use normalise::normalise;
+pub use outlook::{Outlook, Status};
 pub use predict::{PredictAsk, predict};
 pub use progress::Verbosity;
 pub use schema::schema;
 pub use settings::{EvalConfig, EvalModel, Settings};
-pub use sweep::{Ask, Outcome, Stop, explain, export_data, plan, sweep};
+pub use sweep::{Outcome, SweepOptions, sweep};
 pub use tables::{TableAsk, Told, compare, table};
 pub use trial_settings::{MockSettings, MockTrain, TrialSettings};
 pub use weights::{Inspection, export_weights, inspect_weights};

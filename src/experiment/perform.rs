@@ -1,6 +1,7 @@
 //! Doing a stage: from the results of the stages before it to its own, continuing where an earlier process was interrupted.
 
 use super::environment::Kept;
+use super::interrupt::{Interrupt, Interrupted};
 use super::lease::Lease;
 use super::progress::{Progress, Reading};
 use super::scheduler::{self, Task, Turn};
@@ -51,6 +52,7 @@ pub struct Workshop<'a> {
     datasets: &'a Datasets,
     progress: &'a Progress,
     environment: &'a Kept,
+    interrupt: &'a Interrupt,
     /// Attempts at each stage that this run does not take for its own time: those before it began, and its own.
     past: Mutex<BTreeMap<String, u64>>,
 }
@@ -87,6 +89,7 @@ impl<'a> Workshop<'a> {
         datasets: &'a Datasets,
         progress: &'a Progress,
         environment: &'a Kept,
+        interrupt: &'a Interrupt,
         tasks: &[Task<Stage>],
     ) -> Self {
         let attempts = |task: &Task<Stage>| (task.key.clone(), store.stage(&task.key).attempts());
@@ -95,6 +98,7 @@ impl<'a> Workshop<'a> {
             datasets,
             progress,
             environment,
+            interrupt,
             past: Mutex::new(tasks.iter().map(attempts).collect()),
         }
     }
@@ -127,13 +131,20 @@ impl<'a> Workshop<'a> {
             lease,
             start,
         };
-        let outcome = scheduler::contained(|| match &*stage.settings {
-            TrialSettings::Network(settings) => self.work(stage, settings, &attempt),
-            TrialSettings::Mock(settings) => self.mock(stage, settings, &attempt),
+        let outcome = scheduler::contained(|| {
+            let outcome = match &*stage.settings {
+                TrialSettings::Network(settings) => self.work(stage, settings, &attempt),
+                TrialSettings::Mock(settings) => self.mock(stage, settings, &attempt),
+            };
+            match outcome {
+                Err(error) if error.is::<Interrupted>() => Ok(Turn::Stopped),
+                outcome => outcome.map(|()| Turn::Done),
+            }
         });
         let kept = attempt.folder.add_seconds(start.elapsed().as_secs_f64());
-        let Err(reason) = outcome else {
-            return kept.map(|()| Turn::Done);
+        let reason = match outcome {
+            Ok(turn) => return kept.map(|()| turn),
+            Err(reason) => reason,
         };
         self.past().insert(stage.key.clone(), number);
         let failure = Failure {
@@ -260,6 +271,7 @@ impl<'a> Workshop<'a> {
             if step.is_multiple_of(stage.settings.checkpoint()) && step < to {
                 self.flush(attempt, &mut journal, step)?;
                 attempt.save(&trainer.checkpoint(&stage.key, true), &folder.checkpoint())?;
+                self.interrupt.check()?;
             }
         }
         self.flush(attempt, &mut journal, to)?;
@@ -350,7 +362,10 @@ impl<'a> Workshop<'a> {
         let mut models = BTreeMap::new();
         for (i, name) in names.iter().enumerate() {
             checkpoint.take_model(name, &mut model)?;
-            let seen = |done: usize| progress.at(i * images + done, reading);
+            let seen = |done: usize| {
+                progress.at(i * images + done, reading);
+                self.interrupt.check()
+            };
             let metrics = metrics(&model, settings, &dataset, &evaluator, seen)?;
             reading.mean_ap = metrics.mean_ap;
             models.insert(name.to_string(), metrics);
@@ -377,13 +392,14 @@ fn write_evaluation(
     write_durably(&path, text.as_bytes(), attempt.durability())
 }
 
-/// The metrics of `model` on the evaluated images; `seen` hears how many are done.
+/// The metrics of `model` on the evaluated images; `seen` hears how many are done
+/// and may end it.
 fn metrics(
     model: &Mask2Former,
     settings: &Settings,
     dataset: &Dataset,
     evaluator: &Evaluator,
-    seen: impl Fn(usize),
+    seen: impl Fn(usize) -> Result<(), Interrupted>,
 ) -> Result<Metrics> {
     let Settings { eval, .. } = settings;
     let mut found = Found::default();
@@ -399,7 +415,7 @@ fn metrics(
         for (sample, detections) in samples.iter().zip(&detections) {
             evaluator.add(&mut found, sample.image_id, detections)?;
         }
-        seen(part.last().map_or(0, |last| last + 1));
+        seen(part.last().map_or(0, |last| last + 1))?;
     }
     evaluator.evaluate(found)
 }

@@ -4,7 +4,7 @@ use super::environment::hand_on;
 use super::perform::{Evaluation, Workshop};
 use super::progress::Progress;
 use super::results::Results;
-use super::scheduler::{self, Task, Workers};
+use super::scheduler::{self, Rules, Task, Workers};
 use super::stage::{Kind, Stage};
 use super::store::{Store, evaluation};
 use super::trial_settings::TrialSettings;
@@ -168,6 +168,7 @@ impl<'a> Run<'a> {
         self,
         tasks: &[Task<Stage>],
         workers: Workers,
+        rules: Rules,
         workshop: &Workshop,
         progress: &Progress,
     ) -> Result<Self> {
@@ -185,6 +186,7 @@ impl<'a> Run<'a> {
             let ended = scheduler::run(
                 tasks,
                 workers,
+                rules,
                 |stage| workshop.perform(stage),
                 |task, outcome| {
                     let mut run = lock(&run);

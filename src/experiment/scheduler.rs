@@ -36,6 +36,19 @@ pub enum Turn {
     Done,
     /// Another process is at it: to be asked for again.
     Held,
+    /// It was asked to stop, and is not done.
+    Stopped,
+}
+
+/// What becomes of failures and of a request to stop.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    /// How often a task that failed is tried again.
+    pub retries: u32,
+    /// Whether no task starts after one has failed for good.
+    pub fail_fast: bool,
+    /// Asked before a task starts: whether no more shall.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// How many tasks run at once, and on how many threads all together.
@@ -70,6 +83,10 @@ struct Board<E> {
     ready: BTreeSet<(u64, std::cmp::Reverse<usize>)>,
     /// Tasks that another process has in hand.
     held: Vec<usize>,
+    /// Failures of each task so far.
+    failures: Vec<u32>,
+    /// Whether a task has failed for good.
+    failed: bool,
     /// Number of tasks at work.
     running: usize,
     /// Whether a task has ended.
@@ -82,7 +99,8 @@ struct Board<E> {
     stopped: Option<anyhow::Error>,
 }
 
-/// Runs `tasks`; `work` does one, `ended` hears of every end, one at a time, with the reason of a failure.
+/// Runs `tasks`, all of them if nothing asks it to stop; `work` does one, `ended` hears of every end, one at a time, with the reason
+/// of a failure.
 ///
 /// # Errors
 /// What `ended` refuses (a full disk, say): running tasks finish, no other starts.
@@ -91,6 +109,7 @@ struct Board<E> {
 pub fn run<T: Sync>(
     tasks: &[Task<T>],
     workers: Workers,
+    rules: Rules,
     work: impl Fn(&T) -> Result<Turn> + Sync,
     ended: impl FnMut(&Task<T>, Result<(), &str>) -> Result<()> + Send,
 ) -> Result<()> {
@@ -109,6 +128,8 @@ pub fn run<T: Sync>(
         missing,
         ready,
         held: Vec::new(),
+        failures: vec![0; tasks.len()],
+        failed: false,
         running: 0,
         over,
         left: tasks.len(),
@@ -117,13 +138,16 @@ pub fn run<T: Sync>(
     };
     let (board, changed) = (Mutex::new(board), Condvar::new());
 
+    let halted = |board: &Board<_>| {
+        board.stopped.is_some() || (rules.fail_fast && board.failed) || (rules.stop)()
+    };
     let worker = || -> Result<()> {
         // Kept from task to task: most have as many threads as the one before.
         let mut pool = None;
         loop {
             let mut guard = board.lock().expect("no worker panics with the board");
             let task = loop {
-                if guard.stopped.is_some() || guard.left == 0 {
+                if guard.left == 0 || halted(&guard) {
                     return Ok(());
                 }
                 if let Some((_, task)) = guard.ready.pop_last() {
@@ -132,7 +156,7 @@ pub fn run<T: Sync>(
                 let asked = !guard.held.is_empty();
                 let (next, _) = changed
                     .wait_timeout_while(guard, ASK_AGAIN, |board| {
-                        board.stopped.is_none() && board.left > 0 && board.ready.is_empty()
+                        board.left > 0 && board.ready.is_empty() && !halted(board)
                     })
                     .expect("no worker panics with the board");
                 guard = next;
@@ -150,8 +174,16 @@ pub fn run<T: Sync>(
             guard.running -= 1;
             match outcome {
                 Ok(Turn::Held) => guard.held.push(task),
+                Ok(Turn::Stopped) => {}
+                Err(_) if guard.failures[task] < rules.retries => {
+                    guard.failures[task] += 1;
+                    guard.ready.insert(entry(task));
+                }
                 Ok(Turn::Done) => guard.end(task, tasks, &dependents, Ok(()), &entry),
-                Err(reason) => guard.end(task, tasks, &dependents, Err(reason), &entry),
+                Err(reason) => {
+                    guard.failed = true;
+                    guard.end(task, tasks, &dependents, Err(reason), &entry);
+                }
             }
             drop(guard);
             changed.notify_all();
@@ -290,6 +322,12 @@ mod tests {
         }
     }
 
+    const TO_THE_END: Rules = Rules {
+        retries: 0,
+        fail_fast: false,
+        stop: &|| false,
+    };
+
     /// The ends of `tasks` in order, where `work` is run by `count` workers.
     fn ends(
         tasks: &[Task<String>],
@@ -305,7 +343,14 @@ mod tests {
             });
             Ok(())
         };
-        run(tasks, workers, |key| work(key).map(|()| Turn::Done), ended).unwrap();
+        run(
+            tasks,
+            workers,
+            TO_THE_END,
+            |key| work(key).map(|()| Turn::Done),
+            ended,
+        )
+        .unwrap();
         ends
     }
 
@@ -427,7 +472,7 @@ mod tests {
                 ends.push(task.key.clone());
                 Ok(())
             };
-            run(&tasks, Workers { count, cores: 1 }, work, ended).unwrap();
+            run(&tasks, Workers { count, cores: 1 }, TO_THE_END, work, ended).unwrap();
             assert_eq!(ends, ["own", "held", "after"]);
             assert_eq!(*runs.lock().unwrap(), ends, "each once");
         }
@@ -449,10 +494,84 @@ mod tests {
             runs.fetch_add(1, Ordering::SeqCst);
             Ok(Turn::Done)
         };
-        let error = run(&tasks, workers, work, |_, _| anyhow::bail!("disk full")).unwrap_err();
+        let error = run(&tasks, workers, TO_THE_END, work, |_, _| {
+            anyhow::bail!("disk full")
+        })
+        .unwrap_err();
         assert_eq!(
             (error.to_string().as_str(), runs.load(Ordering::SeqCst)),
             ("disk full", 1)
         );
+    }
+
+    /// The attempts and the ends of three tasks, of which the first fails `failures` times.
+    fn attempts(failures: usize, rules: Rules) -> (Vec<String>, Vec<String>) {
+        let tasks = [task("a", &[], 9), task("b", &["a"], 1), task("c", &[], 5)];
+        let (tried, mut ends) = (Mutex::new(Vec::new()), Vec::new());
+        let work = |key: &String| {
+            let mut tried = tried.lock().unwrap();
+            tried.push(key.clone());
+            let before = tried.iter().filter(|other| *other == key).count();
+            anyhow::ensure!(key != "a" || before > failures, "no luck");
+            Ok(Turn::Done)
+        };
+        let ended = |task: &Task<String>, end: Result<(), &str>| {
+            ends.push(format!(
+                "{}: {}",
+                task.key,
+                if end.is_ok() { "ok" } else { "failed" }
+            ));
+            Ok(())
+        };
+        run(&tasks, Workers::new(1, 1), rules, work, ended).unwrap();
+        (tried.into_inner().unwrap(), ends)
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_as_often_as_the_rules_say() {
+        let rules = Rules {
+            retries: 2,
+            ..TO_THE_END
+        };
+        let (tried, ends) = attempts(2, rules);
+        assert_eq!(tried, ["a", "a", "a", "b", "c"]);
+        assert_eq!(ends, ["a: ok", "b: ok", "c: ok"]);
+        let (tried, ends) = attempts(3, rules);
+        assert_eq!(tried, ["a", "a", "a", "c"]);
+        assert_eq!(ends, ["a: failed", "b: failed", "c: ok"]);
+    }
+
+    #[test]
+    fn the_first_failure_for_good_may_end_all() {
+        let rules = Rules {
+            retries: 1,
+            fail_fast: true,
+            ..TO_THE_END
+        };
+        assert_eq!(attempts(1, rules).1, ["a: ok", "b: ok", "c: ok"]);
+        let (tried, ends) = attempts(2, rules);
+        assert_eq!(tried, ["a", "a"]);
+        assert_eq!(ends, ["a: failed", "b: failed"]);
+    }
+
+    #[test]
+    fn nothing_starts_after_a_request_to_stop_and_what_was_stopped_has_no_end() {
+        let tasks = [task("a", &[], 2), task("b", &["a"], 1), task("c", &[], 1)];
+        let requested = std::sync::atomic::AtomicBool::new(false);
+        let rules = Rules {
+            stop: &|| requested.load(Ordering::SeqCst),
+            ..TO_THE_END
+        };
+        let mut ends = 0;
+        let work = |_: &String| {
+            requested.store(true, Ordering::SeqCst);
+            Ok(Turn::Stopped)
+        };
+        let ended = |_: &Task<String>, _: Result<(), &str>| {
+            ends += 1;
+            Ok(())
+        };
+        run(&tasks, Workers::new(1, 1), rules, work, ended).unwrap();
+        assert_eq!(ends, 0);
     }
 }

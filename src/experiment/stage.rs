@@ -148,12 +148,22 @@ pub fn stages(label: &str, table: &Table, settings: &Arc<TrialSettings>) -> Vec<
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
+    /// The first part of its stages' keys.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Vlm => "vlm",
             Self::BurnIn { .. } => "burn-in",
             Self::Distill { .. } => "distill",
             Self::Evaluate => "evaluate",
+        }
+    }
+
+    /// Steps of the student's training before it and at its end; the same number twice where it trains no student.
+    pub fn steps(self) -> [usize; 2] {
+        match self {
+            Self::BurnIn { to } => [0, to],
+            Self::Distill { from, to } => [from, to],
+            Self::Vlm | Self::Evaluate => [0, 0],
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! .store/version.json                  what made the store: see [`CODE_VERSION`]
+//! .store/plans/<recipe>.json           the plan of the last sweep of the recipe, as it began
 //! .store/tables                        locked while a process writes the records and tables
 //! .store/environments/<hash>.json      where stages were computed: commit, machine, crates; <hash>.patch: changes to that commit
 //! .store/stages/<kind>-<hash>/         what a stage leaves, named by the hash of all that it reads
@@ -18,7 +19,7 @@
 //! be killed anywhere. Several processes may work on one store, each stage being done by one of them.
 //! Deleting the folder costs time, nothing else.
 
-use super::lease::{Lease, last_token};
+use super::lease::{Lease, is_held, last_token};
 use super::perform::Evaluation;
 use super::stage::{Kind, Stage};
 use crate::atomic::{Durability, remove_unfinished, write_atomically, write_durably};
@@ -76,29 +77,50 @@ impl Store {
         Ok(store)
     }
 
+    /// The store of the results folder `out` as it is, to be read only; none if there is none.
+    ///
+    /// # Errors
+    /// What it holds was made by an incompatible version of this program.
+    pub fn look(out: &Path) -> Result<Option<Self>> {
+        let store = Self {
+            root: out.join(STORE),
+        };
+        if !store.root.is_dir() {
+            return Ok(None);
+        }
+        store.has_version()?;
+        Ok(Some(store))
+    }
+
+    /// Whether the store tells its version.
+    ///
+    /// # Errors
+    /// It is another one than this program's.
+    fn has_version(&self) -> Result<bool> {
+        let text = fs::read(self.root.join("version.json")).unwrap_or_default();
+        let found: Result<Version, _> = serde_json::from_slice(&text);
+        if let Ok(Version { code_version }) = found
+            && code_version != CODE_VERSION
+        {
+            bail!(
+                "{} was made by version {code_version} of the program's computations, this program's is {CODE_VERSION}: \
+                 their results do not belong into one table. Delete that folder to do the work anew, or choose another with --out",
+                self.root.display()
+            );
+        }
+        Ok(found.is_ok())
+    }
+
     fn accept_version(&self) -> Result<()> {
-        let path = self.root.join("version.json");
-        if let Ok(text) = fs::read_to_string(&path) {
-            let found: Result<Version, _> = serde_json::from_str(&text);
-            if let Ok(Version { code_version }) = found
-                && code_version != CODE_VERSION
-            {
-                bail!(
-                    "{} was made by version {code_version} of the program's computations, this program's is {CODE_VERSION}: \
-                     their results do not belong into one table. Delete that folder to do the work anew, or choose another with --out",
-                    self.root.display()
-                );
-            }
-            if found.is_ok() {
-                return Ok(());
-            }
+        if self.has_version()? {
+            return Ok(());
         }
         // A store without it is of the first version, one where it is damaged was just begun.
         let version = Version {
             code_version: CODE_VERSION,
         };
         let text = serde_json::to_string(&version)? + "\n";
-        write_atomically(&path, text.as_bytes())
+        write_atomically(&self.root.join("version.json"), text.as_bytes())
     }
 
     /// Keeps other processes from writing records and tables until the result is dropped.
@@ -121,6 +143,29 @@ impl Store {
         Folder(self.root.join("trials").join(hash))
     }
 
+    /// The folders of the trials that have ended, in no order that means something.
+    pub fn trials(&self) -> Vec<Folder> {
+        let entries = fs::read_dir(self.root.join("trials"));
+        let entries = entries.into_iter().flatten().flatten();
+        entries.map(|entry| Folder(entry.path())).collect()
+    }
+
+    /// The file that holds the plan of the last sweep of `recipe`.
+    pub fn plan(&self, recipe: &str) -> PathBuf {
+        self.root.join("plans").join(format!("{recipe}.json"))
+    }
+
+    /// The plans of all recipes, by name.
+    pub fn plans(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.root.join("plans"));
+        let entries = entries.into_iter().flatten().flatten();
+        let paths = entries.map(|entry| entry.path());
+        let json = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "json");
+        let mut paths: Vec<PathBuf> = paths.filter(json).collect();
+        paths.sort();
+        paths
+    }
+
     /// The file of the environment `name`.
     pub fn environment(&self, name: &str) -> PathBuf {
         self.root.join("environments").join(name)
@@ -128,12 +173,12 @@ impl Store {
 
     /// Whether the result of `stage` stands, whole or not.
     pub fn is_done(&self, stage: &Stage) -> bool {
-        self.stage(&stage.key).outcome(stage.kind).exists()
+        self.stage(&stage.key).outcome(stage.kind.name()).exists()
     }
 
     /// Whether the result of `stage` stands and is whole: a power failure may cut a file that nobody had waited for.
     pub fn is_whole(&self, stage: &Stage) -> bool {
-        let path = self.stage(&stage.key).outcome(stage.kind);
+        let path = self.stage(&stage.key).outcome(stage.kind.name());
         match stage.kind {
             Kind::Evaluate => evaluation(&path).is_ok(),
             _ => Checkpoint::is_whole(&path),
@@ -203,11 +248,16 @@ impl Folder {
         self.0.join("status.json")
     }
 
+    /// Whether the result of a stage of this kind stands.
+    pub fn is_done(&self, kind: &str) -> bool {
+        self.outcome(kind).exists()
+    }
+
     /// The file that ends a stage of this kind.
-    fn outcome(&self, kind: Kind) -> PathBuf {
-        match kind {
-            Kind::Evaluate => self.metrics(),
-            _ => self.result(),
+    fn outcome(&self, kind: &str) -> PathBuf {
+        match kind == Kind::Evaluate.name() {
+            true => self.metrics(),
+            false => self.result(),
         }
     }
 
@@ -222,6 +272,11 @@ impl Folder {
             remove_unfinished(&self.0);
         }
         Ok(lease)
+    }
+
+    /// Whether a process works on the stage.
+    pub fn is_held(&self) -> bool {
+        is_held(&self.0.join("lease"))
     }
 
     /// Attempts at the stage so far.

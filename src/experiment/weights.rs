@@ -1,6 +1,7 @@
 //! `harness weights`: what a file of weights holds and where it would go; a trained network as a Hugging Face folder.
 
-use super::sweep::{Ask, Stop, first_trial, with_weights};
+use super::first::first_trial;
+use super::inputs::{Ask, Stop, with_weights};
 use super::trial;
 use crate::atomic::write_atomically;
 use crate::graph::weights::{self, Arrays, Fate, Fit, Layout, split};

@@ -11,6 +11,7 @@ use super::provenance::Place;
 use super::sources::Sources;
 use super::sweep::{self, Paper};
 use crate::registry::ComponentError;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::{Table, Value};
@@ -51,7 +52,7 @@ pub struct Plan {
 }
 
 /// One table to be.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SweepPlan {
     /// Name of the sweep and of its table.
     pub name: String,
@@ -66,7 +67,7 @@ pub struct SweepPlan {
 }
 
 /// One variant.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// Unique in its sweep.
     pub label: String,

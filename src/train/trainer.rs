@@ -130,12 +130,11 @@ impl Training for Trainer {
             ("rate".to_string(), Reading::Last(rate.into())),
         ];
         readings.extend(readings_of(&output.report)?);
+        let pseudo = output.report.pseudo.as_ref();
+        let images = batch.unlabelled.len().max(1) as f64;
+        let kept = pseudo.map(|pseudo| pseudo.counts.kept as f64 / images);
+        readings.extend(kept.map(|kept| ("kept-per-image".to_string(), Reading::Mean(kept))));
         journal.add(self.step, readings)?;
-        let kept = output
-            .report
-            .pseudo
-            .as_ref()
-            .map(|pseudo| pseudo.counts.kept as f64 / batch.unlabelled.len().max(1) as f64);
         Ok(Advance { loss, kept })
     }
 }

@@ -88,12 +88,14 @@ fn a_disk_that_is_full_for_records_and_tables_costs_no_finished_work() {
     }
     let rig = Rig::new();
     let expected = rig.expected();
-    // Room for one page: of the tables that are written at the start, then of the records.
-    let mounts =
-        "mount -t tmpfs -o size=4k tmpfs .; cd \"$PWD\"; mkdir .store; mount -t tmpfs tmpfs .store";
-    for file in ["parts.md", "records.jsonl"] {
+    // Pages of room: for the plan of the tables, and then not for the records; for these, and then not for every table.
+    for (pages, file) in [(1, "records.jsonl"), (5, "parts.")] {
+        let size = 4 * pages;
+        let mounts = format!(
+            "mount -t tmpfs -o size={size}k tmpfs .; cd \"$PWD\"; mkdir .store; mount -t tmpfs tmpfs .store"
+        );
         let rig = Rig::new();
-        let found = full(&rig, mounts, file, "mount -o remount,size=9m .");
+        let found = full(&rig, &mounts, file, "mount -o remount,size=9m .");
         assert_eq!(found, expected);
     }
 }

@@ -7,3 +7,4 @@ mod disk;
 mod kills;
 mod rig;
 mod sharing;
+mod stops;

@@ -200,24 +200,19 @@ recipes/mine.toml:1:11: cannot read the recipe `recipes/bose.toml`: no such file
 }
 
 #[test]
-fn the_listing_counts_what_will_run() {
+fn a_plan_tells_which_rows_use_a_trial() {
     let sweep = "question = 'Which?'\nreference = 'a'\n[[each]]\nlabel = 'a'\n[[each]]\nlabel = 'b'\nset.train.steps = 10\n\
                  [[each]]\nlabel = 'c'\nset.train.steps = 11\n";
     let house = House::new(&[
         ("recipes/mine.toml", "extends = 'base.toml'\nsweeps = ['s']"),
         ("sweeps/s.toml", sweep),
     ]);
-    let text = house
+    let plan = house
         .plan("recipes/mine.toml", &[], &["seeds=[0,1]"], TEXT_ONLY)
-        .unwrap()
-        .to_string();
-    let tail: Vec<&str> = text.lines().rev().take(2).collect();
-    assert_eq!(tail[1], "s: 3 rows, reference `a`. Which?");
-    assert_eq!(
-        tail[0],
-        "mine: 4 trials (2 per seed, 2 seeds), 2 further results folded into them"
-    );
-    assert!(text.contains("s: a") && text.contains("s: b"), "{text}");
+        .unwrap();
+    assert_eq!(plan.folded(), 2);
+    let (shared, own) = (vec!["s: a", "s: b"], vec!["s: c"]);
+    assert_eq!(plan.uses(), [shared.clone(), shared, own.clone(), own]);
 }
 
 #[test]

@@ -7,8 +7,9 @@ mod files;
 mod ids;
 mod preprocessor;
 
+use super::first::first_trial;
+use super::inputs::{Ask, Stop, with_weights};
 use super::settings::EvalConfig;
-use super::sweep::{Ask, Stop, first_trial, with_weights};
 use super::trial;
 use crate::atomic::write_atomically;
 use crate::data::coco::{decode, images_in};

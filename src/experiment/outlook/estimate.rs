@@ -1,0 +1,140 @@
+//! How long the missing stages will take, from what the finished ones took.
+//!
+//! Seconds per unit of cost are measured per kind of stage, over all finished stages of the kind; a kind without any takes the mean of
+//! all. With n workers the clock shows at least the work over n, and at least the longest chain of stages.
+
+use super::standing::{StageEntry, State};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Seconds of the missing work.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Estimate {
+    /// On one worker.
+    pub work_seconds: f64,
+    /// On the clock.
+    pub clock_seconds: f64,
+    /// Trials at once.
+    pub workers: usize,
+    /// Finished stages whose times it is taken from.
+    pub timed_stages: usize,
+}
+
+/// Seconds and the cost that they were spent on.
+#[derive(Clone, Copy, Default)]
+struct Spent {
+    seconds: f64,
+    cost: f64,
+    stages: usize,
+}
+
+impl Spent {
+    fn add(&mut self, seconds: f64, cost: u64) {
+        self.seconds += seconds;
+        self.cost += cost as f64;
+        self.stages += 1;
+    }
+
+    fn rate(&self) -> Option<f64> {
+        (self.cost > 0.0).then(|| self.seconds / self.cost)
+    }
+}
+
+impl Estimate {
+    /// Of `stages` where they stand in `states`, each after those that it needs. None while no stage has been timed.
+    pub fn new(stages: &[StageEntry], states: &[State], workers: usize) -> Option<Self> {
+        let mut all = Spent::default();
+        let mut kinds: BTreeMap<&str, Spent> = BTreeMap::new();
+        for (stage, state) in stages.iter().zip(states) {
+            if let State::Done { seconds } = state
+                && *seconds > 0.0
+            {
+                all.add(*seconds, stage.cost);
+                kinds
+                    .entry(stage.kind())
+                    .or_default()
+                    .add(*seconds, stage.cost);
+            }
+        }
+        let mean = all.rate()?;
+        let mut work = 0.0;
+        let mut longest = 0.0_f64;
+        let mut ends = Vec::with_capacity(stages.len());
+        for (stage, state) in stages.iter().zip(states) {
+            let rate = kinds
+                .get(stage.kind())
+                .and_then(Spent::rate)
+                .unwrap_or(mean);
+            let seconds = stage.cost as f64 * rate * (1.0 - state.share(stage));
+            work += seconds;
+            let start = stage
+                .needs
+                .iter()
+                .map(|need| ends[*need])
+                .fold(0.0, f64::max);
+            ends.push(start + seconds);
+            longest = longest.max(start + seconds);
+        }
+        Some(Self {
+            work_seconds: work,
+            clock_seconds: longest.max(work / workers.max(1) as f64),
+            workers,
+            timed_stages: all.stages,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(key: &str, needs: &[usize], cost: u64, steps: [usize; 2]) -> StageEntry {
+        StageEntry {
+            key: key.into(),
+            title: key.into(),
+            needs: needs.to_vec(),
+            cost,
+            steps,
+            trials: 1,
+        }
+    }
+
+    #[test]
+    fn the_missing_stages_take_as_long_as_finished_ones_of_their_kind() {
+        let stages = [
+            stage("burn-in-1", &[], 100, [0, 10]),
+            stage("distill-1", &[0], 200, [10, 20]),
+            stage("evaluate-1", &[1], 50, [20, 20]),
+            stage("distill-2", &[0], 200, [10, 20]),
+            stage("evaluate-2", &[3], 50, [20, 20]),
+        ];
+        let done = |seconds| State::Done { seconds };
+        let begun = State::Interrupted(super::super::standing::Position {
+            step: 15,
+            ..Default::default()
+        });
+        let states = [
+            done(10.0),
+            done(40.0),
+            State::Missing,
+            begun,
+            State::Missing,
+        ];
+        let found = Estimate::new(&stages, &states, 2).unwrap();
+        // Half of a distillation at 0.2 s a unit; two evaluations, a kind not seen, at 50 s / 300.
+        let evaluation = 50.0 * 50.0 / 300.0;
+        assert!((found.work_seconds - (20.0 + 2.0 * evaluation)).abs() < 1e-9);
+        assert!(
+            (found.clock_seconds - (20.0 + evaluation)).abs() < 1e-9,
+            "the longest chain"
+        );
+        assert_eq!((found.timed_stages, found.workers), (2, 2));
+        let alone = Estimate::new(&stages, &states, 1).unwrap();
+        assert_eq!(alone.clock_seconds, alone.work_seconds);
+        assert_eq!(
+            Estimate::new(&stages, &[const { State::Missing }; 5], 1),
+            None
+        );
+    }
+}

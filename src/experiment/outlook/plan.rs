@@ -1,0 +1,220 @@
+//! What a sweep would do: each trial once, with the rows that use it and why it would run; the shared stages; the time.
+
+use super::super::forecast::told;
+use super::super::store::Store;
+use super::estimate::Estimate;
+use super::reason::{Earlier, Reason};
+use super::standing::{FrozenPlan, StageEntry, State};
+use crate::recipe::{Plan, SweepPlan};
+use comfy_table::Table;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+/// Digits of a hash that are shown: enough to find a trial among thousands.
+const SHOWN_DIGITS: usize = 8;
+
+/// A plan against what its results folder holds.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Outlook {
+    recipe: String,
+    seeds: Vec<u64>,
+    sweeps: Vec<SweepPlan>,
+    /// Results that need no training of their own.
+    folded: usize,
+    trials: Vec<TrialOutlook>,
+    stages: Vec<StageOutlook>,
+    estimate: Option<Estimate>,
+}
+
+/// One trial.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct TrialOutlook {
+    hash: String,
+    label: String,
+    seed: u64,
+    /// The rows that use it, as `sweep: label`.
+    rows: Vec<String>,
+    #[serde(flatten)]
+    reason: Reason,
+    /// Indices into the stages.
+    stages: Vec<usize>,
+}
+
+/// One stage.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct StageOutlook {
+    #[serde(flatten)]
+    stage: StageEntry,
+    #[serde(flatten)]
+    state: State,
+}
+
+impl Outlook {
+    /// Of `plan`, whose stages are those of `frozen`, with a results folder's `store`, if there is one.
+    pub fn new(plan: &Plan, frozen: FrozenPlan, store: Option<&Store>) -> Self {
+        let states: Vec<State> = match store {
+            Some(store) => frozen
+                .stages
+                .iter()
+                .map(|stage| State::of(store, stage))
+                .collect(),
+            None => vec![State::Missing; frozen.stages.len()],
+        };
+        let nothing = Earlier::default();
+        let plain = |index: usize| {
+            Reason::of(
+                &frozen.trials[index],
+                &plan.trials[index].settings,
+                &states,
+                &nothing,
+            )
+        };
+        let new: BTreeSet<(&str, u64)> = (0..frozen.trials.len())
+            .filter(|index| plain(*index) == Reason::New)
+            .map(|index| {
+                (
+                    frozen.trials[index].label.as_str(),
+                    frozen.trials[index].seed,
+                )
+            })
+            .collect();
+        let earlier = match store {
+            Some(store) if !new.is_empty() => {
+                Earlier::read(store, &|label, seed| new.contains(&(label, seed)))
+            }
+            _ => nothing,
+        };
+        let mut rows = plan.uses();
+        let trials = frozen
+            .trials
+            .iter()
+            .enumerate()
+            .map(|(index, trial)| TrialOutlook {
+                hash: trial.hash.clone(),
+                label: trial.label.clone(),
+                seed: trial.seed,
+                rows: std::mem::take(&mut rows[index]),
+                reason: Reason::of(trial, &plan.trials[index].settings, &states, &earlier),
+                stages: trial.stages.clone(),
+            });
+        let trials = trials.collect();
+        let estimate = Estimate::new(&frozen.stages, &states, frozen.workers);
+        let stages = frozen.stages.into_iter().zip(states);
+        Self {
+            recipe: plan.recipe.clone(),
+            seeds: plan.seeds.clone(),
+            sweeps: plan.sweeps.clone(),
+            folded: plan.folded(),
+            trials,
+            stages: stages
+                .map(|(stage, state)| StageOutlook { stage, state })
+                .collect(),
+            estimate,
+        }
+    }
+
+    /// All of it, for programs.
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("plain data has a JSON form")
+    }
+
+    fn write_trials(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut table = Table::new();
+        table
+            .load_style(UTF8_HORIZONTAL_ONLY)
+            .set_header(["trial", "hash", "seed", "rows", "state"]);
+        for (number, trial) in self.trials.iter().enumerate() {
+            table.add_row([
+                (number + 1).to_string(),
+                trial.hash.chars().take(SHOWN_DIGITS).collect(),
+                trial.seed.to_string(),
+                trial.rows.join("\n"),
+                trial.reason.to_string(),
+            ]);
+        }
+        writeln!(f, "{table}")
+    }
+
+    fn write_sweeps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for SweepPlan {
+            name,
+            question,
+            reference,
+            rows,
+            ..
+        } in &self.sweeps
+        {
+            let reference = reference
+                .as_ref()
+                .map_or(String::new(), |label| format!(", reference `{label}`"));
+            writeln!(f, "{name}: {} rows{reference}. {question}", rows.len())?;
+        }
+        Ok(())
+    }
+
+    fn write_shared(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for StageOutlook { stage, state } in self.stages.iter().filter(|one| one.stage.trials > 1) {
+            let there = match state {
+                State::Done { .. } => ", done",
+                State::Running(_) => ", running",
+                State::Interrupted(_) => ", begun",
+                State::Failed { .. } => ", failed before",
+                State::Missing => "",
+            };
+            writeln!(
+                f,
+                "shared: {} by {} trials{there}",
+                stage.title, stage.trials
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Outlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_trials(f)?;
+        self.write_sweeps(f)?;
+        self.write_shared(f)?;
+        let trials = self.trials.len();
+        writeln!(
+            f,
+            "{}: {trials} trials ({} per seed, {} seeds), {} further results folded into them",
+            self.recipe,
+            trials / self.seeds.len().max(1),
+            self.seeds.len(),
+            self.folded
+        )?;
+        let missing = self
+            .trials
+            .iter()
+            .filter(|trial| trial.reason != Reason::Done)
+            .count();
+        let stages = self.stages.iter();
+        let stages = stages
+            .filter(|one| !matches!(one.state, State::Done { .. }))
+            .count();
+        write!(f, "to run: {missing} of {trials} trials in {stages} stages")?;
+        match self.estimate {
+            _ if missing == 0 => Ok(()),
+            Some(estimate) => write!(
+                f,
+                ", about {} of work, {} with {} workers (from {} stages timed in this folder)",
+                told(Duration::from_secs_f64(estimate.work_seconds)),
+                told(Duration::from_secs_f64(estimate.clock_seconds)),
+                estimate.workers,
+                estimate.timed_stages
+            ),
+            None => write!(
+                f,
+                "; how long is not known before the first stage has been timed"
+            ),
+        }
+    }
+}

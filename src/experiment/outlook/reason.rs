@@ -1,0 +1,219 @@
+//! Why a trial would run: what the store tells of it, and of an earlier trial with its label and seed.
+
+use super::super::store::Store;
+use super::standing::{State, TrialEntry};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use toml::{Table, Value};
+
+/// Settings that an explanation names; more are counted.
+const NAMED: usize = 4;
+
+/// What would become of a trial, and why.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum Reason {
+    /// It stands finished in the store.
+    Done,
+    /// Another process has it in hand.
+    Running,
+    /// It would go on from a checkpoint.
+    Interrupted {
+        /// Of this step.
+        step: usize,
+    },
+    /// It failed before and would be tried again.
+    Failed {
+        /// Attempts so far.
+        attempts: u64,
+        /// Why the last one failed.
+        reason: String,
+    },
+    /// An earlier trial with this label and seed had other settings.
+    Changed {
+        /// Each as `key: old -> new`.
+        settings: Vec<String>,
+    },
+    /// The store knows nothing of it.
+    New,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::Running => f.write_str("running"),
+            Self::Interrupted { step } => write!(f, "interrupted after step {step}"),
+            Self::Failed { attempts, reason } => {
+                let line = reason.lines().next().unwrap_or_default();
+                write!(f, "failed before ({attempts} attempts): {line}")
+            }
+            Self::Changed { settings } => {
+                write!(
+                    f,
+                    "changed: {}",
+                    settings[..settings.len().min(NAMED)].join(", ")
+                )?;
+                match settings.len().saturating_sub(NAMED) {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
+                }
+            }
+            Self::New => f.write_str("new"),
+        }
+    }
+}
+
+/// Finished trials of the store by label and seed: where an explanation of a new trial is looked for.
+#[derive(Debug, Default)]
+pub struct Earlier(BTreeMap<(String, u64), Vec<Table>>);
+
+impl Earlier {
+    /// Reads those that `wanted` names; damaged ones explain nothing.
+    pub fn read(store: &Store, wanted: &dyn Fn(&str, u64) -> bool) -> Self {
+        let mut found: BTreeMap<(String, u64), Vec<Table>> = BTreeMap::new();
+        for folder in store.trials() {
+            let path = folder.settings();
+            let Some((label, seed)) = File::open(&path).ok().and_then(title) else {
+                continue;
+            };
+            if wanted(&label, seed)
+                && let Some(table) = std::fs::read_to_string(&path)
+                    .ok()
+                    .and_then(|text| text.parse().ok())
+            {
+                found.entry((label, seed)).or_default().push(table);
+            }
+        }
+        Self(found)
+    }
+
+    /// What is other in `settings` than in the earlier trial that is most like it.
+    fn differences(&self, trial: &TrialEntry, settings: &Table) -> Option<Vec<String>> {
+        let earlier = self.0.get(&(trial.label.clone(), trial.seed))?;
+        let differences = earlier.iter().map(|earlier| differences(earlier, settings));
+        differences
+            .min_by_key(Vec::len)
+            .filter(|found| !found.is_empty())
+    }
+}
+
+/// Label and seed in the first line of a trial's settings: `# <label>, seed <seed>`.
+fn title(file: File) -> Option<(String, u64)> {
+    let mut line = String::new();
+    BufReader::new(file).read_line(&mut line).ok()?;
+    let (label, seed) = line.trim_end().strip_prefix("# ")?.rsplit_once(", seed ")?;
+    Some((label.to_string(), seed.parse().ok()?))
+}
+
+/// The settings that differ, each as `key: old -> new`.
+pub fn differences(old: &Table, new: &Table) -> Vec<String> {
+    let (old, new) = (leaves(old), leaves(new));
+    let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let shown = |value: Option<&Value>| value.map_or("none".to_string(), Value::to_string);
+    keys.into_iter()
+        .filter(|key| old.get(*key) != new.get(*key))
+        .map(|key| format!("{key}: {} -> {}", shown(old.get(key)), shown(new.get(key))))
+        .collect()
+}
+
+/// Every plain value by its key path.
+fn leaves(table: &Table) -> BTreeMap<String, Value> {
+    fn walk(table: &Table, prefix: &str, found: &mut BTreeMap<String, Value>) {
+        for (key, value) in table {
+            let path = format!("{prefix}{key}");
+            match value {
+                Value::Table(inner) => walk(inner, &format!("{path}."), found),
+                _ => drop(found.insert(path, value.clone())),
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(table, "", &mut found);
+    found
+}
+
+impl Reason {
+    /// Of `trial` with these `settings`, whose stages stand as `states`.
+    pub fn of(trial: &TrialEntry, settings: &Table, states: &[State], earlier: &Earlier) -> Self {
+        let own = || trial.stages.iter().map(|stage| &states[*stage]);
+        if own()
+            .next_back()
+            .is_some_and(|last| matches!(last, State::Done { .. }))
+        {
+            return Self::Done;
+        }
+        for state in own().rev() {
+            match state {
+                State::Running(_) => return Self::Running,
+                State::Failed { attempts, reason } => {
+                    return Self::Failed {
+                        attempts: *attempts,
+                        reason: reason.clone(),
+                    };
+                }
+                State::Interrupted(position) => {
+                    return Self::Interrupted {
+                        step: position.step,
+                    };
+                }
+                State::Done { .. } | State::Missing => {}
+            }
+        }
+        match earlier.differences(trial, settings) {
+            Some(settings) => Self::Changed { settings },
+            None => Self::New,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str) -> Table {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_settings_that_differ_are_named_with_both_values() {
+        let old = table("a = 1\nb = { c = 'x', d = [1, 2] }\ngone = true");
+        let new = table("a = 1\nb = { c = 'y', d = [1, 2], e = 0.5 }");
+        assert_eq!(
+            differences(&old, &new),
+            [
+                "b.c: \"x\" -> \"y\"",
+                "b.e: none -> 0.5",
+                "gone: true -> none"
+            ]
+        );
+        assert!(differences(&old, &old).is_empty());
+    }
+
+    #[test]
+    fn the_nearest_earlier_trial_explains_a_new_one() {
+        let trial = TrialEntry {
+            hash: "h".into(),
+            label: "PL-DC".into(),
+            seed: 1,
+            stages: vec![0, 1],
+        };
+        let tables = vec![table("a = 1\nb = 2"), table("a = 1\nb = 3")];
+        let earlier = Earlier(BTreeMap::from([(("PL-DC".to_string(), 1), tables)]));
+        let settings = table("a = 2\nb = 3");
+        let states = [State::Done { seconds: 1.0 }, State::Missing];
+        let reason = Reason::of(&trial, &settings, &states, &earlier);
+        assert_eq!(reason.to_string(), "changed: a: 1 -> 2");
+        let reason = Reason::of(&trial, &settings, &states, &Earlier::default());
+        assert_eq!(reason, Reason::New);
+        let failed = State::Failed {
+            attempts: 2,
+            reason: "no luck\nat all".into(),
+        };
+        let reason = Reason::of(&trial, &settings, &[failed, State::Missing], &earlier);
+        assert_eq!(reason.to_string(), "failed before (2 attempts): no luck");
+    }
+}

@@ -1,0 +1,217 @@
+//! How a sweep stands, from another terminal: what is done, what runs and how far it is, what failed and where its log lies.
+
+use super::super::forecast::told;
+use super::super::store::Store;
+use super::estimate::Estimate;
+use super::standing::{FrozenPlan, Position, StageEntry, State};
+use crate::report::{JsonLines, RECORDS, Record};
+use anyhow::{Result, bail};
+use serde::Serialize;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How the sweeps of a results folder stand.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Status {
+    recipes: Vec<RecipeStatus>,
+}
+
+/// How the last sweep of a recipe stands.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct RecipeStatus {
+    recipe: String,
+    trials: usize,
+    done: usize,
+    /// Best finished trial: its mAP in percent and its title.
+    best: Option<(f64, String)>,
+    running: Vec<StageStatus>,
+    failed: Vec<StageStatus>,
+    interrupted: Vec<StageStatus>,
+    estimate: Option<Estimate>,
+}
+
+/// A stage that is neither finished nor untouched.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct StageStatus {
+    title: String,
+    /// Last step of training.
+    steps: usize,
+    #[serde(flatten)]
+    state: State,
+    log: PathBuf,
+}
+
+impl Status {
+    /// Reads the results folder `folder`.
+    ///
+    /// # Errors
+    /// A folder in which no sweep has begun, or a plan in it that cannot be read.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let Some(store) = Store::look(folder)? else {
+            bail!(
+                "{}: no sweep has begun here: there is no .store in it",
+                folder.display()
+            );
+        };
+        let (records, _) = JsonLines::read_whole_lines(&folder.join(RECORDS))?;
+        let mut recipes = Vec::new();
+        for path in store.plans() {
+            recipes.push(RecipeStatus::new(
+                &store,
+                FrozenPlan::read(&path)?,
+                &records,
+            ));
+        }
+        if recipes.is_empty() {
+            bail!(
+                "{}: no sweep has begun here: its store holds no plan",
+                folder.display()
+            );
+        }
+        Ok(Self { recipes })
+    }
+
+    /// All of it, for programs.
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("plain data has a JSON form")
+    }
+}
+
+impl RecipeStatus {
+    fn new(store: &Store, plan: FrozenPlan, records: &JsonLines<Record>) -> Self {
+        let states: Vec<State> = plan
+            .stages
+            .iter()
+            .map(|stage| State::of(store, stage))
+            .collect();
+        let ended = |stages: &[usize]| {
+            stages
+                .last()
+                .is_some_and(|last| matches!(states[*last], State::Done { .. }))
+        };
+        let done = plan.trials.iter().filter(|trial| ended(&trial.stages));
+        let best = done.clone().filter_map(|trial| {
+            let mean_ap = records.get(&trial.hash)?.metrics?.mean_ap?;
+            Some((mean_ap, format!("{}, seed {}", trial.label, trial.seed)))
+        });
+        let chosen = |wanted: fn(&State) -> bool| -> Vec<StageStatus> {
+            let pairs = plan.stages.iter().zip(&states);
+            pairs
+                .filter(|(_, state)| wanted(state))
+                .map(|(stage, state)| StageStatus::new(store, stage, state))
+                .collect()
+        };
+        Self {
+            trials: plan.trials.len(),
+            done: done.count(),
+            best: best.reduce(|best, next| if next.0 > best.0 { next } else { best }),
+            running: chosen(|state| matches!(state, State::Running(_))),
+            failed: chosen(|state| matches!(state, State::Failed { .. })),
+            interrupted: chosen(|state| matches!(state, State::Interrupted(_))),
+            estimate: Estimate::new(&plan.stages, &states, plan.workers),
+            recipe: plan.recipe,
+        }
+    }
+}
+
+impl StageStatus {
+    fn new(store: &Store, stage: &StageEntry, state: &State) -> Self {
+        Self {
+            title: stage.title.clone(),
+            steps: stage.steps[1],
+            state: state.clone(),
+            log: store.stage(&stage.key).journal(),
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, recipe) in self.recipes.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n\n")?;
+            }
+            write!(f, "{recipe}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for RecipeStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: {} of {} trials done",
+            self.recipe, self.done, self.trials
+        )?;
+        if let Some((mean_ap, title)) = &self.best {
+            write!(f, ", best mAP {mean_ap:.2} ({title})")?;
+        }
+        match self.estimate {
+            Some(estimate) if self.done < self.trials => {
+                let left = Duration::from_secs_f64(estimate.clock_seconds);
+                write!(
+                    f,
+                    ", about {} left with {} workers",
+                    told(left),
+                    estimate.workers
+                )?;
+            }
+            _ => {}
+        }
+        for stage in &self.running {
+            write!(f, "\nrunning: {stage}")?;
+        }
+        for stage in &self.interrupted {
+            write!(f, "\ninterrupted: {stage}")?;
+        }
+        for stage in &self.failed {
+            write!(f, "\nfailed: {stage}")?;
+        }
+        if self.running.is_empty() && self.done < self.trials {
+            f.write_str("\nno process works on it")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for StageStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.title)?;
+        match &self.state {
+            State::Running(position) | State::Interrupted(position) => {
+                write!(f, ", {}", At(position, self.steps))
+            }
+            State::Failed { attempts, reason } => {
+                let reason = reason.lines().next().unwrap_or_default();
+                write!(
+                    f,
+                    ": {reason} ({attempts} attempts); log: {}",
+                    self.log.display()
+                )
+            }
+            State::Done { .. } | State::Missing => Ok(()),
+        }
+    }
+}
+
+/// A position in a training of so many steps.
+struct At<'a>(&'a Position, usize);
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(position, steps) = self;
+        write!(f, "step {}/{steps}", position.step)?;
+        if let Some(loss) = position.loss {
+            write!(f, ", loss {loss:.3}")?;
+        }
+        match position.kept_per_image {
+            Some(kept) => write!(f, ", {kept:.1} labels/image"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Being asked to stop, trying again, and looking on: `sweep` with signals and options, `plan` and `status` beside it.
+
+use crate::rig::{Rig, kill, stderr, wait};
+use std::process::{Child, Command, Output, Stdio};
+
+/// The exit code of a run that was asked to stop.
+const STOPPED: i32 = 130;
+
+fn harness(rig: &Rig, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    let output = command.args(arguments).current_dir(rig.at("")).output();
+    output.unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn ask_to_stop(child: &Child) {
+    let sent = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+#[test]
+fn a_run_asked_to_stop_ends_at_its_next_checkpoint_and_goes_on_to_the_same_bytes() {
+    let rig = Rig::new();
+    let expected = rig.expected();
+    // Slow enough to be met inside a stage.
+    let slow = |rig: &Rig| {
+        let mut command = rig.sweep("out");
+        command.args(["--set", "method.sleep-ms=1"]);
+        command
+    };
+    let child = slow(&rig).spawn().unwrap();
+    wait(|| {
+        !rig.files("out", "distill-", "checkpoint.safetensors")
+            .is_empty()
+    });
+    ask_to_stop(&child);
+    let output = child.wait_with_output().unwrap();
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(STOPPED), "{text}");
+    assert!(
+        text.contains("trainings go on to their next checkpoint"),
+        "{text}"
+    );
+    assert!(
+        text.contains("trials are left; the same command goes on with them"),
+        "{text}"
+    );
+    assert!(!text.contains("failed:"), "{text}");
+
+    let status = stdout(&harness(&rig, &["status", "out"]));
+    assert!(status.contains("interrupted: "), "{status}");
+    assert!(status.contains("no process works on it"), "{status}");
+    let plan = stdout(&harness(
+        &rig,
+        &["plan", "recipes/own.toml", "--out", "out"],
+    ));
+    assert!(plan.contains("interrupted after step "), "{plan}");
+
+    rig.finish("out");
+    assert_eq!(rig.found("out"), expected);
+    let status = stdout(&harness(&rig, &["status", "out"]));
+    assert!(
+        status.starts_with("own: 6 of 6 trials done, best mAP "),
+        "{status}"
+    );
+}
+
+const TWICE: &str = "question = 'q'\n[[each]]\nlabel = 'twice'\nset.method.fail-at = 30\nset.method.fail-times = 2\n";
+
+#[test]
+fn a_failure_is_tried_again_as_often_as_one_asks() {
+    let rig = Rig::with(TWICE);
+    let output = rig.sweep("few").args(["--retries", "1"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let output = rig
+        .sweep("enough")
+        .args(["--retries", "2"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn after_the_first_failure_nothing_starts_if_one_asks() {
+    let sweep = "question = 'q'\n[[each]]\nlabel = 'bad'\nset.method.fail-at = 3\n\
+                 [zip]\n'method.level' = [10, 11, 12, 13, 14]\n";
+    let rig = Rig::with(sweep);
+    let run = |out: &str, more: &[&str]| {
+        let output = rig.sweep(out).args(more).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        stderr(&output)
+    };
+    let text = run("all", &[]);
+    assert!(!text.contains("the same command goes on"), "{text}");
+    let text = run("first", &["--fail-fast"]);
+    assert!(text.contains("not all ran: "), "{text}");
+    assert!(text.contains("the same command goes on"), "{text}");
+}
+
+#[test]
+fn status_tells_what_runs_while_it_runs() {
+    let rig = Rig::new();
+    let mut command = rig.sweep("out");
+    command.args(["--set", "method.sleep-ms=20"]);
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    wait(|| {
+        !rig.files("out", "burn-in-", "checkpoint.safetensors")
+            .is_empty()
+    });
+    let status = stdout(&harness(&rig, &["status", "out"]));
+    assert!(status.contains("running: burn-in, seed "), "{status}");
+    assert!(status.contains("/20, loss "), "{status}");
+    let json = stdout(&harness(&rig, &["status", "out", "--json"]));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["recipes"][0]["trials"], 6);
+    assert_eq!(json["recipes"][0]["running"][0]["state"], "running");
+    kill(&mut child);
+    let status = stdout(&harness(&rig, &["status", "out"]));
+    assert!(status.contains("no process works on it"), "{status}");
+}
+
+#[test]
+fn a_plan_tells_what_would_run_and_why() {
+    let rig = Rig::new();
+    let plan = |more: &[&str]| {
+        let mut arguments = vec!["plan", "recipes/own.toml", "--out", "out"];
+        arguments.extend(more);
+        stdout(&harness(&rig, &arguments))
+    };
+    let text = plan(&[]);
+    assert_eq!(text.matches(" new").count(), 6, "{text}");
+    assert!(
+        text.contains("to run: 6 of 6 trials in 14 stages; how long is not known"),
+        "{text}"
+    );
+    assert!(
+        text.contains("shared: burn-in, seed 0 by 3 trials"),
+        "{text}"
+    );
+    assert!(!rig.at("out").exists(), "a plan writes nothing");
+    rig.finish("out");
+    let text = plan(&[]);
+    assert!(
+        text.ends_with("to run: 0 of 6 trials in 0 stages\n"),
+        "{text}"
+    );
+    // The burn-in stays; what follows it is another.
+    let more = ["--set", "method.effects.b=3.5"];
+    let text = plan(&more);
+    assert!(
+        text.contains("changed: method.effects.b: 1.0 -> 3.5"),
+        "{text}"
+    );
+    assert!(text.contains(" of work, "), "{text}");
+    assert!(text.contains("timed in this folder"), "{text}");
+    let json = plan(&[&more[..], &["--json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["trials"][0]["what"], "changed");
+    assert_eq!(json["stages"][0]["state"], "done");
+    assert!(json["estimate"]["clock-seconds"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_folder_without_a_sweep_has_no_status() {
+    let rig = Rig::new();
+    for folder in ["recipes", "nowhere"] {
+        let output = harness(&rig, &["status", folder]);
+        assert_eq!(output.status.code(), Some(2));
+        let text = stderr(&output);
+        assert!(text.contains("no sweep has begun here"), "{text}");
+    }
+}
