@@ -4,7 +4,7 @@
 //! is what reading a store costs. The time per trial is what must not grow with their number.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use harness::experiment::{Ask, sweep};
+use harness::experiment::{Ask, Interrupt, SweepOptions, Verbosity, sweep};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -30,7 +30,15 @@ fn ask(trials: usize) -> Ask {
 }
 
 fn run(ask: &Ask, out: &TempDir) {
-    let outcome = sweep(ask, Some(out.path()), WORKERS).expect("a sweep");
+    let options = SweepOptions {
+        out: Some(out.path().to_path_buf()),
+        workers: WORKERS,
+        retries: 0,
+        fail_fast: false,
+        verbosity: Verbosity::Quiet,
+        interrupt: Interrupt::default(),
+    };
+    let outcome = sweep(ask, &options).expect("a sweep");
     assert!(outcome.failed.is_empty(), "{:?}", outcome.failed);
 }
 

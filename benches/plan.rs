@@ -1,14 +1,13 @@
-//! How long planning takes: ten thousand variants with all checks of their settings, and a thousand with the listing.
+//! How long `harness plan` takes over a recipe that nothing of is done: all checks, stages and the listing of ten thousand variants, and
+//! of a thousand.
 //!
 //! A trial trains for minutes, so a plan may take seconds; what it must not do is grow faster than its variants.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use harness::experiment::{Settings, normalise};
-use harness::recipe::{Hooks, Plan, Request};
+use harness::experiment::{Ask, plan};
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use toml::Table;
 
 /// A recipe whose one sweep is a grid of `side`^4 variants, some of whose axes exist under a condition.
 fn recipe(folder: &Path, side: usize) -> PathBuf {
@@ -36,33 +35,23 @@ fn recipe(folder: &Path, side: usize) -> PathBuf {
     recipe
 }
 
-fn planned(recipe: &Path) -> Plan {
-    let check = |table: &Table| Settings::read(table).err().unwrap_or_default();
-    let hooks = Hooks {
-        check: &check,
-        normalise: &normalise,
-    };
-    let request = Request {
-        recipe,
-        environment: &[],
-        set: &[],
-    };
-    Plan::new(request, hooks).expect("a plan")
-}
-
 fn plans(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
+    let nothing = folder.path().join("no results");
     let mut group = criterion.benchmark_group("plan");
     group.sample_size(10);
-    let large = recipe(&folder.path().join("large"), 10);
-    assert_eq!(planned(&large).trials.len(), 10_000);
-    group.bench_function("10,000 variants", |bench| {
-        bench.iter(|| black_box(planned(&large)))
-    });
-    let small = recipe(&folder.path().join("small"), 6);
-    group.bench_function("1,296 variants and their listing", |bench| {
-        bench.iter(|| black_box(planned(&small).to_string()));
-    });
+    for (name, side) in [("10,000 variants", 10), ("1,296 variants", 6)] {
+        let ask = Ask {
+            recipe: recipe(&folder.path().join(name), side),
+            set: Vec::new(),
+        };
+        group.bench_function(name, |bench| {
+            bench.iter(|| {
+                let (outlook, _) = plan(&ask, Some(&nothing)).expect("a plan");
+                black_box(outlook.to_string())
+            })
+        });
+    }
     group.finish();
 }
 
