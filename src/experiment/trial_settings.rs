@@ -183,6 +183,20 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_effect_of_a_module_that_is_off_makes_no_other_trial() {
+        let normalised = |on: bool, effect: f64| {
+            let with_module = with(mock(), "method.modules.a", on);
+            let mut table = with(with_module, "method.effects.a", effect);
+            normalise(&mut table);
+            assert!(TrialSettings::read(&table).is_ok());
+            table
+        };
+        assert_eq!(normalised(false, 1.0), normalised(false, 2.0));
+        assert_ne!(normalised(true, 1.0), normalised(true, 2.0));
+        assert_ne!(normalised(true, 1.0), normalised(false, 1.0));
+    }
+
+    #[test]
     fn all_errors_of_a_mock_trial_come_with_their_paths() {
         let wrong = with(mock(), "train.steps", 0);
         let wrong = with(wrong, "method.burn-in", 5);

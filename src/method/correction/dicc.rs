@@ -61,8 +61,6 @@ struct Options {
     along: Along,
     aggregation: Aggregation,
     logit_scale: LogitScale,
-    /// Settings do not name their default: see `experiment::normalise`.
-    #[serde(default)]
     pooling: Pooling,
     vlm: toml::Table,
 }

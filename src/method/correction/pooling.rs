@@ -12,11 +12,10 @@ use crate::ops;
 use serde::Deserialize;
 
 /// How a mask is brought to the grid.
-#[derive(Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
     /// The share of a cell that the mask covers.
-    #[default]
     Coverage,
     /// The cells at whose middle the mask's logits are above 0.
     Threshold,
