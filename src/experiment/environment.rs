@@ -1,8 +1,9 @@
 //! Where a result was computed: commit and changes to it, machine, program, crates. Collected once per process, kept with every stage
 //! and trial: a number in a table leads back to what made it.
 
+use super::folder::{Folder, link};
 use super::provenance::Provenance;
-use super::store::{CODE_VERSION, Folder, Store, link};
+use super::store::{CODE_VERSION, Store};
 use crate::atomic::write_atomically;
 use anyhow::{Context, Result};
 use serde::Serialize;

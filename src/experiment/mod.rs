@@ -5,6 +5,7 @@ mod clip;
 mod environment;
 mod evaluate;
 mod first;
+mod folder;
 mod forecast;
 mod inputs;
 mod interrupt;

@@ -1,13 +1,14 @@
 //! Doing a stage: from the results of the stages before it to its own, continuing where an earlier process was interrupted.
 
 use super::environment::Kept;
+use super::folder::{Failure, Folder};
 use super::interrupt::{Interrupt, Interrupted};
 use super::lease::Lease;
 use super::progress::{Progress, Reading};
 use super::scheduler::{self, Task, Turn};
 use super::settings::{EvalModel, Settings};
 use super::stage::{Kind, Stage};
-use super::store::{Failure, Folder, Store};
+use super::store::Store;
 use super::trial::{self, Datasets, Ground};
 use super::trial_settings::{MockSettings, TrialSettings};
 use crate::atomic::{Durability, write_durably};

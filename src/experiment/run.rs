@@ -1,12 +1,13 @@
 //! A running sweep: which stages are missing, what a stage's end means for the trials, when the tables are written.
 
 use super::environment::hand_on;
+use super::folder::evaluation;
 use super::perform::{Evaluation, Workshop};
 use super::progress::Progress;
 use super::results::Results;
 use super::scheduler::{self, Rules, Task, Workers};
 use super::stage::{Kind, Stage};
-use super::store::{Store, evaluation};
+use super::store::Store;
 use super::trial_settings::TrialSettings;
 use crate::atomic::{Durability, write_durably};
 use crate::train::last_lines;

@@ -1,35 +1,21 @@
-//! The command line. What a command does is in `experiment`; here are its words, its exit code and its last lines.
+//! The words of the command line: commands, arguments and their help.
 
-use crate::experiment::{
-    Ask, EXIT_CODE, Interrupt, Outcome, PredictAsk, Stop, SweepOptions, TableAsk, Told, Verbosity,
-    clip, compare, evaluate, explain, export_data, export_weights, inspect_weights, plan, predict,
-    schema, status, sweep, table,
-};
+use crate::experiment::{Ask, TableAsk};
 use crate::report::{COMPARISON_FORMATS, FORMATS, Metric, Order};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use std::fmt::Display;
-use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::ExitCode;
-
-/// Everything went well.
-const FINE: u8 = 0;
-/// Some trial failed, or results could not be written.
-const FAILED: u8 = 1;
-/// The recipe, the arguments or an input file is wrong (clap's own code for wrong arguments).
-const WRONG: u8 = 2;
 
 /// Ablation harness for semi-supervised instance segmentation: recipes in, the paper's tables out.
 #[derive(Debug, Parser)]
 #[command(version, about)]
-struct Cli {
+pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    pub command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Run the trials of a recipe that are not finished and write its tables
     Sweep {
         #[command(flatten)]
@@ -157,7 +143,7 @@ enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-enum Data {
+pub enum Data {
     /// Write the dataset as COCO JSON and PNG
     Export {
         #[command(flatten)]
@@ -169,7 +155,7 @@ enum Data {
 }
 
 #[derive(Debug, Subcommand)]
-enum Weights {
+pub enum Weights {
     /// List name, type and shape of every array, and where it would be loaded
     Inspect {
         /// A safetensors file (`FILE#NETWORK` for one of several networks in it) or a Hugging Face folder
@@ -195,17 +181,18 @@ enum Weights {
 }
 
 #[derive(Debug, Args)]
-struct TableArgs {
+pub struct TableArgs {
     /// Only this sweep [default: all of the folder]
     #[arg(long, value_name = "NAME")]
-    sweep: Option<String>,
+    pub sweep: Option<String>,
     /// What deviations, differences and verdicts are of
     #[arg(long, value_name = "NAME", default_value = "mAP", value_parser = metric())]
-    metric: Metric,
+    pub metric: Metric,
 }
 
 impl TableArgs {
-    fn ask(&self) -> TableAsk<'_> {
+    /// The same for the commands.
+    pub fn ask(&self) -> TableAsk<'_> {
         TableAsk {
             sweep: self.sweep.as_deref(),
             metric: self.metric,
@@ -228,12 +215,12 @@ fn order() -> impl TypedValueParser<Value = Order> {
 }
 
 #[derive(Debug, Args)]
-struct RecipeArgs {
+pub struct RecipeArgs {
     /// The recipe's TOML file
-    recipe: PathBuf,
+    pub recipe: PathBuf,
     /// Override a setting, as in `--set train.steps=1200`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
+    pub set: Vec<String>,
 }
 
 impl From<RecipeArgs> for Ask {
@@ -242,201 +229,5 @@ impl From<RecipeArgs> for Ask {
             recipe: args.recipe,
             set: args.set,
         }
-    }
-}
-
-/// Runs the command line of this process.
-pub fn run() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Sweep {
-            recipe,
-            out,
-            workers,
-            retries,
-            fail_fast,
-            quiet,
-        } => {
-            let verbosity = match quiet {
-                true => Verbosity::Quiet,
-                false => Verbosity::Normal,
-            };
-            // Where the system lets nobody listen, Ctrl-C ends the process as it always does.
-            let interrupt = Interrupt::from_signals().unwrap_or_default();
-            let options = SweepOptions {
-                out,
-                workers: workers.map_or(0, usize::from),
-                retries,
-                fail_fast,
-                verbosity,
-                interrupt,
-            };
-            sweep(&recipe.into(), &options).map(|outcome| told(&outcome))
-        }
-        Command::Plan {
-            recipe,
-            explain: Some(key),
-            ..
-        } => explain(&recipe.into(), &key).map(|text| {
-            say(&text);
-            FINE
-        }),
-        Command::Schema { sweep } => {
-            say(&schema(sweep));
-            Ok(FINE)
-        }
-        Command::Plan {
-            recipe,
-            out,
-            json,
-            explain: None,
-        } => plan(&recipe.into(), out.as_deref()).map(|(outlook, absent)| {
-            match json {
-                true => say(&outlook.json()),
-                false => say(&outlook),
-            }
-            for absent in absent {
-                eprintln!("note: a run also needs {absent}");
-            }
-            FINE
-        }),
-        Command::Status { results, json } => status(&results).map(|status| {
-            match json {
-                true => say(&status.json()),
-                false => say(&status),
-            }
-            FINE
-        }),
-        Command::Table {
-            results,
-            choice,
-            format,
-            sort,
-        } => {
-            let format = FORMATS.iter().find(|one| one.name == format);
-            let format = format.expect("clap takes no other");
-            table(&results, choice.ask(), sort, format).map(|told| shown(&told))
-        }
-        Command::Compare {
-            a,
-            b,
-            choice,
-            format,
-        } => {
-            let format = COMPARISON_FORMATS.iter().find(|one| one.name == format);
-            let format = format.expect("clap takes no other");
-            compare(&a, &b, choice.ask(), format).map(|told| shown(&told))
-        }
-        Command::Predict {
-            recipe,
-            weights,
-            images,
-            annotations,
-            out,
-            raw,
-        } => predict(&PredictAsk {
-            model: recipe.into(),
-            weights,
-            images,
-            annotations,
-            out,
-            raw,
-        })
-        .map(|text| {
-            say(&text);
-            FINE
-        }),
-        Command::Weights(Weights::Inspect { path, recipe, set }) => {
-            let recipe = recipe.map(|recipe| Ask { recipe, set });
-            inspect_weights(&path, recipe.as_ref()).map(|inspection| {
-                say(&inspection.text);
-                if inspection.fits { FINE } else { WRONG }
-            })
-        }
-        Command::Weights(Weights::Export {
-            recipe,
-            weights,
-            out,
-        }) => export_weights(&recipe.into(), weights.as_deref(), &out).map(|text| {
-            say(&text);
-            FINE
-        }),
-        Command::Clip {
-            folder,
-            image,
-            text,
-        } => clip(&folder, &image, &text).map(|table| {
-            say(&table);
-            FINE
-        }),
-        Command::Data(Data::Export { recipe, out }) => {
-            export_data(&recipe.into(), &out).map(|text| {
-                say(&text);
-                FINE
-            })
-        }
-        Command::Eval { gt, dt, csv } => evaluate(&gt, &dt, csv.as_deref()).map(|scores| {
-            for warning in &scores.warnings {
-                eprintln!("warning: {warning}");
-            }
-            say(&scores.text);
-            FINE
-        }),
-    };
-    ExitCode::from(outcome.unwrap_or_else(|stop| {
-        eprintln!("error: {stop}");
-        match stop {
-            Stop::Input(_) => WRONG,
-            Stop::Output(_) => FAILED,
-        }
-    }))
-}
-
-/// Prints a line. A reader who has seen enough (`harness plan | head`) closes the pipe: that is no error.
-fn say(text: &dyn Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
-}
-
-/// Prints a text and what it does without.
-fn shown(told: &Told) -> u8 {
-    for warning in &told.warnings {
-        eprintln!("warning: {warning}");
-    }
-    let _ = std::io::stdout().lock().write_all(told.text.as_bytes());
-    FINE
-}
-
-/// Shows the tables and the failures of a sweep; returns its exit code.
-fn told(outcome: &Outcome) -> u8 {
-    for table in &outcome.tables {
-        if let Ok(text) = std::fs::read_to_string(table) {
-            say(&text);
-        }
-    }
-    say(&format!("Results: {}", outcome.folder.display()));
-    for failure in &outcome.failed {
-        eprintln!("failed: {failure}");
-    }
-    if outcome.left > 0 {
-        let (left, asked) = (outcome.left, outcome.interrupted);
-        let why = if asked { "stopped" } else { "not all ran" };
-        eprintln!("{why}: {left} trials are left; the same command goes on with them");
-    }
-    if outcome.interrupted && outcome.left > 0 {
-        EXIT_CODE
-    } else if outcome.failed.is_empty() {
-        FINE
-    } else {
-        FAILED
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_definition_is_consistent() {
-        Cli::command().debug_assert();
     }
 }
