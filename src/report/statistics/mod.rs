@@ -1,6 +1,6 @@
 //! The statistics of a table. They know numbers only: no record, no row.
 //!
-//! Checked against SciPy and statsmodels (`tests/golden/statistics.py`) and, in `tests`, on distributions whose answer is known.
+//! Checked against SciPy and statsmodels (`tests/golden/paired_statistics.py`) and, in `tests`, on distributions whose answer is known.
 
 mod bootstrap;
 mod holm;

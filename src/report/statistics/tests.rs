@@ -7,7 +7,7 @@ use crate::rng::Stream;
 use proptest::prelude::*;
 use serde::Deserialize;
 
-/// What `tests/golden/statistics.py` writes.
+/// What `tests/golden/paired_statistics.py` writes.
 #[derive(Deserialize)]
 struct Golden {
     paired: Vec<Paired>,
@@ -39,7 +39,7 @@ struct Family {
 }
 
 fn golden() -> Golden {
-    serde_json::from_str(include_str!("../../../tests/golden/statistics.json")).unwrap()
+    serde_json::from_str(include_str!("../../../tests/golden/paired_statistics.json")).unwrap()
 }
 
 #[track_caller]

@@ -1,4 +1,4 @@
-"""Writes statistics.json: what SciPy and statsmodels say of small random columns; read by src/report/statistics/tests.rs."""
+"""Writes paired_statistics.json: what SciPy and statsmodels say of small random columns; read by src/report/statistics/tests.rs."""
 
 import itertools
 import json
@@ -49,5 +49,5 @@ cases = {
     "kendall": [kendall(count, 0) for count in [*sizes, 40]] + [kendall(count, 4) for count in sizes],
     "holm": [holm(count) for count in [1, 2, 4, 4, 8, 20]],
 }
-path = pathlib.Path(__file__).with_name("statistics.json")
+path = pathlib.Path(__file__).with_name("paired_statistics.json")
 path.write_text(json.dumps(cases, indent=1) + "\n")
