@@ -18,7 +18,8 @@ pub enum Durability {
 }
 
 /// Replaces the content of `path`, to survive a power failure; its folder is made if needed. A reader (or a kill at any moment) meets
-/// the old content or the new one, never a part.
+/// the old content or the new one, never a part. A link stays one: the file that it leads to is replaced. What is no file, like a pipe
+/// or a terminal, cannot be replaced and is written to.
 ///
 /// # Errors
 /// A folder or file that cannot be written, named; the old content is still there.
@@ -31,18 +32,26 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
 /// # Errors
 /// As [`write_atomically`].
 pub fn write_durably(path: &Path, content: &[u8], durability: Durability) -> Result<()> {
-    let temporary = temporary_beside(path);
+    let named = || format!("cannot write `{}`", path.display());
+    let target = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => fs::canonicalize(path).with_context(named)?,
+        _ => path.to_path_buf(),
+    };
+    if fs::metadata(&target).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return fs::write(&target, content).with_context(named);
+    }
+    let temporary = temporary_beside(&target);
     let write = || -> std::io::Result<()> {
         let mut file = create(&temporary)?;
         file.write_all(content)?;
         if durability == Durability::Synced {
             file.sync_all()?;
         }
-        fs::rename(&temporary, path)
+        fs::rename(&temporary, &target)
     };
     write()
         .inspect_err(|_| drop(fs::remove_file(&temporary)))
-        .with_context(|| format!("cannot write `{}`", path.display()))
+        .with_context(named)
 }
 
 /// A new file; its folder is made if it is not there.
@@ -102,6 +111,21 @@ mod tests {
         write_atomically(&path, b"second").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_one_and_a_device_is_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, file) = (folder.path().join("link"), folder.path().join("file"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_atomically(&link, b"new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        let null = Path::new("/dev/null");
+        write_atomically(null, b"gone").unwrap();
+        assert!(!fs::metadata(null).unwrap().is_file());
     }
 
     #[test]

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_jpeg_has_the_pixels_of_libjpeg_turbo() {
+    fn parity_with_libjpeg_turbo() {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/jpeg");
         for kind in ["420", "422", "444", "progressive", "grey", "cmyk"] {
             let read = |ending| decode(&golden.join(format!("{kind}.{ending}"))).unwrap();

@@ -197,7 +197,7 @@ fn detections_that_cannot_be_compared_are_refused() {
 }
 
 #[test]
-fn the_same_numbers_as_pycocotools() {
+fn parity_with_pycocotools() {
     let golden: serde_json::Value =
         serde_json::from_str(include_str!("../../../tests/golden/coco_ap.json")).unwrap();
     let list = |key: &str| golden[key].as_array().unwrap();

@@ -128,6 +128,12 @@ impl Arrays {
         Some(floats)
     }
 
+    /// Whether all values of `entry` are finite; those of another type than [`Entry::is_float`] allows are not looked at.
+    pub fn is_finite(&self, entry: &Entry) -> bool {
+        let values = self.values(entry).unwrap_or_default();
+        values.iter().all(|value| value.is_finite())
+    }
+
     /// Reads `path`; of its arrays `wanted` alone are kept, or all.
     fn add(&mut self, path: &Path, wanted: Option<&BTreeSet<String>>) -> Result<()> {
         let shown = path.display();

@@ -109,7 +109,7 @@ impl Fit {
                 match arrays.get(&source) {
                     None => missing.push((source, wanted.clone())),
                     Some(entry) => {
-                        fates.insert(source, fate(ours, entry, &wanted));
+                        fates.insert(source, fate(ours, arrays, entry, &wanted));
                     }
                 }
             }
@@ -143,13 +143,17 @@ impl Fit {
     }
 }
 
-fn fate(ours: &str, entry: &Entry, wanted: &[usize]) -> Fate {
+fn fate(ours: &str, arrays: &Arrays, entry: &Entry, wanted: &[usize]) -> Fate {
     if entry.shape != wanted {
         let reason = format!("is {:?}, must be {wanted:?}", entry.shape);
         return Fate::Unfit(ours.to_string(), reason);
     }
     if !entry.is_float() {
         let reason = format!("is {:?}, must be F32, F16, BF16 or F64", entry.dtype);
+        return Fate::Unfit(ours.to_string(), reason);
+    }
+    if !arrays.is_finite(entry) {
+        let reason = "holds a value that is no finite number".to_string();
         return Fate::Unfit(ours.to_string(), reason);
     }
     Fate::Loaded(ours.to_string())
@@ -272,6 +276,23 @@ mod tests {
         assert_eq!(
             model.1.weight.value.values(),
             [0., 4., 1., 5., 2., 6., 3., 7.]
+        );
+    }
+
+    #[test]
+    fn a_number_that_is_none_does_not_fit() {
+        let mut model = Two::new();
+        let mut broken = floats(0..8);
+        broken[4..8].copy_from_slice(&f32::NAN.to_le_bytes());
+        let arrays = [
+            ("top", Dtype::F32, &[2, 2][..], floats(0..4)),
+            ("bottom", Dtype::F32, &[2, 2], floats(4..8)),
+            ("turned", Dtype::F32, &[2, 4], broken),
+        ];
+        let text = format!("{:#}", filled(&arrays, &mut model).expect_err("a misfit"));
+        assert!(
+            text.contains("`turned` holds a value that is no finite number"),
+            "{text}"
         );
     }
 

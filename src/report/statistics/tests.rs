@@ -58,7 +58,7 @@ fn near_interval(found: Option<(f64, f64)>, expected: (f64, f64), bound: f64) {
 }
 
 #[test]
-fn paired_differences_are_scipys() {
+fn parity_of_paired_differences_with_scipy() {
     let mut bootstrap = Bootstrap::default();
     for case in golden().paired {
         let found = paired_difference(&case.differences, &mut bootstrap).unwrap();
@@ -72,7 +72,7 @@ fn paired_differences_are_scipys() {
 }
 
 #[test]
-fn orders_are_scipys() {
+fn parity_of_orders_with_scipy() {
     for case in golden().kendall {
         let pairs: Vec<(f64, f64)> = case.x.iter().copied().zip(case.y).collect();
         let found = kendall(&pairs).unwrap();
@@ -82,7 +82,7 @@ fn orders_are_scipys() {
 }
 
 #[test]
-fn corrections_are_statsmodels() {
+fn parity_of_corrections_with_statsmodels() {
     for case in golden().holm {
         for (found, expected) in holm(&case.p).into_iter().zip(case.adjusted) {
             near(found, expected, 1e-12);
