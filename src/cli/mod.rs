@@ -10,7 +10,7 @@ use crate::experiment::{
 use crate::report::{COMPARISON_FORMATS, FORMATS};
 use clap::Parser;
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 use words::{Cli, Command, Data, Weights};
 
@@ -167,9 +167,17 @@ pub fn run() -> ExitCode {
     }))
 }
 
-/// Prints a line. A reader who has seen enough (`harness plan | head`) closes the pipe: that is no error.
+/// Prints a line. A reader who has seen enough (`harness plan | head`) closes the pipe: that is no error. Output that cannot be
+/// written, to a full disk say, ends the process.
 fn say(text: &dyn Display) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let mut output = std::io::stdout().lock();
+    match writeln!(output, "{text}").and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("error: the output cannot be written: {error}");
+            std::process::exit(FAILED.into());
+        }
+        _ => {}
+    }
 }
 
 /// Prints a text and what it does without.

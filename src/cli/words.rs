@@ -47,7 +47,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
         /// Only tell where the value of this key comes from, as in `--explain train.steps`
-        #[arg(long, value_name = "KEY")]
+        #[arg(long, value_name = "KEY", conflicts_with = "json")]
         explain: Option<String>,
     },
     /// Print the JSON Schema of a recipe, for editors

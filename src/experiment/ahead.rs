@@ -1,11 +1,16 @@
 //! Looking before and while a sweep runs: what it would do and why, where a value comes from, how far it is.
 
-use super::inputs::{Ask, Inputs, Stop, environment, planned};
+use super::inputs::{Ask, Inputs, Stop, environment, stages_of};
 use super::outlook::{FrozenPlan, Outlook, Status};
 use super::provenance::cores;
 use super::store::Store;
 use crate::recipe::{Explanation, Plan, Request};
+use anyhow::Result;
+use rayon::prelude::*;
 use std::path::{Path, PathBuf};
+
+/// Trials whose settings are held at once: those of ten thousand would take hundreds of megabytes.
+const STAGES_AT_ONCE: usize = 256;
 
 /// The folder of a plan's results: `out`, or else the recipe's under `results/`.
 pub fn results_folder(plan: &Plan, out: Option<&Path>) -> PathBuf {
@@ -24,9 +29,14 @@ pub fn plan(ask: &Ask, out: Option<&Path>) -> Result<(Outlook, Vec<String>), Sto
     let inputs = Inputs::where_files_may_be_absent();
     let plan = inputs.plan(ask)?;
     let store = Store::look(&results_folder(&plan, out)).map_err(Stop::Input)?;
-    let trials = planned(&plan).map_err(Stop::Input)?;
-    let stages = trials.iter().map(|trial| trial.stages.as_slice());
-    let frozen = FrozenPlan::new(&plan, stages, cores());
+    let mut frozen = FrozenPlan::new(&plan.recipe, cores());
+    for trials in plan.trials.chunks(STAGES_AT_ONCE) {
+        let stages = trials.par_iter().map(stages_of);
+        let stages: Vec<_> = stages.collect::<Result<_>>().map_err(Stop::Input)?;
+        for (trial, (_, stages)) in trials.iter().zip(&stages) {
+            frozen.add(trial, stages);
+        }
+    }
     let outlook = Outlook::new(&plan, frozen, store.as_ref());
     Ok((outlook, inputs.absent()))
 }

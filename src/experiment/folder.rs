@@ -76,9 +76,13 @@ impl Folder {
         self.0.join("status.json")
     }
 
-    /// Whether the result of a stage of this kind stands.
+    /// Whether the result of a stage of this kind stands; that of an evaluation, which is small, must be whole.
     pub fn is_done(&self, kind: &str) -> bool {
-        self.outcome(kind).exists()
+        let path = self.outcome(kind);
+        match kind == Kind::Evaluate.name() {
+            true => evaluation(&path).is_ok(),
+            false => path.exists(),
+        }
     }
 
     /// The file that ends a stage of this kind.

@@ -32,6 +32,11 @@ impl Forecast {
         self.done += work;
     }
 
+    /// `work` need not be done.
+    pub fn forget(&mut self, work: f64) {
+        self.all -= work;
+    }
+
     /// Share of the work that is done, 0 to 1.
     pub fn fraction(&self) -> f64 {
         if self.all > 0.0 {

@@ -2,13 +2,14 @@
 
 use super::normalise::normalise;
 use super::run::Planned;
-use super::stage::stages;
+use super::stage::{Stage, stages};
 use super::trial::{self, Datasets, Ground};
 use super::trial_settings::TrialSettings;
 use crate::graph::clip::{ClipRegions, VisionLanguageConfig};
 use crate::recipe::{Hooks, Plan, Request, Trial};
 use crate::registry::ComponentError;
 use anyhow::{Context, Result, anyhow};
+use rayon::prelude::*;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -175,21 +176,31 @@ impl Inputs {
     }
 }
 
-/// The trials of a plan with their stages.
+/// The settings of a planned trial as its components read them, and its stages.
 ///
 /// # Errors
 /// Settings that cannot be read: no checked plan has them.
+pub fn stages_of(trial: &Trial) -> Result<(Arc<TrialSettings>, Vec<Stage>)> {
+    let settings = Arc::new(read(&trial.settings)?);
+    let stages = stages(&trial.label, &trial.settings, &settings);
+    Ok((settings, stages))
+}
+
+/// The trials of a plan with their stages.
+///
+/// # Errors
+/// As [`stages_of`].
 pub fn planned(plan: &Plan) -> Result<Vec<Planned>> {
     let planned = |trial: &Trial| {
-        let settings = Arc::new(read(&trial.settings)?);
+        let (settings, stages) = stages_of(trial)?;
         Ok(Planned {
             hash: trial.hash.clone(),
             label: trial.label.clone(),
             seed: trial.seed,
             table: trial.settings.clone(),
-            stages: stages(&trial.label, &trial.settings, &settings),
             settings,
+            stages,
         })
     };
-    plan.trials.iter().map(planned).collect()
+    plan.trials.par_iter().map(planned).collect()
 }

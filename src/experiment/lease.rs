@@ -40,7 +40,9 @@ impl Lease {
         let token = parse(&text) + 1;
         file.rewind().with_context(failed)?;
         // In place, in one write of always the same length: a rename would leave the lock on the old file.
-        file.write_all(format!("{token:020}\n").as_bytes())
+        let line = format!("{token:020}\n");
+        file.write_all(line.as_bytes())
+            .and_then(|()| file.set_len(line.len() as u64))
             .with_context(failed)?;
         Ok(Some(Self {
             path: path.to_path_buf(),
@@ -146,7 +148,11 @@ mod tests {
     fn a_damaged_token_is_counted_from_anew() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lease");
-        std::fs::write(&path, [0xff, 0xfe]).unwrap();
-        assert_eq!(Lease::try_take(&path).unwrap().unwrap().token(), 1);
+        for damage in [vec![0xff, 0xfe], vec![0xff; 300], vec![b'7'; 300]] {
+            std::fs::write(&path, damage).unwrap();
+            let lease = Lease::try_take(&path).unwrap().unwrap();
+            assert_eq!(lease.token(), 1);
+            lease.check().unwrap();
+        }
     }
 }

@@ -116,6 +116,7 @@ impl<'a> Workshop<'a> {
             return Ok(Turn::Held);
         };
         if self.store.is_whole(stage) {
+            self.progress.without(stage.cost);
             return Ok(Turn::Done);
         }
         let number = lease.token();
@@ -200,7 +201,7 @@ impl<'a> Workshop<'a> {
         };
         let progress = self
             .progress
-            .stage(&stage.title, stage.cost, 0, config.steps);
+            .stage(&stage.title, stage.cost, 0, 0, config.steps);
         let size = settings.data.get("size").and_then(toml::Value::as_integer);
         let size = usize::try_from(size.context("data.size")?)?;
         let mut model = train_clip_tiny(config, size, &mut |step, loss| {
@@ -233,10 +234,7 @@ impl<'a> Workshop<'a> {
     /// Takes the steps of a training stage that are missing.
     fn train(&self, stage: &Stage, attempt: &Attempt, trainer: &mut dyn Training) -> Result<()> {
         let folder = &attempt.folder;
-        let to = match stage.kind {
-            Kind::BurnIn { to } | Kind::Distill { to, .. } => to,
-            Kind::Vlm | Kind::Evaluate => bail!("{} trains no student", stage.title),
-        };
+        let [from, to] = stage.kind.steps();
         let distill = matches!(stage.kind, Kind::Distill { .. });
         if let Some(checkpoint) = self.interrupted(stage, folder)? {
             trainer.resume(&checkpoint)?;
@@ -252,7 +250,7 @@ impl<'a> Workshop<'a> {
         let mut journal = Journal::open(&folder.journal(), trainer.step())?;
         let progress = self
             .progress
-            .stage(&stage.title, stage.cost, trainer.step(), to);
+            .stage(&stage.title, stage.cost, from, trainer.step(), to);
         while trainer.step() < to {
             let advance = trainer.advance(&mut journal);
             let step = trainer.step();
@@ -358,7 +356,7 @@ impl<'a> Workshop<'a> {
         let images = dataset.val.len();
         let progress = self
             .progress
-            .stage(&stage.title, stage.cost, 0, names.len() * images);
+            .stage(&stage.title, stage.cost, 0, 0, names.len() * images);
         let mut reading = Reading::default();
         let mut models = BTreeMap::new();
         for (i, name) in names.iter().enumerate() {

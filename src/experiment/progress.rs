@@ -110,8 +110,20 @@ impl Progress {
         progress
     }
 
-    /// A stage of `cost` begins; it counts from `from` to `to`.
-    pub fn stage(&self, title: &str, cost: u64, from: usize, to: usize) -> StageProgress<'_> {
+    /// A stage of `cost` begins, or goes on: it counts from `at` to `to`, and `from` was its own beginning. What was done of it before
+    /// this run says nothing of this run's speed.
+    pub fn stage(
+        &self,
+        title: &str,
+        cost: u64,
+        from: usize,
+        at: usize,
+        to: usize,
+    ) -> StageProgress<'_> {
+        let before = (at - from) as f64 / (to - from).max(1) as f64;
+        let cost = cost as f64;
+        self.state().forecast.forget(cost * before);
+        let (cost, from) = (cost * (1.0 - before), at);
         let number = {
             let mut state = self.state();
             state.started += 1;
@@ -132,7 +144,7 @@ impl Progress {
             owner: self,
             title,
             bar,
-            cost: cost as f64,
+            cost,
             from,
             done: Mutex::new(from),
             to,
@@ -156,6 +168,11 @@ impl Progress {
         self.redraw(&state);
         drop(state);
         self.note(&format!("{title}: {found} ({count})"));
+    }
+
+    /// Another process has done a stage of `cost`.
+    pub fn without(&self, cost: u64) {
+        self.state().forecast.forget(cost as f64);
     }
 
     /// A line that stays and that a quiet run shows too: a warning.
@@ -295,14 +312,14 @@ mod tests {
     #[test]
     fn a_stage_counts_once_whatever_is_told_of_it() {
         let progress = Progress::new(Verbosity::Quiet, 2, 100, 1, 0);
-        let stage = progress.stage("a", 40, 10, 20);
+        let stage = progress.stage("a", 40, 10, 10, 20);
         stage.at(15, Reading::default());
         assert_eq!(progress.state().forecast.fraction(), 0.2);
         stage.at(12, Reading::default());
         assert_eq!(progress.state().forecast.fraction(), 0.2, "never back");
         drop(stage);
         assert_eq!(progress.state().forecast.fraction(), 0.4);
-        drop(progress.stage("b", 60, 0, 1));
+        drop(progress.stage("b", 60, 0, 0, 1));
         assert_eq!(
             progress.state().forecast.fraction(),
             1.0,

@@ -46,10 +46,10 @@ impl<'a> Results<'a> {
         provenance: &[String],
     ) -> Result<Self> {
         let _alone = store.lock_tables()?;
+        let mut notes = Vec::from_iter(layout::set_damaged_aside(folder)?);
         layout::read(folder)?;
         remove_unfinished(folder);
         let (records, timing) = (folder.join(RECORDS), folder.join(TIMING));
-        let mut notes = Vec::new();
         for path in [&records, &timing] {
             notes.extend(set_damaged_lines_aside(path)?);
         }

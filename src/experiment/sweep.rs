@@ -68,8 +68,10 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     let environment = Kept::new(&store, &provenance, workers.count).map_err(Stop::Output)?;
 
     let mut run = Run::new(&trials, &store, results);
-    let stages = trials.iter().map(|trial| trial.stages.as_slice());
-    let frozen = FrozenPlan::new(&plan, stages, workers.count);
+    let mut frozen = FrozenPlan::new(&plan.recipe, workers.count);
+    for (trial, planned) in plan.trials.iter().zip(&trials) {
+        frozen.add(trial, &planned.stages);
+    }
     frozen.write(&store).map_err(Stop::Output)?;
     run.freeze().map_err(Stop::Output)?;
     run.take_finished().map_err(Stop::Output)?;

@@ -8,6 +8,7 @@ use super::record::Record;
 use super::table::{Header, RowRecords, Table};
 use crate::atomic::write_atomically;
 use anyhow::{Context, Result};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
@@ -181,6 +182,26 @@ pub fn read(folder: &Path) -> Result<Option<Vec<TableLayout>>> {
     Ok(Some(layout.tables))
 }
 
+/// Takes a file that is no JSON, cut off by a full disk or an editor, out of the way: it stays beside its place as `tables.json.damaged`.
+/// Returns what was done; nothing is done to a file that is whole or absent.
+///
+/// # Errors
+/// A file that cannot be renamed, named.
+pub fn set_damaged_aside(folder: &Path) -> Result<Option<String>> {
+    let path = path(folder);
+    let is_json = |bytes: &[u8]| serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
+    if !path.exists() || fs::read(&path).is_ok_and(|bytes| is_json(&bytes)) {
+        return Ok(None);
+    }
+    let aside = folder.join(format!("{FILE}.damaged"));
+    fs::rename(&path, &aside).with_context(|| format!("cannot rename `{}`", path.display()))?;
+    Ok(Some(format!(
+        "`{}` is damaged and made again for this recipe's tables; the file as it was is `{}`",
+        path.display(),
+        aside.display()
+    )))
+}
+
 /// Puts `tables` into the file of `folder`: in the place of those of the same names, new ones at the end.
 ///
 /// # Errors
@@ -238,6 +259,19 @@ mod tests {
         let bytes = fs::read(path(folder.path())).unwrap();
         merge(folder.path(), &tables).unwrap();
         assert_eq!(fs::read(path(folder.path())).unwrap(), bytes);
+    }
+
+    #[test]
+    fn what_is_no_json_is_set_aside_and_all_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(set_damaged_aside(folder.path()).unwrap(), None);
+        merge(folder.path(), &[layout("one", "?")]).unwrap();
+        assert_eq!(set_damaged_aside(folder.path()).unwrap(), None);
+        let good = fs::read(path(folder.path())).unwrap();
+        fs::write(path(folder.path()), &good[..good.len() / 2]).unwrap();
+        let told = set_damaged_aside(folder.path()).unwrap().unwrap();
+        assert!(told.contains("tables.json.damaged"), "{told}");
+        assert_eq!(read(folder.path()).unwrap(), None);
     }
 
     #[test]

@@ -48,8 +48,9 @@ impl Journal {
     /// # Errors
     /// The file cannot be read or written.
     pub fn open(path: &Path, step: usize) -> Result<Self> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
+        let text = match std::fs::read(path) {
+            // Bytes that are no text end the part that is kept, as a cut line does.
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot read {}", path.display()));

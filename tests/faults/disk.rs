@@ -75,7 +75,8 @@ fn a_disk_that_is_full_for_a_checkpoint_costs_no_finished_work() {
     let found = full(
         &rig,
         mounts,
-        "safetensors",
+        // Two workers write checkpoints, journals and metrics: which of them finds no room is a matter of time.
+        ".store/stages/",
         "mount -o remount,size=9m .store/stages",
     );
     assert_eq!(found, expected);

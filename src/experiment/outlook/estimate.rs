@@ -3,7 +3,7 @@
 //! Seconds per unit of cost are measured per kind of stage, over all finished stages of the kind; a kind without any takes the mean of
 //! all. With n workers the clock shows at least the work over n, and at least the longest chain of stages.
 
-use super::standing::{StageEntry, State};
+use super::standing::{FrozenPlan, State};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -42,8 +42,11 @@ impl Spent {
 }
 
 impl Estimate {
-    /// Of `stages` where they stand in `states`, each after those that it needs. None while no stage has been timed.
-    pub fn new(stages: &[StageEntry], states: &[State], workers: usize) -> Option<Self> {
+    /// Of the stages of `plan` that are wanted, where all stand in `states`. None while no stage has been timed.
+    pub fn new(plan: &FrozenPlan, states: &[State]) -> Option<Self> {
+        let FrozenPlan {
+            stages, workers, ..
+        } = plan;
         let mut all = Spent::default();
         let mut kinds: BTreeMap<&str, Spent> = BTreeMap::new();
         for (stage, state) in stages.iter().zip(states) {
@@ -61,25 +64,22 @@ impl Estimate {
         let mut work = 0.0;
         let mut longest = 0.0_f64;
         let mut ends = Vec::with_capacity(stages.len());
-        for (stage, state) in stages.iter().zip(states) {
-            let rate = kinds
-                .get(stage.kind())
-                .and_then(Spent::rate)
-                .unwrap_or(mean);
-            let seconds = stage.cost as f64 * rate * (1.0 - state.share(stage));
+        for ((stage, state), wanted) in stages.iter().zip(states).zip(plan.wanted(states)) {
+            let kind = kinds.get(stage.kind()).and_then(Spent::rate);
+            let seconds = match wanted {
+                true => stage.cost as f64 * kind.unwrap_or(mean) * (1.0 - state.share(stage)),
+                false => 0.0,
+            };
             work += seconds;
-            let start = stage
-                .needs
-                .iter()
-                .map(|need| ends[*need])
-                .fold(0.0, f64::max);
-            ends.push(start + seconds);
-            longest = longest.max(start + seconds);
+            let needs = stage.needs.iter().map(|need| ends[*need]);
+            let end = seconds + needs.fold(0.0, f64::max);
+            ends.push(end);
+            longest = longest.max(end);
         }
         Some(Self {
             work_seconds: work,
-            clock_seconds: longest.max(work / workers.max(1) as f64),
-            workers,
+            clock_seconds: longest.max(work / (*workers).max(1) as f64),
+            workers: *workers,
             timed_stages: all.stages,
         })
     }
@@ -87,6 +87,7 @@ impl Estimate {
 
 #[cfg(test)]
 mod tests {
+    use super::super::standing::{StageEntry, TrialEntry};
     use super::*;
 
     fn stage(key: &str, needs: &[usize], cost: u64, steps: [usize; 2]) -> StageEntry {
@@ -100,15 +101,26 @@ mod tests {
         }
     }
 
+    fn trial(stages: &[usize]) -> TrialEntry {
+        TrialEntry {
+            hash: "h".into(),
+            label: "l".into(),
+            seed: 0,
+            stages: stages.to_vec(),
+        }
+    }
+
     #[test]
     fn the_missing_stages_take_as_long_as_finished_ones_of_their_kind() {
-        let stages = [
+        let mut plan = FrozenPlan::new("r", 2);
+        plan.stages = vec![
             stage("burn-in-1", &[], 100, [0, 10]),
             stage("distill-1", &[0], 200, [10, 20]),
             stage("evaluate-1", &[1], 50, [20, 20]),
             stage("distill-2", &[0], 200, [10, 20]),
             stage("evaluate-2", &[3], 50, [20, 20]),
         ];
+        plan.trials = vec![trial(&[0, 1, 2]), trial(&[0, 3, 4])];
         let done = |seconds| State::Done { seconds };
         let begun = State::Interrupted(super::super::standing::Position {
             step: 15,
@@ -121,7 +133,7 @@ mod tests {
             begun,
             State::Missing,
         ];
-        let found = Estimate::new(&stages, &states, 2).unwrap();
+        let found = Estimate::new(&plan, &states).unwrap();
         // Half of a distillation at 0.2 s a unit; two evaluations, a kind not seen, at 50 s / 300.
         let evaluation = 50.0 * 50.0 / 300.0;
         assert!((found.work_seconds - (20.0 + 2.0 * evaluation)).abs() < 1e-9);
@@ -130,11 +142,9 @@ mod tests {
             "the longest chain"
         );
         assert_eq!((found.timed_stages, found.workers), (2, 2));
-        let alone = Estimate::new(&stages, &states, 1).unwrap();
+        plan.workers = 1;
+        let alone = Estimate::new(&plan, &states).unwrap();
         assert_eq!(alone.clock_seconds, alone.work_seconds);
-        assert_eq!(
-            Estimate::new(&stages, &[const { State::Missing }; 5], 1),
-            None
-        );
+        assert_eq!(Estimate::new(&plan, &[const { State::Missing }; 5]), None);
     }
 }

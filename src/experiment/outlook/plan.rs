@@ -27,6 +27,8 @@ pub struct Outlook {
     folded: usize,
     trials: Vec<TrialOutlook>,
     stages: Vec<StageOutlook>,
+    /// Stages that a sweep would do.
+    wanted: usize,
     estimate: Option<Estimate>,
 }
 
@@ -104,7 +106,12 @@ impl Outlook {
                 stages: trial.stages.clone(),
             });
         let trials = trials.collect();
-        let estimate = Estimate::new(&frozen.stages, &states, frozen.workers);
+        let estimate = Estimate::new(&frozen, &states);
+        let wanted = frozen
+            .wanted(&states)
+            .into_iter()
+            .filter(|wanted| *wanted)
+            .count();
         let stages = frozen.stages.into_iter().zip(states);
         Self {
             recipe: plan.recipe.clone(),
@@ -115,6 +122,7 @@ impl Outlook {
             stages: stages
                 .map(|(stage, state)| StageOutlook { stage, state })
                 .collect(),
+            wanted,
             estimate,
         }
     }
@@ -196,11 +204,11 @@ impl fmt::Display for Outlook {
             .iter()
             .filter(|trial| trial.reason != Reason::Done)
             .count();
-        let stages = self.stages.iter();
-        let stages = stages
-            .filter(|one| !matches!(one.state, State::Done { .. }))
-            .count();
-        write!(f, "to run: {missing} of {trials} trials in {stages} stages")?;
+        write!(
+            f,
+            "to run: {missing} of {trials} trials in {} stages",
+            self.wanted
+        )?;
         match self.estimate {
             _ if missing == 0 => Ok(()),
             Some(estimate) => write!(

@@ -4,7 +4,7 @@
 use super::super::stage::Stage;
 use super::super::store::Store;
 use crate::atomic::write_atomically;
-use crate::recipe::Plan;
+use crate::recipe::Trial;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,6 +28,9 @@ pub struct FrozenPlan {
     pub trials: Vec<TrialEntry>,
     /// Each once, after those that it needs.
     pub stages: Vec<StageEntry>,
+    /// Their places by key.
+    #[serde(skip)]
+    known: BTreeMap<String, usize>,
 }
 
 /// A trial of a plan.
@@ -101,44 +104,68 @@ impl FrozenPlan {
         serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
-    /// The trials of `plan`, where `stages` holds the stages of each.
-    pub fn new<'a>(plan: &Plan, stages: impl Iterator<Item = &'a [Stage]>, workers: usize) -> Self {
-        let mut frozen = Self {
-            recipe: plan.recipe.clone(),
+    /// The plan of `recipe` without trials yet.
+    pub fn new(recipe: &str, workers: usize) -> Self {
+        Self {
+            recipe: recipe.to_string(),
             workers,
-            trials: Vec::with_capacity(plan.trials.len()),
+            trials: Vec::new(),
             stages: Vec::new(),
-        };
-        let mut known: BTreeMap<String, usize> = BTreeMap::new();
-        for (trial, stages) in plan.trials.iter().zip(stages) {
-            let mut own = Vec::with_capacity(stages.len());
-            for stage in stages {
-                let index = *known
-                    .entry(stage.key.clone())
-                    .or_insert(frozen.stages.len());
-                if index == frozen.stages.len() {
-                    let needs = stages[..own.len()].iter().zip(&own);
-                    let needs = needs.filter(|(other, _)| stage.needs.contains(&other.key));
-                    frozen.stages.push(StageEntry {
-                        key: stage.key.clone(),
-                        title: stage.title.clone(),
-                        needs: needs.map(|(_, index)| *index).collect(),
-                        cost: stage.cost,
-                        steps: stage.kind.steps(),
-                        trials: 0,
-                    });
-                }
-                frozen.stages[index].trials += 1;
-                own.push(index);
-            }
-            frozen.trials.push(TrialEntry {
-                hash: trial.hash.clone(),
-                label: trial.label.clone(),
-                seed: trial.seed,
-                stages: own,
-            });
+            known: BTreeMap::new(),
         }
-        frozen
+    }
+
+    /// Which stages a sweep would do, where they stand in `states`: those that are missing for an evaluation that is.
+    pub fn wanted(&self, states: &[State]) -> Vec<bool> {
+        let is_done = |stage: usize| matches!(states[stage], State::Done { .. });
+        let mut wanted = vec![false; self.stages.len()];
+        for last in self.trials.iter().filter_map(|trial| trial.stages.last()) {
+            wanted[*last] = !is_done(*last);
+        }
+        // A stage stands after those that it needs.
+        for stage in (0..self.stages.len())
+            .rev()
+            .filter(|stage| !is_done(*stage))
+        {
+            if wanted[stage] {
+                self.stages[stage]
+                    .needs
+                    .iter()
+                    .for_each(|need| wanted[*need] = true);
+            }
+        }
+        (0..wanted.len())
+            .map(|stage| wanted[stage] && !is_done(stage))
+            .collect()
+    }
+
+    /// Adds a trial with its stages.
+    pub fn add(&mut self, trial: &Trial, stages: &[Stage]) {
+        let mut own = Vec::with_capacity(stages.len());
+        for stage in stages {
+            let next = self.stages.len();
+            let index = *self.known.entry(stage.key.clone()).or_insert(next);
+            if index == next {
+                let needs = stages[..own.len()].iter().zip(&own);
+                let needs = needs.filter(|(other, _)| stage.needs.contains(&other.key));
+                self.stages.push(StageEntry {
+                    key: stage.key.clone(),
+                    title: stage.title.clone(),
+                    needs: needs.map(|(_, index)| *index).collect(),
+                    cost: stage.cost,
+                    steps: stage.kind.steps(),
+                    trials: 0,
+                });
+            }
+            self.stages[index].trials += 1;
+            own.push(index);
+        }
+        self.trials.push(TrialEntry {
+            hash: trial.hash.clone(),
+            label: trial.label.clone(),
+            seed: trial.seed,
+            stages: own,
+        });
     }
 }
 
@@ -248,6 +275,52 @@ mod tests {
             kept_per_image: Some(0.5),
         };
         assert_eq!(position(&path), expected);
+    }
+
+    #[test]
+    fn what_no_missing_evaluation_needs_is_not_wanted() {
+        let stage = |key: &str, needs: &[usize]| StageEntry {
+            key: key.into(),
+            title: key.into(),
+            needs: needs.to_vec(),
+            cost: 1,
+            steps: [0, 1],
+            trials: 1,
+        };
+        let trial = |stages: &[usize]| TrialEntry {
+            hash: "h".into(),
+            label: "l".into(),
+            seed: 0,
+            stages: stages.to_vec(),
+        };
+        let mut plan = FrozenPlan::new("r", 1);
+        plan.stages = vec![
+            stage("burn-in-0", &[]),
+            stage("distill-1", &[0]),
+            stage("evaluate-1", &[1]),
+            stage("distill-2", &[0]),
+            stage("evaluate-2", &[3]),
+        ];
+        plan.trials = vec![trial(&[0, 1, 2]), trial(&[0, 3, 4])];
+        let done = State::Done { seconds: 1.0 };
+        let missing = State::Missing;
+        // The first trial's training was deleted after its evaluation; the second one's was not, its burn-in was.
+        let states = [
+            missing.clone(),
+            missing.clone(),
+            done.clone(),
+            done.clone(),
+            missing.clone(),
+        ];
+        assert_eq!(plan.wanted(&states), [false, false, false, false, true]);
+        let states = [
+            missing.clone(),
+            missing.clone(),
+            done,
+            missing.clone(),
+            missing,
+        ];
+        assert_eq!(plan.wanted(&states), [true, false, false, true, true]);
     }
 
     #[test]

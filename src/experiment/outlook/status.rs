@@ -16,6 +16,8 @@ use std::time::Duration;
 #[serde(rename_all = "kebab-case")]
 pub struct Status {
     recipes: Vec<RecipeStatus>,
+    /// Plans that cannot be read.
+    warnings: Vec<String>,
 }
 
 /// How the last sweep of a recipe stands.
@@ -59,12 +61,12 @@ impl Status {
         };
         let (records, _) = JsonLines::read_whole_lines(&folder.join(RECORDS))?;
         let mut recipes = Vec::new();
+        let mut warnings = Vec::new();
         for path in store.plans() {
-            recipes.push(RecipeStatus::new(
-                &store,
-                FrozenPlan::read(&path)?,
-                &records,
-            ));
+            match FrozenPlan::read(&path) {
+                Ok(plan) => recipes.push(RecipeStatus::new(&store, plan, &records)),
+                Err(error) => warnings.push(format!("{error:#}")),
+            }
         }
         if recipes.is_empty() {
             bail!(
@@ -72,7 +74,7 @@ impl Status {
                 folder.display()
             );
         }
-        Ok(Self { recipes })
+        Ok(Self { recipes, warnings })
     }
 
     /// All of it, for programs.
@@ -112,7 +114,7 @@ impl RecipeStatus {
             running: chosen(|state| matches!(state, State::Running(_))),
             failed: chosen(|state| matches!(state, State::Failed { .. })),
             interrupted: chosen(|state| matches!(state, State::Interrupted(_))),
-            estimate: Estimate::new(&plan.stages, &states, plan.workers),
+            estimate: Estimate::new(&plan, &states),
             recipe: plan.recipe,
         }
     }
@@ -136,6 +138,9 @@ impl fmt::Display for Status {
                 f.write_str("\n\n")?;
             }
             write!(f, "{recipe}")?;
+        }
+        for warning in &self.warnings {
+            write!(f, "\nwarning: {warning}")?;
         }
         Ok(())
     }

@@ -141,14 +141,14 @@ pub fn run<T: Sync>(
     let halted = |board: &Board<_>| {
         board.stopped.is_some() || (rules.fail_fast && board.failed) || (rules.stop)()
     };
-    let worker = || -> Result<()> {
+    let worker = || {
         // Kept from task to task: most have as many threads as the one before.
         let mut pool = None;
         loop {
             let mut guard = board.lock().expect("no worker panics with the board");
             let task = loop {
                 if guard.left == 0 || halted(&guard) {
-                    return Ok(());
+                    return;
                 }
                 if let Some((_, task)) = guard.ready.pop_last() {
                     break task.0;
@@ -168,8 +168,10 @@ pub fn run<T: Sync>(
             let threads = workers.threads(guard.running, guard.ready.len());
             guard.running += 1;
             drop(guard);
-            let pool = pool_of(&mut pool, threads)?;
-            let outcome = contained(|| pool.install(|| work(&tasks[task].work)));
+            let outcome = contained(|| {
+                let pool = pool_of(&mut pool, threads)?;
+                pool.install(|| work(&tasks[task].work))
+            });
             let mut guard = board.lock().expect("no worker panics with the board");
             guard.running -= 1;
             match outcome {
@@ -193,10 +195,10 @@ pub fn run<T: Sync>(
         let threads: Vec<_> = (0..workers.count.min(tasks.len()))
             .map(|_| scope.spawn(worker))
             .collect();
-        threads
-            .into_iter()
-            .try_for_each(|thread| thread.join().expect("a worker contains panics"))
-    })?;
+        for thread in threads {
+            thread.join().expect("a worker contains panics");
+        }
+    });
     board
         .into_inner()
         .expect("all workers ended")

@@ -68,14 +68,19 @@ impl<'a> Reader<'a> {
 
     fn check_labels(&mut self, sweep: &Sweep, reference_span: Range<usize>) {
         if sweep.variants.is_empty() && self.problems.is_empty() {
-            let path = self.file.source.path.display().to_string();
-            self.problems.push(Problem::at(
-                Place::named(path),
-                "a sweep without variants; write `[[each]]`, `[grid]`, `[zip]` or `[leave-one-out]`",
-            ));
+            self.tell(
+                0..0,
+                "a sweep without variants: write `[[each]]`, `[grid]`, `[zip]` or `[leave-one-out]`, and leave one that `exclude` does not take out",
+            );
         }
         let mut labels = BTreeSet::new();
         for Variant { label, span, .. } in &sweep.variants {
+            if label.contains(char::is_control) {
+                self.tell(
+                    span.clone(),
+                    format!("the label {label:?} must fit on a line of a table"),
+                );
+            }
             if !labels.insert(label.as_str()) {
                 self.tell(span.clone(), format!("the label `{label}` is there twice"));
             }
