@@ -402,8 +402,9 @@ fn damaged_weights_are_refused() {
     }
 }
 
-#[test]
-fn arrays_that_do_not_fit_are_all_listed() {
+/// The weights of `vit-quick` without two arrays, with one more, one of another shape, one of another type and a counter of older
+/// files.
+fn misfits() -> Vec<u8> {
     let bytes = std::fs::read(golden("vit-quick").join("model.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let mut arrays: BTreeMap<String, TensorView> = file.tensors().into_iter().collect();
@@ -417,11 +418,17 @@ fn arrays_that_do_not_fit_are_all_listed() {
     arrays.insert("vision_model.head.weight".into(), small);
     let integers = TensorView::new(Dtype::I32, vec![], &four[..4]).unwrap();
     arrays.insert("logit_scale".into(), integers);
-    let damaged = safetensors::serialize(arrays, None).unwrap();
+    let counter = TensorView::new(Dtype::I64, vec![1, 2], &four).unwrap();
+    arrays.insert("text_model.embeddings.position_ids".into(), counter);
+    safetensors::serialize(arrays, None).unwrap()
+}
+
+#[test]
+fn arrays_that_do_not_fit_are_all_listed() {
     refused_with(
         "vit-quick",
         "model.safetensors",
-        &damaged,
+        &misfits(),
         &[
             "`visual_projection.weight` [16, 32] is missing",
             "`text_model.encoder.layers.1.self_attn.k_proj.bias` [24] is missing",
@@ -429,6 +436,96 @@ fn arrays_that_do_not_fit_are_all_listed() {
             "`vision_model.head.weight` has no place",
             "`logit_scale` is I32, must be F32, F16, BF16 or F64",
         ],
+    );
+}
+
+/// `harness weights inspect` of a folder: its exit code and what it printed.
+fn inspected(folder: &Path) -> (Option<i32>, String) {
+    let output = harness(&["weights", "inspect", folder.to_str().unwrap()]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.is_empty(), "{text}");
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+    )
+}
+
+#[test]
+fn an_inspection_lists_every_array_and_its_parameter() {
+    for (name, file, lines) in [
+        (
+            "vit-quick",
+            "model.safetensors",
+            [
+                "text_model.encoder.layers.1.self_attn.k_proj.bias  F32  [24]  -> transformer.resblocks.1.attn.in_proj_bias",
+                "visual_projection.weight  F32  [16, 32]  -> visual.proj",
+            ],
+        ),
+        (
+            "convnext-mlp",
+            "open_clip_model.safetensors",
+            [
+                "logit_scale  F32  []  -> logit_scale",
+                "visual.trunk.stem.0.bias  F32  [8]  -> visual.trunk.stem.0.bias",
+            ],
+        ),
+    ] {
+        let folder = copy(name);
+        // Neither tokens nor pictures are looked at.
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            let kept = [file, "config.json", "open_clip_config.json"];
+            if !kept.iter().any(|kept| path.ends_with(kept)) {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+        let (code, listing) = inspected(folder.path());
+        assert_eq!(code, Some(0), "{listing}");
+        for line in lines {
+            assert!(
+                listing.lines().any(|found| found == line),
+                "{line}: {listing}"
+            );
+        }
+        let bytes = std::fs::read(folder.path().join(file)).unwrap();
+        let count = SafeTensors::deserialize(&bytes).unwrap().len();
+        assert_eq!(listing.lines().count(), count + 1, "{listing}");
+        let summary = listing.lines().last().unwrap();
+        let parts = [
+            format!("{file}: {count} arrays with "),
+            "; 0 missing".into(),
+        ];
+        assert!(summary.contains(&parts[0]), "{summary}");
+        assert!(summary.ends_with(&parts[1]), "{summary}");
+    }
+    for name in ["vit-gelu", "convnext-linear"] {
+        let (code, listing) = inspected(&golden(name));
+        assert_eq!(code, Some(0), "{listing}");
+    }
+}
+
+#[test]
+fn an_inspection_lists_what_does_not_fit() {
+    let folder = copy("vit-quick");
+    std::fs::write(folder.path().join("model.safetensors"), misfits()).unwrap();
+    let (code, listing) = inspected(folder.path());
+    assert_eq!(code, Some(2), "{listing}");
+    for line in [
+        "visual_projection.weight  missing  [16, 32]",
+        "text_model.encoder.layers.1.self_attn.k_proj.bias  missing  [24]",
+        "text_model.embeddings.position_ids  I64  [1, 2]  ignored: 0, 1, 2, ...",
+        "text_projection.weight  F32  [2, 2]  does not fit text_projection: is [2, 2], must be [16, 24]",
+        "logit_scale  I32  []  does not fit logit_scale: is I32, must be F32, F16, BF16 or F64",
+        "vision_model.head.weight  F32  [2, 2]  has no place",
+    ] {
+        assert!(
+            listing.lines().any(|found| found == line),
+            "{line}: {listing}"
+        );
+    }
+    assert!(
+        listing.contains("1 ignored, 2 of the wrong shape or type, 1 without a place; 2 missing"),
+        "{listing}"
     );
 }
 

@@ -193,6 +193,58 @@ fn pictures_of_one_size_share_arrays_and_others_are_named() {
 }
 
 #[test]
+fn raw_numbers_of_two_pictures_of_one_name_are_refused_before_the_work() {
+    let bench = Bench::new();
+    // What is wrong with the arguments is told before the network is made.
+    std::fs::remove_file(bench.path("model.safetensors")).unwrap();
+    let [first, second] = ["a", "b"].map(|folder| bench.path(folder).join("x.png"));
+    for path in [&first, &second] {
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        std::fs::copy(bench.path("picture.png"), path).unwrap();
+    }
+    let parts = ["--raw", text(&first), text(&second)];
+    refused(&bench.predict(&[&first, &second], &[]), &parts);
+    // The images of a folder count too.
+    let folder = bench.path("b");
+    refused(&bench.predict(&[&first, &folder], &[]), &parts);
+    // Results tell images by their ids.
+    std::fs::copy(
+        golden("bottleneck").join("model.safetensors"),
+        bench.path("model.safetensors"),
+    )
+    .unwrap();
+    let (folder, out) = (bench.folder.path(), bench.path("r.json"));
+    let (model, out) = (text(folder), text(&out));
+    let images = [text(&first), text(&second)];
+    let arguments = [
+        "predict", model, "--images", images[0], images[1], "--out", out,
+    ];
+    assert!(fine(&harness(&arguments)).contains("in 2 images"));
+}
+
+#[test]
+fn results_and_raw_numbers_in_one_file_are_refused() {
+    let bench = Bench::new();
+    let (picture, out) = (bench.path("picture.png"), bench.path("r"));
+    std::fs::create_dir(bench.path("inner")).unwrap();
+    for other in ["r", "./r", "inner/../r"] {
+        let raw = bench.path(other);
+        let output = harness(&[
+            "predict",
+            text(bench.folder.path()),
+            "--images",
+            text(&picture),
+            "--out",
+            text(&out),
+            "--raw",
+            text(&raw),
+        ]);
+        refused(&output, &["--out", "--raw", "are one file"]);
+        assert!(!out.exists());
+    }
+}
+
+#[test]
 fn a_picture_that_is_none_or_too_small_is_named() {
     let bench = Bench::new();
     std::fs::write(bench.path("text.png"), "no picture").unwrap();

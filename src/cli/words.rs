@@ -158,7 +158,8 @@ pub enum Data {
 pub enum Weights {
     /// List name, type and shape of every array, and where it would be loaded
     Inspect {
-        /// A safetensors file (`FILE#NETWORK` for one of several networks in it) or a Hugging Face folder
+        /// A safetensors file (`FILE#NETWORK` for one of several networks in it) or a folder: Hugging Face's of a Mask2Former or a
+        /// CLIP, OpenCLIP's of a CLIP
         path: PathBuf,
         /// The recipe whose network is meant; a folder has its own
         #[arg(long, value_name = "RECIPE")]

@@ -4,7 +4,8 @@ use super::first::first_trial;
 use super::inputs::{Ask, Stop, with_weights};
 use super::trial;
 use crate::atomic::write_atomically;
-use crate::graph::weights::{self, Arrays, Fate, Fit, Layout, split};
+use crate::graph::clip::folder::{Unloaded, holds_clip, unloaded};
+use crate::graph::weights::{self, Arrays, Fate, Fit, Layout, Names, split};
 use crate::graph::{Folder, Mask2Former};
 use crate::nn::params::Parameters;
 use crate::rng::Stream;
@@ -21,13 +22,31 @@ pub struct Inspection {
     pub fits: bool,
 }
 
-/// Lists the arrays of `path` and where each would go: in the network of `recipe`, or in that of the folder's own `config.json`.
-/// Without either the arrays are listed alone.
+/// Lists the arrays of `path` and where each would go: in the network of `recipe`, or in that of the folder's own configuration, a
+/// Mask2Former or a CLIP. Without either the arrays are listed alone.
 ///
 /// # Errors
 /// A file or recipe that cannot be read.
 pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, Stop> {
     let (file, part) = split(path);
+    if recipe.is_none() && holds_clip(&file) {
+        if let Some(part) = part {
+            let message = format!("{}: holds no network `{part}`", file.display());
+            return Err(Stop::Input(anyhow!(message)));
+        }
+        let Unloaded {
+            mut model,
+            arrays,
+            source,
+            ..
+        } = unloaded(&file).map_err(Stop::Input)?;
+        return Ok(placed(
+            &mut model,
+            &arrays,
+            source.names(),
+            source.describe(),
+        ));
+    }
     let network = match recipe {
         Some(ask) => {
             // The weights that the recipe names are not what is looked at.
@@ -45,18 +64,31 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
     let layout = Layout::of(&arrays, part.as_deref());
     let backbone = Layout::of_backbone(&arrays).filter(|_| part.is_none());
     match (network, layout, backbone) {
-        (Some(mut network), Ok(layout), _) => Ok(placed(&mut network, &arrays, &layout)),
+        (Some(mut network), Ok(layout), _) => {
+            Ok(placed(&mut network, &arrays, &layout, &layout.describe()))
+        }
         (Some(mut network), Err(_), Some(backbone)) => {
-            Ok(placed(network.backbone_mut(), &arrays, &backbone))
+            let described = backbone.describe();
+            Ok(placed(
+                network.backbone_mut(),
+                &arrays,
+                &backbone,
+                &described,
+            ))
         }
         (Some(_), Err(error), None) => Err(Stop::Input(error)),
         (None, layout, backbone) => Ok(listed(&arrays, layout.ok().or(backbone))),
     }
 }
 
-/// Where every array goes.
-fn placed(network: &mut dyn Parameters, arrays: &Arrays, layout: &Layout) -> Inspection {
-    let fit = Fit::new(network, arrays, layout);
+/// Where every array goes. `described`: `names` for people.
+fn placed(
+    network: &mut dyn Parameters,
+    arrays: &Arrays,
+    names: &dyn Names,
+    described: &str,
+) -> Inspection {
+    let fit = Fit::new(network, arrays, names);
     let mut text = String::new();
     for row in &fit.rows {
         let _ = writeln!(
@@ -71,10 +103,9 @@ fn placed(network: &mut dyn Parameters, arrays: &Arrays, layout: &Layout) -> Ins
     let count = |which: fn(&Fate) -> bool| fit.rows.iter().filter(|row| which(&row.fate)).count();
     let _ = write!(
         text,
-        "{}: {} arrays with {}: {} loaded, {} ignored, {} of the wrong shape or type, {} without a place; {} missing",
+        "{}: {} arrays with {described}: {} loaded, {} ignored, {} of the wrong shape or type, {} without a place; {} missing",
         arrays.path().display(),
         fit.rows.len(),
-        layout.describe(),
         count(|fate| matches!(fate, Fate::Loaded(_))),
         count(|fate| matches!(fate, Fate::Ignored(_))),
         count(|fate| matches!(fate, Fate::Unfit(..))),

@@ -5,6 +5,7 @@
 
 mod files;
 mod ids;
+mod paths;
 mod preprocessor;
 
 use super::first::first_trial;
@@ -12,7 +13,7 @@ use super::inputs::{Ask, Stop, with_weights};
 use super::settings::EvalConfig;
 use super::trial;
 use crate::atomic::write_atomically;
-use crate::data::coco::{decode, images_in};
+use crate::data::coco::decode;
 use crate::graph::{Folder, Mask2Former, ModelConfig, Predictions};
 use crate::method::{Qualities, detections, qualities};
 use crate::rng::Stream;
@@ -79,10 +80,8 @@ enum View {
 /// The recipe, the folder, the weights or a picture is wrong, or a file cannot be written; then none of the files is there in
 /// part.
 pub fn predict(ask: &PredictAsk) -> Result<String, Stop> {
-    let paths = list(&ask.images).map_err(Stop::Input)?;
-    for file in [Some(&ask.out), ask.raw.as_ref()].into_iter().flatten() {
-        writable(file).map_err(Stop::Input)?;
-    }
+    let paths = paths::list(&ask.images).map_err(Stop::Input)?;
+    paths::check(&paths, &ask.out, ask.raw.as_deref()).map_err(Stop::Input)?;
     let predictor = Predictor::new(ask)?;
     let ids =
         Ids::new(&paths, &predictor.labels, ask.annotations.as_deref()).map_err(Stop::Input)?;
@@ -219,39 +218,4 @@ fn arrays(predictions: &Predictions, padded: (usize, usize)) -> RawArrays {
         ("class_quality", (vec![queries, columns - 1], classes)),
         ("mask_quality", (vec![queries], masks)),
     ]
-}
-
-/// The files, and the images of the folders, in the order of the arguments.
-fn list(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
-    for argument in arguments {
-        if argument.is_dir() {
-            paths.extend(images_in(argument)?);
-        } else {
-            ensure!(
-                argument.is_file(),
-                "{}: no such file or folder",
-                argument.display()
-            );
-            paths.push(argument.clone());
-        }
-    }
-    Ok(paths)
-}
-
-/// Whether a file can be made at `path`, as far as can be told before the work.
-fn writable(path: &Path) -> Result<()> {
-    ensure!(
-        !path.is_dir(),
-        "{}: is a folder; needed: a file",
-        path.display()
-    );
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    if parent.is_dir() {
-        return Ok(());
-    }
-    Err(anyhow!("{}: no such folder", parent.display()))
 }

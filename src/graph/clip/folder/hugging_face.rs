@@ -19,6 +19,8 @@ use std::path::Path;
 
 /// The file of the sizes.
 pub const CONFIG: &str = "config.json";
+/// Its `model_type` there.
+pub const MODEL: &str = "clip";
 /// The stem of the file of the weights.
 pub const WEIGHTS: &str = "model";
 /// The files that tell what is done with pictures, the older one first.
@@ -95,9 +97,9 @@ impl Default for VisionConfig {
 pub fn sizes(path: &Path, mut config: Value) -> Result<ClipSizes> {
     let shown = path.display();
     match config["model_type"].as_str() {
-        Some("clip") => {}
-        Some(other) => bail!("{shown}: model_type is `{other}`; needed: `clip`"),
-        None => bail!("{shown}: no model_type; needed: `clip`"),
+        Some(MODEL) => {}
+        Some(other) => bail!("{shown}: model_type is `{other}`; needed: `{MODEL}`"),
+        None => bail!("{shown}: no model_type; needed: `{MODEL}`"),
     }
     let mut part = |name: &str| {
         let mut part = config[name].take();

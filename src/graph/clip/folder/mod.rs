@@ -18,7 +18,7 @@ use super::tokenizer::Tokenizer;
 use crate::graph::weights::{Arrays, Names, load};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Everything that turns pictures and texts into similarities.
 pub struct Released {
@@ -30,58 +30,144 @@ pub struct Released {
     pub preprocess: Preprocess,
 }
 
+/// What a folder describes, and the arrays that are to become it.
+pub struct Unloaded {
+    /// All weights 0.
+    pub model: Clip,
+    /// What the folder holds.
+    pub arrays: Arrays,
+    /// How the arrays are named.
+    pub source: Source,
+    config: PathBuf,
+}
+
+/// Whose folder it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `transformers`' `CLIPModel`.
+    HuggingFace,
+    /// OpenCLIP.
+    OpenClip,
+}
+
+impl Source {
+    /// Told by the configuration that is there, OpenCLIP's where both are; `None` where neither is.
+    fn of(folder: &Path) -> Option<Self> {
+        let known = [Self::OpenClip, Self::HuggingFace].into_iter();
+        let mut found = known.filter(|source| source.config(folder).exists());
+        found.next()
+    }
+
+    fn config(self, folder: &Path) -> PathBuf {
+        folder.join(match self {
+            Self::HuggingFace => hugging_face::CONFIG,
+            Self::OpenClip => open_clip::CONFIG,
+        })
+    }
+
+    /// The names of its arrays.
+    pub fn names(self) -> &'static dyn Names {
+        match self {
+            Self::HuggingFace => &hugging_face::HuggingFace,
+            Self::OpenClip => &open_clip::OpenClip,
+        }
+    }
+
+    /// For people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::HuggingFace => "the names of transformers' CLIPModel",
+            Self::OpenClip => "OpenCLIP's names",
+        }
+    }
+}
+
+/// Whether a folder is one of a CLIP, by its configuration alone.
+pub fn holds_clip(folder: &Path) -> bool {
+    match Source::of(folder) {
+        Some(Source::OpenClip) => true,
+        Some(Source::HuggingFace) => json(&Source::HuggingFace.config(folder))
+            .is_ok_and(|config| config["model_type"] == hugging_face::MODEL),
+        None => false,
+    }
+}
+
 /// Reads a folder.
 ///
 /// # Errors
 /// A file that is missing, damaged or of another architecture, named.
 pub fn open(folder: &Path) -> Result<Released> {
-    let open_clip = folder.join(open_clip::CONFIG);
-    let hugging_face = folder.join(hugging_face::CONFIG);
-    if open_clip.exists() {
-        let arrays = Arrays::open_folder(folder, open_clip::WEIGHTS)?;
-        let config = json(&open_clip)?;
-        let sizes = open_clip::sizes(&open_clip, &config, &arrays)?;
-        let model = network(&sizes, &open_clip, &arrays, &open_clip::OpenClip)?;
-        let tokenizer = Tokenizer::open_clip(folder, model.text_sizes())?;
-        let preprocess = open_clip::preprocess(&open_clip, &config)?;
-        return Ok(Released {
-            model,
-            tokenizer,
-            preprocess,
-        });
-    }
-    ensure!(
-        hugging_face.exists(),
-        "{}: neither {} nor {} is in it",
-        folder.display(),
-        hugging_face::CONFIG,
-        open_clip::CONFIG
-    );
-    let config = json(&hugging_face)?;
-    let sizes = hugging_face::sizes(&hugging_face, config)?;
-    let arrays = Arrays::open_folder(folder, hugging_face::WEIGHTS)?;
-    let model = network(&sizes, &hugging_face, &arrays, &hugging_face::HuggingFace)?;
+    let Unloaded {
+        mut model,
+        arrays,
+        source,
+        config,
+    } = unloaded(folder)?;
+    let shown = config.display().to_string();
+    load(&mut model, &arrays, source.names(), ("weights", &shown))?;
+    let sizes = model.text_sizes();
+    let (tokenizer, preprocess) = match source {
+        Source::HuggingFace => (
+            Tokenizer::hugging_face(folder, sizes)?,
+            hugging_face::preprocess(folder)?,
+        ),
+        Source::OpenClip => (
+            Tokenizer::open_clip(folder, sizes)?,
+            open_clip::preprocess(&config, &json(&config)?)?,
+        ),
+    };
     Ok(Released {
-        tokenizer: Tokenizer::hugging_face(folder, model.text_sizes())?,
-        preprocess: hugging_face::preprocess(folder)?,
         model,
+        tokenizer,
+        preprocess,
     })
 }
 
-/// The network of the `sizes` that `config` tells, with its weights.
-fn network(sizes: &ClipSizes, config: &Path, arrays: &Arrays, names: &dyn Names) -> Result<Clip> {
+/// Reads configuration and arrays of a folder, which need not fit.
+///
+/// # Errors
+/// As [`open`], for these files.
+pub fn unloaded(folder: &Path) -> Result<Unloaded> {
+    let Some(source) = Source::of(folder) else {
+        bail!(
+            "{}: neither {} nor {} is in it",
+            folder.display(),
+            hugging_face::CONFIG,
+            open_clip::CONFIG
+        );
+    };
+    let config = source.config(folder);
+    let (sizes, arrays) = match source {
+        Source::HuggingFace => {
+            let sizes = hugging_face::sizes(&config, json(&config)?)?;
+            (sizes, Arrays::open_folder(folder, hugging_face::WEIGHTS)?)
+        }
+        Source::OpenClip => {
+            let arrays = Arrays::open_folder(folder, open_clip::WEIGHTS)?;
+            let sizes = open_clip::sizes(&config, &json(&config)?, &arrays)?;
+            (sizes, arrays)
+        }
+    };
+    Ok(Unloaded {
+        model: network(&sizes, &config, &arrays)?,
+        arrays,
+        source,
+        config,
+    })
+}
+
+/// The network of the `sizes` that `config` tells, for `arrays`.
+fn network(sizes: &ClipSizes, config: &Path, arrays: &Arrays) -> Result<Clip> {
     // A wrong number in the configuration must not ask for more memory than the weights could fill.
     const SPARE: usize = 64;
     let (wanted, held) = (sizes.parameters(), arrays.count());
-    let shown = config.display().to_string();
     ensure!(
         wanted <= SPARE as f64 * (held + SPARE) as f64,
-        "{shown}: it describes {wanted:.3e} parameters, {} holds {held}",
+        "{}: it describes {wanted:.3e} parameters, {} holds {held}",
+        config.display(),
         arrays.path().display()
     );
-    let mut model = Clip::new(sizes);
-    load(&mut model, arrays, names, ("weights", &shown))?;
-    Ok(model)
+    Ok(Clip::new(sizes))
 }
 
 /// A JSON file whose root is an object.
