@@ -490,3 +490,96 @@ fn a_recipe_without_weights_is_told_what_to_do() {
     ]);
     refused(&export, &["model.weights", "no/such"]);
 }
+
+/// A recipe whose dataset and vision-language model are not there; its network is that of the first golden case.
+fn recipe_without_its_dataset(folder: &Path) -> PathBuf {
+    let own = std::fs::read_to_string(recipe(folder)).unwrap();
+    let (model, _) = own[own.find("[model]").unwrap()..]
+        .split_once("[train]")
+        .unwrap();
+    let extended = Path::new("recipes/mask2former-r50.toml")
+        .canonicalize()
+        .unwrap();
+    let path = folder.join("absent.toml");
+    let text = format!(
+        "extends = {extended:?}\n{model}\n[data]\nroot = \"no/coco\"\n[eval]\nsize = 96\nshorter = 64\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn an_inspection_needs_no_dataset() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = recipe_without_its_dataset(folder.path());
+    let inspect = |path: &Path| {
+        let arguments = ["weights", "inspect", text(path), "--recipe", text(&recipe)];
+        harness(&arguments)
+    };
+    let listing = fine(&inspect(&golden("bottleneck")));
+    for part in [
+        "class_predictor.bias  F16  [4]  -> sem_seg_head.predictor.class_embed.bias",
+        "0 without a place; 0 missing",
+        "3 classes are taken from the file, the dataset being absent: data.root: no/coco",
+    ] {
+        assert!(listing.contains(part), "`{part}` is not in: {listing}");
+    }
+    let torchvision = Path::new("tests/golden/resnet_weights.safetensors");
+    let listing = inspect(torchvision).stdout;
+    let listing = String::from_utf8_lossy(&listing);
+    let part = "the class head cannot be compared, the dataset being absent: data.root: no/coco";
+    assert!(listing.contains(part), "{listing}");
+}
+
+#[test]
+fn a_prediction_needs_the_dataset_or_annotations_for_the_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = recipe_without_its_dataset(folder.path());
+    let (out, annotations) = (
+        folder.path().join("r.json"),
+        folder.path().join("known.json"),
+    );
+    let predict = |weights: &Path, more: &[&str]| {
+        let picture = golden("picture.png");
+        let arguments = [
+            "predict",
+            text(&recipe),
+            "--weights",
+            text(weights),
+            "--images",
+            text(&picture),
+            "--out",
+            text(&out),
+        ];
+        harness(&[&arguments[..], more].concat())
+    };
+    let weights = golden("bottleneck");
+    let parts = [
+        "data.root: no/coco: nothing there",
+        "--annotations FILE or --set data.root=PATH",
+    ];
+    refused(&predict(&weights, &[]), &parts);
+    let with = ["--annotations", text(&annotations)];
+    refused(&predict(&weights, &with), &["known.json: cannot be read"]);
+    let known = r#"{"images": [{"id": 5, "file_name": "picture.png"}], "categories":
+        [{"id": 9, "name": "z"}, {"id": 7, "name": "y"}, {"id": 8, "name": "x"}]}"#;
+    std::fs::write(&annotations, known).unwrap();
+    let absent = predict(Path::new("no/such"), &with);
+    refused(&absent, &["model.weights", "no/such"]);
+    let present = [&with[..], &["--set", "data.classes=\"present\""]].concat();
+    let parts = ["data.classes = \"present\" needs the dataset"];
+    refused(&predict(&weights, &present), &parts);
+    assert!(!out.exists());
+
+    fine(&predict(&weights, &with));
+    let results: Vec<Value> = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    assert!(!results.is_empty());
+    for result in &results {
+        assert_eq!(result["image_id"], 5);
+        assert!((7..=9).contains(&result["category_id"].as_u64().unwrap()));
+    }
+    let fewer = known.replace(r#"{"id": 9, "name": "z"}, "#, "");
+    std::fs::write(&annotations, fewer).unwrap();
+    let parts = ["`class_predictor.bias` is [4], must be [3]"];
+    refused(&predict(&weights, &with), &parts);
+}

@@ -69,6 +69,8 @@ pub struct Inputs {
     fitting: RefCell<BTreeSet<String>>,
     /// If files may be absent, those that are; otherwise an absent file is an error.
     absent: Option<RefCell<BTreeSet<String>>>,
+    /// Whether nothing is trained: then only the network's own files must be there, and no vision-language model is looked at.
+    network_alone: bool,
 }
 
 impl Inputs {
@@ -76,6 +78,14 @@ impl Inputs {
     pub fn where_files_may_be_absent() -> Self {
         Self {
             absent: Some(RefCell::default()),
+            ..Self::default()
+        }
+    }
+
+    /// For a network alone: the dataset may be absent.
+    pub fn of_the_network() -> Self {
+        Self {
+            network_alone: true,
             ..Self::default()
         }
     }
@@ -112,10 +122,13 @@ impl Inputs {
             Ok(TrialSettings::Mock(_)) => return Vec::new(),
             Err(errors) => return errors,
         };
-        let missing = settings.missing_files();
+        let mut missing = settings.missing_files();
+        if self.network_alone {
+            missing.retain(|error| error.key.starts_with("model."));
+        }
         let dataset = match self.datasets.get(&settings.data) {
             Ok(dataset) => Some(dataset),
-            Err(error) if missing.iter().any(|other| other.key == error.key) => None,
+            Err(error) if settings.misses(&error) => None,
             Err(error) => return std::iter::once(error).chain(missing).collect(),
         };
         let complete = missing.is_empty();
@@ -143,6 +156,7 @@ impl Inputs {
             return vec![ComponentError::new(key, format!("{error:#}"))];
         }
         if let Some(VisionLanguageConfig::Clip(config)) = &settings.vlm
+            && !self.network_alone
             && self.fitting.borrow_mut().insert(format!("{config:?}"))
         {
             let wrong = |key, error| vec![ComponentError::new(key, format!("{error:#}"))];

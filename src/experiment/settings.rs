@@ -214,6 +214,12 @@ impl Settings {
         missing
     }
 
+    /// Whether `error` is that a file is not there.
+    pub fn misses(&self, error: &ComponentError) -> bool {
+        let missing = self.missing_files();
+        missing.iter().any(|other| other.key == error.key)
+    }
+
     /// The model that the tables show: the student where there is no teacher.
     pub fn reported(&self) -> EvalModel {
         match (self.eval.model, &self.method) {

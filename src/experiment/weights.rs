@@ -1,17 +1,20 @@
 //! `harness weights`: what a file of weights holds and where it would go; a trained network as a Hugging Face folder.
 
-use super::first::first_trial;
+use super::first::{first_network, first_trial};
 use super::inputs::{Ask, Stop, with_weights};
 use super::trial;
 use crate::atomic::write_atomically;
 use crate::graph::clip::folder::{Unloaded, holds_clip, unloaded};
-use crate::graph::weights::{self, Arrays, Fate, Fit, Layout, Names, split};
+use crate::graph::weights::{self, Arrays, Fate, Fit, Layout, Names, Origin, split};
 use crate::graph::{Folder, Mask2Former};
 use crate::nn::params::Parameters;
 use crate::rng::Stream;
 use anyhow::{Result, anyhow, ensure};
 use std::fmt::Write as _;
 use std::path::Path;
+
+/// The parameter whose length tells the number of classes.
+const CLASS_HEAD: &str = "sem_seg_head.predictor.class_embed.bias";
 
 /// What there is to say about a file of weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,38 +50,61 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
             source.describe(),
         ));
     }
-    let network = match recipe {
-        Some(ask) => {
-            // The weights that the recipe names are not what is looked at.
-            let (settings, labels) = first_trial(&with_weights(ask, Path::new("")))?;
-            Some(trial::model(&settings, labels.len()).map_err(Stop::Input)?)
-        }
-        None if file.is_dir() => {
-            let Folder { model, labels } = Folder::open(&file).map_err(Stop::Input)?;
-            let mut rng = Stream::new(0, "model");
-            Some(Mask2Former::new(&model, labels.len(), &mut rng).map_err(Stop::Input)?)
-        }
-        None => None,
+    // The weights that the recipe names are not what is looked at.
+    let asked = recipe.map(|ask| first_network(&with_weights(ask, Path::new(""))));
+    let asked = asked.transpose()?;
+    let folder = match asked.is_none() && file.is_dir() {
+        true => Some(Folder::open(&file).map_err(Stop::Input)?),
+        false => None,
     };
     let arrays = Arrays::open(&file).map_err(Stop::Input)?;
     let layout = Layout::of(&arrays, part.as_deref());
     let backbone = Layout::of_backbone(&arrays).filter(|_| part.is_none());
-    match (network, layout, backbone) {
+    let mut note = String::new();
+    let network = match (asked, folder) {
+        (Some((settings, Ok(labels))), _) => Some(trial::model(&settings, labels.len())),
+        (Some((settings, Err(absent))), _) => {
+            let own = layout
+                .as_ref()
+                .ok()
+                .and_then(|layout| classes(&arrays, layout));
+            let known = match own {
+                Some(own) => format!("{own} classes are taken from the file"),
+                None => "the class head cannot be compared".to_string(),
+            };
+            note = format!(
+                "\n{known}, the dataset being absent: {}",
+                trial::named(absent)
+            );
+            Some(trial::model(&settings, own.unwrap_or(1)))
+        }
+        (None, Some(Folder { model, labels })) => {
+            let mut rng = Stream::new(0, "model");
+            Some(Mask2Former::new(&model, labels.len(), &mut rng))
+        }
+        (None, None) => None,
+    };
+    let network = network.transpose().map_err(Stop::Input)?;
+    let mut inspection = match (network, layout, backbone) {
         (Some(mut network), Ok(layout), _) => {
-            Ok(placed(&mut network, &arrays, &layout, &layout.describe()))
+            placed(&mut network, &arrays, &layout, &layout.describe())
         }
         (Some(mut network), Err(_), Some(backbone)) => {
             let described = backbone.describe();
-            Ok(placed(
-                network.backbone_mut(),
-                &arrays,
-                &backbone,
-                &described,
-            ))
+            placed(network.backbone_mut(), &arrays, &backbone, &described)
         }
-        (Some(_), Err(error), None) => Err(Stop::Input(error)),
-        (None, layout, backbone) => Ok(listed(&arrays, layout.ok().or(backbone))),
-    }
+        (Some(_), Err(error), None) => return Err(Stop::Input(error)),
+        (None, layout, backbone) => listed(&arrays, layout.ok().or(backbone)),
+    };
+    inspection.text += &note;
+    Ok(inspection)
+}
+
+/// How many classes the class head of a file has, which has one output more; `None` where the file has no such head.
+fn classes(arrays: &Arrays, layout: &Layout) -> Option<usize> {
+    let Origin { names, .. } = layout.origin(CLASS_HEAD);
+    let outputs = *arrays.get(names.first()?)?.shape.first()?;
+    outputs.checked_sub(1).filter(|classes| *classes > 0)
 }
 
 /// Where every array goes. `described`: `names` for people.

@@ -4,7 +4,7 @@
 //! has this number (COCO's own names are), unless two share it or some name is none: then images count from 1; classes count from
 //! 1 as well.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -45,12 +45,8 @@ impl Ids {
     pub fn new(paths: &[PathBuf], labels: &[String], annotations: Option<&Path>) -> Result<Self> {
         match annotations {
             Some(file) => {
-                let shown = file.display();
-                let text =
-                    std::fs::read(file).with_context(|| format!("{shown}: cannot be read"))?;
-                let known: Annotated = serde_json::from_slice(&text)
-                    .with_context(|| format!("{shown}: no COCO annotations"))?;
-                known.ids(paths, labels).with_context(|| shown.to_string())
+                let known = Annotated::read(file)?.ids(paths, labels);
+                known.with_context(|| file.display().to_string())
             }
             None => Ok(Self {
                 images: numbers(paths).unwrap_or_else(|| (1..=paths.len() as u64).collect()),
@@ -60,7 +56,31 @@ impl Ids {
     }
 }
 
+/// The names of the classes of an annotation file in ascending order of their ids, as a dataset has them.
+///
+/// # Errors
+/// A file that is missing, no COCO JSON or without a class.
+pub fn labels(annotations: &Path) -> Result<Vec<String>> {
+    let mut categories = Annotated::read(annotations)?.categories;
+    ensure!(
+        !categories.is_empty(),
+        "{}: holds no class",
+        annotations.display()
+    );
+    categories.sort_by_key(|category| category.id);
+    Ok(categories
+        .into_iter()
+        .map(|category| category.name)
+        .collect())
+}
+
 impl Annotated {
+    fn read(file: &Path) -> Result<Self> {
+        let shown = file.display();
+        let text = std::fs::read(file).with_context(|| format!("{shown}: cannot be read"))?;
+        serde_json::from_slice(&text).with_context(|| format!("{shown}: no COCO annotations"))
+    }
+
     fn ids(self, paths: &[PathBuf], labels: &[String]) -> Result<Ids> {
         let images = self
             .images

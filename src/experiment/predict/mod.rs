@@ -8,7 +8,7 @@ mod ids;
 mod paths;
 mod preprocessor;
 
-use super::first::first_trial;
+use super::first::first_network;
 use super::inputs::{Ask, Stop, with_weights};
 use super::settings::EvalConfig;
 use super::trial;
@@ -16,6 +16,7 @@ use crate::atomic::write_atomically;
 use crate::data::coco::decode;
 use crate::graph::{Folder, Mask2Former, ModelConfig, Predictions};
 use crate::method::{Qualities, detections, qualities};
+use crate::registry::ComponentError;
 use crate::rng::Stream;
 use crate::structures::{Detection, Picture};
 use crate::tensor::Tape;
@@ -23,6 +24,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use ids::Ids;
 use preprocessor::{Input, Preprocessor};
 use std::path::{Path, PathBuf};
+use toml::{Table, Value};
 
 /// Query-class pairs per image where no recipe says it: Mask2Former's number for COCO.
 const TOP: usize = 100;
@@ -139,12 +141,19 @@ impl Predictor {
             Some(weights) => &with_weights(&ask.model, weights),
             None => &ask.model,
         };
-        let (settings, labels) = first_trial(recipe)?;
+        let (settings, labels) = first_network(recipe)?;
         if settings.model.weights.as_os_str().is_empty() {
             let shown = ask.model.recipe.display();
             let message = format!("{shown}: model.weights is empty; give --weights PATH");
             return Err(Stop::Input(anyhow!(message)));
         }
+        let labels = match (labels, &ask.annotations) {
+            (Ok(labels), _) => labels,
+            (Err(_), Some(file)) if !only_present(&settings.data) => {
+                ids::labels(file).map_err(Stop::Input)?
+            }
+            (Err(absent), _) => return Err(Stop::Input(unknown_classes(absent, &settings.data))),
+        };
         Ok(Self {
             model: trial::model(&settings, labels.len()).map_err(Stop::Input)?,
             labels,
@@ -190,6 +199,22 @@ impl Predictor {
             own: (fitted.height, fitted.width),
         })
     }
+}
+
+/// Whether the classes are those that the training images have: no other file tells them.
+fn only_present(data: &Table) -> bool {
+    data.get("classes").and_then(Value::as_str) == Some("present")
+}
+
+/// What to do where the dataset, which is `absent`, would name the classes.
+fn unknown_classes(absent: ComponentError, data: &Table) -> anyhow::Error {
+    let needed = match only_present(data) {
+        true => "data.classes = \"present\" needs the dataset; give --set data.root=PATH",
+        false => {
+            "without the dataset the classes have no names; give --annotations FILE or --set data.root=PATH"
+        }
+    };
+    anyhow!("{}\n{needed}", trial::named(absent))
 }
 
 /// The raw numbers of the only image.
