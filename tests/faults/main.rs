@@ -3,6 +3,7 @@
 mod changes;
 mod containment;
 mod damage;
+mod dataset;
 mod disk;
 mod kills;
 mod rig;
