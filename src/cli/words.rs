@@ -101,7 +101,8 @@ pub enum Command {
         /// Images, or folders of images
         #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
         images: Vec<PathBuf>,
-        /// A COCO file that gives the images and the classes their ids, by their names
+        /// A COCO file that gives the images and the classes their ids, by their names, and the classes of a recipe whose dataset is
+        /// absent
         #[arg(long, value_name = "FILE")]
         annotations: Option<PathBuf>,
         /// File of the results (JSON)
