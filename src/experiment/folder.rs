@@ -4,6 +4,7 @@ use super::lease::{Lease, is_held, last_token};
 use super::perform::Evaluation;
 use super::stage::Kind;
 use crate::atomic::{Durability, remove_unfinished, write_durably};
+use crate::train::Checkpoint;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -76,12 +77,12 @@ impl Folder {
         self.0.join("status.json")
     }
 
-    /// Whether the result of a stage of this kind stands; that of an evaluation, which is small, must be whole.
-    pub fn is_done(&self, kind: &str) -> bool {
+    /// Whether the result of a stage of this kind stands and is whole: a power failure may cut a file that nobody had waited for.
+    pub fn is_whole(&self, kind: &str) -> bool {
         let path = self.outcome(kind);
         match kind == Kind::Evaluate.name() {
             true => evaluation(&path).is_ok(),
-            false => path.exists(),
+            false => Checkpoint::is_whole(&path),
         }
     }
 

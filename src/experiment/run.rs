@@ -122,10 +122,10 @@ impl<'a> Run<'a> {
     pub fn tasks(&self) -> (Vec<Task<Stage>>, Vec<String>) {
         let mut done: BTreeMap<&str, bool> = BTreeMap::new();
         let mut notes = Vec::new();
-        let mut is_done = |stage: &'a Stage| {
+        let mut is_whole = |stage: &'a Stage| {
             *done.entry(&stage.key).or_insert_with(|| {
                 let whole = self.store.is_whole(stage);
-                if !whole && self.store.is_done(stage) {
+                if !whole && self.store.holds_result(stage) {
                     let title = &stage.title;
                     notes.push(format!("the result of `{title}` is damaged and made again"));
                 }
@@ -138,7 +138,7 @@ impl<'a> Run<'a> {
             let mut wanted = BTreeSet::from([trial.last().key.as_str()]);
             let mut missing = Vec::new();
             for stage in trial.stages.iter().rev() {
-                if wanted.contains(stage.key.as_str()) && !is_done(stage) {
+                if wanted.contains(stage.key.as_str()) && !is_whole(stage) {
                     wanted.extend(stage.needs.iter().map(String::as_str));
                     missing.push(stage);
                 }
@@ -317,7 +317,7 @@ impl<'a> Run<'a> {
         let missing = trial
             .stages
             .iter()
-            .filter(|stage| !self.store.is_done(stage));
+            .filter(|stage| !self.store.is_whole(stage));
         let mut failed = missing.filter(|stage| self.store.stage(&stage.key).failure().is_some());
         failed.next()
     }

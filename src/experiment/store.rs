@@ -19,10 +19,9 @@
 //! be killed anywhere. Several processes may work on one store, each stage being done by one of them.
 //! Deleting the folder costs time, nothing else.
 
-use super::folder::{Folder, evaluation};
-use super::stage::{Kind, Stage};
+use super::folder::Folder;
+use super::stage::Stage;
 use crate::atomic::{Durability, write_atomically, write_durably};
-use crate::train::Checkpoint;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -171,17 +170,13 @@ impl Store {
     }
 
     /// Whether the result of `stage` stands, whole or not.
-    pub fn is_done(&self, stage: &Stage) -> bool {
+    pub fn holds_result(&self, stage: &Stage) -> bool {
         self.stage(&stage.key).outcome(stage.kind.name()).exists()
     }
 
-    /// Whether the result of `stage` stands and is whole: a power failure may cut a file that nobody had waited for.
+    /// Whether the result of `stage` stands and is whole.
     pub fn is_whole(&self, stage: &Stage) -> bool {
-        let path = self.stage(&stage.key).outcome(stage.kind.name());
-        match stage.kind {
-            Kind::Evaluate => evaluation(&path).is_ok(),
-            _ => Checkpoint::is_whole(&path),
-        }
+        self.stage(&stage.key).is_whole(stage.kind.name())
     }
 }
 

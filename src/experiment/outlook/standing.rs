@@ -5,6 +5,7 @@ use super::super::stage::Stage;
 use super::super::store::Store;
 use crate::atomic::write_atomically;
 use crate::recipe::Trial;
+use crate::train::Checkpoint;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -209,7 +210,7 @@ impl State {
     /// The state of `stage` in `store`.
     pub fn of(store: &Store, stage: &StageEntry) -> Self {
         let folder = store.stage(&stage.key);
-        if folder.is_done(stage.kind()) {
+        if folder.is_whole(stage.kind()) {
             return Self::Done {
                 seconds: folder.seconds(),
             };
@@ -222,7 +223,11 @@ impl State {
                 attempts: folder.attempts(),
                 reason: failure.reason,
             },
-            None if folder.checkpoint().exists() => Self::Interrupted(position(&folder.journal())),
+            None if folder.checkpoint().exists() => Self::Interrupted(Position {
+                // The journal may be ahead of what a run would go on from.
+                step: Checkpoint::step_of(&folder.checkpoint()).unwrap_or(0),
+                ..position(&folder.journal())
+            }),
             None => Self::Missing,
         }
     }
