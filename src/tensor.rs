@@ -6,17 +6,46 @@
 //! The tape is a value of its own, not a type parameter of the tensors as in dfdx: an op takes `&mut Tape` and appends its
 //! backward, or nothing when the tape is [`Tape::off`]. So one function serves teacher and student, and no generic letter
 //! leaves this file.
+//!
+//! A tensor lies in the memory of the host or of one GPU, which it knows ([`Tensor2::place`]). An op runs where any of its inputs
+//! lies on a GPU, else on the CPU; the GPU's code takes inputs of the host along ([`cuda`]).
+
+#[cfg(feature = "cuda")]
+pub mod cuda;
+mod place;
+
+pub use place::{Place, Precision, Wish};
 
 use dfdx::prelude::{
     Cpu, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec,
 };
+use std::borrow::Cow;
 
-/// The device that holds every tensor.
-pub type Dev = Cpu;
 /// Gradient buffers by tensor, filled by [`Tape::backward`].
-pub type Grads = Gradients<f32, Dev>;
+#[derive(Debug)]
+pub struct Grads {
+    host: Gradients<f32, Cpu>,
+    #[cfg(feature = "cuda")]
+    gpu: Gradients<f32, dfdx::prelude::Cuda>,
+}
 
-type Raw = Tensor<(usize, usize), f32, Dev>;
+impl Grads {
+    fn empty() -> Self {
+        Self {
+            host: Gradients::leaky(),
+            #[cfg(feature = "cuda")]
+            gpu: Gradients::leaky(),
+        }
+    }
+}
+
+/// Where the values of a tensor lie.
+#[derive(Clone, Debug)]
+enum Raw {
+    Host(Tensor<(usize, usize), f32, Cpu>),
+    #[cfg(feature = "cuda")]
+    Gpu(cuda::Matrix),
+}
 
 /// A matrix `[rows, columns]` of `f32`, row-major and contiguous. Cloning shares the storage.
 #[derive(Clone, Debug)]
@@ -26,7 +55,7 @@ pub struct Tensor2 {
 }
 
 impl Tensor2 {
-    /// A tensor that no gradient flows into: inputs, targets, buffers.
+    /// A tensor of the host that no gradient flows into: inputs, targets, buffers.
     ///
     /// Panics unless `values.len() == rows * columns`.
     pub fn constant(values: Vec<f32>, rows: usize, columns: usize) -> Self {
@@ -37,12 +66,12 @@ impl Tensor2 {
             values.len()
         );
         Self {
-            raw: Dev::default().tensor_from_vec(values, (rows, columns)),
+            raw: Raw::Host(Cpu::default().tensor_from_vec(values, (rows, columns))),
             requires_grad: false,
         }
     }
 
-    /// A leaf that gradients flow into.
+    /// A leaf in the memory of the host that gradients flow into.
     pub fn parameter(values: Vec<f32>, rows: usize, columns: usize) -> Self {
         Self {
             requires_grad: true,
@@ -50,14 +79,46 @@ impl Tensor2 {
         }
     }
 
+    fn shape(&self) -> (usize, usize) {
+        match &self.raw {
+            Raw::Host(raw) => *raw.shape(),
+            #[cfg(feature = "cuda")]
+            Raw::Gpu(matrix) => matrix.shape(),
+        }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.raw.shape().0
+        self.shape().0
     }
 
     /// Number of columns.
     pub fn columns(&self) -> usize {
-        self.raw.shape().1
+        self.shape().1
+    }
+
+    /// Where the values lie.
+    pub fn place(&self) -> Place {
+        match &self.raw {
+            Raw::Host(_) => Place::Host,
+            #[cfg(feature = "cuda")]
+            Raw::Gpu(matrix) => Place::Gpu(matrix.gpu().clone()),
+        }
+    }
+
+    /// The same values at `place`; a leaf stays a leaf. Where they lie there already, the storage is shared.
+    pub fn to(&self, place: &Place) -> Self {
+        match place {
+            Place::Host => match self.host_values() {
+                Cow::Borrowed(_) => self.clone(),
+                Cow::Owned(values) => Self {
+                    requires_grad: self.requires_grad,
+                    ..Self::constant(values, self.rows(), self.columns())
+                },
+            },
+            #[cfg(feature = "cuda")]
+            Place::Gpu(gpu) => self.to_gpu(gpu),
+        }
     }
 
     /// Number of values.
@@ -88,24 +149,50 @@ impl Tensor2 {
         }
     }
 
+    fn host(&self) -> &Tensor<(usize, usize), f32, Cpu> {
+        match &self.raw {
+            Raw::Host(raw) => raw,
+            #[cfg(feature = "cuda")]
+            Raw::Gpu(_) => panic!("the values lie on a GPU: this op has no code for it"),
+        }
+    }
+
+    /// The values, row-major, copied only if they lie on a GPU.
+    pub fn host_values(&self) -> Cow<'_, [f32]> {
+        match &self.raw {
+            Raw::Host(_) => Cow::Borrowed(self.values()),
+            #[cfg(feature = "cuda")]
+            Raw::Gpu(matrix) => Cow::Owned(matrix.values()),
+        }
+    }
+
     /// The values, row-major, without a copy.
+    ///
+    /// Panics if they lie on a GPU.
     pub fn values(&self) -> &[f32] {
         if self.is_empty() {
             return &[];
         }
-        let first: *const f32 = &self.raw[[0, 0]];
+        let first: *const f32 = &self.host()[[0, 0]];
         // SAFETY: every tensor of this file is made contiguous by `tensor_from_vec`, so `len` values follow the first one,
         // and the storage lives as long as `self`.
         unsafe { std::slice::from_raw_parts(first, self.len()) }
     }
 
     /// The values for writing. Copies the storage first if another clone shares it.
+    ///
+    /// Panics if they lie on a GPU.
     pub fn values_mut(&mut self) -> &mut [f32] {
         if self.is_empty() {
             return &mut [];
         }
         let len = self.len();
-        let first: *mut f32 = &mut self.raw[[0, 0]];
+        let raw = match &mut self.raw {
+            Raw::Host(raw) => raw,
+            #[cfg(feature = "cuda")]
+            Raw::Gpu(_) => panic!("the values lie on a GPU"),
+        };
+        let first: *mut f32 = &mut raw[[0, 0]];
         // SAFETY: as in `values`; indexing mutably made the storage unique.
         unsafe { std::slice::from_raw_parts_mut(first, len) }
     }
@@ -113,31 +200,47 @@ impl Tensor2 {
     /// The only value of a `[1, 1]` tensor.
     pub fn scalar(&self) -> f32 {
         assert_eq!((self.rows(), self.columns()), (1, 1), "a scalar is [1, 1]");
-        self.values()[0]
+        self.host_values()[0]
     }
 
-    /// The gradient of this tensor, or `None` if it was never reached.
+    /// A copy of the gradient of this tensor, wherever it lies; zeros if it was never reached.
     pub fn gradient(&self, grads: &mut Grads) -> Vec<f32> {
-        grads
-            .get_or_alloc_mut(&self.raw)
-            .expect("host memory")
-            .to_vec()
+        match &self.raw {
+            Raw::Host(_) => self.gradient_mut(grads).to_vec(),
+            #[cfg(feature = "cuda")]
+            Raw::Gpu(matrix) => matrix.gradient(grads),
+        }
     }
 
-    /// The gradient buffer of this tensor (zeros at first), to add to.
+    /// The gradient buffer of this tensor of the host (zeros at first), to add to.
     pub fn gradient_mut<'g>(&self, grads: &'g mut Grads) -> &'g mut [f32] {
-        grads.get_or_alloc_mut(&self.raw).expect("host memory")
+        let buffer = grads.host.get_or_alloc_mut(self.host());
+        buffer.expect("host memory")
     }
 
     /// Takes the gradient buffer out, so that several can be held at once. Give it back with [`Self::put_gradient`], or
     /// drop it where nobody needs it any more (the gradient of an op's own output).
     pub fn take_gradient(&self, grads: &mut Grads) -> Vec<f32> {
-        std::mem::take(&mut **grads.get_or_alloc_mut(&self.raw).expect("host memory"))
+        let buffer = grads.host.get_or_alloc_mut(self.host());
+        std::mem::take(&mut **buffer.expect("host memory"))
     }
 
     /// Gives a buffer of [`Self::take_gradient`] back.
     pub fn put_gradient(&self, grads: &mut Grads, buffer: Vec<f32>) {
-        **grads.get_or_alloc_mut(&self.raw).expect("host memory") = buffer;
+        let place = grads.host.get_or_alloc_mut(self.host());
+        **place.expect("host memory") = buffer;
+    }
+
+    /// Replaces the gradient of this tensor, wherever it lies.
+    ///
+    /// Panics unless there are as many `values` as the tensor has.
+    pub fn set_gradient(&self, grads: &mut Grads, values: Vec<f32>) {
+        assert_eq!(values.len(), self.len(), "values of a gradient");
+        match &self.raw {
+            Raw::Host(_) => self.put_gradient(grads, values),
+            #[cfg(feature = "cuda")]
+            Raw::Gpu(matrix) => matrix.set_gradient(grads, &values),
+        }
     }
 }
 
@@ -184,14 +287,22 @@ impl Map {
 /// The list of backward ops of one forward pass, or none.
 #[derive(Debug)]
 pub struct Tape {
-    ops: Option<OwnedTape<f32, Dev>>,
+    ops: Option<Ops>,
+}
+
+/// The backward ops of either place; a pass runs at one of them.
+#[derive(Debug, Default)]
+struct Ops {
+    host: OwnedTape<f32, Cpu>,
+    #[cfg(feature = "cuda")]
+    gpu: OwnedTape<f32, dfdx::prelude::Cuda>,
 }
 
 impl Tape {
     /// A tape that records.
     pub fn recording() -> Self {
         Self {
-            ops: Some(OwnedTape::default()),
+            ops: Some(Ops::default()),
         }
     }
 
@@ -200,7 +311,12 @@ impl Tape {
         Self { ops: None }
     }
 
-    /// Makes the output of an op. It requires a gradient where the tape records and any of `inputs` requires one.
+    /// Whether the output of an op on `inputs` requires a gradient: the tape records and any of them requires one.
+    fn follows(&self, inputs: &[&Tensor2]) -> bool {
+        self.ops.is_some() && inputs.iter().any(|input| input.requires_grad)
+    }
+
+    /// Makes the output of an op of the host. It requires a gradient where the tape records and any of `inputs` requires one.
     pub fn output(
         &self,
         values: Vec<f32>,
@@ -209,7 +325,7 @@ impl Tape {
         inputs: &[&Tensor2],
     ) -> Tensor2 {
         let mut out = Tensor2::constant(values, rows, columns);
-        out.requires_grad = self.ops.is_some() && inputs.iter().any(|input| input.requires_grad);
+        out.requires_grad = self.follows(inputs);
         out
     }
 
@@ -217,11 +333,26 @@ impl Tape {
     ///
     /// `backward` adds to the gradients of those inputs which require one. The inputs of an op are distinct tensors.
     pub fn record(&mut self, output: &Tensor2, backward: impl FnOnce(&mut Grads) + 'static) {
-        if let (true, Some(ops)) = (output.requires_grad, self.ops.as_mut()) {
-            ops.add_backward_op(move |grads| {
-                backward(grads);
+        let (true, Some(ops)) = (output.requires_grad, self.ops.as_mut()) else {
+            return;
+        };
+        // dfdx hands over the gradients of one device: they are moved into place, not copied.
+        match &output.raw {
+            Raw::Host(_) => ops.host.add_backward_op(move |buffers| {
+                let mut grads = Grads::empty();
+                std::mem::swap(&mut grads.host, buffers);
+                backward(&mut grads);
+                std::mem::swap(&mut grads.host, buffers);
                 Ok(())
-            });
+            }),
+            #[cfg(feature = "cuda")]
+            Raw::Gpu(_) => ops.gpu.add_backward_op(move |buffers| {
+                let mut grads = Grads::empty();
+                std::mem::swap(&mut grads.gpu, buffers);
+                backward(&mut grads);
+                std::mem::swap(&mut grads.gpu, buffers);
+                Ok(())
+            }),
         }
     }
 
@@ -230,14 +361,26 @@ impl Tape {
     /// Panics if the tape is off or `loss` depends on no leaf that requires a gradient.
     pub fn backward(self, loss: &Tensor2) -> Grads {
         assert!(loss.requires_grad, "the loss depends on no parameter");
-        let mut ops = self.ops.expect("a recording tape");
-        let end: Tensor<(), f32, Dev> = Dev::default().tensor_from_vec(vec![loss.scalar()], ());
-        let (loss, seed) = (loss.clone(), end.clone());
-        ops.add_backward_op(move |grads| {
-            let one = grads.get_or_alloc_mut(&seed)?[0];
-            loss.gradient_mut(grads)[0] += one;
-            Ok(())
-        });
-        dfdx::prelude::Backward::backward(end.put_tape(ops))
+        assert_eq!(loss.shape(), (1, 1), "a loss is [1, 1]");
+        let ops = self.ops.expect("a recording tape");
+        let mut grads = Grads::empty();
+        match &loss.raw {
+            Raw::Host(_) => grads.host = backward_on_host(ops.host, loss.clone()),
+            #[cfg(feature = "cuda")]
+            Raw::Gpu(matrix) => grads.gpu = matrix.backward(ops.gpu),
+        }
+        grads
     }
+}
+
+/// Runs `ops` backwards; dfdx starts from a tensor without dimensions, whose gradient is 1.
+fn backward_on_host(mut ops: OwnedTape<f32, Cpu>, loss: Tensor2) -> Gradients<f32, Cpu> {
+    let end: Tensor<(), f32, Cpu> = Cpu::default().tensor_from_vec(vec![loss.scalar()], ());
+    let seed = end.clone();
+    ops.add_backward_op(move |grads| {
+        let one = grads.get_or_alloc_mut(&seed)?[0];
+        grads.get_or_alloc_mut(loss.host())?[0] += one;
+        Ok(())
+    });
+    dfdx::prelude::Backward::backward(end.put_tape(ops))
 }

@@ -62,6 +62,12 @@ mod tests {
             check::parameter(1, 5, 7, 1.0),
             check::parameter(2, 5, 7, 1.0),
         ];
-        check::gradients(&inputs, 1e-3, 1e-2, |tape, x| add_relu(tape, &x[0], &x[1]));
+        check::gradients(
+            &crate::tensor::Place::Host,
+            &inputs,
+            1e-3,
+            1e-2,
+            |tape, x| add_relu(tape, &x[0], &x[1]),
+        );
     }
 }

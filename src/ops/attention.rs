@@ -210,14 +210,14 @@ mod tests {
         {
             let x = inputs(batch, queries, memory, width);
             for blocked in [None, mask(batch, queries, memory)] {
-                gradients(&x, 1e-2, 2e-3, |tape, i| {
+                gradients(&crate::tensor::Place::Host, &x, 1e-2, 2e-3, |tape, i| {
                     attention(tape, &i[0], &i[1], &i[2], blocked.clone(), batch, heads)
                 });
             }
             for frozen in 0..3 {
                 let mut x = x.clone();
                 x[frozen] = x[frozen].detach();
-                gradients(&x, 1e-2, 2e-3, |tape, i| {
+                gradients(&crate::tensor::Place::Host, &x, 1e-2, 2e-3, |tape, i| {
                     attention(tape, &i[0], &i[1], &i[2], None, batch, heads)
                 });
             }
@@ -273,9 +273,14 @@ mod tests {
             ("attention", None),
             ("attention_masked", Some(Arc::new(mask))),
         ] {
-            golden::check(&tensors, case, &["q", "k", "v"], 1e-5, |tape, i| {
-                attention(tape, &i[0], &i[1], &i[2], blocked.clone(), 2, 2)
-            });
+            golden::check(
+                &crate::tensor::Place::Host,
+                &tensors,
+                case,
+                &["q", "k", "v"],
+                1e-5,
+                |tape, i| attention(tape, &i[0], &i[1], &i[2], blocked.clone(), 2, 2),
+            );
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Gradient check: the backward of an op against central differences of its forward.
 
-use crate::tensor::{Tape, Tensor2};
+use crate::tensor::{Place, Tape, Tensor2};
 
-/// Checks the gradient of every input of `op` that requires one.
+/// Checks the gradient of every input of `op` that requires one, at `place`.
 ///
 /// The output is folded to a scalar in `f64` with fixed irregular weights, so that the difference quotient is limited by
 /// the `f32` of the op alone. Every input is probed at up to 40 places with step `h`; the largest error may be `tolerance`
 /// times the largest gradient of that input.
 pub(crate) fn gradients(
+    place: &Place,
     inputs: &[Tensor2],
     h: f32,
     tolerance: f64,
@@ -15,24 +16,19 @@ pub(crate) fn gradients(
 ) {
     let weight = |i: usize| ((i * 7919 % 13) as f64 - 6.0) / 6.0 + 0.01;
     let fold = |out: &Tensor2| {
-        out.values()
+        out.host_values()
             .iter()
             .enumerate()
             .map(|(i, v)| f64::from(*v) * weight(i))
             .sum::<f64>()
     };
 
+    let inputs: Vec<Tensor2> = inputs.iter().map(|input| input.to(place)).collect();
     let mut tape = Tape::recording();
-    let out = op(&mut tape, inputs);
+    let out = op(&mut tape, &inputs);
     assert!(out.requires_grad(), "no input requires a gradient");
-    let loss = tape.output(vec![fold(&out) as f32], 1, 1, &[&out]);
-    let (source, seed) = (out.clone(), loss.clone());
-    tape.record(&loss, move |grads| {
-        let scale = seed.gradient_mut(grads)[0];
-        for (i, g) in source.gradient_mut(grads).iter_mut().enumerate() {
-            *g += scale * weight(i) as f32;
-        }
-    });
+    let weights = (0..out.len()).map(|i| weight(i) as f32).collect();
+    let loss = loss_of(&mut tape, &out, weights);
     let mut grads = tape.backward(&loss);
 
     for (k, input) in inputs
@@ -46,10 +42,10 @@ pub(crate) fn gradients(
             .fold(1e-3f64, |m, g| m.max(f64::from(g.abs())));
         for i in (0..gradient.len()).step_by((gradient.len() / 40).max(1)) {
             let at = |delta: f32| {
-                let mut moved = inputs.to_vec();
-                let mut values = input.values().to_vec();
+                let mut moved = inputs.clone();
+                let mut values = input.host_values().into_owned();
                 values[i] += delta;
-                moved[k] = Tensor2::constant(values, input.rows(), input.columns());
+                moved[k] = Tensor2::constant(values, input.rows(), input.columns()).to(place);
                 fold(&op(&mut Tape::off(), &moved))
             };
             let difference = (at(h) - at(-h)) / (2.0 * f64::from(h));
@@ -61,6 +57,51 @@ pub(crate) fn gradients(
             );
         }
     }
+}
+
+/// A loss whose gradient by `out` is `gradient`.
+pub(crate) fn loss_of(tape: &mut Tape, out: &Tensor2, gradient: Vec<f32>) -> Tensor2 {
+    let loss = match out.place() {
+        Place::Host => tape.output(vec![0.0], 1, 1, &[out]),
+        #[cfg(feature = "cuda")]
+        Place::Gpu(gpu) => tape.output_on(&gpu, 1, 1, &[out]),
+    };
+    let out = out.clone();
+    tape.record(&loss, move |grads| out.set_gradient(grads, gradient));
+    loss
+}
+
+/// Tests of an op, each on the CPU and, with `--features cuda`, once more on a GPU, where it is ignored unless asked for
+/// (`cargo test --features cuda -- --ignored cuda`). The body is given the [`Place`].
+macro_rules! on_every_place {
+    ($($(#[$meta:meta])* fn $name:ident($place:ident) $body:block)*) => {$(
+        mod $name {
+            use super::*;
+
+            $(#[$meta])*
+            fn body($place: &crate::tensor::Place) $body
+
+            #[test]
+            fn cpu() {
+                body(&crate::tensor::Place::Host);
+            }
+
+            #[cfg(feature = "cuda")]
+            #[test]
+            #[ignore = "needs a GPU"]
+            fn cuda() {
+                body(&crate::ops::check::gpu(crate::tensor::Precision::F32));
+            }
+        }
+    )*};
+}
+pub(crate) use on_every_place;
+
+/// The GPU that tests run on.
+#[cfg(feature = "cuda")]
+pub(crate) fn gpu(precision: crate::tensor::Precision) -> Place {
+    let gpu = crate::tensor::cuda::Gpu::open(0, precision);
+    Place::Gpu(gpu.unwrap_or_else(|why| panic!("no GPU: {why}")))
 }
 
 /// A parameter with values in about [-scale, scale], the same at every call.

@@ -152,9 +152,13 @@ mod tests {
     fn gradients_match_differences() {
         for case in CASES {
             let (x, weight) = inputs(case);
-            gradients(&[x, weight], 0.05, 2e-3, |tape, t| {
-                run(tape, t, case, Epilogue::default())
-            });
+            gradients(
+                &crate::tensor::Place::Host,
+                &[x, weight],
+                0.05,
+                2e-3,
+                |tape, t| run(tape, t, case, Epilogue::default()),
+            );
         }
     }
 
@@ -169,19 +173,25 @@ mod tests {
             let scale = parameter(4, 1, out, 1.0).detach();
             for (scaled, relu) in [(false, false), (true, false), (false, true), (true, true)] {
                 let inputs = [x.clone(), weight.clone(), shift.clone()];
-                gradients(&inputs, 0.1, 5e-3, |tape, t| {
-                    let scale = scaled.then_some(&scale);
-                    run(
-                        tape,
-                        t,
-                        case,
-                        Epilogue {
-                            scale,
-                            shift: Some(&t[2]),
-                            relu,
-                        },
-                    )
-                });
+                gradients(
+                    &crate::tensor::Place::Host,
+                    &inputs,
+                    0.1,
+                    5e-3,
+                    |tape, t| {
+                        let scale = scaled.then_some(&scale);
+                        run(
+                            tape,
+                            t,
+                            case,
+                            Epilogue {
+                                scale,
+                                shift: Some(&t[2]),
+                                relu,
+                            },
+                        )
+                    },
+                );
             }
         }
     }
@@ -213,9 +223,13 @@ mod tests {
                 1e-5,
             );
         }
-        gradients(&[x.detach(), weight], 0.1, 5e-3, |tape, t| {
-            run(tape, t, case, Epilogue::default())
-        });
+        gradients(
+            &crate::tensor::Place::Host,
+            &[x.detach(), weight],
+            0.1,
+            5e-3,
+            |tape, t| run(tape, t, case, Epilogue::default()),
+        );
     }
 
     #[test]
@@ -261,21 +275,28 @@ mod tests {
             let mut inputs = vec!["x", "weight"];
             inputs.extend(scale.then_some("scale"));
             inputs.extend(shift.then_some("shift"));
-            golden::check(&tensors, name, &inputs, 1e-5, |tape, t| {
-                let batch = t[0].rows() / (height * width);
-                let case = (batch, height, width, 0, 0, groups, kernel, stride, padding);
-                let shift = shift.then(|| t.last().expect("an input"));
-                run(
-                    tape,
-                    t,
-                    case,
-                    Epilogue {
-                        scale: scale.then(|| &t[2]),
-                        shift,
-                        relu,
-                    },
-                )
-            });
+            golden::check(
+                &crate::tensor::Place::Host,
+                &tensors,
+                name,
+                &inputs,
+                1e-5,
+                |tape, t| {
+                    let batch = t[0].rows() / (height * width);
+                    let case = (batch, height, width, 0, 0, groups, kernel, stride, padding);
+                    let shift = shift.then(|| t.last().expect("an input"));
+                    run(
+                        tape,
+                        t,
+                        case,
+                        Epilogue {
+                            scale: scale.then(|| &t[2]),
+                            shift,
+                            relu,
+                        },
+                    )
+                },
+            );
         }
     }
 

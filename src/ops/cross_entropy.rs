@@ -73,6 +73,7 @@ mod tests {
             let targets: Vec<usize> = (0..rows).map(|i| i * 5 % classes).collect();
             let weights: Vec<f32> = (0..rows).map(|i| 0.1 + i as f32).collect();
             gradients(
+                &crate::tensor::Place::Host,
                 &[parameter(1, rows, classes, 2.0)],
                 1e-2,
                 2e-3,
@@ -106,6 +107,7 @@ mod tests {
         // The last class weighs 0.1; PyTorch divides by the sum of the rows' weights.
         let weights = [1.0, 0.1, 0.1, 1.0, 1.0, 0.1];
         golden::check(
+            &crate::tensor::Place::Host,
             &golden::load("ops2"),
             "cross_entropy",
             &["logits"],

@@ -272,11 +272,23 @@ mod tests {
     fn gradients_match_differences() {
         for case in [SMALL, SINGLE, WIDE] {
             let (inputs, reference) = case.inputs();
-            gradients(&inputs, 1e-2, 2e-3, |tape, i| case.run(tape, i, &reference));
+            gradients(
+                &crate::tensor::Place::Host,
+                &inputs,
+                1e-2,
+                2e-3,
+                |tape, i| case.run(tape, i, &reference),
+            );
             for frozen in 0..3 {
                 let mut inputs = inputs.clone();
                 inputs[frozen] = inputs[frozen].detach();
-                gradients(&inputs, 1e-2, 2e-3, |tape, i| case.run(tape, i, &reference));
+                gradients(
+                    &crate::tensor::Place::Host,
+                    &inputs,
+                    1e-2,
+                    2e-3,
+                    |tape, i| case.run(tape, i, &reference),
+                );
             }
         }
     }
@@ -351,19 +363,26 @@ mod tests {
         let tensors = golden::load("ops2");
         let reference = Arc::new(tensors["deform_attention.reference"].1.clone());
         let inputs = ["value", "offsets", "weights"];
-        golden::check(&tensors, "deform_attention", &inputs, 1e-5, |tape, i| {
-            let levels = [(2, 3), (5, 4), (1, 6)];
-            deform_attention(
-                tape,
-                &i[0],
-                &i[1],
-                &i[2],
-                reference.clone(),
-                &levels,
-                2,
-                2,
-                2,
-            )
-        });
+        golden::check(
+            &crate::tensor::Place::Host,
+            &tensors,
+            "deform_attention",
+            &inputs,
+            1e-5,
+            |tape, i| {
+                let levels = [(2, 3), (5, 4), (1, 6)];
+                deform_attention(
+                    tape,
+                    &i[0],
+                    &i[1],
+                    &i[2],
+                    reference.clone(),
+                    &levels,
+                    2,
+                    2,
+                    2,
+                )
+            },
+        );
     }
 }

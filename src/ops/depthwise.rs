@@ -149,10 +149,16 @@ mod tests {
                 parameter(2, channels, side * side, 0.5),
                 parameter(3, 1, channels, 0.5),
             ];
-            gradients(&inputs, 1e-2, 2e-3, |tape, i| {
-                let x = Map::new(i[0].clone(), batch, height, width);
-                depthwise_conv2d(tape, &x, &i[1], &i[2]).data
-            });
+            gradients(
+                &crate::tensor::Place::Host,
+                &inputs,
+                1e-2,
+                2e-3,
+                |tape, i| {
+                    let x = Map::new(i[0].clone(), batch, height, width);
+                    depthwise_conv2d(tape, &x, &i[1], &i[2]).data
+                },
+            );
         }
     }
 
@@ -182,6 +188,7 @@ mod tests {
     #[test]
     fn parity_with_pytorch() {
         golden::check(
+            &crate::tensor::Place::Host,
             &golden::load("clip_ops"),
             "depthwise",
             &["x", "weight", "bias"],

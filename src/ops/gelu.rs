@@ -95,9 +95,13 @@ mod tests {
     #[test]
     fn gradients_match_differences() {
         for kind in [Gelu::Exact, Gelu::Quick] {
-            gradients(&[parameter(1, 7, 5, 2.0)], 1e-2, 2e-3, |tape, i| {
-                gelu(tape, &i[0], kind)
-            });
+            gradients(
+                &crate::tensor::Place::Host,
+                &[parameter(1, 7, 5, 2.0)],
+                1e-2,
+                2e-3,
+                |tape, i| gelu(tape, &i[0], kind),
+            );
         }
     }
 
@@ -125,12 +129,22 @@ mod tests {
     #[test]
     fn parity_with_pytorch() {
         let golden = golden::load("clip_ops");
-        golden::check(&golden, "gelu", &["x"], 1e-5, |tape, i| {
-            gelu(tape, &i[0], Gelu::Exact)
-        });
-        golden::check(&golden, "quick_gelu", &["x"], 1e-5, |tape, i| {
-            gelu(tape, &i[0], Gelu::Quick)
-        });
+        golden::check(
+            &crate::tensor::Place::Host,
+            &golden,
+            "gelu",
+            &["x"],
+            1e-5,
+            |tape, i| gelu(tape, &i[0], Gelu::Exact),
+        );
+        golden::check(
+            &crate::tensor::Place::Host,
+            &golden,
+            "quick_gelu",
+            &["x"],
+            1e-5,
+            |tape, i| gelu(tape, &i[0], Gelu::Quick),
+        );
     }
 
     #[test]

@@ -220,6 +220,7 @@ mod tests {
     #[test]
     fn sums_pass_their_gradient_to_every_term() {
         gradients(
+            &crate::tensor::Place::Host,
             &[parameter(1, 5, 3, 1.0), parameter(2, 5, 3, 1.0)],
             1e-2,
             1e-3,
@@ -227,14 +228,23 @@ mod tests {
         );
         for (rows, batch) in [(4, 3), (1, 3), (4, 1)] {
             let x = parameter(3, if rows == 1 { 6 } else { rows * batch }, 5, 1.0);
-            gradients(&[x, parameter(4, rows, 5, 1.0)], 1e-2, 1e-3, |tape, i| {
-                add_rows(tape, &i[0], &i[1], batch)
-            });
+            gradients(
+                &crate::tensor::Place::Host,
+                &[x, parameter(4, rows, 5, 1.0)],
+                1e-2,
+                1e-3,
+                |tape, i| add_rows(tape, &i[0], &i[1], batch),
+            );
         }
-        gradients(&[parameter(5, 3, 4, 1.0)], 1e-2, 1e-3, |tape, i| {
-            repeat(tape, &i[0], 3)
-        });
         gradients(
+            &crate::tensor::Place::Host,
+            &[parameter(5, 3, 4, 1.0)],
+            1e-2,
+            1e-3,
+            |tape, i| repeat(tape, &i[0], 3),
+        );
+        gradients(
+            &crate::tensor::Place::Host,
             &[parameter(6, 1, 1, 1.0), parameter(7, 1, 1, 1.0)],
             1e-2,
             1e-3,
@@ -263,7 +273,9 @@ mod tests {
         for row in y.values().chunks_exact(19) {
             assert!((dot(row, row) - 1.0).abs() < 1e-5);
         }
-        gradients(&[x], 1e-2, 1e-3, |tape, i| normalize_rows(tape, &i[0]));
+        gradients(&crate::tensor::Place::Host, &[x], 1e-2, 1e-3, |tape, i| {
+            normalize_rows(tape, &i[0])
+        });
     }
 
     #[test]
@@ -275,15 +287,20 @@ mod tests {
     #[test]
     fn scalars_multiply_and_clamp() {
         gradients(
+            &crate::tensor::Place::Host,
             &[parameter(9, 3, 5, 1.0), parameter(10, 1, 1, 1.0)],
             1e-2,
             1e-3,
             |tape, i| scale_by(tape, &i[0], &i[1]),
         );
         let s = Tensor2::parameter(vec![1.0], 1, 1);
-        gradients(std::slice::from_ref(&s), 1e-2, 1e-3, |tape, i| {
-            exp_clamped(tape, &i[0], 100.0)
-        });
+        gradients(
+            &crate::tensor::Place::Host,
+            std::slice::from_ref(&s),
+            1e-2,
+            1e-3,
+            |tape, i| exp_clamped(tape, &i[0], 100.0),
+        );
 
         let mut tape = Tape::recording();
         let clamped = exp_clamped(&mut tape, &s, 2.0);
@@ -306,6 +323,7 @@ mod tests {
     #[test]
     fn parity_with_pytorch() {
         golden::check(
+            &crate::tensor::Place::Host,
             &golden::load("ops2"),
             "normalize",
             &["x"],

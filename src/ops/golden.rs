@@ -3,7 +3,8 @@
 //! A file holds, for a case `c`: the inputs `c.<name>`, the output `c.out`, the gradient `c.seed` put into the output, and the
 //! gradient `c.<name>.grad` of every input that has one. All in this crate's layout: matrices, channels last.
 
-use crate::tensor::{Tape, Tensor2};
+use super::check::loss_of;
+use crate::tensor::{Place, Tape, Tensor2};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeMap;
 
@@ -30,9 +31,10 @@ pub(crate) fn load(file: &str) -> Tensors {
     tensors.tensors().into_iter().map(read).collect()
 }
 
-/// Runs `op` on the inputs of `case` and compares its output and every gradient; the largest error may be `tolerance` times
+/// Runs `op` at `place` on the inputs of `case` and compares its output and every gradient; the largest error may be `tolerance` times
 /// the largest golden value.
 pub(crate) fn check(
+    place: &Place,
     tensors: &Tensors,
     case: &str,
     inputs: &[&str],
@@ -49,22 +51,21 @@ pub(crate) fn check(
         let &[rows, columns] = &shape[..] else {
             panic!("{case}.{name} is no matrix: {shape:?}")
         };
-        match tensors.contains_key(&format!("{case}.{name}.grad")) {
+        let leaf = match tensors.contains_key(&format!("{case}.{name}.grad")) {
             true => Tensor2::parameter(values.clone(), rows, columns),
             false => Tensor2::constant(values.clone(), rows, columns),
-        }
+        };
+        leaf.to(place)
     };
     let leaves: Vec<Tensor2> = inputs.iter().map(leaf).collect();
     let mut tape = Tape::recording();
     let out = op(&mut tape, &leaves);
     let (shape, expected) = find(format!("{case}.out"));
     assert_eq!(&[out.rows(), out.columns()], &shape[..], "{case}.out");
-    compare(&format!("{case}.out"), out.values(), expected, tolerance);
+    let name = format!("{case}.out");
+    compare(&name, &out.host_values(), expected, tolerance);
 
-    let seed = find(format!("{case}.seed")).1.clone();
-    let loss = tape.output(vec![0.0], 1, 1, &[&out]);
-    let source = out.clone();
-    tape.record(&loss, move |grads| source.put_gradient(grads, seed));
+    let loss = loss_of(&mut tape, &out, find(format!("{case}.seed")).1.clone());
     let mut grads = tape.backward(&loss);
     for (name, leaf) in inputs
         .iter()

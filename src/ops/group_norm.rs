@@ -190,12 +190,20 @@ mod tests {
                 parameter(3, 1, channels, 1.0),
             );
             let inputs = [x, gamma, beta, residual];
-            gradients(&inputs[..3], 0.02, 5e-3, |tape, t| {
-                run(tape, t, batch, size, groups, false)
-            });
-            gradients(&inputs, 0.02, 5e-3, |tape, t| {
-                run(tape, t, batch, size, groups, false)
-            });
+            gradients(
+                &crate::tensor::Place::Host,
+                &inputs[..3],
+                0.02,
+                5e-3,
+                |tape, t| run(tape, t, batch, size, groups, false),
+            );
+            gradients(
+                &crate::tensor::Place::Host,
+                &inputs,
+                0.02,
+                5e-3,
+                |tape, t| run(tape, t, batch, size, groups, false),
+            );
         }
     }
 
@@ -205,9 +213,13 @@ mod tests {
         let beta = Tensor2::parameter(vec![20.0, -20.0, 20.0, -20.0], 1, 4);
         let (x, gamma) = (parameter(1, 24, 4, 2.0), parameter(2, 1, 4, 1.0));
         let inputs = [x, gamma, beta, parameter(4, 24, 4, 1.0)];
-        gradients(&inputs, 0.02, 5e-3, |tape, t| {
-            run(tape, t, 2, (3, 4), 2, true)
-        });
+        gradients(
+            &crate::tensor::Place::Host,
+            &inputs,
+            0.02,
+            5e-3,
+            |tape, t| run(tape, t, 2, (3, 4), 2, true),
+        );
     }
 
     #[test]
@@ -252,6 +264,7 @@ mod tests {
     fn parity_with_pytorch() {
         let tensors = golden::load("ops1");
         golden::check(
+            &crate::tensor::Place::Host,
             &tensors,
             "group_norm",
             &["x", "gamma", "beta"],
@@ -260,6 +273,7 @@ mod tests {
         );
         let inputs = ["x", "gamma", "beta", "residual"];
         golden::check(
+            &crate::tensor::Place::Host,
             &tensors,
             "group_norm_residual_relu",
             &inputs,

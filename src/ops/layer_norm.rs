@@ -13,6 +13,10 @@
 use super::kernels::cpu::parallel::{add_partials, run};
 use super::kernels::cpu::vector::{dot, sum};
 use super::kernels::cpu::{Split, unfilled};
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;
 
@@ -43,6 +47,10 @@ pub fn layer_norm(
         assert_eq!((r.rows(), r.columns()), (rows, width), "the residual");
     }
     assert_eq!((gamma.len(), beta.len()), (width, width), "gamma and beta");
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[x, gamma]) {
+        return cuda::layer_norm(tape, &gpu, x, residual, gamma, beta, eps);
+    }
     let split = Split::new(rows, rows * width * PASSES);
     let mut values = unfilled(rows * width);
     let mut moments = vec![Moments::default(); rows];
@@ -178,7 +186,7 @@ impl Part<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter};
+    use crate::ops::check::{gradients, on_every_place, parameter};
     use crate::ops::golden;
 
     #[test]
@@ -189,33 +197,6 @@ mod tests {
         let y = layer_norm(&mut Tape::off(), &x, None, &one, &zero, 0.0);
         for row in y.values().chunks_exact(37) {
             assert!(sum(row).abs() < 1e-4 && (dot(row, row) / 37.0 - 1.0).abs() < 1e-5);
-        }
-    }
-
-    #[test]
-    fn gradients_match_differences() {
-        for (rows, width) in [(1, 5), (7, 16), (3, 37)] {
-            let (x, r) = (
-                parameter(1, rows, width, 1.0),
-                parameter(2, rows, width, 1.0),
-            );
-            let (gamma, beta) = (parameter(3, 1, width, 1.0), parameter(4, 1, width, 1.0));
-            let all = [x, r, gamma, beta];
-            gradients(&all, 1e-2, 2e-3, |tape, i| {
-                layer_norm(tape, &i[0], Some(&i[1]), &i[2], &i[3], 1e-5)
-            });
-            gradients(&all, 1e-2, 2e-3, |tape, i| {
-                layer_norm(tape, &i[0], None, &i[2], &i[3], 1e-5)
-            });
-            let frozen = [
-                all[0].detach(),
-                all[1].clone(),
-                all[2].detach(),
-                all[3].clone(),
-            ];
-            gradients(&frozen, 1e-2, 2e-3, |tape, i| {
-                layer_norm(tape, &i[0], Some(&i[1]), &i[2], &i[3], 1e-5)
-            });
         }
     }
 
@@ -232,15 +213,43 @@ mod tests {
         });
     }
 
-    #[test]
-    fn parity_with_pytorch() {
-        let inputs = ["x", "residual", "gamma", "beta"];
-        golden::check(
-            &golden::load("ops2"),
-            "layer_norm",
-            &inputs,
-            1e-5,
-            |tape, i| layer_norm(tape, &i[0], Some(&i[1]), &i[2], &i[3], 1e-5),
-        );
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            for (rows, width) in [(1, 5), (7, 16), (3, 37)] {
+                let (x, r) = (
+                    parameter(1, rows, width, 1.0),
+                    parameter(2, rows, width, 1.0),
+                );
+                let (gamma, beta) = (parameter(3, 1, width, 1.0), parameter(4, 1, width, 1.0));
+                let all = [x, r, gamma, beta];
+                gradients(place, &all, 1e-2, 2e-3, |tape, i| {
+                    layer_norm(tape, &i[0], Some(&i[1]), &i[2], &i[3], 1e-5)
+                });
+                gradients(place, &all, 1e-2, 2e-3, |tape, i| {
+                    layer_norm(tape, &i[0], None, &i[2], &i[3], 1e-5)
+                });
+                let frozen = [
+                    all[0].detach(),
+                    all[1].clone(),
+                    all[2].detach(),
+                    all[3].clone(),
+                ];
+                gradients(place, &frozen, 1e-2, 2e-3, |tape, i| {
+                    layer_norm(tape, &i[0], Some(&i[1]), &i[2], &i[3], 1e-5)
+                });
+            }
+        }
+
+        fn parity_with_pytorch(place) {
+            let inputs = ["x", "residual", "gamma", "beta"];
+            golden::check(
+                place,
+                &golden::load("ops2"),
+                "layer_norm",
+                &inputs,
+                1e-5,
+                |tape, i| layer_norm(tape, &i[0], Some(&i[1]), &i[2], &i[3], 1e-5),
+            );
+        }
     }
 }

@@ -6,6 +6,10 @@
 //! Source: `torch.nn.Linear` (layout of the weight).
 
 use super::kernels::cpu::{Matrix, MatrixMut, Split, Write, epilogue, gemm, parallel, unfilled};
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Grads, Tape, Tensor2};
 use std::ops::Range;
 
@@ -32,6 +36,10 @@ pub fn linear(
             (1, o),
             "the bias of [{o}, {i}]"
         );
+    }
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[x, weight]) {
+        return cuda::linear(tape, &gpu, x, weight, bias, relu);
     }
     let split = split(n, i, o);
     let mut y = unfilled(n * o);
@@ -144,55 +152,8 @@ fn split(n: usize, i: usize, o: usize) -> Split {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{self, gradients, parameter};
+    use crate::ops::check::{self, gradients, on_every_place, parameter};
     use crate::ops::golden;
-
-    #[test]
-    fn gradients_match_differences() {
-        for (n, i, o) in [(1, 1, 1), (7, 5, 3), (40, 33, 17)] {
-            let (x, w, b) = (
-                parameter(1, n, i, 1.0),
-                parameter(2, o, i, 0.5),
-                parameter(3, 1, o, 0.5),
-            );
-            gradients(&[x.clone(), w.clone(), b], 0.05, 2e-3, |tape, t| {
-                linear(tape, &t[0], &t[1], Some(&t[2]), false)
-            });
-            gradients(&[x, w], 0.05, 2e-3, |tape, t| {
-                linear(tape, &t[0], &t[1], None, false)
-            });
-        }
-    }
-
-    #[test]
-    fn gradients_match_differences_away_from_the_kink() {
-        // Biases of +-8 fix the sign of every output.
-        let signs = (0..6)
-            .map(|c| if c % 2 == 0 { 8.0 } else { -8.0 })
-            .collect();
-        let inputs = [
-            parameter(1, 9, 4, 0.5),
-            parameter(2, 6, 4, 0.5),
-            Tensor2::parameter(signs, 1, 6),
-        ];
-        gradients(&inputs, 0.05, 2e-3, |tape, t| {
-            linear(tape, &t[0], &t[1], Some(&t[2]), true)
-        });
-    }
-
-    #[test]
-    fn frozen_inputs_get_no_gradient() {
-        let (x, w, b) = (
-            parameter(1, 300, 40, 1.0).detach(),
-            parameter(2, 50, 40, 1.0),
-            parameter(3, 1, 50, 1.0).detach(),
-        );
-        gradients(&[x.clone(), w.clone(), b.clone()], 0.05, 2e-3, |tape, t| {
-            linear(tape, &t[0], &t[1], Some(&t[2]), false)
-        });
-        let mut tape = Tape::recording();
-        assert!(!linear(&mut tape, &x, &w.detach(), Some(&b), true).requires_grad());
-    }
 
     #[test]
     fn one_and_two_threads_give_the_same_bits() {
@@ -206,22 +167,69 @@ mod tests {
         });
     }
 
-    #[test]
-    fn parity_with_pytorch() {
-        let tensors = golden::load("ops1");
-        golden::check(
-            &tensors,
-            "linear",
-            &["x", "weight", "bias"],
-            1e-5,
-            |tape, t| linear(tape, &t[0], &t[1], Some(&t[2]), false),
-        );
-        golden::check(
-            &tensors,
-            "linear_relu",
-            &["x", "weight"],
-            1e-5,
-            |tape, t| linear(tape, &t[0], &t[1], None, true),
-        );
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            for (n, i, o) in [(1, 1, 1), (7, 5, 3), (40, 33, 17)] {
+                let (x, w, b) = (
+                    parameter(1, n, i, 1.0),
+                    parameter(2, o, i, 0.5),
+                    parameter(3, 1, o, 0.5),
+                );
+                gradients(place, &[x.clone(), w.clone(), b], 0.05, 2e-3, |tape, t| {
+                    linear(tape, &t[0], &t[1], Some(&t[2]), false)
+                });
+                gradients(place, &[x, w], 0.05, 2e-3, |tape, t| {
+                    linear(tape, &t[0], &t[1], None, false)
+                });
+            }
+        }
+
+        fn gradients_match_differences_away_from_the_kink(place) {
+            // Biases of +-8 fix the sign of every output.
+            let signs = (0..6)
+                .map(|c| if c % 2 == 0 { 8.0 } else { -8.0 })
+                .collect();
+            let inputs = [
+                parameter(1, 9, 4, 0.5),
+                parameter(2, 6, 4, 0.5),
+                Tensor2::parameter(signs, 1, 6),
+            ];
+            gradients(place, &inputs, 0.05, 2e-3, |tape, t| {
+                linear(tape, &t[0], &t[1], Some(&t[2]), true)
+            });
+        }
+
+        fn frozen_inputs_get_no_gradient(place) {
+            let (x, w, b) = (
+                parameter(1, 300, 40, 1.0).detach(),
+                parameter(2, 50, 40, 1.0),
+                parameter(3, 1, 50, 1.0).detach(),
+            );
+            gradients(place, &[x.clone(), w.clone(), b.clone()], 0.05, 2e-3, |tape, t| {
+                linear(tape, &t[0], &t[1], Some(&t[2]), false)
+            });
+            let mut tape = Tape::recording();
+            assert!(!linear(&mut tape, &x, &w.detach(), Some(&b), true).requires_grad());
+        }
+
+        fn parity_with_pytorch(place) {
+            let tensors = golden::load("ops1");
+            golden::check(
+                place,
+                &tensors,
+                "linear",
+                &["x", "weight", "bias"],
+                1e-5,
+                |tape, t| linear(tape, &t[0], &t[1], Some(&t[2]), false),
+            );
+            golden::check(
+                place,
+                &tensors,
+                "linear_relu",
+                &["x", "weight"],
+                1e-5,
+                |tape, t| linear(tape, &t[0], &t[1], None, true),
+            );
+        }
     }
 }

@@ -109,14 +109,20 @@ mod tests {
     fn gradients_match_differences() {
         for (batch, images) in [(1, vec![0]), (3, vec![2, 0, 2, 2])] {
             let w = weights(images.len(), 6);
-            gradients(&[parameter(1, batch * 6, 5, 1.0)], 1e-2, 1e-3, |tape, i| {
-                mask_pool(
-                    tape,
-                    &Map::new(i[0].clone(), batch, 2, 3),
-                    &images,
-                    w.clone(),
-                )
-            });
+            gradients(
+                &crate::tensor::Place::Host,
+                &[parameter(1, batch * 6, 5, 1.0)],
+                1e-2,
+                1e-3,
+                |tape, i| {
+                    mask_pool(
+                        tape,
+                        &Map::new(i[0].clone(), batch, 2, 3),
+                        &images,
+                        w.clone(),
+                    )
+                },
+            );
         }
     }
 
@@ -145,13 +151,20 @@ mod tests {
     fn parity_with_pytorch() {
         let tensors = golden::load("ops2");
         let weights = Arc::new(tensors["mask_pool.weights"].1.clone());
-        golden::check(&tensors, "mask_pool", &["features"], 1e-5, |tape, i| {
-            mask_pool(
-                tape,
-                &Map::new(i[0].clone(), 2, 2, 3),
-                &[1, 0, 1],
-                weights.clone(),
-            )
-        });
+        golden::check(
+            &crate::tensor::Place::Host,
+            &tensors,
+            "mask_pool",
+            &["features"],
+            1e-5,
+            |tape, i| {
+                mask_pool(
+                    tape,
+                    &Map::new(i[0].clone(), 2, 2, 3),
+                    &[1, 0, 1],
+                    weights.clone(),
+                )
+            },
+        );
     }
 }

@@ -108,13 +108,21 @@ mod tests {
                 parameter(1, batch * queries, channels, 1.0),
                 parameter(2, batch * height * width, channels, 1.0),
             ];
-            gradients(&inputs, 1e-2, 1e-3, |tape, i| {
-                product(tape, i, batch, height, width)
-            });
+            gradients(
+                &crate::tensor::Place::Host,
+                &inputs,
+                1e-2,
+                1e-3,
+                |tape, i| product(tape, i, batch, height, width),
+            );
             let frozen = [inputs[0].clone(), inputs[1].detach()];
-            gradients(&frozen, 1e-2, 1e-3, |tape, i| {
-                product(tape, i, batch, height, width)
-            });
+            gradients(
+                &crate::tensor::Place::Host,
+                &frozen,
+                1e-2,
+                1e-3,
+                |tape, i| product(tape, i, batch, height, width),
+            );
         }
     }
 
@@ -139,6 +147,7 @@ mod tests {
     fn parity_with_pytorch() {
         let inputs = ["embeddings", "pixels"];
         golden::check(
+            &crate::tensor::Place::Host,
             &golden::load("ops2"),
             "mask_product",
             &inputs,

@@ -181,7 +181,7 @@ mod tests {
             (3, (7, 5), (3, 1, 1)),
         ] {
             let x = distinct(batch * size.0 * size.1, 3);
-            gradients(&[x], 0.1, 1e-3, |tape, t| {
+            gradients(&crate::tensor::Place::Host, &[x], 0.1, 1e-3, |tape, t| {
                 pool(tape, &t[0], batch, size, window)
             });
         }
@@ -206,11 +206,21 @@ mod tests {
     #[test]
     fn parity_with_pytorch() {
         let tensors = golden::load("ops1");
-        golden::check(&tensors, "max_pool_3x3", &["x"], 1e-6, |tape, t| {
-            pool(tape, &t[0], 2, (7, 8), (3, 2, 1))
-        });
-        golden::check(&tensors, "max_pool_2x2", &["x"], 1e-6, |tape, t| {
-            pool(tape, &t[0], 2, (6, 5), (2, 2, 0))
-        });
+        golden::check(
+            &crate::tensor::Place::Host,
+            &tensors,
+            "max_pool_3x3",
+            &["x"],
+            1e-6,
+            |tape, t| pool(tape, &t[0], 2, (7, 8), (3, 2, 1)),
+        );
+        golden::check(
+            &crate::tensor::Place::Host,
+            &tensors,
+            "max_pool_2x2",
+            &["x"],
+            1e-6,
+            |tape, t| pool(tape, &t[0], 2, (6, 5), (2, 2, 0)),
+        );
     }
 }

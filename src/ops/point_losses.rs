@@ -153,11 +153,15 @@ mod tests {
                     .collect::<Vec<f32>>(),
             );
             for weights in [None, Some(w)] {
-                gradients(std::slice::from_ref(&z), 1e-2, 2e-3, |tape, i| {
-                    bce_points(tape, &i[0], t.clone(), weights.clone(), 1.5)
-                });
+                gradients(
+                    &crate::tensor::Place::Host,
+                    std::slice::from_ref(&z),
+                    1e-2,
+                    2e-3,
+                    |tape, i| bce_points(tape, &i[0], t.clone(), weights.clone(), 1.5),
+                );
             }
-            gradients(&[z], 1e-2, 5e-3, |tape, i| {
+            gradients(&crate::tensor::Place::Host, &[z], 1e-2, 5e-3, |tape, i| {
                 dice_points(tape, &i[0], t.clone(), 0.1)
             });
         }
@@ -209,13 +213,23 @@ mod tests {
         for case in ["bce", "bce_weighted"] {
             let targets = read(&format!("{case}.targets")).unwrap();
             let weights = read(&format!("{case}.weights"));
-            golden::check(&tensors, case, &["logits"], 1e-5, |tape, i| {
-                bce_points(tape, &i[0], targets.clone(), weights.clone(), 2.0)
-            });
+            golden::check(
+                &crate::tensor::Place::Host,
+                &tensors,
+                case,
+                &["logits"],
+                1e-5,
+                |tape, i| bce_points(tape, &i[0], targets.clone(), weights.clone(), 2.0),
+            );
         }
         let targets = read("dice.targets").unwrap();
-        golden::check(&tensors, "dice", &["logits"], 1e-5, |tape, i| {
-            dice_points(tape, &i[0], targets.clone(), 2.0)
-        });
+        golden::check(
+            &crate::tensor::Place::Host,
+            &tensors,
+            "dice",
+            &["logits"],
+            1e-5,
+            |tape, i| dice_points(tape, &i[0], targets.clone(), 2.0),
+        );
     }
 }

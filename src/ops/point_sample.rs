@@ -204,6 +204,7 @@ mod tests {
         ] {
             let points = points(rows.len() * count);
             gradients(
+                &crate::tensor::Place::Host,
                 &[parameter(1, planes, size.0 * size.1, 1.0)],
                 1e-2,
                 1e-3,
@@ -260,8 +261,13 @@ mod tests {
     fn parity_with_pytorch() {
         let tensors = golden::load("ops2");
         let points = &tensors["point_sample.points"].1;
-        golden::check(&tensors, "point_sample", &["planes"], 1e-5, |tape, i| {
-            point_sample(tape, &i[0], &[2, 0, 2, 3], (5, 7), points)
-        });
+        golden::check(
+            &crate::tensor::Place::Host,
+            &tensors,
+            "point_sample",
+            &["planes"],
+            1e-5,
+            |tape, i| point_sample(tape, &i[0], &[2, 0, 2, 3], (5, 7), points),
+        );
     }
 }

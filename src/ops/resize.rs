@@ -254,16 +254,28 @@ mod tests {
                 parameter(1, batch * from.0 * from.1, 5, 1.0),
                 parameter(2, batch * to.0 * to.1, 5, 1.0),
             ];
-            gradients(&inputs, 1e-2, 1e-3, |tape, i| {
-                resize(tape, i, batch, from, to)
-            });
-            gradients(&inputs[..1], 1e-2, 1e-3, |tape, i| {
-                resize(tape, i, batch, from, to)
-            });
+            gradients(
+                &crate::tensor::Place::Host,
+                &inputs,
+                1e-2,
+                1e-3,
+                |tape, i| resize(tape, i, batch, from, to),
+            );
+            gradients(
+                &crate::tensor::Place::Host,
+                &inputs[..1],
+                1e-2,
+                1e-3,
+                |tape, i| resize(tape, i, batch, from, to),
+            );
             let frozen = [inputs[0].detach(), inputs[1].clone()];
-            gradients(&frozen, 1e-2, 1e-3, |tape, i| {
-                resize(tape, i, batch, from, to)
-            });
+            gradients(
+                &crate::tensor::Place::Host,
+                &frozen,
+                1e-2,
+                1e-3,
+                |tape, i| resize(tape, i, batch, from, to),
+            );
         }
     }
 
@@ -309,9 +321,14 @@ mod tests {
             ("resize_odd", (5, 7), (8, 3)),
             ("resize_down", (8, 8), (2, 4)),
         ] {
-            golden::check(&tensors, case, &["x", "add"], 1e-5, |tape, i| {
-                resize(tape, i, 2, from, to)
-            });
+            golden::check(
+                &crate::tensor::Place::Host,
+                &tensors,
+                case,
+                &["x", "add"],
+                1e-5,
+                |tape, i| resize(tape, i, 2, from, to),
+            );
         }
     }
 }

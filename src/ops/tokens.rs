@@ -140,15 +140,27 @@ mod tests {
                 parameter(2, batch, 3, 1.0),
                 parameter(3, 4 * batch, 3, 1.0),
             ];
-            gradients(&inputs, 1e-2, 1e-3, |tape, i| {
-                concat_tokens(tape, &[&i[0], &i[1], &i[2]], batch)
-            });
-            gradients(&inputs[2..], 1e-2, 1e-3, |tape, i| {
-                slice_tokens(tape, &i[0], batch, 1, 2)
-            });
+            gradients(
+                &crate::tensor::Place::Host,
+                &inputs,
+                1e-2,
+                1e-3,
+                |tape, i| concat_tokens(tape, &[&i[0], &i[1], &i[2]], batch),
+            );
+            gradients(
+                &crate::tensor::Place::Host,
+                &inputs[2..],
+                1e-2,
+                1e-3,
+                |tape, i| slice_tokens(tape, &i[0], batch, 1, 2),
+            );
         }
-        gradients(&[parameter(4, 7, 3, 1.0)], 1e-2, 1e-3, |tape, i| {
-            slice_rows(tape, &i[0], 2, 3)
-        });
+        gradients(
+            &crate::tensor::Place::Host,
+            &[parameter(4, 7, 3, 1.0)],
+            1e-2,
+            1e-3,
+            |tape, i| slice_rows(tape, &i[0], 2, 3),
+        );
     }
 }

@@ -1,0 +1,42 @@
+// What all kernels share. Kernels are `extern "C"`, take `int` sizes and count elements in `size_t`, compute in float, and sum in a
+// fixed order: no atomics on floats, so the same inputs give the same bits on the same GPU.
+#pragma once
+
+#define LANES 32
+#define ALL_LANES 0xffffffffu
+#define INFINITE __int_as_float(0x7f800000)
+
+// `type* name`: the block's dynamic shared memory.
+#ifdef HARNESS_EMULATOR
+#define SHARED(type, name) type* name = reinterpret_cast<type*>(emulator->at_work->shared)
+#else
+#define SHARED(type, name)                                   \
+    extern __shared__ __align__(16) unsigned char shared_bytes[]; \
+    type* name = reinterpret_cast<type*>(shared_bytes)
+#endif
+
+// The number of this thread in a one-dimensional grid.
+__device__ __forceinline__ size_t item() { return size_t(blockIdx.x) * blockDim.x + threadIdx.x; }
+
+// The sum over the lanes of a warp, in every lane.
+__device__ __forceinline__ float warp_sum(float value) {
+    for (int by = LANES / 2; by > 0; by /= 2) value += __shfl_xor_sync(ALL_LANES, value, by);
+    return value;
+}
+
+// The largest over the lanes of a warp, in every lane.
+__device__ __forceinline__ float warp_max(float value) {
+    for (int by = LANES / 2; by > 0; by /= 2) value = fmaxf(value, __shfl_xor_sync(ALL_LANES, value, by));
+    return value;
+}
+
+// The sum over a one-dimensional block of whole warps, in every thread; `scratch` holds LANES floats.
+__device__ __forceinline__ float block_sum(float value, float* scratch) {
+    int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES, warps = blockDim.x / LANES;
+    value = warp_sum(value);
+    if (lane == 0) scratch[warp] = value;
+    __syncthreads();
+    value = warp_sum(lane < warps ? scratch[lane] : 0.0f);
+    __syncthreads();
+    return value;
+}

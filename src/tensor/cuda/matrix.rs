@@ -1,0 +1,246 @@
+//! dfdx's tensors on the GPU behind [`Tensor2`]: storage, gradients, tape.
+
+use super::{Gpu, expect};
+use crate::tensor::{Grads, Raw, Tape, Tensor2};
+use cudarc::driver::{CudaSlice, DevicePtr};
+use dfdx::prelude::{
+    Cuda, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec, ZerosTensor,
+};
+use std::fmt::{self, Write};
+
+/// A tensor of dfdx with the address of its values.
+#[derive(Clone)]
+pub struct Matrix {
+    tensor: Tensor<(usize, usize), f32, Cuda>,
+    address: u64,
+    gpu: Gpu,
+}
+
+// SAFETY: all that is not `Send` and `Sync` in dfdx's `Cuda` is the handle of a second stream, which nothing here uses; the driver's
+// handles may be used from any thread that has the device's context, which `Gpu::bind` sees to.
+unsafe impl Send for Matrix {}
+// SAFETY: as above; values are written through addresses by kernels alone, all in the order of one stream.
+unsafe impl Sync for Matrix {}
+
+impl fmt::Debug for Matrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rows, columns) = self.shape();
+        write!(f, "[{rows}, {columns}] on {:?}", self.gpu)
+    }
+}
+
+impl Matrix {
+    fn new(gpu: &Gpu, tensor: Tensor<(usize, usize), f32, Cuda>) -> Self {
+        Self {
+            address: address(&tensor),
+            tensor,
+            gpu: gpu.clone(),
+        }
+    }
+
+    /// `[rows, columns]`.
+    pub fn shape(&self) -> (usize, usize) {
+        *self.tensor.shape()
+    }
+
+    /// The GPU it lies on.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// A copy of the values; waits for all kernels that were started before.
+    pub fn values(&self) -> Vec<f32> {
+        let (rows, columns) = self.shape();
+        if rows * columns == 0 {
+            return Vec::new();
+        }
+        self.gpu.bind();
+        self.tensor.as_vec()
+    }
+
+    /// A copy of the gradient; waits for all kernels that were started before.
+    pub fn gradient(&self, grads: &mut Grads) -> Vec<f32> {
+        let (rows, columns) = self.shape();
+        if rows * columns == 0 {
+            return Vec::new();
+        }
+        let slice: &CudaSlice<f32> = self.buffer(grads);
+        expect(self.gpu.shared.device.dtoh_sync_copy(slice))
+    }
+
+    /// Replaces the gradient.
+    pub fn set_gradient(&self, grads: &mut Grads, values: &[f32]) {
+        if !values.is_empty() {
+            let device = &self.gpu.shared.device;
+            expect(device.htod_sync_copy_into(values, self.buffer(grads)));
+        }
+    }
+
+    /// The buffer of the gradient, zeros at first.
+    fn buffer<'g>(&self, grads: &'g mut Grads) -> &'g mut CudaSlice<f32> {
+        self.gpu.bind();
+        let buffer = grads.gpu.get_or_alloc_mut(&self.tensor);
+        buffer.unwrap_or_else(|error| panic!("the GPU: {error:?}"))
+    }
+
+    /// Runs `ops` backwards from this `[1, 1]` loss; dfdx starts from a tensor without dimensions, whose gradient is 1.
+    pub fn backward(&self, mut ops: OwnedTape<f32, Cuda>) -> Gradients<f32, Cuda> {
+        self.gpu.bind();
+        let end: Tensor<(), f32, Cuda> = self.gpu.shared.dfdx.tensor_from_vec(vec![1.0], ());
+        let (seed, loss) = (end.clone(), self.tensor.clone());
+        let device = self.gpu.shared.device.clone();
+        ops.add_backward_op(move |grads| {
+            let one = grads.get_or_alloc_mut(&seed)?.try_clone()?;
+            let gradient = grads.get_or_alloc_mut(&loss)?;
+            device.dtod_copy(&one, &mut **gradient)?;
+            Ok(())
+        });
+        dfdx::prelude::Backward::backward(end.put_tape(ops))
+    }
+}
+
+impl Gpu {
+    /// A constant tensor full of zeros.
+    pub fn zero_matrix(&self, rows: usize, columns: usize) -> Tensor2 {
+        self.bind();
+        Tensor2 {
+            raw: Raw::Gpu(Matrix::new(
+                self,
+                self.shared.dfdx.zeros_like(&(rows, columns)),
+            )),
+            requires_grad: false,
+        }
+    }
+
+    /// A constant tensor of `values`, `[rows, columns]`.
+    ///
+    /// Panics unless their number fits.
+    pub fn matrix(&self, values: &[f32], rows: usize, columns: usize) -> Tensor2 {
+        assert_eq!(values.len(), rows * columns, "values of a matrix");
+        self.bind();
+        let tensor = self
+            .shared
+            .dfdx
+            .tensor_from_vec(values.to_vec(), (rows, columns));
+        Tensor2 {
+            raw: Raw::Gpu(Matrix::new(self, tensor)),
+            requires_grad: false,
+        }
+    }
+
+    /// The first GPU that any of `tensors` lies on.
+    pub fn of(tensors: &[&Tensor2]) -> Option<Self> {
+        tensors.iter().find_map(|tensor| tensor.gpu().cloned())
+    }
+}
+
+impl Tensor2 {
+    /// The GPU that the values lie on; none: the host.
+    pub fn gpu(&self) -> Option<&Gpu> {
+        match &self.raw {
+            Raw::Host(_) => None,
+            Raw::Gpu(matrix) => Some(matrix.gpu()),
+        }
+    }
+
+    /// The same values on `gpu`: itself, if it lies there. A leaf stays a leaf.
+    ///
+    /// Panics if it lies on another GPU.
+    pub(in crate::tensor) fn to_gpu(&self, gpu: &Gpu) -> Self {
+        match &self.raw {
+            Raw::Gpu(matrix) => {
+                assert_eq!(matrix.gpu().number(), gpu.number(), "tensors of two GPUs");
+                self.clone()
+            }
+            Raw::Host(_) => Self {
+                requires_grad: self.requires_grad,
+                ..gpu.matrix(self.values(), self.rows(), self.columns())
+            },
+        }
+    }
+
+    /// An input of an op on `gpu`, sent there if it is a constant of the host.
+    ///
+    /// Panics if it is a leaf or a result of the host, to which no gradient would flow back.
+    pub fn on(&self, gpu: &Gpu) -> Self {
+        let comes_along = self.gpu().is_some() || !self.requires_grad;
+        assert!(comes_along, "a leaf of the host in an op on a GPU");
+        self.to_gpu(gpu)
+    }
+
+    /// The address of the values on the GPU.
+    ///
+    /// Panics if they lie on the host.
+    pub fn address(&self) -> u64 {
+        match &self.raw {
+            Raw::Host(_) => panic!("the values lie on the host"),
+            Raw::Gpu(matrix) => matrix.address,
+        }
+    }
+
+    /// The address of the gradient, which kernels add to (zeros at first); none where the tensor requires none.
+    ///
+    /// It holds until `grads` is dropped.
+    pub fn gradient_address(&self, grads: &mut Grads) -> Option<u64> {
+        match &self.raw {
+            Raw::Gpu(matrix) if self.requires_grad => Some(*matrix.buffer(grads).device_ptr()),
+            _ => None,
+        }
+    }
+}
+
+impl Tape {
+    /// Makes the output of an op on `gpu`, zeros for its kernel to write over. It requires a gradient where the tape records and any of
+    /// `inputs` requires one.
+    pub fn output_on(
+        &self,
+        gpu: &Gpu,
+        rows: usize,
+        columns: usize,
+        inputs: &[&Tensor2],
+    ) -> Tensor2 {
+        let mut out = gpu.zero_matrix(rows, columns);
+        out.requires_grad = self.follows(inputs);
+        out
+    }
+}
+
+/// The address of a tensor's values. dfdx keeps it to itself, but for `Debug`, which names it before anything long: the text is read
+/// up to the last digit and then refused (0.2 microseconds).
+fn address(tensor: &Tensor<(usize, usize), f32, Cuda>) -> u64 {
+    let mut reader = Reader::default();
+    let _ = write!(reader, "{tensor:?}");
+    let found = reader.number.filter(|_| reader.over);
+    found.expect("`cu_device_ptr` in the `Debug` of dfdx 0.13.0 and cudarc 0.9.15")
+}
+
+/// Reads the number after `cu_device_ptr: `.
+#[derive(Default)]
+struct Reader {
+    begun: bool,
+    number: Option<u64>,
+    over: bool,
+}
+
+impl fmt::Write for Reader {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if !self.begun {
+            self.begun = text == "cu_device_ptr";
+            return Ok(());
+        }
+        for byte in text.bytes() {
+            match (byte, self.number) {
+                (b'0'..=b'9', number) => {
+                    let digit = u64::from(byte - b'0');
+                    self.number = Some(number.unwrap_or(0).wrapping_mul(10).wrapping_add(digit));
+                }
+                (b' ' | b':', None) => {}
+                _ => {
+                    self.over = true;
+                    return Err(fmt::Error);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,224 @@
+//! Tensors on an NVIDIA GPU: dfdx's storage and tape there, and the ground under the kernels of `ops/kernels/cuda`.
+//!
+//! One [`Gpu`] per device and process. Everything is ordered on the device's default stream, as dfdx and cudarc 0.9 do it: an address
+//! may be freed or reused as soon as the last kernel that takes it has been started.
+//!
+//! Errors of the driver (memory that is used up, a kernel that fails) end in a panic with the driver's words, as a shape mistake does;
+//! a sweep contains it to its trial.
+
+mod buffer;
+mod compile;
+mod launch;
+mod matrix;
+mod product;
+mod symbols;
+
+pub use buffer::{Buffer, Element};
+pub use compile::Source;
+pub use launch::{Argument, Grid};
+pub use matrix::Matrix;
+pub use product::{Operand, Product};
+
+use super::Precision;
+use cudarc::cublas::sys::cublasHandle_t;
+use cudarc::driver::{CudaDevice, result, sys};
+use dfdx::prelude::{Cuda, Gradients, Rank1, Tensor, ZerosTensor};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The oldest architecture that the kernels are for: 8.0, Ampere.
+const OLDEST: (i32, i32) = (8, 0);
+
+/// A GPU that tensors can lie on. Cloning is cheap.
+#[derive(Clone)]
+pub struct Gpu {
+    shared: Arc<Shared>,
+    precision: Precision,
+}
+
+/// What all users of a device in this process share.
+struct Shared {
+    dfdx: Cuda,
+    device: Arc<CudaDevice>,
+    number: usize,
+    name: String,
+    /// Compute capability, as in `90`.
+    architecture: i32,
+    multiprocessors: usize,
+    blas: Blas,
+    kernels: launch::Kernels,
+}
+
+/// cuBLAS's handle of the device; its workspace is shared, which the one stream makes safe.
+struct Blas(cublasHandle_t);
+
+// SAFETY: cuBLAS allows the use of a handle from several threads, one at a time; `Product` locks it.
+unsafe impl Send for Blas {}
+// SAFETY: as above.
+unsafe impl Sync for Blas {}
+
+// SAFETY: as for [`Matrix`]: dfdx's second stream is not used, and `Gpu::bind` gives every thread the context.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Gpu {
+    /// Opens the GPU `number`, counted from 0; products compute with `precision`.
+    ///
+    /// # Errors
+    /// A library or the GPU is missing, or it is too old: in one line.
+    pub fn open(number: usize, precision: Precision) -> Result<Self, String> {
+        static OPEN: Mutex<BTreeMap<usize, Arc<Shared>>> = Mutex::new(BTreeMap::new());
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = match open.get(&number) {
+            Some(shared) => Arc::clone(shared),
+            None => {
+                let shared = Arc::new(Shared::open(number)?);
+                open.insert(number, Arc::clone(&shared));
+                shared
+            }
+        };
+        Ok(Self { shared, precision })
+    }
+
+    /// How many GPUs the driver shows.
+    ///
+    /// # Errors
+    /// There is no driver.
+    pub fn count() -> Result<usize, String> {
+        symbols::load()?;
+        result::init().map_err(told)?;
+        Ok(result::device::get_count().map_err(told)? as usize)
+    }
+
+    /// The device's name, as in `NVIDIA H200`.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Its number, from 0.
+    pub fn number(&self) -> usize {
+        self.shared.number
+    }
+
+    /// What matrix products compute with.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// Number of its multiprocessors.
+    pub fn multiprocessors(&self) -> usize {
+        self.shared.multiprocessors
+    }
+
+    /// Waits until all that was started has ended.
+    pub fn synchronize(&self) {
+        expect(self.shared.device.synchronize());
+    }
+
+    /// Most bytes that tensors have taken at a time since the process began.
+    pub fn peak_memory(&self) -> u64 {
+        let mut bytes: u64 = 0;
+        // SAFETY: the attribute is a 64-bit number.
+        let code = unsafe {
+            let pool = self.shared.pool();
+            let place = (&raw mut bytes).cast();
+            symbols::driver::cuMemPoolGetAttribute(pool, symbols::USED_MEMORY_HIGH, place)
+        };
+        assert_eq!(code, 0, "the driver tells its memory");
+        bytes
+    }
+
+    /// Makes the device that of the calling thread, as every call of the driver needs it.
+    fn bind(&self) {
+        expect(self.shared.device.bind_to_thread());
+    }
+}
+
+impl fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cuda:{} ({})", self.number(), self.name())
+    }
+}
+
+impl Shared {
+    fn open(number: usize) -> Result<Self, String> {
+        let count = Gpu::count()?;
+        if number >= count {
+            return Err(match count {
+                0 => "the driver shows no GPU".to_string(),
+                1 => "there is one GPU, cuda:0".to_string(),
+                _ => format!("there are {count} GPUs, cuda:0 to cuda:{}", count - 1),
+            });
+        }
+        let dfdx = Cuda::try_build(number, 0).map_err(|error| format!("{error:?}"))?;
+        let device = device_of(&dfdx);
+        let attribute = |attribute| device.attribute(attribute).map_err(told);
+        use sys::CUdevice_attribute_enum as Attribute;
+        let capability = (
+            attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
+            attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
+        );
+        let name = symbols::device_name(*device.cu_device());
+        if capability < OLDEST {
+            let (major, minor) = capability;
+            return Err(format!(
+                "{name} has compute capability {major}.{minor}; the kernels need {}.{} or newer",
+                OLDEST.0, OLDEST.1
+            ));
+        }
+        let multiprocessors = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+        let blas = cudarc::cublas::result::create_handle()
+            .map_err(|error| format!("cuBLAS does not start: {error:?}"))?;
+        let shared = Self {
+            dfdx,
+            number,
+            name,
+            architecture: 10 * capability.0 + capability.1,
+            multiprocessors: multiprocessors as usize,
+            blas: Blas(blas),
+            kernels: launch::Kernels::default(),
+            device,
+        };
+        shared.keep_memory();
+        Ok(shared)
+    }
+
+    /// The device's pool of memory.
+    fn pool(&self) -> *mut std::ffi::c_void {
+        symbols::memory_pool(*self.device.cu_device())
+    }
+
+    /// Lets the pool keep what is freed: by default it goes back to the system at every synchronisation.
+    fn keep_memory(&self) {
+        let mut all = u64::MAX;
+        // SAFETY: the attribute is a 64-bit number. Where it is refused, memory is only slower.
+        let _ = unsafe {
+            let place = (&raw mut all).cast();
+            symbols::driver::cuMemPoolSetAttribute(self.pool(), symbols::RELEASE_THRESHOLD, place)
+        };
+    }
+}
+
+/// The device that dfdx uses, which its buffers tell.
+fn device_of(dfdx: &Cuda) -> Arc<CudaDevice> {
+    let probe: Tensor<Rank1<1>, f32, Cuda> = dfdx.zeros();
+    let mut gradients = Gradients::<f32, Cuda>::leaky();
+    let buffer = gradients.get_or_alloc_mut(&probe);
+    buffer.expect("memory for one number").device()
+}
+
+/// An error of the driver in its own words.
+fn told(error: result::DriverError) -> String {
+    match error.error_string() {
+        Ok(text) => text.to_string_lossy().into_owned(),
+        Err(_) => format!("{error:?}"),
+    }
+}
+
+/// What the driver gave, or a panic with its words.
+#[track_caller]
+fn expect<T>(outcome: Result<T, result::DriverError>) -> T {
+    outcome.unwrap_or_else(|error| panic!("the GPU: {}", told(error)))
+}

@@ -1,0 +1,147 @@
+//! Matrix products on the GPU, by cuBLAS.
+//!
+//! $$ C \leftarrow A\,B + \beta\,C $$
+//!
+//! Shapes, row-major: A `[m, k]`, B `[k, n]`, C `[m, n]`, each of `count` matrices at a fixed distance. cuBLAS is column-major, so it is
+//! asked for $C^\top = B^\top A^\top$.
+//!
+//! Source: cuBLAS's `cublasGemmStridedBatchedEx`. Inputs and outputs are `f32`; with [`Precision::Tf32`] and [`Precision::Bf16`] cuBLAS
+//! rounds the inputs on their way to the tensor cores and sums in `f32`.
+
+use super::{Gpu, Precision, symbols};
+use std::ffi::c_int;
+use std::sync::{Mutex, PoisonError};
+
+/// `CUDA_R_32F`.
+const F32: c_int = 0;
+/// `CUBLAS_GEMM_DEFAULT`.
+const ANY_ALGORITHM: c_int = -1;
+
+/// A matrix of a product: where it begins, how it lies, how far it is to the next one of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Operand {
+    address: u64,
+    /// Columns of the matrix as it is stored.
+    stored_columns: usize,
+    transposed: bool,
+    stride: usize,
+}
+
+impl Operand {
+    /// The row-major matrix at `address` whose rows are `columns` long.
+    pub fn new(address: u64, columns: usize) -> Self {
+        Self {
+            address,
+            stored_columns: columns,
+            transposed: false,
+            stride: 0,
+        }
+    }
+
+    /// Its transpose.
+    pub fn t(self) -> Self {
+        Self {
+            transposed: !self.transposed,
+            ..self
+        }
+    }
+
+    /// The first of a batch, each `stride` values after the one before; 0: the same for all.
+    pub fn every(self, stride: usize) -> Self {
+        Self { stride, ..self }
+    }
+}
+
+/// Some products of the same shape.
+#[derive(Clone, Copy, Debug)]
+pub struct Product {
+    /// Rows of A and C, columns of B and C, columns of A and rows of B.
+    pub size: [usize; 3],
+    /// How many.
+    pub count: usize,
+    /// Whether the products are added to what C holds; else they replace it.
+    pub add: bool,
+}
+
+impl Product {
+    /// One product that replaces C.
+    pub fn one(m: usize, n: usize, k: usize) -> Self {
+        Self {
+            size: [m, n, k],
+            count: 1,
+            add: false,
+        }
+    }
+
+    /// The same for `count` matrices.
+    pub fn times(self, count: usize) -> Self {
+        Self { count, ..self }
+    }
+
+    /// The same, added to what C holds.
+    pub fn adding(self) -> Self {
+        Self { add: true, ..self }
+    }
+}
+
+impl Gpu {
+    /// Starts the products of `a` and `b` into `c`.
+    ///
+    /// # Safety
+    /// The operands lie within live buffers of this GPU; `c` overlaps neither of the others.
+    pub unsafe fn multiply(&self, product: Product, a: Operand, b: Operand, c: Operand) {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let [m, n, k] = product.size;
+        if m == 0 || n == 0 || product.count == 0 {
+            return;
+        }
+        assert!(k > 0, "a product over no columns");
+        assert!(!c.transposed, "the result of a product lies row by row");
+        self.bind();
+        let int = |number: usize| c_int::try_from(number).expect("a size below 2^31");
+        let stride = |operand: Operand| i64::try_from(operand.stride).expect("a stride below 2^63");
+        let (one, beta) = (1f32, if product.add { 1f32 } else { 0f32 });
+        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the caller's promise about the operands; the two factors are read before the call returns.
+        let code = unsafe {
+            symbols::blas::cublasGemmStridedBatchedEx(
+                self.shared.blas.0.cast(),
+                b.transposed.into(),
+                a.transposed.into(),
+                int(n),
+                int(m),
+                int(k),
+                (&raw const one).cast(),
+                b.address as *const _,
+                F32,
+                int(b.stored_columns),
+                stride(b),
+                a.address as *const _,
+                F32,
+                int(a.stored_columns),
+                stride(a),
+                (&raw const beta).cast(),
+                c.address as *mut _,
+                F32,
+                int(c.stored_columns),
+                stride(c),
+                int(product.count),
+                compute(self.precision),
+                ANY_ALGORITHM,
+            )
+        };
+        assert_eq!(
+            code, 0,
+            "cuBLAS: error {code} in a product of {m} x {k} and {k} x {n}"
+        );
+    }
+}
+
+/// cuBLAS's number of a kind of computation.
+fn compute(precision: Precision) -> c_int {
+    match precision {
+        Precision::F32 => 68,
+        Precision::Bf16 => 75,
+        Precision::Tf32 => 77,
+    }
+}

@@ -1,0 +1,177 @@
+//! Where tensors lie and ops run: the host, or one GPU; and what a user may wish for.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// Where the values of a tensor lie.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// The memory of the host; ops run on the CPU.
+    Host,
+    /// The memory of a GPU; ops run there.
+    #[cfg(feature = "cuda")]
+    Gpu(super::cuda::Gpu),
+}
+
+/// What matrix products and convolutions on a GPU compute with; sums are `f32` always, as are all other ops. The CPU knows `f32` alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 24 bits of significand.
+    #[default]
+    F32,
+    /// 11 bits, the range of `f32`: tensor cores.
+    Tf32,
+    /// 8 bits, the range of `f32`: tensor cores, twice as fast.
+    Bf16,
+}
+
+/// The device that a user asks for: `auto`, `cpu`, `cuda` or `cuda:N`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wish {
+    /// The first GPU where there is one that can be used, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The GPU of this number, or none.
+    Cuda(usize),
+}
+
+/// What a wish must look like.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no device; allowed: auto, cpu, cuda, cuda:N (the N-th GPU, from 0)")]
+pub struct NoDevice(String);
+
+impl FromStr for Wish {
+    type Err = NoDevice;
+
+    fn from_str(text: &str) -> Result<Self, NoDevice> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => {
+                let number = text.strip_prefix("cuda:").filter(|n| {
+                    // `+1` is a number for Rust.
+                    n.bytes().all(|digit| digit.is_ascii_digit())
+                });
+                let number = number.and_then(|number| number.parse().ok());
+                number
+                    .map(Self::Cuda)
+                    .ok_or_else(|| NoDevice(text.to_string()))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(number) => write!(f, "cuda:{number}"),
+        }
+    }
+}
+
+impl Wish {
+    /// The place that is wished for, and, where the wish was open and no GPU can be had, why not.
+    ///
+    /// # Errors
+    /// A GPU was asked for by name that cannot be had: why.
+    pub fn place(self, precision: Precision) -> Result<(Place, Option<String>), String> {
+        match (self, gpu(self.number(), precision)) {
+            (Self::Cpu, _) => Ok((Place::Host, None)),
+            (_, Ok(place)) => Ok((place, None)),
+            (Self::Auto, Err(why)) => Ok((Place::Host, why.worth_telling())),
+            (Self::Cuda(_), Err(why)) => Err(format!("`{self}` cannot be had: {why}")),
+        }
+    }
+
+    /// The number of the GPU that would be used; none: no GPU is to be looked for.
+    fn number(self) -> Option<usize> {
+        match self {
+            Self::Auto => Some(0),
+            Self::Cpu => None,
+            Self::Cuda(number) => Some(number),
+        }
+    }
+}
+
+/// Why there is no GPU.
+#[derive(Debug, thiserror::Error)]
+enum NoGpu {
+    #[error("none was asked for")]
+    NotAsked,
+    #[cfg(not(feature = "cuda"))]
+    #[error("this program was built without `--features cuda`")]
+    NotBuilt,
+    #[cfg(feature = "cuda")]
+    #[error("{0}")]
+    NotThere(String),
+}
+
+impl NoGpu {
+    /// What a user hears who left the choice to the program: only what they might want to change.
+    fn worth_telling(&self) -> Option<String> {
+        match self {
+            Self::NotAsked => None,
+            #[cfg(not(feature = "cuda"))]
+            Self::NotBuilt => None,
+            #[cfg(feature = "cuda")]
+            Self::NotThere(why) => Some(format!("no GPU is used: {why}")),
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn gpu(number: Option<usize>, precision: Precision) -> Result<Place, NoGpu> {
+    let number = number.ok_or(NoGpu::NotAsked)?;
+    let gpu = super::cuda::Gpu::open(number, precision);
+    gpu.map(Place::Gpu).map_err(NoGpu::NotThere)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn gpu(number: Option<usize>, _: Precision) -> Result<Place, NoGpu> {
+    Err(number.map_or(NoGpu::NotAsked, |_| NoGpu::NotBuilt))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_reads_as_it_is_written() {
+        for (text, wish) in [
+            ("auto", Wish::Auto),
+            ("cpu", Wish::Cpu),
+            ("cuda:0", Wish::Cuda(0)),
+            ("cuda:13", Wish::Cuda(13)),
+        ] {
+            assert_eq!(text.parse::<Wish>().unwrap(), wish);
+            assert_eq!(wish.to_string(), text);
+        }
+        assert_eq!("cuda".parse::<Wish>().unwrap(), Wish::Cuda(0));
+        for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:+1", "CUDA", "cuda:1x"] {
+            let error = text.parse::<Wish>().unwrap_err().to_string();
+            assert!(error.contains("allowed: auto, cpu, cuda"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_cpu_can_always_be_had() {
+        let (place, why) = Wish::Cpu.place(Precision::F32).unwrap();
+        assert!(matches!(place, Place::Host) && why.is_none());
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn without_the_feature_only_an_explicit_wish_is_refused() {
+        let (place, why) = Wish::Auto.place(Precision::F32).unwrap();
+        assert!(matches!(place, Place::Host) && why.is_none());
+        let error = Wish::Cuda(1).place(Precision::F32).unwrap_err();
+        assert!(error.contains("cuda:1") && error.contains("--features cuda"));
+    }
+}

@@ -1,0 +1,447 @@
+// A GPU that is none: the functions of NVIDIA's driver, NVRTC and cuBLAS that `harness` calls, done on the CPU, so that kernels, their
+// launch code and everything above them run where there is no GPU. It is for tests: correct and strict, not fast.
+//
+// - A kernel's text is compiled by the system's C++ compiler (`CXX`, default g++) with `device.h` before it.
+// - The threads of a block are fibers; `__syncthreads` and shuffles switch between them. A barrier that some thread never reaches ends the
+//   process with a message, as does a block too large.
+// - Memory is full of NaN when it is given out, ends at a page that may not be touched (so a read or write 16 bytes past the end is a
+//   crash) and is unmapped when it is freed. Dynamic shared memory is full of NaN at the start of every block.
+// - Everything happens in the order of the calls, as on one stream.
+//
+// What it does not show: races between threads that no barrier orders, bank conflicts, limits of registers, speed.
+#define HARNESS_EMULATOR_ITSELF
+#include "device.h"
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <dlfcn.h>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <vector>
+
+#ifndef __x86_64__
+#error "the switch between fibers is written for x86-64"
+#endif
+
+namespace {
+
+constexpr int OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, NOT_FOUND = 500;
+// A GPU of compute capability 8.0 with the shared memory of one, and little memory so that a leak shows.
+constexpr int MAJOR = 8, MINOR = 0, MULTIPROCESSORS = 4;
+constexpr size_t MOST_THREADS = 1024, MOST_SHARED = 163 << 10, FREE_SHARED = 48 << 10, STACK = 256 << 10, MEMORY = size_t(8) << 30;
+
+std::recursive_mutex one_at_a_time;
+using Lock = std::lock_guard<std::recursive_mutex>;
+
+[[noreturn]] void give_up(const std::string& why) {
+    std::fprintf(stderr, "emulated GPU: %s\n", why.c_str());
+    std::abort();
+}
+
+// ---- Fibers ----
+
+extern "C" void harness_switch(void** from, void* to);
+asm(".text\n.globl harness_switch\nharness_switch:\n"
+    "push %rbp\npush %rbx\npush %r12\npush %r13\npush %r14\npush %r15\n"
+    "mov %rsp,(%rdi)\nmov %rsi,%rsp\n"
+    "pop %r15\npop %r14\npop %r13\npop %r12\npop %rbx\npop %rbp\nret\n");
+
+struct Barrier {
+    int alive = 0, arrived = 0;
+    long generation = 0;
+    void release_if_full() {
+        if (alive > 0 && arrived == alive) { arrived = 0; generation++; progress = true; }
+    }
+    static bool progress;
+};
+bool Barrier::progress = false;
+
+struct Warp { Barrier barrier; unsigned long long slots[32]; };
+struct Fiber { void* stack = nullptr; void* at = nullptr; bool done = false; Emulated state; Warp* warp = nullptr; };
+
+using Call = void (*)(void**);
+struct Block { std::vector<Fiber> fibers; std::vector<Warp> warps; Barrier barrier; Call call; void** arguments; };
+
+Block* block = nullptr;
+Fiber* fiber = nullptr;
+void* scheduler = nullptr;
+Emulator api;
+
+void back() { harness_switch(&fiber->at, scheduler); }
+
+void wait_at(Barrier& barrier) {
+    long before = barrier.generation;
+    barrier.arrived++;
+    barrier.release_if_full();
+    while (barrier.generation == before) back();
+}
+
+void block_barrier() { wait_at(block->barrier); }
+void warp_barrier() { wait_at(fiber->warp->barrier); }
+
+void body() {
+    block->call(block->arguments);
+    fiber->done = true;
+    Barrier::progress = true;
+    block->barrier.alive--;
+    block->barrier.release_if_full();
+    fiber->warp->barrier.alive--;
+    fiber->warp->barrier.release_if_full();
+    for (;;) back();
+}
+
+void* new_stack() {
+    void* memory = mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) give_up("no memory for a stack");
+    return memory;
+}
+
+// Runs one block; `current` has been filled but for the threads' coordinates.
+void run(Block& current, uint3 where, dim3 threads, dim3 blocks, unsigned char* shared) {
+    size_t count = size_t(threads.x) * threads.y * threads.z;
+    current.warps.assign((count + 31) / 32, Warp{});
+    current.barrier = Barrier{};
+    current.barrier.alive = int(count);
+    for (size_t i = 0; i < count; i++) {
+        Fiber& one = current.fibers[i];
+        one.warp = &current.warps[i / 32];
+        one.warp->barrier.alive++;
+        one.done = false;
+        unsigned x = unsigned(i % threads.x), y = unsigned(i / threads.x % threads.y), z = unsigned(i / threads.x / threads.y);
+        one.state = {{x, y, z}, where, threads, blocks, int(i % 32), one.warp->slots, shared};
+        // Six registers, the address to return to, and the alignment that a call leaves.
+        void** top = reinterpret_cast<void**>(static_cast<char*>(one.stack) + STACK - 64);
+        top[0] = nullptr;
+        top[-1] = reinterpret_cast<void*>(body);
+        one.at = top - 7;
+    }
+    block = &current;
+    for (size_t left = count; left > 0;) {
+        Barrier::progress = false;
+        left = 0;
+        for (size_t i = 0; i < count; i++) {
+            Fiber& one = current.fibers[i];
+            if (one.done) continue;
+            fiber = &one;
+            api.at_work = &one.state;
+            harness_switch(&scheduler, one.at);
+            if (!one.done) left++;
+        }
+        if (left > 0 && !Barrier::progress) give_up("a barrier that some threads never reach");
+    }
+}
+
+// ---- Memory ----
+
+struct Piece { char* start; size_t pages; size_t bytes; };
+std::map<uint64_t, Piece> pieces;
+size_t used = 0, used_most = 0;
+
+int allocate(uint64_t* address, size_t bytes) {
+    Lock lock(one_at_a_time);
+    if (bytes == 0) return INVALID_VALUE;
+    if (used + bytes > MEMORY) return OUT_OF_MEMORY;
+    size_t page = size_t(sysconf(_SC_PAGESIZE)), room = (bytes + 15) / 16 * 16;
+    size_t pages = (room + page - 1) / page * page;
+    void* memory = mmap(nullptr, pages + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return OUT_OF_MEMORY;
+    char* start = static_cast<char*>(memory);
+    mprotect(start + pages, page, PROT_NONE);
+    char* first = start + pages - room;
+    std::memset(first, 0xff, room);
+    *address = reinterpret_cast<uint64_t>(first);
+    pieces[*address] = {start, pages + page, bytes};
+    used += bytes;
+    used_most = std::max(used_most, used);
+    return OK;
+}
+
+int release(uint64_t address) {
+    Lock lock(one_at_a_time);
+    auto found = pieces.find(address);
+    if (found == pieces.end()) return INVALID_VALUE;
+    munmap(found->second.start, found->second.pages);
+    used -= found->second.bytes;
+    pieces.erase(found);
+    return OK;
+}
+
+// Whether `bytes` from `address` lie within one piece.
+bool holds(uint64_t address, size_t bytes) {
+    Lock lock(one_at_a_time);
+    if (bytes == 0) return true;
+    auto after = pieces.upper_bound(address);
+    if (after == pieces.begin()) return false;
+    auto& [start, piece] = *std::prev(after);
+    return address + bytes <= start + piece.bytes;
+}
+
+// ---- Compiler ----
+
+struct Program { std::string source, log, image; std::map<std::string, std::string> headers; };
+
+std::string folder() {
+    static std::string path = [] {
+        char name[] = "/tmp/harness-emulator-XXXXXX";
+        if (!mkdtemp(name)) give_up("no folder in /tmp");
+        return std::string(name);
+    }();
+    return path;
+}
+
+std::string this_folder() {
+    Dl_info info;
+    if (!dladdr(reinterpret_cast<void*>(&give_up), &info)) give_up("cannot find its own file");
+    char* path = realpath(info.dli_fname, nullptr);
+    std::string text(path);
+    std::free(path);
+    return text.substr(0, text.rfind('/'));
+}
+
+// For every kernel a function that takes its arguments from an array of pointers, as `cuLaunchKernel` is given them.
+std::string callers(const std::string& source) {
+    std::regex comments("//[^\n]*"), kernel("__global__\\s+(?:__launch_bounds__\\([^)]*\\)\\s*)?void\\s+(?:__launch_bounds__\\([^)]*\\)\\s*)?(\\w+)\\s*\\(([^)]*)\\)");
+    std::string text = std::regex_replace(source, comments, "");
+    std::ostringstream out;
+    for (std::sregex_iterator it(text.begin(), text.end(), kernel), end; it != end; ++it) {
+        std::string name = (*it)[1], list = (*it)[2];
+        out << "extern \"C\" void harness_call_" << name << "(void** p) { " << name << "(";
+        std::istringstream parameters(list);
+        std::string parameter;
+        for (int i = 0; std::getline(parameters, parameter, ','); i++) {
+            size_t last = parameter.find_last_not_of(" \t\n");
+            size_t split = parameter.find_last_of(" \t\n*&", last) + 1;
+            std::string type = std::regex_replace(parameter.substr(0, split), std::regex("__restrict__"), "");
+            out << (i ? ", " : "") << "*(std::remove_const_t<" << type << ">*)p[" << i << "]";
+        }
+        out << "); }\n";
+    }
+    return out.str();
+}
+
+int compile(Program& program) {
+    static int number = 0;
+    std::string base = folder() + "/" + std::to_string(getpid()) + "-" + std::to_string(number++);
+    for (auto& [name, text] : program.headers) std::ofstream(folder() + "/" + name) << text;
+    std::ofstream(base + ".cpp") << "#include \"device.h\"\n#include <type_traits>\n#line 1 \"kernel\"\n" << program.source << "\n" << callers(program.source);
+    const char* compiler = std::getenv("CXX");
+    std::string command = std::string(compiler ? compiler : "g++") + " -std=c++17 -O2 -g1 -march=native -ffp-contract=off -w -shared -fPIC -I" + this_folder() + " -I" + folder() +
+        " -o " + base + ".so " + base + ".cpp 2> " + base + ".log";
+    int code = std::system(command.c_str());
+    std::ifstream log(base + ".log");
+    program.log.assign(std::istreambuf_iterator<char>(log), {});
+    // Linux keeps an open file: what is compiled is loaded from this path, for as long as the process lives.
+    program.image = base + ".so";
+    return code == 0 ? 0 : 6;
+}
+
+struct Module { void* library; };
+struct Function { Call call; std::string name; size_t shared_allowed = FREE_SHARED; };
+
+}  // namespace
+
+#define EXPORT extern "C" __attribute__((visibility("default"))) int
+using Handle = void*;
+
+// ---- The driver ----
+
+EXPORT cuInit(unsigned) { return OK; }
+EXPORT cuDriverGetVersion(int* version) { *version = 12080; return OK; }
+EXPORT cuDeviceGet(int* device, int number) { *device = number; return number == 0 ? OK : INVALID_DEVICE; }
+EXPORT cuDeviceGetCount(int* count) { *count = 1; return OK; }
+EXPORT cuDeviceGetName(char* name, int length, int) { std::snprintf(name, size_t(length), "emulated GPU"); return OK; }
+EXPORT cuDeviceGetAttribute(int* value, unsigned attribute, int) {
+    switch (attribute) {
+        case 16: *value = MULTIPROCESSORS; break;
+        case 75: *value = MAJOR; break;
+        case 76: *value = MINOR; break;
+        case 97: *value = int(MOST_SHARED); break;
+        case 115: *value = 1; break;  // It has memory pools.
+        default: *value = 0;
+    }
+    return OK;
+}
+EXPORT cuDeviceGetDefaultMemPool(Handle* pool, int) { *pool = &pieces; return OK; }
+EXPORT cuDevicePrimaryCtxRetain(Handle* context, int) { *context = &pieces; return OK; }
+EXPORT cuDevicePrimaryCtxRelease_v2(int) { return OK; }
+
+static thread_local Handle current_context = nullptr;
+EXPORT cuCtxSetCurrent(Handle context) { current_context = context; return OK; }
+EXPORT cuCtxGetCurrent(Handle* context) { *context = current_context; return OK; }
+EXPORT cuCtxSynchronize() { return OK; }
+EXPORT cuGetErrorString(unsigned code, const char** text) {
+    *text = code == OUT_OF_MEMORY ? "out of memory" : code == INVALID_VALUE ? "invalid argument" : "an error";
+    return OK;
+}
+EXPORT cuGetErrorName(unsigned code, const char** text) { return cuGetErrorString(code, text); }
+EXPORT cuEventCreate(Handle* event, unsigned) { *event = &pieces; return OK; }
+EXPORT cuEventRecord(Handle, Handle) { return OK; }
+EXPORT cuEventDestroy_v2(Handle) { return OK; }
+EXPORT cuStreamCreate(Handle* stream, unsigned) { *stream = &pieces; return OK; }
+EXPORT cuStreamSynchronize(Handle) { return OK; }
+EXPORT cuStreamWaitEvent(Handle, Handle, unsigned) { return OK; }
+EXPORT cuStreamDestroy_v2(Handle) { return OK; }
+
+// Every call that touches the device must come from a thread that has its context.
+#define NEEDS_CONTEXT if (!current_context) return 201
+
+EXPORT cuMemAlloc_v2(uint64_t* address, size_t bytes) { NEEDS_CONTEXT; return allocate(address, bytes); }
+EXPORT cuMemFree_v2(uint64_t address) { NEEDS_CONTEXT; return release(address); }
+EXPORT cuMemAllocAsync(uint64_t* address, size_t bytes, Handle) { NEEDS_CONTEXT; return allocate(address, bytes); }
+EXPORT cuMemFreeAsync(uint64_t address, Handle) { NEEDS_CONTEXT; return release(address); }
+EXPORT cuMemGetInfo_v2(size_t* available, size_t* total) { *total = MEMORY; *available = MEMORY - used; return OK; }
+EXPORT cuMemPoolSetAttribute(Handle, unsigned, void*) { return OK; }
+EXPORT cuMemPoolGetAttribute(Handle, unsigned attribute, void* value) {
+    *static_cast<uint64_t*>(value) = attribute == 8 ? used_most : used;
+    return OK;
+}
+static int copy(void* to, const void* from, size_t bytes, bool inside) {
+    NEEDS_CONTEXT;
+    if (!inside) return INVALID_VALUE;
+    std::memmove(to, from, bytes);
+    return OK;
+}
+static void* at(uint64_t address) { return reinterpret_cast<void*>(address); }
+EXPORT cuMemcpyDtoD_v2(uint64_t to, uint64_t from, size_t bytes) { return copy(at(to), at(from), bytes, holds(to, bytes) && holds(from, bytes)); }
+EXPORT cuMemcpyDtoH_v2(void* to, uint64_t from, size_t bytes) { return copy(to, at(from), bytes, holds(from, bytes)); }
+EXPORT cuMemcpyHtoD_v2(uint64_t to, const void* from, size_t bytes) { return copy(at(to), from, bytes, holds(to, bytes)); }
+EXPORT cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, Handle) { return cuMemcpyDtoD_v2(to, from, bytes); }
+EXPORT cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, Handle) { return cuMemcpyDtoH_v2(to, from, bytes); }
+EXPORT cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, Handle) { return cuMemcpyHtoD_v2(to, from, bytes); }
+EXPORT cuMemsetD8_v2(uint64_t to, unsigned char value, size_t bytes) {
+    NEEDS_CONTEXT;
+    if (bytes == 0 || !holds(to, bytes)) return INVALID_VALUE;
+    std::memset(at(to), value, bytes);
+    return OK;
+}
+EXPORT cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes, Handle) { return cuMemsetD8_v2(to, value, bytes); }
+
+EXPORT cuModuleLoadData(Handle* module, const void* image) {
+    NEEDS_CONTEXT;
+    Lock lock(one_at_a_time);
+    void* library = dlopen(static_cast<const char*>(image), RTLD_NOW | RTLD_LOCAL);
+    if (!library) { std::fprintf(stderr, "emulated GPU: %s\n", dlerror()); return INVALID_VALUE; }
+    api.block_barrier = block_barrier;
+    api.warp_barrier = warp_barrier;
+    reinterpret_cast<void (*)(Emulator*)>(dlsym(library, "harness_bind"))(&api);
+    *module = new Module{library};
+    return OK;
+}
+EXPORT cuModuleLoad(Handle* module, const char*) { *module = nullptr; return NOT_FOUND; }
+EXPORT cuModuleGetFunction(Handle* function, Handle module, const char* name) {
+    void* found = dlsym(static_cast<Module*>(module)->library, (std::string("harness_call_") + name).c_str());
+    if (!found) return NOT_FOUND;
+    *function = new Function{reinterpret_cast<Call>(found), name};
+    return OK;
+}
+EXPORT cuModuleUnload(Handle) { return OK; }
+EXPORT cuFuncSetAttribute(Handle function, unsigned attribute, int value) {
+    if (attribute != 8 || size_t(value) > MOST_SHARED) return INVALID_VALUE;
+    static_cast<Function*>(function)->shared_allowed = size_t(value);
+    return OK;
+}
+EXPORT cuLaunchKernel(Handle handle, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned x, unsigned y, unsigned z, unsigned shared_bytes, Handle,
+                      void** arguments, void**) {
+    NEEDS_CONTEXT;
+    Lock lock(one_at_a_time);
+    Function& function = *static_cast<Function*>(handle);
+    size_t count = size_t(x) * y * z;
+    if (count == 0 || count > MOST_THREADS || z > 64 || grid_x == 0 || grid_y == 0 || grid_z == 0 || grid_y > 65535 || grid_z > 65535) return INVALID_VALUE;
+    if (shared_bytes > function.shared_allowed) return INVALID_VALUE;
+    static Block current;
+    while (current.fibers.size() < count) current.fibers.push_back({new_stack()});
+    current.call = function.call;
+    current.arguments = arguments;
+    std::vector<unsigned char> shared(shared_bytes + 16);
+    unsigned char* aligned = shared.data() + (16 - reinterpret_cast<uintptr_t>(shared.data()) % 16) % 16;
+    for (unsigned c = 0; c < grid_z; c++)
+        for (unsigned b = 0; b < grid_y; b++)
+            for (unsigned a = 0; a < grid_x; a++) {
+                std::fill(shared.begin(), shared.end(), 0xff);
+                run(current, {a, b, c}, {x, y, z}, {grid_x, grid_y, grid_z}, aligned);
+            }
+    return OK;
+}
+
+// ---- NVRTC ----
+
+EXPORT nvrtcVersion(int* major, int* minor) {
+    // Never what another process may have kept on disk: what is compiled lies in this process' own folder.
+    *major = -1;
+    *minor = int(getpid());
+    return OK;
+}
+EXPORT nvrtcCreateProgram(Handle* program, const char* source, const char*, int headers, const char* const* texts, const char* const* names) {
+    auto* one = new Program{source};
+    for (int i = 0; i < headers; i++) one->headers[names[i]] = texts[i];
+    *program = one;
+    return OK;
+}
+EXPORT nvrtcCompileProgram(Handle program, int, const char* const*) {
+    Lock lock(one_at_a_time);
+    return compile(*static_cast<Program*>(program));
+}
+static int text_size(const std::string& text, size_t* bytes) { *bytes = text.size() + 1; return OK; }
+static int text_into(const std::string& text, char* to) { std::memcpy(to, text.c_str(), text.size() + 1); return OK; }
+EXPORT nvrtcGetProgramLogSize(Handle program, size_t* bytes) { return text_size(static_cast<Program*>(program)->log, bytes); }
+EXPORT nvrtcGetProgramLog(Handle program, char* to) { return text_into(static_cast<Program*>(program)->log, to); }
+EXPORT nvrtcGetCUBINSize(Handle program, size_t* bytes) { return text_size(static_cast<Program*>(program)->image, bytes); }
+EXPORT nvrtcGetCUBIN(Handle program, char* to) { return text_into(static_cast<Program*>(program)->image, to); }
+EXPORT nvrtcGetPTXSize(Handle, size_t* bytes) { *bytes = 0; return INVALID_VALUE; }
+EXPORT nvrtcGetPTX(Handle, char*) { return INVALID_VALUE; }
+EXPORT nvrtcDestroyProgram(Handle* program) { delete static_cast<Program*>(*program); *program = nullptr; return OK; }
+
+// ---- cuBLAS ----
+
+EXPORT cublasCreate_v2(Handle* handle) { *handle = &pieces; return OK; }
+EXPORT cublasDestroy_v2(Handle) { return OK; }
+EXPORT cublasSetStream_v2(Handle, Handle) { return OK; }
+
+// `value` with `bits` bits of significand after the first, to the nearest, ties to even.
+static float rounded(float value, int bits) {
+    if (bits >= 23 || !std::isfinite(value)) return value;
+    uint32_t raw;
+    std::memcpy(&raw, &value, 4);
+    uint32_t drop = uint32_t(23 - bits), half = 1u << (drop - 1), odd = (raw >> drop) & 1u;
+    raw = (raw + half - 1 + odd) >> drop << drop;
+    std::memcpy(&value, &raw, 4);
+    return value;
+}
+EXPORT cublasGemmStridedBatchedEx(Handle, int trans_a, int trans_b, int m, int n, int k, const void* alpha, const void* a, int type_a, int lda, int64_t stride_a,
+                                  const void* b, int type_b, int ldb, int64_t stride_b, const void* beta, void* c, int type_c, int ldc, int64_t stride_c, int count,
+                                  int compute, int) {
+    if (type_a != 0 || type_b != 0 || type_c != 0) return 15;
+    if (m < 0 || n < 0 || k < 0 || count < 0 || lda < (trans_a ? k : m) || ldb < (trans_b ? n : k) || ldc < m) return 7;
+    int bits = compute == 75 ? 7 : compute == 77 ? 10 : 23;
+    float by = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
+    for (int i = 0; i < count; i++) {
+        const float* left = static_cast<const float*>(a) + i * stride_a;
+        const float* right = static_cast<const float*>(b) + i * stride_b;
+        float* out = static_cast<float*>(c) + i * stride_c;
+        // Column-major; both packed so that the sum runs along memory.
+        std::vector<float> rows(size_t(m) * k), columns(size_t(k) * n);
+        for (int row = 0; row < m; row++)
+            for (int step = 0; step < k; step++) rows[size_t(row) * k + step] = rounded(trans_a ? left[step + size_t(row) * lda] : left[row + size_t(step) * lda], bits);
+        for (int column = 0; column < n; column++)
+            for (int step = 0; step < k; step++)
+                columns[size_t(column) * k + step] = rounded(trans_b ? right[column + size_t(step) * ldb] : right[step + size_t(column) * ldb], bits);
+        for (int column = 0; column < n; column++)
+            for (int row = 0; row < m; row++) {
+                double sum = 0;
+                for (int step = 0; step < k; step++) sum += double(rows[size_t(row) * k + step]) * columns[size_t(column) * k + step];
+                float& place = out[row + size_t(column) * ldc];
+                place = by * float(sum) + (keep == 0 ? 0 : keep * place);
+            }
+    }
+    return OK;
+}
+EXPORT cublasSgemm_v2(Handle handle, int trans_a, int trans_b, int m, int n, int k, const float* alpha, const float* a, int lda, const float* b, int ldb,
+                      const float* beta, float* c, int ldc) {
+    return cublasGemmStridedBatchedEx(handle, trans_a, trans_b, m, n, k, alpha, a, 0, lda, 0, b, 0, ldb, 0, beta, c, 0, ldc, 0, 1, 68, -1);
+}
