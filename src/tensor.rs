@@ -197,6 +197,23 @@ impl Tensor2 {
         unsafe { std::slice::from_raw_parts_mut(first, len) }
     }
 
+    /// Replaces the values; clones that share the storage keep theirs.
+    ///
+    /// Panics unless there are as many `values` as the tensor has.
+    pub fn assign(&mut self, values: &[f32]) {
+        assert_eq!(values.len(), self.len(), "values of a tensor");
+        match self.place() {
+            Place::Host => self.values_mut().copy_from_slice(values),
+            #[cfg(feature = "cuda")]
+            Place::Gpu(gpu) => {
+                *self = Self {
+                    requires_grad: self.requires_grad,
+                    ..gpu.matrix(values, self.rows(), self.columns())
+                }
+            }
+        }
+    }
+
     /// The only value of a `[1, 1]` tensor.
     pub fn scalar(&self) -> f32 {
         assert_eq!((self.rows(), self.columns()), (1, 1), "a scalar is [1, 1]");

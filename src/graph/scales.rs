@@ -24,10 +24,12 @@ impl Scales {
             .into_iter()
             .rev()
             .collect();
+        let place = features[0].data.place();
         let levels = Levels::new(sizes);
         let positions = std::array::from_fn(|scale| {
             let (h, w) = levels.sizes[scale];
-            Tensor2::constant(sine_positions(h, w, width), h * w, width)
+            let name = format!("sine positions of {h} x {w}");
+            place.kept(name, h * w, width, || sine_positions(h, w, width))
         });
         Self { levels, positions }
     }

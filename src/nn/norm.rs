@@ -126,28 +126,18 @@ impl FrozenBatchNorm {
         }
     }
 
-    /// (scale, shift), both `[1, C]`: $$ s = \gamma / \sqrt{\sigma^2 + \epsilon},\ t = \beta - \mu s $$.
+    /// (scale, shift), both `[1, C]`, for the convolution before it.
     ///
     /// Computed at every forward rather than kept, because the EMA and the checkpoint write the buffers.
     pub fn fold(&self) -> (Tensor2, Tensor2) {
-        let channels = self.weight.value.len();
-        let (gamma, beta) = (self.weight.value.values(), self.bias.value.values());
-        let (mean, variance) = (
-            self.running_mean.value.values(),
-            self.running_var.value.values(),
-        );
-        let scale: Vec<f32> = gamma
-            .iter()
-            .zip(variance)
-            .map(|(g, v)| g / (v + EPSILON).sqrt())
-            .collect();
-        let shift = (0..channels)
-            .map(|c| beta[c] - mean[c] * scale[c])
-            .collect();
-        (
-            Tensor2::constant(scale, 1, channels),
-            Tensor2::constant(shift, 1, channels),
-        )
+        let [weight, bias, mean, variance] = [
+            &self.weight,
+            &self.bias,
+            &self.running_mean,
+            &self.running_var,
+        ]
+        .map(|param| &param.value);
+        ops::fold_norm(weight, bias, mean, variance, EPSILON)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Parameters and how they are walked: for the optimizer, the EMA teacher and the checkpoint alike.
 
-use crate::tensor::Tensor2;
+use crate::tensor::{Place, Tensor2};
 
 /// What a parameter is, which decides its weight decay and whether it is trained at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +49,12 @@ impl Param {
 
     /// The values in the order of the reference checkpoint: `[out, in, kernel, kernel]` for a convolution.
     pub fn to_reference(&self) -> Vec<f32> {
-        self.permuted(self.value.values(), |kernel, channels, pixel, channel| {
-            (channel * kernel + pixel, pixel * channels + channel)
-        })
+        self.permuted(
+            &self.value.host_values(),
+            |kernel, channels, pixel, channel| {
+                (channel * kernel + pixel, pixel * channels + channel)
+            },
+        )
     }
 
     /// Sets the values from the order of the reference checkpoint. Panics on a wrong count.
@@ -60,7 +63,7 @@ impl Param {
         let ours = self.permuted(values, |kernel, channels, pixel, channel| {
             (pixel * channels + channel, channel * kernel + pixel)
         });
-        self.value.values_mut().copy_from_slice(&ours);
+        self.value.assign(&ours);
     }
 
     /// Copies `values`, reordering the kernel of a convolution: `order` gives (to, from) inside one output channel.
@@ -91,6 +94,11 @@ pub trait Parameters {
     /// Calls `visit` with every parameter and its full name, in a fixed order. `prefix` is the dotted path of `self`
     /// ("" at the root).
     fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param));
+}
+
+/// Moves every parameter and buffer of `model` to `place`: from then on it computes there.
+pub fn move_to(model: &mut dyn Parameters, place: &Place) {
+    model.parameters("", &mut |_, param| param.value = param.value.to(place));
 }
 
 /// `prefix.name`, or `name` at the root.

@@ -1,5 +1,6 @@
 //! Where tensors lie and ops run: the host, or one GPU; and what a user may wish for.
 
+use super::Tensor2;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -12,6 +13,27 @@ pub enum Place {
     /// The memory of a GPU; ops run there.
     #[cfg(feature = "cuda")]
     Gpu(super::cuda::Gpu),
+}
+
+impl Place {
+    /// The constant `[rows, columns]` of a name, made of the values that `make` gives. A GPU keeps it under `name` and the size for
+    /// the next who asks; the host, where nothing has to be sent, keeps nothing.
+    pub fn kept(
+        &self,
+        name: String,
+        rows: usize,
+        columns: usize,
+        make: impl FnOnce() -> Vec<f32>,
+    ) -> Tensor2 {
+        match self {
+            Self::Host => {
+                drop(name);
+                Tensor2::constant(make(), rows, columns)
+            }
+            #[cfg(feature = "cuda")]
+            Self::Gpu(gpu) => gpu.kept(name, rows, columns, make),
+        }
+    }
 }
 
 /// What matrix products and convolutions on a GPU compute with; sums are `f32` always, as are all other ops. The CPU knows `f32` alone.

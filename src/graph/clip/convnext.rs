@@ -191,7 +191,8 @@ impl Block {
         let hidden = Map::new(hidden, x.batch, x.height, x.width);
         // gamma (W h + b) = (W h) gamma + gamma b: the scale and the shift of a pointwise convolution.
         let gamma = &self.gamma.value;
-        let shift = gamma.values().iter().zip(self.fc2.bias.value.values());
+        let (gammas, biases) = (gamma.host_values(), self.fc2.bias.value.host_values());
+        let shift = gammas.iter().zip(&*biases);
         let shift = shift.map(|(gamma, bias)| gamma * bias).collect();
         let shift = Tensor2::constant(shift, 1, gamma.len());
         let epilogue = Epilogue {

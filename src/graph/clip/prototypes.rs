@@ -57,7 +57,7 @@ impl Prototypes {
             let unit = ops::normalize_rows(&mut Tape::off(), &pooled);
             for ((class, _), row) in instances
                 .iter()
-                .zip(unit.values().chunks_exact(unit.columns()))
+                .zip(unit.host_values().chunks_exact(unit.columns()))
             {
                 let sum = &mut sums[*class];
                 sum.resize(row.len(), 0.0);

@@ -10,8 +10,9 @@ use super::folder::{self, Released};
 use super::model::Clip;
 use super::preprocess::Preprocess;
 use super::{ClipConfig, TextEmbeddings, VisionLanguage};
+use crate::nn::params::move_to;
 use crate::structures::Picture;
-use crate::tensor::{Map, Tensor2};
+use crate::tensor::{Map, Place, Tensor2};
 use anyhow::Result;
 
 /// CLIP's bound on the factor of the cosine.
@@ -57,6 +58,14 @@ impl ClipRegions {
                 values: Tensor2::constant(values, rows, width),
             },
         })
+    }
+}
+
+impl ClipRegions {
+    /// The same model, looking at pictures at `place`. The descriptions are embedded already.
+    pub fn at(mut self, place: &Place) -> Self {
+        move_to(&mut self.model, place);
+        self
     }
 }
 

@@ -103,7 +103,8 @@ impl Vit {
         if (height, width) == (side, side) {
             return values.detach();
         }
-        let (class, grid) = values.values().split_at(columns);
+        let values = values.host_values();
+        let (class, grid) = values.split_at(columns);
         let (rows, across) = (cubic(side, height), cubic(side, width));
         let mut resized = class.to_vec();
         resized.resize((1 + height * width) * columns, 0.0);

@@ -97,10 +97,10 @@ impl Correction for Dicc {
 
     fn attach(&mut self, vlm: Box<dyn VisionLanguage>) {
         let text = vlm.text();
-        let (values, k) = (text.values.values(), text.descriptions);
+        let (values, k) = (text.values.host_values(), text.descriptions);
         let (text, descriptions) = match self.options.aggregation {
             Aggregation::Logits => (values.to_vec(), k),
-            Aggregation::Embeddings => (aggregate_embeddings(values, k, text.values.columns()), 1),
+            Aggregation::Embeddings => (aggregate_embeddings(&values, k, text.values.columns()), 1),
         };
         let scale = match self.options.logit_scale {
             LogitScale::Model => vlm.logit_scale(),
@@ -174,7 +174,7 @@ impl Attached {
             softmax(&aggregate_logits(&logits, self.descriptions))
         };
         regions
-            .values()
+            .host_values()
             .chunks_exact(regions.columns())
             .map(distribution)
             .collect()

@@ -6,7 +6,9 @@ use cudarc::driver::{CudaSlice, DevicePtr};
 use dfdx::prelude::{
     Cuda, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec, ZerosTensor,
 };
+use std::collections::BTreeMap;
 use std::fmt::{self, Write};
+use std::sync::{Mutex, PoisonError};
 
 /// A tensor of dfdx with the address of its values.
 #[derive(Clone)]
@@ -99,7 +101,32 @@ impl Matrix {
     }
 }
 
+/// Most constants that are kept: a few sizes in training; pictures of many sizes in an evaluation come and go.
+const MOST_CONSTANTS: usize = 32;
+
+/// Constants by name and size.
+pub type Constants = Mutex<BTreeMap<(String, usize, usize), Tensor2>>;
+
 impl Gpu {
+    /// As [`crate::tensor::Place::kept`].
+    pub(in crate::tensor) fn kept(
+        &self,
+        name: String,
+        rows: usize,
+        columns: usize,
+        make: impl FnOnce() -> Vec<f32>,
+    ) -> Tensor2 {
+        let constants = &self.shared.constants;
+        let mut kept = constants.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MOST_CONSTANTS {
+            kept.clear();
+        }
+        let constant = kept
+            .entry((name, rows, columns))
+            .or_insert_with(|| self.matrix(&make(), rows, columns));
+        constant.clone()
+    }
+
     /// A constant tensor full of zeros.
     pub fn zero_matrix(&self, rows: usize, columns: usize) -> Tensor2 {
         self.bind();

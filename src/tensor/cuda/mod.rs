@@ -48,6 +48,7 @@ struct Shared {
     multiprocessors: usize,
     blas: Blas,
     kernels: launch::Kernels,
+    constants: matrix::Constants,
 }
 
 /// cuBLAS's handle of the device; its workspace is shared, which the one stream makes safe.
@@ -179,6 +180,7 @@ impl Shared {
             multiprocessors: multiprocessors as usize,
             blas: Blas(blas),
             kernels: launch::Kernels::default(),
+            constants: matrix::Constants::default(),
             device,
         };
         shared.keep_memory();

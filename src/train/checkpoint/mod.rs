@@ -135,9 +135,9 @@ impl Checkpoint {
                 return;
             };
             let read = |owner: &str| -> Result<Vec<f32>> {
-                let mut twin = like(param, param.value.values());
+                let mut twin = like(param, &param.value.host_values());
                 twin.set_from_reference(self.array(&join(owner, name), &param.shape)?);
-                Ok(twin.value.values().to_vec())
+                Ok(twin.value.host_values().into_owned())
             };
             match read(FIRST).and_then(|first| Ok((first, read(SECOND)?))) {
                 Ok((first, second)) => list.push(Moments {

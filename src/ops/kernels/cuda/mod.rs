@@ -4,10 +4,12 @@
 //! makes the output, starts the forward kernels, and records a backward that starts the backward ones. Inputs of the host come along
 //! by [`Tensor2::on`](crate::tensor::Tensor2::on). Backward kernels add to the gradients, which begin as zeros.
 
+mod fold_norm;
 mod layer_norm;
 mod linear;
 mod reduce;
 
+pub(crate) use fold_norm::fold_norm;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
 
@@ -31,6 +33,7 @@ mod tests {
     use crate::tensor::cuda::Source;
 
     const SOURCES: &[&Source] = &[
+        &super::fold_norm::SOURCE,
         &super::layer_norm::SOURCE,
         &super::linear::SOURCE,
         &super::reduce::SOURCE,
