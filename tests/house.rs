@@ -13,7 +13,9 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let method = [&graph[..], &["graph", "data"]].concat();
     let train = [&method[..], &["method", "eval", "atomic"]].concat();
     let experiment = [&train[..], &["train", "recipe", "report"]].concat();
-    let floors: [(&str, &[&str]); 11] = [
+    let floors: [(&str, &[&str]); 12] = [
+        // Compiled kernels are kept on disk.
+        ("tensor", &["atomic"]),
         ("recipe", &["registry"]),
         ("report", &["atomic", "registry", "rng"]),
         ("data", &["structures", "registry", "rng"]),

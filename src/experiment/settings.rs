@@ -9,6 +9,7 @@ use crate::method::correction::CORRECTIONS;
 use crate::method::{LossConfig, MethodConfig};
 use crate::registry::{self, ComponentError};
 use crate::structures::Picture;
+use crate::tensor::Precision;
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -24,6 +25,8 @@ const SECTIONS: [&str; 9] = [
 pub struct Settings {
     /// The trial's seed.
     pub seed: u64,
+    /// What matrix products on a GPU compute with.
+    pub precision: Precision,
     /// `[data]`, with its `name`: the registry of datasets reads it.
     pub data: Table,
     /// `[split]`.
@@ -102,15 +105,14 @@ impl Settings {
             table,
             errors: Vec::new(),
         };
-        for key in table
-            .keys()
-            .filter(|key| *key != "seed" && !SECTIONS.contains(&key.as_str()))
-        {
+        let known = |key: &str| ["seed", "precision"].contains(&key) || SECTIONS.contains(&key);
+        for key in table.keys().filter(|key| !known(key)) {
             reader
                 .errors
                 .push(ComponentError::new(key, format!("unknown field `{key}`")));
         }
         let seed = reader.keep("seed", seed(table));
+        let precision = reader.keep("precision", precision(table));
         let data = reader.section("data", Ok);
         let split = reader.checked("split", SplitConfig::check);
         let augment = reader.checked("augment", AugmentConfig::check);
@@ -127,6 +129,7 @@ impl Settings {
         let settings = (|| {
             Some(Self {
                 seed: seed?,
+                precision: precision?,
                 data: data?,
                 split: split?,
                 augment: augment?,
@@ -246,6 +249,22 @@ pub(super) fn seed(table: &Table) -> Result<u64, ComponentError> {
     let seed = table.get("seed").and_then(Value::as_integer);
     seed.and_then(|seed| u64::try_from(seed).ok())
         .ok_or_else(|| ComponentError::new("", "expected a whole number from 0 on"))
+}
+
+/// What matrix products compute with; f32 where nothing is said, as every trial did before there was a choice.
+///
+/// # Errors
+/// An unknown word; the key is empty.
+fn precision(table: &Table) -> Result<Precision, ComponentError> {
+    match table.get("precision") {
+        None => Ok(Precision::default()),
+        Some(value) => value.clone().try_into().map_err(|_| {
+            ComponentError::new(
+                "",
+                format!("{value} is none of \"f32\", \"tf32\", \"bf16\""),
+            )
+        }),
+    }
 }
 
 /// The table `name` of a trial's settings.

@@ -178,7 +178,15 @@ fn supervised(table: &Table) -> Table {
     let mut reads = pick(
         table,
         &[
-            "seed", "data", "split", "augment", "loader", "model", "loss", "train",
+            "seed",
+            "precision",
+            "data",
+            "split",
+            "augment",
+            "loader",
+            "model",
+            "loss",
+            "train",
         ],
     );
     if let Some(loader) = reads.get_mut("loader").and_then(Value::as_table_mut) {

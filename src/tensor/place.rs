@@ -108,7 +108,7 @@ impl Wish {
             (Self::Cpu, _) => Ok((Place::Host, None)),
             (_, Ok(place)) => Ok((place, None)),
             (Self::Auto, Err(why)) => Ok((Place::Host, why.worth_telling())),
-            (Self::Cuda(_), Err(why)) => Err(format!("`{self}` cannot be had: {why}")),
+            (Self::Cuda(_), Err(why)) => Err(format!("--device {self}: {why}")),
         }
     }
 
