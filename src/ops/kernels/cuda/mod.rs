@@ -7,11 +7,13 @@
 mod fold_norm;
 mod layer_norm;
 mod linear;
+mod outside_masks;
 mod reduce;
 
 pub(crate) use fold_norm::fold_norm;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
+pub(crate) use outside_masks::outside_masks;
 
 /// The kernels in the file `$name.cu` of this folder.
 macro_rules! source {
@@ -36,6 +38,7 @@ mod tests {
         &super::fold_norm::SOURCE,
         &super::layer_norm::SOURCE,
         &super::linear::SOURCE,
+        &super::outside_masks::SOURCE,
         &super::reduce::SOURCE,
     ];
 
