@@ -14,7 +14,7 @@
 pub mod cuda;
 mod place;
 
-pub use place::{Place, Precision, Wish};
+pub use place::{NoDevice, NoPrecision, Place, Precision, Wish};
 
 use dfdx::prelude::{
     Cpu, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec,

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod clip;
+mod devices;
 mod environment;
 mod evaluate;
 mod first;

@@ -100,8 +100,9 @@ pub(crate) use on_every_place;
 /// The GPU that tests run on.
 #[cfg(feature = "cuda")]
 pub(crate) fn gpu(precision: crate::tensor::Precision) -> Place {
-    let gpu = crate::tensor::cuda::Gpu::open(0, precision);
-    Place::Gpu(gpu.unwrap_or_else(|why| panic!("no GPU: {why}")))
+    let gpu = crate::tensor::cuda::Gpu::open(0);
+    let gpu = gpu.unwrap_or_else(|why| panic!("no GPU: {why}"));
+    Place::Gpu(gpu.computing_with(precision))
 }
 
 /// A parameter with values in about [-scale, scale], the same at every call.

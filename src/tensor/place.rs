@@ -16,6 +16,19 @@ pub enum Place {
 }
 
 impl Place {
+    /// The same place, where matrix products are computed with `precision`.
+    ///
+    /// # Errors
+    /// It is the host, which knows [`Precision::F32`] alone.
+    pub fn computing_with(&self, precision: Precision) -> Result<Self, NoPrecision> {
+        match (self, precision) {
+            (Self::Host, Precision::F32) => Ok(Self::Host),
+            (Self::Host, _) => Err(NoPrecision),
+            #[cfg(feature = "cuda")]
+            (Self::Gpu(gpu), _) => Ok(Self::Gpu(gpu.computing_with(precision))),
+        }
+    }
+
     /// The constant `[rows, columns]` of a name, made of the values that `make` gives. A GPU keeps it under `name` and the size for
     /// the next who asks; the host, where nothing has to be sent, keeps nothing.
     pub fn kept(
@@ -35,6 +48,11 @@ impl Place {
         }
     }
 }
+
+/// The CPU cannot compute as it should.
+#[derive(Debug, thiserror::Error)]
+#[error("the CPU computes with \"f32\" alone; the others need a GPU")]
+pub struct NoPrecision;
 
 /// What matrix products and convolutions on a GPU compute with; sums are `f32` always, as are all other ops. The CPU knows `f32` alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,8 +121,8 @@ impl Wish {
     ///
     /// # Errors
     /// A GPU was asked for by name that cannot be had: why.
-    pub fn place(self, precision: Precision) -> Result<(Place, Option<String>), String> {
-        match (self, gpu(self.number(), precision)) {
+    pub fn place(self) -> Result<(Place, Option<String>), String> {
+        match (self, gpu(self.number())) {
             (Self::Cpu, _) => Ok((Place::Host, None)),
             (_, Ok(place)) => Ok((place, None)),
             (Self::Auto, Err(why)) => Ok((Place::Host, why.worth_telling())),
@@ -149,14 +167,14 @@ impl NoGpu {
 }
 
 #[cfg(feature = "cuda")]
-fn gpu(number: Option<usize>, precision: Precision) -> Result<Place, NoGpu> {
+fn gpu(number: Option<usize>) -> Result<Place, NoGpu> {
     let number = number.ok_or(NoGpu::NotAsked)?;
-    let gpu = super::cuda::Gpu::open(number, precision);
+    let gpu = super::cuda::Gpu::open(number);
     gpu.map(Place::Gpu).map_err(NoGpu::NotThere)
 }
 
 #[cfg(not(feature = "cuda"))]
-fn gpu(number: Option<usize>, _: Precision) -> Result<Place, NoGpu> {
+fn gpu(number: Option<usize>) -> Result<Place, NoGpu> {
     Err(number.map_or(NoGpu::NotAsked, |_| NoGpu::NotBuilt))
 }
 
@@ -183,17 +201,22 @@ mod tests {
     }
 
     #[test]
-    fn the_cpu_can_always_be_had() {
-        let (place, why) = Wish::Cpu.place(Precision::F32).unwrap();
+    fn the_cpu_can_always_be_had_and_computes_with_f32() {
+        let (place, why) = Wish::Cpu.place().unwrap();
         assert!(matches!(place, Place::Host) && why.is_none());
+        place.computing_with(Precision::F32).unwrap();
+        for precision in [Precision::Tf32, Precision::Bf16] {
+            let error = place.computing_with(precision).unwrap_err().to_string();
+            assert!(error.contains("f32") && error.contains("GPU"), "{error}");
+        }
     }
 
     #[cfg(not(feature = "cuda"))]
     #[test]
     fn without_the_feature_only_an_explicit_wish_is_refused() {
-        let (place, why) = Wish::Auto.place(Precision::F32).unwrap();
+        let (place, why) = Wish::Auto.place().unwrap();
         assert!(matches!(place, Place::Host) && why.is_none());
-        let error = Wish::Cuda(1).place(Precision::F32).unwrap_err();
+        let error = Wish::Cuda(1).place().unwrap_err();
         assert!(error.contains("cuda:1") && error.contains("--features cuda"));
     }
 }

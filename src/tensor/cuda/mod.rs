@@ -65,11 +65,11 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Gpu {
-    /// Opens the GPU `number`, counted from 0; products compute with `precision`.
+    /// Opens the GPU `number`, counted from 0; products compute with `f32` until something else is asked for.
     ///
     /// # Errors
     /// A library or the GPU is missing, or it is too old: in one line.
-    pub fn open(number: usize, precision: Precision) -> Result<Self, String> {
+    pub fn open(number: usize) -> Result<Self, String> {
         static OPEN: Mutex<BTreeMap<usize, Arc<Shared>>> = Mutex::new(BTreeMap::new());
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = match open.get(&number) {
@@ -80,7 +80,18 @@ impl Gpu {
                 shared
             }
         };
-        Ok(Self { shared, precision })
+        Ok(Self {
+            shared,
+            precision: Precision::F32,
+        })
+    }
+
+    /// The same GPU, where products compute with `precision`.
+    pub fn computing_with(&self, precision: Precision) -> Self {
+        Self {
+            precision,
+            ..self.clone()
+        }
     }
 
     /// How many GPUs the driver shows.
