@@ -4,6 +4,10 @@
 
 use rayon::prelude::*;
 
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 
 /// Values of one part of the work: many enough to outweigh handing them to a thread. Parts depend on the shape alone.
@@ -13,6 +17,10 @@ const PART: usize = 1 << 15;
 pub fn add_relu(tape: &mut Tape, a: &Tensor2, b: &Tensor2) -> Tensor2 {
     let shape = (a.rows(), a.columns());
     assert_eq!(shape, (b.rows(), b.columns()), "add_relu of two shapes");
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[a, b]) {
+        return cuda::add_relu(tape, &gpu, a, b);
+    }
     let mut values = a.values().to_vec();
     let parts = values.par_chunks_mut(PART).zip(b.values().par_chunks(PART));
     parts.for_each(|(y, b)| {
@@ -47,27 +55,33 @@ pub fn add_relu(tape: &mut Tape, a: &Tensor2, b: &Tensor2) -> Tensor2 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check;
+    use crate::ops::check::{self, on_every_place, parameter};
 
-    #[test]
-    fn the_sum_is_cut_at_zero() {
-        let a = Tensor2::constant(vec![1.0, -2.0, 0.5], 1, 3);
-        let b = Tensor2::constant(vec![1.0, 1.0, -0.5], 1, 3);
-        assert_eq!(add_relu(&mut Tape::off(), &a, &b).values(), [2.0, 0.0, 0.0]);
-    }
+    on_every_place! {
+        fn the_sum_is_cut_at_zero(place) {
+            let a = Tensor2::constant(vec![1.0, -2.0, 0.5], 1, 3).to(place);
+            let b = Tensor2::constant(vec![1.0, 1.0, -0.5], 1, 3).to(place);
+            let y = add_relu(&mut Tape::off(), &a, &b);
+            assert_eq!(y.host_values()[..], [2.0, 0.0, 0.0]);
+        }
 
-    #[test]
-    fn gradients() {
-        let inputs = [
-            check::parameter(1, 5, 7, 1.0),
-            check::parameter(2, 5, 7, 1.0),
-        ];
-        check::gradients(
-            &crate::tensor::Place::Host,
-            &inputs,
-            1e-3,
-            1e-2,
-            |tape, x| add_relu(tape, &x[0], &x[1]),
-        );
+        fn sums_of_nothing_are_nothing(place) {
+            check::nothing(place, &[parameter(1, 0, 7, 1.0), parameter(2, 0, 7, 1.0)], |tape, x| {
+                add_relu(tape, &x[0], &x[1])
+            });
+        }
+
+        fn a_frozen_term_gets_no_gradient(place) {
+            let inputs = [parameter(1, 5, 7, 1.0), parameter(2, 5, 7, 1.0).detach()];
+            check::gradients(place, &inputs, 1e-3, 1e-2, |tape, x| add_relu(tape, &x[0], &x[1]));
+        }
+
+        fn gradients(place) {
+            let inputs = [
+                check::parameter(1, 5, 7, 1.0),
+                check::parameter(2, 5, 7, 1.0),
+            ];
+            check::gradients(place, &inputs, 1e-3, 1e-2, |tape, x| add_relu(tape, &x[0], &x[1]));
+        }
     }
 }

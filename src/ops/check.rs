@@ -59,6 +59,23 @@ pub(crate) fn gradients(
     }
 }
 
+/// Checks that `op` gives an output without values for inputs of which the first has none, and takes its gradient back.
+pub(crate) fn nothing(
+    place: &Place,
+    inputs: &[Tensor2],
+    op: impl Fn(&mut Tape, &[Tensor2]) -> Tensor2,
+) {
+    let inputs: Vec<Tensor2> = inputs.iter().map(|input| input.to(place)).collect();
+    let mut tape = Tape::recording();
+    let out = op(&mut tape, &inputs);
+    assert!(out.is_empty() && out.host_values().is_empty());
+    let loss = loss_of(&mut tape, &out, Vec::new());
+    let mut grads = tape.backward(&loss);
+    for input in inputs.iter().filter(|input| input.requires_grad()) {
+        assert!(input.gradient(&mut grads).iter().all(|g| *g == 0.0));
+    }
+}
+
 /// A loss whose gradient by `out` is `gradient`.
 pub(crate) fn loss_of(tape: &mut Tape, out: &Tensor2, gradient: Vec<f32>) -> Tensor2 {
     let loss = match out.place() {
@@ -96,6 +113,64 @@ macro_rules! on_every_place {
     )*};
 }
 pub(crate) use on_every_place;
+
+/// A test of an op whose products a GPU may compute on its tensor cores, run there at either precision. The body is given the
+/// [`Place`] and the largest error that the precision allows, relative to the largest value.
+macro_rules! on_tensor_cores {
+    (fn $name:ident($place:ident, $tolerance:ident) $body:block) => {
+        #[cfg(feature = "cuda")]
+        mod $name {
+            use super::*;
+            use crate::tensor::Precision;
+
+            fn body($place: &crate::tensor::Place, $tolerance: f32) $body
+
+            #[test]
+            #[ignore = "needs a GPU"]
+            fn cuda_tf32() {
+                body(&crate::ops::check::gpu(Precision::Tf32), 3e-3);
+            }
+
+            #[test]
+            #[ignore = "needs a GPU"]
+            fn cuda_bf16() {
+                body(&crate::ops::check::gpu(Precision::Bf16), 1e-2);
+            }
+        }
+    };
+}
+pub(crate) use on_tensor_cores;
+
+/// Checks that a GPU gives what the CPU does, output and gradients; the largest error may be `tolerance` times the largest value.
+/// For sizes that a golden file or differences would be too slow for.
+#[cfg(feature = "cuda")]
+pub(crate) fn gpu_agrees(
+    inputs: &[Tensor2],
+    tolerance: f32,
+    op: impl Fn(&mut Tape, &[Tensor2]) -> Tensor2,
+) {
+    let run = |place: &Place| {
+        let inputs: Vec<Tensor2> = inputs.iter().map(|input| input.to(place)).collect();
+        let mut tape = Tape::recording();
+        let out = op(&mut tape, &inputs);
+        let gradient = (0..out.len()).map(|i| (i * 7919 % 13) as f32 - 6.0);
+        let loss = loss_of(&mut tape, &out, gradient.collect());
+        let mut grads = tape.backward(&loss);
+        let leaves = inputs.iter().filter(|input| input.requires_grad());
+        let gradients = leaves.map(|leaf| leaf.gradient(&mut grads));
+        std::iter::once(out.host_values().into_owned())
+            .chain(gradients)
+            .collect::<Vec<_>>()
+    };
+    let found = run(&gpu(Default::default()));
+    for (k, (found, expected)) in found.iter().zip(&run(&Place::Host)).enumerate() {
+        let what = match k {
+            0 => "the output".to_string(),
+            k => format!("gradient {k}"),
+        };
+        super::golden::compare(&what, found, expected, tolerance);
+    }
+}
 
 /// The GPU that tests run on.
 #[cfg(feature = "cuda")]

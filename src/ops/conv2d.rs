@@ -16,6 +16,10 @@ mod patches;
 mod plan;
 mod tiles;
 
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Map, Tape, Tensor2};
 use backward::Backward;
 use plan::Plan;
@@ -66,6 +70,10 @@ pub fn conv2d(
         epilogue.scale.is_none_or(|scale| !scale.requires_grad()),
         "a constant scale"
     );
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[&x.data, weight]) {
+        return cuda::conv2d(tape, &gpu, x, weight, plan.geometry, groups, epilogue);
+    }
     let (values, weights) = (x.data.values(), weight.values());
     let y = match tiles::suit_forward(&plan) {
         true => tiles::forward(&plan, values, weights, epilogue),
@@ -100,7 +108,7 @@ pub fn conv2d(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{self, gradients, parameter};
+    use crate::ops::check::{self, gradients, on_every_place, on_tensor_cores, parameter};
     use crate::ops::golden;
 
     /// batch, height, width, input and output channels, groups, kernel, stride, padding.
@@ -116,7 +124,7 @@ mod tests {
         usize,
     );
 
-    const CASES: [Case; 10] = [
+    const CASES: [Case; 11] = [
         (1, 5, 4, 3, 2, 1, 1, 1, 0),
         (3, 4, 5, 4, 6, 2, 1, 1, 0),
         (3, 5, 7, 3, 4, 1, 1, 2, 0),
@@ -127,6 +135,7 @@ mod tests {
         (1, 9, 11, 3, 4, 1, 7, 2, 3),
         (1, 2, 3, 2, 2, 1, 7, 2, 3),
         (3, 8, 8, 16, 16, 1, 3, 1, 1),
+        (2, 5, 6, 8, 8, 2, 3, 2, 1),
     ];
 
     fn run(tape: &mut Tape, t: &[Tensor2], case: Case, epilogue: Epilogue) -> Tensor2 {
@@ -148,50 +157,50 @@ mod tests {
         )
     }
 
-    #[test]
-    fn gradients_match_differences() {
-        for case in CASES {
-            let (x, weight) = inputs(case);
-            gradients(
-                &crate::tensor::Place::Host,
-                &[x, weight],
-                0.05,
-                2e-3,
-                |tape, t| run(tape, t, case, Epilogue::default()),
-            );
-        }
-    }
-
-    #[test]
-    fn gradients_with_an_epilogue_match_differences() {
-        for case in CASES {
-            let (x, weight) = inputs(case);
-            let out = case.4;
-            // Shifts of +-60 fix the sign of every output: the differences never cross the kink.
-            let signs = (0..out).map(|c| if c % 2 == 0 { 60.0 } else { -60.0 });
-            let shift = Tensor2::parameter(signs.collect(), 1, out);
-            let scale = parameter(4, 1, out, 1.0).detach();
-            for (scaled, relu) in [(false, false), (true, false), (false, true), (true, true)] {
-                let inputs = [x.clone(), weight.clone(), shift.clone()];
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            for case in CASES {
+                let (x, weight) = inputs(case);
                 gradients(
-                    &crate::tensor::Place::Host,
-                    &inputs,
-                    0.1,
-                    5e-3,
-                    |tape, t| {
-                        let scale = scaled.then_some(&scale);
-                        run(
-                            tape,
-                            t,
-                            case,
-                            Epilogue {
-                                scale,
-                                shift: Some(&t[2]),
-                                relu,
-                            },
-                        )
-                    },
+                    place,
+                    &[x, weight],
+                    0.05,
+                    2e-3,
+                    |tape, t| run(tape, t, case, Epilogue::default()),
                 );
+            }
+        }
+
+        fn gradients_with_an_epilogue_match_differences(place) {
+            for case in CASES {
+                let (x, weight) = inputs(case);
+                let out = case.4;
+                // Shifts of +-60 fix the sign of every output: the differences never cross the kink.
+                let signs = (0..out).map(|c| if c % 2 == 0 { 60.0 } else { -60.0 });
+                let shift = Tensor2::parameter(signs.collect(), 1, out);
+                let scale = parameter(4, 1, out, 1.0).detach();
+                for (scaled, relu) in [(false, false), (true, false), (false, true), (true, true)] {
+                    let inputs = [x.clone(), weight.clone(), shift.clone()];
+                    gradients(
+                        place,
+                        &inputs,
+                        0.1,
+                        5e-3,
+                        |tape, t| {
+                            let scale = scaled.then_some(&scale);
+                            run(
+                                tape,
+                                t,
+                                case,
+                                Epilogue {
+                                    scale,
+                                    shift: Some(&t[2]),
+                                    relu,
+                                },
+                            )
+                        },
+                    );
+                }
             }
         }
     }
@@ -256,8 +265,21 @@ mod tests {
         }
     }
 
-    #[test]
-    fn parity_with_pytorch() {
+    on_every_place! {
+        fn parity_with_pytorch(place) {
+            parity(place, 1e-5, true);
+        }
+    }
+
+    on_tensor_cores! {
+        fn parity_with_pytorch_on_tensor_cores(place, tolerance) {
+            // A rounded sum may be on the other side of the kink, and its gradient is another: no ReLU.
+            parity(place, tolerance, false);
+        }
+    }
+
+    /// Compares all cases of the golden file, or those without a ReLU.
+    fn parity(place: &crate::tensor::Place, tolerance: f32, with_relu: bool) {
         let tensors = golden::load("ops1");
         // Case, images, size, groups, window, then whether it has a scale, a shift, a ReLU.
         let cases = [
@@ -271,32 +293,45 @@ mod tests {
             ("conv_depthwise", 5, 5, 4, (3, 2, 1), (false, false, false)),
         ];
         for (name, height, width, groups, (kernel, stride, padding), (scale, shift, relu)) in cases
+            .into_iter()
+            .filter(|(.., (_, _, relu))| with_relu || !relu)
         {
             let mut inputs = vec!["x", "weight"];
             inputs.extend(scale.then_some("scale"));
             inputs.extend(shift.then_some("shift"));
-            golden::check(
-                &crate::tensor::Place::Host,
-                &tensors,
-                name,
-                &inputs,
-                1e-5,
-                |tape, t| {
-                    let batch = t[0].rows() / (height * width);
-                    let case = (batch, height, width, 0, 0, groups, kernel, stride, padding);
-                    let shift = shift.then(|| t.last().expect("an input"));
-                    run(
-                        tape,
-                        t,
-                        case,
-                        Epilogue {
-                            scale: scale.then(|| &t[2]),
-                            shift,
-                            relu,
-                        },
-                    )
-                },
-            );
+            golden::check(place, &tensors, name, &inputs, tolerance, |tape, t| {
+                let batch = t[0].rows() / (height * width);
+                let case = (batch, height, width, 0, 0, groups, kernel, stride, padding);
+                let shift = shift.then(|| t.last().expect("an input"));
+                let scale = scale.then(|| &t[2]);
+                run(tape, t, case, Epilogue { scale, shift, relu })
+            });
+        }
+    }
+
+    #[cfg(feature = "cuda")]
+    #[test]
+    #[ignore = "needs a GPU"]
+    fn many_rounds_agree_with_the_cpu_cuda() {
+        for case in [
+            (2, 33, 30, 8, 12, 1, 3, 1, 1),
+            (3, 17, 21, 12, 8, 4, 3, 2, 1),
+            (1, 40, 35, 3, 16, 1, 7, 2, 3),
+            (2, 19, 23, 20, 6, 1, 1, 2, 0),
+            (2, 50, 60, 8, 5, 1, 1, 1, 0),
+            (2, 9, 8, 4, 4, 1, 5, 3, 4),
+        ] {
+            let (x, weight) = inputs(case);
+            let (shift, scale) = (parameter(3, 1, case.4, 1.0), parameter(4, 1, case.4, 1.0));
+            let scale = scale.detach();
+            check::gpu_agrees(&[x, weight, shift], 1e-4, |tape, t| {
+                let epilogue = Epilogue {
+                    scale: Some(&scale),
+                    shift: Some(&t[2]),
+                    relu: false,
+                };
+                run(tape, t, case, epilogue)
+            });
         }
     }
 

@@ -10,6 +10,10 @@
 
 use super::kernels::cpu::Split;
 use super::kernels::cpu::parallel::run;
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Map, Tape, Tensor2};
 use std::ops::Range;
 
@@ -39,6 +43,10 @@ pub fn depthwise_conv2d(tape: &mut Tape, x: &Map, weight: &Tensor2, bias: &Tenso
         (channels, channels),
         "kernels and biases of {channels} channels"
     );
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[&x.data, weight]) {
+        return cuda::depthwise_conv2d(tape, &gpu, x, weight, bias);
+    }
     let taps = transposed(weight);
     let (height, width) = (x.height, x.width);
     let rows = x.batch * height;
@@ -138,63 +146,98 @@ fn overlap(tap: usize, side: usize, length: usize) -> Option<(Range<usize>, usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::check::{self, gradients, on_every_place, parameter, same_bits};
     use crate::ops::{Epilogue, Window, conv2d, golden};
 
-    #[test]
-    fn gradients_match_differences() {
-        for (batch, height, width, channels, side) in [(1, 4, 5, 3, 3), (2, 2, 3, 2, 7)] {
-            let inputs = [
-                parameter(1, batch * height * width, channels, 1.0),
-                parameter(2, channels, side * side, 0.5),
-                parameter(3, 1, channels, 0.5),
-            ];
-            gradients(
-                &crate::tensor::Place::Host,
-                &inputs,
-                1e-2,
-                2e-3,
-                |tape, i| {
-                    let x = Map::new(i[0].clone(), batch, height, width);
-                    depthwise_conv2d(tape, &x, &i[1], &i[2]).data
-                },
-            );
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            for (batch, height, width, channels, side) in [(1, 4, 5, 3, 3), (2, 2, 3, 2, 7)] {
+                let inputs = [
+                    parameter(1, batch * height * width, channels, 1.0),
+                    parameter(2, channels, side * side, 0.5),
+                    parameter(3, 1, channels, 0.5),
+                ];
+                gradients(
+                    place,
+                    &inputs,
+                    1e-2,
+                    2e-3,
+                    |tape, i| {
+                        let x = Map::new(i[0].clone(), batch, height, width);
+                        depthwise_conv2d(tape, &x, &i[1], &i[2]).data
+                    },
+                );
+            }
         }
     }
 
-    #[test]
-    fn it_is_the_grouped_convolution() {
-        let x = Map::new(parameter(1, 2 * 6 * 5, 4, 1.0), 2, 6, 5);
-        let (weight, bias) = (parameter(2, 4, 49, 0.3), parameter(3, 1, 4, 1.0));
-        let window = Window {
-            kernel: 7,
-            stride: 1,
-            padding: 3,
-        };
-        let epilogue = Epilogue {
-            shift: Some(&bias),
-            ..Epilogue::default()
-        };
-        let expected = conv2d(&mut Tape::off(), &x, &weight, window, 4, epilogue);
-        let found = depthwise_conv2d(&mut Tape::off(), &x, &weight, &bias);
-        golden::compare(
-            "depthwise",
-            found.data.values(),
-            expected.data.values(),
-            1e-5,
-        );
+    on_every_place! {
+        fn it_is_the_grouped_convolution(place) {
+            let x = Map::new(parameter(1, 2 * 6 * 5, 4, 1.0).to(place), 2, 6, 5);
+            let (weight, bias) = (parameter(2, 4, 49, 0.3), parameter(3, 1, 4, 1.0));
+            let [weight, bias] = [weight, bias].map(|input| input.to(place));
+            let window = Window {
+                kernel: 7,
+                stride: 1,
+                padding: 3,
+            };
+            let epilogue = Epilogue {
+                shift: Some(&bias),
+                ..Epilogue::default()
+            };
+            let expected = conv2d(&mut Tape::off(), &x, &weight, window, 4, epilogue);
+            let found = depthwise_conv2d(&mut Tape::off(), &x, &weight, &bias);
+            let [found, expected] = [&found, &expected].map(|map| map.data.host_values());
+            golden::compare("depthwise", &found, &expected, 1e-5);
+        }
+
+        fn no_image_gives_no_image(place) {
+            let inputs = [
+                parameter(1, 0, 4, 1.0),
+                parameter(2, 4, 9, 1.0),
+                parameter(3, 1, 4, 1.0),
+            ];
+            check::nothing(place, &inputs, |tape, i| {
+                depthwise_conv2d(tape, &Map::new(i[0].clone(), 0, 5, 9), &i[1], &i[2]).data
+            });
+        }
     }
 
+    #[cfg(feature = "cuda")]
     #[test]
-    fn parity_with_pytorch() {
-        golden::check(
-            &crate::tensor::Place::Host,
-            &golden::load("clip_ops"),
-            "depthwise",
-            &["x", "weight", "bias"],
-            1e-5,
-            |tape, i| depthwise_conv2d(tape, &Map::new(i[0].clone(), 2, 5, 9), &i[1], &i[2]).data,
-        );
+    #[ignore = "needs a GPU"]
+    fn every_kernel_agrees_with_the_cpu_cuda() {
+        // Channels by four and by one; kernels of one span and of two, larger than the image too; widths with a run cut short.
+        for (channels, size, side) in [
+            (8, (30, 37), 7),
+            (5, (11, 18), 3),
+            (4, (12, 14), 9),
+            (36, (3, 2), 11),
+            (4, (9, 5), 1),
+        ] {
+            let inputs = [
+                parameter(1, 2 * size.0 * size.1, channels, 1.0),
+                parameter(2, channels, side * side, 0.5),
+                parameter(3, 1, channels, 0.5),
+            ];
+            check::gpu_agrees(&inputs, 1e-4, |tape, i| {
+                let x = Map::new(i[0].clone(), 2, size.0, size.1);
+                depthwise_conv2d(tape, &x, &i[1], &i[2]).data
+            });
+        }
+    }
+
+    on_every_place! {
+        fn parity_with_pytorch(place) {
+            golden::check(
+                place,
+                &golden::load("clip_ops"),
+                "depthwise",
+                &["x", "weight", "bias"],
+                1e-5,
+                |tape, i| depthwise_conv2d(tape, &Map::new(i[0].clone(), 2, 5, 9), &i[1], &i[2]).data,
+            );
+        }
     }
 
     #[test]

@@ -12,6 +12,10 @@ mod backward;
 
 use super::kernels::cpu::vector::add_rows;
 use super::kernels::cpu::{Split, epilogue, parallel, unfilled};
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Map, Tape, Tensor2};
 use backward::Backward;
 use std::ops::Range;
@@ -47,6 +51,10 @@ pub fn group_norm(
             (x.data.rows(), channels),
         );
         assert_eq!(shape, expected, "the residual of a group normalisation");
+    }
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[&x.data, gamma, beta]) {
+        return cuda::group_norm(tape, &gpu, x, gamma, beta, groups, eps, residual, relu);
     }
     let image = x.pixels() * channels;
     let split = split(x.batch, image);
@@ -158,7 +166,7 @@ fn share(values: &mut [f32], groups: usize, last: impl Fn(f32) -> f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{self, gradients, parameter};
+    use crate::ops::check::{self, gradients, on_every_place, parameter};
     use crate::ops::golden;
 
     const EPS: f32 = 1e-5;
@@ -175,77 +183,93 @@ mod tests {
         group_norm(tape, &x, &t[1], &t[2], groups, EPS, t.get(3), relu).data
     }
 
-    #[test]
-    fn gradients_match_differences() {
-        for (batch, size, channels, groups) in
-            [(1, (3, 3), 4, 1), (3, (4, 5), 6, 3), (2, (5, 3), 4, 4)]
-        {
-            let rows = batch * size.0 * size.1;
-            let (x, residual) = (
-                parameter(1, rows, channels, 2.0),
-                parameter(4, rows, channels, 1.0),
-            );
-            let (gamma, beta) = (
-                parameter(2, 1, channels, 1.0),
-                parameter(3, 1, channels, 1.0),
-            );
-            let inputs = [x, gamma, beta, residual];
-            gradients(
-                &crate::tensor::Place::Host,
-                &inputs[..3],
-                0.02,
-                5e-3,
-                |tape, t| run(tape, t, batch, size, groups, false),
-            );
-            gradients(
-                &crate::tensor::Place::Host,
-                &inputs,
-                0.02,
-                5e-3,
-                |tape, t| run(tape, t, batch, size, groups, false),
-            );
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            for (batch, size, channels, groups) in
+                [(1, (3, 3), 4, 1), (3, (4, 5), 6, 3), (2, (5, 3), 4, 4)]
+            {
+                let rows = batch * size.0 * size.1;
+                let (x, residual) = (
+                    parameter(1, rows, channels, 2.0),
+                    parameter(4, rows, channels, 1.0),
+                );
+                let (gamma, beta) = (
+                    parameter(2, 1, channels, 1.0),
+                    parameter(3, 1, channels, 1.0),
+                );
+                let inputs = [x, gamma, beta, residual];
+                gradients(
+                    place,
+                    &inputs[..3],
+                    0.02,
+                    5e-3,
+                    |tape, t| run(tape, t, batch, size, groups, false),
+                );
+                gradients(
+                    place,
+                    &inputs,
+                    0.02,
+                    5e-3,
+                    |tape, t| run(tape, t, batch, size, groups, false),
+                );
+            }
+        }
+
+        fn gradients_match_differences_away_from_the_kink(place) {
+            // Betas of +-20 fix the sign of every output.
+            let beta = Tensor2::parameter(vec![20.0, -20.0, 20.0, -20.0], 1, 4);
+            let (x, gamma) = (parameter(1, 24, 4, 2.0), parameter(2, 1, 4, 1.0));
+            let inputs = [x, gamma, beta, parameter(4, 24, 4, 1.0)];
+            gradients(place, &inputs, 0.02, 5e-3, |tape, t| run(tape, t, 2, (3, 4), 2, true));
         }
     }
 
-    #[test]
-    fn gradients_match_differences_away_from_the_kink() {
-        // Betas of +-20 fix the sign of every output.
-        let beta = Tensor2::parameter(vec![20.0, -20.0, 20.0, -20.0], 1, 4);
-        let (x, gamma) = (parameter(1, 24, 4, 2.0), parameter(2, 1, 4, 1.0));
-        let inputs = [x, gamma, beta, parameter(4, 24, 4, 1.0)];
-        gradients(
-            &crate::tensor::Place::Host,
-            &inputs,
-            0.02,
-            5e-3,
-            |tape, t| run(tape, t, 2, (3, 4), 2, true),
-        );
+    on_every_place! {
+        fn a_large_mean_does_not_cancel(place) {
+            let shifted: Vec<f32> = (0..64)
+                .map(|i| 1000.0 + (i * 37 % 64) as f32 / 64.0)
+                .collect();
+            let plain: Vec<f32> = shifted.iter().map(|v| v - 1000.0).collect();
+            let norm = |values: Vec<f32>| {
+                let t = [
+                    Tensor2::constant(values, 16, 4).to(place),
+                    Tensor2::constant(vec![1.0; 4], 1, 4),
+                    Tensor2::constant(vec![0.0; 4], 1, 4),
+                ];
+                run(&mut Tape::off(), &t, 1, (4, 4), 2, false).host_values().into_owned()
+            };
+            golden::compare("shifted", &norm(shifted), &norm(plain), 1e-3);
+        }
     }
 
+    #[cfg(feature = "cuda")]
     #[test]
-    fn a_large_mean_does_not_cancel() {
-        let shifted: Vec<f32> = (0..64)
-            .map(|i| 1000.0 + (i * 37 % 64) as f32 / 64.0)
-            .collect();
-        let plain: Vec<f32> = shifted.iter().map(|v| v - 1000.0).collect();
-        let (gamma, beta) = (
-            Tensor2::constant(vec![1.0; 4], 1, 4),
-            Tensor2::constant(vec![0.0; 4], 1, 4),
-        );
-        let norm = |values: Vec<f32>| {
-            let t = [
-                Tensor2::constant(values, 16, 4),
-                gamma.clone(),
-                beta.clone(),
+    #[ignore = "needs a GPU"]
+    fn many_pixels_agree_with_the_cpu_cuda() {
+        // More pixels than a part has, packs of four channels and of one, groups within a pack and beyond one.
+        for (batch, size, channels, groups) in [
+            (1, (70, 75), 4, 2),
+            (3, (31, 29), 12, 2),
+            (2, (40, 17), 6, 3),
+            (2, (9, 9), 70, 1),
+        ] {
+            let rows = batch * size.0 * size.1;
+            let inputs = [
+                parameter(1, rows, channels, 2.0),
+                parameter(2, 1, channels, 1.0),
+                parameter(3, 1, channels, 1.0),
+                parameter(4, rows, channels, 1.0),
             ];
-            run(&mut Tape::off(), &t, 1, (4, 4), 2, false)
-        };
-        golden::compare(
-            "shifted",
-            norm(shifted).values(),
-            norm(plain).values(),
-            1e-3,
-        );
+            check::gpu_agrees(&inputs, 1e-4, |tape, t| {
+                run(tape, t, batch, size, groups, false)
+            });
+            let frozen = [&inputs[0], &inputs[1], &inputs[2]].map(Tensor2::detach);
+            let [x, gamma, beta] = frozen;
+            let inputs = [x, gamma, beta, inputs[3].clone()];
+            check::gpu_agrees(&inputs, 1e-4, |tape, t| {
+                run(tape, t, batch, size, groups, true)
+            });
+        }
     }
 
     #[test]
@@ -260,25 +284,26 @@ mod tests {
         check::same_bits(&inputs, |tape, t| run(tape, t, 5, (16, 16), 4, true));
     }
 
-    #[test]
-    fn parity_with_pytorch() {
-        let tensors = golden::load("ops1");
-        golden::check(
-            &crate::tensor::Place::Host,
-            &tensors,
-            "group_norm",
-            &["x", "gamma", "beta"],
-            1e-5,
-            |tape, t| run(tape, t, 2, (4, 5), 3, false),
-        );
-        let inputs = ["x", "gamma", "beta", "residual"];
-        golden::check(
-            &crate::tensor::Place::Host,
-            &tensors,
-            "group_norm_residual_relu",
-            &inputs,
-            1e-5,
-            |tape, t| run(tape, t, 2, (4, 5), 3, true),
-        );
+    on_every_place! {
+        fn parity_with_pytorch(place) {
+            let tensors = golden::load("ops1");
+            golden::check(
+                place,
+                &tensors,
+                "group_norm",
+                &["x", "gamma", "beta"],
+                1e-5,
+                |tape, t| run(tape, t, 2, (4, 5), 3, false),
+            );
+            let inputs = ["x", "gamma", "beta", "residual"];
+            golden::check(
+                place,
+                &tensors,
+                "group_norm_residual_relu",
+                &inputs,
+                1e-5,
+                |tape, t| run(tape, t, 2, (4, 5), 3, true),
+            );
+        }
     }
 }

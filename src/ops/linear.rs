@@ -152,7 +152,7 @@ fn split(n: usize, i: usize, o: usize) -> Split {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{self, gradients, on_every_place, parameter};
+    use crate::ops::check::{self, gradients, on_every_place, on_tensor_cores, parameter};
     use crate::ops::golden;
 
     #[test]
@@ -230,6 +230,15 @@ mod tests {
                 1e-5,
                 |tape, t| linear(tape, &t[0], &t[1], None, true),
             );
+        }
+    }
+
+    on_tensor_cores! {
+        fn parity_with_pytorch_on_tensor_cores(place, tolerance) {
+            let (tensors, inputs) = (golden::load("ops1"), ["x", "weight", "bias"]);
+            golden::check(place, &tensors, "linear", &inputs, tolerance, |tape, t| {
+                linear(tape, &t[0], &t[1], Some(&t[2]), false)
+            });
         }
     }
 }

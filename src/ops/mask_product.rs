@@ -7,6 +7,10 @@
 
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::{Matrix, MatrixMut, Split, Write, gemm, unfilled};
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Map, Tape, Tensor2};
 use std::ops::Range;
 
@@ -22,6 +26,10 @@ pub fn mask_product(tape: &mut Tape, embeddings: &Tensor2, pixels: &Map) -> Tens
         "queries of {batch} images"
     );
     assert_eq!(embeddings.columns(), channels, "channels");
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[embeddings, &pixels.data]) {
+        return cuda::mask_product(tape, &gpu, embeddings, pixels);
+    }
     let mut values = unfilled(batch * queries * area);
     let split = Split::new(batch, batch * queries * area * channels);
     let shares = split
@@ -85,7 +93,9 @@ fn block(values: &[f32], image: usize, rows: usize, columns: usize) -> Matrix<'_
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::check::{
+        self, gradients, on_every_place, on_tensor_cores, parameter, same_bits,
+    };
     use crate::ops::golden;
 
     fn product(
@@ -98,40 +108,56 @@ mod tests {
         mask_product(tape, &i[0], &Map::new(i[1].clone(), batch, height, width))
     }
 
-    #[test]
-    fn gradients_match_differences() {
-        // The last case has as many queries as pixels: the sides must not be confused there.
-        for (batch, queries, channels, height, width) in
-            [(1, 3, 5, 2, 3), (3, 2, 4, 3, 1), (2, 6, 3, 2, 3)]
-        {
-            let inputs = [
-                parameter(1, batch * queries, channels, 1.0),
-                parameter(2, batch * height * width, channels, 1.0),
-            ];
-            gradients(
-                &crate::tensor::Place::Host,
-                &inputs,
-                1e-2,
-                1e-3,
-                |tape, i| product(tape, i, batch, height, width),
-            );
-            let frozen = [inputs[0].clone(), inputs[1].detach()];
-            gradients(
-                &crate::tensor::Place::Host,
-                &frozen,
-                1e-2,
-                1e-3,
-                |tape, i| product(tape, i, batch, height, width),
-            );
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            // The last case has as many queries as pixels: the sides must not be confused there.
+            for (batch, queries, channels, height, width) in
+                [(1, 3, 5, 2, 3), (3, 2, 4, 3, 1), (2, 6, 3, 2, 3)]
+            {
+                let inputs = [
+                    parameter(1, batch * queries, channels, 1.0),
+                    parameter(2, batch * height * width, channels, 1.0),
+                ];
+                gradients(
+                    place,
+                    &inputs,
+                    1e-2,
+                    1e-3,
+                    |tape, i| product(tape, i, batch, height, width),
+                );
+                let frozen = [inputs[0].clone(), inputs[1].detach()];
+                gradients(
+                    place,
+                    &frozen,
+                    1e-2,
+                    1e-3,
+                    |tape, i| product(tape, i, batch, height, width),
+                );
+            }
         }
     }
 
-    #[test]
-    fn images_do_not_mix() {
-        let e = Tensor2::constant(vec![1.0, 10.0], 2, 1);
-        let f = Tensor2::constant(vec![1.0, 2.0, 3.0, 4.0], 4, 1);
-        let m = product(&mut Tape::off(), &[e, f], 2, 1, 2);
-        assert_eq!(m.values(), [1.0, 2.0, 30.0, 40.0]);
+    on_every_place! {
+        fn images_do_not_mix(place) {
+            let e = Tensor2::constant(vec![1.0, 10.0], 2, 1).to(place);
+            let f = Tensor2::constant(vec![1.0, 2.0, 3.0, 4.0], 4, 1).to(place);
+            let m = product(&mut Tape::off(), &[e, f], 2, 1, 2);
+            assert_eq!(m.host_values()[..], [1.0, 2.0, 30.0, 40.0]);
+        }
+
+        fn no_query_gives_no_mask(place) {
+            let inputs = [parameter(1, 0, 4, 1.0), parameter(2, 2 * 6, 4, 1.0)];
+            check::nothing(place, &inputs, |tape, i| product(tape, i, 2, 2, 3));
+        }
+    }
+
+    on_tensor_cores! {
+        fn parity_with_pytorch_on_tensor_cores(place, tolerance) {
+            let (tensors, inputs) = (golden::load("ops2"), ["embeddings", "pixels"]);
+            golden::check(place, &tensors, "mask_product", &inputs, tolerance, |tape, i| {
+                product(tape, i, 2, 2, 3)
+            });
+        }
     }
 
     #[test]
@@ -143,16 +169,17 @@ mod tests {
         same_bits(&inputs, |tape, i| product(tape, i, 3, 20, 20));
     }
 
-    #[test]
-    fn parity_with_pytorch() {
-        let inputs = ["embeddings", "pixels"];
-        golden::check(
-            &crate::tensor::Place::Host,
-            &golden::load("ops2"),
-            "mask_product",
-            &inputs,
-            1e-5,
-            |tape, i| product(tape, i, 2, 2, 3),
-        );
+    on_every_place! {
+        fn parity_with_pytorch(place) {
+            let inputs = ["embeddings", "pixels"];
+            golden::check(
+                place,
+                &golden::load("ops2"),
+                "mask_product",
+                &inputs,
+                1e-5,
+                |tape, i| product(tape, i, 2, 2, 3),
+            );
+        }
     }
 }

@@ -9,6 +9,10 @@
 use super::Window;
 use super::kernels::cpu::im2col::Geometry;
 use super::kernels::cpu::{Split, parallel, unfilled};
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Grads, Map, Tape, Tensor2};
 use std::ops::Range;
 
@@ -25,6 +29,10 @@ pub fn max_pool(tape: &mut Tape, x: &Map, window: Window) -> Map {
         "{window:?}: an offset does not fit 16 bits"
     );
     let geometry = Geometry::new(x.height, x.width, x.channels(), window);
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[&x.data]) {
+        return cuda::max_pool(tape, &gpu, x, geometry);
+    }
     let Geometry {
         out_height,
         out_width,
@@ -137,7 +145,7 @@ fn backward(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{self, gradients, parameter};
+    use crate::ops::check::{self, gradients, on_every_place, parameter};
     use crate::ops::golden;
 
     fn pool(
@@ -173,28 +181,58 @@ mod tests {
         )
     }
 
-    #[test]
-    fn gradients_match_differences() {
-        for (batch, size, window) in [
-            (1, (5, 7), (3, 2, 1)),
-            (3, (4, 6), (2, 2, 0)),
-            (3, (7, 5), (3, 1, 1)),
-        ] {
-            let x = distinct(batch * size.0 * size.1, 3);
-            gradients(&crate::tensor::Place::Host, &[x], 0.1, 1e-3, |tape, t| {
-                pool(tape, &t[0], batch, size, window)
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            for (batch, size, window) in [
+                (1, (5, 7), (3, 2, 1)),
+                (3, (4, 6), (2, 2, 0)),
+                (3, (7, 5), (3, 1, 1)),
+            ] {
+                let x = distinct(batch * size.0 * size.1, 3);
+                gradients(place, &[x], 0.1, 1e-3, |tape, t| {
+                    pool(tape, &t[0], batch, size, window)
+                });
+            }
+        }
+    }
+
+    on_every_place! {
+        fn padding_never_wins_and_ties_go_to_the_first(place) {
+            let x = Tensor2::parameter(vec![-5.0; 4], 4, 1).to(place);
+            let mut tape = Tape::recording();
+            let y = pool(&mut tape, &x, 1, (2, 2), (3, 2, 1));
+            assert_eq!(y.host_values()[..], [-5.0]);
+            let mut grads = tape.backward(&y);
+            assert_eq!(x.gradient(&mut grads), [1.0, 0.0, 0.0, 0.0]);
+        }
+
+        fn nan_wins(place) {
+            let x = Tensor2::constant(vec![1.0, f32::NAN, 3.0, 2.0], 4, 1).to(place);
+            let y = pool(&mut Tape::off(), &x, 1, (2, 2), (2, 2, 0));
+            assert!(y.host_values()[0].is_nan());
+        }
+
+        fn no_image_gives_no_image(place) {
+            check::nothing(place, &[parameter(1, 0, 3, 1.0)], |tape, t| {
+                pool(tape, &t[0], 0, (5, 7), (3, 2, 1))
             });
         }
     }
 
+    #[cfg(feature = "cuda")]
     #[test]
-    fn padding_never_wins_and_ties_go_to_the_first() {
-        let x = Tensor2::parameter(vec![-5.0; 4], 4, 1);
-        let mut tape = Tape::recording();
-        let y = pool(&mut tape, &x, 1, (2, 2), (3, 2, 1));
-        assert_eq!(y.values(), [-5.0]);
-        let mut grads = tape.backward(&y);
-        assert_eq!(x.gradient(&mut grads), [1.0, 0.0, 0.0, 0.0]);
+    #[ignore = "needs a GPU"]
+    fn every_window_agrees_with_the_cpu_cuda() {
+        // Channels by four and by one; windows that overlap, touch, leave gaps.
+        for (channels, window) in [
+            (8, (3, 2, 1)),
+            (3, (3, 2, 1)),
+            (4, (2, 3, 1)),
+            (4, (5, 1, 2)),
+        ] {
+            let x = parameter(1, 2 * 31 * 30, channels, 1.0);
+            check::gpu_agrees(&[x], 0.0, |tape, t| pool(tape, &t[0], 2, (31, 30), window));
+        }
     }
 
     #[test]
@@ -203,24 +241,25 @@ mod tests {
         check::same_bits(&[x], |tape, t| pool(tape, &t[0], 5, (31, 30), (3, 2, 1)));
     }
 
-    #[test]
-    fn parity_with_pytorch() {
-        let tensors = golden::load("ops1");
-        golden::check(
-            &crate::tensor::Place::Host,
-            &tensors,
-            "max_pool_3x3",
-            &["x"],
-            1e-6,
-            |tape, t| pool(tape, &t[0], 2, (7, 8), (3, 2, 1)),
-        );
-        golden::check(
-            &crate::tensor::Place::Host,
-            &tensors,
-            "max_pool_2x2",
-            &["x"],
-            1e-6,
-            |tape, t| pool(tape, &t[0], 2, (6, 5), (2, 2, 0)),
-        );
+    on_every_place! {
+        fn parity_with_pytorch(place) {
+            let tensors = golden::load("ops1");
+            golden::check(
+                place,
+                &tensors,
+                "max_pool_3x3",
+                &["x"],
+                1e-6,
+                |tape, t| pool(tape, &t[0], 2, (7, 8), (3, 2, 1)),
+            );
+            golden::check(
+                place,
+                &tensors,
+                "max_pool_2x2",
+                &["x"],
+                1e-6,
+                |tape, t| pool(tape, &t[0], 2, (6, 5), (2, 2, 0)),
+            );
+        }
     }
 }

@@ -9,6 +9,10 @@
 use super::kernels::cpu::bilinear::resize_pair;
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::{Split, unfilled};
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Map, Tape};
 use std::ops::Range;
 
@@ -129,17 +133,21 @@ pub fn resize_bilinear(
     add: Option<&Map>,
 ) -> Map {
     let channels = x.channels();
+    if let Some(add) = add {
+        assert_eq!(
+            (add.batch, add.height, add.width, add.channels()),
+            (x.batch, height, width, channels),
+            "the map to add"
+        );
+    }
     let plan = Plan::new((x.height, x.width), (height, width), channels);
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[&x.data]) {
+        return cuda::resize_bilinear(tape, &gpu, x, height, width, add);
+    }
     let mut values = match add {
         None => unfilled(x.batch * plan.output()),
-        Some(add) => {
-            assert_eq!(
-                (add.batch, add.height, add.width, add.channels()),
-                (x.batch, height, width, channels),
-                "the map to add"
-            );
-            add.data.values().to_vec()
-        }
+        Some(add) => add.data.values().to_vec(),
     };
     let split = Split::new(x.batch, x.batch * (plan.output() + plan.input()));
     let shares = split
@@ -226,7 +234,7 @@ pub fn resize_planes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::check::{self, gradients, on_every_place, parameter, same_bits};
     use crate::ops::golden;
     use crate::tensor::Tensor2;
 
@@ -242,40 +250,58 @@ mod tests {
         resize_bilinear(tape, &x, to.0, to.1, add.as_ref()).data
     }
 
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            for (batch, from, to) in [
+                (1, (3, 4), (6, 8)),
+                (3, (5, 3), (2, 7)),
+                (1, (1, 1), (3, 2)),
+                (2, (4, 4), (1, 1)),
+            ] {
+                let inputs = [
+                    parameter(1, batch * from.0 * from.1, 5, 1.0),
+                    parameter(2, batch * to.0 * to.1, 5, 1.0),
+                ];
+                gradients(place, &inputs, 1e-2, 1e-3, |tape, i| resize(tape, i, batch, from, to));
+                gradients(
+                    place,
+                    &inputs[..1],
+                    1e-2,
+                    1e-3,
+                    |tape, i| resize(tape, i, batch, from, to),
+                );
+                let frozen = [inputs[0].detach(), inputs[1].clone()];
+                gradients(place, &frozen, 1e-2, 1e-3, |tape, i| resize(tape, i, batch, from, to));
+            }
+        }
+    }
+
+    on_every_place! {
+        fn no_image_gives_no_image(place) {
+            check::nothing(place, &[parameter(1, 0, 4, 1.0)], |tape, i| {
+                resize(tape, i, 0, (3, 4), (6, 8))
+            });
+        }
+    }
+
+    #[cfg(feature = "cuda")]
     #[test]
-    fn gradients_match_differences() {
-        for (batch, from, to) in [
-            (1, (3, 4), (6, 8)),
-            (3, (5, 3), (2, 7)),
-            (1, (1, 1), (3, 2)),
-            (2, (4, 4), (1, 1)),
+    #[ignore = "needs a GPU"]
+    fn every_size_agrees_with_the_cpu_cuda() {
+        // Channels by four and by one; up, down, by whole numbers and not, from and to one pixel.
+        for (channels, from, to) in [
+            (8, (16, 24), (32, 48)),
+            (3, (17, 13), (40, 9)),
+            (4, (40, 37), (7, 100)),
+            (1, (1, 1), (30, 50)),
+            (4, (33, 35), (1, 1)),
+            (4, (5, 7), (5, 7)),
         ] {
             let inputs = [
-                parameter(1, batch * from.0 * from.1, 5, 1.0),
-                parameter(2, batch * to.0 * to.1, 5, 1.0),
+                parameter(1, 2 * from.0 * from.1, channels, 1.0),
+                parameter(2, 2 * to.0 * to.1, channels, 1.0),
             ];
-            gradients(
-                &crate::tensor::Place::Host,
-                &inputs,
-                1e-2,
-                1e-3,
-                |tape, i| resize(tape, i, batch, from, to),
-            );
-            gradients(
-                &crate::tensor::Place::Host,
-                &inputs[..1],
-                1e-2,
-                1e-3,
-                |tape, i| resize(tape, i, batch, from, to),
-            );
-            let frozen = [inputs[0].detach(), inputs[1].clone()];
-            gradients(
-                &crate::tensor::Place::Host,
-                &frozen,
-                1e-2,
-                1e-3,
-                |tape, i| resize(tape, i, batch, from, to),
-            );
+            check::gpu_agrees(&inputs, 1e-5, |tape, i| resize(tape, i, 2, from, to));
         }
     }
 
@@ -313,22 +339,23 @@ mod tests {
         same_bits(&inputs, |tape, i| resize(tape, i, 3, (8, 8), (16, 16)));
     }
 
-    #[test]
-    fn parity_with_pytorch() {
-        let tensors = golden::load("ops2");
-        for (case, from, to) in [
-            ("resize_up", (3, 4), (6, 8)),
-            ("resize_odd", (5, 7), (8, 3)),
-            ("resize_down", (8, 8), (2, 4)),
-        ] {
-            golden::check(
-                &crate::tensor::Place::Host,
-                &tensors,
-                case,
-                &["x", "add"],
-                1e-5,
-                |tape, i| resize(tape, i, 2, from, to),
-            );
+    on_every_place! {
+        fn parity_with_pytorch(place) {
+            let tensors = golden::load("ops2");
+            for (case, from, to) in [
+                ("resize_up", (3, 4), (6, 8)),
+                ("resize_odd", (5, 7), (8, 3)),
+                ("resize_down", (8, 8), (2, 4)),
+            ] {
+                golden::check(
+                    place,
+                    &tensors,
+                    case,
+                    &["x", "add"],
+                    1e-5,
+                    |tape, i| resize(tape, i, 2, from, to),
+                );
+            }
         }
     }
 }

@@ -40,3 +40,29 @@ __device__ __forceinline__ float block_sum(float value, float* scratch) {
     __syncthreads();
     return value;
 }
+
+// N neighbouring values, which one instruction reads or writes where N is 4: their address is a multiple of their size.
+template <int N, typename T = float> struct alignas(sizeof(T) * N) Pack { T at[N]; };
+template <int N, typename T> __device__ __forceinline__ Pack<N, T> load_pack(const T* from) { return *reinterpret_cast<const Pack<N, T>*>(from); }
+template <int N, typename T> __device__ __forceinline__ void store_pack(T* to, const Pack<N, T>& values) { *reinterpret_cast<Pack<N, T>*>(to) = values; }
+
+// The pack of a thread in a grid that goes down columns (walk.rs), and its first row and the step to the next.
+__device__ __forceinline__ int down_pack() { return blockIdx.x * blockDim.x + threadIdx.x; }
+__device__ __forceinline__ int down_row() { return blockIdx.y * blockDim.y + threadIdx.y; }
+__device__ __forceinline__ int down_step() { return gridDim.y * blockDim.y; }
+
+// The sums of the threads of a block with the same threadIdx.x, in those with threadIdx.y = 0; `scratch` holds a pack per thread.
+// Every thread of the block must come here.
+template <int N> __device__ __forceinline__ Pack<N> sum_down_block(Pack<N> value, Pack<N>* scratch) {
+    scratch[threadIdx.y * blockDim.x + threadIdx.x] = value;
+    __syncthreads();
+    if (threadIdx.y == 0)
+        for (int y = 1; y < blockDim.y; y++)
+            for (int i = 0; i < N; i++) value.at[i] += scratch[y * blockDim.x + threadIdx.x].at[i];
+    __syncthreads();
+    return value;
+}
+
+// The line of a block, and the place within it of a thread, in a grid that goes along lines of `length` places (walk.rs).
+__device__ __forceinline__ int line_number(int length) { return blockIdx.x / ((length + blockDim.x - 1) / blockDim.x); }
+__device__ __forceinline__ int line_place(int length) { return blockIdx.x % ((length + blockDim.x - 1) / blockDim.x) * blockDim.x + threadIdx.x; }

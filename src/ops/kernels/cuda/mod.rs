@@ -4,16 +4,31 @@
 //! makes the output, starts the forward kernels, and records a backward that starts the backward ones. Inputs of the host come along
 //! by [`Tensor2::on`](crate::tensor::Tensor2::on). Backward kernels add to the gradients, which begin as zeros.
 
+mod add_relu;
+mod conv2d;
+mod depthwise;
 mod fold_norm;
+mod group_norm;
 mod layer_norm;
 mod linear;
+mod mask_product;
+mod max_pool;
 mod outside_masks;
 mod reduce;
+mod resize;
+mod walk;
 
+pub(crate) use add_relu::add_relu;
+pub(crate) use conv2d::conv2d;
+pub(crate) use depthwise::depthwise_conv2d;
 pub(crate) use fold_norm::fold_norm;
+pub(crate) use group_norm::group_norm;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
+pub(crate) use mask_product::mask_product;
+pub(crate) use max_pool::max_pool;
 pub(crate) use outside_masks::outside_masks;
+pub(crate) use resize::resize_bilinear;
 
 /// The kernels in the file `$name.cu` of this folder.
 macro_rules! source {
@@ -35,11 +50,17 @@ mod tests {
     use crate::tensor::cuda::Source;
 
     const SOURCES: &[&Source] = &[
+        &super::add_relu::SOURCE,
+        &super::conv2d::SOURCE,
+        &super::depthwise::SOURCE,
         &super::fold_norm::SOURCE,
+        &super::group_norm::SOURCE,
         &super::layer_norm::SOURCE,
         &super::linear::SOURCE,
+        &super::max_pool::SOURCE,
         &super::outside_masks::SOURCE,
         &super::reduce::SOURCE,
+        &super::resize::SOURCE,
     ];
 
     #[test]
