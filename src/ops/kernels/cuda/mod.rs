@@ -4,14 +4,25 @@
 //! makes the output, starts the forward kernels, and records a backward that starts the backward ones. Inputs of the host come along
 //! by [`Tensor2::on`](crate::tensor::Tensor2::on). Backward kernels add to the gradients, which begin as zeros.
 
+mod adamw;
+mod average;
+mod cross_entropy;
 mod fold_norm;
 mod layer_norm;
 mod linear;
+mod many;
+mod point_losses;
+mod point_sample;
 mod reduce;
 
+pub(crate) use adamw::{AdamW, Coefficients, Treatment, Walk};
+pub(crate) use average::Average;
+pub(crate) use cross_entropy::cross_entropy;
 pub(crate) use fold_norm::fold_norm;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
+pub(crate) use point_losses::{bce_points, dice_points};
+pub(crate) use point_sample::point_sample;
 
 /// The kernels in the file `$name.cu` of this folder.
 macro_rules! source {
@@ -26,16 +37,25 @@ macro_rules! source {
 use source;
 
 /// What kernels include.
-const HEADERS: &[(&str, &str)] = &[("harness.cuh", include_str!("harness.cuh"))];
+const HEADERS: &[(&str, &str)] = &[
+    ("harness.cuh", include_str!("harness.cuh")),
+    ("many.cuh", include_str!("many.cuh")),
+    ("points.cuh", include_str!("points.cuh")),
+];
 
 #[cfg(test)]
 mod tests {
     use crate::tensor::cuda::Source;
 
     const SOURCES: &[&Source] = &[
+        &super::adamw::SOURCE,
+        &super::average::SOURCE,
+        &super::cross_entropy::SOURCE,
         &super::fold_norm::SOURCE,
         &super::layer_norm::SOURCE,
         &super::linear::SOURCE,
+        &super::point_losses::SOURCE,
+        &super::point_sample::SOURCE,
         &super::reduce::SOURCE,
     ];
 
