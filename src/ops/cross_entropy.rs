@@ -8,6 +8,10 @@
 
 use super::kernels::cpu::unfilled;
 use super::kernels::cpu::vector::{exp, max, sum};
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 
 /// `logits [N, K]`, `targets [N]` (each below K), `weights [N]` -> the weighted sum of the losses over `denominator`, `[1, 1]`.
@@ -26,6 +30,13 @@ pub fn cross_entropy(
         (rows, rows),
         "targets and weights"
     );
+    for target in targets {
+        assert!(*target < classes, "class {target} of {classes}");
+    }
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[logits]) {
+        return cuda::cross_entropy(tape, &gpu, logits, targets, weights, denominator);
+    }
     let mut slopes = unfilled(rows * classes);
     let mut total = 0f64;
     let lines = logits
@@ -33,7 +44,6 @@ pub fn cross_entropy(
         .chunks_exact(classes)
         .zip(slopes.chunks_exact_mut(classes));
     for ((z, slope), (&target, &weight)) in lines.zip(targets.iter().zip(weights)) {
-        assert!(target < classes, "class {target} of {classes}");
         let most = max(z);
         for (s, z) in slope.iter_mut().zip(z) {
             *s = exp(z - most);
@@ -64,63 +74,67 @@ pub fn cross_entropy(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter};
+    use crate::ops::check::{gradients, on_every_place, parameter};
     use crate::ops::golden;
 
-    #[test]
-    fn gradients_match_differences() {
-        for (rows, classes) in [(1, 2), (7, 5), (3, 21)] {
-            let targets: Vec<usize> = (0..rows).map(|i| i * 5 % classes).collect();
-            let weights: Vec<f32> = (0..rows).map(|i| 0.1 + i as f32).collect();
-            gradients(
-                &crate::tensor::Place::Host,
-                &[parameter(1, rows, classes, 2.0)],
-                1e-2,
-                2e-3,
-                |tape, i| cross_entropy(tape, &i[0], &targets, &weights, 3.0),
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            for (rows, classes) in [(1, 2), (7, 5), (3, 21)] {
+                let targets: Vec<usize> = (0..rows).map(|i| i * 5 % classes).collect();
+                let weights: Vec<f32> = (0..rows).map(|i| 0.1 + i as f32).collect();
+                gradients(
+                    place,
+                    &[parameter(1, rows, classes, 2.0)],
+                    1e-2,
+                    2e-3,
+                    |tape, i| cross_entropy(tape, &i[0], &targets, &weights, 3.0),
+                );
+            }
+        }
+    }
+
+    on_every_place! {
+        fn equal_logits_cost_the_log_of_the_classes(place) {
+            let z = Tensor2::constant(vec![7.0; 8], 2, 4).to(place);
+            let loss = cross_entropy(&mut Tape::off(), &z, &[0, 3], &[1.0, 0.5], 1.5).scalar();
+            assert!((loss - 4f32.ln()).abs() < 1e-6);
+        }
+    }
+
+    on_every_place! {
+        fn large_logits_stay_finite(place) {
+            let z = Tensor2::constant(vec![1e4, -1e4], 1, 2).to(place);
+            assert_eq!(
+                cross_entropy(&mut Tape::off(), &z, &[0], &[1.0], 1.0).scalar(),
+                0.0
+            );
+            assert_eq!(
+                cross_entropy(&mut Tape::off(), &z, &[1], &[1.0], 1.0).scalar(),
+                2e4
             );
         }
     }
 
-    #[test]
-    fn equal_logits_cost_the_log_of_the_classes() {
-        let z = Tensor2::constant(vec![7.0; 8], 2, 4);
-        let loss = cross_entropy(&mut Tape::off(), &z, &[0, 3], &[1.0, 0.5], 1.5).scalar();
-        assert!((loss - 4f32.ln()).abs() < 1e-6);
-    }
-
-    #[test]
-    fn large_logits_stay_finite() {
-        let z = Tensor2::constant(vec![1e4, -1e4], 1, 2);
-        assert_eq!(
-            cross_entropy(&mut Tape::off(), &z, &[0], &[1.0], 1.0).scalar(),
-            0.0
-        );
-        assert_eq!(
-            cross_entropy(&mut Tape::off(), &z, &[1], &[1.0], 1.0).scalar(),
-            2e4
-        );
-    }
-
-    #[test]
-    fn parity_with_pytorch() {
-        // The last class weighs 0.1; PyTorch divides by the sum of the rows' weights.
-        let weights = [1.0, 0.1, 0.1, 1.0, 1.0, 0.1];
-        golden::check(
-            &crate::tensor::Place::Host,
-            &golden::load("ops2"),
-            "cross_entropy",
-            &["logits"],
-            1e-5,
-            |tape, i| {
-                cross_entropy(
-                    tape,
-                    &i[0],
-                    &[0, 3, 3, 1, 2, 3],
-                    &weights,
-                    weights.iter().sum(),
-                )
-            },
-        );
+    on_every_place! {
+        fn parity_with_pytorch(place) {
+            // The last class weighs 0.1; PyTorch divides by the sum of the rows' weights.
+            let weights = [1.0, 0.1, 0.1, 1.0, 1.0, 0.1];
+            golden::check(
+                place,
+                &golden::load("ops2"),
+                "cross_entropy",
+                &["logits"],
+                1e-5,
+                |tape, i| {
+                    cross_entropy(
+                        tape,
+                        &i[0],
+                        &[0, 3, 3, 1, 2, 3],
+                        &weights,
+                        weights.iter().sum(),
+                    )
+                },
+            );
+        }
     }
 }

@@ -9,6 +9,10 @@
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::vector::{dot, exp, ln_1p, sum};
 use super::kernels::cpu::{Split, unfilled};
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,6 +36,12 @@ pub fn bce_points(
     let points = logits.columns();
     if let Some(weights) = &weights {
         assert_eq!(weights.len(), logits.len(), "weights");
+    }
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[logits]) {
+        assert_eq!(targets.len(), logits.len(), "targets");
+        let weights = weights.as_deref().map(Vec::as_slice);
+        return cuda::bce_points(tape, &gpu, logits, &targets, weights, denominator);
     }
     let scale = 1.0 / (points as f32 * denominator);
     loss(tape, logits, &targets, move |row, z, t, slopes| {
@@ -80,6 +90,11 @@ pub fn dice_points(
     targets: Arc<Vec<f32>>,
     denominator: f32,
 ) -> Tensor2 {
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[logits]) {
+        assert_eq!(targets.len(), logits.len(), "targets");
+        return cuda::dice_points(tape, &gpu, logits, &targets, denominator);
+    }
     loss(tape, logits, &targets, move |_, z, t, slopes| {
         for (p, z) in slopes.iter_mut().zip(z) {
             let small = exp(-z.abs());
@@ -136,61 +151,64 @@ fn loss(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::check::{gradients, on_every_place, parameter, same_bits};
     use crate::ops::golden;
 
     fn targets(len: usize) -> Arc<Vec<f32>> {
         Arc::new((0..len).map(|i| (i * 7 % 5) as f32 / 4.0).collect())
     }
 
-    #[test]
-    fn gradients_match_differences() {
-        for (rows, points) in [(1, 3), (3, 16), (2, 37)] {
-            let (z, t) = (parameter(1, rows, points, 2.0), targets(rows * points));
-            let w = Arc::new(
-                (0..rows * points)
-                    .map(|i| (i % 4) as f32 / 3.0)
-                    .collect::<Vec<f32>>(),
-            );
-            for weights in [None, Some(w)] {
-                gradients(
-                    &crate::tensor::Place::Host,
-                    std::slice::from_ref(&z),
-                    1e-2,
-                    2e-3,
-                    |tape, i| bce_points(tape, &i[0], t.clone(), weights.clone(), 1.5),
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            for (rows, points) in [(1, 3), (3, 16), (2, 37)] {
+                let (z, t) = (parameter(1, rows, points, 2.0), targets(rows * points));
+                let w = Arc::new(
+                    (0..rows * points)
+                        .map(|i| (i % 4) as f32 / 3.0)
+                        .collect::<Vec<f32>>(),
                 );
+                for weights in [None, Some(w)] {
+                    gradients(
+                        place,
+                        std::slice::from_ref(&z),
+                        1e-2,
+                        2e-3,
+                        |tape, i| bce_points(tape, &i[0], t.clone(), weights.clone(), 1.5),
+                    );
+                }
+                gradients(place, &[z], 1e-2, 5e-3, |tape, i| {
+                    dice_points(tape, &i[0], t.clone(), 0.1)
+                });
             }
-            gradients(&crate::tensor::Place::Host, &[z], 1e-2, 5e-3, |tape, i| {
-                dice_points(tape, &i[0], t.clone(), 0.1)
-            });
         }
     }
 
-    #[test]
-    fn weights_of_zero_silence_a_point() {
-        let z = parameter(1, 1, 20, 3.0);
-        let w = Arc::new((0..20).map(|i| f32::from(i != 4)).collect::<Vec<f32>>());
-        let mut moved = z.clone();
-        moved.values_mut()[4] += 5.0;
-        let at = |z: &Tensor2| {
-            bce_points(&mut Tape::off(), z, targets(20), Some(w.clone()), 1.0).scalar()
-        };
-        assert_eq!(at(&z), at(&moved));
+    on_every_place! {
+        fn weights_of_zero_silence_a_point(place) {
+            let z = parameter(1, 1, 20, 3.0);
+            let w = Arc::new((0..20).map(|i| f32::from(i != 4)).collect::<Vec<f32>>());
+            let mut moved = z.clone();
+            moved.values_mut()[4] += 5.0;
+            let at = |z: &Tensor2| {
+                bce_points(&mut Tape::off(), &z.to(place), targets(20), Some(w.clone()), 1.0).scalar()
+            };
+            assert_eq!(at(&z), at(&moved));
+        }
     }
 
-    #[test]
-    fn a_perfect_mask_costs_almost_nothing_and_a_wrong_one_stays_finite() {
-        let t = Arc::new(vec![1.0, 0.0, 1.0]);
-        let right = Tensor2::constant(vec![50.0, -50.0, 50.0], 1, 3);
-        let wrong = Tensor2::constant(vec![-1e6, 1e6, -1e6], 1, 3);
-        assert!(bce_points(&mut Tape::off(), &right, t.clone(), None, 1.0).scalar() < 1e-6);
-        assert!(dice_points(&mut Tape::off(), &right, t.clone(), 1.0).scalar() < 1e-6);
-        assert_eq!(
-            bce_points(&mut Tape::off(), &wrong, t.clone(), None, 1.0).scalar(),
-            1e6
-        );
-        assert!((dice_points(&mut Tape::off(), &wrong, t, 1.0).scalar() - 0.75).abs() < 1e-6);
+    on_every_place! {
+        fn a_perfect_mask_costs_almost_nothing_and_a_wrong_one_stays_finite(place) {
+            let t = Arc::new(vec![1.0, 0.0, 1.0]);
+            let right = Tensor2::constant(vec![50.0, -50.0, 50.0], 1, 3).to(place);
+            let wrong = Tensor2::constant(vec![-1e6, 1e6, -1e6], 1, 3).to(place);
+            assert!(bce_points(&mut Tape::off(), &right, t.clone(), None, 1.0).scalar() < 1e-6);
+            assert!(dice_points(&mut Tape::off(), &right, t.clone(), 1.0).scalar() < 1e-6);
+            assert_eq!(
+                bce_points(&mut Tape::off(), &wrong, t.clone(), None, 1.0).scalar(),
+                1e6
+            );
+            assert!((dice_points(&mut Tape::off(), &wrong, t, 1.0).scalar() - 0.75).abs() < 1e-6);
+        }
     }
 
     #[test]
@@ -202,34 +220,35 @@ mod tests {
         same_bits(&[z], |tape, i| dice_points(tape, &i[0], t.clone(), 7.0));
     }
 
-    #[test]
-    fn parity_with_pytorch() {
-        let tensors = golden::load("ops2");
-        let read = |name: &str| {
-            tensors
-                .get(name)
-                .map(|(_, values)| Arc::new(values.clone()))
-        };
-        for case in ["bce", "bce_weighted"] {
-            let targets = read(&format!("{case}.targets")).unwrap();
-            let weights = read(&format!("{case}.weights"));
+    on_every_place! {
+        fn parity_with_pytorch(place) {
+            let tensors = golden::load("ops2");
+            let read = |name: &str| {
+                tensors
+                    .get(name)
+                    .map(|(_, values)| Arc::new(values.clone()))
+            };
+            for case in ["bce", "bce_weighted"] {
+                let targets = read(&format!("{case}.targets")).unwrap();
+                let weights = read(&format!("{case}.weights"));
+                golden::check(
+                    place,
+                    &tensors,
+                    case,
+                    &["logits"],
+                    1e-5,
+                    |tape, i| bce_points(tape, &i[0], targets.clone(), weights.clone(), 2.0),
+                );
+            }
+            let targets = read("dice.targets").unwrap();
             golden::check(
-                &crate::tensor::Place::Host,
+                place,
                 &tensors,
-                case,
+                "dice",
                 &["logits"],
                 1e-5,
-                |tape, i| bce_points(tape, &i[0], targets.clone(), weights.clone(), 2.0),
+                |tape, i| dice_points(tape, &i[0], targets.clone(), 2.0),
             );
         }
-        let targets = read("dice.targets").unwrap();
-        golden::check(
-            &crate::tensor::Place::Host,
-            &tensors,
-            "dice",
-            &["logits"],
-            1e-5,
-            |tape, i| dice_points(tape, &i[0], targets.clone(), 2.0),
-        );
     }
 }

@@ -9,6 +9,10 @@
 use super::kernels::cpu::bilinear::pair;
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::{Split, unfilled};
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;
 
@@ -125,6 +129,10 @@ pub fn point_sample(
         "points of {} rows",
         rows.len()
     );
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[planes]) {
+        return cuda::point_sample(tape, &gpu, planes, rows, count, size, points);
+    }
     let mut values = unfilled(rows.len() * count);
     let split = Split::new(rows.len(), rows.len() * count * POINT_WORK);
     let shares = split.ranges().zip(split.cut(&mut values, count)).collect();
@@ -183,7 +191,7 @@ fn scatter(plane: &mut [f32], size: (usize, usize), points: &[f32], gradient: &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::check::{gradients, on_every_place, parameter, same_bits};
     use crate::ops::golden;
     use crate::rng::Stream;
 
@@ -195,21 +203,22 @@ mod tests {
             .collect()
     }
 
-    #[test]
-    fn gradients_match_differences() {
-        for (planes, rows, size, count) in [
-            (1, vec![0], (1, 1), 5),
-            (4, vec![2, 0, 2, 3], (5, 3), 21),
-            (3, vec![1], (2, 7), 16),
-        ] {
-            let points = points(rows.len() * count);
-            gradients(
-                &crate::tensor::Place::Host,
-                &[parameter(1, planes, size.0 * size.1, 1.0)],
-                1e-2,
-                1e-3,
-                |tape, i| point_sample(tape, &i[0], &rows, size, &points),
-            );
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            for (planes, rows, size, count) in [
+                (1, vec![0], (1, 1), 5),
+                (4, vec![2, 0, 2, 3], (5, 3), 21),
+                (3, vec![1], (2, 7), 16),
+            ] {
+                let points = points(rows.len() * count);
+                gradients(
+                    place,
+                    &[parameter(1, planes, size.0 * size.1, 1.0)],
+                    1e-2,
+                    1e-3,
+                    |tape, i| point_sample(tape, &i[0], &rows, size, &points),
+                );
+            }
         }
     }
 
@@ -236,16 +245,17 @@ mod tests {
         assert_eq!(a, b);
     }
 
-    #[test]
-    fn no_rows_give_an_empty_result() {
-        let out = point_sample(
-            &mut Tape::recording(),
-            &parameter(1, 2, 4, 1.0),
-            &[],
-            (2, 2),
-            &[],
-        );
-        assert_eq!((out.rows(), out.len()), (0, 0));
+    on_every_place! {
+        fn no_rows_give_an_empty_result(place) {
+            let out = point_sample(
+                &mut Tape::recording(),
+                &parameter(1, 2, 4, 1.0).to(place),
+                &[],
+                (2, 2),
+                &[],
+            );
+            assert_eq!((out.rows(), out.len()), (0, 0));
+        }
     }
 
     #[test]
@@ -257,17 +267,18 @@ mod tests {
         });
     }
 
-    #[test]
-    fn parity_with_pytorch() {
-        let tensors = golden::load("ops2");
-        let points = &tensors["point_sample.points"].1;
-        golden::check(
-            &crate::tensor::Place::Host,
-            &tensors,
-            "point_sample",
-            &["planes"],
-            1e-5,
-            |tape, i| point_sample(tape, &i[0], &[2, 0, 2, 3], (5, 7), points),
-        );
+    on_every_place! {
+        fn parity_with_pytorch(place) {
+            let tensors = golden::load("ops2");
+            let points = &tensors["point_sample.points"].1;
+            golden::check(
+                place,
+                &tensors,
+                "point_sample",
+                &["planes"],
+                1e-5,
+                |tape, i| point_sample(tape, &i[0], &[2, 0, 2, 3], (5, 7), points),
+            );
+        }
     }
 }

@@ -12,7 +12,7 @@ pub use checkpoint::{Checkpoint, LoadError};
 pub use clip::{restore_clip_tiny, store_clip_tiny, train_clip_tiny, zero_shot_accuracy};
 pub use journal::{Journal, Reading, last_lines, warnings};
 pub use mock::{MockTrainer, mock_state};
-pub use optimizer::{AdamW, AdamWConfig, Moments, OptimizerState, is_trained};
+pub use optimizer::{AdamW, AdamWConfig, GradientNorm, Moments, OptimizerState, is_trained};
 pub use schedule::Schedule;
 pub use trainer::{AVERAGE, Advance, STUDENT, TEACHER, Trainer};
 

@@ -89,7 +89,7 @@ impl Training for Trainer {
         let student = self.method.student();
         checkpoint.put_model(STUDENT, student);
         if continued {
-            checkpoint.put_optimizer(self.optimizer.state(), student);
+            checkpoint.put_optimizer(&self.optimizer.state(), student);
         }
         if let Some(teacher) = self.method.teacher() {
             checkpoint.put_model(TEACHER, teacher);
@@ -116,13 +116,15 @@ impl Training for Trainer {
         let mut grads = tape.backward(&output.loss);
         let rate = self.schedule.rate(step);
         let norm = self.optimizer.step(self.method.student(), &mut grads, rate);
+        if let Some(average) = &mut self.average {
+            follow(average, self.method.student(), self.rate_of_average);
+        }
+        // Asked for last: a GPU has its work by then.
+        let norm = norm.value();
         ensure!(
             norm.is_finite(),
             "the gradient's norm is {norm} at step {step}"
         );
-        if let Some(average) = &mut self.average {
-            follow(average, self.method.student(), self.rate_of_average);
-        }
         self.step += 1;
         let mut readings = vec![
             ("loss".to_string(), Reading::Mean(loss.into())),

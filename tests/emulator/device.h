@@ -90,6 +90,7 @@ inline int __all_sync(unsigned mask, int flag) { return __ballot_sync(mask, !fla
 template <typename T> T atomicAdd(T* place, T value) { T before = *place; *place = before + value; return before; }
 template <typename T> T atomicMax(T* place, T value) { T before = *place; *place = std::max(before, value); return before; }
 template <typename T> T atomicMin(T* place, T value) { T before = *place; *place = std::min(before, value); return before; }
+template <typename T> T atomicExch(T* place, T value) { T before = *place; *place = value; return before; }
 inline int atomicCAS(int* place, int expected, int value) { int before = *place; if (before == expected) *place = value; return before; }
 
 using std::max;

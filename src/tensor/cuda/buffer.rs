@@ -1,7 +1,9 @@
 //! Memory of the GPU that is no tensor: scratch between two kernels, indices, tables.
 
 use super::{Gpu, expect};
-use cudarc::driver::{CudaSlice, DevicePtr, DeviceRepr, DeviceSlice, ValidAsZeroBits};
+use cudarc::driver::{
+    CudaSlice, DevicePtr, DevicePtrMut, DeviceRepr, DeviceSlice, ValidAsZeroBits, result,
+};
 
 /// What a buffer may hold.
 pub trait Element: DeviceRepr + ValidAsZeroBits + Copy + Default + Unpin {}
@@ -60,14 +62,16 @@ impl Gpu {
         Buffer { slice }
     }
 
-    /// A copy of `values`.
+    /// A copy of `values`, which may be dropped at once.
     pub fn upload<T: Element>(&self, values: &[T]) -> Buffer<T> {
         let mut buffer = self.scratch(values.len());
         if !values.is_empty() {
-            let copied = self
-                .shared
-                .device
-                .htod_sync_copy_into(values, &mut buffer.slice);
+            // SAFETY: the buffer is as long as `values`. The driver has read memory that is not pinned when it returns; it does not
+            // wait for the kernels that were started before.
+            let copied = unsafe {
+                let to = *buffer.slice.device_ptr_mut();
+                result::memcpy_htod_async(to, values, *self.shared.device.cu_stream())
+            };
             expect(copied);
         }
         buffer

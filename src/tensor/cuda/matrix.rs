@@ -2,19 +2,21 @@
 
 use super::{Gpu, expect};
 use crate::tensor::{Grads, Raw, Tape, Tensor2};
-use cudarc::driver::{CudaSlice, DevicePtr};
+use cudarc::driver::{CudaSlice, DevicePtr, result};
 use dfdx::prelude::{
     Cuda, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec, ZerosTensor,
 };
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A tensor of dfdx with the address of its values.
 #[derive(Clone)]
 pub struct Matrix {
     tensor: Tensor<(usize, usize), f32, Cuda>,
     address: u64,
+    /// Held by every clone, so that its count tells whether the storage is shared.
+    owners: Arc<()>,
     gpu: Gpu,
 }
 
@@ -36,6 +38,7 @@ impl Matrix {
         Self {
             address: address(&tensor),
             tensor,
+            owners: Arc::default(),
             gpu: gpu.clone(),
         }
     }
@@ -48,6 +51,22 @@ impl Matrix {
     /// The GPU it lies on.
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
+    }
+
+    /// The address of the values for writing. Copies the storage first if another clone shares it.
+    fn address_mut(&mut self) -> u64 {
+        let (rows, columns) = self.shape();
+        if Arc::strong_count(&self.owners) > 1 && rows * columns > 0 {
+            self.gpu.bind();
+            let zeros = self.gpu.shared.dfdx.zeros_like(&(rows, columns));
+            let own = Self::new(&self.gpu, zeros);
+            let bytes = rows * columns * size_of::<f32>();
+            let stream = *self.gpu.shared.device.cu_stream();
+            // SAFETY: both tensors hold so many bytes.
+            expect(unsafe { result::memcpy_dtod_async(own.address, self.address, bytes, stream) });
+            *self = own;
+        }
+        self.address
     }
 
     /// A copy of the values; waits for all kernels that were started before.
@@ -202,6 +221,17 @@ impl Tensor2 {
         match &self.raw {
             Raw::Host(_) => panic!("the values lie on the host"),
             Raw::Gpu(matrix) => matrix.address,
+        }
+    }
+
+    /// The address of the values for kernels that write to them. Copies the storage first if another clone shares it: the tensor is
+    /// then another one, with a gradient of its own.
+    ///
+    /// Panics if they lie on the host.
+    pub fn address_mut(&mut self) -> u64 {
+        match &mut self.raw {
+            Raw::Host(_) => panic!("the values lie on the host"),
+            Raw::Gpu(matrix) => matrix.address_mut(),
         }
     }
 

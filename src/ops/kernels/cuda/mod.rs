@@ -4,22 +4,31 @@
 //! makes the output, starts the forward kernels, and records a backward that starts the backward ones. Inputs of the host come along
 //! by [`Tensor2::on`](crate::tensor::Tensor2::on). Backward kernels add to the gradients, which begin as zeros.
 
+mod adamw;
 mod add_relu;
+mod average;
 mod conv2d;
+mod cross_entropy;
 mod depthwise;
 mod fold_norm;
 mod group_norm;
 mod layer_norm;
 mod linear;
+mod many;
 mod mask_product;
 mod max_pool;
 mod outside_masks;
+mod point_losses;
+mod point_sample;
 mod reduce;
 mod resize;
 mod walk;
 
+pub(crate) use adamw::{AdamW, Coefficients, Treatment, Walk};
 pub(crate) use add_relu::add_relu;
+pub(crate) use average::Average;
 pub(crate) use conv2d::conv2d;
+pub(crate) use cross_entropy::cross_entropy;
 pub(crate) use depthwise::depthwise_conv2d;
 pub(crate) use fold_norm::fold_norm;
 pub(crate) use group_norm::group_norm;
@@ -28,6 +37,8 @@ pub(crate) use linear::linear;
 pub(crate) use mask_product::mask_product;
 pub(crate) use max_pool::max_pool;
 pub(crate) use outside_masks::outside_masks;
+pub(crate) use point_losses::{bce_points, dice_points};
+pub(crate) use point_sample::point_sample;
 pub(crate) use resize::resize_bilinear;
 
 /// The kernels in the file `$name.cu` of this folder.
@@ -43,15 +54,22 @@ macro_rules! source {
 use source;
 
 /// What kernels include.
-const HEADERS: &[(&str, &str)] = &[("harness.cuh", include_str!("harness.cuh"))];
+const HEADERS: &[(&str, &str)] = &[
+    ("harness.cuh", include_str!("harness.cuh")),
+    ("many.cuh", include_str!("many.cuh")),
+    ("points.cuh", include_str!("points.cuh")),
+];
 
 #[cfg(test)]
 mod tests {
     use crate::tensor::cuda::Source;
 
     const SOURCES: &[&Source] = &[
+        &super::adamw::SOURCE,
         &super::add_relu::SOURCE,
+        &super::average::SOURCE,
         &super::conv2d::SOURCE,
+        &super::cross_entropy::SOURCE,
         &super::depthwise::SOURCE,
         &super::fold_norm::SOURCE,
         &super::group_norm::SOURCE,
@@ -59,6 +77,8 @@ mod tests {
         &super::linear::SOURCE,
         &super::max_pool::SOURCE,
         &super::outside_masks::SOURCE,
+        &super::point_losses::SOURCE,
+        &super::point_sample::SOURCE,
         &super::reduce::SOURCE,
         &super::resize::SOURCE,
     ];

@@ -21,3 +21,12 @@ extern "C" __global__ void add_rows_to(const float* partials, float* total, int 
     for (int row = 0; row < rows; row++) sum += partials[size_t(row) * columns + column];
     total[column] += sum;
 }
+
+// total [1] = scale * the sum of values [count]; one block.
+extern "C" __global__ void sum_all(const float* values, float* total, int count, float scale) {
+    __shared__ float scratch[LANES];
+    float sum = 0.0f;
+    for (int i = threadIdx.x; i < count; i += blockDim.x) sum += values[i];
+    sum = block_sum(sum, scratch);
+    if (threadIdx.x == 0) *total = scale * sum;
+}

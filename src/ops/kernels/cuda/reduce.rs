@@ -6,6 +6,8 @@ use crate::tensor::cuda::{Gpu, Grid, Source};
 pub(super) static SOURCE: Source = source!("reduce");
 
 const THREADS: u32 = 128;
+/// Threads of the one block that adds up the terms of a loss.
+const SUM_THREADS: u32 = 256;
 /// Rows that a thread sums before it goes on to its next tile.
 const TILE: usize = 32;
 /// Partial sums, at most: enough blocks for a GPU, few enough for the second step.
@@ -59,4 +61,15 @@ pub(super) unsafe fn add_partials(
     let grid = Grid::items(columns, THREADS);
     // SAFETY: the caller's promise.
     unsafe { gpu.launch(&SOURCE, "add_rows_to", grid, &arguments) };
+}
+
+/// `total [1]` = `scale` times the sum of `values [count]`: the end of a loss.
+///
+/// # Safety
+/// As for [`add_sum_of_rows`].
+pub(super) unsafe fn sum_all(gpu: &Gpu, values: u64, total: u64, count: usize, scale: f32) {
+    let arguments = [values.into(), total.into(), count.into(), scale.into()];
+    let grid = Grid::blocks(1, SUM_THREADS);
+    // SAFETY: the caller's promise.
+    unsafe { gpu.launch(&SOURCE, "sum_all", grid, &arguments) };
 }
