@@ -39,6 +39,11 @@ impl Interrupt {
         Ok(interrupt)
     }
 
+    /// Asks for a stop.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
     /// Whether a stop was asked for.
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)

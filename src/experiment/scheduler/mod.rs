@@ -49,6 +49,8 @@ pub struct Rules<'a> {
     pub fail_fast: bool,
     /// Asked before a task starts: whether no more shall.
     pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// Keys of tasks that run while no other does. They come first, and until all of them have ended one task runs at a time.
+    pub alone: &'a BTreeSet<String>,
 }
 
 /// How many tasks run at once, and on how many threads all together.
@@ -93,6 +95,8 @@ struct Board<E> {
     over: Vec<bool>,
     /// Number of tasks that have not.
     left: usize,
+    /// Those of them that run alone.
+    alone: BTreeSet<usize>,
     /// Called at every end.
     ended: E,
     /// The first error of `ended`: nothing more starts.
@@ -116,7 +120,12 @@ pub fn run<T: Sync>(
     let dependents = dependents(tasks);
     let ranks = ranks(tasks, &dependents);
     let last = |task: usize| dependents[task].is_empty() && !tasks[task].needs.is_empty();
-    let urgency = |task: usize| if last(task) { u64::MAX } else { ranks[task] };
+    let alone = |task: usize| rules.alone.contains(&tasks[task].key);
+    let urgency = |task: usize| match (alone(task), last(task)) {
+        (true, _) => u64::MAX,
+        (_, true) => u64::MAX - 1,
+        _ => ranks[task],
+    };
     let entry = |task: usize| (urgency(task), std::cmp::Reverse(task));
     let missing: Vec<usize> = tasks.iter().map(|task| task.needs.len()).collect();
     let ready = (0..tasks.len())
@@ -133,6 +142,7 @@ pub fn run<T: Sync>(
         running: 0,
         over,
         left: tasks.len(),
+        alone: (0..tasks.len()).filter(|task| alone(*task)).collect(),
         ended,
         stopped: None,
     };
@@ -150,13 +160,16 @@ pub fn run<T: Sync>(
                 if guard.left == 0 || halted(&guard) {
                     return;
                 }
-                if let Some((_, task)) = guard.ready.pop_last() {
+                if guard.has_room()
+                    && let Some((_, task)) = guard.ready.pop_last()
+                {
                     break task.0;
                 }
                 let asked = !guard.held.is_empty();
                 let (next, _) = changed
                     .wait_timeout_while(guard, ASK_AGAIN, |board| {
-                        board.left > 0 && board.ready.is_empty() && !halted(board)
+                        let idle = board.ready.is_empty() || !board.has_room();
+                        board.left > 0 && idle && !halted(board)
                     })
                     .expect("no worker panics with the board");
                 guard = next;
@@ -165,7 +178,12 @@ pub fn run<T: Sync>(
                     guard.ready.extend(held.into_iter().map(entry));
                 }
             };
-            let threads = workers.threads(guard.running, guard.ready.len());
+            let others = if guard.alone.is_empty() {
+                guard.ready.len()
+            } else {
+                0
+            };
+            let threads = workers.threads(guard.running, others);
             guard.running += 1;
             drop(guard);
             let outcome = contained(|| {
@@ -207,6 +225,11 @@ pub fn run<T: Sync>(
 }
 
 impl<E> Board<E> {
+    /// Whether a task may start beside those that run.
+    fn has_room(&self) -> bool {
+        self.running == 0 || self.alone.is_empty()
+    }
+
     /// Notes the end of `task` and of all that cannot run without it.
     fn end<T>(
         &mut self,
@@ -237,6 +260,7 @@ impl<E> Board<E> {
                 continue;
             }
             self.left -= 1;
+            self.alone.remove(&task);
             let outcome = outcome.as_ref().copied().map_err(String::as_str);
             if let (Err(error), None) = ((self.ended)(&tasks[task], outcome), &self.stopped) {
                 self.stopped = Some(error);

@@ -17,6 +17,7 @@ const TO_THE_END: Rules = Rules {
     retries: 0,
     fail_fast: false,
     stop: &|| false,
+    alone: &BTreeSet::new(),
 };
 
 /// The ends of `tasks` in order, where `work` is run by `count` workers.
