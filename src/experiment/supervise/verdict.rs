@@ -83,8 +83,8 @@ impl Case {
             let failures = self.failures.entry(key).or_default();
             failures.push(Failure { attempt, reason });
             return Verdict::GoOn(match failures.len() > self.retries as usize {
-                true => format!("{told}, which has failed by it; the sweep goes on"),
-                false => format!("{told}, which is tried again alone; the sweep goes on"),
+                true => format!("{told}: that stage has failed, another process goes on"),
+                false => format!("{told}: that stage is tried again by another process"),
             });
         }
         match new {
@@ -95,7 +95,7 @@ impl Case {
                 "{reason} again with {titles} at work, which were to run alone"
             )),
             _ => Verdict::GoOn(format!(
-                "{reason} with {} stages at work: {titles}; each runs again alone, then the sweep goes on",
+                "{reason} with {} stages at work: {titles}; another process runs each of them alone and goes on",
                 at_work.len()
             )),
         }
@@ -147,13 +147,13 @@ mod tests {
         case.hear(Event::End { key: "a".into() });
         let first = told(case.judge(KILLED));
         assert!(
-            first.contains("during `title of b`, which is tried again"),
+            first.contains("during `title of b`: that stage is tried again"),
             "{first}"
         );
         assert_eq!(case.brief(false).failures["b"], [failure(7, KILLED)]);
         begin(&mut case, "b", 8);
         let second = told(case.judge(KILLED));
-        assert!(second.contains("which has failed by it"), "{second}");
+        assert!(second.contains("that stage has failed"), "{second}");
         let brief = case.brief(true);
         assert_eq!(
             brief.failures["b"],
@@ -187,7 +187,7 @@ mod tests {
         });
         begin(&mut case, "a", 2);
         let told = told(case.judge(KILLED));
-        assert!(told.contains("which has failed by it"), "{told}");
+        assert!(told.contains("that stage has failed"), "{told}");
         let failures = [failure(1, "no luck"), failure(2, KILLED)];
         assert_eq!(case.brief(false).failures["a"], failures);
     }
