@@ -38,7 +38,7 @@ pub fn run() -> ExitCode {
                 false => Verbosity::Normal,
             };
             let (link, interrupt) = match duty {
-                Duty::Run(link, interrupt) => (link, interrupt),
+                Duty::Run(link, interrupt) => (*link, interrupt),
                 Duty::Over(code) => return Ok(code),
             };
             let options = SweepOptions {

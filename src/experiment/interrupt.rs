@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The exit code of a process that was asked to stop: the shells' own for Ctrl-C.
 pub const EXIT_CODE: u8 = 130;
 
-/// Whether a stop was asked for.
+/// Whether a stop was asked for: by a signal, or by who supervises this process.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 

@@ -1,4 +1,7 @@
 //! Experiments: settings become objects, trials become stages, stages run and leave records and tables.
+//!
+//! A trial fails alone: an error, a panic and a loss that is no number end its stage (`scheduler`), and where it ends the process, a
+//! supervisor finds out who it was and goes on without it (`supervise`).
 
 mod ahead;
 mod clip;

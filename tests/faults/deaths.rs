@@ -1,6 +1,6 @@
 //! The process that runs a sweep dies, by its own doing or another's, and its supervisor goes on; the supervisor dies, and nothing stays.
 
-use crate::rig::{Rig, stderr, wait};
+use crate::rig::{Process, Rig, stderr, wait};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -18,47 +18,19 @@ const SLOW: &str = "question = 'q'\nreference = 'both'\n[[each]]\nlabel = 'both'
     [[each]]\nlabel = '- a'\nset.'method.modules.a' = false\nset.'method.sleep-ms' = 10\n\
     [[each]]\nlabel = '- b'\nset.'method.modules.b' = false\nset.'method.sleep-ms' = 10\n";
 
-/// A process by its number.
-#[derive(Clone, Copy, Debug)]
-struct Process(u32);
-
-impl Process {
-    /// The one that the supervisor `child` has started.
-    fn under(child: &Child) -> Self {
-        let mut found = None;
-        wait(|| {
-            let entries = fs::read_dir("/proc").unwrap().flatten();
-            let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-            let mut processes = numbers.map(Process);
-            found = processes.find(|process| {
-                process
-                    .stat()
-                    .is_some_and(|(_, parent)| parent == child.id())
-                    && process.is_sweep()
-            });
-            found.is_some()
+/// The process that the supervisor `child` has started for the sweep.
+fn swept(child: &Child) -> Process {
+    let mut found = None;
+    wait(|| {
+        let mut under = Process::under(child.id()).into_iter();
+        found = under.find(|process| {
+            // Before, it is a copy of its parent.
+            let words = fs::read_to_string(format!("/proc/{}/cmdline", process.0));
+            words.is_ok_and(|words| words.contains("--supervised"))
         });
-        found.unwrap()
-    }
-
-    /// State and parent.
-    fn stat(self) -> Option<(String, u32)> {
-        let text = fs::read_to_string(format!("/proc/{}/stat", self.0)).ok()?;
-        // The name before may hold anything.
-        let mut words = text.rsplit_once(')')?.1.split_whitespace();
-        Some((words.next()?.into(), words.next()?.parse().ok()?))
-    }
-
-    /// Whether it runs the command, and is no copy of its parent that is about to.
-    fn is_sweep(self) -> bool {
-        let words = fs::read_to_string(format!("/proc/{}/cmdline", self.0));
-        words.is_ok_and(|words| words.contains("--supervised"))
-    }
-
-    /// Whether it has not ended; one whose end nobody has asked for counts as ended.
-    fn lives(self) -> bool {
-        self.stat().is_some_and(|(state, _)| state != "Z")
-    }
+        found.is_some()
+    });
+    found.unwrap()
 }
 
 /// Sends a signal to a process, or to the group of one by its negative number.
@@ -205,7 +177,7 @@ fn a_killed_process_is_replaced_and_a_recipe_edited_meanwhile_changes_nothing() 
     let child = rig.sweep("out").spawn().unwrap();
     two_at_work(&rig, "out");
     fs::write(rig.at("sweeps/parts.toml"), "question = 'half a sen").unwrap();
-    kill(Process::under(&child));
+    kill(swept(&child));
     let text = output(child, 0);
     assert!(text.contains("with 2 stages at work"), "{text}");
     assert_eq!(rig.found("out"), expected);
@@ -220,7 +192,7 @@ fn a_process_killed_at_any_moment_leaves_what_the_same_command_goes_on_with() {
     for part in 1..=5 {
         let out = format!("killed-{part}");
         let child = rig.sweep(&out).spawn().unwrap();
-        let process = Process::under(&child);
+        let process = swept(&child);
         std::thread::sleep(whole * part / 6);
         if process.lives() {
             kill(process);
@@ -240,7 +212,7 @@ fn without_its_supervisor_the_process_ends_at_once() {
     let expected = rig.expected();
     let mut child = rig.sweep("out").stderr(Stdio::null()).spawn().unwrap();
     two_at_work(&rig, "out");
-    let process = Process::under(&child);
+    let process = swept(&child);
     crate::rig::kill(&mut child);
     let start = Instant::now();
     wait(|| !process.lives());
@@ -283,7 +255,7 @@ fn a_request_to_stop_reaches_both_processes_however_it_comes() {
         .spawn()
         .unwrap();
     wait(|| rig.stages("twice", "distill-").len() == 2);
-    let process = Process::under(&child);
+    let process = swept(&child);
     for _ in 0..2 {
         send("-INT", child.id().into());
         std::thread::sleep(Duration::from_millis(100));

@@ -4,7 +4,7 @@
 //! last task of a chain, which makes a result complete, goes before all others. It runs inside a rayon pool of its own, so that
 //! trials do not share threads; a task that runs alone has all of them. A task that fails or panics ends alone: only the
 //! tasks that need its result fail with it, by its reason; all others run. A task that another process has in hand is put aside
-//! and asked for again when nothing else can start.
+//! and asked for again when nothing else can start. A task that is to run alone comes before all others, and none starts beside it.
 
 use anyhow::Result;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -49,7 +49,7 @@ pub struct Rules<'a> {
     pub fail_fast: bool,
     /// Asked before a task starts: whether no more shall.
     pub stop: &'a (dyn Fn() -> bool + Sync),
-    /// Keys of tasks that run while no other does. They come first, and until all of them have ended one task runs at a time.
+    /// Keys of tasks that run while no other does; they come first.
     pub alone: &'a BTreeSet<String>,
 }
 
@@ -95,8 +95,10 @@ struct Board<E> {
     over: Vec<bool>,
     /// Number of tasks that have not.
     left: usize,
-    /// Those of them that run alone.
-    alone: BTreeSet<usize>,
+    /// Which tasks run alone.
+    alone: Vec<bool>,
+    /// Whether one of them is at work.
+    one_alone: bool,
     /// Called at every end.
     ended: E,
     /// The first error of `ended`: nothing more starts.
@@ -142,7 +144,8 @@ pub fn run<T: Sync>(
         running: 0,
         over,
         left: tasks.len(),
-        alone: (0..tasks.len()).filter(|task| alone(*task)).collect(),
+        alone: (0..tasks.len()).map(alone).collect(),
+        one_alone: false,
         ended,
         stopped: None,
     };
@@ -178,10 +181,11 @@ pub fn run<T: Sync>(
                     guard.ready.extend(held.into_iter().map(entry));
                 }
             };
-            let others = if guard.alone.is_empty() {
-                guard.ready.len()
-            } else {
+            guard.one_alone = guard.alone[task];
+            let others = if guard.one_alone {
                 0
+            } else {
+                guard.ready.len()
             };
             let threads = workers.threads(guard.running, others);
             guard.running += 1;
@@ -192,6 +196,7 @@ pub fn run<T: Sync>(
             });
             let mut guard = board.lock().expect("no worker panics with the board");
             guard.running -= 1;
+            guard.one_alone = false;
             match outcome {
                 Ok(Turn::Held) => guard.held.push(task),
                 Ok(Turn::Stopped) => {}
@@ -227,7 +232,9 @@ pub fn run<T: Sync>(
 impl<E> Board<E> {
     /// Whether a task may start beside those that run.
     fn has_room(&self) -> bool {
-        self.running == 0 || self.alone.is_empty()
+        let next = self.ready.last();
+        let next_alone = next.is_some_and(|(_, task)| self.alone[task.0]);
+        self.running == 0 || !(self.one_alone || next_alone)
     }
 
     /// Notes the end of `task` and of all that cannot run without it.
@@ -260,7 +267,6 @@ impl<E> Board<E> {
                 continue;
             }
             self.left -= 1;
-            self.alone.remove(&task);
             let outcome = outcome.as_ref().copied().map_err(String::as_str);
             if let (Err(error), None) = ((self.ended)(&tasks[task], outcome), &self.stopped) {
                 self.stopped = Some(error);

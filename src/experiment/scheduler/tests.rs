@@ -171,7 +171,7 @@ fn what_another_process_has_in_hand_is_asked_for_again_after_all_else() {
 }
 
 #[test]
-fn what_is_to_run_alone_comes_first_and_one_at_a_time() {
+fn what_is_to_run_alone_comes_first_and_has_nothing_beside_it() {
     let tasks = [
         task("big", &[], 99),
         task("a", &[], 1),

@@ -3,7 +3,7 @@
 use super::super::folder::Failure;
 use super::super::inputs::Stop;
 use super::super::stage::Stage;
-use super::protocol::{Brief, Event, line};
+use super::protocol::{Event, line};
 use crate::recipe::Plan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(unix)]
 use {
     super::super::interrupt::{EXIT_CODE, Interrupt},
-    super::protocol::hear,
+    super::protocol::{Brief, hear},
     anyhow::{Context, Result},
     std::io::{BufRead, BufReader},
     std::os::fd::{AsFd, OwnedFd},
@@ -125,4 +125,61 @@ impl Link {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::super::super::inputs::{Ask, Inputs, planned};
+    use super::*;
+
+    /// A link to a supervisor that is the other end.
+    fn linked(plan: Option<Plan>) -> (Link, BufReader<UnixStream>) {
+        let (socket, other) = UnixStream::pair().unwrap();
+        let link = Link {
+            supervisor: Some(Mutex::new(File::from(OwnedFd::from(socket)))),
+            plan: Mutex::new(plan),
+            ..Link::default()
+        };
+        (link, BufReader::new(other))
+    }
+
+    #[test]
+    fn the_next_process_plans_the_same_trials_and_stages() {
+        let ask = Ask {
+            recipe: "recipes/ablation.toml".into(),
+            set: Vec::new(),
+        };
+        let (first, mut supervisor) = linked(None);
+        let heard = std::thread::spawn(move || {
+            assert_eq!(hear::<Event>(&mut supervisor).unwrap(), Event::Plan);
+            hear::<Plan>(&mut supervisor).unwrap()
+        });
+        let made = first.plan(|| Inputs::default().plan(&ask)).unwrap();
+        let kept = heard.join().unwrap();
+        let (next, _) = linked(Some(kept));
+        let found = next.plan(|| panic!("it is there")).unwrap();
+        assert_eq!(found, made);
+        let keys = |plan: &Plan| {
+            let trials = planned(plan).unwrap().into_iter();
+            let stages = trials.flat_map(|trial| trial.stages);
+            stages.map(|stage| stage.key).collect::<Vec<_>>()
+        };
+        assert_eq!(keys(&found), keys(&made));
+    }
+
+    #[test]
+    fn an_earlier_failure_counts_once() {
+        let failure = |attempt| Failure {
+            attempt,
+            reason: "no luck".into(),
+        };
+        let link = Link {
+            failures: Mutex::new(BTreeMap::from([("a".into(), vec![failure(1), failure(2)])])),
+            ..Link::default()
+        };
+        assert_eq!(link.earlier_failure("b"), None);
+        assert_eq!(link.earlier_failure("a"), Some(failure(1)));
+        assert_eq!(link.earlier_failure("a"), Some(failure(2)));
+        assert_eq!(link.earlier_failure("a"), None);
+    }
 }

@@ -12,6 +12,7 @@ mod link;
 mod protocol;
 #[cfg(unix)]
 mod supervisor;
+#[cfg(unix)]
 mod verdict;
 
 pub use link::Link;
@@ -27,7 +28,7 @@ const SUPERVISED: &str = "--supervised";
 #[derive(Debug)]
 pub enum Duty {
     /// Run the sweep, tell the link what it is at, and stop at the interrupt.
-    Run(Link, Interrupt),
+    Run(Box<Link>, Interrupt),
     /// Nothing more: another process has run it and ended with this code.
     Over(u8),
 }
@@ -41,7 +42,7 @@ pub enum Duty {
 pub fn duty(supervised: bool, retries: u32) -> Result<Duty, Stop> {
     if supervised {
         let (link, interrupt) = Link::from_stdin().map_err(Stop::Input)?;
-        return Ok(Duty::Run(link, interrupt));
+        return Ok(Duty::Run(Box::new(link), interrupt));
     }
     supervisor::supervise(retries)
         .map(Duty::Over)
@@ -56,5 +57,5 @@ pub fn duty(supervised: bool, retries: u32) -> Result<Duty, Stop> {
 pub fn duty(_supervised: bool, _retries: u32) -> Result<Duty, Stop> {
     // Where the system lets nobody listen, Ctrl-C ends the process as it always does.
     let interrupt = Interrupt::from_signals().unwrap_or_default();
-    Ok(Duty::Run(Link::default(), interrupt))
+    Ok(Duty::Run(Box::default(), interrupt))
 }

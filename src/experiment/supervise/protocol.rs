@@ -5,13 +5,17 @@
 //! recipe that was edited meanwhile does not change the sweep.
 
 use super::super::folder::Failure;
-use anyhow::{Context, Result};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::BufRead;
+#[cfg(unix)]
+use {
+    anyhow::{Context, Result},
+    serde::de::DeserializeOwned,
+    std::io::BufRead,
+};
 
 /// The line that asks the child to stop.
+#[cfg(unix)]
 pub const STOP: &[u8] = b"stop\n";
 
 /// What a child has to know of those before it.
@@ -65,6 +69,7 @@ pub fn line(message: &impl Serialize) -> Vec<u8> {
 ///
 /// # Errors
 /// The other end is gone, or says something else.
+#[cfg(unix)]
 pub fn hear<T: DeserializeOwned>(mut from: impl BufRead) -> Result<T> {
     let mut line = Vec::new();
     from.read_until(b'\n', &mut line)?;

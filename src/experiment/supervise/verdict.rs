@@ -101,10 +101,14 @@ impl Case {
         }
     }
 
-    /// What the next child has to know, behind which comes the plan if it is `planned`.
+    /// What the next child has to know, behind which comes the plan if it is `planned`. What has failed for good comes first with the
+    /// suspects, so that nothing starts before it where the first failure is to end all.
     pub fn brief(&self, planned: bool) -> Brief {
+        let spent = |(_, failures): &(_, &Vec<Failure>)| failures.len() > self.retries as usize;
+        let failed = self.failures.iter().filter(spent);
+        let failed = failed.map(|(key, _)| key.clone());
         Brief {
-            alone: self.alone.clone(),
+            alone: self.alone.iter().cloned().chain(failed).collect(),
             failures: self.failures.clone(),
             planned,
         }
@@ -190,6 +194,14 @@ mod tests {
         assert!(told.contains("that stage has failed"), "{told}");
         let failures = [failure(1, "no luck"), failure(2, KILLED)];
         assert_eq!(case.brief(false).failures["a"], failures);
+        for attempt in [1, 2] {
+            assert!(!case.brief(false).alone.contains("b"), "a retry is left");
+            case.hear(Event::Fail {
+                key: "b".into(),
+                failure: failure(attempt, "no luck"),
+            });
+        }
+        assert!(case.brief(false).alone.contains("b"), "it comes first");
     }
 
     #[test]
