@@ -248,13 +248,12 @@ fn a_request_to_stop_reaches_both_processes_however_it_comes() {
         rig.finish(&out);
         assert_eq!(rig.found(&out), expected);
     }
-    // Twice: at once.
-    let child = rig
-        .sweep("twice")
-        .args(["--set", "train.checkpoint=60"])
-        .spawn()
-        .unwrap();
-    wait(|| rig.stages("twice", "distill-").len() == 2);
+    // Twice: at once, though a step takes longer than this test may.
+    let rig = Rig::new();
+    let mut command = rig.sweep("twice");
+    command.args(["--set", "method.sleep-ms=60000"]);
+    let child = command.spawn().unwrap();
+    wait(|| rig.stages("twice", "burn-in-").len() == 2);
     let process = swept(&child);
     for _ in 0..2 {
         send("-INT", child.id().into());
