@@ -4,7 +4,7 @@
 //! is what reading a store costs. The time per trial is what must not grow with their number.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use harness::experiment::{Ask, Interrupt, SweepOptions, Verbosity, sweep};
+use harness::experiment::{Ask, Interrupt, Link, SweepOptions, Verbosity, sweep};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -37,6 +37,7 @@ fn run(ask: &Ask, out: &TempDir) {
         fail_fast: false,
         verbosity: Verbosity::Quiet,
         interrupt: Interrupt::default(),
+        link: Link::default(),
     };
     let outcome = sweep(ask, &options).expect("a sweep");
     assert!(outcome.failed.is_empty(), "{:?}", outcome.failed);

@@ -3,9 +3,9 @@
 mod words;
 
 use crate::experiment::{
-    Ask, EXIT_CODE, Interrupt, Outcome, PredictAsk, Stop, SweepOptions, Told, Verbosity, clip,
-    compare, evaluate, explain, export_data, export_weights, inspect_weights, plan, predict,
-    schema, status, sweep, table,
+    Ask, Duty, EXIT_CODE, Outcome, PredictAsk, Stop, SweepOptions, Told, Verbosity, clip, compare,
+    duty, evaluate, explain, export_data, export_weights, inspect_weights, plan, predict, schema,
+    status, sweep, table,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS};
 use clap::Parser;
@@ -31,13 +31,16 @@ pub fn run() -> ExitCode {
             retries,
             fail_fast,
             quiet,
-        } => {
+            supervised,
+        } => duty(supervised, retries).and_then(|duty| {
             let verbosity = match quiet {
                 true => Verbosity::Quiet,
                 false => Verbosity::Normal,
             };
-            // Where the system lets nobody listen, Ctrl-C ends the process as it always does.
-            let interrupt = Interrupt::from_signals().unwrap_or_default();
+            let (link, interrupt) = match duty {
+                Duty::Run(link, interrupt) => (*link, interrupt),
+                Duty::Over(code) => return Ok(code),
+            };
             let options = SweepOptions {
                 out,
                 workers: workers.map_or(0, usize::from),
@@ -45,9 +48,10 @@ pub fn run() -> ExitCode {
                 fail_fast,
                 verbosity,
                 interrupt,
+                link,
             };
             sweep(&recipe.into(), &options).map(|outcome| told(&outcome))
-        }
+        }),
         Command::Plan {
             recipe,
             explain: Some(key),

@@ -35,6 +35,9 @@ pub enum Command {
         /// Show warnings and tables only, no progress
         #[arg(long, short)]
         quiet: bool,
+        /// For the process that the command itself starts
+        #[arg(long, hide = true)]
+        supervised: bool,
     },
     /// Check a recipe and tell which trials would run, why, and how long they would take
     Plan {

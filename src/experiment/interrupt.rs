@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The exit code of a process that was asked to stop: the shells' own for Ctrl-C.
 pub const EXIT_CODE: u8 = 130;
 
-/// Whether a stop was asked for.
+/// Whether a stop was asked for: by a signal, or by who supervises this process.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
@@ -37,6 +37,11 @@ impl Interrupt {
         })
         .context("cannot listen to Ctrl-C")?;
         Ok(interrupt)
+    }
+
+    /// Asks for a stop.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 
     /// Whether a stop was asked for.

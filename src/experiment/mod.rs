@@ -1,4 +1,7 @@
 //! Experiments: settings become objects, trials become stages, stages run and leave records and tables.
+//!
+//! A trial fails alone: an error, a panic and a loss that is no number end its stage (`scheduler`), and where it ends the process, a
+//! supervisor finds out who it was and goes on without it (`supervise`).
 
 mod ahead;
 mod clip;
@@ -24,6 +27,7 @@ mod schema;
 mod settings;
 mod stage;
 mod store;
+mod supervise;
 mod sweep;
 mod tables;
 mod trial;
@@ -43,6 +47,7 @@ pub use predict::{PredictAsk, predict};
 pub use progress::Verbosity;
 pub use schema::schema;
 pub use settings::{EvalConfig, EvalModel, Settings};
+pub use supervise::{Duty, Link, duty};
 pub use sweep::{Outcome, SweepOptions, sweep};
 pub use tables::{TableAsk, Told, compare, table};
 pub use trial_settings::{MockSettings, MockTrain, TrialSettings};

@@ -9,6 +9,7 @@ use super::scheduler::{self, Task, Turn};
 use super::settings::{EvalModel, Settings};
 use super::stage::{Kind, Stage};
 use super::store::Store;
+use super::supervise::Link;
 use super::trial::{self, Datasets, Ground};
 use super::trial_settings::{MockSettings, TrialSettings};
 use crate::atomic::{Durability, write_durably};
@@ -54,6 +55,7 @@ pub struct Workshop<'a> {
     progress: &'a Progress,
     environment: &'a Kept,
     interrupt: &'a Interrupt,
+    link: &'a Link,
     /// Attempts at each stage that this run does not take for its own time: those before it began, and its own.
     past: Mutex<BTreeMap<String, u64>>,
 }
@@ -91,6 +93,7 @@ impl<'a> Workshop<'a> {
         progress: &'a Progress,
         environment: &'a Kept,
         interrupt: &'a Interrupt,
+        link: &'a Link,
         tasks: &[Task<Stage>],
     ) -> Self {
         let attempts = |task: &Task<Stage>| (task.key.clone(), store.stage(&task.key).attempts());
@@ -100,6 +103,7 @@ impl<'a> Workshop<'a> {
             progress,
             environment,
             interrupt,
+            link,
             past: Mutex::new(tasks.iter().map(attempts).collect()),
         }
     }
@@ -108,8 +112,33 @@ impl<'a> Workshop<'a> {
     ///
     /// # Errors
     /// Whatever ends the training or the evaluation, a panic included; a checkpoint, once written, stays. What ended it in another
-    /// process during this run.
+    /// process during this run, or in one before this one under the same supervisor.
     pub fn perform(&self, stage: &Stage) -> Result<Turn> {
+        let folder = self.store.stage(&stage.key);
+        if let Some(failure) = self.link.earlier_failure(&stage.key)
+            && !self.store.is_whole(stage)
+        {
+            // Who was killed could not note it.
+            if folder.attempts() == failure.attempt {
+                folder.fail(&failure).ok();
+            }
+            bail!(failure.reason);
+        }
+        let outcome = self.attempt(stage);
+        match &outcome {
+            Ok(Turn::Held) => {}
+            Ok(Turn::Done | Turn::Stopped) => self.link.ends(&stage.key),
+            Err(error) => {
+                let (attempt, reason) = (folder.attempts(), format!("{error:#}"));
+                let failure = Failure { attempt, reason };
+                self.link.fails(&stage.key, failure);
+            }
+        }
+        outcome
+    }
+
+    /// As [`Self::perform`], whatever processes before this one have met with.
+    fn attempt(&self, stage: &Stage) -> Result<Turn> {
         let start = Instant::now();
         let folder = self.store.stage(&stage.key);
         let Some(lease) = folder.lease()? else {
@@ -126,6 +155,7 @@ impl<'a> Workshop<'a> {
         {
             bail!(failure.reason);
         }
+        self.link.begins(stage, number);
         self.environment.put(&folder)?;
         let attempt = Attempt {
             resumed: folder.checkpoint().exists(),

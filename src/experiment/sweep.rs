@@ -12,12 +12,13 @@ use super::results::Results;
 use super::run::Run;
 use super::scheduler::{Rules, Workers};
 use super::store::Store;
+use super::supervise::Link;
 use crate::atomic::ensure_writable;
 use std::path::PathBuf;
 use std::time::Instant;
 
 /// How a sweep is run; nothing of it changes a result.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct SweepOptions {
     /// Folder of the results; none: the recipe's under `results/`.
     pub out: Option<PathBuf>,
@@ -31,6 +32,8 @@ pub struct SweepOptions {
     pub verbosity: Verbosity,
     /// A request to stop.
     pub interrupt: Interrupt,
+    /// The supervisor of this process, if it has one.
+    pub link: Link,
 }
 
 /// How a sweep ended that could begin.
@@ -55,7 +58,7 @@ pub struct Outcome {
 pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     let start = Instant::now();
     let inputs = Inputs::default();
-    let plan = inputs.plan(ask)?;
+    let plan = options.link.plan(|| inputs.plan(ask))?;
     let folder = results_folder(&plan, options.out.as_deref());
     ensure_writable(&folder).map_err(Stop::Input)?;
     let store = Store::open(&folder).map_err(Stop::Input)?;
@@ -94,12 +97,14 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
         &progress,
         &environment,
         interrupt,
+        &options.link,
         &tasks,
     );
     let rules = Rules {
         retries: options.retries,
         fail_fast: options.fail_fast,
         stop: &|| interrupt.requested(),
+        alone: options.link.alone(),
     };
     let run = run
         .finish(&tasks, workers, rules, &workshop, &progress)

@@ -10,9 +10,11 @@
 use super::config::check_range;
 use crate::registry::{self, ComponentError};
 use crate::rng::Stream;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -55,6 +57,10 @@ pub enum Failure {
     Panic,
     /// With a loss that is not a number.
     NonFinite,
+    /// With more memory than there is: the process ends.
+    Memory,
+    /// Its process is killed, as by a kernel that runs out of memory.
+    Kill,
 }
 
 impl MockConfig {
@@ -162,21 +168,24 @@ impl Mock {
     /// # Errors
     /// The failure that the settings ask for.
     ///
-    /// Panics if they ask for that.
+    /// Panics, or ends the process, if they ask for that.
     pub fn step(&mut self, step: usize) -> Result<f32> {
         sleep(Duration::from_millis(self.config.sleep_ms));
         let steps = self.steps as f64;
         let mut loss = 1.0 / (1.0 + step as f32);
-        if step + 1 == self.config.fail_at
+        let number = step + 1;
+        if number == self.config.fail_at
             && (self.config.fail_times == 0 || self.attempt <= self.config.fail_times)
         {
             match self.config.failure {
-                Failure::Error => anyhow::bail!("the settings ask for a failure at step {step}"),
-                Failure::Panic => panic!("the settings ask for a panic at step {step}"),
+                Failure::Error => bail!("the settings ask for a failure at step {number}"),
+                Failure::Panic => panic!("the settings ask for a panic at step {number}"),
                 Failure::NonFinite => loss = f32::NAN,
+                Failure::Memory => drop(black_box(Vec::<u8>::with_capacity(isize::MAX as usize))),
+                Failure::Kill => kill_this_process()?,
             }
         }
-        ensure!(loss.is_finite(), "the loss is {loss} at step {step}");
+        ensure!(loss.is_finite(), "the loss is {loss} at step {number}");
         let burn_in = self.config.burn_in;
         let mut stream = if step < burn_in {
             Stream::at(self.seed, "mock/burn-in", step as u64)
@@ -188,6 +197,17 @@ impl Mock {
         self.state.noise += self.config.noise * stream.normal() / steps.sqrt();
         Ok(loss)
     }
+}
+
+/// Ends the process as the kernel does it when memory runs out.
+///
+/// # Errors
+/// It lives.
+fn kill_this_process() -> Result<()> {
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-c", "kill -KILL $PPID"]).output();
+    output.context("the settings ask for a kill, and there is no shell for it")?;
+    bail!("the settings ask for a kill, and nothing came of it")
 }
 
 #[cfg(test)]
@@ -255,18 +275,18 @@ mod tests {
             (0..20).try_for_each(|step| mock.step(step).map(|_| ()))
         };
         let text = |result: Result<()>| result.unwrap_err().to_string();
-        let asked = "the settings ask for a failure at step 2";
+        let asked = "the settings ask for a failure at step 3";
         assert_eq!(text(failing(Failure::Error, 1)), asked);
         assert_eq!(text(failing(Failure::Error, 2)), asked);
         assert_eq!(
             text(failing(Failure::NonFinite, 1)),
-            "the loss is NaN at step 2"
+            "the loss is NaN at step 3"
         );
         failing(Failure::Error, 3).unwrap();
     }
 
     #[test]
-    #[should_panic(expected = "the settings ask for a panic at step 2")]
+    #[should_panic(expected = "the settings ask for a panic at step 3")]
     fn it_panics_where_asked() {
         let config = MockConfig {
             fail_at: 3,

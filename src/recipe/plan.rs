@@ -11,7 +11,7 @@ use super::provenance::Place;
 use super::sources::Sources;
 use super::sweep::{self, Paper};
 use crate::registry::ComponentError;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::{Table, Value};
@@ -37,7 +37,7 @@ pub struct Hooks<'a> {
 }
 
 /// The trials of a recipe and the tables that they fill.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The recipe's name: its file without folder and extension.
     pub recipe: String,
@@ -52,7 +52,7 @@ pub struct Plan {
 }
 
 /// One table to be.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SweepPlan {
     /// Name of the sweep and of its table.
     pub name: String,
@@ -67,7 +67,7 @@ pub struct SweepPlan {
 }
 
 /// One variant.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Unique in its sweep.
     pub label: String,
@@ -78,7 +78,7 @@ pub struct Row {
 }
 
 /// One training.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
     /// Identity: hash of the settings.
     pub hash: String,

@@ -112,7 +112,7 @@ impl Training for Trainer {
         let mut tape = Tape::recording();
         let output = self.method.step(&mut tape, &batch, step);
         let loss = output.loss.scalar();
-        ensure!(loss.is_finite(), "the loss is {loss} at step {step}");
+        ensure!(loss.is_finite(), "the loss is {loss} at step {}", step + 1);
         let mut grads = tape.backward(&output.loss);
         let rate = self.schedule.rate(step);
         let norm = self.optimizer.step(self.method.student(), &mut grads, rate);
@@ -123,7 +123,8 @@ impl Training for Trainer {
         let norm = norm.value();
         ensure!(
             norm.is_finite(),
-            "the gradient's norm is {norm} at step {step}"
+            "the gradient's norm is {norm} at step {}",
+            step + 1
         );
         self.step += 1;
         let mut readings = vec![

@@ -20,9 +20,9 @@ fn errors_panics_and_losses_that_are_no_numbers_stay_with_their_trial() {
     };
     let (text, table) = run();
     for reason in [
-        "failed: error, seed 0: the settings ask for a failure at step 41",
-        "failed: panic, seed 1: panic: the settings ask for a panic at step 42",
-        "failed: no number, seed 0: the loss is NaN at step 43",
+        "failed: error, seed 0: the settings ask for a failure at step 42",
+        "failed: panic, seed 1: panic: the settings ask for a panic at step 43",
+        "failed: no number, seed 0: the loss is NaN at step 44",
     ] {
         assert!(text.contains(reason), "`{reason}` is not in: {text}");
     }

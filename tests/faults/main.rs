@@ -4,6 +4,8 @@ mod changes;
 mod containment;
 mod damage;
 mod dataset;
+#[cfg(target_os = "linux")]
+mod deaths;
 mod disk;
 mod kills;
 mod rig;

@@ -60,7 +60,7 @@ fn a_failure_in_one_process_is_one_in_the_other_and_not_tried_again() {
         assert_eq!(output.status.code(), Some(1), "{text}");
         for seed in [0, 1] {
             let failure =
-                format!("failed: badly, seed {seed}: the settings ask for a failure at step 54");
+                format!("failed: badly, seed {seed}: the settings ask for a failure at step 55");
             assert!(text.contains(&failure), "{text}");
         }
     }

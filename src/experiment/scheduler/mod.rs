@@ -4,7 +4,7 @@
 //! last task of a chain, which makes a result complete, goes before all others. It runs inside a rayon pool of its own, so that
 //! trials do not share threads; a task that runs alone has all of them. A task that fails or panics ends alone: only the
 //! tasks that need its result fail with it, by its reason; all others run. A task that another process has in hand is put aside
-//! and asked for again when nothing else can start.
+//! and asked for again when nothing else can start. A task that is to run alone comes before all others, and none starts beside it.
 
 use anyhow::Result;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -49,6 +49,8 @@ pub struct Rules<'a> {
     pub fail_fast: bool,
     /// Asked before a task starts: whether no more shall.
     pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// Keys of tasks that run while no other does; they come first.
+    pub alone: &'a BTreeSet<String>,
 }
 
 /// How many tasks run at once, and on how many threads all together.
@@ -93,6 +95,10 @@ struct Board<E> {
     over: Vec<bool>,
     /// Number of tasks that have not.
     left: usize,
+    /// Which tasks run alone.
+    alone: Vec<bool>,
+    /// Whether one of them is at work.
+    one_alone: bool,
     /// Called at every end.
     ended: E,
     /// The first error of `ended`: nothing more starts.
@@ -116,7 +122,12 @@ pub fn run<T: Sync>(
     let dependents = dependents(tasks);
     let ranks = ranks(tasks, &dependents);
     let last = |task: usize| dependents[task].is_empty() && !tasks[task].needs.is_empty();
-    let urgency = |task: usize| if last(task) { u64::MAX } else { ranks[task] };
+    let alone = |task: usize| rules.alone.contains(&tasks[task].key);
+    let urgency = |task: usize| match (alone(task), last(task)) {
+        (true, _) => u64::MAX,
+        (_, true) => u64::MAX - 1,
+        _ => ranks[task],
+    };
     let entry = |task: usize| (urgency(task), std::cmp::Reverse(task));
     let missing: Vec<usize> = tasks.iter().map(|task| task.needs.len()).collect();
     let ready = (0..tasks.len())
@@ -133,6 +144,8 @@ pub fn run<T: Sync>(
         running: 0,
         over,
         left: tasks.len(),
+        alone: (0..tasks.len()).map(alone).collect(),
+        one_alone: false,
         ended,
         stopped: None,
     };
@@ -150,13 +163,16 @@ pub fn run<T: Sync>(
                 if guard.left == 0 || halted(&guard) {
                     return;
                 }
-                if let Some((_, task)) = guard.ready.pop_last() {
+                if guard.has_room()
+                    && let Some((_, task)) = guard.ready.pop_last()
+                {
                     break task.0;
                 }
                 let asked = !guard.held.is_empty();
                 let (next, _) = changed
                     .wait_timeout_while(guard, ASK_AGAIN, |board| {
-                        board.left > 0 && board.ready.is_empty() && !halted(board)
+                        let idle = board.ready.is_empty() || !board.has_room();
+                        board.left > 0 && idle && !halted(board)
                     })
                     .expect("no worker panics with the board");
                 guard = next;
@@ -165,7 +181,13 @@ pub fn run<T: Sync>(
                     guard.ready.extend(held.into_iter().map(entry));
                 }
             };
-            let threads = workers.threads(guard.running, guard.ready.len());
+            guard.one_alone = guard.alone[task];
+            let others = if guard.one_alone {
+                0
+            } else {
+                guard.ready.len()
+            };
+            let threads = workers.threads(guard.running, others);
             guard.running += 1;
             drop(guard);
             let outcome = contained(|| {
@@ -174,6 +196,7 @@ pub fn run<T: Sync>(
             });
             let mut guard = board.lock().expect("no worker panics with the board");
             guard.running -= 1;
+            guard.one_alone = false;
             match outcome {
                 Ok(Turn::Held) => guard.held.push(task),
                 Ok(Turn::Stopped) => {}
@@ -207,6 +230,13 @@ pub fn run<T: Sync>(
 }
 
 impl<E> Board<E> {
+    /// Whether a task may start beside those that run.
+    fn has_room(&self) -> bool {
+        let next = self.ready.last();
+        let next_alone = next.is_some_and(|(_, task)| self.alone[task.0]);
+        self.running == 0 || !(self.one_alone || next_alone)
+    }
+
     /// Notes the end of `task` and of all that cannot run without it.
     fn end<T>(
         &mut self,

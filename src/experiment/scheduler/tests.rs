@@ -17,6 +17,7 @@ const TO_THE_END: Rules = Rules {
     retries: 0,
     fail_fast: false,
     stop: &|| false,
+    alone: &BTreeSet::new(),
 };
 
 /// The ends of `tasks` in order, where `work` is run by `count` workers.
@@ -167,6 +168,55 @@ fn what_another_process_has_in_hand_is_asked_for_again_after_all_else() {
         assert_eq!(ends, ["own", "held", "after"]);
         assert_eq!(*runs.lock().unwrap(), ends, "each once");
     }
+}
+
+#[test]
+fn what_is_to_run_alone_comes_first_and_has_nothing_beside_it() {
+    let tasks = [
+        task("big", &[], 99),
+        task("a", &[], 1),
+        task("b", &[], 2),
+        task("after b", &["b"], 1),
+        task("other", &[], 50),
+    ];
+    let alone = BTreeSet::from(["a", "b"].map(String::from));
+    let rules = Rules {
+        alone: &alone,
+        ..TO_THE_END
+    };
+    let (running, asked) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (begun, together) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
+    let work = |key: &String| {
+        // Another process has one of them in hand for a while: others then run, but not beside it when it comes back.
+        if key == "a" && asked.fetch_add(1, Ordering::SeqCst) < 3 {
+            return Ok(Turn::Held);
+        }
+        begun.lock().unwrap().push(key.clone());
+        let beside = running.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(30));
+        if alone.contains(key) {
+            assert_eq!((beside, running.load(Ordering::SeqCst)), (0, 1), "{key}");
+        } else {
+            together.fetch_max(beside + 1, Ordering::SeqCst);
+        }
+        running.fetch_sub(1, Ordering::SeqCst);
+        Ok(Turn::Done)
+    };
+    let mut failed = Vec::new();
+    let ended = |task: &Task<String>, end: Result<(), &str>| {
+        failed.extend(end.err().map(|reason| format!("{}: {reason}", task.key)));
+        Ok(())
+    };
+    let workers = Workers { count: 3, cores: 3 };
+    run(&tasks, workers, rules, work, ended).unwrap();
+    assert!(failed.is_empty(), "{failed:?}");
+    assert_eq!(begun.lock().unwrap()[0], "b");
+    assert_eq!(begun.lock().unwrap().len(), 5);
+    let found = together.load(Ordering::SeqCst);
+    assert!(
+        found >= 2,
+        "after them as many as there are workers, not {found}"
+    );
 }
 
 #[test]

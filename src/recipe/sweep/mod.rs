@@ -28,13 +28,13 @@ use super::error::Problem;
 use super::file::ParsedFile;
 use super::overlay::Layer;
 use reader::Reader;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Table;
 
 /// Where in the paper a sweep's numbers stand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paper {
     /// Number of the table.
     pub table: String,

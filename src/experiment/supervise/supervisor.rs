@@ -1,0 +1,131 @@
+//! The process that supervises: it starts the one that runs the sweep, listens to it and to the user, and judges its death.
+
+use super::super::interrupt::{EXIT_CODE, Interrupt};
+use super::SUPERVISED;
+use super::protocol::{Event, STOP, line};
+use super::verdict::{Case, Verdict};
+use anyhow::{Context, Result, bail};
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+/// Between two looks at whether the user asks to stop.
+const LOOK: Duration = Duration::from_millis(20);
+/// Signals by which a user or a cluster ends a process: SIGHUP, SIGINT, SIGTERM. They reach a child only before it leaves them to its
+/// supervisor.
+const REQUESTS: [i32; 3] = [1, 2, 15];
+/// Where Linux keeps the program of this process, whatever has become of its file since: a build may have replaced it.
+const RUNNING: &str = "/proc/self/exe";
+
+/// What a supervisor has heard in the sweep so far.
+struct Heard {
+    case: Case,
+    /// The line that holds the plan.
+    plan: Option<Vec<u8>>,
+}
+
+/// Runs this process' own command in a child, and in another one when that dies; returns the code with which the last one ended.
+///
+/// # Errors
+/// No child can be started, or one died and nobody is to blame.
+pub fn supervise(retries: u32) -> Result<u8> {
+    // Where the system lets nobody listen, Ctrl-C ends both processes as it always does.
+    let interrupt = Interrupt::from_signals().unwrap_or_default();
+    let mut heard = Heard {
+        case: Case::new(retries),
+        plan: None,
+    };
+    let mut program = std::env::current_exe().context("cannot find this program's own file")?;
+    loop {
+        let status = run(&program, &mut heard, &interrupt)?;
+        if let Some(code) = status.code() {
+            return Ok(u8::try_from(code).unwrap_or(u8::MAX));
+        }
+        if std::io::stderr().is_terminal() {
+            // The bars of the dead end without it.
+            eprintln!();
+        }
+        let reason = reason(status);
+        let asked = status.signal().is_some_and(|it| REQUESTS.contains(&it));
+        if asked || interrupt.requested() {
+            eprintln!("warning: {reason}; the same command goes on with what is left");
+            return Ok(EXIT_CODE);
+        }
+        match heard.case.judge(&reason) {
+            Verdict::GoOn(told) => eprintln!("warning: {told}"),
+            Verdict::Over(told) => bail!(told),
+        }
+        if Path::new(RUNNING).exists() {
+            program = PathBuf::from(RUNNING);
+        }
+    }
+}
+
+/// Runs one child to its end.
+fn run(program: &Path, heard: &mut Heard, interrupt: &Interrupt) -> Result<ExitStatus> {
+    let (socket, childs) = UnixStream::pair().context("cannot make a socket")?;
+    socket.set_read_timeout(Some(LOOK))?;
+    let mut child = start(program, childs)?;
+    let mut words = line(&heard.case.brief(heard.plan.is_some()));
+    words.extend(heard.plan.iter().flatten());
+    // A child that is dead already does not hear it.
+    (&socket).write_all(&words).ok();
+
+    let mut lines = BufReader::new(&socket);
+    let (mut line, mut is_plan, mut asked) = (Vec::new(), false, false);
+    loop {
+        match lines.read_until(b'\n', &mut line) {
+            Ok(_) if line.ends_with(b"\n") => {
+                let line = std::mem::take(&mut line);
+                if std::mem::take(&mut is_plan) {
+                    heard.plan = Some(line);
+                } else if let Ok(event) = serde_json::from_slice(&line) {
+                    is_plan = event == Event::Plan;
+                    heard.case.hear(event);
+                }
+            }
+            // What has come of the line stays.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            _ => break,
+        }
+        if interrupt.requested() && !asked {
+            asked = true;
+            (&socket).write_all(STOP).ok();
+        }
+    }
+    drop(socket);
+    child.wait().context("cannot wait for the sweep's process")
+}
+
+/// Starts this process' own command with `socket` as its standard input.
+fn start(program: &Path, socket: UnixStream) -> Result<Child> {
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_else(|| OsString::from(program));
+    let command = words.next();
+    let mut child = Command::new(program);
+    child.arg0(name).args(command).arg(SUPERVISED).args(words);
+    let child = child.stdin(OwnedFd::from(socket)).spawn();
+    child.with_context(|| format!("cannot start {}", program.display()))
+}
+
+/// How the child has ended, as the reason of a failure.
+fn reason(status: ExitStatus) -> String {
+    let Some(signal) = status.signal() else {
+        return "the process ended without an exit code".into();
+    };
+    // Those that have the same number on all systems.
+    let name = match signal {
+        4 => " (SIGILL)",
+        6 => " (SIGABRT; out of memory?)",
+        8 => " (SIGFPE)",
+        9 => " (SIGKILL; out of memory?)",
+        11 => " (SIGSEGV)",
+        _ => "",
+    };
+    format!("the process was killed by signal {signal}{name}")
+}
