@@ -1,6 +1,7 @@
 //! Experiments: settings become objects, trials become stages, stages run and leave records and tables.
 
 mod ahead;
+mod cadence;
 mod clip;
 mod environment;
 mod evaluate;

@@ -132,6 +132,14 @@ impl Rig {
             .map(|stage| stage.join(name));
         paths.filter(|path| path.exists()).collect()
     }
+
+    /// The texts of the journals of a kind of stage.
+    pub fn journals(&self, out: &str, kind: &str) -> String {
+        let journals = self.files(out, kind, "journal.jsonl").into_iter();
+        journals
+            .map(|path| std::fs::read_to_string(path).unwrap_or_default())
+            .collect()
+    }
 }
 
 fn folders(out: &Path, what: &str, start: &str) -> Vec<PathBuf> {
