@@ -209,16 +209,23 @@ impl fmt::Display for Outlook {
             "to run: {missing} of {trials} trials in {} stages",
             self.wanted
         )?;
-        match self.estimate {
+        match &self.estimate {
             _ if missing == 0 => Ok(()),
-            Some(estimate) => write!(
-                f,
-                ", about {} of work, {} with {} workers (from {} stages timed in this folder)",
-                told(Duration::from_secs_f64(estimate.work_seconds)),
-                told(Duration::from_secs_f64(estimate.clock_seconds)),
-                estimate.workers,
-                estimate.timed_stages
-            ),
+            Some(estimate) => {
+                write!(
+                    f,
+                    ", about {} of work, {} with {} workers (from {} stages timed in this folder",
+                    told(Duration::from_secs_f64(estimate.work_seconds)),
+                    told(Duration::from_secs_f64(estimate.clock_seconds)),
+                    estimate.workers,
+                    estimate.timed_stages
+                )?;
+                if !estimate.untimed.is_empty() {
+                    let kinds = estimate.untimed.join(", ");
+                    write!(f, ", none of them of the kind {kinds}: at the mean rate")?;
+                }
+                f.write_str(")")
+            }
             None => write!(
                 f,
                 "; how long is not known before the first stage has been timed"

@@ -149,7 +149,9 @@ impl Reason {
         for state in own().rev() {
             match state {
                 State::Running(_) => return Self::Running,
-                State::Failed { attempts, reason } => {
+                State::Failed {
+                    attempts, reason, ..
+                } => {
                     return Self::Failed {
                         attempts: *attempts,
                         reason: reason.clone(),
@@ -212,6 +214,7 @@ mod tests {
         let failed = State::Failed {
             attempts: 2,
             reason: "no luck\nat all".into(),
+            step: 0,
         };
         let reason = Reason::of(&trial, &settings, &[failed, State::Missing], &earlier);
         assert_eq!(reason.to_string(), "failed before (2 attempts): no luck");

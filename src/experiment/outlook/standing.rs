@@ -187,6 +187,8 @@ pub enum State {
         attempts: u64,
         /// Why the last one failed.
         reason: String,
+        /// That of its checkpoint, from which it would go on; 0: it has none.
+        step: usize,
     },
     /// It was begun, and nobody works on it.
     Interrupted(Position),
@@ -218,14 +220,16 @@ impl State {
         if folder.is_held() {
             return Self::Running(position(&folder.journal()));
         }
+        // The journal may be ahead of what a run would go on from.
+        let step = Checkpoint::step_of(&folder.checkpoint()).unwrap_or(0);
         match folder.failure() {
             Some(failure) => Self::Failed {
                 attempts: folder.attempts(),
                 reason: failure.reason,
+                step,
             },
             None if folder.checkpoint().exists() => Self::Interrupted(Position {
-                // The journal may be ahead of what a run would go on from.
-                step: Checkpoint::step_of(&folder.checkpoint()).unwrap_or(0),
+                step,
                 ..position(&folder.journal())
             }),
             None => Self::Missing,
@@ -237,7 +241,8 @@ impl State {
         match self {
             Self::Done { .. } => 1.0,
             Self::Running(position) | Self::Interrupted(position) => stage.share(position.step),
-            Self::Failed { .. } | Self::Missing => 0.0,
+            Self::Failed { step, .. } => stage.share(*step),
+            Self::Missing => 0.0,
         }
     }
 }
@@ -343,6 +348,12 @@ mod tests {
             [50, 100, 200, 300, 400].map(|step| stage.share(step)),
             [0.0, 0.0, 0.5, 1.0, 1.0]
         );
+        let failed = |step| State::Failed {
+            attempts: 1,
+            reason: "no luck".into(),
+            step,
+        };
+        assert_eq!([0, 250].map(|step| failed(step).share(&stage)), [0.0, 0.75]);
         let evaluation = StageEntry {
             steps: [300, 300],
             ..stage

@@ -156,7 +156,7 @@ impl fmt::Display for RecipeStatus {
         if let Some((mean_ap, title)) = &self.best {
             write!(f, ", best mAP {mean_ap:.2} ({title})")?;
         }
-        match self.estimate {
+        match &self.estimate {
             Some(estimate) if self.done < self.trials => {
                 let left = Duration::from_secs_f64(estimate.clock_seconds);
                 write!(
@@ -191,13 +191,17 @@ impl fmt::Display for StageStatus {
             State::Running(position) | State::Interrupted(position) => {
                 write!(f, ", {}", At(position, self.steps))
             }
-            State::Failed { attempts, reason } => {
+            State::Failed {
+                attempts,
+                reason,
+                step,
+            } => {
                 let reason = reason.lines().next().unwrap_or_default();
-                write!(
-                    f,
-                    ": {reason} ({attempts} attempts); log: {}",
-                    self.log.display()
-                )
+                write!(f, ": {reason} ({attempts} attempts")?;
+                if *step > 0 {
+                    write!(f, ", would go on after step {step}/{}", self.steps)?;
+                }
+                write!(f, "); log: {}", self.log.display())
             }
             State::Done { .. } | State::Missing => Ok(()),
         }
