@@ -32,6 +32,13 @@ pub enum Reason {
         /// Why the last one failed.
         reason: String,
     },
+    /// Another version of the program's computations has begun or done it.
+    Outdated {
+        /// That version.
+        old: u32,
+        /// This program's.
+        new: u32,
+    },
     /// An earlier trial with this label and seed had other settings.
     Changed {
         /// Each as `key: old -> new`.
@@ -51,6 +58,7 @@ impl fmt::Display for Reason {
                 let line = reason.lines().next().unwrap_or_default();
                 write!(f, "failed before ({attempts} attempts): {line}")
             }
+            Self::Outdated { old, new } => write!(f, "code version changed: {old} -> {new}"),
             Self::Changed { settings } => {
                 write!(
                     f,
@@ -160,6 +168,12 @@ impl Reason {
                 State::Interrupted(position) => {
                     return Self::Interrupted {
                         step: position.step,
+                    };
+                }
+                State::Outdated { old, new } => {
+                    return Self::Outdated {
+                        old: *old,
+                        new: *new,
                     };
                 }
                 State::Done { .. } | State::Missing => {}

@@ -2,7 +2,7 @@
 //! that another process can tell what its stages are.
 
 use super::super::stage::Stage;
-use super::super::store::Store;
+use super::super::store::{CODE_VERSION, Store};
 use crate::atomic::write_atomically;
 use crate::recipe::Trial;
 use crate::train::Checkpoint;
@@ -25,6 +25,9 @@ pub struct FrozenPlan {
     pub recipe: String,
     /// Trials at once.
     pub workers: usize,
+    /// Git commit of the recipe's folder; none outside a repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// In the plan's order.
     pub trials: Vec<TrialEntry>,
     /// Each once, after those that it needs.
@@ -110,6 +113,7 @@ impl FrozenPlan {
         Self {
             recipe: recipe.to_string(),
             workers,
+            commit: None,
             trials: Vec::new(),
             stages: Vec::new(),
             known: BTreeMap::new(),
@@ -192,6 +196,13 @@ pub enum State {
     },
     /// It was begun, and nobody works on it.
     Interrupted(Position),
+    /// Another version of the program's computations has begun or done it: it would run again.
+    Outdated {
+        /// That version.
+        old: u32,
+        /// This program's.
+        new: u32,
+    },
     /// Nothing of it is there.
     Missing,
 }
@@ -212,6 +223,15 @@ impl State {
     /// The state of `stage` in `store`.
     pub fn of(store: &Store, stage: &StageEntry) -> Self {
         let folder = store.stage(&stage.key);
+        if let Some(old) = store.other_version() {
+            return match folder.attempts() {
+                0 => Self::Missing,
+                _ => Self::Outdated {
+                    old,
+                    new: CODE_VERSION,
+                },
+            };
+        }
         if folder.is_whole(stage.kind()) {
             return Self::Done {
                 seconds: folder.seconds(),
@@ -242,7 +262,7 @@ impl State {
             Self::Done { .. } => 1.0,
             Self::Running(position) | Self::Interrupted(position) => stage.share(position.step),
             Self::Failed { step, .. } => stage.share(*step),
-            Self::Missing => 0.0,
+            Self::Outdated { .. } | Self::Missing => 0.0,
         }
     }
 }
