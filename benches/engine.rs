@@ -35,6 +35,7 @@ fn run(ask: &Ask, out: &TempDir) {
         workers: WORKERS,
         retries: 0,
         fail_fast: false,
+        renew: false,
         verbosity: Verbosity::Quiet,
         interrupt: Interrupt::default(),
         link: Link::default(),

@@ -23,7 +23,7 @@ use harness::nn::params::Parameters;
 use harness::registry;
 use harness::rng::Stream;
 use harness::tensor::Tape;
-use harness::train::{AdamW, Schedule, TrainConfig, train_clip_tiny};
+use harness::train::{AdamW, ClipTraining, Schedule, TrainConfig, restore_clip_tiny};
 use measure::{median, peak_memory, rounded};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -116,7 +116,11 @@ impl Recipe {
         let size = self.0["data"]["size"].as_integer().context("data.size")? as usize;
         match registry::build(VISION_LANGUAGE_MODELS, table)? {
             VisionLanguageConfig::ClipTiny(config) => {
-                train_clip_tiny(&config, size, &mut |_, _| {})
+                let mut training = ClipTraining::new(&config, size);
+                for _ in 0..config.steps {
+                    training.advance()?;
+                }
+                restore_clip_tiny(&config, &training.checkpoint("", false))
             }
             VisionLanguageConfig::Prototypes(_) | VisionLanguageConfig::Clip(_) => {
                 bail!("the recipe's model is not clip-tiny")

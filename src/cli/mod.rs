@@ -30,6 +30,7 @@ pub fn run() -> ExitCode {
             workers,
             retries,
             fail_fast,
+            renew,
             quiet,
             supervised,
         } => duty(supervised, retries).and_then(|duty| {
@@ -46,6 +47,7 @@ pub fn run() -> ExitCode {
                 workers: workers.map_or(0, usize::from),
                 retries,
                 fail_fast,
+                renew,
                 verbosity,
                 interrupt,
                 link,

@@ -1,7 +1,7 @@
 //! A request to stop: Ctrl-C, or the signal by which a cluster ends a job.
 //!
-//! Trainings go on to their next checkpoint and end there, so that the journal's windows are those of a run that nobody stopped. A second
-//! request ends the process at once, which costs the steps since the last checkpoint and nothing else.
+//! Trainings end after the step at hand, with a checkpoint that holds all of it. A second request ends the process at once, which costs the
+//! steps since the last checkpoint and nothing else.
 
 use anyhow::{Context, Result};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl Interrupt {
                 std::process::exit(EXIT_CODE.into());
             }
             eprintln!(
-                "stopping: trainings go on to their next checkpoint; once more to stop at once"
+                "stopping: trainings end after the step at hand, with a checkpoint; once more to stop at once"
             );
         })
         .context("cannot listen to Ctrl-C")?;

@@ -4,7 +4,9 @@
 //! supervisor finds out who it was and goes on without it (`supervise`).
 
 mod ahead;
+mod cadence;
 mod clip;
+mod commits;
 mod devices;
 mod environment;
 mod evaluate;
@@ -20,6 +22,7 @@ mod perform;
 mod predict;
 mod progress;
 mod provenance;
+mod renew;
 mod results;
 mod run;
 mod scheduler;

@@ -1,5 +1,6 @@
 //! Doing a stage: from the results of the stages before it to its own, continuing where an earlier process was interrupted.
 
+use super::cadence::Cadence;
 use super::environment::Kept;
 use super::folder::{Failure, Folder};
 use super::interrupt::{Interrupt, Interrupted};
@@ -20,13 +21,14 @@ use crate::graph::clip::{ClipRegions, VisionLanguage, VisionLanguageConfig};
 use crate::method::{Mock, predict};
 use crate::structures::Picture;
 use crate::train::{
-    Advance, Checkpoint, Journal, MockTrainer, STUDENT, Trainer, Training, mock_state,
-    restore_clip_tiny, store_clip_tiny, train_clip_tiny, warnings,
+    Advance, Checkpoint, ClipTraining, Journal, MockTrainer, STUDENT, Trainer, Training, Window,
+    mock_state, restore_clip_tiny, warnings,
 };
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -56,8 +58,12 @@ pub struct Workshop<'a> {
     environment: &'a Kept,
     interrupt: &'a Interrupt,
     link: &'a Link,
+    /// How often this run tries a stage that failed again.
+    retries: u32,
     /// Attempts at each stage that this run does not take for its own time: those before it began, and its own.
     past: Mutex<BTreeMap<String, u64>>,
+    /// Failures of this run's own attempts at each stage.
+    failures: Mutex<BTreeMap<String, u32>>,
 }
 
 /// An attempt at a stage, while this process has the right to it.
@@ -83,6 +89,25 @@ impl Attempt {
         self.lease.check()?;
         checkpoint.save(path, self.durability())
     }
+
+    /// Has the journal survive what the checkpoint after it survives.
+    fn sync(&self, journal: &Journal) -> Result<()> {
+        match self.durability() {
+            Durability::Synced => journal.sync(),
+            Durability::Cached => Ok(()),
+        }
+    }
+
+    /// Puts the result of a training in place, which needs no checkpoint any more.
+    fn end(&self, trained: &Checkpoint) -> Result<()> {
+        self.save(trained, &self.folder.result())?;
+        match fs::remove_file(self.folder.checkpoint()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).context("cannot remove the last checkpoint")
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl<'a> Workshop<'a> {
@@ -94,6 +119,7 @@ impl<'a> Workshop<'a> {
         environment: &'a Kept,
         interrupt: &'a Interrupt,
         link: &'a Link,
+        retries: u32,
         tasks: &[Task<Stage>],
     ) -> Self {
         let attempts = |task: &Task<Stage>| (task.key.clone(), store.stage(&task.key).attempts());
@@ -104,7 +130,9 @@ impl<'a> Workshop<'a> {
             environment,
             interrupt,
             link,
+            retries,
             past: Mutex::new(tasks.iter().map(attempts).collect()),
+            failures: Mutex::default(),
         }
     }
 
@@ -118,9 +146,15 @@ impl<'a> Workshop<'a> {
         if let Some(failure) = self.link.earlier_failure(&stage.key)
             && !self.store.is_whole(stage)
         {
+            let retries = self.left(stage);
             // Who was killed could not note it.
             if folder.attempts() == failure.attempt {
-                folder.fail(&failure).ok();
+                folder
+                    .fail(&Failure {
+                        retries,
+                        ..failure.clone()
+                    })
+                    .ok();
             }
             bail!(failure.reason);
         }
@@ -130,7 +164,11 @@ impl<'a> Workshop<'a> {
             Ok(Turn::Done | Turn::Stopped) => self.link.ends(&stage.key),
             Err(error) => {
                 let (attempt, reason) = (folder.attempts(), format!("{error:#}"));
-                let failure = Failure { attempt, reason };
+                let failure = Failure {
+                    attempt,
+                    reason,
+                    retries: 0,
+                };
                 self.link.fails(&stage.key, failure);
             }
         }
@@ -149,12 +187,18 @@ impl<'a> Workshop<'a> {
             return Ok(Turn::Done);
         }
         let number = lease.token();
-        if let Some(failure) = folder.failure()
-            && failure.attempt + 1 == number
-            && failure.attempt > self.past().get(&stage.key).copied().unwrap_or(0)
-        {
-            bail!(failure.reason);
-        }
+        let other = folder.failure().filter(|failure| {
+            failure.attempt + 1 == number
+                && failure.attempt > lock(&self.past).get(&stage.key).copied().unwrap_or(0)
+        });
+        // Another process failed during this run. Where it would try again, this attempt is that one.
+        let left = match other {
+            Some(Failure {
+                reason, retries: 0, ..
+            }) => bail!(reason),
+            Some(failure) => failure.retries - 1,
+            None => 0,
+        };
         self.link.begins(stage, number);
         self.environment.put(&folder)?;
         let attempt = Attempt {
@@ -178,23 +222,34 @@ impl<'a> Workshop<'a> {
             Ok(turn) => return kept.map(|()| turn),
             Err(reason) => reason,
         };
-        self.past().insert(stage.key.clone(), number);
+        let own = self.left(stage);
         let failure = Failure {
             attempt: number,
             reason: reason.clone(),
+            retries: own.max(left),
         };
         // Where the disk is full, the failure cannot be noted either: the reason itself goes on.
-        attempt.folder.fail(&failure).ok();
+        let noted = attempt.folder.fail(&failure).is_ok();
+        if own == 0 && failure.retries > 0 && noted {
+            // For the other's sake it is not over.
+            self.link.ends(&stage.key);
+            return Ok(Turn::Held);
+        }
+        lock(&self.past).insert(stage.key.clone(), number);
         Err(anyhow!(reason))
     }
 
-    fn past(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
-        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How often this run will try `stage` again, which has just failed.
+    fn left(&self, stage: &Stage) -> u32 {
+        let mut failures = lock(&self.failures);
+        let before = failures.entry(stage.key.clone()).or_default();
+        *before += 1;
+        self.retries.saturating_sub(*before - 1)
     }
 
     fn work(&self, stage: &Stage, settings: &Settings, attempt: &Attempt) -> Result<()> {
         match stage.kind {
-            Kind::Vlm => self.train_vlm(stage, settings, attempt),
+            Kind::Vlm { steps } => self.train_vlm(stage, settings, attempt, steps),
             Kind::BurnIn { .. } | Kind::Distill { .. } => {
                 let mut trainer = self.trainer(stage, settings)?;
                 self.train(stage, attempt, &mut trainer)
@@ -225,26 +280,40 @@ impl<'a> Workshop<'a> {
         write_evaluation(attempt, &checkpoint, models, &source)
     }
 
-    fn train_vlm(&self, stage: &Stage, settings: &Settings, attempt: &Attempt) -> Result<()> {
+    fn train_vlm(
+        &self,
+        stage: &Stage,
+        settings: &Settings,
+        attempt: &Attempt,
+        steps: usize,
+    ) -> Result<()> {
         let Some(VisionLanguageConfig::ClipTiny(config)) = &settings.vlm else {
             bail!("this trial trains no vision-language model");
         };
-        let progress = self
-            .progress
-            .stage(&stage.title, stage.cost, 0, 0, config.steps);
         let size = settings.data.get("size").and_then(toml::Value::as_integer);
         let size = usize::try_from(size.context("data.size")?)?;
-        let mut model = train_clip_tiny(config, size, &mut |step, loss| {
-            progress.at(
-                step + 1,
-                Reading {
-                    loss: Some(loss),
-                    ..Reading::default()
-                },
-            );
-        })?;
-        let trained = store_clip_tiny(&mut model, &stage.key, config.steps);
-        attempt.save(&trained, &attempt.folder.result())
+        let mut training = ClipTraining::new(config, size);
+        if let Some(checkpoint) = self.interrupted(stage, &attempt.folder)? {
+            training.resume(&checkpoint)?;
+        }
+        let progress = self
+            .progress
+            .stage(&stage.title, stage.cost, 0, training.step(), steps);
+        // Minutes of training: the recipe has no checkpoints for it.
+        let mut cadence = Cadence::new(steps, Instant::now());
+        while training.step() < steps {
+            let reading = Reading {
+                loss: Some(training.advance()?),
+                ..Reading::default()
+            };
+            progress.at(training.step(), reading);
+            if training.step() < steps {
+                self.rest(attempt, &mut cadence, training.step(), || {
+                    Ok(training.checkpoint(&stage.key, true))
+                })?;
+            }
+        }
+        attempt.end(&training.checkpoint(&stage.key, false))
     }
 
     /// The networks of a training stage before their first step.
@@ -266,8 +335,10 @@ impl<'a> Workshop<'a> {
         let folder = &attempt.folder;
         let [from, to] = stage.kind.steps();
         let distill = matches!(stage.kind, Kind::Distill { .. });
+        let mut window = Window::default();
         if let Some(checkpoint) = self.interrupted(stage, folder)? {
             trainer.resume(&checkpoint)?;
+            window = checkpoint.window().clone();
         } else {
             if let Some(key) = stage.needs.iter().find(|key| key.starts_with("burn-in-")) {
                 trainer.begin(&Checkpoint::load(&self.store.stage(key).result(), key)?)?;
@@ -277,18 +348,14 @@ impl<'a> Workshop<'a> {
             }
         }
 
-        let mut journal = Journal::open(&folder.journal(), trainer.step())?;
+        let mut journal = Journal::open(&folder.journal(), trainer.step(), window)?;
         let progress = self
             .progress
             .stage(&stage.title, stage.cost, from, trainer.step(), to);
+        let mut cadence = Cadence::new(stage.settings.checkpoint(), Instant::now());
         while trainer.step() < to {
-            let advance = trainer.advance(&mut journal);
+            let Advance { loss, kept } = trainer.advance(&mut journal)?;
             let step = trainer.step();
-            if advance.is_err() {
-                // The last lines before a failure are those that are asked for.
-                journal.flush(step)?;
-            }
-            let Advance { loss, kept } = advance?;
             progress.at(
                 step,
                 Reading {
@@ -297,28 +364,40 @@ impl<'a> Workshop<'a> {
                     mean_ap: None,
                 },
             );
-            if step.is_multiple_of(stage.settings.checkpoint()) && step < to {
-                self.flush(attempt, &mut journal, step)?;
-                attempt.save(&trainer.checkpoint(&stage.key, true), &folder.checkpoint())?;
-                self.interrupt.check()?;
+            if step == to {
+                break;
             }
+            let planned = cadence.is_planned(step);
+            self.rest(attempt, &mut cadence, step, || {
+                if planned {
+                    journal.flush()?;
+                }
+                attempt.sync(&journal)?;
+                let mut checkpoint = trainer.checkpoint(&stage.key, true);
+                checkpoint.put_window(journal.window());
+                Ok(checkpoint)
+            })?;
         }
-        self.flush(attempt, &mut journal, to)?;
+        journal.flush()?;
+        attempt.sync(&journal)?;
         // Only a run that goes on needs the optimizer's moments, two thirds of the file.
-        attempt.save(&trainer.checkpoint(&stage.key, !distill), &folder.result())?;
-        if folder.checkpoint().exists() {
-            fs::remove_file(folder.checkpoint()).context("cannot remove the last checkpoint")?;
-        }
-        Ok(())
+        attempt.end(&trainer.checkpoint(&stage.key, !distill))
     }
 
-    /// Writes the journal up to `step`, to survive what the checkpoint after it survives.
-    fn flush(&self, attempt: &Attempt, journal: &mut Journal, step: usize) -> Result<()> {
-        journal.flush(step)?;
-        match attempt.durability() {
-            Durability::Synced => journal.sync(),
-            Durability::Cached => Ok(()),
+    /// Between two steps of a training: puts its state in place where that is due, and ends the training if a stop was asked for.
+    fn rest(
+        &self,
+        attempt: &Attempt,
+        cadence: &mut Cadence,
+        step: usize,
+        state: impl FnOnce() -> Result<Checkpoint>,
+    ) -> Result<()> {
+        let stop = self.interrupt.check();
+        if stop.is_err() || cadence.is_due(step, Instant::now()) {
+            attempt.save(&state()?, &attempt.folder.checkpoint())?;
+            cadence.written(Instant::now());
         }
+        Ok(stop?)
     }
 
     /// The state in which an earlier attempt was interrupted; none if there is none, or a damaged one: the stage then begins anew.
@@ -401,6 +480,10 @@ impl<'a> Workshop<'a> {
         }
         write_evaluation(attempt, &checkpoint, models, &source)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes the metrics `models` of what the training in `source` left.

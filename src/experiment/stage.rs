@@ -30,7 +30,10 @@ const EVALUATE_COST: u64 = 1000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Trains the vision-language model.
-    Vlm,
+    Vlm {
+        /// Steps of its training.
+        steps: usize,
+    },
     /// Trains the student on labelled images for `to` steps.
     BurnIn {
         /// T_b.
@@ -96,7 +99,9 @@ pub fn stages(label: &str, table: &Table, settings: &Arc<TrialSettings>) -> Vec<
         reads.extend(pick(&table["data"], &["size"]));
         let cost = VLM_COST * config.steps as u64;
         stages.push(stage(
-            Kind::Vlm,
+            Kind::Vlm {
+                steps: config.steps,
+            },
             "vision-language model".into(),
             reads,
             &[],
@@ -156,19 +161,19 @@ impl Kind {
     /// The first part of its stages' keys.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Vlm => "vlm",
+            Self::Vlm { .. } => "vlm",
             Self::BurnIn { .. } => "burn-in",
             Self::Distill { .. } => "distill",
             Self::Evaluate => "evaluate",
         }
     }
 
-    /// Steps of the student's training before it and at its end; the same number twice where it trains no student.
+    /// Steps of its training before it and at its end; the same number twice where it trains nothing.
     pub fn steps(self) -> [usize; 2] {
         match self {
-            Self::BurnIn { to } => [0, to],
+            Self::Vlm { steps: to } | Self::BurnIn { to } => [0, to],
             Self::Distill { from, to } => [from, to],
-            Self::Vlm | Self::Evaluate => [0, 0],
+            Self::Evaluate => [0, 0],
         }
     }
 }

@@ -1,14 +1,15 @@
 //! The journal of a training run: one JSON object per line, each over a window of steps.
 //!
 //! Losses are means over the window, counts are sums, thresholds are those at its end. Nothing in it depends on the clock or
-//! the machine's load, so that two runs of the same trial write the same bytes. A resumed run cuts the file back to its
-//! checkpoint's step first.
+//! the machine's load, so that two runs of the same trial write the same bytes. A checkpoint between two lines keeps the open
+//! window; a resumed run cuts the file back to where that began and goes on with it.
 //!
 //! A teacher that keeps no pseudo-label trains nothing and looks like a plain supervised run in the table: a known trap of
 //! this field. `barren-steps` is the longest run of such steps up to a line, and [`warnings`] tells of it.
 
 use crate::atomic::{Durability, write_durably};
 use anyhow::{Context, Result};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,10 +22,11 @@ const BARREN: u64 = 200;
 pub const BARREN_STEPS: &str = "barren-steps";
 
 /// One value of a step and how a window folds it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reading {
     /// Averaged.
-    Mean(f64),
+    Mean(#[serde(deserialize_with = "number")] f64),
     /// Added up.
     Sum(u64),
     /// The largest stands.
@@ -33,21 +35,39 @@ pub enum Reading {
     Last(Value),
 }
 
-/// The open journal of one run.
+/// The steps since the last line, folded so far.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    readings: Vec<(String, Reading)>,
+    steps: usize,
+}
+
+impl Window {
+    /// Whether no step is in it.
+    pub fn is_empty(&self) -> bool {
+        self.steps == 0
+    }
+}
+
+/// The open journal of one run. Dropped, it writes the line of its open window: the last steps before a panic are those that are
+/// asked for.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     file: std::fs::File,
-    window: Vec<(String, Reading)>,
-    steps: usize,
+    window: Window,
+    /// The last step of the window.
+    last: usize,
 }
 
 impl Journal {
-    /// Opens the journal at `path` for a run that has taken `step` steps: later lines of an interrupted run are dropped.
+    /// Opens the journal at `path` for a run that has taken `step` steps, the last ones in `window`: later lines of an interrupted
+    /// run are dropped.
     ///
     /// # Errors
     /// The file cannot be read or written.
-    pub fn open(path: &Path, step: usize) -> Result<Self> {
+    pub fn open(path: &Path, step: usize, window: Window) -> Result<Self> {
+        let written = step.saturating_sub(window.steps) as u64;
         let text = match std::fs::read(path) {
             // Bytes that are no text end the part that is kept, as a cut line does.
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -61,7 +81,7 @@ impl Journal {
             let Ok(value) = serde_json::from_str::<Value>(line) else {
                 break;
             };
-            if value["step"].as_u64().is_none_or(|end| end > step as u64) {
+            if value["step"].as_u64().is_none_or(|end| end > written) {
                 break;
             }
             kept.push_str(line);
@@ -73,8 +93,8 @@ impl Journal {
         Ok(Self {
             path: path.to_path_buf(),
             file,
-            window: Vec::new(),
-            steps: 0,
+            window,
+            last: step,
         })
     }
 
@@ -84,17 +104,24 @@ impl Journal {
     /// The line of a full window cannot be written.
     pub fn add(&mut self, step: usize, readings: Vec<(String, Reading)>) -> Result<()> {
         for (name, reading) in readings {
-            match self.window.iter_mut().find(|(known, _)| *known == name) {
+            let window = &mut self.window.readings;
+            match window.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, sum)) => fold(sum, reading),
-                None => self.window.push((name, reading)),
+                None => window.push((name, reading)),
             }
         }
-        self.steps += 1;
+        self.window.steps += 1;
+        self.last = step;
         if step.is_multiple_of(WINDOW) {
-            self.flush(step)
+            self.flush()
         } else {
             Ok(())
         }
+    }
+
+    /// The steps since the last line: a checkpoint keeps them.
+    pub fn window(&self) -> &Window {
+        &self.window
     }
 
     /// Waits until the lines are on the disk: a checkpoint that survives a power failure needs the lines before it.
@@ -106,29 +133,40 @@ impl Journal {
         synced.with_context(|| format!("cannot write {}", self.path.display()))
     }
 
-    /// Writes the line of the window so far, if it holds a step. Called before every checkpoint, so that a resumed run
-    /// writes the lines of an uninterrupted one.
+    /// Writes the line of the window so far, if it holds a step.
     ///
     /// # Errors
     /// The line cannot be written.
-    pub fn flush(&mut self, step: usize) -> Result<()> {
-        if self.steps == 0 {
+    pub fn flush(&mut self) -> Result<()> {
+        let Window { readings, steps } = std::mem::take(&mut self.window);
+        if steps == 0 {
             return Ok(());
         }
         let mut line = Map::new();
-        line.insert("step".into(), step.into());
-        for (name, reading) in self.window.drain(..) {
+        line.insert("step".into(), self.last.into());
+        for (name, reading) in readings {
             let value = match reading {
-                Reading::Mean(sum) => (sum / self.steps as f64).into(),
+                Reading::Mean(sum) => (sum / steps as f64).into(),
                 Reading::Sum(value) | Reading::Max(value) => value.into(),
                 Reading::Last(value) => value,
             };
             line.insert(name, value);
         }
-        self.steps = 0;
         writeln!(self.file, "{}", Value::Object(line))
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // Whoever needs the line has flushed it and heard of an error.
+        self.flush().ok();
+    }
+}
+
+/// A sum; JSON knows no number that is none, and writes null.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// The last `count` lines of the journal at `path`; none where there is no journal.
@@ -187,41 +225,42 @@ mod tests {
     fn a_window_folds_by_kind() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
-        let mut journal = Journal::open(&path, 0).unwrap();
+        let mut journal = Journal::open(&path, 0, Window::default()).unwrap();
         for step in 1..=23 {
             journal
                 .add(step, readings(step, 10usize.saturating_sub(step)))
                 .unwrap();
         }
-        journal.flush(23).unwrap();
+        journal.flush().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let expected = "{\"step\":20,\"loss\":10.5,\"kept\":40,\"barren-steps\":9,\"threshold\":200}\n\
                         {\"step\":23,\"loss\":22.0,\"kept\":6,\"barren-steps\":0,\"threshold\":230}\n";
         assert_eq!(text, expected);
     }
 
+    /// Takes the steps after `from` up to `to`; as a training does, it writes a line at every 150th step.
+    fn run(path: &Path, from: usize, window: Window, to: usize) -> Journal {
+        let mut journal = Journal::open(path, from, window).unwrap();
+        for step in from + 1..=to {
+            journal.add(step, readings(step, step)).unwrap();
+            if step.is_multiple_of(150) {
+                journal.flush().unwrap();
+            }
+        }
+        journal
+    }
+
     #[test]
     fn a_resumed_run_writes_the_same_bytes() {
         let folder = tempfile::tempdir().unwrap();
         let (straight, killed) = (folder.path().join("a"), folder.path().join("b"));
-        // Both flush at their checkpoint of step 150; the second one is killed after step 170.
-        let run = |path: &Path, from: usize, to: usize| {
-            let mut journal = Journal::open(path, from).unwrap();
-            for step in from + 1..=to {
-                journal.add(step, readings(step, step)).unwrap();
-                if step == 150 {
-                    journal.flush(step).unwrap();
-                }
-            }
-        };
-        run(&straight, 0, 300);
-        run(&killed, 0, 170);
-        std::fs::write(
-            &killed,
-            std::fs::read_to_string(&killed).unwrap() + "{\"step\":",
-        )
-        .unwrap();
-        run(&killed, 150, 300);
+        run(&straight, 0, Window::default(), 300);
+        // Killed after step 170, it goes on from the checkpoint of step 150.
+        run(&killed, 0, Window::default(), 170);
+        let mut text = std::fs::read_to_string(&killed).unwrap();
+        text.push_str("{\"step\":");
+        std::fs::write(&killed, text).unwrap();
+        run(&killed, 150, Window::default(), 300);
         assert_eq!(
             std::fs::read(&straight).unwrap(),
             std::fs::read(&killed).unwrap()
@@ -231,10 +270,49 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_stops_at_any_step_goes_on_to_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let straight = folder.path().join("straight");
+        run(&straight, 0, Window::default(), 170);
+        for stop in 1..170 {
+            let path = folder.path().join(format!("{stop}"));
+            let window = run(&path, 0, Window::default(), stop).window().clone();
+            let text = serde_json::to_string(&window).unwrap();
+            let again: Window = serde_json::from_str(&text).unwrap();
+            assert_eq!(again, window, "as a checkpoint keeps it");
+            run(&path, stop, window, 170);
+            let [found, expected] = [&path, &straight].map(|p| std::fs::read_to_string(p).unwrap());
+            assert_eq!(found, expected, "stopped after step {stop}");
+        }
+    }
+
+    #[test]
+    fn a_window_without_a_number_comes_back() {
+        let readings = vec![("loss".to_string(), Reading::Mean(f64::NAN))];
+        let window = Window { readings, steps: 1 };
+        let text = serde_json::to_string(&window).unwrap();
+        let again: Window = serde_json::from_str(&text).unwrap();
+        assert!(matches!(again.readings[0].1, Reading::Mean(sum) if sum.is_nan()));
+    }
+
+    #[test]
+    fn a_panic_costs_no_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let panicking = || {
+            let mut journal = run(&path, 0, Window::default(), 23);
+            journal.add(24, readings(24, 0)).unwrap();
+            panic!("this test asks for a panic");
+        };
+        assert!(std::panic::catch_unwind(panicking).is_err());
+        assert!(last_lines(&path, 1)[0].starts_with("{\"step\":24,\"loss\":22.5,"));
+    }
+
+    #[test]
     fn a_run_without_a_teacher_warns_of_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("j");
-        let mut journal = Journal::open(&path, 0).unwrap();
+        let mut journal = Journal::open(&path, 0, Window::default()).unwrap();
         for step in 1..=300 {
             journal
                 .add(step, vec![("loss".into(), Reading::Mean(1.0))])

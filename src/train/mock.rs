@@ -64,6 +64,7 @@ mod tests {
     use super::*;
     use crate::atomic::Durability;
     use crate::method::MethodConfig;
+    use crate::train::Window;
 
     #[test]
     fn a_resumed_run_ends_at_the_same_bits() {
@@ -76,7 +77,8 @@ mod tests {
         };
         let folder = tempfile::tempdir().unwrap();
         let run = || MockTrainer::new(Mock::new(&config, 5, 30, 1));
-        let mut journal = Journal::open(&folder.path().join("journal.jsonl"), 0).unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let mut journal = Journal::open(&path, 0, Window::default()).unwrap();
         let mut straight = run();
         let mut resumed = run();
         for step in 0..30 {

@@ -9,8 +9,8 @@ mod schedule;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, LoadError};
-pub use clip::{restore_clip_tiny, store_clip_tiny, train_clip_tiny, zero_shot_accuracy};
-pub use journal::{Journal, Reading, last_lines, warnings};
+pub use clip::{ClipTraining, restore_clip_tiny, zero_shot_accuracy};
+pub use journal::{Journal, Reading, Window, last_lines, warnings};
 pub use mock::{MockTrainer, mock_state};
 pub use optimizer::{AdamW, AdamWConfig, GradientNorm, Moments, OptimizerState, is_trained};
 pub use schedule::Schedule;
@@ -77,7 +77,7 @@ pub struct TrainConfig {
     pub drop: f64,
     /// Rate of the average of the student that is kept for evaluation from the end of the burn-in on; 0: none.
     pub average: f64,
-    /// Steps between checkpoints.
+    /// Steps between checkpoints; more are made where these steps take long.
     pub checkpoint: usize,
 }
 

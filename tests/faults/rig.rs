@@ -121,6 +121,15 @@ impl Rig {
         found
     }
 
+    /// What `harness plan` says of the folder `out`.
+    pub fn plan(&self, out: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+        command.arg("plan").arg(self.recipe());
+        let output = command.arg("--out").arg(self.at(out)).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// The folders of the stages of a kind that the run into `out` has begun.
     pub fn stages(&self, out: &str, kind: &str) -> Vec<PathBuf> {
         folders(&self.at(out), "stages", kind)
@@ -133,6 +142,14 @@ impl Rig {
             .into_iter()
             .map(|stage| stage.join(name));
         paths.filter(|path| path.exists()).collect()
+    }
+
+    /// The texts of the journals of a kind of stage.
+    pub fn journals(&self, out: &str, kind: &str) -> String {
+        let journals = self.files(out, kind, "journal.jsonl").into_iter();
+        journals
+            .map(|path| std::fs::read_to_string(path).unwrap_or_default())
+            .collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::rig::{Rig, kill, stderr, wait};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 /// The exit code of a run that was asked to stop.
 const STOPPED: i32 = 130;
@@ -25,26 +26,28 @@ fn ask_to_stop(child: &Child) {
 }
 
 #[test]
-fn a_run_asked_to_stop_ends_at_its_next_checkpoint_and_goes_on_to_the_same_bytes() {
+fn a_run_asked_to_stop_ends_at_its_next_step_and_goes_on_to_the_same_bytes() {
     let rig = Rig::new();
-    let expected = rig.expected();
-    // Slow enough to be met inside a stage.
-    let slow = |rig: &Rig| {
-        let mut command = rig.sweep("out");
-        command.args(["--set", "method.sleep-ms=1"]);
+    // The recipe asks for no checkpoint, and a step is slow enough to be met inside a stage.
+    let slow = |rig: &Rig, out: &str| {
+        let mut command = rig.sweep(out);
+        command.args(["--set", "method.sleep-ms=10"]);
+        command.args(["--set", "train.checkpoint=1000"]);
         command
     };
-    let child = slow(&rig).spawn().unwrap();
-    wait(|| {
-        !rig.files("out", "distill-", "checkpoint.safetensors")
-            .is_empty()
-    });
+    let output = slow(&rig, "straight").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let expected = rig.found("straight");
+    let child = slow(&rig, "out").spawn().unwrap();
+    // A few steps into the second line of a journal.
+    wait(|| rig.journals("out", "distill-").contains("\"step\":40,"));
+    std::thread::sleep(Duration::from_millis(50));
     ask_to_stop(&child);
     let output = child.wait_with_output().unwrap();
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(STOPPED), "{text}");
     assert!(
-        text.contains("trainings go on to their next checkpoint"),
+        text.contains("trainings end after the step at hand"),
         "{text}"
     );
     assert!(
@@ -52,17 +55,24 @@ fn a_run_asked_to_stop_ends_at_its_next_checkpoint_and_goes_on_to_the_same_bytes
         "{text}"
     );
     assert!(!text.contains("failed:"), "{text}");
+    assert_eq!(
+        rig.files("out", "distill-", "checkpoint.safetensors").len(),
+        2,
+        "both were inside a training"
+    );
 
     let status = stdout(&harness(&rig, &["status", "out"]));
     assert!(status.contains("interrupted: "), "{status}");
     assert!(status.contains("no process works on it"), "{status}");
-    let plan = stdout(&harness(
-        &rig,
-        &["plan", "recipes/own.toml", "--out", "out"],
-    ));
+    let mut arguments = vec!["plan", "recipes/own.toml", "--out", "out"];
+    arguments.extend(["--set", "method.sleep-ms=10"]);
+    arguments.extend(["--set", "train.checkpoint=1000"]);
+    let plan = stdout(&harness(&rig, &arguments));
     assert!(plan.contains("interrupted after step "), "{plan}");
+    assert!(!plan.contains("interrupted after step 40\n"), "{plan}");
 
-    rig.finish("out");
+    let output = slow(&rig, "out").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(rig.found("out"), expected);
     let status = stdout(&harness(&rig, &["status", "out"]));
     assert!(
@@ -78,6 +88,11 @@ fn a_failure_is_tried_again_as_often_as_one_asks() {
     let rig = Rig::with(TWICE);
     let output = rig.sweep("few").args(["--retries", "1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let status = stdout(&harness(&rig, &["status", "few"]));
+    assert!(
+        status.contains("(2 attempts, would go on after step 25/60); log: "),
+        "{status}"
+    );
     let output = rig
         .sweep("enough")
         .args(["--retries", "2"])

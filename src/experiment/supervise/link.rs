@@ -172,6 +172,7 @@ mod tests {
         let failure = |attempt| Failure {
             attempt,
             reason: "no luck".into(),
+            retries: 0,
         };
         let link = Link {
             failures: Mutex::new(BTreeMap::from([("a".into(), vec![failure(1), failure(2)])])),

@@ -81,7 +81,12 @@ impl Case {
             let (key, (_, attempt)) = blamed;
             let reason = reason.to_string();
             let failures = self.failures.entry(key).or_default();
-            failures.push(Failure { attempt, reason });
+            // How often it is tried again, the process knows that notes it.
+            failures.push(Failure {
+                attempt,
+                reason,
+                retries: 0,
+            });
             return Verdict::GoOn(match failures.len() > self.retries as usize {
                 true => format!("{told}: that stage has failed, another process goes on"),
                 false => format!("{told}: that stage is tried again by another process"),
@@ -133,6 +138,7 @@ mod tests {
         Failure {
             attempt,
             reason: reason.into(),
+            retries: 0,
         }
     }
 

@@ -2,14 +2,15 @@
 //!
 //! Arrays carry the reference checkpoint's names and shapes behind the name of their owner (`student.`, `teacher.`,
 //! `average.`, `optimizer.first.`, `optimizer.second.`), so that other tools can read the networks. One JSON text in the
-//! file's metadata holds the step, the optimizer's step, the state of the method (thresholds and the like) and the key: the
-//! hash of the settings that lead to this state. A file is replaced by renaming a finished one over it; a killed run
+//! file's metadata holds the step, the optimizer's step, the state of the method (thresholds and the like), the journal's open
+//! window and the key: the hash of the settings that lead to this state. A file is replaced by renaming a finished one over it; a killed run
 //! leaves either the old or the new file.
 
 mod file;
 
 pub use file::LoadError;
 
+use super::journal::Window;
 use super::optimizer::{Moments, OptimizerState, is_trained};
 use crate::nn::params::{Param, Parameters, join};
 use anyhow::{Context, Result, ensure};
@@ -34,6 +35,8 @@ struct Header {
     step: usize,
     optimizer_steps: u64,
     method: serde_json::Value,
+    #[serde(default, skip_serializing_if = "Window::is_empty")]
+    window: Window,
 }
 
 /// The state of a training run after some number of steps.
@@ -52,6 +55,7 @@ impl Checkpoint {
             step,
             optimizer_steps: 0,
             method,
+            window: Window::default(),
         };
         Self {
             header,
@@ -67,6 +71,16 @@ impl Checkpoint {
     /// The method's own state.
     pub fn method(&self) -> &serde_json::Value {
         &self.header.method
+    }
+
+    /// The steps that stand in no line of the journal yet.
+    pub fn window(&self) -> &Window {
+        &self.header.window
+    }
+
+    /// Keeps the open window of the journal.
+    pub fn put_window(&mut self, window: &Window) {
+        self.header.window = window.clone();
     }
 
     /// Whether a model named `owner` is inside.

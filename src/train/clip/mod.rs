@@ -3,7 +3,7 @@
 //! $$ \eta_t = \eta \cdot \min\!\left(1, \tfrac{t + 1}{50}\right) \cdot \tfrac{1}{2}\left(1 + \cos \tfrac{\pi t}{T}\right) $$
 //!
 //! Everything is a function of the model's own settings and the pictures' size, never of a trial's seed: one training serves all
-//! trials of a recipe.
+//! trials of a recipe. A step draws from a stream that it names: a training that is interrupted goes on to the same bits.
 
 mod regions;
 mod zero_shot;
@@ -11,6 +11,7 @@ mod zero_shot;
 pub use zero_shot::zero_shot_accuracy;
 
 use super::{AdamW, AdamWConfig, Checkpoint};
+use crate::data::Sample;
 use crate::data::scenes::{DESCRIPTIONS, draw_many};
 use crate::graph::clip::{ClipTiny, ClipTinyConfig};
 use crate::rng::Stream;
@@ -35,45 +36,83 @@ const WARM_UP: usize = 50;
 /// The model's name in its checkpoint.
 const OWNER: &str = "clip";
 
-/// Draws `config.images` class-balanced pictures of `size` pixels a side and trains a model on them. `on_step` is told every
-/// step's number and loss.
-///
-/// # Errors
-/// A loss that is not finite, with its step.
-pub fn train_clip_tiny(
-    config: &ClipTinyConfig,
-    size: usize,
-    on_step: &mut dyn FnMut(usize, f32),
-) -> Result<ClipTiny> {
-    let samples = draw_many(size, config.seed, config.images, true);
-    let mut model = ClipTiny::new(config, &DESCRIPTIONS);
-    let mut optimizer = AdamW::new(OPTIMIZER, &mut model);
-    for step in 0..config.steps {
+/// A training of `clip-tiny` between two steps.
+pub struct ClipTraining<'a> {
+    config: &'a ClipTinyConfig,
+    samples: Vec<Sample>,
+    model: ClipTiny,
+    optimizer: AdamW,
+    step: usize,
+}
+
+impl<'a> ClipTraining<'a> {
+    /// Draws `config.images` class-balanced pictures of `size` pixels a side to train a new model on.
+    pub fn new(config: &'a ClipTinyConfig, size: usize) -> Self {
+        let mut model = ClipTiny::new(config, &DESCRIPTIONS);
+        Self {
+            config,
+            samples: draw_many(size, config.seed, config.images, true),
+            optimizer: AdamW::new(OPTIMIZER, &mut model),
+            model,
+            step: 0,
+        }
+    }
+
+    /// Steps taken.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    /// Takes the next step and returns its loss.
+    ///
+    /// # Errors
+    /// A loss that is not finite, with its step.
+    pub fn advance(&mut self) -> Result<f32> {
+        let Self { config, step, .. } = *self;
         let rng = &mut Stream::at(config.seed, "clip-tiny step", step as u64);
-        let (pictures, regions) = draw_batch(&samples, config.batch, rng);
+        let (pictures, regions) = draw_batch(&self.samples, config.batch, rng);
         let pictures: Vec<&Picture> = pictures.iter().collect();
         let mut tape = Tape::recording();
-        let loss = model.training_loss(&mut tape, &pictures, &regions, rng);
+        let loss = self
+            .model
+            .training_loss(&mut tape, &pictures, &regions, rng);
         let value = loss.scalar();
         ensure!(
             value.is_finite(),
             "clip-tiny: the loss of step {step} is {value}"
         );
         let mut grads = tape.backward(&loss);
-        optimizer.step(&mut model, &mut grads, rate(config, step));
-        on_step(step, value);
+        let rate = rate(config, step);
+        self.optimizer.step(&mut self.model, &mut grads, rate);
+        self.step += 1;
+        Ok(value)
     }
-    Ok(model)
+
+    /// The state now, for a stage's folder; `key` identifies the settings that lead to it. `continued`: whether other steps will
+    /// follow, which need the optimizer too.
+    pub fn checkpoint(&mut self, key: &str, continued: bool) -> Checkpoint {
+        let mut checkpoint = Checkpoint::new(key, self.step, serde_json::Value::Null);
+        checkpoint.put_model(OWNER, &mut self.model);
+        if continued {
+            checkpoint.put_optimizer(&self.optimizer.state(), &mut self.model);
+        }
+        checkpoint
+    }
+
+    /// Continues this training from its own checkpoint.
+    ///
+    /// # Errors
+    /// The checkpoint is of another model.
+    pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        checkpoint.take_model(OWNER, &mut self.model)?;
+        self.optimizer
+            .restore(checkpoint.optimizer(&mut self.model)?)?;
+        self.step = checkpoint.step();
+        Ok(())
+    }
 }
 
-/// The trained model for a stage's folder; `key` identifies the settings that lead to it.
-pub fn store_clip_tiny(model: &mut ClipTiny, key: &str, steps: usize) -> Checkpoint {
-    let mut checkpoint = Checkpoint::new(key, steps, serde_json::Value::Null);
-    checkpoint.put_model(OWNER, model);
-    checkpoint
-}
-
-/// The model that [`store_clip_tiny`] stored.
+/// The model of a checkpoint of [`ClipTraining`].
 ///
 /// # Errors
 /// A parameter missing or of another shape.
@@ -116,21 +155,29 @@ mod tests {
 
     #[test]
     fn a_short_training_beats_chance_and_is_repeatable() {
-        let train = |steps| {
-            let mut losses = Vec::new();
-            let model = train_clip_tiny(&config(steps), 64, &mut |_, loss| losses.push(loss));
-            (model.expect("finite losses"), losses)
+        let config = config(100);
+        let train = |training: &mut ClipTraining, to| -> Vec<f32> {
+            let steps = training.step()..to;
+            steps.map(|_| training.advance().unwrap()).collect()
         };
-        assert_eq!(train(3).1, train(3).1);
-        let (mut model, _) = train(100);
-        let accuracy = zero_shot_accuracy(&model, &draw_many(64, 77, 40, true));
-        assert!(accuracy > 0.3, "{accuracy} where chance is 0.1");
+        let mut straight = ClipTraining::new(&config, 64);
+        let first = train(&mut straight, 3);
+        let mut resumed = ClipTraining::new(&config, 64);
+        assert_eq!(train(&mut resumed, 3), first);
+        let interrupted = resumed.checkpoint("key", true);
+        let mut resumed = ClipTraining::new(&config, 64);
+        resumed.resume(&interrupted).unwrap();
+        assert_eq!(train(&mut straight, 6), train(&mut resumed, 6));
+        let states = [&mut straight, &mut resumed].map(|run| run.checkpoint("key", true));
+        assert!(states[0] == states[1], "the same bits");
 
-        let stored = store_clip_tiny(&mut model, "key", 100);
-        let restored = restore_clip_tiny(&config(100), &stored).expect("the same shapes");
+        train(&mut straight, 100);
+        let accuracy = zero_shot_accuracy(&straight.model, &draw_many(64, 77, 40, true));
+        assert!(accuracy > 0.3, "{accuracy} where chance is 0.1");
+        let restored = restore_clip_tiny(&config, &straight.checkpoint("key", false)).unwrap();
         assert_eq!(
             restored.text().values.values(),
-            model.text().values.values()
+            straight.model.text().values.values()
         );
     }
 
@@ -148,9 +195,12 @@ mod tests {
         table.remove("name");
         let config: ClipTinyConfig =
             crate::registry::options(table).expect("the recipe's settings");
-        let model = train_clip_tiny(&config, 64, &mut |_, _| {}).expect("finite losses");
+        let mut training = ClipTraining::new(&config, 64);
+        for _ in 0..config.steps {
+            training.advance().expect("a finite loss");
+        }
         for (name, balanced) in [("balanced", true), ("long-tailed", false)] {
-            let accuracy = zero_shot_accuracy(&model, &draw_many(64, 9002, 200, balanced));
+            let accuracy = zero_shot_accuracy(&training.model, &draw_many(64, 9002, 200, balanced));
             println!("{name}: {accuracy:.3}");
             assert!(accuracy > 0.8, "{name}: {accuracy}");
         }
