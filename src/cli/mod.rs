@@ -28,6 +28,7 @@ pub fn run() -> ExitCode {
             recipe,
             out,
             workers,
+            devices,
             retries,
             fail_fast,
             renew,
@@ -44,6 +45,7 @@ pub fn run() -> ExitCode {
             };
             let options = SweepOptions {
                 out,
+                devices: devices.ask(),
                 workers: workers.map_or(0, usize::from),
                 retries,
                 fail_fast,
@@ -115,6 +117,7 @@ pub fn run() -> ExitCode {
             annotations,
             out,
             raw,
+            device,
         } => predict(&PredictAsk {
             model: recipe.into(),
             weights,
@@ -122,6 +125,7 @@ pub fn run() -> ExitCode {
             annotations,
             out,
             raw,
+            device,
         })
         .map(|text| {
             say(&text);

@@ -1,6 +1,6 @@
 //! The words of the command line: commands, arguments and their help.
 
-use crate::experiment::{Ask, TableAsk};
+use crate::experiment::{Ask, DeviceAsk, GpuList, TableAsk, Wish};
 use crate::report::{COMPARISON_FORMATS, FORMATS, Metric, Order};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -23,9 +23,11 @@ pub enum Command {
         /// Folder of the results [default: results/<recipe>]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
-        /// Trials at once [default: one per core]
+        /// Trials at once: on GPUs so many on each [default: 1], else in all [default: one per core]
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
         workers: Option<u16>,
+        #[command(flatten)]
+        devices: DeviceArgs,
         /// Try a stage that failed again, N times at most; it goes on from its last checkpoint
         #[arg(long, value_name = "N", default_value_t = 0)]
         retries: u32,
@@ -117,6 +119,9 @@ pub enum Command {
         /// File of the raw logits and qualities (safetensors)
         #[arg(long, value_name = "FILE")]
         raw: Option<PathBuf>,
+        /// What to compute on: auto, cpu, cuda or cuda:N
+        #[arg(long, value_name = "DEVICE", default_value = "auto")]
+        device: Wish,
     },
     /// Look into weights, and write them for other tools
     #[command(subcommand)]
@@ -186,6 +191,26 @@ pub enum Weights {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct DeviceArgs {
+    /// What to compute on: auto, cpu, cuda or cuda:N; auto takes the first GPU, if there is one that this program can use
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: Wish,
+    /// Train on these GPUs, as in `0,1,3`: each takes --workers trials at once
+    #[arg(long, value_name = "LIST", conflicts_with = "device")]
+    gpus: Option<GpuList>,
+}
+
+impl DeviceArgs {
+    /// The same for the commands.
+    pub fn ask(self) -> DeviceAsk {
+        match self.gpus {
+            Some(GpuList(numbers)) => DeviceAsk::Gpus(numbers),
+            None => DeviceAsk::One(self.device),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! Where a result was computed: commit and changes to it, machine, program, crates. Collected once per process, kept with every stage
 //! and trial: a number in a table leads back to what made it.
 
+use super::devices::Devices;
 use super::folder::{Folder, link};
 use super::provenance::Provenance;
 use super::store::{CODE_VERSION, Store};
@@ -35,6 +36,8 @@ struct Environment<'a> {
     cores: usize,
     /// Trials at once: each has a part of the cores as its threads.
     workers: usize,
+    /// What trials may compute on.
+    devices: Vec<String>,
     os: &'a str,
     gpus: Vec<String>,
     /// Version of the GPU's driver; none without one.
@@ -55,7 +58,12 @@ impl Kept {
     ///
     /// # Errors
     /// The store is not writable.
-    pub fn new(store: &Store, provenance: &Provenance, workers: usize) -> Result<Self> {
+    pub fn new(
+        store: &Store,
+        provenance: &Provenance,
+        workers: usize,
+        devices: &Devices,
+    ) -> Result<Self> {
         let environment = Environment {
             commit: provenance.commit.as_deref(),
             changed: provenance.changed,
@@ -66,6 +74,7 @@ impl Kept {
             cpu: &provenance.cpu,
             cores: provenance.cores,
             workers,
+            devices: devices.names(),
             os: &provenance.os,
             gpus: gpus(),
             driver: driver(),
@@ -219,7 +228,13 @@ mod tests {
         let (stage, trial) = (store.stage("evaluate-1"), store.trial("1"));
         stage.make().unwrap();
         trial.make().unwrap();
-        let dirty = Kept::new(&store, &provenance(Some("--- a\n+++ b\n")), 2).unwrap();
+        let dirty = Kept::new(
+            &store,
+            &provenance(Some("--- a\n+++ b\n")),
+            2,
+            &Devices::default(),
+        )
+        .unwrap();
         dirty.put(&stage).unwrap();
         hand_on(&stage, &trial).unwrap();
         assert_eq!(fs::read_to_string(trial.diff()).unwrap(), "--- a\n+++ b\n");
@@ -232,7 +247,7 @@ mod tests {
         assert_eq!(json["crates"]["dfdx"], "0.13.0");
         assert_eq!(json["build"].as_str().map(str::len), Some(64));
 
-        let clean = Kept::new(&store, &provenance(None), 2).unwrap();
+        let clean = Kept::new(&store, &provenance(None), 2, &Devices::default()).unwrap();
         clean.put(&stage).unwrap();
         hand_on(&stage, &trial).unwrap();
         assert!(

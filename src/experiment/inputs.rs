@@ -8,6 +8,7 @@ use super::trial_settings::TrialSettings;
 use crate::graph::clip::{ClipRegions, VisionLanguageConfig};
 use crate::recipe::{Hooks, Plan, Request, Trial};
 use crate::registry::ComponentError;
+use crate::tensor::Place;
 use anyhow::{Context, Result, anyhow};
 use rayon::prelude::*;
 use std::cell::RefCell;
@@ -182,7 +183,7 @@ impl Inputs {
             };
             let split = format!("{:?} {} {}", network.split, network.data, network.seed);
             if seen.insert(split) {
-                Ground::new(network, &self.datasets)
+                Ground::new(network, &self.datasets, &Place::Host)
                     .with_context(|| format!("seed {}", network.seed))?;
             }
         }

@@ -38,8 +38,10 @@ mod trial_settings;
 mod unread;
 mod weights;
 
+pub use crate::tensor::Wish;
 pub use ahead::{explain, plan, status};
 pub use clip::clip;
+pub use devices::{DeviceAsk, GpuList};
 pub use evaluate::{Scores, evaluate};
 pub use first::export_data;
 pub use inputs::{Ask, Stop};

@@ -1,6 +1,7 @@
 //! Doing a stage: from the results of the stages before it to its own, continuing where an earlier process was interrupted.
 
 use super::cadence::Cadence;
+use super::devices::Devices;
 use super::environment::Kept;
 use super::folder::{Failure, Folder};
 use super::interrupt::{Interrupt, Interrupted};
@@ -19,7 +20,9 @@ use crate::eval::{Evaluator, Found, Metrics};
 use crate::graph::Mask2Former;
 use crate::graph::clip::{ClipRegions, VisionLanguage, VisionLanguageConfig};
 use crate::method::{Mock, predict};
+use crate::nn::params::move_to;
 use crate::structures::Picture;
+use crate::tensor::Place;
 use crate::train::{
     Advance, Checkpoint, ClipTraining, Journal, MockTrainer, STUDENT, Trainer, Training, Window,
     mock_state, restore_clip_tiny, warnings,
@@ -56,6 +59,7 @@ pub struct Workshop<'a> {
     datasets: &'a Datasets,
     progress: &'a Progress,
     environment: &'a Kept,
+    devices: &'a Devices,
     interrupt: &'a Interrupt,
     link: &'a Link,
     /// How often this run tries a stage that failed again.
@@ -117,6 +121,7 @@ impl<'a> Workshop<'a> {
         datasets: &'a Datasets,
         progress: &'a Progress,
         environment: &'a Kept,
+        devices: &'a Devices,
         interrupt: &'a Interrupt,
         link: &'a Link,
         retries: u32,
@@ -128,6 +133,7 @@ impl<'a> Workshop<'a> {
             datasets,
             progress,
             environment,
+            devices,
             interrupt,
             link,
             retries,
@@ -251,7 +257,8 @@ impl<'a> Workshop<'a> {
         match stage.kind {
             Kind::Vlm { steps } => self.train_vlm(stage, settings, attempt, steps),
             Kind::BurnIn { .. } | Kind::Distill { .. } => {
-                let mut trainer = self.trainer(stage, settings)?;
+                let device = self.devices.take(settings)?;
+                let mut trainer = self.trainer(stage, settings, &device.place)?;
                 self.train(stage, attempt, &mut trainer)
             }
             Kind::Evaluate => self.evaluate(stage, settings, attempt),
@@ -317,15 +324,15 @@ impl<'a> Workshop<'a> {
     }
 
     /// The networks of a training stage before their first step.
-    fn trainer(&self, stage: &Stage, settings: &Settings) -> Result<Trainer> {
-        let ground = Ground::new(settings, self.datasets)?;
+    fn trainer(&self, stage: &Stage, settings: &Settings, place: &Place) -> Result<Trainer> {
+        let ground = Ground::new(settings, self.datasets, place)?;
         let method = match stage.kind {
             Kind::Distill { .. } => settings.method.clone(),
             _ => trial::burn_in(&settings.method),
         };
         let mut method = ground.method(settings, &method)?;
         if method.needs_vlm().is_some() {
-            method.attach_vlm(self.vlm(stage, settings, &ground)?);
+            method.attach_vlm(self.vlm(stage, settings, &ground, place)?);
         }
         Ok(Trainer::new(method, &settings.train, ground.loader))
     }
@@ -423,6 +430,7 @@ impl<'a> Workshop<'a> {
         stage: &Stage,
         settings: &Settings,
         ground: &Ground,
+        place: &Place,
     ) -> Result<Box<dyn VisionLanguage>> {
         let vlm = settings.vlm.as_ref();
         match vlm.context("no vision-language model is set")? {
@@ -430,13 +438,16 @@ impl<'a> Workshop<'a> {
                 let key = stage.needs.iter().find(|key| key.starts_with("vlm-"));
                 let key = key.context("the stage of the vision-language model is missing")?;
                 let checkpoint = Checkpoint::load(&self.store.stage(key).result(), key)?;
-                Ok(Box::new(restore_clip_tiny(config, &checkpoint)?))
+                let mut model = restore_clip_tiny(config, &checkpoint)?;
+                move_to(&mut model, place);
+                Ok(Box::new(model))
             }
             VisionLanguageConfig::Prototypes(config) => {
                 Ok(Box::new(ground.prototypes(settings, config)?))
             }
             VisionLanguageConfig::Clip(config) => {
-                Ok(Box::new(ClipRegions::new(config, &ground.dataset.classes)?))
+                let model = ClipRegions::new(config, &ground.dataset.classes)?;
+                Ok(Box::new(model.at(place)))
             }
         }
     }
@@ -454,7 +465,9 @@ impl<'a> Workshop<'a> {
         let (source, checkpoint) = self.trained(stage)?;
         let dataset = self.datasets.get(&settings.data).map_err(trial::named)?;
         let evaluator = Evaluator::new(&dataset)?;
+        let device = self.devices.take(settings)?;
         let mut model = trial::model(settings, dataset.classes.len())?;
+        move_to(&mut model, &device.place);
 
         let names = [EvalModel::Teacher, EvalModel::Student, EvalModel::Average];
         let names: Vec<&str> = names

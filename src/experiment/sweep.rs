@@ -2,6 +2,7 @@
 
 use super::ahead::results_folder;
 use super::commits::OtherCommit;
+use super::devices::{DeviceAsk, Devices};
 use super::environment::Kept;
 use super::inputs::{Ask, Inputs, Stop, planned};
 use super::interrupt::Interrupt;
@@ -15,7 +16,9 @@ use super::run::Run;
 use super::scheduler::{Rules, Workers};
 use super::store::Store;
 use super::supervise::Link;
+use super::trial_settings::TrialSettings;
 use crate::atomic::ensure_writable;
+use anyhow::Context;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -24,7 +27,9 @@ use std::time::Instant;
 pub struct SweepOptions {
     /// Folder of the results; none: the recipe's under `results/`.
     pub out: Option<PathBuf>,
-    /// Trials at once; 0: one per core.
+    /// What trials compute on.
+    pub devices: DeviceAsk,
+    /// Trials at once: on GPUs so many on each (0: one), else in all (0: one per core).
     pub workers: usize,
     /// How often a stage that failed is tried again.
     pub retries: u32,
@@ -72,7 +77,14 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     let store = Store::open(&folder).map_err(Stop::Input)?;
     let trials = planned(&plan).map_err(Stop::Input)?;
     inputs.split(&trials).map_err(Stop::Input)?;
-    let workers = Workers::new(options.workers, cores());
+    let (devices, no_gpu) = Devices::open(&options.devices).map_err(Stop::Input)?;
+    for trial in &trials {
+        if let TrialSettings::Network(settings) = &*trial.settings {
+            let suit = devices.suit(settings).context(trial.label.clone());
+            suit.map_err(Stop::Input)?;
+        }
+    }
+    let workers = Workers::new(devices.workers(options.workers), cores());
     let provenance = Provenance::new(&ask.recipe, &ask.set, &plan);
     let mut frozen = FrozenPlan::new(&plan.recipe, workers.count);
     frozen.commit = provenance.commit.clone();
@@ -83,7 +95,8 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     let commits = OtherCommit::all(&store, &frozen, frozen.commit.as_deref());
     lines.extend(commits.iter().map(ToString::to_string));
     let results = Results::open(&store, &folder, &plan, &lines).map_err(Stop::Input)?;
-    let environment = Kept::new(&store, &provenance, workers.count).map_err(Stop::Output)?;
+    let environment =
+        Kept::new(&store, &provenance, workers.count, &devices).map_err(Stop::Output)?;
 
     let mut run = Run::new(&trials, &store, results);
     frozen.write(&store).map_err(Stop::Output)?;
@@ -104,6 +117,9 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
             "the results of another code version are in {aside}"
         ));
     }
+    if let Some(no_gpu) = no_gpu {
+        progress.say(&format!("note: {no_gpu}; the trials run on the CPU"));
+    }
     for note in run.notes().into_iter().chain(notes) {
         progress.say(&format!("warning: {note}"));
     }
@@ -113,6 +129,7 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
         &inputs.datasets,
         &progress,
         &environment,
+        &devices,
         interrupt,
         &options.link,
         options.retries,

@@ -7,10 +7,12 @@ use crate::data::{DATASETS, Dataset};
 use crate::graph::Mask2Former;
 use crate::graph::clip::{Prototypes, PrototypesConfig};
 use crate::method::{self, Method, MethodConfig, Setup, SupervisedConfig};
+use crate::nn::params::move_to;
 use crate::recipe::content_hash;
 use crate::registry::{self, ComponentError};
 use crate::rng::Stream;
 use crate::structures::{InstanceSource, Mask, Picture};
+use crate::tensor::Place;
 use anyhow::{Result, anyhow};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -56,14 +58,16 @@ pub struct Ground {
     pub split: Split,
     /// Its batches.
     pub loader: Loader,
+    /// Where its networks compute.
+    place: Place,
 }
 
 impl Ground {
-    /// Reads the dataset and splits it.
+    /// Reads the dataset and splits it, for networks at `place`.
     ///
     /// # Errors
     /// What the dataset or the split refuses.
-    pub fn new(settings: &Settings, datasets: &Datasets) -> Result<Self> {
+    pub fn new(settings: &Settings, datasets: &Datasets, place: &Place) -> Result<Self> {
         let dataset = datasets.get(&settings.data).map_err(named)?;
         let split = Split::new(
             &*dataset.train,
@@ -82,7 +86,15 @@ impl Ground {
             dataset,
             split,
             loader,
+            place: place.clone(),
         })
+    }
+
+    /// The trial's network with its first weights, where it computes.
+    fn network(&self, settings: &Settings) -> Result<Mask2Former> {
+        let mut network = model(settings, self.dataset.classes.len())?;
+        move_to(&mut network, &self.place);
+        Ok(network)
     }
 
     /// The class prototypes of the labelled images on the trial's own backbone as it is before training.
@@ -90,7 +102,7 @@ impl Ground {
     /// # Errors
     /// An image that cannot be read, or no labelled instance.
     pub fn prototypes(&self, settings: &Settings, config: &PrototypesConfig) -> Result<Prototypes> {
-        let backbone = model(settings, self.dataset.classes.len())?;
+        let backbone = self.network(settings)?;
         let samples = self
             .split
             .labelled
@@ -128,12 +140,12 @@ impl Ground {
                 .unlabelled_images()
                 .div_ceil(settings.loader.unlabelled.max(1)),
         };
-        let student = model(settings, self.dataset.classes.len())?;
+        let student = self.network(settings)?;
         method::start(config, &settings.loss, student, &setup).map_err(named)
     }
 }
 
-/// The trial's network with its first weights.
+/// The trial's network with its first weights, in the memory of the host.
 ///
 /// # Errors
 /// The backbone's weights are missing or of another shape.

@@ -16,10 +16,11 @@ use crate::atomic::write_atomically;
 use crate::data::coco::decode;
 use crate::graph::{Folder, Mask2Former, ModelConfig, Predictions};
 use crate::method::{Qualities, detections, qualities};
+use crate::nn::params::move_to;
 use crate::registry::ComponentError;
 use crate::rng::Stream;
 use crate::structures::{Detection, Picture};
-use crate::tensor::Tape;
+use crate::tensor::{Precision, Tape, Wish};
 use anyhow::{Context, Result, anyhow, ensure};
 use ids::Ids;
 use preprocessor::{Input, Preprocessor};
@@ -46,6 +47,8 @@ pub struct PredictAsk {
     pub out: PathBuf,
     /// Where the raw numbers go, if they are wanted.
     pub raw: Option<PathBuf>,
+    /// What the network computes on.
+    pub device: Wish,
 }
 
 /// What was found in one picture.
@@ -61,6 +64,7 @@ struct Predicted {
 struct Predictor {
     model: Mask2Former,
     labels: Vec<String>,
+    precision: Precision,
     top: usize,
     view: View,
 }
@@ -84,7 +88,17 @@ enum View {
 pub fn predict(ask: &PredictAsk) -> Result<String, Stop> {
     let paths = paths::list(&ask.images).map_err(Stop::Input)?;
     paths::check(&paths, &ask.out, ask.raw.as_deref()).map_err(Stop::Input)?;
-    let predictor = Predictor::new(ask)?;
+    let (place, no_gpu) = ask
+        .device
+        .place()
+        .map_err(|why| Stop::Input(anyhow!(why)))?;
+    if let Some(no_gpu) = no_gpu {
+        eprintln!("note: {no_gpu}; the CPU is");
+    }
+    let mut predictor = Predictor::new(ask)?;
+    let place = place.computing_with(predictor.precision);
+    let place = place.context("precision").map_err(Stop::Input)?;
+    move_to(&mut predictor.model, &place);
     let ids =
         Ids::new(&paths, &predictor.labels, ask.annotations.as_deref()).map_err(Stop::Input)?;
     let mut images = Vec::with_capacity(paths.len());
@@ -131,6 +145,7 @@ impl Predictor {
         Ok(Self {
             model: Mask2Former::new(&config, labels.len(), &mut Stream::new(0, "model"))?,
             labels,
+            precision: Precision::F32,
             top: TOP,
             view,
         })
@@ -157,6 +172,7 @@ impl Predictor {
         Ok(Self {
             model: trial::model(&settings, labels.len()).map_err(Stop::Input)?,
             labels,
+            precision: settings.precision,
             top: settings.eval.top,
             view: View::Recipe(settings.eval.clone()),
         })
@@ -234,11 +250,17 @@ fn arrays(predictions: &Predictions, padded: (usize, usize)) -> RawArrays {
     vec![
         (
             "class_logits",
-            (vec![queries, columns], last.classes.values().to_vec()),
+            (
+                vec![queries, columns],
+                last.classes.host_values().into_owned(),
+            ),
         ),
         (
             "mask_logits",
-            (vec![queries, height, width], last.masks.values().to_vec()),
+            (
+                vec![queries, height, width],
+                last.masks.host_values().into_owned(),
+            ),
         ),
         ("class_quality", (vec![queries, columns - 1], classes)),
         ("mask_quality", (vec![queries], masks)),
