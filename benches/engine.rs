@@ -35,6 +35,8 @@ fn run(ask: &Ask, out: &TempDir) {
         workers: WORKERS,
         retries: 0,
         fail_fast: false,
+        renew: false,
+        renew: false,
         verbosity: Verbosity::Quiet,
         interrupt: Interrupt::default(),
     };

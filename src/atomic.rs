@@ -1,12 +1,18 @@
 //! Files that are there whole or not at all: a temporary file in the same folder, then a rename.
+//!
+//! The temporary file has a name that no other writer has, on whatever machine, and is locked as long as it is written: who tidies up
+//! can tell it from one that a killed process has left.
 
 use anyhow::{Context, Result};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 /// End of the name of an unfinished file.
 const TEMPORARY: &str = ".tmp";
+/// How often a file is begun that somebody else removes between its making and its locking: an instant, met once if ever.
+const ATTEMPTS: usize = 5;
 
 /// What a file must survive, besides the end of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,18 +46,35 @@ pub fn write_durably(path: &Path, content: &[u8], durability: Durability) -> Res
     if fs::metadata(&target).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         return fs::write(&target, content).with_context(named);
     }
-    let temporary = temporary_beside(&target);
+    let taken = |error: &std::io::Error| {
+        matches!(error.kind(), ErrorKind::NotFound | ErrorKind::WouldBlock)
+    };
+    let mut written = replace(&target, content, durability);
+    for _ in 1..ATTEMPTS {
+        if written.as_ref().err().is_some_and(taken) {
+            written = replace(&target, content, durability);
+        }
+    }
+    written.with_context(named)
+}
+
+/// Writes a temporary file and renames it to `target`.
+fn replace(target: &Path, content: &[u8], durability: Durability) -> std::io::Result<()> {
+    let temporary = temporary_beside(target);
     let write = || -> std::io::Result<()> {
         let mut file = create(&temporary)?;
+        match file.try_lock() {
+            // On a file system without locks nobody tidies up.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
+            Err(TryLockError::WouldBlock) => return Err(ErrorKind::WouldBlock.into()),
+        }
         file.write_all(content)?;
         if durability == Durability::Synced {
             file.sync_all()?;
         }
-        fs::rename(&temporary, &target)
+        fs::rename(&temporary, target)
     };
-    write()
-        .inspect_err(|_| drop(fs::remove_file(&temporary)))
-        .with_context(named)
+    write().inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
 
 /// A new file; its folder is made if it is not there.
@@ -65,12 +88,17 @@ fn create(path: &Path) -> std::io::Result<File> {
     }
 }
 
-/// Removes the unfinished files that killed processes left in `folder`. The caller sees to it that no other process writes there.
+/// Removes the unfinished files that killed processes left in `folder`, and none that a process is writing.
 pub fn remove_unfinished(folder: &Path) {
     let unfinished = |name: &str| name.starts_with('.') && name.ends_with(TEMPORARY);
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if unfinished(&entry.file_name().to_string_lossy()) {
-            // What cannot be removed costs space, nothing else.
+        if !unfinished(&entry.file_name().to_string_lossy()) {
+            continue;
+        }
+        // What cannot be opened, locked or removed costs space, nothing else.
+        if let Ok(file) = File::options().write(true).open(entry.path())
+            && file.try_lock().is_ok()
+        {
             drop(fs::remove_file(entry.path()));
         }
     }
@@ -93,10 +121,13 @@ pub fn ensure_writable(folder: &Path) -> Result<()> {
         })
 }
 
-/// Named by the process, so that two runs into the same folder do not write one temporary file.
+/// Named by chance, so that two writers never have one temporary file: the numbers of processes are no names, two containers on a
+/// shared folder may have the same.
 fn temporary_beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}{TEMPORARY}", std::process::id()))
+    // The standard library's hashers begin with keys of the system's random numbers, another one each.
+    let chance = RandomState::new().build_hasher().finish();
+    path.with_file_name(format!(".{name}.{chance:016x}{TEMPORARY}"))
 }
 
 #[cfg(test)]
@@ -140,6 +171,46 @@ mod tests {
         left.sort();
         assert_eq!(left, [".hidden", "table.csv", "x.tmp"]);
         remove_unfinished(&folder.path().join("absent"));
+    }
+
+    #[test]
+    fn what_is_being_written_is_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = temporary_beside(&folder.path().join("table.csv"));
+        let file = File::create(&path).unwrap();
+        file.try_lock().unwrap();
+        remove_unfinished(folder.path());
+        assert!(path.exists(), "somebody writes it");
+        drop(file);
+        remove_unfinished(folder.path());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn who_tidies_up_disturbs_no_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    remove_unfinished(folder.path());
+                }
+            });
+            let write = |text: String| write_durably(&path, text.as_bytes(), Durability::Cached);
+            let written = (0..2000).try_for_each(|number| write(number.to_string()));
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            written.unwrap();
+        });
+        assert_eq!(fs::read(&path).unwrap(), b"1999");
+    }
+
+    #[test]
+    fn no_two_unfinished_files_have_one_name() {
+        let path = Path::new("folder/table.csv");
+        let names: std::collections::BTreeSet<_> =
+            (0..1000).map(|_| temporary_beside(path)).collect();
+        assert_eq!(names.len(), 1000);
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub fn run() -> ExitCode {
             workers,
             retries,
             fail_fast,
+            renew,
             quiet,
         } => {
             let verbosity = match quiet {
@@ -43,6 +44,7 @@ pub fn run() -> ExitCode {
                 workers: workers.map_or(0, usize::from),
                 retries,
                 fail_fast,
+                renew,
                 verbosity,
                 interrupt,
             };

@@ -32,6 +32,9 @@ pub enum Command {
         /// Start nothing more after a trial has failed; without it all others run
         #[arg(long)]
         fail_fast: bool,
+        /// Do the work anew if another version of the program's computations did it; its results are kept in a folder of their own
+        #[arg(long)]
+        renew: bool,
         /// Show warnings and tables only, no progress
         #[arg(long, short)]
         quiet: bool,

@@ -2,7 +2,7 @@
 
 use super::inputs::{Ask, Inputs, Stop, environment, stages_of};
 use super::outlook::{FrozenPlan, Outlook, Status};
-use super::provenance::cores;
+use super::provenance::{commit, cores};
 use super::store::Store;
 use crate::recipe::{Explanation, Plan, Request};
 use anyhow::Result;
@@ -23,13 +23,13 @@ pub fn results_folder(plan: &Plan, out: Option<&Path>) -> PathBuf {
 /// What a sweep of the recipe would do with the results folder `out`, and what is not there yet of the files that it needs.
 ///
 /// # Errors
-/// Everything that is wrong with the recipe, its sweeps, the overrides and the files that they name, as far as these exist; results
-/// that an incompatible version of this program has left.
+/// Everything that is wrong with the recipe, its sweeps, the overrides and the files that they name, as far as these exist.
 pub fn plan(ask: &Ask, out: Option<&Path>) -> Result<(Outlook, Vec<String>), Stop> {
     let inputs = Inputs::where_files_may_be_absent();
     let plan = inputs.plan(ask)?;
-    let store = Store::look(&results_folder(&plan, out)).map_err(Stop::Input)?;
+    let store = Store::look(&results_folder(&plan, out));
     let mut frozen = FrozenPlan::new(&plan.recipe, cores());
+    frozen.commit = store.as_ref().and_then(|_| commit(&ask.recipe));
     for trials in plan.trials.chunks(STAGES_AT_ONCE) {
         let stages = trials.par_iter().map(stages_of);
         let stages: Vec<_> = stages.collect::<Result<_>>().map_err(Stop::Input)?;

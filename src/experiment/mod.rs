@@ -3,6 +3,7 @@
 mod ahead;
 mod cadence;
 mod clip;
+mod commits;
 mod environment;
 mod evaluate;
 mod first;
@@ -17,6 +18,7 @@ mod perform;
 mod predict;
 mod progress;
 mod provenance;
+mod renew;
 mod results;
 mod run;
 mod scheduler;

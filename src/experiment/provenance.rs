@@ -51,29 +51,16 @@ pub struct Times {
 impl Provenance {
     /// Looks around. `recipe` is the recipe's file.
     pub fn new(recipe: &Path, set: &[String], plan: &Plan) -> Self {
-        let folder = recipe
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        let git = |arguments: &[&str]| -> Option<Vec<u8>> {
-            let folder = folder.unwrap_or(Path::new("."));
-            let output = Command::new("git")
-                .arg("-C")
-                .arg(folder)
-                .args(arguments)
-                .output()
-                .ok()?;
-            output.status.success().then_some(output.stdout)
-        };
+        let git = |arguments: &[&str]| git(recipe, arguments);
         let status = ["status", "--porcelain", "--", ":/", ":(top,exclude)results"];
         let changed = git(&status).is_some_and(|files| !files.trim_ascii().is_empty());
         let diff = ["diff", "HEAD", "--", ":/", ":(top,exclude)results"];
-        let commit = git(&["rev-parse", "HEAD"]);
         Self {
             recipe: plan.recipe.clone(),
             set: set.to_vec(),
             seeds: plan.seeds.clone(),
             version: env!("CARGO_PKG_VERSION").to_string(),
-            commit: commit.map(|text| String::from_utf8_lossy(&text).trim().to_string()),
+            commit: commit(recipe),
             changed,
             diff: changed.then(|| git(&diff)).flatten(),
             cpu: cpu(),
@@ -155,6 +142,26 @@ impl Provenance {
         text.push_str("\n`records.jsonl` holds one line per trial, `timing.jsonl` its seconds.\n");
         text
     }
+}
+
+/// Git commit of the folder of the file `recipe`; none outside a repository.
+pub fn commit(recipe: &Path) -> Option<String> {
+    let text = git(recipe, &["rev-parse", "HEAD"])?;
+    Some(String::from_utf8_lossy(&text).trim().to_string())
+}
+
+/// What git says in the folder of the file `recipe`, if it is content.
+fn git(recipe: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
+    let folder = recipe
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder.unwrap_or(Path::new(".")))
+        .args(arguments)
+        .output()
+        .ok()?;
+    output.status.success().then_some(output.stdout)
 }
 
 /// Cores that the process may use.

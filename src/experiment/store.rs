@@ -40,7 +40,7 @@ pub fn settings_of(out: &Path, hash: &str) -> PathBuf {
 
 /// The version of what stages compute. To be raised with every change after which the same settings lead to other numbers, or a
 /// checkpoint of before means something else: a store of another version is then refused, for its stages cannot be continued or put
-/// beside new ones. A change that moves no bit of any result leaves it as it is.
+/// beside new ones unasked. A change that moves no bit of any result leaves it as it is.
 pub const CODE_VERSION: u32 = 1;
 
 /// What made a store.
@@ -75,42 +75,43 @@ impl Store {
         Ok(store)
     }
 
-    /// The store of the results folder `out` as it is, to be read only; none if there is none.
-    ///
-    /// # Errors
-    /// What it holds was made by an incompatible version of this program.
-    pub fn look(out: &Path) -> Result<Option<Self>> {
-        let store = Self {
-            root: out.join(STORE),
-        };
-        if !store.root.is_dir() {
-            return Ok(None);
-        }
-        store.has_version()?;
-        Ok(Some(store))
+    /// The store of the results folder `out` as it is, of whatever version, to be read only; none if there is none.
+    pub fn look(out: &Path) -> Option<Self> {
+        let root = out.join(STORE);
+        root.is_dir().then_some(Self { root })
     }
 
-    /// Whether the store tells its version.
+    /// The version that the store tells; none where it is absent or damaged.
+    fn version(&self) -> Option<u32> {
+        let text = fs::read(self.root.join("version.json")).ok()?;
+        let found: Version = serde_json::from_slice(&text).ok()?;
+        Some(found.code_version)
+    }
+
+    /// The version that made the store, if it is another one than this program's.
+    pub fn other_version(&self) -> Option<u32> {
+        self.version().filter(|version| *version != CODE_VERSION)
+    }
+
+    /// Asks whether this program may go on with the store.
     ///
     /// # Errors
-    /// It is another one than this program's.
-    fn has_version(&self) -> Result<bool> {
-        let text = fs::read(self.root.join("version.json")).unwrap_or_default();
-        let found: Result<Version, _> = serde_json::from_slice(&text);
-        if let Ok(Version { code_version }) = found
-            && code_version != CODE_VERSION
-        {
+    /// Another version made it.
+    pub fn accept(&self) -> Result<()> {
+        if let Some(version) = self.other_version() {
             bail!(
-                "{} was made by version {code_version} of the program's computations, this program's is {CODE_VERSION}: \
-                 their results do not belong into one table. Delete that folder to do the work anew, or choose another with --out",
+                "{} was made by version {version} of the program's computations, this program's is {CODE_VERSION}: \
+                 their results do not belong into one table. `harness sweep --renew` keeps the old ones in a folder of their own and \
+                 does the work anew; --out chooses another folder",
                 self.root.display()
             );
         }
-        Ok(found.is_ok())
+        Ok(())
     }
 
     fn accept_version(&self) -> Result<()> {
-        if self.has_version()? {
+        self.accept()?;
+        if self.version().is_some() {
             return Ok(());
         }
         // A store without it is of the first version, one where it is damaged was just begun.
@@ -134,6 +135,13 @@ impl Store {
     /// The folder of the stage `key`; made when first written to.
     pub fn stage(&self, key: &str) -> Folder {
         Folder::new(self.root.join("stages").join(key))
+    }
+
+    /// Whether a process works on any stage.
+    pub fn is_at_work(&self) -> bool {
+        let entries = fs::read_dir(self.root.join("stages"));
+        let mut entries = entries.into_iter().flatten().flatten();
+        entries.any(|entry| Folder::new(entry.path()).is_held())
     }
 
     /// The folder of the trial with settings hash `hash`.

@@ -1,6 +1,7 @@
 //! One recipe from its file to its tables: plan, check, train what is missing, write after every trial.
 
 use super::ahead::results_folder;
+use super::commits::OtherCommit;
 use super::environment::Kept;
 use super::inputs::{Ask, Inputs, Stop, planned};
 use super::interrupt::Interrupt;
@@ -8,6 +9,7 @@ use super::outlook::FrozenPlan;
 use super::perform::Workshop;
 use super::progress::{Progress, Verbosity};
 use super::provenance::{Provenance, Times, cores};
+use super::renew::set_aside;
 use super::results::Results;
 use super::run::Run;
 use super::scheduler::{Rules, Workers};
@@ -27,6 +29,8 @@ pub struct SweepOptions {
     pub retries: u32,
     /// Whether nothing more starts after a failure.
     pub fail_fast: bool,
+    /// Whether results of another version of the computations are set aside, so that the work is done anew.
+    pub renew: bool,
     /// How much is shown.
     pub verbosity: Verbosity,
     /// A request to stop.
@@ -58,20 +62,27 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     let plan = inputs.plan(ask)?;
     let folder = results_folder(&plan, options.out.as_deref());
     ensure_writable(&folder).map_err(Stop::Input)?;
+    let aside = match options.renew {
+        true => set_aside(&folder).map_err(Stop::Input)?,
+        false => None,
+    };
     let store = Store::open(&folder).map_err(Stop::Input)?;
     let trials = planned(&plan).map_err(Stop::Input)?;
     inputs.split(&trials).map_err(Stop::Input)?;
     let workers = Workers::new(options.workers, cores());
     let provenance = Provenance::new(&ask.recipe, &ask.set, &plan);
-    let results =
-        Results::open(&store, &folder, &plan, &provenance.lines()).map_err(Stop::Input)?;
-    let environment = Kept::new(&store, &provenance, workers.count).map_err(Stop::Output)?;
-
-    let mut run = Run::new(&trials, &store, results);
     let mut frozen = FrozenPlan::new(&plan.recipe, workers.count);
+    frozen.commit = provenance.commit.clone();
     for (trial, planned) in plan.trials.iter().zip(&trials) {
         frozen.add(trial, &planned.stages);
     }
+    let mut lines = provenance.lines();
+    let commits = OtherCommit::all(&store, &frozen, frozen.commit.as_deref());
+    lines.extend(commits.iter().map(ToString::to_string));
+    let results = Results::open(&store, &folder, &plan, &lines).map_err(Stop::Input)?;
+    let environment = Kept::new(&store, &provenance, workers.count).map_err(Stop::Output)?;
+
+    let mut run = Run::new(&trials, &store, results);
     frozen.write(&store).map_err(Stop::Output)?;
     run.freeze().map_err(Stop::Output)?;
     run.take_finished().map_err(Stop::Output)?;
@@ -84,6 +95,10 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
         trials.len(),
         run.finished(),
     );
+    if let Some(aside) = aside {
+        let aside = aside.display();
+        progress.say(&format!("the results of another code version are in {aside}"));
+    }
     for note in run.notes().into_iter().chain(notes) {
         progress.say(&format!("warning: {note}"));
     }

@@ -1,4 +1,5 @@
-//! Where the value of a key comes from: the layer that set it, what it overrode, and the rows of the sweeps that change it.
+//! Where the value of a key comes from: the layer that set it, what it overrode, and the rows of the sweeps that change it. Of a
+//! table, the same for every key in it.
 
 use super::error::{Problem, RecipeError};
 use super::overlay::{Layer, lay, paths, value_at};
@@ -8,7 +9,16 @@ use super::sources::Sources;
 use super::suggest;
 use super::sweep;
 use std::fmt;
-use toml::Table;
+use toml::{Table, Value};
+
+/// Columns of a line, where its value can be shortened to that; a wide terminal's.
+const WIDTH: usize = 160;
+/// The least that is shown of a value.
+const LEAST: usize = 20;
+/// The most that is shown of a place: an argument may be as long as its value.
+const PLACE: usize = 80;
+/// In place of what is left out.
+const CUT: &str = "...";
 
 /// What is known of a key. `Display` is the text for the terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +27,9 @@ pub struct Explanation {
     pub key: String,
     /// Its value without any sweep, as TOML; none if only rows of sweeps have it.
     pub value: Option<String>,
-    /// Every layer that sets it or takes it away, the top one first.
+    /// How many keys are in it, if it is a table.
+    pub keys: Option<usize>,
+    /// Every layer that sets it or takes it away, the top one first; of a table, by key.
     pub layers: Vec<Setting>,
     /// The same for every sweep whose own `set` concerns it, by the sweep's name.
     pub sweeps: Vec<(String, Vec<Setting>)>,
@@ -28,10 +40,14 @@ pub struct Explanation {
 /// What one layer does to a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
+    /// The dotted key.
+    pub key: String,
     /// The value as TOML, or why there is none any more.
     pub value: String,
     /// `file:line:column`, a variable or an argument.
     pub place: String,
+    /// Whether another layer overrides it.
+    pub overridden: bool,
 }
 
 impl Explanation {
@@ -48,6 +64,10 @@ impl Explanation {
         let mut explanation = Self {
             key: key.to_string(),
             value: value_at(&settings, key).map(ToString::to_string),
+            keys: match value_at(&settings, key) {
+                Some(value @ Value::Table(_)) => Some(leaves(key, value).len()),
+                _ => None,
+            },
             layers,
             sweeps: Vec::new(),
             rows: Vec::new(),
@@ -70,15 +90,16 @@ impl Explanation {
             for variant in variants {
                 let mut settings = below.clone();
                 let changes = history(&mut settings, &variant.layers, key);
-                if let Some(last) = changes.into_iter().next() {
-                    let row = format!("{name}: {}", variant.label);
-                    explanation.rows.push((row, last));
-                } else {
+                if changes.is_empty() {
                     variant
                         .layers
                         .iter()
                         .for_each(|layer| known.extend(paths(&layer.table)));
                 }
+                let row = format!("{name}: {}", variant.label);
+                let last = changes.into_iter().filter(|change| !change.overridden);
+                let last = last.map(|change| (row.clone(), change));
+                explanation.rows.extend(last);
             }
         }
         if problems.is_empty() && explanation.is_empty() {
@@ -98,7 +119,8 @@ impl Explanation {
     }
 }
 
-/// Lays `layers` over `settings`, the lowest first, and tells what each does to `key`, the top one first.
+/// Lays `layers` over `settings`, the lowest first, and tells what each does to `key`, or to every key in it: by key, the top layer
+/// first.
 fn history<'a>(
     settings: &mut Table,
     layers: impl IntoIterator<Item = &'a Layer>,
@@ -109,11 +131,15 @@ fn history<'a>(
         let was_there = value_at(settings, key).is_some();
         let replaced = lay(settings, &layer.table);
         if let Some(value) = value_at(&layer.table, key) {
-            let origin = layer.own_origin(key);
-            found.push(Setting {
-                value: value.to_string(),
-                place: origin.map_or(layer.name.clone(), ToString::to_string),
-            });
+            for (key, value) in leaves(key, value) {
+                let origin = layer.own_origin(&key);
+                found.push(Setting {
+                    key,
+                    value: value.to_string(),
+                    place: origin.map_or(layer.name.clone(), ToString::to_string),
+                    overridden: false,
+                });
+            }
         } else if was_there && value_at(settings, key).is_none() {
             let outer = replaced
                 .iter()
@@ -124,60 +150,114 @@ fn history<'a>(
             let other = value_at(settings, &name).map_or(String::new(), ToString::to_string);
             let origin = layer.own_origin(&name);
             found.push(Setting {
+                key: key.to_string(),
                 value: format!("gone: {name} = {other}"),
                 place: origin.map_or(layer.name.clone(), ToString::to_string),
+                overridden: false,
             });
         }
     }
     found.reverse();
+    found.sort_by(|one, other| one.key.cmp(&other.key));
+    for place in 0..found.len() {
+        let setting = &found[place];
+        let is_top = place == 0 || found[place - 1].key != setting.key;
+        // A key of a component that another one replaced has nobody above it.
+        let replaced = setting.key != key && value_at(settings, &setting.key).is_none();
+        found[place].overridden = !is_top || replaced;
+    }
     found
+}
+
+/// The plain values in the value of `key` with their own keys: itself, unless it is a table with anything in it.
+fn leaves<'a>(key: &str, value: &'a Value) -> Vec<(String, &'a Value)> {
+    match value {
+        Value::Table(table) if !table.is_empty() => table
+            .iter()
+            .flat_map(|(inner, value)| leaves(&format!("{key}.{inner}"), value))
+            .collect(),
+        _ => vec![(key.to_string(), value)],
+    }
 }
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = Vec::new();
-        match &self.value {
-            Some(value) => lines.push(format!("{} = {value}", self.key)),
-            None => lines.push(format!(
+        match (&self.value, self.keys) {
+            (Some(_), Some(keys)) => lines.push(format!("{}: {keys} keys", self.key)),
+            (Some(value), None) => lines.push(format!("{} = {value}", self.key)),
+            (None, _) => lines.push(format!(
                 "{} has no value outside of the rows below",
                 self.key
             )),
         }
-        lines.extend(stack(&self.layers));
+        lines.extend(self.stack(&self.layers));
         for (sweep, layers) in &self.sweeps {
             lines.push(format!("in the sweep {sweep}:"));
-            lines.extend(stack(layers));
+            lines.extend(self.stack(layers));
         }
         if !self.rows.is_empty() {
             lines.push("rows that set it:".to_string());
             let named = self
                 .rows
                 .iter()
-                .map(|(row, setting)| [row.as_str(), &setting.value, &setting.place]);
-            lines.extend(columns(named));
+                .map(|(row, setting)| [row.clone(), self.said(setting), place(setting)]);
+            lines.extend(columns(named.collect(), 1));
         }
         f.write_str(&lines.join("\n"))
     }
 }
 
-/// The layers of a key; all but the first are overridden.
-fn stack(layers: &[Setting]) -> Vec<String> {
-    let note = |index: usize| if index == 0 { "" } else { "overridden" };
-    let rows = layers.iter().enumerate();
-    columns(rows.map(|(index, setting)| [setting.value.as_str(), &setting.place, note(index)]))
+impl Explanation {
+    /// The layers of a key, or of the keys of a table.
+    fn stack(&self, layers: &[Setting]) -> Vec<String> {
+        let line = |setting: &Setting| {
+            let note = if setting.overridden { "overridden" } else { "" };
+            [self.said(setting), place(setting), note.to_string()]
+        };
+        columns(layers.iter().map(line).collect(), 0)
+    }
+
+    /// A value, with its key where that is not the one that was asked for.
+    fn said(&self, setting: &Setting) -> String {
+        match setting.key == self.key {
+            true => setting.value.clone(),
+            false => format!("{} = {}", setting.key, setting.value),
+        }
+    }
 }
 
-/// Lines with the cells of each column below one another.
-fn columns<'a>(rows: impl Iterator<Item = [&'a str; 3]>) -> Vec<String> {
-    let rows: Vec<[&str; 3]> = rows.collect();
+/// The place of a setting, its middle left out if it is too long: it begins with a file or a key and ends with a line.
+fn place(setting: &Setting) -> String {
+    let place: Vec<char> = setting.place.chars().collect();
+    if place.len() <= PLACE {
+        return setting.place.clone();
+    }
+    let half = (PLACE - CUT.len()) / 2;
+    let (start, end) = (&place[..half], &place[place.len() - half..]);
+    start.iter().copied().chain(CUT.chars()).chain(end.iter().copied()).collect()
+}
+
+/// Lines with the cells of each column below one another; those of the column `long` are shortened where a line would be too wide.
+fn columns(mut rows: Vec<[String; 3]>, long: usize) -> Vec<String> {
+    let length = |text: &String| text.chars().count();
+    // Two blanks stand before every cell.
+    let others = |row: &[String; 3]| 6 + row.iter().map(length).sum::<usize>() - length(&row[long]);
+    let most = WIDTH.saturating_sub(rows.iter().map(others).max().unwrap_or(0));
+    let most = most.max(LEAST);
+    for cell in rows.iter_mut().map(|row| &mut row[long]) {
+        if length(cell) > most {
+            *cell = cell.chars().take(most - CUT.len()).chain(CUT.chars()).collect();
+        }
+    }
     let width = |column: usize| {
         rows.iter()
-            .map(|row| row[column].chars().count())
+            .map(|row| length(&row[column]))
             .max()
             .unwrap_or(0)
     };
     let (first, second) = (width(0), width(1));
-    let line = |[a, b, c]: &[&str; 3]| {
+    let line = |[a, b, c]: &[String; 3]| {
         format!("  {a:<first$}  {b:<second$}  {c}")
             .trim_end()
             .to_string()

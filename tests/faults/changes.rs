@@ -2,6 +2,7 @@
 
 use crate::rig::{Rig, stderr};
 use std::fs;
+use std::process::Command;
 
 #[test]
 fn a_recipe_edited_during_the_run_changes_nothing_of_it() {
@@ -53,4 +54,44 @@ fn a_stage_deleted_during_the_run_costs_its_trial_and_no_other() {
     );
     rig.finish("out");
     assert_eq!(rig.found("out"), expected);
+}
+
+#[test]
+fn trials_of_another_commit_stand_and_are_told() {
+    let rig = Rig::new();
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=n", "-c", "user.email=e"]);
+        let output = git.args(arguments).current_dir(rig.at("")).output();
+        output.ok().filter(|output| output.status.success())
+    };
+    if git(&["init", "-q"]).is_none() {
+        eprintln!("skipped: there is no git here");
+        return;
+    }
+    let commit = || {
+        git(&["commit", "-q", "--allow-empty", "-m", "m"]).unwrap();
+        let head = git(&["rev-parse", "HEAD"]).unwrap().stdout;
+        String::from_utf8(head).unwrap()[..10].to_string()
+    };
+    let first = commit();
+    let mut one = rig.sweep("out");
+    let output = one.args(["--set", "seeds=[0]"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let plan = rig.plan("out");
+    assert!(!plan.contains("at commit"), "{plan}");
+
+    let second = commit();
+    assert_ne!(first, second);
+    let told = format!("3 trials were computed, at least in part, at commit {first}");
+    let plan = rig.plan("out");
+    assert!(plan.contains(&told), "{plan}");
+    rig.finish("out");
+    let table = fs::read_to_string(rig.at("out/parts.md")).unwrap();
+    assert!(table.contains(&format!("Commit: {second}")), "{table}");
+    assert!(table.contains(&told), "{table}");
+    let mut status = Command::new(env!("CARGO_BIN_EXE_harness"));
+    let status = status.arg("status").arg(rig.at("out")).output().unwrap();
+    let status = String::from_utf8(status.stdout).unwrap();
+    assert!(status.contains(&told), "{status}");
 }

@@ -76,7 +76,7 @@ fn a_checkpoint_of_other_settings_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_store_of_another_version_of_the_code_is_refused_before_anything_runs() {
+fn a_store_of_another_version_of_the_code_is_refused_and_set_aside_if_one_asks() {
     let rig = Rig::new();
     let expected = rig.expected();
     let version = rig.at("undisturbed/.store/version.json");
@@ -89,9 +89,26 @@ fn a_store_of_another_version_of_the_code_is_refused_before_anything_runs() {
         told.contains("was made by version 1000") && told.contains("--out"),
         "{told}"
     );
-    fs::write(&version, text).unwrap();
-    rig.finish("undisturbed");
+    let plan = rig.plan("undisturbed");
+    assert_eq!(
+        plan.matches("code version changed: 1000 -> ").count(),
+        6,
+        "{plan}"
+    );
+    assert!(plan.contains("to run: 6 of 6 trials in 14 stages"), "{plan}");
+
+    // Asked to, a sweep does the work anew and loses nothing.
+    let old = fs::read(rig.at("undisturbed/records.jsonl")).unwrap();
+    let output = rig.sweep("undisturbed").arg("--renew").output().unwrap();
+    let told = stderr(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("version-1000"), "{told}");
     assert_eq!(rig.found("undisturbed"), expected);
+    let aside = rig.at("undisturbed/version-1000");
+    assert_eq!(fs::read(aside.join("records.jsonl")).unwrap(), old);
+    assert!(aside.join(".store/stages").is_dir() && aside.join("parts.md").exists());
+    assert_eq!(fs::read_to_string(&version).unwrap(), text);
+    assert!(rig.plan("undisturbed").contains("to run: 0 of 6"));
 }
 
 #[test]

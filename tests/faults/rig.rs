@@ -119,6 +119,15 @@ impl Rig {
         found
     }
 
+    /// What `harness plan` says of the folder `out`.
+    pub fn plan(&self, out: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+        command.arg("plan").arg(self.recipe());
+        let output = command.arg("--out").arg(self.at(out)).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// The folders of the stages of a kind that the run into `out` has begun.
     pub fn stages(&self, out: &str, kind: &str) -> Vec<PathBuf> {
         folders(&self.at(out), "stages", kind)

@@ -7,12 +7,16 @@ const SWEEP: &str = "question = 'q'\nset.train.rate = 0.75\n[leave-one-out]\nlab
                      off.F = { 'method.filter' = { name = 'plain' } }\noff.E.method.ema = 0.5\n";
 
 fn explained(set: &[&str], key: &str) -> String {
+    explained_in(SWEEP, set, key)
+}
+
+fn explained_in(sweep: &str, set: &[&str], key: &str) -> String {
     let house = House::new(&[
         (
             "recipes/mine.toml",
             "extends = 'base.toml'\nsweeps = ['s']\ntrain.steps = 2\ntrain.rate = 0.25\n",
         ),
-        ("sweeps/s.toml", SWEEP),
+        ("sweeps/s.toml", sweep),
     ]);
     let environment = [("HARNESS_TRAIN__STEPS".to_string(), "3".to_string())];
     let set: Vec<String> = set.iter().map(|argument| argument.to_string()).collect();
@@ -58,6 +62,38 @@ rows that set it:
   s: - all  gone: method.filter.name = \"plain\"  sweeps/s.toml:5:31";
     assert_eq!(explained(&[], "method.filter.class"), expected);
     assert!(explained(&[], "method.ema").contains("s: - E    0.5  sweeps/s.toml:6:14"));
+}
+
+#[test]
+fn of_a_table_every_key_is_told_and_every_key_that_a_row_sets() {
+    let sweep = "question = 'q'\n[leave-one-out]\nlabel = 'full'\n\
+                 off.F = { 'method.filter' = { name = 'plain', limit = 3 } }\noff.E.method.ema = 0.5\n";
+    let expected = "\
+method: 5 keys
+  method.ema = 0.9                 --set method.ema=0.9
+  method.ema = 0.99                recipes/base.toml:5:1  overridden
+  method.filter.class = 0.7        recipes/base.toml:9:1
+  method.filter.name = \"adaptive\"  recipes/base.toml:8:1
+  method.name = \"student\"          recipes/base.toml:4:1
+  method.range = [0.5, 1.0]        recipes/base.toml:6:1
+rows that set it:
+  s: - F    method.filter.limit = 3       sweeps/s.toml:4:47
+  s: - F    method.filter.name = \"plain\"  sweeps/s.toml:4:31
+  s: - E    method.ema = 0.5              sweeps/s.toml:5:14
+  s: - all  method.ema = 0.5              sweeps/s.toml:5:14
+  s: - all  method.filter.limit = 3       sweeps/s.toml:4:47
+  s: - all  method.filter.name = \"plain\"  sweeps/s.toml:4:31";
+    let text = explained_in(sweep, &["method.ema=0.9"], "method");
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn a_long_value_is_shortened_and_its_line_alone_is_long() {
+    let long = format!("text='{}'", "long ".repeat(60));
+    let text = explained(&[&format!("method.{long}"), "method.other=1"], "method");
+    assert!(text.lines().all(|line| line.chars().count() <= 160), "{text}");
+    assert!(text.contains("lo...  --set method.text='long "), "{text}");
+    assert!(text.contains("\n  method.name = \"student\" "), "{text}");
 }
 
 #[test]

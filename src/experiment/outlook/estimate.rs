@@ -1,14 +1,14 @@
 //! How long the missing stages will take, from what the finished ones took.
 //!
 //! Seconds per unit of cost are measured per kind of stage, over all finished stages of the kind; a kind without any takes the mean of
-//! all. With n workers the clock shows at least the work over n, and at least the longest chain of stages.
+//! all, and is told. With n workers the clock shows at least the work over n, and at least the longest chain of stages.
 
 use super::standing::{FrozenPlan, State};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Seconds of the missing work.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Estimate {
     /// On one worker.
@@ -19,6 +19,8 @@ pub struct Estimate {
     pub workers: usize,
     /// Finished stages whose times it is taken from.
     pub timed_stages: usize,
+    /// Kinds of missing stages of which none is among them.
+    pub untimed: Vec<String>,
 }
 
 /// Seconds and the cost that they were spent on.
@@ -63,9 +65,14 @@ impl Estimate {
         let mean = all.rate()?;
         let mut work = 0.0;
         let mut longest = 0.0_f64;
+        let mut untimed: Vec<String> = Vec::new();
         let mut ends = Vec::with_capacity(stages.len());
         for ((stage, state), wanted) in stages.iter().zip(states).zip(plan.wanted(states)) {
             let kind = kinds.get(stage.kind()).and_then(Spent::rate);
+            let name = stage.kind();
+            if wanted && kind.is_none() && !untimed.iter().any(|known| known == name) {
+                untimed.push(name.to_string());
+            }
             let seconds = match wanted {
                 true => stage.cost as f64 * kind.unwrap_or(mean) * (1.0 - state.share(stage)),
                 false => 0.0,
@@ -81,6 +88,7 @@ impl Estimate {
             clock_seconds: longest.max(work / (*workers).max(1) as f64),
             workers: *workers,
             timed_stages: all.stages,
+            untimed,
         })
     }
 }
@@ -142,6 +150,7 @@ mod tests {
             "the longest chain"
         );
         assert_eq!((found.timed_stages, found.workers), (2, 2));
+        assert_eq!(found.untimed, ["evaluate"]);
         plan.workers = 1;
         let alone = Estimate::new(&plan, &states).unwrap();
         assert_eq!(alone.clock_seconds, alone.work_seconds);

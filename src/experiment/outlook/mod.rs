@@ -8,4 +8,6 @@ mod status;
 
 pub use plan::Outlook;
 pub use standing::FrozenPlan;
+#[cfg(test)]
+pub use standing::{StageEntry, TrialEntry};
 pub use status::Status;

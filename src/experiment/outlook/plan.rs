@@ -1,5 +1,6 @@
 //! What a sweep would do: each trial once, with the rows that use it and why it would run; the shared stages; the time.
 
+use super::super::commits::OtherCommit;
 use super::super::forecast::told;
 use super::super::store::Store;
 use super::estimate::Estimate;
@@ -30,6 +31,8 @@ pub struct Outlook {
     /// Stages that a sweep would do.
     wanted: usize,
     estimate: Option<Estimate>,
+    /// Work at other commits than the present one.
+    commits: Vec<OtherCommit>,
 }
 
 /// One trial.
@@ -58,8 +61,10 @@ struct StageOutlook {
 }
 
 impl Outlook {
-    /// Of `plan`, whose stages are those of `frozen`, with a results folder's `store`, if there is one.
+    /// Of `plan`, whose stages and commit are those of `frozen`, with a results folder's `store`, if there is one.
     pub fn new(plan: &Plan, frozen: FrozenPlan, store: Option<&Store>) -> Self {
+        let commits = store.filter(|store| store.other_version().is_none());
+        let commits = commits.map(|store| OtherCommit::all(store, &frozen, frozen.commit.as_deref()));
         let states: Vec<State> = match store {
             Some(store) => frozen
                 .stages
@@ -124,6 +129,7 @@ impl Outlook {
                 .collect(),
             wanted,
             estimate,
+            commits: commits.unwrap_or_default(),
         }
     }
 
@@ -173,6 +179,7 @@ impl Outlook {
                 State::Running(_) => ", running",
                 State::Interrupted(_) => ", begun",
                 State::Failed { .. } => ", failed before",
+                State::Outdated { .. } => ", of another code version",
                 State::Missing => "",
             };
             writeln!(
@@ -199,6 +206,16 @@ impl fmt::Display for Outlook {
             self.seeds.len(),
             self.folded
         )?;
+        for commit in &self.commits {
+            writeln!(f, "{commit}, not the present one")?;
+        }
+        let outdated = |trial: &TrialOutlook| matches!(trial.reason, Reason::Outdated { .. });
+        if self.trials.iter().any(outdated) {
+            writeln!(
+                f,
+                "the folder is of another code version: `sweep --renew` sets it aside and does the work anew"
+            )?;
+        }
         let missing = self
             .trials
             .iter()
@@ -209,16 +226,23 @@ impl fmt::Display for Outlook {
             "to run: {missing} of {trials} trials in {} stages",
             self.wanted
         )?;
-        match self.estimate {
+        match &self.estimate {
             _ if missing == 0 => Ok(()),
-            Some(estimate) => write!(
-                f,
-                ", about {} of work, {} with {} workers (from {} stages timed in this folder)",
-                told(Duration::from_secs_f64(estimate.work_seconds)),
-                told(Duration::from_secs_f64(estimate.clock_seconds)),
-                estimate.workers,
-                estimate.timed_stages
-            ),
+            Some(estimate) => {
+                write!(
+                    f,
+                    ", about {} of work, {} with {} workers (from {} stages timed in this folder",
+                    told(Duration::from_secs_f64(estimate.work_seconds)),
+                    told(Duration::from_secs_f64(estimate.clock_seconds)),
+                    estimate.workers,
+                    estimate.timed_stages
+                )?;
+                if !estimate.untimed.is_empty() {
+                    let kinds = estimate.untimed.join(", ");
+                    write!(f, ", none of them of the kind {kinds}: at the mean rate")?;
+                }
+                f.write_str(")")
+            }
             None => write!(
                 f,
                 "; how long is not known before the first stage has been timed"

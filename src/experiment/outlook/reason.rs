@@ -32,6 +32,13 @@ pub enum Reason {
         /// Why the last one failed.
         reason: String,
     },
+    /// Another version of the program's computations has begun or done it.
+    Outdated {
+        /// That version.
+        old: u32,
+        /// This program's.
+        new: u32,
+    },
     /// An earlier trial with this label and seed had other settings.
     Changed {
         /// Each as `key: old -> new`.
@@ -51,6 +58,7 @@ impl fmt::Display for Reason {
                 let line = reason.lines().next().unwrap_or_default();
                 write!(f, "failed before ({attempts} attempts): {line}")
             }
+            Self::Outdated { old, new } => write!(f, "code version changed: {old} -> {new}"),
             Self::Changed { settings } => {
                 write!(
                     f,
@@ -149,7 +157,9 @@ impl Reason {
         for state in own().rev() {
             match state {
                 State::Running(_) => return Self::Running,
-                State::Failed { attempts, reason } => {
+                State::Failed {
+                    attempts, reason, ..
+                } => {
                     return Self::Failed {
                         attempts: *attempts,
                         reason: reason.clone(),
@@ -158,6 +168,12 @@ impl Reason {
                 State::Interrupted(position) => {
                     return Self::Interrupted {
                         step: position.step,
+                    };
+                }
+                State::Outdated { old, new } => {
+                    return Self::Outdated {
+                        old: *old,
+                        new: *new,
                     };
                 }
                 State::Done { .. } | State::Missing => {}
@@ -212,6 +228,7 @@ mod tests {
         let failed = State::Failed {
             attempts: 2,
             reason: "no luck\nat all".into(),
+            step: 0,
         };
         let reason = Reason::of(&trial, &settings, &[failed, State::Missing], &earlier);
         assert_eq!(reason.to_string(), "failed before (2 attempts): no luck");

@@ -2,7 +2,7 @@
 //! that another process can tell what its stages are.
 
 use super::super::stage::Stage;
-use super::super::store::Store;
+use super::super::store::{CODE_VERSION, Store};
 use crate::atomic::write_atomically;
 use crate::recipe::Trial;
 use crate::train::Checkpoint;
@@ -25,6 +25,9 @@ pub struct FrozenPlan {
     pub recipe: String,
     /// Trials at once.
     pub workers: usize,
+    /// Git commit of the recipe's folder; none outside a repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// In the plan's order.
     pub trials: Vec<TrialEntry>,
     /// Each once, after those that it needs.
@@ -110,6 +113,7 @@ impl FrozenPlan {
         Self {
             recipe: recipe.to_string(),
             workers,
+            commit: None,
             trials: Vec::new(),
             stages: Vec::new(),
             known: BTreeMap::new(),
@@ -187,9 +191,18 @@ pub enum State {
         attempts: u64,
         /// Why the last one failed.
         reason: String,
+        /// That of its checkpoint, from which it would go on; 0: it has none.
+        step: usize,
     },
     /// It was begun, and nobody works on it.
     Interrupted(Position),
+    /// Another version of the program's computations has begun or done it: it would run again.
+    Outdated {
+        /// That version.
+        old: u32,
+        /// This program's.
+        new: u32,
+    },
     /// Nothing of it is there.
     Missing,
 }
@@ -210,6 +223,15 @@ impl State {
     /// The state of `stage` in `store`.
     pub fn of(store: &Store, stage: &StageEntry) -> Self {
         let folder = store.stage(&stage.key);
+        if let Some(old) = store.other_version() {
+            return match folder.attempts() {
+                0 => Self::Missing,
+                _ => Self::Outdated {
+                    old,
+                    new: CODE_VERSION,
+                },
+            };
+        }
         if folder.is_whole(stage.kind()) {
             return Self::Done {
                 seconds: folder.seconds(),
@@ -218,14 +240,16 @@ impl State {
         if folder.is_held() {
             return Self::Running(position(&folder.journal()));
         }
+        // The journal may be ahead of what a run would go on from.
+        let step = Checkpoint::step_of(&folder.checkpoint()).unwrap_or(0);
         match folder.failure() {
             Some(failure) => Self::Failed {
                 attempts: folder.attempts(),
                 reason: failure.reason,
+                step,
             },
             None if folder.checkpoint().exists() => Self::Interrupted(Position {
-                // The journal may be ahead of what a run would go on from.
-                step: Checkpoint::step_of(&folder.checkpoint()).unwrap_or(0),
+                step,
                 ..position(&folder.journal())
             }),
             None => Self::Missing,
@@ -237,7 +261,8 @@ impl State {
         match self {
             Self::Done { .. } => 1.0,
             Self::Running(position) | Self::Interrupted(position) => stage.share(position.step),
-            Self::Failed { .. } | Self::Missing => 0.0,
+            Self::Failed { step, .. } => stage.share(*step),
+            Self::Outdated { .. } | Self::Missing => 0.0,
         }
     }
 }
@@ -343,6 +368,12 @@ mod tests {
             [50, 100, 200, 300, 400].map(|step| stage.share(step)),
             [0.0, 0.0, 0.5, 1.0, 1.0]
         );
+        let failed = |step| State::Failed {
+            attempts: 1,
+            reason: "no luck".into(),
+            step,
+        };
+        assert_eq!([0, 250].map(|step| failed(step).share(&stage)), [0.0, 0.75]);
         let evaluation = StageEntry {
             steps: [300, 300],
             ..stage

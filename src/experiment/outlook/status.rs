@@ -1,5 +1,6 @@
 //! How a sweep stands, from another terminal: what is done, what runs and how far it is, what failed and where its log lies.
 
+use super::super::commits::OtherCommit;
 use super::super::forecast::told;
 use super::super::store::Store;
 use super::estimate::Estimate;
@@ -33,6 +34,8 @@ struct RecipeStatus {
     failed: Vec<StageStatus>,
     interrupted: Vec<StageStatus>,
     estimate: Option<Estimate>,
+    /// Work at other commits than that of the last sweep.
+    commits: Vec<OtherCommit>,
 }
 
 /// A stage that is neither finished nor untouched.
@@ -53,12 +56,13 @@ impl Status {
     /// # Errors
     /// A folder in which no sweep has begun, or a plan in it that cannot be read.
     pub fn read(folder: &Path) -> Result<Self> {
-        let Some(store) = Store::look(folder)? else {
+        let Some(store) = Store::look(folder) else {
             bail!(
                 "{}: no sweep has begun here: there is no .store in it",
                 folder.display()
             );
         };
+        store.accept()?;
         let (records, _) = JsonLines::read_whole_lines(&folder.join(RECORDS))?;
         let mut recipes = Vec::new();
         let mut warnings = Vec::new();
@@ -115,6 +119,7 @@ impl RecipeStatus {
             failed: chosen(|state| matches!(state, State::Failed { .. })),
             interrupted: chosen(|state| matches!(state, State::Interrupted(_))),
             estimate: Estimate::new(&plan, &states),
+            commits: OtherCommit::all(store, &plan, plan.commit.as_deref()),
             recipe: plan.recipe,
         }
     }
@@ -156,7 +161,7 @@ impl fmt::Display for RecipeStatus {
         if let Some((mean_ap, title)) = &self.best {
             write!(f, ", best mAP {mean_ap:.2} ({title})")?;
         }
-        match self.estimate {
+        match &self.estimate {
             Some(estimate) if self.done < self.trials => {
                 let left = Duration::from_secs_f64(estimate.clock_seconds);
                 write!(
@@ -177,6 +182,9 @@ impl fmt::Display for RecipeStatus {
         for stage in &self.failed {
             write!(f, "\nfailed: {stage}")?;
         }
+        for commit in &self.commits {
+            write!(f, "\n{commit}, before the last sweep")?;
+        }
         if self.running.is_empty() && self.done < self.trials {
             f.write_str("\nno process works on it")?;
         }
@@ -191,15 +199,19 @@ impl fmt::Display for StageStatus {
             State::Running(position) | State::Interrupted(position) => {
                 write!(f, ", {}", At(position, self.steps))
             }
-            State::Failed { attempts, reason } => {
+            State::Failed {
+                attempts,
+                reason,
+                step,
+            } => {
                 let reason = reason.lines().next().unwrap_or_default();
-                write!(
-                    f,
-                    ": {reason} ({attempts} attempts); log: {}",
-                    self.log.display()
-                )
+                write!(f, ": {reason} ({attempts} attempts")?;
+                if *step > 0 {
+                    write!(f, ", would go on after step {step}/{}", self.steps)?;
+                }
+                write!(f, "); log: {}", self.log.display())
             }
-            State::Done { .. } | State::Missing => Ok(()),
+            State::Outdated { .. } | State::Done { .. } | State::Missing => Ok(()),
         }
     }
 }
