@@ -36,7 +36,6 @@ fn run(ask: &Ask, out: &TempDir) {
         retries: 0,
         fail_fast: false,
         renew: false,
-        renew: false,
         verbosity: Verbosity::Quiet,
         interrupt: Interrupt::default(),
     };

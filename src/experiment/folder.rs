@@ -21,6 +21,9 @@ pub struct Failure {
     pub attempt: u64,
     /// Why.
     pub reason: String,
+    /// How often it is to be tried again, by whatever process comes to it first; 0: the failure stands.
+    #[serde(default)]
+    pub retries: u32,
 }
 
 impl Folder {
@@ -191,6 +194,7 @@ mod tests {
         let failure = Failure {
             attempt: 3,
             reason: "no luck".into(),
+            retries: 1,
         };
         folder.fail(&failure).unwrap();
         assert_eq!(folder.failure(), Some(failure));

@@ -56,8 +56,12 @@ pub struct Workshop<'a> {
     progress: &'a Progress,
     environment: &'a Kept,
     interrupt: &'a Interrupt,
+    /// How often this run tries a stage that failed again.
+    retries: u32,
     /// Attempts at each stage that this run does not take for its own time: those before it began, and its own.
     past: Mutex<BTreeMap<String, u64>>,
+    /// Failures of this run's own attempts at each stage.
+    failures: Mutex<BTreeMap<String, u32>>,
 }
 
 /// An attempt at a stage, while this process has the right to it.
@@ -112,6 +116,7 @@ impl<'a> Workshop<'a> {
         progress: &'a Progress,
         environment: &'a Kept,
         interrupt: &'a Interrupt,
+        retries: u32,
         tasks: &[Task<Stage>],
     ) -> Self {
         let attempts = |task: &Task<Stage>| (task.key.clone(), store.stage(&task.key).attempts());
@@ -121,7 +126,9 @@ impl<'a> Workshop<'a> {
             progress,
             environment,
             interrupt,
+            retries,
             past: Mutex::new(tasks.iter().map(attempts).collect()),
+            failures: Mutex::default(),
         }
     }
 
@@ -141,12 +148,18 @@ impl<'a> Workshop<'a> {
             return Ok(Turn::Done);
         }
         let number = lease.token();
-        if let Some(failure) = folder.failure()
-            && failure.attempt + 1 == number
-            && failure.attempt > self.past().get(&stage.key).copied().unwrap_or(0)
-        {
-            bail!(failure.reason);
-        }
+        let other = folder.failure().filter(|failure| {
+            failure.attempt + 1 == number
+                && failure.attempt > lock(&self.past).get(&stage.key).copied().unwrap_or(0)
+        });
+        // Another process failed during this run. Where it would try again, this attempt is that one.
+        let left = match other {
+            Some(Failure {
+                reason, retries: 0, ..
+            }) => bail!(reason),
+            Some(failure) => failure.retries - 1,
+            None => 0,
+        };
         self.environment.put(&folder)?;
         let attempt = Attempt {
             resumed: folder.checkpoint().exists(),
@@ -169,18 +182,28 @@ impl<'a> Workshop<'a> {
             Ok(turn) => return kept.map(|()| turn),
             Err(reason) => reason,
         };
-        self.past().insert(stage.key.clone(), number);
+        let own = self.left(stage);
         let failure = Failure {
             attempt: number,
             reason: reason.clone(),
+            retries: own.max(left),
         };
         // Where the disk is full, the failure cannot be noted either: the reason itself goes on.
-        attempt.folder.fail(&failure).ok();
+        let noted = attempt.folder.fail(&failure).is_ok();
+        if own == 0 && failure.retries > 0 && noted {
+            // For the other's sake it is not over.
+            return Ok(Turn::Held);
+        }
+        lock(&self.past).insert(stage.key.clone(), number);
         Err(anyhow!(reason))
     }
 
-    fn past(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
-        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How often this run will try `stage` again, which has just failed.
+    fn left(&self, stage: &Stage) -> u32 {
+        let mut failures = lock(&self.failures);
+        let before = failures.entry(stage.key.clone()).or_default();
+        *before += 1;
+        self.retries.saturating_sub(*before - 1)
     }
 
     fn work(&self, stage: &Stage, settings: &Settings, attempt: &Attempt) -> Result<()> {
@@ -416,6 +439,10 @@ impl<'a> Workshop<'a> {
         }
         write_evaluation(attempt, &checkpoint, models, &source)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes the metrics `models` of what the training in `source` left.

@@ -97,7 +97,9 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     );
     if let Some(aside) = aside {
         let aside = aside.display();
-        progress.say(&format!("the results of another code version are in {aside}"));
+        progress.say(&format!(
+            "the results of another code version are in {aside}"
+        ));
     }
     for note in run.notes().into_iter().chain(notes) {
         progress.say(&format!("warning: {note}"));
@@ -109,6 +111,7 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
         &progress,
         &environment,
         interrupt,
+        options.retries,
         &tasks,
     );
     let rules = Rules {

@@ -235,7 +235,12 @@ fn place(setting: &Setting) -> String {
     }
     let half = (PLACE - CUT.len()) / 2;
     let (start, end) = (&place[..half], &place[place.len() - half..]);
-    start.iter().copied().chain(CUT.chars()).chain(end.iter().copied()).collect()
+    start
+        .iter()
+        .copied()
+        .chain(CUT.chars())
+        .chain(end.iter().copied())
+        .collect()
 }
 
 /// Lines with the cells of each column below one another; those of the column `long` are shortened where a line would be too wide.
@@ -247,7 +252,11 @@ fn columns(mut rows: Vec<[String; 3]>, long: usize) -> Vec<String> {
     let most = most.max(LEAST);
     for cell in rows.iter_mut().map(|row| &mut row[long]) {
         if length(cell) > most {
-            *cell = cell.chars().take(most - CUT.len()).chain(CUT.chars()).collect();
+            *cell = cell
+                .chars()
+                .take(most - CUT.len())
+                .chain(CUT.chars())
+                .collect();
         }
     }
     let width = |column: usize| {

@@ -36,22 +36,24 @@ fn errors_panics_and_losses_that_are_no_numbers_stay_with_their_trial() {
         "{table}"
     );
 
-    // A failure shows the last lines of the log and where it lies.
-    let after = text.split("failed: error, seed 0").nth(1).unwrap();
-    let mut lines = after.lines().skip(1);
-    let path = lines
-        .next()
-        .unwrap()
-        .trim()
-        .strip_suffix(", its last lines:")
-        .unwrap();
-    let log = fs::read_to_string(path).unwrap();
-    let last = log.lines().last().unwrap();
-    assert!(
-        last.starts_with("{\"step\":41,"),
-        "up to the failure: {log}"
-    );
-    assert!(lines.take(3).any(|line| line.trim() == last), "{text}");
+    // A failure, a panic too, shows the last lines of the log and where it lies.
+    for (label, step) in [("error", 41), ("panic", 42)] {
+        let after = text.split(&format!("failed: {label}, seed 0")).nth(1);
+        let mut lines = after.unwrap().lines().skip(1);
+        let path = lines
+            .next()
+            .unwrap()
+            .trim()
+            .strip_suffix(", its last lines:")
+            .unwrap();
+        let log = fs::read_to_string(path).unwrap();
+        let last = log.lines().last().unwrap();
+        assert!(
+            last.starts_with(&format!("{{\"step\":{step},")),
+            "up to the failure: {log}"
+        );
+        assert!(lines.take(3).any(|line| line.trim() == last), "{text}");
+    }
     let status = rig.at("out/.store/trials");
     let failed = fs::read_dir(status).unwrap().flatten();
     let status = failed.map(|trial| fs::read_to_string(trial.path().join("status.json")).unwrap());

@@ -95,7 +95,10 @@ fn a_store_of_another_version_of_the_code_is_refused_and_set_aside_if_one_asks()
         6,
         "{plan}"
     );
-    assert!(plan.contains("to run: 6 of 6 trials in 14 stages"), "{plan}");
+    assert!(
+        plan.contains("to run: 6 of 6 trials in 14 stages"),
+        "{plan}"
+    );
 
     // Asked to, a sweep does the work anew and loses nothing.
     let old = fs::read(rig.at("undisturbed/records.jsonl")).unwrap();

@@ -2,6 +2,8 @@
 
 use crate::rig::{Rig, kill, stderr, wait};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
 
 /// How often each training was begun, by its title.
 fn begun(texts: &[String]) -> BTreeMap<String, usize> {
@@ -85,4 +87,46 @@ fn two_recipes_in_one_folder_keep_each_others_records() {
     }
     let records = std::fs::read_to_string(rig.at("out/records.jsonl")).unwrap();
     assert_eq!(records.lines().count(), 6, "{records}");
+}
+
+#[test]
+fn what_another_process_would_try_again_is_tried_again_and_has_not_failed() {
+    let sweep = "question = 'q'\n[[each]]\nlabel = 'late'\nset.method.fail-at = 30\nset.method.fail-times = 3\n";
+    let rig = Rig::with(sweep);
+    let run = |out: &str, more: &[&str]| {
+        let mut command = rig.sweep(out);
+        command.args(["--set", "seeds=[0]"]).args(more);
+        command
+    };
+    let straight = run("straight", &["--retries", "3"]).output().unwrap();
+    assert_eq!(straight.status.code(), Some(0), "{}", stderr(&straight));
+    let stage = rig.stages("straight", "distill-").remove(0);
+
+    for (retries, code) in [(2, 0), (1, 1), (0, 1)] {
+        let out = format!("out-{retries}");
+        // This test is the other process: it holds the stage, fails at it in its second attempt, and lets go.
+        let folder = rig.at(&out).join(".store/stages");
+        let folder = folder.join(stage.file_name().unwrap());
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut lease = File::create(folder.join("lease")).unwrap();
+        lease.lock().unwrap();
+        write!(lease, "{:020}", 1).unwrap();
+        let child = run(&out, &[]).spawn().unwrap();
+        wait(|| !rig.files(&out, "burn-in-", "final.safetensors").is_empty());
+        std::fs::write(folder.join("lease"), format!("{:020}\n", 2)).unwrap();
+        let failure = serde_json::json!({ "attempt": 2, "reason": "no luck", "retries": retries });
+        std::fs::write(folder.join("failure.json"), failure.to_string()).unwrap();
+        drop(lease);
+        let output = child.wait_with_output().unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{retries}: {text}");
+        match retries {
+            0 => assert!(text.contains("failed: late, seed 0: no luck"), "{text}"),
+            1 => assert!(
+                text.contains("seed 0: the settings ask for a failure"),
+                "{text}"
+            ),
+            _ => assert_eq!(rig.found(&out), rig.found("straight")),
+        }
+    }
 }

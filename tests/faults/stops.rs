@@ -88,6 +88,11 @@ fn a_failure_is_tried_again_as_often_as_one_asks() {
     let rig = Rig::with(TWICE);
     let output = rig.sweep("few").args(["--retries", "1"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let status = stdout(&harness(&rig, &["status", "few"]));
+    assert!(
+        status.contains("(2 attempts, would go on after step 25/60); log: "),
+        "{status}"
+    );
     let output = rig
         .sweep("enough")
         .args(["--retries", "2"])

@@ -91,7 +91,10 @@ rows that set it:
 fn a_long_value_is_shortened_and_its_line_alone_is_long() {
     let long = format!("text='{}'", "long ".repeat(60));
     let text = explained(&[&format!("method.{long}"), "method.other=1"], "method");
-    assert!(text.lines().all(|line| line.chars().count() <= 160), "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 160),
+        "{text}"
+    );
     assert!(text.contains("lo...  --set method.text='long "), "{text}");
     assert!(text.contains("\n  method.name = \"student\" "), "{text}");
 }

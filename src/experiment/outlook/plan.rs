@@ -64,7 +64,8 @@ impl Outlook {
     /// Of `plan`, whose stages and commit are those of `frozen`, with a results folder's `store`, if there is one.
     pub fn new(plan: &Plan, frozen: FrozenPlan, store: Option<&Store>) -> Self {
         let commits = store.filter(|store| store.other_version().is_none());
-        let commits = commits.map(|store| OtherCommit::all(store, &frozen, frozen.commit.as_deref()));
+        let commits =
+            commits.map(|store| OtherCommit::all(store, &frozen, frozen.commit.as_deref()));
         let states: Vec<State> = match store {
             Some(store) => frozen
                 .stages
