@@ -1,6 +1,7 @@
 //! Experiments: settings become objects, trials become stages, stages run and leave records and tables.
 
 mod ahead;
+mod attempt;
 mod cadence;
 mod clip;
 mod commits;
