@@ -4,7 +4,7 @@
 //! is what reading a store costs. The time per trial is what must not grow with their number.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use harness::experiment::{Ask, Interrupt, Link, SweepOptions, Verbosity, sweep};
+use harness::experiment::{Ask, DeviceAsk, Interrupt, Link, SweepOptions, Verbosity, sweep};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -33,6 +33,7 @@ fn run(ask: &Ask, out: &TempDir) {
     let options = SweepOptions {
         out: Some(out.path().to_path_buf()),
         workers: WORKERS,
+        devices: DeviceAsk::default(),
         retries: 0,
         fail_fast: false,
         renew: false,

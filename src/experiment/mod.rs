@@ -4,6 +4,7 @@
 //! supervisor finds out who it was and goes on without it (`supervise`).
 
 mod ahead;
+mod attempt;
 mod cadence;
 mod clip;
 mod commits;

@@ -1,11 +1,11 @@
 //! Doing a stage: from the results of the stages before it to its own, continuing where an earlier process was interrupted.
 
+use super::attempt::Attempt;
 use super::cadence::Cadence;
 use super::devices::Devices;
 use super::environment::Kept;
 use super::folder::{Failure, Folder};
 use super::interrupt::{Interrupt, Interrupted};
-use super::lease::Lease;
 use super::progress::{Progress, Reading};
 use super::scheduler::{self, Task, Turn};
 use super::settings::{EvalModel, Settings};
@@ -14,7 +14,7 @@ use super::store::Store;
 use super::supervise::Link;
 use super::trial::{self, Datasets, Ground};
 use super::trial_settings::{MockSettings, TrialSettings};
-use crate::atomic::{Durability, write_durably};
+use crate::atomic::write_durably;
 use crate::data::{Dataset, Sample};
 use crate::eval::{Evaluator, Found, Metrics};
 use crate::graph::Mask2Former;
@@ -30,11 +30,8 @@ use crate::train::{
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Pictures that are evaluated at once: enough to fill the caches, little memory at any size.
 const EVALUATED_AT_ONCE: usize = 4;
@@ -49,9 +46,6 @@ pub struct Evaluation {
     /// What a reader of the tables must know.
     pub warnings: Vec<String>,
 }
-
-/// Work that is worth waiting for the disk: what took less is quickly done again after a power failure.
-const WORTH_A_SYNC: Duration = Duration::from_secs(1);
 
 /// What all stages work with.
 pub struct Workshop<'a> {
@@ -68,50 +62,6 @@ pub struct Workshop<'a> {
     past: Mutex<BTreeMap<String, u64>>,
     /// Failures of this run's own attempts at each stage.
     failures: Mutex<BTreeMap<String, u32>>,
-}
-
-/// An attempt at a stage, while this process has the right to it.
-struct Attempt {
-    folder: Folder,
-    lease: Lease,
-    start: Instant,
-    /// Whether an earlier attempt's work is in it.
-    resumed: bool,
-}
-
-impl Attempt {
-    /// What its next file must survive.
-    fn durability(&self) -> Durability {
-        match self.resumed || self.start.elapsed() >= WORTH_A_SYNC {
-            true => Durability::Synced,
-            false => Durability::Cached,
-        }
-    }
-
-    /// Puts a state in place, unless the stage has become another process's.
-    fn save(&self, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
-        self.lease.check()?;
-        checkpoint.save(path, self.durability())
-    }
-
-    /// Has the journal survive what the checkpoint after it survives.
-    fn sync(&self, journal: &Journal) -> Result<()> {
-        match self.durability() {
-            Durability::Synced => journal.sync(),
-            Durability::Cached => Ok(()),
-        }
-    }
-
-    /// Puts the result of a training in place, which needs no checkpoint any more.
-    fn end(&self, trained: &Checkpoint) -> Result<()> {
-        self.save(trained, &self.folder.result())?;
-        match fs::remove_file(self.folder.checkpoint()) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).context("cannot remove the last checkpoint")
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 impl<'a> Workshop<'a> {
