@@ -116,7 +116,7 @@ void run(Block& current, uint3 where, dim3 threads, dim3 blocks, unsigned char* 
         unsigned x = unsigned(i % threads.x), y = unsigned(i / threads.x % threads.y), z = unsigned(i / threads.x / threads.y);
         one.state = {{x, y, z}, where, threads, blocks, int(i % 32), one.warp->slots, shared};
         // Six registers, the address to return to, and the alignment that a call leaves.
-        void** top = reinterpret_cast<void**>(static_cast<char*>(one.stack) + STACK - 64);
+        void** top = reinterpret_cast<void**>(static_cast<char*>(one.stack) + STACK - 72);
         top[0] = nullptr;
         top[-1] = reinterpret_cast<void*>(body);
         one.at = top - 7;
