@@ -40,3 +40,14 @@ __device__ __forceinline__ float block_sum(float value, float* scratch) {
     __syncthreads();
     return value;
 }
+
+// One value or four neighbours of a row, as one access: four where widths and so all addresses are multiples of four values.
+__device__ __forceinline__ void load(float (&to)[1], const float* from) { to[0] = *from; }
+__device__ __forceinline__ void load(float (&to)[4], const float* from) {
+    float4 four = *reinterpret_cast<const float4*>(from);
+    to[0] = four.x, to[1] = four.y, to[2] = four.z, to[3] = four.w;
+}
+__device__ __forceinline__ void store(float* to, const float (&from)[1]) { *to = from[0]; }
+__device__ __forceinline__ void store(float* to, const float (&from)[4]) {
+    *reinterpret_cast<float4*>(to) = make_float4(from[0], from[1], from[2], from[3]);
+}

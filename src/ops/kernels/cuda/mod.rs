@@ -4,10 +4,17 @@
 //! makes the output, starts the forward kernels, and records a backward that starts the backward ones. Inputs of the host come along
 //! by [`Tensor2::on`](crate::tensor::Tensor2::on). Backward kernels add to the gradients, which begin as zeros.
 
+mod attention;
+mod deform_attention;
+mod deform_value;
 mod layer_norm;
 mod linear;
 mod reduce;
+mod resident;
+mod sort;
 
+pub(crate) use attention::attention;
+pub(crate) use deform_attention::deform_attention;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
 
@@ -31,9 +38,13 @@ mod tests {
     use crate::tensor::cuda::Source;
 
     const SOURCES: &[&Source] = &[
+        &super::attention::SOURCE,
+        &super::deform_attention::SOURCE,
+        &super::deform_value::SOURCE,
         &super::layer_norm::SOURCE,
         &super::linear::SOURCE,
         &super::reduce::SOURCE,
+        &super::sort::SOURCE,
     ];
 
     #[test]
