@@ -187,7 +187,9 @@ fn backward(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, loss_of, on_every_place, parameter, same_as_host, same_bits};
+    use crate::ops::check::{
+        gradients, loss_of, on_every_place, parameter, same_as_host, same_bits,
+    };
     use crate::ops::golden;
     use crate::rng::Stream;
 

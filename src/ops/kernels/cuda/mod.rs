@@ -7,16 +7,24 @@
 mod attention;
 mod deform_attention;
 mod deform_value;
+mod gelu;
+mod glue;
 mod layer_norm;
 mod linear;
+mod mask_pool;
 mod reduce;
 mod resident;
 mod sort;
+mod tokens;
 
 pub(crate) use attention::attention;
 pub(crate) use deform_attention::deform_attention;
+pub(crate) use gelu::gelu;
+pub(crate) use glue::{add, add_rows, exp_clamped, normalize_rows, repeat, scale_by, weighted_sum};
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
+pub(crate) use mask_pool::mask_pool;
+pub(crate) use tokens::{concat_tokens, slice_tokens};
 
 /// The kernels in the file `$name.cu` of this folder.
 macro_rules! source {
@@ -41,10 +49,14 @@ mod tests {
         &super::attention::SOURCE,
         &super::deform_attention::SOURCE,
         &super::deform_value::SOURCE,
+        &super::gelu::SOURCE,
+        &super::glue::SOURCE,
         &super::layer_norm::SOURCE,
         &super::linear::SOURCE,
+        &super::mask_pool::SOURCE,
         &super::reduce::SOURCE,
         &super::sort::SOURCE,
+        &super::tokens::SOURCE,
     ];
 
     #[test]
