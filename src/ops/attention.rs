@@ -12,6 +12,10 @@ use super::attention_backward::backward;
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::vector::{exp, max, sum};
 use super::kernels::cpu::{Matrix, MatrixMut, Split, Write, gemm, unfilled};
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;
 use std::sync::Arc;
@@ -102,6 +106,11 @@ pub fn attention(
     if let Some(blocked) = &blocked {
         assert_eq!(blocked.len(), batch * queries * memory, "the mask");
     }
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[q, k, v]) {
+        let blocked = blocked.as_ref().map(|blocked| &blocked[..]);
+        return cuda::attention(tape, &gpu, [q, k, v], blocked, [batch, heads]);
+    }
 
     let mut values = unfilled(q.len());
     let mut probabilities = unfilled(batch * heads * shape.scores());
@@ -183,7 +192,7 @@ fn softmax(scores: &mut [f32], columns: usize, blocked: Option<&[u8]>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::check::{gradients, on_every_place, parameter, same_as_host, same_bits};
     use crate::ops::golden;
 
     fn inputs(batch: usize, queries: usize, memory: usize, width: usize) -> [Tensor2; 3] {
@@ -204,83 +213,115 @@ mod tests {
     }
 
     #[test]
-    fn gradients_match_differences() {
-        for (batch, queries, memory, width, heads) in
-            [(1, 3, 5, 6, 2), (3, 4, 17, 8, 1), (2, 5, 5, 12, 3)]
-        {
-            let x = inputs(batch, queries, memory, width);
-            for blocked in [None, mask(batch, queries, memory)] {
-                gradients(&crate::tensor::Place::Host, &x, 1e-2, 2e-3, |tape, i| {
-                    attention(tape, &i[0], &i[1], &i[2], blocked.clone(), batch, heads)
-                });
-            }
-            for frozen in 0..3 {
-                let mut x = x.clone();
-                x[frozen] = x[frozen].detach();
-                gradients(&crate::tensor::Place::Host, &x, 1e-2, 2e-3, |tape, i| {
-                    attention(tape, &i[0], &i[1], &i[2], None, batch, heads)
-                });
-            }
-        }
-    }
-
-    #[test]
-    fn a_blocked_place_has_no_influence() {
-        let [q, k, v] = inputs(1, 2, 4, 4);
-        let blocked = Some(Arc::new(vec![0, 0, 1, 0, 0, 0, 1, 0]));
-        let y = attention(&mut Tape::off(), &q, &k, &v, blocked.clone(), 1, 2);
-        let (mut k2, mut v2) = (k.clone(), v.clone());
-        k2.values_mut()[8..12].fill(50.0);
-        v2.values_mut()[8..12].fill(1e30);
-        assert_eq!(
-            attention(&mut Tape::off(), &q, &k2, &v2, blocked, 1, 2).values(),
-            y.values()
-        );
-    }
-
-    #[test]
-    fn a_query_that_is_blocked_everywhere_attends_everywhere() {
-        let [q, k, v] = inputs(2, 3, 7, 8);
-        let free = attention(&mut Tape::off(), &q, &k, &v, None, 2, 2);
-        let all = attention(
-            &mut Tape::off(),
-            &q,
-            &k,
-            &v,
-            Some(Arc::new(vec![1; 2 * 3 * 7])),
-            2,
-            2,
-        );
-        assert_eq!(all.values(), free.values());
-    }
-
-    #[test]
     fn the_number_of_threads_does_not_change_a_bit() {
         same_bits(&inputs(3, 16, 64, 64), |tape, i| {
             attention(tape, &i[0], &i[1], &i[2], mask(3, 16, 64), 3, 4)
         });
     }
 
-    #[test]
-    fn parity_with_pytorch() {
-        let tensors = golden::load("ops2");
-        let mask: Vec<u8> = tensors["attention_masked.blocked"]
-            .1
-            .iter()
-            .map(|b| *b as u8)
-            .collect();
-        for (case, blocked) in [
-            ("attention", None),
-            ("attention_masked", Some(Arc::new(mask))),
-        ] {
-            golden::check(
-                &crate::tensor::Place::Host,
-                &tensors,
-                case,
-                &["q", "k", "v"],
-                1e-5,
-                |tape, i| attention(tape, &i[0], &i[1], &i[2], blocked.clone(), 2, 2),
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            for (batch, queries, memory, width, heads) in
+                [(1, 3, 5, 6, 2), (3, 4, 17, 8, 1), (2, 5, 5, 12, 3)]
+            {
+                let x = inputs(batch, queries, memory, width);
+                for blocked in [None, mask(batch, queries, memory)] {
+                    gradients(place, &x, 1e-2, 2e-3, |tape, i| {
+                        attention(tape, &i[0], &i[1], &i[2], blocked.clone(), batch, heads)
+                    });
+                }
+                for frozen in 0..3 {
+                    let mut x = x.clone();
+                    x[frozen] = x[frozen].detach();
+                    gradients(place, &x, 1e-2, 2e-3, |tape, i| {
+                        attention(tape, &i[0], &i[1], &i[2], None, batch, heads)
+                    });
+                }
+            }
+        }
+
+        fn lengths_and_widths_that_fill_no_tile(place) {
+            for (batch, queries, memory, width, heads) in
+                [(1, 70, 131, 36, 1), (2, 65, 40, 96, 2), (1, 33, 65, 128, 1), (2, 3, 1, 5, 5)]
+            {
+                let x = inputs(batch, queries, memory, width);
+                for blocked in [None, mask(batch, queries, memory)] {
+                    same_as_host(place, &x, 2e-5, |tape, i| {
+                        attention(tape, &i[0], &i[1], &i[2], blocked.clone(), batch, heads)
+                    });
+                }
+            }
+        }
+
+        fn few_queries_and_a_long_memory(place) {
+            let (queries, memory) = (5, 2500);
+            // The first query looks at the last places only: most tiles are blocked for it.
+            let blocked = (0..queries * memory).map(|i| u8::from(i < memory - 3));
+            let blocked = Some(Arc::new(blocked.collect()));
+            let x = inputs(1, queries, memory, 8);
+            same_as_host(place, &x, 2e-5, |tape, i| {
+                attention(tape, &i[0], &i[1], &i[2], blocked.clone(), 1, 2)
+            });
+        }
+
+        fn no_queries_give_nothing(place) {
+            let x = inputs(2, 0, 3, 4);
+            same_as_host(place, &x, 0.0, |tape, i| {
+                attention(tape, &i[0], &i[1], &i[2], None, 2, 2)
+            });
+        }
+
+        fn a_blocked_place_has_no_influence(place) {
+            let [q, k, v] = inputs(1, 2, 4, 4).map(|input| input.to(place));
+            let blocked = Some(Arc::new(vec![0, 0, 1, 0, 0, 0, 1, 0]));
+            let y = attention(&mut Tape::off(), &q, &k, &v, blocked.clone(), 1, 2);
+            let moved = |tensor: &Tensor2, to: f32| {
+                let mut values = tensor.host_values().into_owned();
+                values[8..12].fill(to);
+                Tensor2::constant(values, 4, 4).to(place)
+            };
+            let (k2, v2) = (moved(&k, 50.0), moved(&v, 1e30));
+            assert_eq!(
+                attention(&mut Tape::off(), &q, &k2, &v2, blocked, 1, 2).host_values(),
+                y.host_values()
             );
+        }
+
+        fn a_query_that_is_blocked_everywhere_attends_everywhere(place) {
+            let [q, k, v] = inputs(2, 3, 7, 8).map(|input| input.to(place));
+            let free = attention(&mut Tape::off(), &q, &k, &v, None, 2, 2);
+            let all = attention(
+                &mut Tape::off(),
+                &q,
+                &k,
+                &v,
+                Some(Arc::new(vec![1; 2 * 3 * 7])),
+                2,
+                2,
+            );
+            assert_eq!(all.host_values(), free.host_values());
+        }
+
+        fn parity_with_pytorch(place) {
+            let tensors = golden::load("ops2");
+            let mask: Vec<u8> = tensors["attention_masked.blocked"]
+                .1
+                .iter()
+                .map(|b| *b as u8)
+                .collect();
+            for (case, blocked) in [
+                ("attention", None),
+                ("attention_masked", Some(Arc::new(mask))),
+            ] {
+                golden::check(
+                    place,
+                    &tensors,
+                    case,
+                    &["q", "k", "v"],
+                    1e-5,
+                    |tape, i| attention(tape, &i[0], &i[1], &i[2], blocked.clone(), 2, 2),
+                );
+            }
         }
     }
 }

@@ -91,6 +91,32 @@ pub(crate) fn loss_of(tape: &mut Tape, out: &Tensor2, gradient: Vec<f32>) -> Ten
     loss
 }
 
+/// Checks that `op` gives the same output and gradients at `place` as on the host, relative to the largest value of each: for inputs too
+/// large for differences.
+pub(crate) fn same_as_host(
+    place: &Place,
+    inputs: &[Tensor2],
+    tolerance: f32,
+    op: impl Fn(&mut Tape, &[Tensor2]) -> Tensor2,
+) {
+    let run = |place: &Place| {
+        let inputs: Vec<Tensor2> = inputs.iter().map(|input| input.to(place)).collect();
+        let mut tape = Tape::recording();
+        let out = op(&mut tape, &inputs);
+        let mut results = vec![out.host_values().into_owned()];
+        let seed = (0..out.len()).map(|i| (i * 7919 % 13) as f32 / 6.0 - 0.9);
+        let loss = loss_of(&mut tape, &out, seed.collect());
+        let mut grads = tape.backward(&loss);
+        let leaves = inputs.iter().filter(|input| input.requires_grad());
+        results.extend(leaves.map(|leaf| leaf.gradient(&mut grads)));
+        results
+    };
+    let (got, expected) = (run(place), run(&Place::Host));
+    for (i, (got, expected)) in got.iter().zip(&expected).enumerate() {
+        super::golden::compare(&format!("result {i}"), got, expected, tolerance);
+    }
+}
+
 /// Tests of an op, each on the CPU and, with `--features cuda`, once more on a GPU, where it is ignored unless asked for
 /// (`cargo test --features cuda -- --ignored cuda`). The body is given the [`Place`].
 macro_rules! on_every_place {

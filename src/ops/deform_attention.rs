@@ -18,6 +18,10 @@ use super::deform_geometry::{BLOCK, Geometry};
 use super::deform_samples::Samples;
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::{MatrixMut, unfilled};
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Grads, Tape, Tensor2};
 use std::ops::Range;
 use std::sync::Arc;
@@ -54,6 +58,11 @@ pub fn deform_attention(
         (heads * samples * 2, heads * samples),
         "samples of a query"
     );
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[value, offsets, weights]) {
+        let (inputs, counts) = ([value, offsets, weights], [batch, heads, points]);
+        return cuda::deform_attention(tape, &gpu, inputs, &geometry.reference, levels, counts);
+    }
 
     let mut values = unfilled(rows * width);
     let mut shares = unfilled(rows * heads * samples);
@@ -178,7 +187,9 @@ fn backward(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::check::{
+        gradients, loss_of, on_every_place, parameter, same_as_host, same_bits,
+    };
     use crate::ops::golden;
     use crate::rng::Stream;
 
@@ -269,82 +280,6 @@ mod tests {
     };
 
     #[test]
-    fn gradients_match_differences() {
-        for case in [SMALL, SINGLE, WIDE] {
-            let (inputs, reference) = case.inputs();
-            gradients(
-                &crate::tensor::Place::Host,
-                &inputs,
-                1e-2,
-                2e-3,
-                |tape, i| case.run(tape, i, &reference),
-            );
-            for frozen in 0..3 {
-                let mut inputs = inputs.clone();
-                inputs[frozen] = inputs[frozen].detach();
-                gradients(
-                    &crate::tensor::Place::Host,
-                    &inputs,
-                    1e-2,
-                    2e-3,
-                    |tape, i| case.run(tape, i, &reference),
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn without_offsets_a_pixel_centre_reads_its_pixel() {
-        let reference: Vec<f32> = (0..6)
-            .flat_map(|i| {
-                [
-                    (i % 3) as f32 / 3.0 + 1.0 / 6.0,
-                    (i / 3) as f32 / 2.0 + 0.25,
-                ]
-            })
-            .collect();
-        let (value, zero) = (
-            parameter(1, 6, 4, 1.0),
-            Tensor2::constant(vec![0.0; 6 * 4], 6, 4),
-        );
-        let logits = Tensor2::constant(vec![3.0; 12], 6, 2);
-        let y = deform_attention(
-            &mut Tape::off(),
-            &value,
-            &zero,
-            &logits,
-            Arc::new(reference),
-            &[(2, 3)],
-            1,
-            2,
-            1,
-        );
-        for (y, v) in y.values().iter().zip(value.values()) {
-            assert!((y - v).abs() < 1e-5, "{y} {v}");
-        }
-    }
-
-    #[test]
-    fn samples_far_outside_give_zero_and_no_gradient() {
-        let (inputs, reference) = SMALL.inputs();
-        let far = Tensor2::parameter(
-            vec![1e9; inputs[1].len()],
-            inputs[1].rows(),
-            inputs[1].columns(),
-        );
-        let inputs = [inputs[0].clone(), far, inputs[2].clone()];
-        let mut tape = Tape::recording();
-        let y = SMALL.run(&mut tape, &inputs, &reference);
-        assert!(y.values().iter().all(|v| *v == 0.0));
-        let loss = tape.output(vec![0.0], 1, 1, &[&y]);
-        tape.record(&loss, move |grads| y.gradient_mut(grads).fill(1.0));
-        let mut grads = tape.backward(&loss);
-        for input in &inputs {
-            assert!(input.gradient(&mut grads).iter().all(|g| *g == 0.0));
-        }
-    }
-
-    #[test]
     fn the_number_of_threads_does_not_change_a_bit() {
         let case = Case {
             levels: &[(4, 4), (8, 8)],
@@ -358,31 +293,133 @@ mod tests {
         same_bits(&inputs, |tape, i| case.run(tape, i, &reference));
     }
 
-    #[test]
-    fn parity_with_pytorch() {
-        let tensors = golden::load("ops2");
-        let reference = Arc::new(tensors["deform_attention.reference"].1.clone());
-        let inputs = ["value", "offsets", "weights"];
-        golden::check(
-            &crate::tensor::Place::Host,
-            &tensors,
-            "deform_attention",
-            &inputs,
-            1e-5,
-            |tape, i| {
-                let levels = [(2, 3), (5, 4), (1, 6)];
-                deform_attention(
-                    tape,
-                    &i[0],
-                    &i[1],
-                    &i[2],
-                    reference.clone(),
-                    &levels,
-                    2,
-                    2,
-                    2,
-                )
-            },
-        );
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            for case in [SMALL, SINGLE, WIDE] {
+                let (inputs, reference) = case.inputs();
+                gradients(
+                    place,
+                    &inputs,
+                    1e-2,
+                    2e-3,
+                    |tape, i| case.run(tape, i, &reference),
+                );
+                for frozen in 0..3 {
+                    let mut inputs = inputs.clone();
+                    inputs[frozen] = inputs[frozen].detach();
+                    gradients(
+                        place,
+                        &inputs,
+                        1e-2,
+                        2e-3,
+                        |tape, i| case.run(tape, i, &reference),
+                    );
+                }
+            }
+        }
+
+        fn many_samples_in_few_and_in_many_cells(place) {
+            let crowded = Case {
+                levels: &[(1, 2), (2, 1)],
+                batch: 2,
+                queries: 600,
+                heads: 2,
+                head: 8,
+                points: 2,
+            };
+            let spread = Case {
+                levels: &[(20, 17), (10, 9), (5, 5)],
+                batch: 1,
+                queries: 450,
+                heads: 3,
+                head: 4,
+                points: 2,
+            };
+            for case in [crowded, spread] {
+                let (inputs, reference) = case.inputs();
+                same_as_host(place, &inputs, 1e-5, |tape, i| case.run(tape, i, &reference));
+            }
+        }
+
+        fn an_image_without_queries_gives_nothing(place) {
+            let case = Case { queries: 0, ..SMALL };
+            let (inputs, reference) = case.inputs();
+            same_as_host(place, &inputs, 0.0, |tape, i| case.run(tape, i, &reference));
+        }
+
+        fn without_offsets_a_pixel_centre_reads_its_pixel(place) {
+            let reference: Vec<f32> = (0..6)
+                .flat_map(|i| {
+                    [
+                        (i % 3) as f32 / 3.0 + 1.0 / 6.0,
+                        (i / 3) as f32 / 2.0 + 0.25,
+                    ]
+                })
+                .collect();
+            let (value, zero) = (
+                parameter(1, 6, 4, 1.0).to(place),
+                Tensor2::constant(vec![0.0; 6 * 4], 6, 4),
+            );
+            let logits = Tensor2::constant(vec![3.0; 12], 6, 2);
+            let y = deform_attention(
+                &mut Tape::off(),
+                &value,
+                &zero,
+                &logits,
+                Arc::new(reference),
+                &[(2, 3)],
+                1,
+                2,
+                1,
+            );
+            for (y, v) in y.host_values().iter().zip(&*value.host_values()) {
+                assert!((y - v).abs() < 1e-5, "{y} {v}");
+            }
+        }
+
+        fn samples_far_outside_give_zero_and_no_gradient(place) {
+            let (inputs, reference) = SMALL.inputs();
+            let far = Tensor2::parameter(
+                vec![1e9; inputs[1].len()],
+                inputs[1].rows(),
+                inputs[1].columns(),
+            );
+            let inputs = [&inputs[0], &far, &inputs[2]].map(|input| input.to(place));
+            let mut tape = Tape::recording();
+            let y = SMALL.run(&mut tape, &inputs, &reference);
+            assert!(y.host_values().iter().all(|v| *v == 0.0));
+            let loss = loss_of(&mut tape, &y, vec![1.0; y.len()]);
+            let mut grads = tape.backward(&loss);
+            for input in &inputs {
+                assert!(input.gradient(&mut grads).iter().all(|g| *g == 0.0));
+            }
+        }
+
+        fn parity_with_pytorch(place) {
+            let tensors = golden::load("ops2");
+            let reference = Arc::new(tensors["deform_attention.reference"].1.clone());
+            let inputs = ["value", "offsets", "weights"];
+            golden::check(
+                place,
+                &tensors,
+                "deform_attention",
+                &inputs,
+                1e-5,
+                |tape, i| {
+                    let levels = [(2, 3), (5, 4), (1, 6)];
+                    deform_attention(
+                        tape,
+                        &i[0],
+                        &i[1],
+                        &i[2],
+                        reference.clone(),
+                        &levels,
+                        2,
+                        2,
+                        2,
+                    )
+                },
+            );
+        }
     }
 }

@@ -11,6 +11,10 @@
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::vector::exp;
 use super::kernels::cpu::{Split, unfilled};
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 use std::ops::Range;
@@ -31,6 +35,10 @@ const PASSES: usize = 16;
 
 /// x `[N, C]` -> `[N, C]`.
 pub fn gelu(tape: &mut Tape, x: &Tensor2, kind: Gelu) -> Tensor2 {
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[x]) {
+        return cuda::gelu(tape, &gpu, x, kind);
+    }
     let split = Split::new(x.len(), x.len() * PASSES);
     let mut values = unfilled(x.len());
     let shares = split.ranges().zip(split.cut(&mut values, 1)).collect();
@@ -89,21 +97,8 @@ fn normal_distribution(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::check::{gradients, on_every_place, parameter, same_bits};
     use crate::ops::golden;
-
-    #[test]
-    fn gradients_match_differences() {
-        for kind in [Gelu::Exact, Gelu::Quick] {
-            gradients(
-                &crate::tensor::Place::Host,
-                &[parameter(1, 7, 5, 2.0)],
-                1e-2,
-                2e-3,
-                |tape, i| gelu(tape, &i[0], kind),
-            );
-        }
-    }
 
     #[test]
     fn the_normal_distribution_is_accurate() {
@@ -116,41 +111,53 @@ mod tests {
     }
 
     #[test]
-    fn far_values_pass_or_vanish() {
-        let x = Tensor2::constant(vec![-200.0, 200.0, f32::NAN], 1, 3);
-        for kind in [Gelu::Exact, Gelu::Quick] {
-            let y = gelu(&mut Tape::off(), &x, kind);
-            assert!(y.values()[0].abs() < 1e-30, "{:?}", y.values());
-            assert_eq!(y.values()[1], 200.0);
-            assert!(y.values()[2].is_nan());
-        }
-    }
-
-    #[test]
-    fn parity_with_pytorch() {
-        let golden = golden::load("clip_ops");
-        golden::check(
-            &crate::tensor::Place::Host,
-            &golden,
-            "gelu",
-            &["x"],
-            1e-5,
-            |tape, i| gelu(tape, &i[0], Gelu::Exact),
-        );
-        golden::check(
-            &crate::tensor::Place::Host,
-            &golden,
-            "quick_gelu",
-            &["x"],
-            1e-5,
-            |tape, i| gelu(tape, &i[0], Gelu::Quick),
-        );
-    }
-
-    #[test]
     fn threads_do_not_change_the_bits() {
         same_bits(&[parameter(1, 400, 64, 1.0)], |tape, i| {
             gelu(tape, &i[0], Gelu::Exact)
         });
+    }
+
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            for kind in [Gelu::Exact, Gelu::Quick] {
+                gradients(
+                    place,
+                    &[parameter(1, 7, 5, 2.0)],
+                    1e-2,
+                    2e-3,
+                    |tape, i| gelu(tape, &i[0], kind),
+                );
+            }
+        }
+
+        fn far_values_pass_or_vanish(place) {
+            let x = Tensor2::constant(vec![-200.0, 200.0, f32::NAN], 1, 3).to(place);
+            for kind in [Gelu::Exact, Gelu::Quick] {
+                let y = gelu(&mut Tape::off(), &x, kind).host_values().into_owned();
+                assert!(y[0].abs() < 1e-30, "{y:?}");
+                assert_eq!(y[1], 200.0);
+                assert!(y[2].is_nan());
+            }
+        }
+
+        fn parity_with_pytorch(place) {
+            let golden = golden::load("clip_ops");
+            golden::check(
+                place,
+                &golden,
+                "gelu",
+                &["x"],
+                1e-5,
+                |tape, i| gelu(tape, &i[0], Gelu::Exact),
+            );
+            golden::check(
+                place,
+                &golden,
+                "quick_gelu",
+                &["x"],
+                1e-5,
+                |tape, i| gelu(tape, &i[0], Gelu::Quick),
+            );
+        }
     }
 }

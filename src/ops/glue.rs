@@ -10,6 +10,10 @@
 use super::kernels::cpu::Split;
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::vector::{dot, sum};
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Grads, Tape, Tensor2};
 use std::ops::Range;
 
@@ -41,6 +45,10 @@ pub(super) fn pass(input: &Tensor2, grads: &mut Grads, gradient: &[f32]) {
 pub fn add(tape: &mut Tape, a: &Tensor2, b: &Tensor2) -> Tensor2 {
     let shape = (a.rows(), a.columns());
     assert_eq!(shape, (b.rows(), b.columns()), "the terms of a sum");
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[a, b]) {
+        return cuda::add(tape, &gpu, a, b);
+    }
     let values = a
         .values()
         .iter()
@@ -69,6 +77,10 @@ pub fn add_rows(tape: &mut Tape, x: &Tensor2, rows: &Tensor2, batch: usize) -> T
         rows.rows(),
         x.rows()
     );
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[x, rows]) {
+        return cuda::add_rows(tape, &gpu, x, rows);
+    }
     let mut values = Vec::with_capacity(x.len());
     for block in x.values().chunks(rows.len().max(1)) {
         values.extend(block.iter().zip(rows.values()).map(|(x, r)| x + r));
@@ -85,6 +97,10 @@ pub fn add_rows(tape: &mut Tape, x: &Tensor2, rows: &Tensor2, batch: usize) -> T
 
 /// `x [N, C]` repeated for every image: `[B*N, C]`.
 pub fn repeat(tape: &mut Tape, x: &Tensor2, batch: usize) -> Tensor2 {
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[x]) {
+        return cuda::repeat(tape, &gpu, x, batch);
+    }
     let out = tape.output(
         x.values().repeat(batch),
         batch * x.rows(),
@@ -116,11 +132,21 @@ fn add_blocks(input: &Tensor2, grads: &mut Grads, gradient: &[f32]) {
 /// Panics unless there is a term and every term is `[1, 1]`.
 pub fn weighted_sum(tape: &mut Tape, terms: &[(&Tensor2, f32)]) -> Tensor2 {
     assert!(!terms.is_empty(), "a sum of no terms");
+    let inputs: Vec<&Tensor2> = terms.iter().map(|(term, _)| *term).collect();
+    assert!(
+        inputs
+            .iter()
+            .all(|term| (term.rows(), term.columns()) == (1, 1)),
+        "a term is [1, 1]"
+    );
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&inputs) {
+        return cuda::weighted_sum(tape, &gpu, terms);
+    }
     let total = terms
         .iter()
         .map(|(term, factor)| factor * term.scalar())
         .sum();
-    let inputs: Vec<&Tensor2> = terms.iter().map(|(term, _)| *term).collect();
     let out = tape.output(vec![total], 1, 1, &inputs);
     let terms: Vec<(Tensor2, f32)> = terms
         .iter()
@@ -138,6 +164,10 @@ pub fn weighted_sum(tape: &mut Tape, terms: &[(&Tensor2, f32)]) -> Tensor2 {
 
 /// Every row of `x [N, C]` divided by its length; a row shorter than 1e-12 is divided by 1e-12.
 pub fn normalize_rows(tape: &mut Tape, x: &Tensor2) -> Tensor2 {
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[x]) {
+        return cuda::normalize_rows(tape, &gpu, x, SMALLEST_NORM);
+    }
     let (rows, columns) = (x.rows(), x.columns());
     let norm = |row: &[f32]| dot(row, row).sqrt();
     let mut values = x.values().to_vec();
@@ -177,6 +207,11 @@ pub fn normalize_rows(tape: &mut Tape, x: &Tensor2) -> Tensor2 {
 
 /// `x [N, C]` times the scalar `s [1, 1]`, with gradient to both.
 pub fn scale_by(tape: &mut Tape, x: &Tensor2, s: &Tensor2) -> Tensor2 {
+    assert_eq!((s.rows(), s.columns()), (1, 1), "a factor is [1, 1]");
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[x, s]) {
+        return cuda::scale_by(tape, &gpu, x, s);
+    }
     let factor = s.scalar();
     let out = tape.output(
         x.values().iter().map(|v| v * factor).collect(),
@@ -199,6 +234,11 @@ pub fn scale_by(tape: &mut Tape, x: &Tensor2, s: &Tensor2) -> Tensor2 {
 
 /// `min(exp(s), max)` of a scalar `s [1, 1]`; no gradient where the limit holds.
 pub fn exp_clamped(tape: &mut Tape, s: &Tensor2, max: f32) -> Tensor2 {
+    assert_eq!((s.rows(), s.columns()), (1, 1), "an exponent is [1, 1]");
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[s]) {
+        return cuda::exp_clamped(tape, &gpu, s, max);
+    }
     let free = s.scalar().exp();
     let out = tape.output(vec![free.min(max)], 1, 1, &[s]);
     let (s, source) = (s.clone(), out.clone());
@@ -214,121 +254,141 @@ pub fn exp_clamped(tape: &mut Tape, s: &Tensor2, max: f32) -> Tensor2 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter};
+    use crate::ops::check::{gradients, on_every_place, parameter, same_as_host};
     use crate::ops::golden;
 
-    #[test]
-    fn sums_pass_their_gradient_to_every_term() {
-        gradients(
-            &crate::tensor::Place::Host,
-            &[parameter(1, 5, 3, 1.0), parameter(2, 5, 3, 1.0)],
-            1e-2,
-            1e-3,
-            |tape, i| add(tape, &i[0], &i[1]),
-        );
-        for (rows, batch) in [(4, 3), (1, 3), (4, 1)] {
-            let x = parameter(3, if rows == 1 { 6 } else { rows * batch }, 5, 1.0);
+    on_every_place! {
+        fn sums_pass_their_gradient_to_every_term(place) {
             gradients(
-                &crate::tensor::Place::Host,
-                &[x, parameter(4, rows, 5, 1.0)],
+                place,
+                &[parameter(1, 5, 3, 1.0), parameter(2, 5, 3, 1.0)],
                 1e-2,
                 1e-3,
-                |tape, i| add_rows(tape, &i[0], &i[1], batch),
+                |tape, i| add(tape, &i[0], &i[1]),
+            );
+            for (rows, batch) in [(4, 3), (1, 3), (4, 1)] {
+                let x = parameter(3, if rows == 1 { 6 } else { rows * batch }, 5, 1.0);
+                gradients(
+                    place,
+                    &[x, parameter(4, rows, 5, 1.0)],
+                    1e-2,
+                    1e-3,
+                    |tape, i| add_rows(tape, &i[0], &i[1], batch),
+                );
+            }
+            gradients(
+                place,
+                &[parameter(5, 3, 4, 1.0)],
+                1e-2,
+                1e-3,
+                |tape, i| repeat(tape, &i[0], 3),
+            );
+            gradients(
+                place,
+                &[parameter(6, 1, 1, 1.0), parameter(7, 1, 1, 1.0)],
+                1e-2,
+                1e-3,
+                |tape, i| weighted_sum(tape, &[(&i[0], 2.0), (&i[1], -0.5)]),
             );
         }
-        gradients(
-            &crate::tensor::Place::Host,
-            &[parameter(5, 3, 4, 1.0)],
-            1e-2,
-            1e-3,
-            |tape, i| repeat(tape, &i[0], 3),
-        );
-        gradients(
-            &crate::tensor::Place::Host,
-            &[parameter(6, 1, 1, 1.0), parameter(7, 1, 1, 1.0)],
-            1e-2,
-            1e-3,
-            |tape, i| weighted_sum(tape, &[(&i[0], 2.0), (&i[1], -0.5)]),
-        );
-    }
 
-    #[test]
-    fn rows_repeat_over_the_images_and_not_over_the_rows_of_one_image() {
-        let x = Tensor2::constant(vec![0.0; 4], 4, 1);
-        let rows = Tensor2::constant(vec![1.0, 2.0], 2, 1);
-        assert_eq!(
-            add_rows(&mut Tape::off(), &x, &rows, 2).values(),
-            [1.0, 2.0, 1.0, 2.0]
-        );
-        assert_eq!(
-            repeat(&mut Tape::off(), &rows, 2).values(),
-            [1.0, 2.0, 1.0, 2.0]
-        );
-    }
-
-    #[test]
-    fn normalised_rows_have_length_one_and_the_right_gradient() {
-        let x = parameter(8, 4, 19, 1.0);
-        let y = normalize_rows(&mut Tape::off(), &x);
-        for row in y.values().chunks_exact(19) {
-            assert!((dot(row, row) - 1.0).abs() < 1e-5);
+        fn rows_repeat_over_the_images_and_not_over_the_rows_of_one_image(place) {
+            let x = Tensor2::constant(vec![0.0; 4], 4, 1).to(place);
+            let rows = Tensor2::constant(vec![1.0, 2.0], 2, 1).to(place);
+            assert_eq!(
+                *add_rows(&mut Tape::off(), &x, &rows, 2).host_values(),
+                [1.0, 2.0, 1.0, 2.0]
+            );
+            assert_eq!(
+                *repeat(&mut Tape::off(), &rows, 2).host_values(),
+                [1.0, 2.0, 1.0, 2.0]
+            );
         }
-        gradients(&crate::tensor::Place::Host, &[x], 1e-2, 1e-3, |tape, i| {
-            normalize_rows(tape, &i[0])
-        });
-    }
 
-    #[test]
-    fn a_zero_row_stays_zero() {
-        let zero = Tensor2::constant(vec![0.0; 6], 2, 3);
-        assert_eq!(normalize_rows(&mut Tape::off(), &zero).values(), [0.0; 6]);
-    }
+        fn normalised_rows_have_length_one_and_the_right_gradient(place) {
+            let x = parameter(8, 4, 19, 1.0);
+            let y = normalize_rows(&mut Tape::off(), &x.to(place));
+            for row in y.host_values().chunks_exact(19) {
+                assert!((dot(row, row) - 1.0).abs() < 1e-5);
+            }
+            gradients(place, &[x], 1e-2, 1e-3, |tape, i| {
+                normalize_rows(tape, &i[0])
+            });
+        }
 
-    #[test]
-    fn scalars_multiply_and_clamp() {
-        gradients(
-            &crate::tensor::Place::Host,
-            &[parameter(9, 3, 5, 1.0), parameter(10, 1, 1, 1.0)],
-            1e-2,
-            1e-3,
-            |tape, i| scale_by(tape, &i[0], &i[1]),
-        );
-        let s = Tensor2::parameter(vec![1.0], 1, 1);
-        gradients(
-            &crate::tensor::Place::Host,
-            std::slice::from_ref(&s),
-            1e-2,
-            1e-3,
-            |tape, i| exp_clamped(tape, &i[0], 100.0),
-        );
+        fn large_inputs_of_any_width(place) {
+            let tall = [parameter(1, 3000, 7, 1.0), parameter(2, 1, 7, 1.0)];
+            same_as_host(place, &tall, 2e-5, |tape, i| add_rows(tape, &i[0], &i[1], 1));
+            let tall = [parameter(1, 3000, 8, 1.0), parameter(2, 1, 1, 1.0)];
+            same_as_host(place, &tall, 2e-5, |tape, i| scale_by(tape, &i[0], &i[1]));
+            same_as_host(place, &tall[..1], 2e-5, |tape, i| normalize_rows(tape, &i[0]));
+        }
 
-        let mut tape = Tape::recording();
-        let clamped = exp_clamped(&mut tape, &s, 2.0);
-        assert_eq!(clamped.scalar(), 2.0);
-        assert_eq!(s.gradient(&mut tape.backward(&clamped)), [0.0]);
-    }
+        fn sums_of_many_scalars(place) {
+            let terms: Vec<Tensor2> = (0..21).map(|i| parameter(i, 1, 1, 1.0)).collect();
+            same_as_host(place, &terms, 1e-6, |tape, i| {
+                let factors = (0..i.len()).map(|k| 0.5 + k as f32);
+                let terms: Vec<(&Tensor2, f32)> = i.iter().zip(factors).collect();
+                weighted_sum(tape, &terms)
+            });
+        }
 
-    #[test]
-    fn a_term_that_requires_no_gradient_gets_none() {
-        let (a, b) = (parameter(11, 1, 1, 1.0), parameter(12, 1, 1, 1.0).detach());
-        let mut tape = Tape::recording();
-        let out = add(&mut tape, &a, &b);
-        let mut grads = tape.backward(&out);
-        assert_eq!(
-            (a.gradient(&mut grads), b.gradient(&mut grads)),
-            (vec![1.0], vec![0.0])
-        );
-    }
+        fn nothing_stays_nothing(place) {
+            let empty = [parameter(1, 0, 4, 1.0), parameter(2, 0, 4, 1.0)];
+            same_as_host(place, &empty, 0.0, |tape, i| add(tape, &i[0], &i[1]));
+            same_as_host(place, &empty, 0.0, |tape, i| repeat(tape, &i[0], 3));
+            same_as_host(place, &empty, 0.0, |tape, i| normalize_rows(tape, &i[0]));
+        }
 
-    #[test]
-    fn parity_with_pytorch() {
-        golden::check(
-            &crate::tensor::Place::Host,
-            &golden::load("ops2"),
-            "normalize",
-            &["x"],
-            1e-5,
-            |tape, i| normalize_rows(tape, &i[0]),
-        );
+        fn a_zero_row_stays_zero(place) {
+            let zero = Tensor2::constant(vec![0.0; 6], 2, 3).to(place);
+            let y = normalize_rows(&mut Tape::off(), &zero);
+            assert_eq!(*y.host_values(), [0.0; 6]);
+        }
+
+        fn scalars_multiply_and_clamp(place) {
+            gradients(
+                place,
+                &[parameter(9, 3, 5, 1.0), parameter(10, 1, 1, 1.0)],
+                1e-2,
+                1e-3,
+                |tape, i| scale_by(tape, &i[0], &i[1]),
+            );
+            let s = Tensor2::parameter(vec![1.0], 1, 1).to(place);
+            gradients(
+                place,
+                std::slice::from_ref(&s),
+                1e-2,
+                1e-3,
+                |tape, i| exp_clamped(tape, &i[0], 100.0),
+            );
+
+            let mut tape = Tape::recording();
+            let clamped = exp_clamped(&mut tape, &s, 2.0);
+            assert_eq!(clamped.scalar(), 2.0);
+            assert_eq!(s.gradient(&mut tape.backward(&clamped)), [0.0]);
+        }
+
+        fn a_term_that_requires_no_gradient_gets_none(place) {
+            let (a, b) = (parameter(11, 1, 1, 1.0).to(place), parameter(12, 1, 1, 1.0).detach());
+            let mut tape = Tape::recording();
+            let out = add(&mut tape, &a, &b);
+            let mut grads = tape.backward(&out);
+            assert_eq!(
+                (a.gradient(&mut grads), b.gradient(&mut grads)),
+                (vec![1.0], vec![0.0])
+            );
+        }
+
+        fn parity_with_pytorch(place) {
+            golden::check(
+                place,
+                &golden::load("ops2"),
+                "normalize",
+                &["x"],
+                1e-5,
+                |tape, i| normalize_rows(tape, &i[0]),
+            );
+        }
     }
 }

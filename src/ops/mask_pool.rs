@@ -8,6 +8,10 @@
 use super::kernels::cpu::Split;
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::vector::sum;
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Map, Tape, Tensor2};
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,6 +35,10 @@ pub fn mask_pool(
         "images {images:?} of {}",
         features.batch
     );
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[&features.data]) {
+        return cuda::mask_pool(tape, &gpu, features, images, &weights, SMALLEST_MASS);
+    }
     let masses: Vec<f32> = weights
         .chunks_exact(area)
         .map(|mask| sum(mask) + SMALLEST_MASS)
@@ -94,7 +102,7 @@ pub fn mask_pool(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter, same_bits};
+    use crate::ops::check::{gradients, on_every_place, parameter, same_as_host, same_bits};
     use crate::ops::golden;
 
     fn weights(count: usize, area: usize) -> Arc<Vec<f32>> {
@@ -106,39 +114,6 @@ mod tests {
     }
 
     #[test]
-    fn gradients_match_differences() {
-        for (batch, images) in [(1, vec![0]), (3, vec![2, 0, 2, 2])] {
-            let w = weights(images.len(), 6);
-            gradients(
-                &crate::tensor::Place::Host,
-                &[parameter(1, batch * 6, 5, 1.0)],
-                1e-2,
-                1e-3,
-                |tape, i| {
-                    mask_pool(
-                        tape,
-                        &Map::new(i[0].clone(), batch, 2, 3),
-                        &images,
-                        w.clone(),
-                    )
-                },
-            );
-        }
-    }
-
-    #[test]
-    fn a_mask_averages_its_own_image_and_an_empty_one_is_zero() {
-        let f = Map::new(Tensor2::constant(vec![1.0, 2.0, 3.0, 5.0], 4, 1), 2, 1, 2);
-        let pooled = mask_pool(
-            &mut Tape::off(),
-            &f,
-            &[1, 0, 0],
-            Arc::new(vec![1.0, 1.0, 0.0, 0.5, 0.0, 0.0]),
-        );
-        assert_eq!(pooled.values(), [4.0, 2.0, 0.0]);
-    }
-
-    #[test]
     fn the_number_of_threads_does_not_change_a_bit() {
         let w = weights(10, 100);
         let images: Vec<usize> = (0..10).map(|i| i * 7 % 4).collect();
@@ -147,24 +122,70 @@ mod tests {
         });
     }
 
-    #[test]
-    fn parity_with_pytorch() {
-        let tensors = golden::load("ops2");
-        let weights = Arc::new(tensors["mask_pool.weights"].1.clone());
-        golden::check(
-            &crate::tensor::Place::Host,
-            &tensors,
-            "mask_pool",
-            &["features"],
-            1e-5,
-            |tape, i| {
-                mask_pool(
-                    tape,
-                    &Map::new(i[0].clone(), 2, 2, 3),
-                    &[1, 0, 1],
-                    weights.clone(),
-                )
-            },
-        );
+    on_every_place! {
+        fn gradients_match_differences(place) {
+            for (batch, images) in [(1, vec![0]), (3, vec![2, 0, 2, 2])] {
+                let w = weights(images.len(), 6);
+                gradients(
+                    place,
+                    &[parameter(1, batch * 6, 5, 1.0)],
+                    1e-2,
+                    1e-3,
+                    |tape, i| {
+                        mask_pool(
+                            tape,
+                            &Map::new(i[0].clone(), batch, 2, 3),
+                            &images,
+                            w.clone(),
+                        )
+                    },
+                );
+            }
+        }
+
+        fn large_maps_and_many_masks(place) {
+            let w = weights(9, 1200);
+            let images: Vec<usize> = (0..9).map(|i| i * 7 % 2).collect();
+            same_as_host(place, &[parameter(1, 3 * 1200, 33, 1.0)], 2e-5, |tape, i| {
+                mask_pool(tape, &Map::new(i[0].clone(), 3, 30, 40), &images, w.clone())
+            });
+        }
+
+        fn no_masks_give_nothing(place) {
+            same_as_host(place, &[parameter(1, 6, 4, 1.0)], 0.0, |tape, i| {
+                mask_pool(tape, &Map::new(i[0].clone(), 1, 2, 3), &[], Arc::new(Vec::new()))
+            });
+        }
+
+        fn a_mask_averages_its_own_image_and_an_empty_one_is_zero(place) {
+            let f = Map::new(Tensor2::constant(vec![1.0, 2.0, 3.0, 5.0], 4, 1).to(place), 2, 1, 2);
+            let pooled = mask_pool(
+                &mut Tape::off(),
+                &f,
+                &[1, 0, 0],
+                Arc::new(vec![1.0, 1.0, 0.0, 0.5, 0.0, 0.0]),
+            );
+            assert_eq!(*pooled.host_values(), [4.0, 2.0, 0.0]);
+        }
+
+        fn parity_with_pytorch(place) {
+            let tensors = golden::load("ops2");
+            let weights = Arc::new(tensors["mask_pool.weights"].1.clone());
+            golden::check(
+                place,
+                &tensors,
+                "mask_pool",
+                &["features"],
+                1e-5,
+                |tape, i| {
+                    mask_pool(
+                        tape,
+                        &Map::new(i[0].clone(), 2, 2, 3),
+                        &[1, 0, 1],
+                        weights.clone(),
+                    )
+                },
+            );
+        }
     }
 }

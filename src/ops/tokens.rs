@@ -6,6 +6,10 @@
 //! encoder (Deformable DETR, section 4.1).
 
 use super::glue::accumulate;
+#[cfg(feature = "cuda")]
+use super::kernels::cuda;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 
 /// Joins sequences `[B*L_i, C]` image by image: `[B*sum(L_i), C]`.
@@ -20,6 +24,10 @@ pub fn concat_tokens(tape: &mut Tape, parts: &[&Tensor2], batch: usize) -> Tenso
             "a part of {} rows",
             part.rows()
         );
+    }
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(parts) {
+        return cuda::concat_tokens(tape, &gpu, parts, batch);
     }
     let lengths: Vec<usize> = parts.iter().map(|part| part.len() / batch).collect();
     let rows: usize = parts.iter().map(|part| part.rows()).sum();
@@ -72,6 +80,10 @@ pub fn slice_tokens(
         x.rows() == tokens * batch && start + len <= tokens,
         "tokens {start} + {len} of {tokens}"
     );
+    #[cfg(feature = "cuda")]
+    if let Some(gpu) = Gpu::of(&[x]) {
+        return cuda::slice_tokens(tape, &gpu, x, batch, start, len);
+    }
     let (stride, from, size) = (tokens * columns, start * columns, len * columns);
     let mut values = Vec::with_capacity(batch * size);
     for image in 0..batch {
@@ -102,65 +114,75 @@ pub fn slice_rows(tape: &mut Tape, x: &Tensor2, start: usize, len: usize) -> Ten
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, parameter};
+    use crate::ops::check::{gradients, on_every_place, parameter, same_as_host};
 
-    #[test]
-    fn parts_join_image_by_image() {
-        let a = Tensor2::constant(vec![1.0, 2.0], 2, 1);
-        let b = Tensor2::constant(vec![3.0, 4.0, 5.0, 6.0], 4, 1);
-        assert_eq!(
-            concat_tokens(&mut Tape::off(), &[&a, &b], 2).values(),
-            [1.0, 3.0, 4.0, 2.0, 5.0, 6.0]
-        );
-    }
-
-    #[test]
-    fn a_slice_undoes_a_join() {
-        let (a, b) = (parameter(1, 6, 5, 1.0), parameter(2, 9, 5, 1.0));
-        let joined = concat_tokens(&mut Tape::off(), &[&a, &b], 3);
-        assert_eq!(
-            slice_tokens(&mut Tape::off(), &joined, 3, 0, 2).values(),
-            a.values()
-        );
-        assert_eq!(
-            slice_tokens(&mut Tape::off(), &joined, 3, 2, 3).values(),
-            b.values()
-        );
-        assert_eq!(
-            slice_rows(&mut Tape::off(), &a, 2, 3).values(),
-            &a.values()[10..25]
-        );
-    }
-
-    #[test]
-    fn gradients_find_their_way_back() {
-        for batch in [1, 3] {
-            let inputs = [
-                parameter(1, 2 * batch, 3, 1.0),
-                parameter(2, batch, 3, 1.0),
-                parameter(3, 4 * batch, 3, 1.0),
-            ];
-            gradients(
-                &crate::tensor::Place::Host,
-                &inputs,
-                1e-2,
-                1e-3,
-                |tape, i| concat_tokens(tape, &[&i[0], &i[1], &i[2]], batch),
-            );
-            gradients(
-                &crate::tensor::Place::Host,
-                &inputs[2..],
-                1e-2,
-                1e-3,
-                |tape, i| slice_tokens(tape, &i[0], batch, 1, 2),
+    on_every_place! {
+        fn parts_join_image_by_image(place) {
+            let a = Tensor2::constant(vec![1.0, 2.0], 2, 1).to(place);
+            let b = Tensor2::constant(vec![3.0, 4.0, 5.0, 6.0], 4, 1).to(place);
+            assert_eq!(
+                *concat_tokens(&mut Tape::off(), &[&a, &b], 2).host_values(),
+                [1.0, 3.0, 4.0, 2.0, 5.0, 6.0]
             );
         }
-        gradients(
-            &crate::tensor::Place::Host,
-            &[parameter(4, 7, 3, 1.0)],
-            1e-2,
-            1e-3,
-            |tape, i| slice_rows(tape, &i[0], 2, 3),
-        );
+
+        fn a_slice_undoes_a_join(place) {
+            let [a, b] = [parameter(1, 6, 5, 1.0), parameter(2, 9, 5, 1.0)].map(|part| part.to(place));
+            let joined = concat_tokens(&mut Tape::off(), &[&a, &b], 3);
+            assert_eq!(
+                slice_tokens(&mut Tape::off(), &joined, 3, 0, 2).host_values(),
+                a.host_values()
+            );
+            assert_eq!(
+                slice_tokens(&mut Tape::off(), &joined, 3, 2, 3).host_values(),
+                b.host_values()
+            );
+            assert_eq!(
+                *slice_rows(&mut Tape::off(), &a, 2, 3).host_values(),
+                a.host_values()[10..25]
+            );
+        }
+
+        fn parts_and_slices_of_fours(place) {
+            for batch in [1, 2] {
+                let inputs = [parameter(1, 3 * batch, 8, 1.0), parameter(2, 0, 8, 1.0), parameter(3, batch, 8, 1.0)];
+                same_as_host(place, &inputs, 0.0, |tape, i| {
+                    concat_tokens(tape, &[&i[0], &i[1], &i[2]], batch)
+                });
+                same_as_host(place, &inputs[..1], 0.0, |tape, i| slice_tokens(tape, &i[0], batch, 1, 2));
+                same_as_host(place, &inputs[..1], 0.0, |tape, i| slice_rows(tape, &i[0], 1, 0));
+            }
+        }
+
+        fn gradients_find_their_way_back(place) {
+            for batch in [1, 3] {
+                let inputs = [
+                    parameter(1, 2 * batch, 3, 1.0),
+                    parameter(2, batch, 3, 1.0),
+                    parameter(3, 4 * batch, 3, 1.0),
+                ];
+                gradients(
+                    place,
+                    &inputs,
+                    1e-2,
+                    1e-3,
+                    |tape, i| concat_tokens(tape, &[&i[0], &i[1], &i[2]], batch),
+                );
+                gradients(
+                    place,
+                    &inputs[2..],
+                    1e-2,
+                    1e-3,
+                    |tape, i| slice_tokens(tape, &i[0], batch, 1, 2),
+                );
+            }
+            gradients(
+                place,
+                &[parameter(4, 7, 3, 1.0)],
+                1e-2,
+                1e-3,
+                |tape, i| slice_rows(tape, &i[0], 2, 3),
+            );
+        }
     }
 }

@@ -6,40 +6,54 @@
 
 mod adamw;
 mod add_relu;
+mod attention;
 mod average;
 mod conv2d;
 mod cross_entropy;
+mod deform_attention;
+mod deform_value;
 mod depthwise;
 mod fold_norm;
+mod gelu;
+mod glue;
 mod group_norm;
 mod layer_norm;
 mod linear;
 mod many;
+mod mask_pool;
 mod mask_product;
 mod max_pool;
 mod outside_masks;
 mod point_losses;
 mod point_sample;
 mod reduce;
+mod resident;
 mod resize;
+mod sort;
+mod tokens;
 mod walk;
-
 pub(crate) use adamw::{AdamW, Coefficients, Treatment, Walk};
 pub(crate) use add_relu::add_relu;
+pub(crate) use attention::attention;
 pub(crate) use average::Average;
 pub(crate) use conv2d::conv2d;
 pub(crate) use cross_entropy::cross_entropy;
+pub(crate) use deform_attention::deform_attention;
 pub(crate) use depthwise::depthwise_conv2d;
 pub(crate) use fold_norm::fold_norm;
+pub(crate) use gelu::gelu;
+pub(crate) use glue::{add, add_rows, exp_clamped, normalize_rows, repeat, scale_by, weighted_sum};
 pub(crate) use group_norm::group_norm;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
+pub(crate) use mask_pool::mask_pool;
 pub(crate) use mask_product::mask_product;
 pub(crate) use max_pool::max_pool;
 pub(crate) use outside_masks::outside_masks;
 pub(crate) use point_losses::{bce_points, dice_points};
 pub(crate) use point_sample::point_sample;
 pub(crate) use resize::resize_bilinear;
+pub(crate) use tokens::{concat_tokens, slice_tokens};
 
 /// The kernels in the file `$name.cu` of this folder.
 macro_rules! source {
@@ -67,20 +81,28 @@ mod tests {
     const SOURCES: &[&Source] = &[
         &super::adamw::SOURCE,
         &super::add_relu::SOURCE,
+        &super::attention::SOURCE,
         &super::average::SOURCE,
         &super::conv2d::SOURCE,
         &super::cross_entropy::SOURCE,
+        &super::deform_attention::SOURCE,
+        &super::deform_value::SOURCE,
         &super::depthwise::SOURCE,
         &super::fold_norm::SOURCE,
+        &super::gelu::SOURCE,
+        &super::glue::SOURCE,
         &super::group_norm::SOURCE,
         &super::layer_norm::SOURCE,
         &super::linear::SOURCE,
+        &super::mask_pool::SOURCE,
         &super::max_pool::SOURCE,
         &super::outside_masks::SOURCE,
         &super::point_losses::SOURCE,
         &super::point_sample::SOURCE,
         &super::reduce::SOURCE,
         &super::resize::SOURCE,
+        &super::sort::SOURCE,
+        &super::tokens::SOURCE,
     ];
 
     #[test]

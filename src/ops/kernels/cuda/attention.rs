@@ -1,0 +1,368 @@
+//! Attention on the GPU: forward and backward tile by tile, so that the scores never lie in memory.
+//!
+//! Forward keeps two numbers a query and head, the largest score and one over the sum; backward computes the scores again, once for the
+//! queries' gradient (a block has some queries and goes along the memory) and once for that of keys and values (the other way round). Where
+//! few queries look at a long memory, the memory is divided among blocks too, whose results are joined in a fixed order.
+
+use super::{reduce, source};
+use crate::tensor::cuda::{Argument, Buffer, Gpu, Grid, Source};
+use crate::tensor::{Grads, Tape, Tensor2};
+
+pub(super) static SOURCE: Source = source!("attention");
+
+/// Threads of a block along each side of a tile, and columns between its rows in shared memory (`attention.cu`).
+const SIDE: u32 = 16;
+const PAD: usize = 4;
+/// Warps of a block of the kernels that have a row for each.
+const ROWS: u32 = 8;
+/// Blocks for every multiprocessor, below which the memory is divided.
+const BLOCKS: usize = 4;
+
+/// The kernels for heads of up to `width` columns.
+#[derive(Debug)]
+struct Kernels {
+    width: usize,
+    /// Rows and columns of a tile.
+    tile: usize,
+    forward: &'static str,
+    queries: &'static str,
+    memory: &'static str,
+}
+
+const KERNELS: [Kernels; 3] = [
+    Kernels {
+        width: 32,
+        tile: 64,
+        forward: "attention_forward_32",
+        queries: "attention_queries_32",
+        memory: "attention_memory_32",
+    },
+    Kernels {
+        width: 64,
+        tile: 64,
+        forward: "attention_forward_64",
+        queries: "attention_queries_64",
+        memory: "attention_memory_64",
+    },
+    Kernels {
+        width: 128,
+        tile: 32,
+        forward: "attention_forward_128",
+        queries: "attention_queries_128",
+        memory: "attention_memory_128",
+    },
+];
+
+impl Kernels {
+    /// Panics for heads wider than 128.
+    fn of(head: usize) -> &'static Self {
+        let fitting = KERNELS.iter().find(|kernels| head <= kernels.width);
+        fitting.unwrap_or_else(|| {
+            panic!("attention on a GPU: heads of at most 128 columns, not {head}")
+        })
+    }
+
+    /// Shared memory for `count` tiles of values and one of scores.
+    fn bytes(&self, count: usize) -> usize {
+        4 * self.tile * (count * (self.width + PAD) + self.tile + PAD)
+    }
+}
+
+/// The sizes of one call.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    batch: usize,
+    queries: usize,
+    memory: usize,
+    heads: usize,
+    head: usize,
+    multiprocessors: usize,
+}
+
+impl Sizes {
+    fn kernels(&self) -> &'static Kernels {
+        Kernels::of(self.head)
+    }
+
+    /// Heads of all images.
+    fn lists(&self) -> usize {
+        self.batch * self.heads
+    }
+
+    fn query_tiles(&self) -> usize {
+        self.queries.div_ceil(self.kernels().tile)
+    }
+
+    /// Into how many parts the memory is divided for the queries' kernels, and the tiles of each.
+    fn parts(&self) -> (usize, usize) {
+        let tiles = self.memory.div_ceil(self.kernels().tile).max(1);
+        let blocks = (self.query_tiles() * self.lists()).max(1);
+        let wanted = (BLOCKS * self.multiprocessors / blocks).clamp(1, tiles);
+        let each = tiles.div_ceil(wanted);
+        (tiles.div_ceil(each), each)
+    }
+
+    /// Blocks of the queries' kernels, with room for `count` tiles.
+    fn query_grid(&self, count: usize) -> Grid {
+        let grid = Grid {
+            threads: [SIDE, SIDE, 1],
+            ..Grid::blocks(self.query_tiles(), SIDE)
+        };
+        grid.by(self.parts().0, self.lists())
+            .shared(self.kernels().bytes(count))
+    }
+
+    fn memory_grid(&self) -> Grid {
+        let tiles = self.memory.div_ceil(self.kernels().tile);
+        let grid = Grid {
+            threads: [SIDE, SIDE, 1],
+            ..Grid::blocks(tiles, SIDE)
+        };
+        grid.by(1, self.lists()).shared(self.kernels().bytes(4))
+    }
+
+    /// The last arguments of all kernels of tiles.
+    fn counts(&self) -> [Argument; 5] {
+        [
+            self.queries.into(),
+            self.memory.into(),
+            self.heads.into(),
+            self.head.into(),
+            (1.0 / (self.head as f32).sqrt()).into(),
+        ]
+    }
+}
+
+/// What the backward reads too.
+struct Inputs {
+    q: Tensor2,
+    k: Tensor2,
+    v: Tensor2,
+    /// The mask, and for every query whether it blocks everything and so counts for nothing.
+    blocked: Option<(Buffer<u8>, Buffer<u8>)>,
+    sizes: Sizes,
+}
+
+/// As [`crate::ops::attention`], which has checked the shapes.
+///
+/// Panics for heads wider than 128.
+pub(crate) fn attention(
+    tape: &mut Tape,
+    gpu: &Gpu,
+    [q, k, v]: [&Tensor2; 3],
+    blocked: Option<&[u8]>,
+    [batch, heads]: [usize; 2],
+) -> Tensor2 {
+    let [q, k, v] = [q, k, v].map(|input| input.on(gpu));
+    let sizes = Sizes {
+        batch,
+        queries: q.rows() / batch,
+        memory: k.rows() / batch,
+        heads,
+        head: q.columns() / heads,
+        multiprocessors: gpu.multiprocessors(),
+    };
+    let out = tape.output_on(gpu, q.rows(), q.columns(), &[&q, &k, &v]);
+    if out.is_empty() {
+        return out;
+    }
+    let blocked = blocked.map(|blocked| mask(gpu, blocked, batch * sizes.queries, sizes.memory));
+    let inputs = Inputs {
+        q,
+        k,
+        v,
+        blocked,
+        sizes,
+    };
+    let moments = inputs.forward(gpu, &out);
+    let (gpu, source) = (gpu.clone(), out.clone());
+    tape.record(&out, move |grads| {
+        inputs.backward(&gpu, grads, &source, &moments)
+    });
+    out
+}
+
+/// The mask `[rows, columns]` on the GPU and, for every row, whether all of it is blocked.
+fn mask(gpu: &Gpu, blocked: &[u8], rows: usize, columns: usize) -> (Buffer<u8>, Buffer<u8>) {
+    let (blocked, ignored) = (gpu.upload(blocked), gpu.scratch::<u8>(rows));
+    let arguments = [
+        (&blocked).into(),
+        (&ignored).into(),
+        rows.into(),
+        columns.into(),
+    ];
+    // SAFETY: the mask [rows, columns], a flag for every row.
+    unsafe { gpu.launch(&SOURCE, "attention_ignored", per_row(rows), &arguments) };
+    (blocked, ignored)
+}
+
+impl Inputs {
+    /// What every kernel of tiles reads first.
+    fn read(&self) -> Vec<Argument> {
+        let mask = self.blocked.as_ref();
+        vec![
+            (&self.q).into(),
+            (&self.k).into(),
+            (&self.v).into(),
+            mask.map(|(blocked, _)| blocked).into(),
+            mask.map(|(_, ignored)| ignored).into(),
+        ]
+    }
+
+    /// Writes `out`; gives the largest score and one over the sum of every head's queries, `[lists, queries, 2]`.
+    fn forward(&self, gpu: &Gpu, out: &Tensor2) -> Buffer<f32> {
+        let sizes = self.sizes;
+        let count = sizes.lists() * sizes.queries;
+        let moments = gpu.scratch::<f32>(2 * count);
+        let (parts, tiles) = sizes.parts();
+        let partials = (parts > 1).then(|| gpu.scratch::<f32>(parts * count * (sizes.head + 2)));
+        let mut arguments = self.read();
+        let targets: [Argument; 3] = [out.into(), (&moments).into(), partials.as_ref().into()];
+        arguments.extend(targets);
+        arguments.extend(sizes.counts());
+        arguments.push(tiles.into());
+        let grid = sizes.query_grid(2);
+        // SAFETY: q and out [batch * queries, heads * head], k and v [batch * memory, heads * head], the mask [batch, queries, memory]
+        // and a flag for each of its rows, moments [lists, queries, 2], partials [parts, lists, queries, head + 2]; shared memory for two
+        // tiles of values and one of scores.
+        unsafe { gpu.launch(&SOURCE, sizes.kernels().forward, grid, &arguments) };
+        if let Some(partials) = partials {
+            let arguments = [
+                (&partials).into(),
+                out.into(),
+                (&moments).into(),
+                parts.into(),
+                count.into(),
+                sizes.queries.into(),
+                sizes.heads.into(),
+                sizes.head.into(),
+            ];
+            // SAFETY: as above.
+            unsafe { gpu.launch(&SOURCE, "attention_join", per_row(count), &arguments) };
+        }
+        moments
+    }
+
+    fn backward(&self, gpu: &Gpu, grads: &mut Grads, out: &Tensor2, moments: &Buffer<f32>) {
+        let sizes = self.sizes;
+        let Some(gradient) = out.gradient_address(grads) else {
+            return;
+        };
+        if sizes.memory == 0 {
+            return;
+        }
+        let count = sizes.lists() * sizes.queries;
+        let means = gpu.scratch::<f32>(count);
+        let arguments = [
+            out.into(),
+            gradient.into(),
+            (&means).into(),
+            count.into(),
+            sizes.queries.into(),
+            sizes.heads.into(),
+            sizes.head.into(),
+        ];
+        // SAFETY: out and its gradient [batch * queries, heads * head], a mean for every head's query.
+        unsafe { gpu.launch(&SOURCE, "attention_means", per_row(count), &arguments) };
+        let mut read = self.read();
+        let more: [Argument; 3] = [moments.into(), (&means).into(), gradient.into()];
+        read.extend(more);
+        if let Some(to_q) = self.q.gradient_address(grads) {
+            self.backward_queries(gpu, read.clone(), to_q);
+        }
+        let to_k = self.k.gradient_address(grads);
+        let to_v = self.v.gradient_address(grads);
+        if to_k.is_some() || to_v.is_some() {
+            let targets: [Argument; 2] = [to_k.into(), to_v.into()];
+            read.extend(targets);
+            read.extend(sizes.counts());
+            let grid = sizes.memory_grid();
+            // SAFETY: as forward; gradients are as large as their tensors; shared memory for four tiles of values and one of scores.
+            unsafe { gpu.launch(&SOURCE, sizes.kernels().memory, grid, &read) };
+        }
+    }
+
+    /// Adds the gradient of q; `read` is what the kernel reads.
+    fn backward_queries(&self, gpu: &Gpu, mut read: Vec<Argument>, to_q: u64) {
+        let sizes = self.sizes;
+        let (parts, tiles) = sizes.parts();
+        let len = self.q.len();
+        let partials = (parts > 1).then(|| gpu.scratch::<f32>(parts * len));
+        let targets: [Argument; 2] = [to_q.into(), partials.as_ref().into()];
+        read.extend(targets);
+        read.extend(sizes.counts());
+        read.push(tiles.into());
+        let grid = sizes.query_grid(4);
+        // SAFETY: as for keys and values; partials [parts, batch * queries, heads * head].
+        unsafe {
+            gpu.launch(&SOURCE, sizes.kernels().queries, grid, &read);
+            if let Some(partials) = partials {
+                reduce::add_partials(gpu, partials.address(), to_q, parts, len);
+            }
+        }
+    }
+}
+
+/// A warp for every row.
+fn per_row(rows: usize) -> Grid {
+    Grid {
+        threads: [32, ROWS, 1],
+        ..Grid::items(rows, ROWS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(batch: usize, queries: usize, memory: usize, head: usize) -> Sizes {
+        Sizes {
+            batch,
+            queries,
+            memory,
+            heads: 8,
+            head,
+            multiprocessors: 132,
+        }
+    }
+
+    #[test]
+    fn a_head_gets_the_narrowest_kernels_and_they_fit_a_small_multiprocessor() {
+        for (head, width) in [(1, 32), (32, 32), (33, 64), (64, 64), (65, 128), (128, 128)] {
+            assert_eq!(Kernels::of(head).width, width);
+        }
+        // Compute capability 8.6 and 8.9 give a block 99 KiB.
+        assert!(KERNELS.iter().all(|kernels| kernels.bytes(4) <= 99 << 10));
+        assert!(
+            KERNELS
+                .iter()
+                .all(|kernels| kernels.tile % SIDE as usize == 0)
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "at most 128 columns, not 129")]
+    fn a_wider_head_is_refused() {
+        Kernels::of(129);
+    }
+
+    #[test]
+    fn a_long_memory_is_divided_where_few_blocks_have_queries() {
+        assert_eq!(sizes(16, 100, 16_384, 32).parts(), (2, 128));
+        assert_eq!(sizes(64, 100, 16_384, 32).parts(), (1, 256));
+        assert_eq!(sizes(1, 100, 100, 32).parts(), (2, 1));
+        assert_eq!(sizes(1, 100, 0, 32).parts(), (1, 1));
+        for memory in [1, 64, 65, 1000, 16_384] {
+            let sizes = sizes(1, 100, memory, 128);
+            let (parts, tiles) = sizes.parts();
+            assert!(parts * tiles * 32 >= memory && (parts - 1) * tiles * 32 < memory);
+        }
+    }
+
+    #[test]
+    fn tiles_cover_queries_and_memory() {
+        let sizes = sizes(2, 65, 129, 32);
+        assert_eq!(sizes.query_grid(2).blocks[0], 2);
+        assert_eq!(sizes.memory_grid().blocks, [3, 1, 16]);
+    }
+}

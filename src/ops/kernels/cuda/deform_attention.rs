@@ -1,0 +1,285 @@
+//! Multi-scale deformable attention on the GPU.
+//!
+//! Forward, the lanes of a head read a pixel's columns as one piece; a thread has four columns (one where the head's width is no
+//! multiple of four) and locates the samples itself. Backward, a warp has a query's head for the gradients of offsets and weights;
+//! the values' gradient is gathered from samples sorted by place ([`super::deform_value`]). The softmax of the weights is computed
+//! again there rather than kept: it is as large as the weights.
+
+use super::deform_value;
+use super::resident::Resident;
+use super::source;
+use crate::tensor::cuda::{Argument, Buffer, Gpu, Grid, Source};
+use crate::tensor::{Grads, Tape, Tensor2};
+use std::sync::Arc;
+
+pub(super) static SOURCE: Source = source!("deform_attention");
+
+static REFERENCES: Resident<f32> = Resident::new();
+static LEVELS: Resident<i32> = Resident::new();
+
+/// Threads of a block.
+const THREADS: usize = 256;
+/// Most bytes of shared memory for the samples of a block's warps.
+const SHARED_BYTES: usize = 32 << 10;
+/// Pixels of a row that a group of lanes goes along (`deform_value.cu`).
+const RUN: usize = 8;
+
+/// The sizes of one call; the names are those of the kernels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    pub(super) batch: usize,
+    pub(super) queries: usize,
+    pub(super) tokens: usize,
+    pub(super) heads: usize,
+    /// Columns of a head.
+    pub(super) head: usize,
+    pub(super) levels: usize,
+    pub(super) points: usize,
+    /// Cells and runs of all levels.
+    pub(super) cells: usize,
+    pub(super) runs: usize,
+}
+
+impl Sizes {
+    /// Samples of a query in one head.
+    pub(super) fn samples(&self) -> usize {
+        self.levels * self.points
+    }
+
+    /// Columns that a thread has at a time: 4 where that divides every row, so that every piece lies at a multiple of 16 bytes.
+    pub(super) fn wide(&self) -> usize {
+        if self.head.is_multiple_of(4) { 4 } else { 1 }
+    }
+
+    /// Lanes that share a head's columns: a power of two.
+    pub(super) fn lanes(&self) -> usize {
+        self.head.div_ceil(self.wide()).next_power_of_two().min(32)
+    }
+
+    fn rows(&self) -> usize {
+        self.batch * self.queries
+    }
+
+    /// Rows along y, their columns along x.
+    fn forward_grid(&self) -> Grid {
+        let pieces = self.heads * self.head / self.wide();
+        let along = pieces.next_multiple_of(32).min(THREADS);
+        let rows = THREADS / along;
+        Grid {
+            threads: [along as u32, rows as u32, 1],
+            ..Grid::items(self.rows(), rows as u32)
+        }
+    }
+
+    /// A warp for every query's head, with room for a number per sample.
+    fn positions_grid(&self) -> Grid {
+        let bytes = 4 * self.samples();
+        let warps = (SHARED_BYTES / bytes).clamp(1, THREADS / 32);
+        let grid = Grid {
+            threads: [32, warps as u32, 1],
+            ..Grid::items(self.rows() * self.heads, warps as u32)
+        };
+        grid.shared(warps * bytes)
+    }
+}
+
+/// What the kernels know about the levels, five numbers each (`deform_value.cu`), and the cells and runs of all.
+fn table(levels: &[(usize, usize)]) -> (Vec<i32>, usize, usize) {
+    let mut table = Vec::new();
+    let [mut tokens, mut cells, mut runs] = [0; 3];
+    for &(height, width) in levels {
+        let numbers = [height, width, tokens, cells, runs];
+        table.extend(numbers.map(|n| i32::try_from(n).expect("fewer than 2^31 pixels")));
+        tokens += height * width;
+        cells += (height + 1) * (width + 1);
+        runs += height * width.div_ceil(RUN);
+    }
+    (table, cells, runs)
+}
+
+/// Inputs on the GPU.
+pub(super) struct Inputs {
+    value: Tensor2,
+    offsets: Tensor2,
+    weights: Tensor2,
+    pub(super) reference: Arc<Buffer<f32>>,
+    pub(super) levels: Arc<Buffer<i32>>,
+    pub(super) sizes: Sizes,
+}
+
+/// As [`crate::ops::deform_attention`], which has checked the shapes.
+pub(crate) fn deform_attention(
+    tape: &mut Tape,
+    gpu: &Gpu,
+    [value, offsets, weights]: [&Tensor2; 3],
+    reference: &[f32],
+    levels: &[(usize, usize)],
+    [batch, heads, points]: [usize; 3],
+) -> Tensor2 {
+    let [value, offsets, weights] = [value, offsets, weights].map(|input| input.on(gpu));
+    let (table, cells, runs) = table(levels);
+    let sizes = Sizes {
+        batch,
+        queries: reference.len() / 2,
+        tokens: value.rows() / batch.max(1),
+        heads,
+        head: value.columns() / heads,
+        levels: levels.len(),
+        points,
+        cells,
+        runs,
+    };
+    let inputs = [&value, &offsets, &weights];
+    let out = tape.output_on(gpu, sizes.rows(), value.columns(), &inputs);
+    if out.is_empty() {
+        return out;
+    }
+    let inputs = Inputs {
+        value,
+        offsets,
+        weights,
+        reference: REFERENCES.on(gpu, reference),
+        levels: LEVELS.on(gpu, &table),
+        sizes,
+    };
+    inputs.forward(gpu, &out);
+    let (gpu, source) = (gpu.clone(), out.clone());
+    tape.record(&out, move |grads| inputs.backward(&gpu, grads, &source));
+    out
+}
+
+impl Inputs {
+    /// The softmax of the weights, `[rows, heads, samples]`.
+    fn shares(&self, gpu: &Gpu) -> Buffer<f32> {
+        let (count, samples) = (self.sizes.rows() * self.sizes.heads, self.sizes.samples());
+        let shares = gpu.scratch::<f32>(count * samples);
+        let arguments = [
+            (&self.weights).into(),
+            (&shares).into(),
+            count.into(),
+            samples.into(),
+        ];
+        let grid = Grid::items(count, THREADS as u32);
+        // SAFETY: logits and shares [count, samples].
+        unsafe { gpu.launch(&SOURCE, "deform_shares", grid, &arguments) };
+        shares
+    }
+
+    /// What every kernel reads, in the order of their parameters.
+    fn read(&self, shares: &Buffer<f32>) -> [Argument; 5] {
+        [
+            (&self.value).into(),
+            (&self.offsets).into(),
+            shares.into(),
+            (&*self.reference).into(),
+            (&*self.levels).into(),
+        ]
+    }
+
+    fn counts(&self) -> [Argument; 7] {
+        let s = self.sizes;
+        let counts = [
+            s.rows(),
+            s.queries,
+            s.tokens,
+            s.heads,
+            s.head,
+            s.levels,
+            s.points,
+        ];
+        counts.map(Argument::from)
+    }
+
+    fn forward(&self, gpu: &Gpu, out: &Tensor2) {
+        let shares = self.shares(gpu);
+        let mut arguments = self.read(&shares).to_vec();
+        arguments.push(out.into());
+        arguments.extend(self.counts());
+        let name = match self.sizes.wide() {
+            4 => "deform_forward_4",
+            _ => "deform_forward_1",
+        };
+        let grid = self.sizes.forward_grid();
+        // SAFETY: value [batch * tokens, heads * head], offsets [rows, heads, samples, 2], shares [rows, heads, samples], reference
+        // [queries, 2], levels [levels, 5], out [rows, heads * head]; the corners of a sample are moved into its level.
+        unsafe { gpu.launch(&SOURCE, name, grid, &arguments) };
+    }
+
+    fn backward(&self, gpu: &Gpu, grads: &mut Grads, out: &Tensor2) {
+        let Some(gradient) = out.gradient_address(grads) else {
+            return;
+        };
+        let shares = self.shares(gpu);
+        let to_offsets = self.offsets.gradient_address(grads);
+        let to_logits = self.weights.gradient_address(grads);
+        if to_offsets.is_some() || to_logits.is_some() {
+            let mut arguments = self.read(&shares).to_vec();
+            let targets: [Argument; 3] = [gradient.into(), to_offsets.into(), to_logits.into()];
+            arguments.extend(targets);
+            arguments.extend(self.counts());
+            arguments.push(self.sizes.lanes().into());
+            let name = match self.sizes.wide() {
+                4 => "deform_positions_4",
+                _ => "deform_positions_1",
+            };
+            let grid = self.sizes.positions_grid();
+            // SAFETY: as forward; gradients are as large as their tensors; shared memory holds a number per sample and warp.
+            unsafe { gpu.launch(&SOURCE, name, grid, &arguments) };
+        }
+        if let Some(to) = self.value.gradient_address(grads) {
+            // SAFETY: the gradients of out and value, as large as these.
+            unsafe {
+                deform_value::add_gradient(gpu, self, self.offsets.address(), &shares, gradient, to)
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(heads: usize, head: usize, levels: usize, points: usize) -> Sizes {
+        Sizes {
+            batch: 2,
+            queries: 50,
+            tokens: 50,
+            heads,
+            head,
+            levels,
+            points,
+            cells: 60,
+            runs: 20,
+        }
+    }
+
+    #[test]
+    fn a_block_has_whole_warps_and_all_rows_and_heads_have_a_place() {
+        for (heads, head) in [(8, 32), (1, 3), (16, 128), (2, 41)] {
+            for points in [1, 4, 3000] {
+                let sizes = sizes(heads, head, 3, points);
+                let [x, y, _] = sizes.forward_grid().threads;
+                assert!((x * y).is_multiple_of(32) && x * y <= 256);
+                assert!(sizes.forward_grid().blocks[0] * y >= 100);
+                let grid = sizes.positions_grid();
+                assert!(grid.blocks[0] * grid.threads[1] >= 100 * heads as u32);
+                assert_eq!(grid.shared as usize, grid.threads[1] as usize * 12 * points);
+            }
+        }
+    }
+
+    #[test]
+    fn lanes_of_a_head_are_a_power_of_two() {
+        for (head, wide, lanes) in [(32, 4, 8), (3, 1, 4), (41, 1, 32), (256, 4, 32), (1, 1, 1)] {
+            let sizes = sizes(1, head, 1, 1);
+            assert_eq!((sizes.wide(), sizes.lanes()), (wide, lanes), "{head}");
+        }
+    }
+
+    #[test]
+    fn levels_follow_each_other() {
+        let (table, cells, runs) = table(&[(2, 3), (4, 17)]);
+        assert_eq!(table, [2, 3, 0, 0, 0, 4, 17, 6, 12, 2]);
+        assert_eq!((cells, runs), (12 + 5 * 18, 2 + 4 * 3));
+    }
+}
