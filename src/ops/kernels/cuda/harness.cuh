@@ -41,7 +41,6 @@ __device__ __forceinline__ float block_sum(float value, float* scratch) {
     return value;
 }
 
-<<<<<<< HEAD
 // N neighbouring values, which one instruction reads or writes where N is 4: their address is a multiple of their size.
 template <int N, typename T = float> struct alignas(sizeof(T) * N) Pack { T at[N]; };
 template <int N, typename T> __device__ __forceinline__ Pack<N, T> load_pack(const T* from) { return *reinterpret_cast<const Pack<N, T>*>(from); }
@@ -67,7 +66,6 @@ template <int N> __device__ __forceinline__ Pack<N> sum_down_block(Pack<N> value
 // The line of a block, and the place within it of a thread, in a grid that goes along lines of `length` places (walk.rs).
 __device__ __forceinline__ int line_number(int length) { return blockIdx.x / ((length + blockDim.x - 1) / blockDim.x); }
 __device__ __forceinline__ int line_place(int length) { return blockIdx.x % ((length + blockDim.x - 1) / blockDim.x) * blockDim.x + threadIdx.x; }
-=======
 // One value or four neighbours of a row, as one access: four where widths and so all addresses are multiples of four values.
 __device__ __forceinline__ void load(float (&to)[1], const float* from) { to[0] = *from; }
 __device__ __forceinline__ void load(float (&to)[4], const float* from) {
@@ -78,4 +76,3 @@ __device__ __forceinline__ void store(float* to, const float (&from)[1]) { *to =
 __device__ __forceinline__ void store(float* to, const float (&from)[4]) {
     *reinterpret_cast<float4*>(to) = make_float4(from[0], from[1], from[2], from[3]);
 }
->>>>>>> k2
