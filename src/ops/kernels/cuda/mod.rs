@@ -11,10 +11,12 @@ mod conv2d;
 mod cross_entropy;
 mod depthwise;
 mod fold_norm;
+mod foreground;
 mod group_norm;
 mod layer_norm;
 mod linear;
 mod many;
+mod mask_costs;
 mod mask_product;
 mod max_pool;
 mod outside_masks;
@@ -22,6 +24,7 @@ mod point_losses;
 mod point_sample;
 mod reduce;
 mod resize;
+mod rows_on_host;
 mod walk;
 
 pub(crate) use adamw::{AdamW, Coefficients, Treatment, Walk};
@@ -31,15 +34,18 @@ pub(crate) use conv2d::conv2d;
 pub(crate) use cross_entropy::cross_entropy;
 pub(crate) use depthwise::depthwise_conv2d;
 pub(crate) use fold_norm::fold_norm;
+pub(crate) use foreground::foreground;
 pub(crate) use group_norm::group_norm;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
+pub(crate) use mask_costs::mask_costs;
 pub(crate) use mask_product::mask_product;
 pub(crate) use max_pool::max_pool;
 pub(crate) use outside_masks::outside_masks;
 pub(crate) use point_losses::{bce_points, dice_points};
 pub(crate) use point_sample::point_sample;
 pub(crate) use resize::resize_bilinear;
+pub(crate) use rows_on_host::rows_on_host;
 
 /// The kernels in the file `$name.cu` of this folder.
 macro_rules! source {
@@ -71,15 +77,21 @@ mod tests {
         &super::conv2d::SOURCE,
         &super::cross_entropy::SOURCE,
         &super::depthwise::SOURCE,
+        &super::adamw::SOURCE,
+        &super::average::SOURCE,
+        &super::cross_entropy::SOURCE,
         &super::fold_norm::SOURCE,
         &super::group_norm::SOURCE,
+        &super::foreground::SOURCE,
         &super::layer_norm::SOURCE,
         &super::linear::SOURCE,
+        &super::mask_costs::SOURCE,
         &super::max_pool::SOURCE,
         &super::outside_masks::SOURCE,
         &super::point_losses::SOURCE,
         &super::point_sample::SOURCE,
         &super::reduce::SOURCE,
+        &super::rows_on_host::SOURCE,
         &super::resize::SOURCE,
     ];
 
