@@ -49,6 +49,7 @@ impl Proposals {
     pub fn logits(&self, queries: &[usize]) -> Vec<Vec<f32>> {
         let planes = self.planes.fetched(queries);
         (0..queries.len())
+            .into_par_iter()
             .map(|i| planes.resized(i, self.height, self.width))
             .collect()
     }
