@@ -1,15 +1,17 @@
 //! What the teacher proposes for an image: scored (query, class) pairs with their masks, before any filter.
 //!
 //! Steps 1 to 3 of Mask2Former's inference at the padded input size, without going back to the picture's own size (released
-//! code of PL-DC). Masks are resized query by query, so that an image of a megapixel does not need a hundred planes at once.
+//! code of PL-DC). Masks are resized query by query, so that an image of a megapixel does not need a hundred planes at once; on a GPU
+//! they are measured without being written, and only those that survive the filter come back.
 
 use super::config::{Score, Selection};
-use super::quality::{arg_max, mask_quality, softmax};
+use super::quality::{arg_max, of_foreground, softmax};
 use crate::graph::{Mask2Former, Predictions};
 use crate::ops;
 use crate::structures::Picture;
-use crate::tensor::Tape;
+use crate::tensor::{Tape, Tensor2};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// One (query, class) pair.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,38 +45,68 @@ pub struct Proposals {
 }
 
 impl Proposals {
-    /// The mask logits of a query at the padded input size.
-    pub fn logits(&self, query: usize) -> Vec<f32> {
-        self.planes.resized(query, self.height, self.width)
+    /// The mask logits of some queries at the padded input size.
+    pub fn logits(&self, queries: &[usize]) -> Vec<Vec<f32>> {
+        let planes = self.planes.fetched(queries);
+        (0..queries.len())
+            .into_par_iter()
+            .map(|i| planes.resized(i, self.height, self.width))
+            .collect()
     }
 }
 
-/// The mask logits of one image as the network gives them.
+/// The mask logits of one image as the network gives them, where they are.
 #[derive(Clone, Debug)]
 pub(super) struct Planes {
-    values: Vec<f32>,
-    height: usize,
-    width: usize,
+    /// Of all images.
+    masks: Tensor2,
+    /// The image's queries.
+    rows: Range<usize>,
+    size: (usize, usize),
 }
 
 impl Planes {
     /// The last layer's logits of image `image`.
     pub(super) fn of(predictions: &Predictions, image: usize) -> Self {
-        let (height, width) = (predictions.height, predictions.width);
-        let len = predictions.queries * height * width;
-        let values = last(predictions).masks.values()[image * len..][..len].to_vec();
+        let first = image * predictions.queries;
         Self {
-            values,
-            height,
-            width,
+            masks: last(predictions).masks.clone(),
+            rows: first..first + predictions.queries,
+            size: (predictions.height, predictions.width),
         }
     }
 
-    /// The plane of `query`, bilinearly resized.
-    pub(super) fn resized(&self, query: usize, height: usize, width: usize) -> Vec<f32> {
-        let len = self.height * self.width;
-        let plane = &self.values[query * len..][..len];
-        ops::resize_planes(plane, 1, (self.height, self.width), (height, width))
+    /// The planes of `queries`, in the memory of the host.
+    pub(super) fn fetched(&self, queries: &[usize]) -> Fetched {
+        let rows: Vec<usize> = queries
+            .iter()
+            .map(|query| self.rows.start + query)
+            .collect();
+        Fetched {
+            values: ops::rows_on_host(&self.masks, &rows),
+            size: self.size,
+        }
+    }
+
+    /// Eq. 4 and the area of every query's mask, looked at in `size`.
+    pub(super) fn qualities(&self, size: (usize, usize)) -> Vec<(f32, usize)> {
+        let found = ops::foreground(&self.masks, self.rows.clone(), self.size, size);
+        found.into_iter().map(of_foreground).collect()
+    }
+}
+
+/// Some planes of mask logits.
+pub(super) struct Fetched {
+    values: Vec<f32>,
+    size: (usize, usize),
+}
+
+impl Fetched {
+    /// Plane `index`, bilinearly resized.
+    pub(super) fn resized(&self, index: usize, height: usize, width: usize) -> Vec<f32> {
+        let len = self.size.0 * self.size.1;
+        let plane = &self.values[index * len..][..len];
+        ops::resize_planes(plane, 1, self.size, (height, width))
     }
 }
 
@@ -98,8 +130,9 @@ pub(super) struct ClassView {
 pub(super) fn class_views(predictions: &Predictions, image: usize) -> Vec<ClassView> {
     let classes = &last(predictions).classes;
     let columns = classes.columns();
-    let len = predictions.queries * columns;
-    classes.values()[image * len..][..len]
+    let first = image * predictions.queries;
+    let rows: Vec<usize> = (first..first + predictions.queries).collect();
+    ops::rows_on_host(classes, &rows)
         .chunks_exact(columns)
         .map(|row| ClassView {
             all: softmax(row),
@@ -175,9 +208,7 @@ fn proposals(
             .collect(),
         Selection::TopPairs => top_pairs(scores.iter().map(Vec::as_slice), top),
     };
-    let qualities: Vec<(f32, usize)> = (0..predictions.queries)
-        .map(|query| mask_quality(planes.resized(query, height, width)))
-        .collect();
+    let qualities = planes.qualities((height, width));
     let candidates = pairs
         .into_iter()
         .filter(|(query, ..)| score == Score::WithNoObject || foreground(*query))
@@ -203,7 +234,8 @@ fn proposals(
 pub(super) mod tests {
     use super::*;
     use crate::graph::LayerPredictions;
-    use crate::tensor::Tensor2;
+    use crate::ops::check::on_every_place;
+    use crate::tensor::{Place, Tensor2};
 
     /// One image, two classes, three queries: a sure one, one that is torn between the classes, one that sees nothing.
     pub(in crate::method) fn predictions() -> Predictions {
@@ -224,10 +256,23 @@ pub(super) mod tests {
         }
     }
 
+    /// The same at `place`.
+    pub(in crate::method) fn predictions_at(place: &Place) -> Predictions {
+        let mut predictions = predictions();
+        for layer in &mut predictions.layers {
+            (layer.classes, layer.masks) = (layer.classes.to(place), layer.masks.to(place));
+        }
+        predictions
+    }
+
     /// Their candidates at 8 x 8.
     pub(in crate::method) fn example() -> Proposals {
+        example_at(&Place::Host)
+    }
+
+    fn example_at(place: &Place) -> Proposals {
         proposals(
-            &predictions(),
+            &predictions_at(place),
             0,
             (8, 8),
             Score::WithNoObject,
@@ -236,48 +281,51 @@ pub(super) mod tests {
         )
     }
 
-    #[test]
-    fn one_candidate_per_query_with_its_best_class() {
-        let list = example();
-        let classes: Vec<_> = list.candidates.iter().map(|c| (c.query, c.class)).collect();
-        assert_eq!(classes, [(0, 0), (1, 0), (2, 1)]);
-        let foreground: Vec<bool> = list.candidates.iter().map(|c| c.foreground).collect();
-        assert_eq!(foreground, [true, true, false]);
-        assert_eq!(list.candidates[0].area, 32, "the upper half of 8 x 8");
-        assert!(list.candidates[0].mask_quality > 0.95 && list.candidates[1].mask_quality < 0.63);
-        assert!((list.candidates[1].probabilities[0] - 0.5).abs() < 1e-6);
-        assert!(
-            list.candidates[1].class_quality < 0.5,
-            "no-object takes its share"
-        );
-        assert_eq!(list.logits(2).len(), 64);
+    on_every_place! {
+        fn one_candidate_per_query_with_its_best_class(place) {
+            let list = example_at(place);
+            let classes: Vec<_> = list.candidates.iter().map(|c| (c.query, c.class)).collect();
+            assert_eq!(classes, [(0, 0), (1, 0), (2, 1)]);
+            let foreground: Vec<bool> = list.candidates.iter().map(|c| c.foreground).collect();
+            assert_eq!(foreground, [true, true, false]);
+            assert_eq!(list.candidates[0].area, 32, "the upper half of 8 x 8");
+            assert!(list.candidates[0].mask_quality > 0.95 && list.candidates[1].mask_quality < 0.63);
+            assert!((list.candidates[1].probabilities[0] - 0.5).abs() < 1e-6);
+            assert!(
+                list.candidates[1].class_quality < 0.5,
+                "no-object takes its share"
+            );
+            assert_eq!(list.logits(&[2])[0].len(), 64);
+        }
     }
 
-    #[test]
-    fn the_score_of_the_objects_alone_has_no_room_for_empty_queries() {
-        let list = proposals(
-            &predictions(),
-            0,
-            (4, 4),
-            Score::Foreground,
-            Selection::ArgMax,
-            0,
-        );
-        assert_eq!(list.candidates.len(), 2);
-        assert!((list.candidates[1].class_quality - 0.5).abs() < 1e-6);
+    on_every_place! {
+        fn the_score_of_the_objects_alone_has_no_room_for_empty_queries(place) {
+            let list = proposals(
+                &predictions_at(place),
+                0,
+                (4, 4),
+                Score::Foreground,
+                Selection::ArgMax,
+                0,
+            );
+            assert_eq!(list.candidates.len(), 2);
+            assert!((list.candidates[1].class_quality - 0.5).abs() < 1e-6);
+        }
     }
 
-    #[test]
-    fn pairs_may_repeat_a_query() {
-        let list = proposals(
-            &predictions(),
-            0,
-            (4, 4),
-            Score::WithNoObject,
-            Selection::TopPairs,
-            3,
-        );
-        let pairs: Vec<_> = list.candidates.iter().map(|c| (c.query, c.class)).collect();
-        assert_eq!(pairs, [(0, 0), (1, 0), (1, 1)]);
+    on_every_place! {
+        fn pairs_may_repeat_a_query(place) {
+            let list = proposals(
+                &predictions_at(place),
+                0,
+                (4, 4),
+                Score::WithNoObject,
+                Selection::TopPairs,
+                3,
+            );
+            let pairs: Vec<_> = list.candidates.iter().map(|c| (c.query, c.class)).collect();
+            assert_eq!(pairs, [(0, 0), (1, 0), (1, 1)]);
+        }
     }
 }

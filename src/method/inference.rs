@@ -50,11 +50,17 @@ pub fn detections(
     let planes = Planes::of(predictions, image);
     let views = class_views(predictions, image);
     let rows = views.iter().map(|view| &view.all[..view.objects.len()]);
-    let mut masks: Vec<Option<(Mask, f32)>> = vec![None; predictions.queries];
+    let pairs = top_pairs(rows, top);
+    let mut queries: Vec<usize> = pairs.iter().map(|(query, ..)| *query).collect();
+    queries.sort_unstable();
+    queries.dedup();
+    let planes = planes.fetched(&queries);
+    let mut masks: Vec<Option<(Mask, f32)>> = vec![None; queries.len()];
     let mut found = Vec::new();
-    for (query, class, probability) in top_pairs(rows, top) {
-        let (mask, quality) = masks[query].get_or_insert_with(|| {
-            let logits = planes.resized(query, padded.0, padded.1);
+    for (query, class, probability) in pairs {
+        let place = queries.partition_point(|other| *other < query);
+        let (mask, quality) = masks[place].get_or_insert_with(|| {
+            let logits = planes.resized(place, padded.0, padded.1);
             let lines = logits.chunks_exact(padded.1).take(own.0);
             let mut logits: Vec<f32> = lines.flat_map(|line| &line[..own.1]).copied().collect();
             if size != own {
@@ -90,48 +96,58 @@ pub fn qualities(predictions: &Predictions, image: usize, padded: (usize, usize)
     let classes = views
         .iter()
         .flat_map(|view| &view.all[..view.objects.len()]);
-    let mask = |query| mask_quality(planes.resized(query, padded.0, padded.1)).0;
+    let masks = planes.qualities(padded).into_iter();
     Qualities {
         classes: classes.copied().collect(),
-        masks: (0..predictions.queries).into_par_iter().map(mask).collect(),
+        masks: masks.map(|(quality, _)| quality).collect(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::candidates::tests::predictions;
+    use crate::method::candidates::tests::predictions_at;
+    use crate::ops::check::on_every_place;
 
-    #[test]
-    fn detections_are_cropped_and_scored() {
-        // By probability: (0, 0), (1, 0), (1, 1), (0, 1); then the third query, whose mask is empty.
-        let found = detections(&predictions(), 0, (8, 8), (8, 5), (8, 5), 4);
-        assert_eq!(
-            found.iter().map(|d| d.class).collect::<Vec<_>>(),
-            [0, 0, 1, 1]
-        );
-        let first = &found[0];
-        assert_eq!(
-            (first.mask.height, first.mask.width, first.mask.area()),
-            (8, 5, 20)
-        );
-        assert!(first.score > 0.9 && first.score < 0.99, "{}", first.score);
-        assert_eq!(found[1].mask, found[2].mask);
-        assert_eq!(
-            detections(&predictions(), 0, (8, 8), (8, 5), (8, 5), 100).len(),
-            4
-        );
-        let large = detections(&predictions(), 0, (8, 8), (8, 5), (16, 10), 4);
-        assert_eq!((large[0].mask.height, large[0].mask.width), (16, 10));
-        assert!(
-            (70..=90).contains(&large[0].mask.area()),
-            "four times {}",
-            first.mask.area()
-        );
-        // The second query's mask lies in the last row alone.
-        assert_eq!(
-            detections(&predictions(), 0, (8, 8), (7, 5), (7, 5), 100).len(),
-            2
-        );
+    on_every_place! {
+        fn detections_are_cropped_and_scored(place) {
+            // By probability: (0, 0), (1, 0), (1, 1), (0, 1); then the third query, whose mask is empty.
+            let found = detections(&predictions_at(place), 0, (8, 8), (8, 5), (8, 5), 4);
+            assert_eq!(
+                found.iter().map(|d| d.class).collect::<Vec<_>>(),
+                [0, 0, 1, 1]
+            );
+            let first = &found[0];
+            assert_eq!(
+                (first.mask.height, first.mask.width, first.mask.area()),
+                (8, 5, 20)
+            );
+            assert!(first.score > 0.9 && first.score < 0.99, "{}", first.score);
+            assert_eq!(found[1].mask, found[2].mask);
+            assert_eq!(
+                detections(&predictions_at(place), 0, (8, 8), (8, 5), (8, 5), 100).len(),
+                4
+            );
+            let large = detections(&predictions_at(place), 0, (8, 8), (8, 5), (16, 10), 4);
+            assert_eq!((large[0].mask.height, large[0].mask.width), (16, 10));
+            assert!(
+                (70..=90).contains(&large[0].mask.area()),
+                "four times {}",
+                first.mask.area()
+            );
+            // The second query's mask lies in the last row alone.
+            assert_eq!(
+                detections(&predictions_at(place), 0, (8, 8), (7, 5), (7, 5), 100).len(),
+                2
+            );
+        }
+    }
+
+    on_every_place! {
+        fn qualities_are_those_of_the_formulas(place) {
+            let found = qualities(&predictions_at(place), 0, (8, 8));
+            assert_eq!((found.classes.len(), found.masks.len()), (6, 3));
+            assert!(found.masks[0] > 0.95 && found.masks[1] < 0.63 && found.masks[2] == 0.0);
+        }
     }
 }

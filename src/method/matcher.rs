@@ -9,7 +9,7 @@
 use super::config::LossConfig;
 use super::points::Draw;
 use super::targets::Targets;
-use crate::ops;
+use crate::ops::{self, MaskCosts};
 
 /// The predictions of one layer for one image.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +36,38 @@ pub fn assign(
         return Vec::new();
     }
     let points = draw(config.points);
-    let costs = costs(prediction, targets, config, &points);
-    least_cost(targets.len(), prediction.queries, &costs)
+    let masks = ops::mask_costs(
+        prediction.masks,
+        prediction.size,
+        &points,
+        &wanted(targets, &points),
+    );
+    assign_by(&masks, prediction.classes, targets, config)
+}
+
+/// As [`assign`], with the costs of the masks at hand. `classes`: the class logits `[Q, K + 1]`.
+pub(super) fn assign_by(
+    masks: &MaskCosts,
+    classes: &[f32],
+    targets: &Targets,
+    config: &LossConfig,
+) -> Vec<(usize, usize)> {
+    if targets.is_empty() {
+        return Vec::new();
+    }
+    let queries = masks.bce.len() / targets.len();
+    let costs = costs(masks, classes, queries, targets, config);
+    least_cost(targets.len(), queries, &costs)
+}
+
+/// The objects' masks at `points`, `[objects, points]`.
+pub(super) fn wanted(targets: &Targets, points: &[f32]) -> Vec<f32> {
+    let count = points.len() / 2;
+    let mut wanted = vec![0.0; targets.len() * count];
+    for (mask, row) in targets.masks.iter().zip(wanted.chunks_exact_mut(count)) {
+        ops::sample_mask(&mask.bits, (mask.height, mask.width), points, row);
+    }
+    wanted
 }
 
 /// The assignment of least total cost for `costs` `[objects, queries]`, as pairs (query, object).
@@ -52,24 +82,19 @@ const NO_NUMBER: f64 = 1e9;
 
 /// The costs `[objects, queries]`.
 fn costs(
-    prediction: &Prediction,
+    masks: &MaskCosts,
+    classes: &[f32],
+    queries: usize,
     targets: &Targets,
     config: &LossConfig,
-    points: &[f32],
 ) -> Vec<f64> {
-    let count = points.len() / 2;
-    let mut wanted = vec![0.0; targets.len() * count];
-    for (mask, row) in targets.masks.iter().zip(wanted.chunks_exact_mut(count)) {
-        ops::sample_mask(&mask.bits, (mask.height, mask.width), points, row);
-    }
-    let masks = ops::mask_costs(prediction.masks, prediction.size, points, &wanted);
-    let mut classes = prediction.classes.to_vec();
-    let columns = classes.len() / prediction.queries;
+    let mut classes = classes.to_vec();
+    let columns = classes.len() / queries;
     ops::softmax_rows(&mut classes, columns);
 
     let mut costs = Vec::with_capacity(masks.bce.len());
-    let rows = masks.bce.chunks_exact(prediction.queries);
-    let rows = rows.zip(masks.dice.chunks_exact(prediction.queries));
+    let rows = masks.bce.chunks_exact(queries);
+    let rows = rows.zip(masks.dice.chunks_exact(queries));
     for ((bce, dice), class) in rows.zip(&targets.classes) {
         for ((bce, dice), row) in bce.iter().zip(dice).zip(classes.chunks_exact(columns)) {
             let cost = config.match_mask * bce + config.match_dice * dice
@@ -167,15 +192,11 @@ mod tests {
     #[test]
     fn costs_are_those_of_the_formula() {
         let (classes, masks) = halves([2.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
-        let prediction = Prediction {
-            classes: &classes,
-            masks: &masks,
-            queries: 2,
-            size: (4, 4),
-        };
         // Away from the middle and the border, where the bilinear samples are exact.
         let points = [0.2, 0.3, 0.3, 0.6, 0.8, 0.5, 0.7, 0.7];
-        let found = costs(&prediction, &targets(vec![1, 0]), &config(), &points);
+        let targets = targets(vec![1, 0]);
+        let masks = ops::mask_costs(&masks, (4, 4), &points, &wanted(&targets, &points));
+        let found = costs(&masks, &classes, 2, &targets, &config());
         let softplus = |x: f64| x.exp().ln_1p();
         let good = softplus(-8.0);
         let bad = softplus(8.0);

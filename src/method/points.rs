@@ -5,7 +5,6 @@
 //! the prediction only and passes no gradient.
 
 use super::config::LossConfig;
-use crate::ops::sample_plane;
 use crate::rng::Stream;
 
 /// What points are for.
@@ -72,48 +71,66 @@ pub fn uniform(count: usize, stream: &mut Stream) -> Vec<f32> {
     (0..2 * count).map(|_| stream.uniform_f32()).collect()
 }
 
-/// `config.points` points where the `plane` of mask logits (`[height, width]`) is undecided, and some anywhere.
-pub fn uncertain(
-    plane: &[f32],
-    size: (usize, usize),
-    config: &LossConfig,
-    draw: &mut Draw,
-) -> Vec<f32> {
-    let total = config.points;
-    let chosen = (config.importance * total as f32) as usize;
-    let pool = draw((config.oversample * total as f32) as usize);
-    let mut logits = vec![0.0; pool.len() / 2];
-    sample_plane(plane, size, &pool, &mut logits);
-    // The bits of non-negative floats sort as the floats do; the index behind them decides ties.
-    let mut order: Vec<u64> = (0u64..)
-        .zip(&logits)
-        .map(|(i, logit)| u64::from(logit.abs().to_bits()) << 32 | i)
-        .collect();
-    if chosen > 0 && chosen < order.len() {
-        order.select_nth_unstable(chosen - 1);
+/// The points of one pair before the prediction is looked at.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// Uniform points to choose from, `[count, 2]`.
+    pub points: Vec<f32>,
+    /// How many are chosen.
+    chosen: usize,
+    /// Those that are taken anyway.
+    fresh: Vec<f32>,
+}
+
+impl Pool {
+    /// Draws the points to choose from, then those that are taken anyway.
+    pub fn new(config: &LossConfig, draw: &mut Draw) -> Self {
+        let total = config.points;
+        let chosen = (config.importance * total as f32) as usize;
+        Self {
+            points: draw((config.oversample * total as f32) as usize),
+            chosen,
+            fresh: draw(total - chosen),
+        }
     }
-    let mut points = Vec::with_capacity(2 * total);
-    for key in &order[..chosen] {
-        let i = (*key as u32) as usize;
-        points.extend_from_slice(&pool[2 * i..2 * i + 2]);
+
+    /// The points where the prediction is undecided, and those anywhere. `logits`: of the mask at [`Self::points`].
+    pub fn uncertain(self, logits: &[f32]) -> Vec<f32> {
+        // The bits of non-negative floats sort as the floats do; the index behind them decides ties.
+        let mut order: Vec<u64> = (0u64..)
+            .zip(logits)
+            .map(|(i, logit)| u64::from(logit.abs().to_bits()) << 32 | i)
+            .collect();
+        if self.chosen > 0 && self.chosen < order.len() {
+            order.select_nth_unstable(self.chosen - 1);
+        }
+        let mut points = Vec::with_capacity(2 * self.chosen + self.fresh.len());
+        for key in &order[..self.chosen] {
+            let i = (*key as u32) as usize;
+            points.extend_from_slice(&self.points[2 * i..2 * i + 2]);
+        }
+        points.extend(self.fresh);
+        points
     }
-    points.extend(draw(total - chosen));
-    points
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::sample_plane;
     use crate::registry;
 
-    /// [`super::uncertain`] with points of `stream`.
+    /// The points of a pair whose mask logits are `plane`, drawn from `stream`.
     fn uncertain(
         plane: &[f32],
         size: (usize, usize),
         config: &LossConfig,
         stream: &mut Stream,
     ) -> Vec<f32> {
-        super::uncertain(plane, size, config, &mut |count| uniform(count, stream))
+        let pool = Pool::new(config, &mut |count| uniform(count, stream));
+        let mut logits = vec![0.0; pool.points.len() / 2];
+        sample_plane(plane, size, &pool.points, &mut logits);
+        pool.uncertain(&logits)
     }
 
     fn config(points: usize, importance: f32) -> LossConfig {

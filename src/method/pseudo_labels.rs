@@ -109,10 +109,8 @@ impl Labeller {
         let survivors: Vec<usize> = (0..candidates.len())
             .filter(|i| tiers[*i] != Tier::Low)
             .collect();
-        let logits: Vec<Vec<f32>> = survivors
-            .iter()
-            .map(|i| proposals.logits(candidates[*i].query))
-            .collect();
+        let queries: Vec<usize> = survivors.iter().map(|i| candidates[*i].query).collect();
+        let logits = proposals.logits(&queries);
         let masks: Vec<Mask> = logits
             .iter()
             .map(|logits| Mask::from_logits(logits, proposals.height, proposals.width))

@@ -5,7 +5,7 @@
 //!
 //! x: class logits, q: mask logits of all pixels. The epsilon is the released code's, it decides the empty mask: m = 0.
 
-use crate::ops;
+use crate::ops::{self, Foreground};
 
 /// Keeps the quality of an empty mask finite (Mask2Former).
 const EPSILON: f64 = 1e-6;
@@ -36,16 +36,14 @@ pub fn class_quality(logits: &[f32], objects: usize) -> (usize, f32) {
     (class, probabilities[class])
 }
 
-/// Eq. 4 and the number of pixels above 0. The sums run in `f64`: a mask has up to millions of pixels.
+/// Eq. 4 and the number of pixels above 0.
 pub fn mask_quality(logits: impl IntoIterator<Item = f32>) -> (f32, usize) {
-    let (mut sum, mut area) = (0.0f64, 0usize);
-    for logit in logits {
-        if logit > 0.0 {
-            sum += f64::from(ops::sigmoid(logit));
-            area += 1;
-        }
-    }
-    ((sum / (area as f64 + EPSILON)) as f32, area)
+    of_foreground(Foreground::of(logits))
+}
+
+/// As [`mask_quality`], of what is known of the pixels above 0.
+pub fn of_foreground(Foreground { mass, area }: Foreground) -> (f32, usize) {
+    ((mass / (area as f64 + EPSILON)) as f32, area)
 }
 
 #[cfg(test)]

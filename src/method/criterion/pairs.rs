@@ -5,9 +5,10 @@
 use super::Part;
 use crate::graph::{LayerPredictions, Predictions};
 use crate::method::config::LossConfig;
-use crate::method::matcher::{self, Prediction};
-use crate::method::points::{self, Purpose};
-use crate::ops;
+use crate::method::matcher;
+use crate::method::points::{self, Pool, Purpose};
+use crate::ops::{self, Compared};
+use crate::tensor::Tape;
 use rayon::prelude::*;
 
 /// A matched query and object of one image.
@@ -41,22 +42,27 @@ pub(super) fn matched(
 ) -> Vec<Pair> {
     let queries = predictions.queries;
     let classes = queries * layer.classes.columns();
-    let pixels = queries * layer.masks.columns();
-    let (class_logits, mask_logits) = (layer.classes.values(), layer.masks.values());
-    let matched: Vec<Vec<(usize, usize)>> = part
-        .targets
+    let busy: Vec<usize> = (0..part.targets.len())
+        .filter(|image| !part.targets[*image].is_empty())
+        .collect();
+    let compared = busy.par_iter().map(|&image| {
+        let points = open(Purpose::Matching { image })(config.points);
+        Compared {
+            first: (part.images.start + image) * queries,
+            objects: matcher::wanted(&part.targets[image], &points),
+            points,
+        }
+    });
+    let size = (predictions.height, predictions.width);
+    let costs = ops::mask_costs_of_images(&layer.masks, queries, size, compared.collect());
+    let logits = layer.classes.host_values();
+    let matched: Vec<(usize, Vec<(usize, usize)>)> = busy
         .par_iter()
-        .enumerate()
-        .map(|(image, targets)| {
-            let place = part.images.start + image;
-            let prediction = Prediction {
-                classes: &class_logits[place * classes..][..classes],
-                masks: &mask_logits[place * pixels..][..pixels],
-                queries,
-                size: (predictions.height, predictions.width),
-            };
-            let mut draw = open(Purpose::Matching { image });
-            matcher::assign(&prediction, targets, config, &mut *draw)
+        .zip(&costs)
+        .map(|(&image, costs)| {
+            let logits = &logits[(part.images.start + image) * classes..][..classes];
+            let pairs = matcher::assign_by(costs, logits, &part.targets[image], config);
+            (image, pairs)
         })
         .collect();
     let of_image = |(image, pairs): (usize, Vec<(usize, usize)>)| {
@@ -66,7 +72,7 @@ pub(super) fn matched(
             object,
         })
     };
-    matched.into_iter().enumerate().flat_map(of_image).collect()
+    matched.into_iter().flat_map(of_image).collect()
 }
 
 /// Takes the points of every pair, in parallel, and samples the objects' masks there.
@@ -78,39 +84,23 @@ pub(super) fn sampled(
     pairs: &[Pair],
     open: &Open,
 ) -> Sampled {
-    let size = (predictions.height, predictions.width);
-    let (pixels, count) = (layer.masks.columns(), config.points);
-    let logits = layer.masks.values();
+    let count = config.points;
+    let points = points_of_pairs(config, predictions, layer, part, pairs, open);
     let weighted = part
         .targets
         .iter()
         .any(|targets| targets.discounts.is_some());
-    let mut points = vec![0.0; pairs.len() * count * 2];
     let mut targets = vec![0.0; pairs.len() * count];
     let mut weights = vec![1.0; if weighted { targets.len() } else { 0 }];
     // Without weights the third buffer is empty: give every pair an empty piece of it.
     let mut pieces: Vec<&mut [f32]> = weights.chunks_exact_mut(count).collect();
     pieces.resize_with(pairs.len(), Default::default);
     points
-        .par_chunks_exact_mut(2 * count)
+        .par_chunks_exact(2 * count)
         .zip(targets.par_chunks_exact_mut(count))
         .zip(pieces)
         .zip(pairs)
-        .enumerate()
-        .for_each(|(number, (((points, targets), weights), pair))| {
-            let place = (part.images.start + pair.image) * predictions.queries + pair.query;
-            let plane = &logits[place * pixels..][..pixels];
-            let mut draw = open(Purpose::Sampling {
-                pair: number,
-                image: pair.image,
-                query: pair.query,
-                object: pair.object,
-            });
-            let drawn = match part.mask_loss.uniform_points {
-                true => draw(count),
-                false => points::uncertain(plane, size, config, &mut *draw),
-            };
-            points.copy_from_slice(&drawn);
+        .for_each(|(((points, targets), weights), pair)| {
             let image = &part.targets[pair.image];
             let mask = &image.masks[pair.object];
             let mask_size = (mask.height, mask.width);
@@ -126,4 +116,51 @@ pub(super) fn sampled(
         targets,
         weights: weighted.then_some(weights),
     }
+}
+
+/// The points of every pair, `[n, P, 2]`: anywhere, or where the prediction is undecided.
+fn points_of_pairs(
+    config: &LossConfig,
+    predictions: &Predictions,
+    layer: &LayerPredictions,
+    part: &Part,
+    pairs: &[Pair],
+    open: &Open,
+) -> Vec<f32> {
+    let numbered: Vec<(usize, &Pair)> = pairs.iter().enumerate().collect();
+    let draw = |(number, pair): &(usize, &Pair)| {
+        open(Purpose::Sampling {
+            pair: *number,
+            image: pair.image,
+            query: pair.query,
+            object: pair.object,
+        })
+    };
+    let numbered = numbered.par_iter();
+    if part.mask_loss.uniform_points {
+        let of_pair = |one| draw(one)(config.points);
+        return numbered.map(of_pair).collect::<Vec<_>>().concat();
+    }
+    let pools: Vec<Pool> = numbered
+        .map(|one| Pool::new(config, &mut *draw(one)))
+        .collect();
+    let rows: Vec<usize> = pairs
+        .iter()
+        .map(|pair| (part.images.start + pair.image) * predictions.queries + pair.query)
+        .collect();
+    let places: Vec<f32> = pools
+        .iter()
+        .flat_map(|pool| &pool.points)
+        .copied()
+        .collect();
+    let size = (predictions.height, predictions.width);
+    let logits = ops::point_sample(&mut Tape::off(), &layer.masks, &rows, size, &places);
+    let logits = logits.host_values();
+    let columns = logits.len() / pairs.len();
+    pools
+        .into_par_iter()
+        .zip(logits.par_chunks_exact(columns))
+        .map(|(pool, logits)| pool.uncertain(logits))
+        .collect::<Vec<_>>()
+        .concat()
 }

@@ -1,8 +1,11 @@
 //! The losses on small random predictions.
 
 use super::*;
+use crate::ops::check::on_every_place;
+use crate::ops::golden::compare;
 use crate::registry;
 use crate::structures::Mask;
+use crate::tensor::Place;
 
 const QUERIES: usize = 5;
 const SIDE: usize = 8;
@@ -279,4 +282,69 @@ fn every_layer_counts() {
         all.class_gradient, one.class_gradient,
         "layers do not share their draws"
     );
+}
+
+/// `predictions` at `place`.
+fn moved(predictions: &Predictions, place: &Place) -> Predictions {
+    let mut predictions = predictions.clone();
+    for layer in &mut predictions.layers {
+        (layer.classes, layer.masks) = (layer.classes.to(place), layer.masks.to(place));
+    }
+    predictions
+}
+
+/// Three images, the second without an object.
+fn some_targets() -> [Targets; 3] {
+    [
+        targets(&[0, 2], Some(0.25)),
+        targets(&[], None),
+        targets(&[1, 1, 2], None),
+    ]
+}
+
+on_every_place! {
+    fn pairs_and_points_are_those_of_the_cpu(place) {
+        let criterion = criterion(EmptyImage::ZeroBatch);
+        let here = predictions(4, 1);
+        let there = moved(&here, place);
+        let targets = some_targets();
+        for uniform_points in [false, true] {
+            let mask_loss = MaskLoss { uniform_points, ..MaskLoss::default() };
+            let part = Part { images: 1..4, targets: &targets, mask_loss };
+            let look = |predictions: &Predictions| {
+                let points = Drawn::new(1, &mut Stream::new(1, "losses"));
+                let open = |purpose| points.open(0, purpose);
+                let (config, layer) = (&criterion.config, &predictions.layers[0]);
+                let pairs = matched(config, predictions, layer, &part, &open);
+                let found = sampled(config, predictions, layer, &part, &pairs, &open);
+                let pairs: Vec<_> = pairs.iter().map(|p| (p.image, p.query, p.object)).collect();
+                (pairs, found)
+            };
+            let ((pairs, found), (expected_pairs, expected)) = (look(&there), look(&here));
+            assert_eq!(pairs, expected_pairs);
+            assert!(pairs.len() == 5 && pairs.iter().all(|(image, ..)| *image != 1));
+            let count = 2 * criterion.config.points;
+            assert_eq!((found.points.len(), found.targets.len()), (5 * count, 5 * count / 2));
+            for (found, expected) in found.points.chunks_exact(count).zip(expected.points.chunks_exact(count)) {
+                let set = |points: &[f32]| -> std::collections::BTreeSet<[u32; 2]> {
+                    points.chunks_exact(2).map(|p| [p[0].to_bits(), p[1].to_bits()]).collect()
+                };
+                // Where logits are equal but for their last bit either point may be chosen.
+                let others = set(found).difference(&set(expected)).count();
+                assert!(others <= count / 200, "{others} other points of {}", count / 2);
+            }
+        }
+    }
+
+    fn losses_and_gradients_are_those_of_the_cpu(place) {
+        let criterion = criterion(EmptyImage::ZeroBatch);
+        let here = predictions(4, 2);
+        let there = moved(&here, place);
+        let targets = some_targets();
+        let found = run(&criterion, &there, 1..4, &targets, true);
+        let expected = run(&criterion, &here, 1..4, &targets, true);
+        compare("losses", &found.losses, &expected.losses, 1e-4);
+        compare("classes", &found.class_gradient, &expected.class_gradient, 1e-4);
+        compare("masks", &found.mask_gradient, &expected.mask_gradient, 2e-3);
+    }
 }

@@ -14,12 +14,14 @@ mod deform_attention;
 mod deform_value;
 mod depthwise;
 mod fold_norm;
+mod foreground;
 mod gelu;
 mod glue;
 mod group_norm;
 mod layer_norm;
 mod linear;
 mod many;
+mod mask_costs;
 mod mask_pool;
 mod mask_product;
 mod max_pool;
@@ -29,6 +31,7 @@ mod point_sample;
 mod reduce;
 mod resident;
 mod resize;
+mod rows_on_host;
 mod sort;
 mod tokens;
 mod walk;
@@ -41,11 +44,13 @@ pub(crate) use cross_entropy::cross_entropy;
 pub(crate) use deform_attention::deform_attention;
 pub(crate) use depthwise::depthwise_conv2d;
 pub(crate) use fold_norm::fold_norm;
+pub(crate) use foreground::foreground;
 pub(crate) use gelu::gelu;
 pub(crate) use glue::{add, add_rows, exp_clamped, normalize_rows, repeat, scale_by, weighted_sum};
 pub(crate) use group_norm::group_norm;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
+pub(crate) use mask_costs::mask_costs;
 pub(crate) use mask_pool::mask_pool;
 pub(crate) use mask_product::mask_product;
 pub(crate) use max_pool::max_pool;
@@ -53,6 +58,7 @@ pub(crate) use outside_masks::outside_masks;
 pub(crate) use point_losses::{bce_points, dice_points};
 pub(crate) use point_sample::point_sample;
 pub(crate) use resize::resize_bilinear;
+pub(crate) use rows_on_host::rows_on_host;
 pub(crate) use tokens::{concat_tokens, slice_tokens};
 
 /// The kernels in the file `$name.cu` of this folder.
@@ -89,11 +95,13 @@ mod tests {
         &super::deform_value::SOURCE,
         &super::depthwise::SOURCE,
         &super::fold_norm::SOURCE,
+        &super::foreground::SOURCE,
         &super::gelu::SOURCE,
         &super::glue::SOURCE,
         &super::group_norm::SOURCE,
         &super::layer_norm::SOURCE,
         &super::linear::SOURCE,
+        &super::mask_costs::SOURCE,
         &super::mask_pool::SOURCE,
         &super::max_pool::SOURCE,
         &super::outside_masks::SOURCE,
@@ -101,6 +109,7 @@ mod tests {
         &super::point_sample::SOURCE,
         &super::reduce::SOURCE,
         &super::resize::SOURCE,
+        &super::rows_on_host::SOURCE,
         &super::sort::SOURCE,
         &super::tokens::SOURCE,
     ];
