@@ -181,7 +181,7 @@ fn attention(bench: &mut Criterion) {
             .iter()
             .map(|v| u8::from(*v > 0.0))
             .collect();
-        let blocked = (name != "self").then(|| Arc::new(blocked));
+        let blocked = (name != "self").then(|| ops::Blocked::from(blocked));
         time(
             bench,
             "attention",

@@ -5,8 +5,6 @@
 //! Shapes: B batch, Q queries, L memory length, D width, h heads. The parameters have PyTorch's names and layout: the three
 //! input projections lie in one array, `in_proj_weight` `[3 D, D]` and `in_proj_bias` `[3 D]`, in the order query, key, value.
 
-use std::sync::Arc;
-
 use crate::nn::params::{Kind, Param, Parameters, join};
 use crate::nn::{Linear, init};
 use crate::ops;
@@ -62,7 +60,7 @@ impl MultiHeadAttention {
         query: &Tensor2,
         key: &Tensor2,
         value: &Tensor2,
-        blocked: Option<Arc<Vec<u8>>>,
+        blocked: Option<ops::Blocked>,
         batch: usize,
     ) -> Tensor2 {
         let query = self.project(tape, query, 0);

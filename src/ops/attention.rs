@@ -14,11 +14,11 @@ use super::kernels::cpu::vector::{exp, max, sum};
 use super::kernels::cpu::{Matrix, MatrixMut, Split, Write, gemm, unfilled};
 #[cfg(feature = "cuda")]
 use super::kernels::cuda;
+use super::outside_masks::Blocked;
 #[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Sizes of one call.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +79,7 @@ pub fn attention(
     q: &Tensor2,
     k: &Tensor2,
     v: &Tensor2,
-    blocked: Option<Arc<Vec<u8>>>,
+    blocked: Option<Blocked>,
     batch: usize,
     heads: usize,
 ) -> Tensor2 {
@@ -108,8 +108,7 @@ pub fn attention(
     }
     #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[q, k, v]) {
-        let blocked = blocked.as_ref().map(|blocked| &blocked[..]);
-        return cuda::attention(tape, &gpu, [q, k, v], blocked, [batch, heads]);
+        return cuda::attention(tape, &gpu, [q, k, v], blocked.as_ref(), [batch, heads]);
     }
 
     let mut values = unfilled(q.len());
@@ -140,7 +139,7 @@ pub fn attention(
             );
             let mask = blocked
                 .as_ref()
-                .map(|b| &b[index / heads * shape.scores()..][..shape.scores()]);
+                .map(|b| &b.bytes()[index / heads * shape.scores()..][..shape.scores()]);
             softmax(scores, memory, mask);
             let v = shape.view(v.values(), memory, index);
             gemm(
@@ -204,12 +203,10 @@ mod tests {
     }
 
     /// Every third place blocked, and all of the first query.
-    fn mask(batch: usize, queries: usize, memory: usize) -> Option<Arc<Vec<u8>>> {
-        Some(Arc::new(
-            (0..batch * queries * memory)
-                .map(|i| u8::from(i < memory || i % 3 == 0))
-                .collect(),
-        ))
+    fn mask(batch: usize, queries: usize, memory: usize) -> Option<Blocked> {
+        let places = 0..batch * queries * memory;
+        let blocked = places.map(|i| u8::from(i < memory || i % 3 == 0));
+        Some(blocked.collect::<Vec<u8>>().into())
     }
 
     #[test]
@@ -257,7 +254,7 @@ mod tests {
             let (queries, memory) = (5, 2500);
             // The first query looks at the last places only: most tiles are blocked for it.
             let blocked = (0..queries * memory).map(|i| u8::from(i < memory - 3));
-            let blocked = Some(Arc::new(blocked.collect()));
+            let blocked = Some(blocked.collect::<Vec<u8>>().into());
             let x = inputs(1, queries, memory, 8);
             same_as_host(place, &x, 2e-5, |tape, i| {
                 attention(tape, &i[0], &i[1], &i[2], blocked.clone(), 1, 2)
@@ -273,7 +270,7 @@ mod tests {
 
         fn a_blocked_place_has_no_influence(place) {
             let [q, k, v] = inputs(1, 2, 4, 4).map(|input| input.to(place));
-            let blocked = Some(Arc::new(vec![0, 0, 1, 0, 0, 0, 1, 0]));
+            let blocked = Some(vec![0, 0, 1, 0, 0, 0, 1, 0].into());
             let y = attention(&mut Tape::off(), &q, &k, &v, blocked.clone(), 1, 2);
             let moved = |tensor: &Tensor2, to: f32| {
                 let mut values = tensor.host_values().into_owned();
@@ -295,7 +292,7 @@ mod tests {
                 &q,
                 &k,
                 &v,
-                Some(Arc::new(vec![1; 2 * 3 * 7])),
+                Some(vec![1; 2 * 3 * 7].into()),
                 2,
                 2,
             );
@@ -311,7 +308,7 @@ mod tests {
                 .collect();
             for (case, blocked) in [
                 ("attention", None),
-                ("attention_masked", Some(Arc::new(mask))),
+                ("attention_masked", Some(mask.into())),
             ] {
                 golden::check(
                     place,

@@ -23,7 +23,33 @@ pub enum Blocked {
     Gpu(Arc<Buffer<u8>>),
 }
 
+impl From<Vec<u8>> for Blocked {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Host(Arc::new(bytes))
+    }
+}
+
 impl Blocked {
+    /// The bytes.
+    ///
+    /// Panics if they lie on a GPU.
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Host(bytes) => bytes,
+            #[cfg(feature = "cuda")]
+            Self::Gpu(_) => panic!("a mask of the GPU for an attention of the host"),
+        }
+    }
+
+    /// The bytes on `gpu`, sent there if they lie on the host.
+    #[cfg(feature = "cuda")]
+    pub(super) fn on(&self, gpu: &Gpu) -> Arc<Buffer<u8>> {
+        match self {
+            Self::Host(bytes) => Arc::new(gpu.upload(bytes)),
+            Self::Gpu(bytes) => Arc::clone(bytes),
+        }
+    }
+
     /// Number of bytes.
     pub fn len(&self) -> usize {
         match self {
@@ -50,7 +76,7 @@ pub fn outside_masks(logits: &Tensor2, from: (usize, usize), to: (usize, usize))
         return cuda::outside_masks(&gpu, logits, from, to);
     }
     let resized = resize_planes(logits.values(), logits.rows(), from, to);
-    Blocked::Host(Arc::new(block(&resized, to.0 * to.1)))
+    block(&resized, to.0 * to.1).into()
 }
 
 /// `logits` in rows of `pixels`.

@@ -9,7 +9,6 @@ use crate::nn::params::{Param, Parameters, join};
 use crate::nn::{LayerNorm, Linear, MultiHeadAttention};
 use crate::ops::{self, Gelu};
 use crate::tensor::{Tape, Tensor2};
-use std::sync::Arc;
 
 /// Sizes of a transformer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,7 +67,8 @@ impl Transformer {
     pub fn forward(&self, tape: &mut Tape, x: &Tensor2, causal: bool) -> Tensor2 {
         let length = x.rows();
         let later = |i: usize| u8::from(i % length > i / length);
-        let blocked = causal.then(|| Arc::new((0..length * length).map(later).collect()));
+        let blocked: Option<ops::Blocked> =
+            causal.then(|| (0..length * length).map(later).collect::<Vec<u8>>().into());
         self.0.iter().fold(x.clone(), |x, block| {
             block.forward(tape, &x, blocked.clone())
         })
@@ -76,7 +76,7 @@ impl Transformer {
 }
 
 impl Block {
-    fn forward(&self, tape: &mut Tape, x: &Tensor2, blocked: Option<Arc<Vec<u8>>>) -> Tensor2 {
+    fn forward(&self, tape: &mut Tape, x: &Tensor2, blocked: Option<ops::Blocked>) -> Tensor2 {
         let y = self.ln_1.forward(tape, x, None);
         let y = self.attn.forward(tape, &y, &y, &y, blocked, 1);
         let x = ops::add(tape, x, &y);

@@ -6,8 +6,6 @@
 //! with p the position of the queries, m the memory and e its position.
 //! Shapes: B batch, Q queries, L memory length, D width.
 
-use std::sync::Arc;
-
 use crate::graph::ModelConfig;
 use crate::nn::params::{Param, Parameters, join};
 use crate::nn::{LayerNorm, Linear, MultiHeadAttention};
@@ -62,7 +60,7 @@ impl DecoderLayer {
         x: &Tensor2,
         positions: &Tensor2,
         memory: &Memory,
-        blocked: Arc<Vec<u8>>,
+        blocked: ops::Blocked,
         batch: usize,
     ) -> Tensor2 {
         let query = ops::add_rows(tape, x, positions, batch);

@@ -5,7 +5,6 @@
 //!
 //! Shapes: B batch, Q queries, D width, K classes, (h, w) size of the mask features.
 
-mod blocked;
 mod head;
 mod layer;
 
@@ -103,8 +102,8 @@ impl TransformerDecoder {
         for (i, layer) in self.layers.iter().enumerate() {
             let level = i % SCALES;
             let masks = &layers[i].masks;
-            let blocked = blocked::outside_masks(
-                masks.values(),
+            let blocked = ops::outside_masks(
+                masks,
                 (pixels.height, pixels.width),
                 scales.levels.sizes[level],
             );

@@ -5,8 +5,10 @@
 //! few queries look at a long memory, the memory is divided among blocks too, whose results are joined in a fixed order.
 
 use super::{reduce, source};
+use crate::ops::Blocked;
 use crate::tensor::cuda::{Argument, Buffer, Gpu, Grid, Source};
 use crate::tensor::{Grads, Tape, Tensor2};
+use std::sync::Arc;
 
 pub(super) static SOURCE: Source = source!("attention");
 
@@ -139,7 +141,7 @@ struct Inputs {
     k: Tensor2,
     v: Tensor2,
     /// The mask, and for every query whether it blocks everything and so counts for nothing.
-    blocked: Option<(Buffer<u8>, Buffer<u8>)>,
+    blocked: Option<(Arc<Buffer<u8>>, Buffer<u8>)>,
     sizes: Sizes,
 }
 
@@ -150,7 +152,7 @@ pub(crate) fn attention(
     tape: &mut Tape,
     gpu: &Gpu,
     [q, k, v]: [&Tensor2; 3],
-    blocked: Option<&[u8]>,
+    blocked: Option<&Blocked>,
     [batch, heads]: [usize; 2],
 ) -> Tensor2 {
     let [q, k, v] = [q, k, v].map(|input| input.on(gpu));
@@ -183,10 +185,15 @@ pub(crate) fn attention(
 }
 
 /// The mask `[rows, columns]` on the GPU and, for every row, whether all of it is blocked.
-fn mask(gpu: &Gpu, blocked: &[u8], rows: usize, columns: usize) -> (Buffer<u8>, Buffer<u8>) {
-    let (blocked, ignored) = (gpu.upload(blocked), gpu.scratch::<u8>(rows));
+fn mask(
+    gpu: &Gpu,
+    blocked: &Blocked,
+    rows: usize,
+    columns: usize,
+) -> (Arc<Buffer<u8>>, Buffer<u8>) {
+    let (blocked, ignored) = (blocked.on(gpu), gpu.scratch::<u8>(rows));
     let arguments = [
-        (&blocked).into(),
+        (&*blocked).into(),
         (&ignored).into(),
         rows.into(),
         columns.into(),
@@ -204,7 +211,7 @@ impl Inputs {
             (&self.q).into(),
             (&self.k).into(),
             (&self.v).into(),
-            mask.map(|(blocked, _)| blocked).into(),
+            mask.map(|(blocked, _)| &**blocked).into(),
             mask.map(|(_, ignored)| ignored).into(),
         ]
     }
