@@ -235,7 +235,10 @@ mod tests {
                 "depthwise",
                 &["x", "weight", "bias"],
                 1e-5,
-                |tape, i| depthwise_conv2d(tape, &Map::new(i[0].clone(), 2, 5, 9), &i[1], &i[2]).data,
+                |tape, i| {
+                    let x = Map::new(i[0].clone(), 2, 5, 9);
+                    depthwise_conv2d(tape, &x, &i[1], &i[2]).data
+                },
             );
         }
     }

@@ -7,21 +7,25 @@
 // Sizes of an image, its window and its output.
 struct Sizes { int height, width, channels, out_height, out_width, kernel, stride, padding, groups; };
 
-// x [B, height, width, channels] -> columns [rows * out_width, patch]; zeros outside the image. A thread has N channels of an offset.
-template <int N> __device__ __forceinline__ void im2col(const float* x, float* columns, int first, Sizes s) {
-    int taken = s.channels / s.groups, offsets = s.kernel * s.kernel;
-    int packs = offsets * s.channels / N, length = s.out_width * packs;
-    int line = line_number(length), place = line_place(length);
-    if (place >= length) return;
-    int ox = place / packs, slot = place % packs * N;
-    int group = slot / (offsets * taken), within = slot % (offsets * taken);
-    int offset = within / taken, channel = group * taken + within % taken;
+// x [B, height, width, channels] -> columns [rows * out_width, patch]; zeros outside the image. A thread has N channels of an offset, which it
+// finds once, and every blockDim.y-th pixel of an output row.
+template <int N> __device__ __forceinline__ void im2col(const float* __restrict__ x, float* __restrict__ columns, int first, Sizes s) {
+    int taken = s.channels / s.groups, offsets = s.kernel * s.kernel, patch = offsets * s.channels;
+    int line = line_number(patch / N), slot = line_place(patch / N) * N;
+    if (slot >= patch) return;
+    int within = slot % (offsets * taken), offset = within / taken, channel = slot / (offsets * taken) * taken + within % taken;
     int image = (first + line) / s.out_height, oy = (first + line) % s.out_height;
-    int y = oy * s.stride + offset / s.kernel - s.padding, column = ox * s.stride + offset % s.kernel - s.padding;
-    Pack<N> value = {};
-    if (y >= 0 && y < s.height && column >= 0 && column < s.width)
-        value = load_pack<N>(x + ((size_t(image) * s.height + y) * s.width + column) * s.channels + channel);
-    store_pack(columns + (size_t(line) * length + place) * N, value);
+    int y = oy * s.stride + offset / s.kernel - s.padding, left = offset % s.kernel - s.padding;
+    bool inside = y >= 0 && y < s.height;
+    const float* from = x + (size_t(image) * s.height + (inside ? y : 0)) * s.width * s.channels + channel;
+    float* to = columns + size_t(line) * s.out_width * patch + slot;
+#pragma unroll 4
+    for (int ox = threadIdx.y; ox < s.out_width; ox += blockDim.y) {
+        int column = ox * s.stride + left;
+        Pack<N> value = {};
+        if (inside && column >= 0 && column < s.width) value = load_pack<N>(from + size_t(column) * s.channels);
+        store_pack(to + size_t(ox) * patch, value);
+    }
 }
 
 // The transpose, as a gather: to_x += the columns that were taken from there. A thread has N channels of a pixel; the lines of the grid are
@@ -75,7 +79,8 @@ template <int N> __device__ __forceinline__ void epilogue(float* values, const f
 
 // The way back, in place: gradient [rows, channels] is cut where y (null: no ReLU) is not positive, its sums over the rows of a part go to
 // partials [gridDim.y, channels] (null: not wanted), then it is scaled.
-template <int N> __device__ __forceinline__ void epilogue_backward(float* gradient, const float* y, const float* scale, float* partials, int rows, int channels) {
+template <int N>
+__device__ __forceinline__ void epilogue_backward(float* gradient, const float* y, const float* scale, float* partials, int rows, int channels) {
     SHARED(Pack<N>, scratch);
     int channel = down_pack() * N;
     bool inside = channel < channels;

@@ -1,5 +1,5 @@
-//! How kernels go over maps, channels last: down the columns, where a thread stays with its channels, or along the lines of the image.
-//! Either way a thread takes four channels at once where their number allows it.
+//! How kernels go over maps, channels last: down the columns, where a thread stays with its channels, of the whole map or of one line of
+//! pixels; or along the lines, where a thread has one pixel. Either way it takes four channels at once where their number allows it.
 
 use crate::tensor::cuda::Grid;
 
@@ -62,6 +62,17 @@ impl Pack {
         }
     }
 
+    /// The grid that goes down the columns of each of `lines` lines of pixels: a block has packs of one line, a thread one of them at every
+    /// `threads[1]`-th pixel.
+    pub(super) fn down_lines(self, lines: usize, channels: usize) -> Grid {
+        let packs = self.packs(channels);
+        let lanes = packs.next_power_of_two().min(LANES);
+        Grid {
+            threads: [lanes as u32, (THREADS / lanes) as u32, 1],
+            ..Grid::blocks((lines * packs.div_ceil(lanes)).max(1), lanes as u32)
+        }
+    }
+
     /// Dynamic shared memory for `count` values per channel and thread of such a grid.
     pub(super) fn shared(self, count: usize) -> usize {
         let channels = match self {
@@ -120,6 +131,18 @@ mod tests {
             Pack::Four.down(1 << 20, 64, 1, MOST_SUMS).blocks,
             [1, 256, 1]
         );
+    }
+
+    #[test]
+    fn down_the_lines_a_block_has_packs_of_one_line() {
+        for (lines, channels) in [(1, 1), (7, 147), (57, 576), (100_000, 9)] {
+            let pack = Pack::of(channels);
+            let grid = pack.down_lines(lines, channels);
+            let [x, y, _] = grid.threads;
+            assert_eq!((x * y) as usize, THREADS);
+            let blocks = pack.packs(channels).div_ceil(x as usize);
+            assert_eq!(grid.blocks, [(lines * blocks) as u32, 1, 1]);
+        }
     }
 
     #[test]
