@@ -122,10 +122,20 @@ struct Mask {
     const unsigned char* blocked;
     const unsigned char* ignored;
     int queries, memory;
-    __device__ __forceinline__ bool open(int image, int query, int place) const {
-        if (query >= queries || place >= memory) return false;
-        size_t row = size_t(image) * queries + query;
-        return !blocked || blocked[row * memory + place] == 0 || ignored[row];
+
+    // The tile of T queries and T places from the first of each on -> to [T, T + PAD] bytes, 1 where open; nothing where there is no mask.
+    template <int T> __device__ __forceinline__ void load_tile(unsigned char* to, int image, int first_query, int first_place) const {
+        if (!blocked) return;
+        for (int i = threadIdx.y * SIDE + threadIdx.x; i < T * T; i += SIDE * SIDE) {
+            int query = first_query + i / T, place = first_place + i % T;
+            size_t row = size_t(image) * queries + query;
+            to[i / T * (T + PAD) + i % T] = query < queries && place < memory && (blocked[row * memory + place] == 0 || ignored[row]);
+        }
+    }
+
+    // Whether query i and place j of the tile meet.
+    template <int T> __device__ __forceinline__ bool open(const unsigned char* tile, int i, int j, int first_query, int first_place) const {
+        return blocked ? tile[i * (T + PAD) + j] : first_query + i < queries && first_place + j < memory;
     }
 };
 
@@ -140,6 +150,7 @@ __device__ __forceinline__ void forward(const float* q, const float* k, const fl
     float* own = room;
     float* other = own + T * (D + PAD);
     float* shares = other + T * (D + PAD);
+    unsigned char* tile = reinterpret_cast<unsigned char*>(shares + T * (T + PAD));
     int width = heads * head, first_query = blockIdx.x * T;
     Place place(heads, head);
     load_tile<D, T>(own, q + place.at(mask.queries, width), first_query, mask.queries, head, width);
@@ -157,16 +168,16 @@ __device__ __forceinline__ void forward(const float* q, const float* k, const fl
     for (int first = begin; first < end; first += T) {
         __syncthreads();
         load_tile<D, T>(other, k, first, mask.memory, head, width);
+        mask.load_tile<T>(tile, place.image, first_query, first);
         __syncthreads();
         float scores[R][R];
         products<D, R>(own, other, scores);
 #pragma unroll
         for (int i = 0; i < R; i++) {
-            int query = first_query + threadIdx.y * R + i;
             float largest = -INFINITE;
 #pragma unroll
             for (int j = 0; j < R; j++) {
-                bool open = mask.open(place.image, query, first + threadIdx.x + SIDE * j);
+                bool open = mask.open<T>(tile, threadIdx.y * R + i, threadIdx.x + SIDE * j, first_query, first);
                 scores[i][j] = open ? scores[i][j] * temperature : -INFINITE;
                 largest = fmaxf(largest, scores[i][j]);
             }
@@ -260,6 +271,7 @@ __device__ __forceinline__ void backward_queries(const float* q, const float* k,
     float* keys = own_gradient + T * (D + PAD);
     float* values = keys + T * (D + PAD);
     float* slopes = values + T * (D + PAD);
+    unsigned char* tile = reinterpret_cast<unsigned char*>(slopes + T * (T + PAD));
     int width = heads * head, first_query = blockIdx.x * T;
     Place place(heads, head);
     size_t start = place.at(mask.queries, width);
@@ -273,6 +285,7 @@ __device__ __forceinline__ void backward_queries(const float* q, const float* k,
         __syncthreads();
         load_tile<D, T>(keys, k, first, mask.memory, head, width);
         load_tile<D, T>(values, v, first, mask.memory, head, width);
+        mask.load_tile<T>(tile, place.image, first_query, first);
         __syncthreads();
         float scores[R][R], by_share[R][R];
         products<D, R>(own, keys, scores);
@@ -283,7 +296,7 @@ __device__ __forceinline__ void backward_queries(const float* q, const float* k,
             size_t row = size_t(blockIdx.z) * mask.queries + min(query, mask.queries - 1);
 #pragma unroll
             for (int j = 0; j < R; j++) {
-                bool open = mask.open(place.image, query, first + threadIdx.x + SIDE * j);
+                bool open = mask.open<T>(tile, threadIdx.y * R + i, threadIdx.x + SIDE * j, first_query, first);
                 float share = share_of(scores[i][j], temperature, open, moments, row);
                 slopes[(threadIdx.y * R + i) * (T + PAD) + threadIdx.x + SIDE * j] = share * (by_share[i][j] - means[row]);
             }
@@ -318,6 +331,7 @@ __device__ __forceinline__ void backward_memory(const float* q, const float* k, 
     float* queries = values + T * (D + PAD);
     float* gradients = queries + T * (D + PAD);
     float* shares = gradients + T * (D + PAD);
+    unsigned char* tile = reinterpret_cast<unsigned char*>(shares + T * (T + PAD));
     int width = heads * head, first_place = blockIdx.x * T;
     Place place(heads, head);
     size_t start = place.at(mask.memory, width);
@@ -330,6 +344,7 @@ __device__ __forceinline__ void backward_memory(const float* q, const float* k, 
         __syncthreads();
         load_tile<D, T>(queries, q, first, mask.queries, head, width);
         load_tile<D, T>(gradients, gradient, first, mask.queries, head, width);
+        mask.load_tile<T>(tile, place.image, first, first_place);
         __syncthreads();
         float scores[R][R], by_share[R][R];
         products<D, R>(keys, queries, scores);
@@ -340,7 +355,7 @@ __device__ __forceinline__ void backward_memory(const float* q, const float* k, 
             size_t row = size_t(blockIdx.z) * mask.queries + min(query, mask.queries - 1);
 #pragma unroll
             for (int i = 0; i < R; i++) {
-                bool open = mask.open(place.image, query, first_place + threadIdx.y * R + i);
+                bool open = mask.open<T>(tile, threadIdx.x + SIDE * j, threadIdx.y * R + i, first, first_place);
                 scores[i][j] = share_of(scores[i][j], temperature, open, moments, row);
                 if (to_k) by_share[i][j] = scores[i][j] * (by_share[i][j] - means[row]);
             }

@@ -62,9 +62,10 @@ impl Kernels {
         })
     }
 
-    /// Shared memory for `count` tiles of values and one of scores.
+    /// Shared memory for `count` tiles of values, one of scores and one of the mask.
     fn bytes(&self, count: usize) -> usize {
         4 * self.tile * (count * (self.width + PAD) + self.tile + PAD)
+            + self.tile * (self.tile + PAD)
     }
 }
 
@@ -224,7 +225,7 @@ impl Inputs {
         let grid = sizes.query_grid(2);
         // SAFETY: q and out [batch * queries, heads * head], k and v [batch * memory, heads * head], the mask [batch, queries, memory]
         // and a flag for each of its rows, moments [lists, queries, 2], partials [parts, lists, queries, head + 2]; shared memory for two
-        // tiles of values and one of scores.
+        // tiles of values, one of scores, one of the mask.
         unsafe { gpu.launch(&SOURCE, sizes.kernels().forward, grid, &arguments) };
         if let Some(partials) = partials {
             let arguments = [
@@ -277,7 +278,7 @@ impl Inputs {
             read.extend(targets);
             read.extend(sizes.counts());
             let grid = sizes.memory_grid();
-            // SAFETY: as forward; gradients are as large as their tensors; shared memory for four tiles of values and one of scores.
+            // SAFETY: as forward; gradients are as large as their tensors; shared memory for four tiles of values, one of scores, one of the mask.
             unsafe { gpu.launch(&SOURCE, sizes.kernels().memory, grid, &read) };
         }
     }
