@@ -5,6 +5,7 @@
 //! by [`Tensor2::on`](crate::tensor::Tensor2::on). Backward kernels add to the gradients, which begin as zeros.
 
 mod attention;
+mod attention_backward;
 mod deform_attention;
 mod deform_value;
 mod gelu;
@@ -39,7 +40,10 @@ macro_rules! source {
 use source;
 
 /// What kernels include.
-const HEADERS: &[(&str, &str)] = &[("harness.cuh", include_str!("harness.cuh"))];
+const HEADERS: &[(&str, &str)] = &[
+    ("attention.cuh", include_str!("attention.cuh")),
+    ("harness.cuh", include_str!("harness.cuh")),
+];
 
 #[cfg(test)]
 mod tests {
@@ -47,6 +51,7 @@ mod tests {
 
     const SOURCES: &[&Source] = &[
         &super::attention::SOURCE,
+        &super::attention_backward::SOURCE,
         &super::deform_attention::SOURCE,
         &super::deform_value::SOURCE,
         &super::gelu::SOURCE,
