@@ -191,7 +191,9 @@ fn softmax(scores: &mut [f32], columns: usize, blocked: Option<&[u8]>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{gradients, on_every_place, parameter, same_as_host, same_bits};
+    use crate::ops::check::{
+        gradients, on_every_place, parameter, same_as_host, same_bits, same_bits_again,
+    };
     use crate::ops::golden;
 
     fn inputs(batch: usize, queries: usize, memory: usize, width: usize) -> [Tensor2; 3] {
@@ -258,6 +260,12 @@ mod tests {
             let x = inputs(1, queries, memory, 8);
             same_as_host(place, &x, 2e-5, |tape, i| {
                 attention(tape, &i[0], &i[1], &i[2], blocked.clone(), 1, 2)
+            });
+        }
+
+        fn every_run_gives_the_same_bits(place) {
+            same_bits_again(place, &inputs(2, 70, 130, 16), |tape, i| {
+                attention(tape, &i[0], &i[1], &i[2], mask(2, 70, 130), 2, 2)
             });
         }
 

@@ -117,6 +117,29 @@ pub(crate) fn same_as_host(
     }
 }
 
+/// Checks that `op` gives the same bits, output and gradients, whenever it runs at `place`.
+pub(crate) fn same_bits_again(
+    place: &Place,
+    inputs: &[Tensor2],
+    op: impl Fn(&mut Tape, &[Tensor2]) -> Tensor2,
+) {
+    let inputs: Vec<Tensor2> = inputs.iter().map(|input| input.to(place)).collect();
+    let run = || {
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        let mut tape = Tape::recording();
+        let out = op(&mut tape, &inputs);
+        let seed = out.host_values().into_owned();
+        let mut results = vec![bits(&seed)];
+        let loss = loss_of(&mut tape, &out, seed);
+        let mut grads = tape.backward(&loss);
+        let leaves = inputs.iter().filter(|input| input.requires_grad());
+        results.extend(leaves.map(|leaf| bits(&leaf.gradient(&mut grads))));
+        results
+    };
+    let first = run();
+    assert!((0..5).all(|_| run() == first), "the bits change");
+}
+
 /// Tests of an op, each on the CPU and, with `--features cuda`, once more on a GPU, where it is ignored unless asked for
 /// (`cargo test --features cuda -- --ignored cuda`). The body is given the [`Place`].
 macro_rules! on_every_place {

@@ -188,7 +188,7 @@ fn backward(
 mod tests {
     use super::*;
     use crate::ops::check::{
-        gradients, loss_of, on_every_place, parameter, same_as_host, same_bits,
+        gradients, loss_of, on_every_place, parameter, same_as_host, same_bits, same_bits_again,
     };
     use crate::ops::golden;
     use crate::rng::Stream;
@@ -339,6 +339,19 @@ mod tests {
                 let (inputs, reference) = case.inputs();
                 same_as_host(place, &inputs, 1e-5, |tape, i| case.run(tape, i, &reference));
             }
+        }
+
+        fn every_run_gives_the_same_bits(place) {
+            let case = Case {
+                levels: &[(2, 2), (4, 3)],
+                batch: 2,
+                queries: 300,
+                heads: 2,
+                head: 8,
+                points: 2,
+            };
+            let (inputs, reference) = case.inputs();
+            same_bits_again(place, &inputs, |tape, i| case.run(tape, i, &reference));
         }
 
         fn an_image_without_queries_gives_nothing(place) {

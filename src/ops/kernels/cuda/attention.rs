@@ -1,13 +1,13 @@
 //! Attention on the GPU: forward and backward tile by tile, so that the scores never lie in memory.
 //!
-//! Forward keeps two numbers a query and head, the largest score and one over the sum; backward computes the scores again, once for the
-//! queries' gradient (a block has some queries and goes along the memory) and once for that of keys and values (the other way round). Where
-//! few queries look at a long memory, the memory is divided among blocks too, whose results are joined in a fixed order.
+//! A block has some queries and goes along the memory. Forward keeps two numbers a query and head, the largest score and one over the sum,
+//! of which the [backward](super::attention_backward) makes the shares again. Where few queries look at a long memory, the memory is
+//! divided among blocks too, whose results are joined in a fixed order.
 
-use super::{reduce, source};
+use super::source;
 use crate::ops::Blocked;
 use crate::tensor::cuda::{Argument, Buffer, Gpu, Grid, Source};
-use crate::tensor::{Grads, Tape, Tensor2};
+use crate::tensor::{Tape, Tensor2};
 use std::sync::Arc;
 
 pub(super) static SOURCE: Source = source!("attention");
@@ -22,13 +22,13 @@ const BLOCKS: usize = 4;
 
 /// The kernels for heads of up to `width` columns.
 #[derive(Debug)]
-struct Kernels {
+pub(super) struct Kernels {
     width: usize,
     /// Rows and columns of a tile.
     tile: usize,
     forward: &'static str,
-    queries: &'static str,
-    memory: &'static str,
+    pub(super) queries: &'static str,
+    pub(super) memory: &'static str,
 }
 
 const KERNELS: [Kernels; 3] = [
@@ -64,30 +64,31 @@ impl Kernels {
         })
     }
 
-    /// Shared memory for `count` tiles of values and one of scores.
+    /// Shared memory for `count` tiles of values, one of scores and one of the mask.
     fn bytes(&self, count: usize) -> usize {
         4 * self.tile * (count * (self.width + PAD) + self.tile + PAD)
+            + self.tile * (self.tile + PAD)
     }
 }
 
 /// The sizes of one call.
 #[derive(Clone, Copy, Debug)]
-struct Sizes {
+pub(super) struct Sizes {
     batch: usize,
-    queries: usize,
-    memory: usize,
-    heads: usize,
-    head: usize,
+    pub(super) queries: usize,
+    pub(super) memory: usize,
+    pub(super) heads: usize,
+    pub(super) head: usize,
     multiprocessors: usize,
 }
 
 impl Sizes {
-    fn kernels(&self) -> &'static Kernels {
+    pub(super) fn kernels(&self) -> &'static Kernels {
         Kernels::of(self.head)
     }
 
     /// Heads of all images.
-    fn lists(&self) -> usize {
+    pub(super) fn lists(&self) -> usize {
         self.batch * self.heads
     }
 
@@ -96,7 +97,7 @@ impl Sizes {
     }
 
     /// Into how many parts the memory is divided for the queries' kernels, and the tiles of each.
-    fn parts(&self) -> (usize, usize) {
+    pub(super) fn parts(&self) -> (usize, usize) {
         let tiles = self.memory.div_ceil(self.kernels().tile).max(1);
         let blocks = (self.query_tiles() * self.lists()).max(1);
         let wanted = (BLOCKS * self.multiprocessors / blocks).clamp(1, tiles);
@@ -105,7 +106,7 @@ impl Sizes {
     }
 
     /// Blocks of the queries' kernels, with room for `count` tiles.
-    fn query_grid(&self, count: usize) -> Grid {
+    pub(super) fn query_grid(&self, count: usize) -> Grid {
         let grid = Grid {
             threads: [SIDE, SIDE, 1],
             ..Grid::blocks(self.query_tiles(), SIDE)
@@ -114,7 +115,7 @@ impl Sizes {
             .shared(self.kernels().bytes(count))
     }
 
-    fn memory_grid(&self) -> Grid {
+    pub(super) fn memory_grid(&self) -> Grid {
         let tiles = self.memory.div_ceil(self.kernels().tile);
         let grid = Grid {
             threads: [SIDE, SIDE, 1],
@@ -124,7 +125,7 @@ impl Sizes {
     }
 
     /// The last arguments of all kernels of tiles.
-    fn counts(&self) -> [Argument; 5] {
+    pub(super) fn counts(&self) -> [Argument; 5] {
         [
             self.queries.into(),
             self.memory.into(),
@@ -136,13 +137,13 @@ impl Sizes {
 }
 
 /// What the backward reads too.
-struct Inputs {
-    q: Tensor2,
-    k: Tensor2,
-    v: Tensor2,
+pub(super) struct Inputs {
+    pub(super) q: Tensor2,
+    pub(super) k: Tensor2,
+    pub(super) v: Tensor2,
     /// The mask, and for every query whether it blocks everything and so counts for nothing.
-    blocked: Option<(Arc<Buffer<u8>>, Buffer<u8>)>,
-    sizes: Sizes,
+    pub(super) blocked: Option<(Arc<Buffer<u8>>, Buffer<u8>)>,
+    pub(super) sizes: Sizes,
 }
 
 /// As [`crate::ops::attention`], which has checked the shapes.
@@ -205,7 +206,7 @@ fn mask(
 
 impl Inputs {
     /// What every kernel of tiles reads first.
-    fn read(&self) -> Vec<Argument> {
+    pub(super) fn read(&self) -> Vec<Argument> {
         let mask = self.blocked.as_ref();
         vec![
             (&self.q).into(),
@@ -231,7 +232,7 @@ impl Inputs {
         let grid = sizes.query_grid(2);
         // SAFETY: q and out [batch * queries, heads * head], k and v [batch * memory, heads * head], the mask [batch, queries, memory]
         // and a flag for each of its rows, moments [lists, queries, 2], partials [parts, lists, queries, head + 2]; shared memory for two
-        // tiles of values and one of scores.
+        // tiles of values, one of scores, one of the mask.
         unsafe { gpu.launch(&SOURCE, sizes.kernels().forward, grid, &arguments) };
         if let Some(partials) = partials {
             let arguments = [
@@ -249,69 +250,10 @@ impl Inputs {
         }
         moments
     }
-
-    fn backward(&self, gpu: &Gpu, grads: &mut Grads, out: &Tensor2, moments: &Buffer<f32>) {
-        let sizes = self.sizes;
-        let Some(gradient) = out.gradient_address(grads) else {
-            return;
-        };
-        if sizes.memory == 0 {
-            return;
-        }
-        let count = sizes.lists() * sizes.queries;
-        let means = gpu.scratch::<f32>(count);
-        let arguments = [
-            out.into(),
-            gradient.into(),
-            (&means).into(),
-            count.into(),
-            sizes.queries.into(),
-            sizes.heads.into(),
-            sizes.head.into(),
-        ];
-        // SAFETY: out and its gradient [batch * queries, heads * head], a mean for every head's query.
-        unsafe { gpu.launch(&SOURCE, "attention_means", per_row(count), &arguments) };
-        let mut read = self.read();
-        let more: [Argument; 3] = [moments.into(), (&means).into(), gradient.into()];
-        read.extend(more);
-        if let Some(to_q) = self.q.gradient_address(grads) {
-            self.backward_queries(gpu, read.clone(), to_q);
-        }
-        let to_k = self.k.gradient_address(grads);
-        let to_v = self.v.gradient_address(grads);
-        if to_k.is_some() || to_v.is_some() {
-            let targets: [Argument; 2] = [to_k.into(), to_v.into()];
-            read.extend(targets);
-            read.extend(sizes.counts());
-            let grid = sizes.memory_grid();
-            // SAFETY: as forward; gradients are as large as their tensors; shared memory for four tiles of values and one of scores.
-            unsafe { gpu.launch(&SOURCE, sizes.kernels().memory, grid, &read) };
-        }
-    }
-
-    /// Adds the gradient of q; `read` is what the kernel reads.
-    fn backward_queries(&self, gpu: &Gpu, mut read: Vec<Argument>, to_q: u64) {
-        let sizes = self.sizes;
-        let (parts, tiles) = sizes.parts();
-        let len = self.q.len();
-        let partials = (parts > 1).then(|| gpu.scratch::<f32>(parts * len));
-        let targets: [Argument; 2] = [to_q.into(), partials.as_ref().into()];
-        read.extend(targets);
-        read.extend(sizes.counts());
-        read.push(tiles.into());
-        let grid = sizes.query_grid(4);
-        // SAFETY: as for keys and values; partials [parts, batch * queries, heads * head].
-        unsafe {
-            gpu.launch(&SOURCE, sizes.kernels().queries, grid, &read);
-            if let Some(partials) = partials {
-                reduce::add_partials(gpu, partials.address(), to_q, parts, len);
-            }
-        }
-    }
 }
 
 /// A warp for every row.
-fn per_row(rows: usize) -> Grid {
+pub(super) fn per_row(rows: usize) -> Grid {
     Grid {
         threads: [32, ROWS, 1],
         ..Grid::items(rows, ROWS)

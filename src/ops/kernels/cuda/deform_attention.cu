@@ -3,10 +3,10 @@
 //
 // rows = batch * queries; samples = levels * points of a query in one head; value [batch * tokens, heads * head], offsets
 // [rows, heads, samples, 2] (x, y), shares [rows, heads, samples] (the softmax of the weights), reference [queries, 2], levels
-// [level_count, 5]: height, width, tokens before it, and what deform_value.cu needs.
+// [level_count, LEVEL]: height, width, tokens before it, and what deform_value.cu needs.
 #include "harness.cuh"
 
-#define LEVEL 5
+#define LEVEL 6
 
 // logits -> shares, [count, samples]. A thread has a query's head.
 extern "C" __global__ void deform_shares(const float* logits, float* shares, int count, int samples) {
@@ -81,8 +81,9 @@ __device__ __forceinline__ void forward(const float* value, const float* offsets
     for (int column = threadIdx.x * WIDE; column < columns; column += blockDim.x * WIDE) {
         size_t first = (size_t(row) * heads + column / head) * samples;
         float sum[WIDE] = {};
-        for (int s = 0; s < samples; s++) {
-            Sample sample = locate(levels + s / points * LEVEL, reference + 2 * (row % queries), offsets + 2 * (first + s));
+        for (int s = 0, p = 0, level = 0; s < samples; s++, p++) {
+            if (p == points) p = 0, level++;
+            Sample sample = locate(levels + level * LEVEL, reference + 2 * (row % queries), offsets + 2 * (first + s));
             float share = shares[first + s];
             float weight[4] = {share * (sample.y.weight_low * sample.x.weight_low), share * (sample.y.weight_low * sample.x.weight_high),
                                share * (sample.y.weight_high * sample.x.weight_low), share * (sample.y.weight_high * sample.x.weight_high)};

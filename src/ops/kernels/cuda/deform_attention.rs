@@ -21,8 +21,9 @@ static LEVELS: Resident<i32> = Resident::new();
 const THREADS: usize = 256;
 /// Most bytes of shared memory for the samples of a block's warps.
 const SHARED_BYTES: usize = 32 << 10;
-/// Pixels of a row that a group of lanes goes along (`deform_value.cu`).
+/// Pixels, at most, that a group of lanes goes along (`deform_value.cu`), and about the samples that it should meet there.
 const RUN: usize = 8;
+const RUN_SAMPLES: usize = 48;
 
 /// The sizes of one call; the names are those of the kernels.
 #[derive(Clone, Copy, Debug)]
@@ -83,16 +84,18 @@ impl Sizes {
     }
 }
 
-/// What the kernels know about the levels, five numbers each (`deform_value.cu`), and the cells and runs of all.
-fn table(levels: &[(usize, usize)]) -> (Vec<i32>, usize, usize) {
+/// What the kernels know about the levels, six numbers each (`deform_value.cu`), and the cells and runs of all; `samples` of an image
+/// and head come to each level.
+fn table(levels: &[(usize, usize)], samples: usize) -> (Vec<i32>, usize, usize) {
     let mut table = Vec::new();
     let [mut tokens, mut cells, mut runs] = [0; 3];
     for &(height, width) in levels {
-        let numbers = [height, width, tokens, cells, runs];
+        let run = (RUN_SAMPLES * height * width / samples.max(1)).clamp(1, RUN);
+        let numbers = [height, width, tokens, cells, runs, run];
         table.extend(numbers.map(|n| i32::try_from(n).expect("fewer than 2^31 pixels")));
         tokens += height * width;
         cells += (height + 1) * (width + 1);
-        runs += height * width.div_ceil(RUN);
+        runs += height * width.div_ceil(run);
     }
     (table, cells, runs)
 }
@@ -117,7 +120,7 @@ pub(crate) fn deform_attention(
     [batch, heads, points]: [usize; 3],
 ) -> Tensor2 {
     let [value, offsets, weights] = [value, offsets, weights].map(|input| input.on(gpu));
-    let (table, cells, runs) = table(levels);
+    let (table, cells, runs) = table(levels, reference.len() / 2 * points);
     let sizes = Sizes {
         batch,
         queries: reference.len() / 2,
@@ -201,7 +204,7 @@ impl Inputs {
         };
         let grid = self.sizes.forward_grid();
         // SAFETY: value [batch * tokens, heads * head], offsets [rows, heads, samples, 2], shares [rows, heads, samples], reference
-        // [queries, 2], levels [levels, 5], out [rows, heads * head]; the corners of a sample are moved into its level.
+        // [queries, 2], levels [levels, 6], out [rows, heads * head]; the corners of a sample are moved into its level.
         unsafe { gpu.launch(&SOURCE, name, grid, &arguments) };
     }
 
@@ -278,8 +281,10 @@ mod tests {
 
     #[test]
     fn levels_follow_each_other() {
-        let (table, cells, runs) = table(&[(2, 3), (4, 17)]);
-        assert_eq!(table, [2, 3, 0, 0, 0, 4, 17, 6, 12, 2]);
-        assert_eq!((cells, runs), (12 + 5 * 18, 2 + 4 * 3));
+        let (levels, cells, runs) = table(&[(2, 3), (4, 17)], 100);
+        assert_eq!(levels, [2, 3, 0, 0, 0, 2, 4, 17, 6, 12, 4, 8]);
+        assert_eq!((cells, runs), (12 + 5 * 18, 2 * 2 + 4 * 3));
+        let run = |samples| table(&[(32, 32)], samples).0[5];
+        assert_eq!([0, 5000, 86_016, 1 << 30].map(run), [8, 8, 1, 1]);
     }
 }

@@ -2,13 +2,13 @@
 // four pixels in which they lie, then every pixel gathers from its four cells. Shapes as in deform_attention.cu.
 //
 // A level of height h and width w has (h + 1) * (w + 1) cells, row by row: cell (y, x) has the pixels (y - 1, x - 1) to (y, x) at its corners, those
-// outside left out. A list is an image and head; its items are the samples, query by query. levels [level_count, 5]: height, width, tokens, cells and
-// runs of the levels before.
+// outside left out. A list is an image and head; its items are the samples, query by query. A run is some neighbouring pixels of a row: few where many
+// samples come to a pixel. levels [level_count, LEVEL]: height, width; tokens, cells and runs of the levels before; pixels of a run.
 #include "harness.cuh"
 
-#define LEVEL 5
-// Pixels of a row that one group of lanes goes along.
-#define RUN 8
+#define LEVEL 6
+// Samples that are fetched at a time, so that the ways to memory overlap.
+#define AHEAD 4
 
 // The pixel below a position, no farther than one before and one after the axis.
 __device__ __forceinline__ float below(float position, float size) {
@@ -49,8 +49,8 @@ __device__ __forceinline__ void gather(const float4* records, const int* ids, co
     int run = at / lanes, lane = at % lanes, list = blockIdx.y, image = first_image + list / heads, columns = heads * head;
     const int* level = levels;
     for (int l = 1; l < level_count && levels[l * LEVEL + 4] <= run; l++) level = levels + l * LEVEL;
-    int width = level[1], of_row = (width + RUN - 1) / RUN;
-    int y = (run - level[4]) / of_row, first = (run - level[4]) % of_row * RUN, end = min(first + RUN, width);
+    int width = level[1], of_row = (width + level[5] - 1) / level[5];
+    int y = (run - level[4]) / of_row, first = (run - level[4]) % of_row * level[5], end = min(first + level[5], width);
     size_t items = size_t(queries) * samples;
     records += list * items;
     ids += list * items;
@@ -63,15 +63,25 @@ __device__ __forceinline__ void gather(const float4* records, const int* ids, co
             float next[WIDE] = {};
             for (int row = y; row <= y + 1; row++) {
                 const int* cell = starts + level[3] + row * (width + 1) + x;
-                for (int i = cell[0], last = cell[1]; i < last; i++) {
-                    float4 record = records[ids[i]];
-                    float factor = record.z * (row == y ? record.y : 1.0f - record.y);
-                    float left = factor * (1.0f - record.x), right = factor * record.x, g[WIDE];
-                    load(g, gradient + size_t(__float_as_int(record.w)) * columns + column);
+                for (int i = cell[0], last = cell[1]; i < last; i += AHEAD) {
+                    float4 record[AHEAD];
+                    float g[AHEAD][WIDE];
 #pragma unroll
-                    for (int k = 0; k < WIDE; k++) {
-                        sum[k] += left * g[k];
-                        next[k] += right * g[k];
+                    for (int e = 0; e < AHEAD; e++)
+                        if (i + e < last) record[e] = records[ids[i + e]];
+#pragma unroll
+                    for (int e = 0; e < AHEAD; e++)
+                        if (i + e < last) load(g[e], gradient + size_t(__float_as_int(record[e].w)) * columns + column);
+#pragma unroll
+                    for (int e = 0; e < AHEAD; e++) {
+                        if (i + e >= last) break;
+                        float factor = record[e].z * (row == y ? record[e].y : 1.0f - record[e].y);
+                        float left = factor * (1.0f - record[e].x), right = factor * record[e].x;
+#pragma unroll
+                        for (int k = 0; k < WIDE; k++) {
+                            sum[k] += left * g[e][k];
+                            next[k] += right * g[e][k];
+                        }
                     }
                 }
             }

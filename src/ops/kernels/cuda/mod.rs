@@ -7,6 +7,7 @@
 mod adamw;
 mod add_relu;
 mod attention;
+mod attention_backward;
 mod average;
 mod conv2d;
 mod cross_entropy;
@@ -75,6 +76,7 @@ use source;
 
 /// What kernels include.
 const HEADERS: &[(&str, &str)] = &[
+    ("attention.cuh", include_str!("attention.cuh")),
     ("harness.cuh", include_str!("harness.cuh")),
     ("many.cuh", include_str!("many.cuh")),
     ("points.cuh", include_str!("points.cuh")),
@@ -88,6 +90,7 @@ mod tests {
         &super::adamw::SOURCE,
         &super::add_relu::SOURCE,
         &super::attention::SOURCE,
+        &super::attention_backward::SOURCE,
         &super::average::SOURCE,
         &super::conv2d::SOURCE,
         &super::cross_entropy::SOURCE,
