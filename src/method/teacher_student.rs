@@ -225,10 +225,13 @@ mod tests {
     use super::*;
     use crate::data::{UnlabelledViews, View};
     use crate::graph::ModelConfig;
-    use crate::nn::params::Parameters;
+    use crate::nn::params::{Parameters, move_to};
+    use crate::ops::check::on_every_place;
     use crate::registry;
     use crate::rng::Stream;
     use crate::structures::{Instance, InstanceSource, Mask};
+    use crate::tensor::Place;
+    use crate::train::{AdamW, AdamWConfig};
 
     const SIDE: usize = 32;
     const BURN_IN: usize = 2;
@@ -414,5 +417,36 @@ mod tests {
         assert!(second.teacher().is_some());
         let (_, report) = step(&mut *second, &batch(SIDE), BURN_IN + 3);
         assert_eq!(report.pseudo.unwrap().barren_steps, 4);
+    }
+
+    on_every_place! {
+        /// Two supervised steps, then three with a teacher, each followed by the optimizer.
+        fn training_follows_the_cpu(place) {
+            let settings = AdamWConfig {
+                betas: [0.9, 0.999],
+                weight_decay: 0.05,
+                decay_embeddings: true,
+                decay_biases: true,
+                backbone_rate: 0.1,
+                clip: 0.01,
+            };
+            let run = |place: &Place| -> Vec<f32> {
+                let mut method = method(0.0);
+                move_to(method.student(), place);
+                let mut optimizer = AdamW::new(settings, method.student());
+                let losses = (0..BURN_IN + 3).map(|t| {
+                    let mut tape = Tape::recording();
+                    let loss = method.step(&mut tape, &batch(SIDE), t).loss;
+                    let mut grads = tape.backward(&loss);
+                    optimizer.step(method.student(), &mut grads, 1e-4);
+                    loss.scalar()
+                });
+                losses.collect()
+            };
+            let (found, expected) = (run(place), run(&Place::Host));
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!((found - expected).abs() <= 1e-3 * expected, "{found}, on the CPU {expected}");
+            }
+        }
     }
 }
