@@ -157,6 +157,14 @@ impl Tensor2 {
         }
     }
 
+    fn host_mut(&mut self) -> &mut Tensor<(usize, usize), f32, Cpu> {
+        match &mut self.raw {
+            Raw::Host(raw) => raw,
+            #[cfg(feature = "cuda")]
+            Raw::Gpu(_) => panic!("the values lie on a GPU"),
+        }
+    }
+
     /// The values, row-major, copied only if they lie on a GPU.
     pub fn host_values(&self) -> Cow<'_, [f32]> {
         match &self.raw {
@@ -187,12 +195,7 @@ impl Tensor2 {
             return &mut [];
         }
         let len = self.len();
-        let raw = match &mut self.raw {
-            Raw::Host(raw) => raw,
-            #[cfg(feature = "cuda")]
-            Raw::Gpu(_) => panic!("the values lie on a GPU"),
-        };
-        let first: *mut f32 = &mut raw[[0, 0]];
+        let first: *mut f32 = &mut self.host_mut()[[0, 0]];
         // SAFETY: as in `values`; indexing mutably made the storage unique.
         unsafe { std::slice::from_raw_parts_mut(first, len) }
     }

@@ -16,7 +16,7 @@ use crate::tensor::{Map, Tape, Tensor2};
 #[derive(Clone, Debug)]
 enum Norm {
     Group(GroupNorm),
-    FrozenBatch(FrozenBatchNorm),
+    FrozenBatch(Box<FrozenBatchNorm>),
 }
 
 /// A convolution without bias and its norm.
@@ -37,7 +37,7 @@ impl ConvNorm {
     ) -> Self {
         let norm = match config.norm {
             NormKind::Group => Norm::Group(GroupNorm::new(outputs, config.norm_groups)),
-            NormKind::FrozenBatch => Norm::FrozenBatch(FrozenBatchNorm::new(outputs)),
+            NormKind::FrozenBatch => Norm::FrozenBatch(Box::new(FrozenBatchNorm::new(outputs))),
         };
         Self {
             conv: Conv2d::new(channels, outputs, kernel, stride, rng),
