@@ -15,7 +15,7 @@ use crate::tensor::{Map, Tape, Tensor2};
 /// The norm behind a convolution.
 #[derive(Clone, Debug)]
 enum Norm {
-    Group(GroupNorm),
+    Group(Box<GroupNorm>),
     FrozenBatch(Box<FrozenBatchNorm>),
 }
 
@@ -36,7 +36,7 @@ impl ConvNorm {
         rng: &mut Stream,
     ) -> Self {
         let norm = match config.norm {
-            NormKind::Group => Norm::Group(GroupNorm::new(outputs, config.norm_groups)),
+            NormKind::Group => Norm::Group(Box::new(GroupNorm::new(outputs, config.norm_groups))),
             NormKind::FrozenBatch => Norm::FrozenBatch(Box::new(FrozenBatchNorm::new(outputs))),
         };
         Self {
