@@ -80,6 +80,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("harness.cuh", include_str!("harness.cuh")),
     ("many.cuh", include_str!("many.cuh")),
     ("points.cuh", include_str!("points.cuh")),
+    ("resize.cuh", include_str!("resize.cuh")),
 ];
 
 #[cfg(test)]

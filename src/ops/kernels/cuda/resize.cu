@@ -1,13 +1,6 @@
 // Bilinear resize with pixel centres aligned; formula in ops/resize.rs. A line is a row of pixels; a thread has N channels of a pixel.
-#include "harness.cuh"
+#include "resize.cuh"
 
-// The two pixels of an axis of `size` that output pixel `index` mixes, and the weight of the upper; `scale` is size / target.
-struct Pair { int low, high; float upper; };
-__device__ __forceinline__ Pair pair_of(int index, int size, float scale) {
-    float position = fmaxf(scale * (index + 0.5f) - 0.5f, 0.0f);
-    int low = min(int(position), size - 1);
-    return {low, min(low + 1, size - 1), position - low};
-}
 __device__ __forceinline__ float weight_of(int pixel, Pair pair) {
     return (pair.low == pixel ? 1.0f - pair.upper : 0.0f) + (pair.high == pixel ? pair.upper : 0.0f);
 }
