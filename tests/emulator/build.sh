@@ -7,6 +7,6 @@ out="${1:?a folder for the libraries}"
 mkdir -p "$out"
 "${CXX:-g++}" -std=c++17 -O2 -march=native -fno-strict-aliasing -shared -fPIC -fvisibility=hidden -o "$out/libemulator.so" "$here/emulator.cpp" -ldl
 cp "$here/device.h" "$out/"
-for name in libcuda.so.1 libnvrtc.so.13 libcublas.so.13; do
+for name in libcuda.so.1 libnvrtc.so.12 libnvrtc.so.13 libcublas.so.12 libcublas.so.13; do
     ln -sf libemulator.so "$out/$name"
 done

@@ -66,13 +66,16 @@ impl Gpu {
     pub fn upload<T: Element>(&self, values: &[T]) -> Buffer<T> {
         let mut buffer = self.scratch(values.len());
         if !values.is_empty() {
-            // SAFETY: the buffer is as long as `values`. The driver has read memory that is not pinned when it returns; it does not
-            // wait for the kernels that were started before.
+            // SAFETY: the buffer is as long as `values`. Memory that is not pinned the driver has read when it returns, without
+            // waiting for the kernels that were started before; where the GPU itself reads it, the end is waited for below.
             let copied = unsafe {
                 let to = *buffer.slice.device_ptr_mut();
                 result::memcpy_htod_async(to, values, *self.shared.device.cu_stream())
             };
             expect(copied);
+            if self.shared.reads_host {
+                self.synchronize();
+            }
         }
         buffer
     }

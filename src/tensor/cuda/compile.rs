@@ -25,19 +25,22 @@ pub struct Source {
 const OPTIONS: [&str; 2] = ["--std=c++17", "--extra-device-vectorization"];
 
 impl Source {
-    /// The kernels as machine code of compute capability `architecture` (as in `90`), from the cache or new.
+    /// The kernels for compute capability `architecture` (as in `90`), from the cache or `anew`: as machine code, or, where the compiler is
+    /// older than the GPU, for the newest one that it knows, which the driver translates.
     ///
     /// # Errors
     /// The compiler's own messages.
-    pub fn compiled(&self, architecture: i32) -> Result<Vec<u8>, String> {
+    pub fn compiled(&self, architecture: i32, anew: bool) -> Result<Vec<u8>, String> {
         let options = OPTIONS.map(str::to_string);
-        let target = format!("--gpu-architecture=sm_{architecture}");
+        let target = target(architecture, &known_architectures());
+        let target = format!("--gpu-architecture={target}");
         let options: Vec<String> = options.into_iter().chain([target]).collect();
         let Some(file) = self.file(&options) else {
             return self.compile(&options);
         };
         if let Ok(image) = std::fs::read(&file)
             && !image.is_empty()
+            && !anew
         {
             return Ok(image);
         }
@@ -70,7 +73,7 @@ impl Source {
         let [major, minor] = version();
         add(&format!("{major}.{minor}"));
         let digits = &hash.finalize().to_hex()[..32];
-        let name = format!("{}-{digits}.cubin", self.name);
+        let name = format!("{}-{digits}", self.name);
         Some(cache.join("harness").join("kernels").join(name))
     }
 
@@ -86,6 +89,30 @@ impl Source {
             return Err(format!("{}.cu: {}", self.name, program.log()));
         }
         program.image()
+    }
+}
+
+/// The compute capabilities that the compiler knows; none where it does not tell.
+fn known_architectures() -> Vec<c_int> {
+    let mut count = 0;
+    // SAFETY: the place of the number.
+    if unsafe { compiler::nvrtcGetNumSupportedArchs(&raw mut count) } != 0 {
+        return Vec::new();
+    }
+    let mut known = vec![0; count.max(0) as usize];
+    // SAFETY: as many places as the compiler just said.
+    match unsafe { compiler::nvrtcGetSupportedArchs(known.as_mut_ptr()) } {
+        0 => known,
+        _ => Vec::new(),
+    }
+}
+
+/// What to compile for: the machine code of `architecture` if it is among the `known`, else the newest older one's code for the driver.
+fn target(architecture: c_int, known: &[c_int]) -> String {
+    let older = known.iter().filter(|known| **known < architecture).max();
+    match older {
+        Some(older) if !known.contains(&architecture) => format!("compute_{older}"),
+        _ => format!("sm_{architecture}"),
     }
 }
 
@@ -145,8 +172,10 @@ impl Program {
     }
 
     fn image(&self) -> Result<Vec<u8>, String> {
-        let read = self.bytes(compiler::nvrtcGetCUBINSize, compiler::nvrtcGetCUBIN);
-        read.ok_or_else(|| "NVRTC gives no machine code".to_string())
+        let code = self.bytes(compiler::nvrtcGetCUBINSize, compiler::nvrtcGetCUBIN);
+        // None was asked for: the driver's code, a text.
+        let code = code.or_else(|| self.bytes(compiler::nvrtcGetPTXSize, compiler::nvrtcGetPTX));
+        code.ok_or_else(|| "NVRTC gives no code".to_string())
     }
 
     /// Bytes that are asked for by their number first.
@@ -171,5 +200,18 @@ impl Drop for Program {
     fn drop(&mut self) {
         // SAFETY: a program, used no more. What could fail leaves memory.
         unsafe { compiler::nvrtcDestroyProgram(&raw mut self.0) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_newer_than_the_compiler_gets_code_for_the_driver() {
+        assert_eq!(target(90, &[75, 80, 90]), "sm_90");
+        assert_eq!(target(120, &[80, 90, 100]), "compute_100");
+        assert_eq!(target(90, &[]), "sm_90", "it does not tell what it knows");
+        assert_eq!(target(80, &[90]), "sm_80", "for the compiler to refuse");
     }
 }

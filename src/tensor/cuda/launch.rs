@@ -1,15 +1,15 @@
 //! The start of a kernel: which, on how many threads, with which arguments.
 
 use super::compile::Source;
-use super::{Buffer, Element, Gpu, expect, symbols};
+use super::{Buffer, Element, Gpu, expect, fail, symbols};
 use crate::tensor::Tensor2;
 use cudarc::driver::{result, sys};
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_void};
 use std::sync::{Mutex, PoisonError};
 
-/// Shared memory of a block that needs no permission.
-const FREE_SHARED_BYTES: u32 = 48 << 10;
+/// Dynamic shared memory of a block for which no permission is asked: 48 KiB are free, of which a kernel may take some statically.
+const FREE_SHARED_BYTES: u32 = 32 << 10;
 
 /// The blocks and threads of a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +195,7 @@ impl Gpu {
                 &mut places,
             )
         };
-        started.unwrap_or_else(|error| panic!("the GPU: {name}: {}", super::told(error)));
+        started.unwrap_or_else(|error| fail(&format!("{name}: "), error));
     }
 
     /// The kernel `name`, compiled and loaded at its first use.
@@ -232,10 +232,14 @@ impl Gpu {
         if let Some(module) = modules.get(source.name) {
             return *module;
         }
-        let image = source.compiled(self.shared.architecture);
-        let image = image.unwrap_or_else(|error| panic!("{error}"));
-        // SAFETY: an image that the compiler made.
-        let module = expect(unsafe { result::module::load_data(image.as_ptr().cast()) });
+        let load = |anew| {
+            let image = source.compiled(self.shared.architecture, anew);
+            let image = image.unwrap_or_else(|error| panic!("{error}"));
+            // SAFETY: an image that the compiler made.
+            unsafe { result::module::load_data(image.as_ptr().cast()) }
+        };
+        // What was kept may be damaged, or of a driver that is there no more.
+        let module = expect(load(false).or_else(|_| load(true)));
         *modules.entry(source.name).or_insert(Module(module))
     }
 }

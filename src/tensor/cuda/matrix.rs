@@ -143,7 +143,7 @@ impl Gpu {
         let constant = kept
             .entry((name, rows, columns))
             .or_insert_with(|| self.matrix(&make(), rows, columns));
-        constant.clone()
+        constant.computed_on(self)
     }
 
     /// A constant tensor full of zeros.
@@ -196,13 +196,22 @@ impl Tensor2 {
         match &self.raw {
             Raw::Gpu(matrix) => {
                 assert_eq!(matrix.gpu().number(), gpu.number(), "tensors of two GPUs");
-                self.clone()
+                self.computed_on(gpu)
             }
             Raw::Host(_) => Self {
                 requires_grad: self.requires_grad,
                 ..gpu.matrix(self.values(), self.rows(), self.columns())
             },
         }
+    }
+
+    /// The same tensor, with the precision of `gpu`, which is the one that it lies on.
+    fn computed_on(&self, gpu: &Gpu) -> Self {
+        let mut same = self.clone();
+        if let Raw::Gpu(matrix) = &mut same.raw {
+            matrix.gpu = gpu.clone();
+        }
+        same
     }
 
     /// An input of an op on `gpu`, sent there if it is a constant of the host.

@@ -3,8 +3,9 @@
 //! One [`Gpu`] per device and process. Everything is ordered on the device's default stream, as dfdx and cudarc 0.9 do it: an address
 //! may be freed or reused as soon as the last kernel that takes it has been started.
 //!
-//! Errors of the driver (memory that is used up, a kernel that fails) end in a panic with the driver's words, as a shape mistake does;
-//! a sweep contains it to its trial.
+//! Memory that is used up ends in a panic with the driver's words, as a shape mistake does; a sweep contains it to its trial. A kernel that
+//! fails leaves the process without its GPU, whatever trial asks next: that ends the process, and the sweep's supervisor judges
+//! whose it was.
 
 mod buffer;
 mod compile;
@@ -30,6 +31,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The oldest architecture that the kernels are for: 8.0, Ampere.
 const OLDEST: (i32, i32) = (8, 0);
 
+/// From `CUDA_ERROR_ILLEGAL_ADDRESS` on: errors of kernels that have run, after which every later call fails.
+const FATAL: std::ops::Range<u32> = 700..800;
+
 /// A GPU that tensors can lie on. Cloning is cheap.
 #[derive(Clone)]
 pub struct Gpu {
@@ -46,6 +50,8 @@ struct Shared {
     /// Compute capability, as in `90`.
     architecture: i32,
     multiprocessors: usize,
+    /// Whether it reads the host's memory by itself, and a copy may so begin after its call has returned.
+    reads_host: bool,
     blas: Blas,
     kernels: launch::Kernels,
     constants: matrix::Constants,
@@ -164,15 +170,17 @@ impl Shared {
                 _ => format!("there are {count} GPUs, cuda:0 to cuda:{}", count - 1),
             });
         }
-        let dfdx = Cuda::try_build(number, 0).map_err(|error| format!("{error:?}"))?;
-        let device = device_of(&dfdx);
-        let attribute = |attribute| device.attribute(attribute).map_err(told);
         use sys::CUdevice_attribute_enum as Attribute;
+        let handle = result::device::get(number as i32).map_err(told)?;
+        let attribute = |attribute| {
+            // SAFETY: a device that is there.
+            unsafe { result::device::get_attribute(handle, attribute) }.map_err(told)
+        };
         let capability = (
             attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
             attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
         );
-        let name = symbols::device_name(*device.cu_device());
+        let name = symbols::device_name(handle);
         if capability < OLDEST {
             let (major, minor) = capability;
             return Err(format!(
@@ -180,6 +188,12 @@ impl Shared {
                 OLDEST.0, OLDEST.1
             ));
         }
+        if attribute(Attribute::CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED)? == 0 {
+            return Err(format!("{name} has no pools of memory"));
+        }
+        let reads_host = attribute(Attribute::CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS)? != 0;
+        let dfdx = Cuda::try_build(number, 0).map_err(|error| format!("{error:?}"))?;
+        let device = device_of(&dfdx);
         let multiprocessors = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
         let blas = cudarc::cublas::result::create_handle()
             .map_err(|error| format!("cuBLAS does not start: {error:?}"))?;
@@ -189,6 +203,7 @@ impl Shared {
             name,
             architecture: 10 * capability.0 + capability.1,
             multiprocessors: multiprocessors as usize,
+            reads_host,
             blas: Blas(blas),
             kernels: launch::Kernels::default(),
             constants: matrix::Constants::default(),
@@ -230,8 +245,19 @@ fn told(error: result::DriverError) -> String {
     }
 }
 
-/// What the driver gave, or a panic with its words.
+/// What the driver gave, or the end of this trial.
 #[track_caller]
 fn expect<T>(outcome: Result<T, result::DriverError>) -> T {
-    outcome.unwrap_or_else(|error| panic!("the GPU: {}", told(error)))
+    outcome.unwrap_or_else(|error| fail("", error))
+}
+
+/// Ends the trial with the driver's words, and the process where the driver takes no more calls from it.
+#[track_caller]
+fn fail(what: &str, error: result::DriverError) -> ! {
+    let words = format!("the GPU: {what}{}", told(error));
+    if FATAL.contains(&(error.0 as u32)) {
+        eprintln!("{words}");
+        std::process::abort();
+    }
+    panic!("{words}")
 }

@@ -14,6 +14,10 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 /// `CUDA_ERROR_NOT_INITIALIZED`, also an error of the other two libraries: what a function returns that was not found.
 const NOT_LOADED: c_int = 3;
 
+/// Error codes of CUDA 13 that cudarc 0.9.15, for which a code is one of a list, does not know; and the one for what nobody knows.
+const UNKNOWN: [c_int; 12] = [36, 225, 226, 402, 721, 811, 812, 813, 913, 914, 915, 916];
+const UNKNOWN_ERROR: c_int = 999;
+
 type Handle = *mut c_void;
 /// An address in the memory of the GPU.
 type Address = u64;
@@ -87,10 +91,11 @@ macro_rules! functions {
                     type Function = unsafe extern "C" fn($($kind),*) -> c_int;
                     // SAFETY: the address is that of the library's function of this name, whose signature this is; the caller
                     // keeps what the library's documentation asks for.
-                    unsafe {
+                    let code = unsafe {
                         let function = std::mem::transmute::<*mut c_void, Function>(address);
                         function($($arg),*)
-                    }
+                    };
+                    if UNKNOWN.contains(&code) { UNKNOWN_ERROR } else { code }
                 }
             )*
         }
@@ -136,9 +141,6 @@ functions! {
         fn cuMemcpyDtoD_v2(to: Address, from: Address, bytes: usize);
         fn cuMemcpyDtoH_v2(to: *mut c_void, from: Address, bytes: usize);
         fn cuMemcpyHtoD_v2(to: Address, from: *const c_void, bytes: usize);
-        fn cuMemcpyDtoDAsync_v2(to: Address, from: Address, bytes: usize, stream: Handle);
-        fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: Address, bytes: usize, stream: Handle);
-        fn cuMemcpyHtoDAsync_v2(to: Address, from: *const c_void, bytes: usize, stream: Handle);
         fn cuMemsetD8_v2(to: Address, value: u8, bytes: usize);
     }
     #[inline]
@@ -146,10 +148,15 @@ functions! {
         fn cuMemAllocAsync(address: *mut Address, bytes: usize, stream: Handle);
         fn cuMemFreeAsync(address: Address, stream: Handle);
         fn cuMemsetD8Async(to: Address, value: u8, bytes: usize, stream: Handle);
+        fn cuMemcpyDtoDAsync_v2(to: Address, from: Address, bytes: usize, stream: Handle);
+        fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: Address, bytes: usize, stream: Handle);
+        fn cuMemcpyHtoDAsync_v2(to: Address, from: *const c_void, bytes: usize, stream: Handle);
     }
     #[unsafe(no_mangle)]
     compiler {
         fn nvrtcVersion(major: *mut c_int, minor: *mut c_int);
+        fn nvrtcGetNumSupportedArchs(count: *mut c_int);
+        fn nvrtcGetSupportedArchs(known: *mut c_int);
         fn nvrtcCreateProgram(program: *mut Handle, source: *const c_char, name: *const c_char, headers: c_int, texts: *const *const c_char,
             names: *const *const c_char);
         fn nvrtcCompileProgram(program: Handle, count: c_int, options: *const *const c_char);
@@ -174,7 +181,7 @@ functions! {
     }
 }
 
-// dfdx and cudarc allocate, clear and free nothing at all at times, which the driver takes for a mistake.
+// dfdx and cudarc allocate, clear, copy and free nothing at all at times, which the driver takes for a mistake.
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn cuMemAllocAsync(address: *mut Address, bytes: usize, stream: Handle) -> c_int {
@@ -196,18 +203,25 @@ unsafe extern "C" fn cuMemFreeAsync(address: Address, stream: Handle) -> c_int {
     }
 }
 
-#[unsafe(no_mangle)]
-unsafe extern "C" fn cuMemsetD8Async(
-    to: Address,
-    value: u8,
-    bytes: usize,
-    stream: Handle,
-) -> c_int {
-    match bytes {
-        0 => 0,
-        // SAFETY: handed on.
-        _ => unsafe { pool::cuMemsetD8Async(to, value, bytes, stream) },
-    }
+/// Defines functions that do nothing where the number of bytes is 0, and else what those of `pool` do.
+macro_rules! unless_nothing {
+    ($(fn $name:ident($first:ident: $one:ty, $second:ident: $two:ty);)*) => {$(
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name($first: $one, $second: $two, bytes: usize, stream: Handle) -> c_int {
+            match bytes {
+                0 => 0,
+                // SAFETY: handed on.
+                _ => unsafe { pool::$name($first, $second, bytes, stream) },
+            }
+        }
+    )*};
+}
+
+unless_nothing! {
+    fn cuMemsetD8Async(to: Address, value: u8);
+    fn cuMemcpyDtoDAsync_v2(to: Address, from: Address);
+    fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: Address);
+    fn cuMemcpyHtoDAsync_v2(to: Address, from: *const c_void);
 }
 
 /// Opens the three libraries and fills the slots, once for the process.
@@ -220,16 +234,25 @@ pub fn load() -> Result<(), String> {
 }
 
 fn load_all() -> Result<(), String> {
-    fill(&DRIVER, &[driver::SLOTS, pool::SLOTS])?;
-    fill(&NVRTC, &[compiler::SLOTS])?;
-    fill(&CUBLAS, &[blas::SLOTS])
+    fill(&DRIVER, &[driver::SLOTS, pool::SLOTS], false)?;
+    let mut version = 0;
+    // SAFETY: the place of the number; where it fails it stays 0.
+    unsafe { driver::cuDriverGetVersion(&raw mut version) };
+    // A driver of CUDA 12 runs what version 12 of the others makes.
+    let older_first = version < 13_000;
+    fill(&NVRTC, &[compiler::SLOTS], older_first)?;
+    fill(&CUBLAS, &[blas::SLOTS], older_first)
 }
 
-/// Opens a library for the rest of the process and finds its functions.
-fn fill(origin: &Origin, lists: &[&[(&str, &Slot)]]) -> Result<(), String> {
+/// Opens a library for the rest of the process and finds its functions; of several versions the newest one, or an `older_first`.
+fn fill(origin: &Origin, lists: &[&[(&str, &Slot)]], older_first: bool) -> Result<(), String> {
     // SAFETY: the start-up code of NVIDIA's libraries asks for nothing.
     let open = |file: &&str| unsafe { Library::new(*file) }.ok();
-    let library = origin.files.iter().find_map(open).ok_or_else(|| {
+    let mut files = origin.files.to_vec();
+    if older_first {
+        files.sort_by_key(|file| file.contains("13"));
+    }
+    let library = files.iter().find_map(open).ok_or_else(|| {
         format!(
             "{} is not here (no {})",
             origin.what,

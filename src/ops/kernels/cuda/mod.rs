@@ -138,7 +138,7 @@ mod tests {
         crate::ops::check::gpu(Default::default());
         for source in SOURCES {
             source
-                .compiled(80)
+                .compiled(80, true)
                 .unwrap_or_else(|error| panic!("{error}"));
         }
     }
