@@ -3,36 +3,45 @@
 //! `cargo bench --bench full_size -- --threads 1`
 //! `cargo bench --bench full_size -- --threads 2 --repeats 1 --forward-size 1024 --pl-dc 1024`: time and memory at the size of COCO ([`pl_dc`])
 //!
+//! `cargo bench --features cuda --bench full_size -- --device cuda:0 --precision bf16 --images 8 --forward-size 1024 --step-size 1024 --parts`: on a GPU
+//!
 //! Forward of one 512 x 512 image, and a training step: frozen backbone, two 256 x 256 images with eight objects each, forward,
 //! matching and losses, backward, clipping, AdamW. Random weights: the time does not depend on them. Prints one line of JSON:
-//! median ms of the whole and of its parts, and the peak memory.
+//! median ms of the whole and of its parts, and the peak memory. `--images N` takes N times as many images. What a GPU takes is timed
+//! as [`device`] says.
 
+mod device;
 #[path = "../measure/mod.rs"]
 mod measure;
+mod memory;
 mod pl_dc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
+use device::{Device, Repeats, Run};
 use harness::graph::Mask2Former;
 use harness::method::criterion::{MaskLoss, Part};
 use harness::method::{Criterion, EmptyImage, Targets};
+use harness::nn::params::move_to;
 use harness::recipe::{Hooks, Plan, Request};
 use harness::rng::Stream;
 use harness::structures::{Mask, Picture};
-use harness::tensor::Tape;
+use harness::tensor::{Precision, Tape, Wish};
 use harness::train::{AdamW, TrainConfig};
-use measure::{Clock, listed, median, peak_memory};
+use measure::peak_memory;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::iter;
 use std::path::Path;
+use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const CLASSES: usize = 80;
 const OBJECTS: usize = 8;
-const IMAGES: usize = 2;
+/// Views of a labelled image: the weak and the strong one.
+const VIEWS: usize = 2;
 const SEED: u64 = 0;
 
 #[derive(Parser)]
@@ -52,36 +61,50 @@ struct Options {
     /// Side of the images of a whole step of PL-DC, in place of the training step.
     #[arg(long)]
     pl_dc: Option<usize>,
+    /// Images of the forward; labelled images of a step, each in two views; unlabelled images of a step of PL-DC.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    images: u32,
+    /// Halve the images until they fit into the GPU's memory.
+    #[arg(long)]
+    largest: bool,
+    /// Pseudo-labels of an unlabelled image [default: one of every query].
+    #[arg(long)]
+    pseudo_labels: Option<usize>,
+    /// auto, cpu, cuda or cuda:N.
+    #[arg(long, default_value = "cpu")]
+    device: Wish,
+    /// What matrix products on a GPU compute with: f32, tf32 or bf16.
+    #[arg(long, default_value = "f32", value_parser = precision)]
+    precision: Precision,
+    /// On a GPU: time the parts too, in runs of their own.
+    #[arg(long)]
+    parts: bool,
+    /// On a GPU: runs that are not counted.
+    #[arg(long, default_value_t = 3)]
+    warm_up: usize,
+    /// A setting of the recipe, as in `model.queries=8`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Said by `cargo bench`; means nothing here.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// The median of every part over all runs but the first, and of the whole.
-fn medians(runs: &[Vec<(&'static str, f64)>]) -> Value {
-    let counted = &runs[1..];
-    let whole = |run: &Vec<(&str, f64)>| run.iter().map(|(_, ms)| ms).sum();
-    let part = |at: usize| {
-        let times = counted.iter().map(|run| run[at].1).collect();
-        (runs[0][at].0, median(times))
-    };
-    let all = ("all", median(counted.iter().map(whole).collect()));
-    let parts: Vec<_> = iter::once(all)
-        .chain((0..runs[0].len()).map(part))
-        .collect();
-    listed(&parts, |ms| ms).into()
+fn precision(text: &str) -> Result<Precision, String> {
+    Precision::deserialize(toml::Value::String(text.into()))
+        .map_err(|_| "allowed: f32, tf32, bf16".to_string())
 }
 
 /// The tables of the recipe.
 struct Recipe(toml::Table);
 
 impl Recipe {
-    fn read() -> Result<Self> {
+    fn read(set: &[String]) -> Result<Self> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/mask2former-r50.toml");
         let request = Request {
             recipe: &path,
             environment: &[],
-            set: &[],
+            set,
         };
         // The components check their own tables when they are built.
         let unchecked = Hooks {
@@ -124,18 +147,21 @@ fn targets(size: usize, stream: &mut Stream) -> Targets {
     }
 }
 
-/// One forward without a gradient.
-fn forward(model: &Mask2Former, image: &Picture) -> Vec<(&'static str, f64)> {
-    let images = model.normalise(&[image]);
+/// One forward without a gradient: the teacher's inference.
+fn forward(model: &Mask2Former, pictures: &[Picture], device: &Device, parts: bool) -> Run {
+    let pictures: Vec<&Picture> = pictures.iter().collect();
+    // On a GPU sending the images there is part of the work, as it is for its peer; on the CPU the clock began behind it.
+    let before = (!device.is_host()).then(|| device.watch(parts));
+    let images = model.normalise(&pictures);
     let tape = &mut Tape::off();
-    let mut clock = Clock::start();
+    let mut watch = before.unwrap_or_else(|| device.watch(parts));
     let features = model.backbone_features(tape, &images);
-    clock.mark("backbone");
+    watch.mark("backbone");
     let pixels = model.pixel_features(tape, &features);
-    clock.mark("pixel decoder");
+    watch.mark("pixel decoder");
     drop(model.predictions(tape, &features, &pixels));
-    clock.mark("transformer decoder");
-    clock.stop()
+    watch.mark("transformer decoder");
+    watch.stop()
 }
 
 /// What a training step needs.
@@ -152,19 +178,21 @@ impl Training {
         pictures: &[Picture],
         targets: &[Targets],
         step: usize,
-    ) -> Vec<(&'static str, f64)> {
+        (device, parts): (&Device, bool),
+    ) -> Run {
         let pictures: Vec<&Picture> = pictures.iter().collect();
+        let before = (!device.is_host()).then(|| device.watch(parts));
         let images = model.normalise(&pictures);
         let mut tape = Tape::recording();
-        let mut clock = Clock::start();
+        let mut watch = before.unwrap_or_else(|| device.watch(parts));
         let features = model.backbone_features(&mut tape, &images);
-        clock.mark("backbone");
+        watch.mark("backbone");
         let pixels = model.pixel_features(&mut tape, &features);
-        clock.mark("pixel decoder");
+        watch.mark("pixel decoder");
         let predictions = model.predictions(&mut tape, &features, &pixels);
-        clock.mark("transformer decoder");
+        watch.mark("transformer decoder");
         let part = Part {
-            images: 0..IMAGES,
+            images: 0..targets.len(),
             targets,
             mask_loss: MaskLoss::default(),
         };
@@ -173,32 +201,45 @@ impl Training {
         let loss = losses
             .losses(&mut tape, &predictions, &part, &mut stream)
             .total;
-        clock.mark("losses");
+        watch.mark("losses");
         let mut grads = tape.backward(&loss);
-        clock.mark("backward");
+        watch.mark("backward");
         self.optimizer.step(model, &mut grads, self.rate);
-        clock.mark("optimizer");
-        clock.stop()
+        watch.mark("optimizer");
+        watch.stop()
     }
 }
 
-fn measure(options: &Options) -> Result<Value> {
-    let recipe = Recipe::read()?;
+fn measure(options: &Options, recipe: &Recipe, device: &Device, images: usize) -> Result<Value> {
     let stream = &mut Stream::new(SEED, "bench");
     let mut model = Mask2Former::new(&recipe.table("model")?, CLASSES, stream)?;
-    let runs = 0..=options.repeats;
+    move_to(&mut model, &device.place);
+    let repeats = Repeats {
+        warm_up: if device.is_host() { 1 } else { options.warm_up },
+        counted: options.repeats,
+    };
 
-    let image = picture(options.forward_size, stream);
-    let seen: Vec<_> = runs.clone().map(|_| forward(&model, &image)).collect();
-    let forward = medians(&seen);
+    let size = options.forward_size;
+    let pictures: Vec<Picture> = (0..images).map(|_| picture(size, stream)).collect();
+    let seen = device.time(images, repeats, |_, parts| {
+        forward(&model, &pictures, device, parts)
+    });
     let mut result = json!({
         "program": "harness",
         "threads": options.threads,
-        "forward": forward,
+        "device": device.described(),
+        "images": images,
+        "forward": seen.medians(),
+        "forward_rate": seen.rate(),
         "forward_peak_rss_mb": peak_memory(),
     });
     if let Some(size) = options.pl_dc {
-        result["pl_dc"] = pl_dc::measure(&recipe, model, size, options.repeats)?;
+        let work = pl_dc::Work {
+            size,
+            images,
+            pseudo_labels: options.pseudo_labels,
+        };
+        result["pl_dc"] = pl_dc::measure(recipe, model, &work, device, repeats)?;
         return Ok(result);
     }
 
@@ -208,22 +249,44 @@ fn measure(options: &Options) -> Result<Value> {
         optimizer: AdamW::new(train.optimizer(), &mut model),
         rate: train.rate as f32,
     };
-    let size = options.step_size;
-    let pictures: Vec<Picture> = (0..IMAGES).map(|_| picture(size, stream)).collect();
-    let targets: Vec<Targets> = (0..IMAGES).map(|_| targets(size, stream)).collect();
-    let seen: Vec<_> = runs
-        .map(|run| training.step(&mut model, &pictures, &targets, run))
-        .collect();
-    result["step"] = medians(&seen);
+    let (size, views) = (options.step_size, VIEWS * images);
+    let pictures: Vec<Picture> = (0..views).map(|_| picture(size, stream)).collect();
+    let targets: Vec<Targets> = (0..views).map(|_| targets(size, stream)).collect();
+    let seen = device.time(views, repeats, |run, parts| {
+        training.step(&mut model, &pictures, &targets, run, (device, parts))
+    });
+    result["step"] = seen.medians();
+    result["step_rate"] = seen.rate();
     result["peak_rss_mb"] = json!(peak_memory());
     Ok(result)
 }
 
-fn main() -> Result<()> {
+fn run(options: &Options) -> Result<Value> {
+    ensure!(options.repeats > 0, "--repeats: 0 is too few; at least 1");
+    let recipe = Recipe::read(&options.set)?;
+    let device = Device::open(options.device, options.precision, options.parts)?;
+    let images = options.images as usize;
+    memory::fitting(images, options.largest, |images| {
+        measure(options, &recipe, &device, images)
+    })
+}
+
+fn main() -> ExitCode {
     let options = Options::parse();
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
-        .build()?;
-    println!("{}", pool.install(|| measure(&options))?);
-    Ok(())
+        .build();
+    let result = pool
+        .map_err(Into::into)
+        .and_then(|pool| pool.install(|| run(&options)));
+    match result {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(2)
+        }
+    }
 }

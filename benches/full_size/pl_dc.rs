@@ -1,10 +1,11 @@
 //! A whole step of PL-DC's training at full size: what it costs in time and memory.
 //!
-//! One labelled image in its weak and its strong view and one unlabelled image; backbone frozen. The filter lets all through, so that every
-//! query's mask is a pseudo-label with its uncertainty: no step of a training holds more. The correction is left out: what it
+//! Labelled images in their weak and their strong view and as many unlabelled ones; backbone frozen. The filter lets all through, so that every
+//! query's mask is a pseudo-label with its uncertainty: no step of a training holds more, unless their number is given. The correction is left out: what it
 //! costs is a vision-language model, which `harness clip` shows alone.
 
-use crate::measure::{Clock, listed, peak_memory, rounded};
+use crate::device::{Device, Repeats};
+use crate::measure::{peak_memory, rounded};
 use crate::{CLASSES, OBJECTS, Recipe, SEED, picture, targets};
 use anyhow::{Context, Result};
 use harness::data::split::ClassCounts;
@@ -17,40 +18,60 @@ use harness::tensor::Tape;
 use harness::train::{AdamW, TrainConfig};
 use serde_json::{Value, json};
 
-fn batch(size: usize, stream: &mut Stream) -> Batch {
-    let truth = targets(size, stream);
-    let instances: Vec<Instance> = truth
-        .classes
-        .into_iter()
-        .zip(truth.masks)
-        .map(|(class, mask)| Instance {
-            class,
-            mask,
-            source: InstanceSource::Annotation,
-        })
-        .collect();
-    let mut view = || View {
-        picture: picture(size, stream),
-        instances: instances.clone(),
+/// What a step works on.
+pub struct Work {
+    /// Pixels of a side.
+    pub size: usize,
+    /// Labelled images, and as many unlabelled ones.
+    pub images: usize,
+    /// Pseudo-labels of an unlabelled image; none: one of every query.
+    pub pseudo_labels: Option<usize>,
+}
+
+fn batch(work: &Work, stream: &mut Stream) -> Batch {
+    let mut batch = Batch {
+        labelled: Vec::new(),
+        unlabelled: Vec::new(),
     };
-    let labelled = vec![view(), view()];
-    let (weak, strong) = (view().picture, view().picture);
-    Batch {
-        labelled,
-        unlabelled: vec![UnlabelledViews {
+    for _ in 0..work.images {
+        let truth = targets(work.size, stream);
+        let instances: Vec<Instance> = truth
+            .classes
+            .into_iter()
+            .zip(truth.masks)
+            .map(|(class, mask)| Instance {
+                class,
+                mask,
+                source: InstanceSource::Annotation,
+            })
+            .collect();
+        let mut view = || View {
+            picture: picture(work.size, stream),
+            instances: instances.clone(),
+        };
+        batch.labelled.extend([view(), view()]);
+        let (weak, strong) = (view().picture, view().picture);
+        batch.unlabelled.push(UnlabelledViews {
             weak,
             strong,
             hidden_truth: Vec::new(),
-        }],
+        });
     }
+    batch
 }
 
 /// The method of the recipe with the burn-in over, a filter that keeps all, and no correction.
-fn config(recipe: &Recipe) -> Result<MethodConfig> {
+fn config(recipe: &Recipe, pseudo_labels: Option<usize>) -> Result<MethodConfig> {
     let mut table = recipe.0["method"].clone();
     let method = table.as_table_mut().context("[method]")?;
     method.insert("burn-in".into(), 0.into());
-    method.insert("candidates".into(), "arg-max".into());
+    match pseudo_labels {
+        None => method.insert("candidates".into(), "arg-max".into()),
+        Some(count) => {
+            method.insert("top-pairs".into(), i64::try_from(count)?.into());
+            method.insert("candidates".into(), "top-pairs".into())
+        }
+    };
     method.insert("score".into(), "with-no-object".into());
     method.insert("min-area".into(), 0.into());
     let filter = "name = 'decoupled'\nclass = 0.0\nmask = 0.0";
@@ -60,9 +81,25 @@ fn config(recipe: &Recipe) -> Result<MethodConfig> {
     table.try_into().context("[method]")
 }
 
-/// Runs `steps` steps on images of `size` pixels a side: the parts of the last one, and the peak memory of them all.
-pub fn measure(recipe: &Recipe, model: Mask2Former, size: usize, steps: usize) -> Result<Value> {
+/// Times steps on images made for each. On the CPU the last one alone counts: it takes a minute.
+pub fn measure(
+    recipe: &Recipe,
+    model: Mask2Former,
+    work: &Work,
+    device: &Device,
+    repeats: Repeats,
+) -> Result<Value> {
+    let repeats = match device.is_host() {
+        true => Repeats {
+            warm_up: repeats.counted - 1,
+            counted: 1,
+        },
+        false => repeats,
+    };
     let stream = &mut Stream::new(SEED, "batch");
+    // On a GPU as many again may time the parts.
+    let rounds = if device.is_host() { 1 } else { 2 };
+    let steps = repeats.warm_up + rounds * repeats.counted;
     let setup = Setup {
         seed: SEED,
         steps,
@@ -72,28 +109,31 @@ pub fn measure(recipe: &Recipe, model: Mask2Former, size: usize, steps: usize) -
         },
         epoch_steps: steps,
     };
-    let mut method = method::start(&config(recipe)?, &recipe.table("loss")?, model, &setup)?;
+    let config = config(recipe, work.pseudo_labels)?;
+    let mut method = method::start(&config, &recipe.table("loss")?, model, &setup)?;
     let train: TrainConfig = recipe.table("train")?;
     let mut optimizer = AdamW::new(train.optimizer(), method.student());
-    let mut last = Value::Null;
-    for step in 0..steps {
-        let batch = batch(size, stream);
-        let mut clock = Clock::start();
+    let mut kept = 0;
+    // Two views of the labelled images, the strong one of the others: what the student sees.
+    let seen = device.time(3 * work.images, repeats, |step, parts| {
+        let batch = batch(work, stream);
+        let mut watch = device.watch(parts);
         let mut tape = Tape::recording();
         let output = method.step(&mut tape, &batch, step);
-        clock.mark("teacher, student, losses");
+        watch.mark("teacher, student, losses");
         let mut grads = tape.backward(&output.loss);
-        clock.mark("backward");
+        watch.mark("backward");
         optimizer.step(method.student(), &mut grads, train.rate as f32);
-        clock.mark("optimizer");
-        let parts = clock.stop();
-        let kept = output.report.pseudo.map_or(0, |pseudo| pseudo.counts.kept);
-        last = json!({
-            "ms": listed(&parts, |ms| ms),
-            "all_ms": rounded(parts.iter().map(|(_, ms)| ms).sum()),
-            "pseudo_labels": kept,
-            "peak_rss_mb": peak_memory(),
-        });
-    }
-    Ok(last)
+        watch.mark("optimizer");
+        let run = watch.stop();
+        kept = output.report.pseudo.map_or(0, |pseudo| pseudo.counts.kept);
+        run
+    });
+    Ok(json!({
+        "ms": seen.parts(),
+        "all_ms": rounded(seen.all()),
+        "rate": seen.rate(),
+        "pseudo_labels": kept,
+        "peak_rss_mb": peak_memory(),
+    }))
 }

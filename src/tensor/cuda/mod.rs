@@ -135,7 +135,16 @@ impl Gpu {
         expect(self.shared.device.synchronize());
     }
 
-    /// Most bytes that tensors have taken at a time since the process began.
+    /// The newest CUDA that the driver knows, as in `13.0`.
+    pub fn cuda_version(&self) -> String {
+        let mut version = 0;
+        // SAFETY: the place for the number.
+        let code = unsafe { symbols::driver::cuDriverGetVersion(&raw mut version) };
+        assert_eq!(code, 0, "the driver tells its version");
+        format!("{}.{}", version / 1000, version % 1000 / 10)
+    }
+
+    /// Most bytes that tensors have taken at a time since the process began, or since [`Self::forget_peak_memory`].
     pub fn peak_memory(&self) -> u64 {
         let mut bytes: u64 = 0;
         // SAFETY: the attribute is a 64-bit number.
@@ -146,6 +155,21 @@ impl Gpu {
         };
         assert_eq!(code, 0, "the driver tells its memory");
         bytes
+    }
+
+    /// Lets [`Self::peak_memory`] begin anew from what is taken now.
+    pub fn forget_peak_memory(&self) {
+        let mut zero: u64 = 0;
+        // SAFETY: the attribute is a 64-bit number, of which the driver takes 0 alone.
+        let code = unsafe {
+            let place = (&raw mut zero).cast();
+            symbols::driver::cuMemPoolSetAttribute(
+                self.shared.pool(),
+                symbols::USED_MEMORY_HIGH,
+                place,
+            )
+        };
+        assert_eq!(code, 0, "the driver forgets its peak");
     }
 
     /// Makes the device that of the calling thread, as every call of the driver needs it.
