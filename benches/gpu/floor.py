@@ -5,7 +5,8 @@
 
 Every op reads its inputs and its weights once and writes its output once; biases, activations and folded norms ride along. Its time is the
 larger of FLOPs over peak and bytes over bandwidth, and a part is the sum of its ops. So nothing is fused across products, and nothing is
-slower than the data sheet: no program with these ops gets there. Losses count the products of the matching costs, one pass over the masks
+slower than the data sheet: no program with these ops gets there. With bf16 every activation counts two bytes, also where a program keeps
+f32. Losses count the products of the matching costs, one pass over the masks
 and one over their gradients. Table of the GPUs: dense peaks with f32 accumulation, TFLOP/s of f32, tf32 and bf16, and TB/s.
 """
 
@@ -55,8 +56,12 @@ class Counts:
     def seconds(self, part, gpu, precision):
         peaks, bandwidth = GPUS[gpu]
         each = 2 if precision == "bf16" else 4
-        times = (max(f / (peaks[precision] * 1e12), v * (b or each) / (bandwidth * 1e12)) for name, f, v, b, _ in self.ops if name == part)
-        return sum(times)
+        total = 0.0
+        for name, flops, values, bytes_each, product in self.ops:
+            if name == part:
+                peak = peaks[precision if product else "f32"]
+                total += max(flops / (peak * 1e12), values * (bytes_each or each) / (bandwidth * 1e12))
+        return total
 
 
 def network(size, batch):
