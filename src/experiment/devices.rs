@@ -82,13 +82,13 @@ impl Devices {
     pub fn open(ask: &DeviceAsk) -> Result<(Self, Option<String>)> {
         let (places, told) = match ask {
             DeviceAsk::One(wish) => {
-                let (place, told) = wish.place().map_err(|why| anyhow!(why))?;
+                let (place, told) = wish.place().map_err(|why| anyhow!("--device {why}"))?;
                 (vec![place], told)
             }
             DeviceAsk::Gpus(numbers) => {
                 let place = |number: &usize| Ok(Wish::Cuda(*number).place()?.0);
                 let places = numbers.iter().map(place).collect::<Result<_, String>>();
-                (places.map_err(|why| anyhow!(why))?, None)
+                (places.map_err(|why| anyhow!("--gpus {why}"))?, None)
             }
         };
         Ok((Self::new(places), told))

@@ -126,7 +126,7 @@ impl Wish {
             (Self::Cpu, _) => Ok((Place::Host, None)),
             (_, Ok(place)) => Ok((place, None)),
             (Self::Auto, Err(why)) => Ok((Place::Host, why.worth_telling())),
-            (Self::Cuda(_), Err(why)) => Err(format!("--device {self}: {why}")),
+            (Self::Cuda(_), Err(why)) => Err(format!("{self}: {why}")),
         }
     }
 

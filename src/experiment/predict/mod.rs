@@ -91,7 +91,7 @@ pub fn predict(ask: &PredictAsk) -> Result<String, Stop> {
     let (place, no_gpu) = ask
         .device
         .place()
-        .map_err(|why| Stop::Input(anyhow!(why)))?;
+        .map_err(|why| Stop::Input(anyhow!("--device {why}")))?;
     if let Some(no_gpu) = no_gpu {
         eprintln!("note: {no_gpu}; the CPU is");
     }
