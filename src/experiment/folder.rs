@@ -1,7 +1,7 @@
 //! The folder of one stage or trial in the store: its files by name.
 
+use super::evaluation::Evaluation;
 use super::lease::{Lease, is_held, last_token};
-use super::perform::Evaluation;
 use super::stage::Kind;
 use crate::atomic::{Durability, remove_unfinished, write_durably};
 use crate::train::Checkpoint;

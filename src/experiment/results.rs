@@ -1,6 +1,6 @@
 //! The results folder: records and tables, made from what the store holds and what other plans left in the folder.
 
-use super::perform::Evaluation;
+use super::evaluation::Evaluation;
 use super::settings::EvalModel;
 use super::store::Store;
 use super::tables::frozen;

@@ -1,8 +1,9 @@
 //! A running sweep: which stages are missing, what a stage's end means for the trials, when the tables are written.
 
 use super::environment::hand_on;
+use super::evaluation::Evaluation;
 use super::folder::evaluation;
-use super::perform::{Evaluation, Workshop};
+use super::perform::Workshop;
 use super::progress::Progress;
 use super::results::Results;
 use super::scheduler::{self, Rules, Task, Workers};

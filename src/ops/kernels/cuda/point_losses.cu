@@ -30,8 +30,8 @@ extern "C" __global__ void bce_backward(const float* logits, const float* target
     to[at] += *upstream * scale * slope;
 }
 
-// logits, targets [rows, points] -> losses [rows]; sums [rows, 2]: above = 2 sum(p t) + 1, below = sum(p) + sum(t) + 1.
-extern "C" __global__ void dice_forward(const float* logits, const float* targets, float* losses, float* sums, int points) {
+// logits, targets [rows, points] -> losses [rows] and sums [rows, 2]: above = 2 sum(p t) + 1, below = sum(p) + sum(t) + 1.
+extern "C" __global__ void dice_forward(const float* logits, const float* targets, float* sums, float* losses, int points) {
     __shared__ float scratch[LANES];
     size_t first = size_t(blockIdx.x) * points;
     float both = 0.0f, either = 0.0f;

@@ -2,7 +2,7 @@
 //! point and computes its probability again, which costs less than to keep it.
 
 use super::{reduce, source};
-use crate::tensor::cuda::{Argument, Gpu, Grid, Source};
+use crate::tensor::cuda::{Buffer, Gpu, Grid, Source};
 use crate::tensor::{Tape, Tensor2};
 
 pub(super) static SOURCE: Source = source!("point_losses");
@@ -18,44 +18,12 @@ pub(crate) fn bce_points(
     weights: Option<&[f32]>,
     denominator: f32,
 ) -> Tensor2 {
-    let logits = logits.on(gpu);
-    let (rows, points) = (logits.rows(), logits.columns());
-    let targets = gpu.upload(targets);
-    let weights = weights.map(|weights| gpu.upload(weights));
-    let scale = 1.0 / (points as f32 * denominator);
-    let out = tape.output_on(gpu, 1, 1, &[&logits]);
-    let losses = gpu.scratch::<f32>(rows);
-    let arguments = [
-        (&logits).into(),
-        (&targets).into(),
-        weights.as_ref().into(),
-        (&losses).into(),
-        points.into(),
-    ];
-    // SAFETY: logits, targets and weights [rows, points], a loss a row; out [1, 1].
-    unsafe {
-        per_mask(gpu, "bce_forward", rows, &arguments);
-        reduce::sum_all(gpu, losses.address(), out.address(), rows, scale);
-    }
-
-    let (gpu, source) = (gpu.clone(), out.clone());
-    tape.record(&out, move |grads| {
-        let upstream = source.gradient_address(grads);
-        let arguments = [
-            (&logits).into(),
-            (&targets).into(),
-            weights.as_ref().into(),
-            upstream.into(),
-            logits.gradient_address(grads).into(),
-            rows.into(),
-            points.into(),
-            scale.into(),
-        ];
-        let grid = Grid::items(rows * points, THREADS);
-        // SAFETY: as forward; the gradient of the logits, without which nothing is recorded, is as large as they are.
-        unsafe { gpu.launch(&SOURCE, "bce_backward", grid, &arguments) };
-    });
-    out
+    let loss = Loss {
+        kernels: ["bce_forward", "bce_backward"],
+        beside: weights.map(|weights| gpu.upload(weights)),
+        scale: 1.0 / (logits.columns() as f32 * denominator),
+    };
+    loss.of(tape, gpu, logits, targets)
 }
 
 /// As [`crate::ops::dice_points`], which has checked the lengths.
@@ -66,52 +34,63 @@ pub(crate) fn dice_points(
     targets: &[f32],
     denominator: f32,
 ) -> Tensor2 {
-    let logits = logits.on(gpu);
-    let (rows, points) = (logits.rows(), logits.columns());
-    let targets = gpu.upload(targets);
-    let scale = 1.0 / denominator;
-    let out = tape.output_on(gpu, 1, 1, &[&logits]);
-    let (losses, sums) = (gpu.scratch::<f32>(rows), gpu.scratch::<f32>(2 * rows));
-    let arguments = [
-        (&logits).into(),
-        (&targets).into(),
-        (&losses).into(),
-        (&sums).into(),
-        points.into(),
-    ];
-    // SAFETY: logits and targets [rows, points], a loss and two sums a row; out [1, 1].
-    unsafe {
-        per_mask(gpu, "dice_forward", rows, &arguments);
-        reduce::sum_all(gpu, losses.address(), out.address(), rows, scale);
-    }
+    let loss = Loss {
+        kernels: ["dice_forward", "dice_backward"],
+        beside: Some(gpu.scratch(2 * logits.rows())),
+        scale: 1.0 / denominator,
+    };
+    loss.of(tape, gpu, logits, targets)
+}
 
-    let (gpu, source) = (gpu.clone(), out.clone());
-    tape.record(&out, move |grads| {
-        let upstream = source.gradient_address(grads);
+/// A sum of losses of masks.
+struct Loss {
+    /// Forward and backward.
+    kernels: [&'static str; 2],
+    /// What both take besides logits and targets: the weights of the points, or two sums of every mask, which forward writes.
+    beside: Option<Buffer<f32>>,
+    /// Factor on the sum.
+    scale: f32,
+}
+
+impl Loss {
+    fn of(self, tape: &mut Tape, gpu: &Gpu, logits: &Tensor2, targets: &[f32]) -> Tensor2 {
+        let logits = logits.on(gpu);
+        let (rows, points) = (logits.rows(), logits.columns());
+        let targets = gpu.upload(targets);
+        let out = tape.output_on(gpu, 1, 1, &[&logits]);
+        let losses = gpu.scratch::<f32>(rows);
+        let [forward, backward] = self.kernels;
         let arguments = [
             (&logits).into(),
             (&targets).into(),
-            (&sums).into(),
-            upstream.into(),
-            logits.gradient_address(grads).into(),
-            rows.into(),
+            self.beside.as_ref().into(),
+            (&losses).into(),
             points.into(),
-            scale.into(),
         ];
-        let grid = Grid::items(rows * points, THREADS);
-        // SAFETY: as forward; the gradient of the logits, without which nothing is recorded, is as large as they are.
-        unsafe { gpu.launch(&SOURCE, "dice_backward", grid, &arguments) };
-    });
-    out
-}
+        // SAFETY: logits, targets and weights [rows, points], two sums and a loss a row; out [1, 1].
+        unsafe {
+            if rows > 0 {
+                gpu.launch(&SOURCE, forward, Grid::blocks(rows, THREADS), &arguments);
+            }
+            reduce::sum_all(gpu, losses.address(), out.address(), rows, self.scale);
+        }
 
-/// Starts a forward kernel with a block for every mask; nothing where there is none.
-///
-/// # Safety
-/// As for [`Gpu::launch`].
-unsafe fn per_mask(gpu: &Gpu, name: &'static str, rows: usize, arguments: &[Argument]) {
-    if rows > 0 {
-        // SAFETY: the caller's promise.
-        unsafe { gpu.launch(&SOURCE, name, Grid::blocks(rows, THREADS), arguments) };
+        let (gpu, source) = (gpu.clone(), out.clone());
+        tape.record(&out, move |grads| {
+            let arguments = [
+                (&logits).into(),
+                (&targets).into(),
+                self.beside.as_ref().into(),
+                source.gradient_address(grads).into(),
+                logits.gradient_address(grads).into(),
+                rows.into(),
+                points.into(),
+                self.scale.into(),
+            ];
+            let grid = Grid::items(rows * points, THREADS);
+            // SAFETY: as forward; the gradient of the logits, without which nothing is recorded, is as large as they are.
+            unsafe { gpu.launch(&SOURCE, backward, grid, &arguments) };
+        });
+        out
     }
 }

@@ -1,0 +1,230 @@
+
+use super::super::config::tests::{recipe, table};
+use super::super::{LossConfig, MethodConfig, start};
+use super::*;
+use crate::data::{UnlabelledViews, View};
+use crate::graph::ModelConfig;
+use crate::nn::params::{Parameters, move_to};
+use crate::ops::check::on_every_place;
+use crate::registry;
+use crate::rng::Stream;
+use crate::structures::{Instance, InstanceSource, Mask};
+use crate::tensor::Place;
+use crate::train::{AdamW, AdamWConfig};
+
+const SIDE: usize = 32;
+const BURN_IN: usize = 2;
+
+fn student() -> Mask2Former {
+    let config: ModelConfig = recipe()["model"].clone().try_into().unwrap();
+    Mask2Former::new(&config, 3, &mut Stream::new(5, "weights")).unwrap()
+}
+
+/// Teacher and student without a vision-language model; `threshold` 0 keeps every candidate.
+fn method(threshold: f64) -> Box<dyn Method> {
+    let mut method = table("method");
+    method["burn-in"] = (BURN_IN as i64).into();
+    method["ema"] = 0.5.into();
+    method["lambda"] = 0.25.into();
+    method["filter"] = format!("name = 'coupled'\nthreshold = {threshold:?}")
+        .parse::<toml::Table>()
+        .unwrap()
+        .into();
+    method["correction"] = "name = 'keep'".parse::<toml::Table>().unwrap().into();
+    begin(method)
+}
+
+fn begin(method: toml::Table) -> Box<dyn Method> {
+    let loss: LossConfig = registry::options(table("loss")).unwrap();
+    let setup = Setup {
+        seed: 3,
+        steps: 10,
+        counts: crate::data::split::ClassCounts {
+            annotations: vec![5, 3, 2],
+            objects: vec![5, 3, 2],
+        },
+        epoch_steps: 2,
+    };
+    start(
+        &MethodConfig::try_from(method).unwrap(),
+        &loss,
+        student(),
+        &setup,
+    )
+    .unwrap()
+}
+
+fn supervised() -> Box<dyn Method> {
+    let table = "name = 'supervised'\nburn-in = 2\nempty-image = 'zero-batch'";
+    begin(table.parse().unwrap())
+}
+
+fn picture(seed: u64, side: usize) -> Picture {
+    let mut stream = Stream::new(seed, "picture");
+    Picture::new(
+        side,
+        side,
+        (0..side * side * 3)
+            .map(|_| stream.below(256) as u8)
+            .collect(),
+    )
+}
+
+fn batch(unlabelled_side: usize) -> Batch {
+    let bits = (0..SIDE * SIDE).map(|i| u8::from(i % SIDE < 9)).collect();
+    let object = Instance {
+        class: 1,
+        mask: Mask::new(SIDE, SIDE, bits),
+        source: InstanceSource::Annotation,
+    };
+    let view = |seed| View {
+        picture: picture(seed, SIDE),
+        instances: vec![object.clone()],
+    };
+    let views = |seed| UnlabelledViews {
+        weak: picture(seed, unlabelled_side),
+        strong: picture(seed + 1, unlabelled_side),
+        hidden_truth: vec![],
+    };
+    Batch {
+        labelled: vec![view(1), view(2)],
+        unlabelled: vec![views(3), views(5)],
+    }
+}
+
+fn step(method: &mut dyn Method, batch: &Batch, step: usize) -> (f32, StepReport) {
+    let output = method.step(&mut Tape::recording(), batch, step);
+    (output.loss.scalar(), output.report)
+}
+
+fn values(model: &mut Mask2Former) -> Vec<f32> {
+    let mut all = Vec::new();
+    model.parameters("", &mut |_, param| {
+        all.extend_from_slice(param.value.values())
+    });
+    all
+}
+
+#[test]
+fn the_burn_in_is_supervised_training() {
+    let (mut a, mut b) = (method(0.0), supervised());
+    for t in 0..BURN_IN {
+        assert!(!a.needs_unlabelled(t));
+        let (left, right) = (
+            step(&mut *a, &batch(SIDE), t),
+            step(&mut *b, &batch(SIDE), t),
+        );
+        assert_eq!(left.0.to_bits(), right.0.to_bits());
+        assert!(left.1.pseudo.is_none() && left.1.unsupervised.is_none());
+    }
+    assert!(a.needs_unlabelled(BURN_IN) && a.teacher().is_none());
+    assert_eq!(
+        a.state(),
+        b.state(),
+        "the checkpoint of the burn-in serves every method"
+    );
+}
+
+#[test]
+fn the_teacher_is_the_student_and_then_follows_it() {
+    let mut method = method(0.0);
+    step(&mut *method, &batch(SIDE), BURN_IN);
+    let before = values(method.student());
+    assert_eq!(values(method.teacher().unwrap()), before);
+    // The optimizer moves the student; the teacher stays until the next step.
+    method.student().parameters("", &mut |_, param| {
+        param
+            .value
+            .values_mut()
+            .iter_mut()
+            .for_each(|value| *value += 0.5);
+    });
+    assert_eq!(values(method.teacher().unwrap()), before);
+    step(&mut *method, &batch(SIDE), BURN_IN + 1);
+    for (after, before) in values(method.teacher().unwrap()).iter().zip(&before) {
+        assert!(
+            (after - (before + 0.25)).abs() < 1e-5,
+            "{after} after {before}"
+        );
+    }
+}
+
+#[test]
+fn the_loss_is_the_sum_of_its_parts_in_one_forward_or_two() {
+    for side in [SIDE, 2 * SIDE] {
+        let mut method = method(0.0);
+        let (loss, report) = step(&mut *method, &batch(side), BURN_IN);
+        let (sup, unsup) = (report.supervised, report.unsupervised.unwrap());
+        assert!((loss - (sup.total + 0.25 * unsup.total)).abs() < 1e-4 * loss);
+        assert!(report.pseudo.unwrap().counts.kept > 0 && unsup.mask > 0.0);
+        // The labelled part neither sees the unlabelled images nor draws other points.
+        let (_, alone) = step(&mut *supervised(), &batch(side), BURN_IN);
+        assert!(
+            (alone.supervised.total - sup.total).abs() < 1e-3 * sup.total,
+            "{alone:?} {sup:?}"
+        );
+    }
+}
+
+#[test]
+fn the_hidden_truth_changes_the_report_alone() {
+    let without = batch(SIDE);
+    let mut with = batch(SIDE);
+    for views in &mut with.unlabelled {
+        views.hidden_truth = without.labelled[0].instances.clone();
+    }
+    let (mut a, mut b) = (method(0.0), method(0.0));
+    for t in BURN_IN..BURN_IN + 2 {
+        let (left, right) = (step(&mut *a, &without, t), step(&mut *b, &with, t));
+        assert_eq!(left.0.to_bits(), right.0.to_bits());
+        assert_eq!(right.1.pseudo.unwrap().diagnosis.objects, 2);
+    }
+}
+
+#[test]
+fn steps_without_labels_are_counted_and_kept_in_the_state() {
+    let mut first = method(1.0);
+    for t in BURN_IN..BURN_IN + 3 {
+        let (loss, report) = step(&mut *first, &batch(SIDE), t);
+        assert_eq!(report.unsupervised.unwrap().total, 0.0);
+        assert!(loss.is_finite());
+        assert_eq!(report.pseudo.unwrap().barren_steps, t - BURN_IN + 1);
+    }
+    let state = first.state();
+    let mut second = method(1.0);
+    second.restore(&state).unwrap();
+    assert!(second.teacher().is_some());
+    let (_, report) = step(&mut *second, &batch(SIDE), BURN_IN + 3);
+    assert_eq!(report.pseudo.unwrap().barren_steps, 4);
+}
+
+on_every_place! {
+    /// Two supervised steps, then three with a teacher, each followed by the optimizer.
+    fn training_follows_the_cpu(place) {
+        let settings = AdamWConfig {
+            betas: [0.9, 0.999],
+            weight_decay: 0.05,
+            decay_embeddings: true,
+            decay_biases: true,
+            backbone_rate: 0.1,
+            clip: 0.01,
+        };
+        let run = |place: &Place| -> Vec<f32> {
+            let mut method = method(0.0);
+            move_to(method.student(), place);
+            let mut optimizer = AdamW::new(settings, method.student());
+            let losses = (0..BURN_IN + 3).map(|t| {
+                let mut tape = Tape::recording();
+                let loss = method.step(&mut tape, &batch(SIDE), t).loss;
+                let mut grads = tape.backward(&loss);
+                optimizer.step(method.student(), &mut grads, 1e-4);
+                loss.scalar()
+            });
+            losses.collect()
+        };
+        let (found, expected) = (run(place), run(&Place::Host));
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() <= 1e-3 * expected, "{found}, on the CPU {expected}");
+        }
+    }
+}
