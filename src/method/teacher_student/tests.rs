@@ -1,4 +1,3 @@
-
 use super::super::config::tests::{recipe, table};
 use super::super::{LossConfig, MethodConfig, start};
 use super::*;
