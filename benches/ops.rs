@@ -243,10 +243,9 @@ fn masks(bench: &mut Criterion) {
     });
     let planes = parameter(4 * BATCH * QUERIES, SIDE * SIDE, 1);
     let rows: Vec<usize> = (0..PAIRS).map(|i| i * 37 % planes.rows()).collect();
-    let points: Vec<f32> = random(PAIRS * POINTS * 2, 2)
-        .iter()
-        .map(|v| 0.5 * v + 0.5)
-        .collect();
+    let points = random(PAIRS * POINTS * 2, 2);
+    let points = points.iter().map(|v| 0.5 * v + 0.5).collect();
+    let points = Tensor2::constant(points, PAIRS, 2 * POINTS);
     time(bench, "point_sample", "pairs", 0, |tape| {
         ops::point_sample(tape, &planes, &rows, (SIDE, SIDE), &points)
     });
@@ -275,19 +274,17 @@ fn losses(bench: &mut Criterion) {
         ops::cross_entropy(tape, &logits, &targets, &weights, weights.iter().sum())
     });
     let logits = parameter(PAIRS, POINTS, 1);
-    let targets: Arc<Vec<f32>> = Arc::new(
-        random(PAIRS * POINTS, 2)
-            .iter()
-            .map(|v| f32::from(*v > 0.0))
-            .collect(),
-    );
-    let weights: Arc<Vec<f32>> =
-        Arc::new(random(PAIRS * POINTS, 3).iter().map(|v| v.abs()).collect());
+    let of_points = |seed, value: fn(&f32) -> f32| {
+        let values = random(PAIRS * POINTS, seed).iter().map(value).collect();
+        Tensor2::constant(values, PAIRS, POINTS)
+    };
+    let targets = of_points(2, |v| f32::from(*v > 0.0));
+    let weights = of_points(3, |v| v.abs());
     time(bench, "bce_points", "pairs", 0, |tape| {
-        ops::bce_points(tape, &logits, targets.clone(), Some(weights.clone()), 27.0)
+        ops::bce_points(tape, &logits, &targets, Some(&weights), 27.0)
     });
     time(bench, "dice_points", "pairs", 0, |tape| {
-        ops::dice_points(tape, &logits, targets.clone(), 27.0)
+        ops::dice_points(tape, &logits, &targets, 27.0)
     });
 }
 

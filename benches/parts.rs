@@ -7,9 +7,10 @@ use harness::data::Sample;
 use harness::data::augment::{AugmentConfig, strong, weak};
 use harness::data::scenes;
 use harness::method::matcher::{Prediction, assign};
-use harness::method::points::uniform;
 use harness::method::{LossConfig, Targets};
+use harness::ops::{MaskStack, random_points};
 use harness::rng::Stream;
+use harness::tensor::{Place, Tensor2};
 use serde::de::DeserializeOwned;
 use std::hint::black_box;
 
@@ -76,14 +77,12 @@ fn matching(bench: &mut Criterion) {
         .collect();
     let mut random =
         |count: usize| -> Vec<f32> { (0..count).map(|_| stream.normal() as f32).collect() };
-    let (classes, masks) = (
-        random(QUERIES * (CLASSES + 1)),
-        random(QUERIES * SIDE * SIDE),
-    );
+    let mut random =
+        |columns: usize| Tensor2::constant(random(QUERIES * columns), QUERIES, columns);
+    let (classes, masks) = (random(CLASSES + 1), random(SIDE * SIDE));
     let prediction = Prediction {
         classes: &classes,
         masks: &masks,
-        queries: QUERIES,
         size: (SIDE, SIDE),
     };
     let mut next = 0;
@@ -93,9 +92,13 @@ fn matching(bench: &mut Criterion) {
                 next = (next + 1) % targets.len();
                 (&targets[next], Stream::at(2, "bench", next as u64))
             },
-            |(targets, mut stream)| {
-                let mut draw = |count| uniform(count, &mut stream);
-                black_box(assign(&prediction, targets, &config, &mut draw))
+            |(targets, stream)| {
+                let points = random_points(&Place::Host, &[stream.seed()], 0, config.points);
+                let masks = targets.masks.iter().map(|mask| &mask.bits[..]).collect();
+                let which: Vec<usize> = (0..targets.len()).collect();
+                let stack = MaskStack::new(&Place::Host, masks, (SIZE, SIZE));
+                let wanted = stack.sample(&which, &points, &vec![0; which.len()]);
+                black_box(assign(&prediction, targets, &config, &points, &wanted))
             },
             BatchSize::SmallInput,
         )

@@ -26,6 +26,18 @@ impl Stream {
         Self(ChaCha8Rng::from_seed(*hasher.finalize().as_bytes()))
     }
 
+    /// What names the stream among those of its generator, for ops that draw its numbers elsewhere.
+    pub fn seed(&self) -> [u8; 32] {
+        self.0.get_seed()
+    }
+
+    /// The stream that [`Self::seed`] names, from its beginning on but for `skip` numbers of single precision.
+    pub fn behind(seed: [u8; 32], skip: usize) -> Self {
+        let mut generator = ChaCha8Rng::from_seed(seed);
+        generator.set_word_pos(skip as u128);
+        Self(generator)
+    }
+
     /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.0.next_u64()

@@ -12,8 +12,10 @@
 
 #[cfg(feature = "cuda")]
 pub mod cuda;
+mod later;
 mod place;
 
+pub use later::Later;
 pub use place::{NoDevice, NoPrecision, Place, Precision, Wish};
 
 use dfdx::prelude::{
@@ -171,6 +173,15 @@ impl Tensor2 {
             Raw::Host(_) => Cow::Borrowed(self.values()),
             #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => Cow::Owned(matrix.values()),
+        }
+    }
+
+    /// A copy of the values, row-major, as they are when all that was started so far has ended.
+    pub fn later(&self) -> Later<Vec<f32>> {
+        match &self.raw {
+            Raw::Host(_) => Later::ready(self.values().to_vec()),
+            #[cfg(feature = "cuda")]
+            Raw::Gpu(matrix) => matrix.later(),
         }
     }
 

@@ -10,14 +10,17 @@ use harness::graph::weights::{Arrays, Layout, Names};
 use harness::graph::{Folder, Mask2Former, ModelConfig, Predictions};
 use harness::method::criterion::{Criterion, MaskLoss, Part};
 use harness::method::matcher::{Prediction, assign};
-use harness::method::points::{Draw, PointSource, Purpose};
+use harness::method::points::{PointSource, Purpose};
 use harness::method::{EmptyImage, LossConfig, Targets};
 use harness::nn::params::Parameters;
+use harness::ops::MaskStack;
 use harness::rng::Stream;
 use harness::structures::Mask;
-use harness::tensor::{Map, Tape, Tensor2};
+use harness::tensor::{Map, Place, Tape, Tensor2};
 use safetensors::{Dtype, SafeTensors};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// Largest relative error of values, and of gradients.
@@ -183,12 +186,18 @@ impl Recorded<'_> {
 }
 
 impl PointSource for Recorded<'_> {
-    fn open(&self, layer: usize, purpose: Purpose) -> Box<Draw<'_>> {
+    fn points(
+        &self,
+        place: &Place,
+        layer: usize,
+        purposes: &[Purpose],
+        numbers: Range<usize>,
+    ) -> Tensor2 {
         let layer = self.first + layer;
-        let mut draws = match purpose {
+        let draws = |purpose: &Purpose| match *purpose {
             Purpose::Matching { image } => {
                 let name = format!("matching.{layer}.{image}");
-                vec![self.golden[&name].1.clone()]
+                self.golden[&name].1.clone()
             }
             Purpose::Sampling { image, query, .. } => {
                 let pairs = self.array("pairs", layer).chunks_exact(3);
@@ -203,15 +212,14 @@ impl PointSource for Recorded<'_> {
                     let size = array.len() / rows;
                     array[row * size..][..size].to_vec()
                 };
-                vec![cut("pool"), cut("fresh")]
+                [cut("pool"), cut("fresh")].concat()
             }
-        }
-        .into_iter();
-        Box::new(move |count| {
-            let points = draws.next().expect("as many draws as transformers made");
-            assert_eq!(points.len(), 2 * count, "points of a draw");
-            points
-        })
+        };
+        let values: Vec<f32> = purposes
+            .iter()
+            .flat_map(|purpose| draws(purpose)[2 * numbers.start..2 * numbers.end].to_vec())
+            .collect();
+        Tensor2::constant(values, purposes.len(), 2 * numbers.len()).to(place)
     }
 }
 
@@ -221,7 +229,7 @@ struct Case {
     folder: Folder,
     model: Mask2Former,
     images: Map,
-    targets: Vec<Targets>,
+    targets: Vec<Targets<'static>>,
 }
 
 impl Case {
@@ -250,7 +258,7 @@ impl Case {
                 Targets {
                     classes: classes.iter().map(|class| *class as usize).collect(),
                     masks: masks
-                        .map(|bits| Mask::new(height, width, bits.to_vec()))
+                        .map(|bits| Cow::Owned(Mask::new(height, width, bits.to_vec())))
                         .collect(),
                     discounts: None,
                 }
@@ -344,15 +352,23 @@ impl Case {
             for (image, targets) in self.targets.iter().enumerate() {
                 let queries = predictions.queries;
                 let (classes, pixels) = (layer.classes.columns(), layer.masks.columns());
+                let of_image = |all: &Tensor2, columns: usize| {
+                    let values = &all.values()[image * queries * columns..][..queries * columns];
+                    Tensor2::constant(values.to_vec(), queries, columns)
+                };
                 let prediction = Prediction {
-                    classes: &layer.classes.values()[image * queries * classes..]
-                        [..queries * classes],
-                    masks: &layer.masks.values()[image * queries * pixels..][..queries * pixels],
-                    queries,
+                    classes: &of_image(&layer.classes, classes),
+                    masks: &of_image(&layer.masks, pixels),
                     size: (predictions.height, predictions.width),
                 };
-                let mut draw = source.open(0, Purpose::Matching { image });
-                let pairs = assign(&prediction, targets, &loss, &mut *draw);
+                let purpose = [Purpose::Matching { image }];
+                let points = source.points(&Place::Host, 0, &purpose, 0..loss.points);
+                let masks = targets.masks.iter().map(|mask| &mask.bits[..]).collect();
+                let size = (self.images.height, self.images.width);
+                let which: Vec<usize> = (0..targets.len()).collect();
+                let stack = MaskStack::new(&Place::Host, masks, size);
+                let wanted = stack.sample(&which, &points, &vec![0; which.len()]);
+                let pairs = assign(&prediction, targets, &loss, &points, &wanted);
                 found.extend(
                     pairs
                         .into_iter()
@@ -387,7 +403,10 @@ impl Case {
                 layers: vec![predictions.layers[index].clone()],
                 ..predictions.clone()
             };
-            let losses = criterion.losses_at(&mut Tape::off(), &one, &part, &source(index));
+            let source = source(index);
+            let losses = criterion
+                .begin(&one, &part, &source)
+                .losses(&mut Tape::off());
             let expected = &self.golden[&format!("losses.{index}")].1;
             let found = [&losses.class, &losses.mask, &losses.dice];
             for ((name, found), expected) in
@@ -398,7 +417,10 @@ impl Case {
             }
         }
         let mut tape = tape;
-        let losses = criterion.losses_at(&mut tape, predictions, &part, &source(0));
+        let source = source(0);
+        let losses = criterion
+            .begin(predictions, &part, &source)
+            .losses(&mut tape);
         worst.add(
             "sum",
             error(&[losses.total.scalar()], &self.golden["loss"].1),

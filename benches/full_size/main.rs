@@ -32,6 +32,7 @@ use measure::peak_memory;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -128,7 +129,7 @@ fn picture(size: usize, stream: &mut Stream) -> Picture {
 }
 
 /// Random boxes of a quarter of the side.
-fn targets(size: usize, stream: &mut Stream) -> Targets {
+fn targets(size: usize, stream: &mut Stream) -> Targets<'static> {
     let side = size / 4;
     let mut mask = || {
         let (top, left) = (stream.below(size - side), stream.below(size - side));
@@ -136,7 +137,7 @@ fn targets(size: usize, stream: &mut Stream) -> Targets {
         let bits = (0..size * size)
             .map(|i| u8::from(inside(i / size, top) && inside(i % size, left)))
             .collect();
-        Mask::new(size, size, bits)
+        Cow::Owned(Mask::new(size, size, bits))
     };
     let masks = (0..OBJECTS).map(|_| mask()).collect();
     let classes = (0..OBJECTS).map(|_| stream.below(CLASSES)).collect();

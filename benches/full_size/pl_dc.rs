@@ -41,7 +41,7 @@ fn batch(work: &Work, stream: &mut Stream) -> Batch {
             .zip(truth.masks)
             .map(|(class, mask)| Instance {
                 class,
-                mask,
+                mask: mask.into_owned(),
                 source: InstanceSource::Annotation,
             })
             .collect();
@@ -119,14 +119,19 @@ pub fn measure(
         let batch = batch(work, stream);
         let mut watch = device.watch(parts);
         let mut tape = Tape::recording();
-        let output = method.step(&mut tape, &batch, step);
+        let sent = method.send(batch);
+        let output = method.step(&mut tape, &sent, step);
         watch.mark("teacher, student, losses");
         let mut grads = tape.backward(&output.loss);
         watch.mark("backward");
         optimizer.step(method.student(), &mut grads, train.rate as f32);
         watch.mark("optimizer");
         let run = watch.stop();
-        kept = output.report.pseudo.map_or(0, |pseudo| pseudo.counts.kept);
+        kept = output
+            .report
+            .wait()
+            .pseudo
+            .map_or(0, |pseudo| pseudo.counts.kept);
         run
     });
     Ok(json!({

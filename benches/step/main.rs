@@ -191,7 +191,8 @@ impl Run {
             .loader
             .batch(step, self.method.needs_unlabelled(step))?;
         let mut tape = Tape::recording();
-        let output = self.method.step(&mut tape, &batch, step);
+        let sent = self.method.send(batch);
+        let output = self.method.step(&mut tape, &sent, step);
         let mut grads = tape.backward(&output.loss);
         let student = self.method.student();
         self.optimizer
@@ -199,8 +200,12 @@ impl Run {
         if let Some(average) = &mut self.average {
             follow(average, student, self.rate_of_average);
         }
-        self.pseudo_labels += output.report.pseudo.map_or(0, |pseudo| pseudo.counts.kept);
-        drop((batch, grads));
+        self.pseudo_labels += output
+            .report
+            .wait()
+            .pseudo
+            .map_or(0, |pseudo| pseudo.counts.kept);
+        drop((sent, grads));
         Ok(1e3 * began.elapsed().as_secs_f64())
     }
 }

@@ -86,16 +86,17 @@ impl Pieces {
         let labelled: Vec<&Picture> = batch.labelled.iter().map(|view| &view.picture).collect();
         let weak: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.weak).collect();
         let strong: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.strong).collect();
-        let mut targets: Vec<Targets> = Vec::new();
+        let mut labels = Vec::new();
         if !weak.is_empty() {
             follow(&mut self.teacher, &mut self.student, self.ema);
-            let labels = self
-                .labeller
-                .label(&self.teacher, &weak, Progress::default(), false);
-            targets = labels
-                .iter()
-                .map(|image| self.labeller.targets(image))
-                .collect();
+            let (teacher, progress) = (&self.teacher, Progress::default());
+            let images = teacher.normalise(&weak);
+            let proposals = self.labeller.propose(teacher, &images).wait();
+            labels = self.labeller.label(&proposals, &weak, progress, false);
+        }
+        let targets = labels.iter().map(|image| self.labeller.targets(image));
+        let targets: Vec<Targets> = targets.collect();
+        if !weak.is_empty() {
             clock.mark("teacher+pseudo-labels");
         }
 

@@ -3,70 +3,51 @@
 //! The common size is the largest height and width, rounded up to a multiple of the coarsest stride. The padding at the right and at the
 //! bottom is added after the normalisation, so it is 0. Source: detectron2's `ImageList.from_tensors`.
 
+use crate::ops::{COLOURS, LEVELS, Pixels};
 use crate::structures::Picture;
-use crate::tensor::{Map, Tensor2};
-
-/// Red, green, blue.
-const COLOURS: usize = 3;
-/// Values of an 8-bit colour.
-const LEVELS: usize = 256;
+use crate::tensor::{Map, Place};
+use std::ops::Range;
 
 /// Normalises 8-bit pictures.
 #[derive(Clone, Debug)]
 pub(super) struct Normaliser {
-    /// The normalised value of every 8-bit value, per colour.
-    table: [[f32; LEVELS]; COLOURS],
+    /// The normalised value of every 8-bit value, colour by colour.
+    table: Vec<f32>,
     stride: usize,
 }
 
 impl Normaliser {
     /// `mean` and `std` of 0..255 values; sizes are padded to multiples of `stride`.
     pub(super) fn new(mean: [f64; COLOURS], std: [f64; COLOURS], stride: usize) -> Self {
-        let table = std::array::from_fn(|c| {
-            std::array::from_fn(|level| ((level as f64 - mean[c]) / std[c]) as f32)
-        });
+        let of_colour = |(mean, std): (f64, f64)| {
+            (0..LEVELS).map(move |level| ((level as f64 - mean) / std) as f32)
+        };
+        let table = mean.into_iter().zip(std).flat_map(of_colour).collect();
         Self { table, stride }
     }
 
-    /// Pictures of any sizes -> 3 channels of the common size. Panics without a picture.
-    pub(super) fn map(&self, pictures: &[&Picture]) -> Map {
-        let largest = |side: fn(&Picture) -> usize| {
-            let side = pictures
-                .iter()
-                .map(|picture| side(picture))
-                .max()
-                .expect("at least one picture");
-            side.next_multiple_of(self.stride)
+    /// The pictures `which`, of any sizes -> 3 channels of their common size. Panics without a picture.
+    pub(super) fn map(&self, pixels: &Pixels, which: Range<usize>) -> Map {
+        let sizes = &pixels.sizes()[which.clone()];
+        let largest = |side: fn(&(usize, usize)) -> usize| {
+            let side = sizes.iter().map(side).max();
+            side.expect("at least one picture")
+                .next_multiple_of(self.stride)
         };
-        let (height, width) = (
-            largest(|picture| picture.height),
-            largest(|picture| picture.width),
-        );
-        let mut values = vec![0.0; pictures.len() * height * width * COLOURS];
-        for (picture, plane) in pictures
-            .iter()
-            .zip(values.chunks_exact_mut(height * width * COLOURS))
-        {
-            let lines = picture.pixels.chunks_exact(picture.width * COLOURS);
-            for (line, row) in lines.zip(plane.chunks_exact_mut(width * COLOURS)) {
-                for (pixel, out) in line
-                    .chunks_exact(COLOURS)
-                    .zip(row.chunks_exact_mut(COLOURS))
-                {
-                    for c in 0..COLOURS {
-                        out[c] = self.table[c][usize::from(pixel[c])];
-                    }
-                }
-            }
-        }
-        let rows = pictures.len() * height * width;
-        Map::new(
-            Tensor2::constant(values, rows, COLOURS),
-            pictures.len(),
-            height,
-            width,
-        )
+        let (height, width) = (largest(|size| size.0), largest(|size| size.1));
+        let batch = which.len();
+        let values = pixels.values(which, &self.table, (height, width));
+        Map::new(values, batch, height, width)
     }
+}
+
+/// The bytes of `pictures` at `place`.
+pub(super) fn sent(pictures: &[&Picture], place: &Place) -> Pixels {
+    let pictures: Vec<_> = pictures
+        .iter()
+        .map(|picture| (&picture.pixels[..], (picture.height, picture.width)))
+        .collect();
+    Pixels::new(place, &pictures)
 }
 
 #[cfg(test)]
@@ -77,7 +58,8 @@ mod tests {
     fn pictures_of_two_sizes_share_a_padded_map() {
         let wide = Picture::new(1, 3, vec![10; 9]);
         let tall = Picture::new(5, 1, (0..15).collect());
-        let map = Normaliser::new([1.0, 2.0, 3.0], [2.0, 4.0, 8.0], 4).map(&[&wide, &tall]);
+        let pixels = sent(&[&wide, &tall], &Place::Host);
+        let map = Normaliser::new([1.0, 2.0, 3.0], [2.0, 4.0, 8.0], 4).map(&pixels, 0..2);
         assert_eq!(
             (map.batch, map.height, map.width, map.channels()),
             (2, 8, 4, 3)

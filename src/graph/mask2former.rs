@@ -5,15 +5,17 @@
 
 use crate::graph::ModelConfig;
 use crate::graph::backbone::{ResNet, STAGES};
-use crate::graph::input::Normaliser;
+use crate::graph::input::{Normaliser, sent};
 use crate::graph::pixel_decoder::{PixelDecoder, PixelFeatures};
 use crate::graph::scales::Scales;
 use crate::graph::transformer_decoder::{Predictions, TransformerDecoder};
 use crate::graph::weights::Weights;
 use crate::nn::params::{Param, Parameters, join};
+use crate::ops::Pixels;
 use crate::rng::Stream;
 use crate::structures::Picture;
-use crate::tensor::{Map, Tape};
+use crate::tensor::{Map, Place, Tape};
+use std::ops::Range;
 
 /// The network. A clone shares the values of its parameters until either is written.
 #[derive(Clone, Debug)]
@@ -63,10 +65,25 @@ impl Mask2Former {
         self.classes
     }
 
-    /// Pictures -> one normalised map of 3 channels, padded with 0 at the right and at the bottom to a common size that is a
-    /// multiple of the coarsest stride. Panics without a picture.
+    /// Where the network is.
+    pub fn place(&self) -> Place {
+        self.predictor.place()
+    }
+
+    /// The bytes of `pictures` where the network is, or on their way there.
+    pub fn send(&self, pictures: &[&Picture]) -> Pixels {
+        sent(pictures, &self.place())
+    }
+
+    /// The pictures `which` of [`Self::send`] -> one normalised map of 3 channels, padded with 0 at the right and at the bottom to a
+    /// common size that is a multiple of the coarsest stride. Panics without a picture.
+    pub fn normalise_sent(&self, pixels: &Pixels, which: Range<usize>) -> Map {
+        self.normaliser.map(pixels, which)
+    }
+
+    /// As [`Self::normalise_sent`], of pictures of the host.
     pub fn normalise(&self, pictures: &[&Picture]) -> Map {
-        self.normaliser.map(pictures)
+        self.normalise_sent(&self.send(pictures), 0..pictures.len())
     }
 
     /// images of [`Self::normalise`] -> res2, res3, res4, res5.
@@ -155,11 +172,8 @@ mod tests {
         let predictions = model.forward(tape, images);
         let rows = predictions.batch * predictions.queries;
         let pixels = predictions.height * predictions.width;
-        let target = std::sync::Arc::new(
-            (0..rows * pixels)
-                .map(|i| f32::from(i % 24 < 9))
-                .collect::<Vec<_>>(),
-        );
+        let target = (0..rows * pixels).map(|i| f32::from(i % 24 < 9));
+        let target = Tensor2::constant(target.collect(), rows, pixels);
         let mut terms = Vec::new();
         for layer in &predictions.layers {
             terms.push(ops::cross_entropy(
@@ -172,7 +186,7 @@ mod tests {
             terms.push(ops::bce_points(
                 tape,
                 &layer.masks,
-                target.clone(),
+                &target,
                 None,
                 rows as f32,
             ));

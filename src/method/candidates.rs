@@ -2,14 +2,13 @@
 //!
 //! Steps 1 to 3 of Mask2Former's inference at the padded input size, without going back to the picture's own size (released
 //! code of PL-DC). Masks are resized query by query, so that an image of a megapixel does not need a hundred planes at once; on a GPU
-//! they are measured without being written, and only those that survive the filter come back.
+//! they are measured without being written, and only those that survive the filter are resized.
 
 use super::config::{Score, Selection};
 use super::quality::{arg_max, of_foreground, softmax};
 use crate::graph::{Mask2Former, Predictions};
-use crate::ops;
-use crate::structures::Picture;
-use crate::tensor::{Tape, Tensor2};
+use crate::ops::{self, Foreground};
+use crate::tensor::{Later, Map, Tape, Tensor2};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -45,13 +44,23 @@ pub struct Proposals {
 }
 
 impl Proposals {
-    /// The mask logits of some queries at the padded input size.
-    pub fn logits(&self, queries: &[usize]) -> Vec<Vec<f32>> {
-        let planes = self.planes.fetched(queries);
-        (0..queries.len())
-            .into_par_iter()
-            .map(|i| planes.resized(i, self.height, self.width))
-            .collect()
+    /// The mask logits of some queries of each image at the padded input size, where the network is, one image after the other:
+    /// `[queries, height * width]`.
+    ///
+    /// Panics unless there is an image, and all are of one batch.
+    pub fn logits(images: &[(&Self, Vec<usize>)]) -> Tensor2 {
+        let first = images.first().expect("an image").0;
+        let rows = images.iter().flat_map(|(image, queries)| {
+            assert_eq!(
+                image.planes.rows.len(),
+                first.planes.rows.len(),
+                "one batch"
+            );
+            image.planes.rows(queries)
+        });
+        let rows: Vec<usize> = rows.collect();
+        let size = (first.height, first.width);
+        ops::resize_rows(&first.planes.masks, &rows, first.planes.size, size)
     }
 }
 
@@ -76,22 +85,19 @@ impl Planes {
         }
     }
 
-    /// The planes of `queries`, in the memory of the host.
-    pub(super) fn fetched(&self, queries: &[usize]) -> Fetched {
-        let rows: Vec<usize> = queries
+    fn rows(&self, queries: &[usize]) -> Vec<usize> {
+        queries
             .iter()
             .map(|query| self.rows.start + query)
-            .collect();
-        Fetched {
-            values: ops::rows_on_host(&self.masks, &rows),
-            size: self.size,
-        }
+            .collect()
     }
 
-    /// Eq. 4 and the area of every query's mask, looked at in `size`.
-    pub(super) fn qualities(&self, size: (usize, usize)) -> Vec<(f32, usize)> {
-        let found = ops::foreground(&self.masks, self.rows.clone(), self.size, size);
-        found.into_iter().map(of_foreground).collect()
+    /// The planes of `queries`, in the memory of the host.
+    pub(super) fn fetched(&self, queries: &[usize]) -> Fetched {
+        Fetched {
+            values: ops::rows_on_host(&self.masks, &self.rows(queries)),
+            size: self.size,
+        }
     }
 }
 
@@ -126,19 +132,13 @@ pub(super) struct ClassView {
     pub objects: Vec<f32>,
 }
 
-/// The class distributions of the queries of image `image`.
-pub(super) fn class_views(predictions: &Predictions, image: usize) -> Vec<ClassView> {
-    let classes = &last(predictions).classes;
-    let columns = classes.columns();
-    let first = image * predictions.queries;
-    let rows: Vec<usize> = (first..first + predictions.queries).collect();
-    ops::rows_on_host(classes, &rows)
-        .chunks_exact(columns)
-        .map(|row| ClassView {
-            all: softmax(row),
-            objects: softmax(&row[..columns - 1]),
-        })
-        .collect()
+/// The class distributions of queries with these `logits`, `[queries, columns]`.
+pub(super) fn class_views(logits: &[f32], columns: usize) -> Vec<ClassView> {
+    let view = |row: &[f32]| ClassView {
+        all: softmax(row),
+        objects: softmax(&row[..columns - 1]),
+    };
+    logits.chunks_exact(columns).map(view).collect()
 }
 
 /// The `top` pairs (query, class) with the largest value of `score`, largest first, ties in order of query and class.
@@ -159,41 +159,57 @@ pub(super) fn top_pairs<'a>(
     pairs
 }
 
-/// Runs `model` on `pictures` and lists the candidates of each.
-pub fn propose(
-    model: &Mask2Former,
-    pictures: &[&Picture],
-    score: Score,
-    selection: Selection,
-    top: usize,
-) -> Vec<Proposals> {
-    let images = model.normalise(pictures);
-    let predictions = model.forward(&mut Tape::off(), &images);
-    (0..pictures.len())
-        .into_par_iter()
-        .map(|image| {
-            proposals(
-                &predictions,
-                image,
-                (images.height, images.width),
-                score,
-                selection,
-                top,
-            )
-        })
-        .collect()
+/// How candidates are chosen and scored.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    /// Which probability the class quality is.
+    pub score: Score,
+    /// Which (query, class) pairs are candidates.
+    pub selection: Selection,
+    /// How many, for [`Selection::TopPairs`].
+    pub top: usize,
 }
 
+/// Runs `model` on `images` and lists the candidates of each.
+pub fn propose(model: &Mask2Former, images: &Map, choice: Choice) -> Later<Vec<Proposals>> {
+    let predictions = model.forward(&mut Tape::off(), images);
+    proposals(&predictions, (images.height, images.width), choice)
+}
+
+/// The candidates of every image of `predictions`, whose masks are looked at in `size`.
 fn proposals(
     predictions: &Predictions,
-    image: usize,
-    (height, width): (usize, usize),
-    score: Score,
-    selection: Selection,
-    top: usize,
-) -> Proposals {
-    let planes = Planes::of(predictions, image);
-    let views = class_views(predictions, image);
+    size: (usize, usize),
+    choice: Choice,
+) -> Later<Vec<Proposals>> {
+    let layer = last(predictions);
+    let (rows, columns) = (layer.classes.rows(), layer.classes.columns());
+    let from = (predictions.height, predictions.width);
+    let classes = layer.classes.later();
+    let masks = ops::foreground(&layer.masks, 0..rows, from, size);
+    let planes = (0..predictions.batch).map(|image| Planes::of(predictions, image));
+    let (planes, queries): (Vec<Planes>, usize) = (planes.collect(), predictions.queries);
+    Later::new(move || {
+        let (classes, masks) = (classes.wait(), masks.wait());
+        let classes = classes.par_chunks_exact(queries * columns);
+        let images = classes.zip(masks.par_chunks_exact(queries)).zip(planes);
+        let of_image = |((classes, masks), planes): ((&[f32], &[Foreground]), Planes)| Proposals {
+            height: size.0,
+            width: size.1,
+            candidates: candidates(&class_views(classes, columns), masks, choice),
+            planes,
+        };
+        images.map(of_image).collect()
+    })
+}
+
+/// The candidates of one image, from what its queries say about classes and masks.
+fn candidates(views: &[ClassView], masks: &[Foreground], choice: Choice) -> Vec<Candidate> {
+    let Choice {
+        score,
+        selection,
+        top,
+    } = choice;
     let scored = |view: &'_ ClassView| match score {
         Score::WithNoObject => view.all[..view.objects.len()].to_vec(),
         Score::Foreground => view.objects.clone(),
@@ -208,8 +224,8 @@ fn proposals(
             .collect(),
         Selection::TopPairs => top_pairs(scores.iter().map(Vec::as_slice), top),
     };
-    let qualities = planes.qualities((height, width));
-    let candidates = pairs
+    let qualities: Vec<(f32, usize)> = masks.iter().copied().map(of_foreground).collect();
+    pairs
         .into_iter()
         .filter(|(query, ..)| score == Score::WithNoObject || foreground(*query))
         .map(|(query, class, class_quality)| Candidate {
@@ -221,13 +237,7 @@ fn proposals(
             foreground: foreground(query),
             probabilities: views[query].objects.clone(),
         })
-        .collect();
-    Proposals {
-        height,
-        width,
-        candidates,
-        planes,
-    }
+        .collect()
 }
 
 #[cfg(test)]
@@ -271,14 +281,24 @@ pub(super) mod tests {
     }
 
     fn example_at(place: &Place) -> Proposals {
-        proposals(
-            &predictions_at(place),
-            0,
-            (8, 8),
-            Score::WithNoObject,
-            Selection::ArgMax,
-            0,
-        )
+        listed(place, (8, 8), Score::WithNoObject, Selection::ArgMax, 0)
+    }
+
+    fn listed(
+        place: &Place,
+        size: (usize, usize),
+        score: Score,
+        selection: Selection,
+        top: usize,
+    ) -> Proposals {
+        let choice = Choice {
+            score,
+            selection,
+            top,
+        };
+        proposals(&predictions_at(place), size, choice)
+            .wait()
+            .remove(0)
     }
 
     on_every_place! {
@@ -295,20 +315,14 @@ pub(super) mod tests {
                 list.candidates[1].class_quality < 0.5,
                 "no-object takes its share"
             );
-            assert_eq!(list.logits(&[2])[0].len(), 64);
+            let logits = Proposals::logits(&[(&list, vec![2]), (&list, vec![0, 1])]);
+            assert_eq!((logits.rows(), logits.columns()), (3, 64));
         }
     }
 
     on_every_place! {
         fn the_score_of_the_objects_alone_has_no_room_for_empty_queries(place) {
-            let list = proposals(
-                &predictions_at(place),
-                0,
-                (4, 4),
-                Score::Foreground,
-                Selection::ArgMax,
-                0,
-            );
+            let list = listed(place, (4, 4), Score::Foreground, Selection::ArgMax, 0);
             assert_eq!(list.candidates.len(), 2);
             assert!((list.candidates[1].class_quality - 0.5).abs() < 1e-6);
         }
@@ -316,14 +330,7 @@ pub(super) mod tests {
 
     on_every_place! {
         fn pairs_may_repeat_a_query(place) {
-            let list = proposals(
-                &predictions_at(place),
-                0,
-                (4, 4),
-                Score::WithNoObject,
-                Selection::TopPairs,
-                3,
-            );
+            let list = listed(place, (4, 4), Score::WithNoObject, Selection::TopPairs, 3);
             let pairs: Vec<_> = list.candidates.iter().map(|c| (c.query, c.class)).collect();
             assert_eq!(pairs, [(0, 0), (1, 0), (1, 1)]);
         }

@@ -5,8 +5,8 @@
 //! probability times mask quality (eq. 4 of PL-DC). No suppression of duplicates, no score threshold. Logits are resized
 //! to the padded input, cropped to the picture and resized to the size that is asked for.
 
-use super::candidates::{Planes, class_views, top_pairs};
-use super::quality::mask_quality;
+use super::candidates::{ClassView, Fetched, Planes, class_views, last, top_pairs};
+use super::quality::{mask_quality, of_foreground};
 use crate::graph::{Mask2Former, Predictions};
 use crate::ops;
 use crate::structures::{Detection, Mask, Picture};
@@ -26,13 +26,17 @@ pub fn predict(
     let images = model.normalise(pictures);
     let predictions = model.forward(&mut Tape::off(), &images);
     let padded = (images.height, images.width);
-    pictures
+    // What lies on a GPU is fetched by this thread, whose work it is.
+    let chosen: Vec<Chosen> = (0..pictures.len())
+        .map(|image| Chosen::new(&predictions, image, top))
+        .collect();
+    chosen
         .par_iter()
+        .zip(pictures)
         .zip(sizes)
-        .enumerate()
-        .map(|(image, (picture, size))| {
+        .map(|((chosen, picture), size)| {
             let own = (picture.height, picture.width);
-            detections(&predictions, image, padded, own, *size, top)
+            chosen.detections(padded, own, *size)
         })
         .collect()
 }
@@ -47,37 +51,72 @@ pub fn detections(
     size: (usize, usize),
     top: usize,
 ) -> Vec<Detection> {
-    let planes = Planes::of(predictions, image);
-    let views = class_views(predictions, image);
-    let rows = views.iter().map(|view| &view.all[..view.objects.len()]);
-    let pairs = top_pairs(rows, top);
-    let mut queries: Vec<usize> = pairs.iter().map(|(query, ..)| *query).collect();
-    queries.sort_unstable();
-    queries.dedup();
-    let planes = planes.fetched(&queries);
-    let mut masks: Vec<Option<(Mask, f32)>> = vec![None; queries.len()];
-    let mut found = Vec::new();
-    for (query, class, probability) in pairs {
-        let place = queries.partition_point(|other| *other < query);
-        let (mask, quality) = masks[place].get_or_insert_with(|| {
-            let logits = planes.resized(place, padded.0, padded.1);
-            let lines = logits.chunks_exact(padded.1).take(own.0);
-            let mut logits: Vec<f32> = lines.flat_map(|line| &line[..own.1]).copied().collect();
-            if size != own {
-                logits = ops::resize_planes(&logits, 1, own, size);
-            }
-            let quality = mask_quality(logits.iter().copied()).0;
-            (Mask::from_logits(&logits, size.0, size.1), quality)
-        });
-        if *quality > 0.0 {
-            found.push(Detection {
-                class,
-                score: probability * *quality,
-                mask: mask.clone(),
-            });
+    Chosen::new(predictions, image, top).detections(padded, own, size)
+}
+
+/// The class distributions of the queries of image `image`.
+fn views_of(predictions: &Predictions, image: usize) -> Vec<ClassView> {
+    let classes = &last(predictions).classes;
+    let first = image * predictions.queries;
+    let rows: Vec<usize> = (first..first + predictions.queries).collect();
+    class_views(&ops::rows_on_host(classes, &rows), classes.columns())
+}
+
+/// The pairs of an image that are detected, with their masks as the network gives them, in the memory of the host.
+struct Chosen {
+    /// Query, class, probability.
+    pairs: Vec<(usize, usize, f32)>,
+    /// In order.
+    queries: Vec<usize>,
+    planes: Fetched,
+}
+
+impl Chosen {
+    fn new(predictions: &Predictions, image: usize, top: usize) -> Self {
+        let views = views_of(predictions, image);
+        let rows = views.iter().map(|view| &view.all[..view.objects.len()]);
+        let pairs = top_pairs(rows, top);
+        let mut queries: Vec<usize> = pairs.iter().map(|(query, ..)| *query).collect();
+        queries.sort_unstable();
+        queries.dedup();
+        Self {
+            planes: Planes::of(predictions, image).fetched(&queries),
+            pairs,
+            queries,
         }
     }
-    found
+
+    /// As [`detections`].
+    fn detections(
+        &self,
+        padded: (usize, usize),
+        own: (usize, usize),
+        size: (usize, usize),
+    ) -> Vec<Detection> {
+        let mut masks: Vec<Option<(Mask, f32)>> = vec![None; self.queries.len()];
+        let mut found = Vec::new();
+        for (query, class, probability) in &self.pairs {
+            let place = self.queries.partition_point(|other| other < query);
+            let (mask, quality) = masks[place].get_or_insert_with(|| {
+                let logits = self.planes.resized(place, padded.0, padded.1);
+                let lines = logits.chunks_exact(padded.1).take(own.0);
+                let mut logits: Vec<f32> = lines.flat_map(|line| &line[..own.1]).copied().collect();
+                if size != own {
+                    logits = ops::resize_planes(&logits, 1, own, size);
+                }
+                let quality = mask_quality(logits.iter().copied()).0;
+                (Mask::from_logits(&logits, size.0, size.1), quality)
+            });
+            if *quality > 0.0 {
+                found.push(Detection {
+                    class: *class,
+                    score: probability * *quality,
+                    mask: mask.clone(),
+                });
+            }
+        }
+        found
+    }
 }
 
 /// What a prediction is worth, before any choice.
@@ -91,15 +130,19 @@ pub struct Qualities {
 
 /// The qualities of image `image`; masks are looked at in the size of the input, `padded`.
 pub fn qualities(predictions: &Predictions, image: usize, padded: (usize, usize)) -> Qualities {
-    let planes = Planes::of(predictions, image);
-    let views = class_views(predictions, image);
+    let views = views_of(predictions, image);
     let classes = views
         .iter()
         .flat_map(|view| &view.all[..view.objects.len()]);
-    let masks = planes.qualities(padded).into_iter();
+    let rows = image * predictions.queries..(image + 1) * predictions.queries;
+    let from = (predictions.height, predictions.width);
+    let masks = ops::foreground(&last(predictions).masks, rows, from, padded).wait();
     Qualities {
         classes: classes.copied().collect(),
-        masks: masks.map(|(quality, _)| quality).collect(),
+        masks: masks
+            .into_iter()
+            .map(|mask| of_foreground(mask).0)
+            .collect(),
     }
 }
 

@@ -7,67 +7,51 @@
 //! share one set of points, and every prediction (layer) draws its own.
 
 use super::config::LossConfig;
-use super::points::Draw;
 use super::targets::Targets;
-use crate::ops::{self, MaskCosts};
+use crate::ops::{self, Compared, MatchCosts};
+use crate::tensor::Tensor2;
 
 /// The predictions of one layer for one image.
 #[derive(Clone, Copy, Debug)]
 pub struct Prediction<'a> {
     /// Class logits `[Q, K + 1]`.
-    pub classes: &'a [f32],
+    pub classes: &'a Tensor2,
     /// Mask logits `[Q, height * width]`.
-    pub masks: &'a [f32],
-    /// Number of queries Q.
-    pub queries: usize,
+    pub masks: &'a Tensor2,
     /// Height and width of a mask.
     pub size: (usize, usize),
 }
 
-/// Assigns objects to queries at the least total cost: pairs (query, object), min(Q, N) of them, in order of the objects.
-/// `draw` is asked once, for the points of the costs.
+/// Assigns objects to queries at the least total cost: pairs (query, object), min(Q, N) of them, in order of the objects. The costs are
+/// taken at `points` `[1, 2P]`, and `wanted` `[N, P]` are the objects' masks there.
 pub fn assign(
     prediction: &Prediction,
     targets: &Targets,
     config: &LossConfig,
-    draw: &mut Draw,
+    points: &Tensor2,
+    wanted: &Tensor2,
 ) -> Vec<(usize, usize)> {
-    if targets.is_empty() {
-        return Vec::new();
-    }
-    let points = draw(config.points);
-    let masks = ops::mask_costs(
-        prediction.masks,
-        prediction.size,
-        &points,
-        &wanted(targets, &points),
-    );
-    assign_by(&masks, prediction.classes, targets, config)
+    let image = Compared {
+        first: 0,
+        classes: targets.classes.clone(),
+    };
+    let Prediction {
+        classes,
+        masks,
+        size,
+    } = prediction;
+    let queries = (masks.rows(), *size);
+    let costs = ops::match_costs(classes, masks, queries, &[image], points, wanted);
+    assign_by(&costs.wait()[0], config)
 }
 
-/// As [`assign`], with the costs of the masks at hand. `classes`: the class logits `[Q, K + 1]`.
-pub(super) fn assign_by(
-    masks: &MaskCosts,
-    classes: &[f32],
-    targets: &Targets,
-    config: &LossConfig,
-) -> Vec<(usize, usize)> {
-    if targets.is_empty() {
+/// As [`assign`], with the parts of the costs at hand.
+pub(super) fn assign_by(parts: &MatchCosts, config: &LossConfig) -> Vec<(usize, usize)> {
+    let (costs, objects) = (costs(parts, config), parts.objects);
+    if costs.is_empty() {
         return Vec::new();
     }
-    let queries = masks.bce.len() / targets.len();
-    let costs = costs(masks, classes, queries, targets, config);
-    least_cost(targets.len(), queries, &costs)
-}
-
-/// The objects' masks at `points`, `[objects, points]`.
-pub(super) fn wanted(targets: &Targets, points: &[f32]) -> Vec<f32> {
-    let count = points.len() / 2;
-    let mut wanted = vec![0.0; targets.len() * count];
-    for (mask, row) in targets.masks.iter().zip(wanted.chunks_exact_mut(count)) {
-        ops::sample_mask(&mask.bits, (mask.height, mask.width), points, row);
-    }
-    wanted
+    least_cost(objects, costs.len() / objects, &costs)
 }
 
 /// The assignment of least total cost for `costs` `[objects, queries]`, as pairs (query, object).
@@ -81,42 +65,30 @@ pub fn least_cost(objects: usize, queries: usize, costs: &Vec<f64>) -> Vec<(usiz
 const NO_NUMBER: f64 = 1e9;
 
 /// The costs `[objects, queries]`.
-fn costs(
-    masks: &MaskCosts,
-    classes: &[f32],
-    queries: usize,
-    targets: &Targets,
-    config: &LossConfig,
-) -> Vec<f64> {
-    let mut classes = classes.to_vec();
-    let columns = classes.len() / queries;
-    ops::softmax_rows(&mut classes, columns);
-
-    let mut costs = Vec::with_capacity(masks.bce.len());
-    let rows = masks.bce.chunks_exact(queries);
-    let rows = rows.zip(masks.dice.chunks_exact(queries));
-    for ((bce, dice), class) in rows.zip(&targets.classes) {
-        for ((bce, dice), row) in bce.iter().zip(dice).zip(classes.chunks_exact(columns)) {
+fn costs(parts: &MatchCosts, config: &LossConfig) -> Vec<f64> {
+    let masks = parts.masks.bce.iter().zip(&parts.masks.dice);
+    masks
+        .zip(&parts.probability)
+        .map(|((bce, dice), probability)| {
             let cost = config.match_mask * bce + config.match_dice * dice
-                - config.match_class * row[*class];
-            costs.push(if cost.is_finite() {
+                - config.match_class * probability;
+            if cost.is_finite() {
                 f64::from(cost)
             } else {
                 NO_NUMBER
-            });
-        }
-    }
-    costs
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::points::uniform;
     use crate::registry;
-    use crate::rng::Stream;
     use crate::structures::Mask;
+    use crate::tensor::Place;
     use proptest::prelude::*;
+    use std::borrow::Cow;
 
     fn config() -> LossConfig {
         registry::options(super::super::config::tests::table("loss")).unwrap()
@@ -155,14 +127,19 @@ mod tests {
     }
 
     /// Two queries, the first with the left half as mask, the second with the right half; classes 0 and 1.
-    fn halves(classes: [f32; 6]) -> (Vec<f32>, Vec<f32>) {
+    fn halves(classes: [f32; 6]) -> (Tensor2, Tensor2) {
         let plane = |left: bool| (0..16).map(move |i| if (i % 4 < 2) == left { 8.0 } else { -8.0 });
-        (classes.to_vec(), plane(true).chain(plane(false)).collect())
+        let masks = plane(true).chain(plane(false)).collect();
+        (
+            Tensor2::constant(classes.to_vec(), 2, 3),
+            Tensor2::constant(masks, 2, 16),
+        )
     }
 
-    fn targets(classes: Vec<usize>) -> Targets {
+    /// The right half, then the left half, as many as there are classes.
+    fn targets(classes: Vec<usize>) -> Targets<'static> {
         let half = |left: bool| (0..64).map(|i| u8::from((i % 8 < 4) == left)).collect();
-        let masks = [false, true].map(|left| Mask::new(8, 8, half(left)));
+        let masks = [false, true].map(|left| Cow::Owned(Mask::new(8, 8, half(left))));
         Targets {
             masks: masks[..classes.len()].to_vec(),
             classes,
@@ -170,33 +147,46 @@ mod tests {
         }
     }
 
+    /// Away from the middle and the border, where the bilinear samples are exact.
+    fn points() -> Tensor2 {
+        Tensor2::constant(vec![0.2, 0.3, 0.3, 0.6, 0.8, 0.5, 0.7, 0.7], 1, 8)
+    }
+
+    fn wanted(targets: &Targets) -> Tensor2 {
+        let masks = targets.masks.iter().map(|mask| &mask.bits[..]).collect();
+        let stack = ops::MaskStack::new(&Place::Host, masks, (8, 8));
+        let which: Vec<usize> = (0..targets.len()).collect();
+        stack.sample(&which, &points(), &vec![0; targets.len()])
+    }
+
+    fn pairs(classes: &Tensor2, masks: &Tensor2, targets: &Targets) -> Vec<(usize, usize)> {
+        let prediction = Prediction {
+            classes,
+            masks,
+            size: (4, 4),
+        };
+        assign(&prediction, targets, &config(), &points(), &wanted(targets))
+    }
+
     #[test]
     fn masks_decide_where_classes_do_not() {
         let (classes, masks) = halves([0.0; 6]);
-        let prediction = Prediction {
-            classes: &classes,
-            masks: &masks,
-            queries: 2,
-            size: (4, 4),
-        };
-        let mut stream = Stream::new(0, "match");
-        let mut draw = |count| uniform(count, &mut stream);
-        let pairs = assign(&prediction, &targets(vec![0, 0]), &config(), &mut draw);
-        assert_eq!(pairs, [(1, 0), (0, 1)]);
-        assert_eq!(
-            assign(&prediction, &targets(vec![]), &config(), &mut draw),
-            []
-        );
+        let found = pairs(&classes, &masks, &targets(vec![0, 0]));
+        assert_eq!(found, [(1, 0), (0, 1)]);
+        assert_eq!(pairs(&classes, &masks, &targets(vec![])), []);
     }
 
     #[test]
     fn costs_are_those_of_the_formula() {
         let (classes, masks) = halves([2.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
-        // Away from the middle and the border, where the bilinear samples are exact.
-        let points = [0.2, 0.3, 0.3, 0.6, 0.8, 0.5, 0.7, 0.7];
         let targets = targets(vec![1, 0]);
-        let masks = ops::mask_costs(&masks, (4, 4), &points, &wanted(&targets, &points));
-        let found = costs(&masks, &classes, 2, &targets, &config());
+        let image = Compared {
+            first: 0,
+            classes: targets.classes.clone(),
+        };
+        let (points, wanted) = (points(), wanted(&targets));
+        let parts = ops::match_costs(&classes, &masks, (2, (4, 4)), &[image], &points, &wanted);
+        let found = costs(&parts.wait()[0], &config());
         let softplus = |x: f64| x.exp().ln_1p();
         let good = softplus(-8.0);
         let bad = softplus(8.0);
@@ -229,17 +219,8 @@ mod tests {
 
     #[test]
     fn a_diverged_network_is_matched_somehow() {
-        let (classes, mut masks) = halves([0.0; 6]);
-        masks.fill(f32::NAN);
-        let prediction = Prediction {
-            classes: &classes,
-            masks: &masks,
-            queries: 2,
-            size: (4, 4),
-        };
-        let pairs = assign(&prediction, &targets(vec![0, 1]), &config(), &mut |count| {
-            vec![0.5; 2 * count]
-        });
-        assert_eq!(pairs.len(), 2);
+        let (classes, _) = halves([0.0; 6]);
+        let masks = Tensor2::constant(vec![f32::NAN; 32], 2, 16);
+        assert_eq!(pairs(&classes, &masks, &targets(vec![0, 1])).len(), 2);
     }
 }

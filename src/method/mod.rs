@@ -15,6 +15,7 @@ pub mod points;
 pub mod pseudo_labels;
 pub mod quality;
 mod report;
+mod sent;
 mod supervised;
 mod targets;
 mod teacher;
@@ -26,7 +27,7 @@ use crate::data::split::ClassCounts;
 use crate::graph::Mask2Former;
 use crate::graph::clip::VisionLanguage;
 use crate::registry::ComponentError;
-use crate::tensor::{Tape, Tensor2};
+use crate::tensor::{Later, Tape, Tensor2};
 
 pub use config::{
     EmptyImage, LossConfig, METHODS, MethodConfig, Score, Selection, SupervisedConfig,
@@ -36,6 +37,7 @@ pub use criterion::Criterion;
 pub use inference::{Qualities, detections, predict, qualities};
 pub use mock::{Failure, Mock, MockConfig, MockState};
 pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
+pub use sent::Sent;
 pub use supervised::Supervised;
 pub use targets::Targets;
 pub use teacher::{average, follow};
@@ -59,14 +61,17 @@ pub struct Setup {
 pub struct StepOutput {
     /// `[1, 1]`, to run the tape backwards from.
     pub loss: Tensor2,
-    /// For the journal.
-    pub report: StepReport,
+    /// For the journal; waits until the forward pass has ended.
+    pub report: Later<StepReport>,
 }
 
 /// A training method with its networks.
 pub trait Method: Send {
     /// The forward passes and losses of step `step` (from 0). The caller runs the tape backwards and updates the student.
-    fn step(&mut self, tape: &mut Tape, batch: &Batch, step: usize) -> StepOutput;
+    fn step(&mut self, tape: &mut Tape, sent: &Sent, step: usize) -> StepOutput;
+
+    /// Sends the pictures of `batch` to where the networks are.
+    fn send(&self, batch: Batch) -> Sent;
 
     /// The network that is trained.
     fn student(&mut self) -> &mut Mask2Former;

@@ -5,17 +5,20 @@
 //! the prediction only and passes no gradient.
 
 use super::config::LossConfig;
+use crate::ops;
 use crate::rng::Stream;
+use crate::tensor::{Place, Tensor2};
+use std::ops::Range;
 
 /// What points are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// The matching costs of an image of the part: one draw.
+    /// The matching costs of an image of the part.
     Matching {
         /// Index into the part's images.
         image: usize,
     },
-    /// The mask losses of a matched pair: one draw of points to choose from, one of fresh points.
+    /// The mask losses of a matched pair: first points to choose from, then fresh ones.
     Sampling {
         /// Number of the pair in the part.
         pair: usize,
@@ -28,14 +31,18 @@ pub enum Purpose {
     },
 }
 
-/// A number of points to points: `[count, 2]`.
-pub type Draw<'a> = dyn FnMut(usize) -> Vec<f32> + 'a;
-
-/// Where uniform points come from: a random stream ([`Drawn`]), or in comparisons with other implementations the points that
+/// Where uniform points come from: random streams ([`Drawn`]), or in comparisons with other implementations the points that
 /// these drew.
-pub trait PointSource: Sync {
-    /// The draws for one purpose in layer `layer`, in order.
-    fn open(&self, layer: usize, purpose: Purpose) -> Box<Draw<'_>>;
+pub trait PointSource {
+    /// The points of these numbers, counted from the first of each purpose, for `purposes` of layer `layer`: `[purposes, 2 * numbers]` at
+    /// `place`.
+    fn points(
+        &self,
+        place: &Place,
+        layer: usize,
+        purposes: &[Purpose],
+        numbers: Range<usize>,
+    ) -> Tensor2;
 }
 
 /// Points of random streams of their own for every purpose, so that no draw depends on threads.
@@ -56,13 +63,20 @@ impl Drawn {
 }
 
 impl PointSource for Drawn {
-    fn open(&self, layer: usize, purpose: Purpose) -> Box<Draw<'_>> {
+    fn points(
+        &self,
+        place: &Place,
+        layer: usize,
+        purposes: &[Purpose],
+        numbers: Range<usize>,
+    ) -> Tensor2 {
         let (matching, sampling) = self.seeds[layer];
-        let mut stream = match purpose {
-            Purpose::Matching { image } => Stream::at(matching, "matching", image as u64),
-            Purpose::Sampling { pair, .. } => Stream::at(sampling, "points", pair as u64),
+        let stream = |purpose: &Purpose| match purpose {
+            Purpose::Matching { image } => Stream::at(matching, "matching", *image as u64),
+            Purpose::Sampling { pair, .. } => Stream::at(sampling, "points", *pair as u64),
         };
-        Box::new(move |count| uniform(count, &mut stream))
+        let seeds: Vec<[u8; 32]> = purposes.iter().map(|one| stream(one).seed()).collect();
+        ops::random_points(place, &seeds, numbers.start, numbers.len())
     }
 }
 
@@ -71,66 +85,50 @@ pub fn uniform(count: usize, stream: &mut Stream) -> Vec<f32> {
     (0..2 * count).map(|_| stream.uniform_f32()).collect()
 }
 
-/// The points of one pair before the prediction is looked at.
-#[derive(Clone, Debug)]
-pub struct Pool {
-    /// Uniform points to choose from, `[count, 2]`.
-    pub points: Vec<f32>,
-    /// How many are chosen.
-    chosen: usize,
-    /// Those that are taken anyway.
-    fresh: Vec<f32>,
-}
-
-impl Pool {
-    /// Draws the points to choose from, then those that are taken anyway.
-    pub fn new(config: &LossConfig, draw: &mut Draw) -> Self {
-        let total = config.points;
-        let chosen = (config.importance * total as f32) as usize;
-        Self {
-            points: draw((config.oversample * total as f32) as usize),
-            chosen,
-            fresh: draw(total - chosen),
-        }
-    }
-
-    /// The points where the prediction is undecided, and those anywhere. `logits`: of the mask at [`Self::points`].
-    pub fn uncertain(self, logits: &[f32]) -> Vec<f32> {
-        // The bits of non-negative floats sort as the floats do; the index behind them decides ties.
-        let mut order: Vec<u64> = (0u64..)
-            .zip(logits)
-            .map(|(i, logit)| u64::from(logit.abs().to_bits()) << 32 | i)
-            .collect();
-        if self.chosen > 0 && self.chosen < order.len() {
-            order.select_nth_unstable(self.chosen - 1);
-        }
-        let mut points = Vec::with_capacity(2 * self.chosen + self.fresh.len());
-        for key in &order[..self.chosen] {
-            let i = (*key as u32) as usize;
-            points.extend_from_slice(&self.points[2 * i..2 * i + 2]);
-        }
-        points.extend(self.fresh);
-        points
-    }
+/// The points of a loss where the predictions are undecided, and those anywhere, for n masks: `[n, 2 * config.points]`.
+///
+/// `draw`: the uniform points of these numbers for each mask; `logits`: of each mask at such points, `[n, P]`.
+pub fn important(
+    config: &LossConfig,
+    draw: impl Fn(Range<usize>) -> Tensor2,
+    logits: impl Fn(&Tensor2) -> Tensor2,
+) -> Tensor2 {
+    let total = config.points;
+    let chosen = (config.importance * total as f32) as usize;
+    let many = (config.oversample * total as f32) as usize;
+    let pool = draw(0..many);
+    let fresh = draw(many..many + total - chosen);
+    ops::undecided_points(&pool, &logits(&pool), chosen, &fresh)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::sample_plane;
+    use crate::ops::check::on_every_place;
     use crate::registry;
+    use crate::tensor::Tape;
 
-    /// The points of a pair whose mask logits are `plane`, drawn from `stream`.
-    fn uncertain(
+    /// The points of one mask whose logits are `plane`.
+    fn undecided(
         plane: &[f32],
         size: (usize, usize),
         config: &LossConfig,
-        stream: &mut Stream,
+        place: &Place,
     ) -> Vec<f32> {
-        let pool = Pool::new(config, &mut |count| uniform(count, stream));
-        let mut logits = vec![0.0; pool.points.len() / 2];
-        sample_plane(plane, size, &pool.points, &mut logits);
-        pool.uncertain(&logits)
+        let plane = Tensor2::constant(plane.to_vec(), 1, plane.len()).to(place);
+        let drawn = Drawn::new(1, &mut Stream::new(1, "points"));
+        let purpose = Purpose::Sampling {
+            pair: 0,
+            image: 0,
+            query: 0,
+            object: 0,
+        };
+        let points = important(
+            config,
+            |numbers| drawn.points(place, 0, &[purpose], numbers),
+            |points| ops::point_sample(&mut Tape::off(), &plane, &[0], size, points),
+        );
+        points.host_values().into_owned()
     }
 
     fn config(points: usize, importance: f32) -> LossConfig {
@@ -147,47 +145,40 @@ mod tests {
         (0..32 * 32).map(|i| (i % 32) as f32 - 15.5).collect()
     }
 
-    #[test]
-    fn the_chosen_points_lie_where_the_mask_is_undecided() {
-        let mut stream = Stream::new(1, "points");
-        let points = uncertain(&ramp(), (32, 32), &config(400, 0.75), &mut stream);
-        assert_eq!(points.len(), 800);
-        let (chosen, free) = points.split_at(600);
-        // 300 of 1200 uniform points: the middle quarter of x. At the border logits fade to 0, because they are sampled as
-        // 0 outside the image, so some of the points lie there, as in the reference.
-        let inner = |p: &&[f32]| p.iter().all(|at| (0.05..0.95).contains(at));
-        let close = |p: &[f32]| (p[0] - 0.5).abs() < 0.17;
-        assert!(
-            chosen.chunks(2).filter(inner).all(close),
-            "a decided point was chosen"
-        );
-        assert!(chosen.chunks(2).filter(inner).count() > 200);
-        let far = free.chunks(2).filter(|p| (p[0] - 0.5).abs() > 0.25).count();
-        assert!(
-            (30..70).contains(&far),
-            "{far} of 100 fresh points in the outer half"
-        );
+    on_every_place! {
+        fn the_chosen_points_lie_where_the_mask_is_undecided(place) {
+            let points = undecided(&ramp(), (32, 32), &config(400, 0.75), place);
+            assert_eq!(points.len(), 800);
+            let (chosen, free) = points.split_at(600);
+            // 300 of 1200 uniform points: the middle quarter of x. At the border logits fade to 0, because they are sampled as
+            // 0 outside the image, so some of the points lie there, as in the reference.
+            let inner = |p: &&[f32]| p.iter().all(|at| (0.05..0.95).contains(at));
+            let close = |p: &[f32]| (p[0] - 0.5).abs() < 0.17;
+            assert!(
+                chosen.chunks(2).filter(inner).all(close),
+                "a decided point was chosen"
+            );
+            assert!(chosen.chunks(2).filter(inner).count() > 200);
+            let far = free.chunks(2).filter(|p| (p[0] - 0.5).abs() > 0.25).count();
+            assert!(
+                (30..70).contains(&far),
+                "{far} of 100 fresh points in the outer half"
+            );
+        }
     }
 
-    #[test]
-    fn all_or_none_by_importance() {
-        for importance in [0.0, 1.0] {
-            let mut stream = Stream::new(1, "points");
-            let points = uncertain(&ramp(), (32, 32), &config(10, importance), &mut stream);
-            assert_eq!(points.len(), 20);
+    on_every_place! {
+        fn fresh_points_are_none_of_those_chosen_from(place) {
+            let all = undecided(&ramp(), (32, 32), &config(50, 0.0), place);
+            let chosen = undecided(&ramp(), (32, 32), &config(50, 1.0), place);
+            assert_eq!((all.len(), chosen.len()), (100, 100));
+            assert!(all.chunks(2).all(|fresh| chosen.chunks(2).all(|point| point != fresh)));
         }
     }
 
     #[test]
     fn points_repeat_with_the_stream() {
-        let draw = || {
-            uncertain(
-                &ramp(),
-                (32, 32),
-                &config(50, 0.75),
-                &mut Stream::new(4, "points"),
-            )
-        };
+        let draw = || undecided(&ramp(), (32, 32), &config(50, 0.75), &Place::Host);
         assert_eq!(draw(), draw());
     }
 }

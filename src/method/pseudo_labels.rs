@@ -1,17 +1,20 @@
 //! From the teacher's candidates to the student's targets.
 //!
 //! Candidates -> minimum area -> tiers of the filter -> correction -> medium candidates accepted or not -> duplicates
-//! dropped, the better one first -> targets. After each image the filter is told what was seen and kept.
+//! dropped, the better one first -> targets. The filter is told of each image what was seen, and then what was kept.
 
-use super::candidates::{Candidate, Proposals, propose};
+use super::candidates::{Candidate, Choice, Proposals, propose};
 use super::config::TeacherStudentConfig;
-use super::correction::{Correction, Progress, Region};
+use super::correction::{Corrected, Correction, Progress, Region};
 use super::filter::{Clock, Filter, Tier};
 use super::report::TierCounts;
 use super::targets::Targets;
 use super::weighting::Weighting;
 use crate::graph::Mask2Former;
+use crate::ops;
 use crate::structures::{Mask, Picture};
+use crate::tensor::{Later, Map, Tensor2};
+use std::borrow::Cow;
 
 /// One pseudo-label.
 #[derive(Clone, Debug)]
@@ -26,17 +29,34 @@ pub struct PseudoLabel {
     pub score: f32,
     /// The pixels, at the padded input size.
     pub mask: Mask,
-    /// Mask logits of the teacher at the same size.
-    logits: Vec<f32>,
+    /// Its row in [`ImageLabels::logits`].
+    row: usize,
 }
 
 /// The pseudo-labels of one image.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ImageLabels {
     /// The labels, best first.
     pub labels: Vec<PseudoLabel>,
+    /// Mask logits of the teacher at the padded input size, `[N, height * width]`, where the networks are; those of other images among them.
+    pub(super) logits: Tensor2,
     /// What became of the candidates.
     pub counts: TierCounts,
+}
+
+/// What is known of an image before it is filtered.
+struct View<'a> {
+    proposals: &'a Proposals,
+    picture: &'a Picture,
+    clock: Clock,
+}
+
+/// The candidates of an image by their tiers.
+struct Sorted {
+    /// Of every candidate.
+    tiers: Vec<Tier>,
+    /// Those that are not low.
+    survivors: Vec<usize>,
 }
 
 /// The chain of rules, with their state.
@@ -66,72 +86,120 @@ impl Labeller {
         }
     }
 
-    /// Labels the teacher's views of one step. `last_of_epoch`: the step ends a pass over the unlabelled images.
+    /// What the teacher proposes for its views of one step, `images`.
+    pub fn propose(&self, teacher: &Mask2Former, images: &Map) -> Later<Vec<Proposals>> {
+        let choice = Choice {
+            score: self.config.score,
+            selection: self.config.candidates,
+            top: self.config.top_pairs,
+        };
+        propose(teacher, images, choice)
+    }
+
+    /// Labels the teacher's views of one step, `pictures`. `last_of_epoch`: the step ends a pass over the unlabelled images.
     pub fn label(
         &mut self,
-        teacher: &Mask2Former,
+        proposals: &[Proposals],
         pictures: &[&Picture],
         progress: Progress,
         last_of_epoch: bool,
     ) -> Vec<ImageLabels> {
-        let TeacherStudentConfig {
-            score,
-            candidates,
-            top_pairs,
-            ..
-        } = self.config;
-        let proposals = propose(teacher, pictures, score, candidates, top_pairs);
         let last = pictures.len().saturating_sub(1);
-        let mut labels = Vec::with_capacity(pictures.len());
-        for (i, (proposals, picture)) in proposals.iter().zip(pictures).enumerate() {
-            let last_of_step = i == last;
-            let clock = Clock {
-                last_of_step,
-                last_of_epoch: last_of_epoch && last_of_step,
-            };
-            labels.push(self.label_image(proposals, picture, progress, clock));
-        }
-        labels
+        let clock = |image: usize| Clock {
+            last_of_step: image == last,
+            last_of_epoch: last_of_epoch && image == last,
+        };
+        let views: Vec<View> = proposals
+            .iter()
+            .zip(pictures)
+            .enumerate()
+            .map(|(image, (proposals, picture))| View {
+                proposals,
+                picture,
+                clock: clock(image),
+            })
+            .collect();
+        let together = match self.filter.needs_labels() {
+            true => 1,
+            false => views.len().max(1),
+        };
+        let labels = views
+            .chunks(together)
+            .map(|views| self.label_together(views, progress));
+        labels.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
-    fn label_image(
-        &mut self,
-        proposals: &Proposals,
-        picture: &Picture,
-        progress: Progress,
-        clock: Clock,
-    ) -> ImageLabels {
-        let candidates = &proposals.candidates;
+    /// Labels views of which none's tiers depend on another's labels. A GPU is waited for twice: for all masks, then for what the correction
+    /// says about each image.
+    fn label_together(&mut self, views: &[View], progress: Progress) -> Vec<ImageLabels> {
+        let sorted: Vec<Sorted> = views.iter().map(|view| self.sort(view)).collect();
+        let queries = views.iter().zip(&sorted).map(|(view, sorted)| {
+            let candidates = &view.proposals.candidates;
+            let queries = sorted.survivors.iter().map(|i| candidates[*i].query);
+            (view.proposals, queries.collect())
+        });
+        let logits = Proposals::logits(&queries.collect::<Vec<_>>());
+        let mut bits = ops::above_zero(&logits).into_iter();
+        let mut first = 0;
+        let mut survivors = Vec::with_capacity(views.len());
+        for (view, sorted) in views.iter().zip(sorted) {
+            let (height, width) = (view.proposals.height, view.proposals.width);
+            let masks = bits.by_ref().take(sorted.survivors.len());
+            let masks: Vec<Mask> = masks.map(|bits| Mask::new(height, width, bits)).collect();
+            let regions: Vec<Region> = sorted
+                .survivors
+                .iter()
+                .zip(&masks)
+                .enumerate()
+                .map(|(row, (i, mask))| Region {
+                    tier: sorted.tiers[*i],
+                    probabilities: &view.proposals.candidates[*i].probabilities,
+                    mask,
+                    logits: (&logits, first + row),
+                })
+                .collect();
+            let answers = self.correction.correct(view.picture, &regions, progress);
+            let next = first + masks.len();
+            survivors.push((sorted, masks, first, answers));
+            first = next;
+        }
+        let of_view = |(view, (sorted, masks, first, answers)): (&View, _)| {
+            self.finish(view, sorted, masks, first, answers, &logits)
+        };
+        views.iter().zip(survivors).map(of_view).collect()
+    }
+
+    /// Puts the candidates of a view into their tiers.
+    fn sort(&mut self, view: &View) -> Sorted {
+        let candidates = &view.proposals.candidates;
         let tiers: Vec<Tier> = candidates
             .iter()
             .map(|candidate| self.tier(candidate))
             .collect();
-        let survivors: Vec<usize> = (0..candidates.len())
-            .filter(|i| tiers[*i] != Tier::Low)
-            .collect();
-        let queries: Vec<usize> = survivors.iter().map(|i| candidates[*i].query).collect();
-        let logits = proposals.logits(&queries);
-        let masks: Vec<Mask> = logits
-            .iter()
-            .map(|logits| Mask::from_logits(logits, proposals.height, proposals.width))
-            .collect();
-        let regions: Vec<Region> = survivors
-            .iter()
-            .zip(&masks)
-            .zip(&logits)
-            .map(|((i, mask), logits)| Region {
-                tier: tiers[*i],
-                probabilities: &candidates[*i].probabilities,
-                mask,
-                logits,
-            })
-            .collect();
-        let answers = self.correction.correct(picture, &regions, progress);
+        self.filter.observe(candidates, view.clock);
+        Sorted {
+            survivors: (0..candidates.len())
+                .filter(|i| tiers[*i] != Tier::Low)
+                .collect(),
+            tiers,
+        }
+    }
 
+    /// The labels among the survivors of a view, whose masks are the rows of `logits` from `first` on.
+    fn finish(
+        &mut self,
+        view: &View,
+        Sorted { tiers, survivors }: Sorted,
+        masks: Vec<Mask>,
+        first: usize,
+        answers: Later<Vec<Option<Corrected>>>,
+        logits: &Tensor2,
+    ) -> ImageLabels {
+        let candidates = &view.proposals.candidates;
         let mut kept = vec![false; candidates.len()];
         let mut labels = Vec::new();
-        let rows = survivors.iter().zip(masks).zip(logits).zip(answers);
-        for (((i, mask), logits), answer) in rows {
+        let rows = survivors.iter().zip(masks).zip(answers.wait());
+        for (row, ((i, mask), answer)) in (first..).zip(rows) {
             let (candidate, tier) = (&candidates[*i], tiers[*i]);
             let sure = answer.is_some_and(|answer| answer.probability >= self.filter.accept());
             kept[*i] = tier == Tier::High || sure;
@@ -142,7 +210,7 @@ impl Labeller {
                     tier,
                     score: candidate.class_quality * candidate.mask_quality,
                     mask,
-                    logits,
+                    row,
                 });
             }
         }
@@ -159,8 +227,12 @@ impl Labeller {
             duplicates: before - labels.len(),
             kept: labels.len(),
         };
-        self.filter.observe(candidates, &kept, clock);
-        ImageLabels { labels, counts }
+        self.filter.learn(candidates, &kept, view.clock);
+        ImageLabels {
+            labels,
+            logits: logits.clone(),
+            counts,
+        }
     }
 
     fn tier(&self, candidate: &Candidate) -> Tier {
@@ -172,15 +244,16 @@ impl Labeller {
     }
 
     /// What the student learns from the labels of an image.
-    pub fn targets(&self, image: &ImageLabels) -> Targets {
+    pub fn targets<'l>(&self, image: &'l ImageLabels) -> Targets<'l> {
         let labels = &image.labels;
+        let rows: Vec<usize> = labels.iter().map(|label| label.row).collect();
         Targets {
             classes: labels.iter().map(|label| label.class).collect(),
-            masks: labels.iter().map(|label| label.mask.clone()).collect(),
-            discounts: labels
+            masks: labels
                 .iter()
-                .map(|label| self.weighting.discounts(&label.logits))
+                .map(|label| Cow::Borrowed(&label.mask))
                 .collect(),
+            discounts: self.weighting.discounts(&image.logits, &rows),
         }
     }
 }
@@ -208,7 +281,6 @@ pub(super) mod tests {
     use super::*;
     use crate::method::candidates::tests::example;
     use crate::method::config::{MethodConfig, tests::table};
-    use crate::method::correction::Corrected;
     use crate::method::filter::FILTERS;
     use crate::method::weighting::WEIGHTINGS;
     use crate::registry;
@@ -227,7 +299,7 @@ pub(super) mod tests {
             tier,
             score,
             mask: Mask::new(8, 8, bits),
-            logits: vec![],
+            row: 0,
         }
     }
 
@@ -262,14 +334,17 @@ pub(super) mod tests {
     struct Says(f32);
 
     impl Correction for Says {
-        fn correct(&self, _: &Picture, regions: &[Region], _: Progress) -> Vec<Option<Corrected>> {
-            vec![
-                Some(Corrected {
-                    class: 1,
-                    probability: self.0
-                });
-                regions.len()
-            ]
+        fn correct(
+            &self,
+            _: &Picture,
+            regions: &[Region],
+            _: Progress,
+        ) -> Later<Vec<Option<Corrected>>> {
+            let answer = Corrected {
+                class: 1,
+                probability: self.0,
+            };
+            Later::ready(vec![Some(answer); regions.len()])
         }
     }
 
@@ -291,15 +366,17 @@ pub(super) mod tests {
         Labeller::new(*config, filter, correction, weighting)
     }
 
-    fn run(correction: Box<dyn Correction>) -> (Vec<(usize, Tier)>, TierCounts, Targets) {
+    fn run(correction: Box<dyn Correction>) -> (Vec<(usize, Tier)>, TierCounts, Targets<'static>) {
         let mut labeller = labeller(correction);
         let picture = Picture::new(8, 8, vec![0; 192]);
-        let clock = Clock {
-            last_of_step: true,
-            last_of_epoch: false,
-        };
-        let image = labeller.label_image(&example(), &picture, Progress::default(), clock);
+        let image = labeller
+            .label(&[example()], &[&picture], Progress::default(), false)
+            .remove(0);
         let targets = labeller.targets(&image);
+        let targets = Targets {
+            masks: Vec::new(),
+            ..targets
+        };
         (
             image.labels.iter().map(|l| (l.class, l.tier)).collect(),
             image.counts,
@@ -318,8 +395,9 @@ pub(super) mod tests {
         assert_eq!((counts.high, counts.medium, counts.low), (1, 1, 1));
         assert_eq!((counts.accepted, counts.kept), (0, 1));
         assert_eq!(targets.classes, [0]);
-        let discounts = &targets.discounts.unwrap()[0];
-        assert!(discounts.iter().all(|u| (0.0..=1.0).contains(u)) && discounts.len() == 64);
+        let discounts = targets.discounts.unwrap();
+        assert_eq!((discounts.rows(), discounts.columns()), (1, 64));
+        assert!(discounts.values().iter().all(|u| (0.0..=1.0).contains(u)));
 
         let (labels, counts, _) = run(Box::new(Says(0.6)));
         assert_eq!(
@@ -337,11 +415,9 @@ pub(super) mod tests {
         let mut labeller = labeller(Box::new(Says(0.9)));
         labeller.config.min_area = 32;
         let picture = Picture::new(8, 8, vec![0; 192]);
-        let clock = Clock {
-            last_of_step: true,
-            last_of_epoch: false,
-        };
-        let image = labeller.label_image(&example(), &picture, Progress::default(), clock);
+        let image = labeller
+            .label(&[example()], &[&picture], Progress::default(), false)
+            .remove(0);
         assert_eq!((image.counts.low, image.counts.kept), (3, 0));
     }
 }

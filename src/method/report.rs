@@ -5,7 +5,9 @@
 use super::criterion::Losses;
 use super::filter::Thresholds;
 use super::pseudo_labels::ImageLabels;
+use crate::ops;
 use crate::structures::{Instance, InstanceSource, Mask};
+use crate::tensor::Later;
 use serde::Serialize;
 use std::iter::Sum;
 use std::ops::Add;
@@ -23,14 +25,30 @@ pub struct PartLosses {
     pub total: f32,
 }
 
-impl From<&Losses> for PartLosses {
-    fn from(losses: &Losses) -> Self {
-        Self {
-            class: losses.class.scalar(),
-            mask: losses.mask.scalar(),
-            dice: losses.dice.scalar(),
-            total: losses.total.scalar(),
-        }
+impl PartLosses {
+    /// The numbers of some parts, in one copy.
+    pub(super) fn of(parts: &[&Losses]) -> Later<Vec<Self>> {
+        let scalars = |losses: &&Losses| {
+            let Losses {
+                class,
+                mask,
+                dice,
+                total,
+            } = *losses;
+            [class.clone(), mask.clone(), dice.clone(), total.clone()]
+        };
+        let scalars: Vec<_> = parts.iter().flat_map(scalars).collect();
+        let scalars = ops::scalars(&scalars.iter().collect::<Vec<_>>());
+        scalars.map(|values| {
+            let parts = values.as_chunks().0.iter();
+            let part = |[class, mask, dice, total]: &[f32; 4]| Self {
+                class: *class,
+                mask: *mask,
+                dice: *dice,
+                total: *total,
+            };
+            parts.map(part).collect()
+        })
     }
 }
 
@@ -202,6 +220,7 @@ mod tests {
     use super::*;
     use crate::method::filter::Tier;
     use crate::method::pseudo_labels::tests::label;
+    use crate::tensor::Tensor2;
 
     /// An object of class `class` in columns `columns` of an 8 x 6 picture.
     fn object(class: usize, columns: std::ops::Range<usize>, source: InstanceSource) -> Instance {
@@ -228,7 +247,8 @@ mod tests {
         labels[3].class = 1; // on no object
         let image = ImageLabels {
             labels,
-            ..ImageLabels::default()
+            counts: TierCounts::default(),
+            logits: Tensor2::constant(Vec::new(), 0, 64),
         };
         let truth = [
             object(2, 0..3, InstanceSource::Annotation),

@@ -1,13 +1,14 @@
 //! Method `supervised`: labelled images only. It is also what every method does during the burn-in, to the last bit.
 
-use super::criterion::{Criterion, Losses, MaskLoss, Part};
-use super::report::StepReport;
+use super::criterion::{Criterion, MaskLoss, Part};
+use super::points::Drawn;
+use super::report::{PartLosses, StepReport};
+use super::sent::Sent;
 use super::targets::Targets;
 use super::{Method, StepOutput};
 use crate::data::Batch;
 use crate::graph::{Mask2Former, Predictions};
 use crate::rng::Stream;
-use crate::structures::Picture;
 use crate::tensor::Tape;
 
 /// The student alone.
@@ -28,59 +29,60 @@ impl Supervised {
         }
     }
 
-    /// The supervised losses of the first images of `predictions`, the labelled ones of `batch`. `size`: of the
-    /// padded input.
-    pub(super) fn losses(
-        &self,
-        tape: &mut Tape,
-        predictions: &Predictions,
-        batch: &Batch,
-        size: (usize, usize),
-        step: usize,
-    ) -> Losses {
-        let views = &batch.labelled;
-        let targets: Vec<Targets> = views
-            .iter()
-            .map(|view| Targets::of_objects(&view.instances, size.0, size.1))
-            .collect();
-        let part = Part {
-            images: 0..views.len(),
-            targets: &targets,
-            mask_loss: MaskLoss::default(),
-        };
-        let mut stream = Stream::at(self.seed, "points/labelled", step as u64);
-        self.criterion.losses(tape, predictions, &part, &mut stream)
+    /// The rules of the loss.
+    pub(super) fn criterion(&self) -> &Criterion {
+        &self.criterion
     }
 
-    /// The losses of pseudo-labelled images, from a stream of their own.
-    pub(super) fn unlabelled_losses(
-        &self,
-        tape: &mut Tape,
-        predictions: &Predictions,
-        part: &Part,
-        step: usize,
-    ) -> Losses {
-        let mut stream = Stream::at(self.seed, "points/unlabelled", step as u64);
-        self.criterion.losses(tape, predictions, part, &mut stream)
+    /// The loss points of one kind of images at `step`, for every layer of `predictions`.
+    pub(super) fn points(&self, images: Images, predictions: &Predictions, step: usize) -> Drawn {
+        let name = match images {
+            Images::Labelled => "points/labelled",
+            Images::Unlabelled => "points/unlabelled",
+        };
+        let mut stream = Stream::at(self.seed, name, step as u64);
+        Drawn::new(predictions.layers.len(), &mut stream)
     }
 }
 
-/// The labelled pictures.
-pub(super) fn pictures(batch: &Batch) -> Vec<&Picture> {
-    batch.labelled.iter().map(|view| &view.picture).collect()
+/// Images whose loss points come from a stream of their own.
+#[derive(Clone, Copy)]
+pub(super) enum Images {
+    Labelled,
+    Unlabelled,
+}
+
+/// The targets of the labelled images of `batch`; `size`: of the padded input.
+pub(super) fn labelled_targets(batch: &Batch, size: (usize, usize)) -> Vec<Targets<'_>> {
+    let views = batch.labelled.iter();
+    views
+        .map(|view| Targets::of_objects(&view.instances, size.0, size.1))
+        .collect()
+}
+
+/// The labelled part of a batch, whose images come first.
+pub(super) fn labelled_part<'a>(targets: &'a [Targets<'a>]) -> Part<'a> {
+    Part {
+        images: 0..targets.len(),
+        targets,
+        mask_loss: MaskLoss::default(),
+    }
 }
 
 impl Method for Supervised {
-    fn step(&mut self, tape: &mut Tape, batch: &Batch, step: usize) -> StepOutput {
-        let images = self.student.normalise(&pictures(batch));
+    fn step(&mut self, tape: &mut Tape, sent: &Sent, step: usize) -> StepOutput {
+        let images = sent.labelled(&self.student);
         let predictions = self.student.forward(tape, &images);
-        let size = (images.height, images.width);
-        let losses = self.losses(tape, &predictions, batch, size, step);
-        let report = StepReport {
-            supervised: (&losses).into(),
+        let targets = labelled_targets(&sent.batch, (images.height, images.width));
+        let part = labelled_part(&targets);
+        let points = self.points(Images::Labelled, &predictions, step);
+        let losses = self.criterion.begin(&predictions, &part, &points);
+        let losses = losses.losses(tape);
+        let report = PartLosses::of(&[&losses]).map(|parts| StepReport {
+            supervised: parts[0],
             unsupervised: None,
             pseudo: None,
-        };
+        });
         StepOutput {
             loss: losses.total,
             report,
@@ -89,5 +91,9 @@ impl Method for Supervised {
 
     fn student(&mut self) -> &mut Mask2Former {
         &mut self.student
+    }
+
+    fn send(&self, batch: Batch) -> Sent {
+        Sent::new(batch, &self.student)
     }
 }

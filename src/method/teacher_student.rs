@@ -7,12 +7,14 @@
 //! views. The two forwards of the released code are one over the concatenated batch where the sizes agree: no layer mixes
 //! images (group, layer and frozen batch normalisation), and the losses of the two parts are normalised apart.
 
+use super::candidates::Proposals;
 use super::config::TeacherStudentConfig;
 use super::correction::Progress;
 use super::criterion::Part;
 use super::pseudo_labels::{ImageLabels, Labeller};
-use super::report::{Diagnosis, PseudoReport, StepReport, TierCounts, diagnose};
-use super::supervised::{Supervised, pictures};
+use super::report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
+use super::sent::Sent;
+use super::supervised::{Images, Supervised, labelled_part, labelled_targets};
 use super::targets::Targets;
 use super::teacher::follow;
 use super::{Method, Setup, StepOutput};
@@ -21,7 +23,7 @@ use crate::graph::Mask2Former;
 use crate::graph::clip::VisionLanguage;
 use crate::ops;
 use crate::structures::Picture;
-use crate::tensor::Tape;
+use crate::tensor::{Later, Tape};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
@@ -72,8 +74,8 @@ impl TeacherStudent {
         }
     }
 
-    /// Brings the teacher up to date and labels the weak views.
-    fn label(&mut self, batch: &Batch, step: usize) -> Vec<ImageLabels> {
+    /// Brings the teacher up to date and lets it look at the weak views.
+    fn propose(&mut self, sent: &Sent) -> Later<Vec<Proposals>> {
         let student = &mut self.supervised.student;
         let teacher = match &mut self.teacher {
             Some(teacher) => {
@@ -82,14 +84,20 @@ impl TeacherStudent {
             }
             none => none.insert(student.clone()),
         };
+        self.labeller.propose(teacher, &sent.weak(teacher))
+    }
+
+    /// Labels the weak views.
+    fn label(&mut self, proposals: &[Proposals], batch: &Batch, step: usize) -> Vec<ImageLabels> {
         let since = step - self.burn_in;
         let progress = Progress {
             distillation: share(since, self.steps.saturating_sub(self.burn_in)),
             training: share(step, self.steps),
         };
         let last_of_epoch = (since + 1).is_multiple_of(self.epoch_steps);
-        let weak: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.weak).collect();
-        self.labeller.label(teacher, &weak, progress, last_of_epoch)
+        let pictures: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.weak).collect();
+        self.labeller
+            .label(proposals, &pictures, progress, last_of_epoch)
     }
 
     /// Counts what the step labelled. The hidden truth is read here and nowhere else.
@@ -111,66 +119,70 @@ impl TeacherStudent {
 }
 
 impl Method for TeacherStudent {
-    fn step(&mut self, tape: &mut Tape, batch: &Batch, step: usize) -> StepOutput {
+    fn step(&mut self, tape: &mut Tape, sent: &Sent, step: usize) -> StepOutput {
         if step < self.burn_in {
-            return self.supervised.step(tape, batch, step);
+            return self.supervised.step(tape, sent, step);
         }
-        let labels = self.label(batch, step);
-        let targets: Vec<Targets> = labels
-            .iter()
-            .map(|image| self.labeller.targets(image))
-            .collect();
-
-        let labelled = pictures(batch);
-        let strong: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.strong).collect();
-        let all = [labelled.as_slice(), &strong].concat();
-        let sizes = |picture: &&Picture| (picture.height, picture.width);
-        let one_size = all.iter().all(|picture| sizes(picture) == sizes(&all[0]));
+        let proposals = self.propose(sent);
+        let student = &self.supervised.student;
+        let split = sent.batch.labelled.len();
+        let count = sent.batch.unlabelled.len();
+        // The predictions of both parts, and which of them are of unlabelled images.
+        let (images, predictions, strong, unlabelled) = match sent.is_of_one_size() {
+            true => {
+                let images = sent.all(student);
+                let predictions = student.forward(tape, &images);
+                (images, predictions, None, split..split + count)
+            }
+            false => {
+                let images = sent.labelled(student);
+                let predictions = student.forward(tape, &images);
+                let strong = student.forward(tape, &sent.strong(student));
+                (images, predictions, Some(strong), 0..count)
+            }
+        };
+        // A GPU is at the student's forward pass while the CPU labels.
+        let labels = self.label(&proposals.wait(), &sent.batch, step);
 
         let Self {
             supervised,
             labeller,
             ..
         } = &*self;
-        let student = &supervised.student;
-        let (first, second) = if one_size {
-            (all.as_slice(), None)
-        } else {
-            (labelled.as_slice(), Some(&strong))
-        };
-        let images = student.normalise(first);
-        let predictions = student.forward(tape, &images);
-        let size = (images.height, images.width);
-        let sup = supervised.losses(tape, &predictions, batch, size, step);
+        let strong = strong.as_ref().unwrap_or(&predictions);
 
-        let mask_loss = labeller.weighting.mask_loss();
-        let unsup = match second {
-            None => {
-                let images = labelled.len()..all.len();
-                let part = Part {
-                    images,
-                    targets: &targets,
-                    mask_loss,
-                };
-                supervised.unlabelled_losses(tape, &predictions, &part, step)
-            }
-            Some(strong) => {
-                let predictions = student.forward(tape, &student.normalise(strong));
-                let part = Part {
-                    images: 0..strong.len(),
-                    targets: &targets,
-                    mask_loss,
-                };
-                supervised.unlabelled_losses(tape, &predictions, &part, step)
-            }
+        let targets = labelled_targets(&sent.batch, (images.height, images.width));
+        let labelled = labelled_part(&targets);
+        let targets: Vec<Targets> = labels.iter().map(|image| labeller.targets(image)).collect();
+        let unlabelled = Part {
+            images: unlabelled,
+            targets: &targets,
+            mask_loss: labeller.weighting.mask_loss(),
         };
+        let points = [
+            supervised.points(Images::Labelled, &predictions, step),
+            supervised.points(Images::Unlabelled, strong, step),
+        ];
+        // Both begin before either is waited for.
+        let criterion = supervised.criterion();
+        let sup = criterion.begin(&predictions, &labelled, &points[0]);
+        let unsup = criterion.begin(strong, &unlabelled, &points[1]);
+        let (sup, unsup) = (sup.losses(tape), unsup.losses(tape));
         let loss = ops::weighted_sum(tape, &[(&sup.total, 1.0), (&unsup.total, self.lambda)]);
-        let report = StepReport {
-            supervised: (&sup).into(),
-            unsupervised: Some((&unsup).into()),
-            pseudo: Some(self.report(&labels, batch)),
-        };
-        StepOutput { loss, report }
+        let losses = PartLosses::of(&[&sup, &unsup]);
+        let pseudo = self.report(&labels, &sent.batch);
+        StepOutput {
+            loss,
+            report: losses.map(|parts| StepReport {
+                supervised: parts[0],
+                unsupervised: Some(parts[1]),
+                pseudo: Some(pseudo),
+            }),
+        }
+    }
+
+    fn send(&self, batch: Batch) -> Sent {
+        self.supervised.send(batch)
     }
 
     fn student(&mut self) -> &mut Mask2Former {

@@ -10,7 +10,7 @@ use super::kernels::cpu::parallel::map;
 #[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use super::{resize_planes, sigmoid};
-use crate::tensor::Tensor2;
+use crate::tensor::{Later, Tensor2};
 use std::ops::Range;
 
 /// The pixels of a mask that are above 0.
@@ -44,7 +44,7 @@ pub fn foreground(
     rows: Range<usize>,
     from: (usize, usize),
     to: (usize, usize),
-) -> Vec<Foreground> {
+) -> Later<Vec<Foreground>> {
     assert_eq!(planes.columns(), from.0 * from.1, "planes of {from:?}");
     assert!(rows.end <= planes.rows(), "planes {rows:?}");
     #[cfg(feature = "cuda")]
@@ -59,7 +59,7 @@ pub fn foreground(
     let of_share = |share: Range<usize>| -> Vec<Foreground> {
         share.map(|row| of_plane(rows.start + row)).collect()
     };
-    map(split.ranges().collect(), of_share).concat()
+    Later::ready(map(split.ranges().collect(), of_share).concat())
 }
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ mod tests {
             let planes = parameter(1, 7, 5 * 6, 2.0);
             let there = planes.to(place);
             for to in [(5, 6), (20, 24), (33, 7), (1, 1)] {
-                let found = foreground(&there, 2..7, (5, 6), to);
+                let found = foreground(&there, 2..7, (5, 6), to).wait();
                 assert_eq!(found.len(), 5);
                 for (plane, found) in planes.values()[60..].chunks_exact(30).zip(found) {
                     let expected = Foreground::of(resize_planes(plane, 1, (5, 6), to));
@@ -81,7 +81,7 @@ mod tests {
                     assert!((found.mass - expected.mass).abs() <= 1e-5 * expected.mass + 0.5 * found.area.abs_diff(expected.area) as f64);
                 }
             }
-            assert_eq!(foreground(&there, 3..3, (5, 6), (9, 9)), []);
+            assert_eq!(foreground(&there, 3..3, (5, 6), (9, 9)).wait(), []);
         }
     }
 

@@ -7,12 +7,8 @@
 //! cross-entropy, split so that a query needs one exponential per point and then two products per object. Source:
 //! Mask2Former's `batch_sigmoid_ce_loss` and `batch_dice_loss` (https://arxiv.org/abs/2112.01527).
 
-use super::kernels::cpu::parallel::map;
 use super::kernels::cpu::vector::{LANES, dot, exp, ln_1p, sum};
-#[cfg(feature = "cuda")]
-use super::kernels::cuda;
 use super::point_sample::{BLOCK, Corners};
-use crate::tensor::Tensor2;
 
 /// Mask costs, each `[N, Q]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,52 +56,6 @@ pub fn mask_costs(
     costs
 }
 
-/// What the queries of one image are compared with, N objects at P points of its own.
-#[derive(Clone, Debug)]
-pub struct Compared {
-    /// The plane of the first query.
-    pub first: usize,
-    /// x and y in 0..1, `[P * 2]`.
-    pub points: Vec<f32>,
-    /// The objects at these points, `[N, P]`.
-    pub objects: Vec<f32>,
-}
-
-/// As [`mask_costs`], for some images of a batch: `planes` `[B * Q, h*w]`, `queries` Q of them an image. From a GPU the costs of all
-/// images come in one copy.
-///
-/// Panics where the lengths disagree or the images have different numbers of points.
-pub fn mask_costs_of_images(
-    planes: &Tensor2,
-    queries: usize,
-    size: (usize, usize),
-    images: Vec<Compared>,
-) -> Vec<MaskCosts> {
-    let area = planes.columns();
-    assert_eq!(area, size.0 * size.1, "planes of {size:?}");
-    let count = images.first().map_or(0, |image| image.points.len() / 2);
-    for image in &images {
-        assert!(
-            image.first + queries <= planes.rows()
-                && image.points.len() == 2 * count
-                && image.objects.len().is_multiple_of(count),
-            "{queries} queries from {} on of {} planes, {} coordinates of {count} points, {} values of objects",
-            image.first,
-            planes.rows(),
-            image.points.len(),
-            image.objects.len()
-        );
-    }
-    #[cfg(feature = "cuda")]
-    if let Some(gpu) = planes.gpu().filter(|_| queries > 0 && count > 0) {
-        return cuda::mask_costs(gpu, planes, queries, size, &images, count);
-    }
-    map(images, |image| {
-        let planes = &planes.values()[image.first * area..][..queries * area];
-        mask_costs(planes, size, &image.points, &image.objects)
-    })
-}
-
 /// All planes at the same points, `[Q, P]`: every point is located once.
 fn sampled(planes: &[f32], size: (usize, usize), points: &[f32]) -> Vec<f32> {
     let (area, count) = (size.0 * size.1, points.len() / 2);
@@ -142,7 +92,6 @@ fn sigmoids(logits: &[f32], probabilities: &mut [f32]) -> f32 {
 mod tests {
     use super::super::sample_plane;
     use super::*;
-    use crate::ops::check::{on_every_place, parameter};
     use crate::rng::Stream;
 
     #[test]
@@ -189,34 +138,6 @@ mod tests {
                 assert!((f64::from(found.0) - bce / count as f64).abs() < 1e-5);
                 assert!((f64::from(found.1) - (1.0 - overlap / total)).abs() < 1e-5);
             }
-        }
-    }
-
-    on_every_place! {
-        /// More points than a tile of the GPU's, more objects than a block has warps, and images of which one has none.
-        fn a_batch_costs_what_its_images_cost(place) {
-            let (queries, count, size) = (3, 1500, (5, 7));
-            let mut stream = Stream::new(1, "mask costs");
-            let planes = parameter(1, 4 * queries, 35, 3.0);
-            let mut image = |first: usize, objects: usize| Compared {
-                first: first * queries,
-                points: (0..2 * count).map(|_| 1.2 * stream.uniform_f32() - 0.1).collect(),
-                objects: (0..objects * count).map(|_| stream.uniform_f32()).collect(),
-            };
-            let images = vec![image(1, 2), image(3, 0), image(2, 19)];
-            let found = mask_costs_of_images(&planes.to(place), queries, size, images.clone());
-            assert_eq!(found.len(), 3);
-            for (image, found) in images.iter().zip(&found) {
-                let planes = &planes.values()[image.first * 35..][..queries * 35];
-                let expected = mask_costs(planes, size, &image.points, &image.objects);
-                for (found, expected) in [(&found.bce, &expected.bce), (&found.dice, &expected.dice)] {
-                    assert_eq!(found.len(), expected.len());
-                    for (found, expected) in found.iter().zip(expected) {
-                        assert!((found - expected).abs() <= 1e-5 * expected.abs(), "{found}, not {expected}");
-                    }
-                }
-            }
-            assert_eq!(mask_costs_of_images(&planes.to(place), queries, size, vec![]), []);
         }
     }
 }

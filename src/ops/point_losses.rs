@@ -3,7 +3,7 @@
 //! $$ \mathrm{bce} = \frac1d \sum_i \frac1P \sum_p w_{ip} \bigl(\max(z, 0) - z t + \ln(1 + e^{-|z|})\bigr), \qquad
 //!    \mathrm{dice} = \frac1d \sum_i \Bigl(1 - \frac{2 \sum_p \sigma(z) t + 1}{\sum_p \sigma(z) + \sum_p t + 1}\Bigr) $$
 //!
-//! Shapes: n masks, P points; logits z `[n, P]`, targets t and weights w `[n*P]` -> `[1, 1]`. Source: Mask2Former, section 3.3 and its
+//! Shapes: n masks, P points; logits z, targets t and weights w `[n, P]` -> `[1, 1]`. Source: Mask2Former, section 3.3 and its
 //! criterion (sum over the masks, divided by their number d); the weights are those of uncertain pixels (PL-DC, eq. 14).
 
 use super::kernels::cpu::parallel::run;
@@ -15,7 +15,6 @@ use super::kernels::cuda;
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Cost of one point in multiply-adds: an exponential, a logarithm, two divisions.
 const POINT_WORK: usize = 16;
@@ -25,29 +24,26 @@ const BLOCK: usize = 128;
 
 /// Sum over the rows of the mean over the points of `weight * bce`, over `denominator`: `[1, 1]`.
 ///
-/// Panics where the lengths disagree.
+/// Panics where the shapes disagree.
 pub fn bce_points(
     tape: &mut Tape,
     logits: &Tensor2,
-    targets: Arc<Vec<f32>>,
-    weights: Option<Arc<Vec<f32>>>,
+    targets: &Tensor2,
+    weights: Option<&Tensor2>,
     denominator: f32,
 ) -> Tensor2 {
     let points = logits.columns();
-    if let Some(weights) = &weights {
-        assert_eq!(weights.len(), logits.len(), "weights");
+    same_shape(logits, targets);
+    if let Some(weights) = weights {
+        same_shape(logits, weights);
     }
     #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[logits]) {
-        assert_eq!(targets.len(), logits.len(), "targets");
-        let weights = weights.as_deref().map(Vec::as_slice);
-        return cuda::bce_points(tape, &gpu, logits, &targets, weights, denominator);
+        return cuda::bce_points(tape, &gpu, logits, targets, weights, denominator);
     }
     let scale = 1.0 / (points as f32 * denominator);
-    loss(tape, logits, &targets, move |row, z, t, slopes| {
-        let weights = weights
-            .as_ref()
-            .map(|weights| &weights[row * points..][..points]);
+    loss(tape, logits, targets.values(), |row, z, t, slopes| {
+        let weights = weights.map(|weights| &weights.values()[row * points..][..points]);
         let total = bce_row(z, t, weights, slopes);
         slopes.iter_mut().for_each(|s| *s *= scale);
         total * scale
@@ -83,19 +79,19 @@ fn bce_row(z: &[f32], t: &[f32], weights: Option<&[f32]>, slopes: &mut [f32]) ->
 
 /// Sum over the rows of `1 - (2 sum(p t) + 1) / (sum p + sum t + 1)`, p the sigmoid, over `denominator`: `[1, 1]`.
 ///
-/// Panics where the lengths disagree.
+/// Panics where the shapes disagree.
 pub fn dice_points(
     tape: &mut Tape,
     logits: &Tensor2,
-    targets: Arc<Vec<f32>>,
+    targets: &Tensor2,
     denominator: f32,
 ) -> Tensor2 {
+    same_shape(logits, targets);
     #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[logits]) {
-        assert_eq!(targets.len(), logits.len(), "targets");
-        return cuda::dice_points(tape, &gpu, logits, &targets, denominator);
+        return cuda::dice_points(tape, &gpu, logits, targets, denominator);
     }
-    loss(tape, logits, &targets, move |_, z, t, slopes| {
+    loss(tape, logits, targets.values(), |_, z, t, slopes| {
         for (p, z) in slopes.iter_mut().zip(z) {
             let small = exp(-z.abs());
             *p = if *z >= 0.0 { 1.0 } else { small } / (1.0 + small);
@@ -109,6 +105,15 @@ pub fn dice_points(
     })
 }
 
+fn same_shape(logits: &Tensor2, other: &Tensor2) {
+    let shape = |tensor: &Tensor2| (tensor.rows(), tensor.columns());
+    assert_eq!(
+        shape(other),
+        shape(logits),
+        "targets and weights of the logits"
+    );
+}
+
 /// Sums `row(index, logits, targets, slopes)` over the rows; it writes its own derivative to `slopes`.
 fn loss(
     tape: &mut Tape,
@@ -117,7 +122,6 @@ fn loss(
     row: impl Fn(usize, &[f32], &[f32], &mut [f32]) -> f32 + Send + Sync,
 ) -> Tensor2 {
     let (rows, points) = (logits.rows(), logits.columns());
-    assert_eq!(targets.len(), rows * points, "targets");
     let mut slopes = unfilled(rows * points);
     let mut totals = vec![0.0; rows];
     let split = Split::new(rows, rows * points * POINT_WORK);
@@ -154,30 +158,29 @@ mod tests {
     use crate::ops::check::{gradients, on_every_place, parameter, same_bits};
     use crate::ops::golden;
 
-    fn targets(len: usize) -> Arc<Vec<f32>> {
-        Arc::new((0..len).map(|i| (i * 7 % 5) as f32 / 4.0).collect())
+    /// As many as there are logits, where these are.
+    fn targets(z: &Tensor2) -> Tensor2 {
+        let values = (0..z.len()).map(|i| (i * 7 % 5) as f32 / 4.0).collect();
+        Tensor2::constant(values, z.rows(), z.columns()).to(&z.place())
     }
 
     on_every_place! {
         fn gradients_match_differences(place) {
             for (rows, points) in [(1, 3), (3, 16), (2, 37)] {
-                let (z, t) = (parameter(1, rows, points, 2.0), targets(rows * points));
-                let w = Arc::new(
-                    (0..rows * points)
-                        .map(|i| (i % 4) as f32 / 3.0)
-                        .collect::<Vec<f32>>(),
-                );
+                let z = parameter(1, rows, points, 2.0);
+                let w = (0..rows * points).map(|i| (i % 4) as f32 / 3.0).collect();
+                let w = Tensor2::constant(w, rows, points);
                 for weights in [None, Some(w)] {
                     gradients(
                         place,
                         std::slice::from_ref(&z),
                         1e-2,
                         2e-3,
-                        |tape, i| bce_points(tape, &i[0], t.clone(), weights.clone(), 1.5),
+                        |tape, i| bce_points(tape, &i[0], &targets(&i[0]), weights.as_ref(), 1.5),
                     );
                 }
                 gradients(place, &[z], 1e-2, 5e-3, |tape, i| {
-                    dice_points(tape, &i[0], t.clone(), 0.1)
+                    dice_points(tape, &i[0], &targets(&i[0]), 0.1)
                 });
             }
         }
@@ -186,11 +189,11 @@ mod tests {
     on_every_place! {
         fn weights_of_zero_silence_a_point(place) {
             let z = parameter(1, 1, 20, 3.0);
-            let w = Arc::new((0..20).map(|i| f32::from(i != 4)).collect::<Vec<f32>>());
+            let w = Tensor2::constant((0..20).map(|i| f32::from(i != 4)).collect(), 1, 20);
             let mut moved = z.clone();
             moved.values_mut()[4] += 5.0;
             let at = |z: &Tensor2| {
-                bce_points(&mut Tape::off(), &z.to(place), targets(20), Some(w.clone()), 1.0).scalar()
+                bce_points(&mut Tape::off(), &z.to(place), &targets(z), Some(&w), 1.0).scalar()
             };
             assert_eq!(at(&z), at(&moved));
         }
@@ -198,35 +201,36 @@ mod tests {
 
     on_every_place! {
         fn a_perfect_mask_costs_almost_nothing_and_a_wrong_one_stays_finite(place) {
-            let t = Arc::new(vec![1.0, 0.0, 1.0]);
+            let t = Tensor2::constant(vec![1.0, 0.0, 1.0], 1, 3);
             let right = Tensor2::constant(vec![50.0, -50.0, 50.0], 1, 3).to(place);
             let wrong = Tensor2::constant(vec![-1e6, 1e6, -1e6], 1, 3).to(place);
-            assert!(bce_points(&mut Tape::off(), &right, t.clone(), None, 1.0).scalar() < 1e-6);
-            assert!(dice_points(&mut Tape::off(), &right, t.clone(), 1.0).scalar() < 1e-6);
+            assert!(bce_points(&mut Tape::off(), &right, &t, None, 1.0).scalar() < 1e-6);
+            assert!(dice_points(&mut Tape::off(), &right, &t, 1.0).scalar() < 1e-6);
             assert_eq!(
-                bce_points(&mut Tape::off(), &wrong, t.clone(), None, 1.0).scalar(),
+                bce_points(&mut Tape::off(), &wrong, &t, None, 1.0).scalar(),
                 1e6
             );
-            assert!((dice_points(&mut Tape::off(), &wrong, t, 1.0).scalar() - 0.75).abs() < 1e-6);
+            assert!((dice_points(&mut Tape::off(), &wrong, &t, 1.0).scalar() - 0.75).abs() < 1e-6);
         }
     }
 
     #[test]
     fn the_number_of_threads_does_not_change_a_bit() {
-        let (z, t) = (parameter(1, 90, 128, 2.0), targets(90 * 128));
+        let z = parameter(1, 90, 128, 2.0);
         same_bits(std::slice::from_ref(&z), |tape, i| {
-            bce_points(tape, &i[0], t.clone(), None, 7.0)
+            bce_points(tape, &i[0], &targets(&i[0]), None, 7.0)
         });
-        same_bits(&[z], |tape, i| dice_points(tape, &i[0], t.clone(), 7.0));
+        same_bits(&[z], |tape, i| {
+            dice_points(tape, &i[0], &targets(&i[0]), 7.0)
+        });
     }
 
     on_every_place! {
         fn parity_with_pytorch(place) {
             let tensors = golden::load("ops2");
             let read = |name: &str| {
-                tensors
-                    .get(name)
-                    .map(|(_, values)| Arc::new(values.clone()))
+                let (shape, values) = tensors.get(name)?;
+                Some(Tensor2::constant(values.clone(), shape[0], shape[1]))
             };
             for case in ["bce", "bce_weighted"] {
                 let targets = read(&format!("{case}.targets")).unwrap();
@@ -237,7 +241,7 @@ mod tests {
                     case,
                     &["logits"],
                     1e-5,
-                    |tape, i| bce_points(tape, &i[0], targets.clone(), weights.clone(), 2.0),
+                    |tape, i| bce_points(tape, &i[0], &targets, weights.as_ref(), 2.0),
                 );
             }
             let targets = read("dice.targets").unwrap();
@@ -247,7 +251,7 @@ mod tests {
                 "dice",
                 &["logits"],
                 1e-5,
-                |tape, i| dice_points(tape, &i[0], targets.clone(), 2.0),
+                |tape, i| dice_points(tape, &i[0], &targets, 2.0),
             );
         }
     }

@@ -3,7 +3,7 @@
 //! $$ y_{ip} = \sum_{k} \omega_k(u_{ip})\; x_{r(i),\,k}, \qquad \text{pixel} = u \odot (w, h) - \tfrac12 $$
 //!
 //! k runs over the four pixels around the position; outside the plane all is zero. Shapes: planes `[N, h*w]`; output row i reads
-//! plane r(i) at its P points u `[n*P*2]` (x, y in 0..1) -> `[n, P]`. Source: PointRend's `point_sample`
+//! plane r(i) at its P points u `[n, 2P]` (x, y in 0..1) -> `[n, P]`. Source: PointRend's `point_sample`
 //! (https://arxiv.org/abs/1912.08193) as Mask2Former uses it: `grid_sample` with `align_corners=False`, `padding_mode="zeros"`.
 
 use super::kernels::cpu::bilinear::pair;
@@ -101,7 +101,7 @@ pub fn sample_mask(bits: &[u8], size: (usize, usize), points: &[f32], out: &mut 
     sample(bits, size, points, out, f32::from);
 }
 
-/// `planes [N, h*w]`, `rows [n]` the plane of every output row, `points [n*P*2]` -> the samples `[n, P]`.
+/// `planes [N, h*w]`, `rows [n]` the plane of every output row, `points [n, 2P]` -> the samples `[n, P]`.
 ///
 /// Panics where the lengths disagree or a row names no plane.
 pub fn point_sample(
@@ -109,7 +109,7 @@ pub fn point_sample(
     planes: &Tensor2,
     rows: &[usize],
     size: (usize, usize),
-    points: &[f32],
+    points: &Tensor2,
 ) -> Tensor2 {
     let area = size.0 * size.1;
     assert_eq!(planes.columns(), area, "planes of {size:?}");
@@ -118,20 +118,11 @@ pub fn point_sample(
         "rows {rows:?} of {} planes",
         planes.rows()
     );
-    let count = if rows.is_empty() {
-        0
-    } else {
-        points.len() / (2 * rows.len())
-    };
-    assert_eq!(
-        points.len(),
-        rows.len() * count * 2,
-        "points of {} rows",
-        rows.len()
-    );
+    let count = points.columns() / 2;
+    assert_eq!(points.rows(), rows.len(), "points of every row");
     #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[planes]) {
-        return cuda::point_sample(tape, &gpu, planes, rows, count, size, points);
+        return cuda::point_sample(tape, &gpu, planes, rows, size, points);
     }
     let mut values = unfilled(rows.len() * count);
     let split = Split::new(rows.len(), rows.len() * count * POINT_WORK);
@@ -139,7 +130,8 @@ pub fn point_sample(
     run(shares, |(range, share): (Range<usize>, &mut [f32])| {
         for (i, out) in range.zip(share.chunks_exact_mut(count.max(1))) {
             let plane = &planes.values()[rows[i] * area..][..area];
-            sample_plane(plane, size, &points[i * count * 2..][..count * 2], out);
+            let points = &points.values()[i * count * 2..][..count * 2];
+            sample_plane(plane, size, points, out);
         }
     });
 
@@ -148,7 +140,7 @@ pub fn point_sample(
         return out;
     }
     let (planes, rows, points, source) =
-        (planes.clone(), rows.to_vec(), points.to_vec(), out.clone());
+        (planes.clone(), rows.to_vec(), points.clone(), out.clone());
     tape.record(&out, move |grads| {
         let gradient = source.take_gradient(grads);
         // Rows may share a plane: the parts are planes, each takes its rows in their order.
@@ -167,7 +159,7 @@ pub fn point_sample(
                 scatter(
                     plane,
                     size,
-                    &points[i * count * 2..][..count * 2],
+                    &points.values()[i * count * 2..][..count * 2],
                     &gradient[i * count..][..count],
                 );
             }
@@ -210,7 +202,7 @@ mod tests {
                 (4, vec![2, 0, 2, 3], (5, 3), 21),
                 (3, vec![1], (2, 7), 16),
             ] {
-                let points = points(rows.len() * count);
+                let points = Tensor2::constant(points(rows.len() * count), rows.len(), 2 * count);
                 gradients(
                     place,
                     &[parameter(1, planes, size.0 * size.1, 1.0)],
@@ -252,16 +244,16 @@ mod tests {
                 &parameter(1, 2, 4, 1.0).to(place),
                 &[],
                 (2, 2),
-                &[],
+                &Tensor2::constant(vec![], 0, 6),
             );
-            assert_eq!((out.rows(), out.len()), (0, 0));
+            assert_eq!((out.rows(), out.columns()), (0, 3));
         }
     }
 
     #[test]
     fn the_number_of_threads_does_not_change_a_bit() {
         let rows: Vec<usize> = (0..40).map(|i| i * 11 % 24).collect();
-        let points = points(40 * 256);
+        let points = Tensor2::constant(points(40 * 256), 40, 2 * 256);
         same_bits(&[parameter(1, 24, 64, 1.0)], |tape, i| {
             point_sample(tape, &i[0], &rows, (8, 8), &points)
         });
@@ -270,14 +262,15 @@ mod tests {
     on_every_place! {
         fn parity_with_pytorch(place) {
             let tensors = golden::load("ops2");
-            let points = &tensors["point_sample.points"].1;
+            let points = tensors["point_sample.points"].1.clone();
+            let points = Tensor2::constant(points, 4, 2 * (tensors["point_sample.points"].1.len() / 8));
             golden::check(
                 place,
                 &tensors,
                 "point_sample",
                 &["planes"],
                 1e-5,
-                |tape, i| point_sample(tape, &i[0], &[2, 0, 2, 3], (5, 7), points),
+                |tape, i| point_sample(tape, &i[0], &[2, 0, 2, 3], (5, 7), &points),
             );
         }
     }

@@ -15,7 +15,9 @@ use crate::nn::params::{Kind, Param, Parameters};
 use crate::ops;
 use crate::tensor::Grads;
 #[cfg(feature = "cuda")]
-use crate::tensor::cuda::{Buffer, Gpu};
+use crate::tensor::Later;
+#[cfg(feature = "cuda")]
+use crate::tensor::cuda::Gpu;
 use std::borrow::Cow;
 
 /// The `eps` of `torch.optim.AdamW`.
@@ -69,16 +71,16 @@ pub enum GradientNorm {
     Known(f64),
     /// The first of these, once the GPU has come so far.
     #[cfg(feature = "cuda")]
-    OnGpu(Buffer<f32>),
+    OnGpu(Later<Vec<f32>>),
 }
 
 impl GradientNorm {
     /// The norm; waits for the GPU if it is computed there.
-    pub fn value(&self) -> f64 {
+    pub fn value(self) -> f64 {
         match self {
-            Self::Known(norm) => *norm,
+            Self::Known(norm) => norm,
             #[cfg(feature = "cuda")]
-            Self::OnGpu(result) => result.values()[0].into(),
+            Self::OnGpu(result) => result.wait()[0].into(),
         }
     }
 }
@@ -225,7 +227,7 @@ impl AdamW {
             }
             there
         });
-        GradientNorm::OnGpu(on_gpu.step(walk, &coefficients))
+        GradientNorm::OnGpu(on_gpu.step(walk, &coefficients).later())
     }
 
     /// The rates of the two moments, and their bias corrections `1 - beta^t`.

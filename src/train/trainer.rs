@@ -10,8 +10,9 @@ use super::schedule::Schedule;
 use super::{TrainConfig, Training};
 use crate::data::loader::Loader;
 use crate::graph::Mask2Former;
-use crate::method::{Method, PartLosses, StepReport, follow};
-use crate::tensor::Tape;
+use crate::method::{Method, PartLosses, Sent, StepReport, follow};
+use crate::ops;
+use crate::tensor::{Place, Tape};
 use anyhow::{Context, Result, ensure};
 
 /// Owner of the student's weights in a checkpoint.
@@ -39,6 +40,8 @@ pub struct Trainer {
     rate_of_average: f32,
     loader: Loader,
     step: usize,
+    /// The batch of a step to come, on its way to a GPU.
+    ahead: Option<(usize, Result<Sent>)>,
 }
 
 impl Trainer {
@@ -52,6 +55,22 @@ impl Trainer {
             method,
             loader,
             step: 0,
+            ahead: None,
+        }
+    }
+
+    /// Takes the batch of `step` and sends it to where the networks are.
+    fn send(&mut self, step: usize) -> Result<Sent> {
+        let unlabelled = self.method.needs_unlabelled(step);
+        let batch = self.loader.batch(step, unlabelled)?;
+        Ok(self.method.send(batch))
+    }
+
+    /// The batch of `step`, which may have been sent before.
+    fn sent(&mut self, step: usize) -> Result<Sent> {
+        match self.ahead.take() {
+            Some((ahead, sent)) if ahead == step => sent,
+            _ => self.send(step),
         }
     }
 }
@@ -106,21 +125,22 @@ impl Training for Trainer {
 
     fn advance(&mut self, journal: &mut Journal) -> Result<Advance> {
         let step = self.step;
-        let batch = self
-            .loader
-            .batch(step, self.method.needs_unlabelled(step))?;
+        let sent = self.sent(step)?;
         let mut tape = Tape::recording();
-        let output = self.method.step(&mut tape, &batch, step);
-        let loss = output.loss.scalar();
-        ensure!(loss.is_finite(), "the loss is {loss} at step {}", step + 1);
+        let output = self.method.step(&mut tape, &sent, step);
+        let loss = ops::scalars(&[&output.loss]);
         let mut grads = tape.backward(&output.loss);
         let rate = self.schedule.rate(step);
         let norm = self.optimizer.step(self.method.student(), &mut grads, rate);
         if let Some(average) = &mut self.average {
             follow(average, self.method.student(), self.rate_of_average);
         }
-        // Asked for last: a GPU has its work by then.
-        let norm = norm.value();
+        // While a GPU has work, it is sent the next batch; what it has found is asked for last.
+        if !matches!(self.method.student().place(), Place::Host) {
+            self.ahead = Some((step + 1, self.send(step + 1)));
+        }
+        let (loss, norm) = (loss.wait()[0], norm.value());
+        ensure!(loss.is_finite(), "the loss is {loss} at step {}", step + 1);
         ensure!(
             norm.is_finite(),
             "the gradient's norm is {norm} at step {}",
@@ -132,9 +152,10 @@ impl Training for Trainer {
             ("gradient-norm".to_string(), Reading::Mean(norm)),
             ("rate".to_string(), Reading::Last(rate.into())),
         ];
-        readings.extend(readings_of(&output.report)?);
-        let pseudo = output.report.pseudo.as_ref();
-        let images = batch.unlabelled.len().max(1) as f64;
+        let report = output.report.wait();
+        readings.extend(readings_of(&report)?);
+        let pseudo = report.pseudo.as_ref();
+        let images = sent.batch.unlabelled.len().max(1) as f64;
         let kept = pseudo.map(|pseudo| pseudo.counts.kept as f64 / images);
         readings.extend(kept.map(|kept| ("kept-per-image".to_string(), Reading::Mean(kept))));
         journal.add(self.step, readings)?;

@@ -6,7 +6,8 @@
 //   process with a message, as does a block too large.
 // - Memory is full of NaN when it is given out, ends at a page that may not be touched (so a read or write 16 bytes past the end is a
 //   crash) and is unmapped when it is freed. Dynamic shared memory is full of NaN at the start of every block.
-// - Everything happens in the order of the calls, as on one stream.
+// - Every stream does its work as late as it may: when somebody waits for it, or for an event behind it. So what is read too early is not
+//   there yet, pinned memory that is written to too early is what the copy then sends, and memory that another stream has freed is gone.
 //
 // What it does not show: races between threads that no barrier orders, bank conflicts, limits of registers, speed.
 #define HARNESS_EMULATOR_ITSELF
@@ -14,14 +15,17 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <dlfcn.h>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <regex>
 #include <sstream>
 #include <string>
 #include <sys/mman.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -31,10 +35,12 @@
 
 namespace {
 
-constexpr int OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, NOT_FOUND = 500;
+constexpr int OK = 0, NOT_READY = 600, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, INVALID_DEVICE = 101, NOT_FOUND = 500;
 // A GPU of compute capability 8.0 with the shared memory of one, and little memory so that a leak shows.
 constexpr int MAJOR = 8, MINOR = 0, MULTIPROCESSORS = 4;
-constexpr size_t MOST_THREADS = 1024, MOST_SHARED = 163 << 10, FREE_SHARED = 48 << 10, STACK = 256 << 10, MEMORY = size_t(8) << 30;
+constexpr size_t MOST_THREADS = 1024, MOST_SHARED = 163 << 10, FREE_SHARED = 48 << 10, STACK = 256 << 10, MEMORY = size_t(8) << 30,
+    // Memory that is freed by work which waits is not free yet: from so much on nothing waits.
+    WHILE_WORK_WAITS = size_t(1) << 30;
 
 std::recursive_mutex one_at_a_time;
 using Lock = std::lock_guard<std::recursive_mutex>;
@@ -137,7 +143,59 @@ void run(Block& current, uint3 where, dim3 threads, dim3 blocks, unsigned char* 
     }
 }
 
+// ---- Streams ----
+
+// Work of a stream that has not been done, the oldest first.
+using Work = std::function<void()>;
+struct Stream { std::deque<Work> work; uint64_t given = 0, done = 0; };
+// The thread's own stream, which the handle 2 names, or one that was made.
+struct Event { Stream* stream = nullptr; uint64_t place = 0; };
+
+std::map<std::thread::id, Stream> own_streams;
+std::deque<Stream> made_streams;
+
+Stream& stream_of(void* handle) {
+    if (handle == nullptr) give_up("work on the stream that all threads share");
+    return handle == reinterpret_cast<void*>(2) ? own_streams[std::this_thread::get_id()] : *static_cast<Stream*>(handle);
+}
+
+int later(void* handle, Work work) {
+    Lock lock(one_at_a_time);
+    Stream& stream = stream_of(handle);
+    stream.work.push_back(std::move(work));
+    stream.given++;
+    return 0;
+}
+
+// Does the work of a stream that was given before `place`.
+void finish(Stream& stream, uint64_t place) {
+    Lock lock(one_at_a_time);
+    while (stream.done < place && !stream.work.empty()) {
+        Work work = std::move(stream.work.front());
+        stream.work.pop_front();
+        stream.done++;
+        work();
+    }
+}
+
+void finish_all() {
+    Lock lock(one_at_a_time);
+    for (auto& [thread, stream] : own_streams) finish(stream, stream.given);
+    for (Stream& stream : made_streams) finish(stream, stream.given);
+}
+
 // ---- Memory ----
+
+std::map<char*, size_t> pinned;
+
+// Whether `bytes` from `memory` lie within one piece of pinned memory.
+bool is_pinned(const void* memory, size_t bytes) {
+    Lock lock(one_at_a_time);
+    auto after = pinned.upper_bound(const_cast<char*>(static_cast<const char*>(memory)));
+    if (after == pinned.begin()) return false;
+    auto& [start, size] = *std::prev(after);
+    return static_cast<const char*>(memory) + bytes <= start + size;
+}
 
 struct Piece { char* start; size_t pages; size_t bytes; };
 std::map<uint64_t, Piece> pieces;
@@ -147,6 +205,7 @@ int allocate(uint64_t* address, size_t bytes) {
     Lock lock(one_at_a_time);
     if (bytes == 0) return INVALID_VALUE;
     if (used + bytes > MEMORY) return OUT_OF_MEMORY;
+    if (used + bytes > WHILE_WORK_WAITS) finish_all();
     size_t page = size_t(sysconf(_SC_PAGESIZE)), room = (bytes + 15) / 16 * 16;
     size_t pages = (room + page - 1) / page * page;
     void* memory = mmap(nullptr, pages + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -213,14 +272,17 @@ std::string callers(const std::string& source) {
         std::string name = (*it)[1], list = (*it)[2];
         out << "extern \"C\" void harness_call_" << name << "(void** p) { " << name << "(";
         std::istringstream parameters(list);
+        std::ostringstream sizes;
         std::string parameter;
         for (int i = 0; std::getline(parameters, parameter, ','); i++) {
             size_t last = parameter.find_last_not_of(" \t\n");
             size_t split = parameter.find_last_of(" \t\n*&", last) + 1;
             std::string type = std::regex_replace(parameter.substr(0, split), std::regex("__restrict__"), "");
             out << (i ? ", " : "") << "*(std::remove_const_t<" << type << ">*)p[" << i << "]";
+            sizes << "sizeof(" << type << "), ";
         }
         out << "); }\n";
+        out << "extern \"C\" const unsigned long harness_sizes_" << name << "[] = {" << sizes.str() << "0};\n";
     }
     return out.str();
 }
@@ -242,7 +304,8 @@ int compile(Program& program) {
 }
 
 struct Module { void* library; };
-struct Function { Call call; std::string name; size_t shared_allowed = FREE_SHARED; };
+// `sizes`: of the arguments, in bytes, 0 at the end.
+struct Function { Call call; const unsigned long* sizes; std::string name; size_t shared_allowed = FREE_SHARED; };
 
 }  // namespace
 
@@ -274,18 +337,46 @@ EXPORT cuDevicePrimaryCtxRelease_v2(int) { return OK; }
 static thread_local Handle current_context = nullptr;
 EXPORT cuCtxSetCurrent(Handle context) { current_context = context; return OK; }
 EXPORT cuCtxGetCurrent(Handle* context) { *context = current_context; return OK; }
-EXPORT cuCtxSynchronize() { return OK; }
+EXPORT cuCtxSynchronize() { finish_all(); return OK; }
 EXPORT cuGetErrorString(unsigned code, const char** text) {
     *text = code == OUT_OF_MEMORY ? "out of memory" : code == INVALID_VALUE ? "invalid argument" : "an error";
     return OK;
 }
 EXPORT cuGetErrorName(unsigned code, const char** text) { return cuGetErrorString(code, text); }
-EXPORT cuEventCreate(Handle* event, unsigned) { *event = &pieces; return OK; }
-EXPORT cuEventRecord(Handle, Handle) { return OK; }
-EXPORT cuEventDestroy_v2(Handle) { return OK; }
-EXPORT cuStreamCreate(Handle* stream, unsigned) { *stream = &pieces; return OK; }
-EXPORT cuStreamSynchronize(Handle) { return OK; }
-EXPORT cuStreamWaitEvent(Handle, Handle, unsigned) { return OK; }
+EXPORT cuEventCreate(Handle* event, unsigned) { *event = new Event; return OK; }
+EXPORT cuEventRecord(Handle event, Handle stream) {
+    Lock lock(one_at_a_time);
+    Stream& behind = stream_of(stream);
+    *static_cast<Event*>(event) = {&behind, behind.given};
+    return OK;
+}
+EXPORT cuEventDestroy_v2(Handle event) { delete static_cast<Event*>(event); return OK; }
+EXPORT cuEventQuery(Handle event) {
+    Lock lock(one_at_a_time);
+    auto& [stream, place] = *static_cast<Event*>(event);
+    return !stream || stream->done >= place ? OK : NOT_READY;
+}
+EXPORT cuEventSynchronize(Handle event) {
+    Lock lock(one_at_a_time);
+    auto& [stream, place] = *static_cast<Event*>(event);
+    if (stream) finish(*stream, place);
+    return OK;
+}
+EXPORT cuStreamCreate(Handle* stream, unsigned) {
+    Lock lock(one_at_a_time);
+    *stream = &made_streams.emplace_back();
+    return OK;
+}
+EXPORT cuStreamSynchronize(Handle stream) {
+    Lock lock(one_at_a_time);
+    Stream& one = stream_of(stream);
+    finish(one, one.given);
+    return OK;
+}
+EXPORT cuStreamWaitEvent(Handle stream, Handle event, unsigned) {
+    Event now = *static_cast<Event*>(event);
+    return later(stream, [now] { if (now.stream) finish(*now.stream, now.place); });
+}
 EXPORT cuStreamDestroy_v2(Handle) { return OK; }
 
 // Every call that touches the device must come from a thread that has its context.
@@ -294,33 +385,79 @@ EXPORT cuStreamDestroy_v2(Handle) { return OK; }
 EXPORT cuMemAlloc_v2(uint64_t* address, size_t bytes) { NEEDS_CONTEXT; return allocate(address, bytes); }
 EXPORT cuMemFree_v2(uint64_t address) { NEEDS_CONTEXT; return release(address); }
 EXPORT cuMemAllocAsync(uint64_t* address, size_t bytes, Handle) { NEEDS_CONTEXT; return allocate(address, bytes); }
-EXPORT cuMemFreeAsync(uint64_t address, Handle) { NEEDS_CONTEXT; return release(address); }
+EXPORT cuMemFreeAsync(uint64_t address, Handle stream) {
+    NEEDS_CONTEXT;
+    return later(stream, [=] { if (release(address) != OK) give_up("memory that is not there is freed"); });
+}
+EXPORT cuMemHostAlloc(void** memory, size_t bytes, unsigned) {
+    NEEDS_CONTEXT;
+    Lock lock(one_at_a_time);
+    *memory = std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+    if (!*memory) return OUT_OF_MEMORY;
+    std::memset(*memory, 0xff, bytes);
+    pinned[static_cast<char*>(*memory)] = bytes;
+    return OK;
+}
+EXPORT cuMemFreeHost(void* memory) {
+    Lock lock(one_at_a_time);
+    finish_all();
+    pinned.erase(static_cast<char*>(memory));
+    std::free(memory);
+    return OK;
+}
 EXPORT cuMemGetInfo_v2(size_t* available, size_t* total) { *total = MEMORY; *available = MEMORY - used; return OK; }
 EXPORT cuMemPoolSetAttribute(Handle, unsigned, void*) { return OK; }
 EXPORT cuMemPoolGetAttribute(Handle, unsigned attribute, void* value) {
     *static_cast<uint64_t*>(value) = attribute == 8 ? used_most : used;
     return OK;
 }
+static void* at(uint64_t address) { return reinterpret_cast<void*>(address); }
 static int copy(void* to, const void* from, size_t bytes, bool inside) {
     NEEDS_CONTEXT;
+    Lock lock(one_at_a_time);
     if (!inside) return INVALID_VALUE;
+    finish_all();
     std::memmove(to, from, bytes);
     return OK;
 }
-static void* at(uint64_t address) { return reinterpret_cast<void*>(address); }
+static int copy_later(void* to, const void* from, size_t bytes, bool inside, Handle stream) {
+    NEEDS_CONTEXT;
+    if (!inside) return INVALID_VALUE;
+    return later(stream, [=] { std::memmove(to, from, bytes); });
+}
 EXPORT cuMemcpyDtoD_v2(uint64_t to, uint64_t from, size_t bytes) { return copy(at(to), at(from), bytes, holds(to, bytes) && holds(from, bytes)); }
 EXPORT cuMemcpyDtoH_v2(void* to, uint64_t from, size_t bytes) { return copy(to, at(from), bytes, holds(from, bytes)); }
 EXPORT cuMemcpyHtoD_v2(uint64_t to, const void* from, size_t bytes) { return copy(at(to), from, bytes, holds(to, bytes)); }
-EXPORT cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, Handle) { return cuMemcpyDtoD_v2(to, from, bytes); }
-EXPORT cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, Handle) { return cuMemcpyDtoH_v2(to, from, bytes); }
-EXPORT cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, Handle) { return cuMemcpyHtoD_v2(to, from, bytes); }
-EXPORT cuMemsetD8_v2(uint64_t to, unsigned char value, size_t bytes) {
-    NEEDS_CONTEXT;
-    if (bytes == 0 || !holds(to, bytes)) return INVALID_VALUE;
-    std::memset(at(to), value, bytes);
-    return OK;
+EXPORT cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, Handle stream) {
+    return copy_later(at(to), at(from), bytes, holds(to, bytes) && holds(from, bytes), stream);
 }
-EXPORT cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes, Handle) { return cuMemsetD8_v2(to, value, bytes); }
+// Memory that is not pinned: the call returns when the copy has ended.
+EXPORT cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, Handle stream) {
+    int code = copy_later(to, at(from), bytes, holds(from, bytes), stream);
+    return code != OK || is_pinned(to, bytes) ? code : cuStreamSynchronize(stream);
+}
+// Memory that is not pinned: the call returns when the driver has read it.
+EXPORT cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, Handle stream) {
+    if (is_pinned(from, bytes)) return copy_later(at(to), from, bytes, holds(to, bytes), stream);
+    NEEDS_CONTEXT;
+    if (!holds(to, bytes)) return INVALID_VALUE;
+    std::string read(static_cast<const char*>(from), bytes);
+    return later(stream, [to, read] { std::memcpy(at(to), read.data(), read.size()); });
+}
+static int may_fill(uint64_t to, size_t bytes) {
+    NEEDS_CONTEXT;
+    return bytes == 0 || !holds(to, bytes) ? INVALID_VALUE : OK;
+}
+EXPORT cuMemsetD8_v2(uint64_t to, unsigned char value, size_t bytes) {
+    Lock lock(one_at_a_time);
+    int code = may_fill(to, bytes);
+    if (code == OK) finish_all(), std::memset(at(to), value, bytes);
+    return code;
+}
+EXPORT cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes, Handle stream) {
+    int code = may_fill(to, bytes);
+    return code != OK ? code : later(stream, [=] { std::memset(at(to), value, bytes); });
+}
 
 EXPORT cuModuleLoadData(Handle* module, const void* image) {
     NEEDS_CONTEXT;
@@ -337,7 +474,8 @@ EXPORT cuModuleLoad(Handle* module, const char*) { *module = nullptr; return NOT
 EXPORT cuModuleGetFunction(Handle* function, Handle module, const char* name) {
     void* found = dlsym(static_cast<Module*>(module)->library, (std::string("harness_call_") + name).c_str());
     if (!found) return NOT_FOUND;
-    *function = new Function{reinterpret_cast<Call>(found), name};
+    auto* sizes = static_cast<const unsigned long*>(dlsym(static_cast<Module*>(module)->library, (std::string("harness_sizes_") + name).c_str()));
+    *function = new Function{reinterpret_cast<Call>(found), sizes, name};
     return OK;
 }
 EXPORT cuModuleUnload(Handle) { return OK; }
@@ -346,27 +484,39 @@ EXPORT cuFuncSetAttribute(Handle function, unsigned attribute, int value) {
     static_cast<Function*>(function)->shared_allowed = size_t(value);
     return OK;
 }
-EXPORT cuLaunchKernel(Handle handle, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned x, unsigned y, unsigned z, unsigned shared_bytes, Handle,
-                      void** arguments, void**) {
-    NEEDS_CONTEXT;
-    Lock lock(one_at_a_time);
-    Function& function = *static_cast<Function*>(handle);
-    size_t count = size_t(x) * y * z;
-    if (count == 0 || count > MOST_THREADS || z > 64 || grid_x == 0 || grid_y == 0 || grid_z == 0 || grid_y > 65535 || grid_z > 65535) return INVALID_VALUE;
-    if (shared_bytes > function.shared_allowed) return INVALID_VALUE;
+static void run_grid(const Function& function, dim3 blocks, dim3 threads, size_t shared_bytes, void** arguments) {
+    size_t count = size_t(threads.x) * threads.y * threads.z;
     static Block current;
     while (current.fibers.size() < count) current.fibers.push_back({new_stack()});
     current.call = function.call;
     current.arguments = arguments;
     std::vector<unsigned char> shared(shared_bytes + 16);
     unsigned char* aligned = shared.data() + (16 - reinterpret_cast<uintptr_t>(shared.data()) % 16) % 16;
-    for (unsigned c = 0; c < grid_z; c++)
-        for (unsigned b = 0; b < grid_y; b++)
-            for (unsigned a = 0; a < grid_x; a++) {
+    for (unsigned c = 0; c < blocks.z; c++)
+        for (unsigned b = 0; b < blocks.y; b++)
+            for (unsigned a = 0; a < blocks.x; a++) {
                 std::fill(shared.begin(), shared.end(), 0xff);
-                run(current, {a, b, c}, {x, y, z}, {grid_x, grid_y, grid_z}, aligned);
+                run(current, {a, b, c}, threads, blocks, aligned);
             }
-    return OK;
+}
+EXPORT cuLaunchKernel(Handle handle, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned x, unsigned y, unsigned z, unsigned shared_bytes, Handle stream,
+                      void** arguments, void**) {
+    NEEDS_CONTEXT;
+    auto* function = static_cast<Function*>(handle);
+    size_t count = size_t(x) * y * z;
+    if (count == 0 || count > MOST_THREADS || z > 64 || grid_x == 0 || grid_y == 0 || grid_z == 0 || grid_y > 65535 || grid_z > 65535) return INVALID_VALUE;
+    if (shared_bytes > function->shared_allowed) return INVALID_VALUE;
+    // The arguments are read now, the kernel runs later.
+    std::vector<std::vector<unsigned char>> values;
+    for (size_t i = 0; function->sizes[i]; i++) {
+        auto* first = static_cast<unsigned char*>(arguments[i]);
+        values.emplace_back(first, first + function->sizes[i]);
+    }
+    return later(stream, [=]() mutable {
+        std::vector<void*> places;
+        for (auto& value : values) places.push_back(value.data());
+        run_grid(*function, {grid_x, grid_y, grid_z}, {x, y, z}, shared_bytes, places.data());
+    });
 }
 
 // ---- NVRTC ----
@@ -401,9 +551,10 @@ EXPORT nvrtcDestroyProgram(Handle* program) { delete static_cast<Program*>(*prog
 
 // ---- cuBLAS ----
 
-EXPORT cublasCreate_v2(Handle* handle) { *handle = &pieces; return OK; }
-EXPORT cublasDestroy_v2(Handle) { return OK; }
-EXPORT cublasSetStream_v2(Handle, Handle) { return OK; }
+// A handle is the place of its stream.
+EXPORT cublasCreate_v2(Handle* handle) { *handle = new Handle(nullptr); return OK; }
+EXPORT cublasDestroy_v2(Handle handle) { delete static_cast<Handle*>(handle); return OK; }
+EXPORT cublasSetStream_v2(Handle handle, Handle stream) { *static_cast<Handle*>(handle) = stream; return OK; }
 
 // `value` with `bits` bits of significand after the first, to the nearest, ties to even.
 static float rounded(float value, int bits) {
@@ -415,14 +566,15 @@ static float rounded(float value, int bits) {
     std::memcpy(&value, &raw, 4);
     return value;
 }
-EXPORT cublasGemmStridedBatchedEx(Handle, int trans_a, int trans_b, int m, int n, int k, const void* alpha, const void* a, int type_a, int lda, int64_t stride_a,
+EXPORT cublasGemmStridedBatchedEx(Handle handle, int trans_a, int trans_b, int m, int n, int k, const void* alpha, const void* a, int type_a, int lda, int64_t stride_a,
                                   const void* b, int type_b, int ldb, int64_t stride_b, const void* beta, void* c, int type_c, int ldc, int64_t stride_c, int count,
                                   int compute, int) {
     if (type_a != 0 || type_b != 0 || type_c != 0) return 15;
     if (m < 0 || n < 0 || k < 0 || count < 0 || lda < (trans_a ? k : m) || ldb < (trans_b ? n : k) || ldc < m) return 7;
     int bits = compute == 75 ? 7 : compute == 77 ? 10 : 23;
     float by = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
-    for (int i = 0; i < count; i++) {
+    return later(*static_cast<Handle*>(handle), [=] {
+      for (int i = 0; i < count; i++) {
         const float* left = static_cast<const float*>(a) + i * stride_a;
         const float* right = static_cast<const float*>(b) + i * stride_b;
         float* out = static_cast<float*>(c) + i * stride_c;
@@ -440,8 +592,8 @@ EXPORT cublasGemmStridedBatchedEx(Handle, int trans_a, int trans_b, int m, int n
                 float& place = out[row + size_t(column) * ldc];
                 place = by * float(sum) + (keep == 0 ? 0 : keep * place);
             }
-    }
-    return OK;
+      }
+    });
 }
 EXPORT cublasSgemm_v2(Handle handle, int trans_a, int trans_b, int m, int n, int k, const float* alpha, const float* a, int lda, const float* b, int ldb,
                       const float* beta, float* c, int ldc) {

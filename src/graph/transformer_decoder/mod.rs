@@ -15,7 +15,7 @@ use crate::nn::init;
 use crate::nn::params::{Kind, Param, Parameters, join};
 use crate::ops;
 use crate::rng::Stream;
-use crate::tensor::{Tape, Tensor2};
+use crate::tensor::{Place, Tape, Tensor2};
 
 use head::PredictionHead;
 use layer::{DecoderLayer, Memory};
@@ -58,6 +58,11 @@ pub struct TransformerDecoder {
 }
 
 impl TransformerDecoder {
+    /// Where its parameters lie.
+    pub fn place(&self) -> Place {
+        self.query_feat.value.place()
+    }
+
     /// For K = `classes` object classes.
     pub fn new(config: &ModelConfig, classes: usize, rng: &mut Stream) -> Self {
         let mut embedding = |rows| {

@@ -14,7 +14,7 @@ use crate::method::quality::softmax;
 use crate::ops;
 use crate::registry::{self, ComponentError};
 use crate::structures::Picture;
-use crate::tensor::Tape;
+use crate::tensor::{Later, Tape};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ struct Dicc {
 struct Attached {
     vlm: Box<dyn VisionLanguage>,
     /// `[K * descriptions, E]`, rows normalised.
-    text: Vec<f32>,
+    text: Arc<Vec<f32>>,
     /// Rows of `text` per class: 1 if eq. 8 has already been applied to the embeddings.
     descriptions: usize,
     /// The factor on the cosine.
@@ -108,7 +108,7 @@ impl Correction for Dicc {
         };
         self.attached = Some(Attached {
             vlm,
-            text,
+            text: Arc::new(text),
             descriptions,
             scale,
         });
@@ -119,7 +119,7 @@ impl Correction for Dicc {
         picture: &Picture,
         regions: &[Region],
         progress: Progress,
-    ) -> Vec<Option<Corrected>> {
+    ) -> Later<Vec<Option<Corrected>>> {
         let asked: Vec<usize> = (0..regions.len())
             .filter(|i| match self.options.scope {
                 Scope::Medium => regions[*i].tier == Tier::Medium,
@@ -129,7 +129,7 @@ impl Correction for Dicc {
             .collect();
         let mut answers = vec![None; regions.len()];
         if asked.is_empty() {
-            return answers;
+            return Later::ready(answers);
         }
         let attached = self
             .attached
@@ -141,13 +141,18 @@ impl Correction for Dicc {
         };
         let weight = schedule(self.options.weight, progress);
         let asked_regions: Vec<&Region> = asked.iter().map(|i| &regions[*i]).collect();
+        let teacher = asked_regions
+            .iter()
+            .map(|region| region.probabilities.to_vec());
+        let teacher: Vec<Vec<f32>> = teacher.collect();
         let answered = attached.probabilities(picture, &asked_regions, self.options.pooling);
-        for (i, vlm) in asked.iter().zip(answered) {
-            let fused = fuse(&vlm, regions[*i].probabilities, weight);
-            let (class, probability) = corrected_class(&fused);
-            answers[*i] = Some(Corrected { class, probability });
-        }
-        answers
+        answered.map(move |vlm| {
+            for ((i, vlm), teacher) in asked.iter().zip(vlm).zip(teacher) {
+                let (class, probability) = corrected_class(&fuse(&vlm, &teacher, weight));
+                answers[*i] = Some(Corrected { class, probability });
+            }
+            answers
+        })
     }
 }
 
@@ -158,7 +163,7 @@ impl Attached {
         picture: &Picture,
         regions: &[&Region],
         pooling: Pooling,
-    ) -> Vec<Vec<f32>> {
+    ) -> Later<Vec<Vec<f32>>> {
         let features = self.vlm.dense(picture);
         let grid = (features.height, features.width);
         let size = (picture.height, picture.width);
@@ -169,15 +174,14 @@ impl Attached {
         let tape = &mut Tape::off();
         let pooled = ops::mask_pool(tape, &features, &vec![0; regions.len()], Arc::new(weights));
         let regions = ops::normalize_rows(tape, &self.vlm.embed(&pooled));
-        let distribution = |region: &[f32]| {
-            let logits = similarities(region, &self.text, self.scale);
-            softmax(&aggregate_logits(&logits, self.descriptions))
+        let (text, scale, descriptions) = (Arc::clone(&self.text), self.scale, self.descriptions);
+        let columns = regions.columns();
+        let distribution = move |region: &[f32]| {
+            let logits = similarities(region, &text, scale);
+            softmax(&aggregate_logits(&logits, descriptions))
         };
-        regions
-            .host_values()
-            .chunks_exact(regions.columns())
-            .map(distribution)
-            .collect()
+        let regions = regions.later();
+        regions.map(move |values| values.chunks_exact(columns).map(distribution).collect())
     }
 }
 
@@ -235,19 +239,20 @@ mod tests {
         let picture = Picture::new(4, 4, vec![0; 48]);
         let mut bits = vec![0; 16];
         bits[7] = 1; // one pixel of the right half
-        let logits: Vec<f32> = bits.iter().map(|bit| 2.0 * f32::from(*bit) - 1.0).collect();
+        let logits = bits.iter().map(|bit| 2.0 * f32::from(*bit) - 1.0);
+        let logits = Tensor2::constant(logits.collect(), 1, 16);
         let mask = Mask::new(4, 4, bits);
         let region = Region {
             tier,
             probabilities: &[0.6, 0.4],
             mask: &mask,
-            logits: &logits,
+            logits: (&logits, 0),
         };
         let progress = Progress {
             distillation: progress,
             training: 0.5,
         };
-        dicc.correct(&picture, &[region], progress)[0]
+        dicc.correct(&picture, &[region], progress).wait()[0]
     }
 
     #[test]

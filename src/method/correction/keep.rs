@@ -3,6 +3,7 @@
 use super::{Corrected, Correction, Progress, Region};
 use crate::registry::{self, ComponentError};
 use crate::structures::Picture;
+use crate::tensor::Later;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -14,7 +15,12 @@ pub(super) fn build(table: toml::Table) -> Result<Box<dyn Correction>, Component
 }
 
 impl Correction for Keep {
-    fn correct(&self, _: &Picture, regions: &[Region], _: Progress) -> Vec<Option<Corrected>> {
-        vec![None; regions.len()]
+    fn correct(
+        &self,
+        _: &Picture,
+        regions: &[Region],
+        _: Progress,
+    ) -> Later<Vec<Option<Corrected>>> {
+        Later::ready(vec![None; regions.len()])
     }
 }

@@ -9,6 +9,7 @@ use super::filter::Tier;
 use crate::graph::clip::VisionLanguage;
 use crate::registry::Entry;
 use crate::structures::{Mask, Picture};
+use crate::tensor::{Later, Tensor2};
 
 /// A candidate that the filter did not drop.
 #[derive(Clone, Copy, Debug)]
@@ -19,8 +20,8 @@ pub struct Region<'a> {
     pub probabilities: &'a [f32],
     /// Its pixels; the picture fills the top left corner, the rest is padding.
     pub mask: &'a Mask,
-    /// The teacher's logits of these pixels.
-    pub logits: &'a [f32],
+    /// The teacher's logits of these pixels: a row of the image's, `[N, height * width]`.
+    pub logits: (&'a Tensor2, usize),
 }
 
 /// What the correction says about a region.
@@ -58,7 +59,7 @@ pub trait Correction: Send {
         picture: &Picture,
         regions: &[Region],
         progress: Progress,
-    ) -> Vec<Option<Corrected>>;
+    ) -> Later<Vec<Option<Corrected>>>;
 }
 
 /// The corrections that a recipe can name.

@@ -27,7 +27,9 @@ impl Pooling {
         match self {
             Self::Coverage => coverage(region.mask, size, grid),
             Self::Threshold => {
-                let rows = region.logits.chunks_exact(region.mask.width).take(size.0);
+                let (logits, row) = region.logits;
+                let logits = ops::rows_on_host(logits, &[row]);
+                let rows = logits.chunks_exact(region.mask.width).take(size.0);
                 let own: Vec<f32> = rows.flat_map(|row| &row[..size.1]).copied().collect();
                 let cells = ops::resize_planes(&own, 1, size, grid);
                 cells
@@ -44,6 +46,7 @@ mod tests {
     use super::*;
     use crate::method::filter::Tier;
     use crate::structures::Mask;
+    use crate::tensor::Tensor2;
     use proptest::prelude::*;
 
     fn weights(
@@ -58,7 +61,7 @@ mod tests {
             tier: Tier::High,
             probabilities: &[],
             mask: &mask,
-            logits,
+            logits: (&Tensor2::constant(logits.to_vec(), 1, logits.len()), 0),
         };
         pooling.weights(&region, size, grid)
     }

@@ -9,8 +9,12 @@
 //! q runs over all queries of the images (w = 1 if matched, else the no-object weight), n over the matched pairs, N =
 //! max(1, objects of these images), i over points sampled by importance. u: PL-DC eq. 13, only in the mask loss (eq. 14).
 //! The sum over the layers is plain.
+//!
+//! [`Criterion::begin`] starts the matching costs of all layers, [`Begun::losses`] solves the assignments and computes the losses. On a GPU,
+//! which computes the costs of a layer while the CPU solves the one before, the assignments are all that a step waits for.
 
-mod pairs;
+mod matching;
+mod sampling;
 
 use super::config::{EmptyImage, LossConfig};
 use super::points::{Drawn, PointSource};
@@ -19,9 +23,9 @@ use crate::graph::{LayerPredictions, Predictions};
 use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
-use pairs::{Pair, matched, sampled};
+use matching::{Matching, Pair};
+use sampling::Sampled;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// The labelled or the unlabelled part of a batch: its losses are normalised on their own.
 #[derive(Clone, Debug)]
@@ -29,7 +33,7 @@ pub struct Part<'a> {
     /// Which images of the predictions.
     pub images: Range<usize>,
     /// One per image.
-    pub targets: &'a [Targets],
+    pub targets: &'a [Targets<'a>],
     /// How its mask loss is taken.
     pub mask_loss: MaskLoss,
 }
@@ -83,17 +87,18 @@ impl Criterion {
         stream: &mut Stream,
     ) -> Losses {
         let points = Drawn::new(predictions.layers.len(), stream);
-        self.losses_at(tape, predictions, part, &points)
+        self.begin(predictions, part, &points).losses(tape)
     }
 
-    /// As [`Self::losses`], at the points of `points`.
-    pub fn losses_at(
-        &self,
-        tape: &mut Tape,
-        predictions: &Predictions,
-        part: &Part,
-        points: &dyn PointSource,
-    ) -> Losses {
+    /// Starts the matching of one part of `predictions` at the points of `points`.
+    ///
+    /// Panics where there are not as many targets as images, or not so many images.
+    pub fn begin<'p>(
+        &'p self,
+        predictions: &'p Predictions,
+        part: &'p Part<'p>,
+        points: &'p dyn PointSource,
+    ) -> Begun<'p> {
         let Range { start, end } = part.images;
         assert_eq!(
             part.targets.len(),
@@ -105,59 +110,12 @@ impl Criterion {
             "image {end} of {}",
             predictions.batch
         );
-        let objects: usize = part.targets.iter().map(Targets::len).sum();
-        let masks = objects.max(1) as f32;
-        let divisor = match part.mask_loss.per_query {
-            true => (part.targets.len() * predictions.queries) as f32,
-            false => masks,
-        };
-        let (mut class, mut mask, mut dice) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, layer) in predictions.layers.iter().enumerate() {
-            let open = |purpose| points.open(index, purpose);
-            let pairs = matched(&self.config, predictions, layer, part, &open);
-            class.push(self.class_loss(tape, predictions, layer, part, &pairs));
-            if pairs.is_empty() {
-                continue;
-            }
-            let sampled = sampled(&self.config, predictions, layer, part, &pairs, &open);
-            let rows: Vec<usize> = pairs
-                .iter()
-                .map(|pair| (start + pair.image) * predictions.queries + pair.query)
-                .collect();
-            let size = (predictions.height, predictions.width);
-            let logits = ops::point_sample(tape, &layer.masks, &rows, size, &sampled.points);
-            let targets = Arc::new(sampled.targets);
-            let scale = match &sampled.weights {
-                Some(weights) if part.mask_loss.renormalise => mean(weights).max(SMALLEST_MEAN),
-                _ => 1.0,
-            };
-            let weights = sampled.weights.map(Arc::new);
-            let targets_again = Arc::clone(&targets);
-            mask.push(ops::bce_points(
-                tape,
-                &logits,
-                targets_again,
-                weights,
-                divisor * scale,
-            ));
-            dice.push(ops::dice_points(tape, &logits, targets, masks));
-        }
-        let mut sum = |terms: Vec<Tensor2>| sum(tape, &terms);
-        let (class, mask, dice) = (sum(class), sum(mask), sum(dice));
-        let weights = [self.config.class, self.config.mask, self.config.dice];
-        let total = ops::weighted_sum(
-            tape,
-            &[
-                (&class, weights[0]),
-                (&mask, weights[1]),
-                (&dice, weights[2]),
-            ],
-        );
-        Losses {
-            class,
-            mask,
-            dice,
-            total,
+        Begun {
+            criterion: self,
+            predictions,
+            part,
+            points,
+            matching: Matching::begin(&self.config, predictions, part, points),
         }
     }
 
@@ -194,6 +152,104 @@ impl Criterion {
         // Without any weight the loss and its gradient are 0, whatever they are divided by.
         let denominator = if total > 0.0 { total } else { 1.0 };
         ops::cross_entropy(tape, &logits, &targets, &weights, denominator)
+    }
+}
+
+/// A part whose matching has begun.
+pub struct Begun<'p> {
+    criterion: &'p Criterion,
+    predictions: &'p Predictions,
+    part: &'p Part<'p>,
+    points: &'p dyn PointSource,
+    matching: Matching<'p>,
+}
+
+impl Begun<'_> {
+    /// The losses, once every layer's assignment is known.
+    pub fn losses(mut self, tape: &mut Tape) -> Losses {
+        let (mut class, mut mask, mut dice) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, layer) in self.predictions.layers.iter().enumerate() {
+            let pairs = self.matching.pairs(index);
+            let (criterion, predictions) = (self.criterion, self.predictions);
+            class.push(criterion.class_loss(tape, predictions, layer, self.part, &pairs));
+            if !pairs.is_empty() {
+                let [bce, overlap] = self.mask_losses(tape, index, layer, &pairs);
+                mask.push(bce);
+                dice.push(overlap);
+            }
+        }
+        let mut sum = |terms: Vec<Tensor2>| sum(tape, &terms);
+        let (class, mask, dice) = (sum(class), sum(mask), sum(dice));
+        let config = &self.criterion.config;
+        let weights = [config.class, config.mask, config.dice];
+        let total = ops::weighted_sum(
+            tape,
+            &[
+                (&class, weights[0]),
+                (&mask, weights[1]),
+                (&dice, weights[2]),
+            ],
+        );
+        Losses {
+            class,
+            mask,
+            dice,
+            total,
+        }
+    }
+
+    /// Binary cross-entropy and dice of one layer's matched pairs.
+    fn mask_losses(
+        &self,
+        tape: &mut Tape,
+        index: usize,
+        layer: &LayerPredictions,
+        pairs: &[Pair],
+    ) -> [Tensor2; 2] {
+        let (predictions, part) = (self.predictions, self.part);
+        let objects: usize = part.targets.iter().map(Targets::len).sum();
+        let masks = objects.max(1) as f32;
+        let divisor = match part.mask_loss.per_query {
+            true => (part.targets.len() * predictions.queries) as f32,
+            false => masks,
+        };
+        let (rows, sampled) = self.sampled(index, layer, pairs);
+        let size = (predictions.height, predictions.width);
+        let logits = ops::point_sample(tape, &layer.masks, &rows, size, &sampled.points);
+        let (targets, weights) = (&sampled.targets, sampled.weights.as_ref());
+        let scale = match weights {
+            Some(weights) if part.mask_loss.renormalise => {
+                mean(&weights.host_values()).max(SMALLEST_MEAN)
+            }
+            _ => 1.0,
+        };
+        [
+            ops::bce_points(tape, &logits, targets, weights, divisor * scale),
+            ops::dice_points(tape, &logits, targets, masks),
+        ]
+    }
+
+    /// The row of every pair's query among the predictions of layer `index`, and the points at which the pairs are compared.
+    fn sampled(
+        &self,
+        index: usize,
+        layer: &LayerPredictions,
+        pairs: &[Pair],
+    ) -> (Vec<usize>, Sampled) {
+        let (predictions, part) = (self.predictions, self.part);
+        let row = |pair: &Pair| (part.images.start + pair.image) * predictions.queries + pair.query;
+        let rows: Vec<usize> = pairs.iter().map(row).collect();
+        let place = layer.masks.place();
+        let size = (predictions.height, predictions.width);
+        let sampled = Sampled::new(
+            &self.criterion.config,
+            part,
+            pairs,
+            self.matching.masks(),
+            |purposes, numbers| self.points.points(&place, index, purposes, numbers),
+            |points| ops::point_sample(&mut Tape::off(), &layer.masks, &rows, size, points),
+        );
+        (rows, sampled)
     }
 }
 

@@ -6,6 +6,7 @@ use crate::ops::golden::compare;
 use crate::registry;
 use crate::structures::Mask;
 use crate::tensor::Place;
+use std::borrow::Cow;
 
 const QUERIES: usize = 5;
 const SIDE: usize = 8;
@@ -38,7 +39,7 @@ fn predictions(batch: usize, layers: usize) -> Predictions {
     }
 }
 
-fn targets(classes: &[usize], discount: Option<f32>) -> Targets {
+fn targets(classes: &[usize], discount: Option<f32>) -> Targets<'static> {
     let side = 2 * SIDE;
     let mask = |n: usize| {
         (0..side * side)
@@ -48,9 +49,12 @@ fn targets(classes: &[usize], discount: Option<f32>) -> Targets {
     Targets {
         classes: classes.to_vec(),
         masks: (0..classes.len())
-            .map(|n| Mask::new(side, side, mask(n)))
+            .map(|n| Cow::Owned(Mask::new(side, side, mask(n))))
             .collect(),
-        discounts: discount.map(|u| vec![vec![u; side * side]; classes.len()]),
+        discounts: discount.map(|u| {
+            let pixels = side * side;
+            Tensor2::constant(vec![u; classes.len() * pixels], classes.len(), pixels)
+        }),
     }
 }
 
@@ -294,7 +298,7 @@ fn moved(predictions: &Predictions, place: &Place) -> Predictions {
 }
 
 /// Three images, the second without an object.
-fn some_targets() -> [Targets; 3] {
+fn some_targets() -> [Targets<'static>; 3] {
     [
         targets(&[0, 2], Some(0.25)),
         targets(&[], None),
@@ -313,19 +317,20 @@ on_every_place! {
             let part = Part { images: 1..4, targets: &targets, mask_loss };
             let look = |predictions: &Predictions| {
                 let points = Drawn::new(1, &mut Stream::new(1, "losses"));
-                let open = |purpose| points.open(0, purpose);
-                let (config, layer) = (&criterion.config, &predictions.layers[0]);
-                let pairs = matched(config, predictions, layer, &part, &open);
-                let found = sampled(config, predictions, layer, &part, &pairs, &open);
+                let mut begun = criterion.begin(predictions, &part, &points);
+                let pairs = begun.matching.pairs(0);
+                let layer = &predictions.layers[0];
+                let (rows, found) = begun.sampled(0, layer, &pairs);
+                assert_eq!(rows.len(), pairs.len());
                 let pairs: Vec<_> = pairs.iter().map(|p| (p.image, p.query, p.object)).collect();
-                (pairs, found)
+                (pairs, [found.points, found.targets].map(|t| t.host_values().into_owned()))
             };
             let ((pairs, found), (expected_pairs, expected)) = (look(&there), look(&here));
             assert_eq!(pairs, expected_pairs);
             assert!(pairs.len() == 5 && pairs.iter().all(|(image, ..)| *image != 1));
             let count = 2 * criterion.config.points;
-            assert_eq!((found.points.len(), found.targets.len()), (5 * count, 5 * count / 2));
-            for (found, expected) in found.points.chunks_exact(count).zip(expected.points.chunks_exact(count)) {
+            assert_eq!((found[0].len(), found[1].len()), (5 * count, 5 * count / 2));
+            for (found, expected) in found[0].chunks_exact(count).zip(expected[0].chunks_exact(count)) {
                 let set = |points: &[f32]| -> std::collections::BTreeSet<[u32; 2]> {
                     points.chunks_exact(2).map(|p| [p[0].to_bits(), p[1].to_bits()]).collect()
                 };

@@ -104,6 +104,23 @@ pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErro
 }
 
 impl Adaptive {
+    /// Counts the candidates of an image that the statistic is about, and moves the thresholds where they are due.
+    fn add(&mut self, counted: &[&Candidate], clock: Clock) {
+        for candidate in counted {
+            self.state.class_sum[candidate.class] += candidate.class_quality;
+            self.state.mask_sum[candidate.class] += candidate.mask_quality;
+            self.state.count[candidate.class] += 1;
+        }
+        let due = match self.options.period {
+            Period::Image => true,
+            Period::Step => clock.last_of_step,
+            Period::Epoch => clock.last_of_epoch,
+        };
+        if due {
+            self.update();
+        }
+    }
+
     /// Runs eq. 6 for every class that was seen since the last update.
     fn update(&mut self) {
         let Options { alpha, clamp, .. } = self.options;
@@ -151,27 +168,28 @@ impl Filter for Adaptive {
         }
     }
 
-    fn observe(&mut self, candidates: &[Candidate], kept: &[bool], clock: Clock) {
-        for (candidate, kept) in candidates.iter().zip(kept) {
-            let counted = match self.options.statistic {
-                Statistic::Foreground => candidate.foreground,
-                Statistic::Kept => *kept,
-                Statistic::All => true,
-            };
-            if counted {
-                self.state.class_sum[candidate.class] += candidate.class_quality;
-                self.state.mask_sum[candidate.class] += candidate.mask_quality;
-                self.state.count[candidate.class] += 1;
-            }
-        }
-        let due = match self.options.period {
-            Period::Image => true,
-            Period::Step => clock.last_of_step,
-            Period::Epoch => clock.last_of_epoch,
+    fn observe(&mut self, candidates: &[Candidate], clock: Clock) {
+        let counted = |candidate: &&Candidate| match self.options.statistic {
+            Statistic::Foreground => candidate.foreground,
+            Statistic::All => true,
+            Statistic::Kept => false,
         };
-        if due {
-            self.update();
+        if self.options.statistic != Statistic::Kept {
+            let counted: Vec<&Candidate> = candidates.iter().filter(counted).collect();
+            self.add(&counted, clock);
         }
+    }
+
+    fn learn(&mut self, candidates: &[Candidate], kept: &[bool], clock: Clock) {
+        if self.options.statistic == Statistic::Kept {
+            let kept = candidates.iter().zip(kept).filter(|(_, kept)| **kept);
+            let kept: Vec<&Candidate> = kept.map(|(candidate, _)| candidate).collect();
+            self.add(&kept, clock);
+        }
+    }
+
+    fn needs_labels(&self) -> bool {
+        self.options.statistic == Statistic::Kept && self.options.period == Period::Image
     }
 
     fn thresholds(&self) -> Option<Thresholds> {
@@ -223,6 +241,12 @@ mod tests {
         last_of_epoch: false,
     };
 
+    /// Tells `filter` all of an image.
+    fn tell(filter: &mut dyn Filter, candidates: &[Candidate], kept: &[bool], clock: Clock) {
+        filter.observe(candidates, clock);
+        filter.learn(candidates, kept, clock);
+    }
+
     fn filter(changes: &[(&str, toml::Value)], counts: &[usize]) -> Box<dyn Filter> {
         let mut table = crate::method::config::tests::table("method")["filter"]
             .as_table()
@@ -257,7 +281,7 @@ mod tests {
         ) {
             let run = |list: &[(usize, f32, f32)]| {
                 let mut filter = filter(&[("alpha", 0.5.into())], &[10, 20, 30, 40]);
-                filter.observe(&candidates(list), &vec![false; list.len()], STEP);
+                tell(&mut *filter, &candidates(list), &vec![false; list.len()], STEP);
                 filter.thresholds().unwrap()
             };
             let start = filter(&[], &[10, 20, 30, 40]).thresholds().unwrap();
@@ -327,22 +351,23 @@ mod tests {
     fn a_step_waits_for_its_last_image() {
         let mut filter = filter(&[("period", "step".into()), ("alpha", 0.0.into())], &[1, 1]);
         let start = filter.thresholds().unwrap();
-        filter.observe(&[candidate(0, 0.2, 0.4)], &[false], INNER);
+        tell(&mut *filter, &[candidate(0, 0.2, 0.4)], &[false], INNER);
         assert_eq!(filter.thresholds().unwrap(), start);
-        filter.observe(&[candidate(0, 0.4, 0.8)], &[false], STEP);
+        tell(&mut *filter, &[candidate(0, 0.4, 0.8)], &[false], STEP);
         let after = filter.thresholds().unwrap();
         assert!((after.class[0] - 0.3).abs() < 1e-6 && (after.mask[0] - 0.6).abs() < 1e-6);
         // The sums started anew.
-        filter.observe(&[candidate(0, 0.9, 0.9)], &[false], STEP);
+        tell(&mut *filter, &[candidate(0, 0.9, 0.9)], &[false], STEP);
         assert!((filter.thresholds().unwrap().class[0] - 0.9).abs() < 1e-6);
     }
 
     #[test]
     fn an_epoch_waits_for_its_end() {
         let mut filter = filter(&[("period", "epoch".into()), ("alpha", 0.0.into())], &[1]);
-        filter.observe(&[candidate(0, 0.2, 0.2)], &[false], STEP);
+        tell(&mut *filter, &[candidate(0, 0.2, 0.2)], &[false], STEP);
         assert_ne!(filter.thresholds().unwrap().class[0], 0.2);
-        filter.observe(
+        tell(
+            &mut *filter,
             &[],
             &[],
             Clock {
@@ -363,7 +388,7 @@ mod tests {
             let mut none = candidate(0, 0.1, 0.1);
             none.foreground = false;
             let list = [candidate(0, 0.8, 0.8), candidate(0, 0.6, 0.6), none];
-            filter.observe(&list, &[true, false, false], STEP);
+            tell(&mut *filter, &list, &[true, false, false], STEP);
             filter.thresholds().unwrap().class[0]
         };
         assert!((mean("kept") - 0.8).abs() < 1e-6);
@@ -375,12 +400,13 @@ mod tests {
     fn the_state_survives_text() {
         let changes = [("period", toml::Value::from("step"))];
         let mut first = filter(&changes, &[3, 7, 11]);
-        first.observe(
+        tell(
+            &mut *first,
             &[candidate(1, 0.123_456_7, 0.9), candidate(2, 0.3, 0.1)],
             &[true; 2],
             STEP,
         );
-        first.observe(&[candidate(0, 0.77, 0.61)], &[true], INNER);
+        tell(&mut *first, &[candidate(0, 0.77, 0.61)], &[true], INNER);
         let text = first.state().to_string();
         let mut second = filter(&changes, &[0, 0, 0]);
         second
@@ -388,7 +414,7 @@ mod tests {
             .unwrap();
         assert_eq!(first.thresholds(), second.thresholds());
         for filter in [&mut first, &mut second] {
-            filter.observe(&[candidate(0, 0.5, 0.5)], &[true], STEP);
+            tell(&mut **filter, &[candidate(0, 0.5, 0.5)], &[true], STEP);
         }
         assert_eq!(first.thresholds(), second.thresholds());
         assert!(filter(&changes, &[1]).restore(&first.state()).is_err());

@@ -49,8 +49,18 @@ pub trait Filter: Send {
     /// Puts one candidate into its tier.
     fn tier(&self, candidate: &Candidate) -> Tier;
 
-    /// Is told every candidate of an image, after the image was filtered, and whether it became a pseudo-label.
-    fn observe(&mut self, _candidates: &[Candidate], _kept: &[bool], _clock: Clock) {}
+    /// Is told every candidate of an image, after the image was filtered and before the next one is.
+    fn observe(&mut self, _candidates: &[Candidate], _clock: Clock) {}
+
+    /// Is told which candidates of an image became pseudo-labels, image by image: before the next one is filtered where the rule
+    /// [needs](Self::needs_labels) it, else any time before the next step.
+    fn learn(&mut self, _candidates: &[Candidate], _kept: &[bool], _clock: Clock) {}
+
+    /// Whether the tiers of an image depend on what became of the candidates of the image before it in the same step. Images of which they
+    /// do not are labelled together, so that a GPU is waited for once.
+    fn needs_labels(&self) -> bool {
+        false
+    }
 
     /// The present thresholds, where the rule has any by class.
     fn thresholds(&self) -> Option<Thresholds> {

@@ -92,8 +92,9 @@ fn batch(unlabelled_side: usize) -> Batch {
 }
 
 fn step(method: &mut dyn Method, batch: &Batch, step: usize) -> (f32, StepReport) {
-    let output = method.step(&mut Tape::recording(), batch, step);
-    (output.loss.scalar(), output.report)
+    let sent = method.send(batch.clone());
+    let output = method.step(&mut Tape::recording(), &sent, step);
+    (output.loss.scalar(), output.report.wait())
 }
 
 fn values(model: &mut Mask2Former) -> Vec<f32> {
@@ -214,7 +215,8 @@ on_every_place! {
             let mut optimizer = AdamW::new(settings, method.student());
             let losses = (0..BURN_IN + 3).map(|t| {
                 let mut tape = Tape::recording();
-                let loss = method.step(&mut tape, &batch(SIDE), t).loss;
+                let sent = method.send(batch(SIDE));
+                let loss = method.step(&mut tape, &sent, t).loss;
                 let mut grads = tape.backward(&loss);
                 optimizer.step(method.student(), &mut grads, 1e-4);
                 loss.scalar()

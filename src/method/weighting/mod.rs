@@ -5,13 +5,13 @@ mod uniform;
 
 use super::criterion::MaskLoss;
 use crate::registry::Entry;
-
-pub use uncertainty::uncertainty;
+use crate::tensor::Tensor2;
 
 /// A weighting rule.
 pub trait Weighting: Send {
-    /// The part of each pixel's loss that is taken off, from the teacher's mask logits; `None`: nothing.
-    fn discounts(&self, logits: &[f32]) -> Option<Vec<f32>>;
+    /// The part of each pixel's loss that is taken off the masks `rows` of the teacher's `logits` `[N, height * width]`:
+    /// `[rows, height * width]`; `None`: nothing.
+    fn discounts(&self, logits: &Tensor2, rows: &[usize]) -> Option<Tensor2>;
 
     /// How the mask loss of pseudo-masks is taken.
     fn mask_loss(&self) -> MaskLoss {

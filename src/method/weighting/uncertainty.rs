@@ -3,7 +3,7 @@
 //! $$ u = 1 - 2\,|\sigma(q) - 0.5| \quad (13), \qquad
 //!    L = \frac{1}{P} \sum_i (1 - u_i)\, \mathrm{BCE}(t_i, M_i) \quad (14) $$
 //!
-//! q: the teacher's mask logit. The paper's eq. 14 runs over all pixels and divides by their number and that of the queries. The
+//! q: the teacher's mask logit ([`crate::ops::uncertainty`]). The paper's eq. 14 runs over all pixels and divides by their number and that of the queries. The
 //! released code sums over the sampled points of a matched mask and divides by their number and that of the masks. In neither
 //! is the sum divided by that of the weights; dice is not weighted.
 
@@ -11,12 +11,8 @@ use super::Weighting;
 use crate::method::criterion::MaskLoss;
 use crate::ops;
 use crate::registry::{self, ComponentError};
+use crate::tensor::Tensor2;
 use serde::Deserialize;
-
-/// Eq. 13: 1 where the teacher is undecided (logit 0), towards 0 where it is sure.
-pub fn uncertainty(logit: f32) -> f32 {
-    1.0 - 2.0 * (ops::sigmoid(logit) - 0.5).abs()
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -50,8 +46,8 @@ pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentE
 }
 
 impl Weighting for Uncertainty {
-    fn discounts(&self, logits: &[f32]) -> Option<Vec<f32>> {
-        Some(logits.iter().map(|logit| uncertainty(*logit)).collect())
+    fn discounts(&self, logits: &Tensor2, rows: &[usize]) -> Option<Tensor2> {
+        Some(ops::uncertainties(logits, rows))
     }
 
     fn mask_loss(&self) -> MaskLoss {
@@ -67,16 +63,16 @@ impl Weighting for Uncertainty {
 mod tests {
     use super::*;
     use crate::ops::bce_points;
-    use crate::tensor::{Tape, Tensor2};
+    use crate::tensor::Tape;
     use proptest::prelude::*;
-    use std::sync::Arc;
 
     /// The loss of one mask and its gradient for the student's logits.
     fn loss(logits: &[f32], targets: &[f32], weights: Option<Vec<f32>>) -> (f32, Vec<f32>) {
         let input = Tensor2::parameter(logits.to_vec(), 1, logits.len());
         let mut tape = Tape::recording();
-        let targets = Arc::new(targets.to_vec());
-        let loss = bce_points(&mut tape, &input, targets, weights.map(Arc::new), 1.0);
+        let row = |values: &[f32]| Tensor2::constant(values.to_vec(), 1, values.len());
+        let weights = weights.as_deref().map(row);
+        let loss = bce_points(&mut tape, &input, &row(targets), weights.as_ref(), 1.0);
         let mut grads = tape.backward(&loss);
         (loss.scalar(), input.gradient(&mut grads))
     }
@@ -86,14 +82,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn eq_13_is_a_symmetric_probability(logit in -50.0f32..50.0) {
-            let u = uncertainty(logit);
-            prop_assert!((0.0..=1.0).contains(&u));
-            prop_assert!((u - uncertainty(-logit)).abs() < 1e-6);
-            prop_assert!(uncertainty(logit * 2.0) <= u + 1e-6, "further from 0 is surer");
-        }
-
         #[test]
         fn eq_14_scales_every_gradient_by_its_weight(points in points()) {
             let logits: Vec<f32> = points.iter().map(|p| p.0).collect();
@@ -122,11 +110,5 @@ mod tests {
         let recipe = crate::method::config::tests::table("method")["weighting"].clone();
         let recipe = crate::registry::build(super::super::WEIGHTINGS, recipe.try_into().unwrap());
         assert_eq!(recipe.unwrap().mask_loss(), MaskLoss::default());
-    }
-
-    #[test]
-    fn an_undecided_pixel_counts_nothing() {
-        assert_eq!(uncertainty(0.0), 1.0);
-        assert!(uncertainty(20.0) < 1e-6 && uncertainty(-20.0) < 1e-6);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Weighting;
 use crate::registry::{self, ComponentError};
+use crate::tensor::Tensor2;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -13,7 +14,7 @@ pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentE
 }
 
 impl Weighting for Uniform {
-    fn discounts(&self, _logits: &[f32]) -> Option<Vec<f32>> {
+    fn discounts(&self, _logits: &Tensor2, _rows: &[usize]) -> Option<Tensor2> {
         None
     }
 }

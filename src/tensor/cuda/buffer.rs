@@ -1,15 +1,18 @@
 //! Memory of the GPU that is no tensor: scratch between two kernels, indices, tables.
 
 use super::{Gpu, expect};
-use cudarc::driver::{
-    CudaSlice, DevicePtr, DevicePtrMut, DeviceRepr, DeviceSlice, ValidAsZeroBits, result,
-};
+use crate::tensor::Later;
+use cudarc::driver::{CudaSlice, DevicePtr, DeviceRepr, DeviceSlice, ValidAsZeroBits};
 
 /// What a buffer may hold.
-pub trait Element: DeviceRepr + ValidAsZeroBits + Copy + Default + Unpin {}
+pub trait Element:
+    DeviceRepr + ValidAsZeroBits + Copy + Default + Unpin + Send + Sync + 'static
+{
+}
 
 impl Element for f32 {}
 impl Element for i32 {}
+impl Element for u32 {}
 impl Element for u8 {}
 impl Element for u64 {}
 
@@ -17,12 +20,18 @@ impl Element for u64 {}
 #[derive(Debug)]
 pub struct Buffer<T> {
     slice: CudaSlice<T>,
+    gpu: Gpu,
 }
 
 impl<T: Element> Buffer<T> {
     /// Its address on the GPU.
     pub fn address(&self) -> u64 {
         *self.slice.device_ptr()
+    }
+
+    /// The GPU that it lies on.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
     }
 
     /// Number of values.
@@ -37,12 +46,13 @@ impl<T: Element> Buffer<T> {
 
     /// A copy of the values; waits for all kernels that were started before.
     pub fn values(&self) -> Vec<T> {
-        let mut values = vec![T::default(); self.len()];
-        if !self.is_empty() {
-            let device = self.slice.device();
-            expect(device.dtoh_sync_copy_into(&self.slice, &mut values));
-        }
-        values
+        self.later().wait()
+    }
+
+    /// A copy of the values, when the kernels that were started before have ended.
+    pub fn later(&self) -> Later<Vec<T>> {
+        // SAFETY: a live buffer of this length.
+        unsafe { self.gpu.fetch(self.address(), self.len()) }
     }
 }
 
@@ -52,31 +62,37 @@ impl Gpu {
         self.bind();
         // SAFETY: every bit pattern is a value of these types; that all are written before they are read is the kernels' part.
         let slice = expect(unsafe { self.shared.device.alloc(len) });
-        Buffer { slice }
+        self.buffer(slice)
     }
 
     /// Memory full of zeros.
     pub fn zeros<T: Element>(&self, len: usize) -> Buffer<T> {
         self.bind();
         let slice = expect(self.shared.device.alloc_zeros(len));
-        Buffer { slice }
+        self.buffer(slice)
     }
 
-    /// A copy of `values`, which may be dropped at once.
-    pub fn upload<T: Element>(&self, values: &[T]) -> Buffer<T> {
-        let mut buffer = self.scratch(values.len());
-        if !values.is_empty() {
-            // SAFETY: the buffer is as long as `values`. Memory that is not pinned the driver has read when it returns, without
-            // waiting for the kernels that were started before; where the GPU itself reads it, the end is waited for below.
-            let copied = unsafe {
-                let to = *buffer.slice.device_ptr_mut();
-                result::memcpy_htod_async(to, values, *self.shared.device.cu_stream())
-            };
-            expect(copied);
-            if self.shared.reads_host {
-                self.synchronize();
-            }
+    fn buffer<T>(&self, slice: CudaSlice<T>) -> Buffer<T> {
+        Buffer {
+            slice,
+            gpu: self.clone(),
         }
+    }
+
+    /// A copy of `values`, which may be dropped at once. Nothing is waited for.
+    pub fn upload<T: Element>(&self, values: &[T]) -> Buffer<T> {
+        self.upload_written(values.len(), |to| to.copy_from_slice(values))
+    }
+
+    /// As [`Self::upload`], of `len` values that `write` puts into place.
+    pub fn upload_written<T: Element>(
+        &self,
+        len: usize,
+        write: impl FnOnce(&mut [T]),
+    ) -> Buffer<T> {
+        let buffer = self.scratch(len);
+        // SAFETY: a live buffer of this length.
+        unsafe { self.send(buffer.address(), len, write) };
         buffer
     }
 }

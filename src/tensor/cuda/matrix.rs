@@ -1,7 +1,7 @@
 //! dfdx's tensors on the GPU behind [`Tensor2`]: storage, gradients, tape.
 
-use super::{Gpu, expect};
-use crate::tensor::{Grads, Raw, Tape, Tensor2};
+use super::{Gpu, expect, symbols};
+use crate::tensor::{Grads, Later, Raw, Tape, Tensor2};
 use cudarc::driver::{CudaSlice, DevicePtr, result};
 use dfdx::prelude::{
     Cuda, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec, ZerosTensor,
@@ -43,6 +43,13 @@ impl Matrix {
         }
     }
 
+    /// Memory with values of any kind, for a kernel or a copy to write.
+    fn unwritten(gpu: &Gpu, rows: usize, columns: usize) -> Self {
+        gpu.bind();
+        let make = || gpu.shared.dfdx.zeros_like(&(rows, columns));
+        Self::new(gpu, symbols::uncleared(make))
+    }
+
     /// `[rows, columns]`.
     pub fn shape(&self) -> (usize, usize) {
         *self.tensor.shape()
@@ -58,8 +65,7 @@ impl Matrix {
         let (rows, columns) = self.shape();
         if Arc::strong_count(&self.owners) > 1 && rows * columns > 0 {
             self.gpu.bind();
-            let zeros = self.gpu.shared.dfdx.zeros_like(&(rows, columns));
-            let own = Self::new(&self.gpu, zeros);
+            let own = Self::unwritten(&self.gpu, rows, columns);
             let bytes = rows * columns * size_of::<f32>();
             let stream = *self.gpu.shared.device.cu_stream();
             // SAFETY: both tensors hold so many bytes.
@@ -77,6 +83,13 @@ impl Matrix {
         }
         self.gpu.bind();
         self.tensor.as_vec()
+    }
+
+    /// A copy of the values, when the kernels that were started before have ended.
+    pub fn later(&self) -> Later<Vec<f32>> {
+        let (rows, columns) = self.shape();
+        // SAFETY: a live tensor of this size.
+        unsafe { self.gpu.fetch(self.address, rows * columns) }
     }
 
     /// A copy of the gradient; waits for all kernels that were started before.
@@ -108,12 +121,15 @@ impl Matrix {
     pub fn backward(&self, mut ops: OwnedTape<f32, Cuda>) -> Gradients<f32, Cuda> {
         self.gpu.bind();
         let end: Tensor<(), f32, Cuda> = self.gpu.shared.dfdx.tensor_from_vec(vec![1.0], ());
-        let (seed, loss) = (end.clone(), self.tensor.clone());
-        let device = self.gpu.shared.device.clone();
+        // The other end's own gradient is sent from memory that is not pinned: nothing reads it.
+        let one = self.gpu.kept("one".to_string(), 1, 1, || vec![1.0]);
+        let (loss, stream) = (self.tensor.clone(), *self.gpu.shared.device.cu_stream());
         ops.add_backward_op(move |grads| {
-            let one = grads.get_or_alloc_mut(&seed)?.try_clone()?;
-            let gradient = grads.get_or_alloc_mut(&loss)?;
-            device.dtod_copy(&one, &mut **gradient)?;
+            let gradient = *grads.get_or_alloc_mut(&loss)?.device_ptr();
+            // SAFETY: two live numbers.
+            unsafe {
+                result::memcpy_dtod_async(gradient, one.address(), size_of::<f32>(), stream)?;
+            }
             Ok(())
         });
         dfdx::prelude::Backward::backward(end.put_tape(ops))
@@ -137,41 +153,42 @@ impl Gpu {
     ) -> Tensor2 {
         let constants = &self.shared.constants;
         let mut kept = constants.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST_CONSTANTS {
+        let key = (name, rows, columns);
+        if kept.len() >= MOST_CONSTANTS && !kept.contains_key(&key) {
+            // Another thread's kernels may still read them.
+            self.wait_for_all_threads();
             kept.clear();
         }
-        let constant = kept
-            .entry((name, rows, columns))
-            .or_insert_with(|| self.matrix(&make(), rows, columns));
+        let constant = kept.entry(key).or_insert_with(|| {
+            let constant = self.matrix(&make(), rows, columns);
+            // Other threads will read it.
+            self.synchronize();
+            constant
+        });
         constant.computed_on(self)
     }
 
-    /// A constant tensor full of zeros.
-    pub fn zero_matrix(&self, rows: usize, columns: usize) -> Tensor2 {
-        self.bind();
+    /// A constant tensor with values of any kind: the first kernel that takes it writes all of them.
+    pub fn unwritten(&self, rows: usize, columns: usize) -> Tensor2 {
         Tensor2 {
-            raw: Raw::Gpu(Matrix::new(
-                self,
-                self.shared.dfdx.zeros_like(&(rows, columns)),
-            )),
+            raw: Raw::Gpu(Matrix::unwritten(self, rows, columns)),
             requires_grad: false,
         }
     }
 
-    /// A constant tensor of `values`, `[rows, columns]`.
+    /// A constant tensor of `values`, `[rows, columns]`. Nothing is waited for.
     ///
     /// Panics unless their number fits.
     pub fn matrix(&self, values: &[f32], rows: usize, columns: usize) -> Tensor2 {
         assert_eq!(values.len(), rows * columns, "values of a matrix");
-        self.bind();
-        let tensor = self
-            .shared
-            .dfdx
-            .tensor_from_vec(values.to_vec(), (rows, columns));
-        Tensor2 {
-            raw: Raw::Gpu(Matrix::new(self, tensor)),
-            requires_grad: false,
-        }
+        let matrix = self.unwritten(rows, columns);
+        // SAFETY: a live tensor of this size.
+        unsafe {
+            self.send(matrix.address(), values.len(), |to| {
+                to.copy_from_slice(values)
+            })
+        };
+        matrix
     }
 
     /// The first GPU that any of `tensors` lies on.
@@ -256,7 +273,7 @@ impl Tensor2 {
 }
 
 impl Tape {
-    /// Makes the output of an op on `gpu`, zeros for its kernel to write over. It requires a gradient where the tape records and any of
+    /// Makes the output of an op on `gpu`, of which its kernel writes every value. It requires a gradient where the tape records and any of
     /// `inputs` requires one.
     pub fn output_on(
         &self,
@@ -265,7 +282,7 @@ impl Tape {
         columns: usize,
         inputs: &[&Tensor2],
     ) -> Tensor2 {
-        let mut out = gpu.zero_matrix(rows, columns);
+        let mut out = gpu.unwritten(rows, columns);
         out.requires_grad = self.follows(inputs);
         out
     }

@@ -1,7 +1,8 @@
 //! Tensors on an NVIDIA GPU: dfdx's storage and tape there, and the ground under the kernels of `ops/kernels/cuda`.
 //!
-//! One [`Gpu`] per device and process. Everything is ordered on the device's default stream, as dfdx and cudarc 0.9 do it: an address
-//! may be freed or reused as soon as the last kernel that takes it has been started.
+//! One [`Gpu`] per device and process. What a thread starts is ordered on a stream of its own: an address may be freed or reused by that
+//! thread as soon as the last kernel that takes it has been started. So tensors stay with the thread that made them, which is a trial's; only
+//! constants that are kept serve all threads, behind waits of their own.
 //!
 //! Memory that is used up ends in a panic with the driver's words, as a shape mistake does; a sweep contains it to its trial. A kernel that
 //! fails leaves the process without its GPU, whatever trial asks next: that ends the process, and the sweep's supervisor judges
@@ -11,6 +12,7 @@ mod buffer;
 mod compile;
 mod launch;
 mod matrix;
+mod pinned;
 mod product;
 mod symbols;
 
@@ -21,7 +23,6 @@ pub use matrix::Matrix;
 pub use product::{Operand, Product};
 
 use super::Precision;
-use cudarc::cublas::sys::cublasHandle_t;
 use cudarc::driver::{CudaDevice, result, sys};
 use dfdx::prelude::{Cuda, Gradients, Rank1, Tensor, ZerosTensor};
 use std::collections::BTreeMap;
@@ -50,20 +51,10 @@ struct Shared {
     /// Compute capability, as in `90`.
     architecture: i32,
     multiprocessors: usize,
-    /// Whether it reads the host's memory by itself, and a copy may so begin after its call has returned.
-    reads_host: bool,
-    blas: Blas,
+    pinned: pinned::Pinned,
     kernels: launch::Kernels,
     constants: matrix::Constants,
 }
-
-/// cuBLAS's handle of the device; its workspace is shared, which the one stream makes safe.
-struct Blas(cublasHandle_t);
-
-// SAFETY: cuBLAS allows the use of a handle from several threads, one at a time; `Product` locks it.
-unsafe impl Send for Blas {}
-// SAFETY: as above.
-unsafe impl Sync for Blas {}
 
 // SAFETY: as for [`Matrix`]: dfdx's second stream is not used, and `Gpu::bind` gives every thread the context.
 unsafe impl Send for Shared {}
@@ -130,9 +121,20 @@ impl Gpu {
         self.shared.multiprocessors
     }
 
-    /// Waits until all that was started has ended.
+    /// Waits until all has ended that this thread has started.
     pub fn synchronize(&self) {
+        self.bind();
         expect(self.shared.device.synchronize());
+    }
+
+    /// Waits until all has ended that any thread has started.
+    pub fn wait_for_all_threads(&self) {
+        self.bind();
+        // SAFETY: the thread has the device's context.
+        let code = unsafe { symbols::driver::cuCtxSynchronize() };
+        if code != 0 {
+            fail("", symbols::error(code));
+        }
     }
 
     /// The newest CUDA that the driver knows, as in `13.0`.
@@ -215,20 +217,16 @@ impl Shared {
         if attribute(Attribute::CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED)? == 0 {
             return Err(format!("{name} has no pools of memory"));
         }
-        let reads_host = attribute(Attribute::CU_DEVICE_ATTRIBUTE_PAGEABLE_MEMORY_ACCESS)? != 0;
         let dfdx = Cuda::try_build(number, 0).map_err(|error| format!("{error:?}"))?;
         let device = device_of(&dfdx);
         let multiprocessors = attribute(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
-        let blas = cudarc::cublas::result::create_handle()
-            .map_err(|error| format!("cuBLAS does not start: {error:?}"))?;
         let shared = Self {
             dfdx,
             number,
             name,
             architecture: 10 * capability.0 + capability.1,
             multiprocessors: multiprocessors as usize,
-            reads_host,
-            blas: Blas(blas),
+            pinned: pinned::Pinned::default(),
             kernels: launch::Kernels::default(),
             constants: matrix::Constants::default(),
             device,

@@ -9,8 +9,9 @@
 //! rounds the inputs on their way to the tensor cores and sums in `f32`.
 
 use super::{Gpu, Precision, symbols};
-use std::ffi::c_int;
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::{c_int, c_void};
 
 /// `CUDA_R_32F`.
 const F32: c_int = 0;
@@ -90,7 +91,6 @@ impl Gpu {
     /// # Safety
     /// The operands lie within live buffers of this GPU; `c` overlaps neither of the others.
     pub unsafe fn multiply(&self, product: Product, a: Operand, b: Operand, c: Operand) {
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let [m, n, k] = product.size;
         if m == 0 || n == 0 || product.count == 0 {
             return;
@@ -101,11 +101,10 @@ impl Gpu {
         let int = |number: usize| c_int::try_from(number).expect("a size below 2^31");
         let stride = |operand: Operand| i64::try_from(operand.stride).expect("a stride below 2^63");
         let (one, beta) = (1f32, if product.add { 1f32 } else { 0f32 });
-        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the caller's promise about the operands; the two factors are read before the call returns.
         let code = unsafe {
             symbols::blas::cublasGemmStridedBatchedEx(
-                self.shared.blas.0.cast(),
+                handle(self.number()),
                 b.transposed.into(),
                 a.transposed.into(),
                 int(n),
@@ -135,6 +134,28 @@ impl Gpu {
             "cuBLAS: error {code} in a product of {m} x {k} and {k} x {n}"
         );
     }
+}
+
+/// cuBLAS's handle of this thread for a GPU: its workspace belongs to the products of one stream. It lives as long as the process, like the
+/// context that it is made in; threads that compute are few.
+fn handle(gpu: usize) -> *mut c_void {
+    thread_local! {
+        static HANDLES: RefCell<BTreeMap<usize, *mut c_void>> = const { RefCell::new(BTreeMap::new()) };
+    }
+    HANDLES.with_borrow_mut(|handles| {
+        *handles.entry(gpu).or_insert_with(|| {
+            let mut handle = std::ptr::null_mut();
+            // SAFETY: the place for the handle, which is then a handle; the thread has the GPU's context.
+            let codes = unsafe {
+                [
+                    symbols::blas::cublasCreate_v2(&raw mut handle),
+                    symbols::blas::cublasSetStream_v2(handle, symbols::OWN_STREAM),
+                ]
+            };
+            assert_eq!(codes, [0, 0], "cuBLAS starts");
+            handle
+        })
+    })
 }
 
 /// cuBLAS's number of a kind of computation.

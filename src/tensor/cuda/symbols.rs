@@ -6,7 +6,10 @@
 //!
 //! Source of the signatures: the documentation of the CUDA driver API, NVRTC and cuBLAS 12.
 
+use cudarc::driver::result::DriverError;
+use cudarc::driver::sys;
 use libloading::Library;
+use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -120,21 +123,20 @@ functions! {
         fn cuGetErrorString(error: c_uint, text: *mut *const c_char);
         fn cuGetErrorName(error: c_uint, text: *mut *const c_char);
         fn cuEventCreate(event: *mut Handle, flags: c_uint);
-        fn cuEventRecord(event: Handle, stream: Handle);
         fn cuEventDestroy_v2(event: Handle);
+        fn cuEventQuery(event: Handle);
+        fn cuEventSynchronize(event: Handle);
         fn cuStreamCreate(stream: *mut Handle, flags: c_uint);
-        fn cuStreamSynchronize(stream: Handle);
-        fn cuStreamWaitEvent(stream: Handle, event: Handle, flags: c_uint);
         fn cuStreamDestroy_v2(stream: Handle);
         fn cuModuleLoad(module: *mut Handle, file: *const c_char);
         fn cuModuleLoadData(module: *mut Handle, image: *const c_void);
         fn cuModuleGetFunction(function: *mut Handle, module: Handle, name: *const c_char);
         fn cuModuleUnload(module: Handle);
         fn cuFuncSetAttribute(function: Handle, attribute: c_uint, value: c_int);
-        fn cuLaunchKernel(function: Handle, grid_x: c_uint, grid_y: c_uint, grid_z: c_uint, block_x: c_uint, block_y: c_uint, block_z: c_uint,
-            shared: c_uint, stream: Handle, parameters: *mut *mut c_void, extra: *mut *mut c_void);
         fn cuMemAlloc_v2(address: *mut Address, bytes: usize);
         fn cuMemFree_v2(address: Address);
+        fn cuMemFreeHost(memory: *mut c_void);
+        fn cuMemHostAlloc(memory: *mut *mut c_void, bytes: usize, flags: c_uint);
         fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize);
         fn cuMemPoolSetAttribute(pool: Handle, attribute: c_uint, value: *mut c_void);
         fn cuMemPoolGetAttribute(pool: Handle, attribute: c_uint, value: *mut c_void);
@@ -144,7 +146,12 @@ functions! {
         fn cuMemsetD8_v2(to: Address, value: u8, bytes: usize);
     }
     #[inline]
-    pool {
+    streams {
+        fn cuEventRecord(event: Handle, stream: Handle);
+        fn cuStreamSynchronize(stream: Handle);
+        fn cuStreamWaitEvent(stream: Handle, event: Handle, flags: c_uint);
+        fn cuLaunchKernel(function: Handle, grid_x: c_uint, grid_y: c_uint, grid_z: c_uint, block_x: c_uint, block_y: c_uint, block_z: c_uint,
+            shared: c_uint, stream: Handle, parameters: *mut *mut c_void, extra: *mut *mut c_void);
         fn cuMemAllocAsync(address: *mut Address, bytes: usize, stream: Handle);
         fn cuMemFreeAsync(address: Address, stream: Handle);
         fn cuMemsetD8Async(to: Address, value: u8, bytes: usize, stream: Handle);
@@ -181,6 +188,57 @@ functions! {
     }
 }
 
+/// `CU_STREAM_PER_THREAD`: the default stream of the calling thread and its context, which waits for no other thread's.
+pub const OWN_STREAM: Handle = std::ptr::without_provenance_mut(2);
+
+/// dfdx and cudarc start everything on the null stream, which all threads share: it becomes the calling thread's own, so that trials on
+/// one GPU do not wait for each other.
+fn own(stream: Handle) -> Handle {
+    if stream.is_null() { OWN_STREAM } else { stream }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cuEventRecord(event: Handle, stream: Handle) -> c_int {
+    // SAFETY: handed on.
+    unsafe { streams::cuEventRecord(event, own(stream)) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn cuStreamSynchronize(stream: Handle) -> c_int {
+    // SAFETY: handed on.
+    unsafe { streams::cuStreamSynchronize(own(stream)) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn cuStreamWaitEvent(stream: Handle, event: Handle, flags: c_uint) -> c_int {
+    // SAFETY: handed on.
+    unsafe { streams::cuStreamWaitEvent(own(stream), event, flags) }
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn cuLaunchKernel(
+    function: Handle,
+    grid_x: c_uint,
+    grid_y: c_uint,
+    grid_z: c_uint,
+    block_x: c_uint,
+    block_y: c_uint,
+    block_z: c_uint,
+    shared: c_uint,
+    stream: Handle,
+    parameters: *mut *mut c_void,
+    extra: *mut *mut c_void,
+) -> c_int {
+    let stream = own(stream);
+    // SAFETY: handed on.
+    unsafe {
+        streams::cuLaunchKernel(
+            function, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared, stream,
+            parameters, extra,
+        )
+    }
+}
+
 // dfdx and cudarc allocate, clear, copy and free nothing at all at times, which the driver takes for a mistake.
 
 #[unsafe(no_mangle)]
@@ -191,7 +249,7 @@ unsafe extern "C" fn cuMemAllocAsync(address: *mut Address, bytes: usize, stream
         return 0;
     }
     // SAFETY: handed on.
-    unsafe { pool::cuMemAllocAsync(address, bytes, stream) }
+    unsafe { streams::cuMemAllocAsync(address, bytes, own(stream)) }
 }
 
 #[unsafe(no_mangle)]
@@ -199,11 +257,44 @@ unsafe extern "C" fn cuMemFreeAsync(address: Address, stream: Handle) -> c_int {
     match address {
         0 => 0,
         // SAFETY: handed on.
-        _ => unsafe { pool::cuMemFreeAsync(address, stream) },
+        _ => unsafe { streams::cuMemFreeAsync(address, own(stream)) },
     }
 }
 
-/// Defines functions that do nothing where the number of bytes is 0, and else what those of `pool` do.
+thread_local! {
+    /// Whether [`uncleared`] is at work.
+    static LEAVE_AS_IT_IS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets `make` take memory without clearing it: dfdx gives none but full of zeros, and an op's output is written by its kernel.
+pub fn uncleared<T>(make: impl FnOnce() -> T) -> T {
+    /// Clears again, also behind a panic.
+    struct Again;
+    impl Drop for Again {
+        fn drop(&mut self) {
+            LEAVE_AS_IT_IS.set(false);
+        }
+    }
+    LEAVE_AS_IT_IS.set(true);
+    let _again = Again;
+    make()
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn cuMemsetD8Async(
+    to: Address,
+    value: u8,
+    bytes: usize,
+    stream: Handle,
+) -> c_int {
+    if bytes == 0 || LEAVE_AS_IT_IS.get() {
+        return 0;
+    }
+    // SAFETY: handed on.
+    unsafe { streams::cuMemsetD8Async(to, value, bytes, own(stream)) }
+}
+
+/// Defines functions that do nothing where the number of bytes is 0, and else what those of `streams` do.
 macro_rules! unless_nothing {
     ($(fn $name:ident($first:ident: $one:ty, $second:ident: $two:ty);)*) => {$(
         #[unsafe(no_mangle)]
@@ -211,14 +302,13 @@ macro_rules! unless_nothing {
             match bytes {
                 0 => 0,
                 // SAFETY: handed on.
-                _ => unsafe { pool::$name($first, $second, bytes, stream) },
+                _ => unsafe { streams::$name($first, $second, bytes, own(stream)) },
             }
         }
     )*};
 }
 
 unless_nothing! {
-    fn cuMemsetD8Async(to: Address, value: u8);
     fn cuMemcpyDtoDAsync_v2(to: Address, from: Address);
     fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: Address);
     fn cuMemcpyHtoDAsync_v2(to: Address, from: *const c_void);
@@ -234,7 +324,7 @@ pub fn load() -> Result<(), String> {
 }
 
 fn load_all() -> Result<(), String> {
-    fill(&DRIVER, &[driver::SLOTS, pool::SLOTS], false)?;
+    fill(&DRIVER, &[driver::SLOTS, streams::SLOTS], false)?;
     let mut version = 0;
     // SAFETY: the place of the number; where it fails it stays 0.
     unsafe { driver::cuDriverGetVersion(&raw mut version) };
@@ -278,6 +368,12 @@ pub const RELEASE_THRESHOLD: c_uint = 4;
 pub const USED_MEMORY_HIGH: c_uint = 8;
 /// `CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES`.
 pub const MOST_SHARED_BYTES: c_uint = 8;
+
+/// The error of a code of the driver.
+pub fn error(code: c_int) -> DriverError {
+    // SAFETY: the codes of the wrappers above are those of cudarc's list; `functions` sees to that.
+    DriverError(unsafe { std::mem::transmute::<c_int, sys::CUresult>(code) })
+}
 
 /// The name of a device.
 pub fn device_name(device: c_int) -> String {

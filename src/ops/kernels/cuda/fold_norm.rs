@@ -12,7 +12,7 @@ const THREADS: u32 = 128;
 pub(crate) fn fold_norm(gpu: &Gpu, inputs: [&Tensor2; 4], eps: f32) -> (Tensor2, Tensor2) {
     let inputs = inputs.map(|input| input.on(gpu));
     let channels = inputs[0].len();
-    let [scale, shift] = [(); 2].map(|()| gpu.zero_matrix(1, channels));
+    let [scale, shift] = [(); 2].map(|()| gpu.unwritten(1, channels));
     let [gamma, beta, mean, variance] = inputs.each_ref().map(Argument::from);
     let arguments = [
         gamma,

@@ -2,8 +2,8 @@
 
 use super::source;
 use crate::ops::Foreground;
-use crate::tensor::Tensor2;
 use crate::tensor::cuda::{Gpu, Grid, Source};
+use crate::tensor::{Later, Tensor2};
 use std::ops::Range;
 
 pub(super) static SOURCE: Source = source!("foreground");
@@ -19,9 +19,9 @@ pub(crate) fn foreground(
     rows: Range<usize>,
     from: (usize, usize),
     to: (usize, usize),
-) -> Vec<Foreground> {
+) -> Later<Vec<Foreground>> {
     if rows.is_empty() {
-        return Vec::new();
+        return Later::ready(Vec::new());
     }
     let count = parts(to.0);
     let parts = gpu.scratch::<f32>(2 * rows.len() * count);
@@ -53,10 +53,8 @@ pub(crate) fn foreground(
         }
     };
     parts
-        .values()
-        .chunks_exact(2 * count)
-        .map(of_plane)
-        .collect()
+        .later()
+        .map(move |parts| parts.chunks_exact(2 * count).map(of_plane).collect())
 }
 
 /// Blocks of a plane that is resized to so many lines.

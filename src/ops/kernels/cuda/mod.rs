@@ -4,6 +4,7 @@
 //! makes the output, starts the forward kernels, and records a backward that starts the backward ones. Inputs of the host come along
 //! by [`Tensor2::on`](crate::tensor::Tensor2::on). Backward kernels add to the gradients, which begin as zeros.
 
+mod above_zero;
 mod adamw;
 mod add_relu;
 mod attention;
@@ -22,20 +23,29 @@ mod group_norm;
 mod layer_norm;
 mod linear;
 mod many;
-mod mask_costs;
 mod mask_pool;
 mod mask_product;
+mod mask_stack;
+mod match_costs;
 mod max_pool;
 mod outside_masks;
+mod pictures;
 mod point_losses;
 mod point_sample;
+mod random_points;
 mod reduce;
 mod resident;
 mod resize;
+mod resize_rows;
 mod rows_on_host;
+mod scalars;
 mod sort;
 mod tokens;
+mod uncertainty;
+mod undecided_points;
 mod walk;
+mod weights_at;
+pub(crate) use above_zero::above_zero;
 pub(crate) use adamw::{AdamW, Coefficients, Treatment, Walk};
 pub(crate) use add_relu::add_relu;
 pub(crate) use attention::attention;
@@ -51,16 +61,24 @@ pub(crate) use glue::{add, add_rows, exp_clamped, normalize_rows, repeat, scale_
 pub(crate) use group_norm::group_norm;
 pub(crate) use layer_norm::layer_norm;
 pub(crate) use linear::linear;
-pub(crate) use mask_costs::mask_costs;
 pub(crate) use mask_pool::mask_pool;
 pub(crate) use mask_product::mask_product;
+pub(crate) use mask_stack::PackedMasks;
+pub(crate) use match_costs::match_costs;
 pub(crate) use max_pool::max_pool;
 pub(crate) use outside_masks::outside_masks;
+pub(crate) use pictures::picture_values;
 pub(crate) use point_losses::{bce_points, dice_points};
 pub(crate) use point_sample::point_sample;
+pub(crate) use random_points::random_points;
 pub(crate) use resize::resize_bilinear;
+pub(crate) use resize_rows::resize_rows;
 pub(crate) use rows_on_host::rows_on_host;
+pub(crate) use scalars::scalars;
 pub(crate) use tokens::{concat_tokens, slice_tokens};
+pub(crate) use uncertainty::uncertainties;
+pub(crate) use undecided_points::undecided_points;
+pub(crate) use weights_at::weights_at;
 
 /// The kernels in the file `$name.cu` of this folder.
 macro_rules! source {
@@ -88,6 +106,7 @@ mod tests {
     use crate::tensor::cuda::Source;
 
     const SOURCES: &[&Source] = &[
+        &super::above_zero::SOURCE,
         &super::adamw::SOURCE,
         &super::add_relu::SOURCE,
         &super::attention::SOURCE,
@@ -105,17 +124,25 @@ mod tests {
         &super::group_norm::SOURCE,
         &super::layer_norm::SOURCE,
         &super::linear::SOURCE,
-        &super::mask_costs::SOURCE,
         &super::mask_pool::SOURCE,
+        &super::mask_stack::SOURCE,
+        &super::match_costs::SOURCE,
         &super::max_pool::SOURCE,
         &super::outside_masks::SOURCE,
+        &super::pictures::SOURCE,
         &super::point_losses::SOURCE,
         &super::point_sample::SOURCE,
+        &super::random_points::SOURCE,
         &super::reduce::SOURCE,
         &super::resize::SOURCE,
+        &super::resize_rows::SOURCE,
         &super::rows_on_host::SOURCE,
+        &super::scalars::SOURCE,
         &super::sort::SOURCE,
         &super::tokens::SOURCE,
+        &super::uncertainty::SOURCE,
+        &super::undecided_points::SOURCE,
+        &super::weights_at::SOURCE,
     ];
 
     #[test]

@@ -2,41 +2,41 @@
 //! point and computes its probability again, which costs less than to keep it.
 
 use super::{reduce, source};
-use crate::tensor::cuda::{Buffer, Gpu, Grid, Source};
+use crate::tensor::cuda::{Gpu, Grid, Source};
 use crate::tensor::{Tape, Tensor2};
 
 pub(super) static SOURCE: Source = source!("point_losses");
 
 const THREADS: u32 = 256;
 
-/// As [`crate::ops::bce_points`], which has checked the lengths.
+/// As [`crate::ops::bce_points`], which has checked the shapes.
 pub(crate) fn bce_points(
     tape: &mut Tape,
     gpu: &Gpu,
     logits: &Tensor2,
-    targets: &[f32],
-    weights: Option<&[f32]>,
+    targets: &Tensor2,
+    weights: Option<&Tensor2>,
     denominator: f32,
 ) -> Tensor2 {
     let loss = Loss {
         kernels: ["bce_forward", "bce_backward"],
-        beside: weights.map(|weights| gpu.upload(weights)),
+        beside: weights.map(|weights| weights.on(gpu)),
         scale: 1.0 / (logits.columns() as f32 * denominator),
     };
     loss.of(tape, gpu, logits, targets)
 }
 
-/// As [`crate::ops::dice_points`], which has checked the lengths.
+/// As [`crate::ops::dice_points`], which has checked the shapes.
 pub(crate) fn dice_points(
     tape: &mut Tape,
     gpu: &Gpu,
     logits: &Tensor2,
-    targets: &[f32],
+    targets: &Tensor2,
     denominator: f32,
 ) -> Tensor2 {
     let loss = Loss {
         kernels: ["dice_forward", "dice_backward"],
-        beside: Some(gpu.scratch(2 * logits.rows())),
+        beside: Some(gpu.unwritten(logits.rows(), 2)),
         scale: 1.0 / denominator,
     };
     loss.of(tape, gpu, logits, targets)
@@ -47,16 +47,16 @@ struct Loss {
     /// Forward and backward.
     kernels: [&'static str; 2],
     /// What both take besides logits and targets: the weights of the points, or two sums of every mask, which forward writes.
-    beside: Option<Buffer<f32>>,
+    beside: Option<Tensor2>,
     /// Factor on the sum.
     scale: f32,
 }
 
 impl Loss {
-    fn of(self, tape: &mut Tape, gpu: &Gpu, logits: &Tensor2, targets: &[f32]) -> Tensor2 {
+    fn of(self, tape: &mut Tape, gpu: &Gpu, logits: &Tensor2, targets: &Tensor2) -> Tensor2 {
         let logits = logits.on(gpu);
         let (rows, points) = (logits.rows(), logits.columns());
-        let targets = gpu.upload(targets);
+        let targets = targets.on(gpu);
         let out = tape.output_on(gpu, 1, 1, &[&logits]);
         let losses = gpu.scratch::<f32>(rows);
         let [forward, backward] = self.kernels;

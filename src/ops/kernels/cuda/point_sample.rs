@@ -10,18 +10,17 @@ pub(super) static SOURCE: Source = source!("point_sample");
 
 const THREADS: u32 = 256;
 
-/// As [`crate::ops::point_sample`], which has checked the lengths and the rows; `count` points a row.
+/// As [`crate::ops::point_sample`], which has checked the shapes and the rows.
 pub(crate) fn point_sample(
     tape: &mut Tape,
     gpu: &Gpu,
     planes: &Tensor2,
     rows: &[usize],
-    count: usize,
     (height, width): (usize, usize),
-    points: &[f32],
+    points: &Tensor2,
 ) -> Tensor2 {
-    let planes = planes.on(gpu);
-    let row_count = rows.len();
+    let (planes, points) = (planes.on(gpu), points.on(gpu));
+    let (row_count, count) = (rows.len(), points.columns() / 2);
     let out = tape.output_on(gpu, row_count, count, &[&planes]);
     if out.is_empty() {
         return out;
@@ -36,7 +35,7 @@ pub(crate) fn point_sample(
         planes: group_planes,
     } = Groups::new(rows);
     let planes_of_rows: Vec<i32> = rows.iter().map(|row| *row as i32).collect();
-    let (planes_of_rows, points) = (gpu.upload(&planes_of_rows), gpu.upload(points));
+    let planes_of_rows = gpu.upload(&planes_of_rows);
     let per_point = Grid::items(row_count * count, THREADS);
     let arguments = [
         (&planes).into(),

@@ -25,10 +25,10 @@ __device__ __forceinline__ Around around(float place, int size) {
     return found;
 }
 
-// The value of `plane` [height, width] at the point (x, y).
-__device__ __forceinline__ float sampled(const float* plane, int height, int width, float2 point) {
+// The value of `plane` [height, width], which has its pixels by their numbers, at the point (x, y).
+template <typename Plane> __device__ __forceinline__ float sampled(Plane plane, int height, int width, float2 point) {
     Around x = around(point.x, width), y = around(point.y, height);
-    const float *upper = plane + size_t(y.low) * width, *lower = plane + size_t(y.high) * width;
-    return y.low_weight * x.low_weight * upper[x.low] + y.low_weight * x.high_weight * upper[x.high] + y.high_weight * x.low_weight * lower[x.low] +
-           y.high_weight * x.high_weight * lower[x.high];
+    size_t upper = size_t(y.low) * width, lower = size_t(y.high) * width;
+    return y.low_weight * x.low_weight * plane[upper + x.low] + y.low_weight * x.high_weight * plane[upper + x.high] +
+           y.high_weight * x.low_weight * plane[lower + x.low] + y.high_weight * x.high_weight * plane[lower + x.high];
 }

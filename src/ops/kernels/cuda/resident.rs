@@ -1,6 +1,7 @@
 //! Arrays of the host that call after call needs again (sizes of levels, reference points): sent to the GPU once.
 //!
-//! An array is known by its values: comparing them costs some microseconds, sending them again makes the host wait for the GPU.
+//! An array is known by its values. It serves all threads, so its first user waits until it is there, and whoever pushes out an old one until
+//! no thread's kernels can read that any more.
 
 use crate::tensor::cuda::{Buffer, Element, Gpu};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,15 +36,22 @@ impl<T: Element + PartialEq> Resident<T> {
             .position(|one| one.gpu == gpu.number() && one.values == values);
         let one = match known {
             Some(place) => kept.remove(place),
-            None => Kept {
-                gpu: gpu.number(),
-                values: values.to_vec(),
-                buffer: Arc::new(gpu.upload(values)),
-            },
+            None => {
+                if kept.len() == MOST {
+                    gpu.wait_for_all_threads();
+                    kept.pop();
+                }
+                let buffer = Arc::new(gpu.upload(values));
+                gpu.synchronize();
+                Kept {
+                    gpu: gpu.number(),
+                    values: values.to_vec(),
+                    buffer,
+                }
+            }
         };
         let buffer = Arc::clone(&one.buffer);
         kept.insert(0, one);
-        kept.truncate(MOST);
         buffer
     }
 }

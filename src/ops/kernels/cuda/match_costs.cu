@@ -1,4 +1,5 @@
-// Mask costs of every query for every object of its image; formulas in ops/mask_costs.rs. A block has a query.
+// What every query of an image costs for its objects; formulas in ops/mask_costs.rs and ops/match_costs.rs. For the masks a block has a query,
+// for the classes a warp.
 #include "harness.cuh"
 #include "points.cuh"
 
@@ -58,4 +59,19 @@ extern "C" __global__ void mask_costs(const float* planes, const int* firsts, co
         costs[at] = (softplus - sum[0]) / count;
         costs[size_t(total) * queries + at] = 1.0f - (2.0f * sum[1] + 1.0f) / (covered + sum[2] + 1.0f);
     }
+}
+
+// logits [n, classes]; firsts, starts as above, wanted [total]: the class of each object -> probabilities [total, queries].
+extern "C" __global__ void class_probabilities(const float* logits, const int* firsts, const int* starts, const int* wanted, float* probabilities, int queries,
+                                               int classes) {
+    int query = blockIdx.x * blockDim.y + threadIdx.y, image = blockIdx.y, lane = threadIdx.x;
+    if (query >= queries) return;
+    const float* z = logits + (size_t(firsts[image]) + query) * classes;
+    float most = -INFINITE, mass = 0.0f;
+    for (int i = lane; i < classes; i += LANES) most = fmaxf(most, z[i]);
+    most = warp_max(most);
+    for (int i = lane; i < classes; i += LANES) mass += expf(z[i] - most);
+    mass = warp_sum(mass);
+    for (int object = starts[image] + lane; object < starts[image + 1]; object += LANES)
+        probabilities[size_t(object) * queries + query] = expf(z[wanted[object]] - most) / mass;
 }

@@ -1,0 +1,148 @@
+//! Which query answers for which object, layer by layer: costs where the predictions are, assignments on the CPU.
+
+use super::Part;
+use crate::graph::{LayerPredictions, Predictions};
+use crate::method::config::LossConfig;
+use crate::method::matcher;
+use crate::method::points::{PointSource, Purpose};
+use crate::ops::{self, Compared, MaskStack, MatchCosts};
+use crate::structures::Mask;
+use crate::tensor::Later;
+use rayon::prelude::*;
+use std::borrow::Cow;
+
+/// A matched query and object of one image.
+pub(super) struct Pair {
+    /// Index into the part's images.
+    pub image: usize,
+    pub query: usize,
+    pub object: usize,
+}
+
+/// The masks of a part's objects where the predictions are, image by image.
+pub(super) struct Masks<'p> {
+    stack: MaskStack<'p>,
+    /// Where each image's objects begin.
+    firsts: Vec<usize>,
+}
+
+impl<'p> Masks<'p> {
+    fn new(part: &Part<'p>, predictions: &Predictions) -> Self {
+        let all: Vec<&Mask> = part
+            .targets
+            .iter()
+            .flat_map(|targets| targets.masks.iter().map(Cow::as_ref))
+            .collect();
+        let size = all.first().map_or((1, 1), |mask| (mask.height, mask.width));
+        let bits = all.iter().map(|mask| &mask.bits[..]).collect();
+        let place = predictions.layers[0].masks.place();
+        let mut first = 0;
+        let firsts = part.targets.iter().map(|targets| {
+            first += targets.len();
+            first - targets.len()
+        });
+        Self {
+            firsts: firsts.collect(),
+            stack: MaskStack::new(&place, bits, size),
+        }
+    }
+
+    /// The stack, and the number in it of an object of an image.
+    pub fn stack(&self) -> (&MaskStack<'p>, impl Fn(usize, usize) -> usize) {
+        (&self.stack, |image, object| self.firsts[image] + object)
+    }
+}
+
+/// The matching of a part, under way.
+pub(super) struct Matching<'p> {
+    config: &'p LossConfig,
+    masks: Masks<'p>,
+    /// The images with objects.
+    busy: Vec<usize>,
+    /// Their costs, by layer; none once they have been taken.
+    layers: Vec<Option<Later<Vec<MatchCosts>>>>,
+}
+
+impl<'p> Matching<'p> {
+    /// Starts the costs of all layers.
+    pub fn begin(
+        config: &'p LossConfig,
+        predictions: &Predictions,
+        part: &Part<'p>,
+        points: &dyn PointSource,
+    ) -> Self {
+        let images = 0..part.targets.len();
+        let mut matching = Self {
+            config,
+            masks: Masks::new(part, predictions),
+            busy: images.filter(|i| !part.targets[*i].is_empty()).collect(),
+            layers: Vec::new(),
+        };
+        let layers = predictions.layers.iter().enumerate();
+        matching.layers = layers
+            .map(|(index, layer)| Some(matching.costs(predictions, layer, index, part, points)))
+            .collect();
+        matching
+    }
+
+    /// The queries and objects of an image share points of their own.
+    fn costs(
+        &self,
+        predictions: &Predictions,
+        layer: &LayerPredictions,
+        index: usize,
+        part: &Part,
+        points: &dyn PointSource,
+    ) -> Later<Vec<MatchCosts>> {
+        let purpose = |image: &usize| Purpose::Matching { image: *image };
+        let purposes: Vec<Purpose> = self.busy.iter().map(purpose).collect();
+        let place = layer.masks.place();
+        let points = points.points(&place, index, &purposes, 0..self.config.points);
+        let (stack, number) = self.masks.stack();
+        let objects = self.busy.iter().enumerate().flat_map(|(row, &image)| {
+            let objects = 0..part.targets[image].len();
+            let number = &number;
+            objects.map(move |object| (number(image, object), row))
+        });
+        let (which, rows): (Vec<usize>, Vec<usize>) = objects.unzip();
+        let wanted = stack.sample(&which, &points, &rows);
+        let queries = predictions.queries;
+        let compared = |image: &usize| Compared {
+            first: (part.images.start + image) * queries,
+            classes: part.targets[*image].classes.clone(),
+        };
+        let images: Vec<Compared> = self.busy.iter().map(compared).collect();
+        let size = (queries, (predictions.height, predictions.width));
+        ops::match_costs(
+            &layer.classes,
+            &layer.masks,
+            size,
+            &images,
+            &points,
+            &wanted,
+        )
+    }
+
+    /// The masks that are matched.
+    pub fn masks(&self) -> &Masks<'p> {
+        &self.masks
+    }
+
+    /// The pairs of layer `index`, in order of the images and their objects; each image is solved on its own, in parallel. Waits for the costs.
+    ///
+    /// Panics if the layer was asked for before.
+    pub fn pairs(&mut self, index: usize) -> Vec<Pair> {
+        let costs = self.layers[index].take().expect("costs are taken once");
+        let costs = costs.wait();
+        let solved = self.busy.par_iter().zip(&costs).map(|(&image, costs)| {
+            let pairs = matcher::assign_by(costs, self.config).into_iter();
+            let pair = |(query, object)| Pair {
+                image,
+                query,
+                object,
+            };
+            pairs.map(pair).collect::<Vec<Pair>>()
+        });
+        solved.collect::<Vec<_>>().into_iter().flatten().collect()
+    }
+}

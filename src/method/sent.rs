@@ -1,0 +1,60 @@
+//! A batch on its way to the network.
+
+use crate::data::Batch;
+use crate::graph::Mask2Former;
+use crate::ops::Pixels;
+use crate::structures::Picture;
+use crate::tensor::Map;
+
+/// A batch, with its pictures where the network is. A GPU fetches them while it still computes the step before.
+#[derive(Debug)]
+pub struct Sent {
+    /// The batch.
+    pub batch: Batch,
+    /// What the student sees: the labelled pictures, then the strong views.
+    student: Pixels,
+    /// What the teacher sees: the weak views.
+    teacher: Pixels,
+}
+
+impl Sent {
+    /// Sends the pictures of `batch` to where `network` is.
+    pub fn new(batch: Batch, network: &Mask2Former) -> Self {
+        let labelled = batch.labelled.iter().map(|view| &view.picture);
+        let strong = batch.unlabelled.iter().map(|views| &views.strong);
+        let student: Vec<&Picture> = labelled.chain(strong).collect();
+        let teacher: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.weak).collect();
+        Self {
+            student: network.send(&student),
+            teacher: network.send(&teacher),
+            batch,
+        }
+    }
+
+    /// Whether all that the student sees has one size.
+    pub(super) fn is_of_one_size(&self) -> bool {
+        let sizes = self.student.sizes();
+        sizes.iter().all(|size| *size == sizes[0])
+    }
+
+    /// The student's whole input.
+    pub(super) fn all(&self, student: &Mask2Former) -> Map {
+        student.normalise_sent(&self.student, 0..self.student.sizes().len())
+    }
+
+    /// The labelled part of it.
+    pub(super) fn labelled(&self, student: &Mask2Former) -> Map {
+        student.normalise_sent(&self.student, 0..self.batch.labelled.len())
+    }
+
+    /// The unlabelled part of it.
+    pub(super) fn strong(&self, student: &Mask2Former) -> Map {
+        let first = self.batch.labelled.len();
+        student.normalise_sent(&self.student, first..self.student.sizes().len())
+    }
+
+    /// The teacher's input.
+    pub(super) fn weak(&self, teacher: &Mask2Former) -> Map {
+        teacher.normalise_sent(&self.teacher, 0..self.teacher.sizes().len())
+    }
+}

@@ -1,0 +1,19 @@
+// Bytes of pictures as values of a padded map; formula in ops/pictures.rs. A thread has a pixel.
+#include "harness.cuh"
+
+#define COLOURS 3
+#define LEVELS 256
+
+// bytes: pictures, of which the blockIdx.y-th begins at starts[blockIdx.y] and has sizes[blockIdx.y] (x: rows, y: columns); table [COLOURS, LEVELS]
+// -> values [gridDim.y, height, width, COLOURS].
+extern "C" __global__ void picture_values(const unsigned char* bytes, const unsigned long long* starts, const int2* sizes, const float* table, float* values,
+                                          int height, int width) {
+    size_t at = item(), area = size_t(height) * width;
+    if (at >= area) return;
+    int row = int(at / width), column = int(at % width);
+    int2 size = sizes[blockIdx.y];
+    bool inside = row < size.x && column < size.y;
+    const unsigned char* pixel = bytes + starts[blockIdx.y] + (size_t(row) * size.y + column) * COLOURS;
+    float* to = values + (blockIdx.y * area + at) * COLOURS;
+    for (int c = 0; c < COLOURS; c++) to[c] = inside ? table[c * LEVELS + pixel[c]] : 0.0f;
+}

@@ -1,0 +1,7 @@
+// Numbers that lie apart, brought together. A thread has one.
+#include "harness.cuh"
+
+extern "C" __global__ void gather_scalars(const float* const* from, float* to, int count) {
+    size_t at = item();
+    if (at < count) to[at] = *from[at];
+}
