@@ -327,3 +327,38 @@ impl fmt::Write for Reader {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops;
+    use crate::tensor::Place;
+    use std::thread;
+
+    /// One thread makes it and another reads it at once; then one still needs it when the other has asked for so many that it is forgotten.
+    #[test]
+    #[ignore = "needs a GPU"]
+    fn a_kept_constant_serves_every_thread_cuda() {
+        let Place::Gpu(gpu) = crate::ops::check::gpu(Default::default()) else {
+            panic!("a GPU")
+        };
+        let kept = |name: usize| {
+            let values = || (0..1000).map(|i| (i + name) as f32).collect();
+            gpu.kept(format!("test of constants {name}"), 1, 1000, values)
+        };
+        let values = |name: usize| -> Vec<f32> { (0..1000).map(|i| (i + name) as f32).collect() };
+        thread::scope(|scope| {
+            scope.spawn(|| drop(kept(0)));
+        });
+        assert_eq!(kept(0).host_values().as_ref(), values(0));
+        let twice = ops::add(&mut Tape::off(), &kept(0), &gpu.matrix(&values(0), 1, 1000));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                (1..=MOST_CONSTANTS).for_each(|name| drop(kept(name)));
+                gpu.synchronize();
+            });
+        });
+        let expected: Vec<f32> = values(0).iter().map(|value| 2.0 * value).collect();
+        assert_eq!(twice.host_values().as_ref(), expected);
+    }
+}

@@ -131,7 +131,7 @@ impl Gpu {
     pub fn wait_for_all_threads(&self) {
         self.bind();
         // SAFETY: the thread has the device's context.
-        let code = unsafe { symbols::driver::cuCtxSynchronize() };
+        let code = unsafe { symbols::cuCtxSynchronize() };
         if code != 0 {
             fail("", symbols::error(code));
         }
@@ -172,6 +172,12 @@ impl Gpu {
             )
         };
         assert_eq!(code, 0, "the driver forgets its peak");
+    }
+
+    /// How often the calling thread has waited for a GPU.
+    #[cfg(test)]
+    pub fn waits() -> usize {
+        symbols::WAITS.get()
     }
 
     /// Makes the device that of the calling thread, as every call of the driver needs it.

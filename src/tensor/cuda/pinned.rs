@@ -69,7 +69,7 @@ impl Block {
 
     fn wait(&self) {
         // SAFETY: an event.
-        check(unsafe { symbols::driver::cuEventSynchronize(self.event) });
+        check(unsafe { symbols::cuEventSynchronize(self.event) });
     }
 }
 

@@ -119,13 +119,11 @@ functions! {
         fn cuDevicePrimaryCtxRelease_v2(device: c_int);
         fn cuCtxSetCurrent(context: Handle);
         fn cuCtxGetCurrent(context: *mut Handle);
-        fn cuCtxSynchronize();
         fn cuGetErrorString(error: c_uint, text: *mut *const c_char);
         fn cuGetErrorName(error: c_uint, text: *mut *const c_char);
         fn cuEventCreate(event: *mut Handle, flags: c_uint);
         fn cuEventDestroy_v2(event: Handle);
         fn cuEventQuery(event: Handle);
-        fn cuEventSynchronize(event: Handle);
         fn cuStreamCreate(stream: *mut Handle, flags: c_uint);
         fn cuStreamDestroy_v2(stream: Handle);
         fn cuModuleLoad(module: *mut Handle, file: *const c_char);
@@ -147,6 +145,8 @@ functions! {
     }
     #[inline]
     streams {
+        fn cuCtxSynchronize();
+        fn cuEventSynchronize(event: Handle);
         fn cuEventRecord(event: Handle, stream: Handle);
         fn cuStreamSynchronize(stream: Handle);
         fn cuStreamWaitEvent(stream: Handle, event: Handle, flags: c_uint);
@@ -203,8 +203,35 @@ pub unsafe extern "C" fn cuEventRecord(event: Handle, stream: Handle) -> c_int {
     unsafe { streams::cuEventRecord(event, own(stream)) }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How often this thread has waited for a GPU.
+    pub static WAITS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Notes that this thread waits for a GPU.
+fn waits() {
+    #[cfg(test)]
+    WAITS.set(WAITS.get() + 1);
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cuCtxSynchronize() -> c_int {
+    waits();
+    // SAFETY: handed on.
+    unsafe { streams::cuCtxSynchronize() }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cuEventSynchronize(event: Handle) -> c_int {
+    waits();
+    // SAFETY: handed on.
+    unsafe { streams::cuEventSynchronize(event) }
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn cuStreamSynchronize(stream: Handle) -> c_int {
+    waits();
     // SAFETY: handed on.
     unsafe { streams::cuStreamSynchronize(own(stream)) }
 }

@@ -78,4 +78,18 @@ mod tests {
         assert_eq!(resident.kept.lock().unwrap().len(), MOST);
         assert_ne!(resident.on(&gpu, &[1, 2, 3]).address(), first.address());
     }
+
+    /// As the test of [`Place::kept`], which does the same for constants.
+    #[test]
+    #[ignore = "needs a GPU"]
+    fn an_array_is_there_for_every_thread_cuda() {
+        let Place::Gpu(gpu) = crate::ops::check::gpu(Precision::F32) else {
+            panic!("a GPU")
+        };
+        let resident = Resident::<i32>::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(resident.on(&gpu, &[4, 5, 6])));
+        });
+        assert_eq!(resident.on(&gpu, &[4, 5, 6]).values(), [4, 5, 6]);
+    }
 }
