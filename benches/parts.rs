@@ -8,7 +8,7 @@ use harness::data::augment::{AugmentConfig, strong, weak};
 use harness::data::scenes;
 use harness::method::matcher::{Prediction, assign};
 use harness::method::{LossConfig, Targets};
-use harness::ops::{MaskStack, random_points};
+use harness::ops::random_points;
 use harness::rng::Stream;
 use harness::tensor::{Place, Tensor2};
 use serde::de::DeserializeOwned;
@@ -94,11 +94,7 @@ fn matching(bench: &mut Criterion) {
             },
             |(targets, stream)| {
                 let points = random_points(&Place::Host, &[stream.seed()], 0, config.points);
-                let masks = targets.masks.iter().map(|mask| &mask.bits[..]).collect();
-                let which: Vec<usize> = (0..targets.len()).collect();
-                let stack = MaskStack::new(&Place::Host, masks, (SIZE, SIZE));
-                let wanted = stack.sample(&which, &points, &vec![0; which.len()]);
-                black_box(assign(&prediction, targets, &config, &points, &wanted))
+                black_box(assign(&prediction, targets, &config, &points))
             },
             BatchSize::SmallInput,
         )

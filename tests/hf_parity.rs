@@ -13,7 +13,6 @@ use harness::method::matcher::{Prediction, assign};
 use harness::method::points::{PointSource, Purpose};
 use harness::method::{EmptyImage, LossConfig, Targets};
 use harness::nn::params::Parameters;
-use harness::ops::MaskStack;
 use harness::rng::Stream;
 use harness::structures::Mask;
 use harness::tensor::{Map, Place, Tape, Tensor2};
@@ -197,7 +196,7 @@ impl PointSource for Recorded<'_> {
         let draws = |purpose: &Purpose| match *purpose {
             Purpose::Matching { image } => {
                 let name = format!("matching.{layer}.{image}");
-                self.golden[&name].1.clone()
+                (self.golden[&name].1.clone(), Vec::new())
             }
             Purpose::Sampling { image, query, .. } => {
                 let pairs = self.array("pairs", layer).chunks_exact(3);
@@ -212,13 +211,20 @@ impl PointSource for Recorded<'_> {
                     let size = array.len() / rows;
                     array[row * size..][..size].to_vec()
                 };
-                [cut("pool"), cut("fresh")].concat()
+                (cut("pool"), cut("fresh"))
             }
         };
-        let values: Vec<f32> = purposes
-            .iter()
-            .flat_map(|purpose| draws(purpose)[2 * numbers.start..2 * numbers.end].to_vec())
-            .collect();
+        let mut values = Vec::new();
+        for purpose in purposes {
+            let (first, rest) = draws(purpose);
+            let all = [first.len() / 2, (first.len() + rest.len()) / 2];
+            let ends = [(0, all[0]), (all[0], all[1])];
+            assert!(
+                ends.contains(&(numbers.start, numbers.end)),
+                "points {numbers:?} of draws that end at {all:?}"
+            );
+            values.extend_from_slice(&[first, rest].concat()[2 * numbers.start..2 * numbers.end]);
+        }
         Tensor2::constant(values, purposes.len(), 2 * numbers.len()).to(place)
     }
 }
@@ -363,12 +369,7 @@ impl Case {
                 };
                 let purpose = [Purpose::Matching { image }];
                 let points = source.points(&Place::Host, 0, &purpose, 0..loss.points);
-                let masks = targets.masks.iter().map(|mask| &mask.bits[..]).collect();
-                let size = (self.images.height, self.images.width);
-                let which: Vec<usize> = (0..targets.len()).collect();
-                let stack = MaskStack::new(&Place::Host, masks, size);
-                let wanted = stack.sample(&which, &points, &vec![0; which.len()]);
-                let pairs = assign(&prediction, targets, &loss, &points, &wanted);
+                let pairs = assign(&prediction, targets, &loss, &points);
                 found.extend(
                     pairs
                         .into_iter()

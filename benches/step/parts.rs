@@ -11,7 +11,8 @@ use harness::graph::clip::ClipTiny;
 use harness::method::correction::{CORRECTIONS, Progress};
 use harness::method::criterion::Part;
 use harness::method::filter::FILTERS;
-use harness::method::pseudo_labels::Labeller;
+use harness::method::labeller::Labeller;
+use harness::method::pseudo_labels::ImageLabels;
 use harness::method::weighting::WEIGHTINGS;
 use harness::method::{Criterion, Targets, follow};
 use harness::ops;
@@ -92,10 +93,10 @@ impl Pieces {
             let (teacher, progress) = (&self.teacher, Progress::default());
             let images = teacher.normalise(&weak);
             let proposals = self.labeller.propose(teacher, &images).wait();
-            labels = self.labeller.label(&proposals, &weak, progress, false);
+            let begun = self.labeller.begin(proposals, false);
+            labels = self.labeller.finish(begun, &weak, progress);
         }
-        let targets = labels.iter().map(|image| self.labeller.targets(image));
-        let targets: Vec<Targets> = targets.collect();
+        let targets: Vec<Targets> = labels.iter().map(ImageLabels::targets).collect();
         if !weak.is_empty() {
             clock.mark("teacher+pseudo-labels");
         }

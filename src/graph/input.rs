@@ -42,7 +42,7 @@ impl Normaliser {
 }
 
 /// The bytes of `pictures` at `place`.
-pub(super) fn sent(pictures: &[&Picture], place: &Place) -> Pixels {
+pub(super) fn pixels(pictures: &[&Picture], place: &Place) -> Pixels {
     let pictures: Vec<_> = pictures
         .iter()
         .map(|picture| (&picture.pixels[..], (picture.height, picture.width)))
@@ -58,8 +58,8 @@ mod tests {
     fn pictures_of_two_sizes_share_a_padded_map() {
         let wide = Picture::new(1, 3, vec![10; 9]);
         let tall = Picture::new(5, 1, (0..15).collect());
-        let pixels = sent(&[&wide, &tall], &Place::Host);
-        let map = Normaliser::new([1.0, 2.0, 3.0], [2.0, 4.0, 8.0], 4).map(&pixels, 0..2);
+        let sent = pixels(&[&wide, &tall], &Place::Host);
+        let map = Normaliser::new([1.0, 2.0, 3.0], [2.0, 4.0, 8.0], 4).map(&sent, 0..2);
         assert_eq!(
             (map.batch, map.height, map.width, map.channels()),
             (2, 8, 4, 3)

@@ -5,7 +5,7 @@
 
 use crate::graph::ModelConfig;
 use crate::graph::backbone::{ResNet, STAGES};
-use crate::graph::input::{Normaliser, sent};
+use crate::graph::input::{Normaliser, pixels};
 use crate::graph::pixel_decoder::{PixelDecoder, PixelFeatures};
 use crate::graph::scales::Scales;
 use crate::graph::transformer_decoder::{Predictions, TransformerDecoder};
@@ -72,7 +72,7 @@ impl Mask2Former {
 
     /// The bytes of `pictures` where the network is, or on their way there.
     pub fn send(&self, pictures: &[&Picture]) -> Pixels {
-        sent(pictures, &self.place())
+        pixels(pictures, &self.place())
     }
 
     /// The pictures `which` of [`Self::send`] -> one normalised map of 3 channels, padded with 0 at the right and at the bottom to a

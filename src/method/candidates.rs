@@ -1,14 +1,14 @@
 //! What the teacher proposes for an image: scored (query, class) pairs with their masks, before any filter.
 //!
 //! Steps 1 to 3 of Mask2Former's inference at the padded input size, without going back to the picture's own size (released
-//! code of PL-DC). Masks are resized query by query, so that an image of a megapixel does not need a hundred planes at once; on a GPU
-//! they are measured without being written, and only those that survive the filter are resized.
+//! code of PL-DC). Masks are measured query by query, on a GPU without being written, so that an image of a megapixel does not need a hundred
+//! planes at once; only those that survive the filter are resized to be kept.
 
 use super::config::{Score, Selection};
 use super::quality::{arg_max, of_foreground, softmax};
 use crate::graph::{Mask2Former, Predictions};
 use crate::ops::{self, Foreground};
-use crate::tensor::{Later, Map, Tape, Tensor2};
+use crate::tensor::{Later, Map, Place, Tape, Tensor2};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -44,18 +44,27 @@ pub struct Proposals {
 }
 
 impl Proposals {
+    /// Whether the network is on the CPU.
+    pub(super) fn is_on_host(&self) -> bool {
+        matches!(self.planes.masks.place(), Place::Host)
+    }
+
     /// The mask logits of some queries of each image at the padded input size, where the network is, one image after the other:
     /// `[queries, height * width]`.
     ///
-    /// Panics unless there is an image, and all are of one batch.
-    pub fn logits(images: &[(&Self, Vec<usize>)]) -> Tensor2 {
+    /// All images come from one [`propose`], of which only the sizes are checked. Panics where these differ, or without an image.
+    pub(super) fn logits(images: &[(&Self, Vec<usize>)]) -> Tensor2 {
         let first = images.first().expect("an image").0;
         let rows = images.iter().flat_map(|(image, queries)| {
-            assert_eq!(
-                image.planes.rows.len(),
-                first.planes.rows.len(),
-                "one batch"
-            );
+            let sizes = |image: &Self| {
+                (
+                    image.height,
+                    image.width,
+                    image.planes.size,
+                    image.planes.rows.len(),
+                )
+            };
+            assert_eq!(sizes(image), sizes(first), "images of one batch");
             image.planes.rows(queries)
         });
         let rows: Vec<usize> = rows.collect();
@@ -161,7 +170,7 @@ pub(super) fn top_pairs<'a>(
 
 /// How candidates are chosen and scored.
 #[derive(Clone, Copy, Debug)]
-pub struct Choice {
+pub(super) struct Choice {
     /// Which probability the class quality is.
     pub score: Score,
     /// Which (query, class) pairs are candidates.
@@ -171,7 +180,7 @@ pub struct Choice {
 }
 
 /// Runs `model` on `images` and lists the candidates of each.
-pub fn propose(model: &Mask2Former, images: &Map, choice: Choice) -> Later<Vec<Proposals>> {
+pub(super) fn propose(model: &Mask2Former, images: &Map, choice: Choice) -> Later<Vec<Proposals>> {
     let predictions = model.forward(&mut Tape::off(), images);
     proposals(&predictions, (images.height, images.width), choice)
 }
@@ -245,7 +254,7 @@ pub(super) mod tests {
     use super::*;
     use crate::graph::LayerPredictions;
     use crate::ops::check::on_every_place;
-    use crate::tensor::{Place, Tensor2};
+    use crate::tensor::Tensor2;
 
     /// One image, two classes, three queries: a sure one, one that is torn between the classes, one that sees nothing.
     pub(in crate::method) fn predictions() -> Predictions {
@@ -273,6 +282,40 @@ pub(super) mod tests {
             (layer.classes, layer.masks) = (layer.classes.to(place), layer.masks.to(place));
         }
         predictions
+    }
+
+    /// Two images: the same, and one with its masks turned over and less sure classes.
+    pub(in crate::method) fn two_examples_at(place: &Place) -> Vec<Proposals> {
+        let one = predictions();
+        let layer = &one.layers[0];
+        let with_other = |tensor: &Tensor2, by: f32, turned: bool| {
+            let row = |row: &[f32]| -> Vec<f32> {
+                let scaled = row.iter().map(|x| by * x);
+                if turned {
+                    scaled.rev().collect()
+                } else {
+                    scaled.collect()
+                }
+            };
+            let other = tensor.values().chunks_exact(tensor.columns()).flat_map(row);
+            let both = tensor.values().iter().copied().chain(other).collect();
+            Tensor2::constant(both, 2 * tensor.rows(), tensor.columns()).to(place)
+        };
+        let layer = LayerPredictions {
+            classes: with_other(&layer.classes, 0.8, false),
+            masks: with_other(&layer.masks, 0.9, true),
+        };
+        let two = Predictions {
+            layers: vec![layer],
+            batch: 2,
+            ..one
+        };
+        let choice = Choice {
+            score: Score::WithNoObject,
+            selection: Selection::ArgMax,
+            top: 0,
+        };
+        proposals(&two, (8, 8), choice).wait()
     }
 
     /// Their candidates at 8 x 8.

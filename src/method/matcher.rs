@@ -7,7 +7,7 @@
 //! share one set of points, and every prediction (layer) draws its own.
 
 use super::config::LossConfig;
-use super::targets::Targets;
+use super::targets::{Objects, Targets};
 use crate::ops::{self, Compared, MatchCosts};
 use crate::tensor::Tensor2;
 
@@ -23,25 +23,28 @@ pub struct Prediction<'a> {
 }
 
 /// Assigns objects to queries at the least total cost: pairs (query, object), min(Q, N) of them, in order of the objects. The costs are
-/// taken at `points` `[1, 2P]`, and `wanted` `[N, P]` are the objects' masks there.
+/// taken at `points` `[1, 2P]`.
+///
+/// Panics where the shapes disagree, the objects' masks are of several sizes, or a class is none of the logits'.
 pub fn assign(
     prediction: &Prediction,
     targets: &Targets,
     config: &LossConfig,
     points: &Tensor2,
-    wanted: &Tensor2,
 ) -> Vec<(usize, usize)> {
-    let image = Compared {
-        first: 0,
-        classes: targets.classes.clone(),
-    };
     let Prediction {
         classes,
         masks,
         size,
     } = prediction;
+    let objects = Objects::new(&masks.place(), std::slice::from_ref(targets));
+    let wanted = objects.sample((0..targets.len()).map(|object| (0, object, 0)), points);
+    let image = Compared {
+        first: 0,
+        classes: targets.classes.clone(),
+    };
     let queries = (masks.rows(), *size);
-    let costs = ops::match_costs(classes, masks, queries, &[image], points, wanted);
+    let costs = ops::match_costs(classes, masks, queries, &[image], points, &wanted);
     assign_by(&costs.wait()[0], config)
 }
 
@@ -152,20 +155,13 @@ mod tests {
         Tensor2::constant(vec![0.2, 0.3, 0.3, 0.6, 0.8, 0.5, 0.7, 0.7], 1, 8)
     }
 
-    fn wanted(targets: &Targets) -> Tensor2 {
-        let masks = targets.masks.iter().map(|mask| &mask.bits[..]).collect();
-        let stack = ops::MaskStack::new(&Place::Host, masks, (8, 8));
-        let which: Vec<usize> = (0..targets.len()).collect();
-        stack.sample(&which, &points(), &vec![0; targets.len()])
-    }
-
     fn pairs(classes: &Tensor2, masks: &Tensor2, targets: &Targets) -> Vec<(usize, usize)> {
         let prediction = Prediction {
             classes,
             masks,
             size: (4, 4),
         };
-        assign(&prediction, targets, &config(), &points(), &wanted(targets))
+        assign(&prediction, targets, &config(), &points())
     }
 
     #[test]
@@ -184,7 +180,9 @@ mod tests {
             first: 0,
             classes: targets.classes.clone(),
         };
-        let (points, wanted) = (points(), wanted(&targets));
+        let points = points();
+        let objects = Objects::new(&Place::Host, std::slice::from_ref(&targets));
+        let wanted = objects.sample([(0, 0, 0), (0, 1, 0)].into_iter(), &points);
         let parts = ops::match_costs(&classes, &masks, (2, (4, 4)), &[image], &points, &wanted);
         let found = costs(&parts.wait()[0], &config());
         let softplus = |x: f64| x.exp().ln_1p();

@@ -9,6 +9,7 @@ pub mod correction;
 pub mod criterion;
 pub mod filter;
 mod inference;
+pub mod labeller;
 pub mod matcher;
 mod mock;
 pub mod points;
@@ -135,12 +136,8 @@ pub fn start(
             let correction =
                 config::slot("correction", correction::CORRECTIONS, &config.correction)?;
             let weighting = config::slot("weighting", weighting::WEIGHTINGS, &config.weighting)?;
-            let labeller = pseudo_labels::Labeller::new(
-                config.as_ref().clone(),
-                filter,
-                correction,
-                weighting,
-            );
+            let labeller =
+                labeller::Labeller::new(config.as_ref().clone(), filter, correction, weighting);
             let supervised = supervised(config.empty_image);
             Ok(Box::new(TeacherStudent::new(
                 config, supervised, labeller, setup,

@@ -80,15 +80,10 @@ impl PointSource for Drawn {
     }
 }
 
-/// `count` uniform points.
-pub fn uniform(count: usize, stream: &mut Stream) -> Vec<f32> {
-    (0..2 * count).map(|_| stream.uniform_f32()).collect()
-}
-
 /// The points of a loss where the predictions are undecided, and those anywhere, for n masks: `[n, 2 * config.points]`.
 ///
 /// `draw`: the uniform points of these numbers for each mask; `logits`: of each mask at such points, `[n, P]`.
-pub fn important(
+pub(super) fn important(
     config: &LossConfig,
     draw: impl Fn(Range<usize>) -> Tensor2,
     logits: impl Fn(&Tensor2) -> Tensor2,

@@ -7,7 +7,7 @@ use super::filter::Thresholds;
 use super::pseudo_labels::ImageLabels;
 use crate::ops;
 use crate::structures::{Instance, InstanceSource, Mask};
-use crate::tensor::Later;
+use crate::tensor::{Later, Tensor2};
 use serde::Serialize;
 use std::iter::Sum;
 use std::ops::Add;
@@ -28,17 +28,11 @@ pub struct PartLosses {
 impl PartLosses {
     /// The numbers of some parts, in one copy.
     pub(super) fn of(parts: &[&Losses]) -> Later<Vec<Self>> {
-        let scalars = |losses: &&Losses| {
-            let Losses {
-                class,
-                mask,
-                dice,
-                total,
-            } = *losses;
-            [class.clone(), mask.clone(), dice.clone(), total.clone()]
-        };
-        let scalars: Vec<_> = parts.iter().flat_map(scalars).collect();
-        let scalars = ops::scalars(&scalars.iter().collect::<Vec<_>>());
+        let scalars: Vec<&Tensor2> = parts
+            .iter()
+            .flat_map(|losses| [&losses.class, &losses.mask, &losses.dice, &losses.total])
+            .collect();
+        let scalars = ops::scalars(&scalars);
         scalars.map(|values| {
             let parts = values.as_chunks().0.iter();
             let part = |[class, mask, dice, total]: &[f32; 4]| Self {
@@ -220,7 +214,6 @@ mod tests {
     use super::*;
     use crate::method::filter::Tier;
     use crate::method::pseudo_labels::tests::label;
-    use crate::tensor::Tensor2;
 
     /// An object of class `class` in columns `columns` of an 8 x 6 picture.
     fn object(class: usize, columns: std::ops::Range<usize>, source: InstanceSource) -> Instance {
@@ -248,7 +241,7 @@ mod tests {
         let image = ImageLabels {
             labels,
             counts: TierCounts::default(),
-            logits: Tensor2::constant(Vec::new(), 0, 64),
+            discounts: None,
         };
         let truth = [
             object(2, 0..3, InstanceSource::Annotation),

@@ -11,7 +11,8 @@ use super::candidates::Proposals;
 use super::config::TeacherStudentConfig;
 use super::correction::Progress;
 use super::criterion::Part;
-use super::pseudo_labels::{ImageLabels, Labeller};
+use super::labeller::{Begun, Labeller};
+use super::pseudo_labels::ImageLabels;
 use super::report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
 use super::sent::Sent;
 use super::supervised::{Images, Supervised, labelled_part, labelled_targets};
@@ -87,17 +88,15 @@ impl TeacherStudent {
         self.labeller.propose(teacher, &sent.weak(teacher))
     }
 
-    /// Labels the weak views.
-    fn label(&mut self, proposals: &[Proposals], batch: &Batch, step: usize) -> Vec<ImageLabels> {
+    /// The labels of the weak views.
+    fn labels(&mut self, begun: Begun, batch: &Batch, step: usize) -> Vec<ImageLabels> {
         let since = step - self.burn_in;
         let progress = Progress {
             distillation: share(since, self.steps.saturating_sub(self.burn_in)),
             training: share(step, self.steps),
         };
-        let last_of_epoch = (since + 1).is_multiple_of(self.epoch_steps);
         let pictures: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.weak).collect();
-        self.labeller
-            .label(proposals, &pictures, progress, last_of_epoch)
+        self.labeller.finish(begun, &pictures, progress)
     }
 
     /// Counts what the step labelled. The hidden truth is read here and nowhere else.
@@ -123,50 +122,52 @@ impl Method for TeacherStudent {
         if step < self.burn_in {
             return self.supervised.step(tape, sent, step);
         }
-        let proposals = self.propose(sent);
+        let last_of_epoch = (step - self.burn_in + 1).is_multiple_of(self.epoch_steps);
+        let proposals = self.propose(sent).wait();
+        let begun = self.labeller.begin(proposals, last_of_epoch);
+
         let student = &self.supervised.student;
-        let split = sent.batch.labelled.len();
-        let count = sent.batch.unlabelled.len();
-        // The predictions of both parts, and which of them are of unlabelled images.
-        let (images, predictions, strong, unlabelled) = match sent.is_of_one_size() {
+        let labelled = sent.batch.labelled.len();
+        let unlabelled = sent.batch.unlabelled.len();
+        // The predictions of both kinds of images, and which of them are of unlabelled ones.
+        let (images, predictions, apart, unlabelled) = match sent.is_of_one_size() {
             true => {
                 let images = sent.all(student);
                 let predictions = student.forward(tape, &images);
-                (images, predictions, None, split..split + count)
+                (images, predictions, None, labelled..labelled + unlabelled)
             }
             false => {
                 let images = sent.labelled(student);
                 let predictions = student.forward(tape, &images);
-                let strong = student.forward(tape, &sent.strong(student));
-                (images, predictions, Some(strong), 0..count)
+                let apart = student.forward(tape, &sent.strong(student));
+                (images, predictions, Some(apart), 0..unlabelled)
             }
         };
+        let predictions_of_strong = apart.as_ref().unwrap_or(&predictions);
         // A GPU is at the student's forward pass while the CPU labels.
-        let labels = self.label(&proposals.wait(), &sent.batch, step);
+        let labels = self.labels(begun, &sent.batch, step);
 
         let Self {
             supervised,
             labeller,
             ..
         } = &*self;
-        let strong = strong.as_ref().unwrap_or(&predictions);
-
-        let targets = labelled_targets(&sent.batch, (images.height, images.width));
-        let labelled = labelled_part(&targets);
-        let targets: Vec<Targets> = labels.iter().map(|image| labeller.targets(image)).collect();
-        let unlabelled = Part {
+        let objects = labelled_targets(&sent.batch, (images.height, images.width));
+        let labelled_part = labelled_part(&objects);
+        let pseudo_objects: Vec<Targets> = labels.iter().map(ImageLabels::targets).collect();
+        let unlabelled_part = Part {
             images: unlabelled,
-            targets: &targets,
+            targets: &pseudo_objects,
             mask_loss: labeller.weighting.mask_loss(),
         };
         let points = [
             supervised.points(Images::Labelled, &predictions, step),
-            supervised.points(Images::Unlabelled, strong, step),
+            supervised.points(Images::Unlabelled, predictions_of_strong, step),
         ];
         // Both begin before either is waited for.
         let criterion = supervised.criterion();
-        let sup = criterion.begin(&predictions, &labelled, &points[0]);
-        let unsup = criterion.begin(strong, &unlabelled, &points[1]);
+        let sup = criterion.begin(&predictions, &labelled_part, &points[0]);
+        let unsup = criterion.begin(predictions_of_strong, &unlabelled_part, &points[1]);
         let (sup, unsup) = (sup.losses(tape), unsup.losses(tape));
         let loss = ops::weighted_sum(tape, &[(&sup.total, 1.0), (&unsup.total, self.lambda)]);
         let losses = PartLosses::of(&[&sup, &unsup]);

@@ -6,11 +6,11 @@
 
 #[cfg(feature = "cuda")]
 use super::kernels::cuda;
-use crate::tensor::Tensor2;
+use crate::tensor::{Later, Tensor2};
 use rayon::prelude::*;
 
 /// Where every row of `logits` is above 0.
-pub fn above_zero(logits: &Tensor2) -> Vec<Vec<u8>> {
+pub fn above_zero(logits: &Tensor2) -> Later<Vec<Vec<u8>>> {
     #[cfg(feature = "cuda")]
     if let Some(gpu) = logits.gpu() {
         return cuda::above_zero(gpu, logits);
@@ -20,7 +20,7 @@ pub fn above_zero(logits: &Tensor2) -> Vec<Vec<u8>> {
         let row = &logits.values()[row * columns..][..columns];
         row.iter().map(|logit| u8::from(*logit > 0.0)).collect()
     };
-    (0..logits.rows()).into_par_iter().map(of_row).collect()
+    Later::ready((0..logits.rows()).into_par_iter().map(of_row).collect())
 }
 
 #[cfg(test)]
@@ -35,12 +35,12 @@ mod tests {
                 let mut logits = parameter(1, 3, columns, 1.0).detach();
                 logits.values_mut()[0] = 0.0;
                 logits.values_mut()[columns] = f32::NAN;
-                let found = above_zero(&logits.to(place));
+                let found = above_zero(&logits.to(place)).wait();
                 let expected: Vec<Vec<u8>> = logits.values().chunks_exact(columns)
                     .map(|row| row.iter().map(|logit| u8::from(*logit > 0.0)).collect()).collect();
                 assert_eq!(found, expected);
             }
-            assert!(above_zero(&Tensor2::constant(vec![], 0, 64).to(place)).is_empty());
+            assert!(above_zero(&Tensor2::constant(vec![], 0, 64).to(place)).wait().is_empty());
         }
     }
 }

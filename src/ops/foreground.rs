@@ -5,12 +5,11 @@
 //! q: logits of N planes, resized bilinearly (`resize_planes`); no gradient. On a GPU the resized planes are never written.
 //! Source: Mask2Former's `instance_inference`.
 
-use super::kernels::cpu::Split;
-use super::kernels::cpu::parallel::map;
 #[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use super::{resize_planes, sigmoid};
 use crate::tensor::{Later, Tensor2};
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// The pixels of a mask that are above 0.
@@ -51,15 +50,11 @@ pub fn foreground(
     if let Some(gpu) = planes.gpu() {
         return cuda::foreground(gpu, planes, rows, from, to);
     }
-    let split = Split::new(rows.len(), usize::MAX);
     let of_plane = |row: usize| {
         let plane = &planes.values()[row * planes.columns()..][..planes.columns()];
         Foreground::of(resize_planes(plane, 1, from, to))
     };
-    let of_share = |share: Range<usize>| -> Vec<Foreground> {
-        share.map(|row| of_plane(rows.start + row)).collect()
-    };
-    Later::ready(map(split.ranges().collect(), of_share).concat())
+    Later::ready(rows.into_par_iter().map(of_plane).collect())
 }
 
 #[cfg(test)]

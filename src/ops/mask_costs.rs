@@ -11,7 +11,7 @@ use super::kernels::cpu::vector::{LANES, dot, exp, ln_1p, sum};
 use super::point_sample::{BLOCK, Corners};
 
 /// Mask costs, each `[N, Q]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct MaskCosts {
     /// Mean binary cross-entropy over the points.
     pub bce: Vec<f32>,
@@ -90,7 +90,7 @@ fn sigmoids(logits: &[f32], probabilities: &mut [f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample_plane;
+    use super::super::point_sample::sample_plane;
     use super::*;
     use crate::rng::Stream;
 

@@ -22,7 +22,7 @@ pub struct Compared {
 }
 
 /// The parts of an image's matching costs, each `[N, Q]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct MatchCosts {
     /// N.
     pub objects: usize,
@@ -69,8 +69,11 @@ pub fn match_costs(
             classes.columns()
         );
     }
+    if total == 0 {
+        return Later::ready(vec![MatchCosts::default(); images.len()]);
+    }
     #[cfg(feature = "cuda")]
-    if let Some(gpu) = planes.gpu().filter(|_| queries * count * total > 0) {
+    if let Some(gpu) = planes.gpu().filter(|_| queries * count > 0) {
         return cuda::match_costs(
             gpu,
             classes,
@@ -172,6 +175,14 @@ mod tests {
             let none = |rows: usize, columns: usize| Tensor2::constant(vec![], rows, columns).to(place);
             let nothing = match_costs(&classes.to(place), &planes.to(place), (queries, size), &[], &none(0, 2 * count), &none(0, count));
             assert_eq!(nothing.wait(), []);
+            let image = Compared {
+                first: 3,
+                classes: vec![],
+            };
+            let points = Tensor2::constant(vec![0.5, 0.5], 1, 2).to(place);
+            let wanted = none(0, 1);
+            let nothing = match_costs(&classes.to(place), &planes.to(place), (queries, size), &[image], &points, &wanted);
+            assert_eq!(nothing.wait(), [MatchCosts::default()]);
         }
     }
 }

@@ -71,7 +71,7 @@ pub use max_pool::max_pool;
 pub use outside_masks::{Blocked, outside_masks};
 pub use pictures::{COLOURS, LEVELS, Pixels};
 pub use point_losses::{bce_points, dice_points};
-pub use point_sample::{point_sample, sample_mask, sample_plane};
+pub use point_sample::point_sample;
 pub use random_points::random_points;
 pub use resize::{resize_bilinear, resize_planes};
 pub use resize_rows::resize_rows;

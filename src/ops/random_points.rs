@@ -5,6 +5,7 @@
 //! c: the 32-bit words of stream i, ChaCha with eight rounds (https://cr.yp.to/chacha.html), counter from 0; s: points of the stream that are
 //! passed over. A GPU draws the same bits as the CPU, so that no point has to be sent. Shapes: n streams -> `[n, 2P]`, x and y in [0, 1).
 
+use super::kernels::cpu::unfilled;
 #[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use crate::rng::Stream;
@@ -15,11 +16,15 @@ use rayon::prelude::*;
 pub fn random_points(place: &Place, seeds: &[[u8; 32]], skip: usize, count: usize) -> Tensor2 {
     match place {
         Place::Host => {
-            let of_stream = |seed: &[u8; 32]| {
-                let mut stream = Stream::behind(*seed, 2 * skip);
-                (0..2 * count).map(move |_| stream.uniform_f32())
-            };
-            let values = seeds.par_iter().flat_map_iter(of_stream).collect();
+            let mut values = unfilled(seeds.len() * 2 * count);
+            values
+                .par_chunks_exact_mut((2 * count).max(1))
+                .zip(seeds)
+                .for_each(|(out, seed)| {
+                    let mut stream = Stream::behind(*seed, 2 * skip);
+                    out.iter_mut()
+                        .for_each(|value| *value = stream.uniform_f32());
+                });
             Tensor2::constant(values, seeds.len(), 2 * count)
         }
         #[cfg(feature = "cuda")]

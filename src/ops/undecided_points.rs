@@ -5,6 +5,7 @@
 //! x: logits at M points; of equal ones the first comes first. Shapes: pool `[n, 2M]`, x `[n, M]`, F `[n, 2F]` -> `[n, 2(c + F)]`, the chosen
 //! points before the fresh ones, in no order that means anything. No gradient.
 
+use super::kernels::cpu::unfilled;
 #[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use crate::tensor::Tensor2;
@@ -28,16 +29,19 @@ pub fn undecided_points(
         return cuda::undecided_points(gpu, pool, logits, chosen, fresh);
     }
     let columns = 2 * chosen + fresh.columns();
-    let of_row = |row: usize| {
-        let pool = &pool.values()[row * 2 * many..][..2 * many];
-        let logits = &logits.values()[row * many..][..many];
-        let fresh = &fresh.values()[row * fresh.columns()..][..fresh.columns()];
-        let points = least(logits, chosen)
-            .into_iter()
-            .flat_map(|i| &pool[2 * i..2 * i + 2]);
-        points.chain(fresh).copied().collect::<Vec<f32>>()
-    };
-    let values = (0..rows).into_par_iter().flat_map_iter(of_row).collect();
+    let mut values = unfilled(rows * columns);
+    values
+        .par_chunks_exact_mut(columns.max(1))
+        .enumerate()
+        .for_each(|(row, out)| {
+            let pool = &pool.values()[row * 2 * many..][..2 * many];
+            let logits = &logits.values()[row * many..][..many];
+            let (first, rest) = out.split_at_mut(2 * chosen);
+            for (out, i) in first.chunks_exact_mut(2).zip(least(logits, chosen)) {
+                out.copy_from_slice(&pool[2 * i..2 * i + 2]);
+            }
+            rest.copy_from_slice(&fresh.values()[row * rest.len()..][..rest.len()]);
+        });
     Tensor2::constant(values, rows, columns)
 }
 

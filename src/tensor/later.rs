@@ -1,8 +1,10 @@
-//! A value that is there at once on the CPU, and on a GPU once it has come so far.
+//! A value that somebody will wait for.
 
 use std::fmt;
 
-/// What [`Self::wait`] gives. Until then a GPU works on, and so may the CPU.
+/// What [`Self::wait`] gives: on the CPU what is known already, on a GPU what it has computed by then. Until then a GPU works on, and so may
+/// the CPU. What [`Self::map`] adds is computed by the one who waits.
+#[must_use = "what is not waited for is not looked at"]
 pub struct Later<T>(Box<dyn FnOnce() -> T>);
 
 impl<T: 'static> Later<T> {

@@ -47,7 +47,8 @@ pub trait Training {
     /// Takes the next step and tells how it went.
     ///
     /// # Errors
-    /// An image that cannot be read, or a loss or gradient that is not finite, with the step's number.
+    /// An image that cannot be read, or a loss or gradient that is not finite, with the step's number. Nothing of the run is of use then but its
+    /// checkpoints.
     fn advance(&mut self, journal: &mut Journal) -> Result<Advance>;
 }
 

@@ -67,7 +67,7 @@ impl Trainer {
     }
 
     /// The batch of `step`, which may have been sent before.
-    fn sent(&mut self, step: usize) -> Result<Sent> {
+    fn batch(&mut self, step: usize) -> Result<Sent> {
         match self.ahead.take() {
             Some((ahead, sent)) if ahead == step => sent,
             _ => self.send(step),
@@ -125,7 +125,7 @@ impl Training for Trainer {
 
     fn advance(&mut self, journal: &mut Journal) -> Result<Advance> {
         let step = self.step;
-        let sent = self.sent(step)?;
+        let sent = self.batch(step)?;
         let mut tape = Tape::recording();
         let output = self.method.step(&mut tape, &sent, step);
         let loss = ops::scalars(&[&output.loss]);
@@ -201,3 +201,6 @@ fn readings_of(report: &StepReport) -> Result<Vec<(String, Reading)>> {
     }
     Ok(readings)
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,6 @@
 #include <sstream>
 #include <string>
 #include <sys/mman.h>
-#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -145,21 +144,28 @@ void run(Block& current, uint3 where, dim3 threads, dim3 blocks, unsigned char* 
 
 // ---- Streams ----
 
+using Handle = void*;
+
 // Work of a stream that has not been done, the oldest first.
 using Work = std::function<void()>;
 struct Stream { std::deque<Work> work; uint64_t given = 0, done = 0; };
-// The thread's own stream, which the handle 2 names, or one that was made.
 struct Event { Stream* stream = nullptr; uint64_t place = 0; };
 
-std::map<std::thread::id, Stream> own_streams;
-std::deque<Stream> made_streams;
+std::deque<Stream> streams;
+// A thread that comes later has another one, whatever the system calls it.
+thread_local Stream* own_stream = nullptr;
+thread_local Handle current_context = nullptr;
 
-Stream& stream_of(void* handle) {
+// The stream that `handle` names, 2 the thread's own.
+Stream& stream_of(Handle handle) {
     if (handle == nullptr) give_up("work on the stream that all threads share");
-    return handle == reinterpret_cast<void*>(2) ? own_streams[std::this_thread::get_id()] : *static_cast<Stream*>(handle);
+    if (!current_context) give_up("work in a thread without a context");
+    if (handle != reinterpret_cast<void*>(2)) return *static_cast<Stream*>(handle);
+    if (!own_stream) own_stream = &streams.emplace_back();
+    return *own_stream;
 }
 
-int later(void* handle, Work work) {
+int later(Handle handle, Work work) {
     Lock lock(one_at_a_time);
     Stream& stream = stream_of(handle);
     stream.work.push_back(std::move(work));
@@ -180,8 +186,7 @@ void finish(Stream& stream, uint64_t place) {
 
 void finish_all() {
     Lock lock(one_at_a_time);
-    for (auto& [thread, stream] : own_streams) finish(stream, stream.given);
-    for (Stream& stream : made_streams) finish(stream, stream.given);
+    for (Stream& stream : streams) finish(stream, stream.given);
 }
 
 // ---- Memory ----
@@ -310,7 +315,6 @@ struct Function { Call call; const unsigned long* sizes; std::string name; size_
 }  // namespace
 
 #define EXPORT extern "C" __attribute__((visibility("default"))) int
-using Handle = void*;
 
 // ---- The driver ----
 
@@ -334,7 +338,6 @@ EXPORT cuDeviceGetDefaultMemPool(Handle* pool, int) { *pool = &pieces; return OK
 EXPORT cuDevicePrimaryCtxRetain(Handle* context, int) { *context = &pieces; return OK; }
 EXPORT cuDevicePrimaryCtxRelease_v2(int) { return OK; }
 
-static thread_local Handle current_context = nullptr;
 EXPORT cuCtxSetCurrent(Handle context) { current_context = context; return OK; }
 EXPORT cuCtxGetCurrent(Handle* context) { *context = current_context; return OK; }
 EXPORT cuCtxSynchronize() { finish_all(); return OK; }
@@ -364,7 +367,7 @@ EXPORT cuEventSynchronize(Handle event) {
 }
 EXPORT cuStreamCreate(Handle* stream, unsigned) {
     Lock lock(one_at_a_time);
-    *stream = &made_streams.emplace_back();
+    *stream = &streams.emplace_back();
     return OK;
 }
 EXPORT cuStreamSynchronize(Handle stream) {
@@ -457,6 +460,11 @@ EXPORT cuMemsetD8_v2(uint64_t to, unsigned char value, size_t bytes) {
 EXPORT cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes, Handle stream) {
     int code = may_fill(to, bytes);
     return code != OK ? code : later(stream, [=] { std::memset(at(to), value, bytes); });
+}
+
+EXPORT cuMemsetD32Async(uint64_t to, unsigned value, size_t count, Handle stream) {
+    int code = may_fill(to, 4 * count);
+    return code != OK ? code : later(stream, [=] { std::fill_n(static_cast<unsigned*>(at(to)), count, value); });
 }
 
 EXPORT cuModuleLoadData(Handle* module, const void* image) {

@@ -15,6 +15,7 @@ use crate::nn::params::{Kind, Param, Parameters, join};
 use crate::nn::{Conv2d, LayerNorm, Linear};
 use crate::ops::{self, Epilogue, Gelu, Window};
 use crate::tensor::{Map, Tape, Tensor2};
+use std::sync::OnceLock;
 
 /// Side of the first squares in pixels.
 const STEM: usize = 4;
@@ -80,6 +81,8 @@ struct Block {
     fc1: Linear,
     fc2: Linear,
     gamma: Param,
+    /// gamma times the bias of `fc2`, once it was asked for.
+    shift: OnceLock<Tensor2>,
 }
 
 impl ConvNext {
@@ -179,6 +182,7 @@ impl Block {
             fc2: Linear::zeros(EXPANSION * width, width),
             // A constant: the epilogue of the last map takes no other.
             gamma: vector(Kind::Buffer),
+            shift: OnceLock::new(),
         }
     }
 
@@ -191,13 +195,15 @@ impl Block {
         let hidden = Map::new(hidden, x.batch, x.height, x.width);
         // gamma (W h + b) = (W h) gamma + gamma b: the scale and the shift of a pointwise convolution.
         let gamma = &self.gamma.value;
-        let (gammas, biases) = (gamma.host_values(), self.fc2.bias.value.host_values());
-        let shift = gammas.iter().zip(&*biases);
-        let shift = shift.map(|(gamma, bias)| gamma * bias).collect();
-        let shift = Tensor2::constant(shift, 1, gamma.len());
+        let shift = self.shift.get_or_init(|| {
+            let (gammas, biases) = (gamma.host_values(), self.fc2.bias.value.host_values());
+            let shift = gammas.iter().zip(&*biases);
+            let shift = shift.map(|(gamma, bias)| gamma * bias).collect();
+            Tensor2::constant(shift, 1, gamma.len()).to(&gamma.place())
+        });
         let epilogue = Epilogue {
             scale: Some(gamma),
-            shift: Some(&shift),
+            shift: Some(shift),
             relu: false,
         };
         let y = ops::conv2d(tape, &hidden, &self.fc2.weight.value, POINT, 1, epilogue);
@@ -241,6 +247,8 @@ impl Parameters for ConvNext {
 
 impl Parameters for Block {
     fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        // Whoever visits may write.
+        self.shift = OnceLock::new();
         visit(&join(prefix, "gamma"), &mut self.gamma);
         visit(&join(prefix, "conv_dw.weight"), &mut self.depthwise.0);
         visit(&join(prefix, "conv_dw.bias"), &mut self.depthwise.1);

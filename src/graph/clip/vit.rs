@@ -14,6 +14,7 @@ use crate::nn::params::{Kind, Param, Parameters, join};
 use crate::nn::{Conv2d, LayerNorm};
 use crate::ops;
 use crate::tensor::{Map, Tape, Tensor2};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Sizes of a vision transformer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,7 +38,12 @@ pub struct Vit {
     transformer: Transformer,
     ln_post: LayerNorm,
     proj: Param,
+    /// The position embedding of the grid that was asked for last, and the grid.
+    resized: Arc<Mutex<Option<Resized>>>,
 }
+
+/// The position embedding of a grid of rows and columns.
+type Resized = ((usize, usize), Tensor2);
 
 impl Vit {
     /// All weights 0. `shared`: E.
@@ -56,6 +62,7 @@ impl Vit {
             transformer: Transformer::new(&sizes.transformer),
             ln_post: LayerNorm::with_epsilon(width, epsilon),
             proj: projection(width, shared),
+            resized: Arc::default(),
         }
     }
 
@@ -98,11 +105,24 @@ impl Vit {
 
     /// The position embedding `[1 + h w, D]` of a grid of h x w.
     fn positions(&self, height: usize, width: usize) -> Tensor2 {
-        let (values, columns) = (&self.positional_embedding.value, self.proj.value.columns());
+        let values = &self.positional_embedding.value;
         let side = self.sizes.image / self.sizes.patch;
         if (height, width) == (side, side) {
             return values.detach();
         }
+        let mut last = self.resized.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((size, positions)) if *size == (height, width) => positions.clone(),
+            _ => {
+                let positions = self.resized_positions(side, (height, width));
+                let positions = positions.to(&values.place());
+                last.insert(((height, width), positions)).1.clone()
+            }
+        }
+    }
+
+    fn resized_positions(&self, side: usize, (height, width): (usize, usize)) -> Tensor2 {
+        let (values, columns) = (&self.positional_embedding.value, self.proj.value.columns());
         let values = values.host_values();
         let (class, grid) = values.split_at(columns);
         let (rows, across) = (cubic(side, height), cubic(side, width));
@@ -145,6 +165,8 @@ fn cubic(from: usize, to: usize) -> Vec<[(usize, f32); 4]> {
 
 impl Parameters for Vit {
     fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        // Whoever visits may write; a clone keeps what belongs to its values.
+        self.resized = Arc::default();
         let name = |name| join(prefix, name);
         self.conv1.parameters(&name("conv1"), visit);
         visit(&name("class_embedding"), &mut self.class_embedding);

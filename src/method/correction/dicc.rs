@@ -14,7 +14,7 @@ use crate::method::quality::softmax;
 use crate::ops;
 use crate::registry::{self, ComponentError};
 use crate::structures::Picture;
-use crate::tensor::{Later, Tape};
+use crate::tensor::{Later, Tape, Tensor2};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -117,6 +117,7 @@ impl Correction for Dicc {
     fn correct(
         &self,
         picture: &Picture,
+        logits: &Tensor2,
         regions: &[Region],
         progress: Progress,
     ) -> Later<Vec<Option<Corrected>>> {
@@ -145,7 +146,8 @@ impl Correction for Dicc {
             .iter()
             .map(|region| region.probabilities.to_vec());
         let teacher: Vec<Vec<f32>> = teacher.collect();
-        let answered = attached.probabilities(picture, &asked_regions, self.options.pooling);
+        let answered =
+            attached.probabilities(picture, logits, &asked_regions, self.options.pooling);
         answered.map(move |vlm| {
             for ((i, vlm), teacher) in asked.iter().zip(vlm).zip(teacher) {
                 let (class, probability) = corrected_class(&fuse(&vlm, &teacher, weight));
@@ -161,16 +163,14 @@ impl Attached {
     fn probabilities(
         &self,
         picture: &Picture,
+        logits: &Tensor2,
         regions: &[&Region],
         pooling: Pooling,
     ) -> Later<Vec<Vec<f32>>> {
         let features = self.vlm.dense(picture);
         let grid = (features.height, features.width);
         let size = (picture.height, picture.width);
-        let weights: Vec<f32> = regions
-            .iter()
-            .flat_map(|region| pooling.weights(region, size, grid))
-            .collect();
+        let weights = pooling.weights(regions, logits, size, grid);
         let tape = &mut Tape::off();
         let pooled = ops::mask_pool(tape, &features, &vec![0; regions.len()], Arc::new(weights));
         let regions = ops::normalize_rows(tape, &self.vlm.embed(&pooled));
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
     use crate::graph::clip::TextEmbeddings;
     use crate::structures::Mask;
-    use crate::tensor::{Map, Tensor2};
+    use crate::tensor::Map;
 
     /// Sees two classes: the left half of the picture is class 0, the right half class 1.
     struct Halves {
@@ -246,13 +246,13 @@ mod tests {
             tier,
             probabilities: &[0.6, 0.4],
             mask: &mask,
-            logits: (&logits, 0),
+            row: 0,
         };
         let progress = Progress {
             distillation: progress,
             training: 0.5,
         };
-        dicc.correct(&picture, &[region], progress).wait()[0]
+        dicc.correct(&picture, &logits, &[region], progress).wait()[0]
     }
 
     #[test]

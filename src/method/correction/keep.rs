@@ -3,7 +3,7 @@
 use super::{Corrected, Correction, Progress, Region};
 use crate::registry::{self, ComponentError};
 use crate::structures::Picture;
-use crate::tensor::Later;
+use crate::tensor::{Later, Tensor2};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -18,6 +18,7 @@ impl Correction for Keep {
     fn correct(
         &self,
         _: &Picture,
+        _: &Tensor2,
         regions: &[Region],
         _: Progress,
     ) -> Later<Vec<Option<Corrected>>> {

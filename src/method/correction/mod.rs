@@ -20,8 +20,8 @@ pub struct Region<'a> {
     pub probabilities: &'a [f32],
     /// Its pixels; the picture fills the top left corner, the rest is padding.
     pub mask: &'a Mask,
-    /// The teacher's logits of these pixels: a row of the image's, `[N, height * width]`.
-    pub logits: (&'a Tensor2, usize),
+    /// Its row among the teacher's logits.
+    pub row: usize,
 }
 
 /// What the correction says about a region.
@@ -53,10 +53,12 @@ pub trait Correction: Send {
     fn attach(&mut self, _vlm: Box<dyn VisionLanguage>) {}
 
     /// One answer per region of one `picture` (the teacher's view); `None` where the rule has nothing to say: the class of a
-    /// high region stays, a medium region is dropped.
+    /// high region stays, a medium region is dropped. `logits` `[N, height * width]`: of the regions' pixels. What a rule computes on a GPU it
+    /// starts here, and waits for in the answer.
     fn correct(
         &self,
         picture: &Picture,
+        logits: &Tensor2,
         regions: &[Region],
         progress: Progress,
     ) -> Later<Vec<Option<Corrected>>>;

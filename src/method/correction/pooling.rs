@@ -9,6 +9,7 @@
 use super::Region;
 use crate::graph::clip::coverage;
 use crate::ops;
+use crate::tensor::Tensor2;
 use serde::Deserialize;
 
 /// How a mask is brought to the grid.
@@ -22,23 +23,42 @@ pub enum Pooling {
 }
 
 impl Pooling {
-    /// The weights of a grid (rows, columns) over a picture of `size` (rows, columns): `[grid.0 * grid.1]`, each in [0, 1].
-    pub fn weights(self, region: &Region, size: (usize, usize), grid: (usize, usize)) -> Vec<f32> {
+    /// The weights of a grid (rows, columns) over a picture of `size` (rows, columns), region by region: `[regions * grid.0 * grid.1]`, each in
+    /// [0, 1]. `logits`: those of which the regions are rows.
+    pub fn weights(
+        self,
+        regions: &[&Region],
+        logits: &Tensor2,
+        size: (usize, usize),
+        grid: (usize, usize),
+    ) -> Vec<f32> {
         match self {
-            Self::Coverage => coverage(region.mask, size, grid),
+            Self::Coverage => {
+                let coverage = |region: &&Region| coverage(region.mask, size, grid);
+                regions.iter().flat_map(coverage).collect()
+            }
             Self::Threshold => {
-                let (logits, row) = region.logits;
-                let logits = ops::rows_on_host(logits, &[row]);
-                let rows = logits.chunks_exact(region.mask.width).take(size.0);
-                let own: Vec<f32> = rows.flat_map(|row| &row[..size.1]).copied().collect();
-                let cells = ops::resize_planes(&own, 1, size, grid);
-                cells
-                    .iter()
-                    .map(|l| f32::from(u8::from(*l > 0.0)))
+                let rows: Vec<usize> = regions.iter().map(|region| region.row).collect();
+                let planes = ops::rows_on_host(logits, &rows);
+                let planes = planes.chunks_exact(logits.columns());
+                let regions = regions.iter().zip(planes);
+                regions
+                    .flat_map(|(region, plane)| middles(plane, region.mask.width, size, grid))
                     .collect()
             }
         }
     }
+}
+
+/// Whether the logits, in rows of `width`, are above 0 in the middle of every cell.
+fn middles(logits: &[f32], width: usize, size: (usize, usize), grid: (usize, usize)) -> Vec<f32> {
+    let rows = logits.chunks_exact(width).take(size.0);
+    let own: Vec<f32> = rows.flat_map(|row| &row[..size.1]).copied().collect();
+    let cells = ops::resize_planes(&own, 1, size, grid);
+    cells
+        .iter()
+        .map(|l| f32::from(u8::from(*l > 0.0)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -46,7 +66,6 @@ mod tests {
     use super::*;
     use crate::method::filter::Tier;
     use crate::structures::Mask;
-    use crate::tensor::Tensor2;
     use proptest::prelude::*;
 
     fn weights(
@@ -61,9 +80,10 @@ mod tests {
             tier: Tier::High,
             probabilities: &[],
             mask: &mask,
-            logits: (&Tensor2::constant(logits.to_vec(), 1, logits.len()), 0),
+            row: 0,
         };
-        pooling.weights(&region, size, grid)
+        let logits = Tensor2::constant(logits.to_vec(), 1, logits.len());
+        pooling.weights(&[&region], &logits, size, grid)
     }
 
     #[test]

@@ -5,11 +5,10 @@ use crate::graph::{LayerPredictions, Predictions};
 use crate::method::config::LossConfig;
 use crate::method::matcher;
 use crate::method::points::{PointSource, Purpose};
-use crate::ops::{self, Compared, MaskStack, MatchCosts};
-use crate::structures::Mask;
+use crate::method::targets::Objects;
+use crate::ops::{self, Compared, MatchCosts};
 use crate::tensor::Later;
 use rayon::prelude::*;
-use std::borrow::Cow;
 
 /// A matched query and object of one image.
 pub(super) struct Pair {
@@ -19,44 +18,11 @@ pub(super) struct Pair {
     pub object: usize,
 }
 
-/// The masks of a part's objects where the predictions are, image by image.
-pub(super) struct Masks<'p> {
-    stack: MaskStack<'p>,
-    /// Where each image's objects begin.
-    firsts: Vec<usize>,
-}
-
-impl<'p> Masks<'p> {
-    fn new(part: &Part<'p>, predictions: &Predictions) -> Self {
-        let all: Vec<&Mask> = part
-            .targets
-            .iter()
-            .flat_map(|targets| targets.masks.iter().map(Cow::as_ref))
-            .collect();
-        let size = all.first().map_or((1, 1), |mask| (mask.height, mask.width));
-        let bits = all.iter().map(|mask| &mask.bits[..]).collect();
-        let place = predictions.layers[0].masks.place();
-        let mut first = 0;
-        let firsts = part.targets.iter().map(|targets| {
-            first += targets.len();
-            first - targets.len()
-        });
-        Self {
-            firsts: firsts.collect(),
-            stack: MaskStack::new(&place, bits, size),
-        }
-    }
-
-    /// The stack, and the number in it of an object of an image.
-    pub fn stack(&self) -> (&MaskStack<'p>, impl Fn(usize, usize) -> usize) {
-        (&self.stack, |image, object| self.firsts[image] + object)
-    }
-}
-
 /// The matching of a part, under way.
 pub(super) struct Matching<'p> {
     config: &'p LossConfig,
-    masks: Masks<'p>,
+    /// Of the part, where the predictions are.
+    pub objects: Objects<'p>,
     /// The images with objects.
     busy: Vec<usize>,
     /// Their costs, by layer; none once they have been taken.
@@ -74,7 +40,7 @@ impl<'p> Matching<'p> {
         let images = 0..part.targets.len();
         let mut matching = Self {
             config,
-            masks: Masks::new(part, predictions),
+            objects: Objects::new(&predictions.layers[0].masks.place(), part.targets),
             busy: images.filter(|i| !part.targets[*i].is_empty()).collect(),
             layers: Vec::new(),
         };
@@ -98,14 +64,11 @@ impl<'p> Matching<'p> {
         let purposes: Vec<Purpose> = self.busy.iter().map(purpose).collect();
         let place = layer.masks.place();
         let points = points.points(&place, index, &purposes, 0..self.config.points);
-        let (stack, number) = self.masks.stack();
         let objects = self.busy.iter().enumerate().flat_map(|(row, &image)| {
             let objects = 0..part.targets[image].len();
-            let number = &number;
-            objects.map(move |object| (number(image, object), row))
+            objects.map(move |object| (image, object, row))
         });
-        let (which, rows): (Vec<usize>, Vec<usize>) = objects.unzip();
-        let wanted = stack.sample(&which, &points, &rows);
+        let wanted = self.objects.sample(objects, &points);
         let queries = predictions.queries;
         let compared = |image: &usize| Compared {
             first: (part.images.start + image) * queries,
@@ -121,11 +84,6 @@ impl<'p> Matching<'p> {
             &points,
             &wanted,
         )
-    }
-
-    /// The masks that are matched.
-    pub fn masks(&self) -> &Masks<'p> {
-        &self.masks
     }
 
     /// The pairs of layer `index`, in order of the images and their objects; each image is solved on its own, in parallel. Waits for the costs.

@@ -11,7 +11,8 @@
 //! The sum over the layers is plain.
 //!
 //! [`Criterion::begin`] starts the matching costs of all layers, [`Begun::losses`] solves the assignments and computes the losses. On a GPU,
-//! which computes the costs of a layer while the CPU solves the one before, the assignments are all that a step waits for.
+//! which computes the costs of a layer while the CPU solves the one before, nothing but the assignments is waited for; with
+//! [`MaskLoss::renormalise`], a control, also the mean of every layer's weights.
 
 mod matching;
 mod sampling;
@@ -32,7 +33,7 @@ use std::ops::Range;
 pub struct Part<'a> {
     /// Which images of the predictions.
     pub images: Range<usize>,
-    /// One per image.
+    /// One per image, with classes that the predictions know and masks of one size.
     pub targets: &'a [Targets<'a>],
     /// How its mask loss is taken.
     pub mask_loss: MaskLoss,
@@ -92,7 +93,7 @@ impl Criterion {
 
     /// Starts the matching of one part of `predictions` at the points of `points`.
     ///
-    /// Panics where there are not as many targets as images, or not so many images.
+    /// Panics where there are not as many targets as images, not so many images, masks of several sizes, or an unknown class.
     pub fn begin<'p>(
         &'p self,
         predictions: &'p Predictions,
@@ -213,9 +214,9 @@ impl Begun<'_> {
             true => (part.targets.len() * predictions.queries) as f32,
             false => masks,
         };
-        let (rows, sampled) = self.sampled(index, layer, pairs);
+        let sampled = Sampled::new(self, index, pairs);
         let size = (predictions.height, predictions.width);
-        let logits = ops::point_sample(tape, &layer.masks, &rows, size, &sampled.points);
+        let logits = ops::point_sample(tape, &layer.masks, &sampled.rows, size, &sampled.points);
         let (targets, weights) = (&sampled.targets, sampled.weights.as_ref());
         let scale = match weights {
             Some(weights) if part.mask_loss.renormalise => {
@@ -227,29 +228,6 @@ impl Begun<'_> {
             ops::bce_points(tape, &logits, targets, weights, divisor * scale),
             ops::dice_points(tape, &logits, targets, masks),
         ]
-    }
-
-    /// The row of every pair's query among the predictions of layer `index`, and the points at which the pairs are compared.
-    fn sampled(
-        &self,
-        index: usize,
-        layer: &LayerPredictions,
-        pairs: &[Pair],
-    ) -> (Vec<usize>, Sampled) {
-        let (predictions, part) = (self.predictions, self.part);
-        let row = |pair: &Pair| (part.images.start + pair.image) * predictions.queries + pair.query;
-        let rows: Vec<usize> = pairs.iter().map(row).collect();
-        let place = layer.masks.place();
-        let size = (predictions.height, predictions.width);
-        let sampled = Sampled::new(
-            &self.criterion.config,
-            part,
-            pairs,
-            self.matching.masks(),
-            |purposes, numbers| self.points.points(&place, index, purposes, numbers),
-            |points| ops::point_sample(&mut Tape::off(), &layer.masks, &rows, size, points),
-        );
-        (rows, sampled)
     }
 }
 

@@ -2,35 +2,37 @@
 //!
 //! Shapes: n matched pairs of the part, P points.
 
-use super::Part;
-use super::matching::{Masks, Pair};
-use crate::method::config::LossConfig;
+use super::Begun;
+use super::matching::Pair;
 use crate::method::points::{Purpose, important};
 use crate::ops;
-use crate::tensor::Tensor2;
+use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;
 
-/// Points of the matched pairs with what belongs there.
+/// Points of the matched pairs of a layer with what belongs there.
 pub(super) struct Sampled {
+    /// The row of every pair's query among the predictions.
+    pub rows: Vec<usize>,
     /// `[n, 2P]`.
     pub points: Tensor2,
     /// The objects' masks, `[n, P]`.
     pub targets: Tensor2,
-    /// 1 - u, `[n, P]`; `None` where no image has a discount.
+    /// 1 - u, `[n, P]`; `None` where no object has a discount.
     pub weights: Option<Tensor2>,
 }
 
 impl Sampled {
-    /// Takes the points of every pair, anywhere or where the prediction is undecided. `draw`: uniform points of these numbers for each
-    /// purpose; `logits`: of every pair's query at points.
-    pub fn new(
-        config: &LossConfig,
-        part: &Part,
-        pairs: &[Pair],
-        masks: &Masks,
-        draw: impl Fn(&[Purpose], Range<usize>) -> Tensor2,
-        logits: impl Fn(&Tensor2) -> Tensor2,
-    ) -> Self {
+    /// Takes the points of every pair of layer `layer`, anywhere or where the prediction is undecided.
+    pub fn new(begun: &Begun, layer: usize, pairs: &[Pair]) -> Self {
+        let Begun {
+            predictions,
+            part,
+            matching,
+            ..
+        } = begun;
+        let config = &begun.criterion.config;
+        let row = |pair: &Pair| (part.images.start + pair.image) * predictions.queries + pair.query;
+        let rows: Vec<usize> = pairs.iter().map(row).collect();
         let purpose = |(number, pair): (usize, &Pair)| Purpose::Sampling {
             pair: number,
             image: pair.image,
@@ -38,37 +40,41 @@ impl Sampled {
             object: pair.object,
         };
         let purposes: Vec<Purpose> = pairs.iter().enumerate().map(purpose).collect();
+        let masks = &predictions.layers[layer].masks;
+        let place = masks.place();
+        let draw = |numbers: Range<usize>| begun.points.points(&place, layer, &purposes, numbers);
+        let size = (predictions.height, predictions.width);
         let points = match part.mask_loss.uniform_points {
-            true => draw(&purposes, 0..config.points),
-            false => important(config, |numbers| draw(&purposes, numbers), logits),
+            true => draw(0..config.points),
+            false => important(config, draw, |points| {
+                ops::point_sample(&mut Tape::off(), masks, &rows, size, points)
+            }),
         };
-        let (stack, number) = masks.stack();
-        let which: Vec<usize> = pairs
-            .iter()
-            .map(|pair| number(pair.image, pair.object))
-            .collect();
-        let rows: Vec<usize> = (0..pairs.len()).collect();
+        let objects = pairs.iter().enumerate();
+        let objects = objects.map(|(row, pair)| (pair.image, pair.object, row));
         Self {
-            targets: stack.sample(&which, &points, &rows),
-            weights: weights(part, pairs, &points),
+            targets: matching.objects.sample(objects, &points),
+            weights: weights(begun, pairs, &points),
             points,
+            rows,
         }
     }
 }
 
 /// What is left of the loss at the points of every pair.
-fn weights(part: &Part, pairs: &[Pair], points: &Tensor2) -> Option<Tensor2> {
-    let images = part.targets.iter();
-    let size = images
-        .filter(|image| image.discounts.is_some())
-        .find_map(|image| {
-            let mask = image.masks.first()?;
-            Some((mask.height, mask.width))
-        })?;
+fn weights(begun: &Begun, pairs: &[Pair], points: &Tensor2) -> Option<Tensor2> {
+    let images = begun.part.targets;
+    if images.iter().all(|image| image.discounts.is_none()) {
+        return None;
+    }
     let plane = |pair: &Pair| {
-        let discounts = part.targets[pair.image].discounts.as_ref();
+        let discounts = images[pair.image].discounts.as_ref();
         discounts.map(|discounts| (discounts, pair.object))
     };
     let planes: Vec<_> = pairs.iter().map(plane).collect();
-    Some(ops::weights_at(&planes, size, points))
+    Some(ops::weights_at(
+        &planes,
+        begun.matching.objects.size(),
+        points,
+    ))
 }

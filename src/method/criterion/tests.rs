@@ -319,11 +319,11 @@ on_every_place! {
                 let points = Drawn::new(1, &mut Stream::new(1, "losses"));
                 let mut begun = criterion.begin(predictions, &part, &points);
                 let pairs = begun.matching.pairs(0);
-                let layer = &predictions.layers[0];
-                let (rows, found) = begun.sampled(0, layer, &pairs);
-                assert_eq!(rows.len(), pairs.len());
+                let found = Sampled::new(&begun, 0, &pairs);
+                assert_eq!(found.rows.len(), pairs.len());
                 let pairs: Vec<_> = pairs.iter().map(|p| (p.image, p.query, p.object)).collect();
-                (pairs, [found.points, found.targets].map(|t| t.host_values().into_owned()))
+                let weights = found.weights.unwrap();
+                (pairs, [found.points, found.targets, weights].map(|t| t.host_values().into_owned()))
             };
             let ((pairs, found), (expected_pairs, expected)) = (look(&there), look(&here));
             assert_eq!(pairs, expected_pairs);
@@ -338,6 +338,14 @@ on_every_place! {
                 let others = set(found).difference(&set(expected)).count();
                 assert!(others <= count / 200, "{others} other points of {}", count / 2);
             }
+            // Whatever the order of the points: the means of the objects' masks and of the weights are the CPU's.
+            for (found, expected) in found[1..].iter().zip(&expected[1..]) {
+                for (found, expected) in found.chunks_exact(count / 2).zip(expected.chunks_exact(count / 2)) {
+                    let sum = |values: &[f32]| values.iter().sum::<f32>();
+                    assert!((sum(found) - sum(expected)).abs() <= 0.01 * count as f32, "{} {}", sum(found), sum(expected));
+                }
+            }
+            assert!(found[2].iter().any(|w| *w < 0.8) && found[2].contains(&1.0));
         }
     }
 

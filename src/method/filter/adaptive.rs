@@ -169,15 +169,13 @@ impl Filter for Adaptive {
     }
 
     fn observe(&mut self, candidates: &[Candidate], clock: Clock) {
-        let counted = |candidate: &&Candidate| match self.options.statistic {
-            Statistic::Foreground => candidate.foreground,
-            Statistic::All => true,
-            Statistic::Kept => false,
+        let candidates = candidates.iter();
+        let counted: Vec<&Candidate> = match self.options.statistic {
+            Statistic::Foreground => candidates.filter(|one| one.foreground).collect(),
+            Statistic::All => candidates.collect(),
+            Statistic::Kept => return,
         };
-        if self.options.statistic != Statistic::Kept {
-            let counted: Vec<&Candidate> = candidates.iter().filter(counted).collect();
-            self.add(&counted, clock);
-        }
+        self.add(&counted, clock);
     }
 
     fn learn(&mut self, candidates: &[Candidate], kept: &[bool], clock: Clock) {

@@ -57,7 +57,7 @@ pub trait Filter: Send {
     fn learn(&mut self, _candidates: &[Candidate], _kept: &[bool], _clock: Clock) {}
 
     /// Whether the tiers of an image depend on what became of the candidates of the image before it in the same step. Images of which they
-    /// do not are labelled together, so that a GPU is waited for once.
+    /// do not are labelled together, so that a GPU is waited for once for all masks.
     fn needs_labels(&self) -> bool {
         false
     }
@@ -67,7 +67,7 @@ pub trait Filter: Send {
         None
     }
 
-    /// The fused class probability from which a medium candidate is used. Only rules with a medium tier are asked.
+    /// The fused class probability from which a medium candidate is used; the same throughout a step. Only rules with a medium tier are asked.
     fn accept(&self) -> f32 {
         1.0
     }

@@ -1,6 +1,6 @@
 //! Memory of the GPU that is no tensor: scratch between two kernels, indices, tables.
 
-use super::{Gpu, expect};
+use super::{Gpu, Home, expect};
 use crate::tensor::Later;
 use cudarc::driver::{CudaSlice, DevicePtr, DeviceRepr, DeviceSlice, ValidAsZeroBits};
 
@@ -21,11 +21,13 @@ impl Element for u64 {}
 pub struct Buffer<T> {
     slice: CudaSlice<T>,
     gpu: Gpu,
+    home: Home,
 }
 
 impl<T: Element> Buffer<T> {
     /// Its address on the GPU.
     pub fn address(&self) -> u64 {
+        self.home.check();
         *self.slice.device_ptr()
     }
 
@@ -76,12 +78,16 @@ impl Gpu {
         Buffer {
             slice,
             gpu: self.clone(),
+            home: Home::here(),
         }
     }
 
     /// A copy of `values`, which may be dropped at once. Nothing is waited for.
     pub fn upload<T: Element>(&self, values: &[T]) -> Buffer<T> {
-        self.upload_written(values.len(), |to| to.copy_from_slice(values))
+        let buffer = self.scratch(values.len());
+        // SAFETY: a live buffer of this length.
+        unsafe { self.send(buffer.address(), values) };
+        buffer
     }
 
     /// As [`Self::upload`], of `len` values that `write` puts into place.
@@ -92,7 +98,7 @@ impl Gpu {
     ) -> Buffer<T> {
         let buffer = self.scratch(len);
         // SAFETY: a live buffer of this length.
-        unsafe { self.send(buffer.address(), len, write) };
+        unsafe { self.send_written(buffer.address(), len, write) };
         buffer
     }
 }

@@ -133,8 +133,12 @@ pub struct Kernels {
     modules: Mutex<BTreeMap<&'static str, Module>>,
 }
 
+/// A kernel, and the dynamic shared memory that it may ask for, bytes.
 #[derive(Clone, Copy)]
-struct Function(sys::CUfunction);
+struct Function {
+    handle: sys::CUfunction,
+    allowed: u32,
+}
 #[derive(Clone, Copy)]
 struct Module(sys::CUmodule);
 
@@ -157,19 +161,7 @@ impl Gpu {
         arguments: &[Argument],
     ) {
         self.bind();
-        let function = self.function(source, name);
-        if grid.shared > FREE_SHARED_BYTES {
-            let most = grid.shared as i32;
-            // SAFETY: a loaded function.
-            let code = unsafe {
-                symbols::driver::cuFuncSetAttribute(
-                    function.0.cast(),
-                    symbols::MOST_SHARED_BYTES,
-                    most,
-                )
-            };
-            assert_eq!(code, 0, "{name} asks for {most} bytes of shared memory");
-        }
+        let function = self.function(source, name, grid.shared);
         let mut places: Vec<*mut c_void> = arguments
             .iter()
             .map(|argument| match argument {
@@ -187,7 +179,7 @@ impl Gpu {
         // SAFETY: the caller's promise; the driver copies the arguments before it returns.
         let started = unsafe {
             result::launch_kernel(
-                function.0,
+                function.handle,
                 blocks.into(),
                 threads.into(),
                 shared,
@@ -198,29 +190,49 @@ impl Gpu {
         started.unwrap_or_else(|error| fail(&format!("{name}: "), error));
     }
 
-    /// The kernel `name`, compiled and loaded at its first use.
-    fn function(&self, source: &Source, name: &'static str) -> Function {
+    /// The kernel `name`, compiled and loaded at its first use, with permission for so many bytes of dynamic shared memory.
+    fn function(&self, source: &Source, name: &'static str, shared: u32) -> Function {
         let kernels = &self.shared.kernels;
         let mut functions = kernels
             .functions
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let key = (source.name, name);
-        if let Some(function) = functions.get(&key) {
-            return *function;
+        let function = functions
+            .entry(key)
+            .or_insert_with(|| self.loaded(source, name));
+        // Never lowered: another thread may be about to start it with more.
+        if shared > function.allowed {
+            // SAFETY: a loaded function.
+            let code = unsafe {
+                symbols::driver::cuFuncSetAttribute(
+                    function.handle.cast(),
+                    symbols::MOST_SHARED_BYTES,
+                    shared as i32,
+                )
+            };
+            assert_eq!(code, 0, "{name} asks for {shared} bytes of shared memory");
+            function.allowed = shared;
         }
+        *function
+    }
+
+    fn loaded(&self, source: &Source, name: &'static str) -> Function {
         let module = self.module(source);
         let text = CString::new(name).expect("a name without zeros");
         // SAFETY: a loaded module.
         let function = unsafe { result::module::get_function(module.0, text) };
-        let function = function.unwrap_or_else(|error| {
+        let handle = function.unwrap_or_else(|error| {
             panic!(
                 "{} has no kernel {name}: {}",
                 source.name,
                 super::told(error)
             )
         });
-        *functions.entry(key).or_insert(Function(function))
+        Function {
+            handle,
+            allowed: FREE_SHARED_BYTES,
+        }
     }
 
     fn module(&self, source: &Source) -> Module {

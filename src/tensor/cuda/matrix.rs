@@ -1,14 +1,13 @@
 //! dfdx's tensors on the GPU behind [`Tensor2`]: storage, gradients, tape.
 
-use super::{Gpu, expect, symbols};
+use super::{Gpu, Home, PerThread, expect, streams};
 use crate::tensor::{Grads, Later, Raw, Tape, Tensor2};
 use cudarc::driver::{CudaSlice, DevicePtr, result};
 use dfdx::prelude::{
     Cuda, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec, ZerosTensor,
 };
-use std::collections::BTreeMap;
 use std::fmt::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// A tensor of dfdx with the address of its values.
 #[derive(Clone)]
@@ -18,12 +17,14 @@ pub struct Matrix {
     /// Held by every clone, so that its count tells whether the storage is shared.
     owners: Arc<()>,
     gpu: Gpu,
+    home: Home,
 }
 
 // SAFETY: all that is not `Send` and `Sync` in dfdx's `Cuda` is the handle of a second stream, which nothing here uses; the driver's
-// handles may be used from any thread that has the device's context, which `Gpu::bind` sees to.
+// handles may be used from any thread that has the device's context, which `Gpu::bind` sees to. That no other thread's kernels get the
+// address is what `Home` checks.
 unsafe impl Send for Matrix {}
-// SAFETY: as above; values are written through addresses by kernels alone, all in the order of one stream.
+// SAFETY: as above.
 unsafe impl Sync for Matrix {}
 
 impl fmt::Debug for Matrix {
@@ -40,6 +41,7 @@ impl Matrix {
             tensor,
             owners: Arc::default(),
             gpu: gpu.clone(),
+            home: Home::here(),
         }
     }
 
@@ -47,7 +49,7 @@ impl Matrix {
     fn unwritten(gpu: &Gpu, rows: usize, columns: usize) -> Self {
         gpu.bind();
         let make = || gpu.shared.dfdx.zeros_like(&(rows, columns));
-        Self::new(gpu, symbols::uncleared(make))
+        Self::new(gpu, streams::uncleared(make))
     }
 
     /// `[rows, columns]`.
@@ -121,26 +123,22 @@ impl Matrix {
     pub fn backward(&self, mut ops: OwnedTape<f32, Cuda>) -> Gradients<f32, Cuda> {
         self.gpu.bind();
         let end: Tensor<(), f32, Cuda> = self.gpu.shared.dfdx.tensor_from_vec(vec![1.0], ());
-        // The other end's own gradient is sent from memory that is not pinned: nothing reads it.
-        let one = self.gpu.kept("one".to_string(), 1, 1, || vec![1.0]);
-        let (loss, stream) = (self.tensor.clone(), *self.gpu.shared.device.cu_stream());
+        let loss = self.tensor.clone();
         ops.add_backward_op(move |grads| {
             let gradient = *grads.get_or_alloc_mut(&loss)?.device_ptr();
-            // SAFETY: two live numbers.
-            unsafe {
-                result::memcpy_dtod_async(gradient, one.address(), size_of::<f32>(), stream)?;
-            }
+            // SAFETY: a live number.
+            unsafe { streams::write_number(gradient, 1f32.to_bits()) };
             Ok(())
         });
         dfdx::prelude::Backward::backward(end.put_tape(ops))
     }
 }
 
-/// Most constants that are kept: a few sizes in training; pictures of many sizes in an evaluation come and go.
-const MOST_CONSTANTS: usize = 32;
-
 /// Constants by name and size.
-pub type Constants = Mutex<BTreeMap<(String, usize, usize), Tensor2>>;
+pub type Constants = PerThread<(String, usize, usize), Tensor2>;
+
+/// Most constants that a thread keeps: a few sizes in training; pictures of many sizes in an evaluation come and go.
+pub const MOST_CONSTANTS: usize = 32;
 
 impl Gpu {
     /// As [`crate::tensor::Place::kept`].
@@ -151,20 +149,14 @@ impl Gpu {
         columns: usize,
         make: impl FnOnce() -> Vec<f32>,
     ) -> Tensor2 {
-        let constants = &self.shared.constants;
-        let mut kept = constants.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (name, rows, columns);
-        if kept.len() >= MOST_CONSTANTS && !kept.contains_key(&key) {
-            // Another thread's kernels may still read them.
-            self.wait_for_all_threads();
-            kept.clear();
-        }
-        let constant = kept.entry(key).or_insert_with(|| {
+        let is = |known: &(String, usize, usize)| {
+            known.0 == name && (known.1, known.2) == (rows, columns)
+        };
+        let make = || {
             let constant = self.matrix(&make(), rows, columns);
-            // Other threads will read it.
-            self.synchronize();
-            constant
-        });
+            ((name.clone(), rows, columns), constant)
+        };
+        let constant = self.shared.constants.get(self, is, make);
         constant.computed_on(self)
     }
 
@@ -183,11 +175,7 @@ impl Gpu {
         assert_eq!(values.len(), rows * columns, "values of a matrix");
         let matrix = self.unwritten(rows, columns);
         // SAFETY: a live tensor of this size.
-        unsafe {
-            self.send(matrix.address(), values.len(), |to| {
-                to.copy_from_slice(values)
-            })
-        };
+        unsafe { self.send(matrix.address(), values) };
         matrix
     }
 
@@ -246,7 +234,10 @@ impl Tensor2 {
     pub fn address(&self) -> u64 {
         match &self.raw {
             Raw::Host(_) => panic!("the values lie on the host"),
-            Raw::Gpu(matrix) => matrix.address,
+            Raw::Gpu(matrix) => {
+                matrix.home.check();
+                matrix.address
+            }
         }
     }
 
@@ -325,40 +316,5 @@ impl fmt::Write for Reader {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops;
-    use crate::tensor::Place;
-    use std::thread;
-
-    /// One thread makes it and another reads it at once; then one still needs it when the other has asked for so many that it is forgotten.
-    #[test]
-    #[ignore = "needs a GPU"]
-    fn a_kept_constant_serves_every_thread_cuda() {
-        let Place::Gpu(gpu) = crate::ops::check::gpu(Default::default()) else {
-            panic!("a GPU")
-        };
-        let kept = |name: usize| {
-            let values = || (0..1000).map(|i| (i + name) as f32).collect();
-            gpu.kept(format!("test of constants {name}"), 1, 1000, values)
-        };
-        let values = |name: usize| -> Vec<f32> { (0..1000).map(|i| (i + name) as f32).collect() };
-        thread::scope(|scope| {
-            scope.spawn(|| drop(kept(0)));
-        });
-        assert_eq!(kept(0).host_values().as_ref(), values(0));
-        let twice = ops::add(&mut Tape::off(), &kept(0), &gpu.matrix(&values(0), 1, 1000));
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                (1..=MOST_CONSTANTS).for_each(|name| drop(kept(name)));
-                gpu.synchronize();
-            });
-        });
-        let expected: Vec<f32> = values(0).iter().map(|value| 2.0 * value).collect();
-        assert_eq!(twice.host_values().as_ref(), expected);
     }
 }

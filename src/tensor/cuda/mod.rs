@@ -1,8 +1,7 @@
 //! Tensors on an NVIDIA GPU: dfdx's storage and tape there, and the ground under the kernels of `ops/kernels/cuda`.
 //!
 //! One [`Gpu`] per device and process. What a thread starts is ordered on a stream of its own: an address may be freed or reused by that
-//! thread as soon as the last kernel that takes it has been started. So tensors stay with the thread that made them, which is a trial's; only
-//! constants that are kept serve all threads, behind waits of their own.
+//! thread as soon as the last kernel that takes it has been started. So tensors stay with the thread that made them, a trial's.
 //!
 //! Memory that is used up ends in a panic with the driver's words, as a shape mistake does; a sweep contains it to its trial. A kernel that
 //! fails leaves the process without its GPU, whatever trial asks next: that ends the process, and the sweep's supervisor judges
@@ -10,21 +9,26 @@
 
 mod buffer;
 mod compile;
+mod home;
 mod launch;
 mod matrix;
+mod per_thread;
 mod pinned;
 mod product;
+mod streams;
 mod symbols;
 
 pub use buffer::{Buffer, Element};
 pub use compile::Source;
 pub use launch::{Argument, Grid};
 pub use matrix::Matrix;
+pub use per_thread::PerThread;
 pub use product::{Operand, Product};
 
 use super::Precision;
 use cudarc::driver::{CudaDevice, result, sys};
 use dfdx::prelude::{Cuda, Gradients, Rank1, Tensor, ZerosTensor};
+use home::Home;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -128,10 +132,10 @@ impl Gpu {
     }
 
     /// Waits until all has ended that any thread has started.
-    pub fn wait_for_all_threads(&self) {
+    fn wait_for_all_threads(&self) {
         self.bind();
         // SAFETY: the thread has the device's context.
-        let code = unsafe { symbols::cuCtxSynchronize() };
+        let code = unsafe { streams::cuCtxSynchronize() };
         if code != 0 {
             fail("", symbols::error(code));
         }
@@ -177,7 +181,7 @@ impl Gpu {
     /// How often the calling thread has waited for a GPU.
     #[cfg(test)]
     pub fn waits() -> usize {
-        symbols::WAITS.get()
+        streams::WAITS.get()
     }
 
     /// Makes the device that of the calling thread, as every call of the driver needs it.
@@ -234,7 +238,7 @@ impl Shared {
             multiprocessors: multiprocessors as usize,
             pinned: pinned::Pinned::default(),
             kernels: launch::Kernels::default(),
-            constants: matrix::Constants::default(),
+            constants: matrix::Constants::new(matrix::MOST_CONSTANTS),
             device,
         };
         shared.keep_memory();
@@ -246,13 +250,16 @@ impl Shared {
         symbols::memory_pool(*self.device.cu_device())
     }
 
-    /// Lets the pool keep what is freed: by default it goes back to the system at every synchronisation.
+    /// Lets the pool keep what is freed: by default it goes back to the system at every synchronisation. And lets no thread's memory wait
+    /// for the work of another one that has freed it: by default the driver may order streams one behind the other so.
     fn keep_memory(&self) {
-        let mut all = u64::MAX;
-        // SAFETY: the attribute is a 64-bit number. Where it is refused, memory is only slower.
+        let (mut all, mut none) = (u64::MAX, 0i32);
+        // SAFETY: the first attribute is a 64-bit number, the second a truth value. Where they are refused, memory is only slower.
         let _ = unsafe {
-            let place = (&raw mut all).cast();
-            symbols::driver::cuMemPoolSetAttribute(self.pool(), symbols::RELEASE_THRESHOLD, place)
+            let pool = self.pool();
+            let set = symbols::driver::cuMemPoolSetAttribute;
+            set(pool, symbols::RELEASE_THRESHOLD, (&raw mut all).cast())
+                | set(pool, symbols::REUSE_BY_WAITING, (&raw mut none).cast())
         };
     }
 }

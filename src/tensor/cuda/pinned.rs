@@ -4,16 +4,21 @@
 //! what comes back is written there, and an event tells when. Pinned memory is slow to get, so blocks are kept: one is free again once the
 //! event behind its copy has happened. A block's size is a power of two, and what a training step needs the next one needs too.
 
-use super::{Element, Gpu, expect, symbols};
+use super::{Element, Gpu, expect, fail, streams, symbols};
 use crate::tensor::Later;
 use cudarc::driver::result;
+use std::collections::VecDeque;
 use std::ffi::c_void;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The smallest block.
 const SMALLEST: usize = 1 << 12;
-/// Bytes of all blocks of a GPU from which on a copy waits for a block of its size instead of getting a new one, if one is at work.
+/// The largest part of an array that is sent at once: parts wait for each other's blocks rather than take a large one that no step needs.
+const PART: usize = 1 << 24;
+/// Bytes of all blocks of a GPU from which on a large copy waits for a block of its size, if one is at work, instead of getting a new one.
 const ENOUGH: usize = 1 << 30;
+/// A large copy.
+const LARGE: usize = 1 << 20;
 /// `CUDA_ERROR_NOT_READY`.
 const NOT_READY: i32 = 600;
 /// `CU_MEMHOSTALLOC_PORTABLE`: pinned for every context.
@@ -35,13 +40,14 @@ impl Block {
     fn new(bytes: usize) -> Self {
         let (mut memory, mut event) = (std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: the places of the two answers.
-        let codes = unsafe {
-            [
-                symbols::driver::cuMemHostAlloc(&raw mut memory, bytes, PORTABLE),
-                symbols::driver::cuEventCreate(&raw mut event, NO_TIMING),
-            ]
-        };
-        assert_eq!(codes, [0, 0], "the GPU: {bytes} bytes of pinned memory");
+        unsafe {
+            check(symbols::driver::cuMemHostAlloc(
+                &raw mut memory,
+                bytes,
+                PORTABLE,
+            ));
+            check(symbols::driver::cuEventCreate(&raw mut event, NO_TIMING));
+        }
         Self {
             memory,
             bytes,
@@ -52,8 +58,7 @@ impl Block {
     /// Puts the event behind all that the calling thread has started.
     fn mark(&self) {
         // SAFETY: an event; the null stream is the thread's own.
-        let code = unsafe { symbols::cuEventRecord(self.event, std::ptr::null_mut()) };
-        assert_eq!(code, 0, "the driver marks a place of its stream");
+        check(unsafe { streams::cuEventRecord(self.event, std::ptr::null_mut()) });
     }
 
     fn is_free(&self) -> bool {
@@ -69,7 +74,7 @@ impl Block {
 
     fn wait(&self) {
         // SAFETY: an event.
-        check(unsafe { symbols::cuEventSynchronize(self.event) });
+        check(unsafe { streams::cuEventSynchronize(self.event) });
     }
 }
 
@@ -77,7 +82,7 @@ impl Block {
 #[track_caller]
 fn check(code: i32) {
     if code != 0 {
-        super::fail("", symbols::error(code));
+        fail("", symbols::error(code));
     }
 }
 
@@ -91,9 +96,23 @@ pub struct Pinned {
 struct Shelves {
     free: Vec<Block>,
     /// The oldest first.
-    at_work: Vec<Block>,
+    at_work: VecDeque<Block>,
     /// Bytes of all blocks, wherever they are.
     bytes: usize,
+}
+
+impl Shelves {
+    fn free(&mut self, bytes: usize) -> Option<Block> {
+        let place = self.free.iter().position(|block| block.bytes == bytes)?;
+        Some(self.free.swap_remove(place))
+    }
+
+    /// Takes back what has served, from the oldest on: behind one that has not, most have not either.
+    fn reclaim(&mut self) {
+        while self.at_work.front().is_some_and(Block::is_free) {
+            self.free.extend(self.at_work.pop_front());
+        }
+    }
 }
 
 impl Pinned {
@@ -101,54 +120,98 @@ impl Pinned {
     fn take(&self, bytes: usize) -> Block {
         let bytes = bytes.next_power_of_two().max(SMALLEST);
         let mut shelves = self.shelves();
-        let back = shelves.at_work.extract_if(.., |block| block.is_free());
-        let back: Vec<Block> = back.collect();
-        shelves.free.extend(back);
-        let fits = |block: &Block| block.bytes == bytes;
-        if let Some(place) = shelves.free.iter().position(fits) {
-            return shelves.free.swap_remove(place);
+        if let Some(block) = shelves.free(bytes) {
+            return block;
         }
-        if shelves.bytes + bytes > ENOUGH
+        shelves.reclaim();
+        if let Some(block) = shelves.free(bytes) {
+            return block;
+        }
+        let fits = |block: &Block| block.bytes == bytes;
+        if bytes >= LARGE
+            && shelves.bytes + bytes > ENOUGH
             && let Some(place) = shelves.at_work.iter().position(fits)
+            && let Some(block) = shelves.at_work.remove(place)
         {
-            let block = shelves.at_work.remove(place);
             drop(shelves);
             block.wait();
             return block;
         }
         shelves.bytes += bytes;
+        drop(shelves);
         Block::new(bytes)
     }
 
-    /// Takes a block back whose event is recorded.
-    fn put(&self, block: Block) {
-        self.shelves().at_work.push(block);
-    }
-
-    fn shelves(&self) -> std::sync::MutexGuard<'_, Shelves> {
+    fn shelves(&self) -> MutexGuard<'_, Shelves> {
         self.shelves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A copy on its way to the host.
-struct Coming {
+/// A block in use; given back when dropped, to be used again once its event has happened.
+struct Lent {
     gpu: Gpu,
     /// None only while dropping.
     block: Option<Block>,
 }
 
-impl Drop for Coming {
+impl Lent {
+    fn new(gpu: &Gpu, bytes: usize) -> Self {
+        gpu.bind();
+        Self {
+            block: Some(gpu.shared.pinned.take(bytes)),
+            gpu: gpu.clone(),
+        }
+    }
+
+    fn block(&self) -> &Block {
+        self.block.as_ref().expect("a block until the drop")
+    }
+
+    /// The first `len` values.
+    ///
+    /// # Safety
+    /// The block holds so many, and no copy writes to it.
+    unsafe fn values<T: Element>(&self, len: usize) -> &[T] {
+        // SAFETY: the block is aligned to a page; every bit pattern is a value of these types.
+        unsafe { std::slice::from_raw_parts(self.block().memory.cast(), len) }
+    }
+
+    /// As [`Self::values`], for writing.
+    ///
+    /// # Safety
+    /// As there, and no copy reads it.
+    unsafe fn values_mut<T: Element>(&mut self, len: usize) -> &mut [T] {
+        // SAFETY: as there.
+        unsafe { std::slice::from_raw_parts_mut(self.block().memory.cast(), len) }
+    }
+}
+
+impl Drop for Lent {
     fn drop(&mut self) {
-        self.gpu.shared.pinned.put(self.block.take().expect("once"));
+        let block = self.block.take();
+        self.gpu.shared.pinned.shelves().at_work.extend(block);
     }
 }
 
 impl Gpu {
-    /// Sends `len` values, which `write` puts into pinned memory, to `address`. Nothing is waited for.
+    /// Sends `values` to `address`. Nothing is waited for.
     ///
     /// # Safety
     /// A live buffer of this GPU begins at `address` and holds so many values.
-    pub(super) unsafe fn send<T: Element>(
+    pub(super) unsafe fn send<T: Element>(&self, address: u64, values: &[T]) {
+        let part = PART / size_of::<T>();
+        for (number, values) in values.chunks(part).enumerate() {
+            let address = address + (number * PART) as u64;
+            // SAFETY: the caller's promise.
+            unsafe { self.send_written(address, values.len(), |to| to.copy_from_slice(values)) };
+        }
+    }
+
+    /// As [`Self::send`], of `len` values that `write` puts into pinned memory.
+    ///
+    /// # Safety
+    /// As for [`Self::send`].
+    pub(super) unsafe fn send_written<T: Element>(
         &self,
         address: u64,
         len: usize,
@@ -157,17 +220,16 @@ impl Gpu {
         if len == 0 {
             return;
         }
-        self.bind();
-        let block = self.shared.pinned.take(len * size_of::<T>());
-        // SAFETY: the block is ours, as large and aligned to a page; every bit pattern is a value of these types.
-        let values = unsafe { std::slice::from_raw_parts_mut(block.memory.cast::<T>(), len) };
-        write(values);
-        // SAFETY: the caller's promise; the block is not given out again before the event behind the copy.
-        expect(unsafe {
-            result::memcpy_htod_async(address, values, *self.shared.device.cu_stream())
-        });
-        block.mark();
-        self.shared.pinned.put(block);
+        let mut lent = Lent::new(self, len * size_of::<T>());
+        let stream = *self.shared.device.cu_stream();
+        // SAFETY: the block is as large, and its last copy has ended; the caller's promise about the address. The block is not given out
+        // again before the event behind the copy.
+        unsafe {
+            let values = lent.values_mut::<T>(len);
+            write(values);
+            expect(result::memcpy_htod_async(address, values, stream));
+        }
+        lent.block().mark();
     }
 
     /// The `len` values at `address` as they are when all has ended that this thread has started so far.
@@ -178,25 +240,18 @@ impl Gpu {
         if len == 0 {
             return Later::ready(Vec::new());
         }
-        self.bind();
-        let block = self.shared.pinned.take(len * size_of::<T>());
-        let memory = block.memory.cast::<T>();
-        // SAFETY: as in `send`.
-        let values = unsafe { std::slice::from_raw_parts_mut(memory, len) };
-        // SAFETY: the caller's promise; nobody reads the block before the event behind the copy.
-        expect(unsafe {
-            result::memcpy_dtoh_async(values, address, *self.shared.device.cu_stream())
-        });
-        block.mark();
-        let coming = Coming {
-            gpu: self.clone(),
-            block: Some(block),
-        };
+        let mut lent = Lent::new(self, len * size_of::<T>());
+        let stream = *self.shared.device.cu_stream();
+        // SAFETY: as in `send_written`; nobody reads the block before the event behind the copy.
+        unsafe {
+            let values = lent.values_mut::<T>(len);
+            expect(result::memcpy_dtoh_async(values, address, stream));
+        }
+        lent.block().mark();
         Later::new(move || {
-            let block = coming.block.as_ref().expect("a block until the drop");
-            block.wait();
+            lent.block().wait();
             // SAFETY: as above; the copy has ended.
-            unsafe { std::slice::from_raw_parts(block.memory.cast::<T>(), len) }.to_vec()
+            unsafe { lent.values(len) }.to_vec()
         })
     }
 }
@@ -211,8 +266,8 @@ mod tests {
         let Place::Gpu(gpu) = crate::ops::check::gpu(Precision::F32) else {
             panic!("a GPU")
         };
-        // Larger than any that another test uses, so that no other one is counted.
-        let len = (1 << 22) + 5;
+        // Two parts, the second of a size of its own.
+        let len = (1 << 22) + (1 << 21) + 5;
         let known = || gpu.shared.pinned.shelves().bytes;
         let mut laters = Vec::new();
         for round in 0..3 {
@@ -220,6 +275,7 @@ mod tests {
             laters.push(gpu.upload(&values).later());
         }
         let all = known();
+        assert!(all > 0);
         for (round, later) in (0..3).zip(laters) {
             let values = later.wait();
             assert!(

@@ -8,10 +8,10 @@
 //! Source: cuBLAS's `cublasGemmStridedBatchedEx`. Inputs and outputs are `f32`; with [`Precision::Tf32`] and [`Precision::Bf16`] cuBLAS
 //! rounds the inputs on their way to the tensor cores and sums in `f32`.
 
-use super::{Gpu, Precision, symbols};
+use super::{Gpu, Precision, streams, symbols};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
+use std::sync::{Mutex, PoisonError};
 
 /// `CUDA_R_32F`.
 const F32: c_int = 0;
@@ -104,7 +104,7 @@ impl Gpu {
         // SAFETY: the caller's promise about the operands; the two factors are read before the call returns.
         let code = unsafe {
             symbols::blas::cublasGemmStridedBatchedEx(
-                handle(self.number()),
+                handle(self),
                 b.transposed.into(),
                 a.transposed.into(),
                 int(n),
@@ -129,6 +129,10 @@ impl Gpu {
                 ANY_ALGORITHM,
             )
         };
+        if code != 0 {
+            // A kernel that failed before shows here too, and ends the process.
+            self.synchronize();
+        }
         assert_eq!(
             code, 0,
             "cuBLAS: error {code} in a product of {m} x {k} and {k} x {n}"
@@ -136,26 +140,65 @@ impl Gpu {
     }
 }
 
-/// cuBLAS's handle of this thread for a GPU: its workspace belongs to the products of one stream. It lives as long as the process, like the
-/// context that it is made in; threads that compute are few.
-fn handle(gpu: usize) -> *mut c_void {
-    thread_local! {
-        static HANDLES: RefCell<BTreeMap<usize, *mut c_void>> = const { RefCell::new(BTreeMap::new()) };
+/// A handle of cuBLAS for the GPU of a number.
+struct Handle(usize, *mut c_void);
+
+// SAFETY: cuBLAS allows the use of a handle from several threads, one at a time.
+unsafe impl Send for Handle {}
+
+/// Handles of threads that have ended. A handle has a workspace of tens of megabytes, so the next thread takes it.
+static FREE: Mutex<Vec<Handle>> = Mutex::new(Vec::new());
+
+/// The handles of a thread.
+struct Handles(Vec<Handle>);
+
+impl Drop for Handles {
+    fn drop(&mut self) {
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        free.append(&mut self.0);
     }
-    HANDLES.with_borrow_mut(|handles| {
-        *handles.entry(gpu).or_insert_with(|| {
-            let mut handle = std::ptr::null_mut();
-            // SAFETY: the place for the handle, which is then a handle; the thread has the GPU's context.
-            let codes = unsafe {
-                [
-                    symbols::blas::cublasCreate_v2(&raw mut handle),
-                    symbols::blas::cublasSetStream_v2(handle, symbols::OWN_STREAM),
-                ]
-            };
-            assert_eq!(codes, [0, 0], "cuBLAS starts");
-            handle
-        })
+}
+
+/// cuBLAS's handle of this thread for `gpu`: its workspace belongs to the products of one stream, the thread's own.
+fn handle(gpu: &Gpu) -> *mut c_void {
+    thread_local! {
+        static HANDLES: RefCell<Handles> = const { RefCell::new(Handles(Vec::new())) };
+    }
+    HANDLES.with_borrow_mut(|Handles(handles)| {
+        let of_gpu = |handle: &Handle| handle.0 == gpu.number();
+        if let Some(Handle(_, handle)) = handles.iter().find(|handle| of_gpu(handle)) {
+            return *handle;
+        }
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = free.iter().position(of_gpu);
+        let used = used.map(|place| free.swap_remove(place));
+        drop(free);
+        let handle = match used {
+            Some(handle) => {
+                // The thread that had it may have left products behind.
+                gpu.wait_for_all_threads();
+                handle
+            }
+            None => Handle(gpu.number(), new_handle()),
+        };
+        let taken = handle.1;
+        handles.push(handle);
+        taken
     })
+}
+
+/// A handle that starts its products on the stream of the thread that uses it. The thread has the GPU's context.
+fn new_handle() -> *mut c_void {
+    let mut handle = std::ptr::null_mut();
+    // SAFETY: the place for the handle, which is then a handle.
+    let codes = unsafe {
+        [
+            symbols::blas::cublasCreate_v2(&raw mut handle),
+            symbols::blas::cublasSetStream_v2(handle, streams::OWN_STREAM),
+        ]
+    };
+    assert_eq!(codes, [0, 0], "cuBLAS starts");
+    handle
 }
 
 /// cuBLAS's number of a kind of computation.

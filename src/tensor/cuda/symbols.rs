@@ -9,7 +9,6 @@
 use cudarc::driver::result::DriverError;
 use cudarc::driver::sys;
 use libloading::Library;
-use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -21,9 +20,9 @@ const NOT_LOADED: c_int = 3;
 const UNKNOWN: [c_int; 12] = [36, 225, 226, 402, 721, 811, 812, 813, 913, 914, 915, 916];
 const UNKNOWN_ERROR: c_int = 999;
 
-type Handle = *mut c_void;
+pub type Handle = *mut c_void;
 /// An address in the memory of the GPU.
-type Address = u64;
+pub type Address = u64;
 
 /// One of NVIDIA's libraries and the files that it may be, the newest first.
 struct Origin {
@@ -155,6 +154,7 @@ functions! {
         fn cuMemAllocAsync(address: *mut Address, bytes: usize, stream: Handle);
         fn cuMemFreeAsync(address: Address, stream: Handle);
         fn cuMemsetD8Async(to: Address, value: u8, bytes: usize, stream: Handle);
+        fn cuMemsetD32Async(to: Address, value: c_uint, count: usize, stream: Handle);
         fn cuMemcpyDtoDAsync_v2(to: Address, from: Address, bytes: usize, stream: Handle);
         fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: Address, bytes: usize, stream: Handle);
         fn cuMemcpyHtoDAsync_v2(to: Address, from: *const c_void, bytes: usize, stream: Handle);
@@ -186,159 +186,6 @@ functions! {
             a: *const c_void, type_a: c_int, lda: c_int, stride_a: i64, b: *const c_void, type_b: c_int, ldb: c_int, stride_b: i64, beta: *const c_void,
             c: *mut c_void, type_c: c_int, ldc: c_int, stride_c: i64, count: c_int, compute: c_int, algorithm: c_int);
     }
-}
-
-/// `CU_STREAM_PER_THREAD`: the default stream of the calling thread and its context, which waits for no other thread's.
-pub const OWN_STREAM: Handle = std::ptr::without_provenance_mut(2);
-
-/// dfdx and cudarc start everything on the null stream, which all threads share: it becomes the calling thread's own, so that trials on
-/// one GPU do not wait for each other.
-fn own(stream: Handle) -> Handle {
-    if stream.is_null() { OWN_STREAM } else { stream }
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cuEventRecord(event: Handle, stream: Handle) -> c_int {
-    // SAFETY: handed on.
-    unsafe { streams::cuEventRecord(event, own(stream)) }
-}
-
-#[cfg(test)]
-thread_local! {
-    /// How often this thread has waited for a GPU.
-    pub static WAITS: Cell<usize> = const { Cell::new(0) };
-}
-
-/// Notes that this thread waits for a GPU.
-fn waits() {
-    #[cfg(test)]
-    WAITS.set(WAITS.get() + 1);
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cuCtxSynchronize() -> c_int {
-    waits();
-    // SAFETY: handed on.
-    unsafe { streams::cuCtxSynchronize() }
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cuEventSynchronize(event: Handle) -> c_int {
-    waits();
-    // SAFETY: handed on.
-    unsafe { streams::cuEventSynchronize(event) }
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn cuStreamSynchronize(stream: Handle) -> c_int {
-    waits();
-    // SAFETY: handed on.
-    unsafe { streams::cuStreamSynchronize(own(stream)) }
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn cuStreamWaitEvent(stream: Handle, event: Handle, flags: c_uint) -> c_int {
-    // SAFETY: handed on.
-    unsafe { streams::cuStreamWaitEvent(own(stream), event, flags) }
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn cuLaunchKernel(
-    function: Handle,
-    grid_x: c_uint,
-    grid_y: c_uint,
-    grid_z: c_uint,
-    block_x: c_uint,
-    block_y: c_uint,
-    block_z: c_uint,
-    shared: c_uint,
-    stream: Handle,
-    parameters: *mut *mut c_void,
-    extra: *mut *mut c_void,
-) -> c_int {
-    let stream = own(stream);
-    // SAFETY: handed on.
-    unsafe {
-        streams::cuLaunchKernel(
-            function, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared, stream,
-            parameters, extra,
-        )
-    }
-}
-
-// dfdx and cudarc allocate, clear, copy and free nothing at all at times, which the driver takes for a mistake.
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn cuMemAllocAsync(address: *mut Address, bytes: usize, stream: Handle) -> c_int {
-    if bytes == 0 {
-        // SAFETY: the caller's place for the address.
-        unsafe { *address = 0 };
-        return 0;
-    }
-    // SAFETY: handed on.
-    unsafe { streams::cuMemAllocAsync(address, bytes, own(stream)) }
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn cuMemFreeAsync(address: Address, stream: Handle) -> c_int {
-    match address {
-        0 => 0,
-        // SAFETY: handed on.
-        _ => unsafe { streams::cuMemFreeAsync(address, own(stream)) },
-    }
-}
-
-thread_local! {
-    /// Whether [`uncleared`] is at work.
-    static LEAVE_AS_IT_IS: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Lets `make` take memory without clearing it: dfdx gives none but full of zeros, and an op's output is written by its kernel.
-pub fn uncleared<T>(make: impl FnOnce() -> T) -> T {
-    /// Clears again, also behind a panic.
-    struct Again;
-    impl Drop for Again {
-        fn drop(&mut self) {
-            LEAVE_AS_IT_IS.set(false);
-        }
-    }
-    LEAVE_AS_IT_IS.set(true);
-    let _again = Again;
-    make()
-}
-
-#[unsafe(no_mangle)]
-unsafe extern "C" fn cuMemsetD8Async(
-    to: Address,
-    value: u8,
-    bytes: usize,
-    stream: Handle,
-) -> c_int {
-    if bytes == 0 || LEAVE_AS_IT_IS.get() {
-        return 0;
-    }
-    // SAFETY: handed on.
-    unsafe { streams::cuMemsetD8Async(to, value, bytes, own(stream)) }
-}
-
-/// Defines functions that do nothing where the number of bytes is 0, and else what those of `streams` do.
-macro_rules! unless_nothing {
-    ($(fn $name:ident($first:ident: $one:ty, $second:ident: $two:ty);)*) => {$(
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name($first: $one, $second: $two, bytes: usize, stream: Handle) -> c_int {
-            match bytes {
-                0 => 0,
-                // SAFETY: handed on.
-                _ => unsafe { streams::$name($first, $second, bytes, own(stream)) },
-            }
-        }
-    )*};
-}
-
-unless_nothing! {
-    fn cuMemcpyDtoDAsync_v2(to: Address, from: Address);
-    fn cuMemcpyDtoHAsync_v2(to: *mut c_void, from: Address);
-    fn cuMemcpyHtoDAsync_v2(to: Address, from: *const c_void);
 }
 
 /// Opens the three libraries and fills the slots, once for the process.
@@ -389,6 +236,8 @@ fn fill(origin: &Origin, lists: &[&[(&str, &Slot)]], older_first: bool) -> Resul
     Ok(())
 }
 
+/// `CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES`.
+pub const REUSE_BY_WAITING: c_uint = 3;
 /// `CU_MEMPOOL_ATTR_RELEASE_THRESHOLD`.
 pub const RELEASE_THRESHOLD: c_uint = 4;
 /// `CU_MEMPOOL_ATTR_USED_MEM_HIGH`.

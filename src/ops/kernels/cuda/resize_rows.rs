@@ -8,7 +8,9 @@ pub(super) static SOURCE: Source = source!("resize_rows");
 
 const THREADS: u32 = 256;
 
-/// As [`crate::ops::resize_rows`], which has checked the size and the rows. An image has fewer planes than a grid along y.
+/// As [`crate::ops::resize_rows`], which has checked the size and the rows.
+///
+/// Panics where there are more rows than a grid has along y (65,535), as in no batch.
 pub(crate) fn resize_rows(
     gpu: &Gpu,
     planes: &Tensor2,

@@ -8,7 +8,9 @@ pub(super) static SOURCE: Source = source!("uncertainty");
 
 const THREADS: u32 = 256;
 
-/// As [`crate::ops::uncertainties`], which has checked the rows. An image has fewer masks than a grid along y.
+/// As [`crate::ops::uncertainties`], which has checked the rows.
+///
+/// Panics where there are more rows than a grid has along y (65,535), as in no batch.
 pub(crate) fn uncertainties(gpu: &Gpu, logits: &Tensor2, rows: &[usize]) -> Tensor2 {
     let columns = logits.columns();
     let out = gpu.unwritten(rows.len(), columns);

@@ -1,0 +1,284 @@
+//! From the teacher's candidates to pseudo-labels.
+//!
+//! Candidates -> minimum area -> tiers of the filter -> correction -> medium candidates accepted or not -> duplicates
+//! dropped, the better one first. The filter is told of each image what was seen, and then what was kept. [`Labeller::begin`] goes as far as
+//! nothing has to be waited for, [`Labeller::finish`] to the end.
+
+use super::candidates::{Candidate, Choice, Proposals, propose};
+use super::config::TeacherStudentConfig;
+use super::correction::{Corrected, Correction, Progress, Region};
+use super::filter::{Clock, Filter, Tier};
+use super::pseudo_labels::{ImageLabels, PseudoLabel, without_duplicates};
+use super::report::TierCounts;
+use super::weighting::Weighting;
+use crate::graph::Mask2Former;
+use crate::ops;
+use crate::structures::{Mask, Picture};
+use crate::tensor::{Later, Map, Tensor2};
+use std::collections::VecDeque;
+
+/// The teacher's views of one step, of which some have been put into tiers.
+pub struct Begun {
+    /// Those that have not.
+    waiting: VecDeque<View>,
+    /// Those that have, whose masks are on their way.
+    begun: Option<Tiered>,
+}
+
+/// What is known of an image before it is filtered.
+struct View {
+    number: usize,
+    proposals: Proposals,
+    clock: Clock,
+}
+
+/// The candidates of an image that are not low, with the tiers of all.
+struct Survivors {
+    tiers: Vec<Tier>,
+    candidates: Vec<usize>,
+}
+
+/// Views of which none's tiers depend on another's labels.
+struct Tiered {
+    views: Vec<(View, Survivors)>,
+    /// Mask logits of all survivors at the padded input size, view by view, where the network is.
+    logits: Tensor2,
+    /// Where they are above 0.
+    bits: Later<Vec<Vec<u8>>>,
+}
+
+/// What the correction is asked about a view.
+struct Asked {
+    masks: Vec<Mask>,
+    /// The first mask's row among the logits.
+    first: usize,
+    answers: Later<Vec<Option<Corrected>>>,
+}
+
+/// The chain of rules, with their state.
+pub struct Labeller {
+    config: TeacherStudentConfig,
+    /// Slot `filter`.
+    pub filter: Box<dyn Filter>,
+    /// Slot `correction`.
+    pub correction: Box<dyn Correction>,
+    /// Slot `weighting`.
+    pub weighting: Box<dyn Weighting>,
+}
+
+impl Labeller {
+    /// Puts the rules of `config` together.
+    pub fn new(
+        config: TeacherStudentConfig,
+        filter: Box<dyn Filter>,
+        correction: Box<dyn Correction>,
+        weighting: Box<dyn Weighting>,
+    ) -> Self {
+        Self {
+            config,
+            filter,
+            correction,
+            weighting,
+        }
+    }
+
+    /// What the teacher proposes for its views of one step, `images`.
+    pub fn propose(&self, teacher: &Mask2Former, images: &Map) -> Later<Vec<Proposals>> {
+        let choice = Choice {
+            score: self.config.score,
+            selection: self.config.candidates,
+            top: self.config.top_pairs,
+        };
+        propose(teacher, images, choice)
+    }
+
+    /// Puts the candidates of the teacher's views of one step into their tiers, as far as that does not depend on labels, and asks for the
+    /// masks that survive. `last_of_epoch`: the step ends a pass over the unlabelled images.
+    pub fn begin(&mut self, proposals: Vec<Proposals>, last_of_epoch: bool) -> Begun {
+        let last = proposals.len().saturating_sub(1);
+        let view = |(number, proposals)| View {
+            number,
+            proposals,
+            clock: Clock {
+                last_of_step: number == last,
+                last_of_epoch: last_of_epoch && number == last,
+            },
+        };
+        let mut begun = Begun {
+            waiting: proposals.into_iter().enumerate().map(view).collect(),
+            begun: None,
+        };
+        begun.begun = self.next(&mut begun.waiting);
+        begun
+    }
+
+    /// The labels of the views, whose `pictures` are those that were proposed for.
+    ///
+    /// Panics if there are not as many.
+    pub fn finish(
+        &mut self,
+        mut begun: Begun,
+        pictures: &[&Picture],
+        progress: Progress,
+    ) -> Vec<ImageLabels> {
+        let mut labels = Vec::with_capacity(pictures.len());
+        while let Some(tiered) = begun.begun.take() {
+            labels.extend(self.label(tiered, pictures, progress));
+            begun.begun = self.next(&mut begun.waiting);
+        }
+        assert_eq!(labels.len(), pictures.len(), "a picture for every view");
+        labels
+    }
+
+    /// Puts the next views into their tiers: on a GPU all that do not wait for labels, so that their masks come in one copy; on the CPU, where
+    /// nothing is waited for, one, so that not all masks are there at a time.
+    fn next(&mut self, waiting: &mut VecDeque<View>) -> Option<Tiered> {
+        let alone = self.filter.needs_labels() || waiting.front()?.proposals.is_on_host();
+        let count = if alone { 1 } else { waiting.len() };
+        let views: Vec<(View, Survivors)> = waiting
+            .drain(..count.min(waiting.len()))
+            .map(|view| {
+                let survivors = self.survivors(&view);
+                (view, survivors)
+            })
+            .collect();
+        if views.is_empty() {
+            return None;
+        }
+        let queries = views.iter().map(|(view, survivors)| {
+            let candidates = &view.proposals.candidates;
+            let queries = survivors.candidates.iter().map(|i| candidates[*i].query);
+            (&view.proposals, queries.collect())
+        });
+        let logits = Proposals::logits(&queries.collect::<Vec<_>>());
+        Some(Tiered {
+            bits: ops::above_zero(&logits),
+            logits,
+            views,
+        })
+    }
+
+    fn survivors(&mut self, view: &View) -> Survivors {
+        let candidates = &view.proposals.candidates;
+        let tiers: Vec<Tier> = candidates
+            .iter()
+            .map(|candidate| self.tier(candidate))
+            .collect();
+        self.filter.observe(candidates, view.clock);
+        Survivors {
+            candidates: (0..candidates.len())
+                .filter(|i| tiers[*i] != Tier::Low)
+                .collect(),
+            tiers,
+        }
+    }
+
+    fn tier(&self, candidate: &Candidate) -> Tier {
+        if candidate.area > self.config.min_area {
+            self.filter.tier(candidate)
+        } else {
+            Tier::Low
+        }
+    }
+
+    /// Waits for the masks of the views, then for what the correction says of each.
+    fn label(
+        &mut self,
+        tiered: Tiered,
+        pictures: &[&Picture],
+        progress: Progress,
+    ) -> Vec<ImageLabels> {
+        let Tiered {
+            views,
+            logits,
+            bits,
+        } = tiered;
+        let (mut bits, mut first) = (bits.wait().into_iter(), 0);
+        let mut all_asked = Vec::with_capacity(views.len());
+        for (view, survivors) in &views {
+            let (height, width) = (view.proposals.height, view.proposals.width);
+            let masks = bits.by_ref().take(survivors.candidates.len());
+            let masks: Vec<Mask> = masks.map(|bits| Mask::new(height, width, bits)).collect();
+            let picture = pictures[view.number];
+            let regions: Vec<Region> = survivors
+                .candidates
+                .iter()
+                .zip(&masks)
+                .enumerate()
+                .map(|(row, (i, mask))| Region {
+                    tier: survivors.tiers[*i],
+                    probabilities: &view.proposals.candidates[*i].probabilities,
+                    mask,
+                    row: first + row,
+                })
+                .collect();
+            let answers = self
+                .correction
+                .correct(picture, &logits, &regions, progress);
+            let next = first + masks.len();
+            all_asked.push(Asked {
+                masks,
+                first,
+                answers,
+            });
+            first = next;
+        }
+        let views = views.iter().zip(all_asked);
+        let label = |((view, survivors), asked): (&(View, Survivors), Asked)| {
+            self.label_view(view, survivors, asked, &logits)
+        };
+        views.map(label).collect()
+    }
+
+    fn label_view(
+        &mut self,
+        view: &View,
+        survivors: &Survivors,
+        asked: Asked,
+        logits: &Tensor2,
+    ) -> ImageLabels {
+        let (candidates, tiers) = (&view.proposals.candidates, &survivors.tiers);
+        let mut kept = vec![false; candidates.len()];
+        let mut labels = Vec::new();
+        let answers = asked.answers.wait();
+        let rows = survivors.candidates.iter().zip(asked.masks).zip(answers);
+        for (row, ((i, mask), answer)) in (asked.first..).zip(rows) {
+            let (candidate, tier) = (&candidates[*i], tiers[*i]);
+            let sure = answer.is_some_and(|answer| answer.probability >= self.filter.accept());
+            kept[*i] = tier == Tier::High || sure;
+            if kept[*i] {
+                labels.push(PseudoLabel {
+                    class: answer.map_or(candidate.class, |answer| answer.class),
+                    teacher_class: candidate.class,
+                    tier,
+                    score: candidate.class_quality * candidate.mask_quality,
+                    mask,
+                    row,
+                });
+            }
+        }
+        let before = labels.len();
+        let labels = without_duplicates(labels, self.config.duplicate_iou);
+        let of_tier = |tier| tiers.iter().filter(|other| **other == tier).count();
+        let counts = TierCounts {
+            high: of_tier(Tier::High),
+            medium: of_tier(Tier::Medium),
+            low: of_tier(Tier::Low),
+            accepted: (0..kept.len())
+                .filter(|i| kept[*i] && tiers[*i] == Tier::Medium)
+                .count(),
+            duplicates: before - labels.len(),
+            kept: labels.len(),
+        };
+        self.filter.learn(candidates, &kept, view.clock);
+        let rows: Vec<usize> = labels.iter().map(|label| label.row).collect();
+        ImageLabels {
+            discounts: self.weighting.discounts(logits, &rows),
+            labels,
+            counts,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Images through the whole chain.
+
+use super::*;
+use crate::method::candidates::tests::{example, two_examples_at};
+use crate::method::config::{MethodConfig, tests::table};
+use crate::method::filter::FILTERS;
+use crate::method::targets::Targets;
+use crate::method::weighting::WEIGHTINGS;
+use crate::ops::check::on_every_place;
+use crate::registry;
+
+/// Says class 1 with a given probability to everything.
+struct Says(f32);
+
+impl Correction for Says {
+    fn correct(
+        &self,
+        _: &Picture,
+        _: &Tensor2,
+        regions: &[Region],
+        _: Progress,
+    ) -> Later<Vec<Option<Corrected>>> {
+        let answer = Corrected {
+            class: 1,
+            probability: self.0,
+        };
+        Later::ready(vec![Some(answer); regions.len()])
+    }
+}
+
+/// The labeller of a recipe with wide tiers: the first query is high, the second medium, the third low.
+fn labeller(correction: Box<dyn Correction>) -> Labeller {
+    let MethodConfig::TeacherStudent(config) = MethodConfig::try_from(table("method")).unwrap()
+    else {
+        panic!("PL-DC has a teacher")
+    };
+    let mut rule = config.filter.clone();
+    rule["class-margin"] = 0.4.into();
+    rule["mask-margin"] = 0.3.into();
+    let mut filter = registry::build(FILTERS, rule).unwrap();
+    filter.start(&crate::data::split::ClassCounts {
+        annotations: vec![1, 1],
+        objects: vec![1, 1],
+    });
+    let weighting = registry::build(WEIGHTINGS, config.weighting.clone()).unwrap();
+    Labeller::new(*config, filter, correction, weighting)
+}
+
+fn run(correction: Box<dyn Correction>) -> (Vec<(usize, Tier)>, TierCounts, Targets<'static>) {
+    let mut labeller = labeller(correction);
+    let picture = Picture::new(8, 8, vec![0; 192]);
+    let image = labelled(&mut labeller, vec![example()], &[&picture]).remove(0);
+    let targets = Targets {
+        masks: Vec::new(),
+        ..image.targets()
+    };
+    (
+        image.labels.iter().map(|l| (l.class, l.tier)).collect(),
+        image.counts,
+        targets,
+    )
+}
+
+fn labelled(
+    labeller: &mut Labeller,
+    proposals: Vec<Proposals>,
+    pictures: &[&Picture],
+) -> Vec<ImageLabels> {
+    let begun = labeller.begin(proposals, false);
+    labeller.finish(begun, pictures, Progress::default())
+}
+
+#[test]
+fn a_medium_candidate_needs_the_correction() {
+    let keep = registry::build(
+        super::super::correction::CORRECTIONS,
+        "name = \"keep\"".parse().unwrap(),
+    );
+    let (labels, counts, targets) = run(keep.unwrap());
+    assert_eq!(labels, [(0, Tier::High)]);
+    assert_eq!((counts.high, counts.medium, counts.low), (1, 1, 1));
+    assert_eq!((counts.accepted, counts.kept), (0, 1));
+    assert_eq!(targets.classes, [0]);
+    let discounts = targets.discounts.unwrap();
+    assert_eq!((discounts.rows(), discounts.columns()), (1, 64));
+    assert!(discounts.values().iter().all(|u| (0.0..=1.0).contains(u)));
+
+    let (labels, counts, _) = run(Box::new(Says(0.6)));
+    assert_eq!(
+        labels,
+        [(1, Tier::High), (1, Tier::Medium)],
+        "both are corrected"
+    );
+    assert_eq!((counts.accepted, counts.kept), (1, 2));
+    let (labels, ..) = run(Box::new(Says(0.4)));
+    assert_eq!(labels, [(1, Tier::High)], "0.4 is below `accept`");
+}
+
+#[test]
+fn small_masks_are_low_whatever_their_scores() {
+    let mut labeller = labeller(Box::new(Says(0.9)));
+    labeller.config.min_area = 32;
+    let picture = Picture::new(8, 8, vec![0; 192]);
+    let image = labelled(&mut labeller, vec![example()], &[&picture]).remove(0);
+    assert_eq!((image.counts.low, image.counts.kept), (3, 0));
+}
+
+on_every_place! {
+    /// Two images that differ, and a labeller for both of them or a new one for each.
+    fn images_labelled_together_are_labelled_as_each_alone(place) {
+        let picture = Picture::new(8, 8, vec![0; 192]);
+        let images = || two_examples_at(place);
+        let rule = |labeller: &mut Labeller| labeller.config.duplicate_iou = 1.0;
+        let mut together = labeller(Box::new(Says(0.6)));
+        rule(&mut together);
+        let found = labelled(&mut together, images(), &[&picture, &picture]);
+        assert_eq!(found.len(), 2);
+        assert!(found.iter().all(|image| image.labels.len() >= 2));
+        for (found, image) in found.iter().zip(images()) {
+            let mut alone = labeller(Box::new(Says(0.6)));
+            rule(&mut alone);
+            let expected = labelled(&mut alone, vec![image], &[&picture]).remove(0);
+            let told = |image: &ImageLabels| {
+                let labels = image.labels.iter().map(|l| (l.class, l.teacher_class, l.tier, l.score.to_bits(), l.mask.clone()));
+                let discounts = image.discounts.as_ref().unwrap();
+                let discounts = discounts.host_values().iter().map(|u| u.to_bits()).collect::<Vec<_>>();
+                (labels.collect::<Vec<_>>(), discounts, image.counts)
+            };
+            assert_eq!(told(found), told(&expected));
+        }
+    }
+}
+
+on_every_place! {
+    /// Thresholds that follow what is kept, image by image: those of the second depend on the labels of the first.
+    fn thresholds_by_kept_labels_move_between_two_images(place) {
+        let picture = Picture::new(8, 8, vec![0; 192]);
+        let mut rule = table("method")["filter"].as_table().unwrap().clone();
+        for (key, value) in [("statistic", "kept"), ("period", "image")] {
+            rule[key] = value.into();
+        }
+        let thresholds = |count: usize| {
+            let mut labeller = labeller(Box::new(Says(0.6)));
+            labeller.filter = registry::build(FILTERS, rule.clone()).unwrap();
+            labeller.filter.start(&crate::data::split::ClassCounts { annotations: vec![1, 1], objects: vec![1, 1] });
+            assert!(labeller.filter.needs_labels());
+            let mut images = two_examples_at(place);
+            images.truncate(count);
+            labelled(&mut labeller, images, &vec![&picture; count]);
+            labeller.filter.thresholds().unwrap()
+        };
+        let (none, one, two) = (thresholds(0), thresholds(1), thresholds(2));
+        assert!(none.class[0] != one.class[0] && one.class[0] != two.class[0], "{none:?} {one:?} {two:?}");
+    }
+}

@@ -1,0 +1,139 @@
+//! What a thread keeps on a GPU for its later calls. Threads share nothing, so none waits for another or frees what another's kernels read;
+//! what a thread has left behind is freed by the next one that makes something, once all has ended.
+
+use super::Gpu;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+thread_local! {
+    /// Lives as long as the thread.
+    static ALIVE: Arc<()> = Arc::default();
+}
+
+/// Values by their keys, per thread and GPU; of more than so many of a thread the one is forgotten that was not asked for the longest.
+pub struct PerThread<K, V> {
+    most: usize,
+    /// The latest used first.
+    entries: Mutex<Vec<Entry<K, V>>>,
+}
+
+struct Entry<K, V> {
+    owner: Weak<()>,
+    gpu: Gpu,
+    key: K,
+    value: V,
+}
+
+impl<K, V: Clone> PerThread<K, V> {
+    /// Keeps `most` values for each thread.
+    pub const fn new(most: usize) -> Self {
+        Self {
+            most,
+            entries: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The value on `gpu` whose key `is` the one, or else what `make` makes, with its key.
+    pub fn get(&self, gpu: &Gpu, is: impl Fn(&K) -> bool, make: impl FnOnce() -> (K, V)) -> V {
+        let me = ALIVE.with(Arc::downgrade);
+        let mine = |entry: &Entry<K, V>| entry.owner.ptr_eq(&me);
+        let mut entries = self.entries();
+        let known = entries
+            .iter()
+            .position(|entry| mine(entry) && entry.gpu.number() == gpu.number() && is(&entry.key));
+        if let Some(place) = known {
+            let entry = entries.remove(place);
+            let value = entry.value.clone();
+            entries.insert(0, entry);
+            return value;
+        }
+        let left = |entry: &mut Entry<K, V>| entry.owner.strong_count() == 0;
+        let left: Vec<Entry<K, V>> = entries.extract_if(.., left).collect();
+        let full = entries.iter().filter(|entry| mine(entry)).count() >= self.most;
+        let oldest = entries.iter().rposition(mine).filter(|_| full);
+        let oldest = oldest.map(|place| entries.remove(place));
+        drop(entries);
+        for entry in left {
+            entry.gpu.wait_for_all_threads();
+        }
+        drop(oldest);
+        let (key, value) = make();
+        let entry = Entry {
+            owner: me,
+            gpu: gpu.clone(),
+            key,
+            value: value.clone(),
+        };
+        self.entries().insert(0, entry);
+        value
+    }
+
+    fn entries(&self) -> std::sync::MutexGuard<'_, Vec<Entry<K, V>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::cuda::Buffer;
+    use crate::tensor::{Place, Tape, Tensor2};
+    use crate::{ops, tensor::Precision};
+    use std::thread;
+
+    fn gpu() -> Gpu {
+        let Place::Gpu(gpu) = crate::ops::check::gpu(Precision::F32) else {
+            panic!("a GPU")
+        };
+        gpu
+    }
+
+    #[test]
+    #[ignore = "needs a GPU"]
+    fn a_thread_makes_a_value_once_and_forgets_old_ones_cuda() {
+        let gpu = gpu();
+        let kept: PerThread<i32, Arc<Buffer<i32>>> = PerThread::new(3);
+        let get = |key: i32| {
+            kept.get(
+                &gpu,
+                |known| *known == key,
+                || (key, Arc::new(gpu.upload(&[key]))),
+            )
+        };
+        let first = get(1);
+        assert_eq!(get(1).address(), first.address());
+        // Asked for again, it is the latest: of four the second is forgotten.
+        (2..=3).for_each(|key| drop(get(key)));
+        get(1);
+        get(4);
+        let keys: Vec<i32> = kept.entries().iter().map(|entry| entry.key).collect();
+        assert_eq!(keys, [4, 1, 3]);
+        thread::scope(|scope| {
+            scope.spawn(|| assert_ne!(get(1).address(), first.address(), "its own"));
+        });
+        assert_eq!(kept.entries().len(), 4);
+        assert_eq!(get(5).values(), [5]);
+        let keys: Vec<i32> = kept.entries().iter().map(|entry| entry.key).collect();
+        assert_eq!(keys, [5, 4, 1], "what the other thread left is freed");
+    }
+
+    /// A thread ends while its kernel, which has not run yet, is to read what it kept.
+    #[test]
+    #[ignore = "needs a GPU"]
+    fn what_a_thread_left_is_freed_behind_its_kernels_cuda() {
+        let gpu = gpu();
+        let kept: PerThread<(), Tensor2> = PerThread::new(1);
+        let get = || kept.get(&gpu, |()| true, || ((), gpu.matrix(&[2.0; 5000], 1, 5000)));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                drop(ops::add(
+                    &mut Tape::off(),
+                    &get(),
+                    &gpu.matrix(&[1.0; 5000], 1, 5000),
+                ))
+            });
+        });
+        get();
+        gpu.synchronize();
+        gpu.wait_for_all_threads();
+    }
+}

@@ -1,0 +1,139 @@
+//! A few steps of a tiny network on noise.
+
+use super::*;
+use crate::data::loader::LoaderConfig;
+use crate::data::split::{Split, SplitConfig};
+use crate::data::{Dataset, Sample, Source};
+use crate::graph::ModelConfig;
+use crate::method::{LossConfig, MethodConfig, Setup, start};
+use crate::nn::params::move_to;
+use crate::ops::check::on_every_place;
+use crate::rng::Stream;
+use crate::structures::{Instance, InstanceSource, Mask, Picture};
+use anyhow::bail;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const SIDE: usize = 32;
+
+/// Images of noise with one object; those that are read after the first `readable` are broken.
+struct Noise {
+    read: AtomicUsize,
+    readable: usize,
+}
+
+impl Source for Noise {
+    fn len(&self) -> usize {
+        8
+    }
+
+    fn classes_of(&self, _: usize) -> Vec<usize> {
+        vec![0]
+    }
+
+    fn load(&self, index: usize) -> Result<Sample> {
+        if self.read.fetch_add(1, Ordering::Relaxed) >= self.readable {
+            bail!("images/{index}.jpg: corrupt");
+        }
+        let mut stream = Stream::new(index as u64, "noise");
+        let pixels = (0..SIDE * SIDE * 3).map(|_| stream.below(256) as u8);
+        let bits = (0..SIDE * SIDE).map(|i| u8::from(i % SIDE < 16));
+        Ok(Sample {
+            image_id: index as u64,
+            picture: Picture::new(SIDE, SIDE, pixels.collect()),
+            instances: vec![Instance {
+                class: 0,
+                mask: Mask::new(SIDE, SIDE, bits.collect()),
+                source: InstanceSource::Annotation,
+            }],
+        })
+    }
+}
+
+/// A supervised run on one image a step.
+fn trainer(place: &Place, readable: usize) -> Trainer {
+    let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml").parse().unwrap();
+    let table = |name: &str| recipe[name].clone();
+    let mut augment: crate::data::augment::AugmentConfig = table("augment").try_into().unwrap();
+    (augment.size, augment.min_area) = (SIDE, 1);
+    let loader: LoaderConfig =
+        "labelled = 1\nunlabelled = 1\nlabelled-views = 'weak'\nthreads = 0\nprefetch = 0"
+            .parse::<toml::Table>()
+            .unwrap()
+            .try_into()
+            .unwrap();
+    let images = |readable| {
+        Arc::new(Noise {
+            read: AtomicUsize::new(0),
+            readable,
+        })
+    };
+    let dataset = Dataset {
+        classes: vec!["thing".to_string()],
+        train: images(readable),
+        extra_unlabelled: None,
+        val: images(0),
+        area_bounds: [1.0, 2.0],
+    };
+    let split = SplitConfig {
+        labelled: 0.5,
+        min_instances: 1,
+        unlabelled_backgrounds: true,
+    };
+    let split = Split::new(&*dataset.train, &dataset.classes, &split, 4).unwrap();
+    let model: ModelConfig = table("model").try_into().unwrap();
+    let student = Mask2Former::new(&model, 1, &mut Stream::new(5, "weights")).unwrap();
+    let method = "name = 'supervised'\nburn-in = 9\nempty-image = 'zero-batch'";
+    let method: toml::Table = method.parse().unwrap();
+    let loss: LossConfig = table("loss").try_into().unwrap();
+    let setup = Setup {
+        seed: 3,
+        steps: 9,
+        counts: split.counts.clone(),
+        epoch_steps: 4,
+    };
+    let method = MethodConfig::try_from(method).unwrap();
+    let mut method = start(&method, &loss, student, &setup).unwrap();
+    move_to(method.student(), place);
+    let loader = Loader::new(&dataset, &split, &augment, &loader, 3);
+    Trainer::new(method, &TrainConfig::for_tests(), loader)
+}
+
+/// The losses of the steps up to the first that fails, and its error.
+fn losses(trainer: &mut Trainer, steps: usize) -> (Vec<f32>, Option<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.jsonl");
+    let mut journal = Journal::open(&path, 0, Default::default()).unwrap();
+    let mut losses = Vec::new();
+    for _ in 0..steps {
+        match trainer.advance(&mut journal) {
+            Ok(advance) => losses.push(advance.loss),
+            Err(error) => return (losses, Some(format!("{error:#}"))),
+        }
+    }
+    (losses, None)
+}
+
+on_every_place! {
+    /// On a GPU the batch of a step is sent during the one before: what is wrong with it is told at its own step.
+    fn every_step_has_its_own_batch(place) {
+        let (expected, error) = losses(&mut trainer(&Place::Host, 99), 4);
+        assert!(expected.len() == 4 && error.is_none());
+        let (found, error) = losses(&mut trainer(place, 3), 4);
+        assert_eq!(found.len(), 3, "{error:?}");
+        assert!(error.unwrap().contains(".jpg: corrupt"));
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() <= 1e-3 * expected, "{found}, on the CPU {expected}");
+        }
+    }
+
+    /// A step that goes back does not take the batch that was sent for the step after.
+    fn a_run_that_goes_back_takes_its_steps_again(place) {
+        let mut trainer = trainer(place, 99);
+        let start = trainer.checkpoint("key", true);
+        let (first, _) = losses(&mut trainer, 3);
+        trainer.resume(&start).unwrap();
+        let (again, _) = losses(&mut trainer, 3);
+        assert_eq!(first, again);
+    }
+}
