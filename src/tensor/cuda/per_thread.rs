@@ -107,9 +107,9 @@ mod tests {
         get(4);
         let keys: Vec<i32> = kept.entries().iter().map(|entry| entry.key).collect();
         assert_eq!(keys, [4, 1, 3]);
-        thread::scope(|scope| {
-            scope.spawn(|| assert_ne!(get(1).address(), first.address(), "its own"));
-        });
+        // A thread is joined when all that it leaves has been left.
+        let address = thread::scope(|scope| scope.spawn(|| get(1).address()).join().unwrap());
+        assert_ne!(address, first.address(), "its own");
         assert_eq!(kept.entries().len(), 4);
         assert_eq!(get(5).values(), [5]);
         let keys: Vec<i32> = kept.entries().iter().map(|entry| entry.key).collect();
@@ -123,15 +123,9 @@ mod tests {
         let gpu = gpu();
         let kept: PerThread<(), Tensor2> = PerThread::new(1);
         let get = || kept.get(&gpu, |()| true, || ((), gpu.matrix(&[2.0; 5000], 1, 5000)));
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                drop(ops::add(
-                    &mut Tape::off(),
-                    &get(),
-                    &gpu.matrix(&[1.0; 5000], 1, 5000),
-                ))
-            });
-        });
+        let one = || gpu.matrix(&[1.0; 5000], 1, 5000);
+        let add = || drop(ops::add(&mut Tape::off(), &get(), &one()));
+        thread::scope(|scope| scope.spawn(add).join().unwrap());
         get();
         gpu.synchronize();
         gpu.wait_for_all_threads();
