@@ -154,6 +154,7 @@ impl Devices {
 
 impl Drop for Device<'_> {
     fn drop(&mut self) {
+        self.place.leave();
         self.owner.users()[self.number] -= 1;
     }
 }

@@ -18,7 +18,7 @@ use crate::tensor::{Later, Map, Tensor2};
 use std::collections::VecDeque;
 
 /// The teacher's views of one step, of which some have been put into tiers.
-pub struct Begun {
+pub struct Labelling {
     /// Those that have not.
     waiting: VecDeque<View>,
     /// Those that have, whose masks are on their way.
@@ -94,7 +94,7 @@ impl Labeller {
 
     /// Puts the candidates of the teacher's views of one step into their tiers, as far as that does not depend on labels, and asks for the
     /// masks that survive. `last_of_epoch`: the step ends a pass over the unlabelled images.
-    pub fn begin(&mut self, proposals: Vec<Proposals>, last_of_epoch: bool) -> Begun {
+    pub fn begin(&mut self, proposals: Vec<Proposals>, last_of_epoch: bool) -> Labelling {
         let last = proposals.len().saturating_sub(1);
         let view = |(number, proposals)| View {
             number,
@@ -104,7 +104,7 @@ impl Labeller {
                 last_of_epoch: last_of_epoch && number == last,
             },
         };
-        let mut begun = Begun {
+        let mut begun = Labelling {
             waiting: proposals.into_iter().enumerate().map(view).collect(),
             begun: None,
         };
@@ -117,7 +117,7 @@ impl Labeller {
     /// Panics if there are not as many.
     pub fn finish(
         &mut self,
-        mut begun: Begun,
+        mut begun: Labelling,
         pictures: &[&Picture],
         progress: Progress,
     ) -> Vec<ImageLabels> {
@@ -133,18 +133,15 @@ impl Labeller {
     /// Puts the next views into their tiers: on a GPU all that do not wait for labels, so that their masks come in one copy; on the CPU, where
     /// nothing is waited for, one, so that not all masks are there at a time.
     fn next(&mut self, waiting: &mut VecDeque<View>) -> Option<Tiered> {
-        let alone = self.filter.needs_labels() || waiting.front()?.proposals.is_on_host();
+        let alone = waiting.front()?.proposals.is_on_host() || self.filter.needs_labels();
         let count = if alone { 1 } else { waiting.len() };
         let views: Vec<(View, Survivors)> = waiting
-            .drain(..count.min(waiting.len()))
+            .drain(..count)
             .map(|view| {
                 let survivors = self.survivors(&view);
                 (view, survivors)
             })
             .collect();
-        if views.is_empty() {
-            return None;
-        }
         let queries = views.iter().map(|(view, survivors)| {
             let candidates = &view.proposals.candidates;
             let queries = survivors.candidates.iter().map(|i| candidates[*i].query);

@@ -11,7 +11,7 @@ use super::candidates::Proposals;
 use super::config::TeacherStudentConfig;
 use super::correction::Progress;
 use super::criterion::Part;
-use super::labeller::{Begun, Labeller};
+use super::labeller::{Labeller, Labelling};
 use super::pseudo_labels::ImageLabels;
 use super::report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
 use super::sent::Sent;
@@ -89,7 +89,7 @@ impl TeacherStudent {
     }
 
     /// The labels of the weak views.
-    fn labels(&mut self, begun: Begun, batch: &Batch, step: usize) -> Vec<ImageLabels> {
+    fn labels(&mut self, begun: Labelling, batch: &Batch, step: usize) -> Vec<ImageLabels> {
         let since = step - self.burn_in;
         let progress = Progress {
             distillation: share(since, self.steps.saturating_sub(self.burn_in)),
@@ -144,7 +144,7 @@ impl Method for TeacherStudent {
             }
         };
         let predictions_of_strong = apart.as_ref().unwrap_or(&predictions);
-        // A GPU is at the student's forward pass while the CPU labels.
+        // The masks are there while a GPU is at the student's forward pass; the correction waits behind it.
         let labels = self.labels(begun, &sent.batch, step);
 
         let Self {

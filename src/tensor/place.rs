@@ -29,6 +29,15 @@ impl Place {
         }
     }
 
+    /// Says that the calling thread's work here has come to an end: what a GPU keeps for its later calls is free for others.
+    pub fn leave(&self) {
+        match self {
+            Self::Host => {}
+            #[cfg(feature = "cuda")]
+            Self::Gpu(_) => super::cuda::Gpu::leave(),
+        }
+    }
+
     /// The constant `[rows, columns]` of a name, made of the values that `make` gives. A GPU keeps it under `name` and the size for
     /// the next who asks; the host, where nothing has to be sent, keeps nothing.
     pub fn kept(

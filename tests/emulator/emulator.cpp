@@ -401,13 +401,6 @@ EXPORT cuMemHostAlloc(void** memory, size_t bytes, unsigned) {
     pinned[static_cast<char*>(*memory)] = bytes;
     return OK;
 }
-EXPORT cuMemFreeHost(void* memory) {
-    Lock lock(one_at_a_time);
-    finish_all();
-    pinned.erase(static_cast<char*>(memory));
-    std::free(memory);
-    return OK;
-}
 EXPORT cuMemGetInfo_v2(size_t* available, size_t* total) { *total = MEMORY; *available = MEMORY - used; return OK; }
 EXPORT cuMemPoolSetAttribute(Handle, unsigned, void*) { return OK; }
 EXPORT cuMemPoolGetAttribute(Handle, unsigned attribute, void* value) {
@@ -463,7 +456,7 @@ EXPORT cuMemsetD8Async(uint64_t to, unsigned char value, size_t bytes, Handle st
 }
 
 EXPORT cuMemsetD32Async(uint64_t to, unsigned value, size_t count, Handle stream) {
-    int code = may_fill(to, 4 * count);
+    int code = to % 4 ? INVALID_VALUE : may_fill(to, 4 * count);
     return code != OK ? code : later(stream, [=] { std::fill_n(static_cast<unsigned*>(at(to)), count, value); });
 }
 

@@ -20,7 +20,7 @@ pub struct Region<'a> {
     pub probabilities: &'a [f32],
     /// Its pixels; the picture fills the top left corner, the rest is padding.
     pub mask: &'a Mask,
-    /// Its row among the teacher's logits.
+    /// Its row among the logits that come with it.
     pub row: usize,
 }
 
@@ -53,8 +53,8 @@ pub trait Correction: Send {
     fn attach(&mut self, _vlm: Box<dyn VisionLanguage>) {}
 
     /// One answer per region of one `picture` (the teacher's view); `None` where the rule has nothing to say: the class of a
-    /// high region stays, a medium region is dropped. `logits` `[N, height * width]`: of the regions' pixels. What a rule computes on a GPU it
-    /// starts here, and waits for in the answer.
+    /// high region stays, a medium region is dropped. `logits` `[N, height * width]`: the teacher's, of these regions' pixels and
+    /// perhaps of other pictures'. What a rule computes on a GPU it may start here and wait for in the answer.
     fn correct(
         &self,
         picture: &Picture,

@@ -1,6 +1,6 @@
 //! dfdx's tensors on the GPU behind [`Tensor2`]: storage, gradients, tape.
 
-use super::{Gpu, Home, PerThread, expect, streams};
+use super::{Gpu, Home, PerThread, expect, fail, streams, symbols};
 use crate::tensor::{Grads, Later, Raw, Tape, Tensor2};
 use cudarc::driver::{CudaSlice, DevicePtr, result};
 use dfdx::prelude::{
@@ -21,8 +21,8 @@ pub struct Matrix {
 }
 
 // SAFETY: all that is not `Send` and `Sync` in dfdx's `Cuda` is the handle of a second stream, which nothing here uses; the driver's
-// handles may be used from any thread that has the device's context, which `Gpu::bind` sees to. That no other thread's kernels get the
-// address is what `Home` checks.
+// handles may be used from any thread that has the device's context, which `Gpu::bind` sees to. Callers keep a tensor in one thread, whose
+// stream orders all that reads and writes it; debug builds check it (`Home`).
 unsafe impl Send for Matrix {}
 // SAFETY: as above.
 unsafe impl Sync for Matrix {}
@@ -64,6 +64,7 @@ impl Matrix {
 
     /// The address of the values for writing. Copies the storage first if another clone shares it.
     fn address_mut(&mut self) -> u64 {
+        self.home.check();
         let (rows, columns) = self.shape();
         if Arc::strong_count(&self.owners) > 1 && rows * columns > 0 {
             self.gpu.bind();
@@ -79,6 +80,7 @@ impl Matrix {
 
     /// A copy of the values; waits for all kernels that were started before.
     pub fn values(&self) -> Vec<f32> {
+        self.home.check();
         let (rows, columns) = self.shape();
         if rows * columns == 0 {
             return Vec::new();
@@ -89,6 +91,7 @@ impl Matrix {
 
     /// A copy of the values, when the kernels that were started before have ended.
     pub fn later(&self) -> Later<Vec<f32>> {
+        self.home.check();
         let (rows, columns) = self.shape();
         // SAFETY: a live tensor of this size.
         unsafe { self.gpu.fetch(self.address, rows * columns) }
@@ -114,6 +117,7 @@ impl Matrix {
 
     /// The buffer of the gradient, zeros at first.
     fn buffer<'g>(&self, grads: &'g mut Grads) -> &'g mut CudaSlice<f32> {
+        self.home.check();
         self.gpu.bind();
         let buffer = grads.gpu.get_or_alloc_mut(&self.tensor);
         buffer.unwrap_or_else(|error| panic!("the GPU: {error:?}"))
@@ -127,7 +131,10 @@ impl Matrix {
         ops.add_backward_op(move |grads| {
             let gradient = *grads.get_or_alloc_mut(&loss)?.device_ptr();
             // SAFETY: a live number.
-            unsafe { streams::write_number(gradient, 1f32.to_bits()) };
+            let code = unsafe { streams::write_number(gradient, 1f32.to_bits()) };
+            if code != 0 {
+                fail("", symbols::error(code));
+            }
             Ok(())
         });
         dfdx::prelude::Backward::backward(end.put_tape(ops))

@@ -184,6 +184,12 @@ impl Gpu {
         streams::WAITS.get()
     }
 
+    /// Leaves what the calling thread keeps on GPUs for its later calls to other threads: its work with them has come to an end.
+    pub fn leave() {
+        per_thread::leave();
+        product::leave();
+    }
+
     /// Makes the device that of the calling thread, as every call of the driver needs it.
     fn bind(&self) {
         expect(self.shared.device.bind_to_thread());
@@ -250,16 +256,13 @@ impl Shared {
         symbols::memory_pool(*self.device.cu_device())
     }
 
-    /// Lets the pool keep what is freed: by default it goes back to the system at every synchronisation. And lets no thread's memory wait
-    /// for the work of another one that has freed it: by default the driver may order streams one behind the other so.
+    /// Lets the pool keep what is freed: by default it goes back to the system at every synchronisation.
     fn keep_memory(&self) {
-        let (mut all, mut none) = (u64::MAX, 0i32);
-        // SAFETY: the first attribute is a 64-bit number, the second a truth value. Where they are refused, memory is only slower.
+        let mut all = u64::MAX;
+        // SAFETY: the attribute is a 64-bit number. Where it is refused, memory is only slower.
         let _ = unsafe {
-            let pool = self.pool();
-            let set = symbols::driver::cuMemPoolSetAttribute;
-            set(pool, symbols::RELEASE_THRESHOLD, (&raw mut all).cast())
-                | set(pool, symbols::REUSE_BY_WAITING, (&raw mut none).cast())
+            let place = (&raw mut all).cast();
+            symbols::driver::cuMemPoolSetAttribute(self.pool(), symbols::RELEASE_THRESHOLD, place)
         };
     }
 }

@@ -1,12 +1,18 @@
-//! What a thread keeps on a GPU for its later calls. Threads share nothing, so none waits for another or frees what another's kernels read;
-//! what a thread has left behind is freed by the next one that makes something, once all has ended.
+//! What a thread keeps on a GPU for its later calls. No thread reads what another keeps, so none frees what another's kernels read; what a
+//! thread has [left](leave) is freed by the next one that makes something, once all threads' work has ended.
 
 use super::Gpu;
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 thread_local! {
-    /// Lives as long as the thread.
-    static ALIVE: Arc<()> = Arc::default();
+    /// Lives until the thread ends or leaves.
+    static ALIVE: RefCell<Arc<()>> = RefCell::default();
+}
+
+/// Leaves all that the calling thread keeps; what it asks for later is made anew.
+pub fn leave() {
+    ALIVE.set(Arc::default());
 }
 
 /// Values by their keys, per thread and GPU; of more than so many of a thread the one is forgotten that was not asked for the longest.
@@ -34,7 +40,7 @@ impl<K, V: Clone> PerThread<K, V> {
 
     /// The value on `gpu` whose key `is` the one, or else what `make` makes, with its key.
     pub fn get(&self, gpu: &Gpu, is: impl Fn(&K) -> bool, make: impl FnOnce() -> (K, V)) -> V {
-        let me = ALIVE.with(Arc::downgrade);
+        let me = ALIVE.with_borrow(Arc::downgrade);
         let mine = |entry: &Entry<K, V>| entry.owner.ptr_eq(&me);
         let mut entries = self.entries();
         let known = entries
@@ -52,10 +58,14 @@ impl<K, V: Clone> PerThread<K, V> {
         let oldest = entries.iter().rposition(mine).filter(|_| full);
         let oldest = oldest.map(|place| entries.remove(place));
         drop(entries);
-        for entry in left {
-            entry.gpu.wait_for_all_threads();
+        let mut waited: Vec<usize> = Vec::new();
+        for entry in &left {
+            if !waited.contains(&entry.gpu.number()) {
+                entry.gpu.wait_for_all_threads();
+                waited.push(entry.gpu.number());
+            }
         }
-        drop(oldest);
+        drop((left, oldest));
         let (key, value) = make();
         let entry = Entry {
             owner: me,
@@ -114,6 +124,10 @@ mod tests {
         assert_eq!(get(5).values(), [5]);
         let keys: Vec<i32> = kept.entries().iter().map(|entry| entry.key).collect();
         assert_eq!(keys, [5, 4, 1], "what the other thread left is freed");
+        leave();
+        assert_eq!(get(6).values(), [6]);
+        let keys: Vec<i32> = kept.entries().iter().map(|entry| entry.key).collect();
+        assert_eq!(keys, [6]);
     }
 
     /// A thread ends while its kernel, which has not run yet, is to read what it kept.

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The smallest block.
 const SMALLEST: usize = 1 << 12;
-/// The largest part of an array that is sent at once: parts wait for each other's blocks rather than take a large one that no step needs.
+/// The largest part of an array that is sent at once: its blocks serve again, one for the whole array would be of a size that no step needs.
 const PART: usize = 1 << 24;
 /// Bytes of all blocks of a GPU from which on a large copy waits for a block of its size, if one is at work, instead of getting a new one.
 const ENOUGH: usize = 1 << 30;
@@ -137,9 +137,10 @@ impl Pinned {
             block.wait();
             return block;
         }
-        shelves.bytes += bytes;
         drop(shelves);
-        Block::new(bytes)
+        let block = Block::new(bytes);
+        self.shelves().bytes += bytes;
+        block
     }
 
     fn shelves(&self) -> MutexGuard<'_, Shelves> {
@@ -197,7 +198,7 @@ impl Gpu {
     /// Sends `values` to `address`. Nothing is waited for.
     ///
     /// # Safety
-    /// A live buffer of this GPU begins at `address` and holds so many values.
+    /// So many values lie at `address`, in a live buffer of this GPU.
     pub(super) unsafe fn send<T: Element>(&self, address: u64, values: &[T]) {
         let part = PART / size_of::<T>();
         for (number, values) in values.chunks(part).enumerate() {
@@ -258,25 +259,27 @@ impl Gpu {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::tensor::{Place, Precision};
 
-    #[test]
-    #[ignore = "needs a GPU"]
-    fn what_is_sent_comes_back_and_blocks_are_used_again_cuda() {
+    fn gpu() -> Gpu {
         let Place::Gpu(gpu) = crate::ops::check::gpu(Precision::F32) else {
             panic!("a GPU")
         };
-        // Two parts, the second of a size of its own.
+        gpu
+    }
+
+    #[test]
+    #[ignore = "needs a GPU"]
+    fn what_is_sent_comes_back_cuda() {
+        let gpu = gpu();
+        // Two parts.
         let len = (1 << 22) + (1 << 21) + 5;
-        let known = || gpu.shared.pinned.shelves().bytes;
-        let mut laters = Vec::new();
-        for round in 0..3 {
+        let sent = (0..3).map(|round| {
             let values: Vec<i32> = (0..len).map(|i| i * 3 + round).collect();
-            laters.push(gpu.upload(&values).later());
-        }
-        let all = known();
-        assert!(all > 0);
-        for (round, later) in (0..3).zip(laters) {
+            gpu.upload(&values).later()
+        });
+        for (round, later) in (0..3).zip(sent.collect::<Vec<_>>()) {
             let values = later.wait();
             assert!(
                 (0..len)
@@ -284,10 +287,29 @@ mod tests {
                     .all(|(i, value)| *value == i * 3 + round)
             );
         }
-        drop(gpu.upload(&vec![0i32; len as usize]).later());
-        gpu.synchronize();
-        gpu.upload(&vec![1i32; len as usize]);
-        assert_eq!(known(), all, "no new block");
+        drop(gpu.upload(&[7i32; 100]).later());
         assert!(gpu.upload::<f32>(&[]).later().wait().is_empty());
+    }
+
+    #[test]
+    #[ignore = "needs a GPU"]
+    fn a_block_serves_again_once_its_copy_has_ended_cuda() {
+        let gpu = gpu();
+        gpu.bind();
+        let pinned = Pinned::default();
+        let first = pinned.take(5000);
+        assert_eq!(first.bytes, 8192);
+        // Something for the event to stand behind.
+        let buffer = gpu.zeros::<f32>(1 << 20);
+        first.mark();
+        let memory = first.memory;
+        pinned.shelves().at_work.push_back(first);
+        let other = pinned.take(8192);
+        gpu.synchronize();
+        let again = pinned.take(4097);
+        assert!(other.memory == memory || again.memory == memory);
+        assert_ne!(other.memory, again.memory);
+        assert_eq!(pinned.take(1).bytes, SMALLEST);
+        drop(buffer);
     }
 }

@@ -146,8 +146,12 @@ struct Handle(usize, *mut c_void);
 // SAFETY: cuBLAS allows the use of a handle from several threads, one at a time.
 unsafe impl Send for Handle {}
 
-/// Handles of threads that have ended. A handle has a workspace of tens of megabytes, so the next thread takes it.
+/// Handles that threads have left. A handle has a workspace of tens of megabytes, so the next thread takes it.
 static FREE: Mutex<Vec<Handle>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static HANDLES: RefCell<Handles> = const { RefCell::new(Handles(Vec::new())) };
+}
 
 /// The handles of a thread.
 struct Handles(Vec<Handle>);
@@ -159,11 +163,13 @@ impl Drop for Handles {
     }
 }
 
+/// Leaves the calling thread's handles to others.
+pub fn leave() {
+    drop(HANDLES.replace(Handles(Vec::new())));
+}
+
 /// cuBLAS's handle of this thread for `gpu`: its workspace belongs to the products of one stream, the thread's own.
 fn handle(gpu: &Gpu) -> *mut c_void {
-    thread_local! {
-        static HANDLES: RefCell<Handles> = const { RefCell::new(Handles(Vec::new())) };
-    }
     HANDLES.with_borrow_mut(|Handles(handles)| {
         let of_gpu = |handle: &Handle| handle.0 == gpu.number();
         if let Some(Handle(_, handle)) = handles.iter().find(|handle| of_gpu(handle)) {

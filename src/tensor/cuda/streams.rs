@@ -177,7 +177,10 @@ unsafe extern "C" fn cuMemcpyHtoDAsync_v2(
         0 => 0,
         // dfdx sends single numbers from memory that is not pinned, for which the driver may wait: they go along as arguments.
         // SAFETY: the caller's four bytes.
-        4 => unsafe { write_number(to, from.cast::<u32>().read_unaligned()) },
+        4 => unsafe {
+            let bits = from.cast::<u32>().read_unaligned();
+            theirs::cuMemsetD32Async(to, bits, 1, own(stream))
+        },
         // SAFETY: handed on.
         _ => unsafe { theirs::cuMemcpyHtoDAsync_v2(to, from, bytes, own(stream)) },
     }

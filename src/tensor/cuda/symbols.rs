@@ -132,7 +132,6 @@ functions! {
         fn cuFuncSetAttribute(function: Handle, attribute: c_uint, value: c_int);
         fn cuMemAlloc_v2(address: *mut Address, bytes: usize);
         fn cuMemFree_v2(address: Address);
-        fn cuMemFreeHost(memory: *mut c_void);
         fn cuMemHostAlloc(memory: *mut *mut c_void, bytes: usize, flags: c_uint);
         fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize);
         fn cuMemPoolSetAttribute(pool: Handle, attribute: c_uint, value: *mut c_void);
@@ -236,8 +235,6 @@ fn fill(origin: &Origin, lists: &[&[(&str, &Slot)]], older_first: bool) -> Resul
     Ok(())
 }
 
-/// `CU_MEMPOOL_ATTR_REUSE_ALLOW_INTERNAL_DEPENDENCIES`.
-pub const REUSE_BY_WAITING: c_uint = 3;
 /// `CU_MEMPOOL_ATTR_RELEASE_THRESHOLD`.
 pub const RELEASE_THRESHOLD: c_uint = 4;
 /// `CU_MEMPOOL_ATTR_USED_MEM_HIGH`.
