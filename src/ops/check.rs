@@ -206,12 +206,17 @@ pub(crate) fn gpu_agrees(
     same_as_host(&gpu, inputs, tolerance, &op);
 }
 
-/// The GPU that tests run on.
+/// The GPU that tests run on, as a place that computes with `precision`.
 #[cfg(feature = "cuda")]
 pub(crate) fn gpu(precision: crate::tensor::Precision) -> Place {
+    Place::Gpu(the_gpu().computing_with(precision))
+}
+
+/// The GPU that tests run on.
+#[cfg(feature = "cuda")]
+pub(crate) fn the_gpu() -> crate::tensor::cuda::Gpu {
     let gpu = crate::tensor::cuda::Gpu::open(0);
-    let gpu = gpu.unwrap_or_else(|why| panic!("no GPU: {why}"));
-    Place::Gpu(gpu.computing_with(precision))
+    gpu.unwrap_or_else(|why| panic!("no GPU: {why}"))
 }
 
 /// A parameter with values in about [-scale, scale], the same at every call.

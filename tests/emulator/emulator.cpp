@@ -575,25 +575,25 @@ EXPORT cublasGemmStridedBatchedEx(Handle handle, int trans_a, int trans_b, int m
     int bits = compute == 75 ? 7 : compute == 77 ? 10 : 23;
     float by = *static_cast<const float*>(alpha), keep = *static_cast<const float*>(beta);
     return later(*static_cast<Handle*>(handle), [=] {
-      for (int i = 0; i < count; i++) {
-        const float* left = static_cast<const float*>(a) + i * stride_a;
-        const float* right = static_cast<const float*>(b) + i * stride_b;
-        float* out = static_cast<float*>(c) + i * stride_c;
-        // Column-major; both packed so that the sum runs along memory.
-        std::vector<float> rows(size_t(m) * k), columns(size_t(k) * n);
-        for (int row = 0; row < m; row++)
-            for (int step = 0; step < k; step++) rows[size_t(row) * k + step] = rounded(trans_a ? left[step + size_t(row) * lda] : left[row + size_t(step) * lda], bits);
-        for (int column = 0; column < n; column++)
-            for (int step = 0; step < k; step++)
-                columns[size_t(column) * k + step] = rounded(trans_b ? right[column + size_t(step) * ldb] : right[step + size_t(column) * ldb], bits);
-        for (int column = 0; column < n; column++)
-            for (int row = 0; row < m; row++) {
-                double sum = 0;
-                for (int step = 0; step < k; step++) sum += double(rows[size_t(row) * k + step]) * columns[size_t(column) * k + step];
-                float& place = out[row + size_t(column) * ldc];
-                place = by * float(sum) + (keep == 0 ? 0 : keep * place);
-            }
-      }
+        for (int i = 0; i < count; i++) {
+            const float* left = static_cast<const float*>(a) + i * stride_a;
+            const float* right = static_cast<const float*>(b) + i * stride_b;
+            float* out = static_cast<float*>(c) + i * stride_c;
+            // Column-major; both packed so that the sum runs along memory.
+            std::vector<float> rows(size_t(m) * k), columns(size_t(k) * n);
+            for (int row = 0; row < m; row++)
+                for (int step = 0; step < k; step++) rows[size_t(row) * k + step] = rounded(trans_a ? left[step + size_t(row) * lda] : left[row + size_t(step) * lda], bits);
+            for (int column = 0; column < n; column++)
+                for (int step = 0; step < k; step++)
+                    columns[size_t(column) * k + step] = rounded(trans_b ? right[column + size_t(step) * ldb] : right[step + size_t(column) * ldb], bits);
+            for (int column = 0; column < n; column++)
+                for (int row = 0; row < m; row++) {
+                    double sum = 0;
+                    for (int step = 0; step < k; step++) sum += double(rows[size_t(row) * k + step]) * columns[size_t(column) * k + step];
+                    float& place = out[row + size_t(column) * ldc];
+                    place = by * float(sum) + (keep == 0 ? 0 : keep * place);
+                }
+        }
     });
 }
 EXPORT cublasSgemm_v2(Handle handle, int trans_a, int trans_b, int m, int n, int k, const float* alpha, const float* a, int lda, const float* b, int ldb,

@@ -85,22 +85,15 @@ impl<K, V: Clone> PerThread<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::{self, check::the_gpu};
     use crate::tensor::cuda::Buffer;
-    use crate::tensor::{Place, Tape, Tensor2};
-    use crate::{ops, tensor::Precision};
+    use crate::tensor::{Tape, Tensor2};
     use std::thread;
-
-    fn gpu() -> Gpu {
-        let Place::Gpu(gpu) = crate::ops::check::gpu(Precision::F32) else {
-            panic!("a GPU")
-        };
-        gpu
-    }
 
     #[test]
     #[ignore = "needs a GPU"]
     fn a_thread_makes_a_value_once_and_forgets_old_ones_cuda() {
-        let gpu = gpu();
+        let gpu = the_gpu();
         let kept: PerThread<i32, Arc<Buffer<i32>>> = PerThread::new(3);
         let get = |key: i32| {
             kept.get(
@@ -134,7 +127,7 @@ mod tests {
     #[test]
     #[ignore = "needs a GPU"]
     fn what_a_thread_left_is_freed_behind_its_kernels_cuda() {
-        let gpu = gpu();
+        let gpu = the_gpu();
         let kept: PerThread<(), Tensor2> = PerThread::new(1);
         let get = || kept.get(&gpu, |()| true, || ((), gpu.matrix(&[2.0; 5000], 1, 5000)));
         let one = || gpu.matrix(&[1.0; 5000], 1, 5000);

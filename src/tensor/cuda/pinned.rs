@@ -260,19 +260,12 @@ impl Gpu {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::{Place, Precision};
-
-    fn gpu() -> Gpu {
-        let Place::Gpu(gpu) = crate::ops::check::gpu(Precision::F32) else {
-            panic!("a GPU")
-        };
-        gpu
-    }
+    use crate::ops::check::the_gpu;
 
     #[test]
     #[ignore = "needs a GPU"]
     fn what_is_sent_comes_back_cuda() {
-        let gpu = gpu();
+        let gpu = the_gpu();
         // Two parts.
         let len = (1 << 22) + (1 << 21) + 5;
         let sent = (0..3).map(|round| {
@@ -294,7 +287,7 @@ mod tests {
     #[test]
     #[ignore = "needs a GPU"]
     fn a_block_serves_again_once_its_copy_has_ended_cuda() {
-        let gpu = gpu();
+        let gpu = the_gpu();
         gpu.bind();
         let pinned = Pinned::default();
         let first = pinned.take(5000);

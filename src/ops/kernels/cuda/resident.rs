@@ -25,14 +25,11 @@ impl<T: Element + PartialEq> Resident<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::{Place, Precision};
 
     #[test]
     #[ignore = "needs a GPU"]
     fn the_same_values_are_sent_once_cuda() {
-        let Place::Gpu(gpu) = crate::ops::check::gpu(Precision::F32) else {
-            panic!("a GPU")
-        };
+        let gpu = crate::ops::check::the_gpu();
         let resident = Resident::<i32>::new();
         let first = resident.on(&gpu, &[1, 2, 3]);
         assert_eq!(first.values(), [1, 2, 3]);

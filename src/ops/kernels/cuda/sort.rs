@@ -91,7 +91,6 @@ fn passes(most: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tensor::{Place, Precision};
 
     #[test]
     fn a_pass_for_every_digit() {
@@ -104,9 +103,7 @@ mod tests {
     #[test]
     #[ignore = "needs a GPU"]
     fn items_come_in_the_order_of_keys_and_stay_in_their_own_cuda() {
-        let Place::Gpu(gpu) = crate::ops::check::gpu(Precision::F32) else {
-            panic!("a GPU")
-        };
+        let gpu = crate::ops::check::the_gpu();
         for (lists, items, most) in [(1, 1, 0), (3, 5000, 300), (2, 2048, 7), (1, 2049, 70_000)] {
             let keys: Vec<i32> = (0..lists * items)
                 .map(|i| ((i * 7919 + i / 3 * 104_729) % (most + 1)) as i32)
