@@ -438,7 +438,7 @@ impl Case {
             }
             let mut gradient = param.clone();
             let values = param.value.gradient(&mut grads);
-            gradient.value.values_mut().copy_from_slice(&values);
+            gradient.value.assign(&values);
             let gradient = gradient.to_reference();
             let names = Layout::HuggingFace.origin(ours).names;
             let size = gradient.len() / names.len();
@@ -496,4 +496,41 @@ fn parity_stride_in_1x1_and_more_objects_than_queries_in_half_precision() {
     assert!(case.folder.model.backbone.stride_in_1x1);
     assert!(case.targets[0].len() > case.folder.model.queries);
     compare("strided");
+}
+
+/// The whole network, the losses and all gradients on a GPU, whose f32 is held to the CPU's bounds.
+#[cfg(feature = "cuda")]
+mod on_a_gpu {
+    use super::*;
+    use harness::nn::params::move_to;
+    use harness::tensor::Wish;
+
+    fn compare(name: &str) {
+        println!("{name}:");
+        let (place, _) = Wish::Cuda(0).place().expect("a GPU");
+        let mut case = Case::open(name);
+        move_to(&mut case.model, &place);
+        let mut tape = Tape::recording();
+        let predictions = case.model.forward(&mut tape, &case.images);
+        assert!(!matches!(predictions.layers[0].masks.place(), Place::Host));
+        case.losses(tape, &predictions);
+    }
+
+    #[test]
+    #[ignore = "needs a GPU"]
+    fn parity_of_bottleneck_blocks_cuda() {
+        compare("bottleneck");
+    }
+
+    #[test]
+    #[ignore = "needs a GPU"]
+    fn parity_of_basic_blocks_cuda() {
+        compare("basic");
+    }
+
+    #[test]
+    #[ignore = "needs a GPU"]
+    fn parity_of_strides_in_1x1_cuda() {
+        compare("strided");
+    }
 }

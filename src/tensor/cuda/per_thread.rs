@@ -123,7 +123,8 @@ mod tests {
         assert_eq!(keys, [6]);
     }
 
-    /// A thread ends while its kernel, which has not run yet, is to read what it kept.
+    /// A thread ends while its kernel, which has not run yet, is to read what it kept. Memory that is freed too early ends the process on the
+    /// emulated GPU, as under compute-sanitizer.
     #[test]
     #[ignore = "needs a GPU"]
     fn what_a_thread_left_is_freed_behind_its_kernels_cuda() {
