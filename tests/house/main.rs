@@ -1,5 +1,9 @@
-//! The floors of the house: which folder of `src/` may name which, read off the `crate::` paths.
+//! The floors of the house: which folder of `src/` may name which, read off the `crate::` paths; and no circles inside a folder.
 
+mod circles;
+mod source;
+
+use circles::Modules;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -131,4 +135,20 @@ fn the_reader_sees_every_way_to_name_a_folder() {
     let text = "use crate::ops;\nuse crate::{\n    nn::{params, q},\n    tensor::Map,\n};\nlet x = crate::rng::Stream::new(1, \"a\");\n// crate::cli\n";
     let names: Vec<String> = named(text).into_iter().collect();
     assert_eq!(names, ["nn", "ops", "rng", "tensor"]);
+}
+
+/// All sources by their paths under `src/`.
+fn sources() -> Vec<(String, String)> {
+    let read = |file: PathBuf| {
+        let path = file.strip_prefix("src").unwrap().to_str().unwrap();
+        (path.to_string(), std::fs::read_to_string(&file).unwrap())
+    };
+    files(Path::new("src")).into_iter().map(read).collect()
+}
+
+#[test]
+fn no_file_of_a_folder_leads_back_to_itself() {
+    let found = Modules::new(&sources()).circles();
+    let found: Vec<String> = found.into_iter().map(|(_, text)| text).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
