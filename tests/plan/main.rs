@@ -1,6 +1,7 @@
 //! The recipe engine as a user meets it: the recipes of this repository, layers and folding, and what is said of mistakes.
 
 mod explain;
+mod extends;
 mod fuzz;
 mod house;
 mod layers;

@@ -1,5 +1,6 @@
 //! The settings of a trial: every table of the recipe as the type that its component reads, checked before anything runs.
 
+use crate::data::DATASETS;
 use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
@@ -113,7 +114,11 @@ impl Settings {
         }
         let seed = reader.keep("seed", seed(table));
         let precision = reader.keep("precision", precision(table));
-        let data = reader.section("data", Ok);
+        let data = reader.section("data", |table| {
+            let drawn = registry::build(DATASETS, table.clone())?.is_drawn();
+            Ok((table, drawn))
+        });
+        let (data, drawn) = data.unzip();
         let split = reader.checked("split", SplitConfig::check);
         let augment = reader.checked("augment", AugmentConfig::check);
         let loader = reader.checked("loader", LoaderConfig::check);
@@ -143,7 +148,7 @@ impl Settings {
             })
         })();
         if let Some(settings) = &settings {
-            settings.check_together(&mut reader.errors);
+            settings.check_together(drawn == Some(true), &mut reader.errors);
         }
         match settings {
             Some(settings) if reader.errors.is_empty() => Ok(settings),
@@ -151,8 +156,8 @@ impl Settings {
         }
     }
 
-    /// What no table can tell alone.
-    fn check_together(&self, errors: &mut Vec<ComponentError>) {
+    /// What no table can tell alone. `drawn`: the dataset's images are drawn.
+    fn check_together(&self, drawn: bool, errors: &mut Vec<ComponentError>) {
         let mut refuse =
             |key: &str, message: String| errors.push(ComponentError::new(key, message));
         let (burn_in, steps) = (self.method.burn_in(), self.train.steps);
@@ -175,7 +180,6 @@ impl Settings {
             let needs = "`average` needs train.average above 0 and steps after the burn-in";
             refuse("eval.model", needs.into());
         }
-        let drawn = self.data.get("name").and_then(Value::as_str) == Some("scenes");
         if matches!(self.vlm, Some(VisionLanguageConfig::ClipTiny(_))) && !drawn {
             let known = "`clip-tiny` knows the classes of data.name = \"scenes\" only; allowed here: `prototypes`, `clip`";
             refuse("method.correction.vlm.name", known.into());
@@ -360,6 +364,15 @@ pub(in crate::experiment) mod tests {
         table
     }
 
+    /// `table` with files in place of drawn images.
+    fn coco(mut table: Table) -> Table {
+        let data = "name = 'coco'\nroot = ''\ntrain-annotations = ''\ntrain-images = ''\nval-annotations = ''\n\
+                    val-images = ''\nunlabelled-images = ''\nclasses = 'all'\non-bad-annotation = 'error'\n\
+                    area-bounds = [1.0, 2.0]";
+        table["data"] = Value::Table(data.parse().expect("TOML"));
+        table
+    }
+
     fn keys(table: &Table) -> Vec<String> {
         let errors = Settings::read(table).err().unwrap_or_default();
         errors.into_iter().map(|error| error.key).collect()
@@ -402,10 +415,7 @@ pub(in crate::experiment) mod tests {
                 with(with(table(), "train.average", 0.0), "eval.model", "average"),
                 "eval.model",
             ),
-            (
-                with(table(), "data.name", "coco"),
-                "method.correction.vlm.name",
-            ),
+            (coco(table()), "method.correction.vlm.name"),
         ];
         for (table, key) in cases {
             assert_eq!(keys(&table), [key]);

@@ -2,14 +2,14 @@
 
 use crate::data::loader::Loader;
 use crate::data::split::Split;
-use crate::data::{DATASETS, Dataset};
+use crate::data::{self, Dataset};
 use crate::experiment::settings::sections::Settings;
 use crate::graph::Mask2Former;
 use crate::graph::clip::{Prototypes, PrototypesConfig};
 use crate::method::{self, Method, MethodConfig, Setup, SupervisedConfig};
 use crate::nn::params::move_to;
 use crate::recipe::content_hash;
-use crate::registry::{self, ComponentError};
+use crate::registry::ComponentError;
 use crate::rng::Stream;
 use crate::structures::{InstanceSource, Mask, Picture};
 use crate::tensor::Place;
@@ -33,7 +33,7 @@ impl Datasets {
         if let Some(dataset) = known.get(&hash) {
             return Ok(dataset.clone());
         }
-        let dataset = registry::build(DATASETS, table.clone()).map_err(|error| {
+        let dataset = data::load(table.clone()).map_err(|error| {
             let dot = if error.key.is_empty() { "" } else { "." };
             ComponentError {
                 key: format!("data{dot}{}", error.key),
