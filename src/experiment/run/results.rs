@@ -14,7 +14,8 @@ use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const TIMING: &str = "timing.jsonl";
+/// Name of the file of seconds in a results folder.
+pub const TIMING: &str = "timing.jsonl";
 
 /// The records and tables of a plan in their folder.
 pub struct Results<'a> {
