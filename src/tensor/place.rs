@@ -1,6 +1,7 @@
 //! Where tensors lie and ops run: the host, or one GPU; and what a user may wish for.
 
 use super::Tensor2;
+use super::cuda::{self, Gpu};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -11,8 +12,7 @@ pub enum Place {
     /// The memory of the host; ops run on the CPU.
     Host,
     /// The memory of a GPU; ops run there.
-    #[cfg(feature = "cuda")]
-    Gpu(super::cuda::Gpu),
+    Gpu(Gpu),
 }
 
 impl Place {
@@ -24,7 +24,6 @@ impl Place {
         match (self, precision) {
             (Self::Host, Precision::F32) => Ok(Self::Host),
             (Self::Host, _) => Err(NoPrecision),
-            #[cfg(feature = "cuda")]
             (Self::Gpu(gpu), _) => Ok(Self::Gpu(gpu.computing_with(precision))),
         }
     }
@@ -33,8 +32,7 @@ impl Place {
     pub fn leave(&self) {
         match self {
             Self::Host => {}
-            #[cfg(feature = "cuda")]
-            Self::Gpu(_) => super::cuda::Gpu::leave(),
+            Self::Gpu(_) => Gpu::leave(),
         }
     }
 
@@ -52,7 +50,6 @@ impl Place {
                 drop(name);
                 Tensor2::constant(make(), rows, columns)
             }
-            #[cfg(feature = "cuda")]
             Self::Gpu(gpu) => gpu.kept(name, rows, columns, make),
         }
     }
@@ -154,10 +151,8 @@ impl Wish {
 enum NoGpu {
     #[error("none was asked for")]
     NotAsked,
-    #[cfg(not(feature = "cuda"))]
     #[error("this program was built without `--features cuda`")]
     NotBuilt,
-    #[cfg(feature = "cuda")]
     #[error("{0}")]
     NotThere(String),
 }
@@ -166,25 +161,19 @@ impl NoGpu {
     /// What a user hears who left the choice to the program: only what they might want to change.
     fn worth_telling(&self) -> Option<String> {
         match self {
-            Self::NotAsked => None,
-            #[cfg(not(feature = "cuda"))]
-            Self::NotBuilt => None,
-            #[cfg(feature = "cuda")]
+            Self::NotAsked | Self::NotBuilt => None,
             Self::NotThere(why) => Some(format!("no GPU is used: {why}")),
         }
     }
 }
 
-#[cfg(feature = "cuda")]
 fn gpu(number: Option<usize>) -> Result<Place, NoGpu> {
     let number = number.ok_or(NoGpu::NotAsked)?;
-    let gpu = super::cuda::Gpu::open(number);
+    if !cuda::IS_BUILT {
+        return Err(NoGpu::NotBuilt);
+    }
+    let gpu = Gpu::open(number);
     gpu.map(Place::Gpu).map_err(NoGpu::NotThere)
-}
-
-#[cfg(not(feature = "cuda"))]
-fn gpu(number: Option<usize>) -> Result<Place, NoGpu> {
-    Err(number.map_or(NoGpu::NotAsked, |_| NoGpu::NotBuilt))
 }
 
 #[cfg(test)]
