@@ -28,6 +28,16 @@ impl Place {
         }
     }
 
+    /// Whether an op only starts its work here, which then goes on beside the program, as on a GPU. Every wait for a result costs time: so
+    /// callers ask for many results together, and prepare the next work before they wait. On the host a result is there when an op returns,
+    /// and small pieces of work keep memory low.
+    pub fn is_asynchronous(&self) -> bool {
+        match self {
+            Self::Host => false,
+            Self::Gpu(_) => true,
+        }
+    }
+
     /// Says that the calling thread's work here has come to an end: what a GPU keeps for its later calls is free for others.
     pub fn leave(&self) {
         match self {
@@ -202,6 +212,7 @@ mod tests {
     fn the_cpu_can_always_be_had_and_computes_with_f32() {
         let (place, why) = Wish::Cpu.place().unwrap();
         assert!(matches!(place, Place::Host) && why.is_none());
+        assert!(!place.is_asynchronous());
         place.computing_with(Precision::F32).unwrap();
         for precision in [Precision::Tf32, Precision::Bf16] {
             let error = place.computing_with(precision).unwrap_err().to_string();
