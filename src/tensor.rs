@@ -22,10 +22,12 @@ mod kernel;
 mod later;
 mod on_gpu;
 mod place;
+mod precision;
 mod product;
 
 pub use later::Later;
-pub use place::{NoDevice, NoPrecision, Place, Precision, Wish};
+pub use place::{NoDevice, NoPrecision, Place, Wish};
+pub use precision::Precision;
 
 use dfdx::prelude::{
     Cpu, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec,
