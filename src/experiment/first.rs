@@ -6,7 +6,7 @@ use super::trial;
 use super::trial_settings::TrialSettings;
 use crate::data::Dataset;
 use crate::data::export::export;
-use crate::registry::ComponentError;
+use crate::registry::ComponentErrors;
 use anyhow::anyhow;
 use std::path::Path;
 
@@ -38,7 +38,7 @@ pub fn first_trial(ask: &Ask) -> Result<(Settings, Vec<String>), Stop> {
 ///
 /// # Errors
 /// As [`super::plan`], for what is needed.
-pub fn first_network(ask: &Ask) -> Result<(Settings, Result<Vec<String>, ComponentError>), Stop> {
+pub fn first_network(ask: &Ask) -> Result<(Settings, Result<Vec<String>, ComponentErrors>), Stop> {
     let inputs = Inputs::of_the_network();
     let settings = first_settings(ask, &inputs)?;
     let labels = match inputs.datasets.get(&settings.data) {

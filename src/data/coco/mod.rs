@@ -10,7 +10,7 @@ mod images;
 mod problems;
 
 use super::Dataset;
-use crate::registry::{ComponentError, options};
+use crate::registry::{ComponentError, ComponentErrors, options};
 use annotations::Table;
 use folder::Folder;
 pub use folder::{decode, images_in};
@@ -67,7 +67,7 @@ pub enum OnBadAnnotation {
 ///
 /// # Errors
 /// A wrong key; a missing folder or file; a file that is not COCO; bad images or annotations, the first ten listed.
-pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
+pub fn build(table: toml::Table) -> Result<Dataset, ComponentErrors> {
     let config: CocoConfig = options(table)?;
     super::check_area_bounds(config.area_bounds)?;
     let root = &config.root;
@@ -90,12 +90,12 @@ pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
     )?;
     let val = read("val-annotations", &config.val_annotations, &val_folder)?;
     if let Some(message) = train.differing_category(&val) {
-        return Err(ComponentError::new("val-annotations", message));
+        return Err(ComponentError::new("val-annotations", message).into());
     }
     let classes = train.classes(config.classes);
     if classes.is_empty() {
         let message = "no category has an object in the training images; allowed: at least one";
-        return Err(ComponentError::new("train-annotations", message));
+        return Err(ComponentError::new("train-annotations", message).into());
     }
     let extra_unlabelled: Option<Arc<dyn super::Source>> =
         if config.unlabelled_images.as_os_str().is_empty() {

@@ -13,7 +13,7 @@ pub use classes::{COUNT, DESCRIPTIONS, NAMES};
 pub use draw::draw;
 
 use super::{Dataset, Sample, Source};
-use crate::registry::{ComponentError, options};
+use crate::registry::{ComponentError, ComponentErrors, options};
 use anyhow::Result;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,7 @@ impl SceneConfig {
 ///
 /// # Errors
 /// A key that is unknown, missing or out of range.
-pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
+pub fn build(table: toml::Table) -> Result<Dataset, ComponentErrors> {
     let config: SceneConfig = options(table)?;
     config.check()?;
     let train = Scenes::draw(config.size, config.train_seed, config.train_images);
@@ -234,6 +234,6 @@ mod tests {
             ),
             (2, 1, 10)
         );
-        assert_eq!(build(table(8)).err().unwrap().key, "size");
+        assert_eq!(build(table(8)).err().unwrap()[0].key, "size");
     }
 }
