@@ -1,7 +1,7 @@
 //! Where tensors lie and ops run: the host, or one GPU; and what a user may wish for.
 
+use super::cuda::{self, Gpu};
 use super::{Precision, Tensor2};
-use super::cuda::{Gpu, self};
 use std::fmt;
 use std::str::FromStr;
 

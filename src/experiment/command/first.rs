@@ -7,7 +7,7 @@ use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
 use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::planned::read;
-use crate::registry::ComponentError;
+use crate::registry::ComponentErrors;
 use anyhow::anyhow;
 use std::path::Path;
 
@@ -39,7 +39,7 @@ pub fn first_trial(ask: &Ask) -> Result<(Settings, Vec<String>), Stop> {
 ///
 /// # Errors
 /// As [`super::ahead::plan`], for what is needed.
-pub fn first_network(ask: &Ask) -> Result<(Settings, Result<Vec<String>, ComponentError>), Stop> {
+pub fn first_network(ask: &Ask) -> Result<(Settings, Result<Vec<String>, ComponentErrors>), Stop> {
     let inputs = Inputs::of_the_network();
     let settings = first_settings(ask, &inputs)?;
     let labels = match inputs.datasets.get(&settings.data) {

@@ -6,9 +6,8 @@
 //! the same folder stay. Nothing of `.store/` is copied.
 
 use super::ahead::results_folder;
-use super::tables::frozen;
 use crate::atomic::write_atomically;
-use crate::experiment::run::results::TIMING;
+use crate::experiment::run::results::{TIMING, frozen};
 use crate::experiment::store::provenance::Provenance;
 use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
 use crate::recipe::Plan;

@@ -208,7 +208,7 @@ fn summary(metrics: &eval::Metrics) -> Metrics {
 }
 
 /// The tables of a plan, to be kept beside its records; `provenance`: lines about the run.
-fn frozen(plan: &Plan, provenance: &[String]) -> Vec<TableLayout> {
+pub fn frozen(plan: &Plan, provenance: &[String]) -> Vec<TableLayout> {
     let table = |sweep: &SweepPlan| TableLayout {
         name: sweep.name.clone(),
         recipe: plan.recipe.clone(),

@@ -119,7 +119,7 @@ impl Inputs {
         let dataset = match self.datasets.get(&settings.data) {
             Ok(dataset) => Some(dataset),
             Err(error) if settings.misses(&error) => None,
-            Err(error) => return std::iter::once(error).chain(missing).collect(),
+            Err(errors) => return errors.into_iter().chain(missing).collect(),
         };
         let complete = missing.is_empty();
         match &self.absent {
