@@ -7,11 +7,11 @@
 //! time: a run that loses a step or takes one twice ends at another number. The z_t of the burn-in come from the seed alone,
 //! those after it from the seed and the method, so that variants with the same seed share a part T_b / T of their variance.
 
+use super::Method;
 use super::config::check_range;
 use super::learner::Number;
 use super::phase::{Build, MethodKeys, Phase, Start};
 use super::supervised::too_long;
-use super::Method;
 use crate::registry::{self, ComponentError};
 use crate::rng::Stream;
 use anyhow::{Context, Result, bail, ensure};
@@ -87,6 +87,7 @@ impl Method for Config {
                     0 => Start::Fresh,
                     _ => Start::GoOn(0),
                 },
+                goes_on: false,
                 shared: false,
                 reads: MethodKeys::AllBut(Vec::new()),
                 ..self.phase("distill", burn_in..steps, steps)

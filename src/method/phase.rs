@@ -2,6 +2,7 @@
 //! trials that agree in all that it reads share it.
 
 use super::learner::{Learner, Number, Parts};
+use anyhow::{Result, bail};
 use std::ops::Range;
 
 /// One stretch of a training.
@@ -26,6 +27,30 @@ pub struct Phase {
     pub reads: MethodKeys,
     /// Makes what takes its steps.
     pub build: Build,
+}
+
+impl Phase {
+    /// The learner of this phase.
+    ///
+    /// # Errors
+    /// The phase trains a number.
+    pub fn learner(&self, parts: Parts) -> Result<Box<dyn Learner>> {
+        match &self.build {
+            Build::Learner(build) => Ok(build(parts)),
+            Build::Number(_) => bail!("the phase `{}` trains no network", self.name),
+        }
+    }
+
+    /// The number of this phase, of a trial's seed and of how often the phase was begun (from 1 on).
+    ///
+    /// # Errors
+    /// The phase trains networks.
+    pub fn number(&self, seed: u64, attempt: u64) -> Result<Box<dyn Number>> {
+        match &self.build {
+            Build::Number(build) => Ok(build(seed, attempt)),
+            Build::Learner(_) => bail!("the phase `{}` trains networks", self.name),
+        }
+    }
 }
 
 /// The networks that a phase starts from. Numbers are places in the method's list of phases.

@@ -164,8 +164,15 @@ impl Correction for Dicc {
 
 impl fmt::Debug for Attached {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { descriptions, scale, .. } = self;
-        write!(f, "a model with {descriptions} descriptions per class and logit scale {scale}")
+        let Self {
+            descriptions,
+            scale,
+            ..
+        } = self;
+        write!(
+            f,
+            "a model with {descriptions} descriptions per class and logit scale {scale}"
+        )
     }
 }
 

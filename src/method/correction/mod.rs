@@ -8,10 +8,10 @@ mod pooling;
 use super::filter::Tier;
 use crate::graph::clip::{VisionLanguage, VisionLanguageConfig};
 use crate::registry::Entry;
-use dyn_clone::DynClone;
-use std::fmt::Debug;
 use crate::structures::{Mask, Picture};
 use crate::tensor::{Later, Tensor2};
+use dyn_clone::DynClone;
+use std::fmt::Debug;
 
 /// A candidate that the filter did not drop.
 #[derive(Clone, Copy, Debug)]

@@ -9,8 +9,8 @@ use super::candidates::Candidate;
 use crate::data::split::ClassCounts;
 use crate::registry::Entry;
 use dyn_clone::DynClone;
-use std::fmt::Debug;
 use serde::Serialize;
+use std::fmt::Debug;
 
 pub use thresholds::{initial_thresholds, moved_threshold};
 

@@ -46,19 +46,19 @@ pub struct TeacherStudentConfig {
 /// The keys as a recipe spells them.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Keys {
-    burn_in: usize,
-    ema: f32,
-    lambda: f32,
-    score: Score,
-    candidates: Selection,
-    top_pairs: usize,
-    min_area: usize,
-    duplicate_iou: f64,
-    empty_image: EmptyImage,
-    filter: Table,
-    correction: Table,
-    weighting: Table,
+pub(in crate::method) struct Keys {
+    pub burn_in: usize,
+    pub ema: f32,
+    pub lambda: f32,
+    pub score: Score,
+    pub candidates: Selection,
+    pub top_pairs: usize,
+    pub min_area: usize,
+    pub duplicate_iou: f64,
+    pub empty_image: EmptyImage,
+    pub filter: Table,
+    pub correction: Table,
+    pub weighting: Table,
 }
 
 pub(in crate::method) fn build(table: Table) -> Result<Box<dyn Method>, ComponentError> {
@@ -69,9 +69,16 @@ impl TeacherStudentConfig {
     /// Reads the table without its name.
     ///
     /// # Errors
-    /// A key that is unknown, missing or out of its range; what a slot refuses, by the path of its key.
+    /// A key that is unknown, missing or out of its range; the refusal of a slot, by the path of its key.
     pub fn read(table: Table) -> Result<Self, ComponentError> {
-        let keys: Keys = registry::options(table)?;
+        Self::new(registry::options(table)?)
+    }
+
+    /// Makes the slots.
+    ///
+    /// # Errors
+    /// A key out of its range; the refusal of a slot, by the path of its key.
+    pub(in crate::method) fn new(keys: Keys) -> Result<Self, ComponentError> {
         check_range("ema", keys.ema, 0.0, 1.0)?;
         check_range("lambda", keys.lambda, 0.0, MOST_WEIGHT)?;
         check_range("duplicate-iou", keys.duplicate_iou as f32, 0.0, 1.0)?;
@@ -92,12 +99,6 @@ impl TeacherStudentConfig {
             correction: slot("correction", CORRECTIONS, &keys.correction)?,
             weighting: slot("weighting", WEIGHTINGS, &keys.weighting)?,
         })
-    }
-
-    /// The teacher labels in fewer steps than the training has.
-    pub(in crate::method) fn check(&self, steps: usize) -> Option<ComponentError> {
-        let late = self.burn_in >= steps;
-        late.then(|| supervised::too_long("burn-in", self.burn_in, "less than", steps))
     }
 }
 
@@ -122,7 +123,12 @@ pub fn distill(
         reads: MethodKeys::AllBut(Vec::new()),
         build: Build::Learner(Box::new(move |parts| {
             let follows = Follows::Student(ema);
-            Box::new(TeacherStudent::new(&config, follows, labelled_steps.clone(), parts))
+            Box::new(TeacherStudent::new(
+                &config,
+                follows,
+                labelled_steps.clone(),
+                parts,
+            ))
         })),
     }
 }
@@ -141,7 +147,10 @@ impl Method for TeacherStudentConfig {
     }
 
     fn check(&self, steps: usize) -> Vec<ComponentError> {
-        self.check(steps).into_iter().collect()
+        let late = self.burn_in >= steps;
+        late.then(|| supervised::too_long("burn-in", self.burn_in, "less than", steps))
+            .into_iter()
+            .collect()
     }
 
     fn has_teacher(&self) -> bool {

@@ -30,8 +30,8 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-pub(super) use config::build;
-pub use config::{TeacherStudentConfig, distill};
+pub use config::TeacherStudentConfig;
+pub(super) use config::{Keys, build, distill};
 
 /// A student, a teacher and the rules between them.
 pub struct TeacherStudent {

@@ -5,9 +5,9 @@ mod uniform;
 
 use super::criterion::MaskLoss;
 use crate::registry::Entry;
+use crate::tensor::Tensor2;
 use dyn_clone::DynClone;
 use std::fmt::Debug;
-use crate::tensor::Tensor2;
 
 /// A weighting rule.
 ///
