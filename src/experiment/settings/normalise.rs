@@ -1,16 +1,23 @@
 //! One spelling for settings that mean the same, before a trial's identity is taken of them.
 
+use super::new_keys::NEW_KEYS;
 use super::trial_settings::{MOCK_TRAIN, is_mock};
 use super::unread::reset_unread;
 use toml::{Table, Value};
 
-/// Drops what a trial does not read, or rewrites it to one spelling, so that trials which differ in nothing else are one trial.
+/// Drops what a trial does not read, or rewrites it to one spelling, so that trials which differ in nothing else are one trial. Drops
+/// new keys at their defaults too: trials of the time before these keys have none.
 ///
 /// Anything malformed is left for [`super::TrialSettings::read`] to refuse.
 pub fn normalise(table: &mut Table) {
-    if !is_mock(table) {
-        return reset_unread(table);
+    match is_mock(table) {
+        true => keep_what_a_mock_reads(table),
+        false => reset_unread(table),
     }
+    NEW_KEYS.strip(table);
+}
+
+fn keep_what_a_mock_reads(table: &mut Table) {
     table.retain(|key, _| ["seed", "method", "train"].contains(&key));
     if let Some(train) = table.get_mut("train").and_then(Value::as_table_mut) {
         train.retain(|key, _| MOCK_TRAIN.contains(&key));

@@ -85,10 +85,6 @@ pub fn reset_unread(table: &mut Table) {
             unread.iter().for_each(|path| reset(table, path));
         }
     }
-    // Trials of the time before this key have none.
-    if value_at(table, "precision").and_then(Value::as_str) == Some("f32") {
-        table.remove("precision");
-    }
     let supervised = value_at(table, "method.name").and_then(Value::as_str) == Some("supervised");
     let model = value_at(table, "eval.model").and_then(Value::as_str);
     if supervised && model == Some(EvalModel::Teacher.name()) {
