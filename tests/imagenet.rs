@@ -8,7 +8,7 @@
 //!
 //! `PATH` holds COCO's `annotations/instances_{train,val}2017.json` and `images/`. Asked are the images of val whose largest object fills a
 //! quarter of them and has a name in ImageNet; shorter side to 256 pixels, the middle 224, as the network was trained. Of the 206 images
-//! of `results/coco-mini` these are 12: the best answer was right for 10, one of the five best for all.
+//! of `results/published/coco-mini` these are 12: the best answer was right for 10, one of the five best for all.
 
 use harness::data::{self, Sample};
 use harness::graph::BackboneConfig;

@@ -8,7 +8,7 @@ pub mod loader;
 pub mod scenes;
 pub mod split;
 
-use crate::registry::{self, ComponentError, Entry};
+use crate::registry::{self, ComponentError, ComponentErrors, Entry};
 use crate::structures::{Instance, Picture};
 use anyhow::Result;
 use std::sync::Arc;
@@ -136,7 +136,7 @@ pub trait DatasetConfig {
     ///
     /// # Errors
     /// A value that is out of range, or a file that is missing or wrong; the error names the key.
-    fn load(&self) -> Result<Dataset, ComponentError>;
+    fn load(&self) -> Result<Dataset, ComponentErrors>;
 
     /// Whether the images are those of [`scenes`]: then more images of the same classes can be drawn.
     fn is_drawn(&self) -> bool {
@@ -162,7 +162,7 @@ pub const DATASETS: &[Entry<Box<dyn DatasetConfig>>] = &[
 ///
 /// # Errors
 /// An unknown name, or what the dataset refuses; the error names the key.
-pub fn load(table: toml::Table) -> Result<Dataset, ComponentError> {
+pub fn load(table: toml::Table) -> Result<Dataset, ComponentErrors> {
     registry::build(DATASETS, table)?.load()
 }
 

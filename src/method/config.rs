@@ -6,7 +6,7 @@ use super::correction::CORRECTIONS;
 use super::filter::FILTERS;
 use super::mock::MockConfig;
 use super::weighting::WEIGHTINGS;
-use crate::registry::{self, ComponentError, Entry};
+use crate::registry::{self, ComponentError, ComponentErrors, Entry};
 use serde::Deserialize;
 
 /// Table `[loss]`: weights of the losses and of the matching costs, and the sampled points.
@@ -189,12 +189,12 @@ pub const METHODS: &[Entry<MethodConfig>] = &[
 ];
 
 impl TeacherStudentConfig {
-    fn check(&self) -> Result<(), ComponentError> {
+    fn check(&self) -> Result<(), ComponentErrors> {
         check_range("ema", self.ema, 0.0, 1.0)?;
         check_range("lambda", self.lambda, 0.0, MOST_WEIGHT)?;
         check_range("duplicate-iou", self.duplicate_iou as f32, 0.0, 1.0)?;
         if self.top_pairs == 0 {
-            return Err(ComponentError::new("top-pairs", "0 is too few; at least 1"));
+            return Err(ComponentError::new("top-pairs", "0 is too few; at least 1").into());
         }
         slot("filter", FILTERS, &self.filter)?;
         slot("correction", CORRECTIONS, &self.correction)?;
@@ -208,11 +208,8 @@ pub(super) fn slot<T>(
     name: &str,
     entries: &[Entry<T>],
     table: &toml::Table,
-) -> Result<T, ComponentError> {
-    registry::build(entries, table.clone()).map_err(|error| {
-        let dot = if error.key.is_empty() { "" } else { "." };
-        ComponentError::new(format!("{name}{dot}{}", error.key), error.message)
-    })
+) -> Result<T, ComponentErrors> {
+    registry::build(entries, table.clone()).map_err(|errors| errors.within(name))
 }
 
 impl MethodConfig {
@@ -227,9 +224,9 @@ impl MethodConfig {
 }
 
 impl TryFrom<toml::Table> for MethodConfig {
-    type Error = ComponentError;
+    type Error = ComponentErrors;
 
-    fn try_from(table: toml::Table) -> Result<Self, ComponentError> {
+    fn try_from(table: toml::Table) -> Result<Self, ComponentErrors> {
         registry::build(METHODS, table)
     }
 }
@@ -262,9 +259,9 @@ pub(super) mod tests {
         let mut method = table("method");
         method["filter"]["alpha"] = 1.5.into();
         let error = MethodConfig::try_from(method).unwrap_err();
-        assert_eq!(error.key, "filter.alpha");
+        assert_eq!(error[0].key, "filter.alpha");
         assert!(
-            error.message.contains("1.5") && error.message.contains("0 to 1"),
+            error[0].message.contains("1.5") && error[0].message.contains("0 to 1"),
             "{error}"
         );
     }
@@ -274,16 +271,14 @@ pub(super) mod tests {
         let mut method = table("method");
         method.insert("burnin".into(), 3.into());
         assert!(
-            MethodConfig::try_from(method)
-                .unwrap_err()
+            MethodConfig::try_from(method).unwrap_err()[0]
                 .message
                 .contains("burnin")
         );
         let mut method = table("method");
         method.remove("lambda");
         assert!(
-            MethodConfig::try_from(method)
-                .unwrap_err()
+            MethodConfig::try_from(method).unwrap_err()[0]
                 .message
                 .contains("lambda")
         );
@@ -293,8 +288,8 @@ pub(super) mod tests {
             toml::Value::from("dcc"),
         )]));
         let error = MethodConfig::try_from(method).unwrap_err();
-        assert_eq!(error.key, "correction.name");
-        assert!(error.message.contains("`dicc`"), "{error}");
+        assert_eq!(error[0].key, "correction.name");
+        assert!(error[0].message.contains("`dicc`"), "{error}");
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! those after it from the seed and the method, so that variants with the same seed share a part T_b / T of their variance.
 
 use super::config::check_range;
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, ComponentError, ComponentErrors};
 use crate::rng::Stream;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -68,7 +68,7 @@ impl MockConfig {
     ///
     /// # Errors
     /// A key that is unknown, missing or out of its range.
-    pub fn read(table: toml::Table) -> Result<Self, ComponentError> {
+    pub fn read(table: toml::Table) -> Result<Self, ComponentErrors> {
         let config: Self = registry::options(table)?;
         let range = |key: &str, value: f64, low: f64| {
             check_range(key, value as f32, low as f32, MOST as f32)
@@ -89,7 +89,7 @@ impl MockConfig {
         for name in config.modules.keys() {
             if !config.effects.contains_key(name) {
                 let message = format!("has no effect; method.effects knows `{}`", known());
-                return Err(ComponentError::new(format!("modules.{name}"), message));
+                return Err(ComponentError::new(format!("modules.{name}"), message).into());
             }
         }
         Ok(config)
@@ -304,10 +304,10 @@ mod tests {
                 .parse()
                 .unwrap();
         let error = MockConfig::read(table.clone()).unwrap_err();
-        assert_eq!(error.key, "modules.z");
-        assert!(error.message.contains("knows `a`"), "{error}");
+        assert_eq!(error[0].key, "modules.z");
+        assert!(error[0].message.contains("knows `a`"), "{error}");
         table.insert("noise".into(), (-1.0).into());
-        assert_eq!(MockConfig::read(table).unwrap_err().key, "noise");
+        assert_eq!(MockConfig::read(table).unwrap_err()[0].key, "noise");
     }
 
     proptest! {

@@ -27,7 +27,7 @@ use crate::data::Batch;
 use crate::data::split::ClassCounts;
 use crate::graph::Mask2Former;
 use crate::graph::clip::VisionLanguage;
-use crate::registry::ComponentError;
+use crate::registry::{ComponentError, ComponentErrors};
 use crate::tensor::{Later, Tape, Tensor2};
 
 pub use config::{
@@ -119,7 +119,7 @@ pub fn start(
     loss: &LossConfig,
     student: Mask2Former,
     setup: &Setup,
-) -> Result<Box<dyn Method>, ComponentError> {
+) -> Result<Box<dyn Method>, ComponentErrors> {
     loss.check()?;
     let supervised = |empty_image| {
         Supervised::new(
@@ -143,6 +143,8 @@ pub fn start(
                 config, supervised, labeller, setup,
             )))
         }
-        MethodConfig::Mock(_) => Err(ComponentError::new("name", "`mock` trains no network")),
+        MethodConfig::Mock(_) => {
+            Err(ComponentError::new("name", "`mock` trains no network").into())
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The recipe engine as a user meets it: the recipes of this repository, layers and folding, and what is said of mistakes.
 
+mod expect;
 mod explain;
 mod extends;
 mod fuzz;

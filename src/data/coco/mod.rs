@@ -10,7 +10,7 @@ mod images;
 mod problems;
 
 use super::{Dataset, DatasetConfig};
-use crate::registry::ComponentError;
+use crate::registry::{ComponentError, ComponentErrors};
 use annotations::Table;
 use folder::Folder;
 use images::Images;
@@ -65,7 +65,7 @@ pub enum OnBadAnnotation {
 impl DatasetConfig for CocoConfig {
     /// # Errors
     /// A missing folder or file; a file that is not COCO; bad images or annotations, the first ten listed.
-    fn load(&self) -> Result<Dataset, ComponentError> {
+    fn load(&self) -> Result<Dataset, ComponentErrors> {
         super::check_area_bounds(self.area_bounds)?;
         let root = &self.root;
         require("root", root, Path::is_dir, "a folder")?;
@@ -83,12 +83,12 @@ impl DatasetConfig for CocoConfig {
         let train = read("train-annotations", &self.train_annotations, &train_folder)?;
         let val = read("val-annotations", &self.val_annotations, &val_folder)?;
         if let Some(message) = train.differing_category(&val) {
-            return Err(ComponentError::new("val-annotations", message));
+            return Err(ComponentError::new("val-annotations", message).into());
         }
         let classes = train.classes(self.classes);
         if classes.is_empty() {
             let message = "no category has an object in the training images; allowed: at least one";
-            return Err(ComponentError::new("train-annotations", message));
+            return Err(ComponentError::new("train-annotations", message).into());
         }
         let extra_unlabelled: Option<Arc<dyn super::Source>> =
             if self.unlabelled_images.as_os_str().is_empty() {

@@ -76,7 +76,7 @@ impl Fixture {
     }
 
     fn build(&self) -> Dataset {
-        load(self.table.clone()).unwrap_or_else(|error| panic!("{}: {error}", error.key))
+        load(self.table.clone()).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The key and the text of the error.
@@ -84,7 +84,7 @@ impl Fixture {
         let error = load(self.table.clone())
             .err()
             .expect("the dataset is refused");
-        (error.key, error.message)
+        (error[0].key.clone(), error[0].message.clone())
     }
 
     /// The error after `edit` of the training annotations.

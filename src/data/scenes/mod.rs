@@ -13,7 +13,7 @@ pub use classes::{COUNT, DESCRIPTIONS, NAMES};
 pub use draw::draw;
 
 use super::{Dataset, DatasetConfig, Sample, Source};
-use crate::registry::ComponentError;
+use crate::registry::{ComponentError, ComponentErrors};
 use anyhow::Result;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ impl SceneConfig {
 
 impl DatasetConfig for SceneConfig {
     /// Draws every image now.
-    fn load(&self) -> Result<Dataset, ComponentError> {
+    fn load(&self) -> Result<Dataset, ComponentErrors> {
         self.check()?;
         let train = Scenes::draw(self.size, self.train_seed, self.train_images);
         let val = Scenes::draw(self.size, self.val_seed, self.val_images);
@@ -237,6 +237,6 @@ mod tests {
             ),
             (2, 1, 10)
         );
-        assert_eq!(load(table(8)).err().unwrap().key, "size");
+        assert_eq!(load(table(8)).err().unwrap()[0].key, "size");
     }
 }

@@ -9,7 +9,7 @@ use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguageConfig};
 use crate::graph::{ModelConfig, weights};
 use crate::method::correction::CORRECTIONS;
 use crate::method::{LossConfig, MethodConfig};
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, ComponentError, ComponentErrors};
 use crate::structures::Picture;
 use crate::tensor::Precision;
 use crate::train::TrainConfig;
@@ -131,7 +131,7 @@ impl Settings {
         let vlm = method.as_ref().and_then(|method| reader.vlm(method));
         let train = reader.checked("train", |_: &TrainConfig| Ok(()));
         for error in train.iter().flat_map(TrainConfig::check) {
-            reader.refuse("train", error);
+            reader.keep::<()>("train", Err(error));
         }
         let eval = reader.checked("eval", EvalConfig::check);
         let settings = (|| {
@@ -224,10 +224,12 @@ impl Settings {
         missing
     }
 
-    /// Whether `error` is that a file is not there.
-    pub fn misses(&self, error: &ComponentError) -> bool {
+    /// Whether `errors` are about files that are not there.
+    pub fn misses(&self, errors: &ComponentErrors) -> bool {
         let missing = self.missing_files();
-        missing.iter().any(|other| other.key == error.key)
+        errors
+            .iter()
+            .all(|error| missing.iter().any(|other| other.key == error.key))
     }
 
     /// The model that the tables show: the student where there is no teacher.
@@ -296,7 +298,9 @@ impl Reader<'_> {
         check: impl Fn(&T) -> Result<(), ComponentError>,
     ) -> Option<T> {
         self.section(name, |table| {
-            registry::options(table).and_then(|t| check(&t).map(|()| t))
+            let config = registry::options(table)?;
+            check(&config)?;
+            Ok(config)
         })
     }
 
@@ -304,9 +308,10 @@ impl Reader<'_> {
     fn section<T>(
         &mut self,
         name: &str,
-        read: impl Fn(Table) -> Result<T, ComponentError>,
+        read: impl Fn(Table) -> Result<T, ComponentErrors>,
     ) -> Option<T> {
-        self.keep(name, section(self.table, name).and_then(read))
+        let table = section(self.table, name).map_err(ComponentErrors::from);
+        self.keep(name, table.and_then(read))
     }
 
     fn vlm(&mut self, method: &MethodConfig) -> Option<VisionLanguageConfig> {
@@ -321,14 +326,13 @@ impl Reader<'_> {
         )
     }
 
-    fn keep<T>(&mut self, section: &str, result: Result<T, ComponentError>) -> Option<T> {
-        result.map_err(|error| self.refuse(section, error)).ok()
-    }
-
-    fn refuse(&mut self, section: &str, error: ComponentError) {
-        let dot = if error.key.is_empty() { "" } else { "." };
-        let key = format!("{section}{dot}{}", error.key);
-        self.errors.push(ComponentError { key, ..error });
+    fn keep<T>(
+        &mut self,
+        section: &str,
+        result: Result<T, impl Into<ComponentErrors>>,
+    ) -> Option<T> {
+        let mut keep = |errors: ComponentErrors| self.errors.extend(errors.within(section));
+        result.map_err(|errors| keep(errors.into())).ok()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::sections::{self as settings, EvalModel, Settings};
 use crate::method::{MethodConfig, MockConfig};
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, ComponentError, ComponentErrors};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -102,18 +102,16 @@ impl TrialSettings {
 impl MockSettings {
     fn read(table: &Table) -> Result<Self, Vec<ComponentError>> {
         let mut errors = Vec::new();
-        let mut keep = |section: &str, error: ComponentError| {
-            let dot = if error.key.is_empty() { "" } else { "." };
-            let key = format!("{section}{dot}{}", error.key);
-            errors.push(ComponentError { key, ..error });
-        };
-        let seed = settings::seed(table).map_err(|error| keep("seed", error));
-        let method = settings::section(table, "method").and_then(|mut method| {
+        let mut keep = |section: &str, wrong: ComponentErrors| errors.extend(wrong.within(section));
+        let seed = settings::seed(table).map_err(|error| keep("seed", error.into()));
+        let method = settings::section(table, "method").map_err(ComponentErrors::from);
+        let method = method.and_then(|mut method| {
             method.remove("name");
             MockConfig::read(method)
         });
         let method = method.map_err(|error| keep("method", error));
-        let train = settings::section(table, "train").and_then(|mut train| {
+        let train = settings::section(table, "train").map_err(ComponentErrors::from);
+        let train = train.and_then(|mut train| {
             train.retain(|key, _| MOCK_TRAIN.contains(&key));
             registry::options::<MockTrain>(train)
         });
@@ -121,13 +119,16 @@ impl MockSettings {
         if let (Ok(method), Ok(train)) = (&method, &train) {
             for (key, value) in [("steps", train.steps), ("checkpoint", train.checkpoint)] {
                 if value == 0 {
-                    keep("train", ComponentError::new(key, "0 is not at least 1"));
+                    keep(
+                        "train",
+                        ComponentError::new(key, "0 is not at least 1").into(),
+                    );
                 }
             }
             let (burn_in, steps) = (method.burn_in, train.steps);
             if burn_in > steps {
                 let message = format!("{burn_in} is not at most train.steps = {steps}");
-                keep("method", ComponentError::new("burn-in", message));
+                keep("method", ComponentError::new("burn-in", message).into());
             }
         }
         match (seed, method, train) {

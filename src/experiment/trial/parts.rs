@@ -9,11 +9,11 @@ use crate::graph::clip::{Prototypes, PrototypesConfig};
 use crate::method::{self, Method, MethodConfig, Setup, SupervisedConfig};
 use crate::nn::params::move_to;
 use crate::recipe::content_hash;
-use crate::registry::ComponentError;
+use crate::registry::ComponentErrors;
 use crate::rng::Stream;
 use crate::structures::{InstanceSource, Mask, Picture};
 use crate::tensor::Place;
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use toml::Table;
@@ -27,27 +27,21 @@ impl Datasets {
     ///
     /// # Errors
     /// What the dataset refuses, by the path of its key from `data` on.
-    pub fn get(&self, table: &Table) -> Result<Dataset, ComponentError> {
+    pub fn get(&self, table: &Table) -> Result<Dataset, ComponentErrors> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = content_hash(table);
         if let Some(dataset) = known.get(&hash) {
             return Ok(dataset.clone());
         }
-        let dataset = data::load(table.clone()).map_err(|error| {
-            let dot = if error.key.is_empty() { "" } else { "." };
-            ComponentError {
-                key: format!("data{dot}{}", error.key),
-                ..error
-            }
-        })?;
+        let dataset = data::load(table.clone()).map_err(|errors| errors.within("data"))?;
         known.insert(hash, dataset.clone());
         Ok(dataset)
     }
 }
 
-/// An error of a table as one of the trial.
-pub fn named(error: ComponentError) -> anyhow::Error {
-    anyhow!("{}: {error}", error.key)
+/// The errors of a table as one of the trial.
+pub fn named(errors: ComponentErrors) -> anyhow::Error {
+    errors.into()
 }
 
 /// The objects that every training of a trial starts from.

@@ -12,7 +12,7 @@ use crate::method::config::check_range;
 use crate::method::filter::Tier;
 use crate::method::quality::softmax;
 use crate::ops;
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, ComponentErrors};
 use crate::structures::Picture;
 use crate::tensor::{Later, Tape, Tensor2};
 use serde::Deserialize;
@@ -81,7 +81,7 @@ struct Attached {
     scale: f32,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Correction>, ComponentError> {
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Correction>, ComponentErrors> {
     let options: Options = registry::options(table)?;
     check_range("weight", options.weight, 0.0, 1.0)?;
     Ok(Box::new(Dicc {
@@ -220,7 +220,7 @@ mod tests {
         for (key, value) in changes {
             table.insert((*key).into(), (*value).into());
         }
-        let mut dicc = build(table).unwrap_or_else(|error| panic!("{}: {error}", error.key));
+        let mut dicc = build(table).unwrap_or_else(|error| panic!("{error}"));
         assert!(dicc.needs_vlm().is_some());
         // Two classes, two descriptions each; the rows of a class agree.
         let rows = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]].concat();

@@ -12,7 +12,7 @@ use super::{Clock, Filter, Thresholds, Tier};
 use crate::data::split::ClassCounts;
 use crate::method::candidates::Candidate;
 use crate::method::config::check_range;
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, ComponentError, ComponentErrors};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
@@ -75,7 +75,7 @@ struct State {
     count: Vec<u32>,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentError> {
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
     let options: Options = registry::options(table)?;
     for (key, [low, high]) in [
         ("class", options.class),
@@ -86,7 +86,7 @@ pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErro
         check_range(key, high, 0.0, 1.0)?;
         if low > high {
             let message = format!("[{low}, {high}] is upside down; allowed: [minimum, maximum]");
-            return Err(ComponentError::new(key, message));
+            return Err(ComponentError::new(key, message).into());
         }
     }
     for (key, value) in [
@@ -254,7 +254,7 @@ mod tests {
         for (key, value) in changes {
             table[*key] = value.clone();
         }
-        let mut filter = build(table).unwrap_or_else(|error| panic!("{}: {error}", error.key));
+        let mut filter = build(table).unwrap_or_else(|error| panic!("{error}"));
         filter.start(&ClassCounts {
             annotations: counts.to_vec(),
             objects: counts.to_vec(),

@@ -5,7 +5,7 @@
 use super::{Filter, Tier};
 use crate::method::candidates::Candidate;
 use crate::method::config::check_range;
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, ComponentErrors};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -14,7 +14,7 @@ struct Coupled {
     threshold: f32,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentError> {
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
     let filter: Coupled = registry::options(table)?;
     check_range("threshold", filter.threshold, 0.0, 1.0)?;
     Ok(Box::new(filter))

@@ -5,7 +5,7 @@
 use super::{Filter, Tier};
 use crate::method::candidates::Candidate;
 use crate::method::config::check_range;
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, ComponentErrors};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -15,7 +15,7 @@ struct Decoupled {
     mask: f32,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentError> {
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
     let filter: Decoupled = registry::options(table)?;
     check_range("class", filter.class, 0.0, 1.0)?;
     check_range("mask", filter.mask, 0.0, 1.0)?;

@@ -166,7 +166,7 @@ pub(super) mod tests {
             let error = crate::registry::build(FILTERS, toml.parse().unwrap())
                 .err()
                 .expect(toml);
-            assert_eq!(error.key, key);
+            assert_eq!(error[0].key, key);
         }
     }
 }

@@ -10,7 +10,7 @@
 use super::Weighting;
 use crate::method::criterion::MaskLoss;
 use crate::ops;
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, ComponentErrors};
 use crate::tensor::Tensor2;
 use serde::Deserialize;
 
@@ -41,7 +41,7 @@ enum Divisor {
     Queries,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentError> {
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentErrors> {
     Ok(Box::new(registry::options::<Uncertainty>(table)?))
 }
 

@@ -1,7 +1,7 @@
 //! Weighting `uniform`: the plain mask loss.
 
 use super::Weighting;
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, ComponentErrors};
 use crate::tensor::Tensor2;
 use serde::Deserialize;
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 struct Uniform {}
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentError> {
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentErrors> {
     Ok(Box::new(registry::options::<Uniform>(table)?))
 }
 

@@ -17,7 +17,7 @@ use crate::experiment::trial::parts as trial;
 use crate::graph::{Folder, Mask2Former, ModelConfig, Predictions};
 use crate::method::{Qualities, detections, qualities};
 use crate::nn::params::move_to;
-use crate::registry::ComponentError;
+use crate::registry::ComponentErrors;
 use crate::rng::Stream;
 use crate::structures::{Detection, Picture};
 use crate::tensor::{Precision, Tape, Wish};
@@ -223,7 +223,7 @@ fn only_present(data: &Table) -> bool {
 }
 
 /// What to do where the dataset, which is `absent`, would name the classes.
-fn unknown_classes(absent: ComponentError, data: &Table) -> anyhow::Error {
+fn unknown_classes(absent: ComponentErrors, data: &Table) -> anyhow::Error {
     let needed = match only_present(data) {
         true => "data.classes = \"present\" needs the dataset; give --set data.root=PATH",
         false => {
