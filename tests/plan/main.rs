@@ -7,5 +7,6 @@ mod fuzz;
 mod house;
 mod layers;
 mod mistakes;
+mod new_keys;
 mod schema;
 mod shipped;

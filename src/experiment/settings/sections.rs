@@ -1,5 +1,6 @@
 //! The settings of a trial: every table of the recipe as the type that its component reads, checked before anything runs.
 
+use super::new_keys::NEW_KEYS;
 use crate::data::DATASETS;
 use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
@@ -100,8 +101,10 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong, each with the path of its key.
     pub fn read(table: &Table) -> Result<Self, Vec<ComponentError>> {
+        let mut table = table.clone();
+        NEW_KEYS.fill(&mut table);
         let mut reader = Reader {
-            table,
+            table: &table,
             errors: Vec::new(),
         };
         let known = |key: &str| ["seed", "precision"].contains(&key) || SECTIONS.contains(&key);
@@ -110,8 +113,8 @@ impl Settings {
                 .errors
                 .push(ComponentError::new(key, format!("unknown field `{key}`")));
         }
-        let seed = reader.keep("seed", seed(table));
-        let precision = reader.keep("precision", precision(table));
+        let seed = reader.keep("seed", seed(&table));
+        let precision = reader.keep("precision", precision(&table));
         let data = reader.section("data", |table| {
             let drawn = registry::build(DATASETS, table.clone())?.is_drawn();
             Ok((table, drawn))
@@ -261,20 +264,16 @@ pub(super) fn method(table: Table) -> Result<Arc<dyn Method>, ComponentErrors> {
     registry::build(METHODS, table).map(Arc::from)
 }
 
-/// What matrix products compute with; f32 where nothing is said, as every trial did before there was a choice.
+/// What matrix products compute with.
 ///
 /// # Errors
-/// An unknown word; the key is empty.
+/// None is there, or an unknown word; the key is empty.
 fn precision(table: &Table) -> Result<Precision, ComponentError> {
-    match table.get("precision") {
-        None => Ok(Precision::default()),
-        Some(value) => value.clone().try_into().map_err(|_| {
-            ComponentError::new(
-                "",
-                format!("{value} is none of \"f32\", \"tf32\", \"bf16\""),
-            )
-        }),
-    }
+    let known = "\"f32\", \"tf32\", \"bf16\"";
+    let missing = || ComponentError::new("", format!("missing; known: {known}"));
+    let value = table.get("precision").ok_or_else(missing)?;
+    let unknown = |_| ComponentError::new("", format!("{value} is none of {known}"));
+    value.clone().try_into().map_err(unknown)
 }
 
 /// The table `name` of a trial's settings.

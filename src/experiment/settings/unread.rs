@@ -84,10 +84,6 @@ pub fn reset_unread(table: &mut Table, has_teacher: bool) {
             unread.iter().for_each(|path| reset(table, path));
         }
     }
-    // Trials of the time before this key have none.
-    if value_at(table, "precision").and_then(Value::as_str) == Some("f32") {
-        table.remove("precision");
-    }
     if has_teacher {
         return;
     }

@@ -2,6 +2,7 @@
 
 use super::parts::{self as trial, Datasets, TrialParts};
 use super::planned::Planned;
+use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::settings::normalise::normalise;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::graph::clip::{ClipRegions, VisionLanguageConfig};
@@ -101,6 +102,7 @@ impl Inputs {
         let hooks = Hooks {
             check: &check,
             normalise: &normalise,
+            new_keys: &NEW_KEYS,
         };
         Plan::new(request, hooks).map_err(|error| Stop::Input(error.into()))
     }
