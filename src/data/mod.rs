@@ -7,7 +7,7 @@ pub mod loader;
 pub mod scenes;
 pub mod split;
 
-use crate::registry::{ComponentError, Entry};
+use crate::registry::{Check, Entry};
 use crate::structures::{Instance, Picture};
 use anyhow::Result;
 use std::sync::Arc;
@@ -144,11 +144,9 @@ pub const DATASETS: &[Entry<Dataset>] = &[
 ];
 
 /// Refuses area ranges that are not `0 < small < medium`.
-fn check_area_bounds(bounds: [f64; 2]) -> Result<(), ComponentError> {
-    let [small, medium] = bounds;
-    if small > 0.0 && small < medium && medium.is_finite() {
-        return Ok(());
-    }
-    let message = format!("[{small}, {medium}]; allowed: two areas in pixels, 0 < small < medium");
-    Err(ComponentError::new("area-bounds", message))
+fn check_area_bounds(check: &mut Check, [small, medium]: [f64; 2]) {
+    let fits = small > 0.0 && small < medium && medium.is_finite();
+    let found = format!("[{small}, {medium}]");
+    let allowed = "two areas in pixels, 0 < small < medium";
+    check.require(fits, "area-bounds", found, allowed);
 }

@@ -6,7 +6,8 @@ use super::correction::CORRECTIONS;
 use super::filter::FILTERS;
 use super::mock::MockConfig;
 use super::weighting::WEIGHTINGS;
-use crate::registry::{self, ComponentError, ComponentErrors, Entry};
+use crate::registry::{self, Check, Checked, ComponentErrors, Entry, MOST_STEPS, MOST_WEIGHT};
+use crate::structures::LARGEST_SIDE;
 use serde::Deserialize;
 
 /// Table `[loss]`: weights of the losses and of the matching costs, and the sampled points.
@@ -35,13 +36,16 @@ pub struct LossConfig {
     pub match_dice: f32,
 }
 
-impl LossConfig {
-    /// Whether the values make sense together.
-    ///
-    /// # Errors
-    /// The first key whose value is out of its range.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        let weights = [
+/// Largest number of sampled points per mask; the candidates that they are chosen from are held in memory.
+const MOST_POINTS: usize = 1_000_000;
+/// Largest number of candidate points per chosen point.
+const MOST_OVERSAMPLE: f32 = 100.0;
+/// Largest number of query-class pairs of an image.
+const MOST_PAIRS: usize = 1_000_000;
+
+impl Checked for LossConfig {
+    fn check(&self, check: &mut Check) {
+        for (key, weight) in [
             ("class", self.class),
             ("mask", self.mask),
             ("dice", self.dice),
@@ -49,36 +53,13 @@ impl LossConfig {
             ("match-class", self.match_class),
             ("match-mask", self.match_mask),
             ("match-dice", self.match_dice),
-        ];
-        for (key, weight) in weights {
-            check_range(key, weight, 0.0, MOST_WEIGHT)?;
+        ] {
+            check.range(key, weight, 0.0..=MOST_WEIGHT as f32);
         }
-        check_range("oversample", self.oversample, 1.0, MOST_WEIGHT)?;
-        check_range("importance", self.importance, 0.0, 1.0)?;
-        if self.points == 0 {
-            return Err(ComponentError::new("points", "0 is too few; at least 1"));
-        }
-        Ok(())
+        check.range("points", self.points, 1..=MOST_POINTS);
+        check.range("oversample", self.oversample, 1.0..=MOST_OVERSAMPLE);
+        check.range("importance", self.importance, 0.0..=1.0);
     }
-}
-
-/// Bound of weights and factors that have no natural one: larger ones are typing mistakes.
-const MOST_WEIGHT: f32 = 1e6;
-
-/// An error about `key` unless `value` is a number from `low` to `high`.
-pub(super) fn check_range(
-    key: &str,
-    value: f32,
-    low: f32,
-    high: f32,
-) -> Result<(), ComponentError> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    Err(ComponentError::new(
-        key,
-        format!("{value} is out of range; allowed: {low} to {high}"),
-    ))
 }
 
 /// What eq. 3's softmax runs over.
@@ -170,36 +151,39 @@ pub const METHODS: &[Entry<MethodConfig>] = &[
     Entry {
         name: "supervised",
         about: "trains on the labelled images only",
-        build: |table| registry::options(table).map(MethodConfig::Supervised),
+        build: |table| registry::read(table).map(MethodConfig::Supervised),
     },
     Entry {
         name: "teacher-student",
         about: "the student learns from labels and from the pseudo-labels of its moving average",
         build: |table| {
-            let config: TeacherStudentConfig = registry::options(table)?;
-            config.check()?;
-            Ok(MethodConfig::TeacherStudent(Box::new(config)))
+            registry::read(table).map(|config| MethodConfig::TeacherStudent(Box::new(config)))
         },
     },
     Entry {
         name: "mock",
         about: "trains no network; its mAP is computed from the settings and the seed",
-        build: |table| MockConfig::read(table).map(MethodConfig::Mock),
+        build: |table| registry::read(table).map(MethodConfig::Mock),
     },
 ];
 
-impl TeacherStudentConfig {
-    fn check(&self) -> Result<(), ComponentErrors> {
-        check_range("ema", self.ema, 0.0, 1.0)?;
-        check_range("lambda", self.lambda, 0.0, MOST_WEIGHT)?;
-        check_range("duplicate-iou", self.duplicate_iou as f32, 0.0, 1.0)?;
-        if self.top_pairs == 0 {
-            return Err(ComponentError::new("top-pairs", "0 is too few; at least 1").into());
-        }
-        slot("filter", FILTERS, &self.filter)?;
-        slot("correction", CORRECTIONS, &self.correction)?;
-        slot("weighting", WEIGHTINGS, &self.weighting)?;
-        Ok(())
+impl Checked for SupervisedConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("burn-in", self.burn_in, 0..=MOST_STEPS);
+    }
+}
+
+impl Checked for TeacherStudentConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("burn-in", self.burn_in, 0..=MOST_STEPS);
+        check.range("ema", self.ema, 0.0..=1.0);
+        check.range("lambda", self.lambda, 0.0..=MOST_WEIGHT as f32);
+        check.range("top-pairs", self.top_pairs, 1..=MOST_PAIRS);
+        check.range("min-area", self.min_area, 0..=LARGEST_SIDE * LARGEST_SIDE);
+        check.range("duplicate-iou", self.duplicate_iou, 0.0..=1.0);
+        check.keep("", slot("filter", FILTERS, &self.filter));
+        check.keep("", slot("correction", CORRECTIONS, &self.correction));
+        check.keep("", slot("weighting", WEIGHTINGS, &self.weighting));
     }
 }
 
@@ -248,8 +232,7 @@ pub(super) mod tests {
 
     #[test]
     fn the_recipe_of_pl_dc_is_accepted() {
-        let loss: LossConfig = registry::options(table("loss")).unwrap();
-        loss.check().unwrap();
+        registry::read::<LossConfig>(table("loss")).unwrap();
         let method = MethodConfig::try_from(table("method")).unwrap();
         assert_eq!(method.burn_in(), 800);
     }
@@ -294,11 +277,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_loss_needs_points() {
-        let mut loss: LossConfig = registry::options(table("loss")).unwrap();
+        let mut loss: LossConfig = registry::read(table("loss")).unwrap();
         loss.points = 0;
-        assert_eq!(loss.check().unwrap_err().key, "points");
+        assert_eq!(loss.checked().unwrap_err()[0].key, "points");
         loss.points = 1;
         loss.importance = f32::NAN;
-        assert_eq!(loss.check().unwrap_err().key, "importance");
+        assert_eq!(loss.checked().unwrap_err()[0].key, "importance");
     }
 }

@@ -7,8 +7,7 @@
 //! time: a run that loses a step or takes one twice ends at another number. The z_t of the burn-in come from the seed alone,
 //! those after it from the seed and the method, so that variants with the same seed share a part T_b / T of their variance.
 
-use super::config::check_range;
-use crate::registry::{self, ComponentError, ComponentErrors};
+use crate::registry::{Check, Checked, MOST_STEPS};
 use crate::rng::Stream;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -22,6 +21,8 @@ use std::time::Duration;
 const MOST: f64 = 100.0;
 /// AP50 of a mock trial is this many times its mAP; of COCO's detectors it is about as much.
 const AP50: f64 = 1.6;
+/// Longest time of a step, an hour.
+const LONGEST_SLEEP: u64 = 3_600_000;
 
 /// Table `[method]` with `name = "mock"`.
 #[derive(Deserialize, Clone, Debug, PartialEq)]
@@ -63,38 +64,29 @@ pub enum Failure {
     Kill,
 }
 
-impl MockConfig {
-    /// Reads the table without its name.
-    ///
-    /// # Errors
-    /// A key that is unknown, missing or out of its range.
-    pub fn read(table: toml::Table) -> Result<Self, ComponentErrors> {
-        let config: Self = registry::options(table)?;
-        let range = |key: &str, value: f64, low: f64| {
-            check_range(key, value as f32, low as f32, MOST as f32)
-        };
-        range("level", config.level, 0.0)?;
-        range("noise", config.noise, 0.0)?;
-        for (name, effect) in &config.effects {
-            range(&format!("effects.{name}"), *effect, -MOST)?;
+impl Checked for MockConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("burn-in", self.burn_in, 0..=MOST_STEPS);
+        check.range("level", self.level, 0.0..=MOST);
+        check.range("noise", self.noise, 0.0..=MOST);
+        check.range("sleep-ms", self.sleep_ms, 0..=LONGEST_SLEEP);
+        for (name, effect) in &self.effects {
+            check.range(&format!("effects.{name}"), *effect, -MOST..=MOST);
         }
-        let known = || {
-            config
-                .effects
-                .keys()
-                .cloned()
-                .collect::<Vec<_>>()
-                .join("`, `")
-        };
-        for name in config.modules.keys() {
-            if !config.effects.contains_key(name) {
-                let message = format!("has no effect; method.effects knows `{}`", known());
-                return Err(ComponentError::new(format!("modules.{name}"), message).into());
+        let known: Vec<&str> = self.effects.keys().map(String::as_str).collect();
+        for name in self.modules.keys() {
+            if !self.effects.contains_key(name) {
+                let message = format!(
+                    "has no effect; method.effects knows `{}`",
+                    known.join("`, `")
+                );
+                check.refuse(&format!("modules.{name}"), message);
             }
         }
-        Ok(config)
     }
+}
 
+impl MockConfig {
     /// What the modules that are on add; one that `modules` does not name is off.
     fn effect(&self) -> f64 {
         let on = self.modules.iter().filter(|(_, on)| **on);
@@ -213,13 +205,14 @@ fn kill_this_process() -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::read;
     use proptest::prelude::*;
 
     fn config() -> MockConfig {
         let text = "burn-in = 4\nlevel = 20\nmodules = { a = true, b = true, c = false }\n\
                     effects = { a = 1.5, b = -0.5, c = 9 }\nnoise = 0.0\nsleep-ms = 0\n\
                     fail-at = 0\nfailure = 'error'\nfail-times = 0";
-        MockConfig::read(text.parse().unwrap()).unwrap()
+        read::<MockConfig>(text.parse().unwrap()).unwrap()
     }
 
     fn run(config: &MockConfig, seed: u64, order: impl IntoIterator<Item = usize>) -> f64 {
@@ -303,11 +296,11 @@ mod tests {
              noise = 1\nsleep-ms = 0\nfail-at = 0\nfailure = 'error'\nfail-times = 0"
                 .parse()
                 .unwrap();
-        let error = MockConfig::read(table.clone()).unwrap_err();
+        let error = read::<MockConfig>(table.clone()).unwrap_err();
         assert_eq!(error[0].key, "modules.z");
         assert!(error[0].message.contains("knows `a`"), "{error}");
         table.insert("noise".into(), (-1.0).into());
-        assert_eq!(MockConfig::read(table).unwrap_err()[0].key, "noise");
+        assert_eq!(read::<MockConfig>(table).unwrap_err()[0].key, "noise");
     }
 
     proptest! {

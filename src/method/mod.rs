@@ -27,7 +27,7 @@ use crate::data::Batch;
 use crate::data::split::ClassCounts;
 use crate::graph::Mask2Former;
 use crate::graph::clip::VisionLanguage;
-use crate::registry::{ComponentError, ComponentErrors};
+use crate::registry::{Checked, ComponentError, ComponentErrors};
 use crate::tensor::{Later, Tape, Tensor2};
 
 pub use config::{
@@ -120,7 +120,7 @@ pub fn start(
     student: Mask2Former,
     setup: &Setup,
 ) -> Result<Box<dyn Method>, ComponentErrors> {
-    loss.check()?;
+    loss.checked()?;
     let supervised = |empty_image| {
         Supervised::new(
             student,

@@ -10,7 +10,7 @@ mod images;
 mod problems;
 
 use super::Dataset;
-use crate::registry::{ComponentError, ComponentErrors, options};
+use crate::registry::{Check, Checked, ComponentError, ComponentErrors, read};
 use annotations::Table;
 use folder::Folder;
 pub use folder::{decode, images_in};
@@ -63,13 +63,18 @@ pub enum OnBadAnnotation {
     Skip,
 }
 
+impl Checked for CocoConfig {
+    fn check(&self, check: &mut Check) {
+        super::check_area_bounds(check, self.area_bounds);
+    }
+}
+
 /// Makes the dataset from its table.
 ///
 /// # Errors
 /// A wrong key; a missing folder or file; a file that is not COCO; bad images or annotations, the first ten listed.
 pub fn build(table: toml::Table) -> Result<Dataset, ComponentErrors> {
-    let config: CocoConfig = options(table)?;
-    super::check_area_bounds(config.area_bounds)?;
+    let config: CocoConfig = read(table)?;
     let root = &config.root;
     require("root", root, Path::is_dir, "a folder")?;
     let train_folder = root.join(&config.train_images);
@@ -77,18 +82,18 @@ pub fn build(table: toml::Table) -> Result<Dataset, ComponentErrors> {
     require("train-images", &train_folder, Path::is_dir, "a folder")?;
     require("val-images", &val_folder, Path::is_dir, "a folder")?;
 
-    let read = |key: &str, file: &Path, folder: &Path| {
+    let annotations = |key: &str, file: &Path, folder: &Path| {
         let file = root.join(file);
         require(key, &file, Path::is_file, "a file")?;
         Table::read(&file, folder, config.on_bad_annotation)
             .map_err(|error| ComponentError::new(key, format!("{error:#}")))
     };
-    let train = read(
+    let train = annotations(
         "train-annotations",
         &config.train_annotations,
         &train_folder,
     )?;
-    let val = read("val-annotations", &config.val_annotations, &val_folder)?;
+    let val = annotations("val-annotations", &config.val_annotations, &val_folder)?;
     if let Some(message) = train.differing_category(&val) {
         return Err(ComponentError::new("val-annotations", message).into());
     }

@@ -13,7 +13,7 @@ pub use classes::{COUNT, DESCRIPTIONS, NAMES};
 pub use draw::draw;
 
 use super::{Dataset, Sample, Source};
-use crate::registry::{ComponentError, ComponentErrors, options};
+use crate::registry::{Check, Checked, ComponentErrors, read};
 use anyhow::Result;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -40,26 +40,15 @@ pub struct SceneConfig {
 /// Sides that can be drawn: below, the outlines dissolve; above, the memory of a dataset is no longer small.
 const SIZES: std::ops::RangeInclusive<usize> = 32..=512;
 
-impl SceneConfig {
-    /// # Errors
-    /// The first key whose value cannot be drawn.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        if !SIZES.contains(&self.size) {
-            let allowed = format!("{} to {}", SIZES.start(), SIZES.end());
-            return Err(ComponentError::new(
-                "size",
-                format!("{} pixels; allowed: {allowed}", self.size),
-            ));
-        }
-        for (key, images) in [
-            ("train-images", self.train_images),
-            ("val-images", self.val_images),
-        ] {
-            if images == 0 {
-                return Err(ComponentError::new(key, "0 images; allowed: 1 or more"));
-            }
-        }
-        super::check_area_bounds(self.area_bounds)
+/// Images that a dataset may hold: they are drawn into memory.
+const MOST_IMAGES: usize = 100_000;
+
+impl Checked for SceneConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("size", self.size, SIZES);
+        check.range("train-images", self.train_images, 1..=MOST_IMAGES);
+        check.range("val-images", self.val_images, 1..=MOST_IMAGES);
+        super::check_area_bounds(check, self.area_bounds);
     }
 }
 
@@ -68,8 +57,7 @@ impl SceneConfig {
 /// # Errors
 /// A key that is unknown, missing or out of range.
 pub fn build(table: toml::Table) -> Result<Dataset, ComponentErrors> {
-    let config: SceneConfig = options(table)?;
-    config.check()?;
+    let config: SceneConfig = read(table)?;
     let train = Scenes::draw(config.size, config.train_seed, config.train_images);
     let val = Scenes::draw(config.size, config.val_seed, config.val_images);
     Ok(Dataset {

@@ -7,8 +7,8 @@ use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguageConfig};
 use crate::graph::{ModelConfig, weights};
 use crate::method::correction::CORRECTIONS;
 use crate::method::{LossConfig, MethodConfig};
-use crate::registry::{self, ComponentError, ComponentErrors};
-use crate::structures::Picture;
+use crate::registry::{self, Check, Checked, ComponentError, ComponentErrors};
+use crate::structures::{LARGEST_SIDE, Picture};
 use crate::tensor::Precision;
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -100,32 +100,26 @@ impl Settings {
     ///
     /// # Errors
     /// Everything that is wrong, each with the path of its key.
-    pub fn read(table: &Table) -> Result<Self, Vec<ComponentError>> {
-        let mut reader = Reader {
-            table,
-            errors: Vec::new(),
-        };
+    pub fn read(table: &Table) -> Result<Self, ComponentErrors> {
+        let mut check = Check::new();
         let known = |key: &str| ["seed", "precision"].contains(&key) || SECTIONS.contains(&key);
         for key in table.keys().filter(|key| !known(key)) {
-            reader
-                .errors
-                .push(ComponentError::new(key, format!("unknown field `{key}`")));
+            check.refuse(key, format!("unknown field `{key}`"));
         }
-        let seed = reader.keep("seed", seed(table));
-        let precision = reader.keep("precision", precision(table));
-        let data = reader.section("data", Ok);
-        let split = reader.checked("split", SplitConfig::check);
-        let augment = reader.checked("augment", AugmentConfig::check);
-        let loader = reader.checked("loader", LoaderConfig::check);
-        let model = reader.checked("model", ModelConfig::check);
-        let loss = reader.checked("loss", LossConfig::check);
-        let method = reader.section("method", MethodConfig::try_from);
-        let vlm = method.as_ref().and_then(|method| reader.vlm(method));
-        let train = reader.checked("train", |_: &TrainConfig| Ok(()));
-        for error in train.iter().flat_map(TrainConfig::check) {
-            reader.keep::<()>("train", Err(error));
-        }
-        let eval = reader.checked("eval", EvalConfig::check);
+        let seed = check.keep("seed", seed(table));
+        let precision = check.keep("precision", precision(table));
+        let data = check.keep("data", section(table, "data"));
+        let split = check.keep("split", read(table, "split"));
+        let augment = check.keep("augment", read(table, "augment"));
+        let loader = check.keep("loader", read(table, "loader"));
+        let model = check.keep("model", read(table, "model"));
+        let loss = check.keep("loss", read(table, "loss"));
+        let method = section(table, "method").map_err(ComponentErrors::from);
+        let method = check.keep("method", method.and_then(MethodConfig::try_from));
+        let vlm = method.as_ref().and_then(vision_language);
+        let vlm = vlm.and_then(|vlm| check.keep("method.correction.vlm", vlm));
+        let train = check.keep("train", read(table, "train"));
+        let eval = check.keep("eval", read(table, "eval"));
         let settings = (|| {
             Some(Self {
                 seed: seed?,
@@ -143,42 +137,36 @@ impl Settings {
             })
         })();
         if let Some(settings) = &settings {
-            settings.check_together(&mut reader.errors);
+            settings.check_together(&mut check);
         }
-        match settings {
-            Some(settings) if reader.errors.is_empty() => Ok(settings),
-            _ => Err(reader.errors),
-        }
+        check.finish()?;
+        Ok(settings.expect("nothing was refused"))
     }
 
     /// What no table can tell alone.
-    fn check_together(&self, errors: &mut Vec<ComponentError>) {
-        let mut refuse =
-            |key: &str, message: String| errors.push(ComponentError::new(key, message));
+    fn check_together(&self, check: &mut Check) {
         let (burn_in, steps) = (self.method.burn_in(), self.train.steps);
         let teacher = matches!(self.method, MethodConfig::TeacherStudent(_));
-        if burn_in > steps || (teacher && burn_in == steps) {
-            let bound = if teacher { "less than" } else { "at most" };
-            refuse(
-                "method.burn-in",
-                format!("{burn_in} is not {bound} train.steps = {steps}"),
-            );
-        }
+        let bound = if teacher { "less than" } else { "at most" };
+        check.require(
+            burn_in < steps || (burn_in == steps && !teacher),
+            "method.burn-in",
+            burn_in,
+            format!("{bound} `train.steps` = {steps}"),
+        );
         if teacher && self.loader.unlabelled == 0 {
-            refuse(
-                "loader.unlabelled",
-                "0 leaves a teacher nothing to label; at least 1".into(),
-            );
+            let message = "0 leaves a teacher nothing to label; allowed: 1 or more";
+            check.refuse("loader.unlabelled", message);
         }
         let averages = self.train.average > 0.0 && burn_in < steps;
         if self.eval.model == EvalModel::Average && !averages {
             let needs = "`average` needs train.average above 0 and steps after the burn-in";
-            refuse("eval.model", needs.into());
+            check.refuse("eval.model", needs);
         }
         let drawn = self.data.get("name").and_then(Value::as_str) == Some("scenes");
         if matches!(self.vlm, Some(VisionLanguageConfig::ClipTiny(_))) && !drawn {
             let known = "`clip-tiny` knows the classes of data.name = \"scenes\" only; allowed here: `prototypes`, `clip`";
-            refuse("method.correction.vlm.name", known.into());
+            check.refuse("method.correction.vlm.name", known);
         }
     }
 
@@ -234,12 +222,14 @@ impl Settings {
     }
 }
 
-impl EvalConfig {
-    fn check(&self) -> Result<(), ComponentError> {
-        if self.top == 0 {
-            return Err(ComponentError::new("top", "0 is not at least 1"));
-        }
-        Ok(())
+/// Largest number of query-class pairs of an image.
+const MOST_PAIRS: usize = 1_000_000;
+
+impl Checked for EvalConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("size", self.size, 0..=LARGEST_SIDE);
+        check.range("shorter", self.shorter, 0..=LARGEST_SIDE);
+        check.range("top", self.top, 1..=MOST_PAIRS);
     }
 }
 
@@ -261,10 +251,8 @@ fn precision(table: &Table) -> Result<Precision, ComponentError> {
     match table.get("precision") {
         None => Ok(Precision::default()),
         Some(value) => value.clone().try_into().map_err(|_| {
-            ComponentError::new(
-                "",
-                format!("{value} is none of \"f32\", \"tf32\", \"bf16\""),
-            )
+            let found = value.as_str().map_or(value.to_string(), String::from);
+            ComponentError::one_of("", found, ["f32", "tf32", "bf16"])
         }),
     }
 }
@@ -281,56 +269,19 @@ pub(super) fn section(table: &Table, name: &str) -> Result<Table, ComponentError
     }
 }
 
-/// Reads tables one by one and keeps all errors.
-struct Reader<'a> {
-    table: &'a Table,
-    errors: Vec<ComponentError>,
+/// The table `name` of a trial's settings as `T`, checked.
+pub(super) fn read<T: Checked>(table: &Table, name: &str) -> Result<T, ComponentErrors> {
+    registry::read(section(table, name)?)
 }
 
-impl Reader<'_> {
-    /// The table `name` as `T`, checked.
-    fn checked<T: serde::de::DeserializeOwned>(
-        &mut self,
-        name: &str,
-        check: impl Fn(&T) -> Result<(), ComponentError>,
-    ) -> Option<T> {
-        self.section(name, |table| {
-            let config = registry::options(table)?;
-            check(&config)?;
-            Ok(config)
-        })
-    }
-
-    /// What `read` makes of the table `name`.
-    fn section<T>(
-        &mut self,
-        name: &str,
-        read: impl Fn(Table) -> Result<T, ComponentErrors>,
-    ) -> Option<T> {
-        let table = section(self.table, name).map_err(ComponentErrors::from);
-        self.keep(name, table.and_then(read))
-    }
-
-    fn vlm(&mut self, method: &MethodConfig) -> Option<VisionLanguageConfig> {
-        let MethodConfig::TeacherStudent(config) = method else {
-            return None;
-        };
-        let correction = registry::build(CORRECTIONS, config.correction.clone()).ok()?;
-        let table = correction.needs_vlm()?.clone();
-        self.keep(
-            "method.correction.vlm",
-            registry::build(VISION_LANGUAGE_MODELS, table),
-        )
-    }
-
-    fn keep<T>(
-        &mut self,
-        section: &str,
-        result: Result<T, impl Into<ComponentErrors>>,
-    ) -> Option<T> {
-        let mut keep = |errors: ComponentErrors| self.errors.extend(errors.within(section));
-        result.map_err(|errors| keep(errors.into())).ok()
-    }
+/// The vision-language model of a method's correction, where it has one.
+fn vision_language(method: &MethodConfig) -> Option<Result<VisionLanguageConfig, ComponentErrors>> {
+    let MethodConfig::TeacherStudent(config) = method else {
+        return None;
+    };
+    let correction = registry::build(CORRECTIONS, config.correction.clone()).ok()?;
+    let table = correction.needs_vlm()?.clone();
+    Some(registry::build(VISION_LANGUAGE_MODELS, table))
 }
 
 #[cfg(test)]
@@ -365,8 +316,8 @@ pub(in crate::experiment) mod tests {
     }
 
     fn keys(table: &Table) -> Vec<String> {
-        let errors = Settings::read(table).err().unwrap_or_default();
-        errors.into_iter().map(|error| error.key).collect()
+        let errors = Settings::read(table).err().into_iter().flatten();
+        errors.map(|error| error.key).collect()
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Inputs {
         let settings = match TrialSettings::read(table) {
             Ok(TrialSettings::Network(settings)) => settings,
             Ok(TrialSettings::Mock(_)) => return Vec::new(),
-            Err(errors) => return errors,
+            Err(errors) => return errors.into_iter().collect(),
         };
         let mut missing = settings.missing_files();
         if self.network_alone {

@@ -82,10 +82,10 @@ fn what_transformers_cannot_have_is_refused_by_key() {
 #[test]
 fn another_architecture_is_told() {
     let error = refused(json!({ "model_type": "detr" }));
-    assert_eq!(error, "`model_type` is `detr`, must be `mask2former`");
+    assert_eq!(error, "`model_type`: unknown `detr`; known: `mask2former`");
     let swin = refused(with("/backbone_config/model_type", json!("swin")));
     assert!(
-        swin.contains("`backbone_config.model_type` is `swin`"),
+        swin.contains("`backbone_config.model_type`: unknown `swin`; known: `resnet`"),
         "{swin}"
     );
     let typed = refused(with("/feature_size", json!("wide")));
@@ -113,7 +113,7 @@ fn all_that_is_not_supported_is_listed() {
     narrow["hidden_dim"] = json!(48);
     let narrow = refused(narrow);
     assert!(
-        narrow.contains("`width`") && narrow.contains("32"),
+        narrow.contains("`feature_size`: 48 does not fit; allowed: multiples of 32"),
         "{narrow}"
     );
 }

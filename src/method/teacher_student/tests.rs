@@ -35,7 +35,7 @@ fn method(threshold: f64) -> Box<dyn Method> {
 }
 
 fn begin(method: toml::Table) -> Box<dyn Method> {
-    let loss: LossConfig = registry::options(table("loss")).unwrap();
+    let loss: LossConfig = registry::read(table("loss")).unwrap();
     let setup = Setup {
         seed: 3,
         steps: 10,

@@ -9,7 +9,7 @@
 //! off where it is bounded by `longest_edge`, 5 rounds it). `Mask2FormerImageProcessor` of version 5 and `...Fast` of version 4 resize
 //! with torchvision, whose 8-bit values differ from Pillow's by one here and there; every processor is treated as Pillow's here.
 
-use crate::structures::{Picture, Resample, resampled};
+use crate::structures::{LARGEST_SIDE, Picture, Resample, resampled};
 use crate::tensor::{Map, Tensor2};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;
@@ -20,8 +20,6 @@ use std::path::Path;
 pub const FILE: &str = "preprocessor_config.json";
 /// How the names of the processors that are understood begin.
 const KINDS: [&str; 2] = ["Mask2FormerImageProcessor", "MaskFormerImageProcessor"];
-/// Largest side of an input: more is a typing mistake.
-const LARGEST_SIDE: usize = 1 << 15;
 /// Red, green, blue.
 const COLOURS: usize = 3;
 
