@@ -14,9 +14,11 @@
 pub mod cuda;
 mod later;
 mod place;
+mod precision;
 
 pub use later::Later;
-pub use place::{NoDevice, NoPrecision, Place, Precision, Wish};
+pub use place::{NoDevice, NoPrecision, Place, Wish};
+pub use precision::Precision;
 
 use dfdx::prelude::{
     Cpu, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec,

@@ -8,7 +8,8 @@
 //! `[B*Q*L]` is shared by the heads. A query that is blocked everywhere attends everywhere (the reference code's fallback), so
 //! no row is a softmax of nothing.
 
-use super::attention_backward::backward;
+mod backward;
+
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::vector::{exp, max, sum};
 use super::kernels::cpu::{Matrix, MatrixMut, Split, Write, gemm, unfilled};
@@ -18,6 +19,7 @@ use super::outside_masks::Blocked;
 #[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
+use backward::backward;
 use std::ops::Range;
 
 /// Sizes of one call.

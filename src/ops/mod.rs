@@ -8,7 +8,6 @@ pub(crate) mod golden;
 mod above_zero;
 mod add_relu;
 mod attention;
-mod attention_backward;
 mod conv2d;
 mod cross_entropy;
 mod deform_attention;

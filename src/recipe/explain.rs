@@ -3,9 +3,8 @@
 
 use super::error::{Problem, RecipeError};
 use super::overlay::{Layer, lay, paths, value_at};
-use super::plan::Request;
 use super::provenance::Place;
-use super::sources::Sources;
+use super::sources::{Request, Sources};
 use super::suggest;
 use super::sweep;
 use std::fmt;

@@ -2,12 +2,11 @@
 //!
 //! A quoted key with dots is a path: `set."train.steps" = 5` and `set.train.steps = 5` are the same.
 
-use super::RECIPE_KEYS;
 use super::error::Problem;
 use super::overlay::{Layer, Refused};
 use super::provenance::{Origin, Place, SourceFile};
 use super::suggest;
-use super::sweep;
+use super::{RECIPE_KEYS, SWEEP_KEYS};
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
@@ -63,7 +62,7 @@ impl Role {
         }
         let keys: &[&str] = match self {
             Self::Recipe => &RECIPE_KEYS,
-            Self::Sweep => &sweep::KEYS,
+            Self::Sweep => &SWEEP_KEYS,
         };
         let text = fs::read_to_string(path).unwrap_or_default();
         text.parse::<toml::Table>()

@@ -26,9 +26,10 @@ pub use error::{Problem, RecipeError};
 pub use explain::{Explanation, Setting};
 pub use hash::content_hash;
 pub use overlay::value_at;
-pub use plan::{Hooks, Plan, Request, Row, SweepPlan, Trial};
+pub use plan::{Hooks, Plan, Row, SweepPlan, Trial};
 pub use provenance::Origin;
 pub use schema::{Choice, Slot, recipe_schema, sweep_schema};
+pub use sources::Request;
 pub use suggest::hint;
 pub use sweep::Paper;
 
@@ -37,3 +38,18 @@ pub const DEFAULTS: &str = include_str!("../../recipes/pl-dc.toml");
 
 /// Keys of a recipe that are no settings of a trial.
 pub(crate) const RECIPE_KEYS: [&str; 4] = ["extends", "results", "seeds", "sweeps"];
+
+/// The keys of a sweep file.
+const SWEEP_KEYS: [&str; 11] = [
+    "question",
+    "reference",
+    "paper",
+    "set",
+    "each",
+    "walk",
+    "grid",
+    "zip",
+    "leave-one-out",
+    "add-one-in",
+    "cumulative",
+];

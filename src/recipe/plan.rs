@@ -8,24 +8,12 @@ use super::file::ParsedFile;
 use super::hash::content_hash;
 use super::overlay::{Layer, Overlay};
 use super::provenance::Place;
-use super::sources::Sources;
+use super::sources::{Request, Sources};
 use super::sweep::{self, Paper};
 use crate::registry::ComponentError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
 use toml::{Table, Value};
-
-/// What is to be planned.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// The recipe's file.
-    pub recipe: &'a Path,
-    /// The environment, all of it; variables called `HARNESS_...` are settings.
-    pub environment: &'a [(String, String)],
-    /// The `--set key.path=value` arguments, without `--set`.
-    pub set: &'a [String],
-}
 
 /// What the caller knows of the components.
 #[derive(Clone, Copy)]

@@ -6,8 +6,19 @@ use super::file::{self, ParsedFile, Role};
 use super::keys::RecipeKeys;
 use super::overlay::Layer;
 use super::overrides;
-use super::plan::Request;
 use super::sweep;
+use std::path::Path;
+
+/// What is to be planned.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The recipe's file.
+    pub recipe: &'a Path,
+    /// The environment, all of it; variables called `HARNESS_...` are settings.
+    pub environment: &'a [(String, String)],
+    /// The `--set key.path=value` arguments, without `--set`.
+    pub set: &'a [String],
+}
 
 /// The texts of a plan. What is wrong with them stands in `problems`; the rest can be looked at all the same.
 pub struct Sources {

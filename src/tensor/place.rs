@@ -1,7 +1,6 @@
 //! Where tensors lie and ops run: the host, or one GPU; and what a user may wish for.
 
-use super::Tensor2;
-use serde::{Deserialize, Serialize};
+use super::{Precision, Tensor2};
 use std::fmt;
 use std::str::FromStr;
 
@@ -62,19 +61,6 @@ impl Place {
 #[derive(Debug, thiserror::Error)]
 #[error("the CPU computes with \"f32\" alone; the others need a GPU")]
 pub struct NoPrecision;
-
-/// What matrix products and convolutions on a GPU compute with; sums are `f32` always, as are all other ops. The CPU knows `f32` alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Precision {
-    /// 24 bits of significand.
-    #[default]
-    F32,
-    /// 11 bits, the range of `f32`: tensor cores.
-    Tf32,
-    /// 8 bits, the range of `f32`: tensor cores, twice as fast.
-    Bf16,
-}
 
 /// The device that a user asks for: `auto`, `cpu`, `cuda` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use crate::experiment::outlook::{FrozenPlan, Outlook, Status};
 use crate::experiment::store::provenance::{commit, cores};
 use crate::experiment::store::root::Store;
-use crate::experiment::trial::inputs::{Ask, Inputs, Stop, environment, stages_of};
+use crate::experiment::trial::inputs::{Ask, Inputs, Stop, environment};
+use crate::experiment::trial::planned::stages_of;
 use crate::recipe::{Explanation, Plan, Request};
 use anyhow::Result;
 use rayon::prelude::*;

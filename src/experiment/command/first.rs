@@ -4,8 +4,9 @@ use crate::data::Dataset;
 use crate::data::export::export;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
-use crate::experiment::trial::inputs::{Ask, Inputs, Stop, read};
+use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
 use crate::experiment::trial::parts as trial;
+use crate::experiment::trial::planned::read;
 use crate::registry::ComponentErrors;
 use anyhow::anyhow;
 use std::path::Path;
@@ -13,7 +14,7 @@ use std::path::Path;
 /// Writes the dataset of a recipe's first trial as COCO JSON and PNG to `folder` and tells what it holds.
 ///
 /// # Errors
-/// As [`super::plan`]; the folder is not empty or not writable.
+/// As [`super::ahead::plan`]; the folder is not empty or not writable.
 pub fn export_data(ask: &Ask, folder: &Path) -> Result<String, Stop> {
     let (_, dataset) = first(ask)?;
     let written = export(&dataset, folder).map_err(Stop::Input)?;
@@ -28,7 +29,7 @@ pub fn export_data(ask: &Ask, folder: &Path) -> Result<String, Stop> {
 /// The settings of a recipe's first trial and the names of its classes.
 ///
 /// # Errors
-/// As [`super::plan`].
+/// As [`super::ahead::plan`].
 pub fn first_trial(ask: &Ask) -> Result<(Settings, Vec<String>), Stop> {
     first(ask).map(|(settings, dataset)| (settings, dataset.classes))
 }
@@ -37,7 +38,7 @@ pub fn first_trial(ask: &Ask) -> Result<(Settings, Vec<String>), Stop> {
 /// files that the recipe names only the network's are needed.
 ///
 /// # Errors
-/// As [`super::plan`], for what is needed.
+/// As [`super::ahead::plan`], for what is needed.
 pub fn first_network(ask: &Ask) -> Result<(Settings, Result<Vec<String>, ComponentErrors>), Stop> {
     let inputs = Inputs::of_the_network();
     let settings = first_settings(ask, &inputs)?;

@@ -1,11 +1,11 @@
 //! `harness table` and `harness compare`: the tables of results folders, made again from their records.
 
-use crate::experiment::Stop;
 use crate::experiment::store::root::settings_of;
-use crate::recipe::{Plan, hint};
+use crate::experiment::trial::inputs::Stop;
+use crate::recipe::hint;
 use crate::report::{
-    Comparison, ComparisonFormat, Format, Metric, Order, PaperColumn, ResultsFolder, RowLayout,
-    Table, TableLayout, compare as compare_tables,
+    Comparison, ComparisonFormat, Format, Metric, Order, ResultsFolder, Table, TableLayout,
+    compare as compare_tables,
 };
 use anyhow::{Result, anyhow};
 use std::collections::BTreeMap;
@@ -162,34 +162,4 @@ fn flatten(path: &str, value: &Value, flat: &mut BTreeMap<String, Value>) {
         }
         value => drop(flat.insert(path.to_string(), value.clone())),
     }
-}
-
-/// The tables of a plan, to be kept beside its records; `provenance`: lines about the run.
-pub(in crate::experiment) fn frozen(plan: &Plan, provenance: &[String]) -> Vec<TableLayout> {
-    let table = |sweep: &crate::recipe::SweepPlan| TableLayout {
-        name: sweep.name.clone(),
-        recipe: plan.recipe.clone(),
-        question: sweep.question.clone(),
-        reference: sweep.reference.clone(),
-        paper: sweep.paper.as_ref().map(|paper| PaperColumn {
-            table: paper.table.clone(),
-            column: paper.column.clone(),
-        }),
-        provenance: provenance.to_vec(),
-        seeds: plan.seeds.clone(),
-        rows: sweep
-            .rows
-            .iter()
-            .map(|row| RowLayout {
-                label: row.label.clone(),
-                paper: row.paper,
-                trials: row
-                    .trials
-                    .iter()
-                    .map(|&trial| plan.trials[trial].hash.clone())
-                    .collect(),
-            })
-            .collect(),
-    };
-    plan.sweeps.iter().map(table).collect()
 }

@@ -9,6 +9,7 @@ use crate::data::{Dataset, Sample};
 use crate::eval::{Evaluator, Found, Metrics};
 use crate::experiment::settings::sections::{EvalModel, Settings};
 use crate::experiment::store::folder::Folder;
+use crate::experiment::store::measured::Evaluation;
 use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::stage::Stage;
 use crate::graph::Mask2Former;
@@ -17,22 +18,10 @@ use crate::nn::params::move_to;
 use crate::structures::Picture;
 use crate::train::{Checkpoint, STUDENT, mock_state, warnings};
 use anyhow::{Context, Result};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Pictures that are evaluated at once: enough to fill the caches, little memory at any size.
 const EVALUATED_AT_ONCE: usize = 4;
-
-/// What an evaluation leaves.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Evaluation {
-    /// Steps of training.
-    pub steps: usize,
-    /// Metrics by the name of the model.
-    pub models: BTreeMap<String, Metrics>,
-    /// What a reader of the tables must know.
-    pub warnings: Vec<String>,
-}
 
 impl Workshop<'_> {
     /// Evaluates every model that the training left.

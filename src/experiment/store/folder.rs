@@ -1,8 +1,8 @@
 //! The folder of one stage or trial in the store: its files by name.
 
 use super::lease::{Lease, is_held, last_token};
+use super::measured::Evaluation;
 use crate::atomic::{Durability, remove_unfinished, write_durably};
-use crate::experiment::run::evaluation::Evaluation;
 use crate::experiment::trial::stage::Kind;
 use crate::train::Checkpoint;
 use anyhow::{Context, Result};
@@ -84,7 +84,7 @@ impl Folder {
     pub fn is_whole(&self, kind: &str) -> bool {
         let path = self.outcome(kind);
         match kind == Kind::Evaluate.name() {
-            true => evaluation(&path).is_ok(),
+            true => Evaluation::read(&path).is_ok(),
             false => Checkpoint::is_whole(&path),
         }
     }
@@ -153,15 +153,6 @@ impl Folder {
         let text = format!("{:.3}\n", self.seconds() + seconds);
         write_durably(&self.0.join("seconds"), text.as_bytes(), Durability::Cached)
     }
-}
-
-/// The evaluation in the file `path`.
-///
-/// # Errors
-/// It is absent or damaged.
-pub fn evaluation(path: &Path) -> Result<Evaluation> {
-    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
 }
 
 /// Makes `to` another name of the file `from`, or a copy where the file system has no second names.

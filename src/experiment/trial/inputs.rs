@@ -1,20 +1,17 @@
 //! What a command is given, read and checked before any work: the recipe and the files that it names.
 
 use super::parts::{self as trial, Datasets, Ground};
-use super::stage::{Stage, stages};
-use crate::experiment::run::trials::Planned;
+use super::planned::Planned;
 use crate::experiment::settings::normalise::normalise;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::graph::clip::{ClipRegions, VisionLanguageConfig};
-use crate::recipe::{Hooks, Plan, Request, Trial};
+use crate::recipe::{Hooks, Plan, Request};
 use crate::registry::ComponentError;
 use crate::tensor::Place;
-use anyhow::{Context, Result, anyhow};
-use rayon::prelude::*;
+use anyhow::{Context, Result};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use toml::Table;
 
 /// A recipe and the overrides from the command line.
@@ -51,14 +48,6 @@ pub fn with_weights(ask: &Ask, weights: &Path) -> Ask {
     ask.set.push(format!("model.weights={path}"));
     ask.set.push("model.backbone.weights=\"\"".into());
     ask
-}
-
-/// The settings of a trial, their errors in one message.
-pub fn read(table: &Table) -> Result<TrialSettings> {
-    TrialSettings::read(table).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(|e| format!("{}: {e}", e.key)).collect();
-        anyhow!(lines.join("\n"))
-    })
 }
 
 /// What is read before any training, each thing once.
@@ -189,33 +178,4 @@ impl Inputs {
         }
         Ok(())
     }
-}
-
-/// The settings of a planned trial as its components read them, and its stages.
-///
-/// # Errors
-/// Settings that cannot be read: no checked plan has them.
-pub fn stages_of(trial: &Trial) -> Result<(Arc<TrialSettings>, Vec<Stage>)> {
-    let settings = Arc::new(read(&trial.settings)?);
-    let stages = stages(&trial.label, &trial.settings, &settings);
-    Ok((settings, stages))
-}
-
-/// The trials of a plan with their stages.
-///
-/// # Errors
-/// As [`stages_of`].
-pub fn planned(plan: &Plan) -> Result<Vec<Planned>> {
-    let planned = |trial: &Trial| {
-        let (settings, stages) = stages_of(trial)?;
-        Ok(Planned {
-            hash: trial.hash.clone(),
-            label: trial.label.clone(),
-            seed: trial.seed,
-            table: trial.settings.clone(),
-            settings,
-            stages,
-        })
-    };
-    plan.trials.par_iter().map(planned).collect()
 }

@@ -10,6 +10,7 @@ pub mod convnext;
 mod coverage;
 mod descriptions;
 pub mod folder;
+mod json;
 pub mod model;
 pub mod preprocess;
 mod prototypes;

@@ -13,6 +13,7 @@ mod average;
 mod conv2d;
 mod cross_entropy;
 mod deform_attention;
+mod deform_sizes;
 mod deform_value;
 mod depthwise;
 mod fold_norm;
