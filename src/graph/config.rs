@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind};
 use crate::graph::bounds::{HIDDEN_WIDTHS, LAYERS, POINTS, QUERIES, WIDTHS};
-use crate::registry::{Check, Checked};
+use crate::registry::{Check, Checked, joined};
 
 /// Sizes of [`crate::graph::Mask2Former`].
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -115,8 +115,7 @@ fn flatten(path: &str, value: &toml::Value, keys: &mut BTreeMap<String, String>)
     match value {
         toml::Value::Table(table) => {
             for (key, value) in table {
-                let dot = if path.is_empty() { "" } else { "." };
-                flatten(&format!("{path}{dot}{key}"), value, keys);
+                flatten(&joined(path, key), value, keys);
             }
         }
         value => {

@@ -10,7 +10,7 @@ use std::ops::{Bound, RangeBounds};
 /// Bound of weights and factors that have no natural one: larger ones are typing mistakes.
 pub const MOST_WEIGHT: f64 = 1e6;
 
-/// Bound of steps and seeds of images, numbers that are counted but not held in memory.
+/// Bound of numbers of steps: a larger one is a typing mistake.
 pub const MOST_STEPS: usize = 1_000_000_000;
 
 /// Collects the refused values of a component, in the order in which they are checked.

@@ -123,8 +123,10 @@ pub fn in_plain_words(message: &str) -> String {
     .find_map(|prefix| expected.strip_prefix(prefix));
     let words = match (expected, length) {
         (_, Some(length)) => format!("a list of {length}"),
-        ("u8", _) => "a whole number from 0 to 255".into(),
-        ("u16" | "u32" | "u64" | "usize", _) => "a whole number from 0 on".into(),
+        ("u8", _) => format!("a whole number from 0 to {}", u8::MAX),
+        ("u16", _) => format!("a whole number from 0 to {}", u16::MAX),
+        ("u32", _) => format!("a whole number from 0 to {}", u32::MAX),
+        ("u64" | "usize", _) => "a whole number from 0 on".into(),
         ("i8" | "i16" | "i32" | "i64" | "isize", _) => "a whole number".into(),
         ("f32" | "f64", _) => "a number".into(),
         ("a boolean", _) => "`true` or `false`".into(),

@@ -7,3 +7,4 @@ mod layers;
 mod mistakes;
 mod schema;
 mod shipped;
+mod sizes;

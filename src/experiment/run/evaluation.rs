@@ -35,7 +35,7 @@ impl Workshop<'_> {
         attempt: &Attempt,
     ) -> Result<()> {
         let (source, checkpoint) = self.trained(stage)?;
-        let dataset = self.datasets.get(&settings.data).map_err(trial::named)?;
+        let dataset = self.datasets.get(&settings.data)?;
         let evaluator = Evaluator::new(&dataset)?;
         let device = self.devices.take(settings)?;
         let mut model = trial::model(settings, dataset.classes.len())?;

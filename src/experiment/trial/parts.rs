@@ -40,11 +40,6 @@ impl Datasets {
     }
 }
 
-/// The errors of a table as one of the trial.
-pub fn named(errors: ComponentErrors) -> anyhow::Error {
-    errors.into()
-}
-
 /// The objects that every training of a trial starts from.
 pub struct Ground {
     /// Its dataset.
@@ -63,7 +58,7 @@ impl Ground {
     /// # Errors
     /// What the dataset or the split refuses.
     pub fn new(settings: &Settings, datasets: &Datasets, place: &Place) -> Result<Self> {
-        let dataset = datasets.get(&settings.data).map_err(named)?;
+        let dataset = datasets.get(&settings.data)?;
         let split = Split::new(
             &*dataset.train,
             &dataset.classes,
@@ -136,7 +131,7 @@ impl Ground {
                 .div_ceil(settings.loader.unlabelled.max(1)),
         };
         let student = self.network(settings)?;
-        method::start(config, &settings.loss, student, &setup).map_err(named)
+        Ok(method::start(config, &settings.loss, student, &setup)?)
     }
 }
 

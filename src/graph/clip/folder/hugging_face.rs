@@ -150,7 +150,11 @@ pub fn sizes(path: &Path, mut config: Value) -> Result<ClipSizes> {
         check.range("num_attention_heads", vision.num_attention_heads, WIDTHS);
         check.range("num_channels", vision.num_channels, CHANNELS..=CHANNELS);
         check.range("image_size", vision.image_size, SIDES);
-        check.range("patch_size", vision.patch_size, 1..=vision.image_size);
+        check.range(
+            "patch_size",
+            vision.patch_size,
+            1..=vision.image_size.max(1),
+        );
         check.divides(
             "hidden_size",
             vision.hidden_size,
@@ -351,6 +355,41 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn absurd_numbers_are_refused_by_key_with_what_is_allowed() {
+        let tower = [
+            "hidden_size",
+            "intermediate_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+        ];
+        let text = ["vocab_size", "max_position_embeddings"];
+        let vision = ["num_channels", "image_size", "patch_size"];
+        for (part, own) in [("text_config", &text[..]), ("vision_config", &vision[..])] {
+            for key in tower.iter().chain(own) {
+                for number in [i64::MAX as u64, 1 << 31, 0] {
+                    let config = json!({"model_type": "clip", part: {*key: number}});
+                    let text = format!("{:#}", read(config).expect_err(key));
+                    let found =
+                        format!("x/config.json: {part}.{key}: {number} is out of range; allowed: ");
+                    assert!(text.contains(&found), "{text}");
+                }
+            }
+        }
+        let config = json!({"model_type": "clip", "projection_dim": 1u64 << 31});
+        let text = format!("{:#}", read(config).expect_err("too wide"));
+        assert!(
+            text.contains("projection_dim: 2147483648 is out of range; allowed: "),
+            "{text}"
+        );
+        let config = json!({"model_type": "clip", "text_config": {"eos_token_id": i64::MAX}});
+        let text = format!("{:#}", read(config).expect_err("no id"));
+        assert!(
+            text.contains("text_config.eos_token_id: expected a whole number from 0 to 4294967295"),
+            "{text}"
+        );
     }
 
     #[test]
