@@ -69,7 +69,7 @@ impl Network {
         let mut table = recipe["model"]["backbone"].as_table().unwrap().clone();
         table.insert("weights".into(), file.to_str().unwrap().into());
         table.insert("norm-groups".into(), 1.into());
-        let config: BackboneConfig = registry::options(table).unwrap();
+        let config: BackboneConfig = registry::read(table).unwrap();
         let arrays = Arrays::open(&file).unwrap();
         let values = |name| arrays.values(arrays.get(name).unwrap()).unwrap();
         Self {

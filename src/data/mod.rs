@@ -8,7 +8,7 @@ pub mod loader;
 pub mod scenes;
 pub mod split;
 
-use crate::registry::{self, ComponentError, ComponentErrors, Entry};
+use crate::registry::{self, Check, ComponentErrors, Entry};
 use crate::structures::{Instance, Picture};
 use anyhow::Result;
 use std::sync::Arc;
@@ -149,12 +149,12 @@ pub const DATASETS: &[Entry<Box<dyn DatasetConfig>>] = &[
     Entry {
         name: "scenes",
         about: "drawn scenes of ten classes, made from a seed",
-        build: |table| Ok(Box::new(registry::options::<scenes::SceneConfig>(table)?)),
+        build: |table| Ok(Box::new(registry::read::<scenes::SceneConfig>(table)?)),
     },
     Entry {
         name: "coco",
         about: "images and annotations in COCO's format",
-        build: |table| Ok(Box::new(registry::options::<coco::CocoConfig>(table)?)),
+        build: |table| Ok(Box::new(registry::read::<coco::CocoConfig>(table)?)),
     },
 ];
 
@@ -167,11 +167,9 @@ pub fn load(table: toml::Table) -> Result<Dataset, ComponentErrors> {
 }
 
 /// Refuses area ranges that are not `0 < small < medium`.
-fn check_area_bounds(bounds: [f64; 2]) -> Result<(), ComponentError> {
-    let [small, medium] = bounds;
-    if small > 0.0 && small < medium && medium.is_finite() {
-        return Ok(());
-    }
-    let message = format!("[{small}, {medium}]; allowed: two areas in pixels, 0 < small < medium");
-    Err(ComponentError::new("area-bounds", message))
+fn check_area_bounds(check: &mut Check, [small, medium]: [f64; 2]) {
+    let fits = small > 0.0 && small < medium && medium.is_finite();
+    let found = format!("[{small}, {medium}]");
+    let allowed = "two areas in pixels, 0 < small < medium";
+    check.require(fits, "area-bounds", found, allowed);
 }

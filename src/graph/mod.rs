@@ -1,6 +1,7 @@
 //! The networks: Mask2Former and the vision-language models.
 
 pub mod backbone;
+mod bounds;
 pub mod clip;
 mod config;
 mod hugging_face;

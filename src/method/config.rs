@@ -2,7 +2,7 @@
 //!
 //! Every key is required; the defaults and their sources stand in `recipes/pl-dc.toml` alone.
 
-use crate::registry::{self, ComponentError, ComponentErrors, Entry};
+use crate::registry::{self, Check, Checked, ComponentErrors, Entry, MOST_WEIGHT};
 use serde::Deserialize;
 
 /// Table `[loss]`: weights of the losses and of the matching costs, and the sampled points.
@@ -31,13 +31,13 @@ pub struct LossConfig {
     pub match_dice: f32,
 }
 
-impl LossConfig {
-    /// Whether the values make sense together.
-    ///
-    /// # Errors
-    /// The first key whose value is out of its range.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        let weights = [
+/// Largest number of sampled points per mask; the candidates that they are chosen from are held in memory.
+const MOST_POINTS: usize = 1_000_000;
+/// Largest number of candidate points per chosen point.
+const MOST_OVERSAMPLE: f32 = 100.0;
+impl Checked for LossConfig {
+    fn check(&self, check: &mut Check) {
+        for (key, weight) in [
             ("class", self.class),
             ("mask", self.mask),
             ("dice", self.dice),
@@ -45,36 +45,13 @@ impl LossConfig {
             ("match-class", self.match_class),
             ("match-mask", self.match_mask),
             ("match-dice", self.match_dice),
-        ];
-        for (key, weight) in weights {
-            check_range(key, weight, 0.0, MOST_WEIGHT)?;
+        ] {
+            check.range(key, weight, 0.0..=MOST_WEIGHT as f32);
         }
-        check_range("oversample", self.oversample, 1.0, MOST_WEIGHT)?;
-        check_range("importance", self.importance, 0.0, 1.0)?;
-        if self.points == 0 {
-            return Err(ComponentError::new("points", "0 is too few; at least 1"));
-        }
-        Ok(())
+        check.range("points", self.points, 1..=MOST_POINTS);
+        check.range("oversample", self.oversample, 1.0..=MOST_OVERSAMPLE);
+        check.range("importance", self.importance, 0.0..=1.0);
     }
-}
-
-/// Bound of weights and factors that have no natural one: larger ones are typing mistakes.
-pub(super) const MOST_WEIGHT: f32 = 1e6;
-
-/// An error about `key` unless `value` is a number from `low` to `high`.
-pub(super) fn check_range(
-    key: &str,
-    value: f32,
-    low: f32,
-    high: f32,
-) -> Result<(), ComponentError> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    Err(ComponentError::new(
-        key,
-        format!("{value} is out of range; allowed: {low} to {high}"),
-    ))
 }
 
 /// What eq. 3's softmax runs over.
@@ -135,17 +112,16 @@ pub(super) mod tests {
 
     #[test]
     fn the_recipe_of_pl_dc_is_accepted() {
-        let loss: LossConfig = registry::options(table("loss")).unwrap();
-        loss.check().unwrap();
+        registry::read::<LossConfig>(table("loss")).unwrap();
     }
 
     #[test]
     fn a_loss_needs_points() {
-        let mut loss: LossConfig = registry::options(table("loss")).unwrap();
+        let mut loss: LossConfig = registry::read(table("loss")).unwrap();
         loss.points = 0;
-        assert_eq!(loss.check().unwrap_err().key, "points");
+        assert_eq!(loss.checked().unwrap_err()[0].key, "points");
         loss.points = 1;
         loss.importance = f32::NAN;
-        assert_eq!(loss.check().unwrap_err().key, "importance");
+        assert_eq!(loss.checked().unwrap_err()[0].key, "importance");
     }
 }

@@ -94,7 +94,7 @@ mod tests {
     use std::borrow::Cow;
 
     fn config() -> LossConfig {
-        registry::options(super::super::config::tests::table("loss")).unwrap()
+        registry::read(super::super::config::tests::table("loss")).unwrap()
     }
 
     /// The least total cost over all assignments of the rows of `costs` from `row` on.

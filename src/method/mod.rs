@@ -27,7 +27,7 @@ mod teacher_student;
 pub mod weighting;
 
 use crate::graph::clip::VisionLanguageConfig;
-use crate::registry::{ComponentError, Entry};
+use crate::registry::{Check, Entry};
 use std::fmt::Debug;
 
 pub use config::{EmptyImage, LossConfig, Score, Selection};
@@ -47,8 +47,8 @@ pub trait Method: Debug + Send + Sync {
     /// The phases of a training of `steps` steps, each after those that it starts from; at least one.
     fn phases(&self, steps: usize) -> Vec<Phase>;
 
-    /// Everything in the method's table that does not suit a training of `steps` steps.
-    fn check(&self, steps: usize) -> Vec<ComponentError>;
+    /// Tells `check` everything in the method's table that does not suit a training of `steps` steps.
+    fn check_steps(&self, steps: usize, check: &mut Check);
 
     /// Whether a teacher labels images in some phase.
     fn has_teacher(&self) -> bool {

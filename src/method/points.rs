@@ -131,7 +131,7 @@ mod tests {
         LossConfig {
             points,
             importance,
-            ..registry::options(table).unwrap()
+            ..registry::read(table).unwrap()
         }
     }
 

@@ -10,7 +10,7 @@ use super::targets::Targets;
 use super::{EmptyImage, Method};
 use crate::data::Batch;
 use crate::graph::{Mask2Former, Predictions};
-use crate::registry::{self, ComponentError, ComponentErrors};
+use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use crate::rng::Stream;
 use crate::tensor::Tape;
 use serde::Deserialize;
@@ -27,7 +27,13 @@ struct Config {
 }
 
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Method>, ComponentErrors> {
-    Ok(Box::new(registry::options::<Config>(table)?))
+    Ok(Box::new(registry::read::<Config>(table)?))
+}
+
+impl Checked for Config {
+    fn check(&self, check: &mut Check) {
+        check.range("burn-in", self.burn_in, 0..=MOST_STEPS);
+    }
 }
 
 impl Method for Config {
@@ -56,11 +62,9 @@ impl Method for Config {
         phases
     }
 
-    fn check(&self, steps: usize) -> Vec<ComponentError> {
-        let late = self.burn_in > steps;
-        late.then(|| too_long("burn-in", self.burn_in, "at most", steps))
-            .into_iter()
-            .collect()
+    fn check_steps(&self, steps: usize, check: &mut Check) {
+        let allowed = format!("at most `train.steps` = {steps}");
+        check.require(self.burn_in <= steps, "burn-in", self.burn_in, allowed);
     }
 }
 
@@ -82,11 +86,6 @@ pub(super) fn phase(empty_image: EmptyImage, end: usize, curve: usize) -> Phase 
             Box::new(Supervised::new(parts.student, criterion, parts.setup.seed))
         })),
     }
-}
-
-/// An error about `key`, whose number of steps does not fit into the training's.
-pub(super) fn too_long(key: &str, found: usize, bound: &str, steps: usize) -> ComponentError {
-    ComponentError::new(key, format!("{found} is not {bound} train.steps = {steps}"))
 }
 
 /// The student alone.

@@ -6,7 +6,7 @@ use super::error::Problem;
 use super::overlay::{Layer, component_name, lay};
 use super::provenance::{Origin, Place};
 use super::suggest;
-use crate::registry::ComponentError;
+use crate::registry::{ComponentError, joined};
 use std::collections::BTreeMap;
 use toml::Value;
 
@@ -219,8 +219,7 @@ pub fn refused<'a>(
     if message.starts_with("unknown field") {
         // serde names the table or the key itself, by version; the place wanted is that of the key.
         if key.rsplit('.').next() != Some(found) {
-            let dot = if key.is_empty() { "" } else { "." };
-            key = format!("{key}{dot}{found}");
+            key = joined(&key, found);
         }
         return Problem {
             place: place(origin(&key).map(Origin::key_place)),

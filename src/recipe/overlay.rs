@@ -5,6 +5,7 @@
 //! touches only what the variant sets: a sweep may have ten thousand of them.
 
 use super::provenance::Origin;
+use crate::registry::joined;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use std::collections::BTreeMap;
@@ -203,8 +204,7 @@ pub fn lay(settings: &mut toml::Table, upper: &toml::Table) -> Vec<String> {
         for (key, value) in upper {
             match (settings.get_mut(key), value) {
                 (Some(toml::Value::Table(below)), toml::Value::Table(above)) => {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    let path = format!("{path}{dot}{key}");
+                    let path = joined(path, key);
                     if let (Some(below_name), Some(name)) = (named(below), named(above))
                         && below_name != name
                     {

@@ -7,6 +7,7 @@
 use super::file::{Node, ParsedFile, Tree};
 use super::new_keys::NewKeys;
 use super::overlay::component_name;
+use crate::registry::joined;
 use serde_json::{Map, Value, json};
 
 /// What a schema of another draft would be read as.
@@ -342,11 +343,6 @@ impl<'a> Writer<'a> {
         }
         Some(comment)
     }
-}
-
-fn joined(path: &str, key: &str) -> String {
-    let dot = if path.is_empty() { "" } else { "." };
-    format!("{path}{dot}{key}")
 }
 
 fn leaf(value: &toml::Value) -> Value {

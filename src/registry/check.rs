@@ -10,7 +10,7 @@ use std::ops::{Bound, RangeBounds};
 /// Bound of weights and factors that have no natural one: larger ones are typing mistakes.
 pub const MOST_WEIGHT: f64 = 1e6;
 
-/// Bound of steps and seeds of images, numbers that are counted but not held in memory.
+/// Bound of numbers of steps: a larger one is a typing mistake.
 pub const MOST_STEPS: usize = 1_000_000_000;
 
 /// Collects the refused values of a component, in the order in which they are checked.
@@ -55,10 +55,10 @@ impl Check {
     }
 
     /// Refuses a `value` that is no multiple of `divisor`, which `because` names:
-    /// "66 does not fit; allowed: multiples of 4 (`heads`)".
+    /// "66 does not fit; allowed: multiples of 4 (`heads`)". A `divisor` of 0 is left to its own range.
     pub fn divides(&mut self, key: &str, value: usize, divisor: usize, because: &str) {
         self.require(
-            value.is_multiple_of(divisor),
+            divisor == 0 || value.is_multiple_of(divisor),
             key,
             value,
             format!("multiples of {divisor} ({because})"),
@@ -70,6 +70,17 @@ impl Check {
         if !holds {
             self.refuse(key, format!("{found} does not fit; allowed: {allowed}"));
         }
+    }
+
+    /// Refuses the word `found`, which is none of the `known` ones: "unknown `x`; known: `y`, `z`".
+    pub fn unknown<'a>(
+        &mut self,
+        key: &str,
+        found: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) {
+        let error = ComponentError::one_of(key, found, known);
+        self.errors.push(error.within(&self.path));
     }
 
     /// Refuses `key` with a message of its own.

@@ -45,7 +45,7 @@ pub(super) fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// The path of `key` in the table `path`; either may be empty.
-pub(crate) fn joined(path: &str, key: &str) -> String {
+pub fn joined(path: &str, key: &str) -> String {
     let dot = match path.is_empty() || key.is_empty() {
         true => "",
         false => ".",

@@ -9,8 +9,8 @@ mod errors;
 mod read;
 
 pub use check::{Check, MOST_STEPS, MOST_WEIGHT, Number, above};
-pub use errors::{ComponentError, ComponentErrors};
-pub use read::{Checked, options, read};
+pub use errors::{ComponentError, ComponentErrors, joined};
+pub use read::{Checked, in_plain_words, read};
 
 /// A component that a recipe can name. `build` reads the component's own table (its keys without `name`).
 pub struct Entry<T> {

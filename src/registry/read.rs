@@ -8,9 +8,17 @@ use toml::{Table, Value};
 
 /// A struct of keys that knows which values they may have.
 pub trait Checked: DeserializeOwned {
-    /// Tells `check` every value and what it may be. All values are allowed if nothing is told.
-    fn check(&self, check: &mut Check) {
-        let _ = check;
+    /// Tells `check` every value and what it may be. Without this function every value is allowed.
+    fn check(&self, _: &mut Check) {}
+
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// All values that are not allowed.
+    fn checked(&self) -> Result<(), ComponentErrors> {
+        let mut check = Check::new();
+        self.check(&mut check);
+        check.finish()
     }
 }
 
@@ -19,7 +27,6 @@ pub trait Checked: DeserializeOwned {
 /// # Errors
 /// All unknown keys and all values out of range, or one key that is missing or of another type.
 pub fn read<T: Checked>(mut table: Table) -> Result<T, ComponentErrors> {
-    let mut check = Check::new();
     let mut unknown = Vec::new();
     let config = loop {
         match deserialize::<T>(&table) {
@@ -36,20 +43,11 @@ pub fn read<T: Checked>(mut table: Table) -> Result<T, ComponentErrors> {
             }
         }
     };
-    config.check(&mut check);
-    let refused = check.finish().err().into_iter().flatten();
+    let refused = config.checked().err().into_iter().flatten();
     match ComponentErrors::of(unknown.into_iter().chain(refused).collect()) {
         None => Ok(config),
         Some(errors) => Err(errors),
     }
-}
-
-/// Reads a component's table into its struct without a look at the values.
-///
-/// # Errors
-/// The first unknown, missing or mistyped key.
-pub fn options<T: DeserializeOwned>(table: Table) -> Result<T, ComponentErrors> {
-    deserialize(&table).map_err(|error| error.error.into())
 }
 
 /// What serde refused, with the place in the table.
@@ -70,7 +68,7 @@ fn deserialize<T: DeserializeOwned>(table: &Table) -> Result<T, Refused> {
         let message = error.inner().to_string();
         let first = message.trim().lines().next().unwrap_or_default();
         Refused {
-            error: ComponentError::new(key, in_words(first)),
+            error: ComponentError::new(key, in_plain_words(first)),
             path,
         }
     })
@@ -110,7 +108,7 @@ impl Refused {
 
 /// serde's message with Rust's names of types in words: ``invalid type: string "x", expected usize`` is "expected a whole number from 0
 /// on, found string "x"".
-fn in_words(message: &str) -> String {
+pub fn in_plain_words(message: &str) -> String {
     let split = |prefix| message.strip_prefix(prefix)?.split_once(", expected ");
     let found = ["invalid type: ", "invalid value: ", "invalid length "].map(split);
     let Some((found, expected)) = found.into_iter().flatten().next() else {
@@ -125,8 +123,10 @@ fn in_words(message: &str) -> String {
     .find_map(|prefix| expected.strip_prefix(prefix));
     let words = match (expected, length) {
         (_, Some(length)) => format!("a list of {length}"),
-        ("u8", _) => "a whole number from 0 to 255".into(),
-        ("u16" | "u32" | "u64" | "usize", _) => "a whole number from 0 on".into(),
+        ("u8", _) => format!("a whole number from 0 to {}", u8::MAX),
+        ("u16", _) => format!("a whole number from 0 to {}", u16::MAX),
+        ("u32", _) => format!("a whole number from 0 to {}", u32::MAX),
+        ("u64" | "usize", _) => "a whole number from 0 on".into(),
         ("i8" | "i16" | "i32" | "i64" | "isize", _) => "a whole number".into(),
         ("f32" | "f64", _) => "a number".into(),
         ("a boolean", _) => "`true` or `false`".into(),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn types_are_told_in_words() {
+    fn types_are_told_in_plain_words() {
         read::<Known>(GOOD.parse().unwrap()).unwrap();
         for (line, key, told) in [
             (

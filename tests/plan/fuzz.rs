@@ -38,7 +38,7 @@ fn plan(
     environment: &[(String, String)],
     set: &[String],
 ) -> Result<(), TestCaseError> {
-    let check = |table: &Table| Settings::read(table).err().unwrap_or_default();
+    let check = |table: &Table| Settings::read(table).err().into_iter().flatten().collect();
     let hooks = Hooks {
         check: &check,
         normalise: &normalise,

@@ -10,3 +10,4 @@ mod mistakes;
 mod new_keys;
 mod schema;
 mod shipped;
+mod sizes;

@@ -13,7 +13,13 @@ fn shipped(recipe: &str, set: &[&str]) -> Plan {
 
 /// As `harness plan`, without a look at data and weights.
 fn checked(recipe: &str, set: &[&str]) -> Plan {
-    let check = |table: &Table| TrialSettings::read(table).err().unwrap_or_default();
+    let check = |table: &Table| {
+        TrialSettings::read(table)
+            .err()
+            .into_iter()
+            .flatten()
+            .collect()
+    };
     let hooks = Hooks {
         check: &check,
         normalise: &normalise,

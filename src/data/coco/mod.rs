@@ -10,7 +10,7 @@ mod images;
 mod problems;
 
 use super::{Dataset, DatasetConfig};
-use crate::registry::{ComponentError, ComponentErrors};
+use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
 use annotations::Table;
 use folder::Folder;
 use images::Images;
@@ -62,11 +62,16 @@ pub enum OnBadAnnotation {
     Skip,
 }
 
+impl Checked for CocoConfig {
+    fn check(&self, check: &mut Check) {
+        super::check_area_bounds(check, self.area_bounds);
+    }
+}
+
 impl DatasetConfig for CocoConfig {
     /// # Errors
     /// A missing folder or file; a file that is not COCO; bad images or annotations, the first ten listed.
     fn load(&self) -> Result<Dataset, ComponentErrors> {
-        super::check_area_bounds(self.area_bounds)?;
         let root = &self.root;
         require("root", root, Path::is_dir, "a folder")?;
         let train_folder = root.join(&self.train_images);

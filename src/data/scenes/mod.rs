@@ -13,7 +13,7 @@ pub use classes::{COUNT, DESCRIPTIONS, NAMES};
 pub use draw::draw;
 
 use super::{Dataset, DatasetConfig, Sample, Source};
-use crate::registry::{ComponentError, ComponentErrors};
+use crate::registry::{Check, Checked, ComponentErrors};
 use anyhow::Result;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -40,33 +40,21 @@ pub struct SceneConfig {
 /// Sides that can be drawn: below, the outlines dissolve; above, the memory of a dataset is no longer small.
 const SIZES: std::ops::RangeInclusive<usize> = 32..=512;
 
-impl SceneConfig {
-    /// # Errors
-    /// The first key whose value cannot be drawn.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        if !SIZES.contains(&self.size) {
-            let allowed = format!("{} to {}", SIZES.start(), SIZES.end());
-            return Err(ComponentError::new(
-                "size",
-                format!("{} pixels; allowed: {allowed}", self.size),
-            ));
-        }
-        for (key, images) in [
-            ("train-images", self.train_images),
-            ("val-images", self.val_images),
-        ] {
-            if images == 0 {
-                return Err(ComponentError::new(key, "0 images; allowed: 1 or more"));
-            }
-        }
-        super::check_area_bounds(self.area_bounds)
+/// Images that a dataset may hold: they are drawn into memory.
+const MOST_IMAGES: usize = 100_000;
+
+impl Checked for SceneConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("size", self.size, SIZES);
+        check.range("train-images", self.train_images, 1..=MOST_IMAGES);
+        check.range("val-images", self.val_images, 1..=MOST_IMAGES);
+        super::check_area_bounds(check, self.area_bounds);
     }
 }
 
 impl DatasetConfig for SceneConfig {
     /// Draws every image now.
     fn load(&self) -> Result<Dataset, ComponentErrors> {
-        self.check()?;
         let train = Scenes::draw(self.size, self.train_seed, self.train_images);
         let val = Scenes::draw(self.size, self.val_seed, self.val_images);
         Ok(Dataset {

@@ -72,10 +72,7 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
                 Some(own) => format!("{own} classes are taken from the file"),
                 None => "the class head cannot be compared".to_string(),
             };
-            note = format!(
-                "\n{known}, the dataset being absent: {}",
-                trial::named(absent)
-            );
+            note = format!("\n{known}, the dataset being absent: {absent}");
             Some(trial::model(&settings, own.unwrap_or(1)))
         }
         (None, Some(Folder { model, labels })) => {

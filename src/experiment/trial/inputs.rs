@@ -112,7 +112,7 @@ impl Inputs {
         let settings = match TrialSettings::read(table) {
             Ok(TrialSettings::Networks(settings)) => settings,
             Ok(TrialSettings::Number(_)) => return Vec::new(),
-            Err(errors) => return errors,
+            Err(errors) => return errors.into_iter().collect(),
         };
         let mut missing = settings.missing_files();
         if self.network_alone {

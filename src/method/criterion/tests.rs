@@ -13,7 +13,7 @@ const SIDE: usize = 8;
 
 fn criterion(empty_image: EmptyImage) -> Criterion {
     let table = crate::method::config::tests::table("loss");
-    Criterion::new(registry::options(table).unwrap(), empty_image)
+    Criterion::new(registry::read(table).unwrap(), empty_image)
 }
 
 fn predictions(batch: usize, layers: usize) -> Predictions {

@@ -45,7 +45,7 @@ fn last_phase(method: toml::Table) -> Box<dyn Learner> {
 
 /// The learner of the phase at a place in the method's list; none: the last one.
 fn phase(method: toml::Table, place: Option<usize>) -> Box<dyn Learner> {
-    let loss: LossConfig = registry::options(table("loss")).unwrap();
+    let loss: LossConfig = registry::read(table("loss")).unwrap();
     let setup = Setup {
         seed: 3,
         counts: crate::data::split::ClassCounts {

@@ -9,6 +9,7 @@ use crate::recipe::file::{Node, Tree};
 use crate::recipe::hash::canonical;
 use crate::recipe::overlay::{paths, value_at};
 use crate::recipe::suggest;
+use crate::registry::joined;
 use std::cell::Cell;
 use toml::{Table, Value};
 
@@ -69,9 +70,8 @@ impl<'a> Reader<'a> {
 
 fn collect<'a>(path: &str, node: &'a Node, wanted: &mut Vec<Wanted<'a>>) {
     if let Tree::Table(entries) = &node.tree {
-        let dot = if path.is_empty() { "" } else { "." };
         for (key, inner) in entries {
-            collect(&format!("{path}{dot}{key}"), inner, wanted);
+            collect(&joined(path, key), inner, wanted);
         }
         return;
     }

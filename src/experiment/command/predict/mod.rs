@@ -230,7 +230,7 @@ fn unknown_classes(absent: ComponentErrors, data: &Table) -> anyhow::Error {
             "without the dataset the classes have no names; give --annotations FILE or --set data.root=PATH"
         }
     };
-    anyhow!("{}\n{needed}", trial::named(absent))
+    anyhow!("{absent}\n{needed}")
 }
 
 /// The raw numbers of the only image.

@@ -9,19 +9,23 @@
 //! off where it is bounded by `longest_edge`, 5 rounds it). `Mask2FormerImageProcessor` of version 5 and `...Fast` of version 4 resize
 //! with torchvision, whose 8-bit values differ from Pillow's by one here and there; every processor is treated as Pillow's here.
 
-use crate::structures::{Picture, Resample, resampled};
+use crate::registry::{Check, Checked, in_plain_words};
+use crate::structures::{LARGEST_SIDE, Picture, Resample, resampled};
 use crate::tensor::{Map, Tensor2};
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde::Deserialize;
 use serde_json::Value;
+use std::ops::{Bound, RangeInclusive};
 use std::path::Path;
 
 /// The file.
 pub const FILE: &str = "preprocessor_config.json";
 /// How the names of the processors that are understood begin.
 const KINDS: [&str; 2] = ["Mask2FormerImageProcessor", "MaskFormerImageProcessor"];
-/// Largest side of an input: more is a typing mistake.
-const LARGEST_SIDE: usize = 1 << 15;
+/// Sides of an input, in pixels.
+const SIDES: RangeInclusive<usize> = 1..=LARGEST_SIDE;
+/// The last of Pillow's numbers of filters.
+const LAST_FILTER: u64 = 5;
 /// Red, green, blue.
 const COLOURS: usize = 3;
 
@@ -134,30 +138,18 @@ impl Preprocessor {
     }
 
     fn parse(json: Value) -> Result<Self> {
-        let keys: Keys = serde_path_to_error::deserialize(json)
-            .map_err(|error| anyhow!("`{}`: {}", error.path(), error.inner()))?;
-        if let Some(kind) = &keys.image_processor_type {
-            let known = KINDS.iter().any(|known| kind.starts_with(known));
-            ensure!(
-                known,
-                "`image_processor_type` is `{kind}`, must be `{}`",
-                KINDS[0]
-            );
-        }
-        let Some(resample) = Resample::from_pillow(keys.resample) else {
-            bail!(
-                "`resample` is {}, must be one of Pillow's filters 0 to 5",
-                keys.resample
-            )
-        };
-        let mean = keys.image_mean.map(|mean| mean as f32);
-        let std = keys.image_std.map(|std| std as f32);
-        ensure!(
-            std.iter().all(|std| *std > 0.0),
-            "`image_std` is {:?}, must be above 0",
-            keys.image_std
-        );
+        let keys: Keys = serde_path_to_error::deserialize(json).map_err(|error| {
+            let message = in_plain_words(&error.inner().to_string());
+            anyhow!("{}: {message}", error.path())
+        })?;
+        keys.checked()?;
+        let resample = Resample::from_pillow(keys.resample);
         let size = keys.do_resize.then(|| keys.size()).transpose()?;
+        if let Some(size) = size {
+            let mut check = Check::new();
+            check.within("size", |check| size.check(check));
+            check.finish()?;
+        }
         Ok(Self {
             size,
             divisor: keys
@@ -165,9 +157,9 @@ impl Preprocessor {
                 .or(keys.size_divisibility)
                 .unwrap_or(32)
                 .max(1),
-            resample,
+            resample: resample.expect("a number in range"),
             factor: keys.do_rescale.then_some(keys.rescale_factor),
-            normal: keys.do_normalize.then_some((mean, std)),
+            normal: keys.do_normalize.then_some(keys.normal()),
             pad: keys.pad_size,
         })
     }
@@ -233,7 +225,52 @@ impl Preprocessor {
     }
 }
 
+impl Checked for Keys {
+    fn check(&self, check: &mut Check) {
+        if let Some(kind) = &self.image_processor_type
+            && !KINDS.iter().any(|known| kind.starts_with(known))
+        {
+            check.unknown("image_processor_type", kind, [KINDS[0]]);
+        }
+        for (key, divisor) in [
+            ("size_divisor", self.size_divisor),
+            ("size_divisibility", self.size_divisibility),
+        ] {
+            check.range(key, divisor.unwrap_or_default(), 0..=LARGEST_SIDE);
+        }
+        check.range("resample", self.resample, 0..=LAST_FILTER);
+        check.range("rescale_factor", self.rescale_factor, ..);
+        let (means, deviations) = self.normal();
+        for mean in means {
+            check.range("image_mean", mean, ..);
+        }
+        for deviation in deviations {
+            check.range(
+                "image_std",
+                deviation,
+                (Bound::Excluded(0.0), Bound::Unbounded),
+            );
+        }
+        if let Some(sides) = self.pad_size {
+            check.within("pad_size", |check| sides.check(check));
+        }
+    }
+}
+
+impl Sides {
+    fn check(self, check: &mut Check) {
+        check.range("height", self.height, SIDES);
+        check.range("width", self.width, SIDES);
+    }
+}
+
 impl Keys {
+    /// Mean and standard deviation of every colour.
+    fn normal(&self) -> ([f32; COLOURS], [f32; COLOURS]) {
+        let single = |values: [f64; COLOURS]| values.map(|value| value as f32);
+        (single(self.image_mean), single(self.image_std))
+    }
+
     fn size(&self) -> Result<Size> {
         let value = match (&self.size, self.max_size) {
             // Folders of older versions: one number, and the bound of the longer side.
@@ -249,13 +286,25 @@ impl Keys {
         let shown = value.to_string();
         serde_json::from_value(value).map_err(|_| {
             anyhow!(
-                "`size` is {shown}, must have whole numbers `shortest_edge` and `longest_edge`, `height` and `width`, or `max_height` and `max_width`"
+                "size: {shown} does not fit; allowed: whole numbers `shortest_edge` and `longest_edge`, `height` and `width`, or `max_height` and `max_width`"
             )
         })
     }
 }
 
 impl Size {
+    fn check(self, check: &mut Check) {
+        match self {
+            Self::Fixed(sides) => sides.check(check),
+            Self::Within(within) => {
+                check.range("max_height", within.max_height, SIDES);
+                check.range("max_width", within.max_width, SIDES);
+            }
+            // A bound that no picture reaches is none.
+            Self::Edges(edges) => check.range("shortest_edge", edges.shortest_edge, SIDES),
+        }
+    }
+
     /// As Python computes it: in double precision, cut off, `round` to the even number.
     fn of(self, height: usize, width: usize) -> (usize, usize) {
         let (h, w) = (height as f64, width as f64);
@@ -368,15 +417,33 @@ mod tests {
         for (json, part) in [
             (
                 json!({ "image_processor_type": "DetrImageProcessor" }),
-                "`image_processor_type` is `DetrImageProcessor`",
+                "image_processor_type: unknown `DetrImageProcessor`",
             ),
             (
                 json!({ "size": { "shortest_edge": 800 } }),
-                "`size` is {\"shortest_edge\":800}",
+                "size: {\"shortest_edge\":800} does not fit",
             ),
-            (json!({ "resample": 9 }), "`resample` is 9"),
-            (json!({ "image_std": [0.0, 1.0, 1.0] }), "`image_std`"),
-            (json!({ "do_resize": "yes" }), "`do_resize`: "),
+            (
+                json!({ "resample": 9 }),
+                "resample: 9 is out of range; allowed: 0 to 5",
+            ),
+            (
+                json!({ "image_std": [0.0, 1.0, 1.0] }),
+                "image_std: 0 is out of range; allowed: above 0",
+            ),
+            (json!({ "do_resize": "yes" }), "do_resize: "),
+            (
+                json!({ "pad_size": { "height": 4, "width": 1u64 << 62 } }),
+                "pad_size.width: 4611686018427387904 is out of range; allowed: 1 to 32768",
+            ),
+            (
+                json!({ "size": { "height": 1u64 << 31, "width": 4 } }),
+                "size.height: 2147483648 is out of range; allowed: 1 to 32768",
+            ),
+            (
+                json!({ "size_divisor": 1u64 << 62 }),
+                "size_divisor: 4611686018427387904 is out of range; allowed: 0 to 32768",
+            ),
         ] {
             let error = refused(json);
             assert!(error.contains(part), "{part} in {error}");

@@ -17,6 +17,7 @@ use super::model::{Clip, ClipSizes};
 use super::preprocess::Preprocess;
 use super::tokenizer::Tokenizer;
 use crate::graph::weights::{Arrays, Names, load};
+use crate::registry::{Check, in_plain_words};
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -179,31 +180,15 @@ fn typed<T: serde::de::DeserializeOwned>(path: &Path, part: &str, value: Value) 
             ("", key) => key,
             (part, key) => format!("{part}.{key}"),
         };
-        anyhow::anyhow!("{}: {key}: {}", path.display(), error.inner())
+        let message = in_plain_words(&error.inner().to_string());
+        anyhow::anyhow!("{}: {key}: {message}", path.display())
     })
 }
 
-/// Refuses sizes that no network has, by the names that the file gives them.
-fn check_sizes(path: &Path, part: &str, sizes: &[(&str, usize)]) -> Result<()> {
-    const MOST: usize = 1 << 24;
-    for (key, value) in sizes {
-        if !(1..=MOST).contains(value) {
-            let dot = if part.is_empty() { "" } else { "." };
-            bail!(
-                "{}: {part}{dot}{key}: {value} is not between 1 and {MOST}",
-                path.display()
-            );
-        }
-    }
-    Ok(())
-}
-
-/// Refuses heads that do not divide a width.
-fn check_heads(path: &Path, part: &str, width: usize, heads: usize) -> Result<()> {
-    ensure!(
-        width.is_multiple_of(heads),
-        "{}: {part}: {heads} attention heads do not divide a width of {width}",
-        path.display()
-    );
-    Ok(())
+/// Checks the values at `part` of a configuration, by the names that the file gives them.
+fn check_values(path: &Path, part: &str, values: impl FnOnce(&mut Check)) -> Result<()> {
+    let mut check = Check::new();
+    check.within(part, values);
+    let refused = |errors| anyhow::anyhow!("{}: {errors}", path.display());
+    check.finish().map_err(refused)
 }
