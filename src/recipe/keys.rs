@@ -1,4 +1,4 @@
-//! The keys of a recipe that are no settings of a trial: `seeds`, `sweeps` and `results`.
+//! The keys of a recipe that are not settings of a trial: `seeds`, `sweeps` and `results`.
 
 use super::check;
 use super::error::Problem;
@@ -6,7 +6,7 @@ use super::overlay::{Layer, Overlay};
 use super::provenance::{Origin, Place};
 use toml::Value;
 
-/// What they say; `sweeps` with the place that names each.
+/// The values of these keys; `sweeps` also holds the place that names each sweep.
 pub struct RecipeKeys {
     pub seeds: Vec<u64>,
     pub sweeps: Vec<(String, Option<Place>)>,
@@ -14,7 +14,8 @@ pub struct RecipeKeys {
 }
 
 impl RecipeKeys {
-    /// Reads them from the files and what was typed; what is wrong is told and its default taken.
+    /// Reads the keys from the files and from the typed layers. Errors are added to `problems`, and the
+    /// default is used instead.
     pub fn read(name: &str, files: &[Layer], typed: &[Layer], problems: &mut Vec<Problem>) -> Self {
         for layer in typed
             .iter()
@@ -30,7 +31,7 @@ impl RecipeKeys {
         let mut tell = |key: &str, expected: &str, found: &Value| {
             let message = format!(
                 "`{key}`: expected {expected}, found {}",
-                check::shown(found)
+                check::describe(found)
             );
             problems.push(Problem {
                 place: overlay.origin(key).map(Origin::value_place),

@@ -87,7 +87,7 @@ impl TryFrom<Unchecked> for TableLayout {
         let mut labels = BTreeSet::new();
         for RowLayout { label, trials, .. } in &read.rows {
             if !labels.insert(label) {
-                return Err(format!("table `{name}`: the row `{label}` is there twice"));
+                return Err(format!("table `{name}`: the row `{label}` appears twice"));
             }
             if trials.len() != read.seeds.len() {
                 return Err(format!(

@@ -57,9 +57,9 @@ in the sweep s:
     let expected = "\
 method.filter.class = 0.7
   0.7  recipes/base.toml:9:1
-rows that set it:
-  s: - F    gone: method.filter.name = \"plain\"  sweeps/s.toml:5:31
-  s: - all  gone: method.filter.name = \"plain\"  sweeps/s.toml:5:31";
+rows that change it:
+  s: - F    removed by method.filter.name = \"plain\"  sweeps/s.toml:5:31
+  s: - all  removed by method.filter.name = \"plain\"  sweeps/s.toml:5:31";
     assert_eq!(explained(&[], "method.filter.class"), expected);
     assert!(explained(&[], "method.ema").contains("s: - E    0.5  sweeps/s.toml:6:14"));
 }
@@ -76,7 +76,7 @@ method: 5 keys
   method.filter.name = \"adaptive\"  recipes/base.toml:8:1
   method.name = \"student\"          recipes/base.toml:4:1
   method.range = [0.5, 1.0]        recipes/base.toml:6:1
-rows that set it:
+rows that change it:
   s: - F    method.filter.limit = 3       sweeps/s.toml:4:47
   s: - F    method.filter.name = \"plain\"  sweeps/s.toml:4:31
   s: - E    method.ema = 0.5              sweeps/s.toml:5:14

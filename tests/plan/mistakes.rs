@@ -115,7 +115,7 @@ fn a_mistake_in_a_sweep_is_told_in_the_sweep_and_with_those_of_the_recipe() {
         "recipes/mine.toml:3:11: `results`: expected the name of a folder under results/, found the string \"a/b\"",
         "recipes/mine.toml:2:10: cannot read the sweep `sweeps/nodules.toml`: no such file; did you mean `modules.toml`?",
         "sweeps/s.toml:3:1: unknown key `colour`; known: `question`, `reference`, `paper`, `set`, `each`, `walk`, `grid`, `zip`, `leave-one-out`, `add-one-in`, `cumulative`",
-        "sweeps/s.toml:7:9: the label `PL-DC` is there twice",
+        "sweeps/s.toml:7:9: the label `PL-DC` appears twice",
         "sweeps/s.toml:8:1: this variant has no `label`",
         "sweeps/s.toml:12:16: `zip`: `train.rate` has 1 values, `train.steps` has 2",
         "sweeps/s.toml:2:13: `reference`: no variant is labelled `PLDC`; did you mean `PL-DC`?",
@@ -196,7 +196,7 @@ recipes/mine.toml:1:11: cannot read the recipe `recipes/bose.toml`: no such file
         .plan("folder/absent.toml", &[], &[], TEXT_ONLY)
         .unwrap_err()
         .to_string();
-    assert!(error.contains("nor is there a folder"), "{error}");
+    assert!(error.contains("does not exist either"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `[grid]` and `[zip]`: lists of values to points, as their product or in step.
+//! `[grid]` and `[zip]`: turn lists of values into points, by their product or in step.
 
 use super::Variant;
 use super::condition::Condition;
@@ -12,20 +12,20 @@ pub struct Axis<'a> {
     pub path: String,
     pub values: &'a [Node],
     node: &'a Node,
-    /// The axis exists only where this holds.
+    /// The axis exists only where this condition holds.
     when: Option<Condition<'a>>,
 }
 
-/// A value for every axis that exists there.
+/// One value for every axis that exists at this point.
 pub type Point<'p, 'a> = Vec<(&'p Axis<'a>, &'a Node)>;
 
-/// Most points of a grid; more are a slip, which would fill the memory.
+/// Maximum number of points of a grid. More are certainly a mistake and would fill the memory.
 const MOST_POINTS: usize = 1_000_000;
 
-/// What stands in a label for an axis that does not exist there.
+/// Stands in a label for an axis that does not exist at the point.
 const ABSENT: &str = "-";
 
-/// What `[grid]` or `[zip]` holds.
+/// The content of `[grid]` or `[zip]`.
 struct Written<'a> {
     axes: Vec<Axis<'a>>,
     /// `label`: a string or a list of strings.
@@ -35,7 +35,7 @@ struct Written<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The product of all axes, the last one the fastest, without the points that are excluded.
+    /// The product of all axes without the excluded points. The last axis changes fastest.
     pub fn grid(&mut self, node: &'a Node, below: &Table) -> Vec<Variant> {
         let written = self.read_axes(node, true);
         let mut points: Vec<Point> = vec![Vec::new()];
@@ -144,7 +144,8 @@ impl<'a> Reader<'a> {
         items.iter().map(condition).collect()
     }
 
-    /// Adds the axes under `node`. They may be written dotted or nested; each list is one, and so is each table with `values`.
+    /// Adds the axes under `node`. They may be dotted or nested. Each list is an axis, and so is each table
+    /// with `values`.
     fn axis(&mut self, path: &str, node: &'a Node, axes: &mut Vec<Axis<'a>>) {
         let (values, when) = match &node.tree {
             Tree::Table(entries) => match entries.iter().find(|(key, _)| key == "values") {
@@ -231,7 +232,7 @@ impl<'a> Reader<'a> {
         points.iter().map(label).collect()
     }
 
-    /// What a point sets, as a layer; `node` is the table of its axes.
+    /// The settings of a point as a layer; `node` is the table of its axes.
     pub fn point_layer(&mut self, what: &str, point: &Point<'_, 'a>, node: &Node) -> Layer {
         let entries = point
             .iter()
@@ -245,7 +246,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The label of a point: the template with every `{key.path}` filled in, or else `key=value` for every axis that exists there.
+/// The label of a point: the template with every `{key.path}` replaced by its value, or else `key=value` for
+/// every axis that exists there.
 fn label(template: Option<&str>, axes: &[Axis], point: &Point) -> String {
     let Some(template) = template else {
         let short = |path: &str| path.rsplit('.').next().unwrap_or(path).to_string();
@@ -261,7 +263,7 @@ fn label(template: Option<&str>, axes: &[Axis], point: &Point) -> String {
     })
 }
 
-/// A value in a label; a component by its name.
+/// A value as it stands in a label. A component is written by its name.
 fn written(node: &Node) -> String {
     let value = node.plain();
     match value.get("name").unwrap_or(&value) {
@@ -381,7 +383,7 @@ mod tests {
             ),
             (
                 "'m.filter.t' = [1, 2]\n'n.ema' = { values = [1], when = { 'm.filter.t' = 3 } }",
-                "`m.filter.t` never has this value here; it takes 1, 2",
+                "`m.filter.t` never has this value here; its values are 1, 2",
             ),
             (
                 "'n.ema' = { values = [1], when = { 'm.filter.nam' = 'a' } }",
@@ -389,7 +391,7 @@ mod tests {
             ),
             (
                 "'n.ema' = [1, 2]\nexclude = [{ 'n.ema' = 0.9 }]",
-                "`n.ema` never has this value here; it takes 1, 2",
+                "`n.ema` never has this value here; its values are 1, 2",
             ),
             (
                 "'n.ema' = [1, 2]\nexclude = [{}]",

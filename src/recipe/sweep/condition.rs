@@ -1,8 +1,8 @@
 //! Conditions on the settings of a point: `when` of an axis, `exclude` of a grid.
 //!
-//! `{ "key.path" = value, ... }` holds where every key has its value; a list stands for any of its values. The settings are those that
-//! the point makes: what the recipe says, and over it the axes before the condition. A key that is not there (it belongs to another
-//! component) has no value.
+//! `{ "key.path" = value, ... }` holds if every key has its value. A list stands for any of its values. The
+//! settings are those of the recipe, with the axes before the condition laid over them. A missing key (it
+//! belongs to another component) has no value.
 
 use super::axes::{Axis, Point};
 use super::reader::Reader;
@@ -13,7 +13,7 @@ use crate::recipe::suggest;
 use std::cell::Cell;
 use toml::{Table, Value};
 
-/// Keys and the values that are wanted.
+/// Keys and the values that they must have.
 pub struct Condition<'a> {
     wanted: Vec<Wanted<'a>>,
 }
@@ -23,12 +23,12 @@ struct Wanted<'a> {
     node: &'a Node,
     /// The value itself, then the elements of a list, in canonical text.
     values: Vec<String>,
-    /// Whether the key was there in any settings that were looked at; none if none were.
+    /// True if any settings that were checked had the key; none if no settings were checked.
     known: Cell<Option<bool>>,
 }
 
 impl Condition<'_> {
-    /// Whether `settings` are so.
+    /// Returns true if `settings` fulfil the condition.
     pub fn holds(&self, settings: &Table) -> bool {
         let holds = |wanted: &Wanted| {
             let value = value_at(settings, &wanted.path);
@@ -36,13 +36,13 @@ impl Condition<'_> {
             wanted.known.set(Some(known));
             value.is_some_and(|value| wanted.values.contains(&canonical(value)))
         };
-        // Every key is looked up, so that each is known to be there or not.
+        // `filter` visits every key, so that `known` is updated for all of them.
         self.wanted.iter().filter(|wanted| !holds(wanted)).count() == 0
     }
 }
 
 impl<'a> Reader<'a> {
-    /// The condition that `node` writes; keys dotted or nested.
+    /// Parses the condition in `node`. Keys may be dotted or nested.
     pub fn condition(&mut self, key: &str, node: &'a Node) -> Condition<'a> {
         let mut wanted = Vec::new();
         collect("", node, &mut wanted);
@@ -54,8 +54,8 @@ impl<'a> Reader<'a> {
         Condition { wanted }
     }
 
-    /// Tells the keys of a condition that can never hold: it names an axis that is not before it or a value that the axis does not
-    /// take.
+    /// Reports the keys of a condition that can never hold: the key is an axis that is not before it, or the
+    /// axis never takes the value.
     pub fn check_condition(&mut self, condition: &Condition, before: &[Axis], after: &[Axis]) {
         for wanted in &condition.wanted {
             if after.iter().any(|axis| axis.path == wanted.path) {
@@ -72,13 +72,13 @@ impl<'a> Reader<'a> {
             {
                 let taken: Vec<String> = taken.iter().map(Value::to_string).collect();
                 let (path, taken) = (&wanted.path, taken.join(", "));
-                let message = format!("`{path}` never has this value here; it takes {taken}");
+                let message = format!("`{path}` never has this value here; its values are {taken}");
                 self.tell(wanted.node.value.clone(), message);
             }
         }
     }
 
-    /// Tells the keys of a condition that no settings had.
+    /// Reports the keys of a condition that no settings had.
     pub fn check_known(&mut self, condition: &Condition, below: &Table) {
         let unknown = |wanted: &&Wanted| wanted.known.get() == Some(false);
         for wanted in condition.wanted.iter().filter(unknown) {

@@ -6,18 +6,18 @@ use crate::recipe::file::{Node, Tree};
 
 const KEYS: [&str; 3] = ["label", "set", "paper"];
 
-/// A row as it is written.
+/// A row as written in the file.
 struct Written<'a> {
     label: String,
     paper: Option<f64>,
     set: Option<&'a Node>,
     node: &'a Node,
-    /// The place of its label.
+    /// The node of its label.
     at: &'a Node,
 }
 
 impl<'a> Reader<'a> {
-    /// Rows that have nothing to do with one another.
+    /// Independent rows.
     pub fn each(&mut self, key: &str, node: &'a Node) -> Vec<Variant> {
         let rows = self.rows(key, node);
         rows.into_iter()
@@ -28,7 +28,7 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// Rows that also set what those before them set.
+    /// Rows that also set everything that the rows before them set.
     pub fn walk(&mut self, key: &str, node: &'a Node) -> Vec<Variant> {
         let mut before: Vec<(String, Node)> = Vec::new();
         let rows = self.rows(key, node);
@@ -38,7 +38,7 @@ impl<'a> Reader<'a> {
                     None => {}
                     Some(set) => match &set.tree {
                         Tree::Table(entries) => before.extend(entries.iter().cloned()),
-                        // It is told, and nothing walks on.
+                        // `row` reports the error, and the later rows do not inherit it.
                         _ => return self.row(row, Some(set)),
                     },
                 }
@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The tables of `[[key]]`; one without a label is told and left out.
+    /// The tables of `[[key]]`. A table without a label is reported and left out.
     fn rows(&mut self, key: &str, node: &'a Node) -> Vec<Written<'a>> {
         let Tree::Array(items) = &node.tree else {
             let message = format!("`{key}` is a list of tables: write `[[{key}]]`");

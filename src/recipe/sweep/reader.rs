@@ -1,4 +1,4 @@
-//! The top level of a sweep file, and the plain values that all its parts are read with.
+//! Reads the top level of a sweep file, and the plain values in all its parts.
 
 use super::{KEYS, Paper, Sweep, Variant};
 use crate::recipe::error::Problem;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use toml::{Table, Value};
 
-/// Reads one file and keeps all its problems.
+/// Reads one file and collects all its problems.
 pub struct Reader<'a> {
     pub file: &'a ParsedFile,
     pub problems: Vec<Problem>,
@@ -24,7 +24,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The layer of `set`, empty if there is none.
+    /// The layer of `set`; empty if there is none.
     pub fn base(&mut self) -> Layer {
         let set = match &self.file.root.tree {
             Tree::Table(entries) => entries.iter().find(|(key, _)| key == "set"),
@@ -33,7 +33,7 @@ impl<'a> Reader<'a> {
         self.layer("set", set.map(|(_, node)| node))
     }
 
-    /// The whole file. `below` are the settings that the variants are laid over.
+    /// The whole file. Its variants are laid over the settings `below`.
     pub fn sweep(&mut self, below: &Table) -> Sweep {
         let mut sweep = Sweep {
             question: String::new(),
@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
                     reference_span = node.value.clone();
                 }
                 "paper" => sweep.paper = self.paper(node),
-                // Read by `base`, before the variants that lie over it.
+                // `base` reads it before the variants that are laid over it.
                 "set" => {}
                 "each" => sweep.variants.extend(self.each(key, node)),
                 "walk" => sweep.variants.extend(self.walk(key, node)),
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
         if sweep.variants.is_empty() && self.problems.is_empty() {
             self.tell(
                 0..0,
-                "a sweep without variants: write `[[each]]`, `[grid]`, `[zip]` or `[leave-one-out]`, and leave one that `exclude` does not take out",
+                "a sweep needs at least one variant: write `[[each]]`, `[grid]`, `[zip]` or `[leave-one-out]`; `exclude` must leave one",
             );
         }
         let mut labels = BTreeSet::new();
@@ -78,11 +78,11 @@ impl<'a> Reader<'a> {
             if label.contains(char::is_control) {
                 self.tell(
                     span.clone(),
-                    format!("the label {label:?} must fit on a line of a table"),
+                    format!("the label {label:?} must fit on one line of a table"),
                 );
             }
             if !labels.insert(label.as_str()) {
-                self.tell(span.clone(), format!("the label `{label}` is there twice"));
+                self.tell(span.clone(), format!("the label `{label}` appears twice"));
             }
         }
         if let Some(reference) = &sweep.reference
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The settings under `set` as a layer; `what` names it.
+    /// The settings under `set` as a layer; `what` becomes part of its name.
     pub fn layer(&mut self, what: &str, set: Option<&Node>) -> Layer {
         let name = format!("{}, {what}", self.file.source.path.display());
         let none = Node {
