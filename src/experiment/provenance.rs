@@ -182,7 +182,7 @@ fn cpu() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::{Row, SweepPlan};
+    use crate::recipe::{RowPlan, SweepPlan};
 
     fn provenance() -> Provenance {
         Provenance {
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_results_folder_explains_itself() {
-        let row = Row {
+        let row = RowPlan {
             label: "a".into(),
             paper: None,
             trials: vec![0],

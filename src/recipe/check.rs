@@ -3,8 +3,8 @@
 //! code checks those, and this file finds the place in the file for each of its errors.
 
 use super::error::Problem;
+use super::origin::{Location, Origin};
 use super::overlay::{Layer, component_name, lay};
-use super::provenance::{Origin, Place};
 use super::suggest;
 use crate::registry::ComponentError;
 use std::collections::BTreeMap;
@@ -110,7 +110,7 @@ impl Context<'_> {
         }
     }
 
-    fn place(&self, path: &[String], key: bool) -> Option<Place> {
+    fn place(&self, path: &[String], key: bool) -> Option<Location> {
         let origin = self.origins.get(&path.join("."))?;
         Some(if key {
             origin.key_place()
@@ -208,16 +208,16 @@ fn widen_value(value: &mut Value, known: &Value) {
 
 /// Turns the error of a component into a problem. `origin` returns the origin of a key path. `otherwise` is
 /// the place that is used if there is no origin, for example for a missing table.
-pub fn refused<'a>(
+pub fn component_problem<'a>(
     error: ComponentError,
     origin: impl Fn(&str) -> Option<&'a Origin>,
-    otherwise: &Place,
+    otherwise: &Location,
 ) -> Problem {
     let ComponentError { mut key, message } = error;
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let found = quoted.first().copied().unwrap_or_default();
     let hint = || suggest::hint(found, quoted.iter().skip(1).copied());
-    let place = |origin: Option<Place>| Some(origin.unwrap_or_else(|| otherwise.clone()));
+    let place = |origin: Option<Location>| Some(origin.unwrap_or_else(|| otherwise.clone()));
     if message.starts_with("unknown field") {
         // Depending on its version, serde names the table or the key. The place must be that of the key.
         if key.rsplit('.').next() != Some(found) {

@@ -1,6 +1,6 @@
 //! The errors of a recipe. All problems are reported at once, each with its place.
 
-use super::provenance::Place;
+use super::origin::Location;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -15,9 +15,9 @@ pub struct RecipeError {
 impl RecipeError {
     /// Makes the error from `problems` and drops duplicates: every trial reads a shared layer again.
     pub(crate) fn new(problems: Vec<Problem>) -> Self {
-        let mut told = BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let mut problems = problems;
-        problems.retain(|problem| told.insert(problem.to_string()));
+        problems.retain(|problem| seen.insert(problem.to_string()));
         Self { problems }
     }
 }
@@ -46,14 +46,14 @@ fn rendered(problems: &[Problem]) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The place of the error, or none if it has no place.
-    pub place: Option<Place>,
+    pub place: Option<Location>,
     /// The value that was found, the allowed values, and a suggestion.
     pub message: String,
 }
 
 impl Problem {
     /// A problem at `place`.
-    pub(crate) fn at(place: Place, message: impl Into<String>) -> Self {
+    pub(crate) fn at(place: Location, message: impl Into<String>) -> Self {
         Self {
             place: Some(place),
             message: message.into(),

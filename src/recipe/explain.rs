@@ -2,9 +2,9 @@
 //! the rows of the sweeps that change it. For a table, it explains every key in the table.
 
 use super::error::{Problem, RecipeError};
+use super::origin::Location;
 use super::overlay::{Layer, lay, paths, value_at};
 use super::plan::Request;
-use super::provenance::Place;
 use super::sources::Sources;
 use super::suggest;
 use super::sweep;
@@ -30,16 +30,16 @@ pub struct Explanation {
     /// The number of keys in it, if it is a table.
     pub keys: Option<usize>,
     /// The layers that set or remove it, the top layer first. For a table, the layers of every key in it.
-    pub layers: Vec<Setting>,
+    pub layers: Vec<KeyChange>,
     /// The layers in every sweep whose own `set` changes the key, with the name of the sweep.
-    pub sweeps: Vec<(String, Vec<Setting>)>,
+    pub sweeps: Vec<(String, Vec<KeyChange>)>,
     /// The rows that set or remove it, as `sweep: label`.
-    pub rows: Vec<(String, Setting)>,
+    pub rows: Vec<(String, KeyChange)>,
 }
 
 /// The change that one layer makes to a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
+pub struct KeyChange {
     /// The dotted key.
     pub key: String,
     /// The value as TOML, or the reason why the key no longer exists.
@@ -105,7 +105,7 @@ impl Explanation {
         if problems.is_empty() && explanation.is_empty() {
             let hint = suggest::nearest(key, known.iter().map(String::as_str));
             let hint = hint.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-            let place = Place::named(format!("--explain {key}"));
+            let place = Location::named(format!("--explain {key}"));
             problems.push(Problem::at(place, format!("no key `{key}`{hint}")));
         }
         match problems.is_empty() {
@@ -125,7 +125,7 @@ fn history<'a>(
     settings: &mut Table,
     layers: impl IntoIterator<Item = &'a Layer>,
     key: &str,
-) -> Vec<Setting> {
+) -> Vec<KeyChange> {
     let mut found = Vec::new();
     for layer in layers {
         let was_there = value_at(settings, key).is_some();
@@ -133,7 +133,7 @@ fn history<'a>(
         if let Some(value) = value_at(&layer.table, key) {
             for (key, value) in leaves(key, value) {
                 let origin = layer.own_origin(&key);
-                found.push(Setting {
+                found.push(KeyChange {
                     key,
                     value: value.to_string(),
                     place: origin.map_or(layer.name.clone(), ToString::to_string),
@@ -149,7 +149,7 @@ fn history<'a>(
                 .unwrap_or_default();
             let other = value_at(settings, &name).map_or(String::new(), ToString::to_string);
             let origin = layer.own_origin(&name);
-            found.push(Setting {
+            found.push(KeyChange {
                 key: key.to_string(),
                 value: format!("removed by {name} = {other}"),
                 place: origin.map_or(layer.name.clone(), ToString::to_string),
@@ -199,7 +199,7 @@ impl fmt::Display for Explanation {
             let named = self
                 .rows
                 .iter()
-                .map(|(row, setting)| [row.clone(), self.said(setting), place(setting)]);
+                .map(|(row, setting)| [row.clone(), self.text(setting), place(setting)]);
             lines.extend(columns(named.collect(), 1));
         }
         f.write_str(&lines.join("\n"))
@@ -208,16 +208,16 @@ impl fmt::Display for Explanation {
 
 impl Explanation {
     /// The layers of a key, or of the keys of a table, as lines.
-    fn stack(&self, layers: &[Setting]) -> Vec<String> {
-        let line = |setting: &Setting| {
+    fn stack(&self, layers: &[KeyChange]) -> Vec<String> {
+        let line = |setting: &KeyChange| {
             let note = if setting.overridden { "overridden" } else { "" };
-            [self.said(setting), place(setting), note.to_string()]
+            [self.text(setting), place(setting), note.to_string()]
         };
         columns(layers.iter().map(line).collect(), 0)
     }
 
     /// The value of a setting, with its key if it is not the key that is explained.
-    fn said(&self, setting: &Setting) -> String {
+    fn text(&self, setting: &KeyChange) -> String {
         match setting.key == self.key {
             true => setting.value.clone(),
             false => format!("{} = {}", setting.key, setting.value),
@@ -227,7 +227,7 @@ impl Explanation {
 
 /// The place of a setting. If it is too long, its middle is left out: it begins with a file or a key and ends
 /// with a line number.
-fn place(setting: &Setting) -> String {
+fn place(setting: &KeyChange) -> String {
     let place: Vec<char> = setting.place.chars().collect();
     if place.len() <= PLACE {
         return setting.place.clone();

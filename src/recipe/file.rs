@@ -5,8 +5,8 @@
 
 use super::RECIPE_KEYS;
 use super::error::Problem;
+use super::origin::{Location, Origin, SourceFile};
 use super::overlay::{Layer, Refused};
-use super::provenance::{Origin, Place, SourceFile};
 use super::suggest;
 use super::sweep;
 use std::collections::BTreeMap;
@@ -41,14 +41,14 @@ pub struct ParsedFile {
 
 /// The purpose of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum FileKind {
     /// A recipe, in the folder `recipes/`.
     Recipe,
     /// A sweep, in the folder `sweeps/`.
     Sweep,
 }
 
-impl Role {
+impl FileKind {
     fn name(self) -> &'static str {
         match self {
             Self::Recipe => "recipe",
@@ -56,7 +56,7 @@ impl Role {
         }
     }
 
-    /// Returns true if the TOML file at `path` probably has this role, judged by its folder or by its keys.
+    /// Returns true if the TOML file at `path` is probably of this kind, judged by its folder or by its keys.
     fn fits(self, path: &Path) -> bool {
         let folder = path.parent().and_then(Path::file_name);
         if folder.is_some_and(|folder| folder.to_str() == Some(&format!("{}s", self.name()))) {
@@ -74,18 +74,18 @@ impl Role {
 
 impl ParsedFile {
     /// Reads and parses `path`. `asked_by` is the place that names the file; the error points to it.
-    pub fn read(path: &Path, role: Role, asked_by: Option<Place>) -> Result<Self, Problem> {
+    pub fn read(path: &Path, kind: FileKind, asked_by: Option<Location>) -> Result<Self, Problem> {
         let text = fs::read_to_string(path).map_err(|error| {
             let reason = match error.kind() {
                 std::io::ErrorKind::NotFound => {
-                    format!("no such file{}", similar_files(path, role))
+                    format!("no such file{}", similar_files(path, kind))
                 }
                 _ => error.to_string(),
             };
-            let role = role.name();
+            let kind = kind.name();
             Problem {
                 place: asked_by,
-                message: format!("cannot read the {role} `{}`: {reason}", path.display()),
+                message: format!("cannot read the {kind} `{}`: {reason}", path.display()),
             }
         })?;
         Self::parse(path, text)
@@ -100,7 +100,7 @@ impl ParsedFile {
         let document = Document::parse(source.text.as_str()).map_err(|error| {
             let message = format!("not TOML: {}", error.message().trim().replace('\n', "; "));
             Problem::at(
-                Place::in_file(&source, error.span().unwrap_or(0..0)),
+                Location::in_file(&source, error.span().unwrap_or(0..0)),
                 message,
             )
         })?;
@@ -117,8 +117,8 @@ impl ParsedFile {
     }
 
     /// The place of a node's key.
-    pub fn key_place(&self, node: &Node) -> Place {
-        Place::in_file(&self.source, node.key.clone())
+    pub fn key_place(&self, node: &Node) -> Location {
+        Location::in_file(&self.source, node.key.clone())
     }
 
     /// The settings under `node` as a layer called `name`. A key that is given twice (once dotted, once in a
@@ -297,7 +297,7 @@ pub fn extends_chain(recipe: &Path, problems: &mut Vec<Problem>) -> Result<Vec<L
     let mut seen: Vec<PathBuf> = Vec::new();
     let (mut path, mut asked_by) = (recipe.to_path_buf(), None);
     loop {
-        let file = ParsedFile::read(&path, Role::Recipe, asked_by)?;
+        let file = ParsedFile::read(&path, FileKind::Recipe, asked_by)?;
         seen.push(fs::canonicalize(&path).unwrap_or_else(|_| path.clone()));
         let mut layer = file.layer(path.display().to_string(), &file.root, problems);
         let parent = layer.table.remove("extends");
@@ -324,7 +324,7 @@ pub fn extends_chain(recipe: &Path, problems: &mut Vec<Problem>) -> Result<Vec<L
 }
 
 /// Returns `; did you mean ...?` or `; there are ...` for a missing file.
-fn similar_files(path: &Path, role: Role) -> String {
+fn similar_files(path: &Path, kind: FileKind) -> String {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -335,7 +335,7 @@ fn similar_files(path: &Path, role: Role) -> String {
     let extension = path.extension();
     let mut names: Vec<String> = entries
         .filter_map(Result::ok)
-        .filter(|entry| entry.path().extension() == extension && role.fits(&entry.path()))
+        .filter(|entry| entry.path().extension() == extension && kind.fits(&entry.path()))
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
     names.sort();

@@ -6,7 +6,7 @@
 //! lays a variant over the result. It touches only the keys that the variant sets, because a sweep may have
 //! ten thousand variants.
 
-use super::provenance::Origin;
+use super::origin::Origin;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use std::collections::BTreeMap;

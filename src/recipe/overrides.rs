@@ -3,8 +3,8 @@
 //! The value is TOML. Text that is not TOML is taken as a string, so paths need no quotes.
 
 use super::error::Problem;
+use super::origin::{Location, Origin};
 use super::overlay::Layer;
-use super::provenance::{Origin, Place};
 use std::collections::BTreeMap;
 
 /// Environment variables with this prefix are settings.
@@ -44,7 +44,7 @@ pub fn arguments(arguments: &[String], problems: &mut Vec<Problem>) -> Vec<Layer
         match made {
             Some(layer) => layers.push(layer),
             None => problems.push(Problem::at(
-                Place::named(format!("--set {argument}")),
+                Location::named(format!("--set {argument}")),
                 "expected `key.path=value`, like `train.steps=100`",
             )),
         }

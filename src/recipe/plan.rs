@@ -7,8 +7,8 @@ use super::check;
 use super::error::{Problem, RecipeError};
 use super::file::ParsedFile;
 use super::hash::content_hash;
+use super::origin::Location;
 use super::overlay::{Layer, Overlay};
-use super::provenance::Place;
 use super::sources::Sources;
 use super::sweep::{self, Paper};
 use crate::registry::ComponentError;
@@ -64,12 +64,12 @@ pub struct SweepPlan {
     /// The table and column of the paper with the published numbers.
     pub paper: Option<Paper>,
     /// The rows, in the order of the sweep's file.
-    pub rows: Vec<Row>,
+    pub rows: Vec<RowPlan>,
 }
 
 /// One variant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
+pub struct RowPlan {
     /// The label; unique in its sweep.
     pub label: String,
     /// The number in the paper.
@@ -112,7 +112,7 @@ impl Plan {
             typed: &typed,
             hooks,
             seeds: &keys.seeds,
-            recipe: Place::named(request.recipe.display().to_string()),
+            recipe: Location::named(request.recipe.display().to_string()),
             problems,
             trials: Vec::new(),
             by_hash: BTreeMap::new(),
@@ -141,13 +141,13 @@ impl Plan {
 }
 
 /// The layers that all variants of a sweep share, checked and merged once.
-struct Ground {
+struct SharedLayers {
     overlay: Overlay,
     /// The root of the chain, which holds every key.
     root: Table,
 }
 
-impl Ground {
+impl SharedLayers {
     fn new(mut layers: Vec<Layer>, problems: &mut Vec<Problem>) -> Self {
         check::structure(&mut layers, problems);
         let root = layers[0].table.clone();
@@ -163,7 +163,7 @@ struct Builder<'a> {
     hooks: Hooks<'a>,
     seeds: &'a [u64],
     /// The place of errors that have no other place.
-    recipe: Place,
+    recipe: Location,
     problems: Vec<Problem>,
     trials: Vec<Trial>,
     by_hash: BTreeMap<String, usize>,
@@ -173,11 +173,11 @@ impl Builder<'_> {
     /// The plan of a recipe without sweeps: a table with one row.
     fn single(&mut self, name: &str) -> SweepPlan {
         let layers = self.files.iter().chain(self.typed).cloned().collect();
-        let ground = Ground::new(layers, &mut self.problems);
-        let rows = vec![Row {
+        let shared = SharedLayers::new(layers, &mut self.problems);
+        let rows = vec![RowPlan {
             label: name.to_string(),
             paper: None,
-            trials: self.variant(name, &ground, Vec::new()),
+            trials: self.variant(name, &shared, Vec::new()),
         }];
         SweepPlan {
             name: name.to_string(),
@@ -191,7 +191,7 @@ impl Builder<'_> {
     fn sweep(&mut self, name: &str, file: &ParsedFile) -> SweepPlan {
         let base = sweep::base(file, &mut self.problems);
         let order = self.files.iter().chain([&base]).chain(self.typed);
-        let ground = Ground::new(order.cloned().collect(), &mut self.problems);
+        let shared = SharedLayers::new(order.cloned().collect(), &mut self.problems);
         let mut plan = SweepPlan {
             name: name.to_string(),
             question: String::new(),
@@ -199,11 +199,11 @@ impl Builder<'_> {
             paper: None,
             rows: Vec::new(),
         };
-        match sweep::parse(file, &ground.overlay.settings) {
+        match sweep::parse(file, &shared.overlay.settings) {
             Ok(sweep) => {
                 for variant in sweep.variants {
-                    plan.rows.push(Row {
-                        trials: self.variant(&variant.label, &ground, variant.layers),
+                    plan.rows.push(RowPlan {
+                        trials: self.variant(&variant.label, &shared, variant.layers),
                         label: variant.label,
                         paper: variant.paper,
                     });
@@ -215,15 +215,20 @@ impl Builder<'_> {
             Err(problems) => {
                 // The errors below the variants are reported too.
                 self.problems.extend(problems);
-                self.variant(name, &ground, Vec::new());
+                self.variant(name, &shared, Vec::new());
             }
         }
         plan
     }
 
     /// The trials of one variant, one per seed: its `layers` over the shared layers.
-    fn variant(&mut self, label: &str, ground: &Ground, mut layers: Vec<Layer>) -> Vec<usize> {
-        let Ground { overlay, root } = ground;
+    fn variant(
+        &mut self,
+        label: &str,
+        shared: &SharedLayers,
+        mut layers: Vec<Layer>,
+    ) -> Vec<usize> {
+        let SharedLayers { overlay, root } = shared;
         let mut settings = overlay.settings.clone();
         for layer in &mut layers {
             check::structure_over(layer, root, &mut settings, &mut self.problems);
@@ -237,7 +242,7 @@ impl Builder<'_> {
                 for error in (self.hooks.check)(&settings) {
                     let origin = |path: &str| overlay.origin_under(&layers, path);
                     self.problems
-                        .push(check::refused(error, origin, &self.recipe));
+                        .push(check::component_problem(error, origin, &self.recipe));
                 }
             }
             trials.push(self.trial(label, seed, settings));

@@ -3,7 +3,7 @@
 
 use super::RECIPE_KEYS;
 use super::error::Problem;
-use super::file::{self, ParsedFile, Role};
+use super::file::{self, FileKind, ParsedFile};
 use super::keys::RecipeKeys;
 use super::overlay::Layer;
 use super::overrides;
@@ -49,7 +49,7 @@ impl Sources {
         let mut sweeps = Vec::new();
         for (name, place) in &keys.sweeps {
             let path = sweep::locate(request.recipe, name);
-            match ParsedFile::read(&path, Role::Sweep, place.clone()) {
+            match ParsedFile::read(&path, FileKind::Sweep, place.clone()) {
                 Ok(file) => sweeps.push((name.clone(), file)),
                 Err(problem) => problems.push(problem),
             }

@@ -2,7 +2,7 @@
 
 use super::Variant;
 use super::condition::Condition;
-use super::reader::Reader;
+use super::reader::SweepReader;
 use crate::recipe::file::{Node, Tree};
 use crate::recipe::overlay::Layer;
 use toml::{Table, Value};
@@ -26,7 +26,7 @@ const MOST_POINTS: usize = 1_000_000;
 const ABSENT: &str = "-";
 
 /// The content of `[grid]` or `[zip]`.
-struct Written<'a> {
+struct AxesTable<'a> {
     axes: Vec<Axis<'a>>,
     /// `label`: a string or a list of strings.
     label: Option<&'a Node>,
@@ -34,7 +34,7 @@ struct Written<'a> {
     exclude: Vec<Condition<'a>>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SweepReader<'a> {
     /// The product of all axes without the excluded points. The last axis changes fastest.
     pub fn grid(&mut self, node: &'a Node, below: &Table) -> Vec<Variant> {
         let written = self.read_axes(node, true);
@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
             for point in points {
                 if wider.len() > MOST_POINTS {
                     let message = format!("`grid`: more than {MOST_POINTS} variants");
-                    self.tell(axis.node.value.clone(), message);
+                    self.report(axis.node.value.clone(), message);
                     return Vec::new();
                 }
                 if self.exists(axis, &point, node, below) {
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
                 odd.values.len(),
                 written.axes[0].path
             );
-            self.tell(odd.node.value.clone(), message);
+            self.report(odd.node.value.clone(), message);
             return Vec::new();
         }
         let mut points = Vec::new();
@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
         when.holds(&self.settings_of(point, node, below))
     }
 
-    fn read_axes(&mut self, node: &'a Node, product: bool) -> Written<'a> {
+    fn read_axes(&mut self, node: &'a Node, product: bool) -> AxesTable<'a> {
         let (mut label, mut papers, mut exclude) = (None, None, Vec::new());
         let mut axes = Vec::new();
         for (key, inner) in self.entries(node, "a table of lists") {
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
         }
         if axes.is_empty() && self.problems.is_empty() {
             let message = "expected `\"key.path\" = [values]`, at least one";
-            self.tell(node.value.clone(), message);
+            self.report(node.value.clone(), message);
         }
         for (index, axis) in axes.iter().enumerate() {
             if let Some(when) = &axis.when {
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
         for condition in &exclude {
             self.check_condition(condition, &axes, &[]);
         }
-        Written {
+        AxesTable {
             axes,
             label,
             papers,
@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
     fn exclusions(&mut self, node: &'a Node) -> Vec<Condition<'a>> {
         let Tree::Array(items) = &node.tree else {
             let message = "`exclude`: expected a list, like `[{ \"method.ema\" = 0.9, \"method.lambda\" = 4 }]`";
-            self.tell(node.value.clone(), message);
+            self.report(node.value.clone(), message);
             return Vec::new();
         };
         let condition = |item| self.condition("exclude", item);
@@ -178,14 +178,14 @@ impl<'a> Reader<'a> {
             }),
             _ => {
                 let message = format!("`{path}`: expected a list of values");
-                self.tell(values.value.clone(), message);
+                self.report(values.value.clone(), message);
             }
         }
     }
 
     fn variants(
         &mut self,
-        written: &Written<'a>,
+        written: &AxesTable<'a>,
         points: Vec<Point<'_, 'a>>,
         node: &'a Node,
         below: &Table,
@@ -211,13 +211,13 @@ impl<'a> Reader<'a> {
         variants
     }
 
-    fn labels(&mut self, written: &Written<'a>, points: &[Point<'_, 'a>]) -> Vec<String> {
+    fn labels(&mut self, written: &AxesTable<'a>, points: &[Point<'_, 'a>]) -> Vec<String> {
         let template = match written.label {
             Some(node) => match &node.tree {
                 Tree::Array(items) if items.len() != points.len() => {
                     let (labels, variants) = (items.len(), points.len());
                     let message = format!("`label` has {labels} labels for {variants} variants");
-                    self.tell(node.value.clone(), message);
+                    self.report(node.value.clone(), message);
                     None
                 }
                 Tree::Array(items) => {
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn what_is_no_axis_is_told() {
-        for (text, told) in [
+        for (text, message) in [
             ("[zip]", "expected `\"key.path\" = [values]`, at least one"),
             ("[zip]\na.b = 3", "`a.b`: expected a list of values"),
             ("[grid]\na = []", "`a`: expected a list of values"),
@@ -341,7 +341,7 @@ mod tests {
                 "unknown key `if`; known: `values`, `when`",
             ),
         ] {
-            assert_eq!(labels(text).unwrap_err(), told, "{text}");
+            assert_eq!(labels(text).unwrap_err(), message, "{text}");
         }
     }
 
@@ -376,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_condition_that_can_never_hold_is_told() {
-        for (axes, told) in [
+        for (axes, message) in [
             (
                 "'n.ema' = { values = [1], when = { 'm.filter.t' = 1 } }\n'm.filter.t' = [1]",
                 "`m.filter.t` is an axis: write it before this one",
@@ -400,7 +400,7 @@ mod tests {
         ] {
             assert_eq!(
                 labels(&format!("[grid]\n{axes}")).unwrap_err(),
-                told,
+                message,
                 "{axes}"
             );
         }

@@ -5,7 +5,7 @@
 //! belongs to another component) has no value.
 
 use super::axes::{Axis, Point};
-use super::reader::Reader;
+use super::reader::SweepReader;
 use crate::recipe::file::{Node, Tree};
 use crate::recipe::hash::canonical;
 use crate::recipe::overlay::{lay, paths, value_at};
@@ -41,14 +41,14 @@ impl Condition<'_> {
     }
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SweepReader<'a> {
     /// Parses the condition in `node`. Keys may be dotted or nested.
     pub fn condition(&mut self, key: &str, node: &'a Node) -> Condition<'a> {
         let mut wanted = Vec::new();
         collect("", node, &mut wanted);
         if wanted.is_empty() || !matches!(node.tree, Tree::Table(_)) {
             let message = format!("`{key}`: expected `{{ \"key.path\" = value }}`, at least one");
-            self.tell(node.value.clone(), message);
+            self.report(node.value.clone(), message);
             wanted.clear();
         }
         Condition { wanted }
@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
         for wanted in &condition.wanted {
             if after.iter().any(|axis| axis.path == wanted.path) {
                 let message = format!("`{}` is an axis: write it before this one", wanted.path);
-                self.tell(wanted.node.key.clone(), message);
+                self.report(wanted.node.key.clone(), message);
             }
             let Some(axis) = before.iter().find(|axis| axis.path == wanted.path) else {
                 continue;
@@ -73,7 +73,7 @@ impl<'a> Reader<'a> {
                 let taken: Vec<String> = taken.iter().map(Value::to_string).collect();
                 let (path, taken) = (&wanted.path, taken.join(", "));
                 let message = format!("`{path}` never has this value here; its values are {taken}");
-                self.tell(wanted.node.value.clone(), message);
+                self.report(wanted.node.value.clone(), message);
             }
         }
     }
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
             let near = suggest::nearest(&wanted.path, known.iter().map(String::as_str));
             let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
             let message = format!("no settings here have a key `{}`{hint}", wanted.path);
-            self.tell(wanted.node.key.clone(), message);
+            self.report(wanted.node.key.clone(), message);
         }
     }
 

@@ -1,13 +1,13 @@
 //! `[[each]]` and `[[walk]]`: labelled rows, each with the settings that it changes.
 
 use super::Variant;
-use super::reader::Reader;
+use super::reader::SweepReader;
 use crate::recipe::file::{Node, Tree};
 
 const KEYS: [&str; 3] = ["label", "set", "paper"];
 
 /// A row as written in the file.
-struct Written<'a> {
+struct WrittenRow<'a> {
     label: String,
     paper: Option<f64>,
     set: Option<&'a Node>,
@@ -16,7 +16,7 @@ struct Written<'a> {
     at: &'a Node,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SweepReader<'a> {
     /// Independent rows.
     pub fn each(&mut self, key: &str, node: &'a Node) -> Vec<Variant> {
         let rows = self.rows(key, node);
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    fn row(&mut self, row: Written<'a>, set: Option<&Node>) -> Variant {
+    fn row(&mut self, row: WrittenRow<'a>, set: Option<&Node>) -> Variant {
         Variant {
             layers: vec![self.layer(&format!("variant {}", row.label), set)],
             label: row.label,
@@ -61,16 +61,16 @@ impl<'a> Reader<'a> {
     }
 
     /// The tables of `[[key]]`. A table without a label is reported and left out.
-    fn rows(&mut self, key: &str, node: &'a Node) -> Vec<Written<'a>> {
+    fn rows(&mut self, key: &str, node: &'a Node) -> Vec<WrittenRow<'a>> {
         let Tree::Array(items) = &node.tree else {
             let message = format!("`{key}` is a list of tables: write `[[{key}]]`");
-            self.tell(node.key.clone(), message);
+            self.report(node.key.clone(), message);
             return Vec::new();
         };
         items.iter().filter_map(|item| self.written(item)).collect()
     }
 
-    fn written(&mut self, item: &'a Node) -> Option<Written<'a>> {
+    fn written(&mut self, item: &'a Node) -> Option<WrittenRow<'a>> {
         let (mut label, mut paper, mut set) = (None, None, None);
         for (key, node) in self.entries(item, "a table with `label` and `set`") {
             match key.as_str() {
@@ -81,10 +81,10 @@ impl<'a> Reader<'a> {
             }
         }
         let Some((label, at)) = label else {
-            self.tell(item.key.clone(), "this variant has no `label`");
+            self.report(item.key.clone(), "this variant has no `label`");
             return None;
         };
-        Some(Written {
+        Some(WrittenRow {
             label,
             paper,
             set,

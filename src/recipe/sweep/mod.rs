@@ -29,7 +29,7 @@ mod reader;
 use super::error::Problem;
 use super::file::ParsedFile;
 use super::overlay::Layer;
-use reader::Reader;
+use reader::SweepReader;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -97,7 +97,7 @@ pub fn locate(recipe: &Path, name: &str) -> PathBuf {
 
 /// The settings that the sweep in `file` makes for all its variants.
 pub fn base(file: &ParsedFile, problems: &mut Vec<Problem>) -> Layer {
-    let mut reader = Reader::new(file);
+    let mut reader = SweepReader::new(file);
     let layer = reader.base();
     problems.append(&mut reader.problems);
     layer
@@ -106,7 +106,7 @@ pub fn base(file: &ParsedFile, problems: &mut Vec<Problem>) -> Layer {
 /// Parses the sweep in `file`. Its variants are laid over the settings `below`. All problems of the file are
 /// reported together.
 pub fn parse(file: &ParsedFile, below: &Table) -> Result<Sweep, Vec<Problem>> {
-    let mut reader = Reader::new(file);
+    let mut reader = SweepReader::new(file);
     let sweep = reader.sweep(below);
     if reader.problems.is_empty() {
         Ok(sweep)

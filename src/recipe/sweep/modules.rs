@@ -16,7 +16,7 @@
 //! cannot be off together; this is an error.
 
 use super::Variant;
-use super::reader::Reader;
+use super::reader::SweepReader;
 use crate::recipe::file::{Node, Tree};
 use crate::recipe::hash::canonical;
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ struct Setting<'a> {
     node: &'a Node,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SweepReader<'a> {
     /// The rows of the combinator `kind`.
     pub fn modules(&mut self, kind: &str, node: &'a Node) -> Vec<Variant> {
         let (mut label, mut papers, mut modules) = (None, None, Vec::new());
@@ -52,14 +52,14 @@ impl<'a> Reader<'a> {
         }
         let Some(label) = label else {
             let message = format!("`{kind}` has no `label` for the row with every module on");
-            self.tell(node.key.clone(), message);
+            self.report(node.key.clone(), message);
             return Vec::new();
         };
         if modules.is_empty() {
             let message = format!(
                 "`{kind}`: expected modules, like `off.\"NAME\" = {{ \"key.path\" = value }}`"
             );
-            self.tell(node.key.clone(), message);
+            self.report(node.key.clone(), message);
             return Vec::new();
         }
         self.check_together(&modules);
@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
             }
             if off.is_empty() {
                 let message = format!("`{name}` sets nothing when it is off");
-                self.tell(inner.key.clone(), message);
+                self.report(inner.key.clone(), message);
             }
             modules.push(Module {
                 name,
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
                     let message = format!(
                         "`{path}` is {two} without `{b}` and {one} without `{a}`, so both cannot be off at once"
                     );
-                    self.tell(setting.node.value.clone(), message);
+                    self.report(setting.node.value.clone(), message);
                 }
             }
         }
@@ -312,8 +312,8 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_where_they_are() {
-        for (text, told) in [
+    fn mistakes_are_reported_with_their_places() {
+        for (text, message) in [
             (
                 "off.F.m.weight = 0",
                 "a.toml:1:2: `leave-one-out` has no `label` for the row with every module on",
@@ -344,7 +344,7 @@ mod tests {
             ),
         ] {
             let found = rows(&format!("[leave-one-out]\n{text}")).unwrap_err();
-            assert!(found.contains(told), "{told}\nis not in\n{found}");
+            assert!(found.contains(message), "{message}\nis not in\n{found}");
         }
     }
 

@@ -34,18 +34,18 @@ pub enum Origin {
 
 impl Origin {
     /// The place of the key.
-    pub fn key_place(&self) -> Place {
+    pub fn key_place(&self) -> Location {
         match self {
-            Origin::File { file, key, .. } => Place::in_file(file, key.clone()),
-            other => Place::named(other.to_string()),
+            Origin::File { file, key, .. } => Location::in_file(file, key.clone()),
+            other => Location::named(other.to_string()),
         }
     }
 
     /// The place of the value.
-    pub fn value_place(&self) -> Place {
+    pub fn value_place(&self) -> Location {
         match self {
-            Origin::File { file, value, .. } => Place::in_file(file, value.clone()),
-            other => Place::named(other.to_string()),
+            Origin::File { file, value, .. } => Location::in_file(file, value.clone()),
+            other => Location::named(other.to_string()),
         }
     }
 }
@@ -54,7 +54,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::File { file, key, .. } => {
-                f.write_str(&Place::in_file(file, key.clone()).position)
+                f.write_str(&Location::in_file(file, key.clone()).position)
             }
             Origin::Environment(variable) => write!(f, "environment variable {variable}"),
             Origin::Argument(argument) => write!(f, "--set {argument}"),
@@ -64,14 +64,14 @@ impl fmt::Display for Origin {
 
 /// A place as an error message shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// `file:line:column`, or the name of the variable or argument.
     pub position: String,
     /// The source line with a caret under the place, each line ending with a newline; empty outside of files.
     pub excerpt: String,
 }
 
-impl Place {
+impl Location {
     /// A place without a source line: a variable, an argument, a whole file.
     pub fn named(position: impl Into<String>) -> Self {
         Self {
@@ -128,8 +128,8 @@ fn floor_char(text: &str, at: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn place(text: &str, span: Range<usize>) -> Place {
-        Place::in_file(
+    fn place(text: &str, span: Range<usize>) -> Location {
+        Location::in_file(
             &SourceFile {
                 path: "a.toml".into(),
                 text: text.into(),
