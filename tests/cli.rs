@@ -216,13 +216,13 @@ fn wrong_arguments_end_with_code_2() {
 fn a_device_that_cannot_be_had_is_refused_with_its_reason() {
     refused(
         &["--device", "gpu"],
-        &["`gpu` is no device", "auto, cpu, cuda"],
+        &["`gpu` is not a device", "auto, cpu, cuda"],
     );
     refused(&["--gpus", "0,0"], &["0 is there twice", "`0,1,3`"]);
     refused(&["--device", "cpu", "--gpus", "0"], &["cannot be used"]);
     refused(&["--set", "precision=\"bf17\""], &["f32", "tf32", "bf16"]);
     let precise = ["--device", "cpu", "--set", "precision=\"bf16\""];
-    refused(&precise, &["precision", "the CPU computes with \"f32\""]);
+    refused(&precise, &["precision", "the CPU supports only \"f32\""]);
     // No machine has so many, whatever the program was built with.
     refused(&["--device", "cuda:4000"], &["--device cuda:4000: "]);
     refused(&["--gpus", "4000,4001"], &["--gpus cuda:4000: "]);
