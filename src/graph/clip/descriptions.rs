@@ -1,7 +1,9 @@
-//! What a released CLIP is told about every class: templates for all, or a file with texts of each class's own.
+//! The class descriptions for a released CLIP: templates for all classes, or a file with texts for each
+//! class.
 //!
-//! A file is JSON, from the name of a class to its k texts, which are embedded as they stand; k is the same for every class. Names that the
-//! dataset does not have are no mistake, so that one file serves several choices of classes.
+//! The file is JSON. It maps the name of a class to its k texts, which are embedded as they are; k is the
+//! same for every class. Names that the dataset does not have are ignored, so that one file serves several
+//! choices of classes.
 //!
 //! ```json
 //! { "cat": ["a photo of a cat. it has pointed ears.", "a photo of a cat. it has whiskers."],
@@ -14,17 +16,17 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What stands for the name of a class in a template.
+/// Stands for the name of a class in a template.
 const CLASS: &str = "{}";
 
-/// Where the texts come from.
+/// The source of the texts.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(
     untagged,
     expecting = "expected a list of templates, or the path of a JSON file with the texts of every class"
 )]
 pub enum Descriptions {
-    /// The same for every class; `{}` stands for its name.
+    /// The same templates for every class; `{}` stands for its name.
     Templates(Vec<String>),
     /// A file with texts by class.
     File(PathBuf),
@@ -32,7 +34,7 @@ pub enum Descriptions {
 
 impl Descriptions {
     /// # Errors
-    /// No template, or one that says the same of every class.
+    /// There is no template, or one does not contain the class name.
     pub fn check(&self) -> Result<(), ComponentError> {
         let wrong = |found: String| Err(ComponentError::new("descriptions", found));
         let Self::Templates(templates) = self else {
@@ -60,8 +62,8 @@ impl Descriptions {
     /// The k texts of every class, in the order of `classes`.
     ///
     /// # Errors
-    /// A file that cannot be read; every class that it lacks, that has another number of texts than the first one, or an empty text, in
-    /// one message.
+    /// The file cannot be read. Or classes are missing, have another number of texts than the first one, or
+    /// have an empty text; one message lists all of them.
     pub fn texts(&self, classes: &[String]) -> Result<Vec<Vec<String>>> {
         match self {
             Self::Templates(templates) => {

@@ -4,11 +4,11 @@ use super::config::NORM_GROUPS;
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind, STAGES, StemConfig};
 use serde::{Deserialize, Serialize};
 
-/// `model_type` of the backbone.
+/// The `model_type` of the backbone.
 pub(super) const RESNET: &str = "resnet";
 /// The side of the first kernel and its stride, constants of `modeling_resnet.py`.
 const STEM: (usize, usize) = (7, 2);
-/// Output channels per inner channel of a bottleneck.
+/// Output channels of a bottleneck per inner channel.
 const EXPANSION: usize = 4;
 
 /// `backbone_config`.

@@ -1,4 +1,4 @@
-//! Reading, writing and refusing `config.json`.
+//! Tests reading, writing and refusing `config.json`.
 
 use super::*;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Our sizes as a `config.json`.
+//! Writes our sizes as a `config.json`.
 
 use super::Folder;
 use super::backbone::{Backbone, RESNET};
@@ -9,10 +9,10 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 impl Folder {
-    /// `config.json` of the same network, with the class names.
+    /// The `config.json` of the same network, with the class names.
     ///
     /// # Errors
-    /// Every key of `[model]` whose value `transformers` has no key for.
+    /// Keys of `[model]` have values that `transformers` cannot express. The error lists all of them.
     pub fn to_json(&self) -> Result<Value> {
         let ModelConfig {
             queries,

@@ -1,7 +1,8 @@
-//! The named arrays of safetensors files, of any floating-point type, read as `f32`.
+//! The named arrays of safetensors files of any floating-point type, read as `f32`.
 //!
-//! A folder is one as Hugging Face's `save_pretrained` writes it: `model.safetensors`, or `model.safetensors.index.json` and
-//! the parts that it lists. Files are read whole: nearly every value is wanted, and copied into the kernels' order anyway.
+//! A folder has the form that Hugging Face's `save_pretrained` writes: `model.safetensors`, or
+//! `model.safetensors.index.json` and the parts that it lists. Files are read as a whole: nearly every value
+//! is needed and is copied into the layout of the kernels anyway.
 
 use anyhow::{Context, Result, bail, ensure};
 use half::{bf16, f16};
@@ -11,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// What the files of a model are called where nothing else is said.
+/// The default stem of the files of a model.
 const STEM: &str = "model";
-/// The one file of a small model.
+/// The single file of a small model.
 pub const SINGLE: &str = "model.safetensors";
-/// Bytes of a safetensors file before its header.
+/// Number of bytes before the header of a safetensors file.
 const LENGTH: usize = 8;
 
 /// All arrays of a file or of a folder.
@@ -26,10 +27,10 @@ pub struct Arrays {
     entries: BTreeMap<String, Entry>,
 }
 
-/// Where one array lies.
+/// One array and its place in the file.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Type of its values.
+    /// The type of its values.
     pub dtype: Dtype,
     /// Its shape.
     pub shape: Vec<usize>,
@@ -37,7 +38,7 @@ pub struct Entry {
     bytes: Range<usize>,
 }
 
-/// What `*.safetensors.index.json` says.
+/// The content of `*.safetensors.index.json`.
 #[derive(Deserialize)]
 struct Index {
     weight_map: BTreeMap<String, String>,
@@ -47,7 +48,7 @@ impl Arrays {
     /// Opens a file, or a folder in Hugging Face's form.
     ///
     /// # Errors
-    /// A file that is missing, cut off or no safetensors file, named.
+    /// A file is missing, truncated or not a safetensors file. The error names it.
     pub fn open(path: &Path) -> Result<Self> {
         if path.is_dir() {
             return Self::open_folder(path, STEM);
@@ -60,7 +61,7 @@ impl Arrays {
     /// Opens `stem.safetensors` of `folder`, or the parts that `stem.safetensors.index.json` lists.
     ///
     /// # Errors
-    /// Neither is there; a file that is missing, cut off or no safetensors file, named.
+    /// Neither exists, or a file is missing, truncated or not a safetensors file. The error names it.
     pub fn open_folder(folder: &Path, stem: &str) -> Result<Self> {
         let single = folder.join(format!("{stem}.safetensors"));
         let index = folder.join(format!("{stem}.safetensors.index.json"));
@@ -90,7 +91,7 @@ impl Arrays {
         &self.path
     }
 
-    /// Every array with its name, in order of the names.
+    /// Every array with its name, sorted by name.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.entries
             .iter()
@@ -102,20 +103,20 @@ impl Arrays {
         self.entries.get(name)
     }
 
-    /// Whether an array's name starts with `prefix`.
+    /// Returns true if an array's name starts with `prefix`.
     pub fn holds(&self, prefix: &str) -> bool {
         let mut from = self.entries.range(prefix.to_string()..);
         from.next()
             .is_some_and(|(name, _)| name.starts_with(prefix))
     }
 
-    /// Numbers in all arrays.
+    /// The number of values in all arrays.
     pub fn count(&self) -> usize {
         let count = |entry: &Entry| entry.shape.iter().product::<usize>();
         self.entries.values().map(count).sum()
     }
 
-    /// The values of `entry`; `None` where its type is none that [`Entry::is_float`] allows.
+    /// The values of `entry`; none if [`Entry::is_float`] is false for its type.
     pub fn values(&self, entry: &Entry) -> Option<Vec<f32>> {
         let bytes = &self.files[entry.file][entry.bytes.clone()];
         let floats = match entry.dtype {
@@ -128,13 +129,14 @@ impl Arrays {
         Some(floats)
     }
 
-    /// Whether all values of `entry` are finite; those of another type than [`Entry::is_float`] allows are not looked at.
+    /// Returns true if all values of `entry` are finite. Values of a type for which [`Entry::is_float`] is
+    /// false are not checked.
     pub fn is_finite(&self, entry: &Entry) -> bool {
         let values = self.values(entry).unwrap_or_default();
         values.iter().all(|value| value.is_finite())
     }
 
-    /// Reads `path`; of its arrays `wanted` alone are kept, or all.
+    /// Reads `path` and keeps the arrays in `wanted`, or all.
     fn add(&mut self, path: &Path, wanted: Option<&BTreeSet<String>>) -> Result<()> {
         let shown = path.display();
         let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
@@ -181,7 +183,7 @@ impl Arrays {
 }
 
 impl Entry {
-    /// Whether its values can be read as `f32`.
+    /// Returns true if its values can be read as `f32`.
     pub fn is_float(&self) -> bool {
         matches!(
             self.dtype,
@@ -190,7 +192,7 @@ impl Entry {
     }
 }
 
-/// Little-endian bytes to numbers of `N` bytes each.
+/// Turns little-endian bytes into numbers of `N` bytes each.
 fn numbers<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
     let (whole, _) = bytes.as_chunks::<N>();
     whole.iter().map(|bytes| number(*bytes)).collect()

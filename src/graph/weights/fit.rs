@@ -1,4 +1,4 @@
-//! What goes where: the arrays of a file beside the parameters of a network.
+//! Matches the arrays of a file with the parameters of a network.
 
 use super::arrays::{Arrays, Entry};
 use crate::nn::params::{Param, Parameters};
@@ -6,26 +6,26 @@ use anyhow::{Result, bail};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// How a file names the parameters of a network.
+/// The names that a file uses for the parameters of a network.
 pub trait Names {
-    /// Where our parameter `ours` comes from.
+    /// The arrays of our parameter `ours`.
     fn origin(&self, ours: &str) -> Origin;
 
-    /// Why `name`, which is the origin of no parameter, is no surprise; `None` where it is one.
+    /// The reason why the array `name`, which belongs to no parameter, may be ignored; none if it may not.
     fn ignores(&self, name: &str) -> Option<&'static str>;
 }
 
-/// Where a parameter comes from.
+/// The arrays of a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// Arrays that are stacked along their first axis.
+    /// The arrays, which are stacked along their first axis.
     pub names: Vec<String>,
-    /// Whether a matrix is stored the other way round.
+    /// True if a matrix is stored transposed.
     pub transposed: bool,
 }
 
 impl Origin {
-    /// Arrays as they are.
+    /// Stacked arrays, not transposed.
     pub fn stacked(names: Vec<String>) -> Self {
         Self {
             names,
@@ -33,7 +33,7 @@ impl Origin {
         }
     }
 
-    /// One array as it is.
+    /// One array, not transposed.
     pub fn plain(name: impl Into<String>) -> Self {
         Self::stacked(vec![name.into()])
     }
@@ -44,7 +44,7 @@ impl Origin {
         if self.transposed {
             shape.reverse();
         }
-        // A number alone has no first axis.
+        // A scalar has no first axis.
         if let Some(first) = shape.first_mut() {
             *first /= self.names.len();
         }
@@ -67,33 +67,33 @@ impl Origin {
 pub struct Row {
     /// Its name in the file.
     pub name: String,
-    /// Type of its values, as safetensors calls it.
+    /// The type of its values in safetensors' spelling.
     pub dtype: String,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// What becomes of it.
+    /// Its use.
     pub fate: Fate,
 }
 
-/// What becomes of an array.
+/// The use of an array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is (a part of) this parameter.
+    /// The array is this parameter, or a part of it.
     Loaded(String),
-    /// It is not needed, for this reason.
+    /// The array is not needed, for this reason.
     Ignored(&'static str),
-    /// It belongs to this parameter but cannot be it, for this reason.
+    /// The array belongs to this parameter but does not fit it, for this reason.
     Unfit(String, String),
-    /// Nothing here has its name.
+    /// No parameter has this name.
     Surplus,
 }
 
-/// Every array of a file and every parameter that finds none.
+/// All arrays of a file, and the parameters without an array.
 #[derive(Clone, Debug)]
 pub struct Fit {
-    /// In order of the names.
+    /// The arrays, sorted by name.
     pub rows: Vec<Row>,
-    /// Names that the file should have, with their shapes.
+    /// The missing names, with their shapes.
     pub missing: Vec<(String, Vec<usize>)>,
 }
 
@@ -128,7 +128,7 @@ impl Fit {
         }
     }
 
-    /// Everything that keeps the file from being loaded, one line each.
+    /// Everything that prevents loading the file, one line each.
     pub fn problems(&self) -> Vec<String> {
         let missing = self
             .missing
@@ -170,11 +170,12 @@ impl fmt::Display for Fate {
     }
 }
 
-/// Sets every parameter of `network` from `arrays`, named by `names`. `what` are the weights and `place` what they must fit,
-/// for the message.
+/// Sets every parameter of `network` from `arrays`, named by `names`. The message of an error describes the
+/// weights as `what`, and the expected network as `place`.
 ///
 /// # Errors
-/// All names that are missing, left over or of another shape or type, in one message; `network` is then as it was.
+/// Names are missing, superfluous, or of another shape or type. One message lists all of them, and `network`
+/// is unchanged.
 pub fn load(
     network: &mut dyn Parameters,
     arrays: &Arrays,
@@ -222,7 +223,7 @@ mod tests {
         }
     }
 
-    /// The first in two parts, the second the other way round.
+    /// The first matrix in two parts, the second transposed.
     struct PartsAndTurned;
 
     impl Names for PartsAndTurned {
@@ -241,7 +242,7 @@ mod tests {
         }
     }
 
-    /// What becomes of `model` when it is filled from a file of these arrays.
+    /// The result of loading a file of these arrays into `model`.
     fn filled(arrays: &[(&str, Dtype, &[usize], Vec<u8>)], model: &mut Two) -> Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("x.safetensors");

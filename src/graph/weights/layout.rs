@@ -1,31 +1,31 @@
-//! Whose names the arrays of a file have, and which of several networks in it is meant.
+//! Recognises the naming of a file's arrays, and chooses one of several networks in a file.
 
 use super::arrays::Arrays;
 use super::fit::{Names, Origin};
 use super::{hugging_face, torchvision};
 use anyhow::{Result, bail};
 
-/// A parameter that every Mask2Former has and nothing else.
+/// A parameter that every Mask2Former has, and no other network.
 const MARK: &str = "sem_seg_head.predictor.query_feat.weight";
-/// Our checkpoints keep the optimizer's moments under the parameters' names as well.
+/// Our checkpoints store the optimizer's moments under the parameters' names too.
 const MOMENTS: &str = "optimizer.";
 /// A counter of batch norm that only its training uses.
 const COUNTER: &str = "num_batches_tracked";
-/// Arrays of Mask2Former's own checkpoints that are no parameters.
+/// Arrays of Mask2Former's own checkpoints that are not parameters.
 const CONSTANTS: [&str; 3] = ["criterion.empty_weight", "pixel_mean", "pixel_std"];
-/// A parameter that a ResNet under Detectron2's names has, which are ours.
+/// A parameter that a ResNet has under Detectron2's names, which are also ours.
 const BACKBONE_MARK: &str = "res2.0.conv1.weight";
 /// The classifier of such a ResNet.
 const CLASSIFIER: &str = "stem.fc.";
-/// The network that is meant where a file has several and none is named.
+/// The default network of a file with several networks.
 const TEACHER: &str = "teacher";
 
-/// How a file names its arrays.
+/// The naming of the arrays in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// Mask2Former's own names behind a prefix: none, or `student.` and the like for one network of several.
+    /// Mask2Former's own names after a prefix: none, or a prefix like `student.` for one network of several.
     Original {
-        /// With its dot at the end.
+        /// The prefix, including its dot.
         prefix: String,
         /// The prefixes of the other networks in the file.
         others: Vec<String>,
@@ -37,10 +37,11 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// Tells the layout of a whole network. `part` chooses one of several networks by a part of its prefix.
+    /// Recognises the layout of a whole network. `part` chooses one of several networks by a part of its
+    /// prefix.
     ///
     /// # Errors
-    /// No layout that is known here; no network `part`, or several.
+    /// The layout is unknown, there is no network `part`, or there are several.
     pub fn of(arrays: &Arrays, part: Option<&str>) -> Result<Self> {
         let shown = arrays.path().display();
         if arrays.get(hugging_face::MARK).is_some() && part.is_none() {
@@ -90,7 +91,7 @@ impl Layout {
         })
     }
 
-    /// The layout of a ResNet alone; `None` where the names are no such network's.
+    /// The layout of a single ResNet; none if the names do not belong to one.
     pub fn of_backbone(arrays: &Arrays) -> Option<Self> {
         if arrays.get(torchvision::MARK).is_some() {
             Some(Self::Torchvision)
@@ -104,7 +105,7 @@ impl Layout {
         }
     }
 
-    /// For people.
+    /// A description for the user.
     pub fn describe(&self) -> String {
         match self {
             Self::Original { prefix, .. } if prefix.is_empty() => "Mask2Former's own names".into(),

@@ -1,4 +1,4 @@
-//! Loading and writing, through files.
+//! Tests loading and writing with real files.
 
 use super::*;
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind, ResNet, StemConfig};
@@ -8,7 +8,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::collections::BTreeMap;
 
-/// Arrays of a file to be: shape and values by name.
+/// The content of a file: shape and values by name.
 type Values = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 fn bottleneck() -> BackboneConfig {
@@ -17,7 +17,7 @@ fn bottleneck() -> BackboneConfig {
     backbone
 }
 
-/// A network that transformers can have.
+/// A network that transformers can express.
 fn config() -> ModelConfig {
     let mut config = ModelConfig {
         width: 32,
@@ -146,7 +146,7 @@ fn a_network_survives_the_way_to_transformers_and_back() {
     let mut loaded = network(&with_weights, 2);
     let own = |name: &str| name.to_string();
     assert_eq!(values(&mut loaded, own), values(&mut source, own));
-    // The same shapes, another network.
+    // The same shapes, but another network.
     let other = ModelConfig {
         heads: 4,
         ..with_weights

@@ -1,8 +1,8 @@
 //! Hugging Face's `CLIPModel`: its `config.json`, its names, its `preprocessor_config.json`.
 //!
-//! A key that the file leaves out has the value of `CLIPTextConfig` and `CLIPVisionConfig`. Names, ours to theirs:
-//! `transformer.resblocks.0.mlp.c_fc.weight` is `text_model.encoder.layers.0.mlp.fc1.weight`; query, key and value projection are three
-//! arrays there and one here.
+//! Keys that the file leaves out have the defaults of `CLIPTextConfig` and `CLIPVisionConfig`. An example of
+//! the names: `transformer.resblocks.0.mlp.c_fc.weight` here is `text_model.encoder.layers.0.mlp.fc1.weight`
+//! there. The query, key and value projections are three arrays there and one here.
 
 use super::{check_heads, check_sizes, json, typed};
 use crate::graph::clip::model::{ClipSizes, ImageSizes};
@@ -19,15 +19,16 @@ use std::path::Path;
 
 /// The file of the sizes.
 pub const CONFIG: &str = "config.json";
-/// Its `model_type` there.
+/// The `model_type` of a CLIP in that file.
 pub const MODEL: &str = "clip";
 /// The stem of the file of the weights.
 pub const WEIGHTS: &str = "model";
-/// The files that tell what is done with pictures, the older one first.
+/// The files with the image preprocessing, the older one first.
 const PREPROCESS: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
 /// A buffer of older files that holds 0, 1, 2, ...
 const COUNTER: &str = "position_ids";
-/// `eos_token_id` of configurations from before it was used: the end is the largest id then.
+/// The `eos_token_id` of configurations that were written before the key was used. The end token is then the
+/// largest id.
 const HISTORIC_END: u32 = 2;
 
 #[derive(Deserialize)]
@@ -90,10 +91,10 @@ impl Default for VisionConfig {
     }
 }
 
-/// The sizes that `config.json` tells.
+/// The sizes in `config.json`.
 ///
 /// # Errors
-/// Another architecture, a value of another type, or one that no network has.
+/// Another architecture, a value of a wrong type, or a value that no network can have.
 pub fn sizes(path: &Path, mut config: Value) -> Result<ClipSizes> {
     let shown = path.display();
     match config["model_type"].as_str() {
@@ -103,7 +104,8 @@ pub fn sizes(path: &Path, mut config: Value) -> Result<ClipSizes> {
     }
     let mut part = |name: &str| {
         let mut part = config[name].take();
-        // Older files repeat what differs from the defaults under a second name, which then counts.
+        // Older files repeat the values that differ from the defaults under a second name, which takes
+        // precedence.
         if let Value::Object(second) = config[format!("{name}_dict")].take() {
             match &mut part {
                 Value::Object(first) => first.extend(second),
@@ -224,7 +226,7 @@ impl Names for HuggingFace {
     }
 }
 
-/// Their arrays of our parameter `ours`.
+/// Hugging Face's arrays for our parameter `ours`.
 fn origin(ours: &str) -> Origin {
     let parts: Vec<&str> = ours.split('.').collect();
     let name = match parts[..] {
@@ -239,7 +241,7 @@ fn origin(ours: &str) -> Origin {
         ["visual", "positional_embedding"] => {
             "vision_model.embeddings.position_embedding.weight".into()
         }
-        // Their spelling.
+        // The spelling is Hugging Face's.
         ["visual", "ln_pre", field] => format!("vision_model.pre_layrnorm.{field}"),
         ["visual", "ln_post", field] => format!("vision_model.post_layernorm.{field}"),
         ["transformer", "resblocks", layer, ref rest @ ..] => {
@@ -253,7 +255,7 @@ fn origin(ours: &str) -> Origin {
     Origin::plain(name)
 }
 
-/// Their arrays of the parameter `rest` of a block.
+/// Hugging Face's arrays for the parameter `rest` of a block.
 fn block(tower: &str, layer: &str, rest: &[&str]) -> Origin {
     let prefix = format!("{tower}.encoder.layers.{layer}");
     let name = match *rest {
@@ -272,10 +274,10 @@ fn block(tower: &str, layer: &str, rest: &[&str]) -> Origin {
     Origin::plain(name)
 }
 
-/// What is done with pictures.
+/// The image preprocessing.
 ///
 /// # Errors
-/// No file that tells, or a value that is not supported.
+/// There is no file with it, or a value is not supported.
 pub fn preprocess(folder: &Path) -> Result<Preprocess> {
     let [older, newer] = PREPROCESS.map(|name| folder.join(name));
     if older.exists() {
