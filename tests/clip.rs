@@ -389,7 +389,7 @@ fn damaged_weights_are_refused() {
         ("convnext-mlp", "open_clip_model.safetensors"),
     ] {
         let whole = std::fs::read(golden(name).join(file)).unwrap();
-        let not_whole = ["no whole safetensors file"];
+        let not_whole = ["not a complete safetensors file"];
         for length in [0, 5, 100, whole.len() / 2, whole.len() - 1] {
             refused_with(name, file, &whole[..length], &not_whole);
         }
@@ -433,7 +433,7 @@ fn arrays_that_do_not_fit_are_all_listed() {
             "`visual_projection.weight` [16, 32] is missing",
             "`text_model.encoder.layers.1.self_attn.k_proj.bias` [24] is missing",
             "`text_projection.weight` is [2, 2], must be [16, 24]",
-            "`vision_model.head.weight` has no place",
+            "`vision_model.head.weight` is unexpected",
             "`logit_scale` is I32, must be F32, F16, BF16 or F64",
         ],
     );
@@ -516,7 +516,7 @@ fn an_inspection_lists_what_does_not_fit() {
         "text_model.embeddings.position_ids  I64  [1, 2]  ignored: 0, 1, 2, ...",
         "text_projection.weight  F32  [2, 2]  does not fit text_projection: is [2, 2], must be [16, 24]",
         "logit_scale  I32  []  does not fit logit_scale: is I32, must be F32, F16, BF16 or F64",
-        "vision_model.head.weight  F32  [2, 2]  has no place",
+        "vision_model.head.weight  F32  [2, 2]  unexpected",
     ] {
         assert!(
             listing.lines().any(|found| found == line),
@@ -579,7 +579,7 @@ fn wrong_configurations_are_refused() {
         &["resample", "9"],
     );
     refused_with("vit-quick", "vocab.json", b"{}", &["<|startoftext|>"]);
-    refused_with("vit-quick", "merges.txt", b"a\n", &["`a` is no pair"]);
+    refused_with("vit-quick", "merges.txt", b"a\n", &["`a` is not a pair"]);
 
     let file = "open_clip_config.json";
     refused_with("convnext-mlp", file, b"{}", &["no model_cfg"]);

@@ -270,7 +270,7 @@ fn a_folder_that_is_not_a_mask2formers_is_named() {
     };
     let other = r#"{"model_type": "detr"}"#;
     write("config.json", other).refused("picture.png", &["config.json", "`detr`", "`mask2former`"]);
-    write("config.json", "{").refused("picture.png", &["config.json: no JSON"]);
+    write("config.json", "{").refused("picture.png", &["config.json: not JSON"]);
     let other = r#"{"image_processor_type": "DetrImageProcessor"}"#;
     let parts = ["preprocessor_config.json", "`DetrImageProcessor`"];
     write("preprocessor_config.json", other).refused("picture.png", &parts);
@@ -282,7 +282,7 @@ fn a_folder_that_is_not_a_mask2formers_is_named() {
         std::fs::write(&weights, &bytes[..cut]).unwrap();
         bench.refused(
             "picture.png",
-            &["model.safetensors: no whole safetensors file"],
+            &["model.safetensors: not a complete safetensors file"],
         );
     }
     std::fs::remove_file(&weights).unwrap();
@@ -331,7 +331,7 @@ fn an_inspection_lists_every_array_and_its_place() {
     let listing = fine(&harness(&["weights", "inspect", text(&golden("basic"))]));
     for part in [
         "class_predictor.bias  BF16  [6]  -> sem_seg_head.predictor.class_embed.bias",
-        "criterion.empty_weight  BF16  [6]  ignored: no parameter",
+        "criterion.empty_weight  BF16  [6]  ignored: not a parameter",
         "transformers' names",
         "0 without a place; 0 missing",
     ] {

@@ -129,7 +129,7 @@ impl Preprocessor {
         let path = folder.join(FILE);
         let shown = path.display();
         let text = std::fs::read(&path).with_context(|| format!("{shown}: cannot be read"))?;
-        let json = serde_json::from_slice(&text).with_context(|| format!("{shown}: no JSON"))?;
+        let json = serde_json::from_slice(&text).with_context(|| format!("{shown}: not JSON"))?;
         Self::parse(json).with_context(|| format!("{shown}: cannot be used"))
     }
 

@@ -41,12 +41,10 @@ impl Descriptions {
             return Ok(());
         };
         if templates.is_empty() {
-            return wrong("an empty list is not at least one template".into());
+            return wrong("an empty list; at least one template is needed".into());
         }
         match templates.iter().find(|text| !text.contains(CLASS)) {
-            Some(text) => wrong(format!(
-                "{text:?} is not a text with `{CLASS}` for the class"
-            )),
+            Some(text) => wrong(format!("{text:?} does not contain `{CLASS}` for the class")),
             None => Ok(()),
         }
     }
@@ -85,7 +83,7 @@ fn read(path: &Path, classes: &[String]) -> Result<Vec<Vec<String>>> {
     let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
     let texts: BTreeMap<String, Vec<String>> =
         serde_json::from_slice(&bytes).with_context(|| {
-            format!("{shown}: no JSON object from the name of a class to a list of texts")
+            format!("{shown}: not a JSON object from class names to lists of texts")
         })?;
     let first = classes
         .iter()
@@ -99,7 +97,7 @@ fn read(path: &Path, classes: &[String]) -> Result<Vec<Vec<String>>> {
                 problems.push(format!("`{class}` has no text; at least one"))
             }
             Some(own) if own.len() != k => problems.push(format!(
-                "`{class}` has {} texts, `{other}` {k}; every class needs as many",
+                "`{class}` has {} texts, `{other}` {k}; every class needs the same number",
                 own.len()
             )),
             Some(own) => {
@@ -163,7 +161,7 @@ mod tests {
         for part in [
             "texts.json: descriptions of 5 classes are needed",
             "`dog` is missing",
-            "`tv` has 1 texts, `cat` 2; every class needs as many",
+            "`tv` has 1 texts, `cat` 2; every class needs the same number",
             "`car` has no text",
             "`bus`: text 2 is empty",
         ] {
@@ -172,7 +170,7 @@ mod tests {
         for content in ["{", "[]", r#"{"cat": "a"}"#] {
             let text = format!("{:#}", of_file(content, &["cat"]).unwrap_err());
             assert!(
-                text.contains("texts.json: no JSON object from the name of a class"),
+                text.contains("texts.json: not a JSON object from class names"),
                 "{text}"
             );
         }

@@ -212,7 +212,7 @@ mod tests {
         .expect_err("no place for the class");
         assert_eq!(error.key, "descriptions");
         assert!(
-            error.message.contains("\"b\" is not a text with `{}`"),
+            error.message.contains("\"b\" does not contain `{}`"),
             "{error}"
         );
         let clip = |descriptions: &str| {

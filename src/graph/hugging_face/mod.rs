@@ -40,7 +40,7 @@ impl Folder {
         let shown = path.display();
         let text = std::fs::read(&path).with_context(|| format!("{shown}: cannot be read"))?;
         let json: Value =
-            serde_json::from_slice(&text).with_context(|| format!("{shown}: no JSON"))?;
+            serde_json::from_slice(&text).with_context(|| format!("{shown}: not JSON"))?;
         Self::parse(json).with_context(|| format!("{shown}: cannot be used"))
     }
 

@@ -141,7 +141,7 @@ impl Arrays {
         let shown = path.display();
         let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
         let (header, metadata) = SafeTensors::read_metadata(&bytes)
-            .with_context(|| format!("{shown}: no whole safetensors file"))?;
+            .with_context(|| format!("{shown}: not a complete safetensors file"))?;
         for (name, info) in metadata.tensors() {
             if wanted.is_some_and(|wanted| !wanted.contains(&name)) {
                 continue;
@@ -164,14 +164,14 @@ impl Arrays {
         let shown = path.display();
         let text = std::fs::read(&path).with_context(|| format!("{shown}: cannot be read"))?;
         let index: Index = serde_json::from_slice(&text)
-            .with_context(|| format!("{shown}: no list of the parts of a model"))?;
+            .with_context(|| format!("{shown}: not a list of the parts of a model"))?;
         let mut parts: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for (name, part) in &index.weight_map {
             parts.entry(part).or_default().insert(name.clone());
         }
         for (part, names) in parts {
             let inside = Path::new(part).file_name().is_some_and(|name| name == part);
-            ensure!(inside, "{shown}: `{part}` is no file of this folder");
+            ensure!(inside, "{shown}: `{part}` is not a file of this folder");
             self.add(&folder.join(part), Some(&names))?;
             let lost = names.iter().find(|name| !self.entries.contains_key(*name));
             if let Some(name) = lost {
@@ -291,7 +291,7 @@ mod tests {
         index(r#"{"a": "one.safetensors", "c": "two.safetensors"}"#).unwrap();
         assert!(error(folder.path()).ends_with("two.safetensors holds no `c`"));
         index(r#"{"a": "../one.safetensors"}"#).unwrap();
-        assert!(error(folder.path()).contains("is no file of this folder"));
+        assert!(error(folder.path()).contains("is not a file of this folder"));
     }
 
     #[test]
@@ -304,7 +304,7 @@ mod tests {
             std::fs::write(&path, &bytes[..length]).unwrap();
             let error = format!("{:#}", Arrays::open(&path).unwrap_err());
             assert!(
-                error.contains("w.safetensors: no whole safetensors file"),
+                error.contains("w.safetensors: not a complete safetensors file"),
                 "{error}"
             );
         }

@@ -136,7 +136,7 @@ impl Fit {
             .map(|(name, shape)| format!("`{name}` {shape:?} is missing"));
         let rows = self.rows.iter().filter_map(|row| match &row.fate {
             Fate::Unfit(_, reason) => Some(format!("`{}` {reason}", row.name)),
-            Fate::Surplus => Some(format!("`{}` has no place here", row.name)),
+            Fate::Surplus => Some(format!("`{}` is unexpected", row.name)),
             Fate::Loaded(_) | Fate::Ignored(_) => None,
         });
         missing.chain(rows).collect()
@@ -153,7 +153,7 @@ fn fate(ours: &str, arrays: &Arrays, entry: &Entry, wanted: &[usize]) -> Fate {
         return Fate::Unfit(ours.to_string(), reason);
     }
     if !arrays.is_finite(entry) {
-        let reason = "holds a value that is no finite number".to_string();
+        let reason = "holds a value that is not a finite number".to_string();
         return Fate::Unfit(ours.to_string(), reason);
     }
     Fate::Loaded(ours.to_string())
@@ -165,7 +165,7 @@ impl fmt::Display for Fate {
             Self::Loaded(ours) => write!(f, "-> {ours}"),
             Self::Ignored(reason) => write!(f, "ignored: {reason}"),
             Self::Unfit(ours, reason) => write!(f, "does not fit {ours}: {reason}"),
-            Self::Surplus => write!(f, "has no place"),
+            Self::Surplus => write!(f, "unexpected"),
         }
     }
 }
@@ -292,7 +292,7 @@ mod tests {
         ];
         let text = format!("{:#}", filled(&arrays, &mut model).expect_err("a misfit"));
         assert!(
-            text.contains("`turned` holds a value that is no finite number"),
+            text.contains("`turned` holds a value that is not a finite number"),
             "{text}"
         );
     }
@@ -312,7 +312,7 @@ mod tests {
             "`top` is [4], must be [2, 2]",
             "`bottom` [2, 2] is missing",
             "`turned` is I32, must be F32, F16, BF16 or F64",
-            "`surplus` has no place",
+            "`surplus` is unexpected",
         ] {
             assert!(text.contains(part), "{part:?} is not in {text}");
         }

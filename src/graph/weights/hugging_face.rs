@@ -43,7 +43,7 @@ pub(super) fn names(ours: &str) -> Vec<String> {
         },
         _ => None,
     };
-    vec![name.unwrap_or_else(|| unreachable!("`{ours}` is no parameter of Mask2Former"))]
+    vec![name.unwrap_or_else(|| unreachable!("`{ours}` is not a parameter of Mask2Former"))]
 }
 
 fn backbone(parts: &[&str]) -> Option<String> {

@@ -68,7 +68,7 @@ impl Layout {
         };
         let chosen = match (&prefixes[..], part) {
             ([], None) => bail!(
-                "{shown}: the names are no Mask2Former's: there is neither `{MARK}` nor `{}`",
+                "{shown}: these are not the names of a Mask2Former: there is neither `{MARK}` nor `{}`",
                 hugging_face::MARK
             ),
             ([], Some(part)) => bail!("{shown}: holds no network `{part}`"),
@@ -78,7 +78,7 @@ impl Layout {
                 _ => {
                     let asked = part.map_or(String::new(), |part| format!(" `{part}`"));
                     bail!(
-                        "{shown}: which network{asked}? It holds {}; name one behind `#`, as in FILE#{TEACHER}",
+                        "{shown}: which network{asked}? The file holds {}; name one after `#`, as in FILE#{TEACHER}",
                         listed()
                     )
                 }
@@ -110,7 +110,7 @@ impl Layout {
         match self {
             Self::Original { prefix, .. } if prefix.is_empty() => "Mask2Former's own names".into(),
             Self::Original { prefix, .. } => {
-                format!("Mask2Former's own names behind `{prefix}`")
+                format!("Mask2Former's own names with the prefix `{prefix}`")
             }
             Self::HuggingFace => "transformers' names".into(),
             Self::Torchvision => "torchvision's names".into(),
@@ -141,15 +141,15 @@ impl Names for Layout {
                     .iter()
                     .any(|other| !other.is_empty() && name.starts_with(other))
                 {
-                    Some("of another network in the file")
+                    Some("belongs to another network in the file")
                 } else {
                     match name.strip_prefix(prefix.as_str()) {
-                        Some(rest) if CONSTANTS.contains(&rest) => Some("no parameter"),
+                        Some(rest) if CONSTANTS.contains(&rest) => Some("not a parameter"),
                         _ => None,
                     }
                 }
             }
-            Self::HuggingFace => (name == hugging_face::CLASS_WEIGHTS).then_some("no parameter"),
+            Self::HuggingFace => (name == hugging_face::CLASS_WEIGHTS).then_some("not a parameter"),
             Self::Torchvision => name
                 .starts_with(torchvision::CLASSIFIER)
                 .then_some("the classifier"),

@@ -103,7 +103,7 @@ fn all_that_does_not_fit_is_listed_with_the_file() {
         "weights.safetensors",
         "`bn1.running_mean` [8] is missing",
         "`conv1.weight` is [2, 3], must be [8, 3, 3, 3]",
-        "`layer1.7.conv1.weight` has no place",
+        "`layer1.7.conv1.weight` is unexpected",
     ] {
         assert!(text.contains(part), "{part:?} in {text}");
     }
@@ -204,7 +204,7 @@ fn one_of_several_networks_is_chosen() {
     let missing = "`modelTeacher.sem_seg_head.predictor.query_embed.weight` [5, 32] is missing";
     assert!(error.contains(missing), "{error}");
     assert!(
-        error.contains("`modelTeacher.backbone.res9.weight` has no place"),
+        error.contains("`modelTeacher.backbone.res9.weight` is unexpected"),
         "{error}"
     );
     assert!(
@@ -223,7 +223,7 @@ fn foreign_names_are_no_network() {
     );
     let error = format!("{:#}", Weights::open(&path).unwrap_err());
     assert!(
-        error.contains("other.safetensors: the names are no Mask2Former's"),
+        error.contains("other.safetensors: these are not the names of a Mask2Former"),
         "{error}"
     );
 }

@@ -250,7 +250,7 @@ fn origin(ours: &str) -> Origin {
         ["visual", "transformer", "resblocks", layer, ref rest @ ..] => {
             return block("vision_model", layer, rest);
         }
-        _ => unreachable!("`{ours}` is no parameter of a CLIP"),
+        _ => unreachable!("`{ours}` is not a parameter of a CLIP"),
     };
     Origin::plain(name)
 }
@@ -269,7 +269,7 @@ fn block(tower: &str, layer: &str, rest: &[&str]) -> Origin {
         ["ln_2", field] => format!("{prefix}.layer_norm2.{field}"),
         ["mlp", "c_fc", field] => format!("{prefix}.mlp.fc1.{field}"),
         ["mlp", "c_proj", field] => format!("{prefix}.mlp.fc2.{field}"),
-        _ => unreachable!("{rest:?} is no parameter of a block"),
+        _ => unreachable!("{rest:?} is not a parameter of a block"),
     };
     Origin::plain(name)
 }

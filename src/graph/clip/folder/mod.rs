@@ -131,7 +131,7 @@ pub fn open(folder: &Path) -> Result<Released> {
 pub fn unloaded(folder: &Path) -> Result<Unloaded> {
     let Some(source) = Source::of(folder) else {
         bail!(
-            "{}: neither {} nor {} is in it",
+            "{}: contains neither {} nor {}",
             folder.display(),
             hugging_face::CONFIG,
             open_clip::CONFIG

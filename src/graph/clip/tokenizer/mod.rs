@@ -84,10 +84,13 @@ impl Tokenizer {
         let most = tokens.get_vocab(true).into_values().max().unwrap_or(0);
         ensure!(
             (most as usize) < sizes.vocabulary,
-            "{shown}: token {most} is none of the {} that the model knows",
+            "{shown}: token {most} is not among the {} tokens of the model",
             sizes.vocabulary
         );
-        ensure!(sizes.context >= 2, "{shown}: no room for two ends");
+        ensure!(
+            sizes.context >= 2,
+            "{shown}: the context has no room for start and end token"
+        );
         Ok(Self {
             tokens,
             cleaning,
@@ -104,7 +107,7 @@ impl Tokenizer {
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let cleaned = self.cleaning.clean(text);
         let encoding = self.tokens.encode(cleaned.as_ref(), false);
-        let encoding = encoding.map_err(|error| anyhow!("`{text}` has no tokens: {error}"))?;
+        let encoding = encoding.map_err(|error| anyhow!("cannot tokenize `{text}`: {error}"))?;
         let kept = encoding.get_ids().iter().take(self.context - 2);
         let ids = std::iter::once(self.start).chain(kept.copied());
         Ok(ids.chain(std::iter::once(self.end)).collect())

@@ -55,8 +55,9 @@ impl Vocabulary {
                 });
                 merges.collect()
             });
-            let merges = merges
-                .with_context(|| format!("{}: no list model.merges of pairs", whole.display()))?;
+            let merges = merges.with_context(|| {
+                format!("{}: model.merges is not a list of pairs", whole.display())
+            })?;
             let vocabulary = Self::new(&whole, &model["vocab"], merges, ends)?;
             vocabulary.check(&whole)?;
             return Ok((whole, vocabulary));
@@ -105,7 +106,7 @@ impl Vocabulary {
         match self.merges.iter().find(|merge| !fits(merge)) {
             None => Ok(()),
             Some(merge) => bail!(
-                "{}: `{merge}` is no pair of tokens that make one",
+                "{}: `{merge}` is not a pair of tokens that merge into one",
                 path.display()
             ),
         }
