@@ -7,7 +7,7 @@
 //! here, as in detectron2; `transformers` would train its scale and shift.
 
 use harness::graph::weights::{Arrays, Layout, Names};
-use harness::graph::{Folder, Mask2Former, ModelConfig, Predictions};
+use harness::graph::{HuggingFaceFolder, Mask2Former, ModelConfig, Predictions};
 use harness::method::criterion::{Criterion, MaskLoss, Part};
 use harness::method::matcher::{Prediction, assign};
 use harness::method::points::{PointSource, Purpose};
@@ -232,7 +232,7 @@ impl PointSource for Recorded<'_> {
 /// One case: the folder's network, the input and the targets.
 struct Case {
     golden: Golden,
-    folder: Folder,
+    folder: HuggingFaceFolder,
     model: Mask2Former,
     images: Map,
     targets: Vec<Targets<'static>>,
@@ -241,7 +241,7 @@ struct Case {
 impl Case {
     fn open(name: &str) -> Self {
         let golden = golden(name);
-        let folder = Folder::open(&path(name)).expect("a folder");
+        let folder = HuggingFaceFolder::open(&path(name)).expect("a folder");
         let config = ModelConfig {
             weights: path(name),
             ..folder.model.clone()

@@ -5,8 +5,8 @@ use super::inputs::{Ask, Stop, with_weights};
 use super::trial;
 use crate::atomic::write_atomically;
 use crate::graph::clip::folder::{Unloaded, holds_clip, unloaded};
-use crate::graph::weights::{self, Arrays, Fate, Fit, Layout, Names, Origin, split};
-use crate::graph::{Folder, Mask2Former};
+use crate::graph::weights::{self, ArraySource, ArrayUse, Arrays, Fit, Layout, Names, split};
+use crate::graph::{HuggingFaceFolder, Mask2Former};
 use crate::nn::params::Parameters;
 use crate::rng::Stream;
 use anyhow::{Result, anyhow, ensure};
@@ -54,7 +54,7 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
     let asked = recipe.map(|ask| first_network(&with_weights(ask, Path::new(""))));
     let asked = asked.transpose()?;
     let folder = match asked.is_none() && file.is_dir() {
-        true => Some(Folder::open(&file).map_err(Stop::Input)?),
+        true => Some(HuggingFaceFolder::open(&file).map_err(Stop::Input)?),
         false => None,
     };
     let arrays = Arrays::open(&file).map_err(Stop::Input)?;
@@ -78,7 +78,7 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
             );
             Some(trial::model(&settings, own.unwrap_or(1)))
         }
-        (None, Some(Folder { model, labels })) => {
+        (None, Some(HuggingFaceFolder { model, labels })) => {
             let mut rng = Stream::new(0, "model");
             Some(Mask2Former::new(&model, labels.len(), &mut rng))
         }
@@ -102,7 +102,7 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
 
 /// How many classes the class head of a file has, which has one output more; `None` where the file has no such head.
 fn classes(arrays: &Arrays, layout: &Layout) -> Option<usize> {
-    let Origin { names, .. } = layout.origin(CLASS_HEAD);
+    let ArraySource { names, .. } = layout.origin(CLASS_HEAD);
     let outputs = *arrays.get(names.first()?)?.shape.first()?;
     outputs.checked_sub(1).filter(|classes| *classes > 0)
 }
@@ -120,22 +120,23 @@ fn placed(
         let _ = writeln!(
             text,
             "{}  {}  {:?}  {}",
-            row.name, row.dtype, row.shape, row.fate
+            row.name, row.dtype, row.shape, row.usage
         );
     }
     for (name, shape) in &fit.missing {
         let _ = writeln!(text, "{name}  missing  {shape:?}");
     }
-    let count = |which: fn(&Fate) -> bool| fit.rows.iter().filter(|row| which(&row.fate)).count();
+    let count =
+        |which: fn(&ArrayUse) -> bool| fit.rows.iter().filter(|row| which(&row.usage)).count();
     let _ = write!(
         text,
         "{}: {} arrays with {described}: {} loaded, {} ignored, {} of the wrong shape or type, {} without a place; {} missing",
         arrays.path().display(),
         fit.rows.len(),
-        count(|fate| matches!(fate, Fate::Loaded(_))),
-        count(|fate| matches!(fate, Fate::Ignored(_))),
-        count(|fate| matches!(fate, Fate::Unfit(..))),
-        count(|fate| matches!(fate, Fate::Surplus)),
+        count(|usage| matches!(usage, ArrayUse::Loaded(_))),
+        count(|usage| matches!(usage, ArrayUse::Ignored(_))),
+        count(|usage| matches!(usage, ArrayUse::Unfit(..))),
+        count(|usage| matches!(usage, ArrayUse::Surplus)),
         fit.missing.len(),
     );
     Inspection {
@@ -178,7 +179,7 @@ pub fn export_weights(ask: &Ask, weights: Option<&Path>, folder: &Path) -> Resul
             ask.recipe.display()
         );
         let mut network = trial::model(&settings, labels.len())?;
-        let described = Folder {
+        let described = HuggingFaceFolder {
             model: settings.model.clone(),
             labels,
         };

@@ -14,7 +14,7 @@ use super::settings::EvalConfig;
 use super::trial;
 use crate::atomic::write_atomically;
 use crate::data::coco::decode;
-use crate::graph::{Folder, Mask2Former, ModelConfig, Predictions};
+use crate::graph::{HuggingFaceFolder, Mask2Former, ModelConfig, Predictions};
 use crate::method::{Qualities, detections, qualities};
 use crate::nn::params::move_to;
 use crate::registry::ComponentError;
@@ -136,7 +136,7 @@ impl Predictor {
             "--set: {} is a folder of weights, no recipe: there is nothing to set",
             path.display()
         );
-        let Folder { model, labels } = Folder::open(path)?;
+        let HuggingFaceFolder { model, labels } = HuggingFaceFolder::open(path)?;
         let view = View::Folder(Preprocessor::open(path)?);
         let config = ModelConfig {
             weights: ask.weights.as_ref().unwrap_or(path).clone(),

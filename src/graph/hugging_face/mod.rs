@@ -1,5 +1,5 @@
 //! Converts between the `config.json` of `transformers`' Mask2Former with a ResNet backbone and our sizes.
-//! [`Folder::open`] reads it and [`written`] writes it.
+//! [`HuggingFaceFolder::open`] reads it and [`written`] writes it.
 //!
 //! Constants of `transformers` are keys here: group norms of 32 groups, 4 sampling points, the stem of the
 //! paper, batch norm with fixed statistics. `decoder_layers` of `transformers` also counts the prediction
@@ -22,14 +22,14 @@ pub const CONFIG: &str = "config.json";
 
 /// The content of a folder's `config.json`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Folder {
+pub struct HuggingFaceFolder {
     /// Our sizes.
     pub model: ModelConfig,
     /// The names of the classes.
     pub labels: Vec<String>,
 }
 
-impl Folder {
+impl HuggingFaceFolder {
     /// Reads `config.json` of `folder`.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Writes our sizes as a `config.json`.
 
-use super::Folder;
+use super::HuggingFaceFolder;
 use super::backbone::{Backbone, RESNET};
 use super::config::Config;
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind, STAGES, StemConfig};
@@ -8,7 +8,7 @@ use crate::graph::config::ModelConfig;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-impl Folder {
+impl HuggingFaceFolder {
     /// The `config.json` of the same network, with the class names.
     ///
     /// # Errors

@@ -24,12 +24,12 @@ const LENGTH: usize = 8;
 pub struct Arrays {
     path: PathBuf,
     files: Vec<Vec<u8>>,
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, ArrayEntry>,
 }
 
 /// One array and its place in the file.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct ArrayEntry {
     /// The type of its values.
     pub dtype: Dtype,
     /// Its shape.
@@ -92,14 +92,14 @@ impl Arrays {
     }
 
     /// Every array with its name, sorted by name.
-    pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &ArrayEntry)> {
         self.entries
             .iter()
             .map(|(name, entry)| (name.as_str(), entry))
     }
 
     /// The array `name`.
-    pub fn get(&self, name: &str) -> Option<&Entry> {
+    pub fn get(&self, name: &str) -> Option<&ArrayEntry> {
         self.entries.get(name)
     }
 
@@ -112,12 +112,12 @@ impl Arrays {
 
     /// The number of values in all arrays.
     pub fn count(&self) -> usize {
-        let count = |entry: &Entry| entry.shape.iter().product::<usize>();
+        let count = |entry: &ArrayEntry| entry.shape.iter().product::<usize>();
         self.entries.values().map(count).sum()
     }
 
-    /// The values of `entry`; none if [`Entry::is_float`] is false for its type.
-    pub fn values(&self, entry: &Entry) -> Option<Vec<f32>> {
+    /// The values of `entry`; none if [`ArrayEntry::is_float`] is false for its type.
+    pub fn values(&self, entry: &ArrayEntry) -> Option<Vec<f32>> {
         let bytes = &self.files[entry.file][entry.bytes.clone()];
         let floats = match entry.dtype {
             Dtype::F32 => numbers(bytes, f32::from_le_bytes),
@@ -129,9 +129,9 @@ impl Arrays {
         Some(floats)
     }
 
-    /// Returns true if all values of `entry` are finite. Values of a type for which [`Entry::is_float`] is
+    /// Returns true if all values of `entry` are finite. Values of a type for which [`ArrayEntry::is_float`] is
     /// false are not checked.
-    pub fn is_finite(&self, entry: &Entry) -> bool {
+    pub fn is_finite(&self, entry: &ArrayEntry) -> bool {
         let values = self.values(entry).unwrap_or_default();
         values.iter().all(|value| value.is_finite())
     }
@@ -147,7 +147,7 @@ impl Arrays {
                 continue;
             }
             let (start, end) = info.data_offsets;
-            let entry = Entry {
+            let entry = ArrayEntry {
                 dtype: info.dtype,
                 shape: info.shape.clone(),
                 file: self.files.len(),
@@ -182,7 +182,7 @@ impl Arrays {
     }
 }
 
-impl Entry {
+impl ArrayEntry {
     /// Returns true if its values can be read as `f32`.
     pub fn is_float(&self) -> bool {
         matches!(

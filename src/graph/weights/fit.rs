@@ -1,6 +1,6 @@
 //! Matches the arrays of a file with the parameters of a network.
 
-use super::arrays::{Arrays, Entry};
+use super::arrays::{ArrayEntry, Arrays};
 use crate::nn::params::{Param, Parameters};
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::fmt;
 /// The names that a file uses for the parameters of a network.
 pub trait Names {
     /// The arrays of our parameter `ours`.
-    fn origin(&self, ours: &str) -> Origin;
+    fn origin(&self, ours: &str) -> ArraySource;
 
     /// The reason why the array `name`, which belongs to no parameter, may be ignored; none if it may not.
     fn ignores(&self, name: &str) -> Option<&'static str>;
@@ -17,14 +17,14 @@ pub trait Names {
 
 /// The arrays of a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct ArraySource {
     /// The arrays, which are stacked along their first axis.
     pub names: Vec<String>,
     /// True if a matrix is stored transposed.
     pub transposed: bool,
 }
 
-impl Origin {
+impl ArraySource {
     /// Stacked arrays, not transposed.
     pub fn stacked(names: Vec<String>) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl Origin {
 
 /// One array of the file.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct ArrayFit {
     /// Its name in the file.
     pub name: String,
     /// The type of its values in safetensors' spelling.
@@ -72,12 +72,12 @@ pub struct Row {
     /// Its shape.
     pub shape: Vec<usize>,
     /// Its use.
-    pub fate: Fate,
+    pub usage: ArrayUse,
 }
 
 /// The use of an array.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum ArrayUse {
     /// The array is this parameter, or a part of it.
     Loaded(String),
     /// The array is not needed, for this reason.
@@ -92,7 +92,7 @@ pub enum Fate {
 #[derive(Clone, Debug)]
 pub struct Fit {
     /// The arrays, sorted by name.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ArrayFit>,
     /// The missing names, with their shapes.
     pub missing: Vec<(String, Vec<usize>)>,
 }
@@ -100,7 +100,7 @@ pub struct Fit {
 impl Fit {
     /// Compares `arrays`, named by `names`, with the parameters of `network`.
     pub fn new(network: &mut dyn Parameters, arrays: &Arrays, names: &dyn Names) -> Self {
-        let mut fates = BTreeMap::new();
+        let mut usages = BTreeMap::new();
         let mut missing = Vec::new();
         network.parameters("", &mut |ours, param| {
             let origin = names.origin(ours);
@@ -109,18 +109,20 @@ impl Fit {
                 match arrays.get(&source) {
                     None => missing.push((source, wanted.clone())),
                     Some(entry) => {
-                        fates.insert(source, fate(ours, arrays, entry, &wanted));
+                        usages.insert(source, usage(ours, arrays, entry, &wanted));
                     }
                 }
             }
         });
-        let row = |(name, entry): (&str, &Entry)| Row {
+        let row = |(name, entry): (&str, &ArrayEntry)| ArrayFit {
             name: name.to_string(),
             dtype: format!("{:?}", entry.dtype),
             shape: entry.shape.clone(),
-            fate: fates
-                .remove(name)
-                .unwrap_or_else(|| names.ignores(name).map_or(Fate::Surplus, Fate::Ignored)),
+            usage: usages.remove(name).unwrap_or_else(|| {
+                names
+                    .ignores(name)
+                    .map_or(ArrayUse::Surplus, ArrayUse::Ignored)
+            }),
         };
         Self {
             rows: arrays.entries().map(row).collect(),
@@ -134,32 +136,32 @@ impl Fit {
             .missing
             .iter()
             .map(|(name, shape)| format!("`{name}` {shape:?} is missing"));
-        let rows = self.rows.iter().filter_map(|row| match &row.fate {
-            Fate::Unfit(_, reason) => Some(format!("`{}` {reason}", row.name)),
-            Fate::Surplus => Some(format!("`{}` is unexpected", row.name)),
-            Fate::Loaded(_) | Fate::Ignored(_) => None,
+        let rows = self.rows.iter().filter_map(|row| match &row.usage {
+            ArrayUse::Unfit(_, reason) => Some(format!("`{}` {reason}", row.name)),
+            ArrayUse::Surplus => Some(format!("`{}` is unexpected", row.name)),
+            ArrayUse::Loaded(_) | ArrayUse::Ignored(_) => None,
         });
         missing.chain(rows).collect()
     }
 }
 
-fn fate(ours: &str, arrays: &Arrays, entry: &Entry, wanted: &[usize]) -> Fate {
+fn usage(ours: &str, arrays: &Arrays, entry: &ArrayEntry, wanted: &[usize]) -> ArrayUse {
     if entry.shape != wanted {
         let reason = format!("is {:?}, must be {wanted:?}", entry.shape);
-        return Fate::Unfit(ours.to_string(), reason);
+        return ArrayUse::Unfit(ours.to_string(), reason);
     }
     if !entry.is_float() {
         let reason = format!("is {:?}, must be F32, F16, BF16 or F64", entry.dtype);
-        return Fate::Unfit(ours.to_string(), reason);
+        return ArrayUse::Unfit(ours.to_string(), reason);
     }
     if !arrays.is_finite(entry) {
         let reason = "holds a value that is not a finite number".to_string();
-        return Fate::Unfit(ours.to_string(), reason);
+        return ArrayUse::Unfit(ours.to_string(), reason);
     }
-    Fate::Loaded(ours.to_string())
+    ArrayUse::Loaded(ours.to_string())
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for ArrayUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Loaded(ours) => write!(f, "-> {ours}"),
@@ -227,10 +229,10 @@ mod tests {
     struct PartsAndTurned;
 
     impl Names for PartsAndTurned {
-        fn origin(&self, ours: &str) -> Origin {
+        fn origin(&self, ours: &str) -> ArraySource {
             match ours {
-                "a" => Origin::stacked(vec!["top".into(), "bottom".into()]),
-                _ => Origin {
+                "a" => ArraySource::stacked(vec!["top".into(), "bottom".into()]),
+                _ => ArraySource {
                     names: vec!["turned".into()],
                     transposed: true,
                 },

@@ -1,7 +1,7 @@
 //! Recognises the naming of a file's arrays, and chooses one of several networks in a file.
 
 use super::arrays::Arrays;
-use super::fit::{Names, Origin};
+use super::fit::{ArraySource, Names};
 use super::{hugging_face, torchvision};
 use anyhow::{Result, bail};
 
@@ -119,11 +119,11 @@ impl Layout {
 }
 
 impl Names for Layout {
-    fn origin(&self, ours: &str) -> Origin {
+    fn origin(&self, ours: &str) -> ArraySource {
         match self {
-            Self::Original { prefix, .. } => Origin::plain(format!("{prefix}{ours}")),
-            Self::HuggingFace => Origin::stacked(hugging_face::names(ours)),
-            Self::Torchvision => Origin::plain(torchvision::name(ours)),
+            Self::Original { prefix, .. } => ArraySource::plain(format!("{prefix}{ours}")),
+            Self::HuggingFace => ArraySource::stacked(hugging_face::names(ours)),
+            Self::Torchvision => ArraySource::plain(torchvision::name(ours)),
         }
     }
 

@@ -23,12 +23,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::graph::{Folder, Mask2Former, ModelConfig};
+use crate::graph::{HuggingFaceFolder, Mask2Former, ModelConfig};
 use crate::nn::params::Parameters;
 
-pub use arrays::{Arrays, Entry, SINGLE};
+pub use arrays::{ArrayEntry, Arrays, SINGLE};
 pub use export::export;
-pub use fit::{Fate, Fit, Names, Origin, Row, load};
+pub use fit::{ArrayFit, ArraySource, ArrayUse, Fit, Names, load};
 pub use layout::Layout;
 
 /// Separates a file from the network in it.
@@ -40,7 +40,7 @@ pub struct Weights {
     arrays: Arrays,
     layout: Layout,
     /// The content of its `config.json`, if it is a folder.
-    folder: Option<Folder>,
+    folder: Option<HuggingFaceFolder>,
 }
 
 impl Weights {
@@ -52,7 +52,7 @@ impl Weights {
     pub fn open(path: &Path) -> Result<Self> {
         let (file, part) = split(path);
         let folder = match file.is_dir() {
-            true => Some(Folder::open(&file)?),
+            true => Some(HuggingFaceFolder::open(&file)?),
             false => None,
         };
         let arrays = Arrays::open(&file)?;

@@ -126,7 +126,7 @@ fn a_network_survives_the_way_to_transformers_and_back() {
     let mut source = network(&config, 1);
     let folder = tempfile::tempdir().unwrap();
     let labels = vec!["a".into(), "b".into(), "c".into()];
-    let described = Folder {
+    let described = HuggingFaceFolder {
         model: config.clone(),
         labels,
     };
@@ -136,7 +136,7 @@ fn a_network_survives_the_way_to_transformers_and_back() {
     std::fs::write(path, export(&mut source).unwrap()).unwrap();
 
     assert_eq!(
-        Folder::open(folder.path()).unwrap().labels,
+        HuggingFaceFolder::open(folder.path()).unwrap().labels,
         described.labels
     );
     let with_weights = ModelConfig {

@@ -26,16 +26,16 @@ pub type Handle = *mut c_void;
 pub type Address = u64;
 
 /// One of NVIDIA's libraries and its possible file names, the newest first.
-struct Origin {
+struct LibraryFiles {
     what: &'static str,
     files: &'static [&'static str],
 }
 
-const DRIVER: Origin = Origin {
+const DRIVER: LibraryFiles = LibraryFiles {
     what: "the driver",
     files: &["libcuda.so.1", "nvcuda.dll"],
 };
-const NVRTC: Origin = Origin {
+const NVRTC: LibraryFiles = LibraryFiles {
     what: "the run-time compiler NVRTC of the CUDA toolkit",
     files: &[
         "libnvrtc.so.13",
@@ -45,7 +45,7 @@ const NVRTC: Origin = Origin {
         "nvrtc64_120_0.dll",
     ],
 };
-const CUBLAS: Origin = Origin {
+const CUBLAS: LibraryFiles = LibraryFiles {
     what: "cuBLAS of the CUDA toolkit",
     files: &[
         "libcublas.so.13",
@@ -211,7 +211,11 @@ fn load_all() -> Result<(), String> {
 
 /// Opens a library for the rest of the process and finds its functions. Of several versions it takes the
 /// newest, or an older one if `older_first`.
-fn fill(origin: &Origin, lists: &[&[(&str, &Slot)]], older_first: bool) -> Result<(), String> {
+fn fill(
+    origin: &LibraryFiles,
+    lists: &[&[(&str, &Slot)]],
+    older_first: bool,
+) -> Result<(), String> {
     // SAFETY: the start-up code of NVIDIA's libraries has no requirements.
     let open = |file: &&str| unsafe { Library::new(*file) }.ok();
     let mut files = origin.files.to_vec();

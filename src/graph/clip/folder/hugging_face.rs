@@ -10,7 +10,7 @@ use crate::graph::clip::preprocess::Preprocess;
 use crate::graph::clip::text::{EndToken, TextSizes};
 use crate::graph::clip::transformer::TransformerSizes;
 use crate::graph::clip::vit::VitSizes;
-use crate::graph::weights::{Names, Origin};
+use crate::graph::weights::{ArraySource, Names};
 use crate::ops::Gelu;
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
@@ -217,7 +217,7 @@ fn activation(path: &Path, part: &str, name: &str) -> Result<Gelu> {
 pub struct HuggingFace;
 
 impl Names for HuggingFace {
-    fn origin(&self, ours: &str) -> Origin {
+    fn origin(&self, ours: &str) -> ArraySource {
         origin(ours)
     }
 
@@ -227,7 +227,7 @@ impl Names for HuggingFace {
 }
 
 /// Hugging Face's arrays for our parameter `ours`.
-fn origin(ours: &str) -> Origin {
+fn origin(ours: &str) -> ArraySource {
     let parts: Vec<&str> = ours.split('.').collect();
     let name = match parts[..] {
         ["logit_scale"] => "logit_scale".into(),
@@ -252,18 +252,18 @@ fn origin(ours: &str) -> Origin {
         }
         _ => unreachable!("`{ours}` is not a parameter of a CLIP"),
     };
-    Origin::plain(name)
+    ArraySource::plain(name)
 }
 
 /// Hugging Face's arrays for the parameter `rest` of a block.
-fn block(tower: &str, layer: &str, rest: &[&str]) -> Origin {
+fn block(tower: &str, layer: &str, rest: &[&str]) -> ArraySource {
     let prefix = format!("{tower}.encoder.layers.{layer}");
     let name = match *rest {
         ["attn", "out_proj", field] => format!("{prefix}.self_attn.out_proj.{field}"),
         ["attn", fused] => {
             let field = fused.trim_start_matches("in_proj_");
             let one = |which: &str| format!("{prefix}.self_attn.{which}_proj.{field}");
-            return Origin::stacked(["q", "k", "v"].map(one).into());
+            return ArraySource::stacked(["q", "k", "v"].map(one).into());
         }
         ["ln_1", field] => format!("{prefix}.layer_norm1.{field}"),
         ["ln_2", field] => format!("{prefix}.layer_norm2.{field}"),
@@ -271,7 +271,7 @@ fn block(tower: &str, layer: &str, rest: &[&str]) -> Origin {
         ["mlp", "c_proj", field] => format!("{prefix}.mlp.fc2.{field}"),
         _ => unreachable!("{rest:?} is not a parameter of a block"),
     };
-    Origin::plain(name)
+    ArraySource::plain(name)
 }
 
 /// The image preprocessing.

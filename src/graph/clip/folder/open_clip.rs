@@ -11,7 +11,7 @@ use crate::graph::clip::preprocess::Preprocess;
 use crate::graph::clip::text::{EndToken, TextSizes};
 use crate::graph::clip::transformer::TransformerSizes;
 use crate::graph::clip::vit::VitSizes;
-use crate::graph::weights::{Arrays, Names, Origin};
+use crate::graph::weights::{ArraySource, Arrays, Names};
 use crate::ops::Gelu;
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
@@ -234,8 +234,8 @@ fn convnext(
 pub struct OpenClip;
 
 impl Names for OpenClip {
-    fn origin(&self, ours: &str) -> Origin {
-        Origin {
+    fn origin(&self, ours: &str) -> ArraySource {
+        ArraySource {
             names: vec![ours.into()],
             transposed: ["text_projection", "visual.proj"].contains(&ours),
         }
