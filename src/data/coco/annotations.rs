@@ -21,7 +21,7 @@ struct Document {
 }
 
 /// The checked content of a file.
-pub struct Table {
+pub struct AnnotationFile {
     file: PathBuf,
     pub images: Vec<ImageRecord>,
     /// Sorted by id.
@@ -53,7 +53,7 @@ pub struct AnnotationRecord {
     pub outline: Segmentation,
 }
 
-impl Table {
+impl AnnotationFile {
     /// Reads `file`; its images are in `folder`.
     ///
     /// # Errors

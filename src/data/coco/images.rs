@@ -1,6 +1,6 @@
 //! The annotated images of a file, decoded on demand.
 
-use super::annotations::{AnnotationRecord, Category, ImageRecord, Table};
+use super::annotations::{AnnotationFile, AnnotationRecord, Category, ImageRecord};
 use super::{folder, geometry};
 use crate::data::{Sample, Source, Truth};
 use crate::structures::{Instance, InstanceSource};
@@ -15,7 +15,7 @@ pub struct Images {
 }
 
 impl Images {
-    pub fn new(table: Table, classes: &[Category]) -> Self {
+    pub fn new(table: AnnotationFile, classes: &[Category]) -> Self {
         let classes: BTreeMap<u64, usize> = classes
             .iter()
             .enumerate()

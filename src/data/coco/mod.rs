@@ -12,8 +12,8 @@ mod problems;
 
 use super::Dataset;
 use crate::registry::{ComponentError, options};
-use annotations::Table;
-use folder::Folder;
+use annotations::AnnotationFile;
+use folder::ImageFolder;
 pub use folder::{decode, images_in};
 use images::Images;
 use serde::{Deserialize, Serialize};
@@ -83,7 +83,7 @@ pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
     let read = |key: &str, file: &Path, folder: &Path| {
         let file = root.join(file);
         require(key, &file, Path::is_file, "a file")?;
-        Table::read(&file, folder, config.on_bad_annotation)
+        AnnotationFile::read(&file, folder, config.on_bad_annotation)
             .map_err(|error| ComponentError::new(key, format!("{error:#}")))
     };
     let train = read(
@@ -106,7 +106,7 @@ pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
         } else {
             let folder = root.join(&config.unlabelled_images);
             require("unlabelled-images", &folder, Path::is_dir, "a folder")?;
-            let folder = Folder::read(&folder)
+            let folder = ImageFolder::read(&folder)
                 .map_err(|error| ComponentError::new("unlabelled-images", format!("{error:#}")))?;
             Some(Arc::new(folder))
         };
