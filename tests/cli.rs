@@ -1,4 +1,5 @@
-//! Bad input through the binary: exit code 2 before any training, one clear message, no panic, earlier results untouched.
+//! Bad input to the program: exit code 2 before any training, one clear message, no panic, and earlier
+//! results unchanged.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -15,8 +16,8 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Runs the smoke recipe with `arguments` into a folder with earlier results; it must be refused, with all `parts` in the
-/// message.
+/// Runs the smoke recipe with `arguments` into a folder with earlier results. It must be refused with all
+/// `parts` in the message.
 fn refused(arguments: &[&str], parts: &[&str]) {
     refused_recipe("recipes/smoke.toml", arguments, parts);
 }
@@ -223,7 +224,7 @@ fn a_device_that_cannot_be_had_is_refused_with_its_reason() {
     refused(&["--set", "precision=\"bf17\""], &["f32", "tf32", "bf16"]);
     let precise = ["--device", "cpu", "--set", "precision=\"bf16\""];
     refused(&precise, &["precision", "the CPU supports only \"f32\""]);
-    // No machine has so many, whatever the program was built with.
+    // No machine has so many GPUs.
     refused(&["--device", "cuda:4000"], &["--device cuda:4000: "]);
     refused(&["--gpus", "4000,4001"], &["--gpus cuda:4000: "]);
 }

@@ -1,4 +1,5 @@
-//! `harness table` and `harness compare` through the binary, on the committed results and on folders that are wrong.
+//! Tests `harness table` and `harness compare` through the program, on the committed results and on invalid
+//! folders.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -12,7 +13,7 @@ fn harness(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What a command prints that must end well.
+/// The output of a command that must succeed.
 fn told(arguments: &[&str]) -> String {
     let output = harness(arguments);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -34,7 +35,7 @@ fn refused(arguments: &[&str], parts: &[&str]) {
     }
 }
 
-/// A copy of the committed records and layout, the records changed.
+/// A copy of the committed records and layout, with changed records.
 fn copy(change: impl Fn(String) -> String) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let read = |name: &str| std::fs::read_to_string(Path::new(COMMITTED).join(name)).unwrap();
@@ -173,7 +174,8 @@ fn a_folder_does_not_differ_from_itself() {
     assert_eq!(rows, 31);
 }
 
-/// B: every trial of the row `- DICC` gains about 2, seed 2 of `PL-DC` is not there, and `- all` has another name.
+/// B: every trial of the row `- DICC` gains about 2, seed 2 of `PL-DC` is missing, and `- all` has another
+/// name.
 #[test]
 fn rows_are_matched_by_label_and_trials_by_seed() {
     let folder = copy(|text| {
@@ -222,7 +224,8 @@ fn rows_are_matched_by_label_and_trials_by_seed() {
     assert!(markdown.contains("| - all | 0 |  |  |"), "{markdown}");
 }
 
-/// Trials with other settings have other hashes; what differs is told where both stores still have the settings.
+/// Trials with other settings have other hashes. The differences are reported if both stores still have the
+/// settings.
 #[test]
 fn what_differs_in_settings_is_told_where_it_is_known() {
     let (first, second) = (copy(|text| text), copy(|text| text));

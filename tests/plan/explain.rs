@@ -1,4 +1,4 @@
-//! `--explain`: which layer set a key, what it overrode, which rows change it.
+//! Tests `--explain`: the layer that set a key, the layers it overrode, and the rows that change it.
 
 use crate::house::House;
 use harness::recipe::{Explanation, Request};

@@ -1,4 +1,4 @@
-//! Random texts and mutated recipes: whatever is written, planning ends with a plan or with mistakes that have a place.
+//! Tests random texts and mutated recipes: planning always ends with a plan or with errors that have a place.
 
 use harness::experiment::{Settings, normalise};
 use harness::recipe::{Explanation, Hooks, Plan, Request};
@@ -9,7 +9,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use toml::Table;
 
-/// Cases of each property: 11,000 in all where the code is optimised.
+/// The number of cases of each property: 11,000 in all in an optimised build.
 const CASES: u32 = if cfg!(debug_assertions) { 40 } else { 2750 };
 
 /// A copy of the repository's recipes and sweeps.
@@ -32,7 +32,7 @@ fn copied() -> TempDir {
     folder
 }
 
-/// Plans `recipe` and fails if a mistake has no place.
+/// Plans `recipe` and fails if an error has no place.
 fn plan(
     recipe: &Path,
     environment: &[(String, String)],
@@ -65,7 +65,7 @@ fn plan(
             }
         }
     }
-    // Explaining reads the same files by another way.
+    // Explaining reads the same files in another way.
     if let Err(error) = Explanation::new(request, "train.steps") {
         prop_assert!(
             error.problems.iter().all(|problem| problem.place.is_some()),
@@ -76,7 +76,7 @@ fn plan(
     Ok(())
 }
 
-/// Words that recipes are made of, and some that they are not.
+/// Words of recipes, and some other words.
 fn word() -> impl Strategy<Value = String> {
     const KNOWN: &[&str] = &[
         "train",
@@ -179,7 +179,7 @@ fn value() -> impl Strategy<Value = String> {
     select(KNOWN).prop_map(str::to_string)
 }
 
-/// What is done to a line of a file.
+/// A change to a line of a file.
 #[derive(Clone, Debug)]
 enum Change {
     Delete,

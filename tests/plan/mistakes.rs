@@ -1,4 +1,4 @@
-//! What is said of mistakes: all of them at once, each with its place.
+//! Tests the error messages: all of them at once, each with its place.
 
 use crate::house::{House, TEXT_ONLY, mine};
 use harness::recipe::Hooks;
