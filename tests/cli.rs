@@ -85,7 +85,7 @@ fn an_unknown_key_is_placed_and_a_near_one_proposed() {
 }
 
 #[test]
-fn a_wrong_type_is_told_with_the_key() {
+fn a_wrong_type_is_reported_with_the_key() {
     refused(
         &["--set", "train.steps=\"many\""],
         &["train.steps", "many", "a whole number"],
@@ -95,7 +95,7 @@ fn a_wrong_type_is_told_with_the_key() {
 }
 
 #[test]
-fn a_value_out_of_range_is_told_with_what_is_allowed() {
+fn a_value_out_of_range_is_reported_with_what_is_allowed() {
     refused(
         &["--set", "split.labelled=1.5"],
         &["split.labelled", "1.5", "at most 1"],
@@ -112,7 +112,7 @@ fn a_value_out_of_range_is_told_with_what_is_allowed() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let arguments = ["--set", "train.clip=0.0", "--set", "loss.oversample=0.5"];
     refused(&arguments, &["train.clip", "loss.oversample", "2 errors"]);
 }
@@ -245,7 +245,7 @@ fn a_plan_lists_the_trials_and_runs_none() {
 }
 
 #[test]
-fn a_plan_tells_what_a_run_will_need() {
+fn a_plan_reports_what_a_run_will_need() {
     let output = harness(&[
         "plan",
         "recipes/paper-vs-released.toml",

@@ -148,7 +148,7 @@ fn what_pycocotools_needs_beyond_the_masks_may_be_absent() {
 }
 
 #[test]
-fn what_may_be_a_mistake_is_told_and_does_not_stop() {
+fn what_may_be_a_mistake_is_reported_and_does_not_stop() {
     let mut from_zero = gt();
     from_zero["annotations"][0]["id"] = 0.into();
     let files = Files::new(&from_zero.to_string(), &dt().to_string());
@@ -192,7 +192,7 @@ fn a_file_that_is_not_there_or_no_json_is_named() {
 }
 
 #[test]
-fn json_that_is_not_coco_is_told_what_lacks() {
+fn json_that_is_not_coco_is_reported_what_lacks() {
     let (good_gt, good_dt) = (gt().to_string(), dt().to_string());
     // The two files swapped.
     Files::new(&good_dt, &good_gt).refused(&["gt.json", "a list", "`annotations`"]);
@@ -218,7 +218,7 @@ fn json_that_is_not_coco_is_told_what_lacks() {
 }
 
 #[test]
-fn outlines_and_ids_that_cannot_be_are_told_by_their_place() {
+fn outlines_and_ids_that_cannot_be_are_reported_by_their_place() {
     let (good_gt, good_dt) = (gt().to_string(), dt().to_string());
     let mut foreign = dt();
     foreign[0]["image_id"] = 99.into();

@@ -181,7 +181,7 @@ fn a_line_cut_in_half_is_named_and_the_others_are_read() {
 }
 
 #[test]
-fn a_folder_without_results_is_told() {
+fn a_folder_without_results_is_reported() {
     let of = |path: &Path| format!("{:#}", ResultsFolder::read(path).unwrap_err());
     let empty = tempfile::tempdir().unwrap();
     assert!(of(&empty.path().join("nowhere")).starts_with("no folder `"));

@@ -57,7 +57,7 @@ fn a_stage_deleted_during_the_run_costs_its_trial_and_no_other() {
 }
 
 #[test]
-fn trials_of_another_commit_stand_and_are_told() {
+fn trials_of_another_commit_stand_and_are_reported() {
     let rig = Rig::new();
     let git = |arguments: &[&str]| {
         let mut git = Command::new("git");

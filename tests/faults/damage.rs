@@ -19,7 +19,7 @@ fn interrupted(rig: &Rig, out: &str) -> PathBuf {
 }
 
 #[test]
-fn a_truncated_checkpoint_is_told_and_its_stage_begins_anew() {
+fn a_truncated_checkpoint_is_reported_and_its_stage_begins_anew() {
     let rig = Rig::new();
     let expected = rig.expected();
     for part in 0..4 {

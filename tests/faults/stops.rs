@@ -119,7 +119,7 @@ fn after_the_first_failure_nothing_starts_if_one_asks() {
 }
 
 #[test]
-fn status_tells_what_runs_while_it_runs() {
+fn status_reports_what_runs_while_it_runs() {
     let rig = Rig::new();
     let mut command = rig.sweep("out");
     command.args(["--set", "method.sleep-ms=20"]);
@@ -141,7 +141,7 @@ fn status_tells_what_runs_while_it_runs() {
 }
 
 #[test]
-fn a_plan_tells_what_would_run_and_why() {
+fn a_plan_reports_what_would_run_and_why() {
     let rig = Rig::new();
     let plan = |more: &[&str]| {
         let mut arguments = vec!["plan", "recipes/own.toml", "--out", "out"];

@@ -33,7 +33,7 @@ fn explained_in(sweep: &str, set: &[&str], key: &str) -> String {
 }
 
 #[test]
-fn the_layers_are_told_top_first() {
+fn the_layers_are_reported_top_first() {
     let expected = "\
 train.steps = 4
   4   --set train.steps=4
@@ -44,7 +44,7 @@ train.steps = 4
 }
 
 #[test]
-fn a_sweep_and_its_rows_are_told() {
+fn a_sweep_and_its_rows_are_reported() {
     let expected = "\
 train.rate = 0.25
   0.25  recipes/mine.toml:4:7
@@ -65,7 +65,7 @@ rows that change it:
 }
 
 #[test]
-fn of_a_table_every_key_is_told_and_every_key_that_a_row_sets() {
+fn of_a_table_every_key_is_reported_and_every_key_that_a_row_sets() {
     let sweep = "question = 'q'\n[leave-one-out]\nlabel = 'full'\n\
                  off.F = { 'method.filter' = { name = 'plain', limit = 3 } }\noff.E.method.ema = 0.5\n";
     let expected = "\
@@ -100,7 +100,7 @@ fn a_long_value_is_shortened_and_its_line_alone_is_long() {
 }
 
 #[test]
-fn the_keys_of_the_recipe_itself_are_explained_and_unknown_ones_told() {
+fn the_keys_of_the_recipe_itself_are_explained_and_unknown_ones_reported() {
     let seeds = explained(&["seeds=[1]"], "seeds");
     assert_eq!(
         seeds,

@@ -262,7 +262,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_text_is_planned_or_told(recipe in text(), sweep in text()) {
+    fn any_text_is_planned_or_reported(recipe in text(), sweep in text()) {
         let folder = copied();
         fs::write(folder.path().join("sweeps/mine.toml"), sweep).unwrap();
         let file = folder.path().join("recipes/mine.toml");
@@ -273,7 +273,7 @@ proptest! {
     }
 
     #[test]
-    fn a_mutated_recipe_is_planned_or_told(
+    fn a_mutated_recipe_is_planned_or_reported(
         name in select(&["pl-dc", "smoke", "ablation", "coco-mini", "pl-dc-paper", "baselines"][..]),
         changes in proptest::collection::vec(change(), 1..4),
     ) {
@@ -285,7 +285,7 @@ proptest! {
     }
 
     #[test]
-    fn a_mutated_sweep_is_planned_or_told(
+    fn a_mutated_sweep_is_planned_or_reported(
         name in select(&["modules", "thresholds", "ema-rate", "unsup-weight", "baselines"][..]),
         changes in proptest::collection::vec(change(), 1..4),
     ) {
@@ -297,7 +297,7 @@ proptest! {
     }
 
     #[test]
-    fn any_override_is_planned_or_told(
+    fn any_override_is_planned_or_reported(
         typed in proptest::collection::vec((path(), prop_oneof![value(), text(), "\\PC{0,8}"]), 0..3),
         variables in proptest::collection::vec((path(), value()), 0..3),
     ) {

@@ -6,7 +6,7 @@ use harness::registry::ComponentError;
 use toml::Table;
 
 #[test]
-fn every_mistake_is_told_with_its_place() {
+fn every_mistake_is_reported_with_its_place() {
     let house = mine(
         "train.setps = 20\n\n[train]\nrate = \"fast\"   # words\n[method]\nrange = [1, 'x']\nsteps = 3\n",
     );
@@ -50,7 +50,7 @@ recipes/mine.toml:3:1: unknown key `train.setps`; did you mean `train.steps`?
 }
 
 #[test]
-fn what_a_component_refuses_is_told_at_the_value_that_it_refuses() {
+fn what_a_component_refuses_is_reported_at_the_value_that_it_refuses() {
     let check = |_: &Table| {
         vec![
             ComponentError::new("train.steps", "0; allowed: 1 or more"),
@@ -98,7 +98,7 @@ recipes/base.toml:6:15: `method.range[1].area`: too large
 }
 
 #[test]
-fn a_mistake_in_a_sweep_is_told_in_the_sweep_and_with_those_of_the_recipe() {
+fn a_mistake_in_a_sweep_is_reported_in_the_sweep_and_with_those_of_the_recipe() {
     let sweep = "question = 'q'\nreference = 'PLDC'\ncolour = 1\n[[each]]\nlabel = 'PL-DC'\n[[each]]\nlabel = 'PL-DC'\n\
                  [[each]]\nset.x = 1\n[zip]\n'train.steps' = [1, 2]\n'train.rate' = [1]\n";
     let house = House::new(&[
@@ -129,7 +129,7 @@ fn a_mistake_in_a_sweep_is_told_in_the_sweep_and_with_those_of_the_recipe() {
 }
 
 #[test]
-fn a_variant_that_sets_what_is_not_there_is_told_once_for_all_seeds() {
+fn a_variant_that_sets_what_is_not_there_is_reported_once_for_all_seeds() {
     let sweep = "question = 'q'\n[[each]]\nlabel = 'a'\nset.\"method.lamda\" = 1\n[[each]]\nlabel = 'b'\nset.seeds = [1]\n";
     let house = House::new(&[
         (
@@ -200,7 +200,7 @@ recipes/mine.toml:1:11: cannot read the recipe `recipes/bose.toml`: no such file
 }
 
 #[test]
-fn a_plan_tells_which_rows_use_a_trial() {
+fn a_plan_reports_which_rows_use_a_trial() {
     let sweep = "question = 'Which?'\nreference = 'a'\n[[each]]\nlabel = 'a'\n[[each]]\nlabel = 'b'\nset.train.steps = 10\n\
                  [[each]]\nlabel = 'c'\nset.train.steps = 11\n";
     let house = House::new(&[

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_bad_outline_is_told() {
+    fn every_kind_of_bad_outline_is_reported() {
         let error = |outline: &Segmentation| check(Some(outline), 4, 6).unwrap_err().to_string();
         let polygon = |numbers: &[f64]| Segmentation::Polygon(vec![numbers.to_vec()]);
         let runs = |size, counts: &[u32]| Segmentation::UncompressedRle {

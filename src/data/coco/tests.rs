@@ -200,7 +200,7 @@ fn files_that_are_not_coco() {
 }
 
 #[test]
-fn every_bad_annotation_is_told() {
+fn every_bad_annotation_is_reported() {
     let bad =
         |key: &str, value: Value| Fixture::broken(|train| train["annotations"][0][key] = value);
     assert!(bad("image_id", json!(8)).contains("annotation 1: unknown image id 8"));

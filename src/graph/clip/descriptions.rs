@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_a_file_lacks_is_told_with_file_and_class() {
+    fn all_that_a_file_lacks_is_reported_with_file_and_class() {
         let content = r#"{"cat": ["a", "b"], "tv": ["a"], "car": [], "bus": ["a", " "]}"#;
         let error = of_file(content, &["cat", "dog", "tv", "car", "bus"]).unwrap_err();
         let text = format!("{error:#}");

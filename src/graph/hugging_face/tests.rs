@@ -87,7 +87,7 @@ fn what_transformers_cannot_have_is_refused_by_key() {
 }
 
 #[test]
-fn another_architecture_is_told() {
+fn another_architecture_is_reported() {
     let error = refused(json!({ "model_type": "detr" }));
     assert_eq!(error, "`model_type` is `detr`, must be `mask2former`");
     let swin = refused(with("/backbone_config/model_type", json!("swin")));

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_does_not_fit_is_told_at_once_and_nothing_is_set() {
+    fn all_that_does_not_fit_is_reported_at_once_and_nothing_is_set() {
         let mut model = Two::new();
         let arrays = [
             ("top", Dtype::F32, &[4][..], floats(1..5)),

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_axis_is_told() {
+    fn what_is_no_axis_is_reported() {
         for (text, message) in [
             ("[zip]", "expected `\"key.path\" = [values]`, at least one"),
             ("[zip]\na.b = 3", "`a.b`: expected a list of values"),
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_that_can_never_hold_is_told() {
+    fn a_condition_that_can_never_hold_is_reported() {
         for (axes, message) in [
             (
                 "'n.ema' = { values = [1], when = { 'm.filter.t' = 1 } }\n'm.filter.t' = [1]",
