@@ -192,7 +192,7 @@ fn a_file_that_is_not_there_or_no_json_is_named() {
 }
 
 #[test]
-fn json_that_is_not_coco_is_reported_what_lacks() {
+fn json_that_is_not_coco_is_reported_with_what_it_lacks() {
     let (good_gt, good_dt) = (gt().to_string(), dt().to_string());
     // The two files swapped.
     Files::new(&good_dt, &good_gt).refused(&["gt.json", "a list", "`annotations`"]);

@@ -469,7 +469,7 @@ fn a_trained_checkpoint_goes_to_transformers_and_predicts_the_same_there() {
 }
 
 #[test]
-fn a_recipe_without_weights_is_reported_what_to_do() {
+fn a_recipe_without_weights_gets_advice() {
     let picture = golden("picture.png");
     let output = harness(&[
         "predict",
