@@ -1,4 +1,5 @@
-//! The stages that train: from the results of the stages before them to their own, step by step, from a checkpoint where one stands.
+//! The stages that train: from the results of earlier stages, or from a checkpoint, step by step to their own
+//! result.
 
 use super::attempt::Attempt;
 use super::cadence::Cadence;
@@ -24,7 +25,7 @@ impl Workshop<'_> {
     /// Trains the networks of a burn-in or a distillation.
     ///
     /// # Errors
-    /// Whatever ends the training; a stop that was asked for.
+    /// Any error that ends the training, or a requested stop.
     pub(super) fn train_network(
         &self,
         stage: &Stage,
@@ -36,7 +37,7 @@ impl Workshop<'_> {
         self.train(stage, attempt, &mut trainer)
     }
 
-    /// The same without a network.
+    /// Does the same without a network.
     ///
     /// # Errors
     /// As for [`Self::train_network`].
@@ -78,7 +79,7 @@ impl Workshop<'_> {
         let progress = self
             .progress
             .stage(&stage.title, stage.cost, 0, training.step(), steps);
-        // Minutes of training: the recipe has no checkpoints for it.
+        // It trains for minutes, so the recipe has no checkpoints for it.
         let mut cadence = Cadence::new(steps, Instant::now());
         while training.step() < steps {
             let reading = Reading {
@@ -109,7 +110,7 @@ impl Workshop<'_> {
         Ok(Trainer::new(method, &settings.train, ground.loader))
     }
 
-    /// Takes the steps of a training stage that are missing.
+    /// Runs the missing steps of a training stage.
     fn train(&self, stage: &Stage, attempt: &Attempt, trainer: &mut dyn Training) -> Result<()> {
         let folder = &attempt.folder;
         let [from, to] = stage.kind.steps();
@@ -159,11 +160,12 @@ impl Workshop<'_> {
         }
         journal.flush()?;
         attempt.sync(&journal)?;
-        // Only a run that goes on needs the optimizer's moments, two thirds of the file.
+        // Only a run that continues needs the optimizer's moments, two thirds of the file.
         attempt.end(&trainer.checkpoint(&stage.key, !distill))
     }
 
-    /// Between two steps of a training: puts its state in place where that is due, and ends the training if a stop was asked for.
+    /// Runs between two steps of a training: writes a checkpoint if one is due, and ends the training if a
+    /// stop was requested.
     fn rest(
         &self,
         attempt: &Attempt,
@@ -179,7 +181,8 @@ impl Workshop<'_> {
         Ok(stop?)
     }
 
-    /// The state in which an earlier attempt was interrupted; none if there is none, or a damaged one: the stage then begins anew.
+    /// The state in which an earlier attempt was interrupted. None if there is no state or a damaged one; the
+    /// stage then starts again.
     fn interrupted(&self, stage: &Stage, folder: &Folder) -> Result<Option<Checkpoint>> {
         let path = folder.checkpoint();
         if !path.exists() {
