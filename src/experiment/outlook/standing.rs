@@ -1,5 +1,5 @@
-//! Where the stages of a plan stand, read from the store without changing it. A running sweep leaves its plan in the store, so
-//! that another process can tell what its stages are.
+//! The state of a plan's stages, read from the store without changing it. A running sweep saves its plan in
+//! the store, so another process knows its stages.
 
 use crate::atomic::write_atomically;
 use crate::experiment::store::root::{CODE_VERSION, Store};
@@ -13,26 +13,26 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Bytes at the end of a journal that hold its last line: one is a few hundred bytes, with the thresholds of COCO's 80 classes a few
-/// thousand.
+/// Number of bytes at the end of a journal that contain its last line. A line has a few hundred bytes, or a
+/// few thousand with the thresholds of COCO's 80 classes.
 const TAIL: u64 = 1 << 16;
 
-/// A plan as a sweep began it: what an edited recipe no longer tells.
+/// A plan as it was when a sweep began. The recipe may have been edited since.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FrozenPlan {
-    /// The recipe's name.
+    /// The name of the recipe.
     pub recipe: String,
-    /// Trials at once.
+    /// The number of trials that run at the same time.
     pub workers: usize,
-    /// Git commit of the recipe's folder; none outside a repository.
+    /// The git commit of the recipe's folder; none outside a repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// In the plan's order.
+    /// The trials, in the plan's order.
     pub trials: Vec<TrialEntry>,
-    /// Each once, after those that it needs.
+    /// The stages, each once, after those that it needs.
     pub stages: Vec<StageEntry>,
-    /// Their places by key.
+    /// The indices of the stages by key.
     #[serde(skip)]
     known: BTreeMap<String, usize>,
 }
@@ -41,13 +41,13 @@ pub struct FrozenPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TrialEntry {
-    /// Its identity.
+    /// The identity of the trial.
     pub hash: String,
-    /// Label of the row that uses it first.
+    /// The label of the row that uses it first.
     pub label: String,
-    /// Its seed.
+    /// The seed.
     pub seed: u64,
-    /// Indices of its stages; the last one evaluates.
+    /// The indices of its stages; the last one evaluates.
     pub stages: Vec<usize>,
 }
 
@@ -57,15 +57,15 @@ pub struct TrialEntry {
 pub struct StageEntry {
     /// `<kind>-<hash>`.
     pub key: String,
-    /// What a human calls it.
+    /// The name for people.
     pub title: String,
-    /// Indices of the stages whose results it reads.
+    /// The indices of the stages whose results it reads.
     pub needs: Vec<usize>,
-    /// Expected work; only comparisons matter.
+    /// The expected work; only comparisons are meaningful.
     pub cost: u64,
-    /// Steps of training before it and at its end; the same number twice for other work.
+    /// The training steps before the stage and at its end; equal numbers for other work.
     pub steps: [usize; 2],
-    /// Trials that need it.
+    /// The number of trials that need it.
     pub trials: usize,
 }
 
@@ -77,7 +77,7 @@ impl StageEntry {
             .map_or(&self.key, |(kind, _)| kind)
     }
 
-    /// Share of the stage that is done after `step` steps, 0 to 1.
+    /// The share of the stage that is done after `step` steps, 0 to 1.
     pub fn share(&self, step: usize) -> f64 {
         let [from, to] = self.steps;
         let all = to.saturating_sub(from);
@@ -89,7 +89,7 @@ impl StageEntry {
 }
 
 impl FrozenPlan {
-    /// Leaves the plan in `store`, for [`super::Status`].
+    /// Saves the plan in `store`, for [`super::Status`].
     ///
     /// # Errors
     /// The store is not writable.
@@ -98,17 +98,17 @@ impl FrozenPlan {
         write_atomically(&store.plan(&self.recipe), text.as_bytes())
     }
 
-    /// Reads a plan that a sweep has left.
+    /// Reads a plan that a sweep has saved.
     ///
     /// # Errors
-    /// A file that cannot be read or is damaged, named.
+    /// The file cannot be read or is damaged. The error names it.
     pub fn read(path: &Path) -> Result<Self> {
         let text =
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
-    /// The plan of `recipe` without trials yet.
+    /// The plan of `recipe`, without trials.
     pub fn new(recipe: &str, workers: usize) -> Self {
         Self {
             recipe: recipe.to_string(),
@@ -120,14 +120,15 @@ impl FrozenPlan {
         }
     }
 
-    /// Which stages a sweep would do, where they stand in `states`: those that are missing for an evaluation that is.
+    /// Decides which stages a sweep would run, given their `states`: those that are missing for a missing
+    /// evaluation.
     pub fn wanted(&self, states: &[State]) -> Vec<bool> {
         let is_done = |stage: usize| matches!(states[stage], State::Done { .. });
         let mut wanted = vec![false; self.stages.len()];
         for last in self.trials.iter().filter_map(|trial| trial.stages.last()) {
             wanted[*last] = !is_done(*last);
         }
-        // A stage stands after those that it needs.
+        // A stage comes after those that it needs.
         for stage in (0..self.stages.len())
             .rev()
             .filter(|stage| !is_done(*stage))
@@ -174,48 +175,48 @@ impl FrozenPlan {
     }
 }
 
-/// Where a stage stands.
+/// The state of a stage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum State {
-    /// Its result is there.
+    /// Its result exists.
     Done {
-        /// Seconds of work that it took.
+        /// The seconds of work that it took.
         seconds: f64,
     },
-    /// A process works on it.
+    /// A process is working on it.
     Running(Position),
-    /// It failed, and nobody works on it.
+    /// It failed, and no process is working on it.
     Failed {
-        /// Attempts so far.
+        /// The number of attempts so far.
         attempts: u64,
-        /// Why the last one failed.
+        /// The reason of the last failure.
         reason: String,
-        /// That of its checkpoint, from which it would go on; 0: it has none.
+        /// The step of its checkpoint, from which it would continue; 0 without one.
         step: usize,
     },
-    /// It was begun, and nobody works on it.
+    /// It was begun, and no process is working on it.
     Interrupted(Position),
-    /// Another version of the program's computations has begun or done it: it would run again.
+    /// Another version of the program's computations has begun or finished it, so it would run again.
     Outdated {
-        /// That version.
+        /// The version that has.
         old: u32,
-        /// This program's.
+        /// The version of this program.
         new: u32,
     },
-    /// Nothing of it is there.
+    /// It has not been begun.
     Missing,
 }
 
-/// How far a training has come: the last line of its journal.
+/// The progress of a training: the last line of its journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Position {
-    /// Steps taken.
+    /// The number of steps.
     pub step: usize,
-    /// Mean loss of the last steps.
+    /// The mean loss of the last steps.
     pub loss: Option<f64>,
-    /// Pseudo-labels per unlabelled image in the last steps.
+    /// The pseudo-labels per unlabelled image in the last steps.
     pub kept_per_image: Option<f64>,
 }
 
@@ -240,7 +241,7 @@ impl State {
         if folder.is_held() {
             return Self::Running(position(&folder.journal()));
         }
-        // The journal may be ahead of what a run would go on from.
+        // The journal may be ahead of the checkpoint from which a run would continue.
         let step = Checkpoint::step_of(&folder.checkpoint()).unwrap_or(0);
         match folder.failure() {
             Some(failure) => Self::Failed {
@@ -256,7 +257,7 @@ impl State {
         }
     }
 
-    /// Share of the stage's work that is done, 0 to 1.
+    /// The share of the stage's work that is done, 0 to 1.
     pub fn share(&self, stage: &StageEntry) -> f64 {
         match self {
             Self::Done { .. } => 1.0,
@@ -267,7 +268,7 @@ impl State {
     }
 }
 
-/// The last whole line of the journal at `path`; nothing of one that is not there.
+/// The last complete line of the journal at `path`; an empty position if the file does not exist.
 fn position(path: &Path) -> Position {
     let tail = || -> std::io::Result<String> {
         let mut file = File::open(path)?;
@@ -334,7 +335,8 @@ mod tests {
         plan.trials = vec![trial(&[0, 1, 2]), trial(&[0, 3, 4])];
         let done = State::Done { seconds: 1.0 };
         let missing = State::Missing;
-        // The first trial's training was deleted after its evaluation; the second one's was not, its burn-in was.
+        // The first trial's training was deleted after its evaluation. The second one's was not, but its
+        // burn-in was.
         let states = [
             missing.clone(),
             missing.clone(),

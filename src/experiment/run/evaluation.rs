@@ -1,4 +1,4 @@
-//! The stage that evaluates what a training left, and what stands in its place in a mock trial.
+//! The stage that evaluates the result of a training, and its replacement in a mock trial.
 
 use super::attempt::Attempt;
 use super::interrupt::Interrupted;
@@ -21,7 +21,7 @@ use crate::train::{Checkpoint, STUDENT, warnings};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
-/// Pictures that are evaluated at once: enough to fill the caches, little memory at any size.
+/// The number of pictures evaluated at once: enough to fill the caches, and little memory at any size.
 const EVALUATED_AT_ONCE: usize = 4;
 
 impl Workshop<'_> {
@@ -77,7 +77,7 @@ impl Workshop<'_> {
         Ok(models)
     }
 
-    /// The training that an evaluation follows: its folder and what it left.
+    /// The training before an evaluation: its folder and its result.
     fn trained(&self, stage: &Stage) -> Result<(Folder, Checkpoint)> {
         let key = stage.source.as_ref();
         let key = key.context("an evaluation follows a training")?;
@@ -122,8 +122,8 @@ fn write_evaluation(
     write_durably(&path, text.as_bytes(), attempt.durability())
 }
 
-/// The metrics of `model` on the evaluated images; `seen` hears how many are done
-/// and may end it.
+/// The metrics of `model` on the evaluation images. `seen` is called with the number of finished images and
+/// may end the evaluation.
 fn metrics(
     model: &Mask2Former,
     settings: &Settings,

@@ -1,6 +1,6 @@
-//! Attempts at a stage: who has the right to it, what becomes of a failure, how often it is tried again.
+//! Attempts at a stage: takes the lease, records failures, and decides about further attempts.
 //!
-//! What a stage does is in `training` and `evaluation`.
+//! The work of a stage itself is in `training` and `evaluation`.
 
 use super::attempt::Attempt;
 use super::devices::Devices;
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// What all stages work with.
+/// Everything that the stages of a run share.
 pub struct Workshop<'a> {
     pub(super) store: &'a Store,
     pub(super) datasets: &'a Datasets,
@@ -27,16 +27,16 @@ pub struct Workshop<'a> {
     pub(super) devices: &'a Devices,
     pub(super) interrupt: &'a Interrupt,
     link: &'a Link,
-    /// How often this run tries a stage that failed again.
+    /// The number of times that this run tries a failed stage again.
     retries: u32,
-    /// Attempts at each stage that this run does not take for its own time: those before it began, and its own.
+    /// The attempts at each stage that are not news to this run: those before it began, and its own.
     past: Mutex<BTreeMap<String, u64>>,
-    /// Failures of this run's own attempts at each stage.
+    /// The number of failures in this run's own attempts at each stage.
     failures: Mutex<BTreeMap<String, u32>>,
 }
 
 impl<'a> Workshop<'a> {
-    /// For a run of `tasks`.
+    /// The shared data of a run of `tasks`.
     pub fn new(
         store: &'a Store,
         datasets: &'a Datasets,
@@ -63,18 +63,19 @@ impl<'a> Workshop<'a> {
         }
     }
 
-    /// Does `stage`, unless another process has it in hand or has done it, and keeps the time that it took.
+    /// Runs `stage`, unless another process is working on it or has finished it, and records the time.
     ///
     /// # Errors
-    /// Whatever ends the training or the evaluation, a panic included; a checkpoint, once written, stays. What ended it in another
-    /// process during this run, or in one before this one under the same supervisor.
+    /// Any error that ends the training or the evaluation, including a panic; checkpoints already written
+    /// stay. Also a failure in another process during this run, or in an earlier process under the same
+    /// supervisor.
     pub fn perform(&self, stage: &Stage) -> Result<Turn> {
         let folder = self.store.stage(&stage.key);
         if let Some(failure) = self.link.earlier_failure(&stage.key)
             && !self.store.is_whole(stage)
         {
             let retries = self.left(stage);
-            // Who was killed could not note it.
+            // A process that was killed could not record it.
             if folder.attempts() == failure.attempt {
                 folder
                     .fail(&Failure {
@@ -102,7 +103,7 @@ impl<'a> Workshop<'a> {
         outcome
     }
 
-    /// As [`Self::perform`], whatever processes before this one have met with.
+    /// Does the same as [`Self::perform`], without regard to the failures of earlier processes.
     fn attempt(&self, stage: &Stage) -> Result<Turn> {
         let start = Instant::now();
         let folder = self.store.stage(&stage.key);
@@ -118,7 +119,7 @@ impl<'a> Workshop<'a> {
             failure.attempt + 1 == number
                 && failure.attempt > lock(&self.past).get(&stage.key).copied().unwrap_or(0)
         });
-        // Another process failed during this run. Where it would try again, this attempt is that one.
+        // Another process failed during this run. If it would try again, this attempt is the repetition.
         let left = match other {
             Some(Failure {
                 reason, retries: 0, ..
@@ -152,10 +153,10 @@ impl<'a> Workshop<'a> {
             reason: reason.clone(),
             retries: own.max(left),
         };
-        // Where the disk is full, the failure cannot be noted either: the reason itself goes on.
+        // If the disk is full, the failure cannot be recorded either, and the error itself is returned.
         let noted = attempt.folder.fail(&failure).is_ok();
         if own == 0 && failure.retries > 0 && noted {
-            // For the other's sake it is not over.
+            // The other process will continue it.
             self.link.ends(&stage.key);
             return Ok(Turn::Held);
         }
@@ -163,7 +164,7 @@ impl<'a> Workshop<'a> {
         Err(anyhow!(reason))
     }
 
-    /// How often this run will try `stage` again, which has just failed.
+    /// The number of times that this run will still try `stage`, which has just failed.
     fn left(&self, stage: &Stage) -> u32 {
         let mut failures = lock(&self.failures);
         let before = failures.entry(stage.key.clone()).or_default();

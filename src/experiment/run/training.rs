@@ -1,4 +1,5 @@
-//! The stages that train: from the results of the stages before them to their own, step by step, from a checkpoint where one stands.
+//! The stages that train: from the results of earlier stages, or from a checkpoint, step by step to their own
+//! result.
 
 use super::attempt::Attempt;
 use super::cadence::Cadence;
@@ -173,7 +174,8 @@ impl Workshop<'_> {
         Ok(())
     }
 
-    /// Between two steps of a training: puts its state in place where that is due, and ends the training if a stop was asked for.
+    /// Runs between two steps of a training: writes a checkpoint if one is due, and ends the training if a
+    /// stop was requested.
     fn rest(
         &self,
         attempt: &Attempt,
@@ -189,7 +191,8 @@ impl Workshop<'_> {
         Ok(stop?)
     }
 
-    /// The state in which an earlier attempt was interrupted; none if there is none, or a damaged one: the stage then begins anew.
+    /// The state in which an earlier attempt was interrupted. None if there is no state or a damaged one; the
+    /// stage then starts again.
     fn interrupted(&self, stage: &Stage, folder: &Folder) -> Result<Option<Checkpoint>> {
         let path = folder.checkpoint();
         if !path.exists() {
