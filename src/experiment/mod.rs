@@ -27,5 +27,5 @@ pub use run::supervise::{Duty, Link, duty};
 pub use settings::normalise::normalise;
 pub use settings::schema::schema;
 pub use settings::sections::{EvalConfig, EvalModel, Settings};
-pub use settings::trial_settings::{MockSettings, MockTrain, TrialSettings};
+pub use settings::trial_settings::{NumberSettings, NumberTrain, TrialSettings};
 pub use trial::inputs::{Ask, Stop};

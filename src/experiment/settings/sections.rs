@@ -3,16 +3,16 @@
 use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
-use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguageConfig};
+use crate::graph::clip::VisionLanguageConfig;
 use crate::graph::{ModelConfig, weights};
-use crate::method::correction::CORRECTIONS;
-use crate::method::{LossConfig, MethodConfig};
+use crate::method::{LossConfig, METHODS, Method, Phase};
 use crate::registry::{self, ComponentError};
 use crate::structures::Picture;
 use crate::tensor::Precision;
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 use toml::{Table, Value};
 
 /// The tables of a trial, in the recipe's order.
@@ -40,9 +40,7 @@ pub struct Settings {
     /// `[loss]`.
     pub loss: LossConfig,
     /// `[method]`.
-    pub method: MethodConfig,
-    /// `[method.correction.vlm]`, if the correction needs one.
-    pub vlm: Option<VisionLanguageConfig>,
+    pub method: Arc<dyn Method>,
     /// `[train]`.
     pub train: TrainConfig,
     /// `[eval]`.
@@ -119,8 +117,7 @@ impl Settings {
         let loader = reader.checked("loader", LoaderConfig::check);
         let model = reader.checked("model", ModelConfig::check);
         let loss = reader.checked("loss", LossConfig::check);
-        let method = reader.section("method", MethodConfig::try_from);
-        let vlm = method.as_ref().and_then(|method| reader.vlm(method));
+        let method = reader.section("method", method);
         let train = reader.checked("train", |_: &TrainConfig| Ok(()));
         for error in train.iter().flat_map(TrainConfig::check) {
             reader.refuse("train", error);
@@ -137,7 +134,6 @@ impl Settings {
                 model: model?,
                 loss: loss?,
                 method: method?,
-                vlm,
                 train: train?,
                 eval: eval?,
             })
@@ -155,31 +151,31 @@ impl Settings {
     fn check_together(&self, errors: &mut Vec<ComponentError>) {
         let mut refuse =
             |key: &str, message: String| errors.push(ComponentError::new(key, message));
-        let (burn_in, steps) = (self.method.burn_in(), self.train.steps);
-        let teacher = matches!(self.method, MethodConfig::TeacherStudent(_));
-        if burn_in > steps || (teacher && burn_in == steps) {
-            let bound = if teacher { "less than" } else { "at most" };
-            refuse(
-                "method.burn-in",
-                format!("{burn_in} is not {bound} train.steps = {steps}"),
-            );
+        for error in self.method.check(self.train.steps) {
+            refuse(&format!("method.{}", error.key), error.message);
         }
-        if teacher && self.loader.unlabelled == 0 {
+        if self.method.has_teacher() && self.loader.unlabelled == 0 {
             refuse(
                 "loader.unlabelled",
                 "0 leaves a teacher nothing to label; at least 1".into(),
             );
         }
-        let averages = self.train.average > 0.0 && burn_in < steps;
+        let keeps = |phase: &Phase| phase.average && !phase.steps.is_empty();
+        let averages = self.train.average > 0.0 && self.phases().iter().any(keeps);
         if self.eval.model == EvalModel::Average && !averages {
             let needs = "`average` needs train.average above 0 and steps after the burn-in";
             refuse("eval.model", needs.into());
         }
         let drawn = self.data.get("name").and_then(Value::as_str) == Some("scenes");
-        if matches!(self.vlm, Some(VisionLanguageConfig::ClipTiny(_))) && !drawn {
+        if matches!(self.method.vlm(), Some(VisionLanguageConfig::ClipTiny(_))) && !drawn {
             let known = "`clip-tiny` knows the classes of data.name = \"scenes\" only; allowed here: `prototypes`, `clip`";
             refuse("method.correction.vlm.name", known.into());
         }
+    }
+
+    /// The phases of the trial's training.
+    pub fn phases(&self) -> Vec<Phase> {
+        self.method.phases(self.train.steps)
     }
 
     /// The files and folders that the settings name and that are not there; what the dataset's folder holds is its business.
@@ -202,7 +198,7 @@ impl Settings {
             let message = format!("no file `{}`", backbone.display());
             missing.push(ComponentError::new("model.backbone.weights", message));
         }
-        if let Some(VisionLanguageConfig::Clip(clip)) = &self.vlm {
+        if let Some(VisionLanguageConfig::Clip(clip)) = self.method.vlm() {
             let mut absent = |key, what, path: &Path| {
                 let message = format!("no {what} `{}`", path.display());
                 missing.push(ComponentError::new(key, message));
@@ -225,9 +221,9 @@ impl Settings {
 
     /// The model that the tables show: the student where there is no teacher.
     pub fn reported(&self) -> EvalModel {
-        match (self.eval.model, &self.method) {
-            (EvalModel::Teacher, MethodConfig::Supervised(_)) => EvalModel::Student,
-            (model, _) => model,
+        match self.eval.model {
+            EvalModel::Teacher if !self.method.has_teacher() => EvalModel::Student,
+            model => model,
         }
     }
 }
@@ -249,6 +245,14 @@ pub(super) fn seed(table: &Table) -> Result<u64, ComponentError> {
     let seed = table.get("seed").and_then(Value::as_integer);
     seed.and_then(|seed| u64::try_from(seed).ok())
         .ok_or_else(|| ComponentError::new("", "expected a whole number from 0 on"))
+}
+
+/// The method of a table `[method]`.
+///
+/// # Errors
+/// An unknown name, or what the method refuses.
+pub(super) fn method(table: Table) -> Result<Arc<dyn Method>, ComponentError> {
+    registry::build(METHODS, table).map(Arc::from)
 }
 
 /// What matrix products compute with; f32 where nothing is said, as every trial did before there was a choice.
@@ -306,18 +310,6 @@ impl Reader<'_> {
         self.keep(name, section(self.table, name).and_then(read))
     }
 
-    fn vlm(&mut self, method: &MethodConfig) -> Option<VisionLanguageConfig> {
-        let MethodConfig::TeacherStudent(config) = method else {
-            return None;
-        };
-        let correction = registry::build(CORRECTIONS, config.correction.clone()).ok()?;
-        let table = correction.needs_vlm()?.clone();
-        self.keep(
-            "method.correction.vlm",
-            registry::build(VISION_LANGUAGE_MODELS, table),
-        )
-    }
-
     fn keep<T>(&mut self, section: &str, result: Result<T, ComponentError>) -> Option<T> {
         result.map_err(|error| self.refuse(section, error)).ok()
     }
@@ -370,7 +362,7 @@ pub(in crate::experiment) mod tests {
         let settings = Settings::read(&table()).unwrap();
         assert_eq!(settings.reported(), EvalModel::Teacher);
         assert!(matches!(
-            settings.vlm,
+            settings.method.vlm(),
             Some(VisionLanguageConfig::ClipTiny(_))
         ));
         let settings = Settings::read(&supervised()).unwrap();

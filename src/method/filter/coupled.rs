@@ -8,7 +8,7 @@ use crate::method::config::check_range;
 use crate::registry::{self, ComponentError};
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Coupled {
     threshold: f32,
