@@ -4,7 +4,9 @@
 //! is what reading a store costs. The time per trial is what must not grow with their number.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use harness::experiment::{Ask, DeviceAsk, Interrupt, Link, SweepOptions, Verbosity, sweep};
+use harness::experiment::{
+    Ask, DeviceAsk, EXECUTORS, Interrupt, Link, SweepOptions, Verbosity, sweep,
+};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -34,6 +36,7 @@ fn run(ask: &Ask, out: &TempDir) {
         out: Some(out.path().to_path_buf()),
         workers: WORKERS,
         devices: DeviceAsk::default(),
+        executor: &EXECUTORS[0],
         retries: 0,
         fail_fast: false,
         renew: false,

@@ -3,9 +3,9 @@
 mod words;
 
 use crate::experiment::{
-    Ask, Duty, EXIT_CODE, Outcome, PredictAsk, Stop, SweepOptions, Told, Verbosity, clip, compare,
-    duty, evaluate, explain, export_data, export_weights, inspect_weights, plan, predict, schema,
-    status, sweep, table,
+    Ask, Duty, EXECUTORS, EXIT_CODE, Outcome, PredictAsk, Stop, SweepOptions, Told, Verbosity,
+    clip, compare, duty, evaluate, explain, export_data, export_weights, inspect_weights, plan,
+    predict, schema, status, sweep, table,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS};
 use clap::Parser;
@@ -46,6 +46,7 @@ pub fn run() -> ExitCode {
             let options = SweepOptions {
                 out,
                 devices: devices.ask(),
+                executor: &EXECUTORS[0],
                 workers: workers.map_or(0, usize::from),
                 retries,
                 fail_fast,

@@ -21,6 +21,7 @@ pub use command::tables::{TableAsk, Told, compare, table};
 pub use command::weights::{Inspection, export_weights, inspect_weights};
 pub use outlook::{Outlook, Status};
 pub use run::devices::{DeviceAsk, GpuList};
+pub use run::executor::{EXECUTORS, ExecutorEntry};
 pub use run::interrupt::{EXIT_CODE, Interrupt};
 pub use run::progress::Verbosity;
 pub use run::supervise::{Duty, Link, duty};

@@ -1,6 +1,7 @@
 //! Looking before and while a sweep runs: what it would do and why, where a value comes from, how far it is.
 
-use crate::experiment::outlook::{FrozenPlan, Outlook, Status};
+use crate::experiment::outlook::{Outlook, Status};
+use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::provenance::{commit, cores};
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::inputs::{Ask, Inputs, Stop, environment};

@@ -2,22 +2,25 @@
 
 use super::ahead::results_folder;
 use crate::atomic::ensure_writable;
-use crate::experiment::outlook::FrozenPlan;
 use crate::experiment::outlook::commits::OtherCommit;
 use crate::experiment::run::devices::{DeviceAsk, Devices};
+use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::Interrupt;
-use crate::experiment::run::perform::Workshop;
+use crate::experiment::run::perform::Resources;
 use crate::experiment::run::progress::{Progress, Verbosity};
 use crate::experiment::run::results::Results;
-use crate::experiment::run::scheduler::{Rules, Workers};
+use crate::experiment::run::scheduler::Rules;
 use crate::experiment::run::supervise::Link;
 use crate::experiment::run::trials::Run;
+use crate::experiment::run::workers::Workers;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::environment::Kept;
+use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::provenance::{Provenance, Times, cores};
 use crate::experiment::store::renew::set_aside;
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
+use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::planned;
 use anyhow::Context;
 use std::path::PathBuf;
@@ -30,6 +33,8 @@ pub struct SweepOptions {
     pub out: Option<PathBuf>,
     /// What trials compute on.
     pub devices: DeviceAsk,
+    /// Where stages run.
+    pub executor: &'static ExecutorEntry,
     /// Trials at once: on GPUs so many on each (0: one), else in all (0: one per core).
     pub workers: usize,
     /// How often a stage that failed is tried again.
@@ -99,7 +104,7 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     let environment =
         Kept::new(&store, &provenance, workers.count, devices.names()).map_err(Stop::Output)?;
 
-    let mut run = Run::new(&trials, &store, results);
+    let mut run = Run::new(&trials, &frozen, &store, results);
     frozen.write(&store).map_err(Stop::Output)?;
     run.freeze().map_err(Stop::Output)?;
     run.take_finished().map_err(Stop::Output)?;
@@ -125,17 +130,21 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
         progress.say(&format!("warning: {note}"));
     }
     let interrupt = &options.interrupt;
-    let workshop = Workshop::new(
-        &store,
-        &inputs.datasets,
-        &progress,
-        &environment,
-        &devices,
+    let keys: Vec<StageKey> = tasks.iter().map(|task| task.work.key.clone()).collect();
+    let resources = Resources {
+        store: &store,
+        datasets: &inputs.datasets,
+        progress: &progress,
+        environment: &environment,
+        devices: &devices,
+        workers,
         interrupt,
-        &options.link,
-        options.retries,
-        &tasks,
-    );
+        link: &options.link,
+        retries: options.retries,
+        stages: &keys,
+        log: None,
+    };
+    let executor = (options.executor.build)(resources).map_err(Stop::Input)?;
     let rules = Rules {
         retries: options.retries,
         fail_fast: options.fail_fast,
@@ -143,7 +152,7 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
         alone: options.link.alone(),
     };
     let run = run
-        .finish(&tasks, workers, rules, &workshop, &progress)
+        .finish(&tasks, &*executor, rules, &progress)
         .map_err(Stop::Output)?;
 
     if !tasks.is_empty() || !Provenance::path(&folder, &plan.recipe).exists() {

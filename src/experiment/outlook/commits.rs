@@ -1,7 +1,7 @@
 //! Which finished work of a plan was done at another commit than the present one: it stands, for its settings are the same, and a
 //! reader of the tables wants to know.
 
-use super::standing::FrozenPlan;
+use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::root::Store;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ impl OtherCommit {
             .iter()
             .map(|stage| {
                 let folder = store.stage(&stage.key);
-                if !folder.outcome(stage.kind()).exists() {
+                if !folder.outcome(&stage.key).exists() {
                     return None;
                 }
                 let text = std::fs::read(folder.environment()).ok()?;
@@ -84,8 +84,8 @@ struct Made {
 
 #[cfg(test)]
 mod tests {
-    use super::super::standing::{StageEntry, TrialEntry};
     use super::*;
+    use crate::experiment::store::frozen::{StageEntry, TrialEntry};
     use std::fs;
 
     #[test]
@@ -102,18 +102,19 @@ mod tests {
         ];
         for (key, commit, done) in stages {
             plan.stages.push(StageEntry {
-                key: key.into(),
+                key: key.parse().unwrap(),
                 title: key.into(),
                 needs: Vec::new(),
                 cost: 1,
                 steps: [0, 1],
                 trials: 1,
             });
+            let key = &plan.stages.last().unwrap().key;
             let folder = store.stage(key);
             folder.make().unwrap();
             let text = serde_json::json!({ "cores": 2, "commit": commit });
             fs::write(folder.environment(), text.to_string()).unwrap();
-            let result = folder.outcome(plan.stages.last().unwrap().kind());
+            let result = folder.outcome(key);
             if done {
                 fs::write(result, "").unwrap();
             }

@@ -1,6 +1,7 @@
 //! Why a trial would run: what the store tells of it, and of an earlier trial with its label and seed.
 
-use super::standing::{State, TrialEntry};
+use super::standing::State;
+use crate::experiment::store::frozen::TrialEntry;
 use crate::experiment::store::root::Store;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -2,8 +2,9 @@
 
 use super::commits::OtherCommit;
 use super::estimate::Estimate;
-use super::standing::{FrozenPlan, Position, StageEntry, State};
+use super::standing::{Position, State};
 use crate::experiment::run::forecast::told;
+use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
 use crate::report::{JsonLines, RECORDS, Record};
 use anyhow::{Result, bail};

@@ -82,7 +82,7 @@ impl Workshop<'_> {
         let key = stage.source.as_ref();
         let key = key.context("an evaluation follows a training")?;
         let source = self.store.stage(key);
-        let checkpoint = Checkpoint::load(&source.result(), key)?;
+        let checkpoint = Checkpoint::load(&source.result(), key.as_str())?;
         Ok((source, checkpoint))
     }
 }

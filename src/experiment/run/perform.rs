@@ -6,11 +6,13 @@ use super::attempt::Attempt;
 use super::devices::Devices;
 use super::interrupt::{Interrupt, Interrupted};
 use super::progress::Progress;
-use super::scheduler::{self, Task, Turn};
 use super::supervise::Link;
+use super::turn::{Turn, contained};
+use super::workers::Workers;
 use crate::experiment::store::environment::Kept;
 use crate::experiment::store::folder::Failure;
 use crate::experiment::store::root::Store;
+use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::parts::Datasets;
 use crate::experiment::trial::stage::{Kind, Stage};
 use anyhow::{Result, anyhow, bail};
@@ -18,7 +20,34 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// What all stages work with.
+/// What the stages of a run work with.
+#[derive(Clone, Copy)]
+pub struct Resources<'a> {
+    /// Where their results go.
+    pub store: &'a Store,
+    /// What they train and evaluate on.
+    pub datasets: &'a Datasets,
+    /// What a waiting human sees.
+    pub progress: &'a Progress,
+    /// Where they are computed, to be kept with their results.
+    pub environment: &'a Kept,
+    /// What they compute on.
+    pub devices: &'a Devices,
+    /// Stages at once, and the cores of this machine.
+    pub workers: Workers,
+    /// A request to stop.
+    pub interrupt: &'a Interrupt,
+    /// The supervisor of this process, if it has one.
+    pub link: &'a Link,
+    /// How often a stage that failed is tried again.
+    pub retries: u32,
+    /// The stages of the run.
+    pub stages: &'a [StageKey],
+    /// Is given every line that a training writes to its journal.
+    pub log: Option<fn(&str)>,
+}
+
+/// What all stages work with, and what became of their attempts.
 pub struct Workshop<'a> {
     pub(super) store: &'a Store,
     pub(super) datasets: &'a Datasets,
@@ -27,38 +56,31 @@ pub struct Workshop<'a> {
     pub(super) devices: &'a Devices,
     pub(super) interrupt: &'a Interrupt,
     link: &'a Link,
+    pub(super) log: Option<fn(&str)>,
     /// How often this run tries a stage that failed again.
     retries: u32,
     /// Attempts at each stage that this run does not take for its own time: those before it began, and its own.
-    past: Mutex<BTreeMap<String, u64>>,
+    past: Mutex<BTreeMap<StageKey, u64>>,
     /// Failures of this run's own attempts at each stage.
-    failures: Mutex<BTreeMap<String, u32>>,
+    failures: Mutex<BTreeMap<StageKey, u32>>,
 }
 
 impl<'a> Workshop<'a> {
-    /// For a run of `tasks`.
-    pub fn new(
-        store: &'a Store,
-        datasets: &'a Datasets,
-        progress: &'a Progress,
-        environment: &'a Kept,
-        devices: &'a Devices,
-        interrupt: &'a Interrupt,
-        link: &'a Link,
-        retries: u32,
-        tasks: &[Task<Stage>],
-    ) -> Self {
-        let attempts = |task: &Task<Stage>| (task.key.clone(), store.stage(&task.key).attempts());
+    /// For a run with these `resources`.
+    pub fn new(resources: &Resources<'a>) -> Self {
+        let store = resources.store;
+        let attempts = |key: &StageKey| (key.clone(), store.stage(key).attempts());
         Self {
             store,
-            datasets,
-            progress,
-            environment,
-            devices,
-            interrupt,
-            link,
-            retries,
-            past: Mutex::new(tasks.iter().map(attempts).collect()),
+            datasets: resources.datasets,
+            progress: resources.progress,
+            environment: resources.environment,
+            devices: resources.devices,
+            interrupt: resources.interrupt,
+            link: resources.link,
+            retries: resources.retries,
+            log: resources.log,
+            past: Mutex::new(resources.stages.iter().map(attempts).collect()),
             failures: Mutex::default(),
         }
     }
@@ -71,7 +93,7 @@ impl<'a> Workshop<'a> {
     pub fn perform(&self, stage: &Stage) -> Result<Turn> {
         let folder = self.store.stage(&stage.key);
         if let Some(failure) = self.link.earlier_failure(&stage.key)
-            && !self.store.is_whole(stage)
+            && !self.store.is_whole(&stage.key)
         {
             let retries = self.left(stage);
             // Who was killed could not note it.
@@ -109,7 +131,7 @@ impl<'a> Workshop<'a> {
         let Some(lease) = folder.lease()? else {
             return Ok(Turn::Held);
         };
-        if self.store.is_whole(stage) {
+        if self.store.is_whole(&stage.key) {
             self.progress.without(stage.cost);
             return Ok(Turn::Done);
         }
@@ -134,7 +156,7 @@ impl<'a> Workshop<'a> {
             lease,
             start,
         };
-        let outcome = scheduler::contained(|| {
+        let outcome = contained(|| {
             let outcome = self.work(stage, &attempt);
             match outcome {
                 Err(error) if error.is::<Interrupted>() => Ok(Turn::Stopped),

@@ -1,13 +1,15 @@
 //! A running sweep: which stages are missing, what a stage's end means for the trials, when the tables are written.
 
-use super::perform::Workshop;
+use super::executor::Executor;
 use super::progress::Progress;
 use super::results::Results;
-use super::scheduler::{self, Rules, Task, Workers};
+use super::scheduler::{self, Rules, Task};
 use crate::atomic::{Durability, write_durably};
 use crate::experiment::store::environment::hand_on;
+use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::Store;
+use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::Planned;
 use crate::experiment::trial::stage::{Kind, Stage};
 use crate::train::last_lines;
@@ -30,10 +32,11 @@ const LAST_LINES: usize = 3;
 /// A running sweep.
 pub struct Run<'a> {
     trials: &'a [Planned],
+    frozen: &'a FrozenPlan,
     store: &'a Store,
     results: Results<'a>,
     /// The trials that end with each evaluation.
-    ends: BTreeMap<&'a str, Vec<usize>>,
+    ends: BTreeMap<&'a StageKey, Vec<usize>>,
     failed: Vec<String>,
     warnings: Vec<String>,
     /// Whether something has ended since the tables were written.
@@ -43,14 +46,20 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// A run in which no trial has ended.
-    pub fn new(trials: &'a [Planned], store: &'a Store, results: Results<'a>) -> Self {
-        let mut ends: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    /// A run of the plan `frozen`, whose trials are `trials`: none has ended.
+    pub fn new(
+        trials: &'a [Planned],
+        frozen: &'a FrozenPlan,
+        store: &'a Store,
+        results: Results<'a>,
+    ) -> Self {
+        let mut ends: BTreeMap<&StageKey, Vec<usize>> = BTreeMap::new();
         for (index, trial) in trials.iter().enumerate() {
             ends.entry(&trial.last().key).or_default().push(index);
         }
         Self {
             trials,
+            frozen,
             store,
             results,
             ends,
@@ -94,47 +103,31 @@ impl<'a> Run<'a> {
         self.results.notes().to_vec()
     }
 
-    /// The stages that are missing, each once, and those whose result is there but damaged.
+    /// The stages that are missing, and what a user should know of those that are there: a damaged result.
     pub fn tasks(&self) -> (Vec<Task<Stage>>, Vec<String>) {
-        let mut done: BTreeMap<&str, bool> = BTreeMap::new();
+        let entries = &self.frozen.stages;
         let mut notes = Vec::new();
-        let mut is_whole = |stage: &'a Stage| {
-            *done.entry(&stage.key).or_insert_with(|| {
-                let whole = self.store.is_whole(stage);
-                if !whole && self.store.holds_result(stage) {
-                    let title = &stage.title;
-                    notes.push(format!("the result of `{title}` is damaged and made again"));
-                }
-                whole
-            })
-        };
-        let mut chosen: Vec<&Stage> = Vec::new();
-        let mut keys: BTreeSet<&str> = BTreeSet::new();
-        for trial in self.trials {
-            let mut wanted = BTreeSet::from([trial.last().key.as_str()]);
-            let mut missing = Vec::new();
-            for stage in trial.stages.iter().rev() {
-                if wanted.contains(stage.key.as_str()) && !is_whole(stage) {
-                    wanted.extend(stage.needs.iter().map(String::as_str));
-                    missing.push(stage);
-                }
+        let wanted = self.frozen.wanted(|stage| {
+            let StageEntry { key, title, .. } = &entries[stage];
+            let whole = self.store.is_whole(key);
+            if !whole && self.store.holds_result(key) {
+                notes.push(format!("the result of `{title}` is damaged and made again"));
             }
-            let missing = missing.into_iter().rev();
-            chosen.extend(missing.filter(|stage| keys.insert(&stage.key)));
-        }
-        let task = |stage: &Stage| {
-            let needs = stage.needs.iter();
+            whole
+        });
+        let stages = self.trials.iter().flat_map(|trial| &trial.stages);
+        let stages: BTreeMap<&StageKey, &Stage> = stages.map(|stage| (&stage.key, stage)).collect();
+        let task = |entry: &StageEntry| {
+            let needs = entry.needs.iter().filter(|need| wanted[**need]);
             Task {
-                key: stage.key.clone(),
-                needs: needs
-                    .filter(|need| keys.contains(need.as_str()))
-                    .cloned()
-                    .collect(),
-                cost: stage.cost,
-                work: stage.clone(),
+                key: entry.key.to_string(),
+                needs: needs.map(|need| entries[*need].key.to_string()).collect(),
+                cost: entry.cost,
+                work: stages[&entry.key].clone(),
             }
         };
-        (chosen.into_iter().map(task).collect(), notes)
+        let chosen = entries.iter().zip(&wanted).filter(|(_, wanted)| **wanted);
+        (chosen.map(|(entry, _)| task(entry)).collect(), notes)
     }
 
     /// Runs the missing stages; tables appear soon after every trial and at the end.
@@ -144,9 +137,8 @@ impl<'a> Run<'a> {
     pub fn finish(
         self,
         tasks: &[Task<Stage>],
-        workers: Workers,
+        executor: &dyn Executor,
         rules: Rules,
-        workshop: &Workshop,
         progress: &Progress,
     ) -> Result<Self> {
         let run = Mutex::new(self);
@@ -160,18 +152,12 @@ impl<'a> Run<'a> {
                     lock(&run).write_if_due(progress);
                 }
             });
-            let ended = scheduler::run(
-                tasks,
-                workers,
-                rules,
-                |stage| workshop.perform(stage),
-                |task, outcome| {
-                    let mut run = lock(&run);
-                    run.end(&task.work, outcome, progress)?;
-                    run.write_if_due(progress);
-                    Ok(())
-                },
-            );
+            let ended = scheduler::run(tasks, executor, rules, |task, outcome| {
+                let mut run = lock(&run);
+                run.end(&task.work, outcome, progress)?;
+                run.write_if_due(progress);
+                Ok(())
+            });
             *lock(&over.0) = true;
             over.1.notify_all();
             ended
@@ -205,12 +191,7 @@ impl<'a> Run<'a> {
             Ok(()) => Ok(Evaluation::read(&self.store.stage(&stage.key).metrics())?),
             Err(reason) => Err(reason),
         };
-        for index in self
-            .ends
-            .get(stage.key.as_str())
-            .cloned()
-            .unwrap_or_default()
-        {
+        for index in self.ends.get(&stage.key).cloned().unwrap_or_default() {
             self.take(index, found.as_ref().map_err(|reason| *reason))?;
             let trial = &self.trials[index];
             let title = format!("{}, seed {}", trial.label, trial.seed);
@@ -293,7 +274,7 @@ impl<'a> Run<'a> {
         let missing = trial
             .stages
             .iter()
-            .filter(|stage| !self.store.is_whole(stage));
+            .filter(|stage| !self.store.is_whole(&stage.key));
         let mut failed = missing.filter(|stage| self.store.stage(&stage.key).failure().is_some());
         failed.next()
     }
@@ -326,7 +307,7 @@ impl<'a> Run<'a> {
     /// Seconds of all stages of the plan.
     pub fn work_seconds(&self) -> f64 {
         let stages = self.trials.iter().flat_map(|trial| &trial.stages);
-        let keys: BTreeSet<&String> = stages.map(|stage| &stage.key).collect();
+        let keys: BTreeSet<&StageKey> = stages.map(|stage| &stage.key).collect();
         keys.into_iter()
             .map(|key| self.store.stage(key).seconds())
             .sum()

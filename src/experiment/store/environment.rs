@@ -204,6 +204,7 @@ fn crates() -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::trial::key::StageKey;
     use std::fs;
 
     fn provenance(diff: Option<&str>) -> Provenance {
@@ -225,7 +226,10 @@ mod tests {
     fn a_trial_leads_back_to_what_computed_it() {
         let out = tempfile::tempdir().unwrap();
         let store = Store::open(out.path()).unwrap();
-        let (stage, trial) = (store.stage("evaluate-1"), store.trial("1"));
+        let (stage, trial) = (
+            store.stage(&StageKey::new("evaluate", "1")),
+            store.trial("1"),
+        );
         stage.make().unwrap();
         trial.make().unwrap();
         let dirty = Kept::new(

@@ -2,6 +2,7 @@
 
 pub mod environment;
 pub mod folder;
+pub mod frozen;
 pub mod lease;
 pub mod measured;
 pub mod provenance;

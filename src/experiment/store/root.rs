@@ -21,7 +21,7 @@
 
 use super::folder::Folder;
 use crate::atomic::{Durability, write_atomically, write_durably};
-use crate::experiment::trial::stage::Stage;
+use crate::experiment::trial::key::StageKey;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -133,8 +133,8 @@ impl Store {
     }
 
     /// The folder of the stage `key`; made when first written to.
-    pub fn stage(&self, key: &str) -> Folder {
-        Folder::new(self.root.join("stages").join(key))
+    pub fn stage(&self, key: &StageKey) -> Folder {
+        Folder::new(self.root.join("stages").join(key.as_str()))
     }
 
     /// Whether a process works on any stage.
@@ -177,14 +177,14 @@ impl Store {
         self.root.join("environments").join(name)
     }
 
-    /// Whether the result of `stage` stands, whole or not.
-    pub fn holds_result(&self, stage: &Stage) -> bool {
-        self.stage(&stage.key).outcome(stage.name()).exists()
+    /// Whether the result of the stage `key` stands, whole or not.
+    pub fn holds_result(&self, key: &StageKey) -> bool {
+        self.stage(key).outcome(key).exists()
     }
 
-    /// Whether the result of `stage` stands and is whole.
-    pub fn is_whole(&self, stage: &Stage) -> bool {
-        self.stage(&stage.key).is_whole(stage.name())
+    /// Whether the result of the stage `key` stands and is whole.
+    pub fn is_whole(&self, key: &StageKey) -> bool {
+        self.stage(key).is_whole(key)
     }
 }
 
@@ -203,11 +203,20 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name());
         assert_eq!(left.collect::<Vec<_>>(), [".store"]);
-        let (mine, theirs) = (one.stage("distill-1"), other.stage("distill-1"));
+        let (mine, theirs) = (
+            one.stage(&StageKey::new("distill", "1")),
+            other.stage(&StageKey::new("distill", "1")),
+        );
         assert_eq!(mine.attempts(), 0);
         let lease = mine.lease().unwrap().unwrap();
         assert!(theirs.lease().unwrap().is_none());
-        assert!(other.stage("distill-2").lease().unwrap().is_some());
+        assert!(
+            other
+                .stage(&StageKey::new("distill", "2"))
+                .lease()
+                .unwrap()
+                .is_some()
+        );
         drop(lease);
         assert_eq!(theirs.lease().unwrap().unwrap().token(), 2);
         assert_eq!(mine.attempts(), 2);
@@ -216,7 +225,9 @@ mod tests {
     #[test]
     fn what_a_killed_owner_left_unfinished_is_removed() {
         let out = tempfile::tempdir().unwrap();
-        let folder = Store::open(out.path()).unwrap().stage("distill-1");
+        let folder = Store::open(out.path())
+            .unwrap()
+            .stage(&StageKey::new("distill", "1"));
         drop(folder.lease().unwrap());
         let unfinished = folder
             .checkpoint()

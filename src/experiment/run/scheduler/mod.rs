@@ -1,15 +1,14 @@
 //! Runs tasks that depend on each other on a number of workers, each task once.
 //!
 //! A worker takes the ready task with the longest chain of work behind it, so that what others wait for starts first; but the
-//! last task of a chain, which makes a result complete, goes before all others. It runs inside a rayon pool of its own, so that
-//! trials do not share threads; a task that runs alone has all of them. A task that fails or panics ends alone: only the
+//! last task of a chain, which makes a result complete, goes before all others. A task that fails or panics ends alone: only the
 //! tasks that need its result fail with it, by its reason; all others run. A task that another process has in hand is put aside
 //! and asked for again when nothing else can start. A task that is to run alone comes before all others, and none starts beside it.
 
+use super::executor::Executor;
+use super::turn::{Turn, contained};
 use anyhow::Result;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
@@ -29,17 +28,6 @@ pub struct Task<T> {
     pub work: T,
 }
 
-/// How a worker's turn at a task ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// The task is done.
-    Done,
-    /// Another process is at it: to be asked for again.
-    Held,
-    /// It was asked to stop, and is not done.
-    Stopped,
-}
-
 /// What becomes of failures and of a request to stop.
 #[derive(Clone, Copy)]
 pub struct Rules<'a> {
@@ -51,30 +39,6 @@ pub struct Rules<'a> {
     pub stop: &'a (dyn Fn() -> bool + Sync),
     /// Keys of tasks that run while no other does; they come first.
     pub alone: &'a BTreeSet<String>,
-}
-
-/// How many tasks run at once, and on how many threads all together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Workers {
-    /// Tasks at once, at most.
-    pub count: usize,
-    /// Threads that the running tasks share.
-    pub cores: usize,
-}
-
-impl Workers {
-    /// `count` workers on the machine's `cores`; 0: one per core.
-    pub fn new(count: usize, cores: usize) -> Self {
-        let cores = cores.max(1);
-        let count = if count == 0 { cores } else { count };
-        Self { count, cores }
-    }
-
-    /// Threads of a task that starts while `running` others run and `ready` more could start. What every task computes does
-    /// not depend on it, so a lone burn-in may have all the threads that later are shared.
-    fn threads(&self, running: usize, ready: usize) -> usize {
-        (self.cores / (running + 1 + ready).min(self.count)).max(1)
-    }
 }
 
 /// What the workers share.
@@ -105,8 +69,8 @@ struct Board<E> {
     stopped: Option<anyhow::Error>,
 }
 
-/// Runs `tasks`, all of them if nothing asks it to stop; `work` does one, `ended` hears of every end, one at a time, with the reason
-/// of a failure.
+/// Runs `tasks` by `executor`, all of them if nothing asks it to stop; `ended` hears of every end, one at a time, with the reason of a
+/// failure.
 ///
 /// # Errors
 /// What `ended` refuses (a full disk, say): running tasks finish, no other starts.
@@ -114,9 +78,8 @@ struct Board<E> {
 /// Panics if a task needs an unknown one or the needs form a circle.
 pub fn run<T: Sync>(
     tasks: &[Task<T>],
-    workers: Workers,
+    executor: &dyn Executor<T>,
     rules: Rules,
-    work: impl Fn(&T) -> Result<Turn> + Sync,
     ended: impl FnMut(&Task<T>, Result<(), &str>) -> Result<()> + Send,
 ) -> Result<()> {
     let dependents = dependents(tasks);
@@ -155,8 +118,6 @@ pub fn run<T: Sync>(
         board.stopped.is_some() || (rules.fail_fast && board.failed) || (rules.stop)()
     };
     let worker = || {
-        // Kept from task to task: most have as many threads as the one before.
-        let mut pool = None;
         loop {
             let mut guard = board.lock().expect("no worker panics with the board");
             let task = loop {
@@ -187,13 +148,10 @@ pub fn run<T: Sync>(
             } else {
                 guard.ready.len()
             };
-            let threads = workers.threads(guard.running, others);
+            let beside = guard.running + others;
             guard.running += 1;
             drop(guard);
-            let outcome = contained(|| {
-                let pool = pool_of(&mut pool, threads)?;
-                pool.install(|| work(&tasks[task].work))
-            });
+            let outcome = contained(|| executor.run(&tasks[task].work, beside));
             let mut guard = board.lock().expect("no worker panics with the board");
             guard.running -= 1;
             guard.one_alone = false;
@@ -215,7 +173,7 @@ pub fn run<T: Sync>(
         }
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers.count.min(tasks.len()))
+        let threads: Vec<_> = (0..executor.slots().min(tasks.len()))
             .map(|_| scope.spawn(worker))
             .collect();
         for thread in threads {
@@ -271,27 +229,6 @@ impl<E> Board<E> {
             if let (Err(error), None) = ((self.ended)(&tasks[task], outcome), &self.stopped) {
                 self.stopped = Some(error);
             }
-        }
-    }
-}
-
-/// The pool in `kept`, made anew where it has another number of threads.
-fn pool_of(kept: &mut Option<ThreadPool>, threads: usize) -> Result<&ThreadPool> {
-    let pool = match kept.take() {
-        Some(pool) if pool.current_num_threads() == threads => pool,
-        _ => ThreadPoolBuilder::new().num_threads(threads).build()?,
-    };
-    Ok(kept.insert(pool))
-}
-
-/// The outcome of `work` with a panic turned into its message.
-pub fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(outcome) => outcome.map_err(|error| format!("{error:#}")),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(format!("panic: {}", text.unwrap_or("without a message")))
         }
     }
 }
