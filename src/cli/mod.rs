@@ -1,4 +1,4 @@
-//! The command line. What a command does is in `experiment`; here are its words, its exit code and its last lines.
+//! The command line: words, exit codes and final messages. The commands themselves are in `experiment`.
 
 mod words;
 
@@ -14,11 +14,11 @@ use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 use words::{Cli, Command, Data, Weights};
 
-/// Everything went well.
+/// Success.
 const FINE: u8 = 0;
-/// Some trial failed, or results could not be written.
+/// A trial failed, or results could not be written.
 const FAILED: u8 = 1;
-/// The recipe, the arguments or an input file is wrong (clap's own code for wrong arguments).
+/// The recipe, the arguments or an input file is wrong (clap uses the same code for wrong arguments).
 const WRONG: u8 = 2;
 
 /// Runs the command line of this process.
@@ -178,8 +178,8 @@ pub fn run() -> ExitCode {
     }))
 }
 
-/// Prints a line. A reader who has seen enough (`harness plan | head`) closes the pipe: that is no error. Output that cannot be
-/// written, to a full disk say, ends the process.
+/// Prints a line. If the reader closes the pipe early (`harness plan | head`), this is not an error. If the
+/// output cannot be written, for example to a full disk, the process ends.
 fn say(text: &dyn Display) {
     let mut output = std::io::stdout().lock();
     match writeln!(output, "{text}").and_then(|()| output.flush()) {
@@ -191,7 +191,7 @@ fn say(text: &dyn Display) {
     }
 }
 
-/// Prints a text and what it does without.
+/// Prints a text and its warnings.
 fn shown(told: &Told) -> u8 {
     for warning in &told.warnings {
         eprintln!("warning: {warning}");
@@ -200,7 +200,7 @@ fn shown(told: &Told) -> u8 {
     FINE
 }
 
-/// Shows the tables and the failures of a sweep; returns its exit code.
+/// Prints the tables and the failures of a sweep, and returns its exit code.
 fn told(outcome: &Outcome) -> u8 {
     for table in &outcome.tables {
         if let Ok(text) = std::fs::read_to_string(table) {

@@ -1,7 +1,9 @@
-//! Experiments: settings become objects, trials become stages, stages run and leave records and tables.
+//! Experiments: turns settings into objects and trials into stages, runs the stages, and writes records and
+//! tables.
 //!
-//! A trial fails alone: an error, a panic and a loss that is no number end its stage (`run::scheduler`), and where it ends the process, a
-//! supervisor finds out who it was and goes on without it (`run::supervise`).
+//! A trial fails alone. An error, a panic or a loss that is not finite ends its stage (`run::scheduler`). If
+//! it ends the whole process, a supervisor finds the responsible stage and continues without it
+//! (`run::supervise`).
 
 mod command;
 mod outlook;

@@ -1,7 +1,9 @@
-//! Pictures to the input of the network: $$ (v - mean) / std $$ per colour, one map for the batch.
+//! Turns pictures into the input of the network: $$ (v - mean) / std $$ for each colour, one map for the
+//! batch.
 //!
-//! The common size is the largest height and width, rounded up to a multiple of the coarsest stride. The padding at the right and at the
-//! bottom is added after the normalisation, so it is 0. Source: detectron2's `ImageList.from_tensors`.
+//! The common size is the largest height and width, rounded up to a multiple of the coarsest stride. The
+//! padding at the right and at the bottom is added after the normalisation, so it is 0. Source: detectron2's
+//! `ImageList.from_tensors`.
 
 use crate::ops::{COLOURS, LEVELS, Pixels};
 use crate::structures::Picture;
@@ -17,7 +19,7 @@ pub(super) struct Normaliser {
 }
 
 impl Normaliser {
-    /// `mean` and `std` of 0..255 values; sizes are padded to multiples of `stride`.
+    /// `mean` and `std` are for values from 0 to 255. Sizes are padded to multiples of `stride`.
     pub(super) fn new(mean: [f64; COLOURS], std: [f64; COLOURS], stride: usize) -> Self {
         let of_colour = |(mean, std): (f64, f64)| {
             (0..LEVELS).map(move |level| ((level as f64 - mean) / std) as f32)
@@ -26,7 +28,8 @@ impl Normaliser {
         Self { table, stride }
     }
 
-    /// The pictures `which`, of any sizes -> 3 channels of their common size. Panics without a picture.
+    /// The pictures in the range `which`, of any sizes -> 3 channels of their common size. Panics if there is
+    /// no picture.
     pub(super) fn map(&self, pixels: &Pixels, which: Range<usize>) -> Map {
         let sizes = &pixels.sizes()[which.clone()];
         let largest = |side: fn(&(usize, usize)) -> usize| {

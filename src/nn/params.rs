@@ -1,8 +1,8 @@
-//! Parameters and how they are walked: for the optimizer, the EMA teacher and the checkpoint alike.
+//! Parameters and the way to visit them. The optimizer, the EMA teacher and the checkpoint all use it.
 
 use crate::tensor::{Place, Tensor2};
 
-/// What a parameter is, which decides its weight decay and whether it is trained at all.
+/// The kind of a parameter. It decides the weight decay, and if the parameter is trained at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Matrix or kernel of a linear map or convolution.
@@ -13,23 +13,25 @@ pub enum Kind {
     Norm,
     /// Learned embedding (queries, positions, levels).
     Embedding,
-    /// Not trained by gradients but part of the state: running statistics. The EMA covers it.
+    /// Not trained by gradients but part of the state: running statistics. The EMA includes it.
     Buffer,
 }
 
 /// One named array of a network.
 #[derive(Clone, Debug)]
 pub struct Param {
-    /// The values as the ops want them: a convolution's kernel is `[out, kernel * kernel * in]`, vectors are `[1, n]`.
+    /// The values in the layout of the ops: a convolution's kernel is `[out, kernel * kernel * in]`, vectors
+    /// are `[1, n]`.
     pub value: Tensor2,
-    /// What it is.
+    /// The kind of the parameter.
     pub kind: Kind,
     /// The shape in the reference checkpoint, e.g. `[out, in, kernel, kernel]` for a convolution.
     pub shape: Vec<usize>,
 }
 
 impl Param {
-    /// A trained parameter of `kind`, or a constant for [`Kind::Buffer`]. `shape` has as many values as `rows x columns`.
+    /// A trained parameter of `kind`, or a constant for [`Kind::Buffer`]. The sizes in `shape` multiply to
+    /// `rows * columns`.
     pub fn new(kind: Kind, values: Vec<f32>, rows: usize, columns: usize, shape: &[usize]) -> Self {
         assert_eq!(
             shape.iter().product::<usize>(),
@@ -57,7 +59,7 @@ impl Param {
         )
     }
 
-    /// Sets the values from the order of the reference checkpoint. Panics on a wrong count.
+    /// Sets the values from the order of the reference checkpoint. Panics if their number is wrong.
     pub fn set_from_reference(&mut self, values: &[f32]) {
         assert_eq!(values.len(), self.value.len(), "values of {:?}", self.shape);
         let ours = self.permuted(values, |kernel, channels, pixel, channel| {
@@ -66,7 +68,8 @@ impl Param {
         self.value.assign(&ours);
     }
 
-    /// Copies `values`, reordering the kernel of a convolution: `order` gives (to, from) inside one output channel.
+    /// Copies `values` and reorders the kernel of a convolution: `order` returns (to, from) inside one output
+    /// channel.
     fn permuted(
         &self,
         values: &[f32],
@@ -91,12 +94,12 @@ impl Param {
 
 /// Anything that has named parameters.
 pub trait Parameters {
-    /// Calls `visit` with every parameter and its full name, in a fixed order. `prefix` is the dotted path of `self`
-    /// ("" at the root).
+    /// Calls `visit` with every parameter and its full name, in a fixed order. `prefix` is the dotted path of
+    /// `self` ("" at the root).
     fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param));
 }
 
-/// Moves every parameter and buffer of `model` to `place`: from then on it computes there.
+/// Moves every parameter and buffer of `model` to `place`. From then on the model computes there.
 pub fn move_to(model: &mut dyn Parameters, place: &Place) {
     model.parameters("", &mut |_, param| param.value = param.value.to(place));
 }

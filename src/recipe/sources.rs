@@ -1,28 +1,29 @@
-//! Everything that a request names, read: the chain of recipe files, what was typed, the recipe's keys and its sweep files.
+//! Reads everything that a request names: the chain of recipe files, the typed settings, the recipe's keys
+//! and its sweep files.
 
 use super::RECIPE_KEYS;
 use super::error::Problem;
-use super::file::{self, ParsedFile, Role};
+use super::file::{self, FileKind, ParsedFile};
 use super::keys::RecipeKeys;
 use super::overlay::Layer;
 use super::overrides;
 use super::sweep;
 use std::path::Path;
 
-/// What is to be planned.
+/// A request to plan a recipe.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The recipe's file.
+    /// The file of the recipe.
     pub recipe: &'a Path,
-    /// The environment, all of it; variables called `HARNESS_...` are settings.
+    /// The whole environment; variables called `HARNESS_...` are settings.
     pub environment: &'a [(String, String)],
     /// The `--set key.path=value` arguments, without `--set`.
     pub set: &'a [String],
 }
 
-/// The texts of a plan. What is wrong with them stands in `problems`; the rest can be looked at all the same.
+/// The texts of a plan. Their errors are in `problems`; the rest is still usable.
 pub struct Sources {
-    /// The recipe's name: its file without folder and extension.
+    /// The name of the recipe: its file without folder and extension.
     pub name: String,
     /// The settings of the recipe and of those that it extends, the root first.
     pub files: Vec<Layer>,
@@ -30,7 +31,7 @@ pub struct Sources {
     pub typed: Vec<Layer>,
     /// The recipe's own keys, from all layers.
     pub keys: RecipeKeys,
-    /// The layers with the recipe's own keys still in them: `files`, then `typed`.
+    /// The layers that still contain the recipe's own keys: `files`, then `typed`.
     pub whole: Vec<Layer>,
     /// The sweeps that could be read, by name.
     pub sweeps: Vec<(String, ParsedFile)>,
@@ -38,10 +39,10 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads them.
+    /// Reads the texts.
     ///
     /// # Errors
-    /// The recipe or one that it extends cannot be read, and what else is wrong up to there.
+    /// The recipe, or a file that it extends, cannot be read. All problems found up to there are returned.
     pub fn read(request: &Request) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let files = match file::extends_chain(request.recipe, &mut problems) {
@@ -59,7 +60,7 @@ impl Sources {
         let mut sweeps = Vec::new();
         for (name, place) in &keys.sweeps {
             let path = sweep::locate(request.recipe, name);
-            match ParsedFile::read(&path, Role::Sweep, place.clone()) {
+            match ParsedFile::read(&path, FileKind::Sweep, place.clone()) {
                 Ok(file) => sweeps.push((name.clone(), file)),
                 Err(problem) => problems.push(problem),
             }
@@ -76,7 +77,7 @@ impl Sources {
     }
 }
 
-/// The layers without the keys that are no settings.
+/// The layers without the keys that are not settings.
 fn settings_only(layers: &[Layer]) -> Vec<Layer> {
     let mut layers = layers.to_vec();
     for layer in &mut layers {

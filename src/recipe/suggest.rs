@@ -1,9 +1,9 @@
-//! "Did you mean": the nearest known word, if one is near.
+//! Suggests the nearest known word for "did you mean", if one is near.
 
-/// Share of a word's letters that may be wrong for a known word to be what was meant.
+/// Share of the letters of a word that may be wrong for a suggestion.
 const TOLERANCE: f64 = 0.4;
 
-/// The candidate nearest to `word`, if it is near enough (Damerau-Levenshtein); of equally near ones the first.
+/// The candidate nearest to `word`, if it is near enough (Damerau-Levenshtein). The first one wins a tie.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (word.chars().count() as f64 * TOLERANCE).ceil() as usize;
     candidates
@@ -16,7 +16,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// `; did you mean ...?` for the nearest candidate, or else the list of what is known.
+/// Returns `; did you mean ...?` with the nearest candidate, or else a list of the known words.
 pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     match nearest(word, known.iter().copied()) {

@@ -1,4 +1,4 @@
-//! What a sweep has to survive, tried on the program itself with mock trials.
+//! Tests the faults that a sweep must survive, on the program itself with mock trials.
 
 mod changes;
 mod containment;

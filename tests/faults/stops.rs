@@ -1,4 +1,4 @@
-//! Being asked to stop, trying again, and looking on: `sweep` with signals and options, `plan` and `status` beside it.
+//! Tests stopping, retrying and watching: `sweep` with signals and options, `plan` and `status` beside it.
 
 use crate::rig::{Rig, kill, stderr, wait};
 use std::process::{Child, Command, Output, Stdio};
@@ -28,7 +28,7 @@ fn ask_to_stop(child: &Child) {
 #[test]
 fn a_run_asked_to_stop_ends_at_its_next_step_and_goes_on_to_the_same_bytes() {
     let rig = Rig::new();
-    // The recipe asks for no checkpoint, and a step is slow enough to be met inside a stage.
+    // The recipe asks for no checkpoint, and a step is slow enough to be interrupted inside a stage.
     let slow = |rig: &Rig, out: &str| {
         let mut command = rig.sweep(out);
         command.args(["--set", "method.sleep-ms=10"]);
@@ -39,7 +39,7 @@ fn a_run_asked_to_stop_ends_at_its_next_step_and_goes_on_to_the_same_bytes() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let expected = rig.found("straight");
     let child = slow(&rig, "out").spawn().unwrap();
-    // A few steps into the second line of a journal.
+    // A few steps before the second line of a journal.
     wait(|| rig.journals("out", "distill-").contains("\"step\":40,"));
     std::thread::sleep(Duration::from_millis(50));
     ask_to_stop(&child);
@@ -119,7 +119,7 @@ fn after_the_first_failure_nothing_starts_if_one_asks() {
 }
 
 #[test]
-fn status_tells_what_runs_while_it_runs() {
+fn status_reports_what_runs_while_it_runs() {
     let rig = Rig::new();
     let mut command = rig.sweep("out");
     command.args(["--set", "method.sleep-ms=20"]);
@@ -141,7 +141,7 @@ fn status_tells_what_runs_while_it_runs() {
 }
 
 #[test]
-fn a_plan_tells_what_would_run_and_why() {
+fn a_plan_reports_what_would_run_and_why() {
     let rig = Rig::new();
     let plan = |more: &[&str]| {
         let mut arguments = vec!["plan", "recipes/own.toml", "--out", "out"];
@@ -165,7 +165,7 @@ fn a_plan_tells_what_would_run_and_why() {
         text.ends_with("to run: 0 of 6 trials in 0 stages\n"),
         "{text}"
     );
-    // The burn-in stays; what follows it is another.
+    // The burn-in stays; the stage after it is a new one.
     let more = ["--set", "method.effects.b=3.5"];
     let text = plan(&more);
     assert!(

@@ -14,9 +14,9 @@ const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
 const JPEG: [u8; 2] = [0xff, 0xd8];
 
 /// The images of a folder in the order of their names; an image's id is its place in it, from 1.
-pub struct Folder(Vec<PathBuf>);
+pub struct ImageFolder(Vec<PathBuf>);
 
-impl Folder {
+impl ImageFolder {
     /// Lists the images directly inside `folder`.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ pub fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-impl Source for Folder {
+impl Source for ImageFolder {
     fn len(&self) -> usize {
         self.0.len()
     }

@@ -1,4 +1,4 @@
-//! The program's commands, each by one function.
+//! The program's commands, one function for each.
 
 pub mod ahead;
 pub mod clip;

@@ -1,4 +1,5 @@
-//! One recipe from its file to its tables: plan, check, train what is missing, write after every trial.
+//! Takes one recipe from its file to its tables: plans, checks, trains what is missing, and writes after
+//! every trial.
 
 use super::ahead::results_folder;
 use crate::atomic::ensure_writable;
@@ -26,24 +27,25 @@ use anyhow::Context;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// How a sweep is run; nothing of it changes a result.
+/// The options of a sweep. None of them changes a result.
 #[derive(Debug)]
 pub struct SweepOptions {
-    /// Folder of the results; none: the recipe's under `results/`.
+    /// The folder of the results; with none, the recipe's folder under `results/`.
     pub out: Option<PathBuf>,
-    /// What trials compute on.
+    /// The devices of the trials.
     pub devices: DeviceAsk,
-    /// Where stages run.
+    /// The executor that runs the stages.
     pub executor: &'static ExecutorEntry,
-    /// Trials at once: on GPUs so many on each (0: one), else in all (0: one per core).
+    /// The number of trials that run at the same time: on each GPU (0: one), or in total on the CPU (0: one
+    /// per core).
     pub workers: usize,
-    /// How often a stage that failed is tried again.
+    /// The number of times that a failed stage is tried again.
     pub retries: u32,
-    /// Whether nothing more starts after a failure.
+    /// True if nothing more starts after a failure.
     pub fail_fast: bool,
-    /// Whether results of another version of the computations are set aside, so that the work is done anew.
+    /// True if results of another version of the computations are moved aside, and the work is done again.
     pub renew: bool,
-    /// How much is shown.
+    /// The amount of output.
     pub verbosity: Verbosity,
     /// A request to stop.
     pub interrupt: Interrupt,
@@ -51,25 +53,25 @@ pub struct SweepOptions {
     pub link: Link,
 }
 
-/// How a sweep ended that could begin.
+/// The outcome of a sweep that could begin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// The folder of the tables.
     pub folder: PathBuf,
-    /// The tables' Markdown files.
+    /// The Markdown files of the tables.
     pub tables: Vec<PathBuf>,
-    /// Trials that failed, with their reasons.
+    /// The trials that failed, with their reasons.
     pub failed: Vec<String>,
-    /// Trials that have neither finished nor failed.
+    /// The number of trials that have neither finished nor failed.
     pub left: usize,
-    /// Whether the sweep was asked to stop.
+    /// True if a stop was requested.
     pub interrupted: bool,
 }
 
-/// Runs all trials of a recipe that are not finished and writes its tables.
+/// Runs all unfinished trials of a recipe and writes its tables.
 ///
 /// # Errors
-/// Something is wrong with the recipe or its inputs, or results cannot be written. A trial that fails is no error.
+/// The recipe or its inputs are wrong, or results cannot be written. The failure of a trial is not an error.
 pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     let start = Instant::now();
     let inputs = Inputs::default();

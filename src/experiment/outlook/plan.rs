@@ -1,4 +1,5 @@
-//! What a sweep would do: each trial once, with the rows that use it and why it would run; the shared stages; the time.
+//! Shows the work of a sweep before it runs: each trial once, with the rows that use it and the reason why it
+//! would run; the shared stages; the time.
 
 use super::commits::OtherCommit;
 use super::estimate::Estimate;
@@ -15,24 +16,24 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-/// Digits of a hash that are shown: enough to find a trial among thousands.
+/// Number of digits of a hash that are shown: enough to find a trial among thousands.
 const SHOWN_DIGITS: usize = 8;
 
-/// A plan against what its results folder holds.
+/// A plan compared with the content of its results folder.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Outlook {
     recipe: String,
     seeds: Vec<u64>,
     sweeps: Vec<SweepPlan>,
-    /// Results that need no training of their own.
+    /// The number of results that need no training of their own.
     folded: usize,
     trials: Vec<TrialOutlook>,
     stages: Vec<StageOutlook>,
-    /// Stages that a sweep would do.
+    /// The number of stages that a sweep would run.
     wanted: usize,
     estimate: Option<Estimate>,
-    /// Work at other commits than the present one.
+    /// Work that was done at other commits than the present one.
     commits: Vec<OtherCommit>,
 }
 
@@ -62,7 +63,8 @@ struct StageOutlook {
 }
 
 impl Outlook {
-    /// Of `plan`, whose stages and commit are those of `frozen`, with a results folder's `store`, if there is one.
+    /// Compares `plan`, whose stages and commit are in `frozen`, with the `store` of a results folder, if
+    /// there is one.
     pub fn new(plan: &Plan, frozen: FrozenPlan, store: Option<&Store>) -> Self {
         let commits = store.filter(|store| store.other_version().is_none());
         let commits =
@@ -135,7 +137,7 @@ impl Outlook {
         }
     }
 
-    /// All of it, for programs.
+    /// Everything as JSON, for programs.
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).expect("plain data has a JSON form")
     }

@@ -1,4 +1,4 @@
-//! Where the stages of a plan stand, read from the store without changing it.
+//! The state of a plan's stages, read from the store without changing it.
 
 use crate::experiment::store::frozen::StageEntry;
 use crate::experiment::store::root::{CODE_VERSION, Store};
@@ -8,52 +8,52 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Bytes at the end of a journal that hold its last line: one is a few hundred bytes, with the thresholds of COCO's 80 classes a few
-/// thousand.
+/// Number of bytes at the end of a journal that contain its last line. A line has a few hundred bytes, or a
+/// few thousand with the thresholds of COCO's 80 classes.
 const TAIL: u64 = 1 << 16;
 
-/// Where a stage stands.
+/// The state of a stage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum State {
-    /// Its result is there.
+    /// Its result exists.
     Done {
-        /// Seconds of work that it took.
+        /// The seconds of work that it took.
         seconds: f64,
     },
-    /// A process works on it.
+    /// A process is working on it.
     Running(Position),
-    /// It failed, and nobody works on it.
+    /// It failed, and no process is working on it.
     Failed {
-        /// Attempts so far.
+        /// The number of attempts so far.
         attempts: u64,
-        /// Why the last one failed.
+        /// The reason of the last failure.
         reason: String,
-        /// That of its checkpoint, from which it would go on; 0: it has none.
+        /// The step of its checkpoint, from which it would continue; 0 without one.
         step: usize,
     },
-    /// It was begun, and nobody works on it.
+    /// It was begun, and no process is working on it.
     Interrupted(Position),
-    /// Another version of the program's computations has begun or done it: it would run again.
+    /// Another version of the program's computations has begun or finished it, so it would run again.
     Outdated {
-        /// That version.
+        /// The version that has.
         old: u32,
-        /// This program's.
+        /// The version of this program.
         new: u32,
     },
-    /// Nothing of it is there.
+    /// It has not been begun.
     Missing,
 }
 
-/// How far a training has come: the last line of its journal.
+/// The progress of a training: the last line of its journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Position {
-    /// Steps taken.
+    /// The number of steps.
     pub step: usize,
-    /// Mean loss of the last steps.
+    /// The mean loss of the last steps.
     pub loss: Option<f64>,
-    /// Pseudo-labels per unlabelled image in the last steps.
+    /// The pseudo-labels per unlabelled image in the last steps.
     pub kept_per_image: Option<f64>,
 }
 
@@ -83,7 +83,7 @@ impl State {
         if folder.is_held() {
             return Self::Running(position(&folder.journal()));
         }
-        // The journal may be ahead of what a run would go on from.
+        // The journal may be ahead of the checkpoint from which a run would continue.
         let step = Checkpoint::step_of(&folder.checkpoint()).unwrap_or(0);
         match folder.failure() {
             Some(failure) => Self::Failed {
@@ -99,7 +99,7 @@ impl State {
         }
     }
 
-    /// Share of the stage's work that is done, 0 to 1.
+    /// The share of the stage's work that is done, 0 to 1.
     pub fn share(&self, stage: &StageEntry) -> f64 {
         match self {
             Self::Done { .. } => 1.0,
@@ -110,7 +110,7 @@ impl State {
     }
 }
 
-/// The last whole line of the journal at `path`; nothing of one that is not there.
+/// The last complete line of the journal at `path`; an empty position if the file does not exist.
 fn position(path: &Path) -> Position {
     let tail = || -> std::io::Result<String> {
         let mut file = File::open(path)?;

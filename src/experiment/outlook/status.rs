@@ -1,4 +1,5 @@
-//! How a sweep stands, from another terminal: what is done, what runs and how far it is, what failed and where its log lies.
+//! The state of a sweep, seen from another terminal: the finished trials, the running stages with their
+//! progress, and the failures with the paths of their logs.
 
 use super::commits::OtherCommit;
 use super::estimate::Estimate;
@@ -13,29 +14,29 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How the sweeps of a results folder stand.
+/// The state of the sweeps of a results folder.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Status {
     recipes: Vec<RecipeStatus>,
-    /// Plans that cannot be read.
+    /// The plans that cannot be read.
     warnings: Vec<String>,
 }
 
-/// How the last sweep of a recipe stands.
+/// The state of the last sweep of a recipe.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct RecipeStatus {
     recipe: String,
     trials: usize,
     done: usize,
-    /// Best finished trial: its mAP in percent and its title.
+    /// The best finished trial: its mAP in percent and its title.
     best: Option<(f64, String)>,
     running: Vec<StageStatus>,
     failed: Vec<StageStatus>,
     interrupted: Vec<StageStatus>,
     estimate: Option<Estimate>,
-    /// Work at other commits than that of the last sweep.
+    /// Work that was done at other commits than that of the last sweep.
     commits: Vec<OtherCommit>,
 }
 
@@ -44,7 +45,7 @@ struct RecipeStatus {
 #[serde(rename_all = "kebab-case")]
 struct StageStatus {
     title: String,
-    /// Last step of training.
+    /// The last training step.
     steps: usize,
     #[serde(flatten)]
     state: State,
@@ -55,7 +56,7 @@ impl Status {
     /// Reads the results folder `folder`.
     ///
     /// # Errors
-    /// A folder in which no sweep has begun, or a plan in it that cannot be read.
+    /// No sweep has begun in the folder, or a plan in it cannot be read.
     pub fn read(folder: &Path) -> Result<Self> {
         let Some(store) = Store::look(folder) else {
             bail!(
@@ -82,7 +83,7 @@ impl Status {
         Ok(Self { recipes, warnings })
     }
 
-    /// All of it, for programs.
+    /// Everything as JSON, for programs.
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).expect("plain data has a JSON form")
     }
@@ -217,7 +218,7 @@ impl fmt::Display for StageStatus {
     }
 }
 
-/// A position in a training of so many steps.
+/// A position in a training with this number of steps.
 struct At<'a>(&'a Position, usize);
 
 impl fmt::Display for At<'_> {

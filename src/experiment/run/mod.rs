@@ -1,4 +1,4 @@
-//! Stages run: which are missing, on which worker and device, and what they leave.
+//! Runs stages: finds the missing ones, assigns workers and devices, and stores the results.
 
 mod attempt;
 mod cadence;

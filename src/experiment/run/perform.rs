@@ -1,6 +1,6 @@
-//! Attempts at a stage: who has the right to it, what becomes of a failure, how often it is tried again.
+//! Attempts at a stage: takes the lease, records failures, and decides about further attempts.
 //!
-//! What a stage does is in `training` and `evaluation`.
+//! The work of a stage itself is in `training` and `evaluation`.
 
 use super::attempt::Attempt;
 use super::devices::Devices;
@@ -20,34 +20,34 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// What the stages of a run work with.
+/// Everything that the stages of a run need.
 #[derive(Clone, Copy)]
 pub struct Resources<'a> {
-    /// Where their results go.
+    /// The store of their results.
     pub store: &'a Store,
-    /// What they train and evaluate on.
+    /// The datasets that they train and evaluate on.
     pub datasets: &'a Datasets,
-    /// What a waiting human sees.
+    /// The display of their progress.
     pub progress: &'a Progress,
-    /// Where they are computed, to be kept with their results.
+    /// The environment of this process, which is saved with their results.
     pub environment: &'a Kept,
-    /// What they compute on.
+    /// The devices that they compute on.
     pub devices: &'a Devices,
-    /// Stages at once, and the cores of this machine.
+    /// The number of stages that run at the same time, and the cores that they share.
     pub workers: Workers,
     /// A request to stop.
     pub interrupt: &'a Interrupt,
     /// The supervisor of this process, if it has one.
     pub link: &'a Link,
-    /// How often a stage that failed is tried again.
+    /// The number of times that a failed stage is tried again.
     pub retries: u32,
-    /// The stages of the run.
+    /// The keys of the stages.
     pub stages: &'a [StageKey],
-    /// Is given every line that a training writes to its journal.
+    /// Called with every line that a training writes to its journal.
     pub log: Option<fn(&str)>,
 }
 
-/// What all stages work with, and what became of their attempts.
+/// Everything that the stages of a run share.
 pub struct Workshop<'a> {
     pub(super) store: &'a Store,
     pub(super) datasets: &'a Datasets,
@@ -57,16 +57,16 @@ pub struct Workshop<'a> {
     pub(super) interrupt: &'a Interrupt,
     link: &'a Link,
     pub(super) log: Option<fn(&str)>,
-    /// How often this run tries a stage that failed again.
+    /// The number of times that this run tries a failed stage again.
     retries: u32,
-    /// Attempts at each stage that this run does not take for its own time: those before it began, and its own.
+    /// The attempts at each stage that are not news to this run: those before it began, and its own.
     past: Mutex<BTreeMap<StageKey, u64>>,
-    /// Failures of this run's own attempts at each stage.
+    /// The number of failures in this run's own attempts at each stage.
     failures: Mutex<BTreeMap<StageKey, u32>>,
 }
 
 impl<'a> Workshop<'a> {
-    /// For a run with these `resources`.
+    /// The shared data of a run with these `resources`.
     pub fn new(resources: &Resources<'a>) -> Self {
         let store = resources.store;
         let attempts = |key: &StageKey| (key.clone(), store.stage(key).attempts());
@@ -85,18 +85,19 @@ impl<'a> Workshop<'a> {
         }
     }
 
-    /// Does `stage`, unless another process has it in hand or has done it, and keeps the time that it took.
+    /// Runs `stage`, unless another process is working on it or has finished it, and records the time.
     ///
     /// # Errors
-    /// Whatever ends the training or the evaluation, a panic included; a checkpoint, once written, stays. What ended it in another
-    /// process during this run, or in one before this one under the same supervisor.
+    /// Any error that ends the training or the evaluation, including a panic; checkpoints already written
+    /// stay. Also a failure in another process during this run, or in an earlier process under the same
+    /// supervisor.
     pub fn perform(&self, stage: &Stage) -> Result<Turn> {
         let folder = self.store.stage(&stage.key);
         if let Some(failure) = self.link.earlier_failure(&stage.key)
             && !self.store.is_whole(&stage.key)
         {
             let retries = self.left(stage);
-            // Who was killed could not note it.
+            // A process that was killed could not record it.
             if folder.attempts() == failure.attempt {
                 folder
                     .fail(&Failure {
@@ -124,7 +125,7 @@ impl<'a> Workshop<'a> {
         outcome
     }
 
-    /// As [`Self::perform`], whatever processes before this one have met with.
+    /// Does the same as [`Self::perform`], without regard to the failures of earlier processes.
     fn attempt(&self, stage: &Stage) -> Result<Turn> {
         let start = Instant::now();
         let folder = self.store.stage(&stage.key);
@@ -140,7 +141,7 @@ impl<'a> Workshop<'a> {
             failure.attempt + 1 == number
                 && failure.attempt > lock(&self.past).get(&stage.key).copied().unwrap_or(0)
         });
-        // Another process failed during this run. Where it would try again, this attempt is that one.
+        // Another process failed during this run. If it would try again, this attempt is the repetition.
         let left = match other {
             Some(Failure {
                 reason, retries: 0, ..
@@ -174,10 +175,10 @@ impl<'a> Workshop<'a> {
             reason: reason.clone(),
             retries: own.max(left),
         };
-        // Where the disk is full, the failure cannot be noted either: the reason itself goes on.
+        // If the disk is full, the failure cannot be recorded either, and the error itself is returned.
         let noted = attempt.folder.fail(&failure).is_ok();
         if own == 0 && failure.retries > 0 && noted {
-            // For the other's sake it is not over.
+            // The other process will continue it.
             self.link.ends(&stage.key);
             return Ok(Turn::Held);
         }
@@ -185,7 +186,7 @@ impl<'a> Workshop<'a> {
         Err(anyhow!(reason))
     }
 
-    /// How often this run will try `stage` again, which has just failed.
+    /// The number of times that this run will still try `stage`, which has just failed.
     fn left(&self, stage: &Stage) -> u32 {
         let mut failures = lock(&self.failures);
         let before = failures.entry(stage.key.clone()).or_default();

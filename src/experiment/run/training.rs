@@ -1,4 +1,5 @@
-//! The stages that train: from the results of the stages before them to their own, step by step, from a checkpoint where one stands.
+//! The stages that train: from the results of earlier stages, or from a checkpoint, step by step to their own
+//! result.
 
 use super::attempt::Attempt;
 use super::cadence::Cadence;
@@ -24,7 +25,7 @@ impl Workshop<'_> {
     /// Trains the vision-language model, or a phase of the trial's method.
     ///
     /// # Errors
-    /// Whatever ends the training; a stop that was asked for.
+    /// Any error that ends the training, or a requested stop.
     pub(super) fn train(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
         match (&*stage.settings, stage.kind) {
             (TrialSettings::Networks(settings), Kind::Vlm) => {
@@ -57,7 +58,7 @@ impl Workshop<'_> {
         if let Some(checkpoint) = self.interrupted(stage, &attempt.folder)? {
             training.resume(&checkpoint)?;
         }
-        // Minutes of training: the recipe has no checkpoints for it.
+        // It trains for minutes, so the recipe has no checkpoints for it.
         let cadence = Cadence::new(config.steps, Instant::now());
         self.take_steps(stage, attempt, &mut training, None, cadence)?;
         attempt.end(&training.checkpoint(stage.key.as_str(), false))
@@ -112,7 +113,7 @@ impl Workshop<'_> {
         self.take_steps(stage, attempt, training, Some(&mut journal), cadence)?;
         journal.flush()?;
         attempt.sync(&journal)?;
-        // Only a run that goes on needs the optimizer's moments, two thirds of the file.
+        // Only a run that continues needs the optimizer's moments, two thirds of the file.
         attempt.end(&training.checkpoint(stage.key.as_str(), phase.goes_on))
     }
 
@@ -177,7 +178,8 @@ impl Workshop<'_> {
         Ok(())
     }
 
-    /// Between two steps of a training: puts its state in place where that is due, and ends the training if a stop was asked for.
+    /// Runs between two steps of a training: writes a checkpoint if one is due, and ends the training if a
+    /// stop was requested.
     fn rest(
         &self,
         attempt: &Attempt,
@@ -193,7 +195,8 @@ impl Workshop<'_> {
         Ok(stop?)
     }
 
-    /// The state in which an earlier attempt was interrupted; none if there is none, or a damaged one: the stage then begins anew.
+    /// The state in which an earlier attempt was interrupted. None if there is no state or a damaged one; the
+    /// stage then starts again.
     fn interrupted(&self, stage: &Stage, folder: &Folder) -> Result<Option<Checkpoint>> {
         let path = folder.checkpoint();
         if !path.exists() {

@@ -1,4 +1,4 @@
-//! A running sweep: which stages are missing, what a stage's end means for the trials, when the tables are written.
+//! A running sweep: finds the missing stages, completes trials when stages end, and writes the tables.
 
 use super::executor::Executor;
 use super::progress::Progress;
@@ -22,11 +22,12 @@ use std::time::{Duration, Instant};
 
 /// The shortest time between two writings of the tables.
 const BETWEEN_TABLES: Duration = Duration::from_secs(1);
-/// That time at least, in times of what a writing takes: of ten thousand trials it takes a while.
+/// The time between two writings is at least this many times the duration of one. With ten thousand trials,
+/// writing takes long.
 const TABLES_SHARE: u32 = 20;
-/// Between two looks at whether tables are due.
+/// The time between two checks for due tables.
 const LOOK: Duration = Duration::from_millis(200);
-/// Journal lines that a failure shows.
+/// The number of journal lines shown with a failure.
 const LAST_LINES: usize = 3;
 
 /// A running sweep.
@@ -39,9 +40,9 @@ pub struct Run<'a> {
     ends: BTreeMap<&'a StageKey, Vec<usize>>,
     failed: Vec<String>,
     warnings: Vec<String>,
-    /// Whether something has ended since the tables were written.
+    /// True if something has ended since the tables were written.
     due: bool,
-    /// When the tables were written, and how long not to write them from then on.
+    /// The time when the tables were last written, and the time to wait from then on.
     written: Option<(Instant, Duration)>,
 }
 
@@ -70,7 +71,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Takes the trials whose evaluation stands in the store.
+    /// Takes the results of the trials whose evaluation is in the store.
     ///
     /// # Errors
     /// The store is not writable.
@@ -85,7 +86,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Writes down which trials make which tables.
+    /// Writes the list of trials for each table.
     ///
     /// # Errors
     /// The results folder is not writable.
@@ -93,17 +94,17 @@ impl<'a> Run<'a> {
         self.results.freeze()
     }
 
-    /// Trials that have ended.
+    /// The number of trials that have ended.
     pub fn finished(&self) -> usize {
         self.results.ended()
     }
 
-    /// What was wrong with the results that were there.
+    /// The problems of the existing results.
     pub fn notes(&self) -> Vec<String> {
         self.results.notes().to_vec()
     }
 
-    /// The stages that are missing, and what a user should know of those that are there: a damaged result.
+    /// The missing stages, each once, and a note for every result that is damaged.
     pub fn tasks(&self) -> (Vec<Task<Stage>>, Vec<String>) {
         let entries = &self.frozen.stages;
         let mut notes = Vec::new();
@@ -130,10 +131,11 @@ impl<'a> Run<'a> {
         (chosen.map(|(entry, _)| task(entry)).collect(), notes)
     }
 
-    /// Runs the missing stages; tables appear soon after every trial and at the end.
+    /// Runs the missing stages. Tables are written soon after every trial and at the end.
     ///
     /// # Errors
-    /// Results cannot be written. That tables cannot be written for a while is told and no error.
+    /// Results cannot be written. If only the tables cannot be written for a while, this is reported and is
+    /// not an error.
     pub fn finish(
         self,
         tasks: &[Task<Stage>],
@@ -175,14 +177,14 @@ impl<'a> Run<'a> {
         let start = Instant::now();
         match self.results.write() {
             Ok(()) => self.due = false,
-            // The store has all that was found: the tables are tried again, at the latest at the end.
+            // The store has all results. The tables are tried again, at the latest at the end.
             Err(error) => progress.say(&format!("warning: {error:#}; to be tried again")),
         }
         let pause = BETWEEN_TABLES.max(TABLES_SHARE * start.elapsed());
         self.written = Some((Instant::now(), pause));
     }
 
-    /// A stage has ended: the trials that end with it have their result.
+    /// Records the end of a stage and the results of the trials that end with it.
     fn end(&mut self, stage: &Stage, outcome: Result<(), &str>, progress: &Progress) -> Result<()> {
         if stage.kind != Kind::Evaluate {
             return Ok(());
@@ -222,7 +224,7 @@ impl<'a> Run<'a> {
         self.results.take(index, steps, seconds, reported, outcome)
     }
 
-    /// Puts together in the trial's own folder what its stages left.
+    /// Collects the results of the trial's stages in the trial's own folder.
     fn keep(&self, trial: &Planned, evaluation: &Evaluation) -> Result<()> {
         let folder = self.store.trial(&trial.hash);
         let status = json!({ "status": "ok" }).to_string() + "\n";
@@ -244,7 +246,7 @@ impl<'a> Run<'a> {
         write(folder.status(), status.as_bytes())
     }
 
-    /// Notes in the trial's own folder how it failed.
+    /// Records in the trial's own folder how it failed.
     fn keep_failure(&self, trial: &Planned, reason: &str) -> Result<()> {
         let stage = self.failed_stage(trial);
         self.keep_settings(trial, stage.unwrap_or(trial.last()))?;
@@ -260,7 +262,7 @@ impl<'a> Run<'a> {
         write_durably(&path, text.as_bytes(), Durability::Cached)
     }
 
-    /// Writes the settings of the trial, and where `stage`, its last, was computed.
+    /// Writes the settings of the trial, and the environment of `stage`, its last stage.
     fn keep_settings(&self, trial: &Planned, stage: &Stage) -> Result<()> {
         let folder = self.store.trial(&trial.hash);
         folder.make()?;
@@ -279,7 +281,7 @@ impl<'a> Run<'a> {
         failed.next()
     }
 
-    /// Label, seed and reason of a failure, with the last lines of its journal.
+    /// The label, seed and reason of a failure, with the last lines of its journal.
     fn failure(&self, index: usize, reason: &str) -> String {
         let trial = &self.trials[index];
         let mut text = format!("{}, seed {}: {reason}", trial.label, trial.seed);
@@ -297,14 +299,14 @@ impl<'a> Run<'a> {
         text
     }
 
-    /// Seconds of the stages that follow the shared ones.
+    /// The seconds of the stages after the shared ones.
     fn own_seconds(&self, trial: &Planned) -> f64 {
         let own = trial.stages.iter().filter(|stage| !stage.shared);
         own.map(|stage| self.store.stage(&stage.key).seconds())
             .sum()
     }
 
-    /// Seconds of all stages of the plan.
+    /// The seconds of all stages of the plan.
     pub fn work_seconds(&self) -> f64 {
         let stages = self.trials.iter().flat_map(|trial| &trial.stages);
         let keys: BTreeSet<&StageKey> = stages.map(|stage| &stage.key).collect();
@@ -313,12 +315,12 @@ impl<'a> Run<'a> {
             .sum()
     }
 
-    /// Trials that failed: label, seed and reason, and what was going on before.
+    /// The trials that failed: label, seed and reason, and the last journal lines.
     pub fn failed(&self) -> Vec<String> {
         self.failed.clone()
     }
 
-    /// What a reader of the tables must know.
+    /// Warnings for the reader of the tables.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }

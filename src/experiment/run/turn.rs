@@ -1,20 +1,20 @@
-//! One turn at a stage: how it ends, panics included.
+//! One turn at a stage: its result, and panics turned into failures.
 
 use anyhow::Result;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// How a turn at a stage ended that did not fail.
+/// The result of a turn at a stage that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// The stage is done.
     Done,
-    /// Another process works on it: to be asked for again.
+    /// Another process is working on it, so it must be checked again.
     Held,
-    /// It was asked to stop, and is not done.
+    /// A stop was requested, and the stage is not done.
     Stopped,
 }
 
-/// The outcome of `work` with a panic turned into its message.
+/// The outcome of `work`, with a panic turned into its message.
 pub fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(outcome) => outcome.map_err(|error| format!("{error:#}")),

@@ -1,24 +1,24 @@
-//! How the cores of this machine are shared by the stages that run at once.
+//! The number of stages that run at the same time, and the cores that they share.
 
-/// Stages at once, and the cores that they share.
+/// The number of stages that run at the same time, and the threads that they share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workers {
-    /// Stages at once, at most.
+    /// The maximum number of stages at the same time.
     pub count: usize,
-    /// Threads of all of them together.
+    /// The number of threads that the running stages share.
     pub cores: usize,
 }
 
 impl Workers {
-    /// `count` workers on the machine's `cores`; 0: one per core.
+    /// `count` workers on the machine's `cores`; with 0, one per core.
     pub fn new(count: usize, cores: usize) -> Self {
         let cores = cores.max(1);
         let count = if count == 0 { cores } else { count };
         Self { count, cores }
     }
 
-    /// Threads of a stage that starts while `beside` others run or could start. Results do not depend on it, so a lone burn-in may have
-    /// all the threads that later are shared.
+    /// The number of threads of a stage that starts while `beside` others run or could start. The result of a
+    /// stage does not depend on it, so a lone burn-in may use all threads, which are shared later.
     pub fn threads(&self, beside: usize) -> usize {
         (self.cores / (beside + 1).min(self.count)).max(1)
     }

@@ -1,5 +1,5 @@
-//! The plan of a sweep, frozen as it began: `.store/plans/<recipe>.json`. It tells another process which stages there are, whatever
-//! has become of the recipe since.
+//! The plan of a sweep as it was when the sweep began: `.store/plans/<recipe>.json`. Another process reads there
+//! which stages a sweep has, even if the recipe has been edited since.
 
 use super::root::Store;
 use crate::atomic::write_atomically;
@@ -11,25 +11,25 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A plan as a sweep began it: what an edited recipe no longer tells.
+/// A plan as it was when a sweep began. The recipe may have been edited since.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FrozenPlan {
-    /// The recipe's name.
+    /// The name of the recipe.
     pub recipe: String,
-    /// Trials at once.
+    /// The number of trials that run at the same time.
     pub workers: usize,
-    /// The recipe's file, from the root of the file system on; none in a plan of an earlier program.
+    /// The recipe's file as an absolute path; none in a plan of an earlier program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<PathBuf>,
-    /// Git commit of the recipe's folder; none outside a repository.
+    /// The git commit of the recipe's folder; none outside a repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
-    /// In the plan's order.
+    /// The trials, in the plan's order.
     pub trials: Vec<TrialEntry>,
-    /// Each once, after those that it needs.
+    /// The stages, each once, after those that it needs.
     pub stages: Vec<StageEntry>,
-    /// Their places by key.
+    /// The indices of the stages by key.
     #[serde(skip)]
     known: BTreeMap<StageKey, usize>,
 }
@@ -38,13 +38,13 @@ pub struct FrozenPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TrialEntry {
-    /// Its identity.
+    /// The identity of the trial.
     pub hash: String,
-    /// Label of the row that uses it first.
+    /// The label of the row that uses it first.
     pub label: String,
-    /// Its seed.
+    /// The seed.
     pub seed: u64,
-    /// Indices of its stages; the last one evaluates.
+    /// The indices of its stages; the last one evaluates.
     pub stages: Vec<usize>,
 }
 
@@ -52,22 +52,22 @@ pub struct TrialEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct StageEntry {
-    /// Its identity.
+    /// The identity.
     pub key: StageKey,
-    /// What a human calls it.
+    /// The name for people.
     pub title: String,
-    /// Indices of the stages whose results it reads.
+    /// The indices of the stages whose results it reads.
     pub needs: Vec<usize>,
-    /// Expected work; only comparisons matter.
+    /// The expected work; only comparisons are meaningful.
     pub cost: u64,
-    /// Steps of training before it and at its end; the same number twice for other work.
+    /// The training steps before the stage and at its end; equal numbers for other work.
     pub steps: [usize; 2],
-    /// Trials that need it.
+    /// The number of trials that need it.
     pub trials: usize,
 }
 
 impl StageEntry {
-    /// Share of the stage that is done after `step` steps, 0 to 1.
+    /// The share of the stage that is done after `step` steps, 0 to 1.
     pub fn share(&self, step: usize) -> f64 {
         let [from, to] = self.steps;
         let all = to.saturating_sub(from);
@@ -79,7 +79,7 @@ impl StageEntry {
 }
 
 impl FrozenPlan {
-    /// Leaves the plan in `store`, for `harness status` and `harness stage`.
+    /// Saves the plan in `store`, for `harness status` and `harness stage`.
     ///
     /// # Errors
     /// The store is not writable.
@@ -88,17 +88,17 @@ impl FrozenPlan {
         write_atomically(&store.plan(&self.recipe), text.as_bytes())
     }
 
-    /// Reads a plan that a sweep has left.
+    /// Reads a plan that a sweep has saved.
     ///
     /// # Errors
-    /// A file that cannot be read or is damaged, named.
+    /// The file cannot be read or is damaged. The error names it.
     pub fn read(path: &Path) -> Result<Self> {
         let text =
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
-    /// The plan of `recipe` without trials yet.
+    /// The plan of `recipe`, without trials.
     pub fn new(recipe: &str, workers: usize) -> Self {
         Self {
             recipe: recipe.to_string(),
@@ -111,14 +111,16 @@ impl FrozenPlan {
         }
     }
 
-    /// The stages that a sweep does, by their indices: those that an unfinished evaluation needs and that are not done.
-    /// `is_done` is asked once for each stage that may have to be done, and for no other.
+    /// Decides which stages a sweep runs: those that a missing evaluation needs and that are not done. This is the
+    /// only place that decides it, for `plan`, `sweep` and `status`.
+    ///
+    /// `is_done` gets the index of a stage. It is called once for every stage that may have to run, for no other.
     pub fn wanted(&self, mut is_done: impl FnMut(usize) -> bool) -> Vec<bool> {
         let mut wanted = vec![false; self.stages.len()];
         for last in self.trials.iter().filter_map(|trial| trial.stages.last()) {
             wanted[*last] = true;
         }
-        // A stage stands after those that it needs.
+        // A stage comes after those that it needs.
         for (index, stage) in self.stages.iter().enumerate().rev() {
             wanted[index] = wanted[index] && !is_done(index);
             if wanted[index] {
@@ -188,7 +190,8 @@ mod tests {
         ];
         plan.trials = vec![trial(&[0, 1, 2]), trial(&[0, 3, 4])];
         let wanted = |done: [bool; 5]| plan.wanted(|stage| done[stage]);
-        // The first trial's training was deleted after its evaluation; the second one's was not, its burn-in was.
+        // The first trial's training was deleted after its evaluation. The second one's was not, but its
+        // burn-in was.
         let only_the_last = [false, false, false, false, true];
         assert_eq!(wanted([false, false, true, true, false]), only_the_last);
         let all_of_the_second = [true, false, false, true, true];

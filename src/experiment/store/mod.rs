@@ -1,4 +1,5 @@
-//! What stages leave on disk: the store of a results folder, its folders, their leases, and where results came from.
+//! The files of stages on disk: the store of a results folder, its folders, their leases, and the provenance
+//! of results.
 
 pub mod environment;
 pub mod folder;

@@ -1,5 +1,5 @@
-//! Where a run comes from: commit, machine, time. Written beside the tables, so that the tables themselves stay the same
-//! bytes from run to run.
+//! The provenance of a run: commit, machine, time. It is written beside the tables, so that the tables have
+//! the same bytes in every run.
 
 use crate::atomic::write_atomically;
 use crate::recipe::Plan;
@@ -8,48 +8,48 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Seconds of a minute, where a duration is told.
+/// The number of seconds in a minute.
 const MINUTE: f64 = 60.0;
 
-/// The state of the world at the start of a run.
+/// The provenance, collected at the start of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Provenance {
-    /// The recipe's name.
+    /// The name of the recipe.
     pub recipe: String,
-    /// `--set` arguments.
+    /// The `--set` arguments.
     pub set: Vec<String>,
-    /// Seeds of every variant.
+    /// The seeds of every variant.
     pub seeds: Vec<u64>,
-    /// Version of the program.
+    /// The version of the program.
     pub version: String,
-    /// Git commit of the recipe's folder; none outside a repository.
+    /// The git commit of the recipe's folder; none outside a repository.
     pub commit: Option<String>,
-    /// Whether files other than results differ from that commit.
+    /// True if files other than results differ from that commit.
     pub changed: bool,
-    /// How the tracked ones differ, as `git diff` tells it.
+    /// The differences of the tracked files, as `git diff` prints them.
     #[serde(skip)]
     pub diff: Option<Vec<u8>>,
-    /// Processor.
+    /// The processor.
     pub cpu: String,
-    /// Its cores that the process may use.
+    /// The number of its cores that the process may use.
     pub cores: usize,
-    /// Operating system.
+    /// The operating system.
     pub os: String,
 }
 
-/// How long a run took.
+/// The times of a run.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Times {
-    /// Trials at once.
+    /// The number of trials that run at the same time.
     pub workers: usize,
-    /// Seconds from the start of this process to its end.
+    /// The seconds from the start of this process to its end.
     pub wall_seconds: f64,
-    /// Seconds of work of all stages of the plan, those of earlier processes included.
+    /// The seconds of work of all stages of the plan, including those of earlier processes.
     pub work_seconds: f64,
 }
 
 impl Provenance {
-    /// Looks around. `recipe` is the recipe's file.
+    /// Collects the provenance. `recipe` is the file of the recipe.
     pub fn new(recipe: &Path, set: &[String], plan: &Plan) -> Self {
         let git = |arguments: &[&str]| git(recipe, arguments);
         let status = ["status", "--porcelain", "--", ":/", ":(top,exclude)results"];
@@ -69,7 +69,7 @@ impl Provenance {
         }
     }
 
-    /// Lines for the header of a table; none of them tells the time.
+    /// Lines for the header of a table. None of them depends on the time.
     pub fn lines(&self) -> Vec<String> {
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
         let plural = if seeds.len() == 1 { "" } else { "s" };
@@ -99,7 +99,8 @@ impl Provenance {
         out.join(format!("run-{recipe}.json"))
     }
 
-    /// Writes `run-<recipe>.json`, for programs, and `about-<recipe>.md`, for people: several recipes may share a results folder.
+    /// Writes `run-<recipe>.json`, for programs, and `about-<recipe>.md`, for people. Several recipes may
+    /// share a results folder.
     ///
     /// # Errors
     /// The folder is not writable.
@@ -144,13 +145,13 @@ impl Provenance {
     }
 }
 
-/// Git commit of the folder of the file `recipe`; none outside a repository.
+/// The git commit of the folder of the file `recipe`; none outside a repository.
 pub fn commit(recipe: &Path) -> Option<String> {
     let text = git(recipe, &["rev-parse", "HEAD"])?;
     Some(String::from_utf8_lossy(&text).trim().to_string())
 }
 
-/// What git says in the folder of the file `recipe`, if it is content.
+/// The output of git in the folder of the file `recipe`, if git succeeds.
 fn git(recipe: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
     let folder = recipe
         .parent()
@@ -164,12 +165,12 @@ fn git(recipe: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
     output.status.success().then_some(output.stdout)
 }
 
-/// Cores that the process may use.
+/// The number of cores that the process may use.
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The processor's name as Linux tells it, else unknown.
+/// The name of the processor as Linux reports it, or else unknown.
 fn cpu() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = text
@@ -182,7 +183,7 @@ fn cpu() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::{Row, SweepPlan};
+    use crate::recipe::{RowPlan, SweepPlan};
 
     fn provenance() -> Provenance {
         Provenance {
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_results_folder_explains_itself() {
-        let row = Row {
+        let row = RowPlan {
             label: "a".into(),
             paper: None,
             trials: vec![0],

@@ -1,16 +1,16 @@
-//! The table `[method.correction.vlm]`: which vision-language model, and its settings.
+//! The table `[method.correction.vlm]`: the choice of a vision-language model and its settings.
 
 use super::descriptions::Descriptions;
 use crate::registry::{ComponentError, Entry, options};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// The settings of a vision-language model: what `[method.correction.vlm]` says.
+/// The settings of a vision-language model, from `[method.correction.vlm]`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum VisionLanguageConfig {
-    /// Trained by the harness on drawn pictures.
+    /// A model trained by the harness on drawn pictures.
     ClipTiny(ClipTinyConfig),
-    /// Pooled from the labelled instances on the frozen backbone.
+    /// Prototypes pooled from the labelled instances on the frozen backbone.
     Prototypes(PrototypesConfig),
     /// A released CLIP.
     Clip(ClipConfig),
@@ -51,23 +51,23 @@ pub const VISION_LANGUAGE_MODELS: &[Entry<VisionLanguageConfig>] = &[
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClipTinyConfig {
-    /// Training steps.
+    /// The number of training steps.
     pub steps: usize,
-    /// Class-balanced drawn pictures to train on.
+    /// The number of class-balanced drawn pictures to train on.
     pub images: usize,
-    /// Seed of the pictures, the first weights and every draw of the training.
+    /// The seed of the pictures, the initial weights and all draws of the training.
     pub seed: u64,
-    /// Pictures a step.
+    /// The number of pictures per step.
     pub batch: usize,
-    /// Highest learning rate.
+    /// The highest learning rate.
     pub rate: f64,
-    /// Width E of the shared space.
+    /// The width E of the shared space.
     pub width: usize,
 }
 
 impl ClipTinyConfig {
     /// # Errors
-    /// A value out of range, by key.
+    /// A value is out of range. The error names the key.
     pub fn check(&self) -> Result<(), ComponentError> {
         require(self.steps > 0, "steps", self.steps, "at least 1")?;
         require(self.images > 0, "images", self.images, "at least 1")?;
@@ -91,17 +91,17 @@ impl ClipTinyConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PrototypesConfig {
-    /// The factor on the cosine.
+    /// The factor of the cosine.
     pub scale: f64,
-    /// At most this many labelled images are read.
+    /// The maximum number of labelled images to read.
     pub images: usize,
-    /// The backbone's features that are pooled.
+    /// The backbone level whose features are pooled.
     pub level: Level,
 }
 
 impl PrototypesConfig {
     /// # Errors
-    /// A value out of range, by key.
+    /// A value is out of range. The error names the key.
     pub fn check(&self) -> Result<(), ComponentError> {
         require(
             self.scale > 0.0 && self.scale <= 100.0,
@@ -119,17 +119,19 @@ impl PrototypesConfig {
 pub struct ClipConfig {
     /// The folder of the released model.
     pub weights: PathBuf,
-    /// What is said about every class.
+    /// The descriptions of the classes.
     pub descriptions: Descriptions,
-    /// Longer side, in pixels, of the picture that the image tower sees; 0: as it is. Sides are rounded to whole cells.
+    /// The longer side, in pixels, of the picture for the image tower; 0 keeps its size. Sides are rounded to
+    /// whole cells.
     pub size: usize,
-    /// Whether the pixels are scaled and normalised as the folder says; the released PL-DC code passes 0 to 255.
+    /// True if the pixels are scaled and normalised as the folder says. The released PL-DC code passes 0 to
+    /// 255.
     pub normalise: bool,
 }
 
 impl ClipConfig {
     /// # Errors
-    /// A value out of range, by key.
+    /// A value is out of range. The error names the key.
     pub fn check(&self) -> Result<(), ComponentError> {
         const LARGEST: usize = 1 << 13;
         self.descriptions.check()?;
@@ -141,13 +143,13 @@ impl ClipConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// The third stage (a sixteenth of the image for ResNet).
+    /// The third stage (1/16 of the image's size for a ResNet).
     Res4,
-    /// The last stage (a thirty-second).
+    /// The last stage (1/32).
     Res5,
 }
 
-/// An error about `key` unless `holds`.
+/// Returns an error about `key` unless `holds`.
 fn require(
     holds: bool,
     key: &str,
@@ -210,7 +212,7 @@ mod tests {
         .expect_err("no place for the class");
         assert_eq!(error.key, "descriptions");
         assert!(
-            error.message.contains("\"b\" is not a text with `{}`"),
+            error.message.contains("\"b\" does not contain `{}`"),
             "{error}"
         );
         let clip = |descriptions: &str| {

@@ -14,15 +14,16 @@ use std::sync::Arc;
 pub struct Matrix {
     tensor: Tensor<(usize, usize), f32, Cuda>,
     address: u64,
-    /// Held by every clone, so that its count tells whether the storage is shared.
+    /// Every clone holds it, so its count shows if the storage is shared.
     owners: Arc<()>,
     gpu: Gpu,
     home: Home,
 }
 
-// SAFETY: all that is not `Send` and `Sync` in dfdx's `Cuda` is the handle of a second stream, which nothing here uses; the driver's
-// handles may be used from any thread that has the device's context, which `Gpu::bind` sees to. Callers keep a tensor in one thread, whose
-// stream orders all that reads and writes it; debug builds check it (`Home`).
+// SAFETY: the only part of dfdx's `Cuda` that is not `Send` and `Sync` is the handle of a second stream,
+// which nothing here uses. Any thread with the device's context may use the driver's handles, and `Gpu::bind`
+// makes sure that it has one. Callers keep a tensor in one thread, whose stream orders all reads and writes;
+// debug builds check this (`Home`).
 unsafe impl Send for Matrix {}
 // SAFETY: as above.
 unsafe impl Sync for Matrix {}
@@ -45,7 +46,7 @@ impl Matrix {
         }
     }
 
-    /// Memory with values of any kind, for a kernel or a copy to write.
+    /// Memory with arbitrary values, to be written by a kernel or a copy.
     fn unwritten(gpu: &Gpu, rows: usize, columns: usize) -> Self {
         gpu.bind();
         let make = || gpu.shared.dfdx.zeros_like(&(rows, columns));
@@ -57,7 +58,7 @@ impl Matrix {
         *self.tensor.shape()
     }
 
-    /// The GPU it lies on.
+    /// The GPU that holds it.
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
     }
@@ -71,14 +72,14 @@ impl Matrix {
             let own = Self::unwritten(&self.gpu, rows, columns);
             let bytes = rows * columns * size_of::<f32>();
             let stream = *self.gpu.shared.device.cu_stream();
-            // SAFETY: both tensors hold so many bytes.
+            // SAFETY: both tensors hold this number of bytes.
             expect(unsafe { result::memcpy_dtod_async(own.address, self.address, bytes, stream) });
             *self = own;
         }
         self.address
     }
 
-    /// A copy of the values; waits for all kernels that were started before.
+    /// A copy of the values. Waits for all kernels that were started before.
     pub fn values(&self) -> Vec<f32> {
         self.home.check();
         let (rows, columns) = self.shape();
@@ -89,7 +90,7 @@ impl Matrix {
         self.tensor.as_vec()
     }
 
-    /// A copy of the values, when the kernels that were started before have ended.
+    /// A copy of the values as they are after all kernels that were started before.
     pub fn later(&self) -> Later<Vec<f32>> {
         self.home.check();
         let (rows, columns) = self.shape();
@@ -97,7 +98,7 @@ impl Matrix {
         unsafe { self.gpu.fetch(self.address, rows * columns) }
     }
 
-    /// A copy of the gradient; waits for all kernels that were started before.
+    /// A copy of the gradient. Waits for all kernels that were started before.
     pub fn gradient(&self, grads: &mut Grads) -> Vec<f32> {
         let (rows, columns) = self.shape();
         if rows * columns == 0 {
@@ -115,7 +116,7 @@ impl Matrix {
         }
     }
 
-    /// The buffer of the gradient, zeros at first.
+    /// The buffer of the gradient, which is zero at first.
     fn buffer<'g>(&self, grads: &'g mut Grads) -> &'g mut CudaSlice<f32> {
         self.home.check();
         self.gpu.bind();
@@ -123,7 +124,8 @@ impl Matrix {
         buffer.unwrap_or_else(|error| panic!("the GPU: {error:?}"))
     }
 
-    /// Runs `ops` backwards from this `[1, 1]` loss; dfdx starts from a tensor without dimensions, whose gradient is 1.
+    /// Runs `ops` backwards from this `[1, 1]` loss. dfdx starts from a tensor without dimensions, with
+    /// gradient 1.
     pub fn backward(&self, mut ops: OwnedTape<f32, Cuda>) -> Gradients<f32, Cuda> {
         self.gpu.bind();
         let end: Tensor<(), f32, Cuda> = self.gpu.shared.dfdx.tensor_from_vec(vec![1.0], ());
@@ -144,11 +146,12 @@ impl Matrix {
 /// Constants by name and size.
 pub type Constants = PerThread<(String, usize, usize), Tensor2>;
 
-/// Most constants that a thread keeps: a few sizes in training; pictures of many sizes in an evaluation come and go.
+/// Maximum number of constants that a thread keeps. Training uses a few sizes; an evaluation sees images of
+/// many sizes, and their constants are dropped again.
 pub const MOST_CONSTANTS: usize = 32;
 
 impl Gpu {
-    /// As [`crate::tensor::Place::kept`].
+    /// See [`crate::tensor::Place::kept`].
     pub(in crate::tensor) fn kept(
         &self,
         name: String,
@@ -167,7 +170,7 @@ impl Gpu {
         constant.computed_on(self)
     }
 
-    /// A constant tensor with values of any kind: the first kernel that takes it writes all of them.
+    /// A constant tensor with arbitrary values. The first kernel that uses it must write all of them.
     pub fn unwritten(&self, rows: usize, columns: usize) -> Tensor2 {
         Tensor2 {
             raw: Raw::Gpu(Matrix::unwritten(self, rows, columns)),
@@ -175,9 +178,9 @@ impl Gpu {
         }
     }
 
-    /// A constant tensor of `values`, `[rows, columns]`. Nothing is waited for.
+    /// A constant tensor of `values`, `[rows, columns]`. Does not wait.
     ///
-    /// Panics unless their number fits.
+    /// Panics if the number of values does not match.
     pub fn matrix(&self, values: &[f32], rows: usize, columns: usize) -> Tensor2 {
         assert_eq!(values.len(), rows * columns, "values of a matrix");
         let matrix = self.unwritten(rows, columns);
@@ -186,14 +189,14 @@ impl Gpu {
         matrix
     }
 
-    /// The first GPU that any of `tensors` lies on.
+    /// The first GPU that holds any of `tensors`.
     pub fn of(tensors: &[&Tensor2]) -> Option<Self> {
         tensors.iter().find_map(|tensor| tensor.gpu().cloned())
     }
 }
 
 impl Tensor2 {
-    /// The GPU that the values lie on; none: the host.
+    /// The GPU that holds the values; none if they are on the host.
     pub fn gpu(&self) -> Option<&Gpu> {
         match &self.raw {
             Raw::Host(_) => None,
@@ -201,9 +204,10 @@ impl Tensor2 {
         }
     }
 
-    /// The same values on `gpu`: itself, if it lies there. A leaf stays a leaf.
+    /// The same values on `gpu`. A tensor that is there already is returned as it is, and a leaf stays a
+    /// leaf.
     ///
-    /// Panics if it lies on another GPU.
+    /// Panics if it is on another GPU.
     pub(in crate::tensor) fn to_gpu(&self, gpu: &Gpu) -> Self {
         match &self.raw {
             Raw::Gpu(matrix) => {
@@ -217,7 +221,7 @@ impl Tensor2 {
         }
     }
 
-    /// The same tensor, with the precision of `gpu`, which is the one that it lies on.
+    /// The same tensor with the precision of `gpu`, the GPU that holds it.
     fn computed_on(&self, gpu: &Gpu) -> Self {
         let mut same = self.clone();
         if let Raw::Gpu(matrix) = &mut same.raw {
@@ -226,9 +230,9 @@ impl Tensor2 {
         same
     }
 
-    /// An input of an op on `gpu`, sent there if it is a constant of the host.
+    /// An input of an op on `gpu`. A constant of the host is sent there.
     ///
-    /// Panics if it is a leaf or a result of the host, to which no gradient would flow back.
+    /// Panics if it is a leaf or a result of the host: no gradient would flow back to it.
     pub fn on(&self, gpu: &Gpu) -> Self {
         let comes_along = self.gpu().is_some() || !self.requires_grad;
         assert!(comes_along, "a leaf of the host in an op on a GPU");
@@ -237,7 +241,7 @@ impl Tensor2 {
 
     /// The address of the values on the GPU.
     ///
-    /// Panics if they lie on the host.
+    /// Panics if they are on the host.
     pub fn address(&self) -> u64 {
         match &self.raw {
             Raw::Host(_) => panic!("the values lie on the host"),
@@ -248,10 +252,10 @@ impl Tensor2 {
         }
     }
 
-    /// The address of the values for kernels that write to them. Copies the storage first if another clone shares it: the tensor is
-    /// then another one, with a gradient of its own.
+    /// The address of the values for kernels that write to them. Copies the storage first if another clone
+    /// shares it; the tensor is then a new one with a gradient of its own.
     ///
-    /// Panics if they lie on the host.
+    /// Panics if they are on the host.
     pub fn address_mut(&mut self) -> u64 {
         match &mut self.raw {
             Raw::Host(_) => panic!("the values lie on the host"),
@@ -259,9 +263,10 @@ impl Tensor2 {
         }
     }
 
-    /// The address of the gradient, which kernels add to (zeros at first); none where the tensor requires none.
+    /// The address of the gradient, to which kernels add (it is zero at first); none if the tensor requires
+    /// no gradient.
     ///
-    /// It holds until `grads` is dropped.
+    /// The address is valid until `grads` is dropped.
     pub fn gradient_address(&self, grads: &mut Grads) -> Option<u64> {
         match &self.raw {
             Raw::Gpu(matrix) if self.requires_grad => Some(*matrix.buffer(grads).device_ptr()),
@@ -271,8 +276,8 @@ impl Tensor2 {
 }
 
 impl Tape {
-    /// Makes the output of an op on `gpu`, of which its kernel writes every value. It requires a gradient where the tape records and any of
-    /// `inputs` requires one.
+    /// Makes the output of an op on `gpu`, whose kernel must write every value. The output requires a
+    /// gradient if the tape records and any of `inputs` requires one.
     pub fn output_on(
         &self,
         gpu: &Gpu,
@@ -286,8 +291,8 @@ impl Tape {
     }
 }
 
-/// The address of a tensor's values. dfdx keeps it to itself, but for `Debug`, which names it before anything long: the text is read
-/// up to the last digit and then refused (0.2 microseconds).
+/// The address of a tensor's values. dfdx exposes it only in its `Debug` text, before anything long. The text
+/// is read up to the last digit of the address, and the rest is refused (0.2 microseconds).
 fn address(tensor: &Tensor<(usize, usize), f32, Cuda>) -> u64 {
     let mut reader = Reader::default();
     let _ = write!(reader, "{tensor:?}");

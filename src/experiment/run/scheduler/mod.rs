@@ -1,9 +1,10 @@
 //! Runs tasks that depend on each other on a number of workers, each task once.
 //!
-//! A worker takes the ready task with the longest chain of work behind it, so that what others wait for starts first; but the
-//! last task of a chain, which makes a result complete, goes before all others. A task that fails or panics ends alone: only the
-//! tasks that need its result fail with it, by its reason; all others run. A task that another process has in hand is put aside
-//! and asked for again when nothing else can start. A task that is to run alone comes before all others, and none starts beside it.
+//! A worker takes the ready task with the longest chain of work after it, so that tasks needed by others
+//! start first. The last task of a chain, which completes a result, comes before all others. If a task fails or
+//! panics, only the tasks that need its result fail too, with the same reason; all others run. A task that
+//! another process is working on is put aside, and checked again when nothing else can start. A task that must
+//! run alone comes before all others, and no other task runs beside it.
 
 use super::executor::Executor;
 use super::turn::{Turn, contained};
@@ -12,70 +13,71 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-/// Between two looks at tasks that another process has in hand: short beside any training, long beside a look.
+/// The time between two checks of tasks that another process is working on: short beside any training, long
+/// beside a check.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// One piece of work.
 #[derive(Clone, Debug)]
 pub struct Task<T> {
-    /// What others name it by; unique.
+    /// The unique name of the task.
     pub key: String,
-    /// Keys of the tasks that must have succeeded before.
+    /// The keys of the tasks that must have succeeded before.
     pub needs: Vec<String>,
-    /// Expected work, in any unit that all tasks share.
+    /// The expected work, in any unit that all tasks share.
     pub cost: u64,
-    /// What the worker is handed.
+    /// The input of the worker.
     pub work: T,
 }
 
-/// What becomes of failures and of a request to stop.
+/// The rules for failures and requests to stop.
 #[derive(Clone, Copy)]
 pub struct Rules<'a> {
-    /// How often a task that failed is tried again.
+    /// The number of times that a failed task is tried again.
     pub retries: u32,
-    /// Whether no task starts after one has failed for good.
+    /// True if no task starts after one has finally failed.
     pub fail_fast: bool,
-    /// Asked before a task starts: whether no more shall.
+    /// Called before a task starts. If it returns true, no more tasks start.
     pub stop: &'a (dyn Fn() -> bool + Sync),
-    /// Keys of tasks that run while no other does; they come first.
+    /// The keys of tasks that run alone; they come first.
     pub alone: &'a BTreeSet<String>,
 }
 
-/// What the workers share.
+/// The state that the workers share.
 struct Board<E> {
-    /// Unfinished needs per task.
+    /// The number of unfinished needs of each task.
     missing: Vec<usize>,
-    /// Tasks that can start, the most urgent last.
+    /// The tasks that can start, the most urgent last.
     ready: BTreeSet<(u64, std::cmp::Reverse<usize>)>,
-    /// Tasks that another process has in hand.
+    /// The tasks that another process is working on.
     held: Vec<usize>,
-    /// Failures of each task so far.
+    /// The number of failures of each task so far.
     failures: Vec<u32>,
-    /// Whether a task has failed for good.
+    /// True if a task has finally failed.
     failed: bool,
-    /// Number of tasks at work.
+    /// The number of running tasks.
     running: usize,
-    /// Whether a task has ended.
+    /// For each task, true if it has ended.
     over: Vec<bool>,
-    /// Number of tasks that have not.
+    /// The number of tasks that have not ended.
     left: usize,
-    /// Which tasks run alone.
+    /// For each task, true if it runs alone.
     alone: Vec<bool>,
-    /// Whether one of them is at work.
+    /// True if one of them is running.
     one_alone: bool,
-    /// Called at every end.
+    /// Called at the end of every task.
     ended: E,
-    /// The first error of `ended`: nothing more starts.
+    /// The first error of `ended`. Nothing more starts after it.
     stopped: Option<anyhow::Error>,
 }
 
-/// Runs `tasks` by `executor`, all of them if nothing asks it to stop; `ended` hears of every end, one at a time, with the reason of a
-/// failure.
+/// Runs `tasks`, all of them unless a stop is requested. `executor` runs each of them. `ended` is called at
+/// the end of each, one at a time, with the reason of a failure.
 ///
 /// # Errors
-/// What `ended` refuses (a full disk, say): running tasks finish, no other starts.
+/// An error of `ended` (for example a full disk). Running tasks finish, and no other task starts.
 ///
-/// Panics if a task needs an unknown one or the needs form a circle.
+/// Panics if a task needs an unknown one, or if the needs form a cycle.
 pub fn run<T: Sync>(
     tasks: &[Task<T>],
     executor: &dyn Executor<T>,
@@ -188,14 +190,14 @@ pub fn run<T: Sync>(
 }
 
 impl<E> Board<E> {
-    /// Whether a task may start beside those that run.
+    /// Returns true if a task may start beside those that run.
     fn has_room(&self) -> bool {
         let next = self.ready.last();
         let next_alone = next.is_some_and(|(_, task)| self.alone[task.0]);
         self.running == 0 || !(self.one_alone || next_alone)
     }
 
-    /// Notes the end of `task` and of all that cannot run without it.
+    /// Records the end of `task` and of all tasks that cannot run without it.
     fn end<T>(
         &mut self,
         task: usize,
@@ -233,7 +235,7 @@ impl<E> Board<E> {
     }
 }
 
-/// For every task those that need it.
+/// For every task, the tasks that need it.
 fn dependents<T>(tasks: &[Task<T>]) -> Vec<Vec<usize>> {
     let index: BTreeMap<&str, usize> = tasks
         .iter()

@@ -1,4 +1,4 @@
-//! The order of tasks, their failures, and requests to stop.
+//! Tests the order of tasks, their failures, and requests to stop.
 
 use super::*;
 use crate::experiment::run::executor::mock::Mock;
@@ -21,7 +21,7 @@ const TO_THE_END: Rules = Rules {
     alone: &BTreeSet::new(),
 };
 
-/// The ends of `tasks` in order, where `work` is run by `count` workers.
+/// The ends of `tasks` in order, with `work` run by `count` workers.
 fn ends(
     tasks: &[Task<String>],
     count: usize,
@@ -173,7 +173,8 @@ fn what_is_to_run_alone_comes_first_and_has_nothing_beside_it() {
     let (running, asked) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let (begun, together) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
     let work = |key: &String| {
-        // Another process has one of them in hand for a while: others then run, but not beside it when it comes back.
+        // Another process is working on one of them for a while. Others then run, but not beside it when it
+        // comes back.
         if key == "a" && asked.fetch_add(1, Ordering::SeqCst) < 3 {
             return Ok(Turn::Held);
         }
@@ -229,7 +230,7 @@ fn a_refused_end_stops_the_rest() {
     );
 }
 
-/// The attempts and the ends of three tasks, of which the first fails `failures` times.
+/// The attempts and the ends of three tasks. The first one fails `failures` times.
 fn attempts(failures: usize, rules: Rules) -> (Vec<String>, Vec<String>) {
     let tasks = [task("a", &[], 9), task("b", &["a"], 1), task("c", &[], 5)];
     let (tried, mut ends) = (Mutex::new(Vec::new()), Vec::new());
