@@ -18,6 +18,7 @@ pub use command::clip::clip;
 pub use command::evaluate::{Scores, evaluate};
 pub use command::first::export_data;
 pub use command::predict::{PredictAsk, predict};
+pub use command::stage::{StageEnd, StageOutcome, StageRequest, stage};
 pub use command::sweep::{Outcome, SweepOptions, sweep};
 pub use command::tables::{TableAsk, Told, compare, table};
 pub use command::weights::{Inspection, export_weights, inspect_weights};

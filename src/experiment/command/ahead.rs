@@ -3,8 +3,8 @@
 
 use crate::experiment::outlook::{Outlook, Status};
 use crate::experiment::store::frozen::FrozenPlan;
-use crate::experiment::store::provenance::{commit, cores};
 use crate::experiment::store::root::Store;
+use crate::experiment::store::system::{commit, cores};
 use crate::experiment::trial::inputs::{Ask, Inputs, Stop, environment};
 use crate::experiment::trial::planned::stages_of;
 use crate::recipe::{Explanation, Plan, Request};

@@ -14,6 +14,7 @@ use crate::experiment::trial::planned::Planned;
 use crate::experiment::trial::stage::{Kind, Stage};
 use crate::train::last_lines;
 use anyhow::Result;
+use rayon::prelude::*;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -86,11 +87,18 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Writes the list of trials for each table.
+    /// Saves the plan: its stages, the settings of its trials, and which trials make which tables.
     ///
     /// # Errors
     /// The results folder is not writable.
     pub fn freeze(&self) -> Result<()> {
+        self.trials.par_iter().try_for_each(|trial| {
+            match self.store.trial(&trial.hash).settings().exists() {
+                true => Ok(()),
+                false => self.keep_settings(trial),
+            }
+        })?;
+        self.frozen.write(self.store)?;
         self.results.freeze()
     }
 
@@ -237,7 +245,7 @@ impl<'a> Run<'a> {
             journal.extend(std::fs::read(path).unwrap_or_default());
         }
         let metrics = serde_json::to_string_pretty(evaluation)? + "\n";
-        self.keep_settings(trial, trial.last())?;
+        self.keep_origin(trial, trial.last())?;
         // All of it can be made again from the stages.
         let write =
             |path: PathBuf, content: &[u8]| write_durably(&path, content, Durability::Cached);
@@ -249,7 +257,7 @@ impl<'a> Run<'a> {
     /// Records in the trial's own folder how it failed.
     fn keep_failure(&self, trial: &Planned, reason: &str) -> Result<()> {
         let stage = self.failed_stage(trial);
-        self.keep_settings(trial, stage.unwrap_or(trial.last()))?;
+        self.keep_origin(trial, stage.unwrap_or(trial.last()))?;
         let journal = stage.map(|stage| self.store.stage(&stage.key).journal());
         let status = json!({
             "status": "failed",
@@ -262,13 +270,21 @@ impl<'a> Run<'a> {
         write_durably(&path, text.as_bytes(), Durability::Cached)
     }
 
-    /// Writes the settings of the trial, and the environment of `stage`, its last stage.
-    fn keep_settings(&self, trial: &Planned, stage: &Stage) -> Result<()> {
+    /// Writes the settings of the trial.
+    fn keep_settings(&self, trial: &Planned) -> Result<()> {
         let folder = self.store.trial(&trial.hash);
         folder.make()?;
         let settings = format!("# {}, seed {}\n{}", trial.label, trial.seed, trial.table);
-        write_durably(&folder.settings(), settings.as_bytes(), Durability::Cached)?;
-        hand_on(&self.store.stage(&stage.key), &folder)
+        write_durably(&folder.settings(), settings.as_bytes(), Durability::Cached)
+    }
+
+    /// Writes the settings of a trial that has ended, and the environment of `stage`, its last one.
+    fn keep_origin(&self, trial: &Planned, stage: &Stage) -> Result<()> {
+        self.keep_settings(trial)?;
+        hand_on(
+            &self.store.stage(&stage.key),
+            &self.store.trial(&trial.hash),
+        )
     }
 
     /// The first stage of a failed trial that is not done and has failed.
@@ -292,6 +308,13 @@ impl<'a> Run<'a> {
             for line in last_lines(&journal, LAST_LINES) {
                 text.push_str(&format!("\n    {line}"));
             }
+        }
+        if let Some(stage) = stage {
+            let folder = self.store.results().display();
+            text.push_str(&format!(
+                "\n  to debug it: harness stage {folder} {}",
+                stage.key
+            ));
         }
         if self.results.has_earlier(index) {
             text.push_str("\n  the result of an earlier run stays in the records and tables");
@@ -329,3 +352,6 @@ impl<'a> Run<'a> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use crate::atomic::write_atomically;
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::stage::Stage;
 use crate::recipe::Trial;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -96,6 +96,28 @@ impl FrozenPlan {
         let text =
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+    }
+
+    /// Reads the plans of all sweeps that have begun in the results folder `folder`, with its store. The texts
+    /// name plans that cannot be read.
+    ///
+    /// # Errors
+    /// No sweep has begun in the folder, or an incompatible version of this program has used it.
+    pub fn read_all(folder: &Path) -> Result<(Store, Vec<Self>, Vec<String>)> {
+        let none = |why: &str| anyhow!("{}: no sweep has begun here: {why}", folder.display());
+        let store = Store::look(folder).ok_or_else(|| none("there is no .store in it"))?;
+        store.accept()?;
+        let (mut plans, mut damaged) = (Vec::new(), Vec::new());
+        for path in store.plans() {
+            match Self::read(&path) {
+                Ok(plan) => plans.push(plan),
+                Err(error) => damaged.push(format!("{error:#}")),
+            }
+        }
+        if plans.is_empty() {
+            return Err(none("its store holds no plan"));
+        }
+        Ok((store, plans, damaged))
     }
 
     /// The plan of `recipe`, without trials.

@@ -8,4 +8,6 @@ pub mod lease;
 pub mod measured;
 pub mod provenance;
 pub mod renew;
+pub mod result_aside;
 pub mod root;
+pub mod system;

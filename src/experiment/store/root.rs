@@ -11,7 +11,8 @@
 //!     final.safetensors                a finished one
 //!     journal.jsonl  metrics.json  environment.json  seconds
 //!     failure.json                     the failure of the last attempt
-//! .store/trials/<hash>/                the files of a trial that ended
+//! .store/trials/<hash>/                the files of a trial: its settings since a sweep with it began, the others since it
+//!                                      ended
 //!     settings.toml  environment.json  diff.patch  journal.jsonl  metrics.json  status.json
 //! ```
 //!
@@ -134,6 +135,11 @@ impl Store {
         locked.with_context(|| format!("cannot lock {}", path.display()))
     }
 
+    /// The results folder that the store belongs to.
+    pub fn results(&self) -> &Path {
+        self.root.parent().unwrap_or(Path::new("."))
+    }
+
     /// The folder of the stage `key`. It is created at the first write.
     pub fn stage(&self, key: &StageKey) -> Folder {
         Folder::new(self.root.join("stages").join(key.as_str()))
@@ -151,7 +157,7 @@ impl Store {
         Folder::new(self.root.join("trials").join(hash))
     }
 
-    /// The folders of the trials that have ended, in no particular order.
+    /// The folders of the trials that have been planned for a sweep, in no particular order.
     pub fn trials(&self) -> Vec<Folder> {
         let entries = fs::read_dir(self.root.join("trials"));
         let entries = entries.into_iter().flatten().flatten();
