@@ -62,7 +62,7 @@ fn batch(work: &Work, stream: &mut Stream) -> Batch {
     batch
 }
 
-/// The method of the recipe without a burn-in, with a filter that keeps all, and no correction.
+/// The method of the recipe without a burn-in, with a filter that keeps everything and without correction.
 fn method(recipe: &Recipe, pseudo_labels: Option<usize>) -> Result<Box<dyn Method>> {
     let mut table = recipe.0["method"].clone();
     let method = table.as_table_mut().context("[method]")?;

@@ -2,10 +2,11 @@
 //!
 //! `cargo bench --bench step -- --threads 1 --mode pldc --steps 60`
 //!
-//! A short supervised burn-in, so that the teacher keeps pseudo-labels; its last steps are the supervised measurement. Then the
-//! teacher-student phase. Prints one line of JSON: median ms per step of each phase, mean ms of its parts, pseudo-labels per image.
-//! The whole step runs through [`Learner`], as in training; the parts are timed afterwards, on a step that is put together here
-//! from the learner's own pieces ([`parts`]).
+//! A short supervised burn-in comes first, so that the teacher keeps pseudo-labels; its last steps are the
+//! supervised measurement. Then the teacher-student phase follows. It prints one line of JSON: the median per
+//! step of each phase in ms, the mean of its parts in ms, and the pseudo-labels per image. The whole step
+//! runs through [`Learner`], as in training. The parts are timed afterwards, on a step that is put together
+//! here from the learner's own pieces ([`parts`]).
 
 #[path = "../measure/mod.rs"]
 mod measure;
@@ -201,7 +202,7 @@ impl Run {
         Ok(())
     }
 
-    /// One step, all of it; milliseconds.
+    /// Runs one whole step and returns its time in milliseconds.
     fn step(&mut self, step: usize) -> Result<f64> {
         let began = Instant::now();
         let batch = self.loader.batch(step, self.learner.needs_unlabelled())?;

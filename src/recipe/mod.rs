@@ -37,7 +37,7 @@ pub use overlay::value_at;
 pub use plan::{Hooks, Plan, RowPlan, SweepPlan, Trial};
 pub use schema::{Choice, Slot, recipe_schema, sweep_schema};
 pub use sources::Request;
-pub use suggest::hint;
+pub use suggest::{hint, similar};
 pub use sweep::Paper;
 
 /// `recipes/pl-dc.toml`: every key with its default and a comment that explains it.

@@ -6,6 +6,7 @@ pub mod evaluate;
 pub mod first;
 pub mod predict;
 pub mod publish;
+pub mod stage;
 pub mod sweep;
 pub mod tables;
 pub mod weights;

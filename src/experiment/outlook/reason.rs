@@ -1,8 +1,9 @@
 //! The reason why a trial would run, from the state of the store and from an earlier trial with the same
 //! label and seed.
 
-use super::standing::{State, TrialEntry};
+use super::standing::State;
 use crate::experiment::settings::new_keys::NEW_KEYS;
+use crate::experiment::store::frozen::TrialEntry;
 use crate::experiment::store::root::Store;
 use serde::Serialize;
 use std::collections::BTreeMap;

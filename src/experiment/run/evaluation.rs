@@ -28,7 +28,7 @@ impl Workshop<'_> {
     /// Evaluates every model that the training left.
     ///
     /// # Errors
-    /// An image cannot be read, the result cannot be written; a stop that was asked for.
+    /// An image cannot be read, the result cannot be written, or a stop was requested.
     pub(super) fn evaluate(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
         let (source, checkpoint) = self.trained(stage)?;
         let models = match &*stage.settings {
@@ -82,7 +82,7 @@ impl Workshop<'_> {
         let key = stage.source.as_ref();
         let key = key.context("an evaluation follows a training")?;
         let source = self.store.stage(key);
-        let checkpoint = Checkpoint::load(&source.result(), key)?;
+        let checkpoint = Checkpoint::load(&source.result(), key.as_str())?;
         Ok((source, checkpoint))
     }
 }
@@ -104,7 +104,7 @@ fn evaluate_number(
     Ok(BTreeMap::from([(STUDENT.to_string(), metrics)]))
 }
 
-/// Writes the metrics `models` of what the training in `source` left.
+/// Writes the metrics `models` for the result of the training in `source`.
 fn write_evaluation(
     attempt: &Attempt,
     checkpoint: &Checkpoint,

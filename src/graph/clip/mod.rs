@@ -40,7 +40,7 @@ use crate::tensor::{Map, Tensor2};
 
 /// A dual encoder: dense image features on one side, embedded class descriptions on the other.
 pub trait VisionLanguage: Send + Sync {
-    /// Dense features of one image: a map of batch 1.
+    /// The dense features of one image: a map of batch 1.
     fn dense(&self, picture: &Picture) -> Map;
     /// Maps pooled features `[n, C]` to the shared space `[n, E]`, not normalised.
     fn embed(&self, pooled: &Tensor2) -> Tensor2;

@@ -1,4 +1,4 @@
-//! An axis of `[grid]` or `[zip]`, and a point: a value for every axis that exists there.
+//! An axis of `[grid]` or `[zip]`, and a point: one value for every axis that exists there.
 
 use super::condition::Condition;
 use super::reader::SweepReader;
@@ -96,7 +96,7 @@ impl<'a> SweepReader<'a> {
         self.layer(what, Some(&set))
     }
 
-    /// The settings of a point over those `below`.
+    /// The settings of a point, laid over the settings `below`.
     pub fn settings_of(&mut self, point: &Point<'_, 'a>, node: &Node, below: &Table) -> Table {
         let layer = self.point_layer("point", point, node);
         let mut settings = below.clone();
