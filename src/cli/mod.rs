@@ -7,7 +7,7 @@ use crate::experiment::{
     duty, evaluate, explain, export_data, export_weights, inspect_weights, plan, predict, schema,
     status, sweep, table,
 };
-use crate::report::{COMPARISON_FORMATS, FORMATS};
+use crate::report::{COMPARISON_FORMATS, FORMATS, counted};
 use clap::Parser;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
@@ -183,7 +183,7 @@ fn say(text: &dyn Display) {
     let mut output = std::io::stdout().lock();
     match writeln!(output, "{text}").and_then(|()| output.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("error: the output cannot be written: {error}");
+            eprintln!("error: cannot write the output: {error}");
             std::process::exit(FAILED.into());
         }
         _ => {}
@@ -212,8 +212,9 @@ fn told(outcome: &Outcome) -> u8 {
     }
     if outcome.left > 0 {
         let (left, asked) = (outcome.left, outcome.interrupted);
-        let why = if asked { "stopped" } else { "not all ran" };
-        eprintln!("{why}: {left} trials are left; the same command goes on with them");
+        let why = if asked { "stopped" } else { "not finished" };
+        let left = counted(left, "trial");
+        eprintln!("{why}: {left} left; run the same command again to continue");
     }
     if outcome.interrupted && outcome.left > 0 {
         EXIT_CODE

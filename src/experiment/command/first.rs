@@ -64,7 +64,7 @@ fn first_settings(ask: &Ask, inputs: &Inputs) -> Result<Settings, Stop> {
         TrialSettings::Network(settings) => Ok(*settings),
         TrialSettings::Mock(_) => {
             let recipe = ask.recipe.display();
-            let message = "a trial of method.name = \"mock\" has no dataset and no network";
+            let message = "trials of method.name = \"mock\" have no dataset and no network";
             Err(Stop::Input(anyhow!("{recipe}: {message}")))
         }
     }

@@ -6,7 +6,7 @@ use super::estimate::Estimate;
 use super::standing::{FrozenPlan, Position, StageEntry, State};
 use crate::experiment::run::forecast::told;
 use crate::experiment::store::root::Store;
-use crate::report::{JsonLines, RECORDS, Record};
+use crate::report::{JsonLines, RECORDS, Record, counted};
 use anyhow::{Result, bail};
 use serde::Serialize;
 use std::fmt;
@@ -75,7 +75,7 @@ impl Status {
         }
         if recipes.is_empty() {
             bail!(
-                "{}: no sweep has begun here: its store holds no plan",
+                "{}: no sweep has begun here: its store contains no plan",
                 folder.display()
             );
         }
@@ -167,9 +167,9 @@ impl fmt::Display for RecipeStatus {
                 let left = Duration::from_secs_f64(estimate.clock_seconds);
                 write!(
                     f,
-                    ", about {} left with {} workers",
+                    ", about {} left with {}",
                     told(left),
-                    estimate.workers
+                    counted(estimate.workers, "worker")
                 )?;
             }
             _ => {}
@@ -184,10 +184,10 @@ impl fmt::Display for RecipeStatus {
             write!(f, "\nfailed: {stage}")?;
         }
         for commit in &self.commits {
-            write!(f, "\n{commit}, before the last sweep")?;
+            write!(f, "\n{commit} (not the commit of the last sweep)")?;
         }
         if self.running.is_empty() && self.done < self.trials {
-            f.write_str("\nno process works on it")?;
+            f.write_str("\nno process is working on it")?;
         }
         Ok(())
     }
@@ -206,9 +206,10 @@ impl fmt::Display for StageStatus {
                 step,
             } => {
                 let reason = reason.lines().next().unwrap_or_default();
-                write!(f, ": {reason} ({attempts} attempts")?;
+                let attempts = counted(*attempts as usize, "attempt");
+                write!(f, ": {reason} ({attempts}")?;
                 if *step > 0 {
-                    write!(f, ", would go on after step {step}/{}", self.steps)?;
+                    write!(f, ", would continue after step {step}/{}", self.steps)?;
                 }
                 write!(f, "); log: {}", self.log.display())
             }
