@@ -222,7 +222,7 @@ fn a_device_that_cannot_be_had_is_refused_with_its_reason() {
         &["--device", "gpu"],
         &["`gpu` is not a device", "auto, cpu, cuda"],
     );
-    refused(&["--gpus", "0,0"], &["0 is there twice", "`0,1,3`"]);
+    refused(&["--gpus", "0,0"], &["0 appears twice", "`0,1,3`"]);
     refused(&["--device", "cpu", "--gpus", "0"], &["cannot be used"]);
     refused(&["--set", "precision=\"bf17\""], &["f32", "tf32", "bf16"]);
     let precise = ["--device", "cpu", "--set", "precision=\"bf16\""];

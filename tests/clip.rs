@@ -525,7 +525,7 @@ fn an_inspection_lists_what_does_not_fit() {
         );
     }
     assert!(
-        listing.contains("1 ignored, 2 of the wrong shape or type, 1 without a place; 2 missing"),
+        listing.contains("1 ignored, 2 of the wrong shape or type, 1 unexpected; 2 missing"),
         "{listing}"
     );
 }

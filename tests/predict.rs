@@ -239,7 +239,7 @@ fn results_and_raw_numbers_in_one_file_are_refused() {
             "--raw",
             text(&raw),
         ]);
-        refused(&output, &["--out", "--raw", "are one file"]);
+        refused(&output, &["--out", "--raw", "are the same file"]);
         assert!(!out.exists());
     }
 }
@@ -333,7 +333,7 @@ fn an_inspection_lists_every_array_and_its_place() {
         "class_predictor.bias  BF16  [6]  -> sem_seg_head.predictor.class_embed.bias",
         "criterion.empty_weight  BF16  [6]  ignored: not a parameter",
         "transformers' names",
-        "0 without a place; 0 missing",
+        "0 unexpected; 0 missing",
     ] {
         assert!(listing.contains(part), "`{part}` is not in: {listing}");
     }
@@ -427,10 +427,7 @@ fn a_trained_checkpoint_goes_to_transformers_and_predicts_the_same_there() {
         listing.contains("ignored: a moment of the optimizer"),
         "{listing}"
     );
-    assert!(
-        listing.contains("0 without a place; 0 missing"),
-        "{listing}"
-    );
+    assert!(listing.contains("0 unexpected; 0 missing"), "{listing}");
 
     let export = [
         "weights",
@@ -520,15 +517,16 @@ fn an_inspection_needs_no_dataset() {
     let listing = fine(&inspect(&golden("bottleneck")));
     for part in [
         "class_predictor.bias  F16  [4]  -> sem_seg_head.predictor.class_embed.bias",
-        "0 without a place; 0 missing",
-        "3 classes are taken from the file, the dataset being absent: data.root: no/coco",
+        "0 unexpected; 0 missing",
+        "3 classes, as in the file, because the dataset is missing: data.root: no/coco",
     ] {
         assert!(listing.contains(part), "`{part}` is not in: {listing}");
     }
     let torchvision = Path::new("tests/golden/resnet_weights.safetensors");
     let listing = inspect(torchvision).stdout;
     let listing = String::from_utf8_lossy(&listing);
-    let part = "the class head cannot be compared, the dataset being absent: data.root: no/coco";
+    let part =
+        "the class head cannot be compared, because the dataset is missing: data.root: no/coco";
     assert!(listing.contains(part), "{listing}");
 }
 

@@ -9,7 +9,7 @@ use crate::experiment::{
     self, Ask, DeviceAsk, Duty, EXIT_CODE, Interrupt, Outcome, PredictAsk, StageEnd, StageRequest,
     Stop, SweepOptions, Told, Verbosity,
 };
-use crate::report::{COMPARISON_FORMATS, FORMATS};
+use crate::report::{COMPARISON_FORMATS, FORMATS, counted};
 use std::io::Write as _;
 
 pub fn sweep(args: SweepArgs) -> Result<u8, Stop> {
@@ -53,8 +53,9 @@ fn swept(outcome: &Outcome) -> u8 {
     }
     if outcome.left > 0 {
         let (left, asked) = (outcome.left, outcome.interrupted);
-        let why = if asked { "stopped" } else { "not all ran" };
-        eprintln!("{why}: {left} trials are left; the same command goes on with them");
+        let why = if asked { "stopped" } else { "not finished" };
+        let left = counted(left, "trial");
+        eprintln!("{why}: {left} left; run the same command again to continue");
     }
     if outcome.interrupted && outcome.left > 0 {
         EXIT_CODE

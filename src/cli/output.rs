@@ -16,7 +16,7 @@ pub fn say(text: &dyn Display) {
     let mut output = std::io::stdout().lock();
     match writeln!(output, "{text}").and_then(|()| output.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("error: the output cannot be written: {error}");
+            eprintln!("error: cannot write the output: {error}");
             std::process::exit(FAILED.into());
         }
         _ => {}

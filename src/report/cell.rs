@@ -38,6 +38,14 @@ pub fn verdict(judged: Option<&Judged>) -> String {
     judged.map_or(String::new(), |judged| judged.verdict.to_string())
 }
 
+/// A number with its noun in the right form: `1 trial`, `2 trials`.
+pub fn counted(number: usize, noun: &str) -> String {
+    match number {
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
 /// `text` on one line.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -1,6 +1,7 @@
 //! A `.jsonl` file: one line of JSON per finished trial, in the order of the plan. It is always rewritten as
 //! a whole.
 
+use super::cell::counted;
 use crate::atomic::write_atomically;
 use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
@@ -131,8 +132,8 @@ pub fn set_damaged_lines_aside(path: &Path) -> Result<Option<String>> {
     let kept: String = kept.iter().map(|line| format!("{line}\n")).collect();
     write_atomically(path, kept.as_bytes())?;
     Ok(Some(format!(
-        "{} damaged lines of `{}` are left out; the original file is kept as `{}`",
-        damaged.len(),
+        "left out {} of `{}`; the original file is kept as `{}`",
+        counted(damaged.len(), "damaged line"),
         path.display(),
         aside.display()
     )))

@@ -44,7 +44,7 @@ fn errors_panics_and_losses_that_are_no_numbers_stay_with_their_trial() {
             .next()
             .unwrap()
             .trim()
-            .strip_suffix(", its last lines:")
+            .strip_suffix(", last lines:")
             .unwrap();
         let log = fs::read_to_string(path).unwrap();
         let last = log.lines().last().unwrap();

@@ -27,7 +27,8 @@ fn a_truncated_checkpoint_is_reported_and_its_stage_begins_anew() {
         cut(&interrupted(&rig, &out), part);
         let text = rig.finish(&out);
         assert!(
-            text.contains("cannot continue from") && text.contains("the stage begins anew"),
+            text.contains("cannot continue from")
+                && text.contains("the stage starts again from the beginning"),
             "{text}"
         );
         assert_eq!(rig.found(&out), expected);
@@ -51,7 +52,10 @@ fn a_truncated_result_is_made_again() {
         let evaluations = rig.files("out", "evaluate-", "metrics.json");
         cut(&evaluations[0], 0);
         let text = rig.finish("out");
-        assert!(text.contains("is damaged and made again"), "{text}");
+        assert!(
+            text.contains("is damaged and will be computed again"),
+            "{text}"
+        );
         assert_eq!(rig.found("out"), expected);
     }
 }
@@ -125,7 +129,7 @@ fn a_record_cut_in_half_is_written_again_from_the_store() {
     fs::write(&records, &damaged).unwrap();
     let told = rig.finish("undisturbed");
     assert!(
-        told.contains("1 damaged lines of") && told.contains("records.jsonl.damaged"),
+        told.contains("left out 1 damaged line of") && told.contains("records.jsonl.damaged"),
         "{told}"
     );
     assert_eq!(

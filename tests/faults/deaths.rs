@@ -169,7 +169,7 @@ fn a_death_counts_as_a_failure() {
     let others = "[zip]\n'method.level' = [10, 11, 12, 13, 14]\n";
     let first = failing.replace("'method.fail-times' = 2", "'method.fail-times' = 0");
     let text = run(&format!("{first}{others}"), &["--fail-fast"], 1);
-    assert!(text.contains("not all ran: "), "{text}");
+    assert!(text.contains("not finished: "), "{text}");
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn a_request_to_stop_reaches_both_processes_however_it_comes() {
         let text = output(child, STOPPED);
         assert_eq!(text.matches("stopping: ").count(), 1, "{text}");
         assert!(
-            text.contains("the same command goes on with them"),
+            text.contains("run the same command again to continue"),
             "{text}"
         );
         assert!(
@@ -276,5 +276,8 @@ fn nobody_else_can_be_the_supervisor() {
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let text = stderr(&output);
-    assert!(text.contains("only `harness sweep` itself"), "{text}");
+    assert!(
+        text.contains("only for processes started by `harness sweep` itself"),
+        "{text}"
+    );
 }

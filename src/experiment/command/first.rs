@@ -64,7 +64,7 @@ fn first_settings(ask: &Ask, inputs: &Inputs) -> Result<Settings, Stop> {
         TrialSettings::Networks(settings) => Ok(*settings),
         TrialSettings::Number(_) => {
             let recipe = ask.recipe.display();
-            let message = "a trial of method.name = \"mock\" has no dataset and no network";
+            let message = "trials of method.name = \"mock\" have no dataset and no network";
             Err(Stop::Input(anyhow!("{recipe}: {message}")))
         }
     }

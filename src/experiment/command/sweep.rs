@@ -114,7 +114,7 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     if let Some(aside) = aside {
         let aside = aside.display();
         progress.say(&format!(
-            "the results of another code version are in {aside}"
+            "the results of another code version were moved to {aside}"
         ));
     }
     if let Some(no_gpu) = no_gpu {

@@ -34,7 +34,7 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
     let (file, part) = split(path);
     if recipe.is_none() && holds_clip(&file) {
         if let Some(part) = part {
-            let message = format!("{}: holds no network `{part}`", file.display());
+            let message = format!("{}: contains no network `{part}`", file.display());
             return Err(Stop::Input(anyhow!(message)));
         }
         let Unloaded {
@@ -69,10 +69,10 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
                 .ok()
                 .and_then(|layout| classes(&arrays, layout));
             let known = match own {
-                Some(own) => format!("{own} classes are taken from the file"),
+                Some(own) => format!("{own} classes, as in the file"),
                 None => "the class head cannot be compared".to_string(),
             };
-            note = format!("\n{known}, the dataset being absent: {absent}");
+            note = format!("\n{known}, because the dataset is missing: {absent}");
             Some(trial::model(&settings, own.unwrap_or(1)))
         }
         (None, Some(HuggingFaceFolder { model, labels })) => {
@@ -128,7 +128,7 @@ fn placed(
         |which: fn(&ArrayUse) -> bool| fit.rows.iter().filter(|row| which(&row.usage)).count();
     let _ = write!(
         text,
-        "{}: {} arrays with {described}: {} loaded, {} ignored, {} of the wrong shape or type, {} without a place; {} missing",
+        "{}: {} arrays with {described}: {} loaded, {} ignored, {} of the wrong shape or type, {} unexpected; {} missing",
         arrays.path().display(),
         fit.rows.len(),
         count(|usage| matches!(usage, ArrayUse::Loaded(_))),
@@ -149,12 +149,12 @@ fn listed(arrays: &Arrays, layout: Option<Layout>) -> Inspection {
     for (name, entry) in arrays.entries() {
         let _ = writeln!(text, "{name}  {:?}  {:?}", entry.dtype, entry.shape);
     }
-    let names = layout.map_or("names of no network of this program".into(), |l| {
+    let names = layout.map_or("names that this program does not know".into(), |l| {
         l.describe()
     });
     let _ = write!(
         text,
-        "{}: {} arrays with {names}; --recipe RECIPE tells where they would be loaded",
+        "{}: {} arrays with {names}; --recipe RECIPE shows where they would be loaded",
         arrays.path().display(),
         arrays.entries().count(),
     );

@@ -9,6 +9,7 @@ use crate::experiment::run::forecast::told;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan};
+use crate::report::counted;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use serde::Serialize;
@@ -181,15 +182,16 @@ impl Outlook {
             let there = match state {
                 State::Done { .. } => ", done",
                 State::Running(_) => ", running",
-                State::Interrupted(_) => ", begun",
+                State::Interrupted(_) => ", interrupted",
                 State::Failed { .. } => ", failed before",
                 State::Outdated { .. } => ", of another code version",
                 State::Missing => "",
             };
             writeln!(
                 f,
-                "shared: {} by {} trials{there}",
-                stage.title, stage.trials
+                "shared: {} by {}{there}",
+                stage.title,
+                counted(stage.trials, "trial")
             )?;
         }
         Ok(())
@@ -204,20 +206,21 @@ impl fmt::Display for Outlook {
         let trials = self.trials.len();
         writeln!(
             f,
-            "{}: {trials} trials ({} per seed, {} seeds), {} further results folded into them",
+            "{}: {} ({} per seed, {}); {} more results share these trials",
             self.recipe,
+            counted(trials, "trial"),
             trials / self.seeds.len().max(1),
-            self.seeds.len(),
+            counted(self.seeds.len(), "seed"),
             self.folded
         )?;
         for commit in &self.commits {
-            writeln!(f, "{commit}, not the present one")?;
+            writeln!(f, "{commit} (not the present commit)")?;
         }
         let outdated = |trial: &TrialOutlook| matches!(trial.reason, Reason::Outdated { .. });
         if self.trials.iter().any(outdated) {
             writeln!(
                 f,
-                "the folder is of another code version: `sweep --renew` sets it aside and does the work anew"
+                "the results are of another code version: `sweep --renew` moves them to a subfolder and does the work again"
             )?;
         }
         let missing = self
@@ -227,29 +230,33 @@ impl fmt::Display for Outlook {
             .count();
         write!(
             f,
-            "to run: {missing} of {trials} trials in {} stages",
-            self.wanted
+            "to run: {missing} of {} in {}",
+            counted(trials, "trial"),
+            counted(self.wanted, "stage")
         )?;
         match &self.estimate {
             _ if missing == 0 => Ok(()),
             Some(estimate) => {
                 write!(
                     f,
-                    ", about {} of work, {} with {} workers (from {} stages timed in this folder",
+                    ", about {} of work, {} with {} (from {} timed in this folder",
                     told(Duration::from_secs_f64(estimate.work_seconds)),
                     told(Duration::from_secs_f64(estimate.clock_seconds)),
-                    estimate.workers,
-                    estimate.timed_stages
+                    counted(estimate.workers, "worker"),
+                    counted(estimate.timed_stages, "stage")
                 )?;
                 if !estimate.untimed.is_empty() {
                     let kinds = estimate.untimed.join(", ");
-                    write!(f, ", none of them of the kind {kinds}: at the mean rate")?;
+                    write!(
+                        f,
+                        ", none of the kind {kinds}, which are estimated at the mean rate"
+                    )?;
                 }
                 f.write_str(")")
             }
             None => write!(
                 f,
-                "; how long is not known before the first stage has been timed"
+                "; the time is unknown until a first stage has been timed"
             ),
         }
     }

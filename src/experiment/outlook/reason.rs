@@ -5,6 +5,7 @@ use super::standing::State;
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::store::frozen::TrialEntry;
 use crate::experiment::store::root::Store;
+use crate::report::counted;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -59,7 +60,8 @@ impl fmt::Display for Reason {
             Self::Interrupted { step } => write!(f, "interrupted after step {step}"),
             Self::Failed { attempts, reason } => {
                 let line = reason.lines().next().unwrap_or_default();
-                write!(f, "failed before ({attempts} attempts): {line}")
+                let attempts = counted(*attempts as usize, "attempt");
+                write!(f, "failed before ({attempts}): {line}")
             }
             Self::Outdated { old, new } => write!(f, "code version changed: {old} -> {new}"),
             Self::Changed { settings } => {

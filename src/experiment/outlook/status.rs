@@ -8,7 +8,7 @@ use crate::experiment::run::forecast::told;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::key::StageKey;
-use crate::report::{JsonLines, RECORDS, Record};
+use crate::report::{JsonLines, RECORDS, Record, counted};
 use anyhow::Result;
 use serde::Serialize;
 use std::fmt;
@@ -156,9 +156,9 @@ impl fmt::Display for RecipeStatus {
                 let left = Duration::from_secs_f64(estimate.clock_seconds);
                 write!(
                     f,
-                    ", about {} left with {} workers",
+                    ", about {} left with {}",
                     told(left),
-                    estimate.workers
+                    counted(estimate.workers, "worker")
                 )?;
             }
             _ => {}
@@ -177,10 +177,10 @@ impl fmt::Display for RecipeStatus {
             write!(f, "\nto debug a failure: harness stage {results} {key}")?;
         }
         for commit in &self.commits {
-            write!(f, "\n{commit}, before the last sweep")?;
+            write!(f, "\n{commit} (not the commit of the last sweep)")?;
         }
         if self.running.is_empty() && self.done < self.trials {
-            f.write_str("\nno process works on it")?;
+            f.write_str("\nno process is working on it")?;
         }
         Ok(())
     }
@@ -199,9 +199,10 @@ impl fmt::Display for StageStatus {
                 step,
             } => {
                 let reason = reason.lines().next().unwrap_or_default();
-                write!(f, ": {reason} ({attempts} attempts")?;
+                let attempts = counted(*attempts as usize, "attempt");
+                write!(f, ": {reason} ({attempts}")?;
                 if *step > 0 {
-                    write!(f, ", would go on after step {step}/{}", self.steps)?;
+                    write!(f, ", would continue after step {step}/{}", self.steps)?;
                 }
                 write!(f, "); log: {}", self.log.display())
             }

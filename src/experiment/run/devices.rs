@@ -33,9 +33,10 @@ impl FromStr for GpuList {
         let mut numbers = Vec::new();
         for word in text.split(',') {
             let number = word.trim().parse();
-            let number = number.map_err(|_| refuse(&format!("`{word}` is no number of a GPU")))?;
+            let number =
+                number.map_err(|_| refuse(&format!("`{word}` is not the number of a GPU")))?;
             if numbers.contains(&number) {
-                return Err(refuse(&format!("{number} is there twice")));
+                return Err(refuse(&format!("{number} appears twice")));
             }
             numbers.push(number);
         }
@@ -172,7 +173,7 @@ mod tests {
             ("", "`` is no number"),
             ("0,", "`` is no number"),
             ("0,-1", "`-1` is no number"),
-            ("1,0,1", "1 is there twice"),
+            ("1,0,1", "1 appears twice"),
         ] {
             let error = text.parse::<GpuList>().unwrap_err();
             assert!(error.contains(why) && error.contains("allowed"), "{error}");

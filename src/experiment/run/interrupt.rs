@@ -32,7 +32,7 @@ impl Interrupt {
                 std::process::exit(EXIT_CODE.into());
             }
             eprintln!(
-                "stopping: trainings end after the step at hand, with a checkpoint; once more to stop at once"
+                "stopping: each training ends after its current step with a checkpoint; send the signal again to stop at once"
             );
         })
         .context("cannot listen to Ctrl-C")?;

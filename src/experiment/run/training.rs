@@ -205,7 +205,9 @@ impl Workshop<'_> {
         match Checkpoint::load(&path, stage.key.as_str()) {
             Err(error) if error.damaged => {
                 let (title, error) = (&stage.title, anyhow!(error));
-                let text = format!("warning: {title}: {error:#}; the stage begins anew");
+                let text = format!(
+                    "warning: {title}: {error:#}; the stage starts again from the beginning"
+                );
                 self.progress.say(&text);
                 Ok(None)
             }

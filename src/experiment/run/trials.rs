@@ -120,7 +120,9 @@ impl<'a> Run<'a> {
             let StageEntry { key, title, .. } = &entries[stage];
             let whole = self.store.is_whole(key);
             if !whole && self.store.holds_result(key) {
-                notes.push(format!("the result of `{title}` is damaged and made again"));
+                notes.push(format!(
+                    "the result of `{title}` is damaged and will be computed again"
+                ));
             }
             whole
         });
@@ -186,7 +188,9 @@ impl<'a> Run<'a> {
         match self.results.write() {
             Ok(()) => self.due = false,
             // The store has all results. The tables are tried again, at the latest at the end.
-            Err(error) => progress.say(&format!("warning: {error:#}; to be tried again")),
+            Err(error) => progress.say(&format!(
+                "warning: {error:#}; the tables will be written again later"
+            )),
         }
         let pause = BETWEEN_TABLES.max(TABLES_SHARE * start.elapsed());
         self.written = Some((Instant::now(), pause));
@@ -304,7 +308,7 @@ impl<'a> Run<'a> {
         let stage = self.failed_stage(trial);
         let journal = stage.map(|stage| self.store.stage(&stage.key).journal());
         if let Some(journal) = journal.filter(|journal| journal.exists()) {
-            text.push_str(&format!("\n  {}, its last lines:", journal.display()));
+            text.push_str(&format!("\n  {}, last lines:", journal.display()));
             for line in last_lines(&journal, LAST_LINES) {
                 text.push_str(&format!("\n    {line}"));
             }

@@ -107,7 +107,7 @@ impl Provenance {
             text.push_str(&format!("- {line}\n"));
         }
         text.push_str(&format!(
-            "- Time: {:.1} minutes of work, {:.1} minutes of the clock in the last run ({} workers)\n\n",
+            "- Time: {:.1} minutes of work, {:.1} minutes of wall time in the last run ({} workers)\n\n",
             times.work_seconds / MINUTE,
             times.wall_seconds / MINUTE,
             times.workers,
@@ -179,7 +179,7 @@ mod tests {
             "- Commit: abc, with local changes\n",
             "- Seeds: 0, 1\n",
             "- Machine: Brand X, 2 cores, linux x86_64\n",
-            "2.5 minutes of work, 1.5 minutes of the clock",
+            "2.5 minutes of work, 1.5 minutes of wall time",
             "[modules](modules.md) ([csv](modules.csv)): Which one?",
         ] {
             assert!(readme.contains(part), "{part}: {readme}");

@@ -104,8 +104,8 @@ impl Store {
         if let Some(version) = self.other_version() {
             bail!(
                 "{} was made by version {version} of the program's computations, this program's is {CODE_VERSION}: \
-                 their results do not belong into one table. `harness sweep --renew` keeps the old ones in a folder of their own and \
-                 does the work anew; --out chooses another folder",
+                 their results must not be mixed in one table. `harness sweep --renew` moves the old ones to a subfolder and \
+                 does the work again; --out chooses another folder",
                 self.root.display()
             );
         }

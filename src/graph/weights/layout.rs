@@ -71,7 +71,7 @@ impl Layout {
                 "{shown}: these are not the names of a Mask2Former: there is neither `{MARK}` nor `{}`",
                 hugging_face::MARK
             ),
-            ([], Some(part)) => bail!("{shown}: holds no network `{part}`"),
+            ([], Some(part)) => bail!("{shown}: contains no network `{part}`"),
             ([only], None) => only,
             (_, part) => match &named(part.unwrap_or(TEACHER))[..] {
                 [one] => *one,

@@ -64,7 +64,7 @@ pub fn labels(annotations: &Path) -> Result<Vec<String>> {
     let mut categories = Annotated::read(annotations)?.categories;
     ensure!(
         !categories.is_empty(),
-        "{}: holds no class",
+        "{}: contains no class",
         annotations.display()
     );
     categories.sort_by_key(|category| category.id);
@@ -78,7 +78,7 @@ impl Annotated {
     fn read(file: &Path) -> Result<Self> {
         let shown = file.display();
         let text = std::fs::read(file).with_context(|| format!("{shown}: cannot be read"))?;
-        serde_json::from_slice(&text).with_context(|| format!("{shown}: no COCO annotations"))
+        serde_json::from_slice(&text).with_context(|| format!("{shown}: not COCO annotations"))
     }
 
     fn ids(self, paths: &[PathBuf], labels: &[String]) -> Result<Ids> {
@@ -105,7 +105,7 @@ fn found(kind: &str, names: &[String], known: &BTreeMap<String, u64>) -> Result<
     let missing = names.iter().filter(|name| !known.contains_key(*name));
     let missing: Vec<String> = missing.map(|name| format!("`{name}`")).collect();
     if !missing.is_empty() {
-        bail!("holds no {kind} {}", missing.join(", "));
+        bail!("contains no {kind} {}", missing.join(", "));
     }
     Ok(names.iter().map(|name| known[name]).collect())
 }
@@ -155,13 +155,13 @@ mod tests {
         assert_eq!((found.images, found.categories), (vec![9], vec![18, 17]));
         let error = format!("{:#}", ids(&["y.png", "x.png"], Some(&file)).unwrap_err());
         assert!(
-            error.ends_with("instances.json: holds no image `y.png`"),
+            error.ends_with("instances.json: contains no image `y.png`"),
             "{error}"
         );
         std::fs::write(&file, "[]").unwrap();
         let error = format!("{:#}", ids(&["x.png"], Some(&file)).unwrap_err());
         assert!(
-            error.contains("instances.json: no COCO annotations"),
+            error.contains("instances.json: not COCO annotations"),
             "{error}"
         );
     }

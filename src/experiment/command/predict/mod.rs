@@ -133,7 +133,7 @@ impl Predictor {
         let path = &ask.model.recipe;
         ensure!(
             ask.model.set.is_empty(),
-            "--set: {} is a folder of weights, no recipe: there is nothing to set",
+            "--set: {} is a folder of weights, not a recipe; it has no settings",
             path.display()
         );
         let HuggingFaceFolder { model, labels } = HuggingFaceFolder::open(path)?;

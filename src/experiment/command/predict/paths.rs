@@ -40,7 +40,7 @@ pub fn check(images: &[PathBuf], out: &Path, raw: Option<&Path>) -> Result<()> {
     };
     ensure!(
         place(raw)? != results,
-        "--out {} and --raw {} are one file; needed: two",
+        "--out {} and --raw {} are the same file; needed: two",
         out.display(),
         raw.display()
     );
@@ -49,7 +49,7 @@ pub fn check(images: &[PathBuf], out: &Path, raw: Option<&Path>) -> Result<()> {
         let name = image.file_name().unwrap_or_default();
         if let Some(other) = seen.insert(name, image) {
             bail!(
-                "--raw tells images by their file names, and `{}` and `{}` have the same",
+                "--raw identifies images by their file names, but `{}` and `{}` have the same",
                 other.display(),
                 image.display()
             );
@@ -72,7 +72,7 @@ fn place(path: &Path) -> Result<PathBuf> {
     ensure!(parent.is_dir(), "{}: no such folder", parent.display());
     let name = path
         .file_name()
-        .ok_or_else(|| anyhow!("{}: is no file's name", path.display()))?;
+        .ok_or_else(|| anyhow!("{}: is not the name of a file", path.display()))?;
     let folder = parent
         .canonicalize()
         .with_context(|| format!("{}: cannot be read", parent.display()))?;

@@ -39,7 +39,7 @@ impl Link {
     /// Standard input is not a socket, or it does not deliver a valid message.
     #[cfg(unix)]
     pub fn from_stdin() -> Result<(Self, Interrupt)> {
-        let refused = "only `harness sweep` itself starts a process as supervised";
+        let refused = "`--supervised` is only for processes started by `harness sweep` itself";
         // A terminal sends Ctrl-C to both.
         ctrlc::set_handler(|| {}).context("cannot leave Ctrl-C to the supervisor")?;
         let socket = std::io::stdin().as_fd().try_clone_to_owned()?;

@@ -55,7 +55,7 @@ pub fn supervise(retries: u32) -> Result<u8> {
         let reason = reason(status);
         let asked = status.signal().is_some_and(|it| REQUESTS.contains(&it));
         if asked || interrupt.requested() {
-            eprintln!("warning: {reason}; the same command goes on with what is left");
+            eprintln!("warning: {reason}; run the same command again to continue");
             return Ok(EXIT_CODE);
         }
         match heard.case.judge(&reason) {

@@ -88,19 +88,19 @@ impl Case {
                 retries: 0,
             });
             return Verdict::GoOn(match failures.len() > self.retries as usize {
-                true => format!("{told}: that stage has failed, another process goes on"),
-                false => format!("{told}: that stage is tried again by another process"),
+                true => format!(
+                    "{told}: that stage has failed, and another process continues with the rest"
+                ),
+                false => format!("{told}: another process tries that stage again"),
             });
         }
         match new {
             0 if at_work.is_empty() => Verdict::Over(format!(
-                "{reason} while no stage was at work; the same command goes on with what is left"
+                "{reason} while no stage was running; run the same command again to continue"
             )),
-            0 => Verdict::Over(format!(
-                "{reason} again with {titles} at work, which were to run alone"
-            )),
+            0 => Verdict::Over(format!("{reason} again, although {titles} ran alone")),
             _ => Verdict::GoOn(format!(
-                "{reason} with {} stages at work: {titles}; another process runs each of them alone and goes on",
+                "{reason} with {} stages running: {titles}; another process runs each of them alone and then continues",
                 at_work.len()
             )),
         }
