@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use harness::data::loader::Loader;
 use harness::data::split::Split;
-use harness::data::{DATASETS, Dataset};
+use harness::data::{self, Dataset};
 use harness::graph::Mask2Former;
 use harness::graph::clip::{ClipTiny, VISION_LANGUAGE_MODELS, VisionLanguageConfig};
 use harness::method::{self, Method, MethodConfig, Setup, TeacherStudentConfig, follow};
@@ -108,7 +108,7 @@ impl Recipe {
     }
 
     fn dataset(&self) -> Result<Dataset> {
-        Ok(registry::build(DATASETS, self.table("data")?)?)
+        Ok(data::load(self.table("data")?)?)
     }
 
     fn vlm(&self) -> Result<ClipTiny> {

@@ -16,6 +16,7 @@ pub use command::clip::clip;
 pub use command::evaluate::{Scores, evaluate};
 pub use command::first::export_data;
 pub use command::predict::{PredictAsk, predict};
+pub use command::publish::publish;
 pub use command::sweep::{Outcome, SweepOptions, sweep};
 pub use command::tables::{TableAsk, Told, compare, table};
 pub use command::weights::{Inspection, export_weights, inspect_weights};

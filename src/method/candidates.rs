@@ -8,7 +8,7 @@ use super::config::{Score, Selection};
 use super::quality::{arg_max, of_foreground, softmax};
 use crate::graph::{Mask2Former, Predictions};
 use crate::ops::{self, Foreground};
-use crate::tensor::{Later, Map, Place, Tape, Tensor2};
+use crate::tensor::{Later, Map, Tape, Tensor2};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -46,7 +46,7 @@ pub struct Proposals {
 impl Proposals {
     /// Whether the network is on the CPU.
     pub(super) fn is_on_host(&self) -> bool {
-        matches!(self.planes.masks.place(), Place::Host)
+        !self.planes.masks.place().is_asynchronous()
     }
 
     /// The mask logits of some queries of each image at the padded input size, where the network is, one image after the other:
@@ -254,7 +254,7 @@ pub(super) mod tests {
     use super::*;
     use crate::graph::LayerPredictions;
     use crate::ops::check::on_every_place;
-    use crate::tensor::Tensor2;
+    use crate::tensor::{Place, Tensor2};
 
     /// One image, two classes, three queries: a sure one, one that is torn between the classes, one that sees nothing.
     pub(in crate::method) fn predictions() -> Predictions {

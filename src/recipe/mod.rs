@@ -1,14 +1,15 @@
 //! Recipes: TOML text to a checked [`Plan`] of trials. Text only: this floor knows no component and no tensor.
 //!
 //! Layers, lowest first; an upper one overrides a lower one key by key:
-//! the root of the `extends` chain (which holds every key) <- ... <- the recipe <- a sweep's own `set` <- `HARNESS_*` environment <- `--set`
-//! <- the variant of the sweep. A table with a `name` is a component: naming another one replaces the whole table.
+//! the first of the files that it `extends` (which holds every key) <- ... <- the recipe <- a sweep's own `set` <- `HARNESS_*` environment
+//! <- `--set` <- the variant of the sweep. A table with a `name` is a component: naming another one replaces the whole table.
 //!
 //! Everything that can be wrong is collected in one [`RecipeError`], each problem with the place it comes from.
 
 mod check;
 mod error;
 mod explain;
+mod extends;
 mod file;
 mod hash;
 mod keys;

@@ -130,7 +130,7 @@ impl Plan {
 /// What all variants of a sweep share: the layers below them, checked and merged once.
 struct Ground {
     overlay: Overlay,
-    /// The root of the chain, which holds every key.
+    /// The lowest file, which holds every key.
     root: Table,
 }
 

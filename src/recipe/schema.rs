@@ -39,7 +39,13 @@ pub fn recipe_schema(defaults: &str, slots: &[Slot]) -> Value {
     let properties = schema["properties"].as_object_mut().expect("an object");
     properties.insert(
         "extends".into(),
-        json!({ "type": "string", "description": "the recipe whose keys this one overrides, a path from this file" }),
+        json!({
+            "description": "the recipe whose keys this one overrides, a path from this file; of a list, later files override earlier ones",
+            "anyOf": [
+                { "type": "string" },
+                { "type": "array", "items": { "type": "string" }, "uniqueItems": true },
+            ],
+        }),
     );
     properties.insert(
         "results".into(),

@@ -1,8 +1,9 @@
-//! Everything that a request names, read: the chain of recipe files, what was typed, the recipe's keys and its sweep files.
+//! Everything that a request names, read: the recipe and the files that it extends, what was typed, the recipe's keys and its sweep files.
 
 use super::RECIPE_KEYS;
 use super::error::Problem;
-use super::file::{self, ParsedFile, Role};
+use super::extends;
+use super::file::{ParsedFile, Role};
 use super::keys::RecipeKeys;
 use super::overlay::Layer;
 use super::overrides;
@@ -24,7 +25,7 @@ pub struct Request<'a> {
 pub struct Sources {
     /// The recipe's name: its file without folder and extension.
     pub name: String,
-    /// The settings of the recipe and of those that it extends, the root first.
+    /// The settings of the recipe and of the files that it extends, the lowest first.
     pub files: Vec<Layer>,
     /// The settings of the environment and of the `--set` arguments.
     pub typed: Vec<Layer>,
@@ -44,7 +45,7 @@ impl Sources {
     /// The recipe or one that it extends cannot be read, and what else is wrong up to there.
     pub fn read(request: &Request) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let files = match file::extends_chain(request.recipe, &mut problems) {
+        let files = match extends::layers(request.recipe, &mut problems) {
             Ok(files) => files,
             Err(problem) => {
                 problems.push(problem);

@@ -12,7 +12,7 @@ use crate::data::loader::Loader;
 use crate::graph::Mask2Former;
 use crate::method::{Method, PartLosses, Sent, StepReport, follow};
 use crate::ops;
-use crate::tensor::{Place, Tape};
+use crate::tensor::Tape;
 use anyhow::{Context, Result, ensure};
 
 /// Owner of the student's weights in a checkpoint.
@@ -136,7 +136,7 @@ impl Training for Trainer {
             follow(average, self.method.student(), self.rate_of_average);
         }
         // While a GPU has work, it is sent the next batch; what it has found is asked for last.
-        if !matches!(self.method.student().place(), Place::Host) {
+        if self.method.student().place().is_asynchronous() {
             self.ahead = Some((step + 1, self.send(step + 1)));
         }
         let (loss, norm) = (loss.wait()[0], norm.value());

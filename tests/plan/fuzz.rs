@@ -91,6 +91,7 @@ fn word() -> impl Strategy<Value = String> {
         "['modules']",
         "extends",
         "'pl-dc.toml'",
+        "['pl-dc.toml', 'smoke.toml']",
         "results",
         "grid",
         "zip",

@@ -1,6 +1,8 @@
 //! The recipe engine as a user meets it: the recipes of this repository, layers and folding, and what is said of mistakes.
 
+mod expect;
 mod explain;
+mod extends;
 mod fuzz;
 mod house;
 mod layers;

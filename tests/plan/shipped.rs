@@ -273,7 +273,8 @@ fn without(settings: &mut Table, path: &str) {
 #[test]
 fn every_record_of_the_ablation_is_of_a_trial_that_is_planned_today() {
     let root = env!("CARGO_MANIFEST_DIR");
-    let text = std::fs::read_to_string(format!("{root}/results/ablation/records.jsonl")).unwrap();
+    let text = std::fs::read_to_string(format!("{root}/results/published/ablation/records.jsonl"))
+        .unwrap();
     let recorded: BTreeSet<(String, u64, String)> = text
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())

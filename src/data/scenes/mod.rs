@@ -12,8 +12,8 @@ mod shape;
 pub use classes::{COUNT, DESCRIPTIONS, NAMES};
 pub use draw::draw;
 
-use super::{Dataset, Sample, Source};
-use crate::registry::{Check, Checked, ComponentErrors, read};
+use super::{Dataset, DatasetConfig, Sample, Source};
+use crate::registry::{Check, Checked, ComponentErrors};
 use anyhow::Result;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -52,21 +52,23 @@ impl Checked for SceneConfig {
     }
 }
 
-/// Makes the dataset from its table, drawing every image now.
-///
-/// # Errors
-/// A key that is unknown, missing or out of range.
-pub fn build(table: toml::Table) -> Result<Dataset, ComponentErrors> {
-    let config: SceneConfig = read(table)?;
-    let train = Scenes::draw(config.size, config.train_seed, config.train_images);
-    let val = Scenes::draw(config.size, config.val_seed, config.val_images);
-    Ok(Dataset {
-        classes: NAMES.map(String::from).to_vec(),
-        train: Arc::new(train),
-        extra_unlabelled: None,
-        val: Arc::new(val),
-        area_bounds: config.area_bounds,
-    })
+impl DatasetConfig for SceneConfig {
+    /// Draws every image now.
+    fn load(&self) -> Result<Dataset, ComponentErrors> {
+        let train = Scenes::draw(self.size, self.train_seed, self.train_images);
+        let val = Scenes::draw(self.size, self.val_seed, self.val_images);
+        Ok(Dataset {
+            classes: NAMES.map(String::from).to_vec(),
+            train: Arc::new(train),
+            extra_unlabelled: None,
+            val: Arc::new(val),
+            area_bounds: self.area_bounds,
+        })
+    }
+
+    fn is_drawn(&self) -> bool {
+        true
+    }
 }
 
 /// Scenes 0 to `count` of `seed`, drawn in parallel; see [`draw`].
@@ -111,6 +113,7 @@ impl Source for Scenes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::load;
 
     #[test]
     fn an_image_depends_on_seed_and_index_alone() {
@@ -209,11 +212,11 @@ mod tests {
     fn a_wrong_key_is_named() {
         let table = |size: i64| {
             let text = format!(
-                "size = {size}\ntrain-images = 2\ntrain-seed = 1\nval-images = 1\nval-seed = 2\narea-bounds = [100.0, 324.0]"
+                "name = 'scenes'\nsize = {size}\ntrain-images = 2\ntrain-seed = 1\nval-images = 1\nval-seed = 2\narea-bounds = [100.0, 324.0]"
             );
             text.parse::<toml::Table>().unwrap()
         };
-        let dataset = build(table(64)).unwrap();
+        let dataset = load(table(64)).unwrap();
         assert_eq!(
             (
                 dataset.train.len(),
@@ -222,6 +225,6 @@ mod tests {
             ),
             (2, 1, 10)
         );
-        assert_eq!(build(table(8)).err().unwrap()[0].key, "size");
+        assert_eq!(load(table(8)).err().unwrap()[0].key, "size");
     }
 }

@@ -1,5 +1,6 @@
 //! The settings of a trial: every table of the recipe as the type that its component reads, checked before anything runs.
 
+use crate::data::DATASETS;
 use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
@@ -109,6 +110,8 @@ impl Settings {
         let seed = check.keep("seed", seed(table));
         let precision = check.keep("precision", precision(table));
         let data = check.keep("data", section(table, "data"));
+        let dataset = data.clone().map(|data| registry::build(DATASETS, data));
+        let dataset = dataset.and_then(|dataset| check.keep("data", dataset));
         let split = check.keep("split", read(table, "split"));
         let augment = check.keep("augment", read(table, "augment"));
         let loader = check.keep("loader", read(table, "loader"));
@@ -137,14 +140,15 @@ impl Settings {
             })
         })();
         if let Some(settings) = &settings {
-            settings.check_together(&mut check);
+            let drawn = dataset.is_some_and(|dataset| dataset.is_drawn());
+            settings.check_together(drawn, &mut check);
         }
         check.finish()?;
         Ok(settings.expect("nothing was refused"))
     }
 
-    /// What no table can tell alone.
-    fn check_together(&self, check: &mut Check) {
+    /// What no table can tell alone. `drawn`: the dataset's images are drawn.
+    fn check_together(&self, drawn: bool, check: &mut Check) {
         let (burn_in, steps) = (self.method.burn_in(), self.train.steps);
         let teacher = matches!(self.method, MethodConfig::TeacherStudent(_));
         let bound = if teacher { "less than" } else { "at most" };
@@ -163,7 +167,6 @@ impl Settings {
             let needs = "`average` needs train.average above 0 and steps after the burn-in";
             check.refuse("eval.model", needs);
         }
-        let drawn = self.data.get("name").and_then(Value::as_str) == Some("scenes");
         if matches!(self.vlm, Some(VisionLanguageConfig::ClipTiny(_))) && !drawn {
             let known = "`clip-tiny` knows the classes of data.name = \"scenes\" only; allowed here: `prototypes`, `clip`";
             check.refuse("method.correction.vlm.name", known);
@@ -315,6 +318,15 @@ pub(in crate::experiment) mod tests {
         table
     }
 
+    /// `table` with files in place of drawn images.
+    fn coco(mut table: Table) -> Table {
+        let data = "name = 'coco'\nroot = ''\ntrain-annotations = ''\ntrain-images = ''\nval-annotations = ''\n\
+                    val-images = ''\nunlabelled-images = ''\nclasses = 'all'\non-bad-annotation = 'error'\n\
+                    area-bounds = [1.0, 2.0]";
+        table["data"] = Value::Table(data.parse().expect("TOML"));
+        table
+    }
+
     fn keys(table: &Table) -> Vec<String> {
         let errors = Settings::read(table).err().into_iter().flatten();
         errors.map(|error| error.key).collect()
@@ -357,10 +369,7 @@ pub(in crate::experiment) mod tests {
                 with(with(table(), "train.average", 0.0), "eval.model", "average"),
                 "eval.model",
             ),
-            (
-                with(table(), "data.name", "coco"),
-                "method.correction.vlm.name",
-            ),
+            (coco(table()), "method.correction.vlm.name"),
         ];
         for (table, key) in cases {
             assert_eq!(keys(&table), [key]);

@@ -2,14 +2,14 @@
 
 use crate::data::loader::Loader;
 use crate::data::split::Split;
-use crate::data::{DATASETS, Dataset};
+use crate::data::{self, Dataset};
 use crate::experiment::settings::sections::Settings;
 use crate::graph::Mask2Former;
 use crate::graph::clip::{Prototypes, PrototypesConfig};
 use crate::method::{self, Method, MethodConfig, Setup, SupervisedConfig};
 use crate::nn::params::move_to;
 use crate::recipe::content_hash;
-use crate::registry::{self, ComponentErrors};
+use crate::registry::ComponentErrors;
 use crate::rng::Stream;
 use crate::structures::{InstanceSource, Mask, Picture};
 use crate::tensor::Place;
@@ -33,8 +33,7 @@ impl Datasets {
         if let Some(dataset) = known.get(&hash) {
             return Ok(dataset.clone());
         }
-        let dataset =
-            registry::build(DATASETS, table.clone()).map_err(|errors| errors.within("data"))?;
+        let dataset = data::load(table.clone()).map_err(|errors| errors.within("data"))?;
         known.insert(hash, dataset.clone());
         Ok(dataset)
     }

@@ -10,6 +10,7 @@ use crate::nn::params::move_to;
 use crate::ops::check::on_every_place;
 use crate::rng::Stream;
 use crate::structures::{Instance, InstanceSource, Mask, Picture};
+use crate::tensor::Place;
 use anyhow::bail;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

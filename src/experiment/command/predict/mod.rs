@@ -10,7 +10,7 @@ mod preprocessor;
 
 use super::first::first_network;
 use crate::atomic::write_atomically;
-use crate::data::coco::decode;
+use crate::data::image_file::decode;
 use crate::experiment::settings::sections::EvalConfig;
 use crate::experiment::trial::inputs::{Ask, Stop, with_weights};
 use crate::experiment::trial::parts as trial;

@@ -160,6 +160,7 @@ mod tests {
         assert_eq!(files, known);
     }
 
+    #[cfg(feature = "cuda")]
     #[test]
     #[ignore = "needs NVRTC"]
     fn every_file_of_kernels_compiles_cuda() {
