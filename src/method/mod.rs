@@ -41,7 +41,7 @@ pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, di
 pub use sent::Sent;
 pub use supervised::Supervised;
 pub use targets::Targets;
-pub use teacher::{average, follow};
+pub use teacher::follow;
 pub use teacher_student::TeacherStudent;
 
 /// What a method has to know about its run.
