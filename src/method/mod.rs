@@ -39,7 +39,7 @@ pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, di
 pub use sent::Sent;
 pub use supervised::Supervised;
 pub use targets::Targets;
-pub use teacher::{average, follow};
+pub use teacher::follow;
 pub use teacher_student::{TeacherStudent, TeacherStudentConfig};
 
 /// A training method, as the table `[method]` of a recipe describes it.
