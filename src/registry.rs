@@ -33,6 +33,23 @@ impl ComponentError {
     }
 }
 
+/// Bound of weights and factors that have no natural one: larger ones are typing mistakes.
+pub const MOST_WEIGHT: f32 = 1e6;
+
+/// Refuses a `value` that is no number from `low` to `high`.
+///
+/// # Errors
+/// About `key`.
+pub fn check_range(key: &str, value: f32, low: f32, high: f32) -> Result<(), ComponentError> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(ComponentError::new(
+        key,
+        format!("{value} is out of range; allowed: {low} to {high}"),
+    ))
+}
+
 /// Reads a component's table into its struct; unknown, missing and mistyped keys are errors that name the key.
 pub fn options<T: serde::de::DeserializeOwned>(table: toml::Table) -> Result<T, ComponentError> {
     serde_path_to_error::deserialize(toml::Value::Table(table)).map_err(|error| {

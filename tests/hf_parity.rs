@@ -6,12 +6,12 @@
 //! weight 1, whatever the loss's). It lists matched pairs in order of the queries, we in order of the objects. Batch norm is frozen
 //! here, as in detectron2; `transformers` would train its scale and shift.
 
+use harness::detector::mask2former::matcher::{Prediction, assign};
+use harness::detector::mask2former::points::{PointSource, Purpose};
+use harness::detector::mask2former::{Criterion, LossConfig};
+use harness::detector::{EmptyImage, MaskLoss, Part, Targets};
 use harness::graph::weights::{Arrays, Layout, Names};
 use harness::graph::{Folder, Mask2Former, ModelConfig, Predictions};
-use harness::method::criterion::{Criterion, MaskLoss, Part};
-use harness::method::matcher::{Prediction, assign};
-use harness::method::points::{PointSource, Purpose};
-use harness::method::{EmptyImage, LossConfig, Targets};
 use harness::nn::params::Parameters;
 use harness::rng::Stream;
 use harness::structures::Mask;

@@ -3,10 +3,11 @@
 use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
+use crate::detector::mask2former::LossConfig;
 use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguageConfig};
 use crate::graph::{ModelConfig, weights};
+use crate::method::MethodConfig;
 use crate::method::correction::CORRECTIONS;
-use crate::method::{LossConfig, MethodConfig};
 use crate::registry::{self, ComponentError};
 use crate::structures::Picture;
 use crate::tensor::Precision;

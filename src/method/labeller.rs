@@ -4,13 +4,14 @@
 //! dropped, the better one first. The filter is told of each image what was seen, and then what was kept. [`Labeller::begin`] goes as far as
 //! nothing has to be waited for, [`Labeller::finish`] to the end.
 
-use super::candidates::{Candidate, Choice, Proposals, propose};
 use super::config::TeacherStudentConfig;
 use super::correction::{Corrected, Correction, Progress, Region};
 use super::filter::{Clock, Filter, Tier};
 use super::pseudo_labels::{ImageLabels, PseudoLabel, without_duplicates};
 use super::report::TierCounts;
 use super::weighting::Weighting;
+use crate::detector::mask2former::propose;
+use crate::detector::{Candidate, Choice, Proposals};
 use crate::graph::Mask2Former;
 use crate::ops;
 use crate::structures::{Mask, Picture};

@@ -7,8 +7,7 @@
 //! time: a run that loses a step or takes one twice ends at another number. The z_t of the burn-in come from the seed alone,
 //! those after it from the seed and the method, so that variants with the same seed share a part T_b / T of their variance.
 
-use super::config::check_range;
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, ComponentError, check_range};
 use crate::rng::Stream;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};

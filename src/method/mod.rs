@@ -1,46 +1,34 @@
-//! What one training step does: the methods, their slots, and the losses they share.
+//! What one training step does: the methods and their slots.
 //!
 //! [`MethodConfig`] is table `[method]`; [`start`] turns it into a [`Method`], which the trainer calls once per step. Slots of
 //! `teacher-student`: [`filter`], [`correction`], [`weighting`].
 
-pub mod candidates;
 mod config;
 pub mod correction;
-pub mod criterion;
 pub mod filter;
-mod inference;
 pub mod labeller;
-pub mod matcher;
 mod mock;
-pub mod points;
 pub mod pseudo_labels;
-pub mod quality;
 mod report;
 mod sent;
 mod supervised;
-mod targets;
 mod teacher;
 mod teacher_student;
 pub mod weighting;
 
 use crate::data::Batch;
 use crate::data::split::ClassCounts;
+use crate::detector::mask2former::{Criterion, LossConfig};
 use crate::graph::Mask2Former;
 use crate::graph::clip::VisionLanguage;
 use crate::registry::ComponentError;
 use crate::tensor::{Later, Tape, Tensor2};
 
-pub use config::{
-    EmptyImage, LossConfig, METHODS, MethodConfig, Score, Selection, SupervisedConfig,
-    TeacherStudentConfig,
-};
-pub use criterion::Criterion;
-pub use inference::{Qualities, detections, predict, qualities};
+pub use config::{METHODS, MethodConfig, SupervisedConfig, TeacherStudentConfig};
 pub use mock::{Failure, Mock, MockConfig, MockState};
 pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
 pub use sent::Sent;
 pub use supervised::Supervised;
-pub use targets::Targets;
 pub use teacher::{average, follow};
 pub use teacher_student::TeacherStudent;
 

@@ -2,9 +2,9 @@
 //!
 //! [`diagnose`] takes finished pseudo-labels and returns numbers; nothing of it flows back into training.
 
-use super::criterion::Losses;
 use super::filter::Thresholds;
 use super::pseudo_labels::ImageLabels;
+use crate::detector::mask2former::criterion::Losses;
 use crate::ops;
 use crate::structures::{Instance, InstanceSource, Mask};
 use crate::tensor::{Later, Tensor2};

@@ -1,12 +1,11 @@
 //! Method `supervised`: labelled images only. It is also what every method does during the burn-in, to the last bit.
 
-use super::criterion::{Criterion, MaskLoss, Part};
-use super::points::Drawn;
 use super::report::{PartLosses, StepReport};
 use super::sent::Sent;
-use super::targets::Targets;
 use super::{Method, StepOutput};
 use crate::data::Batch;
+use crate::detector::mask2former::{Criterion, Drawn};
+use crate::detector::{MaskLoss, Part, Targets};
 use crate::graph::{Mask2Former, Predictions};
 use crate::rng::Stream;
 use crate::tensor::Tape;

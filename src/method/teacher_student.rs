@@ -7,19 +7,17 @@
 //! views. The two forwards of the released code are one over the concatenated batch where the sizes agree: no layer mixes
 //! images (group, layer and frozen batch normalisation), and the losses of the two parts are normalised apart.
 
-use super::candidates::Proposals;
 use super::config::TeacherStudentConfig;
 use super::correction::Progress;
-use super::criterion::Part;
 use super::labeller::{Labeller, Labelling};
 use super::pseudo_labels::ImageLabels;
 use super::report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
 use super::sent::Sent;
 use super::supervised::{Images, Supervised, labelled_part, labelled_targets};
-use super::targets::Targets;
 use super::teacher::follow;
 use super::{Method, Setup, StepOutput};
 use crate::data::Batch;
+use crate::detector::{Part, Proposals, Targets};
 use crate::graph::Mask2Former;
 use crate::graph::clip::VisionLanguage;
 use crate::ops;

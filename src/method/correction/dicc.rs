@@ -7,12 +7,11 @@ use super::fusion::{
 };
 use super::pooling::Pooling;
 use super::{Corrected, Correction, Progress, Region};
+use crate::detector::quality::softmax;
 use crate::graph::clip::VisionLanguage;
-use crate::method::config::check_range;
 use crate::method::filter::Tier;
-use crate::method::quality::softmax;
 use crate::ops;
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, ComponentError, check_range};
 use crate::structures::Picture;
 use crate::tensor::{Later, Tape, Tensor2};
 use serde::Deserialize;

@@ -10,9 +10,8 @@
 use super::thresholds::{initial_thresholds, moved_threshold};
 use super::{Clock, Filter, Thresholds, Tier};
 use crate::data::split::ClassCounts;
-use crate::method::candidates::Candidate;
-use crate::method::config::check_range;
-use crate::registry::{self, ComponentError};
+use crate::detector::Candidate;
+use crate::registry::{self, ComponentError, check_range};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 

@@ -3,9 +3,8 @@
 //! $$ c \cdot m \ge T $$
 
 use super::{Filter, Tier};
-use crate::method::candidates::Candidate;
-use crate::method::config::check_range;
-use crate::registry::{self, ComponentError};
+use crate::detector::Candidate;
+use crate::registry::{self, ComponentError, check_range};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

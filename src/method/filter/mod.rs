@@ -5,8 +5,8 @@ mod coupled;
 mod decoupled;
 mod thresholds;
 
-use super::candidates::Candidate;
 use crate::data::split::ClassCounts;
+use crate::detector::Candidate;
 use crate::registry::Entry;
 use serde::Serialize;
 

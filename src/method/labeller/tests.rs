@@ -1,10 +1,10 @@
 //! Images through the whole chain.
 
 use super::*;
-use crate::method::candidates::tests::{example, two_examples_at};
+use crate::detector::Targets;
+use crate::detector::mask2former::candidates::tests::{example, two_examples_at};
 use crate::method::config::{MethodConfig, tests::table};
 use crate::method::filter::FILTERS;
-use crate::method::targets::Targets;
 use crate::method::weighting::WEIGHTINGS;
 use crate::ops::check::on_every_place;
 use crate::registry;

@@ -1,7 +1,8 @@
 use super::super::config::tests::{recipe, table};
-use super::super::{LossConfig, MethodConfig, start};
+use super::super::{MethodConfig, start};
 use super::*;
 use crate::data::{UnlabelledViews, View};
+use crate::detector::mask2former::LossConfig;
 use crate::graph::ModelConfig;
 use crate::nn::params::{Parameters, move_to};
 use crate::ops;

@@ -100,7 +100,6 @@ pub(super) fn important(
 mod tests {
     use super::*;
     use crate::ops::check::on_every_place;
-    use crate::registry;
     use crate::tensor::Tape;
 
     /// The points of one mask whose logits are `plane`.
@@ -127,11 +126,10 @@ mod tests {
     }
 
     fn config(points: usize, importance: f32) -> LossConfig {
-        let table = super::super::config::tests::table("loss");
         LossConfig {
             points,
             importance,
-            ..registry::options(table).unwrap()
+            ..crate::detector::mask2former::config::tests::loss()
         }
     }
 

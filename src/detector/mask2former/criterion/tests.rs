@@ -1,19 +1,22 @@
 //! The losses on small random predictions.
 
 use super::*;
+use crate::detector::MaskLoss;
 use crate::ops::check::on_every_place;
 use crate::ops::golden::compare;
-use crate::registry;
 use crate::structures::Mask;
 use crate::tensor::Place;
 use std::borrow::Cow;
+use std::ops::Range;
 
 const QUERIES: usize = 5;
 const SIDE: usize = 8;
 
 fn criterion(empty_image: EmptyImage) -> Criterion {
-    let table = crate::method::config::tests::table("loss");
-    Criterion::new(registry::options(table).unwrap(), empty_image)
+    Criterion::new(
+        crate::detector::mask2former::config::tests::loss(),
+        empty_image,
+    )
 }
 
 fn predictions(batch: usize, layers: usize) -> Predictions {

@@ -6,7 +6,7 @@
 //! to the padded input, cropped to the picture and resized to the size that is asked for.
 
 use super::candidates::{ClassView, Fetched, Planes, class_views, last, top_pairs};
-use super::quality::{mask_quality, of_foreground};
+use crate::detector::quality::{mask_quality, of_foreground};
 use crate::graph::{Mask2Former, Predictions};
 use crate::ops;
 use crate::structures::{Detection, Mask, Picture};
@@ -149,7 +149,7 @@ pub fn qualities(predictions: &Predictions, image: usize, padded: (usize, usize)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::candidates::tests::predictions_at;
+    use crate::detector::mask2former::candidates::tests::predictions_at;
     use crate::ops::check::on_every_place;
 
     on_every_place! {

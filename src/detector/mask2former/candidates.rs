@@ -4,8 +4,8 @@
 //! code of PL-DC). Masks are measured query by query, on a GPU without being written, so that an image of a megapixel does not need a hundred
 //! planes at once; only those that survive the filter are resized to be kept.
 
-use super::config::{Score, Selection};
-use super::quality::{arg_max, of_foreground, softmax};
+use crate::detector::quality::{arg_max, of_foreground, softmax};
+use crate::detector::{Choice, Score, Selection};
 use crate::graph::{Mask2Former, Predictions};
 use crate::ops::{self, Foreground};
 use crate::tensor::{Later, Map, Place, Tape, Tensor2};
@@ -45,7 +45,7 @@ pub struct Proposals {
 
 impl Proposals {
     /// Whether the network is on the CPU.
-    pub(super) fn is_on_host(&self) -> bool {
+    pub(crate) fn is_on_host(&self) -> bool {
         matches!(self.planes.masks.place(), Place::Host)
     }
 
@@ -53,7 +53,7 @@ impl Proposals {
     /// `[queries, height * width]`.
     ///
     /// All images come from one [`propose`], of which only the sizes are checked. Panics where these differ, or without an image.
-    pub(super) fn logits(images: &[(&Self, Vec<usize>)]) -> Tensor2 {
+    pub(crate) fn logits(images: &[(&Self, Vec<usize>)]) -> Tensor2 {
         let first = images.first().expect("an image").0;
         let rows = images.iter().flat_map(|(image, queries)| {
             let sizes = |image: &Self| {
@@ -168,19 +168,8 @@ pub(super) fn top_pairs<'a>(
     pairs
 }
 
-/// How candidates are chosen and scored.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Choice {
-    /// Which probability the class quality is.
-    pub score: Score,
-    /// Which (query, class) pairs are candidates.
-    pub selection: Selection,
-    /// How many, for [`Selection::TopPairs`].
-    pub top: usize,
-}
-
 /// Runs `model` on `images` and lists the candidates of each.
-pub(super) fn propose(model: &Mask2Former, images: &Map, choice: Choice) -> Later<Vec<Proposals>> {
+pub(crate) fn propose(model: &Mask2Former, images: &Map, choice: Choice) -> Later<Vec<Proposals>> {
     let predictions = model.forward(&mut Tape::off(), images);
     proposals(&predictions, (images.height, images.width), choice)
 }
@@ -250,14 +239,14 @@ fn candidates(views: &[ClassView], masks: &[Foreground], choice: Choice) -> Vec<
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::graph::LayerPredictions;
     use crate::ops::check::on_every_place;
     use crate::tensor::Tensor2;
 
     /// One image, two classes, three queries: a sure one, one that is torn between the classes, one that sees nothing.
-    pub(in crate::method) fn predictions() -> Predictions {
+    pub(crate) fn predictions() -> Predictions {
         let classes = vec![4.0, 0.0, -2.0, 1.0, 1.0, -1.0, 0.0, 0.5, 5.0];
         let mut masks = vec![-5.0; 3 * 16];
         masks[..8].fill(5.0);
@@ -276,7 +265,7 @@ pub(super) mod tests {
     }
 
     /// The same at `place`.
-    pub(in crate::method) fn predictions_at(place: &Place) -> Predictions {
+    pub(crate) fn predictions_at(place: &Place) -> Predictions {
         let mut predictions = predictions();
         for layer in &mut predictions.layers {
             (layer.classes, layer.masks) = (layer.classes.to(place), layer.masks.to(place));
@@ -285,7 +274,7 @@ pub(super) mod tests {
     }
 
     /// Two images: the same, and one with its masks turned over and less sure classes.
-    pub(in crate::method) fn two_examples_at(place: &Place) -> Vec<Proposals> {
+    pub(crate) fn two_examples_at(place: &Place) -> Vec<Proposals> {
         let one = predictions();
         let layer = &one.layers[0];
         let with_other = |tensor: &Tensor2, by: f32, turned: bool| {
@@ -319,7 +308,7 @@ pub(super) mod tests {
     }
 
     /// Their candidates at 8 x 8.
-    pub(in crate::method) fn example() -> Proposals {
+    pub(crate) fn example() -> Proposals {
         example_at(&Place::Host)
     }
 

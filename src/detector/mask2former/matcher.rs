@@ -7,7 +7,8 @@
 //! share one set of points, and every prediction (layer) draws its own.
 
 use super::config::LossConfig;
-use super::targets::{Objects, Targets};
+use super::objects::Objects;
+use crate::detector::Targets;
 use crate::ops::{self, Compared, MatchCosts};
 use crate::tensor::Tensor2;
 
@@ -87,14 +88,13 @@ fn costs(parts: &MatchCosts, config: &LossConfig) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry;
     use crate::structures::Mask;
     use crate::tensor::Place;
     use proptest::prelude::*;
     use std::borrow::Cow;
 
     fn config() -> LossConfig {
-        registry::options(super::super::config::tests::table("loss")).unwrap()
+        crate::detector::mask2former::config::tests::loss()
     }
 
     /// The least total cost over all assignments of the rows of `costs` from `row` on.

@@ -12,43 +12,20 @@
 //!
 //! [`Criterion::begin`] starts the matching costs of all layers, [`Begun::losses`] solves the assignments and computes the losses. On a GPU,
 //! which computes the costs of a layer while the CPU solves the one before, nothing but the assignments is waited for; with
-//! [`MaskLoss::renormalise`], a control, also the mean of every layer's weights.
+//! [`crate::detector::MaskLoss::renormalise`], a control, also the mean of every layer's weights.
 
 mod matching;
 mod sampling;
 
-use super::config::{EmptyImage, LossConfig};
+use super::config::LossConfig;
 use super::points::{Drawn, PointSource};
-use super::targets::Targets;
+use crate::detector::{EmptyImage, Part, Targets};
 use crate::graph::{LayerPredictions, Predictions};
 use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
 use matching::{Matching, Pair};
 use sampling::Sampled;
-use std::ops::Range;
-
-/// The labelled or the unlabelled part of a batch: its losses are normalised on their own.
-#[derive(Clone, Debug)]
-pub struct Part<'a> {
-    /// Which images of the predictions.
-    pub images: Range<usize>,
-    /// One per image, with classes that the predictions know and masks of one size.
-    pub targets: &'a [Targets<'a>],
-    /// How its mask loss is taken.
-    pub mask_loss: MaskLoss,
-}
-
-/// What may differ in the binary cross-entropy of pseudo-masks; the default is that of annotated masks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MaskLoss {
-    /// Divide it by the mean weight of its points.
-    pub renormalise: bool,
-    /// Sample its points (and those of dice) uniformly, so that it estimates the mean over all pixels.
-    pub uniform_points: bool,
-    /// Divide it by the queries of all images instead of the number of masks.
-    pub per_query: bool,
-}
 
 /// The losses of one part, summed over the layers; each `[1, 1]`.
 #[derive(Clone, Debug)]
@@ -100,7 +77,7 @@ impl Criterion {
         part: &'p Part<'p>,
         points: &'p dyn PointSource,
     ) -> Begun<'p> {
-        let Range { start, end } = part.images;
+        let std::ops::Range { start, end } = part.images;
         assert_eq!(
             part.targets.len(),
             end - start,

@@ -1,0 +1,89 @@
+//! The recipe's table `[loss]`: its keys, and what values they may have.
+//!
+//! Every key is required; the defaults and their sources stand in `recipes/pl-dc.toml` alone.
+
+use crate::registry::{ComponentError, MOST_WEIGHT, check_range};
+use serde::Deserialize;
+
+/// Table `[loss]`: weights of the losses and of the matching costs, and the sampled points.
+#[derive(Deserialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LossConfig {
+    /// Weight of the class cross-entropy.
+    pub class: f32,
+    /// Weight of the point-wise binary cross-entropy.
+    pub mask: f32,
+    /// Weight of the dice loss.
+    pub dice: f32,
+    /// Class weight of the no-object class.
+    pub no_object: f32,
+    /// Sampled points per mask.
+    pub points: usize,
+    /// Candidate points per chosen point.
+    pub oversample: f32,
+    /// Fraction of the points chosen by uncertainty; the rest is uniform.
+    pub importance: f32,
+    /// Matching cost of the class probability.
+    pub match_class: f32,
+    /// Matching cost of the binary cross-entropy.
+    pub match_mask: f32,
+    /// Matching cost of dice.
+    pub match_dice: f32,
+}
+
+impl LossConfig {
+    /// Whether the values make sense together.
+    ///
+    /// # Errors
+    /// The first key whose value is out of its range.
+    pub fn check(&self) -> Result<(), ComponentError> {
+        let weights = [
+            ("class", self.class),
+            ("mask", self.mask),
+            ("dice", self.dice),
+            ("no-object", self.no_object),
+            ("match-class", self.match_class),
+            ("match-mask", self.match_mask),
+            ("match-dice", self.match_dice),
+        ];
+        for (key, weight) in weights {
+            check_range(key, weight, 0.0, MOST_WEIGHT)?;
+        }
+        check_range("oversample", self.oversample, 1.0, MOST_WEIGHT)?;
+        check_range("importance", self.importance, 0.0, 1.0)?;
+        if self.points == 0 {
+            return Err(ComponentError::new("points", "0 is too few; at least 1"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::registry;
+
+    /// Table `[loss]` of `recipes/pl-dc.toml`, the contract for all keys.
+    pub fn loss() -> LossConfig {
+        let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml")
+            .parse()
+            .expect("the recipe parses");
+        let table = recipe["loss"].as_table().expect("a table").clone();
+        registry::options(table).expect("a table `[loss]`")
+    }
+
+    #[test]
+    fn the_recipe_of_pl_dc_is_accepted() {
+        loss().check().unwrap();
+    }
+
+    #[test]
+    fn a_loss_needs_points() {
+        let mut loss = loss();
+        loss.points = 0;
+        assert_eq!(loss.check().unwrap_err().key, "points");
+        loss.points = 1;
+        loss.importance = f32::NAN;
+        assert_eq!(loss.check().unwrap_err().key, "importance");
+    }
+}
