@@ -1,11 +1,11 @@
 //! What a sweep would do: each trial once, with the rows that use it and why it would run; the shared stages; the time.
 
-use super::super::commits::OtherCommit;
-use super::super::forecast::told;
-use super::super::store::Store;
+use super::commits::OtherCommit;
 use super::estimate::Estimate;
 use super::reason::{Earlier, Reason};
 use super::standing::{FrozenPlan, StageEntry, State};
+use crate::experiment::run::forecast::told;
+use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan};
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;

@@ -1,7 +1,7 @@
 //! Why a trial would run: what the store tells of it, and of an earlier trial with its label and seed.
 
-use super::super::store::Store;
 use super::standing::{State, TrialEntry};
+use crate::experiment::store::root::Store;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,9 +1,9 @@
 //! Where the stages of a plan stand, read from the store without changing it. A running sweep leaves its plan in the store, so
 //! that another process can tell what its stages are.
 
-use super::super::stage::Stage;
-use super::super::store::{CODE_VERSION, Store};
 use crate::atomic::write_atomically;
+use crate::experiment::store::root::{CODE_VERSION, Store};
+use crate::experiment::trial::stage::Stage;
 use crate::recipe::Trial;
 use crate::train::Checkpoint;
 use anyhow::{Context, Result};

@@ -1,10 +1,10 @@
 //! How a sweep stands, from another terminal: what is done, what runs and how far it is, what failed and where its log lies.
 
-use super::super::commits::OtherCommit;
-use super::super::forecast::told;
-use super::super::store::Store;
+use super::commits::OtherCommit;
 use super::estimate::Estimate;
 use super::standing::{FrozenPlan, Position, StageEntry, State};
+use crate::experiment::run::forecast::told;
+use crate::experiment::store::root::Store;
 use crate::report::{JsonLines, RECORDS, Record};
 use anyhow::{Result, bail};
 use serde::Serialize;

@@ -1,0 +1,64 @@
+//! Looking before and while a sweep runs: what it would do and why, where a value comes from, how far it is.
+
+use crate::experiment::outlook::{FrozenPlan, Outlook, Status};
+use crate::experiment::store::provenance::{commit, cores};
+use crate::experiment::store::root::Store;
+use crate::experiment::trial::inputs::{Ask, Inputs, Stop, environment, stages_of};
+use crate::recipe::{Explanation, Plan, Request};
+use anyhow::Result;
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// Trials whose settings are held at once: those of ten thousand would take hundreds of megabytes.
+const STAGES_AT_ONCE: usize = 256;
+
+/// The folder of a plan's results: `out`, or else the recipe's under `results/`.
+pub fn results_folder(plan: &Plan, out: Option<&Path>) -> PathBuf {
+    out.map_or_else(
+        || Path::new("results").join(&plan.results),
+        Path::to_path_buf,
+    )
+}
+
+/// What a sweep of the recipe would do with the results folder `out`, and what is not there yet of the files that it needs.
+///
+/// # Errors
+/// Everything that is wrong with the recipe, its sweeps, the overrides and the files that they name, as far as these exist.
+pub fn plan(ask: &Ask, out: Option<&Path>) -> Result<(Outlook, Vec<String>), Stop> {
+    let inputs = Inputs::where_files_may_be_absent();
+    let plan = inputs.plan(ask)?;
+    let store = Store::look(&results_folder(&plan, out));
+    let mut frozen = FrozenPlan::new(&plan.recipe, cores());
+    frozen.commit = store.as_ref().and_then(|_| commit(&ask.recipe));
+    for trials in plan.trials.chunks(STAGES_AT_ONCE) {
+        let stages = trials.par_iter().map(stages_of);
+        let stages: Vec<_> = stages.collect::<Result<_>>().map_err(Stop::Input)?;
+        for (trial, (_, stages)) in trials.iter().zip(&stages) {
+            frozen.add(trial, stages);
+        }
+    }
+    let outlook = Outlook::new(&plan, frozen, store.as_ref());
+    Ok((outlook, inputs.absent()))
+}
+
+/// Where the value of a key of the recipe comes from.
+///
+/// # Errors
+/// A file of the recipe cannot be read, or there is no such key.
+pub fn explain(ask: &Ask, key: &str) -> Result<Explanation, Stop> {
+    let environment = environment();
+    let request = Request {
+        recipe: &ask.recipe,
+        environment: &environment,
+        set: &ask.set,
+    };
+    Explanation::new(request, key).map_err(|error| Stop::Input(error.into()))
+}
+
+/// How the sweeps of the results folder `folder` stand.
+///
+/// # Errors
+/// A folder in which no sweep has begun, or that an incompatible version of this program has left.
+pub fn status(folder: &Path) -> Result<Status, Stop> {
+    Status::read(folder).map_err(Stop::Input)
+}

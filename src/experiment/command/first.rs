@@ -1,0 +1,70 @@
+//! The first trial of a recipe, for commands that need one network or one dataset.
+
+use crate::data::Dataset;
+use crate::data::export::export;
+use crate::experiment::settings::sections::Settings;
+use crate::experiment::settings::trial_settings::TrialSettings;
+use crate::experiment::trial::inputs::{Ask, Inputs, Stop, read};
+use crate::experiment::trial::parts as trial;
+use crate::registry::ComponentError;
+use anyhow::anyhow;
+use std::path::Path;
+
+/// Writes the dataset of a recipe's first trial as COCO JSON and PNG to `folder` and tells what it holds.
+///
+/// # Errors
+/// As [`super::plan`]; the folder is not empty or not writable.
+pub fn export_data(ask: &Ask, folder: &Path) -> Result<String, Stop> {
+    let (_, dataset) = first(ask)?;
+    let written = export(&dataset, folder).map_err(Stop::Input)?;
+    Ok(format!(
+        "{} images with {} annotations in {}",
+        written.images,
+        written.annotations,
+        folder.display()
+    ))
+}
+
+/// The settings of a recipe's first trial and the names of its classes.
+///
+/// # Errors
+/// As [`super::plan`].
+pub fn first_trial(ask: &Ask) -> Result<(Settings, Vec<String>), Stop> {
+    first(ask).map(|(settings, dataset)| (settings, dataset.classes))
+}
+
+/// The settings of a recipe's first trial and the names of its classes, or why they are not known: its dataset is not there. Of the
+/// files that the recipe names only the network's are needed.
+///
+/// # Errors
+/// As [`super::plan`], for what is needed.
+pub fn first_network(ask: &Ask) -> Result<(Settings, Result<Vec<String>, ComponentError>), Stop> {
+    let inputs = Inputs::of_the_network();
+    let settings = first_settings(ask, &inputs)?;
+    let labels = match inputs.datasets.get(&settings.data) {
+        Ok(dataset) => Ok(dataset.classes),
+        Err(error) if settings.misses(&error) => Err(error),
+        Err(error) => return Err(Stop::Input(trial::named(error))),
+    };
+    Ok((settings, labels))
+}
+
+fn first(ask: &Ask) -> Result<(Settings, Dataset), Stop> {
+    let inputs = Inputs::default();
+    let settings = first_settings(ask, &inputs)?;
+    let dataset = inputs.datasets.get(&settings.data);
+    let dataset = dataset.map_err(|error| Stop::Input(trial::named(error)))?;
+    Ok((settings, dataset))
+}
+
+fn first_settings(ask: &Ask, inputs: &Inputs) -> Result<Settings, Stop> {
+    let plan = inputs.plan(ask)?;
+    match read(&plan.trials[0].settings).map_err(Stop::Input)? {
+        TrialSettings::Network(settings) => Ok(*settings),
+        TrialSettings::Mock(_) => {
+            let recipe = ask.recipe.display();
+            let message = "a trial of method.name = \"mock\" has no dataset and no network";
+            Err(Stop::Input(anyhow!("{recipe}: {message}")))
+        }
+    }
+}

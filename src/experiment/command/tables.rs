@@ -1,0 +1,195 @@
+//! `harness table` and `harness compare`: the tables of results folders, made again from their records.
+
+use crate::experiment::Stop;
+use crate::experiment::store::root::settings_of;
+use crate::recipe::{Plan, hint};
+use crate::report::{
+    Comparison, ComparisonFormat, Format, Metric, Order, PaperColumn, ResultsFolder, RowLayout,
+    Table, TableLayout, compare as compare_tables,
+};
+use anyhow::{Result, anyhow};
+use std::collections::BTreeMap;
+use std::path::Path;
+use toml::Value;
+
+/// What is to be told of results.
+#[derive(Clone, Copy)]
+pub struct TableAsk<'a> {
+    /// Only this sweep.
+    pub sweep: Option<&'a str>,
+    /// What differences and verdicts are of.
+    pub metric: Metric,
+}
+
+/// A text, and what in the files it does without.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// What was asked for; its last line is ended.
+    pub text: String,
+    /// One line each.
+    pub warnings: Vec<String>,
+}
+
+/// The tables of the results folder `folder`, their rows in the given order.
+///
+/// # Errors
+/// No results in the folder, or none that can be read; an unknown sweep.
+pub fn table(folder: &Path, ask: TableAsk, order: Order, format: &Format) -> Result<Told, Stop> {
+    let told = || {
+        let folder = ResultsFolder::read(folder)?;
+        let names = known(&[&folder]);
+        let chosen = chosen(&names, ask.sweep, &folder.path.display().to_string())?;
+        let tables = folder
+            .tables
+            .iter()
+            .filter(|table| chosen.contains(&table.name.as_str()));
+        let sorted = |layout: &TableLayout| {
+            let mut table = folder.table(layout, ask.metric);
+            table.sort(order);
+            table
+        };
+        let tables: Vec<Table> = tables.map(sorted).collect();
+        Ok(Told {
+            text: (format.render)(&tables)?,
+            warnings: folder
+                .damaged
+                .iter()
+                .map(|line| format!("left out {line}"))
+                .collect(),
+        })
+    };
+    told().map_err(Stop::Input)
+}
+
+/// The differences between the results folders `first` (A) and `second` (B), row by row.
+///
+/// # Errors
+/// No results in a folder, or damaged ones; a sweep that neither has.
+pub fn compare(
+    first: &Path,
+    second: &Path,
+    ask: TableAsk,
+    format: &ComparisonFormat,
+) -> Result<Told, Stop> {
+    let told = || {
+        let folders = [first, second];
+        let [one, other] = folders.map(ResultsFolder::read_undamaged);
+        let (one, other) = (one?, other?);
+        let places = format!("{} or {}", first.display(), second.display());
+        let names = known(&[&one, &other]);
+        let chosen = chosen(&names, ask.sweep, &places)?;
+        let mut comparisons: Vec<Comparison> = chosen
+            .iter()
+            .filter_map(|name| compare_tables(name, &one, &other, ask.metric))
+            .collect();
+        for row in comparisons.iter_mut().flat_map(|one| &mut one.rows) {
+            let trials = row.trials.as_ref();
+            let differing = trials.and_then(|(one, other)| settings(folders, [one, other]));
+            row.settings = differing.unwrap_or_default();
+        }
+        Ok(Told {
+            text: (format.render)(&comparisons)?,
+            warnings: Vec::new(),
+        })
+    };
+    told().map_err(Stop::Input)
+}
+
+/// The names of all sweeps of `folders`, each once.
+fn known<'a>(folders: &[&'a ResultsFolder]) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for table in folders.iter().flat_map(|folder| &folder.tables) {
+        if !names.contains(&table.name.as_str()) {
+            names.push(&table.name);
+        }
+    }
+    names
+}
+
+/// Those of the sweeps `known` that were asked for: `sweep`, or all.
+fn chosen<'a>(known: &[&'a str], sweep: Option<&str>, place: &str) -> Result<Vec<&'a str>> {
+    match sweep {
+        None => Ok(known.to_vec()),
+        Some(sweep) => match known.iter().find(|name| **name == sweep) {
+            Some(name) => Ok(vec![name]),
+            None => Err(anyhow!(
+                "no sweep `{sweep}` in {place}{}",
+                hint(sweep, known.iter().copied())
+            )),
+        },
+    }
+}
+
+/// How the settings of two trials differ, as `key: A -> B`; none where the store of a folder does not have them any more.
+fn settings(folders: [&Path; 2], hashes: [&str; 2]) -> Option<Vec<String>> {
+    if hashes[0] == hashes[1] {
+        return Some(Vec::new());
+    }
+    let read = |index: usize| -> Option<BTreeMap<String, Value>> {
+        let text = std::fs::read_to_string(settings_of(folders[index], hashes[index])).ok()?;
+        let mut flat = BTreeMap::new();
+        flatten("", &Value::Table(text.parse().ok()?), &mut flat);
+        Some(flat)
+    };
+    let (one, other) = (read(0)?, read(1)?);
+    let shown = |value: Option<&Value>| value.map_or("not set".to_string(), Value::to_string);
+    let keys = one
+        .keys()
+        .chain(other.keys().filter(|key| !one.contains_key(*key)));
+    let mut differing: Vec<String> = keys
+        .filter(|key| one.get(*key) != other.get(*key))
+        .map(|key| {
+            let (from, to) = (shown(one.get(key)), shown(other.get(key)));
+            format!("{key}: {from} -> {to}")
+        })
+        .collect();
+    differing.sort();
+    Some(differing)
+}
+
+/// The values of a table by their key paths.
+fn flatten(path: &str, value: &Value, flat: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Table(table) => {
+            for (key, value) in table {
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                flatten(&path, value, flat);
+            }
+        }
+        value => drop(flat.insert(path.to_string(), value.clone())),
+    }
+}
+
+/// The tables of a plan, to be kept beside its records; `provenance`: lines about the run.
+pub(in crate::experiment) fn frozen(plan: &Plan, provenance: &[String]) -> Vec<TableLayout> {
+    let table = |sweep: &crate::recipe::SweepPlan| TableLayout {
+        name: sweep.name.clone(),
+        recipe: plan.recipe.clone(),
+        question: sweep.question.clone(),
+        reference: sweep.reference.clone(),
+        paper: sweep.paper.as_ref().map(|paper| PaperColumn {
+            table: paper.table.clone(),
+            column: paper.column.clone(),
+        }),
+        provenance: provenance.to_vec(),
+        seeds: plan.seeds.clone(),
+        rows: sweep
+            .rows
+            .iter()
+            .map(|row| RowLayout {
+                label: row.label.clone(),
+                paper: row.paper,
+                trials: row
+                    .trials
+                    .iter()
+                    .map(|&trial| plan.trials[trial].hash.clone())
+                    .collect(),
+            })
+            .collect(),
+    };
+    plan.sweeps.iter().map(table).collect()
+}

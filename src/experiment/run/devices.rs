@@ -1,0 +1,203 @@
+//! The devices that the stages of a run compute on: the CPU, or some GPUs, each for a number of stages at a time.
+
+use crate::experiment::settings::sections::Settings;
+use crate::tensor::{Place, Wish};
+use anyhow::{Context, Result, anyhow};
+use std::str::FromStr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The devices that a user asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceAsk {
+    /// One.
+    One(Wish),
+    /// GPUs by their numbers.
+    Gpus(Vec<usize>),
+}
+
+impl Default for DeviceAsk {
+    fn default() -> Self {
+        Self::One(Wish::Auto)
+    }
+}
+
+/// A list of GPUs as it is written: numbers from 0 with commas between them, each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuList(pub Vec<usize>);
+
+impl FromStr for GpuList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refuse = |why: &str| format!("{why}; allowed: numbers from 0, as in `0,1,3`");
+        let mut numbers = Vec::new();
+        for word in text.split(',') {
+            let number = word.trim().parse();
+            let number = number.map_err(|_| refuse(&format!("`{word}` is no number of a GPU")))?;
+            if numbers.contains(&number) {
+                return Err(refuse(&format!("{number} is there twice")));
+            }
+            numbers.push(number);
+        }
+        Ok(Self(numbers))
+    }
+}
+
+/// The open devices of a run.
+#[derive(Debug)]
+pub struct Devices {
+    places: Vec<Place>,
+    /// How many stages compute on each.
+    users: Mutex<Vec<usize>>,
+}
+
+impl Default for Devices {
+    /// The CPU.
+    fn default() -> Self {
+        Self::new(vec![Place::Host])
+    }
+}
+
+/// A device while a stage computes on it.
+#[derive(Debug)]
+pub struct Device<'a> {
+    owner: &'a Devices,
+    number: usize,
+    /// Where the stage's tensors lie.
+    pub place: Place,
+}
+
+impl Devices {
+    fn new(places: Vec<Place>) -> Self {
+        Self {
+            users: Mutex::new(vec![0; places.len()]),
+            places,
+        }
+    }
+
+    /// Opens what is asked for. With it comes what a user hears who left the choice open and gets no GPU.
+    ///
+    /// # Errors
+    /// A GPU that was asked for by its number cannot be had: why.
+    pub fn open(ask: &DeviceAsk) -> Result<(Self, Option<String>)> {
+        let (places, told) = match ask {
+            DeviceAsk::One(wish) => {
+                let (place, told) = wish.place().map_err(|why| anyhow!("--device {why}"))?;
+                (vec![place], told)
+            }
+            DeviceAsk::Gpus(numbers) => {
+                let place = |number: &usize| Ok(Wish::Cuda(*number).place()?.0);
+                let places = numbers.iter().map(place).collect::<Result<_, String>>();
+                (places.map_err(|why| anyhow!("--gpus {why}"))?, None)
+            }
+        };
+        Ok((Self::new(places), told))
+    }
+
+    /// Whether the stages compute on the CPU.
+    pub fn is_cpu(&self) -> bool {
+        self.places.iter().any(|place| matches!(place, Place::Host))
+    }
+
+    /// What a record of the run calls them, as in `cpu` or `cuda:0 (NVIDIA H200)`.
+    pub fn names(&self) -> Vec<String> {
+        let name = |place: &Place| match place {
+            Place::Host => "cpu".to_string(),
+            #[cfg(feature = "cuda")]
+            Place::Gpu(gpu) => format!("{gpu:?}"),
+        };
+        self.places.iter().map(name).collect()
+    }
+
+    /// Stages at once where the user asks for `asked` of them (0: left open): on GPUs so many on each, one if left open.
+    pub fn workers(&self, asked: usize) -> usize {
+        match self.is_cpu() {
+            true => asked,
+            false => asked.max(1) * self.places.len(),
+        }
+    }
+
+    /// Whether stages with `settings` can compute here.
+    ///
+    /// # Errors
+    /// The precision is none of the CPU's.
+    pub fn suit(&self, settings: &Settings) -> Result<()> {
+        for place in &self.places {
+            let able = place.computing_with(settings.precision);
+            able.context("precision")?;
+        }
+        Ok(())
+    }
+
+    /// The device with the fewest stages at work, for one with `settings`.
+    ///
+    /// # Errors
+    /// As for [`Self::suit`].
+    pub fn take(&self, settings: &Settings) -> Result<Device<'_>> {
+        let mut users = self.users();
+        let free = users.iter().enumerate().min_by_key(|(_, users)| **users);
+        let (number, _) = free.context("a run has a device")?;
+        let place = self.places[number].computing_with(settings.precision);
+        let place = place.context("precision")?;
+        users[number] += 1;
+        Ok(Device {
+            owner: self,
+            number,
+            place,
+        })
+    }
+
+    fn users(&self) -> MutexGuard<'_, Vec<usize>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Device<'_> {
+    fn drop(&mut self) {
+        self.place.leave();
+        self.owner.users()[self.number] -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::settings::sections::tests::table;
+
+    #[test]
+    fn a_list_of_gpus_reads_as_it_is_written() {
+        assert_eq!("0".parse(), Ok(GpuList(vec![0])));
+        assert_eq!("2, 0,7".parse(), Ok(GpuList(vec![2, 0, 7])));
+        for (text, why) in [
+            ("", "`` is no number"),
+            ("0,", "`` is no number"),
+            ("0,-1", "`-1` is no number"),
+            ("1,0,1", "1 is there twice"),
+        ] {
+            let error = text.parse::<GpuList>().unwrap_err();
+            assert!(error.contains(why) && error.contains("allowed"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_device_with_the_fewest_stages_is_taken() {
+        let settings = Settings::read(&table()).unwrap();
+        let devices = Devices::new(vec![Place::Host, Place::Host]);
+        let first = devices.take(&settings).unwrap();
+        let second = devices.take(&settings).unwrap();
+        assert_eq!((first.number, second.number), (0, 1));
+        drop(first);
+        assert_eq!(devices.take(&settings).unwrap().number, 0);
+        assert_eq!(*devices.users(), [0, 1]);
+    }
+
+    #[test]
+    fn the_cpu_refuses_a_precision_that_it_does_not_know() {
+        let mut table = table();
+        table.insert("precision".into(), "bf16".into());
+        let settings = Settings::read(&table).unwrap();
+        let error = format!("{:#}", Devices::default().suit(&settings).unwrap_err());
+        assert!(error.contains("precision: the CPU"), "{error}");
+        assert_eq!(Devices::default().workers(3), 3);
+    }
+}

@@ -1,0 +1,150 @@
+//! The stage that evaluates what a training left, and what stands in its place in a mock trial.
+
+use super::attempt::Attempt;
+use super::interrupt::Interrupted;
+use super::perform::Workshop;
+use super::progress::Reading;
+use crate::atomic::write_durably;
+use crate::data::{Dataset, Sample};
+use crate::detector::mask2former::predict;
+use crate::eval::{Evaluator, Found, Metrics};
+use crate::experiment::settings::sections::{EvalModel, Settings};
+use crate::experiment::store::folder::Folder;
+use crate::experiment::trial::parts as trial;
+use crate::experiment::trial::stage::Stage;
+use crate::graph::Mask2Former;
+use crate::nn::params::move_to;
+use crate::structures::Picture;
+use crate::train::{Checkpoint, STUDENT, mock_state, warnings};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Pictures that are evaluated at once: enough to fill the caches, little memory at any size.
+const EVALUATED_AT_ONCE: usize = 4;
+
+/// What an evaluation leaves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Steps of training.
+    pub steps: usize,
+    /// Metrics by the name of the model.
+    pub models: BTreeMap<String, Metrics>,
+    /// What a reader of the tables must know.
+    pub warnings: Vec<String>,
+}
+
+impl Workshop<'_> {
+    /// Evaluates every model that the training left.
+    ///
+    /// # Errors
+    /// An image cannot be read, the result cannot be written; a stop that was asked for.
+    pub(super) fn evaluate(
+        &self,
+        stage: &Stage,
+        settings: &Settings,
+        attempt: &Attempt,
+    ) -> Result<()> {
+        let (source, checkpoint) = self.trained(stage)?;
+        let dataset = self.datasets.get(&settings.data).map_err(trial::named)?;
+        let evaluator = Evaluator::new(&dataset)?;
+        let device = self.devices.take(settings)?;
+        let mut model = trial::model(settings, dataset.classes.len())?;
+        move_to(&mut model, &device.place);
+
+        let names = [EvalModel::Teacher, EvalModel::Student, EvalModel::Average];
+        let names: Vec<&str> = names
+            .map(EvalModel::name)
+            .into_iter()
+            .filter(|name| checkpoint.holds(name))
+            .collect();
+        let images = dataset.val.len();
+        let progress = self
+            .progress
+            .stage(&stage.title, stage.cost, 0, 0, names.len() * images);
+        let mut reading = Reading::default();
+        let mut models = BTreeMap::new();
+        for (i, name) in names.iter().enumerate() {
+            checkpoint.take_model(name, &mut model)?;
+            let seen = |done: usize| {
+                progress.at(i * images + done, reading);
+                self.interrupt.check()
+            };
+            let metrics = metrics(&model, settings, &dataset, &evaluator, seen)?;
+            reading.mean_ap = metrics.mean_ap;
+            models.insert(name.to_string(), metrics);
+        }
+        write_evaluation(attempt, &checkpoint, models, &source)
+    }
+
+    /// The metrics of a mock trial, which its training knows.
+    ///
+    /// # Errors
+    /// The result cannot be written.
+    pub(super) fn evaluate_mock(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
+        let (source, checkpoint) = self.trained(stage)?;
+        let state = mock_state(&checkpoint)?;
+        let metrics = Metrics {
+            mean_ap: Some(state.mean_ap()),
+            ap50: Some(state.ap50()),
+            ..Metrics::default()
+        };
+        let models = BTreeMap::from([(STUDENT.to_string(), metrics)]);
+        write_evaluation(attempt, &checkpoint, models, &source)
+    }
+
+    /// The training that an evaluation follows: its folder and what it left.
+    fn trained(&self, stage: &Stage) -> Result<(Folder, Checkpoint)> {
+        let key = stage.needs.first();
+        let key = key.context("an evaluation follows a training")?;
+        let source = self.store.stage(key);
+        let checkpoint = Checkpoint::load(&source.result(), key)?;
+        Ok((source, checkpoint))
+    }
+}
+
+/// Writes the metrics `models` of what the training in `source` left.
+fn write_evaluation(
+    attempt: &Attempt,
+    checkpoint: &Checkpoint,
+    models: BTreeMap<String, Metrics>,
+    source: &Folder,
+) -> Result<()> {
+    let evaluation = Evaluation {
+        steps: checkpoint.step(),
+        models,
+        warnings: warnings(&source.journal())?,
+    };
+    let text = serde_json::to_string_pretty(&evaluation)? + "\n";
+    attempt.lease.check()?;
+    let path = attempt.folder.metrics();
+    write_durably(&path, text.as_bytes(), attempt.durability())
+}
+
+/// The metrics of `model` on the evaluated images; `seen` hears how many are done
+/// and may end it.
+fn metrics(
+    model: &Mask2Former,
+    settings: &Settings,
+    dataset: &Dataset,
+    evaluator: &Evaluator,
+    seen: impl Fn(usize) -> Result<(), Interrupted>,
+) -> Result<Metrics> {
+    let Settings { eval, .. } = settings;
+    let mut found = Found::default();
+    let indices: Vec<usize> = (0..dataset.val.len()).collect();
+    for part in indices.chunks(EVALUATED_AT_ONCE) {
+        let samples = part.iter().map(|index| dataset.val.load(*index));
+        let samples = samples.collect::<Result<Vec<_>>>()?;
+        let pictures: Vec<Picture> = samples.iter().map(|s| eval.view(&s.picture)).collect();
+        let pictures: Vec<&Picture> = pictures.iter().collect();
+        let size = |sample: &Sample| (sample.picture.height, sample.picture.width);
+        let sizes: Vec<(usize, usize)> = samples.iter().map(size).collect();
+        let detections = predict(model, &pictures, &sizes, eval.top);
+        for (sample, detections) in samples.iter().zip(&detections) {
+            evaluator.add(&mut found, sample.image_id, detections)?;
+        }
+        seen(part.last().map_or(0, |last| last + 1))?;
+    }
+    evaluator.evaluate(found)
+}

@@ -1,0 +1,208 @@
+//! The results folder: records and tables, made from what the store holds and what other plans left in the folder.
+
+use super::evaluation::Evaluation;
+use crate::atomic::remove_unfinished;
+use crate::eval;
+use crate::experiment::command::tables::frozen;
+use crate::experiment::settings::sections::EvalModel;
+use crate::experiment::store::root::Store;
+use crate::recipe::{Plan, Trial};
+use crate::report::{
+    JsonLines, Metric, Metrics, RECORDS, Record, Status, TableLayout, Timing, layout,
+    set_damaged_lines_aside, write_table,
+};
+use anyhow::{Context, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+const TIMING: &str = "timing.jsonl";
+
+/// The records and tables of a plan in their folder.
+pub struct Results<'a> {
+    store: &'a Store,
+    folder: PathBuf,
+    plan: &'a Plan,
+    /// One for each sweep.
+    tables: Vec<TableLayout>,
+    records: JsonLines<Record>,
+    timing: JsonLines<Timing>,
+    /// Whether each trial of the plan has ended in this run or stands finished in the store.
+    ended: Vec<bool>,
+    /// The trials of the plan that have, by their identity.
+    own: BTreeSet<String>,
+    /// What was wrong with the files that were there.
+    notes: Vec<String>,
+}
+
+impl<'a> Results<'a> {
+    /// Opens the folder. Records and tables of other plans in it are kept. `provenance`: lines of every table's header.
+    ///
+    /// # Errors
+    /// Records or `tables.json` that are there but cannot be read.
+    pub fn open(
+        store: &'a Store,
+        folder: &Path,
+        plan: &'a Plan,
+        provenance: &[String],
+    ) -> Result<Self> {
+        let _alone = store.lock_tables()?;
+        let mut notes = Vec::from_iter(layout::set_damaged_aside(folder)?);
+        layout::read(folder)?;
+        remove_unfinished(folder);
+        let (records, timing) = (folder.join(RECORDS), folder.join(TIMING));
+        for path in [&records, &timing] {
+            notes.extend(set_damaged_lines_aside(path)?);
+        }
+        Ok(Self {
+            store,
+            folder: folder.to_path_buf(),
+            plan,
+            tables: frozen(plan, provenance),
+            records: JsonLines::read(&records)?,
+            timing: JsonLines::read(&timing)?,
+            ended: vec![false; plan.trials.len()],
+            own: BTreeSet::new(),
+            notes,
+        })
+    }
+
+    /// What was wrong with the files that were there and was put right.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Whether an earlier run has left a result of the trial `index` in the records, which a failure now does not take away.
+    pub fn has_earlier(&self, index: usize) -> bool {
+        let earlier = self.records.get(&self.plan.trials[index].hash);
+        earlier.is_some_and(|record| record.status == Status::Ok)
+    }
+
+    /// Takes the outcome of the trial `index`: `seconds` of its own work and what it found, or why it failed. An earlier result of the
+    /// same settings outlives a failure.
+    ///
+    /// # Errors
+    /// The evaluation lacks the model that the tables show.
+    pub fn take(
+        &mut self,
+        index: usize,
+        steps: usize,
+        seconds: f64,
+        reported: EvalModel,
+        outcome: Result<&Evaluation, &str>,
+    ) -> Result<()> {
+        let trial = &self.plan.trials[index];
+        self.ended[index] = true;
+        if outcome.is_err() && self.has_earlier(index) {
+            return Ok(());
+        }
+        let mut record = self.record(trial, steps);
+        match outcome {
+            Ok(evaluation) => {
+                let model = |name: EvalModel| evaluation.models.get(name.name()).map(summary);
+                let shown = model(reported);
+                record.metrics = Some(shown.with_context(|| {
+                    format!(
+                        "trial {} has no metrics of the {}",
+                        trial.label,
+                        reported.name()
+                    )
+                })?);
+                record.student = model(EvalModel::Student);
+                record.average = model(EvalModel::Average);
+            }
+            Err(reason) => {
+                record.status = Status::Failed;
+                record.error = Some(reason.to_string());
+            }
+        }
+        self.records.insert(record);
+        let Trial {
+            hash, label, seed, ..
+        } = trial.clone();
+        self.timing.insert(Timing {
+            hash,
+            label,
+            seed,
+            seconds,
+        });
+        self.own.insert(trial.hash.clone());
+        Ok(())
+    }
+
+    fn record(&self, trial: &Trial, steps: usize) -> Record {
+        Record {
+            recipe: self.plan.recipe.clone(),
+            hash: trial.hash.clone(),
+            label: trial.label.clone(),
+            seed: trial.seed,
+            steps: steps as u64,
+            status: Status::Ok,
+            error: None,
+            metrics: None,
+            student: None,
+            average: None,
+        }
+    }
+
+    /// Writes `tables.json`, which says which trials make which row: the records can then be read without the recipe.
+    ///
+    /// # Errors
+    /// A file that cannot be written, named.
+    pub fn freeze(&self) -> Result<()> {
+        let _alone = self.store.lock_tables()?;
+        layout::merge(&self.folder, &self.tables)
+    }
+
+    /// Writes the records and every table. Lines that another process has written meanwhile stay.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written, named.
+    pub fn write(&mut self) -> Result<()> {
+        let _alone = self.store.lock_tables()?;
+        let own = |hash: &str| self.own.contains(hash);
+        self.records
+            .adopt(JsonLines::read(&self.folder.join(RECORDS))?, own);
+        self.timing
+            .adopt(JsonLines::read(&self.folder.join(TIMING))?, own);
+        let order = || self.plan.trials.iter().map(|trial| trial.hash.as_str());
+        self.records.write(&self.folder.join(RECORDS), order())?;
+        self.timing.write(&self.folder.join(TIMING), order())?;
+        let ended: BTreeMap<&str, &Record> = (0..self.plan.trials.len())
+            .filter_map(|trial| self.ended_record(trial))
+            .map(|record| (record.hash.as_str(), record))
+            .collect();
+        for table in &self.tables {
+            let table = table.table(|hash| ended.get(hash).copied(), Metric::MeanAp);
+            write_table(&self.folder, &table)?;
+        }
+        Ok(())
+    }
+
+    /// The record of a trial of this plan: one that an earlier program left without its working data does not count.
+    fn ended_record(&self, trial: usize) -> Option<&Record> {
+        self.records
+            .get(&self.plan.trials[trial].hash)
+            .filter(|_| self.ended[trial])
+    }
+
+    /// Trials that have ended.
+    pub fn ended(&self) -> usize {
+        self.ended.iter().filter(|ended| **ended).count()
+    }
+
+    /// The mAP in percent of the trial `index`, if it ended well.
+    pub fn mean_ap(&self, index: usize) -> Option<f64> {
+        self.ended_record(index)?.metrics?.mean_ap
+    }
+}
+
+fn summary(metrics: &eval::Metrics) -> Metrics {
+    Metrics {
+        mean_ap: metrics.mean_ap,
+        ap50: metrics.ap50,
+        ap75: metrics.ap75,
+        ap_small: metrics.ap_small,
+        ap_medium: metrics.ap_medium,
+        ap_large: metrics.ap_large,
+    }
+}

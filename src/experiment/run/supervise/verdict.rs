@@ -1,0 +1,228 @@
+//! Who is to blame for the death of a process, judged from the stages that it had at work.
+
+use super::protocol::{Brief, Event};
+use crate::experiment::store::folder::Failure;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Titles that a message names.
+const NAMED: usize = 4;
+
+/// What the supervisor of a sweep knows.
+#[derive(Debug, Default)]
+pub struct Case {
+    /// How often a stage that failed is tried again.
+    retries: u32,
+    /// Title and attempt of the stages at work, by key.
+    at_work: BTreeMap<String, (String, u64)>,
+    /// Stages that a process has died with: each runs alone from then on.
+    alone: BTreeSet<String>,
+    failures: BTreeMap<String, Vec<Failure>>,
+}
+
+/// What follows from a death, and what the user is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Another process goes on.
+    GoOn(String),
+    /// Nobody can be blamed: the sweep is over.
+    Over(String),
+}
+
+impl Case {
+    /// A sweep that has not begun.
+    pub fn new(retries: u32) -> Self {
+        Self {
+            retries,
+            ..Self::default()
+        }
+    }
+
+    /// Takes notice of what the child tells.
+    pub fn hear(&mut self, event: Event) {
+        match event {
+            Event::Plan => {}
+            Event::Begin {
+                key,
+                title,
+                attempt,
+            } => {
+                self.at_work.insert(key, (title, attempt));
+            }
+            Event::End { key } => {
+                self.at_work.remove(&key);
+            }
+            Event::Fail { key, failure } => {
+                self.at_work.remove(&key);
+                self.failures.entry(key).or_default().push(failure);
+            }
+        }
+    }
+
+    /// The child has died, of what `reason` says. A stage that was alone at work has failed by it; several are suspects, which the next
+    /// child runs one at a time. Every death so costs an attempt or makes new suspects, of which there are only so many: it cannot go
+    /// on for ever.
+    pub fn judge(&mut self, reason: &str) -> Verdict {
+        let at_work = std::mem::take(&mut self.at_work);
+        let new = at_work.keys().filter(|key| !self.alone.contains(*key));
+        let new = new.count();
+        self.alone.extend(at_work.keys().cloned());
+        let mut titles: Vec<String> = at_work
+            .values()
+            .take(NAMED)
+            .map(|(title, _)| format!("`{title}`"))
+            .collect();
+        if at_work.len() > NAMED {
+            titles.push(format!("{} more", at_work.len() - NAMED));
+        }
+        let titles = titles.join(", ");
+        if at_work.len() == 1 {
+            let told = format!("{reason} during {titles}");
+            let blamed = at_work.into_iter().next().expect("there is one");
+            let (key, (_, attempt)) = blamed;
+            let reason = reason.to_string();
+            let failures = self.failures.entry(key).or_default();
+            // How often it is tried again, the process knows that notes it.
+            failures.push(Failure {
+                attempt,
+                reason,
+                retries: 0,
+            });
+            return Verdict::GoOn(match failures.len() > self.retries as usize {
+                true => format!("{told}: that stage has failed, another process goes on"),
+                false => format!("{told}: that stage is tried again by another process"),
+            });
+        }
+        match new {
+            0 if at_work.is_empty() => Verdict::Over(format!(
+                "{reason} while no stage was at work; the same command goes on with what is left"
+            )),
+            0 => Verdict::Over(format!(
+                "{reason} again with {titles} at work, which were to run alone"
+            )),
+            _ => Verdict::GoOn(format!(
+                "{reason} with {} stages at work: {titles}; another process runs each of them alone and goes on",
+                at_work.len()
+            )),
+        }
+    }
+
+    /// What the next child has to know, behind which comes the plan if it is `planned`. What has failed for good comes first with the
+    /// suspects, so that nothing starts before it where the first failure is to end all.
+    pub fn brief(&self, planned: bool) -> Brief {
+        let spent = |(_, failures): &(_, &Vec<Failure>)| failures.len() > self.retries as usize;
+        let failed = self.failures.iter().filter(spent);
+        let failed = failed.map(|(key, _)| key.clone());
+        Brief {
+            alone: self.alone.iter().cloned().chain(failed).collect(),
+            failures: self.failures.clone(),
+            planned,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KILLED: &str = "the process was killed";
+
+    fn begin(case: &mut Case, key: &str, attempt: u64) {
+        case.hear(Event::Begin {
+            key: key.into(),
+            title: format!("title of {key}"),
+            attempt,
+        });
+    }
+
+    fn failure(attempt: u64, reason: &str) -> Failure {
+        Failure {
+            attempt,
+            reason: reason.into(),
+            retries: 0,
+        }
+    }
+
+    fn told(verdict: Verdict) -> String {
+        match verdict {
+            Verdict::GoOn(told) => told,
+            Verdict::Over(told) => panic!("it is over: {told}"),
+        }
+    }
+
+    #[test]
+    fn who_was_alone_at_work_has_failed_once_more() {
+        let mut case = Case::new(1);
+        begin(&mut case, "a", 1);
+        begin(&mut case, "b", 7);
+        case.hear(Event::End { key: "a".into() });
+        let first = told(case.judge(KILLED));
+        assert!(
+            first.contains("during `title of b`: that stage is tried again"),
+            "{first}"
+        );
+        assert_eq!(case.brief(false).failures["b"], [failure(7, KILLED)]);
+        begin(&mut case, "b", 8);
+        let second = told(case.judge(KILLED));
+        assert!(second.contains("that stage has failed"), "{second}");
+        let brief = case.brief(true);
+        assert_eq!(
+            brief.failures["b"],
+            [failure(7, KILLED), failure(8, KILLED)]
+        );
+        assert_eq!((brief.alone.len(), brief.planned), (1, true));
+    }
+
+    #[test]
+    fn of_several_each_is_suspected_and_none_has_failed() {
+        let mut case = Case::new(0);
+        for key in ["a", "b", "c", "d", "e", "f"] {
+            begin(&mut case, key, 1);
+        }
+        case.hear(Event::End { key: "c".into() });
+        let told = told(case.judge(KILLED));
+        let names = "with 5 stages at work: `title of a`, `title of b`, `title of d`, `title of e`, 1 more;";
+        assert!(told.contains(names), "{told}");
+        let brief = case.brief(false);
+        assert!(brief.failures.is_empty());
+        assert_eq!(Vec::from_iter(brief.alone), ["a", "b", "d", "e", "f"]);
+    }
+
+    #[test]
+    fn failures_of_a_living_process_count_for_the_next() {
+        let mut case = Case::new(1);
+        begin(&mut case, "a", 1);
+        case.hear(Event::Fail {
+            key: "a".into(),
+            failure: failure(1, "no luck"),
+        });
+        begin(&mut case, "a", 2);
+        let told = told(case.judge(KILLED));
+        assert!(told.contains("that stage has failed"), "{told}");
+        let failures = [failure(1, "no luck"), failure(2, KILLED)];
+        assert_eq!(case.brief(false).failures["a"], failures);
+        for attempt in [1, 2] {
+            assert!(!case.brief(false).alone.contains("b"), "a retry is left");
+            case.hear(Event::Fail {
+                key: "b".into(),
+                failure: failure(attempt, "no luck"),
+            });
+        }
+        assert!(case.brief(false).alone.contains("b"), "it comes first");
+    }
+
+    #[test]
+    fn a_death_that_tells_nothing_new_is_the_last() {
+        let mut case = Case::new(9);
+        let Verdict::Over(told) = case.judge(KILLED) else {
+            panic!("nobody was at work");
+        };
+        assert!(told.contains("no stage was at work"), "{told}");
+        let both = |case: &mut Case| {
+            begin(case, "a", 1);
+            begin(case, "b", 1);
+            case.judge(KILLED)
+        };
+        assert!(matches!(both(&mut case), Verdict::GoOn(_)));
+        assert!(matches!(both(&mut case), Verdict::Over(_)));
+    }
+}

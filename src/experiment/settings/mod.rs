@@ -1,0 +1,7 @@
+//! What a trial reads: the tables of its recipe as types, checked before anything runs.
+
+pub mod normalise;
+pub mod schema;
+pub mod sections;
+pub mod trial_settings;
+mod unread;

@@ -1,0 +1,201 @@
+//! What a trial does not read: keys whose only reader another key switches off. They are set to the defaults of `recipes/pl-dc.toml`, so
+//! that trials which differ in nothing else are one trial with one hash.
+//!
+//! Only choices are looked at (names, switches, a probability or a count of 0), not values at which a formula happens to be at rest.
+
+use super::sections::EvalModel;
+use crate::recipe::{DEFAULTS, value_at};
+use std::sync::LazyLock;
+use toml::{Table, Value};
+
+/// The value of a key at which others are not read.
+#[derive(Clone, Copy, Debug)]
+enum Off {
+    Name(&'static str),
+    True,
+    Zero,
+}
+
+/// Key, the value at which it switches its readers off, and what these alone read.
+const UNREAD: &[(&str, Off, &[&str])] = &[
+    (
+        "method.name",
+        Off::Name("supervised"),
+        &["loader.unlabelled", "split.unlabelled-backgrounds"],
+    ),
+    (
+        "method.candidates",
+        Off::Name("arg-max"),
+        &["method.top-pairs"],
+    ),
+    // Nothing is fused, so no fused probability is compared with it.
+    (
+        "method.correction.name",
+        Off::Name("keep"),
+        &["method.filter.accept"],
+    ),
+    (
+        "model.backbone.norm",
+        Off::Name("frozen-batch"),
+        &["model.backbone.norm-groups"],
+    ),
+    (
+        "model.backbone.block",
+        Off::Name("basic"),
+        &["model.backbone.stride-in-1x1"],
+    ),
+    ("model.backbone.frozen", Off::True, &["train.backbone-rate"]),
+    ("loader.threads", Off::Zero, &["loader.prefetch"]),
+    (
+        "augment.scale-probability",
+        Off::Zero,
+        &["augment.scale", "augment.scale-distribution"],
+    ),
+    (
+        "augment.jitter.probability",
+        Off::Zero,
+        &[
+            "augment.jitter.brightness",
+            "augment.jitter.contrast",
+            "augment.jitter.saturation",
+            "augment.jitter.hue",
+        ],
+    ),
+    (
+        "augment.blur.probability",
+        Off::Zero,
+        &["augment.blur.sigma"],
+    ),
+];
+
+static DEFAULT: LazyLock<Table> =
+    LazyLock::new(|| DEFAULTS.parse().expect("the defaults are TOML"));
+
+/// Sets what a trial does not read to its default. Keys that are not there and anything malformed are left as they are.
+pub fn reset_unread(table: &mut Table) {
+    for (key, off, unread) in UNREAD {
+        let is_off = match (value_at(table, key), off) {
+            (Some(Value::String(found)), Off::Name(name)) => found == name,
+            (Some(Value::Boolean(found)), Off::True) => *found,
+            (Some(Value::Integer(found)), Off::Zero) => *found == 0,
+            (Some(Value::Float(found)), Off::Zero) => *found == 0.0,
+            _ => false,
+        };
+        if is_off {
+            unread.iter().for_each(|path| reset(table, path));
+        }
+    }
+    // Trials of the time before this key have none.
+    if value_at(table, "precision").and_then(Value::as_str) == Some("f32") {
+        table.remove("precision");
+    }
+    let supervised = value_at(table, "method.name").and_then(Value::as_str) == Some("supervised");
+    let model = value_at(table, "eval.model").and_then(Value::as_str);
+    if supervised && model == Some(EvalModel::Teacher.name()) {
+        put(table, "eval.model", EvalModel::Student.name().into());
+    }
+}
+
+/// Sets the key at `path`, if it is there, to its default.
+fn reset(table: &mut Table, path: &str) {
+    if let (Some(_), Some(default)) = (value_at(table, path), value_at(&DEFAULT, path)) {
+        put(table, path, default.clone());
+    }
+}
+
+/// Puts `value` in the place of the one at `path`.
+fn put(table: &mut Table, path: &str, value: Value) {
+    let mut keys = path.split('.');
+    let first = keys.next().and_then(|key| table.get_mut(key));
+    if let Some(slot) = keys
+        .try_fold(first, |value, key| Some(value?.get_mut(key)))
+        .flatten()
+    {
+        *slot = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::Settings;
+    use crate::experiment::settings::sections::tests::{supervised, table, with};
+
+    fn normalised(mut table: Table) -> Table {
+        reset_unread(&mut table);
+        table
+    }
+
+    /// Another value of the same type, which the key may have.
+    fn other(value: &Value) -> Value {
+        match value {
+            Value::Integer(number) => (number + 1).into(),
+            Value::Float(number) => (number / 2.0).into(),
+            Value::Boolean(flag) => (!flag).into(),
+            Value::String(_) => "uniform".into(),
+            Value::Array(items) => Value::Array(items.iter().map(other).collect()),
+            _ => panic!("{value} is no plain value"),
+        }
+    }
+
+    #[test]
+    fn what_is_switched_off_makes_no_other_trial_and_what_is_on_does() {
+        for (key, off, unread) in UNREAD {
+            let switched = match off {
+                Off::Name("supervised") => supervised(),
+                Off::Name("keep") => {
+                    let keep = Table::from_iter([("name".to_string(), "keep".into())]);
+                    with(table(), "method.correction", keep)
+                }
+                Off::Name(name) => with(table(), key, *name),
+                Off::True => with(table(), key, true),
+                Off::Zero => with(table(), key, value_at(&DEFAULT, key).map_or(0.into(), zero)),
+            };
+            let on = match (*key, off) {
+                ("method.candidates", _) => with(table(), key, "top-pairs"),
+                ("model.backbone.block", _) => with(table(), key, "bottleneck"),
+                ("loader.threads", _) => with(table(), key, 1),
+                _ => table(),
+            };
+            for path in *unread {
+                let changed = |table: Table| {
+                    let value = other(value_at(&table, path).expect("the key is there"));
+                    with(table, path, value)
+                };
+                assert_eq!(
+                    normalised(changed(switched.clone())),
+                    normalised(switched.clone()),
+                    "{path}"
+                );
+                assert_ne!(
+                    normalised(changed(on.clone())),
+                    normalised(on.clone()),
+                    "{path}"
+                );
+            }
+            assert!(Settings::read(&normalised(switched)).is_ok(), "{key}");
+        }
+    }
+
+    fn zero(value: &Value) -> Value {
+        match value {
+            Value::Float(_) => 0.0.into(),
+            _ => 0.into(),
+        }
+    }
+
+    #[test]
+    fn the_defaults_stay_and_once_is_enough() {
+        assert_eq!(normalised(table()), table());
+        let once = normalised(supervised());
+        assert_eq!(normalised(once.clone()), once);
+    }
+
+    #[test]
+    fn without_a_teacher_the_student_is_meant() {
+        let student = with(supervised(), "eval.model", "student");
+        assert_eq!(normalised(supervised()), normalised(student));
+        let average = with(supervised(), "eval.model", "average");
+        assert_ne!(normalised(supervised()), normalised(average));
+    }
+}

@@ -1,0 +1,214 @@
+//! The folder of one stage or trial in the store: its files by name.
+
+use super::lease::{Lease, is_held, last_token};
+use crate::atomic::{Durability, remove_unfinished, write_durably};
+use crate::experiment::run::evaluation::Evaluation;
+use crate::experiment::trial::stage::Kind;
+use crate::train::Checkpoint;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The folder of one stage or trial.
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+/// How an attempt at a stage failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The number of the attempt.
+    pub attempt: u64,
+    /// Why.
+    pub reason: String,
+    /// How often it is to be tried again, by whatever process comes to it first; 0: the failure stands.
+    #[serde(default)]
+    pub retries: u32,
+}
+
+impl Folder {
+    /// The folder `path`, which need not be there.
+    pub fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    /// Makes the folder.
+    ///
+    /// # Errors
+    /// Its parent is not writable.
+    pub fn make(&self) -> Result<()> {
+        fs::create_dir_all(&self.0).with_context(|| format!("cannot make {}", self.0.display()))
+    }
+
+    /// State of an unfinished training stage.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.0.join("checkpoint.safetensors")
+    }
+
+    /// State of a finished training stage.
+    pub fn result(&self) -> PathBuf {
+        self.0.join("final.safetensors")
+    }
+
+    /// The journal.
+    pub fn journal(&self) -> PathBuf {
+        self.0.join("journal.jsonl")
+    }
+
+    /// The metrics of a finished evaluation.
+    pub fn metrics(&self) -> PathBuf {
+        self.0.join("metrics.json")
+    }
+
+    /// Where it was computed.
+    pub fn environment(&self) -> PathBuf {
+        self.0.join("environment.json")
+    }
+
+    /// How the program that computed it differed from its commit.
+    pub fn diff(&self) -> PathBuf {
+        self.0.join("diff.patch")
+    }
+
+    /// The settings of a trial.
+    pub fn settings(&self) -> PathBuf {
+        self.0.join("settings.toml")
+    }
+
+    /// How a trial ended.
+    pub fn status(&self) -> PathBuf {
+        self.0.join("status.json")
+    }
+
+    /// Whether the result of a stage of this kind stands and is whole: a power failure may cut a file that nobody had waited for.
+    pub fn is_whole(&self, kind: &str) -> bool {
+        let path = self.outcome(kind);
+        match kind == Kind::Evaluate.name() {
+            true => evaluation(&path).is_ok(),
+            false => Checkpoint::is_whole(&path),
+        }
+    }
+
+    /// The file that ends a stage of this kind.
+    pub fn outcome(&self, kind: &str) -> PathBuf {
+        match kind == Kind::Evaluate.name() {
+            true => self.metrics(),
+            false => self.result(),
+        }
+    }
+
+    /// The right to work on the stage; none while another process has it. Unfinished files of earlier owners are removed.
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub fn lease(&self) -> Result<Option<Lease>> {
+        self.make()?;
+        let lease = Lease::try_take(&self.0.join("lease"))?;
+        if lease.as_ref().is_some_and(|lease| lease.token() > 1) {
+            remove_unfinished(&self.0);
+        }
+        Ok(lease)
+    }
+
+    /// Whether a process works on the stage.
+    pub fn is_held(&self) -> bool {
+        is_held(&self.0.join("lease"))
+    }
+
+    /// Attempts at the stage so far.
+    pub fn attempts(&self) -> u64 {
+        last_token(&self.0.join("lease"))
+    }
+
+    /// How the stage failed at its last end; none if it did not, or has not ended.
+    pub fn failure(&self) -> Option<Failure> {
+        let text = fs::read(self.0.join("failure.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Notes how the stage failed.
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub fn fail(&self, failure: &Failure) -> Result<()> {
+        let text = serde_json::to_string(failure)? + "\n";
+        write_durably(
+            &self.0.join("failure.json"),
+            text.as_bytes(),
+            Durability::Cached,
+        )
+    }
+
+    /// Seconds of work that the stage has taken in all runs that came to an end; 0 if unknown.
+    pub fn seconds(&self) -> f64 {
+        let text = fs::read_to_string(self.0.join("seconds")).unwrap_or_default();
+        text.trim().parse().unwrap_or(0.0)
+    }
+
+    /// Adds to [`Self::seconds`].
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub fn add_seconds(&self, seconds: f64) -> Result<()> {
+        let text = format!("{:.3}\n", self.seconds() + seconds);
+        write_durably(&self.0.join("seconds"), text.as_bytes(), Durability::Cached)
+    }
+}
+
+/// The evaluation in the file `path`.
+///
+/// # Errors
+/// It is absent or damaged.
+pub fn evaluation(path: &Path) -> Result<Evaluation> {
+    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
+}
+
+/// Makes `to` another name of the file `from`, or a copy where the file system has no second names.
+///
+/// # Errors
+/// Neither can be made.
+pub fn link(from: &Path, to: &Path) -> Result<()> {
+    // A second name cannot replace a file, and an earlier attempt's is of no use.
+    fs::remove_file(to).ok();
+    if fs::hard_link(from, to).is_ok() {
+        return Ok(());
+    }
+    let content = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    write_durably(to, &content, Durability::Cached)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_add_up_and_a_failure_is_kept() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = Folder::new(out.path().join("burn-in-1"));
+        folder.make().unwrap();
+        assert_eq!((folder.seconds(), folder.failure()), (0.0, None));
+        folder.add_seconds(1.5).unwrap();
+        folder.add_seconds(2.0).unwrap();
+        assert_eq!(folder.seconds(), 3.5);
+        let failure = Failure {
+            attempt: 3,
+            reason: "no luck".into(),
+            retries: 1,
+        };
+        folder.fail(&failure).unwrap();
+        assert_eq!(folder.failure(), Some(failure));
+    }
+
+    #[test]
+    fn a_link_replaces_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+        fs::write(&from, "new").unwrap();
+        fs::write(&to, "old").unwrap();
+        link(&from, &to).unwrap();
+        link(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "new");
+        assert!(link(&folder.path().join("absent"), &to).is_err());
+    }
+}

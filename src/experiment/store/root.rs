@@ -1,0 +1,263 @@
+//! The working data of a results folder, the truth from which its records and tables are made: `<out>/.store/`.
+//!
+//! ```text
+//! .store/version.json                  what made the store: see [`CODE_VERSION`]
+//! .store/plans/<recipe>.json           the plan of the last sweep of the recipe, as it began
+//! .store/tables                        locked while a process writes the records and tables
+//! .store/environments/<hash>.json      where stages were computed: commit, machine, crates; <hash>.patch: changes to that commit
+//! .store/stages/<kind>-<hash>/         what a stage leaves, named by the hash of all that it reads
+//!     lease                            locked by the process that works on the stage; holds the number of the attempt
+//!     checkpoint.safetensors           an unfinished training stage
+//!     final.safetensors                a finished one
+//!     journal.jsonl  metrics.json  environment.json  seconds
+//!     failure.json                     how the last attempt failed
+//! .store/trials/<hash>/                what a trial that ended leaves
+//!     settings.toml  environment.json  diff.patch  journal.jsonl  metrics.json  status.json
+//! ```
+//!
+//! Every file is replaced by renaming a finished one over it, and a stage is finished when its result stands: a process may
+//! be killed anywhere. Several processes may work on one store, each stage being done by one of them.
+//! Deleting the folder costs time, nothing else.
+
+use super::folder::Folder;
+use crate::atomic::{Durability, write_atomically, write_durably};
+use crate::experiment::trial::stage::Stage;
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+/// Name of the working data in a results folder.
+pub const STORE: &str = ".store";
+
+/// The settings of the trial `hash` in the results folder `out`, for a reader who needs no store.
+pub fn settings_of(out: &Path, hash: &str) -> PathBuf {
+    out.join(STORE)
+        .join("trials")
+        .join(hash)
+        .join("settings.toml")
+}
+
+/// The version of what stages compute. To be raised with every change after which the same settings lead to other numbers, or a
+/// checkpoint of before means something else: a store of another version is then refused, for its stages cannot be continued or put
+/// beside new ones unasked. A change that moves no bit of any result leaves it as it is.
+pub const CODE_VERSION: u32 = 1;
+
+/// What made a store.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Version {
+    code_version: u32,
+}
+
+/// The working data of one results folder.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Opens (or makes) the store of the results folder `out`.
+    ///
+    /// # Errors
+    /// The folder cannot be written to, or what it holds was made by an incompatible version of this program.
+    pub fn open(out: &Path) -> Result<Self> {
+        let root = out.join(STORE);
+        let refused = || format!("cannot write to the results folder {}", out.display());
+        fs::create_dir_all(&root).with_context(refused)?;
+        // An existing folder may take no new file.
+        write_durably(&out.join(".writable"), b"", Durability::Cached).with_context(refused)?;
+        fs::remove_file(out.join(".writable")).ok();
+        let store = Self { root };
+        store
+            .accept_version()
+            .with_context(|| format!("cannot continue in {}", out.display()))?;
+        Ok(store)
+    }
+
+    /// The store of the results folder `out` as it is, of whatever version, to be read only; none if there is none.
+    pub fn look(out: &Path) -> Option<Self> {
+        let root = out.join(STORE);
+        root.is_dir().then_some(Self { root })
+    }
+
+    /// The version that the store tells; none where it is absent or damaged.
+    fn version(&self) -> Option<u32> {
+        let text = fs::read(self.root.join("version.json")).ok()?;
+        let found: Version = serde_json::from_slice(&text).ok()?;
+        Some(found.code_version)
+    }
+
+    /// The version that made the store, if it is another one than this program's.
+    pub fn other_version(&self) -> Option<u32> {
+        self.version().filter(|version| *version != CODE_VERSION)
+    }
+
+    /// Asks whether this program may go on with the store.
+    ///
+    /// # Errors
+    /// Another version made it.
+    pub fn accept(&self) -> Result<()> {
+        if let Some(version) = self.other_version() {
+            bail!(
+                "{} was made by version {version} of the program's computations, this program's is {CODE_VERSION}: \
+                 their results do not belong into one table. `harness sweep --renew` keeps the old ones in a folder of their own and \
+                 does the work anew; --out chooses another folder",
+                self.root.display()
+            );
+        }
+        Ok(())
+    }
+
+    fn accept_version(&self) -> Result<()> {
+        self.accept()?;
+        if self.version().is_some() {
+            return Ok(());
+        }
+        // A store without it is of the first version, one where it is damaged was just begun.
+        let version = Version {
+            code_version: CODE_VERSION,
+        };
+        let text = serde_json::to_string(&version)? + "\n";
+        write_atomically(&self.root.join("version.json"), text.as_bytes())
+    }
+
+    /// Keeps other processes from writing records and tables until the result is dropped.
+    ///
+    /// # Errors
+    /// The store is not writable.
+    pub fn lock_tables(&self) -> Result<File> {
+        let path = self.root.join("tables");
+        let locked = File::create(&path).and_then(|file| file.lock().map(|()| file));
+        locked.with_context(|| format!("cannot lock {}", path.display()))
+    }
+
+    /// The folder of the stage `key`; made when first written to.
+    pub fn stage(&self, key: &str) -> Folder {
+        Folder::new(self.root.join("stages").join(key))
+    }
+
+    /// Whether a process works on any stage.
+    pub fn is_at_work(&self) -> bool {
+        let entries = fs::read_dir(self.root.join("stages"));
+        let mut entries = entries.into_iter().flatten().flatten();
+        entries.any(|entry| Folder::new(entry.path()).is_held())
+    }
+
+    /// The folder of the trial with settings hash `hash`.
+    pub fn trial(&self, hash: &str) -> Folder {
+        Folder::new(self.root.join("trials").join(hash))
+    }
+
+    /// The folders of the trials that have ended, in no order that means something.
+    pub fn trials(&self) -> Vec<Folder> {
+        let entries = fs::read_dir(self.root.join("trials"));
+        let entries = entries.into_iter().flatten().flatten();
+        entries.map(|entry| Folder::new(entry.path())).collect()
+    }
+
+    /// The file that holds the plan of the last sweep of `recipe`.
+    pub fn plan(&self, recipe: &str) -> PathBuf {
+        self.root.join("plans").join(format!("{recipe}.json"))
+    }
+
+    /// The plans of all recipes, by name.
+    pub fn plans(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.root.join("plans"));
+        let entries = entries.into_iter().flatten().flatten();
+        let paths = entries.map(|entry| entry.path());
+        let json = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "json");
+        let mut paths: Vec<PathBuf> = paths.filter(json).collect();
+        paths.sort();
+        paths
+    }
+
+    /// The file of the environment `name`.
+    pub fn environment(&self, name: &str) -> PathBuf {
+        self.root.join("environments").join(name)
+    }
+
+    /// Whether the result of `stage` stands, whole or not.
+    pub fn holds_result(&self, stage: &Stage) -> bool {
+        self.stage(&stage.key).outcome(stage.kind.name()).exists()
+    }
+
+    /// Whether the result of `stage` stands and is whole.
+    pub fn is_whole(&self, stage: &Stage) -> bool {
+        self.stage(&stage.key).is_whole(stage.kind.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_has_one_owner_and_its_attempts_are_counted() {
+        let out = tempfile::tempdir().unwrap();
+        let (one, other) = (
+            Store::open(out.path()).unwrap(),
+            Store::open(out.path()).unwrap(),
+        );
+        let left = fs::read_dir(out.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
+        assert_eq!(left.collect::<Vec<_>>(), [".store"]);
+        let (mine, theirs) = (one.stage("distill-1"), other.stage("distill-1"));
+        assert_eq!(mine.attempts(), 0);
+        let lease = mine.lease().unwrap().unwrap();
+        assert!(theirs.lease().unwrap().is_none());
+        assert!(other.stage("distill-2").lease().unwrap().is_some());
+        drop(lease);
+        assert_eq!(theirs.lease().unwrap().unwrap().token(), 2);
+        assert_eq!(mine.attempts(), 2);
+    }
+
+    #[test]
+    fn what_a_killed_owner_left_unfinished_is_removed() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = Store::open(out.path()).unwrap().stage("distill-1");
+        drop(folder.lease().unwrap());
+        let unfinished = folder
+            .checkpoint()
+            .with_file_name(".checkpoint.safetensors.1.tmp");
+        fs::write(&unfinished, "half").unwrap();
+        drop(folder.lease().unwrap());
+        assert!(!unfinished.exists());
+    }
+
+    #[test]
+    fn a_store_of_another_version_is_refused_with_the_reason() {
+        let out = tempfile::tempdir().unwrap();
+        Store::open(out.path()).unwrap();
+        Store::open(out.path()).unwrap();
+        let version = out.path().join(".store/version.json");
+        let text = fs::read_to_string(&version).unwrap();
+        assert_eq!(text, format!("{{\"code-version\":{CODE_VERSION}}}\n"));
+        fs::write(&version, "{\"code-version\":77}").unwrap();
+        let error = format!("{:#}", Store::open(out.path()).unwrap_err());
+        for part in ["made by version 77", ".store", "--out"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+        fs::write(&version, "{\"code").unwrap();
+        Store::open(out.path()).unwrap();
+        assert_eq!(
+            fs::read_to_string(&version).unwrap(),
+            text,
+            "a damaged one is written anew"
+        );
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let out = tempfile::tempdir().unwrap();
+        let path = out.path().join("results");
+        fs::write(&path, "").unwrap();
+        let error = format!("{:#}", Store::open(&path).unwrap_err());
+        assert!(
+            error.contains("cannot write to the results folder"),
+            "{error}"
+        );
+        assert!(error.contains("results"), "{error}");
+    }
+}

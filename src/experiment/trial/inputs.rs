@@ -1,0 +1,221 @@
+//! What a command is given, read and checked before any work: the recipe and the files that it names.
+
+use super::parts::{self as trial, Datasets, Ground};
+use super::stage::{Stage, stages};
+use crate::experiment::run::trials::Planned;
+use crate::experiment::settings::normalise::normalise;
+use crate::experiment::settings::trial_settings::TrialSettings;
+use crate::graph::clip::{ClipRegions, VisionLanguageConfig};
+use crate::recipe::{Hooks, Plan, Request, Trial};
+use crate::registry::ComponentError;
+use crate::tensor::Place;
+use anyhow::{Context, Result, anyhow};
+use rayon::prelude::*;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use toml::Table;
+
+/// A recipe and the overrides from the command line.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The recipe's file.
+    pub recipe: PathBuf,
+    /// `key.path=value` arguments.
+    pub set: Vec<String>,
+}
+
+/// Why a sweep ended without an outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// The recipe, an argument or an input file is wrong; nothing was trained.
+    #[error("{0:#}")]
+    Input(anyhow::Error),
+    /// Results could not be written.
+    #[error("{0:#}")]
+    Output(anyhow::Error),
+}
+
+/// The variables of this process that are text.
+pub fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// The recipe `ask` with `weights` for the whole network, in place of those that it names.
+pub fn with_weights(ask: &Ask, weights: &Path) -> Ask {
+    let mut ask = ask.clone();
+    let path = toml::Value::from(weights.to_string_lossy().into_owned());
+    ask.set.push(format!("model.weights={path}"));
+    ask.set.push("model.backbone.weights=\"\"".into());
+    ask
+}
+
+/// The settings of a trial, their errors in one message.
+pub fn read(table: &Table) -> Result<TrialSettings> {
+    TrialSettings::read(table).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(|e| format!("{}: {e}", e.key)).collect();
+        anyhow!(lines.join("\n"))
+    })
+}
+
+/// What is read before any training, each thing once.
+#[derive(Default)]
+pub struct Inputs {
+    /// The datasets.
+    pub datasets: Datasets,
+    /// Networks that were made once to see that their weights fit, by the hash of what they read.
+    fitting: RefCell<BTreeSet<String>>,
+    /// If files may be absent, those that are; otherwise an absent file is an error.
+    absent: Option<RefCell<BTreeSet<String>>>,
+    /// Whether nothing is trained: then only the network's own files must be there, and no vision-language model is looked at.
+    network_alone: bool,
+}
+
+impl Inputs {
+    /// For looking ahead: files that a run needs may be absent.
+    pub fn where_files_may_be_absent() -> Self {
+        Self {
+            absent: Some(RefCell::default()),
+            ..Self::default()
+        }
+    }
+
+    /// For a network alone: the dataset may be absent.
+    pub fn of_the_network() -> Self {
+        Self {
+            network_alone: true,
+            ..Self::default()
+        }
+    }
+
+    /// The files that are absent, each behind the key that names it.
+    pub fn absent(self) -> Vec<String> {
+        let absent = self.absent.map(RefCell::into_inner).unwrap_or_default();
+        absent.into_iter().collect()
+    }
+
+    /// The checked plan of a recipe.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the recipe, its sweeps, the overrides and the files that they name.
+    pub fn plan(&self, ask: &Ask) -> Result<Plan, Stop> {
+        let environment = environment();
+        let request = Request {
+            recipe: &ask.recipe,
+            environment: &environment,
+            set: &ask.set,
+        };
+        let check = |table: &Table| self.check(table);
+        let hooks = Hooks {
+            check: &check,
+            normalise: &normalise,
+        };
+        Plan::new(request, hooks).map_err(|error| Stop::Input(error.into()))
+    }
+
+    /// Everything that is wrong with the settings of a trial and with the files that they name.
+    fn check(&self, table: &Table) -> Vec<ComponentError> {
+        let settings = match TrialSettings::read(table) {
+            Ok(TrialSettings::Network(settings)) => settings,
+            Ok(TrialSettings::Mock(_)) => return Vec::new(),
+            Err(errors) => return errors,
+        };
+        let mut missing = settings.missing_files();
+        if self.network_alone {
+            missing.retain(|error| error.key.starts_with("model."));
+        }
+        let dataset = match self.datasets.get(&settings.data) {
+            Ok(dataset) => Some(dataset),
+            Err(error) if settings.misses(&error) => None,
+            Err(error) => return std::iter::once(error).chain(missing).collect(),
+        };
+        let complete = missing.is_empty();
+        match &self.absent {
+            Some(absent) => {
+                let named = missing
+                    .iter()
+                    .map(|error| format!("{}: {error}", error.key));
+                absent.borrow_mut().extend(named);
+            }
+            None if !complete => return missing,
+            None => {}
+        }
+        let Some(dataset) = dataset.filter(|_| complete) else {
+            return Vec::new();
+        };
+        let network = format!("{:?} {}", settings.model, dataset.classes.len());
+        if self.fitting.borrow_mut().insert(network)
+            && let Err(error) = trial::model(&settings, dataset.classes.len())
+        {
+            let key = match settings.model.weights.as_os_str().is_empty() {
+                true => "model.backbone.weights",
+                false => "model.weights",
+            };
+            return vec![ComponentError::new(key, format!("{error:#}"))];
+        }
+        if let Some(VisionLanguageConfig::Clip(config)) = &settings.vlm
+            && !self.network_alone
+            && self.fitting.borrow_mut().insert(format!("{config:?}"))
+        {
+            let wrong = |key, error| vec![ComponentError::new(key, format!("{error:#}"))];
+            if let Err(error) = config.descriptions.texts(&dataset.classes) {
+                return wrong("method.correction.vlm.descriptions", error);
+            }
+            if let Err(error) = ClipRegions::new(config, &dataset.classes) {
+                return wrong("method.correction.vlm.weights", error);
+            }
+        }
+        Vec::new()
+    }
+
+    /// Splits the data of every trial, since not every seed may allow it.
+    ///
+    /// # Errors
+    /// The first trial whose data cannot be split, by its seed.
+    pub fn split(&self, trials: &[Planned]) -> Result<()> {
+        let mut seen = BTreeSet::new();
+        for trial in trials {
+            let TrialSettings::Network(network) = &*trial.settings else {
+                continue;
+            };
+            let split = format!("{:?} {} {}", network.split, network.data, network.seed);
+            if seen.insert(split) {
+                Ground::new(network, &self.datasets, &Place::Host)
+                    .with_context(|| format!("seed {}", network.seed))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The settings of a planned trial as its components read them, and its stages.
+///
+/// # Errors
+/// Settings that cannot be read: no checked plan has them.
+pub fn stages_of(trial: &Trial) -> Result<(Arc<TrialSettings>, Vec<Stage>)> {
+    let settings = Arc::new(read(&trial.settings)?);
+    let stages = stages(&trial.label, &trial.settings, &settings);
+    Ok((settings, stages))
+}
+
+/// The trials of a plan with their stages.
+///
+/// # Errors
+/// As [`stages_of`].
+pub fn planned(plan: &Plan) -> Result<Vec<Planned>> {
+    let planned = |trial: &Trial| {
+        let (settings, stages) = stages_of(trial)?;
+        Ok(Planned {
+            hash: trial.hash.clone(),
+            label: trial.label.clone(),
+            seed: trial.seed,
+            table: trial.settings.clone(),
+            settings,
+            stages,
+        })
+    };
+    plan.trials.par_iter().map(planned).collect()
+}

@@ -1,0 +1,5 @@
+//! A trial: what the command line asks for, the objects that its settings make, the stages that it consists of.
+
+pub mod inputs;
+pub mod parts;
+pub mod stage;
