@@ -9,7 +9,7 @@
 use harness::detector::mask2former::matcher::{Prediction, assign};
 use harness::detector::mask2former::points::{PointSource, Purpose};
 use harness::detector::mask2former::{Criterion, LossConfig};
-use harness::detector::{EmptyImage, MaskLoss, Part, Targets};
+use harness::detector::{EmptyImage, MaskLoss, Part, Pending, Targets};
 use harness::graph::weights::{Arrays, Layout, Names};
 use harness::graph::{Folder, Mask2Former, ModelConfig, Predictions};
 use harness::nn::params::Parameters;
@@ -282,16 +282,8 @@ impl Case {
     /// transformers' defaults, and the number of points of the case.
     fn loss(&self) -> LossConfig {
         LossConfig {
-            class: 2.0,
-            mask: 5.0,
-            dice: 5.0,
-            no_object: 0.1,
             points: self.golden["matching.0.0"].0[0],
-            oversample: 3.0,
-            importance: 0.75,
-            match_class: 2.0,
-            match_mask: 5.0,
-            match_dice: 5.0,
+            ..LossConfig::published()
         }
     }
 
@@ -388,11 +380,12 @@ impl Case {
     /// Each loss term of each layer; then the gradient of the sum.
     fn losses(&mut self, tape: Tape, predictions: &Predictions) {
         let loss = self.loss();
-        let criterion = Criterion::new(loss.clone(), EmptyImage::Background);
+        let criterion = Criterion::new(loss.clone());
         let part = Part {
             images: 0..predictions.batch,
             targets: &self.targets,
             mask_loss: MaskLoss::default(),
+            empty_image: EmptyImage::Background,
         };
         let source = |first| Recorded {
             golden: &self.golden,
@@ -405,9 +398,8 @@ impl Case {
                 ..predictions.clone()
             };
             let source = source(index);
-            let losses = criterion
-                .begin(&one, &part, &source)
-                .losses(&mut Tape::off());
+            let begun = criterion.begin(&one, &part, Box::new(source));
+            let losses = Box::new(begun).losses(&mut Tape::off());
             let expected = &self.golden[&format!("losses.{index}")].1;
             let found = [&losses.class, &losses.mask, &losses.dice];
             for ((name, found), expected) in
@@ -419,9 +411,8 @@ impl Case {
         }
         let mut tape = tape;
         let source = source(0);
-        let losses = criterion
-            .begin(predictions, &part, &source)
-            .losses(&mut tape);
+        let begun = criterion.begin(predictions, &part, Box::new(source));
+        let losses = Box::new(begun).losses(&mut tape);
         worst.add(
             "sum",
             error(&[losses.total.scalar()], &self.golden["loss"].1),

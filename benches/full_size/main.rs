@@ -196,6 +196,7 @@ impl Training {
             images: 0..targets.len(),
             targets,
             mask_loss: MaskLoss::default(),
+            empty_image: EmptyImage::ZeroBatch,
         };
         let mut stream = Stream::at(SEED, "points", step as u64);
         let losses = &self.criterion;
@@ -246,7 +247,7 @@ fn measure(options: &Options, recipe: &Recipe, device: &Device, images: usize) -
 
     let train: TrainConfig = recipe.table("train")?;
     let mut training = Training {
-        criterion: Criterion::new(recipe.table("loss")?, EmptyImage::ZeroBatch),
+        criterion: Criterion::new(recipe.table("loss")?),
         optimizer: AdamW::new(train.optimizer(), &mut model),
         rate: train.rate as f32,
     };

@@ -10,6 +10,7 @@ use crate::{CLASSES, OBJECTS, Recipe, SEED, picture, targets};
 use anyhow::{Context, Result};
 use harness::data::split::ClassCounts;
 use harness::data::{Batch, UnlabelledViews, View};
+use harness::detector::mask2former::Mask2FormerDetector;
 use harness::graph::Mask2Former;
 use harness::method::{self, MethodConfig, Setup};
 use harness::rng::Stream;
@@ -110,7 +111,8 @@ pub fn measure(
         epoch_steps: steps,
     };
     let config = config(recipe, work.pseudo_labels)?;
-    let mut method = method::start(&config, &recipe.table("loss")?, model, &setup)?;
+    let student = Box::new(Mask2FormerDetector::new(model, recipe.table("loss")?));
+    let mut method = method::start(&config, student, &setup)?;
     let train: TrainConfig = recipe.table("train")?;
     let mut optimizer = AdamW::new(train.optimizer(), method.student());
     let mut kept = 0;

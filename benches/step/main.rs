@@ -16,10 +16,9 @@ use clap::{Parser, ValueEnum};
 use harness::data::loader::Loader;
 use harness::data::split::Split;
 use harness::data::{DATASETS, Dataset};
-use harness::graph::Mask2Former;
+use harness::detector::{Detector, mask2former};
 use harness::graph::clip::{ClipTiny, VISION_LANGUAGE_MODELS, VisionLanguageConfig};
 use harness::method::{self, Method, MethodConfig, Setup, TeacherStudentConfig, follow};
-use harness::nn::params::Parameters;
 use harness::registry;
 use harness::rng::Stream;
 use harness::tensor::Tape;
@@ -135,7 +134,7 @@ struct Run {
     method: Box<dyn Method>,
     optimizer: AdamW,
     schedule: Schedule,
-    average: Option<Mask2Former>,
+    average: Option<Box<dyn Detector>>,
     rate_of_average: f32,
     pseudo_labels: usize,
 }
@@ -158,20 +157,19 @@ impl Run {
         );
         let train: TrainConfig = recipe.table("train")?;
         let mut stream = Stream::new(SEED, "model");
-        let student =
-            Mask2Former::new(&recipe.table("model")?, dataset.classes.len(), &mut stream)?;
+        let student = mask2former::build(
+            &recipe.table("model")?,
+            &recipe.table("loss")?,
+            dataset.classes.len(),
+            &mut stream,
+        )?;
         let setup = Setup {
             seed: SEED,
             steps: train.steps,
             counts: split.counts,
             epoch_steps: train.steps,
         };
-        let mut method = method::start(
-            &recipe.table("method")?,
-            &recipe.table("loss")?,
-            student,
-            &setup,
-        )?;
+        let mut method = method::start(&recipe.table("method")?, student, &setup)?;
         method.attach_vlm(Box::new(vlm.clone()));
         Ok(Self {
             optimizer: AdamW::new(train.optimizer(), method.student()),
@@ -198,7 +196,7 @@ impl Run {
         self.optimizer
             .step(student, &mut grads, self.schedule.rate(step));
         if let Some(average) = &mut self.average {
-            follow(average, student, self.rate_of_average);
+            follow(&mut **average, student, self.rate_of_average);
         }
         self.pseudo_labels += output
             .report
@@ -234,7 +232,7 @@ fn measure(options: &Options) -> Result<serde_json::Value> {
     result["supervised"] =
         json!({ "ms_median": rounded(last_median(&burn_in, options.steps)), "parts_ms": seen });
     if options.mode == Mode::Pldc {
-        run.average = Some(run.method.student().clone());
+        run.average = Some(run.method.student().copy());
         let steps = options.burn_in..options.burn_in + DISCARD + options.steps;
         let images = recipe.0["loader"]["unlabelled"]
             .as_integer()

@@ -6,9 +6,7 @@ use anyhow::Result;
 use harness::data::Batch;
 use harness::data::loader::Loader;
 use harness::data::split::ClassCounts;
-use harness::detector::mask2former::Criterion;
-use harness::detector::{Part, Targets};
-use harness::graph::Mask2Former;
+use harness::detector::{Detector, EmptyImage, Part, Targets};
 use harness::graph::clip::ClipTiny;
 use harness::method::correction::{CORRECTIONS, Progress};
 use harness::method::filter::FILTERS;
@@ -26,11 +24,11 @@ use serde_json::Value;
 
 /// Networks, rules and optimizer of a step.
 pub struct Pieces {
-    student: Mask2Former,
-    teacher: Mask2Former,
-    average: Mask2Former,
+    student: Box<dyn Detector>,
+    teacher: Box<dyn Detector>,
+    average: Box<dyn Detector>,
     labeller: Labeller,
-    criterion: Criterion,
+    empty_image: EmptyImage,
     optimizer: AdamW,
     schedule: Schedule,
     ema: f32,
@@ -39,7 +37,7 @@ pub struct Pieces {
 
 impl Pieces {
     /// Starts from copies of `student`, with fresh moments.
-    pub fn new(recipe: &Recipe, vlm: &ClipTiny, student: &Mask2Former) -> Result<Self> {
+    pub fn new(recipe: &Recipe, vlm: &ClipTiny, student: &dyn Detector) -> Result<Self> {
         let (config, train) = (
             recipe.teacher_student()?,
             recipe.table::<TrainConfig>("train")?,
@@ -52,12 +50,12 @@ impl Pieces {
         let mut correction = build(CORRECTIONS, config.correction.clone())?;
         correction.attach(Box::new(vlm.clone()));
         let weighting = build(WEIGHTINGS, config.weighting.clone())?;
-        let mut student = student.clone();
+        let mut student = student.copy();
         Ok(Self {
-            teacher: student.clone(),
-            average: student.clone(),
-            criterion: Criterion::new(recipe.table("loss")?, config.empty_image),
-            optimizer: AdamW::new(train.optimizer(), &mut student),
+            teacher: student.copy(),
+            average: student.copy(),
+            empty_image: config.empty_image,
+            optimizer: AdamW::new(train.optimizer(), &mut *student),
             schedule: Schedule::new(&train),
             ema: config.ema,
             rate_of_average: train.average as f32,
@@ -90,9 +88,9 @@ impl Pieces {
         let strong: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.strong).collect();
         let mut labels = Vec::new();
         if !weak.is_empty() {
-            follow(&mut self.teacher, &mut self.student, self.ema);
-            let (teacher, progress) = (&self.teacher, Progress::default());
-            let images = teacher.normalise(&weak);
+            follow(&mut *self.teacher, &mut *self.student, self.ema);
+            let (teacher, progress) = (&*self.teacher, Progress::default());
+            let images = teacher.images(&weak);
             let proposals = self.labeller.propose(teacher, &images).wait();
             let begun = self.labeller.begin(proposals, false);
             labels = self.labeller.finish(begun, &weak, progress);
@@ -105,11 +103,11 @@ impl Pieces {
         let tape = &mut Tape::recording();
         let images = self
             .student
-            .normalise(&[labelled.as_slice(), &strong].concat());
-        let predictions = self.student.forward(tape, &images);
+            .images(&[labelled.as_slice(), &strong].concat());
+        let output = self.student.forward(tape, &images);
         clock.mark("forward");
 
-        let (height, width) = (images.height, images.width);
+        let (height, width) = images.padded();
         let truth: Vec<Targets> = batch
             .labelled
             .iter()
@@ -121,11 +119,10 @@ impl Pieces {
                 images,
                 targets,
                 mask_loss: Default::default(),
+                empty_image: self.empty_image,
             };
-            let mut stream = Stream::at(SEED, name, step as u64);
-            self.criterion
-                .losses(tape, &predictions, &part, &mut stream)
-                .total
+            let draws = Stream::at(SEED, name, step as u64);
+            output.begin(&part, draws).losses(tape).total
         };
         let mut loss = losses(tape, 0..split, &truth, "labelled");
         if !targets.is_empty() {
@@ -139,9 +136,9 @@ impl Pieces {
         clock.mark("backward");
 
         self.optimizer
-            .step(&mut self.student, &mut grads, self.schedule.rate(step));
+            .step(&mut *self.student, &mut grads, self.schedule.rate(step));
         if !weak.is_empty() {
-            follow(&mut self.average, &mut self.student, self.rate_of_average);
+            follow(&mut *self.average, &mut *self.student, self.rate_of_average);
         }
         clock.mark("optimizer");
     }

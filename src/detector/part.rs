@@ -13,6 +13,8 @@ pub struct Part<'a> {
     pub targets: &'a [Targets<'a>],
     /// How its mask loss is taken.
     pub mask_loss: MaskLoss,
+    /// What its class loss does with images that have no target.
+    pub empty_image: EmptyImage,
 }
 
 /// What may differ in the binary cross-entropy of pseudo-masks; the default is that of annotated masks.

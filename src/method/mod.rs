@@ -18,8 +18,7 @@ pub mod weighting;
 
 use crate::data::Batch;
 use crate::data::split::ClassCounts;
-use crate::detector::mask2former::{Criterion, LossConfig};
-use crate::graph::Mask2Former;
+use crate::detector::Detector;
 use crate::graph::clip::VisionLanguage;
 use crate::registry::ComponentError;
 use crate::tensor::{Later, Tape, Tensor2};
@@ -63,10 +62,10 @@ pub trait Method: Send {
     fn send(&self, batch: Batch) -> Sent;
 
     /// The network that is trained.
-    fn student(&mut self) -> &mut Mask2Former;
+    fn student(&mut self) -> &mut dyn Detector;
 
     /// The network that labels, once the burn-in is over.
-    fn teacher(&mut self) -> Option<&mut Mask2Former> {
+    fn teacher(&mut self) -> Option<&mut (dyn Detector + 'static)> {
         None
     }
 
@@ -101,21 +100,13 @@ pub trait Method: Send {
 /// Makes the method of a recipe around a fresh student.
 ///
 /// # Errors
-/// A value out of its range, or a method that trains no network; the key is given from `[method]` or `[loss]` on.
+/// A value out of its range, or a method that trains no network; the key is given from `[method]` on.
 pub fn start(
     config: &MethodConfig,
-    loss: &LossConfig,
-    student: Mask2Former,
+    student: Box<dyn Detector>,
     setup: &Setup,
 ) -> Result<Box<dyn Method>, ComponentError> {
-    loss.check()?;
-    let supervised = |empty_image| {
-        Supervised::new(
-            student,
-            Criterion::new(loss.clone(), empty_image),
-            setup.seed,
-        )
-    };
+    let supervised = |empty_image| Supervised::new(student, empty_image, setup.seed);
     match config {
         MethodConfig::Supervised(config) => Ok(Box::new(supervised(config.empty_image))),
         MethodConfig::TeacherStudent(config) => {

@@ -4,7 +4,7 @@
 
 use super::filter::Thresholds;
 use super::pseudo_labels::ImageLabels;
-use crate::detector::mask2former::criterion::Losses;
+use crate::detector::Losses;
 use crate::ops;
 use crate::structures::{Instance, InstanceSource, Mask};
 use crate::tensor::{Later, Tensor2};

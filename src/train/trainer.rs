@@ -9,7 +9,7 @@ use super::optimizer::AdamW;
 use super::schedule::Schedule;
 use super::{TrainConfig, Training};
 use crate::data::loader::Loader;
-use crate::graph::Mask2Former;
+use crate::detector::Detector;
 use crate::method::{Method, PartLosses, Sent, StepReport, follow};
 use crate::ops;
 use crate::tensor::{Place, Tape};
@@ -36,7 +36,7 @@ pub struct Trainer {
     method: Box<dyn Method>,
     optimizer: AdamW,
     schedule: Schedule,
-    average: Option<Mask2Former>,
+    average: Option<Box<dyn Detector>>,
     rate_of_average: f32,
     loader: Loader,
     step: usize,
@@ -78,7 +78,7 @@ impl Trainer {
 impl Training for Trainer {
     fn start_average(&mut self) {
         let wanted = self.rate_of_average > 0.0;
-        self.average = wanted.then(|| self.method.student().clone());
+        self.average = wanted.then(|| self.method.student().copy());
     }
 
     fn begin(&mut self, checkpoint: &Checkpoint) -> Result<()> {
@@ -97,8 +97,8 @@ impl Training for Trainer {
         }
         self.average = None;
         if checkpoint.holds(AVERAGE) {
-            let average = self.average.insert(self.method.student().clone());
-            checkpoint.take_model(AVERAGE, average)?;
+            let average = self.average.insert(self.method.student().copy());
+            checkpoint.take_model(AVERAGE, &mut **average)?;
         }
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Training for Trainer {
             checkpoint.put_model(TEACHER, teacher);
         }
         if let Some(average) = &mut self.average {
-            checkpoint.put_model(AVERAGE, average);
+            checkpoint.put_model(AVERAGE, &mut **average);
         }
         checkpoint
     }
@@ -133,7 +133,7 @@ impl Training for Trainer {
         let rate = self.schedule.rate(step);
         let norm = self.optimizer.step(self.method.student(), &mut grads, rate);
         if let Some(average) = &mut self.average {
-            follow(average, self.method.student(), self.rate_of_average);
+            follow(&mut **average, self.method.student(), self.rate_of_average);
         }
         // While a GPU has work, it is sent the next batch; what it has found is asked for last.
         if !matches!(self.method.student().place(), Place::Host) {

@@ -6,7 +6,7 @@
 //! p: softmax over K + 1; x: mask logits and t: masks at P uniform points. As in the reference, queries and objects of an image
 //! share one set of points, and every prediction (layer) draws its own.
 
-use super::config::LossConfig;
+use super::loss::LossConfig;
 use super::objects::Objects;
 use crate::detector::Targets;
 use crate::ops::{self, Compared, MatchCosts};
@@ -94,7 +94,7 @@ mod tests {
     use std::borrow::Cow;
 
     fn config() -> LossConfig {
-        crate::detector::mask2former::config::tests::loss()
+        crate::detector::mask2former::loss::tests::loss()
     }
 
     /// The least total cost over all assignments of the rows of `costs` from `row` on.

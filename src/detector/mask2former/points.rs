@@ -4,7 +4,7 @@
 //! points those with the smallest |logit| make up `importance * P`, fresh uniform points the rest. The choice depends on
 //! the prediction only and passes no gradient.
 
-use super::config::LossConfig;
+use super::loss::LossConfig;
 use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Place, Tensor2};
@@ -129,7 +129,7 @@ mod tests {
         LossConfig {
             points,
             importance,
-            ..crate::detector::mask2former::config::tests::loss()
+            ..crate::detector::mask2former::loss::tests::loss()
         }
     }
 

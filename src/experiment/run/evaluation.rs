@@ -6,13 +6,12 @@ use super::perform::Workshop;
 use super::progress::Reading;
 use crate::atomic::write_durably;
 use crate::data::{Dataset, Sample};
-use crate::detector::mask2former::predict;
+use crate::detector::{Detector, predict};
 use crate::eval::{Evaluator, Found, Metrics};
 use crate::experiment::settings::sections::{EvalModel, Settings};
 use crate::experiment::store::folder::Folder;
 use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::stage::Stage;
-use crate::graph::Mask2Former;
 use crate::nn::params::move_to;
 use crate::structures::Picture;
 use crate::train::{Checkpoint, STUDENT, mock_state, warnings};
@@ -50,7 +49,7 @@ impl Workshop<'_> {
         let evaluator = Evaluator::new(&dataset)?;
         let device = self.devices.take(settings)?;
         let mut model = trial::model(settings, dataset.classes.len())?;
-        move_to(&mut model, &device.place);
+        move_to(&mut *model, &device.place);
 
         let names = [EvalModel::Teacher, EvalModel::Student, EvalModel::Average];
         let names: Vec<&str> = names
@@ -65,12 +64,12 @@ impl Workshop<'_> {
         let mut reading = Reading::default();
         let mut models = BTreeMap::new();
         for (i, name) in names.iter().enumerate() {
-            checkpoint.take_model(name, &mut model)?;
+            checkpoint.take_model(name, &mut *model)?;
             let seen = |done: usize| {
                 progress.at(i * images + done, reading);
                 self.interrupt.check()
             };
-            let metrics = metrics(&model, settings, &dataset, &evaluator, seen)?;
+            let metrics = metrics(&*model, settings, &dataset, &evaluator, seen)?;
             reading.mean_ap = metrics.mean_ap;
             models.insert(name.to_string(), metrics);
         }
@@ -124,7 +123,7 @@ fn write_evaluation(
 /// The metrics of `model` on the evaluated images; `seen` hears how many are done
 /// and may end it.
 fn metrics(
-    model: &Mask2Former,
+    model: &dyn Detector,
     settings: &Settings,
     dataset: &Dataset,
     evaluator: &Evaluator,

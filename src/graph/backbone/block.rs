@@ -10,7 +10,7 @@ use crate::nn::params::{Param, Parameters, join};
 use crate::nn::{Conv2d, FrozenBatchNorm, GroupNorm};
 use crate::ops::{self, Epilogue};
 use crate::rng::Stream;
-use crate::tensor::{Map, Tape, Tensor2};
+use crate::tensor::{Map, Place, Tape, Tensor2};
 
 /// The norm behind a convolution.
 #[derive(Clone, Debug)]
@@ -43,6 +43,11 @@ impl ConvNorm {
             conv: Conv2d::new(channels, outputs, kernel, stride, rng),
             norm,
         }
+    }
+
+    /// Where its parameters lie.
+    pub(super) fn place(&self) -> Place {
+        self.conv.weight.value.place()
     }
 
     /// Norm of the convolution of `x`, with negative values set to 0 if `relu`.

@@ -12,7 +12,7 @@ use crate::graph::weights;
 use crate::nn::params::{Param, Parameters, join};
 use crate::ops::{self, Window};
 use crate::rng::Stream;
-use crate::tensor::{Map, Tape};
+use crate::tensor::{Map, Place, Tape};
 
 /// The max-pool of the stem.
 const POOL: Window = Window {
@@ -71,6 +71,11 @@ impl ResNet {
             resnet.parameters("", &mut |_, param| param.value.set_requires_grad(false));
         }
         Ok(resnet)
+    }
+
+    /// Where its parameters lie.
+    pub fn place(&self) -> Place {
+        self.stem.place()
     }
 
     /// images: 3 channels -> res2, res3, res4, res5. A frozen backbone puts nothing on the tape.

@@ -9,7 +9,8 @@
 //! an instance gets the direction opposite to the mean of all prototypes: its cosine is never positive, so it never wins.
 
 use super::{Level, PrototypesConfig, TextEmbeddings, VisionLanguage, coverage};
-use crate::graph::Mask2Former;
+use crate::graph::backbone::ResNet;
+use crate::graph::input::{Images, Normaliser};
 use crate::ops;
 use crate::structures::{Mask, Picture};
 use crate::tensor::{Map, Tape, Tensor2};
@@ -18,21 +19,22 @@ use std::sync::Arc;
 
 /// The prototypes and the backbone they live in.
 pub struct Prototypes {
-    backbone: Mask2Former,
+    normaliser: Normaliser,
+    backbone: ResNet,
     level: Level,
     scale: f32,
     text: TextEmbeddings,
 }
 
 impl Prototypes {
-    /// Pools the labelled instances. `backbone` is kept as it is now; `samples` are pictures with their (class, mask) pairs, read
+    /// Pools the labelled instances. `backbone` is kept as it is now, `normaliser` makes its input; `samples` are pictures with their (class, mask) pairs, read
     /// one by one and at most `config.images` of them.
     ///
     /// # Errors
     /// A sample that cannot be read, or no labelled instance at all.
     pub fn new(
         config: &PrototypesConfig,
-        backbone: Mask2Former,
+        (normaliser, backbone): (Normaliser, ResNet),
         classes: usize,
         samples: impl IntoIterator<Item = Result<(Picture, Vec<(usize, Mask)>)>>,
     ) -> Result<Self> {
@@ -42,7 +44,7 @@ impl Prototypes {
             if instances.is_empty() {
                 continue;
             }
-            let (features, frame) = features(&backbone, config.level, &picture);
+            let (features, frame) = features(&normaliser, &backbone, config.level, &picture);
             let grid = (features.height, features.width);
             let shares = instances
                 .iter()
@@ -76,6 +78,7 @@ impl Prototypes {
             values: unit_prototypes(sums),
         };
         Ok(Self {
+            normaliser,
             backbone,
             level: config.level,
             scale: config.scale as f32,
@@ -88,7 +91,7 @@ impl VisionLanguage for Prototypes {
     /// The map covers the picture exactly if its sides are multiples of the backbone's coarsest stride; otherwise it covers the
     /// picture and the padding to the right and below.
     fn dense(&self, picture: &Picture) -> Map {
-        features(&self.backbone, self.level, picture).0
+        features(&self.normaliser, &self.backbone, self.level, picture).0
     }
 
     fn embed(&self, pooled: &Tensor2) -> Tensor2 {
@@ -105,9 +108,14 @@ impl VisionLanguage for Prototypes {
 }
 
 /// The features of one picture, and the size of the padded picture that they cover.
-fn features(backbone: &Mask2Former, level: Level, picture: &Picture) -> (Map, (usize, usize)) {
-    let image = backbone.normalise(&[picture]);
-    let [.., res4, res5] = backbone.backbone_features(&mut Tape::off(), &image);
+fn features(
+    normaliser: &Normaliser,
+    backbone: &ResNet,
+    level: Level,
+    picture: &Picture,
+) -> (Map, (usize, usize)) {
+    let Images { map: image, .. } = normaliser.pictures(&[picture], &backbone.place());
+    let [.., res4, res5] = backbone.forward(&mut Tape::off(), &image);
     let map = match level {
         Level::Res4 => res4,
         Level::Res5 => res5,

@@ -7,6 +7,8 @@ use anyhow::{Result, bail};
 
 /// A parameter that every Mask2Former has and nothing else.
 const MARK: &str = "sem_seg_head.predictor.query_feat.weight";
+/// The parameter whose length tells the number of classes.
+const CLASS_HEAD: &str = "sem_seg_head.predictor.class_embed.bias";
 /// Our checkpoints keep the optimizer's moments under the parameters' names as well.
 const MOMENTS: &str = "optimizer.";
 /// A counter of batch norm that only its training uses.
@@ -102,6 +104,14 @@ impl Layout {
         } else {
             None
         }
+    }
+
+    /// The number of classes of the network in the file, whose class head has one output more; `None` where there is no such
+    /// head.
+    pub fn classes(&self, arrays: &Arrays) -> Option<usize> {
+        let Origin { names, .. } = self.origin(CLASS_HEAD);
+        let outputs = *arrays.get(names.first()?)?.shape.first()?;
+        outputs.checked_sub(1).filter(|classes| *classes > 0)
     }
 
     /// For people.

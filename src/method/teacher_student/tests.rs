@@ -2,9 +2,9 @@ use super::super::config::tests::{recipe, table};
 use super::super::{MethodConfig, start};
 use super::*;
 use crate::data::{UnlabelledViews, View};
-use crate::detector::mask2former::LossConfig;
+use crate::detector::mask2former::{LossConfig, build};
 use crate::graph::ModelConfig;
-use crate::nn::params::{Parameters, move_to};
+use crate::nn::params::move_to;
 use crate::ops;
 use crate::ops::check::on_every_place;
 use crate::registry;
@@ -16,9 +16,10 @@ use crate::train::{AdamW, AdamWConfig};
 const SIDE: usize = 32;
 const BURN_IN: usize = 2;
 
-fn student() -> Mask2Former {
+fn student() -> Box<dyn Detector> {
     let config: ModelConfig = recipe()["model"].clone().try_into().unwrap();
-    Mask2Former::new(&config, 3, &mut Stream::new(5, "weights")).unwrap()
+    let loss: LossConfig = registry::options(table("loss")).unwrap();
+    build(&config, &loss, 3, &mut Stream::new(5, "weights")).unwrap()
 }
 
 /// Teacher and student without a vision-language model; `threshold` 0 keeps every candidate.
@@ -36,7 +37,6 @@ fn method(threshold: f64) -> Box<dyn Method> {
 }
 
 fn begin(method: toml::Table) -> Box<dyn Method> {
-    let loss: LossConfig = registry::options(table("loss")).unwrap();
     let setup = Setup {
         seed: 3,
         steps: 10,
@@ -46,13 +46,7 @@ fn begin(method: toml::Table) -> Box<dyn Method> {
         },
         epoch_steps: 2,
     };
-    start(
-        &MethodConfig::try_from(method).unwrap(),
-        &loss,
-        student(),
-        &setup,
-    )
-    .unwrap()
+    start(&MethodConfig::try_from(method).unwrap(), student(), &setup).unwrap()
 }
 
 fn supervised() -> Box<dyn Method> {
@@ -99,7 +93,7 @@ fn step(method: &mut dyn Method, batch: &Batch, step: usize) -> (f32, StepReport
     (output.loss.scalar(), output.report.wait())
 }
 
-fn values(model: &mut Mask2Former) -> Vec<f32> {
+fn values(model: &mut dyn Detector) -> Vec<f32> {
     let mut all = Vec::new();
     model.parameters("", &mut |_, param| {
         all.extend_from_slice(param.value.values())
@@ -266,11 +260,8 @@ mod on_a_gpu {
     fn a_step_waits_for_what_the_cpu_decides_cuda() {
         let mut training = Training::at(&gpu(Default::default()));
         training.losses(BURN_IN + 1);
-        let layers = {
-            let student = training.method.student();
-            let images = student.normalise(&[&picture(1, SIDE)]);
-            student.forward(&mut Tape::off(), &images).layers.len()
-        };
+        let decoder = recipe()["model"]["decoder-layers"].as_integer().unwrap();
+        let layers = decoder as usize + 1;
         let before = Gpu::waits();
         let loss = training.step(BURN_IN + 1);
         // Classes and masks of all candidates, the masks of the labels, and the costs of every layer for both kinds of images.

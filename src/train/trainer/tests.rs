@@ -4,7 +4,7 @@ use super::*;
 use crate::data::loader::LoaderConfig;
 use crate::data::split::{Split, SplitConfig};
 use crate::data::{Dataset, Sample, Source};
-use crate::detector::mask2former::LossConfig;
+use crate::detector::mask2former::{LossConfig, build};
 use crate::graph::ModelConfig;
 use crate::method::{MethodConfig, Setup, start};
 use crate::nn::params::move_to;
@@ -83,10 +83,10 @@ fn trainer(place: &Place, readable: usize) -> Trainer {
     };
     let split = Split::new(&*dataset.train, &dataset.classes, &split, 4).unwrap();
     let model: ModelConfig = table("model").try_into().unwrap();
-    let student = Mask2Former::new(&model, 1, &mut Stream::new(5, "weights")).unwrap();
     let method = "name = 'supervised'\nburn-in = 9\nempty-image = 'zero-batch'";
     let method: toml::Table = method.parse().unwrap();
     let loss: LossConfig = table("loss").try_into().unwrap();
+    let student = build(&model, &loss, 1, &mut Stream::new(5, "weights")).unwrap();
     let setup = Setup {
         seed: 3,
         steps: 9,
@@ -94,7 +94,7 @@ fn trainer(place: &Place, readable: usize) -> Trainer {
         epoch_steps: 4,
     };
     let method = MethodConfig::try_from(method).unwrap();
-    let mut method = start(&method, &loss, student, &setup).unwrap();
+    let mut method = start(&method, student, &setup).unwrap();
     move_to(method.student(), place);
     let loader = Loader::new(&dataset, &split, &augment, &loader, 3);
     Trainer::new(method, &TrainConfig::for_tests(), loader)

@@ -1,7 +1,7 @@
 //! Which query answers for which object, layer by layer: costs where the predictions are, assignments on the CPU.
 
 use crate::detector::Part;
-use crate::detector::mask2former::config::LossConfig;
+use crate::detector::mask2former::loss::LossConfig;
 use crate::detector::mask2former::matcher;
 use crate::detector::mask2former::objects::Objects;
 use crate::detector::mask2former::points::{PointSource, Purpose};

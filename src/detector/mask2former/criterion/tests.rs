@@ -12,11 +12,8 @@ use std::ops::Range;
 const QUERIES: usize = 5;
 const SIDE: usize = 8;
 
-fn criterion(empty_image: EmptyImage) -> Criterion {
-    Criterion::new(
-        crate::detector::mask2former::config::tests::loss(),
-        empty_image,
-    )
+fn criterion() -> Criterion {
+    Criterion::new(crate::detector::mask2former::loss::tests::loss())
 }
 
 fn predictions(batch: usize, layers: usize) -> Predictions {
@@ -88,14 +85,19 @@ fn run_with(
     targets: &[Targets],
     mask_loss: MaskLoss,
 ) -> Outcome {
-    let mut tape = Tape::recording();
     let part = Part {
         images,
         targets,
         mask_loss,
+        empty_image: EmptyImage::ZeroBatch,
     };
+    run_part(criterion, predictions, &part)
+}
+
+fn run_part(criterion: &Criterion, predictions: &Predictions, part: &Part) -> Outcome {
+    let mut tape = Tape::recording();
     let mut stream = Stream::new(1, "losses");
-    let losses = criterion.losses(&mut tape, predictions, &part, &mut stream);
+    let losses = criterion.losses(&mut tape, predictions, part, &mut stream);
     let mut grads = tape.backward(&losses.total);
     let layer = &predictions.layers[0];
     Outcome {
@@ -127,7 +129,7 @@ fn a_part_of_a_batch_is_as_good_as_a_batch_of_its_own() {
         ..whole.clone()
     };
     let targets = [targets(&[0, 2], None), targets(&[1], None)];
-    let criterion = criterion(EmptyImage::ZeroBatch);
+    let criterion = criterion();
     let a = run(&criterion, &whole, 1..3, &targets, false);
     let b = run(&criterion, &alone, 0..2, &targets, false);
     assert_eq!(a.losses, b.losses);
@@ -142,7 +144,7 @@ fn a_part_of_a_batch_is_as_good_as_a_batch_of_its_own() {
 #[test]
 fn only_matched_queries_learn_masks() {
     let predictions = predictions(1, 1);
-    let criterion = criterion(EmptyImage::ZeroBatch);
+    let criterion = criterion();
     let outcome = run(
         &criterion,
         &predictions,
@@ -187,7 +189,7 @@ fn mask_losses_are_divided_by_the_objects_of_the_part() {
         batch: 2,
         ..one.clone()
     };
-    let criterion = criterion(EmptyImage::ZeroBatch);
+    let criterion = criterion();
     let image = targets(&[0, 2, 1], None);
     let a = run(&criterion, &one, 0..1, std::slice::from_ref(&image), false);
     let b = run(&criterion, &two, 0..2, &[image.clone(), image], false);
@@ -199,8 +201,14 @@ fn mask_losses_are_divided_by_the_objects_of_the_part() {
 #[test]
 fn images_without_targets_by_policy() {
     let predictions = predictions(2, 1);
-    let learned = |policy, targets: &[Targets]| {
-        let outcome = run(&criterion(policy), &predictions, 0..2, targets, false);
+    let learned = |empty_image, targets: &[Targets]| {
+        let part = Part {
+            images: 0..2,
+            targets,
+            mask_loss: MaskLoss::default(),
+            empty_image,
+        };
+        let outcome = run_part(&criterion(), &predictions, &part);
         assert!(outcome.losses.iter().all(|loss| loss.is_finite()));
         let image = |gradient: &[f32]| gradient.iter().any(|g| *g != 0.0);
         let (first, second) = outcome.class_gradient.split_at(QUERIES * 4);
@@ -218,7 +226,7 @@ fn images_without_targets_by_policy() {
 #[test]
 fn discounts_take_off_the_mask_loss_only() {
     let predictions = predictions(1, 2);
-    let criterion = criterion(EmptyImage::ZeroBatch);
+    let criterion = criterion();
     let with = |discount, renormalise| {
         run(
             &criterion,
@@ -248,7 +256,7 @@ fn discounts_take_off_the_mask_loss_only() {
 #[test]
 fn the_mask_loss_may_be_taken_per_query_and_over_all_pixels() {
     let predictions = predictions(1, 1);
-    let criterion = criterion(EmptyImage::ZeroBatch);
+    let criterion = criterion();
     let image = [targets(&[0, 1], None)];
     let with = |mask_loss| run_with(&criterion, &predictions, 0..1, &image, mask_loss).losses;
     let plain = with(MaskLoss::default());
@@ -271,7 +279,7 @@ fn the_mask_loss_may_be_taken_per_query_and_over_all_pixels() {
 #[test]
 fn every_layer_counts() {
     let three = predictions(1, 3);
-    let criterion = criterion(EmptyImage::Background);
+    let criterion = criterion();
     let image = [targets(&[0, 1], None)];
     let all = run(&criterion, &three, 0..1, &image, false);
     let first = Predictions {
@@ -311,16 +319,16 @@ fn some_targets() -> [Targets<'static>; 3] {
 
 on_every_place! {
     fn pairs_and_points_are_those_of_the_cpu(place) {
-        let criterion = criterion(EmptyImage::ZeroBatch);
+        let criterion = criterion();
         let here = predictions(4, 1);
         let there = moved(&here, place);
         let targets = some_targets();
         for uniform_points in [false, true] {
             let mask_loss = MaskLoss { uniform_points, ..MaskLoss::default() };
-            let part = Part { images: 1..4, targets: &targets, mask_loss };
+            let part = Part { images: 1..4, targets: &targets, mask_loss, empty_image: EmptyImage::ZeroBatch };
             let look = |predictions: &Predictions| {
                 let points = Drawn::new(1, &mut Stream::new(1, "losses"));
-                let mut begun = criterion.begin(predictions, &part, &points);
+                let mut begun = criterion.begin(predictions, &part, Box::new(points));
                 let pairs = begun.matching.pairs(0);
                 let found = Sampled::new(&begun, 0, &pairs);
                 assert_eq!(found.rows.len(), pairs.len());
@@ -353,7 +361,7 @@ on_every_place! {
     }
 
     fn losses_and_gradients_are_those_of_the_cpu(place) {
-        let criterion = criterion(EmptyImage::ZeroBatch);
+        let criterion = criterion();
         let here = predictions(4, 2);
         let there = moved(&here, place);
         let targets = some_targets();

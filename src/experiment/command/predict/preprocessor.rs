@@ -9,6 +9,7 @@
 //! off where it is bounded by `longest_edge`, 5 rounds it). `Mask2FormerImageProcessor` of version 5 and `...Fast` of version 4 resize
 //! with torchvision, whose 8-bit values differ from Pillow's by one here and there; every processor is treated as Pillow's here.
 
+use crate::graph::Images;
 use crate::structures::{Picture, Resample, resampled};
 use crate::tensor::{Map, Tensor2};
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -111,15 +112,6 @@ pub struct Preprocessor {
     pad: Option<Sides>,
 }
 
-/// An input and the part of it that shows the picture.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// One image.
-    pub map: Map,
-    /// Rows and columns without the padding.
-    pub own: (usize, usize),
-}
-
 impl Preprocessor {
     /// Reads the file of `folder`.
     ///
@@ -176,7 +168,7 @@ impl Preprocessor {
     ///
     /// # Errors
     /// A picture so long and narrow that nothing of it, or far too much, would be left; one that is larger than the padding.
-    pub fn input(&self, picture: &Picture) -> Result<Input> {
+    pub fn input(&self, picture: &Picture) -> Result<Images> {
         let (height, width) = self.target(picture.height, picture.width)?;
         let own = resampled(picture, height, width, self.resample);
         let sides = self.pad.unwrap_or(Sides { height, width });
@@ -195,9 +187,9 @@ impl Preprocessor {
             }
         }
         let pixels = Tensor2::constant(values, sides.height * sides.width, COLOURS);
-        Ok(Input {
+        Ok(Images {
             map: Map::new(pixels, 1, sides.height, sides.width),
-            own: (height, width),
+            sizes: vec![(height, width)],
         })
     }
 
@@ -347,11 +339,11 @@ mod tests {
             "pad_size": { "height": 2, "width": 3 },
         });
         let picture = Picture::new(1, 2, vec![10, 20, 30, 2, 4, 6]);
-        let Input { map, own } = Preprocessor::parse(json.clone())
+        let Images { map, sizes } = Preprocessor::parse(json.clone())
             .unwrap()
             .input(&picture)
             .unwrap();
-        assert_eq!((map.height, map.width, own), (2, 3, (1, 2)));
+        assert_eq!((map.height, map.width, &sizes[..]), (2, 3, &[(1, 2)][..]));
         let expected = [4.0, 4.0, 3.0, 0.0, 0.0, 0.0];
         assert_eq!(map.data.values()[..6], expected);
         assert!(map.data.values()[6..].iter().all(|value| *value == 0.0));

@@ -32,6 +32,22 @@ pub struct LossConfig {
 }
 
 impl LossConfig {
+    /// The values of Mask2Former's own configuration for COCO: those of a network that no recipe describes.
+    pub fn published() -> Self {
+        Self {
+            class: 2.0,
+            mask: 5.0,
+            dice: 5.0,
+            no_object: 0.1,
+            points: 12544,
+            oversample: 3.0,
+            importance: 0.75,
+            match_class: 2.0,
+            match_mask: 5.0,
+            match_dice: 5.0,
+        }
+    }
+
     /// Whether the values make sense together.
     ///
     /// # Errors
