@@ -401,10 +401,9 @@ impl Case {
             let begun = criterion.begin(&one, &part, Box::new(source));
             let losses = Box::new(begun).losses(&mut Tape::off());
             let expected = &self.golden[&format!("losses.{index}")].1;
-            let found = [&losses.class, &losses.mask, &losses.dice];
-            for ((name, found), expected) in
-                ["class", "mask", "dice"].iter().zip(found).zip(expected)
-            {
+            let names: Vec<&str> = losses.terms.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names, ["class", "mask", "dice"]);
+            for ((name, found), expected) in losses.terms.iter().zip(expected) {
                 let error = error(&[found.scalar()], &[*expected]);
                 worst.add(&format!("{name} of layer {index}"), error);
             }

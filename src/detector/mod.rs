@@ -88,15 +88,11 @@ pub trait Pending {
     fn losses(self: Box<Self>, tape: &mut Tape) -> Losses;
 }
 
-/// The losses of one part, summed over the layers; each `[1, 1]`.
+/// The losses of one part of a batch; each `[1, 1]`.
 #[derive(Clone, Debug)]
 pub struct Losses {
-    /// Cross-entropy, unweighted.
-    pub class: Tensor2,
-    /// Binary cross-entropy, unweighted.
-    pub mask: Tensor2,
-    /// Dice, unweighted.
-    pub dice: Tensor2,
-    /// The sum with the weights of the recipe.
+    /// The terms that the detector trains, by name, without the weights of the recipe. The journal lists them in this order.
+    pub terms: Vec<(&'static str, Tensor2)>,
+    /// Their sum with the weights of the recipe.
     pub total: Tensor2,
 }

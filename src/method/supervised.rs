@@ -80,8 +80,8 @@ impl Method for Supervised {
         let part = self.labelled_part(&targets);
         let draws = self.draws(Images::Labelled, step);
         let losses = output.begin(&part, draws).losses(tape);
-        let report = PartLosses::of(&[&losses]).map(|parts| StepReport {
-            supervised: parts[0],
+        let report = PartLosses::of([&losses]).map(|[supervised]| StepReport {
+            supervised,
             unsupervised: None,
             pseudo: None,
         });

@@ -161,13 +161,13 @@ impl Method for TeacherStudent {
         let unsup = output_of_strong.begin(&unlabelled_part, unlabelled_draws);
         let (sup, unsup) = (sup.losses(tape), unsup.losses(tape));
         let loss = ops::weighted_sum(tape, &[(&sup.total, 1.0), (&unsup.total, self.lambda)]);
-        let losses = PartLosses::of(&[&sup, &unsup]);
+        let losses = PartLosses::of([&sup, &unsup]);
         let pseudo = self.report(&labels, &sent.batch);
         StepOutput {
             loss,
-            report: losses.map(|parts| StepReport {
-                supervised: parts[0],
-                unsupervised: Some(parts[1]),
+            report: losses.map(|[supervised, unsupervised]| StepReport {
+                supervised,
+                unsupervised: Some(unsupervised),
                 pseudo: Some(pseudo),
             }),
         }

@@ -167,12 +167,8 @@ impl Training for Trainer {
 fn readings_of(report: &StepReport) -> Result<Vec<(String, Reading)>> {
     let mut readings = Vec::new();
     let mut losses = |part: &str, losses: &PartLosses| {
-        for (name, value) in [
-            ("class", losses.class),
-            ("mask", losses.mask),
-            ("dice", losses.dice),
-        ] {
-            readings.push((format!("{part}-{name}"), Reading::Mean(value.into())));
+        for (name, value) in &losses.terms {
+            readings.push((format!("{part}-{name}"), Reading::Mean((*value).into())));
         }
     };
     losses("supervised", &report.supervised);

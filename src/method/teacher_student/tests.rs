@@ -152,7 +152,10 @@ fn the_loss_is_the_sum_of_its_parts_in_one_forward_or_two() {
         let (loss, report) = step(&mut *method, &batch(side), BURN_IN);
         let (sup, unsup) = (report.supervised, report.unsupervised.unwrap());
         assert!((loss - (sup.total + 0.25 * unsup.total)).abs() < 1e-4 * loss);
-        assert!(report.pseudo.unwrap().counts.kept > 0 && unsup.mask > 0.0);
+        assert!(
+            report.pseudo.unwrap().counts.kept > 0
+                && unsup.terms.iter().all(|(_, loss)| *loss > 0.0)
+        );
         // The labelled part neither sees the unlabelled images nor draws other points.
         let (_, alone) = step(&mut *supervised(), &batch(side), BURN_IN);
         assert!(

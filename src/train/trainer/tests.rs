@@ -138,3 +138,24 @@ on_every_place! {
         assert_eq!(first, again);
     }
 }
+
+#[test]
+fn the_journal_takes_losses_by_the_names_that_the_detector_gives() {
+    let losses = |terms: &[(&'static str, f32)]| PartLosses {
+        terms: terms.to_vec(),
+        total: 9.0,
+    };
+    let report = StepReport {
+        supervised: losses(&[("rpn-objectness", 1.0), ("box", 2.0)]),
+        unsupervised: Some(losses(&[("box", 3.0)])),
+        pseudo: None,
+    };
+    let readings = readings_of(&report).unwrap();
+    let expected = [
+        ("supervised-rpn-objectness", 1.0),
+        ("supervised-box", 2.0),
+        ("unsupervised-box", 3.0),
+    ]
+    .map(|(name, mean)| (name.to_string(), Reading::Mean(mean)));
+    assert_eq!(readings, expected);
+}

@@ -152,9 +152,7 @@ impl Pending for Begun<'_> {
             ],
         );
         Losses {
-            class,
-            mask,
-            dice,
+            terms: vec![("class", class), ("mask", mask), ("dice", dice)],
             total,
         }
     }

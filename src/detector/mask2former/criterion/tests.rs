@@ -59,6 +59,7 @@ fn targets(classes: &[usize], discount: Option<f32>) -> Targets<'static> {
 }
 
 struct Outcome {
+    /// Class, mask, dice.
     losses: [f32; 3],
     class_gradient: Vec<f32>,
     mask_gradient: Vec<f32>,
@@ -101,11 +102,7 @@ fn run_part(criterion: &Criterion, predictions: &Predictions, part: &Part) -> Ou
     let mut grads = tape.backward(&losses.total);
     let layer = &predictions.layers[0];
     Outcome {
-        losses: [
-            losses.class.scalar(),
-            losses.mask.scalar(),
-            losses.dice.scalar(),
-        ],
+        losses: std::array::from_fn(|term| losses.terms[term].1.scalar()),
         class_gradient: layer.classes.gradient(&mut grads),
         mask_gradient: layer.masks.gradient(&mut grads),
     }
