@@ -9,14 +9,25 @@
 //!
 //! A tensor lies in the memory of the host or of one GPU, which it knows ([`Tensor2::place`]). An op runs where any of its inputs
 //! lies on a GPU, else on the CPU; the GPU's code takes inputs of the host along ([`cuda`]).
+//!
+//! Without `--features cuda` the types of [`cuda`] have no values. So nothing else in the program asks for the feature: the compiler
+//! checks the GPU's code in every build, and leaves it out of a program that cannot use it.
 
 #[cfg(feature = "cuda")]
 pub mod cuda;
+#[cfg(not(feature = "cuda"))]
+#[path = "tensor/cuda_absent.rs"]
+pub mod cuda;
+mod kernel;
 mod later;
+mod on_gpu;
 mod place;
+mod precision;
+mod product;
 
 pub use later::Later;
-pub use place::{NoDevice, NoPrecision, Place, Precision, Wish};
+pub use place::{NoDevice, NoPrecision, Place, Wish};
+pub use precision::Precision;
 
 use dfdx::prelude::{
     Cpu, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec,
@@ -27,16 +38,14 @@ use std::borrow::Cow;
 #[derive(Debug)]
 pub struct Grads {
     host: Gradients<f32, Cpu>,
-    #[cfg(feature = "cuda")]
-    gpu: Gradients<f32, dfdx::prelude::Cuda>,
+    gpu: cuda::Gradients,
 }
 
 impl Grads {
     fn empty() -> Self {
         Self {
             host: Gradients::leaky(),
-            #[cfg(feature = "cuda")]
-            gpu: Gradients::leaky(),
+            gpu: cuda::Gradients::leaky(),
         }
     }
 }
@@ -45,7 +54,6 @@ impl Grads {
 #[derive(Clone, Debug)]
 enum Raw {
     Host(Tensor<(usize, usize), f32, Cpu>),
-    #[cfg(feature = "cuda")]
     Gpu(cuda::Matrix),
 }
 
@@ -84,7 +92,6 @@ impl Tensor2 {
     fn shape(&self) -> (usize, usize) {
         match &self.raw {
             Raw::Host(raw) => *raw.shape(),
-            #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => matrix.shape(),
         }
     }
@@ -103,7 +110,6 @@ impl Tensor2 {
     pub fn place(&self) -> Place {
         match &self.raw {
             Raw::Host(_) => Place::Host,
-            #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => Place::Gpu(matrix.gpu().clone()),
         }
     }
@@ -118,7 +124,6 @@ impl Tensor2 {
                     ..Self::constant(values, self.rows(), self.columns())
                 },
             },
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => self.to_gpu(gpu),
         }
     }
@@ -154,7 +159,6 @@ impl Tensor2 {
     fn host(&self) -> &Tensor<(usize, usize), f32, Cpu> {
         match &self.raw {
             Raw::Host(raw) => raw,
-            #[cfg(feature = "cuda")]
             Raw::Gpu(_) => panic!("the values lie on a GPU: this op has no code for it"),
         }
     }
@@ -162,7 +166,6 @@ impl Tensor2 {
     fn host_mut(&mut self) -> &mut Tensor<(usize, usize), f32, Cpu> {
         match &mut self.raw {
             Raw::Host(raw) => raw,
-            #[cfg(feature = "cuda")]
             Raw::Gpu(_) => panic!("the values lie on a GPU"),
         }
     }
@@ -171,7 +174,6 @@ impl Tensor2 {
     pub fn host_values(&self) -> Cow<'_, [f32]> {
         match &self.raw {
             Raw::Host(_) => Cow::Borrowed(self.values()),
-            #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => Cow::Owned(matrix.values()),
         }
     }
@@ -180,7 +182,6 @@ impl Tensor2 {
     pub fn later(&self) -> Later<Vec<f32>> {
         match &self.raw {
             Raw::Host(_) => Later::ready(self.values().to_vec()),
-            #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => matrix.later(),
         }
     }
@@ -218,7 +219,6 @@ impl Tensor2 {
         assert_eq!(values.len(), self.len(), "values of a tensor");
         match self.place() {
             Place::Host => self.values_mut().copy_from_slice(values),
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => {
                 *self = Self {
                     requires_grad: self.requires_grad,
@@ -238,7 +238,6 @@ impl Tensor2 {
     pub fn gradient(&self, grads: &mut Grads) -> Vec<f32> {
         match &self.raw {
             Raw::Host(_) => self.gradient_mut(grads).to_vec(),
-            #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => matrix.gradient(grads),
         }
     }
@@ -269,7 +268,6 @@ impl Tensor2 {
         assert_eq!(values.len(), self.len(), "values of a gradient");
         match &self.raw {
             Raw::Host(_) => self.put_gradient(grads, values),
-            #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => matrix.set_gradient(grads, &values),
         }
     }
@@ -325,8 +323,7 @@ pub struct Tape {
 #[derive(Debug, Default)]
 struct Ops {
     host: OwnedTape<f32, Cpu>,
-    #[cfg(feature = "cuda")]
-    gpu: OwnedTape<f32, dfdx::prelude::Cuda>,
+    gpu: cuda::Ops,
 }
 
 impl Tape {
@@ -376,7 +373,6 @@ impl Tape {
                 std::mem::swap(&mut grads.host, buffers);
                 Ok(())
             }),
-            #[cfg(feature = "cuda")]
             Raw::Gpu(_) => ops.gpu.add_backward_op(move |buffers| {
                 let mut grads = Grads::empty();
                 std::mem::swap(&mut grads.gpu, buffers);
@@ -397,7 +393,6 @@ impl Tape {
         let mut grads = Grads::empty();
         match &loss.raw {
             Raw::Host(_) => grads.host = backward_on_host(ops.host, loss.clone()),
-            #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => grads.gpu = matrix.backward(ops.gpu),
         }
         grads

@@ -1,7 +1,7 @@
 //! CLIP against `transformers` and `open_clip`: the numbers of `tests/golden/clip.py`, which says how the files were made; and bad
 //! input through the binary.
 
-use harness::data::coco::decode;
+use harness::data::image_file::decode;
 use harness::graph::clip::folder::{self, Released};
 use harness::graph::clip::text::{EndToken, TextSizes};
 use harness::graph::clip::tokenizer::Tokenizer;

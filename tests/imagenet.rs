@@ -8,9 +8,9 @@
 //!
 //! `PATH` holds COCO's `annotations/instances_{train,val}2017.json` and `images/`. Asked are the images of val whose largest object fills a
 //! quarter of them and has a name in ImageNet; shorter side to 256 pixels, the middle 224, as the network was trained. Of the 206 images
-//! of `results/coco-mini` these are 12: the best answer was right for 10, one of the five best for all.
+//! of `results/published/coco-mini` these are 12: the best answer was right for 10, one of the five best for all.
 
-use harness::data::{DATASETS, Dataset, Sample};
+use harness::data::{self, Sample};
 use harness::graph::BackboneConfig;
 use harness::graph::backbone::ResNet;
 use harness::graph::weights::Arrays;
@@ -137,7 +137,7 @@ fn the_classifier_knows_what_photographs_show() {
     let recipe: toml::Table = include_str!("../recipes/coco-mini.toml").parse().unwrap();
     let mut data = recipe["data"].as_table().unwrap().clone();
     data.insert("root".into(), path("HARNESS_COCO").to_str().unwrap().into());
-    let dataset: Dataset = registry::build(DATASETS, data).unwrap();
+    let dataset = data::load(data).unwrap();
     let network = Network::open();
     let (mut right, mut among_five, mut all) = (0, 0, 0);
     for index in 0..dataset.val.len() {

@@ -45,7 +45,6 @@ impl Device {
     pub fn described(&self) -> Value {
         match &self.place {
             Place::Host => Value::Null,
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => json!({
                 "name": gpu.name(),
                 "precision": gpu.precision(),
@@ -59,7 +58,6 @@ impl Device {
     fn wait(&self) {
         match &self.place {
             Place::Host => {}
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => gpu.synchronize(),
         }
     }
@@ -68,7 +66,6 @@ impl Device {
     fn forget_peak(&self) {
         match &self.place {
             Place::Host => {}
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => gpu.forget_peak_memory(),
         }
     }
@@ -77,7 +74,6 @@ impl Device {
     fn peak(&self) -> Option<u64> {
         match &self.place {
             Place::Host => None,
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => Some(gpu.peak_memory()),
         }
     }

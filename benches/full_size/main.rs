@@ -21,6 +21,7 @@ use clap::Parser;
 use device::{Device, Repeats, Run};
 use harness::detector::mask2former::Criterion;
 use harness::detector::{EmptyImage, MaskLoss, Part, Targets};
+use harness::experiment::NEW_KEYS;
 use harness::graph::Mask2Former;
 use harness::nn::params::move_to;
 use harness::recipe::{Hooks, Plan, Request};
@@ -111,6 +112,7 @@ impl Recipe {
         let unchecked = Hooks {
             check: &|_| Vec::new(),
             normalise: &|_| {},
+            new_keys: &NEW_KEYS,
         };
         let plan = Plan::new(request, unchecked)?;
         let trial = plan.trials.first().context("a trial")?;

@@ -4,8 +4,8 @@ mod words;
 
 use crate::experiment::{
     Ask, Duty, EXIT_CODE, Outcome, PredictAsk, Stop, SweepOptions, Told, Verbosity, clip, compare,
-    duty, evaluate, explain, export_data, export_weights, inspect_weights, plan, predict, schema,
-    status, sweep, table,
+    duty, evaluate, explain, export_data, export_weights, inspect_weights, plan, predict, publish,
+    schema, status, sweep, table,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS};
 use clap::Parser;
@@ -27,6 +27,16 @@ pub fn run() -> ExitCode {
         Command::Sweep {
             recipe,
             out,
+            publish: true,
+            ..
+        } => publish(&recipe.into(), out.as_deref()).map(|folder| {
+            say(&format!("Published: {}", folder.display()));
+            FINE
+        }),
+        Command::Sweep {
+            recipe,
+            out,
+            publish: false,
             workers,
             devices,
             retries,

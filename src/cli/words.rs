@@ -37,6 +37,9 @@ pub enum Command {
         /// Do the work anew if another version of the program's computations did it; its results are kept in a folder of their own
         #[arg(long)]
         renew: bool,
+        /// Train nothing; copy the tables and records of the finished run to results/published/<recipe>, to be committed
+        #[arg(long, conflicts_with_all = ["workers", "device", "gpus", "retries", "fail_fast", "renew"])]
+        publish: bool,
         /// Show warnings and tables only, no progress
         #[arg(long, short)]
         quiet: bool,

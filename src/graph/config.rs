@@ -220,7 +220,7 @@ pub(crate) mod tests {
             let mut missing = table();
             missing.remove(key);
             let error = registry::options::<ModelConfig>(missing).expect_err(key);
-            assert!(error.message.contains(key.as_str()), "{key}: {error}");
+            assert!(error[0].message.contains(key.as_str()), "{key}: {error}");
         }
         let mut more = table();
         more["backbone"]
@@ -229,7 +229,7 @@ pub(crate) mod tests {
             .insert("depht".into(), 3.into());
         let error = registry::options::<ModelConfig>(more).unwrap_err();
         assert!(
-            error.key.starts_with("backbone") && error.message.contains("depht"),
+            error[0].key.starts_with("backbone") && error[0].message.contains("depht"),
             "{error:?}"
         );
     }

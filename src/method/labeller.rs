@@ -4,17 +4,17 @@
 //! dropped, the better one first. The filter is told of each image what was seen, and then what was kept. [`Labeller::begin`] goes as far as
 //! nothing has to be waited for, [`Labeller::finish`] to the end.
 
-use super::config::TeacherStudentConfig;
 use super::correction::{Corrected, Correction, Progress, Region};
 use super::filter::{Clock, Filter, Tier};
 use super::pseudo_labels::{ImageLabels, PseudoLabel, without_duplicates};
 use super::report::TierCounts;
+use super::teacher_student::TeacherStudentConfig;
 use super::weighting::Weighting;
 use crate::detector::{Candidate, Choice, Detector, Masks, Proposals};
 use crate::graph::Images;
 use crate::ops;
 use crate::structures::{Mask, Picture};
-use crate::tensor::{Later, Place, Tape, Tensor2};
+use crate::tensor::{Later, Tape, Tensor2};
 use std::collections::VecDeque;
 
 /// The teacher's views of one step, of which some have been put into tiers.
@@ -71,18 +71,13 @@ pub struct Labeller {
 }
 
 impl Labeller {
-    /// Puts the rules of `config` together.
-    pub fn new(
-        config: TeacherStudentConfig,
-        filter: Box<dyn Filter>,
-        correction: Box<dyn Correction>,
-        weighting: Box<dyn Weighting>,
-    ) -> Self {
+    /// The rules of `config` before their first image.
+    pub fn new(config: TeacherStudentConfig) -> Self {
         Self {
+            filter: config.filter.clone(),
+            correction: config.correction.clone(),
+            weighting: config.weighting.clone(),
             config,
-            filter,
-            correction,
-            weighting,
         }
     }
 
@@ -145,7 +140,7 @@ impl Labeller {
     /// nothing is waited for, one, so that not all masks are there at a time.
     fn next(&mut self, begun: &mut Labelling) {
         let waiting = begun.waiting.len();
-        let alone = matches!(begun.masks.place(), Place::Host) || self.filter.needs_labels();
+        let alone = !begun.masks.place().is_asynchronous() || self.filter.needs_labels();
         let count = if alone { waiting.min(1) } else { waiting };
         if count == 0 {
             return;

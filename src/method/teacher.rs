@@ -31,13 +31,11 @@ pub fn follow(teacher: &mut dyn Parameters, student: &mut dyn Parameters, keep: 
     let mut values: Vec<Tensor2> = Vec::new();
     student.parameters("", &mut |_, param| values.push(param.value.clone()));
     let mut values = values.into_iter();
-    #[cfg(feature = "cuda")]
     let mut on_gpu = crate::ops::Average::default();
     teacher.parameters("", &mut |name, param| {
         let student = values
             .next()
             .unwrap_or_else(|| panic!("the student has no `{name}`"));
-        #[cfg(feature = "cuda")]
         if student.gpu().is_some() {
             on_gpu.add(&mut param.value, &student);
             return;
@@ -50,7 +48,6 @@ pub fn follow(teacher: &mut dyn Parameters, student: &mut dyn Parameters, keep: 
         values.next().is_none(),
         "the student has more parameters than the teacher"
     );
-    #[cfg(feature = "cuda")]
     on_gpu.run(1.0 - keep);
 }
 

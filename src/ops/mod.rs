@@ -8,7 +8,6 @@ pub(crate) mod golden;
 mod above_zero;
 mod add_relu;
 mod attention;
-mod attention_backward;
 mod conv2d;
 mod cross_entropy;
 mod deform_attention;
@@ -57,7 +56,6 @@ pub use foreground::{Foreground, foreground};
 pub use gelu::{Gelu, gelu};
 pub use glue::{add, add_rows, exp_clamped, normalize_rows, repeat, scale_by, weighted_sum};
 pub use group_norm::group_norm;
-#[cfg(feature = "cuda")]
 pub(crate) use kernels::cuda::{AdamW, Average, Coefficients, Treatment, Walk};
 pub use layer_norm::layer_norm;
 pub use linear::linear;

@@ -1,5 +1,5 @@
-//! What can be checked without knowing any component: keys and types against the root of the `extends` chain, which holds
-//! every key. A component other than the root's brings its own keys; those its own code checks, and this file finds the
+//! What can be checked without knowing any component: keys and types against the root, the lowest of the files that a recipe
+//! extends, which holds every key. A component other than the root's brings its own keys; those its own code checks, and this file finds the
 //! place of what it refuses.
 
 use super::error::Problem;

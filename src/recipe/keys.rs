@@ -6,6 +6,9 @@ use super::overlay::{Layer, Overlay};
 use super::provenance::{Origin, Place};
 use toml::Value;
 
+/// The folder under `results/` that holds what is committed; no run writes there.
+const PUBLISHED: &str = "published";
+
 /// What they say; `sweeps` with the place that names each.
 pub struct RecipeKeys {
     pub seeds: Vec<u64>,
@@ -61,6 +64,14 @@ impl RecipeKeys {
         };
         let results = match overlay.settings.get("results") {
             None => name.to_string(),
+            Some(value @ Value::String(folder)) if folder == PUBLISHED => {
+                tell(
+                    "results",
+                    "a name other than that of the committed results",
+                    value,
+                );
+                name.to_string()
+            }
             Some(Value::String(folder)) if is_plain_name(folder) => folder.clone(),
             Some(value) => {
                 tell("results", "the name of a folder under results/", value);

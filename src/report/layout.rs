@@ -5,7 +5,7 @@
 
 use super::metric::Metric;
 use super::record::Record;
-use super::table::{Header, RowRecords, Table};
+use super::table::{Header, PaperColumn, RowRecords, Table};
 use crate::atomic::write_atomically;
 use anyhow::{Context, Result};
 use serde::de::IgnoredAny;
@@ -20,16 +20,6 @@ const FILE: &str = "tables.json";
 
 /// What the file's keys mean; raised when that changes.
 const VERSION: u32 = 1;
-
-/// Where in the paper a table's numbers stand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PaperColumn {
-    /// Number of the table.
-    pub table: String,
-    /// Its column.
-    pub column: String,
-}
 
 /// One planned table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,12 +1,22 @@
 //! Records to rows: mean and deviation over the finished seeds, the paired difference to the reference row and what it allows to say.
 
-use super::layout::PaperColumn;
 use super::metric::{Metric, finished};
 use super::record::{Metrics, Record, Status};
 use super::statistics::{
     Bootstrap, Difference, Judged, Kendall, judge, kendall, mean, paired_difference,
     sample_deviation,
 };
+use serde::{Deserialize, Serialize};
+
+/// Where in the paper a table's numbers stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaperColumn {
+    /// Number of the table.
+    pub table: String,
+    /// Its column.
+    pub column: String,
+}
 
 /// What a table says besides its rows.
 #[derive(Clone, Debug, Default, PartialEq)]

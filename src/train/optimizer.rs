@@ -11,12 +11,9 @@
 //! parameters lie on a GPU the moments do so too, and a step is three launches there, whatever the number of parameters.
 
 use crate::nn::params::{Kind, Param, Parameters};
-#[cfg(feature = "cuda")]
 use crate::ops;
 use crate::tensor::Grads;
-#[cfg(feature = "cuda")]
 use crate::tensor::Later;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use std::borrow::Cow;
 
@@ -70,7 +67,6 @@ pub enum GradientNorm {
     /// Computed on the CPU.
     Known(f64),
     /// The first of these, once the GPU has come so far.
-    #[cfg(feature = "cuda")]
     OnGpu(Later<Vec<f32>>),
 }
 
@@ -79,7 +75,6 @@ impl GradientNorm {
     pub fn value(self) -> f64 {
         match self {
             Self::Known(norm) => norm,
-            #[cfg(feature = "cuda")]
             Self::OnGpu(result) => result.wait()[0].into(),
         }
     }
@@ -93,7 +88,6 @@ pub struct AdamW {
     state: OptimizerState,
     /// Values of every trained parameter.
     lengths: Vec<usize>,
-    #[cfg(feature = "cuda")]
     on_gpu: Option<ops::AdamW>,
 }
 
@@ -115,7 +109,6 @@ impl AdamW {
             config,
             lengths: moments.iter().map(|moment| moment.first.len()).collect(),
             state: OptimizerState { steps: 0, moments },
-            #[cfg(feature = "cuda")]
             on_gpu: None,
         }
     }
@@ -129,7 +122,6 @@ impl AdamW {
         grads: &mut Grads,
         rate: f32,
     ) -> GradientNorm {
-        #[cfg(feature = "cuda")]
         if let Some(gpu) = gpu_of(model) {
             return self.step_on(&gpu, model, grads, rate);
         }
@@ -180,7 +172,6 @@ impl AdamW {
     }
 
     /// As [`Self::step`], where the parameters lie on `gpu`: the moments go there at the first step.
-    #[cfg(feature = "cuda")]
     fn step_on(
         &mut self,
         gpu: &Gpu,
@@ -248,7 +239,6 @@ impl AdamW {
 
     /// What a checkpoint keeps, copied if it lies on a GPU.
     pub fn state(&self) -> Cow<'_, OptimizerState> {
-        #[cfg(feature = "cuda")]
         if let Some(on_gpu) = &self.on_gpu {
             let mut state = self.state.clone();
             for (moment, values) in state.moments.iter_mut().zip(on_gpu.moments()) {
@@ -282,7 +272,6 @@ impl AdamW {
             );
         }
         self.state = state;
-        #[cfg(feature = "cuda")]
         {
             self.on_gpu = None;
         }
@@ -311,7 +300,6 @@ pub fn is_trained(param: &Param) -> bool {
 }
 
 /// The GPU that the trained parameters lie on, if any.
-#[cfg(feature = "cuda")]
 fn gpu_of(model: &mut dyn Parameters) -> Option<Gpu> {
     let mut found = None;
     model.parameters("", &mut |_, param| {

@@ -12,8 +12,8 @@ mod shape;
 pub use classes::{COUNT, DESCRIPTIONS, NAMES};
 pub use draw::draw;
 
-use super::{Dataset, Sample, Source};
-use crate::registry::{ComponentError, options};
+use super::{Dataset, DatasetConfig, Sample, Source};
+use crate::registry::{ComponentError, ComponentErrors};
 use anyhow::Result;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -63,22 +63,24 @@ impl SceneConfig {
     }
 }
 
-/// Makes the dataset from its table, drawing every image now.
-///
-/// # Errors
-/// A key that is unknown, missing or out of range.
-pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
-    let config: SceneConfig = options(table)?;
-    config.check()?;
-    let train = Scenes::draw(config.size, config.train_seed, config.train_images);
-    let val = Scenes::draw(config.size, config.val_seed, config.val_images);
-    Ok(Dataset {
-        classes: NAMES.map(String::from).to_vec(),
-        train: Arc::new(train),
-        extra_unlabelled: None,
-        val: Arc::new(val),
-        area_bounds: config.area_bounds,
-    })
+impl DatasetConfig for SceneConfig {
+    /// Draws every image now.
+    fn load(&self) -> Result<Dataset, ComponentErrors> {
+        self.check()?;
+        let train = Scenes::draw(self.size, self.train_seed, self.train_images);
+        let val = Scenes::draw(self.size, self.val_seed, self.val_images);
+        Ok(Dataset {
+            classes: NAMES.map(String::from).to_vec(),
+            train: Arc::new(train),
+            extra_unlabelled: None,
+            val: Arc::new(val),
+            area_bounds: self.area_bounds,
+        })
+    }
+
+    fn is_drawn(&self) -> bool {
+        true
+    }
 }
 
 /// Scenes 0 to `count` of `seed`, drawn in parallel; see [`draw`].
@@ -123,6 +125,7 @@ impl Source for Scenes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::load;
 
     #[test]
     fn an_image_depends_on_seed_and_index_alone() {
@@ -221,11 +224,11 @@ mod tests {
     fn a_wrong_key_is_named() {
         let table = |size: i64| {
             let text = format!(
-                "size = {size}\ntrain-images = 2\ntrain-seed = 1\nval-images = 1\nval-seed = 2\narea-bounds = [100.0, 324.0]"
+                "name = 'scenes'\nsize = {size}\ntrain-images = 2\ntrain-seed = 1\nval-images = 1\nval-seed = 2\narea-bounds = [100.0, 324.0]"
             );
             text.parse::<toml::Table>().unwrap()
         };
-        let dataset = build(table(64)).unwrap();
+        let dataset = load(table(64)).unwrap();
         assert_eq!(
             (
                 dataset.train.len(),
@@ -234,6 +237,6 @@ mod tests {
             ),
             (2, 1, 10)
         );
-        assert_eq!(build(table(8)).err().unwrap().key, "size");
+        assert_eq!(load(table(8)).err().unwrap()[0].key, "size");
     }
 }

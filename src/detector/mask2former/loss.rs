@@ -2,7 +2,7 @@
 //!
 //! Every key is required; the defaults and their sources stand in `recipes/pl-dc.toml` alone.
 
-use crate::registry::{ComponentError, MOST_WEIGHT, check_range};
+use crate::registry::{Check, ComponentErrors, MOST_WEIGHT};
 use serde::Deserialize;
 
 /// Table `[loss]`: weights of the losses and of the matching costs, and the sampled points.
@@ -48,12 +48,13 @@ impl LossConfig {
         }
     }
 
-    /// Whether the values make sense together.
+    /// Checks the values.
     ///
     /// # Errors
-    /// The first key whose value is out of its range.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        let weights = [
+    /// Every key whose value is out of its range.
+    pub fn check(&self) -> Result<(), ComponentErrors> {
+        let mut check = Check::new();
+        for (key, weight) in [
             ("class", self.class),
             ("mask", self.mask),
             ("dice", self.dice),
@@ -61,16 +62,13 @@ impl LossConfig {
             ("match-class", self.match_class),
             ("match-mask", self.match_mask),
             ("match-dice", self.match_dice),
-        ];
-        for (key, weight) in weights {
-            check_range(key, weight, 0.0, MOST_WEIGHT)?;
+        ] {
+            check.range(key, weight, 0.0..=MOST_WEIGHT as f32);
         }
-        check_range("oversample", self.oversample, 1.0, MOST_WEIGHT)?;
-        check_range("importance", self.importance, 0.0, 1.0)?;
-        if self.points == 0 {
-            return Err(ComponentError::new("points", "0 is too few; at least 1"));
-        }
-        Ok(())
+        check.range("points", self.points, 1..);
+        check.range("oversample", self.oversample, 1.0..=MOST_WEIGHT as f32);
+        check.range("importance", self.importance, 0.0..=1.0);
+        check.finish()
     }
 }
 
@@ -97,9 +95,9 @@ pub(super) mod tests {
     fn a_loss_needs_points() {
         let mut loss = loss();
         loss.points = 0;
-        assert_eq!(loss.check().unwrap_err().key, "points");
-        loss.points = 1;
         loss.importance = f32::NAN;
-        assert_eq!(loss.check().unwrap_err().key, "importance");
+        let errors = loss.check().unwrap_err();
+        let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
+        assert_eq!(keys, ["points", "importance"]);
     }
 }

@@ -4,8 +4,8 @@
 //!
 //! The numbers are `logits_per_image` and `probs` of `transformers` and of `open_clip`.
 
-use crate::data::coco::decode;
-use crate::experiment::Stop;
+use crate::data::image_file::decode;
+use crate::experiment::trial::inputs::Stop;
 use crate::graph::clip::folder::{self, Released};
 use crate::ops;
 use crate::tensor::{Tape, Tensor2};

@@ -2,7 +2,7 @@
 
 use crate::atomic::write_atomically;
 use crate::eval::score_files;
-use crate::experiment::Stop;
+use crate::experiment::trial::inputs::Stop;
 use std::path::Path;
 
 /// What an evaluation has to say.

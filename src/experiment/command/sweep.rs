@@ -17,7 +17,8 @@ use crate::experiment::store::environment::Kept;
 use crate::experiment::store::provenance::{Provenance, Times, cores};
 use crate::experiment::store::renew::set_aside;
 use crate::experiment::store::root::Store;
-use crate::experiment::trial::inputs::{Ask, Inputs, Stop, planned};
+use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
+use crate::experiment::trial::planned::planned;
 use anyhow::Context;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -79,7 +80,7 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     inputs.split(&trials).map_err(Stop::Input)?;
     let (devices, no_gpu) = Devices::open(&options.devices).map_err(Stop::Input)?;
     for trial in &trials {
-        if let TrialSettings::Network(settings) = &*trial.settings {
+        if let TrialSettings::Networks(settings) = &*trial.settings {
             let suit = devices.suit(settings).context(trial.label.clone());
             suit.map_err(Stop::Input)?;
         }
@@ -96,7 +97,7 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     lines.extend(commits.iter().map(ToString::to_string));
     let results = Results::open(&store, &folder, &plan, &lines).map_err(Stop::Input)?;
     let environment =
-        Kept::new(&store, &provenance, workers.count, &devices).map_err(Stop::Output)?;
+        Kept::new(&store, &provenance, workers.count, devices.names()).map_err(Stop::Output)?;
 
     let mut run = Run::new(&trials, &store, results);
     frozen.write(&store).map_err(Stop::Output)?;

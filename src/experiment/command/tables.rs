@@ -1,11 +1,12 @@
 //! `harness table` and `harness compare`: the tables of results folders, made again from their records.
 
-use crate::experiment::Stop;
+use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::store::root::settings_of;
-use crate::recipe::{Plan, hint};
+use crate::experiment::trial::inputs::Stop;
+use crate::recipe::hint;
 use crate::report::{
-    Comparison, ComparisonFormat, Format, Metric, Order, PaperColumn, ResultsFolder, RowLayout,
-    Table, TableLayout, compare as compare_tables,
+    Comparison, ComparisonFormat, Format, Metric, Order, ResultsFolder, Table, TableLayout,
+    compare as compare_tables,
 };
 use anyhow::{Result, anyhow};
 use std::collections::BTreeMap;
@@ -127,8 +128,10 @@ fn settings(folders: [&Path; 2], hashes: [&str; 2]) -> Option<Vec<String>> {
     }
     let read = |index: usize| -> Option<BTreeMap<String, Value>> {
         let text = std::fs::read_to_string(settings_of(folders[index], hashes[index])).ok()?;
+        let mut settings = text.parse().ok()?;
+        NEW_KEYS.fill(&mut settings);
         let mut flat = BTreeMap::new();
-        flatten("", &Value::Table(text.parse().ok()?), &mut flat);
+        flatten("", &Value::Table(settings), &mut flat);
         Some(flat)
     };
     let (one, other) = (read(0)?, read(1)?);
@@ -162,34 +165,4 @@ fn flatten(path: &str, value: &Value, flat: &mut BTreeMap<String, Value>) {
         }
         value => drop(flat.insert(path.to_string(), value.clone())),
     }
-}
-
-/// The tables of a plan, to be kept beside its records; `provenance`: lines about the run.
-pub(in crate::experiment) fn frozen(plan: &Plan, provenance: &[String]) -> Vec<TableLayout> {
-    let table = |sweep: &crate::recipe::SweepPlan| TableLayout {
-        name: sweep.name.clone(),
-        recipe: plan.recipe.clone(),
-        question: sweep.question.clone(),
-        reference: sweep.reference.clone(),
-        paper: sweep.paper.as_ref().map(|paper| PaperColumn {
-            table: paper.table.clone(),
-            column: paper.column.clone(),
-        }),
-        provenance: provenance.to_vec(),
-        seeds: plan.seeds.clone(),
-        rows: sweep
-            .rows
-            .iter()
-            .map(|row| RowLayout {
-                label: row.label.clone(),
-                paper: row.paper,
-                trials: row
-                    .trials
-                    .iter()
-                    .map(|&trial| plan.trials[trial].hash.clone())
-                    .collect(),
-            })
-            .collect(),
-    };
-    plan.sweeps.iter().map(table).collect()
 }

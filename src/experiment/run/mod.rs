@@ -3,7 +3,7 @@
 mod attempt;
 mod cadence;
 pub mod devices;
-pub mod evaluation;
+mod evaluation;
 pub mod forecast;
 pub mod interrupt;
 pub mod perform;

@@ -1,21 +1,21 @@
 //! The results folder: records and tables, made from what the store holds and what other plans left in the folder.
 
-use super::evaluation::Evaluation;
 use crate::atomic::remove_unfinished;
 use crate::eval;
-use crate::experiment::command::tables::frozen;
 use crate::experiment::settings::sections::EvalModel;
+use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::Store;
-use crate::recipe::{Plan, Trial};
+use crate::recipe::{Plan, SweepPlan, Trial};
 use crate::report::{
-    JsonLines, Metric, Metrics, RECORDS, Record, Status, TableLayout, Timing, layout,
-    set_damaged_lines_aside, write_table,
+    JsonLines, Metric, Metrics, PaperColumn, RECORDS, Record, RowLayout, Status, TableLayout,
+    Timing, layout, set_damaged_lines_aside, write_table,
 };
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const TIMING: &str = "timing.jsonl";
+/// Name of the file of seconds in a results folder.
+pub const TIMING: &str = "timing.jsonl";
 
 /// The records and tables of a plan in their folder.
 pub struct Results<'a> {
@@ -205,4 +205,34 @@ fn summary(metrics: &eval::Metrics) -> Metrics {
         ap_medium: metrics.ap_medium,
         ap_large: metrics.ap_large,
     }
+}
+
+/// The tables of a plan, to be kept beside its records; `provenance`: lines about the run.
+pub fn frozen(plan: &Plan, provenance: &[String]) -> Vec<TableLayout> {
+    let table = |sweep: &SweepPlan| TableLayout {
+        name: sweep.name.clone(),
+        recipe: plan.recipe.clone(),
+        question: sweep.question.clone(),
+        reference: sweep.reference.clone(),
+        paper: sweep.paper.as_ref().map(|paper| PaperColumn {
+            table: paper.table.clone(),
+            column: paper.column.clone(),
+        }),
+        provenance: provenance.to_vec(),
+        seeds: plan.seeds.clone(),
+        rows: sweep
+            .rows
+            .iter()
+            .map(|row| RowLayout {
+                label: row.label.clone(),
+                paper: row.paper,
+                trials: row
+                    .trials
+                    .iter()
+                    .map(|&trial| plan.trials[trial].hash.clone())
+                    .collect(),
+            })
+            .collect(),
+    };
+    plan.sweeps.iter().map(table).collect()
 }

@@ -1,24 +1,22 @@
 //! A running sweep: which stages are missing, what a stage's end means for the trials, when the tables are written.
 
-use super::evaluation::Evaluation;
 use super::perform::Workshop;
 use super::progress::Progress;
 use super::results::Results;
 use super::scheduler::{self, Rules, Task, Workers};
 use crate::atomic::{Durability, write_durably};
-use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::environment::hand_on;
-use crate::experiment::store::folder::evaluation;
+use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::Store;
+use crate::experiment::trial::planned::Planned;
 use crate::experiment::trial::stage::{Kind, Stage};
 use crate::train::last_lines;
 use anyhow::Result;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use toml::Table;
 
 /// The shortest time between two writings of the tables.
 const BETWEEN_TABLES: Duration = Duration::from_secs(1);
@@ -28,29 +26,6 @@ const TABLES_SHARE: u32 = 20;
 const LOOK: Duration = Duration::from_millis(200);
 /// Journal lines that a failure shows.
 const LAST_LINES: usize = 3;
-
-/// A trial with its stages.
-pub struct Planned {
-    /// Identity: hash of the settings.
-    pub hash: String,
-    /// Label of the row that uses it first.
-    pub label: String,
-    /// Its seed.
-    pub seed: u64,
-    /// Its settings as text, as they were when the run was planned.
-    pub table: Table,
-    /// The same as what its components read.
-    pub settings: Arc<TrialSettings>,
-    /// What it does, in order; the last one evaluates.
-    pub stages: Vec<Stage>,
-}
-
-impl Planned {
-    fn last(&self) -> &Stage {
-        let last = self.stages.last();
-        last.expect("every trial ends with an evaluation")
-    }
-}
 
 /// A running sweep.
 pub struct Run<'a> {
@@ -94,7 +69,7 @@ impl<'a> Run<'a> {
         for index in 0..self.trials.len() {
             let path = self.store.stage(&self.trials[index].last().key).metrics();
             // A damaged one is computed again.
-            if let Ok(evaluation) = evaluation(&path) {
+            if let Ok(evaluation) = Evaluation::read(&path) {
                 self.take(index, Ok(&evaluation))?;
             }
         }
@@ -227,7 +202,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let found = match outcome {
-            Ok(()) => Ok(evaluation(&self.store.stage(&stage.key).metrics())?),
+            Ok(()) => Ok(Evaluation::read(&self.store.stage(&stage.key).metrics())?),
             Err(reason) => Err(reason),
         };
         for index in self
@@ -343,8 +318,7 @@ impl<'a> Run<'a> {
 
     /// Seconds of the stages that follow the shared ones.
     fn own_seconds(&self, trial: &Planned) -> f64 {
-        let shared = |stage: &&Stage| matches!(stage.kind, Kind::Vlm { .. } | Kind::BurnIn { .. });
-        let own = trial.stages.iter().filter(|stage| !shared(stage));
+        let own = trial.stages.iter().filter(|stage| !stage.shared);
         own.map(|stage| self.store.stage(&stage.key).seconds())
             .sum()
     }

@@ -1,19 +1,21 @@
 //! The settings of a trial: every table of the recipe as the type that its component reads, checked before anything runs.
 
+use super::new_keys::NEW_KEYS;
+use crate::data::DATASETS;
 use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
 use crate::detector::mask2former::LossConfig;
-use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguageConfig};
+use crate::graph::clip::VisionLanguageConfig;
 use crate::graph::{ModelConfig, weights};
-use crate::method::MethodConfig;
-use crate::method::correction::CORRECTIONS;
-use crate::registry::{self, ComponentError};
+use crate::method::{METHODS, Method, Phase};
+use crate::registry::{self, ComponentError, ComponentErrors};
 use crate::structures::Picture;
 use crate::tensor::Precision;
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 use toml::{Table, Value};
 
 /// The tables of a trial, in the recipe's order.
@@ -41,9 +43,7 @@ pub struct Settings {
     /// `[loss]`.
     pub loss: LossConfig,
     /// `[method]`.
-    pub method: MethodConfig,
-    /// `[method.correction.vlm]`, if the correction needs one.
-    pub vlm: Option<VisionLanguageConfig>,
+    pub method: Arc<dyn Method>,
     /// `[train]`.
     pub train: TrainConfig,
     /// `[eval]`.
@@ -102,8 +102,10 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong, each with the path of its key.
     pub fn read(table: &Table) -> Result<Self, Vec<ComponentError>> {
+        let mut table = table.clone();
+        NEW_KEYS.fill(&mut table);
         let mut reader = Reader {
-            table,
+            table: &table,
             errors: Vec::new(),
         };
         let known = |key: &str| ["seed", "precision"].contains(&key) || SECTIONS.contains(&key);
@@ -112,19 +114,25 @@ impl Settings {
                 .errors
                 .push(ComponentError::new(key, format!("unknown field `{key}`")));
         }
-        let seed = reader.keep("seed", seed(table));
-        let precision = reader.keep("precision", precision(table));
-        let data = reader.section("data", Ok);
+        let seed = reader.keep("seed", seed(&table));
+        let precision = reader.keep("precision", precision(&table));
+        let data = reader.section("data", |table| {
+            let drawn = registry::build(DATASETS, table.clone())?.is_drawn();
+            Ok((table, drawn))
+        });
+        let (data, drawn) = data.unzip();
         let split = reader.checked("split", SplitConfig::check);
         let augment = reader.checked("augment", AugmentConfig::check);
         let loader = reader.checked("loader", LoaderConfig::check);
         let model = reader.checked("model", ModelConfig::check);
-        let loss = reader.checked("loss", LossConfig::check);
-        let method = reader.section("method", MethodConfig::try_from);
-        let vlm = method.as_ref().and_then(|method| reader.vlm(method));
+        let loss = reader.section("loss", |table| {
+            let loss: LossConfig = registry::options(table)?;
+            loss.check().map(|()| loss)
+        });
+        let method = reader.section("method", method);
         let train = reader.checked("train", |_: &TrainConfig| Ok(()));
         for error in train.iter().flat_map(TrainConfig::check) {
-            reader.refuse("train", error);
+            reader.keep::<()>("train", Err(error));
         }
         let eval = reader.checked("eval", EvalConfig::check);
         let settings = (|| {
@@ -138,13 +146,12 @@ impl Settings {
                 model: model?,
                 loss: loss?,
                 method: method?,
-                vlm,
                 train: train?,
                 eval: eval?,
             })
         })();
         if let Some(settings) = &settings {
-            settings.check_together(&mut reader.errors);
+            settings.check_together(drawn == Some(true), &mut reader.errors);
         }
         match settings {
             Some(settings) if reader.errors.is_empty() => Ok(settings),
@@ -152,35 +159,34 @@ impl Settings {
         }
     }
 
-    /// What no table can tell alone.
-    fn check_together(&self, errors: &mut Vec<ComponentError>) {
+    /// What no table can tell alone. `drawn`: the dataset's images are drawn.
+    fn check_together(&self, drawn: bool, errors: &mut Vec<ComponentError>) {
         let mut refuse =
             |key: &str, message: String| errors.push(ComponentError::new(key, message));
-        let (burn_in, steps) = (self.method.burn_in(), self.train.steps);
-        let teacher = matches!(self.method, MethodConfig::TeacherStudent(_));
-        if burn_in > steps || (teacher && burn_in == steps) {
-            let bound = if teacher { "less than" } else { "at most" };
-            refuse(
-                "method.burn-in",
-                format!("{burn_in} is not {bound} train.steps = {steps}"),
-            );
+        for error in self.method.check(self.train.steps) {
+            refuse(&format!("method.{}", error.key), error.message);
         }
-        if teacher && self.loader.unlabelled == 0 {
+        if self.method.has_teacher() && self.loader.unlabelled == 0 {
             refuse(
                 "loader.unlabelled",
                 "0 leaves a teacher nothing to label; at least 1".into(),
             );
         }
-        let averages = self.train.average > 0.0 && burn_in < steps;
+        let keeps = |phase: &Phase| phase.average && !phase.steps.is_empty();
+        let averages = self.train.average > 0.0 && self.phases().iter().any(keeps);
         if self.eval.model == EvalModel::Average && !averages {
             let needs = "`average` needs train.average above 0 and steps after the burn-in";
             refuse("eval.model", needs.into());
         }
-        let drawn = self.data.get("name").and_then(Value::as_str) == Some("scenes");
-        if matches!(self.vlm, Some(VisionLanguageConfig::ClipTiny(_))) && !drawn {
+        if matches!(self.method.vlm(), Some(VisionLanguageConfig::ClipTiny(_))) && !drawn {
             let known = "`clip-tiny` knows the classes of data.name = \"scenes\" only; allowed here: `prototypes`, `clip`";
             refuse("method.correction.vlm.name", known.into());
         }
+    }
+
+    /// The phases of the trial's training.
+    pub fn phases(&self) -> Vec<Phase> {
+        self.method.phases(self.train.steps)
     }
 
     /// The files and folders that the settings name and that are not there; what the dataset's folder holds is its business.
@@ -203,7 +209,7 @@ impl Settings {
             let message = format!("no file `{}`", backbone.display());
             missing.push(ComponentError::new("model.backbone.weights", message));
         }
-        if let Some(VisionLanguageConfig::Clip(clip)) = &self.vlm {
+        if let Some(VisionLanguageConfig::Clip(clip)) = self.method.vlm() {
             let mut absent = |key, what, path: &Path| {
                 let message = format!("no {what} `{}`", path.display());
                 missing.push(ComponentError::new(key, message));
@@ -218,17 +224,19 @@ impl Settings {
         missing
     }
 
-    /// Whether `error` is that a file is not there.
-    pub fn misses(&self, error: &ComponentError) -> bool {
+    /// Whether `errors` are about files that are not there.
+    pub fn misses(&self, errors: &ComponentErrors) -> bool {
         let missing = self.missing_files();
-        missing.iter().any(|other| other.key == error.key)
+        errors
+            .iter()
+            .all(|error| missing.iter().any(|other| other.key == error.key))
     }
 
     /// The model that the tables show: the student where there is no teacher.
     pub fn reported(&self) -> EvalModel {
-        match (self.eval.model, &self.method) {
-            (EvalModel::Teacher, MethodConfig::Supervised(_)) => EvalModel::Student,
-            (model, _) => model,
+        match self.eval.model {
+            EvalModel::Teacher if !self.method.has_teacher() => EvalModel::Student,
+            model => model,
         }
     }
 }
@@ -252,20 +260,24 @@ pub(super) fn seed(table: &Table) -> Result<u64, ComponentError> {
         .ok_or_else(|| ComponentError::new("", "expected a whole number from 0 on"))
 }
 
-/// What matrix products compute with; f32 where nothing is said, as every trial did before there was a choice.
+/// The method of a table `[method]`.
 ///
 /// # Errors
-/// An unknown word; the key is empty.
+/// An unknown name, or what the method refuses.
+pub(super) fn method(table: Table) -> Result<Arc<dyn Method>, ComponentErrors> {
+    registry::build(METHODS, table).map(Arc::from)
+}
+
+/// What matrix products compute with.
+///
+/// # Errors
+/// None is there, or an unknown word; the key is empty.
 fn precision(table: &Table) -> Result<Precision, ComponentError> {
-    match table.get("precision") {
-        None => Ok(Precision::default()),
-        Some(value) => value.clone().try_into().map_err(|_| {
-            ComponentError::new(
-                "",
-                format!("{value} is none of \"f32\", \"tf32\", \"bf16\""),
-            )
-        }),
-    }
+    let known = "\"f32\", \"tf32\", \"bf16\"";
+    let missing = || ComponentError::new("", format!("missing; known: {known}"));
+    let value = table.get("precision").ok_or_else(missing)?;
+    let unknown = |_| ComponentError::new("", format!("{value} is none of {known}"));
+    value.clone().try_into().map_err(unknown)
 }
 
 /// The table `name` of a trial's settings.
@@ -294,7 +306,9 @@ impl Reader<'_> {
         check: impl Fn(&T) -> Result<(), ComponentError>,
     ) -> Option<T> {
         self.section(name, |table| {
-            registry::options(table).and_then(|t| check(&t).map(|()| t))
+            let config = registry::options(table)?;
+            check(&config)?;
+            Ok(config)
         })
     }
 
@@ -302,31 +316,19 @@ impl Reader<'_> {
     fn section<T>(
         &mut self,
         name: &str,
-        read: impl Fn(Table) -> Result<T, ComponentError>,
+        read: impl Fn(Table) -> Result<T, ComponentErrors>,
     ) -> Option<T> {
-        self.keep(name, section(self.table, name).and_then(read))
+        let table = section(self.table, name).map_err(ComponentErrors::from);
+        self.keep(name, table.and_then(read))
     }
 
-    fn vlm(&mut self, method: &MethodConfig) -> Option<VisionLanguageConfig> {
-        let MethodConfig::TeacherStudent(config) = method else {
-            return None;
-        };
-        let correction = registry::build(CORRECTIONS, config.correction.clone()).ok()?;
-        let table = correction.needs_vlm()?.clone();
-        self.keep(
-            "method.correction.vlm",
-            registry::build(VISION_LANGUAGE_MODELS, table),
-        )
-    }
-
-    fn keep<T>(&mut self, section: &str, result: Result<T, ComponentError>) -> Option<T> {
-        result.map_err(|error| self.refuse(section, error)).ok()
-    }
-
-    fn refuse(&mut self, section: &str, error: ComponentError) {
-        let dot = if error.key.is_empty() { "" } else { "." };
-        let key = format!("{section}{dot}{}", error.key);
-        self.errors.push(ComponentError { key, ..error });
+    fn keep<T>(
+        &mut self,
+        section: &str,
+        result: Result<T, impl Into<ComponentErrors>>,
+    ) -> Option<T> {
+        let mut keep = |errors: ComponentErrors| self.errors.extend(errors.within(section));
+        result.map_err(|errors| keep(errors.into())).ok()
     }
 }
 
@@ -361,6 +363,15 @@ pub(in crate::experiment) mod tests {
         table
     }
 
+    /// `table` with files in place of drawn images.
+    fn coco(mut table: Table) -> Table {
+        let data = "name = 'coco'\nroot = ''\ntrain-annotations = ''\ntrain-images = ''\nval-annotations = ''\n\
+                    val-images = ''\nunlabelled-images = ''\nclasses = 'all'\non-bad-annotation = 'error'\n\
+                    area-bounds = [1.0, 2.0]";
+        table["data"] = Value::Table(data.parse().expect("TOML"));
+        table
+    }
+
     fn keys(table: &Table) -> Vec<String> {
         let errors = Settings::read(table).err().unwrap_or_default();
         errors.into_iter().map(|error| error.key).collect()
@@ -371,7 +382,7 @@ pub(in crate::experiment) mod tests {
         let settings = Settings::read(&table()).unwrap();
         assert_eq!(settings.reported(), EvalModel::Teacher);
         assert!(matches!(
-            settings.vlm,
+            settings.method.vlm(),
             Some(VisionLanguageConfig::ClipTiny(_))
         ));
         let settings = Settings::read(&supervised()).unwrap();
@@ -403,10 +414,7 @@ pub(in crate::experiment) mod tests {
                 with(with(table(), "train.average", 0.0), "eval.model", "average"),
                 "eval.model",
             ),
-            (
-                with(table(), "data.name", "coco"),
-                "method.correction.vlm.name",
-            ),
+            (coco(table()), "method.correction.vlm.name"),
         ];
         for (table, key) in cases {
             assert_eq!(keys(&table), [key]);

@@ -5,7 +5,6 @@ use super::folder::{Folder, link};
 use super::provenance::Provenance;
 use super::root::{CODE_VERSION, Store};
 use crate::atomic::write_atomically;
-use crate::experiment::run::devices::Devices;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -54,7 +53,8 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Looks around and writes what there is to tell to `store`, unless it stands there already.
+    /// Looks around and writes what there is to tell to `store`, unless it stands there already. `devices`: the names of those that
+    /// trials may compute on.
     ///
     /// # Errors
     /// The store is not writable.
@@ -62,7 +62,7 @@ impl Kept {
         store: &Store,
         provenance: &Provenance,
         workers: usize,
-        devices: &Devices,
+        devices: Vec<String>,
     ) -> Result<Self> {
         let environment = Environment {
             commit: provenance.commit.as_deref(),
@@ -74,7 +74,7 @@ impl Kept {
             cpu: &provenance.cpu,
             cores: provenance.cores,
             workers,
-            devices: devices.names(),
+            devices,
             os: &provenance.os,
             gpus: gpus(),
             driver: driver(),
@@ -232,7 +232,7 @@ mod tests {
             &store,
             &provenance(Some("--- a\n+++ b\n")),
             2,
-            &Devices::default(),
+            vec!["cpu".into()],
         )
         .unwrap();
         dirty.put(&stage).unwrap();
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(json["crates"]["dfdx"], "0.13.0");
         assert_eq!(json["build"].as_str().map(str::len), Some(64));
 
-        let clean = Kept::new(&store, &provenance(None), 2, &Devices::default()).unwrap();
+        let clean = Kept::new(&store, &provenance(None), 2, vec!["cpu".into()]).unwrap();
         clean.put(&stage).unwrap();
         hand_on(&stage, &trial).unwrap();
         assert!(

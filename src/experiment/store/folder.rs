@@ -1,9 +1,9 @@
 //! The folder of one stage or trial in the store: its files by name.
 
 use super::lease::{Lease, is_held, last_token};
+use super::measured::Evaluation;
 use crate::atomic::{Durability, remove_unfinished, write_durably};
-use crate::experiment::run::evaluation::Evaluation;
-use crate::experiment::trial::stage::Kind;
+use crate::experiment::trial::stage::EVALUATE;
 use crate::train::Checkpoint;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -83,15 +83,15 @@ impl Folder {
     /// Whether the result of a stage of this kind stands and is whole: a power failure may cut a file that nobody had waited for.
     pub fn is_whole(&self, kind: &str) -> bool {
         let path = self.outcome(kind);
-        match kind == Kind::Evaluate.name() {
-            true => evaluation(&path).is_ok(),
+        match kind == EVALUATE {
+            true => Evaluation::read(&path).is_ok(),
             false => Checkpoint::is_whole(&path),
         }
     }
 
     /// The file that ends a stage of this kind.
     pub fn outcome(&self, kind: &str) -> PathBuf {
-        match kind == Kind::Evaluate.name() {
+        match kind == EVALUATE {
             true => self.metrics(),
             false => self.result(),
         }
@@ -153,15 +153,6 @@ impl Folder {
         let text = format!("{:.3}\n", self.seconds() + seconds);
         write_durably(&self.0.join("seconds"), text.as_bytes(), Durability::Cached)
     }
-}
-
-/// The evaluation in the file `path`.
-///
-/// # Errors
-/// It is absent or damaged.
-pub fn evaluation(path: &Path) -> Result<Evaluation> {
-    let text = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
 }
 
 /// Makes `to` another name of the file `from`, or a copy where the file system has no second names.

@@ -3,6 +3,7 @@
 pub mod environment;
 pub mod folder;
 pub mod lease;
+pub mod measured;
 pub mod provenance;
 pub mod renew;
 pub mod root;

@@ -2,4 +2,5 @@
 
 pub mod inputs;
 pub mod parts;
+pub mod planned;
 pub mod stage;

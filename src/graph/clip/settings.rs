@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use crate::registry::build;
 
-    fn vlm(text: &str) -> Result<VisionLanguageConfig, ComponentError> {
+    fn vlm(text: &str) -> Result<VisionLanguageConfig, crate::registry::ComponentErrors> {
         build(VISION_LANGUAGE_MODELS, text.parse().expect("TOML"))
     }
 
@@ -193,24 +193,26 @@ mod tests {
         let error = vlm("name = 'prototypes'\nscale = 20.0\nimages = 0\nlevel = 'res5'")
             .expect_err("no images");
         assert_eq!(
-            (error.key.as_str(), error.message.as_str()),
+            (error[0].key.as_str(), error[0].message.as_str()),
             ("images", "0 is not at least 1")
         );
         let error = vlm("name = 'prototypes'\nscale = 20.0\nimages = 9\nlevel = 'res6'")
             .expect_err("no such level");
-        assert!(error.message.contains("res4"), "{error}");
+        assert!(error[0].message.contains("res4"), "{error}");
         let error = vlm("name = 'clap'").expect_err("no such model");
         assert!(
-            error.message.contains("`clip-tiny`, `prototypes`, `clip`"),
+            error[0]
+                .message
+                .contains("`clip-tiny`, `prototypes`, `clip`"),
             "{error}"
         );
         let error = vlm(
             "name = 'clip'\nweights = 'x'\nsize = 224\nnormalise = true\ndescriptions = ['a {}', 'b']",
         )
         .expect_err("no place for the class");
-        assert_eq!(error.key, "descriptions");
+        assert_eq!(error[0].key, "descriptions");
         assert!(
-            error.message.contains("\"b\" is not a text with `{}`"),
+            error[0].message.contains("\"b\" is not a text with `{}`"),
             "{error}"
         );
         let clip = |descriptions: &str| {
@@ -221,6 +223,6 @@ mod tests {
         assert!(clip("'texts.json'").is_ok());
         let error = clip("5").expect_err("neither list nor path");
         let expected = "a list of templates, or the path of a JSON file";
-        assert!(error.message.contains(expected), "{error}");
+        assert!(error[0].message.contains(expected), "{error}");
     }
 }

@@ -1,6 +1,5 @@
 //! `backbone_config`: the ResNet of a `config.json`.
 
-use super::config::NORM_GROUPS;
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind, STAGES, StemConfig};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +9,8 @@ pub(super) const RESNET: &str = "resnet";
 const STEM: (usize, usize) = (7, 2);
 /// Output channels per inner channel of a bottleneck.
 const EXPANSION: usize = 4;
+/// Groups of the normalisations, a constant of `modeling_mask2former.py`.
+pub(super) const NORM_GROUPS: usize = 32;
 
 /// `backbone_config`.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -1,6 +1,6 @@
 //! The keys of `config.json` beside its backbone, what of them is not supported, and the sizes that they say.
 
-use super::backbone::Backbone;
+use super::backbone::{Backbone, NORM_GROUPS};
 use crate::graph::backbone::STAGES;
 use crate::graph::config::ModelConfig;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 /// `model_type` of Mask2Former.
 pub(super) const MASK2FORMER: &str = "mask2former";
 /// Constants of `modeling_mask2former.py`.
-pub(super) const NORM_GROUPS: usize = 32;
 const ENCODER_POINTS: usize = 4;
 /// Pixels of the image per pixel of res2 to res5.
 const STRIDES: [usize; STAGES] = [4, 8, 16, 32];

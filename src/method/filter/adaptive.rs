@@ -11,12 +11,13 @@ use super::thresholds::{initial_thresholds, moved_threshold};
 use super::{Clock, Filter, Thresholds, Tier};
 use crate::data::split::ClassCounts;
 use crate::detector::Candidate;
-use crate::registry::{self, ComponentError, check_range};
+use crate::method::config::check_range;
+use crate::registry::{self, ComponentError, ComponentErrors};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 /// The n_k of eq. 5.
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Counts {
     /// All annotations.
@@ -25,7 +26,7 @@ enum Counts {
     Objects,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Period {
     Image,
@@ -33,7 +34,7 @@ enum Period {
     Epoch,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Statistic {
     /// Candidates whose most likely class is an object.
@@ -44,7 +45,7 @@ enum Statistic {
     All,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Options {
     class: [f32; 2],
@@ -59,13 +60,14 @@ struct Options {
     accept: f32,
 }
 
+#[derive(Clone, Debug)]
 struct Adaptive {
     options: Options,
     state: State,
 }
 
 /// The thresholds, and per class the sums since the last update.
-#[derive(Serialize, Deserialize, Default)]
+#[derive(Serialize, Deserialize, Default, Clone, Debug)]
 struct State {
     class: Vec<f32>,
     mask: Vec<f32>,
@@ -74,7 +76,7 @@ struct State {
     count: Vec<u32>,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentError> {
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
     let options: Options = registry::options(table)?;
     for (key, [low, high]) in [
         ("class", options.class),
@@ -85,7 +87,7 @@ pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErro
         check_range(key, high, 0.0, 1.0)?;
         if low > high {
             let message = format!("[{low}, {high}] is upside down; allowed: [minimum, maximum]");
-            return Err(ComponentError::new(key, message));
+            return Err(ComponentError::new(key, message).into());
         }
     }
     for (key, value) in [
@@ -253,7 +255,7 @@ mod tests {
         for (key, value) in changes {
             table[*key] = value.clone();
         }
-        let mut filter = build(table).unwrap_or_else(|error| panic!("{}: {error}", error.key));
+        let mut filter = build(table).unwrap_or_else(|error| panic!("{error}"));
         filter.start(&ClassCounts {
             annotations: counts.to_vec(),
             objects: counts.to_vec(),

@@ -4,16 +4,17 @@
 
 use super::{Filter, Tier};
 use crate::detector::Candidate;
-use crate::registry::{self, ComponentError, check_range};
+use crate::method::config::check_range;
+use crate::registry::{self, ComponentErrors};
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Coupled {
     threshold: f32,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentError> {
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
     let filter: Coupled = registry::options(table)?;
     check_range("threshold", filter.threshold, 0.0, 1.0)?;
     Ok(Box::new(filter))

@@ -4,17 +4,18 @@
 
 use super::{Filter, Tier};
 use crate::detector::Candidate;
-use crate::registry::{self, ComponentError, check_range};
+use crate::method::config::check_range;
+use crate::registry::{self, ComponentErrors};
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Decoupled {
     class: f32,
     mask: f32,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentError> {
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
     let filter: Decoupled = registry::options(table)?;
     check_range("class", filter.class, 0.0, 1.0)?;
     check_range("mask", filter.mask, 0.0, 1.0)?;

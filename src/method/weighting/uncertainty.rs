@@ -10,11 +10,11 @@
 use super::Weighting;
 use crate::detector::MaskLoss;
 use crate::ops;
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, ComponentErrors};
 use crate::tensor::Tensor2;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Uncertainty {
     /// Divide by the mean weight of the sampled points: then the rule changes where the loss looks, but not how much it weighs.
@@ -24,7 +24,7 @@ struct Uncertainty {
 }
 
 /// Where the loss looks.
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Points {
     /// At undecided pixels of the student, as the loss of annotated masks.
@@ -34,14 +34,14 @@ enum Points {
 }
 
 /// What the sum over the masks is divided by.
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Divisor {
     Masks,
     Queries,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentError> {
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentErrors> {
     Ok(Box::new(registry::options::<Uncertainty>(table)?))
 }
 

@@ -1,23 +1,11 @@
 //! `[grid]` and `[zip]`: lists of values to points, as their product or in step.
 
 use super::Variant;
+use super::axis::{Axis, Point};
 use super::condition::Condition;
 use super::reader::Reader;
 use crate::recipe::file::{Node, Tree};
-use crate::recipe::overlay::Layer;
 use toml::{Table, Value};
-
-/// A key path and its values.
-pub struct Axis<'a> {
-    pub path: String,
-    pub values: &'a [Node],
-    node: &'a Node,
-    /// The axis exists only where this holds.
-    when: Option<Condition<'a>>,
-}
-
-/// A value for every axis that exists there.
-pub type Point<'p, 'a> = Vec<(&'p Axis<'a>, &'a Node)>;
 
 /// Most points of a grid; more are a slip, which would fill the memory.
 const MOST_POINTS: usize = 1_000_000;
@@ -144,44 +132,6 @@ impl<'a> Reader<'a> {
         items.iter().map(condition).collect()
     }
 
-    /// Adds the axes under `node`. They may be written dotted or nested; each list is one, and so is each table with `values`.
-    fn axis(&mut self, path: &str, node: &'a Node, axes: &mut Vec<Axis<'a>>) {
-        let (values, when) = match &node.tree {
-            Tree::Table(entries) => match entries.iter().find(|(key, _)| key == "values") {
-                None => {
-                    for (key, inner) in entries {
-                        self.axis(&format!("{path}.{key}"), inner, axes);
-                    }
-                    return;
-                }
-                Some((_, values)) => {
-                    let mut when = None;
-                    for (key, inner) in entries {
-                        match key.as_str() {
-                            "values" => {}
-                            "when" => when = Some(self.condition("when", inner)),
-                            _ => self.unknown(key, inner, &["values", "when"]),
-                        }
-                    }
-                    (values, when)
-                }
-            },
-            _ => (node, None),
-        };
-        match &values.tree {
-            Tree::Array(items) if !items.is_empty() => axes.push(Axis {
-                path: path.to_string(),
-                values: items,
-                node: values,
-                when,
-            }),
-            _ => {
-                let message = format!("`{path}`: expected a list of values");
-                self.tell(values.value.clone(), message);
-            }
-        }
-    }
-
     fn variants(
         &mut self,
         written: &Written<'a>,
@@ -229,19 +179,6 @@ impl<'a> Reader<'a> {
         };
         let label = |point| label(template.as_deref(), &written.axes, point);
         points.iter().map(label).collect()
-    }
-
-    /// What a point sets, as a layer; `node` is the table of its axes.
-    pub fn point_layer(&mut self, what: &str, point: &Point<'_, 'a>, node: &Node) -> Layer {
-        let entries = point
-            .iter()
-            .map(|&(axis, value)| (axis.path.clone(), value.clone()));
-        let set = Node {
-            key: node.key.clone(),
-            value: node.value.clone(),
-            tree: Tree::Table(entries.collect()),
-        };
-        self.layer(what, Some(&set))
     }
 }
 

@@ -4,25 +4,25 @@
 //! the point makes: what the recipe says, and over it the axes before the condition. A key that is not there (it belongs to another
 //! component) has no value.
 
-use super::axes::{Axis, Point};
 use super::reader::Reader;
 use crate::recipe::file::{Node, Tree};
 use crate::recipe::hash::canonical;
-use crate::recipe::overlay::{lay, paths, value_at};
+use crate::recipe::overlay::{paths, value_at};
 use crate::recipe::suggest;
 use std::cell::Cell;
 use toml::{Table, Value};
 
 /// Keys and the values that are wanted.
 pub struct Condition<'a> {
-    wanted: Vec<Wanted<'a>>,
+    pub wanted: Vec<Wanted<'a>>,
 }
 
-struct Wanted<'a> {
-    path: String,
-    node: &'a Node,
+/// A key and the values that it may have.
+pub struct Wanted<'a> {
+    pub path: String,
+    pub node: &'a Node,
     /// The value itself, then the elements of a list, in canonical text.
-    values: Vec<String>,
+    pub values: Vec<String>,
     /// Whether the key was there in any settings that were looked at; none if none were.
     known: Cell<Option<bool>>,
 }
@@ -54,30 +54,6 @@ impl<'a> Reader<'a> {
         Condition { wanted }
     }
 
-    /// Tells the keys of a condition that can never hold: it names an axis that is not before it or a value that the axis does not
-    /// take.
-    pub fn check_condition(&mut self, condition: &Condition, before: &[Axis], after: &[Axis]) {
-        for wanted in &condition.wanted {
-            if after.iter().any(|axis| axis.path == wanted.path) {
-                let message = format!("`{}` is an axis: write it before this one", wanted.path);
-                self.tell(wanted.node.key.clone(), message);
-            }
-            let Some(axis) = before.iter().find(|axis| axis.path == wanted.path) else {
-                continue;
-            };
-            let taken: Vec<Value> = axis.values.iter().map(Node::plain).collect();
-            if taken
-                .iter()
-                .all(|value| !wanted.values.contains(&canonical(value)))
-            {
-                let taken: Vec<String> = taken.iter().map(Value::to_string).collect();
-                let (path, taken) = (&wanted.path, taken.join(", "));
-                let message = format!("`{path}` never has this value here; it takes {taken}");
-                self.tell(wanted.node.value.clone(), message);
-            }
-        }
-    }
-
     /// Tells the keys of a condition that no settings had.
     pub fn check_known(&mut self, condition: &Condition, below: &Table) {
         let unknown = |wanted: &&Wanted| wanted.known.get() == Some(false);
@@ -88,14 +64,6 @@ impl<'a> Reader<'a> {
             let message = format!("no settings here have a key `{}`{hint}", wanted.path);
             self.tell(wanted.node.key.clone(), message);
         }
-    }
-
-    /// The settings of a point over those `below`.
-    pub fn settings_of(&mut self, point: &Point<'_, 'a>, node: &Node, below: &Table) -> Table {
-        let layer = self.point_layer("point", point, node);
-        let mut settings = below.clone();
-        lay(&mut settings, &layer.table);
-        settings
     }
 }
 

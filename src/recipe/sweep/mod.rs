@@ -19,6 +19,7 @@
 //! settings are so ([`condition`]). The variants of all combinators follow one another in the order of the file.
 
 mod axes;
+mod axis;
 mod condition;
 mod each;
 mod modules;
@@ -61,21 +62,6 @@ pub struct Variant {
     /// Where it is written, bytes of the file.
     pub span: Range<usize>,
 }
-
-/// The keys of a sweep file.
-pub const KEYS: [&str; 11] = [
-    "question",
-    "reference",
-    "paper",
-    "set",
-    "each",
-    "walk",
-    "grid",
-    "zip",
-    "leave-one-out",
-    "add-one-in",
-    "cumulative",
-];
 
 /// The file of sweep `name`: in `sweeps/` beside the folder of `recipe`, or else in `sweeps/` inside it.
 pub fn locate(recipe: &Path, name: &str) -> PathBuf {

@@ -6,19 +6,9 @@
 
 use super::symbols::compiler;
 use crate::atomic::write_atomically;
+use crate::tensor::kernel::Source;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::PathBuf;
-
-/// A file of kernels.
-#[derive(Debug)]
-pub struct Source {
-    /// Its name, without `.cu`.
-    pub name: &'static str,
-    /// Its text.
-    pub text: &'static str,
-    /// What it includes: names and texts.
-    pub headers: &'static [(&'static str, &'static str)],
-}
 
 /// Options of the compiler besides the architecture. Sums and products are fused into one rounding, as everywhere in CUDA; no option
 /// trades accuracy of `expf` and the like for speed.

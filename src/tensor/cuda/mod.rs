@@ -1,4 +1,4 @@
-//! Tensors on an NVIDIA GPU: dfdx's storage and tape there, and the ground under the kernels of `ops/kernels/cuda`.
+//! Tensors on an NVIDIA GPU: dfdx's storage and tape there, and the ground under the kernels of `ops`.
 //!
 //! One [`Gpu`] per device and process. What a thread starts is ordered on a stream of its own: an address may be freed or reused by that
 //! thread as soon as the last kernel that takes it has been started. So tensors stay with the thread that made them, a trial's.
@@ -18,20 +18,22 @@ mod product;
 mod streams;
 mod symbols;
 
+pub use super::kernel::{Argument, Grid, Source};
+pub use super::product::{Operand, Product};
 pub use buffer::{Buffer, Element};
-pub use compile::Source;
-pub use launch::{Argument, Grid};
-pub use matrix::Matrix;
+pub use matrix::{Gradients, Matrix, Ops};
 pub use per_thread::PerThread;
-pub use product::{Operand, Product};
 
 use super::Precision;
 use cudarc::driver::{CudaDevice, result, sys};
-use dfdx::prelude::{Cuda, Gradients, Rank1, Tensor, ZerosTensor};
+use dfdx::prelude::{Cuda, Rank1, Tensor, ZerosTensor};
 use home::Home;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Whether the program can use a GPU where there is one.
+pub const IS_BUILT: bool = true;
 
 /// The oldest architecture that the kernels are for: 8.0, Ampere.
 const OLDEST: (i32, i32) = (8, 0);
@@ -270,7 +272,7 @@ impl Shared {
 /// The device that dfdx uses, which its buffers tell.
 fn device_of(dfdx: &Cuda) -> Arc<CudaDevice> {
     let probe: Tensor<Rank1<1>, f32, Cuda> = dfdx.zeros();
-    let mut gradients = Gradients::<f32, Cuda>::leaky();
+    let mut gradients = Gradients::leaky();
     let buffer = gradients.get_or_alloc_mut(&probe);
     buffer.expect("memory for one number").device()
 }

@@ -51,7 +51,6 @@ fn gradients(model: &mut Model, step: usize) -> Grads {
     let inputs: Vec<&Tensor2> = leaves.iter().collect();
     let loss = match leaves[0].place() {
         Place::Host => tape.output(vec![0.0], 1, 1, &inputs),
-        #[cfg(feature = "cuda")]
         Place::Gpu(gpu) => tape.output_on(&gpu, 1, 1, &inputs),
     };
     tape.record(&loss, move |grads| {

@@ -6,11 +6,12 @@ use crate::data::split::{Split, SplitConfig};
 use crate::data::{Dataset, Sample, Source};
 use crate::detector::mask2former::{LossConfig, build};
 use crate::graph::ModelConfig;
-use crate::method::{MethodConfig, Setup, start};
+use crate::method::{METHODS, Parts, Setup};
 use crate::nn::params::move_to;
 use crate::ops::check::on_every_place;
 use crate::rng::Stream;
 use crate::structures::{Instance, InstanceSource, Mask, Picture};
+use crate::tensor::Place;
 use anyhow::bail;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -89,25 +90,25 @@ fn trainer(place: &Place, readable: usize) -> Trainer {
     let student = build(&model, &loss, 1, &mut Stream::new(5, "weights")).unwrap();
     let setup = Setup {
         seed: 3,
-        steps: 9,
         counts: split.counts.clone(),
         epoch_steps: 4,
     };
-    let method = MethodConfig::try_from(method).unwrap();
-    let mut method = start(&method, student, &setup).unwrap();
-    move_to(method.student(), place);
+    let method = crate::registry::build(METHODS, method).unwrap();
+    let parts = Parts {
+        student,
+        setup: &setup,
+    };
+    let mut learner = method.phases(9)[0].learner(parts).unwrap();
+    move_to(learner.student(), place);
     let loader = Loader::new(&dataset, &split, &augment, &loader, 3);
-    Trainer::new(method, &TrainConfig::for_tests(), loader)
+    Trainer::new(learner, &TrainConfig::for_tests(), loader)
 }
 
 /// The losses of the steps up to the first that fails, and its error.
 fn losses(trainer: &mut Trainer, steps: usize) -> (Vec<f32>, Option<String>) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("journal.jsonl");
-    let mut journal = Journal::open(&path, 0, Default::default()).unwrap();
     let mut losses = Vec::new();
     for _ in 0..steps {
-        match trainer.advance(&mut journal) {
+        match trainer.advance() {
             Ok(advance) => losses.push(advance.loss),
             Err(error) => return (losses, Some(format!("{error:#}"))),
         }

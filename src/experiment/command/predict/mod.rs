@@ -10,7 +10,7 @@ mod preprocessor;
 
 use super::first::first_network;
 use crate::atomic::write_atomically;
-use crate::data::coco::decode;
+use crate::data::image_file::decode;
 use crate::detector::mask2former::of_folder;
 use crate::detector::{Detector, RawArray};
 use crate::experiment::settings::sections::EvalConfig;
@@ -18,7 +18,7 @@ use crate::experiment::trial::inputs::{Ask, Stop, with_weights};
 use crate::experiment::trial::parts as trial;
 use crate::graph::Images;
 use crate::nn::params::move_to;
-use crate::registry::ComponentError;
+use crate::registry::ComponentErrors;
 use crate::structures::{Detection, Picture};
 use crate::tensor::{Precision, Tape, Wish};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -212,12 +212,12 @@ fn only_present(data: &Table) -> bool {
 }
 
 /// What to do where the dataset, which is `absent`, would name the classes.
-fn unknown_classes(absent: ComponentError, data: &Table) -> anyhow::Error {
+fn unknown_classes(absent: ComponentErrors, data: &Table) -> anyhow::Error {
     let needed = match only_present(data) {
         true => "data.classes = \"present\" needs the dataset; give --set data.root=PATH",
         false => {
             "without the dataset the classes have no names; give --annotations FILE or --set data.root=PATH"
         }
     };
-    anyhow!("{}\n{needed}", trial::named(absent))
+    anyhow!("{absent}\n{needed}")
 }

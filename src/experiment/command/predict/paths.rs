@@ -1,6 +1,6 @@
 //! What a prediction reads and where its files go, checked before the work.
 
-use crate::data::coco::images_in;
+use crate::data::image_file::images_in;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -130,7 +130,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::experiment::trial::inputs::{Ask, Inputs, planned};
+    use crate::experiment::trial::inputs::{Ask, Inputs};
+    use crate::experiment::trial::planned::planned;
 
     /// A link to a supervisor that is the other end.
     fn linked(plan: Option<Plan>) -> (Link, BufReader<UnixStream>) {

@@ -4,7 +4,8 @@
 //! `transformer.resblocks.0.mlp.c_fc.weight` is `text_model.encoder.layers.0.mlp.fc1.weight`; query, key and value projection are three
 //! arrays there and one here.
 
-use super::{check_heads, check_sizes, json, typed};
+use super::super::json::json;
+use super::{check_heads, check_sizes, typed};
 use crate::graph::clip::model::{ClipSizes, ImageSizes};
 use crate::graph::clip::preprocess::Preprocess;
 use crate::graph::clip::text::{EndToken, TextSizes};

@@ -12,11 +12,12 @@
 mod hugging_face;
 mod open_clip;
 
+use super::json::json;
 use super::model::{Clip, ClipSizes};
 use super::preprocess::Preprocess;
 use super::tokenizer::Tokenizer;
 use crate::graph::weights::{Arrays, Names, load};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -168,16 +169,6 @@ fn network(sizes: &ClipSizes, config: &Path, arrays: &Arrays) -> Result<Clip> {
         arrays.path().display()
     );
     Ok(Clip::new(sizes))
-}
-
-/// A JSON file whose root is an object.
-pub(super) fn json(path: &Path) -> Result<Value> {
-    let shown = path.display();
-    let text = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
-    let value: Value =
-        serde_json::from_slice(&text).with_context(|| format!("{shown}: not JSON"))?;
-    ensure!(value.is_object(), "{shown}: not a JSON object");
-    Ok(value)
 }
 
 /// The part of a configuration as `T`; an error names the file and the key.

@@ -13,6 +13,7 @@ mod average;
 mod conv2d;
 mod cross_entropy;
 mod deform_attention;
+mod deform_sizes;
 mod deform_value;
 mod depthwise;
 mod fold_norm;
@@ -159,6 +160,7 @@ mod tests {
         assert_eq!(files, known);
     }
 
+    #[cfg(feature = "cuda")]
     #[test]
     #[ignore = "needs NVRTC"]
     fn every_file_of_kernels_compiles_cuda() {

@@ -1,5 +1,9 @@
-//! The floors of the house: which folder of `src/` may name which, read off the `crate::` paths.
+//! The floors of the house: which folder of `src/` may name which, read off the `crate::` paths; and no circles inside a folder.
 
+mod circles;
+mod source;
+
+use circles::Modules;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -133,4 +137,53 @@ fn the_reader_sees_every_way_to_name_a_folder() {
     let text = "use crate::ops;\nuse crate::{\n    nn::{params, q},\n    tensor::Map,\n};\nlet x = crate::rng::Stream::new(1, \"a\");\n// crate::cli\n";
     let names: Vec<String> = named(text).into_iter().collect();
     assert_eq!(names, ["nn", "ops", "rng", "tensor"]);
+}
+
+/// All sources by their paths under `src/`.
+fn sources() -> Vec<(String, String)> {
+    let read = |file: PathBuf| {
+        let path = file.strip_prefix("src").unwrap().to_str().unwrap();
+        (path.to_string(), std::fs::read_to_string(&file).unwrap())
+    };
+    files(Path::new("src")).into_iter().map(read).collect()
+}
+
+/// Folders that still have a circle. None may join them, and one that has none any more leaves.
+const CIRCLES: [&str; 3] = ["src/graph", "src/method", "src/ops"];
+
+#[test]
+fn no_file_of_a_folder_leads_back_to_itself() {
+    let found = Modules::new(&sources()).circles();
+    let is_known = |folder: &str| CIRCLES.contains(&folder);
+    let new: Vec<&str> = found
+        .iter()
+        .filter(|(folder, _)| !is_known(folder))
+        .map(|(_, text)| text.as_str())
+        .collect();
+    assert!(new.is_empty(), "{}", new.join("\n"));
+    for known in CIRCLES {
+        let is_left = found.iter().any(|(folder, _)| folder == known);
+        assert!(
+            is_left,
+            "{known} has no circle any more: take it out of CIRCLES"
+        );
+    }
+}
+
+/// The wings of `experiment`: each may name those before it.
+const WINGS: [&str; 6] = ["settings", "trial", "store", "run", "outlook", "command"];
+
+#[test]
+fn a_wing_of_experiment_names_only_those_before_it() {
+    let folders = Modules::new(&sources()).folders();
+    let place = |wing: &str| {
+        let place = WINGS.iter().position(|known| *known == wing);
+        place.unwrap_or_else(|| panic!("`experiment/{wing}` is in no wing"))
+    };
+    let mut broken = Vec::new();
+    for (wing, named) in &folders[&vec!["experiment".to_string()]] {
+        let up = named.iter().filter(|(other, _)| place(other) > place(wing));
+        broken.extend(up.map(|(_, written)| written.as_str()));
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }

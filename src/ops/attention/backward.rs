@@ -6,10 +6,10 @@
 //! G is the gradient of Y. Symbols, shapes and source as in the forward; every head of every image owns its columns of the
 //! gradients, so that the heads run in parallel.
 
-use super::attention::Shape;
-use super::kernels::cpu::parallel::run;
-use super::kernels::cpu::vector::dot;
-use super::kernels::cpu::{Matrix, MatrixMut, Write, gemm, unfilled};
+use super::Shape;
+use crate::ops::kernels::cpu::parallel::run;
+use crate::ops::kernels::cpu::vector::dot;
+use crate::ops::kernels::cpu::{Matrix, MatrixMut, Write, gemm, unfilled};
 use crate::tensor::{Grads, Tensor2};
 use std::ops::Range;
 
