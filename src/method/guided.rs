@@ -10,10 +10,11 @@
 //! with the same keys. Source: facebookresearch/GuidedDistillation b48f2a8, `modules/train_loop.py:889-962`,
 //! `modules/defaults.py:449-466`.
 
+use super::Method;
 use super::phase::{Build, MethodKeys, Phase, Start};
 use super::supervised;
 use super::teacher_student::{Follows, Keys, TeacherStudent, TeacherStudentConfig, distill};
-use super::{EmptyImage, Method, Score, Selection};
+use crate::detector::{EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
 use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use serde::Deserialize;
