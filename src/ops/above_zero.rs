@@ -4,14 +4,12 @@
 //!
 //! Shapes: q `[N, C]` -> N rows of C bytes of 0 or 1; no gradient.
 
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use crate::tensor::{Later, Tensor2};
 use rayon::prelude::*;
 
 /// Where every row of `logits` is above 0.
 pub fn above_zero(logits: &Tensor2) -> Later<Vec<Vec<u8>>> {
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = logits.gpu() {
         return cuda::above_zero(gpu, logits);
     }

@@ -4,9 +4,7 @@
 
 use rayon::prelude::*;
 
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 
@@ -17,7 +15,6 @@ const PART: usize = 1 << 15;
 pub fn add_relu(tape: &mut Tape, a: &Tensor2, b: &Tensor2) -> Tensor2 {
     let shape = (a.rows(), a.columns());
     assert_eq!(shape, (b.rows(), b.columns()), "add_relu of two shapes");
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[a, b]) {
         return cuda::add_relu(tape, &gpu, a, b);
     }

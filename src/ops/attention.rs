@@ -8,16 +8,16 @@
 //! `[B*Q*L]` is shared by the heads. A query that is blocked everywhere attends everywhere (the reference code's fallback), so
 //! no row is a softmax of nothing.
 
-use super::attention_backward::backward;
+mod backward;
+
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::vector::{exp, max, sum};
 use super::kernels::cpu::{Matrix, MatrixMut, Split, Write, gemm, unfilled};
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use super::outside_masks::Blocked;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
+use backward::backward;
 use std::ops::Range;
 
 /// Sizes of one call.
@@ -106,7 +106,6 @@ pub fn attention(
     if let Some(blocked) = &blocked {
         assert_eq!(blocked.len(), batch * queries * memory, "the mask");
     }
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[q, k, v]) {
         return cuda::attention(tape, &gpu, [q, k, v], blocked.as_ref(), [batch, heads]);
     }

@@ -16,9 +16,7 @@ mod patches;
 mod plan;
 mod tiles;
 
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Map, Tape, Tensor2};
 use backward::Backward;
@@ -70,7 +68,6 @@ pub fn conv2d(
         epilogue.scale.is_none_or(|scale| !scale.requires_grad()),
         "a constant scale"
     );
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[&x.data, weight]) {
         return cuda::conv2d(tape, &gpu, x, weight, plan.geometry, groups, epilogue);
     }
@@ -108,7 +105,9 @@ pub fn conv2d(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{self, gradients, on_every_place, on_tensor_cores, parameter};
+    use crate::ops::check::{
+        self, gradients, on_a_gpu, on_every_place, on_tensor_cores, parameter,
+    };
     use crate::ops::golden;
 
     /// batch, height, width, input and output channels, groups, kernel, stride, padding.
@@ -309,29 +308,28 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "cuda")]
-    #[test]
-    #[ignore = "needs a GPU"]
-    fn many_rounds_agree_with_the_cpu_cuda() {
-        for case in [
-            (2, 33, 30, 8, 12, 1, 3, 1, 1),
-            (3, 17, 21, 12, 8, 4, 3, 2, 1),
-            (1, 40, 35, 3, 16, 1, 7, 2, 3),
-            (2, 19, 23, 20, 6, 1, 1, 2, 0),
-            (2, 50, 60, 8, 5, 1, 1, 1, 0),
-            (2, 9, 8, 4, 4, 1, 5, 3, 4),
-        ] {
-            let (x, weight) = inputs(case);
-            let (shift, scale) = (parameter(3, 1, case.4, 1.0), parameter(4, 1, case.4, 1.0));
-            let scale = scale.detach();
-            check::gpu_agrees(&[x, weight, shift], 1e-4, |tape, t| {
-                let epilogue = Epilogue {
-                    scale: Some(&scale),
-                    shift: Some(&t[2]),
-                    relu: false,
-                };
-                run(tape, t, case, epilogue)
-            });
+    on_a_gpu! {
+        fn many_rounds_agree_with_the_cpu_cuda() {
+            for case in [
+                (2, 33, 30, 8, 12, 1, 3, 1, 1),
+                (3, 17, 21, 12, 8, 4, 3, 2, 1),
+                (1, 40, 35, 3, 16, 1, 7, 2, 3),
+                (2, 19, 23, 20, 6, 1, 1, 2, 0),
+                (2, 50, 60, 8, 5, 1, 1, 1, 0),
+                (2, 9, 8, 4, 4, 1, 5, 3, 4),
+            ] {
+                let (x, weight) = inputs(case);
+                let (shift, scale) = (parameter(3, 1, case.4, 1.0), parameter(4, 1, case.4, 1.0));
+                let scale = scale.detach();
+                check::gpu_agrees(&[x, weight, shift], 1e-4, |tape, t| {
+                    let epilogue = Epilogue {
+                        scale: Some(&scale),
+                        shift: Some(&t[2]),
+                        relu: false,
+                    };
+                    run(tape, t, case, epilogue)
+                });
+            }
         }
     }
 

@@ -8,9 +8,7 @@
 
 use super::kernels::cpu::unfilled;
 use super::kernels::cpu::vector::{exp, max, sum};
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 
@@ -33,7 +31,6 @@ pub fn cross_entropy(
     for target in targets {
         assert!(*target < classes, "class {target} of {classes}");
     }
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[logits]) {
         return cuda::cross_entropy(tape, &gpu, logits, targets, weights, denominator);
     }

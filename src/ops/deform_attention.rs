@@ -18,9 +18,7 @@ use super::deform_geometry::{BLOCK, Geometry};
 use super::deform_samples::Samples;
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::{MatrixMut, unfilled};
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Grads, Tape, Tensor2};
 use std::ops::Range;
@@ -58,7 +56,6 @@ pub fn deform_attention(
         (heads * samples * 2, heads * samples),
         "samples of a query"
     );
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[value, offsets, weights]) {
         let (inputs, counts) = ([value, offsets, weights], [batch, heads, points]);
         return cuda::deform_attention(tape, &gpu, inputs, &geometry.reference, levels, counts);

@@ -10,9 +10,7 @@
 
 use super::kernels::cpu::Split;
 use super::kernels::cpu::parallel::run;
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Map, Tape, Tensor2};
 use std::ops::Range;
@@ -43,7 +41,6 @@ pub fn depthwise_conv2d(tape: &mut Tape, x: &Map, weight: &Tensor2, bias: &Tenso
         (channels, channels),
         "kernels and biases of {channels} channels"
     );
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[&x.data, weight]) {
         return cuda::depthwise_conv2d(tape, &gpu, x, weight, bias);
     }
@@ -146,7 +143,7 @@ fn overlap(tap: usize, side: usize, length: usize) -> Option<(Range<usize>, usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{self, gradients, on_every_place, parameter, same_bits};
+    use crate::ops::check::{self, gradients, on_a_gpu, on_every_place, parameter, same_bits};
     use crate::ops::{Epilogue, Window, conv2d, golden};
 
     on_every_place! {
@@ -203,27 +200,26 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "cuda")]
-    #[test]
-    #[ignore = "needs a GPU"]
-    fn every_kernel_agrees_with_the_cpu_cuda() {
-        // Channels by four and by one; kernels of one span and of two, larger than the image too; widths with a run cut short.
-        for (channels, size, side) in [
-            (8, (30, 37), 7),
-            (5, (11, 18), 3),
-            (4, (12, 14), 9),
-            (36, (3, 2), 11),
-            (4, (9, 5), 1),
-        ] {
-            let inputs = [
-                parameter(1, 2 * size.0 * size.1, channels, 1.0),
-                parameter(2, channels, side * side, 0.5),
-                parameter(3, 1, channels, 0.5),
-            ];
-            check::gpu_agrees(&inputs, 1e-4, |tape, i| {
-                let x = Map::new(i[0].clone(), 2, size.0, size.1);
-                depthwise_conv2d(tape, &x, &i[1], &i[2]).data
-            });
+    on_a_gpu! {
+        fn every_kernel_agrees_with_the_cpu_cuda() {
+            // Channels by four and by one; kernels of one span and of two, larger than the image too; widths with a run cut short.
+            for (channels, size, side) in [
+                (8, (30, 37), 7),
+                (5, (11, 18), 3),
+                (4, (12, 14), 9),
+                (36, (3, 2), 11),
+                (4, (9, 5), 1),
+            ] {
+                let inputs = [
+                    parameter(1, 2 * size.0 * size.1, channels, 1.0),
+                    parameter(2, channels, side * side, 0.5),
+                    parameter(3, 1, channels, 0.5),
+                ];
+                check::gpu_agrees(&inputs, 1e-4, |tape, i| {
+                    let x = Map::new(i[0].clone(), 2, size.0, size.1);
+                    depthwise_conv2d(tape, &x, &i[1], &i[2]).data
+                });
+            }
         }
     }
 

@@ -5,10 +5,8 @@
 //! Shapes: all `[1, C]`. Nothing is differentiated: the four are buffers.
 //! Source: detectron2's `FrozenBatchNorm2d`.
 
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use crate::tensor::Tensor2;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 
 /// gamma, beta, mean, variance `[1, C]` -> (scale, shift), both `[1, C]`.
@@ -25,7 +23,6 @@ pub fn fold_norm(
     for other in [beta, mean, variance] {
         assert_eq!(other.len(), channels, "channels of a norm");
     }
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[gamma, beta, mean, variance]) {
         return cuda::fold_norm(&gpu, [gamma, beta, mean, variance], eps);
     }

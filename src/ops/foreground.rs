@@ -5,7 +5,6 @@
 //! q: logits of N planes, resized bilinearly (`resize_planes`); no gradient. On a GPU the resized planes are never written.
 //! Source: Mask2Former's `instance_inference`.
 
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use super::{resize_planes, sigmoid};
 use crate::tensor::{Later, Tensor2};
@@ -46,7 +45,6 @@ pub fn foreground(
 ) -> Later<Vec<Foreground>> {
     assert_eq!(planes.columns(), from.0 * from.1, "planes of {from:?}");
     assert!(rows.end <= planes.rows(), "planes {rows:?}");
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = planes.gpu() {
         return cuda::foreground(gpu, planes, rows, from, to);
     }

@@ -11,9 +11,7 @@
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::vector::exp;
 use super::kernels::cpu::{Split, unfilled};
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
@@ -35,7 +33,6 @@ const PASSES: usize = 16;
 
 /// x `[N, C]` -> `[N, C]`.
 pub fn gelu(tape: &mut Tape, x: &Tensor2, kind: Gelu) -> Tensor2 {
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[x]) {
         return cuda::gelu(tape, &gpu, x, kind);
     }

@@ -10,9 +10,7 @@
 use super::kernels::cpu::Split;
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::vector::{dot, sum};
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Grads, Tape, Tensor2};
 use std::ops::Range;
@@ -45,7 +43,6 @@ pub(super) fn pass(input: &Tensor2, grads: &mut Grads, gradient: &[f32]) {
 pub fn add(tape: &mut Tape, a: &Tensor2, b: &Tensor2) -> Tensor2 {
     let shape = (a.rows(), a.columns());
     assert_eq!(shape, (b.rows(), b.columns()), "the terms of a sum");
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[a, b]) {
         return cuda::add(tape, &gpu, a, b);
     }
@@ -77,7 +74,6 @@ pub fn add_rows(tape: &mut Tape, x: &Tensor2, rows: &Tensor2, batch: usize) -> T
         rows.rows(),
         x.rows()
     );
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[x, rows]) {
         return cuda::add_rows(tape, &gpu, x, rows);
     }
@@ -97,7 +93,6 @@ pub fn add_rows(tape: &mut Tape, x: &Tensor2, rows: &Tensor2, batch: usize) -> T
 
 /// `x [N, C]` repeated for every image: `[B*N, C]`.
 pub fn repeat(tape: &mut Tape, x: &Tensor2, batch: usize) -> Tensor2 {
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[x]) {
         return cuda::repeat(tape, &gpu, x, batch);
     }
@@ -139,7 +134,6 @@ pub fn weighted_sum(tape: &mut Tape, terms: &[(&Tensor2, f32)]) -> Tensor2 {
             .all(|term| (term.rows(), term.columns()) == (1, 1)),
         "a term is [1, 1]"
     );
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&inputs) {
         return cuda::weighted_sum(tape, &gpu, terms);
     }
@@ -164,7 +158,6 @@ pub fn weighted_sum(tape: &mut Tape, terms: &[(&Tensor2, f32)]) -> Tensor2 {
 
 /// Every row of `x [N, C]` divided by its length; a row shorter than 1e-12 is divided by 1e-12.
 pub fn normalize_rows(tape: &mut Tape, x: &Tensor2) -> Tensor2 {
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[x]) {
         return cuda::normalize_rows(tape, &gpu, x, SMALLEST_NORM);
     }
@@ -208,7 +201,6 @@ pub fn normalize_rows(tape: &mut Tape, x: &Tensor2) -> Tensor2 {
 /// `x [N, C]` times the scalar `s [1, 1]`, with gradient to both.
 pub fn scale_by(tape: &mut Tape, x: &Tensor2, s: &Tensor2) -> Tensor2 {
     assert_eq!((s.rows(), s.columns()), (1, 1), "a factor is [1, 1]");
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[x, s]) {
         return cuda::scale_by(tape, &gpu, x, s);
     }
@@ -235,7 +227,6 @@ pub fn scale_by(tape: &mut Tape, x: &Tensor2, s: &Tensor2) -> Tensor2 {
 /// `min(exp(s), max)` of a scalar `s [1, 1]`; no gradient where the limit holds.
 pub fn exp_clamped(tape: &mut Tape, s: &Tensor2, max: f32) -> Tensor2 {
     assert_eq!((s.rows(), s.columns()), (1, 1), "an exponent is [1, 1]");
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[s]) {
         return cuda::exp_clamped(tape, &gpu, s, max);
     }

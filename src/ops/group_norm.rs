@@ -12,9 +12,7 @@ mod backward;
 
 use super::kernels::cpu::vector::add_rows;
 use super::kernels::cpu::{Split, epilogue, parallel, unfilled};
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Map, Tape, Tensor2};
 use backward::Backward;
@@ -52,7 +50,6 @@ pub fn group_norm(
         );
         assert_eq!(shape, expected, "the residual of a group normalisation");
     }
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[&x.data, gamma, beta]) {
         return cuda::group_norm(tape, &gpu, x, gamma, beta, groups, eps, residual, relu);
     }
@@ -166,7 +163,7 @@ fn share(values: &mut [f32], groups: usize, last: impl Fn(f32) -> f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{self, gradients, on_every_place, parameter};
+    use crate::ops::check::{self, gradients, on_a_gpu, on_every_place, parameter};
     use crate::ops::golden;
 
     const EPS: f32 = 1e-5;
@@ -242,33 +239,32 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "cuda")]
-    #[test]
-    #[ignore = "needs a GPU"]
-    fn many_pixels_agree_with_the_cpu_cuda() {
-        // More pixels than a part has, packs of four channels and of one, groups within a pack and beyond one.
-        for (batch, size, channels, groups) in [
-            (1, (70, 75), 4, 2),
-            (3, (31, 29), 12, 2),
-            (2, (40, 17), 6, 3),
-            (2, (9, 9), 70, 1),
-        ] {
-            let rows = batch * size.0 * size.1;
-            let inputs = [
-                parameter(1, rows, channels, 2.0),
-                parameter(2, 1, channels, 1.0),
-                parameter(3, 1, channels, 1.0),
-                parameter(4, rows, channels, 1.0),
-            ];
-            check::gpu_agrees(&inputs, 1e-4, |tape, t| {
-                run(tape, t, batch, size, groups, false)
-            });
-            let frozen = [&inputs[0], &inputs[1], &inputs[2]].map(Tensor2::detach);
-            let [x, gamma, beta] = frozen;
-            let inputs = [x, gamma, beta, inputs[3].clone()];
-            check::gpu_agrees(&inputs, 1e-4, |tape, t| {
-                run(tape, t, batch, size, groups, true)
-            });
+    on_a_gpu! {
+        fn many_pixels_agree_with_the_cpu_cuda() {
+            // More pixels than a part has, packs of four channels and of one, groups within a pack and beyond one.
+            for (batch, size, channels, groups) in [
+                (1, (70, 75), 4, 2),
+                (3, (31, 29), 12, 2),
+                (2, (40, 17), 6, 3),
+                (2, (9, 9), 70, 1),
+            ] {
+                let rows = batch * size.0 * size.1;
+                let inputs = [
+                    parameter(1, rows, channels, 2.0),
+                    parameter(2, 1, channels, 1.0),
+                    parameter(3, 1, channels, 1.0),
+                    parameter(4, rows, channels, 1.0),
+                ];
+                check::gpu_agrees(&inputs, 1e-4, |tape, t| {
+                    run(tape, t, batch, size, groups, false)
+                });
+                let frozen = [&inputs[0], &inputs[1], &inputs[2]].map(Tensor2::detach);
+                let [x, gamma, beta] = frozen;
+                let inputs = [x, gamma, beta, inputs[3].clone()];
+                check::gpu_agrees(&inputs, 1e-4, |tape, t| {
+                    run(tape, t, batch, size, groups, true)
+                });
+            }
         }
     }
 

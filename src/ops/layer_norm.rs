@@ -13,9 +13,7 @@
 use super::kernels::cpu::parallel::{add_partials, run};
 use super::kernels::cpu::vector::{dot, sum};
 use super::kernels::cpu::{Split, unfilled};
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;
@@ -47,7 +45,6 @@ pub fn layer_norm(
         assert_eq!((r.rows(), r.columns()), (rows, width), "the residual");
     }
     assert_eq!((gamma.len(), beta.len()), (width, width), "gamma and beta");
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[x, gamma]) {
         return cuda::layer_norm(tape, &gpu, x, residual, gamma, beta, eps);
     }

@@ -6,9 +6,7 @@
 //! Source: `torch.nn.Linear` (layout of the weight).
 
 use super::kernels::cpu::{Matrix, MatrixMut, Split, Write, epilogue, gemm, parallel, unfilled};
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Grads, Tape, Tensor2};
 use std::ops::Range;
@@ -37,7 +35,6 @@ pub fn linear(
             "the bias of [{o}, {i}]"
         );
     }
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[x, weight]) {
         return cuda::linear(tape, &gpu, x, weight, bias, relu);
     }
@@ -152,7 +149,9 @@ fn split(n: usize, i: usize, o: usize) -> Split {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{self, gradients, on_every_place, on_tensor_cores, parameter};
+    use crate::ops::check::{
+        self, gradients, on_a_gpu, on_every_place, on_tensor_cores, parameter,
+    };
     use crate::ops::golden;
 
     #[test]
@@ -242,33 +241,32 @@ mod tests {
         }
     }
 
-    /// A precision that is not heeded would pass every test that only bounds its error.
-    #[cfg(feature = "cuda")]
-    #[test]
-    #[ignore = "needs a GPU"]
-    fn a_coarser_precision_is_coarser_cuda() {
-        use crate::tensor::{Place, Precision};
-        let (x, weight) = (parameter(1, 64, 128, 1.0), parameter(2, 32, 128, 1.0));
-        let product = |place: &Place| {
-            let out = linear(
-                &mut Tape::off(),
-                &x.to(place),
-                &weight.to(place),
-                None,
-                false,
+    on_a_gpu! {
+        /// A precision that is not heeded would pass every test that only bounds its error.
+        fn a_coarser_precision_is_coarser_cuda() {
+            use crate::tensor::{Place, Precision};
+            let (x, weight) = (parameter(1, 64, 128, 1.0), parameter(2, 32, 128, 1.0));
+            let product = |place: &Place| {
+                let out = linear(
+                    &mut Tape::off(),
+                    &x.to(place),
+                    &weight.to(place),
+                    None,
+                    false,
+                );
+                out.host_values().into_owned()
+            };
+            let exact = product(&Place::Host);
+            let error = |precision| {
+                let found = product(&crate::ops::check::gpu(precision));
+                let errors = found.iter().zip(&exact).map(|(a, b)| (a - b).abs());
+                errors.fold(0.0, f32::max)
+            };
+            let [f32, tf32, bf16] = [Precision::F32, Precision::Tf32, Precision::Bf16].map(error);
+            assert!(
+                f32 < 1e-4 && tf32 > 10.0 * f32 && bf16 > 2.0 * tf32,
+                "{f32} {tf32} {bf16}"
             );
-            out.host_values().into_owned()
-        };
-        let exact = product(&Place::Host);
-        let error = |precision| {
-            let found = product(&crate::ops::check::gpu(precision));
-            let errors = found.iter().zip(&exact).map(|(a, b)| (a - b).abs());
-            errors.fold(0.0, f32::max)
-        };
-        let [f32, tf32, bf16] = [Precision::F32, Precision::Tf32, Precision::Bf16].map(error);
-        assert!(
-            f32 < 1e-4 && tf32 > 10.0 * f32 && bf16 > 2.0 * tf32,
-            "{f32} {tf32} {bf16}"
-        );
+        }
     }
 }

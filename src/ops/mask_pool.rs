@@ -8,9 +8,7 @@
 use super::kernels::cpu::Split;
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::vector::sum;
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Map, Tape, Tensor2};
 use std::ops::Range;
@@ -35,7 +33,6 @@ pub fn mask_pool(
         "images {images:?} of {}",
         features.batch
     );
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[&features.data]) {
         return cuda::mask_pool(tape, &gpu, features, images, &weights, SMALLEST_MASS);
     }

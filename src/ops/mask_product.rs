@@ -7,9 +7,7 @@
 
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::{Matrix, MatrixMut, Split, Write, gemm, unfilled};
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Map, Tape, Tensor2};
 use std::ops::Range;
@@ -26,7 +24,6 @@ pub fn mask_product(tape: &mut Tape, embeddings: &Tensor2, pixels: &Map) -> Tens
         "queries of {batch} images"
     );
     assert_eq!(embeddings.columns(), channels, "channels");
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[embeddings, &pixels.data]) {
         return cuda::mask_product(tape, &gpu, embeddings, pixels);
     }

@@ -6,7 +6,6 @@
 //! gradient.
 
 use super::kernels::cpu::unfilled;
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use super::point_sample::sample_mask;
 use crate::tensor::{Place, Tensor2};
@@ -23,7 +22,6 @@ pub struct MaskStack<'m> {
 #[derive(Debug)]
 enum At<'m> {
     Host(Vec<&'m [u8]>),
-    #[cfg(feature = "cuda")]
     Gpu(cuda::PackedMasks, std::marker::PhantomData<&'m ()>),
 }
 
@@ -38,7 +36,6 @@ impl<'m> MaskStack<'m> {
         let count = masks.len();
         let at = match place {
             Place::Host => At::Host(masks),
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => At::Gpu(
                 cuda::PackedMasks::new(gpu, &masks, size),
                 std::marker::PhantomData,
@@ -73,7 +70,6 @@ impl<'m> MaskStack<'m> {
                     });
                 Tensor2::constant(values, which.len(), count)
             }
-            #[cfg(feature = "cuda")]
             At::Gpu(masks, _) => masks.sample(which, points, rows),
         }
     }

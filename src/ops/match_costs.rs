@@ -7,7 +7,6 @@
 //! image, no gradient. From a GPU the costs of all images come in one copy, while it works on.
 
 use super::kernels::cpu::parallel::map;
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use super::{MaskCosts, mask_costs, softmax_rows};
 use crate::tensor::{Later, Tensor2};
@@ -72,7 +71,6 @@ pub fn match_costs(
     if total == 0 {
         return Later::ready(vec![MatchCosts::default(); images.len()]);
     }
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = planes.gpu().filter(|_| queries * count > 0) {
         return cuda::match_costs(
             gpu,

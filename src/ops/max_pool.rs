@@ -9,9 +9,7 @@
 use super::Window;
 use super::kernels::cpu::im2col::Geometry;
 use super::kernels::cpu::{Split, parallel, unfilled};
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Grads, Map, Tape, Tensor2};
 use std::ops::Range;
@@ -29,7 +27,6 @@ pub fn max_pool(tape: &mut Tape, x: &Map, window: Window) -> Map {
         "{window:?}: an offset does not fit 16 bits"
     );
     let geometry = Geometry::new(x.height, x.width, x.channels(), window);
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[&x.data]) {
         return cuda::max_pool(tape, &gpu, x, geometry);
     }
@@ -145,7 +142,7 @@ fn backward(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{self, gradients, on_every_place, parameter};
+    use crate::ops::check::{self, gradients, on_a_gpu, on_every_place, parameter};
     use crate::ops::golden;
 
     fn pool(
@@ -219,19 +216,18 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "cuda")]
-    #[test]
-    #[ignore = "needs a GPU"]
-    fn every_window_agrees_with_the_cpu_cuda() {
-        // Channels by four and by one; windows that overlap, touch, leave gaps.
-        for (channels, window) in [
-            (8, (3, 2, 1)),
-            (3, (3, 2, 1)),
-            (4, (2, 3, 1)),
-            (4, (5, 1, 2)),
-        ] {
-            let x = parameter(1, 2 * 31 * 30, channels, 1.0);
-            check::gpu_agrees(&[x], 0.0, |tape, t| pool(tape, &t[0], 2, (31, 30), window));
+    on_a_gpu! {
+        fn every_window_agrees_with_the_cpu_cuda() {
+            // Channels by four and by one; windows that overlap, touch, leave gaps.
+            for (channels, window) in [
+                (8, (3, 2, 1)),
+                (3, (3, 2, 1)),
+                (4, (2, 3, 1)),
+                (4, (5, 1, 2)),
+            ] {
+                let x = parameter(1, 2 * 31 * 30, channels, 1.0);
+                check::gpu_agrees(&[x], 0.0, |tape, t| pool(tape, &t[0], 2, (31, 30), window));
+            }
         }
     }
 

@@ -5,11 +5,9 @@
 //! A query that is blocked everywhere looks everywhere instead: a softmax over nothing has no value. No gradient flows
 //! through the choice.
 
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use super::resize::resize_planes;
 use crate::tensor::Tensor2;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::{Buffer, Gpu};
 use std::sync::Arc;
 
@@ -19,7 +17,6 @@ pub enum Blocked {
     /// In the memory of the host.
     Host(Arc<Vec<u8>>),
     /// In that of a GPU.
-    #[cfg(feature = "cuda")]
     Gpu(Arc<Buffer<u8>>),
 }
 
@@ -36,13 +33,11 @@ impl Blocked {
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Host(bytes) => bytes,
-            #[cfg(feature = "cuda")]
             Self::Gpu(_) => panic!("a mask of the GPU for an attention of the host"),
         }
     }
 
     /// The bytes on `gpu`, sent there if they lie on the host.
-    #[cfg(feature = "cuda")]
     pub(super) fn on(&self, gpu: &Gpu) -> Arc<Buffer<u8>> {
         match self {
             Self::Host(bytes) => Arc::new(gpu.upload(bytes)),
@@ -54,7 +49,6 @@ impl Blocked {
     pub fn len(&self) -> usize {
         match self {
             Self::Host(bytes) => bytes.len(),
-            #[cfg(feature = "cuda")]
             Self::Gpu(bytes) => bytes.len(),
         }
     }
@@ -71,7 +65,6 @@ impl Blocked {
 /// Panics where the size of the planes disagrees.
 pub fn outside_masks(logits: &Tensor2, from: (usize, usize), to: (usize, usize)) -> Blocked {
     assert_eq!(logits.columns(), from.0 * from.1, "planes of {from:?}");
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[logits]) {
         return cuda::outside_masks(&gpu, logits, from, to);
     }
@@ -98,7 +91,6 @@ mod tests {
     fn bytes(blocked: Blocked) -> Vec<u8> {
         match blocked {
             Blocked::Host(bytes) => bytes.to_vec(),
-            #[cfg(feature = "cuda")]
             Blocked::Gpu(bytes) => bytes.values(),
         }
     }

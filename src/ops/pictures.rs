@@ -4,7 +4,6 @@
 //!
 //! T `[3, 256]`: the value of every byte, per colour. A byte is a quarter of a value: a GPU is sent bytes, and computes the values itself.
 
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use crate::tensor::{Place, Tensor2};
 use std::ops::Range;
@@ -27,7 +26,6 @@ pub struct Pixels {
 #[derive(Debug)]
 enum Bytes {
     Host(Vec<u8>),
-    #[cfg(feature = "cuda")]
     Gpu(crate::tensor::cuda::Buffer<u8>),
 }
 
@@ -60,7 +58,6 @@ impl Pixels {
                 write(&mut bytes);
                 Bytes::Host(bytes)
             }
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => Bytes::Gpu(gpu.upload_written(end, write)),
         };
         Self {
@@ -94,7 +91,6 @@ impl Pixels {
         let (sizes, starts) = (&self.sizes[which.clone()], &self.starts[which]);
         match &self.bytes {
             Bytes::Host(bytes) => on_host(bytes, sizes, starts, table, size),
-            #[cfg(feature = "cuda")]
             Bytes::Gpu(bytes) => cuda::picture_values(bytes, sizes, starts, table, size),
         }
     }

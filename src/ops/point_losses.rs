@@ -9,9 +9,7 @@
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::vector::{dot, exp, ln_1p, sum};
 use super::kernels::cpu::{Split, unfilled};
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;
@@ -37,7 +35,6 @@ pub fn bce_points(
     if let Some(weights) = weights {
         same_shape(logits, weights);
     }
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[logits]) {
         return cuda::bce_points(tape, &gpu, logits, targets, weights, denominator);
     }
@@ -87,7 +84,6 @@ pub fn dice_points(
     denominator: f32,
 ) -> Tensor2 {
     same_shape(logits, targets);
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[logits]) {
         return cuda::dice_points(tape, &gpu, logits, targets, denominator);
     }

@@ -9,9 +9,7 @@
 use super::kernels::cpu::bilinear::pair;
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::{Split, unfilled};
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;
@@ -120,7 +118,6 @@ pub fn point_sample(
     );
     let count = points.columns() / 2;
     assert_eq!(points.rows(), rows.len(), "points of every row");
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[planes]) {
         return cuda::point_sample(tape, &gpu, planes, rows, size, points);
     }

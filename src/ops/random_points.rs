@@ -6,7 +6,6 @@
 //! passed over. A GPU draws the same bits as the CPU, so that no point has to be sent. Shapes: n streams -> `[n, 2P]`, x and y in [0, 1).
 
 use super::kernels::cpu::unfilled;
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use crate::rng::Stream;
 use crate::tensor::{Place, Tensor2};
@@ -27,7 +26,6 @@ pub fn random_points(place: &Place, seeds: &[[u8; 32]], skip: usize, count: usiz
                 });
             Tensor2::constant(values, seeds.len(), 2 * count)
         }
-        #[cfg(feature = "cuda")]
         Place::Gpu(gpu) => cuda::random_points(gpu, seeds, skip, count),
     }
 }

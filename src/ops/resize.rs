@@ -9,9 +9,7 @@
 use super::kernels::cpu::bilinear::resize_pair;
 use super::kernels::cpu::parallel::run;
 use super::kernels::cpu::{Split, unfilled};
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Map, Tape};
 use std::ops::Range;
@@ -141,7 +139,6 @@ pub fn resize_bilinear(
         );
     }
     let plan = Plan::new((x.height, x.width), (height, width), channels);
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[&x.data]) {
         return cuda::resize_bilinear(tape, &gpu, x, height, width, add);
     }
@@ -234,7 +231,7 @@ pub fn resize_planes(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::check::{self, gradients, on_every_place, parameter, same_bits};
+    use crate::ops::check::{self, gradients, on_a_gpu, on_every_place, parameter, same_bits};
     use crate::ops::golden;
     use crate::tensor::Tensor2;
 
@@ -284,24 +281,23 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "cuda")]
-    #[test]
-    #[ignore = "needs a GPU"]
-    fn every_size_agrees_with_the_cpu_cuda() {
-        // Channels by four and by one; up, down, by whole numbers and not, from and to one pixel.
-        for (channels, from, to) in [
-            (8, (16, 24), (32, 48)),
-            (3, (17, 13), (40, 9)),
-            (4, (40, 37), (7, 100)),
-            (1, (1, 1), (30, 50)),
-            (4, (33, 35), (1, 1)),
-            (4, (5, 7), (5, 7)),
-        ] {
-            let inputs = [
-                parameter(1, 2 * from.0 * from.1, channels, 1.0),
-                parameter(2, 2 * to.0 * to.1, channels, 1.0),
-            ];
-            check::gpu_agrees(&inputs, 1e-5, |tape, i| resize(tape, i, 2, from, to));
+    on_a_gpu! {
+        fn every_size_agrees_with_the_cpu_cuda() {
+            // Channels by four and by one; up, down, by whole numbers and not, from and to one pixel.
+            for (channels, from, to) in [
+                (8, (16, 24), (32, 48)),
+                (3, (17, 13), (40, 9)),
+                (4, (40, 37), (7, 100)),
+                (1, (1, 1), (30, 50)),
+                (4, (33, 35), (1, 1)),
+                (4, (5, 7), (5, 7)),
+            ] {
+                let inputs = [
+                    parameter(1, 2 * from.0 * from.1, channels, 1.0),
+                    parameter(2, 2 * to.0 * to.1, channels, 1.0),
+                ];
+                check::gpu_agrees(&inputs, 1e-5, |tape, i| resize(tape, i, 2, from, to));
+            }
         }
     }
 

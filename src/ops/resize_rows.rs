@@ -5,7 +5,6 @@
 //! As `resize_planes`. Shapes: x `[N, h*w]`, rows r `[n]` -> `[n, h'*w']`; no gradient.
 
 use super::kernels::cpu::unfilled;
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use super::resize_planes;
 use crate::tensor::Tensor2;
@@ -23,7 +22,6 @@ pub fn resize_rows(
     let area = from.0 * from.1;
     assert_eq!(planes.columns(), area, "planes of {from:?}");
     assert!(rows.iter().all(|row| *row < planes.rows()), "rows {rows:?}");
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = planes.gpu() {
         return cuda::resize_rows(gpu, planes, rows, from, to);
     }

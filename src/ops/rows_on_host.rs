@@ -4,7 +4,6 @@
 //!
 //! Shapes: x `[N, C]`, rows r `[n]` -> `[n * C]`; no gradient.
 
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use crate::tensor::Tensor2;
 
@@ -17,7 +16,6 @@ pub fn rows_on_host(x: &Tensor2, rows: &[usize]) -> Vec<f32> {
         "rows {rows:?} of {}",
         x.rows()
     );
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = x.gpu() {
         return cuda::rows_on_host(gpu, x, rows);
     }

@@ -1,6 +1,5 @@
 //! Numbers for the journal: `[1, 1]` tensors in one copy, which nobody waits for before they are needed.
 
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use crate::tensor::{Later, Tensor2};
 
@@ -15,7 +14,6 @@ pub fn scalars(tensors: &[&Tensor2]) -> Later<Vec<f32>> {
             "a scalar is [1, 1]"
         );
     }
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = crate::tensor::cuda::Gpu::of(tensors) {
         return cuda::scalars(&gpu, tensors);
     }

@@ -6,9 +6,7 @@
 //! encoder (Deformable DETR, section 4.1).
 
 use super::glue::accumulate;
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
-#[cfg(feature = "cuda")]
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 
@@ -25,7 +23,6 @@ pub fn concat_tokens(tape: &mut Tape, parts: &[&Tensor2], batch: usize) -> Tenso
             part.rows()
         );
     }
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(parts) {
         return cuda::concat_tokens(tape, &gpu, parts, batch);
     }
@@ -80,7 +77,6 @@ pub fn slice_tokens(
         x.rows() == tokens * batch && start + len <= tokens,
         "tokens {start} + {len} of {tokens}"
     );
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = Gpu::of(&[x]) {
         return cuda::slice_tokens(tape, &gpu, x, batch, start, len);
     }

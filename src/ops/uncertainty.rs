@@ -5,7 +5,6 @@
 //! Shapes: logits q `[N, C]`, rows `[n]` -> `[n, C]`; no gradient.
 
 use super::kernels::cpu::unfilled;
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use super::sigmoid;
 use crate::tensor::Tensor2;
@@ -21,7 +20,6 @@ pub fn uncertainty(logit: f32) -> f32 {
 /// Panics if there is no such row.
 pub fn uncertainties(logits: &Tensor2, rows: &[usize]) -> Tensor2 {
     assert!(rows.iter().all(|row| *row < logits.rows()), "rows {rows:?}");
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = logits.gpu() {
         return cuda::uncertainties(gpu, logits, rows);
     }

@@ -6,7 +6,6 @@
 //! points before the fresh ones, in no order that means anything. No gradient.
 
 use super::kernels::cpu::unfilled;
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use crate::tensor::Tensor2;
 use rayon::prelude::*;
@@ -24,7 +23,6 @@ pub fn undecided_points(
     assert_eq!((pool.rows(), pool.columns()), (rows, 2 * many), "the pool");
     assert_eq!(fresh.rows(), rows, "fresh points");
     assert!(chosen <= many, "{chosen} of {many} points");
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = logits.gpu() {
         return cuda::undecided_points(gpu, pool, logits, chosen, fresh);
     }

@@ -6,7 +6,6 @@
 //! plane weighs 1. Shapes: planes d `[_, h*w]`, a row of one for each of n; points u `[n, 2P]` -> `[n, P]`; no gradient.
 
 use super::kernels::cpu::unfilled;
-#[cfg(feature = "cuda")]
 use super::kernels::cuda;
 use super::point_sample::sample_plane;
 use crate::tensor::Tensor2;
@@ -30,7 +29,6 @@ pub fn weights_at(
         assert_eq!(plane.columns(), size.0 * size.1, "planes of {size:?}");
         assert!(*row < plane.rows(), "row {row} of {}", plane.rows());
     }
-    #[cfg(feature = "cuda")]
     if let Some(gpu) = points.gpu() {
         return cuda::weights_at(gpu, planes, size, points);
     }

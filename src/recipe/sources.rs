@@ -1,25 +1,40 @@
-//! Everything that a request names, read: the chain of recipe files, what was typed, the recipe's keys and its sweep files.
+//! Reads everything that a request names: the recipe and the files that it extends, the typed settings, the
+//! recipe's keys and its sweep files.
 
 use super::RECIPE_KEYS;
 use super::error::Problem;
-use super::file::{self, ParsedFile, Role};
+use super::extends;
+use super::file::{FileKind, ParsedFile};
 use super::keys::RecipeKeys;
-use super::overlay::Layer;
+use super::new_keys::NewKeys;
+use super::overlay::{Layer, lay};
 use super::overrides;
-use super::plan::Request;
 use super::sweep;
+use std::path::Path;
 
-/// The texts of a plan. What is wrong with them stands in `problems`; the rest can be looked at all the same.
+/// A request to plan a recipe.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The file of the recipe.
+    pub recipe: &'a Path,
+    /// The whole environment; variables called `HARNESS_...` are settings.
+    pub environment: &'a [(String, String)],
+    /// The `--set key.path=value` arguments, without `--set`.
+    pub set: &'a [String],
+}
+
+/// The texts of a plan. Their errors are in `problems`; the rest is still usable.
 pub struct Sources {
-    /// The recipe's name: its file without folder and extension.
+    /// The name of the recipe: its file without folder and extension.
     pub name: String,
-    /// The settings of the recipe and of those that it extends, the root first.
+    /// The settings of the recipe and of the files that it extends, the lowest first; that one with the built-in
+    /// defaults of the new keys that it leaves out.
     pub files: Vec<Layer>,
     /// The settings of the environment and of the `--set` arguments.
     pub typed: Vec<Layer>,
     /// The recipe's own keys, from all layers.
     pub keys: RecipeKeys,
-    /// The layers with the recipe's own keys still in them: `files`, then `typed`.
+    /// The layers that still contain the recipe's own keys: `files`, then `typed`.
     pub whole: Vec<Layer>,
     /// The sweeps that could be read, by name.
     pub sweeps: Vec<(String, ParsedFile)>,
@@ -27,19 +42,24 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads them.
+    /// Reads them. `new_keys`: the keys that the lowest file may leave out.
     ///
     /// # Errors
     /// The recipe or one that it extends cannot be read, and what else is wrong up to there.
-    pub fn read(request: &Request) -> Result<Self, Vec<Problem>> {
+    pub fn read(request: &Request, new_keys: &NewKeys) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let files = match file::extends_chain(request.recipe, &mut problems) {
+        let mut files = match extends::layers(request.recipe, &mut problems) {
             Ok(files) => files,
             Err(problem) => {
                 problems.push(problem);
                 return Err(problems);
             }
         };
+        if let Some(lowest) = files.first_mut() {
+            let missing = new_keys.missing(&lowest.table);
+            lay(&mut lowest.table, &missing.table);
+            lowest.origins.extend(missing.origins);
+        }
         let mut typed = overrides::environment(request.environment);
         typed.extend(overrides::arguments(request.set, &mut problems));
         let name = request.recipe.file_stem().and_then(|stem| stem.to_str());
@@ -48,7 +68,7 @@ impl Sources {
         let mut sweeps = Vec::new();
         for (name, place) in &keys.sweeps {
             let path = sweep::locate(request.recipe, name);
-            match ParsedFile::read(&path, Role::Sweep, place.clone()) {
+            match ParsedFile::read(&path, FileKind::Sweep, place.clone()) {
                 Ok(file) => sweeps.push((name.clone(), file)),
                 Err(problem) => problems.push(problem),
             }
@@ -65,7 +85,7 @@ impl Sources {
     }
 }
 
-/// The layers without the keys that are no settings.
+/// The layers without the keys that are not settings.
 fn settings_only(layers: &[Layer]) -> Vec<Layer> {
     let mut layers = layers.to_vec();
     for layer in &mut layers {

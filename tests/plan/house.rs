@@ -1,14 +1,15 @@
 //! A folder with recipes and sweeps, made for one test.
 
-use harness::recipe::{Hooks, Plan, RecipeError, Request};
+use harness::recipe::{Hooks, NewKeys, Plan, RecipeError, Request};
 use std::fs;
 use std::path::PathBuf;
 use toml::Table;
 
-/// No knowledge of components.
+/// Hooks without any knowledge of components.
 pub const TEXT_ONLY: Hooks = Hooks {
     check: &|_| Vec::new(),
     normalise: &|_| {},
+    new_keys: &NewKeys::NONE,
 };
 
 const BASE: &str = r#"seeds = [0]
@@ -25,7 +26,7 @@ steps = 10
 rate = 0.5
 "#;
 
-/// A folder with `recipes/base.toml` and whatever else a test needs.
+/// A folder with `recipes/base.toml` and the other files that a test needs.
 pub struct House(tempfile::TempDir);
 
 impl House {
@@ -70,7 +71,7 @@ impl House {
         )
     }
 
-    /// The message for `recipes/mine.toml` with the folder's own path taken out.
+    /// The error message for `recipes/mine.toml`, without the folder's own path.
     pub fn refusal(&self, set: &[&str], hooks: Hooks) -> String {
         let error = self
             .plan("recipes/mine.toml", &[], set, hooks)

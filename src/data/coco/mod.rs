@@ -1,7 +1,8 @@
-//! Real images: COCO's instance annotations (<https://cocodataset.org/#format-data>) beside folders of JPEG or PNG files.
+//! Real images: COCO's instance annotations (<https://cocodataset.org/#format-data>) beside folders of JPEG
+//! or PNG files.
 //!
-//! Everything that can be known without decoding an image is checked when the dataset is made; images are decoded when they
-//! are asked for, by whichever thread asks.
+//! Everything that can be checked without decoding an image is checked when the dataset is made. Images are
+//! decoded on demand, in the thread that needs them.
 
 mod annotations;
 mod folder;
@@ -9,11 +10,10 @@ mod geometry;
 mod images;
 mod problems;
 
-use super::Dataset;
-use crate::registry::{ComponentError, options};
-use annotations::Table;
-use folder::Folder;
-pub use folder::{decode, images_in};
+use super::{Dataset, DatasetConfig};
+use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
+use annotations::AnnotationFile;
+use folder::ImageFolder;
 use images::Images;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -23,37 +23,38 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CocoConfig {
-    /// Folder of the dataset.
+    /// The folder of the dataset.
     pub root: PathBuf,
-    /// JSON file with the annotations of the training images.
+    /// The JSON file with the annotations of the training images.
     pub train_annotations: PathBuf,
-    /// Folder of the training images.
+    /// The folder of the training images.
     pub train_images: PathBuf,
-    /// JSON file with the annotations of the evaluated images.
+    /// The JSON file with the annotations of the evaluated images.
     pub val_annotations: PathBuf,
-    /// Folder of the evaluated images.
+    /// The folder of the evaluated images.
     pub val_images: PathBuf,
-    /// Folder of further images without annotations; empty: none.
+    /// The folder of further images without annotations; empty if there are none.
     pub unlabelled_images: PathBuf,
-    /// Which categories are classes.
+    /// The categories that are classes.
     pub classes: Classes,
-    /// What happens to an annotation that no mask can be made from.
+    /// The treatment of an annotation without a valid outline.
     pub on_bad_annotation: OnBadAnnotation,
-    /// Upper bounds in pixels of the area ranges `small` and `medium`.
+    /// The upper bounds of the area ranges `small` and `medium`, in pixels.
     pub area_bounds: [f64; 2],
 }
 
-/// Which categories of the training file are classes, in ascending order of their ids.
+/// The categories of the training file that are classes, sorted by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Classes {
-    /// All that the file lists.
+    /// All categories in the file.
     All,
-    /// Those of which the training images hold an object that is no crowd. Annotations of the others are left out.
+    /// The categories with at least one object in the training images that is not a crowd. Annotations of
+    /// other categories are left out.
     Present,
 }
 
-/// What happens to an annotation outside its image, an empty polygon, an unknown category and the like.
+/// The treatment of an annotation outside its image, an empty polygon, an unknown category and the like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnBadAnnotation {
@@ -63,63 +64,65 @@ pub enum OnBadAnnotation {
     Skip,
 }
 
-/// Makes the dataset from its table.
-///
-/// # Errors
-/// A wrong key; a missing folder or file; a file that is not COCO; bad images or annotations, the first ten listed.
-pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
-    let config: CocoConfig = options(table)?;
-    super::check_area_bounds(config.area_bounds)?;
-    let root = &config.root;
-    require("root", root, Path::is_dir, "a folder")?;
-    let train_folder = root.join(&config.train_images);
-    let val_folder = root.join(&config.val_images);
-    require("train-images", &train_folder, Path::is_dir, "a folder")?;
-    require("val-images", &val_folder, Path::is_dir, "a folder")?;
-
-    let read = |key: &str, file: &Path, folder: &Path| {
-        let file = root.join(file);
-        require(key, &file, Path::is_file, "a file")?;
-        Table::read(&file, folder, config.on_bad_annotation)
-            .map_err(|error| ComponentError::new(key, format!("{error:#}")))
-    };
-    let train = read(
-        "train-annotations",
-        &config.train_annotations,
-        &train_folder,
-    )?;
-    let val = read("val-annotations", &config.val_annotations, &val_folder)?;
-    if let Some(message) = train.differing_category(&val) {
-        return Err(ComponentError::new("val-annotations", message));
+impl Checked for CocoConfig {
+    fn check(&self, check: &mut Check) {
+        super::check_area_bounds(check, self.area_bounds);
     }
-    let classes = train.classes(config.classes);
-    if classes.is_empty() {
-        let message = "no category has an object in the training images; allowed: at least one";
-        return Err(ComponentError::new("train-annotations", message));
-    }
-    let extra_unlabelled: Option<Arc<dyn super::Source>> =
-        if config.unlabelled_images.as_os_str().is_empty() {
-            None
-        } else {
-            let folder = root.join(&config.unlabelled_images);
-            require("unlabelled-images", &folder, Path::is_dir, "a folder")?;
-            let folder = Folder::read(&folder)
-                .map_err(|error| ComponentError::new("unlabelled-images", format!("{error:#}")))?;
-            Some(Arc::new(folder))
-        };
-    Ok(Dataset {
-        classes: classes
-            .iter()
-            .map(|category| category.name.clone())
-            .collect(),
-        train: Arc::new(Images::new(train, &classes)),
-        extra_unlabelled,
-        val: Arc::new(Images::new(val, &classes)),
-        area_bounds: config.area_bounds,
-    })
 }
 
-/// Refuses a path that is not what `key` needs.
+impl DatasetConfig for CocoConfig {
+    /// # Errors
+    /// A folder or file is missing, a file is not COCO, or images or annotations are wrong. The first ten are
+    /// listed.
+    fn load(&self) -> Result<Dataset, ComponentErrors> {
+        let root = &self.root;
+        require("root", root, Path::is_dir, "a folder")?;
+        let train_folder = root.join(&self.train_images);
+        let val_folder = root.join(&self.val_images);
+        require("train-images", &train_folder, Path::is_dir, "a folder")?;
+        require("val-images", &val_folder, Path::is_dir, "a folder")?;
+
+        let read = |key: &str, file: &Path, folder: &Path| {
+            let file = root.join(file);
+            require(key, &file, Path::is_file, "a file")?;
+            AnnotationFile::read(&file, folder, self.on_bad_annotation)
+                .map_err(|error| ComponentError::new(key, format!("{error:#}")))
+        };
+        let train = read("train-annotations", &self.train_annotations, &train_folder)?;
+        let val = read("val-annotations", &self.val_annotations, &val_folder)?;
+        if let Some(message) = train.differing_category(&val) {
+            return Err(ComponentError::new("val-annotations", message).into());
+        }
+        let classes = train.classes(self.classes);
+        if classes.is_empty() {
+            let message = "no category has an object in the training images; allowed: at least one";
+            return Err(ComponentError::new("train-annotations", message).into());
+        }
+        let extra_unlabelled: Option<Arc<dyn super::Source>> =
+            if self.unlabelled_images.as_os_str().is_empty() {
+                None
+            } else {
+                let folder = root.join(&self.unlabelled_images);
+                require("unlabelled-images", &folder, Path::is_dir, "a folder")?;
+                let folder = ImageFolder::read(&folder).map_err(|error| {
+                    ComponentError::new("unlabelled-images", format!("{error:#}"))
+                })?;
+                Some(Arc::new(folder))
+            };
+        Ok(Dataset {
+            classes: classes
+                .iter()
+                .map(|category| category.name.clone())
+                .collect(),
+            train: Arc::new(Images::new(train, &classes)),
+            extra_unlabelled,
+            val: Arc::new(Images::new(val, &classes)),
+            area_bounds: self.area_bounds,
+        })
+    }
+}
+
+/// Refuses a path that is not of the kind that `key` needs.
 fn require(
     key: &str,
     path: &Path,

@@ -6,9 +6,8 @@
 //! the same folder stay. Nothing of `.store/` is copied.
 
 use super::ahead::results_folder;
-use super::tables::frozen;
 use crate::atomic::write_atomically;
-use crate::experiment::run::results::TIMING;
+use crate::experiment::run::results::{TIMING, frozen};
 use crate::experiment::store::provenance::Provenance;
 use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
 use crate::recipe::Plan;
@@ -113,7 +112,7 @@ impl Finished {
     /// Puts the results into the folder `target`, beside those of other recipes.
     ///
     /// # Errors
-    /// A file that cannot be read or written, named.
+    /// A file cannot be read or written. The error names it.
     fn write(&self, plan: &Plan, target: &Path) -> Result<()> {
         layout::merge(target, &self.tables)?;
         let shown = layout::read(target)?.unwrap_or_default();
@@ -160,7 +159,7 @@ fn complete(plan: &Plan, folder: &ResultsFolder) -> Result<()> {
 /// all others as the file has them.
 ///
 /// # Errors
-/// A file that cannot be read or written, named.
+/// A file cannot be read or written. The error names it.
 fn write_lines<T: Clone + Keyed + Serialize + DeserializeOwned>(
     own: &JsonLines<T>,
     path: &Path,

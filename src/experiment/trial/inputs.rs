@@ -1,20 +1,18 @@
 //! What a command is given, read and checked before any work: the recipe and the files that it names.
 
-use super::parts::{self as trial, Datasets, Ground};
-use super::stage::{Stage, stages};
-use crate::experiment::run::trials::Planned;
+use super::parts::{self as trial, Datasets, TrialParts};
+use super::planned::Planned;
+use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::settings::normalise::normalise;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::graph::clip::{ClipRegions, VisionLanguageConfig};
-use crate::recipe::{Hooks, Plan, Request, Trial};
+use crate::recipe::{Hooks, Plan, Request};
 use crate::registry::ComponentError;
 use crate::tensor::Place;
-use anyhow::{Context, Result, anyhow};
-use rayon::prelude::*;
+use anyhow::{Context, Result};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use toml::Table;
 
 /// A recipe and the overrides from the command line.
@@ -51,14 +49,6 @@ pub fn with_weights(ask: &Ask, weights: &Path) -> Ask {
     ask.set.push(format!("model.weights={path}"));
     ask.set.push("model.backbone.weights=\"\"".into());
     ask
-}
-
-/// The settings of a trial, their errors in one message.
-pub fn read(table: &Table) -> Result<TrialSettings> {
-    TrialSettings::read(table).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(|e| format!("{}: {e}", e.key)).collect();
-        anyhow!(lines.join("\n"))
-    })
 }
 
 /// What is read before any training, each thing once.
@@ -112,16 +102,17 @@ impl Inputs {
         let hooks = Hooks {
             check: &check,
             normalise: &normalise,
+            new_keys: &NEW_KEYS,
         };
         Plan::new(request, hooks).map_err(|error| Stop::Input(error.into()))
     }
 
     /// Everything that is wrong with the settings of a trial and with the files that they name.
-    fn check(&self, table: &Table) -> Vec<ComponentError> {
+    pub fn check(&self, table: &Table) -> Vec<ComponentError> {
         let settings = match TrialSettings::read(table) {
-            Ok(TrialSettings::Network(settings)) => settings,
-            Ok(TrialSettings::Mock(_)) => return Vec::new(),
-            Err(errors) => return errors,
+            Ok(TrialSettings::Networks(settings)) => settings,
+            Ok(TrialSettings::Number(_)) => return Vec::new(),
+            Err(errors) => return errors.into_iter().collect(),
         };
         let mut missing = settings.missing_files();
         if self.network_alone {
@@ -130,7 +121,7 @@ impl Inputs {
         let dataset = match self.datasets.get(&settings.data) {
             Ok(dataset) => Some(dataset),
             Err(error) if settings.misses(&error) => None,
-            Err(error) => return std::iter::once(error).chain(missing).collect(),
+            Err(errors) => return errors.into_iter().chain(missing).collect(),
         };
         let complete = missing.is_empty();
         match &self.absent {
@@ -156,7 +147,7 @@ impl Inputs {
             };
             return vec![ComponentError::new(key, format!("{error:#}"))];
         }
-        if let Some(VisionLanguageConfig::Clip(config)) = &settings.vlm
+        if let Some(VisionLanguageConfig::Clip(config)) = settings.method.vlm()
             && !self.network_alone
             && self.fitting.borrow_mut().insert(format!("{config:?}"))
         {
@@ -178,44 +169,15 @@ impl Inputs {
     pub fn split(&self, trials: &[Planned]) -> Result<()> {
         let mut seen = BTreeSet::new();
         for trial in trials {
-            let TrialSettings::Network(network) = &*trial.settings else {
+            let TrialSettings::Networks(network) = &*trial.settings else {
                 continue;
             };
             let split = format!("{:?} {} {}", network.split, network.data, network.seed);
             if seen.insert(split) {
-                Ground::new(network, &self.datasets, &Place::Host)
+                TrialParts::new(network, &self.datasets, &Place::Host)
                     .with_context(|| format!("seed {}", network.seed))?;
             }
         }
         Ok(())
     }
-}
-
-/// The settings of a planned trial as its components read them, and its stages.
-///
-/// # Errors
-/// Settings that cannot be read: no checked plan has them.
-pub fn stages_of(trial: &Trial) -> Result<(Arc<TrialSettings>, Vec<Stage>)> {
-    let settings = Arc::new(read(&trial.settings)?);
-    let stages = stages(&trial.label, &trial.settings, &settings);
-    Ok((settings, stages))
-}
-
-/// The trials of a plan with their stages.
-///
-/// # Errors
-/// As [`stages_of`].
-pub fn planned(plan: &Plan) -> Result<Vec<Planned>> {
-    let planned = |trial: &Trial| {
-        let (settings, stages) = stages_of(trial)?;
-        Ok(Planned {
-            hash: trial.hash.clone(),
-            label: trial.label.clone(),
-            seed: trial.seed,
-            table: trial.settings.clone(),
-            settings,
-            stages,
-        })
-    };
-    plan.trials.par_iter().map(planned).collect()
 }

@@ -1,28 +1,35 @@
 //! dfdx's tensors on the GPU behind [`Tensor2`]: storage, gradients, tape.
 
 use super::{Gpu, Home, PerThread, expect, fail, streams, symbols};
-use crate::tensor::{Grads, Later, Raw, Tape, Tensor2};
+use crate::tensor::{Grads, Later, Tensor2};
 use cudarc::driver::{CudaSlice, DevicePtr, result};
 use dfdx::prelude::{
-    Cuda, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec, ZerosTensor,
+    Cuda, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec, ZerosTensor,
 };
 use std::fmt::{self, Write};
 use std::sync::Arc;
+
+/// Gradient buffers on GPUs.
+pub type Gradients = dfdx::prelude::Gradients<f32, Cuda>;
+
+/// The backward ops of a pass that runs on a GPU.
+pub type Ops = OwnedTape<f32, Cuda>;
 
 /// A tensor of dfdx with the address of its values.
 #[derive(Clone)]
 pub struct Matrix {
     tensor: Tensor<(usize, usize), f32, Cuda>,
     address: u64,
-    /// Held by every clone, so that its count tells whether the storage is shared.
+    /// Every clone holds it, so its count shows if the storage is shared.
     owners: Arc<()>,
     gpu: Gpu,
     home: Home,
 }
 
-// SAFETY: all that is not `Send` and `Sync` in dfdx's `Cuda` is the handle of a second stream, which nothing here uses; the driver's
-// handles may be used from any thread that has the device's context, which `Gpu::bind` sees to. Callers keep a tensor in one thread, whose
-// stream orders all that reads and writes it; debug builds check it (`Home`).
+// SAFETY: the only part of dfdx's `Cuda` that is not `Send` and `Sync` is the handle of a second stream,
+// which nothing here uses. Any thread with the device's context may use the driver's handles, and `Gpu::bind`
+// makes sure that it has one. Callers keep a tensor in one thread, whose stream orders all reads and writes;
+// debug builds check this (`Home`).
 unsafe impl Send for Matrix {}
 // SAFETY: as above.
 unsafe impl Sync for Matrix {}
@@ -45,8 +52,8 @@ impl Matrix {
         }
     }
 
-    /// Memory with values of any kind, for a kernel or a copy to write.
-    fn unwritten(gpu: &Gpu, rows: usize, columns: usize) -> Self {
+    /// Memory with arbitrary values, to be written by a kernel or a copy.
+    pub fn unwritten(gpu: &Gpu, rows: usize, columns: usize) -> Self {
         gpu.bind();
         let make = || gpu.shared.dfdx.zeros_like(&(rows, columns));
         Self::new(gpu, streams::uncleared(make))
@@ -57,13 +64,24 @@ impl Matrix {
         *self.tensor.shape()
     }
 
-    /// The GPU it lies on.
+    /// The GPU that holds it.
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
     }
 
+    /// Lets products of this clone compute as `gpu` does, which is the one that it lies on.
+    pub fn compute_on(&mut self, gpu: &Gpu) {
+        self.gpu = gpu.clone();
+    }
+
+    /// The address of the values.
+    pub fn address(&self) -> u64 {
+        self.home.check();
+        self.address
+    }
+
     /// The address of the values for writing. Copies the storage first if another clone shares it.
-    fn address_mut(&mut self) -> u64 {
+    pub fn address_mut(&mut self) -> u64 {
         self.home.check();
         let (rows, columns) = self.shape();
         if Arc::strong_count(&self.owners) > 1 && rows * columns > 0 {
@@ -71,14 +89,14 @@ impl Matrix {
             let own = Self::unwritten(&self.gpu, rows, columns);
             let bytes = rows * columns * size_of::<f32>();
             let stream = *self.gpu.shared.device.cu_stream();
-            // SAFETY: both tensors hold so many bytes.
+            // SAFETY: both tensors hold this number of bytes.
             expect(unsafe { result::memcpy_dtod_async(own.address, self.address, bytes, stream) });
             *self = own;
         }
         self.address
     }
 
-    /// A copy of the values; waits for all kernels that were started before.
+    /// A copy of the values. Waits for all kernels that were started before.
     pub fn values(&self) -> Vec<f32> {
         self.home.check();
         let (rows, columns) = self.shape();
@@ -89,7 +107,7 @@ impl Matrix {
         self.tensor.as_vec()
     }
 
-    /// A copy of the values, when the kernels that were started before have ended.
+    /// A copy of the values as they are after all kernels that were started before.
     pub fn later(&self) -> Later<Vec<f32>> {
         self.home.check();
         let (rows, columns) = self.shape();
@@ -97,7 +115,7 @@ impl Matrix {
         unsafe { self.gpu.fetch(self.address, rows * columns) }
     }
 
-    /// A copy of the gradient; waits for all kernels that were started before.
+    /// A copy of the gradient. Waits for all kernels that were started before.
     pub fn gradient(&self, grads: &mut Grads) -> Vec<f32> {
         let (rows, columns) = self.shape();
         if rows * columns == 0 {
@@ -115,7 +133,12 @@ impl Matrix {
         }
     }
 
-    /// The buffer of the gradient, zeros at first.
+    /// The address of the gradient, zeros at first; it holds until `grads` is dropped.
+    pub fn gradient_address(&self, grads: &mut Grads) -> u64 {
+        *self.buffer(grads).device_ptr()
+    }
+
+    /// The buffer of the gradient, which is zero at first.
     fn buffer<'g>(&self, grads: &'g mut Grads) -> &'g mut CudaSlice<f32> {
         self.home.check();
         self.gpu.bind();
@@ -123,8 +146,9 @@ impl Matrix {
         buffer.unwrap_or_else(|error| panic!("the GPU: {error:?}"))
     }
 
-    /// Runs `ops` backwards from this `[1, 1]` loss; dfdx starts from a tensor without dimensions, whose gradient is 1.
-    pub fn backward(&self, mut ops: OwnedTape<f32, Cuda>) -> Gradients<f32, Cuda> {
+    /// Runs `ops` backwards from this `[1, 1]` loss. dfdx starts from a tensor without dimensions, with
+    /// gradient 1.
+    pub fn backward(&self, mut ops: Ops) -> Gradients {
         self.gpu.bind();
         let end: Tensor<(), f32, Cuda> = self.gpu.shared.dfdx.tensor_from_vec(vec![1.0], ());
         let loss = self.tensor.clone();
@@ -144,11 +168,12 @@ impl Matrix {
 /// Constants by name and size.
 pub type Constants = PerThread<(String, usize, usize), Tensor2>;
 
-/// Most constants that a thread keeps: a few sizes in training; pictures of many sizes in an evaluation come and go.
+/// Maximum number of constants that a thread keeps. Training uses a few sizes; an evaluation sees images of
+/// many sizes, and their constants are dropped again.
 pub const MOST_CONSTANTS: usize = 32;
 
 impl Gpu {
-    /// As [`crate::tensor::Place::kept`].
+    /// See [`crate::tensor::Place::kept`].
     pub(in crate::tensor) fn kept(
         &self,
         name: String,
@@ -167,17 +192,9 @@ impl Gpu {
         constant.computed_on(self)
     }
 
-    /// A constant tensor with values of any kind: the first kernel that takes it writes all of them.
-    pub fn unwritten(&self, rows: usize, columns: usize) -> Tensor2 {
-        Tensor2 {
-            raw: Raw::Gpu(Matrix::unwritten(self, rows, columns)),
-            requires_grad: false,
-        }
-    }
-
-    /// A constant tensor of `values`, `[rows, columns]`. Nothing is waited for.
+    /// A constant tensor of `values`, `[rows, columns]`. Does not wait.
     ///
-    /// Panics unless their number fits.
+    /// Panics if the number of values does not match.
     pub fn matrix(&self, values: &[f32], rows: usize, columns: usize) -> Tensor2 {
         assert_eq!(values.len(), rows * columns, "values of a matrix");
         let matrix = self.unwritten(rows, columns);
@@ -185,109 +202,10 @@ impl Gpu {
         unsafe { self.send(matrix.address(), values) };
         matrix
     }
-
-    /// The first GPU that any of `tensors` lies on.
-    pub fn of(tensors: &[&Tensor2]) -> Option<Self> {
-        tensors.iter().find_map(|tensor| tensor.gpu().cloned())
-    }
 }
 
-impl Tensor2 {
-    /// The GPU that the values lie on; none: the host.
-    pub fn gpu(&self) -> Option<&Gpu> {
-        match &self.raw {
-            Raw::Host(_) => None,
-            Raw::Gpu(matrix) => Some(matrix.gpu()),
-        }
-    }
-
-    /// The same values on `gpu`: itself, if it lies there. A leaf stays a leaf.
-    ///
-    /// Panics if it lies on another GPU.
-    pub(in crate::tensor) fn to_gpu(&self, gpu: &Gpu) -> Self {
-        match &self.raw {
-            Raw::Gpu(matrix) => {
-                assert_eq!(matrix.gpu().number(), gpu.number(), "tensors of two GPUs");
-                self.computed_on(gpu)
-            }
-            Raw::Host(_) => Self {
-                requires_grad: self.requires_grad,
-                ..gpu.matrix(self.values(), self.rows(), self.columns())
-            },
-        }
-    }
-
-    /// The same tensor, with the precision of `gpu`, which is the one that it lies on.
-    fn computed_on(&self, gpu: &Gpu) -> Self {
-        let mut same = self.clone();
-        if let Raw::Gpu(matrix) = &mut same.raw {
-            matrix.gpu = gpu.clone();
-        }
-        same
-    }
-
-    /// An input of an op on `gpu`, sent there if it is a constant of the host.
-    ///
-    /// Panics if it is a leaf or a result of the host, to which no gradient would flow back.
-    pub fn on(&self, gpu: &Gpu) -> Self {
-        let comes_along = self.gpu().is_some() || !self.requires_grad;
-        assert!(comes_along, "a leaf of the host in an op on a GPU");
-        self.to_gpu(gpu)
-    }
-
-    /// The address of the values on the GPU.
-    ///
-    /// Panics if they lie on the host.
-    pub fn address(&self) -> u64 {
-        match &self.raw {
-            Raw::Host(_) => panic!("the values lie on the host"),
-            Raw::Gpu(matrix) => {
-                matrix.home.check();
-                matrix.address
-            }
-        }
-    }
-
-    /// The address of the values for kernels that write to them. Copies the storage first if another clone shares it: the tensor is
-    /// then another one, with a gradient of its own.
-    ///
-    /// Panics if they lie on the host.
-    pub fn address_mut(&mut self) -> u64 {
-        match &mut self.raw {
-            Raw::Host(_) => panic!("the values lie on the host"),
-            Raw::Gpu(matrix) => matrix.address_mut(),
-        }
-    }
-
-    /// The address of the gradient, which kernels add to (zeros at first); none where the tensor requires none.
-    ///
-    /// It holds until `grads` is dropped.
-    pub fn gradient_address(&self, grads: &mut Grads) -> Option<u64> {
-        match &self.raw {
-            Raw::Gpu(matrix) if self.requires_grad => Some(*matrix.buffer(grads).device_ptr()),
-            _ => None,
-        }
-    }
-}
-
-impl Tape {
-    /// Makes the output of an op on `gpu`, of which its kernel writes every value. It requires a gradient where the tape records and any of
-    /// `inputs` requires one.
-    pub fn output_on(
-        &self,
-        gpu: &Gpu,
-        rows: usize,
-        columns: usize,
-        inputs: &[&Tensor2],
-    ) -> Tensor2 {
-        let mut out = gpu.unwritten(rows, columns);
-        out.requires_grad = self.follows(inputs);
-        out
-    }
-}
-
-/// The address of a tensor's values. dfdx keeps it to itself, but for `Debug`, which names it before anything long: the text is read
-/// up to the last digit and then refused (0.2 microseconds).
+/// The address of a tensor's values. dfdx exposes it only in its `Debug` text, before anything long. The text
+/// is read up to the last digit of the address, and the rest is refused (0.2 microseconds).
 fn address(tensor: &Tensor<(usize, usize), f32, Cuda>) -> u64 {
     let mut reader = Reader::default();
     let _ = write!(reader, "{tensor:?}");

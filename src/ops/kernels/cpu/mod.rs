@@ -28,6 +28,7 @@ mod tiles;
 #[path = "tiles_absent.rs"]
 mod tiles;
 pub(crate) mod vector;
+mod walk;
 
 pub(crate) use buffer::unfilled;
 pub(crate) use gemm::{Write, gemm};

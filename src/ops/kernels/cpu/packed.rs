@@ -2,9 +2,9 @@
 //!
 //! Weights in panels of up to 64 output channels; image rows with their border of zeros.
 
-use super::direct::{LANES, panels};
 use super::im2col::Geometry;
 use super::unfilled;
+use super::walk::{LANES, panels};
 use crate::ops::Window;
 use std::ops::Range;
 

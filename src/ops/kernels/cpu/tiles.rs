@@ -3,7 +3,7 @@
 //! A tile keeps pixels x vectors (forward) or depths x vectors (weight gradient) of sums in the 32 registers. One step loads the
 //! vectors of the other factor once and multiplies them by one broadcast value per row of the tile.
 
-use super::direct::{LANES, Walk};
+use super::walk::{LANES, Walk};
 use std::arch::x86_64::{
     __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
     _mm512_storeu_ps,

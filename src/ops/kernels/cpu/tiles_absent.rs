@@ -1,6 +1,6 @@
 //! The register tiles on processors that they are not written for: never available, so never called.
 
-use super::direct::Walk;
+use super::walk::Walk;
 
 /// Whether the processor has the instructions.
 pub(super) fn available() -> bool {

@@ -5,14 +5,15 @@
 //! the values' gradient is gathered from samples sorted by place ([`super::deform_value`]). The softmax of the weights is computed
 //! again there rather than kept: it is as large as the weights.
 
-use super::deform_value;
+use super::deform_sizes::Sizes;
+use super::deform_value::{self, Samples};
 use super::resident::Resident;
 use super::source;
 use crate::tensor::cuda::{Argument, Buffer, Gpu, Grid, Source};
 use crate::tensor::{Grads, Tape, Tensor2};
 use std::sync::Arc;
 
-pub(super) static SOURCE: Source = source!("deform_attention");
+static SOURCE: Source = source!("deform_attention");
 
 static REFERENCES: Resident<f32> = Resident::new();
 static LEVELS: Resident<i32> = Resident::new();
@@ -25,38 +26,7 @@ const SHARED_BYTES: usize = 32 << 10;
 const RUN: usize = 8;
 const RUN_SAMPLES: usize = 48;
 
-/// The sizes of one call; the names are those of the kernels.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sizes {
-    pub(super) batch: usize,
-    pub(super) queries: usize,
-    pub(super) tokens: usize,
-    pub(super) heads: usize,
-    /// Columns of a head.
-    pub(super) head: usize,
-    pub(super) levels: usize,
-    pub(super) points: usize,
-    /// Cells and runs of all levels.
-    pub(super) cells: usize,
-    pub(super) runs: usize,
-}
-
 impl Sizes {
-    /// Samples of a query in one head.
-    pub(super) fn samples(&self) -> usize {
-        self.levels * self.points
-    }
-
-    /// Columns that a thread has at a time: 4 where that divides every row, so that every piece lies at a multiple of 16 bytes.
-    pub(super) fn wide(&self) -> usize {
-        if self.head.is_multiple_of(4) { 4 } else { 1 }
-    }
-
-    /// Lanes that share a head's columns: a power of two.
-    pub(super) fn lanes(&self) -> usize {
-        self.head.div_ceil(self.wide()).next_power_of_two().min(32)
-    }
-
     fn rows(&self) -> usize {
         self.batch * self.queries
     }
@@ -101,13 +71,13 @@ fn table(levels: &[(usize, usize)], samples: usize) -> (Vec<i32>, usize, usize) 
 }
 
 /// Inputs on the GPU.
-pub(super) struct Inputs {
+struct Inputs {
     value: Tensor2,
     offsets: Tensor2,
     weights: Tensor2,
-    pub(super) reference: Arc<Buffer<f32>>,
-    pub(super) levels: Arc<Buffer<i32>>,
-    pub(super) sizes: Sizes,
+    reference: Arc<Buffer<f32>>,
+    levels: Arc<Buffer<i32>>,
+    sizes: Sizes,
 }
 
 /// As [`crate::ops::deform_attention`], which has checked the shapes.
@@ -230,10 +200,15 @@ impl Inputs {
             unsafe { gpu.launch(&SOURCE, name, grid, &arguments) };
         }
         if let Some(to) = self.value.gradient_address(grads) {
-            // SAFETY: the gradients of out and value, as large as these.
-            unsafe {
-                deform_value::add_gradient(gpu, self, self.offsets.address(), &shares, gradient, to)
+            let samples = Samples {
+                offsets: self.offsets.address(),
+                shares: &shares,
+                reference: &self.reference,
+                levels: &self.levels,
+                sizes: self.sizes,
             };
+            // SAFETY: the gradients of out and value, as large as these; the samples' buffers are those of the forward.
+            unsafe { deform_value::add_gradient(gpu, &samples, gradient, to) };
         }
     }
 }

@@ -3,12 +3,12 @@
 //! A sample adds to the four pixels around it. Atomic additions would make the sums' order, and so their bits, a matter of chance, and
 //! are slow where many samples meet. Sorted, every pixel's sum is one thread's, in the order of the queries.
 
-use super::deform_attention::{Inputs, Sizes};
+use super::deform_sizes::Sizes;
 use super::sort::{self, Sorted};
 use super::source;
 use crate::tensor::cuda::{Buffer, Gpu, Grid, Source};
 
-pub(super) static SOURCE: Source = source!("deform_value");
+static SOURCE: Source = source!("deform_value");
 
 /// Samples that are sorted at a time, about: 32 bytes of memory each. More images than that follow one after the other.
 const SAMPLES: usize = 1 << 23;
@@ -17,19 +17,25 @@ const THREADS: u32 = 128;
 /// Most lists (images times heads) of a launch.
 const LISTS: usize = 65_535;
 
+/// The samples of one call, on the GPU.
+pub(super) struct Samples<'a> {
+    /// Address of the offsets, `[rows, heads, samples, 2]`.
+    pub(super) offsets: u64,
+    /// Softmax of the weights, `[rows, heads, samples]`.
+    pub(super) shares: &'a Buffer<f32>,
+    /// Reference points, `[queries, 2]`.
+    pub(super) reference: &'a Buffer<f32>,
+    /// Six numbers for each level.
+    pub(super) levels: &'a Buffer<i32>,
+    pub(super) sizes: Sizes,
+}
+
 /// Adds the gradient of the values to `to_value`, given that of the output.
 ///
 /// # Safety
-/// `offsets`, `gradient` and `to_value` lead to as many values as the tensors of `inputs` have, in live buffers of `gpu`.
-pub(super) unsafe fn add_gradient(
-    gpu: &Gpu,
-    inputs: &Inputs,
-    offsets: u64,
-    shares: &Buffer<f32>,
-    gradient: u64,
-    to_value: u64,
-) {
-    let sizes = inputs.sizes;
+/// `samples`, `gradient` and `to_value` lead to as many values as the call's tensors have, in live buffers of `gpu`.
+pub(super) unsafe fn add_gradient(gpu: &Gpu, samples: &Samples, gradient: u64, to_value: u64) {
+    let sizes = samples.sizes;
     let items = sizes.queries * sizes.samples();
     let at_a_time = images_at_a_time(sizes);
     for first in (0..sizes.batch).step_by(at_a_time) {
@@ -38,10 +44,10 @@ pub(super) unsafe fn add_gradient(
         let cells = gpu.scratch::<i32>(lists * items);
         let records = gpu.scratch::<f32>(4 * lists * items);
         let arguments = [
-            offsets.into(),
-            shares.into(),
-            (&*inputs.reference).into(),
-            (&*inputs.levels).into(),
+            samples.offsets.into(),
+            samples.shares.into(),
+            samples.reference.into(),
+            samples.levels.into(),
             (&cells).into(),
             (&records).into(),
             first.into(),
@@ -60,7 +66,7 @@ pub(super) unsafe fn add_gradient(
             (&records).into(),
             (&ids).into(),
             (&starts).into(),
-            (&*inputs.levels).into(),
+            samples.levels.into(),
             gradient.into(),
             to_value.into(),
             first.into(),

@@ -25,15 +25,16 @@ impl<T: Element + PartialEq> Resident<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::check::{on_a_gpu, the_gpu};
 
-    #[test]
-    #[ignore = "needs a GPU"]
-    fn the_same_values_are_sent_once_cuda() {
-        let gpu = crate::ops::check::the_gpu();
-        let resident = Resident::<i32>::new();
-        let first = resident.on(&gpu, &[1, 2, 3]);
-        assert_eq!(first.values(), [1, 2, 3]);
-        assert_eq!(resident.on(&gpu, &[1, 2, 3]).address(), first.address());
-        assert_ne!(resident.on(&gpu, &[1, 2]).address(), first.address());
+    on_a_gpu! {
+        fn the_same_values_are_sent_once_cuda() {
+            let gpu = the_gpu();
+            let resident = Resident::<i32>::new();
+            let first = resident.on(&gpu, &[1, 2, 3]);
+            assert_eq!(first.values(), [1, 2, 3]);
+            assert_eq!(resident.on(&gpu, &[1, 2, 3]).address(), first.address());
+            assert_ne!(resident.on(&gpu, &[1, 2]).address(), first.address());
+        }
     }
 }

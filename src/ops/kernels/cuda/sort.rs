@@ -4,7 +4,7 @@
 use super::source;
 use crate::tensor::cuda::{Argument, Buffer, Gpu, Grid, Source};
 
-pub(super) static SOURCE: Source = source!("sort");
+static SOURCE: Source = source!("sort");
 
 /// Threads of a block and values of a digit (`sort.cu`).
 const THREADS: u32 = 256;
@@ -91,6 +91,7 @@ fn passes(most: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::check::{on_a_gpu, the_gpu};
 
     #[test]
     fn a_pass_for_every_digit() {
@@ -100,25 +101,25 @@ mod tests {
         }
     }
 
-    #[test]
-    #[ignore = "needs a GPU"]
-    fn items_come_in_the_order_of_keys_and_stay_in_their_own_cuda() {
-        let gpu = crate::ops::check::the_gpu();
-        for (lists, items, most) in [(1, 1, 0), (3, 5000, 300), (2, 2048, 7), (1, 2049, 70_000)] {
-            let keys: Vec<i32> = (0..lists * items)
-                .map(|i| ((i * 7919 + i / 3 * 104_729) % (most + 1)) as i32)
-                .collect();
-            let Sorted { ids, starts } = sort(&gpu, gpu.upload(&keys), lists, items, most);
-            let (ids, starts) = (ids.values(), starts.values());
-            for list in 0..lists {
-                let keys = &keys[list * items..][..items];
-                let mut expected: Vec<i32> = (0..items as i32).collect();
-                expected.sort_by_key(|id| keys[*id as usize]);
-                assert_eq!(&ids[list * items..][..items], expected);
-                for (key, start) in starts[list * (most + 1)..][..most + 1].iter().enumerate() {
-                    let below = keys.iter().filter(|k| (**k as usize) < key).count();
-                    if key % 97 == 0 || key == most {
-                        assert_eq!(*start as usize, below, "key {key}");
+    on_a_gpu! {
+        fn items_come_in_the_order_of_keys_and_stay_in_their_own_cuda() {
+            let gpu = the_gpu();
+            for (lists, items, most) in [(1, 1, 0), (3, 5000, 300), (2, 2048, 7), (1, 2049, 70_000)] {
+                let keys: Vec<i32> = (0..lists * items)
+                    .map(|i| ((i * 7919 + i / 3 * 104_729) % (most + 1)) as i32)
+                    .collect();
+                let Sorted { ids, starts } = sort(&gpu, gpu.upload(&keys), lists, items, most);
+                let (ids, starts) = (ids.values(), starts.values());
+                for list in 0..lists {
+                    let keys = &keys[list * items..][..items];
+                    let mut expected: Vec<i32> = (0..items as i32).collect();
+                    expected.sort_by_key(|id| keys[*id as usize]);
+                    assert_eq!(&ids[list * items..][..items], expected);
+                    for (key, start) in starts[list * (most + 1)..][..most + 1].iter().enumerate() {
+                        let below = keys.iter().filter(|k| (**k as usize) < key).count();
+                        if key % 97 == 0 || key == most {
+                            assert_eq!(*start as usize, below, "key {key}");
+                        }
                     }
                 }
             }

@@ -1,0 +1,189 @@
+//! The floors of the house: which folder of `src/` may name which, read off the `crate::` paths; and no circles inside a folder.
+
+mod circles;
+mod source;
+
+use circles::Modules;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// What each folder (or file) directly under `src/` may name besides itself, by floors from the ground up.
+fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+    let ground = ["atomic", "tensor", "registry", "rng", "structures"];
+    let mut allowed: BTreeMap<&str, BTreeSet<&str>> =
+        ground.map(|name| (name, BTreeSet::new())).into();
+    // Pictures are data of every floor above.
+    let graph = ["nn", "ops", "tensor", "registry", "rng", "structures"];
+    let detector = [&graph[..], &["graph"]].concat();
+    let method = [&detector[..], &["detector", "data"]].concat();
+    let train = [&method[..], &["method", "eval", "atomic"]].concat();
+    let experiment = [&train[..], &["train", "recipe", "report"]].concat();
+    let floors: [(&str, &[&str]); 13] = [
+        // Compiled kernels are kept on disk.
+        ("tensor", &["atomic"]),
+        ("recipe", &["registry"]),
+        ("report", &["atomic", "registry", "rng"]),
+        ("data", &["structures", "registry", "rng"]),
+        ("eval", &["structures", "registry", "rng", "data"]),
+        ("ops", &["tensor", "rng"]),
+        ("nn", &["ops", "tensor", "rng"]),
+        ("graph", &graph),
+        ("detector", &detector),
+        ("method", &method),
+        ("train", &train),
+        ("experiment", &experiment),
+        ("cli", &["experiment", "recipe", "report"]),
+    ];
+    allowed.extend(floors.map(|(name, below)| (name, below.iter().copied().collect())));
+    allowed
+}
+
+#[test]
+fn names_point_down() {
+    let allowed = allowed();
+    let mut broken = Vec::new();
+    for file in files(Path::new("src")) {
+        let relative = file.strip_prefix("src").unwrap();
+        let first = relative
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap();
+        let owner = first.trim_end_matches(".rs");
+        // Tests may look further up.
+        let is_test = relative.file_name().is_some_and(|name| name == "tests.rs");
+        if ["main", "lib"].contains(&owner) || is_test {
+            continue;
+        }
+        let below = allowed
+            .get(owner)
+            .unwrap_or_else(|| panic!("`{owner}` has no floor"));
+        for name in named(&std::fs::read_to_string(&file).unwrap()) {
+            if name != owner && !below.contains(name.as_str()) {
+                broken.push(format!("{} names `{name}`", file.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// The folders that a source file names through `crate::`.
+fn named(text: &str) -> BTreeSet<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    // Tests may look further up.
+    let tests = lines
+        .windows(2)
+        .position(|pair| pair[0] == "#[cfg(test)]" && pair[1].contains("mod "));
+    let code: Vec<&str> = lines[..tests.unwrap_or(lines.len())]
+        .iter()
+        .copied()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
+    let code = code.join("\n");
+    let mut names = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        for part in parts(rest) {
+            let word = |c: char| !c.is_alphanumeric() && c != '_';
+            let name = part.trim_start().split(word).next().unwrap_or_default();
+            if name.starts_with(char::is_lowercase) {
+                names.insert(name.to_string());
+            }
+        }
+    }
+    names
+}
+
+/// `rest` itself, or the parts of the braced list that it starts with.
+fn parts(rest: &str) -> Vec<&str> {
+    let Some(list) = rest.strip_prefix('{') else {
+        return vec![rest];
+    };
+    let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
+    for (i, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                parts.push(&list[start..i]);
+                start = i + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    parts
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_reader_sees_every_way_to_name_a_folder() {
+    let text = "use crate::ops;\nuse crate::{\n    nn::{params, q},\n    tensor::Map,\n};\nlet x = crate::rng::Stream::new(1, \"a\");\n// crate::cli\n";
+    let names: Vec<String> = named(text).into_iter().collect();
+    assert_eq!(names, ["nn", "ops", "rng", "tensor"]);
+}
+
+/// All sources by their paths under `src/`.
+fn sources() -> Vec<(String, String)> {
+    let read = |file: PathBuf| {
+        let path = file.strip_prefix("src").unwrap().to_str().unwrap();
+        (path.to_string(), std::fs::read_to_string(&file).unwrap())
+    };
+    files(Path::new("src")).into_iter().map(read).collect()
+}
+
+/// Folders that still have a circle. None may join them, and one that has none any more leaves.
+const CIRCLES: [&str; 2] = ["src/method", "src/ops"];
+
+#[test]
+fn no_file_of_a_folder_leads_back_to_itself() {
+    let found = Modules::new(&sources()).circles();
+    let is_known = |folder: &str| CIRCLES.contains(&folder);
+    let new: Vec<&str> = found
+        .iter()
+        .filter(|(folder, _)| !is_known(folder))
+        .map(|(_, text)| text.as_str())
+        .collect();
+    assert!(new.is_empty(), "{}", new.join("\n"));
+    for known in CIRCLES {
+        let is_left = found.iter().any(|(folder, _)| folder == known);
+        assert!(
+            is_left,
+            "{known} has no circle any more: take it out of CIRCLES"
+        );
+    }
+}
+
+/// The wings of `experiment`: each may name those before it.
+const WINGS: [&str; 6] = ["settings", "trial", "store", "run", "outlook", "command"];
+
+#[test]
+fn a_wing_of_experiment_names_only_those_before_it() {
+    let folders = Modules::new(&sources()).folders();
+    let place = |wing: &str| {
+        let place = WINGS.iter().position(|known| *known == wing);
+        place.unwrap_or_else(|| panic!("`experiment/{wing}` is in no wing"))
+    };
+    let mut broken = Vec::new();
+    for (wing, named) in &folders[&vec!["experiment".to_string()]] {
+        let up = named.iter().filter(|(other, _)| place(other) > place(wing));
+        broken.extend(up.map(|(_, written)| written.as_str()));
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
