@@ -1,6 +1,8 @@
-//! The floors of the house: which folder of `src/` may name which, read off the `crate::` paths; and no circles inside a folder.
+//! The floors of the house: which folder of `src/` may name which, read off the `crate::` paths; no circles inside a folder;
+//! comments of bounded width.
 
 mod circles;
+mod comments;
 mod source;
 
 use circles::Modules;
