@@ -19,6 +19,7 @@ mod pl_dc;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use device::{Device, Repeats, Run};
+use harness::experiment::NEW_KEYS;
 use harness::graph::Mask2Former;
 use harness::method::criterion::{MaskLoss, Part};
 use harness::method::{Criterion, EmptyImage, Targets};
@@ -111,6 +112,7 @@ impl Recipe {
         let unchecked = Hooks {
             check: &|_| Vec::new(),
             normalise: &|_| {},
+            new_keys: &NEW_KEYS,
         };
         let plan = Plan::new(request, unchecked)?;
         let trial = plan.trials.first().context("a trial")?;

@@ -8,15 +8,12 @@ use harness::data::loader::Loader;
 use harness::data::split::ClassCounts;
 use harness::graph::Mask2Former;
 use harness::graph::clip::ClipTiny;
-use harness::method::correction::{CORRECTIONS, Progress};
+use harness::method::correction::Progress;
 use harness::method::criterion::Part;
-use harness::method::filter::FILTERS;
 use harness::method::labeller::Labeller;
 use harness::method::pseudo_labels::ImageLabels;
-use harness::method::weighting::WEIGHTINGS;
 use harness::method::{Criterion, Targets, follow};
 use harness::ops;
-use harness::registry::build;
 use harness::rng::Stream;
 use harness::structures::Picture;
 use harness::tensor::Tape;
@@ -43,24 +40,23 @@ impl Pieces {
             recipe.teacher_student()?,
             recipe.table::<TrainConfig>("train")?,
         );
-        let mut filter = build(FILTERS, config.filter.clone())?;
-        filter.start(&ClassCounts {
+        let (empty_image, ema) = (config.empty_image, config.ema);
+        let mut labeller = Labeller::new(config);
+        labeller.filter.start(&ClassCounts {
             annotations: vec![1; student.classes()],
             objects: vec![1; student.classes()],
         });
-        let mut correction = build(CORRECTIONS, config.correction.clone())?;
-        correction.attach(Box::new(vlm.clone()));
-        let weighting = build(WEIGHTINGS, config.weighting.clone())?;
+        labeller.correction.attach(Box::new(vlm.clone()));
         let mut student = student.clone();
         Ok(Self {
             teacher: student.clone(),
             average: student.clone(),
-            criterion: Criterion::new(recipe.table("loss")?, config.empty_image),
+            criterion: Criterion::new(recipe.table("loss")?, empty_image),
             optimizer: AdamW::new(train.optimizer(), &mut student),
             schedule: Schedule::new(&train),
-            ema: config.ema,
+            ema,
             rate_of_average: train.average as f32,
-            labeller: Labeller::new(config, filter, correction, weighting),
+            labeller,
             student,
         })
     }

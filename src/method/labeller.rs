@@ -5,11 +5,11 @@
 //! nothing has to be waited for, [`Labeller::finish`] to the end.
 
 use super::candidates::{Candidate, Choice, Proposals, propose};
-use super::config::TeacherStudentConfig;
 use super::correction::{Corrected, Correction, Progress, Region};
 use super::filter::{Clock, Filter, Tier};
 use super::pseudo_labels::{ImageLabels, PseudoLabel, without_duplicates};
 use super::report::TierCounts;
+use super::teacher_student::TeacherStudentConfig;
 use super::weighting::Weighting;
 use crate::graph::Mask2Former;
 use crate::ops;
@@ -67,18 +67,13 @@ pub struct Labeller {
 }
 
 impl Labeller {
-    /// Puts the rules of `config` together.
-    pub fn new(
-        config: TeacherStudentConfig,
-        filter: Box<dyn Filter>,
-        correction: Box<dyn Correction>,
-        weighting: Box<dyn Weighting>,
-    ) -> Self {
+    /// The rules of `config` before their first image.
+    pub fn new(config: TeacherStudentConfig) -> Self {
         Self {
+            filter: config.filter.clone(),
+            correction: config.correction.clone(),
+            weighting: config.weighting.clone(),
             config,
-            filter,
-            correction,
-            weighting,
         }
     }
 

@@ -1,15 +1,92 @@
-//! Method `supervised`: labelled images only. It is also what every method does during the burn-in, to the last bit.
+//! Method `supervised`: labelled images only. Its learner is also the burn-in of the methods with a teacher, to the last bit.
 
 use super::criterion::{Criterion, MaskLoss, Part};
+use super::learner::{Learner, StepOutput};
+use super::phase::{Build, MethodKeys, Phase, Start};
 use super::points::Drawn;
 use super::report::{PartLosses, StepReport};
 use super::sent::Sent;
 use super::targets::Targets;
-use super::{Method, StepOutput};
+use super::{EmptyImage, Method};
 use crate::data::Batch;
 use crate::graph::{Mask2Former, Predictions};
+use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use crate::rng::Stream;
 use crate::tensor::Tape;
+use serde::Deserialize;
+
+/// Table `[method]` with `name = "supervised"`.
+#[derive(Deserialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Config {
+    /// Steps that it shares with methods whose teacher appears after them; the training goes on as before.
+    #[serde(default)]
+    burn_in: usize,
+    /// The class loss of images without a target.
+    empty_image: EmptyImage,
+}
+
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Method>, ComponentErrors> {
+    Ok(Box::new(registry::read::<Config>(table)?))
+}
+
+impl Checked for Config {
+    fn check(&self, check: &mut Check) {
+        check.range("burn-in", self.burn_in, 0..=MOST_STEPS);
+    }
+}
+
+impl Method for Config {
+    fn phases(&self, steps: usize) -> Vec<Phase> {
+        let burn_in = self.burn_in;
+        let mut phases = Vec::new();
+        if burn_in > 0 {
+            phases.push(phase(self.empty_image, burn_in, steps));
+        }
+        if burn_in < steps {
+            phases.push(Phase {
+                // The stages of stores that were made before phases had names of their own are called so.
+                name: "distill",
+                steps: burn_in..steps,
+                start: match burn_in {
+                    0 => Start::Fresh,
+                    _ => Start::GoOn(0),
+                },
+                average: true,
+                goes_on: false,
+                shared: false,
+                reads: MethodKeys::AllBut(Vec::new()),
+                ..phase(self.empty_image, burn_in, steps)
+            });
+        }
+        phases
+    }
+
+    fn fits(&self, steps: usize, check: &mut Check) {
+        let allowed = format!("at most `train.steps` = {steps}");
+        check.require(self.burn_in <= steps, "burn-in", self.burn_in, allowed);
+    }
+}
+
+/// Supervised training from the first weights to step `end`, as a phase from which others go on. It reads what its rules need and no
+/// more, so that all methods share it.
+pub(super) fn phase(empty_image: EmptyImage, end: usize, curve: usize) -> Phase {
+    Phase {
+        name: "burn-in",
+        steps: 0..end,
+        curve,
+        start: Start::Fresh,
+        labels: false,
+        average: false,
+        goes_on: true,
+        shared: true,
+        reads: MethodKeys::Only(vec!["burn-in", "empty-image"]),
+        build: Build::Learner(Box::new(move |parts| {
+            let criterion = Criterion::new(parts.loss.clone(), empty_image);
+            Box::new(Supervised::new(parts.student, criterion, parts.setup.seed))
+        })),
+    }
+}
 
 /// The student alone.
 pub struct Supervised {
@@ -69,7 +146,7 @@ pub(super) fn labelled_part<'a>(targets: &'a [Targets<'a>]) -> Part<'a> {
     }
 }
 
-impl Method for Supervised {
+impl Learner for Supervised {
     fn step(&mut self, tape: &mut Tape, sent: &Sent, step: usize) -> StepOutput {
         let images = sent.labelled(&self.student);
         let predictions = self.student.forward(tape, &images);

@@ -4,6 +4,8 @@
 //! the first of the files that it `extends` (which holds every key) <- ... <- the recipe <- a sweep's own `set` <- `HARNESS_*` environment
 //! <- `--set` <- the variant of the sweep. A table with a `name` is a component: naming another one replaces the whole table.
 //!
+//! A key that was added later than the first results may be left out ([`NewKeys`]): it then has its built-in default.
+//!
 //! Everything that can be wrong is collected in one [`RecipeError`], each problem with the place it comes from.
 
 mod check;
@@ -14,6 +16,7 @@ mod file;
 mod hash;
 mod keys;
 mod listing;
+mod new_keys;
 mod overlay;
 mod overrides;
 mod plan;
@@ -26,6 +29,7 @@ mod sweep;
 pub use error::{Problem, RecipeError};
 pub use explain::{Explanation, Setting};
 pub use hash::content_hash;
+pub use new_keys::{NewKey, NewKeys};
 pub use overlay::value_at;
 pub use plan::{Hooks, Plan, Row, SweepPlan, Trial};
 pub use provenance::Origin;

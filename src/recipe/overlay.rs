@@ -183,7 +183,10 @@ fn nearest_origin<'a>(
     exact: &dyn Fn(&str) -> Option<&'a Origin>,
 ) -> Option<&'a Origin> {
     loop {
-        if let Some(origin) = exact(&format!("{path}.name")).or_else(|| exact(path)) {
+        // A name that nobody wrote has no place; its table has one.
+        let name = exact(&format!("{path}.name"));
+        let name = name.filter(|origin| !matches!(origin, Origin::BuiltIn));
+        if let Some(origin) = name.or_else(|| exact(path)) {
             return Some(origin);
         }
         path = &path[..path.rfind(['.', '['])?];
@@ -220,7 +223,7 @@ pub fn lay(settings: &mut toml::Table, upper: &toml::Table) -> Vec<String> {
 }
 
 /// The name of a table that is a component.
-fn named(table: &toml::Table) -> Option<&str> {
+pub fn named(table: &toml::Table) -> Option<&str> {
     table.get("name")?.as_str()
 }
 

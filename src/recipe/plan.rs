@@ -6,6 +6,7 @@ use super::check;
 use super::error::{Problem, RecipeError};
 use super::file::ParsedFile;
 use super::hash::content_hash;
+use super::new_keys::NewKeys;
 use super::overlay::{Layer, Overlay};
 use super::provenance::Place;
 use super::sources::{Request, Sources};
@@ -22,6 +23,8 @@ pub struct Hooks<'a> {
     pub check: &'a dyn Fn(&Table) -> Vec<ComponentError>,
     /// Drops the settings that the trial does not read, so that trials that differ in nothing else are one.
     pub normalise: &'a dyn Fn(&mut Table),
+    /// The keys that a recipe may leave out. `check` is given their defaults; `normalise` should take these out again.
+    pub new_keys: &'a NewKeys,
 }
 
 /// The trials of a recipe and the tables that they fill.
@@ -84,7 +87,7 @@ impl Plan {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn new(request: Request, hooks: Hooks) -> Result<Self, RecipeError> {
-        let sources = Sources::read(&request).map_err(RecipeError::new)?;
+        let sources = Sources::read(&request, hooks.new_keys).map_err(RecipeError::new)?;
         let Sources {
             name,
             files,
@@ -135,11 +138,12 @@ struct Ground {
 }
 
 impl Ground {
-    fn new(mut layers: Vec<Layer>, problems: &mut Vec<Problem>) -> Self {
+    fn new(mut layers: Vec<Layer>, new_keys: &NewKeys, problems: &mut Vec<Problem>) -> Self {
         check::structure(&mut layers, problems);
         let root = layers[0].table.clone();
         let mut overlay = Overlay::new(&layers.iter().collect::<Vec<_>>());
         check::widen(&mut overlay.settings, &root);
+        new_keys.fill(&mut overlay.settings);
         Self { overlay, root }
     }
 }
@@ -160,7 +164,7 @@ impl Builder<'_> {
     /// A recipe without sweeps: a table of one row.
     fn single(&mut self, name: &str) -> SweepPlan {
         let layers = self.files.iter().chain(self.typed).cloned().collect();
-        let ground = Ground::new(layers, &mut self.problems);
+        let ground = Ground::new(layers, self.hooks.new_keys, &mut self.problems);
         let rows = vec![Row {
             label: name.to_string(),
             paper: None,
@@ -178,7 +182,11 @@ impl Builder<'_> {
     fn sweep(&mut self, name: &str, file: &ParsedFile) -> SweepPlan {
         let base = sweep::base(file, &mut self.problems);
         let order = self.files.iter().chain([&base]).chain(self.typed);
-        let ground = Ground::new(order.cloned().collect(), &mut self.problems);
+        let ground = Ground::new(
+            order.cloned().collect(),
+            self.hooks.new_keys,
+            &mut self.problems,
+        );
         let mut plan = SweepPlan {
             name: name.to_string(),
             question: String::new(),

@@ -5,7 +5,8 @@ use super::error::Problem;
 use super::extends;
 use super::file::{ParsedFile, Role};
 use super::keys::RecipeKeys;
-use super::overlay::Layer;
+use super::new_keys::NewKeys;
+use super::overlay::{Layer, lay};
 use super::overrides;
 use super::sweep;
 use std::path::Path;
@@ -25,7 +26,8 @@ pub struct Request<'a> {
 pub struct Sources {
     /// The recipe's name: its file without folder and extension.
     pub name: String,
-    /// The settings of the recipe and of the files that it extends, the lowest first.
+    /// The settings of the recipe and of the files that it extends, the lowest first; that one with the built-in
+    /// defaults of the new keys that it leaves out.
     pub files: Vec<Layer>,
     /// The settings of the environment and of the `--set` arguments.
     pub typed: Vec<Layer>,
@@ -39,19 +41,24 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads them.
+    /// Reads them. `new_keys`: the keys that the lowest file may leave out.
     ///
     /// # Errors
     /// The recipe or one that it extends cannot be read, and what else is wrong up to there.
-    pub fn read(request: &Request) -> Result<Self, Vec<Problem>> {
+    pub fn read(request: &Request, new_keys: &NewKeys) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let files = match extends::layers(request.recipe, &mut problems) {
+        let mut files = match extends::layers(request.recipe, &mut problems) {
             Ok(files) => files,
             Err(problem) => {
                 problems.push(problem);
                 return Err(problems);
             }
         };
+        if let Some(lowest) = files.first_mut() {
+            let missing = new_keys.missing(&lowest.table);
+            lay(&mut lowest.table, &missing.table);
+            lowest.origins.extend(missing.origins);
+        }
         let mut typed = overrides::environment(request.environment);
         typed.extend(overrides::arguments(request.set, &mut problems));
         let name = request.recipe.file_stem().and_then(|stem| stem.to_str());

@@ -25,27 +25,46 @@ pub trait Checked: DeserializeOwned {
 /// Reads a component's table into its struct and checks the values.
 ///
 /// # Errors
-/// All unknown keys and all values out of range, or one key that is missing or of another type.
-pub fn read<T: Checked>(mut table: Table) -> Result<T, ComponentErrors> {
+/// All unknown keys and all values that are not allowed, or one key that is missing or of another type.
+pub fn read<T: Checked>(table: Table) -> Result<T, ComponentErrors> {
+    make(table, |config: T, check| {
+        config.check(check);
+        Some(config)
+    })
+}
+
+/// Makes a component whose table holds other components: `make` checks the keys, keeps the errors of what it holds
+/// ([`Check::keep`]), and makes nothing where one of these is missing.
+///
+/// # Errors
+/// As [`read`], and what `make` has refused.
+///
+/// Panics if `make` makes nothing without a refusal.
+pub fn make<K: DeserializeOwned, T>(
+    mut table: Table,
+    make: impl FnOnce(K, &mut Check) -> Option<T>,
+) -> Result<T, ComponentErrors> {
     let mut unknown = Vec::new();
-    let config = loop {
-        match deserialize::<T>(&table) {
-            Ok(config) => break config,
-            Err(error) if error.is_unknown() && error.remove(&mut table) => {
-                unknown.push(error.error);
+    let keys = loop {
+        match deserialize::<K>(&table) {
+            Ok(keys) => break keys,
+            Err(refused) if refused.is_unknown() && refused.remove(&mut table) => {
+                unknown.push(refused.error);
             }
-            Err(error) => {
+            Err(refused) => {
                 // A key that is misspelled is missing as well: that would tell one mistake twice.
-                if unknown.is_empty() || !error.is_missing() {
-                    unknown.push(error.error);
+                if unknown.is_empty() || !refused.is_missing() {
+                    unknown.push(refused.error);
                 }
                 return Err(ComponentErrors::of(unknown).expect("at least one"));
             }
         }
     };
-    let refused = config.checked().err().into_iter().flatten();
+    let mut check = Check::new();
+    let made = make(keys, &mut check);
+    let refused = check.finish().err().into_iter().flatten();
     match ComponentErrors::of(unknown.into_iter().chain(refused).collect()) {
-        None => Ok(config),
+        None => Ok(made.expect("nothing was refused")),
         Some(errors) => Err(errors),
     }
 }

@@ -3,7 +3,7 @@
 mod checkpoint;
 mod clip;
 mod journal;
-mod mock;
+mod number;
 mod optimizer;
 mod schedule;
 mod trainer;
@@ -11,26 +11,36 @@ mod trainer;
 pub use checkpoint::{Checkpoint, LoadError};
 pub use clip::{ClipTraining, restore_clip_tiny, zero_shot_accuracy};
 pub use journal::{Journal, Reading, Window, last_lines, warnings};
-pub use mock::{MockTrainer, mock_state};
+pub use number::NumberTrainer;
 pub use optimizer::{AdamW, AdamWConfig, GradientNorm, Moments, OptimizerState, is_trained};
 pub use schedule::Schedule;
-pub use trainer::{AVERAGE, Advance, STUDENT, TEACHER, Trainer};
+pub use trainer::{AVERAGE, STUDENT, TEACHER, Trainer};
 
 use crate::registry::{Check, Checked, MOST_STEPS, MOST_WEIGHT, above};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use std::ops::Bound;
 
-/// A training run between two steps: of networks ([`Trainer`]), or of numbers only ([`MockTrainer`]).
+/// A training run between two steps: of networks ([`Trainer`]), of a vision-language model ([`ClipTraining`]) or of a number ([`NumberTrainer`]).
 pub trait Training {
     /// Starts the average as a copy of the student, where the recipe wants one.
-    fn start_average(&mut self);
+    fn start_average(&mut self) {}
 
-    /// Begins where another run has ended: its student, its optimizer and its step. The method starts anew.
+    /// Begins where another run has ended: its student, its optimizer and its step. The learner's own state starts anew.
     ///
     /// # Errors
-    /// The checkpoint is of another model.
-    fn begin(&mut self, checkpoint: &Checkpoint) -> Result<()>;
+    /// The checkpoint is of another model, or this training goes on from no other.
+    fn go_on(&mut self, _checkpoint: &Checkpoint) -> Result<()> {
+        bail!("this training goes on from no other")
+    }
+
+    /// Takes the student of another run as its teacher.
+    ///
+    /// # Errors
+    /// The checkpoint is of another model, or this training has no teacher.
+    fn take_teacher(&mut self, _checkpoint: &Checkpoint) -> Result<()> {
+        bail!("this training has no teacher")
+    }
 
     /// Continues this run from its own checkpoint.
     ///
@@ -45,12 +55,23 @@ pub trait Training {
     /// Steps taken.
     fn step(&self) -> usize;
 
-    /// Takes the next step and tells how it went.
+    /// Takes the next step.
     ///
     /// # Errors
-    /// An image that cannot be read, or a loss or gradient that is not finite, with the step's number. Nothing of the run is of use then but its
-    /// checkpoints.
-    fn advance(&mut self, journal: &mut Journal) -> Result<Advance>;
+    /// An image that cannot be read, or a loss or gradient that is not finite, with the step's number. Only the run's checkpoints are of use
+    /// then.
+    fn advance(&mut self) -> Result<Advance>;
+}
+
+/// The result of a training step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Advance {
+    /// Its loss.
+    pub loss: f32,
+    /// Pseudo-labels per unlabelled image; none without a teacher.
+    pub kept: Option<f64>,
+    /// Its line of the journal, by column.
+    pub readings: Vec<(String, Reading)>,
 }
 
 /// The table `[train]`.

@@ -1,7 +1,7 @@
 //! `extends`: one file or a list of files, and the order in which they are laid over one another.
 
 use crate::house::{House, TEXT_ONLY, at};
-use harness::recipe::{Explanation, Plan, Request};
+use harness::recipe::{Explanation, NewKeys, Plan, Request};
 use proptest::prelude::*;
 
 /// A folder with `recipes/NAME.toml` for every name and text, beside `recipes/base.toml`.
@@ -134,7 +134,7 @@ fn places_and_explanations_name_the_file_of_the_list() {
         environment: &[],
         set: &[],
     };
-    let text = Explanation::new(request, "train.steps")
+    let text = Explanation::new(request, &NewKeys::NONE, "train.steps")
         .unwrap()
         .to_string();
     let expected = "\

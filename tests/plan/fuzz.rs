@@ -1,6 +1,6 @@
 //! Random texts and mutated recipes: whatever is written, planning ends with a plan or with mistakes that have a place.
 
-use harness::experiment::{Settings, normalise};
+use harness::experiment::{NEW_KEYS, Settings, normalise};
 use harness::recipe::{Explanation, Hooks, Plan, Request};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -42,6 +42,7 @@ fn plan(
     let hooks = Hooks {
         check: &check,
         normalise: &normalise,
+        new_keys: &NEW_KEYS,
     };
     let request = Request {
         recipe,
@@ -66,7 +67,7 @@ fn plan(
         }
     }
     // Explaining reads the same files by another way.
-    if let Err(error) = Explanation::new(request, "train.steps") {
+    if let Err(error) = Explanation::new(request, &NEW_KEYS, "train.steps") {
         prop_assert!(
             error.problems.iter().all(|problem| problem.place.is_some()),
             "{}",

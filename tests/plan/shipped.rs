@@ -1,7 +1,7 @@
 //! The recipes of this repository: the trials and tables that they promise.
 
 use crate::house::{TEXT_ONLY, at};
-use harness::experiment::{TrialSettings, normalise};
+use harness::experiment::{NEW_KEYS, TrialSettings, normalise};
 use harness::recipe::{Hooks, Plan, Request, Trial, content_hash};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,6 +23,7 @@ fn checked(recipe: &str, set: &[&str]) -> Plan {
     let hooks = Hooks {
         check: &check,
         normalise: &normalise,
+        new_keys: &NEW_KEYS,
     };
     planned(recipe, set, hooks)
 }

@@ -1,6 +1,7 @@
 //! Looking before and while a sweep runs: what it would do and why, where a value comes from, how far it is.
 
 use crate::experiment::outlook::{FrozenPlan, Outlook, Status};
+use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::store::provenance::{commit, cores};
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::inputs::{Ask, Inputs, Stop, environment};
@@ -53,7 +54,7 @@ pub fn explain(ask: &Ask, key: &str) -> Result<Explanation, Stop> {
         environment: &environment,
         set: &ask.set,
     };
-    Explanation::new(request, key).map_err(|error| Stop::Input(error.into()))
+    Explanation::new(request, &NEW_KEYS, key).map_err(|error| Stop::Input(error.into()))
 }
 
 /// How the sweeps of the results folder `folder` stand.

@@ -60,8 +60,8 @@ fn first(ask: &Ask) -> Result<(Settings, Dataset), Stop> {
 fn first_settings(ask: &Ask, inputs: &Inputs) -> Result<Settings, Stop> {
     let plan = inputs.plan(ask)?;
     match read(&plan.trials[0].settings).map_err(Stop::Input)? {
-        TrialSettings::Network(settings) => Ok(*settings),
-        TrialSettings::Mock(_) => {
+        TrialSettings::Networks(settings) => Ok(*settings),
+        TrialSettings::Number(_) => {
             let recipe = ask.recipe.display();
             let message = "a trial of method.name = \"mock\" has no dataset and no network";
             Err(Stop::Input(anyhow!("{recipe}: {message}")))

@@ -80,7 +80,7 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     inputs.split(&trials).map_err(Stop::Input)?;
     let (devices, no_gpu) = Devices::open(&options.devices).map_err(Stop::Input)?;
     for trial in &trials {
-        if let TrialSettings::Network(settings) = &*trial.settings {
+        if let TrialSettings::Networks(settings) = &*trial.settings {
             let suit = devices.suit(settings).context(trial.label.clone());
             suit.map_err(Stop::Input)?;
         }

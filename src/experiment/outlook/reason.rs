@@ -1,6 +1,7 @@
 //! Why a trial would run: what the store tells of it, and of an earlier trial with its label and seed.
 
 use super::standing::{State, TrialEntry};
+use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::store::root::Store;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -89,10 +90,11 @@ impl Earlier {
                 continue;
             };
             if wanted(&label, seed)
-                && let Some(table) = std::fs::read_to_string(&path)
+                && let Some(mut table) = std::fs::read_to_string(&path)
                     .ok()
                     .and_then(|text| text.parse().ok())
             {
+                NEW_KEYS.fill(&mut table);
                 found.entry((label, seed)).or_default().push(table);
             }
         }
@@ -102,7 +104,11 @@ impl Earlier {
     /// What is other in `settings` than in the earlier trial that is most like it.
     fn differences(&self, trial: &TrialEntry, settings: &Table) -> Option<Vec<String>> {
         let earlier = self.0.get(&(trial.label.clone(), trial.seed))?;
-        let differences = earlier.iter().map(|earlier| differences(earlier, settings));
+        let mut settings = settings.clone();
+        NEW_KEYS.fill(&mut settings);
+        let differences = earlier
+            .iter()
+            .map(|earlier| differences(earlier, &settings));
         differences
             .min_by_key(Vec::len)
             .filter(|found| !found.is_empty())

@@ -158,7 +158,7 @@ impl FrozenPlan {
                     title: stage.title.clone(),
                     needs: needs.map(|(_, index)| *index).collect(),
                     cost: stage.cost,
-                    steps: stage.kind.steps(),
+                    steps: stage.steps,
                     trials: 0,
                 });
             }

@@ -8,6 +8,7 @@ use crate::atomic::write_durably;
 use crate::data::{Dataset, Sample};
 use crate::eval::{Evaluator, Found, Metrics};
 use crate::experiment::settings::sections::{EvalModel, Settings};
+use crate::experiment::settings::trial_settings::{NumberSettings, TrialSettings};
 use crate::experiment::store::folder::Folder;
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::trial::parts as trial;
@@ -16,7 +17,7 @@ use crate::graph::Mask2Former;
 use crate::method::predict;
 use crate::nn::params::move_to;
 use crate::structures::Picture;
-use crate::train::{Checkpoint, STUDENT, mock_state, warnings};
+use crate::train::{Checkpoint, STUDENT, warnings};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
@@ -28,13 +29,23 @@ impl Workshop<'_> {
     ///
     /// # Errors
     /// An image cannot be read, the result cannot be written; a stop that was asked for.
-    pub(super) fn evaluate(
+    pub(super) fn evaluate(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
+        let (source, checkpoint) = self.trained(stage)?;
+        let models = match &*stage.settings {
+            TrialSettings::Networks(settings) => {
+                self.evaluate_networks(stage, settings, &checkpoint)?
+            }
+            TrialSettings::Number(settings) => evaluate_number(settings, &checkpoint)?,
+        };
+        write_evaluation(attempt, &checkpoint, models, &source)
+    }
+
+    fn evaluate_networks(
         &self,
         stage: &Stage,
         settings: &Settings,
-        attempt: &Attempt,
-    ) -> Result<()> {
-        let (source, checkpoint) = self.trained(stage)?;
+        checkpoint: &Checkpoint,
+    ) -> Result<BTreeMap<String, Metrics>> {
         let dataset = self.datasets.get(&settings.data)?;
         let evaluator = Evaluator::new(&dataset)?;
         let device = self.devices.take(settings)?;
@@ -63,33 +74,34 @@ impl Workshop<'_> {
             reading.mean_ap = metrics.mean_ap;
             models.insert(name.to_string(), metrics);
         }
-        write_evaluation(attempt, &checkpoint, models, &source)
-    }
-
-    /// The metrics of a mock trial, which its training knows.
-    ///
-    /// # Errors
-    /// The result cannot be written.
-    pub(super) fn evaluate_mock(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
-        let (source, checkpoint) = self.trained(stage)?;
-        let state = mock_state(&checkpoint)?;
-        let metrics = Metrics {
-            mean_ap: Some(state.mean_ap()),
-            ap50: Some(state.ap50()),
-            ..Metrics::default()
-        };
-        let models = BTreeMap::from([(STUDENT.to_string(), metrics)]);
-        write_evaluation(attempt, &checkpoint, models, &source)
+        Ok(models)
     }
 
     /// The training that an evaluation follows: its folder and what it left.
     fn trained(&self, stage: &Stage) -> Result<(Folder, Checkpoint)> {
-        let key = stage.needs.first();
+        let key = stage.source.as_ref();
         let key = key.context("an evaluation follows a training")?;
         let source = self.store.stage(key);
         let checkpoint = Checkpoint::load(&source.result(), key)?;
         Ok((source, checkpoint))
     }
+}
+
+/// The metrics of a number, which its last phase knows.
+fn evaluate_number(
+    settings: &NumberSettings,
+    checkpoint: &Checkpoint,
+) -> Result<BTreeMap<String, Metrics>> {
+    let last = settings.phases().pop().context("a trial has a phase")?;
+    let mut number = last.number(settings.seed, 1)?;
+    number.restore(checkpoint.method())?;
+    let [mean_ap, ap50] = number.scores();
+    let metrics = Metrics {
+        mean_ap: Some(mean_ap),
+        ap50: Some(ap50),
+        ..Metrics::default()
+    };
+    Ok(BTreeMap::from([(STUDENT.to_string(), metrics)]))
 }
 
 /// Writes the metrics `models` of what the training in `source` left.

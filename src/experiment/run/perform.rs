@@ -8,7 +8,6 @@ use super::interrupt::{Interrupt, Interrupted};
 use super::progress::Progress;
 use super::scheduler::{self, Task, Turn};
 use super::supervise::Link;
-use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::environment::Kept;
 use crate::experiment::store::folder::Failure;
 use crate::experiment::store::root::Store;
@@ -173,18 +172,9 @@ impl<'a> Workshop<'a> {
     }
 
     fn work(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
-        match (&*stage.settings, stage.kind) {
-            (TrialSettings::Network(settings), Kind::Vlm { steps }) => {
-                self.train_vlm(stage, settings, attempt, steps)
-            }
-            (TrialSettings::Network(settings), Kind::BurnIn { .. } | Kind::Distill { .. }) => {
-                self.train_network(stage, settings, attempt)
-            }
-            (TrialSettings::Network(settings), Kind::Evaluate) => {
-                self.evaluate(stage, settings, attempt)
-            }
-            (TrialSettings::Mock(_), Kind::Evaluate) => self.evaluate_mock(stage, attempt),
-            (TrialSettings::Mock(settings), _) => self.train_mock(stage, settings, attempt),
+        match stage.kind {
+            Kind::Vlm | Kind::Train(_) => self.train(stage, attempt),
+            Kind::Evaluate => self.evaluate(stage, attempt),
         }
     }
 }

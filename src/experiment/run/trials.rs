@@ -318,8 +318,7 @@ impl<'a> Run<'a> {
 
     /// Seconds of the stages that follow the shared ones.
     fn own_seconds(&self, trial: &Planned) -> f64 {
-        let shared = |stage: &&Stage| matches!(stage.kind, Kind::Vlm { .. } | Kind::BurnIn { .. });
-        let own = trial.stages.iter().filter(|stage| !shared(stage));
+        let own = trial.stages.iter().filter(|stage| !stage.shared);
         own.map(|stage| self.store.stage(&stage.key).seconds())
             .sum()
     }

@@ -1,19 +1,20 @@
 //! The settings of a trial: every table of the recipe as the type that its component reads, checked before anything runs.
 
+use super::new_keys::NEW_KEYS;
 use crate::data::DATASETS;
 use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
-use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguageConfig};
+use crate::graph::clip::VisionLanguageConfig;
 use crate::graph::{ModelConfig, weights};
-use crate::method::correction::CORRECTIONS;
-use crate::method::{LossConfig, MethodConfig};
+use crate::method::{LossConfig, METHODS, Method, Phase};
 use crate::registry::{self, Check, Checked, ComponentError, ComponentErrors};
 use crate::structures::{LARGEST_SIDE, Picture};
 use crate::tensor::Precision;
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 use toml::{Table, Value};
 
 /// The tables of a trial, in the recipe's order.
@@ -41,9 +42,7 @@ pub struct Settings {
     /// `[loss]`.
     pub loss: LossConfig,
     /// `[method]`.
-    pub method: MethodConfig,
-    /// `[method.correction.vlm]`, if the correction needs one.
-    pub vlm: Option<VisionLanguageConfig>,
+    pub method: Arc<dyn Method>,
     /// `[train]`.
     pub train: TrainConfig,
     /// `[eval]`.
@@ -102,6 +101,9 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong, each with the path of its key.
     pub fn read(table: &Table) -> Result<Self, ComponentErrors> {
+        let mut table = table.clone();
+        NEW_KEYS.fill(&mut table);
+        let table = &table;
         let mut check = Check::new();
         let known = |key: &str| ["seed", "precision"].contains(&key) || SECTIONS.contains(&key);
         for key in table.keys().filter(|key| !known(key)) {
@@ -118,9 +120,7 @@ impl Settings {
         let model = check.keep("model", read(table, "model"));
         let loss = check.keep("loss", read(table, "loss"));
         let method = section(table, "method").map_err(ComponentErrors::from);
-        let method = check.keep("method", method.and_then(MethodConfig::try_from));
-        let vlm = method.as_ref().and_then(vision_language);
-        let vlm = vlm.and_then(|vlm| check.keep("method.correction.vlm", vlm));
+        let method = check.keep("method", method.and_then(self::method));
         let train = check.keep("train", read(table, "train"));
         let eval = check.keep("eval", read(table, "eval"));
         let settings = (|| {
@@ -134,7 +134,6 @@ impl Settings {
                 model: model?,
                 loss: loss?,
                 method: method?,
-                vlm,
                 train: train?,
                 eval: eval?,
             })
@@ -149,28 +148,26 @@ impl Settings {
 
     /// What no table can tell alone. `drawn`: the dataset's images are drawn.
     fn check_together(&self, drawn: bool, check: &mut Check) {
-        let (burn_in, steps) = (self.method.burn_in(), self.train.steps);
-        let teacher = matches!(self.method, MethodConfig::TeacherStudent(_));
-        let bound = if teacher { "less than" } else { "at most" };
-        check.require(
-            burn_in < steps || (burn_in == steps && !teacher),
-            "method.burn-in",
-            burn_in,
-            format!("{bound} `train.steps` = {steps}"),
-        );
-        if teacher && self.loader.unlabelled == 0 {
+        check.within("method", |check| self.method.fits(self.train.steps, check));
+        if self.method.has_teacher() && self.loader.unlabelled == 0 {
             let message = "0 leaves a teacher nothing to label; allowed: 1 or more";
             check.refuse("loader.unlabelled", message);
         }
-        let averages = self.train.average > 0.0 && burn_in < steps;
+        let keeps = |phase: &Phase| phase.average && !phase.steps.is_empty();
+        let averages = self.train.average > 0.0 && self.phases().iter().any(keeps);
         if self.eval.model == EvalModel::Average && !averages {
             let needs = "`average` needs train.average above 0 and steps after the burn-in";
             check.refuse("eval.model", needs);
         }
-        if matches!(self.vlm, Some(VisionLanguageConfig::ClipTiny(_))) && !drawn {
+        if matches!(self.method.vlm(), Some(VisionLanguageConfig::ClipTiny(_))) && !drawn {
             let known = "`clip-tiny` knows the classes of data.name = \"scenes\" only; allowed here: `prototypes`, `clip`";
             check.refuse("method.correction.vlm.name", known);
         }
+    }
+
+    /// The phases of the trial's training.
+    pub fn phases(&self) -> Vec<Phase> {
+        self.method.phases(self.train.steps)
     }
 
     /// The files and folders that the settings name and that are not there; what the dataset's folder holds is its business.
@@ -193,7 +190,7 @@ impl Settings {
             let message = format!("no file `{}`", backbone.display());
             missing.push(ComponentError::new("model.backbone.weights", message));
         }
-        if let Some(VisionLanguageConfig::Clip(clip)) = &self.vlm {
+        if let Some(VisionLanguageConfig::Clip(clip)) = self.method.vlm() {
             let mut absent = |key, what, path: &Path| {
                 let message = format!("no {what} `{}`", path.display());
                 missing.push(ComponentError::new(key, message));
@@ -218,9 +215,9 @@ impl Settings {
 
     /// The model that the tables show: the student where there is no teacher.
     pub fn reported(&self) -> EvalModel {
-        match (self.eval.model, &self.method) {
-            (EvalModel::Teacher, MethodConfig::Supervised(_)) => EvalModel::Student,
-            (model, _) => model,
+        match self.eval.model {
+            EvalModel::Teacher if !self.method.has_teacher() => EvalModel::Student,
+            model => model,
         }
     }
 }
@@ -246,18 +243,26 @@ pub(super) fn seed(table: &Table) -> Result<u64, ComponentError> {
         .ok_or_else(|| ComponentError::new("", "expected a whole number from 0 on"))
 }
 
-/// What matrix products compute with; f32 where nothing is said, as every trial did before there was a choice.
+/// The method of a table `[method]`.
 ///
 /// # Errors
-/// An unknown word; the key is empty.
+/// An unknown name, or what the method refuses.
+pub(super) fn method(table: Table) -> Result<Arc<dyn Method>, ComponentErrors> {
+    registry::build(METHODS, table).map(Arc::from)
+}
+
+/// What matrix products compute with.
+///
+/// # Errors
+/// None is there, or an unknown word; the key is empty.
 fn precision(table: &Table) -> Result<Precision, ComponentError> {
-    match table.get("precision") {
-        None => Ok(Precision::default()),
-        Some(value) => value.clone().try_into().map_err(|_| {
-            let found = value.as_str().map_or(value.to_string(), String::from);
-            ComponentError::one_of("", found, ["f32", "tf32", "bf16"])
-        }),
-    }
+    let known = ["f32", "tf32", "bf16"];
+    let missing = || ComponentError::missing("", known);
+    let value = table.get("precision").ok_or_else(missing)?;
+    value.clone().try_into().map_err(|_| {
+        let found = value.as_str().map_or(value.to_string(), String::from);
+        ComponentError::one_of("", found, known)
+    })
 }
 
 /// The table `name` of a trial's settings.
@@ -275,16 +280,6 @@ pub(super) fn section(table: &Table, name: &str) -> Result<Table, ComponentError
 /// The table `name` of a trial's settings as `T`, checked.
 pub(super) fn read<T: Checked>(table: &Table, name: &str) -> Result<T, ComponentErrors> {
     registry::read(section(table, name)?)
-}
-
-/// The vision-language model of a method's correction, where it has one.
-fn vision_language(method: &MethodConfig) -> Option<Result<VisionLanguageConfig, ComponentErrors>> {
-    let MethodConfig::TeacherStudent(config) = method else {
-        return None;
-    };
-    let correction = registry::build(CORRECTIONS, config.correction.clone()).ok()?;
-    let table = correction.needs_vlm()?.clone();
-    Some(registry::build(VISION_LANGUAGE_MODELS, table))
 }
 
 #[cfg(test)]
@@ -337,7 +332,7 @@ pub(in crate::experiment) mod tests {
         let settings = Settings::read(&table()).unwrap();
         assert_eq!(settings.reported(), EvalModel::Teacher);
         assert!(matches!(
-            settings.vlm,
+            settings.method.vlm(),
             Some(VisionLanguageConfig::ClipTiny(_))
         ));
         let settings = Settings::read(&supervised()).unwrap();

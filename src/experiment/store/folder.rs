@@ -3,7 +3,7 @@
 use super::lease::{Lease, is_held, last_token};
 use super::measured::Evaluation;
 use crate::atomic::{Durability, remove_unfinished, write_durably};
-use crate::experiment::trial::stage::Kind;
+use crate::experiment::trial::stage::EVALUATE;
 use crate::train::Checkpoint;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -83,7 +83,7 @@ impl Folder {
     /// Whether the result of a stage of this kind stands and is whole: a power failure may cut a file that nobody had waited for.
     pub fn is_whole(&self, kind: &str) -> bool {
         let path = self.outcome(kind);
-        match kind == Kind::Evaluate.name() {
+        match kind == EVALUATE {
             true => Evaluation::read(&path).is_ok(),
             false => Checkpoint::is_whole(&path),
         }
@@ -91,7 +91,7 @@ impl Folder {
 
     /// The file that ends a stage of this kind.
     pub fn outcome(&self, kind: &str) -> PathBuf {
-        match kind == Kind::Evaluate.name() {
+        match kind == EVALUATE {
             true => self.metrics(),
             false => self.result(),
         }

@@ -179,12 +179,12 @@ impl Store {
 
     /// Whether the result of `stage` stands, whole or not.
     pub fn holds_result(&self, stage: &Stage) -> bool {
-        self.stage(&stage.key).outcome(stage.kind.name()).exists()
+        self.stage(&stage.key).outcome(stage.name()).exists()
     }
 
     /// Whether the result of `stage` stands and is whole.
     pub fn is_whole(&self, stage: &Stage) -> bool {
-        self.stage(&stage.key).is_whole(stage.kind.name())
+        self.stage(&stage.key).is_whole(stage.name())
     }
 }
 

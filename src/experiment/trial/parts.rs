@@ -6,7 +6,7 @@ use crate::data::{self, Dataset};
 use crate::experiment::settings::sections::Settings;
 use crate::graph::Mask2Former;
 use crate::graph::clip::{Prototypes, PrototypesConfig};
-use crate::method::{self, Method, MethodConfig, Setup, SupervisedConfig};
+use crate::method::{Learner, Parts, Phase, Setup};
 use crate::nn::params::move_to;
 use crate::recipe::content_hash;
 use crate::registry::ComponentErrors;
@@ -40,7 +40,7 @@ impl Datasets {
 }
 
 /// The objects that every training of a trial starts from.
-pub struct Ground {
+pub struct TrialParts {
     /// Its dataset.
     pub dataset: Dataset,
     /// Which images are labelled.
@@ -51,7 +51,7 @@ pub struct Ground {
     place: Place,
 }
 
-impl Ground {
+impl TrialParts {
     /// Reads the dataset and splits it, for networks at `place`.
     ///
     /// # Errors
@@ -115,22 +115,22 @@ impl Ground {
         ))
     }
 
-    /// The method `config` around a fresh student.
+    /// The learner of `phase` around a fresh student.
     ///
     /// # Errors
-    /// The backbone's weights do not fit, or what the method refuses.
-    pub fn method(&self, settings: &Settings, config: &MethodConfig) -> Result<Box<dyn Method>> {
+    /// The backbone's weights do not fit.
+    pub fn learner(&self, settings: &Settings, phase: &Phase) -> Result<Box<dyn Learner>> {
+        let epoch = self.loader.unlabelled_images();
         let setup = Setup {
             seed: settings.seed,
-            steps: settings.train.steps,
             counts: self.split.counts.clone(),
-            epoch_steps: self
-                .loader
-                .unlabelled_images()
-                .div_ceil(settings.loader.unlabelled.max(1)),
+            epoch_steps: epoch.div_ceil(settings.loader.unlabelled.max(1)),
         };
-        let student = self.network(settings)?;
-        Ok(method::start(config, &settings.loss, student, &setup)?)
+        phase.learner(Parts {
+            student: self.network(settings)?,
+            loss: &settings.loss,
+            setup: &setup,
+        })
     }
 }
 
@@ -144,15 +144,4 @@ pub fn model(settings: &Settings, classes: usize) -> Result<Mask2Former> {
         classes,
         &mut Stream::new(settings.seed, "model"),
     )
-}
-
-/// What a method does during the burn-in: supervised training.
-pub fn burn_in(method: &MethodConfig) -> MethodConfig {
-    match method {
-        MethodConfig::TeacherStudent(config) => MethodConfig::Supervised(SupervisedConfig {
-            burn_in: config.burn_in,
-            empty_image: config.empty_image,
-        }),
-        other => other.clone(),
-    }
 }

@@ -37,7 +37,7 @@ use crate::structures::Picture;
 use crate::tensor::{Map, Tensor2};
 
 /// A dual encoder: dense image features on one side, embedded class descriptions on the other.
-pub trait VisionLanguage: Send {
+pub trait VisionLanguage: Send + Sync {
     /// Dense features of one image: a map of batch 1.
     fn dense(&self, picture: &Picture) -> Map;
     /// Pooled features `[n, C]` to the shared space `[n, E]`; not yet normalised.

@@ -7,17 +7,18 @@ use super::fusion::{
 };
 use super::pooling::Pooling;
 use super::{Corrected, Correction, Progress, Region};
-use crate::graph::clip::VisionLanguage;
+use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguage, VisionLanguageConfig};
 use crate::method::filter::Tier;
 use crate::method::quality::softmax;
 use crate::ops;
-use crate::registry::{self, Check, Checked, ComponentErrors};
+use crate::registry::{self, ComponentErrors};
 use crate::structures::Picture;
 use crate::tensor::{Later, Tape, Tensor2};
 use serde::Deserialize;
+use std::fmt;
 use std::sync::Arc;
 
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 enum Scope {
     Medium,
@@ -25,7 +26,7 @@ enum Scope {
     Both,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 enum Aggregation {
     Logits,
@@ -33,7 +34,7 @@ enum Aggregation {
 }
 
 /// What the weight of eq. 10 falls along.
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 enum Along {
     /// The steps since the end of the burn-in.
@@ -43,7 +44,7 @@ enum Along {
 }
 
 /// The factor on the cosine of eq. 9.
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 enum LogitScale {
     /// The model's own.
@@ -52,7 +53,7 @@ enum LogitScale {
     One,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Options {
     scope: Scope,
@@ -64,9 +65,11 @@ struct Options {
     vlm: toml::Table,
 }
 
+#[derive(Clone, Debug)]
 struct Dicc {
     options: Options,
-    attached: Option<Attached>,
+    vlm: VisionLanguageConfig,
+    attached: Option<Arc<Attached>>,
 }
 
 /// The model, and the text that regions are compared with.
@@ -81,21 +84,20 @@ struct Attached {
 }
 
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Correction>, ComponentErrors> {
-    Ok(Box::new(Dicc {
-        options: registry::read(table)?,
-        attached: None,
-    }))
-}
-
-impl Checked for Options {
-    fn check(&self, check: &mut Check) {
-        check.range("weight", self.weight, 0.0..=1.0);
-    }
+    registry::make(table, |options: Options, check| {
+        check.range("weight", options.weight, 0.0..=1.0);
+        let vlm = registry::build(VISION_LANGUAGE_MODELS, options.vlm.clone());
+        Some(Box::new(Dicc {
+            vlm: check.keep("vlm", vlm)?,
+            options,
+            attached: None,
+        }) as Box<dyn Correction>)
+    })
 }
 
 impl Correction for Dicc {
-    fn needs_vlm(&self) -> Option<&toml::Table> {
-        Some(&self.options.vlm)
+    fn vlm(&self) -> Option<&VisionLanguageConfig> {
+        Some(&self.vlm)
     }
 
     fn attach(&mut self, vlm: Box<dyn VisionLanguage>) {
@@ -109,12 +111,12 @@ impl Correction for Dicc {
             LogitScale::Model => vlm.logit_scale(),
             LogitScale::One => 1.0,
         };
-        self.attached = Some(Attached {
+        self.attached = Some(Arc::new(Attached {
             vlm,
             text: Arc::new(text),
             descriptions,
             scale,
-        });
+        }));
     }
 
     fn correct(
@@ -158,6 +160,20 @@ impl Correction for Dicc {
             }
             answers
         })
+    }
+}
+
+impl fmt::Debug for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self {
+            descriptions,
+            scale,
+            ..
+        } = self;
+        write!(
+            f,
+            "a model with {descriptions} descriptions per class and logit scale {scale}"
+        )
     }
 }
 
@@ -224,7 +240,7 @@ mod tests {
             table.insert((*key).into(), (*value).into());
         }
         let mut dicc = build(table).unwrap_or_else(|error| panic!("{error}"));
-        assert!(dicc.needs_vlm().is_some());
+        assert!(dicc.vlm().is_some());
         // Two classes, two descriptions each; the rows of a class agree.
         let rows = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]].concat();
         let values = Tensor2::constant(rows, 4, 2);

@@ -6,7 +6,7 @@ use crate::structures::Picture;
 use crate::tensor::{Later, Tensor2};
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields)]
 struct Keep {}
 

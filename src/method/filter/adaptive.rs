@@ -16,7 +16,7 @@ use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 /// The n_k of eq. 5.
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Counts {
     /// All annotations.
@@ -25,7 +25,7 @@ enum Counts {
     Objects,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Period {
     Image,
@@ -33,7 +33,7 @@ enum Period {
     Epoch,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Statistic {
     /// Candidates whose most likely class is an object.
@@ -44,7 +44,7 @@ enum Statistic {
     All,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Options {
     class: [f32; 2],
@@ -59,13 +59,14 @@ struct Options {
     accept: f32,
 }
 
+#[derive(Clone, Debug)]
 struct Adaptive {
     options: Options,
     state: State,
 }
 
 /// The thresholds, and per class the sums since the last update.
-#[derive(Serialize, Deserialize, Default)]
+#[derive(Serialize, Deserialize, Default, Clone, Debug)]
 struct State {
     class: Vec<f32>,
     mask: Vec<f32>,

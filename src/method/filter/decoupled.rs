@@ -7,7 +7,7 @@ use crate::method::candidates::Candidate;
 use crate::registry::{self, Check, Checked, ComponentErrors};
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Decoupled {
     class: f32,

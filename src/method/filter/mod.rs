@@ -8,7 +8,9 @@ mod thresholds;
 use super::candidates::Candidate;
 use crate::data::split::ClassCounts;
 use crate::registry::Entry;
+use dyn_clone::DynClone;
 use serde::Serialize;
+use std::fmt::Debug;
 
 pub use thresholds::{initial_thresholds, moved_threshold};
 
@@ -42,7 +44,9 @@ pub struct Thresholds {
 }
 
 /// A filter rule.
-pub trait Filter: Send {
+///
+/// The rule of a recipe is made once; every training gets a copy of it.
+pub trait Filter: DynClone + Debug + Send + Sync {
     /// Starts the rule with what the labelled images hold of every class.
     fn start(&mut self, _counts: &ClassCounts) {}
 
@@ -85,6 +89,8 @@ pub trait Filter: Send {
         Ok(())
     }
 }
+
+dyn_clone::clone_trait_object!(Filter);
 
 /// The filters that a recipe can name.
 pub const FILTERS: &[Entry<Box<dyn Filter>>] = &[

@@ -2,14 +2,15 @@
 
 use super::*;
 use crate::method::candidates::tests::{example, two_examples_at};
-use crate::method::config::{MethodConfig, tests::table};
+use crate::method::config::tests::table;
 use crate::method::filter::FILTERS;
 use crate::method::targets::Targets;
-use crate::method::weighting::WEIGHTINGS;
+use crate::method::teacher_student::TeacherStudentConfig;
 use crate::ops::check::on_every_place;
 use crate::registry;
 
 /// Says class 1 with a given probability to everything.
+#[derive(Clone, Debug)]
 struct Says(f32);
 
 impl Correction for Says {
@@ -30,20 +31,18 @@ impl Correction for Says {
 
 /// The labeller of a recipe with wide tiers: the first query is high, the second medium, the third low.
 fn labeller(correction: Box<dyn Correction>) -> Labeller {
-    let MethodConfig::TeacherStudent(config) = MethodConfig::try_from(table("method")).unwrap()
-    else {
-        panic!("PL-DC has a teacher")
-    };
-    let mut rule = config.filter.clone();
-    rule["class-margin"] = 0.4.into();
-    rule["mask-margin"] = 0.3.into();
-    let mut filter = registry::build(FILTERS, rule).unwrap();
-    filter.start(&crate::data::split::ClassCounts {
+    let mut keys = table("method");
+    keys.remove("name");
+    keys["filter"]["class-margin"] = 0.4.into();
+    keys["filter"]["mask-margin"] = 0.3.into();
+    let mut config = TeacherStudentConfig::read(keys).unwrap();
+    config.correction = correction;
+    let mut labeller = Labeller::new(config);
+    labeller.filter.start(&crate::data::split::ClassCounts {
         annotations: vec![1, 1],
         objects: vec![1, 1],
     });
-    let weighting = registry::build(WEIGHTINGS, config.weighting.clone()).unwrap();
-    Labeller::new(*config, filter, correction, weighting)
+    labeller
 }
 
 fn run(correction: Box<dyn Correction>) -> (Vec<(usize, Tier)>, TierCounts, Targets<'static>) {

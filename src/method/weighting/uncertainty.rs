@@ -14,7 +14,7 @@ use crate::registry::{self, Checked, ComponentErrors};
 use crate::tensor::Tensor2;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Uncertainty {
     /// Divide by the mean weight of the sampled points: then the rule changes where the loss looks, but not how much it weighs.
@@ -24,7 +24,7 @@ struct Uncertainty {
 }
 
 /// Where the loss looks.
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Points {
     /// At undecided pixels of the student, as the loss of annotated masks.
@@ -34,7 +34,7 @@ enum Points {
 }
 
 /// What the sum over the masks is divided by.
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Divisor {
     Masks,

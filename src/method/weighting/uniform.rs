@@ -5,7 +5,7 @@ use crate::registry::{self, Checked, ComponentErrors};
 use crate::tensor::Tensor2;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields)]
 struct Uniform {}
 

@@ -5,7 +5,7 @@ use crate::data::loader::LoaderConfig;
 use crate::data::split::{Split, SplitConfig};
 use crate::data::{Dataset, Sample, Source};
 use crate::graph::ModelConfig;
-use crate::method::{LossConfig, MethodConfig, Setup, start};
+use crate::method::{LossConfig, METHODS, Parts, Setup};
 use crate::nn::params::move_to;
 use crate::ops::check::on_every_place;
 use crate::rng::Stream;
@@ -89,25 +89,26 @@ fn trainer(place: &Place, readable: usize) -> Trainer {
     let loss: LossConfig = table("loss").try_into().unwrap();
     let setup = Setup {
         seed: 3,
-        steps: 9,
         counts: split.counts.clone(),
         epoch_steps: 4,
     };
-    let method = MethodConfig::try_from(method).unwrap();
-    let mut method = start(&method, &loss, student, &setup).unwrap();
-    move_to(method.student(), place);
+    let method = crate::registry::build(METHODS, method).unwrap();
+    let parts = Parts {
+        student,
+        loss: &loss,
+        setup: &setup,
+    };
+    let mut learner = method.phases(9)[0].learner(parts).unwrap();
+    move_to(learner.student(), place);
     let loader = Loader::new(&dataset, &split, &augment, &loader, 3);
-    Trainer::new(method, &TrainConfig::for_tests(), loader)
+    Trainer::new(learner, &TrainConfig::for_tests(), loader)
 }
 
 /// The losses of the steps up to the first that fails, and its error.
 fn losses(trainer: &mut Trainer, steps: usize) -> (Vec<f32>, Option<String>) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("journal.jsonl");
-    let mut journal = Journal::open(&path, 0, Default::default()).unwrap();
     let mut losses = Vec::new();
     for _ in 0..steps {
-        match trainer.advance(&mut journal) {
+        match trainer.advance() {
             Ok(advance) => losses.push(advance.loss),
             Err(error) => return (losses, Some(format!("{error:#}"))),
         }

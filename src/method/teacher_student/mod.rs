@@ -2,41 +2,46 @@
 //!
 //! $$ L = L_{sup} + \lambda L_{unsup} \qquad (1) $$
 //!
-//! t < T_b: supervised. t = T_b: the teacher is a copy of the student. t > T_b: the teacher first follows the student (as
-//! it is after step t - 1). Then the teacher labels the weak views, and the student learns the labelled views and the strong
-//! views. The two forwards of the released code are one over the concatenated batch where the sizes agree: no layer mixes
+//! t < T_b: the burn-in, a supervised phase. t = T_b: the teacher is a copy of the student. t > T_b: the teacher first follows the
+//! student (as it is after step t - 1). Then the teacher labels the weak views, and the student learns the labelled views and the
+//! strong views. A frozen teacher is given at the start and never follows. The two forwards of the released code are one over the concatenated batch where the sizes agree: no layer mixes
 //! images (group, layer and frozen batch normalisation), and the losses of the two parts are normalised apart.
 
+mod config;
+
 use super::candidates::Proposals;
-use super::config::TeacherStudentConfig;
 use super::correction::Progress;
-use super::criterion::Part;
+use super::criterion::{Criterion, Part};
 use super::labeller::{Labeller, Labelling};
+use super::learner::{Learner, Parts, StepOutput};
 use super::pseudo_labels::ImageLabels;
 use super::report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
 use super::sent::Sent;
 use super::supervised::{Images, Supervised, labelled_part, labelled_targets};
 use super::targets::Targets;
 use super::teacher::follow;
-use super::{Method, Setup, StepOutput};
 use crate::data::Batch;
 use crate::graph::Mask2Former;
 use crate::graph::clip::VisionLanguage;
 use crate::ops;
 use crate::structures::Picture;
 use crate::tensor::{Later, Tape};
-use anyhow::Context;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+pub use config::TeacherStudentConfig;
+pub(super) use config::{Keys, build, distill};
 
 /// A student, a teacher and the rules between them.
 pub struct TeacherStudent {
     supervised: Supervised,
     teacher: Option<Mask2Former>,
     labeller: Labeller,
-    burn_in: usize,
-    steps: usize,
+    /// The steps in which a teacher labels, to the end of the training.
+    labelled_steps: Range<usize>,
     epoch_steps: usize,
-    ema: f32,
+    follows: Follows,
     lambda: f32,
     /// Consecutive steps without a pseudo-label.
     barren_steps: usize,
@@ -54,22 +59,34 @@ struct State {
     barren_steps: usize,
 }
 
+/// What the teacher does between two steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Follows {
+    /// It is a copy of the student at first, then its moving average; the number is the part that stays at every step.
+    Student(f32),
+    /// Nothing: it was given at the start.
+    Nobody,
+}
+
 impl TeacherStudent {
-    /// `supervised` holds the student; the labeller's filter has been started.
-    pub(super) fn new(
+    /// The learner of a phase of `config`. `labelled_steps`: all steps of the training in which a teacher labels.
+    pub fn new(
         config: &TeacherStudentConfig,
-        supervised: Supervised,
-        labeller: Labeller,
-        setup: &Setup,
+        follows: Follows,
+        labelled_steps: Range<usize>,
+        parts: Parts,
     ) -> Self {
+        let setup = parts.setup;
+        let mut labeller = Labeller::new(config.clone());
+        labeller.filter.start(&setup.counts);
+        let criterion = Criterion::new(parts.loss.clone(), config.empty_image);
         Self {
-            supervised,
+            supervised: Supervised::new(parts.student, criterion, setup.seed),
             teacher: None,
             labeller,
-            burn_in: config.burn_in,
-            steps: setup.steps,
+            labelled_steps,
             epoch_steps: setup.epoch_steps.max(1),
-            ema: config.ema,
+            follows,
             lambda: config.lambda,
             barren_steps: 0,
         }
@@ -78,22 +95,23 @@ impl TeacherStudent {
     /// Brings the teacher up to date and lets it look at the weak views.
     fn propose(&mut self, sent: &Sent) -> Later<Vec<Proposals>> {
         let student = &mut self.supervised.student;
-        let teacher = match &mut self.teacher {
-            Some(teacher) => {
-                follow(teacher, student, self.ema);
+        let teacher = match (&mut self.teacher, self.follows) {
+            (Some(teacher), Follows::Student(keep)) => {
+                follow(teacher, student, keep);
                 teacher
             }
-            none => none.insert(student.clone()),
+            (Some(teacher), Follows::Nobody) => teacher,
+            (none, _) => none.insert(student.clone()),
         };
         self.labeller.propose(teacher, &sent.weak(teacher))
     }
 
     /// The labels of the weak views.
     fn labels(&mut self, begun: Labelling, batch: &Batch, step: usize) -> Vec<ImageLabels> {
-        let since = step - self.burn_in;
+        let Range { start, end } = self.labelled_steps;
         let progress = Progress {
-            distillation: share(since, self.steps.saturating_sub(self.burn_in)),
-            training: share(step, self.steps),
+            distillation: share(step - start, end.saturating_sub(start)),
+            training: share(step, end),
         };
         let pictures: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.weak).collect();
         self.labeller.finish(begun, &pictures, progress)
@@ -117,12 +135,10 @@ impl TeacherStudent {
     }
 }
 
-impl Method for TeacherStudent {
+impl Learner for TeacherStudent {
     fn step(&mut self, tape: &mut Tape, sent: &Sent, step: usize) -> StepOutput {
-        if step < self.burn_in {
-            return self.supervised.step(tape, sent, step);
-        }
-        let last_of_epoch = (step - self.burn_in + 1).is_multiple_of(self.epoch_steps);
+        let done = step - self.labelled_steps.start + 1;
+        let last_of_epoch = done.is_multiple_of(self.epoch_steps);
         let proposals = self.propose(sent).wait();
         let begun = self.labeller.begin(proposals, last_of_epoch);
 
@@ -194,12 +210,12 @@ impl Method for TeacherStudent {
         self.teacher.as_mut()
     }
 
-    fn needs_unlabelled(&self, step: usize) -> bool {
-        step >= self.burn_in
+    fn add_teacher(&mut self) -> Result<&mut Mask2Former> {
+        Ok(self.teacher.insert(self.supervised.student.clone()))
     }
 
-    fn needs_vlm(&self) -> Option<&toml::Table> {
-        self.labeller.correction.needs_vlm()
+    fn needs_unlabelled(&self) -> bool {
+        true
     }
 
     fn attach_vlm(&mut self, vlm: Box<dyn VisionLanguage>) {
@@ -218,7 +234,7 @@ impl Method for TeacherStudent {
         .expect("plain data")
     }
 
-    fn restore(&mut self, state: &serde_json::Value) -> anyhow::Result<()> {
+    fn restore(&mut self, state: &serde_json::Value) -> Result<()> {
         if state.is_null() {
             self.teacher = None;
             return Ok(());
