@@ -10,7 +10,7 @@ mod read;
 
 pub use check::{Check, MOST_STEPS, MOST_WEIGHT, Number, above};
 pub use errors::{ComponentError, ComponentErrors, joined};
-pub use read::{Checked, in_plain_words, make, read};
+pub use read::{Checked, in_plain_words, make, read, read_within};
 
 /// A component that a recipe can name. `build` reads the component's own table (its keys without `name`).
 pub struct Entry<T> {

@@ -114,15 +114,15 @@ impl Settings {
         let data = check.keep("data", section(table, "data"));
         let dataset = data.clone().map(|data| registry::build(DATASETS, data));
         let dataset = dataset.and_then(|dataset| check.keep("data", dataset));
-        let split = check.keep("split", read(table, "split"));
-        let augment = check.keep("augment", read(table, "augment"));
-        let loader = check.keep("loader", read(table, "loader"));
-        let model = check.keep("model", read(table, "model"));
-        let loss = check.keep("loss", read(table, "loss"));
+        let split = read(table, "split", &mut check);
+        let augment = read(table, "augment", &mut check);
+        let loader = read(table, "loader", &mut check);
+        let model = read(table, "model", &mut check);
+        let loss = read(table, "loss", &mut check);
         let method = section(table, "method").map_err(ComponentErrors::from);
         let method = check.keep("method", method.and_then(self::method));
-        let train = check.keep("train", read(table, "train"));
-        let eval = check.keep("eval", read(table, "eval"));
+        let train = read(table, "train", &mut check);
+        let eval = read(table, "eval", &mut check);
         let settings = (|| {
             Some(Self {
                 seed: seed?,
@@ -138,9 +138,8 @@ impl Settings {
                 eval: eval?,
             })
         })();
-        if let Some(settings) = &settings {
-            let drawn = dataset.is_some_and(|dataset| dataset.is_drawn());
-            settings.check_together(drawn, &mut check);
+        if let (Some(settings), Some(dataset)) = (&settings, dataset) {
+            settings.check_together(dataset.is_drawn(), &mut check);
         }
         check.finish()?;
         Ok(settings.expect("nothing was refused"))
@@ -277,9 +276,10 @@ pub(super) fn section(table: &Table, name: &str) -> Result<Table, ComponentError
     }
 }
 
-/// The table `name` of a trial's settings as `T`, checked.
-pub(super) fn read<T: Checked>(table: &Table, name: &str) -> Result<T, ComponentErrors> {
-    registry::read(section(table, name)?)
+/// The table `name` of a trial's settings as `T`, its values checked.
+pub(super) fn read<T: Checked>(table: &Table, name: &str, check: &mut Check) -> Option<T> {
+    let part = check.keep(name, section(table, name))?;
+    registry::read_within(check, name, part)
 }
 
 #[cfg(test)]
