@@ -4,6 +4,6 @@ mod deformable;
 mod multi_head;
 mod outside_masks;
 
-pub use deformable::deform_attention;
+pub use deformable::{DeformInputs, deform_attention};
 pub use multi_head::attention;
 pub use outside_masks::{Blocked, outside_masks};

@@ -28,22 +28,44 @@ use samples::Samples;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The attended values `[B*N, D]`; see the head of this file for the arguments.
+/// The inputs of one call; the symbols are those of the head of this file.
+#[derive(Clone, Copy, Debug)]
+pub struct DeformInputs<'a> {
+    /// The values of all levels, `[B*L, D]`.
+    pub value: &'a Tensor2,
+    /// How far a sample lies from its query's reference point, in pixels of its level (x, y): `[B*N, h*levels*P*2]`.
+    pub offsets: &'a Tensor2,
+    /// Logits of the samples' weights, `[B*N, h*levels*P]`.
+    pub weights: &'a Tensor2,
+    /// Reference points of the queries, `[N, 2]` (x, y in 0..1).
+    pub reference: &'a Arc<Vec<f32>>,
+    /// Height and width of every level.
+    pub levels: &'a [(usize, usize)],
+    /// B.
+    pub batch: usize,
+    /// h.
+    pub heads: usize,
+    /// P.
+    pub points: usize,
+}
+
+/// The attended values `[B*N, D]`.
 ///
 /// Panics where the shapes disagree.
-pub fn deform_attention(
-    tape: &mut Tape,
-    value: &Tensor2,
-    offsets: &Tensor2,
-    weights: &Tensor2,
-    reference: Arc<Vec<f32>>,
-    levels: &[(usize, usize)],
-    batch: usize,
-    heads: usize,
-    points: usize,
-) -> Tensor2 {
+pub fn deform_attention(tape: &mut Tape, inputs: DeformInputs) -> Tensor2 {
+    let DeformInputs {
+        value,
+        offsets,
+        weights,
+        reference,
+        levels,
+        batch,
+        heads,
+        points,
+    } = inputs;
     let (width, rows) = (value.columns(), offsets.rows());
-    let geometry = Arc::new(Geometry::new(reference, levels, heads, points, width));
+    let geometry = Geometry::new(Arc::clone(reference), levels, heads, points, width);
+    let geometry = Arc::new(geometry);
     let (queries, samples) = (geometry.queries(), geometry.samples());
     assert_eq!(
         value.rows(),
@@ -61,8 +83,7 @@ pub fn deform_attention(
         "samples of a query"
     );
     if let Some(gpu) = Gpu::of(&[value, offsets, weights]) {
-        let (inputs, counts) = ([value, offsets, weights], [batch, heads, points]);
-        return cuda::deform_attention(tape, &gpu, inputs, &geometry.reference, levels, counts);
+        return cuda::deform_attention(tape, &gpu, inputs);
     }
 
     let mut values = unfilled(rows * width);
@@ -241,17 +262,17 @@ mod tests {
         }
 
         fn run(&self, tape: &mut Tape, i: &[Tensor2], reference: &Arc<Vec<f32>>) -> Tensor2 {
-            deform_attention(
-                tape,
-                &i[0],
-                &i[1],
-                &i[2],
-                reference.clone(),
-                self.levels,
-                self.batch,
-                self.heads,
-                self.points,
-            )
+            let inputs = DeformInputs {
+                value: &i[0],
+                offsets: &i[1],
+                weights: &i[2],
+                reference,
+                levels: self.levels,
+                batch: self.batch,
+                heads: self.heads,
+                points: self.points,
+            };
+            deform_attention(tape, inputs)
         }
     }
 
@@ -375,17 +396,17 @@ mod tests {
                 Tensor2::constant(vec![0.0; 6 * 4], 6, 4),
             );
             let logits = Tensor2::constant(vec![3.0; 12], 6, 2);
-            let y = deform_attention(
-                &mut Tape::off(),
-                &value,
-                &zero,
-                &logits,
-                Arc::new(reference),
-                &[(2, 3)],
-                1,
-                2,
-                1,
-            );
+            let inputs = DeformInputs {
+                value: &value,
+                offsets: &zero,
+                weights: &logits,
+                reference: &Arc::new(reference),
+                levels: &[(2, 3)],
+                batch: 1,
+                heads: 2,
+                points: 1,
+            };
+            let y = deform_attention(&mut Tape::off(), inputs);
             for (y, v) in y.host_values().iter().zip(&*value.host_values()) {
                 assert!((y - v).abs() < 1e-5, "{y} {v}");
             }
@@ -420,18 +441,17 @@ mod tests {
                 &inputs,
                 1e-5,
                 |tape, i| {
-                    let levels = [(2, 3), (5, 4), (1, 6)];
-                    deform_attention(
-                        tape,
-                        &i[0],
-                        &i[1],
-                        &i[2],
-                        reference.clone(),
-                        &levels,
-                        2,
-                        2,
-                        2,
-                    )
+                    let inputs = DeformInputs {
+                        value: &i[0],
+                        offsets: &i[1],
+                        weights: &i[2],
+                        reference: &reference,
+                        levels: &[(2, 3), (5, 4), (1, 6)],
+                        batch: 2,
+                        heads: 2,
+                        points: 2,
+                    };
+                    deform_attention(tape, inputs)
                 },
             );
         }

@@ -4,6 +4,7 @@
 //! A part's mean and squared distances come from eight pixels at a time, joined by the formula for two samples: one pass, and no
 //! cancellation where the mean is large.
 
+use super::GroupNorm;
 use crate::ops::cuda::source;
 use crate::ops::cuda::walk::{MOST_PARTS, MOST_SUMS, Pack, per_warp};
 use crate::tensor::cuda::{Buffer, Gpu, Grid, Source};
@@ -15,25 +16,16 @@ static SOURCE: Source = source!("group_norm");
 const THREADS: u32 = 128;
 
 /// As [`crate::ops::group_norm`], which has checked the shapes.
-pub(super) fn group_norm(
-    tape: &mut Tape,
-    gpu: &Gpu,
-    x: &Map,
-    gamma: &Tensor2,
-    beta: &Tensor2,
-    groups: usize,
-    eps: f32,
-    residual: Option<&Tensor2>,
-    relu: bool,
-) -> Map {
+pub(super) fn group_norm(tape: &mut Tape, gpu: &Gpu, x: &Map, norm: GroupNorm) -> Map {
+    let GroupNorm { groups, relu, .. } = norm;
     let sizes = Sizes {
         batch: x.batch,
         pixels: x.pixels(),
         channels: x.channels(),
         groups,
     };
-    let [input, gamma, beta] = [&x.data, gamma, beta].map(|input| input.on(gpu));
-    let residual = residual.map(|residual| residual.on(gpu));
+    let [input, gamma, beta] = [&x.data, norm.gamma, norm.beta].map(|input| input.on(gpu));
+    let residual = norm.residual.map(|residual| residual.on(gpu));
     let mut inputs = vec![&input, &gamma, &beta];
     inputs.extend(&residual);
     let out = tape.output_on(gpu, input.rows(), sizes.channels, &inputs);
@@ -41,7 +33,7 @@ pub(super) fn group_norm(
     if out.is_empty() {
         return map;
     }
-    let moments = sizes.moments(gpu, &input, eps);
+    let moments = sizes.moments(gpu, &input, norm.eps);
     let arguments = [
         (&input).into(),
         residual.as_ref().into(),

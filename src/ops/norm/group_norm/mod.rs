@@ -19,19 +19,35 @@ use crate::tensor::{Map, Tape, Tensor2};
 use backward::Backward;
 use std::ops::Range;
 
-/// x [B H W, C], gamma and beta [1, C], residual [B H W, C] -> [B H W, C].
+/// The norm, and what follows it in the same pass.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupNorm<'a> {
+    /// Scale of every channel, [1, C].
+    pub gamma: &'a Tensor2,
+    /// Shift of every channel, [1, C].
+    pub beta: &'a Tensor2,
+    /// G.
+    pub groups: usize,
+    /// What is added to the variance.
+    pub eps: f32,
+    /// r: what is added to the normalised map, [B H W, C].
+    pub residual: Option<&'a Tensor2>,
+    /// Whether negative values become zero.
+    pub relu: bool,
+}
+
+/// x [B H W, C] -> [B H W, C].
 ///
-/// Panics unless the shapes agree and `groups` divides the channels.
-pub fn group_norm(
-    tape: &mut Tape,
-    x: &Map,
-    gamma: &Tensor2,
-    beta: &Tensor2,
-    groups: usize,
-    eps: f32,
-    residual: Option<&Tensor2>,
-    relu: bool,
-) -> Map {
+/// Panics unless the shapes agree and the groups divide the channels.
+pub fn group_norm(tape: &mut Tape, x: &Map, norm: GroupNorm) -> Map {
+    let GroupNorm {
+        gamma,
+        beta,
+        groups,
+        eps,
+        residual,
+        relu,
+    } = norm;
     let channels = x.channels();
     assert!(
         groups > 0 && channels.is_multiple_of(groups),
@@ -52,7 +68,7 @@ pub fn group_norm(
         assert_eq!(shape, expected, "the residual of a group normalisation");
     }
     if let Some(gpu) = Gpu::of(&[&x.data, gamma, beta]) {
-        return cuda::group_norm(tape, &gpu, x, gamma, beta, groups, eps, residual, relu);
+        return cuda::group_norm(tape, &gpu, x, norm);
     }
     let image = x.pixels() * channels;
     let split = split(x.batch, image);
@@ -178,7 +194,15 @@ mod tests {
         relu: bool,
     ) -> Tensor2 {
         let x = Map::new(t[0].clone(), batch, size.0, size.1);
-        group_norm(tape, &x, &t[1], &t[2], groups, EPS, t.get(3), relu).data
+        let norm = GroupNorm {
+            gamma: &t[1],
+            beta: &t[2],
+            groups,
+            eps: EPS,
+            residual: t.get(3),
+            relu,
+        };
+        group_norm(tape, &x, norm).data
     }
 
     on_every_place! {

@@ -8,6 +8,7 @@
 mod sizes;
 mod value;
 
+use super::DeformInputs;
 use crate::ops::cuda::resident::Resident;
 use crate::ops::cuda::source;
 use crate::tensor::cuda::{Argument, Buffer, Gpu, Grid, Source};
@@ -84,29 +85,24 @@ struct Inputs {
 }
 
 /// As [`crate::ops::deform_attention`], which has checked the shapes.
-pub(super) fn deform_attention(
-    tape: &mut Tape,
-    gpu: &Gpu,
-    [value, offsets, weights]: [&Tensor2; 3],
-    reference: &[f32],
-    levels: &[(usize, usize)],
-    [batch, heads, points]: [usize; 3],
-) -> Tensor2 {
-    let [value, offsets, weights] = [value, offsets, weights].map(|input| input.on(gpu));
-    let (table, cells, runs) = table(levels, reference.len() / 2 * points);
+pub(super) fn deform_attention(tape: &mut Tape, gpu: &Gpu, inputs: DeformInputs) -> Tensor2 {
+    let [value, offsets, weights] =
+        [inputs.value, inputs.offsets, inputs.weights].map(|input| input.on(gpu));
+    let queries = inputs.reference.len() / 2;
+    let (table, cells, runs) = table(inputs.levels, queries * inputs.points);
     let sizes = Sizes {
-        batch,
-        queries: reference.len() / 2,
-        tokens: value.rows() / batch.max(1),
-        heads,
-        head: value.columns() / heads,
-        levels: levels.len(),
-        points,
+        batch: inputs.batch,
+        queries,
+        tokens: value.rows() / inputs.batch.max(1),
+        heads: inputs.heads,
+        head: value.columns() / inputs.heads,
+        levels: inputs.levels.len(),
+        points: inputs.points,
         cells,
         runs,
     };
-    let inputs = [&value, &offsets, &weights];
-    let out = tape.output_on(gpu, sizes.rows(), value.columns(), &inputs);
+    let tensors = [&value, &offsets, &weights];
+    let out = tape.output_on(gpu, sizes.rows(), value.columns(), &tensors);
     if out.is_empty() {
         return out;
     }
@@ -114,7 +110,7 @@ pub(super) fn deform_attention(
         value,
         offsets,
         weights,
-        reference: REFERENCES.on(gpu, reference),
+        reference: REFERENCES.on(gpu, inputs.reference),
         levels: LEVELS.on(gpu, &table),
         sizes,
     };
