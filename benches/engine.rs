@@ -5,7 +5,9 @@
 //! number of trials.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use harness::experiment::{Ask, DeviceAsk, Interrupt, Link, SweepOptions, Verbosity, sweep};
+use harness::experiment::{
+    Ask, DeviceAsk, EXECUTORS, Interrupt, Link, SweepOptions, Verbosity, sweep,
+};
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -35,6 +37,7 @@ fn run(ask: &Ask, out: &TempDir) {
         out: Some(out.path().to_path_buf()),
         workers: WORKERS,
         devices: DeviceAsk::default(),
+        executor: &EXECUTORS[0],
         retries: 0,
         fail_fast: false,
         renew: false,

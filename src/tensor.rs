@@ -11,14 +11,25 @@
 //! A tensor is in the memory of the host or of one GPU ([`Tensor2::place`]). An op runs on the GPU if any of
 //! its inputs is there, and otherwise on the CPU. The GPU's code moves inputs from the host to the GPU
 //! ([`cuda`]).
+//!
+//! Without `--features cuda` the types of [`cuda`] have no values. So nothing else in the program depends on the
+//! feature: the compiler checks the GPU's code in every build and leaves it out of a program that cannot use it.
 
 #[cfg(feature = "cuda")]
 pub mod cuda;
+#[cfg(not(feature = "cuda"))]
+#[path = "tensor/cuda_absent.rs"]
+pub mod cuda;
+mod kernel;
 mod later;
+mod on_gpu;
 mod place;
+mod precision;
+mod product;
 
 pub use later::Later;
-pub use place::{NoDevice, NoPrecision, Place, Precision, Wish};
+pub use place::{NoDevice, NoPrecision, Place, Wish};
+pub use precision::Precision;
 
 use dfdx::prelude::{
     Cpu, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec,
@@ -29,16 +40,14 @@ use std::borrow::Cow;
 #[derive(Debug)]
 pub struct Grads {
     host: Gradients<f32, Cpu>,
-    #[cfg(feature = "cuda")]
-    gpu: Gradients<f32, dfdx::prelude::Cuda>,
+    gpu: cuda::Gradients,
 }
 
 impl Grads {
     fn empty() -> Self {
         Self {
             host: Gradients::leaky(),
-            #[cfg(feature = "cuda")]
-            gpu: Gradients::leaky(),
+            gpu: cuda::Gradients::leaky(),
         }
     }
 }
@@ -47,7 +56,6 @@ impl Grads {
 #[derive(Clone, Debug)]
 enum Raw {
     Host(Tensor<(usize, usize), f32, Cpu>),
-    #[cfg(feature = "cuda")]
     Gpu(cuda::Matrix),
 }
 
@@ -86,7 +94,6 @@ impl Tensor2 {
     fn shape(&self) -> (usize, usize) {
         match &self.raw {
             Raw::Host(raw) => *raw.shape(),
-            #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => matrix.shape(),
         }
     }
@@ -105,7 +112,6 @@ impl Tensor2 {
     pub fn place(&self) -> Place {
         match &self.raw {
             Raw::Host(_) => Place::Host,
-            #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => Place::Gpu(matrix.gpu().clone()),
         }
     }
@@ -120,7 +126,6 @@ impl Tensor2 {
                     ..Self::constant(values, self.rows(), self.columns())
                 },
             },
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => self.to_gpu(gpu),
         }
     }
@@ -156,7 +161,6 @@ impl Tensor2 {
     fn host(&self) -> &Tensor<(usize, usize), f32, Cpu> {
         match &self.raw {
             Raw::Host(raw) => raw,
-            #[cfg(feature = "cuda")]
             Raw::Gpu(_) => panic!("the values lie on a GPU: this op has no code for it"),
         }
     }
@@ -164,7 +168,6 @@ impl Tensor2 {
     fn host_mut(&mut self) -> &mut Tensor<(usize, usize), f32, Cpu> {
         match &mut self.raw {
             Raw::Host(raw) => raw,
-            #[cfg(feature = "cuda")]
             Raw::Gpu(_) => panic!("the values lie on a GPU"),
         }
     }
@@ -173,7 +176,6 @@ impl Tensor2 {
     pub fn host_values(&self) -> Cow<'_, [f32]> {
         match &self.raw {
             Raw::Host(_) => Cow::Borrowed(self.values()),
-            #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => Cow::Owned(matrix.values()),
         }
     }
@@ -182,7 +184,6 @@ impl Tensor2 {
     pub fn later(&self) -> Later<Vec<f32>> {
         match &self.raw {
             Raw::Host(_) => Later::ready(self.values().to_vec()),
-            #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => matrix.later(),
         }
     }
@@ -220,7 +221,6 @@ impl Tensor2 {
         assert_eq!(values.len(), self.len(), "values of a tensor");
         match self.place() {
             Place::Host => self.values_mut().copy_from_slice(values),
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => {
                 *self = Self {
                     requires_grad: self.requires_grad,
@@ -240,7 +240,6 @@ impl Tensor2 {
     pub fn gradient(&self, grads: &mut Grads) -> Vec<f32> {
         match &self.raw {
             Raw::Host(_) => self.gradient_mut(grads).to_vec(),
-            #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => matrix.gradient(grads),
         }
     }
@@ -271,7 +270,6 @@ impl Tensor2 {
         assert_eq!(values.len(), self.len(), "values of a gradient");
         match &self.raw {
             Raw::Host(_) => self.put_gradient(grads, values),
-            #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => matrix.set_gradient(grads, &values),
         }
     }
@@ -327,8 +325,7 @@ pub struct Tape {
 #[derive(Debug, Default)]
 struct Ops {
     host: OwnedTape<f32, Cpu>,
-    #[cfg(feature = "cuda")]
-    gpu: OwnedTape<f32, dfdx::prelude::Cuda>,
+    gpu: cuda::Ops,
 }
 
 impl Tape {
@@ -382,7 +379,6 @@ impl Tape {
                 std::mem::swap(&mut grads.host, buffers);
                 Ok(())
             }),
-            #[cfg(feature = "cuda")]
             Raw::Gpu(_) => ops.gpu.add_backward_op(move |buffers| {
                 let mut grads = Grads::empty();
                 std::mem::swap(&mut grads.gpu, buffers);
@@ -403,7 +399,6 @@ impl Tape {
         let mut grads = Grads::empty();
         match &loss.raw {
             Raw::Host(_) => grads.host = backward_on_host(ops.host, loss.clone()),
-            #[cfg(feature = "cuda")]
             Raw::Gpu(matrix) => grads.gpu = matrix.backward(ops.gpu),
         }
         grads

@@ -104,7 +104,10 @@ fn a_value_out_of_range_is_reported_with_what_is_allowed() {
         &["--set", "train.drop=-0.5"],
         &["train.drop", "-0.5", "in [0, 1]"],
     );
-    refused(&["--set", "loss.points=0"], &["loss.points", "at least 1"]);
+    refused(
+        &["--set", "loss.points=0"],
+        &["loss.points", "0 is out of range; allowed: 1 to "],
+    );
     refused(
         &["--set", "method.burn-in=160"],
         &["method.burn-in", "160", "train.steps"],

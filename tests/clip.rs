@@ -1,7 +1,7 @@
 //! Compares CLIP with `transformers` and `open_clip` by the numbers of `tests/golden/clip.py`, which explains
 //! how the files were made. Also tests bad input to the program.
 
-use harness::data::coco::decode;
+use harness::data::image_file::decode;
 use harness::graph::clip::folder::{self, Released};
 use harness::graph::clip::text::{EndToken, TextSizes};
 use harness::graph::clip::tokenizer::Tokenizer;

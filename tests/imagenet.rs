@@ -10,9 +10,10 @@
 //! `PATH` contains COCO's `annotations/instances_{train,val}2017.json` and `images/`. The test uses the
 //! images of val whose largest object fills a quarter of them and has a name in ImageNet. The shorter side is
 //! resized to 256 pixels and the centre 224 is cropped, as in the network's training. 12 of the 206 images of
-//! `results/coco-mini` qualify: the best answer was right for 10, and for all, one of the five best was.
+//! `results/published/coco-mini` qualify: the best answer was right for 10, and for all, one of the five best
+//! was.
 
-use harness::data::{DATASETS, Dataset, Sample};
+use harness::data::{self, Sample};
 use harness::graph::BackboneConfig;
 use harness::graph::backbone::ResNet;
 use harness::graph::weights::Arrays;
@@ -71,7 +72,7 @@ impl Network {
         let mut table = recipe["model"]["backbone"].as_table().unwrap().clone();
         table.insert("weights".into(), file.to_str().unwrap().into());
         table.insert("norm-groups".into(), 1.into());
-        let config: BackboneConfig = registry::options(table).unwrap();
+        let config: BackboneConfig = registry::read(table).unwrap();
         let arrays = Arrays::open(&file).unwrap();
         let values = |name| arrays.values(arrays.get(name).unwrap()).unwrap();
         Self {
@@ -139,7 +140,7 @@ fn the_classifier_knows_what_photographs_show() {
     let recipe: toml::Table = include_str!("../recipes/coco-mini.toml").parse().unwrap();
     let mut data = recipe["data"].as_table().unwrap().clone();
     data.insert("root".into(), path("HARNESS_COCO").to_str().unwrap().into());
-    let dataset: Dataset = registry::build(DATASETS, data).unwrap();
+    let dataset = data::load(data).unwrap();
     let network = Network::open();
     let (mut right, mut among_five, mut all) = (0, 0, 0);
     for index in 0..dataset.val.len() {

@@ -146,7 +146,7 @@ fn model_config() -> ModelConfig {
         frozen = false
         weights = ""
     "#;
-    registry::options(text.parse().expect("TOML")).expect("a model")
+    registry::read(text.parse().expect("TOML")).expect("a model")
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn resnet_config(weights: &str, stride_in_1x1: bool, frozen: bool) -> BackboneCo
     "#,
         path(weights).display()
     );
-    registry::options(text.parse().expect("TOML")).expect("a backbone")
+    registry::read(text.parse().expect("TOML")).expect("a backbone")
 }
 
 #[test]

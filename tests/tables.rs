@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-const COMMITTED: &str = "results/ablation";
+const COMMITTED: &str = "results/published/ablation";
 
 fn harness(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_harness"))
@@ -51,7 +51,7 @@ fn path(folder: &tempfile::TempDir) -> &str {
 
 #[test]
 fn the_committed_tables_are_made_again_to_the_byte() {
-    for folder in [COMMITTED, "results/coco-mini"] {
+    for folder in [COMMITTED, "results/published/coco-mini"] {
         let mut tables = 0;
         for entry in std::fs::read_dir(folder).unwrap() {
             let file = entry.unwrap().path();

@@ -46,7 +46,6 @@ impl Device {
     pub fn described(&self) -> Value {
         match &self.place {
             Place::Host => Value::Null,
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => json!({
                 "name": gpu.name(),
                 "precision": gpu.precision(),
@@ -60,7 +59,6 @@ impl Device {
     fn wait(&self) {
         match &self.place {
             Place::Host => {}
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => gpu.synchronize(),
         }
     }
@@ -69,7 +67,6 @@ impl Device {
     fn forget_peak(&self) {
         match &self.place {
             Place::Host => {}
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => gpu.forget_peak_memory(),
         }
     }
@@ -78,7 +75,6 @@ impl Device {
     fn peak(&self) -> Option<u64> {
         match &self.place {
             Place::Host => None,
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => Some(gpu.peak_memory()),
         }
     }

@@ -26,9 +26,10 @@ mod pl_dc;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use device::{Device, Repeats, Run};
+use harness::detector::mask2former::Criterion;
+use harness::detector::{EmptyImage, MaskLoss, Part, Targets};
+use harness::experiment::NEW_KEYS;
 use harness::graph::Mask2Former;
-use harness::method::criterion::{MaskLoss, Part};
-use harness::method::{Criterion, EmptyImage, Targets};
 use harness::nn::params::move_to;
 use harness::recipe::{Hooks, Plan, Request};
 use harness::rng::Stream;
@@ -119,6 +120,7 @@ impl Recipe {
         let unchecked = Hooks {
             check: &|_| Vec::new(),
             normalise: &|_| {},
+            new_keys: &NEW_KEYS,
         };
         let plan = Plan::new(request, unchecked)?;
         let trial = plan.trials.first().context("a trial")?;
@@ -205,6 +207,7 @@ impl Training {
             images: 0..targets.len(),
             targets,
             mask_loss: MaskLoss::default(),
+            empty_image: EmptyImage::ZeroBatch,
         };
         let mut stream = Stream::at(SEED, "points", step as u64);
         let losses = &self.criterion;
@@ -255,7 +258,7 @@ fn measure(options: &Options, recipe: &Recipe, device: &Device, images: usize) -
 
     let train: TrainConfig = recipe.table("train")?;
     let mut training = Training {
-        criterion: Criterion::new(recipe.table("loss")?, EmptyImage::ZeroBatch),
+        criterion: Criterion::new(recipe.table("loss")?),
         optimizer: AdamW::new(train.optimizer(), &mut model),
         rate: train.rate as f32,
     };

@@ -11,8 +11,10 @@ use crate::{CLASSES, OBJECTS, Recipe, SEED, picture, targets};
 use anyhow::{Context, Result};
 use harness::data::split::ClassCounts;
 use harness::data::{Batch, UnlabelledViews, View};
+use harness::detector::mask2former::Mask2FormerDetector;
 use harness::graph::Mask2Former;
-use harness::method::{self, MethodConfig, Setup};
+use harness::method::{METHODS, Method, Parts, Setup};
+use harness::registry;
 use harness::rng::Stream;
 use harness::structures::{Instance, InstanceSource};
 use harness::tensor::Tape;
@@ -61,8 +63,8 @@ fn batch(work: &Work, stream: &mut Stream) -> Batch {
     batch
 }
 
-/// The method of the recipe after the burn-in, with a filter that keeps everything and without correction.
-fn config(recipe: &Recipe, pseudo_labels: Option<usize>) -> Result<MethodConfig> {
+/// The method of the recipe without a burn-in, with a filter that keeps everything and without correction.
+fn method(recipe: &Recipe, pseudo_labels: Option<usize>) -> Result<Box<dyn Method>> {
     let mut table = recipe.0["method"].clone();
     let method = table.as_table_mut().context("[method]")?;
     method.insert("burn-in".into(), 0.into());
@@ -79,7 +81,8 @@ fn config(recipe: &Recipe, pseudo_labels: Option<usize>) -> Result<MethodConfig>
     method.insert("filter".into(), toml::Value::Table(filter.parse()?));
     let keep = "name = 'keep'";
     method.insert("correction".into(), toml::Value::Table(keep.parse()?));
-    table.try_into().context("[method]")
+    let table = table.try_into().context("[method]")?;
+    Ok(registry::build(METHODS, table)?)
 }
 
 /// Times steps, each on its own images. On the CPU only the last one counts, because a step takes a minute.
@@ -103,29 +106,31 @@ pub fn measure(
     let steps = repeats.warm_up + rounds * repeats.counted;
     let setup = Setup {
         seed: SEED,
-        steps,
         counts: ClassCounts {
             annotations: vec![OBJECTS; CLASSES],
             objects: vec![OBJECTS; CLASSES],
         },
         epoch_steps: steps,
     };
-    let config = config(recipe, work.pseudo_labels)?;
-    let mut method = method::start(&config, &recipe.table("loss")?, model, &setup)?;
+    let phase = method(recipe, work.pseudo_labels)?.phases(steps).remove(0);
+    let mut learner = phase.learner(Parts {
+        student: Box::new(Mask2FormerDetector::new(model, recipe.table("loss")?)),
+        setup: &setup,
+    })?;
     let train: TrainConfig = recipe.table("train")?;
-    let mut optimizer = AdamW::new(train.optimizer(), method.student());
+    let mut optimizer = AdamW::new(train.optimizer(), learner.student());
     let mut kept = 0;
     // Two views of the labelled images and the strong view of the others: the student's input.
     let seen = device.time(3 * work.images, repeats, |step, parts| {
         let batch = batch(work, stream);
         let mut watch = device.watch(parts);
         let mut tape = Tape::recording();
-        let sent = method.send(batch);
-        let output = method.step(&mut tape, &sent, step);
+        let sent = learner.send(batch);
+        let output = learner.step(&mut tape, &sent, step);
         watch.mark("teacher, student, losses");
         let mut grads = tape.backward(&output.loss);
         watch.mark("backward");
-        optimizer.step(method.student(), &mut grads, train.rate as f32);
+        optimizer.step(learner.student(), &mut grads, train.rate as f32);
         watch.mark("optimizer");
         let run = watch.stop();
         kept = output

@@ -5,8 +5,8 @@
 //! A short supervised burn-in comes first, so that the teacher keeps pseudo-labels; its last steps are the
 //! supervised measurement. Then the teacher-student phase follows. It prints one line of JSON: the median per
 //! step of each phase in ms, the mean of its parts in ms, and the pseudo-labels per image. The whole step
-//! runs through [`Method`], as in training. The parts are timed afterwards, on a step that is put together
-//! here from the method's own pieces ([`parts`]).
+//! runs through [`Learner`], as in training. The parts are timed afterwards, on a step that is put together
+//! here from the learner's own pieces ([`parts`]).
 
 #[path = "../measure/mod.rs"]
 mod measure;
@@ -16,15 +16,14 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use harness::data::loader::Loader;
 use harness::data::split::Split;
-use harness::data::{DATASETS, Dataset};
-use harness::graph::Mask2Former;
+use harness::data::{self, Dataset};
+use harness::detector::{Detector, mask2former};
 use harness::graph::clip::{ClipTiny, VISION_LANGUAGE_MODELS, VisionLanguageConfig};
-use harness::method::{self, Method, MethodConfig, Setup, TeacherStudentConfig, follow};
-use harness::nn::params::Parameters;
+use harness::method::{Learner, METHODS, Parts, Setup, TeacherStudentConfig, follow};
 use harness::registry;
 use harness::rng::Stream;
 use harness::tensor::Tape;
-use harness::train::{AdamW, ClipTraining, Schedule, TrainConfig, restore_clip_tiny};
+use harness::train::{AdamW, ClipTraining, Schedule, TrainConfig, Training, restore_clip_tiny};
 use measure::{median, peak_memory, rounded};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -100,16 +99,25 @@ impl Recipe {
     }
 
     fn teacher_student(&self) -> Result<TeacherStudentConfig> {
-        match self.table("method")? {
-            MethodConfig::TeacherStudent(config) => Ok(*config),
-            MethodConfig::Supervised(_) | MethodConfig::Mock(_) => {
-                bail!("the recipe has no teacher")
-            }
-        }
+        let mut table: toml::Table = self.table("method")?;
+        table.remove("name");
+        Ok(TeacherStudentConfig::read(table)?)
+    }
+
+    /// The learner of phase `phase` of the recipe's method around `student`.
+    fn learner(
+        &self,
+        phase: usize,
+        student: Box<dyn Detector>,
+        setup: &Setup,
+    ) -> Result<Box<dyn Learner>> {
+        let train: TrainConfig = self.table("train")?;
+        let method = registry::build(METHODS, self.table("method")?)?;
+        method.phases(train.steps)[phase].learner(Parts { student, setup })
     }
 
     fn dataset(&self) -> Result<Dataset> {
-        Ok(registry::build(DATASETS, self.table("data")?)?)
+        Ok(data::load(self.table("data")?)?)
     }
 
     fn vlm(&self) -> Result<ClipTiny> {
@@ -133,16 +141,17 @@ impl Recipe {
 /// A training run without journal and checkpoints.
 struct Run {
     loader: Loader,
-    method: Box<dyn Method>,
+    setup: Setup,
+    learner: Box<dyn Learner>,
     optimizer: AdamW,
     schedule: Schedule,
-    average: Option<Mask2Former>,
+    average: Option<Box<dyn Detector>>,
     rate_of_average: f32,
     pseudo_labels: usize,
 }
 
 impl Run {
-    fn new(recipe: &Recipe, vlm: &ClipTiny) -> Result<Self> {
+    fn new(recipe: &Recipe) -> Result<Self> {
         let dataset = recipe.dataset()?;
         let split = Split::new(
             dataset.train.as_ref(),
@@ -159,47 +168,52 @@ impl Run {
         );
         let train: TrainConfig = recipe.table("train")?;
         let mut stream = Stream::new(SEED, "model");
-        let student =
-            Mask2Former::new(&recipe.table("model")?, dataset.classes.len(), &mut stream)?;
+        let student = mask2former::build(
+            &recipe.table("model")?,
+            &recipe.table("loss")?,
+            dataset.classes.len(),
+            &mut stream,
+        )?;
         let setup = Setup {
             seed: SEED,
-            steps: train.steps,
             counts: split.counts,
             epoch_steps: train.steps,
         };
-        let mut method = method::start(
-            &recipe.table("method")?,
-            &recipe.table("loss")?,
-            student,
-            &setup,
-        )?;
-        method.attach_vlm(Box::new(vlm.clone()));
+        let mut learner = recipe.learner(0, student, &setup)?;
         Ok(Self {
-            optimizer: AdamW::new(train.optimizer(), method.student()),
+            optimizer: AdamW::new(train.optimizer(), learner.student()),
             schedule: Schedule::new(&train),
             average: None,
             rate_of_average: train.average as f32,
             pseudo_labels: 0,
             loader,
-            method,
+            setup,
+            learner,
         })
+    }
+
+    /// Goes on with the recipe's second phase, as a training does after its burn-in.
+    fn distill(&mut self, recipe: &Recipe, vlm: &ClipTiny) -> Result<()> {
+        let student = self.learner.student().copy();
+        self.average = Some(student.copy());
+        self.learner = recipe.learner(1, student, &self.setup)?;
+        self.learner.attach_vlm(Box::new(vlm.clone()));
+        Ok(())
     }
 
     /// Runs one whole step and returns its time in milliseconds.
     fn step(&mut self, step: usize) -> Result<f64> {
         let began = Instant::now();
-        let batch = self
-            .loader
-            .batch(step, self.method.needs_unlabelled(step))?;
+        let batch = self.loader.batch(step, self.learner.needs_unlabelled())?;
         let mut tape = Tape::recording();
-        let sent = self.method.send(batch);
-        let output = self.method.step(&mut tape, &sent, step);
+        let sent = self.learner.send(batch);
+        let output = self.learner.step(&mut tape, &sent, step);
         let mut grads = tape.backward(&output.loss);
-        let student = self.method.student();
+        let student = self.learner.student();
         self.optimizer
             .step(student, &mut grads, self.schedule.rate(step));
         if let Some(average) = &mut self.average {
-            follow(average, student, self.rate_of_average);
+            follow(&mut **average, student, self.rate_of_average);
         }
         self.pseudo_labels += output
             .report
@@ -219,23 +233,23 @@ fn last_median(values: &[f64], count: usize) -> f64 {
 fn measure(options: &Options) -> Result<serde_json::Value> {
     let recipe = Recipe::new(options)?;
     let vlm = recipe.vlm()?;
-    let mut run = Run::new(&recipe, &vlm)?;
+    let mut run = Run::new(&recipe)?;
     let burn_in = (0..options.burn_in)
         .map(|step| run.step(step))
         .collect::<Result<Vec<_>>>()?;
     let mut parameters = 0;
-    run.method
+    run.learner
         .student()
         .parameters("", &mut |_, param| parameters += param.value.len());
 
     let mut result =
         json!({ "program": "harness", "threads": options.threads, "parameters": parameters });
-    let mut pieces = parts::Pieces::new(&recipe, &vlm, run.method.student())?;
+    let mut pieces = parts::Pieces::new(&recipe, &vlm, run.learner.student())?;
     let seen = pieces.time(&mut run.loader, options.burn_in, PART_STEPS, false)?;
     result["supervised"] =
         json!({ "ms_median": rounded(last_median(&burn_in, options.steps)), "parts_ms": seen });
     if options.mode == Mode::Pldc {
-        run.average = Some(run.method.student().clone());
+        run.distill(&recipe, &vlm)?;
         let steps = options.burn_in..options.burn_in + DISCARD + options.steps;
         let images = recipe.0["loader"]["unlabelled"]
             .as_integer()
@@ -245,7 +259,7 @@ fn measure(options: &Options) -> Result<serde_json::Value> {
             .clone()
             .map(|step| run.step(step))
             .collect::<Result<Vec<_>>>()?;
-        let mut pieces = parts::Pieces::new(&recipe, &vlm, run.method.student())?;
+        let mut pieces = parts::Pieces::new(&recipe, &vlm, run.learner.student())?;
         let seen = pieces.time(&mut run.loader, steps.end, PART_STEPS, true)?;
         result["pldc"] = json!({
             "ms_median": rounded(last_median(&times, options.steps)),

@@ -133,18 +133,19 @@ fn write_image(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{DATASETS, coco, scenes};
+    use crate::data::{DATASETS, load};
 
     #[test]
     fn what_is_exported_reads_back_the_same() {
-        let table = "size = 64\ntrain-images = 6\ntrain-seed = 1\nval-images = 3\nval-seed = 2\narea-bounds = [100.0, 324.0]";
-        let drawn = scenes::build(table.parse().unwrap()).unwrap();
+        let table = "name = 'scenes'\nsize = 64\ntrain-images = 6\ntrain-seed = 1\nval-images = 3\nval-seed = 2\narea-bounds = [100.0, 324.0]";
+        let drawn = load(table.parse().unwrap()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("scenes");
         let exported = export(&drawn, &root).unwrap();
         assert_eq!(exported.images, 9);
 
         let mut table: toml::Table = r#"
+            name = "coco"
             train-annotations = "annotations/instances_train2017.json"
             train-images = "images"
             val-annotations = "annotations/instances_val2017.json"
@@ -157,7 +158,7 @@ mod tests {
         .parse()
         .unwrap();
         table.insert("root".into(), root.to_str().unwrap().into());
-        let read = coco::build(table).unwrap();
+        let read = load(table).unwrap();
         assert_eq!(read.classes, drawn.classes);
         assert_eq!(read.extra_unlabelled.as_ref().unwrap().len(), 9);
         for (a, b) in [(&drawn.train, &read.train), (&drawn.val, &read.val)] {

@@ -3,11 +3,12 @@
 pub mod augment;
 pub mod coco;
 pub mod export;
+pub mod image_file;
 pub mod loader;
 pub mod scenes;
 pub mod split;
 
-use crate::registry::{ComponentError, Entry};
+use crate::registry::{self, Check, ComponentErrors, Entry};
 use crate::structures::{Instance, Picture};
 use anyhow::Result;
 use std::sync::Arc;
@@ -135,26 +136,46 @@ pub struct Batch {
     pub unlabelled: Vec<UnlabelledViews>,
 }
 
+/// The table `[data]` of a recipe, read and checked: a dataset before it is loaded.
+pub trait DatasetConfig {
+    /// Loads the dataset.
+    ///
+    /// # Errors
+    /// A value that is out of range, or a file that is missing or wrong; the error names the key.
+    fn load(&self) -> Result<Dataset, ComponentErrors>;
+
+    /// Whether the images are those of [`scenes`]: then more images of the same classes can be drawn.
+    fn is_drawn(&self) -> bool {
+        false
+    }
+}
+
 /// The datasets that a recipe can name under `data.name`.
-pub const DATASETS: &[Entry<Dataset>] = &[
+pub const DATASETS: &[Entry<Box<dyn DatasetConfig>>] = &[
     Entry {
         name: "scenes",
         about: "drawn scenes of ten classes, made from a seed",
-        build: scenes::build,
+        build: |table| Ok(Box::new(registry::read::<scenes::SceneConfig>(table)?)),
     },
     Entry {
         name: "coco",
         about: "images and annotations in COCO's format",
-        build: coco::build,
+        build: |table| Ok(Box::new(registry::read::<coco::CocoConfig>(table)?)),
     },
 ];
 
+/// Loads the dataset of the table `[data]`, which has the key `name`.
+///
+/// # Errors
+/// An unknown name, or what the dataset refuses; the error names the key.
+pub fn load(table: toml::Table) -> Result<Dataset, ComponentErrors> {
+    registry::build(DATASETS, table)?.load()
+}
+
 /// Refuses area ranges that are not `0 < small < medium`.
-fn check_area_bounds(bounds: [f64; 2]) -> Result<(), ComponentError> {
-    let [small, medium] = bounds;
-    if small > 0.0 && small < medium && medium.is_finite() {
-        return Ok(());
-    }
-    let message = format!("[{small}, {medium}]; allowed: two areas in pixels, 0 < small < medium");
-    Err(ComponentError::new("area-bounds", message))
+fn check_area_bounds(check: &mut Check, [small, medium]: [f64; 2]) {
+    let fits = small > 0.0 && small < medium && medium.is_finite();
+    let found = format!("[{small}, {medium}]");
+    let allowed = "two areas in pixels, 0 < small < medium";
+    check.require(fits, "area-bounds", found, allowed);
 }

@@ -6,7 +6,7 @@
 //! comparison of methods into one of luck.
 
 use super::Source;
-use crate::registry::ComponentError;
+use crate::registry::{Check, Checked, above};
 use crate::rng::Stream;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
@@ -25,15 +25,9 @@ pub struct SplitConfig {
     pub unlabelled_backgrounds: bool,
 }
 
-impl SplitConfig {
-    /// # Errors
-    /// The fraction is outside (0, 1].
-    pub fn check(&self) -> Result<(), ComponentError> {
-        if self.labelled > 0.0 && self.labelled <= 1.0 {
-            return Ok(());
-        }
-        let message = format!("{}; allowed: above 0, at most 1", self.labelled);
-        Err(ComponentError::new("labelled", message))
+impl Checked for SplitConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("labelled", self.labelled, above(0.0, 1.0));
     }
 }
 
@@ -74,9 +68,7 @@ impl Split {
         config: &SplitConfig,
         seed: u64,
     ) -> Result<Self> {
-        config
-            .check()
-            .map_err(|error| anyhow::anyhow!("split.{}: {error}", error.key))?;
+        config.checked().map_err(|errors| errors.within("split"))?;
         let images = train.len();
         let count = (config.labelled * images as f64 + ROUNDING) as usize;
         if count == 0 {

@@ -7,7 +7,7 @@
 //!
 //! The mean adds in numpy's order, so that it is the reference's (`pycocotools`) to the last bit.
 
-use super::summary::{METRICS, Measure, Metric, Summary};
+use super::summary::{METRICS, Measure, Metric, Summary, UNDEFINED};
 use super::zero_id;
 use anyhow::{Context, Result};
 use hotcoco::{AccumulatedEval, COCO, COCOeval, IouType, Params};
@@ -122,9 +122,6 @@ impl Curves {
         })
     }
 }
-
-/// pycocotools' number for what no annotation defines.
-pub const UNDEFINED: f64 = -1.0;
 
 fn mean_of_defined(values: impl Iterator<Item = f64>) -> f64 {
     let defined: Vec<f64> = values.filter(|value| *value > UNDEFINED).collect();

@@ -1,6 +1,5 @@
 //! The twelve numbers of the COCO metric: their definitions, names and spellings.
 
-use super::metric::UNDEFINED;
 use std::fmt::{Display, Formatter, Result};
 
 /// What is averaged.
@@ -46,6 +45,9 @@ const fn recall(name: &'static str, area: &'static str, detections: usize) -> Me
         detections,
     }
 }
+
+/// pycocotools' number for what no annotation defines.
+pub const UNDEFINED: f64 = -1.0;
 
 /// The twelve, in pycocotools' order.
 pub const METRICS: [Metric; 12] = [

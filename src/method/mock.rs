@@ -7,50 +7,57 @@
 //! time: a run that loses a step or takes one twice ends at another number. The z_t of the burn-in come from the seed alone,
 //! those after it from the seed and the method, so that variants with the same seed share a part T_b / T of their variance.
 
-use super::config::check_range;
-use crate::registry::{self, ComponentError};
+use super::Method;
+use super::learner::Number;
+use super::phase::{Build, MethodKeys, Phase, Start};
+use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use crate::rng::Stream;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::ops::Range;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
+/// The method's name in a recipe.
+pub(super) const NAME: &str = "mock";
 /// Largest mAP.
 const MOST: f64 = 100.0;
+/// Longest time of a step, an hour.
+const LONGEST_SLEEP: u64 = 3_600_000;
 /// AP50 of a mock trial is this many times its mAP; of COCO's detectors it is about as much.
 const AP50: f64 = 1.6;
 
 /// Table `[method]` with `name = "mock"`.
 #[derive(Deserialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct MockConfig {
+struct Config {
     /// T_b: steps that variants share.
-    pub burn_in: usize,
+    burn_in: usize,
     /// mAP without any module.
-    pub level: f64,
+    level: f64,
     /// Which modules are on.
-    pub modules: BTreeMap<String, bool>,
+    modules: BTreeMap<String, bool>,
     /// What each module adds to the mAP.
-    pub effects: BTreeMap<String, f64>,
+    effects: BTreeMap<String, f64>,
     /// Standard deviation of the mAP between seeds.
-    pub noise: f64,
+    noise: f64,
     /// Milliseconds that a step takes.
-    pub sleep_ms: u64,
+    sleep_ms: u64,
     /// The step, from 1 on, in which the trial fails; 0: none.
-    pub fail_at: usize,
+    fail_at: usize,
     /// How it fails.
-    pub failure: Failure,
+    failure: Failure,
     /// It fails so often and then no more; 0: every time.
-    pub fail_times: u64,
+    fail_times: u64,
 }
 
 /// How a mock trial fails.
 #[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub enum Failure {
+enum Failure {
     /// With an error, as from an image that cannot be read.
     Error,
     /// With a panic, as from a mistake in the program.
@@ -63,36 +70,94 @@ pub enum Failure {
     Kill,
 }
 
-impl MockConfig {
-    /// Reads the table without its name.
-    ///
-    /// # Errors
-    /// A key that is unknown, missing or out of its range.
-    pub fn read(table: toml::Table) -> Result<Self, ComponentError> {
-        let config: Self = registry::options(table)?;
-        let range = |key: &str, value: f64, low: f64| {
-            check_range(key, value as f32, low as f32, MOST as f32)
-        };
-        range("level", config.level, 0.0)?;
-        range("noise", config.noise, 0.0)?;
-        for (name, effect) in &config.effects {
-            range(&format!("effects.{name}"), *effect, -MOST)?;
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Method>, ComponentErrors> {
+    Ok(Box::new(registry::read::<Config>(table)?))
+}
+
+impl Checked for Config {
+    fn check(&self, check: &mut Check) {
+        check.range("burn-in", self.burn_in, 0..=MOST_STEPS);
+        check.range("level", self.level, 0.0..=MOST);
+        check.range("noise", self.noise, 0.0..=MOST);
+        check.range("sleep-ms", self.sleep_ms, 0..=LONGEST_SLEEP);
+        for (name, effect) in &self.effects {
+            check.range(&format!("effects.{name}"), *effect, -MOST..=MOST);
         }
-        let known = || {
-            config
-                .effects
-                .keys()
-                .cloned()
-                .collect::<Vec<_>>()
-                .join("`, `")
-        };
-        for name in config.modules.keys() {
-            if !config.effects.contains_key(name) {
-                let message = format!("has no effect; method.effects knows `{}`", known());
-                return Err(ComponentError::new(format!("modules.{name}"), message));
+        let known: Vec<&str> = self.effects.keys().map(String::as_str).collect();
+        for name in self.modules.keys() {
+            if !self.effects.contains_key(name) {
+                let message = format!(
+                    "has no effect; method.effects knows `{}`",
+                    known.join("`, `")
+                );
+                check.refuse(&format!("modules.{name}"), message);
             }
         }
-        Ok(config)
+    }
+}
+
+impl Method for Config {
+    fn phases(&self, steps: usize) -> Vec<Phase> {
+        let burn_in = self.burn_in;
+        let mut phases = Vec::new();
+        if burn_in > 0 {
+            phases.push(self.phase("burn-in", 0..burn_in, steps));
+        }
+        if burn_in < steps {
+            phases.push(Phase {
+                start: match burn_in {
+                    0 => Start::Fresh,
+                    _ => Start::GoOn(0),
+                },
+                goes_on: false,
+                shared: false,
+                reads: MethodKeys::AllBut(Vec::new()),
+                ..self.phase("distill", burn_in..steps, steps)
+            });
+        }
+        phases
+    }
+
+    fn check_steps(&self, steps: usize, check: &mut Check) {
+        let allowed = format!("at most `train.steps` = {steps}");
+        check.require(self.burn_in <= steps, "burn-in", self.burn_in, allowed);
+    }
+
+    /// A module that is not named is off, and nothing reads the effect of a module that is off.
+    fn normalise(&self, method: &mut toml::Table) {
+        let Some(toml::Value::Table(modules)) = method.get_mut("modules") else {
+            return;
+        };
+        modules.retain(|_, on| on.as_bool() != Some(false));
+        let on = modules.clone();
+        if let Some(toml::Value::Table(effects)) = method.get_mut("effects") {
+            effects.retain(|name, _| on.contains_key(name));
+        }
+    }
+}
+
+impl Config {
+    /// A phase of a training of `all` steps that reads what the burn-in reads: a failure after it is none of its own.
+    fn phase(&self, name: &'static str, steps: Range<usize>, all: usize) -> Phase {
+        let mut reads = vec!["burn-in", "level", "noise", "sleep-ms"];
+        if (1..=self.burn_in).contains(&self.fail_at) {
+            reads.extend(["fail-at", "failure", "fail-times"]);
+        }
+        let config = self.clone();
+        Phase {
+            name,
+            steps,
+            curve: all,
+            start: Start::Fresh,
+            labels: false,
+            average: false,
+            goes_on: true,
+            shared: true,
+            reads: MethodKeys::Only(reads),
+            build: Build::Number(Box::new(move |seed, attempt| {
+                Box::new(Mock::new(&config, seed, all, attempt))
+            })),
+        }
     }
 
     /// What the modules that are on add; one that `modules` does not name is off.
@@ -114,62 +179,37 @@ impl MockConfig {
 /// The sums so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct MockState {
+struct State {
     gained: f64,
     noise: f64,
 }
 
-impl MockState {
-    /// The mAP of a run that ends here.
-    pub fn mean_ap(self) -> f64 {
-        (self.gained + self.noise).clamp(0.0, MOST)
-    }
-
-    /// AP at IoU 0.50 of a run that ends here.
-    pub fn ap50(self) -> f64 {
-        (AP50 * self.mean_ap()).min(MOST)
-    }
-}
-
 /// A mock trial between two steps.
 #[derive(Clone, Debug)]
-pub struct Mock {
-    config: MockConfig,
+struct Mock {
+    config: Config,
     seed: u64,
     steps: usize,
     attempt: u64,
-    state: MockState,
+    state: State,
 }
 
 impl Mock {
     /// A trial of `steps` steps before its first. `attempt`, from 1 on: how often this part of it was begun.
-    pub fn new(config: &MockConfig, seed: u64, steps: usize, attempt: u64) -> Self {
+    fn new(config: &Config, seed: u64, steps: usize, attempt: u64) -> Self {
         Self {
             config: config.clone(),
             seed,
             steps,
             attempt,
-            state: MockState::default(),
+            state: State::default(),
         }
     }
+}
 
-    /// The sums so far.
-    pub fn state(&self) -> MockState {
-        self.state
-    }
-
-    /// Goes on from the sums `state`.
-    pub fn restore(&mut self, state: MockState) {
-        self.state = state;
-    }
-
-    /// Takes step `step` (from 0) and returns its loss.
-    ///
-    /// # Errors
-    /// The failure that the settings ask for.
-    ///
-    /// Panics, or ends the process, if they ask for that.
-    pub fn step(&mut self, step: usize) -> Result<f32> {
+impl Number for Mock {
+    /// Panics, or ends the process, if the settings ask for that.
+    fn step(&mut self, step: usize) -> Result<f32> {
         sleep(Duration::from_millis(self.config.sleep_ms));
         let steps = self.steps as f64;
         let mut loss = 1.0 / (1.0 + step as f32);
@@ -197,6 +237,20 @@ impl Mock {
         self.state.noise += self.config.noise * stream.normal() / steps.sqrt();
         Ok(loss)
     }
+
+    fn state(&self) -> serde_json::Value {
+        serde_json::to_value(self.state).expect("two numbers")
+    }
+
+    fn restore(&mut self, state: &serde_json::Value) -> Result<()> {
+        self.state = State::deserialize(state).context("not the state of a mock trial")?;
+        Ok(())
+    }
+
+    fn scores(&self) -> [f64; 2] {
+        let mean_ap = (self.state.gained + self.state.noise).clamp(0.0, MOST);
+        [mean_ap, (AP50 * mean_ap).min(MOST)]
+    }
 }
 
 /// Ends the process as the kernel does it when memory runs out.
@@ -215,19 +269,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn config() -> MockConfig {
+    fn config() -> Config {
         let text = "burn-in = 4\nlevel = 20\nmodules = { a = true, b = true, c = false }\n\
                     effects = { a = 1.5, b = -0.5, c = 9 }\nnoise = 0.0\nsleep-ms = 0\n\
                     fail-at = 0\nfailure = 'error'\nfail-times = 0";
-        MockConfig::read(text.parse().unwrap()).unwrap()
+        registry::read::<Config>(text.parse().unwrap()).unwrap()
     }
 
-    fn run(config: &MockConfig, seed: u64, order: impl IntoIterator<Item = usize>) -> f64 {
+    fn run(config: &Config, seed: u64, order: impl IntoIterator<Item = usize>) -> f64 {
         let mut mock = Mock::new(config, seed, 20, 1);
         for step in order {
             mock.step(step).unwrap();
         }
-        mock.state().mean_ap()
+        mock.scores()[0]
     }
 
     #[test]
@@ -242,7 +296,7 @@ mod tests {
 
     #[test]
     fn seeds_spread_by_the_noise_and_variants_share_the_burn_in() {
-        let noisy = MockConfig {
+        let noisy = Config {
             noise: 2.0,
             ..config()
         };
@@ -265,7 +319,7 @@ mod tests {
     #[test]
     fn it_fails_where_and_as_often_as_asked() {
         let failing = |failure, attempt| {
-            let config = MockConfig {
+            let config = Config {
                 fail_at: 3,
                 fail_times: 2,
                 failure,
@@ -288,7 +342,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "the settings ask for a panic at step 3")]
     fn it_panics_where_asked() {
-        let config = MockConfig {
+        let config = Config {
             fail_at: 3,
             failure: Failure::Panic,
             ..config()
@@ -303,18 +357,18 @@ mod tests {
              noise = 1\nsleep-ms = 0\nfail-at = 0\nfailure = 'error'\nfail-times = 0"
                 .parse()
                 .unwrap();
-        let error = MockConfig::read(table.clone()).unwrap_err();
-        assert_eq!(error.key, "modules.z");
-        assert!(error.message.contains("knows `a`"), "{error}");
+        let error = registry::read::<Config>(table.clone()).unwrap_err();
+        assert_eq!(error[0].key, "modules.z");
+        assert!(error[0].message.contains("knows `a`"), "{error}");
         table.insert("noise".into(), (-1.0).into());
-        assert_eq!(MockConfig::read(table).unwrap_err().key, "noise");
+        assert_eq!(registry::read::<Config>(table).unwrap_err()[0].key, "noise");
     }
 
     proptest! {
         /// Whatever step is lost or taken twice, the number is another: with noise, and mostly without.
         #[test]
         fn a_lost_or_repeated_step_shows(seed in 0u64..1000, step in 0usize..20, noise in 0.0f64..3.0, lost: bool) {
-            let noisy = MockConfig { noise, ..config() };
+            let noisy = Config { noise, ..config() };
             let wrong: Vec<usize> = (0..20)
                 .flat_map(|t| vec![t; if t != step { 1 } else if lost { 0 } else { 2 }])
                 .collect();

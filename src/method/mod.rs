@@ -1,148 +1,83 @@
-//! What one training step does: the methods, their slots, and the losses they share.
+//! The training methods and their slots.
 //!
-//! [`MethodConfig`] is table `[method]`; [`start`] turns it into a [`Method`], which the trainer calls once per step. Slots of
-//! `teacher-student`: [`filter`], [`correction`], [`weighting`].
+//! A [`Method`] is the table `[method]` of a recipe. It declares the [phases](Phase) of a training; every phase builds a [`Learner`],
+//! which the trainer calls once per step. Slots of the methods with a teacher: [`filter`], [`correction`], [`weighting`].
 
-pub mod candidates;
 mod config;
 pub mod correction;
-pub mod criterion;
 pub mod filter;
-mod inference;
+mod guided;
 pub mod labeller;
-pub mod matcher;
+mod learner;
 mod mock;
-pub mod points;
+mod phase;
 pub mod pseudo_labels;
-pub mod quality;
 mod report;
 mod sent;
 mod supervised;
-mod targets;
 mod teacher;
 mod teacher_student;
 pub mod weighting;
 
-use crate::data::Batch;
-use crate::data::split::ClassCounts;
-use crate::graph::Mask2Former;
-use crate::graph::clip::VisionLanguage;
-use crate::registry::ComponentError;
-use crate::tensor::{Later, Tape, Tensor2};
+use crate::graph::clip::VisionLanguageConfig;
+use crate::registry::{Check, Entry};
+use std::fmt::Debug;
 
-pub use config::{
-    EmptyImage, LossConfig, METHODS, MethodConfig, Score, Selection, SupervisedConfig,
-    TeacherStudentConfig,
-};
-pub use criterion::Criterion;
-pub use inference::{Qualities, detections, predict, qualities};
-pub use mock::{Failure, Mock, MockConfig, MockState};
+pub use learner::{Learner, Number, Parts, Setup, StepOutput};
+pub use phase::{Build, MethodKeys, Phase, Start};
 pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
 pub use sent::Sent;
 pub use supervised::Supervised;
-pub use targets::Targets;
-pub use teacher::{average, follow};
-pub use teacher_student::TeacherStudent;
+pub use teacher::follow;
+pub use teacher_student::{TeacherStudent, TeacherStudentConfig};
 
-/// What a method has to know about its run.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// Seed of the trial.
-    pub seed: u64,
-    /// T_max, the last step plus one.
-    pub steps: usize,
-    /// What the labelled images hold of every class.
-    pub counts: ClassCounts,
-    /// Training steps of one pass over the unlabelled images, counted from the end of the burn-in.
-    pub epoch_steps: usize,
-}
+/// A training method, as the table `[method]` of a recipe describes it.
+pub trait Method: Debug + Send + Sync {
+    /// The phases of a training of `steps` steps, each after those that it starts from; at least one.
+    fn phases(&self, steps: usize) -> Vec<Phase>;
 
-/// The result of one step, before the backward pass.
-#[derive(Debug)]
-pub struct StepOutput {
-    /// `[1, 1]`, to run the tape backwards from.
-    pub loss: Tensor2,
-    /// For the journal; waits until the forward pass has ended.
-    pub report: Later<StepReport>,
-}
+    /// Tells `check` everything in the method's table that does not suit a training of `steps` steps.
+    fn check_steps(&self, steps: usize, check: &mut Check);
 
-/// A training method with its networks.
-pub trait Method: Send {
-    /// The forward passes and losses of step `step` (from 0). The caller runs the tape backwards and updates the student.
-    fn step(&mut self, tape: &mut Tape, sent: &Sent, step: usize) -> StepOutput;
-
-    /// Sends the pictures of `batch` to where the networks are.
-    fn send(&self, batch: Batch) -> Sent;
-
-    /// The network that is trained.
-    fn student(&mut self) -> &mut Mask2Former;
-
-    /// The network that labels, once the burn-in is over.
-    fn teacher(&mut self) -> Option<&mut Mask2Former> {
-        None
-    }
-
-    /// Whether step `step` reads unlabelled images.
-    fn needs_unlabelled(&self, _step: usize) -> bool {
+    /// Whether a teacher labels images in some phase.
+    fn has_teacher(&self) -> bool {
         false
     }
 
-    /// The table of the vision-language model that has to be attached before the first unlabelled step, if any.
-    fn needs_vlm(&self) -> Option<&toml::Table> {
+    /// The vision-language model that its learners need, if any.
+    fn vlm(&self) -> Option<&VisionLanguageConfig> {
         None
     }
 
-    /// Gives the method the model that [`Self::needs_vlm`] asked for.
-    fn attach_vlm(&mut self, _vlm: Box<dyn VisionLanguage>) {}
-
-    /// What a checkpoint keeps besides the networks. `Null` during the burn-in, whatever the method: that stage is shared.
-    fn state(&self) -> serde_json::Value {
-        serde_json::Value::Null
-    }
-
-    /// Takes back what [`Self::state`] gave. Restore the student first; where the state has a teacher, [`Self::teacher`] then is
-    /// a copy of the student, for the checkpoint's own values.
-    ///
-    /// # Errors
-    /// A state of another method, or of another number of classes.
-    fn restore(&mut self, _state: &serde_json::Value) -> anyhow::Result<()> {
-        Ok(())
-    }
+    /// Rewrites the method's `table` to one spelling for settings that mean the same, before the trial's identity is taken of it.
+    fn normalise(&self, _table: &mut toml::Table) {}
 }
 
-/// Makes the method of a recipe around a fresh student.
-///
-/// # Errors
-/// A value out of its range, or a method that trains no network; the key is given from `[method]` or `[loss]` on.
-pub fn start(
-    config: &MethodConfig,
-    loss: &LossConfig,
-    student: Mask2Former,
-    setup: &Setup,
-) -> Result<Box<dyn Method>, ComponentError> {
-    loss.check()?;
-    let supervised = |empty_image| {
-        Supervised::new(
-            student,
-            Criterion::new(loss.clone(), empty_image),
-            setup.seed,
-        )
-    };
-    match config {
-        MethodConfig::Supervised(config) => Ok(Box::new(supervised(config.empty_image))),
-        MethodConfig::TeacherStudent(config) => {
-            let mut filter = config::slot("filter", filter::FILTERS, &config.filter)?;
-            filter.start(&setup.counts);
-            let correction =
-                config::slot("correction", correction::CORRECTIONS, &config.correction)?;
-            let weighting = config::slot("weighting", weighting::WEIGHTINGS, &config.weighting)?;
-            let labeller =
-                labeller::Labeller::new(config.as_ref().clone(), filter, correction, weighting);
-            let supervised = supervised(config.empty_image);
-            Ok(Box::new(TeacherStudent::new(
-                config, supervised, labeller, setup,
-            )))
-        }
-        MethodConfig::Mock(_) => Err(ComponentError::new("name", "`mock` trains no network")),
-    }
+/// The methods that a recipe can name.
+pub const METHODS: &[Entry<Box<dyn Method>>] = &[
+    Entry {
+        name: "supervised",
+        about: "trains on the labelled images only",
+        build: supervised::build,
+    },
+    Entry {
+        name: "teacher-student",
+        about: "the student learns from labels and from the pseudo-labels of its moving average",
+        build: teacher_student::build,
+    },
+    Entry {
+        name: "guided",
+        about: "GuidedDistillation: a new student learns under a trained, frozen teacher, then under its own moving average",
+        build: guided::build,
+    },
+    Entry {
+        name: mock::NAME,
+        about: "trains no network; its mAP is computed from the settings and the seed",
+        build: mock::build,
+    },
+];
+
+/// Whether the method called `name` trains networks. Of a recipe, the others read the seed, `[method]` and two keys of `[train]`.
+pub fn trains_networks(name: &str) -> bool {
+    name != mock::NAME
 }

@@ -104,6 +104,34 @@ pub fn move_to(model: &mut dyn Parameters, place: &Place) {
     model.parameters("", &mut |_, param| param.value = param.value.to(place));
 }
 
+/// Lends the values of those parameters of `model` that `choose` picks to `work`, in the order of the walk: for an op that takes all of them
+/// at once.
+///
+/// A panic in `work` leaves the model without these values.
+pub fn lend_values<T>(
+    model: &mut dyn Parameters,
+    choose: impl Fn(&Param) -> bool,
+    work: impl FnOnce(&mut [Tensor2]) -> T,
+) -> T {
+    let nothing = Tensor2::constant(Vec::new(), 0, 0);
+    let (mut lent, mut chosen) = (Vec::new(), Vec::new());
+    model.parameters("", &mut |_, param| {
+        let is_chosen = choose(param);
+        chosen.push(is_chosen);
+        if is_chosen {
+            lent.push(std::mem::replace(&mut param.value, nothing.clone()));
+        }
+    });
+    let result = work(&mut lent);
+    let (mut lent, mut chosen) = (lent.into_iter(), chosen.into_iter());
+    model.parameters("", &mut |_, param| {
+        if chosen.next() == Some(true) {
+            param.value = lent.next().expect("as many as were lent");
+        }
+    });
+    result
+}
+
 /// `prefix.name`, or `name` at the root.
 pub fn join(prefix: &str, name: &str) -> String {
     if prefix.is_empty() {
@@ -126,5 +154,37 @@ mod tests {
         assert_eq!(reference[(3 + 2) * 9 + 4], ours[27 + 4 * 3 + 2]);
         param.set_from_reference(&reference);
         assert_eq!(param.value.values(), ours);
+    }
+
+    struct Model(Vec<Param>);
+
+    impl Parameters for Model {
+        fn parameters(&mut self, _: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+            self.0.iter_mut().for_each(|param| visit("", param));
+        }
+    }
+
+    #[test]
+    fn values_are_lent_without_a_copy_and_come_back_to_their_places() {
+        let kinds = [Kind::Weight, Kind::Buffer, Kind::Bias];
+        let param = |(k, kind)| Param::new(kind, vec![k as f32; 2], 1, 2, &[2]);
+        let mut model = Model(kinds.into_iter().enumerate().map(param).collect());
+        let before = model.0[2].value.values().as_ptr();
+        let count = lend_values(
+            &mut model,
+            |param| param.kind != Kind::Buffer,
+            |values| {
+                values[1].values_mut()[0] = 9.0;
+                values.len()
+            },
+        );
+        assert_eq!(count, 2);
+        let values = model.0.iter().map(|param| param.value.values().to_vec());
+        assert_eq!(
+            values.collect::<Vec<_>>(),
+            [[0.0, 0.0], [1.0, 1.0], [9.0, 2.0]]
+        );
+        assert_eq!(model.0[2].value.values().as_ptr(), before, "no copy");
+        assert!(model.0[2].value.requires_grad() && !model.0[1].value.requires_grad());
     }
 }

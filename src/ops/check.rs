@@ -83,7 +83,6 @@ pub(crate) fn nothing(
 pub(crate) fn loss_of(tape: &mut Tape, out: &Tensor2, gradient: Vec<f32>) -> Tensor2 {
     let loss = match out.place() {
         Place::Host => tape.output(vec![0.0], 1, 1, &[out]),
-        #[cfg(feature = "cuda")]
         Place::Gpu(gpu) => tape.output_on(&gpu, 1, 1, &[out]),
     };
     let out = out.clone();
@@ -156,38 +155,46 @@ macro_rules! on_every_place {
                 body(&crate::tensor::Place::Host);
             }
 
-            #[cfg(feature = "cuda")]
-            #[test]
-            #[ignore = "needs a GPU"]
-            fn cuda() {
-                body(&crate::ops::check::gpu(crate::tensor::Precision::F32));
+            crate::ops::check::on_a_gpu! {
+                fn cuda() {
+                    body(&crate::ops::check::gpu(crate::tensor::Precision::F32));
+                }
             }
         }
     )*};
 }
 pub(crate) use on_every_place;
 
+/// Tests that need a GPU. With `--features cuda` they are ignored unless asked for (`cargo test --features cuda -- --ignored cuda`); without
+/// it they are compiled alone.
+macro_rules! on_a_gpu {
+    ($($(#[$meta:meta])* fn $name:ident() $body:block)*) => {$(
+        $(#[$meta])*
+        #[cfg_attr(feature = "cuda", test, ignore = "needs a GPU")]
+        #[cfg_attr(not(feature = "cuda"), allow(dead_code))]
+        fn $name() $body
+    )*};
+}
+pub(crate) use on_a_gpu;
+
 /// A test of an op whose products a GPU may compute on its tensor cores, run there at either precision. The body is given the
 /// [`Place`] and the largest error that the precision allows, relative to the largest value.
 macro_rules! on_tensor_cores {
     (fn $name:ident($place:ident, $tolerance:ident) $body:block) => {
-        #[cfg(feature = "cuda")]
         mod $name {
             use super::*;
             use crate::tensor::Precision;
 
             fn body($place: &crate::tensor::Place, $tolerance: f32) $body
 
-            #[test]
-            #[ignore = "needs a GPU"]
-            fn cuda_tf32() {
-                body(&crate::ops::check::gpu(Precision::Tf32), 3e-3);
-            }
+            crate::ops::check::on_a_gpu! {
+                fn cuda_tf32() {
+                    body(&crate::ops::check::gpu(Precision::Tf32), 3e-3);
+                }
 
-            #[test]
-            #[ignore = "needs a GPU"]
-            fn cuda_bf16() {
-                body(&crate::ops::check::gpu(Precision::Bf16), 1e-2);
+                fn cuda_bf16() {
+                    body(&crate::ops::check::gpu(Precision::Bf16), 1e-2);
+                }
             }
         }
     };
@@ -195,7 +202,6 @@ macro_rules! on_tensor_cores {
 pub(crate) use on_tensor_cores;
 
 /// Checks that a GPU gives what the CPU does, output and gradients, and the same bits again: no two threads meet in a sum.
-#[cfg(feature = "cuda")]
 pub(crate) fn gpu_agrees(
     inputs: &[Tensor2],
     tolerance: f32,
@@ -207,13 +213,11 @@ pub(crate) fn gpu_agrees(
 }
 
 /// The GPU that tests run on, as a place that computes with `precision`.
-#[cfg(feature = "cuda")]
 pub(crate) fn gpu(precision: crate::tensor::Precision) -> Place {
     Place::Gpu(the_gpu().computing_with(precision))
 }
 
 /// The GPU that tests run on.
-#[cfg(feature = "cuda")]
 pub(crate) fn the_gpu() -> crate::tensor::cuda::Gpu {
     let gpu = crate::tensor::cuda::Gpu::open(0);
     gpu.unwrap_or_else(|why| panic!("no GPU: {why}"))

@@ -1,12 +1,12 @@
-//! The checks that need no knowledge of any component: keys and types, compared with the root of the
-//! `extends` chain, which holds every key. A component other than the root's has keys of its own. Its own
-//! code checks those, and this file finds the place in the file for each of its errors.
+//! The checks that need no knowledge of any component: keys and types, compared with the root, which is the
+//! lowest of the files that a recipe extends and holds every key. A component other than the root's has keys of
+//! its own. Its own code checks those, and this file finds the place in the file for each of its errors.
 
 use super::error::Problem;
 use super::origin::{Location, Origin};
 use super::overlay::{Layer, component_name, lay};
 use super::suggest;
-use crate::registry::ComponentError;
+use crate::registry::{ComponentError, joined};
 use std::collections::BTreeMap;
 use toml::Value;
 
@@ -221,8 +221,7 @@ pub fn component_problem<'a>(
     if message.starts_with("unknown field") {
         // Depending on its version, serde names the table or the key. The place must be that of the key.
         if key.rsplit('.').next() != Some(found) {
-            let dot = if key.is_empty() { "" } else { "." };
-            key = format!("{key}{dot}{found}");
+            key = joined(&key, found);
         }
         return Problem {
             place: place(origin(&key).map(Origin::key_place)),

@@ -2,10 +2,10 @@
 //! the rows of the sweeps that change it. For a table, it explains every key in the table.
 
 use super::error::{Problem, RecipeError};
+use super::new_keys::NewKeys;
 use super::origin::Location;
 use super::overlay::{Layer, lay, paths, value_at};
-use super::plan::Request;
-use super::sources::Sources;
+use super::sources::{Request, Sources};
 use super::suggest;
 use super::sweep;
 use std::fmt;
@@ -51,16 +51,16 @@ pub struct KeyChange {
 }
 
 impl Explanation {
-    /// Explains `key` in a recipe.
+    /// Explains `key` in a recipe that may leave out `new_keys`.
     ///
     /// # Errors
-    /// A file of the recipe cannot be read, or the key does not exist.
-    pub fn new(request: Request, key: &str) -> Result<Self, RecipeError> {
-        let sources = Sources::read(&request).map_err(RecipeError::new)?;
+    /// A file of the recipe cannot be read, or nothing has such a key.
+    pub fn new(request: Request, new_keys: &NewKeys, key: &str) -> Result<Self, RecipeError> {
+        let sources = Sources::read(&request, new_keys).map_err(RecipeError::new)?;
         let mut problems = sources.problems;
         let (files, typed) = sources.whole.split_at(sources.files.len());
         let mut settings = Table::new();
-        let layers = history(&mut settings, files.iter().chain(typed), key);
+        let layers = history(&mut settings, files.iter().chain(typed), new_keys, key);
         let mut explanation = Self {
             key: key.to_string(),
             value: value_at(&settings, key).map(ToString::to_string),
@@ -76,7 +76,8 @@ impl Explanation {
         for (name, file) in &sources.sweeps {
             let base = sweep::base(file, &mut problems);
             let mut below = Table::new();
-            let layers = history(&mut below, files.iter().chain([&base]).chain(typed), key);
+            let layers = files.iter().chain([&base]).chain(typed);
+            let layers = history(&mut below, layers, new_keys, key);
             if layers != explanation.layers {
                 explanation.sweeps.push((name.clone(), layers));
             }
@@ -89,7 +90,7 @@ impl Explanation {
             };
             for variant in variants {
                 let mut settings = below.clone();
-                let changes = history(&mut settings, &variant.layers, key);
+                let changes = history(&mut settings, &variant.layers, new_keys, key);
                 if changes.is_empty() {
                     variant
                         .layers
@@ -119,15 +120,16 @@ impl Explanation {
     }
 }
 
-/// Lays `layers` over `settings`, the lowest first, and lists the changes that each makes to `key` or to the
-/// keys in it. The list is sorted by key, with the top layer first.
+/// Lays `layers` over `settings`, the lowest first, then the built-in defaults of what is left out, and tells what each
+/// does to `key`, or to every key in it: by key, the top layer first.
 fn history<'a>(
     settings: &mut Table,
     layers: impl IntoIterator<Item = &'a Layer>,
+    new_keys: &NewKeys,
     key: &str,
 ) -> Vec<KeyChange> {
     let mut found = Vec::new();
-    for layer in layers {
+    let mut lay_and_tell = |settings: &mut Table, layer: &Layer| {
         let was_there = value_at(settings, key).is_some();
         let replaced = lay(settings, &layer.table);
         if let Some(value) = value_at(&layer.table, key) {
@@ -156,7 +158,12 @@ fn history<'a>(
                 overridden: false,
             });
         }
+    };
+    for layer in layers {
+        lay_and_tell(settings, layer);
     }
+    let missing = new_keys.missing(settings);
+    lay_and_tell(settings, &missing);
     found.reverse();
     found.sort_by(|one, other| one.key.cmp(&other.key));
     for place in 0..found.len() {

@@ -1,18 +1,16 @@
-//! A TOML file as a tree that remembers where each key and value stands, and the chain of files that a recipe
-//! extends.
+//! A TOML file as a tree that remembers where each key and value stands.
 //!
 //! A quoted key with dots is a path: `set."train.steps" = 5` and `set.train.steps = 5` are the same.
 
-use super::RECIPE_KEYS;
 use super::error::Problem;
 use super::origin::{Location, Origin, SourceFile};
 use super::overlay::{Layer, Refused};
 use super::suggest;
-use super::sweep;
+use super::{RECIPE_KEYS, SWEEP_KEYS};
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use toml_edit::{Document, Item, Key, TableLike, Value};
 
@@ -64,7 +62,7 @@ impl FileKind {
         }
         let keys: &[&str] = match self {
             Self::Recipe => &RECIPE_KEYS,
-            Self::Sweep => &sweep::KEYS,
+            Self::Sweep => &SWEEP_KEYS,
         };
         let text = fs::read_to_string(path).unwrap_or_default();
         text.parse::<toml::Table>()
@@ -288,39 +286,6 @@ fn value_tree(value: &Value) -> Tree {
         ),
         Value::InlineTable(table) => Tree::Table(table_nodes(table)),
     }
-}
-
-/// The layers of `recipe` and of the files that it extends, the root of the chain first. A key that is given
-/// twice is added to `problems`. A chain that cannot be followed is an error.
-pub fn extends_chain(recipe: &Path, problems: &mut Vec<Problem>) -> Result<Vec<Layer>, Problem> {
-    let mut layers: Vec<Layer> = Vec::new();
-    let mut seen: Vec<PathBuf> = Vec::new();
-    let (mut path, mut asked_by) = (recipe.to_path_buf(), None);
-    loop {
-        let file = ParsedFile::read(&path, FileKind::Recipe, asked_by)?;
-        seen.push(fs::canonicalize(&path).unwrap_or_else(|_| path.clone()));
-        let mut layer = file.layer(path.display().to_string(), &file.root, problems);
-        let parent = layer.table.remove("extends");
-        let origin = layer.origins.remove("extends");
-        layers.push(layer);
-        let Some((parent, origin)) = parent.zip(origin) else {
-            break;
-        };
-        let toml::Value::String(name) = parent else {
-            return Err(Problem::at(
-                origin.value_place(),
-                "`extends`: expected the path of a recipe as a string",
-            ));
-        };
-        path = path.parent().unwrap_or(Path::new("")).join(&name);
-        if fs::canonicalize(&path).is_ok_and(|real| seen.contains(&real)) {
-            let message = format!("`extends`: `{name}` leads back to itself");
-            return Err(Problem::at(origin.value_place(), message));
-        }
-        asked_by = Some(origin.value_place());
-    }
-    layers.reverse();
-    Ok(layers)
 }
 
 /// Returns `; did you mean ...?` or `; there are ...` for a missing file.

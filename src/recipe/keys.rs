@@ -6,6 +6,9 @@ use super::origin::{Location, Origin};
 use super::overlay::{Layer, Overlay};
 use toml::Value;
 
+/// The folder under `results/` that holds what is committed; no run writes there.
+const PUBLISHED: &str = "published";
+
 /// The values of these keys; `sweeps` also holds the place that names each sweep.
 pub struct RecipeKeys {
     pub seeds: Vec<u64>,
@@ -62,6 +65,14 @@ impl RecipeKeys {
         };
         let results = match overlay.settings.get("results") {
             None => name.to_string(),
+            Some(value @ Value::String(folder)) if folder == PUBLISHED => {
+                report(
+                    "results",
+                    "a name other than that of the committed results",
+                    value,
+                );
+                name.to_string()
+            }
             Some(Value::String(folder)) if is_plain_name(folder) => folder.clone(),
             Some(value) => {
                 report("results", "the name of a folder under results/", value);

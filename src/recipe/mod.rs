@@ -1,20 +1,24 @@
 //! Recipes: turns TOML text into a checked [`Plan`] of trials. This module handles text only and knows
 //! neither components nor tensors.
 //!
-//! Layers, from lowest to highest; a higher one overrides a lower one key by key: the root of the `extends`
-//! chain (which holds every key) <- ... <- the recipe <- a sweep's own `set` <- `HARNESS_*` environment <-
-//! `--set` <- the variant of the sweep. A table with a `name` is a component. Naming another component
-//! replaces the whole table.
+//! Layers, from lowest to highest; a higher one overrides a lower one key by key: the lowest of the files that
+//! the recipe `extends` (which holds every key) <- ... <- the recipe <- a sweep's own `set` <- `HARNESS_*`
+//! environment <- `--set` <- the variant of the sweep. A table with a `name` is a component. Naming another
+//! component replaces the whole table.
 //!
-//! All errors are collected in one [`RecipeError`], each with its place.
+//! A key that was added later than the first results may be left out ([`NewKeys`]): it then has its built-in default.
+//!
+//! Everything that can be wrong is collected in one [`RecipeError`], each problem with the place it comes from.
 
 mod check;
 mod error;
 mod explain;
+mod extends;
 mod file;
 mod hash;
 mod keys;
 mod listing;
+mod new_keys;
 mod origin;
 mod overlay;
 mod overrides;
@@ -27,11 +31,13 @@ mod sweep;
 pub use error::{Problem, RecipeError};
 pub use explain::{Explanation, KeyChange};
 pub use hash::content_hash;
+pub use new_keys::{NewKey, NewKeys};
 pub use origin::Origin;
 pub use overlay::value_at;
-pub use plan::{Hooks, Plan, Request, RowPlan, SweepPlan, Trial};
+pub use plan::{Hooks, Plan, RowPlan, SweepPlan, Trial};
 pub use schema::{Choice, Slot, recipe_schema, sweep_schema};
-pub use suggest::hint;
+pub use sources::Request;
+pub use suggest::{hint, similar};
 pub use sweep::Paper;
 
 /// `recipes/pl-dc.toml`: every key with its default and a comment that explains it.
@@ -39,3 +45,18 @@ pub const DEFAULTS: &str = include_str!("../../recipes/pl-dc.toml");
 
 /// The keys of a recipe that are not settings of a trial.
 pub(crate) const RECIPE_KEYS: [&str; 4] = ["extends", "results", "seeds", "sweeps"];
+
+/// The keys of a sweep file.
+const SWEEP_KEYS: [&str; 11] = [
+    "question",
+    "reference",
+    "paper",
+    "set",
+    "each",
+    "walk",
+    "grid",
+    "zip",
+    "leave-one-out",
+    "add-one-in",
+    "cumulative",
+];

@@ -1,4 +1,4 @@
-//! The origin of a value: a place in a file, an environment variable, or a `--set` argument.
+//! Where a value comes from: a place in a file, an environment variable, a `--set` argument, or a built-in default.
 
 use std::fmt;
 use std::ops::Range;
@@ -30,6 +30,8 @@ pub enum Origin {
     Environment(String),
     /// The text of a `--set` argument.
     Argument(String),
+    /// The default of a key that the recipe leaves out.
+    BuiltIn,
 }
 
 impl Origin {
@@ -58,6 +60,7 @@ impl fmt::Display for Origin {
             }
             Origin::Environment(variable) => write!(f, "environment variable {variable}"),
             Origin::Argument(argument) => write!(f, "--set {argument}"),
+            Origin::BuiltIn => f.write_str("built-in default"),
         }
     }
 }

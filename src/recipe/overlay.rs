@@ -7,6 +7,7 @@
 //! ten thousand variants.
 
 use super::origin::Origin;
+use crate::registry::joined;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use std::collections::BTreeMap;
@@ -185,7 +186,10 @@ fn nearest_origin<'a>(
     exact: &dyn Fn(&str) -> Option<&'a Origin>,
 ) -> Option<&'a Origin> {
     loop {
-        if let Some(origin) = exact(&format!("{path}.name")).or_else(|| exact(path)) {
+        // A name that nobody wrote has no place; its table has one.
+        let name = exact(&format!("{path}.name"));
+        let name = name.filter(|origin| !matches!(origin, Origin::BuiltIn));
+        if let Some(origin) = name.or_else(|| exact(path)) {
             return Some(origin);
         }
         path = &path[..path.rfind(['.', '['])?];
@@ -203,8 +207,7 @@ pub fn lay(settings: &mut toml::Table, upper: &toml::Table) -> Vec<String> {
         for (key, value) in upper {
             match (settings.get_mut(key), value) {
                 (Some(toml::Value::Table(below)), toml::Value::Table(above)) => {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    let path = format!("{path}{dot}{key}");
+                    let path = joined(path, key);
                     if let (Some(below_name), Some(name)) = (named(below), named(above))
                         && below_name != name
                     {
@@ -223,7 +226,7 @@ pub fn lay(settings: &mut toml::Table, upper: &toml::Table) -> Vec<String> {
 }
 
 /// The name of a table that is a component.
-fn named(table: &toml::Table) -> Option<&str> {
+pub fn named(table: &toml::Table) -> Option<&str> {
     table.get("name")?.as_str()
 }
 

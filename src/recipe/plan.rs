@@ -7,26 +7,15 @@ use super::check;
 use super::error::{Problem, RecipeError};
 use super::file::ParsedFile;
 use super::hash::content_hash;
+use super::new_keys::NewKeys;
 use super::origin::Location;
 use super::overlay::{Layer, Overlay};
-use super::sources::Sources;
+use super::sources::{Request, Sources};
 use super::sweep::{self, Paper};
 use crate::registry::ComponentError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::Path;
 use toml::{Table, Value};
-
-/// A request to plan a recipe.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// The file of the recipe.
-    pub recipe: &'a Path,
-    /// The whole environment; variables called `HARNESS_...` are settings.
-    pub environment: &'a [(String, String)],
-    /// The `--set key.path=value` arguments, without `--set`.
-    pub set: &'a [String],
-}
 
 /// The caller's knowledge of the components.
 #[derive(Clone, Copy)]
@@ -35,6 +24,8 @@ pub struct Hooks<'a> {
     pub check: &'a dyn Fn(&Table) -> Vec<ComponentError>,
     /// Removes the settings that the trial does not read. Trials that differ only in those become one.
     pub normalise: &'a dyn Fn(&mut Table),
+    /// The keys that a recipe may leave out. `check` is given their defaults; `normalise` should take these out again.
+    pub new_keys: &'a NewKeys,
 }
 
 /// The trials of a recipe and the tables that they fill.
@@ -97,7 +88,7 @@ impl Plan {
     /// # Errors
     /// All errors of the recipe at once.
     pub fn new(request: Request, hooks: Hooks) -> Result<Self, RecipeError> {
-        let sources = Sources::read(&request).map_err(RecipeError::new)?;
+        let sources = Sources::read(&request, hooks.new_keys).map_err(RecipeError::new)?;
         let Sources {
             name,
             files,
@@ -143,16 +134,17 @@ impl Plan {
 /// The layers that all variants of a sweep share, checked and merged once.
 struct SharedLayers {
     overlay: Overlay,
-    /// The root of the chain, which holds every key.
+    /// The lowest file, which holds every key.
     root: Table,
 }
 
 impl SharedLayers {
-    fn new(mut layers: Vec<Layer>, problems: &mut Vec<Problem>) -> Self {
+    fn new(mut layers: Vec<Layer>, new_keys: &NewKeys, problems: &mut Vec<Problem>) -> Self {
         check::structure(&mut layers, problems);
         let root = layers[0].table.clone();
         let mut overlay = Overlay::new(&layers.iter().collect::<Vec<_>>());
         check::widen(&mut overlay.settings, &root);
+        new_keys.fill(&mut overlay.settings);
         Self { overlay, root }
     }
 }
@@ -173,7 +165,7 @@ impl Builder<'_> {
     /// The plan of a recipe without sweeps: a table with one row.
     fn single(&mut self, name: &str) -> SweepPlan {
         let layers = self.files.iter().chain(self.typed).cloned().collect();
-        let shared = SharedLayers::new(layers, &mut self.problems);
+        let shared = SharedLayers::new(layers, self.hooks.new_keys, &mut self.problems);
         let rows = vec![RowPlan {
             label: name.to_string(),
             paper: None,
@@ -191,7 +183,11 @@ impl Builder<'_> {
     fn sweep(&mut self, name: &str, file: &ParsedFile) -> SweepPlan {
         let base = sweep::base(file, &mut self.problems);
         let order = self.files.iter().chain([&base]).chain(self.typed);
-        let shared = SharedLayers::new(order.cloned().collect(), &mut self.problems);
+        let shared = SharedLayers::new(
+            order.cloned().collect(),
+            self.hooks.new_keys,
+            &mut self.problems,
+        );
         let mut plan = SweepPlan {
             name: name.to_string(),
             question: String::new(),

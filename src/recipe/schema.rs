@@ -2,11 +2,13 @@
 //! `recipes/pl-dc.toml` (the keys, the types of their defaults, the comments behind them) and from the
 //! registries (the names of components and their keys). So they always agree with the program.
 //!
-//! Only the code of a component other than the default knows the types of its keys. The schema allows these
-//! keys with any value.
+//! A component other than the default's has keys whose types only its own code knows: the schema allows these keys with any value,
+//! a new key excepted, whose built-in default has a type.
 
 use super::file::{Node, ParsedFile, Tree};
+use super::new_keys::NewKeys;
 use super::overlay::component_name;
+use crate::registry::joined;
 use serde_json::{Map, Value, json};
 
 /// The URI of the draft. An editor needs it to read the schema correctly.
@@ -30,17 +32,23 @@ pub struct Choice {
     pub keys: Option<Vec<String>>,
 }
 
-/// The schema of a recipe. `defaults` is the text of a recipe that holds every key.
+/// The schema of a recipe. `defaults`: the text of a recipe that holds every key; `new_keys`: those that a recipe may leave out.
 ///
 /// # Panics
-/// If `defaults` is not a valid recipe.
-pub fn recipe_schema(defaults: &str, slots: &[Slot]) -> Value {
-    let writer = Writer::new(defaults, slots);
+/// `defaults` is no recipe without errors.
+pub fn recipe_schema(defaults: &str, slots: &[Slot], new_keys: &NewKeys) -> Value {
+    let writer = Writer::new(defaults, slots, new_keys);
     let mut schema = writer.closed("", &writer.file.root);
     let properties = schema["properties"].as_object_mut().expect("an object");
     properties.insert(
         "extends".into(),
-        json!({ "type": "string", "description": "the recipe that this one extends, as a path relative to this file" }),
+        json!({
+            "description": "the recipe that this one extends, as a path relative to this file, or a list of recipes, in which later files override earlier ones",
+            "anyOf": [
+                { "type": "string" },
+                { "type": "array", "items": { "type": "string" }, "uniqueItems": true },
+            ],
+        }),
     );
     properties.insert(
         "results".into(),
@@ -57,9 +65,9 @@ pub fn recipe_schema(defaults: &str, slots: &[Slot]) -> Value {
 /// The schema of a sweep file for recipes like `defaults`.
 ///
 /// # Panics
-/// If `defaults` is not a valid recipe.
-pub fn sweep_schema(defaults: &str, slots: &[Slot]) -> Value {
-    let writer = Writer::new(defaults, slots);
+/// `defaults` is no recipe without errors.
+pub fn sweep_schema(defaults: &str, slots: &[Slot], new_keys: &NewKeys) -> Value {
+    let writer = Writer::new(defaults, slots, new_keys);
     let setting = format!("^({})(\\.|$)", writer.sections().join("|"));
     let settings = |value: Value| json!({ setting.as_str(): value });
     let axes = |what: &str, more: Value| {
@@ -165,16 +173,18 @@ struct Writer<'a> {
     file: ParsedFile,
     defaults: toml::Table,
     slots: &'a [Slot],
+    new_keys: &'a NewKeys,
 }
 
 impl<'a> Writer<'a> {
-    fn new(defaults: &str, slots: &'a [Slot]) -> Self {
+    fn new(defaults: &str, slots: &'a [Slot], new_keys: &'a NewKeys) -> Self {
         let file = ParsedFile::parse("defaults".as_ref(), defaults.to_string()).expect("TOML");
         let table = file.root.plain();
         Self {
             file,
             defaults: table.as_table().cloned().expect("a table"),
             slots,
+            new_keys,
         }
     }
 
@@ -277,9 +287,10 @@ impl<'a> Writer<'a> {
         for choice in &slot.choices {
             let mut properties = Map::from_iter([("name".to_string(), json!(true))]);
             for key in choice.keys.iter().flatten() {
-                let known = (choice.name == default)
-                    .then(|| typed.get(key).cloned())
-                    .flatten();
+                let known = match choice.name == default {
+                    true => typed.get(key).cloned(),
+                    false => self.new_key(slot.path, choice.name, key),
+                };
                 properties.insert(key.clone(), known.unwrap_or(json!({})));
                 let agreed = typed
                     .get(key)
@@ -299,7 +310,21 @@ impl<'a> Writer<'a> {
         json!({ "type": "object", "properties": { "name": name }, "allOf": rules })
     }
 
-    /// The comment behind a key, with the indented comment lines that continue it below.
+    /// The schema of a new key of the component `name` at `path`, as its built-in default tells it.
+    fn new_key(&self, path: &str, name: &str, key: &str) -> Option<Value> {
+        let path = joined(path, key);
+        let mut known = self.new_keys.iter();
+        let (_, default) = known.find(|(key, _)| key.path == path && key.of.contains(&name))?;
+        let mut schema = match default {
+            toml::Value::Array(_) => json!({ "type": "array" }),
+            toml::Value::Table(_) => json!({ "type": "object" }),
+            plain => leaf(plain),
+        };
+        schema["default"] = serde_json::to_value(default).unwrap_or_default();
+        Some(schema)
+    }
+
+    /// The comment behind a key, with the indented lines of comment that go on below it.
     fn comment(&self, node: &Node) -> Option<String> {
         let text = &self.file.source.text;
         let lines = |from: usize| text[from..].lines();
@@ -322,11 +347,6 @@ impl<'a> Writer<'a> {
         }
         Some(comment)
     }
-}
-
-fn joined(path: &str, key: &str) -> String {
-    let dot = if path.is_empty() { "" } else { "." };
-    format!("{path}{dot}{key}")
 }
 
 fn leaf(value: &toml::Value) -> Value {

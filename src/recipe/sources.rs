@@ -1,20 +1,34 @@
-//! Reads everything that a request names: the chain of recipe files, the typed settings, the recipe's keys
-//! and its sweep files.
+//! Reads everything that a request names: the recipe and the files that it extends, the typed settings, the
+//! recipe's keys and its sweep files.
 
 use super::RECIPE_KEYS;
 use super::error::Problem;
-use super::file::{self, FileKind, ParsedFile};
+use super::extends;
+use super::file::{FileKind, ParsedFile};
 use super::keys::RecipeKeys;
-use super::overlay::Layer;
+use super::new_keys::NewKeys;
+use super::overlay::{Layer, lay};
 use super::overrides;
-use super::plan::Request;
 use super::sweep;
+use std::path::Path;
+
+/// A request to plan a recipe.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The file of the recipe.
+    pub recipe: &'a Path,
+    /// The whole environment; variables called `HARNESS_...` are settings.
+    pub environment: &'a [(String, String)],
+    /// The `--set key.path=value` arguments, without `--set`.
+    pub set: &'a [String],
+}
 
 /// The texts of a plan. Their errors are in `problems`; the rest is still usable.
 pub struct Sources {
     /// The name of the recipe: its file without folder and extension.
     pub name: String,
-    /// The settings of the recipe and of those that it extends, the root first.
+    /// The settings of the recipe and of the files that it extends, the lowest first; that one with the built-in
+    /// defaults of the new keys that it leaves out.
     pub files: Vec<Layer>,
     /// The settings of the environment and of the `--set` arguments.
     pub typed: Vec<Layer>,
@@ -28,19 +42,24 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads the texts.
+    /// Reads them. `new_keys`: the keys that the lowest file may leave out.
     ///
     /// # Errors
-    /// The recipe, or a file that it extends, cannot be read. All problems found up to there are returned.
-    pub fn read(request: &Request) -> Result<Self, Vec<Problem>> {
+    /// The recipe or one that it extends cannot be read, and what else is wrong up to there.
+    pub fn read(request: &Request, new_keys: &NewKeys) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        let files = match file::extends_chain(request.recipe, &mut problems) {
+        let mut files = match extends::layers(request.recipe, &mut problems) {
             Ok(files) => files,
             Err(problem) => {
                 problems.push(problem);
                 return Err(problems);
             }
         };
+        if let Some(lowest) = files.first_mut() {
+            let missing = new_keys.missing(&lowest.table);
+            lay(&mut lowest.table, &missing.table);
+            lowest.origins.extend(missing.origins);
+        }
         let mut typed = overrides::environment(request.environment);
         typed.extend(overrides::arguments(request.set, &mut problems));
         let name = request.recipe.file_stem().and_then(|stem| stem.to_str());

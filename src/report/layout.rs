@@ -5,7 +5,7 @@
 
 use super::metric::Metric;
 use super::record::Record;
-use super::table::{Header, RowRecords, Table};
+use super::table::{Header, PaperColumn, RowRecords, Table};
 use crate::atomic::write_atomically;
 use anyhow::{Context, Result};
 use serde::de::IgnoredAny;
@@ -20,16 +20,6 @@ const FILE: &str = "tables.json";
 
 /// The version of the file's format; raised when the meaning of its keys changes.
 const VERSION: u32 = 1;
-
-/// The place of a table's numbers in the paper.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PaperColumn {
-    /// The number of the table.
-    pub table: String,
-    /// The column.
-    pub column: String,
-}
 
 /// One planned table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,13 +1,23 @@
 //! Turns records into rows: mean and deviation over the finished seeds, the paired difference to the
 //! reference row, and its verdict.
 
-use super::layout::PaperColumn;
 use super::metric::{Metric, finished};
 use super::record::{Metrics, Record, Status};
 use super::statistics::{
     Bootstrap, Difference, Judged, Kendall, judge, kendall, mean, paired_difference,
     sample_deviation,
 };
+use serde::{Deserialize, Serialize};
+
+/// The place of a table's numbers in the paper.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaperColumn {
+    /// The number of the table.
+    pub table: String,
+    /// The column.
+    pub column: String,
+}
 
 /// The parts of a table besides its rows.
 #[derive(Clone, Debug, Default, PartialEq)]

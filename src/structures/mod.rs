@@ -7,6 +7,9 @@ mod picture;
 mod resample;
 pub mod rle;
 
+/// Longest side of a picture, in pixels: a larger number is a mistake.
+pub const LARGEST_SIDE: usize = 1 << 15;
+
 pub use detection::Detection;
 pub use instances::{Instance, InstanceSource};
 pub use mask::Mask;

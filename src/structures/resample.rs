@@ -196,7 +196,7 @@ fn along(picture: &Picture, height: usize, filter: Resample) -> Picture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::coco::decode;
+    use crate::data::image_file::decode;
     use safetensors::SafeTensors;
     use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! The place of tensors and ops: the host or one GPU, and the choice of the user.
 
-use super::Tensor2;
-use serde::{Deserialize, Serialize};
+use super::cuda::{self, Gpu};
+use super::{Precision, Tensor2};
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,8 +11,7 @@ pub enum Place {
     /// The memory of the host; ops run on the CPU.
     Host,
     /// The memory of a GPU; ops run there.
-    #[cfg(feature = "cuda")]
-    Gpu(super::cuda::Gpu),
+    Gpu(Gpu),
 }
 
 impl Place {
@@ -24,8 +23,17 @@ impl Place {
         match (self, precision) {
             (Self::Host, Precision::F32) => Ok(Self::Host),
             (Self::Host, _) => Err(NoPrecision),
-            #[cfg(feature = "cuda")]
             (Self::Gpu(gpu), _) => Ok(Self::Gpu(gpu.computing_with(precision))),
+        }
+    }
+
+    /// True if an op only starts its work here and the work continues beside the program, as on a GPU. Every
+    /// wait for a result costs time, so callers ask for many results together and prepare the next work before
+    /// they wait. On the host a result is ready when an op returns, and small pieces of work keep memory low.
+    pub fn is_asynchronous(&self) -> bool {
+        match self {
+            Self::Host => false,
+            Self::Gpu(_) => true,
         }
     }
 
@@ -34,8 +42,7 @@ impl Place {
     pub fn leave(&self) {
         match self {
             Self::Host => {}
-            #[cfg(feature = "cuda")]
-            Self::Gpu(_) => super::cuda::Gpu::leave(),
+            Self::Gpu(_) => Gpu::leave(),
         }
     }
 
@@ -53,7 +60,6 @@ impl Place {
                 drop(name);
                 Tensor2::constant(make(), rows, columns)
             }
-            #[cfg(feature = "cuda")]
             Self::Gpu(gpu) => gpu.kept(name, rows, columns, make),
         }
     }
@@ -63,20 +69,6 @@ impl Place {
 #[derive(Debug, thiserror::Error)]
 #[error("the CPU supports only \"f32\"; other precisions need a GPU")]
 pub struct NoPrecision;
-
-/// The precision of matrix products and convolutions on a GPU. Sums and all other ops always use `f32`. The
-/// CPU supports `f32` only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Precision {
-    /// 24 bits of significand.
-    #[default]
-    F32,
-    /// 11 bits, the range of `f32`: tensor cores.
-    Tf32,
-    /// 8 bits, the range of `f32`: tensor cores, twice as fast.
-    Bf16,
-}
 
 /// The device that a user asks for: `auto`, `cpu`, `cuda` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -156,10 +148,8 @@ impl Wish {
 enum NoGpu {
     #[error("none was asked for")]
     NotAsked,
-    #[cfg(not(feature = "cuda"))]
     #[error("this program was built without `--features cuda`")]
     NotBuilt,
-    #[cfg(feature = "cuda")]
     #[error("{0}")]
     NotThere(String),
 }
@@ -168,25 +158,19 @@ impl NoGpu {
     /// The message for a user who left the choice to the program; none if they cannot change the reason.
     fn worth_telling(&self) -> Option<String> {
         match self {
-            Self::NotAsked => None,
-            #[cfg(not(feature = "cuda"))]
-            Self::NotBuilt => None,
-            #[cfg(feature = "cuda")]
+            Self::NotAsked | Self::NotBuilt => None,
             Self::NotThere(why) => Some(format!("no GPU is used: {why}")),
         }
     }
 }
 
-#[cfg(feature = "cuda")]
 fn gpu(number: Option<usize>) -> Result<Place, NoGpu> {
     let number = number.ok_or(NoGpu::NotAsked)?;
-    let gpu = super::cuda::Gpu::open(number);
+    if !cuda::IS_BUILT {
+        return Err(NoGpu::NotBuilt);
+    }
+    let gpu = Gpu::open(number);
     gpu.map(Place::Gpu).map_err(NoGpu::NotThere)
-}
-
-#[cfg(not(feature = "cuda"))]
-fn gpu(number: Option<usize>) -> Result<Place, NoGpu> {
-    Err(number.map_or(NoGpu::NotAsked, |_| NoGpu::NotBuilt))
 }
 
 #[cfg(test)]
@@ -215,6 +199,7 @@ mod tests {
     fn the_cpu_can_always_be_had_and_computes_with_f32() {
         let (place, why) = Wish::Cpu.place().unwrap();
         assert!(matches!(place, Place::Host) && why.is_none());
+        assert!(!place.is_asynchronous());
         place.computing_with(Precision::F32).unwrap();
         for precision in [Precision::Tf32, Precision::Bf16] {
             let error = place.computing_with(precision).unwrap_err().to_string();

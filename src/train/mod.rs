@@ -3,7 +3,7 @@
 mod checkpoint;
 mod clip;
 mod journal;
-mod mock;
+mod number;
 mod optimizer;
 mod schedule;
 mod trainer;
@@ -11,25 +11,36 @@ mod trainer;
 pub use checkpoint::{Checkpoint, LoadError};
 pub use clip::{ClipTraining, restore_clip_tiny, zero_shot_accuracy};
 pub use journal::{Journal, Reading, Window, last_lines, warnings};
-pub use mock::{MockTrainer, mock_state};
+pub use number::NumberTrainer;
 pub use optimizer::{AdamW, AdamWConfig, GradientNorm, Moments, OptimizerState, is_trained};
 pub use schedule::Schedule;
-pub use trainer::{AVERAGE, Advance, STUDENT, TEACHER, Trainer};
+pub use trainer::{AVERAGE, STUDENT, TEACHER, Trainer};
 
-use crate::registry::ComponentError;
-use anyhow::Result;
+use crate::registry::{Check, Checked, MOST_STEPS, MOST_WEIGHT, above};
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
+use std::ops::Bound;
 
-/// A training run between two steps: of networks ([`Trainer`]), or of numbers only ([`MockTrainer`]).
+/// A training run between two steps: of networks ([`Trainer`]), of a vision-language model ([`ClipTraining`]) or of a number ([`NumberTrainer`]).
 pub trait Training {
     /// Starts the average as a copy of the student, where the recipe wants one.
-    fn start_average(&mut self);
+    fn start_average(&mut self) {}
 
-    /// Begins where another run has ended: its student, its optimizer and its step. The method starts anew.
+    /// Begins where another run has ended: its student, its optimizer and its step. The learner's own state starts anew.
     ///
     /// # Errors
-    /// The checkpoint is of another model.
-    fn begin(&mut self, checkpoint: &Checkpoint) -> Result<()>;
+    /// The checkpoint is of another model, or this training goes on from no other.
+    fn go_on(&mut self, _checkpoint: &Checkpoint) -> Result<()> {
+        bail!("this training goes on from no other")
+    }
+
+    /// Takes the student of another run as its teacher.
+    ///
+    /// # Errors
+    /// The checkpoint is of another model, or this training has no teacher.
+    fn take_teacher(&mut self, _checkpoint: &Checkpoint) -> Result<()> {
+        bail!("this training has no teacher")
+    }
 
     /// Continues this run from its own checkpoint.
     ///
@@ -44,12 +55,23 @@ pub trait Training {
     /// Steps taken.
     fn step(&self) -> usize;
 
-    /// Takes the next step and tells how it went.
+    /// Takes the next step.
     ///
     /// # Errors
-    /// An image that cannot be read, or a loss or gradient that is not finite, with the step's number. Nothing of the run is of use then but its
-    /// checkpoints.
-    fn advance(&mut self, journal: &mut Journal) -> Result<Advance>;
+    /// An image that cannot be read, or a loss or gradient that is not finite, with the step's number. Only the run's checkpoints are of use
+    /// then.
+    fn advance(&mut self) -> Result<Advance>;
+}
+
+/// The result of a training step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Advance {
+    /// Its loss.
+    pub loss: f32,
+    /// Pseudo-labels per unlabelled image; none without a teacher.
+    pub kept: Option<f64>,
+    /// Its line of the journal, by column.
+    pub readings: Vec<(String, Reading)>,
 }
 
 /// The table `[train]`.
@@ -82,6 +104,24 @@ pub struct TrainConfig {
     pub checkpoint: usize,
 }
 
+impl Checked for TrainConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("steps", self.steps, 1..=MOST_STEPS);
+        check.range("rate", self.rate, above(0.0, MOST_WEIGHT));
+        check.range("backbone-rate", self.backbone_rate, 0.0..=MOST_WEIGHT);
+        for beta in self.betas {
+            check.range("betas", beta, 0.0..1.0);
+        }
+        check.range("weight-decay", self.weight_decay, 0.0..1.0);
+        // A bound that no gradient reaches switches the clipping off.
+        check.range("clip", self.clip, (Bound::Excluded(0.0), Bound::Unbounded));
+        check.range("warm-up", self.warm_up, 0..=MOST_STEPS);
+        check.range("drop", self.drop, 0.0..=1.0);
+        check.range("average", self.average, 0.0..1.0);
+        check.range("checkpoint", self.checkpoint, 1..=MOST_STEPS);
+    }
+}
+
 impl TrainConfig {
     /// The optimizer's part.
     pub fn optimizer(&self) -> AdamWConfig {
@@ -93,74 +133,6 @@ impl TrainConfig {
             backbone_rate: self.backbone_rate,
             clip: self.clip,
         }
-    }
-
-    /// Every value out of its range; keys are those of `[train]`.
-    pub fn check(&self) -> Vec<ComponentError> {
-        let mut errors = Vec::new();
-        let mut need = |holds: bool, key: &str, found: String, allowed: &str| {
-            if !holds {
-                errors.push(ComponentError::new(
-                    key,
-                    format!("{found} is not {allowed}"),
-                ));
-            }
-        };
-        let positive = |value: f64| value > 0.0 && value.is_finite();
-        let fraction = |value: f64| (0.0..1.0).contains(&value);
-        need(
-            self.steps > 0,
-            "steps",
-            self.steps.to_string(),
-            "at least 1",
-        );
-        need(
-            positive(self.rate),
-            "rate",
-            self.rate.to_string(),
-            "above 0",
-        );
-        let backbone = self.backbone_rate;
-        need(
-            backbone >= 0.0 && backbone.is_finite(),
-            "backbone-rate",
-            backbone.to_string(),
-            "at least 0",
-        );
-        for beta in self.betas {
-            need(fraction(beta), "betas", beta.to_string(), "in [0, 1)");
-        }
-        need(
-            fraction(self.weight_decay),
-            "weight-decay",
-            self.weight_decay.to_string(),
-            "in [0, 1)",
-        );
-        need(
-            positive(self.clip),
-            "clip",
-            self.clip.to_string(),
-            "above 0",
-        );
-        need(
-            (0.0..=1.0).contains(&self.drop),
-            "drop",
-            self.drop.to_string(),
-            "in [0, 1]",
-        );
-        need(
-            fraction(self.average),
-            "average",
-            self.average.to_string(),
-            "in [0, 1)",
-        );
-        need(
-            self.checkpoint > 0,
-            "checkpoint",
-            self.checkpoint.to_string(),
-            "at least 1",
-        );
-        errors
     }
 
     /// The defaults of `recipes/pl-dc.toml`.
@@ -179,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_in_range() {
-        assert_eq!(TrainConfig::for_tests().check(), []);
+        assert_eq!(TrainConfig::for_tests().checked(), Ok(()));
     }
 
     #[test]
@@ -189,17 +161,10 @@ mod tests {
             checkpoint: 0,
             ..TrainConfig::for_tests()
         };
-        let texts: Vec<_> = config
-            .check()
-            .iter()
-            .map(|e| format!("{}: {e}", e.key))
-            .collect();
         assert_eq!(
-            texts,
-            [
-                "drop: 1.5 is not in [0, 1]",
-                "checkpoint: 0 is not at least 1"
-            ]
+            config.checked().unwrap_err().to_string(),
+            "drop: 1.5 is out of range; allowed: 0 to 1; \
+             checkpoint: 0 is out of range; allowed: 1 to 1000000000"
         );
     }
 }

@@ -1,18 +1,18 @@
-//! The training loop: a method, its optimizer, the student's average, from one step to another, with checkpoints on the way.
+//! The training loop: a learner, its optimizer, the student's average, from one step to another, with checkpoints on the way.
 //!
 //! A run that is interrupted and continued from its checkpoint takes the same steps as one that is not, to the last bit: step
 //! t draws from streams that t names, and everything else is in the checkpoint.
 
 use super::checkpoint::Checkpoint;
-use super::journal::{BARREN_STEPS, Journal, Reading};
+use super::journal::{BARREN_STEPS, Reading};
 use super::optimizer::AdamW;
 use super::schedule::Schedule;
-use super::{TrainConfig, Training};
+use super::{Advance, TrainConfig, Training};
 use crate::data::loader::Loader;
-use crate::graph::Mask2Former;
-use crate::method::{Method, PartLosses, Sent, StepReport, follow};
+use crate::detector::Detector;
+use crate::method::{Learner, PartLosses, Sent, StepReport, follow};
 use crate::ops;
-use crate::tensor::{Place, Tape};
+use crate::tensor::Tape;
 use anyhow::{Context, Result, ensure};
 
 /// Owner of the student's weights in a checkpoint.
@@ -22,21 +22,12 @@ pub const TEACHER: &str = "teacher";
 /// Owner of the weights of the student's average.
 pub const AVERAGE: &str = "average";
 
-/// How a step went.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Advance {
-    /// Its loss.
-    pub loss: f32,
-    /// Pseudo-labels per unlabelled image; none without a teacher.
-    pub kept: Option<f64>,
-}
-
 /// A training run between two steps.
 pub struct Trainer {
-    method: Box<dyn Method>,
+    learner: Box<dyn Learner>,
     optimizer: AdamW,
     schedule: Schedule,
-    average: Option<Mask2Former>,
+    average: Option<Box<dyn Detector>>,
     rate_of_average: f32,
     loader: Loader,
     step: usize,
@@ -46,13 +37,13 @@ pub struct Trainer {
 
 impl Trainer {
     /// A run at step 0, without an average of the student.
-    pub fn new(mut method: Box<dyn Method>, config: &TrainConfig, loader: Loader) -> Self {
+    pub fn new(mut learner: Box<dyn Learner>, config: &TrainConfig, loader: Loader) -> Self {
         Self {
-            optimizer: AdamW::new(config.optimizer(), method.student()),
+            optimizer: AdamW::new(config.optimizer(), learner.student()),
             schedule: Schedule::new(config),
             average: None,
             rate_of_average: config.average as f32,
-            method,
+            learner,
             loader,
             step: 0,
             ahead: None,
@@ -61,9 +52,8 @@ impl Trainer {
 
     /// Takes the batch of `step` and sends it to where the networks are.
     fn send(&mut self, step: usize) -> Result<Sent> {
-        let unlabelled = self.method.needs_unlabelled(step);
-        let batch = self.loader.batch(step, unlabelled)?;
-        Ok(self.method.send(batch))
+        let batch = self.loader.batch(step, self.learner.needs_unlabelled())?;
+        Ok(self.learner.send(batch))
     }
 
     /// The batch of `step`, which may have been sent before.
@@ -78,43 +68,47 @@ impl Trainer {
 impl Training for Trainer {
     fn start_average(&mut self) {
         let wanted = self.rate_of_average > 0.0;
-        self.average = wanted.then(|| self.method.student().clone());
+        self.average = wanted.then(|| self.learner.student().copy());
     }
 
-    fn begin(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        checkpoint.take_model(STUDENT, self.method.student())?;
+    fn go_on(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        checkpoint.take_model(STUDENT, self.learner.student())?;
         self.optimizer
-            .restore(checkpoint.optimizer(self.method.student())?)?;
+            .restore(checkpoint.optimizer(self.learner.student())?)?;
         self.step = checkpoint.step();
         Ok(())
     }
 
+    fn take_teacher(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        checkpoint.take_model(STUDENT, self.learner.add_teacher()?)
+    }
+
     fn resume(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        self.begin(checkpoint)?;
-        self.method.restore(checkpoint.method())?;
-        if let Some(teacher) = self.method.teacher() {
+        self.go_on(checkpoint)?;
+        self.learner.restore(checkpoint.method())?;
+        if let Some(teacher) = self.learner.teacher() {
             checkpoint.take_model(TEACHER, teacher)?;
         }
         self.average = None;
         if checkpoint.holds(AVERAGE) {
-            let average = self.average.insert(self.method.student().clone());
-            checkpoint.take_model(AVERAGE, average)?;
+            let average = self.average.insert(self.learner.student().copy());
+            checkpoint.take_model(AVERAGE, &mut **average)?;
         }
         Ok(())
     }
 
     fn checkpoint(&mut self, key: &str, continued: bool) -> Checkpoint {
-        let mut checkpoint = Checkpoint::new(key, self.step, self.method.state());
-        let student = self.method.student();
+        let mut checkpoint = Checkpoint::new(key, self.step, self.learner.state());
+        let student = self.learner.student();
         checkpoint.put_model(STUDENT, student);
         if continued {
             checkpoint.put_optimizer(&self.optimizer.state(), student);
         }
-        if let Some(teacher) = self.method.teacher() {
+        if let Some(teacher) = self.learner.teacher() {
             checkpoint.put_model(TEACHER, teacher);
         }
         if let Some(average) = &mut self.average {
-            checkpoint.put_model(AVERAGE, average);
+            checkpoint.put_model(AVERAGE, &mut **average);
         }
         checkpoint
     }
@@ -123,20 +117,22 @@ impl Training for Trainer {
         self.step
     }
 
-    fn advance(&mut self, journal: &mut Journal) -> Result<Advance> {
+    fn advance(&mut self) -> Result<Advance> {
         let step = self.step;
         let sent = self.batch(step)?;
         let mut tape = Tape::recording();
-        let output = self.method.step(&mut tape, &sent, step);
+        let output = self.learner.step(&mut tape, &sent, step);
         let loss = ops::scalars(&[&output.loss]);
         let mut grads = tape.backward(&output.loss);
         let rate = self.schedule.rate(step);
-        let norm = self.optimizer.step(self.method.student(), &mut grads, rate);
+        let norm = self
+            .optimizer
+            .step(self.learner.student(), &mut grads, rate);
         if let Some(average) = &mut self.average {
-            follow(average, self.method.student(), self.rate_of_average);
+            follow(&mut **average, self.learner.student(), self.rate_of_average);
         }
         // While a GPU has work, it is sent the next batch; what it has found is asked for last.
-        if !matches!(self.method.student().place(), Place::Host) {
+        if self.learner.student().place().is_asynchronous() {
             self.ahead = Some((step + 1, self.send(step + 1)));
         }
         let (loss, norm) = (loss.wait()[0], norm.value());
@@ -158,8 +154,11 @@ impl Training for Trainer {
         let images = sent.batch.unlabelled.len().max(1) as f64;
         let kept = pseudo.map(|pseudo| pseudo.counts.kept as f64 / images);
         readings.extend(kept.map(|kept| ("kept-per-image".to_string(), Reading::Mean(kept))));
-        journal.add(self.step, readings)?;
-        Ok(Advance { loss, kept })
+        Ok(Advance {
+            loss,
+            kept,
+            readings,
+        })
     }
 }
 
@@ -167,12 +166,8 @@ impl Training for Trainer {
 fn readings_of(report: &StepReport) -> Result<Vec<(String, Reading)>> {
     let mut readings = Vec::new();
     let mut losses = |part: &str, losses: &PartLosses| {
-        for (name, value) in [
-            ("class", losses.class),
-            ("mask", losses.mask),
-            ("dice", losses.dice),
-        ] {
-            readings.push((format!("{part}-{name}"), Reading::Mean(value.into())));
+        for (name, value) in &losses.terms {
+            readings.push((format!("{part}-{name}"), Reading::Mean((*value).into())));
         }
     };
     losses("supervised", &report.supervised);

@@ -10,4 +10,5 @@ mod disk;
 mod kills;
 mod rig;
 mod sharing;
+mod stage;
 mod stops;

@@ -36,12 +36,16 @@ fn blank(c: char) -> char {
 fn without_literals(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(c) = rest.chars().next() {
+    while !rest.is_empty() {
+        // No literal begins with another character.
+        let plain = rest.find(['/', '"', 'r', '\'']).unwrap_or(rest.len());
+        code.push_str(&rest[..plain]);
+        rest = &rest[plain..];
         let length = literal(rest, code.chars().next_back());
-        let (part, after) = rest.split_at(length.unwrap_or(c.len_utf8()));
+        let (part, after) = rest.split_at(length.unwrap_or(rest.len().min(1)));
         match length {
             Some(_) => code.extend(part.chars().map(blank)),
-            None => code.push(c),
+            None => code.push_str(part),
         }
         rest = after;
     }

@@ -1,7 +1,7 @@
 //! Tests `--explain`: the layer that set a key, the layers it overrode, and the rows that change it.
 
 use crate::house::House;
-use harness::recipe::{Explanation, Request};
+use harness::recipe::{Explanation, NewKeys, Request};
 
 const SWEEP: &str = "question = 'q'\nset.train.rate = 0.75\n[leave-one-out]\nlabel = 'full'\n\
                      off.F = { 'method.filter' = { name = 'plain' } }\noff.E.method.ema = 0.5\n";
@@ -25,7 +25,7 @@ fn explained_in(sweep: &str, set: &[&str], key: &str) -> String {
         environment: &environment,
         set: &set,
     };
-    let text = match Explanation::new(request, key) {
+    let text = match Explanation::new(request, &NewKeys::NONE, key) {
         Ok(explanation) => explanation.to_string(),
         Err(error) => error.to_string(),
     };

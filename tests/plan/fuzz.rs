@@ -1,6 +1,6 @@
 //! Tests random texts and mutated recipes: planning always ends with a plan or with errors that have a place.
 
-use harness::experiment::{Settings, normalise};
+use harness::experiment::{NEW_KEYS, Settings, normalise};
 use harness::recipe::{Explanation, Hooks, Plan, Request};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -38,10 +38,11 @@ fn plan(
     environment: &[(String, String)],
     set: &[String],
 ) -> Result<(), TestCaseError> {
-    let check = |table: &Table| Settings::read(table).err().unwrap_or_default();
+    let check = |table: &Table| Settings::read(table).err().into_iter().flatten().collect();
     let hooks = Hooks {
         check: &check,
         normalise: &normalise,
+        new_keys: &NEW_KEYS,
     };
     let request = Request {
         recipe,
@@ -65,8 +66,8 @@ fn plan(
             }
         }
     }
-    // Explaining reads the same files in another way.
-    if let Err(error) = Explanation::new(request, "train.steps") {
+    // Explaining reads the same files by another way.
+    if let Err(error) = Explanation::new(request, &NEW_KEYS, "train.steps") {
         prop_assert!(
             error.problems.iter().all(|problem| problem.place.is_some()),
             "{}",
@@ -91,6 +92,7 @@ fn word() -> impl Strategy<Value = String> {
         "['modules']",
         "extends",
         "'pl-dc.toml'",
+        "['pl-dc.toml', 'smoke.toml']",
         "results",
         "grid",
         "zip",

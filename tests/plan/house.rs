@@ -1,6 +1,6 @@
 //! A folder with recipes and sweeps, made for one test.
 
-use harness::recipe::{Hooks, Plan, RecipeError, Request};
+use harness::recipe::{Hooks, NewKeys, Plan, RecipeError, Request};
 use std::fs;
 use std::path::PathBuf;
 use toml::Table;
@@ -9,6 +9,7 @@ use toml::Table;
 pub const TEXT_ONLY: Hooks = Hooks {
     check: &|_| Vec::new(),
     normalise: &|_| {},
+    new_keys: &NewKeys::NONE,
 };
 
 const BASE: &str = r#"seeds = [0]

@@ -1,10 +1,14 @@
 //! Tests the recipe engine as a user meets it: the recipes of this repository, layers and merging, and error
 //! messages.
 
+mod expect;
 mod explain;
+mod extends;
 mod fuzz;
 mod house;
 mod layers;
 mod mistakes;
+mod new_keys;
 mod schema;
 mod shipped;
+mod sizes;

@@ -228,3 +228,11 @@ fn a_name_makes_no_component_of_a_plain_table() {
         "{found}"
     );
 }
+
+#[test]
+fn no_run_writes_into_the_committed_results() {
+    let found = mine("results = 'published'\n").refusal(&[], TEXT_ONLY);
+    let message = "recipes/mine.toml:2:11: `results`: expected a name other than that of the \
+                   committed results, found the string \"published\"";
+    assert!(found.starts_with(message), "{found}");
+}

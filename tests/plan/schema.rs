@@ -57,11 +57,14 @@ fn mistakes_in_a_recipe_do_not_fit() {
         "seeds = [-1]",
         "seeds = [0, 0]",
         "sweeps = 'modules'",
+        "extends = [1]",
+        "extends = ['a.toml', 'a.toml']",
     ] {
         assert!(!validator.is_valid(&json(wrong)), "{wrong}");
     }
     for right in [
         "seeds = [0, 1]\nresults = 'there'\n'train.steps' = 3",
+        "extends = ['a.toml', 'b.toml']",
         "[train]\nrate = 1",
         "[method.filter]\nname = 'decoupled'\nclass = 0.5\nmask = 0.5",
         "[method.filter]\nthreshold = 0.5",

@@ -1,7 +1,7 @@
 //! Tests the recipes of this repository: the trials and tables that they promise.
 
 use crate::house::{TEXT_ONLY, at};
-use harness::experiment::{TrialSettings, normalise};
+use harness::experiment::{NEW_KEYS, TrialSettings, normalise};
 use harness::recipe::{Hooks, Plan, Request, Trial, content_hash};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,10 +13,17 @@ fn shipped(recipe: &str, set: &[&str]) -> Plan {
 
 /// Does the same as `harness plan`, without checking data and weights.
 fn checked(recipe: &str, set: &[&str]) -> Plan {
-    let check = |table: &Table| TrialSettings::read(table).err().unwrap_or_default();
+    let check = |table: &Table| {
+        TrialSettings::read(table)
+            .err()
+            .into_iter()
+            .flatten()
+            .collect()
+    };
     let hooks = Hooks {
         check: &check,
         normalise: &normalise,
+        new_keys: &NEW_KEYS,
     };
     planned(recipe, set, hooks)
 }
@@ -268,7 +275,8 @@ fn without(settings: &mut Table, path: &str) {
 #[test]
 fn every_record_of_the_ablation_is_of_a_trial_that_is_planned_today() {
     let root = env!("CARGO_MANIFEST_DIR");
-    let text = std::fs::read_to_string(format!("{root}/results/ablation/records.jsonl")).unwrap();
+    let text = std::fs::read_to_string(format!("{root}/results/published/ablation/records.jsonl"))
+        .unwrap();
     let recorded: BTreeSet<(String, u64, String)> = text
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())

@@ -1,8 +1,9 @@
 //! A file of COCO annotations, parsed and checked.
 
+use super::geometry;
 use super::problems::Problems;
 use super::{Classes, OnBadAnnotation};
-use super::{folder, geometry};
+use crate::data::image_file;
 use anyhow::{Context, Result, anyhow};
 use hotcoco::Segmentation;
 use rayon::prelude::*;
@@ -175,7 +176,7 @@ fn wrong_file(image: &ImageRecord) -> Option<String> {
     if !image.path.is_file() {
         return None;
     }
-    match folder::size(&image.path) {
+    match image_file::size(&image.path) {
         Err(error) => Some(format!("{error:#}")),
         Ok(size) if size == (image.height, image.width) => None,
         Ok((height, width)) => Some(format!(

@@ -1,7 +1,8 @@
 //! The annotated images of a file, decoded on demand.
 
 use super::annotations::{AnnotationFile, AnnotationRecord, Category, ImageRecord};
-use super::{folder, geometry};
+use super::geometry;
+use crate::data::image_file::decode;
 use crate::data::{Sample, Source, Truth};
 use crate::structures::{Instance, InstanceSource};
 use anyhow::{Context, Result, ensure};
@@ -76,7 +77,7 @@ impl Source for Images {
 
     fn load(&self, index: usize) -> Result<Sample> {
         let image = &self.images[index];
-        let picture = folder::decode(&image.path)?;
+        let picture = decode(&image.path)?;
         ensure!(
             (picture.height, picture.width) == (image.height, image.width),
             "{}: {} x {} pixels (width x height); its annotations say {} x {}",

@@ -10,11 +10,10 @@ mod geometry;
 mod images;
 mod problems;
 
-use super::Dataset;
-use crate::registry::{ComponentError, options};
+use super::{Dataset, DatasetConfig};
+use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
 use annotations::AnnotationFile;
 use folder::ImageFolder;
-pub use folder::{decode, images_in};
 use images::Images;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -65,61 +64,62 @@ pub enum OnBadAnnotation {
     Skip,
 }
 
-/// Makes the dataset from its table.
-///
-/// # Errors
-/// A key is wrong, a folder or file is missing, a file is not COCO, or images or annotations are wrong. The
-/// first ten are listed.
-pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
-    let config: CocoConfig = options(table)?;
-    super::check_area_bounds(config.area_bounds)?;
-    let root = &config.root;
-    require("root", root, Path::is_dir, "a folder")?;
-    let train_folder = root.join(&config.train_images);
-    let val_folder = root.join(&config.val_images);
-    require("train-images", &train_folder, Path::is_dir, "a folder")?;
-    require("val-images", &val_folder, Path::is_dir, "a folder")?;
+impl Checked for CocoConfig {
+    fn check(&self, check: &mut Check) {
+        super::check_area_bounds(check, self.area_bounds);
+    }
+}
 
-    let read = |key: &str, file: &Path, folder: &Path| {
-        let file = root.join(file);
-        require(key, &file, Path::is_file, "a file")?;
-        AnnotationFile::read(&file, folder, config.on_bad_annotation)
-            .map_err(|error| ComponentError::new(key, format!("{error:#}")))
-    };
-    let train = read(
-        "train-annotations",
-        &config.train_annotations,
-        &train_folder,
-    )?;
-    let val = read("val-annotations", &config.val_annotations, &val_folder)?;
-    if let Some(message) = train.differing_category(&val) {
-        return Err(ComponentError::new("val-annotations", message));
-    }
-    let classes = train.classes(config.classes);
-    if classes.is_empty() {
-        let message = "no category has an object in the training images; allowed: at least one";
-        return Err(ComponentError::new("train-annotations", message));
-    }
-    let extra_unlabelled: Option<Arc<dyn super::Source>> =
-        if config.unlabelled_images.as_os_str().is_empty() {
-            None
-        } else {
-            let folder = root.join(&config.unlabelled_images);
-            require("unlabelled-images", &folder, Path::is_dir, "a folder")?;
-            let folder = ImageFolder::read(&folder)
-                .map_err(|error| ComponentError::new("unlabelled-images", format!("{error:#}")))?;
-            Some(Arc::new(folder))
+impl DatasetConfig for CocoConfig {
+    /// # Errors
+    /// A folder or file is missing, a file is not COCO, or images or annotations are wrong. The first ten are
+    /// listed.
+    fn load(&self) -> Result<Dataset, ComponentErrors> {
+        let root = &self.root;
+        require("root", root, Path::is_dir, "a folder")?;
+        let train_folder = root.join(&self.train_images);
+        let val_folder = root.join(&self.val_images);
+        require("train-images", &train_folder, Path::is_dir, "a folder")?;
+        require("val-images", &val_folder, Path::is_dir, "a folder")?;
+
+        let read = |key: &str, file: &Path, folder: &Path| {
+            let file = root.join(file);
+            require(key, &file, Path::is_file, "a file")?;
+            AnnotationFile::read(&file, folder, self.on_bad_annotation)
+                .map_err(|error| ComponentError::new(key, format!("{error:#}")))
         };
-    Ok(Dataset {
-        classes: classes
-            .iter()
-            .map(|category| category.name.clone())
-            .collect(),
-        train: Arc::new(Images::new(train, &classes)),
-        extra_unlabelled,
-        val: Arc::new(Images::new(val, &classes)),
-        area_bounds: config.area_bounds,
-    })
+        let train = read("train-annotations", &self.train_annotations, &train_folder)?;
+        let val = read("val-annotations", &self.val_annotations, &val_folder)?;
+        if let Some(message) = train.differing_category(&val) {
+            return Err(ComponentError::new("val-annotations", message).into());
+        }
+        let classes = train.classes(self.classes);
+        if classes.is_empty() {
+            let message = "no category has an object in the training images; allowed: at least one";
+            return Err(ComponentError::new("train-annotations", message).into());
+        }
+        let extra_unlabelled: Option<Arc<dyn super::Source>> =
+            if self.unlabelled_images.as_os_str().is_empty() {
+                None
+            } else {
+                let folder = root.join(&self.unlabelled_images);
+                require("unlabelled-images", &folder, Path::is_dir, "a folder")?;
+                let folder = ImageFolder::read(&folder).map_err(|error| {
+                    ComponentError::new("unlabelled-images", format!("{error:#}"))
+                })?;
+                Some(Arc::new(folder))
+            };
+        Ok(Dataset {
+            classes: classes
+                .iter()
+                .map(|category| category.name.clone())
+                .collect(),
+            train: Arc::new(Images::new(train, &classes)),
+            extra_unlabelled,
+            val: Arc::new(Images::new(val, &classes)),
+            area_bounds: self.area_bounds,
+        })
+    }
 }
 
 /// Refuses a path that is not of the kind that `key` needs.

@@ -1,7 +1,6 @@
 //! Tests the dataset on files that the tests write: good ones in every format, and every kind of bad one.
 
-use super::build;
-use crate::data::Dataset;
+use crate::data::{Dataset, load};
 use crate::structures::{InstanceSource, Mask};
 use serde_json::{Value, json};
 use std::fs;
@@ -41,6 +40,7 @@ impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut table: toml::Table = r#"
+            name = "coco"
             train-annotations = "train.json"
             train-images = "pictures"
             val-annotations = "val.json"
@@ -76,15 +76,15 @@ impl Fixture {
     }
 
     fn build(&self) -> Dataset {
-        build(self.table.clone()).unwrap_or_else(|error| panic!("{}: {error}", error.key))
+        load(self.table.clone()).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The key and the text of the error.
     fn error(&self) -> (String, String) {
-        let error = build(self.table.clone())
+        let error = load(self.table.clone())
             .err()
             .expect("the dataset is refused");
-        (error.key, error.message)
+        (error[0].key.clone(), error[0].message.clone())
     }
 
     /// The error after `edit` has changed the training annotations.

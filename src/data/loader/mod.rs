@@ -6,7 +6,7 @@ mod pool;
 use super::augment::AugmentConfig;
 use super::split::Split;
 use super::{Batch, Dataset};
-use crate::registry::ComponentError;
+use crate::registry::{Check, Checked};
 use anyhow::Result;
 use batch::BatchMaker;
 use pool::Pool;
@@ -42,25 +42,16 @@ pub enum LabelledViews {
     WeakStrong,
 }
 
-impl LoaderConfig {
-    /// # Errors
-    /// The first key out of range. The message says what is allowed.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        let range = |key: &str, value: usize, allowed: std::ops::RangeInclusive<usize>| {
-            if allowed.contains(&value) {
-                return Ok(());
-            }
-            let message = format!("{value}; allowed: {} to {}", allowed.start(), allowed.end());
-            Err(ComponentError::new(key, message))
-        };
-        range("labelled", self.labelled, 1..=batch::MOST_IMAGES)?;
-        range("unlabelled", self.unlabelled, 0..=batch::MOST_IMAGES)?;
-        range("threads", self.threads, 0..=256)?;
-        range(
-            "prefetch",
-            self.prefetch,
-            usize::from(self.threads > 0)..=256,
-        )
+/// Most threads of a loader, and most batches that it holds ready.
+const MOST_AHEAD: usize = 256;
+
+impl Checked for LoaderConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("labelled", self.labelled, 1..=batch::MOST_IMAGES);
+        check.range("unlabelled", self.unlabelled, 0..=batch::MOST_IMAGES);
+        check.range("threads", self.threads, 0..=MOST_AHEAD);
+        let least = usize::from(self.threads > 0);
+        check.range("prefetch", self.prefetch, least..=MOST_AHEAD);
     }
 }
 
@@ -149,7 +140,7 @@ mod tests {
         let mut augment: AugmentConfig = recipe["augment"].clone().try_into().unwrap();
         (augment.size, augment.min_area) = (8, 1);
         let mut config: LoaderConfig = recipe["loader"].clone().try_into().unwrap();
-        config.check().unwrap();
+        config.checked().unwrap();
         config.threads = threads;
         let train = Arc::new(Numbered { images: 20, broken });
         let classes = vec!["thing".to_string()];

@@ -13,8 +13,8 @@ mod shape;
 pub use classes::{COUNT, DESCRIPTIONS, NAMES};
 pub use draw::draw;
 
-use super::{Dataset, Sample, Source};
-use crate::registry::{ComponentError, options};
+use super::{Dataset, DatasetConfig, Sample, Source};
+use crate::registry::{Check, Checked, ComponentErrors};
 use anyhow::Result;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -42,45 +42,38 @@ pub struct SceneConfig {
 /// memory.
 const SIZES: std::ops::RangeInclusive<usize> = 32..=512;
 
-impl SceneConfig {
-    /// # Errors
-    /// The first key whose value is out of range.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        if !SIZES.contains(&self.size) {
-            let allowed = format!("{} to {}", SIZES.start(), SIZES.end());
-            return Err(ComponentError::new(
-                "size",
-                format!("{} pixels; allowed: {allowed}", self.size),
-            ));
-        }
-        for (key, images) in [
-            ("train-images", self.train_images),
-            ("val-images", self.val_images),
-        ] {
-            if images == 0 {
-                return Err(ComponentError::new(key, "0 images; allowed: 1 or more"));
-            }
-        }
-        super::check_area_bounds(self.area_bounds)
+/// Images that a dataset may hold: they are drawn into memory.
+const MOST_IMAGES: usize = 100_000;
+
+impl Checked for SceneConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("size", self.size, SIZES);
+        check.range("train-images", self.train_images, 1..=MOST_IMAGES);
+        check.range("val-images", self.val_images, 1..=MOST_IMAGES);
+        super::check_area_bounds(check, self.area_bounds);
     }
 }
 
-/// Makes the dataset from its table and draws every image.
-///
-/// # Errors
-/// A key is unknown, missing or out of range.
-pub fn build(table: toml::Table) -> Result<Dataset, ComponentError> {
-    let config: SceneConfig = options(table)?;
-    config.check()?;
-    let train = Scenes::draw(config.size, config.train_seed, config.train_images);
-    let val = Scenes::draw(config.size, config.val_seed, config.val_images);
-    Ok(Dataset {
-        classes: NAMES.map(String::from).to_vec(),
-        train: Arc::new(train),
-        extra_unlabelled: None,
-        val: Arc::new(val),
-        area_bounds: config.area_bounds,
-    })
+impl DatasetConfig for SceneConfig {
+    /// Draws every image.
+    ///
+    /// # Errors
+    /// A key is out of range.
+    fn load(&self) -> Result<Dataset, ComponentErrors> {
+        let train = Scenes::draw(self.size, self.train_seed, self.train_images);
+        let val = Scenes::draw(self.size, self.val_seed, self.val_images);
+        Ok(Dataset {
+            classes: NAMES.map(String::from).to_vec(),
+            train: Arc::new(train),
+            extra_unlabelled: None,
+            val: Arc::new(val),
+            area_bounds: self.area_bounds,
+        })
+    }
+
+    fn is_drawn(&self) -> bool {
+        true
+    }
 }
 
 /// Scenes 0 to `count` of `seed`, drawn in parallel; see [`draw`].
@@ -125,6 +118,7 @@ impl Source for Scenes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::load;
 
     #[test]
     fn an_image_depends_on_seed_and_index_alone() {
@@ -223,11 +217,11 @@ mod tests {
     fn a_wrong_key_is_named() {
         let table = |size: i64| {
             let text = format!(
-                "size = {size}\ntrain-images = 2\ntrain-seed = 1\nval-images = 1\nval-seed = 2\narea-bounds = [100.0, 324.0]"
+                "name = 'scenes'\nsize = {size}\ntrain-images = 2\ntrain-seed = 1\nval-images = 1\nval-seed = 2\narea-bounds = [100.0, 324.0]"
             );
             text.parse::<toml::Table>().unwrap()
         };
-        let dataset = build(table(64)).unwrap();
+        let dataset = load(table(64)).unwrap();
         assert_eq!(
             (
                 dataset.train.len(),
@@ -236,6 +230,6 @@ mod tests {
             ),
             (2, 1, 10)
         );
-        assert_eq!(build(table(8)).err().unwrap().key, "size");
+        assert_eq!(load(table(8)).err().unwrap()[0].key, "size");
     }
 }

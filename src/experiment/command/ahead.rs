@@ -1,9 +1,11 @@
 //! Commands that look at a sweep before or while it runs: the trials it would run and why, the origin of a
 //! value, the progress.
 
-use crate::experiment::outlook::{FrozenPlan, Outlook, Status};
-use crate::experiment::store::provenance::{commit, cores};
+use crate::experiment::outlook::{Outlook, Status};
+use crate::experiment::settings::new_keys::NEW_KEYS;
+use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::root::Store;
+use crate::experiment::store::system::{commit, cores};
 use crate::experiment::trial::inputs::{Ask, Inputs, Stop, environment};
 use crate::experiment::trial::planned::stages_of;
 use crate::recipe::{Explanation, Plan, Request};
@@ -57,7 +59,7 @@ pub fn explain(ask: &Ask, key: &str) -> Result<Explanation, Stop> {
         environment: &environment,
         set: &ask.set,
     };
-    Explanation::new(request, key).map_err(|error| Stop::Input(error.into()))
+    Explanation::new(request, &NEW_KEYS, key).map_err(|error| Stop::Input(error.into()))
 }
 
 /// The state of the sweeps of the results folder `folder`.

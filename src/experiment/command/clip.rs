@@ -4,7 +4,7 @@
 //!
 //! The numbers are `logits_per_image` and `probs` of `transformers` and of `open_clip`.
 
-use crate::data::coco::decode;
+use crate::data::image_file::decode;
 use crate::experiment::trial::inputs::Stop;
 use crate::graph::clip::folder::{self, Released};
 use crate::ops;

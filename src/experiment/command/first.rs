@@ -7,7 +7,7 @@ use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
 use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::planned::read;
-use crate::registry::ComponentError;
+use crate::registry::ComponentErrors;
 use anyhow::anyhow;
 use std::path::Path;
 
@@ -39,7 +39,7 @@ pub fn first_trial(ask: &Ask) -> Result<(Settings, Vec<String>), Stop> {
 ///
 /// # Errors
 /// As for [`super::ahead::plan`], restricted to what is needed.
-pub fn first_network(ask: &Ask) -> Result<(Settings, Result<Vec<String>, ComponentError>), Stop> {
+pub fn first_network(ask: &Ask) -> Result<(Settings, Result<Vec<String>, ComponentErrors>), Stop> {
     let inputs = Inputs::of_the_network();
     let settings = first_settings(ask, &inputs)?;
     let labels = match inputs.datasets.get(&settings.data) {
@@ -61,8 +61,8 @@ fn first(ask: &Ask) -> Result<(Settings, Dataset), Stop> {
 fn first_settings(ask: &Ask, inputs: &Inputs) -> Result<Settings, Stop> {
     let plan = inputs.plan(ask)?;
     match read(&plan.trials[0].settings).map_err(Stop::Input)? {
-        TrialSettings::Network(settings) => Ok(*settings),
-        TrialSettings::Mock(_) => {
+        TrialSettings::Networks(settings) => Ok(*settings),
+        TrialSettings::Number(_) => {
             let recipe = ask.recipe.display();
             let message = "trials of method.name = \"mock\" have no dataset and no network";
             Err(Stop::Input(anyhow!("{recipe}: {message}")))

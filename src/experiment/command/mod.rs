@@ -5,6 +5,8 @@ pub mod clip;
 pub mod evaluate;
 pub mod first;
 pub mod predict;
+pub mod publish;
+pub mod stage;
 pub mod sweep;
 pub mod tables;
 pub mod weights;

@@ -1,7 +1,7 @@
 //! Lists the finished work of a plan that was done at another commit than the present one. It stays valid
 //! because its settings are the same, but a reader of the tables should know.
 
-use super::standing::FrozenPlan;
+use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::root::Store;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +29,7 @@ impl OtherCommit {
             .iter()
             .map(|stage| {
                 let folder = store.stage(&stage.key);
-                if !folder.outcome(stage.kind()).exists() {
+                if !folder.outcome(&stage.key).exists() {
                     return None;
                 }
                 let text = std::fs::read(folder.environment()).ok()?;
@@ -85,8 +85,8 @@ struct Made {
 
 #[cfg(test)]
 mod tests {
-    use super::super::standing::{StageEntry, TrialEntry};
     use super::*;
+    use crate::experiment::store::frozen::{StageEntry, TrialEntry};
     use std::fs;
 
     #[test]
@@ -103,18 +103,19 @@ mod tests {
         ];
         for (key, commit, done) in stages {
             plan.stages.push(StageEntry {
-                key: key.into(),
+                key: key.parse().unwrap(),
                 title: key.into(),
                 needs: Vec::new(),
                 cost: 1,
                 steps: [0, 1],
                 trials: 1,
             });
+            let key = &plan.stages.last().unwrap().key;
             let folder = store.stage(key);
             folder.make().unwrap();
             let text = serde_json::json!({ "cores": 2, "commit": commit });
             fs::write(folder.environment(), text.to_string()).unwrap();
-            let result = folder.outcome(plan.stages.last().unwrap().kind());
+            let result = folder.outcome(key);
             if done {
                 fs::write(result, "").unwrap();
             }

@@ -4,7 +4,8 @@
 //! finished stages uses the mean of all, and the estimate names it. With n workers, the wall time is at least
 //! the work divided by n, and at least the longest chain of stages.
 
-use super::standing::{FrozenPlan, State};
+use super::standing::State;
+use crate::experiment::store::frozen::FrozenPlan;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -59,7 +60,7 @@ impl Estimate {
             {
                 all.add(*seconds, stage.cost);
                 kinds
-                    .entry(stage.kind())
+                    .entry(stage.key.kind())
                     .or_default()
                     .add(*seconds, stage.cost);
             }
@@ -69,9 +70,13 @@ impl Estimate {
         let mut longest = 0.0_f64;
         let mut untimed: Vec<String> = Vec::new();
         let mut ends = Vec::with_capacity(stages.len());
-        for ((stage, state), wanted) in stages.iter().zip(states).zip(plan.wanted(states)) {
-            let kind = kinds.get(stage.kind()).and_then(Spent::rate);
-            let name = stage.kind();
+        for ((stage, state), wanted) in stages
+            .iter()
+            .zip(states)
+            .zip(plan.wanted(|stage| states[stage].is_done()))
+        {
+            let kind = kinds.get(stage.key.kind()).and_then(Spent::rate);
+            let name = stage.key.kind();
             if wanted && kind.is_none() && !untimed.iter().any(|known| known == name) {
                 untimed.push(name.to_string());
             }
@@ -97,12 +102,12 @@ impl Estimate {
 
 #[cfg(test)]
 mod tests {
-    use super::super::standing::{StageEntry, TrialEntry};
     use super::*;
+    use crate::experiment::store::frozen::{StageEntry, TrialEntry};
 
     fn stage(key: &str, needs: &[usize], cost: u64, steps: [usize; 2]) -> StageEntry {
         StageEntry {
-            key: key.into(),
+            key: key.parse().unwrap(),
             title: key.into(),
             needs: needs.to_vec(),
             cost,

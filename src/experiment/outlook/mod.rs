@@ -9,5 +9,4 @@ mod standing;
 mod status;
 
 pub use plan::Outlook;
-pub use standing::FrozenPlan;
 pub use status::Status;

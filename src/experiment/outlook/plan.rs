@@ -4,8 +4,9 @@
 use super::commits::OtherCommit;
 use super::estimate::Estimate;
 use super::reason::{Earlier, Reason};
-use super::standing::{FrozenPlan, StageEntry, State};
+use super::standing::State;
 use crate::experiment::run::forecast::told;
+use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan};
 use crate::report::counted;
@@ -117,7 +118,7 @@ impl Outlook {
         let trials = trials.collect();
         let estimate = Estimate::new(&frozen, &states);
         let wanted = frozen
-            .wanted(&states)
+            .wanted(|stage| states[stage].is_done())
             .into_iter()
             .filter(|wanted| *wanted)
             .count();

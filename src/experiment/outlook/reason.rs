@@ -1,7 +1,9 @@
 //! The reason why a trial would run, from the state of the store and from an earlier trial with the same
 //! label and seed.
 
-use super::standing::{State, TrialEntry};
+use super::standing::State;
+use crate::experiment::settings::new_keys::NEW_KEYS;
+use crate::experiment::store::frozen::TrialEntry;
 use crate::experiment::store::root::Store;
 use crate::report::counted;
 use serde::Serialize;
@@ -92,10 +94,11 @@ impl Earlier {
                 continue;
             };
             if wanted(&label, seed)
-                && let Some(table) = std::fs::read_to_string(&path)
+                && let Some(mut table) = std::fs::read_to_string(&path)
                     .ok()
                     .and_then(|text| text.parse().ok())
             {
+                NEW_KEYS.fill(&mut table);
                 found.entry((label, seed)).or_default().push(table);
             }
         }
@@ -105,7 +108,11 @@ impl Earlier {
     /// The differences between `settings` and those of the most similar earlier trial.
     fn differences(&self, trial: &TrialEntry, settings: &Table) -> Option<Vec<String>> {
         let earlier = self.0.get(&(trial.label.clone(), trial.seed))?;
-        let differences = earlier.iter().map(|earlier| differences(earlier, settings));
+        let mut settings = settings.clone();
+        NEW_KEYS.fill(&mut settings);
+        let differences = earlier
+            .iter()
+            .map(|earlier| differences(earlier, &settings));
         differences
             .min_by_key(Vec::len)
             .filter(|found| !found.is_empty())

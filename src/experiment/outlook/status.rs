@@ -3,11 +3,13 @@
 
 use super::commits::OtherCommit;
 use super::estimate::Estimate;
-use super::standing::{FrozenPlan, Position, StageEntry, State};
+use super::standing::{Position, State};
 use crate::experiment::run::forecast::told;
+use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
+use crate::experiment::trial::key::StageKey;
 use crate::report::{JsonLines, RECORDS, Record, counted};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,8 @@ pub struct Status {
 #[serde(rename_all = "kebab-case")]
 struct RecipeStatus {
     recipe: String,
+    #[serde(skip)]
+    results: PathBuf,
     trials: usize,
     done: usize,
     /// The best finished trial: its mAP in percent and its title.
@@ -43,6 +47,7 @@ struct RecipeStatus {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct StageStatus {
+    key: StageKey,
     title: String,
     /// The last training step.
     steps: usize,
@@ -57,28 +62,10 @@ impl Status {
     /// # Errors
     /// No sweep has begun in the folder, or a plan in it cannot be read.
     pub fn read(folder: &Path) -> Result<Self> {
-        let Some(store) = Store::look(folder) else {
-            bail!(
-                "{}: no sweep has begun here: there is no .store in it",
-                folder.display()
-            );
-        };
-        store.accept()?;
+        let (store, plans, warnings) = FrozenPlan::read_all(folder)?;
         let (records, _) = JsonLines::read_whole_lines(&folder.join(RECORDS))?;
-        let mut recipes = Vec::new();
-        let mut warnings = Vec::new();
-        for path in store.plans() {
-            match FrozenPlan::read(&path) {
-                Ok(plan) => recipes.push(RecipeStatus::new(&store, plan, &records)),
-                Err(error) => warnings.push(format!("{error:#}")),
-            }
-        }
-        if recipes.is_empty() {
-            bail!(
-                "{}: no sweep has begun here: its store contains no plan",
-                folder.display()
-            );
-        }
+        let status = |plan| RecipeStatus::new(&store, plan, &records);
+        let recipes = plans.into_iter().map(status).collect();
         Ok(Self { recipes, warnings })
     }
 
@@ -122,6 +109,7 @@ impl RecipeStatus {
             estimate: Estimate::new(&plan, &states),
             commits: OtherCommit::all(store, &plan, plan.commit.as_deref()),
             recipe: plan.recipe,
+            results: store.results().to_path_buf(),
         }
     }
 }
@@ -129,6 +117,7 @@ impl RecipeStatus {
 impl StageStatus {
     fn new(store: &Store, stage: &StageEntry, state: &State) -> Self {
         Self {
+            key: stage.key.clone(),
             title: stage.title.clone(),
             steps: stage.steps[1],
             state: state.clone(),
@@ -182,6 +171,10 @@ impl fmt::Display for RecipeStatus {
         }
         for stage in &self.failed {
             write!(f, "\nfailed: {stage}")?;
+        }
+        if let Some(StageStatus { key, .. }) = self.failed.first() {
+            let results = self.results.display();
+            write!(f, "\nto debug a failure: harness stage {results} {key}")?;
         }
         for commit in &self.commits {
             write!(f, "\n{commit} (not the commit of the last sweep)")?;

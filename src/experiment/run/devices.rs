@@ -104,7 +104,6 @@ impl Devices {
     pub fn names(&self) -> Vec<String> {
         let name = |place: &Place| match place {
             Place::Host => "cpu".to_string(),
-            #[cfg(feature = "cuda")]
             Place::Gpu(gpu) => format!("{gpu:?}"),
         };
         self.places.iter().map(name).collect()

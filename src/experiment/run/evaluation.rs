@@ -6,17 +6,17 @@ use super::perform::Workshop;
 use super::progress::Reading;
 use crate::atomic::write_durably;
 use crate::data::{Dataset, Sample};
+use crate::detector::{Detector, predict};
 use crate::eval::{Evaluator, Found, Metrics};
 use crate::experiment::settings::sections::{EvalModel, Settings};
+use crate::experiment::settings::trial_settings::{NumberSettings, TrialSettings};
 use crate::experiment::store::folder::Folder;
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::stage::Stage;
-use crate::graph::Mask2Former;
-use crate::method::predict;
 use crate::nn::params::move_to;
 use crate::structures::Picture;
-use crate::train::{Checkpoint, STUDENT, mock_state, warnings};
+use crate::train::{Checkpoint, STUDENT, warnings};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
@@ -28,18 +28,28 @@ impl Workshop<'_> {
     ///
     /// # Errors
     /// An image cannot be read, the result cannot be written, or a stop was requested.
-    pub(super) fn evaluate(
+    pub(super) fn evaluate(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
+        let (source, checkpoint) = self.trained(stage)?;
+        let models = match &*stage.settings {
+            TrialSettings::Networks(settings) => {
+                self.evaluate_networks(stage, settings, &checkpoint)?
+            }
+            TrialSettings::Number(settings) => evaluate_number(settings, &checkpoint)?,
+        };
+        write_evaluation(attempt, &checkpoint, models, &source)
+    }
+
+    fn evaluate_networks(
         &self,
         stage: &Stage,
         settings: &Settings,
-        attempt: &Attempt,
-    ) -> Result<()> {
-        let (source, checkpoint) = self.trained(stage)?;
+        checkpoint: &Checkpoint,
+    ) -> Result<BTreeMap<String, Metrics>> {
         let dataset = self.datasets.get(&settings.data).map_err(trial::named)?;
         let evaluator = Evaluator::new(&dataset)?;
         let device = self.devices.take(settings)?;
         let mut model = trial::model(settings, dataset.classes.len())?;
-        move_to(&mut model, &device.place);
+        move_to(&mut *model, &device.place);
 
         let names = [EvalModel::Teacher, EvalModel::Student, EvalModel::Average];
         let names: Vec<&str> = names
@@ -54,42 +64,43 @@ impl Workshop<'_> {
         let mut reading = Reading::default();
         let mut models = BTreeMap::new();
         for (i, name) in names.iter().enumerate() {
-            checkpoint.take_model(name, &mut model)?;
+            checkpoint.take_model(name, &mut *model)?;
             let seen = |done: usize| {
                 progress.at(i * images + done, reading);
                 self.interrupt.check()
             };
-            let metrics = metrics(&model, settings, &dataset, &evaluator, seen)?;
+            let metrics = metrics(&*model, settings, &dataset, &evaluator, seen)?;
             reading.mean_ap = metrics.mean_ap;
             models.insert(name.to_string(), metrics);
         }
-        write_evaluation(attempt, &checkpoint, models, &source)
-    }
-
-    /// Writes the metrics of a mock trial, which its training knows.
-    ///
-    /// # Errors
-    /// The result cannot be written.
-    pub(super) fn evaluate_mock(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
-        let (source, checkpoint) = self.trained(stage)?;
-        let state = mock_state(&checkpoint)?;
-        let metrics = Metrics {
-            mean_ap: Some(state.mean_ap()),
-            ap50: Some(state.ap50()),
-            ..Metrics::default()
-        };
-        let models = BTreeMap::from([(STUDENT.to_string(), metrics)]);
-        write_evaluation(attempt, &checkpoint, models, &source)
+        Ok(models)
     }
 
     /// The training before an evaluation: its folder and its result.
     fn trained(&self, stage: &Stage) -> Result<(Folder, Checkpoint)> {
-        let key = stage.needs.first();
+        let key = stage.source.as_ref();
         let key = key.context("an evaluation follows a training")?;
         let source = self.store.stage(key);
-        let checkpoint = Checkpoint::load(&source.result(), key)?;
+        let checkpoint = Checkpoint::load(&source.result(), key.as_str())?;
         Ok((source, checkpoint))
     }
+}
+
+/// The metrics of a number, which its last phase knows.
+fn evaluate_number(
+    settings: &NumberSettings,
+    checkpoint: &Checkpoint,
+) -> Result<BTreeMap<String, Metrics>> {
+    let last = settings.phases().pop().context("a trial has a phase")?;
+    let mut number = last.number(settings.seed, 1)?;
+    number.restore(checkpoint.method())?;
+    let [mean_ap, ap50] = number.scores();
+    let metrics = Metrics {
+        mean_ap: Some(mean_ap),
+        ap50: Some(ap50),
+        ..Metrics::default()
+    };
+    Ok(BTreeMap::from([(STUDENT.to_string(), metrics)]))
 }
 
 /// Writes the metrics `models` for the result of the training in `source`.
@@ -113,7 +124,7 @@ fn write_evaluation(
 /// The metrics of `model` on the evaluation images. `seen` is called with the number of finished images and
 /// may end the evaluation.
 fn metrics(
-    model: &Mask2Former,
+    model: &dyn Detector,
     settings: &Settings,
     dataset: &Dataset,
     evaluator: &Evaluator,

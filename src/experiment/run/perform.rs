@@ -6,18 +6,46 @@ use super::attempt::Attempt;
 use super::devices::Devices;
 use super::interrupt::{Interrupt, Interrupted};
 use super::progress::Progress;
-use super::scheduler::{self, Task, Turn};
 use super::supervise::Link;
-use crate::experiment::settings::trial_settings::TrialSettings;
+use super::turn::{Turn, contained};
+use super::workers::Workers;
 use crate::experiment::store::environment::Kept;
 use crate::experiment::store::folder::Failure;
 use crate::experiment::store::root::Store;
+use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::parts::Datasets;
 use crate::experiment::trial::stage::{Kind, Stage};
 use anyhow::{Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+/// Everything that the stages of a run need.
+#[derive(Clone, Copy)]
+pub struct Resources<'a> {
+    /// The store of their results.
+    pub store: &'a Store,
+    /// The datasets that they train and evaluate on.
+    pub datasets: &'a Datasets,
+    /// The display of their progress.
+    pub progress: &'a Progress,
+    /// The environment of this process, which is saved with their results.
+    pub environment: &'a Kept,
+    /// The devices that they compute on.
+    pub devices: &'a Devices,
+    /// The number of stages that run at the same time, and the cores that they share.
+    pub workers: Workers,
+    /// A request to stop.
+    pub interrupt: &'a Interrupt,
+    /// The supervisor of this process, if it has one.
+    pub link: &'a Link,
+    /// The number of times that a failed stage is tried again.
+    pub retries: u32,
+    /// The keys of the stages.
+    pub stages: &'a [StageKey],
+    /// Called with every line that a training writes to its journal.
+    pub log: Option<fn(&str)>,
+}
 
 /// Everything that the stages of a run share.
 pub struct Workshop<'a> {
@@ -28,38 +56,31 @@ pub struct Workshop<'a> {
     pub(super) devices: &'a Devices,
     pub(super) interrupt: &'a Interrupt,
     link: &'a Link,
+    pub(super) log: Option<fn(&str)>,
     /// The number of times that this run tries a failed stage again.
     retries: u32,
     /// The attempts at each stage that are not news to this run: those before it began, and its own.
-    past: Mutex<BTreeMap<String, u64>>,
+    past: Mutex<BTreeMap<StageKey, u64>>,
     /// The number of failures in this run's own attempts at each stage.
-    failures: Mutex<BTreeMap<String, u32>>,
+    failures: Mutex<BTreeMap<StageKey, u32>>,
 }
 
 impl<'a> Workshop<'a> {
-    /// The shared data of a run of `tasks`.
-    pub fn new(
-        store: &'a Store,
-        datasets: &'a Datasets,
-        progress: &'a Progress,
-        environment: &'a Kept,
-        devices: &'a Devices,
-        interrupt: &'a Interrupt,
-        link: &'a Link,
-        retries: u32,
-        tasks: &[Task<Stage>],
-    ) -> Self {
-        let attempts = |task: &Task<Stage>| (task.key.clone(), store.stage(&task.key).attempts());
+    /// The shared data of a run with these `resources`.
+    pub fn new(resources: &Resources<'a>) -> Self {
+        let store = resources.store;
+        let attempts = |key: &StageKey| (key.clone(), store.stage(key).attempts());
         Self {
             store,
-            datasets,
-            progress,
-            environment,
-            devices,
-            interrupt,
-            link,
-            retries,
-            past: Mutex::new(tasks.iter().map(attempts).collect()),
+            datasets: resources.datasets,
+            progress: resources.progress,
+            environment: resources.environment,
+            devices: resources.devices,
+            interrupt: resources.interrupt,
+            link: resources.link,
+            retries: resources.retries,
+            log: resources.log,
+            past: Mutex::new(resources.stages.iter().map(attempts).collect()),
             failures: Mutex::default(),
         }
     }
@@ -73,7 +94,7 @@ impl<'a> Workshop<'a> {
     pub fn perform(&self, stage: &Stage) -> Result<Turn> {
         let folder = self.store.stage(&stage.key);
         if let Some(failure) = self.link.earlier_failure(&stage.key)
-            && !self.store.is_whole(stage)
+            && !self.store.is_whole(&stage.key)
         {
             let retries = self.left(stage);
             // A process that was killed could not record it.
@@ -111,7 +132,7 @@ impl<'a> Workshop<'a> {
         let Some(lease) = folder.lease()? else {
             return Ok(Turn::Held);
         };
-        if self.store.is_whole(stage) {
+        if self.store.is_whole(&stage.key) {
             self.progress.without(stage.cost);
             return Ok(Turn::Done);
         }
@@ -136,7 +157,7 @@ impl<'a> Workshop<'a> {
             lease,
             start,
         };
-        let outcome = scheduler::contained(|| {
+        let outcome = contained(|| {
             let outcome = self.work(stage, &attempt);
             match outcome {
                 Err(error) if error.is::<Interrupted>() => Ok(Turn::Stopped),
@@ -174,18 +195,9 @@ impl<'a> Workshop<'a> {
     }
 
     fn work(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
-        match (&*stage.settings, stage.kind) {
-            (TrialSettings::Network(settings), Kind::Vlm { steps }) => {
-                self.train_vlm(stage, settings, attempt, steps)
-            }
-            (TrialSettings::Network(settings), Kind::BurnIn { .. } | Kind::Distill { .. }) => {
-                self.train_network(stage, settings, attempt)
-            }
-            (TrialSettings::Network(settings), Kind::Evaluate) => {
-                self.evaluate(stage, settings, attempt)
-            }
-            (TrialSettings::Mock(_), Kind::Evaluate) => self.evaluate_mock(stage, attempt),
-            (TrialSettings::Mock(settings), _) => self.train_mock(stage, settings, attempt),
+        match stage.kind {
+            Kind::Vlm | Kind::Train(_) => self.train(stage, attempt),
+            Kind::Evaluate => self.evaluate(stage, attempt),
         }
     }
 }

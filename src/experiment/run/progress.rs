@@ -21,6 +21,8 @@ const REDRAW: Duration = Duration::from_millis(500);
 pub enum Verbosity {
     /// Bars on a terminal, lines elsewhere.
     Normal,
+    /// Lines, on a terminal too.
+    Lines,
     /// Warnings only.
     Quiet,
 }
@@ -95,9 +97,20 @@ impl Progress {
                 total.enable_steady_tick(REDRAW);
                 Screen::Bars { all, total }
             }
-            Verbosity::Normal => Screen::Lines,
+            Verbosity::Normal | Verbosity::Lines => Screen::Lines,
         };
-        let progress = Self {
+        let progress = Self::on(screen, stages, cost, trials, finished);
+        progress.redraw(&progress.state());
+        progress
+    }
+
+    /// The progress of a single stage of `cost`, in lines: bars would mix with its log.
+    pub fn of_one_stage(cost: u64) -> Self {
+        Self::on(Screen::Lines, 1, cost, 1, 0)
+    }
+
+    fn on(screen: Screen, stages: usize, cost: u64, trials: usize, finished: usize) -> Self {
+        Self {
             screen,
             stages,
             trials,
@@ -107,9 +120,7 @@ impl Progress {
                 best: None,
                 forecast: Forecast::new(cost as f64, Instant::now()),
             }),
-        };
-        progress.redraw(&progress.state());
-        progress
+        }
     }
 
     /// Begins or resumes a stage of `cost`. It counts from `at` to `to`; `from` is the beginning of the stage

@@ -15,7 +15,8 @@ use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const TIMING: &str = "timing.jsonl";
+/// Name of the file of seconds in a results folder.
+pub const TIMING: &str = "timing.jsonl";
 
 /// The records and tables of a plan in their folder.
 pub struct Results<'a> {
@@ -212,7 +213,7 @@ fn summary(metrics: &eval::Metrics) -> Metrics {
 }
 
 /// The tables of a plan, to be stored beside its records. `provenance` are lines about the run.
-fn frozen(plan: &Plan, provenance: &[String]) -> Vec<TableLayout> {
+pub fn frozen(plan: &Plan, provenance: &[String]) -> Vec<TableLayout> {
     let table = |sweep: &SweepPlan| TableLayout {
         name: sweep.name.clone(),
         recipe: plan.recipe.clone(),

@@ -6,68 +6,50 @@ use super::cadence::Cadence;
 use super::perform::Workshop;
 use super::progress::Reading;
 use crate::experiment::settings::sections::Settings;
-use crate::experiment::settings::trial_settings::MockSettings;
+use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::folder::Folder;
-use crate::experiment::trial::parts::{self as trial, Ground};
+use crate::experiment::trial::parts::TrialParts;
 use crate::experiment::trial::stage::{Kind, Stage};
 use crate::graph::clip::{ClipRegions, VisionLanguage, VisionLanguageConfig};
-use crate::method::Mock;
+use crate::method::{Phase, Start};
 use crate::nn::params::move_to;
 use crate::tensor::Place;
 use crate::train::{
-    Advance, Checkpoint, ClipTraining, Journal, MockTrainer, Trainer, Training, Window,
-    restore_clip_tiny,
+    Advance, Checkpoint, ClipTraining, Journal, NumberTrainer, TrainConfig, Trainer, Training,
+    Window, restore_clip_tiny,
 };
 use anyhow::{Context, Result, anyhow, bail};
 use std::time::Instant;
 
 impl Workshop<'_> {
-    /// Trains the networks of a burn-in or a distillation.
+    /// Trains the vision-language model, or a phase of the trial's method.
     ///
     /// # Errors
     /// Any error that ends the training, or a requested stop.
-    pub(super) fn train_network(
-        &self,
-        stage: &Stage,
-        settings: &Settings,
-        attempt: &Attempt,
-    ) -> Result<()> {
-        let device = self.devices.take(settings)?;
-        let mut trainer = self.trainer(stage, settings, &device.place)?;
-        self.train(stage, attempt, &mut trainer)
+    pub(super) fn train(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
+        match (&*stage.settings, stage.kind) {
+            (TrialSettings::Networks(settings), Kind::Vlm) => {
+                self.train_vlm(stage, settings, attempt)
+            }
+            (TrialSettings::Networks(settings), Kind::Train(phase)) => {
+                let device = self.devices.take(settings)?;
+                let phase = settings.phases().swap_remove(phase);
+                let mut trainer = self.trainer(stage, settings, &phase, &device.place)?;
+                self.train_phase(stage, &phase, attempt, &mut trainer)
+            }
+            (TrialSettings::Number(settings), Kind::Train(phase)) => {
+                let phase = settings.phases().swap_remove(phase);
+                let number = phase.number(settings.seed, attempt.lease.token())?;
+                self.train_phase(stage, &phase, attempt, &mut NumberTrainer::new(number))
+            }
+            (_, Kind::Evaluate) | (TrialSettings::Number(_), Kind::Vlm) => {
+                bail!("the stage {} trains nothing", stage.key)
+            }
+        }
     }
 
-    /// Does the same without a network.
-    ///
-    /// # Errors
-    /// As for [`Self::train_network`].
-    pub(super) fn train_mock(
-        &self,
-        stage: &Stage,
-        settings: &MockSettings,
-        attempt: &Attempt,
-    ) -> Result<()> {
-        let MockSettings {
-            seed,
-            method,
-            train,
-        } = settings;
-        let mock = Mock::new(method, *seed, train.steps, attempt.lease.token());
-        self.train(stage, attempt, &mut MockTrainer::new(mock))
-    }
-
-    /// Trains the vision-language model for `steps`.
-    ///
-    /// # Errors
-    /// As for [`Self::train_network`].
-    pub(super) fn train_vlm(
-        &self,
-        stage: &Stage,
-        settings: &Settings,
-        attempt: &Attempt,
-        steps: usize,
-    ) -> Result<()> {
-        let Some(VisionLanguageConfig::ClipTiny(config)) = &settings.vlm else {
+    fn train_vlm(&self, stage: &Stage, settings: &Settings, attempt: &Attempt) -> Result<()> {
+        let Some(VisionLanguageConfig::ClipTiny(config)) = settings.method.vlm() else {
             bail!("this trial trains no vision-language model");
         };
         let size = settings.data.get("size").and_then(toml::Value::as_integer);
@@ -76,66 +58,98 @@ impl Workshop<'_> {
         if let Some(checkpoint) = self.interrupted(stage, &attempt.folder)? {
             training.resume(&checkpoint)?;
         }
-        let progress = self
-            .progress
-            .stage(&stage.title, stage.cost, 0, training.step(), steps);
         // It trains for minutes, so the recipe has no checkpoints for it.
-        let mut cadence = Cadence::new(steps, Instant::now());
-        while training.step() < steps {
-            let reading = Reading {
-                loss: Some(training.advance()?),
-                ..Reading::default()
-            };
-            progress.at(training.step(), reading);
-            if training.step() < steps {
-                self.rest(attempt, &mut cadence, training.step(), || {
-                    Ok(training.checkpoint(&stage.key, true))
-                })?;
-            }
-        }
-        attempt.end(&training.checkpoint(&stage.key, false))
+        let cadence = Cadence::new(config.steps, Instant::now());
+        self.take_steps(stage, attempt, &mut training, None, cadence)?;
+        attempt.end(&training.checkpoint(stage.key.as_str(), false))
     }
 
-    /// The networks of a training stage before their first step.
-    fn trainer(&self, stage: &Stage, settings: &Settings, place: &Place) -> Result<Trainer> {
-        let ground = Ground::new(settings, self.datasets, place)?;
-        let method = match stage.kind {
-            Kind::Distill { .. } => settings.method.clone(),
-            _ => trial::burn_in(&settings.method),
+    /// The networks of a phase before their first step.
+    fn trainer(
+        &self,
+        stage: &Stage,
+        settings: &Settings,
+        phase: &Phase,
+        place: &Place,
+    ) -> Result<Trainer> {
+        let parts = TrialParts::new(settings, self.datasets, place)?;
+        let mut learner = parts.learner(settings, phase)?;
+        if phase.labels && settings.method.vlm().is_some() {
+            learner.attach_vlm(self.vlm(stage, settings, &parts, place)?);
+        }
+        let train = TrainConfig {
+            steps: phase.curve,
+            ..settings.train.clone()
         };
-        let mut method = ground.method(settings, &method)?;
-        if method.needs_vlm().is_some() {
-            method.attach_vlm(self.vlm(stage, settings, &ground, place)?);
-        }
-        Ok(Trainer::new(method, &settings.train, ground.loader))
+        Ok(Trainer::new(learner, &train, parts.loader))
     }
 
-    /// Runs the missing steps of a training stage.
-    fn train(&self, stage: &Stage, attempt: &Attempt, trainer: &mut dyn Training) -> Result<()> {
+    /// Trains a phase to its end, from the networks that it starts from or from where it was interrupted.
+    fn train_phase(
+        &self,
+        stage: &Stage,
+        phase: &Phase,
+        attempt: &Attempt,
+        training: &mut dyn Training,
+    ) -> Result<()> {
         let folder = &attempt.folder;
-        let [from, to] = stage.kind.steps();
-        let distill = matches!(stage.kind, Kind::Distill { .. });
         let mut window = Window::default();
         if let Some(checkpoint) = self.interrupted(stage, folder)? {
-            trainer.resume(&checkpoint)?;
+            training.resume(&checkpoint)?;
             window = checkpoint.window().clone();
         } else {
-            if let Some(key) = stage.needs.iter().find(|key| key.starts_with("burn-in-")) {
-                trainer.begin(&Checkpoint::load(&self.store.stage(key).result(), key)?)?;
+            match phase.start {
+                Start::Fresh => {}
+                Start::GoOn(_) => training.go_on(&self.source(stage)?)?,
+                Start::Under(_) => training.take_teacher(&self.source(stage)?)?,
             }
-            if distill {
-                trainer.start_average();
+            if phase.average {
+                training.start_average();
             }
         }
+        let mut journal = Journal::open(&folder.journal(), training.step(), window)?;
+        journal.show(self.log);
+        let cadence = Cadence::new(stage.settings.checkpoint(), Instant::now());
+        self.take_steps(stage, attempt, training, Some(&mut journal), cadence)?;
+        journal.flush()?;
+        attempt.sync(&journal)?;
+        // Only a run that continues needs the optimizer's moments, two thirds of the file.
+        attempt.end(&training.checkpoint(stage.key.as_str(), phase.goes_on))
+    }
 
-        let mut journal = Journal::open(&folder.journal(), trainer.step(), window)?;
+    /// The result of the training that a stage starts from.
+    fn source(&self, stage: &Stage) -> Result<Checkpoint> {
+        let key = stage.source.as_ref();
+        let key = key.context("the training that this stage starts from is missing")?;
+        Ok(Checkpoint::load(
+            &self.store.stage(key).result(),
+            key.as_str(),
+        )?)
+    }
+
+    /// Takes the steps of a training that are missing, with checkpoints on the way and its readings in `journal`, if it has one.
+    fn take_steps(
+        &self,
+        stage: &Stage,
+        attempt: &Attempt,
+        training: &mut dyn Training,
+        mut journal: Option<&mut Journal>,
+        mut cadence: Cadence,
+    ) -> Result<()> {
+        let [from, to] = stage.steps;
         let progress = self
             .progress
-            .stage(&stage.title, stage.cost, from, trainer.step(), to);
-        let mut cadence = Cadence::new(stage.settings.checkpoint(), Instant::now());
-        while trainer.step() < to {
-            let Advance { loss, kept } = trainer.advance(&mut journal)?;
-            let step = trainer.step();
+            .stage(&stage.title, stage.cost, from, training.step(), to);
+        while training.step() < to {
+            let Advance {
+                loss,
+                kept,
+                readings,
+            } = training.advance()?;
+            let step = training.step();
+            if let Some(journal) = &mut journal {
+                journal.add(step, readings)?;
+            }
             progress.at(
                 step,
                 Reading {
@@ -149,19 +163,19 @@ impl Workshop<'_> {
             }
             let planned = cadence.is_planned(step);
             self.rest(attempt, &mut cadence, step, || {
+                let Some(journal) = &mut journal else {
+                    return Ok(training.checkpoint(stage.key.as_str(), true));
+                };
                 if planned {
                     journal.flush()?;
                 }
-                attempt.sync(&journal)?;
-                let mut checkpoint = trainer.checkpoint(&stage.key, true);
+                attempt.sync(journal)?;
+                let mut checkpoint = training.checkpoint(stage.key.as_str(), true);
                 checkpoint.put_window(journal.window());
                 Ok(checkpoint)
             })?;
         }
-        journal.flush()?;
-        attempt.sync(&journal)?;
-        // Only a run that continues needs the optimizer's moments, two thirds of the file.
-        attempt.end(&trainer.checkpoint(&stage.key, !distill))
+        Ok(())
     }
 
     /// Runs between two steps of a training: writes a checkpoint if one is due, and ends the training if a
@@ -188,7 +202,7 @@ impl Workshop<'_> {
         if !path.exists() {
             return Ok(None);
         }
-        match Checkpoint::load(&path, &stage.key) {
+        match Checkpoint::load(&path, stage.key.as_str()) {
             Err(error) if error.damaged => {
                 let (title, error) = (&stage.title, anyhow!(error));
                 let text = format!(
@@ -206,24 +220,24 @@ impl Workshop<'_> {
         &self,
         stage: &Stage,
         settings: &Settings,
-        ground: &Ground,
+        parts: &TrialParts,
         place: &Place,
     ) -> Result<Box<dyn VisionLanguage>> {
-        let vlm = settings.vlm.as_ref();
+        let vlm = settings.method.vlm();
         match vlm.context("no vision-language model is set")? {
             VisionLanguageConfig::ClipTiny(config) => {
-                let key = stage.needs.iter().find(|key| key.starts_with("vlm-"));
+                let key = stage.vlm.as_ref();
                 let key = key.context("the stage of the vision-language model is missing")?;
-                let checkpoint = Checkpoint::load(&self.store.stage(key).result(), key)?;
+                let checkpoint = Checkpoint::load(&self.store.stage(key).result(), key.as_str())?;
                 let mut model = restore_clip_tiny(config, &checkpoint)?;
                 move_to(&mut model, place);
                 Ok(Box::new(model))
             }
             VisionLanguageConfig::Prototypes(config) => {
-                Ok(Box::new(ground.prototypes(settings, config)?))
+                Ok(Box::new(parts.prototypes(settings, config)?))
             }
             VisionLanguageConfig::Clip(config) => {
-                let model = ClipRegions::new(config, &ground.dataset.classes)?;
+                let model = ClipRegions::new(config, &parts.dataset.classes)?;
                 Ok(Box::new(model.at(place)))
             }
         }

@@ -1,17 +1,20 @@
 //! A running sweep: finds the missing stages, completes trials when stages end, and writes the tables.
 
-use super::perform::Workshop;
+use super::executor::Executor;
 use super::progress::Progress;
 use super::results::Results;
-use super::scheduler::{self, Rules, Task, Workers};
+use super::scheduler::{self, Rules, Task};
 use crate::atomic::{Durability, write_durably};
 use crate::experiment::store::environment::hand_on;
+use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::Store;
+use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::Planned;
 use crate::experiment::trial::stage::{Kind, Stage};
 use crate::train::last_lines;
 use anyhow::Result;
+use rayon::prelude::*;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -31,10 +34,11 @@ const LAST_LINES: usize = 3;
 /// A running sweep.
 pub struct Run<'a> {
     trials: &'a [Planned],
+    frozen: &'a FrozenPlan,
     store: &'a Store,
     results: Results<'a>,
     /// The trials that end with each evaluation.
-    ends: BTreeMap<&'a str, Vec<usize>>,
+    ends: BTreeMap<&'a StageKey, Vec<usize>>,
     failed: Vec<String>,
     warnings: Vec<String>,
     /// True if something has ended since the tables were written.
@@ -44,14 +48,20 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// A run in which no trial has ended.
-    pub fn new(trials: &'a [Planned], store: &'a Store, results: Results<'a>) -> Self {
-        let mut ends: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    /// A run of the plan `frozen`, whose trials are `trials`: none has ended.
+    pub fn new(
+        trials: &'a [Planned],
+        frozen: &'a FrozenPlan,
+        store: &'a Store,
+        results: Results<'a>,
+    ) -> Self {
+        let mut ends: BTreeMap<&StageKey, Vec<usize>> = BTreeMap::new();
         for (index, trial) in trials.iter().enumerate() {
             ends.entry(&trial.last().key).or_default().push(index);
         }
         Self {
             trials,
+            frozen,
             store,
             results,
             ends,
@@ -77,11 +87,18 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Writes the list of trials for each table.
+    /// Saves the plan: its stages, the settings of its trials, and which trials make which tables.
     ///
     /// # Errors
     /// The results folder is not writable.
     pub fn freeze(&self) -> Result<()> {
+        self.trials.par_iter().try_for_each(|trial| {
+            match self.store.trial(&trial.hash).settings().exists() {
+                true => Ok(()),
+                false => self.keep_settings(trial),
+            }
+        })?;
+        self.frozen.write(self.store)?;
         self.results.freeze()
     }
 
@@ -95,49 +112,33 @@ impl<'a> Run<'a> {
         self.results.notes().to_vec()
     }
 
-    /// The missing stages, each once, and the stages with a damaged result.
+    /// The missing stages, each once, and a note for every result that is damaged.
     pub fn tasks(&self) -> (Vec<Task<Stage>>, Vec<String>) {
-        let mut done: BTreeMap<&str, bool> = BTreeMap::new();
+        let entries = &self.frozen.stages;
         let mut notes = Vec::new();
-        let mut is_whole = |stage: &'a Stage| {
-            *done.entry(&stage.key).or_insert_with(|| {
-                let whole = self.store.is_whole(stage);
-                if !whole && self.store.holds_result(stage) {
-                    let title = &stage.title;
-                    notes.push(format!(
-                        "the result of `{title}` is damaged and will be computed again"
-                    ));
-                }
-                whole
-            })
-        };
-        let mut chosen: Vec<&Stage> = Vec::new();
-        let mut keys: BTreeSet<&str> = BTreeSet::new();
-        for trial in self.trials {
-            let mut wanted = BTreeSet::from([trial.last().key.as_str()]);
-            let mut missing = Vec::new();
-            for stage in trial.stages.iter().rev() {
-                if wanted.contains(stage.key.as_str()) && !is_whole(stage) {
-                    wanted.extend(stage.needs.iter().map(String::as_str));
-                    missing.push(stage);
-                }
+        let wanted = self.frozen.wanted(|stage| {
+            let StageEntry { key, title, .. } = &entries[stage];
+            let whole = self.store.is_whole(key);
+            if !whole && self.store.holds_result(key) {
+                notes.push(format!(
+                    "the result of `{title}` is damaged and will be computed again"
+                ));
             }
-            let missing = missing.into_iter().rev();
-            chosen.extend(missing.filter(|stage| keys.insert(&stage.key)));
-        }
-        let task = |stage: &Stage| {
-            let needs = stage.needs.iter();
+            whole
+        });
+        let stages = self.trials.iter().flat_map(|trial| &trial.stages);
+        let stages: BTreeMap<&StageKey, &Stage> = stages.map(|stage| (&stage.key, stage)).collect();
+        let task = |entry: &StageEntry| {
+            let needs = entry.needs.iter().filter(|need| wanted[**need]);
             Task {
-                key: stage.key.clone(),
-                needs: needs
-                    .filter(|need| keys.contains(need.as_str()))
-                    .cloned()
-                    .collect(),
-                cost: stage.cost,
-                work: stage.clone(),
+                key: entry.key.to_string(),
+                needs: needs.map(|need| entries[*need].key.to_string()).collect(),
+                cost: entry.cost,
+                work: stages[&entry.key].clone(),
             }
         };
-        (chosen.into_iter().map(task).collect(), notes)
+        let chosen = entries.iter().zip(&wanted).filter(|(_, wanted)| **wanted);
+        (chosen.map(|(entry, _)| task(entry)).collect(), notes)
     }
 
     /// Runs the missing stages. Tables are written soon after every trial and at the end.
@@ -148,9 +149,8 @@ impl<'a> Run<'a> {
     pub fn finish(
         self,
         tasks: &[Task<Stage>],
-        workers: Workers,
+        executor: &dyn Executor,
         rules: Rules,
-        workshop: &Workshop,
         progress: &Progress,
     ) -> Result<Self> {
         let run = Mutex::new(self);
@@ -164,18 +164,12 @@ impl<'a> Run<'a> {
                     lock(&run).write_if_due(progress);
                 }
             });
-            let ended = scheduler::run(
-                tasks,
-                workers,
-                rules,
-                |stage| workshop.perform(stage),
-                |task, outcome| {
-                    let mut run = lock(&run);
-                    run.end(&task.work, outcome, progress)?;
-                    run.write_if_due(progress);
-                    Ok(())
-                },
-            );
+            let ended = scheduler::run(tasks, executor, rules, |task, outcome| {
+                let mut run = lock(&run);
+                run.end(&task.work, outcome, progress)?;
+                run.write_if_due(progress);
+                Ok(())
+            });
             *lock(&over.0) = true;
             over.1.notify_all();
             ended
@@ -211,12 +205,7 @@ impl<'a> Run<'a> {
             Ok(()) => Ok(Evaluation::read(&self.store.stage(&stage.key).metrics())?),
             Err(reason) => Err(reason),
         };
-        for index in self
-            .ends
-            .get(stage.key.as_str())
-            .cloned()
-            .unwrap_or_default()
-        {
+        for index in self.ends.get(&stage.key).cloned().unwrap_or_default() {
             self.take(index, found.as_ref().map_err(|reason| *reason))?;
             let trial = &self.trials[index];
             let title = format!("{}, seed {}", trial.label, trial.seed);
@@ -260,7 +249,7 @@ impl<'a> Run<'a> {
             journal.extend(std::fs::read(path).unwrap_or_default());
         }
         let metrics = serde_json::to_string_pretty(evaluation)? + "\n";
-        self.keep_settings(trial, trial.last())?;
+        self.keep_origin(trial, trial.last())?;
         // All of it can be made again from the stages.
         let write =
             |path: PathBuf, content: &[u8]| write_durably(&path, content, Durability::Cached);
@@ -272,7 +261,7 @@ impl<'a> Run<'a> {
     /// Records in the trial's own folder how it failed.
     fn keep_failure(&self, trial: &Planned, reason: &str) -> Result<()> {
         let stage = self.failed_stage(trial);
-        self.keep_settings(trial, stage.unwrap_or(trial.last()))?;
+        self.keep_origin(trial, stage.unwrap_or(trial.last()))?;
         let journal = stage.map(|stage| self.store.stage(&stage.key).journal());
         let status = json!({
             "status": "failed",
@@ -285,13 +274,21 @@ impl<'a> Run<'a> {
         write_durably(&path, text.as_bytes(), Durability::Cached)
     }
 
-    /// Writes the settings of the trial, and the environment of `stage`, its last stage.
-    fn keep_settings(&self, trial: &Planned, stage: &Stage) -> Result<()> {
+    /// Writes the settings of the trial.
+    fn keep_settings(&self, trial: &Planned) -> Result<()> {
         let folder = self.store.trial(&trial.hash);
         folder.make()?;
         let settings = format!("# {}, seed {}\n{}", trial.label, trial.seed, trial.table);
-        write_durably(&folder.settings(), settings.as_bytes(), Durability::Cached)?;
-        hand_on(&self.store.stage(&stage.key), &folder)
+        write_durably(&folder.settings(), settings.as_bytes(), Durability::Cached)
+    }
+
+    /// Writes the settings of a trial that has ended, and the environment of `stage`, its last one.
+    fn keep_origin(&self, trial: &Planned, stage: &Stage) -> Result<()> {
+        self.keep_settings(trial)?;
+        hand_on(
+            &self.store.stage(&stage.key),
+            &self.store.trial(&trial.hash),
+        )
     }
 
     /// The first stage of a failed trial that is not done and has failed.
@@ -299,7 +296,7 @@ impl<'a> Run<'a> {
         let missing = trial
             .stages
             .iter()
-            .filter(|stage| !self.store.is_whole(stage));
+            .filter(|stage| !self.store.is_whole(&stage.key));
         let mut failed = missing.filter(|stage| self.store.stage(&stage.key).failure().is_some());
         failed.next()
     }
@@ -316,6 +313,13 @@ impl<'a> Run<'a> {
                 text.push_str(&format!("\n    {line}"));
             }
         }
+        if let Some(stage) = stage {
+            let folder = self.store.results().display();
+            text.push_str(&format!(
+                "\n  to debug it: harness stage {folder} {}",
+                stage.key
+            ));
+        }
         if self.results.has_earlier(index) {
             text.push_str("\n  the result of an earlier run stays in the records and tables");
         }
@@ -324,8 +328,7 @@ impl<'a> Run<'a> {
 
     /// The seconds of the stages after the shared ones.
     fn own_seconds(&self, trial: &Planned) -> f64 {
-        let shared = |stage: &&Stage| matches!(stage.kind, Kind::Vlm { .. } | Kind::BurnIn { .. });
-        let own = trial.stages.iter().filter(|stage| !shared(stage));
+        let own = trial.stages.iter().filter(|stage| !stage.shared);
         own.map(|stage| self.store.stage(&stage.key).seconds())
             .sum()
     }
@@ -333,7 +336,7 @@ impl<'a> Run<'a> {
     /// The seconds of all stages of the plan.
     pub fn work_seconds(&self) -> f64 {
         let stages = self.trials.iter().flat_map(|trial| &trial.stages);
-        let keys: BTreeSet<&String> = stages.map(|stage| &stage.key).collect();
+        let keys: BTreeSet<&StageKey> = stages.map(|stage| &stage.key).collect();
         keys.into_iter()
             .map(|key| self.store.stage(key).seconds())
             .sum()
@@ -353,3 +356,6 @@ impl<'a> Run<'a> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! What a trial reads: the tables of its recipe as types, checked before anything runs.
 
+pub mod new_keys;
 pub mod normalise;
 pub mod schema;
 pub mod sections;

@@ -1,5 +1,6 @@
 //! The JSON Schemas of recipes and sweeps, with the components of all registries.
 
+use super::new_keys::NEW_KEYS;
 use crate::data::DATASETS;
 use crate::graph::clip::VISION_LANGUAGE_MODELS;
 use crate::method::METHODS;
@@ -13,14 +14,14 @@ use crate::registry::{Entry, keys};
 pub fn schema(sweep: bool) -> String {
     let slots = slots();
     let schema = match sweep {
-        true => sweep_schema(DEFAULTS, &slots),
-        false => recipe_schema(DEFAULTS, &slots),
+        true => sweep_schema(DEFAULTS, &slots, &NEW_KEYS),
+        false => recipe_schema(DEFAULTS, &slots, &NEW_KEYS),
     };
     format!("{schema:#}")
 }
 
 /// The tables of a recipe that are components.
-fn slots() -> [Slot; 6] {
+pub(super) fn slots() -> [Slot; 6] {
     [
         slot("data", DATASETS),
         slot("method", METHODS),

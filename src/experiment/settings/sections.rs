@@ -1,18 +1,21 @@
 //! The settings of a trial: every table of the recipe as the type that its component reads, checked before anything runs.
 
+use super::new_keys::NEW_KEYS;
+use crate::data::DATASETS;
 use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
-use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguageConfig};
+use crate::detector::mask2former::LossConfig;
+use crate::graph::clip::VisionLanguageConfig;
 use crate::graph::{ModelConfig, weights};
-use crate::method::correction::CORRECTIONS;
-use crate::method::{LossConfig, MethodConfig};
-use crate::registry::{self, ComponentError};
-use crate::structures::Picture;
+use crate::method::{METHODS, Method, Phase};
+use crate::registry::{self, Check, Checked, ComponentError, ComponentErrors};
+use crate::structures::{LARGEST_SIDE, Picture};
 use crate::tensor::Precision;
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 use toml::{Table, Value};
 
 /// The tables of a trial, in the recipe's order.
@@ -40,9 +43,7 @@ pub struct Settings {
     /// `[loss]`.
     pub loss: LossConfig,
     /// `[method]`.
-    pub method: MethodConfig,
-    /// `[method.correction.vlm]`, if the correction needs one.
-    pub vlm: Option<VisionLanguageConfig>,
+    pub method: Arc<dyn Method>,
     /// `[train]`.
     pub train: TrainConfig,
     /// `[eval]`.
@@ -100,32 +101,27 @@ impl Settings {
     ///
     /// # Errors
     /// Everything that is wrong, each with the path of its key.
-    pub fn read(table: &Table) -> Result<Self, Vec<ComponentError>> {
-        let mut reader = Reader {
-            table,
-            errors: Vec::new(),
-        };
+    pub fn read(table: &Table) -> Result<Self, ComponentErrors> {
+        let mut table = table.clone();
+        NEW_KEYS.fill(&mut table);
+        let table = &table;
+        let mut check = Check::new();
         let known = |key: &str| ["seed", "precision"].contains(&key) || SECTIONS.contains(&key);
         for key in table.keys().filter(|key| !known(key)) {
-            reader
-                .errors
-                .push(ComponentError::new(key, format!("unknown field `{key}`")));
+            check.refuse(key, format!("unknown field `{key}`"));
         }
-        let seed = reader.keep("seed", seed(table));
-        let precision = reader.keep("precision", precision(table));
-        let data = reader.section("data", Ok);
-        let split = reader.checked("split", SplitConfig::check);
-        let augment = reader.checked("augment", AugmentConfig::check);
-        let loader = reader.checked("loader", LoaderConfig::check);
-        let model = reader.checked("model", ModelConfig::check);
-        let loss = reader.checked("loss", LossConfig::check);
-        let method = reader.section("method", MethodConfig::try_from);
-        let vlm = method.as_ref().and_then(|method| reader.vlm(method));
-        let train = reader.checked("train", |_: &TrainConfig| Ok(()));
-        for error in train.iter().flat_map(TrainConfig::check) {
-            reader.refuse("train", error);
-        }
-        let eval = reader.checked("eval", EvalConfig::check);
+        let seed = check.keep("seed", seed(table));
+        let precision = check.keep("precision", precision(table));
+        let (data, drawn) = check.keep("data", data(table)).unzip();
+        let split = check.keep("split", read(table, "split"));
+        let augment = check.keep("augment", read(table, "augment"));
+        let loader = check.keep("loader", read(table, "loader"));
+        let model = check.keep("model", read(table, "model"));
+        let loss = check.keep("loss", read(table, "loss"));
+        let found = section(table, "method").map_err(ComponentErrors::from);
+        let method = check.keep("method", found.and_then(method));
+        let train = check.keep("train", read(table, "train"));
+        let eval = check.keep("eval", read(table, "eval"));
         let settings = (|| {
             Some(Self {
                 seed: seed?,
@@ -137,49 +133,41 @@ impl Settings {
                 model: model?,
                 loss: loss?,
                 method: method?,
-                vlm,
                 train: train?,
                 eval: eval?,
             })
         })();
         if let Some(settings) = &settings {
-            settings.check_together(&mut reader.errors);
+            settings.check_together(drawn == Some(true), &mut check);
         }
-        match settings {
-            Some(settings) if reader.errors.is_empty() => Ok(settings),
-            _ => Err(reader.errors),
+        check.finish()?;
+        Ok(settings.expect("nothing was refused"))
+    }
+
+    /// The checks that no table can make alone. `drawn`: the dataset's images are drawn.
+    fn check_together(&self, drawn: bool, check: &mut Check) {
+        check.within("method", |check| {
+            self.method.check_steps(self.train.steps, check);
+        });
+        if self.method.has_teacher() && self.loader.unlabelled == 0 {
+            let message = "0 leaves a teacher nothing to label; allowed: 1 or more";
+            check.refuse("loader.unlabelled", message);
+        }
+        let keeps = |phase: &Phase| phase.average && !phase.steps.is_empty();
+        let averages = self.train.average > 0.0 && self.phases().iter().any(keeps);
+        if self.eval.model == EvalModel::Average && !averages {
+            let needs = "`average` needs train.average above 0 and steps after the burn-in";
+            check.refuse("eval.model", needs);
+        }
+        if matches!(self.method.vlm(), Some(VisionLanguageConfig::ClipTiny(_))) && !drawn {
+            let known = "`clip-tiny` knows the classes of data.name = \"scenes\" only; allowed here: `prototypes`, `clip`";
+            check.refuse("method.correction.vlm.name", known);
         }
     }
 
-    /// What no table can tell alone.
-    fn check_together(&self, errors: &mut Vec<ComponentError>) {
-        let mut refuse =
-            |key: &str, message: String| errors.push(ComponentError::new(key, message));
-        let (burn_in, steps) = (self.method.burn_in(), self.train.steps);
-        let teacher = matches!(self.method, MethodConfig::TeacherStudent(_));
-        if burn_in > steps || (teacher && burn_in == steps) {
-            let bound = if teacher { "less than" } else { "at most" };
-            refuse(
-                "method.burn-in",
-                format!("{burn_in} is not {bound} train.steps = {steps}"),
-            );
-        }
-        if teacher && self.loader.unlabelled == 0 {
-            refuse(
-                "loader.unlabelled",
-                "0 leaves a teacher nothing to label; at least 1".into(),
-            );
-        }
-        let averages = self.train.average > 0.0 && burn_in < steps;
-        if self.eval.model == EvalModel::Average && !averages {
-            let needs = "`average` needs train.average above 0 and steps after the burn-in";
-            refuse("eval.model", needs.into());
-        }
-        let drawn = self.data.get("name").and_then(Value::as_str) == Some("scenes");
-        if matches!(self.vlm, Some(VisionLanguageConfig::ClipTiny(_))) && !drawn {
-            let known = "`clip-tiny` knows the classes of data.name = \"scenes\" only; allowed here: `prototypes`, `clip`";
-            refuse("method.correction.vlm.name", known.into());
-        }
+    /// The phases of the trial's training.
+    pub fn phases(&self) -> Vec<Phase> {
+        self.method.phases(self.train.steps)
     }
 
     /// The files and folders that the settings name and that are not there; what the dataset's folder holds is its business.
@@ -202,7 +190,7 @@ impl Settings {
             let message = format!("no file `{}`", backbone.display());
             missing.push(ComponentError::new("model.backbone.weights", message));
         }
-        if let Some(VisionLanguageConfig::Clip(clip)) = &self.vlm {
+        if let Some(VisionLanguageConfig::Clip(clip)) = self.method.vlm() {
             let mut absent = |key, what, path: &Path| {
                 let message = format!("no {what} `{}`", path.display());
                 missing.push(ComponentError::new(key, message));
@@ -217,27 +205,31 @@ impl Settings {
         missing
     }
 
-    /// Whether `error` is that a file is not there.
-    pub fn misses(&self, error: &ComponentError) -> bool {
+    /// Whether `errors` are about files that are not there.
+    pub fn misses(&self, errors: &ComponentErrors) -> bool {
         let missing = self.missing_files();
-        missing.iter().any(|other| other.key == error.key)
+        errors
+            .iter()
+            .all(|error| missing.iter().any(|other| other.key == error.key))
     }
 
     /// The model that the tables show: the student where there is no teacher.
     pub fn reported(&self) -> EvalModel {
-        match (self.eval.model, &self.method) {
-            (EvalModel::Teacher, MethodConfig::Supervised(_)) => EvalModel::Student,
-            (model, _) => model,
+        match self.eval.model {
+            EvalModel::Teacher if !self.method.has_teacher() => EvalModel::Student,
+            model => model,
         }
     }
 }
 
-impl EvalConfig {
-    fn check(&self) -> Result<(), ComponentError> {
-        if self.top == 0 {
-            return Err(ComponentError::new("top", "0 is not at least 1"));
-        }
-        Ok(())
+/// Largest number of query-class pairs of an image.
+const MOST_PAIRS: usize = 1_000_000;
+
+impl Checked for EvalConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("size", self.size, 0..=LARGEST_SIDE);
+        check.range("shorter", self.shorter, 0..=LARGEST_SIDE);
+        check.range("top", self.top, 1..=MOST_PAIRS);
     }
 }
 
@@ -251,20 +243,26 @@ pub(super) fn seed(table: &Table) -> Result<u64, ComponentError> {
         .ok_or_else(|| ComponentError::new("", "expected a whole number from 0 on"))
 }
 
-/// What matrix products compute with; f32 where nothing is said, as every trial did before there was a choice.
+/// The method of a table `[method]`.
 ///
 /// # Errors
-/// An unknown word; the key is empty.
+/// An unknown name, or what the method refuses.
+pub(super) fn method(table: Table) -> Result<Arc<dyn Method>, ComponentErrors> {
+    registry::build(METHODS, table).map(Arc::from)
+}
+
+/// What matrix products compute with.
+///
+/// # Errors
+/// None is there, or an unknown word; the key is empty.
 fn precision(table: &Table) -> Result<Precision, ComponentError> {
-    match table.get("precision") {
-        None => Ok(Precision::default()),
-        Some(value) => value.clone().try_into().map_err(|_| {
-            ComponentError::new(
-                "",
-                format!("{value} is none of \"f32\", \"tf32\", \"bf16\""),
-            )
-        }),
-    }
+    let value = table
+        .get("precision")
+        .ok_or_else(|| ComponentError::new("", "missing; known: `f32`, `tf32`, `bf16`"))?;
+    value.clone().try_into().map_err(|_| {
+        let found = value.as_str().map_or(value.to_string(), String::from);
+        ComponentError::one_of("", found, ["f32", "tf32", "bf16"])
+    })
 }
 
 /// The table `name` of a trial's settings.
@@ -279,54 +277,16 @@ pub(super) fn section(table: &Table, name: &str) -> Result<Table, ComponentError
     }
 }
 
-/// Reads tables one by one and keeps all errors.
-struct Reader<'a> {
-    table: &'a Table,
-    errors: Vec<ComponentError>,
+/// The table `name` of a trial's settings as `T`, checked.
+pub(super) fn read<T: Checked>(table: &Table, name: &str) -> Result<T, ComponentErrors> {
+    registry::read(section(table, name)?)
 }
 
-impl Reader<'_> {
-    /// The table `name` as `T`, checked.
-    fn checked<T: serde::de::DeserializeOwned>(
-        &mut self,
-        name: &str,
-        check: impl Fn(&T) -> Result<(), ComponentError>,
-    ) -> Option<T> {
-        self.section(name, |table| {
-            registry::options(table).and_then(|t| check(&t).map(|()| t))
-        })
-    }
-
-    /// What `read` makes of the table `name`.
-    fn section<T>(
-        &mut self,
-        name: &str,
-        read: impl Fn(Table) -> Result<T, ComponentError>,
-    ) -> Option<T> {
-        self.keep(name, section(self.table, name).and_then(read))
-    }
-
-    fn vlm(&mut self, method: &MethodConfig) -> Option<VisionLanguageConfig> {
-        let MethodConfig::TeacherStudent(config) = method else {
-            return None;
-        };
-        let correction = registry::build(CORRECTIONS, config.correction.clone()).ok()?;
-        let table = correction.needs_vlm()?.clone();
-        self.keep(
-            "method.correction.vlm",
-            registry::build(VISION_LANGUAGE_MODELS, table),
-        )
-    }
-
-    fn keep<T>(&mut self, section: &str, result: Result<T, ComponentError>) -> Option<T> {
-        result.map_err(|error| self.refuse(section, error)).ok()
-    }
-
-    fn refuse(&mut self, section: &str, error: ComponentError) {
-        let dot = if error.key.is_empty() { "" } else { "." };
-        let key = format!("{section}{dot}{}", error.key);
-        self.errors.push(ComponentError { key, ..error });
-    }
+/// The table `[data]`, and whether its images are drawn.
+fn data(table: &Table) -> Result<(Table, bool), ComponentErrors> {
+    let data = section(table, "data")?;
+    let drawn = registry::build(DATASETS, data.clone())?.is_drawn();
+    Ok((data, drawn))
 }
 
 #[cfg(test)]
@@ -360,9 +320,18 @@ pub(in crate::experiment) mod tests {
         table
     }
 
+    /// `table` with files in place of drawn images.
+    fn coco(mut table: Table) -> Table {
+        let data = "name = 'coco'\nroot = ''\ntrain-annotations = ''\ntrain-images = ''\nval-annotations = ''\n\
+                    val-images = ''\nunlabelled-images = ''\nclasses = 'all'\non-bad-annotation = 'error'\n\
+                    area-bounds = [1.0, 2.0]";
+        table["data"] = Value::Table(data.parse().expect("TOML"));
+        table
+    }
+
     fn keys(table: &Table) -> Vec<String> {
-        let errors = Settings::read(table).err().unwrap_or_default();
-        errors.into_iter().map(|error| error.key).collect()
+        let errors = Settings::read(table).err().into_iter().flatten();
+        errors.map(|error| error.key).collect()
     }
 
     #[test]
@@ -370,7 +339,7 @@ pub(in crate::experiment) mod tests {
         let settings = Settings::read(&table()).unwrap();
         assert_eq!(settings.reported(), EvalModel::Teacher);
         assert!(matches!(
-            settings.vlm,
+            settings.method.vlm(),
             Some(VisionLanguageConfig::ClipTiny(_))
         ));
         let settings = Settings::read(&supervised()).unwrap();
@@ -402,10 +371,7 @@ pub(in crate::experiment) mod tests {
                 with(with(table(), "train.average", 0.0), "eval.model", "average"),
                 "eval.model",
             ),
-            (
-                with(table(), "data.name", "coco"),
-                "method.correction.vlm.name",
-            ),
+            (coco(table()), "method.correction.vlm.name"),
         ];
         for (table, key) in cases {
             assert_eq!(keys(&table), [key]);

@@ -1,39 +1,40 @@
-//! The settings of a trial, whatever it trains: networks, or with `method.name = "mock"` nothing but a number.
+//! The settings of a trial: of networks, or of a number where the method trains no network.
 
 use super::sections::{self as settings, EvalModel, Settings};
-use crate::method::{MethodConfig, MockConfig};
-use crate::registry::{self, ComponentError};
+use crate::method::{Method, Phase, trains_networks};
+use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use serde::Deserialize;
+use std::sync::Arc;
 use toml::{Table, Value};
 
-/// The name of the method that trains no network.
-const MOCK: &str = "mock";
-/// All that a mock trial reads of `[train]`.
-pub(super) const MOCK_TRAIN: [&str; 2] = ["steps", "checkpoint"];
+/// The tables and keys that a trial without networks reads.
+pub(super) const NUMBER_TABLES: [&str; 3] = ["seed", "method", "train"];
+/// Its keys of `[train]`.
+pub(super) const NUMBER_TRAIN: [&str; 2] = ["steps", "checkpoint"];
 
-/// What a trial reads.
+/// The settings of a trial.
 #[derive(Clone, Debug)]
 pub enum TrialSettings {
     /// A training of networks.
-    Network(Box<Settings>),
-    /// A mock trial.
-    Mock(MockSettings),
+    Networks(Box<Settings>),
+    /// A training of a number.
+    Number(NumberSettings),
 }
 
-/// All that a mock trial reads.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MockSettings {
+/// The settings of a trial without networks.
+#[derive(Clone, Debug)]
+pub struct NumberSettings {
     /// The trial's seed.
     pub seed: u64,
     /// `[method]`.
-    pub method: MockConfig,
+    pub method: Arc<dyn Method>,
     /// Its part of `[train]`.
-    pub train: MockTrain,
+    pub train: NumberTrain,
 }
 
-/// What a mock trial reads of `[train]`.
+/// The part of `[train]` that a trial without networks reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub struct MockTrain {
+pub struct NumberTrain {
     /// Steps in all, the burn-in included.
     pub steps: usize,
     /// Steps between checkpoints.
@@ -45,106 +46,101 @@ impl TrialSettings {
     ///
     /// # Errors
     /// Everything that is wrong, each with the path of its key.
-    pub fn read(table: &Table) -> Result<Self, Vec<ComponentError>> {
-        if is_mock(table) {
-            MockSettings::read(table).map(Self::Mock)
+    pub fn read(table: &Table) -> Result<Self, ComponentErrors> {
+        if reads_networks(table) {
+            Settings::read(table).map(|settings| Self::Networks(Box::new(settings)))
         } else {
-            Settings::read(table).map(|settings| Self::Network(Box::new(settings)))
+            NumberSettings::read(table).map(Self::Number)
         }
     }
 
     /// The trial's seed.
     pub fn seed(&self) -> u64 {
         match self {
-            Self::Network(settings) => settings.seed,
-            Self::Mock(mock) => mock.seed,
+            Self::Networks(settings) => settings.seed,
+            Self::Number(settings) => settings.seed,
         }
     }
 
-    /// T_b, the steps that variants share.
-    pub fn burn_in(&self) -> usize {
+    /// The trial's method.
+    pub fn method(&self) -> &dyn Method {
         match self {
-            Self::Network(settings) => settings.method.burn_in(),
-            Self::Mock(mock) => mock.method.burn_in,
+            Self::Networks(settings) => &*settings.method,
+            Self::Number(settings) => &*settings.method,
         }
     }
 
-    /// Steps in all.
+    /// The phases of its training.
+    pub fn phases(&self) -> Vec<Phase> {
+        self.method().phases(self.steps())
+    }
+
+    /// Steps to its end.
     pub fn steps(&self) -> usize {
         match self {
-            Self::Network(settings) => settings.train.steps,
-            Self::Mock(mock) => mock.train.steps,
+            Self::Networks(settings) => settings.train.steps,
+            Self::Number(settings) => settings.train.steps,
         }
     }
 
     /// Steps between checkpoints.
     pub fn checkpoint(&self) -> usize {
         match self {
-            Self::Network(settings) => settings.train.checkpoint,
-            Self::Mock(mock) => mock.train.checkpoint,
+            Self::Networks(settings) => settings.train.checkpoint,
+            Self::Number(settings) => settings.train.checkpoint,
         }
     }
 
     /// The model that the tables show.
     pub fn reported(&self) -> EvalModel {
         match self {
-            Self::Network(settings) => settings.reported(),
-            Self::Mock(_) => EvalModel::Student,
-        }
-    }
-
-    /// Whether a teacher labels images after the burn-in.
-    pub fn has_teacher(&self) -> bool {
-        matches!(self, Self::Network(settings) if matches!(settings.method, MethodConfig::TeacherStudent(_)))
-    }
-}
-
-impl MockSettings {
-    fn read(table: &Table) -> Result<Self, Vec<ComponentError>> {
-        let mut errors = Vec::new();
-        let mut keep = |section: &str, error: ComponentError| {
-            let dot = if error.key.is_empty() { "" } else { "." };
-            let key = format!("{section}{dot}{}", error.key);
-            errors.push(ComponentError { key, ..error });
-        };
-        let seed = settings::seed(table).map_err(|error| keep("seed", error));
-        let method = settings::section(table, "method").and_then(|mut method| {
-            method.remove("name");
-            MockConfig::read(method)
-        });
-        let method = method.map_err(|error| keep("method", error));
-        let train = settings::section(table, "train").and_then(|mut train| {
-            train.retain(|key, _| MOCK_TRAIN.contains(&key));
-            registry::options::<MockTrain>(train)
-        });
-        let train = train.map_err(|error| keep("train", error));
-        if let (Ok(method), Ok(train)) = (&method, &train) {
-            for (key, value) in [("steps", train.steps), ("checkpoint", train.checkpoint)] {
-                if value == 0 {
-                    keep("train", ComponentError::new(key, "0 is not at least 1"));
-                }
-            }
-            let (burn_in, steps) = (method.burn_in, train.steps);
-            if burn_in > steps {
-                let message = format!("{burn_in} is not at most train.steps = {steps}");
-                keep("method", ComponentError::new("burn-in", message));
-            }
-        }
-        match (seed, method, train) {
-            (Ok(seed), Ok(method), Ok(train)) if errors.is_empty() => Ok(Self {
-                seed,
-                method,
-                train,
-            }),
-            _ => Err(errors),
+            Self::Networks(settings) => settings.reported(),
+            Self::Number(_) => EvalModel::Student,
         }
     }
 }
 
-/// Whether these settings are those of a mock trial.
-pub(super) fn is_mock(table: &Table) -> bool {
+impl Checked for NumberTrain {
+    fn check(&self, check: &mut Check) {
+        check.range("steps", self.steps, 1..=MOST_STEPS);
+        check.range("checkpoint", self.checkpoint, 1..=MOST_STEPS);
+    }
+}
+
+impl NumberSettings {
+    fn read(table: &Table) -> Result<Self, ComponentErrors> {
+        let mut check = Check::new();
+        let seed = check.keep("seed", settings::seed(table));
+        let method = settings::section(table, "method").map_err(ComponentErrors::from);
+        let method = check.keep("method", method.and_then(settings::method));
+        let train = settings::section(table, "train").map_err(ComponentErrors::from);
+        let train = train.and_then(|mut train| {
+            train.retain(|key, _| NUMBER_TRAIN.contains(&key));
+            registry::read::<NumberTrain>(train)
+        });
+        let train = check.keep("train", train);
+        if let (Some(method), Some(train)) = (&method, &train) {
+            check.within("method", |check| method.check_steps(train.steps, check));
+        }
+        check.finish()?;
+        let read = "nothing was refused";
+        Ok(Self {
+            seed: seed.expect(read),
+            method: method.expect(read),
+            train: train.expect(read),
+        })
+    }
+
+    /// The phases of its training.
+    pub fn phases(&self) -> Vec<Phase> {
+        self.method.phases(self.train.steps)
+    }
+}
+
+/// Whether these settings are those of a training of networks.
+pub(super) fn reads_networks(table: &Table) -> bool {
     let name = table.get("method").and_then(|method| method.get("name"));
-    name.and_then(Value::as_str) == Some(MOCK)
+    name.and_then(Value::as_str).is_none_or(trains_networks)
 }
 
 #[cfg(test)]
@@ -170,10 +166,9 @@ pub(in crate::experiment) mod tests {
         assert_eq!(keys.len(), 3, "{keys:?}");
         assert_eq!(left["train"].as_table().unwrap().len(), 2);
         let read = TrialSettings::read(&left).unwrap();
-        assert_eq!(
-            (read.steps(), read.burn_in(), read.checkpoint()),
-            (30, 10, 7)
-        );
+        let phases = read.phases().into_iter().map(|phase| phase.steps);
+        assert_eq!(phases.collect::<Vec<_>>(), [0..10, 10..30]);
+        assert_eq!((read.steps(), read.checkpoint()), (30, 7));
         let mut other = with(mock(), "train.rate", 0.5);
         normalise(&mut other);
         assert_eq!(left, other);
@@ -213,6 +208,6 @@ pub(in crate::experiment) mod tests {
     #[test]
     fn other_methods_are_read_as_before() {
         let read = TrialSettings::read(&table()).unwrap();
-        assert!(read.has_teacher() && matches!(read, TrialSettings::Network(_)));
+        assert!(read.method().has_teacher() && matches!(read, TrialSettings::Networks(_)));
     }
 }

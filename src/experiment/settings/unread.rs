@@ -19,11 +19,6 @@ enum Off {
 /// Key, the value at which it switches its readers off, and what these alone read.
 const UNREAD: &[(&str, Off, &[&str])] = &[
     (
-        "method.name",
-        Off::Name("supervised"),
-        &["loader.unlabelled", "split.unlabelled-backgrounds"],
-    ),
-    (
         "method.candidates",
         Off::Name("arg-max"),
         &["method.top-pairs"],
@@ -68,11 +63,15 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
     ),
 ];
 
+/// Keys that nothing reads where no teacher labels images.
+const UNREAD_WITHOUT_TEACHER: [&str; 2] = ["loader.unlabelled", "split.unlabelled-backgrounds"];
+
 static DEFAULT: LazyLock<Table> =
     LazyLock::new(|| DEFAULTS.parse().expect("the defaults are TOML"));
 
 /// Sets what a trial does not read to its default. Keys that are not there and anything malformed are left as they are.
-pub fn reset_unread(table: &mut Table) {
+/// `has_teacher`: its method has one.
+pub fn reset_unread(table: &mut Table, has_teacher: bool) {
     for (key, off, unread) in UNREAD {
         let is_off = match (value_at(table, key), off) {
             (Some(Value::String(found)), Off::Name(name)) => found == name,
@@ -85,13 +84,14 @@ pub fn reset_unread(table: &mut Table) {
             unread.iter().for_each(|path| reset(table, path));
         }
     }
-    // Trials of the time before this key have none.
-    if value_at(table, "precision").and_then(Value::as_str) == Some("f32") {
-        table.remove("precision");
+    if has_teacher {
+        return;
     }
-    let supervised = value_at(table, "method.name").and_then(Value::as_str) == Some("supervised");
+    for path in UNREAD_WITHOUT_TEACHER {
+        reset(table, path);
+    }
     let model = value_at(table, "eval.model").and_then(Value::as_str);
-    if supervised && model == Some(EvalModel::Teacher.name()) {
+    if model == Some(EvalModel::Teacher.name()) {
         put(table, "eval.model", EvalModel::Student.name().into());
     }
 }
@@ -122,7 +122,7 @@ mod tests {
     use crate::experiment::settings::sections::tests::{supervised, table, with};
 
     fn normalised(mut table: Table) -> Table {
-        reset_unread(&mut table);
+        crate::experiment::normalise(&mut table);
         table
     }
 
@@ -142,7 +142,6 @@ mod tests {
     fn what_is_switched_off_makes_no_other_trial_and_what_is_on_does() {
         for (key, off, unread) in UNREAD {
             let switched = match off {
-                Off::Name("supervised") => supervised(),
                 Off::Name("keep") => {
                     let keep = Table::from_iter([("name".to_string(), "keep".into())]);
                     with(table(), "method.correction", keep)
@@ -174,6 +173,16 @@ mod tests {
                 );
             }
             assert!(Settings::read(&normalised(switched)).is_ok(), "{key}");
+        }
+    }
+
+    #[test]
+    fn without_a_teacher_nothing_reads_unlabelled_images() {
+        for path in UNREAD_WITHOUT_TEACHER {
+            let value = other(value_at(&table(), path).expect("the key is there"));
+            let changed = |table: Table| normalised(with(table, path, value.clone()));
+            assert_eq!(changed(supervised()), normalised(supervised()), "{path}");
+            assert_ne!(changed(table()), normalised(table()), "{path}");
         }
     }
 

@@ -3,8 +3,8 @@
 //! origin.
 
 use super::folder::{Folder, link};
-use super::provenance::Provenance;
 use super::root::{CODE_VERSION, Store};
+use super::system::SystemInfo;
 use crate::atomic::write_atomically;
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -61,22 +61,22 @@ impl Kept {
     /// The store is not writable.
     pub fn new(
         store: &Store,
-        provenance: &Provenance,
+        system: &SystemInfo,
         workers: usize,
         devices: Vec<String>,
     ) -> Result<Self> {
         let environment = Environment {
-            commit: provenance.commit.as_deref(),
-            changed: provenance.changed,
-            version: &provenance.version,
+            commit: system.commit.as_deref(),
+            changed: system.changed,
+            version: &system.version,
             code_version: CODE_VERSION,
             build: build(),
             debug_build: cfg!(debug_assertions),
-            cpu: &provenance.cpu,
-            cores: provenance.cores,
+            cpu: &system.cpu,
+            cores: system.cores,
             workers,
             devices,
-            os: &provenance.os,
+            os: &system.os,
             gpus: gpus(),
             driver: driver(),
             crates: crates(),
@@ -84,7 +84,7 @@ impl Kept {
         let json = serde_json::to_string_pretty(&environment)? + "\n";
         let mut hasher = blake3::Hasher::new();
         hasher.update(json.as_bytes());
-        if let Some(diff) = &provenance.diff {
+        if let Some(diff) = &system.diff {
             hasher.update(diff);
         }
         let name = hasher.finalize().to_hex()[..DIGITS].to_string();
@@ -97,7 +97,7 @@ impl Kept {
         };
         Ok(Self {
             json: write("json", json.as_bytes())?,
-            patch: match &provenance.diff {
+            patch: match &system.diff {
                 Some(diff) => Some(write("patch", diff)?),
                 None => None,
             },
@@ -206,13 +206,11 @@ fn crates() -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::trial::key::StageKey;
     use std::fs;
 
-    fn provenance(diff: Option<&str>) -> Provenance {
-        Provenance {
-            recipe: "mock".into(),
-            set: Vec::new(),
-            seeds: vec![0],
+    fn system(diff: Option<&str>) -> SystemInfo {
+        SystemInfo {
             version: "0.1.0".into(),
             commit: Some("abc".into()),
             changed: diff.is_some(),
@@ -227,12 +225,15 @@ mod tests {
     fn a_trial_leads_back_to_what_computed_it() {
         let out = tempfile::tempdir().unwrap();
         let store = Store::open(out.path()).unwrap();
-        let (stage, trial) = (store.stage("evaluate-1"), store.trial("1"));
+        let (stage, trial) = (
+            store.stage(&StageKey::new("evaluate", "1")),
+            store.trial("1"),
+        );
         stage.make().unwrap();
         trial.make().unwrap();
         let dirty = Kept::new(
             &store,
-            &provenance(Some("--- a\n+++ b\n")),
+            &system(Some("--- a\n+++ b\n")),
             2,
             vec!["cpu".into()],
         )
@@ -249,7 +250,7 @@ mod tests {
         assert_eq!(json["crates"]["dfdx"], "0.13.0");
         assert_eq!(json["build"].as_str().map(str::len), Some(64));
 
-        let clean = Kept::new(&store, &provenance(None), 2, vec!["cpu".into()]).unwrap();
+        let clean = Kept::new(&store, &system(None), 2, vec!["cpu".into()]).unwrap();
         clean.put(&stage).unwrap();
         hand_on(&stage, &trial).unwrap();
         assert!(

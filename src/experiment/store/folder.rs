@@ -3,7 +3,7 @@
 use super::lease::{Lease, is_held, last_token};
 use super::measured::Evaluation;
 use crate::atomic::{Durability, remove_unfinished, write_durably};
-use crate::experiment::trial::stage::Kind;
+use crate::experiment::trial::key::StageKey;
 use crate::train::Checkpoint;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -81,19 +81,19 @@ impl Folder {
         self.0.join("status.json")
     }
 
-    /// Returns true if the result of a stage of this kind exists and is complete. A power failure may
-    /// truncate a file that was not synced.
-    pub fn is_whole(&self, kind: &str) -> bool {
-        let path = self.outcome(kind);
-        match kind == Kind::Evaluate.name() {
+    /// Returns true if the result of the stage `key` exists and is complete. A power failure may truncate a
+    /// file that was not synced.
+    pub fn is_whole(&self, key: &StageKey) -> bool {
+        let path = self.outcome(key);
+        match key.evaluates() {
             true => Evaluation::read(&path).is_ok(),
             false => Checkpoint::is_whole(&path),
         }
     }
 
-    /// The file with the result of a stage of this kind.
-    pub fn outcome(&self, kind: &str) -> PathBuf {
-        match kind == Kind::Evaluate.name() {
+    /// The file with the result of the stage `key`.
+    pub fn outcome(&self, key: &StageKey) -> PathBuf {
+        match key.evaluates() {
             true => self.metrics(),
             false => self.result(),
         }

@@ -3,8 +3,11 @@
 
 pub mod environment;
 pub mod folder;
+pub mod frozen;
 pub mod lease;
 pub mod measured;
 pub mod provenance;
 pub mod renew;
+pub mod result_aside;
 pub mod root;
+pub mod system;

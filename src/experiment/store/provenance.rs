@@ -1,12 +1,12 @@
 //! The provenance of a run: commit, machine, time. It is written beside the tables, so that the tables have
 //! the same bytes in every run.
 
+use super::system::SystemInfo;
 use crate::atomic::write_atomically;
 use crate::recipe::Plan;
 use anyhow::Result;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The number of seconds in a minute.
 const MINUTE: f64 = 60.0;
@@ -20,21 +20,9 @@ pub struct Provenance {
     pub set: Vec<String>,
     /// The seeds of every variant.
     pub seeds: Vec<u64>,
-    /// The version of the program.
-    pub version: String,
-    /// The git commit of the recipe's folder; none outside a repository.
-    pub commit: Option<String>,
-    /// True if files other than results differ from that commit.
-    pub changed: bool,
-    /// The differences of the tracked files, as `git diff` prints them.
-    #[serde(skip)]
-    pub diff: Option<Vec<u8>>,
-    /// The processor.
-    pub cpu: String,
-    /// The number of its cores that the process may use.
-    pub cores: usize,
-    /// The operating system.
-    pub os: String,
+    /// The program, its commit and the machine.
+    #[serde(flatten)]
+    pub system: SystemInfo,
 }
 
 /// The times of a run.
@@ -51,21 +39,11 @@ pub struct Times {
 impl Provenance {
     /// Collects the provenance. `recipe` is the file of the recipe.
     pub fn new(recipe: &Path, set: &[String], plan: &Plan) -> Self {
-        let git = |arguments: &[&str]| git(recipe, arguments);
-        let status = ["status", "--porcelain", "--", ":/", ":(top,exclude)results"];
-        let changed = git(&status).is_some_and(|files| !files.trim_ascii().is_empty());
-        let diff = ["diff", "HEAD", "--", ":/", ":(top,exclude)results"];
         Self {
             recipe: plan.recipe.clone(),
             set: set.to_vec(),
             seeds: plan.seeds.clone(),
-            version: env!("CARGO_PKG_VERSION").to_string(),
-            commit: commit(recipe),
-            changed,
-            diff: changed.then(|| git(&diff)).flatten(),
-            cpu: cpu(),
-            cores: cores(),
-            os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            system: SystemInfo::new(Some(recipe)),
         }
     }
 
@@ -73,10 +51,11 @@ impl Provenance {
     pub fn lines(&self) -> Vec<String> {
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
         let plural = if seeds.len() == 1 { "" } else { "s" };
+        let SystemInfo { cpu, cores, os, .. } = &self.system;
         let mut lines = vec![
             format!("Commit: {}", self.commit()),
             format!("Seed{plural}: {}", seeds.join(", ")),
-            format!("Machine: {}, {} cores, {}", self.cpu, self.cores, self.os),
+            format!("Machine: {cpu}, {cores} cores, {os}"),
         ];
         if !self.set.is_empty() {
             lines.push(format!("Set by hand: {}", self.set.join(" ")));
@@ -85,8 +64,8 @@ impl Provenance {
     }
 
     fn commit(&self) -> String {
-        let commit = self.commit.as_deref().unwrap_or("unknown");
-        let changed = if self.changed {
+        let commit = self.system.commit.as_deref().unwrap_or("unknown");
+        let changed = if self.system.changed {
             ", with local changes"
         } else {
             ""
@@ -145,41 +124,6 @@ impl Provenance {
     }
 }
 
-/// The git commit of the folder of the file `recipe`; none outside a repository.
-pub fn commit(recipe: &Path) -> Option<String> {
-    let text = git(recipe, &["rev-parse", "HEAD"])?;
-    Some(String::from_utf8_lossy(&text).trim().to_string())
-}
-
-/// The output of git in the folder of the file `recipe`, if git succeeds.
-fn git(recipe: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
-    let folder = recipe
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(folder.unwrap_or(Path::new(".")))
-        .args(arguments)
-        .output()
-        .ok()?;
-    output.status.success().then_some(output.stdout)
-}
-
-/// The number of cores that the process may use.
-pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// The name of the processor as Linux reports it, or else unknown.
-fn cpu() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"));
-    let name = line.map(|line| line.trim_start_matches([' ', '\t', ':']).trim().to_string());
-    name.unwrap_or_else(|| "unknown processor".to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,13 +134,15 @@ mod tests {
             recipe: "ablation".into(),
             set: vec!["seeds=[0, 1]".into()],
             seeds: vec![0, 1],
-            version: "0.1.0".into(),
-            commit: Some("abc".into()),
-            changed: true,
-            diff: None,
-            cpu: "Brand X".into(),
-            cores: 2,
-            os: "linux x86_64".into(),
+            system: SystemInfo {
+                version: "0.1.0".into(),
+                commit: Some("abc".into()),
+                changed: true,
+                diff: None,
+                cpu: "Brand X".into(),
+                cores: 2,
+                os: "linux x86_64".into(),
+            },
         }
     }
 

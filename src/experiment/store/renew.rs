@@ -51,6 +51,7 @@ pub fn set_aside(out: &Path) -> Result<Option<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::trial::key::StageKey;
 
     fn old(out: &Path) {
         Store::open(out).unwrap();
@@ -86,7 +87,11 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         old(out.path());
         let lease = Store::look(out.path()).unwrap();
-        let lease = lease.stage("burn-in-1").lease().unwrap().unwrap();
+        let lease = lease
+            .stage(&StageKey::new("burn-in", "1"))
+            .lease()
+            .unwrap()
+            .unwrap();
         let error = set_aside(out.path()).unwrap_err().to_string();
         assert!(error.contains("a process works there"), "{error}");
         drop(lease);

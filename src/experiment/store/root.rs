@@ -11,7 +11,8 @@
 //!     final.safetensors                a finished one
 //!     journal.jsonl  metrics.json  environment.json  seconds
 //!     failure.json                     the failure of the last attempt
-//! .store/trials/<hash>/                the files of a trial that ended
+//! .store/trials/<hash>/                the files of a trial: its settings since a sweep with it began, the others since it
+//!                                      ended
 //!     settings.toml  environment.json  diff.patch  journal.jsonl  metrics.json  status.json
 //! ```
 //!
@@ -21,7 +22,7 @@
 
 use super::folder::Folder;
 use crate::atomic::{Durability, write_atomically, write_durably};
-use crate::experiment::trial::stage::Stage;
+use crate::experiment::trial::key::StageKey;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -134,9 +135,14 @@ impl Store {
         locked.with_context(|| format!("cannot lock {}", path.display()))
     }
 
+    /// The results folder that the store belongs to.
+    pub fn results(&self) -> &Path {
+        self.root.parent().unwrap_or(Path::new("."))
+    }
+
     /// The folder of the stage `key`. It is created at the first write.
-    pub fn stage(&self, key: &str) -> Folder {
-        Folder::new(self.root.join("stages").join(key))
+    pub fn stage(&self, key: &StageKey) -> Folder {
+        Folder::new(self.root.join("stages").join(key.as_str()))
     }
 
     /// Returns true if a process is working on any stage.
@@ -151,7 +157,7 @@ impl Store {
         Folder::new(self.root.join("trials").join(hash))
     }
 
-    /// The folders of the trials that have ended, in no particular order.
+    /// The folders of the trials that have been planned for a sweep, in no particular order.
     pub fn trials(&self) -> Vec<Folder> {
         let entries = fs::read_dir(self.root.join("trials"));
         let entries = entries.into_iter().flatten().flatten();
@@ -179,14 +185,14 @@ impl Store {
         self.root.join("environments").join(name)
     }
 
-    /// Returns true if the result of `stage` exists, complete or not.
-    pub fn holds_result(&self, stage: &Stage) -> bool {
-        self.stage(&stage.key).outcome(stage.kind.name()).exists()
+    /// Returns true if the result of the stage `key` exists, complete or not.
+    pub fn holds_result(&self, key: &StageKey) -> bool {
+        self.stage(key).outcome(key).exists()
     }
 
-    /// Returns true if the result of `stage` exists and is complete.
-    pub fn is_whole(&self, stage: &Stage) -> bool {
-        self.stage(&stage.key).is_whole(stage.kind.name())
+    /// Returns true if the result of the stage `key` exists and is complete.
+    pub fn is_whole(&self, key: &StageKey) -> bool {
+        self.stage(key).is_whole(key)
     }
 }
 
@@ -205,11 +211,20 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name());
         assert_eq!(left.collect::<Vec<_>>(), [".store"]);
-        let (mine, theirs) = (one.stage("distill-1"), other.stage("distill-1"));
+        let (mine, theirs) = (
+            one.stage(&StageKey::new("distill", "1")),
+            other.stage(&StageKey::new("distill", "1")),
+        );
         assert_eq!(mine.attempts(), 0);
         let lease = mine.lease().unwrap().unwrap();
         assert!(theirs.lease().unwrap().is_none());
-        assert!(other.stage("distill-2").lease().unwrap().is_some());
+        assert!(
+            other
+                .stage(&StageKey::new("distill", "2"))
+                .lease()
+                .unwrap()
+                .is_some()
+        );
         drop(lease);
         assert_eq!(theirs.lease().unwrap().unwrap().token(), 2);
         assert_eq!(mine.attempts(), 2);
@@ -218,7 +233,9 @@ mod tests {
     #[test]
     fn what_a_killed_owner_left_unfinished_is_removed() {
         let out = tempfile::tempdir().unwrap();
-        let folder = Store::open(out.path()).unwrap().stage("distill-1");
+        let folder = Store::open(out.path())
+            .unwrap()
+            .stage(&StageKey::new("distill", "1"));
         drop(folder.lease().unwrap());
         let unfinished = folder
             .checkpoint()

@@ -1,7 +1,8 @@
 //! What a command is given, read and checked before any work: the recipe and the files that it names.
 
-use super::parts::{self as trial, Datasets, Ground};
+use super::parts::{self as trial, Datasets, TrialParts};
 use super::planned::Planned;
+use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::settings::normalise::normalise;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::graph::clip::{ClipRegions, VisionLanguageConfig};
@@ -101,16 +102,17 @@ impl Inputs {
         let hooks = Hooks {
             check: &check,
             normalise: &normalise,
+            new_keys: &NEW_KEYS,
         };
         Plan::new(request, hooks).map_err(|error| Stop::Input(error.into()))
     }
 
     /// Everything that is wrong with the settings of a trial and with the files that they name.
-    fn check(&self, table: &Table) -> Vec<ComponentError> {
+    pub fn check(&self, table: &Table) -> Vec<ComponentError> {
         let settings = match TrialSettings::read(table) {
-            Ok(TrialSettings::Network(settings)) => settings,
-            Ok(TrialSettings::Mock(_)) => return Vec::new(),
-            Err(errors) => return errors,
+            Ok(TrialSettings::Networks(settings)) => settings,
+            Ok(TrialSettings::Number(_)) => return Vec::new(),
+            Err(errors) => return errors.into_iter().collect(),
         };
         let mut missing = settings.missing_files();
         if self.network_alone {
@@ -119,7 +121,7 @@ impl Inputs {
         let dataset = match self.datasets.get(&settings.data) {
             Ok(dataset) => Some(dataset),
             Err(error) if settings.misses(&error) => None,
-            Err(error) => return std::iter::once(error).chain(missing).collect(),
+            Err(errors) => return errors.into_iter().chain(missing).collect(),
         };
         let complete = missing.is_empty();
         match &self.absent {
@@ -145,7 +147,7 @@ impl Inputs {
             };
             return vec![ComponentError::new(key, format!("{error:#}"))];
         }
-        if let Some(VisionLanguageConfig::Clip(config)) = &settings.vlm
+        if let Some(VisionLanguageConfig::Clip(config)) = settings.method.vlm()
             && !self.network_alone
             && self.fitting.borrow_mut().insert(format!("{config:?}"))
         {
@@ -167,12 +169,12 @@ impl Inputs {
     pub fn split(&self, trials: &[Planned]) -> Result<()> {
         let mut seen = BTreeSet::new();
         for trial in trials {
-            let TrialSettings::Network(network) = &*trial.settings else {
+            let TrialSettings::Networks(network) = &*trial.settings else {
                 continue;
             };
             let split = format!("{:?} {} {}", network.split, network.data, network.seed);
             if seen.insert(split) {
-                Ground::new(network, &self.datasets, &Place::Host)
+                TrialParts::new(network, &self.datasets, &Place::Host)
                     .with_context(|| format!("seed {}", network.seed))?;
             }
         }

@@ -2,18 +2,18 @@
 
 use crate::data::loader::Loader;
 use crate::data::split::Split;
-use crate::data::{DATASETS, Dataset};
+use crate::data::{self, Dataset};
+use crate::detector::{Detector, mask2former};
 use crate::experiment::settings::sections::Settings;
-use crate::graph::Mask2Former;
 use crate::graph::clip::{Prototypes, PrototypesConfig};
-use crate::method::{self, Method, MethodConfig, Setup, SupervisedConfig};
+use crate::method::{Learner, Parts, Phase, Setup};
 use crate::nn::params::move_to;
 use crate::recipe::content_hash;
-use crate::registry::{self, ComponentError};
+use crate::registry::ComponentErrors;
 use crate::rng::Stream;
 use crate::structures::{InstanceSource, Mask, Picture};
 use crate::tensor::Place;
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use toml::Table;
@@ -27,31 +27,25 @@ impl Datasets {
     ///
     /// # Errors
     /// What the dataset refuses, by the path of its key from `data` on.
-    pub fn get(&self, table: &Table) -> Result<Dataset, ComponentError> {
+    pub fn get(&self, table: &Table) -> Result<Dataset, ComponentErrors> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = content_hash(table);
         if let Some(dataset) = known.get(&hash) {
             return Ok(dataset.clone());
         }
-        let dataset = registry::build(DATASETS, table.clone()).map_err(|error| {
-            let dot = if error.key.is_empty() { "" } else { "." };
-            ComponentError {
-                key: format!("data{dot}{}", error.key),
-                ..error
-            }
-        })?;
+        let dataset = data::load(table.clone()).map_err(|errors| errors.within("data"))?;
         known.insert(hash, dataset.clone());
         Ok(dataset)
     }
 }
 
-/// An error of a table as one of the trial.
-pub fn named(error: ComponentError) -> anyhow::Error {
-    anyhow!("{}: {error}", error.key)
+/// The errors of a table as one of the trial.
+pub fn named(errors: ComponentErrors) -> anyhow::Error {
+    errors.into()
 }
 
 /// The objects that every training of a trial starts from.
-pub struct Ground {
+pub struct TrialParts {
     /// Its dataset.
     pub dataset: Dataset,
     /// Which images are labelled.
@@ -62,7 +56,7 @@ pub struct Ground {
     place: Place,
 }
 
-impl Ground {
+impl TrialParts {
     /// Reads the dataset and splits it, for networks at `place`.
     ///
     /// # Errors
@@ -91,9 +85,9 @@ impl Ground {
     }
 
     /// The trial's network with its first weights, where it computes.
-    fn network(&self, settings: &Settings) -> Result<Mask2Former> {
+    fn network(&self, settings: &Settings) -> Result<Box<dyn Detector>> {
         let mut network = model(settings, self.dataset.classes.len())?;
-        move_to(&mut network, &self.place);
+        move_to(&mut *network, &self.place);
         Ok(network)
     }
 
@@ -102,12 +96,13 @@ impl Ground {
     /// # Errors
     /// An image that cannot be read, or no labelled instance.
     pub fn prototypes(&self, settings: &Settings, config: &PrototypesConfig) -> Result<Prototypes> {
-        let backbone = self.network(settings)?;
+        let network = self.network(settings)?;
         let samples = self
             .split
             .labelled
             .iter()
             .map(|index| self.labelled(*index));
+        let backbone = (network.normaliser().clone(), network.backbone().clone());
         Prototypes::new(config, backbone, self.dataset.classes.len(), samples)
     }
 
@@ -126,22 +121,21 @@ impl Ground {
         ))
     }
 
-    /// The method `config` around a fresh student.
+    /// The learner of `phase` around a fresh student.
     ///
     /// # Errors
-    /// The backbone's weights do not fit, or what the method refuses.
-    pub fn method(&self, settings: &Settings, config: &MethodConfig) -> Result<Box<dyn Method>> {
+    /// The backbone's weights do not fit.
+    pub fn learner(&self, settings: &Settings, phase: &Phase) -> Result<Box<dyn Learner>> {
+        let epoch = self.loader.unlabelled_images();
         let setup = Setup {
             seed: settings.seed,
-            steps: settings.train.steps,
             counts: self.split.counts.clone(),
-            epoch_steps: self
-                .loader
-                .unlabelled_images()
-                .div_ceil(settings.loader.unlabelled.max(1)),
+            epoch_steps: epoch.div_ceil(settings.loader.unlabelled.max(1)),
         };
-        let student = self.network(settings)?;
-        method::start(config, &settings.loss, student, &setup).map_err(named)
+        phase.learner(Parts {
+            student: self.network(settings)?,
+            setup: &setup,
+        })
     }
 }
 
@@ -149,21 +143,7 @@ impl Ground {
 ///
 /// # Errors
 /// The backbone's weights are missing or of another shape.
-pub fn model(settings: &Settings, classes: usize) -> Result<Mask2Former> {
-    Mask2Former::new(
-        &settings.model,
-        classes,
-        &mut Stream::new(settings.seed, "model"),
-    )
-}
-
-/// What a method does during the burn-in: supervised training.
-pub fn burn_in(method: &MethodConfig) -> MethodConfig {
-    match method {
-        MethodConfig::TeacherStudent(config) => MethodConfig::Supervised(SupervisedConfig {
-            burn_in: config.burn_in,
-            empty_image: config.empty_image,
-        }),
-        other => other.clone(),
-    }
+pub fn model(settings: &Settings, classes: usize) -> Result<Box<dyn Detector>> {
+    let mut rng = Stream::new(settings.seed, "model");
+    mask2former::build(&settings.model, &settings.loss, classes, &mut rng)
 }

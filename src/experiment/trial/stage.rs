@@ -4,13 +4,13 @@
 //! | stage | reads | leaves |
 //! |---|---|---|
 //! | `vlm` | its own table, the size of the drawn images | the trained vision-language model |
-//! | `burn-in` | all that supervised training reads | the student and its optimizer at T_b |
-//! | `distill` | the burn-in, the method | all models at the end |
+//! | a phase of the method | what the method declares, the phase that it starts from | its networks at its end |
 //! | `evaluate` | the end of training, `eval.size`, `eval.shorter`, `eval.top` | the metrics of all models |
 
+use super::key::{EVALUATE, StageKey};
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::graph::clip::VisionLanguageConfig;
-use crate::method::MockConfig;
+use crate::method::{MethodKeys, Phase};
 use crate::recipe::content_hash;
 use std::sync::Arc;
 use toml::{Table, Value};
@@ -18,6 +18,18 @@ use toml::{Table, Value};
 /// Hexadecimal digits of a stage's hash in its key.
 const DIGITS: usize = 20;
 
+/// The tables of a recipe that every training on labelled images reads, but for the keys that follow.
+const LABELLED: [&str; 9] = [
+    "seed",
+    "precision",
+    "data",
+    "split",
+    "augment",
+    "loader",
+    "model",
+    "loss",
+    "train",
+];
 /// Keys of `[loader]` that change no batch of labelled images.
 const NOT_READ_WITHOUT_TEACHER: [&str; 3] = ["unlabelled", "threads", "prefetch"];
 /// Work of a step with a teacher, of a step of the vision-language model and of an evaluation, where a supervised step is 10.
@@ -26,26 +38,13 @@ const TEACHER_COST: u64 = 24;
 const VLM_COST: u64 = 6;
 const EVALUATE_COST: u64 = 1000;
 
-/// What a stage does.
+/// The work of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Trains the vision-language model.
-    Vlm {
-        /// Steps of its training.
-        steps: usize,
-    },
-    /// Trains the student on labelled images for `to` steps.
-    BurnIn {
-        /// T_b.
-        to: usize,
-    },
-    /// Trains by the trial's method, from the end of the burn-in to the last step.
-    Distill {
-        /// T_b.
-        from: usize,
-        /// Steps of the trial.
-        to: usize,
-    },
+    Vlm,
+    /// Trains a phase of the trial's method, by its place in the method's list.
+    Train(usize),
     /// Evaluates every model that training left.
     Evaluate,
 }
@@ -53,164 +52,152 @@ pub enum Kind {
 /// One stage of one or more trials.
 #[derive(Clone, Debug)]
 pub struct Stage {
-    /// What it does.
+    /// Its work.
     pub kind: Kind,
-    /// `<kind>-<hash>`.
-    pub key: String,
-    /// What a human calls it.
+    /// Its identity, which names its folder.
+    pub key: StageKey,
+    /// Its name for humans.
     pub title: String,
     /// Keys of the stages whose results it reads.
-    pub needs: Vec<String>,
+    pub needs: Vec<StageKey>,
+    /// The stage of the vision-language model, if it reads one.
+    pub vlm: Option<StageKey>,
+    /// The training that it goes on from, takes its teacher from, or evaluates.
+    pub source: Option<StageKey>,
+    /// Steps of its training before it and at its end; the same number twice where it trains nothing.
+    pub steps: [usize; 2],
     /// Expected work; only comparisons matter.
     pub cost: u64,
+    /// Whether variants of a sweep usually have it in common.
+    pub shared: bool,
     /// The settings of the first trial that needs it.
     pub settings: Arc<TrialSettings>,
 }
 
 /// The stages of a trial, each after those that it needs. The last one evaluates.
 pub fn stages(label: &str, table: &Table, settings: &Arc<TrialSettings>) -> Vec<Stage> {
-    let mut stages: Vec<Stage> = Vec::new();
     let seed = settings.seed();
-    let (burn_in, steps) = (settings.burn_in(), settings.steps());
-    let stage = |kind: Kind, title: String, reads: Table, needs: &[&Stage], cost: u64| {
-        let name = kind.name();
-        let mut reads = reads;
-        let needs: Vec<String> = needs.iter().map(|need| need.key.clone()).collect();
-        let list = needs
-            .iter()
-            .map(|need| Value::from(need.as_str()))
-            .collect();
-        reads.insert("needs".into(), Value::Array(list));
-        let key = format!("{name}-{}", &content_hash(&reads)[..DIGITS]);
-        Stage {
-            kind,
-            key,
+    let vlm = vlm_stage(table, settings);
+    let mut trainings: Vec<Stage> = Vec::new();
+    for (index, phase) in settings.phases().iter().enumerate() {
+        let vlm = vlm.as_ref().filter(|_| phase.labels);
+        let vlm = vlm.map(|vlm| vlm.key.clone());
+        let source = phase.start.source().map(|i| trainings[i].key.clone());
+        let title = match phase.shared {
+            true => format!("{}, seed {seed}", phase.name),
+            false => format!("{label}, seed {seed}"),
+        };
+        let cost = match phase.labels {
+            true => TEACHER_COST,
+            false => SUPERVISED_COST,
+        };
+        trainings.push(Stage {
+            key: key(phase.name, reads(table, phase), [&vlm, &source]),
+            kind: Kind::Train(index),
             title,
-            needs,
-            cost,
+            needs: needs([&vlm, &source]),
+            vlm,
+            source,
+            steps: [phase.steps.start, phase.steps.end],
+            cost: cost * phase.steps.len() as u64,
+            shared: phase.shared,
             settings: Arc::clone(settings),
-        }
-    };
+        });
+    }
+    let last = trainings
+        .last()
+        .expect("a trial trains for at least one step");
+    let evaluate = evaluate_stage(label, table, settings, last);
+    vlm.into_iter().chain(trainings).chain([evaluate]).collect()
+}
 
-    if let TrialSettings::Network(network) = &**settings
-        && let Some(VisionLanguageConfig::ClipTiny(config)) = &network.vlm
-    {
-        let mut reads = pick(&table["method"]["correction"], &["vlm"]);
-        reads.extend(pick(&table["data"], &["size"]));
-        let cost = VLM_COST * config.steps as u64;
-        stages.push(stage(
-            Kind::Vlm {
-                steps: config.steps,
-            },
-            "vision-language model".into(),
-            reads,
-            &[],
-            cost,
-        ));
-    }
-    if burn_in > 0 {
-        let reads = match &**settings {
-            TrialSettings::Network(_) => {
-                let mut reads = supervised(table);
-                reads.extend(pick(&table["method"], &["burn-in", "empty-image"]));
-                reads
-            }
-            TrialSettings::Mock(mock) => mock_burn_in(table, &mock.method),
-        };
-        let title = format!("burn-in, seed {seed}");
-        let cost = SUPERVISED_COST * burn_in as u64;
-        stages.push(stage(Kind::BurnIn { to: burn_in }, title, reads, &[], cost));
-    }
-    if burn_in < steps {
-        let mut reads = supervised(table);
-        reads.extend(pick(table, &["method"]));
-        reads.extend(pick(&table["train"], &["average"]));
-        let teacher = settings.has_teacher();
-        if teacher {
-            reads.extend(pick(&table["loader"], &["unlabelled"]));
-        }
-        let cost = if teacher {
-            TEACHER_COST
-        } else {
-            SUPERVISED_COST
-        } * (steps - burn_in) as u64;
-        let needs: Vec<&Stage> = stages.iter().collect();
-        let kind = Kind::Distill {
-            from: burn_in,
-            to: steps,
-        };
-        let next = stage(kind, format!("{label}, seed {seed}"), reads, &needs, cost);
-        stages.push(next);
-    }
-    let last = stages.last().expect("a trial trains for at least one step");
+/// The stage that trains the vision-language model, if the harness trains it.
+fn vlm_stage(table: &Table, settings: &Arc<TrialSettings>) -> Option<Stage> {
+    let Some(VisionLanguageConfig::ClipTiny(config)) = settings.method().vlm() else {
+        return None;
+    };
+    let mut reads = pick(&table["method"]["correction"], &["vlm"]);
+    reads.extend(pick(&table["data"], &["size"]));
+    Some(Stage {
+        kind: Kind::Vlm,
+        key: key("vlm", reads, [&None, &None]),
+        title: "vision-language model".into(),
+        needs: Vec::new(),
+        vlm: None,
+        source: None,
+        steps: [0, config.steps],
+        cost: VLM_COST * config.steps as u64,
+        shared: true,
+        settings: Arc::clone(settings),
+    })
+}
+
+/// The stage that evaluates the end of the training `last`.
+fn evaluate_stage(
+    label: &str,
+    table: &Table,
+    settings: &Arc<TrialSettings>,
+    last: &Stage,
+) -> Stage {
     let reads = table
         .get("eval")
         .map_or_else(Table::new, |eval| pick(eval, &["size", "shorter", "top"]));
-    let title = format!("{label}, seed {seed}: evaluation");
-    let cost = match **settings {
-        TrialSettings::Network(_) => EVALUATE_COST,
-        // It looks at no image.
-        TrialSettings::Mock(_) => SUPERVISED_COST,
-    };
-    let evaluate = stage(Kind::Evaluate, title, reads, &[last], cost);
-    stages.push(evaluate);
-    stages
-}
-
-impl Kind {
-    /// The first part of its stages' keys.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Vlm { .. } => "vlm",
-            Self::BurnIn { .. } => "burn-in",
-            Self::Distill { .. } => "distill",
-            Self::Evaluate => "evaluate",
-        }
-    }
-
-    /// Steps of its training before it and at its end; the same number twice where it trains nothing.
-    pub fn steps(self) -> [usize; 2] {
-        match self {
-            Self::Vlm { steps: to } | Self::BurnIn { to } => [0, to],
-            Self::Distill { from, to } => [from, to],
-            Self::Evaluate => [0, 0],
-        }
+    let source = Some(last.key.clone());
+    Stage {
+        kind: Kind::Evaluate,
+        key: key(EVALUATE, reads, [&None, &source]),
+        title: format!("{label}, seed {}: evaluation", settings.seed()),
+        needs: needs([&None, &source]),
+        vlm: None,
+        source,
+        steps: [0, 0],
+        cost: match **settings {
+            TrialSettings::Networks(_) => EVALUATE_COST,
+            // It looks at no image.
+            TrialSettings::Number(_) => SUPERVISED_COST,
+        },
+        shared: false,
+        settings: Arc::clone(settings),
     }
 }
 
-/// What supervised training reads.
-fn supervised(table: &Table) -> Table {
-    let mut reads = pick(
-        table,
-        &[
-            "seed",
-            "precision",
-            "data",
-            "split",
-            "augment",
-            "loader",
-            "model",
-            "loss",
-            "train",
-        ],
-    );
+/// The key of a stage called `name`: the hash of all that it `reads`, results of other stages included.
+fn key(name: &str, mut reads: Table, sources: [&Option<StageKey>; 2]) -> StageKey {
+    let needs = needs(sources)
+        .into_iter()
+        .map(|need| Value::from(String::from(need)));
+    reads.insert("needs".into(), Value::Array(needs.collect()));
+    StageKey::new(name, &content_hash(&reads)[..DIGITS])
+}
+
+fn needs(sources: [&Option<StageKey>; 2]) -> Vec<StageKey> {
+    sources.into_iter().flatten().cloned().collect()
+}
+
+/// The settings that a phase reads.
+fn reads(table: &Table, phase: &Phase) -> Table {
+    let mut reads = pick(table, &LABELLED);
     if let Some(loader) = reads.get_mut("loader").and_then(Value::as_table_mut) {
         loader.retain(|key, _| !NOT_READ_WITHOUT_TEACHER.contains(&key));
     }
     if let Some(train) = reads.get_mut("train").and_then(Value::as_table_mut) {
         train.remove("average");
     }
-    reads
-}
-
-/// What the burn-in of a mock trial reads: a failure after it is none of its own.
-fn mock_burn_in(table: &Table, method: &MockConfig) -> Table {
-    let mut reads = pick(table, &["seed", "train"]);
-    let keys = ["burn-in", "level", "noise", "sleep-ms"];
-    reads.extend(pick(&table["method"], &keys));
-    if (1..=method.burn_in).contains(&method.fail_at) {
-        let keys = ["fail-at", "failure", "fail-times"];
-        reads.extend(pick(&table["method"], &keys));
+    match &phase.reads {
+        MethodKeys::Only(keys) => reads.extend(pick(&table["method"], keys)),
+        MethodKeys::AllBut(keys) => {
+            let mut method = pick(table, &["method"]);
+            if let Some(method) = method.get_mut("method").and_then(Value::as_table_mut) {
+                method.retain(|key, _| !keys.contains(&key));
+            }
+            reads.extend(method);
+        }
+    }
+    if phase.average {
+        reads.extend(pick(&table["train"], &["average"]));
+    }
+    if phase.labels {
+        reads.extend(pick(&table["loader"], &["unlabelled"]));
     }
     reads
 }
@@ -246,11 +233,11 @@ mod tests {
     use crate::experiment::settings::sections::tests::{supervised, table, with};
     use crate::experiment::settings::trial_settings::tests::mock;
 
-    fn keys(table: Table) -> Vec<String> {
+    fn keys(table: Table) -> Vec<StageKey> {
         let settings = Arc::new(TrialSettings::read(&table).unwrap());
         let stages = stages("label", &table, &settings);
         for (i, stage) in stages.iter().enumerate() {
-            let known = |need: &String| stages[..i].iter().any(|earlier| earlier.key == *need);
+            let known = |need: &StageKey| stages[..i].iter().any(|earlier| earlier.key == *need);
             assert!(
                 stage.needs.iter().all(known),
                 "{} comes after its needs",
@@ -332,6 +319,6 @@ mod tests {
     fn no_burn_in_or_nothing_after_it_leaves_a_stage_out() {
         assert_eq!(keys(with(table(), "method.burn-in", 0)).len(), 3);
         let all = keys(with(supervised(), "method.burn-in", 2400));
-        assert!(all.len() == 2 && all[0].starts_with("burn-in-"), "{all:?}");
+        assert!(all.len() == 2 && all[0].kind() == "burn-in", "{all:?}");
     }
 }

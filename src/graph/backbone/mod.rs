@@ -3,12 +3,13 @@
 mod block;
 mod resnet;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::config::{divides, positive};
-use crate::registry::ComponentError;
+use crate::graph::bounds::{LAYERS, WIDTHS};
+use crate::registry::{Check, Checked};
 
 pub use resnet::ResNet;
 
@@ -94,45 +95,46 @@ impl BackboneConfig {
         let pool = if self.stem.pool { 2 } else { 1 };
         (self.stem.stride * pool) << (STAGES - 1)
     }
+}
 
-    /// Checks that the sizes fit together.
-    ///
-    /// # Errors
-    /// The first key that does not fit, with the value found and the allowed values.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        positive("stem.width", self.stem.width)?;
-        positive("stem.stride", self.stem.stride)?;
-        if self.stem.kernel.is_multiple_of(2) {
-            return Err(ComponentError::new(
-                "stem.kernel",
-                format!("found {}, must be odd", self.stem.kernel),
-            ));
+/// Strides that the stem may have: a larger one leaves nothing of an image.
+const STRIDES: RangeInclusive<usize> = 1..=16;
+/// Largest side of the stem's kernel.
+const LARGEST_KERNEL: usize = 63;
+
+impl Checked for BackboneConfig {
+    fn check(&self, check: &mut Check) {
+        let StemConfig {
+            width,
+            kernel,
+            stride,
+            ..
+        } = self.stem;
+        check.range("stem.width", width, WIDTHS);
+        check.range("stem.stride", stride, STRIDES);
+        let fits = kernel % 2 == 1 && kernel <= LARGEST_KERNEL;
+        let allowed = format!("odd numbers up to {LARGEST_KERNEL}");
+        check.require(fits, "stem.kernel", kernel, allowed);
+        for width in self.widths {
+            check.range("widths", width, WIDTHS);
         }
-        self.widths
-            .iter()
-            .try_for_each(|width| positive("widths", *width))?;
-        self.depths
-            .iter()
-            .try_for_each(|depth| positive("depths", *depth))?;
-        positive("norm-groups", self.norm_groups)?;
+        for depth in self.depths {
+            check.range("depths", depth, LAYERS);
+        }
+        check.range("norm-groups", self.norm_groups, WIDTHS);
         if self.norm == NormKind::Group {
-            divides(
-                "stem.width",
-                self.stem.width,
-                self.norm_groups,
-                "`norm-groups`",
-            )?;
+            check.divides("stem.width", width, self.norm_groups, "`norm-groups`");
             for width in self.widths {
-                divides("widths", width, self.norm_groups, "`norm-groups`")?;
+                check.divides("widths", width, self.norm_groups, "`norm-groups`");
             }
         }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::graph::config;
+    use crate::registry::Checked;
 
     #[test]
     fn the_stride_counts_stem_and_pool() {
@@ -146,13 +148,13 @@ mod tests {
     fn sizes_that_do_not_fit_are_refused_by_key() {
         let mut backbone = config::tests::default().backbone;
         backbone.stem.kernel = 4;
-        assert_eq!(backbone.check().unwrap_err().key, "stem.kernel");
+        assert_eq!(backbone.checked().unwrap_err()[0].key, "stem.kernel");
         let mut backbone = config::tests::default().backbone;
         backbone.widths[3] = 20;
-        assert_eq!(backbone.check().unwrap_err().key, "widths");
+        assert_eq!(backbone.checked().unwrap_err()[0].key, "widths");
         backbone.norm = super::NormKind::FrozenBatch;
         backbone
-            .check()
+            .checked()
             .expect("groups do not matter to a batch norm");
     }
 }

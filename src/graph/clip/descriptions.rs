@@ -10,7 +10,7 @@
 //!   "tv":  ["a photo of a tv. it has a flat screen.", "a photo of a tv. it is black."] }
 //! ```
 
-use crate::registry::ComponentError;
+use crate::registry::{Check, Checked};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,23 +32,21 @@ pub enum Descriptions {
     File(PathBuf),
 }
 
-impl Descriptions {
-    /// # Errors
-    /// There is no template, or one does not contain the class name.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        let wrong = |found: String| Err(ComponentError::new("descriptions", found));
+/// Refuses an empty list, and templates that say the same of every class.
+impl Checked for Descriptions {
+    fn check(&self, check: &mut Check) {
         let Self::Templates(templates) = self else {
-            return Ok(());
+            return;
         };
-        if templates.is_empty() {
-            return wrong("an empty list; at least one template is needed".into());
-        }
-        match templates.iter().find(|text| !text.contains(CLASS)) {
-            Some(text) => wrong(format!("{text:?} does not contain `{CLASS}` for the class")),
-            None => Ok(()),
+        let wanted = format!("at least one text, each with `{CLASS}` for the class");
+        check.require(!templates.is_empty(), "", "an empty list", &wanted);
+        for text in templates.iter().filter(|text| !text.contains(CLASS)) {
+            check.require(false, "", format!("{text:?}"), &wanted);
         }
     }
+}
 
+impl Descriptions {
     /// The file, if there is one.
     pub fn file(&self) -> Option<&Path> {
         match self {
@@ -134,11 +132,14 @@ mod tests {
     #[test]
     fn templates_name_the_class() {
         let templates = Descriptions::Templates(classes(&["a {}", "{} and {}"]));
-        templates.check().unwrap();
+        templates.checked().unwrap();
         let texts = templates.texts(&classes(&["cat", "tv"])).unwrap();
         assert_eq!(texts, [["a cat", "cat and cat"], ["a tv", "tv and tv"]]);
-        let error = Descriptions::Templates(Vec::new()).check().unwrap_err();
-        assert!(error.message.contains("at least one template"), "{error}");
+        let errors = Descriptions::Templates(Vec::new()).checked().unwrap_err();
+        assert_eq!(
+            errors.to_string(),
+            "an empty list does not fit; allowed: at least one text, each with `{}` for the class"
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod convnext;
 mod coverage;
 mod descriptions;
 pub mod folder;
+mod json;
 pub mod model;
 pub mod preprocess;
 mod prototypes;
@@ -38,7 +39,7 @@ use crate::structures::Picture;
 use crate::tensor::{Map, Tensor2};
 
 /// A dual encoder: dense image features on one side, embedded class descriptions on the other.
-pub trait VisionLanguage: Send {
+pub trait VisionLanguage: Send + Sync {
     /// The dense features of one image: a map of batch 1.
     fn dense(&self, picture: &Picture) -> Map;
     /// Maps pooled features `[n, C]` to the shared space `[n, E]`, not normalised.

@@ -259,7 +259,7 @@ impl Keys<'_> {
     fn wrong(&self, key: &str, needed: &str) -> anyhow::Error {
         let Self(path, prefix, table) = self;
         let (shown, found) = (path.display(), &table[key]);
-        anyhow!("{shown}: {prefix}{key}: {found} is not {needed}")
+        anyhow!("{shown}: {prefix}{key}: {found} does not fit; allowed: {needed}")
     }
 
     /// A side in pixels.
@@ -347,7 +347,7 @@ mod tests {
         for (config, part) in [
             (
                 json!({"size": "big"}),
-                "size: \"big\" is not a number of pixels",
+                "size: \"big\" does not fit; allowed: a number of pixels",
             ),
             (
                 json!({"size": {"shortest_edge": 0}}),
@@ -355,7 +355,10 @@ mod tests {
             ),
             (json!({"resample": 6}), "resample: unknown 6"),
             (json!({"image_mean": [1, 2]}), "image_mean"),
-            (json!({"do_resize": 1}), "do_resize: 1 is not true or false"),
+            (
+                json!({"do_resize": 1}),
+                "do_resize: 1 does not fit; allowed: true or false",
+            ),
         ] {
             let text = format!("{:#}", hugging_face(config).expect_err(part));
             assert!(text.contains(part), "{text}");

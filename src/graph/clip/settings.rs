@@ -1,7 +1,8 @@
 //! The table `[method.correction.vlm]`: the choice of a vision-language model and its settings.
 
 use super::descriptions::Descriptions;
-use crate::registry::{ComponentError, Entry, options};
+use crate::graph::bounds::{SIDES, WIDTHS};
+use crate::registry::{Check, Checked, Entry, MOST_STEPS, MOST_WEIGHT, above, read};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -21,29 +22,17 @@ pub const VISION_LANGUAGE_MODELS: &[Entry<VisionLanguageConfig>] = &[
     Entry {
         name: "clip-tiny",
         about: "a small dual encoder, trained contrastively on class-balanced drawn pictures",
-        build: |table| {
-            let config: ClipTinyConfig = options(table)?;
-            config.check()?;
-            Ok(VisionLanguageConfig::ClipTiny(config))
-        },
+        build: |table| read(table).map(VisionLanguageConfig::ClipTiny),
     },
     Entry {
         name: "prototypes",
         about: "class prototypes of the labelled instances on the frozen backbone; needs no text",
-        build: |table| {
-            let config: PrototypesConfig = options(table)?;
-            config.check()?;
-            Ok(VisionLanguageConfig::Prototypes(config))
-        },
+        build: |table| read(table).map(VisionLanguageConfig::Prototypes),
     },
     Entry {
         name: "clip",
         about: "a released CLIP from its folder: Hugging Face's (ViT) or OpenCLIP's (ConvNeXt, ViT)",
-        build: |table| {
-            let config: ClipConfig = options(table)?;
-            config.check()?;
-            Ok(VisionLanguageConfig::Clip(config))
-        },
+        build: |table| read(table).map(VisionLanguageConfig::Clip),
     },
 ];
 
@@ -65,25 +54,22 @@ pub struct ClipTinyConfig {
     pub width: usize,
 }
 
-impl ClipTinyConfig {
-    /// # Errors
-    /// A value is out of range. The error names the key.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        require(self.steps > 0, "steps", self.steps, "at least 1")?;
-        require(self.images > 0, "images", self.images, "at least 1")?;
-        require(
-            (1..=self.images).contains(&self.batch),
+/// Drawn pictures that a training may hold in memory.
+const MOST_IMAGES: usize = 100_000;
+
+impl Checked for ClipTinyConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("steps", self.steps, 1..=MOST_STEPS);
+        check.range("images", self.images, 1..=MOST_IMAGES);
+        let fits = (1..=self.images).contains(&self.batch);
+        check.require(
+            fits,
             "batch",
             self.batch,
-            "between 1 and `images`",
-        )?;
-        require(
-            self.rate > 0.0 && self.rate.is_finite(),
-            "rate",
-            self.rate,
-            "above 0",
-        )?;
-        require(self.width > 0, "width", self.width, "at least 1")
+            format!("1 to `images` = {}", self.images),
+        );
+        check.range("rate", self.rate, above(0.0, MOST_WEIGHT));
+        check.range("width", self.width, WIDTHS);
     }
 }
 
@@ -99,17 +85,10 @@ pub struct PrototypesConfig {
     pub level: Level,
 }
 
-impl PrototypesConfig {
-    /// # Errors
-    /// A value is out of range. The error names the key.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        require(
-            self.scale > 0.0 && self.scale <= 100.0,
-            "scale",
-            self.scale,
-            "in (0, 100]",
-        )?;
-        require(self.images > 0, "images", self.images, "at least 1")
+impl Checked for PrototypesConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("scale", self.scale, above(0.0, 100.0));
+        check.range("images", self.images, 1..);
     }
 }
 
@@ -129,13 +108,10 @@ pub struct ClipConfig {
     pub normalise: bool,
 }
 
-impl ClipConfig {
-    /// # Errors
-    /// A value is out of range. The error names the key.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        const LARGEST: usize = 1 << 13;
-        self.descriptions.check()?;
-        require(self.size <= LARGEST, "size", self.size, "at most 8192")
+impl Checked for ClipConfig {
+    fn check(&self, check: &mut Check) {
+        check.within("descriptions", |check| self.descriptions.check(check));
+        check.range("size", self.size, 0..=*SIDES.end());
     }
 }
 
@@ -149,29 +125,12 @@ pub enum Level {
     Res5,
 }
 
-/// Returns an error about `key` unless `holds`.
-fn require(
-    holds: bool,
-    key: &str,
-    found: impl std::fmt::Display,
-    allowed: &str,
-) -> Result<(), ComponentError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(ComponentError::new(
-            key,
-            format!("{found} is not {allowed}"),
-        ))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::registry::build;
 
-    fn vlm(text: &str) -> Result<VisionLanguageConfig, ComponentError> {
+    fn vlm(text: &str) -> Result<VisionLanguageConfig, crate::registry::ComponentErrors> {
         build(VISION_LANGUAGE_MODELS, text.parse().expect("TOML"))
     }
 
@@ -195,24 +154,28 @@ mod tests {
         let error = vlm("name = 'prototypes'\nscale = 20.0\nimages = 0\nlevel = 'res5'")
             .expect_err("no images");
         assert_eq!(
-            (error.key.as_str(), error.message.as_str()),
-            ("images", "0 is not at least 1")
+            (error[0].key.as_str(), error[0].message.as_str()),
+            ("images", "0 is out of range; allowed: 1 or more")
         );
         let error = vlm("name = 'prototypes'\nscale = 20.0\nimages = 9\nlevel = 'res6'")
             .expect_err("no such level");
-        assert!(error.message.contains("res4"), "{error}");
+        assert!(error[0].message.contains("res4"), "{error}");
         let error = vlm("name = 'clap'").expect_err("no such model");
         assert!(
-            error.message.contains("`clip-tiny`, `prototypes`, `clip`"),
+            error[0]
+                .message
+                .contains("`clip-tiny`, `prototypes`, `clip`"),
             "{error}"
         );
         let error = vlm(
             "name = 'clip'\nweights = 'x'\nsize = 224\nnormalise = true\ndescriptions = ['a {}', 'b']",
         )
         .expect_err("no place for the class");
-        assert_eq!(error.key, "descriptions");
+        assert_eq!(error[0].key, "descriptions");
         assert!(
-            error.message.contains("\"b\" does not contain `{}`"),
+            error[0]
+                .message
+                .contains("\"b\" does not fit; allowed: at least one text, each with `{}`"),
             "{error}"
         );
         let clip = |descriptions: &str| {
@@ -223,6 +186,6 @@ mod tests {
         assert!(clip("'texts.json'").is_ok());
         let error = clip("5").expect_err("neither list nor path");
         let expected = "a list of templates, or the path of a JSON file";
-        assert!(error.message.contains(expected), "{error}");
+        assert!(error[0].message.contains(expected), "{error}");
     }
 }

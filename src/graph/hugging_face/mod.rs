@@ -11,7 +11,8 @@ mod config;
 mod written;
 
 use crate::graph::config::ModelConfig;
-use anyhow::{Context, Result, bail};
+use crate::registry::{Check, Checked, ComponentError, ComponentErrors, in_plain_words};
+use anyhow::{Context, Result, anyhow, bail};
 use backbone::RESNET;
 use config::{Config, MASK2FORMER};
 use serde_json::Value;
@@ -47,28 +48,35 @@ impl HuggingFaceFolder {
     fn parse(json: Value) -> Result<Self> {
         let kind = json.get("model_type").and_then(Value::as_str);
         if kind != Some(MASK2FORMER) {
-            let found = kind.map_or("missing".to_string(), |kind| format!("`{kind}`"));
-            bail!("`model_type` is {found}, must be `{MASK2FORMER}`");
+            let found = kind.unwrap_or("nothing");
+            let error = ComponentError::one_of("model_type", found, [MASK2FORMER]);
+            return Err(refused(error.into()));
         }
-        let config: Config = serde_path_to_error::deserialize(json)
-            .map_err(|error| anyhow::anyhow!("`{}`: {}", error.path(), error.inner()))?;
+        let config: Config = serde_path_to_error::deserialize(json).map_err(|error| {
+            let message = in_plain_words(&error.inner().to_string());
+            refused(ComponentError::new(error.path().to_string(), message).into())
+        })?;
         let Some(backbone) = &config.backbone_config else {
             bail!("`backbone_config` is missing; needed: one of model_type `{RESNET}`");
         };
-        let mut problems = config.problems();
-        problems.extend(backbone.problems());
-        let labels = config.labels().map_err(|problem| problems.push(problem));
-        if problems.is_empty()
-            && let Ok(labels) = labels
-        {
-            let model = config.model(backbone);
-            model
-                .check()
-                .map_err(|error| anyhow::anyhow!("as `{}` here: {error}", error.key))?;
-            return Ok(Self { model, labels });
-        }
-        bail!("{}", problems.join("\n  "))
+        let mut check = Check::new();
+        config.check(&mut check);
+        check.within("backbone_config", |check| backbone.check(check));
+        check.finish().map_err(refused)?;
+        let model = config.model(backbone);
+        model
+            .checked()
+            .map_err(|errors| anyhow!("as [model] of a recipe: {errors}"))?;
+        let labels = config.labels();
+        Ok(Self { model, labels })
     }
+}
+
+/// The errors, one a line.
+fn refused(errors: ComponentErrors) -> anyhow::Error {
+    let line = |error: ComponentError| format!("`{}`: {}", error.key, error.message);
+    let lines: Vec<String> = errors.into_iter().map(line).collect();
+    anyhow!(lines.join("\n  "))
 }
 
 #[cfg(test)]

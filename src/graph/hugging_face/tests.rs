@@ -89,10 +89,10 @@ fn what_transformers_cannot_have_is_refused_by_key() {
 #[test]
 fn another_architecture_is_reported() {
     let error = refused(json!({ "model_type": "detr" }));
-    assert_eq!(error, "`model_type` is `detr`, must be `mask2former`");
+    assert_eq!(error, "`model_type`: unknown `detr`; known: `mask2former`");
     let swin = refused(with("/backbone_config/model_type", json!("swin")));
     assert!(
-        swin.contains("`backbone_config.model_type` is `swin`"),
+        swin.contains("`backbone_config.model_type`: unknown `swin`; known: `resnet`"),
         "{swin}"
     );
     let typed = refused(with("/feature_size", json!("wide")));
@@ -120,7 +120,58 @@ fn all_that_is_not_supported_is_listed() {
     narrow["hidden_dim"] = json!(48);
     let narrow = refused(narrow);
     assert!(
-        narrow.contains("`width`") && narrow.contains("32"),
+        narrow.contains("`feature_size`: 48 does not fit; allowed: multiples of 32"),
         "{narrow}"
     );
+}
+
+/// The place of every whole number in `json`, as `pointer` names it.
+fn whole_numbers(json: &Value, place: &str) -> Vec<String> {
+    let inner = |(key, value): (String, &Value)| whole_numbers(value, &format!("{place}/{key}"));
+    match json {
+        Value::Object(map) => map
+            .iter()
+            .map(|(k, v)| (k.clone(), v))
+            .flat_map(inner)
+            .collect(),
+        Value::Array(list) => {
+            let numbered = list.iter().enumerate();
+            numbered
+                .map(|(i, v)| (i.to_string(), v))
+                .flat_map(inner)
+                .collect()
+        }
+        Value::Number(_) if json.is_u64() => vec![place.to_string()],
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn absurd_numbers_are_refused_by_key_with_what_is_allowed() {
+    let mut whole = HuggingFaceFolder::parse(config())
+        .unwrap()
+        .to_json()
+        .unwrap();
+    // It is written for others, and not read.
+    whole.as_object_mut().unwrap().remove("label2id");
+    let mut unnamed = whole.clone();
+    unnamed.as_object_mut().unwrap().remove("id2label");
+    unnamed["num_labels"] = json!(3);
+    for json in [whole, unnamed] {
+        let places = whole_numbers(&json, "");
+        assert!(places.len() > 20, "{places:?}");
+        for place in places {
+            for number in [i64::MAX as u64, 1 << 31, 0] {
+                let mut wrong = json.clone();
+                *wrong.pointer_mut(&place).unwrap() = json!(number);
+                let error = refused(wrong);
+                let key = place
+                    .split('/')
+                    .filter(|part| part.parse::<usize>().is_err());
+                let key = key.collect::<Vec<_>>()[1..].join(".");
+                let told = error.contains(&format!("`{key}`: ")) && error.contains("; allowed: ");
+                assert!(told, "{key} = {number}: {error}");
+            }
+        }
+    }
 }

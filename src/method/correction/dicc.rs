@@ -7,18 +7,19 @@ use super::fusion::{
 };
 use super::pooling::Pooling;
 use super::{Corrected, Correction, Progress, Region};
-use crate::graph::clip::VisionLanguage;
-use crate::method::config::check_range;
+use crate::detector::quality::softmax;
+use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguage, VisionLanguageConfig};
+use crate::method::config::slot;
 use crate::method::filter::Tier;
-use crate::method::quality::softmax;
 use crate::ops;
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, Check, Checked, ComponentErrors};
 use crate::structures::Picture;
 use crate::tensor::{Later, Tape, Tensor2};
 use serde::Deserialize;
+use std::fmt;
 use std::sync::Arc;
 
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 enum Scope {
     Medium,
@@ -26,7 +27,7 @@ enum Scope {
     Both,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 enum Aggregation {
     Logits,
@@ -34,7 +35,7 @@ enum Aggregation {
 }
 
 /// What the weight of eq. 10 falls along.
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 enum Along {
     /// The steps since the end of the burn-in.
@@ -44,7 +45,7 @@ enum Along {
 }
 
 /// The factor on the cosine of eq. 9.
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 enum LogitScale {
     /// The model's own.
@@ -53,7 +54,7 @@ enum LogitScale {
     One,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Options {
     scope: Scope,
@@ -65,9 +66,11 @@ struct Options {
     vlm: toml::Table,
 }
 
+#[derive(Clone, Debug)]
 struct Dicc {
     options: Options,
-    attached: Option<Attached>,
+    vlm: VisionLanguageConfig,
+    attached: Option<Arc<Attached>>,
 }
 
 /// The model, and the text that regions are compared with.
@@ -81,18 +84,24 @@ struct Attached {
     scale: f32,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Correction>, ComponentError> {
-    let options: Options = registry::options(table)?;
-    check_range("weight", options.weight, 0.0, 1.0)?;
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Correction>, ComponentErrors> {
+    let options: Options = registry::read(table)?;
     Ok(Box::new(Dicc {
+        vlm: slot("vlm", VISION_LANGUAGE_MODELS, &options.vlm)?,
         options,
         attached: None,
     }))
 }
 
+impl Checked for Options {
+    fn check(&self, check: &mut Check) {
+        check.range("weight", self.weight, 0.0..=1.0);
+    }
+}
+
 impl Correction for Dicc {
-    fn needs_vlm(&self) -> Option<&toml::Table> {
-        Some(&self.options.vlm)
+    fn vlm(&self) -> Option<&VisionLanguageConfig> {
+        Some(&self.vlm)
     }
 
     fn attach(&mut self, vlm: Box<dyn VisionLanguage>) {
@@ -106,12 +115,12 @@ impl Correction for Dicc {
             LogitScale::Model => vlm.logit_scale(),
             LogitScale::One => 1.0,
         };
-        self.attached = Some(Attached {
+        self.attached = Some(Arc::new(Attached {
             vlm,
             text: Arc::new(text),
             descriptions,
             scale,
-        });
+        }));
     }
 
     fn correct(
@@ -155,6 +164,20 @@ impl Correction for Dicc {
             }
             answers
         })
+    }
+}
+
+impl fmt::Debug for Attached {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self {
+            descriptions,
+            scale,
+            ..
+        } = self;
+        write!(
+            f,
+            "a model with {descriptions} descriptions per class and logit scale {scale}"
+        )
     }
 }
 
@@ -220,8 +243,8 @@ mod tests {
         for (key, value) in changes {
             table.insert((*key).into(), (*value).into());
         }
-        let mut dicc = build(table).unwrap_or_else(|error| panic!("{}: {error}", error.key));
-        assert!(dicc.needs_vlm().is_some());
+        let mut dicc = build(table).unwrap_or_else(|error| panic!("{error}"));
+        assert!(dicc.vlm().is_some());
         // Two classes, two descriptions each; the rows of a class agree.
         let rows = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]].concat();
         let values = Tensor2::constant(rows, 4, 2);

@@ -1,17 +1,19 @@
 //! Correction `keep`: the teacher's word is final. Nothing vouches for a medium candidate, so none is used.
 
 use super::{Corrected, Correction, Progress, Region};
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, Checked, ComponentErrors};
 use crate::structures::Picture;
 use crate::tensor::{Later, Tensor2};
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields)]
 struct Keep {}
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Correction>, ComponentError> {
-    Ok(Box::new(registry::options::<Keep>(table)?))
+impl Checked for Keep {}
+
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Correction>, ComponentErrors> {
+    Ok(Box::new(registry::read::<Keep>(table)?))
 }
 
 impl Correction for Keep {

@@ -6,10 +6,12 @@ mod keep;
 mod pooling;
 
 use super::filter::Tier;
-use crate::graph::clip::VisionLanguage;
+use crate::graph::clip::{VisionLanguage, VisionLanguageConfig};
 use crate::registry::Entry;
 use crate::structures::{Mask, Picture};
 use crate::tensor::{Later, Tensor2};
+use dyn_clone::DynClone;
+use std::fmt::Debug;
 
 /// A candidate that the filter did not drop.
 #[derive(Clone, Copy, Debug)]
@@ -43,13 +45,15 @@ pub struct Progress {
 }
 
 /// A correction rule.
-pub trait Correction: Send {
-    /// The table of the vision-language model that the rule needs, if any.
-    fn needs_vlm(&self) -> Option<&toml::Table> {
+///
+/// The rule of a recipe is made once; every training gets a copy of it.
+pub trait Correction: DynClone + Debug + Send + Sync {
+    /// The vision-language model that the rule needs, if any.
+    fn vlm(&self) -> Option<&VisionLanguageConfig> {
         None
     }
 
-    /// Gives the rule the model that [`Self::needs_vlm`] asked for.
+    /// Gives the rule the model of [`Self::vlm`]. Copies of the rule that were made before do not have it.
     fn attach(&mut self, _vlm: Box<dyn VisionLanguage>) {}
 
     /// One answer per region of one `picture` (the teacher's view); `None` where the rule has nothing to say: the class of a
@@ -63,6 +67,8 @@ pub trait Correction: Send {
         progress: Progress,
     ) -> Later<Vec<Option<Corrected>>>;
 }
+
+dyn_clone::clone_trait_object!(Correction);
 
 /// The corrections that a recipe can name.
 pub const CORRECTIONS: &[Entry<Box<dyn Correction>>] = &[

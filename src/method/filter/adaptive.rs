@@ -10,14 +10,13 @@
 use super::thresholds::{initial_thresholds, moved_threshold};
 use super::{Clock, Filter, Thresholds, Tier};
 use crate::data::split::ClassCounts;
-use crate::method::candidates::Candidate;
-use crate::method::config::check_range;
-use crate::registry::{self, ComponentError};
+use crate::detector::Candidate;
+use crate::registry::{self, Check, Checked, ComponentErrors};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
 /// The n_k of eq. 5.
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Counts {
     /// All annotations.
@@ -26,7 +25,7 @@ enum Counts {
     Objects,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Period {
     Image,
@@ -34,7 +33,7 @@ enum Period {
     Epoch,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Statistic {
     /// Candidates whose most likely class is an object.
@@ -45,7 +44,7 @@ enum Statistic {
     All,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Options {
     class: [f32; 2],
@@ -60,13 +59,14 @@ struct Options {
     accept: f32,
 }
 
+#[derive(Clone, Debug)]
 struct Adaptive {
     options: Options,
     state: State,
 }
 
 /// The thresholds, and per class the sums since the last update.
-#[derive(Serialize, Deserialize, Default)]
+#[derive(Serialize, Deserialize, Default, Clone, Debug)]
 struct State {
     class: Vec<f32>,
     mask: Vec<f32>,
@@ -75,32 +75,23 @@ struct State {
     count: Vec<u32>,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentError> {
-    let options: Options = registry::options(table)?;
-    for (key, [low, high]) in [
-        ("class", options.class),
-        ("mask", options.mask),
-        ("clamp", options.clamp),
-    ] {
-        check_range(key, low, 0.0, 1.0)?;
-        check_range(key, high, 0.0, 1.0)?;
-        if low > high {
-            let message = format!("[{low}, {high}] is upside down; allowed: [minimum, maximum]");
-            return Err(ComponentError::new(key, message));
-        }
-    }
-    for (key, value) in [
-        ("alpha", options.alpha),
-        ("class-margin", options.class_margin),
-        ("mask-margin", options.mask_margin),
-        ("accept", options.accept),
-    ] {
-        check_range(key, value, 0.0, 1.0)?;
-    }
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
     Ok(Box::new(Adaptive {
-        options,
+        options: registry::read(table)?,
         state: State::default(),
     }))
+}
+
+impl Checked for Options {
+    fn check(&self, check: &mut Check) {
+        check.interval("class", self.class, 0.0..=1.0);
+        check.interval("mask", self.mask, 0.0..=1.0);
+        check.interval("clamp", self.clamp, 0.0..=1.0);
+        check.range("alpha", self.alpha, 0.0..=1.0);
+        check.range("class-margin", self.class_margin, 0.0..=1.0);
+        check.range("mask-margin", self.mask_margin, 0.0..=1.0);
+        check.range("accept", self.accept, 0.0..=1.0);
+    }
 }
 
 impl Adaptive {
@@ -254,7 +245,7 @@ mod tests {
         for (key, value) in changes {
             table[*key] = value.clone();
         }
-        let mut filter = build(table).unwrap_or_else(|error| panic!("{}: {error}", error.key));
+        let mut filter = build(table).unwrap_or_else(|error| panic!("{error}"));
         filter.start(&ClassCounts {
             annotations: counts.to_vec(),
             objects: counts.to_vec(),

@@ -3,21 +3,24 @@
 //! $$ c \cdot m \ge T $$
 
 use super::{Filter, Tier};
-use crate::method::candidates::Candidate;
-use crate::method::config::check_range;
-use crate::registry::{self, ComponentError};
+use crate::detector::Candidate;
+use crate::registry::{self, Check, Checked, ComponentErrors};
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Coupled {
     threshold: f32,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentError> {
-    let filter: Coupled = registry::options(table)?;
-    check_range("threshold", filter.threshold, 0.0, 1.0)?;
-    Ok(Box::new(filter))
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
+    Ok(Box::new(registry::read::<Coupled>(table)?))
+}
+
+impl Checked for Coupled {
+    fn check(&self, check: &mut Check) {
+        check.range("threshold", self.threshold, 0.0..=1.0);
+    }
 }
 
 impl Filter for Coupled {

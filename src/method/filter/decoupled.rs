@@ -3,23 +3,26 @@
 //! $$ c \ge T_c \;\wedge\; m \ge T_m $$
 
 use super::{Filter, Tier};
-use crate::method::candidates::Candidate;
-use crate::method::config::check_range;
-use crate::registry::{self, ComponentError};
+use crate::detector::Candidate;
+use crate::registry::{self, Check, Checked, ComponentErrors};
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Decoupled {
     class: f32,
     mask: f32,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentError> {
-    let filter: Decoupled = registry::options(table)?;
-    check_range("class", filter.class, 0.0, 1.0)?;
-    check_range("mask", filter.mask, 0.0, 1.0)?;
-    Ok(Box::new(filter))
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
+    Ok(Box::new(registry::read::<Decoupled>(table)?))
+}
+
+impl Checked for Decoupled {
+    fn check(&self, check: &mut Check) {
+        check.range("class", self.class, 0.0..=1.0);
+        check.range("mask", self.mask, 0.0..=1.0);
+    }
 }
 
 impl Filter for Decoupled {

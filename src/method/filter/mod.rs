@@ -5,10 +5,12 @@ mod coupled;
 mod decoupled;
 mod thresholds;
 
-use super::candidates::Candidate;
 use crate::data::split::ClassCounts;
+use crate::detector::Candidate;
 use crate::registry::Entry;
+use dyn_clone::DynClone;
 use serde::Serialize;
+use std::fmt::Debug;
 
 pub use thresholds::{initial_thresholds, moved_threshold};
 
@@ -42,7 +44,9 @@ pub struct Thresholds {
 }
 
 /// A filter rule.
-pub trait Filter: Send {
+///
+/// The rule of a recipe is made once; every training gets a copy of it.
+pub trait Filter: DynClone + Debug + Send + Sync {
     /// Starts the rule with what the labelled images hold of every class.
     fn start(&mut self, _counts: &ClassCounts) {}
 
@@ -86,6 +90,8 @@ pub trait Filter: Send {
     }
 }
 
+dyn_clone::clone_trait_object!(Filter);
+
 /// The filters that a recipe can name.
 pub const FILTERS: &[Entry<Box<dyn Filter>>] = &[
     Entry {
@@ -112,7 +118,7 @@ pub(super) mod tests {
 
     pub(in crate::method) fn candidate(class: usize, c: f32, m: f32) -> Candidate {
         Candidate {
-            query: 0,
+            mask: 0,
             class,
             class_quality: c,
             mask_quality: m,
@@ -166,7 +172,7 @@ pub(super) mod tests {
             let error = crate::registry::build(FILTERS, toml.parse().unwrap())
                 .err()
                 .expect(toml);
-            assert_eq!(error.key, key);
+            assert_eq!(error[0].key, key);
         }
     }
 }

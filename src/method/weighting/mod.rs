@@ -3,12 +3,16 @@
 mod uncertainty;
 mod uniform;
 
-use super::criterion::MaskLoss;
+use crate::detector::MaskLoss;
 use crate::registry::Entry;
 use crate::tensor::Tensor2;
+use dyn_clone::DynClone;
+use std::fmt::Debug;
 
 /// A weighting rule.
-pub trait Weighting: Send {
+///
+/// The rule of a recipe is made once; every training gets a copy of it.
+pub trait Weighting: DynClone + Debug + Send + Sync {
     /// The part of each pixel's loss that is taken off the masks `rows` of the teacher's `logits` `[N, height * width]`:
     /// `[rows, height * width]`; `None`: nothing.
     fn discounts(&self, logits: &Tensor2, rows: &[usize]) -> Option<Tensor2>;
@@ -18,6 +22,8 @@ pub trait Weighting: Send {
         MaskLoss::default()
     }
 }
+
+dyn_clone::clone_trait_object!(Weighting);
 
 /// The weightings that a recipe can name.
 pub const WEIGHTINGS: &[Entry<Box<dyn Weighting>>] = &[

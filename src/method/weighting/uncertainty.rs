@@ -8,13 +8,13 @@
 //! is the sum divided by that of the weights; dice is not weighted.
 
 use super::Weighting;
-use crate::method::criterion::MaskLoss;
+use crate::detector::MaskLoss;
 use crate::ops;
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, Checked, ComponentErrors};
 use crate::tensor::Tensor2;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Uncertainty {
     /// Divide by the mean weight of the sampled points: then the rule changes where the loss looks, but not how much it weighs.
@@ -24,7 +24,7 @@ struct Uncertainty {
 }
 
 /// Where the loss looks.
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Points {
     /// At undecided pixels of the student, as the loss of annotated masks.
@@ -34,15 +34,17 @@ enum Points {
 }
 
 /// What the sum over the masks is divided by.
-#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Divisor {
     Masks,
     Queries,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentError> {
-    Ok(Box::new(registry::options::<Uncertainty>(table)?))
+impl Checked for Uncertainty {}
+
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentErrors> {
+    Ok(Box::new(registry::read::<Uncertainty>(table)?))
 }
 
 impl Weighting for Uncertainty {

@@ -1,16 +1,18 @@
 //! Weighting `uniform`: the plain mask loss.
 
 use super::Weighting;
-use crate::registry::{self, ComponentError};
+use crate::registry::{self, Checked, ComponentErrors};
 use crate::tensor::Tensor2;
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields)]
 struct Uniform {}
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentError> {
-    Ok(Box::new(registry::options::<Uniform>(table)?))
+impl Checked for Uniform {}
+
+pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentErrors> {
+    Ok(Box::new(registry::read::<Uniform>(table)?))
 }
 
 impl Weighting for Uniform {

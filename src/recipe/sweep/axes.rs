@@ -1,23 +1,11 @@
 //! `[grid]` and `[zip]`: turn lists of values into points, by their product or in step.
 
 use super::Variant;
+use super::axis::{Axis, Point};
 use super::condition::Condition;
 use super::reader::SweepReader;
 use crate::recipe::file::{Node, Tree};
-use crate::recipe::overlay::Layer;
 use toml::{Table, Value};
-
-/// A key path and its values.
-pub struct Axis<'a> {
-    pub path: String,
-    pub values: &'a [Node],
-    node: &'a Node,
-    /// The axis exists only where this condition holds.
-    when: Option<Condition<'a>>,
-}
-
-/// One value for every axis that exists at this point.
-pub type Point<'p, 'a> = Vec<(&'p Axis<'a>, &'a Node)>;
 
 /// Maximum number of points of a grid. More are certainly a mistake and would fill the memory.
 const MOST_POINTS: usize = 1_000_000;
@@ -144,45 +132,6 @@ impl<'a> SweepReader<'a> {
         items.iter().map(condition).collect()
     }
 
-    /// Adds the axes under `node`. They may be dotted or nested. Each list is an axis, and so is each table
-    /// with `values`.
-    fn axis(&mut self, path: &str, node: &'a Node, axes: &mut Vec<Axis<'a>>) {
-        let (values, when) = match &node.tree {
-            Tree::Table(entries) => match entries.iter().find(|(key, _)| key == "values") {
-                None => {
-                    for (key, inner) in entries {
-                        self.axis(&format!("{path}.{key}"), inner, axes);
-                    }
-                    return;
-                }
-                Some((_, values)) => {
-                    let mut when = None;
-                    for (key, inner) in entries {
-                        match key.as_str() {
-                            "values" => {}
-                            "when" => when = Some(self.condition("when", inner)),
-                            _ => self.unknown(key, inner, &["values", "when"]),
-                        }
-                    }
-                    (values, when)
-                }
-            },
-            _ => (node, None),
-        };
-        match &values.tree {
-            Tree::Array(items) if !items.is_empty() => axes.push(Axis {
-                path: path.to_string(),
-                values: items,
-                node: values,
-                when,
-            }),
-            _ => {
-                let message = format!("`{path}`: expected a list of values");
-                self.report(values.value.clone(), message);
-            }
-        }
-    }
-
     fn variants(
         &mut self,
         written: &AxesTable<'a>,
@@ -230,19 +179,6 @@ impl<'a> SweepReader<'a> {
         };
         let label = |point| label(template.as_deref(), &written.axes, point);
         points.iter().map(label).collect()
-    }
-
-    /// The settings of a point as a layer; `node` is the table of its axes.
-    pub fn point_layer(&mut self, what: &str, point: &Point<'_, 'a>, node: &Node) -> Layer {
-        let entries = point
-            .iter()
-            .map(|&(axis, value)| (axis.path.clone(), value.clone()));
-        let set = Node {
-            key: node.key.clone(),
-            value: node.value.clone(),
-            tree: Tree::Table(entries.collect()),
-        };
-        self.layer(what, Some(&set))
     }
 }
 

@@ -4,25 +4,26 @@
 //! settings are those of the recipe, with the axes before the condition laid over them. A missing key (it
 //! belongs to another component) has no value.
 
-use super::axes::{Axis, Point};
 use super::reader::SweepReader;
 use crate::recipe::file::{Node, Tree};
 use crate::recipe::hash::canonical;
-use crate::recipe::overlay::{lay, paths, value_at};
+use crate::recipe::overlay::{paths, value_at};
 use crate::recipe::suggest;
+use crate::registry::joined;
 use std::cell::Cell;
 use toml::{Table, Value};
 
 /// Keys and the values that they must have.
 pub struct Condition<'a> {
-    wanted: Vec<Wanted<'a>>,
+    pub wanted: Vec<Wanted<'a>>,
 }
 
-struct Wanted<'a> {
-    path: String,
-    node: &'a Node,
+/// A key and the values that it may have.
+pub struct Wanted<'a> {
+    pub path: String,
+    pub node: &'a Node,
     /// The value itself, then the elements of a list, in canonical text.
-    values: Vec<String>,
+    pub values: Vec<String>,
     /// True if any settings that were checked had the key; none if no settings were checked.
     known: Cell<Option<bool>>,
 }
@@ -54,30 +55,6 @@ impl<'a> SweepReader<'a> {
         Condition { wanted }
     }
 
-    /// Reports the keys of a condition that can never hold: the key is an axis that is not before it, or the
-    /// axis never takes the value.
-    pub fn check_condition(&mut self, condition: &Condition, before: &[Axis], after: &[Axis]) {
-        for wanted in &condition.wanted {
-            if after.iter().any(|axis| axis.path == wanted.path) {
-                let message = format!("`{}` is an axis: write it before this one", wanted.path);
-                self.report(wanted.node.key.clone(), message);
-            }
-            let Some(axis) = before.iter().find(|axis| axis.path == wanted.path) else {
-                continue;
-            };
-            let taken: Vec<Value> = axis.values.iter().map(Node::plain).collect();
-            if taken
-                .iter()
-                .all(|value| !wanted.values.contains(&canonical(value)))
-            {
-                let taken: Vec<String> = taken.iter().map(Value::to_string).collect();
-                let (path, taken) = (&wanted.path, taken.join(", "));
-                let message = format!("`{path}` never has this value here; its values are {taken}");
-                self.report(wanted.node.value.clone(), message);
-            }
-        }
-    }
-
     /// Reports the keys of a condition that no settings had.
     pub fn check_known(&mut self, condition: &Condition, below: &Table) {
         let unknown = |wanted: &&Wanted| wanted.known.get() == Some(false);
@@ -89,21 +66,12 @@ impl<'a> SweepReader<'a> {
             self.report(wanted.node.key.clone(), message);
         }
     }
-
-    /// The settings of a point over those `below`.
-    pub fn settings_of(&mut self, point: &Point<'_, 'a>, node: &Node, below: &Table) -> Table {
-        let layer = self.point_layer("point", point, node);
-        let mut settings = below.clone();
-        lay(&mut settings, &layer.table);
-        settings
-    }
 }
 
 fn collect<'a>(path: &str, node: &'a Node, wanted: &mut Vec<Wanted<'a>>) {
     if let Tree::Table(entries) = &node.tree {
-        let dot = if path.is_empty() { "" } else { "." };
         for (key, inner) in entries {
-            collect(&format!("{path}{dot}{key}"), inner, wanted);
+            collect(&joined(path, key), inner, wanted);
         }
         return;
     }

@@ -21,6 +21,7 @@
 //! The variants of all combinators follow one another in the order of the file.
 
 mod axes;
+mod axis;
 mod condition;
 mod each;
 mod modules;
@@ -63,21 +64,6 @@ pub struct Variant {
     /// Its place in the file, in bytes.
     pub span: Range<usize>,
 }
-
-/// The keys of a sweep file.
-pub const KEYS: [&str; 11] = [
-    "question",
-    "reference",
-    "paper",
-    "set",
-    "each",
-    "walk",
-    "grid",
-    "zip",
-    "leave-one-out",
-    "add-one-in",
-    "cumulative",
-];
 
 /// The file of sweep `name`: in `sweeps/` beside the folder of `recipe`, or else in `sweeps/` inside it.
 pub fn locate(recipe: &Path, name: &str) -> PathBuf {

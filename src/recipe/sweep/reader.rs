@@ -1,6 +1,7 @@
 //! Reads the top level of a sweep file, and the plain values in all its parts.
 
-use super::{KEYS, Paper, Sweep, Variant};
+use super::{Paper, Sweep, Variant};
+use crate::recipe::SWEEP_KEYS;
 use crate::recipe::error::Problem;
 use crate::recipe::file::{Node, ParsedFile, Tree};
 use crate::recipe::origin::Location;
@@ -59,7 +60,7 @@ impl<'a> SweepReader<'a> {
                 "leave-one-out" | "add-one-in" | "cumulative" => {
                     sweep.variants.extend(self.modules(key, node));
                 }
-                _ => self.unknown(key, node, &KEYS),
+                _ => self.unknown(key, node, &SWEEP_KEYS),
             }
         }
         self.check_labels(&sweep, reference_span);

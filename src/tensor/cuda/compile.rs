@@ -7,19 +7,9 @@
 
 use super::symbols::compiler;
 use crate::atomic::write_atomically;
+use crate::tensor::kernel::Source;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::PathBuf;
-
-/// A file of kernels.
-#[derive(Debug)]
-pub struct Source {
-    /// The name, without `.cu`.
-    pub name: &'static str,
-    /// The text.
-    pub text: &'static str,
-    /// The headers that it includes: names and texts.
-    pub headers: &'static [(&'static str, &'static str)],
-}
 
 /// Compiler options besides the architecture. A product and a sum are fused into one rounding, as is usual in
 /// CUDA. No option trades accuracy of `expf` and similar functions for speed.

@@ -1,13 +1,19 @@
 //! dfdx's tensors on the GPU behind [`Tensor2`]: storage, gradients, tape.
 
 use super::{Gpu, Home, PerThread, expect, fail, streams, symbols};
-use crate::tensor::{Grads, Later, Raw, Tape, Tensor2};
+use crate::tensor::{Grads, Later, Tensor2};
 use cudarc::driver::{CudaSlice, DevicePtr, result};
 use dfdx::prelude::{
-    Cuda, Gradients, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec, ZerosTensor,
+    Cuda, HasShape, OwnedTape, PutTape, Tape as _, Tensor, TensorFromVec, ZerosTensor,
 };
 use std::fmt::{self, Write};
 use std::sync::Arc;
+
+/// Gradient buffers on GPUs.
+pub type Gradients = dfdx::prelude::Gradients<f32, Cuda>;
+
+/// The backward ops of a pass that runs on a GPU.
+pub type Ops = OwnedTape<f32, Cuda>;
 
 /// A tensor of dfdx with the address of its values.
 #[derive(Clone)]
@@ -47,7 +53,7 @@ impl Matrix {
     }
 
     /// Memory with arbitrary values, to be written by a kernel or a copy.
-    fn unwritten(gpu: &Gpu, rows: usize, columns: usize) -> Self {
+    pub fn unwritten(gpu: &Gpu, rows: usize, columns: usize) -> Self {
         gpu.bind();
         let make = || gpu.shared.dfdx.zeros_like(&(rows, columns));
         Self::new(gpu, streams::uncleared(make))
@@ -63,8 +69,19 @@ impl Matrix {
         &self.gpu
     }
 
+    /// Lets products of this clone compute as `gpu` does, which is the one that it lies on.
+    pub fn compute_on(&mut self, gpu: &Gpu) {
+        self.gpu = gpu.clone();
+    }
+
+    /// The address of the values.
+    pub fn address(&self) -> u64 {
+        self.home.check();
+        self.address
+    }
+
     /// The address of the values for writing. Copies the storage first if another clone shares it.
-    fn address_mut(&mut self) -> u64 {
+    pub fn address_mut(&mut self) -> u64 {
         self.home.check();
         let (rows, columns) = self.shape();
         if Arc::strong_count(&self.owners) > 1 && rows * columns > 0 {
@@ -116,6 +133,11 @@ impl Matrix {
         }
     }
 
+    /// The address of the gradient, zeros at first; it holds until `grads` is dropped.
+    pub fn gradient_address(&self, grads: &mut Grads) -> u64 {
+        *self.buffer(grads).device_ptr()
+    }
+
     /// The buffer of the gradient, which is zero at first.
     fn buffer<'g>(&self, grads: &'g mut Grads) -> &'g mut CudaSlice<f32> {
         self.home.check();
@@ -126,7 +148,7 @@ impl Matrix {
 
     /// Runs `ops` backwards from this `[1, 1]` loss. dfdx starts from a tensor without dimensions, with
     /// gradient 1.
-    pub fn backward(&self, mut ops: OwnedTape<f32, Cuda>) -> Gradients<f32, Cuda> {
+    pub fn backward(&self, mut ops: Ops) -> Gradients {
         self.gpu.bind();
         let end: Tensor<(), f32, Cuda> = self.gpu.shared.dfdx.tensor_from_vec(vec![1.0], ());
         let loss = self.tensor.clone();
@@ -170,14 +192,6 @@ impl Gpu {
         constant.computed_on(self)
     }
 
-    /// A constant tensor with arbitrary values. The first kernel that uses it must write all of them.
-    pub fn unwritten(&self, rows: usize, columns: usize) -> Tensor2 {
-        Tensor2 {
-            raw: Raw::Gpu(Matrix::unwritten(self, rows, columns)),
-            requires_grad: false,
-        }
-    }
-
     /// A constant tensor of `values`, `[rows, columns]`. Does not wait.
     ///
     /// Panics if the number of values does not match.
@@ -187,107 +201,6 @@ impl Gpu {
         // SAFETY: a live tensor of this size.
         unsafe { self.send(matrix.address(), values) };
         matrix
-    }
-
-    /// The first GPU that holds any of `tensors`.
-    pub fn of(tensors: &[&Tensor2]) -> Option<Self> {
-        tensors.iter().find_map(|tensor| tensor.gpu().cloned())
-    }
-}
-
-impl Tensor2 {
-    /// The GPU that holds the values; none if they are on the host.
-    pub fn gpu(&self) -> Option<&Gpu> {
-        match &self.raw {
-            Raw::Host(_) => None,
-            Raw::Gpu(matrix) => Some(matrix.gpu()),
-        }
-    }
-
-    /// The same values on `gpu`. A tensor that is there already is returned as it is, and a leaf stays a
-    /// leaf.
-    ///
-    /// Panics if it is on another GPU.
-    pub(in crate::tensor) fn to_gpu(&self, gpu: &Gpu) -> Self {
-        match &self.raw {
-            Raw::Gpu(matrix) => {
-                assert_eq!(matrix.gpu().number(), gpu.number(), "tensors of two GPUs");
-                self.computed_on(gpu)
-            }
-            Raw::Host(_) => Self {
-                requires_grad: self.requires_grad,
-                ..gpu.matrix(self.values(), self.rows(), self.columns())
-            },
-        }
-    }
-
-    /// The same tensor with the precision of `gpu`, the GPU that holds it.
-    fn computed_on(&self, gpu: &Gpu) -> Self {
-        let mut same = self.clone();
-        if let Raw::Gpu(matrix) = &mut same.raw {
-            matrix.gpu = gpu.clone();
-        }
-        same
-    }
-
-    /// An input of an op on `gpu`. A constant of the host is sent there.
-    ///
-    /// Panics if it is a leaf or a result of the host: no gradient would flow back to it.
-    pub fn on(&self, gpu: &Gpu) -> Self {
-        let comes_along = self.gpu().is_some() || !self.requires_grad;
-        assert!(comes_along, "a leaf of the host in an op on a GPU");
-        self.to_gpu(gpu)
-    }
-
-    /// The address of the values on the GPU.
-    ///
-    /// Panics if they are on the host.
-    pub fn address(&self) -> u64 {
-        match &self.raw {
-            Raw::Host(_) => panic!("the values lie on the host"),
-            Raw::Gpu(matrix) => {
-                matrix.home.check();
-                matrix.address
-            }
-        }
-    }
-
-    /// The address of the values for kernels that write to them. Copies the storage first if another clone
-    /// shares it; the tensor is then a new one with a gradient of its own.
-    ///
-    /// Panics if they are on the host.
-    pub fn address_mut(&mut self) -> u64 {
-        match &mut self.raw {
-            Raw::Host(_) => panic!("the values lie on the host"),
-            Raw::Gpu(matrix) => matrix.address_mut(),
-        }
-    }
-
-    /// The address of the gradient, to which kernels add (it is zero at first); none if the tensor requires
-    /// no gradient.
-    ///
-    /// The address is valid until `grads` is dropped.
-    pub fn gradient_address(&self, grads: &mut Grads) -> Option<u64> {
-        match &self.raw {
-            Raw::Gpu(matrix) if self.requires_grad => Some(*matrix.buffer(grads).device_ptr()),
-            _ => None,
-        }
-    }
-}
-
-impl Tape {
-    /// Makes the output of an op on `gpu`, whose kernel must write every value. The output requires a
-    /// gradient if the tape records and any of `inputs` requires one.
-    pub fn output_on(
-        &self,
-        gpu: &Gpu,
-        rows: usize,
-        columns: usize,
-        inputs: &[&Tensor2],
-    ) -> Tensor2 {
-        let mut out = gpu.unwritten(rows, columns);
-        out.requires_grad = self.follows(inputs);
-        out
     }
 }
 

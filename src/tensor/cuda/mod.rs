@@ -1,5 +1,4 @@
-//! Tensors on an NVIDIA GPU: dfdx's storage and tape there, and the base of the kernels in
-//! `ops/kernels/cuda`.
+//! Tensors on an NVIDIA GPU: dfdx's storage and tape there, and the base of the kernels of `ops`.
 //!
 //! There is one [`Gpu`] per device and process. Each thread has its own stream, which orders its work. A
 //! thread may free or reuse an address as soon as it has launched the last kernel that uses it. So tensors
@@ -20,20 +19,22 @@ mod product;
 mod streams;
 mod symbols;
 
+pub use super::kernel::{Argument, Grid, Source};
+pub use super::product::{Operand, Product};
 pub use buffer::{Buffer, Element};
-pub use compile::Source;
-pub use launch::{Argument, Grid};
-pub use matrix::Matrix;
+pub use matrix::{Gradients, Matrix, Ops};
 pub use per_thread::PerThread;
-pub use product::{Operand, Product};
 
 use super::Precision;
 use cudarc::driver::{CudaDevice, result, sys};
-use dfdx::prelude::{Cuda, Gradients, Rank1, Tensor, ZerosTensor};
+use dfdx::prelude::{Cuda, Rank1, Tensor, ZerosTensor};
 use home::Home;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// True if the program can use a GPU.
+pub const IS_BUILT: bool = true;
 
 /// The oldest architecture that the kernels support: 8.0, Ampere.
 const OLDEST: (i32, i32) = (8, 0);
@@ -275,7 +276,7 @@ impl Shared {
 /// The device that dfdx uses, taken from one of its buffers.
 fn device_of(dfdx: &Cuda) -> Arc<CudaDevice> {
     let probe: Tensor<Rank1<1>, f32, Cuda> = dfdx.zeros();
-    let mut gradients = Gradients::<f32, Cuda>::leaky();
+    let mut gradients = Gradients::leaky();
     let buffer = gradients.get_or_alloc_mut(&probe);
     buffer.expect("memory for one number").device()
 }

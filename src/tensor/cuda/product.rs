@@ -9,6 +9,7 @@
 //! [`Precision::Bf16`], cuBLAS rounds the inputs on their way to the tensor cores and sums in `f32`.
 
 use super::{Gpu, Precision, streams, symbols};
+use crate::tensor::product::{Operand, Product};
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
 use std::sync::{Mutex, PoisonError};
@@ -17,74 +18,6 @@ use std::sync::{Mutex, PoisonError};
 const F32: c_int = 0;
 /// `CUBLAS_GEMM_DEFAULT`.
 const ANY_ALGORITHM: c_int = -1;
-
-/// A matrix of a product: its address, its layout, and the distance to the next matrix of a batch.
-#[derive(Clone, Copy, Debug)]
-pub struct Operand {
-    address: u64,
-    /// The number of columns of the matrix as stored.
-    stored_columns: usize,
-    transposed: bool,
-    stride: usize,
-}
-
-impl Operand {
-    /// The row-major matrix at `address` with `columns` columns.
-    pub fn new(address: u64, columns: usize) -> Self {
-        Self {
-            address,
-            stored_columns: columns,
-            transposed: false,
-            stride: 0,
-        }
-    }
-
-    /// Its transpose.
-    pub fn t(self) -> Self {
-        Self {
-            transposed: !self.transposed,
-            ..self
-        }
-    }
-
-    /// The first matrix of a batch in which each begins `stride` values after the one before. With 0, all are
-    /// the same.
-    pub fn every(self, stride: usize) -> Self {
-        Self { stride, ..self }
-    }
-}
-
-/// Products of the same shape.
-#[derive(Clone, Copy, Debug)]
-pub struct Product {
-    /// Rows of A and C; columns of B and C; columns of A and rows of B.
-    pub size: [usize; 3],
-    /// The number of products.
-    pub count: usize,
-    /// True if the products are added to C; otherwise they replace it.
-    pub add: bool,
-}
-
-impl Product {
-    /// One product that replaces C.
-    pub fn one(m: usize, n: usize, k: usize) -> Self {
-        Self {
-            size: [m, n, k],
-            count: 1,
-            add: false,
-        }
-    }
-
-    /// The same for `count` matrices.
-    pub fn times(self, count: usize) -> Self {
-        Self { count, ..self }
-    }
-
-    /// The same, added to C.
-    pub fn adding(self) -> Self {
-        Self { add: true, ..self }
-    }
-}
 
 impl Gpu {
     /// Starts the products of `a` and `b` into `c`.

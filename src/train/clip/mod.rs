@@ -10,7 +10,7 @@ mod zero_shot;
 
 pub use zero_shot::zero_shot_accuracy;
 
-use super::{AdamW, AdamWConfig, Checkpoint};
+use super::{AdamW, AdamWConfig, Advance, Checkpoint, Training};
 use crate::data::Sample;
 use crate::data::scenes::{DESCRIPTIONS, draw_many};
 use crate::graph::clip::{ClipTiny, ClipTinyConfig};
@@ -57,17 +57,14 @@ impl<'a> ClipTraining<'a> {
             step: 0,
         }
     }
+}
 
-    /// Steps taken.
-    pub fn step(&self) -> usize {
+impl Training for ClipTraining<'_> {
+    fn step(&self) -> usize {
         self.step
     }
 
-    /// Takes the next step and returns its loss.
-    ///
-    /// # Errors
-    /// A loss that is not finite, with its step.
-    pub fn advance(&mut self) -> Result<f32> {
+    fn advance(&mut self) -> Result<Advance> {
         let Self { config, step, .. } = *self;
         let rng = &mut Stream::at(config.seed, "clip-tiny step", step as u64);
         let (pictures, regions) = draw_batch(&self.samples, config.batch, rng);
@@ -85,12 +82,14 @@ impl<'a> ClipTraining<'a> {
         let rate = rate(config, step);
         self.optimizer.step(&mut self.model, &mut grads, rate);
         self.step += 1;
-        Ok(value)
+        Ok(Advance {
+            loss: value,
+            kept: None,
+            readings: Vec::new(),
+        })
     }
 
-    /// The state now, for a stage's folder; `key` identifies the settings that lead to it. `continued`: whether other steps will
-    /// follow, which need the optimizer too.
-    pub fn checkpoint(&mut self, key: &str, continued: bool) -> Checkpoint {
+    fn checkpoint(&mut self, key: &str, continued: bool) -> Checkpoint {
         let mut checkpoint = Checkpoint::new(key, self.step, serde_json::Value::Null);
         checkpoint.put_model(OWNER, &mut self.model);
         if continued {
@@ -99,11 +98,7 @@ impl<'a> ClipTraining<'a> {
         checkpoint
     }
 
-    /// Continues this training from its own checkpoint.
-    ///
-    /// # Errors
-    /// The checkpoint is of another model.
-    pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+    fn resume(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         checkpoint.take_model(OWNER, &mut self.model)?;
         self.optimizer
             .restore(checkpoint.optimizer(&mut self.model)?)?;
@@ -158,7 +153,7 @@ mod tests {
         let config = config(100);
         let train = |training: &mut ClipTraining, to| -> Vec<f32> {
             let steps = training.step()..to;
-            steps.map(|_| training.advance().unwrap()).collect()
+            steps.map(|_| training.advance().unwrap().loss).collect()
         };
         let mut straight = ClipTraining::new(&config, 64);
         let first = train(&mut straight, 3);
@@ -193,8 +188,7 @@ mod tests {
             .expect("a table")
             .clone();
         table.remove("name");
-        let config: ClipTinyConfig =
-            crate::registry::options(table).expect("the recipe's settings");
+        let config: ClipTinyConfig = crate::registry::read(table).expect("the recipe's settings");
         let mut training = ClipTraining::new(&config, 64);
         for _ in 0..config.steps {
             training.advance().expect("a finite loss");

@@ -1,6 +1,6 @@
 //! The input and output paths of a prediction, checked before the work.
 
-use crate::data::coco::images_in;
+use crate::data::image_file::images_in;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

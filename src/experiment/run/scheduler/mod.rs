@@ -1,16 +1,15 @@
 //! Runs tasks that depend on each other on a number of workers, each task once.
 //!
 //! A worker takes the ready task with the longest chain of work after it, so that tasks needed by others
-//! start first. The last task of a chain, which completes a result, comes before all others. A task runs
-//! inside its own rayon pool, so that trials do not share threads; a task that runs alone has all of them. If
-//! a task fails or panics, only the tasks that need its result fail too, with the same reason; all others
-//! run. A task that another process is working on is put aside, and checked again when nothing else can
-//! start. A task that must run alone comes before all others, and no other task runs beside it.
+//! start first. The last task of a chain, which completes a result, comes before all others. If a task fails or
+//! panics, only the tasks that need its result fail too, with the same reason; all others run. A task that
+//! another process is working on is put aside, and checked again when nothing else can start. A task that must
+//! run alone comes before all others, and no other task runs beside it.
 
+use super::executor::Executor;
+use super::turn::{Turn, contained};
 use anyhow::Result;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
@@ -31,17 +30,6 @@ pub struct Task<T> {
     pub work: T,
 }
 
-/// The result of a worker's turn at a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// The task is done.
-    Done,
-    /// Another process is working on it, so it must be checked again.
-    Held,
-    /// A stop was requested, and the task is not done.
-    Stopped,
-}
-
 /// The rules for failures and requests to stop.
 #[derive(Clone, Copy)]
 pub struct Rules<'a> {
@@ -53,31 +41,6 @@ pub struct Rules<'a> {
     pub stop: &'a (dyn Fn() -> bool + Sync),
     /// The keys of tasks that run alone; they come first.
     pub alone: &'a BTreeSet<String>,
-}
-
-/// The number of tasks that run at the same time, and the threads that they share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Workers {
-    /// The maximum number of tasks at the same time.
-    pub count: usize,
-    /// The number of threads that the running tasks share.
-    pub cores: usize,
-}
-
-impl Workers {
-    /// `count` workers on the machine's `cores`; with 0, one per core.
-    pub fn new(count: usize, cores: usize) -> Self {
-        let cores = cores.max(1);
-        let count = if count == 0 { cores } else { count };
-        Self { count, cores }
-    }
-
-    /// The number of threads of a task that starts while `running` others run and `ready` more could start.
-    /// The result of a task does not depend on it, so a lone burn-in may use all threads, which are shared
-    /// later.
-    fn threads(&self, running: usize, ready: usize) -> usize {
-        (self.cores / (running + 1 + ready).min(self.count)).max(1)
-    }
 }
 
 /// The state that the workers share.
@@ -108,8 +71,8 @@ struct Board<E> {
     stopped: Option<anyhow::Error>,
 }
 
-/// Runs `tasks`, all of them unless a stop is requested. `work` runs one task. `ended` is called at the end
-/// of each, one at a time, with the reason of a failure.
+/// Runs `tasks`, all of them unless a stop is requested. `executor` runs each of them. `ended` is called at
+/// the end of each, one at a time, with the reason of a failure.
 ///
 /// # Errors
 /// An error of `ended` (for example a full disk). Running tasks finish, and no other task starts.
@@ -117,9 +80,8 @@ struct Board<E> {
 /// Panics if a task needs an unknown one, or if the needs form a cycle.
 pub fn run<T: Sync>(
     tasks: &[Task<T>],
-    workers: Workers,
+    executor: &dyn Executor<T>,
     rules: Rules,
-    work: impl Fn(&T) -> Result<Turn> + Sync,
     ended: impl FnMut(&Task<T>, Result<(), &str>) -> Result<()> + Send,
 ) -> Result<()> {
     let dependents = dependents(tasks);
@@ -158,8 +120,6 @@ pub fn run<T: Sync>(
         board.stopped.is_some() || (rules.fail_fast && board.failed) || (rules.stop)()
     };
     let worker = || {
-        // The pool is kept from task to task, because most have the same number of threads.
-        let mut pool = None;
         loop {
             let mut guard = board.lock().expect("no worker panics with the board");
             let task = loop {
@@ -190,13 +150,10 @@ pub fn run<T: Sync>(
             } else {
                 guard.ready.len()
             };
-            let threads = workers.threads(guard.running, others);
+            let beside = guard.running + others;
             guard.running += 1;
             drop(guard);
-            let outcome = contained(|| {
-                let pool = pool_of(&mut pool, threads)?;
-                pool.install(|| work(&tasks[task].work))
-            });
+            let outcome = contained(|| executor.run(&tasks[task].work, beside));
             let mut guard = board.lock().expect("no worker panics with the board");
             guard.running -= 1;
             guard.one_alone = false;
@@ -218,7 +175,7 @@ pub fn run<T: Sync>(
         }
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers.count.min(tasks.len()))
+        let threads: Vec<_> = (0..executor.slots().min(tasks.len()))
             .map(|_| scope.spawn(worker))
             .collect();
         for thread in threads {
@@ -274,27 +231,6 @@ impl<E> Board<E> {
             if let (Err(error), None) = ((self.ended)(&tasks[task], outcome), &self.stopped) {
                 self.stopped = Some(error);
             }
-        }
-    }
-}
-
-/// The pool in `kept`, replaced if it has another number of threads.
-fn pool_of(kept: &mut Option<ThreadPool>, threads: usize) -> Result<&ThreadPool> {
-    let pool = match kept.take() {
-        Some(pool) if pool.current_num_threads() == threads => pool,
-        _ => ThreadPoolBuilder::new().num_threads(threads).build()?,
-    };
-    Ok(kept.insert(pool))
-}
-
-/// The outcome of `work`, with a panic turned into its message.
-pub fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(outcome) => outcome.map_err(|error| format!("{error:#}")),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(format!("panic: {}", text.unwrap_or("without a message")))
         }
     }
 }

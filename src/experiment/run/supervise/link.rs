@@ -3,6 +3,7 @@
 use super::protocol::{Event, line};
 use crate::experiment::store::folder::Failure;
 use crate::experiment::trial::inputs::Stop;
+use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::stage::Stage;
 use crate::recipe::Plan;
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,30 +86,30 @@ impl Link {
 
     /// A failed attempt at the stage `key` by an earlier process of this sweep. Each is returned once, in
     /// order.
-    pub fn earlier_failure(&self, key: &str) -> Option<Failure> {
+    pub fn earlier_failure(&self, key: &StageKey) -> Option<Failure> {
         let mut failures = lock(&self.failures);
-        let failures = failures.get_mut(key)?;
+        let failures = failures.get_mut(key.as_str())?;
         (!failures.is_empty()).then(|| failures.remove(0))
     }
 
     /// Reports that attempt `attempt` at `stage` begins.
     pub fn begins(&self, stage: &Stage, attempt: u64) {
-        let (key, title) = (&stage.key, &stage.title);
         self.tell(|| Event::Begin {
-            key: key.clone(),
-            title: title.clone(),
+            key: stage.key.to_string(),
+            title: stage.title.clone(),
             attempt,
         });
     }
 
     /// Reports that the attempt at the stage `key` has ended without failure.
-    pub fn ends(&self, key: &str) {
-        self.tell(|| Event::End { key: key.into() });
+    pub fn ends(&self, key: &StageKey) {
+        let key = key.to_string();
+        self.tell(|| Event::End { key });
     }
 
     /// Reports that the attempt at the stage `key` has failed.
-    pub fn fails(&self, key: &str, failure: Failure) {
-        let key = key.into();
+    pub fn fails(&self, key: &StageKey, failure: Failure) {
+        let key = key.to_string();
         self.tell(|| Event::Fail { key, failure });
     }
 
@@ -177,12 +178,16 @@ mod tests {
             retries: 0,
         };
         let link = Link {
-            failures: Mutex::new(BTreeMap::from([("a".into(), vec![failure(1), failure(2)])])),
+            failures: Mutex::new(BTreeMap::from([(
+                "a-1".into(),
+                vec![failure(1), failure(2)],
+            )])),
             ..Link::default()
         };
-        assert_eq!(link.earlier_failure("b"), None);
-        assert_eq!(link.earlier_failure("a"), Some(failure(1)));
-        assert_eq!(link.earlier_failure("a"), Some(failure(2)));
-        assert_eq!(link.earlier_failure("a"), None);
+        let key = |text: &str| text.parse::<StageKey>().unwrap();
+        assert_eq!(link.earlier_failure(&key("b-1")), None);
+        assert_eq!(link.earlier_failure(&key("a-1")), Some(failure(1)));
+        assert_eq!(link.earlier_failure(&key("a-1")), Some(failure(2)));
+        assert_eq!(link.earlier_failure(&key("a-1")), None);
     }
 }

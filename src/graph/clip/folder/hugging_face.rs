@@ -4,7 +4,9 @@
 //! the names: `transformer.resblocks.0.mlp.c_fc.weight` here is `text_model.encoder.layers.0.mlp.fc1.weight`
 //! there. The query, key and value projections are three arrays there and one here.
 
-use super::{check_heads, check_sizes, json, typed};
+use super::super::json::json;
+use super::{check_values, typed};
+use crate::graph::bounds::{HIDDEN_WIDTHS, LAYERS, SIDES, WIDTHS, WORDS};
 use crate::graph::clip::model::{ClipSizes, ImageSizes};
 use crate::graph::clip::preprocess::Preprocess;
 use crate::graph::clip::text::{EndToken, TextSizes};
@@ -30,6 +32,8 @@ const COUNTER: &str = "position_ids";
 /// The `eos_token_id` of configurations that were written before the key was used. The end token is then the
 /// largest id.
 const HISTORIC_END: u32 = 2;
+/// Red, green, blue.
+const CHANNELS: usize = 3;
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -123,51 +127,46 @@ pub fn sizes(path: &Path, mut config: Value) -> Result<ClipSizes> {
         Value::Null => 512,
         value => typed(path, "projection_dim", value)?,
     };
-    check_sizes(
-        path,
-        "text_config",
-        &[
-            ("vocab_size", text.vocab_size),
-            ("hidden_size", text.hidden_size),
-            ("intermediate_size", text.intermediate_size),
-            ("num_hidden_layers", text.num_hidden_layers),
-            ("num_attention_heads", text.num_attention_heads),
-            ("max_position_embeddings", text.max_position_embeddings),
-        ],
-    )?;
-    check_sizes(
-        path,
-        "vision_config",
-        &[
-            ("hidden_size", vision.hidden_size),
-            ("intermediate_size", vision.intermediate_size),
-            ("num_hidden_layers", vision.num_hidden_layers),
-            ("num_attention_heads", vision.num_attention_heads),
-            ("patch_size", vision.patch_size),
-            (
-                "image_size / patch_size",
-                vision.image_size / vision.patch_size.max(1),
-            ),
-        ],
-    )?;
-    check_sizes(path, "", &[("projection_dim", shared)])?;
-    check_heads(
-        path,
-        "text_config",
-        text.hidden_size,
-        text.num_attention_heads,
-    )?;
-    check_heads(
-        path,
-        "vision_config",
-        vision.hidden_size,
-        vision.num_attention_heads,
-    )?;
-    ensure!(
-        vision.num_channels == 3,
-        "{shown}: vision_config.num_channels: {} is not 3",
-        vision.num_channels
-    );
+    check_values(path, "text_config", |check| {
+        check.range("vocab_size", text.vocab_size, WORDS);
+        check.range("hidden_size", text.hidden_size, WIDTHS);
+        check.range("intermediate_size", text.intermediate_size, HIDDEN_WIDTHS);
+        check.range("num_hidden_layers", text.num_hidden_layers, LAYERS);
+        check.range("num_attention_heads", text.num_attention_heads, WIDTHS);
+        check.range(
+            "max_position_embeddings",
+            text.max_position_embeddings,
+            WORDS,
+        );
+        check.divides(
+            "hidden_size",
+            text.hidden_size,
+            text.num_attention_heads,
+            "`num_attention_heads`",
+        );
+    })?;
+    check_values(path, "vision_config", |check| {
+        check.range("hidden_size", vision.hidden_size, WIDTHS);
+        check.range("intermediate_size", vision.intermediate_size, HIDDEN_WIDTHS);
+        check.range("num_hidden_layers", vision.num_hidden_layers, LAYERS);
+        check.range("num_attention_heads", vision.num_attention_heads, WIDTHS);
+        check.range("num_channels", vision.num_channels, CHANNELS..=CHANNELS);
+        check.range("image_size", vision.image_size, SIDES);
+        check.range(
+            "patch_size",
+            vision.patch_size,
+            1..=vision.image_size.max(1),
+        );
+        check.divides(
+            "hidden_size",
+            vision.hidden_size,
+            vision.num_attention_heads,
+            "`num_attention_heads`",
+        );
+    })?;
+    check_values(path, "", |check| {
+        check.range("projection_dim", shared, WIDTHS)
+    })?;
     let end = match text.eos_token_id {
         HISTORIC_END => EndToken::LargestId,
         id => EndToken::Id(id),
@@ -341,7 +340,7 @@ mod tests {
             ),
             (
                 json!({"model_type": "clip", "vision_config": {"num_attention_heads": 7}}),
-                "7 attention heads do not divide a width of 768",
+                "vision_config.hidden_size: 768 does not fit; allowed: multiples of 7 (`num_attention_heads`)",
             ),
             (
                 json!({"model_type": "clip", "vision_config": {"patch_size": 0}}),
@@ -358,6 +357,41 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn absurd_numbers_are_refused_by_key_with_what_is_allowed() {
+        let tower = [
+            "hidden_size",
+            "intermediate_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+        ];
+        let text = ["vocab_size", "max_position_embeddings"];
+        let vision = ["num_channels", "image_size", "patch_size"];
+        for (part, own) in [("text_config", &text[..]), ("vision_config", &vision[..])] {
+            for key in tower.iter().chain(own) {
+                for number in [i64::MAX as u64, 1 << 31, 0] {
+                    let config = json!({"model_type": "clip", part: {*key: number}});
+                    let text = format!("{:#}", read(config).expect_err(key));
+                    let found =
+                        format!("x/config.json: {part}.{key}: {number} is out of range; allowed: ");
+                    assert!(text.contains(&found), "{text}");
+                }
+            }
+        }
+        let config = json!({"model_type": "clip", "projection_dim": 1u64 << 31});
+        let text = format!("{:#}", read(config).expect_err("too wide"));
+        assert!(
+            text.contains("projection_dim: 2147483648 is out of range; allowed: "),
+            "{text}"
+        );
+        let config = json!({"model_type": "clip", "text_config": {"eos_token_id": i64::MAX}});
+        let text = format!("{:#}", read(config).expect_err("no id"));
+        assert!(
+            text.contains("text_config.eos_token_id: expected a whole number from 0 to 4294967295"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -12,11 +12,13 @@
 mod hugging_face;
 mod open_clip;
 
+use super::json::json;
 use super::model::{Clip, ClipSizes};
 use super::preprocess::Preprocess;
 use super::tokenizer::Tokenizer;
 use crate::graph::weights::{Arrays, Names, load};
-use anyhow::{Context, Result, bail, ensure};
+use crate::registry::{Check, in_plain_words};
+use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -172,16 +174,6 @@ fn network(sizes: &ClipSizes, config: &Path, arrays: &Arrays) -> Result<Clip> {
     Ok(Clip::new(sizes))
 }
 
-/// A JSON file whose root is an object.
-pub(super) fn json(path: &Path) -> Result<Value> {
-    let shown = path.display();
-    let text = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
-    let value: Value =
-        serde_json::from_slice(&text).with_context(|| format!("{shown}: not JSON"))?;
-    ensure!(value.is_object(), "{shown}: not a JSON object");
-    Ok(value)
-}
-
 /// Parses a part of a configuration as `T`. An error names the file and the key.
 fn typed<T: serde::de::DeserializeOwned>(path: &Path, part: &str, value: Value) -> Result<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
@@ -190,31 +182,15 @@ fn typed<T: serde::de::DeserializeOwned>(path: &Path, part: &str, value: Value) 
             ("", key) => key,
             (part, key) => format!("{part}.{key}"),
         };
-        anyhow::anyhow!("{}: {key}: {}", path.display(), error.inner())
+        let message = in_plain_words(&error.inner().to_string());
+        anyhow::anyhow!("{}: {key}: {message}", path.display())
     })
 }
 
-/// Refuses sizes that no network has. The error uses the names of the file.
-fn check_sizes(path: &Path, part: &str, sizes: &[(&str, usize)]) -> Result<()> {
-    const MOST: usize = 1 << 24;
-    for (key, value) in sizes {
-        if !(1..=MOST).contains(value) {
-            let dot = if part.is_empty() { "" } else { "." };
-            bail!(
-                "{}: {part}{dot}{key}: {value} is not between 1 and {MOST}",
-                path.display()
-            );
-        }
-    }
-    Ok(())
-}
-
-/// Refuses a number of heads that does not divide the width.
-fn check_heads(path: &Path, part: &str, width: usize, heads: usize) -> Result<()> {
-    ensure!(
-        width.is_multiple_of(heads),
-        "{}: {part}: {heads} attention heads do not divide a width of {width}",
-        path.display()
-    );
-    Ok(())
+/// Checks the values at `part` of a configuration, by the names that the file gives them.
+fn check_values(path: &Path, part: &str, values: impl FnOnce(&mut Check)) -> Result<()> {
+    let mut check = Check::new();
+    check.within(part, values);
+    let refused = |errors| anyhow::anyhow!("{}: {errors}", path.display());
+    check.finish().map_err(refused)
 }

@@ -1,6 +1,6 @@
 //! The tokens and merges of CLIP, from any of the files that may contain them.
 
-use super::super::folder::json;
+use super::super::json::json;
 use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
 use serde_json::Value;

@@ -1,0 +1,187 @@
+//! `harness sweep --publish`: copies the results of a finished run into the folder that is committed.
+//!
+//! A run writes to `results/<recipe>/`, which git ignores. `results/published/<recipe>/` holds what the repository
+//! shows: of every sweep of the recipe `<sweep>.csv` and `<sweep>.md`, then `run-<recipe>.json`, `about-<recipe>.md`,
+//! and the recipe's part of `records.jsonl`, `timing.jsonl` and `tables.json`. Tables that other recipes published in
+//! the same folder stay. Nothing of `.store/` is copied.
+
+use super::ahead::results_folder;
+use crate::atomic::write_atomically;
+use crate::experiment::run::results::{TIMING, frozen};
+use crate::experiment::store::provenance::Provenance;
+use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
+use crate::recipe::Plan;
+use crate::report::{
+    FORMATS, JsonLines, Keyed, Metric, RECORDS, Record, ResultsFolder, Status, TableLayout, Timing,
+    layout, write_table,
+};
+use anyhow::{Context, Result, bail, ensure};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Folder of the published results; it has one folder per results folder.
+const PUBLISHED: &str = "results/published";
+
+/// Copies the finished results of the recipe `ask` from `out`, or else from the recipe's folder under `results/`, to
+/// `results/published/`. Returns the folder of the copies. Nothing is trained.
+///
+/// All files are read and checked before the first is written, and each file is replaced whole. A copy that was
+/// interrupted is completed by the same command.
+///
+/// # Errors
+/// - [`Stop::Input`]: something is wrong with the recipe, the run has not finished or a trial has failed, or the files
+///   are those of another plan. Nothing is written.
+/// - [`Stop::Output`]: a file cannot be written.
+pub fn publish(ask: &Ask, out: Option<&Path>) -> Result<PathBuf, Stop> {
+    let plan = Inputs::where_files_may_be_absent().plan(ask)?;
+    let from = results_folder(&plan, out);
+    let target = Path::new(PUBLISHED).join(&plan.results);
+    let finished = Finished::read(&plan, &from)
+        .with_context(|| format!("cannot publish `{}`", from.display()))
+        .map_err(Stop::Input)?;
+    finished.write(&plan, &target).map_err(Stop::Output)?;
+    Ok(target)
+}
+
+/// What a finished run left.
+struct Finished {
+    folder: ResultsFolder,
+    /// The plan's tables among those of the folder.
+    tables: Vec<TableLayout>,
+    timing: JsonLines<Timing>,
+    /// Name and content of the files about the run as a whole.
+    about: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl Finished {
+    /// Reads the folder `from`.
+    ///
+    /// # Errors
+    /// It does not hold the finished results of `plan`, and nothing else under their names.
+    fn read(plan: &Plan, from: &Path) -> Result<Self> {
+        let again = "run the same command without --publish first";
+        let folder = ResultsFolder::read_undamaged(from)?;
+        let without_provenance = |table: &TableLayout| TableLayout {
+            provenance: Vec::new(),
+            ..table.clone()
+        };
+        let mut tables = Vec::new();
+        for planned in frozen(plan, &[]) {
+            let mut found = folder.tables.iter();
+            match found.find(|table| without_provenance(table) == planned) {
+                Some(table) => tables.push(table.clone()),
+                None => bail!(
+                    "its table `{}` is absent or has other rows or seeds than this recipe with these overrides; {again}",
+                    planned.name
+                ),
+            }
+        }
+        complete(plan, &folder)?;
+        for table in &tables {
+            for format in FORMATS.iter().filter(|format| format.written) {
+                let name = format!("{}.{}", table.name, format.name);
+                let text = (format.render)(&[folder.table(table, Metric::MeanAp)])?;
+                let written = fs::read(from.join(&name)).unwrap_or_default();
+                ensure!(
+                    written == text.as_bytes(),
+                    "`{name}` is absent or differs from its records; {again}"
+                );
+            }
+        }
+        let names = [
+            Provenance::path(Path::new(""), &plan.recipe),
+            PathBuf::from(format!("about-{}.md", plan.recipe)),
+        ];
+        let mut about = Vec::new();
+        for name in names {
+            let content = fs::read(from.join(&name))
+                .with_context(|| format!("cannot read `{}`; {again}", name.display()))?;
+            about.push((name, content));
+        }
+        Ok(Self {
+            timing: JsonLines::read(&from.join(TIMING))?,
+            folder,
+            tables,
+            about,
+        })
+    }
+
+    /// Puts the results into the folder `target`, beside those of other recipes.
+    ///
+    /// # Errors
+    /// A file cannot be read or written. The error names it.
+    fn write(&self, plan: &Plan, target: &Path) -> Result<()> {
+        layout::merge(target, &self.tables)?;
+        let shown = layout::read(target)?.unwrap_or_default();
+        write_lines(&self.folder.records, &target.join(RECORDS), plan, &shown)?;
+        write_lines(&self.timing, &target.join(TIMING), plan, &shown)?;
+        for table in &self.tables {
+            write_table(target, &self.folder.table(table, Metric::MeanAp))?;
+        }
+        for (name, content) in &self.about {
+            write_atomically(&target.join(name), content)?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks that every trial of `plan` has ended well.
+///
+/// # Errors
+/// The number of trials that failed or have not finished, and the first of them.
+fn complete(plan: &Plan, folder: &ResultsFolder) -> Result<()> {
+    let record = |hash: &str| -> Option<&Record> { folder.records.get(hash) };
+    let bad = plan
+        .trials
+        .iter()
+        .filter(|trial| record(&trial.hash).is_none_or(|record| record.status != Status::Ok));
+    let bad: Vec<_> = bad.collect();
+    if let Some(first) = bad.first() {
+        let how = match record(&first.hash) {
+            Some(_) => "has failed",
+            None => "has not run",
+        };
+        bail!(
+            "{} of its {} trials have failed or not finished; `{}`, seed {}, {how}",
+            bad.len(),
+            plan.trials.len(),
+            first.label,
+            first.seed
+        );
+    }
+    Ok(())
+}
+
+/// Writes the lines of all trials in the tables `shown` to `path`, in the order of the rows: those of `plan` from `own`,
+/// all others as the file has them.
+///
+/// # Errors
+/// A file cannot be read or written. The error names it.
+fn write_lines<T: Clone + Keyed + Serialize + DeserializeOwned>(
+    own: &JsonLines<T>,
+    path: &Path,
+    plan: &Plan,
+    shown: &[TableLayout],
+) -> Result<()> {
+    let earlier = JsonLines::<T>::read(path)?;
+    let planned = plan.trials.iter().map(|trial| trial.hash.as_str());
+    let planned: BTreeSet<&str> = planned.collect();
+    let rows = shown.iter().flat_map(|table| &table.rows);
+    let order: Vec<&str> = rows
+        .flat_map(|row| row.trials.iter().map(String::as_str))
+        .collect();
+    let mut lines = JsonLines::default();
+    for hash in &order {
+        let source = match planned.contains(hash) {
+            true => own,
+            false => &earlier,
+        };
+        if let Some(line) = source.get(hash) {
+            lines.insert(line.clone());
+        }
+    }
+    lines.write(path, order)
+}

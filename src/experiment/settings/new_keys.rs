@@ -1,0 +1,85 @@
+//! The keys that a recipe may leave out, each with its built-in default.
+//!
+//! **To add a key to a recipe**, give the struct that reads it a field, and
+//!
+//! 1. add a row here whose default is what the program did before: recipes without the key go on as they did, and no
+//!    trial gets another hash;
+//! 2. add the key with the same value to `recipes/pl-dc.toml`, if that recipe names the key's component: its comment is
+//!    the key's description in editors.
+//!
+//! The settings of a trial are read through [`NewKeys::fill`], so the field needs no default of its own.
+
+use crate::recipe::{NewKey, NewKeys};
+use std::sync::LazyLock;
+
+/// The rows, in the order in which the keys were added; a component's `name` before its keys.
+const ROWS: &[NewKey] = &[NewKey {
+    path: "precision",
+    of: &[],
+    default: "'f32'",
+}];
+
+/// The keys that a recipe may leave out.
+pub static NEW_KEYS: LazyLock<NewKeys> = LazyLock::new(|| NewKeys::new(ROWS));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::settings::normalise::normalise;
+    use crate::experiment::settings::schema::slots;
+    use crate::experiment::settings::sections::{Settings, tests::table};
+    use crate::recipe::{DEFAULTS, content_hash, value_at};
+    use toml::Table;
+
+    /// `table` as it was before there were new keys.
+    fn before(mut table: Table) -> Table {
+        NEW_KEYS.strip(&mut table);
+        table
+    }
+
+    fn hash(mut table: Table) -> String {
+        normalise(&mut table);
+        content_hash(&table)
+    }
+
+    #[test]
+    fn a_recipe_without_the_keys_means_their_defaults_and_has_the_same_hash() {
+        let old = before(table());
+        for (key, _) in NEW_KEYS.iter() {
+            assert!(value_at(&old, key.path).is_none(), "{}", key.path);
+        }
+        let mut filled = old.clone();
+        NEW_KEYS.fill(&mut filled);
+        let read = |table: &Table| format!("{:?}", Settings::read(table).unwrap());
+        assert_eq!(read(&old), read(&filled));
+        assert_eq!(hash(old.clone()), content_hash(&old));
+        assert_eq!(hash(filled), content_hash(&old));
+    }
+
+    #[test]
+    fn the_defaults_recipe_has_every_key_at_its_built_in_default() {
+        let written: Table = DEFAULTS.parse().unwrap();
+        let mut filled = before(written.clone());
+        NEW_KEYS.fill(&mut filled);
+        assert_eq!(filled, written);
+    }
+
+    #[test]
+    fn every_key_is_one_that_its_component_reads() {
+        let written: Table = DEFAULTS.parse().unwrap();
+        for (key, _) in NEW_KEYS.iter() {
+            if key.of.is_empty() {
+                assert!(value_at(&written, key.path).is_some(), "{}", key.path);
+            }
+            for component in key.of {
+                let mut choices = slots().into_iter().filter_map(|slot| {
+                    let inside = key.path.strip_prefix(slot.path)?.strip_prefix('.')?;
+                    let choice = slot.choices.into_iter().find(|c| c.name == *component)?;
+                    let first = inside.split('.').next()?.to_string();
+                    Some(choice.keys?.contains(&first))
+                });
+                assert!(choices.any(|is_read| is_read), "{}: {component}", key.path);
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What takes the steps of a phase: networks and the rules of their losses, or a number.
+
+use super::report::StepReport;
+use super::sent::Sent;
+use crate::data::Batch;
+use crate::data::split::ClassCounts;
+use crate::detector::Detector;
+use crate::graph::clip::VisionLanguage;
+use crate::tensor::{Later, Tape, Tensor2};
+use anyhow::{Result, bail};
+
+/// The facts about a run that its learners need.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Seed of the trial.
+    pub seed: u64,
+    /// Objects of every class in the labelled images.
+    pub counts: ClassCounts,
+    /// Training steps of one pass over the unlabelled images.
+    pub epoch_steps: usize,
+}
+
+/// What a learner is made of.
+pub struct Parts<'a> {
+    /// The network that is trained.
+    pub student: Box<dyn Detector>,
+    /// The facts about the run.
+    pub setup: &'a Setup,
+}
+
+/// The result of one step, before the backward pass.
+#[derive(Debug)]
+pub struct StepOutput {
+    /// `[1, 1]`, to run the tape backwards from.
+    pub loss: Tensor2,
+    /// For the journal; waits until the forward pass has ended.
+    pub report: Later<StepReport>,
+}
+
+/// Networks that learn, with the rules of one phase.
+pub trait Learner: Send {
+    /// The forward passes and losses of step `step`. The caller runs the tape backwards and updates the student.
+    fn step(&mut self, tape: &mut Tape, sent: &Sent, step: usize) -> StepOutput;
+
+    /// Sends the pictures of `batch` to where the networks are.
+    fn send(&self, batch: Batch) -> Sent;
+
+    /// The network that is trained.
+    fn student(&mut self) -> &mut dyn Detector;
+
+    /// The network that labels; none before its first step in a phase that makes it from the student.
+    fn teacher(&mut self) -> Option<&mut (dyn Detector + 'static)> {
+        None
+    }
+
+    /// Makes a teacher from a copy of the student, for a checkpoint's values.
+    ///
+    /// # Errors
+    /// The learner has no teacher.
+    fn add_teacher(&mut self) -> Result<&mut dyn Detector> {
+        bail!("this phase has no teacher")
+    }
+
+    /// Whether its steps read unlabelled images.
+    fn needs_unlabelled(&self) -> bool {
+        false
+    }
+
+    /// Gives it the vision-language model of [`super::Method::vlm`], before the first step.
+    fn attach_vlm(&mut self, _vlm: Box<dyn VisionLanguage>) {}
+
+    /// What a checkpoint keeps besides the networks.
+    fn state(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    /// Takes back what [`Self::state`] gave. Restore the student first; where the state has a teacher, [`Self::teacher`] then is
+    /// a copy of the student, for the checkpoint's own values.
+    ///
+    /// # Errors
+    /// A state of another method, or of another number of classes.
+    fn restore(&mut self, _state: &serde_json::Value) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A number that is "trained" in place of networks.
+pub trait Number: Send {
+    /// Takes step `step` (from 0) and returns its loss.
+    ///
+    /// # Errors
+    /// Whatever ends the training.
+    fn step(&mut self, step: usize) -> Result<f32>;
+
+    /// What a checkpoint keeps.
+    fn state(&self) -> serde_json::Value;
+
+    /// Takes back what [`Self::state`] gave.
+    ///
+    /// # Errors
+    /// A state of something else.
+    fn restore(&mut self, state: &serde_json::Value) -> Result<()>;
+
+    /// mAP and AP50 of a run that ends here, in percent.
+    fn scores(&self) -> [f64; 2];
+}

@@ -1,0 +1,98 @@
+//! The phases of a method: stretches of a training with fixed rules. A phase is a stage of a trial: its result is kept, and
+//! trials that agree in all that it reads share it.
+
+use super::learner::{Learner, Number, Parts};
+use anyhow::{Result, bail};
+use std::ops::Range;
+
+/// One stretch of a training.
+pub struct Phase {
+    /// Its name: the first part of its stage's key. It must not change, or stored results are no longer found.
+    pub name: &'static str,
+    /// The steps that it takes, counted from 0 along its learning-rate curve.
+    pub steps: Range<usize>,
+    /// Steps of its learning-rate curve. A phase that goes on along the curve of another one has the same number.
+    pub curve: usize,
+    /// The networks that it starts from.
+    pub start: Start,
+    /// Whether a teacher labels images in it: it then reads unlabelled images and needs the vision-language model.
+    pub labels: bool,
+    /// Whether the average of the student starts with it, where the recipe wants one.
+    pub average: bool,
+    /// Whether another phase may go on from its end: the optimizer's state is then kept in its result.
+    pub goes_on: bool,
+    /// Whether variants of a sweep usually have it in common: its time is then not counted as a trial's own.
+    pub shared: bool,
+    /// The keys of `[method]` that it reads.
+    pub reads: MethodKeys,
+    /// Makes what takes its steps.
+    pub build: Build,
+}
+
+impl Phase {
+    /// The learner of this phase.
+    ///
+    /// # Errors
+    /// The phase trains a number.
+    pub fn learner(&self, parts: Parts) -> Result<Box<dyn Learner>> {
+        match &self.build {
+            Build::Learner(build) => Ok(build(parts)),
+            Build::Number(_) => bail!("the phase `{}` trains no network", self.name),
+        }
+    }
+
+    /// The number of this phase, of a trial's seed and of how often the phase was begun (from 1 on).
+    ///
+    /// # Errors
+    /// The phase trains networks.
+    pub fn number(&self, seed: u64, attempt: u64) -> Result<Box<dyn Number>> {
+        match &self.build {
+            Build::Number(build) => Ok(build(seed, attempt)),
+            Build::Learner(_) => bail!("the phase `{}` trains networks", self.name),
+        }
+    }
+}
+
+/// The networks that a phase starts from. Numbers are places in the method's list of phases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// A student with the trial's first weights, and a new optimizer.
+    Fresh,
+    /// The student, the optimizer and the step at the end of a phase. The method's own state starts anew.
+    GoOn(usize),
+    /// A student with the trial's first weights and a new optimizer; its teacher is the student at the end of a phase.
+    Under(usize),
+}
+
+impl Start {
+    /// The phase whose result is read, if any.
+    pub fn source(self) -> Option<usize> {
+        match self {
+            Self::Fresh => None,
+            Self::GoOn(phase) | Self::Under(phase) => Some(phase),
+        }
+    }
+}
+
+/// Keys of `[method]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MethodKeys {
+    /// These alone, whatever the method's name: phases of several methods may be one stage.
+    Only(Vec<&'static str>),
+    /// The name and all keys but these.
+    AllBut(Vec<&'static str>),
+}
+
+/// Makes what takes the steps of a phase.
+pub enum Build {
+    /// Networks that learn from images.
+    Learner(LearnerBuilder),
+    /// A number, for trying the engine without networks and data.
+    Number(NumberBuilder),
+}
+
+/// Makes a learner around a fresh student.
+pub type LearnerBuilder = Box<dyn Fn(Parts) -> Box<dyn Learner> + Send + Sync>;
+
+/// Makes the number of a trial from its seed and from how often this phase of it was begun (from 1 on).
+pub type NumberBuilder = Box<dyn Fn(u64, u64) -> Box<dyn Number> + Send + Sync>;

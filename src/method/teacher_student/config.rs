@@ -1,0 +1,219 @@
+//! Table `[method]` of the methods in which a student learns from a teacher's pseudo-labels: its keys and its phases.
+
+use super::{Follows, TeacherStudent};
+use crate::detector::{EmptyImage, Score, Selection};
+use crate::graph::clip::VisionLanguageConfig;
+use crate::method::Method;
+use crate::method::config::slot;
+use crate::method::correction::{CORRECTIONS, Correction};
+use crate::method::filter::{FILTERS, Filter};
+use crate::method::phase::{Build, MethodKeys, Phase, Start};
+use crate::method::supervised;
+use crate::method::weighting::{WEIGHTINGS, Weighting};
+use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS, MOST_WEIGHT};
+use crate::structures::LARGEST_SIDE;
+use serde::Deserialize;
+use std::ops::Range;
+use toml::Table;
+
+/// Table `[method]` with `name = "teacher-student"`, its slots made.
+#[derive(Clone, Debug)]
+pub struct TeacherStudentConfig {
+    /// T_b: steps before the teacher follows the student.
+    pub burn_in: usize,
+    /// Part of the teacher that stays at every step.
+    pub ema: f32,
+    /// Weight of the unlabelled loss.
+    pub lambda: f32,
+    /// The classes that the softmax of eq. 3 runs over.
+    pub score: Score,
+    /// The pairs that are candidates.
+    pub candidates: Selection,
+    /// Number of pairs for [`Selection::TopPairs`].
+    pub top_pairs: usize,
+    /// A pseudo-mask has more pixels than this.
+    pub min_area: usize,
+    /// Pseudo-masks that overlap a better one by more are dropped.
+    pub duplicate_iou: f64,
+    /// The class loss of images without a target.
+    pub empty_image: EmptyImage,
+    /// Slot `filter`, before its first image.
+    pub filter: Box<dyn Filter>,
+    /// Slot `correction`, without its vision-language model.
+    pub correction: Box<dyn Correction>,
+    /// Slot `weighting`.
+    pub weighting: Box<dyn Weighting>,
+}
+
+/// The keys as a recipe spells them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(in crate::method) struct Keys {
+    pub burn_in: usize,
+    pub ema: f32,
+    pub lambda: f32,
+    pub score: Score,
+    pub candidates: Selection,
+    pub top_pairs: usize,
+    pub min_area: usize,
+    pub duplicate_iou: f64,
+    pub empty_image: EmptyImage,
+    pub filter: Table,
+    pub correction: Table,
+    pub weighting: Table,
+}
+
+/// The values are checked with those of all methods that have these keys, in [`TeacherStudentConfig::new`].
+impl Checked for Keys {}
+
+/// Largest number of query-class pairs of an image.
+const MOST_PAIRS: usize = 1_000_000;
+
+pub(in crate::method) fn build(table: Table) -> Result<Box<dyn Method>, ComponentErrors> {
+    Ok(Box::new(TeacherStudentConfig::read(table)?))
+}
+
+impl TeacherStudentConfig {
+    /// Reads the table without its name.
+    ///
+    /// # Errors
+    /// A key that is unknown, missing or out of its range; the refusal of a slot, by the path of its key.
+    pub fn read(table: Table) -> Result<Self, ComponentErrors> {
+        Self::new(registry::read(table)?)
+    }
+
+    /// Makes the slots.
+    ///
+    /// # Errors
+    /// A key out of its range; the refusal of a slot, by the path of its key.
+    pub(in crate::method) fn new(keys: Keys) -> Result<Self, ComponentErrors> {
+        let mut check = Check::new();
+        check.range("burn-in", keys.burn_in, 0..=MOST_STEPS);
+        check.range("ema", keys.ema, 0.0..=1.0);
+        check.range("lambda", keys.lambda, 0.0..=MOST_WEIGHT as f32);
+        check.range("top-pairs", keys.top_pairs, 1..=MOST_PAIRS);
+        check.range("min-area", keys.min_area, 0..=LARGEST_SIDE * LARGEST_SIDE);
+        check.range("duplicate-iou", keys.duplicate_iou, 0.0..=1.0);
+        let filter = check.keep("", slot("filter", FILTERS, &keys.filter));
+        let correction = check.keep("", slot("correction", CORRECTIONS, &keys.correction));
+        let weighting = check.keep("", slot("weighting", WEIGHTINGS, &keys.weighting));
+        check.finish()?;
+        let made = "nothing was refused";
+        Ok(Self {
+            burn_in: keys.burn_in,
+            ema: keys.ema,
+            lambda: keys.lambda,
+            score: keys.score,
+            candidates: keys.candidates,
+            top_pairs: keys.top_pairs,
+            min_area: keys.min_area,
+            duplicate_iou: keys.duplicate_iou,
+            empty_image: keys.empty_image,
+            filter: filter.expect(made),
+            correction: correction.expect(made),
+            weighting: weighting.expect(made),
+        })
+    }
+}
+
+/// The phase of `config` in which the teacher is the student's moving average: the steps `steps`, from `start` on.
+/// `labelled_steps`: all steps of the training in which a teacher labels.
+pub fn distill(
+    config: &TeacherStudentConfig,
+    steps: Range<usize>,
+    start: Start,
+    labelled_steps: Range<usize>,
+) -> Phase {
+    let (config, ema) = (config.clone(), config.ema);
+    Phase {
+        name: "distill",
+        curve: steps.end,
+        steps,
+        start,
+        labels: true,
+        average: true,
+        goes_on: false,
+        shared: false,
+        reads: MethodKeys::AllBut(Vec::new()),
+        build: Build::Learner(Box::new(move |parts| {
+            let follows = Follows::Student(ema);
+            Box::new(TeacherStudent::new(
+                &config,
+                follows,
+                labelled_steps.clone(),
+                parts,
+            ))
+        })),
+    }
+}
+
+impl Method for TeacherStudentConfig {
+    fn phases(&self, steps: usize) -> Vec<Phase> {
+        let burn_in = self.burn_in;
+        let mut phases = Vec::new();
+        let mut start = Start::Fresh;
+        if burn_in > 0 {
+            phases.push(supervised::phase(self.empty_image, burn_in, steps));
+            start = Start::GoOn(0);
+        }
+        phases.push(distill(self, burn_in..steps, start, burn_in..steps));
+        phases
+    }
+
+    fn check_steps(&self, steps: usize, check: &mut Check) {
+        let allowed = format!("less than `train.steps` = {steps}");
+        check.require(self.burn_in < steps, "burn-in", self.burn_in, allowed);
+    }
+
+    fn has_teacher(&self) -> bool {
+        true
+    }
+
+    fn vlm(&self) -> Option<&VisionLanguageConfig> {
+        self.correction.vlm()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::method::METHODS;
+    use crate::method::config::tests::table;
+
+    #[test]
+    fn an_error_in_a_slot_names_slot_and_key() {
+        let mut method = table("method");
+        method["filter"]["alpha"] = 1.5.into();
+        let error = crate::registry::build(METHODS, method).err().unwrap();
+        assert_eq!(error[0].key, "filter.alpha");
+        assert!(
+            error[0].message.contains("1.5") && error[0].message.contains("0 to 1"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn unknown_and_missing_keys_are_refused() {
+        let mut method = table("method");
+        method.insert("burnin".into(), 3.into());
+        assert!(
+            crate::registry::build(METHODS, method).err().unwrap()[0]
+                .message
+                .contains("burnin")
+        );
+        let mut method = table("method");
+        method.remove("lambda");
+        assert!(
+            crate::registry::build(METHODS, method).err().unwrap()[0]
+                .message
+                .contains("lambda")
+        );
+        let mut method = table("method");
+        method["correction"] = toml::Value::Table(toml::Table::from_iter([(
+            "name".to_string(),
+            toml::Value::from("dcc"),
+        )]));
+        let error = crate::registry::build(METHODS, method).err().unwrap();
+        assert_eq!(error[0].key, "correction.name");
+        assert!(error[0].message.contains("`dicc`"), "{error}");
+    }
+}

@@ -1,0 +1,242 @@
+//! Method `teacher-student`: PL-DC's training step, and with other slots that of its ablations and baselines.
+//!
+//! $$ L = L_{sup} + \lambda L_{unsup} \qquad (1) $$
+//!
+//! t < T_b: the burn-in, a supervised phase. t = T_b: the teacher is a copy of the student. t > T_b: the teacher first follows the
+//! student (as it is after step t - 1). Then the teacher labels the weak views, and the student learns the labelled views and the
+//! strong views. A frozen teacher is given at the start and never follows. The two forwards of the released code are one over the concatenated batch where the sizes agree: no layer mixes
+//! images (group, layer and frozen batch normalisation), and the losses of the two parts are normalised apart.
+
+mod config;
+
+use super::correction::Progress;
+use super::labeller::{Labeller, Labelling};
+use super::learner::{Learner, Parts, StepOutput};
+use super::pseudo_labels::ImageLabels;
+use super::report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
+use super::sent::Sent;
+use super::supervised::{Images, Supervised, labelled_targets};
+use super::teacher::follow;
+use crate::data::Batch;
+use crate::detector::{Detector, Proposals, Targets};
+use crate::graph::clip::VisionLanguage;
+use crate::ops;
+use crate::structures::Picture;
+use crate::tensor::{Later, Tape};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+pub use config::TeacherStudentConfig;
+pub(super) use config::{Keys, build, distill};
+
+/// A student, a teacher and the rules between them.
+pub struct TeacherStudent {
+    supervised: Supervised,
+    teacher: Option<Box<dyn Detector>>,
+    labeller: Labeller,
+    /// The steps in which a teacher labels, to the end of the training.
+    labelled_steps: Range<usize>,
+    epoch_steps: usize,
+    follows: Follows,
+    lambda: f32,
+    /// Consecutive steps without a pseudo-label.
+    barren_steps: usize,
+}
+
+/// `done` of `all` steps.
+fn share(done: usize, all: usize) -> f32 {
+    done as f32 / all.max(1) as f32
+}
+
+/// What a checkpoint keeps besides the networks.
+#[derive(Serialize, Deserialize)]
+struct State {
+    filter: serde_json::Value,
+    barren_steps: usize,
+}
+
+/// What the teacher does between two steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Follows {
+    /// It is a copy of the student at first, then its moving average; the number is the part that stays at every step.
+    Student(f32),
+    /// Nothing: it was given at the start.
+    Nobody,
+}
+
+impl TeacherStudent {
+    /// The learner of a phase of `config`. `labelled_steps`: all steps of the training in which a teacher labels.
+    pub fn new(
+        config: &TeacherStudentConfig,
+        follows: Follows,
+        labelled_steps: Range<usize>,
+        parts: Parts,
+    ) -> Self {
+        let setup = parts.setup;
+        let mut labeller = Labeller::new(config.clone());
+        labeller.filter.start(&setup.counts);
+        Self {
+            supervised: Supervised::new(parts.student, config.empty_image, setup.seed),
+            teacher: None,
+            labeller,
+            labelled_steps,
+            epoch_steps: setup.epoch_steps.max(1),
+            follows,
+            lambda: config.lambda,
+            barren_steps: 0,
+        }
+    }
+
+    /// Brings the teacher up to date and lets it look at the weak views.
+    fn propose(&mut self, sent: &Sent) -> Later<Proposals> {
+        let student = &mut *self.supervised.student;
+        let teacher = match (&mut self.teacher, self.follows) {
+            (Some(teacher), Follows::Student(keep)) => {
+                follow(&mut **teacher, student, keep);
+                teacher
+            }
+            (Some(teacher), Follows::Nobody) => teacher,
+            (none, _) => none.insert(student.copy()),
+        };
+        self.labeller.propose(&**teacher, &sent.weak(&**teacher))
+    }
+
+    /// The labels of the weak views.
+    fn labels(&mut self, begun: Labelling, batch: &Batch, step: usize) -> Vec<ImageLabels> {
+        let Range { start, end } = self.labelled_steps;
+        let progress = Progress {
+            distillation: share(step - start, end.saturating_sub(start)),
+            training: share(step, end),
+        };
+        let pictures: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.weak).collect();
+        self.labeller.finish(begun, &pictures, progress)
+    }
+
+    /// Counts what the step labelled. The hidden truth is read here and nowhere else.
+    fn report(&mut self, labels: &[ImageLabels], batch: &Batch) -> PseudoReport {
+        let counts: TierCounts = labels.iter().map(|image| image.counts).sum();
+        let diagnosis: Diagnosis = labels
+            .iter()
+            .zip(&batch.unlabelled)
+            .map(|(image, views)| diagnose(image, &views.hidden_truth))
+            .sum();
+        self.barren_steps = if counts.kept == 0 {
+            self.barren_steps + 1
+        } else {
+            0
+        };
+        let thresholds = self.labeller.filter.thresholds();
+        PseudoReport::new(counts, diagnosis, self.barren_steps, thresholds)
+    }
+}
+
+impl Learner for TeacherStudent {
+    fn step(&mut self, tape: &mut Tape, sent: &Sent, step: usize) -> StepOutput {
+        let done = step - self.labelled_steps.start + 1;
+        let last_of_epoch = done.is_multiple_of(self.epoch_steps);
+        let proposals = self.propose(sent).wait();
+        let begun = self.labeller.begin(proposals, last_of_epoch);
+
+        let student = &*self.supervised.student;
+        let labelled = sent.batch.labelled.len();
+        let unlabelled = sent.batch.unlabelled.len();
+        // The outputs for both kinds of images, and which of them are for unlabelled ones.
+        let (images, output, apart, unlabelled) = match sent.is_of_one_size() {
+            true => {
+                let images = sent.all(student);
+                let output = student.forward(tape, &images);
+                (images, output, None, labelled..labelled + unlabelled)
+            }
+            false => {
+                let images = sent.labelled(student);
+                let output = student.forward(tape, &images);
+                let apart = student.forward(tape, &sent.strong(student));
+                (images, output, Some(apart), 0..unlabelled)
+            }
+        };
+        let output_of_strong = apart.as_ref().unwrap_or(&output);
+        // The masks are there while a GPU is at the student's forward pass; the correction waits behind it.
+        let labels = self.labels(begun, &sent.batch, step);
+
+        let Self {
+            supervised,
+            labeller,
+            ..
+        } = &*self;
+        let objects = labelled_targets(&sent.batch, images.padded());
+        let labelled_part = supervised.labelled_part(&objects);
+        let pseudo_objects: Vec<Targets> = labels.iter().map(ImageLabels::targets).collect();
+        let mask_loss = labeller.weighting.mask_loss();
+        let unlabelled_part = supervised.part(unlabelled, &pseudo_objects, mask_loss);
+        let draws = [Images::Labelled, Images::Unlabelled].map(|of| supervised.draws(of, step));
+        let [labelled_draws, unlabelled_draws] = draws;
+        // Both begin before either is waited for.
+        let sup = output.begin(&labelled_part, labelled_draws);
+        let unsup = output_of_strong.begin(&unlabelled_part, unlabelled_draws);
+        let (sup, unsup) = (sup.losses(tape), unsup.losses(tape));
+        let loss = ops::weighted_sum(tape, &[(&sup.total, 1.0), (&unsup.total, self.lambda)]);
+        let losses = PartLosses::of([&sup, &unsup]);
+        let pseudo = self.report(&labels, &sent.batch);
+        StepOutput {
+            loss,
+            report: losses.map(|[supervised, unsupervised]| StepReport {
+                supervised,
+                unsupervised: Some(unsupervised),
+                pseudo: Some(pseudo),
+            }),
+        }
+    }
+
+    fn send(&self, batch: Batch) -> Sent {
+        self.supervised.send(batch)
+    }
+
+    fn student(&mut self) -> &mut dyn Detector {
+        &mut *self.supervised.student
+    }
+
+    fn teacher(&mut self) -> Option<&mut (dyn Detector + 'static)> {
+        self.teacher.as_deref_mut()
+    }
+
+    fn add_teacher(&mut self) -> Result<&mut dyn Detector> {
+        let teacher = self.supervised.student.copy();
+        Ok(&mut **self.teacher.insert(teacher))
+    }
+
+    fn needs_unlabelled(&self) -> bool {
+        true
+    }
+
+    fn attach_vlm(&mut self, vlm: Box<dyn VisionLanguage>) {
+        self.labeller.correction.attach(vlm);
+    }
+
+    fn state(&self) -> serde_json::Value {
+        if self.teacher.is_none() {
+            return serde_json::Value::Null;
+        }
+        let (filter, barren_steps) = (self.labeller.filter.state(), self.barren_steps);
+        serde_json::to_value(State {
+            filter,
+            barren_steps,
+        })
+        .expect("plain data")
+    }
+
+    fn restore(&mut self, state: &serde_json::Value) -> Result<()> {
+        if state.is_null() {
+            self.teacher = None;
+            return Ok(());
+        }
+        let state = State::deserialize(state).context("the state of the method")?;
+        self.labeller.filter.restore(&state.filter)?;
+        self.barren_steps = state.barren_steps;
+        self.teacher = Some(self.supervised.student.copy());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,335 @@
+//! A component's table becomes its struct, and every mistake in it an error that names its key.
+
+use super::check::Check;
+use super::errors::{ComponentError, ComponentErrors};
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+use toml::{Table, Value};
+
+/// A struct of keys that knows which values they may have.
+pub trait Checked: DeserializeOwned {
+    /// Tells `check` every value and what it may be. Without this function every value is allowed.
+    fn check(&self, _: &mut Check) {}
+
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// All values that are not allowed.
+    fn checked(&self) -> Result<(), ComponentErrors> {
+        let mut check = Check::new();
+        self.check(&mut check);
+        check.finish()
+    }
+}
+
+/// Reads a component's table into its struct and checks the values.
+///
+/// # Errors
+/// All unknown keys and all values that are not allowed, or one key that is missing or of another type.
+pub fn read<T: Checked>(table: Table) -> Result<T, ComponentErrors> {
+    make(table, |config: T, check| {
+        config.check(check);
+        Some(config)
+    })
+}
+
+/// Makes a component whose table holds other components: `make` checks the keys, keeps the errors of what it holds
+/// ([`Check::keep`]), and makes nothing where one of these is missing.
+///
+/// # Errors
+/// As [`read`], and what `make` has refused.
+///
+/// Panics if `make` makes nothing without a refusal.
+pub fn make<K: DeserializeOwned, T>(
+    table: Table,
+    make: impl FnOnce(K, &mut Check) -> Option<T>,
+) -> Result<T, ComponentErrors> {
+    let mut check = Check::new();
+    let made = keys(table, &mut check).and_then(|keys| make(keys, &mut check));
+    check.finish()?;
+    Ok(made.expect("nothing was refused"))
+}
+
+/// As [`read`] of the `table` at `key` of a larger one whose values `check` collects. What is read is given back even where a
+/// value is not allowed, so that rules between tables can be checked as well.
+pub fn read_within<T: Checked>(check: &mut Check, key: &str, table: Table) -> Option<T> {
+    check.within(key, |check| {
+        let config: T = keys(table, check)?;
+        config.check(check);
+        Some(config)
+    })
+}
+
+/// The keys of a table as a struct; none if one is missing or of another type. Unknown keys are refused one and all.
+fn keys<K: DeserializeOwned>(mut table: Table, check: &mut Check) -> Option<K> {
+    let mut unknown = false;
+    loop {
+        match deserialize::<K>(&table) {
+            Ok(keys) => return Some(keys),
+            Err(refused) => {
+                let removed = refused.is_unknown() && refused.remove(&mut table);
+                // A key that is misspelled is missing as well: that would tell one mistake twice.
+                if !(unknown && refused.is_missing()) {
+                    check.refuse(&refused.error.key, refused.error.message);
+                }
+                if !removed {
+                    return None;
+                }
+                unknown = true;
+            }
+        }
+    }
+}
+
+/// What serde refused, with the place in the table.
+struct Refused {
+    error: ComponentError,
+    path: serde_path_to_error::Path,
+}
+
+fn deserialize<T: DeserializeOwned>(table: &Table) -> Result<T, Refused> {
+    let value = Value::Table(table.clone());
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().clone();
+        let key = match path.to_string() {
+            all if all == "." => String::new(),
+            key => key,
+        };
+        // What follows in further lines is the key once more.
+        let message = error.inner().to_string();
+        let first = message.trim().lines().next().unwrap_or_default();
+        Refused {
+            error: ComponentError::new(key, in_plain_words(first)),
+            path,
+        }
+    })
+}
+
+impl Refused {
+    fn is_unknown(&self) -> bool {
+        self.error.message.starts_with("unknown field `")
+    }
+
+    fn is_missing(&self) -> bool {
+        self.error.message.starts_with("missing field `")
+    }
+
+    /// Takes the unknown key out of `table`, so that the rest can be read; whether it was there.
+    fn remove(&self, table: &mut Table) -> bool {
+        let Some(unknown) = self.error.message.split('`').nth(1) else {
+            return false;
+        };
+        let mut segments: Vec<&Segment> = self.path.iter().collect();
+        // serde names the table or the key itself, by version.
+        segments.pop_if(|last| matches!(last, Segment::Map { key } if key == unknown));
+        let mut place = Some(table);
+        let mut rest = segments.as_slice();
+        while let [Segment::Map { key }, after @ ..] = rest {
+            let mut value = place.and_then(|table| table.get_mut(key));
+            rest = after;
+            while let [Segment::Seq { index }, after @ ..] = rest {
+                value = value.and_then(|list| list.get_mut(*index));
+                rest = after;
+            }
+            place = value.and_then(Value::as_table_mut);
+        }
+        place.is_some_and(|table| table.remove(unknown).is_some())
+    }
+}
+
+/// serde's message with Rust's names of types in words: ``invalid type: string "x", expected usize`` is "expected a whole number from 0
+/// on, found string "x"".
+pub fn in_plain_words(message: &str) -> String {
+    let split = |prefix| message.strip_prefix(prefix)?.split_once(", expected ");
+    let found = ["invalid type: ", "invalid value: ", "invalid length "].map(split);
+    let Some((found, expected)) = found.into_iter().flatten().next() else {
+        return message.to_string();
+    };
+    let length = [
+        "an array of length ",
+        "a tuple of size ",
+        "fewer elements in array of length ",
+    ]
+    .iter()
+    .find_map(|prefix| expected.strip_prefix(prefix));
+    let words = match (expected, length) {
+        (_, Some(length)) => format!("a list of {length}"),
+        ("u8", _) => format!("a whole number from 0 to {}", u8::MAX),
+        ("u16", _) => format!("a whole number from 0 to {}", u16::MAX),
+        ("u32", _) => format!("a whole number from 0 to {}", u32::MAX),
+        ("u64" | "usize", _) => "a whole number from 0 on".into(),
+        ("i8" | "i16" | "i32" | "i64" | "isize", _) => "a whole number".into(),
+        ("f32" | "f64", _) => "a number".into(),
+        ("a boolean", _) => "`true` or `false`".into(),
+        ("a sequence", _) => "a list".into(),
+        ("a map", _) => "a table".into(),
+        ("path string", _) => "a path".into(),
+        _ if expected.starts_with("struct ") => "a table".into(),
+        _ => expected.to_string(),
+    };
+    let found = found
+        .replace("floating point", "number")
+        .replace("sequence", "list");
+    format!("expected {words}, found {}", found.replace("map", "table"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+    #[expect(dead_code, reason = "only how it is read matters")]
+    struct Known {
+        count: usize,
+        grey: u8,
+        shift: i32,
+        rate: f32,
+        on: bool,
+        bounds: [f64; 2],
+        names: Vec<String>,
+        file: std::path::PathBuf,
+    }
+
+    const GOOD: &str = "count = 1\ngrey = 2\nshift = -3\nrate = 0.5\non = true\nbounds = [0.0, 1.0]\nnames = []\nfile = ''\n";
+
+    impl Checked for Known {
+        fn check(&self, check: &mut Check) {
+            check.range("rate", self.rate, 0.0..=1.0);
+            check.interval("bounds", self.bounds, 0.0..=1.0);
+        }
+    }
+
+    #[test]
+    fn types_are_told_in_plain_words() {
+        read::<Known>(GOOD.parse().unwrap()).unwrap();
+        for (line, key, told) in [
+            (
+                "count = 'x'",
+                "count",
+                "expected a whole number from 0 on, found string \"x\"",
+            ),
+            (
+                "count = -1",
+                "count",
+                "expected a whole number from 0 on, found integer `-1`",
+            ),
+            (
+                "grey = 300",
+                "grey",
+                "expected a whole number from 0 to 255, found integer `300`",
+            ),
+            (
+                "shift = 0.5",
+                "shift",
+                "expected a whole number, found number `0.5`",
+            ),
+            (
+                "rate = 'x'",
+                "rate",
+                "expected a number, found string \"x\"",
+            ),
+            (
+                "on = 1",
+                "on",
+                "expected `true` or `false`, found integer `1`",
+            ),
+            ("bounds = [1.0]", "bounds", "expected a list of 2, found 1"),
+            ("names = 1", "names", "expected a list, found integer `1`"),
+            (
+                "names = [1]",
+                "names[0]",
+                "expected a string, found integer `1`",
+            ),
+            ("file = 1", "file", "expected a path, found integer `1`"),
+        ] {
+            let start = line.split(' ').next().unwrap();
+            let others: Vec<&str> = GOOD
+                .lines()
+                .filter(|good| !good.starts_with(start))
+                .collect();
+            let text = format!("{line}\n{}", others.join("\n"));
+            let errors = read::<Known>(text.parse().unwrap()).unwrap_err();
+            let error = &errors[0];
+            assert_eq!(
+                (error.key.as_str(), error.message.as_str()),
+                (key, told),
+                "{line}"
+            );
+        }
+    }
+
+    /// The errors of [`GOOD`] with its lines replaced by those of `changes` with the same key.
+    fn refused(changes: &str) -> Vec<String> {
+        let mut table: Table = GOOD.parse().unwrap();
+        table.extend(changes.parse::<Table>().unwrap());
+        let errors = read::<Known>(table).unwrap_err();
+        errors
+            .iter()
+            .map(|error| format!("{}: {error}", error.key))
+            .collect()
+    }
+
+    #[test]
+    fn all_unknown_keys_and_all_values_out_of_range_are_told_together() {
+        let found = refused("rat = 1.0\nrate = 1.5\nbounds = [0.5, 0.25]\non-off = true");
+        assert_eq!(found.len(), 4, "{found:?}");
+        assert!(found[0].contains("unknown field `on-off`"), "{found:?}");
+        assert!(found[1].contains("unknown field `rat`"), "{found:?}");
+        assert_eq!(found[2], "rate: 1.5 is out of range; allowed: 0 to 1");
+        assert!(
+            found[3].starts_with("bounds: [0.5, 0.25] is out of order"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn unknown_keys_of_inner_tables_and_lists_are_told_together() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only how it is read matters")]
+        struct Outer {
+            list: Vec<Inner>,
+            table: Inner,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "only how it is read matters")]
+        struct Inner {
+            value: f32,
+        }
+        impl Checked for Outer {}
+        let text = "list = [{ value = 1.0 }, { value = 2.0, one = 1 }]\n\
+                    [table]\nvalue = 3.0\ntwo = 2\nthree = 3";
+        let errors = read::<Outer>(text.parse().unwrap()).unwrap_err();
+        let unknown: Vec<&str> = errors
+            .iter()
+            .filter_map(|e| e.message.split('`').nth(1))
+            .collect();
+        assert_eq!(unknown, ["one", "three", "two"], "{errors}");
+        assert!(errors[0].key.starts_with("list[1]"), "{errors}");
+        assert!(errors[1].key.starts_with("table"), "{errors}");
+    }
+
+    #[test]
+    fn a_misspelled_key_is_told_once() {
+        let mut table: Table = GOOD.parse().unwrap();
+        table.remove("rate");
+        table.insert("rat".into(), 0.5.into());
+        let errors = read::<Known>(table.clone()).unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors}");
+        table.remove("rat");
+        let errors = read::<Known>(table.clone()).unwrap_err();
+        assert!(
+            errors[0].message.contains("missing field `rate`"),
+            "{errors}"
+        );
+        table.extend("rat = 1\nrate = 'x'".parse::<Table>().unwrap());
+        let errors = read::<Known>(table).unwrap_err();
+        assert_eq!(
+            errors.len(),
+            2,
+            "another key's type is another mistake: {errors}"
+        );
+    }
+}
