@@ -103,7 +103,10 @@ fn a_value_out_of_range_is_told_with_what_is_allowed() {
         &["--set", "train.drop=-0.5"],
         &["train.drop", "-0.5", "in [0, 1]"],
     );
-    refused(&["--set", "loss.points=0"], &["loss.points", "at least 1"]);
+    refused(
+        &["--set", "model.loss.points=0"],
+        &["model.loss.points", "at least 1"],
+    );
     refused(
         &["--set", "method.burn-in=160"],
         &["method.burn-in", "160", "train.steps"],
@@ -112,8 +115,16 @@ fn a_value_out_of_range_is_told_with_what_is_allowed() {
 
 #[test]
 fn all_mistakes_are_told_at_once() {
-    let arguments = ["--set", "train.clip=0.0", "--set", "loss.oversample=0.5"];
-    refused(&arguments, &["train.clip", "loss.oversample", "2 errors"]);
+    let arguments = [
+        "--set",
+        "train.clip=0.0",
+        "--set",
+        "model.loss.oversample=0.5",
+    ];
+    refused(
+        &arguments,
+        &["train.clip", "model.loss.oversample", "2 errors"],
+    );
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub struct Layer {
     pub table: toml::Table,
     /// Origin of every key path, tables included; dotted, like `method.filter.class`.
     pub origins: BTreeMap<String, Origin>,
+    /// What its author should know: a key that was moved to its place of today.
+    pub note: Option<String>,
 }
 
 /// Why a layer does not take a value.

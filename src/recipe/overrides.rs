@@ -3,6 +3,7 @@
 //! The value is TOML; what is not TOML is a string, so that paths need no quotes.
 
 use super::error::Problem;
+use super::moved::{move_path, note};
 use super::overlay::Layer;
 use super::provenance::{Origin, Place};
 use std::collections::BTreeMap;
@@ -52,13 +53,19 @@ pub fn arguments(arguments: &[String], problems: &mut Vec<Problem>) -> Vec<Layer
 }
 
 fn layer(path: &[String], text: &str, origin: Origin) -> Option<Layer> {
+    let mut path = path.to_vec();
+    let given = path.join(".");
+    let moved = move_path(&mut path);
     let mut layer = Layer {
         name: origin.to_string(),
         table: toml::Table::new(),
         origins: BTreeMap::new(),
+        note: moved.then(|| note(&given, &origin.to_string())),
     };
-    layer.insert(path, parse_value(text), origin.clone()).ok()?;
-    record_inner(&mut layer, path, &origin);
+    layer
+        .insert(&path, parse_value(text), origin.clone())
+        .ok()?;
+    record_inner(&mut layer, &path, &origin);
     Some(layer)
 }
 

@@ -5,9 +5,9 @@ use crate::data::DATASETS;
 use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
-use crate::detector::mask2former::LossConfig;
+use crate::detector::{DETECTORS, DetectorConfig};
 use crate::graph::clip::VisionLanguageConfig;
-use crate::graph::{ModelConfig, weights};
+use crate::graph::weights;
 use crate::method::{METHODS, Method, Phase};
 use crate::registry::{self, ComponentError, ComponentErrors};
 use crate::structures::Picture;
@@ -19,8 +19,8 @@ use std::sync::Arc;
 use toml::{Table, Value};
 
 /// The tables of a trial, in the recipe's order.
-const SECTIONS: [&str; 9] = [
-    "data", "split", "augment", "loader", "model", "loss", "method", "train", "eval",
+const SECTIONS: [&str; 8] = [
+    "data", "split", "augment", "loader", "model", "method", "train", "eval",
 ];
 
 /// Everything that a trial reads.
@@ -39,9 +39,7 @@ pub struct Settings {
     /// `[loader]`.
     pub loader: LoaderConfig,
     /// `[model]`.
-    pub model: ModelConfig,
-    /// `[loss]`.
-    pub loss: LossConfig,
+    pub model: Arc<dyn DetectorConfig>,
     /// `[method]`.
     pub method: Arc<dyn Method>,
     /// `[train]`.
@@ -124,11 +122,7 @@ impl Settings {
         let split = reader.checked("split", SplitConfig::check);
         let augment = reader.checked("augment", AugmentConfig::check);
         let loader = reader.checked("loader", LoaderConfig::check);
-        let model = reader.checked("model", ModelConfig::check);
-        let loss = reader.section("loss", |table| {
-            let loss: LossConfig = registry::options(table)?;
-            loss.check().map(|()| loss)
-        });
+        let model = reader.section("model", |table| registry::build(DETECTORS, table));
         let method = reader.section("method", method);
         let train = reader.checked("train", |_: &TrainConfig| Ok(()));
         for error in train.iter().flat_map(TrainConfig::check) {
@@ -143,8 +137,7 @@ impl Settings {
                 split: split?,
                 augment: augment?,
                 loader: loader?,
-                model: model?,
-                loss: loss?,
+                model: model?.into(),
                 method: method?,
                 train: train?,
                 eval: eval?,
@@ -163,7 +156,16 @@ impl Settings {
     fn check_together(&self, drawn: bool, errors: &mut Vec<ComponentError>) {
         let mut refuse =
             |key: &str, message: String| errors.push(ComponentError::new(key, message));
-        for error in self.method.check(self.train.steps) {
+        let demands = self.method.demands();
+        let refused = demands
+            .iter()
+            .flat_map(|demands| self.model.refused(demands));
+        for error in self
+            .method
+            .check(self.train.steps)
+            .into_iter()
+            .chain(refused)
+        {
             refuse(&format!("method.{}", error.key), error.message);
         }
         if self.method.has_teacher() && self.loader.unlabelled == 0 {
@@ -199,7 +201,7 @@ impl Settings {
                 format!("no folder `{root}`"),
             ));
         }
-        let (whole, backbone) = (&self.model.weights, &self.model.backbone.weights);
+        let (whole, backbone) = (self.model.weights(), self.model.backbone_weights());
         let (whole_file, _) = weights::split(whole);
         if !whole.as_os_str().is_empty() && !whole_file.exists() {
             let message = format!("no file or folder `{}`", whole_file.display());
@@ -335,6 +337,8 @@ impl Reader<'_> {
 #[cfg(test)]
 pub(in crate::experiment) mod tests {
     use super::*;
+    use crate::detector::{Demands, Detector};
+    use crate::rng::Stream;
 
     /// The settings of `recipes/pl-dc.toml` with seed 0.
     pub fn table() -> Table {
@@ -425,6 +429,51 @@ pub(in crate::experiment) mod tests {
         );
     }
 
+    /// A network that knows nothing but the uniform weighting.
+    #[derive(Debug)]
+    struct Picky;
+
+    impl DetectorConfig for Picky {
+        fn build(&self, _: usize, _: &mut Stream) -> anyhow::Result<Box<dyn Detector>> {
+            unreachable!("it is looked at, not made")
+        }
+        fn network(&self) -> String {
+            String::new()
+        }
+        fn weights(&self) -> &Path {
+            Path::new("")
+        }
+        fn backbone_weights(&self) -> &Path {
+            Path::new("")
+        }
+        fn hugging_face(&self, _: Vec<String>) -> anyhow::Result<serde_json::Value> {
+            unreachable!("it is looked at, not written")
+        }
+        fn refused(&self, demands: &Demands) -> Vec<ComponentError> {
+            let per_query = demands.mask_loss.per_query;
+            let refuse = || ComponentError::new("weighting.divisor", "this network has no queries");
+            per_query.then(refuse).into_iter().collect()
+        }
+    }
+
+    #[test]
+    fn a_detector_may_refuse_what_a_method_asks_of_it() {
+        let refused = |table: &Table| {
+            let settings = Settings {
+                model: Arc::new(Picky),
+                ..Settings::read(table).unwrap()
+            };
+            let mut errors = Vec::new();
+            settings.check_together(true, &mut errors);
+            let keys = errors.into_iter().map(|error| error.key);
+            keys.collect::<Vec<_>>()
+        };
+        let queries = with(table(), "method.weighting.divisor", "queries");
+        assert_eq!(refused(&queries), ["method.weighting.divisor"]);
+        assert_eq!(refused(&table()), Vec::<String>::new());
+        assert_eq!(refused(&supervised()), Vec::<String>::new());
+    }
+
     #[test]
     fn missing_weights_are_named() {
         let wrong = with(table(), "model.backbone.weights", "no/such.safetensors");
@@ -442,8 +491,8 @@ pub(in crate::experiment) mod tests {
     #[test]
     fn a_missing_or_unknown_table_is_told() {
         let mut wrong = table();
-        wrong.remove("loss");
-        wrong.insert("lost".into(), Value::Table(Table::new()));
-        assert_eq!(keys(&wrong), ["lost", "loss"]);
+        wrong.remove("model");
+        wrong.insert("models".into(), Value::Table(Table::new()));
+        assert_eq!(keys(&wrong), ["models", "model"]);
     }
 }
