@@ -3,7 +3,7 @@
 //! [`diagnose`] takes finished pseudo-labels and returns numbers; nothing of it flows back into training.
 
 use super::criterion::Losses;
-use super::filter::Thresholds;
+use super::filter::Readings;
 use super::pseudo_labels::ImageLabels;
 use crate::ops;
 use crate::structures::{Instance, InstanceSource, Mask};
@@ -175,8 +175,8 @@ pub struct PseudoReport {
     pub precision: Option<f32>,
     /// Consecutive steps, this one included, that kept no pseudo-label at all.
     pub barren_steps: usize,
-    /// Thresholds after the step, where the filter has any by class.
-    pub thresholds: Option<Thresholds>,
+    /// The filter's own numbers after the step.
+    pub readings: Readings,
 }
 
 impl PseudoReport {
@@ -185,7 +185,7 @@ impl PseudoReport {
         counts: TierCounts,
         diagnosis: Diagnosis,
         barren_steps: usize,
-        thresholds: Option<Thresholds>,
+        readings: Readings,
     ) -> Self {
         let precision = (counts.kept > 0).then(|| diagnosis.right as f32 / counts.kept as f32);
         Self {
@@ -193,7 +193,7 @@ impl PseudoReport {
             diagnosis,
             precision,
             barren_steps,
-            thresholds,
+            readings,
         }
     }
 }
