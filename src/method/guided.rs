@@ -10,10 +10,11 @@
 //! with the same keys. Source: facebookresearch/GuidedDistillation b48f2a8, `modules/train_loop.py:889-962`,
 //! `modules/defaults.py:449-466`.
 
+use super::Method;
 use super::phase::{Build, MethodKeys, Phase, Start};
 use super::supervised;
 use super::teacher_student::{Follows, Keys, TeacherStudent, TeacherStudentConfig, distill};
-use super::{EmptyImage, Method, Score, Selection};
+use crate::detector::{EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
 use crate::registry::{self, Check, ComponentErrors, MOST_STEPS};
 use serde::Deserialize;
@@ -171,8 +172,8 @@ impl Method for Guided {
         vec![teacher, guided, distill]
     }
 
-    fn fits(&self, steps: usize, check: &mut Check) {
-        self.pair.fits(steps, check);
+    fn check_steps(&self, steps: usize, check: &mut Check) {
+        self.pair.check_steps(steps, check);
     }
 
     fn has_teacher(&self) -> bool {
@@ -235,12 +236,12 @@ mod tests {
             assert_eq!(guided(text).err().unwrap()[0].key, key);
         }
         let method = guided("teacher-steps = 9\nburn-in = 5").unwrap();
-        let fits = |steps| {
+        let refused = |steps| {
             let mut check = Check::new();
-            method.fits(steps, &mut check);
-            check.finish()
+            method.check_steps(steps, &mut check);
+            check.finish().err().map(|errors| errors[0].key.clone())
         };
-        assert_eq!(fits(5).unwrap_err()[0].key, "burn-in");
-        assert_eq!(fits(6), Ok(()));
+        assert_eq!(refused(5).as_deref(), Some("burn-in"));
+        assert_eq!(refused(6), None);
     }
 }

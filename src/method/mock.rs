@@ -25,10 +25,10 @@ use std::time::Duration;
 pub(super) const NAME: &str = "mock";
 /// Largest mAP.
 const MOST: f64 = 100.0;
-/// AP50 of a mock trial is this many times its mAP; of COCO's detectors it is about as much.
-const AP50: f64 = 1.6;
 /// Longest time of a step, an hour.
 const LONGEST_SLEEP: u64 = 3_600_000;
+/// AP50 of a mock trial is this many times its mAP; of COCO's detectors it is about as much.
+const AP50: f64 = 1.6;
 
 /// Table `[method]` with `name = "mock"`.
 #[derive(Deserialize, Clone, Debug, PartialEq)]
@@ -74,6 +74,28 @@ pub(super) fn build(table: toml::Table) -> Result<Box<dyn Method>, ComponentErro
     Ok(Box::new(registry::read::<Config>(table)?))
 }
 
+impl Checked for Config {
+    fn check(&self, check: &mut Check) {
+        check.range("burn-in", self.burn_in, 0..=MOST_STEPS);
+        check.range("level", self.level, 0.0..=MOST);
+        check.range("noise", self.noise, 0.0..=MOST);
+        check.range("sleep-ms", self.sleep_ms, 0..=LONGEST_SLEEP);
+        for (name, effect) in &self.effects {
+            check.range(&format!("effects.{name}"), *effect, -MOST..=MOST);
+        }
+        let known: Vec<&str> = self.effects.keys().map(String::as_str).collect();
+        for name in self.modules.keys() {
+            if !self.effects.contains_key(name) {
+                let message = format!(
+                    "has no effect; method.effects knows `{}`",
+                    known.join("`, `")
+                );
+                check.refuse(&format!("modules.{name}"), message);
+            }
+        }
+    }
+}
+
 impl Method for Config {
     fn phases(&self, steps: usize) -> Vec<Phase> {
         let burn_in = self.burn_in;
@@ -96,7 +118,7 @@ impl Method for Config {
         phases
     }
 
-    fn fits(&self, steps: usize, check: &mut Check) {
+    fn check_steps(&self, steps: usize, check: &mut Check) {
         let allowed = format!("at most `train.steps` = {steps}");
         check.require(self.burn_in <= steps, "burn-in", self.burn_in, allowed);
     }
@@ -137,31 +159,7 @@ impl Config {
             })),
         }
     }
-}
 
-impl Checked for Config {
-    fn check(&self, check: &mut Check) {
-        check.range("burn-in", self.burn_in, 0..=MOST_STEPS);
-        check.range("level", self.level, 0.0..=MOST);
-        check.range("noise", self.noise, 0.0..=MOST);
-        check.range("sleep-ms", self.sleep_ms, 0..=LONGEST_SLEEP);
-        for (name, effect) in &self.effects {
-            check.range(&format!("effects.{name}"), *effect, -MOST..=MOST);
-        }
-        let known: Vec<&str> = self.effects.keys().map(String::as_str).collect();
-        for name in self.modules.keys() {
-            if !self.effects.contains_key(name) {
-                let message = format!(
-                    "has no effect; method.effects knows `{}`",
-                    known.join("`, `")
-                );
-                check.refuse(&format!("modules.{name}"), message);
-            }
-        }
-    }
-}
-
-impl Config {
     /// What the modules that are on add; one that `modules` does not name is off.
     fn effect(&self) -> f64 {
         let on = self.modules.iter().filter(|(_, on)| **on);
@@ -269,14 +267,13 @@ fn kill_this_process() -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::read;
     use proptest::prelude::*;
 
     fn config() -> Config {
         let text = "burn-in = 4\nlevel = 20\nmodules = { a = true, b = true, c = false }\n\
                     effects = { a = 1.5, b = -0.5, c = 9 }\nnoise = 0.0\nsleep-ms = 0\n\
                     fail-at = 0\nfailure = 'error'\nfail-times = 0";
-        read::<Config>(text.parse().unwrap()).unwrap()
+        registry::read::<Config>(text.parse().unwrap()).unwrap()
     }
 
     fn run(config: &Config, seed: u64, order: impl IntoIterator<Item = usize>) -> f64 {
@@ -360,11 +357,11 @@ mod tests {
              noise = 1\nsleep-ms = 0\nfail-at = 0\nfailure = 'error'\nfail-times = 0"
                 .parse()
                 .unwrap();
-        let error = read::<Config>(table.clone()).unwrap_err();
+        let error = registry::read::<Config>(table.clone()).unwrap_err();
         assert_eq!(error[0].key, "modules.z");
         assert!(error[0].message.contains("knows `a`"), "{error}");
         table.insert("noise".into(), (-1.0).into());
-        assert_eq!(read::<Config>(table).unwrap_err()[0].key, "noise");
+        assert_eq!(registry::read::<Config>(table).unwrap_err()[0].key, "noise");
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! Plain data of an image: pixels, masks, instances. No tensor, no file format.
+//! Plain data of an image: pixels, masks, instances. This module knows neither tensors nor file formats.
 
 mod detection;
 mod instances;

@@ -14,10 +14,11 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ground.map(|name| (name, BTreeSet::new())).into();
     // Pictures are data of every floor above.
     let graph = ["nn", "ops", "tensor", "registry", "rng", "structures"];
-    let method = [&graph[..], &["graph", "data"]].concat();
+    let detector = [&graph[..], &["graph"]].concat();
+    let method = [&detector[..], &["detector", "data"]].concat();
     let train = [&method[..], &["method", "eval", "atomic"]].concat();
     let experiment = [&train[..], &["train", "recipe", "report"]].concat();
-    let floors: [(&str, &[&str]); 12] = [
+    let floors: [(&str, &[&str]); 13] = [
         // Compiled kernels are kept on disk.
         ("tensor", &["atomic"]),
         ("recipe", &["registry"]),
@@ -27,6 +28,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("ops", &["tensor", "rng"]),
         ("nn", &["ops", "tensor", "rng"]),
         ("graph", &graph),
+        ("detector", &detector),
         ("method", &method),
         ("train", &train),
         ("experiment", &experiment),

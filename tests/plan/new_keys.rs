@@ -23,11 +23,8 @@ fn old(more: &str) -> House {
 
 fn hooks(run: impl Fn(Hooks)) {
     let check = |table: &Table| {
-        TrialSettings::read(table)
-            .err()
-            .into_iter()
-            .flatten()
-            .collect()
+        let errors = TrialSettings::read(table).err().into_iter().flatten();
+        errors.collect()
     };
     run(Hooks {
         check: &check,

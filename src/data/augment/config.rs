@@ -4,33 +4,33 @@ use crate::registry::{Check, Checked, above};
 use crate::structures::LARGEST_SIDE;
 use serde::{Deserialize, Serialize};
 
-/// Geometry of the weak view and photometry of the strong view.
+/// The geometry of the weak view and the photometry of the strong view.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AugmentConfig {
-    /// Side of the square training image in pixels.
+    /// The side of the square training image in pixels.
     pub size: usize,
-    /// Probability of a mirrored image.
+    /// The probability of mirroring the image.
     pub flip: f64,
-    /// Bounds of the scale jitter.
+    /// The bounds of the scale jitter.
     pub scale: [f64; 2],
-    /// How it is drawn between them.
+    /// The distribution of the scale between the bounds.
     pub scale_distribution: ScaleDistribution,
-    /// Probability of any scale jitter; otherwise the image just fits.
+    /// The probability of a scale jitter. Without it, the image just fits.
     pub scale_probability: f64,
-    /// Grey level of the padding.
+    /// The grey level of the padding.
     pub pad_value: u8,
     /// An object with fewer visible pixels after the crop is dropped.
     pub min_area: usize,
     /// Colour jitter of the strong view.
     pub jitter: Jitter,
-    /// Probability of a grey strong view.
+    /// The probability that the strong view is grey.
     pub grayscale: f64,
     /// Blur of the strong view.
     pub blur: Blur,
-    /// Successive erasings of the strong view (CutOut).
+    /// The erasings of the strong view, one after another (CutOut).
     pub cutout: Vec<Erasing>,
-    /// What erased pixels become.
+    /// The content of erased pixels.
     pub cutout_fill: Fill,
 }
 
@@ -38,13 +38,13 @@ pub struct AugmentConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScaleDistribution {
-    /// Halving is as likely as doubling.
+    /// The logarithm of the factor is uniform: halving is as likely as doubling.
     LogUniform,
     /// All factors are equally likely.
     Uniform,
 }
 
-/// What erased pixels become.
+/// The content of erased pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fill {
@@ -54,11 +54,12 @@ pub enum Fill {
     Grey,
 }
 
-/// Colour jitter: brightness, contrast and saturation are factors in `1 +- value`, hue a shift in turns in `+- value`.
+/// Colour jitter: brightness, contrast and saturation are factors in `1 +- value`, hue is a shift by up to
+/// `value` turns in either direction.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Jitter {
-    /// Probability of any jitter.
+    /// The probability of any jitter.
     pub probability: f64,
     /// Half range of the brightness factor.
     pub brightness: f64,
@@ -74,9 +75,9 @@ pub struct Jitter {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Blur {
-    /// Probability of a blur.
+    /// The probability of a blur.
     pub probability: f64,
-    /// Bounds of the standard deviation in pixels.
+    /// The bounds of the standard deviation in pixels.
     pub sigma: [f64; 2],
 }
 
@@ -84,11 +85,11 @@ pub struct Blur {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Erasing {
-    /// Probability of this erasing.
+    /// The probability of this erasing.
     pub probability: f64,
-    /// Bounds of its area as a fraction of the image.
+    /// The bounds of its area as a fraction of the image.
     pub area: [f64; 2],
-    /// Bounds of height / width, drawn log-uniformly.
+    /// The bounds of height / width. The logarithm is uniform.
     pub aspect: [f64; 2],
 }
 

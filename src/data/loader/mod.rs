@@ -1,4 +1,4 @@
-//! Batches in order: batch `t` is a function of (recipe, seed, t) alone, whether the caller's thread makes it or a pool does.
+//! Batches in order. Batch `t` depends only on (recipe, seed, t), not on the thread that makes it.
 
 mod batch;
 mod pool;
@@ -17,19 +17,20 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoaderConfig {
-    /// Labelled images a step.
+    /// The number of labelled images per step.
     pub labelled: usize,
-    /// Unlabelled images a step.
+    /// The number of unlabelled images per step.
     pub unlabelled: usize,
-    /// Views of a labelled image that are trained on.
+    /// The views of a labelled image that are used in training.
     pub labelled_views: LabelledViews,
-    /// Threads that make batches ahead of time; 0: the caller's own thread makes each when asked.
+    /// The number of threads that make batches ahead of time. With 0, the caller's thread makes each batch on
+    /// demand.
     pub threads: usize,
-    /// Batches made ahead when there are threads.
+    /// The number of batches that the threads make ahead.
     pub prefetch: usize,
 }
 
-/// Views of a labelled image.
+/// The views of a labelled image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LabelledViews {
@@ -37,7 +38,7 @@ pub enum LabelledViews {
     Weak,
     /// The strong view.
     Strong,
-    /// The weak and the strong view in one batch.
+    /// The weak and the strong view in the same batch.
     WeakStrong,
 }
 
@@ -61,8 +62,9 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// A loader of `dataset` under `split`. Unlabelled images are those of the split, then the dataset's extra ones; if every
-    /// training image is labelled and there are extra ones, only these.
+    /// A loader of `dataset` under `split`. The unlabelled images are those of the split, then the dataset's
+    /// extra ones. If every training image is labelled and there are extra ones, only the extra ones are
+    /// used.
     pub fn new(
         dataset: &Dataset,
         split: &Split,
@@ -75,16 +77,16 @@ impl Loader {
         Self { maker, pool }
     }
 
-    /// Images of one pass over the unlabelled images.
+    /// The number of unlabelled images.
     pub fn unlabelled_images(&self) -> usize {
         self.maker.unlabelled_images()
     }
 
-    /// The batch of `step`. Without `with_unlabelled` its unlabelled part is empty, its labelled part the same. Steps may be
-    /// asked in any order; ascending order finds them made ahead.
+    /// The batch of `step`. Without `with_unlabelled`, its unlabelled part is empty and its labelled part is
+    /// the same. Steps may be requested in any order. In ascending order, they are made ahead of time.
     ///
     /// # Errors
-    /// An image that cannot be read, named.
+    /// An image cannot be read. The error names it.
     pub fn batch(&mut self, step: usize, with_unlabelled: bool) -> Result<Batch> {
         match &mut self.pool {
             Some(pool) => pool.batch(step, with_unlabelled),
@@ -100,7 +102,7 @@ mod tests {
     use crate::data::{Sample, Source};
     use anyhow::bail;
 
-    /// Pixels of an image tell its index.
+    /// The pixels of an image contain its index.
     struct Numbered {
         images: usize,
         broken: Option<usize>,

@@ -1,8 +1,9 @@
-//! The embedded dataset: drawn scenes of ten classes in five pairs that are easily confused, with long-tailed frequencies,
-//! occlusion, distractors, blur and noise, on which a tiny model trains in minutes.
+//! The embedded dataset: drawn scenes of ten classes in five pairs that are easily confused, with long-tailed
+//! frequencies, occlusion, distractors, blur and noise. A tiny model trains on it in minutes.
 //!
-//! Every image is a function of (size, seed, index): it has its own random stream, transcendental functions come from `libm`,
-//! and the rest is plain single-precision arithmetic, so that the pixels are the same on every machine.
+//! Every image depends only on (size, seed, index). It has its own random stream, transcendental functions
+//! come from `libm`, and the rest is plain single-precision arithmetic. So the pixels are the same on every
+//! machine.
 
 mod canvas;
 mod classes;
@@ -23,21 +24,22 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SceneConfig {
-    /// Pixels of a side.
+    /// The number of pixels along a side.
     pub size: usize,
-    /// Number of training images.
+    /// The number of training images.
     pub train_images: usize,
-    /// Seed of the training images.
+    /// The seed of the training images.
     pub train_seed: u64,
-    /// Number of images that are evaluated.
+    /// The number of images for the evaluation.
     pub val_images: usize,
-    /// Seed of the images that are evaluated.
+    /// The seed of the images for the evaluation.
     pub val_seed: u64,
-    /// Upper bounds in pixels of the area ranges `small` and `medium`.
+    /// The upper bounds of the area ranges `small` and `medium`, in pixels.
     pub area_bounds: [f64; 2],
 }
 
-/// Sides that can be drawn: below, the outlines dissolve; above, the memory of a dataset is no longer small.
+/// The sides that can be drawn. Smaller pictures lose the outlines; larger ones make the dataset too big for
+/// memory.
 const SIZES: std::ops::RangeInclusive<usize> = 32..=512;
 
 /// Images that a dataset may hold: they are drawn into memory.
@@ -53,7 +55,10 @@ impl Checked for SceneConfig {
 }
 
 impl DatasetConfig for SceneConfig {
-    /// Draws every image now.
+    /// Draws every image.
+    ///
+    /// # Errors
+    /// A key is out of range.
     fn load(&self) -> Result<Dataset, ComponentErrors> {
         let train = Scenes::draw(self.size, self.train_seed, self.train_images);
         let val = Scenes::draw(self.size, self.val_seed, self.val_images);
@@ -180,7 +185,7 @@ mod tests {
 
     #[test]
     fn colours_follow_the_class() {
-        // The mean of the visible pixels of discs is red, of stars green.
+        // The mean of the visible pixels is red for discs and green for stars.
         let mut sums = [[0.0f64; 3]; COUNT];
         for sample in draw_many(64, 7, 200, true) {
             for instance in &sample.instances {

@@ -5,9 +5,10 @@ use crate::data::DATASETS;
 use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
+use crate::detector::mask2former::LossConfig;
 use crate::graph::clip::VisionLanguageConfig;
 use crate::graph::{ModelConfig, weights};
-use crate::method::{LossConfig, METHODS, Method, Phase};
+use crate::method::{METHODS, Method, Phase};
 use crate::registry::{self, Check, Checked, ComponentError, ComponentErrors};
 use crate::structures::{LARGEST_SIDE, Picture};
 use crate::tensor::Precision;
@@ -111,16 +112,14 @@ impl Settings {
         }
         let seed = check.keep("seed", seed(table));
         let precision = check.keep("precision", precision(table));
-        let data = check.keep("data", section(table, "data"));
-        let dataset = data.clone().map(|data| registry::build(DATASETS, data));
-        let dataset = dataset.and_then(|dataset| check.keep("data", dataset));
+        let (data, drawn) = check.keep("data", data(table)).unzip();
         let split = read(table, "split", &mut check);
         let augment = read(table, "augment", &mut check);
         let loader = read(table, "loader", &mut check);
         let model = read(table, "model", &mut check);
         let loss = read(table, "loss", &mut check);
-        let method = section(table, "method").map_err(ComponentErrors::from);
-        let method = check.keep("method", method.and_then(self::method));
+        let found = section(table, "method").map_err(ComponentErrors::from);
+        let method = check.keep("method", found.and_then(method));
         let train = read(table, "train", &mut check);
         let eval = read(table, "eval", &mut check);
         let settings = (|| {
@@ -138,16 +137,18 @@ impl Settings {
                 eval: eval?,
             })
         })();
-        if let (Some(settings), Some(dataset)) = (&settings, dataset) {
-            settings.check_together(dataset.is_drawn(), &mut check);
+        if let (Some(settings), Some(drawn)) = (&settings, drawn) {
+            settings.check_together(drawn, &mut check);
         }
         check.finish()?;
         Ok(settings.expect("nothing was refused"))
     }
 
-    /// What no table can tell alone. `drawn`: the dataset's images are drawn.
+    /// The checks that no table can make alone. `drawn`: the dataset's images are drawn.
     fn check_together(&self, drawn: bool, check: &mut Check) {
-        check.within("method", |check| self.method.fits(self.train.steps, check));
+        check.within("method", |check| {
+            self.method.check_steps(self.train.steps, check);
+        });
         if self.method.has_teacher() && self.loader.unlabelled == 0 {
             let message = "0 leaves a teacher nothing to label; allowed: 1 or more";
             check.refuse("loader.unlabelled", message);
@@ -280,6 +281,13 @@ pub(super) fn section(table: &Table, name: &str) -> Result<Table, ComponentError
 pub(super) fn read<T: Checked>(table: &Table, name: &str, check: &mut Check) -> Option<T> {
     let part = check.keep(name, section(table, name))?;
     registry::read_within(check, name, part)
+}
+
+/// The table `[data]`, and whether its images are drawn.
+fn data(table: &Table) -> Result<(Table, bool), ComponentErrors> {
+    let data = section(table, "data")?;
+    let drawn = registry::build(DATASETS, data.clone())?.is_drawn();
+    Ok((data, drawn))
 }
 
 #[cfg(test)]

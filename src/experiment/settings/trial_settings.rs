@@ -119,7 +119,7 @@ impl NumberSettings {
             registry::read_within::<NumberTrain>(&mut check, "train", train)
         });
         if let (Some(method), Some(train)) = (&method, &train) {
-            check.within("method", |check| method.fits(train.steps, check));
+            check.within("method", |check| method.check_steps(train.steps, check));
         }
         check.finish()?;
         let read = "nothing was refused";

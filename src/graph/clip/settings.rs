@@ -1,4 +1,4 @@
-//! The table `[method.correction.vlm]`: which vision-language model, and its settings.
+//! The table `[method.correction.vlm]`: the choice of a vision-language model and its settings.
 
 use super::descriptions::Descriptions;
 use crate::graph::bounds::{SIDES, WIDTHS};
@@ -6,12 +6,12 @@ use crate::registry::{Check, Checked, Entry, MOST_STEPS, MOST_WEIGHT, above, rea
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// The settings of a vision-language model: what `[method.correction.vlm]` says.
+/// The settings of a vision-language model, from `[method.correction.vlm]`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum VisionLanguageConfig {
-    /// Trained by the harness on drawn pictures.
+    /// A model trained by the harness on drawn pictures.
     ClipTiny(ClipTinyConfig),
-    /// Pooled from the labelled instances on the frozen backbone.
+    /// Prototypes pooled from the labelled instances on the frozen backbone.
     Prototypes(PrototypesConfig),
     /// A released CLIP.
     Clip(ClipConfig),
@@ -40,17 +40,17 @@ pub const VISION_LANGUAGE_MODELS: &[Entry<VisionLanguageConfig>] = &[
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClipTinyConfig {
-    /// Training steps.
+    /// The number of training steps.
     pub steps: usize,
-    /// Class-balanced drawn pictures to train on.
+    /// The number of class-balanced drawn pictures to train on.
     pub images: usize,
-    /// Seed of the pictures, the first weights and every draw of the training.
+    /// The seed of the pictures, the initial weights and all draws of the training.
     pub seed: u64,
-    /// Pictures a step.
+    /// The number of pictures per step.
     pub batch: usize,
-    /// Highest learning rate.
+    /// The highest learning rate.
     pub rate: f64,
-    /// Width E of the shared space.
+    /// The width E of the shared space.
     pub width: usize,
 }
 
@@ -77,11 +77,11 @@ impl Checked for ClipTinyConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PrototypesConfig {
-    /// The factor on the cosine.
+    /// The factor of the cosine.
     pub scale: f64,
-    /// At most this many labelled images are read.
+    /// The maximum number of labelled images to read.
     pub images: usize,
-    /// The backbone's features that are pooled.
+    /// The backbone level whose features are pooled.
     pub level: Level,
 }
 
@@ -98,11 +98,13 @@ impl Checked for PrototypesConfig {
 pub struct ClipConfig {
     /// The folder of the released model.
     pub weights: PathBuf,
-    /// What is said about every class.
+    /// The descriptions of the classes.
     pub descriptions: Descriptions,
-    /// Longer side, in pixels, of the picture that the image tower sees; 0: as it is. Sides are rounded to whole cells.
+    /// The longer side, in pixels, of the picture for the image tower; 0 keeps its size. Sides are rounded to
+    /// whole cells.
     pub size: usize,
-    /// Whether the pixels are scaled and normalised as the folder says; the released PL-DC code passes 0 to 255.
+    /// True if the pixels are scaled and normalised as the folder says. The released PL-DC code passes 0 to
+    /// 255.
     pub normalise: bool,
 }
 
@@ -117,9 +119,9 @@ impl Checked for ClipConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// The third stage (a sixteenth of the image for ResNet).
+    /// The third stage (1/16 of the image's size for a ResNet).
     Res4,
-    /// The last stage (a thirty-second).
+    /// The last stage (1/32).
     Res5,
 }
 

@@ -5,11 +5,11 @@ use crate::graph::bounds::{LAYERS, WIDTHS};
 use crate::registry::{Check, Checked};
 use serde::{Deserialize, Serialize};
 
-/// `model_type` of the backbone.
+/// The `model_type` of the backbone.
 pub(super) const RESNET: &str = "resnet";
 /// The side of the first kernel and its stride, constants of `modeling_resnet.py`.
 const STEM: (usize, usize) = (7, 2);
-/// Output channels per inner channel of a bottleneck.
+/// Output channels of a bottleneck per inner channel.
 const EXPANSION: usize = 4;
 /// Groups of the normalisations, a constant of `modeling_mask2former.py`.
 pub(super) const NORM_GROUPS: usize = 32;

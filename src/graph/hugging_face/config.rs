@@ -1,4 +1,5 @@
-//! The keys of `config.json` beside its backbone, what of them is not supported, and the sizes that they say.
+//! The keys of `config.json` besides its backbone: the sizes that they give and the values that are not
+//! supported.
 
 use super::backbone::{Backbone, NORM_GROUPS, RELU};
 use crate::graph::backbone::STAGES;
@@ -8,19 +9,20 @@ use crate::registry::{Check, Checked};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// `model_type` of Mask2Former.
+/// The `model_type` of Mask2Former.
 pub(super) const MASK2FORMER: &str = "mask2former";
 /// Constants of `modeling_mask2former.py`.
 const ENCODER_POINTS: usize = 4;
-/// Pixels of the image per pixel of res2 to res5.
+/// The number of image pixels per pixel of res2 to res5, along a side.
 const STRIDES: [usize; STAGES] = [4, 8, 16, 32];
-/// Labels of a configuration that names none.
+/// The number of labels of a configuration that names none.
 const DEFAULT_LABELS: usize = 2;
-/// Mean and deviation of ImageNet's colours; a folder's own stand in its `preprocessor_config.json`.
+/// Mean and standard deviation of ImageNet's colours. The values of a folder itself are in its
+/// `preprocessor_config.json`.
 const PIXEL_MEAN: [f64; 3] = [123.675, 116.28, 103.53];
 const PIXEL_STD: [f64; 3] = [58.395, 57.12, 57.375];
 
-/// The keys of `config.json` that say how the network is built, with transformers' defaults.
+/// The keys of `config.json` that describe the network, with the defaults of `transformers`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Config {

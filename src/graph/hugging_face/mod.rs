@@ -1,8 +1,10 @@
-//! `config.json` of `transformers`' Mask2Former with a ResNet backbone, and our sizes: there ([`written`]) and back ([`Folder::open`]).
+//! Converts between the `config.json` of `transformers`' Mask2Former with a ResNet backbone and our sizes.
+//! [`HuggingFaceFolder::open`] reads it and [`written`] writes it.
 //!
-//! What `transformers` has as constants are keys here: group norms of 32 groups, 4 sampling points, the stem of the paper, batch
-//! norm whose statistics stand still. Its `decoder_layers` counts the prediction before the first layer as well: one more than ours.
-//! Source: `configuration_mask2former.py`, `modeling_mask2former.py` and `modeling_resnet.py` of transformers.
+//! Constants of `transformers` are keys here: group norms of 32 groups, 4 sampling points, the stem of the
+//! paper, batch norm with fixed statistics. `decoder_layers` of `transformers` also counts the prediction
+//! before the first layer, so it is larger by one than ours. Source: `configuration_mask2former.py`,
+//! `modeling_mask2former.py` and `modeling_resnet.py` of transformers.
 
 mod backbone;
 mod config;
@@ -16,29 +18,30 @@ use config::{Config, MASK2FORMER};
 use serde_json::Value;
 use std::path::Path;
 
-/// The file that makes a folder one of Hugging Face's.
+/// The file that identifies a folder as one of Hugging Face's.
 pub const CONFIG: &str = "config.json";
 
-/// What a folder's `config.json` says.
+/// The content of a folder's `config.json`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Folder {
+pub struct HuggingFaceFolder {
     /// Our sizes.
     pub model: ModelConfig,
-    /// Names of the classes.
+    /// The names of the classes.
     pub labels: Vec<String>,
 }
 
-impl Folder {
+impl HuggingFaceFolder {
     /// Reads `config.json` of `folder`.
     ///
     /// # Errors
-    /// A file that is missing or no JSON, another architecture, or values that this network cannot have, all in one message.
+    /// The file is missing or not JSON, describes another architecture, or has values that this network
+    /// cannot have. One message lists all of them.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(CONFIG);
         let shown = path.display();
         let text = std::fs::read(&path).with_context(|| format!("{shown}: cannot be read"))?;
         let json: Value =
-            serde_json::from_slice(&text).with_context(|| format!("{shown}: no JSON"))?;
+            serde_json::from_slice(&text).with_context(|| format!("{shown}: not JSON"))?;
         Self::parse(json).with_context(|| format!("{shown}: cannot be used"))
     }
 

@@ -1,4 +1,4 @@
-//! Reading, writing and refusing `config.json`.
+//! Tests reading, writing and refusing `config.json`.
 
 use super::*;
 use serde_json::json;
@@ -32,12 +32,12 @@ fn with(path: &str, value: Value) -> Value {
 }
 
 fn refused(json: Value) -> String {
-    format!("{:#}", Folder::parse(json).expect_err("refused"))
+    format!("{:#}", HuggingFaceFolder::parse(json).expect_err("refused"))
 }
 
 #[test]
 fn sizes_are_read_and_defaults_are_transformers() {
-    let Folder { model, labels } = Folder::parse(config()).unwrap();
+    let HuggingFaceFolder { model, labels } = HuggingFaceFolder::parse(config()).unwrap();
     assert_eq!(
         (model.width, model.fpn_width, model.mask_width),
         (64, 64, 32)
@@ -55,20 +55,27 @@ fn sizes_are_read_and_defaults_are_transformers() {
         "in order of the numbers"
     );
     let basic = with("/backbone_config/depths", json!([2, 2, 2, 2]));
-    assert_eq!(Folder::parse(basic).unwrap().model.backbone.depths, [2; 4]);
+    assert_eq!(
+        HuggingFaceFolder::parse(basic)
+            .unwrap()
+            .model
+            .backbone
+            .depths,
+        [2; 4]
+    );
 }
 
 #[test]
 fn a_configuration_survives_the_way_there_and_back() {
-    let folder = Folder::parse(config()).unwrap();
+    let folder = HuggingFaceFolder::parse(config()).unwrap();
     let json = folder.to_json().unwrap();
     assert_eq!(json["decoder_layers"], 4);
-    assert_eq!(Folder::parse(json).unwrap(), folder);
+    assert_eq!(HuggingFaceFolder::parse(json).unwrap(), folder);
 }
 
 #[test]
 fn what_transformers_cannot_have_is_refused_by_key() {
-    let mut folder = Folder::parse(config()).unwrap();
+    let mut folder = HuggingFaceFolder::parse(config()).unwrap();
     folder.model.fpn_width = 32;
     folder.model.encoder_points = 2;
     folder.model.backbone.stem.pool = false;
@@ -80,7 +87,7 @@ fn what_transformers_cannot_have_is_refused_by_key() {
 }
 
 #[test]
-fn another_architecture_is_told() {
+fn another_architecture_is_reported() {
     let error = refused(json!({ "model_type": "detr" }));
     assert_eq!(error, "`model_type`: unknown `detr`; known: `mask2former`");
     let swin = refused(with("/backbone_config/model_type", json!("swin")));
@@ -141,7 +148,10 @@ fn whole_numbers(json: &Value, place: &str) -> Vec<String> {
 
 #[test]
 fn absurd_numbers_are_refused_by_key_with_what_is_allowed() {
-    let mut whole = Folder::parse(config()).unwrap().to_json().unwrap();
+    let mut whole = HuggingFaceFolder::parse(config())
+        .unwrap()
+        .to_json()
+        .unwrap();
     // It is written for others, and not read.
     whole.as_object_mut().unwrap().remove("label2id");
     let mut unnamed = whole.clone();

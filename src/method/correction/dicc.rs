@@ -7,9 +7,9 @@ use super::fusion::{
 };
 use super::pooling::Pooling;
 use super::{Corrected, Correction, Progress, Region};
+use crate::detector::quality::softmax;
 use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguage, VisionLanguageConfig};
 use crate::method::filter::Tier;
-use crate::method::quality::softmax;
 use crate::ops;
 use crate::registry::{self, ComponentErrors};
 use crate::structures::Picture;

@@ -10,7 +10,7 @@
 use super::thresholds::{initial_thresholds, moved_threshold};
 use super::{Clock, Readings, Rule, Tier};
 use crate::data::split::ClassCounts;
-use crate::method::candidates::Candidate;
+use crate::detector::Candidate;
 use crate::registry::{Check, Checked};
 use serde::{Deserialize, Serialize};
 

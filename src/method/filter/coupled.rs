@@ -3,7 +3,7 @@
 //! $$ c \cdot m \ge T $$
 
 use super::{Clock, Rule, Tier};
-use crate::method::candidates::Candidate;
+use crate::detector::Candidate;
 use crate::registry::{Check, Checked};
 use serde::Deserialize;
 

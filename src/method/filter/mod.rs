@@ -7,8 +7,8 @@ mod rule;
 mod thresholds;
 mod top_share;
 
-use super::candidates::Candidate;
 use crate::data::split::ClassCounts;
+use crate::detector::Candidate;
 use crate::registry::Entry;
 use dyn_clone::DynClone;
 use std::fmt::Debug;

@@ -2,11 +2,11 @@
 
 use super::{Clock, Filter, Readings, Tier};
 use crate::data::split::ClassCounts;
-use crate::method::candidates::Candidate;
+use crate::detector::Candidate;
 use crate::registry::{self, Checked, ComponentErrors};
 use anyhow::Context;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Debug;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 pub(in crate::method) fn candidate(class: usize, c: f32, m: f32) -> Candidate {
     Candidate {
-        query: 0,
+        mask: 0,
         class,
         class_quality: c,
         mask_quality: m,

@@ -21,7 +21,7 @@
 
 use super::{Clock, Readings, Rule, Tier};
 use crate::data::split::ClassCounts;
-use crate::method::candidates::Candidate;
+use crate::detector::Candidate;
 use crate::registry::{Check, Checked, above};
 use serde::Deserialize;
 

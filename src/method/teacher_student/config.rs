@@ -1,21 +1,19 @@
 //! Table `[method]` of the methods in which a student learns from a teacher's pseudo-labels: its keys and its phases.
 
 use super::{Follows, TeacherStudent};
+use crate::detector::{EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
+use crate::method::Method;
 use crate::method::correction::{CORRECTIONS, Correction};
 use crate::method::filter::{FILTERS, Filter};
 use crate::method::phase::{Build, MethodKeys, Phase, Start};
 use crate::method::supervised;
 use crate::method::weighting::{WEIGHTINGS, Weighting};
-use crate::method::{EmptyImage, Method, Score, Selection};
 use crate::registry::{self, Check, ComponentErrors, MOST_STEPS, MOST_WEIGHT};
 use crate::structures::LARGEST_SIDE;
 use serde::Deserialize;
 use std::ops::Range;
 use toml::Table;
-
-/// Largest number of query-class pairs of an image.
-const MOST_PAIRS: usize = 1_000_000;
 
 /// Table `[method]` with `name = "teacher-student"`, its slots made.
 #[derive(Clone, Debug)]
@@ -64,6 +62,9 @@ pub(in crate::method) struct Keys {
     pub weighting: Table,
 }
 
+/// Largest number of query-class pairs of an image.
+const MOST_PAIRS: usize = 1_000_000;
+
 pub(in crate::method) fn build(table: Table) -> Result<Box<dyn Method>, ComponentErrors> {
     Ok(Box::new(TeacherStudentConfig::read(table)?))
 }
@@ -78,7 +79,7 @@ impl TeacherStudentConfig {
         registry::make(table, Self::new)
     }
 
-    /// Makes the slots; none if `check` refuses a slot.
+    /// Checks the keys and makes the slots; none if `check` refuses a slot.
     pub(in crate::method) fn new(keys: Keys, check: &mut Check) -> Option<Self> {
         check.range("burn-in", keys.burn_in, 0..=MOST_STEPS);
         check.range("ema", keys.ema, 0.0..=1.0);
@@ -87,8 +88,10 @@ impl TeacherStudentConfig {
         check.range("min-area", keys.min_area, 0..=LARGEST_SIDE * LARGEST_SIDE);
         check.range("duplicate-iou", keys.duplicate_iou, 0.0..=1.0);
         let filter = check.keep("filter", registry::build(FILTERS, keys.filter));
-        let correction = check.keep("correction", registry::build(CORRECTIONS, keys.correction));
-        let weighting = check.keep("weighting", registry::build(WEIGHTINGS, keys.weighting));
+        let correction = registry::build(CORRECTIONS, keys.correction);
+        let correction = check.keep("correction", correction);
+        let weighting = registry::build(WEIGHTINGS, keys.weighting);
+        let weighting = check.keep("weighting", weighting);
         Some(Self {
             burn_in: keys.burn_in,
             ema: keys.ema,
@@ -150,7 +153,7 @@ impl Method for TeacherStudentConfig {
         phases
     }
 
-    fn fits(&self, steps: usize, check: &mut Check) {
+    fn check_steps(&self, steps: usize, check: &mut Check) {
         let allowed = format!("less than `train.steps` = {steps}");
         check.require(self.burn_in < steps, "burn-in", self.burn_in, allowed);
     }
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_of_the_method_and_of_its_slots_are_told_together() {
+    fn mistakes_of_the_method_and_of_its_slots_are_reported_together() {
         let mut method = table("method");
         method.insert("burnin".into(), 3.into());
         method["ema"] = 1.5.into();
@@ -192,7 +195,7 @@ mod tests {
         method["correction"]["vlm"]["batch"] = 0.into();
         let errors = crate::registry::build(METHODS, method).err().unwrap();
         let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
-        let told = [
+        let expected = [
             "ema",
             "filter.alpha",
             "filter.accept",
@@ -200,7 +203,7 @@ mod tests {
             "correction.vlm.batch",
         ];
         assert!(errors[0].message.contains("`burnin`"), "{errors}");
-        assert_eq!(keys[1..], told);
+        assert_eq!(keys[1..], expected);
     }
 
     #[test]

@@ -1,14 +1,17 @@
-//! `preprocessor_config.json` of a Hugging Face folder: a picture to the input of the network, as `Mask2FormerImageProcessor` does it
-//! with Pillow.
+//! `preprocessor_config.json` of a Hugging Face folder: turns a picture into the input of the network, as
+//! `Mask2FormerImageProcessor` does with Pillow.
 //!
-//! $$ x = (v \cdot f - mean) / std $$ of the 8-bit values v of the picture, resized first: the shorter side to
-//! `shortest_edge` unless the longer one would exceed `longest_edge`; both sides then rounded up to multiples of
-//! `size_divisor`, which stretches the picture a little and pads nothing.
+//! $$ x = (v \cdot f - mean) / std $$
+//! for the 8-bit values v of the picture, which is resized first. The shorter side becomes `shortest_edge`
+//! unless the longer one would exceed `longest_edge`. Then both sides are rounded up to multiples of
+//! `size_divisor`, which stretches the picture a little and adds no padding.
 //!
-//! Source: `image_processing_pil_mask2former.py` and `get_size_with_aspect_ratio` of transformers 5 (version 4 cuts the shorter side
-//! off where it is bounded by `longest_edge`, 5 rounds it). `Mask2FormerImageProcessor` of version 5 and `...Fast` of version 4 resize
-//! with torchvision, whose 8-bit values differ from Pillow's by one here and there; every processor is treated as Pillow's here.
+//! Source: `image_processing_pil_mask2former.py` and `get_size_with_aspect_ratio` of transformers 5. (Version
+//! 4 truncates the shorter side if `longest_edge` limits it; version 5 rounds it.)
+//! `Mask2FormerImageProcessor` of version 5 and `...Fast` of version 4 resize with torchvision, whose 8-bit
+//! values sometimes differ from Pillow's by one; all processors are treated like Pillow's here.
 
+use crate::graph::Images;
 use crate::registry::{Check, Checked, in_plain_words};
 use crate::structures::{LARGEST_SIDE, Picture, Resample, resampled};
 use crate::tensor::{Map, Tensor2};
@@ -18,9 +21,9 @@ use serde_json::Value;
 use std::ops::{Bound, RangeInclusive};
 use std::path::Path;
 
-/// The file.
+/// The name of the file.
 pub const FILE: &str = "preprocessor_config.json";
-/// How the names of the processors that are understood begin.
+/// The beginnings of the names of supported processors.
 const KINDS: [&str; 2] = ["Mask2FormerImageProcessor", "MaskFormerImageProcessor"];
 /// Sides of an input, in pixels.
 const SIDES: RangeInclusive<usize> = 1..=LARGEST_SIDE;
@@ -29,7 +32,7 @@ const LAST_FILTER: u64 = 5;
 /// Red, green, blue.
 const COLOURS: usize = 3;
 
-/// The file's keys, with transformers' defaults.
+/// The keys of the file, with transformers' defaults.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 struct Keys {
@@ -77,7 +80,7 @@ struct Sides {
     width: usize,
 }
 
-/// How large the picture becomes.
+/// The size of the resized picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 enum Size {
@@ -94,7 +97,7 @@ struct Edges {
     longest_edge: usize,
 }
 
-/// As large as fits.
+/// The largest size that fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Within {
@@ -102,38 +105,29 @@ struct Within {
     max_width: usize,
 }
 
-/// Pictures to inputs.
+/// Turns pictures into inputs.
 #[derive(Clone, Debug)]
 pub struct Preprocessor {
     size: Option<Size>,
     divisor: usize,
     resample: Resample,
-    /// By which 8-bit values are multiplied, if they are.
+    /// The factor of the 8-bit values, if there is one.
     factor: Option<f64>,
-    /// Mean and standard deviation of every colour, if they are normalised.
+    /// The mean and standard deviation of every colour, if the values are normalised.
     normal: Option<([f32; COLOURS], [f32; COLOURS])>,
     pad: Option<Sides>,
-}
-
-/// An input and the part of it that shows the picture.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// One image.
-    pub map: Map,
-    /// Rows and columns without the padding.
-    pub own: (usize, usize),
 }
 
 impl Preprocessor {
     /// Reads the file of `folder`.
     ///
     /// # Errors
-    /// A file that is missing or no JSON, another processor, or a value that has no meaning here.
+    /// The file is missing or not JSON, describes another processor, or has an unsupported value.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
         let shown = path.display();
         let text = std::fs::read(&path).with_context(|| format!("{shown}: cannot be read"))?;
-        let json = serde_json::from_slice(&text).with_context(|| format!("{shown}: no JSON"))?;
+        let json = serde_json::from_slice(&text).with_context(|| format!("{shown}: not JSON"))?;
         Self::parse(json).with_context(|| format!("{shown}: cannot be used"))
     }
 
@@ -168,7 +162,7 @@ impl Preprocessor {
     ///
     /// # Errors
     /// A picture so long and narrow that nothing of it, or far too much, would be left; one that is larger than the padding.
-    pub fn input(&self, picture: &Picture) -> Result<Input> {
+    pub fn input(&self, picture: &Picture) -> Result<Images> {
         let (height, width) = self.target(picture.height, picture.width)?;
         let own = resampled(picture, height, width, self.resample);
         let sides = self.pad.unwrap_or(Sides { height, width });
@@ -187,13 +181,13 @@ impl Preprocessor {
             }
         }
         let pixels = Tensor2::constant(values, sides.height * sides.width, COLOURS);
-        Ok(Input {
+        Ok(Images {
             map: Map::new(pixels, 1, sides.height, sides.width),
-            own: (height, width),
+            sizes: vec![(height, width)],
         })
     }
 
-    /// The value of every 8-bit level, per colour, rounded to `f32` where numpy rounds.
+    /// The input value of every 8-bit value, per colour, rounded to `f32` at the same points as in numpy.
     fn table(&self) -> [[f32; 256]; COLOURS] {
         std::array::from_fn(|colour| {
             std::array::from_fn(|level| {
@@ -206,7 +200,7 @@ impl Preprocessor {
         })
     }
 
-    /// Rows and columns of a picture of `height` x `width` after resizing.
+    /// The numbers of rows and columns of a picture of `height` x `width` after resizing.
     fn target(&self, height: usize, width: usize) -> Result<(usize, usize)> {
         let Some(size) = self.size else {
             return Ok((height, width));
@@ -273,7 +267,7 @@ impl Keys {
 
     fn size(&self) -> Result<Size> {
         let value = match (&self.size, self.max_size) {
-            // Folders of older versions: one number, and the bound of the longer side.
+            // Folders of older versions have one number, and the limit of the longer side.
             (Value::Number(shortest), Some(longest)) => {
                 serde_json::json!({ "shortest_edge": shortest, "longest_edge": longest })
             }
@@ -361,7 +355,7 @@ mod tests {
         assert_eq!(target(edges(), 1, (480, 640)), (800, 1066));
         assert_eq!(target(edges(), 32, (480, 640)), (800, 1088));
         assert_eq!(target(edges(), 1, (800, 900)), (800, 900), "nothing to do");
-        // 1333 * 240 / 640 = 499.875: the edge is rounded, the other side computed without rounding.
+        // 1333 * 240 / 640 = 499.875: the edge is rounded, and the other side is computed without rounding.
         assert_eq!(target(edges(), 1, (240, 640)), (500, 1333));
         assert_eq!(target(edges(), 1, (640, 240)), (1333, 500));
         assert_eq!(
@@ -396,11 +390,11 @@ mod tests {
             "pad_size": { "height": 2, "width": 3 },
         });
         let picture = Picture::new(1, 2, vec![10, 20, 30, 2, 4, 6]);
-        let Input { map, own } = Preprocessor::parse(json.clone())
+        let Images { map, sizes } = Preprocessor::parse(json.clone())
             .unwrap()
             .input(&picture)
             .unwrap();
-        assert_eq!((map.height, map.width, own), (2, 3, (1, 2)));
+        assert_eq!((map.height, map.width, &sizes[..]), (2, 3, &[(1, 2)][..]));
         let expected = [4.0, 4.0, 3.0, 0.0, 0.0, 0.0];
         assert_eq!(map.data.values()[..6], expected);
         assert!(map.data.values()[6..].iter().all(|value| *value == 0.0));

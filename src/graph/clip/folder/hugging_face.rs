@@ -1,8 +1,8 @@
 //! Hugging Face's `CLIPModel`: its `config.json`, its names, its `preprocessor_config.json`.
 //!
-//! A key that the file leaves out has the value of `CLIPTextConfig` and `CLIPVisionConfig`. Names, ours to theirs:
-//! `transformer.resblocks.0.mlp.c_fc.weight` is `text_model.encoder.layers.0.mlp.fc1.weight`; query, key and value projection are three
-//! arrays there and one here.
+//! Keys that the file leaves out have the defaults of `CLIPTextConfig` and `CLIPVisionConfig`. An example of
+//! the names: `transformer.resblocks.0.mlp.c_fc.weight` here is `text_model.encoder.layers.0.mlp.fc1.weight`
+//! there. The query, key and value projections are three arrays there and one here.
 
 use super::super::json::json;
 use super::{check_values, typed};
@@ -12,7 +12,7 @@ use crate::graph::clip::preprocess::Preprocess;
 use crate::graph::clip::text::{EndToken, TextSizes};
 use crate::graph::clip::transformer::TransformerSizes;
 use crate::graph::clip::vit::VitSizes;
-use crate::graph::weights::{Names, Origin};
+use crate::graph::weights::{ArraySource, Names};
 use crate::ops::Gelu;
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
@@ -21,15 +21,16 @@ use std::path::Path;
 
 /// The file of the sizes.
 pub const CONFIG: &str = "config.json";
-/// Its `model_type` there.
+/// The `model_type` of a CLIP in that file.
 pub const MODEL: &str = "clip";
 /// The stem of the file of the weights.
 pub const WEIGHTS: &str = "model";
-/// The files that tell what is done with pictures, the older one first.
+/// The files with the image preprocessing, the older one first.
 const PREPROCESS: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
 /// A buffer of older files that holds 0, 1, 2, ...
 const COUNTER: &str = "position_ids";
-/// `eos_token_id` of configurations from before it was used: the end is the largest id then.
+/// The `eos_token_id` of configurations that were written before the key was used. The end token is then the
+/// largest id.
 const HISTORIC_END: u32 = 2;
 /// Red, green, blue.
 const CHANNELS: usize = 3;
@@ -94,10 +95,10 @@ impl Default for VisionConfig {
     }
 }
 
-/// The sizes that `config.json` tells.
+/// The sizes in `config.json`.
 ///
 /// # Errors
-/// Another architecture, a value of another type, or one that no network has.
+/// Another architecture, a value of a wrong type, or a value that no network can have.
 pub fn sizes(path: &Path, mut config: Value) -> Result<ClipSizes> {
     let shown = path.display();
     match config["model_type"].as_str() {
@@ -107,7 +108,8 @@ pub fn sizes(path: &Path, mut config: Value) -> Result<ClipSizes> {
     }
     let mut part = |name: &str| {
         let mut part = config[name].take();
-        // Older files repeat what differs from the defaults under a second name, which then counts.
+        // Older files repeat the values that differ from the defaults under a second name, which takes
+        // precedence.
         if let Value::Object(second) = config[format!("{name}_dict")].take() {
             match &mut part {
                 Value::Object(first) => first.extend(second),
@@ -214,7 +216,7 @@ fn activation(path: &Path, part: &str, name: &str) -> Result<Gelu> {
 pub struct HuggingFace;
 
 impl Names for HuggingFace {
-    fn origin(&self, ours: &str) -> Origin {
+    fn origin(&self, ours: &str) -> ArraySource {
         origin(ours)
     }
 
@@ -223,8 +225,8 @@ impl Names for HuggingFace {
     }
 }
 
-/// Their arrays of our parameter `ours`.
-fn origin(ours: &str) -> Origin {
+/// Hugging Face's arrays for our parameter `ours`.
+fn origin(ours: &str) -> ArraySource {
     let parts: Vec<&str> = ours.split('.').collect();
     let name = match parts[..] {
         ["logit_scale"] => "logit_scale".into(),
@@ -238,7 +240,7 @@ fn origin(ours: &str) -> Origin {
         ["visual", "positional_embedding"] => {
             "vision_model.embeddings.position_embedding.weight".into()
         }
-        // Their spelling.
+        // The spelling is Hugging Face's.
         ["visual", "ln_pre", field] => format!("vision_model.pre_layrnorm.{field}"),
         ["visual", "ln_post", field] => format!("vision_model.post_layernorm.{field}"),
         ["transformer", "resblocks", layer, ref rest @ ..] => {
@@ -247,34 +249,34 @@ fn origin(ours: &str) -> Origin {
         ["visual", "transformer", "resblocks", layer, ref rest @ ..] => {
             return block("vision_model", layer, rest);
         }
-        _ => unreachable!("`{ours}` is no parameter of a CLIP"),
+        _ => unreachable!("`{ours}` is not a parameter of a CLIP"),
     };
-    Origin::plain(name)
+    ArraySource::plain(name)
 }
 
-/// Their arrays of the parameter `rest` of a block.
-fn block(tower: &str, layer: &str, rest: &[&str]) -> Origin {
+/// Hugging Face's arrays for the parameter `rest` of a block.
+fn block(tower: &str, layer: &str, rest: &[&str]) -> ArraySource {
     let prefix = format!("{tower}.encoder.layers.{layer}");
     let name = match *rest {
         ["attn", "out_proj", field] => format!("{prefix}.self_attn.out_proj.{field}"),
         ["attn", fused] => {
             let field = fused.trim_start_matches("in_proj_");
             let one = |which: &str| format!("{prefix}.self_attn.{which}_proj.{field}");
-            return Origin::stacked(["q", "k", "v"].map(one).into());
+            return ArraySource::stacked(["q", "k", "v"].map(one).into());
         }
         ["ln_1", field] => format!("{prefix}.layer_norm1.{field}"),
         ["ln_2", field] => format!("{prefix}.layer_norm2.{field}"),
         ["mlp", "c_fc", field] => format!("{prefix}.mlp.fc1.{field}"),
         ["mlp", "c_proj", field] => format!("{prefix}.mlp.fc2.{field}"),
-        _ => unreachable!("{rest:?} is no parameter of a block"),
+        _ => unreachable!("{rest:?} is not a parameter of a block"),
     };
-    Origin::plain(name)
+    ArraySource::plain(name)
 }
 
-/// What is done with pictures.
+/// The image preprocessing.
 ///
 /// # Errors
-/// No file that tells, or a value that is not supported.
+/// There is no file with it, or a value is not supported.
 pub fn preprocess(folder: &Path) -> Result<Preprocess> {
     let [older, newer] = PREPROCESS.map(|name| folder.join(name));
     if older.exists() {

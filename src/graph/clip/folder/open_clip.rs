@@ -1,7 +1,8 @@
-//! OpenCLIP's folders: its `open_clip_config.json` and its names, which are ours.
+//! OpenCLIP's folders: `open_clip_config.json` and OpenCLIP's names, which are also ours.
 //!
-//! Image towers: timm's ConvNeXt (`timm_model_name = "convnext_*"`), whose widths and depths are those of the arrays, and OpenCLIP's own
-//! vision transformer without options. The projections are stored the other way round, `[D, E]`.
+//! Image towers: timm's ConvNeXt (`timm_model_name = "convnext_*"`), with widths and depths taken from the
+//! arrays, and OpenCLIP's own vision transformer without options. The projections are stored transposed,
+//! `[D, E]`.
 
 use super::{check_values, typed};
 use crate::graph::bounds::{LAYERS, SIDES, WIDTHS, WORDS};
@@ -11,7 +12,7 @@ use crate::graph::clip::preprocess::Preprocess;
 use crate::graph::clip::text::{EndToken, TextSizes};
 use crate::graph::clip::transformer::TransformerSizes;
 use crate::graph::clip::vit::VitSizes;
-use crate::graph::weights::{Arrays, Names, Origin};
+use crate::graph::weights::{ArraySource, Arrays, Names};
 use crate::ops::Gelu;
 use crate::registry::above;
 use anyhow::{Result, bail, ensure};
@@ -23,9 +24,9 @@ use std::path::Path;
 pub const CONFIG: &str = "open_clip_config.json";
 /// The stem of the file of the weights.
 pub const WEIGHTS: &str = "open_clip_model";
-/// The causal mask that older files hold.
+/// The causal mask that older files contain.
 const MASK: &str = "attn_mask";
-/// Epsilon of OpenCLIP's own norms (PyTorch's default) and of timm's; `convnext_xxlarge` has the former.
+/// The epsilon of OpenCLIP's own norms (PyTorch's default) and of timm's; for `convnext_xxlarge` the former.
 const EPSILON: f32 = 1e-5;
 const TIMM_EPSILON: f32 = 1e-6;
 /// The table of the image tower.
@@ -97,7 +98,7 @@ fn default_vocabulary() -> usize {
 /// The sizes of the network that the configuration describes and `arrays` holds.
 ///
 /// # Errors
-/// An architecture that is not known, a value of another type, or one that no network has.
+/// The architecture is unknown, a value has a wrong type, or no network can have a value.
 pub fn sizes(path: &Path, config: &Value, arrays: &Arrays) -> Result<ClipSizes> {
     let shown = path.display().to_string();
     ensure!(
@@ -233,12 +234,12 @@ fn convnext(
     })
 }
 
-/// OpenCLIP's own names, which are ours.
+/// OpenCLIP's own names, which are also ours.
 pub struct OpenClip;
 
 impl Names for OpenClip {
-    fn origin(&self, ours: &str) -> Origin {
-        Origin {
+    fn origin(&self, ours: &str) -> ArraySource {
+        ArraySource {
             names: vec![ours.into()],
             transposed: ["text_projection", "visual.proj"].contains(&ours),
         }
@@ -249,10 +250,10 @@ impl Names for OpenClip {
     }
 }
 
-/// What is done with pictures.
+/// The image preprocessing.
 ///
 /// # Errors
-/// A value that is not supported.
+/// A value is not supported.
 pub fn preprocess(path: &Path, config: &Value) -> Result<Preprocess> {
     let size = config["model_cfg"]["vision_cfg"]["image_size"].as_u64();
     Preprocess::open_clip(path, size, config["preprocess_cfg"].clone())

@@ -5,7 +5,7 @@ use crate::tensor::cuda::{Gpu, Grid, Source};
 use crate::tensor::{Later, Tensor2};
 use rayon::prelude::*;
 
-pub(super) static SOURCE: Source = source!("above_zero");
+static SOURCE: Source = source!("above_zero");
 
 const THREADS: u32 = 256;
 

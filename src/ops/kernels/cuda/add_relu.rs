@@ -4,7 +4,7 @@ use super::source;
 use crate::tensor::cuda::{Gpu, Grid, Source};
 use crate::tensor::{Tape, Tensor2};
 
-pub(super) static SOURCE: Source = source!("add_relu");
+static SOURCE: Source = source!("add_relu");
 
 const THREADS: u32 = 256;
 

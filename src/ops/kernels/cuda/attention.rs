@@ -10,7 +10,7 @@ use crate::tensor::cuda::{Argument, Buffer, Gpu, Grid, Source};
 use crate::tensor::{Tape, Tensor2};
 use std::sync::Arc;
 
-pub(super) static SOURCE: Source = source!("attention");
+static SOURCE: Source = source!("attention");
 
 /// Threads of a block along each side of a tile, and columns between its rows in shared memory (`attention.cu`).
 const SIDE: u32 = 16;

@@ -8,7 +8,7 @@ use super::{reduce, source};
 use crate::tensor::cuda::{Argument, Buffer, Gpu, Source};
 use crate::tensor::{Grads, Tensor2};
 
-pub(super) static SOURCE: Source = source!("attention_backward");
+static SOURCE: Source = source!("attention_backward");
 
 impl Inputs {
     /// Adds the gradients of q, k and v, those that are wanted, given the `moments` of the forward.

@@ -13,7 +13,7 @@ use crate::tensor::cuda::{Argument, Buffer, Gpu, Operand, Product, Source};
 use crate::tensor::{Grads, Map, Tape, Tensor2};
 use std::ops::Range;
 
-pub(super) static SOURCE: Source = source!("conv2d");
+static SOURCE: Source = source!("conv2d");
 
 /// Values of the patches that are made at a time: 32 MiB, which the second-level cache of a large GPU holds (A100 40, H100 50, RTX 4090
 /// 72), and enough for a product that fills its multiprocessors. In tests few, so that small maps take several rounds.

@@ -5,7 +5,7 @@ use super::{reduce, source};
 use crate::tensor::cuda::{Gpu, Grid, Source};
 use crate::tensor::{Tape, Tensor2};
 
-pub(super) static SOURCE: Source = source!("cross_entropy");
+static SOURCE: Source = source!("cross_entropy");
 
 /// Rows of a block.
 const ROWS: u32 = 4;

@@ -13,7 +13,7 @@ use crate::tensor::cuda::{Argument, Buffer, Gpu, Grid, Source};
 use crate::tensor::{Grads, Tape, Tensor2};
 use std::sync::Arc;
 
-pub(super) static SOURCE: Source = source!("deform_attention");
+static SOURCE: Source = source!("deform_attention");
 
 static REFERENCES: Resident<f32> = Resident::new();
 static LEVELS: Resident<i32> = Resident::new();

@@ -8,7 +8,7 @@ use super::sort::{self, Sorted};
 use super::source;
 use crate::tensor::cuda::{Buffer, Gpu, Grid, Source};
 
-pub(super) static SOURCE: Source = source!("deform_value");
+static SOURCE: Source = source!("deform_value");
 
 /// Samples that are sorted at a time, about: 32 bytes of memory each. More images than that follow one after the other.
 const SAMPLES: usize = 1 << 23;

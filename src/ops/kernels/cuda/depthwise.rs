@@ -6,7 +6,7 @@ use super::{reduce, source};
 use crate::tensor::cuda::{Buffer, Gpu, Grid, Source};
 use crate::tensor::{Grads, Map, Tape, Tensor2};
 
-pub(super) static SOURCE: Source = source!("depthwise");
+static SOURCE: Source = source!("depthwise");
 
 const THREADS: u32 = 256;
 /// Pixels of a row that a thread computes, `RUN` of the kernels.

@@ -4,7 +4,7 @@ use super::source;
 use crate::tensor::Tensor2;
 use crate::tensor::cuda::{Argument, Gpu, Grid, Source};
 
-pub(super) static SOURCE: Source = source!("fold_norm");
+static SOURCE: Source = source!("fold_norm");
 
 const THREADS: u32 = 128;
 

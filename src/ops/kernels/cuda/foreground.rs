@@ -6,7 +6,7 @@ use crate::tensor::cuda::{Gpu, Grid, Source};
 use crate::tensor::{Later, Tensor2};
 use std::ops::Range;
 
-pub(super) static SOURCE: Source = source!("foreground");
+static SOURCE: Source = source!("foreground");
 
 const THREADS: u32 = 256;
 /// Blocks of a plane, at most: a picture alone has a hundred planes, too few for a GPU.

@@ -5,7 +5,7 @@ use crate::ops::Gelu;
 use crate::tensor::cuda::{Gpu, Grid, Source};
 use crate::tensor::{Tape, Tensor2};
 
-pub(super) static SOURCE: Source = source!("gelu");
+static SOURCE: Source = source!("gelu");
 
 const THREADS: u32 = 256;
 

@@ -4,7 +4,7 @@ use super::{reduce, source};
 use crate::tensor::cuda::{Argument, Gpu, Grid, Source};
 use crate::tensor::{Grads, Tape, Tensor2};
 
-pub(super) static SOURCE: Source = source!("glue");
+static SOURCE: Source = source!("glue");
 
 const THREADS: u32 = 256;
 /// Values of a thread.

@@ -9,7 +9,7 @@ use super::walk::{MOST_PARTS, MOST_SUMS, Pack, per_warp};
 use crate::tensor::cuda::{Buffer, Gpu, Grid, Source};
 use crate::tensor::{Grads, Map, Tape, Tensor2};
 
-pub(super) static SOURCE: Source = source!("group_norm");
+static SOURCE: Source = source!("group_norm");
 
 /// Threads of a block of the kernel that adds up images.
 const THREADS: u32 = 128;

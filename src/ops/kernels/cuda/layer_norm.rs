@@ -4,7 +4,7 @@ use super::{reduce, source};
 use crate::tensor::cuda::{Gpu, Grid, Source};
 use crate::tensor::{Grads, Tape, Tensor2};
 
-pub(super) static SOURCE: Source = source!("layer_norm");
+static SOURCE: Source = source!("layer_norm");
 
 /// Rows of a block.
 const ROWS: usize = 4;

@@ -4,7 +4,7 @@ use super::{reduce, source};
 use crate::tensor::cuda::{Gpu, Grid, Operand, Product, Source};
 use crate::tensor::{Grads, Tape, Tensor2};
 
-pub(super) static SOURCE: Source = source!("linear");
+static SOURCE: Source = source!("linear");
 
 const THREADS: u32 = 256;
 

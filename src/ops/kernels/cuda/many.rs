@@ -12,7 +12,7 @@ const THREADS: u32 = 256;
 
 /// The chunks of tensors of some lengths.
 #[derive(Debug)]
-pub(super) struct Chunks {
+pub(in crate::ops) struct Chunks {
     /// The tensor of every chunk and its number in it.
     places: Buffer<i32>,
     lengths: Buffer<i32>,
@@ -21,7 +21,7 @@ pub(super) struct Chunks {
 
 impl Chunks {
     /// Panics if a tensor has 2^31 values.
-    pub(super) fn new(gpu: &Gpu, lengths: &[usize]) -> Self {
+    pub(in crate::ops) fn new(gpu: &Gpu, lengths: &[usize]) -> Self {
         let places = places(lengths);
         let int = |length: &usize| i32::try_from(*length).expect("fewer than 2^31 values");
         let lengths: Vec<i32> = lengths.iter().map(int).collect();
@@ -33,17 +33,17 @@ impl Chunks {
     }
 
     /// Number of chunks.
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::ops) fn count(&self) -> usize {
         self.count
     }
 
     /// A block for every chunk; none where there is no value.
-    pub(super) fn grid(&self) -> Option<Grid> {
+    pub(in crate::ops) fn grid(&self) -> Option<Grid> {
         (self.count > 0).then(|| Grid::blocks(self.count, THREADS))
     }
 
     /// The first arguments of every kernel over chunks: `const int2* chunks, const int* lengths, int chunk`.
-    pub(super) fn arguments(&self) -> [crate::tensor::cuda::Argument; 3] {
+    pub(in crate::ops) fn arguments(&self) -> [crate::tensor::cuda::Argument; 3] {
         [(&self.places).into(), (&self.lengths).into(), CHUNK.into()]
     }
 }
@@ -58,13 +58,13 @@ fn places(lengths: &[usize]) -> Vec<i32> {
 
 /// Addresses of tensors, in the memory of the host and of the GPU.
 #[derive(Debug)]
-pub(super) struct Addresses {
+pub(in crate::ops) struct Addresses {
     known: Vec<u64>,
     sent: Buffer<u64>,
 }
 
 impl Addresses {
-    pub(super) fn new(gpu: &Gpu) -> Self {
+    pub(in crate::ops) fn new(gpu: &Gpu) -> Self {
         Self {
             known: Vec::new(),
             sent: gpu.upload(&[]),
@@ -72,7 +72,7 @@ impl Addresses {
     }
 
     /// The buffer of `addresses`, sent anew if they are others than the last time.
-    pub(super) fn send(&mut self, gpu: &Gpu, addresses: Vec<u64>) -> &Buffer<u64> {
+    pub(in crate::ops) fn send(&mut self, gpu: &Gpu, addresses: Vec<u64>) -> &Buffer<u64> {
         if self.known != addresses {
             self.sent = gpu.upload(&addresses);
             self.known = addresses;

@@ -4,7 +4,7 @@ use super::source;
 use crate::tensor::cuda::{Gpu, Grid, Source};
 use crate::tensor::{Map, Tape, Tensor2};
 
-pub(super) static SOURCE: Source = source!("mask_pool");
+static SOURCE: Source = source!("mask_pool");
 
 const THREADS: u32 = 128;
 /// Pixels, at least, of a block.

@@ -5,7 +5,7 @@ use crate::tensor::Tensor2;
 use crate::tensor::cuda::{Buffer, Gpu, Grid, Source};
 use rayon::prelude::*;
 
-pub(super) static SOURCE: Source = source!("mask_stack");
+static SOURCE: Source = source!("mask_stack");
 
 const THREADS: u32 = 256;
 /// Rows of a launch: what a grid has along y.

@@ -6,7 +6,7 @@ use crate::ops::{Compared, MaskCosts, MatchCosts};
 use crate::tensor::cuda::{Gpu, Grid, Source};
 use crate::tensor::{Later, Tensor2};
 
-pub(super) static SOURCE: Source = source!("match_costs");
+static SOURCE: Source = source!("match_costs");
 
 const THREADS: u32 = 256;
 /// Queries of a block of the softmax.

@@ -7,7 +7,7 @@ use crate::ops::kernels::cpu::im2col::Geometry;
 use crate::tensor::cuda::{Argument, Gpu, Source};
 use crate::tensor::{Map, Tape};
 
-pub(super) static SOURCE: Source = source!("max_pool");
+static SOURCE: Source = source!("max_pool");
 
 /// As [`crate::ops::max_pool`], which has checked the shapes.
 pub(crate) fn max_pool(tape: &mut Tape, gpu: &Gpu, x: &Map, geometry: Geometry) -> Map {

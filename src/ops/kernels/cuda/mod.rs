@@ -5,11 +5,9 @@
 //! by [`Tensor2::on`](crate::tensor::Tensor2::on). Backward kernels add to the gradients, which begin as zeros.
 
 mod above_zero;
-mod adamw;
 mod add_relu;
 mod attention;
 mod attention_backward;
-mod average;
 mod conv2d;
 mod cross_entropy;
 mod deform_attention;
@@ -23,7 +21,7 @@ mod glue;
 mod group_norm;
 mod layer_norm;
 mod linear;
-mod many;
+pub(in crate::ops) mod many;
 mod mask_pool;
 mod mask_product;
 mod mask_stack;
@@ -47,10 +45,8 @@ mod undecided_points;
 mod walk;
 mod weights_at;
 pub(crate) use above_zero::above_zero;
-pub(crate) use adamw::{AdamW, Coefficients, Treatment, Walk};
 pub(crate) use add_relu::add_relu;
 pub(crate) use attention::attention;
-pub(crate) use average::Average;
 pub(crate) use conv2d::conv2d;
 pub(crate) use cross_entropy::cross_entropy;
 pub(crate) use deform_attention::deform_attention;
@@ -81,20 +77,20 @@ pub(crate) use uncertainty::uncertainties;
 pub(crate) use undecided_points::undecided_points;
 pub(crate) use weights_at::weights_at;
 
-/// The kernels in the file `$name.cu` of this folder.
+/// The kernels in the file `$name.cu` beside the one that names it so.
 macro_rules! source {
     ($name:literal) => {
         crate::tensor::cuda::Source {
             name: $name,
             text: include_str!(concat!($name, ".cu")),
-            headers: super::HEADERS,
+            headers: crate::ops::kernels::cuda::HEADERS,
         }
     };
 }
-use source;
+pub(in crate::ops) use source;
 
 /// What kernels include.
-const HEADERS: &[(&str, &str)] = &[
+pub(in crate::ops) const HEADERS: &[(&str, &str)] = &[
     ("attention.cuh", include_str!("attention.cuh")),
     ("harness.cuh", include_str!("harness.cuh")),
     ("many.cuh", include_str!("many.cuh")),
@@ -104,60 +100,52 @@ const HEADERS: &[(&str, &str)] = &[
 
 #[cfg(test)]
 mod tests {
-    use crate::tensor::cuda::Source;
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::{Path, PathBuf};
 
-    const SOURCES: &[&Source] = &[
-        &super::above_zero::SOURCE,
-        &super::adamw::SOURCE,
-        &super::add_relu::SOURCE,
-        &super::attention::SOURCE,
-        &super::attention_backward::SOURCE,
-        &super::average::SOURCE,
-        &super::conv2d::SOURCE,
-        &super::cross_entropy::SOURCE,
-        &super::deform_attention::SOURCE,
-        &super::deform_value::SOURCE,
-        &super::depthwise::SOURCE,
-        &super::fold_norm::SOURCE,
-        &super::foreground::SOURCE,
-        &super::gelu::SOURCE,
-        &super::glue::SOURCE,
-        &super::group_norm::SOURCE,
-        &super::layer_norm::SOURCE,
-        &super::linear::SOURCE,
-        &super::mask_pool::SOURCE,
-        &super::mask_stack::SOURCE,
-        &super::match_costs::SOURCE,
-        &super::max_pool::SOURCE,
-        &super::outside_masks::SOURCE,
-        &super::pictures::SOURCE,
-        &super::point_losses::SOURCE,
-        &super::point_sample::SOURCE,
-        &super::random_points::SOURCE,
-        &super::reduce::SOURCE,
-        &super::resize::SOURCE,
-        &super::resize_rows::SOURCE,
-        &super::rows_on_host::SOURCE,
-        &super::scalars::SOURCE,
-        &super::sort::SOURCE,
-        &super::tokens::SOURCE,
-        &super::uncertainty::SOURCE,
-        &super::undecided_points::SOURCE,
-        &super::weights_at::SOURCE,
-    ];
+    /// Every file of kernels under `ops`.
+    fn files() -> Vec<PathBuf> {
+        fn visit(folder: &Path, found: &mut Vec<PathBuf>) {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    visit(&path, found);
+                } else if path.extension().is_some_and(|ending| ending == "cu") {
+                    found.push(path);
+                }
+            }
+        }
+        let mut found = Vec::new();
+        let ops = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops");
+        visit(Path::new(ops), &mut found);
+        found
+    }
 
+    fn name(file: &Path) -> String {
+        file.file_stem().unwrap().to_str().unwrap().to_string()
+    }
+
+    /// Kernels are loaded by the names of their files, so no two files may have the same.
     #[test]
-    fn every_file_of_kernels_is_known_by_its_name() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops/kernels/cuda");
-        let entries = std::fs::read_dir(folder).unwrap();
-        let mut files: Vec<String> = entries
-            .filter_map(|entry| entry.unwrap().file_name().into_string().ok())
-            .filter_map(|name| name.strip_suffix(".cu").map(str::to_string))
-            .collect();
-        files.sort();
-        let mut known: Vec<&str> = SOURCES.iter().map(|source| source.name).collect();
-        known.sort_unstable();
-        assert_eq!(files, known);
+    fn every_file_of_kernels_is_used_beside_it_and_has_its_own_name() {
+        let mut names = BTreeSet::new();
+        for file in files() {
+            let name = name(&file);
+            let use_of_it = format!("source!(\"{name}\")");
+            let mut beside = fs::read_dir(file.parent().unwrap()).unwrap();
+            let is_used = beside.any(|entry| {
+                let path = entry.unwrap().path();
+                path.extension().is_some_and(|ending| ending == "rs")
+                    && fs::read_to_string(path).unwrap().contains(&use_of_it)
+            });
+            assert!(is_used, "{}: no `{use_of_it}` beside it", file.display());
+            assert!(names.insert(name), "{}: a second one", file.display());
+        }
+        assert!(
+            names.contains("conv2d") && names.contains("adamw"),
+            "{names:?}"
+        );
     }
 
     #[cfg(feature = "cuda")]
@@ -165,10 +153,15 @@ mod tests {
     #[ignore = "needs NVRTC"]
     fn every_file_of_kernels_compiles_cuda() {
         crate::ops::check::gpu(Default::default());
-        for source in SOURCES {
-            source
-                .compiled(80, true)
-                .unwrap_or_else(|error| panic!("{error}"));
+        for file in files() {
+            let text: &str = fs::read_to_string(&file).unwrap().leak();
+            let source = crate::tensor::cuda::Source {
+                name: name(&file).leak(),
+                text,
+                headers: super::HEADERS,
+            };
+            let code = source.compiled(80, true);
+            code.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         }
     }
 }

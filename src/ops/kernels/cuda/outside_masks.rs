@@ -6,7 +6,7 @@ use crate::tensor::Tensor2;
 use crate::tensor::cuda::{Gpu, Grid, Source};
 use std::sync::Arc;
 
-pub(super) static SOURCE: Source = source!("outside_masks");
+static SOURCE: Source = source!("outside_masks");
 
 const THREADS: u32 = 256;
 

@@ -6,7 +6,7 @@ use crate::ops::COLOURS;
 use crate::tensor::Tensor2;
 use crate::tensor::cuda::{Buffer, Grid, Source};
 
-pub(super) static SOURCE: Source = source!("pictures");
+static SOURCE: Source = source!("pictures");
 
 const THREADS: u32 = 256;
 

@@ -5,7 +5,7 @@ use super::{reduce, source};
 use crate::tensor::cuda::{Gpu, Grid, Source};
 use crate::tensor::{Tape, Tensor2};
 
-pub(super) static SOURCE: Source = source!("point_losses");
+static SOURCE: Source = source!("point_losses");
 
 const THREADS: u32 = 256;
 

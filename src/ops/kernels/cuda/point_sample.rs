@@ -6,7 +6,7 @@ use super::source;
 use crate::tensor::cuda::{Gpu, Grid, Source};
 use crate::tensor::{Tape, Tensor2};
 
-pub(super) static SOURCE: Source = source!("point_sample");
+static SOURCE: Source = source!("point_sample");
 
 const THREADS: u32 = 256;
 

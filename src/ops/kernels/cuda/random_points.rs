@@ -4,7 +4,7 @@ use super::source;
 use crate::tensor::Tensor2;
 use crate::tensor::cuda::{Gpu, Grid, Source};
 
-pub(super) static SOURCE: Source = source!("random_points");
+static SOURCE: Source = source!("random_points");
 
 const THREADS: u32 = 128;
 /// 32-bit words of a block of the generator.

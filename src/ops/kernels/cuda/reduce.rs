@@ -3,7 +3,7 @@
 use super::source;
 use crate::tensor::cuda::{Gpu, Grid, Source};
 
-pub(super) static SOURCE: Source = source!("reduce");
+static SOURCE: Source = source!("reduce");
 
 const THREADS: u32 = 128;
 /// Threads of the one block that adds up the terms of a loss.

@@ -6,7 +6,7 @@ use super::walk::Pack;
 use crate::tensor::cuda::{Argument, Gpu, Grid, Source};
 use crate::tensor::{Map, Tape};
 
-pub(super) static SOURCE: Source = source!("resize");
+static SOURCE: Source = source!("resize");
 
 const THREADS: u32 = 256;
 

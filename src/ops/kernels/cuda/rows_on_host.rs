@@ -4,7 +4,7 @@ use super::source;
 use crate::tensor::Tensor2;
 use crate::tensor::cuda::{Gpu, Grid, Source};
 
-pub(super) static SOURCE: Source = source!("rows_on_host");
+static SOURCE: Source = source!("rows_on_host");
 
 const THREADS: u32 = 256;
 /// Blocks of a row, at most.

@@ -4,7 +4,7 @@ use super::source;
 use crate::tensor::cuda::{Gpu, Grid, Source};
 use crate::tensor::{Later, Tensor2};
 
-pub(super) static SOURCE: Source = source!("scalars");
+static SOURCE: Source = source!("scalars");
 
 const THREADS: u32 = 64;
 

@@ -4,7 +4,7 @@
 use super::source;
 use crate::tensor::cuda::{Argument, Buffer, Gpu, Grid, Source};
 
-pub(super) static SOURCE: Source = source!("sort");
+static SOURCE: Source = source!("sort");
 
 /// Threads of a block and values of a digit (`sort.cu`).
 const THREADS: u32 = 256;

@@ -4,7 +4,7 @@ use super::source;
 use crate::tensor::Tensor2;
 use crate::tensor::cuda::{Gpu, Grid, Source};
 
-pub(super) static SOURCE: Source = source!("uncertainty");
+static SOURCE: Source = source!("uncertainty");
 
 const THREADS: u32 = 256;
 

@@ -4,7 +4,7 @@ use super::source;
 use crate::tensor::Tensor2;
 use crate::tensor::cuda::{Gpu, Grid, Source};
 
-pub(super) static SOURCE: Source = source!("undecided_points");
+static SOURCE: Source = source!("undecided_points");
 
 /// Whole warps, at most 32 of them.
 const THREADS: u32 = 512;

@@ -4,7 +4,7 @@ use super::source;
 use crate::tensor::Tensor2;
 use crate::tensor::cuda::{Gpu, Grid, Source};
 
-pub(super) static SOURCE: Source = source!("weights_at");
+static SOURCE: Source = source!("weights_at");
 
 const THREADS: u32 = 256;
 

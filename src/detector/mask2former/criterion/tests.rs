@@ -1,19 +1,19 @@
 //! The losses on small random predictions.
 
 use super::*;
+use crate::detector::MaskLoss;
 use crate::ops::check::on_every_place;
 use crate::ops::golden::compare;
-use crate::registry;
 use crate::structures::Mask;
 use crate::tensor::Place;
 use std::borrow::Cow;
+use std::ops::Range;
 
 const QUERIES: usize = 5;
 const SIDE: usize = 8;
 
-fn criterion(empty_image: EmptyImage) -> Criterion {
-    let table = crate::method::config::tests::table("loss");
-    Criterion::new(registry::read(table).unwrap(), empty_image)
+fn criterion() -> Criterion {
+    Criterion::new(crate::detector::mask2former::loss::tests::loss())
 }
 
 fn predictions(batch: usize, layers: usize) -> Predictions {
@@ -59,6 +59,7 @@ fn targets(classes: &[usize], discount: Option<f32>) -> Targets<'static> {
 }
 
 struct Outcome {
+    /// Class, mask, dice.
     losses: [f32; 3],
     class_gradient: Vec<f32>,
     mask_gradient: Vec<f32>,
@@ -85,22 +86,23 @@ fn run_with(
     targets: &[Targets],
     mask_loss: MaskLoss,
 ) -> Outcome {
-    let mut tape = Tape::recording();
     let part = Part {
         images,
         targets,
         mask_loss,
+        empty_image: EmptyImage::ZeroBatch,
     };
+    run_part(criterion, predictions, &part)
+}
+
+fn run_part(criterion: &Criterion, predictions: &Predictions, part: &Part) -> Outcome {
+    let mut tape = Tape::recording();
     let mut stream = Stream::new(1, "losses");
-    let losses = criterion.losses(&mut tape, predictions, &part, &mut stream);
+    let losses = criterion.losses(&mut tape, predictions, part, &mut stream);
     let mut grads = tape.backward(&losses.total);
     let layer = &predictions.layers[0];
     Outcome {
-        losses: [
-            losses.class.scalar(),
-            losses.mask.scalar(),
-            losses.dice.scalar(),
-        ],
+        losses: std::array::from_fn(|term| losses.terms[term].1.scalar()),
         class_gradient: layer.classes.gradient(&mut grads),
         mask_gradient: layer.masks.gradient(&mut grads),
     }
@@ -124,7 +126,7 @@ fn a_part_of_a_batch_is_as_good_as_a_batch_of_its_own() {
         ..whole.clone()
     };
     let targets = [targets(&[0, 2], None), targets(&[1], None)];
-    let criterion = criterion(EmptyImage::ZeroBatch);
+    let criterion = criterion();
     let a = run(&criterion, &whole, 1..3, &targets, false);
     let b = run(&criterion, &alone, 0..2, &targets, false);
     assert_eq!(a.losses, b.losses);
@@ -139,7 +141,7 @@ fn a_part_of_a_batch_is_as_good_as_a_batch_of_its_own() {
 #[test]
 fn only_matched_queries_learn_masks() {
     let predictions = predictions(1, 1);
-    let criterion = criterion(EmptyImage::ZeroBatch);
+    let criterion = criterion();
     let outcome = run(
         &criterion,
         &predictions,
@@ -184,7 +186,7 @@ fn mask_losses_are_divided_by_the_objects_of_the_part() {
         batch: 2,
         ..one.clone()
     };
-    let criterion = criterion(EmptyImage::ZeroBatch);
+    let criterion = criterion();
     let image = targets(&[0, 2, 1], None);
     let a = run(&criterion, &one, 0..1, std::slice::from_ref(&image), false);
     let b = run(&criterion, &two, 0..2, &[image.clone(), image], false);
@@ -196,8 +198,14 @@ fn mask_losses_are_divided_by_the_objects_of_the_part() {
 #[test]
 fn images_without_targets_by_policy() {
     let predictions = predictions(2, 1);
-    let learned = |policy, targets: &[Targets]| {
-        let outcome = run(&criterion(policy), &predictions, 0..2, targets, false);
+    let learned = |empty_image, targets: &[Targets]| {
+        let part = Part {
+            images: 0..2,
+            targets,
+            mask_loss: MaskLoss::default(),
+            empty_image,
+        };
+        let outcome = run_part(&criterion(), &predictions, &part);
         assert!(outcome.losses.iter().all(|loss| loss.is_finite()));
         let image = |gradient: &[f32]| gradient.iter().any(|g| *g != 0.0);
         let (first, second) = outcome.class_gradient.split_at(QUERIES * 4);
@@ -215,7 +223,7 @@ fn images_without_targets_by_policy() {
 #[test]
 fn discounts_take_off_the_mask_loss_only() {
     let predictions = predictions(1, 2);
-    let criterion = criterion(EmptyImage::ZeroBatch);
+    let criterion = criterion();
     let with = |discount, renormalise| {
         run(
             &criterion,
@@ -245,7 +253,7 @@ fn discounts_take_off_the_mask_loss_only() {
 #[test]
 fn the_mask_loss_may_be_taken_per_query_and_over_all_pixels() {
     let predictions = predictions(1, 1);
-    let criterion = criterion(EmptyImage::ZeroBatch);
+    let criterion = criterion();
     let image = [targets(&[0, 1], None)];
     let with = |mask_loss| run_with(&criterion, &predictions, 0..1, &image, mask_loss).losses;
     let plain = with(MaskLoss::default());
@@ -268,7 +276,7 @@ fn the_mask_loss_may_be_taken_per_query_and_over_all_pixels() {
 #[test]
 fn every_layer_counts() {
     let three = predictions(1, 3);
-    let criterion = criterion(EmptyImage::Background);
+    let criterion = criterion();
     let image = [targets(&[0, 1], None)];
     let all = run(&criterion, &three, 0..1, &image, false);
     let first = Predictions {
@@ -308,16 +316,16 @@ fn some_targets() -> [Targets<'static>; 3] {
 
 on_every_place! {
     fn pairs_and_points_are_those_of_the_cpu(place) {
-        let criterion = criterion(EmptyImage::ZeroBatch);
+        let criterion = criterion();
         let here = predictions(4, 1);
         let there = moved(&here, place);
         let targets = some_targets();
         for uniform_points in [false, true] {
             let mask_loss = MaskLoss { uniform_points, ..MaskLoss::default() };
-            let part = Part { images: 1..4, targets: &targets, mask_loss };
+            let part = Part { images: 1..4, targets: &targets, mask_loss, empty_image: EmptyImage::ZeroBatch };
             let look = |predictions: &Predictions| {
                 let points = Drawn::new(1, &mut Stream::new(1, "losses"));
-                let mut begun = criterion.begin(predictions, &part, &points);
+                let mut begun = criterion.begin(predictions, &part, Box::new(points));
                 let pairs = begun.matching.pairs(0);
                 let found = Sampled::new(&begun, 0, &pairs);
                 assert_eq!(found.rows.len(), pairs.len());
@@ -350,7 +358,7 @@ on_every_place! {
     }
 
     fn losses_and_gradients_are_those_of_the_cpu(place) {
-        let criterion = criterion(EmptyImage::ZeroBatch);
+        let criterion = criterion();
         let here = predictions(4, 2);
         let there = moved(&here, place);
         let targets = some_targets();

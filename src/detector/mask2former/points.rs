@@ -4,7 +4,7 @@
 //! points those with the smallest |logit| make up `importance * P`, fresh uniform points the rest. The choice depends on
 //! the prediction only and passes no gradient.
 
-use super::config::LossConfig;
+use super::loss::LossConfig;
 use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Place, Tensor2};
@@ -100,7 +100,6 @@ pub(super) fn important(
 mod tests {
     use super::*;
     use crate::ops::check::on_every_place;
-    use crate::registry;
     use crate::tensor::Tape;
 
     /// The points of one mask whose logits are `plane`.
@@ -127,11 +126,10 @@ mod tests {
     }
 
     fn config(points: usize, importance: f32) -> LossConfig {
-        let table = super::super::config::tests::table("loss");
         LossConfig {
             points,
             importance,
-            ..registry::read(table).unwrap()
+            ..crate::detector::mask2former::loss::tests::loss()
         }
     }
 

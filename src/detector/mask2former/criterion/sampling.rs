@@ -4,7 +4,7 @@
 
 use super::Begun;
 use super::matching::Pair;
-use crate::method::points::{Purpose, important};
+use crate::detector::mask2former::points::{Purpose, important};
 use crate::ops;
 use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;

@@ -8,22 +8,22 @@ use std::sync::Arc;
 /// A text file that was read.
 #[derive(Debug)]
 pub struct SourceFile {
-    /// Its path as the user would type it.
+    /// The path as the user would type it.
     pub path: PathBuf,
-    /// Its whole text.
+    /// The whole text.
     pub text: String,
 }
 
-/// Where a key and its value come from. Spans are byte ranges of the file's text.
+/// The origin of a key and its value. Spans are byte ranges of the file's text.
 #[derive(Clone, Debug)]
 pub enum Origin {
     /// A place in a recipe or in a sweep.
     File {
         /// The file.
         file: Arc<SourceFile>,
-        /// The key.
+        /// The span of the key.
         key: Range<usize>,
-        /// The value.
+        /// The span of the value.
         value: Range<usize>,
     },
     /// The name of an environment variable.
@@ -36,18 +36,18 @@ pub enum Origin {
 
 impl Origin {
     /// The place of the key.
-    pub fn key_place(&self) -> Place {
+    pub fn key_place(&self) -> Location {
         match self {
-            Origin::File { file, key, .. } => Place::in_file(file, key.clone()),
-            other => Place::named(other.to_string()),
+            Origin::File { file, key, .. } => Location::in_file(file, key.clone()),
+            other => Location::named(other.to_string()),
         }
     }
 
     /// The place of the value.
-    pub fn value_place(&self) -> Place {
+    pub fn value_place(&self) -> Location {
         match self {
-            Origin::File { file, value, .. } => Place::in_file(file, value.clone()),
-            other => Place::named(other.to_string()),
+            Origin::File { file, value, .. } => Location::in_file(file, value.clone()),
+            other => Location::named(other.to_string()),
         }
     }
 }
@@ -56,7 +56,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::File { file, key, .. } => {
-                f.write_str(&Place::in_file(file, key.clone()).position)
+                f.write_str(&Location::in_file(file, key.clone()).position)
             }
             Origin::Environment(variable) => write!(f, "environment variable {variable}"),
             Origin::Argument(argument) => write!(f, "--set {argument}"),
@@ -65,17 +65,17 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A place as an error shows it.
+/// A place as an error message shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// `file:line:column`, or the name of the variable or argument.
     pub position: String,
-    /// The source line with a caret under the place, each line ended; empty outside of files.
+    /// The source line with a caret under the place, each line ending with a newline; empty outside of files.
     pub excerpt: String,
 }
 
-impl Place {
-    /// A place without lines: a variable, an argument, a whole file.
+impl Location {
+    /// A place without a source line: a variable, an argument, a whole file.
     pub fn named(position: impl Into<String>) -> Self {
         Self {
             position: position.into(),
@@ -83,7 +83,7 @@ impl Place {
         }
     }
 
-    /// The bytes `span` of `file`; of a span over several lines the first line is shown.
+    /// The place of the bytes `span` of `file`. Of a span over several lines, only the first line is shown.
     pub fn in_file(file: &SourceFile, span: Range<usize>) -> Self {
         let text = &file.text;
         let start = floor_char(text, span.start.min(text.len()));
@@ -98,7 +98,7 @@ impl Place {
                 .clamp(start, line_start + line.len().max(before.len())),
         );
         let width = text[start..marked].chars().count().max(1);
-        // Tabs are kept, so that the caret stands under its place at any tab width.
+        // Tabs are kept, so that the caret stands in the right column at any tab width.
         let indent: String = before
             .chars()
             .map(|c| if c == '\t' { '\t' } else { ' ' })
@@ -131,8 +131,8 @@ fn floor_char(text: &str, at: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn place(text: &str, span: Range<usize>) -> Place {
-        Place::in_file(
+    fn place(text: &str, span: Range<usize>) -> Location {
+        Location::in_file(
             &SourceFile {
                 path: "a.toml".into(),
                 text: text.into(),

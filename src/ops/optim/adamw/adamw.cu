@@ -1,4 +1,4 @@
-// AdamW over all parameters at once; formulas in train/optimizer.rs. A block has a chunk of a parameter. Every array begins at a multiple
+// AdamW over all parameters at once; formulas in mod.rs. A block has a chunk of a parameter. Every array begins at a multiple
 // of 16 bytes, as does every chunk.
 #include "harness.cuh"
 #include "many.cuh"

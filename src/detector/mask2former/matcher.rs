@@ -6,8 +6,9 @@
 //! p: softmax over K + 1; x: mask logits and t: masks at P uniform points. As in the reference, queries and objects of an image
 //! share one set of points, and every prediction (layer) draws its own.
 
-use super::config::LossConfig;
-use super::targets::{Objects, Targets};
+use super::loss::LossConfig;
+use super::objects::Objects;
+use crate::detector::Targets;
 use crate::ops::{self, Compared, MatchCosts};
 use crate::tensor::Tensor2;
 
@@ -87,14 +88,13 @@ fn costs(parts: &MatchCosts, config: &LossConfig) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry;
     use crate::structures::Mask;
     use crate::tensor::Place;
     use proptest::prelude::*;
     use std::borrow::Cow;
 
     fn config() -> LossConfig {
-        registry::read(super::super::config::tests::table("loss")).unwrap()
+        crate::detector::mask2former::loss::tests::loss()
     }
 
     /// The least total cost over all assignments of the rows of `costs` from `row` on.

@@ -10,73 +10,33 @@
 //! max(1, objects of these images), i over points sampled by importance. u: PL-DC eq. 13, only in the mask loss (eq. 14).
 //! The sum over the layers is plain.
 //!
-//! [`Criterion::begin`] starts the matching costs of all layers, [`Begun::losses`] solves the assignments and computes the losses. On a GPU,
+//! [`Criterion::begin`] starts the matching costs of all layers, [`Pending::losses`] solves the assignments and computes the losses. On a GPU,
 //! which computes the costs of a layer while the CPU solves the one before, nothing but the assignments is waited for; with
-//! [`MaskLoss::renormalise`], a control, also the mean of every layer's weights.
+//! [`crate::detector::MaskLoss::renormalise`], a control, also the mean of every layer's weights.
 
 mod matching;
 mod sampling;
 
-use super::config::{EmptyImage, LossConfig};
+use super::loss::LossConfig;
 use super::points::{Drawn, PointSource};
-use super::targets::Targets;
+use crate::detector::{EmptyImage, Losses, Part, Pending, Targets};
 use crate::graph::{LayerPredictions, Predictions};
 use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
 use matching::{Matching, Pair};
 use sampling::Sampled;
-use std::ops::Range;
-
-/// The labelled or the unlabelled part of a batch: its losses are normalised on their own.
-#[derive(Clone, Debug)]
-pub struct Part<'a> {
-    /// Which images of the predictions.
-    pub images: Range<usize>,
-    /// One per image, with classes that the predictions know and masks of one size.
-    pub targets: &'a [Targets<'a>],
-    /// How its mask loss is taken.
-    pub mask_loss: MaskLoss,
-}
-
-/// What may differ in the binary cross-entropy of pseudo-masks; the default is that of annotated masks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MaskLoss {
-    /// Divide it by the mean weight of its points.
-    pub renormalise: bool,
-    /// Sample its points (and those of dice) uniformly, so that it estimates the mean over all pixels.
-    pub uniform_points: bool,
-    /// Divide it by the queries of all images instead of the number of masks.
-    pub per_query: bool,
-}
-
-/// The losses of one part, summed over the layers; each `[1, 1]`.
-#[derive(Clone, Debug)]
-pub struct Losses {
-    /// Cross-entropy, unweighted.
-    pub class: Tensor2,
-    /// Binary cross-entropy, unweighted.
-    pub mask: Tensor2,
-    /// Dice, unweighted.
-    pub dice: Tensor2,
-    /// The sum with the weights of the recipe.
-    pub total: Tensor2,
-}
 
 /// Computes [`Losses`].
 #[derive(Clone, Debug)]
 pub struct Criterion {
     config: LossConfig,
-    empty_image: EmptyImage,
 }
 
 impl Criterion {
     /// A criterion with the weights of the recipe.
-    pub fn new(config: LossConfig, empty_image: EmptyImage) -> Self {
-        Self {
-            config,
-            empty_image,
-        }
+    pub fn new(config: LossConfig) -> Self {
+        Self { config }
     }
 
     /// The losses of one part of `predictions`. The draws depend on `stream` and the order of the images, never on threads.
@@ -88,7 +48,8 @@ impl Criterion {
         stream: &mut Stream,
     ) -> Losses {
         let points = Drawn::new(predictions.layers.len(), stream);
-        self.begin(predictions, part, &points).losses(tape)
+        let begun = self.begin(predictions, part, Box::new(points));
+        Box::new(begun).losses(tape)
     }
 
     /// Starts the matching of one part of `predictions` at the points of `points`.
@@ -98,9 +59,9 @@ impl Criterion {
         &'p self,
         predictions: &'p Predictions,
         part: &'p Part<'p>,
-        points: &'p dyn PointSource,
+        points: Box<dyn PointSource + 'p>,
     ) -> Begun<'p> {
-        let Range { start, end } = part.images;
+        let std::ops::Range { start, end } = part.images;
         assert_eq!(
             part.targets.len(),
             end - start,
@@ -115,8 +76,8 @@ impl Criterion {
             criterion: self,
             predictions,
             part,
+            matching: Matching::begin(&self.config, predictions, part, &*points),
             points,
-            matching: Matching::begin(&self.config, predictions, part, points),
         }
     }
 
@@ -134,7 +95,7 @@ impl Criterion {
         let mut targets = vec![no_object; part.targets.len() * queries];
         let mut weights = Vec::with_capacity(targets.len());
         for image in part.targets {
-            let silent = match self.empty_image {
+            let silent = match part.empty_image {
                 EmptyImage::ZeroBatch => nothing,
                 EmptyImage::ZeroImage => image.is_empty(),
                 EmptyImage::Background => false,
@@ -161,13 +122,12 @@ pub struct Begun<'p> {
     criterion: &'p Criterion,
     predictions: &'p Predictions,
     part: &'p Part<'p>,
-    points: &'p dyn PointSource,
+    points: Box<dyn PointSource + 'p>,
     matching: Matching<'p>,
 }
 
-impl Begun<'_> {
-    /// The losses, once every layer's assignment is known.
-    pub fn losses(mut self, tape: &mut Tape) -> Losses {
+impl Pending for Begun<'_> {
+    fn losses(mut self: Box<Self>, tape: &mut Tape) -> Losses {
         let (mut class, mut mask, mut dice) = (Vec::new(), Vec::new(), Vec::new());
         for (index, layer) in self.predictions.layers.iter().enumerate() {
             let pairs = self.matching.pairs(index);
@@ -192,13 +152,13 @@ impl Begun<'_> {
             ],
         );
         Losses {
-            class,
-            mask,
-            dice,
+            terms: vec![("class", class), ("mask", mask), ("dice", dice)],
             total,
         }
     }
+}
 
+impl Begun<'_> {
     /// Binary cross-entropy and dice of one layer's matched pairs.
     fn mask_losses(
         &self,

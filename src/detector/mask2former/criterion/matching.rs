@@ -1,11 +1,11 @@
 //! Which query answers for which object, layer by layer: costs where the predictions are, assignments on the CPU.
 
-use super::Part;
+use crate::detector::Part;
+use crate::detector::mask2former::loss::LossConfig;
+use crate::detector::mask2former::matcher;
+use crate::detector::mask2former::objects::Objects;
+use crate::detector::mask2former::points::{PointSource, Purpose};
 use crate::graph::{LayerPredictions, Predictions};
-use crate::method::config::LossConfig;
-use crate::method::matcher;
-use crate::method::points::{PointSource, Purpose};
-use crate::method::targets::Objects;
 use crate::ops::{self, Compared, MatchCosts};
 use crate::tensor::Later;
 use rayon::prelude::*;

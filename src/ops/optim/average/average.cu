@@ -1,4 +1,4 @@
-// The moving average of all parameters at once; formula in method/teacher.rs. A block has a chunk of a parameter.
+// The moving average of all parameters at once; formula in mod.rs. A block has a chunk of a parameter.
 #include "harness.cuh"
 #include "many.cuh"
 
