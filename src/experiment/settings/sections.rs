@@ -111,16 +111,16 @@ impl Settings {
         let seed = check.keep("seed", seed(table));
         let precision = check.keep("precision", precision(table));
         let (data, drawn) = check.keep("data", data(table)).unzip();
-        let split = check.keep("split", read(table, "split"));
-        let augment = check.keep("augment", read(table, "augment"));
-        let loader = check.keep("loader", read(table, "loader"));
+        let split = read(table, "split", &mut check);
+        let augment = read(table, "augment", &mut check);
+        let loader = read(table, "loader", &mut check);
         let found = section(table, "model").map_err(ComponentErrors::from);
         let model = found.and_then(|table| registry::build(DETECTORS, table));
         let model = check.keep("model", model);
         let found = section(table, "method").map_err(ComponentErrors::from);
         let method = check.keep("method", found.and_then(method));
-        let train = check.keep("train", read(table, "train"));
-        let eval = check.keep("eval", read(table, "eval"));
+        let train = read(table, "train", &mut check);
+        let eval = read(table, "eval", &mut check);
         let settings = (|| {
             Some(Self {
                 seed: seed?,
@@ -135,8 +135,8 @@ impl Settings {
                 eval: eval?,
             })
         })();
-        if let Some(settings) = &settings {
-            settings.check_together(drawn == Some(true), &mut check);
+        if let (Some(settings), Some(drawn)) = (&settings, drawn) {
+            settings.check_together(drawn, &mut check);
         }
         check.finish()?;
         Ok(settings.expect("nothing was refused"))
@@ -261,12 +261,12 @@ pub(super) fn method(table: Table) -> Result<Arc<dyn Method>, ComponentErrors> {
 /// # Errors
 /// None is there, or an unknown word; the key is empty.
 fn precision(table: &Table) -> Result<Precision, ComponentError> {
-    let value = table
-        .get("precision")
-        .ok_or_else(|| ComponentError::new("", "missing; known: `f32`, `tf32`, `bf16`"))?;
+    let known = ["f32", "tf32", "bf16"];
+    let missing = || ComponentError::missing("", known);
+    let value = table.get("precision").ok_or_else(missing)?;
     value.clone().try_into().map_err(|_| {
         let found = value.as_str().map_or(value.to_string(), String::from);
-        ComponentError::one_of("", found, ["f32", "tf32", "bf16"])
+        ComponentError::one_of("", found, known)
     })
 }
 
@@ -282,9 +282,10 @@ pub(super) fn section(table: &Table, name: &str) -> Result<Table, ComponentError
     }
 }
 
-/// The table `name` of a trial's settings as `T`, checked.
-pub(super) fn read<T: Checked>(table: &Table, name: &str) -> Result<T, ComponentErrors> {
-    registry::read(section(table, name)?)
+/// The table `name` of a trial's settings as `T`, its values checked.
+pub(super) fn read<T: Checked>(table: &Table, name: &str, check: &mut Check) -> Option<T> {
+    let part = check.keep(name, section(table, name))?;
+    registry::read_within(check, name, part)
 }
 
 /// The table `[data]`, and whether its images are drawn.
