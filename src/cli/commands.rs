@@ -6,8 +6,8 @@ use super::words::{
     PlanArgs, PredictArgs, SchemaArgs, StageArgs, StatusArgs, SweepArgs, TableArgs,
 };
 use crate::experiment::{
-    self, Ask, DeviceAsk, Duty, EXIT_CODE, Interrupt, Outcome, PredictAsk, StageEnd, StageRequest,
-    Stop, SweepOptions, Told, Verbosity,
+    self, DeviceAsk, Duty, EXIT_CODE, Interrupt, Outcome, PredictAsk, RecipeRequest, StageEnd,
+    StageRequest, Stop, SweepOptions, Told, Verbosity,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, counted};
 use std::io::Write as _;
@@ -163,7 +163,7 @@ pub fn predict(args: PredictArgs) -> Result<u8, Stop> {
 
 pub fn inspect_weights(args: InspectWeightsArgs) -> Result<u8, Stop> {
     let InspectWeightsArgs { path, recipe, set } = args;
-    let recipe = recipe.map(|recipe| Ask { recipe, set });
+    let recipe = recipe.map(|recipe| RecipeRequest { recipe, set });
     let inspection = experiment::inspect_weights(&path, recipe.as_ref())?;
     say(&inspection.text);
     Ok(if inspection.fits { FINE } else { WRONG })

@@ -1,6 +1,8 @@
 //! The command line: commands, arguments and their help.
 
-use crate::experiment::{Ask, DeviceAsk, EXECUTORS, ExecutorEntry, GpuList, TableAsk, Wish};
+use crate::experiment::{
+    DeviceAsk, EXECUTORS, ExecutorEntry, GpuList, RecipeRequest, TableAsk, Wish,
+};
 use crate::report::{COMPARISON_FORMATS, FORMATS, Metric, Order};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -336,7 +338,7 @@ pub struct RecipeArgs {
     pub set: Vec<String>,
 }
 
-impl From<RecipeArgs> for Ask {
+impl From<RecipeArgs> for RecipeRequest {
     fn from(args: RecipeArgs) -> Self {
         Self {
             recipe: args.recipe,

@@ -21,7 +21,7 @@ use crate::experiment::store::provenance::{Provenance, Times};
 use crate::experiment::store::renew::set_aside;
 use crate::experiment::store::root::Store;
 use crate::experiment::store::system::cores;
-use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
+use crate::experiment::trial::inputs::{Inputs, RecipeRequest, Stop};
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::{Planned, planned};
 use crate::recipe::Plan;
@@ -74,10 +74,10 @@ pub struct Outcome {
 ///
 /// # Errors
 /// The recipe or its inputs are wrong, or results cannot be written. The failure of a trial is not an error.
-pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
+pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome, Stop> {
     let start = Instant::now();
     let inputs = Inputs::default();
-    let plan = options.link.plan(|| inputs.plan(ask))?;
+    let plan = options.link.plan(|| inputs.plan(request))?;
     let folder = results_folder(&plan, options.out.as_deref());
     ensure_writable(&folder).map_err(Stop::Input)?;
     let aside = match options.renew {
@@ -90,8 +90,8 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     let (devices, no_gpu) = Devices::open(&options.devices).map_err(Stop::Input)?;
     suits_all(&devices, &trials).map_err(Stop::Input)?;
     let workers = Workers::new(devices.workers(options.workers), cores());
-    let provenance = Provenance::new(&ask.recipe, &ask.set, &plan);
-    let frozen = frozen(&plan, &trials, &ask.recipe, &provenance, workers.count);
+    let provenance = Provenance::new(&request.recipe, &request.set, &plan);
+    let frozen = frozen(&plan, &trials, &request.recipe, &provenance, workers.count);
     let mut lines = provenance.lines();
     let commits = OtherCommit::all(&store, &frozen, frozen.commit.as_deref());
     lines.extend(commits.iter().map(ToString::to_string));

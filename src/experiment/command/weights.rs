@@ -3,7 +3,7 @@
 use super::first::{first_network, first_trial};
 use crate::atomic::write_atomically;
 use crate::detector::mask2former::of_folder;
-use crate::experiment::trial::inputs::{Ask, Stop, with_weights};
+use crate::experiment::trial::inputs::{RecipeRequest, Stop, with_weights};
 use crate::experiment::trial::parts as trial;
 use crate::graph::HuggingFaceFolder;
 use crate::graph::clip::folder::{Unloaded, holds_clip, unloaded};
@@ -27,7 +27,7 @@ pub struct Inspection {
 ///
 /// # Errors
 /// The file or the recipe cannot be read.
-pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, Stop> {
+pub fn inspect_weights(path: &Path, recipe: Option<&RecipeRequest>) -> Result<Inspection, Stop> {
     let (file, part) = split(path);
     if recipe.is_none() && holds_clip(&file) {
         if let Some(part) = part {
@@ -48,7 +48,7 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
         ));
     }
     // The weights that the recipe itself names are not inspected.
-    let asked = recipe.map(|ask| first_network(&with_weights(ask, Path::new(""))));
+    let asked = recipe.map(|request| first_network(&with_weights(request, Path::new(""))));
     let asked = asked.transpose()?;
     let folder = match asked.is_none() && file.is_dir() {
         true => Some(of_folder(&file, Path::new("")).map_err(Stop::Input)?),
@@ -147,20 +147,25 @@ fn listed(arrays: &Arrays, layout: Option<Layout>) -> Inspection {
     Inspection { text, fits: true }
 }
 
-/// Writes the network of the recipe `ask` with the values of `weights`, or of its own `model.weights`, to
+/// Writes the network of the recipe `request` with the values of `weights`, or of its own `model.weights`, to
 /// `folder`: `config.json` and `model.safetensors` for `transformers`.
 ///
 /// # Errors
 /// The recipe or the weights are wrong, `transformers` cannot express a value of `[model]`, or the folder is
 /// not empty or not writable.
-pub fn export_weights(ask: &Ask, weights: Option<&Path>, folder: &Path) -> Result<String, Stop> {
-    let ask = &weights.map_or_else(|| ask.clone(), |weights| with_weights(ask, weights));
-    let (settings, labels) = first_trial(ask)?;
+pub fn export_weights(
+    request: &RecipeRequest,
+    weights: Option<&Path>,
+    folder: &Path,
+) -> Result<String, Stop> {
+    let request =
+        &weights.map_or_else(|| request.clone(), |weights| with_weights(request, weights));
+    let (settings, labels) = first_trial(request)?;
     let written = (|| {
         ensure!(
             !settings.model.weights.as_os_str().is_empty(),
             "{}: model.weights is empty; give --weights PATH",
-            ask.recipe.display()
+            request.recipe.display()
         );
         let mut network = trial::model(&settings, labels.len())?;
         let described = HuggingFaceFolder {

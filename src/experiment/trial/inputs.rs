@@ -17,7 +17,7 @@ use toml::Table;
 
 /// A recipe and the overrides from the command line.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct RecipeRequest {
     /// The recipe's file.
     pub recipe: PathBuf,
     /// `key.path=value` arguments.
@@ -42,13 +42,13 @@ pub fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The recipe `ask` with `weights` for the whole network, in place of those that it names.
-pub fn with_weights(ask: &Ask, weights: &Path) -> Ask {
-    let mut ask = ask.clone();
+/// The recipe `request` with `weights` for the whole network, in place of those that it names.
+pub fn with_weights(request: &RecipeRequest, weights: &Path) -> RecipeRequest {
+    let mut request = request.clone();
     let path = toml::Value::from(weights.to_string_lossy().into_owned());
-    ask.set.push(format!("model.weights={path}"));
-    ask.set.push("model.backbone.weights=\"\"".into());
-    ask
+    request.set.push(format!("model.weights={path}"));
+    request.set.push("model.backbone.weights=\"\"".into());
+    request
 }
 
 /// What is read before any training, each thing once.
@@ -91,12 +91,12 @@ impl Inputs {
     ///
     /// # Errors
     /// Everything that is wrong with the recipe, its sweeps, the overrides and the files that they name.
-    pub fn plan(&self, ask: &Ask) -> Result<Plan, Stop> {
+    pub fn plan(&self, request: &RecipeRequest) -> Result<Plan, Stop> {
         let environment = environment();
         let request = Request {
-            recipe: &ask.recipe,
+            recipe: &request.recipe,
             environment: &environment,
-            set: &ask.set,
+            set: &request.set,
         };
         let check = |table: &Table| self.check(table);
         let hooks = Hooks {

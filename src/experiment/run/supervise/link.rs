@@ -132,7 +132,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::experiment::trial::inputs::{Ask, Inputs};
+    use crate::experiment::trial::inputs::{Inputs, RecipeRequest};
     use crate::experiment::trial::planned::planned;
 
     /// A link to a supervisor, which is the other end.
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_next_process_plans_the_same_trials_and_stages() {
-        let ask = Ask {
+        let ask = RecipeRequest {
             recipe: "recipes/ablation.toml".into(),
             set: Vec::new(),
         };
