@@ -6,7 +6,7 @@
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use harness::experiment::{
-    DeviceAsk, EXECUTORS, Interrupt, Link, RecipeRequest, SweepOptions, Verbosity, sweep,
+    DeviceRequest, EXECUTORS, Interrupt, Link, RecipeRequest, SweepOptions, Verbosity, sweep,
 };
 use std::path::Path;
 use tempfile::TempDir;
@@ -36,7 +36,7 @@ fn run(ask: &RecipeRequest, out: &TempDir) {
     let options = SweepOptions {
         out: Some(out.path().to_path_buf()),
         workers: WORKERS,
-        devices: DeviceAsk::default(),
+        devices: DeviceRequest::default(),
         executor: &EXECUTORS[0],
         retries: 0,
         fail_fast: false,

@@ -6,8 +6,8 @@ use super::words::{
     PlanArgs, PredictArgs, SchemaArgs, StageArgs, StatusArgs, SweepArgs, TableArgs,
 };
 use crate::experiment::{
-    self, DeviceAsk, Duty, EXIT_CODE, Interrupt, Outcome, PredictAsk, RecipeRequest, StageEnd,
-    StageRequest, Stop, SweepOptions, Told, Verbosity,
+    self, DeviceRequest, Duty, EXIT_CODE, Interrupt, Outcome, PredictRequest, RecipeRequest,
+    StageEnd, StageRequest, Stop, SweepOptions, Told, Verbosity,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, counted};
 use std::io::Write as _;
@@ -24,7 +24,7 @@ pub fn sweep(args: SweepArgs) -> Result<u8, Stop> {
     };
     let options = SweepOptions {
         out: args.out,
-        devices: args.devices.ask(),
+        devices: args.devices.request(),
         executor: args.executor.executor,
         workers: args.workers.map_or(0, usize::from),
         retries: args.retries,
@@ -99,7 +99,7 @@ pub fn stage(args: StageArgs) -> Result<u8, Stop> {
         results: args.results,
         key: args.key,
         again: args.again,
-        device: DeviceAsk::One(args.device),
+        device: DeviceRequest::One(args.device),
         executor: args.executor.executor,
         // If the system does not deliver signals, Ctrl-C ends the process as usual.
         interrupt: Interrupt::from_signals().unwrap_or_default(),
@@ -128,7 +128,7 @@ pub fn stage(args: StageArgs) -> Result<u8, Stop> {
 pub fn table(args: &TableArgs) -> Result<u8, Stop> {
     let format = FORMATS.iter().find(|one| one.name == args.format);
     let format = format.expect("clap takes no other");
-    let table = experiment::table(&args.results, args.choice.ask(), args.sort, format);
+    let table = experiment::table(&args.results, args.choice.request(), args.sort, format);
     table.map(|told| shown(&told))
 }
 
@@ -137,7 +137,7 @@ pub fn compare(args: &CompareArgs) -> Result<u8, Stop> {
         .iter()
         .find(|one| one.name == args.format);
     let format = format.expect("clap takes no other");
-    let comparison = experiment::compare(&args.a, &args.b, args.choice.ask(), format);
+    let comparison = experiment::compare(&args.a, &args.b, args.choice.request(), format);
     comparison.map(|told| shown(&told))
 }
 
@@ -149,7 +149,7 @@ fn shown(told: &Told) -> u8 {
 }
 
 pub fn predict(args: PredictArgs) -> Result<u8, Stop> {
-    let text = experiment::predict(&PredictAsk {
+    let text = experiment::predict(&PredictRequest {
         model: args.recipe.into(),
         weights: args.weights,
         images: args.images,

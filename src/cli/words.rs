@@ -1,7 +1,7 @@
 //! The command line: commands, arguments and their help.
 
 use crate::experiment::{
-    DeviceAsk, EXECUTORS, ExecutorEntry, GpuList, RecipeRequest, TableAsk, Wish,
+    DeviceRequest, EXECUTORS, ExecutorEntry, GpuList, RecipeRequest, TableRequest, Wish,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Metric, Order};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -287,10 +287,10 @@ pub struct DeviceArgs {
 
 impl DeviceArgs {
     /// The choice in the form that the commands use.
-    pub fn ask(self) -> DeviceAsk {
+    pub fn request(self) -> DeviceRequest {
         match self.gpus {
-            Some(GpuList(numbers)) => DeviceAsk::Gpus(numbers),
-            None => DeviceAsk::One(self.device),
+            Some(GpuList(numbers)) => DeviceRequest::Gpus(numbers),
+            None => DeviceRequest::One(self.device),
         }
     }
 }
@@ -307,8 +307,8 @@ pub struct ChoiceArgs {
 
 impl ChoiceArgs {
     /// The arguments in the form that the commands use.
-    pub fn ask(&self) -> TableAsk<'_> {
-        TableAsk {
+    pub fn request(&self) -> TableRequest<'_> {
+        TableRequest {
             sweep: self.sweep.as_deref(),
             metric: self.metric,
         }

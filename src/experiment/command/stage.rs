@@ -1,7 +1,7 @@
 //! `harness stage`: runs exactly one stage of a sweep in the foreground, with its log on the terminal. This is
 //! the way to debug a failed stage.
 
-use crate::experiment::run::devices::{DeviceAsk, Devices};
+use crate::experiment::run::devices::{DeviceRequest, Devices};
 use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::Interrupt;
 use crate::experiment::run::perform::Resources;
@@ -38,7 +38,7 @@ pub struct StageRequest {
     /// True if a stage that is done runs again.
     pub again: bool,
     /// The device.
-    pub device: DeviceAsk,
+    pub device: DeviceRequest,
     /// The executor that runs it.
     pub executor: &'static ExecutorEntry,
     /// A request to stop.

@@ -4,7 +4,7 @@
 use super::ahead::results_folder;
 use crate::atomic::ensure_writable;
 use crate::experiment::outlook::commits::OtherCommit;
-use crate::experiment::run::devices::{DeviceAsk, Devices};
+use crate::experiment::run::devices::{DeviceRequest, Devices};
 use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::Interrupt;
 use crate::experiment::run::perform::Resources;
@@ -35,7 +35,7 @@ pub struct SweepOptions {
     /// The folder of the results; with none, the recipe's folder under `results/`.
     pub out: Option<PathBuf>,
     /// The devices of the trials.
-    pub devices: DeviceAsk,
+    pub devices: DeviceRequest,
     /// The executor that runs the stages.
     pub executor: &'static ExecutorEntry,
     /// The number of trials that run at the same time: on each GPU (0: one), or in total on the CPU (0: one

@@ -15,7 +15,7 @@ use toml::Value;
 
 /// A request for tables.
 #[derive(Clone, Copy)]
-pub struct TableAsk<'a> {
+pub struct TableRequest<'a> {
     /// Only this sweep.
     pub sweep: Option<&'a str>,
     /// The metric of differences and verdicts.
@@ -35,7 +35,12 @@ pub struct Told {
 ///
 /// # Errors
 /// The folder has no results, or none that can be read, or the sweep is unknown.
-pub fn table(folder: &Path, ask: TableAsk, order: Order, format: &Format) -> Result<Told, Stop> {
+pub fn table(
+    folder: &Path,
+    ask: TableRequest,
+    order: Order,
+    format: &Format,
+) -> Result<Told, Stop> {
     let told = || {
         let folder = ResultsFolder::read(folder)?;
         let names = known(&[&folder]);
@@ -69,7 +74,7 @@ pub fn table(folder: &Path, ask: TableAsk, order: Order, format: &Format) -> Res
 pub fn compare(
     first: &Path,
     second: &Path,
-    ask: TableAsk,
+    ask: TableRequest,
     format: &ComparisonFormat,
 ) -> Result<Told, Stop> {
     let told = || {

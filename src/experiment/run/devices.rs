@@ -8,14 +8,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The devices that a user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeviceAsk {
+pub enum DeviceRequest {
     /// One device.
     One(Wish),
     /// GPUs by their numbers.
     Gpus(Vec<usize>),
 }
 
-impl Default for DeviceAsk {
+impl Default for DeviceRequest {
     fn default() -> Self {
         Self::One(Wish::Auto)
     }
@@ -80,13 +80,13 @@ impl Devices {
     ///
     /// # Errors
     /// A chosen GPU cannot be used. The error says why.
-    pub fn open(ask: &DeviceAsk) -> Result<(Self, Option<String>)> {
+    pub fn open(ask: &DeviceRequest) -> Result<(Self, Option<String>)> {
         let (places, told) = match ask {
-            DeviceAsk::One(wish) => {
+            DeviceRequest::One(wish) => {
                 let (place, told) = wish.place().map_err(|why| anyhow!("--device {why}"))?;
                 (vec![place], told)
             }
-            DeviceAsk::Gpus(numbers) => {
+            DeviceRequest::Gpus(numbers) => {
                 let place = |number: &usize| Ok(Wish::Cuda(*number).place()?.0);
                 let places = numbers.iter().map(place).collect::<Result<_, String>>();
                 (places.map_err(|why| anyhow!("--gpus {why}"))?, None)

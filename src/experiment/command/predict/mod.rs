@@ -34,7 +34,7 @@ const SMALLEST_SIDE: usize = 2;
 
 /// The arguments of `harness predict`.
 #[derive(Clone, Debug)]
-pub struct PredictAsk {
+pub struct PredictRequest {
     /// A recipe with overrides, or a Hugging Face folder.
     pub model: RecipeRequest,
     /// Weights that replace those of the recipe or the folder.
@@ -82,7 +82,7 @@ enum View {
 /// # Errors
 /// The recipe, the folder, the weights or a picture is wrong, or a file cannot be written. Then no file is
 /// left incomplete.
-pub fn predict(request: &PredictAsk) -> Result<String, Stop> {
+pub fn predict(request: &PredictRequest) -> Result<String, Stop> {
     let paths = paths::list(&request.images).map_err(Stop::Input)?;
     paths::check(&paths, &request.out, request.raw.as_deref()).map_err(Stop::Input)?;
     let (place, no_gpu) = request
@@ -118,7 +118,7 @@ pub fn predict(request: &PredictAsk) -> Result<String, Stop> {
 }
 
 impl Predictor {
-    fn new(request: &PredictAsk) -> Result<Self, Stop> {
+    fn new(request: &PredictRequest) -> Result<Self, Stop> {
         if request.model.recipe.is_dir() {
             Self::of_folder(request).map_err(Stop::Input)
         } else {
@@ -126,7 +126,7 @@ impl Predictor {
         }
     }
 
-    fn of_folder(request: &PredictAsk) -> Result<Self> {
+    fn of_folder(request: &PredictRequest) -> Result<Self> {
         let path = &request.model.recipe;
         ensure!(
             request.model.set.is_empty(),
@@ -144,7 +144,7 @@ impl Predictor {
         })
     }
 
-    fn of_recipe(request: &PredictAsk) -> Result<Self, Stop> {
+    fn of_recipe(request: &PredictRequest) -> Result<Self, Stop> {
         let recipe = match &request.weights {
             Some(weights) => &with_weights(&request.model, weights),
             None => &request.model,
