@@ -6,13 +6,13 @@ use super::words::{
     PlanArgs, PredictArgs, SchemaArgs, StageArgs, StatusArgs, SweepArgs, TableArgs,
 };
 use crate::experiment::{
-    self, DeviceRequest, Duty, EXIT_CODE, Interrupt, Outcome, PredictRequest, RecipeRequest,
-    StageEnd, StageRequest, Stop, SweepOptions, Told, Verbosity,
+    self, CommandError, DeviceRequest, Duty, EXIT_CODE, Interrupt, Outcome, PredictRequest,
+    RecipeRequest, StageEnd, StageRequest, SweepOptions, Told, Verbosity,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, counted};
 use std::io::Write as _;
 
-pub fn sweep(args: SweepArgs) -> Result<u8, Stop> {
+pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
     if args.publish {
         let folder = experiment::publish(&args.recipe.into(), args.out.as_deref())?;
         say(&format!("Published: {}", folder.display()));
@@ -66,7 +66,7 @@ fn swept(outcome: &Outcome) -> u8 {
     }
 }
 
-pub fn plan(args: PlanArgs) -> Result<u8, Stop> {
+pub fn plan(args: PlanArgs) -> Result<u8, CommandError> {
     let recipe = args.recipe.into();
     if let Some(key) = args.explain {
         return experiment::explain(&recipe, &key).map(|text| said(&text));
@@ -82,11 +82,11 @@ pub fn plan(args: PlanArgs) -> Result<u8, Stop> {
     Ok(FINE)
 }
 
-pub fn schema(args: &SchemaArgs) -> Result<u8, Stop> {
+pub fn schema(args: &SchemaArgs) -> Result<u8, CommandError> {
     Ok(said(&experiment::schema(args.sweep)))
 }
 
-pub fn status(args: &StatusArgs) -> Result<u8, Stop> {
+pub fn status(args: &StatusArgs) -> Result<u8, CommandError> {
     let status = experiment::status(&args.results)?;
     Ok(match args.json {
         true => said(&status.json()),
@@ -94,7 +94,7 @@ pub fn status(args: &StatusArgs) -> Result<u8, Stop> {
     })
 }
 
-pub fn stage(args: StageArgs) -> Result<u8, Stop> {
+pub fn stage(args: StageArgs) -> Result<u8, CommandError> {
     let outcome = experiment::stage(&StageRequest {
         results: args.results,
         key: args.key,
@@ -125,14 +125,14 @@ pub fn stage(args: StageArgs) -> Result<u8, Stop> {
     })
 }
 
-pub fn table(args: &TableArgs) -> Result<u8, Stop> {
+pub fn table(args: &TableArgs) -> Result<u8, CommandError> {
     let format = FORMATS.iter().find(|one| one.name == args.format);
     let format = format.expect("clap takes no other");
     let table = experiment::table(&args.results, args.choice.request(), args.sort, format);
     table.map(|told| shown(&told))
 }
 
-pub fn compare(args: &CompareArgs) -> Result<u8, Stop> {
+pub fn compare(args: &CompareArgs) -> Result<u8, CommandError> {
     let format = COMPARISON_FORMATS
         .iter()
         .find(|one| one.name == args.format);
@@ -148,7 +148,7 @@ fn shown(told: &Told) -> u8 {
     FINE
 }
 
-pub fn predict(args: PredictArgs) -> Result<u8, Stop> {
+pub fn predict(args: PredictArgs) -> Result<u8, CommandError> {
     let text = experiment::predict(&PredictRequest {
         model: args.recipe.into(),
         weights: args.weights,
@@ -161,7 +161,7 @@ pub fn predict(args: PredictArgs) -> Result<u8, Stop> {
     Ok(said(&text))
 }
 
-pub fn inspect_weights(args: InspectWeightsArgs) -> Result<u8, Stop> {
+pub fn inspect_weights(args: InspectWeightsArgs) -> Result<u8, CommandError> {
     let InspectWeightsArgs { path, recipe, set } = args;
     let recipe = recipe.map(|recipe| RecipeRequest { recipe, set });
     let inspection = experiment::inspect_weights(&path, recipe.as_ref())?;
@@ -169,20 +169,20 @@ pub fn inspect_weights(args: InspectWeightsArgs) -> Result<u8, Stop> {
     Ok(if inspection.fits { FINE } else { WRONG })
 }
 
-pub fn export_weights(args: ExportWeightsArgs) -> Result<u8, Stop> {
+pub fn export_weights(args: ExportWeightsArgs) -> Result<u8, CommandError> {
     let recipe = args.recipe.into();
     experiment::export_weights(&recipe, args.weights.as_deref(), &args.out).map(|text| said(&text))
 }
 
-pub fn clip(args: &ClipArgs) -> Result<u8, Stop> {
+pub fn clip(args: &ClipArgs) -> Result<u8, CommandError> {
     experiment::clip(&args.folder, &args.image, &args.text).map(|table| said(&table))
 }
 
-pub fn export_data(args: ExportDataArgs) -> Result<u8, Stop> {
+pub fn export_data(args: ExportDataArgs) -> Result<u8, CommandError> {
     experiment::export_data(&args.recipe.into(), &args.out).map(|text| said(&text))
 }
 
-pub fn eval(args: &EvalArgs) -> Result<u8, Stop> {
+pub fn eval(args: &EvalArgs) -> Result<u8, CommandError> {
     let scores = experiment::evaluate(&args.gt, &args.dt, args.csv.as_deref())?;
     warn(&scores.warnings);
     Ok(said(&scores.text))

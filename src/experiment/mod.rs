@@ -34,4 +34,4 @@ pub use settings::normalise::normalise;
 pub use settings::schema::schema;
 pub use settings::sections::{EvalConfig, EvalModel, Settings};
 pub use settings::trial_settings::{NumberSettings, NumberTrain, TrialSettings};
-pub use trial::inputs::{RecipeRequest, Stop};
+pub use trial::inputs::{CommandError, RecipeRequest};

@@ -9,7 +9,7 @@ use super::ahead::results_folder;
 use crate::atomic::write_atomically;
 use crate::experiment::run::results::{TIMING, frozen};
 use crate::experiment::store::provenance::Provenance;
-use crate::experiment::trial::inputs::{Inputs, RecipeRequest, Stop};
+use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::recipe::Plan;
 use crate::report::{
     FORMATS, JsonLines, Keyed, Metric, RECORDS, Record, ResultsFolder, Status, TableLayout, Timing,
@@ -32,17 +32,19 @@ const PUBLISHED: &str = "results/published";
 /// interrupted is completed by the same command.
 ///
 /// # Errors
-/// - [`Stop::Input`]: something is wrong with the recipe, the run has not finished or a trial has failed, or the files
+/// - [`CommandError::Input`]: something is wrong with the recipe, the run has not finished or a trial has failed, or the files
 ///   are those of another plan. Nothing is written.
-/// - [`Stop::Output`]: a file cannot be written.
-pub fn publish(request: &RecipeRequest, out: Option<&Path>) -> Result<PathBuf, Stop> {
+/// - [`CommandError::Output`]: a file cannot be written.
+pub fn publish(request: &RecipeRequest, out: Option<&Path>) -> Result<PathBuf, CommandError> {
     let plan = Inputs::where_files_may_be_absent().plan(request)?;
     let from = results_folder(&plan, out);
     let target = Path::new(PUBLISHED).join(&plan.results);
     let finished = Finished::read(&plan, &from)
         .with_context(|| format!("cannot publish `{}`", from.display()))
-        .map_err(Stop::Input)?;
-    finished.write(&plan, &target).map_err(Stop::Output)?;
+        .map_err(CommandError::Input)?;
+    finished
+        .write(&plan, &target)
+        .map_err(CommandError::Output)?;
     Ok(target)
 }
 

@@ -21,7 +21,7 @@ use crate::experiment::store::provenance::{Provenance, Times};
 use crate::experiment::store::renew::set_aside;
 use crate::experiment::store::root::Store;
 use crate::experiment::store::system::cores;
-use crate::experiment::trial::inputs::{Inputs, RecipeRequest, Stop};
+use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::{Planned, planned};
 use crate::recipe::Plan;
@@ -74,34 +74,34 @@ pub struct Outcome {
 ///
 /// # Errors
 /// The recipe or its inputs are wrong, or results cannot be written. The failure of a trial is not an error.
-pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome, Stop> {
+pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome, CommandError> {
     let start = Instant::now();
     let inputs = Inputs::default();
     let plan = options.link.plan(|| inputs.plan(request))?;
     let folder = results_folder(&plan, options.out.as_deref());
-    ensure_writable(&folder).map_err(Stop::Input)?;
+    ensure_writable(&folder).map_err(CommandError::Input)?;
     let aside = match options.renew {
-        true => set_aside(&folder).map_err(Stop::Input)?,
+        true => set_aside(&folder).map_err(CommandError::Input)?,
         false => None,
     };
-    let store = Store::open(&folder).map_err(Stop::Input)?;
-    let trials = planned(&plan).map_err(Stop::Input)?;
-    inputs.split(&trials).map_err(Stop::Input)?;
-    let (devices, no_gpu) = Devices::open(&options.devices).map_err(Stop::Input)?;
-    suits_all(&devices, &trials).map_err(Stop::Input)?;
+    let store = Store::open(&folder).map_err(CommandError::Input)?;
+    let trials = planned(&plan).map_err(CommandError::Input)?;
+    inputs.split(&trials).map_err(CommandError::Input)?;
+    let (devices, no_gpu) = Devices::open(&options.devices).map_err(CommandError::Input)?;
+    suits_all(&devices, &trials).map_err(CommandError::Input)?;
     let workers = Workers::new(devices.workers(options.workers), cores());
     let provenance = Provenance::new(&request.recipe, &request.set, &plan);
     let frozen = frozen(&plan, &trials, &request.recipe, &provenance, workers.count);
     let mut lines = provenance.lines();
     let commits = OtherCommit::all(&store, &frozen, frozen.commit.as_deref());
     lines.extend(commits.iter().map(ToString::to_string));
-    let results = Results::open(&store, &folder, &plan, &lines).map_err(Stop::Input)?;
+    let results = Results::open(&store, &folder, &plan, &lines).map_err(CommandError::Input)?;
     let environment = Kept::new(&store, &provenance.system, workers.count, devices.names());
-    let environment = environment.map_err(Stop::Output)?;
+    let environment = environment.map_err(CommandError::Output)?;
 
     let mut run = Run::new(&trials, &frozen, &store, results);
-    run.freeze().map_err(Stop::Output)?;
-    run.take_finished().map_err(Stop::Output)?;
+    run.freeze().map_err(CommandError::Output)?;
+    run.take_finished().map_err(CommandError::Output)?;
     let (tasks, notes) = run.tasks();
     let cost = tasks.iter().map(|task| task.cost).sum();
     let progress = Progress::new(
@@ -137,7 +137,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         stages: &keys,
         log: None,
     });
-    let executor = executor.map_err(Stop::Input)?;
+    let executor = executor.map_err(CommandError::Input)?;
     let rules = Rules {
         retries: options.retries,
         fail_fast: options.fail_fast,
@@ -145,7 +145,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         alone: options.link.alone(),
     };
     let run = run.finish(&tasks, &*executor, rules, &progress);
-    let run = run.map_err(Stop::Output)?;
+    let run = run.map_err(CommandError::Output)?;
 
     if !tasks.is_empty() || !Provenance::path(&folder, &plan.recipe).exists() {
         let times = Times {
@@ -154,7 +154,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
             work_seconds: run.work_seconds(),
         };
         let written = provenance.write(&folder, &plan, times);
-        written.map_err(Stop::Output)?;
+        written.map_err(CommandError::Output)?;
     }
     for warning in run.warnings() {
         progress.say(&format!("warning: {warning}"));

@@ -2,7 +2,7 @@
 
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::store::root::settings_of;
-use crate::experiment::trial::inputs::Stop;
+use crate::experiment::trial::inputs::CommandError;
 use crate::recipe::hint;
 use crate::report::{
     Comparison, ComparisonFormat, Format, Metric, Order, ResultsFolder, Table, TableLayout,
@@ -40,7 +40,7 @@ pub fn table(
     ask: TableRequest,
     order: Order,
     format: &Format,
-) -> Result<Told, Stop> {
+) -> Result<Told, CommandError> {
     let told = || {
         let folder = ResultsFolder::read(folder)?;
         let names = known(&[&folder]);
@@ -64,7 +64,7 @@ pub fn table(
                 .collect(),
         })
     };
-    told().map_err(Stop::Input)
+    told().map_err(CommandError::Input)
 }
 
 /// The differences between the results folders `first` (A) and `second` (B), row by row.
@@ -76,7 +76,7 @@ pub fn compare(
     second: &Path,
     ask: TableRequest,
     format: &ComparisonFormat,
-) -> Result<Told, Stop> {
+) -> Result<Told, CommandError> {
     let told = || {
         let folders = [first, second];
         let [one, other] = folders.map(ResultsFolder::read_undamaged);
@@ -98,7 +98,7 @@ pub fn compare(
             warnings: Vec::new(),
         })
     };
-    told().map_err(Stop::Input)
+    told().map_err(CommandError::Input)
 }
 
 /// The names of all sweeps of `folders`, each once.

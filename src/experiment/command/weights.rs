@@ -3,7 +3,7 @@
 use super::first::{first_network, first_trial};
 use crate::atomic::write_atomically;
 use crate::detector::mask2former::of_folder;
-use crate::experiment::trial::inputs::{RecipeRequest, Stop, with_weights};
+use crate::experiment::trial::inputs::{CommandError, RecipeRequest, with_weights};
 use crate::experiment::trial::parts as trial;
 use crate::graph::HuggingFaceFolder;
 use crate::graph::clip::folder::{Unloaded, holds_clip, unloaded};
@@ -27,19 +27,22 @@ pub struct Inspection {
 ///
 /// # Errors
 /// The file or the recipe cannot be read.
-pub fn inspect_weights(path: &Path, recipe: Option<&RecipeRequest>) -> Result<Inspection, Stop> {
+pub fn inspect_weights(
+    path: &Path,
+    recipe: Option<&RecipeRequest>,
+) -> Result<Inspection, CommandError> {
     let (file, part) = split(path);
     if recipe.is_none() && holds_clip(&file) {
         if let Some(part) = part {
             let message = format!("{}: contains no network `{part}`", file.display());
-            return Err(Stop::Input(anyhow!(message)));
+            return Err(CommandError::Input(anyhow!(message)));
         }
         let Unloaded {
             mut model,
             arrays,
             source,
             ..
-        } = unloaded(&file).map_err(Stop::Input)?;
+        } = unloaded(&file).map_err(CommandError::Input)?;
         return Ok(placed(
             &mut model,
             &arrays,
@@ -51,10 +54,10 @@ pub fn inspect_weights(path: &Path, recipe: Option<&RecipeRequest>) -> Result<In
     let asked = recipe.map(|request| first_network(&with_weights(request, Path::new(""))));
     let asked = asked.transpose()?;
     let folder = match asked.is_none() && file.is_dir() {
-        true => Some(of_folder(&file, Path::new("")).map_err(Stop::Input)?),
+        true => Some(of_folder(&file, Path::new("")).map_err(CommandError::Input)?),
         false => None,
     };
-    let arrays = Arrays::open(&file).map_err(Stop::Input)?;
+    let arrays = Arrays::open(&file).map_err(CommandError::Input)?;
     let layout = Layout::of(&arrays, part.as_deref());
     let backbone = Layout::of_backbone(&arrays).filter(|_| part.is_none());
     let mut note = String::new();
@@ -75,7 +78,7 @@ pub fn inspect_weights(path: &Path, recipe: Option<&RecipeRequest>) -> Result<In
         (None, Some((network, _))) => Some(Ok(network)),
         (None, None) => None,
     };
-    let network = network.transpose().map_err(Stop::Input)?;
+    let network = network.transpose().map_err(CommandError::Input)?;
     let mut inspection = match (network, layout, backbone) {
         (Some(mut network), Ok(layout), _) => {
             placed(&mut *network, &arrays, &layout, &layout.describe())
@@ -84,7 +87,7 @@ pub fn inspect_weights(path: &Path, recipe: Option<&RecipeRequest>) -> Result<In
             let described = backbone.describe();
             placed(network.backbone_mut(), &arrays, &backbone, &described)
         }
-        (Some(_), Err(error), None) => return Err(Stop::Input(error)),
+        (Some(_), Err(error), None) => return Err(CommandError::Input(error)),
         (None, layout, backbone) => listed(&arrays, layout.ok().or(backbone)),
     };
     inspection.text += &note;
@@ -157,7 +160,7 @@ pub fn export_weights(
     request: &RecipeRequest,
     weights: Option<&Path>,
     folder: &Path,
-) -> Result<String, Stop> {
+) -> Result<String, CommandError> {
     let request =
         &weights.map_or_else(|| request.clone(), |weights| with_weights(request, weights));
     let (settings, labels) = first_trial(request)?;
@@ -175,7 +178,7 @@ pub fn export_weights(
         let config = serde_json::to_string_pretty(&described.to_json()?)? + "\n";
         Ok((config, weights::export(&mut *network)?))
     })();
-    let (config, values) = written.map_err(Stop::Input)?;
+    let (config, values) = written.map_err(CommandError::Input)?;
     if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
         || folder.is_file()
     {
@@ -183,12 +186,12 @@ pub fn export_weights(
             "{}: exists already; needed: a new or an empty folder",
             folder.display()
         );
-        return Err(Stop::Input(anyhow!(message)));
+        return Err(CommandError::Input(anyhow!(message)));
     }
     // config.json makes it a folder of weights, so it is written last.
     write_atomically(&folder.join(weights::SINGLE), &values)
         .and_then(|()| write_atomically(&folder.join("config.json"), config.as_bytes()))
-        .map_err(Stop::Output)?;
+        .map_err(CommandError::Output)?;
     Ok(format!(
         "config.json and {} in {}",
         weights::SINGLE,

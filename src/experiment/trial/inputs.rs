@@ -26,7 +26,7 @@ pub struct RecipeRequest {
 
 /// Why a sweep ended without an outcome.
 #[derive(Debug, thiserror::Error)]
-pub enum Stop {
+pub enum CommandError {
     /// The recipe, an argument or an input file is wrong; nothing was trained.
     #[error("{0:#}")]
     Input(anyhow::Error),
@@ -91,7 +91,7 @@ impl Inputs {
     ///
     /// # Errors
     /// Everything that is wrong with the recipe, its sweeps, the overrides and the files that they name.
-    pub fn plan(&self, request: &RecipeRequest) -> Result<Plan, Stop> {
+    pub fn plan(&self, request: &RecipeRequest) -> Result<Plan, CommandError> {
         let environment = environment();
         let request = Request {
             recipe: &request.recipe,
@@ -104,7 +104,7 @@ impl Inputs {
             normalise: &normalise,
             new_keys: &NEW_KEYS,
         };
-        Plan::new(request, hooks).map_err(|error| Stop::Input(error.into()))
+        Plan::new(request, hooks).map_err(|error| CommandError::Input(error.into()))
     }
 
     /// Everything that is wrong with the settings of a trial and with the files that they name.

@@ -14,7 +14,7 @@ use crate::data::image_file::decode;
 use crate::detector::mask2former::of_folder;
 use crate::detector::{Detector, RawArray};
 use crate::experiment::settings::sections::EvalConfig;
-use crate::experiment::trial::inputs::{RecipeRequest, Stop, with_weights};
+use crate::experiment::trial::inputs::{CommandError, RecipeRequest, with_weights};
 use crate::experiment::trial::parts as trial;
 use crate::graph::Images;
 use crate::nn::params::move_to;
@@ -82,33 +82,33 @@ enum View {
 /// # Errors
 /// The recipe, the folder, the weights or a picture is wrong, or a file cannot be written. Then no file is
 /// left incomplete.
-pub fn predict(request: &PredictRequest) -> Result<String, Stop> {
-    let paths = paths::list(&request.images).map_err(Stop::Input)?;
-    paths::check(&paths, &request.out, request.raw.as_deref()).map_err(Stop::Input)?;
+pub fn predict(request: &PredictRequest) -> Result<String, CommandError> {
+    let paths = paths::list(&request.images).map_err(CommandError::Input)?;
+    paths::check(&paths, &request.out, request.raw.as_deref()).map_err(CommandError::Input)?;
     let (place, no_gpu) = request
         .device
         .place()
-        .map_err(|why| Stop::Input(anyhow!("--device {why}")))?;
+        .map_err(|why| CommandError::Input(anyhow!("--device {why}")))?;
     if let Some(no_gpu) = no_gpu {
         eprintln!("note: {no_gpu}; the CPU is");
     }
     let mut predictor = Predictor::new(request)?;
     let place = place.computing_with(predictor.precision);
-    let place = place.context("precision").map_err(Stop::Input)?;
+    let place = place.context("precision").map_err(CommandError::Input)?;
     move_to(&mut *predictor.model, &place);
-    let ids =
-        Ids::new(&paths, &predictor.labels, request.annotations.as_deref()).map_err(Stop::Input)?;
+    let ids = Ids::new(&paths, &predictor.labels, request.annotations.as_deref())
+        .map_err(CommandError::Input)?;
     let mut images = Vec::with_capacity(paths.len());
     for (path, id) in paths.iter().zip(&ids.images) {
         let image = predictor.predict(path, *id, request.raw.is_some());
-        images.push(image.map_err(Stop::Input)?);
+        images.push(image.map_err(CommandError::Input)?);
     }
-    let results = files::results(&images, &ids.categories).map_err(Stop::Output)?;
+    let results = files::results(&images, &ids.categories).map_err(CommandError::Output)?;
     if let Some(path) = &request.raw {
-        let raw = files::raw(&images).map_err(Stop::Output)?;
-        write_atomically(path, &raw).map_err(Stop::Output)?;
+        let raw = files::raw(&images).map_err(CommandError::Output)?;
+        write_atomically(path, &raw).map_err(CommandError::Output)?;
     }
-    write_atomically(&request.out, &results).map_err(Stop::Output)?;
+    write_atomically(&request.out, &results).map_err(CommandError::Output)?;
     let count: usize = images.iter().map(|image| image.detections.len()).sum();
     Ok(format!(
         "{count} detections in {} images: {}",
@@ -118,9 +118,9 @@ pub fn predict(request: &PredictRequest) -> Result<String, Stop> {
 }
 
 impl Predictor {
-    fn new(request: &PredictRequest) -> Result<Self, Stop> {
+    fn new(request: &PredictRequest) -> Result<Self, CommandError> {
         if request.model.recipe.is_dir() {
-            Self::of_folder(request).map_err(Stop::Input)
+            Self::of_folder(request).map_err(CommandError::Input)
         } else {
             Self::of_recipe(request)
         }
@@ -144,7 +144,7 @@ impl Predictor {
         })
     }
 
-    fn of_recipe(request: &PredictRequest) -> Result<Self, Stop> {
+    fn of_recipe(request: &PredictRequest) -> Result<Self, CommandError> {
         let recipe = match &request.weights {
             Some(weights) => &with_weights(&request.model, weights),
             None => &request.model,
@@ -153,17 +153,19 @@ impl Predictor {
         if settings.model.weights.as_os_str().is_empty() {
             let shown = request.model.recipe.display();
             let message = format!("{shown}: model.weights is empty; give --weights PATH");
-            return Err(Stop::Input(anyhow!(message)));
+            return Err(CommandError::Input(anyhow!(message)));
         }
         let labels = match (labels, &request.annotations) {
             (Ok(labels), _) => labels,
             (Err(_), Some(file)) if !only_present(&settings.data) => {
-                ids::labels(file).map_err(Stop::Input)?
+                ids::labels(file).map_err(CommandError::Input)?
             }
-            (Err(absent), _) => return Err(Stop::Input(unknown_classes(absent, &settings.data))),
+            (Err(absent), _) => {
+                return Err(CommandError::Input(unknown_classes(absent, &settings.data)));
+            }
         };
         Ok(Self {
-            model: trial::model(&settings, labels.len()).map_err(Stop::Input)?,
+            model: trial::model(&settings, labels.len()).map_err(CommandError::Input)?,
             labels,
             precision: settings.precision,
             top: settings.eval.top,

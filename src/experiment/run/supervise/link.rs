@@ -2,7 +2,7 @@
 
 use super::protocol::{Event, line};
 use crate::experiment::store::folder::Failure;
-use crate::experiment::trial::inputs::Stop;
+use crate::experiment::trial::inputs::CommandError;
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::stage::Stage;
 use crate::recipe::Plan;
@@ -70,7 +70,10 @@ impl Link {
     ///
     /// # Errors
     /// Those of `make`.
-    pub fn plan(&self, make: impl FnOnce() -> Result<Plan, Stop>) -> Result<Plan, Stop> {
+    pub fn plan(
+        &self,
+        make: impl FnOnce() -> Result<Plan, CommandError>,
+    ) -> Result<Plan, CommandError> {
         if let Some(plan) = lock(&self.plan).take() {
             return Ok(plan);
         }

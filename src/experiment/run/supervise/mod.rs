@@ -21,7 +21,7 @@ mod verdict;
 pub use link::Link;
 
 use super::interrupt::Interrupt;
-use crate::experiment::trial::inputs::Stop;
+use crate::experiment::trial::inputs::CommandError;
 
 /// The argument of a process that a supervisor has started.
 #[cfg(unix)]
@@ -43,14 +43,14 @@ pub enum Duty {
 /// No process can be started, or one died and no single stage is responsible. In the started process: it has
 /// no supervisor.
 #[cfg(unix)]
-pub fn duty(supervised: bool, retries: u32) -> Result<Duty, Stop> {
+pub fn duty(supervised: bool, retries: u32) -> Result<Duty, CommandError> {
     if supervised {
-        let (link, interrupt) = Link::from_stdin().map_err(Stop::Input)?;
+        let (link, interrupt) = Link::from_stdin().map_err(CommandError::Input)?;
         return Ok(Duty::Run(Box::new(link), interrupt));
     }
     supervisor::supervise(retries)
         .map(Duty::Over)
-        .map_err(Stop::Output)
+        .map_err(CommandError::Output)
 }
 
 /// Runs the sweep without a supervisor.
@@ -58,7 +58,7 @@ pub fn duty(supervised: bool, retries: u32) -> Result<Duty, Stop> {
 /// # Errors
 /// None.
 #[cfg(not(unix))]
-pub fn duty(_supervised: bool, _retries: u32) -> Result<Duty, Stop> {
+pub fn duty(_supervised: bool, _retries: u32) -> Result<Duty, CommandError> {
     // If the system allows no listener, Ctrl-C ends the process as usual.
     let interrupt = Interrupt::from_signals().unwrap_or_default();
     Ok(Duty::Run(Box::default(), interrupt))
