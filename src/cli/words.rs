@@ -1,7 +1,7 @@
 //! The command line: commands, arguments and their help.
 
 use crate::experiment::{
-    DeviceRequest, EXECUTORS, ExecutorEntry, GpuList, RecipeRequest, TableRequest, Wish,
+    DeviceChoice, DeviceRequest, EXECUTORS, ExecutorEntry, GpuList, RecipeRequest, TableRequest,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Metric, Order};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -125,7 +125,7 @@ pub struct StageArgs {
     pub again: bool,
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub device: Wish,
+    pub device: DeviceChoice,
     #[command(flatten)]
     pub executor: ExecutorArgs,
 }
@@ -181,7 +181,7 @@ pub struct PredictArgs {
     pub raw: Option<PathBuf>,
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub device: Wish,
+    pub device: DeviceChoice,
 }
 
 #[derive(Debug, Args)]
@@ -279,7 +279,7 @@ fn executor() -> impl TypedValueParser<Value = &'static ExecutorEntry> {
 pub struct DeviceArgs {
     /// Device: auto, cpu, cuda or cuda:N; auto uses the first usable GPU, or else the CPU
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: Wish,
+    device: DeviceChoice,
     /// Train on these GPUs, for example `0,1,3`; each runs --workers trials at the same time
     #[arg(long, value_name = "LIST", conflicts_with = "device")]
     gpus: Option<GpuList>,

@@ -12,7 +12,7 @@ mod settings;
 mod store;
 mod trial;
 
-pub use crate::tensor::Wish;
+pub use crate::tensor::DeviceChoice;
 pub use command::ahead::{explain, plan, status};
 pub use command::clip::clip;
 pub use command::evaluate::{Scores, evaluate};

@@ -20,7 +20,7 @@ use crate::graph::Images;
 use crate::nn::params::move_to;
 use crate::registry::ComponentErrors;
 use crate::structures::{Detection, Picture};
-use crate::tensor::{Precision, Tape, Wish};
+use crate::tensor::{DeviceChoice, Precision, Tape};
 use anyhow::{Context, Result, anyhow, ensure};
 use ids::Ids;
 use preprocessor::Preprocessor;
@@ -48,7 +48,7 @@ pub struct PredictRequest {
     /// The file for the raw numbers, if they are needed.
     pub raw: Option<PathBuf>,
     /// The device of the network.
-    pub device: Wish,
+    pub device: DeviceChoice,
 }
 
 /// The detections in one picture.
