@@ -21,7 +21,7 @@ pub use command::predict::{PredictRequest, predict};
 pub use command::publish::publish;
 pub use command::stage::{StageEnd, StageOutcome, StageRequest, stage};
 pub use command::sweep::{Outcome, SweepOptions, sweep};
-pub use command::tables::{TableRequest, Told, compare, table};
+pub use command::tables::{Rendered, TableRequest, compare, table};
 pub use command::weights::{Inspection, export_weights, inspect_weights};
 pub use outlook::{Outlook, Status};
 pub use run::devices::{DeviceRequest, GpuList};

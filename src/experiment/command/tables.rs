@@ -24,7 +24,7 @@ pub struct TableRequest<'a> {
 
 /// A rendered text, with warnings about what was left out.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
+pub struct Rendered {
     /// The text; it ends with a newline.
     pub text: String,
     /// The warnings, one line each.
@@ -40,7 +40,7 @@ pub fn table(
     ask: TableRequest,
     order: Order,
     format: &Format,
-) -> Result<Told, CommandError> {
+) -> Result<Rendered, CommandError> {
     let told = || {
         let folder = ResultsFolder::read(folder)?;
         let names = known(&[&folder]);
@@ -55,7 +55,7 @@ pub fn table(
             table
         };
         let tables: Vec<Table> = tables.map(sorted).collect();
-        Ok(Told {
+        Ok(Rendered {
             text: (format.render)(&tables)?,
             warnings: folder
                 .damaged
@@ -76,7 +76,7 @@ pub fn compare(
     second: &Path,
     ask: TableRequest,
     format: &ComparisonFormat,
-) -> Result<Told, CommandError> {
+) -> Result<Rendered, CommandError> {
     let told = || {
         let folders = [first, second];
         let [one, other] = folders.map(ResultsFolder::read_undamaged);
@@ -93,7 +93,7 @@ pub fn compare(
             let differing = trials.and_then(|(one, other)| settings(folders, [one, other]));
             row.settings = differing.unwrap_or_default();
         }
-        Ok(Told {
+        Ok(Rendered {
             text: (format.render)(&comparisons)?,
             warnings: Vec::new(),
         })
