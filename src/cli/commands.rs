@@ -6,8 +6,8 @@ use super::words::{
     PlanArgs, PredictArgs, SchemaArgs, StageArgs, StatusArgs, SweepArgs, TableArgs,
 };
 use crate::experiment::{
-    self, CommandError, DeviceRequest, Duty, EXIT_CODE, Interrupt, Outcome, PredictRequest,
-    RecipeRequest, Rendered, StageEnd, StageRequest, SweepOptions, Verbosity,
+    self, CommandError, DeviceRequest, EXIT_CODE, Interrupt, Outcome, PredictRequest,
+    RecipeRequest, Rendered, Role, StageEnd, StageRequest, SweepOptions, Verbosity,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, counted};
 use std::io::Write as _;
@@ -18,9 +18,9 @@ pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
         print_line(&format!("Published: {}", folder.display()));
         return Ok(FINE);
     }
-    let (link, interrupt) = match experiment::duty(args.supervised, args.retries)? {
-        Duty::Run(link, interrupt) => (*link, interrupt),
-        Duty::Over(code) => return Ok(code),
+    let (link, interrupt) = match experiment::role(args.supervised, args.retries)? {
+        Role::Run(link, interrupt) => (*link, interrupt),
+        Role::Over(code) => return Ok(code),
     };
     let options = SweepOptions {
         out: args.out,

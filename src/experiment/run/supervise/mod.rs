@@ -29,7 +29,7 @@ const SUPERVISED: &str = "--supervised";
 
 /// The role of a process that runs `harness sweep`.
 #[derive(Debug)]
-pub enum Duty {
+pub enum Role {
     /// Runs the sweep, reports its stages over the link, and stops at the interrupt.
     Run(Box<Link>, Interrupt),
     /// Has nothing more to do: another process has run the sweep and ended with this code.
@@ -43,13 +43,13 @@ pub enum Duty {
 /// No process can be started, or one died and no single stage is responsible. In the started process: it has
 /// no supervisor.
 #[cfg(unix)]
-pub fn duty(supervised: bool, retries: u32) -> Result<Duty, CommandError> {
+pub fn role(supervised: bool, retries: u32) -> Result<Role, CommandError> {
     if supervised {
         let (link, interrupt) = Link::from_stdin().map_err(CommandError::Input)?;
-        return Ok(Duty::Run(Box::new(link), interrupt));
+        return Ok(Role::Run(Box::new(link), interrupt));
     }
     supervisor::supervise(retries)
-        .map(Duty::Over)
+        .map(Role::Over)
         .map_err(CommandError::Output)
 }
 
@@ -58,8 +58,8 @@ pub fn duty(supervised: bool, retries: u32) -> Result<Duty, CommandError> {
 /// # Errors
 /// None.
 #[cfg(not(unix))]
-pub fn duty(_supervised: bool, _retries: u32) -> Result<Duty, CommandError> {
+pub fn role(_supervised: bool, _retries: u32) -> Result<Role, CommandError> {
     // If the system allows no listener, Ctrl-C ends the process as usual.
     let interrupt = Interrupt::from_signals().unwrap_or_default();
-    Ok(Duty::Run(Box::default(), interrupt))
+    Ok(Role::Run(Box::default(), interrupt))
 }
