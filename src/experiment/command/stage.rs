@@ -10,7 +10,7 @@ use crate::experiment::run::supervise::Link;
 use crate::experiment::run::turn::{Turn, contained};
 use crate::experiment::run::workers::Workers;
 use crate::experiment::settings::trial_settings::TrialSettings;
-use crate::experiment::store::environment::Kept;
+use crate::experiment::store::environment::EnvironmentFiles;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry, TrialEntry};
 use crate::experiment::store::result_aside::ResultAside;
 use crate::experiment::store::root::Store;
@@ -101,7 +101,7 @@ fn run(
     }
     let system = SystemInfo::new(plan.source.as_deref());
     let environment =
-        Kept::new(store, &system, 1, devices.names()).map_err(CommandError::Output)?;
+        EnvironmentFiles::new(store, &system, 1, devices.names()).map_err(CommandError::Output)?;
     let (progress, link) = (Progress::of_one_stage(stage.cost), Link::default());
     let executor = (request.executor.build)(Resources {
         store,

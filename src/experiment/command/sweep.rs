@@ -15,7 +15,7 @@ use crate::experiment::run::supervise::Link;
 use crate::experiment::run::trials::Run;
 use crate::experiment::run::workers::Workers;
 use crate::experiment::settings::trial_settings::TrialSettings;
-use crate::experiment::store::environment::Kept;
+use crate::experiment::store::environment::EnvironmentFiles;
 use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::provenance::{Provenance, Times};
 use crate::experiment::store::renew::set_aside;
@@ -96,7 +96,8 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     let commits = OtherCommit::all(&store, &frozen, frozen.commit.as_deref());
     lines.extend(commits.iter().map(ToString::to_string));
     let results = Results::open(&store, &folder, &plan, &lines).map_err(CommandError::Input)?;
-    let environment = Kept::new(&store, &provenance.system, workers.count, devices.names());
+    let environment =
+        EnvironmentFiles::new(&store, &provenance.system, workers.count, devices.names());
     let environment = environment.map_err(CommandError::Output)?;
 
     let mut run = Run::new(&trials, &frozen, &store, results);

@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::supervise::Link;
 use super::turn::{Turn, contained};
 use super::workers::Workers;
-use crate::experiment::store::environment::Kept;
+use crate::experiment::store::environment::EnvironmentFiles;
 use crate::experiment::store::folder::Failure;
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::key::StageKey;
@@ -30,7 +30,7 @@ pub struct Resources<'a> {
     /// The display of their progress.
     pub progress: &'a Progress,
     /// The environment of this process, which is saved with their results.
-    pub environment: &'a Kept,
+    pub environment: &'a EnvironmentFiles,
     /// The devices that they compute on.
     pub devices: &'a Devices,
     /// The number of stages that run at the same time, and the cores that they share.
@@ -52,7 +52,7 @@ pub struct Workshop<'a> {
     pub(super) store: &'a Store,
     pub(super) datasets: &'a Datasets,
     pub(super) progress: &'a Progress,
-    environment: &'a Kept,
+    environment: &'a EnvironmentFiles,
     pub(super) devices: &'a Devices,
     pub(super) interrupt: &'a Interrupt,
     link: &'a Link,

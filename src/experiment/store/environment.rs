@@ -48,12 +48,12 @@ struct Environment<'a> {
 
 /// The environment of this process as files of a store.
 #[derive(Debug)]
-pub struct Kept {
+pub struct EnvironmentFiles {
     json: PathBuf,
     patch: Option<PathBuf>,
 }
 
-impl Kept {
+impl EnvironmentFiles {
     /// Collects the environment and writes it to `store`, unless it is there already. `devices` are the names
     /// of the devices that trials may use.
     ///
@@ -231,7 +231,7 @@ mod tests {
         );
         stage.make().unwrap();
         trial.make().unwrap();
-        let dirty = Kept::new(
+        let dirty = EnvironmentFiles::new(
             &store,
             &system(Some("--- a\n+++ b\n")),
             2,
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(json["crates"]["dfdx"], "0.13.0");
         assert_eq!(json["build"].as_str().map(str::len), Some(64));
 
-        let clean = Kept::new(&store, &system(None), 2, vec!["cpu".into()]).unwrap();
+        let clean = EnvironmentFiles::new(&store, &system(None), 2, vec!["cpu".into()]).unwrap();
         clean.put(&stage).unwrap();
         hand_on(&stage, &trial).unwrap();
         assert!(
