@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(unix)]
 use {
     super::super::interrupt::{EXIT_CODE, Interrupt},
-    super::protocol::{Brief, hear},
+    super::protocol::{Brief, receive},
     anyhow::{Context, Result},
     std::io::{BufRead, BufReader},
     std::os::fd::{AsFd, OwnedFd},
@@ -46,8 +46,8 @@ impl Link {
         let socket = UnixStream::from(socket);
         socket.peer_addr().context(refused)?;
         let mut lines = BufReader::new(socket.try_clone()?);
-        let brief: Brief = hear(&mut lines).context(refused)?;
-        let plan = brief.planned.then(|| hear(&mut lines));
+        let brief: Brief = receive(&mut lines).context(refused)?;
+        let plan = brief.planned.then(|| receive(&mut lines));
         let interrupt = Interrupt::default();
         let asked = interrupt.clone();
         std::thread::spawn(move || {
@@ -97,7 +97,7 @@ impl Link {
 
     /// Reports that attempt `attempt` at `stage` begins.
     pub fn begins(&self, stage: &Stage, attempt: u64) {
-        self.tell(|| Event::Begin {
+        self.send(|| Event::Begin {
             key: stage.key.to_string(),
             title: stage.title.clone(),
             attempt,
@@ -107,16 +107,16 @@ impl Link {
     /// Reports that the attempt at the stage `key` has ended without failure.
     pub fn ends(&self, key: &StageKey) {
         let key = key.to_string();
-        self.tell(|| Event::End { key });
+        self.send(|| Event::End { key });
     }
 
     /// Reports that the attempt at the stage `key` has failed.
     pub fn fails(&self, key: &StageKey, failure: Failure) {
         let key = key.to_string();
-        self.tell(|| Event::Fail { key, failure });
+        self.send(|| Event::Fail { key, failure });
     }
 
-    fn tell(&self, event: impl FnOnce() -> Event) {
+    fn send(&self, event: impl FnOnce() -> Event) {
         self.write(|| line(&event()));
     }
 
@@ -156,12 +156,12 @@ mod tests {
             set: Vec::new(),
         };
         let (first, mut supervisor) = linked(None);
-        let heard = std::thread::spawn(move || {
-            assert_eq!(hear::<Event>(&mut supervisor).unwrap(), Event::Plan);
-            hear::<Plan>(&mut supervisor).unwrap()
+        let received = std::thread::spawn(move || {
+            assert_eq!(receive::<Event>(&mut supervisor).unwrap(), Event::Plan);
+            receive::<Plan>(&mut supervisor).unwrap()
         });
         let made = first.plan(|| Inputs::default().plan(&ask)).unwrap();
-        let kept = heard.join().unwrap();
+        let kept = received.join().unwrap();
         let (next, _) = linked(Some(kept));
         let found = next.plan(|| panic!("it is there")).unwrap();
         assert_eq!(found, made);

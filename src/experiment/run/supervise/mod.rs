@@ -4,19 +4,19 @@
 //! A failed allocation, the kernel's out-of-memory killer and a crash in a driver end a whole process, not a
 //! thread, so nothing inside the process can contain them. Therefore `harness sweep` starts itself once more
 //! as a child, and receives over a socket which stages the child is running ([`protocol`]). When the child
-//! dies, these stages show which one is responsible ([`verdict`]): a stage that ran alone has failed once
+//! dies, these stages show which one is responsible ([`decision`]): a stage that ran alone has failed once
 //! more; if there were several, each is run again alone. The next child receives this information and
 //! continues from the checkpoints ([`link`]).
 //!
 //! Both processes live and die together. A request to stop goes to the supervisor, which passes it on. A
 //! child without its supervisor ends at once. Without Unix sockets, a sweep runs without a supervisor.
 
+#[cfg(unix)]
+mod decision;
 mod link;
 mod protocol;
 #[cfg(unix)]
 mod supervisor;
-#[cfg(unix)]
-mod verdict;
 
 pub use link::Link;
 
