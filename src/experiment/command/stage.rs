@@ -4,10 +4,10 @@
 use crate::experiment::run::devices::{DeviceRequest, Devices};
 use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::Interrupt;
+use crate::experiment::run::outcome::{ExecutorOutcome, contained};
 use crate::experiment::run::perform::Resources;
 use crate::experiment::run::progress::Progress;
 use crate::experiment::run::supervise::Link;
-use crate::experiment::run::turn::{Turn, contained};
 use crate::experiment::run::workers::Workers;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::environment::EnvironmentFiles;
@@ -125,9 +125,9 @@ fn run(
         false => None,
     };
     let end = match contained(|| executor.run(&stage, 0)) {
-        Ok(Turn::Done) => StageEnd::Done(result),
-        Ok(Turn::Stopped) => StageEnd::Stopped,
-        Ok(Turn::Held) => {
+        Ok(ExecutorOutcome::Done) => StageEnd::Done(result),
+        Ok(ExecutorOutcome::Stopped) => StageEnd::Stopped,
+        Ok(ExecutorOutcome::Held) => {
             let (key, title) = (&stage.key, &stage.title);
             return Err(CommandError::Input(held(key, title)));
         }

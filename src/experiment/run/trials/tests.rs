@@ -3,8 +3,8 @@
 use super::*;
 use crate::eval::Metrics;
 use crate::experiment::run::executor::mock::Mock;
+use crate::experiment::run::outcome::ExecutorOutcome;
 use crate::experiment::run::progress::Verbosity;
-use crate::experiment::run::turn::Turn;
 use crate::experiment::trial::inputs::{Inputs, RecipeRequest};
 use crate::experiment::trial::planned::planned;
 use crate::recipe::Plan;
@@ -88,7 +88,7 @@ fn run(out: &Path, failing: &BTreeSet<StageKey>) -> Vec<StageKey> {
             anyhow::ensure!(!failing.contains(&stage.key), "no luck");
             write_result(&store, stage);
             lock(&ran).push(stage.key.clone());
-            Ok(Turn::Done)
+            Ok(ExecutorOutcome::Done)
         },
     };
     let run = run
