@@ -10,7 +10,7 @@ use crate::detector::{Detector, predict};
 use crate::eval::{Evaluator, Found, Metrics};
 use crate::experiment::settings::sections::{EvalModel, Settings};
 use crate::experiment::settings::trial_settings::{NumberSettings, TrialSettings};
-use crate::experiment::store::folder::Folder;
+use crate::experiment::store::folder::StageFolder;
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::stage::Stage;
@@ -77,7 +77,7 @@ impl Workshop<'_> {
     }
 
     /// The training before an evaluation: its folder and its result.
-    fn trained(&self, stage: &Stage) -> Result<(Folder, Checkpoint)> {
+    fn trained(&self, stage: &Stage) -> Result<(StageFolder, Checkpoint)> {
         let key = stage.source.as_ref();
         let key = key.context("an evaluation follows a training")?;
         let source = self.store.stage(key);
@@ -108,7 +108,7 @@ fn write_evaluation(
     attempt: &Attempt,
     checkpoint: &Checkpoint,
     models: BTreeMap<String, Metrics>,
-    source: &Folder,
+    source: &StageFolder,
 ) -> Result<()> {
     let evaluation = Evaluation {
         steps: checkpoint.step(),

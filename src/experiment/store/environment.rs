@@ -2,7 +2,7 @@
 //! per process and stored with every stage and trial, so that every number in a table can be traced to its
 //! origin.
 
-use super::folder::{Folder, link};
+use super::folder::{StageFolder, link};
 use super::root::{CODE_VERSION, Store};
 use super::system::SystemInfo;
 use crate::atomic::write_atomically;
@@ -108,7 +108,7 @@ impl EnvironmentFiles {
     ///
     /// # Errors
     /// The folder is not writable.
-    pub fn put(&self, stage: &Folder) -> Result<()> {
+    pub fn put(&self, stage: &StageFolder) -> Result<()> {
         link(&self.json, &stage.environment())?;
         match &self.patch {
             Some(patch) => link(patch, &stage.diff()),
@@ -122,7 +122,7 @@ impl EnvironmentFiles {
 ///
 /// # Errors
 /// The folder is not writable.
-pub fn hand_on(stage: &Folder, trial: &Folder) -> Result<()> {
+pub fn hand_on(stage: &StageFolder, trial: &StageFolder) -> Result<()> {
     if stage.environment().exists() {
         link(&stage.environment(), &trial.environment())?;
     }
@@ -133,7 +133,7 @@ pub fn hand_on(stage: &Folder, trial: &Folder) -> Result<()> {
 }
 
 /// Removes the local changes of an earlier attempt.
-fn remove(folder: &Folder) -> Result<()> {
+fn remove(folder: &StageFolder) -> Result<()> {
     match std::fs::remove_file(folder.diff()) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", folder.diff().display()))
