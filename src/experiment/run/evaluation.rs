@@ -3,7 +3,7 @@
 use super::attempt::Attempt;
 use super::interrupt::Interrupted;
 use super::perform::Workshop;
-use super::progress::Reading;
+use super::progress::StageNumbers;
 use crate::atomic::write_durably;
 use crate::data::{Dataset, Sample};
 use crate::detector::{Detector, predict};
@@ -61,16 +61,16 @@ impl Workshop<'_> {
         let progress = self
             .progress
             .stage(&stage.title, stage.cost, 0, 0, names.len() * images);
-        let mut reading = Reading::default();
+        let mut numbers = StageNumbers::default();
         let mut models = BTreeMap::new();
         for (i, name) in names.iter().enumerate() {
             checkpoint.take_model(name, &mut *model)?;
             let seen = |done: usize| {
-                progress.at(i * images + done, reading);
+                progress.at(i * images + done, numbers);
                 self.interrupt.check()
             };
             let metrics = metrics(&*model, settings, &dataset, &evaluator, seen)?;
-            reading.mean_ap = metrics.mean_ap;
+            numbers.mean_ap = metrics.mean_ap;
             models.insert(name.to_string(), metrics);
         }
         Ok(models)

@@ -29,7 +29,7 @@ pub enum Verbosity {
 
 /// The current numbers of a stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Reading {
+pub struct StageNumbers {
     /// The training loss of the last step.
     pub loss: Option<f32>,
     /// The pseudo-labels per unlabelled image in the last step.
@@ -38,7 +38,7 @@ pub struct Reading {
     pub mean_ap: Option<f64>,
 }
 
-impl fmt::Display for Reading {
+impl fmt::Display for StageNumbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [
             self.loss.map(|loss| format!("loss {loss:.3}")),
@@ -244,19 +244,19 @@ pub struct StageProgress<'a> {
 }
 
 impl StageProgress<'_> {
-    /// `done` of the stage's steps are done, with the numbers `reading`.
-    pub fn at(&self, done: usize, reading: Reading) {
+    /// `done` of the stage's steps are done, with the numbers `numbers`.
+    pub fn at(&self, done: usize, numbers: StageNumbers) {
         let before = self.advance(done);
         match &self.bar {
             Some(bar) => {
                 bar.set_position(done as u64);
-                bar.set_message(reading.to_string());
+                bar.set_message(numbers.to_string());
             }
             None => {
                 let every = ((self.to - self.from) / LINES).max(1);
                 let part = |done: usize| (done - self.from) / every;
                 if done < self.to && part(done) > part(before) {
-                    self.line(&format!("{done}/{} {reading}", self.to));
+                    self.line(&format!("{done}/{} {numbers}", self.to));
                 }
             }
         }
@@ -313,22 +313,22 @@ mod tests {
 
     #[test]
     fn a_reading_shows_what_is_known() {
-        let reading = Reading {
+        let numbers = StageNumbers {
             loss: Some(12.3456),
             kept: Some(3.25),
             mean_ap: None,
         };
-        assert_eq!(reading.to_string(), "loss 12.346, 3.2 labels/image");
-        assert_eq!(Reading::default().to_string(), "");
+        assert_eq!(numbers.to_string(), "loss 12.346, 3.2 labels/image");
+        assert_eq!(StageNumbers::default().to_string(), "");
     }
 
     #[test]
     fn a_stage_counts_once_whatever_is_told_of_it() {
         let progress = Progress::new(Verbosity::Quiet, 2, 100, 1, 0);
         let stage = progress.stage("a", 40, 10, 10, 20);
-        stage.at(15, Reading::default());
+        stage.at(15, StageNumbers::default());
         assert_eq!(progress.state().forecast.fraction(), 0.2);
-        stage.at(12, Reading::default());
+        stage.at(12, StageNumbers::default());
         assert_eq!(progress.state().forecast.fraction(), 0.2, "never back");
         drop(stage);
         assert_eq!(progress.state().forecast.fraction(), 0.4);

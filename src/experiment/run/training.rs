@@ -4,7 +4,7 @@
 use super::attempt::Attempt;
 use super::cadence::Cadence;
 use super::perform::Workshop;
-use super::progress::Reading;
+use super::progress::StageNumbers;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::folder::StageFolder;
@@ -152,7 +152,7 @@ impl Workshop<'_> {
             }
             progress.at(
                 step,
-                Reading {
+                StageNumbers {
                     loss: Some(loss),
                     kept,
                     mean_ap: None,
