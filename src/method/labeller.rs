@@ -10,7 +10,7 @@ use super::pseudo_labels::{ImageLabels, PseudoLabel, without_duplicates};
 use super::report::TierCounts;
 use super::teacher_student::TeacherStudentConfig;
 use super::weighting::Weighting;
-use crate::detector::{Candidate, Choice, Detector, Masks, Proposals};
+use crate::detector::{Candidate, Detector, Masks, Proposals};
 use crate::graph::Images;
 use crate::ops;
 use crate::structures::{Mask, Picture};
@@ -83,12 +83,8 @@ impl Labeller {
 
     /// What the teacher proposes for its views of one step, `images`.
     pub fn propose(&self, teacher: &dyn Detector, images: &Images) -> Later<Proposals> {
-        let choice = Choice {
-            score: self.config.score,
-            selection: self.config.candidates,
-            top: self.config.top_pairs,
-        };
-        teacher.forward(&mut Tape::off(), images).propose(choice)
+        let output = teacher.forward(&mut Tape::off(), images);
+        output.propose(self.config.choice())
     }
 
     /// Puts the candidates of the teacher's views of one step into their tiers, as far as that does not depend on labels, and asks for the

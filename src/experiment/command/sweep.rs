@@ -114,15 +114,15 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     );
     if let Some(aside) = aside {
         let aside = aside.display();
-        progress.say(&format!(
+        progress.print(&format!(
             "the results of another code version were moved to {aside}"
         ));
     }
     if let Some(no_gpu) = no_gpu {
-        progress.say(&format!("note: {no_gpu}; the trials run on the CPU"));
+        progress.print(&format!("note: {no_gpu}; the trials run on the CPU"));
     }
     for note in run.notes().into_iter().chain(notes) {
-        progress.say(&format!("warning: {note}"));
+        progress.print(&format!("warning: {note}"));
     }
     let keys: Vec<StageKey> = tasks.iter().map(|task| task.work.key.clone()).collect();
     let executor = (options.executor.build)(Resources {
@@ -158,7 +158,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         written.map_err(CommandError::Output)?;
     }
     for warning in run.warnings() {
-        progress.say(&format!("warning: {warning}"));
+        progress.print(&format!("warning: {warning}"));
     }
     let tables = plan
         .sweeps

@@ -5,7 +5,7 @@ use super::commits::OtherCommit;
 use super::estimate::Estimate;
 use super::reason::{Earlier, Reason};
 use super::standing::StageState;
-use crate::experiment::run::forecast::told;
+use crate::experiment::run::forecast::readable;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan};
@@ -243,8 +243,8 @@ impl fmt::Display for Outlook {
                 write!(
                     f,
                     ", about {} of work, {} with {} (from {} timed in this folder",
-                    told(Duration::from_secs_f64(estimate.work_seconds)),
-                    told(Duration::from_secs_f64(estimate.clock_seconds)),
+                    readable(Duration::from_secs_f64(estimate.work_seconds)),
+                    readable(Duration::from_secs_f64(estimate.clock_seconds)),
                     counted(estimate.workers, "worker"),
                     counted(estimate.timed_stages, "stage")
                 )?;

@@ -4,7 +4,7 @@
 use super::commits::OtherCommit;
 use super::estimate::Estimate;
 use super::standing::{Position, StageState};
-use crate::experiment::run::forecast::told;
+use crate::experiment::run::forecast::readable;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::key::StageKey;
@@ -157,7 +157,7 @@ impl fmt::Display for RecipeStatus {
                 write!(
                     f,
                     ", about {} left with {}",
-                    told(left),
+                    readable(left),
                     counted(estimate.workers, "worker")
                 )?;
             }

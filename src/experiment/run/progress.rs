@@ -189,7 +189,7 @@ impl Progress {
     }
 
     /// Prints a line that stays, even in a quiet run: a warning.
-    pub fn say(&self, text: &str) {
+    pub fn print(&self, text: &str) {
         match &self.screen {
             Screen::Bars { all, .. } => all.suspend(|| eprintln!("{text}")),
             Screen::Lines | Screen::Nothing => eprintln!("{text}"),
@@ -199,7 +199,7 @@ impl Progress {
     /// Prints a line that stays.
     fn note(&self, text: &str) {
         if !matches!(self.screen, Screen::Nothing) {
-            self.say(text);
+            self.print(text);
         }
     }
 
@@ -211,7 +211,7 @@ impl Progress {
         total.set_position((state.forecast.fraction() * PARTS as f64) as u64);
         let best = state.best.as_ref();
         let best = best.map(|(value, title)| format!("best mAP {value:.2} ({title})"));
-        let left = state.forecast.left(Instant::now()).map(told);
+        let left = state.forecast.left(Instant::now()).map(time_left);
         let parts: Vec<String> = [left, best].into_iter().flatten().collect();
         total.set_message(parts.join(", "));
     }
@@ -288,7 +288,12 @@ impl Drop for StageProgress<'_> {
         // The rest of a failed stage will not be done.
         self.advance(self.to);
         let seconds = self.start.elapsed().as_secs_f64();
-        let left = self.owner.state().forecast.left(Instant::now()).map(told);
+        let left = self
+            .owner
+            .state()
+            .forecast
+            .left(Instant::now())
+            .map(time_left);
         let left = left.map_or(String::new(), |left| format!(", {left}"));
         if let (Some(bar), Screen::Bars { all, .. }) = (&self.bar, &self.owner.screen) {
             bar.finish_and_clear();
@@ -303,8 +308,8 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("a valid template")
 }
 
-fn told(left: Duration) -> String {
-    format!("about {} left", super::forecast::told(left))
+fn time_left(left: Duration) -> String {
+    format!("about {} left", super::forecast::readable(left))
 }
 
 #[cfg(test)]

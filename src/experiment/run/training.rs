@@ -208,7 +208,7 @@ impl Workshop<'_> {
                 let text = format!(
                     "warning: {title}: {error:#}; the stage starts again from the beginning"
                 );
-                self.progress.say(&text);
+                self.progress.print(&text);
                 Ok(None)
             }
             loaded => Ok(Some(loaded?)),

@@ -2,6 +2,7 @@
 
 use super::new_keys::NEW_KEYS;
 use crate::data::DATASETS;
+use crate::detector::DETECTORS;
 use crate::graph::clip::VISION_LANGUAGE_MODELS;
 use crate::method::METHODS;
 use crate::method::correction::CORRECTIONS;
@@ -21,9 +22,10 @@ pub fn schema(sweep: bool) -> String {
 }
 
 /// The tables of a recipe that are components.
-pub(super) fn slots() -> [Slot; 6] {
+pub(super) fn slots() -> [Slot; 7] {
     [
         slot("data", DATASETS),
+        slot("model", DETECTORS),
         slot("method", METHODS),
         slot("method.filter", FILTERS),
         slot("method.correction", CORRECTIONS),

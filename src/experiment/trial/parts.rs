@@ -3,7 +3,7 @@
 use crate::data::loader::Loader;
 use crate::data::split::Split;
 use crate::data::{self, Dataset};
-use crate::detector::{Detector, mask2former};
+use crate::detector::Detector;
 use crate::experiment::settings::sections::Settings;
 use crate::graph::clip::{Prototypes, PrototypesConfig};
 use crate::method::{Learner, Parts, Phase, Setup};
@@ -145,5 +145,5 @@ impl TrialParts {
 /// The backbone's weights are missing or of another shape.
 pub fn model(settings: &Settings, classes: usize) -> Result<Box<dyn Detector>> {
     let mut rng = Stream::new(settings.seed, "model");
-    mask2former::build(&settings.model, &settings.loss, classes, &mut rng)
+    settings.model.build(classes, &mut rng)
 }

@@ -1,7 +1,7 @@
 //! Table `[method]` of the methods in which a student learns from a teacher's pseudo-labels: its keys and its phases.
 
 use super::{Follows, TeacherStudent};
-use crate::detector::{EmptyImage, Score, Selection};
+use crate::detector::{Choice, Demands, EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
 use crate::method::Method;
 use crate::method::config::slot;
@@ -74,6 +74,15 @@ pub(in crate::method) fn build(table: Table) -> Result<Box<dyn Method>, Componen
 }
 
 impl TeacherStudentConfig {
+    /// Which of the teacher's proposals are candidates.
+    pub fn choice(&self) -> Choice {
+        Choice {
+            score: self.score,
+            selection: self.candidates,
+            top: self.top_pairs,
+        }
+    }
+
     /// Reads the table without its name.
     ///
     /// # Errors
@@ -167,6 +176,13 @@ impl Method for TeacherStudentConfig {
 
     fn has_teacher(&self) -> bool {
         true
+    }
+
+    fn demands(&self) -> Option<Demands> {
+        Some(Demands {
+            choice: self.choice(),
+            mask_loss: self.weighting.mask_loss(),
+        })
     }
 
     fn vlm(&self) -> Option<&VisionLanguageConfig> {
