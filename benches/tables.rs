@@ -5,7 +5,7 @@
 //! seeds, many tables, and rows of ten seeds, whose bootstrap is drawn.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use harness::experiment::{TableAsk, compare, table};
+use harness::experiment::{TableRequest, compare, table};
 use harness::report::{
     COMPARISON_FORMATS, FORMATS, JsonLines, Metric, Metrics, Order, PaperColumn, RECORDS, Record,
     RowLayout, Status, TableLayout, layout,
@@ -24,7 +24,7 @@ const FOLDERS: [(&str, usize, usize, usize); 3] = [
     ("1000 rows of 10 seeds", 1, 1000, 10),
 ];
 
-const ASK: TableAsk = TableAsk {
+const ASK: TableRequest = TableRequest {
     sweep: None,
     metric: Metric::MeanAp,
 };

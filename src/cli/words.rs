@@ -1,6 +1,8 @@
 //! The command line: commands, arguments and their help.
 
-use crate::experiment::{Ask, DeviceAsk, EXECUTORS, ExecutorEntry, GpuList, TableAsk, Wish};
+use crate::experiment::{
+    DeviceChoice, DeviceRequest, EXECUTORS, ExecutorEntry, GpuList, RecipeRequest, TableRequest,
+};
 use crate::report::{COMPARISON_FORMATS, FORMATS, Metric, Order};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -123,7 +125,7 @@ pub struct StageArgs {
     pub again: bool,
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub device: Wish,
+    pub device: DeviceChoice,
     #[command(flatten)]
     pub executor: ExecutorArgs,
 }
@@ -179,7 +181,7 @@ pub struct PredictArgs {
     pub raw: Option<PathBuf>,
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub device: Wish,
+    pub device: DeviceChoice,
 }
 
 #[derive(Debug, Args)]
@@ -277,7 +279,7 @@ fn executor() -> impl TypedValueParser<Value = &'static ExecutorEntry> {
 pub struct DeviceArgs {
     /// Device: auto, cpu, cuda or cuda:N; auto uses the first usable GPU, or else the CPU
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: Wish,
+    device: DeviceChoice,
     /// Train on these GPUs, for example `0,1,3`; each runs --workers trials at the same time
     #[arg(long, value_name = "LIST", conflicts_with = "device")]
     gpus: Option<GpuList>,
@@ -285,10 +287,10 @@ pub struct DeviceArgs {
 
 impl DeviceArgs {
     /// The choice in the form that the commands use.
-    pub fn ask(self) -> DeviceAsk {
+    pub fn request(self) -> DeviceRequest {
         match self.gpus {
-            Some(GpuList(numbers)) => DeviceAsk::Gpus(numbers),
-            None => DeviceAsk::One(self.device),
+            Some(GpuList(numbers)) => DeviceRequest::Gpus(numbers),
+            None => DeviceRequest::One(self.device),
         }
     }
 }
@@ -305,8 +307,8 @@ pub struct ChoiceArgs {
 
 impl ChoiceArgs {
     /// The arguments in the form that the commands use.
-    pub fn ask(&self) -> TableAsk<'_> {
-        TableAsk {
+    pub fn request(&self) -> TableRequest<'_> {
+        TableRequest {
             sweep: self.sweep.as_deref(),
             metric: self.metric,
         }
@@ -336,7 +338,7 @@ pub struct RecipeArgs {
     pub set: Vec<String>,
 }
 
-impl From<RecipeArgs> for Ask {
+impl From<RecipeArgs> for RecipeRequest {
     fn from(args: RecipeArgs) -> Self {
         Self {
             recipe: args.recipe,

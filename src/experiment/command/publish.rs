@@ -9,7 +9,7 @@ use super::ahead::results_folder;
 use crate::atomic::write_atomically;
 use crate::experiment::run::results::{TIMING, frozen};
 use crate::experiment::store::provenance::Provenance;
-use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
+use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::recipe::Plan;
 use crate::report::{
     FORMATS, JsonLines, Keyed, Metric, RECORDS, Record, ResultsFolder, Status, TableLayout, Timing,
@@ -25,24 +25,26 @@ use std::path::{Path, PathBuf};
 /// Folder of the published results; it has one folder per results folder.
 const PUBLISHED: &str = "results/published";
 
-/// Copies the finished results of the recipe `ask` from `out`, or else from the recipe's folder under `results/`, to
+/// Copies the finished results of the recipe `request` from `out`, or else from the recipe's folder under `results/`, to
 /// `results/published/`. Returns the folder of the copies. Nothing is trained.
 ///
 /// All files are read and checked before the first is written, and each file is replaced whole. A copy that was
 /// interrupted is completed by the same command.
 ///
 /// # Errors
-/// - [`Stop::Input`]: something is wrong with the recipe, the run has not finished or a trial has failed, or the files
+/// - [`CommandError::Input`]: something is wrong with the recipe, the run has not finished or a trial has failed, or the files
 ///   are those of another plan. Nothing is written.
-/// - [`Stop::Output`]: a file cannot be written.
-pub fn publish(ask: &Ask, out: Option<&Path>) -> Result<PathBuf, Stop> {
-    let plan = Inputs::where_files_may_be_absent().plan(ask)?;
+/// - [`CommandError::Output`]: a file cannot be written.
+pub fn publish(request: &RecipeRequest, out: Option<&Path>) -> Result<PathBuf, CommandError> {
+    let plan = Inputs::where_files_may_be_absent().plan(request)?;
     let from = results_folder(&plan, out);
     let target = Path::new(PUBLISHED).join(&plan.results);
     let finished = Finished::read(&plan, &from)
         .with_context(|| format!("cannot publish `{}`", from.display()))
-        .map_err(Stop::Input)?;
-    finished.write(&plan, &target).map_err(Stop::Output)?;
+        .map_err(CommandError::Input)?;
+    finished
+        .write(&plan, &target)
+        .map_err(CommandError::Output)?;
     Ok(target)
 }
 

@@ -3,14 +3,14 @@
 use super::attempt::Attempt;
 use super::interrupt::Interrupted;
 use super::perform::Workshop;
-use super::progress::Reading;
+use super::progress::StageNumbers;
 use crate::atomic::write_durably;
 use crate::data::{Dataset, Sample};
 use crate::detector::{Detector, predict};
 use crate::eval::{Evaluator, Found, Metrics};
 use crate::experiment::settings::sections::{EvalModel, Settings};
 use crate::experiment::settings::trial_settings::{NumberSettings, TrialSettings};
-use crate::experiment::store::folder::Folder;
+use crate::experiment::store::folder::StageFolder;
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::stage::Stage;
@@ -61,23 +61,23 @@ impl Workshop<'_> {
         let progress = self
             .progress
             .stage(&stage.title, stage.cost, 0, 0, names.len() * images);
-        let mut reading = Reading::default();
+        let mut numbers = StageNumbers::default();
         let mut models = BTreeMap::new();
         for (i, name) in names.iter().enumerate() {
             checkpoint.take_model(name, &mut *model)?;
             let seen = |done: usize| {
-                progress.at(i * images + done, reading);
+                progress.at(i * images + done, numbers);
                 self.interrupt.check()
             };
             let metrics = metrics(&*model, settings, &dataset, &evaluator, seen)?;
-            reading.mean_ap = metrics.mean_ap;
+            numbers.mean_ap = metrics.mean_ap;
             models.insert(name.to_string(), metrics);
         }
         Ok(models)
     }
 
     /// The training before an evaluation: its folder and its result.
-    fn trained(&self, stage: &Stage) -> Result<(Folder, Checkpoint)> {
+    fn trained(&self, stage: &Stage) -> Result<(StageFolder, Checkpoint)> {
         let key = stage.source.as_ref();
         let key = key.context("an evaluation follows a training")?;
         let source = self.store.stage(key);
@@ -108,7 +108,7 @@ fn write_evaluation(
     attempt: &Attempt,
     checkpoint: &Checkpoint,
     models: BTreeMap<String, Metrics>,
-    source: &Folder,
+    source: &StageFolder,
 ) -> Result<()> {
     let evaluation = Evaluation {
         steps: checkpoint.step(),

@@ -188,7 +188,7 @@ impl<'a> Run<'a> {
         match self.results.write() {
             Ok(()) => self.due = false,
             // The store has all results. The tables are tried again, at the latest at the end.
-            Err(error) => progress.say(&format!(
+            Err(error) => progress.print(&format!(
                 "warning: {error:#}; the tables will be written again later"
             )),
         }

@@ -3,9 +3,9 @@
 use super::*;
 use crate::eval::Metrics;
 use crate::experiment::run::executor::mock::Mock;
+use crate::experiment::run::outcome::ExecutorOutcome;
 use crate::experiment::run::progress::Verbosity;
-use crate::experiment::run::turn::Turn;
-use crate::experiment::trial::inputs::{Ask, Inputs};
+use crate::experiment::trial::inputs::{Inputs, RecipeRequest};
 use crate::experiment::trial::planned::planned;
 use crate::recipe::Plan;
 use crate::report::{JsonLines, RECORDS, Record, Status};
@@ -20,7 +20,7 @@ const TO_THE_END: Rules = Rules {
 
 /// A plan of mock trials with two seeds, and its trials.
 fn plan() -> (Plan, Vec<Planned>) {
-    let ask = Ask {
+    let ask = RecipeRequest {
         recipe: "recipes/mock.toml".into(),
         set: ["seeds=[0, 1]", "sweeps=[\"mock-modules\"]"]
             .map(String::from)
@@ -88,7 +88,7 @@ fn run(out: &Path, failing: &BTreeSet<StageKey>) -> Vec<StageKey> {
             anyhow::ensure!(!failing.contains(&stage.key), "no luck");
             write_result(&store, stage);
             lock(&ran).push(stage.key.clone());
-            Ok(Turn::Done)
+            Ok(ExecutorOutcome::Done)
         },
     };
     let run = run
