@@ -2,14 +2,16 @@
 //!
 //! The map of the house, from the ground up; a folder names only those above it in this list:
 //! [`atomic`], [`tensor`], [`registry`], [`rng`], [`structures`]; `recipe` and `report` (text only); [`data`] and `eval`; [`ops`]; [`nn`];
-//! `graph`; `method`; `train`; `experiment`; `cli`.
+//! `graph`; `detector`; `method`; `train`; `experiment`; `cli`.
 
 #![deny(unsafe_code)]
-#![warn(missing_docs)]
+// Only the command line writes to standard output, and a closed pipe is no error there.
+#![cfg_attr(not(test), warn(clippy::print_stdout))]
 
 pub mod atomic;
 pub mod cli;
 pub mod data;
+pub mod detector;
 pub mod eval;
 pub mod experiment;
 pub mod graph;

@@ -8,12 +8,12 @@
 //! queries, we in the order of the objects. Batch norm is frozen here, as in detectron2; `transformers` would
 //! train its scale and shift.
 
+use harness::detector::mask2former::matcher::{Prediction, assign};
+use harness::detector::mask2former::points::{PointSource, Purpose};
+use harness::detector::mask2former::{Criterion, LossConfig};
+use harness::detector::{EmptyImage, MaskLoss, Part, Pending, Targets};
 use harness::graph::weights::{Arrays, Layout, Names};
 use harness::graph::{HuggingFaceFolder, Mask2Former, ModelConfig, Predictions};
-use harness::method::criterion::{Criterion, MaskLoss, Part};
-use harness::method::matcher::{Prediction, assign};
-use harness::method::points::{PointSource, Purpose};
-use harness::method::{EmptyImage, LossConfig, Targets};
 use harness::nn::params::Parameters;
 use harness::rng::Stream;
 use harness::structures::Mask;
@@ -285,16 +285,8 @@ impl Case {
     /// transformers' defaults, and the number of points of the case.
     fn loss(&self) -> LossConfig {
         LossConfig {
-            class: 2.0,
-            mask: 5.0,
-            dice: 5.0,
-            no_object: 0.1,
             points: self.golden["matching.0.0"].0[0],
-            oversample: 3.0,
-            importance: 0.75,
-            match_class: 2.0,
-            match_mask: 5.0,
-            match_dice: 5.0,
+            ..LossConfig::published()
         }
     }
 
@@ -392,11 +384,12 @@ impl Case {
     /// Compares each loss term of each layer, then the gradient of the sum.
     fn losses(&mut self, tape: Tape, predictions: &Predictions) {
         let loss = self.loss();
-        let criterion = Criterion::new(loss.clone(), EmptyImage::Background);
+        let criterion = Criterion::new(loss.clone());
         let part = Part {
             images: 0..predictions.batch,
             targets: &self.targets,
             mask_loss: MaskLoss::default(),
+            empty_image: EmptyImage::Background,
         };
         let source = |first| Recorded {
             golden: &self.golden,
@@ -409,23 +402,20 @@ impl Case {
                 ..predictions.clone()
             };
             let source = source(index);
-            let losses = criterion
-                .begin(&one, &part, &source)
-                .losses(&mut Tape::off());
+            let begun = criterion.begin(&one, &part, Box::new(source));
+            let losses = Box::new(begun).losses(&mut Tape::off());
             let expected = &self.golden[&format!("losses.{index}")].1;
-            let found = [&losses.class, &losses.mask, &losses.dice];
-            for ((name, found), expected) in
-                ["class", "mask", "dice"].iter().zip(found).zip(expected)
-            {
+            let names: Vec<&str> = losses.terms.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names, ["class", "mask", "dice"]);
+            for ((name, found), expected) in losses.terms.iter().zip(expected) {
                 let error = error(&[found.scalar()], &[*expected]);
                 worst.add(&format!("{name} of layer {index}"), error);
             }
         }
         let mut tape = tape;
         let source = source(0);
-        let losses = criterion
-            .begin(predictions, &part, &source)
-            .losses(&mut tape);
+        let begun = criterion.begin(predictions, &part, Box::new(source));
+        let losses = Box::new(begun).losses(&mut tape);
         worst.add(
             "sum",
             error(&[losses.total.scalar()], &self.golden["loss"].1),

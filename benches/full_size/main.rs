@@ -26,10 +26,10 @@ mod pl_dc;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use device::{Device, Repeats, Run};
+use harness::detector::mask2former::Criterion;
+use harness::detector::{EmptyImage, MaskLoss, Part, Targets};
 use harness::experiment::NEW_KEYS;
 use harness::graph::Mask2Former;
-use harness::method::criterion::{MaskLoss, Part};
-use harness::method::{Criterion, EmptyImage, Targets};
 use harness::nn::params::move_to;
 use harness::recipe::{Hooks, Plan, Request};
 use harness::rng::Stream;
@@ -207,6 +207,7 @@ impl Training {
             images: 0..targets.len(),
             targets,
             mask_loss: MaskLoss::default(),
+            empty_image: EmptyImage::ZeroBatch,
         };
         let mut stream = Stream::at(SEED, "points", step as u64);
         let losses = &self.criterion;
@@ -257,7 +258,7 @@ fn measure(options: &Options, recipe: &Recipe, device: &Device, images: usize) -
 
     let train: TrainConfig = recipe.table("train")?;
     let mut training = Training {
-        criterion: Criterion::new(recipe.table("loss")?, EmptyImage::ZeroBatch),
+        criterion: Criterion::new(recipe.table("loss")?),
         optimizer: AdamW::new(train.optimizer(), &mut model),
         rate: train.rate as f32,
     };

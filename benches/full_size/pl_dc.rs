@@ -11,6 +11,7 @@ use crate::{CLASSES, OBJECTS, Recipe, SEED, picture, targets};
 use anyhow::{Context, Result};
 use harness::data::split::ClassCounts;
 use harness::data::{Batch, UnlabelledViews, View};
+use harness::detector::mask2former::Mask2FormerDetector;
 use harness::graph::Mask2Former;
 use harness::method::{METHODS, Method, Parts, Setup};
 use harness::registry;
@@ -113,8 +114,7 @@ pub fn measure(
     };
     let phase = method(recipe, work.pseudo_labels)?.phases(steps).remove(0);
     let mut learner = phase.learner(Parts {
-        student: model,
-        loss: &recipe.table("loss")?,
+        student: Box::new(Mask2FormerDetector::new(model, recipe.table("loss")?)),
         setup: &setup,
     })?;
     let train: TrainConfig = recipe.table("train")?;

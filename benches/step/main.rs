@@ -17,10 +17,9 @@ use clap::{Parser, ValueEnum};
 use harness::data::loader::Loader;
 use harness::data::split::Split;
 use harness::data::{self, Dataset};
-use harness::graph::Mask2Former;
+use harness::detector::{Detector, mask2former};
 use harness::graph::clip::{ClipTiny, VISION_LANGUAGE_MODELS, VisionLanguageConfig};
 use harness::method::{Learner, METHODS, Parts, Setup, TeacherStudentConfig, follow};
-use harness::nn::params::Parameters;
 use harness::registry;
 use harness::rng::Stream;
 use harness::tensor::Tape;
@@ -109,16 +108,12 @@ impl Recipe {
     fn learner(
         &self,
         phase: usize,
-        student: Mask2Former,
+        student: Box<dyn Detector>,
         setup: &Setup,
     ) -> Result<Box<dyn Learner>> {
         let train: TrainConfig = self.table("train")?;
         let method = registry::build(METHODS, self.table("method")?)?;
-        method.phases(train.steps)[phase].learner(Parts {
-            student,
-            loss: &self.table("loss")?,
-            setup,
-        })
+        method.phases(train.steps)[phase].learner(Parts { student, setup })
     }
 
     fn dataset(&self) -> Result<Dataset> {
@@ -150,7 +145,7 @@ struct Run {
     learner: Box<dyn Learner>,
     optimizer: AdamW,
     schedule: Schedule,
-    average: Option<Mask2Former>,
+    average: Option<Box<dyn Detector>>,
     rate_of_average: f32,
     pseudo_labels: usize,
 }
@@ -173,8 +168,12 @@ impl Run {
         );
         let train: TrainConfig = recipe.table("train")?;
         let mut stream = Stream::new(SEED, "model");
-        let student =
-            Mask2Former::new(&recipe.table("model")?, dataset.classes.len(), &mut stream)?;
+        let student = mask2former::build(
+            &recipe.table("model")?,
+            &recipe.table("loss")?,
+            dataset.classes.len(),
+            &mut stream,
+        )?;
         let setup = Setup {
             seed: SEED,
             counts: split.counts,
@@ -195,8 +194,8 @@ impl Run {
 
     /// Goes on with the recipe's second phase, as a training does after its burn-in.
     fn distill(&mut self, recipe: &Recipe, vlm: &ClipTiny) -> Result<()> {
-        let student = self.learner.student().clone();
-        self.average = Some(student.clone());
+        let student = self.learner.student().copy();
+        self.average = Some(student.copy());
         self.learner = recipe.learner(1, student, &self.setup)?;
         self.learner.attach_vlm(Box::new(vlm.clone()));
         Ok(())
@@ -214,7 +213,7 @@ impl Run {
         self.optimizer
             .step(student, &mut grads, self.schedule.rate(step));
         if let Some(average) = &mut self.average {
-            follow(average, student, self.rate_of_average);
+            follow(&mut **average, student, self.rate_of_average);
         }
         self.pseudo_labels += output
             .report

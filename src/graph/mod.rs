@@ -16,6 +16,7 @@ pub mod weights;
 pub use backbone::BackboneConfig;
 pub use config::ModelConfig;
 pub use hugging_face::HuggingFaceFolder;
+pub use input::{Images, Normaliser, pixels};
 pub use mask2former::Mask2Former;
 pub use pixel_decoder::PixelFeatures;
 pub use transformer_decoder::{LayerPredictions, Predictions};

@@ -2,21 +2,18 @@
 
 use super::first::{first_network, first_trial};
 use crate::atomic::write_atomically;
+use crate::detector::mask2former::of_folder;
 use crate::experiment::trial::inputs::{Ask, Stop, with_weights};
 use crate::experiment::trial::parts as trial;
+use crate::graph::HuggingFaceFolder;
 use crate::graph::clip::folder::{Unloaded, holds_clip, unloaded};
-use crate::graph::weights::{self, ArraySource, ArrayUse, Arrays, Fit, Layout, Names, split};
-use crate::graph::{HuggingFaceFolder, Mask2Former};
+use crate::graph::weights::{self, ArrayUse, Arrays, Fit, Layout, Names, split};
 use crate::nn::params::Parameters;
-use crate::rng::Stream;
 use anyhow::{Result, anyhow, ensure};
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The parameter whose length determines the number of classes.
-const CLASS_HEAD: &str = "sem_seg_head.predictor.class_embed.bias";
-
-/// The result of inspecting a file of weights.
+/// What there is to say about a file of weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
     /// One line per array and per missing parameter, and a summary.
@@ -54,7 +51,7 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
     let asked = recipe.map(|ask| first_network(&with_weights(ask, Path::new(""))));
     let asked = asked.transpose()?;
     let folder = match asked.is_none() && file.is_dir() {
-        true => Some(HuggingFaceFolder::open(&file).map_err(Stop::Input)?),
+        true => Some(of_folder(&file, Path::new("")).map_err(Stop::Input)?),
         false => None,
     };
     let arrays = Arrays::open(&file).map_err(Stop::Input)?;
@@ -67,7 +64,7 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
             let own = layout
                 .as_ref()
                 .ok()
-                .and_then(|layout| classes(&arrays, layout));
+                .and_then(|layout| layout.classes(&arrays));
             let known = match own {
                 Some(own) => format!("{own} classes, as in the file"),
                 None => "the class head cannot be compared".to_string(),
@@ -75,16 +72,13 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
             note = format!("\n{known}, because the dataset is missing: {absent}");
             Some(trial::model(&settings, own.unwrap_or(1)))
         }
-        (None, Some(HuggingFaceFolder { model, labels })) => {
-            let mut rng = Stream::new(0, "model");
-            Some(Mask2Former::new(&model, labels.len(), &mut rng))
-        }
+        (None, Some((network, _))) => Some(Ok(network)),
         (None, None) => None,
     };
     let network = network.transpose().map_err(Stop::Input)?;
     let mut inspection = match (network, layout, backbone) {
         (Some(mut network), Ok(layout), _) => {
-            placed(&mut network, &arrays, &layout, &layout.describe())
+            placed(&mut *network, &arrays, &layout, &layout.describe())
         }
         (Some(mut network), Err(_), Some(backbone)) => {
             let described = backbone.describe();
@@ -97,15 +91,7 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
     Ok(inspection)
 }
 
-/// The number of classes of the class head in a file, which has one more output; none if the file has no such
-/// head.
-fn classes(arrays: &Arrays, layout: &Layout) -> Option<usize> {
-    let ArraySource { names, .. } = layout.origin(CLASS_HEAD);
-    let outputs = *arrays.get(names.first()?)?.shape.first()?;
-    outputs.checked_sub(1).filter(|classes| *classes > 0)
-}
-
-/// Lists every array and its parameter. `described` describes `names` for people.
+/// Where every array goes. `described`: `names` for people.
 fn placed(
     network: &mut dyn Parameters,
     arrays: &Arrays,
@@ -182,7 +168,7 @@ pub fn export_weights(ask: &Ask, weights: Option<&Path>, folder: &Path) -> Resul
             labels,
         };
         let config = serde_json::to_string_pretty(&described.to_json()?)? + "\n";
-        Ok((config, weights::export(&mut network)?))
+        Ok((config, weights::export(&mut *network)?))
     })();
     let (config, values) = written.map_err(Stop::Input)?;
     if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())

@@ -6,6 +6,7 @@ use super::perform::Workshop;
 use super::progress::Reading;
 use crate::atomic::write_durably;
 use crate::data::{Dataset, Sample};
+use crate::detector::{Detector, predict};
 use crate::eval::{Evaluator, Found, Metrics};
 use crate::experiment::settings::sections::{EvalModel, Settings};
 use crate::experiment::settings::trial_settings::{NumberSettings, TrialSettings};
@@ -13,8 +14,6 @@ use crate::experiment::store::folder::Folder;
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::stage::Stage;
-use crate::graph::Mask2Former;
-use crate::method::predict;
 use crate::nn::params::move_to;
 use crate::structures::Picture;
 use crate::train::{Checkpoint, STUDENT, warnings};
@@ -50,7 +49,7 @@ impl Workshop<'_> {
         let evaluator = Evaluator::new(&dataset)?;
         let device = self.devices.take(settings)?;
         let mut model = trial::model(settings, dataset.classes.len())?;
-        move_to(&mut model, &device.place);
+        move_to(&mut *model, &device.place);
 
         let names = [EvalModel::Teacher, EvalModel::Student, EvalModel::Average];
         let names: Vec<&str> = names
@@ -65,12 +64,12 @@ impl Workshop<'_> {
         let mut reading = Reading::default();
         let mut models = BTreeMap::new();
         for (i, name) in names.iter().enumerate() {
-            checkpoint.take_model(name, &mut model)?;
+            checkpoint.take_model(name, &mut *model)?;
             let seen = |done: usize| {
                 progress.at(i * images + done, reading);
                 self.interrupt.check()
             };
-            let metrics = metrics(&model, settings, &dataset, &evaluator, seen)?;
+            let metrics = metrics(&*model, settings, &dataset, &evaluator, seen)?;
             reading.mean_ap = metrics.mean_ap;
             models.insert(name.to_string(), metrics);
         }
@@ -125,7 +124,7 @@ fn write_evaluation(
 /// The metrics of `model` on the evaluation images. `seen` is called with the number of finished images and
 /// may end the evaluation.
 fn metrics(
-    model: &Mask2Former,
+    model: &dyn Detector,
     settings: &Settings,
     dataset: &Dataset,
     evaluator: &Evaluator,

@@ -11,7 +11,7 @@ use crate::nn::params::{Param, Parameters, join};
 use crate::nn::{Conv2d, FrozenBatchNorm, GroupNorm};
 use crate::ops::{self, Epilogue};
 use crate::rng::Stream;
-use crate::tensor::{Map, Tape, Tensor2};
+use crate::tensor::{Map, Place, Tape, Tensor2};
 
 /// The norm that follows a convolution.
 #[derive(Clone, Debug)]
@@ -46,7 +46,12 @@ impl ConvNorm {
         }
     }
 
-    /// Applies the convolution and the norm to `x`, and sets negative values to 0 if `relu`.
+    /// Where its parameters lie.
+    pub(super) fn place(&self) -> Place {
+        self.conv.weight.value.place()
+    }
+
+    /// Norm of the convolution of `x`, with negative values set to 0 if `relu`.
     pub(super) fn forward(&self, tape: &mut Tape, x: &Map, relu: bool) -> Map {
         match &self.norm {
             Norm::Group(norm) => {

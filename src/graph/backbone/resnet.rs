@@ -13,7 +13,7 @@ use crate::graph::weights;
 use crate::nn::params::{Param, Parameters, join};
 use crate::ops::{self, Window};
 use crate::rng::Stream;
-use crate::tensor::{Map, Tape};
+use crate::tensor::{Map, Place, Tape};
 
 /// The max-pool of the stem.
 const POOL: Window = Window {
@@ -75,7 +75,12 @@ impl ResNet {
         Ok(resnet)
     }
 
-    /// images: 3 channels -> res2, res3, res4, res5. A frozen backbone records nothing on the tape.
+    /// Where its parameters lie.
+    pub fn place(&self) -> Place {
+        self.stem.place()
+    }
+
+    /// images: 3 channels -> res2, res3, res4, res5. A frozen backbone puts nothing on the tape.
     pub fn forward(&self, tape: &mut Tape, images: &Map) -> [Map; STAGES] {
         if self.frozen {
             self.stages(&mut Tape::off(), images)

@@ -11,7 +11,8 @@
 //! cosine is never positive, so it never wins.
 
 use super::{Level, PrototypesConfig, TextEmbeddings, VisionLanguage, coverage};
-use crate::graph::Mask2Former;
+use crate::graph::backbone::ResNet;
+use crate::graph::input::{Images, Normaliser};
 use crate::ops;
 use crate::structures::{Mask, Picture};
 use crate::tensor::{Map, Tape, Tensor2};
@@ -20,21 +21,22 @@ use std::sync::Arc;
 
 /// The prototypes and the backbone that computes their features.
 pub struct Prototypes {
-    backbone: Mask2Former,
+    normaliser: Normaliser,
+    backbone: ResNet,
     level: Level,
     scale: f32,
     text: TextEmbeddings,
 }
 
 impl Prototypes {
-    /// Pools the labelled instances. The present values of `backbone` are kept. `samples` are pictures with
-    /// their (class, mask) pairs; they are read one by one, up to `config.images` of them.
+    /// Pools the labelled instances. `backbone` is kept as it is now, `normaliser` makes its input; `samples` are pictures with their (class, mask) pairs, read
+    /// one by one and at most `config.images` of them.
     ///
     /// # Errors
     /// A sample cannot be read, or there is no labelled instance.
     pub fn new(
         config: &PrototypesConfig,
-        backbone: Mask2Former,
+        (normaliser, backbone): (Normaliser, ResNet),
         classes: usize,
         samples: impl IntoIterator<Item = Result<(Picture, Vec<(usize, Mask)>)>>,
     ) -> Result<Self> {
@@ -44,7 +46,7 @@ impl Prototypes {
             if instances.is_empty() {
                 continue;
             }
-            let (features, frame) = features(&backbone, config.level, &picture);
+            let (features, frame) = features(&normaliser, &backbone, config.level, &picture);
             let grid = (features.height, features.width);
             let shares = instances
                 .iter()
@@ -78,6 +80,7 @@ impl Prototypes {
             values: unit_prototypes(sums),
         };
         Ok(Self {
+            normaliser,
             backbone,
             level: config.level,
             scale: config.scale as f32,
@@ -90,7 +93,7 @@ impl VisionLanguage for Prototypes {
     /// The map covers exactly the picture if its sides are multiples of the backbone's coarsest stride.
     /// Otherwise it also covers the padding to the right and below.
     fn dense(&self, picture: &Picture) -> Map {
-        features(&self.backbone, self.level, picture).0
+        features(&self.normaliser, &self.backbone, self.level, picture).0
     }
 
     fn embed(&self, pooled: &Tensor2) -> Tensor2 {
@@ -107,9 +110,14 @@ impl VisionLanguage for Prototypes {
 }
 
 /// The features of one picture, and the size of the padded picture that they cover.
-fn features(backbone: &Mask2Former, level: Level, picture: &Picture) -> (Map, (usize, usize)) {
-    let image = backbone.normalise(&[picture]);
-    let [.., res4, res5] = backbone.backbone_features(&mut Tape::off(), &image);
+fn features(
+    normaliser: &Normaliser,
+    backbone: &ResNet,
+    level: Level,
+    picture: &Picture,
+) -> (Map, (usize, usize)) {
+    let Images { map: image, .. } = normaliser.pictures(&[picture], &backbone.place());
+    let [.., res4, res5] = backbone.forward(&mut Tape::off(), &image);
     let map = match level {
         Level::Res4 => res4,
         Level::Res5 => res5,

@@ -7,7 +7,9 @@ use anyhow::{Result, bail};
 
 /// A parameter that every Mask2Former has, and no other network.
 const MARK: &str = "sem_seg_head.predictor.query_feat.weight";
-/// Our checkpoints store the optimizer's moments under the parameters' names too.
+/// The parameter whose length tells the number of classes.
+const CLASS_HEAD: &str = "sem_seg_head.predictor.class_embed.bias";
+/// Our checkpoints keep the optimizer's moments under the parameters' names as well.
 const MOMENTS: &str = "optimizer.";
 /// A counter of batch norm that only its training uses.
 const COUNTER: &str = "num_batches_tracked";
@@ -105,7 +107,15 @@ impl Layout {
         }
     }
 
-    /// A description for the user.
+    /// The number of classes of the network in the file, whose class head has one output more; `None` where there is no such
+    /// head.
+    pub fn classes(&self, arrays: &Arrays) -> Option<usize> {
+        let ArraySource { names, .. } = self.origin(CLASS_HEAD);
+        let outputs = *arrays.get(names.first()?)?.shape.first()?;
+        outputs.checked_sub(1).filter(|classes| *classes > 0)
+    }
+
+    /// For people.
     pub fn describe(&self) -> String {
         match self {
             Self::Original { prefix, .. } if prefix.is_empty() => "Mask2Former's own names".into(),

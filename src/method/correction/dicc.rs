@@ -7,10 +7,10 @@ use super::fusion::{
 };
 use super::pooling::Pooling;
 use super::{Corrected, Correction, Progress, Region};
+use crate::detector::quality::softmax;
 use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguage, VisionLanguageConfig};
 use crate::method::config::slot;
 use crate::method::filter::Tier;
-use crate::method::quality::softmax;
 use crate::ops;
 use crate::registry::{self, Check, Checked, ComponentErrors};
 use crate::structures::Picture;

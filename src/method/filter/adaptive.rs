@@ -10,7 +10,7 @@
 use super::thresholds::{initial_thresholds, moved_threshold};
 use super::{Clock, Filter, Thresholds, Tier};
 use crate::data::split::ClassCounts;
-use crate::method::candidates::Candidate;
+use crate::detector::Candidate;
 use crate::registry::{self, Check, Checked, ComponentErrors};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 //! $$ c \cdot m \ge T $$
 
 use super::{Filter, Tier};
-use crate::method::candidates::Candidate;
+use crate::detector::Candidate;
 use crate::registry::{self, Check, Checked, ComponentErrors};
 use serde::Deserialize;
 

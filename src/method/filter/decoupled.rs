@@ -3,7 +3,7 @@
 //! $$ c \ge T_c \;\wedge\; m \ge T_m $$
 
 use super::{Filter, Tier};
-use crate::method::candidates::Candidate;
+use crate::detector::Candidate;
 use crate::registry::{self, Check, Checked, ComponentErrors};
 use serde::Deserialize;
 

@@ -1,14 +1,15 @@
 //! Table `[method]` of the methods in which a student learns from a teacher's pseudo-labels: its keys and its phases.
 
 use super::{Follows, TeacherStudent};
+use crate::detector::{EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
+use crate::method::Method;
 use crate::method::config::slot;
 use crate::method::correction::{CORRECTIONS, Correction};
 use crate::method::filter::{FILTERS, Filter};
 use crate::method::phase::{Build, MethodKeys, Phase, Start};
 use crate::method::supervised;
 use crate::method::weighting::{WEIGHTINGS, Weighting};
-use crate::method::{EmptyImage, Method, Score, Selection};
 use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS, MOST_WEIGHT};
 use crate::structures::LARGEST_SIDE;
 use serde::Deserialize;

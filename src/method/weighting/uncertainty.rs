@@ -8,7 +8,7 @@
 //! is the sum divided by that of the weights; dice is not weighted.
 
 use super::Weighting;
-use crate::method::criterion::MaskLoss;
+use crate::detector::MaskLoss;
 use crate::ops;
 use crate::registry::{self, Checked, ComponentErrors};
 use crate::tensor::Tensor2;

@@ -11,19 +11,19 @@ mod preprocessor;
 use super::first::first_network;
 use crate::atomic::write_atomically;
 use crate::data::image_file::decode;
+use crate::detector::mask2former::of_folder;
+use crate::detector::{Detector, RawArray};
 use crate::experiment::settings::sections::EvalConfig;
 use crate::experiment::trial::inputs::{Ask, Stop, with_weights};
 use crate::experiment::trial::parts as trial;
-use crate::graph::{HuggingFaceFolder, Mask2Former, ModelConfig, Predictions};
-use crate::method::{Qualities, detections, qualities};
+use crate::graph::Images;
 use crate::nn::params::move_to;
 use crate::registry::ComponentErrors;
-use crate::rng::Stream;
 use crate::structures::{Detection, Picture};
 use crate::tensor::{Precision, Tape, Wish};
 use anyhow::{Context, Result, anyhow, ensure};
 use ids::Ids;
-use preprocessor::{Input, Preprocessor};
+use preprocessor::Preprocessor;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -56,23 +56,20 @@ struct Predicted {
     name: String,
     id: u64,
     detections: Vec<Detection>,
-    /// Without the batch's dimension; empty if not needed.
-    raw: RawArrays,
+    /// Without the batch's dimension; empty where nobody wants them.
+    raw: Vec<RawArray>,
 }
 
 /// A network and the preprocessing of its input.
 struct Predictor {
-    model: Mask2Former,
+    model: Box<dyn Detector>,
     labels: Vec<String>,
     precision: Precision,
     top: usize,
     view: View,
 }
 
-/// Arrays by name, each with its shape.
-type RawArrays = Vec<(&'static str, (Vec<usize>, Vec<f32>))>;
-
-/// The preprocessing of a picture.
+/// How pictures become inputs.
 enum View {
     /// As in a recipe's evaluation.
     Recipe(EvalConfig),
@@ -98,7 +95,7 @@ pub fn predict(ask: &PredictAsk) -> Result<String, Stop> {
     let mut predictor = Predictor::new(ask)?;
     let place = place.computing_with(predictor.precision);
     let place = place.context("precision").map_err(Stop::Input)?;
-    move_to(&mut predictor.model, &place);
+    move_to(&mut *predictor.model, &place);
     let ids =
         Ids::new(&paths, &predictor.labels, ask.annotations.as_deref()).map_err(Stop::Input)?;
     let mut images = Vec::with_capacity(paths.len());
@@ -136,14 +133,10 @@ impl Predictor {
             "--set: {} is a folder of weights, not a recipe; it has no settings",
             path.display()
         );
-        let HuggingFaceFolder { model, labels } = HuggingFaceFolder::open(path)?;
+        let (model, labels) = of_folder(path, ask.weights.as_ref().unwrap_or(path))?;
         let view = View::Folder(Preprocessor::open(path)?);
-        let config = ModelConfig {
-            weights: ask.weights.as_ref().unwrap_or(path).clone(),
-            ..model
-        };
         Ok(Self {
-            model: Mask2Former::new(&config, labels.len(), &mut Stream::new(0, "model"))?,
+            model,
             labels,
             precision: Precision::F32,
             top: TOP,
@@ -188,12 +181,11 @@ impl Predictor {
             size.0,
             size.1
         );
-        let Input { map, own } = self.input(&picture).with_context(|| shown.to_string())?;
-        let predictions = self.model.forward(&mut Tape::off(), &map);
-        let padded = (map.height, map.width);
-        let detections = detections(&predictions, 0, padded, own, size, self.top);
+        let images = self.input(&picture).with_context(|| shown.to_string())?;
+        let output = self.model.forward(&mut Tape::off(), &images);
+        let detections = output.detect(&[size], self.top).remove(0);
         let raw = match raw {
-            true => arrays(&predictions, padded),
+            true => output.raw(),
             false => Vec::new(),
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -205,15 +197,12 @@ impl Predictor {
         })
     }
 
-    fn input(&self, picture: &Picture) -> Result<Input> {
+    fn input(&self, picture: &Picture) -> Result<Images> {
         let fitted = match &self.view {
             View::Folder(preprocessor) => return preprocessor.input(picture),
             View::Recipe(eval) => eval.view(picture),
         };
-        Ok(Input {
-            map: self.model.normalise(&[&fitted]),
-            own: (fitted.height, fitted.width),
-        })
+        Ok(self.model.images(&[&fitted]))
     }
 }
 
@@ -232,38 +221,4 @@ fn unknown_classes(absent: ComponentErrors, data: &Table) -> anyhow::Error {
         }
     };
     anyhow!("{absent}\n{needed}")
-}
-
-/// The raw numbers of the only image.
-fn arrays(predictions: &Predictions, padded: (usize, usize)) -> RawArrays {
-    let Predictions {
-        queries,
-        height,
-        width,
-        ..
-    } = *predictions;
-    let last = predictions
-        .layers
-        .last()
-        .expect("at least the initial prediction");
-    let columns = last.classes.columns();
-    let Qualities { classes, masks } = qualities(predictions, 0, padded);
-    vec![
-        (
-            "class_logits",
-            (
-                vec![queries, columns],
-                last.classes.host_values().into_owned(),
-            ),
-        ),
-        (
-            "mask_logits",
-            (
-                vec![queries, height, width],
-                last.masks.host_values().into_owned(),
-            ),
-        ),
-        ("class_quality", (vec![queries, columns - 1], classes)),
-        ("mask_quality", (vec![queries], masks)),
-    ]
 }

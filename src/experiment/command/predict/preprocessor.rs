@@ -11,6 +11,7 @@
 //! `Mask2FormerImageProcessor` of version 5 and `...Fast` of version 4 resize with torchvision, whose 8-bit
 //! values sometimes differ from Pillow's by one; all processors are treated like Pillow's here.
 
+use crate::graph::Images;
 use crate::registry::{Check, Checked, in_plain_words};
 use crate::structures::{LARGEST_SIDE, Picture, Resample, resampled};
 use crate::tensor::{Map, Tensor2};
@@ -117,15 +118,6 @@ pub struct Preprocessor {
     pad: Option<Sides>,
 }
 
-/// An input, and the part of it that shows the picture.
-#[derive(Clone, Debug)]
-pub struct Input {
-    /// One image.
-    pub map: Map,
-    /// The numbers of rows and columns without the padding.
-    pub own: (usize, usize),
-}
-
 impl Preprocessor {
     /// Reads the file of `folder`.
     ///
@@ -169,9 +161,8 @@ impl Preprocessor {
     /// The network's input for `picture`.
     ///
     /// # Errors
-    /// The picture is so narrow that its size after resizing would be 0 or far too large, or it is larger
-    /// than the padding.
-    pub fn input(&self, picture: &Picture) -> Result<Input> {
+    /// A picture so long and narrow that nothing of it, or far too much, would be left; one that is larger than the padding.
+    pub fn input(&self, picture: &Picture) -> Result<Images> {
         let (height, width) = self.target(picture.height, picture.width)?;
         let own = resampled(picture, height, width, self.resample);
         let sides = self.pad.unwrap_or(Sides { height, width });
@@ -190,9 +181,9 @@ impl Preprocessor {
             }
         }
         let pixels = Tensor2::constant(values, sides.height * sides.width, COLOURS);
-        Ok(Input {
+        Ok(Images {
             map: Map::new(pixels, 1, sides.height, sides.width),
-            own: (height, width),
+            sizes: vec![(height, width)],
         })
     }
 
@@ -399,11 +390,11 @@ mod tests {
             "pad_size": { "height": 2, "width": 3 },
         });
         let picture = Picture::new(1, 2, vec![10, 20, 30, 2, 4, 6]);
-        let Input { map, own } = Preprocessor::parse(json.clone())
+        let Images { map, sizes } = Preprocessor::parse(json.clone())
             .unwrap()
             .input(&picture)
             .unwrap();
-        assert_eq!((map.height, map.width, own), (2, 3, (1, 2)));
+        assert_eq!((map.height, map.width, &sizes[..]), (2, 3, &[(1, 2)][..]));
         let expected = [4.0, 4.0, 3.0, 0.0, 0.0, 0.0];
         assert_eq!(map.data.values()[..6], expected);
         assert!(map.data.values()[6..].iter().all(|value| *value == 0.0));

@@ -2,8 +2,8 @@
 //! parameter in one launch. Nothing waits for the GPU.
 
 use super::{AdamWMoments, At, CLIP_EPSILON, Coefficients, EPSILON, Treatment};
-use crate::ops::kernels::cuda::many::{Addresses, Chunks};
-use crate::ops::kernels::cuda::source;
+use crate::ops::cuda::many::{Addresses, Chunks};
+use crate::ops::cuda::source;
 use crate::tensor::cuda::{Buffer, Gpu, Grid, Source};
 use crate::tensor::{Grads, Later, Tensor2};
 
