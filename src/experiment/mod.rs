@@ -29,6 +29,7 @@ pub use run::executor::{EXECUTORS, ExecutorEntry};
 pub use run::interrupt::{EXIT_CODE, Interrupt};
 pub use run::progress::Verbosity;
 pub use run::supervise::{Duty, Link, duty};
+pub use settings::identity::identity;
 pub use settings::new_keys::NEW_KEYS;
 pub use settings::normalise::normalise;
 pub use settings::schema::schema;

@@ -1,7 +1,7 @@
 //! Recipes of the time before a key existed: they stay valid, and their trials keep their hashes.
 
 use crate::house::{House, at};
-use harness::experiment::{NEW_KEYS, TrialSettings, normalise};
+use harness::experiment::{NEW_KEYS, TrialSettings, identity, normalise};
 use harness::recipe::{Explanation, Hooks, Plan, Request};
 use toml::Table;
 
@@ -29,6 +29,7 @@ fn hooks(run: impl Fn(Hooks)) {
     run(Hooks {
         check: &check,
         normalise: &normalise,
+        identity: &identity,
         new_keys: &NEW_KEYS,
     });
 }

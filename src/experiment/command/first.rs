@@ -5,7 +5,6 @@ use crate::data::export::export;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
-use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::planned::read;
 use crate::registry::ComponentErrors;
 use anyhow::anyhow;
@@ -45,7 +44,7 @@ pub fn first_network(ask: &Ask) -> Result<(Settings, Result<Vec<String>, Compone
     let labels = match inputs.datasets.get(&settings.data) {
         Ok(dataset) => Ok(dataset.classes),
         Err(error) if settings.misses(&error) => Err(error),
-        Err(error) => return Err(Stop::Input(trial::named(error))),
+        Err(error) => return Err(Stop::Input(error.into())),
     };
     Ok((settings, labels))
 }
@@ -54,7 +53,7 @@ fn first(ask: &Ask) -> Result<(Settings, Dataset), Stop> {
     let inputs = Inputs::default();
     let settings = first_settings(ask, &inputs)?;
     let dataset = inputs.datasets.get(&settings.data);
-    let dataset = dataset.map_err(|error| Stop::Input(trial::named(error)))?;
+    let dataset = dataset.map_err(|error| Stop::Input(error.into()))?;
     Ok((settings, dataset))
 }
 

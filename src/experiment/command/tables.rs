@@ -1,6 +1,6 @@
 //! `harness table` and `harness compare`: the tables of results folders, made again from their records.
 
-use crate::experiment::settings::new_keys::NEW_KEYS;
+use crate::experiment::settings::stored::stored;
 use crate::experiment::store::root::settings_of;
 use crate::experiment::trial::inputs::Stop;
 use crate::recipe::hint;
@@ -129,10 +129,8 @@ fn settings(folders: [&Path; 2], hashes: [&str; 2]) -> Option<Vec<String>> {
     }
     let read = |index: usize| -> Option<BTreeMap<String, Value>> {
         let text = std::fs::read_to_string(settings_of(folders[index], hashes[index])).ok()?;
-        let mut settings = text.parse().ok()?;
-        NEW_KEYS.fill(&mut settings);
         let mut flat = BTreeMap::new();
-        flatten("", &Value::Table(settings), &mut flat);
+        flatten("", &Value::Table(stored(&text)?), &mut flat);
         Some(flat)
     };
     let (one, other) = (read(0)?, read(1)?);

@@ -2,13 +2,13 @@
 
 use super::first::{first_network, first_trial};
 use crate::atomic::write_atomically;
-use crate::detector::mask2former::of_folder;
+use crate::detector::of_folder;
 use crate::experiment::trial::inputs::{Ask, Stop, with_weights};
 use crate::experiment::trial::parts as trial;
-use crate::graph::HuggingFaceFolder;
 use crate::graph::clip::folder::{Unloaded, holds_clip, unloaded};
 use crate::graph::weights::{self, ArrayUse, Arrays, Fit, Layout, Names, split};
 use crate::nn::params::Parameters;
+use crate::rng::Stream;
 use anyhow::{Result, anyhow, ensure};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -72,7 +72,10 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
             note = format!("\n{known}, because the dataset is missing: {absent}");
             Some(trial::model(&settings, own.unwrap_or(1)))
         }
-        (None, Some((network, _))) => Some(Ok(network)),
+        (None, Some((config, labels))) => {
+            let mut rng = Stream::new(0, "model");
+            Some(config.build(labels.len(), &mut rng))
+        }
         (None, None) => None,
     };
     let network = network.transpose().map_err(Stop::Input)?;
@@ -158,16 +161,13 @@ pub fn export_weights(ask: &Ask, weights: Option<&Path>, folder: &Path) -> Resul
     let (settings, labels) = first_trial(ask)?;
     let written = (|| {
         ensure!(
-            !settings.model.weights.as_os_str().is_empty(),
+            !settings.model.weights().as_os_str().is_empty(),
             "{}: model.weights is empty; give --weights PATH",
             ask.recipe.display()
         );
         let mut network = trial::model(&settings, labels.len())?;
-        let described = HuggingFaceFolder {
-            model: settings.model.clone(),
-            labels,
-        };
-        let config = serde_json::to_string_pretty(&described.to_json()?)? + "\n";
+        let config = settings.model.hugging_face(labels)?;
+        let config = serde_json::to_string_pretty(&config)? + "\n";
         Ok((config, weights::export(&mut *network)?))
     })();
     let (config, values) = written.map_err(Stop::Input)?;

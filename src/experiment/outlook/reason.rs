@@ -3,6 +3,7 @@
 
 use super::standing::State;
 use crate::experiment::settings::new_keys::NEW_KEYS;
+use crate::experiment::settings::stored::stored;
 use crate::experiment::store::frozen::TrialEntry;
 use crate::experiment::store::root::Store;
 use crate::report::counted;
@@ -94,11 +95,10 @@ impl Earlier {
                 continue;
             };
             if wanted(&label, seed)
-                && let Some(mut table) = std::fs::read_to_string(&path)
+                && let Some(table) = std::fs::read_to_string(&path)
                     .ok()
-                    .and_then(|text| text.parse().ok())
+                    .and_then(|text| stored(&text))
             {
-                NEW_KEYS.fill(&mut table);
                 found.entry((label, seed)).or_default().push(table);
             }
         }

@@ -45,7 +45,7 @@ impl Workshop<'_> {
         settings: &Settings,
         checkpoint: &Checkpoint,
     ) -> Result<BTreeMap<String, Metrics>> {
-        let dataset = self.datasets.get(&settings.data).map_err(trial::named)?;
+        let dataset = self.datasets.get(&settings.data)?;
         let evaluator = Evaluator::new(&dataset)?;
         let device = self.devices.take(settings)?;
         let mut model = trial::model(settings, dataset.classes.len())?;

@@ -15,6 +15,7 @@ use std::sync::LazyLock;
 /// The rows, in the order in which the keys were added; a component's `name` before its keys.
 const ROWS: &[NewKey] = &[
     key("precision", &[], "'f32'"),
+    key("model.name", &[], "'mask2former'"),
     key("method.burn-in", &["supervised"], "0"),
     key("method.burn-in", GUIDED, "20000"),
     key("method.ema", GUIDED, "0.9996"),

@@ -2,6 +2,7 @@
 
 use super::parts::{self as trial, Datasets, TrialParts};
 use super::planned::Planned;
+use crate::experiment::settings::identity::identity;
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::settings::normalise::normalise;
 use crate::experiment::settings::trial_settings::TrialSettings;
@@ -102,9 +103,14 @@ impl Inputs {
         let hooks = Hooks {
             check: &check,
             normalise: &normalise,
+            identity: &identity,
             new_keys: &NEW_KEYS,
         };
-        Plan::new(request, hooks).map_err(|error| Stop::Input(error.into()))
+        let plan = Plan::new(request, hooks).map_err(|error| Stop::Input(error.into()))?;
+        for note in &plan.notes {
+            eprintln!("warning: {note}");
+        }
+        Ok(plan)
     }
 
     /// Everything that is wrong with the settings of a trial and with the files that they name.
@@ -137,11 +143,11 @@ impl Inputs {
         let Some(dataset) = dataset.filter(|_| complete) else {
             return Vec::new();
         };
-        let network = format!("{:?} {}", settings.model, dataset.classes.len());
+        let network = format!("{} {}", settings.model.network(), dataset.classes.len());
         if self.fitting.borrow_mut().insert(network)
             && let Err(error) = trial::model(&settings, dataset.classes.len())
         {
-            let key = match settings.model.weights.as_os_str().is_empty() {
+            let key = match settings.model.weights().as_os_str().is_empty() {
                 true => "model.backbone.weights",
                 false => "model.weights",
             };

@@ -1,9 +1,8 @@
-use super::super::config::tests::{recipe, table};
+use super::super::config::tests::table;
 use super::super::{METHODS, Setup};
 use super::*;
 use crate::data::{UnlabelledViews, View};
-use crate::detector::mask2former::{LossConfig, build};
-use crate::graph::ModelConfig;
+use crate::detector::DETECTORS;
 use crate::nn::params::move_to;
 use crate::ops;
 use crate::ops::check::on_every_place;
@@ -17,9 +16,8 @@ const SIDE: usize = 32;
 const BURN_IN: usize = 2;
 
 fn student() -> Box<dyn Detector> {
-    let config: ModelConfig = recipe()["model"].clone().try_into().unwrap();
-    let loss: LossConfig = registry::read(table("loss")).unwrap();
-    build(&config, &loss, 3, &mut Stream::new(5, "weights")).unwrap()
+    let config = registry::build(DETECTORS, table("model")).unwrap();
+    config.build(3, &mut Stream::new(5, "weights")).unwrap()
 }
 
 /// Teacher and student without a vision-language model; `threshold` 0 keeps every candidate.
@@ -313,7 +311,7 @@ mod on_a_gpu {
     fn a_step_waits_for_what_the_cpu_decides_cuda() {
         let mut training = Training::at(&gpu(Default::default()));
         training.losses(1);
-        let decoder = recipe()["model"]["decoder-layers"].as_integer().unwrap();
+        let decoder = table("model")["decoder-layers"].as_integer().unwrap();
         let layers = decoder as usize + 1;
         let before = Gpu::waits();
         let loss = training.step(BURN_IN + 1);

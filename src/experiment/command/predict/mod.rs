@@ -11,14 +11,14 @@ mod preprocessor;
 use super::first::first_network;
 use crate::atomic::write_atomically;
 use crate::data::image_file::decode;
-use crate::detector::mask2former::of_folder;
-use crate::detector::{Detector, RawArray};
+use crate::detector::{Detector, RawArray, of_folder};
 use crate::experiment::settings::sections::EvalConfig;
 use crate::experiment::trial::inputs::{Ask, Stop, with_weights};
 use crate::experiment::trial::parts as trial;
 use crate::graph::Images;
 use crate::nn::params::move_to;
 use crate::registry::ComponentErrors;
+use crate::rng::Stream;
 use crate::structures::{Detection, Picture};
 use crate::tensor::{Precision, Tape, Wish};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -133,10 +133,10 @@ impl Predictor {
             "--set: {} is a folder of weights, not a recipe; it has no settings",
             path.display()
         );
-        let (model, labels) = of_folder(path, ask.weights.as_ref().unwrap_or(path))?;
+        let (config, labels) = of_folder(path, ask.weights.as_ref().unwrap_or(path))?;
         let view = View::Folder(Preprocessor::open(path)?);
         Ok(Self {
-            model,
+            model: config.build(labels.len(), &mut Stream::new(0, "model"))?,
             labels,
             precision: Precision::F32,
             top: TOP,
@@ -150,7 +150,7 @@ impl Predictor {
             None => &ask.model,
         };
         let (settings, labels) = first_network(recipe)?;
-        if settings.model.weights.as_os_str().is_empty() {
+        if settings.model.weights().as_os_str().is_empty() {
             let shown = ask.model.recipe.display();
             let message = format!("{shown}: model.weights is empty; give --weights PATH");
             return Err(Stop::Input(anyhow!(message)));
