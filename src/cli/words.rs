@@ -1,7 +1,7 @@
 //! The words of the command line: commands, arguments and their help.
 
-use crate::experiment::{Ask, DeviceAsk, GpuList, TableAsk, Wish};
-use crate::report::{COMPARISON_FORMATS, FORMATS, Metric, Order};
+use crate::experiment::{Ask, DeviceAsk, GpuList, TableAsk, Wish, metric_names};
+use crate::report::{COMPARISON_FORMATS, FORMATS, Order};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -221,9 +221,9 @@ pub struct TableArgs {
     /// Only this sweep [default: all of the folder]
     #[arg(long, value_name = "NAME")]
     pub sweep: Option<String>,
-    /// What deviations, differences and verdicts are of
-    #[arg(long, value_name = "NAME", default_value = "mAP", value_parser = metric())]
-    pub metric: Metric,
+    /// What deviations, differences and verdicts are of [default: the first metric of the records, mAP for COCO's]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(metric_names()))]
+    pub metric: Option<String>,
 }
 
 impl TableArgs {
@@ -231,15 +231,9 @@ impl TableArgs {
     pub fn ask(&self) -> TableAsk<'_> {
         TableAsk {
             sweep: self.sweep.as_deref(),
-            metric: self.metric,
+            metric: self.metric.as_deref(),
         }
     }
-}
-
-/// A metric by its name.
-fn metric() -> impl TypedValueParser<Value = Metric> {
-    PossibleValuesParser::new(Metric::ALL.map(Metric::name))
-        .map(|name| Metric::named(&name).unwrap_or_default())
 }
 
 /// An order of rows by its name.

@@ -36,7 +36,6 @@ pub use provenance::Origin;
 pub use schema::{Choice, Slot, recipe_schema, sweep_schema};
 pub use sources::Request;
 pub use suggest::hint;
-pub use sweep::Paper;
 
 /// `recipes/pl-dc.toml`: every key, its default, and in its comment what it means.
 pub const DEFAULTS: &str = include_str!("../../recipes/pl-dc.toml");

@@ -10,7 +10,8 @@ use super::new_keys::NewKeys;
 use super::overlay::{Layer, Overlay};
 use super::provenance::Place;
 use super::sources::{Request, Sources};
-use super::sweep::{self, Paper};
+use super::sweep;
+use crate::metrics::PaperColumn;
 use crate::registry::ComponentError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,7 +53,7 @@ pub struct SweepPlan {
     /// Label of the row that differences are taken to.
     pub reference: Option<String>,
     /// Where the paper's numbers stand.
-    pub paper: Option<Paper>,
+    pub paper: Option<PaperColumn>,
     /// In the order of the sweep's file.
     pub rows: Vec<Row>,
 }

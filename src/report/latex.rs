@@ -2,10 +2,9 @@
 
 use super::cell::{interval, number, one_line, p, verdict};
 use super::legend;
-use super::metric::Metric;
-use super::record::Metrics;
 use super::statistics::Verdict;
 use super::table::{Row, Table};
+use crate::metrics::Metrics;
 use anyhow::Result;
 
 /// How the output is used.
@@ -55,15 +54,16 @@ fn columns(table: &Table) -> Vec<Column> {
     let column = |title: &str, align: char, cell: &dyn Fn(&Row) -> String| -> Column {
         (title.to_string(), align, rows.iter().map(cell).collect())
     };
-    let best = Metrics::each(|metric| {
-        let means = rows.iter().filter_map(|row| metric.of(&row.mean));
-        means.max_by(f64::total_cmp)
-    });
+    let best = |metric: &String| {
+        let means = rows.iter().filter_map(|row| row.mean.get(metric));
+        (metric.clone(), means.max_by(f64::total_cmp))
+    };
+    let best: Metrics = table.metrics.iter().map(best).collect();
     let mut columns = vec![
         column("", 'l', &|row| label(&row.label)),
         column("seeds", 'r', &|row| row.seeds.to_string()),
     ];
-    for metric in Metric::ALL {
+    for metric in &table.metrics {
         let cell = |row: &Row| mean(table, row, metric, &best);
         columns.push(column(&title(metric), 'r', &cell));
     }
@@ -86,16 +86,16 @@ fn columns(table: &Table) -> Vec<Column> {
 }
 
 /// A mean, bold if no row has a higher one, with its deviation and the difference to the reference.
-fn mean(table: &Table, row: &Row, metric: Metric, best: &Metrics) -> String {
-    let shown = number(metric.of(&row.mean));
-    let mut marked = match !shown.is_empty() && shown == number(metric.of(best)) {
+fn mean(table: &Table, row: &Row, metric: &str, best: &Metrics) -> String {
+    let shown = number(row.mean.get(metric));
+    let mut marked = match !shown.is_empty() && shown == number(best.get(metric)) {
         true => format!("\\textbf{{{shown}}}"),
         false => shown,
     };
     if let Some(deviation) = row.deviation.filter(|_| metric == table.metric) {
         marked.push_str(&format!(" $\\pm$ {}", number(Some(deviation))));
     }
-    with_arrow(marked, metric.of(&row.deltas), table.is_reference(row))
+    with_arrow(marked, row.deltas.get(metric), table.is_reference(row))
 }
 
 /// `17.86 ($\downarrow$ 1.10)`; the reference row has no arrow.
@@ -131,10 +131,10 @@ fn marked_verdict(row: &Row) -> String {
 }
 
 /// `AP50` as in papers.
-fn title(metric: Metric) -> String {
-    match metric.name().strip_prefix("AP") {
-        Some(part) => format!("AP$_{{{part}}}$"),
-        None => metric.name().to_string(),
+fn title(metric: &str) -> String {
+    match metric.strip_prefix("AP").filter(|part| !part.is_empty()) {
+        Some(part) => format!("AP$_{{{}}}$", escape(part)),
+        None => escape(metric),
     }
 }
 
@@ -194,8 +194,10 @@ mod tests {
         assert_eq!(label("-"), "$-$");
         assert_eq!(label("-1"), "-1");
         assert_eq!(label("[2, 3]*"), "{}[2, 3]*");
-        assert_eq!(title(Metric::Ap50), "AP$_{50}$");
-        assert_eq!(title(Metric::MeanAp), "mAP");
+        assert_eq!(title("AP50"), "AP$_{50}$");
+        assert_eq!(title("mAP"), "mAP");
+        assert_eq!(title("AP50%"), "AP$_{50\\%}$");
+        assert_eq!(title("AP"), "AP");
     }
 
     proptest! {

@@ -111,6 +111,38 @@ fn mistakes_in_a_new_key_are_told_as_in_any_other() {
 }
 
 #[test]
+fn evaluators_that_cannot_be_used_are_refused_where_they_are_named() {
+    hooks(|hooks| {
+        for (list, expected) in [
+            (
+                "[]",
+                "2:16: `eval.metrics`: [] does not fit; allowed: one or more of `coco`",
+            ),
+            (
+                "['coco', 'cocoa']",
+                "2:25: `eval.metrics[1]`: unknown `cocoa`; did you mean `coco`?",
+            ),
+            (
+                "['coco', 'coco']",
+                "2:25: `eval.metrics[1]`: `coco` is there twice",
+            ),
+            (
+                "'coco'",
+                "2:16: `eval.metrics`: expected a list, found the string \"coco\"",
+            ),
+            (
+                "['coco', 3]",
+                "2:25: `eval.metrics[1]`: expected a string like \"coco\", found 3",
+            ),
+        ] {
+            let found = old(&format!("eval.metrics = {list}")).refusal(&[], hooks);
+            let expected = format!("recipes/mine.toml:{expected}\n");
+            assert!(found.starts_with(&expected), "{list}: {found}");
+        }
+    });
+}
+
+#[test]
 fn the_explanation_names_the_built_in_default() {
     let house = old("");
     let recipe = house.path("recipes/mine.toml");

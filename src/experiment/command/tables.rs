@@ -5,7 +5,7 @@ use crate::experiment::store::root::settings_of;
 use crate::experiment::trial::inputs::Stop;
 use crate::recipe::hint;
 use crate::report::{
-    Comparison, ComparisonFormat, Format, Metric, Order, ResultsFolder, Table, TableLayout,
+    Comparison, ComparisonFormat, Format, Order, ResultsFolder, Table, TableLayout,
     compare as compare_tables,
 };
 use anyhow::{Result, anyhow};
@@ -18,8 +18,8 @@ use toml::Value;
 pub struct TableAsk<'a> {
     /// Only this sweep.
     pub sweep: Option<&'a str>,
-    /// What differences and verdicts are of.
-    pub metric: Metric,
+    /// What differences and verdicts are of; none: the first metric of the records.
+    pub metric: Option<&'a str>,
 }
 
 /// A text, and what in the files it does without.

@@ -90,11 +90,10 @@ impl Earlier {
                 continue;
             };
             if wanted(&label, seed)
-                && let Some(mut table) = std::fs::read_to_string(&path)
+                && let Some(table) = std::fs::read_to_string(&path)
                     .ok()
                     .and_then(|text| text.parse().ok())
             {
-                NEW_KEYS.fill(&mut table);
                 found.entry((label, seed)).or_default().push(table);
             }
         }
@@ -103,12 +102,14 @@ impl Earlier {
 
     /// What is other in `settings` than in the earlier trial that is most like it.
     fn differences(&self, trial: &TrialEntry, settings: &Table) -> Option<Vec<String>> {
+        let whole = |settings: &Table| {
+            let mut settings = settings.clone();
+            NEW_KEYS.fill(&mut settings);
+            settings
+        };
         let earlier = self.0.get(&(trial.label.clone(), trial.seed))?;
-        let mut settings = settings.clone();
-        NEW_KEYS.fill(&mut settings);
-        let differences = earlier
-            .iter()
-            .map(|earlier| differences(earlier, &settings));
+        let settings = whole(settings);
+        let differences = earlier.iter().map(|one| differences(&whole(one), &settings));
         differences
             .min_by_key(Vec::len)
             .filter(|found| !found.is_empty())

@@ -150,7 +150,7 @@ impl Workshop<'_> {
                 Reading {
                     loss: Some(loss),
                     kept,
-                    mean_ap: None,
+                    metric: None,
                 },
             );
             if step == to {

@@ -13,11 +13,18 @@ use crate::recipe::{NewKey, NewKeys};
 use std::sync::LazyLock;
 
 /// The rows, in the order in which the keys were added; a component's `name` before its keys.
-const ROWS: &[NewKey] = &[NewKey {
-    path: "precision",
-    of: &[],
-    default: "'f32'",
-}];
+const ROWS: &[NewKey] = &[
+    NewKey {
+        path: "precision",
+        of: &[],
+        default: "'f32'",
+    },
+    NewKey {
+        path: "eval.metrics",
+        of: &[],
+        default: "['coco']",
+    },
+];
 
 /// The keys that a recipe may leave out.
 pub static NEW_KEYS: LazyLock<NewKeys> = LazyLock::new(|| NewKeys::new(ROWS));

@@ -5,10 +5,11 @@ use crate::data::DATASETS;
 use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
+use crate::eval;
 use crate::graph::clip::VisionLanguageConfig;
 use crate::graph::{ModelConfig, weights};
 use crate::method::{LossConfig, METHODS, Method, Phase};
-use crate::registry::{self, ComponentError, ComponentErrors};
+use crate::registry::{self, Check, ComponentError, ComponentErrors};
 use crate::structures::Picture;
 use crate::tensor::Precision;
 use crate::train::TrainConfig;
@@ -62,6 +63,8 @@ pub struct EvalConfig {
     pub top: usize,
     /// The model whose metrics the tables show.
     pub model: EvalModel,
+    /// The names of the evaluators, those of [`crate::eval::EVALUATORS`].
+    pub metrics: Vec<String>,
 }
 
 impl EvalConfig {
@@ -242,7 +245,9 @@ impl EvalConfig {
         if self.top == 0 {
             return Err(ComponentError::new("top", "0 is not at least 1"));
         }
-        Ok(())
+        let mut check = Check::new();
+        eval::check_names(&mut check, "metrics", &self.metrics);
+        check.finish().map_err(|errors| errors[0].clone())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The result of a finished evaluation: the file `metrics.json` of its stage.
 
-use crate::eval::Metrics;
+use crate::eval::Scores;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ pub struct Evaluation {
     /// Steps of training.
     pub steps: usize,
     /// Metrics by the name of the model.
-    pub models: BTreeMap<String, Metrics>,
+    pub models: BTreeMap<String, Scores>,
     /// What a reader of the tables must know.
     pub warnings: Vec<String>,
 }

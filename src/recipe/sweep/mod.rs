@@ -28,27 +28,18 @@ mod reader;
 use super::error::Problem;
 use super::file::ParsedFile;
 use super::overlay::Layer;
+use crate::metrics::PaperColumn;
 use reader::Reader;
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Table;
-
-/// Where in the paper a sweep's numbers stand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Paper {
-    /// Number of the table.
-    pub table: String,
-    /// Its column.
-    pub column: String,
-}
 
 /// A sweep that was read.
 #[derive(Debug)]
 pub struct Sweep {
     pub question: String,
     pub reference: Option<String>,
-    pub paper: Option<Paper>,
+    pub paper: Option<PaperColumn>,
     pub variants: Vec<Variant>,
 }
 
