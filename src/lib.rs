@@ -2,7 +2,7 @@
 //!
 //! The map of the house, from the ground up; a folder names only those above it in this list:
 //! [`atomic`], [`tensor`], [`registry`], [`rng`], [`structures`]; `recipe` and `report` (text only); [`data`] and `eval`; [`ops`]; [`nn`];
-//! `graph`; `method`; `train`; `experiment`; `cli`.
+//! `graph`; `detector`; `method`; `train`; `experiment`; `cli`.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -10,6 +10,7 @@
 pub mod atomic;
 pub mod cli;
 pub mod data;
+pub mod detector;
 pub mod eval;
 pub mod experiment;
 pub mod graph;

@@ -1,11 +1,12 @@
-//! Times the training step of `recipes/pl-dc.toml`: our side of `benches/peer/compare.sh`.
+//! Times the training step of `recipes/pl-dc.toml`. This is our side of `benches/peer/compare.sh`.
 //!
 //! `cargo bench --bench step -- --threads 1 --mode pldc --steps 60`
 //!
-//! A short supervised burn-in, so that the teacher keeps pseudo-labels; its last steps are the supervised measurement. Then the
-//! teacher-student phase. Prints one line of JSON: median ms per step of each phase, mean ms of its parts, pseudo-labels per image.
-//! The whole step runs through [`Learner`], as in training; the parts are timed afterwards, on a step that is put together here
-//! from the learner's own pieces ([`parts`]).
+//! A short supervised burn-in comes first, so that the teacher keeps pseudo-labels; its last steps are the
+//! supervised measurement. Then the teacher-student phase follows. It prints one line of JSON: the median per
+//! step of each phase in ms, the mean of its parts in ms, and the pseudo-labels per image. The whole step
+//! runs through [`Learner`], as in training. The parts are timed afterwards, on a step that is put together
+//! here from the learner's own pieces ([`parts`]).
 
 #[path = "../measure/mod.rs"]
 mod measure;
@@ -16,10 +17,9 @@ use clap::{Parser, ValueEnum};
 use harness::data::loader::Loader;
 use harness::data::split::Split;
 use harness::data::{self, Dataset};
-use harness::graph::Mask2Former;
+use harness::detector::{Detector, mask2former};
 use harness::graph::clip::{ClipTiny, VISION_LANGUAGE_MODELS, VisionLanguageConfig};
 use harness::method::{Learner, METHODS, Parts, Setup, TeacherStudentConfig, follow};
-use harness::nn::params::Parameters;
 use harness::registry;
 use harness::rng::Stream;
 use harness::tensor::Tape;
@@ -32,39 +32,39 @@ use std::time::Instant;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// First steps of a phase that are not counted.
+/// The number of first steps of a phase that are not counted.
 const DISCARD: usize = 10;
-/// Steps of which the parts are timed.
+/// The number of steps whose parts are timed.
 const PART_STEPS: usize = 20;
-/// The dual encoder's cost does not depend on what it has learned: a few steps on a few pictures.
+/// The cost of the dual encoder does not depend on its training, so a few steps on a few pictures are enough.
 const VLM_STEPS: i64 = 5;
 const VLM_IMAGES: i64 = 24;
 const SEED: u64 = 0;
 
 #[derive(Parser)]
 struct Options {
-    /// Threads of the pool that the ops use.
+    /// Number of threads of the pool that the ops use.
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// The last phase to time.
     #[arg(long, value_enum, default_value_t = Mode::Pldc)]
     mode: Mode,
-    /// Timed steps of each phase.
+    /// Number of timed steps of each phase.
     #[arg(long, default_value_t = 60)]
     steps: usize,
-    /// Supervised steps before the teacher appears.
+    /// Number of supervised steps before the teacher appears.
     #[arg(long, default_value_t = 300)]
     burn_in: usize,
-    /// First class thresholds, of the rarest and of the most frequent class.
+    /// Initial class thresholds, of the rarest and of the most frequent class.
     #[arg(long, num_args = 2, default_values_t = [0.3, 0.45])]
     class_thresholds: Vec<f64>,
-    /// First mask thresholds.
+    /// Initial mask thresholds.
     #[arg(long, num_args = 2, default_values_t = [0.6, 0.7])]
     mask_thresholds: Vec<f64>,
-    /// Fused probability from which a medium candidate is used.
+    /// Fused probability above which a medium candidate is used.
     #[arg(long, default_value_t = 0.2)]
     accept: f64,
-    /// Said by `cargo bench`; means nothing here.
+    /// Passed by `cargo bench`; ignored.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -108,16 +108,12 @@ impl Recipe {
     fn learner(
         &self,
         phase: usize,
-        student: Mask2Former,
+        student: Box<dyn Detector>,
         setup: &Setup,
     ) -> Result<Box<dyn Learner>> {
         let train: TrainConfig = self.table("train")?;
         let method = registry::build(METHODS, self.table("method")?)?;
-        method.phases(train.steps)[phase].learner(Parts {
-            student,
-            loss: &self.table("loss")?,
-            setup,
-        })
+        method.phases(train.steps)[phase].learner(Parts { student, setup })
     }
 
     fn dataset(&self) -> Result<Dataset> {
@@ -149,7 +145,7 @@ struct Run {
     learner: Box<dyn Learner>,
     optimizer: AdamW,
     schedule: Schedule,
-    average: Option<Mask2Former>,
+    average: Option<Box<dyn Detector>>,
     rate_of_average: f32,
     pseudo_labels: usize,
 }
@@ -172,8 +168,12 @@ impl Run {
         );
         let train: TrainConfig = recipe.table("train")?;
         let mut stream = Stream::new(SEED, "model");
-        let student =
-            Mask2Former::new(&recipe.table("model")?, dataset.classes.len(), &mut stream)?;
+        let student = mask2former::build(
+            &recipe.table("model")?,
+            &recipe.table("loss")?,
+            dataset.classes.len(),
+            &mut stream,
+        )?;
         let setup = Setup {
             seed: SEED,
             counts: split.counts,
@@ -194,14 +194,14 @@ impl Run {
 
     /// Goes on with the recipe's second phase, as a training does after its burn-in.
     fn distill(&mut self, recipe: &Recipe, vlm: &ClipTiny) -> Result<()> {
-        let student = self.learner.student().clone();
-        self.average = Some(student.clone());
+        let student = self.learner.student().copy();
+        self.average = Some(student.copy());
         self.learner = recipe.learner(1, student, &self.setup)?;
         self.learner.attach_vlm(Box::new(vlm.clone()));
         Ok(())
     }
 
-    /// One step, all of it; milliseconds.
+    /// Runs one whole step and returns its time in milliseconds.
     fn step(&mut self, step: usize) -> Result<f64> {
         let began = Instant::now();
         let batch = self.loader.batch(step, self.learner.needs_unlabelled())?;
@@ -213,7 +213,7 @@ impl Run {
         self.optimizer
             .step(student, &mut grads, self.schedule.rate(step));
         if let Some(average) = &mut self.average {
-            follow(average, student, self.rate_of_average);
+            follow(&mut **average, student, self.rate_of_average);
         }
         self.pseudo_labels += output
             .report

@@ -6,13 +6,12 @@ use anyhow::Result;
 use harness::data::Batch;
 use harness::data::loader::Loader;
 use harness::data::split::ClassCounts;
-use harness::graph::Mask2Former;
+use harness::detector::{Detector, EmptyImage, Part, Targets};
 use harness::graph::clip::ClipTiny;
 use harness::method::correction::Progress;
-use harness::method::criterion::Part;
+use harness::method::follow;
 use harness::method::labeller::Labeller;
 use harness::method::pseudo_labels::ImageLabels;
-use harness::method::{Criterion, Targets, follow};
 use harness::ops;
 use harness::rng::Stream;
 use harness::structures::Picture;
@@ -20,13 +19,13 @@ use harness::tensor::Tape;
 use harness::train::{AdamW, Schedule, TrainConfig};
 use serde_json::Value;
 
-/// Networks, rules and optimizer of a step.
+/// The networks, rules and optimizer of a step.
 pub struct Pieces {
-    student: Mask2Former,
-    teacher: Mask2Former,
-    average: Mask2Former,
+    student: Box<dyn Detector>,
+    teacher: Box<dyn Detector>,
+    average: Box<dyn Detector>,
     labeller: Labeller,
-    criterion: Criterion,
+    empty_image: EmptyImage,
     optimizer: AdamW,
     schedule: Schedule,
     ema: f32,
@@ -35,7 +34,7 @@ pub struct Pieces {
 
 impl Pieces {
     /// Starts from copies of `student`, with fresh moments.
-    pub fn new(recipe: &Recipe, vlm: &ClipTiny, student: &Mask2Former) -> Result<Self> {
+    pub fn new(recipe: &Recipe, vlm: &ClipTiny, student: &dyn Detector) -> Result<Self> {
         let (config, train) = (
             recipe.teacher_student()?,
             recipe.table::<TrainConfig>("train")?,
@@ -47,12 +46,12 @@ impl Pieces {
             objects: vec![1; student.classes()],
         });
         labeller.correction.attach(Box::new(vlm.clone()));
-        let mut student = student.clone();
+        let mut student = student.copy();
         Ok(Self {
-            teacher: student.clone(),
-            average: student.clone(),
-            criterion: Criterion::new(recipe.table("loss")?, empty_image),
-            optimizer: AdamW::new(train.optimizer(), &mut student),
+            teacher: student.copy(),
+            average: student.copy(),
+            empty_image,
+            optimizer: AdamW::new(train.optimizer(), &mut *student),
             schedule: Schedule::new(&train),
             ema,
             rate_of_average: train.average as f32,
@@ -61,7 +60,7 @@ impl Pieces {
         })
     }
 
-    /// Mean milliseconds of the parts of `count` steps from step `first` on.
+    /// The mean milliseconds of the parts over `count` steps from step `first` on.
     pub fn time(
         &mut self,
         loader: &mut Loader,
@@ -85,9 +84,9 @@ impl Pieces {
         let strong: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.strong).collect();
         let mut labels = Vec::new();
         if !weak.is_empty() {
-            follow(&mut self.teacher, &mut self.student, self.ema);
-            let (teacher, progress) = (&self.teacher, Progress::default());
-            let images = teacher.normalise(&weak);
+            follow(&mut *self.teacher, &mut *self.student, self.ema);
+            let (teacher, progress) = (&*self.teacher, Progress::default());
+            let images = teacher.images(&weak);
             let proposals = self.labeller.propose(teacher, &images).wait();
             let begun = self.labeller.begin(proposals, false);
             labels = self.labeller.finish(begun, &weak, progress);
@@ -100,11 +99,11 @@ impl Pieces {
         let tape = &mut Tape::recording();
         let images = self
             .student
-            .normalise(&[labelled.as_slice(), &strong].concat());
-        let predictions = self.student.forward(tape, &images);
+            .images(&[labelled.as_slice(), &strong].concat());
+        let output = self.student.forward(tape, &images);
         clock.mark("forward");
 
-        let (height, width) = (images.height, images.width);
+        let (height, width) = images.padded();
         let truth: Vec<Targets> = batch
             .labelled
             .iter()
@@ -116,11 +115,10 @@ impl Pieces {
                 images,
                 targets,
                 mask_loss: Default::default(),
+                empty_image: self.empty_image,
             };
-            let mut stream = Stream::at(SEED, name, step as u64);
-            self.criterion
-                .losses(tape, &predictions, &part, &mut stream)
-                .total
+            let draws = Stream::at(SEED, name, step as u64);
+            output.begin(&part, draws).losses(tape).total
         };
         let mut loss = losses(tape, 0..split, &truth, "labelled");
         if !targets.is_empty() {
@@ -134,9 +132,9 @@ impl Pieces {
         clock.mark("backward");
 
         self.optimizer
-            .step(&mut self.student, &mut grads, self.schedule.rate(step));
+            .step(&mut *self.student, &mut grads, self.schedule.rate(step));
         if !weak.is_empty() {
-            follow(&mut self.average, &mut self.student, self.rate_of_average);
+            follow(&mut *self.average, &mut *self.student, self.rate_of_average);
         }
         clock.mark("optimizer");
     }

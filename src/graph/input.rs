@@ -1,16 +1,34 @@
-//! Pictures to the input of the network: $$ (v - mean) / std $$ per colour, one map for the batch.
+//! Turns pictures into the input of the network: $$ (v - mean) / std $$ for each colour, one map for the
+//! batch.
 //!
-//! The common size is the largest height and width, rounded up to a multiple of the coarsest stride. The padding at the right and at the
-//! bottom is added after the normalisation, so it is 0. Source: detectron2's `ImageList.from_tensors`.
+//! The common size is the largest height and width, rounded up to a multiple of the coarsest stride. The
+//! padding at the right and at the bottom is added after the normalisation, so it is 0. Source: detectron2's
+//! `ImageList.from_tensors`.
 
 use crate::ops::{COLOURS, LEVELS, Pixels};
 use crate::structures::Picture;
 use crate::tensor::{Map, Place};
 use std::ops::Range;
 
+/// Pictures as the input of a network.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// The normalised values, 3 channels. All pictures are padded with 0 at the right and at the bottom to one size.
+    pub map: Map,
+    /// Rows and columns of each picture without the padding.
+    pub sizes: Vec<(usize, usize)>,
+}
+
+impl Images {
+    /// Rows and columns of the padded input.
+    pub fn padded(&self) -> (usize, usize) {
+        (self.map.height, self.map.width)
+    }
+}
+
 /// Normalises 8-bit pictures.
 #[derive(Clone, Debug)]
-pub(super) struct Normaliser {
+pub struct Normaliser {
     /// The normalised value of every 8-bit value, colour by colour.
     table: Vec<f32>,
     stride: usize,
@@ -18,7 +36,7 @@ pub(super) struct Normaliser {
 
 impl Normaliser {
     /// `mean` and `std` of 0..255 values; sizes are padded to multiples of `stride`.
-    pub(super) fn new(mean: [f64; COLOURS], std: [f64; COLOURS], stride: usize) -> Self {
+    pub fn new(mean: [f64; COLOURS], std: [f64; COLOURS], stride: usize) -> Self {
         let of_colour = |(mean, std): (f64, f64)| {
             (0..LEVELS).map(move |level| ((level as f64 - mean) / std) as f32)
         };
@@ -26,8 +44,13 @@ impl Normaliser {
         Self { table, stride }
     }
 
-    /// The pictures `which`, of any sizes -> 3 channels of their common size. Panics without a picture.
-    pub(super) fn map(&self, pixels: &Pixels, which: Range<usize>) -> Map {
+    /// The pictures of the host, sent to `place`, as one input. Panics without a picture.
+    pub fn pictures(&self, pictures: &[&Picture], place: &Place) -> Images {
+        self.images(&pixels(pictures, place), 0..pictures.len())
+    }
+
+    /// The pictures `which`, of any sizes, as one input of their common size. Panics without a picture.
+    pub fn images(&self, pixels: &Pixels, which: Range<usize>) -> Images {
         let sizes = &pixels.sizes()[which.clone()];
         let largest = |side: fn(&(usize, usize)) -> usize| {
             let side = sizes.iter().map(side).max();
@@ -37,12 +60,15 @@ impl Normaliser {
         let (height, width) = (largest(|size| size.0), largest(|size| size.1));
         let batch = which.len();
         let values = pixels.values(which, &self.table, (height, width));
-        Map::new(values, batch, height, width)
+        Images {
+            map: Map::new(values, batch, height, width),
+            sizes: sizes.to_vec(),
+        }
     }
 }
 
 /// The bytes of `pictures` at `place`.
-pub(super) fn pixels(pictures: &[&Picture], place: &Place) -> Pixels {
+pub fn pixels(pictures: &[&Picture], place: &Place) -> Pixels {
     let pictures: Vec<_> = pictures
         .iter()
         .map(|picture| (&picture.pixels[..], (picture.height, picture.width)))
@@ -59,7 +85,9 @@ mod tests {
         let wide = Picture::new(1, 3, vec![10; 9]);
         let tall = Picture::new(5, 1, (0..15).collect());
         let sent = pixels(&[&wide, &tall], &Place::Host);
-        let map = Normaliser::new([1.0, 2.0, 3.0], [2.0, 4.0, 8.0], 4).map(&sent, 0..2);
+        let normaliser = Normaliser::new([1.0, 2.0, 3.0], [2.0, 4.0, 8.0], 4);
+        let Images { map, sizes } = normaliser.images(&sent, 0..2);
+        assert_eq!(sizes, [(1, 3), (5, 1)]);
         assert_eq!(
             (map.batch, map.height, map.width, map.channels()),
             (2, 8, 4, 3)

@@ -5,17 +5,16 @@
 
 use crate::graph::ModelConfig;
 use crate::graph::backbone::{ResNet, STAGES};
-use crate::graph::input::{Normaliser, pixels};
+use crate::graph::input::Normaliser;
 use crate::graph::pixel_decoder::{PixelDecoder, PixelFeatures};
 use crate::graph::scales::Scales;
 use crate::graph::transformer_decoder::{Predictions, TransformerDecoder};
 use crate::graph::weights::Weights;
 use crate::nn::params::{Param, Parameters, join};
-use crate::ops::Pixels;
+use crate::registry::Checked;
 use crate::rng::Stream;
 use crate::structures::Picture;
 use crate::tensor::{Map, Place, Tape};
-use std::ops::Range;
 
 /// The network. A clone shares the values of its parameters until either is written.
 #[derive(Clone, Debug)]
@@ -35,7 +34,7 @@ impl Mask2Former {
     /// # Errors
     /// Sizes that do not fit each other; weights that are missing or do not fit.
     pub fn new(config: &ModelConfig, classes: usize, rng: &mut Stream) -> anyhow::Result<Self> {
-        config.check()?;
+        config.checked()?;
         let backbone = &config.backbone;
         let mut model = Self {
             normaliser: Normaliser::new(
@@ -55,8 +54,18 @@ impl Mask2Former {
         Ok(model)
     }
 
-    /// The backbone's parameters alone, by their names in it.
-    pub fn backbone_mut(&mut self) -> &mut dyn Parameters {
+    /// How pictures become its input.
+    pub fn normaliser(&self) -> &Normaliser {
+        &self.normaliser
+    }
+
+    /// Its backbone.
+    pub fn backbone(&self) -> &ResNet {
+        &self.backbone
+    }
+
+    /// Its backbone, to set the values of its parameters.
+    pub fn backbone_mut(&mut self) -> &mut ResNet {
         &mut self.backbone
     }
 
@@ -70,20 +79,10 @@ impl Mask2Former {
         self.predictor.place()
     }
 
-    /// The bytes of `pictures` where the network is, or on their way there.
-    pub fn send(&self, pictures: &[&Picture]) -> Pixels {
-        pixels(pictures, &self.place())
-    }
-
-    /// The pictures `which` of [`Self::send`] -> one normalised map of 3 channels, padded with 0 at the right and at the bottom to a
-    /// common size that is a multiple of the coarsest stride. Panics without a picture.
-    pub fn normalise_sent(&self, pixels: &Pixels, which: Range<usize>) -> Map {
-        self.normaliser.map(pixels, which)
-    }
-
-    /// As [`Self::normalise_sent`], of pictures of the host.
+    /// Pictures of the host -> one normalised map of 3 channels, padded with 0 at the right and at the bottom to a common size
+    /// that is a multiple of the coarsest stride. Panics without a picture.
     pub fn normalise(&self, pictures: &[&Picture]) -> Map {
-        self.normalise_sent(&self.send(pictures), 0..pictures.len())
+        self.normaliser.pictures(pictures, &self.place()).map
     }
 
     /// images of [`Self::normalise`] -> res2, res3, res4, res5.

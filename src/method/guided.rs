@@ -10,12 +10,13 @@
 //! with the same keys. Source: facebookresearch/GuidedDistillation b48f2a8, `modules/train_loop.py:889-962`,
 //! `modules/defaults.py:449-466`.
 
+use super::Method;
 use super::phase::{Build, MethodKeys, Phase, Start};
 use super::supervised;
 use super::teacher_student::{Follows, Keys, TeacherStudent, TeacherStudentConfig, distill};
-use super::{EmptyImage, Method, Score, Selection};
+use crate::detector::{EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
-use crate::registry::{self, ComponentError, ComponentErrors};
+use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use serde::Deserialize;
 use toml::Table;
 
@@ -102,16 +103,15 @@ struct Guided {
     pair: TeacherStudentConfig,
 }
 
-pub(super) fn build(table: Table) -> Result<Box<dyn Method>, ComponentErrors> {
-    let keys: GuidedKeys = registry::options(table)?;
-    for (key, steps) in [
-        ("teacher-steps", keys.teacher_steps),
-        ("burn-in", keys.burn_in),
-    ] {
-        if steps == 0 {
-            return Err(ComponentError::new(key, "0 is too few; at least 1").into());
-        }
+impl Checked for GuidedKeys {
+    fn check(&self, check: &mut Check) {
+        check.range("teacher-steps", self.teacher_steps, 1..=MOST_STEPS);
+        check.range("burn-in", self.burn_in, 1..=MOST_STEPS);
     }
+}
+
+pub(super) fn build(table: Table) -> Result<Box<dyn Method>, ComponentErrors> {
+    let keys: GuidedKeys = registry::read(table)?;
     Ok(Box::new(Guided {
         teacher_steps: keys.teacher_steps,
         pair: TeacherStudentConfig::new(Keys {
@@ -174,8 +174,8 @@ impl Method for Guided {
         vec![teacher, guided, distill]
     }
 
-    fn check(&self, steps: usize) -> Vec<ComponentError> {
-        self.pair.check(steps)
+    fn check_steps(&self, steps: usize, check: &mut Check) {
+        self.pair.check_steps(steps, check);
     }
 
     fn has_teacher(&self) -> bool {
@@ -238,7 +238,12 @@ mod tests {
             assert_eq!(guided(text).err().unwrap()[0].key, key);
         }
         let method = guided("teacher-steps = 9\nburn-in = 5").unwrap();
-        assert_eq!(method.check(5)[0].key, "burn-in");
-        assert!(method.check(6).is_empty());
+        let refused = |steps| {
+            let mut check = Check::new();
+            method.check_steps(steps, &mut check);
+            check.finish().err().map(|errors| errors[0].key.clone())
+        };
+        assert_eq!(refused(5).as_deref(), Some("burn-in"));
+        assert_eq!(refused(6), None);
     }
 }

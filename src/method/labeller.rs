@@ -4,21 +4,25 @@
 //! dropped, the better one first. The filter is told of each image what was seen, and then what was kept. [`Labeller::begin`] goes as far as
 //! nothing has to be waited for, [`Labeller::finish`] to the end.
 
-use super::candidates::{Candidate, Choice, Proposals, propose};
 use super::correction::{Corrected, Correction, Progress, Region};
 use super::filter::{Clock, Filter, Tier};
 use super::pseudo_labels::{ImageLabels, PseudoLabel, without_duplicates};
 use super::report::TierCounts;
 use super::teacher_student::TeacherStudentConfig;
 use super::weighting::Weighting;
-use crate::graph::Mask2Former;
+use crate::detector::{Candidate, Choice, Detector, Masks, Proposals};
+use crate::graph::Images;
 use crate::ops;
 use crate::structures::{Mask, Picture};
-use crate::tensor::{Later, Map, Tensor2};
+use crate::tensor::{Later, Tape, Tensor2};
 use std::collections::VecDeque;
 
 /// The teacher's views of one step, of which some have been put into tiers.
 pub struct Labelling {
+    /// Rows and columns of the masks.
+    size: (usize, usize),
+    /// The masks of all candidates.
+    masks: Box<dyn Masks>,
     /// Those that have not.
     waiting: VecDeque<View>,
     /// Those that have, whose masks are on their way.
@@ -28,7 +32,7 @@ pub struct Labelling {
 /// What is known of an image before it is filtered.
 struct View {
     number: usize,
-    proposals: Proposals,
+    candidates: Vec<Candidate>,
     clock: Clock,
 }
 
@@ -78,32 +82,39 @@ impl Labeller {
     }
 
     /// What the teacher proposes for its views of one step, `images`.
-    pub fn propose(&self, teacher: &Mask2Former, images: &Map) -> Later<Vec<Proposals>> {
+    pub fn propose(&self, teacher: &dyn Detector, images: &Images) -> Later<Proposals> {
         let choice = Choice {
             score: self.config.score,
             selection: self.config.candidates,
             top: self.config.top_pairs,
         };
-        propose(teacher, images, choice)
+        teacher.forward(&mut Tape::off(), images).propose(choice)
     }
 
     /// Puts the candidates of the teacher's views of one step into their tiers, as far as that does not depend on labels, and asks for the
     /// masks that survive. `last_of_epoch`: the step ends a pass over the unlabelled images.
-    pub fn begin(&mut self, proposals: Vec<Proposals>, last_of_epoch: bool) -> Labelling {
-        let last = proposals.len().saturating_sub(1);
-        let view = |(number, proposals)| View {
+    pub fn begin(&mut self, proposals: Proposals, last_of_epoch: bool) -> Labelling {
+        let Proposals {
+            size,
+            images,
+            masks,
+        } = proposals;
+        let last = images.len().saturating_sub(1);
+        let view = |(number, candidates)| View {
             number,
-            proposals,
+            candidates,
             clock: Clock {
                 last_of_step: number == last,
                 last_of_epoch: last_of_epoch && number == last,
             },
         };
         let mut begun = Labelling {
-            waiting: proposals.into_iter().enumerate().map(view).collect(),
+            size,
+            masks,
+            waiting: images.into_iter().enumerate().map(view).collect(),
             begun: None,
         };
-        begun.begun = self.next(&mut begun.waiting);
+        self.next(&mut begun);
         begun
     }
 
@@ -118,8 +129,8 @@ impl Labeller {
     ) -> Vec<ImageLabels> {
         let mut labels = Vec::with_capacity(pictures.len());
         while let Some(tiered) = begun.begun.take() {
-            labels.extend(self.label(tiered, pictures, progress));
-            begun.begun = self.next(&mut begun.waiting);
+            labels.extend(self.label(tiered, begun.size, pictures, progress));
+            self.next(&mut begun);
         }
         assert_eq!(labels.len(), pictures.len(), "a picture for every view");
         labels
@@ -127,31 +138,35 @@ impl Labeller {
 
     /// Puts the next views into their tiers: on a GPU all that do not wait for labels, so that their masks come in one copy; on the CPU, where
     /// nothing is waited for, one, so that not all masks are there at a time.
-    fn next(&mut self, waiting: &mut VecDeque<View>) -> Option<Tiered> {
-        let alone = waiting.front()?.proposals.is_on_host() || self.filter.needs_labels();
-        let count = if alone { 1 } else { waiting.len() };
-        let views: Vec<(View, Survivors)> = waiting
+    fn next(&mut self, begun: &mut Labelling) {
+        let waiting = begun.waiting.len();
+        let alone = !begun.masks.place().is_asynchronous() || self.filter.needs_labels();
+        let count = if alone { waiting.min(1) } else { waiting };
+        if count == 0 {
+            return;
+        }
+        let views: Vec<(View, Survivors)> = begun
+            .waiting
             .drain(..count)
             .map(|view| {
                 let survivors = self.survivors(&view);
                 (view, survivors)
             })
             .collect();
-        let queries = views.iter().map(|(view, survivors)| {
-            let candidates = &view.proposals.candidates;
-            let queries = survivors.candidates.iter().map(|i| candidates[*i].query);
-            (&view.proposals, queries.collect())
+        let rows = views.iter().flat_map(|(view, survivors)| {
+            let survivors = survivors.candidates.iter();
+            survivors.map(|i| view.candidates[*i].mask)
         });
-        let logits = Proposals::logits(&queries.collect::<Vec<_>>());
-        Some(Tiered {
+        let logits = begun.masks.logits(&rows.collect::<Vec<_>>());
+        begun.begun = Some(Tiered {
             bits: ops::above_zero(&logits),
             logits,
             views,
-        })
+        });
     }
 
     fn survivors(&mut self, view: &View) -> Survivors {
-        let candidates = &view.proposals.candidates;
+        let candidates = &view.candidates;
         let tiers: Vec<Tier> = candidates
             .iter()
             .map(|candidate| self.tier(candidate))
@@ -177,6 +192,7 @@ impl Labeller {
     fn label(
         &mut self,
         tiered: Tiered,
+        (height, width): (usize, usize),
         pictures: &[&Picture],
         progress: Progress,
     ) -> Vec<ImageLabels> {
@@ -188,7 +204,6 @@ impl Labeller {
         let (mut bits, mut first) = (bits.wait().into_iter(), 0);
         let mut all_asked = Vec::with_capacity(views.len());
         for (view, survivors) in &views {
-            let (height, width) = (view.proposals.height, view.proposals.width);
             let masks = bits.by_ref().take(survivors.candidates.len());
             let masks: Vec<Mask> = masks.map(|bits| Mask::new(height, width, bits)).collect();
             let picture = pictures[view.number];
@@ -199,7 +214,7 @@ impl Labeller {
                 .enumerate()
                 .map(|(row, (i, mask))| Region {
                     tier: survivors.tiers[*i],
-                    probabilities: &view.proposals.candidates[*i].probabilities,
+                    probabilities: &view.candidates[*i].probabilities,
                     mask,
                     row: first + row,
                 })
@@ -229,7 +244,7 @@ impl Labeller {
         asked: Asked,
         logits: &Tensor2,
     ) -> ImageLabels {
-        let (candidates, tiers) = (&view.proposals.candidates, &survivors.tiers);
+        let (candidates, tiers) = (&view.candidates, &survivors.tiers);
         let mut kept = vec![false; candidates.len()];
         let mut labels = Vec::new();
         let answers = asked.answers.wait();

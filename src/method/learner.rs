@@ -4,9 +4,8 @@ use super::report::StepReport;
 use super::sent::Sent;
 use crate::data::Batch;
 use crate::data::split::ClassCounts;
-use crate::graph::Mask2Former;
+use crate::detector::Detector;
 use crate::graph::clip::VisionLanguage;
-use crate::method::LossConfig;
 use crate::tensor::{Later, Tape, Tensor2};
 use anyhow::{Result, bail};
 
@@ -24,9 +23,7 @@ pub struct Setup {
 /// What a learner is made of.
 pub struct Parts<'a> {
     /// The network that is trained.
-    pub student: Mask2Former,
-    /// Weights of the losses and of the matching costs.
-    pub loss: &'a LossConfig,
+    pub student: Box<dyn Detector>,
     /// The facts about the run.
     pub setup: &'a Setup,
 }
@@ -49,10 +46,10 @@ pub trait Learner: Send {
     fn send(&self, batch: Batch) -> Sent;
 
     /// The network that is trained.
-    fn student(&mut self) -> &mut Mask2Former;
+    fn student(&mut self) -> &mut dyn Detector;
 
     /// The network that labels; none before its first step in a phase that makes it from the student.
-    fn teacher(&mut self) -> Option<&mut Mask2Former> {
+    fn teacher(&mut self) -> Option<&mut (dyn Detector + 'static)> {
         None
     }
 
@@ -60,7 +57,7 @@ pub trait Learner: Send {
     ///
     /// # Errors
     /// The learner has no teacher.
-    fn add_teacher(&mut self) -> Result<&mut Mask2Former> {
+    fn add_teacher(&mut self) -> Result<&mut dyn Detector> {
         bail!("this phase has no teacher")
     }
 

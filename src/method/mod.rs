@@ -1,45 +1,34 @@
-//! The training methods, their slots, and the losses that they share.
+//! The training methods and their slots.
 //!
 //! A [`Method`] is the table `[method]` of a recipe. It declares the [phases](Phase) of a training; every phase builds a [`Learner`],
 //! which the trainer calls once per step. Slots of the methods with a teacher: [`filter`], [`correction`], [`weighting`].
 
-pub mod candidates;
 mod config;
 pub mod correction;
-pub mod criterion;
 pub mod filter;
 mod guided;
-mod inference;
 pub mod labeller;
 mod learner;
-pub mod matcher;
 mod mock;
 mod phase;
-pub mod points;
 pub mod pseudo_labels;
-pub mod quality;
 mod report;
 mod sent;
 mod supervised;
-mod targets;
 mod teacher;
 mod teacher_student;
 pub mod weighting;
 
 use crate::graph::clip::VisionLanguageConfig;
-use crate::registry::{ComponentError, Entry};
+use crate::registry::{Check, Entry};
 use std::fmt::Debug;
 
-pub use config::{EmptyImage, LossConfig, Score, Selection};
-pub use criterion::Criterion;
-pub use inference::{Qualities, detections, predict, qualities};
 pub use learner::{Learner, Number, Parts, Setup, StepOutput};
 pub use phase::{Build, MethodKeys, Phase, Start};
 pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
 pub use sent::Sent;
 pub use supervised::Supervised;
-pub use targets::Targets;
-pub use teacher::{average, follow};
+pub use teacher::follow;
 pub use teacher_student::{TeacherStudent, TeacherStudentConfig};
 
 /// A training method, as the table `[method]` of a recipe describes it.
@@ -47,8 +36,8 @@ pub trait Method: Debug + Send + Sync {
     /// The phases of a training of `steps` steps, each after those that it starts from; at least one.
     fn phases(&self, steps: usize) -> Vec<Phase>;
 
-    /// Everything in the method's table that does not suit a training of `steps` steps.
-    fn check(&self, steps: usize) -> Vec<ComponentError>;
+    /// Tells `check` everything in the method's table that does not suit a training of `steps` steps.
+    fn check_steps(&self, steps: usize, check: &mut Check);
 
     /// Whether a teacher labels images in some phase.
     fn has_teacher(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::filter::Tier;
 use super::report::TierCounts;
-use super::targets::Targets;
+use crate::detector::Targets;
 use crate::structures::Mask;
 use crate::tensor::Tensor2;
 use std::borrow::Cow;

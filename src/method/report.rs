@@ -2,9 +2,9 @@
 //!
 //! [`diagnose`] takes finished pseudo-labels and returns numbers; nothing of it flows back into training.
 
-use super::criterion::Losses;
 use super::filter::Thresholds;
 use super::pseudo_labels::ImageLabels;
+use crate::detector::Losses;
 use crate::ops;
 use crate::structures::{Instance, InstanceSource, Mask};
 use crate::tensor::{Later, Tensor2};
@@ -12,36 +12,35 @@ use serde::Serialize;
 use std::iter::Sum;
 use std::ops::Add;
 
-/// Losses of one part of a batch, summed over the layers, without the weights of the recipe.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+/// Losses of one part of a batch, as numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PartLosses {
-    /// Class cross-entropy.
-    pub class: f32,
-    /// Mask binary cross-entropy.
-    pub mask: f32,
-    /// Dice.
-    pub dice: f32,
-    /// With the weights of the recipe, before lambda.
+    /// The detector's terms by name, in its order, without the weights of the recipe.
+    pub terms: Vec<(&'static str, f32)>,
+    /// Their sum with the weights of the recipe, before lambda.
     pub total: f32,
 }
 
 impl PartLosses {
     /// The numbers of some parts, in one copy.
-    pub(super) fn of(parts: &[&Losses]) -> Later<Vec<Self>> {
-        let scalars: Vec<&Tensor2> = parts
-            .iter()
-            .flat_map(|losses| [&losses.class, &losses.mask, &losses.dice, &losses.total])
-            .collect();
-        let scalars = ops::scalars(&scalars);
+    pub(super) fn of<const N: usize>(parts: [&Losses; N]) -> Later<[Self; N]> {
+        let of_part = |losses: &&'_ Losses| {
+            let terms = losses.terms.iter().map(|(_, term)| term.clone());
+            terms.chain([losses.total.clone()]).collect::<Vec<_>>()
+        };
+        let scalars: Vec<Tensor2> = parts.iter().flat_map(of_part).collect();
+        let names = parts.map(|losses| -> Vec<&'static str> {
+            let names = losses.terms.iter().map(|(name, _)| *name);
+            names.collect()
+        });
+        let scalars = ops::scalars(&scalars.iter().collect::<Vec<_>>());
         scalars.map(|values| {
-            let parts = values.as_chunks().0.iter();
-            let part = |[class, mask, dice, total]: &[f32; 4]| Self {
-                class: *class,
-                mask: *mask,
-                dice: *dice,
-                total: *total,
-            };
-            parts.map(part).collect()
+            let mut values = values.into_iter();
+            let mut next = || values.next().expect("a number for every term");
+            names.map(|names| Self {
+                terms: names.into_iter().map(|name| (name, next())).collect(),
+                total: next(),
+            })
         })
     }
 }

@@ -1,10 +1,10 @@
 //! A batch on its way to the network.
 
 use crate::data::Batch;
-use crate::graph::Mask2Former;
+use crate::detector::Detector;
+use crate::graph::Images;
 use crate::ops::Pixels;
 use crate::structures::Picture;
-use crate::tensor::Map;
 
 /// A batch, with its pictures where the network is. A GPU fetches them while it still computes the step before.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Sent {
 
 impl Sent {
     /// Sends the pictures of `batch` to where `network` is.
-    pub fn new(batch: Batch, network: &Mask2Former) -> Self {
+    pub fn new(batch: Batch, network: &dyn Detector) -> Self {
         let labelled = batch.labelled.iter().map(|view| &view.picture);
         let strong = batch.unlabelled.iter().map(|views| &views.strong);
         let student: Vec<&Picture> = labelled.chain(strong).collect();
@@ -38,23 +38,31 @@ impl Sent {
     }
 
     /// The student's whole input.
-    pub(super) fn all(&self, student: &Mask2Former) -> Map {
-        student.normalise_sent(&self.student, 0..self.student.sizes().len())
+    pub(super) fn all(&self, student: &dyn Detector) -> Images {
+        student
+            .normaliser()
+            .images(&self.student, 0..self.student.sizes().len())
     }
 
     /// The labelled part of it.
-    pub(super) fn labelled(&self, student: &Mask2Former) -> Map {
-        student.normalise_sent(&self.student, 0..self.batch.labelled.len())
+    pub(super) fn labelled(&self, student: &dyn Detector) -> Images {
+        student
+            .normaliser()
+            .images(&self.student, 0..self.batch.labelled.len())
     }
 
     /// The unlabelled part of it.
-    pub(super) fn strong(&self, student: &Mask2Former) -> Map {
+    pub(super) fn strong(&self, student: &dyn Detector) -> Images {
         let first = self.batch.labelled.len();
-        student.normalise_sent(&self.student, first..self.student.sizes().len())
+        student
+            .normaliser()
+            .images(&self.student, first..self.student.sizes().len())
     }
 
     /// The teacher's input.
-    pub(super) fn weak(&self, teacher: &Mask2Former) -> Map {
-        teacher.normalise_sent(&self.teacher, 0..self.teacher.sizes().len())
+    pub(super) fn weak(&self, teacher: &dyn Detector) -> Images {
+        teacher
+            .normaliser()
+            .images(&self.teacher, 0..self.teacher.sizes().len())
     }
 }

@@ -1,19 +1,17 @@
 //! Method `supervised`: labelled images only. Its learner is also the burn-in of the methods with a teacher, to the last bit.
 
-use super::criterion::{Criterion, MaskLoss, Part};
+use super::Method;
 use super::learner::{Learner, StepOutput};
 use super::phase::{Build, MethodKeys, Phase, Start};
-use super::points::Drawn;
 use super::report::{PartLosses, StepReport};
 use super::sent::Sent;
-use super::targets::Targets;
-use super::{EmptyImage, Method};
 use crate::data::Batch;
-use crate::graph::{Mask2Former, Predictions};
-use crate::registry::{self, ComponentError, ComponentErrors};
+use crate::detector::{Detector, EmptyImage, MaskLoss, Part, Targets};
+use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use crate::rng::Stream;
 use crate::tensor::Tape;
 use serde::Deserialize;
+use std::ops::Range;
 
 /// Table `[method]` with `name = "supervised"`.
 #[derive(Deserialize, Clone, Debug, PartialEq)]
@@ -27,7 +25,13 @@ struct Config {
 }
 
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Method>, ComponentErrors> {
-    Ok(Box::new(registry::options::<Config>(table)?))
+    Ok(Box::new(registry::read::<Config>(table)?))
+}
+
+impl Checked for Config {
+    fn check(&self, check: &mut Check) {
+        check.range("burn-in", self.burn_in, 0..=MOST_STEPS);
+    }
 }
 
 impl Method for Config {
@@ -56,11 +60,9 @@ impl Method for Config {
         phases
     }
 
-    fn check(&self, steps: usize) -> Vec<ComponentError> {
-        let late = self.burn_in > steps;
-        late.then(|| too_long("burn-in", self.burn_in, "at most", steps))
-            .into_iter()
-            .collect()
+    fn check_steps(&self, steps: usize, check: &mut Check) {
+        let allowed = format!("at most `train.steps` = {steps}");
+        check.require(self.burn_in <= steps, "burn-in", self.burn_in, allowed);
     }
 }
 
@@ -78,52 +80,64 @@ pub(super) fn phase(empty_image: EmptyImage, end: usize, curve: usize) -> Phase 
         shared: true,
         reads: MethodKeys::Only(vec!["burn-in", "empty-image"]),
         build: Build::Learner(Box::new(move |parts| {
-            let criterion = Criterion::new(parts.loss.clone(), empty_image);
-            Box::new(Supervised::new(parts.student, criterion, parts.setup.seed))
+            Box::new(Supervised::new(
+                parts.student,
+                empty_image,
+                parts.setup.seed,
+            ))
         })),
     }
-}
-
-/// An error about `key`, whose number of steps does not fit into the training's.
-pub(super) fn too_long(key: &str, found: usize, bound: &str, steps: usize) -> ComponentError {
-    ComponentError::new(key, format!("{found} is not {bound} train.steps = {steps}"))
 }
 
 /// The student alone.
 pub struct Supervised {
     /// The trained network.
-    pub(super) student: Mask2Former,
-    criterion: Criterion,
+    pub(super) student: Box<dyn Detector>,
+    empty_image: EmptyImage,
     seed: u64,
 }
 
 impl Supervised {
-    /// Trains `student`; the loss points of step t come from `seed` and t alone.
-    pub fn new(student: Mask2Former, criterion: Criterion, seed: u64) -> Self {
+    /// Trains `student`; what the losses of step t draw comes from `seed` and t alone.
+    pub fn new(student: Box<dyn Detector>, empty_image: EmptyImage, seed: u64) -> Self {
         Self {
             student,
-            criterion,
+            empty_image,
             seed,
         }
     }
 
-    /// The rules of the loss.
-    pub(super) fn criterion(&self) -> &Criterion {
-        &self.criterion
-    }
-
-    /// The loss points of one kind of images at `step`, for every layer of `predictions`.
-    pub(super) fn points(&self, images: Images, predictions: &Predictions, step: usize) -> Drawn {
+    /// The random numbers of the losses of one kind of images at `step`.
+    pub(super) fn draws(&self, images: Images, step: usize) -> Stream {
         let name = match images {
             Images::Labelled => "points/labelled",
             Images::Unlabelled => "points/unlabelled",
         };
-        let mut stream = Stream::at(self.seed, name, step as u64);
-        Drawn::new(predictions.layers.len(), &mut stream)
+        Stream::at(self.seed, name, step as u64)
+    }
+
+    /// The labelled part of a batch, whose images come first.
+    pub(super) fn labelled_part<'a>(&self, targets: &'a [Targets<'a>]) -> Part<'a> {
+        self.part(0..targets.len(), targets, MaskLoss::default())
+    }
+
+    /// A part of a batch.
+    pub(super) fn part<'a>(
+        &self,
+        images: Range<usize>,
+        targets: &'a [Targets<'a>],
+        mask_loss: MaskLoss,
+    ) -> Part<'a> {
+        Part {
+            images,
+            targets,
+            mask_loss,
+            empty_image: self.empty_image,
+        }
     }
 }
 
-/// Images whose loss points come from a stream of their own.
+/// Images whose losses draw from a stream of their own.
 #[derive(Clone, Copy)]
 pub(super) enum Images {
     Labelled,
@@ -138,26 +152,16 @@ pub(super) fn labelled_targets(batch: &Batch, size: (usize, usize)) -> Vec<Targe
         .collect()
 }
 
-/// The labelled part of a batch, whose images come first.
-pub(super) fn labelled_part<'a>(targets: &'a [Targets<'a>]) -> Part<'a> {
-    Part {
-        images: 0..targets.len(),
-        targets,
-        mask_loss: MaskLoss::default(),
-    }
-}
-
 impl Learner for Supervised {
     fn step(&mut self, tape: &mut Tape, sent: &Sent, step: usize) -> StepOutput {
-        let images = sent.labelled(&self.student);
-        let predictions = self.student.forward(tape, &images);
-        let targets = labelled_targets(&sent.batch, (images.height, images.width));
-        let part = labelled_part(&targets);
-        let points = self.points(Images::Labelled, &predictions, step);
-        let losses = self.criterion.begin(&predictions, &part, &points);
-        let losses = losses.losses(tape);
-        let report = PartLosses::of(&[&losses]).map(|parts| StepReport {
-            supervised: parts[0],
+        let images = sent.labelled(&*self.student);
+        let output = self.student.forward(tape, &images);
+        let targets = labelled_targets(&sent.batch, images.padded());
+        let part = self.labelled_part(&targets);
+        let draws = self.draws(Images::Labelled, step);
+        let losses = output.begin(&part, draws).losses(tape);
+        let report = PartLosses::of([&losses]).map(|[supervised]| StepReport {
+            supervised,
             unsupervised: None,
             pseudo: None,
         });
@@ -167,11 +171,11 @@ impl Learner for Supervised {
         }
     }
 
-    fn student(&mut self) -> &mut Mask2Former {
-        &mut self.student
+    fn student(&mut self) -> &mut dyn Detector {
+        &mut *self.student
     }
 
     fn send(&self, batch: Batch) -> Sent {
-        Sent::new(batch, &self.student)
+        Sent::new(batch, &*self.student)
     }
 }

@@ -1,12 +1,12 @@
-//! Tables as CSV, for programs: a header line, one line per row, nothing else. Columns are only ever added at the end:
-//! those of metrics that are not COCO's stand there.
+//! Tables as CSV, for programs: a header line and one line per row, nothing else. New columns are only ever
+//! added at the end; the metrics of other evaluators than COCO's have their columns there.
 
 use super::cell::{number, p, verdict};
 use super::metric::USUAL;
-use super::table::{Row, Table};
+use super::table::{Table, TableRow};
 use anyhow::{Context, Result, ensure};
 
-/// The columns of every table; `*` stands for the table's metric.
+/// The columns of every table; `*` stands for the metric of the table.
 const COLUMNS: [&str; 25] = [
     "variant",
     "seeds",
@@ -35,12 +35,13 @@ const COLUMNS: [&str; 25] = [
     "sweep",
 ];
 
-/// The tables under one header; lines end with `\n`, fields are quoted where needed. All tables must be of the same metric.
+/// Writes the tables under one header. Lines end with `\n`, and fields are quoted where needed. All tables
+/// must have the same metric.
 pub fn render(tables: &[Table]) -> Result<String> {
     let metric = tables.first().map_or(USUAL[0], |table| &table.metric);
     ensure!(
         tables.iter().all(|table| table.metric == metric),
-        "the differences of these tables are of different metrics; choose one of them"
+        "these tables have differences of different metrics; choose one metric for all of them"
     );
     let more = other_metrics(tables);
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -55,7 +56,7 @@ pub fn render(tables: &[Table]) -> Result<String> {
     text(writer)
 }
 
-/// The metrics of the tables that have no column in every table.
+/// The metrics of the tables that are not among the columns of every table.
 fn other_metrics(tables: &[Table]) -> Vec<&str> {
     let mut others: Vec<&str> = Vec::new();
     for metric in tables.iter().flat_map(|table| &table.metrics) {
@@ -66,14 +67,14 @@ fn other_metrics(tables: &[Table]) -> Vec<&str> {
     others
 }
 
-/// What was written.
+/// The text that `writer` holds.
 pub(super) fn text(writer: csv::Writer<Vec<u8>>) -> Result<String> {
     let bytes = writer.into_inner().context("CSV in memory")?;
     Ok(String::from_utf8(bytes)?)
 }
 
-/// The row as text: two decimals, four for p, empty where undefined.
-fn cells(table: &Table, row: &Row) -> [String; COLUMNS.len()] {
+/// The cells of a row: two decimals, four for p, empty if undefined.
+fn cells(table: &Table, row: &TableRow) -> [String; COLUMNS.len()] {
     let [mean_ap, ap50, ap75, small, medium, large] =
         USUAL.map(|metric| number(row.mean.get(metric)));
     let difference = row.difference;

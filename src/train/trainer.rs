@@ -9,7 +9,7 @@ use super::optimizer::AdamW;
 use super::schedule::Schedule;
 use super::{Advance, TrainConfig, Training};
 use crate::data::loader::Loader;
-use crate::graph::Mask2Former;
+use crate::detector::Detector;
 use crate::method::{Learner, PartLosses, Sent, StepReport, follow};
 use crate::ops;
 use crate::tensor::Tape;
@@ -27,7 +27,7 @@ pub struct Trainer {
     learner: Box<dyn Learner>,
     optimizer: AdamW,
     schedule: Schedule,
-    average: Option<Mask2Former>,
+    average: Option<Box<dyn Detector>>,
     rate_of_average: f32,
     loader: Loader,
     step: usize,
@@ -68,7 +68,7 @@ impl Trainer {
 impl Training for Trainer {
     fn start_average(&mut self) {
         let wanted = self.rate_of_average > 0.0;
-        self.average = wanted.then(|| self.learner.student().clone());
+        self.average = wanted.then(|| self.learner.student().copy());
     }
 
     fn go_on(&mut self, checkpoint: &Checkpoint) -> Result<()> {
@@ -91,8 +91,8 @@ impl Training for Trainer {
         }
         self.average = None;
         if checkpoint.holds(AVERAGE) {
-            let average = self.average.insert(self.learner.student().clone());
-            checkpoint.take_model(AVERAGE, average)?;
+            let average = self.average.insert(self.learner.student().copy());
+            checkpoint.take_model(AVERAGE, &mut **average)?;
         }
         Ok(())
     }
@@ -108,7 +108,7 @@ impl Training for Trainer {
             checkpoint.put_model(TEACHER, teacher);
         }
         if let Some(average) = &mut self.average {
-            checkpoint.put_model(AVERAGE, average);
+            checkpoint.put_model(AVERAGE, &mut **average);
         }
         checkpoint
     }
@@ -129,7 +129,7 @@ impl Training for Trainer {
             .optimizer
             .step(self.learner.student(), &mut grads, rate);
         if let Some(average) = &mut self.average {
-            follow(average, self.learner.student(), self.rate_of_average);
+            follow(&mut **average, self.learner.student(), self.rate_of_average);
         }
         // While a GPU has work, it is sent the next batch; what it has found is asked for last.
         if self.learner.student().place().is_asynchronous() {
@@ -166,12 +166,8 @@ impl Training for Trainer {
 fn readings_of(report: &StepReport) -> Result<Vec<(String, Reading)>> {
     let mut readings = Vec::new();
     let mut losses = |part: &str, losses: &PartLosses| {
-        for (name, value) in [
-            ("class", losses.class),
-            ("mask", losses.mask),
-            ("dice", losses.dice),
-        ] {
-            readings.push((format!("{part}-{name}"), Reading::Mean(value.into())));
+        for (name, value) in &losses.terms {
+            readings.push((format!("{part}-{name}"), Reading::Mean((*value).into())));
         }
     };
     losses("supervised", &report.supervised);

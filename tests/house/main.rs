@@ -21,10 +21,11 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ground.map(|name| (name, BTreeSet::new())).into();
     // Pictures are data of every floor above.
     let graph = ["nn", "ops", "tensor", "registry", "rng", "structures"];
-    let method = [&graph[..], &["graph", "data"]].concat();
+    let detector = [&graph[..], &["graph"]].concat();
+    let method = [&detector[..], &["detector", "data"]].concat();
     let train = [&method[..], &["method", "eval", "atomic"]].concat();
     let experiment = [&train[..], &["train", "recipe", "report"]].concat();
-    let floors: [(&str, &[&str]); 12] = [
+    let floors: [(&str, &[&str]); 13] = [
         // Compiled kernels are kept on disk.
         ("tensor", &["atomic"]),
         ("recipe", &["metrics", "registry"]),
@@ -37,6 +38,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("ops", &["tensor", "rng"]),
         ("nn", &["ops", "tensor", "rng"]),
         ("graph", &graph),
+        ("detector", &detector),
         ("method", &method),
         ("train", &train),
         ("experiment", &experiment),
@@ -157,7 +159,7 @@ fn sources() -> Vec<(String, String)> {
 }
 
 /// Folders that still have a circle. None may join them, and one that has none any more leaves.
-const CIRCLES: [&str; 3] = ["src/graph", "src/method", "src/ops"];
+const CIRCLES: [&str; 2] = ["src/method", "src/ops"];
 
 #[test]
 fn no_file_of_a_folder_leads_back_to_itself() {

@@ -1,4 +1,4 @@
-//! The stage that evaluates what a training left, and what stands in its place in a mock trial.
+//! The stage that evaluates the result of a training, and its replacement in a mock trial.
 
 use super::attempt::Attempt;
 use super::interrupt::Interrupted;
@@ -6,6 +6,7 @@ use super::perform::Workshop;
 use super::progress::Reading;
 use crate::atomic::write_durably;
 use crate::data::{Dataset, Sample};
+use crate::detector::{Detector, predict};
 use crate::eval::{Evaluators, Found, Scores, coco_metrics};
 use crate::experiment::settings::sections::{EvalModel, Settings};
 use crate::experiment::settings::trial_settings::{NumberSettings, TrialSettings};
@@ -13,22 +14,20 @@ use crate::experiment::store::folder::Folder;
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::stage::Stage;
-use crate::graph::Mask2Former;
-use crate::method::predict;
 use crate::nn::params::move_to;
 use crate::structures::Picture;
 use crate::train::{Checkpoint, STUDENT, warnings};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
-/// Pictures that are evaluated at once: enough to fill the caches, little memory at any size.
+/// The number of pictures evaluated at once: enough to fill the caches, and little memory at any size.
 const EVALUATED_AT_ONCE: usize = 4;
 
 impl Workshop<'_> {
     /// Evaluates every model that the training left.
     ///
     /// # Errors
-    /// An image cannot be read, the result cannot be written; a stop that was asked for.
+    /// An image cannot be read, the result cannot be written, or a stop was requested.
     pub(super) fn evaluate(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
         let (source, checkpoint) = self.trained(stage)?;
         let models = match &*stage.settings {
@@ -50,7 +49,7 @@ impl Workshop<'_> {
         let evaluators = Evaluators::new(&settings.eval.metrics, &dataset)?;
         let device = self.devices.take(settings)?;
         let mut model = trial::model(settings, dataset.classes.len())?;
-        move_to(&mut model, &device.place);
+        move_to(&mut *model, &device.place);
 
         let names = [EvalModel::Teacher, EvalModel::Student, EvalModel::Average];
         let names: Vec<&str> = names
@@ -65,24 +64,24 @@ impl Workshop<'_> {
         let mut reading = Reading::default();
         let mut models = BTreeMap::new();
         for (i, name) in names.iter().enumerate() {
-            checkpoint.take_model(name, &mut model)?;
+            checkpoint.take_model(name, &mut *model)?;
             let seen = |done: usize| {
                 progress.at(i * images + done, reading);
                 self.interrupt.check()
             };
-            let scores = scores(&model, settings, &dataset, &evaluators, seen)?;
+            let scores = scores(&*model, settings, &dataset, &evaluators, seen)?;
             reading.metric = evaluators.main_metric(&scores);
             models.insert(name.to_string(), scores);
         }
         Ok(models)
     }
 
-    /// The training that an evaluation follows: its folder and what it left.
+    /// The training before an evaluation: its folder and its result.
     fn trained(&self, stage: &Stage) -> Result<(Folder, Checkpoint)> {
         let key = stage.source.as_ref();
         let key = key.context("an evaluation follows a training")?;
         let source = self.store.stage(key);
-        let checkpoint = Checkpoint::load(&source.result(), key)?;
+        let checkpoint = Checkpoint::load(&source.result(), key.as_str())?;
         Ok((source, checkpoint))
     }
 }
@@ -103,7 +102,7 @@ fn evaluate_number(
     Ok(BTreeMap::from([(STUDENT.to_string(), scores)]))
 }
 
-/// Writes the metrics `models` of what the training in `source` left.
+/// Writes the metrics `models` for the result of the training in `source`.
 fn write_evaluation(
     attempt: &Attempt,
     checkpoint: &Checkpoint,
@@ -121,9 +120,10 @@ fn write_evaluation(
     write_durably(&path, text.as_bytes(), attempt.durability())
 }
 
-/// The metrics of `model` on the evaluated images; `seen` is given how many are done and may end it.
+/// The metrics of `model` on the evaluation images. `seen` is called with the number of finished images and
+/// may end the evaluation.
 fn scores(
-    model: &Mask2Former,
+    model: &dyn Detector,
     settings: &Settings,
     dataset: &Dataset,
     evaluators: &Evaluators,

@@ -3,8 +3,8 @@
 use crate::data::loader::Loader;
 use crate::data::split::Split;
 use crate::data::{self, Dataset};
+use crate::detector::{Detector, mask2former};
 use crate::experiment::settings::sections::Settings;
-use crate::graph::Mask2Former;
 use crate::graph::clip::{Prototypes, PrototypesConfig};
 use crate::method::{Learner, Parts, Phase, Setup};
 use crate::nn::params::move_to;
@@ -85,9 +85,9 @@ impl TrialParts {
     }
 
     /// The trial's network with its first weights, where it computes.
-    fn network(&self, settings: &Settings) -> Result<Mask2Former> {
+    fn network(&self, settings: &Settings) -> Result<Box<dyn Detector>> {
         let mut network = model(settings, self.dataset.classes.len())?;
-        move_to(&mut network, &self.place);
+        move_to(&mut *network, &self.place);
         Ok(network)
     }
 
@@ -96,12 +96,13 @@ impl TrialParts {
     /// # Errors
     /// An image that cannot be read, or no labelled instance.
     pub fn prototypes(&self, settings: &Settings, config: &PrototypesConfig) -> Result<Prototypes> {
-        let backbone = self.network(settings)?;
+        let network = self.network(settings)?;
         let samples = self
             .split
             .labelled
             .iter()
             .map(|index| self.labelled(*index));
+        let backbone = (network.normaliser().clone(), network.backbone().clone());
         Prototypes::new(config, backbone, self.dataset.classes.len(), samples)
     }
 
@@ -133,7 +134,6 @@ impl TrialParts {
         };
         phase.learner(Parts {
             student: self.network(settings)?,
-            loss: &settings.loss,
             setup: &setup,
         })
     }
@@ -143,10 +143,7 @@ impl TrialParts {
 ///
 /// # Errors
 /// The backbone's weights are missing or of another shape.
-pub fn model(settings: &Settings, classes: usize) -> Result<Mask2Former> {
-    Mask2Former::new(
-        &settings.model,
-        classes,
-        &mut Stream::new(settings.seed, "model"),
-    )
+pub fn model(settings: &Settings, classes: usize) -> Result<Box<dyn Detector>> {
+    let mut rng = Stream::new(settings.seed, "model");
+    mask2former::build(&settings.model, &settings.loss, classes, &mut rng)
 }

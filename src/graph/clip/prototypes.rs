@@ -1,38 +1,42 @@
-//! `prototypes`: class prototypes of the labelled instances on the frozen backbone, for datasets without a text encoder at hand.
+//! `prototypes`: class prototypes of the labelled instances on the frozen backbone, for datasets without a
+//! text encoder.
 //!
 //! $$ p_c = \frac{\sum_{n : c_n = c} g_n}{\|\cdot\|}, \qquad g_n = \frac{\mathrm{pool}(f(x_n), m_n)}{\|\cdot\|} $$
 //!
-//! One "description" per class, the shared space is the backbone's feature space. Source: nearest-mean classification of
-//! prototypical networks (https://arxiv.org/abs/1703.05175) on cosines.
+//! There is one "description" per class, and the shared space is the backbone's feature space. Source:
+//! nearest-mean classification of prototypical networks (https://arxiv.org/abs/1703.05175) with cosines.
 //!
-//! Shapes: C channels of the level, K classes. The features follow a ReLU, so no cosine between them is negative. A class without
-//! an instance gets the direction opposite to the mean of all prototypes: its cosine is never positive, so it never wins.
+//! Shapes: C channels of the level, K classes. The features follow a ReLU, so no cosine between them is
+//! negative. A class without an instance gets the direction opposite to the mean of all prototypes. Its
+//! cosine is never positive, so it never wins.
 
 use super::{Level, PrototypesConfig, TextEmbeddings, VisionLanguage, coverage};
-use crate::graph::Mask2Former;
+use crate::graph::backbone::ResNet;
+use crate::graph::input::{Images, Normaliser};
 use crate::ops;
 use crate::structures::{Mask, Picture};
 use crate::tensor::{Map, Tape, Tensor2};
 use anyhow::{Result, ensure};
 use std::sync::Arc;
 
-/// The prototypes and the backbone they live in.
+/// The prototypes and the backbone that computes their features.
 pub struct Prototypes {
-    backbone: Mask2Former,
+    normaliser: Normaliser,
+    backbone: ResNet,
     level: Level,
     scale: f32,
     text: TextEmbeddings,
 }
 
 impl Prototypes {
-    /// Pools the labelled instances. `backbone` is kept as it is now; `samples` are pictures with their (class, mask) pairs, read
+    /// Pools the labelled instances. `backbone` is kept as it is now, `normaliser` makes its input; `samples` are pictures with their (class, mask) pairs, read
     /// one by one and at most `config.images` of them.
     ///
     /// # Errors
-    /// A sample that cannot be read, or no labelled instance at all.
+    /// A sample cannot be read, or there is no labelled instance.
     pub fn new(
         config: &PrototypesConfig,
-        backbone: Mask2Former,
+        (normaliser, backbone): (Normaliser, ResNet),
         classes: usize,
         samples: impl IntoIterator<Item = Result<(Picture, Vec<(usize, Mask)>)>>,
     ) -> Result<Self> {
@@ -42,7 +46,7 @@ impl Prototypes {
             if instances.is_empty() {
                 continue;
             }
-            let (features, frame) = features(&backbone, config.level, &picture);
+            let (features, frame) = features(&normaliser, &backbone, config.level, &picture);
             let grid = (features.height, features.width);
             let shares = instances
                 .iter()
@@ -76,6 +80,7 @@ impl Prototypes {
             values: unit_prototypes(sums),
         };
         Ok(Self {
+            normaliser,
             backbone,
             level: config.level,
             scale: config.scale as f32,
@@ -85,10 +90,10 @@ impl Prototypes {
 }
 
 impl VisionLanguage for Prototypes {
-    /// The map covers the picture exactly if its sides are multiples of the backbone's coarsest stride; otherwise it covers the
-    /// picture and the padding to the right and below.
+    /// The map covers exactly the picture if its sides are multiples of the backbone's coarsest stride.
+    /// Otherwise it also covers the padding to the right and below.
     fn dense(&self, picture: &Picture) -> Map {
-        features(&self.backbone, self.level, picture).0
+        features(&self.normaliser, &self.backbone, self.level, picture).0
     }
 
     fn embed(&self, pooled: &Tensor2) -> Tensor2 {
@@ -105,9 +110,14 @@ impl VisionLanguage for Prototypes {
 }
 
 /// The features of one picture, and the size of the padded picture that they cover.
-fn features(backbone: &Mask2Former, level: Level, picture: &Picture) -> (Map, (usize, usize)) {
-    let image = backbone.normalise(&[picture]);
-    let [.., res4, res5] = backbone.backbone_features(&mut Tape::off(), &image);
+fn features(
+    normaliser: &Normaliser,
+    backbone: &ResNet,
+    level: Level,
+    picture: &Picture,
+) -> (Map, (usize, usize)) {
+    let Images { map: image, .. } = normaliser.pictures(&[picture], &backbone.place());
+    let [.., res4, res5] = backbone.forward(&mut Tape::off(), &image);
     let map = match level {
         Level::Res4 => res4,
         Level::Res5 => res5,
@@ -127,7 +137,7 @@ fn in_frame(mask: &Mask, (height, width): (usize, usize)) -> Mask {
     Mask::new(height, width, bits)
 }
 
-/// Sums of unit features by class (empty: no instance) to unit prototypes `[K, C]`.
+/// Turns sums of unit features by class (empty: no instance) into unit prototypes `[K, C]`.
 fn unit_prototypes(mut sums: Vec<Vec<f32>>) -> Tensor2 {
     let width = sums.iter().map(Vec::len).max().unwrap_or(0);
     for sum in &mut sums {
@@ -155,7 +165,7 @@ fn unit_prototypes(mut sums: Vec<Vec<f32>>) -> Tensor2 {
     Tensor2::constant(values, rows, width)
 }
 
-/// Divides by the Euclidean length, if there is any.
+/// Divides by the Euclidean length unless it is 0.
 fn normalise(values: &mut [f32]) {
     let length = values.iter().map(|v| v * v).sum::<f32>().sqrt();
     if length > 0.0 {

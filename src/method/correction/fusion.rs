@@ -2,7 +2,7 @@
 //!
 //! K classes, k descriptions per class, E the shared embedding.
 
-use crate::method::quality::{arg_max, softmax};
+use crate::detector::quality::{arg_max, softmax};
 
 /// Eq. 8 as the released code runs it, on the logits of one region: the k logits of a class are averaged with their own
 /// softmax as weights, so the descriptions that fit the region speak louder.

@@ -5,8 +5,8 @@ mod coupled;
 mod decoupled;
 mod thresholds;
 
-use super::candidates::Candidate;
 use crate::data::split::ClassCounts;
+use crate::detector::Candidate;
 use crate::registry::Entry;
 use dyn_clone::DynClone;
 use serde::Serialize;
@@ -118,7 +118,7 @@ pub(super) mod tests {
 
     pub(in crate::method) fn candidate(class: usize, c: f32, m: f32) -> Candidate {
         Candidate {
-            query: 0,
+            mask: 0,
             class,
             class_quality: c,
             mask_quality: m,

@@ -1,10 +1,10 @@
 //! Images through the whole chain.
 
 use super::*;
-use crate::method::candidates::tests::{example, two_examples_at};
+use crate::detector::Targets;
+use crate::detector::mask2former::examples::{example, two_examples_at};
 use crate::method::config::tests::table;
 use crate::method::filter::FILTERS;
-use crate::method::targets::Targets;
 use crate::method::teacher_student::TeacherStudentConfig;
 use crate::ops::check::on_every_place;
 use crate::registry;
@@ -48,7 +48,7 @@ fn labeller(correction: Box<dyn Correction>) -> Labeller {
 fn run(correction: Box<dyn Correction>) -> (Vec<(usize, Tier)>, TierCounts, Targets<'static>) {
     let mut labeller = labeller(correction);
     let picture = Picture::new(8, 8, vec![0; 192]);
-    let image = labelled(&mut labeller, vec![example()], &[&picture]).remove(0);
+    let image = labelled(&mut labeller, example(), &[&picture]).remove(0);
     let targets = Targets {
         masks: Vec::new(),
         ..image.targets()
@@ -60,9 +60,15 @@ fn run(correction: Box<dyn Correction>) -> (Vec<(usize, Tier)>, TierCounts, Targ
     )
 }
 
+/// One image of a batch.
+fn only(mut proposals: Proposals, image: usize) -> Proposals {
+    proposals.images = vec![proposals.images.swap_remove(image)];
+    proposals
+}
+
 fn labelled(
     labeller: &mut Labeller,
-    proposals: Vec<Proposals>,
+    proposals: Proposals,
     pictures: &[&Picture],
 ) -> Vec<ImageLabels> {
     let begun = labeller.begin(proposals, false);
@@ -100,7 +106,7 @@ fn small_masks_are_low_whatever_their_scores() {
     let mut labeller = labeller(Box::new(Says(0.9)));
     labeller.config.min_area = 32;
     let picture = Picture::new(8, 8, vec![0; 192]);
-    let image = labelled(&mut labeller, vec![example()], &[&picture]).remove(0);
+    let image = labelled(&mut labeller, example(), &[&picture]).remove(0);
     assert_eq!((image.counts.low, image.counts.kept), (3, 0));
 }
 
@@ -115,10 +121,10 @@ on_every_place! {
         let found = labelled(&mut together, images(), &[&picture, &picture]);
         assert_eq!(found.len(), 2);
         assert!(found.iter().all(|image| image.labels.len() >= 2));
-        for (found, image) in found.iter().zip(images()) {
+        for (number, found) in found.iter().enumerate() {
             let mut alone = labeller(Box::new(Says(0.6)));
             rule(&mut alone);
-            let expected = labelled(&mut alone, vec![image], &[&picture]).remove(0);
+            let expected = labelled(&mut alone, only(images(), number), &[&picture]).remove(0);
             let told = |image: &ImageLabels| {
                 let labels = image.labels.iter().map(|l| (l.class, l.teacher_class, l.tier, l.score.to_bits(), l.mask.clone()));
                 let discounts = image.discounts.as_ref().unwrap();
@@ -140,15 +146,15 @@ on_every_place! {
         }
         rule["alpha"] = 0.0.into();
         rule["clamp"] = toml::Value::Array(vec![0.0.into(), 1.0.into()]);
-        let high = |images: Vec<Proposals>| -> Vec<usize> {
+        let high = |images: Proposals| -> Vec<usize> {
             let mut labeller = labeller(Box::new(Says(0.0)));
             labeller.filter = registry::build(FILTERS, rule.clone()).unwrap();
             labeller.filter.start(&crate::data::split::ClassCounts { annotations: vec![1, 1], objects: vec![1, 1] });
             assert!(labeller.filter.needs_labels());
-            let pictures = vec![&picture; images.len()];
+            let pictures = vec![&picture; images.images.len()];
             labelled(&mut labeller, images, &pictures).iter().map(|image| image.counts.high).collect()
         };
-        let second = || two_examples_at(place).split_off(1);
+        let second = || only(two_examples_at(place), 1);
         assert_eq!(high(second()), [1]);
         assert_eq!(high(two_examples_at(place)), [1, 0]);
     }

@@ -9,19 +9,16 @@
 
 mod config;
 
-use super::candidates::Proposals;
 use super::correction::Progress;
-use super::criterion::{Criterion, Part};
 use super::labeller::{Labeller, Labelling};
 use super::learner::{Learner, Parts, StepOutput};
 use super::pseudo_labels::ImageLabels;
 use super::report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
 use super::sent::Sent;
-use super::supervised::{Images, Supervised, labelled_part, labelled_targets};
-use super::targets::Targets;
+use super::supervised::{Images, Supervised, labelled_targets};
 use super::teacher::follow;
 use crate::data::Batch;
-use crate::graph::Mask2Former;
+use crate::detector::{Detector, Proposals, Targets};
 use crate::graph::clip::VisionLanguage;
 use crate::ops;
 use crate::structures::Picture;
@@ -36,7 +33,7 @@ pub(super) use config::{Keys, build, distill};
 /// A student, a teacher and the rules between them.
 pub struct TeacherStudent {
     supervised: Supervised,
-    teacher: Option<Mask2Former>,
+    teacher: Option<Box<dyn Detector>>,
     labeller: Labeller,
     /// The steps in which a teacher labels, to the end of the training.
     labelled_steps: Range<usize>,
@@ -79,9 +76,8 @@ impl TeacherStudent {
         let setup = parts.setup;
         let mut labeller = Labeller::new(config.clone());
         labeller.filter.start(&setup.counts);
-        let criterion = Criterion::new(parts.loss.clone(), config.empty_image);
         Self {
-            supervised: Supervised::new(parts.student, criterion, setup.seed),
+            supervised: Supervised::new(parts.student, config.empty_image, setup.seed),
             teacher: None,
             labeller,
             labelled_steps,
@@ -93,17 +89,17 @@ impl TeacherStudent {
     }
 
     /// Brings the teacher up to date and lets it look at the weak views.
-    fn propose(&mut self, sent: &Sent) -> Later<Vec<Proposals>> {
-        let student = &mut self.supervised.student;
+    fn propose(&mut self, sent: &Sent) -> Later<Proposals> {
+        let student = &mut *self.supervised.student;
         let teacher = match (&mut self.teacher, self.follows) {
             (Some(teacher), Follows::Student(keep)) => {
-                follow(teacher, student, keep);
+                follow(&mut **teacher, student, keep);
                 teacher
             }
             (Some(teacher), Follows::Nobody) => teacher,
-            (none, _) => none.insert(student.clone()),
+            (none, _) => none.insert(student.copy()),
         };
-        self.labeller.propose(teacher, &sent.weak(teacher))
+        self.labeller.propose(&**teacher, &sent.weak(&**teacher))
     }
 
     /// The labels of the weak views.
@@ -142,24 +138,24 @@ impl Learner for TeacherStudent {
         let proposals = self.propose(sent).wait();
         let begun = self.labeller.begin(proposals, last_of_epoch);
 
-        let student = &self.supervised.student;
+        let student = &*self.supervised.student;
         let labelled = sent.batch.labelled.len();
         let unlabelled = sent.batch.unlabelled.len();
-        // The predictions of both kinds of images, and which of them are of unlabelled ones.
-        let (images, predictions, apart, unlabelled) = match sent.is_of_one_size() {
+        // The outputs for both kinds of images, and which of them are for unlabelled ones.
+        let (images, output, apart, unlabelled) = match sent.is_of_one_size() {
             true => {
                 let images = sent.all(student);
-                let predictions = student.forward(tape, &images);
-                (images, predictions, None, labelled..labelled + unlabelled)
+                let output = student.forward(tape, &images);
+                (images, output, None, labelled..labelled + unlabelled)
             }
             false => {
                 let images = sent.labelled(student);
-                let predictions = student.forward(tape, &images);
+                let output = student.forward(tape, &images);
                 let apart = student.forward(tape, &sent.strong(student));
-                (images, predictions, Some(apart), 0..unlabelled)
+                (images, output, Some(apart), 0..unlabelled)
             }
         };
-        let predictions_of_strong = apart.as_ref().unwrap_or(&predictions);
+        let output_of_strong = apart.as_ref().unwrap_or(&output);
         // The masks are there while a GPU is at the student's forward pass; the correction waits behind it.
         let labels = self.labels(begun, &sent.batch, step);
 
@@ -168,31 +164,25 @@ impl Learner for TeacherStudent {
             labeller,
             ..
         } = &*self;
-        let objects = labelled_targets(&sent.batch, (images.height, images.width));
-        let labelled_part = labelled_part(&objects);
+        let objects = labelled_targets(&sent.batch, images.padded());
+        let labelled_part = supervised.labelled_part(&objects);
         let pseudo_objects: Vec<Targets> = labels.iter().map(ImageLabels::targets).collect();
-        let unlabelled_part = Part {
-            images: unlabelled,
-            targets: &pseudo_objects,
-            mask_loss: labeller.weighting.mask_loss(),
-        };
-        let points = [
-            supervised.points(Images::Labelled, &predictions, step),
-            supervised.points(Images::Unlabelled, predictions_of_strong, step),
-        ];
+        let mask_loss = labeller.weighting.mask_loss();
+        let unlabelled_part = supervised.part(unlabelled, &pseudo_objects, mask_loss);
+        let draws = [Images::Labelled, Images::Unlabelled].map(|of| supervised.draws(of, step));
+        let [labelled_draws, unlabelled_draws] = draws;
         // Both begin before either is waited for.
-        let criterion = supervised.criterion();
-        let sup = criterion.begin(&predictions, &labelled_part, &points[0]);
-        let unsup = criterion.begin(predictions_of_strong, &unlabelled_part, &points[1]);
+        let sup = output.begin(&labelled_part, labelled_draws);
+        let unsup = output_of_strong.begin(&unlabelled_part, unlabelled_draws);
         let (sup, unsup) = (sup.losses(tape), unsup.losses(tape));
         let loss = ops::weighted_sum(tape, &[(&sup.total, 1.0), (&unsup.total, self.lambda)]);
-        let losses = PartLosses::of(&[&sup, &unsup]);
+        let losses = PartLosses::of([&sup, &unsup]);
         let pseudo = self.report(&labels, &sent.batch);
         StepOutput {
             loss,
-            report: losses.map(|parts| StepReport {
-                supervised: parts[0],
-                unsupervised: Some(parts[1]),
+            report: losses.map(|[supervised, unsupervised]| StepReport {
+                supervised,
+                unsupervised: Some(unsupervised),
                 pseudo: Some(pseudo),
             }),
         }
@@ -202,16 +192,17 @@ impl Learner for TeacherStudent {
         self.supervised.send(batch)
     }
 
-    fn student(&mut self) -> &mut Mask2Former {
-        &mut self.supervised.student
+    fn student(&mut self) -> &mut dyn Detector {
+        &mut *self.supervised.student
     }
 
-    fn teacher(&mut self) -> Option<&mut Mask2Former> {
-        self.teacher.as_mut()
+    fn teacher(&mut self) -> Option<&mut (dyn Detector + 'static)> {
+        self.teacher.as_deref_mut()
     }
 
-    fn add_teacher(&mut self) -> Result<&mut Mask2Former> {
-        Ok(self.teacher.insert(self.supervised.student.clone()))
+    fn add_teacher(&mut self) -> Result<&mut dyn Detector> {
+        let teacher = self.supervised.student.copy();
+        Ok(&mut **self.teacher.insert(teacher))
     }
 
     fn needs_unlabelled(&self) -> bool {
@@ -242,7 +233,7 @@ impl Learner for TeacherStudent {
         let state = State::deserialize(state).context("the state of the method")?;
         self.labeller.filter.restore(&state.filter)?;
         self.barren_steps = state.barren_steps;
-        self.teacher = Some(self.supervised.student.clone());
+        self.teacher = Some(self.supervised.student.copy());
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
 use super::super::config::tests::{recipe, table};
-use super::super::{LossConfig, METHODS, Setup};
+use super::super::{METHODS, Setup};
 use super::*;
 use crate::data::{UnlabelledViews, View};
+use crate::detector::mask2former::{LossConfig, build};
 use crate::graph::ModelConfig;
-use crate::nn::params::{Parameters, move_to};
+use crate::nn::params::move_to;
 use crate::ops;
 use crate::ops::check::on_every_place;
 use crate::registry;
@@ -15,9 +16,10 @@ use crate::train::{AdamW, AdamWConfig};
 const SIDE: usize = 32;
 const BURN_IN: usize = 2;
 
-fn student() -> Mask2Former {
+fn student() -> Box<dyn Detector> {
     let config: ModelConfig = recipe()["model"].clone().try_into().unwrap();
-    Mask2Former::new(&config, 3, &mut Stream::new(5, "weights")).unwrap()
+    let loss: LossConfig = registry::read(table("loss")).unwrap();
+    build(&config, &loss, 3, &mut Stream::new(5, "weights")).unwrap()
 }
 
 /// Teacher and student without a vision-language model; `threshold` 0 keeps every candidate.
@@ -45,7 +47,6 @@ fn last_phase(method: toml::Table) -> Box<dyn Learner> {
 
 /// The learner of the phase at a place in the method's list; none: the last one.
 fn phase(method: toml::Table, place: Option<usize>) -> Box<dyn Learner> {
-    let loss: LossConfig = registry::options(table("loss")).unwrap();
     let setup = Setup {
         seed: 3,
         counts: crate::data::split::ClassCounts {
@@ -59,7 +60,6 @@ fn phase(method: toml::Table, place: Option<usize>) -> Box<dyn Learner> {
     phase
         .learner(Parts {
             student: student(),
-            loss: &loss,
             setup: &setup,
         })
         .unwrap()
@@ -109,7 +109,7 @@ fn step(learner: &mut dyn Learner, batch: &Batch, step: usize) -> (f32, StepRepo
     (output.loss.scalar(), output.report.wait())
 }
 
-fn values(model: &mut Mask2Former) -> Vec<f32> {
+fn values(model: &mut dyn Detector) -> Vec<f32> {
     let mut all = Vec::new();
     model.parameters("", &mut |_, param| {
         all.extend_from_slice(param.value.values())
@@ -168,7 +168,7 @@ fn a_frozen_teacher_stays_as_it_was_given() {
 }
 
 /// As an optimizer would.
-fn move_by(model: &mut Mask2Former, change: f32) {
+fn move_by(model: &mut dyn Detector, change: f32) {
     model.parameters("", &mut |_, param| {
         let values = param.value.values_mut();
         values.iter_mut().for_each(|value| *value += change);
@@ -200,7 +200,10 @@ fn the_loss_is_the_sum_of_its_parts_in_one_forward_or_two() {
         let (loss, report) = step(&mut *learner, &batch(side), BURN_IN);
         let (sup, unsup) = (report.supervised, report.unsupervised.unwrap());
         assert!((loss - (sup.total + 0.25 * unsup.total)).abs() < 1e-4 * loss);
-        assert!(report.pseudo.unwrap().counts.kept > 0 && unsup.mask > 0.0);
+        assert!(
+            report.pseudo.unwrap().counts.kept > 0
+                && unsup.terms.iter().all(|(_, loss)| *loss > 0.0)
+        );
         // The labelled part neither sees the unlabelled images nor draws other points.
         let (_, alone) = step(&mut *supervised(), &batch(side), BURN_IN);
         assert!(
@@ -309,11 +312,8 @@ mod on_a_gpu {
     fn a_step_waits_for_what_the_cpu_decides_cuda() {
         let mut training = Training::at(&gpu(Default::default()));
         training.losses(1);
-        let layers = {
-            let student = training.learner.student();
-            let images = student.normalise(&[&picture(1, SIDE)]);
-            student.forward(&mut Tape::off(), &images).layers.len()
-        };
+        let decoder = recipe()["model"]["decoder-layers"].as_integer().unwrap();
+        let layers = decoder as usize + 1;
         let before = Gpu::waits();
         let loss = training.step(BURN_IN + 1);
         // Classes and masks of all candidates, the masks of the labels, and the costs of every layer for both kinds of images.

@@ -3,7 +3,7 @@
 mod uncertainty;
 mod uniform;
 
-use super::criterion::MaskLoss;
+use crate::detector::MaskLoss;
 use crate::registry::Entry;
 use crate::tensor::Tensor2;
 use dyn_clone::DynClone;

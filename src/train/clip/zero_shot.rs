@@ -1,9 +1,9 @@
 //! How many objects a vision-language model names rightly without having seen their pictures: the figure to judge it by.
 
 use crate::data::Sample;
+use crate::detector::quality::arg_max;
 use crate::graph::clip::{VisionLanguage, coverage};
 use crate::method::correction::fusion::{aggregate_logits, similarities};
-use crate::method::quality::arg_max;
 use crate::ops;
 use crate::structures::InstanceSource;
 use crate::tensor::Tape;

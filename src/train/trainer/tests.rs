@@ -4,8 +4,9 @@ use super::*;
 use crate::data::loader::LoaderConfig;
 use crate::data::split::{Split, SplitConfig};
 use crate::data::{Dataset, Sample, Source};
+use crate::detector::mask2former::{LossConfig, build};
 use crate::graph::ModelConfig;
-use crate::method::{LossConfig, METHODS, Parts, Setup};
+use crate::method::{METHODS, Parts, Setup};
 use crate::nn::params::move_to;
 use crate::ops::check::on_every_place;
 use crate::rng::Stream;
@@ -83,10 +84,10 @@ fn trainer(place: &Place, readable: usize) -> Trainer {
     };
     let split = Split::new(&*dataset.train, &dataset.classes, &split, 4).unwrap();
     let model: ModelConfig = table("model").try_into().unwrap();
-    let student = Mask2Former::new(&model, 1, &mut Stream::new(5, "weights")).unwrap();
     let method = "name = 'supervised'\nburn-in = 9\nempty-image = 'zero-batch'";
     let method: toml::Table = method.parse().unwrap();
     let loss: LossConfig = table("loss").try_into().unwrap();
+    let student = build(&model, &loss, 1, &mut Stream::new(5, "weights")).unwrap();
     let setup = Setup {
         seed: 3,
         counts: split.counts.clone(),
@@ -95,7 +96,6 @@ fn trainer(place: &Place, readable: usize) -> Trainer {
     let method = crate::registry::build(METHODS, method).unwrap();
     let parts = Parts {
         student,
-        loss: &loss,
         setup: &setup,
     };
     let mut learner = method.phases(9)[0].learner(parts).unwrap();
@@ -138,4 +138,25 @@ on_every_place! {
         let (again, _) = losses(&mut trainer, 3);
         assert_eq!(first, again);
     }
+}
+
+#[test]
+fn the_journal_takes_losses_by_the_names_that_the_detector_gives() {
+    let losses = |terms: &[(&'static str, f32)]| PartLosses {
+        terms: terms.to_vec(),
+        total: 9.0,
+    };
+    let report = StepReport {
+        supervised: losses(&[("rpn-objectness", 1.0), ("box", 2.0)]),
+        unsupervised: Some(losses(&[("box", 3.0)])),
+        pseudo: None,
+    };
+    let readings = readings_of(&report).unwrap();
+    let expected = [
+        ("supervised-rpn-objectness", 1.0),
+        ("supervised-box", 2.0),
+        ("unsupervised-box", 3.0),
+    ]
+    .map(|(name, mean)| (name.to_string(), Reading::Mean(mean)));
+    assert_eq!(readings, expected);
 }

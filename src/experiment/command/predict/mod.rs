@@ -1,7 +1,7 @@
-//! `harness predict`: a network and pictures to detections, without annotations or training.
+//! `harness predict`: applies a network to pictures and writes detections, without annotations or training.
 //!
-//! The network is a recipe's with the weights of a file, or a Hugging Face folder's, which also says how pictures become inputs.
-//! Pictures are looked at one by one, whatever their sizes.
+//! The network is a recipe's with weights from a file, or that of a Hugging Face folder, which also defines
+//! the preprocessing. Pictures are processed one by one and may have any size.
 
 mod files;
 mod ids;
@@ -11,80 +11,77 @@ mod preprocessor;
 use super::first::first_network;
 use crate::atomic::write_atomically;
 use crate::data::image_file::decode;
+use crate::detector::mask2former::of_folder;
+use crate::detector::{Detector, RawArray};
 use crate::experiment::settings::sections::EvalConfig;
 use crate::experiment::trial::inputs::{Ask, Stop, with_weights};
 use crate::experiment::trial::parts as trial;
-use crate::graph::{Folder, Mask2Former, ModelConfig, Predictions};
-use crate::method::{Qualities, detections, qualities};
+use crate::graph::Images;
 use crate::nn::params::move_to;
 use crate::registry::ComponentErrors;
-use crate::rng::Stream;
 use crate::structures::{Detection, Picture};
 use crate::tensor::{Precision, Tape, Wish};
 use anyhow::{Context, Result, anyhow, ensure};
 use ids::Ids;
-use preprocessor::{Input, Preprocessor};
+use preprocessor::Preprocessor;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-/// Query-class pairs per image where no recipe says it: Mask2Former's number for COCO.
+/// The number of query-class pairs per image without a recipe: Mask2Former's number for COCO.
 const TOP: usize = 100;
-/// Smallest side of a picture in pixels: less has no neighbours to interpolate between.
+/// The smallest side of a picture in pixels. A smaller one has no neighbours to interpolate between.
 const SMALLEST_SIDE: usize = 2;
 
-/// What `harness predict` is asked.
+/// The arguments of `harness predict`.
 #[derive(Clone, Debug)]
 pub struct PredictAsk {
     /// A recipe with overrides, or a Hugging Face folder.
     pub model: Ask,
-    /// Weights in place of the recipe's or of the folder's.
+    /// Weights that replace those of the recipe or the folder.
     pub weights: Option<PathBuf>,
     /// Images, and folders of images.
     pub images: Vec<PathBuf>,
-    /// A COCO file that gives images and classes their ids.
+    /// A COCO file with the ids of images and classes.
     pub annotations: Option<PathBuf>,
-    /// Where the results go.
+    /// The file for the results.
     pub out: PathBuf,
-    /// Where the raw numbers go, if they are wanted.
+    /// The file for the raw numbers, if they are needed.
     pub raw: Option<PathBuf>,
-    /// What the network computes on.
+    /// The device of the network.
     pub device: Wish,
 }
 
-/// What was found in one picture.
+/// The detections in one picture.
 struct Predicted {
     name: String,
     id: u64,
     detections: Vec<Detection>,
     /// Without the batch's dimension; empty where nobody wants them.
-    raw: RawArrays,
+    raw: Vec<RawArray>,
 }
 
-/// A network with the way from a picture to its input.
+/// A network and the preprocessing of its input.
 struct Predictor {
-    model: Mask2Former,
+    model: Box<dyn Detector>,
     labels: Vec<String>,
     precision: Precision,
     top: usize,
     view: View,
 }
 
-/// Arrays by name, each with its shape.
-type RawArrays = Vec<(&'static str, (Vec<usize>, Vec<f32>))>;
-
 /// How pictures become inputs.
 enum View {
     /// As in a recipe's evaluation.
     Recipe(EvalConfig),
-    /// As a Hugging Face folder says.
+    /// As defined by a Hugging Face folder.
     Folder(Preprocessor),
 }
 
-/// Predicts, writes the files and tells what they hold.
+/// Predicts, writes the files and returns a summary.
 ///
 /// # Errors
-/// The recipe, the folder, the weights or a picture is wrong, or a file cannot be written; then none of the files is there in
-/// part.
+/// The recipe, the folder, the weights or a picture is wrong, or a file cannot be written. Then no file is
+/// left incomplete.
 pub fn predict(ask: &PredictAsk) -> Result<String, Stop> {
     let paths = paths::list(&ask.images).map_err(Stop::Input)?;
     paths::check(&paths, &ask.out, ask.raw.as_deref()).map_err(Stop::Input)?;
@@ -98,7 +95,7 @@ pub fn predict(ask: &PredictAsk) -> Result<String, Stop> {
     let mut predictor = Predictor::new(ask)?;
     let place = place.computing_with(predictor.precision);
     let place = place.context("precision").map_err(Stop::Input)?;
-    move_to(&mut predictor.model, &place);
+    move_to(&mut *predictor.model, &place);
     let ids =
         Ids::new(&paths, &predictor.labels, ask.annotations.as_deref()).map_err(Stop::Input)?;
     let mut images = Vec::with_capacity(paths.len());
@@ -133,17 +130,13 @@ impl Predictor {
         let path = &ask.model.recipe;
         ensure!(
             ask.model.set.is_empty(),
-            "--set: {} is a folder of weights, no recipe: there is nothing to set",
+            "--set: {} is a folder of weights, not a recipe; it has no settings",
             path.display()
         );
-        let Folder { model, labels } = Folder::open(path)?;
+        let (model, labels) = of_folder(path, ask.weights.as_ref().unwrap_or(path))?;
         let view = View::Folder(Preprocessor::open(path)?);
-        let config = ModelConfig {
-            weights: ask.weights.as_ref().unwrap_or(path).clone(),
-            ..model
-        };
         Ok(Self {
-            model: Mask2Former::new(&config, labels.len(), &mut Stream::new(0, "model"))?,
+            model,
             labels,
             precision: Precision::F32,
             top: TOP,
@@ -188,12 +181,11 @@ impl Predictor {
             size.0,
             size.1
         );
-        let Input { map, own } = self.input(&picture).with_context(|| shown.to_string())?;
-        let predictions = self.model.forward(&mut Tape::off(), &map);
-        let padded = (map.height, map.width);
-        let detections = detections(&predictions, 0, padded, own, size, self.top);
+        let images = self.input(&picture).with_context(|| shown.to_string())?;
+        let output = self.model.forward(&mut Tape::off(), &images);
+        let detections = output.detect(&[size], self.top).remove(0);
         let raw = match raw {
-            true => arrays(&predictions, padded),
+            true => output.raw(),
             false => Vec::new(),
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -205,24 +197,22 @@ impl Predictor {
         })
     }
 
-    fn input(&self, picture: &Picture) -> Result<Input> {
+    fn input(&self, picture: &Picture) -> Result<Images> {
         let fitted = match &self.view {
             View::Folder(preprocessor) => return preprocessor.input(picture),
             View::Recipe(eval) => eval.view(picture),
         };
-        Ok(Input {
-            map: self.model.normalise(&[&fitted]),
-            own: (fitted.height, fitted.width),
-        })
+        Ok(self.model.images(&[&fitted]))
     }
 }
 
-/// Whether the classes are those that the training images have: no other file tells them.
+/// Returns true if the classes are those that the training images have. Only the dataset itself contains this
+/// information.
 fn only_present(data: &Table) -> bool {
     data.get("classes").and_then(Value::as_str) == Some("present")
 }
 
-/// What to do where the dataset, which is `absent`, would name the classes.
+/// Advice if the dataset, which would name the classes, is missing (`absent`).
 fn unknown_classes(absent: ComponentErrors, data: &Table) -> anyhow::Error {
     let needed = match only_present(data) {
         true => "data.classes = \"present\" needs the dataset; give --set data.root=PATH",
@@ -230,39 +220,5 @@ fn unknown_classes(absent: ComponentErrors, data: &Table) -> anyhow::Error {
             "without the dataset the classes have no names; give --annotations FILE or --set data.root=PATH"
         }
     };
-    anyhow!("{}\n{needed}", trial::named(absent))
-}
-
-/// The raw numbers of the only image.
-fn arrays(predictions: &Predictions, padded: (usize, usize)) -> RawArrays {
-    let Predictions {
-        queries,
-        height,
-        width,
-        ..
-    } = *predictions;
-    let last = predictions
-        .layers
-        .last()
-        .expect("at least the initial prediction");
-    let columns = last.classes.columns();
-    let Qualities { classes, masks } = qualities(predictions, 0, padded);
-    vec![
-        (
-            "class_logits",
-            (
-                vec![queries, columns],
-                last.classes.host_values().into_owned(),
-            ),
-        ),
-        (
-            "mask_logits",
-            (
-                vec![queries, height, width],
-                last.masks.host_values().into_owned(),
-            ),
-        ),
-        ("class_quality", (vec![queries, columns - 1], classes)),
-        ("mask_quality", (vec![queries], masks)),
-    ]
+    anyhow!("{absent}\n{needed}")
 }

@@ -1,0 +1,195 @@
+//! What the network proposes for a batch: scored (query, class) pairs with their masks, before any filter.
+//!
+//! Steps 1 to 3 of Mask2Former's inference at the padded input size, without going back to the picture's own size (released
+//! code of PL-DC). Masks are measured query by query, on a GPU without being written, so that an image of a megapixel does not
+//! need a hundred planes at once; only those that survive the filter are resized to be kept.
+
+use super::planes::{Planes, last};
+use super::scores::{ClassView, class_views, pairs};
+use crate::detector::quality::of_foreground;
+use crate::detector::{Candidate, Choice, Proposals};
+use crate::graph::Predictions;
+use crate::ops::{self, Foreground};
+use crate::tensor::Later;
+use rayon::prelude::*;
+
+/// The candidates of every image of `predictions`, whose masks are measured at `size`, that of the padded input.
+pub(super) fn proposals(
+    predictions: &Predictions,
+    size: (usize, usize),
+    choice: Choice,
+) -> Later<Proposals> {
+    let layer = last(predictions);
+    let (rows, columns) = (layer.classes.rows(), layer.classes.columns());
+    let from = (predictions.height, predictions.width);
+    let classes = layer.classes.later();
+    let masks = ops::foreground(&layer.masks, 0..rows, from, size);
+    let planes = Planes::new(predictions, size);
+    let queries = predictions.queries;
+    Later::new(move || {
+        let (classes, masks) = (classes.wait(), masks.wait());
+        let classes = classes.par_chunks_exact(queries * columns);
+        let images = classes.zip(masks.par_chunks_exact(queries)).enumerate();
+        let of_image = |(image, (classes, masks)): (usize, (&[f32], &[Foreground]))| {
+            let views = class_views(classes, columns);
+            candidates(&views, masks, image * queries, choice)
+        };
+        Proposals {
+            size,
+            images: images.map(of_image).collect(),
+            masks: Box::new(planes),
+        }
+    })
+}
+
+/// The candidates of one image, from what its queries say about classes and masks. `first`: the row of its first mask.
+fn candidates(
+    views: &[ClassView],
+    masks: &[Foreground],
+    first: usize,
+    choice: Choice,
+) -> Vec<Candidate> {
+    let qualities: Vec<(f32, usize)> = masks.iter().copied().map(of_foreground).collect();
+    let candidate = |(query, class, class_quality): (usize, usize, f32)| Candidate {
+        mask: first + query,
+        class,
+        class_quality,
+        mask_quality: qualities[query].0,
+        area: qualities[query].1,
+        foreground: views[query].is_foreground(),
+        probabilities: views[query].objects.clone(),
+    };
+    pairs(views, choice).into_iter().map(candidate).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::detector::{Score, Selection};
+    use crate::graph::LayerPredictions;
+    use crate::ops::check::on_every_place;
+    use crate::tensor::{Place, Tensor2};
+
+    /// One image, two classes, three queries: a sure one, one that is torn between the classes, one that sees nothing.
+    pub(crate) fn predictions() -> Predictions {
+        let classes = vec![4.0, 0.0, -2.0, 1.0, 1.0, -1.0, 0.0, 0.5, 5.0];
+        let mut masks = vec![-5.0; 3 * 16];
+        masks[..8].fill(5.0);
+        masks[16 + 12..32].fill(0.5);
+        let layer = LayerPredictions {
+            classes: Tensor2::constant(classes, 3, 3),
+            masks: Tensor2::constant(masks, 3, 16),
+        };
+        Predictions {
+            layers: vec![layer],
+            batch: 1,
+            queries: 3,
+            height: 4,
+            width: 4,
+        }
+    }
+
+    /// The same at `place`.
+    pub(crate) fn predictions_at(place: &Place) -> Predictions {
+        let mut predictions = predictions();
+        for layer in &mut predictions.layers {
+            (layer.classes, layer.masks) = (layer.classes.to(place), layer.masks.to(place));
+        }
+        predictions
+    }
+
+    /// Two images: the same, and one with its masks turned over and less sure classes.
+    pub(crate) fn two_examples_at(place: &Place) -> Proposals {
+        let one = predictions();
+        let layer = &one.layers[0];
+        let with_other = |tensor: &Tensor2, by: f32, turned: bool| {
+            let row = |row: &[f32]| -> Vec<f32> {
+                let scaled = row.iter().map(|x| by * x);
+                if turned {
+                    scaled.rev().collect()
+                } else {
+                    scaled.collect()
+                }
+            };
+            let other = tensor.values().chunks_exact(tensor.columns()).flat_map(row);
+            let both = tensor.values().iter().copied().chain(other).collect();
+            Tensor2::constant(both, 2 * tensor.rows(), tensor.columns()).to(place)
+        };
+        let layer = LayerPredictions {
+            classes: with_other(&layer.classes, 0.8, false),
+            masks: with_other(&layer.masks, 0.9, true),
+        };
+        let two = Predictions {
+            layers: vec![layer],
+            batch: 2,
+            ..one
+        };
+        let choice = Choice {
+            score: Score::WithNoObject,
+            selection: Selection::ArgMax,
+            top: 0,
+        };
+        proposals(&two, (8, 8), choice).wait()
+    }
+
+    /// Their candidates at 8 x 8.
+    pub(crate) fn example() -> Proposals {
+        example_at(&Place::Host)
+    }
+
+    fn example_at(place: &Place) -> Proposals {
+        listed(place, (8, 8), Score::WithNoObject, Selection::ArgMax, 0)
+    }
+
+    fn listed(
+        place: &Place,
+        size: (usize, usize),
+        score: Score,
+        selection: Selection,
+        top: usize,
+    ) -> Proposals {
+        let choice = Choice {
+            score,
+            selection,
+            top,
+        };
+        proposals(&predictions_at(place), size, choice).wait()
+    }
+
+    on_every_place! {
+        fn one_candidate_per_query_with_its_best_class(place) {
+            let proposals = example_at(place);
+            let list = &proposals.images[0];
+            let classes: Vec<_> = list.iter().map(|c| (c.mask, c.class)).collect();
+            assert_eq!(classes, [(0, 0), (1, 0), (2, 1)]);
+            let foreground: Vec<bool> = list.iter().map(|c| c.foreground).collect();
+            assert_eq!(foreground, [true, true, false]);
+            assert_eq!(list[0].area, 32, "the upper half of 8 x 8");
+            assert!(list[0].mask_quality > 0.95 && list[1].mask_quality < 0.63);
+            assert!((list[1].probabilities[0] - 0.5).abs() < 1e-6);
+            assert!(
+                list[1].class_quality < 0.5,
+                "no-object takes its share"
+            );
+            let logits = proposals.masks.logits(&[2, 0, 1]);
+            assert_eq!((logits.rows(), logits.columns()), (3, 64));
+        }
+    }
+
+    on_every_place! {
+        fn the_score_of_the_objects_alone_has_no_room_for_empty_queries(place) {
+            let proposals = listed(place, (4, 4), Score::Foreground, Selection::ArgMax, 0);
+            let list = &proposals.images[0];
+            assert_eq!(list.len(), 2);
+            assert!((list[1].class_quality - 0.5).abs() < 1e-6);
+        }
+    }
+
+    on_every_place! {
+        fn pairs_may_repeat_a_query(place) {
+            let proposals = listed(place, (4, 4), Score::WithNoObject, Selection::TopPairs, 3);
+            let pairs: Vec<_> = proposals.images[0].iter().map(|c| (c.mask, c.class)).collect();
+            assert_eq!(pairs, [(0, 0), (1, 0), (1, 1)]);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Which query answers for which object, layer by layer: costs where the predictions are, assignments on the CPU.
+
+use crate::detector::Part;
+use crate::detector::mask2former::loss::LossConfig;
+use crate::detector::mask2former::matcher;
+use crate::detector::mask2former::objects::Objects;
+use crate::detector::mask2former::points::{PointSource, Purpose};
+use crate::graph::{LayerPredictions, Predictions};
+use crate::ops::{self, Compared, MatchCosts};
+use crate::tensor::Later;
+use rayon::prelude::*;
+
+/// A matched query and object of one image.
+pub(super) struct Pair {
+    /// Index into the part's images.
+    pub image: usize,
+    pub query: usize,
+    pub object: usize,
+}
+
+/// The matching of a part, under way.
+pub(super) struct Matching<'p> {
+    config: &'p LossConfig,
+    /// Of the part, where the predictions are.
+    pub objects: Objects<'p>,
+    /// The images with objects.
+    busy: Vec<usize>,
+    /// Their costs, by layer; none once they have been taken.
+    layers: Vec<Option<Later<Vec<MatchCosts>>>>,
+}
+
+impl<'p> Matching<'p> {
+    /// Starts the costs of all layers.
+    pub fn begin(
+        config: &'p LossConfig,
+        predictions: &Predictions,
+        part: &Part<'p>,
+        points: &dyn PointSource,
+    ) -> Self {
+        let images = 0..part.targets.len();
+        let mut matching = Self {
+            config,
+            objects: Objects::new(&predictions.layers[0].masks.place(), part.targets),
+            busy: images.filter(|i| !part.targets[*i].is_empty()).collect(),
+            layers: Vec::new(),
+        };
+        let layers = predictions.layers.iter().enumerate();
+        matching.layers = layers
+            .map(|(index, layer)| Some(matching.costs(predictions, layer, index, part, points)))
+            .collect();
+        matching
+    }
+
+    /// The queries and objects of an image share points of their own.
+    fn costs(
+        &self,
+        predictions: &Predictions,
+        layer: &LayerPredictions,
+        index: usize,
+        part: &Part,
+        points: &dyn PointSource,
+    ) -> Later<Vec<MatchCosts>> {
+        let purpose = |image: &usize| Purpose::Matching { image: *image };
+        let purposes: Vec<Purpose> = self.busy.iter().map(purpose).collect();
+        let place = layer.masks.place();
+        let points = points.points(&place, index, &purposes, 0..self.config.points);
+        let objects = self.busy.iter().enumerate().flat_map(|(row, &image)| {
+            let objects = 0..part.targets[image].len();
+            objects.map(move |object| (image, object, row))
+        });
+        let wanted = self.objects.sample(objects, &points);
+        let queries = predictions.queries;
+        let compared = |image: &usize| Compared {
+            first: (part.images.start + image) * queries,
+            classes: part.targets[*image].classes.clone(),
+        };
+        let images: Vec<Compared> = self.busy.iter().map(compared).collect();
+        let size = (queries, (predictions.height, predictions.width));
+        ops::match_costs(
+            &layer.classes,
+            &layer.masks,
+            size,
+            &images,
+            &points,
+            &wanted,
+        )
+    }
+
+    /// The pairs of layer `index`, in order of the images and their objects; each image is solved on its own, in parallel. Waits for the costs.
+    ///
+    /// Panics if the layer was asked for before.
+    pub fn pairs(&mut self, index: usize) -> Vec<Pair> {
+        let costs = self.layers[index].take().expect("costs are taken once");
+        let costs = costs.wait();
+        let solved = self.busy.par_iter().zip(&costs).map(|(&image, costs)| {
+            let pairs = matcher::assign_by(costs, self.config).into_iter();
+            let pair = |(query, object)| Pair {
+                image,
+                query,
+                object,
+            };
+            pairs.map(pair).collect::<Vec<Pair>>()
+        });
+        solved.collect::<Vec<_>>().into_iter().flatten().collect()
+    }
+}

@@ -1,0 +1,211 @@
+//! The losses of Mask2Former with deep supervision, for labels and pseudo-labels alike.
+//!
+//! For every layer, after its own matching:
+//!
+//! $$ L_{cls} = \frac{\sum_q w_q\,\mathrm{CE}_q}{\sum_q w_q}, \quad
+//!    L_{mask} = \frac1N \sum_n \frac1P \sum_i (1 - u_{ni})\,\mathrm{BCE}_{ni}, \quad
+//!    L_{dice} = \frac1N \sum_n \mathrm{dice}_n $$
+//!
+//! q runs over all queries of the images (w = 1 if matched, else the no-object weight), n over the matched pairs, N =
+//! max(1, objects of these images), i over points sampled by importance. u: PL-DC eq. 13, only in the mask loss (eq. 14).
+//! The sum over the layers is plain.
+//!
+//! [`Criterion::begin`] starts the matching costs of all layers, [`Pending::losses`] solves the assignments and computes the losses. On a GPU,
+//! which computes the costs of a layer while the CPU solves the one before, nothing but the assignments is waited for; with
+//! [`crate::detector::MaskLoss::renormalise`], a control, also the mean of every layer's weights.
+
+mod matching;
+mod sampling;
+
+use super::loss::LossConfig;
+use super::points::{Drawn, PointSource};
+use crate::detector::{EmptyImage, Losses, Part, Pending, Targets};
+use crate::graph::{LayerPredictions, Predictions};
+use crate::ops;
+use crate::rng::Stream;
+use crate::tensor::{Tape, Tensor2};
+use matching::{Matching, Pair};
+use sampling::Sampled;
+
+/// Computes [`Losses`].
+#[derive(Clone, Debug)]
+pub struct Criterion {
+    config: LossConfig,
+}
+
+impl Criterion {
+    /// A criterion with the weights of the recipe.
+    pub fn new(config: LossConfig) -> Self {
+        Self { config }
+    }
+
+    /// The losses of one part of `predictions`. The draws depend on `stream` and the order of the images, never on threads.
+    pub fn losses(
+        &self,
+        tape: &mut Tape,
+        predictions: &Predictions,
+        part: &Part,
+        stream: &mut Stream,
+    ) -> Losses {
+        let points = Drawn::new(predictions.layers.len(), stream);
+        let begun = self.begin(predictions, part, Box::new(points));
+        Box::new(begun).losses(tape)
+    }
+
+    /// Starts the matching of one part of `predictions` at the points of `points`.
+    ///
+    /// Panics where there are not as many targets as images, not so many images, masks of several sizes, or an unknown class.
+    pub fn begin<'p>(
+        &'p self,
+        predictions: &'p Predictions,
+        part: &'p Part<'p>,
+        points: Box<dyn PointSource + 'p>,
+    ) -> Begun<'p> {
+        let std::ops::Range { start, end } = part.images;
+        assert_eq!(
+            part.targets.len(),
+            end - start,
+            "one list of targets per image"
+        );
+        assert!(
+            end <= predictions.batch,
+            "image {end} of {}",
+            predictions.batch
+        );
+        Begun {
+            criterion: self,
+            predictions,
+            part,
+            matching: Matching::begin(&self.config, predictions, part, &*points),
+            points,
+        }
+    }
+
+    fn class_loss(
+        &self,
+        tape: &mut Tape,
+        predictions: &Predictions,
+        layer: &LayerPredictions,
+        part: &Part,
+        pairs: &[Pair],
+    ) -> Tensor2 {
+        let queries = predictions.queries;
+        let no_object = layer.classes.columns() - 1;
+        let nothing = part.targets.iter().all(Targets::is_empty);
+        let mut targets = vec![no_object; part.targets.len() * queries];
+        let mut weights = Vec::with_capacity(targets.len());
+        for image in part.targets {
+            let silent = match part.empty_image {
+                EmptyImage::ZeroBatch => nothing,
+                EmptyImage::ZeroImage => image.is_empty(),
+                EmptyImage::Background => false,
+            };
+            let weight = if silent { 0.0 } else { self.config.no_object };
+            weights.resize(weights.len() + queries, weight);
+        }
+        for pair in pairs {
+            let row = pair.image * queries + pair.query;
+            targets[row] = part.targets[pair.image].classes[pair.object];
+            weights[row] = 1.0;
+        }
+        let total: f32 = weights.iter().sum();
+        let start = part.images.start * queries;
+        let logits = ops::slice_rows(tape, &layer.classes, start, targets.len());
+        // Without any weight the loss and its gradient are 0, whatever they are divided by.
+        let denominator = if total > 0.0 { total } else { 1.0 };
+        ops::cross_entropy(tape, &logits, &targets, &weights, denominator)
+    }
+}
+
+/// A part whose matching has begun.
+pub struct Begun<'p> {
+    criterion: &'p Criterion,
+    predictions: &'p Predictions,
+    part: &'p Part<'p>,
+    points: Box<dyn PointSource + 'p>,
+    matching: Matching<'p>,
+}
+
+impl Pending for Begun<'_> {
+    fn losses(mut self: Box<Self>, tape: &mut Tape) -> Losses {
+        let (mut class, mut mask, mut dice) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, layer) in self.predictions.layers.iter().enumerate() {
+            let pairs = self.matching.pairs(index);
+            let (criterion, predictions) = (self.criterion, self.predictions);
+            class.push(criterion.class_loss(tape, predictions, layer, self.part, &pairs));
+            if !pairs.is_empty() {
+                let [bce, overlap] = self.mask_losses(tape, index, layer, &pairs);
+                mask.push(bce);
+                dice.push(overlap);
+            }
+        }
+        let mut sum = |terms: Vec<Tensor2>| sum(tape, &terms);
+        let (class, mask, dice) = (sum(class), sum(mask), sum(dice));
+        let config = &self.criterion.config;
+        let weights = [config.class, config.mask, config.dice];
+        let total = ops::weighted_sum(
+            tape,
+            &[
+                (&class, weights[0]),
+                (&mask, weights[1]),
+                (&dice, weights[2]),
+            ],
+        );
+        Losses {
+            terms: vec![("class", class), ("mask", mask), ("dice", dice)],
+            total,
+        }
+    }
+}
+
+impl Begun<'_> {
+    /// Binary cross-entropy and dice of one layer's matched pairs.
+    fn mask_losses(
+        &self,
+        tape: &mut Tape,
+        index: usize,
+        layer: &LayerPredictions,
+        pairs: &[Pair],
+    ) -> [Tensor2; 2] {
+        let (predictions, part) = (self.predictions, self.part);
+        let objects: usize = part.targets.iter().map(Targets::len).sum();
+        let masks = objects.max(1) as f32;
+        let divisor = match part.mask_loss.per_query {
+            true => (part.targets.len() * predictions.queries) as f32,
+            false => masks,
+        };
+        let sampled = Sampled::new(self, index, pairs);
+        let size = (predictions.height, predictions.width);
+        let logits = ops::point_sample(tape, &layer.masks, &sampled.rows, size, &sampled.points);
+        let (targets, weights) = (&sampled.targets, sampled.weights.as_ref());
+        let scale = match weights {
+            Some(weights) if part.mask_loss.renormalise => {
+                mean(&weights.host_values()).max(SMALLEST_MEAN)
+            }
+            _ => 1.0,
+        };
+        [
+            ops::bce_points(tape, &logits, targets, weights, divisor * scale),
+            ops::dice_points(tape, &logits, targets, masks),
+        ]
+    }
+}
+
+/// Keeps the renormalised loss finite where every point has weight 0.
+const SMALLEST_MEAN: f32 = 1e-6;
+
+fn mean(values: &[f32]) -> f32 {
+    (values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len() as f64) as f32
+}
+
+/// The plain sum of `[1, 1]` terms; 0 without any.
+fn sum(tape: &mut Tape, terms: &[Tensor2]) -> Tensor2 {
+    if terms.is_empty() {
+        return Tensor2::constant(vec![0.0], 1, 1);
+    }
+    let terms: Vec<(&Tensor2, f32)> = terms.iter().map(|term| (term, 1.0)).collect();
+    ops::weighted_sum(tape, &terms)
+}
+
+#[cfg(test)]
+mod tests;

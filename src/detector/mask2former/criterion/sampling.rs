@@ -1,0 +1,80 @@
+//! The points at which matched pairs are compared, with what belongs there.
+//!
+//! Shapes: n matched pairs of the part, P points.
+
+use super::Begun;
+use super::matching::Pair;
+use crate::detector::mask2former::points::{Purpose, important};
+use crate::ops;
+use crate::tensor::{Tape, Tensor2};
+use std::ops::Range;
+
+/// Points of the matched pairs of a layer with what belongs there.
+pub(super) struct Sampled {
+    /// The row of every pair's query among the predictions.
+    pub rows: Vec<usize>,
+    /// `[n, 2P]`.
+    pub points: Tensor2,
+    /// The objects' masks, `[n, P]`.
+    pub targets: Tensor2,
+    /// 1 - u, `[n, P]`; `None` where no object has a discount.
+    pub weights: Option<Tensor2>,
+}
+
+impl Sampled {
+    /// Takes the points of every pair of layer `layer`, anywhere or where the prediction is undecided.
+    pub fn new(begun: &Begun, layer: usize, pairs: &[Pair]) -> Self {
+        let Begun {
+            predictions,
+            part,
+            matching,
+            ..
+        } = begun;
+        let config = &begun.criterion.config;
+        let row = |pair: &Pair| (part.images.start + pair.image) * predictions.queries + pair.query;
+        let rows: Vec<usize> = pairs.iter().map(row).collect();
+        let purpose = |(number, pair): (usize, &Pair)| Purpose::Sampling {
+            pair: number,
+            image: pair.image,
+            query: pair.query,
+            object: pair.object,
+        };
+        let purposes: Vec<Purpose> = pairs.iter().enumerate().map(purpose).collect();
+        let masks = &predictions.layers[layer].masks;
+        let place = masks.place();
+        let draw = |numbers: Range<usize>| begun.points.points(&place, layer, &purposes, numbers);
+        let size = (predictions.height, predictions.width);
+        let points = match part.mask_loss.uniform_points {
+            true => draw(0..config.points),
+            false => important(config, draw, |points| {
+                ops::point_sample(&mut Tape::off(), masks, &rows, size, points)
+            }),
+        };
+        let objects = pairs.iter().enumerate();
+        let objects = objects.map(|(row, pair)| (pair.image, pair.object, row));
+        Self {
+            targets: matching.objects.sample(objects, &points),
+            weights: weights(begun, pairs, &points),
+            points,
+            rows,
+        }
+    }
+}
+
+/// What is left of the loss at the points of every pair.
+fn weights(begun: &Begun, pairs: &[Pair], points: &Tensor2) -> Option<Tensor2> {
+    let images = begun.part.targets;
+    if images.iter().all(|image| image.discounts.is_none()) {
+        return None;
+    }
+    let plane = |pair: &Pair| {
+        let discounts = images[pair.image].discounts.as_ref();
+        discounts.map(|discounts| (discounts, pair.object))
+    };
+    let planes: Vec<_> = pairs.iter().map(plane).collect();
+    Some(ops::weights_at(
+        &planes,
+        begun.matching.objects.size(),
+        points,
+    ))
+}

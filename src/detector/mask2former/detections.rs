@@ -1,0 +1,207 @@
+//! What the network finds, Mask2Former's instance inference (https://arxiv.org/abs/2112.01527, section 1.7 of its
+//! reference implementation's `instance_inference`).
+//!
+//! The `top` (query, class) pairs by class probability (softmax over K + 1, no-object left out); mask = logit > 0; score = class
+//! probability times mask quality (eq. 4 of PL-DC). No suppression of duplicates, no score threshold. Logits are resized
+//! to the padded input, cropped to the picture and resized to the size that is asked for.
+
+use super::output::Mask2FormerOutput;
+use super::planes::{Fetched, Planes, last};
+use super::scores::{ClassView, class_views, pairs};
+use crate::detector::quality::{mask_quality, of_foreground};
+use crate::detector::{Choice, RawArray, Score, Selection};
+use crate::graph::Predictions;
+use crate::ops;
+use crate::structures::{Detection, Mask};
+use rayon::prelude::*;
+
+/// The detections of every image of `output`, in order of falling class probability. `sizes`: rows and columns of the masks of
+/// each image.
+///
+/// Pairs whose mask is empty are left out: their score is 0 and no object overlaps them, so no metric can tell.
+pub(super) fn detections(
+    output: &Mask2FormerOutput,
+    sizes: &[(usize, usize)],
+    top: usize,
+) -> Vec<Vec<Detection>> {
+    // What lies on a GPU is fetched by this thread, whose work it is.
+    let chosen: Vec<Chosen> = (0..output.predictions.batch)
+        .map(|image| Chosen::new(output, image, top))
+        .collect();
+    chosen
+        .par_iter()
+        .zip(&output.sizes)
+        .zip(sizes)
+        .map(|((chosen, own), size)| chosen.detections(output.padded, *own, *size))
+        .collect()
+}
+
+/// The class distributions of the queries of image `image`.
+fn views_of(predictions: &Predictions, image: usize) -> Vec<ClassView> {
+    let classes = &last(predictions).classes;
+    let first = image * predictions.queries;
+    let rows: Vec<usize> = (first..first + predictions.queries).collect();
+    class_views(&ops::rows_on_host(classes, &rows), classes.columns())
+}
+
+/// The pairs of an image that are detected, with their masks as the network gives them, in the memory of the host.
+struct Chosen {
+    /// Query, class, probability.
+    pairs: Vec<(usize, usize, f32)>,
+    /// In order.
+    queries: Vec<usize>,
+    planes: Fetched,
+}
+
+impl Chosen {
+    fn new(output: &Mask2FormerOutput, image: usize, top: usize) -> Self {
+        let predictions = &output.predictions;
+        let choice = Choice {
+            score: Score::WithNoObject,
+            selection: Selection::TopPairs,
+            top,
+        };
+        let pairs = pairs(&views_of(predictions, image), choice);
+        let mut queries: Vec<usize> = pairs.iter().map(|(query, ..)| *query).collect();
+        queries.sort_unstable();
+        queries.dedup();
+        let row = |query: &usize| image * predictions.queries + query;
+        let rows: Vec<usize> = queries.iter().map(row).collect();
+        Self {
+            planes: Planes::new(predictions, output.padded).fetched(&rows),
+            pairs,
+            queries,
+        }
+    }
+
+    /// The detections at `size`. The logits are those of the `padded` input, of which the picture covers `own`.
+    fn detections(
+        &self,
+        padded: (usize, usize),
+        own: (usize, usize),
+        size: (usize, usize),
+    ) -> Vec<Detection> {
+        let mut masks: Vec<Option<(Mask, f32)>> = vec![None; self.queries.len()];
+        let mut found = Vec::new();
+        for (query, class, probability) in &self.pairs {
+            let place = self.queries.partition_point(|other| other < query);
+            let (mask, quality) = masks[place].get_or_insert_with(|| {
+                let logits = self.planes.resized(place, padded.0, padded.1);
+                let lines = logits.chunks_exact(padded.1).take(own.0);
+                let mut logits: Vec<f32> = lines.flat_map(|line| &line[..own.1]).copied().collect();
+                if size != own {
+                    logits = ops::resize_planes(&logits, 1, own, size);
+                }
+                let quality = mask_quality(logits.iter().copied()).0;
+                (Mask::from_logits(&logits, size.0, size.1), quality)
+            });
+            if *quality > 0.0 {
+                found.push(Detection {
+                    class: *class,
+                    score: probability * *quality,
+                    mask: mask.clone(),
+                });
+            }
+        }
+        found
+    }
+}
+
+/// The logits of the first image, and what they are worth before any choice: `class_logits` `[Q, K + 1]`, `mask_logits`
+/// `[Q, h, w]`; `class_quality` `[Q, K]`, the softmax over K + 1 without no-object (eq. 3 of PL-DC); `mask_quality` `[Q]`, the mean
+/// foreground probability of the mask at the size of the padded input (eq. 4).
+pub(super) fn raw(output: &Mask2FormerOutput) -> Vec<RawArray> {
+    let predictions = &output.predictions;
+    let &Predictions {
+        queries,
+        height,
+        width,
+        ..
+    } = predictions;
+    let layer = last(predictions);
+    let columns = layer.classes.columns();
+    let views = views_of(predictions, 0);
+    let classes = views.iter().flat_map(ClassView::with_no_object);
+    let masks = ops::foreground(&layer.masks, 0..queries, (height, width), output.padded);
+    let masks = masks.wait().into_iter().map(|mask| of_foreground(mask).0);
+    let rows: Vec<usize> = (0..queries).collect();
+    let of_first = |all| ops::rows_on_host(all, &rows);
+    vec![
+        (
+            "class_logits",
+            (vec![queries, columns], of_first(&layer.classes)),
+        ),
+        (
+            "mask_logits",
+            (vec![queries, height, width], of_first(&layer.masks)),
+        ),
+        (
+            "class_quality",
+            (vec![queries, columns - 1], classes.copied().collect()),
+        ),
+        ("mask_quality", (vec![queries], masks.collect())),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detector::Output;
+    use crate::detector::mask2former::candidates::tests::predictions_at;
+    use crate::detector::mask2former::criterion::Criterion;
+    use crate::detector::mask2former::loss::tests::loss;
+    use crate::ops::check::on_every_place;
+    use crate::tensor::Place;
+
+    /// The example's output for a picture of `own` pixels, padded to 8 x 8.
+    fn output(place: &Place, own: (usize, usize)) -> Mask2FormerOutput {
+        Mask2FormerOutput {
+            predictions: predictions_at(place),
+            sizes: vec![own],
+            padded: (8, 8),
+            criterion: Criterion::new(loss()),
+        }
+    }
+
+    on_every_place! {
+        fn detections_are_cropped_and_scored(place) {
+            let detect = |own, size, top| output(place, own).detect(&[size], top).remove(0);
+            // By probability: (0, 0), (1, 0), (1, 1), (0, 1); then the third query, whose mask is empty.
+            let found = detect((8, 5), (8, 5), 4);
+            assert_eq!(
+                found.iter().map(|d| d.class).collect::<Vec<_>>(),
+                [0, 0, 1, 1]
+            );
+            let first = &found[0];
+            assert_eq!(
+                (first.mask.height, first.mask.width, first.mask.area()),
+                (8, 5, 20)
+            );
+            assert!(first.score > 0.9 && first.score < 0.99, "{}", first.score);
+            assert_eq!(found[1].mask, found[2].mask);
+            assert_eq!(detect((8, 5), (8, 5), 100).len(), 4);
+            let large = detect((8, 5), (16, 10), 4);
+            assert_eq!((large[0].mask.height, large[0].mask.width), (16, 10));
+            assert!(
+                (70..=90).contains(&large[0].mask.area()),
+                "four times {}",
+                first.mask.area()
+            );
+            // The second query's mask lies in the last row alone.
+            assert_eq!(detect((7, 5), (7, 5), 100).len(), 2);
+        }
+    }
+
+    on_every_place! {
+        fn qualities_are_those_of_the_formulas(place) {
+            let arrays = output(place, (8, 8)).raw();
+            let named = |name| &arrays.iter().find(|(known, _)| *known == name).unwrap().1;
+            let (classes, masks) = (named("class_quality"), named("mask_quality"));
+            assert_eq!((&classes.0[..], &masks.0[..]), (&[3, 2][..], &[3][..]));
+            assert_eq!((classes.1.len(), masks.1.len()), (6, 3));
+            assert!(masks.1[0] > 0.95 && masks.1[1] < 0.63 && masks.1[2] == 0.0);
+            assert_eq!(named("class_logits").0, [3, 3]);
+            assert_eq!(named("mask_logits").1.len(), 3 * 16);
+        }
+    }
+}

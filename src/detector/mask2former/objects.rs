@@ -1,0 +1,59 @@
+//! The masks of objects, sampled where predictions are.
+
+use crate::detector::Targets;
+use crate::ops::MaskStack;
+use crate::structures::Mask;
+use crate::tensor::{Place, Tensor2};
+use std::borrow::Cow;
+
+/// The masks of the objects of some images, where predictions are.
+pub(super) struct Objects<'p> {
+    stack: MaskStack<'p>,
+    /// Rows and columns of every mask.
+    size: (usize, usize),
+    /// Where each image's objects begin.
+    firsts: Vec<usize>,
+}
+
+impl<'p> Objects<'p> {
+    /// Panics if the masks are of several sizes.
+    pub fn new(place: &Place, images: &'p [Targets<'p>]) -> Self {
+        let masks: Vec<&Mask> = images
+            .iter()
+            .flat_map(|targets| targets.masks.iter().map(Cow::as_ref))
+            .collect();
+        let size = |mask: &Mask| (mask.height, mask.width);
+        let one = masks.first().map_or((1, 1), |mask| size(mask));
+        assert!(
+            masks.iter().all(|mask| size(mask) == one),
+            "masks of one size"
+        );
+        let bits = masks.iter().map(|mask| &mask.bits[..]).collect();
+        let mut first = 0;
+        let firsts = images.iter().map(|targets| {
+            first += targets.len();
+            first - targets.len()
+        });
+        Self {
+            firsts: firsts.collect(),
+            stack: MaskStack::new(place, bits, one),
+            size: one,
+        }
+    }
+
+    /// Rows and columns of every mask.
+    pub fn size(&self) -> (usize, usize) {
+        self.size
+    }
+
+    /// Objects (image, object) at the points of a row of `points` `[J, 2P]` each: `[objects, P]`.
+    pub fn sample(
+        &self,
+        objects: impl Iterator<Item = (usize, usize, usize)>,
+        points: &Tensor2,
+    ) -> Tensor2 {
+        let numbered = objects.map(|(image, object, row)| (self.firsts[image] + object, row));
+        let (which, rows): (Vec<usize>, Vec<usize>) = numbered.unzip();
+        self.stack.sample(&which, points, &rows)
+    }
+}

@@ -1,0 +1,67 @@
+//! The mask logits of the last layer, as the network gives them: at the size of its finest map.
+
+use crate::detector::Masks;
+use crate::graph::{LayerPredictions, Predictions};
+use crate::ops;
+use crate::tensor::{Place, Tensor2};
+
+/// The mask logits of all queries of a batch, where the network is.
+#[derive(Clone, Debug)]
+pub(super) struct Planes {
+    /// `[B * Q, h * w]`.
+    masks: Tensor2,
+    /// Rows and columns of a plane.
+    size: (usize, usize),
+    /// Rows and columns of the padded input.
+    padded: (usize, usize),
+}
+
+impl Planes {
+    /// Those of `predictions` for an input of `padded` rows and columns.
+    pub fn new(predictions: &Predictions, padded: (usize, usize)) -> Self {
+        Self {
+            masks: last(predictions).masks.clone(),
+            size: (predictions.height, predictions.width),
+            padded,
+        }
+    }
+
+    /// The planes `rows`, in the memory of the host.
+    pub fn fetched(&self, rows: &[usize]) -> Fetched {
+        Fetched {
+            values: ops::rows_on_host(&self.masks, rows),
+            size: self.size,
+        }
+    }
+}
+
+impl Masks for Planes {
+    fn place(&self) -> Place {
+        self.masks.place()
+    }
+
+    fn logits(&self, rows: &[usize]) -> Tensor2 {
+        ops::resize_rows(&self.masks, rows, self.size, self.padded)
+    }
+}
+
+/// Some planes of mask logits in the memory of the host.
+pub(super) struct Fetched {
+    values: Vec<f32>,
+    size: (usize, usize),
+}
+
+impl Fetched {
+    /// Plane `index`, bilinearly resized.
+    pub fn resized(&self, index: usize, height: usize, width: usize) -> Vec<f32> {
+        let len = self.size.0 * self.size.1;
+        let plane = &self.values[index * len..][..len];
+        ops::resize_planes(plane, 1, self.size, (height, width))
+    }
+}
+
+/// The predictions of the last layer.
+pub(super) fn last(predictions: &Predictions) -> &LayerPredictions {
+    let layers = predictions.layers.last();
+    layers.expect("at least the initial prediction")
+}

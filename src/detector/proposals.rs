@@ -1,0 +1,45 @@
+//! What a detector proposes for a batch of images: scored pairs of a class and a mask, before any filter.
+
+use crate::tensor::{Place, Tensor2};
+use std::fmt;
+
+/// One pair of a class and a mask.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Row of its mask in [`Proposals::masks`]. Candidates of several classes may share a mask.
+    pub mask: usize,
+    /// The class.
+    pub class: usize,
+    /// Eq. 3 of PL-DC, in [0, 1].
+    pub class_quality: f32,
+    /// Eq. 4, in [0, 1].
+    pub mask_quality: f32,
+    /// Pixels of the mask at the padded input size.
+    pub area: usize,
+    /// Whether the most likely class of this output is an object, not no-object.
+    pub foreground: bool,
+    /// Probabilities of the object classes, which sum to 1.
+    pub probabilities: Vec<f32>,
+}
+
+/// The candidates of a batch.
+#[derive(Debug)]
+pub struct Proposals {
+    /// Rows and columns of the padded input, which areas and masks refer to.
+    pub size: (usize, usize),
+    /// The candidates of every image, in the order that [`super::Selection`] tells.
+    pub images: Vec<Vec<Candidate>>,
+    /// Their masks.
+    pub masks: Box<dyn Masks>,
+}
+
+/// The masks of a batch of proposals. They are computed at full size only for the candidates that survive a filter: an image
+/// of a megapixel has no memory for a hundred of them.
+pub trait Masks: fmt::Debug {
+    /// The memory that holds them.
+    fn place(&self) -> Place;
+
+    /// The logits of the masks `rows` at the padded input size, in the memory that holds them: `[rows, height * width]`.
+    /// Above 0 is foreground.
+    fn logits(&self, rows: &[usize]) -> Tensor2;
+}

@@ -1,0 +1,77 @@
+//! What the criterion compares the predictions of one image with.
+
+use crate::structures::{Instance, Mask};
+use crate::tensor::Tensor2;
+use std::borrow::Cow;
+
+/// The objects of one image, labelled or pseudo-labelled, at the padded input size of the network.
+#[derive(Clone, Debug, Default)]
+pub struct Targets<'m> {
+    /// Class of every object.
+    pub classes: Vec<usize>,
+    /// Mask of every object, all of one size.
+    pub masks: Vec<Cow<'m, Mask>>,
+    /// For every object the part of each pixel's mask loss that is taken off, `[objects, height * width]`: the `u` of eq. 13. The
+    /// weight of a pixel is 1 - discount, and 1 outside the image. `None`: the weight is 1 everywhere.
+    pub discounts: Option<Tensor2>,
+}
+
+impl<'m> Targets<'m> {
+    /// Labelled objects, padded with background at the right and at the bottom to `height x width`.
+    pub fn of_objects(objects: &'m [Instance], height: usize, width: usize) -> Self {
+        Self {
+            classes: objects.iter().map(|object| object.class).collect(),
+            masks: objects
+                .iter()
+                .map(|object| padded(&object.mask, height, width))
+                .collect(),
+            discounts: None,
+        }
+    }
+
+    /// Number of objects.
+    pub fn len(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// Whether the image has no object.
+    pub fn is_empty(&self) -> bool {
+        self.classes.is_empty()
+    }
+}
+
+/// `mask` in the top left corner of a larger one, or itself where it has the size.
+fn padded(mask: &Mask, height: usize, width: usize) -> Cow<'_, Mask> {
+    if (mask.height, mask.width) == (height, width) {
+        return Cow::Borrowed(mask);
+    }
+    assert!(
+        mask.height <= height && mask.width <= width,
+        "a {} x {} mask does not fit into {height} x {width}",
+        mask.height,
+        mask.width
+    );
+    let mut bits = vec![0; height * width];
+    for (to, from) in bits
+        .chunks_exact_mut(width)
+        .zip(mask.bits.chunks_exact(mask.width))
+    {
+        to[..mask.width].copy_from_slice(from);
+    }
+    Cow::Owned(Mask::new(height, width, bits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_keeps_every_pixel_in_its_place() {
+        let mask = Mask::new(2, 2, vec![1, 0, 0, 1]);
+        assert_eq!(
+            padded(&mask, 3, 4).bits,
+            [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+        );
+        assert!(matches!(padded(&mask, 2, 2), Cow::Borrowed(_)));
+    }
+}
