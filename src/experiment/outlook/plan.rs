@@ -189,7 +189,7 @@ impl Outlook {
             };
             writeln!(
                 f,
-                "shared: {} by {}{there}",
+                "shared: {}, used by {}{there}",
                 stage.title,
                 counted(stage.trials, "trial")
             )?;
@@ -206,13 +206,16 @@ impl fmt::Display for Outlook {
         let trials = self.trials.len();
         writeln!(
             f,
-            "{}: {} ({} per seed, {}); {} more results share these trials",
+            "{}: {} ({} per seed, {})",
             self.recipe,
             counted(trials, "trial"),
             trials / self.seeds.len().max(1),
-            counted(self.seeds.len(), "seed"),
-            self.folded
+            counted(self.seeds.len(), "seed")
         )?;
+        if self.folded > 0 {
+            let more = counted(self.folded, "more result");
+            writeln!(f, "the same trials give {more}")?;
+        }
         for commit in &self.commits {
             writeln!(f, "{commit} (not the present commit)")?;
         }

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::graph::{HuggingFaceFolder, Mask2Former, ModelConfig};
+use crate::graph::{HuggingFaceFolder, ModelConfig};
 use crate::nn::params::Parameters;
 
 pub use arrays::{ArrayEntry, Arrays, SINGLE};
@@ -78,7 +78,7 @@ impl Weights {
     ///
     /// # Errors
     /// The values do not fit. One message lists everything that does not.
-    pub fn load(&self, config: &ModelConfig, model: &mut Mask2Former) -> Result<()> {
+    pub fn load(&self, config: &ModelConfig, model: &mut dyn Parameters) -> Result<()> {
         if let Some(folder) = &self.folder {
             let differences = config.differences(&folder.model);
             if !differences.is_empty() {

@@ -1,6 +1,7 @@
 //! Tests loading and writing with real files.
 
 use super::*;
+use crate::graph::Mask2Former;
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind, ResNet, StemConfig};
 use crate::graph::config;
 use crate::rng::Stream;
