@@ -155,7 +155,7 @@ impl Workshop<'_> {
                 StageNumbers {
                     loss: Some(loss),
                     kept,
-                    mean_ap: None,
+                    metric: None,
                 },
             );
             if step == to {

@@ -6,6 +6,7 @@ use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
 use crate::detector::{DETECTORS, DetectorConfig};
+use crate::eval;
 use crate::graph::clip::VisionLanguageConfig;
 use crate::graph::weights;
 use crate::method::{METHODS, Method, Phase};
@@ -61,6 +62,8 @@ pub struct EvalConfig {
     pub top: usize,
     /// The model whose metrics the tables show.
     pub model: EvalModel,
+    /// The names of the evaluators, those of [`crate::eval::EVALUATORS`].
+    pub metrics: Vec<String>,
 }
 
 impl EvalConfig {
@@ -235,6 +238,7 @@ impl Checked for EvalConfig {
         check.range("size", self.size, 0..=LARGEST_SIDE);
         check.range("shorter", self.shorter, 0..=LARGEST_SIDE);
         check.range("top", self.top, 1..=MOST_PAIRS);
+        eval::check_names(check, "metrics", &self.metrics);
     }
 }
 

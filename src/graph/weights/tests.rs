@@ -1,7 +1,6 @@
 //! Tests loading and writing with real files.
 
 use super::*;
-use crate::graph::Mask2Former;
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind, ResNet, StemConfig};
 use crate::graph::network_weights::NetworkWeights;
 use crate::graph::{HuggingFaceFolder, Mask2Former, ModelConfig, config};
