@@ -183,8 +183,7 @@ fn thresholds_out_of_range_are_refused() {
         ("name = \"decoupled\"\nclass = 0.1\nmask = nan", "mask"),
     ] {
         let error = crate::registry::build(FILTERS, toml.parse().unwrap())
-            .err()
-            .expect(toml);
+            .expect_err(toml);
         assert_eq!(error[0].key, key);
     }
 }
