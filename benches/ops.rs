@@ -154,7 +154,15 @@ fn norms(bench: &mut Criterion) {
             parameter(1, channels, 3),
         );
         time(bench, "group_norm", name, 0, |tape| {
-            ops::group_norm(tape, &x, &gamma, &beta, 8, EPSILON, None, true).data
+            let norm = ops::GroupNorm {
+                gamma: &gamma,
+                beta: &beta,
+                groups: 8,
+                eps: EPSILON,
+                residual: None,
+                relu: true,
+            };
+            ops::group_norm(tape, &x, norm).data
         });
     }
     let (x, residual) = (
@@ -216,17 +224,17 @@ fn attention(bench: &mut Criterion) {
     });
     let reference: Arc<Vec<f32>> = Arc::new(centres.collect());
     time(bench, "deform_attention", "encoder", 0, |tape| {
-        ops::deform_attention(
-            tape,
-            &value,
-            &offsets,
-            &weights,
-            reference.clone(),
-            &levels,
-            BATCH,
-            HEADS,
-            SAMPLES,
-        )
+        let inputs = ops::DeformInputs {
+            value: &value,
+            offsets: &offsets,
+            weights: &weights,
+            reference: &reference,
+            levels: &levels,
+            batch: BATCH,
+            heads: HEADS,
+            points: SAMPLES,
+        };
+        ops::deform_attention(tape, inputs)
     });
 }
 

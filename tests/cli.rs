@@ -105,8 +105,8 @@ fn a_value_out_of_range_is_reported_with_what_is_allowed() {
         &["train.drop", "-0.5", "in [0, 1]"],
     );
     refused(
-        &["--set", "loss.points=0"],
-        &["loss.points", "0 is out of range; allowed: 1 to "],
+        &["--set", "model.loss.points=0"],
+        &["model.loss.points", "0 is out of range; allowed: 1 to "],
     );
     refused(
         &["--set", "method.burn-in=160"],
@@ -116,8 +116,16 @@ fn a_value_out_of_range_is_reported_with_what_is_allowed() {
 
 #[test]
 fn all_mistakes_are_reported_at_once() {
-    let arguments = ["--set", "train.clip=0.0", "--set", "loss.oversample=0.5"];
-    refused(&arguments, &["train.clip", "loss.oversample", "2 errors"]);
+    let arguments = [
+        "--set",
+        "train.clip=0.0",
+        "--set",
+        "model.loss.oversample=0.5",
+    ];
+    refused(
+        &arguments,
+        &["train.clip", "model.loss.oversample", "2 errors"],
+    );
 }
 
 #[test]

@@ -246,9 +246,14 @@ fn what_differs_in_settings_is_reported_where_it_is_known() {
         (
             &first,
             dicc.as_str(),
-            "seed = 0\n[train]\nsteps = 3\nrate = 0.5\n",
+            // As a store of the time before `[model.loss]` spells it.
+            "seed = 0\n[train]\nsteps = 3\nrate = 0.5\n[loss]\npoints = 9\n[model]\n",
         ),
-        (&second, "another", "seed = 0\n[train]\nsteps = 4\n"),
+        (
+            &second,
+            "another",
+            "seed = 0\n[train]\nsteps = 4\n[model.loss]\npoints = 9\n",
+        ),
         (&first, pmua.as_str(), "seed = 0\n"),
     ] {
         let trial = folder.path().join(".store/trials").join(hash);

@@ -26,7 +26,7 @@ mod pl_dc;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use device::{Device, Repeats, Run};
-use harness::detector::mask2former::Criterion;
+use harness::detector::mask2former::{Criterion, Mask2FormerConfig};
 use harness::detector::{EmptyImage, MaskLoss, Part, Targets};
 use harness::experiment::NEW_KEYS;
 use harness::graph::Mask2Former;
@@ -34,7 +34,7 @@ use harness::nn::params::move_to;
 use harness::recipe::{Hooks, Plan, Request};
 use harness::rng::Stream;
 use harness::structures::{Mask, Picture};
-use harness::tensor::{Precision, Tape, Wish};
+use harness::tensor::{DeviceChoice, Precision, Tape};
 use harness::train::{AdamW, TrainConfig};
 use measure::peak_memory;
 use serde::Deserialize;
@@ -82,7 +82,7 @@ struct Options {
     pseudo_labels: Option<usize>,
     /// auto, cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
-    device: Wish,
+    device: DeviceChoice,
     /// Precision of matrix products on a GPU: f32, tf32 or bf16.
     #[arg(long, default_value = "f32", value_parser = precision)]
     precision: Precision,
@@ -120,11 +120,18 @@ impl Recipe {
         let unchecked = Hooks {
             check: &|_| Vec::new(),
             normalise: &|_| {},
+            identity: &toml::Table::clone,
             new_keys: &NEW_KEYS,
         };
         let plan = Plan::new(request, unchecked)?;
         let trial = plan.trials.first().context("a trial")?;
         Ok(Self(trial.settings.clone()))
+    }
+
+    fn model(&self) -> Result<Mask2FormerConfig> {
+        let mut table: toml::Table = self.table("model")?;
+        table.remove("name");
+        Ok(Mask2FormerConfig::read(table)?)
     }
 
     fn table<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
@@ -225,7 +232,7 @@ impl Training {
 
 fn measure(options: &Options, recipe: &Recipe, device: &Device, images: usize) -> Result<Value> {
     let stream = &mut Stream::new(SEED, "bench");
-    let mut model = Mask2Former::new(&recipe.table("model")?, CLASSES, stream)?;
+    let mut model = Mask2Former::new(&recipe.model()?.network, CLASSES, stream)?;
     move_to(&mut model, &device.place);
     let repeats = Repeats {
         warm_up: if device.is_host() { 1 } else { options.warm_up },
@@ -258,7 +265,7 @@ fn measure(options: &Options, recipe: &Recipe, device: &Device, images: usize) -
 
     let train: TrainConfig = recipe.table("train")?;
     let mut training = Training {
-        criterion: Criterion::new(recipe.table("loss")?),
+        criterion: Criterion::new(recipe.model()?.loss),
         optimizer: AdamW::new(train.optimizer(), &mut model),
         rate: train.rate as f32,
     };

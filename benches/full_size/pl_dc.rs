@@ -114,7 +114,7 @@ pub fn measure(
     };
     let phase = method(recipe, work.pseudo_labels)?.phases(steps).remove(0);
     let mut learner = phase.learner(Parts {
-        student: Box::new(Mask2FormerDetector::new(model, recipe.table("loss")?)),
+        student: Box::new(Mask2FormerDetector::new(model, recipe.model()?.loss)),
         setup: &setup,
     })?;
     let train: TrainConfig = recipe.table("train")?;

@@ -17,7 +17,7 @@ use clap::{Parser, ValueEnum};
 use harness::data::loader::Loader;
 use harness::data::split::Split;
 use harness::data::{self, Dataset};
-use harness::detector::{Detector, mask2former};
+use harness::detector::{DETECTORS, Detector};
 use harness::graph::clip::{ClipTiny, VISION_LANGUAGE_MODELS, VisionLanguageConfig};
 use harness::method::{Learner, METHODS, Parts, Setup, TeacherStudentConfig, follow};
 use harness::registry;
@@ -168,12 +168,8 @@ impl Run {
         );
         let train: TrainConfig = recipe.table("train")?;
         let mut stream = Stream::new(SEED, "model");
-        let student = mask2former::build(
-            &recipe.table("model")?,
-            &recipe.table("loss")?,
-            dataset.classes.len(),
-            &mut stream,
-        )?;
+        let model = registry::build(DETECTORS, recipe.table("model")?)?;
+        let student = model.build(dataset.classes.len(), &mut stream)?;
         let setup = Setup {
             seed: SEED,
             counts: split.counts,

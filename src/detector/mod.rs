@@ -5,6 +5,7 @@
 //! The two halves of the loss are apart so that a GPU computes the matching costs of one part while the CPU solves another.
 
 mod choice;
+mod config;
 pub mod mask2former;
 mod part;
 mod predict;
@@ -16,15 +17,22 @@ use crate::graph::backbone::ResNet;
 use crate::graph::{Images, Normaliser, pixels};
 use crate::nn::params::Parameters;
 use crate::ops::Pixels;
+use crate::registry::Entry;
 use crate::rng::Stream;
 use crate::structures::{Detection, Picture};
 use crate::tensor::{Later, Place, Tape, Tensor2};
 
+// The only network that `transformers` describes and this program knows.
 pub use choice::{Choice, Score, Selection};
+pub use config::{Demands, DetectorConfig};
+pub use mask2former::of_folder;
 pub use part::{EmptyImage, MaskLoss, Part};
 pub use predict::predict;
 pub use proposals::{Candidate, Masks, Proposals};
 pub use targets::Targets;
+
+/// The detectors that a recipe can name.
+pub const DETECTORS: &[Entry<Box<dyn DetectorConfig>>] = &[mask2former::ENTRY];
 
 /// A network that finds objects, with the loss that trains it.
 pub trait Detector: Parameters + Send {

@@ -14,84 +14,29 @@ use super::Method;
 use super::phase::{Build, MethodKeys, Phase, Start};
 use super::supervised;
 use super::teacher_student::{Follows, Keys, TeacherStudent, TeacherStudentConfig, distill};
-use crate::detector::{EmptyImage, Score, Selection};
+use crate::detector::{Demands, EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
-use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
+use crate::registry::{self, Check, ComponentErrors, MOST_STEPS};
 use serde::Deserialize;
 use toml::Table;
 
-/// The keys as a recipe spells them. Only the lengths and the filter have to be named.
+/// The keys as a recipe spells them. A recipe may leave out all but `teacher-steps` and `filter`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct GuidedKeys {
     teacher_steps: usize,
     burn_in: usize,
-    #[serde(default = "ema")]
     ema: f32,
-    #[serde(default = "lambda")]
     lambda: f32,
-    #[serde(default = "score")]
     score: Score,
-    #[serde(default = "candidates")]
     candidates: Selection,
-    #[serde(default = "top_pairs")]
     top_pairs: usize,
-    #[serde(default)]
     min_area: usize,
-    #[serde(default = "duplicate_iou")]
     duplicate_iou: f64,
-    #[serde(default = "empty_image")]
     empty_image: EmptyImage,
     filter: Table,
-    #[serde(default = "correction")]
     correction: Table,
-    #[serde(default = "weighting")]
     weighting: Table,
-}
-
-/// Keep rate of the released code, `SSL.EMA`.
-fn ema() -> f32 {
-    0.9996
-}
-
-/// Weight of every unlabelled term in the released code, `modeling/maskformer_model.py:485`.
-fn lambda() -> f32 {
-    2.0
-}
-
-fn score() -> Score {
-    Score::WithNoObject
-}
-
-/// One label per query.
-fn candidates() -> Selection {
-    Selection::ArgMax
-}
-
-fn top_pairs() -> usize {
-    100
-}
-
-/// None is dropped.
-fn duplicate_iou() -> f64 {
-    1.0
-}
-
-/// Images without a pseudo-label teach no-object.
-fn empty_image() -> EmptyImage {
-    EmptyImage::Background
-}
-
-fn correction() -> Table {
-    named("keep")
-}
-
-fn weighting() -> Table {
-    named("uniform")
-}
-
-fn named(name: &str) -> Table {
-    Table::from_iter([("name".to_string(), name.into())])
 }
 
 /// Table `[method]` with `name = "guided"`.
@@ -103,18 +48,12 @@ struct Guided {
     pair: TeacherStudentConfig,
 }
 
-impl Checked for GuidedKeys {
-    fn check(&self, check: &mut Check) {
-        check.range("teacher-steps", self.teacher_steps, 1..=MOST_STEPS);
-        check.range("burn-in", self.burn_in, 1..=MOST_STEPS);
-    }
-}
-
 pub(super) fn build(table: Table) -> Result<Box<dyn Method>, ComponentErrors> {
-    let keys: GuidedKeys = registry::read(table)?;
-    Ok(Box::new(Guided {
-        teacher_steps: keys.teacher_steps,
-        pair: TeacherStudentConfig::new(Keys {
+    registry::make(table, |keys: GuidedKeys, check| {
+        check.range("teacher-steps", keys.teacher_steps, 1..=MOST_STEPS);
+        check.range("burn-in", keys.burn_in, 1..);
+        let teacher_steps = keys.teacher_steps;
+        let keys = Keys {
             burn_in: keys.burn_in,
             ema: keys.ema,
             lambda: keys.lambda,
@@ -127,8 +66,12 @@ pub(super) fn build(table: Table) -> Result<Box<dyn Method>, ComponentErrors> {
             filter: keys.filter,
             correction: keys.correction,
             weighting: keys.weighting,
-        })?,
-    }))
+        };
+        Some(Box::new(Guided {
+            teacher_steps,
+            pair: TeacherStudentConfig::new(keys, check)?,
+        }) as Box<dyn Method>)
+    })
 }
 
 /// Places of the phases in the list.
@@ -182,6 +125,10 @@ impl Method for Guided {
         true
     }
 
+    fn demands(&self) -> Option<Demands> {
+        self.pair.demands()
+    }
+
     fn vlm(&self) -> Option<&VisionLanguageConfig> {
         self.pair.vlm()
     }
@@ -192,8 +139,11 @@ mod tests {
     use super::*;
 
     fn guided(text: &str) -> Result<Box<dyn Method>, ComponentErrors> {
-        let filter = "[filter]\nname = 'coupled'\nthreshold = 0.5";
-        build(format!("{text}\n{filter}").parse().unwrap())
+        let others = "ema = 0.9\nlambda = 1.0\nscore = 'with-no-object'\ncandidates = 'arg-max'\n\
+                      top-pairs = 100\nmin-area = 0\nduplicate-iou = 1.0\nempty-image = 'background'\n\
+                      filter = { name = 'coupled', threshold = 0.5 }\n\
+                      correction = { name = 'keep' }\nweighting = { name = 'uniform' }";
+        build(format!("{text}\n{others}").parse().unwrap())
     }
 
     #[test]

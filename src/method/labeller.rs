@@ -1,7 +1,7 @@
 //! From the teacher's candidates to pseudo-labels.
 //!
-//! Candidates -> minimum area -> tiers of the filter -> correction -> medium candidates accepted or not -> duplicates
-//! dropped, the better one first. The filter is told of each image what was seen, and then what was kept. [`Labeller::begin`] goes as far as
+//! Candidates -> tiers of the filter -> minimum area -> correction -> medium candidates accepted or not -> duplicates
+//! dropped, the better one first -> the filter learns which candidates were kept. [`Labeller::begin`] goes as far as
 //! nothing has to be waited for, [`Labeller::finish`] to the end.
 
 use super::correction::{Corrected, Correction, Progress, Region};
@@ -10,7 +10,7 @@ use super::pseudo_labels::{ImageLabels, PseudoLabel, without_duplicates};
 use super::report::TierCounts;
 use super::teacher_student::TeacherStudentConfig;
 use super::weighting::Weighting;
-use crate::detector::{Candidate, Choice, Detector, Masks, Proposals};
+use crate::detector::{Candidate, Detector, Masks, Proposals};
 use crate::graph::Images;
 use crate::ops;
 use crate::structures::{Mask, Picture};
@@ -83,12 +83,8 @@ impl Labeller {
 
     /// What the teacher proposes for its views of one step, `images`.
     pub fn propose(&self, teacher: &dyn Detector, images: &Images) -> Later<Proposals> {
-        let choice = Choice {
-            score: self.config.score,
-            selection: self.config.candidates,
-            top: self.config.top_pairs,
-        };
-        teacher.forward(&mut Tape::off(), images).propose(choice)
+        let output = teacher.forward(&mut Tape::off(), images);
+        output.propose(self.config.choice())
     }
 
     /// Puts the candidates of the teacher's views of one step into their tiers, as far as that does not depend on labels, and asks for the
@@ -140,7 +136,7 @@ impl Labeller {
     /// nothing is waited for, one, so that not all masks are there at a time.
     fn next(&mut self, begun: &mut Labelling) {
         let waiting = begun.waiting.len();
-        let alone = !begun.masks.place().is_asynchronous() || self.filter.needs_labels();
+        let alone = !begun.masks.place().is_asynchronous() || self.filter.follows_labels();
         let count = if alone { waiting.min(1) } else { waiting };
         if count == 0 {
             return;
@@ -165,26 +161,20 @@ impl Labeller {
         });
     }
 
+    /// The tiers of a view's candidates; those with too small a mask are low, whatever the filter says.
     fn survivors(&mut self, view: &View) -> Survivors {
         let candidates = &view.candidates;
-        let tiers: Vec<Tier> = candidates
-            .iter()
-            .map(|candidate| self.tier(candidate))
-            .collect();
-        self.filter.observe(candidates, view.clock);
+        let mut tiers = self.filter.tiers(candidates, view.clock);
+        for (tier, candidate) in tiers.iter_mut().zip(candidates) {
+            if candidate.area <= self.config.min_area {
+                *tier = Tier::Low;
+            }
+        }
         Survivors {
             candidates: (0..candidates.len())
                 .filter(|i| tiers[*i] != Tier::Low)
                 .collect(),
             tiers,
-        }
-    }
-
-    fn tier(&self, candidate: &Candidate) -> Tier {
-        if candidate.area > self.config.min_area {
-            self.filter.tier(candidate)
-        } else {
-            Tier::Low
         }
     }
 

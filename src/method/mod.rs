@@ -19,6 +19,7 @@ mod teacher;
 mod teacher_student;
 pub mod weighting;
 
+use crate::detector::Demands;
 use crate::graph::clip::VisionLanguageConfig;
 use crate::registry::{Check, Entry};
 use std::fmt::Debug;
@@ -42,6 +43,11 @@ pub trait Method: Debug + Send + Sync {
     /// Whether a teacher labels images in some phase.
     fn has_teacher(&self) -> bool {
         false
+    }
+
+    /// What its teacher asks of the detector, if there is a teacher.
+    fn demands(&self) -> Option<Demands> {
+        None
     }
 
     /// The vision-language model that its learners need, if any.

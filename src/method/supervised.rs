@@ -18,7 +18,6 @@ use std::ops::Range;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Config {
     /// Steps that it shares with methods whose teacher appears after them; the training goes on as before.
-    #[serde(default)]
     burn_in: usize,
     /// The class loss of images without a target.
     empty_image: EmptyImage,

@@ -95,18 +95,17 @@ impl DeformAttention {
         let value = self.value_proj.forward(tape, content);
         let offsets = self.sampling_offsets.forward(tape, query);
         let weights = self.attention_weights.forward(tape, query);
-        let reference = levels.reference.clone();
-        let sampled = ops::deform_attention(
-            tape,
-            &value,
-            &offsets,
-            &weights,
-            reference,
-            &levels.sizes,
+        let inputs = ops::DeformInputs {
+            value: &value,
+            offsets: &offsets,
+            weights: &weights,
+            reference: &levels.reference,
+            levels: &levels.sizes,
             batch,
-            self.heads,
-            self.points,
-        );
+            heads: self.heads,
+            points: self.points,
+        };
+        let sampled = ops::deform_attention(tape, inputs);
         self.output_proj.forward(tape, &sampled)
     }
 }

@@ -87,16 +87,15 @@ impl GroupNorm {
 
     /// Norm of `x`, plus `residual` (same shape), with negative values set to 0 if `relu`.
     pub fn forward(&self, tape: &mut Tape, x: &Map, residual: Option<&Tensor2>, relu: bool) -> Map {
-        ops::group_norm(
-            tape,
-            x,
-            &self.weight.value,
-            &self.bias.value,
-            self.groups,
-            EPSILON,
+        let norm = ops::GroupNorm {
+            gamma: &self.weight.value,
+            beta: &self.bias.value,
+            groups: self.groups,
+            eps: EPSILON,
             residual,
             relu,
-        )
+        };
+        ops::group_norm(tape, x, norm)
     }
 }
 

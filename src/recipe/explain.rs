@@ -2,6 +2,7 @@
 //! the rows of the sweeps that change it. For a table, it explains every key in the table.
 
 use super::error::{Problem, RecipeError};
+use super::moved::path_today;
 use super::new_keys::NewKeys;
 use super::origin::Location;
 use super::overlay::{Layer, lay, paths, value_at};
@@ -57,6 +58,7 @@ impl Explanation {
     /// A file of the recipe cannot be read, or nothing has such a key.
     pub fn new(request: Request, new_keys: &NewKeys, key: &str) -> Result<Self, RecipeError> {
         let sources = Sources::read(&request, new_keys).map_err(RecipeError::new)?;
+        let key = &path_today(key);
         let mut problems = sources.problems;
         let (files, typed) = sources.whole.split_at(sources.files.len());
         let mut settings = Table::new();

@@ -3,6 +3,7 @@
 //! A quoted key with dots is a path: `set."train.steps" = 5` and `set.train.steps = 5` are the same.
 
 use super::error::Problem;
+use super::moved::{move_path, note};
 use super::origin::{Location, Origin, SourceFile};
 use super::overlay::{Layer, Refused};
 use super::suggest;
@@ -126,6 +127,7 @@ impl ParsedFile {
             name,
             table: toml::Table::new(),
             origins: BTreeMap::new(),
+            note: None,
         };
         self.fill(&mut layer, &mut Vec::new(), node, problems);
         layer
@@ -182,6 +184,10 @@ impl ParsedFile {
             for (key, child) in entries {
                 let depth = path.len();
                 path.extend(key.split('.').map(str::to_string));
+                if depth == 0 && move_path(path) {
+                    let place = self.key_place(child).position;
+                    layer.note.get_or_insert_with(|| note(key, &place));
+                }
                 self.fill(layer, path, child, problems);
                 path.truncate(depth);
             }

@@ -18,6 +18,7 @@ mod file;
 mod hash;
 mod keys;
 mod listing;
+mod moved;
 mod new_keys;
 mod origin;
 mod overlay;
@@ -31,6 +32,7 @@ mod sweep;
 pub use error::{Problem, RecipeError};
 pub use explain::{Explanation, KeyChange};
 pub use hash::content_hash;
+pub use moved::{to_earlier_places, to_todays_places};
 pub use new_keys::{NewKey, NewKeys};
 pub use origin::Origin;
 pub use overlay::value_at;
@@ -38,7 +40,6 @@ pub use plan::{Hooks, Plan, RowPlan, SweepPlan, Trial};
 pub use schema::{Choice, Slot, recipe_schema, sweep_schema};
 pub use sources::Request;
 pub use suggest::{hint, similar};
-pub use sweep::Paper;
 
 /// `recipes/pl-dc.toml`: every key with its default and a comment that explains it.
 pub const DEFAULTS: &str = include_str!("../../recipes/pl-dc.toml");

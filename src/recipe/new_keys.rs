@@ -78,6 +78,7 @@ impl NewKeys {
             name: Origin::BuiltIn.to_string(),
             table: Table::new(),
             origins: BTreeMap::new(),
+            note: None,
         };
         for path in paths(&filled) {
             let value = value_at(&filled, &path).filter(|value| !value.is_table());

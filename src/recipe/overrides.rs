@@ -3,6 +3,7 @@
 //! The value is TOML. Text that is not TOML is taken as a string, so paths need no quotes.
 
 use super::error::Problem;
+use super::moved::{move_path, note};
 use super::origin::{Location, Origin};
 use super::overlay::Layer;
 use std::collections::BTreeMap;
@@ -53,13 +54,19 @@ pub fn arguments(arguments: &[String], problems: &mut Vec<Problem>) -> Vec<Layer
 }
 
 fn layer(path: &[String], text: &str, origin: Origin) -> Option<Layer> {
+    let mut path = path.to_vec();
+    let given = path.join(".");
+    let moved = move_path(&mut path);
     let mut layer = Layer {
         name: origin.to_string(),
         table: toml::Table::new(),
         origins: BTreeMap::new(),
+        note: moved.then(|| note(&given, &origin.to_string())),
     };
-    layer.insert(path, parse_value(text), origin.clone()).ok()?;
-    record_inner(&mut layer, path, &origin);
+    layer
+        .insert(&path, parse_value(text), origin.clone())
+        .ok()?;
+    record_inner(&mut layer, &path, &origin);
     Some(layer)
 }
 

@@ -11,7 +11,8 @@ use super::new_keys::NewKeys;
 use super::origin::Location;
 use super::overlay::{Layer, Overlay};
 use super::sources::{Request, Sources};
-use super::sweep::{self, Paper};
+use super::sweep;
+use crate::metrics::PaperColumn;
 use crate::registry::ComponentError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub struct Hooks<'a> {
     pub check: &'a dyn Fn(&Table) -> Vec<ComponentError>,
     /// Removes the settings that the trial does not read. Trials that differ only in those become one.
     pub normalise: &'a dyn Fn(&mut Table),
+    /// The spelling of normalised settings that their hash is taken of.
+    pub identity: &'a dyn Fn(&Table) -> Table,
     /// The keys that a recipe may leave out. `check` is given their defaults; `normalise` should take these out again.
     pub new_keys: &'a NewKeys,
 }
@@ -41,6 +44,9 @@ pub struct Plan {
     pub sweeps: Vec<SweepPlan>,
     /// The distinct trials.
     pub trials: Vec<Trial>,
+    /// What the author of the recipe should know.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 /// The plan of one sweep, which becomes one table.
@@ -53,7 +59,7 @@ pub struct SweepPlan {
     /// The label of the row that the differences are computed against.
     pub reference: Option<String>,
     /// The table and column of the paper with the published numbers.
-    pub paper: Option<Paper>,
+    pub paper: Option<PaperColumn>,
     /// The rows, in the order of the sweep's file.
     pub rows: Vec<RowPlan>,
 }
@@ -107,6 +113,7 @@ impl Plan {
             problems,
             trials: Vec::new(),
             by_hash: BTreeMap::new(),
+            note: files.iter().chain(&typed).find_map(|l| l.note.clone()),
         };
         let sweeps = if sweeps.is_empty() {
             vec![builder.single(&name)]
@@ -115,7 +122,10 @@ impl Plan {
             plans.collect()
         };
         let Builder {
-            problems, trials, ..
+            problems,
+            trials,
+            note,
+            ..
         } = builder;
         if problems.is_empty() {
             Ok(Self {
@@ -124,6 +134,7 @@ impl Plan {
                 seeds: keys.seeds,
                 sweeps,
                 trials,
+                notes: note.into_iter().collect(),
             })
         } else {
             Err(RecipeError::new(problems))
@@ -159,6 +170,8 @@ struct Builder<'a> {
     problems: Vec<Problem>,
     trials: Vec<Trial>,
     by_hash: BTreeMap<String, usize>,
+    /// The note of the first layer that has one.
+    note: Option<String>,
 }
 
 impl Builder<'_> {
@@ -182,6 +195,7 @@ impl Builder<'_> {
 
     fn sweep(&mut self, name: &str, file: &ParsedFile) -> SweepPlan {
         let base = sweep::base(file, &mut self.problems);
+        self.keep_note(&base);
         let order = self.files.iter().chain([&base]).chain(self.typed);
         let shared = SharedLayers::new(
             order.cloned().collect(),
@@ -227,6 +241,7 @@ impl Builder<'_> {
         let SharedLayers { overlay, root } = shared;
         let mut settings = overlay.settings.clone();
         for layer in &mut layers {
+            self.keep_note(layer);
             check::structure_over(layer, root, &mut settings, &mut self.problems);
         }
         check::widen(&mut settings, root);
@@ -246,10 +261,16 @@ impl Builder<'_> {
         trials
     }
 
+    fn keep_note(&mut self, layer: &Layer) {
+        if self.note.is_none() {
+            self.note.clone_from(&layer.note);
+        }
+    }
+
     /// The index of the trial with these settings. A new trial is added if there is none yet.
     fn trial(&mut self, label: &str, seed: u64, mut settings: Table) -> usize {
         (self.hooks.normalise)(&mut settings);
-        let hash = content_hash(&settings);
+        let hash = content_hash(&(self.hooks.identity)(&settings));
         *self.by_hash.entry(hash.clone()).or_insert_with(|| {
             self.trials.push(Trial {
                 hash,

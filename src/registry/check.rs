@@ -90,11 +90,12 @@ impl Check {
     }
 
     /// Checks the table at `key` with `inner`, whose keys are those of that table.
-    pub fn within(&mut self, key: &str, inner: impl FnOnce(&mut Self)) {
+    pub fn within<R>(&mut self, key: &str, inner: impl FnOnce(&mut Self) -> R) -> R {
         let path = joined(&self.path, key);
         let outer = std::mem::replace(&mut self.path, path);
-        inner(self);
+        let result = inner(self);
         self.path = outer;
+        result
     }
 
     /// The value that was made from the table at `key`; what went wrong with it is kept.

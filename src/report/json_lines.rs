@@ -142,7 +142,8 @@ pub fn set_damaged_lines_aside(path: &Path) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Metrics, Record, Status};
+    use crate::report::metric::USUAL;
+    use crate::report::{Record, Status};
 
     fn record(hash: &str, map: f64) -> Record {
         Record {
@@ -153,11 +154,12 @@ mod tests {
             steps: 12,
             status: Status::Ok,
             error: None,
-            metrics: Some(Metrics {
-                mean_ap: Some(map),
-                ap50: Some(1.0),
-                ..Metrics::default()
-            }),
+            metrics: Some(
+                USUAL
+                    .into_iter()
+                    .zip([Some(map), Some(1.0), None, None, None, None])
+                    .collect(),
+            ),
             student: None,
             average: None,
         }
@@ -223,7 +225,7 @@ mod tests {
         other.insert(record("a", 9.0));
         other.insert(record("b", 2.0));
         own.adopt(other, |hash| hash == "a");
-        let map = |hash| own.get(hash).unwrap().metrics.unwrap().mean_ap;
+        let map = |hash| own.get(hash).unwrap().metrics.as_ref().unwrap().get("mAP");
         assert_eq!((map("a"), map("b")), (Some(1.0), Some(2.0)));
     }
 

@@ -264,11 +264,7 @@ fn a_stage_stops_on_request_keeps_its_earlier_result_and_continues() {
         bytes,
         "the earlier result is back"
     );
-    let text = stdout(&stage(&rig, &["out", &key, "--again"]));
-    assert!(
-        !text.contains("{\"step\":40,") || !text.contains("{\"step\":21,"),
-        "{text}"
-    );
+    stdout(&stage(&rig, &["out", &key, "--again"]));
     assert_eq!(fs::read(&path).unwrap(), bytes);
     assert!(!result(&rig, &key, "checkpoint.safetensors").exists());
 }

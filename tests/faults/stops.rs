@@ -155,7 +155,7 @@ fn a_plan_reports_what_would_run_and_why() {
         "{text}"
     );
     assert!(
-        text.contains("shared: burn-in, seed 0 by 3 trials"),
+        text.contains("shared: burn-in, seed 0, used by 3 trials"),
         "{text}"
     );
     assert!(!rig.at("out").exists(), "a plan writes nothing");

@@ -1,6 +1,6 @@
 //! Tests random texts and mutated recipes: planning always ends with a plan or with errors that have a place.
 
-use harness::experiment::{NEW_KEYS, Settings, normalise};
+use harness::experiment::{NEW_KEYS, Settings, identity, normalise};
 use harness::recipe::{Explanation, Hooks, Plan, Request};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -42,6 +42,7 @@ fn plan(
     let hooks = Hooks {
         check: &check,
         normalise: &normalise,
+        identity: &identity,
         new_keys: &NEW_KEYS,
     };
     let request = Request {

@@ -9,6 +9,7 @@ use toml::Table;
 pub const TEXT_ONLY: Hooks = Hooks {
     check: &|_| Vec::new(),
     normalise: &|_| {},
+    identity: &Table::clone,
     new_keys: &NewKeys::NONE,
 };
 

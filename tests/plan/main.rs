@@ -8,6 +8,7 @@ mod fuzz;
 mod house;
 mod layers;
 mod mistakes;
+mod moved;
 mod new_keys;
 mod schema;
 mod shipped;

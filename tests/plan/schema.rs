@@ -47,7 +47,7 @@ fn mistakes_in_a_recipe_do_not_fit() {
         "[train]\nsetps = 3",
         "[train]\nsteps = 'many'",
         "[train]\nsteps = 0.5",
-        "[loss]\npoints = [1]",
+        "[model.loss]\npoints = [1]",
         "[augment]\nblur = { probability = 0.5, sigmas = [0.1, 0.9] }",
         "[method.filter]\nname = 'otsu'",
         "[method.filter]\nname = 'coupled'\nclass = 0.5",
@@ -106,7 +106,7 @@ fn keys_have_their_defaults_and_comments() {
     let steps = &schema["properties"]["train"]["properties"]["checkpoint"];
     assert_eq!(steps["default"], 400);
     assert_eq!(steps["description"], "steps between checkpoints");
-    let weights = &schema["properties"]["model"]["properties"]["weights"];
+    let weights = &schema["properties"]["model"]["allOf"][0]["then"]["properties"]["weights"];
     let text = weights["description"].as_str().unwrap();
     assert!(
         text.contains("a Hugging Face Mask2Former folder") && text.ends_with("\"\": random"),

@@ -1,11 +1,11 @@
-//! The recipe's table `[loss]`: its keys, and what values they may have.
+//! Table `[model.loss]` of a recipe: its keys, and what values they may have.
 //!
 //! Every key is required; the defaults and their sources stand in `recipes/pl-dc.toml` alone.
 
 use crate::registry::{Check, Checked, MOST_WEIGHT};
 use serde::Deserialize;
 
-/// Table `[loss]`: weights of the losses and of the matching costs, and the sampled points.
+/// Table `[model.loss]`: weights of the losses and of the matching costs, and the sampled points.
 #[derive(Deserialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LossConfig {
@@ -78,13 +78,18 @@ pub(super) mod tests {
     use super::*;
     use crate::registry;
 
-    /// Table `[loss]` of `recipes/pl-dc.toml`, the contract for all keys.
-    pub fn loss() -> LossConfig {
+    /// Table `[model]` of `recipes/pl-dc.toml`, the contract for all keys.
+    pub fn model() -> toml::Table {
         let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml")
             .parse()
             .expect("the recipe parses");
-        let table = recipe["loss"].as_table().expect("a table").clone();
-        registry::read(table).expect("a table `[loss]`")
+        recipe["model"].as_table().expect("a table").clone()
+    }
+
+    /// Its table `[model.loss]`.
+    pub fn loss() -> LossConfig {
+        let table = model()["loss"].as_table().expect("a table").clone();
+        registry::read(table).expect("the defaults")
     }
 
     #[test]

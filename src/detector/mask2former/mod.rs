@@ -2,6 +2,7 @@
 //! detections.
 
 mod candidates;
+mod config;
 pub mod criterion;
 mod detections;
 mod loss;
@@ -12,20 +13,26 @@ mod planes;
 pub mod points;
 mod scores;
 
-use crate::detector::{Detector, Output};
+use crate::detector::{Detector, DetectorConfig, Output};
 use crate::graph::backbone::ResNet;
-use crate::graph::{HuggingFaceFolder, Images, Mask2Former, ModelConfig, Normaliser};
+use crate::graph::{Images, Mask2Former, Normaliser};
 use crate::nn::params::{Param, Parameters};
-use crate::rng::Stream;
+use crate::registry::Entry;
 use crate::tensor::{Place, Tape};
-use anyhow::Result;
-use std::path::Path;
 
 #[cfg(test)]
 pub(crate) use candidates::tests as examples;
+pub use config::{Mask2FormerConfig, of_folder};
 pub use criterion::Criterion;
 pub use loss::LossConfig;
 use output::Mask2FormerOutput;
+
+/// Its row in the registry.
+pub(super) const ENTRY: Entry<Box<dyn DetectorConfig>> = Entry {
+    name: "mask2former",
+    about: "Mask2Former: queries that each predict a class and a mask of the whole image",
+    build: config::build,
+};
 
 /// The network with the loss that trains it. A clone shares the values of its parameters until either is written.
 #[derive(Clone, Debug)]
@@ -42,36 +49,6 @@ impl Mask2FormerDetector {
             criterion: Criterion::new(loss),
         }
     }
-}
-
-/// A detector for `classes` object classes, its values drawn from `rng` or read from the files that `model` names.
-///
-/// # Errors
-/// As for [`Mask2Former::new`].
-pub fn build(
-    model: &ModelConfig,
-    loss: &LossConfig,
-    classes: usize,
-    rng: &mut Stream,
-) -> Result<Box<dyn Detector>> {
-    let network = Mask2Former::new(model, classes, rng)?;
-    Ok(Box::new(Mask2FormerDetector::new(network, loss.clone())))
-}
-
-/// The network that `config.json` of the Hugging Face folder `folder` describes, with the values of `weights` (random ones where
-/// it is empty), and the names of its classes.
-///
-/// # Errors
-/// A configuration of another network; weights that are missing or do not fit.
-pub fn of_folder(folder: &Path, weights: &Path) -> Result<(Box<dyn Detector>, Vec<String>)> {
-    let HuggingFaceFolder { model, labels } = HuggingFaceFolder::open(folder)?;
-    let model = ModelConfig {
-        weights: weights.to_path_buf(),
-        ..model
-    };
-    let mut rng = Stream::new(0, "model");
-    let detector = build(&model, &LossConfig::published(), labels.len(), &mut rng)?;
-    Ok((detector, labels))
 }
 
 impl Parameters for Mask2FormerDetector {

@@ -4,8 +4,8 @@
 use super::commits::OtherCommit;
 use super::estimate::Estimate;
 use super::reason::{Earlier, Reason};
-use super::standing::State;
-use crate::experiment::run::forecast::told;
+use super::standing::StageState;
+use crate::experiment::run::forecast::readable;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan};
@@ -60,7 +60,7 @@ struct StageOutlook {
     #[serde(flatten)]
     stage: StageEntry,
     #[serde(flatten)]
-    state: State,
+    state: StageState,
 }
 
 impl Outlook {
@@ -70,13 +70,13 @@ impl Outlook {
         let commits = store.filter(|store| store.other_version().is_none());
         let commits =
             commits.map(|store| OtherCommit::all(store, &frozen, frozen.commit.as_deref()));
-        let states: Vec<State> = match store {
+        let states: Vec<StageState> = match store {
             Some(store) => frozen
                 .stages
                 .iter()
-                .map(|stage| State::of(store, stage))
+                .map(|stage| StageState::of(store, stage))
                 .collect(),
-            None => vec![State::Missing; frozen.stages.len()],
+            None => vec![StageState::Missing; frozen.stages.len()],
         };
         let nothing = Earlier::default();
         let plain = |index: usize| {
@@ -180,16 +180,16 @@ impl Outlook {
     fn write_shared(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for StageOutlook { stage, state } in self.stages.iter().filter(|one| one.stage.trials > 1) {
             let there = match state {
-                State::Done { .. } => ", done",
-                State::Running(_) => ", running",
-                State::Interrupted(_) => ", interrupted",
-                State::Failed { .. } => ", failed before",
-                State::Outdated { .. } => ", of another code version",
-                State::Missing => "",
+                StageState::Done { .. } => ", done",
+                StageState::Running(_) => ", running",
+                StageState::Interrupted(_) => ", interrupted",
+                StageState::Failed { .. } => ", failed before",
+                StageState::Outdated { .. } => ", of another code version",
+                StageState::Missing => "",
             };
             writeln!(
                 f,
-                "shared: {} by {}{there}",
+                "shared: {}, used by {}{there}",
                 stage.title,
                 counted(stage.trials, "trial")
             )?;
@@ -206,13 +206,16 @@ impl fmt::Display for Outlook {
         let trials = self.trials.len();
         writeln!(
             f,
-            "{}: {} ({} per seed, {}); {} more results share these trials",
+            "{}: {} ({} per seed, {})",
             self.recipe,
             counted(trials, "trial"),
             trials / self.seeds.len().max(1),
-            counted(self.seeds.len(), "seed"),
-            self.folded
+            counted(self.seeds.len(), "seed")
         )?;
+        if self.folded > 0 {
+            let more = counted(self.folded, "more result");
+            writeln!(f, "the same trials give {more}")?;
+        }
         for commit in &self.commits {
             writeln!(f, "{commit} (not the present commit)")?;
         }
@@ -240,8 +243,8 @@ impl fmt::Display for Outlook {
                 write!(
                     f,
                     ", about {} of work, {} with {} (from {} timed in this folder",
-                    told(Duration::from_secs_f64(estimate.work_seconds)),
-                    told(Duration::from_secs_f64(estimate.clock_seconds)),
+                    readable(Duration::from_secs_f64(estimate.work_seconds)),
+                    readable(Duration::from_secs_f64(estimate.clock_seconds)),
                     counted(estimate.workers, "worker"),
                     counted(estimate.timed_stages, "stage")
                 )?;

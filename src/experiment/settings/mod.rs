@@ -1,8 +1,10 @@
 //! What a trial reads: the tables of its recipe as types, checked before anything runs.
 
+pub mod identity;
 pub mod new_keys;
 pub mod normalise;
 pub mod schema;
 pub mod sections;
+pub mod stored;
 pub mod trial_settings;
 mod unread;

@@ -5,9 +5,10 @@ use crate::data::DATASETS;
 use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
-use crate::detector::mask2former::LossConfig;
+use crate::detector::{DETECTORS, DetectorConfig};
+use crate::eval;
 use crate::graph::clip::VisionLanguageConfig;
-use crate::graph::{ModelConfig, weights};
+use crate::graph::weights;
 use crate::method::{METHODS, Method, Phase};
 use crate::registry::{self, Check, Checked, ComponentError, ComponentErrors};
 use crate::structures::{LARGEST_SIDE, Picture};
@@ -19,8 +20,8 @@ use std::sync::Arc;
 use toml::{Table, Value};
 
 /// The tables of a trial, in the recipe's order.
-const SECTIONS: [&str; 9] = [
-    "data", "split", "augment", "loader", "model", "loss", "method", "train", "eval",
+const SECTIONS: [&str; 8] = [
+    "data", "split", "augment", "loader", "model", "method", "train", "eval",
 ];
 
 /// Everything that a trial reads.
@@ -39,9 +40,7 @@ pub struct Settings {
     /// `[loader]`.
     pub loader: LoaderConfig,
     /// `[model]`.
-    pub model: ModelConfig,
-    /// `[loss]`.
-    pub loss: LossConfig,
+    pub model: Arc<dyn DetectorConfig>,
     /// `[method]`.
     pub method: Arc<dyn Method>,
     /// `[train]`.
@@ -63,6 +62,8 @@ pub struct EvalConfig {
     pub top: usize,
     /// The model whose metrics the tables show.
     pub model: EvalModel,
+    /// The names of the evaluators, those of [`crate::eval::EVALUATORS`].
+    pub metrics: Vec<String>,
 }
 
 impl EvalConfig {
@@ -113,15 +114,16 @@ impl Settings {
         let seed = check.keep("seed", seed(table));
         let precision = check.keep("precision", precision(table));
         let (data, drawn) = check.keep("data", data(table)).unzip();
-        let split = check.keep("split", read(table, "split"));
-        let augment = check.keep("augment", read(table, "augment"));
-        let loader = check.keep("loader", read(table, "loader"));
-        let model = check.keep("model", read(table, "model"));
-        let loss = check.keep("loss", read(table, "loss"));
+        let split = read(table, "split", &mut check);
+        let augment = read(table, "augment", &mut check);
+        let loader = read(table, "loader", &mut check);
+        let found = section(table, "model").map_err(ComponentErrors::from);
+        let model = found.and_then(|table| registry::build(DETECTORS, table));
+        let model = check.keep("model", model);
         let found = section(table, "method").map_err(ComponentErrors::from);
         let method = check.keep("method", found.and_then(method));
-        let train = check.keep("train", read(table, "train"));
-        let eval = check.keep("eval", read(table, "eval"));
+        let train = read(table, "train", &mut check);
+        let eval = read(table, "eval", &mut check);
         let settings = (|| {
             Some(Self {
                 seed: seed?,
@@ -130,15 +132,14 @@ impl Settings {
                 split: split?,
                 augment: augment?,
                 loader: loader?,
-                model: model?,
-                loss: loss?,
+                model: model?.into(),
                 method: method?,
                 train: train?,
                 eval: eval?,
             })
         })();
-        if let Some(settings) = &settings {
-            settings.check_together(drawn == Some(true), &mut check);
+        if let (Some(settings), Some(drawn)) = (&settings, drawn) {
+            settings.check_together(drawn, &mut check);
         }
         check.finish()?;
         Ok(settings.expect("nothing was refused"))
@@ -148,6 +149,13 @@ impl Settings {
     fn check_together(&self, drawn: bool, check: &mut Check) {
         check.within("method", |check| {
             self.method.check_steps(self.train.steps, check);
+            let demands = self.method.demands();
+            let refused = demands
+                .iter()
+                .flat_map(|demands| self.model.refused(demands));
+            for error in refused {
+                check.refuse(&error.key, error.message);
+            }
         });
         if self.method.has_teacher() && self.loader.unlabelled == 0 {
             let message = "0 leaves a teacher nothing to label; allowed: 1 or more";
@@ -180,7 +188,7 @@ impl Settings {
                 format!("no folder `{root}`"),
             ));
         }
-        let (whole, backbone) = (&self.model.weights, &self.model.backbone.weights);
+        let (whole, backbone) = (self.model.weights(), self.model.backbone_weights());
         let (whole_file, _) = weights::split(whole);
         if !whole.as_os_str().is_empty() && !whole_file.exists() {
             let message = format!("no file or folder `{}`", whole_file.display());
@@ -230,6 +238,7 @@ impl Checked for EvalConfig {
         check.range("size", self.size, 0..=LARGEST_SIDE);
         check.range("shorter", self.shorter, 0..=LARGEST_SIDE);
         check.range("top", self.top, 1..=MOST_PAIRS);
+        eval::check_names(check, "metrics", &self.metrics);
     }
 }
 
@@ -256,12 +265,12 @@ pub(super) fn method(table: Table) -> Result<Arc<dyn Method>, ComponentErrors> {
 /// # Errors
 /// None is there, or an unknown word; the key is empty.
 fn precision(table: &Table) -> Result<Precision, ComponentError> {
-    let value = table
-        .get("precision")
-        .ok_or_else(|| ComponentError::new("", "missing; known: `f32`, `tf32`, `bf16`"))?;
+    let known = ["f32", "tf32", "bf16"];
+    let missing = || ComponentError::missing("", known);
+    let value = table.get("precision").ok_or_else(missing)?;
     value.clone().try_into().map_err(|_| {
         let found = value.as_str().map_or(value.to_string(), String::from);
-        ComponentError::one_of("", found, ["f32", "tf32", "bf16"])
+        ComponentError::one_of("", found, known)
     })
 }
 
@@ -277,9 +286,10 @@ pub(super) fn section(table: &Table, name: &str) -> Result<Table, ComponentError
     }
 }
 
-/// The table `name` of a trial's settings as `T`, checked.
-pub(super) fn read<T: Checked>(table: &Table, name: &str) -> Result<T, ComponentErrors> {
-    registry::read(section(table, name)?)
+/// The table `name` of a trial's settings as `T`, its values checked.
+pub(super) fn read<T: Checked>(table: &Table, name: &str, check: &mut Check) -> Option<T> {
+    let part = check.keep(name, section(table, name))?;
+    registry::read_within(check, name, part)
 }
 
 /// The table `[data]`, and whether its images are drawn.
@@ -292,6 +302,8 @@ fn data(table: &Table) -> Result<(Table, bool), ComponentErrors> {
 #[cfg(test)]
 pub(in crate::experiment) mod tests {
     use super::*;
+    use crate::detector::{Demands, Detector};
+    use crate::rng::Stream;
 
     /// The settings of `recipes/pl-dc.toml` with seed 0.
     pub fn table() -> Table {
@@ -382,6 +394,52 @@ pub(in crate::experiment) mod tests {
         );
     }
 
+    /// A network that knows nothing but the uniform weighting.
+    #[derive(Debug)]
+    struct Picky;
+
+    impl DetectorConfig for Picky {
+        fn build(&self, _: usize, _: &mut Stream) -> anyhow::Result<Box<dyn Detector>> {
+            unreachable!("it is looked at, not made")
+        }
+        fn network(&self) -> String {
+            String::new()
+        }
+        fn weights(&self) -> &Path {
+            Path::new("")
+        }
+        fn backbone_weights(&self) -> &Path {
+            Path::new("")
+        }
+        fn hugging_face(&self, _: Vec<String>) -> anyhow::Result<serde_json::Value> {
+            unreachable!("it is looked at, not written")
+        }
+        fn refused(&self, demands: &Demands) -> Vec<ComponentError> {
+            let per_query = demands.mask_loss.per_query;
+            let refuse = || ComponentError::new("weighting.divisor", "this network has no queries");
+            per_query.then(refuse).into_iter().collect()
+        }
+    }
+
+    #[test]
+    fn a_detector_may_refuse_what_a_method_asks_of_it() {
+        let refused = |table: &Table| {
+            let settings = Settings {
+                model: Arc::new(Picky),
+                ..Settings::read(table).unwrap()
+            };
+            let mut check = Check::new();
+            settings.check_together(true, &mut check);
+            let errors = check.finish().err().into_iter().flatten();
+            let keys = errors.map(|error| error.key);
+            keys.collect::<Vec<_>>()
+        };
+        let queries = with(table(), "method.weighting.divisor", "queries");
+        assert_eq!(refused(&queries), ["method.weighting.divisor"]);
+        assert_eq!(refused(&table()), Vec::<String>::new());
+        assert_eq!(refused(&supervised()), Vec::<String>::new());
+    }
+
     #[test]
     fn missing_weights_are_named() {
         let wrong = with(table(), "model.backbone.weights", "no/such.safetensors");
@@ -399,8 +457,8 @@ pub(in crate::experiment) mod tests {
     #[test]
     fn a_missing_or_unknown_table_is_told() {
         let mut wrong = table();
-        wrong.remove("loss");
-        wrong.insert("lost".into(), Value::Table(Table::new()));
-        assert_eq!(keys(&wrong), ["lost", "loss"]);
+        wrong.remove("model");
+        wrong.insert("models".into(), Value::Table(Table::new()));
+        assert_eq!(keys(&wrong), ["models", "model"]);
     }
 }

@@ -161,6 +161,7 @@ mod tests {
             rows: vec![row],
         };
         let plan = Plan {
+            notes: Vec::new(),
             recipe: "ablation".into(),
             results: "ablation".into(),
             seeds: vec![0, 1],

@@ -2,6 +2,7 @@
 
 use super::parts::{self as trial, Datasets, TrialParts};
 use super::planned::Planned;
+use crate::experiment::settings::identity::identity;
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::settings::normalise::normalise;
 use crate::experiment::settings::trial_settings::TrialSettings;
@@ -17,7 +18,7 @@ use toml::Table;
 
 /// A recipe and the overrides from the command line.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct RecipeRequest {
     /// The recipe's file.
     pub recipe: PathBuf,
     /// `key.path=value` arguments.
@@ -26,7 +27,7 @@ pub struct Ask {
 
 /// Why a sweep ended without an outcome.
 #[derive(Debug, thiserror::Error)]
-pub enum Stop {
+pub enum CommandError {
     /// The recipe, an argument or an input file is wrong; nothing was trained.
     #[error("{0:#}")]
     Input(anyhow::Error),
@@ -42,13 +43,13 @@ pub fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The recipe `ask` with `weights` for the whole network, in place of those that it names.
-pub fn with_weights(ask: &Ask, weights: &Path) -> Ask {
-    let mut ask = ask.clone();
+/// The recipe `request` with `weights` for the whole network, in place of those that it names.
+pub fn with_weights(request: &RecipeRequest, weights: &Path) -> RecipeRequest {
+    let mut request = request.clone();
     let path = toml::Value::from(weights.to_string_lossy().into_owned());
-    ask.set.push(format!("model.weights={path}"));
-    ask.set.push("model.backbone.weights=\"\"".into());
-    ask
+    request.set.push(format!("model.weights={path}"));
+    request.set.push("model.backbone.weights=\"\"".into());
+    request
 }
 
 /// What is read before any training, each thing once.
@@ -91,20 +92,25 @@ impl Inputs {
     ///
     /// # Errors
     /// Everything that is wrong with the recipe, its sweeps, the overrides and the files that they name.
-    pub fn plan(&self, ask: &Ask) -> Result<Plan, Stop> {
+    pub fn plan(&self, request: &RecipeRequest) -> Result<Plan, CommandError> {
         let environment = environment();
         let request = Request {
-            recipe: &ask.recipe,
+            recipe: &request.recipe,
             environment: &environment,
-            set: &ask.set,
+            set: &request.set,
         };
         let check = |table: &Table| self.check(table);
         let hooks = Hooks {
             check: &check,
             normalise: &normalise,
+            identity: &identity,
             new_keys: &NEW_KEYS,
         };
-        Plan::new(request, hooks).map_err(|error| Stop::Input(error.into()))
+        let plan = Plan::new(request, hooks).map_err(|error| CommandError::Input(error.into()))?;
+        for note in &plan.notes {
+            eprintln!("warning: {note}");
+        }
+        Ok(plan)
     }
 
     /// Everything that is wrong with the settings of a trial and with the files that they name.
@@ -137,11 +143,11 @@ impl Inputs {
         let Some(dataset) = dataset.filter(|_| complete) else {
             return Vec::new();
         };
-        let network = format!("{:?} {}", settings.model, dataset.classes.len());
+        let network = format!("{} {}", settings.model.network(), dataset.classes.len());
         if self.fitting.borrow_mut().insert(network)
             && let Err(error) = trial::model(&settings, dataset.classes.len())
         {
-            let key = match settings.model.weights.as_os_str().is_empty() {
+            let key = match settings.model.weights().as_os_str().is_empty() {
                 true => "model.backbone.weights",
                 false => "model.weights",
             };

@@ -3,7 +3,7 @@
 use crate::data::loader::Loader;
 use crate::data::split::Split;
 use crate::data::{self, Dataset};
-use crate::detector::{Detector, mask2former};
+use crate::detector::Detector;
 use crate::experiment::settings::sections::Settings;
 use crate::graph::clip::{Prototypes, PrototypesConfig};
 use crate::method::{Learner, Parts, Phase, Setup};
@@ -39,11 +39,6 @@ impl Datasets {
     }
 }
 
-/// The errors of a table as one of the trial.
-pub fn named(errors: ComponentErrors) -> anyhow::Error {
-    errors.into()
-}
-
 /// The objects that every training of a trial starts from.
 pub struct TrialParts {
     /// Its dataset.
@@ -62,7 +57,7 @@ impl TrialParts {
     /// # Errors
     /// What the dataset or the split refuses.
     pub fn new(settings: &Settings, datasets: &Datasets, place: &Place) -> Result<Self> {
-        let dataset = datasets.get(&settings.data).map_err(named)?;
+        let dataset = datasets.get(&settings.data)?;
         let split = Split::new(
             &*dataset.train,
             &dataset.classes,
@@ -145,5 +140,5 @@ impl TrialParts {
 /// The backbone's weights are missing or of another shape.
 pub fn model(settings: &Settings, classes: usize) -> Result<Box<dyn Detector>> {
     let mut rng = Stream::new(settings.seed, "model");
-    mask2former::build(&settings.model, &settings.loss, classes, &mut rng)
+    settings.model.build(classes, &mut rng)
 }

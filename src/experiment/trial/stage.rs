@@ -8,6 +8,7 @@
 //! | `evaluate` | the end of training, `eval.size`, `eval.shorter`, `eval.top` | the metrics of all models |
 
 use super::key::{EVALUATE, StageKey};
+use crate::experiment::settings::identity::identity;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::graph::clip::VisionLanguageConfig;
 use crate::method::{MethodKeys, Phase};
@@ -76,6 +77,7 @@ pub struct Stage {
 
 /// The stages of a trial, each after those that it needs. The last one evaluates.
 pub fn stages(label: &str, table: &Table, settings: &Arc<TrialSettings>) -> Vec<Stage> {
+    let table = &identity(table);
     let seed = settings.seed();
     let vlm = vlm_stage(table, settings);
     let mut trainings: Vec<Stage> = Vec::new();
@@ -139,9 +141,9 @@ fn evaluate_stage(
     settings: &Arc<TrialSettings>,
     last: &Stage,
 ) -> Stage {
-    let reads = table
-        .get("eval")
-        .map_or_else(Table::new, |eval| pick(eval, &["size", "shorter", "top"]));
+    let reads = table.get("eval").map_or_else(Table::new, |eval| {
+        pick(eval, &["size", "shorter", "top", "metrics"])
+    });
     let source = Some(last.key.clone());
     Stage {
         kind: Kind::Evaluate,
@@ -245,6 +247,22 @@ mod tests {
             );
         }
         stages.into_iter().map(|stage| stage.key).collect()
+    }
+
+    /// Stores that exist have their stages under these keys.
+    #[test]
+    fn the_stages_of_the_default_trial_have_the_keys_that_they_always_had() {
+        let mut table = table();
+        normalise(&mut table);
+        let expected = [
+            "vlm-12902eaeb71def837fa6",
+            "burn-in-0e6dadb69fd9d782f0df",
+            "distill-54da13c1adecd07a65b9",
+            "evaluate-14ed340d461f0cce6ab2",
+        ];
+        let keys = keys(table);
+        let keys: Vec<&str> = keys.iter().map(StageKey::as_str).collect();
+        assert_eq!(keys, expected);
     }
 
     #[test]

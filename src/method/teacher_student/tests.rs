@@ -1,9 +1,8 @@
-use super::super::config::tests::{recipe, table};
+use super::super::config::tests::table;
 use super::super::{METHODS, Setup};
 use super::*;
 use crate::data::{UnlabelledViews, View};
-use crate::detector::mask2former::{LossConfig, build};
-use crate::graph::ModelConfig;
+use crate::detector::DETECTORS;
 use crate::nn::params::move_to;
 use crate::ops;
 use crate::ops::check::on_every_place;
@@ -17,9 +16,8 @@ const SIDE: usize = 32;
 const BURN_IN: usize = 2;
 
 fn student() -> Box<dyn Detector> {
-    let config: ModelConfig = recipe()["model"].clone().try_into().unwrap();
-    let loss: LossConfig = registry::read(table("loss")).unwrap();
-    build(&config, &loss, 3, &mut Stream::new(5, "weights")).unwrap()
+    let config = registry::build(DETECTORS, table("model")).unwrap();
+    config.build(3, &mut Stream::new(5, "weights")).unwrap()
 }
 
 /// Teacher and student without a vision-language model; `threshold` 0 keeps every candidate.
@@ -142,9 +140,10 @@ fn the_burn_in_is_supervised_training() {
 /// Of GuidedDistillation: in phase `guided` the teacher is another network and does not follow the student.
 #[test]
 fn a_frozen_teacher_stays_as_it_was_given() {
-    let text = "name = 'guided'\nteacher-steps = 4\nburn-in = 3\nema = 0.5\n\
-                filter = { name = 'coupled', threshold = 0.0 }";
-    let mut guided = phase(text.parse().unwrap(), Some(1));
+    let mut method = table_with(0.0);
+    method.insert("name".into(), "guided".into());
+    method.insert("teacher-steps".into(), 4.into());
+    let mut guided = phase(method.clone(), Some(1));
     move_by(guided.add_teacher().unwrap(), 0.25);
     let given = values(guided.teacher().unwrap());
     assert_ne!(values(guided.student()), given);
@@ -154,13 +153,13 @@ fn a_frozen_teacher_stays_as_it_was_given() {
         assert_eq!(values(guided.teacher().unwrap()), given);
     }
     let state = guided.state();
-    let mut resumed = phase(text.parse().unwrap(), Some(1));
+    let mut resumed = phase(method.clone(), Some(1));
     resumed.restore(&state).unwrap();
     assert!(
         resumed.teacher().is_some(),
         "a place for the checkpoint's teacher"
     );
-    let mut alone = phase(text.parse().unwrap(), Some(0));
+    let mut alone = phase(method.clone(), Some(0));
     assert!(
         alone.add_teacher().is_err(),
         "the first phase has no teacher"
@@ -312,7 +311,7 @@ mod on_a_gpu {
     fn a_step_waits_for_what_the_cpu_decides_cuda() {
         let mut training = Training::at(&gpu(Default::default()));
         training.losses(1);
-        let decoder = recipe()["model"]["decoder-layers"].as_integer().unwrap();
+        let decoder = table("model")["decoder-layers"].as_integer().unwrap();
         let layers = decoder as usize + 1;
         let before = Gpu::waits();
         let loss = training.step(BURN_IN + 1);

@@ -4,6 +4,7 @@ use super::condition::Condition;
 use super::reader::SweepReader;
 use crate::recipe::file::{Node, Tree};
 use crate::recipe::hash::canonical;
+use crate::recipe::moved::path_today;
 use crate::recipe::overlay::{Layer, lay};
 use toml::{Table, Value};
 
@@ -63,11 +64,17 @@ impl<'a> SweepReader<'a> {
     /// axis never takes the value.
     pub fn check_condition(&mut self, condition: &Condition, before: &[Axis], after: &[Axis]) {
         for wanted in &condition.wanted {
-            if after.iter().any(|axis| axis.path == wanted.path) {
+            if after
+                .iter()
+                .any(|axis| path_today(&axis.path) == wanted.path)
+            {
                 let message = format!("`{}` is an axis: write it before this one", wanted.path);
                 self.report(wanted.node.key.clone(), message);
             }
-            let Some(axis) = before.iter().find(|axis| axis.path == wanted.path) else {
+            let Some(axis) = before
+                .iter()
+                .find(|axis| path_today(&axis.path) == wanted.path)
+            else {
                 continue;
             };
             let taken: Vec<Value> = axis.values.iter().map(Node::plain).collect();

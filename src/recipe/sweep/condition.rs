@@ -7,6 +7,7 @@
 use super::reader::SweepReader;
 use crate::recipe::file::{Node, Tree};
 use crate::recipe::hash::canonical;
+use crate::recipe::moved::path_today;
 use crate::recipe::overlay::{paths, value_at};
 use crate::recipe::suggest;
 use crate::registry::joined;
@@ -81,7 +82,7 @@ fn collect<'a>(path: &str, node: &'a Node, wanted: &mut Vec<Wanted<'a>>) {
         values.extend(any.iter().map(canonical));
     }
     wanted.push(Wanted {
-        path: path.to_string(),
+        path: path_today(path),
         node,
         values,
         known: Cell::new(None),

@@ -4,8 +4,7 @@ use super::*;
 use crate::data::loader::LoaderConfig;
 use crate::data::split::{Split, SplitConfig};
 use crate::data::{Dataset, Sample, Source};
-use crate::detector::mask2former::{LossConfig, build};
-use crate::graph::ModelConfig;
+use crate::detector::DETECTORS;
 use crate::method::{METHODS, Parts, Setup};
 use crate::nn::params::move_to;
 use crate::ops::check::on_every_place;
@@ -83,11 +82,10 @@ fn trainer(place: &Place, readable: usize) -> Trainer {
         unlabelled_backgrounds: true,
     };
     let split = Split::new(&*dataset.train, &dataset.classes, &split, 4).unwrap();
-    let model: ModelConfig = table("model").try_into().unwrap();
     let method = "name = 'supervised'\nburn-in = 9\nempty-image = 'zero-batch'";
     let method: toml::Table = method.parse().unwrap();
-    let loss: LossConfig = table("loss").try_into().unwrap();
-    let student = build(&model, &loss, 1, &mut Stream::new(5, "weights")).unwrap();
+    let model = crate::registry::build(DETECTORS, table("model").try_into().unwrap()).unwrap();
+    let student = model.build(1, &mut Stream::new(5, "weights")).unwrap();
     let setup = Setup {
         seed: 3,
         counts: split.counts.clone(),

@@ -2,8 +2,8 @@
 //! parameter in one launch. Nothing waits for the GPU.
 
 use super::{AdamWMoments, At, CLIP_EPSILON, Coefficients, EPSILON, Treatment};
-use crate::ops::kernels::cuda::many::{Addresses, Chunks};
-use crate::ops::kernels::cuda::source;
+use crate::ops::cuda::many::{Addresses, Chunks};
+use crate::ops::cuda::source;
 use crate::tensor::cuda::{Buffer, Gpu, Grid, Source};
 use crate::tensor::{Grads, Later, Tensor2};
 
@@ -71,7 +71,8 @@ pub(super) fn adamw(
     by: &Coefficients,
 ) -> Later<f64> {
     if let At::Host(values) = &moments.at {
-        moments.at = At::Gpu(Moments::new(gpu, &moments.treatments, values));
+        let there = Moments::new(gpu, &moments.treatments, values);
+        moments.at = At::Gpu(Box::new(there));
     }
     let At::Gpu(there) = &mut moments.at else {
         unreachable!("they have just been sent");

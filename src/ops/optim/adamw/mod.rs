@@ -7,7 +7,7 @@
 //! Shapes: parameters $\theta$ are tensors of any shape; gradient g and moments m, v of each have its length. The norm is that of the
 //! gradients of all parameters together.
 //!
-//! Sources: `torch.optim.AdamW` and `torch.nn.utils.clip_grad_norm_` of PyTorch 2, whose numbers the tests of [`crate::train::AdamW`] hold
+//! Sources: `torch.optim.AdamW` and `torch.nn.utils.clip_grad_norm_` of PyTorch 2, whose numbers the tests of the optimizer hold
 //! (`tests/golden/adamw.py`).
 //!
 //! One pass over a parameter's values updates both moments and the value. Where the parameters lie on a GPU the moments do so too, and a
@@ -88,7 +88,7 @@ pub struct AdamWMoments {
 #[derive(Debug)]
 enum At {
     Host(Vec<[Vec<f32>; 2]>),
-    Gpu(cuda::Moments),
+    Gpu(Box<cuda::Moments>),
 }
 
 impl AdamWMoments {

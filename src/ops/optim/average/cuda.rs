@@ -1,7 +1,7 @@
 //! The moving average of many tensors on the GPU: one launch, a block for every chunk of a tensor.
 
-use crate::ops::kernels::cuda::many::{Addresses, Chunks};
-use crate::ops::kernels::cuda::source;
+use crate::ops::cuda::many::{Addresses, Chunks};
+use crate::ops::cuda::source;
 use crate::tensor::Tensor2;
 use crate::tensor::cuda::{Gpu, Source};
 

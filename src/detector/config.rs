@@ -1,0 +1,47 @@
+//! What a recipe says about a detector, and what a method asks of one.
+
+use super::{Choice, Detector, MaskLoss};
+use crate::registry::ComponentError;
+use crate::rng::Stream;
+use anyhow::Result;
+use std::fmt::Debug;
+use std::path::Path;
+
+/// Table `[model]` of a recipe, read and checked: the network with its loss.
+pub trait DetectorConfig: Debug + Send + Sync {
+    /// A detector for `classes` object classes. Its values are drawn from `rng`, or read from [`Self::weights`] or
+    /// [`Self::backbone_weights`].
+    ///
+    /// # Errors
+    /// Weights that are missing or do not fit.
+    fn build(&self, classes: usize, rng: &mut Stream) -> Result<Box<dyn Detector>>;
+
+    /// The network without its loss, as text. Weights that fit one network fit every network with the same text.
+    fn network(&self) -> String;
+
+    /// The file or folder with values for the whole network; empty: none.
+    fn weights(&self) -> &Path;
+
+    /// The file with values for the backbone alone; empty: none.
+    fn backbone_weights(&self) -> &Path;
+
+    /// The content of `config.json` with which `transformers` makes this network, for classes with these `labels`.
+    ///
+    /// # Errors
+    /// A value of `[model]` that `transformers` has no key for.
+    fn hugging_face(&self, labels: Vec<String>) -> Result<serde_json::Value>;
+
+    /// The keys of `[method]` with values that this detector has no meaning for. Without this function every value has one.
+    fn refused(&self, _demands: &Demands) -> Vec<ComponentError> {
+        Vec::new()
+    }
+}
+
+/// What a method with a teacher asks of a detector.
+#[derive(Clone, Copy, Debug)]
+pub struct Demands {
+    /// Keys `score`, `candidates` and `top-pairs`.
+    pub choice: Choice,
+    /// Keys of the slot `weighting`.
+    pub mask_loss: MaskLoss,
+}

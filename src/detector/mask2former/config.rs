@@ -1,0 +1,157 @@
+//! Table `[model]` with `name = "mask2former"`: the sizes of the network, and in `[model.loss]` the weights of its losses.
+
+use super::{LossConfig, Mask2FormerDetector};
+use crate::detector::{Detector, DetectorConfig};
+use crate::graph::{HuggingFaceFolder, Mask2Former, ModelConfig};
+use crate::registry::{self, Check, ComponentError, ComponentErrors};
+use crate::rng::Stream;
+use anyhow::Result;
+use std::path::Path;
+use toml::{Table, Value};
+
+/// The key of the loss in the table of the network.
+const LOSS: &str = "loss";
+
+/// The table, read and checked.
+#[derive(Clone, Debug)]
+pub struct Mask2FormerConfig {
+    /// All keys but `loss`.
+    pub network: ModelConfig,
+    /// `[model.loss]`.
+    pub loss: LossConfig,
+}
+
+pub(super) fn build(table: Table) -> Result<Box<dyn DetectorConfig>, ComponentErrors> {
+    Ok(Box::new(Mask2FormerConfig::read(table)?))
+}
+
+impl Mask2FormerConfig {
+    /// Reads the table without its name.
+    ///
+    /// # Errors
+    /// Everything that is wrong, by the path of its key.
+    pub fn read(mut table: Table) -> Result<Self, ComponentErrors> {
+        let loss = table.remove(LOSS);
+        let mut check = Check::new();
+        let network = check.keep("", network(table));
+        let loss = check.keep(LOSS, loss_of(loss));
+        check.finish()?;
+        let both = network.zip(loss);
+        let (network, loss) = both.expect("nothing was refused");
+        Ok(Self { network, loss })
+    }
+}
+
+fn network(table: Table) -> Result<ModelConfig, ComponentErrors> {
+    registry::read(table).map_err(naming_the_loss)
+}
+
+/// `errors` in which a list of the known keys has the key of the loss as well.
+fn naming_the_loss(errors: ComponentErrors) -> ComponentErrors {
+    let named = |mut error: ComponentError| {
+        let of_the_network = !error.key.contains('.');
+        if of_the_network && error.message.starts_with("unknown field") {
+            error.message += &format!(", `{LOSS}`");
+        }
+        error
+    };
+    let errors = errors.into_iter().map(named).collect();
+    ComponentErrors::of(errors).expect("as many as before")
+}
+
+fn loss_of(value: Option<Value>) -> Result<LossConfig, ComponentErrors> {
+    let table = match value {
+        Some(Value::Table(table)) => table,
+        Some(other) => {
+            return Err(ComponentError::new("", format!("{other} is not a table")).into());
+        }
+        None => return Err(ComponentError::new("", "missing table").into()),
+    };
+    registry::read(table)
+}
+
+/// The network that `config.json` of the Hugging Face folder `folder` describes, with the values of `weights` (random ones where
+/// it is empty), and the names of its classes. Its loss is the published one.
+///
+/// # Errors
+/// A configuration of another network.
+pub fn of_folder(folder: &Path, weights: &Path) -> Result<(Box<dyn DetectorConfig>, Vec<String>)> {
+    let HuggingFaceFolder { model, labels } = HuggingFaceFolder::open(folder)?;
+    let config = Mask2FormerConfig {
+        network: ModelConfig {
+            weights: weights.to_path_buf(),
+            ..model
+        },
+        loss: LossConfig::published(),
+    };
+    Ok((Box::new(config), labels))
+}
+
+impl DetectorConfig for Mask2FormerConfig {
+    fn build(&self, classes: usize, rng: &mut Stream) -> Result<Box<dyn Detector>> {
+        let network = Mask2Former::new(&self.network, classes, rng)?;
+        let loss = self.loss.clone();
+        Ok(Box::new(Mask2FormerDetector::new(network, loss)))
+    }
+
+    fn network(&self) -> String {
+        format!("{:?}", self.network)
+    }
+
+    fn weights(&self) -> &Path {
+        &self.network.weights
+    }
+
+    fn backbone_weights(&self) -> &Path {
+        &self.network.backbone.weights
+    }
+
+    fn hugging_face(&self, labels: Vec<String>) -> Result<serde_json::Value> {
+        let folder = HuggingFaceFolder {
+            model: self.network.clone(),
+            labels,
+        };
+        folder.to_json()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detector::DETECTORS;
+
+    fn refused(change: impl FnOnce(&mut Table)) -> Vec<String> {
+        let mut table = super::super::loss::tests::model();
+        change(&mut table);
+        let errors = registry::build(DETECTORS, table).err();
+        let told = |error: ComponentError| format!("{}: {error}", error.key);
+        errors.into_iter().flatten().map(told).collect()
+    }
+
+    #[test]
+    fn the_recipe_of_pl_dc_is_accepted() {
+        assert_eq!(refused(|_| {}), Vec::<String>::new());
+    }
+
+    #[test]
+    fn errors_of_the_network_and_of_the_loss_come_together() {
+        let errors = refused(|table| {
+            table.insert("heads".into(), 3.into());
+            table["loss"]["points"] = 0.into();
+        });
+        let keys: Vec<&str> = errors.iter().filter_map(|e| e.split(':').next()).collect();
+        assert_eq!(keys, ["width", "loss.points"]);
+        let errors = refused(|table| drop(table.remove("loss")));
+        assert_eq!(errors, ["loss: missing table"]);
+        let errors = refused(|table| drop(table.insert("loss".into(), 3.into())));
+        assert_eq!(errors, ["loss: 3 is not a table"]);
+    }
+
+    #[test]
+    fn the_loss_is_one_of_the_known_keys() {
+        let errors = refused(|table| drop(table.insert("lost".into(), 3.into())));
+        assert!(errors[0].contains("unknown field `lost`") && errors[0].ends_with("`loss`"));
+        let keys = registry::keys(&DETECTORS[0]).unwrap();
+        assert!(keys.contains(&"queries".into()) && keys.contains(&"loss".into()));
+    }
+}
