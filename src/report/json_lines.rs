@@ -211,7 +211,7 @@ mod tests {
         let cut = text[..text.len() / 4 * 3].to_string();
         fs::write(&path, &cut).unwrap();
         let told = set_damaged_lines_aside(&path).unwrap().unwrap();
-        assert!(told.starts_with("1 damaged lines of "), "{told}");
+        assert!(told.starts_with("left out 1 damaged line of "), "{told}");
         let left = JsonLines::<Record>::read(&path).unwrap();
         assert!(left.get("a").is_some() && left.get("b").is_none());
         let aside = folder.path().join("records.jsonl.damaged");

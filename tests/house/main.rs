@@ -1,8 +1,9 @@
-//! The floors of the house: which folder of `src/` may name which, read off the `crate::` paths; no circles inside a folder;
-//! comments of bounded width.
+//! The floors of the house: which folder of `src/` may name which, read off the `crate::` paths; no circles inside a
+//! folder; names that only their owner may know; and comments of bounded width.
 
 mod circles;
 mod comments;
+mod names;
 mod source;
 
 use circles::Modules;

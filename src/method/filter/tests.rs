@@ -182,8 +182,7 @@ fn thresholds_out_of_range_are_refused() {
         ("name = \"decoupled\"\nclass = -0.1\nmask = 0.5", "class"),
         ("name = \"decoupled\"\nclass = 0.1\nmask = nan", "mask"),
     ] {
-        let error = crate::registry::build(FILTERS, toml.parse().unwrap())
-            .expect_err(toml);
+        let error = crate::registry::build(FILTERS, toml.parse().unwrap()).expect_err(toml);
         assert_eq!(error[0].key, key);
     }
 }
