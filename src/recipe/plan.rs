@@ -26,7 +26,8 @@ pub struct Hooks<'a> {
     pub normalise: &'a dyn Fn(&mut Table),
     /// The spelling of normalised settings that their hash is taken of.
     pub identity: &'a dyn Fn(&Table) -> Table,
-    /// The keys that a recipe may leave out. `check` is given their defaults; `normalise` should take these out again.
+    /// The keys that a recipe may leave out. `check` is given their defaults; `normalise` should take these
+    /// out again.
     pub new_keys: &'a NewKeys,
 }
 

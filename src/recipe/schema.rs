@@ -2,8 +2,8 @@
 //! `recipes/pl-dc.toml` (the keys, the types of their defaults, the comments behind them) and from the
 //! registries (the names of components and their keys). So they always agree with the program.
 //!
-//! A component other than the default's has keys whose types only its own code knows: the schema allows these keys with any value,
-//! a new key excepted, whose built-in default has a type.
+//! A component other than the default's has keys whose types only its own code knows: the schema allows these
+//! keys with any value, a new key excepted, whose built-in default has a type.
 
 use super::file::{Node, ParsedFile, Tree};
 use super::new_keys::NewKeys;
@@ -32,7 +32,8 @@ pub struct Choice {
     pub keys: Option<Vec<String>>,
 }
 
-/// The schema of a recipe. `defaults`: the text of a recipe that holds every key; `new_keys`: those that a recipe may leave out.
+/// The schema of a recipe. `defaults`: the text of a recipe that holds every key; `new_keys`: those that a
+/// recipe may leave out.
 ///
 /// # Panics
 /// `defaults` is no recipe without errors.

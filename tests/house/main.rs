@@ -1,4 +1,5 @@
-//! The floors of the house: which folder of `src/` may name which, read off the `crate::` paths; and no circles inside a folder.
+//! The floors of the house: which folder of `src/` may name which, read off the `crate::` paths; and no
+//! circles inside a folder.
 
 mod circles;
 mod source;
