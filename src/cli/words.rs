@@ -2,8 +2,9 @@
 
 use crate::experiment::{
     DeviceChoice, DeviceRequest, EXECUTORS, ExecutorEntry, GpuList, RecipeRequest, TableRequest,
+    metric_names,
 };
-use crate::report::{COMPARISON_FORMATS, FORMATS, Metric, Order};
+use crate::report::{COMPARISON_FORMATS, FORMATS, Order};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -300,9 +301,9 @@ pub struct ChoiceArgs {
     /// Only this sweep [default: all sweeps of the folder]
     #[arg(long, value_name = "NAME")]
     pub sweep: Option<String>,
-    /// Metric of the deviations, differences and verdicts
-    #[arg(long, value_name = "NAME", default_value = "mAP", value_parser = metric())]
-    pub metric: Metric,
+    /// Metric of the deviations, differences and verdicts [default: the first metric of the records, like mAP]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(metric_names()))]
+    pub metric: Option<String>,
 }
 
 impl ChoiceArgs {
@@ -310,15 +311,9 @@ impl ChoiceArgs {
     pub fn request(&self) -> TableRequest<'_> {
         TableRequest {
             sweep: self.sweep.as_deref(),
-            metric: self.metric,
+            metric: self.metric.as_deref(),
         }
     }
-}
-
-/// A metric by its name.
-fn metric() -> impl TypedValueParser<Value = Metric> {
-    PossibleValuesParser::new(Metric::ALL.map(Metric::name))
-        .map(|name| Metric::named(&name).unwrap_or_default())
 }
 
 /// An order of rows by its name.

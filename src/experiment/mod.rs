@@ -12,6 +12,7 @@ mod settings;
 mod store;
 mod trial;
 
+pub use crate::eval::metric_names;
 pub use crate::tensor::DeviceChoice;
 pub use command::ahead::{explain, plan, status};
 pub use command::clip::clip;

@@ -148,30 +148,30 @@ impl DeviceChoice {
 #[derive(Debug, thiserror::Error)]
 enum NoGpu {
     #[error("none was asked for")]
-    NotAsked,
+    Unwanted,
     #[error("this program was built without `--features cuda`")]
     NotBuilt,
     #[error("{0}")]
-    NotThere(String),
+    Missing(String),
 }
 
 impl NoGpu {
     /// The message for a user who left the choice to the program; none if they cannot change the reason.
     fn worth_telling(&self) -> Option<String> {
         match self {
-            Self::NotAsked | Self::NotBuilt => None,
-            Self::NotThere(why) => Some(format!("no GPU is used: {why}")),
+            Self::Unwanted | Self::NotBuilt => None,
+            Self::Missing(why) => Some(format!("no GPU is used: {why}")),
         }
     }
 }
 
 fn gpu(number: Option<usize>) -> Result<Place, NoGpu> {
-    let number = number.ok_or(NoGpu::NotAsked)?;
+    let number = number.ok_or(NoGpu::Unwanted)?;
     if !cuda::IS_BUILT {
         return Err(NoGpu::NotBuilt);
     }
     let gpu = Gpu::open(number);
-    gpu.map(Place::Gpu).map_err(NoGpu::NotThere)
+    gpu.map(Place::Gpu).map_err(NoGpu::Missing)
 }
 
 #[cfg(test)]

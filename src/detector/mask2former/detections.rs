@@ -5,7 +5,6 @@
 //! probability times mask quality (eq. 4 of PL-DC). No suppression of duplicates, no score threshold. Logits are resized
 //! to the padded input, cropped to the picture and resized to the size that is asked for.
 
-use super::output::Mask2FormerOutput;
 use super::planes::{Fetched, Planes, last};
 use super::scores::{ClassView, class_views, pairs};
 use crate::detector::quality::{mask_quality, of_foreground};
@@ -15,12 +14,22 @@ use crate::ops;
 use crate::structures::{Detection, Mask};
 use rayon::prelude::*;
 
+/// The predictions of a batch with the sizes of its images.
+#[derive(Clone, Copy)]
+pub(super) struct Predicted<'a> {
+    pub predictions: &'a Predictions,
+    /// Rows and columns of each image without the padding.
+    pub sizes: &'a [(usize, usize)],
+    /// Rows and columns of the padded input.
+    pub padded: (usize, usize),
+}
+
 /// The detections of every image of `output`, in order of falling class probability. `sizes`: rows and columns of the masks of
 /// each image.
 ///
 /// Pairs whose mask is empty are left out: their score is 0 and no object overlaps them, so no metric can tell.
 pub(super) fn detections(
-    output: &Mask2FormerOutput,
+    output: Predicted,
     sizes: &[(usize, usize)],
     top: usize,
 ) -> Vec<Vec<Detection>> {
@@ -30,7 +39,7 @@ pub(super) fn detections(
         .collect();
     chosen
         .par_iter()
-        .zip(&output.sizes)
+        .zip(output.sizes)
         .zip(sizes)
         .map(|((chosen, own), size)| chosen.detections(output.padded, *own, *size))
         .collect()
@@ -54,8 +63,8 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn new(output: &Mask2FormerOutput, image: usize, top: usize) -> Self {
-        let predictions = &output.predictions;
+    fn new(output: Predicted, image: usize, top: usize) -> Self {
+        let predictions = output.predictions;
         let choice = Choice {
             score: Score::WithNoObject,
             selection: Selection::TopPairs,
@@ -110,8 +119,8 @@ impl Chosen {
 /// The logits of the first image, and what they are worth before any choice: `class_logits` `[Q, K + 1]`, `mask_logits`
 /// `[Q, h, w]`; `class_quality` `[Q, K]`, the softmax over K + 1 without no-object (eq. 3 of PL-DC); `mask_quality` `[Q]`, the mean
 /// foreground probability of the mask at the size of the padded input (eq. 4).
-pub(super) fn raw(output: &Mask2FormerOutput) -> Vec<RawArray> {
-    let predictions = &output.predictions;
+pub(super) fn raw(output: Predicted) -> Vec<RawArray> {
+    let predictions = output.predictions;
     let &Predictions {
         queries,
         height,
@@ -145,11 +154,11 @@ pub(super) fn raw(output: &Mask2FormerOutput) -> Vec<RawArray> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::detector::Output;
     use crate::detector::mask2former::candidates::tests::predictions_at;
     use crate::detector::mask2former::criterion::Criterion;
     use crate::detector::mask2former::loss::tests::loss;
+    use crate::detector::mask2former::output::Mask2FormerOutput;
     use crate::ops::check::on_every_place;
     use crate::tensor::Place;
 

@@ -2,7 +2,7 @@
 
 use super::candidates::proposals;
 use super::criterion::Criterion;
-use super::detections::{detections, raw};
+use super::detections::{Predicted, detections, raw};
 use super::points::Drawn;
 use crate::detector::{Choice, Output, Part, Pending, Proposals, RawArray};
 use crate::graph::Predictions;
@@ -22,6 +22,16 @@ pub(super) struct Mask2FormerOutput {
     pub criterion: Criterion,
 }
 
+impl Mask2FormerOutput {
+    fn predicted(&self) -> Predicted<'_> {
+        Predicted {
+            predictions: &self.predictions,
+            sizes: &self.sizes,
+            padded: self.padded,
+        }
+    }
+}
+
 impl Output for Mask2FormerOutput {
     fn begin<'a>(&'a self, part: &'a Part<'a>, mut draws: Stream) -> Box<dyn Pending + 'a> {
         let points = Drawn::new(self.predictions.layers.len(), &mut draws);
@@ -36,10 +46,10 @@ impl Output for Mask2FormerOutput {
     }
 
     fn detect(&self, sizes: &[(usize, usize)], top: usize) -> Vec<Vec<Detection>> {
-        detections(self, sizes, top)
+        detections(self.predicted(), sizes, top)
     }
 
     fn raw(&self) -> Vec<RawArray> {
-        raw(self)
+        raw(self.predicted())
     }
 }

@@ -5,7 +5,6 @@ use crate::data::export::export;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
-use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::planned::read;
 use crate::registry::ComponentErrors;
 use anyhow::anyhow;
@@ -47,7 +46,7 @@ pub fn first_network(
     let labels = match inputs.datasets.get(&settings.data) {
         Ok(dataset) => Ok(dataset.classes),
         Err(error) if settings.misses(&error) => Err(error),
-        Err(error) => return Err(CommandError::Input(trial::named(error))),
+        Err(error) => return Err(CommandError::Input(error.into())),
     };
     Ok((settings, labels))
 }
@@ -56,7 +55,7 @@ fn first(request: &RecipeRequest) -> Result<(Settings, Dataset), CommandError> {
     let inputs = Inputs::default();
     let settings = first_settings(request, &inputs)?;
     let dataset = inputs.datasets.get(&settings.data);
-    let dataset = dataset.map_err(|error| CommandError::Input(trial::named(error)))?;
+    let dataset = dataset.map_err(|error| CommandError::Input(error.into()))?;
     Ok((settings, dataset))
 }
 

@@ -12,8 +12,8 @@ use crate::experiment::store::provenance::Provenance;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::recipe::Plan;
 use crate::report::{
-    FORMATS, JsonLines, Keyed, Metric, RECORDS, Record, ResultsFolder, Status, TableLayout, Timing,
-    layout, write_table,
+    FORMATS, JsonLines, Keyed, RECORDS, Record, ResultsFolder, Status, TableLayout, Timing, layout,
+    write_table,
 };
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
@@ -85,7 +85,7 @@ impl Finished {
         for table in &tables {
             for format in FORMATS.iter().filter(|format| format.written) {
                 let name = format!("{}.{}", table.name, format.name);
-                let text = (format.render)(&[folder.table(table, Metric::MeanAp)])?;
+                let text = (format.render)(&[folder.table(table, None)])?;
                 let written = fs::read(from.join(&name)).unwrap_or_default();
                 ensure!(
                     written == text.as_bytes(),
@@ -121,7 +121,7 @@ impl Finished {
         write_lines(&self.folder.records, &target.join(RECORDS), plan, &shown)?;
         write_lines(&self.timing, &target.join(TIMING), plan, &shown)?;
         for table in &self.tables {
-            write_table(target, &self.folder.table(table, Metric::MeanAp))?;
+            write_table(target, &self.folder.table(table, None))?;
         }
         for (name, content) in &self.about {
             write_atomically(&target.join(name), content)?;

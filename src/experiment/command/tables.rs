@@ -5,7 +5,7 @@ use crate::experiment::store::root::settings_of;
 use crate::experiment::trial::inputs::CommandError;
 use crate::recipe::hint;
 use crate::report::{
-    Comparison, ComparisonFormat, Format, Metric, Order, ResultsFolder, Table, TableLayout,
+    Comparison, ComparisonFormat, Format, Order, ResultsFolder, Table, TableLayout,
     compare as compare_tables,
 };
 use anyhow::{Result, anyhow};
@@ -18,8 +18,8 @@ use toml::Value;
 pub struct TableRequest<'a> {
     /// Only this sweep.
     pub sweep: Option<&'a str>,
-    /// The metric of differences and verdicts.
-    pub metric: Metric,
+    /// The metric of differences and verdicts; none for the first metric of the records.
+    pub metric: Option<&'a str>,
 }
 
 /// A rendered text, with warnings about what was left out.

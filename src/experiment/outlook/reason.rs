@@ -107,12 +107,16 @@ impl Earlier {
 
     /// The differences between `settings` and those of the most similar earlier trial.
     fn differences(&self, trial: &TrialEntry, settings: &Table) -> Option<Vec<String>> {
+        let whole = |settings: &Table| {
+            let mut settings = settings.clone();
+            NEW_KEYS.fill(&mut settings);
+            settings
+        };
         let earlier = self.0.get(&(trial.label.clone(), trial.seed))?;
-        let mut settings = settings.clone();
-        NEW_KEYS.fill(&mut settings);
+        let settings = whole(settings);
         let differences = earlier
             .iter()
-            .map(|earlier| differences(earlier, &settings));
+            .map(|one| differences(&whole(one), &settings));
         differences
             .min_by_key(Vec::len)
             .filter(|found| !found.is_empty())

@@ -33,8 +33,10 @@ struct RecipeStatus {
     results: PathBuf,
     trials: usize,
     done: usize,
-    /// The best finished trial: its mAP in percent and its title.
+    /// The best finished trial: its first metric in percent and its title.
     best: Option<(f64, String)>,
+    /// The name of that metric.
+    metric: Option<String>,
     running: Vec<StageStatus>,
     failed: Vec<StageStatus>,
     interrupted: Vec<StageStatus>,
@@ -89,9 +91,11 @@ impl RecipeStatus {
         };
         let done = plan.trials.iter().filter(|trial| ended(&trial.stages));
         let best = done.clone().filter_map(|trial| {
-            let mean_ap = records.get(&trial.hash)?.metrics?.mean_ap?;
-            Some((mean_ap, format!("{}, seed {}", trial.label, trial.seed)))
+            let (name, value) = records.get(&trial.hash)?.metrics.as_ref()?.first()?;
+            let title = format!("{}, seed {}", trial.label, trial.seed);
+            Some((name, value?, title))
         });
+        let best = best.reduce(|best, next| if next.1 > best.1 { next } else { best });
         let chosen = |wanted: fn(&StageState) -> bool| -> Vec<StageStatus> {
             let pairs = plan.stages.iter().zip(&states);
             pairs
@@ -102,7 +106,8 @@ impl RecipeStatus {
         Self {
             trials: plan.trials.len(),
             done: done.count(),
-            best: best.reduce(|best, next| if next.0 > best.0 { next } else { best }),
+            metric: best.as_ref().map(|(name, ..)| name.to_string()),
+            best: best.map(|(_, value, title)| (value, title)),
             running: chosen(|state| matches!(state, StageState::Running(_))),
             failed: chosen(|state| matches!(state, StageState::Failed { .. })),
             interrupted: chosen(|state| matches!(state, StageState::Interrupted(_))),
@@ -148,8 +153,8 @@ impl fmt::Display for RecipeStatus {
             "{}: {} of {} trials done",
             self.recipe, self.done, self.trials
         )?;
-        if let Some((mean_ap, title)) = &self.best {
-            write!(f, ", best mAP {mean_ap:.2} ({title})")?;
+        if let (Some(metric), Some((value, title))) = (&self.metric, &self.best) {
+            write!(f, ", best {metric} {value:.2} ({title})")?;
         }
         match &self.estimate {
             Some(estimate) if self.done < self.trials => {

@@ -170,9 +170,9 @@ mod tests {
         assert_eq!("0".parse(), Ok(GpuList(vec![0])));
         assert_eq!("2, 0,7".parse(), Ok(GpuList(vec![2, 0, 7])));
         for (text, why) in [
-            ("", "`` is no number"),
-            ("0,", "`` is no number"),
-            ("0,-1", "`-1` is no number"),
+            ("", "`` is not the number of a GPU"),
+            ("0,", "`` is not the number of a GPU"),
+            ("0,-1", "`-1` is not the number of a GPU"),
             ("1,0,1", "1 appears twice"),
         ] {
             let error = text.parse::<GpuList>().unwrap_err();

@@ -34,8 +34,8 @@ pub struct StageNumbers {
     pub loss: Option<f32>,
     /// The pseudo-labels per unlabelled image in the last step.
     pub kept: Option<f64>,
-    /// The mAP in percent of the last evaluated model.
-    pub mean_ap: Option<f64>,
+    /// The first metric of the last evaluated model: its name, and its value in percent.
+    pub metric: Option<(&'static str, f64)>,
 }
 
 impl fmt::Display for StageNumbers {
@@ -43,7 +43,8 @@ impl fmt::Display for StageNumbers {
         let parts = [
             self.loss.map(|loss| format!("loss {loss:.3}")),
             self.kept.map(|kept| format!("{kept:.1} labels/image")),
-            self.mean_ap.map(|mean_ap| format!("mAP {mean_ap:.2}")),
+            self.metric
+                .map(|(name, value)| format!("{name} {value:.2}")),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         f.write_str(&parts.join(", "))
@@ -74,6 +75,7 @@ enum Screen {
 struct State {
     started: usize,
     finished_trials: usize,
+    /// The best trial that has ended: the value of its metric, and all that is shown of it.
     best: Option<(f64, String)>,
     forecast: Forecast,
 }
@@ -167,16 +169,17 @@ impl Progress {
         stage
     }
 
-    /// The trial `title` has ended, with this mAP in percent if it succeeded.
-    pub fn trial(&self, title: &str, mean_ap: Option<f64>) {
+    /// The trial `title` has ended, with this metric in percent if it succeeded.
+    pub fn trial(&self, title: &str, metric: Option<(&str, f64)>) {
         let mut state = self.state();
         state.finished_trials += 1;
-        if let Some(value) = mean_ap
+        if let Some((name, value)) = metric
             && state.best.as_ref().is_none_or(|(best, _)| value > *best)
         {
-            state.best = Some((value, title.to_string()));
+            state.best = Some((value, format!("{name} {value:.2} ({title})")));
         }
-        let found = mean_ap.map_or("failed".to_string(), |value| format!("mAP {value:.2}"));
+        let reached = |(name, value)| format!("{name} {value:.2}");
+        let found = metric.map_or("failed".to_string(), reached);
         let count = format!("{}/{} trials", state.finished_trials, self.trials);
         self.redraw(&state);
         drop(state);
@@ -210,7 +213,7 @@ impl Progress {
         total.set_prefix(format!("{}/{} trials", state.finished_trials, self.trials));
         total.set_position((state.forecast.fraction() * PARTS as f64) as u64);
         let best = state.best.as_ref();
-        let best = best.map(|(value, title)| format!("best mAP {value:.2} ({title})"));
+        let best = best.map(|(_, shown)| format!("best {shown}"));
         let left = state.forecast.left(Instant::now()).map(time_left);
         let parts: Vec<String> = [left, best].into_iter().flatten().collect();
         total.set_message(parts.join(", "));
@@ -321,7 +324,7 @@ mod tests {
         let numbers = StageNumbers {
             loss: Some(12.3456),
             kept: Some(3.25),
-            mean_ap: None,
+            metric: None,
         };
         assert_eq!(numbers.to_string(), "loss 12.346, 3.2 labels/image");
         assert_eq!(StageNumbers::default().to_string(), "");

@@ -156,7 +156,7 @@ impl Workshop<'_> {
                 StageNumbers {
                     loss: Some(loss),
                     kept,
-                    mean_ap: None,
+                    metric: None,
                 },
             );
             if step == to {

@@ -209,7 +209,7 @@ impl<'a> Run<'a> {
             self.take(index, found.as_ref().map_err(|reason| *reason))?;
             let trial = &self.trials[index];
             let title = format!("{}, seed {}", trial.label, trial.seed);
-            progress.trial(&title, self.results.mean_ap(index));
+            progress.trial(&title, self.results.reached(index));
         }
         self.due = true;
         Ok(())

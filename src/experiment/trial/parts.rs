@@ -40,11 +40,6 @@ impl Datasets {
     }
 }
 
-/// The errors of a table as an error of the trial.
-pub fn named(errors: ComponentErrors) -> anyhow::Error {
-    errors.into()
-}
-
 /// The objects that every training of a trial starts from.
 pub struct TrialParts {
     /// Its dataset.
@@ -63,7 +58,7 @@ impl TrialParts {
     /// # Errors
     /// The dataset or the split is wrong.
     pub fn new(settings: &Settings, datasets: &Datasets, place: &Place) -> Result<Self> {
-        let dataset = datasets.get(&settings.data).map_err(named)?;
+        let dataset = datasets.get(&settings.data)?;
         let split = Split::new(
             &*dataset.train,
             &dataset.classes,

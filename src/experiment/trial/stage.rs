@@ -142,9 +142,9 @@ fn evaluate_stage(
     settings: &Arc<TrialSettings>,
     last: &Stage,
 ) -> Stage {
-    let reads = table
-        .get("eval")
-        .map_or_else(Table::new, |eval| pick(eval, &["size", "shorter", "top"]));
+    let reads = table.get("eval").map_or_else(Table::new, |eval| {
+        pick(eval, &["size", "shorter", "top", "metrics"])
+    });
     let source = Some(last.key.clone());
     Stage {
         kind: Kind::Evaluate,

@@ -157,7 +157,7 @@ mod tests {
         investigation.receive(Event::End { key: "a".into() });
         let first = message(investigation.judge(KILLED));
         assert!(
-            first.contains("during `title of b`: that stage is tried again"),
+            first.contains("during `title of b`: another process tries that stage again"),
             "{first}"
         );
         assert_eq!(
@@ -183,7 +183,7 @@ mod tests {
         }
         investigation.receive(Event::End { key: "c".into() });
         let message = message(investigation.judge(KILLED));
-        let names = "with 5 stages at work: `title of a`, `title of b`, `title of d`, `title of e`, 1 more;";
+        let names = "with 5 stages running: `title of a`, `title of b`, `title of d`, `title of e`, 1 more;";
         assert!(message.contains(names), "{message}");
         let brief = investigation.brief(false);
         assert!(brief.failures.is_empty());
@@ -225,7 +225,7 @@ mod tests {
         let Decision::Over(message) = investigation.judge(KILLED) else {
             panic!("nobody was at work");
         };
-        assert!(message.contains("no stage was at work"), "{message}");
+        assert!(message.contains("no stage was running"), "{message}");
         let both = |investigation: &mut Investigation| {
             begin(investigation, "a", 1);
             begin(investigation, "b", 1);

@@ -1,7 +1,7 @@
 //! Tests runs with a mock executor, which trains nothing.
 
 use super::*;
-use crate::eval::Metrics;
+use crate::eval::{Scores, coco_metrics};
 use crate::experiment::run::executor::mock::Mock;
 use crate::experiment::run::outcome::ExecutorOutcome;
 use crate::experiment::run::progress::Verbosity;
@@ -43,13 +43,13 @@ fn frozen(plan: &Plan, trials: &[Planned]) -> FrozenPlan {
 fn write_result(store: &Store, stage: &Stage) {
     let folder = store.stage(&stage.key);
     folder.make().unwrap();
-    let metrics = Metrics {
-        mean_ap: Some(20.0),
-        ..Metrics::default()
+    let scores = Scores {
+        metrics: coco_metrics([Some(20.0), None, None, None, None, None]),
+        ..Scores::default()
     };
     let evaluation = Evaluation {
         steps: 100,
-        models: BTreeMap::from([("student".to_string(), metrics)]),
+        models: BTreeMap::from([("student".to_string(), scores)]),
         warnings: Vec::new(),
     };
     let text = match stage.key.evaluates() {
