@@ -136,7 +136,7 @@ pub(crate) mod tests {
             .parse()
             .expect("valid TOML");
         let mut table = recipe["model"].as_table().expect("a table").clone();
-        // What its detector reads.
+        // The detector's registry reads this key.
         table.remove("name");
         table.remove("loss");
         table

@@ -223,8 +223,8 @@ impl<'a> Writer<'a> {
         Some((slot, component_name(&self.defaults, &keys)?))
     }
 
-    /// Returns true if a component other than the default has a key of this name in the slot at `path`, and the
-    /// two may differ in type.
+    /// Returns true if a component other than the default has a key of this name in the slot at `path`, and
+    /// the two may differ in type.
     fn is_ambiguous(&self, path: &str, key: &str) -> bool {
         self.slot(path).is_some_and(|(slot, default)| {
             let mut others = slot.choices.iter().filter(|choice| choice.name != default);
@@ -235,8 +235,8 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Returns true if the component `name` at `path` has its key `key` of the same type as the defaults. A slot
-    /// has the same components everywhere; a new key has a default that shows its type.
+    /// Returns true if the component `name` at `path` has its key `key` of the same type as the defaults. A
+    /// slot has the same components everywhere; a new key has a default that shows its type.
     fn agrees(&self, path: &str, name: &str, key: &str) -> bool {
         let path = joined(path, key);
         let is_slot = self.slots.iter().any(|slot| slot.path == path);

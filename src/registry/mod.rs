@@ -2,8 +2,8 @@
 //!
 //! A slot of the method (or the dataset, or the vision-language model) is a `const` slice of [`Entry`]. A new
 //! component needs one file and one line in the slice. If a recipe names an unknown component, the error
-//! lists the known ones. A component reads its table with [`read()`] and declares with a [`Check`] which values
-//! its keys may have.
+//! lists the known ones. A component reads its table with [`read()`] and declares with a [`Check`] which
+//! values its keys may have.
 
 mod check;
 mod errors;

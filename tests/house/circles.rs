@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// All modules of a crate, by their paths from its root on.
 pub struct Modules(BTreeMap<Names, Module>);
 
-/// What a module's file names and hands on.
+/// The names that a module's file uses and re-exports.
 struct Module {
     file: String,
     imports: Vec<Import>,

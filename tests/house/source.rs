@@ -142,7 +142,7 @@ pub struct Import {
     pub path: Names,
     /// Its name in this file; `*` brings in everything.
     pub name: String,
-    /// Whether other files may name it here.
+    /// True if other files may name it here.
     pub public: bool,
 }
 

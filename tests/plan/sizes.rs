@@ -62,7 +62,7 @@ fn with(path: &str, number: i64) -> Table {
     settings
 }
 
-/// What reading the settings refuses; if nothing, their dataset can be drawn.
+/// The errors of reading the settings; if there are none, the dataset of the settings can be drawn.
 fn refused(settings: &Table) -> Vec<ComponentError> {
     match Settings::read(settings) {
         Ok(settings) => {
