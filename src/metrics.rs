@@ -4,8 +4,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
-/// Metrics in percent by their names, in the order in which the evaluators give them. A metric that nothing defines,
-/// such as the precision on large objects where there are none, has no value.
+/// Metrics in percent by their names, in the order in which the evaluators give them. A metric that nothing
+/// defines, such as the precision on large objects where there are none, has no value.
 ///
 /// In JSON an object: `{"mAP": 20.1, "AP50": 36.9, "APl": null}`.
 #[derive(Clone, Debug, Default, PartialEq)]

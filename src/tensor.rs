@@ -12,8 +12,9 @@
 //! its inputs is there, and otherwise on the CPU. The GPU's code moves inputs from the host to the GPU
 //! ([`cuda`]).
 //!
-//! Without `--features cuda` the types of [`cuda`] have no values. So nothing else in the program depends on the
-//! feature: the compiler checks the GPU's code in every build and leaves it out of a program that cannot use it.
+//! Without `--features cuda` the types of [`cuda`] have no values. So nothing else in the program depends on
+//! the feature: the compiler checks the GPU's code in every build and leaves it out of a program that cannot
+//! use it.
 
 #[cfg(feature = "cuda")]
 pub mod cuda;

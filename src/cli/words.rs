@@ -301,7 +301,8 @@ pub struct ChoiceArgs {
     /// Only this sweep [default: all sweeps of the folder]
     #[arg(long, value_name = "NAME")]
     pub sweep: Option<String>,
-    /// Metric of the deviations, differences and verdicts [default: the first metric of the records, like mAP]
+    /// Metric of the deviations, differences and verdicts [default: the first metric of the records, like
+    /// mAP]
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(metric_names()))]
     pub metric: Option<String>,
 }

@@ -55,10 +55,10 @@ pub fn size(path: &Path) -> Result<(usize, usize)> {
     Ok((height as usize, width as usize))
 }
 
-/// Decodes a JPEG or PNG file to RGB. The first bytes decide the format. Grey is repeated, CMYK is converted and
-/// transparency is dropped. The orientation tag is not applied, because COCO's annotations are drawn on the stored
-/// pixels. A JPEG gives exactly the pixels of libjpeg-turbo, as in Pillow and OpenCV. Other decoders round
-/// differently, and this changes a network's logits.
+/// Decodes a JPEG or PNG file to RGB. The first bytes decide the format. Grey is repeated, CMYK is converted
+/// and transparency is dropped. The orientation tag is not applied, because COCO's annotations are drawn on
+/// the stored pixels. A JPEG gives exactly the pixels of libjpeg-turbo, as in Pillow and OpenCV. Other
+/// decoders round differently, and this changes a network's logits.
 ///
 /// # Errors
 /// The file is missing or corrupt. The error names it.

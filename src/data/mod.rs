@@ -136,15 +136,15 @@ pub struct Batch {
     pub unlabelled: Vec<UnlabelledViews>,
 }
 
-/// The table `[data]` of a recipe, read and checked: a dataset before it is loaded.
+/// The table `[data]` of a recipe, parsed and checked: a dataset before it is loaded.
 pub trait DatasetConfig {
     /// Loads the dataset.
     ///
     /// # Errors
-    /// A value that is out of range, or a file that is missing or wrong; the error names the key.
+    /// A value is out of range, or a file is missing or wrong. The error names the key.
     fn load(&self) -> Result<Dataset, ComponentErrors>;
 
-    /// Whether the images are those of [`scenes`]: then more images of the same classes can be drawn.
+    /// Returns true if the images are those of [`scenes`]. Then more images of the same classes can be drawn.
     fn is_drawn(&self) -> bool {
         false
     }
@@ -167,7 +167,7 @@ pub const DATASETS: &[Entry<Box<dyn DatasetConfig>>] = &[
 /// Loads the dataset of the table `[data]`, which has the key `name`.
 ///
 /// # Errors
-/// An unknown name, or what the dataset refuses; the error names the key.
+/// The name is unknown, or the dataset refuses a value. The error names the key.
 pub fn load(table: toml::Table) -> Result<Dataset, ComponentErrors> {
     registry::build(DATASETS, table)?.load()
 }

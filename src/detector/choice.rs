@@ -1,19 +1,20 @@
-//! Which of a detector's proposals are candidates for pseudo-labels, and what their class quality is.
+//! The choice of a detector's proposals that become candidates for pseudo-labels, and the definition of their
+//! class quality.
 
 use serde::Deserialize;
 
-/// How candidates are chosen and scored.
+/// The choice and the scores of candidates.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice {
-    /// Which probability the class quality is.
+    /// The probability that is the class quality.
     pub score: Score,
-    /// Which (query, class) pairs are candidates.
+    /// The (query, class) pairs that are candidates.
     pub selection: Selection,
-    /// How many, for [`Selection::TopPairs`].
+    /// The number of pairs, for [`Selection::TopPairs`].
     pub top: usize,
 }
 
-/// What eq. 3's softmax runs over.
+/// The classes in the softmax of eq. 3.
 #[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Score {
@@ -23,7 +24,7 @@ pub enum Score {
     Foreground,
 }
 
-/// Which (query, class) pairs of an image are candidates.
+/// The (query, class) pairs of an image that are candidates.
 #[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Selection {

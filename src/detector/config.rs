@@ -1,4 +1,4 @@
-//! What a recipe says about a detector, and what a method asks of one.
+//! The settings of a detector in a recipe, and the demands of a method on a detector.
 
 use super::{Choice, Detector, MaskLoss};
 use crate::registry::ComponentError;
@@ -37,7 +37,7 @@ pub trait DetectorConfig: Debug + Send + Sync {
     }
 }
 
-/// What a method with a teacher asks of a detector.
+/// The demands of a method with a teacher on a detector.
 #[derive(Clone, Copy, Debug)]
 pub struct Demands {
     /// Keys `score`, `candidates` and `top-pairs`.

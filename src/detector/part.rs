@@ -7,17 +7,17 @@ use std::ops::Range;
 /// The labelled or the unlabelled part of a batch: its losses are normalised on their own.
 #[derive(Clone, Debug)]
 pub struct Part<'a> {
-    /// Which images of the predictions.
+    /// The images of the predictions.
     pub images: Range<usize>,
     /// One per image, with classes that the predictions know and masks of one size.
     pub targets: &'a [Targets<'a>],
-    /// How its mask loss is taken.
+    /// The form of its mask loss.
     pub mask_loss: MaskLoss,
-    /// What its class loss does with images that have no target.
+    /// The class loss of images without a target.
     pub empty_image: EmptyImage,
 }
 
-/// What may differ in the binary cross-entropy of pseudo-masks; the default is that of annotated masks.
+/// The options of the binary cross-entropy of pseudo-masks. The default is that of annotated masks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MaskLoss {
     /// Divide it by the mean weight of its points.
@@ -28,7 +28,7 @@ pub struct MaskLoss {
     pub per_query: bool,
 }
 
-/// What the class loss does with images that have no target.
+/// The class loss of images without a target.
 #[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum EmptyImage {

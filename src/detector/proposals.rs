@@ -1,4 +1,4 @@
-//! What a detector proposes for a batch of images: scored pairs of a class and a mask, before any filter.
+//! The proposals of a detector for a batch of images: scored pairs of a class and a mask, before any filter.
 
 use crate::tensor::{Place, Tensor2};
 use std::fmt;
@@ -16,7 +16,7 @@ pub struct Candidate {
     pub mask_quality: f32,
     /// Pixels of the mask at the padded input size.
     pub area: usize,
-    /// Whether the most likely class of this output is an object, not no-object.
+    /// True if the most likely class of this output is an object, not no-object.
     pub foreground: bool,
     /// Probabilities of the object classes, which sum to 1.
     pub probabilities: Vec<f32>,

@@ -1,4 +1,4 @@
-//! What the criterion compares the predictions of one image with.
+//! The targets that the criterion compares with the predictions of one image.
 
 use crate::structures::{Instance, Mask};
 use crate::tensor::Tensor2;
@@ -34,7 +34,7 @@ impl<'m> Targets<'m> {
         self.classes.len()
     }
 
-    /// Whether the image has no object.
+    /// Returns true if the image has no object.
     pub fn is_empty(&self) -> bool {
         self.classes.is_empty()
     }

@@ -44,7 +44,8 @@ impl Evaluators {
     /// Adds the detections of one image to `found`.
     ///
     /// # Errors
-    /// An image that is not in the dataset; a mask of another size than its image; a score that is not a number.
+    /// An image that is not in the dataset; a mask of another size than its image; a score that is not a
+    /// number.
     pub fn add(&self, found: &mut Found, image_id: u64, detections: &[Detection]) -> Result<()> {
         self.check(image_id, detections)?;
         found.add(image_id, detections);
@@ -67,7 +68,8 @@ impl Evaluators {
         Ok(scores)
     }
 
-    /// The metric that stands for all of `scores` where there is room for one: its name and its value, if it is defined.
+    /// The metric that stands for all of `scores` where there is room for one: its name and its value, if it
+    /// is defined.
     pub fn main_metric(&self, scores: &Scores) -> Option<(&'static str, f64)> {
         let (entry, _) = self.chosen.first()?;
         let name = *entry.metrics.first()?;
@@ -103,8 +105,8 @@ fn entry(name: &str) -> Option<&'static EvaluatorEntry> {
     EVALUATORS.iter().find(|entry| entry.name == name)
 }
 
-/// Refuses a list of evaluators that cannot be used: an empty list, an unknown name, a name that is there twice. `key`: the
-/// key of the list.
+/// Refuses a list of evaluators that cannot be used: an empty list, an unknown name, a name that is there
+/// twice. `key`: the key of the list.
 pub fn check_names(check: &mut Check, key: &str, names: &[String]) {
     let known = || EVALUATORS.iter().map(|entry| entry.name);
     if names.is_empty() {

@@ -1,5 +1,5 @@
-//! What a network found, as the evaluators read it: masks as run lengths, so that those of a whole dataset fit into
-//! memory.
+//! The detections of a network for the evaluators. Masks are run lengths, so that those of a whole dataset
+//! fit into memory.
 
 use crate::structures::{Detection, rle};
 use hotcoco::Rle;

@@ -1,7 +1,9 @@
-//! The COCO metric, <https://cocodataset.org/#detection-eval>: matched and accumulated by the `hotcoco` crate, averaged here.
+//! The COCO metric, <https://cocodataset.org/#detection-eval>: matched and accumulated by the `hotcoco`
+//! crate, averaged here.
 //!
-//! Precision is interpolated at 101 recalls, recall is the highest one reached; both by IoU threshold, category, area range and
-//! number of detections per image. A summary number is the mean of those of them that are defined:
+//! Precision is interpolated at 101 recalls, recall is the highest one reached; both by IoU threshold,
+//! category, area range and number of detections per image. A summary number is the mean of those of them
+//! that are defined:
 //!
 //! $$ \mathrm{mean}(s) = \frac{1}{|\{i : s_i > -1\}|} \sum_{i : s_i > -1} s_i $$
 //!
@@ -19,7 +21,7 @@ pub struct Curves {
     params: Params,
 }
 
-/// What is evaluated.
+/// The truth and the detections that are compared.
 pub struct Pair {
     /// The annotations.
     pub truth: Arc<COCO>,
@@ -30,7 +32,8 @@ pub struct Pair {
 }
 
 impl Curves {
-    /// Compares the detections with the annotations, by box or by mask. `area_bounds`: upper bounds of `small` and `medium`.
+    /// Compares the detections with the annotations, by box or by mask. `area_bounds`: upper bounds of
+    /// `small` and `medium`.
     ///
     /// # Errors
     /// The metric refuses its input.

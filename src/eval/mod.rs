@@ -1,8 +1,8 @@
 //! Metrics of detections against annotations: of what a trained network finds on its dataset's `val` images
 //! ([`Evaluators`]), and of two files ([`score_files`]).
 //!
-//! A recipe names its evaluators (`eval.metrics`). **To add one**, write a file with its [`EvaluatorEntry`] and name the
-//! entry in [`EVALUATORS`]; records, tables and `--metric` then know its metrics by their names.
+//! A recipe names its evaluators (`eval.metrics`). **To add one**, write a file with its [`EvaluatorEntry`]
+//! and name the entry in [`EVALUATORS`]; records, tables and `--metric` then know its metrics by their names.
 
 mod coco;
 mod evaluators;

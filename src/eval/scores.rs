@@ -1,4 +1,4 @@
-//! What the evaluators give for one model, as the store keeps it.
+//! The scores of the evaluators for one model, as the store keeps them.
 
 use crate::metrics::Metrics;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 pub struct Scores {
     /// The metrics that records and tables show.
     pub metrics: Metrics,
-    /// For metrics that have one, the value of every class of the dataset, by index; in percent, none where undefined.
+    /// For metrics that have one, the value of every class of the dataset, by index; in percent, none where
+    /// undefined.
     pub per_class: BTreeMap<String, Vec<Option<f64>>>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Formatter, Result};
 
-/// What is averaged.
+/// The quantity that is averaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// Interpolated precision over 101 recalls.
@@ -16,7 +16,7 @@ pub enum Measure {
 pub struct Metric {
     /// Its name in files.
     pub name: &'static str,
-    /// What is averaged.
+    /// The quantity that is averaged.
     pub measure: Measure,
     /// The one IoU threshold, or all from 0.50 to 0.95.
     pub iou: Option<f64>,

@@ -1,9 +1,9 @@
 //! An annotation with the id 0 as pycocotools counts it.
 //!
-//! pycocotools keeps for each detection the id of the annotation that it matches, and takes 0 for "none". A detection that finds
-//! the annotation 0 therefore uses it up, but counts as a mistake (or as none, where its own area is outside of the range).
-//! Files whose annotations count from 0 are common, and their published numbers are pycocotools': the curves of the category
-//! concerned are made again as pycocotools makes them.
+//! pycocotools keeps for each detection the id of the annotation that it matches, and takes 0 for "none". A
+//! detection that finds the annotation 0 therefore uses it up, but counts as a mistake (or as none, where its
+//! own area is outside of the range). Files whose annotations count from 0 are common, and their published
+//! numbers are pycocotools': the curves of the category concerned are made again as pycocotools makes them.
 
 use hotcoco::{AccumulatedEval, COCO, COCOeval, EvalImg, Params};
 
@@ -66,7 +66,8 @@ fn ranked<'a>(cells: &[&'a EvalImg], most: usize) -> Vec<(&'a EvalImg, usize)> {
     ranked
 }
 
-/// Whether detection `d` is right (or wrong) at threshold `t`; `None`: it does not count.
+/// Returns true if detection `d` is right at threshold `t`, false if it is wrong, and none if it does not
+/// count.
 fn counts(cell: &EvalImg, d: usize, t: usize, zero: u64, found: &COCO) -> Option<bool> {
     let matched = cell.dt_matched[(t, d)];
     let ignored = cell.dt_ignore[(t, d)];
@@ -79,7 +80,8 @@ fn counts(cell: &EvalImg, d: usize, t: usize, zero: u64, found: &COCO) -> Option
     inside.then_some(false)
 }
 
-/// Precision at the recalls of `params`, and the highest recall, of detections that are right or wrong, best first.
+/// Precision at the recalls of `params`, and the highest recall, of detections that are right or wrong, best
+/// first.
 fn curve(counted: impl Iterator<Item = bool>, objects: usize, params: &Params) -> (Vec<f64>, f64) {
     let (mut right, mut wrong) = (0.0, 0.0);
     let mut points: Vec<(f64, f64)> = Vec::new();

@@ -1,5 +1,5 @@
-//! Table `[model]` of a recipe: the sizes of the network. What each means and where its default comes from stands in
-//! `recipes/pl-dc.toml`.
+//! The table `[model]` of a recipe: the sizes of the network. `recipes/pl-dc.toml` explains each key and the
+//! source of its default.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -11,39 +11,40 @@ use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind};
 use crate::graph::bounds::{HIDDEN_WIDTHS, LAYERS, POINTS, QUERIES, WIDTHS};
 use crate::registry::{Check, Checked, joined};
 
-/// Sizes of [`crate::graph::Mask2Former`].
+/// The sizes of [`crate::graph::Mask2Former`].
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ModelConfig {
-    /// Object queries Q.
+    /// The number of object queries Q.
     pub queries: usize,
-    /// Width D of the pixel decoder and of the transformer decoder.
+    /// The width D of the pixel decoder and of the transformer decoder.
     pub width: usize,
-    /// Channels behind the output convolution of the pixel decoder's feature pyramid.
+    /// The channels after the output convolution of the pixel decoder's feature pyramid.
     pub fpn_width: usize,
-    /// Channels of the mask features and of the mask embeddings.
+    /// The channels of the mask features and of the mask embeddings.
     pub mask_width: usize,
-    /// Attention heads, in encoder and decoder.
+    /// The number of attention heads in encoder and decoder.
     pub heads: usize,
-    /// Groups of the group norms in the pixel decoder.
+    /// The number of groups of the group norms in the pixel decoder.
     pub norm_groups: usize,
-    /// Deformable attention layers.
+    /// The number of deformable attention layers.
     pub encoder_layers: usize,
-    /// Sampling points per level and head.
+    /// The number of sampling points per level and head.
     pub encoder_points: usize,
-    /// Hidden width of the encoder's feed-forward layers.
+    /// The hidden width of the encoder's feed-forward layers.
     pub encoder_ffn: usize,
-    /// Masked attention layers; there is one prediction more than layers.
+    /// The number of masked attention layers; there is one more prediction than layers.
     pub decoder_layers: usize,
-    /// Hidden width of the decoder's feed-forward layers.
+    /// The hidden width of the decoder's feed-forward layers.
     pub decoder_ffn: usize,
-    /// Mean of the red, green and blue values, 0 to 255.
+    /// The mean of the red, green and blue values, 0 to 255.
     pub pixel_mean: [f64; 3],
-    /// Standard deviation of the red, green and blue values.
+    /// The standard deviation of the red, green and blue values.
     pub pixel_std: [f64; 3],
-    /// A file or folder with values for the whole network ([`crate::graph::weights`]); empty: random values.
+    /// A file or folder with the values of the whole network ([`crate::graph::weights`]). If empty, the
+    /// values are random.
     pub weights: PathBuf,
-    /// Table `[model.backbone]`.
+    /// The table `[model.backbone]`.
     pub backbone: BackboneConfig,
 }
 
@@ -88,8 +89,8 @@ impl Checked for ModelConfig {
 }
 
 impl ModelConfig {
-    /// The keys in which `other` is another network, one line each; where values come from and whether they are trained is no
-    /// difference.
+    /// The keys in which `other` is a different network, one line each. The source of the values and the
+    /// choice of trained parameters do not count.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let (mut own, mut others) = (BTreeMap::new(), BTreeMap::new());
         for (config, keys) in [(self, &mut own), (other, &mut others)] {
@@ -110,7 +111,7 @@ impl ModelConfig {
     }
 }
 
-/// The values of `value` by their dotted paths.
+/// The values in `value` by their dotted paths.
 fn flatten(path: &str, value: &toml::Value, keys: &mut BTreeMap<String, String>) {
     match value {
         toml::Value::Table(table) => {
@@ -129,13 +130,13 @@ pub(crate) mod tests {
     use super::*;
     use crate::registry;
 
-    /// Table `[model]` of the recipe that holds every default.
+    /// The table `[model]` of the recipe that holds every default.
     pub(crate) fn table() -> toml::Table {
         let recipe: toml::Table = include_str!("../../recipes/pl-dc.toml")
             .parse()
             .expect("valid TOML");
         let mut table = recipe["model"].as_table().expect("a table").clone();
-        // What its detector reads.
+        // The detector's registry reads this key.
         table.remove("name");
         table.remove("loss");
         table

@@ -13,7 +13,8 @@ use std::ops::Range;
 /// Pictures as the input of a network.
 #[derive(Clone, Debug)]
 pub struct Images {
-    /// The normalised values, 3 channels. All pictures are padded with 0 at the right and at the bottom to one size.
+    /// The normalised values, 3 channels. All pictures are padded with 0 at the right and at the bottom to
+    /// one size.
     pub map: Map,
     /// Rows and columns of each picture without the padding.
     pub sizes: Vec<(usize, usize)>,

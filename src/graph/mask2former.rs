@@ -1,7 +1,8 @@
-//! Mask2Former for instance segmentation, https://arxiv.org/abs/2112.01527: backbone, pixel decoder, transformer decoder.
+//! Mask2Former for instance segmentation, https://arxiv.org/abs/2112.01527: backbone, pixel decoder,
+//! transformer decoder.
 //!
-//! Shapes: B images of H x W, Q queries, K classes; masks have the size of res2: H/4 x W/4 with the stem of the paper.
-//! Parameters have the names of the reference checkpoint.
+//! Shapes: B images of H x W, Q queries, K classes; masks have the size of res2: H/4 x W/4 with the stem of
+//! the paper. Parameters have the names of the reference checkpoint.
 
 use crate::graph::ModelConfig;
 use crate::graph::backbone::{ResNet, STAGES};
@@ -28,11 +29,11 @@ pub struct Mask2Former {
 }
 
 impl Mask2Former {
-    /// A network for `classes` object classes, its values drawn from `rng` or read from `config.weights` or
-    /// `config.backbone.weights`.
+    /// A network for `classes` object classes. Its values are drawn from `rng` or read from `config.weights`
+    /// or `config.backbone.weights`.
     ///
     /// # Errors
-    /// Sizes that do not fit each other; weights that are missing or do not fit.
+    /// The sizes do not fit together, or weights are missing or do not fit.
     pub fn new(config: &ModelConfig, classes: usize, rng: &mut Stream) -> anyhow::Result<Self> {
         config.checked()?;
         let backbone = &config.backbone;
@@ -54,7 +55,7 @@ impl Mask2Former {
         Ok(model)
     }
 
-    /// How pictures become its input.
+    /// The preparation of its input pictures.
     pub fn normaliser(&self) -> &Normaliser {
         &self.normaliser
     }
@@ -69,18 +70,18 @@ impl Mask2Former {
         &mut self.backbone
     }
 
-    /// Number of object classes K.
+    /// The number of object classes K.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// Where the network is.
+    /// The place of the network.
     pub fn place(&self) -> Place {
         self.predictor.place()
     }
 
-    /// Pictures of the host -> one normalised map of 3 channels, padded with 0 at the right and at the bottom to a common size
-    /// that is a multiple of the coarsest stride. Panics without a picture.
+    /// Pictures on the host -> one normalised map of 3 channels. It is padded with 0 at the right and at the
+    /// bottom to a common size, which is a multiple of the coarsest stride. Panics if there is no picture.
     pub fn normalise(&self, pictures: &[&Picture]) -> Map {
         self.normaliser.pictures(pictures, &self.place()).map
     }
@@ -97,13 +98,14 @@ impl Mask2Former {
         self.predictions(tape, &features, &pixels)
     }
 
-    /// res2 to res5 -> what the pixel decoder makes of them: the middle of [`Self::forward`].
+    /// res2 to res5 -> the output of the pixel decoder. This is the middle part of [`Self::forward`].
     pub fn pixel_features(&self, tape: &mut Tape, features: &[Map; STAGES]) -> PixelFeatures {
         self.pixel_decoder
             .forward(tape, features, &self.scales(features))
     }
 
-    /// res2 to res5 and what the pixel decoder made of them -> the predictions of every layer: the end of [`Self::forward`].
+    /// res2 to res5 and the output of the pixel decoder -> the predictions of every layer. This is the last
+    /// part of [`Self::forward`].
     pub fn predictions(
         &self,
         tape: &mut Tape,
@@ -142,7 +144,8 @@ mod tests {
         with(&config::tests::small())
     }
 
-    /// A network with every trained value moved at random: a fresh one has zero weights, behind which no gradient flows.
+    /// A network with every trained value moved at random. A new network has zero weights, and no gradient
+    /// flows through them.
     fn with(config: &ModelConfig) -> Mask2Former {
         let mut rng = Stream::new(4, "model");
         let mut model = Mask2Former::new(config, CLASSES, &mut rng).unwrap();
@@ -166,7 +169,7 @@ mod tests {
         model.normalise(&[&picture(), &picture()])
     }
 
-    /// A loss of all layers: every query shall be of class 1 and cover a fixed part of the image.
+    /// A loss of all layers: every query should be of class 1 and cover a fixed part of the image.
     fn loss(model: &Mask2Former, tape: &mut Tape, images: &Map) -> Tensor2 {
         let predictions = model.forward(tape, images);
         let rows = predictions.batch * predictions.queries;
@@ -232,8 +235,8 @@ mod tests {
                 &mut kernels
             }) += param.value.len();
         });
-        // torchvision's resnet50: 25 557 032 parameters, of which 2 049 000 in the classifier and 53 120 in norms, which have as
-        // many running statistics.
+        // torchvision's resnet50: 25 557 032 parameters, of which 2 049 000 are in the classifier and 53 120
+        // in norms; there are as many running statistics as norm parameters.
         assert_eq!(
             (kernels, norms),
             (25_557_032 - 2_049_000 - 53_120, 2 * 53_120)
@@ -286,7 +289,8 @@ mod tests {
     fn the_loss_falls_along_the_gradient_as_fast_as_the_gradient_says() {
         let mut model = small();
         let mut names = Vec::new();
-        // All mask logits far above 0: an attention mask that flips between two probes is a jump, not a slope.
+        // All mask logits are far above 0: a flip in an attention mask between two probes would be a jump,
+        // not a slope.
         model.parameters("", &mut |name, param| {
             if name.ends_with("mask_embed.layers.2.bias") || name.ends_with("mask_features.bias") {
                 param.value.values_mut().fill(2.0);
@@ -296,7 +300,7 @@ mod tests {
         let (_, mut grads) = differentiate(&model);
         for name in names.iter().step_by(9) {
             let mut length = 0.0;
-            // The loss with `name` moved by `step` along its normed gradient.
+            // The loss with `name` moved by `step` along its normalised gradient.
             let mut at = |step: f32| {
                 let mut moved = model.clone();
                 moved.parameters("", &mut |other, param| {
@@ -311,7 +315,7 @@ mod tests {
             };
             let step = 2e-3;
             let slope = (at(step) - at(-step)) / (2.0 * f64::from(step));
-            // Small gradients drown in the rounding of the loss.
+            // Small gradients are lost in the rounding of the loss.
             let allowed = 0.02 * f64::from(length) + 5e-3;
             assert!(
                 (slope - f64::from(length)).abs() < allowed,

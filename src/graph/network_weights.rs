@@ -1,4 +1,5 @@
-//! The trained values of a whole network: a file, or a Hugging Face folder with the description of its network.
+//! The trained values of a whole network: a file, or a Hugging Face folder with the description of its
+//! network.
 
 use super::config::ModelConfig;
 use super::hugging_face::HuggingFaceFolder;

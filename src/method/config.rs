@@ -1,4 +1,4 @@
-//! What the tables `[method]` of several methods have in common.
+//! The settings that the tables `[method]` of several methods have in common.
 
 #[cfg(test)]
 pub(super) mod tests {

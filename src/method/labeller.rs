@@ -29,7 +29,7 @@ pub struct Labelling {
     begun: Option<Tiered>,
 }
 
-/// What is known of an image before it is filtered.
+/// The data of an image before it is filtered.
 struct View {
     number: usize,
     candidates: Vec<Candidate>,
@@ -47,11 +47,11 @@ struct Tiered {
     views: Vec<(View, Survivors)>,
     /// Mask logits of all survivors at the padded input size, view by view, where the network is.
     logits: Tensor2,
-    /// Where they are above 0.
+    /// The pixels where they are above 0.
     bits: Later<Vec<Vec<u8>>>,
 }
 
-/// What the correction is asked about a view.
+/// The question to the correction about a view.
 struct Asked {
     masks: Vec<Mask>,
     /// The first mask's row among the logits.
@@ -81,7 +81,7 @@ impl Labeller {
         }
     }
 
-    /// What the teacher proposes for its views of one step, `images`.
+    /// The proposals of the teacher for its views of one step, `images`.
     pub fn propose(&self, teacher: &dyn Detector, images: &Images) -> Later<Proposals> {
         let output = teacher.forward(&mut Tape::off(), images);
         output.propose(self.config.choice())

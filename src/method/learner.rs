@@ -1,4 +1,4 @@
-//! What takes the steps of a phase: networks and the rules of their losses, or a number.
+//! A learner takes the steps of a phase: it has networks and the rules of their losses, or a number.
 
 use super::report::StepReport;
 use super::sent::Sent;
@@ -20,7 +20,7 @@ pub struct Setup {
     pub epoch_steps: usize,
 }
 
-/// What a learner is made of.
+/// The parts that a learner is made of.
 pub struct Parts<'a> {
     /// The network that is trained.
     pub student: Box<dyn Detector>,
@@ -61,7 +61,7 @@ pub trait Learner: Send {
         bail!("this phase has no teacher")
     }
 
-    /// Whether its steps read unlabelled images.
+    /// Returns true if its steps read unlabelled images.
     fn needs_unlabelled(&self) -> bool {
         false
     }
@@ -69,7 +69,7 @@ pub trait Learner: Send {
     /// Gives it the vision-language model of [`super::Method::vlm`], before the first step.
     fn attach_vlm(&mut self, _vlm: Box<dyn VisionLanguage>) {}
 
-    /// What a checkpoint keeps besides the networks.
+    /// The state that a checkpoint stores besides the networks.
     fn state(&self) -> serde_json::Value {
         serde_json::Value::Null
     }
@@ -92,7 +92,7 @@ pub trait Number: Send {
     /// Whatever ends the training.
     fn step(&mut self, step: usize) -> Result<f32>;
 
-    /// What a checkpoint keeps.
+    /// The state that a checkpoint stores.
     fn state(&self) -> serde_json::Value;
 
     /// Takes back what [`Self::state`] gave.

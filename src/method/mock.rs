@@ -38,9 +38,9 @@ struct Config {
     burn_in: usize,
     /// mAP without any module.
     level: f64,
-    /// Which modules are on.
+    /// The modules, each true if it is on.
     modules: BTreeMap<String, bool>,
-    /// What each module adds to the mAP.
+    /// The amount that each module adds to the mAP.
     effects: BTreeMap<String, f64>,
     /// Standard deviation of the mAP between seeds.
     noise: f64,
@@ -48,13 +48,13 @@ struct Config {
     sleep_ms: u64,
     /// The step, from 1 on, in which the trial fails; 0: none.
     fail_at: usize,
-    /// How it fails.
+    /// The kind of failure.
     failure: Failure,
     /// It fails so often and then no more; 0: every time.
     fail_times: u64,
 }
 
-/// How a mock trial fails.
+/// The kinds of failure of a mock trial.
 #[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 enum Failure {
@@ -160,7 +160,7 @@ impl Config {
         }
     }
 
-    /// What the modules that are on add; one that `modules` does not name is off.
+    /// The sum of the effects of the active modules. A module that `modules` does not name is off.
     fn effect(&self) -> f64 {
         let on = self.modules.iter().filter(|(_, on)| **on);
         on.map(|(name, _)| self.effects[name]).sum()

@@ -40,12 +40,12 @@ pub trait Method: Debug + Send + Sync {
     /// Tells `check` everything in the method's table that does not suit a training of `steps` steps.
     fn check_steps(&self, steps: usize, check: &mut Check);
 
-    /// Whether a teacher labels images in some phase.
+    /// Returns true if a teacher labels images in some phase.
     fn has_teacher(&self) -> bool {
         false
     }
 
-    /// What its teacher asks of the detector, if there is a teacher.
+    /// The teacher's demands on the detector, if there is a teacher.
     fn demands(&self) -> Option<Demands> {
         None
     }
@@ -83,7 +83,8 @@ pub const METHODS: &[Entry<Box<dyn Method>>] = &[
     },
 ];
 
-/// Whether the method called `name` trains networks. Of a recipe, the others read the seed, `[method]` and two keys of `[train]`.
+/// Returns true if the method called `name` trains networks. The others read only the seed, `[method]` and
+/// two keys of `[train]` from a recipe.
 pub fn trains_networks(name: &str) -> bool {
     name != mock::NAME
 }

@@ -15,13 +15,14 @@ pub struct Phase {
     pub curve: usize,
     /// The networks that it starts from.
     pub start: Start,
-    /// Whether a teacher labels images in it: it then reads unlabelled images and needs the vision-language model.
+    /// True if a teacher labels images in it. It then reads unlabelled images and needs the vision-language
+    /// model.
     pub labels: bool,
-    /// Whether the average of the student starts with it, where the recipe wants one.
+    /// True if the average of the student starts with it, if the recipe wants one.
     pub average: bool,
-    /// Whether another phase may go on from its end: the optimizer's state is then kept in its result.
+    /// True if another phase may continue from its end. Its result then contains the optimizer's state.
     pub goes_on: bool,
-    /// Whether variants of a sweep usually have it in common: its time is then not counted as a trial's own.
+    /// True if the variants of a sweep usually share it. Its time then does not count for the trial itself.
     pub shared: bool,
     /// The keys of `[method]` that it reads.
     pub reads: MethodKeys,

@@ -29,14 +29,15 @@ pub struct PseudoLabel {
 pub struct ImageLabels {
     /// The labels, best first.
     pub labels: Vec<PseudoLabel>,
-    /// What the weighting takes off each pixel's loss, `[labels, height * width]`, where the networks are.
+    /// The reduction of each pixel's loss by the weighting, `[labels, height * width]`, at the place of the
+    /// networks.
     pub discounts: Option<Tensor2>,
-    /// What became of the candidates.
+    /// The outcome of the candidates.
     pub counts: TierCounts,
 }
 
 impl ImageLabels {
-    /// What the student learns from the labels.
+    /// The targets of the student.
     pub fn targets(&self) -> Targets<'_> {
         let labels = self.labels.iter();
         Targets {

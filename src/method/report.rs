@@ -1,6 +1,6 @@
-//! What a training step tells the journal, and the only code that looks at the hidden truth of unlabelled images.
+//! The report of a training step to the journal. Only this code reads the hidden truth of unlabelled images.
 //!
-//! [`diagnose`] takes finished pseudo-labels and returns numbers; nothing of it flows back into training.
+//! [`diagnose`] takes finished pseudo-labels and returns numbers. Nothing of it flows back into training.
 
 use super::filter::Readings;
 use super::pseudo_labels::ImageLabels;
@@ -45,7 +45,7 @@ impl PartLosses {
     }
 }
 
-/// What became of the candidates of some images.
+/// The outcome of the candidates of some images.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TierCounts {
     /// Candidates of the high tier.
@@ -164,7 +164,7 @@ fn overlap(padded: &Mask, own: &Mask) -> f64 {
 /// The pseudo-labels of one step.
 #[derive(Clone, Debug, Serialize)]
 pub struct PseudoReport {
-    /// What became of the candidates.
+    /// The outcome of the candidates.
     #[serde(flatten)]
     pub counts: TierCounts,
     /// Against the hidden truth.

@@ -11,9 +11,9 @@ use crate::structures::Picture;
 pub struct Sent {
     /// The batch.
     pub batch: Batch,
-    /// What the student sees: the labelled pictures, then the strong views.
+    /// The student's pictures: the labelled pictures, then the strong views.
     student: Pixels,
-    /// What the teacher sees: the weak views.
+    /// The teacher's pictures: the weak views.
     teacher: Pixels,
 }
 
@@ -31,7 +31,7 @@ impl Sent {
         }
     }
 
-    /// Whether all that the student sees has one size.
+    /// Returns true if all pictures of the student have the same size.
     pub(super) fn is_of_one_size(&self) -> bool {
         let sizes = self.student.sizes();
         sizes.iter().all(|size| *size == sizes[0])

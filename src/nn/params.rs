@@ -104,8 +104,8 @@ pub fn move_to(model: &mut dyn Parameters, place: &Place) {
     model.parameters("", &mut |_, param| param.value = param.value.to(place));
 }
 
-/// Lends the values of those parameters of `model` that `choose` picks to `work`, in the order of the walk: for an op that takes all of them
-/// at once.
+/// Lends the values of those parameters of `model` that `choose` picks to `work`, in the order of the walk:
+/// for an op that takes all of them at once.
 ///
 /// A panic in `work` leaves the model without these values.
 pub fn lend_values<T>(

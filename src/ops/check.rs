@@ -4,9 +4,10 @@ use crate::tensor::{Place, Tape, Tensor2};
 
 /// Checks the gradient of every input of `op` that requires one, at `place`.
 ///
-/// The output is folded to a scalar in `f64` with fixed irregular weights, so that the difference quotient is limited by
-/// the `f32` of the op alone. Every input is probed at up to 40 places with step `h`; the largest error may be `tolerance`
-/// times the largest gradient of that input. The op runs twice on the tape: a backward adds to what another has left.
+/// The output is folded to a scalar in `f64` with fixed irregular weights, so that the difference quotient is
+/// limited by the `f32` of the op alone. Every input is probed at up to 40 places with step `h`; the largest
+/// error may be `tolerance` times the largest gradient of that input. The op runs twice on the tape: a
+/// backward adds to what another has left.
 pub(crate) fn gradients(
     place: &Place,
     inputs: &[Tensor2],
@@ -62,7 +63,8 @@ pub(crate) fn gradients(
     }
 }
 
-/// Checks that `op` gives an output without values for inputs of which the first has none, and takes its gradient back.
+/// Checks that `op` gives an output without values for inputs of which the first has none, and takes its
+/// gradient back.
 pub(crate) fn nothing(
     place: &Place,
     inputs: &[Tensor2],
@@ -90,7 +92,8 @@ pub(crate) fn loss_of(tape: &mut Tape, out: &Tensor2, gradient: Vec<f32>) -> Ten
     loss
 }
 
-/// The output of `op` at `place` and the gradients of the inputs that require one, from fixed irregular gradients of the output.
+/// The output of `op` at `place` and the gradients of the inputs that require one, from fixed irregular
+/// gradients of the output.
 fn results(
     place: &Place,
     inputs: &[Tensor2],
@@ -108,8 +111,8 @@ fn results(
     results
 }
 
-/// Checks that `op` gives the same output and gradients at `place` as on the host, relative to the largest value of each: for inputs too
-/// large for differences.
+/// Checks that `op` gives the same output and gradients at `place` as on the host, relative to the largest
+/// value of each: for inputs too large for differences.
 pub(crate) fn same_as_host(
     place: &Place,
     inputs: &[Tensor2],
@@ -140,8 +143,8 @@ pub(crate) fn same_bits_again(
     assert!((0..3).all(|_| run() == first), "the bits change");
 }
 
-/// Tests of an op, each on the CPU and, with `--features cuda`, once more on a GPU, where it is ignored unless asked for
-/// (`cargo test --features cuda -- --ignored cuda`). The body is given the [`Place`].
+/// Tests of an op, each on the CPU and, with `--features cuda`, once more on a GPU, where it is ignored
+/// unless asked for (`cargo test --features cuda -- --ignored cuda`). The body is given the [`Place`].
 macro_rules! on_every_place {
     ($($(#[$meta:meta])* fn $name:ident($place:ident) $body:block)*) => {$(
         mod $name {
@@ -165,8 +168,8 @@ macro_rules! on_every_place {
 }
 pub(crate) use on_every_place;
 
-/// Tests that need a GPU. With `--features cuda` they are ignored unless asked for (`cargo test --features cuda -- --ignored cuda`); without
-/// it they are compiled alone.
+/// Tests that need a GPU. With `--features cuda` they are ignored unless asked for
+/// (`cargo test --features cuda -- --ignored cuda`); without it they are compiled alone.
 macro_rules! on_a_gpu {
     ($($(#[$meta:meta])* fn $name:ident() $body:block)*) => {$(
         $(#[$meta])*
@@ -177,8 +180,9 @@ macro_rules! on_a_gpu {
 }
 pub(crate) use on_a_gpu;
 
-/// A test of an op whose products a GPU may compute on its tensor cores, run there at either precision. The body is given the
-/// [`Place`] and the largest error that the precision allows, relative to the largest value.
+/// A test of an op whose products a GPU may compute on its tensor cores, run there at either precision. The
+/// body is given the [`Place`] and the largest error that the precision allows, relative to the largest
+/// value.
 macro_rules! on_tensor_cores {
     (fn $name:ident($place:ident, $tolerance:ident) $body:block) => {
         mod $name {
@@ -201,7 +205,8 @@ macro_rules! on_tensor_cores {
 }
 pub(crate) use on_tensor_cores;
 
-/// Checks that a GPU gives what the CPU does, output and gradients, and the same bits again: no two threads meet in a sum.
+/// Checks that a GPU gives what the CPU does, output and gradients, and the same bits again: no two threads
+/// meet in a sum.
 pub(crate) fn gpu_agrees(
     inputs: &[Tensor2],
     tolerance: f32,

@@ -1,7 +1,8 @@
 //! Golden numbers: ops against values and gradients that PyTorch computed (`tests/golden/`).
 //!
-//! A file holds, for a case `c`: the inputs `c.<name>`, the output `c.out`, the gradient `c.seed` put into the output, and the
-//! gradient `c.<name>.grad` of every input that has one. All in this crate's layout: matrices, channels last.
+//! A file holds, for a case `c`: the inputs `c.<name>`, the output `c.out`, the gradient `c.seed` put into
+//! the output, and the gradient `c.<name>.grad` of every input that has one. All in this crate's layout:
+//! matrices, channels last.
 
 use super::check::loss_of;
 use crate::tensor::{Place, Tape, Tensor2};
@@ -31,8 +32,8 @@ pub(crate) fn load(file: &str) -> Tensors {
     tensors.tensors().into_iter().map(read).collect()
 }
 
-/// Runs `op` at `place` on the inputs of `case` and compares its output and every gradient; the largest error may be `tolerance` times
-/// the largest golden value.
+/// Runs `op` at `place` on the inputs of `case` and compares its output and every gradient; the largest error
+/// may be `tolerance` times the largest golden value.
 pub(crate) fn check(
     place: &Place,
     tensors: &Tensors,

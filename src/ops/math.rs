@@ -5,7 +5,8 @@ pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// Replaces every row of `columns` values by its softmax $e^{x_i - m} / \sum_j e^{x_j - m}$, m the row's maximum.
+/// Replaces every row of `columns` values by its softmax $e^{x_i - m} / \sum_j e^{x_j - m}$, m the row's
+/// maximum.
 ///
 /// Panics unless `values` holds whole rows.
 pub fn softmax_rows(values: &mut [f32], columns: usize) {

@@ -6,8 +6,8 @@
 //! | `cuda.rs` | the same on a GPU: the launches of the kernels |
 //! | `<op>.cu` | the kernels |
 //!
-//! An op runs where any of its inputs lies on a GPU, else on the CPU. What the CPU's code of several ops shares is in `cpu/`, what the
-//! GPU's shares in `cuda/`.
+//! An op runs where any of its inputs lies on a GPU, else on the CPU. What the CPU's code of several ops
+//! shares is in `cpu/`, what the GPU's shares in `cuda/`.
 
 #[cfg(test)]
 pub(crate) mod check;

@@ -1,6 +1,6 @@
 //! The checks that need no knowledge of any component: keys and types, compared with the root, which is the
-//! lowest of the files that a recipe extends and holds every key. A component other than the root's has keys of
-//! its own. Its own code checks those, and this file finds the place in the file for each of its errors.
+//! lowest of the files that a recipe extends and holds every key. A component other than the root's has keys
+//! of its own. Its own code checks those, and this file finds the place in the file for each of its errors.
 
 use super::error::Problem;
 use super::origin::{Location, Origin};

@@ -122,8 +122,8 @@ impl Explanation {
     }
 }
 
-/// Lays `layers` over `settings`, the lowest first, then the built-in defaults of what is left out, and tells what each
-/// does to `key`, or to every key in it: by key, the top layer first.
+/// Lays `layers` over `settings`, the lowest first, then the built-in defaults of what is left out, and tells
+/// what each does to `key`, or to every key in it: by key, the top layer first.
 fn history<'a>(
     settings: &mut Table,
     layers: impl IntoIterator<Item = &'a Layer>,

@@ -1,10 +1,12 @@
 //! The files that a recipe extends, in the order in which they are laid over one another.
 //!
-//! `extends = "a.toml"` names one file, `extends = ["a.toml", "b.toml"]` several; a path is relative to the file that
-//! names it. Keys of `b` win over those of `a`, keys of the file itself over both. The named files may extend others.
+//! `extends = "a.toml"` names one file, `extends = ["a.toml", "b.toml"]` several; a path is relative to the
+//! file that names it. Keys of `b` win over those of `a`, keys of the file itself over both. The named files
+//! may extend others.
 //!
-//! Each file is laid once, however many files extend it. It stands above every file that it extends and above every
-//! file that is listed before it, so two files that extend the same base change that base one after the other:
+//! Each file is laid once, however many files extend it. It stands above every file that it extends and above
+//! every file that is listed before it, so two files that extend the same base change that base one after the
+//! other:
 //!
 //! ```text
 //! base <- a <- b <- recipe        for a and b that extend base, and a recipe that extends [a, b]
@@ -27,8 +29,8 @@ const KEY: &str = "extends";
 /// A key that a file gives twice is added to `problems`.
 ///
 /// # Errors
-/// A file cannot be read, `extends` is no path and no list of paths, files extend each other in a circle, or a list
-/// names files in an order that cannot be kept.
+/// A file cannot be read, `extends` is no path and no list of paths, files extend each other in a circle, or
+/// a list names files in an order that cannot be kept.
 pub fn layers(recipe: &Path, problems: &mut Vec<Problem>) -> Result<Vec<Layer>, Problem> {
     let mut reader = Reader {
         problems,

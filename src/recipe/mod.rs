@@ -1,14 +1,16 @@
 //! Recipes: turns TOML text into a checked [`Plan`] of trials. This module handles text only and knows
 //! neither components nor tensors.
 //!
-//! Layers, from lowest to highest; a higher one overrides a lower one key by key: the lowest of the files that
-//! the recipe `extends` (which holds every key) <- ... <- the recipe <- a sweep's own `set` <- `HARNESS_*`
-//! environment <- `--set` <- the variant of the sweep. A table with a `name` is a component. Naming another
-//! component replaces the whole table.
+//! Layers, from lowest to highest; a higher one overrides a lower one key by key: the lowest of the files
+//! that the recipe `extends` (which holds every key) <- ... <- the recipe <- a sweep's own `set` <-
+//! `HARNESS_*` environment <- `--set` <- the variant of the sweep. A table with a `name` is a component.
+//! Naming another component replaces the whole table.
 //!
-//! A key that was added later than the first results may be left out ([`NewKeys`]): it then has its built-in default.
+//! A key that was added later than the first results may be left out ([`NewKeys`]): it then has its built-in
+//! default.
 //!
-//! Everything that can be wrong is collected in one [`RecipeError`], each problem with the place it comes from.
+//! Everything that can be wrong is collected in one [`RecipeError`], each problem with the place it comes
+//! from.
 
 mod check;
 mod error;

@@ -1,8 +1,8 @@
 //! Tables that stand at another place of a recipe than in earlier versions of the program.
 //!
-//! Recipes, overrides and rows of sweeps may still use the earlier place: its keys are moved as they are read, and a note says so.
-//! Hashes are taken of the earlier places ([`to_earlier_places`]): a trial keeps the hash that it had before a table moved, and
-//! results that exist are found.
+//! Recipes, overrides and rows of sweeps may still use the earlier place: its keys are moved as they are
+//! read, and a note says so. Hashes are taken of the earlier places ([`to_earlier_places`]): a trial keeps
+//! the hash that it had before a table moved, and results that exist are found.
 
 use toml::{Table, Value};
 
@@ -50,7 +50,8 @@ pub fn note(key: &str, place: &str) -> String {
     format!("{place}: `{key}` is read as `{today}`, where it belongs now")
 }
 
-/// Moves the tables of `settings` from their earlier places: settings that an earlier version has stored become today's.
+/// Moves the tables of `settings` from their earlier places: settings that an earlier version has stored
+/// become today's.
 pub fn to_todays_places(settings: &mut Table) {
     for moved in &MOVED {
         if let Some(value) = settings.remove(moved.earlier) {

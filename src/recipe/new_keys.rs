@@ -1,10 +1,11 @@
-//! Keys that a recipe may leave out: those that were added when results existed already.
+//! Keys that a recipe may leave out, because they were added when results existed already.
 //!
-//! Such a key has a built-in default, which is what the program did before it had the key. Two things follow:
+//! Such a key has a built-in default, which is the behaviour of the program before it had the key. Two rules
+//! follow:
 //!
-//! - a recipe without the key is valid and means the default ([`NewKeys::fill`]);
-//! - the settings of a trial leave the key out where it has its default ([`NewKeys::strip`]), so the hashes of trials
-//!   stay what they were before the key existed.
+//! - A recipe without the key is valid and uses the default ([`NewKeys::fill`]).
+//! - The settings of a trial omit the key if it has its default ([`NewKeys::strip`]). So the hashes of trials
+//!   stay as they were before the key existed.
 
 use super::hash::canonical;
 use super::origin::Origin;
@@ -17,25 +18,25 @@ use toml::{Table, Value};
 pub struct NewKey {
     /// The dotted path of the key.
     pub path: &'static str,
-    /// The components that read the key, by the `name` of the innermost table around it that has one. Empty: it does
-    /// not depend on a component.
+    /// The components that read the key, by the `name` of the innermost table around it that has one. If
+    /// empty, the key does not depend on a component.
     pub of: &'static [&'static str],
     /// The built-in default as TOML. A table stands for all its keys, each of which may be left out.
     pub default: &'static str,
 }
 
-/// A list of such keys. The `name` of a component stands before the keys of that component.
+/// A list of such keys. The `name` of a component comes before the keys of that component.
 #[derive(Debug)]
 pub struct NewKeys(Vec<(NewKey, Value)>);
 
 impl NewKeys {
-    /// No such key.
+    /// An empty list.
     pub const NONE: Self = Self(Vec::new());
 
     /// The list of `keys`.
     ///
     /// # Panics
-    /// A default is not TOML.
+    /// If a default is not TOML.
     pub fn new(keys: &[NewKey]) -> Self {
         let read = |key: &NewKey| {
             let text = format!("default = {}", key.default);
@@ -52,7 +53,7 @@ impl NewKeys {
         self.0.iter().map(|(key, default)| (key, default))
     }
 
-    /// Puts the default of every key that `settings` leaves out into it. A table that is not there stays away.
+    /// Adds the default of every key that `settings` leaves out. A missing table stays missing.
     pub fn fill(&self, settings: &mut Table) {
         for (key, default) in self.iter() {
             if let Some((table, name)) = key.find(settings) {
@@ -61,7 +62,7 @@ impl NewKeys {
         }
     }
 
-    /// Takes every key that has its default out of `settings`.
+    /// Removes every key that has its default from `settings`.
     pub fn strip(&self, settings: &mut Table) {
         for (key, default) in self.iter().collect::<Vec<_>>().into_iter().rev() {
             if let Some((table, name)) = key.find(settings) {
@@ -70,7 +71,7 @@ impl NewKeys {
         }
     }
 
-    /// What [`Self::fill`] would put into `settings`, as a layer.
+    /// The keys that [`Self::fill`] would add to `settings`, as a layer.
     pub fn missing(&self, settings: &Table) -> Layer {
         let mut filled = settings.clone();
         self.fill(&mut filled);
@@ -84,7 +85,7 @@ impl NewKeys {
             let value = value_at(&filled, &path).filter(|value| !value.is_table());
             if let (Some(value), None) = (value, value_at(settings, &path)) {
                 let keys: Vec<String> = path.split('.').map(str::to_string).collect();
-                // A path of `filled` is free in the new layer.
+                // The paths of `filled` are unused in the new layer.
                 let _ = layer.insert(&keys, value.clone(), Origin::BuiltIn);
             }
         }
@@ -93,8 +94,8 @@ impl NewKeys {
 }
 
 impl NewKey {
-    /// The table around the key in `settings`, and the key's own name; none if the table is not there or is that of
-    /// another component.
+    /// The table around the key in `settings`, and the key's own name; none if the table is missing or
+    /// belongs to another component.
     fn find<'a>(&self, settings: &'a mut Table) -> Option<(&'a mut Table, &'static str)> {
         let mut component = None;
         let mut table = settings;
@@ -109,13 +110,13 @@ impl NewKey {
     }
 }
 
-/// Whether both are components, of different names.
+/// Returns true if both are components with different names.
 fn are_different(found: &Table, default: &Table) -> bool {
     let names = named(found).zip(named(default));
     names.is_some_and(|(found, default)| found != default)
 }
 
-/// Puts `default` at `key` of `table`, as far as it is not there.
+/// Adds `default` at `key` of `table`, as far as it is missing.
 fn complete(table: &mut Table, key: &str, default: &Value) {
     match (table.get_mut(key), default) {
         (None, _) => drop(table.insert(key.to_string(), default.clone())),
@@ -128,7 +129,8 @@ fn complete(table: &mut Table, key: &str, default: &Value) {
     }
 }
 
-/// Takes what equals `default` at `key` out of `table`. A component of which anything is left keeps its name.
+/// Removes everything that equals `default` at `key` of `table`. A component keeps its name if anything of it
+/// is left.
 fn reduce(table: &mut Table, key: &str, default: &Value) {
     match (table.get_mut(key), default) {
         (Some(Value::Table(found)), Value::Table(default)) if !are_different(found, default) => {

@@ -1,4 +1,5 @@
-//! Where a value comes from: a place in a file, an environment variable, a `--set` argument, or a built-in default.
+//! The origin of a value: a place in a file, an environment variable, a `--set` argument, or a built-in
+//! default.
 
 use std::fmt;
 use std::ops::Range;

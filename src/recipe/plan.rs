@@ -27,7 +27,8 @@ pub struct Hooks<'a> {
     pub normalise: &'a dyn Fn(&mut Table),
     /// The spelling of normalised settings that their hash is taken of.
     pub identity: &'a dyn Fn(&Table) -> Table,
-    /// The keys that a recipe may leave out. `check` is given their defaults; `normalise` should take these out again.
+    /// The keys that a recipe may leave out. `check` is given their defaults; `normalise` should take these
+    /// out again.
     pub new_keys: &'a NewKeys,
 }
 
@@ -44,7 +45,7 @@ pub struct Plan {
     pub sweeps: Vec<SweepPlan>,
     /// The distinct trials.
     pub trials: Vec<Trial>,
-    /// What the author of the recipe should know.
+    /// Notes for the author of the recipe.
     #[serde(skip)]
     pub notes: Vec<String>,
 }

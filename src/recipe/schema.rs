@@ -2,8 +2,8 @@
 //! `recipes/pl-dc.toml` (the keys, the types of their defaults, the comments behind them) and from the
 //! registries (the names of components and their keys). So they always agree with the program.
 //!
-//! A component other than the default's has keys whose types only its own code knows: the schema allows these keys with any value,
-//! a new key excepted, whose built-in default has a type.
+//! A component other than the default's has keys whose types only its own code knows: the schema allows these
+//! keys with any value, a new key excepted, whose built-in default has a type.
 
 use super::file::{Node, ParsedFile, Tree};
 use super::new_keys::NewKeys;
@@ -32,7 +32,8 @@ pub struct Choice {
     pub keys: Option<Vec<String>>,
 }
 
-/// The schema of a recipe. `defaults`: the text of a recipe that holds every key; `new_keys`: those that a recipe may leave out.
+/// The schema of a recipe. `defaults`: the text of a recipe that holds every key; `new_keys`: those that a
+/// recipe may leave out.
 ///
 /// # Panics
 /// `defaults` is no recipe without errors.
@@ -222,8 +223,8 @@ impl<'a> Writer<'a> {
         Some((slot, component_name(&self.defaults, &keys)?))
     }
 
-    /// Returns true if a component other than the default has a key of this name in the slot at `path`, and the
-    /// two may differ in type.
+    /// Returns true if a component other than the default has a key of this name in the slot at `path`, and
+    /// the two may differ in type.
     fn is_ambiguous(&self, path: &str, key: &str) -> bool {
         self.slot(path).is_some_and(|(slot, default)| {
             let mut others = slot.choices.iter().filter(|choice| choice.name != default);
@@ -234,8 +235,8 @@ impl<'a> Writer<'a> {
         })
     }
 
-    /// Returns true if the component `name` at `path` has its key `key` of the same type as the defaults. A slot
-    /// has the same components everywhere; a new key has a default that shows its type.
+    /// Returns true if the component `name` at `path` has its key `key` of the same type as the defaults. A
+    /// slot has the same components everywhere; a new key has a default that shows its type.
     fn agrees(&self, path: &str, name: &str, key: &str) -> bool {
         let path = joined(path, key);
         let is_slot = self.slots.iter().any(|slot| slot.path == path);

@@ -27,8 +27,8 @@ pub struct Request<'a> {
 pub struct Sources {
     /// The name of the recipe: its file without folder and extension.
     pub name: String,
-    /// The settings of the recipe and of the files that it extends, the lowest first; that one with the built-in
-    /// defaults of the new keys that it leaves out.
+    /// The settings of the recipe and of the files that it extends, the lowest first; that one with the
+    /// built-in defaults of the new keys that it leaves out.
     pub files: Vec<Layer>,
     /// The settings of the environment and of the `--set` arguments.
     pub typed: Vec<Layer>,

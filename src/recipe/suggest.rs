@@ -16,7 +16,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// The `count` candidates whose beginnings are most similar to `word`, which may be cut short; the most similar first.
+/// The `count` candidates whose beginnings are most similar to `word`, which may be cut short; the most
+/// similar first.
 pub fn similar<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,

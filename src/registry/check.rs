@@ -1,35 +1,35 @@
 //! One vocabulary for wrong values.
 //!
-//! Every component says with a [`Check`] which values its keys may have, and every refusal reads the same: the value, why it
-//! is refused, and what is allowed. `NaN` and infinities are in no range.
+//! Every component declares with a [`Check`] which values its keys may have. All refusals have the same form:
+//! the value, the reason, and the allowed values. `NaN` and infinities are in no range.
 
 use super::errors::{ComponentError, ComponentErrors, joined};
 use std::fmt::Display;
 use std::ops::{Bound, RangeBounds};
 
-/// Bound of weights and factors that have no natural one: larger ones are typing mistakes.
+/// The bound of weights and factors without a natural bound. Larger ones are typing mistakes.
 pub const MOST_WEIGHT: f64 = 1e6;
 
-/// Bound of numbers of steps: a larger one is a typing mistake.
+/// The bound of numbers of steps. Larger ones are typing mistakes.
 pub const MOST_STEPS: usize = 1_000_000_000;
 
 /// Collects the refused values of a component, in the order in which they are checked.
 #[derive(Debug, Default)]
 pub struct Check {
-    /// Key of the table whose values are checked at the moment, in the component's.
+    /// The path of the table that is being checked, inside the component's table.
     path: String,
     errors: Vec<ComponentError>,
 }
 
 impl Check {
-    /// A check that has refused nothing.
+    /// A check without refusals.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Refuses a `value` outside `allowed`: "1.5 is out of range; allowed: 0 to 1".
     ///
-    /// [`above`] makes a range without its lower end. A list is checked value by value under one key.
+    /// [`above`] makes a range without its lower end. A list is checked value by value under the same key.
     pub fn range<T: Number>(&mut self, key: &str, value: T, allowed: impl RangeBounds<T>) {
         if !(value.is_finite() && allowed.contains(&value)) {
             let allowed = in_words(&allowed);
@@ -54,8 +54,8 @@ impl Check {
         }
     }
 
-    /// Refuses a `value` that is no multiple of `divisor`, which `because` names:
-    /// "66 does not fit; allowed: multiples of 4 (`heads`)". A `divisor` of 0 is left to its own range.
+    /// Refuses a `value` that is not a multiple of `divisor`, which `because` names: "66 does not fit;
+    /// allowed: multiples of 4 (`heads`)". A `divisor` of 0 is left to the check of its own range.
     pub fn divides(&mut self, key: &str, value: usize, divisor: usize, because: &str) {
         self.require(
             divisor == 0 || value.is_multiple_of(divisor),
@@ -65,14 +65,14 @@ impl Check {
         );
     }
 
-    /// Refuses what was `found` unless `holds`, for rules between keys: "9 does not fit; allowed: 1 to `images` = 8".
+    /// Refuses `found` unless `holds`, for rules between keys: "9 does not fit; allowed: 1 to `images` = 8".
     pub fn require(&mut self, holds: bool, key: &str, found: impl Display, allowed: impl Display) {
         if !holds {
             self.refuse(key, format!("{found} does not fit; allowed: {allowed}"));
         }
     }
 
-    /// Refuses the word `found`, which is none of the `known` ones: "unknown `x`; known: `y`, `z`".
+    /// Refuses the word `found`, which is not one of the `known` ones: "unknown `x`; known: `y`, `z`".
     pub fn unknown<'a>(
         &mut self,
         key: &str,
@@ -89,7 +89,7 @@ impl Check {
         self.errors.push(ComponentError::new(key, message));
     }
 
-    /// Checks the table at `key` with `inner`, whose keys are those of that table.
+    /// Checks the table at `key` with `inner`. The keys in `inner` are those of that table.
     pub fn within<R>(&mut self, key: &str, inner: impl FnOnce(&mut Self) -> R) -> R {
         let path = joined(&self.path, key);
         let outer = std::mem::replace(&mut self.path, path);
@@ -98,7 +98,7 @@ impl Check {
         result
     }
 
-    /// The value that was made from the table at `key`; what went wrong with it is kept.
+    /// The value that was made from the table at `key`. Its errors are collected.
     pub fn keep<T>(&mut self, key: &str, made: Result<T, impl Into<ComponentErrors>>) -> Option<T> {
         match made {
             Ok(made) => Some(made),
@@ -113,7 +113,7 @@ impl Check {
     /// Ends the check.
     ///
     /// # Errors
-    /// Everything that was refused.
+    /// All refusals.
     pub fn finish(self) -> Result<(), ComponentErrors> {
         ComponentErrors::of(self.errors).map_or(Ok(()), Err)
     }
@@ -126,7 +126,7 @@ pub fn above<T>(low: T, high: T) -> (Bound<T>, Bound<T>) {
 
 /// A number of a recipe.
 pub trait Number: PartialOrd + Copy + Display {
-    /// Neither `NaN` nor infinite.
+    /// Returns true if the number is neither `NaN` nor infinite.
     fn is_finite(self) -> bool;
 }
 
@@ -153,7 +153,7 @@ impl Number for f64 {
     }
 }
 
-/// A range as a message tells it.
+/// A range as text for a message.
 fn in_words<T: Display>(allowed: &impl RangeBounds<T>) -> String {
     use Bound::{Excluded, Included, Unbounded};
     let low = match allowed.start_bound() {
@@ -180,7 +180,7 @@ fn in_words<T: Display>(allowed: &impl RangeBounds<T>) -> String {
 mod tests {
     use super::*;
 
-    /// What `check` refuses, each as "key: message".
+    /// The refusals of `check`, each as "key: message".
     fn refused(check: impl FnOnce(&mut Check)) -> Vec<String> {
         let mut collected = Check::new();
         check(&mut collected);

@@ -1,4 +1,4 @@
-//! What is wrong with the table of a component: each mistake by the path of its key.
+//! The errors in the table of a component, each with the path of its key.
 
 use std::fmt;
 use std::ops::Deref;
@@ -7,9 +7,9 @@ use std::ops::Deref;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]
 pub struct ComponentError {
-    /// Path of the key inside the component's table; empty for the table itself.
+    /// The path of the key inside the component's table; empty for the table itself.
     pub key: String,
-    /// What was found and what is allowed.
+    /// The value found and the allowed values.
     pub message: String,
 }
 
@@ -22,7 +22,7 @@ impl ComponentError {
         }
     }
 
-    /// The word `found` at `key` is none of the `known` ones. A recipe's reader adds "did you mean".
+    /// The word `found` at `key` is not one of the `known` ones. The recipe's reader adds "did you mean".
     pub fn one_of<'a>(
         key: impl Into<String>,
         found: impl fmt::Display,
@@ -31,19 +31,20 @@ impl ComponentError {
         Self::new(key, format!("unknown `{found}`; known: {}", listed(known)))
     }
 
-    /// There is no value at `key`, which has to be one of the `known` words.
+    /// The value at `key` is missing; it must be one of the `known` words.
     pub fn missing<'a>(key: impl Into<String>, known: impl IntoIterator<Item = &'a str>) -> Self {
         Self::new(key, format!("missing; known: {}", listed(known)))
     }
 
-    /// The same error, told by the table around the component's, in which `path` is the component's key.
+    /// The same error from the view of the table around the component's, in which `path` is the component's
+    /// key.
     pub fn within(mut self, path: &str) -> Self {
         self.key = joined(path, &self.key);
         self
     }
 }
 
-/// The words as a message lists them.
+/// The words as a list for a message.
 fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
     quoted.join(", ")
@@ -63,12 +64,13 @@ pub fn joined(path: &str, key: &str) -> String {
 pub struct ComponentErrors(Vec<ComponentError>);
 
 impl ComponentErrors {
-    /// The `errors`, or nothing if there are none.
+    /// The `errors`, or none if there are none.
     pub fn of(errors: Vec<ComponentError>) -> Option<Self> {
         (!errors.is_empty()).then_some(Self(errors))
     }
 
-    /// The same errors, told by the table around the component's, in which `path` is the component's key.
+    /// The same errors from the view of the table around the component's, in which `path` is the component's
+    /// key.
     pub fn within(self, path: &str) -> Self {
         Self(self.into_iter().map(|error| error.within(path)).collect())
     }
@@ -97,7 +99,7 @@ impl IntoIterator for ComponentErrors {
     }
 }
 
-/// Every error behind its key, in one line.
+/// Writes every error after its key, in one line.
 impl fmt::Display for ComponentErrors {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         for (number, error) in self.iter().enumerate() {

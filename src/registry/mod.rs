@@ -1,8 +1,9 @@
-//! Names in a recipe to constructors, in an explicit order.
+//! Maps names in a recipe to constructors, in an explicit order.
 //!
-//! A slot of the method (or the dataset, or the vision-language model) is a `const` slice of [`Entry`]. Adding a component is
-//! one file and one line in the slice; a recipe that names an unknown one is told the known ones. A component reads its table
-//! with [`read()`] and says with a [`Check`] which values its keys may have.
+//! A slot of the method (or the dataset, or the vision-language model) is a `const` slice of [`Entry`]. A new
+//! component needs one file and one line in the slice. If a recipe names an unknown component, the error
+//! lists the known ones. A component reads its table with [`read()`] and declares with a [`Check`] which
+//! values its keys may have.
 
 mod check;
 mod errors;
@@ -16,15 +17,15 @@ pub use read::{Checked, in_plain_words, make, read, read_within};
 pub struct Entry<T> {
     /// The name in the recipe.
     pub name: &'static str,
-    /// One line for humans.
+    /// One line of description.
     pub about: &'static str,
-    /// Makes the component from its table. The errors say which keys are wrong and what is allowed.
+    /// Makes the component from its table. The errors name the wrong keys and the allowed values.
     pub build: fn(toml::Table) -> Result<T, ComponentErrors>,
 }
 
-/// The keys of a component, in the order of its struct; none if it does not tell.
+/// The keys of a component, in the order of its struct; none if they cannot be determined.
 ///
-/// A struct that refuses unknown keys names the known ones when it is given one.
+/// A struct that refuses unknown keys lists the known ones in its error. This function provokes that error.
 pub fn keys<T>(entry: &Entry<T>) -> Option<Vec<String>> {
     const NO_KEY: &str = "?";
     let table = toml::Table::from_iter([(NO_KEY.to_string(), toml::Value::from(0))]);
@@ -38,7 +39,7 @@ pub fn keys<T>(entry: &Entry<T>) -> Option<Vec<String>> {
 /// Makes the component that `table.name` names.
 ///
 /// # Errors
-/// `name` missing or unknown (the known ones are listed), or what the component itself refuses.
+/// `name` is missing or unknown (the known ones are listed), or the component refuses a value.
 pub fn build<T>(entries: &[Entry<T>], mut table: toml::Table) -> Result<T, ComponentErrors> {
     let known = || entries.iter().map(|entry| entry.name);
     let name = match table.remove("name") {

@@ -1,4 +1,4 @@
-//! A component's table becomes its struct, and every mistake in it an error that names its key.
+//! Turns a component's table into its struct. Every mistake becomes an error that names its key.
 
 use super::check::Check;
 use super::errors::{ComponentError, ComponentErrors};
@@ -6,9 +6,9 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use toml::{Table, Value};
 
-/// A struct of keys that knows which values they may have.
+/// A struct of keys that declares their allowed values.
 pub trait Checked: DeserializeOwned {
-    /// Tells `check` every value and what it may be. Without this function every value is allowed.
+    /// Declares every value and its allowed range to `check`. By default every value is allowed.
     fn check(&self, _: &mut Check) {}
 
     /// Checks the values.
@@ -25,7 +25,7 @@ pub trait Checked: DeserializeOwned {
 /// Reads a component's table into its struct and checks the values.
 ///
 /// # Errors
-/// All unknown keys and all values that are not allowed, or one key that is missing or of another type.
+/// All unknown keys and all values that are not allowed, or one key that is missing or of a wrong type.
 pub fn read<T: Checked>(table: Table) -> Result<T, ComponentErrors> {
     make(table, |config: T, check| {
         config.check(check);
@@ -33,13 +33,13 @@ pub fn read<T: Checked>(table: Table) -> Result<T, ComponentErrors> {
     })
 }
 
-/// Makes a component whose table holds other components: `make` checks the keys, keeps the errors of what it holds
-/// ([`Check::keep`]), and makes nothing where one of these is missing.
+/// Makes a component whose table contains other components. `make` checks the keys, collects the errors of
+/// the inner components ([`Check::keep`]), and returns none if one of these is missing.
 ///
 /// # Errors
-/// As [`read`], and what `make` has refused.
+/// As for [`read`], and the refusals of `make`.
 ///
-/// Panics if `make` makes nothing without a refusal.
+/// Panics if `make` returns none without a refusal.
 pub fn make<K: DeserializeOwned, T>(
     table: Table,
     make: impl FnOnce(K, &mut Check) -> Option<T>,
@@ -50,8 +50,8 @@ pub fn make<K: DeserializeOwned, T>(
     Ok(made.expect("nothing was refused"))
 }
 
-/// As [`read`] of the `table` at `key` of a larger one whose values `check` collects. What is read is given back even where a
-/// value is not allowed, so that rules between tables can be checked as well.
+/// Does the same as [`read`] for the `table` at `key` of a larger table whose values `check` collects. It
+/// returns the struct even if a value is not allowed, so that rules between tables can be checked too.
 pub fn read_within<T: Checked>(check: &mut Check, key: &str, table: Table) -> Option<T> {
     check.within(key, |check| {
         let config: T = keys(table, check)?;
@@ -60,7 +60,7 @@ pub fn read_within<T: Checked>(check: &mut Check, key: &str, table: Table) -> Op
     })
 }
 
-/// The keys of a table as a struct; none if one is missing or of another type. Unknown keys are refused one and all.
+/// The keys of a table as a struct; none if one is missing or of a wrong type. All unknown keys are refused.
 fn keys<K: DeserializeOwned>(mut table: Table, check: &mut Check) -> Option<K> {
     let mut unknown = false;
     loop {
@@ -68,7 +68,7 @@ fn keys<K: DeserializeOwned>(mut table: Table, check: &mut Check) -> Option<K> {
             Ok(keys) => return Some(keys),
             Err(refused) => {
                 let removed = refused.is_unknown() && refused.remove(&mut table);
-                // A key that is misspelled is missing as well: that would tell one mistake twice.
+                // A misspelled key is also missing. Reporting both would report one mistake twice.
                 if !(unknown && refused.is_missing()) {
                     check.refuse(&refused.error.key, refused.error.message);
                 }
@@ -81,7 +81,7 @@ fn keys<K: DeserializeOwned>(mut table: Table, check: &mut Check) -> Option<K> {
     }
 }
 
-/// What serde refused, with the place in the table.
+/// An error of serde, with its place in the table.
 struct Refused {
     error: ComponentError,
     path: serde_path_to_error::Path,
@@ -95,7 +95,7 @@ fn deserialize<T: DeserializeOwned>(table: &Table) -> Result<T, Refused> {
             all if all == "." => String::new(),
             key => key,
         };
-        // What follows in further lines is the key once more.
+        // Further lines only repeat the key.
         let message = error.inner().to_string();
         let first = message.trim().lines().next().unwrap_or_default();
         Refused {
@@ -114,13 +114,13 @@ impl Refused {
         self.error.message.starts_with("missing field `")
     }
 
-    /// Takes the unknown key out of `table`, so that the rest can be read; whether it was there.
+    /// Removes the unknown key from `table`, so that the rest can be read. Returns true if it was there.
     fn remove(&self, table: &mut Table) -> bool {
         let Some(unknown) = self.error.message.split('`').nth(1) else {
             return false;
         };
         let mut segments: Vec<&Segment> = self.path.iter().collect();
-        // serde names the table or the key itself, by version.
+        // Depending on its version, serde names the table or the key.
         segments.pop_if(|last| matches!(last, Segment::Map { key } if key == unknown));
         let mut place = Some(table);
         let mut rest = segments.as_slice();
@@ -137,8 +137,8 @@ impl Refused {
     }
 }
 
-/// serde's message with Rust's names of types in words: ``invalid type: string "x", expected usize`` is "expected a whole number from 0
-/// on, found string "x"".
+/// serde's message with Rust's type names in words: ``invalid type: string "x", expected usize`` becomes
+/// "expected a whole number from 0 on, found string "x"".
 pub fn in_plain_words(message: &str) -> String {
     let split = |prefix| message.strip_prefix(prefix)?.split_once(", expected ");
     let found = ["invalid type: ", "invalid value: ", "invalid length "].map(split);

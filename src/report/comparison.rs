@@ -39,8 +39,8 @@ pub struct ComparedRow {
     pub settings: Vec<String>,
 }
 
-/// Compares the table `name` of `first` with that of `second`. Returns none if neither folder has it. The differences are
-/// those of `metric`, or of the first metric of the records.
+/// Compares the table `name` of `first` with that of `second`. Returns none if neither folder has it. The
+/// differences are those of `metric`, or of the first metric of the records.
 pub fn compare(
     name: &str,
     first: &ResultsFolder,

@@ -71,7 +71,8 @@ impl ResultsFolder {
         }
     }
 
-    /// One of the tables, with the differences and verdicts of `metric`, or of the first metric of its records.
+    /// One of the tables, with the differences and verdicts of `metric`, or of the first metric of its
+    /// records.
     pub fn table(&self, layout: &TableLayout, metric: Option<&str>) -> Table {
         layout.table(|hash| self.records.get(hash), metric)
     }

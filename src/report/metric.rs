@@ -6,8 +6,8 @@ use crate::metrics::Metrics;
 /// COCO's metrics of masks: every CSV file has their columns, and so has a table without any record.
 pub(super) const USUAL: [&str; 6] = ["mAP", "AP50", "AP75", "APs", "APm", "APl"];
 
-/// The names of the metrics that finished `records` have, in the order in which they are met; the usual ones if there
-/// are none.
+/// The names of the metrics that finished `records` have, in the order in which they are met; the usual ones
+/// if there are none.
 pub(super) fn names<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for metrics in records.into_iter().filter_map(finished) {

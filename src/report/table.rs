@@ -109,8 +109,8 @@ impl Order {
 }
 
 impl Table {
-    /// Makes the table of `rows`, with the differences and verdicts of `metric`, or of the first metric of the records.
-    /// The order of the seeds must be the same in all rows.
+    /// Makes the table of `rows`, with the differences and verdicts of `metric`, or of the first metric of
+    /// the records. The order of the seeds must be the same in all rows.
     pub fn new(header: Header, rows: &[RowRecords], metric: Option<&str>) -> Self {
         let reference = header
             .reference

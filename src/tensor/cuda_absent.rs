@@ -1,7 +1,7 @@
 //! The GPU of a program that was built without `--features cuda`: there is none.
 //!
-//! The types are those of `tensor/cuda`, but have no values. So the compiler checks the code that takes one, and
-//! the code never runs: the work of an op on a GPU is left out of the program.
+//! The types are those of `tensor/cuda`, but have no values. So the compiler checks the code that takes one,
+//! and the code never runs: the work of an op on a GPU is left out of the program.
 
 pub use super::kernel::{Argument, Grid, Source};
 pub use super::product::{Operand, Product};

@@ -9,7 +9,8 @@
 //! }
 //! ```
 //!
-//! In a program without `--features cuda`, [`Gpu`] has no value: the compiler checks these lines and leaves them out.
+//! In a program without `--features cuda`, [`Gpu`] has no value: the compiler checks these lines and leaves
+//! them out.
 
 use super::cuda::{Buffer, Element, Gpu, Matrix};
 use super::kernel::Argument;

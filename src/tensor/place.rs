@@ -28,8 +28,9 @@ impl Place {
     }
 
     /// True if an op only starts its work here and the work continues beside the program, as on a GPU. Every
-    /// wait for a result costs time, so callers ask for many results together and prepare the next work before
-    /// they wait. On the host a result is ready when an op returns, and small pieces of work keep memory low.
+    /// wait for a result costs time, so callers ask for many results together and prepare the next work
+    /// before they wait. On the host a result is ready when an op returns, and small pieces of work keep
+    /// memory low.
     pub fn is_asynchronous(&self) -> bool {
         match self {
             Self::Host => false,

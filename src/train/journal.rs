@@ -1,11 +1,13 @@
 //! The journal of a training run: one JSON object per line, each over a window of steps.
 //!
-//! Losses are means over the window, counts are sums, thresholds are those at its end. Nothing in it depends on the clock or
-//! the machine's load, so that two runs of the same trial write the same bytes. A checkpoint between two lines keeps the open
-//! window; a resumed run cuts the file back to where that began and goes on with it.
+//! Losses are means over the window, counts are sums, thresholds are those at its end. Nothing in it depends
+//! on the clock or the machine's load, so that two runs of the same trial write the same bytes. A checkpoint
+//! between two lines keeps the open window; a resumed run cuts the file back to where that began and goes on
+//! with it.
 //!
-//! A teacher that keeps no pseudo-label trains nothing and looks like a plain supervised run in the table: a known trap of
-//! this field. `barren-steps` is the longest run of such steps up to a line, and [`warnings`] tells of it.
+//! A teacher that keeps no pseudo-label trains nothing and looks like a plain supervised run in the table: a
+//! known trap of this field. `barren-steps` is the longest run of such steps up to a line, and [`warnings`]
+//! tells of it.
 
 use crate::atomic::{Durability, write_durably};
 use anyhow::{Context, Result};
@@ -43,14 +45,14 @@ pub struct Window {
 }
 
 impl Window {
-    /// Whether no step is in it.
+    /// Returns true if it contains no step.
     pub fn is_empty(&self) -> bool {
         self.steps == 0
     }
 }
 
-/// The open journal of one run. Dropped, it writes the line of its open window: the last steps before a panic are those that are
-/// asked for.
+/// The open journal of one run. Dropped, it writes the line of its open window: the last steps before a panic
+/// are those that are asked for.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -63,8 +65,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal at `path` for a run that has taken `step` steps, the last ones in `window`: later lines of an interrupted
-    /// run are dropped.
+    /// Opens the journal at `path` for a run that has taken `step` steps, the last ones in `window`: later
+    /// lines of an interrupted run are dropped.
     ///
     /// # Errors
     /// The file cannot be read or written.
@@ -132,7 +134,8 @@ impl Journal {
         &self.window
     }
 
-    /// Waits until the lines are on the disk: a checkpoint that survives a power failure needs the lines before it.
+    /// Waits until the lines are on the disk: a checkpoint that survives a power failure needs the lines
+    /// before it.
     ///
     /// # Errors
     /// The disk refuses.
@@ -189,7 +192,7 @@ pub fn last_lines(path: &Path, count: usize) -> Vec<String> {
     last.map(|line| line.to_string()).collect()
 }
 
-/// What a reader of the tables must know about the finished run with the journal at `path`.
+/// The warnings for the reader of the tables from the journal of a finished run at `path`.
 ///
 /// # Errors
 /// The journal cannot be read.

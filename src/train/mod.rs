@@ -1,4 +1,5 @@
-//! Training: the optimizer, the learning-rate schedule, checkpoints, the journal, and the loop that joins them.
+//! Training: the optimizer, the learning-rate schedule, checkpoints, the journal, and the loop that joins
+//! them.
 
 mod checkpoint;
 mod clip;
@@ -21,12 +22,14 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use std::ops::Bound;
 
-/// A training run between two steps: of networks ([`Trainer`]), of a vision-language model ([`ClipTraining`]) or of a number ([`NumberTrainer`]).
+/// A training run between two steps: of networks ([`Trainer`]), of a vision-language model ([`ClipTraining`])
+/// or of a number ([`NumberTrainer`]).
 pub trait Training {
     /// Starts the average as a copy of the student, where the recipe wants one.
     fn start_average(&mut self) {}
 
-    /// Begins where another run has ended: its student, its optimizer and its step. The learner's own state starts anew.
+    /// Begins where another run has ended: its student, its optimizer and its step. The learner's own state
+    /// starts anew.
     ///
     /// # Errors
     /// The checkpoint is of another model, or this training goes on from no other.
@@ -48,8 +51,8 @@ pub trait Training {
     /// The checkpoint is of another model or method.
     fn resume(&mut self, checkpoint: &Checkpoint) -> Result<()>;
 
-    /// The state now. `key` names the settings that led here; `continued`: whether other steps will follow, which need the
-    /// optimizer too.
+    /// The state now. `key` names the settings that led here; `continued`: whether other steps will follow,
+    /// which need the optimizer too.
     fn checkpoint(&mut self, key: &str, continued: bool) -> Checkpoint;
 
     /// Steps taken.
@@ -58,8 +61,8 @@ pub trait Training {
     /// Takes the next step.
     ///
     /// # Errors
-    /// An image that cannot be read, or a loss or gradient that is not finite, with the step's number. Only the run's checkpoints are of use
-    /// then.
+    /// An image that cannot be read, or a loss or gradient that is not finite, with the step's number. Only
+    /// the run's checkpoints are of use then.
     fn advance(&mut self) -> Result<Advance>;
 }
 
@@ -88,9 +91,9 @@ pub struct TrainConfig {
     pub betas: [f64; 2],
     /// Decoupled weight decay; never on normalisations.
     pub weight_decay: f64,
-    /// Whether learned embeddings are decayed.
+    /// True if learned embeddings are decayed.
     pub decay_embeddings: bool,
-    /// Whether biases are decayed.
+    /// True if biases are decayed.
     pub decay_biases: bool,
     /// Bound of the global gradient norm.
     pub clip: f64,
@@ -98,7 +101,8 @@ pub struct TrainConfig {
     pub warm_up: usize,
     /// Fraction of the steps after which the rate is a tenth.
     pub drop: f64,
-    /// Rate of the average of the student that is kept for evaluation from the end of the burn-in on; 0: none.
+    /// Rate of the average of the student that is kept for evaluation from the end of the burn-in on; 0:
+    /// none.
     pub average: f64,
     /// Steps between checkpoints; more are made where these steps take long.
     pub checkpoint: usize,

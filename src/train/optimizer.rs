@@ -1,7 +1,7 @@
 //! The optimizer of a network: [`ops::adamw`] over all parameters that gradients train.
 //!
-//! It decides which parameters learn at the backbone's rate and which are decayed, counts the steps, and names the moments for the
-//! checkpoint. Frozen parameters and buffers are left alone.
+//! It decides which parameters learn at the backbone's rate and which are decayed, counts the steps, and
+//! names the moments for the checkpoint. Frozen parameters and buffers are left alone.
 
 use crate::nn::params::{Kind, Param, Parameters, lend_values};
 use crate::ops::{self, AdamWStep, Treatment};
@@ -10,16 +10,16 @@ use crate::tensor::{Grads, Later};
 /// Names of the parameters that learn at the backbone's rate start so.
 const BACKBONE: &str = "backbone.";
 
-/// What an optimizer is set to.
+/// The settings of an optimizer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamWConfig {
     /// Rates of the two moments.
     pub betas: [f64; 2],
     /// Decoupled weight decay of weights.
     pub weight_decay: f64,
-    /// Whether learned embeddings are decayed too.
+    /// True if learned embeddings are decayed too.
     pub decay_embeddings: bool,
-    /// Whether biases are decayed too.
+    /// True if biases are decayed too.
     pub decay_biases: bool,
     /// Factor on the rate of parameters under `backbone.`.
     pub backbone_rate: f64,
@@ -28,7 +28,7 @@ pub struct AdamWConfig {
 }
 
 impl AdamWConfig {
-    /// Whether a kind of parameter is decayed; a normalisation never is.
+    /// Returns true if parameters of this kind are decayed; those of a normalisation never are.
     fn decays(&self, kind: Kind) -> bool {
         match kind {
             Kind::Weight => true,
@@ -50,7 +50,7 @@ pub struct Moments {
     pub second: Vec<f32>,
 }
 
-/// What an optimizer carries from step to step.
+/// The state of an optimizer between two steps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OptimizerState {
     /// Steps taken: the `t` of the bias correction.
@@ -105,7 +105,8 @@ impl AdamW {
 
     /// One step at learning rate `rate`; returns the norm of the gradient before clipping.
     ///
-    /// Panics if the trained parameters of `model` are not those that the optimizer was made for, or lie at several places.
+    /// Panics if the trained parameters of `model` are not those that the optimizer was made for, or lie at
+    /// several places.
     pub fn step(
         &mut self,
         model: &mut dyn Parameters,
@@ -135,7 +136,7 @@ impl AdamW {
         }))
     }
 
-    /// What a checkpoint keeps.
+    /// The state for a checkpoint.
     pub fn state(&self) -> OptimizerState {
         let moments = self.moments.values();
         let named = self.names.iter().zip(&*moments);
@@ -180,7 +181,7 @@ impl AdamW {
     }
 }
 
-/// Whether gradients train the parameter: not a buffer, not frozen.
+/// Returns true if gradients train the parameter: it is neither a buffer nor frozen.
 pub fn is_trained(param: &Param) -> bool {
     param.kind != Kind::Buffer && param.value.requires_grad()
 }

@@ -4,10 +4,10 @@
 //!
 //! t the step from 0, T the steps in all, W the warm-up, d the drop's fraction.
 //!
-//! The released configs write two milestones, `(327778, 355092)` of 368,750 steps, but hand fvcore's scheduler only the two
-//! values `(1.0, 0.1)` and no total: fvcore then takes the last milestone for the total and stretches the first one over the
-//! run, so that there is one drop, at 327778 / 355092 = 0.923 of the steps (0.58 for 1 % of COCO). A drop is therefore a
-//! fraction here. Paper: not stated.
+//! The released configs write two milestones, `(327778, 355092)` of 368,750 steps, but hand fvcore's
+//! scheduler only the two values `(1.0, 0.1)` and no total: fvcore then takes the last milestone for the
+//! total and stretches the first one over the run, so that there is one drop, at 327778 / 355092 = 0.923 of
+//! the steps (0.58 for 1 % of COCO). A drop is therefore a fraction here. Paper: not stated.
 
 use super::TrainConfig;
 

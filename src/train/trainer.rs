@@ -1,7 +1,8 @@
-//! The training loop: a learner, its optimizer, the student's average, from one step to another, with checkpoints on the way.
+//! The training loop: a learner, its optimizer, the student's average, from one step to another, with
+//! checkpoints on the way.
 //!
-//! A run that is interrupted and continued from its checkpoint takes the same steps as one that is not, to the last bit: step
-//! t draws from streams that t names, and everything else is in the checkpoint.
+//! A run that is interrupted and continued from its checkpoint takes the same steps as one that is not, to
+//! the last bit: step t draws from streams that t names, and everything else is in the checkpoint.
 
 use super::checkpoint::Checkpoint;
 use super::journal::{BARREN_STEPS, Reading};
@@ -162,7 +163,7 @@ impl Training for Trainer {
     }
 }
 
-/// What the journal keeps of a step.
+/// The readings of a step for the journal.
 fn readings_of(report: &StepReport) -> Result<Vec<(String, Reading)>> {
     let mut readings = Vec::new();
     let mut losses = |part: &str, losses: &PartLosses| {

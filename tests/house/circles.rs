@@ -1,7 +1,8 @@
 //! Inside a folder, files name each other in one direction: no file leads back to itself.
 //!
-//! A folder's parts are its files and the folders in it. Its `mod.rs` (or `x.rs` beside the folder `x/`) is its front and no part: it may
-//! define what the parts share and list them in a registry. A name that the front hands on counts as named where it is defined.
+//! A folder's parts are its files and the folders in it. Its `mod.rs` (or `x.rs` beside the folder `x/`) is
+//! its front and no part: it may define what the parts share and list them in a registry. A name that the
+//! front hands on counts as named where it is defined.
 
 use crate::source::{Import, Names, code, full_paths, imports, test_modules};
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// All modules of a crate, by their paths from its root on.
 pub struct Modules(BTreeMap<Names, Module>);
 
-/// What a module's file names and hands on.
+/// The names that a module's file uses and re-exports.
 struct Module {
     file: String,
     imports: Vec<Import>,
@@ -74,7 +75,8 @@ impl Modules {
         arrows
     }
 
-    /// `path` as it is written in the module `from`, from the crate's root on; none if it leads out of the crate.
+    /// `path` as it is written in the module `from`, from the crate's root on; none if it leads out of the
+    /// crate.
     fn absolute(&self, from: &Names, path: &Names) -> Option<Names> {
         let mut base = from.clone();
         let mut rest = path.iter().peekable();
@@ -136,7 +138,8 @@ impl Modules {
         Some(at.to_vec())
     }
 
-    /// The arrows between the parts of each folder: folder, then part, then the parts that it names with how it does.
+    /// The arrows between the parts of each folder: folder, then part, then the parts that it names with how
+    /// it does.
     pub fn folders(&self) -> BTreeMap<Names, BTreeMap<String, BTreeMap<String, String>>> {
         let mut folders: BTreeMap<Names, BTreeMap<String, BTreeMap<String, String>>> =
             BTreeMap::new();

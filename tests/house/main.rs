@@ -1,5 +1,5 @@
-//! The floors of the house: which folder of `src/` may name which, read off the `crate::` paths; no circles inside a
-//! folder; names that only their owner may know; and comments of bounded width.
+//! The structure of the source: which folder of `src/` may name which, read from the `crate::` paths; no cycles inside
+//! a folder; names that only their owner may use; and comments of bounded width.
 
 mod circles;
 mod comments;
@@ -10,7 +10,8 @@ use circles::Modules;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// What each folder (or file) directly under `src/` may name besides itself, by floors from the ground up.
+/// The names that each folder (or file) directly under `src/` may use besides its own, from the lowest floor
+/// up.
 fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let ground = [
         "atomic",

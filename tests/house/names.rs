@@ -7,8 +7,8 @@ use std::path::Path;
 /// The network that only its own folders name.
 const NETWORK: &str = "Mask2Former";
 
-/// Components and phases that say themselves what is special about them. A comparison with such a name is a special case in the wrong
-/// place.
+/// Components and phases that say themselves what is special about them. A comparison with such a name is a
+/// special case in the wrong place.
 const NAMES: [&str; 4] = ["\"scenes\"", "\"supervised\"", "\"burn-in-", "\"vlm-"];
 
 /// The source files, each with its text without comments.
@@ -52,7 +52,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_')
 }
 
-/// Whether `text` compares anything with the text `name`, which begins with its quote.
+/// Returns true if `text` compares anything with the text `name`, which begins with its quote.
 fn is_compared(text: &str, name: &str) -> bool {
     text.match_indices(name).any(|(at, _)| {
         let wrapping = |c: char| c.is_whitespace() || "(&*".contains(c);
@@ -75,7 +75,7 @@ fn is_compared(text: &str, name: &str) -> bool {
     })
 }
 
-/// Whether `before` ends inside of the parenthesis that `opening` opens last.
+/// Returns true if `before` ends inside the parenthesis that the last `opening` opens.
 fn is_inside(before: &str, opening: &str) -> bool {
     let Some((_, inside)) = before.rsplit_once(opening) else {
         return false;

@@ -1,8 +1,10 @@
-//! A source file as these tests read it: its code without comments, texts and tests, and the paths that the code names.
+//! A source file as these tests read it: its code without comments, texts and tests, and the paths that the
+//! code names.
 
 use std::ops::Range;
 
-/// `text` with comments, string and character literals and everything under `#[cfg(test)]` replaced by spaces.
+/// `text` with comments, string and character literals and everything under `#[cfg(test)]` replaced by
+/// spaces.
 pub fn code(text: &str) -> String {
     let mut code = without_literals(text);
     while let Some(range) = test_item(&code) {
@@ -140,7 +142,7 @@ pub struct Import {
     pub path: Names,
     /// Its name in this file; `*` brings in everything.
     pub name: String,
-    /// Whether other files may name it here.
+    /// True if other files may name it here.
     pub public: bool,
 }
 

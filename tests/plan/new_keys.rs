@@ -11,7 +11,8 @@ const HASHES: [&str; 2] = [
     "31df5b41080b59f9ecfa5701dc1606fd",
 ];
 
-/// A folder in which `recipes/base.toml` is a recipe of that time and `recipes/mine.toml` extends it with `more`.
+/// A folder in which `recipes/base.toml` is a recipe of that time and `recipes/mine.toml` extends it with
+/// `more`.
 fn old(more: &str) -> House {
     let house = House::new(&[("recipes/base.toml", include_str!("before-new-keys.toml"))]);
     house.write(

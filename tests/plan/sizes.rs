@@ -1,4 +1,5 @@
-//! Absurd numbers: every whole number of a recipe is refused with what is allowed before memory is asked for, or does no harm.
+//! Absurd numbers: every whole number of a recipe is refused with what is allowed before memory is asked for,
+//! or does no harm.
 
 use crate::house::TEXT_ONLY;
 use harness::data;
@@ -61,7 +62,7 @@ fn with(path: &str, number: i64) -> Table {
     settings
 }
 
-/// What reading the settings refuses; if nothing, their dataset can be drawn.
+/// The errors of reading the settings; if there are none, the dataset of the settings can be drawn.
 fn refused(settings: &Table) -> Vec<ComponentError> {
     match Settings::read(settings) {
         Ok(settings) => {

@@ -6,14 +6,14 @@ use anyhow::Result;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// The images of a folder in the order of their names; an image's id is its place in it, from 1.
+/// The images of a folder, sorted by name. The id of an image is its position, counted from 1.
 pub struct ImageFolder(Vec<PathBuf>);
 
 impl ImageFolder {
     /// Lists the images directly inside `folder`.
     ///
     /// # Errors
-    /// A folder that cannot be read or has no image; a file in it that is none.
+    /// The folder cannot be read or has no image, or a file in it is not an image.
     pub fn read(folder: &Path) -> Result<Self> {
         let images = images_in(folder)?;
         images

@@ -1,8 +1,9 @@
-//! What the network proposes for a batch: scored (query, class) pairs with their masks, before any filter.
+//! The proposals of the network for a batch: scored (query, class) pairs with their masks, before any filter.
 //!
-//! Steps 1 to 3 of Mask2Former's inference at the padded input size, without going back to the picture's own size (released
-//! code of PL-DC). Masks are measured query by query, on a GPU without being written, so that an image of a megapixel does not
-//! need a hundred planes at once; only those that survive the filter are resized to be kept.
+//! These are steps 1 to 3 of Mask2Former's inference at the padded input size, without resizing to the
+//! picture's own size (as in the released code of PL-DC). Masks are measured query by query; on a GPU they
+//! are not even written. So an image of a megapixel does not need a hundred planes at the same time. Only
+//! masks that pass the filter are resized and kept.
 
 use super::planes::{Planes, last};
 use super::scores::{ClassView, class_views, pairs};

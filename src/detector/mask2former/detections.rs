@@ -1,9 +1,10 @@
-//! What the network finds, Mask2Former's instance inference (https://arxiv.org/abs/2112.01527, section 1.7 of its
-//! reference implementation's `instance_inference`).
+//! The detections of the network: Mask2Former's instance inference (https://arxiv.org/abs/2112.01527, section
+//! 1.7 of its reference implementation's `instance_inference`).
 //!
-//! The `top` (query, class) pairs by class probability (softmax over K + 1, no-object left out); mask = logit > 0; score = class
-//! probability times mask quality (eq. 4 of PL-DC). No suppression of duplicates, no score threshold. Logits are resized
-//! to the padded input, cropped to the picture and resized to the size that is asked for.
+//! It takes the `top` (query, class) pairs by class probability (softmax over K + 1, without no-object). The
+//! mask is logit > 0; the score is class probability times mask quality (eq. 4 of PL-DC). Duplicates are not
+//! suppressed, and there is no score threshold. Logits are resized to the padded input, cropped to the
+//! picture and resized to the requested size.
 
 use super::planes::{Fetched, Planes, last};
 use super::scores::{ClassView, class_views, pairs};
@@ -33,7 +34,7 @@ pub(super) fn detections(
     sizes: &[(usize, usize)],
     top: usize,
 ) -> Vec<Vec<Detection>> {
-    // What lies on a GPU is fetched by this thread, whose work it is.
+    // This thread owns the GPU memory, so it fetches the values.
     let chosen: Vec<Chosen> = (0..output.predictions.batch)
         .map(|image| Chosen::new(output, image, top))
         .collect();

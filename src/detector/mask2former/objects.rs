@@ -11,7 +11,7 @@ pub(super) struct Objects<'p> {
     stack: MaskStack<'p>,
     /// Rows and columns of every mask.
     size: (usize, usize),
-    /// Where each image's objects begin.
+    /// The index of each image's first object.
     firsts: Vec<usize>,
 }
 

@@ -10,7 +10,7 @@ use crate::rng::Stream;
 use crate::structures::Detection;
 use crate::tensor::Later;
 
-/// What the network says about a batch.
+/// The output of the network for a batch.
 pub(super) struct Mask2FormerOutput {
     /// Of every layer.
     pub predictions: Predictions,

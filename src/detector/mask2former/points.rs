@@ -10,7 +10,7 @@ use crate::rng::Stream;
 use crate::tensor::{Place, Tensor2};
 use std::ops::Range;
 
-/// What points are for.
+/// The purpose of the points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The matching costs of an image of the part.
@@ -31,8 +31,8 @@ pub enum Purpose {
     },
 }
 
-/// Where uniform points come from: random streams ([`Drawn`]), or in comparisons with other implementations the points that
-/// these drew.
+/// The source of uniform points: random streams ([`Drawn`]), or recorded points of another implementation,
+/// for comparisons.
 pub trait PointSource {
     /// The points of these numbers, counted from the first of each purpose, for `purposes` of layer `layer`: `[purposes, 2 * numbers]` at
     /// `place`.

@@ -17,7 +17,7 @@ impl ClassView {
         &self.all[..self.objects.len()]
     }
 
-    /// Whether the most likely class is an object.
+    /// Returns true if the most likely class is an object.
     pub fn is_foreground(&self) -> bool {
         arg_max(&self.all) < self.objects.len()
     }

@@ -1,7 +1,8 @@
 //! The COCO metric of a network's detections on the images of a dataset.
 //!
-//! mAP is the mean over classes and over the IoU thresholds 0.50, 0.55 ... 0.95 of the precision interpolated at 101 recalls, with
-//! the 100 best detections per image and class. A crowd is neither missed nor found: detections on it are ignored.
+//! mAP is the mean over classes and over the IoU thresholds 0.50, 0.55 ... 0.95 of the precision interpolated
+//! at 101 recalls, with the 100 best detections per image and class. A crowd is neither missed nor found:
+//! detections on it are ignored.
 
 use super::metric::{Curves, Pair};
 use super::summary::percent;
@@ -17,8 +18,8 @@ use std::sync::Arc;
 /// The metric that stands for all of them.
 pub(super) const MEAN_AP: &str = "mAP";
 
-/// mAP: the mean over classes and IoU 0.50:0.05:0.95; the same at IoU 0.50 and 0.75 alone; of objects up to the first of
-/// the dataset's area bounds, between them, and from the second on.
+/// mAP: the mean over classes and IoU 0.50:0.05:0.95; the same at IoU 0.50 and 0.75 alone; of objects up to
+/// the first of the dataset's area bounds, between them, and from the second on.
 const METRICS: &[&str] = &[MEAN_AP, "AP50", "AP75", "APs", "APm", "APl"];
 
 /// `coco` in a recipe.

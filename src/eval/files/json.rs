@@ -5,13 +5,13 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use std::path::Path;
 
-/// What a file has to be.
+/// The expected content of a file.
 pub struct Expected {
     /// In a message.
     pub name: &'static str,
     /// The first character.
     pub opening: u8,
-    /// What the opening means.
+    /// The meaning of the opening.
     pub form: &'static str,
 }
 

@@ -1,11 +1,12 @@
-//! The COCO metric of two files: annotations in COCO's format and detections in COCO's results format
+//! The COCO metrics of two files: annotations in COCO's format and detections in COCO's results format
 //! (<https://cocodataset.org/#format-results>), read as `pycocotools` 2.0.11 reads them.
 //!
-//! Where pycocotools stops with an exception, so do we with a message, except that
+//! If pycocotools stops with an exception, this program stops with a message, except that
 //! - an empty list of detections scores 0 (pycocotools: `IndexError`);
-//! - an annotation without `iscrowd` is no crowd, one without `area` has that of its mask, one without `bbox` that around its
-//!   mask (pycocotools: `KeyError`);
-//! - masks of detections may be polygons or runs in plain numbers, with or without a box (pycocotools: only beside a box).
+//! - an annotation without `iscrowd` is not a crowd, one without `area` has that of its mask, and one without
+//!   `bbox` has that of its mask (pycocotools: `KeyError`);
+//! - masks of detections may be polygons or uncompressed runs, with or without a box (pycocotools: only with
+//!   a box).
 
 mod id;
 mod json;
@@ -31,7 +32,7 @@ pub struct FileScores {
     pub segm: Summary,
     /// By the boxes.
     pub bbox: Summary,
-    /// What in the files may not be meant so.
+    /// Possible mistakes in the files.
     pub warnings: Vec<String>,
 }
 
@@ -61,7 +62,7 @@ impl FileScores {
         [("segm", self.segm), ("bbox", self.bbox)]
     }
 
-    /// What a human reads: pycocotools' lines.
+    /// The numbers for people, in pycocotools' lines.
     pub fn text(&self) -> String {
         self.parts()
             .map(|(name, summary)| format!("{name}\n{summary}"))

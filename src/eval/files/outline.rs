@@ -9,7 +9,7 @@ const LEAST_NUMBERS: usize = 5;
 /// The runs of `outline` in an image of `height` x `width` pixels. Runs keep their own size.
 ///
 /// # Errors
-/// What is wrong with the outline.
+/// The outline is wrong.
 pub fn to_runs(outline: &Segmentation, height: u32, width: u32) -> Result<Rle> {
     if let Segmentation::Polygon(polygons) = outline {
         let Some(first) = polygons.first() else {

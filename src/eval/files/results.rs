@@ -1,8 +1,8 @@
 //! The detections' file.
 //!
-//! As pycocotools' `loadRes`, the first detection decides for all: if it has a box, every detection must have one, the box's area
-//! places the detection in its size range, and a detection without a mask has that of its box. Otherwise every detection must
-//! have a mask, which gives the area, and the box where there is none.
+//! As pycocotools' `loadRes`, the first detection decides for all: if it has a box, every detection must have
+//! one, the box's area places the detection in its size range, and a detection without a mask has that of its
+//! box. Otherwise every detection must have a mask, which gives the area, and the box where there is none.
 
 use super::id::Id;
 use super::json::{self, Expected};

@@ -134,8 +134,8 @@ pub fn read(file: &Path, warnings: &mut Vec<String>) -> Result<Truth> {
     })
 }
 
-/// The annotations that are evaluated: those of known images and categories, image by image. Where several share an id, each is
-/// the last of them.
+/// The annotations that are evaluated: those of known images and categories, image by image. Where several
+/// share an id, each is the last of them.
 fn chosen<'a>(
     records: &'a [AnnotationRecord],
     images: &BTreeMap<Id, (u64, [u32; 2])>,

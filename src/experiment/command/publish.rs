@@ -1,9 +1,9 @@
 //! `harness sweep --publish`: copies the results of a finished run into the folder that is committed.
 //!
-//! A run writes to `results/<recipe>/`, which git ignores. `results/published/<recipe>/` holds what the repository
-//! shows: of every sweep of the recipe `<sweep>.csv` and `<sweep>.md`, then `run-<recipe>.json`, `about-<recipe>.md`,
-//! and the recipe's part of `records.jsonl`, `timing.jsonl` and `tables.json`. Tables that other recipes published in
-//! the same folder stay. Nothing of `.store/` is copied.
+//! A run writes to `results/<recipe>/`, which git ignores. `results/published/<recipe>/` holds the committed
+//! results: for every sweep of the recipe `<sweep>.csv` and `<sweep>.md`, then `run-<recipe>.json`,
+//! `about-<recipe>.md`, and the recipe's part of `records.jsonl`, `timing.jsonl` and `tables.json`. Tables
+//! that other recipes published in the same folder stay. Nothing is copied from `.store/`.
 
 use super::ahead::results_folder;
 use crate::atomic::write_atomically;
@@ -22,18 +22,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folder of the published results; it has one folder per results folder.
+/// The folder of the published results. It has one subfolder per results folder.
 const PUBLISHED: &str = "results/published";
 
-/// Copies the finished results of the recipe `request` from `out`, or else from the recipe's folder under `results/`, to
-/// `results/published/`. Returns the folder of the copies. Nothing is trained.
+/// Copies the finished results of the recipe `request` from `out`, or else from the recipe's folder under
+/// `results/`, to `results/published/`. Returns the folder of the copies. Nothing is trained.
 ///
-/// All files are read and checked before the first is written, and each file is replaced whole. A copy that was
-/// interrupted is completed by the same command.
+/// All files are read and checked before the first is written, and each file is replaced whole. A copy that
+/// was interrupted is completed by the same command.
 ///
 /// # Errors
-/// - [`CommandError::Input`]: something is wrong with the recipe, the run has not finished or a trial has failed, or the files
-///   are those of another plan. Nothing is written.
+/// - [`CommandError::Input`]: something is wrong with the recipe, the run has not finished or a trial has
+///   failed, or the files are those of another plan. Nothing is written.
 /// - [`CommandError::Output`]: a file cannot be written.
 pub fn publish(request: &RecipeRequest, out: Option<&Path>) -> Result<PathBuf, CommandError> {
     let plan = Inputs::where_files_may_be_absent().plan(request)?;
@@ -48,13 +48,13 @@ pub fn publish(request: &RecipeRequest, out: Option<&Path>) -> Result<PathBuf, C
     Ok(target)
 }
 
-/// What a finished run left.
+/// The files of a finished run.
 struct Finished {
     folder: ResultsFolder,
-    /// The plan's tables among those of the folder.
+    /// The tables of the plan, taken from those of the folder.
     tables: Vec<TableLayout>,
     timing: JsonLines<Timing>,
-    /// Name and content of the files about the run as a whole.
+    /// The name and content of the files about the run as a whole.
     about: Vec<(PathBuf, Vec<u8>)>,
 }
 
@@ -62,7 +62,7 @@ impl Finished {
     /// Reads the folder `from`.
     ///
     /// # Errors
-    /// It does not hold the finished results of `plan`, and nothing else under their names.
+    /// The folder does not contain the finished results of `plan`, or its files belong to another plan.
     fn read(plan: &Plan, from: &Path) -> Result<Self> {
         let again = "run the same command without --publish first";
         let folder = ResultsFolder::read_undamaged(from)?;
@@ -130,7 +130,7 @@ impl Finished {
     }
 }
 
-/// Checks that every trial of `plan` has ended well.
+/// Checks that every trial of `plan` has finished successfully.
 ///
 /// # Errors
 /// The number of trials that failed or have not finished, and the first of them.
@@ -157,8 +157,8 @@ fn complete(plan: &Plan, folder: &ResultsFolder) -> Result<()> {
     Ok(())
 }
 
-/// Writes the lines of all trials in the tables `shown` to `path`, in the order of the rows: those of `plan` from `own`,
-/// all others as the file has them.
+/// Writes the lines of all trials in the tables `shown` to `path`, in the order of the rows: those of `plan`
+/// from `own`, all others as the file has them.
 ///
 /// # Errors
 /// A file cannot be read or written. The error names it.

@@ -1,5 +1,5 @@
-//! `harness stage`: runs exactly one stage of a sweep in the foreground, with its log on the terminal. This is
-//! the way to debug a failed stage.
+//! `harness stage`: runs exactly one stage of a sweep in the foreground, with its log on the terminal. This
+//! is the way to debug a failed stage.
 
 use crate::experiment::run::devices::{DeviceRequest, Devices};
 use crate::experiment::run::executor::ExecutorEntry;
@@ -54,7 +54,7 @@ pub struct StageOutcome {
     pub title: String,
     /// The file with its log.
     pub journal: PathBuf,
-    /// How it ended.
+    /// The end of the stage.
     pub end: StageEnd,
 }
 
@@ -119,7 +119,7 @@ fn run(
     let executor = executor.map_err(CommandError::Input)?;
     let folder = store.stage(&stage.key);
     let result = folder.outcome(&stage.key);
-    // Only `--again` comes this far with a result that is whole.
+    // With `--again`, the stage may have a complete result.
     let _earlier = match store.is_whole(&stage.key) {
         true => Some(ResultAside::new(&result).map_err(CommandError::Output)?),
         false => None,
@@ -140,7 +140,7 @@ fn run(
     })
 }
 
-/// The plan and the index of the stage that is requested.
+/// The plan and the index of the requested stage.
 fn find<'a>(plans: &'a [FrozenPlan], request: &StageRequest) -> Result<(&'a FrozenPlan, usize)> {
     let word = request.key.as_str();
     let mut matching: Vec<(&FrozenPlan, usize)> = Vec::new();

@@ -13,7 +13,7 @@ use anyhow::{Result, anyhow, ensure};
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// What there is to say about a file of weights.
+/// The result of inspecting a file of weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
     /// One line per array and per missing parameter, and a summary.
@@ -97,7 +97,7 @@ pub fn inspect_weights(
     Ok(inspection)
 }
 
-/// Where every array goes. `described`: `names` for people.
+/// Lists every array and its parameter. `described` describes `names` for people.
 fn placed(
     network: &mut dyn Parameters,
     arrays: &Arrays,

@@ -58,7 +58,7 @@ pub struct Position {
 }
 
 impl StageState {
-    /// Whether the stage is done.
+    /// Returns true if the stage is done.
     pub fn is_done(&self) -> bool {
         matches!(self, Self::Done { .. })
     }

@@ -127,7 +127,8 @@ impl Workshop<'_> {
         )?)
     }
 
-    /// Takes the steps of a training that are missing, with checkpoints on the way and its readings in `journal`, if it has one.
+    /// Takes the steps of a training that are missing, with checkpoints on the way and its readings in
+    /// `journal`, if it has one.
     fn take_steps(
         &self,
         stage: &Stage,

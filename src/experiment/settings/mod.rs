@@ -1,4 +1,4 @@
-//! What a trial reads: the tables of its recipe as types, checked before anything runs.
+//! The settings of a trial: the tables of its recipe as types, checked before anything runs.
 
 pub mod identity;
 pub mod new_keys;

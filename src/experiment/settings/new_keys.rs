@@ -2,10 +2,10 @@
 //!
 //! **To add a key to a recipe**, give the struct that reads it a field, and
 //!
-//! 1. add a row here whose default is what the program did before: recipes without the key go on as they did, and no
-//!    trial gets another hash;
-//! 2. add the key with the same value to `recipes/pl-dc.toml`, if that recipe names the key's component: its comment is
-//!    the key's description in editors.
+//! 1. add a row here whose default is what the program did before: recipes without the key go on as they did,
+//!    and no trial gets another hash;
+//! 2. add the key with the same value to `recipes/pl-dc.toml`, if that recipe names the key's component: its
+//!    comment is the key's description in editors.
 //!
 //! The settings of a trial are read through [`NewKeys::fill`], so the field needs no default of its own.
 

@@ -1,4 +1,4 @@
-//! One spelling for settings that mean the same, before a trial's identity is taken of them.
+//! Brings settings with the same meaning into one form before a trial's identity is computed from them.
 
 use super::new_keys::NEW_KEYS;
 use super::sections;
@@ -6,10 +6,11 @@ use super::trial_settings::{NUMBER_TABLES, NUMBER_TRAIN, reads_networks};
 use super::unread::reset_unread;
 use toml::{Table, Value};
 
-/// Drops what a trial does not read, or rewrites it to one spelling, so that trials which differ in nothing else are one trial. Drops
-/// new keys at their defaults too: trials of the time before these keys have none.
+/// Removes settings that a trial does not read, or rewrites them to one form, so that trials that differ only
+/// in those are one trial. It also removes new keys at their defaults, because earlier trials do not have
+/// these keys.
 ///
-/// Anything malformed is left for [`super::trial_settings::TrialSettings::read`] to refuse.
+/// Malformed settings are left for [`super::trial_settings::TrialSettings::read`] to refuse.
 pub fn normalise(table: &mut Table) {
     NEW_KEYS.fill(table);
     let networks = reads_networks(table);

@@ -1,4 +1,5 @@
-//! The settings of a trial: every table of the recipe as the type that its component reads, checked before anything runs.
+//! The settings of a trial: every table of the recipe as the type of its component, checked before anything
+//! runs.
 
 use super::new_keys::NEW_KEYS;
 use crate::data::DATASETS;
@@ -24,14 +25,14 @@ const SECTIONS: [&str; 8] = [
     "data", "split", "augment", "loader", "model", "method", "train", "eval",
 ];
 
-/// Everything that a trial reads.
+/// All settings of a trial.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The trial's seed.
+    /// The seed of the trial.
     pub seed: u64,
-    /// What matrix products on a GPU compute with.
+    /// The precision of matrix products on a GPU.
     pub precision: Precision,
-    /// `[data]`, with its `name`: the registry of datasets reads it.
+    /// `[data]`, with its `name`. The registry of datasets reads it.
     pub data: Table,
     /// `[split]`.
     pub split: SplitConfig,
@@ -53,12 +54,12 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct EvalConfig {
-    /// Longer side of an evaluated picture, at most if `shorter` is given; 0: as it is. Masks are compared at the picture's own
-    /// size.
+    /// The longer side of an evaluated picture, which is a maximum if `shorter` is given; 0 keeps the size.
+    /// Masks are compared at the picture's own size.
     pub size: usize,
-    /// Shorter side of an evaluated picture; 0: as `size` makes it.
+    /// The shorter side of an evaluated picture; 0 leaves it to `size`.
     pub shorter: usize,
-    /// Query-class pairs per image.
+    /// The number of query-class pairs per image.
     pub top: usize,
     /// The model whose metrics the tables show.
     pub model: EvalModel,
@@ -67,14 +68,14 @@ pub struct EvalConfig {
 }
 
 impl EvalConfig {
-    /// The picture in the size in which it is evaluated.
+    /// The picture in the size of the evaluation.
     pub fn view(&self, picture: &Picture) -> Picture {
         let side = |side: usize| (side > 0).then_some(side);
         fitted(picture, side(self.shorter), side(self.size))
     }
 }
 
-/// A model that a trial ends with.
+/// A model at the end of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EvalModel {
@@ -82,7 +83,7 @@ pub enum EvalModel {
     Teacher,
     /// The network that was trained.
     Student,
-    /// The student's average that is kept for evaluation only.
+    /// The student's average, which is only used for evaluation.
     Average,
 }
 
@@ -101,7 +102,7 @@ impl Settings {
     /// Reads the settings of a trial.
     ///
     /// # Errors
-    /// Everything that is wrong, each with the path of its key.
+    /// All errors, each with the path of its key.
     pub fn read(table: &Table) -> Result<Self, ComponentErrors> {
         let mut table = table.clone();
         NEW_KEYS.fill(&mut table);
@@ -145,7 +146,7 @@ impl Settings {
         Ok(settings.expect("nothing was refused"))
     }
 
-    /// The checks that no table can make alone. `drawn`: the dataset's images are drawn.
+    /// Checks that involve several tables. `drawn` is true if the dataset's images are drawn.
     fn check_together(&self, drawn: bool, check: &mut Check) {
         check.within("method", |check| {
             self.method.check_steps(self.train.steps, check);
@@ -178,7 +179,8 @@ impl Settings {
         self.method.phases(self.train.steps)
     }
 
-    /// The files and folders that the settings name and that are not there; what the dataset's folder holds is its business.
+    /// The files and folders that the settings name and that do not exist. The content of the dataset's
+    /// folder is checked by the dataset.
     pub fn missing_files(&self) -> Vec<ComponentError> {
         let mut missing = Vec::new();
         let root = self.data.get("root").and_then(Value::as_str);
@@ -213,7 +215,7 @@ impl Settings {
         missing
     }
 
-    /// Whether `errors` are about files that are not there.
+    /// Returns true if `errors` are about missing files.
     pub fn misses(&self, errors: &ComponentErrors) -> bool {
         let missing = self.missing_files();
         errors
@@ -221,7 +223,7 @@ impl Settings {
             .all(|error| missing.iter().any(|other| other.key == error.key))
     }
 
-    /// The model that the tables show: the student where there is no teacher.
+    /// The model that the tables show; the student if there is no teacher.
     pub fn reported(&self) -> EvalModel {
         match self.eval.model {
             EvalModel::Teacher if !self.method.has_teacher() => EvalModel::Student,
@@ -230,7 +232,7 @@ impl Settings {
     }
 }
 
-/// Largest number of query-class pairs of an image.
+/// The largest number of query-class pairs of an image.
 const MOST_PAIRS: usize = 1_000_000;
 
 impl Checked for EvalConfig {
@@ -245,7 +247,7 @@ impl Checked for EvalConfig {
 /// The seed of a trial.
 ///
 /// # Errors
-/// None is there, or it is no whole number from 0 on; the key is empty.
+/// It is missing, or not a whole number from 0 on. The key of the error is empty.
 pub(super) fn seed(table: &Table) -> Result<u64, ComponentError> {
     let seed = table.get("seed").and_then(Value::as_integer);
     seed.and_then(|seed| u64::try_from(seed).ok())
@@ -255,15 +257,15 @@ pub(super) fn seed(table: &Table) -> Result<u64, ComponentError> {
 /// The method of a table `[method]`.
 ///
 /// # Errors
-/// An unknown name, or what the method refuses.
+/// The name is unknown, or the method refuses a key.
 pub(super) fn method(table: Table) -> Result<Arc<dyn Method>, ComponentErrors> {
     registry::build(METHODS, table).map(Arc::from)
 }
 
-/// What matrix products compute with.
+/// The precision of matrix products.
 ///
 /// # Errors
-/// None is there, or an unknown word; the key is empty.
+/// It is missing or unknown. The key of the error is empty.
 fn precision(table: &Table) -> Result<Precision, ComponentError> {
     let known = ["f32", "tf32", "bf16"];
     let missing = || ComponentError::missing("", known);
@@ -277,7 +279,7 @@ fn precision(table: &Table) -> Result<Precision, ComponentError> {
 /// The table `name` of a trial's settings.
 ///
 /// # Errors
-/// It is missing or something else; the key is empty.
+/// It is missing or not a table. The key of the error is empty.
 pub(super) fn section(table: &Table, name: &str) -> Result<Table, ComponentError> {
     match table.get(name) {
         Some(Value::Table(table)) => Ok(table.clone()),
@@ -292,7 +294,7 @@ pub(super) fn read<T: Checked>(table: &Table, name: &str, check: &mut Check) -> 
     registry::read_within(check, name, part)
 }
 
-/// The table `[data]`, and whether its images are drawn.
+/// The table `[data]`, and true if its images are drawn.
 fn data(table: &Table) -> Result<(Table, bool), ComponentErrors> {
     let data = section(table, "data")?;
     let drawn = registry::build(DATASETS, data.clone())?.is_drawn();
@@ -332,7 +334,7 @@ pub(in crate::experiment) mod tests {
         table
     }
 
-    /// `table` with files in place of drawn images.
+    /// `table` with a dataset of files instead of drawn images.
     fn coco(mut table: Table) -> Table {
         let data = "name = 'coco'\nroot = ''\ntrain-annotations = ''\ntrain-images = ''\nval-annotations = ''\n\
                     val-images = ''\nunlabelled-images = ''\nclasses = 'all'\non-bad-annotation = 'error'\n\

@@ -4,7 +4,8 @@ use super::new_keys::NEW_KEYS;
 use crate::recipe::to_todays_places;
 use toml::Table;
 
-/// The settings in `text`, spelled as today, with the defaults of the keys that they leave out; none where it is no TOML.
+/// The settings in `text`, spelled as today, with the defaults of the keys that they leave out; none where it
+/// is no TOML.
 pub fn stored(text: &str) -> Option<Table> {
     let mut settings = text.parse().ok()?;
     to_todays_places(&mut settings);

@@ -1,4 +1,4 @@
-//! The settings of a trial: of networks, or of a number where the method trains no network.
+//! The settings of a trial: of networks, or of a number if the method trains no network.
 
 use super::sections::{self as settings, EvalModel, Settings};
 use crate::method::{Method, Phase, trains_networks};
@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 /// The tables and keys that a trial without networks reads.
 pub(super) const NUMBER_TABLES: [&str; 3] = ["seed", "method", "train"];
-/// Its keys of `[train]`.
+/// The keys of `[train]` that such a trial reads.
 pub(super) const NUMBER_TRAIN: [&str; 2] = ["steps", "checkpoint"];
 
 /// The settings of a trial.
@@ -24,20 +24,20 @@ pub enum TrialSettings {
 /// The settings of a trial without networks.
 #[derive(Clone, Debug)]
 pub struct NumberSettings {
-    /// The trial's seed.
+    /// The seed of the trial.
     pub seed: u64,
     /// `[method]`.
     pub method: Arc<dyn Method>,
-    /// Its part of `[train]`.
+    /// The part of `[train]` that it reads.
     pub train: NumberTrain,
 }
 
 /// The part of `[train]` that a trial without networks reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct NumberTrain {
-    /// Steps in all, the burn-in included.
+    /// The number of steps in all, including the burn-in.
     pub steps: usize,
-    /// Steps between checkpoints.
+    /// The number of steps between checkpoints.
     pub checkpoint: usize,
 }
 
@@ -45,7 +45,7 @@ impl TrialSettings {
     /// Reads the settings of a trial.
     ///
     /// # Errors
-    /// Everything that is wrong, each with the path of its key.
+    /// All errors, each with the path of its key.
     pub fn read(table: &Table) -> Result<Self, ComponentErrors> {
         if reads_networks(table) {
             Settings::read(table).map(|settings| Self::Networks(Box::new(settings)))
@@ -54,7 +54,7 @@ impl TrialSettings {
         }
     }
 
-    /// The trial's seed.
+    /// The seed of the trial.
     pub fn seed(&self) -> u64 {
         match self {
             Self::Networks(settings) => settings.seed,
@@ -62,7 +62,7 @@ impl TrialSettings {
         }
     }
 
-    /// The trial's method.
+    /// The method of the trial.
     pub fn method(&self) -> &dyn Method {
         match self {
             Self::Networks(settings) => &*settings.method,
@@ -75,7 +75,7 @@ impl TrialSettings {
         self.method().phases(self.steps())
     }
 
-    /// Steps to its end.
+    /// The number of steps to its end.
     pub fn steps(&self) -> usize {
         match self {
             Self::Networks(settings) => settings.train.steps,
@@ -83,7 +83,7 @@ impl TrialSettings {
         }
     }
 
-    /// Steps between checkpoints.
+    /// The number of steps between checkpoints.
     pub fn checkpoint(&self) -> usize {
         match self {
             Self::Networks(settings) => settings.train.checkpoint,
@@ -136,7 +136,7 @@ impl NumberSettings {
     }
 }
 
-/// Whether these settings are those of a training of networks.
+/// Returns true if these settings are for training networks.
 pub(super) fn reads_networks(table: &Table) -> bool {
     let name = table.get("method").and_then(|method| method.get("name"));
     name.and_then(Value::as_str).is_none_or(trains_networks)
@@ -148,7 +148,7 @@ pub(in crate::experiment) mod tests {
     use crate::experiment::normalise;
     use crate::experiment::settings::sections::tests::{table, with};
 
-    /// The settings of a mock trial as a recipe that extends the defaults gives them.
+    /// The settings of a mock trial, as a recipe that extends the defaults would give them.
     pub fn mock() -> Table {
         let method = "name = 'mock'\nburn-in = 10\nlevel = 20\nmodules = { a = true }\neffects = { a = 1 }\n\
                       noise = 1\nsleep-ms = 0\nfail-at = 0\nfailure = 'error'\nfail-times = 0";

@@ -1,14 +1,16 @@
-//! What a trial does not read: keys whose only reader another key switches off. They are set to the defaults of `recipes/pl-dc.toml`, so
-//! that trials which differ in nothing else are one trial with one hash.
+//! The settings that a trial does not read: keys whose only reader is switched off by another key. They are
+//! set to the defaults of `recipes/pl-dc.toml`, so that trials that differ only in those are one trial with
+//! one hash.
 //!
-//! Only choices are looked at (names, switches, a probability or a count of 0), not values at which a formula happens to be at rest.
+//! Only choices are considered (names, switches, a probability or a count of 0), not values for which a
+//! formula happens to have no effect.
 
 use super::sections::EvalModel;
 use crate::recipe::{DEFAULTS, value_at};
 use std::sync::LazyLock;
 use toml::{Table, Value};
 
-/// The value of a key at which others are not read.
+/// The value of a key for which other keys are not read.
 #[derive(Clone, Copy, Debug)]
 enum Off {
     Name(&'static str),
@@ -16,7 +18,7 @@ enum Off {
     Zero,
 }
 
-/// Key, the value at which it switches its readers off, and what these alone read.
+/// A key, the value that switches its readers off, and the keys that only these readers use.
 const UNREAD: &[(&str, Off, &[&str])] = &[
     (
         "method.candidates",
@@ -63,14 +65,14 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
     ),
 ];
 
-/// Keys that nothing reads where no teacher labels images.
+/// The keys that nothing reads if no teacher labels images.
 const UNREAD_WITHOUT_TEACHER: [&str; 2] = ["loader.unlabelled", "split.unlabelled-backgrounds"];
 
 static DEFAULT: LazyLock<Table> =
     LazyLock::new(|| DEFAULTS.parse().expect("the defaults are TOML"));
 
-/// Sets what a trial does not read to its default. Keys that are not there and anything malformed are left as they are.
-/// `has_teacher`: its method has one.
+/// Sets the keys that a trial does not read to their defaults. Missing keys and malformed settings are left
+/// as they are. `has_teacher` is true if the method has a teacher.
 pub fn reset_unread(table: &mut Table, has_teacher: bool) {
     for (key, off, unread) in UNREAD {
         let is_off = match (value_at(table, key), off) {
@@ -96,14 +98,14 @@ pub fn reset_unread(table: &mut Table, has_teacher: bool) {
     }
 }
 
-/// Sets the key at `path`, if it is there, to its default.
+/// Sets the key at `path` to its default if it exists.
 fn reset(table: &mut Table, path: &str) {
     if let (Some(_), Some(default)) = (value_at(table, path), value_at(&DEFAULT, path)) {
         put(table, path, default.clone());
     }
 }
 
-/// Puts `value` in the place of the one at `path`.
+/// Replaces the value at `path` by `value`.
 fn put(table: &mut Table, path: &str, value: Value) {
     let mut keys = path.split('.');
     let first = keys.next().and_then(|key| table.get_mut(key));
@@ -127,7 +129,7 @@ mod tests {
         table
     }
 
-    /// Another value of the same type, which the key may have.
+    /// Another valid value of the same type.
     fn other(value: &Value) -> Value {
         match value {
             Value::Integer(number) => (number + 1).into(),

@@ -1,5 +1,5 @@
-//! The plan of a sweep as it was when the sweep began: `.store/plans/<recipe>.json`. Another process reads there
-//! which stages a sweep has, even if the recipe has been edited since.
+//! The plan of a sweep as it was when the sweep began: `.store/plans/<recipe>.json`. Other processes read the
+//! stages of a sweep there, even if the recipe has been edited since.
 
 use super::root::Store;
 use crate::atomic::write_atomically;
@@ -98,8 +98,8 @@ impl FrozenPlan {
         serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
-    /// Reads the plans of all sweeps that have begun in the results folder `folder`, with its store. The texts
-    /// name plans that cannot be read.
+    /// Reads the plans of all sweeps that have begun in the results folder `folder`, with its store. The
+    /// texts name plans that cannot be read.
     ///
     /// # Errors
     /// No sweep has begun in the folder, or an incompatible version of this program has used it.
@@ -133,10 +133,11 @@ impl FrozenPlan {
         }
     }
 
-    /// Decides which stages a sweep runs: those that a missing evaluation needs and that are not done. This is the
-    /// only place that decides it, for `plan`, `sweep` and `status`.
+    /// Decides which stages a sweep runs: those that a missing evaluation needs and that are not done. This
+    /// is the only place that decides it for `plan`, `sweep` and `status`.
     ///
-    /// `is_done` gets the index of a stage. It is called once for every stage that may have to run, for no other.
+    /// `is_done` receives the index of a stage. It is called once for every stage that may have to run, and
+    /// for no other.
     pub fn wanted(&self, mut is_done: impl FnMut(usize) -> bool) -> Vec<bool> {
         let mut wanted = vec![false; self.stages.len()];
         for last in self.trials.iter().filter_map(|trial| trial.stages.last()) {

@@ -1,10 +1,10 @@
-//! A result that stays aside while its stage runs again.
+//! Keeps an old result while its stage runs again.
 
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The result of a stage, moved aside. When it is dropped, it moves back unless a new result has taken its place.
+/// The result of a stage, moved aside. When dropped, it moves back unless a new result has replaced it.
 #[derive(Debug)]
 pub struct ResultAside {
     place: PathBuf,
@@ -12,10 +12,10 @@ pub struct ResultAside {
 }
 
 impl ResultAside {
-    /// Moves the result file `place` aside. It stays beside its place as `<name>.earlier`.
+    /// Moves the result file `place` aside, to `<name>.earlier` in the same folder.
     ///
     /// # Errors
-    /// The file is absent or the folder is not writable.
+    /// The file is missing, or the folder is not writable.
     pub fn new(place: &Path) -> Result<Self> {
         let mut aside = place.as_os_str().to_owned();
         aside.push(".earlier");
@@ -30,7 +30,7 @@ impl ResultAside {
 
 impl Drop for ResultAside {
     fn drop(&mut self) {
-        // If the folder is not writable any more, the file stays where it is, under the other name.
+        // If the folder is no longer writable, the file keeps the other name.
         match self.place.exists() {
             true => fs::remove_file(&self.aside).ok(),
             false => fs::rename(&self.aside, &self.place).ok(),

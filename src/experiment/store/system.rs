@@ -1,4 +1,4 @@
-//! The system that computes: the version of the program, the commit, the machine.
+//! The system of a computation: the version of the program, the commit, the machine.
 
 use serde::Serialize;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub struct SystemInfo {
 }
 
 impl SystemInfo {
-    /// Collects the facts. `recipe` is the file of the recipe; without one, there is no commit.
+    /// Collects the information. `recipe` is the file of the recipe; without one, there is no commit.
     pub fn new(recipe: Option<&Path>) -> Self {
         let git = |arguments: &[&str]| git(recipe?, arguments);
         let status = ["status", "--porcelain", "--", ":/", ":(top,exclude)results"];

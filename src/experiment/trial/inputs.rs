@@ -1,4 +1,4 @@
-//! What a command is given, read and checked before any work: the recipe and the files that it names.
+//! Reads and checks the inputs of a command before any work: the recipe and the files that it names.
 
 use super::parts::{self as trial, Datasets, TrialParts};
 use super::planned::Planned;
@@ -25,7 +25,7 @@ pub struct RecipeRequest {
     pub set: Vec<String>,
 }
 
-/// Why a sweep ended without an outcome.
+/// The error of a command.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// The recipe, an argument or an input file is wrong; nothing was trained.
@@ -36,14 +36,14 @@ pub enum CommandError {
     Output(anyhow::Error),
 }
 
-/// The variables of this process that are text.
+/// The environment variables of this process that are valid text.
 pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
 }
 
-/// The recipe `request` with `weights` for the whole network, in place of those that it names.
+/// The recipe `request` with `weights` for the whole network, replacing those that it names.
 pub fn with_weights(request: &RecipeRequest, weights: &Path) -> RecipeRequest {
     let mut request = request.clone();
     let path = toml::Value::from(weights.to_string_lossy().into_owned());
@@ -52,21 +52,22 @@ pub fn with_weights(request: &RecipeRequest, weights: &Path) -> RecipeRequest {
     request
 }
 
-/// What is read before any training, each thing once.
+/// The inputs of a command, each read once.
 #[derive(Default)]
 pub struct Inputs {
     /// The datasets.
     pub datasets: Datasets,
-    /// Networks that were made once to see that their weights fit, by the hash of what they read.
+    /// The networks whose weights have been found to fit, by the hash of their settings.
     fitting: RefCell<BTreeSet<String>>,
-    /// If files may be absent, those that are; otherwise an absent file is an error.
+    /// The missing files, if files may be missing. With none, a missing file is an error.
     absent: Option<RefCell<BTreeSet<String>>>,
-    /// Whether nothing is trained: then only the network's own files must be there, and no vision-language model is looked at.
+    /// True if nothing is trained. Then only the network's own files are needed, and the vision-language
+    /// model is not checked.
     network_alone: bool,
 }
 
 impl Inputs {
-    /// For looking ahead: files that a run needs may be absent.
+    /// Inputs for `plan`: files that a run needs may be missing.
     pub fn where_files_may_be_absent() -> Self {
         Self {
             absent: Some(RefCell::default()),
@@ -74,7 +75,7 @@ impl Inputs {
         }
     }
 
-    /// For a network alone: the dataset may be absent.
+    /// Inputs of the network only: the dataset may be missing.
     pub fn of_the_network() -> Self {
         Self {
             network_alone: true,
@@ -82,7 +83,7 @@ impl Inputs {
         }
     }
 
-    /// The files that are absent, each behind the key that names it.
+    /// The missing files, each after the key that names it.
     pub fn absent(self) -> Vec<String> {
         let absent = self.absent.map(RefCell::into_inner).unwrap_or_default();
         absent.into_iter().collect()
@@ -91,7 +92,7 @@ impl Inputs {
     /// The checked plan of a recipe.
     ///
     /// # Errors
-    /// Everything that is wrong with the recipe, its sweeps, the overrides and the files that they name.
+    /// The recipe, its sweeps, the overrides or the files that they name are wrong. One error lists all.
     pub fn plan(&self, request: &RecipeRequest) -> Result<Plan, CommandError> {
         let environment = environment();
         let request = Request {
@@ -113,7 +114,7 @@ impl Inputs {
         Ok(plan)
     }
 
-    /// Everything that is wrong with the settings of a trial and with the files that they name.
+    /// All errors of the settings of a trial and of the files that they name.
     pub fn check(&self, table: &Table) -> Vec<ComponentError> {
         let settings = match TrialSettings::read(table) {
             Ok(TrialSettings::Networks(settings)) => settings,
@@ -168,10 +169,10 @@ impl Inputs {
         Vec::new()
     }
 
-    /// Splits the data of every trial, since not every seed may allow it.
+    /// Splits the data of every trial, because a split may be impossible for some seeds.
     ///
     /// # Errors
-    /// The first trial whose data cannot be split, by its seed.
+    /// The first trial whose data cannot be split. The error names its seed.
     pub fn split(&self, trials: &[Planned]) -> Result<()> {
         let mut seen = BTreeSet::new();
         for trial in trials {

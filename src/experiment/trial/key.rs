@@ -1,4 +1,4 @@
-//! The identity of a stage: its kind and the hash of all that it reads, written `<kind>-<hash>`.
+//! The identity of a stage: its kind and the hash of everything that it reads, written `<kind>-<hash>`.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -12,17 +12,18 @@ pub const EVALUATE: &str = "evaluate";
 #[serde(into = "String", try_from = "String")]
 pub struct StageKey {
     text: String,
-    /// Bytes of the kind in `text`.
+    /// The number of bytes of the kind in `text`.
     kind: usize,
 }
 
-/// A text that is no key of a stage.
+/// The text is not the key of a stage.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is no key of a stage; a key reads `<kind>-<hash>`")]
 pub struct NoStageKey(String);
 
 impl StageKey {
-    /// The key of a stage of the kind `kind` (which may itself hold `-`) that reads what `hash` is the hash of.
+    /// The key of a stage of the kind `kind` (which may itself contain `-`) with the hash `hash` of
+    /// everything that it reads.
     pub fn new(kind: &str, hash: &str) -> Self {
         assert!(!hash.contains('-'), "a hash is hexadecimal: {hash}");
         Self {
@@ -36,12 +37,12 @@ impl StageKey {
         &self.text[..self.kind]
     }
 
-    /// Whether the stage evaluates what others have trained.
+    /// Returns true if the stage evaluates.
     pub fn evaluates(&self) -> bool {
         self.kind() == EVALUATE
     }
 
-    /// The key as it is written: the name of the stage's folder.
+    /// The key as text, which is also the name of the stage's folder.
     pub fn as_str(&self) -> &str {
         &self.text
     }

@@ -1,4 +1,4 @@
-//! A trial: what the command line asks for, the objects that its settings make, the stages that it consists of.
+//! A trial: the request of the command line, the objects made from its settings, and its stages.
 
 pub mod inputs;
 pub mod key;

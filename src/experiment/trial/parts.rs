@@ -1,4 +1,5 @@
-//! Settings become objects: the only place that turns a recipe's words into datasets, networks and methods.
+//! Turns settings into objects. This is the only place that makes datasets, networks and methods from a
+//! recipe.
 
 use crate::data::loader::Loader;
 use crate::data::split::Split;
@@ -26,7 +27,7 @@ impl Datasets {
     /// The dataset of the table `[data]`.
     ///
     /// # Errors
-    /// What the dataset refuses, by the path of its key from `data` on.
+    /// The dataset refuses a key. The error names its path from `data` on.
     pub fn get(&self, table: &Table) -> Result<Dataset, ComponentErrors> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = content_hash(table);
@@ -43,11 +44,11 @@ impl Datasets {
 pub struct TrialParts {
     /// Its dataset.
     pub dataset: Dataset,
-    /// Which images are labelled.
+    /// The labelled and unlabelled images.
     pub split: Split,
-    /// Its batches.
+    /// Makes the batches.
     pub loader: Loader,
-    /// Where its networks compute.
+    /// The place of the networks.
     place: Place,
 }
 
@@ -55,7 +56,7 @@ impl TrialParts {
     /// Reads the dataset and splits it, for networks at `place`.
     ///
     /// # Errors
-    /// What the dataset or the split refuses.
+    /// The dataset or the split is wrong.
     pub fn new(settings: &Settings, datasets: &Datasets, place: &Place) -> Result<Self> {
         let dataset = datasets.get(&settings.data)?;
         let split = Split::new(
@@ -79,17 +80,17 @@ impl TrialParts {
         })
     }
 
-    /// The trial's network with its first weights, where it computes.
+    /// The trial's network with its initial weights, at its place.
     fn network(&self, settings: &Settings) -> Result<Box<dyn Detector>> {
         let mut network = model(settings, self.dataset.classes.len())?;
         move_to(&mut *network, &self.place);
         Ok(network)
     }
 
-    /// The class prototypes of the labelled images on the trial's own backbone as it is before training.
+    /// The class prototypes of the labelled images, computed on the trial's own backbone before training.
     ///
     /// # Errors
-    /// An image that cannot be read, or no labelled instance.
+    /// An image cannot be read, or there is no labelled instance.
     pub fn prototypes(&self, settings: &Settings, config: &PrototypesConfig) -> Result<Prototypes> {
         let network = self.network(settings)?;
         let samples = self
@@ -134,10 +135,10 @@ impl TrialParts {
     }
 }
 
-/// The trial's network with its first weights, in the memory of the host.
+/// The trial's network with its initial weights, on the host.
 ///
 /// # Errors
-/// The backbone's weights are missing or of another shape.
+/// The weights of the backbone are missing or have another shape.
 pub fn model(settings: &Settings, classes: usize) -> Result<Box<dyn Detector>> {
     let mut rng = Stream::new(settings.seed, "model");
     settings.model.build(classes, &mut rng)

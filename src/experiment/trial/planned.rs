@@ -10,17 +10,17 @@ use toml::Table;
 
 /// A trial with its stages.
 pub struct Planned {
-    /// Identity: hash of the settings.
+    /// The identity: the hash of the settings.
     pub hash: String,
-    /// Label of the row that uses it first.
+    /// The label of the row that uses it first.
     pub label: String,
-    /// Its seed.
+    /// The seed.
     pub seed: u64,
-    /// Its settings as text, as they were when the run was planned.
+    /// The settings as a table, as they were when the run was planned.
     pub table: Table,
-    /// The same as what its components read.
+    /// The same settings as the types of the components.
     pub settings: Arc<TrialSettings>,
-    /// What it does, in order; the last one evaluates.
+    /// The stages, in order; the last one evaluates.
     pub stages: Vec<Stage>,
 }
 
@@ -32,7 +32,7 @@ impl Planned {
     }
 }
 
-/// The settings of a trial, their errors in one message.
+/// The settings of a trial. One error lists all mistakes.
 pub fn read(table: &Table) -> Result<TrialSettings> {
     TrialSettings::read(table).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(|e| format!("{}: {e}", e.key)).collect();
@@ -40,10 +40,10 @@ pub fn read(table: &Table) -> Result<TrialSettings> {
     })
 }
 
-/// The settings of a planned trial as its components read them, and its stages.
+/// The settings of a planned trial as the types of the components, and its stages.
 ///
 /// # Errors
-/// Settings that cannot be read: no checked plan has them.
+/// The settings cannot be read. This does not happen in a checked plan.
 pub fn stages_of(trial: &Trial) -> Result<(Arc<TrialSettings>, Vec<Stage>)> {
     let settings = Arc::new(read(&trial.settings)?);
     let stages = stages(&trial.label, &trial.settings, &settings);
@@ -53,7 +53,7 @@ pub fn stages_of(trial: &Trial) -> Result<(Arc<TrialSettings>, Vec<Stage>)> {
 /// The trials of a plan with their stages.
 ///
 /// # Errors
-/// As [`stages_of`].
+/// As for [`stages_of`].
 pub fn planned(plan: &Plan) -> Result<Vec<Planned>> {
     let planned = |trial: &Trial| {
         let (settings, stages) = stages_of(trial)?;

@@ -1,10 +1,10 @@
-//! The stages of a trial: resumable pieces of work, each named by the hash of only what it reads, so that trials share those
-//! they have in common.
+//! The stages of a trial: resumable pieces of work. Each is identified by the hash of only the settings that
+//! it reads, so that trials share the stages that they have in common.
 //!
-//! | stage | reads | leaves |
+//! | stage | reads | result |
 //! |---|---|---|
 //! | `vlm` | its own table, the size of the drawn images | the trained vision-language model |
-//! | a phase of the method | what the method declares, the phase that it starts from | its networks at its end |
+//! | a phase of the method | the keys that the method declares, the phase that it starts from | its networks at the end |
 //! | `evaluate` | the end of training, `eval.size`, `eval.shorter`, `eval.top` | the metrics of all models |
 
 use super::key::{EVALUATE, StageKey};
@@ -16,10 +16,10 @@ use crate::recipe::content_hash;
 use std::sync::Arc;
 use toml::{Table, Value};
 
-/// Hexadecimal digits of a stage's hash in its key.
+/// The number of hexadecimal digits of a stage's hash in its key.
 const DIGITS: usize = 20;
 
-/// The tables of a recipe that every training on labelled images reads, but for the keys that follow.
+/// The tables of a recipe that every training on labelled images reads, except for the keys below.
 const LABELLED: [&str; 9] = [
     "seed",
     "precision",
@@ -31,9 +31,10 @@ const LABELLED: [&str; 9] = [
     "loss",
     "train",
 ];
-/// Keys of `[loader]` that change no batch of labelled images.
+/// The keys of `[loader]` that do not change any batch of labelled images.
 const NOT_READ_WITHOUT_TEACHER: [&str; 3] = ["unlabelled", "threads", "prefetch"];
-/// Work of a step with a teacher, of a step of the vision-language model and of an evaluation, where a supervised step is 10.
+/// The work of a step with a teacher, of a step of the vision-language model and of an evaluation. A
+/// supervised step is 10.
 const SUPERVISED_COST: u64 = 10;
 const TEACHER_COST: u64 = 24;
 const VLM_COST: u64 = 6;
@@ -44,7 +45,7 @@ const EVALUATE_COST: u64 = 1000;
 pub enum Kind {
     /// Trains the vision-language model.
     Vlm,
-    /// Trains a phase of the trial's method, by its place in the method's list.
+    /// Trains a phase of the trial's method, given by its index in the method's list.
     Train(usize),
     /// Evaluates every model that training left.
     Evaluate,
@@ -55,21 +56,21 @@ pub enum Kind {
 pub struct Stage {
     /// Its work.
     pub kind: Kind,
-    /// Its identity, which names its folder.
+    /// Its identity, which is also the name of its folder.
     pub key: StageKey,
-    /// Its name for humans.
+    /// Its name for people.
     pub title: String,
-    /// Keys of the stages whose results it reads.
+    /// The keys of the stages whose results it reads.
     pub needs: Vec<StageKey>,
     /// The stage of the vision-language model, if it reads one.
     pub vlm: Option<StageKey>,
-    /// The training that it goes on from, takes its teacher from, or evaluates.
+    /// The training that it continues, takes its teacher from, or evaluates.
     pub source: Option<StageKey>,
-    /// Steps of its training before it and at its end; the same number twice where it trains nothing.
+    /// The training steps before the stage and at its end; equal numbers if it trains nothing.
     pub steps: [usize; 2],
-    /// Expected work; only comparisons matter.
+    /// The expected work; only comparisons are meaningful.
     pub cost: u64,
-    /// Whether variants of a sweep usually have it in common.
+    /// True if the variants of a sweep usually share it.
     pub shared: bool,
     /// The settings of the first trial that needs it.
     pub settings: Arc<TrialSettings>,
@@ -134,7 +135,7 @@ fn vlm_stage(table: &Table, settings: &Arc<TrialSettings>) -> Option<Stage> {
     })
 }
 
-/// The stage that evaluates the end of the training `last`.
+/// The stage that evaluates the result of the training `last`.
 fn evaluate_stage(
     label: &str,
     table: &Table,
@@ -155,7 +156,7 @@ fn evaluate_stage(
         steps: [0, 0],
         cost: match **settings {
             TrialSettings::Networks(_) => EVALUATE_COST,
-            // It looks at no image.
+            // It evaluates no image.
             TrialSettings::Number(_) => SUPERVISED_COST,
         },
         shared: false,
@@ -163,7 +164,8 @@ fn evaluate_stage(
     }
 }
 
-/// The key of a stage called `name`: the hash of all that it `reads`, results of other stages included.
+/// The key of a stage called `name`: the hash of everything that it `reads`, including the results of other
+/// stages.
 fn key(name: &str, mut reads: Table, sources: [&Option<StageKey>; 2]) -> StageKey {
     let needs = needs(sources)
         .into_iter()
@@ -204,7 +206,7 @@ fn reads(table: &Table, phase: &Phase) -> Table {
     reads
 }
 
-/// The entries `keys` of a table, those that it has.
+/// The entries `keys` of a table, as far as they exist.
 fn pick<'a>(table: impl Into<Entries<'a>>, keys: &[&str]) -> Table {
     let Entries(table) = table.into();
     let chosen = keys

@@ -46,7 +46,7 @@ impl ConvNorm {
         }
     }
 
-    /// Where its parameters lie.
+    /// The place of its parameters.
     pub(super) fn place(&self) -> Place {
         self.conv.weight.value.place()
     }

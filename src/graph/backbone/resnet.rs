@@ -75,7 +75,7 @@ impl ResNet {
         Ok(resnet)
     }
 
-    /// Where its parameters lie.
+    /// The place of its parameters.
     pub fn place(&self) -> Place {
         self.stem.place()
     }

@@ -29,8 +29,8 @@ pub struct Prototypes {
 }
 
 impl Prototypes {
-    /// Pools the labelled instances. `backbone` is kept as it is now, `normaliser` makes its input; `samples` are pictures with their (class, mask) pairs, read
-    /// one by one and at most `config.images` of them.
+    /// Pools the labelled instances. `backbone` is kept as it is now, `normaliser` makes its input; `samples`
+    /// are pictures with their (class, mask) pairs, read one by one and at most `config.images` of them.
     ///
     /// # Errors
     /// A sample cannot be read, or there is no labelled instance.

@@ -129,8 +129,8 @@ impl Arrays {
         Some(floats)
     }
 
-    /// Returns true if all values of `entry` are finite. Values of a type for which [`ArrayEntry::is_float`] is
-    /// false are not checked.
+    /// Returns true if all values of `entry` are finite. Values of a type for which [`ArrayEntry::is_float`]
+    /// is false are not checked.
     pub fn is_finite(&self, entry: &ArrayEntry) -> bool {
         let values = self.values(entry).unwrap_or_default();
         values.iter().all(|value| value.is_finite())

@@ -107,8 +107,8 @@ impl Layout {
         }
     }
 
-    /// The number of classes of the network in the file, whose class head has one output more; `None` where there is no such
-    /// head.
+    /// The number of classes of the network in the file, whose class head has one output more; `None` where
+    /// there is no such head.
     pub fn classes(&self, arrays: &Arrays) -> Option<usize> {
         let ArraySource { names, .. } = self.origin(CLASS_HEAD);
         let outputs = *arrays.get(names.first()?)?.shape.first()?;

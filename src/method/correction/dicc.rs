@@ -33,7 +33,7 @@ enum Aggregation {
     Embeddings,
 }
 
-/// What the weight of eq. 10 falls along.
+/// The progress along which the weight of eq. 10 falls.
 #[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
 #[serde(rename_all = "kebab-case")]
 enum Along {

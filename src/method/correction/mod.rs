@@ -26,7 +26,7 @@ pub struct Region<'a> {
     pub row: usize,
 }
 
-/// What the correction says about a region.
+/// The result of the correction for a region.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Corrected {
     /// The class, changed or confirmed.
@@ -35,7 +35,7 @@ pub struct Corrected {
     pub probability: f32,
 }
 
-/// How far the run is, from 0 to 1.
+/// The progress of the run, from 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Progress {
     /// Since the end of the burn-in.

@@ -12,7 +12,7 @@ use crate::ops;
 use crate::tensor::Tensor2;
 use serde::Deserialize;
 
-/// How a mask is brought to the grid.
+/// The way to bring a mask to the grid.
 #[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
@@ -50,7 +50,7 @@ impl Pooling {
     }
 }
 
-/// Whether the logits, in rows of `width`, are above 0 in the middle of every cell.
+/// For every cell, 1 if the logits (in rows of `width`) are above 0 at its centre.
 fn middles(logits: &[f32], width: usize, size: (usize, usize), grid: (usize, usize)) -> Vec<f32> {
     let rows = logits.chunks_exact(width).take(size.0);
     let own: Vec<f32> = rows.flat_map(|row| &row[..size.1]).copied().collect();

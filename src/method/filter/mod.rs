@@ -18,7 +18,7 @@ use rule::filter;
 pub use rule::Rule;
 pub use thresholds::{initial_thresholds, moved_threshold};
 
-/// How good a candidate is.
+/// The quality of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
     /// Dropped.
@@ -36,7 +36,7 @@ impl Tier {
     }
 }
 
-/// Where in the run an image stands.
+/// The position of an image in the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock {
     /// The last image of its training step.
@@ -62,7 +62,7 @@ pub trait Filter: DynClone + Debug + Send + Sync {
     /// The candidates of an image that became pseudo-labels: [`Rule::learn`].
     fn learn(&mut self, image: &[Candidate], kept: &[bool], clock: Clock);
 
-    /// Whether `tiers` of an image needs `learn` of the one before: [`Rule::follows_labels`].
+    /// True if `tiers` of an image needs `learn` of the image before; see [`Rule::follows_labels`].
     fn follows_labels(&self) -> bool;
 
     /// The probability from which a medium candidate is used: [`Rule::accept`].

@@ -1,4 +1,4 @@
-//! What a filter rule has to say, and the state that the harness keeps for it.
+//! The interface of a filter rule, and the state that the harness keeps for it.
 
 use super::{Clock, Filter, Readings, Tier};
 use crate::data::split::ClassCounts;
@@ -40,8 +40,9 @@ pub trait Rule: Checked + Clone + Debug + Send + Sync + 'static {
     fn learn(&self, _state: &mut Self::State, _image: &[Candidate], _kept: &[bool], _clock: Clock) {
     }
 
-    /// Whether the tiers of an image depend on the pseudo-labels of the image before it in the same step. If they do not, all
-    /// images of a step are labelled together, and the CPU waits for a GPU once for all their masks.
+    /// Returns true if the tiers of an image depend on the pseudo-labels of the image before it in the same
+    /// step. Otherwise all images of a step are labelled together, and the CPU waits for a GPU only once for
+    /// all their masks.
     fn follows_labels(&self) -> bool {
         false
     }

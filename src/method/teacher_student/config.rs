@@ -70,7 +70,7 @@ pub(in crate::method) fn build(table: Table) -> Result<Box<dyn Method>, Componen
 }
 
 impl TeacherStudentConfig {
-    /// Which of the teacher's proposals are candidates.
+    /// The choice of the teacher's proposals that are candidates.
     pub fn choice(&self) -> Choice {
         Choice {
             score: self.score,

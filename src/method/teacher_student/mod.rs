@@ -49,14 +49,14 @@ fn share(done: usize, all: usize) -> f32 {
     done as f32 / all.max(1) as f32
 }
 
-/// What a checkpoint keeps besides the networks.
+/// The state that a checkpoint stores besides the networks.
 #[derive(Serialize, Deserialize)]
 struct State {
     filter: serde_json::Value,
     barren_steps: usize,
 }
 
-/// What the teacher does between two steps.
+/// The change of the teacher between two steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Follows {
     /// It is a copy of the student at first, then its moving average; the number is the part that stays at every step.

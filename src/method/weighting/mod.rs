@@ -17,7 +17,7 @@ pub trait Weighting: DynClone + Debug + Send + Sync {
     /// `[rows, height * width]`; `None`: nothing.
     fn discounts(&self, logits: &Tensor2, rows: &[usize]) -> Option<Tensor2>;
 
-    /// How the mask loss of pseudo-masks is taken.
+    /// The form of the mask loss of pseudo-masks.
     fn mask_loss(&self) -> MaskLoss {
         MaskLoss::default()
     }

@@ -23,7 +23,7 @@ struct Uncertainty {
     divisor: Divisor,
 }
 
-/// Where the loss looks.
+/// The points where the loss is computed.
 #[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Points {
@@ -33,7 +33,7 @@ enum Points {
     Uniform,
 }
 
-/// What the sum over the masks is divided by.
+/// The divisor of the sum over the masks.
 #[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
 #[serde(rename_all = "kebab-case")]
 enum Divisor {

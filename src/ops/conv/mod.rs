@@ -1,4 +1,4 @@
-//! What slides a window over a map: convolutions and pooling.
+//! Ops that slide a window over a map: convolutions and pooling.
 
 mod conv2d;
 mod depthwise;

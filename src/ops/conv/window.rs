@@ -31,7 +31,8 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
-    /// Output size $\lfloor (n + 2p - k) / s \rfloor + 1$. Panics if the window is empty or larger than the padded image.
+    /// Output size $\lfloor (n + 2p - k) / s \rfloor + 1$. Panics if the window is empty or larger than the
+    /// padded image.
     pub(crate) fn new(height: usize, width: usize, channels: usize, window: Window) -> Self {
         let Window {
             kernel,
@@ -62,7 +63,7 @@ impl Geometry {
         self.height * self.width * self.channels
     }
 
-    /// Whether every output pixel reads just its own input pixel.
+    /// Returns true if every output pixel reads only its own input pixel.
     pub(crate) fn pointwise(&self) -> bool {
         self.window
             == Window {
@@ -72,8 +73,8 @@ impl Geometry {
             }
     }
 
-    /// The window offsets that meet the image along one axis of `size`, for output position `out`, and the image position of
-    /// the first of them.
+    /// The window offsets that meet the image along one axis of `size`, for output position `out`, and the
+    /// image position of the first of them.
     pub(crate) fn overlap(&self, out: usize, size: usize) -> (Range<usize>, usize) {
         let Window {
             kernel,

@@ -2,10 +2,12 @@
 //!
 //! $$ v(p) = (1 - f)\, v_{\lfloor p \rfloor} + f\, v_{\lfloor p \rfloor + 1}, \qquad f = p - \lfloor p \rfloor $$
 //!
-//! Positions are in pixels, pixel centres at whole numbers: PyTorch's `align_corners=False`, where a place `u` in 0..1 of an
-//! axis of n pixels is the position `u n - 1/2`. The functions have no branches, so that a loop over them vectorises.
+//! Positions are in pixels, pixel centres at whole numbers: PyTorch's `align_corners=False`, where a place
+//! `u` in 0..1 of an axis of n pixels is the position `u n - 1/2`. The functions have no branches, so that a
+//! loop over them vectorises.
 
-/// The two pixels around a position where everything outside the axis is zero (`grid_sample`, `padding_mode="zeros"`).
+/// The two pixels around a position where everything outside the axis is zero (`grid_sample`,
+/// `padding_mode="zeros"`).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Pair {
     /// The lower and the upper pixel, moved into the axis where they lie outside.
@@ -48,16 +50,17 @@ pub(crate) fn pair(position: f32, size: f32) -> Pair {
     }
 }
 
-/// A whole number in 0..2^23 as an integer: added to 2^23 it stands in the mantissa. A plain conversion would have to care for
-/// numbers out of range, and does not vectorise.
+/// A whole number in 0..2^23 as an integer: added to 2^23 it stands in the mantissa. A plain conversion would
+/// have to care for numbers out of range, and does not vectorise.
 #[inline(always)]
 fn whole(number: f32) -> u32 {
     const MANTISSA: u32 = (1 << 23) - 1;
     (number + (1 << 23) as f32).to_bits() & MANTISSA
 }
 
-/// The pixels `[lower, upper]` and the weight of the upper for output pixel `index` of a resize from `size` to `target`
-/// pixels; positions outside the axis take the border's value (`interpolate`, `align_corners=False`).
+/// The pixels `[lower, upper]` and the weight of the upper for output pixel `index` of a resize from `size`
+/// to `target` pixels; positions outside the axis take the border's value (`interpolate`,
+/// `align_corners=False`).
 pub(crate) fn resize_pair(index: usize, size: usize, target: usize) -> ([usize; 2], f32) {
     let position = (size as f32 / target as f32 * (index as f32 + 0.5) - 0.5).max(0.0);
     let low = (position as usize).min(size - 1);

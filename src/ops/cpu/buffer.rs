@@ -8,9 +8,9 @@ use std::arch::asm;
 pub(crate) fn unfilled(len: usize) -> Vec<f32> {
     let mut buffer: Vec<f32> = Vec::with_capacity(len);
     let first = buffer.as_mut_ptr();
-    // SAFETY: the capacity covers `len` values. The empty assembly block receives the pointer and may, as far as the
-    // compiler can know, have written through it: from here on the memory holds some fixed bytes, and every bit pattern is
-    // a valid `f32`.
+    // SAFETY: the capacity covers `len` values. The empty assembly block receives the pointer and may, as far
+    // as the compiler can know, have written through it: from here on the memory holds some fixed bytes, and
+    // every bit pattern is a valid `f32`.
     unsafe {
         asm!("/* {0} */", in(reg) first, options(nostack, preserves_flags));
         buffer.set_len(len);

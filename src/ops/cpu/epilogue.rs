@@ -1,9 +1,11 @@
-//! What follows a product in the same pass over its result: scale, shift and ReLU per column, and the way back.
+//! The operations after a product in the same pass over its result: scale, shift and ReLU per column, and
+//! their backward pass.
 //!
 //! $$ y = \max(u \odot s + b,\, 0), \qquad \frac{\partial L}{\partial b} = \sum_{\text{rows}} g,\quad
 //!    \frac{\partial L}{\partial u} = g \odot s \quad\text{with}\quad g = \frac{\partial L}{\partial y} \cdot \mathbf{1}_{y > 0} $$
 //!
-//! Shapes: u, y, g `[rows, columns]`; s, b `[columns]`; each of s, b and the ReLU may be absent. The scale is a constant.
+//! Shapes: u, y, g `[rows, columns]`; s, b `[columns]`. Each of s, b and the ReLU may be absent. The scale is
+//! a constant.
 
 use super::vector::add_rows;
 
@@ -58,7 +60,8 @@ fn affine(
     }
 }
 
-/// Turns the gradient of y into the gradient of u in place, and adds the gradient of the shift to `shift_gradient`.
+/// Turns the gradient of y into the gradient of u in place, and adds the gradient of the shift to
+/// `shift_gradient`.
 ///
 /// `output` is y where the epilogue ends in a ReLU, else `None`.
 pub(crate) fn backward(

@@ -2,16 +2,16 @@
 //!
 //! $$ C \leftarrow [C +] \; \alpha A B $$
 //!
-//! Shapes: A [m, k], B [k, n], C [m, n]. The micro-kernels are those of the `gemm` crate, called at
-//! its `f32` floor: its generic entry compiles the kernels of every other number type into this crate as well. Its own threading slows the small
-//! products of a network down, so the ops divide their work outside (see [`parallel`](super::parallel)) and call this in
-//! every part.
+//! Shapes: A [m, k], B [k, n], C [m, n]. The micro-kernels are those of the `gemm` crate, called at its `f32`
+//! floor: its generic entry compiles the kernels of every other number type into this crate as well. Its own
+//! threading slows the small products of a network down, so the ops divide their work outside (see
+//! [`parallel`](super::parallel)) and call this in every part.
 
 use super::{Matrix, MatrixMut};
 use gemm_common::Parallelism;
 use gemm_f32::gemm::f32::get_gemm_fn;
 
-/// What a product does to its destination.
+/// The effect of a product on its destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Write {
     /// C = alpha A B; what C held before is not read.
@@ -35,8 +35,8 @@ pub(crate) fn gemm(mut out: MatrixMut, write: Write, a: Matrix, b: Matrix, alpha
     let (right, right_rows, right_columns) = b.raw();
     let add = write == Write::Add;
     // The micro-kernels write column-major tiles, so they are handed the transposed product: C' = B' A'.
-    // SAFETY: the views guarantee that every element addressed by shape and strides is in bounds, that `out` may be written
-    // and that nothing else refers to it; the shapes agree.
+    // SAFETY: the views guarantee that every element addressed by shape and strides is in bounds, that `out`
+    // may be written and that nothing else refers to it; the shapes agree.
     unsafe {
         get_gemm_fn()(
             n,

@@ -1,8 +1,8 @@
 //! Strided matrix views over slices.
 //!
-//! [`Matrix`] reads, with any two strides (so a transpose is a view). [`MatrixMut`] writes, with contiguous rows; it can be
-//! cut into tiles that share no element, so that several threads fill one buffer (the heads of an attention each own a
-//! block of columns).
+//! [`Matrix`] reads, with any two strides (so a transpose is a view). [`MatrixMut`] writes, with contiguous
+//! rows; it can be cut into tiles that share no element, so that several threads fill one buffer (the heads
+//! of an attention each own a block of columns).
 
 use std::marker::PhantomData;
 
@@ -121,7 +121,8 @@ impl<'a> MatrixMut<'a> {
     /// Row `index`.
     pub(crate) fn row_mut(&mut self, index: usize) -> &mut [f32] {
         assert!(index < self.rows, "row {index} of {}", self.rows);
-        // SAFETY: the row lies inside this view, which alone may touch it, and the borrow of `self` keeps it so.
+        // SAFETY: the row lies inside this view, which alone may touch it, and the borrow of `self` keeps it
+        // so.
         unsafe {
             std::slice::from_raw_parts_mut(self.first.add(index * self.row_stride), self.columns)
         }
@@ -149,8 +150,8 @@ impl<'a> MatrixMut<'a> {
         self.reborrow().tiles(&[rows], &vec![width; count])
     }
 
-    /// Cuts into tiles: `row_cuts` x `column_cuts`, each a list of lengths that add up to the rows and to the columns.
-    /// The tiles come row of tiles by row of tiles.
+    /// Cuts into tiles: `row_cuts` x `column_cuts`, each a list of lengths that add up to the rows and to the
+    /// columns. The tiles come row of tiles by row of tiles.
     pub(crate) fn tiles(self, row_cuts: &[usize], column_cuts: &[usize]) -> Vec<MatrixMut<'a>> {
         assert_eq!(
             row_cuts.iter().sum::<usize>(),

@@ -9,7 +9,8 @@
 //! - [`buffer`]: buffers without a needless fill;
 //! - [`gradient`]: adding to the gradients of inputs.
 //!
-//! An op cuts its outputs into shares with safe slices or tiles, one share per part, and hands them to [`parallel::run`].
+//! An op cuts its outputs into shares with safe slices or tiles, one share per part, and hands them to
+//! [`parallel::run`].
 
 pub(crate) mod bilinear;
 #[allow(unsafe_code)]

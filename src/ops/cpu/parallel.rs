@@ -1,12 +1,14 @@
 //! A fixed division of work into parts, run on rayon's current pool.
 //!
-//! How many parts there are and what each holds depends on the shape of the work only. A pool of any size therefore
-//! computes the same sums in the same order and gives the same bits; it only decides how many parts run at a time.
+//! The number of parts and the content of each depend only on the shape of the work. So a pool of any size
+//! computes the same sums in the same order and gives the same bits. The size of the pool only determines how
+//! many parts run at the same time.
 
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// More parts than this cost more (a partial sum of the weight gradient each) than the few threads of a trial can gain.
+/// More parts than this cost more (a partial sum of the weight gradient each) than the few threads of a trial
+/// can gain.
 const MAX_PARTS: usize = 4;
 
 /// Multiply-adds that a part should at least hold: a few microseconds, the time it takes to wake a thread.
@@ -20,7 +22,8 @@ pub(crate) struct Split {
 }
 
 impl Split {
-    /// Divides `items` that cost `work` multiply-adds in all: into at most four parts, and into one where the work is small.
+    /// Divides `items` that cost `work` multiply-adds in all: into at most four parts, and into one where the
+    /// work is small.
     pub(crate) fn new(items: usize, work: usize) -> Self {
         let parts = (work / PART_WORK).clamp(1, MAX_PARTS).min(items.max(1));
         Self { items, parts }
@@ -84,7 +87,8 @@ pub(crate) fn run<S: Send>(shares: Vec<S>, work: impl Fn(S) + Send + Sync) {
     }
 }
 
-/// As [`run`], and collects what the parts return, in the order of the shares: partial sums that [`add_partials`] adds up.
+/// As [`run`], and collects what the parts return, in the order of the shares: partial sums that
+/// [`add_partials`] adds up.
 pub(crate) fn map<S: Send, R: Send>(shares: Vec<S>, work: impl Fn(S) -> R + Send + Sync) -> Vec<R> {
     if shares.len() <= 1 || rayon::current_num_threads() == 1 {
         shares.into_iter().map(work).collect()

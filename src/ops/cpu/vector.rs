@@ -1,8 +1,8 @@
 //! Reductions and elementary functions in a form that compiles to vector instructions.
 //!
-//! A sum in source order may not be reordered by the compiler, so [`sum`] and [`dot`] keep [`LANES`] running sums and fold them
-//! at the end, always in the same order. [`exp`] and [`ln_1p`] are branch-free polynomials: a loop over them vectorises,
-//! which a call to the C library does not.
+//! A sum in source order may not be reordered by the compiler, so [`sum`] and [`dot`] keep [`LANES`] running
+//! sums and fold them at the end, always in the same order. [`exp`] and [`ln_1p`] are branch-free
+//! polynomials: a loop over them vectorises, which a call to the C library does not.
 
 /// Running sums of a reduction: one AVX-512 register of `f32`.
 pub(crate) const LANES: usize = 16;
@@ -81,8 +81,8 @@ const ROW_BLOCK: usize = 4;
 
 /// Adds `term(row)` of every row of `columns` values to `total`, column by column.
 ///
-/// `term` maps a value and its column. Four rows at a time are summed as a tree: the running sums are read and written once
-/// per block, and a block does not wait for the one before it.
+/// `term` maps a value and its column. Four rows at a time are summed as a tree: the running sums are read
+/// and written once per block, and a block does not wait for the one before it.
 #[inline(always)]
 pub(crate) fn add_rows(total: &mut [f32], values: &[f32], term: impl Fn(f32, usize) -> f32) {
     let columns = total.len();
@@ -107,11 +107,12 @@ pub(crate) fn add_rows(total: &mut [f32], values: &[f32], term: impl Fn(f32, usi
 
 /// $e^x$ within 3e-7 relative for x in [-87, 88]; x outside is clamped to it. NaN stays NaN.
 ///
-/// $x = n \ln 2 + f$ with integer $n$ and $|f| \le \ln(2) / 2$; $e^f$ by its Taylor series to degree 6. The reduction is Cody
-/// and Waite's: ln 2 in two pieces, the first short enough for exact products with $n$.
+/// $x = n \ln 2 + f$ with integer $n$ and $|f| \le \ln(2) / 2$; $e^f$ by its Taylor series to degree 6. The
+/// reduction is Cody and Waite's: ln 2 in two pieces, the first short enough for exact products with $n$.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
-    // 1.5 * 2^23: adding it rounds a small number to the nearest integer, which then stands in the lowest bits.
+    // 1.5 * 2^23: adding it rounds a small number to the nearest integer, which then stands in the lowest
+    // bits.
     const ROUND: f32 = 12_582_912.0;
     const LN_2_HIGH: f32 = 355.0 / 512.0;
     const LN_2_LOW: f32 = -2.121_944_4e-4;

@@ -1,11 +1,13 @@
 //! Many tensors in one launch: what an optimizer or an average does to every value of a network.
 //!
-//! The values of all tensors are cut into chunks; a block has a chunk, and finds its tensor and the place in it in a table. The table is
-//! made once for tensors of the same lengths; the addresses are sent again only where they have changed.
+//! The values of all tensors are cut into chunks; a block has a chunk, and finds its tensor and the place in
+//! it in a table. The table is made once for tensors of the same lengths; the addresses are sent again only
+//! where they have changed.
 
 use crate::tensor::cuda::{Buffer, Gpu, Grid};
 
-/// Values of a block: enough blocks for a GPU where the tensors are large, few idle threads where they are small.
+/// Values of a block: enough blocks for a GPU where the tensors are large, few idle threads where they are
+/// small.
 const CHUNK: usize = 1 << 14;
 /// Threads of a block.
 const THREADS: u32 = 256;

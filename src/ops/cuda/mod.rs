@@ -1,16 +1,18 @@
-//! What the GPU's code of several ops shares.
+//! The GPU code that several ops share.
 //!
-//! - [`bits`]: masks of 32 pixels a word;
+//! - [`bits`]: masks of 32 pixels per word;
 //! - [`many`]: many tensors in one launch;
 //! - [`reduce`]: sums over the rows of a matrix;
-//! - [`resident`]: arrays of the host that call after call needs again;
+//! - [`resident`]: arrays of the host that are needed again in every call;
 //! - [`sort`](mod@sort): stable sort by small whole keys;
-//! - [`walk`]: how kernels go over maps.
+//! - [`walk`]: the order in which kernels visit maps.
 //!
-//! An op's own code is beside it: `cuda.rs` starts the kernels of `<op>.cu`. The op asks [`Gpu::of`](crate::tensor::cuda::Gpu::of) whether any
-//! input lies on a GPU and then calls the function of its name in `cuda.rs`, which makes the output, starts the forward kernels, and
-//! records a backward that starts the backward ones. Inputs of the host come along by [`Tensor2::on`](crate::tensor::Tensor2::on).
-//! Backward kernels add to the gradients, which begin as zeros.
+//! The code of an op is beside it: `cuda.rs` launches the kernels of `<op>.cu`. The op checks with
+//! [`Gpu::of`](crate::tensor::cuda::Gpu::of) if any input is on a GPU. Then it calls the function with its
+//! own name in `cuda.rs`, which makes the output, launches the forward kernels, and records a function that
+//! launches the backward kernels. Inputs on the host are sent along with
+//! [`Tensor2::on`](crate::tensor::Tensor2::on). Backward kernels add to the gradients, which are zero at
+//! first.
 
 pub(in crate::ops) mod bits;
 pub(in crate::ops) mod many;
@@ -33,7 +35,7 @@ macro_rules! source {
 }
 pub(in crate::ops) use source;
 
-/// What kernels include.
+/// The headers that kernels include.
 pub(in crate::ops) const HEADERS: &[(&str, &str)] = &[
     (
         "attention.cuh",

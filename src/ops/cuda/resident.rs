@@ -1,5 +1,5 @@
-//! Arrays of the host that call after call needs again (sizes of levels, reference points): sent to the GPU once a thread. An array is known
-//! by its values.
+//! Arrays of the host that call after call needs again (sizes of levels, reference points): sent to the GPU
+//! once a thread. An array is known by its values.
 
 use crate::tensor::cuda::{Buffer, Element, Gpu, PerThread};
 use std::sync::Arc;

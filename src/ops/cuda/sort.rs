@@ -1,5 +1,5 @@
-//! Stable sort of many lists by small whole keys on the GPU, and where each key begins. Sums over what the sort brings together have a
-//! fixed order, which atomic additions have not.
+//! Stable sort of many lists by small whole keys on the GPU, and where each key begins. Sums over what the
+//! sort brings together have a fixed order, which atomic additions have not.
 
 use super::source;
 use crate::tensor::cuda::{Argument, Buffer, Gpu, Grid, Source};
@@ -18,7 +18,7 @@ const CHUNK: usize = 2048;
 pub(in crate::ops) struct Sorted {
     /// Their numbers, `[lists, items]`.
     pub(in crate::ops) ids: Buffer<i32>,
-    /// Where the keys 0, 1, ..., `most` begin in `ids`, `[lists, most + 1]`.
+    /// The positions in `ids` where the keys 0, 1, ..., `most` begin, `[lists, most + 1]`.
     pub(in crate::ops) starts: Buffer<i32>,
 }
 

@@ -1,5 +1,6 @@
-//! How kernels go over maps, channels last: down the columns, where a thread stays with its channels, of the whole map or of one line of
-//! pixels; or along the lines, where a thread has one pixel. Either way it takes four channels at once where their number allows it.
+//! The order in which kernels visit maps, channels last. They go down the columns, with each thread at its
+//! own channels, over the whole map or over one line of pixels; or they go along the lines, with one pixel
+//! per thread. In both cases a thread takes four channels at a time if their number allows it.
 
 use crate::tensor::cuda::Grid;
 
@@ -25,7 +26,7 @@ pub(in crate::ops) enum Pack {
 }
 
 impl Pack {
-    /// What suits rows of `channels` channels.
+    /// The walk for rows of `channels` channels.
     pub(in crate::ops) fn of(channels: usize) -> Self {
         match channels.is_multiple_of(4) {
             true => Self::Four,
@@ -33,7 +34,7 @@ impl Pack {
         }
     }
 
-    /// How many packs so many channels are.
+    /// The number of packs for `channels` channels.
     pub(in crate::ops) fn packs(self, channels: usize) -> usize {
         match self {
             Self::One => channels,
@@ -49,8 +50,8 @@ impl Pack {
         }
     }
 
-    /// The grid that goes down the columns of `images` matrices `[rows, channels]`, each in at most `most` parts (`blocks[1]`): thread
-    /// (x, y) has the pack x and every row that leaves the remainder y.
+    /// The grid that goes down the columns of `images` matrices `[rows, channels]`, each in at most `most`
+    /// parts (`blocks[1]`): thread (x, y) has the pack x and every row that leaves the remainder y.
     pub(in crate::ops) fn down(
         self,
         rows: usize,
@@ -68,8 +69,8 @@ impl Pack {
         }
     }
 
-    /// The grid that goes down the columns of each of `lines` lines of pixels: a block has packs of one line, a thread one of them at every
-    /// `threads[1]`-th pixel.
+    /// The grid that goes down the columns of each of `lines` lines of pixels: a block has packs of one line,
+    /// a thread one of them at every `threads[1]`-th pixel.
     pub(in crate::ops) fn down_lines(self, lines: usize, channels: usize) -> Grid {
         let packs = self.packs(channels);
         let lanes = packs.next_power_of_two().min(LANES);

@@ -1,4 +1,5 @@
-//! What goes between the host and the place of the tensors: pictures there; single numbers and rows back.
+//! Transfers between the host and the place of the tensors: pictures to the place; single numbers and rows
+//! back.
 
 mod pictures;
 mod rows_on_host;

@@ -1,6 +1,8 @@
-//! What training does to all parameters of a network at once, without a gradient: the optimizer's step and the moving average.
+//! Operations on all parameters of a network at once, without a gradient: the optimizer's step and the moving
+//! average.
 //!
-//! These ops take the values of a whole network, so that a GPU needs few launches however many parameters there are.
+//! These ops take the values of a whole network, so that a GPU needs few launches for any number of
+//! parameters.
 
 mod adamw;
 mod average;

@@ -56,7 +56,8 @@ impl Checkpoint {
         Self::parse(header, &bytes).map_err(|error| LoadError::damaged(path, error))
     }
 
-    /// Whether the file at `path` is as long as its own header says and has a header of this program. Its values are not read.
+    /// Returns true if the file at `path` is as long as its own header says and has a header of this program.
+    /// Its values are not read.
     pub fn is_whole(path: &Path) -> bool {
         let whole = || -> Result<bool> {
             let (metadata, values) = metadata(path)?;
@@ -66,7 +67,8 @@ impl Checkpoint {
         whole().unwrap_or(false)
     }
 
-    /// The step of the checkpoint at `path`, of which the header alone is read; none of what is no checkpoint.
+    /// The step of the checkpoint at `path`, of which the header alone is read; none of what is no
+    /// checkpoint.
     pub fn step_of(path: &Path) -> Option<usize> {
         let (metadata, _) = metadata(path).ok()?;
         Some(Header::of(&metadata).ok()?.step)
@@ -125,12 +127,12 @@ impl Header {
     }
 }
 
-/// Why a checkpoint is not read.
+/// The reason why a checkpoint cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot continue from {}", path.display())]
 pub struct LoadError {
     path: PathBuf,
-    /// Whether the file is cut off or otherwise no checkpoint: nothing is lost with it that is not lost already.
+    /// True if the file is truncated or is not a checkpoint. Deleting it then loses nothing more.
     pub damaged: bool,
     source: anyhow::Error,
 }

@@ -1,10 +1,11 @@
 //! Everything a training run needs to continue bit for bit, in one safetensors file.
 //!
-//! Arrays carry the reference checkpoint's names and shapes behind the name of their owner (`student.`, `teacher.`,
-//! `average.`, `optimizer.first.`, `optimizer.second.`), so that other tools can read the networks. One JSON text in the
-//! file's metadata holds the step, the optimizer's step, the state of the method (thresholds and the like), the journal's open
-//! window and the key: the hash of the settings that lead to this state. A file is replaced by renaming a finished one over it; a killed run
-//! leaves either the old or the new file.
+//! Arrays carry the reference checkpoint's names and shapes behind the name of their owner (`student.`,
+//! `teacher.`, `average.`, `optimizer.first.`, `optimizer.second.`), so that other tools can read the
+//! networks. One JSON text in the file's metadata holds the step, the optimizer's step, the state of the
+//! method (thresholds and the like), the journal's open window and the key: the hash of the settings that
+//! lead to this state. A file is replaced by renaming a finished one over it; a killed run leaves either the
+//! old or the new file.
 
 mod file;
 
@@ -47,7 +48,8 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// An empty checkpoint after `step` steps of the settings with hash `key`. `method` is the method's own state.
+    /// An empty checkpoint after `step` steps of the settings with hash `key`. `method` is the method's own
+    /// state.
     pub fn new(key: &str, step: usize, method: serde_json::Value) -> Self {
         let header = Header {
             version: VERSION,
@@ -83,7 +85,7 @@ impl Checkpoint {
         self.header.window = window.clone();
     }
 
-    /// Whether a model named `owner` is inside.
+    /// Returns true if it contains a model named `owner`.
     pub fn holds(&self, owner: &str) -> bool {
         let prefix = join(owner, "");
         self.arrays

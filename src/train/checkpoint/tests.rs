@@ -1,4 +1,4 @@
-//! What is stored comes back, and what cannot come back is refused.
+//! Tests that stored values are read back, and that unreadable files are refused.
 
 use super::*;
 use crate::atomic::Durability;

@@ -1,7 +1,7 @@
 //! The objects that `clip-tiny` learns from in one step, mirrored and with moved borders.
 //!
-//! Masks grow, shrink or lose their corners by a pixel at random because the teacher's masks, which the model meets later, do not
-//! end where the drawn objects end.
+//! Masks grow, shrink or lose their corners by a pixel at random because the teacher's masks, which the model
+//! meets later, do not end where the drawn objects end.
 
 use crate::data::Sample;
 use crate::graph::clip::Region;
@@ -13,7 +13,8 @@ const CHANCE: f64 = 0.5;
 /// Pixels of a 3 x 3 neighbourhood that must be set: dilation, majority, erosion.
 const NEIGHBOURS: [u8; 3] = [1, 5, 9];
 
-/// `count` pictures with their objects, drawn with replacement; all mirrored or none. Every drawn picture has an object.
+/// `count` pictures with their objects, drawn with replacement; all mirrored or none. Every drawn picture has
+/// an object.
 pub fn draw_batch(
     samples: &[Sample],
     count: usize,
@@ -49,8 +50,8 @@ pub fn draw_batch(
     (pictures, regions)
 }
 
-/// The pixels with at least `least` set pixels in their 3 x 3 neighbourhood (outside counts as unset); the mask itself where
-/// nothing would be left.
+/// The pixels with at least `least` set pixels in their 3 x 3 neighbourhood (outside counts as unset); the
+/// mask itself where nothing would be left.
 fn moved_border(mask: Mask, least: u8) -> Mask {
     let (height, width) = (mask.height, mask.width);
     let mut bits = vec![0; height * width];

@@ -1,4 +1,5 @@
-//! How many objects a vision-language model names rightly without having seen their pictures: the figure to judge it by.
+//! The share of objects that a vision-language model classifies correctly without having seen their pictures.
+//! It measures the model's quality.
 
 use crate::data::Sample;
 use crate::detector::quality::arg_max;
@@ -9,8 +10,8 @@ use crate::structures::InstanceSource;
 use crate::tensor::Tape;
 use std::sync::Arc;
 
-/// The fraction of the annotated objects of `samples` whose class the model finds under their true mask: eq. 8 on the logits, then
-/// the arg-max of eq. 9. 0 without an object.
+/// The fraction of the annotated objects of `samples` whose class the model finds under their true mask: eq.
+/// 8 on the logits, then the arg-max of eq. 9. 0 without an object.
 pub fn zero_shot_accuracy(model: &dyn VisionLanguage, samples: &[Sample]) -> f64 {
     let (mut right, mut all) = (0, 0);
     let (text, scale, tape) = (model.text(), model.logit_scale(), &mut Tape::off());

@@ -115,7 +115,8 @@ fn losses(trainer: &mut Trainer, steps: usize) -> (Vec<f32>, Option<String>) {
 }
 
 on_every_place! {
-    /// On a GPU the batch of a step is sent during the one before: what is wrong with it is told at its own step.
+    /// On a GPU the batch of a step is sent during the one before: what is wrong with it is told at its own
+    /// step.
     fn every_step_has_its_own_batch(place) {
         let (expected, error) = losses(&mut trainer(&Place::Host, 99), 4);
         assert!(expected.len() == 4 && error.is_none());

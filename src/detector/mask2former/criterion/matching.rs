@@ -1,4 +1,5 @@
-//! Which query answers for which object, layer by layer: costs where the predictions are, assignments on the CPU.
+//! Assigns queries to objects, layer by layer. The costs are computed at the place of the predictions, the
+//! assignments on the CPU.
 
 use crate::detector::Part;
 use crate::detector::mask2former::loss::LossConfig;

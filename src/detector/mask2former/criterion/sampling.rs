@@ -61,7 +61,7 @@ impl Sampled {
     }
 }
 
-/// What is left of the loss at the points of every pair.
+/// The remaining weight of the loss at the points of every pair.
 fn weights(begun: &Begun, pairs: &[Pair], points: &Tensor2) -> Option<Tensor2> {
     let images = begun.part.targets;
     if images.iter().all(|image| image.discounts.is_none()) {

@@ -342,7 +342,7 @@ on_every_place! {
                 let set = |points: &[f32]| -> std::collections::BTreeSet<[u32; 2]> {
                     points.chunks_exact(2).map(|p| [p[0].to_bits(), p[1].to_bits()]).collect()
                 };
-                // Where logits are equal but for their last bit either point may be chosen.
+                // If logits differ only in the last bit, either point may be chosen.
                 let others = set(found).difference(&set(expected)).count();
                 assert!(others <= count / 200, "{others} other points of {}", count / 2);
             }

@@ -69,7 +69,7 @@ struct Predictor {
     view: View,
 }
 
-/// How pictures become inputs.
+/// The preprocessing of a picture.
 enum View {
     /// As in a recipe's evaluation.
     Recipe(EvalConfig),

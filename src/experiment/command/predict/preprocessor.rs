@@ -161,7 +161,8 @@ impl Preprocessor {
     /// The network's input for `picture`.
     ///
     /// # Errors
-    /// A picture so long and narrow that nothing of it, or far too much, would be left; one that is larger than the padding.
+    /// A picture so long and narrow that nothing of it, or far too much, would be left; one that is larger
+    /// than the padding.
     pub fn input(&self, picture: &Picture) -> Result<Images> {
         let (height, width) = self.target(picture.height, picture.width)?;
         let own = resampled(picture, height, width, self.resample);

@@ -13,12 +13,12 @@ use std::sync::{Mutex, PoisonError};
 pub struct Local<'a> {
     workshop: Workshop<'a>,
     workers: Workers,
-    /// Pools of threads between two stages: most stages have as many threads as the one before.
+    /// The pools of threads of finished stages. Most stages use as many threads as the one before.
     idle: Mutex<Vec<ThreadPool>>,
 }
 
 impl<'a> Local<'a> {
-    /// For a run with these `resources`.
+    /// The executor of a run with these `resources`.
     pub fn new(resources: Resources<'a>) -> Self {
         Self {
             workshop: Workshop::new(&resources),
@@ -27,7 +27,7 @@ impl<'a> Local<'a> {
         }
     }
 
-    /// An idle pool of so many `threads`; a new one takes the place of an idle one of another size.
+    /// An idle pool with this number of `threads`. A new pool replaces an idle one of another size.
     fn pool(&self, threads: usize) -> Result<ThreadPool> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let fitting = idle
@@ -48,7 +48,7 @@ impl Executor for Local<'_> {
         self.workers.count
     }
 
-    /// The stage runs in a pool of threads of its own, so that stages do not wait for each other's work.
+    /// The stage runs in its own pool of threads, so that stages do not wait for each other's work.
     fn run(&self, stage: &Stage, beside: usize) -> Result<ExecutorOutcome> {
         let pool = self.pool(self.workers.threads(beside))?;
         let turn = pool.install(|| self.workshop.perform(stage));

@@ -1,14 +1,14 @@
-//! An executor for tests: a function in place of the stages' work.
+//! An executor for tests: it calls a function instead of running stages.
 
 use super::Executor;
 use crate::experiment::run::outcome::ExecutorOutcome;
 use anyhow::Result;
 
-/// Runs a function in place of a stage.
+/// Calls a function instead of running a stage.
 pub struct Mock<F> {
-    /// Stages at once.
+    /// The number of stages at the same time.
     pub slots: usize,
-    /// Called for every turn.
+    /// The function, called for every stage.
     pub work: F,
 }
 

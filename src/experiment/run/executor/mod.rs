@@ -1,4 +1,4 @@
-//! Where stages run. The scheduler decides which stage comes next; an executor runs it.
+//! Executors run stages. The scheduler decides which stage comes next.
 //!
 //! A new executor is one file here and one line in [`EXECUTORS`].
 
@@ -11,27 +11,29 @@ use super::perform::Resources;
 use crate::experiment::trial::stage::Stage;
 use anyhow::Result;
 
-/// Runs stages, several at once.
+/// Runs stages, several at the same time.
 pub trait Executor<W = Stage>: Sync {
-    /// Stages at once, at most.
+    /// The maximum number of stages at the same time.
     fn slots(&self) -> usize;
 
-    /// Runs one stage and returns at its end. The scheduler calls this from as many threads as there are slots.
+    /// Runs one stage and returns when it ends. The scheduler calls this from as many threads as there are
+    /// slots.
     ///
-    /// `beside`: other stages that run or could start now, which share a machine with this one. After a request to stop
-    /// ([`Resources::interrupt`]) it returns soon: a training first writes a checkpoint.
+    /// `beside` is the number of other stages that run or could start now and share the machine with this
+    /// one. After a request to stop ([`Resources::interrupt`]), it returns soon: a training first writes a
+    /// checkpoint.
     ///
     /// # Errors
     /// The reason why the stage failed.
     fn run(&self, work: &W, beside: usize) -> Result<ExecutorOutcome>;
 }
 
-/// An executor by its name.
+/// An executor with its name.
 #[derive(Debug)]
 pub struct ExecutorEntry {
     /// The name on the command line.
     pub name: &'static str,
-    /// One line for humans.
+    /// One line of description.
     pub about: &'static str,
     /// Makes the executor of a run.
     pub build: for<'a> fn(Resources<'a>) -> Result<Box<dyn Executor + 'a>>,

@@ -1,10 +1,10 @@
 //! Runs tasks that depend on each other on a number of workers, each task once.
 //!
 //! A worker takes the ready task with the longest chain of work after it, so that tasks needed by others
-//! start first. The last task of a chain, which completes a result, comes before all others. If a task fails or
-//! panics, only the tasks that need its result fail too, with the same reason; all others run. A task that
-//! another process is working on is put aside, and checked again when nothing else can start. A task that must
-//! run alone comes before all others, and no other task runs beside it.
+//! start first. The last task of a chain, which completes a result, comes before all others. If a task fails
+//! or panics, only the tasks that need its result fail too, with the same reason; all others run. A task that
+//! another process is working on is put aside, and checked again when nothing else can start. A task that
+//! must run alone comes before all others, and no other task runs beside it.
 
 use super::executor::Executor;
 use super::outcome::{ExecutorOutcome, contained};

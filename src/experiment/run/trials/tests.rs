@@ -1,4 +1,4 @@
-//! Runs on a mock executor: nothing is trained.
+//! Tests runs with a mock executor, which trains nothing.
 
 use super::*;
 use crate::eval::{Scores, coco_metrics};
@@ -39,7 +39,7 @@ fn frozen(plan: &Plan, trials: &[Planned]) -> FrozenPlan {
     frozen
 }
 
-/// The file that ends `stage`. A training's is empty, so it does not count as whole.
+/// Writes the result file of `stage`. That of a training is empty, so it does not count as complete.
 fn write_result(store: &Store, stage: &Stage) {
     let folder = store.stage(&stage.key);
     folder.make().unwrap();
@@ -59,7 +59,8 @@ fn write_result(store: &Store, stage: &Stage) {
     std::fs::write(folder.outcome(&stage.key), text).unwrap();
 }
 
-/// Runs what is missing in `out`, where the stages `failing` fail. Returns the keys in the order in which they ran.
+/// Runs the missing stages in `out`; the stages `failing` fail. Returns the keys in the order in which they
+/// ran.
 fn run(out: &Path, failing: &BTreeSet<StageKey>) -> Vec<StageKey> {
     let (plan, trials) = plan();
     let frozen = frozen(&plan, &trials);
@@ -133,7 +134,7 @@ fn only_what_an_unfinished_evaluation_needs_runs_again() {
     let last = trials[0].last();
     let first = run(out.path(), &BTreeSet::from([last.key.clone()]));
     assert!(!first.contains(&last.key));
-    // The mock leaves no whole training, so the trial's whole chain is missing, and no other.
+    // The mock leaves no complete training, so the whole chain of the trial is missing, and no other.
     let second = run(out.path(), &BTreeSet::new());
     let chain: Vec<StageKey> = trials[0]
         .stages

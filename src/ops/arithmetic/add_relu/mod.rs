@@ -10,7 +10,8 @@ use rayon::prelude::*;
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 
-/// Values of one part of the work: many enough to outweigh handing them to a thread. Parts depend on the shape alone.
+/// Values of one part of the work: many enough to outweigh handing them to a thread. Parts depend on the
+/// shape alone.
 const PART: usize = 1 << 15;
 
 /// a, b `[N, C]` -> `[N, C]`. Panics on different shapes.

@@ -1,4 +1,5 @@
-//! Gaussian error linear unit (Hendrycks & Gimpel 2016, https://arxiv.org/abs/1606.08415), exact and in CLIP's cheap form.
+//! Gaussian error linear unit (Hendrycks & Gimpel 2016, https://arxiv.org/abs/1606.08415), exact and in
+//! CLIP's cheap form.
 //!
 //! $$ \text{exact: } y = x\,\Phi(x),\ \Phi(x) = \tfrac{1}{2}\bigl(1 + \mathrm{erf}(x / \sqrt 2)\bigr), \qquad
 //!    \text{quick: } y = x\,\sigma(1.702\,x) $$
@@ -19,7 +20,7 @@ use crate::tensor::{Tape, Tensor2};
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 use std::ops::Range;
 
-/// Which of the two functions.
+/// The choice between the two functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gelu {
     /// With the error function.
@@ -81,7 +82,8 @@ fn logistic(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// $\Phi(x)$ within 3e-7: Abramowitz & Stegun, formula 7.1.26, for the error function; its branch-free form vectorises.
+/// $\Phi(x)$ within 3e-7: Abramowitz & Stegun, formula 7.1.26, for the error function; its branch-free form
+/// vectorises.
 #[inline(always)]
 fn normal_distribution(x: f32) -> f32 {
     let z = x.abs() * FRAC_1_SQRT_2;

@@ -3,9 +3,8 @@
 //! $$ a + b \qquad x_{bn} + r_n \qquad \frac{x_i}{\max(\lVert x_i\rVert_2,\, 10^{-12})} \qquad \sum_t c_t\, l_t \qquad
 //!    x\, s \qquad \min(e^{s}, m) $$
 //!
-//! Shapes: B images, N rows per image, C columns; scalars are `[1, 1]`.
-//! Source: elementary; the row norm is PyTorch's `normalize`, the clamped exponential is CLIP's temperature
-//! (Radford et al. 2021, section 2.5).
+//! Shapes: B images, N rows per image, C columns; scalars are `[1, 1]`. Source: elementary; the row norm is
+//! PyTorch's `normalize`, the clamped exponential is CLIP's temperature (Radford et al. 2021, section 2.5).
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -43,7 +42,8 @@ pub fn add(tape: &mut Tape, a: &Tensor2, b: &Tensor2) -> Tensor2 {
     out
 }
 
-/// `x [B*N, C] + rows`, where `rows` is `[N, C]` (the same for every image) or `[1, C]` (the same for every row).
+/// `x [B*N, C] + rows`, where `rows` is `[N, C]` (the same for every image) or `[1, C]` (the same for every
+/// row).
 ///
 /// Panics unless `x` has `batch * N` rows and the columns agree.
 pub fn add_rows(tape: &mut Tape, x: &Tensor2, rows: &Tensor2, batch: usize) -> Tensor2 {

@@ -64,7 +64,7 @@ pub fn linear(
     out
 }
 
-/// What one part of the backward gets: rows of the gradients of y and of x.
+/// The data of one part of the backward pass: rows of the gradients of y and of x.
 struct Share<'a> {
     rows: Range<usize>,
     gradient: &'a mut [f32],

@@ -1,7 +1,8 @@
 //! The fixed sizes of one call of deformable attention, and the softmax of its weights.
 //!
-//! Symbols, shapes and source as in [`deform_attention`](super::deform_attention); S = levels * P samples of a query in one
-//! head. A head is addressed by its index counted over the images, image b and head h: `b * heads + h`.
+//! Symbols, shapes and source as in [`deform_attention`](super::deform_attention); S = levels * P samples of
+//! a query in one head. A head is addressed by its index counted over the images, image b and head h:
+//! `b * heads + h`.
 
 use crate::ops::cpu::Split;
 use crate::ops::cpu::vector::exp;
@@ -10,7 +11,8 @@ use std::sync::Arc;
 /// Queries whose samples are located together: few enough that all of their numbers stay in the first cache.
 pub(super) const BLOCK: usize = 16;
 
-/// Sizes, and what is the same for all heads. The arrays hold one number per sample of a block of [`BLOCK`] queries.
+/// Sizes, and what is the same for all heads. The arrays hold one number per sample of a block of [`BLOCK`]
+/// queries.
 #[derive(Debug)]
 pub(super) struct Geometry {
     /// Reference points of the queries, `[N, 2]`.
@@ -27,8 +29,8 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    /// Geometry of `heads` heads in `columns` columns. Panics where a level or the list of samples is empty, or the columns
-    /// are no multiple of the heads.
+    /// Geometry of `heads` heads in `columns` columns. Panics where a level or the list of samples is empty,
+    /// or the columns are no multiple of the heads.
     pub(super) fn new(
         reference: Arc<Vec<f32>>,
         levels: &[(usize, usize)],
@@ -99,7 +101,8 @@ impl Geometry {
         )
     }
 
-    /// Where head `index` begins for query `n` in a tensor with a row per query of every image and `width` columns per head.
+    /// The offset of head `index` for query `n` in a tensor with a row per query of every image and `width`
+    /// columns per head.
     pub(super) fn at(&self, index: usize, n: usize, width: usize) -> usize {
         let (image, head) = (index / self.heads, index % self.heads);
         ((image * self.queries() + n) * self.heads + head) * width

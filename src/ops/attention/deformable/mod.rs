@@ -3,16 +3,17 @@
 //! $$ y_n = \big\Vert_{h} \sum_{l,p} A_{nhlp}\; v_{h,l}\!\left(r_n \odot (w_l, h_l) + \Delta_{nhlp} - \tfrac12\right), \qquad
 //!    A_{nh} = \mathrm{softmax}_{lp}(a_{nh}) $$
 //!
-//! $v_{h,l}(\cdot)$ interpolates head h of level l bilinearly, zeros outside. The reference code samples `grid_sample` at
-//! $r + \Delta / (w_l, h_l)$ with `align_corners=False`; that is the pixel position above. The softmax and the arithmetic of the
-//! locations are inside this op.
+//! $v_{h,l}(\cdot)$ interpolates head h of level l bilinearly, zeros outside. The reference code samples
+//! `grid_sample` at $r + \Delta / (w_l, h_l)$ with `align_corners=False`; that is the pixel position above.
+//! The softmax and the arithmetic of the locations are inside this op.
 //!
-//! Shapes: B images, N queries of an image, L = sum of h_l w_l values of an image (level by level, row by row), D width, h heads,
-//! d = D / h, P points. value `[B*L, D]`, offsets `[B*N, h*levels*P*2]` (x, y in pixels), weights `[B*N, h*levels*P]` (logits),
-//! reference `[N, 2]` (x, y in 0..1).
+//! Shapes: B images, N queries of an image, L = sum of h_l w_l values of an image (level by level, row by
+//! row), D width, h heads, d = D / h, P points. value `[B*L, D]`, offsets `[B*N, h*levels*P*2]` (x, y in
+//! pixels), weights `[B*N, h*levels*P]` (logits), reference `[N, 2]` (x, y in 0..1).
 //!
-//! Every (image, head) owns its columns of all gradients, so heads run in parallel without atomics. A head works on blocks of
-//! rows: positions of the block's samples first, over all samples at once, then the sums over the d columns of each sample.
+//! Every (image, head) owns its columns of all gradients, so heads run in parallel without atomics. A head
+//! works on blocks of rows: positions of the block's samples first, over all samples at once, then the sums
+//! over the d columns of each sample.
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -33,7 +34,8 @@ use std::sync::Arc;
 pub struct DeformInputs<'a> {
     /// The values of all levels, `[B*L, D]`.
     pub value: &'a Tensor2,
-    /// How far a sample lies from its query's reference point, in pixels of its level (x, y): `[B*N, h*levels*P*2]`.
+    /// The distance of a sample from its query's reference point, in pixels of its level (x, y):
+    /// `[B*N, h*levels*P*2]`.
     pub offsets: &'a Tensor2,
     /// Logits of the samples' weights, `[B*N, h*levels*P]`.
     pub weights: &'a Tensor2,
@@ -136,7 +138,8 @@ fn blocks(queries: usize) -> impl Iterator<Item = Range<usize>> {
         .map(move |start| start..(start + BLOCK).min(queries))
 }
 
-/// What one head of one image writes in the backward: nothing for an input that requires no gradient.
+/// The gradients that one head of one image writes in the backward pass; none for an input that requires no
+/// gradient.
 #[derive(Default)]
 struct HeadGradients<'a> {
     value: Option<MatrixMut<'a>>,
@@ -225,8 +228,8 @@ mod tests {
     }
 
     impl Case {
-        /// Offsets that put every sample a good step away from the pixel grid, where the interpolation has its kinks; some
-        /// samples lie outside.
+        /// Offsets that put every sample a good step away from the pixel grid, where the interpolation has
+        /// its kinks; some samples lie outside.
         fn inputs(&self) -> ([Tensor2; 3], Arc<Vec<f32>>) {
             let Case {
                 levels,

@@ -1,12 +1,14 @@
-//! The samples of deformable attention for a block of queries of one head: where they lie, what they read, what they pass back.
+//! The samples of deformable attention for a block of queries of one head: where they lie, what they read,
+//! what they pass back.
 //!
 //! $$ t_k = \langle g, v_k \rangle, \quad \partial v_k \mathrel{+}= A\,\omega_k\, g, \quad \partial A = \sum_k \omega_k t_k, \quad
 //!    \partial\Delta = A \sum_k \tfrac{\partial \omega_k}{\partial \Delta}\, t_k, \quad
 //!    \partial a = A\,\bigl(\partial A - \textstyle\sum_{lp} A\, \partial A\bigr) $$
 //!
-//! Shapes: S samples of a query, four corners k of a sample in the order (low y, low x), (low, high), (high, low), (high, high);
-//! samples query by query. Symbols and source as in [`deform_attention`](super::deform_attention). The arithmetic of the
-//! positions vectorises over the samples, the sums over the columns of the head.
+//! Shapes: S samples of a query, four corners k of a sample in the order (low y, low x), (low, high), (high,
+//! low), (high, high); samples query by query. Symbols and source as in
+//! [`deform_attention`](super::deform_attention). The arithmetic of the positions vectorises over the
+//! samples, the sums over the columns of the head.
 
 use super::geometry::{BLOCK, Geometry};
 use crate::ops::cpu::MatrixMut;
@@ -331,7 +333,8 @@ fn add<const W: usize>(to: &mut [f32; W], factor: f32, values: &[f32; W]) {
 
 /// Dot products of `g` with the values of the four corners.
 ///
-/// Four running sums each, added up across the corners at the end: one short transpose in place of four long reductions.
+/// Four running sums each, added up across the corners at the end: one short transpose in place of four long
+/// reductions.
 #[inline(always)]
 fn dots<const W: usize>(g: &[f32; W], values: [&[f32; W]; 4]) -> Corners {
     let mut lanes = [[0f32; 4]; 4];

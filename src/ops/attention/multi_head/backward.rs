@@ -3,8 +3,8 @@
 //! $$ \partial V = P^\top G, \quad \partial S = P \odot \bigl(\partial P - \mathrm{rowsum}(P \odot \partial P)\bigr), \quad
 //!    \partial P = G V^\top, \quad \partial Q = \tfrac{1}{\sqrt d}\,\partial S\, K, \quad \partial K = \tfrac{1}{\sqrt d}\,\partial S^\top Q $$
 //!
-//! G is the gradient of Y. Symbols, shapes and source as in the forward; every head of every image owns its columns of the
-//! gradients, so that the heads run in parallel.
+//! G is the gradient of Y. Symbols, shapes and source as in the forward; every head of every image owns its
+//! columns of the gradients, so that the heads run in parallel.
 
 use super::Shape;
 use crate::ops::cpu::parallel::run;
@@ -13,7 +13,8 @@ use crate::ops::cpu::{Matrix, MatrixMut, Write, gemm, unfilled};
 use crate::tensor::{Grads, Tensor2};
 use std::ops::Range;
 
-/// What one head of one image writes in the backward: nothing for an input that requires no gradient.
+/// The gradients that one head of one image writes in the backward pass; none for an input that requires no
+/// gradient.
 #[derive(Default)]
 struct HeadGradients<'a> {
     q: Option<MatrixMut<'a>>,
@@ -21,7 +22,8 @@ struct HeadGradients<'a> {
     v: Option<MatrixMut<'a>>,
 }
 
-/// Adds the gradients of q, k and v (`inputs`, those that require one), given the probabilities of the forward.
+/// Adds the gradients of q, k and v (`inputs`, those that require one), given the probabilities of the
+/// forward.
 pub(super) fn backward(
     grads: &mut Grads,
     inputs: &[Tensor2; 3],

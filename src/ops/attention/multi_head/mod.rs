@@ -1,12 +1,12 @@
-//! Multi-head attention with a mask, https://arxiv.org/abs/1706.03762; masked as in Mask2Former, section 3.2.1,
-//! https://arxiv.org/abs/2112.01527.
+//! Multi-head attention with a mask, https://arxiv.org/abs/1706.03762; masked as in Mask2Former, section
+//! 3.2.1, https://arxiv.org/abs/2112.01527.
 //!
 //! $$ Y = P V, \qquad P = \mathrm{softmax}\!\left(\tfrac{1}{\sqrt{d}}\, Q K^\top + M\right), \qquad
 //!    M_{ql} = \begin{cases} -\infty & \text{blocked} \\ 0 & \text{else} \end{cases} $$
 //!
-//! Shapes: B images, Q queries, L memory length, D width, h heads, d = D / h; q `[B*Q, D]`, k and v `[B*L, D]`, the mask
-//! `[B*Q*L]` is shared by the heads. A query that is blocked everywhere attends everywhere (the reference code's fallback), so
-//! no row is a softmax of nothing.
+//! Shapes: B images, Q queries, L memory length, D width, h heads, d = D / h; q `[B*Q, D]`, k and v
+//! `[B*L, D]`, the mask `[B*Q*L]` is shared by the heads. A query that is blocked everywhere attends
+//! everywhere (the reference code's fallback), so no row is a softmax of nothing.
 
 mod backward;
 #[allow(unsafe_code)]
@@ -65,7 +65,8 @@ impl Shape {
         )
     }
 
-    /// Cuts a tensor with `rows` rows per image into the columns of the heads, in the order of [`Self::view`].
+    /// Cuts a tensor with `rows` rows per image into the columns of the heads, in the order of
+    /// [`Self::view`].
     pub(super) fn cut<'a>(&self, values: &'a mut [f32], rows: usize) -> Vec<MatrixMut<'a>> {
         MatrixMut::new(values, self.batch * rows, self.width)
             .tiles(&vec![rows; self.batch], &vec![self.head(); self.heads])

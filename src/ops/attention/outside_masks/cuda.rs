@@ -1,4 +1,5 @@
-//! The attention mask of masked attention on the GPU: a block resizes, compares and, where nothing is open, opens one plane.
+//! The attention mask of masked attention on the GPU: a block resizes, compares and, where nothing is open,
+//! opens one plane.
 
 use crate::ops::Blocked;
 use crate::ops::cuda::source;

@@ -1,4 +1,5 @@
-//! The attention mask of masked attention, https://arxiv.org/abs/2112.01527, eq. 2: a query looks only where its last mask is.
+//! The attention mask of masked attention, https://arxiv.org/abs/2112.01527, eq. 2: a query looks only where
+//! its last mask is.
 //!
 //! $$ blocked_{qx} = [\sigma(m_q(x)) < 0.5] = [m_q(x) < 0] $$ with the mask logits m resized to the level.
 //!
@@ -13,7 +14,7 @@ use crate::tensor::Tensor2;
 use crate::tensor::cuda::{Buffer, Gpu};
 use std::sync::Arc;
 
-/// Where the rows of an attention do not look: a byte for every query and key, 1 where blocked.
+/// The keys that a query of an attention must not attend to: a byte for every query and key, 1 if blocked.
 #[derive(Clone, Debug)]
 pub enum Blocked {
     /// In the memory of the host.
@@ -55,14 +56,14 @@ impl Blocked {
         }
     }
 
-    /// Whether there is no byte.
+    /// Returns true if there is no byte.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// logits `[planes, h * w]` of size `from` -> what lies outside of the masks at size `to`, `[planes, h' * w']`. A plane is one query of
-/// one image.
+/// logits `[planes, h * w]` of size `from` -> what lies outside of the masks at size `to`,
+/// `[planes, h' * w']`. A plane is one query of one image.
 ///
 /// Panics where the size of the planes disagrees.
 pub fn outside_masks(logits: &Tensor2, from: (usize, usize), to: (usize, usize)) -> Blocked {
@@ -112,7 +113,8 @@ mod tests {
 
     on_every_place! {
         fn masks_are_resized_to_the_level(place) {
-            // A 2x4 mask whose left half is inside: at 1x2 the left pixel stays open. Another that is outside everywhere: all open.
+            // A 2x4 mask whose left half is inside: at 1x2 the left pixel stays open. Another that is outside
+            // everywhere: all open.
             let logits = vec![5.0, 5.0, -5.0, -5.0, 5.0, 5.0, -5.0, -5.0];
             let logits = Tensor2::constant([logits, vec![-1.0; 8]].concat(), 2, 8).to(place);
             assert_eq!(bytes(outside_masks(&logits, (2, 4), (1, 2))), [0, 1, 0, 0]);

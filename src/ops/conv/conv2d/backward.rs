@@ -6,7 +6,7 @@ use crate::ops::cpu::{epilogue, parallel};
 use crate::tensor::{Grads, Tensor2};
 use std::ops::Range;
 
-/// What the backward needs.
+/// The data of the backward pass.
 pub(super) struct Backward {
     pub(super) plan: Plan,
     pub(super) x: Tensor2,
@@ -18,7 +18,7 @@ pub(super) struct Backward {
     pub(super) relu: bool,
 }
 
-/// What one part gets: images with their gradients of y and of x.
+/// The data of one part: images with their gradients of y and of x.
 struct Share<'a> {
     images: Range<usize>,
     gradient: &'a mut [f32],
@@ -99,7 +99,8 @@ impl Backward {
         sums
     }
 
-    /// The gradient of the weight from some images, empty where none is asked for; transposed where it comes from tiles.
+    /// The gradient of the weight from some images, empty where none is asked for; transposed where it comes
+    /// from tiles.
     fn weight_gradient(&self, images: &Range<usize>, gradient: &[f32]) -> Vec<f32> {
         if !self.weight.requires_grad() {
             return Vec::new();

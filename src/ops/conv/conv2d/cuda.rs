@@ -1,9 +1,10 @@
-//! Convolution on the GPU: patches as rows of a matrix (im2col), cuBLAS's product with the weights, then scale, shift and ReLU in one
-//! kernel. A convolution of 1 x 1 with stride 1 multiplies the map itself.
+//! Convolution on the GPU: patches as rows of a matrix (im2col), cuBLAS's product with the weights, then
+//! scale, shift and ReLU in one kernel. A convolution of 1 x 1 with stride 1 multiplies the map itself.
 //!
-//! Patches are made for some output rows at a time: few enough that what one kernel wrote the product finds in the second-level cache
-//! rather than in memory, and enough pixels to fill the multiprocessors. Groups are the matrices of one batched product. The gradient of x
-//! is the product's transpose, gathered: every pixel adds up the patches it is in, tile after tile, so no two threads meet.
+//! Patches are made for some output rows at a time: few enough that what one kernel wrote the product finds
+//! in the second-level cache rather than in memory, and enough pixels to fill the multiprocessors. Groups are
+//! the matrices of one batched product. The gradient of x is the product's transpose, gathered: every pixel
+//! adds up the patches it is in, tile after tile, so no two threads meet.
 
 use crate::ops::Epilogue;
 use crate::ops::conv::window::Geometry;
@@ -15,8 +16,9 @@ use std::ops::Range;
 
 static SOURCE: Source = source!("conv2d");
 
-/// Values of the patches that are made at a time: 32 MiB, which the second-level cache of a large GPU holds (A100 40, H100 50, RTX 4090
-/// 72), and enough for a product that fills its multiprocessors. In tests few, so that small maps take several rounds.
+/// Values of the patches that are made at a time: 32 MiB, which the second-level cache of a large GPU holds
+/// (A100 40, H100 50, RTX 4090 72), and enough for a product that fills its multiprocessors. In tests few, so
+/// that small maps take several rounds.
 const TILE: usize = if cfg!(test) { 1 << 9 } else { 1 << 23 };
 /// Output pixels that a round should have, however large a patch is.
 const TILE_PIXELS: usize = if cfg!(test) { 1 } else { 1 << 11 };
@@ -50,7 +52,8 @@ pub(super) fn conv2d(
             plan.patch() / groups,
         );
         let columns = plan.im2col(gpu, &input, columns.as_ref(), &rows);
-        // SAFETY: columns [pixels, patch], weight [out, patch / groups], out [pixels, out], each cut into groups.
+        // SAFETY: columns [pixels, patch], weight [out, patch / groups], out [pixels, out], each cut into
+        // groups.
         unsafe {
             gpu.multiply(
                 product.times(groups),
@@ -174,7 +177,8 @@ impl Plan {
         let grid = pack.down_lines(rows.len(), self.patch());
         let mut arguments = vec![x.into(), columns.into(), rows.start.into()];
         arguments.extend(self.sizes());
-        // SAFETY: x [B height width, channels]; the buffer holds a patch for every pixel of the largest round.
+        // SAFETY: x [B height width, channels]; the buffer holds a patch for every pixel of the largest
+        // round.
         unsafe { gpu.launch(&SOURCE, name, grid, &arguments) };
         self.patches(columns.address())
     }
@@ -200,7 +204,7 @@ impl Plan {
         unsafe { gpu.launch(&SOURCE, name, grid, &arguments) };
     }
 
-    /// How many channels of a group go together.
+    /// The number of channels of a group that are processed together.
     fn pack(&self) -> Pack {
         Pack::of(self.geometry.channels / self.groups)
     }
@@ -247,7 +251,7 @@ impl Plan {
     }
 }
 
-/// What the backward needs.
+/// The data of the backward pass.
 struct Backward {
     plan: Plan,
     x: Tensor2,
@@ -284,13 +288,15 @@ impl Backward {
             if let Some(to) = to_weight {
                 let product = Product::one(out, taken, pixels).times(plan.groups).adding();
                 let columns = plan.im2col(gpu, &self.x, columns.as_ref(), &rows);
-                // SAFETY: g [pixels, out], columns [pixels, patch], the gradient as large as the weight; each cut into groups.
+                // SAFETY: g [pixels, out], columns [pixels, patch], the gradient as large as the weight; each
+                // cut into groups.
                 unsafe { gpu.multiply(product, g.t(), columns, plan.weights(to)) };
             }
             if let Some(to) = to_x {
                 let product = Product::one(pixels, taken, out).times(plan.groups);
                 let weights = plan.weights(self.weight.address());
-                // SAFETY: as above; without columns the product is added to the gradient, which is as large as x.
+                // SAFETY: as above; without columns the product is added to the gradient, which is as large
+                // as x.
                 unsafe {
                     match &columns {
                         None => gpu.multiply(product.adding(), g, weights, plan.patches(to)),
@@ -304,7 +310,8 @@ impl Backward {
         }
     }
 
-    /// Turns the gradient of y into that of the product; adds the sums over the pixels to the gradient of the shift.
+    /// Turns the gradient of y into that of the product; adds the sums over the pixels to the gradient of the
+    /// shift.
     fn epilogue(&self, gpu: &Gpu, gradient: u64, to_shift: Option<u64>) {
         if !self.relu && self.scale.is_none() && to_shift.is_none() {
             return;
@@ -325,7 +332,8 @@ impl Backward {
             channels.into(),
         ];
         let name = pack.name(["epilogue_backward_1", "epilogue_backward_4"]);
-        // SAFETY: y and its gradient [rows, channels], scale [1, channels], a sum per channel and part; they go to as large a gradient.
+        // SAFETY: y and its gradient [rows, channels], scale [1, channels], a sum per channel and part; they
+        // go to as large a gradient.
         unsafe {
             gpu.launch(&SOURCE, name, grid, &arguments);
             if let (Some(partials), Some(to)) = (&partials, to_shift) {

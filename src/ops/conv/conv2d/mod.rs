@@ -3,13 +3,13 @@
 //! $$ u[o_y, o_x, o] = \sum_{k_y, k_x, c} W[o, k_y, k_x, c] \; x[o_y s + k_y - p,\; o_x s + k_x - p,\; c], \qquad
 //!    y = \max(u \odot \text{scale} + \text{shift},\, 0) $$
 //!
-//! Shapes: B images of H x W, Ci input and Co output channels, k kernel, s stride, p padding, G groups;
-//! x [B H W, Ci], weight [Co, k k Ci / G], scale and shift [1, Co] -> [B H' W', Co], H' = (H + 2p - k) / s + 1.
-//! The weight is torchvision's [Co, Ci / G, k, k] with the channels moved last. Source: `torch.nn.Conv2d`; a frozen batch
-//! normalisation behind a convolution is the scale and the shift.
+//! Shapes: B images of H x W, Ci input and Co output channels, k kernel, s stride, p padding, G groups; x [B
+//! H W, Ci], weight [Co, k k Ci / G], scale and shift [1, Co] -> [B H' W', Co], H' = (H + 2p - k) / s + 1.
+//! The weight is torchvision's [Co, Ci / G, k, k] with the channels moved last. Source: `torch.nn.Conv2d`; a
+//! frozen batch normalisation behind a convolution is the scale and the shift.
 //!
-//! Two ways lead there: `tiles`, register tiles over the padded image, where the processor and the sizes suit; and `patches`,
-//! a matrix product of patches and weights, for everything.
+//! Two ways lead there: `tiles`, register tiles over the padded image, where the processor and the sizes
+//! suit; and `patches`, a matrix product of patches and weights, for everything.
 
 mod backward;
 #[allow(unsafe_code)]
@@ -27,14 +27,15 @@ use crate::tensor::{Map, Tape, Tensor2};
 use backward::Backward;
 use plan::Plan;
 
-/// What follows a convolution in the same pass: y = relu?(u * scale + shift). The default is nothing.
+/// The operations after a convolution in the same pass: y = relu?(u * scale + shift). By default there are
+/// none.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Epilogue<'a> {
     /// Factor per output channel [1, Co], a constant.
     pub scale: Option<&'a Tensor2>,
     /// Offset per output channel [1, Co]: a bias, or a folded normalisation.
     pub shift: Option<&'a Tensor2>,
-    /// Whether negative values become zero.
+    /// True if negative values become zero.
     pub relu: bool,
 }
 

@@ -1,7 +1,8 @@
 //! Convolution as a matrix product of patches and weights: any kernel, stride, padding and groups.
 //!
-//! It goes band by band. A band of output rows, of one image or of several small ones, is small enough for its patches to stay
-//! in the cache. A pointwise convolution (1 x 1, stride 1) multiplies the images themselves.
+//! It goes band by band. A band of output rows, of one image or of several small ones, is small enough for
+//! its patches to stay in the cache. A pointwise convolution (1 x 1, stride 1) multiplies the images
+//! themselves.
 
 use super::Epilogue;
 use super::im2col::{col2im, im2col};
@@ -83,7 +84,8 @@ pub(super) fn weight_gradient(plan: &Plan, x: &[f32], g: &[f32], rows: Range<usi
     sums
 }
 
-/// Adds $$ \partial\,\text{patches} = g W $$ of whole images to their gradient; g are the gradients of their outputs.
+/// Adds $$ \partial\,\text{patches} = g W $$ of whole images to their gradient; g are the gradients of their
+/// outputs.
 pub(super) fn input_gradient(plan: &Plan, weight: &[f32], g: &[f32], x_gradient: &mut [f32]) {
     let geometry = &plan.geometry;
     let columns = plan.out / plan.groups;

@@ -65,13 +65,14 @@ impl Plan {
         self.split(self.batch * self.geometry.out_height)
     }
 
-    /// The division of the images for the backward: patches of neighbouring rows overlap, so that a part owns whole images.
+    /// The division of the images for the backward: patches of neighbouring rows overlap, so that a part owns
+    /// whole images.
     pub(super) fn split_images(&self) -> Split {
         self.split(self.batch)
     }
 
-    /// Every part reads all weights, or sums a gradient for each: with few pixels that costs more than the part gains, but two
-    /// parts serve two threads.
+    /// Every part reads all weights, or sums a gradient for each: with few pixels that costs more than the
+    /// part gains, but two parts serve two threads.
     fn split(&self, items: usize) -> Split {
         let pixels = self.batch * self.out_pixels();
         Split::new(items, self.work()).at_most((pixels / PART_PIXELS).max(2))
@@ -89,8 +90,8 @@ impl Plan {
         Matrix::new(&weight[group * rows * self.patch()..], rows, self.patch())
     }
 
-    /// Cuts output rows, counted over the whole batch, into bands of at most `most` rows of one image: the image and the rows
-    /// within it.
+    /// Cuts output rows, counted over the whole batch, into bands of at most `most` rows of one image: the
+    /// image and the rows within it.
     pub(super) fn bands(
         &self,
         rows: Range<usize>,

@@ -1,7 +1,7 @@
 //! Convolution by register tiles over the padded images, where the processor and the sizes suit.
 //!
-//! The gradient of the input of a convolution with stride 1 is again a convolution: of the gradient of the output, padded by
-//! k - 1 - p, with the window turned by half a turn and the channels exchanged.
+//! The gradient of the input of a convolution with stride 1 is again a convolution: of the gradient of the
+//! output, padded by k - 1 - p, with the window turned by half a turn and the channels exchanged.
 
 use super::Epilogue;
 use super::direct::{self, packed};
@@ -12,7 +12,8 @@ use crate::tensor::Tensor2;
 use packed::Packed;
 use std::ops::Range;
 
-/// Values that the padded image rows of a band may hold: 128 KiB, a small part of a core's second-level cache.
+/// Values that the padded image rows of a band may hold: 128 KiB, a small part of a core's second-level
+/// cache.
 const BAND: usize = 32 * 1024;
 
 /// Output rows of a band.
@@ -27,12 +28,12 @@ fn band(geometry: &Geometry) -> usize {
     ((BAND / line.max(1)) / stride).max(4 * kernel)
 }
 
-/// Whether the forward and the weight gradient may take this way.
+/// Returns true if this method can compute the forward pass and the weight gradient.
 pub(super) fn suit_forward(plan: &Plan) -> bool {
     plan.groups == 1 && direct::suits(plan.out)
 }
 
-/// Whether the gradient of the input may take this way.
+/// Returns true if this method can compute the gradient of the input.
 pub(super) fn suit_input_gradient(plan: &Plan) -> bool {
     let Window {
         kernel,
@@ -66,7 +67,8 @@ pub(super) fn forward(plan: &Plan, x: &[f32], weight: &[f32], epilogue: Epilogue
     y
 }
 
-/// The gradient of the weight from the output rows `rows`, transposed: [k k Ci, Co]; g are the gradients of the rows.
+/// The gradient of the weight from the output rows `rows`, transposed: [k k Ci, Co]; g are the gradients of
+/// the rows.
 pub(super) fn weight_gradient(plan: &Plan, x: &[f32], g: &[f32], rows: Range<usize>) -> Vec<f32> {
     let geometry = &plan.geometry;
     let row = geometry.out_width * plan.out;
@@ -82,7 +84,8 @@ pub(super) fn weight_gradient(plan: &Plan, x: &[f32], g: &[f32], rows: Range<usi
     sums
 }
 
-/// Adds the sums of the parts, each [k k Ci, Co], to the gradient of the weight [Co, k k Ci], in the order of the parts.
+/// Adds the sums of the parts, each [k k Ci, Co], to the gradient of the weight [Co, k k Ci], in the order of
+/// the parts.
 pub(super) fn add_weight_gradients(plan: &Plan, total: &mut [f32], parts: &[&[f32]]) {
     let (out, patch) = (plan.out, plan.patch());
     // Cells of 16 x 16: whole cache lines are read and written.

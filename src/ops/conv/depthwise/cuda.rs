@@ -1,5 +1,6 @@
-//! Depthwise convolution on the GPU: a thread computes neighbouring pixels of a row for its channels, sliding along what it reads. The way
-//! back to x is the same with the kernels turned; that to the weights sums over parts of the image rows, then over the parts.
+//! Depthwise convolution on the GPU: a thread computes neighbouring pixels of a row for its channels, sliding
+//! along what it reads. The way back to x is the same with the kernels turned; that to the weights sums over
+//! parts of the image rows, then over the parts.
 
 use crate::ops::cuda::walk::Pack;
 use crate::ops::cuda::{reduce, source};
@@ -13,7 +14,8 @@ const THREADS: u32 = 256;
 const RUN: usize = 4;
 /// Taps of a row that a thread sums, `SPAN` of the kernels.
 const SPAN: usize = 8;
-/// Parts of the image rows for the gradient of the weights, at most: every row and span of the kernel has them.
+/// Parts of the image rows for the gradient of the weights, at most: every row and span of the kernel has
+/// them.
 const MOST_PARTS: usize = 64;
 
 /// As [`crate::ops::depthwise_conv2d`], which has checked the shapes.
@@ -60,7 +62,7 @@ pub(super) fn depthwise_conv2d(
     map
 }
 
-/// What both ways need.
+/// The data of both directions.
 struct Depthwise {
     batch: usize,
     height: usize,
@@ -94,7 +96,8 @@ impl Depthwise {
         let pack = Pack::of(self.channels);
         let lines = self.batch * self.height;
         let grid = pack.along(lines, self.width.div_ceil(RUN), self.channels);
-        // SAFETY: both maps [B height width, channels], as many taps as the weight has values, bias [1, channels].
+        // SAFETY: both maps [B height width, channels], as many taps as the weight has values, bias [1,
+        // channels].
         unsafe {
             gpu.launch(
                 &SOURCE,
@@ -145,7 +148,8 @@ impl Depthwise {
             self.channels.into(),
             self.weight.columns().into(),
         ];
-        // SAFETY: x and the gradient [B height width, channels]; a sum per part and value of the weight, whose gradient is as large.
+        // SAFETY: x and the gradient [B height width, channels]; a sum per part and value of the weight,
+        // whose gradient is as large.
         unsafe {
             gpu.launch(&SOURCE, "depthwise_partial_weights", grid, &sums);
             let grid = Grid::items(self.weight.len(), THREADS);

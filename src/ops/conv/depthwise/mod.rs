@@ -2,11 +2,12 @@
 //!
 //! $$ y[i, j, c] = b_c + \sum_{u, v} W[c, u, v]\; x[i + u - r,\; j + v - r,\; c], \qquad r = \lfloor k / 2 \rfloor $$
 //!
-//! Shapes: B images of H x W, C channels, odd k; x `[B H W, C]`, weight `[C, k k]`, bias `[1, C]` -> `[B H W, C]`; zeros outside
-//! the image. Source: `torch.nn.Conv2d` with `groups = C`, as in ConvNeXt (https://arxiv.org/abs/2201.03545).
+//! Shapes: B images of H x W, C channels, odd k; x `[B H W, C]`, weight `[C, k k]`, bias `[1, C]` ->
+//! `[B H W, C]`; zeros outside the image. Source: `torch.nn.Conv2d` with `groups = C`, as in ConvNeXt
+//! (https://arxiv.org/abs/2201.03545).
 //!
-//! Channels lie next to each other, so one tap of the kernel is a product of two rows of C values. The general convolution would
-//! make C matrices of patches of one channel each.
+//! Channels lie next to each other, so one tap of the kernel is a product of two rows of C values. The
+//! general convolution would make C matrices of patches of one channel each.
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -17,7 +18,7 @@ use crate::tensor::cuda::Gpu;
 use crate::tensor::{Map, Tape, Tensor2};
 use std::ops::Range;
 
-/// Where a tap of the kernel meets the image.
+/// The position where a tap of the kernel meets the image.
 struct Tap {
     /// Index of the tap in the kernel, row by row.
     index: usize,
@@ -123,7 +124,8 @@ fn transposed(weight: &Tensor2) -> Vec<f32> {
         .collect()
 }
 
-/// The taps of a kernel of `side` x `side` on an image, in a fixed order; those that never meet it are left out.
+/// The taps of a kernel of `side` x `side` on an image, in a fixed order; those that never meet it are left
+/// out.
 fn taps_of(side: usize, height: usize, width: usize) -> impl Iterator<Item = Tap> {
     (0..side * side).filter_map(move |index| {
         Some(Tap {
@@ -204,7 +206,8 @@ mod tests {
 
     on_a_gpu! {
         fn every_kernel_agrees_with_the_cpu_cuda() {
-            // Channels by four and by one; kernels of one span and of two, larger than the image too; widths with a run cut short.
+            // Channels by four and by one; kernels of one span and of two, larger than the image too; widths
+            // with a run cut short.
             for (channels, size, side) in [
                 (8, (30, 37), 7),
                 (5, (11, 18), 3),

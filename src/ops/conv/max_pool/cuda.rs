@@ -1,5 +1,5 @@
-//! Maximum over a sliding window on the GPU. Where a gradient is wanted the forward keeps which offset won, and the backward gathers: every
-//! pixel asks the windows that it is in.
+//! Maximum over a sliding window on the GPU. Where a gradient is wanted the forward keeps which offset won,
+//! and the backward gathers: every pixel asks the windows that it is in.
 
 use crate::ops::conv::window::Geometry;
 use crate::ops::cuda::source;
@@ -46,7 +46,8 @@ pub(super) fn max_pool(tape: &mut Tape, gpu: &Gpu, x: &Map, geometry: Geometry) 
         arguments.extend(sizes(&geometry));
         let name = pack.name(["max_pool_backward_1", "max_pool_backward_4"]);
         let grid = pack.along(lines, geometry.width, channels);
-        // SAFETY: as above; gradients are as large as their tensors. Where this runs, x requires one and the winners were kept.
+        // SAFETY: as above; gradients are as large as their tensors. Where this runs, x requires one and the
+        // winners were kept.
         unsafe { gpu.launch(&SOURCE, name, grid, &arguments) };
     });
     map

@@ -2,8 +2,8 @@
 //!
 //! $$ y[o_y, o_x, c] = \max_{k_y, k_x} x[o_y s + k_y - p,\; o_x s + k_x - p,\; c] $$
 //!
-//! Padding counts as minus infinity. The gradient goes to the first of equal maxima.
-//! Shapes: B images of H x W, C channels, k kernel, s stride, p padding; x [B H W, C] -> [B H' W', C], H' = (H + 2p - k) / s + 1.
+//! Padding counts as minus infinity. The gradient goes to the first of equal maxima. Shapes: B images of H x
+//! W, C channels, k kernel, s stride, p padding; x [B H W, C] -> [B H' W', C], H' = (H + 2p - k) / s + 1.
 //! Source: `torch.nn.MaxPool2d`.
 
 #[allow(unsafe_code)]
@@ -17,7 +17,8 @@ use std::ops::Range;
 
 /// x [B H W, C] -> [B H' W', C].
 ///
-/// Panics if a window may lie entirely in the padding (2 p > k), or the kernel is larger than the padded image.
+/// Panics if a window may lie entirely in the padding (2 p > k), or the kernel is larger than the padded
+/// image.
 pub fn max_pool(tape: &mut Tape, x: &Map, window: Window) -> Map {
     assert!(
         2 * window.padding <= window.kernel,
@@ -69,7 +70,8 @@ fn split(batch: usize, geometry: &Geometry) -> Split {
     Split::new(batch, batch * outputs * geometry.window.kernel.pow(2))
 }
 
-/// Calls `visit` with every output pixel, every window offset (numbered row by row) inside the image, and its pixel.
+/// Calls `visit` with every output pixel, every window offset (numbered row by row) inside the image, and its
+/// pixel.
 fn each_offset(geometry: &Geometry, mut visit: impl FnMut(usize, u16, usize)) {
     let kernel = geometry.window.kernel;
     for oy in 0..geometry.out_height {

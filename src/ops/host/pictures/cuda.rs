@@ -10,7 +10,8 @@ static SOURCE: Source = source!("pictures");
 
 const THREADS: u32 = 256;
 
-/// As [`crate::ops::Pixels::values`], which has checked the sizes, of the pictures that begin at `starts` of `bytes`.
+/// As [`crate::ops::Pixels::values`], which has checked the sizes, of the pictures that begin at `starts` of
+/// `bytes`.
 pub(super) fn picture_values(
     bytes: &Buffer<u8>,
     sizes: &[(usize, usize)],
@@ -39,7 +40,8 @@ pub(super) fn picture_values(
         width.into(),
     ];
     let grid = Grid::items(height * width, THREADS).by(sizes.len(), 1);
-    // SAFETY: the pictures lie within `bytes` and are no larger than [height, width], of which out has one for each.
+    // SAFETY: the pictures lie within `bytes` and are no larger than [height, width], of which out has one
+    // for each.
     unsafe { gpu.launch(&SOURCE, "picture_values", grid, &arguments) };
     out
 }

@@ -2,7 +2,8 @@
 //!
 //! $$ y_{b,c} = \begin{cases} T_{c,\,x_{b,c}} & \text{within picture } b \\ 0 & \text{in its padding} \end{cases} $$
 //!
-//! T `[3, 256]`: the value of every byte, per colour. A byte is a quarter of a value: a GPU is sent bytes, and computes the values itself.
+//! T `[3, 256]`: the value of every byte, per colour. A byte is a quarter of a value: a GPU is sent bytes,
+//! and computes the values itself.
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -21,7 +22,7 @@ pub struct Pixels {
     bytes: Bytes,
     /// Rows and columns of each picture.
     sizes: Vec<(usize, usize)>,
-    /// Where each picture begins, in bytes.
+    /// The offset of each picture in bytes.
     starts: Vec<usize>,
 }
 
@@ -32,7 +33,8 @@ enum Bytes {
 }
 
 impl Pixels {
-    /// Pictures of any sizes (rows, columns), each `rows * columns * 3` bytes, sent to `place`; nobody waits until they are there.
+    /// Pictures of any sizes (rows, columns), each `rows * columns * 3` bytes, sent to `place`; nobody waits
+    /// until they are there.
     ///
     /// Panics if one has another number of bytes.
     pub fn new(place: &Place, pictures: &[(&[u8], (usize, usize))]) -> Self {
@@ -74,8 +76,8 @@ impl Pixels {
         &self.sizes
     }
 
-    /// The pictures `which`, padded at the right and at the bottom to `size`, with the values of `table` `[3 * 256]`:
-    /// `[pictures * rows * columns, 3]`.
+    /// The pictures `which`, padded at the right and at the bottom to `size`, with the values of `table`
+    /// `[3 * 256]`: `[pictures * rows * columns, 3]`.
     ///
     /// Panics if there is no such picture, or one is larger than `size`.
     pub fn values(&self, which: Range<usize>, table: &[f32], size: (usize, usize)) -> Tensor2 {

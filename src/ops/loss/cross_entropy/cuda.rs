@@ -1,5 +1,5 @@
-//! Weighted softmax cross-entropy on the GPU: a warp has a row, one block adds the rows up. Nothing but two numbers a row is kept for the
-//! backward, which reads the logits again.
+//! Weighted softmax cross-entropy on the GPU: a warp has a row, one block adds the rows up. Nothing but two
+//! numbers a row is kept for the backward, which reads the logits again.
 
 use crate::ops::cuda::{reduce, source};
 use crate::tensor::cuda::{Gpu, Grid, Source};
@@ -39,7 +39,8 @@ pub(super) fn cross_entropy(
         rows.into(),
         classes.into(),
     ];
-    // SAFETY: logits [rows, classes], a target below `classes`, a weight, a loss and two masses a row; out [1, 1].
+    // SAFETY: logits [rows, classes], a target below `classes`, a weight, a loss and two masses a row; out
+    // [1, 1].
     unsafe {
         gpu.launch(&SOURCE, "cross_entropy_forward", grid, &arguments);
         reduce::sum_all(gpu, losses.address(), out.address(), rows, scale);
@@ -62,7 +63,8 @@ pub(super) fn cross_entropy(
             classes.into(),
             scale.into(),
         ];
-        // SAFETY: as forward; the gradient of the logits is as large as they are, that of the loss one number.
+        // SAFETY: as forward; the gradient of the logits is as large as they are, that of the loss one
+        // number.
         unsafe { gpu.launch(&SOURCE, "cross_entropy_backward", grid, &arguments) };
     });
     out

@@ -3,8 +3,9 @@
 //! $$ \ell = \frac{1}{d} \sum_i w_i \Bigl(\log \textstyle\sum_k e^{z_{ik}} - z_{i t_i}\Bigr), \qquad
 //!    \partial z_{ik} = \frac{w_i}{d} \bigl(\mathrm{softmax}(z_i)_k - [k = t_i]\bigr) $$
 //!
-//! Shapes: logits `[N, K]`, a target class and a weight per row -> `[1, 1]`. Source: PyTorch's `cross_entropy`, whose weighted mean
-//! is this with $d = \sum_i w_i$; in Mask2Former the no-object class weighs 0.1 (section 4.1).
+//! Shapes: logits `[N, K]`, a target class and a weight per row -> `[1, 1]`. Source: PyTorch's
+//! `cross_entropy`, whose weighted mean is this with $d = \sum_i w_i$; in Mask2Former the no-object class
+//! weighs 0.1 (section 4.1).
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -14,7 +15,8 @@ use crate::ops::cpu::vector::{exp, max, sum};
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
 
-/// `logits [N, K]`, `targets [N]` (each below K), `weights [N]` -> the weighted sum of the losses over `denominator`, `[1, 1]`.
+/// `logits [N, K]`, `targets [N]` (each below K), `weights [N]` -> the weighted sum of the losses over
+/// `denominator`, `[1, 1]`.
 ///
 /// Panics where the lengths disagree or a target is no class.
 pub fn cross_entropy(

@@ -1,5 +1,6 @@
-//! The matcher's costs on the GPU, for all images of a batch at once: a block samples the plane of a query, a tile of points at a time, and
-//! sums over each object; a warp takes the softmax of a query. Only the costs come back.
+//! The matcher's costs on the GPU, for all images of a batch at once: a block samples the plane of a query, a
+//! tile of points at a time, and sums over each object; a warp takes the softmax of a query. Only the costs
+//! come back.
 
 use crate::ops::cuda::source;
 use crate::ops::{Compared, MaskCosts, MatchCosts};
@@ -66,8 +67,9 @@ pub(super) fn match_costs(
         threads: [32, ROWS, 1],
         ..Grid::items(queries, ROWS).by(images.len(), 1)
     };
-    // SAFETY: every image has `queries` rows of planes [height, width] and of class logits from its first on, a row of `count` points, and
-    // for each of its objects, of which there are `total`, a row of `wanted` and a class; costs [3, total, queries].
+    // SAFETY: every image has `queries` rows of planes [height, width] and of class logits from its first on,
+    // a row of `count` points, and for each of its objects, of which there are `total`, a row of `wanted` and
+    // a class; costs [3, total, queries].
     unsafe {
         gpu.launch(&SOURCE, "mask_costs", grid, &masks);
         gpu.launch(&SOURCE, "class_probabilities", rows, &softmax);
@@ -88,7 +90,7 @@ pub(super) fn match_costs(
     })
 }
 
-/// Where the objects of each image begin, and where the last ones end.
+/// The index of the first object of each image, and the end of the last one.
 fn starts(images: &[Compared]) -> Vec<usize> {
     let mut starts = vec![0];
     for image in images {

@@ -3,9 +3,10 @@
 //! $$ b_{nq} = \frac1P \sum_i \ln(1 + e^{x_{qi}}) - x_{qi} t_{ni}, \qquad
 //!    d_{nq} = 1 - \frac{2 \sum_i \sigma(x_{qi}) t_{ni} + 1}{\sum_i \sigma(x_{qi}) + \sum_i t_{ni} + 1} $$
 //!
-//! x: logits of Q planes sampled at P points; t `[N, P]`: N objects at the same points. The first is the mean binary
-//! cross-entropy, split so that a query needs one exponential per point and then two products per object. Source:
-//! Mask2Former's `batch_sigmoid_ce_loss` and `batch_dice_loss` (https://arxiv.org/abs/2112.01527).
+//! x: logits of Q planes sampled at P points; t `[N, P]`: N objects at the same points. The first is the mean
+//! binary cross-entropy, split so that a query needs one exponential per point and then two products per
+//! object. Source: Mask2Former's `batch_sigmoid_ce_loss` and `batch_dice_loss`
+//! (https://arxiv.org/abs/2112.01527).
 
 use crate::ops::cpu::vector::{LANES, dot, exp, ln_1p, sum};
 use crate::ops::points::point_sample::{BLOCK, Corners};
@@ -19,7 +20,8 @@ pub struct MaskCosts {
     pub dice: Vec<f32>,
 }
 
-/// The costs of the `planes` `[Q, h*w]` of mask logits for `objects` `[N, P]` at `points` `[P*2]` (x, y in 0..1).
+/// The costs of the `planes` `[Q, h*w]` of mask logits for `objects` `[N, P]` at `points` `[P*2]` (x, y in
+/// 0..1).
 ///
 /// Panics where the lengths disagree.
 pub fn mask_costs(
@@ -72,7 +74,8 @@ fn sampled(planes: &[f32], size: (usize, usize), points: &[f32]) -> Vec<f32> {
     logits
 }
 
-/// Writes the sigmoids of `logits` and returns the sum of their softplus, ln(1 + e^x) = max(x, 0) + ln(1 + e^-|x|).
+/// Writes the sigmoids of `logits` and returns the sum of their softplus, ln(1 + e^x) = max(x, 0) + ln(1 +
+/// e^-|x|).
 fn sigmoids(logits: &[f32], probabilities: &mut [f32]) -> f32 {
     let mut total = 0.0;
     for (logits, out) in logits.chunks(LANES).zip(probabilities.chunks_mut(LANES)) {

@@ -1,10 +1,11 @@
-//! What the matcher weighs, for some images of a batch at once: the mask costs of `mask_costs`, and
+//! The costs of the matcher for some images of a batch: the mask costs of `mask_costs`, and
 //!
 //! $$ p_{nq} = \mathrm{softmax}(z_q)_{c_n} $$
 //!
-//! z: class logits of the Q queries of the image, c: the classes of its N objects. Shapes: z `[B*Q, K + 1]`, planes `[B*Q, h*w]`; points
-//! `[images, 2P]`, which the queries and objects of an image share; the objects of all images at their points `[sum of N, P]` -> `[N, Q]` an
-//! image, no gradient. From a GPU the costs of all images come in one copy, while it works on.
+//! z are the class logits of the Q queries of the image, and c the classes of its N objects. Shapes: z
+//! `[B*Q, K + 1]`, planes `[B*Q, h*w]`; points `[images, 2P]`, which the queries and objects of an image
+//! share; the objects of all images at their points `[sum of N, P]` -> `[N, Q]` per image, no gradient. From
+//! a GPU, the costs of all images are copied in one transfer while it keeps working.
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -36,7 +37,8 @@ pub struct MatchCosts {
     pub probability: Vec<f32>,
 }
 
-/// The costs of every image for its objects, whose masks at its row of `points` are the next rows of `wanted`.
+/// The costs of every image for its objects, whose masks at its row of `points` are the next rows of
+/// `wanted`.
 ///
 /// Panics where the shapes disagree or a class is none of the logits'.
 pub fn match_costs(
@@ -143,8 +145,8 @@ mod tests {
     }
 
     on_every_place! {
-        /// More points than a tile of the GPU's, more objects than a block has warps, more classes than a warp has lanes, and images of which
-        /// one has no object.
+        /// More points than a tile of the GPU's, more objects than a block has warps, more classes than a
+        /// warp has lanes, and images of which one has no object.
         fn a_batch_costs_what_its_images_cost(place) {
             let (queries, count, size, kinds) = (3, 1500, (5, 7), 41);
             let mut stream = Stream::new(1, "mask costs");

@@ -1,5 +1,5 @@
-//! Mask losses at sampled points on the GPU: forward a block has a mask and one more block adds the masks up; backward a thread has a
-//! point and computes its probability again, which costs less than to keep it.
+//! Mask losses at sampled points on the GPU: forward a block has a mask and one more block adds the masks up;
+//! backward a thread has a point and computes its probability again, which costs less than to keep it.
 
 use crate::ops::cuda::{reduce, source};
 use crate::tensor::cuda::{Gpu, Grid, Source};
@@ -46,7 +46,8 @@ pub(super) fn dice_points(
 struct Loss {
     /// Forward and backward.
     kernels: [&'static str; 2],
-    /// What both take besides logits and targets: the weights of the points, or two sums of every mask, which forward writes.
+    /// The input besides logits and targets: the weights of the points, or two sums of every mask, which the
+    /// forward pass writes.
     beside: Option<Tensor2>,
     /// Factor on the sum.
     scale: f32,
@@ -88,7 +89,8 @@ impl Loss {
                 self.scale.into(),
             ];
             let grid = Grid::items(rows * points, THREADS);
-            // SAFETY: as forward; the gradient of the logits, without which nothing is recorded, is as large as they are.
+            // SAFETY: as forward; the gradient of the logits, without which nothing is recorded, is as large
+            // as they are.
             unsafe { gpu.launch(&SOURCE, backward, grid, &arguments) };
         });
         out

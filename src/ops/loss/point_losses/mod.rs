@@ -3,8 +3,9 @@
 //! $$ \mathrm{bce} = \frac1d \sum_i \frac1P \sum_p w_{ip} \bigl(\max(z, 0) - z t + \ln(1 + e^{-|z|})\bigr), \qquad
 //!    \mathrm{dice} = \frac1d \sum_i \Bigl(1 - \frac{2 \sum_p \sigma(z) t + 1}{\sum_p \sigma(z) + \sum_p t + 1}\Bigr) $$
 //!
-//! Shapes: n masks, P points; logits z, targets t and weights w `[n, P]` -> `[1, 1]`. Source: Mask2Former, section 3.3 and its
-//! criterion (sum over the masks, divided by their number d); the weights are those of uncertain pixels (PL-DC, eq. 14).
+//! Shapes: n masks, P points; logits z, targets t and weights w `[n, P]` -> `[1, 1]`. Source: Mask2Former,
+//! section 3.3 and its criterion (sum over the masks, divided by their number d); the weights are those of
+//! uncertain pixels (PL-DC, eq. 14).
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -76,7 +77,8 @@ fn bce_row(z: &[f32], t: &[f32], weights: Option<&[f32]>, slopes: &mut [f32]) ->
     total
 }
 
-/// Sum over the rows of `1 - (2 sum(p t) + 1) / (sum p + sum t + 1)`, p the sigmoid, over `denominator`: `[1, 1]`.
+/// Sum over the rows of `1 - (2 sum(p t) + 1) / (sum p + sum t + 1)`, p the sigmoid, over `denominator`:
+/// `[1, 1]`.
 ///
 /// Panics where the shapes disagree.
 pub fn dice_points(

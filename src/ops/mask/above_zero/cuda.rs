@@ -1,4 +1,5 @@
-//! Where logits are above 0, packed on the GPU and unpacked on the host, which gets a 32nd of the bytes.
+//! The pixels with logits above 0, packed on the GPU and unpacked on the host, so that 1/32 of the bytes is
+//! transferred.
 
 use crate::ops::cuda::{bits, source};
 use crate::tensor::cuda::{Gpu, Grid, Source};

@@ -10,7 +10,7 @@ mod cuda;
 use crate::tensor::{Later, Tensor2};
 use rayon::prelude::*;
 
-/// Where every row of `logits` is above 0.
+/// The pixels of every row of `logits` that are above 0.
 pub fn above_zero(logits: &Tensor2) -> Later<Vec<Vec<u8>>> {
     if let Some(gpu) = logits.gpu() {
         return cuda::above_zero(gpu, logits);

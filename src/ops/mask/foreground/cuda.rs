@@ -1,4 +1,5 @@
-//! How large and how sure resized masks are, on the GPU: some blocks a plane, each with lines of it; their parts are added on the host.
+//! The size and the certainty of resized masks on the GPU. Each plane has several blocks, each with lines of
+//! it; the host adds their partial results.
 
 use crate::ops::Foreground;
 use crate::ops::cuda::source;
@@ -35,7 +36,8 @@ pub(super) fn foreground(
         to.1.into(),
     ];
     let grid = Grid::blocks(rows.len(), THREADS).by(count, 1);
-    // SAFETY: the planes from the first row on are as many as the grid has, each of size `from`; two numbers for every block.
+    // SAFETY: the planes from the first row on are as many as the grid has, each of size `from`; two numbers
+    // for every block.
     unsafe { gpu.launch(&SOURCE, "foreground", grid, &arguments) };
     let of_plane = |parts: &[f32]| {
         let sum = |which: usize| {

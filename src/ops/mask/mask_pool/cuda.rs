@@ -1,4 +1,5 @@
-//! Mean of the features under masks on the GPU: sums over tiles of pixels, then over the tiles, divided by the masks' masses.
+//! Mean of the features under masks on the GPU: sums over tiles of pixels, then over the tiles, divided by
+//! the masks' masses.
 
 use crate::ops::cuda::source;
 use crate::tensor::cuda::{Gpu, Grid, Source};
@@ -50,7 +51,8 @@ pub(super) fn mask_pool(
         tile.into(),
     ];
     let grid = Grid::items(channels, THREADS).by(parts, masks);
-    // SAFETY: features [batch * area, channels], every mask's image one of the batch, partials [parts, masks, channels].
+    // SAFETY: features [batch * area, channels], every mask's image one of the batch, partials [parts, masks,
+    // channels].
     unsafe { gpu.launch(&SOURCE, "mask_pool_partly", grid, &arguments) };
     let arguments = [
         (&partials).into(),

@@ -1,9 +1,11 @@
-//! Mean of the features under a mask, as it feeds a frozen vision-language model's head (PL-DC, eq. 7; MasQCLIP and others).
+//! Mean of the features under a mask, as it feeds a frozen vision-language model's head (PL-DC, eq. 7;
+//! MasQCLIP and others).
 //!
 //! $$ y_i = \frac{1}{s_i} \sum_p w_{ip}\, f_{b(i),p}, \qquad s_i = \sum_p w_{ip} + 10^{-8} $$
 //!
-//! Shapes: n masks, each of one image b(i); p one of h*w pixels; features `[B*h*w, C]`, weights `[n*h*w]` >= 0 -> `[n, C]`. An empty
-//! mask gives zeros. The weights receive no gradient. Pixels of weight zero, most of them, are passed over.
+//! Shapes: n masks, each of one image b(i); p one of h*w pixels; features `[B*h*w, C]`, weights `[n*h*w]` >=
+//! 0 -> `[n, C]`. An empty mask gives zeros. The weights receive no gradient. Pixels of weight zero, most of
+//! them, are passed over.
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -19,7 +21,8 @@ use std::sync::Arc;
 /// Added to the mass of a mask, so that an empty one divides by no zero (the released code's constant).
 const SMALLEST_MASS: f32 = 1e-8;
 
-/// `features` Map `[B*h*w, C]`, `images[i]` the image of mask i, `weights [n*h*w]` -> the weighted means `[n, C]`.
+/// `features` Map `[B*h*w, C]`, `images[i]` the image of mask i, `weights [n*h*w]` -> the weighted means
+/// `[n, C]`.
 ///
 /// Panics where the lengths disagree or an image is not in the map.
 pub fn mask_pool(

@@ -3,7 +3,8 @@
 //!
 //! $$ m_{bqp} = \langle e_{bq}, f_{bp} \rangle, \qquad \partial e = \partial m\, F, \quad \partial F = \partial m^\top E $$
 //!
-//! Shapes: B images, Q queries, C channels, p one of h*w pixels; embeddings `[B*Q, C]`, pixels `[B*h*w, C]` -> `[B*Q, h*w]`.
+//! Shapes: B images, Q queries, C channels, p one of h*w pixels; embeddings `[B*Q, C]`, pixels `[B*h*w, C]`
+//! -> `[B*Q, h*w]`.
 
 #[allow(unsafe_code)]
 mod cuda;

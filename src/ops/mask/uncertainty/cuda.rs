@@ -1,4 +1,4 @@
-//! How undecided masks are, on the GPU.
+//! The uncertainty of masks on the GPU.
 
 use crate::ops::cuda::source;
 use crate::tensor::Tensor2;

@@ -1,4 +1,4 @@
-//! How undecided a mask is at every pixel: PMUA of PL-DC, eq. 13.
+//! The uncertainty of a mask at every pixel: PMUA of PL-DC, eq. 13.
 //!
 //! $$ u = 1 - 2\,|\sigma(q) - 0.5| $$
 //!

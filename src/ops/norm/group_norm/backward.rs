@@ -9,7 +9,7 @@ use crate::ops::cpu::{epilogue, parallel};
 use crate::tensor::{Grads, Tensor2};
 use std::ops::Range;
 
-/// What the backward needs.
+/// The data of the backward pass.
 pub(super) struct Backward {
     /// One per image.
     pub(super) statistics: Vec<Statistics>,
@@ -23,7 +23,7 @@ pub(super) struct Backward {
     pub(super) relu: bool,
 }
 
-/// What one part of the backward gets: images with their gradients of y, of x and of the residual.
+/// The data of one part of the backward pass: images with their gradients of y, of x and of the residual.
 struct Share<'a> {
     images: Range<usize>,
     gradient: &'a mut [f32],

@@ -1,8 +1,8 @@
-//! Group normalisation on the GPU: moments of parts of the pixels, joined per group, then one pass that normalises. Each way x is read
-//! twice.
+//! Group normalisation on the GPU: moments of parts of the pixels, joined per group, then one pass that
+//! normalises. Each way x is read twice.
 //!
-//! A part's mean and squared distances come from eight pixels at a time, joined by the formula for two samples: one pass, and no
-//! cancellation where the mean is large.
+//! A part's mean and squared distances come from eight pixels at a time, joined by the formula for two
+//! samples: one pass, and no cancellation where the mean is large.
 
 use super::GroupNorm;
 use crate::ops::cuda::source;
@@ -128,7 +128,7 @@ impl Sizes {
     }
 }
 
-/// What the backward needs.
+/// The data of the backward pass.
 struct Backward {
     sizes: Sizes,
     x: Tensor2,
@@ -181,13 +181,14 @@ impl Backward {
             let name = sizes
                 .pack()
                 .name(["group_norm_backward_1", "group_norm_backward_4"]);
-            // SAFETY: maps and their gradients [B, pixels, channels], two moments and two means a group of an image.
+            // SAFETY: maps and their gradients [B, pixels, channels], two moments and two means a group of an
+            // image.
             unsafe { gpu.launch(&SOURCE, name, sizes.down(MOST_PARTS), &arguments) };
         }
     }
 
-    /// Cuts the gradient by the ReLU. Sums `[B, 2, channels]` of it and of it times the normalised x, and their means
-    /// `[B, groups, 2]` over a group, times gamma.
+    /// Cuts the gradient by the ReLU. Sums `[B, 2, channels]` of it and of it times the normalised x, and
+    /// their means `[B, groups, 2]` over a group, times gamma.
     fn sums(&self, gpu: &Gpu, gradient: u64) -> (Buffer<f32>, Buffer<f32>) {
         let Sizes {
             batch,
@@ -222,7 +223,8 @@ impl Backward {
             groups.into(),
         ];
         let name = pack.name(["group_norm_partial_sums_1", "group_norm_partial_sums_4"]);
-        // SAFETY: maps and the gradient [B, pixels, channels], gamma [1, channels]; two numbers a channel and part, and a group.
+        // SAFETY: maps and the gradient [B, pixels, channels], gamma [1, channels]; two numbers a channel and
+        // part, and a group.
         unsafe {
             gpu.launch(&SOURCE, name, grid.shared(pack.shared(1)), &of_parts);
             let grid = per_warp(batch * groups);

@@ -2,8 +2,9 @@
 //!
 //! $$ \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad y = \max(\gamma \odot \hat x + \beta + r,\, 0) $$
 //!
-//! with the mean $\mu$ and the biased variance $\sigma^2$ of each image and group of C / G channels; residual r and ReLU are
-//! optional. Both statistics take a pass of their own: the variance of centred values does not cancel.
+//! with the mean $\mu$ and the biased variance $\sigma^2$ of each image and group of C / G channels; residual
+//! r and ReLU are optional. Both statistics take a pass of their own: the variance of centred values does not
+//! cancel.
 //!
 //! Shapes: B images of H x W, C channels, G groups; x and r [B H W, C], gamma and beta [1, C] -> [B H W, C].
 //! Source: Wu & He 2018, https://arxiv.org/abs/1803.08494, eq. 1-3; `torch.nn.GroupNorm`.
@@ -28,11 +29,11 @@ pub struct GroupNorm<'a> {
     pub beta: &'a Tensor2,
     /// G.
     pub groups: usize,
-    /// What is added to the variance.
+    /// The constant that is added to the variance.
     pub eps: f32,
     /// r: what is added to the normalised map, [B H W, C].
     pub residual: Option<&'a Tensor2>,
-    /// Whether negative values become zero.
+    /// True if negative values become zero.
     pub relu: bool,
 }
 
@@ -266,7 +267,8 @@ mod tests {
 
     on_a_gpu! {
         fn many_pixels_agree_with_the_cpu_cuda() {
-            // More pixels than a part has, packs of four channels and of one, groups within a pack and beyond one.
+            // More pixels than a part has, packs of four channels and of one, groups within a pack and beyond
+            // one.
             for (batch, size, channels, groups) in [
                 (1, (70, 75), 4, 2),
                 (3, (31, 29), 12, 2),

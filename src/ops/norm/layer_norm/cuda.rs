@@ -1,4 +1,5 @@
-//! Layer normalisation on the GPU: a warp has a row; the sums for gamma and beta go over tiles of rows, then over the tiles.
+//! Layer normalisation on the GPU: a warp has a row; the sums for gamma and beta go over tiles of rows, then
+//! over the tiles.
 
 use crate::ops::cuda::{reduce, source};
 use crate::tensor::cuda::{Gpu, Grid, Source};
@@ -60,7 +61,7 @@ pub(super) fn layer_norm(
     out
 }
 
-/// What the backward reads.
+/// The inputs of the backward pass.
 struct Inputs {
     x: Tensor2,
     residual: Option<Tensor2>,

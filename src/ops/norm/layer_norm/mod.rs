@@ -2,13 +2,14 @@
 //!
 //! $$ y = \gamma \odot \frac{z - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta, \qquad z = x + r $$
 //!
-//! Shapes: x, r `[N, D]`, gamma, beta `[1, D]`; mean and variance over the D values of a row. With $h = (z - \mu)\,s$,
-//! $s = 1/\sqrt{\sigma^2 + \epsilon}$ and $t = \gamma \odot g$:
+//! Shapes: x, r `[N, D]`, gamma, beta `[1, D]`; mean and variance over the D values of a row. With
+//! $h = (z - \mu)\,s$, $s = 1/\sqrt{\sigma^2 + \epsilon}$ and $t = \gamma \odot g$:
 //!
 //! $$ \partial z = s\,\bigl(t - \overline{t} - h\,\overline{t h}\bigr), \quad \partial\gamma = \textstyle\sum_n g h, \quad
 //!    \partial\beta = \sum_n g $$
 //!
-//! Source: PyTorch's `layer_norm`; the residual is inside because every block of a post-norm transformer ends in this sum.
+//! Source: PyTorch's `layer_norm`; the residual is inside because every block of a post-norm transformer ends
+//! in this sum.
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -23,7 +24,7 @@ use std::ops::Range;
 /// Passes over a row, in multiply-adds per value: decides into how many parts the rows are divided.
 const PASSES: usize = 4;
 
-/// What the backward keeps of a row.
+/// The values of a row that the backward pass needs.
 #[derive(Clone, Copy, Debug, Default)]
 struct Moments {
     mean: f32,

@@ -1,5 +1,5 @@
-//! AdamW on the GPU: the norm of all gradients in one reduction of fixed order, the clipping's factor next to it, and the update of every
-//! parameter in one launch. Nothing waits for the GPU.
+//! AdamW on the GPU: the norm of all gradients in one reduction of fixed order, the clipping's factor next to
+//! it, and the update of every parameter in one launch. Nothing waits for the GPU.
 
 use super::{AdamWMoments, At, CLIP_EPSILON, Coefficients, EPSILON, Treatment};
 use crate::ops::cuda::many::{Addresses, Chunks};
@@ -116,8 +116,9 @@ pub(super) fn adamw(
     ];
     let update = [&over_chunks[..], &rest].concat();
     let one = Grid::blocks(1, THREADS);
-    // SAFETY: the addresses are of live tensors, each the only one of its storage, and of their gradients, which are as long and
-    // live in `grads`; the moments of each begin at its start and do not overlap; partial sums are as many as chunks.
+    // SAFETY: the addresses are of live tensors, each the only one of its storage, and of their gradients,
+    // which are as long and live in `grads`; the moments of each begin at its start and do not overlap;
+    // partial sums are as many as chunks.
     unsafe {
         if let Some(grid) = there.chunks.grid() {
             gpu.launch(&SOURCE, "sum_of_squares", grid, &squares);
@@ -130,7 +131,7 @@ pub(super) fn adamw(
     result.later().map(|result| result[0].into())
 }
 
-/// Where the moments of each parameter begin, at multiples of 16 bytes, and where the last ones end.
+/// The offset of each parameter's moments, a multiple of 16 bytes, and the end of the last ones.
 fn starts(lengths: &[usize]) -> (Vec<usize>, usize) {
     let mut end = 0;
     let start = |length: &usize| {

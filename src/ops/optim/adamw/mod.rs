@@ -4,14 +4,14 @@
 //! $$ m \leftarrow \beta_1 m + (1-\beta_1) g, \quad v \leftarrow \beta_2 v + (1-\beta_2) g^2, \quad
 //!    \theta \leftarrow \theta - \frac{\eta}{1-\beta_1^t} \cdot \frac{m}{\sqrt{v}/\sqrt{1-\beta_2^t} + \epsilon} $$
 //!
-//! Shapes: parameters $\theta$ are tensors of any shape; gradient g and moments m, v of each have its length. The norm is that of the
-//! gradients of all parameters together.
+//! Shapes: parameters $\theta$ are tensors of any shape; gradient g and moments m, v of each have its length.
+//! The norm is that of the gradients of all parameters together.
 //!
-//! Sources: `torch.optim.AdamW` and `torch.nn.utils.clip_grad_norm_` of PyTorch 2, whose numbers the tests of the optimizer hold
-//! (`tests/golden/adamw.py`).
+//! Sources: `torch.optim.AdamW` and `torch.nn.utils.clip_grad_norm_` of PyTorch 2, whose numbers the tests of
+//! the optimizer hold (`tests/golden/adamw.py`).
 //!
-//! One pass over a parameter's values updates both moments and the value. Where the parameters lie on a GPU the moments do so too, and a
-//! step is three launches, whatever the number of parameters.
+//! One pass over a parameter's values updates both moments and the value. Where the parameters lie on a GPU
+//! the moments do so too, and a step is three launches, whatever the number of parameters.
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -21,10 +21,10 @@ use std::borrow::Cow;
 
 /// The `eps` of `torch.optim.AdamW`.
 const EPSILON: f32 = 1e-8;
-/// What `torch.nn.utils.clip_grad_norm_` adds to the norm.
+/// The constant that `torch.nn.utils.clip_grad_norm_` adds to the norm.
 const CLIP_EPSILON: f64 = 1e-6;
 
-/// Which rate and decay a parameter has.
+/// The rate and the decay of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Treatment {
     /// It learns at the backbone's rate.
@@ -33,7 +33,7 @@ pub struct Treatment {
     pub decayed: bool,
 }
 
-/// What is the same for all parameters in one step.
+/// The numbers that are the same for all parameters in one step.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamWStep {
     /// Number of the step, from 1: the t of the formula.
@@ -84,7 +84,7 @@ pub struct AdamWMoments {
     at: At,
 }
 
-/// Where the moments lie.
+/// The place of the moments.
 #[derive(Debug)]
 enum At {
     Host(Vec<[Vec<f32>; 2]>),
@@ -92,7 +92,8 @@ enum At {
 }
 
 impl AdamWMoments {
-    /// Moments of parameters with these treatments. They lie on the host until the first step of parameters on a GPU.
+    /// Moments of parameters with these treatments. They lie on the host until the first step of parameters
+    /// on a GPU.
     ///
     /// Panics unless there are two vectors of one length for every treatment.
     pub fn new(treatments: Vec<Treatment>, values: Vec<[Vec<f32>; 2]>) -> Self {
@@ -129,10 +130,11 @@ impl AdamWMoments {
     }
 }
 
-/// Updates the values of `parameters`, given their gradients in `grads` and the `moments` of the step before; returns the norm of the
-/// gradient before clipping.
+/// Updates the values of `parameters`, given their gradients in `grads` and the `moments` of the step before;
+/// returns the norm of the gradient before clipping.
 ///
-/// Panics unless the parameters have the lengths of the moments and lie at one place, from which they do not move between steps.
+/// Panics unless the parameters have the lengths of the moments and lie at one place, from which they do not
+/// move between steps.
 pub fn adamw(
     parameters: &mut [Tensor2],
     grads: &mut Grads,
@@ -246,7 +248,8 @@ mod tests {
     }
 
     on_every_place! {
-        /// At the first step of a constant gradient g, m / sqrt(v) is the sign of g, so that each value moves by its rate after its decay.
+        /// At the first step of a constant gradient g, m / sqrt(v) is the sign of g, so that each value moves
+        /// by its rate after its decay.
         fn the_first_step_is_the_rate(place) {
             for (treatment, rate, decay) in [
                 (Treatment { backbone: true, decayed: true }, 0.01, 0.1),

@@ -9,7 +9,7 @@ static SOURCE: Source = source!("average");
 
 /// As [`super::average`], which has checked the lengths; `part`: how far, 1 being all the way.
 pub(super) fn average(gpu: &Gpu, averages: &mut [Tensor2], values: &[Tensor2], part: f32) {
-    // What shares its storage is equal and stays so.
+    // Tensors that share their storage are equal and stay equal.
     let pairs = averages.iter_mut().zip(values);
     let pairs: Vec<_> = pairs
         .filter(|(average, value)| average.address() != value.address())
@@ -30,6 +30,7 @@ pub(super) fn average(gpu: &Gpu, averages: &mut [Tensor2], values: &[Tensor2], p
         part.into(),
     ];
     let arguments = [&chunks.arguments()[..], &rest].concat();
-    // SAFETY: the tensors of every pair are live, of one length, and no other tensor shares the average's storage.
+    // SAFETY: the tensors of every pair are live, of one length, and no other tensor shares the average's
+    // storage.
     unsafe { gpu.launch(&SOURCE, "average", grid, &arguments) };
 }

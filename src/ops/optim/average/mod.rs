@@ -2,7 +2,8 @@
 //!
 //! $$ \theta_A \leftarrow \alpha\, \theta_A + (1 - \alpha)\, \theta $$
 //!
-//! Shapes: averages $\theta_A$ and values $\theta$ are the same number of tensors of the same lengths; no gradient.
+//! Shapes: averages $\theta_A$ and values $\theta$ are the same number of tensors of the same lengths; no
+//! gradient.
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -13,9 +14,11 @@ use rayon::prelude::*;
 /// Values that one task moves; fixed, so that the number of threads changes nothing.
 const CHUNK: usize = 1 << 14;
 
-/// Moves each of `averages` towards the one of `values` at its place; `keep` is the alpha of the formula. Equal values stay equal.
+/// Moves each of `averages` towards the one of `values` at its place; `keep` is the alpha of the formula.
+/// Equal values stay equal.
 ///
-/// A tensor whose storage both share is equal already and stays shared. Panics unless the lengths agree and all tensors lie at one place.
+/// A tensor whose storage both share is equal already and stays shared. Panics unless the lengths agree and
+/// all tensors lie at one place.
 pub fn average(averages: &mut [Tensor2], values: &[Tensor2], keep: f32) {
     assert_eq!(averages.len(), values.len(), "an average for every tensor");
     for (average, value) in averages.iter().zip(values) {

@@ -63,8 +63,8 @@ impl PackedMasks {
                 self.size.1.into(),
             ];
             let grid = Grid::items(count, THREADS).by(which.len(), 1);
-            // SAFETY: the masks and rows of points are there, each row has `count` points; out holds `count` values for every row of
-            // this part from `first` on.
+            // SAFETY: the masks and rows of points are there, each row has `count` points; out holds `count`
+            // values for every row of this part from `first` on.
             unsafe { self.gpu.launch(&SOURCE, "sample_masks", grid, &arguments) };
         }
         out

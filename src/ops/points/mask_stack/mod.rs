@@ -2,8 +2,8 @@
 //!
 //! $$ y_{ip} = \sum_k \omega_k(u_{j(i),p})\; m_{r(i),\,k} $$
 //!
-//! As `point_sample` for planes of 0 and 1: output row i reads mask r(i) at the points of row j(i). Shapes: points u `[J, 2P]` -> `[n, P]`; no
-//! gradient.
+//! As `point_sample` for planes of 0 and 1: output row i reads mask r(i) at the points of row j(i). Shapes:
+//! points u `[J, 2P]` -> `[n, P]`; no gradient.
 
 #[allow(unsafe_code)]
 mod cuda;

@@ -1,6 +1,7 @@
-//! Bilinear samples of planes at points on the GPU. Forward a thread has a point. Backward a pixel gathers what its readers have for it:
-//! the points are put into lists by the cell of the plane that they lie in, and every pixel adds up the lists of its four cells, each in
-//! the order of the points. So no gradient is added to by two threads, and the bits are the same at every run.
+//! Bilinear samples of planes at points on the GPU. Forward a thread has a point. Backward a pixel gathers
+//! what its readers have for it: the points are put into lists by the cell of the plane that they lie in, and
+//! every pixel adds up the lists of its four cells, each in the order of the points. So no gradient is added
+//! to by two threads, and the bits are the same at every run.
 
 use crate::ops::cuda::source;
 use crate::tensor::cuda::{Gpu, Grid, Source};
@@ -47,7 +48,8 @@ pub(super) fn point_sample(
         height.into(),
         width.into(),
     ];
-    // SAFETY: planes [n, height * width], a plane below n a row, points [row_count, count, 2], out [row_count, count].
+    // SAFETY: planes [n, height * width], a plane below n a row, points [row_count, count, 2], out
+    // [row_count, count].
     unsafe { gpu.launch(&SOURCE, "point_sample_forward", per_point, &arguments) };
 
     let (gpu, source) = (gpu.clone(), out.clone());
@@ -80,8 +82,9 @@ pub(super) fn point_sample(
             width.into(),
         ];
         let per_pixel = Grid::items(groups * height * width, THREADS);
-        // SAFETY: as forward; heads [groups, height + 1, width + 1] and a next of every point; the gradient of the planes, without
-        // which nothing is recorded, is as large as they are, and no plane is in two groups.
+        // SAFETY: as forward; heads [groups, height + 1, width + 1] and a next of every point; the gradient
+        // of the planes, without which nothing is recorded, is as large as they are, and no plane is in two
+        // groups.
         unsafe {
             gpu.launch(&SOURCE, "point_sample_lists", per_point, &lists);
             gpu.launch(&SOURCE, "point_sample_backward", per_pixel, &gather);

@@ -2,9 +2,10 @@
 //!
 //! $$ y_{ip} = \sum_{k} \omega_k(u_{ip})\; x_{r(i),\,k}, \qquad \text{pixel} = u \odot (w, h) - \tfrac12 $$
 //!
-//! k runs over the four pixels around the position; outside the plane all is zero. Shapes: planes `[N, h*w]`; output row i reads
-//! plane r(i) at its P points u `[n, 2P]` (x, y in 0..1) -> `[n, P]`. Source: PointRend's `point_sample`
-//! (https://arxiv.org/abs/1912.08193) as Mask2Former uses it: `grid_sample` with `align_corners=False`, `padding_mode="zeros"`.
+//! k runs over the four pixels around the position; outside the plane all is zero. Shapes: planes `[N, h*w]`;
+//! output row i reads plane r(i) at its P points u `[n, 2P]` (x, y in 0..1) -> `[n, P]`. Source: PointRend's
+//! `point_sample` (https://arxiv.org/abs/1912.08193) as Mask2Former uses it: `grid_sample` with
+//! `align_corners=False`, `padding_mode="zeros"`.
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -231,7 +232,8 @@ mod tests {
     fn pixel_centres_read_pixels_and_corners_fade() {
         let plane = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let mut out = [0.0; 4];
-        // Centre of the last pixel; between the first two; the outermost corner (a quarter of the pixel); far outside.
+        // Centre of the last pixel; between the first two; the outermost corner (a quarter of the pixel); far
+        // outside.
         let points = [5.0 / 6.0, 0.75, 2.0 / 6.0, 0.25, 0.0, 0.0, -3.0, 0.5];
         sample_plane(&plane, (2, 3), &points, &mut out);
         for (got, expected) in out.iter().zip([6.0, 1.5, 0.25, 0.0]) {

@@ -1,4 +1,5 @@
-//! Uniform points on the GPU: a thread computes a block of its stream's generator, of which it writes what is asked for.
+//! Uniform points on the GPU: a thread computes a block of its stream's generator, of which it writes what is
+//! asked for.
 
 use crate::ops::cuda::source;
 use crate::tensor::Tensor2;

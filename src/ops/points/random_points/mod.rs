@@ -2,8 +2,9 @@
 //!
 //! $$ u_{ip} = \bigl(r_{i,\,2(s+p)},\; r_{i,\,2(s+p)+1}\bigr), \qquad r_{ik} = \lfloor c_{ik} / 2^8 \rfloor \, 2^{-24} $$
 //!
-//! c: the 32-bit words of stream i, ChaCha with eight rounds (https://cr.yp.to/chacha.html), counter from 0; s: points of the stream that are
-//! passed over. A GPU draws the same bits as the CPU, so that no point has to be sent. Shapes: n streams -> `[n, 2P]`, x and y in [0, 1).
+//! c: the 32-bit words of stream i, ChaCha with eight rounds (https://cr.yp.to/chacha.html), counter from 0;
+//! s: points of the stream that are passed over. A GPU draws the same bits as the CPU, so that no point has
+//! to be sent. Shapes: n streams -> `[n, 2P]`, x and y in [0, 1).
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -13,7 +14,8 @@ use crate::rng::Stream;
 use crate::tensor::{Place, Tensor2};
 use rayon::prelude::*;
 
-/// The points `skip` to `skip + count - 1` of every stream, which `seeds` name ([`Stream::seed`]): `[n, 2 * count]` at `place`.
+/// The points `skip` to `skip + count - 1` of every stream, which `seeds` name ([`Stream::seed`]):
+/// `[n, 2 * count]` at `place`.
 pub fn random_points(place: &Place, seeds: &[[u8; 32]], skip: usize, count: usize) -> Tensor2 {
     match place {
         Place::Host => {

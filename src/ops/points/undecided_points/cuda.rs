@@ -32,7 +32,8 @@ pub(super) fn undecided_points(
         (fresh.columns() / 2).into(),
     ];
     let grid = Grid::blocks(logits.rows(), THREADS);
-    // SAFETY: pool [n, many, 2], logits [n, many], fresh [n, free, 2], points [n, chosen + free, 2], chosen at most many.
+    // SAFETY: pool [n, many, 2], logits [n, many], fresh [n, free, 2], points [n, chosen + free, 2], chosen
+    // at most many.
     unsafe { gpu.launch(&SOURCE, "undecided_points", grid, &arguments) };
     points
 }

@@ -1,9 +1,11 @@
-//! Importance sampling: of many points those where a mask is least decided, and fresh ones (PointRend, https://arxiv.org/abs/1912.08193).
+//! Importance sampling: of many points those where a mask is least decided, and fresh ones (PointRend,
+//! https://arxiv.org/abs/1912.08193).
 //!
 //! $$ S_i = \{\text{the } c \text{ points } p \text{ of least } |x_{ip}|\} \cup F_i $$
 //!
-//! x: logits at M points; of equal ones the first comes first. Shapes: pool `[n, 2M]`, x `[n, M]`, F `[n, 2F]` -> `[n, 2(c + F)]`, the chosen
-//! points before the fresh ones, in no order that means anything. No gradient.
+//! x: logits at M points; of equal ones the first comes first. Shapes: pool `[n, 2M]`, x `[n, M]`, F
+//! `[n, 2F]` -> `[n, 2(c + F)]`, the chosen points before the fresh ones, in no order that means anything. No
+//! gradient.
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -12,7 +14,8 @@ use crate::ops::cpu::unfilled;
 use crate::tensor::Tensor2;
 use rayon::prelude::*;
 
-/// `chosen` points of each row of `pool` `[n, 2M]` by their `logits` `[n, M]`, then those of `fresh` `[n, 2F]`.
+/// `chosen` points of each row of `pool` `[n, 2M]` by their `logits` `[n, M]`, then those of `fresh`
+/// `[n, 2F]`.
 ///
 /// Panics where the shapes disagree or `chosen` is more than M.
 pub fn undecided_points(

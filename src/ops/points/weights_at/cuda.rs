@@ -1,4 +1,5 @@
-//! What is left of the loss at points on the GPU. The planes of an image are a tensor of their own, so a row is told the address of its plane.
+//! The remaining weight of the loss at points on the GPU. The planes of an image are a separate tensor, so
+//! each row contains the address of its plane.
 
 use crate::ops::cuda::source;
 use crate::tensor::Tensor2;

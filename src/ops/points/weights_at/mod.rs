@@ -1,9 +1,10 @@
-//! What is left of the loss of the pixels around a point, of which planes tell what is taken off.
+//! The remaining weight of the loss of the pixels around a point. The planes contain the reductions.
 //!
 //! $$ w_{ip} = 1 - \sum_k \omega_k(u_{ip})\; d_{i,\,k} $$
 //!
-//! The samples are those of `point_sample`; outside the plane nothing is taken off, as PL-DC's released code pads it, and a row without a
-//! plane weighs 1. Shapes: planes d `[_, h*w]`, a row of one for each of n; points u `[n, 2P]` -> `[n, P]`; no gradient.
+//! The samples are those of `point_sample`. Outside the plane the reduction is 0, because PL-DC's released
+//! code pads it; a row without a plane has weight 1. Shapes: planes d `[_, h*w]`, a row of one for each of n;
+//! points u `[n, 2P]` -> `[n, P]`; no gradient.
 
 #[allow(unsafe_code)]
 mod cuda;

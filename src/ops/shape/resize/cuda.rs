@@ -1,5 +1,5 @@
-//! Bilinear resize on the GPU: an output pixel reads its four pixels and the map to add; the backward gathers, so that no two threads add
-//! to one place.
+//! Bilinear resize on the GPU: an output pixel reads its four pixels and the map to add; the backward
+//! gathers, so that no two threads add to one place.
 
 use crate::ops::cuda::source;
 use crate::ops::cuda::walk::Pack;

@@ -2,9 +2,10 @@
 //!
 //! $$ y_{ij} = \sum_{a,b} \omega^h_{ia}\, \omega^w_{jb}\, x_{ab} \;[+\; r_{ij}], \qquad \text{pixel} = \max\bigl(0, \tfrac{n}{m}(i + \tfrac12) - \tfrac12\bigr) $$
 //!
-//! Shapes: n input and m output pixels of an axis; a map `[B*h*w, C]` -> `[B*h'*w', C]`, or planes `[N, h*w]` -> `[N, h'*w']`. Source:
-//! PyTorch's `interpolate`. Rows first: two input rows are mixed into one, then its pixels into the output's, so that a pixel
-//! of the output costs two reads and not four; the fused sum is the lateral connection of an FPN, https://arxiv.org/abs/1612.03144.
+//! Shapes: n input and m output pixels of an axis; a map `[B*h*w, C]` -> `[B*h'*w', C]`, or planes `[N, h*w]`
+//! -> `[N, h'*w']`. Source: PyTorch's `interpolate`. Rows first: two input rows are mixed into one, then its
+//! pixels into the output's, so that a pixel of the output costs two reads and not four; the fused sum is the
+//! lateral connection of an FPN, https://arxiv.org/abs/1612.03144.
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -25,7 +26,7 @@ fn axis(size: usize, target: usize) -> Axis {
         .collect()
 }
 
-/// How an image is resized: the axes, the input's size and the values per pixel.
+/// The plan for resizing an image: the axes, the input's size and the values per pixel.
 struct Plan {
     rows: Axis,
     columns: Axis,

@@ -27,7 +27,7 @@ impl Run {
     }
 }
 
-/// What is moved: `len` values, all numbers multiples of `columns`, in each of `batch` images.
+/// A copy of `len` values in each of `batch` images. All numbers are multiples of `columns`.
 #[derive(Clone, Copy, Debug)]
 struct Move {
     from: Run,

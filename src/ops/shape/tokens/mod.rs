@@ -2,8 +2,8 @@
 //!
 //! $$ \mathrm{concat}(x^1, x^2)_{b} = \left[x^1_{b};\, x^2_{b}\right] \qquad \mathrm{slice}(x)_{b,i} = x_{b,\,s+i} $$
 //!
-//! Shapes: B images, L tokens of an image, C columns. Source: the levels of the pixel decoder are joined before and cut after its
-//! encoder (Deformable DETR, section 4.1).
+//! Shapes: B images, L tokens of an image, C columns. Source: the levels of the pixel decoder are joined
+//! before and cut after its encoder (Deformable DETR, section 4.1).
 
 #[allow(unsafe_code)]
 mod cuda;

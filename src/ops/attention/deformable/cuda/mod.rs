@@ -1,9 +1,10 @@
 //! Multi-scale deformable attention on the GPU.
 //!
-//! Forward, the lanes of a head read a pixel's columns as one piece; a thread has four columns (one where the head's width is no
-//! multiple of four) and locates the samples itself. Backward, a warp has a query's head for the gradients of offsets and weights;
-//! the values' gradient is gathered from samples sorted by place ([`value`]). The softmax of the weights is computed
-//! again there rather than kept: it is as large as the weights.
+//! Forward, the lanes of a head read a pixel's columns as one piece; a thread has four columns (one where the
+//! head's width is no multiple of four) and locates the samples itself. Backward, a warp has a query's head
+//! for the gradients of offsets and weights; the values' gradient is gathered from samples sorted by place
+//! ([`value`]). The softmax of the weights is computed again there rather than kept: it is as large as the
+//! weights.
 
 mod sizes;
 mod value;
@@ -26,7 +27,8 @@ static LEVELS: Resident<i32> = Resident::new();
 const THREADS: usize = 256;
 /// Most bytes of shared memory for the samples of a block's warps.
 const SHARED_BYTES: usize = 32 << 10;
-/// Pixels, at most, that a group of lanes goes along (`deform_value.cu`), and about the samples that it should meet there.
+/// Pixels, at most, that a group of lanes goes along (`deform_value.cu`), and about the samples that it
+/// should meet there.
 const RUN: usize = 8;
 const RUN_SAMPLES: usize = 48;
 
@@ -58,8 +60,8 @@ impl Sizes {
     }
 }
 
-/// What the kernels know about the levels, six numbers each (`deform_value.cu`), and the cells and runs of all; `samples` of an image
-/// and head come to each level.
+/// The kernels' data about the levels, six numbers each (`deform_value.cu`), and the numbers of cells and
+/// runs in total. Each level has `samples` samples of an image and head.
 fn table(levels: &[(usize, usize)], samples: usize) -> (Vec<i32>, usize, usize) {
     let mut table = Vec::new();
     let [mut tokens, mut cells, mut runs] = [0; 3];
@@ -137,7 +139,7 @@ impl Inputs {
         shares
     }
 
-    /// What every kernel reads, in the order of their parameters.
+    /// The arguments that every kernel reads, in the order of their parameters.
     fn read(&self, shares: &Buffer<f32>) -> [Argument; 5] {
         [
             (&self.value).into(),
@@ -172,8 +174,9 @@ impl Inputs {
             _ => "deform_forward_1",
         };
         let grid = self.sizes.forward_grid();
-        // SAFETY: value [batch * tokens, heads * head], offsets [rows, heads, samples, 2], shares [rows, heads, samples], reference
-        // [queries, 2], levels [levels, 6], out [rows, heads * head]; the corners of a sample are moved into its level.
+        // SAFETY: value [batch * tokens, heads * head], offsets [rows, heads, samples, 2], shares [rows,
+        // heads, samples], reference [queries, 2], levels [levels, 6], out [rows, heads * head]; the corners
+        // of a sample are moved into its level.
         unsafe { gpu.launch(&SOURCE, name, grid, &arguments) };
     }
 
@@ -195,7 +198,8 @@ impl Inputs {
                 _ => "deform_positions_1",
             };
             let grid = self.sizes.positions_grid();
-            // SAFETY: as forward; gradients are as large as their tensors; shared memory holds a number per sample and warp.
+            // SAFETY: as forward; gradients are as large as their tensors; shared memory holds a number per
+            // sample and warp.
             unsafe { gpu.launch(&SOURCE, name, grid, &arguments) };
         }
         if let Some(to) = self.value.gradient_address(grads) {
@@ -206,7 +210,8 @@ impl Inputs {
                 levels: &self.levels,
                 sizes: self.sizes,
             };
-            // SAFETY: the gradients of out and value, as large as these; the samples' buffers are those of the forward.
+            // SAFETY: the gradients of out and value, as large as these; the samples' buffers are those of
+            // the forward.
             unsafe { value::add_gradient(gpu, &samples, gradient, to) };
         }
     }

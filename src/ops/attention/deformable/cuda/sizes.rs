@@ -22,7 +22,8 @@ impl Sizes {
         self.levels * self.points
     }
 
-    /// Columns that a thread has at a time: 4 where that divides every row, so that every piece lies at a multiple of 16 bytes.
+    /// Columns that a thread has at a time: 4 where that divides every row, so that every piece lies at a
+    /// multiple of 16 bytes.
     pub(super) fn wide(&self) -> usize {
         if self.head.is_multiple_of(4) { 4 } else { 1 }
     }

@@ -1,7 +1,9 @@
-//! The gradient of the values of deformable attention on the GPU: samples sorted by place, then a sum for every pixel.
+//! The gradient of the values of deformable attention on the GPU: samples sorted by place, then a sum for
+//! every pixel.
 //!
-//! A sample adds to the four pixels around it. Atomic additions would make the sums' order, and so their bits, a matter of chance, and
-//! are slow where many samples meet. Sorted, every pixel's sum is one thread's, in the order of the queries.
+//! A sample adds to the four pixels around it. Atomic additions would make the sums' order, and so their
+//! bits, a matter of chance, and are slow where many samples meet. Sorted, every pixel's sum is one thread's,
+//! in the order of the queries.
 
 use super::sizes::Sizes;
 use crate::ops::cuda::sort::{self, Sorted};
@@ -10,7 +12,8 @@ use crate::tensor::cuda::{Buffer, Gpu, Grid, Source};
 
 static SOURCE: Source = source!("deform_value");
 
-/// Samples that are sorted at a time, about: 32 bytes of memory each. More images than that follow one after the other.
+/// Samples that are sorted at a time, about: 32 bytes of memory each. More images than that follow one after
+/// the other.
 const SAMPLES: usize = 1 << 23;
 /// Threads of a block.
 const THREADS: u32 = 128;
@@ -33,7 +36,8 @@ pub(super) struct Samples<'a> {
 /// Adds the gradient of the values to `to_value`, given that of the output.
 ///
 /// # Safety
-/// `samples`, `gradient` and `to_value` lead to as many values as the call's tensors have, in live buffers of `gpu`.
+/// `samples`, `gradient` and `to_value` lead to as many values as the call's tensors have, in live buffers of
+/// `gpu`.
 pub(super) unsafe fn add_gradient(gpu: &Gpu, samples: &Samples, gradient: u64, to_value: u64) {
     let sizes = samples.sizes;
     let items = sizes.queries * sizes.samples();
@@ -58,7 +62,8 @@ pub(super) unsafe fn add_gradient(gpu: &Gpu, samples: &Samples, gradient: u64, t
             sizes.cells.into(),
         ];
         let grid = Grid::blocks(images * sizes.queries, THREADS);
-        // SAFETY: offsets and shares of batch * queries rows; a cell and a record of four numbers for every sample of these images.
+        // SAFETY: offsets and shares of batch * queries rows; a cell and a record of four numbers for every
+        // sample of these images.
         unsafe { gpu.launch(&SOURCE, "deform_cells", grid, &arguments) };
         let Sorted { ids, starts } = sort::sort(gpu, cells, lists, items, sizes.cells);
         let lanes = sizes.lanes();

@@ -1,7 +1,8 @@
 //! The backward of attention on the GPU.
 //!
-//! The scores are computed again, once for the queries' gradient (a block has some queries and goes along the memory, as forward) and once
-//! for that of keys and values (the other way round), so that every sum is one block's.
+//! The scores are computed again, once for the queries' gradient (a block has some queries and goes along the
+//! memory, as forward) and once for that of keys and values (the other way round), so that every sum is one
+//! block's.
 
 use super::{Inputs, per_row};
 use crate::ops::cuda::{reduce, source};
@@ -52,7 +53,8 @@ impl Inputs {
             read.extend(targets);
             read.extend(sizes.counts());
             let grid = sizes.memory_grid();
-            // SAFETY: as forward; gradients are as large as their tensors; shared memory for four tiles of values, one of scores, one of the mask.
+            // SAFETY: as forward; gradients are as large as their tensors; shared memory for four tiles of
+            // values, one of scores, one of the mask.
             unsafe { gpu.launch(&SOURCE, sizes.kernels().memory, grid, &read) };
         }
     }

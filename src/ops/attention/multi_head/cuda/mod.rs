@@ -1,8 +1,9 @@
 //! Attention on the GPU: forward and backward tile by tile, so that the scores never lie in memory.
 //!
-//! A block has some queries and goes along the memory. Forward keeps two numbers a query and head, the largest score and one over the sum,
-//! of which the [backward](backward) makes the shares again. Where few queries look at a long memory, the memory is
-//! divided among blocks too, whose results are joined in a fixed order.
+//! A block has some queries and goes along the memory. Forward keeps two numbers a query and head, the
+//! largest score and one over the sum, of which the [backward](backward) makes the shares again. Where few
+//! queries look at a long memory, the memory is divided among blocks too, whose results are joined in a fixed
+//! order.
 
 mod backward;
 
@@ -14,7 +15,8 @@ use std::sync::Arc;
 
 static SOURCE: Source = source!("attention");
 
-/// Threads of a block along each side of a tile, and columns between its rows in shared memory (`attention.cu`).
+/// Threads of a block along each side of a tile, and columns between its rows in shared memory
+/// (`attention.cu`).
 const SIDE: u32 = 16;
 const PAD: usize = 4;
 /// Warps of a block of the kernels that have a row for each.
@@ -138,7 +140,7 @@ impl Sizes {
     }
 }
 
-/// What the backward reads too.
+/// The inputs, which the backward pass reads too.
 pub(super) struct Inputs {
     pub(super) q: Tensor2,
     pub(super) k: Tensor2,
@@ -207,7 +209,7 @@ fn mask(
 }
 
 impl Inputs {
-    /// What every kernel of tiles reads first.
+    /// The first arguments of every kernel of tiles.
     pub(super) fn read(&self) -> Vec<Argument> {
         let mask = self.blocked.as_ref();
         vec![
@@ -219,7 +221,8 @@ impl Inputs {
         ]
     }
 
-    /// Writes `out`; gives the largest score and one over the sum of every head's queries, `[lists, queries, 2]`.
+    /// Writes `out`; gives the largest score and one over the sum of every head's queries,
+    /// `[lists, queries, 2]`.
     fn forward(&self, gpu: &Gpu, out: &Tensor2) -> Buffer<f32> {
         let sizes = self.sizes;
         let count = sizes.lists() * sizes.queries;
@@ -232,9 +235,10 @@ impl Inputs {
         arguments.extend(sizes.counts());
         arguments.push(tiles.into());
         let grid = sizes.query_grid(2);
-        // SAFETY: q and out [batch * queries, heads * head], k and v [batch * memory, heads * head], the mask [batch, queries, memory]
-        // and a flag for each of its rows, moments [lists, queries, 2], partials [parts, lists, queries, head + 2]; shared memory for two
-        // tiles of values, one of scores, one of the mask.
+        // SAFETY: q and out [batch * queries, heads * head], k and v [batch * memory, heads * head], the mask
+        // [batch, queries, memory] and a flag for each of its rows, moments [lists, queries, 2], partials
+        // [parts, lists, queries, head + 2]; shared memory for two tiles of values, one of scores, one of the
+        // mask.
         unsafe { gpu.launch(&SOURCE, sizes.kernels().forward, grid, &arguments) };
         if let Some(partials) = partials {
             let arguments = [

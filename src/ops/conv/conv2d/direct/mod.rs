@@ -1,14 +1,16 @@
 //! Convolution without patches: register tiles over a padded image, in AVX-512.
 //!
-//! In a channels-last image that already has its border, the k neighbours of a pixel along a row and all their channels are
-//! k C consecutive values. A tile of up to 8 output pixels x 4 vectors of output channels stays in registers while the window
-//! slides: no patch is ever written, and the weights of the tile are read once per 8 pixels.
+//! In a channels-last image that already has its border, the k neighbours of a pixel along a row and all
+//! their channels are k C consecutive values. A tile of up to 8 output pixels x 4 vectors of output channels
+//! stays in registers while the window slides: no patch is ever written, and the weights of the tile are read
+//! once per 8 pixels.
 //!
 //! Shapes: C input channels, O output channels (a multiple of 16), k kernel, s stride, W' output width;
 //! padded [rows, W + 2 p, C], weights [k k C, O] packed in panels of up to 64 channels.
 //!
-//! Source of the scheme: Georganas et al. 2018, "Anatomy of high-performance deep learning convolutions on SIMD
-//! architectures", https://arxiv.org/abs/1808.05567. Processors without AVX-512 take the way over patches.
+//! Source of the scheme: Georganas et al. 2018, "Anatomy of high-performance deep learning convolutions on
+//! SIMD architectures", https://arxiv.org/abs/1808.05567. Processors without AVX-512 take the way over
+//! patches.
 
 pub(super) mod packed;
 #[cfg(target_arch = "x86_64")]
@@ -25,13 +27,14 @@ use walk::{LANES, Walk, panels};
 /// Weights of a panel that one pass over the pixels uses, in values: 16 KiB, half of a first-level cache.
 const PASS: usize = 4 * 1024;
 
-/// Output values of a panel that the passes add to, in values: 32 KiB, so that they stay near the first level.
+/// Output values of a panel that the passes add to, in values: 32 KiB, so that they stay near the first
+/// level.
 const OUT_PASS: usize = 8 * 1024;
 
 /// Gradient values that one pass over the weights uses: 16 KiB, as above.
 const GRADIENT_PASS: usize = 4 * 1024;
 
-/// Whether this processor and a convolution to `columns` channels suit.
+/// Returns true if this processor supports the method and it suits a convolution to `columns` channels.
 pub(crate) fn suits(columns: usize) -> bool {
     columns > 0 && columns.is_multiple_of(LANES) && tiles::available()
 }
@@ -101,9 +104,10 @@ pub(crate) fn convolve(
             for (y, i, part) in passes(walk, PASS / (vectors * LANES)) {
                 let done = y * walk.run + i;
                 let x = &padded[start * walk.row + y * walk.line + i..];
-                // SAFETY: the processor has AVX-512 (`suits`). `walk` checked that every window lies in `padded`, so a part of
-                // every window does; the panel holds `depth` rows of registers from which the pass takes those after `done`;
-                // the columns from `first` on of every pixel lie in `out`.
+                // SAFETY: the processor has AVX-512 (`suits`). `walk` checked that every window lies in
+                // `padded`, so a part of every window does; the panel holds `depth` rows of registers from
+                // which the pass takes those after `done`; the columns from `first` on of every pixel lie in
+                // `out`.
                 unsafe {
                     tiles::convolve(
                         vectors,
@@ -121,7 +125,8 @@ pub(crate) fn convolve(
     }
 }
 
-/// Cuts the window into parts of at most `most` values where it holds more: the first row and value of each, and the walk over it.
+/// Cuts the window into parts of at most `most` values where it holds more: the first row and value of each,
+/// and the walk over it.
 fn passes(walk: Walk, most: usize) -> impl Iterator<Item = (usize, usize, Walk)> {
     let whole = walk.lines * walk.run <= most;
     let count = if whole { 1 } else { walk.run.div_ceil(most) };
@@ -137,8 +142,8 @@ fn passes(walk: Walk, most: usize) -> impl Iterator<Item = (usize, usize, Walk)>
 
 /// Adds the gradient of the weight from `rows` output rows to `sums` [k k C, O] (the weight transposed).
 ///
-/// `gradient` [rows * W', O] is the gradient of the output. The rows are cut into passes whose gradients stay in the first-level
-/// cache. Panics unless the sizes agree and [`suits`] holds.
+/// `gradient` [rows * W', O] is the gradient of the output. The rows are cut into passes whose gradients stay
+/// in the first-level cache. Panics unless the sizes agree and [`suits`] holds.
 pub(crate) fn weight_gradient(
     geometry: &Geometry,
     padded: &[f32],
@@ -167,8 +172,9 @@ pub(crate) fn weight_gradient(
             let x = &padded[first_row * walk.row + y * walk.line..];
             let mut first = 0;
             for vectors in panels(columns) {
-                // SAFETY: the processor has AVX-512 (`suits`). `walk` checked that every window lies in `padded`, so its row y does;
-                // the columns from `first` on of every pixel lie in `gradient`, and of every value of the run in `sums`.
+                // SAFETY: the processor has AVX-512 (`suits`). `walk` checked that every window lies in
+                // `padded`, so its row y does; the columns from `first` on of every pixel lie in `gradient`,
+                // and of every value of the run in `sums`.
                 unsafe {
                     let g = gradient.as_ptr().add(first);
                     let sums = sums.as_mut_ptr().add(first);

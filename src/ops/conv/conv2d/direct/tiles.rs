@@ -1,7 +1,8 @@
 //! Register tiles of the direct convolution in AVX-512: the innermost loops, on raw pointers.
 //!
-//! A tile keeps pixels x vectors (forward) or depths x vectors (weight gradient) of sums in the 32 registers. One step loads the
-//! vectors of the other factor once and multiplies them by one broadcast value per row of the tile.
+//! A tile keeps pixels x vectors (forward) or depths x vectors (weight gradient) of sums in the 32 registers.
+//! One step loads the vectors of the other factor once and multiplies them by one broadcast value per row of
+//! the tile.
 
 use super::walk::{LANES, Walk};
 use std::arch::x86_64::{
@@ -9,16 +10,18 @@ use std::arch::x86_64::{
     _mm512_storeu_ps,
 };
 
-/// Whether the processor has the instructions.
+/// Returns true if the processor has the instructions.
 pub(super) fn available() -> bool {
     is_x86_feature_detected!("avx512f")
 }
 
-/// Convolves all pixels of the walk to `vectors` vectors of channels, which lie `columns` values apart from pixel to pixel.
+/// Convolves all pixels of the walk to `vectors` vectors of channels, which lie `columns` values apart from
+/// pixel to pixel.
 ///
 /// # Safety
-/// [`available`]; 1 to 4 vectors; every window of the walk is readable from `x` on, `lines * run * vectors` registers from `w`
-/// on; the vectors of every pixel are writable from `out` on (and readable where `add` is set).
+/// [`available`]; 1 to 4 vectors; every window of the walk is readable from `x` on, `lines * run * vectors`
+/// registers from `w` on; the vectors of every pixel are writable from `out` on (and readable where `add` is
+/// set).
 pub(super) unsafe fn convolve(
     vectors: usize,
     walk: Walk,
@@ -56,8 +59,8 @@ unsafe fn all_pixels<const R: usize>(
             unsafe {
                 let x = x.add(y * walk.row + pixel * walk.pixel);
                 let out = out.add((y * walk.width + pixel) * columns);
-                // 8 x 3 and 6 x 4 are the largest tiles whose sums and vectors fit 32 registers; more pixels than 8 want more
-                // addresses than there are registers for.
+                // 8 x 3 and 6 x 4 are the largest tiles whose sums and vectors fit 32 registers; more pixels
+                // than 8 want more addresses than there are registers for.
                 pixel += match walk.width - pixel {
                     8.. if R < 4 => tile::<8, R>(walk, x, w, out, columns, add),
                     6 | 7 | 9.. if R == 4 => tile::<6, R>(walk, x, w, out, columns, add),
@@ -105,12 +108,12 @@ unsafe fn tile<const P: usize, const R: usize>(
     P
 }
 
-/// Adds products of x and the gradient g of `vectors` vectors of channels, summed over all pixels of the walk, to `sums`: for the
-/// `run` values of one row of the window, `columns` values apart.
+/// Adds products of x and the gradient g of `vectors` vectors of channels, summed over all pixels of the
+/// walk, to `sums`: for the `run` values of one row of the window, `columns` values apart.
 ///
 /// # Safety
-/// [`available`]; 1 to 4 vectors; `run` values are readable from `x` on for every pixel, the vectors of every pixel from `g` on,
-/// and the vectors of every value of the run are readable and writable from `sums` on.
+/// [`available`]; 1 to 4 vectors; `run` values are readable from `x` on for every pixel, the vectors of every
+/// pixel from `g` on, and the vectors of every value of the run are readable and writable from `sums` on.
 pub(super) unsafe fn weight_gradient(
     vectors: usize,
     walk: Walk,
@@ -202,7 +205,8 @@ unsafe fn load<const R: usize>(from: *const f32) -> [__m512; R] {
     registers
 }
 
-/// Writes R consecutive registers, or adds them. Safety: writable from `to` on, and readable where `add` is set.
+/// Writes R consecutive registers, or adds them. Safety: writable from `to` on, and readable where `add` is
+/// set.
 #[inline]
 #[target_feature(enable = "avx512f")]
 unsafe fn store<const R: usize>(registers: &[__m512; R], to: *mut f32, add: bool) {

@@ -2,7 +2,7 @@
 
 use super::walk::Walk;
 
-/// Whether the processor has the instructions.
+/// Returns true if the processor has the instructions.
 pub(super) fn available() -> bool {
     false
 }

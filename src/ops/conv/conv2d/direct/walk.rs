@@ -1,4 +1,5 @@
-//! How the direct convolution is divided: output channels into panels of registers, pixels and window into a walk.
+//! Divides the direct convolution: output channels into panels of registers, and pixels and window into a
+//! walk.
 
 /// Channels in a register.
 pub(super) const LANES: usize = 16;
@@ -13,7 +14,7 @@ pub(super) fn panels(columns: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |i| (i + 1) * vectors / count - i * vectors / count)
 }
 
-/// How the tiles walk over a padded image: the output pixels, and the part of the window that is summed.
+/// The walk of the tiles over a padded image: the output pixels, and the part of the window that is summed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Walk {
     /// Output rows.
