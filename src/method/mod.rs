@@ -7,7 +7,6 @@ mod config;
 pub mod correction;
 pub mod filter;
 mod guided;
-pub mod labeller;
 mod learner;
 mod mock;
 mod phase;
@@ -26,11 +25,12 @@ use std::fmt::Debug;
 
 pub use learner::{Learner, Number, Parts, Setup, StepOutput};
 pub use phase::{Build, MethodKeys, Phase, Start};
-pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
+pub use pseudo_labels::TierCounts;
+pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, diagnose};
 pub use sent::Sent;
 pub use supervised::Supervised;
 pub use teacher::follow;
-pub use teacher_student::{TeacherStudent, TeacherStudentConfig};
+pub use teacher_student::{TeacherStudent, TeacherStudentConfig, labeller};
 
 /// A training method, as the table `[method]` of a recipe describes it.
 pub trait Method: Debug + Send + Sync {

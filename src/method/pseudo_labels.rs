@@ -1,11 +1,13 @@
 //! Pseudo-labels: what the teacher's candidates became, and what the student learns from them.
 
 use super::filter::Tier;
-use super::report::TierCounts;
 use crate::detector::Targets;
 use crate::structures::Mask;
 use crate::tensor::Tensor2;
+use serde::Serialize;
 use std::borrow::Cow;
+use std::iter::Sum;
+use std::ops::Add;
 
 /// One pseudo-label.
 #[derive(Clone, Debug)]
@@ -22,6 +24,44 @@ pub struct PseudoLabel {
     pub mask: Mask,
     /// Its row among the logits of the images that were labelled with it.
     pub(super) row: usize,
+}
+
+/// The outcome of the candidates of some images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TierCounts {
+    /// Candidates of the high tier.
+    pub high: usize,
+    /// Candidates of the medium tier.
+    pub medium: usize,
+    /// Candidates of the low tier.
+    pub low: usize,
+    /// Medium candidates that the correction vouched for.
+    pub accepted: usize,
+    /// High or accepted candidates dropped as duplicates.
+    pub duplicates: usize,
+    /// Pseudo-labels: high and accepted less duplicates.
+    pub kept: usize,
+}
+
+impl Add for TierCounts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            high: self.high + other.high,
+            medium: self.medium + other.medium,
+            low: self.low + other.low,
+            accepted: self.accepted + other.accepted,
+            duplicates: self.duplicates + other.duplicates,
+            kept: self.kept + other.kept,
+        }
+    }
+}
+
+impl Sum for TierCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), Add::add)
+    }
 }
 
 /// The pseudo-labels of one image.

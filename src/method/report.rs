@@ -3,7 +3,7 @@
 //! [`diagnose`] takes finished pseudo-labels and returns numbers. Nothing of it flows back into training.
 
 use super::filter::Readings;
-use super::pseudo_labels::ImageLabels;
+use super::pseudo_labels::{ImageLabels, TierCounts};
 use crate::detector::Losses;
 use crate::ops;
 use crate::structures::{Instance, InstanceSource, Mask};
@@ -42,44 +42,6 @@ impl PartLosses {
                 total: next(),
             })
         })
-    }
-}
-
-/// The outcome of the candidates of some images.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct TierCounts {
-    /// Candidates of the high tier.
-    pub high: usize,
-    /// Candidates of the medium tier.
-    pub medium: usize,
-    /// Candidates of the low tier.
-    pub low: usize,
-    /// Medium candidates that the correction vouched for.
-    pub accepted: usize,
-    /// High or accepted candidates dropped as duplicates.
-    pub duplicates: usize,
-    /// Pseudo-labels: high and accepted less duplicates.
-    pub kept: usize,
-}
-
-impl Add for TierCounts {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            high: self.high + other.high,
-            medium: self.medium + other.medium,
-            low: self.low + other.low,
-            accepted: self.accepted + other.accepted,
-            duplicates: self.duplicates + other.duplicates,
-            kept: self.kept + other.kept,
-        }
-    }
-}
-
-impl Sum for TierCounts {
-    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
-        counts.fold(Self::default(), Add::add)
     }
 }
 

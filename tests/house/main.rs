@@ -162,26 +162,11 @@ fn sources() -> Vec<(String, String)> {
     files(Path::new("src")).into_iter().map(read).collect()
 }
 
-/// Folders that still have a circle. None may join them, and one that has none any more leaves.
-const CIRCLES: [&str; 1] = ["src/method"];
-
 #[test]
 fn no_file_of_a_folder_leads_back_to_itself() {
     let found = Modules::new(&sources()).circles();
-    let is_known = |folder: &str| CIRCLES.contains(&folder);
-    let new: Vec<&str> = found
-        .iter()
-        .filter(|(folder, _)| !is_known(folder))
-        .map(|(_, text)| text.as_str())
-        .collect();
-    assert!(new.is_empty(), "{}", new.join("\n"));
-    for known in CIRCLES {
-        let is_left = found.iter().any(|(folder, _)| folder == known);
-        assert!(
-            is_left,
-            "{known} has no circle any more: take it out of CIRCLES"
-        );
-    }
+    let found: Vec<String> = found.into_iter().map(|(_, text)| text).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 /// The wings of `experiment`: each may name those before it.

@@ -8,12 +8,12 @@
 //! images (group, layer and frozen batch normalisation), and the losses of the two parts are normalised apart.
 
 mod config;
+pub mod labeller;
 
 use super::correction::Progress;
-use super::labeller::{Labeller, Labelling};
 use super::learner::{Learner, Parts, StepOutput};
-use super::pseudo_labels::ImageLabels;
-use super::report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
+use super::pseudo_labels::{ImageLabels, TierCounts};
+use super::report::{Diagnosis, PartLosses, PseudoReport, StepReport, diagnose};
 use super::sent::Sent;
 use super::supervised::{Images, Supervised, labelled_targets};
 use super::teacher::follow;
@@ -24,6 +24,7 @@ use crate::ops;
 use crate::structures::Picture;
 use crate::tensor::{Later, Tape};
 use anyhow::{Context, Result};
+use labeller::{Labeller, Labelling};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 

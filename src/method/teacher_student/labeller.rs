@@ -4,14 +4,13 @@
 //! dropped, the better one first -> the filter learns which candidates were kept. [`Labeller::begin`] goes as far as
 //! nothing has to be waited for, [`Labeller::finish`] to the end.
 
-use super::correction::{Corrected, Correction, Progress, Region};
-use super::filter::{Clock, Filter, Tier};
-use super::pseudo_labels::{ImageLabels, PseudoLabel, without_duplicates};
-use super::report::TierCounts;
-use super::teacher_student::TeacherStudentConfig;
-use super::weighting::Weighting;
+use super::TeacherStudentConfig;
 use crate::detector::{Candidate, Detector, Masks, Proposals};
 use crate::graph::Images;
+use crate::method::correction::{Corrected, Correction, Progress, Region};
+use crate::method::filter::{Clock, Filter, Tier};
+use crate::method::pseudo_labels::{ImageLabels, PseudoLabel, TierCounts, without_duplicates};
+use crate::method::weighting::Weighting;
 use crate::ops;
 use crate::structures::{Mask, Picture};
 use crate::tensor::{Later, Tape, Tensor2};

@@ -78,7 +78,7 @@ fn labelled(
 #[test]
 fn a_medium_candidate_needs_the_correction() {
     let keep = registry::build(
-        super::super::correction::CORRECTIONS,
+        crate::method::correction::CORRECTIONS,
         "name = \"keep\"".parse().unwrap(),
     );
     let (labels, counts, targets) = run(keep.unwrap());
