@@ -1,19 +1,22 @@
-//! What the engine itself costs a trial: sweeps of mock trials, which compute next to nothing.
+//! Measures the engine's own cost per trial with sweeps of mock trials, which compute almost nothing.
 //!
-//! `cargo bench --bench engine`: the time of a sweep of 100 and of 1,000 trials, and of the same sweep when all of them are finished, which
-//! is what reading a store costs. The time per trial is what must not grow with their number.
+//! `cargo bench --bench engine`: the time of a sweep of 100 and of 1,000 trials, and of the same sweep when
+//! all of them are finished, which is the cost of reading a store. The time per trial must not grow with the
+//! number of trials.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use harness::experiment::{Ask, DeviceAsk, Interrupt, Link, SweepOptions, Verbosity, sweep};
+use harness::experiment::{
+    Ask, DeviceAsk, EXECUTORS, Interrupt, Link, SweepOptions, Verbosity, sweep,
+};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Trials at once.
+/// The number of trials that run at the same time.
 const WORKERS: usize = 2;
-/// Variants of `sweeps/mock-effects.toml`.
+/// The number of variants of `sweeps/mock-effects.toml`.
 const VARIANTS: usize = 5;
 
-/// The recipe `mock` with so many trials of a few steps.
+/// The recipe `mock` with `trials` trials of a few steps.
 fn ask(trials: usize) -> Ask {
     let seeds: Vec<usize> = (0..trials / VARIANTS).collect();
     let set = [
@@ -34,6 +37,7 @@ fn run(ask: &Ask, out: &TempDir) {
         out: Some(out.path().to_path_buf()),
         workers: WORKERS,
         devices: DeviceAsk::default(),
+        executor: &EXECUTORS[0],
         retries: 0,
         fail_fast: false,
         renew: false,

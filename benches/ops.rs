@@ -1,8 +1,9 @@
-//! Every op, forward and backward, at the sizes of `recipes/pl-dc.toml`: eight 64-pixel views a step (teacher-student phase).
+//! Times every op, forward and backward, at the sizes of `recipes/pl-dc.toml`: eight 64-pixel views per step
+//! (teacher-student phase).
 //!
-//! `cargo bench --bench ops -- [filter]`; `BENCH_THREADS=2` for two threads (default 1). The group `gemm` is the yardstick: the rate
-//! of a large matrix product, in Gelem/s = GFLOP/s of multiplications and additions together, which the other groups that
-//! report a rate can be held against.
+//! `cargo bench --bench ops -- [filter]`; `BENCH_THREADS=2` for two threads (default 1). The group `gemm` is
+//! the reference: it gives the rate of a large matrix product in Gelem/s, which are GFLOP/s of
+//! multiplications and additions together. The rates of other groups can be compared with it.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use harness::ops::{self, Epilogue, Window};
@@ -14,7 +15,7 @@ use std::sync::Arc;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Views in a student's batch.
+/// The number of views in a student's batch.
 const BATCH: usize = 8;
 const WIDTH: usize = 64;
 const HEADS: usize = 4;
@@ -22,17 +23,17 @@ const QUERIES: usize = 16;
 const FFN: usize = 128;
 const MASK_WIDTH: usize = 32;
 const POINTS: usize = 256;
-/// Sides of res5, res4 and res3.
+/// The sides of res5, res4 and res3.
 const LEVELS: [usize; 3] = [4, 8, 16];
-/// Tokens of the three levels of one image.
+/// The number of tokens of the three levels of one image.
 const TOKENS: usize = 336;
-/// Side of the mask logits.
+/// The side of the mask logits.
 const SIDE: usize = 32;
-/// Matched pairs of a step: 8 images, 4 layers, about 3.4 objects.
+/// The number of matched pairs of a step: 8 images, 4 layers, about 3.4 objects.
 const PAIRS: usize = 110;
 const EPSILON: f32 = 1e-5;
 
-/// Values in about [-1, 1].
+/// Values approximately in [-1, 1].
 fn random(count: usize, seed: u64) -> Vec<f32> {
     let mut stream = Stream::new(seed, "bench");
     (0..count).map(|_| stream.range(-1.0, 1.0) as f32).collect()
@@ -51,7 +52,7 @@ fn map(side: usize, channels: usize, seed: u64) -> Map {
     )
 }
 
-/// Runs `op` on a new tape and its backward with a gradient of ones.
+/// Runs `op` on a new tape, and its backward pass with a gradient of ones.
 fn forward_backward(op: impl Fn(&mut Tape) -> Tensor2) {
     let mut tape = Tape::recording();
     let out = op(&mut tape);
@@ -61,7 +62,8 @@ fn forward_backward(op: impl Fn(&mut Tape) -> Tensor2) {
     black_box(tape.backward(&loss));
 }
 
-/// Times `op` forward and backward; `flops` of one forward give the rate (a backward costs twice as many), 0: no rate.
+/// Times `op` forward and backward. `flops` of one forward pass give the rate (a backward pass costs twice as
+/// much); with 0, no rate is reported.
 fn time(
     bench: &mut Criterion,
     group: &str,
@@ -152,7 +154,15 @@ fn norms(bench: &mut Criterion) {
             parameter(1, channels, 3),
         );
         time(bench, "group_norm", name, 0, |tape| {
-            ops::group_norm(tape, &x, &gamma, &beta, 8, EPSILON, None, true).data
+            let norm = ops::GroupNorm {
+                gamma: &gamma,
+                beta: &beta,
+                groups: 8,
+                eps: EPSILON,
+                residual: None,
+                relu: true,
+            };
+            ops::group_norm(tape, &x, norm).data
         });
     }
     let (x, residual) = (
@@ -214,17 +224,17 @@ fn attention(bench: &mut Criterion) {
     });
     let reference: Arc<Vec<f32>> = Arc::new(centres.collect());
     time(bench, "deform_attention", "encoder", 0, |tape| {
-        ops::deform_attention(
-            tape,
-            &value,
-            &offsets,
-            &weights,
-            reference.clone(),
-            &levels,
-            BATCH,
-            HEADS,
-            SAMPLES,
-        )
+        let inputs = ops::DeformInputs {
+            value: &value,
+            offsets: &offsets,
+            weights: &weights,
+            reference: &reference,
+            levels: &levels,
+            batch: BATCH,
+            heads: HEADS,
+            points: SAMPLES,
+        };
+        ops::deform_attention(tape, inputs)
     });
 }
 

@@ -1,6 +1,6 @@
-//! The parts of a step that are not ops: drawing a picture, the two views, the matching.
+//! Times the parts of a step that are not ops: drawing a picture, the two views, the matching.
 //!
-//! `cargo bench --bench parts -- [filter]`. All on one thread.
+//! `cargo bench --bench parts -- [filter]`. Everything runs on one thread.
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use harness::data::Sample;
@@ -21,7 +21,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SIZE: usize = 64;
 const QUERIES: usize = 16;
 const CLASSES: usize = 10;
-/// Side of the mask logits.
+/// The side of the mask logits.
 const SIDE: usize = 32;
 
 /// A table of the recipe that holds every default.

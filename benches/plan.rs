@@ -1,7 +1,8 @@
-//! How long `harness plan` takes over a recipe that nothing of is done: all checks, stages and the listing of ten thousand variants, and
-//! of a thousand.
+//! Times `harness plan` for a recipe without any results: all checks and stages, and the listing of ten
+//! thousand and of one thousand variants.
 //!
-//! A trial trains for minutes, so a plan may take seconds; what it must not do is grow faster than its variants.
+//! A trial trains for minutes, so a plan may take seconds. But its time must not grow faster than the number
+//! of variants.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use harness::experiment::{Ask, plan};
@@ -9,7 +10,7 @@ use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
-/// A recipe whose one sweep is a grid of `side`^4 variants, some of whose axes exist under a condition.
+/// A recipe with one sweep, a grid of `side`^4 variants. Some of its axes exist only under a condition.
 fn recipe(folder: &Path, side: usize) -> PathBuf {
     for name in ["recipes", "sweeps"] {
         fs::create_dir_all(folder.join(name)).unwrap();

@@ -1,7 +1,8 @@
-//! Reading a results folder of 10,000 trials and making its tables again: what `harness table` and `harness compare` do.
+//! Times reading a results folder of 10,000 trials and making its tables again, as `harness table` and
+//! `harness compare` do.
 //!
-//! `cargo bench --bench tables -- [filter]`. The folders differ in what costs: many rows of few seeds, many tables, and rows of ten seeds,
-//! whose bootstrap is drawn.
+//! `cargo bench --bench tables -- [filter]`. The folders differ in the expensive part: many rows of few
+//! seeds, many tables, and rows of ten seeds, whose bootstrap is drawn.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use harness::experiment::{TableAsk, compare, table};
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Tables, rows of each, seeds of each row: 10,000 trials, or one less.
+/// The numbers of tables, of rows of each, and of seeds of each row: 10,000 trials, or one less.
 const FOLDERS: [(&str, usize, usize, usize); 3] = [
     ("3333 rows of 3 seeds", 1, 3333, 3),
     ("100 tables of 20 rows of 5 seeds", 100, 20, 5),

@@ -1,7 +1,7 @@
-//! Files that are there whole or not at all: a temporary file in the same folder, then a rename.
+//! Writes files atomically: a temporary file in the same folder, then a rename.
 //!
-//! The temporary file has a name that no other writer has, on whatever machine, and is locked as long as it is written: who tidies up
-//! can tell it from one that a killed process has left.
+//! The name of the temporary file is unique across all writers and machines, and the file is locked while it
+//! is written. So a clean-up can distinguish it from a file that a killed process has left.
 
 use anyhow::{Context, Result};
 use std::fs::{self, File, TryLockError};
@@ -9,34 +9,36 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// End of the name of an unfinished file.
+/// The suffix of the name of an unfinished file.
 const TEMPORARY: &str = ".tmp";
-/// How often a file is begun that somebody else removes between its making and its locking: an instant, met once if ever.
+/// Maximum number of attempts if another process removes the file between its creation and its locking. This
+/// is a very short time, so it almost never happens.
 const ATTEMPTS: usize = 5;
 
-/// What a file must survive, besides the end of the process.
+/// The events that a file must survive, besides the end of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
     /// A power failure too: the call waits for the disk.
     Synced,
-    /// Nothing else: after a power failure the file may be empty or gone. For what is found damaged and quickly made again.
+    /// Nothing else: after a power failure the file may be empty or missing. For files whose damage is
+    /// detected and that are quick to make again.
     Cached,
 }
 
-/// Replaces the content of `path`, to survive a power failure; its folder is made if needed. A reader (or a kill at any moment) meets
-/// the old content or the new one, never a part. A link stays one: the file that it leads to is replaced. What is no file, like a pipe
-/// or a terminal, cannot be replaced and is written to.
+/// Replaces the content of `path` so that it survives a power failure. The folder is created if needed. A
+/// reader (and a kill at any moment) sees the old content or the new one, never a part. If `path` is a link,
+/// its target is replaced. A pipe or a terminal cannot be replaced and is written to.
 ///
 /// # Errors
-/// A folder or file that cannot be written, named; the old content is still there.
+/// The folder or file cannot be written. The error names it, and the old content is still there.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
     write_durably(path, content, Durability::Synced)
 }
 
-/// As [`write_atomically`], with what the file must survive.
+/// Does the same as [`write_atomically`], with the given durability.
 ///
 /// # Errors
-/// As [`write_atomically`].
+/// As for [`write_atomically`].
 pub fn write_durably(path: &Path, content: &[u8], durability: Durability) -> Result<()> {
     let named = || format!("cannot write `{}`", path.display());
     let target = match fs::symlink_metadata(path) {
@@ -64,7 +66,7 @@ fn replace(target: &Path, content: &[u8], durability: Durability) -> std::io::Re
     let write = || -> std::io::Result<()> {
         let mut file = create(&temporary)?;
         match file.try_lock() {
-            // On a file system without locks nobody tidies up.
+            // On a file system without locks, there is no clean-up.
             Ok(()) | Err(TryLockError::Error(_)) => {}
             Err(TryLockError::WouldBlock) => return Err(ErrorKind::WouldBlock.into()),
         }
@@ -77,7 +79,7 @@ fn replace(target: &Path, content: &[u8], durability: Durability) -> std::io::Re
     write().inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
 
-/// A new file; its folder is made if it is not there.
+/// Creates a new file, and its folder if needed.
 fn create(path: &Path) -> std::io::Result<File> {
     match (File::create(path), path.parent()) {
         (Err(error), Some(folder)) if error.kind() == ErrorKind::NotFound => {
@@ -88,14 +90,15 @@ fn create(path: &Path) -> std::io::Result<File> {
     }
 }
 
-/// Removes the unfinished files that killed processes left in `folder`, and none that a process is writing.
+/// Removes the unfinished files that killed processes left in `folder`, but no file that a process is
+/// writing.
 pub fn remove_unfinished(folder: &Path) {
     let unfinished = |name: &str| name.starts_with('.') && name.ends_with(TEMPORARY);
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if !unfinished(&entry.file_name().to_string_lossy()) {
             continue;
         }
-        // What cannot be opened, locked or removed costs space, nothing else.
+        // A file that cannot be opened, locked or removed only costs disk space.
         if let Ok(file) = File::options().write(true).open(entry.path())
             && file.try_lock().is_ok()
         {
@@ -104,10 +107,10 @@ pub fn remove_unfinished(folder: &Path) {
     }
 }
 
-/// Makes `folder` and tries a file in it, so that an unwritable one is known before any training.
+/// Creates `folder` and writes a test file there, so that an unwritable folder is known before any training.
 ///
 /// # Errors
-/// A folder that cannot be made or written, named.
+/// The folder cannot be created or written. The error names it.
 pub fn ensure_writable(folder: &Path) -> Result<()> {
     let probe = temporary_beside(&folder.join("probe"));
     fs::create_dir_all(folder)
@@ -121,11 +124,11 @@ pub fn ensure_writable(folder: &Path) -> Result<()> {
         })
 }
 
-/// Named by chance, so that two writers never have one temporary file: the numbers of processes are no names, two containers on a
-/// shared folder may have the same.
+/// The name is random, so that two writers never have the same temporary file. Process numbers are not
+/// unique: two containers on a shared folder may have the same ones.
 fn temporary_beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // The standard library's hashers begin with keys of the system's random numbers, another one each.
+    // The hashers of the standard library start from random keys of the system, different for each instance.
     let chance = RandomState::new().build_hasher().finish();
     path.with_file_name(format!(".{name}.{chance:016x}{TEMPORARY}"))
 }

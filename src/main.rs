@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Training makes and drops the same buffers at every step, from several threads: what mimalloc is good at.
+/// Training allocates and frees the same buffers at every step from several threads; mimalloc is fast at
+/// that.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

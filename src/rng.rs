@@ -1,7 +1,9 @@
-//! One seed, many named streams: every random draw of a trial comes from a stream that its name and position identify, so
-//! that adding a draw in one place moves no other, and a resumed run draws what an uninterrupted one would.
+//! Many named streams of random numbers from one seed. Every random draw of a trial uses a stream that is
+//! identified by its name and position. So a new draw in one place changes no other draw, and a resumed run
+//! draws the same numbers as an uninterrupted one.
 //!
-//! Transcendental functions come from `libm`, in Rust: the drawn dataset is the same bits on every machine.
+//! Transcendental functions come from `libm`, written in Rust. So the drawn dataset has the same bits on
+//! every machine.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -16,7 +18,8 @@ impl Stream {
         Self::at(seed, name, 0)
     }
 
-    /// The stream `name` of `seed` at position `index` (a step, an epoch, an image): independent of all others.
+    /// The stream `name` of `seed` at position `index` (a step, an epoch, an image). It is independent of all
+    /// others.
     pub fn at(seed: u64, name: &str, index: u64) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher
@@ -26,12 +29,13 @@ impl Stream {
         Self(ChaCha8Rng::from_seed(*hasher.finalize().as_bytes()))
     }
 
-    /// What names the stream among those of its generator, for ops that draw its numbers elsewhere.
+    /// The seed of the generator, for ops that draw the numbers of this stream elsewhere.
     pub fn seed(&self) -> [u8; 32] {
         self.0.get_seed()
     }
 
-    /// The stream that [`Self::seed`] names, from its beginning on but for `skip` numbers of single precision.
+    /// The stream with the generator seed `seed` (see [`Self::seed`]), after its first `skip` numbers of
+    /// single precision.
     pub fn behind(seed: [u8; 32], skip: usize) -> Self {
         let mut generator = ChaCha8Rng::from_seed(seed);
         generator.set_word_pos(skip as u128);

@@ -1,17 +1,19 @@
-//! The one file that spells dfdx: tensors of two run-time dimensions, the tape, the gradients.
+//! The only file that uses dfdx directly: tensors of two run-time dimensions, the tape, the gradients.
 //!
-//! Everything above works on [`Tensor2`], a dfdx tensor `[rows, columns]` in row-major order. Activations are kept
-//! channels-last: a feature map is `[batch * height * width, channels]` ([`Map`]), a token sequence `[batch * tokens, width]`.
+//! Everything above works on [`Tensor2`], a dfdx tensor `[rows, columns]` in row-major order. Activations are
+//! channels-last: a feature map is `[batch * height * width, channels]` ([`Map`]), a token sequence
+//! `[batch * tokens, width]`.
 //!
-//! The tape is a value of its own, not a type parameter of the tensors as in dfdx: an op takes `&mut Tape` and appends its
-//! backward, or nothing when the tape is [`Tape::off`]. So one function serves teacher and student, and no generic letter
-//! leaves this file.
+//! The tape is a value of its own, not a type parameter of the tensors as in dfdx. An op takes `&mut Tape`
+//! and appends its backward function, or nothing if the tape is [`Tape::off`]. So one function serves teacher
+//! and student, and generics stay inside this file.
 //!
-//! A tensor lies in the memory of the host or of one GPU, which it knows ([`Tensor2::place`]). An op runs where any of its inputs
-//! lies on a GPU, else on the CPU; the GPU's code takes inputs of the host along ([`cuda`]).
+//! A tensor is in the memory of the host or of one GPU ([`Tensor2::place`]). An op runs on the GPU if any of
+//! its inputs is there, and otherwise on the CPU. The GPU's code moves inputs from the host to the GPU
+//! ([`cuda`]).
 //!
-//! Without `--features cuda` the types of [`cuda`] have no values. So nothing else in the program asks for the feature: the compiler
-//! checks the GPU's code in every build, and leaves it out of a program that cannot use it.
+//! Without `--features cuda` the types of [`cuda`] have no values. So nothing else in the program depends on the
+//! feature: the compiler checks the GPU's code in every build and leaves it out of a program that cannot use it.
 
 #[cfg(feature = "cuda")]
 pub mod cuda;
@@ -50,7 +52,7 @@ impl Grads {
     }
 }
 
-/// Where the values of a tensor lie.
+/// The storage of a tensor.
 #[derive(Clone, Debug)]
 enum Raw {
     Host(Tensor<(usize, usize), f32, Cpu>),
@@ -65,7 +67,7 @@ pub struct Tensor2 {
 }
 
 impl Tensor2 {
-    /// A tensor of the host that no gradient flows into: inputs, targets, buffers.
+    /// A tensor on the host that no gradient flows into: inputs, targets, buffers.
     ///
     /// Panics unless `values.len() == rows * columns`.
     pub fn constant(values: Vec<f32>, rows: usize, columns: usize) -> Self {
@@ -81,7 +83,7 @@ impl Tensor2 {
         }
     }
 
-    /// A leaf in the memory of the host that gradients flow into.
+    /// A leaf on the host that gradients flow into.
     pub fn parameter(values: Vec<f32>, rows: usize, columns: usize) -> Self {
         Self {
             requires_grad: true,
@@ -96,17 +98,17 @@ impl Tensor2 {
         }
     }
 
-    /// Number of rows.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.shape().0
     }
 
-    /// Number of columns.
+    /// The number of columns.
     pub fn columns(&self) -> usize {
         self.shape().1
     }
 
-    /// Where the values lie.
+    /// The place that holds the values.
     pub fn place(&self) -> Place {
         match &self.raw {
             Raw::Host(_) => Place::Host,
@@ -114,7 +116,7 @@ impl Tensor2 {
         }
     }
 
-    /// The same values at `place`; a leaf stays a leaf. Where they lie there already, the storage is shared.
+    /// The same values at `place`; a leaf stays a leaf. If they are there already, the storage is shared.
     pub fn to(&self, place: &Place) -> Self {
         match place {
             Place::Host => match self.host_values() {
@@ -128,17 +130,17 @@ impl Tensor2 {
         }
     }
 
-    /// Number of values.
+    /// The number of values.
     pub fn len(&self) -> usize {
         self.rows() * self.columns()
     }
 
-    /// Whether the tensor holds no value.
+    /// Returns true if the tensor holds no value.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether a backward pass computes a gradient for this tensor.
+    /// Returns true if a backward pass computes a gradient for this tensor.
     pub fn requires_grad(&self) -> bool {
         self.requires_grad
     }
@@ -148,7 +150,7 @@ impl Tensor2 {
         self.requires_grad = on;
     }
 
-    /// The same values, cut off from the tape.
+    /// The same values, detached from the tape.
     pub fn detach(&self) -> Self {
         Self {
             raw: self.raw.clone(),
@@ -170,7 +172,7 @@ impl Tensor2 {
         }
     }
 
-    /// The values, row-major, copied only if they lie on a GPU.
+    /// The values, row-major. They are copied only if they are on a GPU.
     pub fn host_values(&self) -> Cow<'_, [f32]> {
         match &self.raw {
             Raw::Host(_) => Cow::Borrowed(self.values()),
@@ -178,7 +180,7 @@ impl Tensor2 {
         }
     }
 
-    /// A copy of the values, row-major, as they are when all that was started so far has ended.
+    /// A copy of the values, row-major, as they are when all work that was started so far has ended.
     pub fn later(&self) -> Later<Vec<f32>> {
         match &self.raw {
             Raw::Host(_) => Later::ready(self.values().to_vec()),
@@ -188,33 +190,33 @@ impl Tensor2 {
 
     /// The values, row-major, without a copy.
     ///
-    /// Panics if they lie on a GPU.
+    /// Panics if they are on a GPU.
     pub fn values(&self) -> &[f32] {
         if self.is_empty() {
             return &[];
         }
         let first: *const f32 = &self.host()[[0, 0]];
-        // SAFETY: every tensor of this file is made contiguous by `tensor_from_vec`, so `len` values follow the first one,
-        // and the storage lives as long as `self`.
+        // SAFETY: `tensor_from_vec` makes every tensor of this file contiguous, so `len` values follow the
+        // first one, and the storage lives as long as `self`.
         unsafe { std::slice::from_raw_parts(first, self.len()) }
     }
 
     /// The values for writing. Copies the storage first if another clone shares it.
     ///
-    /// Panics if they lie on a GPU.
+    /// Panics if they are on a GPU.
     pub fn values_mut(&mut self) -> &mut [f32] {
         if self.is_empty() {
             return &mut [];
         }
         let len = self.len();
         let first: *mut f32 = &mut self.host_mut()[[0, 0]];
-        // SAFETY: as in `values`; indexing mutably made the storage unique.
+        // SAFETY: as in `values`; the mutable indexing made the storage unique.
         unsafe { std::slice::from_raw_parts_mut(first, len) }
     }
 
-    /// Replaces the values; clones that share the storage keep theirs.
+    /// Replaces the values. Clones that share the storage keep theirs.
     ///
-    /// Panics unless there are as many `values` as the tensor has.
+    /// Panics if the number of `values` differs from that of the tensor.
     pub fn assign(&mut self, values: &[f32]) {
         assert_eq!(values.len(), self.len(), "values of a tensor");
         match self.place() {
@@ -234,7 +236,7 @@ impl Tensor2 {
         self.host_values()[0]
     }
 
-    /// A copy of the gradient of this tensor, wherever it lies; zeros if it was never reached.
+    /// A copy of the gradient of this tensor, on any place; zeros if the backward pass did not reach it.
     pub fn gradient(&self, grads: &mut Grads) -> Vec<f32> {
         match &self.raw {
             Raw::Host(_) => self.gradient_mut(grads).to_vec(),
@@ -242,28 +244,28 @@ impl Tensor2 {
         }
     }
 
-    /// The gradient buffer of this tensor of the host (zeros at first), to add to.
+    /// The gradient buffer of this tensor on the host, to be added to. It is zero at first.
     pub fn gradient_mut<'g>(&self, grads: &'g mut Grads) -> &'g mut [f32] {
         let buffer = grads.host.get_or_alloc_mut(self.host());
         buffer.expect("host memory")
     }
 
-    /// Takes the gradient buffer out, so that several can be held at once. Give it back with [`Self::put_gradient`], or
-    /// drop it where nobody needs it any more (the gradient of an op's own output).
+    /// Takes the gradient buffer out, so that several can be held at once. Give it back with
+    /// [`Self::put_gradient`], or drop it if nobody needs it any more (the gradient of an op's own output).
     pub fn take_gradient(&self, grads: &mut Grads) -> Vec<f32> {
         let buffer = grads.host.get_or_alloc_mut(self.host());
         std::mem::take(&mut **buffer.expect("host memory"))
     }
 
-    /// Gives a buffer of [`Self::take_gradient`] back.
+    /// Gives back a buffer of [`Self::take_gradient`].
     pub fn put_gradient(&self, grads: &mut Grads, buffer: Vec<f32>) {
         let place = grads.host.get_or_alloc_mut(self.host());
         **place.expect("host memory") = buffer;
     }
 
-    /// Replaces the gradient of this tensor, wherever it lies.
+    /// Replaces the gradient of this tensor, on any place.
     ///
-    /// Panics unless there are as many `values` as the tensor has.
+    /// Panics if the number of `values` differs from that of the tensor.
     pub fn set_gradient(&self, grads: &mut Grads, values: Vec<f32>) {
         assert_eq!(values.len(), self.len(), "values of a gradient");
         match &self.raw {
@@ -278,11 +280,11 @@ impl Tensor2 {
 pub struct Map {
     /// The pixels, image by image, row by row.
     pub data: Tensor2,
-    /// Number of images.
+    /// The number of images.
     pub batch: usize,
-    /// Rows of an image.
+    /// The number of rows of an image.
     pub height: usize,
-    /// Columns of an image.
+    /// The number of columns of an image.
     pub width: usize,
 }
 
@@ -302,24 +304,24 @@ impl Map {
         }
     }
 
-    /// Number of channels.
+    /// The number of channels.
     pub fn channels(&self) -> usize {
         self.data.columns()
     }
 
-    /// Pixels of one image.
+    /// The number of pixels of one image.
     pub fn pixels(&self) -> usize {
         self.height * self.width
     }
 }
 
-/// The list of backward ops of one forward pass, or none.
+/// The list of backward functions of one forward pass, or none.
 #[derive(Debug)]
 pub struct Tape {
     ops: Option<Ops>,
 }
 
-/// The backward ops of either place; a pass runs at one of them.
+/// The backward functions of either place; a pass uses one place.
 #[derive(Debug, Default)]
 struct Ops {
     host: OwnedTape<f32, Cpu>,
@@ -339,12 +341,14 @@ impl Tape {
         Self { ops: None }
     }
 
-    /// Whether the output of an op on `inputs` requires a gradient: the tape records and any of them requires one.
+    /// Returns true if the output of an op on `inputs` requires a gradient: the tape records, and any input
+    /// requires one.
     fn follows(&self, inputs: &[&Tensor2]) -> bool {
         self.ops.is_some() && inputs.iter().any(|input| input.requires_grad)
     }
 
-    /// Makes the output of an op of the host. It requires a gradient where the tape records and any of `inputs` requires one.
+    /// Makes the output of an op on the host. It requires a gradient if the tape records and any of `inputs`
+    /// requires one.
     pub fn output(
         &self,
         values: Vec<f32>,
@@ -357,14 +361,16 @@ impl Tape {
         out
     }
 
-    /// Appends the backward of the op that made `output`; nothing where `output` requires no gradient.
+    /// Appends the backward function of the op that made `output`, or nothing if `output` requires no
+    /// gradient.
     ///
-    /// `backward` adds to the gradients of those inputs which require one. The inputs of an op are distinct tensors.
+    /// `backward` adds to the gradients of the inputs that require one. The inputs of an op are distinct
+    /// tensors.
     pub fn record(&mut self, output: &Tensor2, backward: impl FnOnce(&mut Grads) + 'static) {
         let (true, Some(ops)) = (output.requires_grad, self.ops.as_mut()) else {
             return;
         };
-        // dfdx hands over the gradients of one device: they are moved into place, not copied.
+        // dfdx passes the gradients of one device, and they are moved into place without a copy.
         match &output.raw {
             Raw::Host(_) => ops.host.add_backward_op(move |buffers| {
                 let mut grads = Grads::empty();
@@ -399,7 +405,7 @@ impl Tape {
     }
 }
 
-/// Runs `ops` backwards; dfdx starts from a tensor without dimensions, whose gradient is 1.
+/// Runs `ops` backwards. dfdx starts from a tensor without dimensions, with gradient 1.
 fn backward_on_host(mut ops: OwnedTape<f32, Cpu>, loss: Tensor2) -> Gradients<f32, Cpu> {
     let end: Tensor<(), f32, Cpu> = Cpu::default().tensor_from_vec(vec![loss.scalar()], ());
     let seed = end.clone();

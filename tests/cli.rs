@@ -1,4 +1,5 @@
-//! Bad input through the binary: exit code 2 before any training, one clear message, no panic, earlier results untouched.
+//! Bad input to the program: exit code 2 before any training, one clear message, no panic, and earlier
+//! results unchanged.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -15,8 +16,8 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Runs the smoke recipe with `arguments` into a folder with earlier results; it must be refused, with all `parts` in the
-/// message.
+/// Runs the smoke recipe with `arguments` into a folder with earlier results. It must be refused with all
+/// `parts` in the message.
 fn refused(arguments: &[&str], parts: &[&str]) {
     refused_recipe("recipes/smoke.toml", arguments, parts);
 }
@@ -84,7 +85,7 @@ fn an_unknown_key_is_placed_and_a_near_one_proposed() {
 }
 
 #[test]
-fn a_wrong_type_is_told_with_the_key() {
+fn a_wrong_type_is_reported_with_the_key() {
     refused(
         &["--set", "train.steps=\"many\""],
         &["train.steps", "many", "a whole number"],
@@ -94,7 +95,7 @@ fn a_wrong_type_is_told_with_the_key() {
 }
 
 #[test]
-fn a_value_out_of_range_is_told_with_what_is_allowed() {
+fn a_value_out_of_range_is_reported_with_what_is_allowed() {
     refused(
         &["--set", "split.labelled=1.5"],
         &["split.labelled", "1.5", "at most 1"],
@@ -105,7 +106,7 @@ fn a_value_out_of_range_is_told_with_what_is_allowed() {
     );
     refused(
         &["--set", "model.loss.points=0"],
-        &["model.loss.points", "at least 1"],
+        &["model.loss.points", "0 is out of range; allowed: 1 to "],
     );
     refused(
         &["--set", "method.burn-in=160"],
@@ -114,7 +115,7 @@ fn a_value_out_of_range_is_told_with_what_is_allowed() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let arguments = [
         "--set",
         "train.clip=0.0",
@@ -227,14 +228,14 @@ fn wrong_arguments_end_with_code_2() {
 fn a_device_that_cannot_be_had_is_refused_with_its_reason() {
     refused(
         &["--device", "gpu"],
-        &["`gpu` is no device", "auto, cpu, cuda"],
+        &["`gpu` is not a device", "auto, cpu, cuda"],
     );
-    refused(&["--gpus", "0,0"], &["0 is there twice", "`0,1,3`"]);
+    refused(&["--gpus", "0,0"], &["0 appears twice", "`0,1,3`"]);
     refused(&["--device", "cpu", "--gpus", "0"], &["cannot be used"]);
     refused(&["--set", "precision=\"bf17\""], &["f32", "tf32", "bf16"]);
     let precise = ["--device", "cpu", "--set", "precision=\"bf16\""];
-    refused(&precise, &["precision", "the CPU computes with \"f32\""]);
-    // No machine has so many, whatever the program was built with.
+    refused(&precise, &["precision", "the CPU supports only \"f32\""]);
+    // No machine has so many GPUs.
     refused(&["--device", "cuda:4000"], &["--device cuda:4000: "]);
     refused(&["--gpus", "4000,4001"], &["--gpus cuda:4000: "]);
 }
@@ -255,7 +256,7 @@ fn a_plan_lists_the_trials_and_runs_none() {
 }
 
 #[test]
-fn a_plan_tells_what_a_run_will_need() {
+fn a_plan_reports_what_a_run_will_need() {
     let output = harness(&[
         "plan",
         "recipes/paper-vs-released.toml",

@@ -1,5 +1,5 @@
-//! CLIP against `transformers` and `open_clip`: the numbers of `tests/golden/clip.py`, which says how the files were made; and bad
-//! input through the binary.
+//! Compares CLIP with `transformers` and `open_clip` by the numbers of `tests/golden/clip.py`, which explains
+//! how the files were made. Also tests bad input to the program.
 
 use harness::data::image_file::decode;
 use harness::graph::clip::folder::{self, Released};
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 /// The folders with small random models.
 const MODELS: [&str; 4] = ["vit-quick", "vit-gelu", "convnext-mlp", "convnext-linear"];
-/// Largest relative error (L2 norm) of what a network computes.
+/// The largest relative error (L2 norm) of a network's output.
 const TOLERANCE: f64 = 1e-4;
 /// The texts of `clip.py`; the last one is longer than the context.
 fn prompts() -> Vec<String> {
@@ -38,7 +38,7 @@ fn golden(name: &str) -> PathBuf {
     folder.iter().collect()
 }
 
-/// What the references computed.
+/// The results of the references.
 struct Expected(BTreeMap<String, Vec<f32>>);
 
 impl Expected {
@@ -78,7 +78,7 @@ fn open(name: &str) -> Released {
     folder::open(&golden(name)).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
-/// The rows of `values`, each of length 1.
+/// The rows of `values`, each scaled to length 1.
 fn normalised(values: &[f32], rows: usize) -> Vec<f32> {
     let columns = values.len() / rows;
     let rows = Tensor2::constant(values.to_vec(), rows, columns);
@@ -87,7 +87,7 @@ fn normalised(values: &[f32], rows: usize) -> Vec<f32> {
         .to_vec()
 }
 
-/// The pixels of `clip.py` for other sizes than a model was made for.
+/// The pixels of `clip.py` for sizes that differ from those of a model.
 fn wide(height: usize, width: usize) -> Map {
     let values = (0..height * width * 3).map(|i| ((i * 7919 % 251) as f32 - 125.0) / 60.0);
     let values = Tensor2::constant(values.collect(), height * width, 3);
@@ -101,7 +101,7 @@ fn parity_of_preprocessing() {
         let found = open(name).preprocess.apply(&picture).unwrap();
         let expected = &expected.0[&format!("{name}.pixels")];
         for (i, (found, expected)) in found.data.values().iter().zip(expected).enumerate() {
-            // No pixel may be off by one step: that would be 0.013.
+            // No pixel may be off by one level, which would be 0.013.
             assert!(
                 (found - expected).abs() < 1e-5,
                 "{name}[{i}]: {found}, {expected}"
@@ -289,7 +289,8 @@ fn descriptions_may_be_a_class_s_own() {
     }
 }
 
-// --- the command ------------------------------------------------------------------------------------------------------------------
+// --- the command
+// --------------------------------------------------------------------------------------------
 
 fn harness(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_harness"))
@@ -323,7 +324,7 @@ fn parity_of_the_command() {
         for text in prompts() {
             arguments.extend(["--text".to_string(), text]);
         }
-        // Twice the same image: two blocks.
+        // The same image twice: two blocks.
         arguments.extend(["--image", picture, "--image", picture].map(String::from));
         let output = harness(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
         let text = String::from_utf8(output.stdout).unwrap();
@@ -372,7 +373,7 @@ fn refused(output: &Output, parts: &[&str]) {
     }
 }
 
-/// Replaces `file` of a copy of `name` by `content` and expects a refusal that names it.
+/// Replaces `file` in a copy of `name` by `content`, and expects a refusal that names it.
 #[track_caller]
 fn refused_with(name: &str, file: &str, content: &[u8], parts: &[&str]) {
     let folder = copy(name);
@@ -389,7 +390,7 @@ fn damaged_weights_are_refused() {
         ("convnext-mlp", "open_clip_model.safetensors"),
     ] {
         let whole = std::fs::read(golden(name).join(file)).unwrap();
-        let not_whole = ["no whole safetensors file"];
+        let not_whole = ["not a complete safetensors file"];
         for length in [0, 5, 100, whole.len() / 2, whole.len() - 1] {
             refused_with(name, file, &whole[..length], &not_whole);
         }
@@ -402,8 +403,8 @@ fn damaged_weights_are_refused() {
     }
 }
 
-/// The weights of `vit-quick` without two arrays, with one more, one of another shape, one of another type and a counter of older
-/// files.
+/// The weights of `vit-quick` without two arrays, with an extra one, one of another shape, one of another
+/// type, and a counter of older files.
 fn misfits() -> Vec<u8> {
     let bytes = std::fs::read(golden("vit-quick").join("model.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -433,13 +434,13 @@ fn arrays_that_do_not_fit_are_all_listed() {
             "`visual_projection.weight` [16, 32] is missing",
             "`text_model.encoder.layers.1.self_attn.k_proj.bias` [24] is missing",
             "`text_projection.weight` is [2, 2], must be [16, 24]",
-            "`vision_model.head.weight` has no place",
+            "`vision_model.head.weight` is unexpected",
             "`logit_scale` is I32, must be F32, F16, BF16 or F64",
         ],
     );
 }
 
-/// `harness weights inspect` of a folder: its exit code and what it printed.
+/// The exit code and the output of `harness weights inspect` for a folder.
 fn inspected(folder: &Path) -> (Option<i32>, String) {
     let output = harness(&["weights", "inspect", folder.to_str().unwrap()]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -471,7 +472,7 @@ fn an_inspection_lists_every_array_and_its_parameter() {
         ),
     ] {
         let folder = copy(name);
-        // Neither tokens nor pictures are looked at.
+        // The command does not read tokens and preprocessing.
         for entry in std::fs::read_dir(folder.path()).unwrap() {
             let path = entry.unwrap().path();
             let kept = [file, "config.json", "open_clip_config.json"];
@@ -516,7 +517,7 @@ fn an_inspection_lists_what_does_not_fit() {
         "text_model.embeddings.position_ids  I64  [1, 2]  ignored: 0, 1, 2, ...",
         "text_projection.weight  F32  [2, 2]  does not fit text_projection: is [2, 2], must be [16, 24]",
         "logit_scale  I32  []  does not fit logit_scale: is I32, must be F32, F16, BF16 or F64",
-        "vision_model.head.weight  F32  [2, 2]  has no place",
+        "vision_model.head.weight  F32  [2, 2]  unexpected",
     ] {
         assert!(
             listing.lines().any(|found| found == line),
@@ -524,7 +525,7 @@ fn an_inspection_lists_what_does_not_fit() {
         );
     }
     assert!(
-        listing.contains("1 ignored, 2 of the wrong shape or type, 1 without a place; 2 missing"),
+        listing.contains("1 ignored, 2 of the wrong shape or type, 1 unexpected; 2 missing"),
         "{listing}"
     );
 }
@@ -579,7 +580,7 @@ fn wrong_configurations_are_refused() {
         &["resample", "9"],
     );
     refused_with("vit-quick", "vocab.json", b"{}", &["<|startoftext|>"]);
-    refused_with("vit-quick", "merges.txt", b"a\n", &["`a` is no pair"]);
+    refused_with("vit-quick", "merges.txt", b"a\n", &["`a` is not a pair"]);
 
     let file = "open_clip_config.json";
     refused_with("convnext-mlp", file, b"{}", &["no model_cfg"]);
@@ -639,7 +640,7 @@ fn a_recipe_may_name_a_released_clip() {
     let output = plan(&table(folder.to_str().unwrap()));
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{text}");
-    // A plan needs no file, a run does.
+    // A plan needs no file; a run does.
     let output = plan(&table("no/such"));
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{text}");

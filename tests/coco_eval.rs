@@ -1,4 +1,5 @@
-//! `harness eval`: pycocotools' numbers to the last bit, and what it says of files that are not COCO's.
+//! Tests `harness eval`: pycocotools' numbers to the last bit, and the messages for files that are not
+//! COCO's.
 
 use harness::eval::score_files;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ impl Files {
         self.folder.path().join(name)
     }
 
-    /// Exit code, standard output and standard error of `harness eval` on the files.
+    /// The exit code, standard output and standard error of `harness eval` on the files.
     fn run(&self) -> (Option<i32>, String, String) {
         let path = |name| self.path(name).to_str().unwrap().to_string();
         let output = Command::new(env!("CARGO_BIN_EXE_harness"))
@@ -39,7 +40,7 @@ impl Files {
         )
     }
 
-    /// The pair must be refused with one line that holds `parts`; no file is left.
+    /// The pair must be refused with one line that contains `parts`, and no file is written.
     fn refused(&self, parts: &[&str]) {
         let (code, out, error) = self.run();
         assert_eq!(code, Some(2), "{error}");
@@ -108,7 +109,7 @@ fn coco_eval_parity_of_the_csv_file() {
     assert_eq!(rows.next(), None);
 }
 
-/// One image of 10 x 10 pixels, one object of its left half.
+/// One image of 10 x 10 pixels with one object that covers its left half.
 fn gt() -> Value {
     json!({
         "images": [{"id": 1, "height": 10, "width": 10}],
@@ -138,7 +139,7 @@ fn what_pycocotools_needs_beyond_the_masks_may_be_absent() {
     for key in ["iscrowd", "area", "bbox"] {
         annotation.remove(key);
     }
-    // pycocotools adds 2^-52 to what it divides by.
+    // pycocotools adds 2^-52 to the divisor.
     assert_eq!(scored(&bare, &dt()), [1.0 - f64::EPSILON; 2]);
     assert_eq!(scored(&gt(), &json!([])), [0.0, 0.0]);
     let mut empty = gt();
@@ -147,7 +148,7 @@ fn what_pycocotools_needs_beyond_the_masks_may_be_absent() {
 }
 
 #[test]
-fn what_may_be_a_mistake_is_told_and_does_not_stop() {
+fn what_may_be_a_mistake_is_reported_and_does_not_stop() {
     let mut from_zero = gt();
     from_zero["annotations"][0]["id"] = 0.into();
     let files = Files::new(&from_zero.to_string(), &dt().to_string());
@@ -191,7 +192,7 @@ fn a_file_that_is_not_there_or_no_json_is_named() {
 }
 
 #[test]
-fn json_that_is_not_coco_is_told_what_lacks() {
+fn json_that_is_not_coco_is_reported_with_what_it_lacks() {
     let (good_gt, good_dt) = (gt().to_string(), dt().to_string());
     // The two files swapped.
     Files::new(&good_dt, &good_gt).refused(&["gt.json", "a list", "`annotations`"]);
@@ -217,7 +218,7 @@ fn json_that_is_not_coco_is_told_what_lacks() {
 }
 
 #[test]
-fn outlines_and_ids_that_cannot_be_are_told_by_their_place() {
+fn outlines_and_ids_that_cannot_be_are_reported_by_their_place() {
     let (good_gt, good_dt) = (gt().to_string(), dt().to_string());
     let mut foreign = dt();
     foreign[0]["image_id"] = 99.into();

@@ -1,17 +1,19 @@
-//! The network, its losses and all gradients against Hugging Face `transformers`: numbers of `tests/golden/hf_mask2former.py`,
-//! which says how the files were made. Errors are relative, in the L2 norm.
+//! Compares the network, its losses and all gradients with Hugging Face `transformers`, by the numbers of
+//! `tests/golden/hf_mask2former.py`, which explains how the files were made. Errors are relative, in the L2
+//! norm.
 //!
-//! Where `transformers` differs from the recipes here, the loss is set to its ways: queries of an image without an object learn
-//! no-object (`EmptyImage::Background`), as in Mask2Former; the matching cost of a class has the loss's weight (before version 5 it had
-//! weight 1, whatever the loss's). It lists matched pairs in order of the queries, we in order of the objects. Batch norm is frozen
-//! here, as in detectron2; `transformers` would train its scale and shift.
+//! If `transformers` differs from the recipes here, the loss is set as there: queries of an image without an
+//! object learn no-object (`EmptyImage::Background`), as in Mask2Former; the matching cost of a class has the
+//! loss's weight (before version 5 it always had weight 1). It lists matched pairs in the order of the
+//! queries, we in the order of the objects. Batch norm is frozen here, as in detectron2; `transformers` would
+//! train its scale and shift.
 
 use harness::detector::mask2former::matcher::{Prediction, assign};
 use harness::detector::mask2former::points::{PointSource, Purpose};
 use harness::detector::mask2former::{Criterion, LossConfig};
 use harness::detector::{EmptyImage, MaskLoss, Part, Pending, Targets};
 use harness::graph::weights::{Arrays, Layout, Names};
-use harness::graph::{Folder, Mask2Former, ModelConfig, Predictions};
+use harness::graph::{HuggingFaceFolder, Mask2Former, ModelConfig, Predictions};
 use harness::nn::params::Parameters;
 use harness::rng::Stream;
 use harness::structures::Mask;
@@ -22,7 +24,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 
-/// Largest relative error of values, and of gradients.
+/// The largest relative error of values, and of gradients.
 const VALUES: f64 = 1e-4;
 const GRADIENTS: f64 = 1e-3;
 
@@ -128,8 +130,9 @@ fn splitmix64(i: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A gradient below this part of the whole is 0 by the mathematics: that of a key's bias before the softmax, or of a bias before a
-/// norm of its channel alone. Ours may be as large as a rounding error, `ROUNDING` of the whole.
+/// A gradient below this part of the whole is 0 by the mathematics: that of a key's bias before the softmax,
+/// or of a bias before a norm of its channel alone. Ours may be as large as a rounding error, `ROUNDING` of
+/// the whole.
 const ZERO: f64 = 1e-10;
 const ROUNDING: f64 = 1e-6;
 
@@ -141,8 +144,8 @@ fn norm(values: &[f32]) -> f64 {
         .sqrt()
 }
 
-/// The relative error of a gradient: of its values, or estimated from signed sums. Of one that is 0: how much it is beyond
-/// rounding, with the same bound.
+/// The relative error of a gradient, of its values or estimated from signed sums. For a gradient that is 0,
+/// the excess over the rounding error, with the same bound.
 fn gradient_error(golden: &Golden, name: &str, found: &[f32]) -> f64 {
     let whole = f64::from(golden["gradients.norm"].1[0]);
     let values = golden
@@ -174,7 +177,7 @@ fn gradient_error(golden: &Golden, name: &str, found: &[f32]) -> f64 {
 /// The points that `transformers` drew.
 struct Recorded<'a> {
     golden: &'a Golden,
-    /// Layer of the predictions' first layer: losses are also compared one layer at a time.
+    /// The layer of the first predictions: losses are also compared one layer at a time.
     first: usize,
 }
 
@@ -232,7 +235,7 @@ impl PointSource for Recorded<'_> {
 /// One case: the folder's network, the input and the targets.
 struct Case {
     golden: Golden,
-    folder: Folder,
+    folder: HuggingFaceFolder,
     model: Mask2Former,
     images: Map,
     targets: Vec<Targets<'static>>,
@@ -241,7 +244,7 @@ struct Case {
 impl Case {
     fn open(name: &str) -> Self {
         let golden = golden(name);
-        let folder = Folder::open(&path(name)).expect("a folder");
+        let folder = HuggingFaceFolder::open(&path(name)).expect("a folder");
         let config = ModelConfig {
             weights: path(name),
             ..folder.model.clone()
@@ -328,7 +331,8 @@ impl Case {
         }
     }
 
-    /// Queries that are blocked everywhere are what the fall-back is for; the script made sure that there are some.
+    /// The number of queries that are blocked everywhere, which need the fall-back; the script made sure that
+    /// there are some.
     fn blocked_rows(&self, predictions: &Predictions) -> usize {
         let size = predictions.height * predictions.width;
         let layers = &predictions.layers[..predictions.layers.len() - 1];
@@ -377,7 +381,7 @@ impl Case {
         }
     }
 
-    /// Each loss term of each layer; then the gradient of the sum.
+    /// Compares each loss term of each layer, then the gradient of the sum.
     fn losses(&mut self, tape: Tape, predictions: &Predictions) {
         let loss = self.loss();
         let criterion = Criterion::new(loss.clone());
@@ -488,7 +492,7 @@ fn parity_stride_in_1x1_and_more_objects_than_queries_in_half_precision() {
     compare("strided");
 }
 
-/// The whole network, the losses and all gradients on a GPU, whose f32 is held to the CPU's bounds.
+/// The whole network, the losses and all gradients on a GPU. Its f32 results must meet the CPU's bounds.
 #[cfg(feature = "cuda")]
 mod on_a_gpu {
     use super::*;

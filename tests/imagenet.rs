@@ -1,14 +1,17 @@
-//! The ImageNet ResNet-50 of `recipes/imagenet_weights.sh` on photographs: what its classifier sees.
+//! Tests the ImageNet ResNet-50 of `recipes/imagenet_weights.sh` on photographs with its classifier.
 //!
-//! Needs two files that are not here:
+//! It needs two files that are not in the repository:
 //!
 //! ```text
-//! HARNESS_RESNET50=weights/resnet50_imagenet.safetensors HARNESS_COCO=PATH cargo test --release --test imagenet -- --ignored --nocapture
+//! HARNESS_RESNET50=weights/resnet50_imagenet.safetensors HARNESS_COCO=PATH \
+//!     cargo test --release --test imagenet -- --ignored --nocapture
 //! ```
 //!
-//! `PATH` holds COCO's `annotations/instances_{train,val}2017.json` and `images/`. Asked are the images of val whose largest object fills a
-//! quarter of them and has a name in ImageNet; shorter side to 256 pixels, the middle 224, as the network was trained. Of the 206 images
-//! of `results/published/coco-mini` these are 12: the best answer was right for 10, one of the five best for all.
+//! `PATH` contains COCO's `annotations/instances_{train,val}2017.json` and `images/`. The test uses the
+//! images of val whose largest object fills a quarter of them and has a name in ImageNet. The shorter side is
+//! resized to 256 pixels and the centre 224 is cropped, as in the network's training. 12 of the 206 images of
+//! `results/published/coco-mini` qualify: the best answer was right for 10, and for all, one of the five best
+//! was.
 
 use harness::data::{self, Sample};
 use harness::graph::BackboneConfig;
@@ -20,7 +23,7 @@ use harness::structures::{InstanceSource, Picture, Resample, resampled};
 use harness::tensor::{Map, Tape, Tensor2};
 use std::path::PathBuf;
 
-/// The classes of COCO that ImageNet has as well, with its numbers for them.
+/// The classes of COCO that ImageNet has too, with ImageNet's numbers for them.
 const NAMES: [(&str, &[usize]); 20] = [
     ("airplane", &[404, 895, 908]),
     ("banana", &[954]),
@@ -43,7 +46,7 @@ const NAMES: [(&str, &[usize]); 20] = [
     ("umbrella", &[879]),
     ("zebra", &[340]),
 ];
-/// Images of which the best answer is right at least; ImageNet's own 76 % is for one object in the middle.
+/// The minimum share of images with a right best answer. ImageNet's own 76 % is for one object in the centre.
 const RIGHT: f64 = 0.6;
 const SHORTER: usize = 256;
 const MIDDLE: usize = 224;
@@ -55,7 +58,7 @@ fn path(variable: &str) -> PathBuf {
     std::path::absolute(path).unwrap()
 }
 
-/// Backbone and classifier.
+/// The backbone and the classifier.
 struct Network {
     resnet: ResNet,
     weight: Vec<f32>,
@@ -69,7 +72,7 @@ impl Network {
         let mut table = recipe["model"]["backbone"].as_table().unwrap().clone();
         table.insert("weights".into(), file.to_str().unwrap().into());
         table.insert("norm-groups".into(), 1.into());
-        let config: BackboneConfig = registry::options(table).unwrap();
+        let config: BackboneConfig = registry::read(table).unwrap();
         let arrays = Arrays::open(&file).unwrap();
         let values = |name| arrays.values(arrays.get(name).unwrap()).unwrap();
         Self {
@@ -100,7 +103,7 @@ impl Network {
     }
 }
 
-/// The normalised middle.
+/// The normalised centre.
 fn input(picture: &Picture) -> Map {
     let scale = SHORTER as f64 / picture.height.min(picture.width) as f64;
     let side = |side: usize| (side as f64 * scale).round() as usize;

@@ -1,4 +1,5 @@
-//! The graph against PyTorch: values and gradients of `tests/golden/mask2former.py`, which says how the files were made.
+//! Compares the graph with PyTorch, by the values and gradients of `tests/golden/mask2former.py`, which
+//! explains how the files were made.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,12 +12,12 @@ use harness::rng::Stream;
 use harness::tensor::{Grads, Map, Tape, Tensor2};
 use safetensors::SafeTensors;
 
-/// Largest error of a value, as a fraction of the largest value of its array.
+/// The largest error of a value, as a fraction of the largest value of its array.
 const VALUES: f32 = 1e-4;
-/// The same for gradients: sums over many more terms.
+/// The same for gradients, which are sums over many more terms.
 const GRADIENTS: f32 = 1e-3;
 
-/// Largest error of a value with weights of half precision.
+/// The largest error of a value with weights of half precision.
 const HALF: f32 = 1e-2;
 
 /// Arrays of a golden file: shape and values.
@@ -72,7 +73,7 @@ fn close(name: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     }
 }
 
-/// Gradients of the sum of all values of `outputs` with the irregular weights of the script.
+/// The gradients of the sum of all values of `outputs` with the irregular weights of the script.
 fn backward(mut tape: Tape, outputs: Vec<Tensor2>) -> Grads {
     let weight = |i: usize| ((i * 7919 % 13) as f32 - 6.0) / 6.0 + 0.01;
     let inputs: Vec<&Tensor2> = outputs.iter().collect();
@@ -90,7 +91,8 @@ fn backward(mut tape: Tape, outputs: Vec<Tensor2>) -> Grads {
     tape.backward(&loss)
 }
 
-/// Compares the gradient of every trained parameter of `network` with `prefix` + its name. Returns how many there were.
+/// Compares the gradient of every trained parameter of `network` with `prefix` + its name. Returns the number
+/// of compared gradients.
 fn compare_gradients(
     network: &mut dyn Parameters,
     grads: &mut Grads,
@@ -144,7 +146,7 @@ fn model_config() -> ModelConfig {
         frozen = false
         weights = ""
     "#;
-    registry::options(text.parse().expect("TOML")).expect("a model")
+    registry::read(text.parse().expect("TOML")).expect("a model")
 }
 
 #[test]
@@ -204,7 +206,7 @@ fn parity_of_mask2former_with_pytorch() {
 fn parity_of_a_converted_checkpoint_of_pl_dc() {
     let golden = arrays("mask2former.safetensors");
     let file = path("detectron2/pl-dc.safetensors");
-    // A value of half precision may turn the attention masks of the later layers.
+    // Rounding to half precision may change the attention masks of the later layers.
     for (network, tolerance, layers) in [("teacher", VALUES, 5), ("student", HALF, 1)] {
         let config = ModelConfig {
             weights: format!("{}#{network}", file.display()).into(),
@@ -241,7 +243,7 @@ fn resnet_config(weights: &str, stride_in_1x1: bool, frozen: bool) -> BackboneCo
     "#,
         path(weights).display()
     );
-    registry::options(text.parse().expect("TOML")).expect("a backbone")
+    registry::read(text.parse().expect("TOML")).expect("a backbone")
 }
 
 #[test]

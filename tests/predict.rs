@@ -1,5 +1,5 @@
-//! `harness predict` and `harness weights` through the binary: transformers' logits of a picture, and bad input: one message that names
-//! the file, exit code 2, no panic, no output file.
+//! Tests `harness predict` and `harness weights` through the program: transformers' logits of a picture, and
+//! bad input (one message that names the file, exit code 2, no panic, no output file).
 
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// Largest relative error of logits, in the L2 norm.
+/// The largest relative error of logits, in the L2 norm.
 const LOGITS: f64 = 1e-4;
 
 fn harness(arguments: &[&str]) -> Output {
@@ -183,7 +183,7 @@ fn pictures_of_one_size_share_arrays_and_others_are_named() {
     let mixed = raw(&["picture.png", "wide.png"]);
     assert_eq!(array(&mixed, "picture.png.mask_logits").0, [1, 5, 24, 24]);
     assert_eq!(array(&mixed, "wide.png.mask_logits").0, [1, 5, 16, 32]);
-    // A folder holds its images in the order of their names.
+    // The images of a folder are sorted by name.
     let folder = bench.path("images");
     std::fs::create_dir(&folder).unwrap();
     std::fs::copy(bench.path("picture.png"), folder.join("a.png")).unwrap();
@@ -195,7 +195,7 @@ fn pictures_of_one_size_share_arrays_and_others_are_named() {
 #[test]
 fn raw_numbers_of_two_pictures_of_one_name_are_refused_before_the_work() {
     let bench = Bench::new();
-    // What is wrong with the arguments is told before the network is made.
+    // Wrong arguments are reported before the network is made.
     std::fs::remove_file(bench.path("model.safetensors")).unwrap();
     let [first, second] = ["a", "b"].map(|folder| bench.path(folder).join("x.png"));
     for path in [&first, &second] {
@@ -204,10 +204,10 @@ fn raw_numbers_of_two_pictures_of_one_name_are_refused_before_the_work() {
     }
     let parts = ["--raw", text(&first), text(&second)];
     refused(&bench.predict(&[&first, &second], &[]), &parts);
-    // The images of a folder count too.
+    // The images of a folder are counted too.
     let folder = bench.path("b");
     refused(&bench.predict(&[&first, &folder], &[]), &parts);
-    // Results tell images by their ids.
+    // Results identify images by their ids.
     std::fs::copy(
         golden("bottleneck").join("model.safetensors"),
         bench.path("model.safetensors"),
@@ -239,7 +239,7 @@ fn results_and_raw_numbers_in_one_file_are_refused() {
             "--raw",
             text(&raw),
         ]);
-        refused(&output, &["--out", "--raw", "are one file"]);
+        refused(&output, &["--out", "--raw", "are the same file"]);
         assert!(!out.exists());
     }
 }
@@ -270,7 +270,7 @@ fn a_folder_that_is_not_a_mask2formers_is_named() {
     };
     let other = r#"{"model_type": "detr"}"#;
     write("config.json", other).refused("picture.png", &["config.json", "`detr`", "`mask2former`"]);
-    write("config.json", "{").refused("picture.png", &["config.json: no JSON"]);
+    write("config.json", "{").refused("picture.png", &["config.json: not JSON"]);
     let other = r#"{"image_processor_type": "DetrImageProcessor"}"#;
     let parts = ["preprocessor_config.json", "`DetrImageProcessor`"];
     write("preprocessor_config.json", other).refused("picture.png", &parts);
@@ -282,7 +282,7 @@ fn a_folder_that_is_not_a_mask2formers_is_named() {
         std::fs::write(&weights, &bytes[..cut]).unwrap();
         bench.refused(
             "picture.png",
-            &["model.safetensors: no whole safetensors file"],
+            &["model.safetensors: not a complete safetensors file"],
         );
     }
     std::fs::remove_file(&weights).unwrap();
@@ -331,9 +331,9 @@ fn an_inspection_lists_every_array_and_its_place() {
     let listing = fine(&harness(&["weights", "inspect", text(&golden("basic"))]));
     for part in [
         "class_predictor.bias  BF16  [6]  -> sem_seg_head.predictor.class_embed.bias",
-        "criterion.empty_weight  BF16  [6]  ignored: no parameter",
+        "criterion.empty_weight  BF16  [6]  ignored: not a parameter",
         "transformers' names",
-        "0 without a place; 0 missing",
+        "0 unexpected; 0 missing",
     ] {
         assert!(listing.contains(part), "`{part}` is not in: {listing}");
     }
@@ -364,7 +364,8 @@ fn an_inspection_lists_every_array_and_its_place() {
     );
 }
 
-/// A recipe whose network transformers can have: the sizes of the first golden case, on the drawn dataset.
+/// A recipe with a network that transformers can express: the sizes of the first golden case, on the drawn
+/// dataset.
 fn recipe(folder: &Path) -> PathBuf {
     let smoke = Path::new("recipes/smoke.toml").canonicalize().unwrap();
     let text = format!(
@@ -426,10 +427,7 @@ fn a_trained_checkpoint_goes_to_transformers_and_predicts_the_same_there() {
         listing.contains("ignored: a moment of the optimizer"),
         "{listing}"
     );
-    assert!(
-        listing.contains("0 without a place; 0 missing"),
-        "{listing}"
-    );
+    assert!(listing.contains("0 unexpected; 0 missing"), "{listing}");
 
     let export = [
         "weights",
@@ -468,7 +466,7 @@ fn a_trained_checkpoint_goes_to_transformers_and_predicts_the_same_there() {
 }
 
 #[test]
-fn a_recipe_without_weights_is_told_what_to_do() {
+fn a_recipe_without_weights_gets_advice() {
     let picture = golden("picture.png");
     let output = harness(&[
         "predict",
@@ -491,7 +489,7 @@ fn a_recipe_without_weights_is_told_what_to_do() {
     refused(&export, &["model.weights", "no/such"]);
 }
 
-/// A recipe whose dataset and vision-language model are not there; its network is that of the first golden case.
+/// A recipe without its dataset and vision-language model; its network is that of the first golden case.
 fn recipe_without_its_dataset(folder: &Path) -> PathBuf {
     let own = std::fs::read_to_string(recipe(folder)).unwrap();
     let (model, _) = own[own.find("[model]").unwrap()..]
@@ -519,15 +517,16 @@ fn an_inspection_needs_no_dataset() {
     let listing = fine(&inspect(&golden("bottleneck")));
     for part in [
         "class_predictor.bias  F16  [4]  -> sem_seg_head.predictor.class_embed.bias",
-        "0 without a place; 0 missing",
-        "3 classes are taken from the file, the dataset being absent: data.root: no/coco",
+        "0 unexpected; 0 missing",
+        "3 classes, as in the file, because the dataset is missing: data.root: no/coco",
     ] {
         assert!(listing.contains(part), "`{part}` is not in: {listing}");
     }
     let torchvision = Path::new("tests/golden/resnet_weights.safetensors");
     let listing = inspect(torchvision).stdout;
     let listing = String::from_utf8_lossy(&listing);
-    let part = "the class head cannot be compared, the dataset being absent: data.root: no/coco";
+    let part =
+        "the class head cannot be compared, because the dataset is missing: data.root: no/coco";
     assert!(listing.contains(part), "{listing}");
 }
 

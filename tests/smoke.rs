@@ -1,12 +1,12 @@
-//! The smoke recipe end to end through the binary: its tables, that they are the same bytes every time, and that a killed run
-//! goes on to the same bytes.
+//! Tests the smoke recipe end to end through the program: its tables have the same bytes every time, and a
+//! killed run continues to the same bytes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Time between two looks at a running process.
+/// The time between two looks at a running process.
 const LOOK: Duration = Duration::from_millis(2);
 
 fn sweep(out: &Path) -> Command {
@@ -18,7 +18,7 @@ fn sweep(out: &Path) -> Command {
     command
 }
 
-/// Every file that two runs must agree on, by its path in the results folder.
+/// Every file that must be the same for two runs, by its path in the results folder.
 fn files(out: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     for name in ["modules.csv", "modules.md", "records.jsonl", "tables.json"] {
@@ -36,7 +36,7 @@ fn files(out: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files
 }
 
-/// Kills the process once `holds`, or lets it end first; returns whether it was killed.
+/// Kills the process once `holds` returns true, or lets it end first. Returns true if it was killed.
 fn kill_when(mut child: Child, holds: impl Fn() -> bool) -> bool {
     loop {
         if child.try_wait().unwrap().is_some() {
@@ -51,7 +51,7 @@ fn kill_when(mut child: Child, holds: impl Fn() -> bool) -> bool {
     }
 }
 
-/// Whether any stage called `kind` has the file `name`.
+/// Returns true if any stage called `kind` has the file `name`.
 fn some_stage_has(out: &Path, kind: &str, name: &str) -> bool {
     let Ok(stages) = std::fs::read_dir(out.join(".store/stages")) else {
         return false;
@@ -101,13 +101,13 @@ fn the_tables_are_the_same_bytes_every_time() {
         assert_eq!(made, expected[Path::new(&name)], "{name}");
     }
 
-    // Every module does something: without it the numbers are others.
+    // Every module has an effect: without it the numbers differ.
     let numbers = |row: &str| row.split(',').skip(2).take(7).collect::<Vec<_>>().join(",");
     for row in &rows[2..] {
         assert_ne!(numbers(row), numbers(rows[1]), "{table}");
     }
 
-    // On another number of workers, and so of threads per trial.
+    // With another number of workers, and so of threads per trial.
     assert!(
         sweep(&second)
             .args(["--workers", "1"])
@@ -134,7 +134,7 @@ fn the_tables_are_the_same_bytes_every_time() {
     assert!(sweep(&killed).status().unwrap().success());
     assert_eq!(files(&killed), expected, "a run that was killed twice");
 
-    // Nothing is left to do: the run says so at once and changes nothing.
+    // When nothing is left to do, the run says so at once and changes nothing.
     let run = std::fs::read(first.join("run-smoke.json")).unwrap();
     assert!(sweep(&first).status().unwrap().success());
     assert_eq!(files(&first), expected);

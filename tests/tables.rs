@@ -1,4 +1,5 @@
-//! `harness table` and `harness compare` through the binary, on the committed results and on folders that are wrong.
+//! Tests `harness table` and `harness compare` through the program, on the committed results and on invalid
+//! folders.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -12,8 +13,8 @@ fn harness(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What a command prints that must end well.
-fn told(arguments: &[&str]) -> String {
+/// The output of a command that must succeed.
+fn output_of(arguments: &[&str]) -> String {
     let output = harness(arguments);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(0), "{errors}");
@@ -34,7 +35,7 @@ fn refused(arguments: &[&str], parts: &[&str]) {
     }
 }
 
-/// A copy of the committed records and layout, the records changed.
+/// A copy of the committed records and layout, with changed records.
 fn copy(change: impl Fn(String) -> String) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let read = |name: &str| std::fs::read_to_string(Path::new(COMMITTED).join(name)).unwrap();
@@ -59,7 +60,7 @@ fn the_committed_tables_are_made_again_to_the_byte() {
             if !["csv", "md"].contains(&format) || name.starts_with("about-") {
                 continue;
             }
-            let text = told(&["table", folder, "--sweep", name, "--format", format]);
+            let text = output_of(&["table", folder, "--sweep", name, "--format", format]);
             assert_eq!(
                 text,
                 std::fs::read_to_string(&file).unwrap(),
@@ -74,7 +75,7 @@ fn the_committed_tables_are_made_again_to_the_byte() {
 
 #[test]
 fn all_sweeps_are_one_csv() {
-    let text = told(&["table", COMMITTED, "--format", "csv"]);
+    let text = output_of(&["table", COMMITTED, "--format", "csv"]);
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let sweep = |record: csv::StringRecord| record.iter().next_back().unwrap().to_string();
     let mut sweeps: Vec<String> = reader.records().map(|one| sweep(one.unwrap())).collect();
@@ -93,20 +94,20 @@ fn all_sweeps_are_one_csv() {
 #[test]
 fn rows_are_sorted_and_differences_are_of_the_metric() {
     let ask = ["table", COMMITTED, "--sweep", "modules", "--format", "csv"];
-    let text = told(&[&ask[..], &["--sort", "delta", "--metric", "APl"]].concat());
+    let text = output_of(&[&ask[..], &["--sort", "delta", "--metric", "APl"]].concat());
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
     let labels: Vec<&str> = rows[1..].iter().map(|row| row[0]).collect();
     assert_eq!(labels, ["PL-DC", "- DICC", "- PMUA", "- all", "- DF-ACAT"]);
     assert_eq!((rows[0][3], rows[0][9]), ("APl_std", "delta_APl"));
     // 26.38 - 30.35 in the committed means.
     assert_eq!((rows[5][8], rows[5][9]), ("26.38", "-3.97"));
-    let latex = told(&["table", COMMITTED, "--format", "latex"]);
+    let latex = output_of(&["table", COMMITTED, "--format", "latex"]);
     assert_eq!(latex.matches("\\begin{tabular}").count(), 5);
     assert!(latex.contains("$-$ DF-ACAT & 3 & 17.86 $\\pm$ 1.89 ($\\downarrow$ 1.10) &"));
 }
 
 #[test]
-fn a_record_cut_in_half_costs_its_row_and_is_told() {
+fn a_record_cut_in_half_costs_its_row_and_is_reported() {
     let folder = copy(|text| text[..text.len() - 40].to_string());
     let output = harness(&["table", path(&folder), "--format", "csv"]);
     let warning = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -127,7 +128,7 @@ fn copy_lines() -> usize {
 }
 
 #[test]
-fn what_is_not_there_is_told_with_what_is() {
+fn what_is_not_there_is_reported_with_what_is() {
     refused(
         &["table", "results/nowhere"],
         &["no folder `results/nowhere`"],
@@ -160,7 +161,7 @@ fn what_is_not_there_is_told_with_what_is() {
 
 #[test]
 fn a_folder_does_not_differ_from_itself() {
-    let text = told(&["compare", COMMITTED, COMMITTED, "--format", "csv"]);
+    let text = output_of(&["compare", COMMITTED, COMMITTED, "--format", "csv"]);
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let mut rows = 0;
     for record in reader.records().map(Result::unwrap) {
@@ -173,7 +174,8 @@ fn a_folder_does_not_differ_from_itself() {
     assert_eq!(rows, 31);
 }
 
-/// B: every trial of the row `- DICC` gains about 2, seed 2 of `PL-DC` is not there, and `- all` has another name.
+/// B: every trial of the row `- DICC` gains about 2, seed 2 of `PL-DC` is missing, and `- all` has another
+/// name.
 #[test]
 fn rows_are_matched_by_label_and_trials_by_seed() {
     let folder = copy(|text| {
@@ -194,7 +196,7 @@ fn rows_are_matched_by_label_and_trials_by_seed() {
     std::fs::write(&layout, text.replacen("\"- all\"", "\"- everything\"", 1)).unwrap();
 
     let ask = ["compare", COMMITTED, path(&folder), "--sweep", "modules"];
-    let text = told(&[&ask[..], &["--format", "csv"]].concat());
+    let text = output_of(&[&ask[..], &["--format", "csv"]].concat());
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let rows: Vec<Vec<String>> = reader
         .records()
@@ -213,18 +215,19 @@ fn rows_are_matched_by_label_and_trials_by_seed() {
     assert_eq!(row("- all")[14], "only in A");
     assert_eq!(row("- everything")[14], "only in B");
 
-    let text = told(&ask);
+    let text = output_of(&ask);
     assert!(
         text.contains("modules: B - A") && text.contains("+2.10 [1.85, 2.35]"),
         "{text}"
     );
-    let markdown = told(&[&ask[..], &["--format", "md"]].concat());
+    let markdown = output_of(&[&ask[..], &["--format", "md"]].concat());
     assert!(markdown.contains("| - all | 0 |  |  |"), "{markdown}");
 }
 
-/// Trials with other settings have other hashes; what differs is told where both stores still have the settings.
+/// Trials with other settings have other hashes. The differences are reported if both stores still have the
+/// settings.
 #[test]
-fn what_differs_in_settings_is_told_where_it_is_known() {
+fn what_differs_in_settings_is_reported_where_it_is_known() {
     let (first, second) = (copy(|text| text), copy(|text| text));
     let records = std::fs::read_to_string(first.path().join("records.jsonl")).unwrap();
     let hash_of = |label: &str| {
@@ -257,7 +260,7 @@ fn what_differs_in_settings_is_told_where_it_is_known() {
         std::fs::create_dir_all(&trial).unwrap();
         std::fs::write(trial.join("settings.toml"), settings).unwrap();
     }
-    let text = told(&["compare", path(&first), path(&second), "--sweep", "modules"]);
+    let text = output_of(&["compare", path(&first), path(&second), "--sweep", "modules"]);
     let lines = "- train.rate: 0.5 -> not set (- DICC)\n- train.steps: 3 -> 4 (- DICC)\n\n";
     assert!(
         text.contains(&format!("Settings that differ:\n\n{lines}")),

@@ -1,7 +1,8 @@
-//! Where the benchmark runs, and how time is taken there.
+//! The device of the benchmark, and the way to measure time on it.
 //!
-//! A GPU works behind the program's back. So a whole is timed from an idle GPU to an idle GPU with nothing in between, and its parts in
-//! runs of their own, in which every part waits until the GPU has ended: parts add up to more than the whole. On the CPU one run tells both.
+//! A GPU works asynchronously. So a whole run is timed from an idle GPU to an idle GPU with nothing in
+//! between. Its parts are timed in separate runs, in which every part waits for the GPU, so the parts add up
+//! to more than the whole. On the CPU, one run gives both.
 
 use crate::measure::{Clock, listed, median, rounded};
 use anyhow::{Context, Result, anyhow};
@@ -10,13 +11,13 @@ use serde_json::{Value, json};
 use std::iter;
 use std::time::Instant;
 
-/// A place, and whether parts are timed where that costs runs of their own.
+/// A place, and true if parts are timed even if that needs separate runs.
 pub struct Device {
     pub place: Place,
     parts: bool,
 }
 
-/// Runs that are timed: those before that are not counted, and the counted ones.
+/// The number of runs: those before the measurement, which are not counted, and the counted ones.
 #[derive(Clone, Copy)]
 pub struct Repeats {
     pub warm_up: usize,
@@ -24,7 +25,7 @@ pub struct Repeats {
 }
 
 impl Device {
-    /// Opens the device that is wished for.
+    /// Opens the chosen device.
     pub fn open(wish: Wish, precision: Precision, parts: bool) -> Result<Self> {
         let (place, why) = wish.place().map_err(|why| anyhow!(why))?;
         if let Some(why) = why {
@@ -36,12 +37,12 @@ impl Device {
         Ok(Self { place, parts })
     }
 
-    /// Whether ops run on the CPU.
+    /// Returns true if ops run on the CPU.
     pub fn is_host(&self) -> bool {
         matches!(self.place, Place::Host)
     }
 
-    /// Name, precision and versions for the report; nothing on the CPU, which is as it always was.
+    /// Name, precision and versions for the report; empty on the CPU, to keep the format of old reports.
     pub fn described(&self) -> Value {
         match &self.place {
             Place::Host => Value::Null,
@@ -54,7 +55,7 @@ impl Device {
         }
     }
 
-    /// Waits until the device has nothing left to do.
+    /// Waits until the device is idle.
     fn wait(&self) {
         match &self.place {
             Place::Host => {}
@@ -62,7 +63,7 @@ impl Device {
         }
     }
 
-    /// Begins to look for the peak of memory.
+    /// Starts a new measurement of the memory peak.
     fn forget_peak(&self) {
         match &self.place {
             Place::Host => {}
@@ -70,7 +71,7 @@ impl Device {
         }
     }
 
-    /// Most bytes of the GPU's memory since; none on the CPU.
+    /// The peak of the GPU's memory since then in bytes; none on the CPU.
     fn peak(&self) -> Option<u64> {
         match &self.place {
             Place::Host => None,
@@ -78,7 +79,7 @@ impl Device {
         }
     }
 
-    /// A watch that runs, from a device that is idle. `parts`: whether its marks wait for the device.
+    /// A running stopwatch, started when the device is idle. If `parts`, its marks wait for the device.
     pub fn watch(&self, parts: bool) -> Watch<'_> {
         self.wait();
         Watch {
@@ -89,7 +90,8 @@ impl Device {
         }
     }
 
-    /// Times `work`, which is told the number of the run and whether its parts are asked for, on `images` images a run.
+    /// Times `work` on `images` images per run. `work` receives the number of the run, and true if its parts
+    /// are needed.
     pub fn time(
         &self,
         images: usize,
@@ -119,7 +121,7 @@ impl Device {
     }
 }
 
-/// Takes the time of one run.
+/// Measures the time of one run.
 pub struct Watch<'d> {
     device: &'d Device,
     parts: bool,
@@ -128,7 +130,7 @@ pub struct Watch<'d> {
 }
 
 impl Watch<'_> {
-    /// Counts the time since the last mark to `part`.
+    /// Adds the time since the last mark to `part`.
     pub fn mark(&mut self, part: &'static str) {
         if self.parts {
             self.device.wait();
@@ -136,7 +138,7 @@ impl Watch<'_> {
         self.clock.mark(part);
     }
 
-    /// The times, once the device has ended.
+    /// The times, after the device has finished.
     pub fn stop(self) -> Run {
         self.device.wait();
         Run {
@@ -146,7 +148,7 @@ impl Watch<'_> {
     }
 }
 
-/// What one run took.
+/// The times of one run.
 pub struct Run {
     ms: f64,
     parts: Vec<(&'static str, f64)>,
@@ -164,7 +166,7 @@ fn parts_of(runs: &[Run]) -> Vec<(&'static str, f64)> {
         .collect()
 }
 
-/// What the counted runs took.
+/// The times of the counted runs.
 pub struct Measured {
     images: usize,
     whole: Vec<f64>,
@@ -173,17 +175,17 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Median ms of the whole.
+    /// The median of the whole in ms.
     pub fn all(&self) -> f64 {
         median(self.whole.clone())
     }
 
-    /// Median ms of the parts.
+    /// The medians of the parts in ms.
     pub fn parts(&self) -> Value {
         listed(&self.parts, |ms| ms).into()
     }
 
-    /// Median ms of the whole, then of the parts.
+    /// The medians of the whole, then of the parts, in ms.
     pub fn medians(&self) -> Value {
         let all: Vec<_> = iter::once(("all", self.all()))
             .chain(self.parts.iter().copied())
@@ -191,7 +193,8 @@ impl Measured {
         listed(&all, |ms| ms).into()
     }
 
-    /// Images a second, the fastest and the slowest run, and the peak of the GPU's memory over the runs of the whole.
+    /// Images per second, the fastest and the slowest run, and the peak of the GPU's memory over the runs of
+    /// the whole.
     pub fn rate(&self) -> Value {
         let (fastest, slowest) = (
             self.whole.iter().copied().fold(f64::INFINITY, f64::min),

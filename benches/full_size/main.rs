@@ -1,14 +1,21 @@
-//! Times full-size Mask2Former R-50 (`recipes/mask2former-r50.toml`): our side of `benches/peer/full_size.sh`.
+//! Times full-size Mask2Former R-50 (`recipes/mask2former-r50.toml`). This is our side of
+//! `benches/peer/full_size.sh`.
 //!
-//! `cargo bench --bench full_size -- --threads 1`
-//! `cargo bench --bench full_size -- --threads 2 --repeats 1 --forward-size 1024 --pl-dc 1024`: time and memory at the size of COCO ([`pl_dc`])
+//! ```text
+//! # on the CPU
+//! cargo bench --bench full_size -- --threads 1
+//! # time and memory at the size of COCO, see `pl_dc`
+//! cargo bench --bench full_size -- --threads 2 --repeats 1 --forward-size 1024 --pl-dc 1024
+//! # on a GPU
+//! cargo bench --features cuda --bench full_size -- --device cuda:0 --precision bf16 \
+//!     --images 8 --forward-size 1024 --step-size 1024 --parts
+//! ```
 //!
-//! `cargo bench --features cuda --bench full_size -- --device cuda:0 --precision bf16 --images 8 --forward-size 1024 --step-size 1024 --parts`: on a GPU
-//!
-//! Forward of one 512 x 512 image, and a training step: frozen backbone, two 256 x 256 images with eight objects each, forward,
-//! matching and losses, backward, clipping, AdamW. Random weights: the time does not depend on them. Prints one line of JSON:
-//! median ms of the whole and of its parts, and the peak memory. `--images N` takes N times as many images. What a GPU takes is timed
-//! as [`device`] says.
+//! It runs the forward pass of one 512 x 512 image, and a training step: frozen backbone, two 256 x 256
+//! images with eight objects each, forward, matching and losses, backward, clipping, AdamW. The weights are
+//! random; the time does not depend on them. It prints one line of JSON: the median in ms of the whole and of
+//! its parts, and the peak memory. `--images N` multiplies the number of images by N. The time on a GPU is
+//! measured as described in [`device`].
 
 mod device;
 #[path = "../measure/mod.rs"]
@@ -42,52 +49,53 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const CLASSES: usize = 80;
 const OBJECTS: usize = 8;
-/// Views of a labelled image: the weak and the strong one.
+/// The views of a labelled image: the weak and the strong one.
 const VIEWS: usize = 2;
 const SEED: u64 = 0;
 
 #[derive(Parser)]
 struct Options {
-    /// Threads of the pool that the ops use.
+    /// Number of threads of the pool that the ops use.
     #[arg(long, default_value_t = 1)]
     threads: usize,
-    /// Timed runs, after one that is not counted.
+    /// Number of timed runs, after one that is not counted.
     #[arg(long, default_value_t = 5)]
     repeats: usize,
-    /// Side of the forward's image.
+    /// Side of the image of the forward pass.
     #[arg(long, default_value_t = 512)]
     forward_size: usize,
-    /// Side of the training step's images.
+    /// Side of the images of the training step.
     #[arg(long, default_value_t = 256)]
     step_size: usize,
-    /// Side of the images of a whole step of PL-DC, in place of the training step.
+    /// Side of the images of a whole step of PL-DC, which then replaces the training step.
     #[arg(long)]
     pl_dc: Option<usize>,
-    /// Images of the forward; labelled images of a step, each in two views; unlabelled images of a step of PL-DC.
+    /// Number of images of the forward pass, of labelled images of a step (in two views each), and of
+    /// unlabelled images of a step of PL-DC.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     images: u32,
-    /// Halve the images until they fit into the GPU's memory.
+    /// Halve the number of images until they fit into the GPU's memory.
     #[arg(long)]
     largest: bool,
-    /// Pseudo-labels of an unlabelled image [default: one of every query].
+    /// Number of pseudo-labels of an unlabelled image [default: one for every query].
     #[arg(long)]
     pseudo_labels: Option<usize>,
     /// auto, cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
     device: Wish,
-    /// What matrix products on a GPU compute with: f32, tf32 or bf16.
+    /// Precision of matrix products on a GPU: f32, tf32 or bf16.
     #[arg(long, default_value = "f32", value_parser = precision)]
     precision: Precision,
-    /// On a GPU: time the parts too, in runs of their own.
+    /// On a GPU: also time the parts, in separate runs.
     #[arg(long)]
     parts: bool,
-    /// On a GPU: runs that are not counted.
+    /// On a GPU: number of runs that are not counted.
     #[arg(long, default_value_t = 3)]
     warm_up: usize,
-    /// A setting of the recipe, as in `model.queries=8`.
+    /// A setting of the recipe, such as `model.queries=8`.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Said by `cargo bench`; means nothing here.
+    /// Passed by `cargo bench`; ignored.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -137,7 +145,7 @@ fn picture(size: usize, stream: &mut Stream) -> Picture {
     Picture::new(size, size, values.collect())
 }
 
-/// Random boxes of a quarter of the side.
+/// Random boxes with a quarter of the side.
 fn targets(size: usize, stream: &mut Stream) -> Targets<'static> {
     let side = size / 4;
     let mut mask = || {
@@ -157,10 +165,11 @@ fn targets(size: usize, stream: &mut Stream) -> Targets<'static> {
     }
 }
 
-/// One forward without a gradient: the teacher's inference.
+/// One forward pass without a gradient, as in the teacher's inference.
 fn forward(model: &Mask2Former, pictures: &[Picture], device: &Device, parts: bool) -> Run {
     let pictures: Vec<&Picture> = pictures.iter().collect();
-    // On a GPU sending the images there is part of the work, as it is for its peer; on the CPU the clock began behind it.
+    // On a GPU, sending the images is part of the work, as for the peer. On the CPU, the clock has always
+    // started after it.
     let before = (!device.is_host()).then(|| device.watch(parts));
     let images = model.normalise(&pictures);
     let tape = &mut Tape::off();
@@ -174,7 +183,7 @@ fn forward(model: &Mask2Former, pictures: &[Picture], device: &Device, parts: bo
     watch.stop()
 }
 
-/// What a training step needs.
+/// The state of a training step.
 struct Training {
     criterion: Criterion,
     optimizer: AdamW,

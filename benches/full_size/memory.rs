@@ -1,11 +1,11 @@
-//! What happens where the images do not fit into the GPU's memory: it is said, or fewer are tried.
+//! Handles images that do not fit into the GPU's memory: reports it, or tries fewer.
 
 use anyhow::{Result, bail};
 use std::panic::{self, AssertUnwindSafe};
 
-/// Runs `work` on `images` images. With `halve`, on half as many as long as they do not fit.
+/// Runs `work` on `images` images. With `halve`, it tries half as many until they fit.
 ///
-/// The driver's refusal is a panic, as everywhere in `harness`; any other panic goes on.
+/// The driver's refusal is a panic, as everywhere in `harness`. Any other panic is passed on.
 pub fn fitting<T>(
     mut images: usize,
     halve: bool,
@@ -13,7 +13,7 @@ pub fn fitting<T>(
 ) -> Result<T> {
     loop {
         let told = panic::take_hook();
-        // A refusal is told below, in words of this program.
+        // The refusal is reported below in this program's own words.
         panic::set_hook(Box::new(|_| {}));
         let outcome = panic::catch_unwind(AssertUnwindSafe(|| work(images)));
         panic::set_hook(told);
@@ -43,7 +43,8 @@ pub fn fitting<T>(
     }
 }
 
-/// Whether a panic says that memory is used up: in the driver's words, as dfdx shows its code, or by cuBLAS.
+/// Returns true if a panic means that memory is used up: in the driver's words, as dfdx prints its code, or
+/// by cuBLAS.
 fn is_full(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     [

@@ -1,8 +1,9 @@
-//! A whole step of PL-DC's training at full size: what it costs in time and memory.
+//! Measures time and memory of a whole PL-DC training step at full size.
 //!
-//! Labelled images in their weak and their strong view and as many unlabelled ones; backbone frozen. The filter lets all through, so that every
-//! query's mask is a pseudo-label with its uncertainty: no step of a training holds more, unless their number is given. The correction is left out: what it
-//! costs is a vision-language model, which `harness clip` shows alone.
+//! It uses labelled images in their weak and strong views and as many unlabelled ones, with a frozen
+//! backbone. The filter keeps everything, so the mask of every query is a pseudo-label with its uncertainty.
+//! No training step holds more, unless the number of pseudo-labels is given. There is no correction: its cost
+//! is that of a vision-language model, which `harness clip` shows separately.
 
 use crate::device::{Device, Repeats};
 use crate::measure::{peak_memory, rounded};
@@ -20,13 +21,13 @@ use harness::tensor::Tape;
 use harness::train::{AdamW, TrainConfig};
 use serde_json::{Value, json};
 
-/// What a step works on.
+/// The input of a step.
 pub struct Work {
-    /// Pixels of a side.
+    /// The number of pixels along a side.
     pub size: usize,
-    /// Labelled images, and as many unlabelled ones.
+    /// The number of labelled images; there are as many unlabelled ones.
     pub images: usize,
-    /// Pseudo-labels of an unlabelled image; none: one of every query.
+    /// The number of pseudo-labels of an unlabelled image; with none, there is one for every query.
     pub pseudo_labels: Option<usize>,
 }
 
@@ -62,7 +63,7 @@ fn batch(work: &Work, stream: &mut Stream) -> Batch {
     batch
 }
 
-/// The method of the recipe without a burn-in, with a filter that keeps all, and no correction.
+/// The method of the recipe without a burn-in, with a filter that keeps everything and without correction.
 fn method(recipe: &Recipe, pseudo_labels: Option<usize>) -> Result<Box<dyn Method>> {
     let mut table = recipe.0["method"].clone();
     let method = table.as_table_mut().context("[method]")?;
@@ -84,7 +85,7 @@ fn method(recipe: &Recipe, pseudo_labels: Option<usize>) -> Result<Box<dyn Metho
     Ok(registry::build(METHODS, table)?)
 }
 
-/// Times steps on images made for each. On the CPU the last one alone counts: it takes a minute.
+/// Times steps, each on its own images. On the CPU only the last one counts, because a step takes a minute.
 pub fn measure(
     recipe: &Recipe,
     model: Mask2Former,
@@ -100,7 +101,7 @@ pub fn measure(
         false => repeats,
     };
     let stream = &mut Stream::new(SEED, "batch");
-    // On a GPU as many again may time the parts.
+    // On a GPU, as many again may time the parts.
     let rounds = if device.is_host() { 1 } else { 2 };
     let steps = repeats.warm_up + rounds * repeats.counted;
     let setup = Setup {
@@ -119,7 +120,7 @@ pub fn measure(
     let train: TrainConfig = recipe.table("train")?;
     let mut optimizer = AdamW::new(train.optimizer(), learner.student());
     let mut kept = 0;
-    // Two views of the labelled images, the strong one of the others: what the student sees.
+    // Two views of the labelled images and the strong view of the others: the student's input.
     let seen = device.time(3 * work.images, repeats, |step, parts| {
         let batch = batch(work, stream);
         let mut watch = device.watch(parts);

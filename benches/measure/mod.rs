@@ -1,4 +1,4 @@
-//! What the benches of whole steps measure with: a clock of parts, medians, the peak memory.
+//! Measurement tools of the benches of whole steps: a clock of parts, medians, the peak memory.
 
 use serde_json::{Map, Value, json};
 use std::time::Instant;
@@ -10,7 +10,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that runs.
+    /// A running clock.
     pub fn start() -> Self {
         Self {
             last: Instant::now(),
@@ -18,7 +18,7 @@ impl Clock {
         }
     }
 
-    /// Counts the time since the last mark to `part`.
+    /// Adds the time since the last mark to `part`.
     pub fn mark(&mut self, part: &'static str) {
         let spent = 1e3 * self.last.elapsed().as_secs_f64();
         match self.parts.iter_mut().find(|(name, _)| *name == part) {
@@ -28,30 +28,30 @@ impl Clock {
         self.last = Instant::now();
     }
 
-    /// The parts.
+    /// The times of the parts.
     pub fn stop(self) -> Vec<(&'static str, f64)> {
         self.parts
     }
 }
 
-/// The parts, each as `value` makes it, as JSON.
+/// The parts as JSON, with `value` applied to each.
 pub fn listed(parts: &[(&'static str, f64)], value: impl Fn(f64) -> f64) -> Map<String, Value> {
     let one = |(name, ms): &(&str, f64)| (name.to_string(), json!(rounded(value(*ms))));
     parts.iter().map(one).collect()
 }
 
-/// The median of `values`, which are some.
+/// The median of `values`, which must not be empty.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
-/// To hundredths.
+/// Rounds to hundredths.
 pub fn rounded(value: f64) -> f64 {
     (100.0 * value).round() / 100.0
 }
 
-/// The largest resident size of this process so far in MiB, 0 where the system does not tell.
+/// The largest resident size of this process so far in MiB; 0 if the system does not report it.
 pub fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

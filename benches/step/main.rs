@@ -1,11 +1,12 @@
-//! Times the training step of `recipes/pl-dc.toml`: our side of `benches/peer/compare.sh`.
+//! Times the training step of `recipes/pl-dc.toml`. This is our side of `benches/peer/compare.sh`.
 //!
 //! `cargo bench --bench step -- --threads 1 --mode pldc --steps 60`
 //!
-//! A short supervised burn-in, so that the teacher keeps pseudo-labels; its last steps are the supervised measurement. Then the
-//! teacher-student phase. Prints one line of JSON: median ms per step of each phase, mean ms of its parts, pseudo-labels per image.
-//! The whole step runs through [`Learner`], as in training; the parts are timed afterwards, on a step that is put together here
-//! from the learner's own pieces ([`parts`]).
+//! A short supervised burn-in comes first, so that the teacher keeps pseudo-labels; its last steps are the
+//! supervised measurement. Then the teacher-student phase follows. It prints one line of JSON: the median per
+//! step of each phase in ms, the mean of its parts in ms, and the pseudo-labels per image. The whole step
+//! runs through [`Learner`], as in training. The parts are timed afterwards, on a step that is put together
+//! here from the learner's own pieces ([`parts`]).
 
 #[path = "../measure/mod.rs"]
 mod measure;
@@ -31,39 +32,39 @@ use std::time::Instant;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// First steps of a phase that are not counted.
+/// The number of first steps of a phase that are not counted.
 const DISCARD: usize = 10;
-/// Steps of which the parts are timed.
+/// The number of steps whose parts are timed.
 const PART_STEPS: usize = 20;
-/// The dual encoder's cost does not depend on what it has learned: a few steps on a few pictures.
+/// The cost of the dual encoder does not depend on its training, so a few steps on a few pictures are enough.
 const VLM_STEPS: i64 = 5;
 const VLM_IMAGES: i64 = 24;
 const SEED: u64 = 0;
 
 #[derive(Parser)]
 struct Options {
-    /// Threads of the pool that the ops use.
+    /// Number of threads of the pool that the ops use.
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// The last phase to time.
     #[arg(long, value_enum, default_value_t = Mode::Pldc)]
     mode: Mode,
-    /// Timed steps of each phase.
+    /// Number of timed steps of each phase.
     #[arg(long, default_value_t = 60)]
     steps: usize,
-    /// Supervised steps before the teacher appears.
+    /// Number of supervised steps before the teacher appears.
     #[arg(long, default_value_t = 300)]
     burn_in: usize,
-    /// First class thresholds, of the rarest and of the most frequent class.
+    /// Initial class thresholds, of the rarest and of the most frequent class.
     #[arg(long, num_args = 2, default_values_t = [0.3, 0.45])]
     class_thresholds: Vec<f64>,
-    /// First mask thresholds.
+    /// Initial mask thresholds.
     #[arg(long, num_args = 2, default_values_t = [0.6, 0.7])]
     mask_thresholds: Vec<f64>,
-    /// Fused probability from which a medium candidate is used.
+    /// Fused probability above which a medium candidate is used.
     #[arg(long, default_value_t = 0.2)]
     accept: f64,
-    /// Said by `cargo bench`; means nothing here.
+    /// Passed by `cargo bench`; ignored.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -196,7 +197,7 @@ impl Run {
         Ok(())
     }
 
-    /// One step, all of it; milliseconds.
+    /// Runs one whole step and returns its time in milliseconds.
     fn step(&mut self, step: usize) -> Result<f64> {
         let began = Instant::now();
         let batch = self.loader.batch(step, self.learner.needs_unlabelled())?;

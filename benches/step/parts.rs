@@ -19,7 +19,7 @@ use harness::tensor::Tape;
 use harness::train::{AdamW, Schedule, TrainConfig};
 use serde_json::Value;
 
-/// Networks, rules and optimizer of a step.
+/// The networks, rules and optimizer of a step.
 pub struct Pieces {
     student: Box<dyn Detector>,
     teacher: Box<dyn Detector>,
@@ -60,7 +60,7 @@ impl Pieces {
         })
     }
 
-    /// Mean milliseconds of the parts of `count` steps from step `first` on.
+    /// The mean milliseconds of the parts over `count` steps from step `first` on.
     pub fn time(
         &mut self,
         loader: &mut Loader,

@@ -1,12 +1,12 @@
-//! The words of the command line: commands, arguments and their help.
+//! The command line: commands, arguments and their help.
 
-use crate::experiment::{Ask, DeviceAsk, GpuList, TableAsk, Wish};
+use crate::experiment::{Ask, DeviceAsk, EXECUTORS, ExecutorEntry, GpuList, TableAsk, Wish};
 use crate::report::{COMPARISON_FORMATS, FORMATS, Metric, Order};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
-/// Ablation harness for semi-supervised instance segmentation: recipes in, the paper's tables out.
+/// Ablation harness for semi-supervised instance segmentation: reads recipes, writes the paper's tables.
 #[derive(Debug, Parser)]
 #[command(version, about)]
 pub struct Cli {
@@ -16,198 +16,275 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the trials of a recipe that are not finished and write its tables
-    Sweep {
-        #[command(flatten)]
-        recipe: RecipeArgs,
-        /// Folder of the results [default: results/<recipe>]
-        #[arg(long, value_name = "DIR")]
-        out: Option<PathBuf>,
-        /// Trials at once: on GPUs so many on each [default: 1], else in all [default: one per core]
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-        workers: Option<u16>,
-        #[command(flatten)]
-        devices: DeviceArgs,
-        /// Try a stage that failed again, N times at most; it goes on from its last checkpoint
-        #[arg(long, value_name = "N", default_value_t = 0)]
-        retries: u32,
-        /// Start nothing more after a trial has failed; without it all others run
-        #[arg(long)]
-        fail_fast: bool,
-        /// Do the work anew if another version of the program's computations did it; its results are kept in a folder of their own
-        #[arg(long)]
-        renew: bool,
-        /// Train nothing; copy the tables and records of the finished run to results/published/<recipe>, to be committed
-        #[arg(long, conflicts_with_all = ["workers", "device", "gpus", "retries", "fail_fast", "renew"])]
-        publish: bool,
-        /// Show warnings and tables only, no progress
-        #[arg(long, short)]
-        quiet: bool,
-        /// For the process that the command itself starts
-        #[arg(long, hide = true)]
-        supervised: bool,
-    },
-    /// Check a recipe and tell which trials would run, why, and how long they would take
-    Plan {
-        #[command(flatten)]
-        recipe: RecipeArgs,
-        /// Folder of the results [default: results/<recipe>]
-        #[arg(long, value_name = "DIR")]
-        out: Option<PathBuf>,
-        /// Print JSON, for programs
-        #[arg(long)]
-        json: bool,
-        /// Only tell where the value of this key comes from, as in `--explain train.steps`
-        #[arg(long, value_name = "KEY", conflicts_with = "json")]
-        explain: Option<String>,
-    },
+    /// Run the unfinished trials of a recipe and write its tables
+    Sweep(SweepArgs),
+    /// Check a recipe and show which trials would run, why, and how long they would take
+    Plan(PlanArgs),
     /// Print the JSON Schema of a recipe, for editors
-    Schema {
-        /// That of a sweep file
-        #[arg(long)]
-        sweep: bool,
-    },
-    /// Tell how far the sweeps of a results folder are, while they run or after
-    Status {
-        /// A results folder, like results/ablation
-        results: PathBuf,
-        /// Print JSON, for programs
-        #[arg(long)]
-        json: bool,
-    },
+    Schema(SchemaArgs),
+    /// Show the progress of the sweeps of a results folder, while they run or afterwards
+    Status(StatusArgs),
+    /// Run one stage of a sweep in the foreground, with its log on the terminal, to debug it
+    Stage(StageArgs),
     /// Print the tables of a results folder
-    Table {
-        /// A results folder, like results/ablation
-        results: PathBuf,
-        #[command(flatten)]
-        choice: TableArgs,
-        /// How it is written
-        #[arg(long, default_value = "md", value_parser = PossibleValuesParser::new(FORMATS.iter().map(|one| one.name)))]
-        format: String,
-        /// Order of the rows: that of the sweep, the best first, or by label
-        #[arg(long, value_name = "KEY", default_value = "table", value_parser = order())]
-        sort: Order,
-    },
-    /// Compare two results folders, row by row: the difference B - A over the seeds that both have
-    Compare {
-        /// A results folder
-        a: PathBuf,
-        /// Another one
-        b: PathBuf,
-        #[command(flatten)]
-        choice: TableArgs,
-        /// How it is written
-        #[arg(long, default_value = "text", value_parser = PossibleValuesParser::new(COMPARISON_FORMATS.iter().map(|one| one.name)))]
-        format: String,
-    },
-    /// Write what a network finds in pictures as COCO results
-    Predict {
-        /// A recipe, or a Hugging Face folder of a Mask2Former
-        #[command(flatten)]
-        recipe: RecipeArgs,
-        /// Weights: a Hugging Face folder, or a file (`FILE#NETWORK` for one of several networks in it) [default: model.weights of
-        /// the recipe, or the folder]
-        #[arg(long, value_name = "PATH")]
-        weights: Option<PathBuf>,
-        /// Images, or folders of images
-        #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
-        images: Vec<PathBuf>,
-        /// A COCO file that gives the images and the classes their ids, by their names, and the classes of a recipe whose dataset is
-        /// absent
-        #[arg(long, value_name = "FILE")]
-        annotations: Option<PathBuf>,
-        /// File of the results (JSON)
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
-        /// File of the raw logits and qualities (safetensors)
-        #[arg(long, value_name = "FILE")]
-        raw: Option<PathBuf>,
-        /// What to compute on: auto, cpu, cuda or cuda:N
-        #[arg(long, value_name = "DEVICE", default_value = "auto")]
-        device: Wish,
-    },
-    /// Look into weights, and write them for other tools
+    Table(TableArgs),
+    /// Compare two results folders row by row: the difference B - A over their common seeds
+    Compare(CompareArgs),
+    /// Write the objects that a network detects in pictures as COCO results
+    Predict(PredictArgs),
+    /// Inspect weights, and write them for other tools
     #[command(subcommand)]
     Weights(Weights),
-    /// Compare images with texts by a released CLIP
-    Clip {
-        /// Folder of the model: Hugging Face's CLIPModel, or OpenCLIP's with a ConvNeXt or ViT
-        folder: PathBuf,
-        /// A PNG or JPEG file; may be repeated
-        #[arg(long, value_name = "FILE", required = true)]
-        image: Vec<PathBuf>,
-        /// A description, as in `--text "a photo of a dog"`; may be repeated
-        #[arg(long, value_name = "TEXT", required = true)]
-        text: Vec<String>,
-    },
+    /// Compare images with texts, using a released CLIP
+    Clip(ClipArgs),
     /// Work with the dataset of a recipe
     #[command(subcommand)]
     Data(Data),
-    /// Compute the COCO metric of a file of detections, by masks and by boxes
-    Eval {
-        /// Annotations in COCO's format
-        #[arg(long, value_name = "JSON")]
-        gt: PathBuf,
-        /// Detections in COCO's results format
-        #[arg(long, value_name = "JSON")]
-        dt: PathBuf,
-        /// Also write the numbers to a file: type,metric,value
-        #[arg(long, value_name = "FILE")]
-        csv: Option<PathBuf>,
-    },
+    /// Compute the COCO metrics of a file of detections, for masks and boxes
+    Eval(EvalArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Folder of the results [default: results/<recipe>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Number of trials that run at the same time: on each GPU [default: 1], or in total on the CPU
+    /// [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: Option<u16>,
+    #[command(flatten)]
+    pub devices: DeviceArgs,
+    #[command(flatten)]
+    pub executor: ExecutorArgs,
+    /// Try a failed stage again, at most N times; it continues from its last checkpoint
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub retries: u32,
+    /// Start nothing more after a trial has failed [default: run all others]
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Do the work again if another version of the program's computations did it; the old results move to
+    /// a subfolder
+    #[arg(long)]
+    pub renew: bool,
+    /// Train nothing; copy the tables and records of the finished run to results/published/<recipe>, to be
+    /// committed
+    #[arg(long, conflicts_with_all = ["workers", "device", "gpus", "retries", "fail_fast", "renew"])]
+    pub publish: bool,
+    /// Print only warnings and tables, no progress
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// For the process that the command itself starts
+    #[arg(long, hide = true)]
+    pub supervised: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Folder of the results [default: results/<recipe>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+    /// Only show where the value of this key comes from, for example `--explain train.steps`
+    #[arg(long, value_name = "KEY", conflicts_with = "json")]
+    pub explain: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Print the schema of a sweep file instead
+    #[arg(long)]
+    pub sweep: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// A results folder, for example results/ablation
+    pub results: PathBuf,
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StageArgs {
+    /// A results folder, for example results/ablation
+    pub results: PathBuf,
+    /// Key of the stage, as `harness status` shows it, or the beginning of exactly one key
+    pub key: String,
+    /// Run it again even if it is done; the old result stays if the new run does not finish
+    #[arg(long)]
+    pub again: bool,
+    /// Device: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: Wish,
+    #[command(flatten)]
+    pub executor: ExecutorArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct TableArgs {
+    /// A results folder, for example results/ablation
+    pub results: PathBuf,
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
+    /// Output format
+    #[arg(long, default_value = "md", value_parser = PossibleValuesParser::new(FORMATS.iter().map(|one| one.name)))]
+    pub format: String,
+    /// Order of the rows: as in the sweep, best first, or by label
+    #[arg(long, value_name = "KEY", default_value = "table", value_parser = order())]
+    pub sort: Order,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// A results folder
+    pub a: PathBuf,
+    /// Another results folder
+    pub b: PathBuf,
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
+    /// Output format
+    #[arg(long, default_value = "text", value_parser = PossibleValuesParser::new(COMPARISON_FORMATS.iter().map(|one| one.name)))]
+    pub format: String,
+}
+
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// A recipe, or a Hugging Face folder of a Mask2Former
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Weights: a Hugging Face folder, or a file (`FILE#NETWORK` for one of several networks in it)
+    /// [default: the recipe's model.weights, or the folder]
+    #[arg(long, value_name = "PATH")]
+    pub weights: Option<PathBuf>,
+    /// Images, or folders of images
+    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
+    pub images: Vec<PathBuf>,
+    /// A COCO file with the ids of images and classes, matched by name; for a recipe without its dataset,
+    /// also the classes
+    #[arg(long, value_name = "FILE")]
+    pub annotations: Option<PathBuf>,
+    /// Output file with the results (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Output file with the raw logits and qualities (safetensors)
+    #[arg(long, value_name = "FILE")]
+    pub raw: Option<PathBuf>,
+    /// Device: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: Wish,
+}
+
+#[derive(Debug, Args)]
+pub struct ClipArgs {
+    /// Folder of the model: Hugging Face's CLIPModel, or OpenCLIP's ConvNeXt or ViT
+    pub folder: PathBuf,
+    /// A PNG or JPEG file; may be repeated
+    #[arg(long, value_name = "FILE", required = true)]
+    pub image: Vec<PathBuf>,
+    /// A text, for example `--text "a photo of a dog"`; may be repeated
+    #[arg(long, value_name = "TEXT", required = true)]
+    pub text: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// Annotations in COCO's format
+    #[arg(long, value_name = "JSON")]
+    pub gt: PathBuf,
+    /// Detections in COCO's results format
+    #[arg(long, value_name = "JSON")]
+    pub dt: PathBuf,
+    /// Also write the numbers to a CSV file: type,metric,value
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Data {
     /// Write the dataset as COCO JSON and PNG
-    Export {
-        #[command(flatten)]
-        recipe: RecipeArgs,
-        /// A new or empty folder
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-    },
+    Export(ExportDataArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ExportDataArgs {
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// A new or empty folder
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Weights {
-    /// List name, type and shape of every array, and where it would be loaded
-    Inspect {
-        /// A safetensors file (`FILE#NETWORK` for one of several networks in it) or a folder: Hugging Face's of a Mask2Former or a
-        /// CLIP, OpenCLIP's of a CLIP
-        path: PathBuf,
-        /// The recipe whose network is meant; a folder has its own
-        #[arg(long, value_name = "RECIPE")]
-        recipe: Option<PathBuf>,
-        /// Override a setting of the recipe; may be repeated
-        #[arg(long, value_name = "KEY=VALUE", requires = "recipe")]
-        set: Vec<String>,
-    },
+    /// List the name, type and shape of every array, and the parameter that it belongs to
+    Inspect(InspectWeightsArgs),
     /// Write a network as a Hugging Face folder
-    Export {
-        #[command(flatten)]
-        recipe: RecipeArgs,
-        /// Weights: a checkpoint, `FILE#student` for one network of it [default: model.weights of the recipe]
-        #[arg(long, value_name = "PATH")]
-        weights: Option<PathBuf>,
-        /// A new or empty folder
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-    },
+    Export(ExportWeightsArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct InspectWeightsArgs {
+    /// A safetensors file (`FILE#NETWORK` for one of several networks in it), or a folder: a Mask2Former
+    /// of Hugging Face, or a CLIP of Hugging Face or OpenCLIP
+    pub path: PathBuf,
+    /// The recipe of the network; not needed for a folder
+    #[arg(long, value_name = "RECIPE")]
+    pub recipe: Option<PathBuf>,
+    /// Override a setting of the recipe; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", requires = "recipe")]
+    pub set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportWeightsArgs {
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Weights: a file, or `FILE#student` for one network of a checkpoint [default: the recipe's
+    /// model.weights]
+    #[arg(long, value_name = "PATH")]
+    pub weights: Option<PathBuf>,
+    /// A new or empty folder
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ExecutorArgs {
+    /// Executor of the stages
+    #[arg(long, value_name = "NAME", default_value = EXECUTORS[0].name, hide = EXECUTORS.len() == 1, value_parser = executor())]
+    pub executor: &'static ExecutorEntry,
+}
+
+/// An executor by its name.
+fn executor() -> impl TypedValueParser<Value = &'static ExecutorEntry> {
+    let values = EXECUTORS.iter();
+    let values = values.map(|one| PossibleValue::new(one.name).help(one.about));
+    PossibleValuesParser::new(values).map(|name| {
+        let found = EXECUTORS.iter().find(|one| one.name == name);
+        found.unwrap_or(&EXECUTORS[0])
+    })
 }
 
 #[derive(Debug, Args)]
 pub struct DeviceArgs {
-    /// What to compute on: auto, cpu, cuda or cuda:N; auto takes the first GPU, if there is one that this program can use
+    /// Device: auto, cpu, cuda or cuda:N; auto uses the first usable GPU, or else the CPU
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: Wish,
-    /// Train on these GPUs, as in `0,1,3`: each takes --workers trials at once
+    /// Train on these GPUs, for example `0,1,3`; each runs --workers trials at the same time
     #[arg(long, value_name = "LIST", conflicts_with = "device")]
     gpus: Option<GpuList>,
 }
 
 impl DeviceArgs {
-    /// The same for the commands.
+    /// The choice in the form that the commands use.
     pub fn ask(self) -> DeviceAsk {
         match self.gpus {
             Some(GpuList(numbers)) => DeviceAsk::Gpus(numbers),
@@ -217,17 +294,17 @@ impl DeviceArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct TableArgs {
-    /// Only this sweep [default: all of the folder]
+pub struct ChoiceArgs {
+    /// Only this sweep [default: all sweeps of the folder]
     #[arg(long, value_name = "NAME")]
     pub sweep: Option<String>,
-    /// What deviations, differences and verdicts are of
+    /// Metric of the deviations, differences and verdicts
     #[arg(long, value_name = "NAME", default_value = "mAP", value_parser = metric())]
     pub metric: Metric,
 }
 
-impl TableArgs {
-    /// The same for the commands.
+impl ChoiceArgs {
+    /// The arguments in the form that the commands use.
     pub fn ask(&self) -> TableAsk<'_> {
         TableAsk {
             sweep: self.sweep.as_deref(),
@@ -254,7 +331,7 @@ fn order() -> impl TypedValueParser<Value = Order> {
 pub struct RecipeArgs {
     /// The recipe's TOML file
     pub recipe: PathBuf,
-    /// Override a setting, as in `--set train.steps=1200`; may be repeated
+    /// Override a setting, for example `--set train.steps=1200`; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }

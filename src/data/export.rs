@@ -1,6 +1,7 @@
-//! Writes a dataset as COCO annotations and PNG files, so that other tools can read the drawn one.
+//! Writes a dataset as COCO annotations and PNG files, so that other tools can read the drawn dataset.
 //!
-//! `FOLDER/annotations/instances_{train,val}2017.json`, masks as compressed RLE; `FOLDER/images/{train,val}_NNNNNN.png`.
+//! The files are `FOLDER/annotations/instances_{train,val}2017.json`, with masks as compressed RLE, and
+//! `FOLDER/images/{train,val}_NNNNNN.png`.
 
 use super::{Dataset, Sample, Source};
 use crate::structures::{InstanceSource, rle};
@@ -10,19 +11,19 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What was written.
+/// The numbers of written images and annotations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
-    /// Images of both parts.
+    /// The number of images in both parts.
     pub images: usize,
-    /// Annotations of both parts.
+    /// The number of annotations in both parts.
     pub annotations: usize,
 }
 
-/// Writes `dataset` to `folder`, which appears under its name only when it is complete.
+/// Writes `dataset` to `folder`. The folder gets its name only when it is complete.
 ///
 /// # Errors
-/// `folder` exists and is not empty, or cannot be written; an image that cannot be read.
+/// `folder` exists and is not empty, or cannot be written, or an image cannot be read.
 pub fn export(dataset: &Dataset, folder: &Path) -> Result<Exported> {
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) || folder.is_file() {
         bail!(
@@ -44,7 +45,7 @@ pub fn export(dataset: &Dataset, folder: &Path) -> Result<Exported> {
         Ok(exported)
     });
     if written.is_err() {
-        // The first error is the one to report; a leftover that cannot be removed either is no news.
+        // Only the first error is reported. A failure to remove the partial folder is not.
         let _ = fs::remove_dir_all(&partial);
     }
     written
@@ -91,7 +92,7 @@ fn write_part(
     Ok(json!({ "images": images, "annotations": annotations, "categories": categories }))
 }
 
-/// The image's entry and those of its annotations, which lack their `id`.
+/// The entry of the image and those of its annotations, which still lack their `id`.
 fn write_image(
     source: &dyn Source,
     index: usize,

@@ -1,4 +1,4 @@
-//! Image files: which files of a folder are images, their sizes, their pixels.
+//! Image files: the images of a folder, their sizes and their pixels.
 
 use crate::structures::Picture;
 use anyhow::{Context, Result, ensure};
@@ -14,7 +14,7 @@ const JPEG: [u8; 2] = [0xff, 0xd8];
 /// The images directly inside `folder`, in the order of their names.
 ///
 /// # Errors
-/// A folder that cannot be read, or without a single image.
+/// The folder cannot be read or has no image.
 pub fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let context = || folder.display().to_string();
     let entries = std::fs::read_dir(folder).with_context(context)?;
@@ -41,10 +41,10 @@ pub fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Height and width of a JPEG or PNG file, told by its first bytes.
+/// Height and width of a JPEG or PNG file. The first bytes decide the format.
 ///
 /// # Errors
-/// A file that is missing or no JPEG or PNG, named.
+/// The file is missing, or is not a JPEG or PNG. The error names it.
 pub fn size(path: &Path) -> Result<(usize, usize)> {
     let context = || format!("{}: needed: a JPEG or PNG file", path.display());
     let reader = ImageReader::open(path)
@@ -55,12 +55,13 @@ pub fn size(path: &Path) -> Result<(usize, usize)> {
     Ok((height as usize, width as usize))
 }
 
-/// Decodes a JPEG or PNG file, told by its first bytes, to RGB: grey is repeated, CMYK converted, transparency dropped. The
-/// orientation tag is not applied: COCO's annotations are drawn on the stored pixels. A JPEG gives libjpeg-turbo's pixels to the
-/// bit, as it does in Pillow and OpenCV: other decoders round otherwise, which a network's logits show.
+/// Decodes a JPEG or PNG file to RGB. The first bytes decide the format. Grey is repeated, CMYK is converted and
+/// transparency is dropped. The orientation tag is not applied, because COCO's annotations are drawn on the stored
+/// pixels. A JPEG gives exactly the pixels of libjpeg-turbo, as in Pillow and OpenCV. Other decoders round
+/// differently, and this changes a network's logits.
 ///
 /// # Errors
-/// A file that is missing or corrupt, named.
+/// The file is missing or corrupt. The error names it.
 pub fn decode(path: &Path) -> Result<Picture> {
     let context = || format!("{}: cannot be decoded", path.display());
     let bytes = std::fs::read(path).with_context(context)?;

@@ -8,7 +8,7 @@ pub mod loader;
 pub mod scenes;
 pub mod split;
 
-use crate::registry::{self, ComponentError, ComponentErrors, Entry};
+use crate::registry::{self, Check, ComponentErrors, Entry};
 use crate::structures::{Instance, Picture};
 use anyhow::Result;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub struct Sample {
     pub image_id: u64,
     /// The pixels.
     pub picture: Picture,
-    /// All annotations, crowds included. Empty for images without any.
+    /// All annotations, including crowds; empty for images without any.
     pub instances: Vec<Instance>,
 }
 
@@ -29,43 +29,46 @@ pub struct Sample {
 pub struct Truth {
     /// Identifier in the dataset.
     pub image_id: u64,
-    /// Rows of the image.
+    /// The number of rows of the image.
     pub height: usize,
-    /// Columns of the image.
+    /// The number of columns of the image.
     pub width: usize,
-    /// All annotations, crowds included.
+    /// All annotations, including crowds.
     pub instances: Vec<Instance>,
-    /// Area of every instance that decides its size range: the annotation's `area` where there is one, else its pixels.
+    /// The area of every instance, which decides its size range: the annotation's `area` if it has one, or
+    /// else the number of its pixels.
     pub areas: Vec<f64>,
 }
 
-/// A list of images that can be read in any order from any thread.
+/// A list of images that any thread can read in any order.
 pub trait Source: Send + Sync {
-    /// Number of images.
+    /// The number of images.
     fn len(&self) -> usize;
-    /// Whether there is no image.
+    /// Returns true if there is no image.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Classes of the annotations of image `index`, crowds included, one per annotation; needs no decoding.
+    /// The classes of the annotations of image `index`, including crowds, one per annotation. It does not
+    /// decode the image.
     fn classes_of(&self, index: usize) -> Vec<usize>;
-    /// Classes of the single objects of image `index`, one per annotation that is no crowd: what training can learn from.
+    /// The classes of the single objects of image `index`, one per annotation that is not a crowd. Training
+    /// can learn only from these.
     fn objects_of(&self, index: usize) -> Vec<usize> {
         self.classes_of(index)
     }
-    /// Whether every annotation of image `index` is a crowd or there is none: such an image trains nothing.
+    /// Returns true if image `index` has no annotation other than crowds. Such an image trains nothing.
     fn is_background(&self, index: usize) -> bool {
         self.objects_of(index).is_empty()
     }
     /// Decodes image `index`.
     ///
     /// # Errors
-    /// A missing or corrupt file, named.
+    /// A file is missing or corrupt. The error names it.
     fn load(&self, index: usize) -> Result<Sample>;
-    /// The annotations of image `index`; a source that can tell them without decoding the image does.
+    /// The annotations of image `index`. The image is not decoded unless the source needs it.
     ///
     /// # Errors
-    /// As [`Self::load`].
+    /// As for [`Self::load`].
     fn truth(&self, index: usize) -> Result<Truth> {
         let Sample {
             image_id,
@@ -86,45 +89,48 @@ pub trait Source: Send + Sync {
     }
 }
 
-/// A dataset as the trainer sees it.
+/// A dataset for the trainer.
 #[derive(Clone)]
 pub struct Dataset {
-    /// Class names; an instance's `class` indexes them.
+    /// The class names; an instance's `class` is an index into them.
     pub classes: Vec<String>,
-    /// The training images; the split divides them into labelled and unlabelled.
+    /// The training images. The split divides them into labelled and unlabelled ones.
     pub train: Arc<dyn Source>,
     /// Further images that are always unlabelled, if the recipe names any.
     pub extra_unlabelled: Option<Arc<dyn Source>>,
-    /// The images that are evaluated.
+    /// The images for the evaluation.
     pub val: Arc<dyn Source>,
-    /// Upper bounds in pixels of COCO's area ranges `small` and `medium` (32^2 and 96^2 for COCO).
+    /// The upper bounds in pixels of COCO's area ranges `small` and `medium` (32^2 and 96^2 for COCO).
     pub area_bounds: [f64; 2],
 }
 
 /// One augmented image, padded to the training size.
 #[derive(Clone, Debug)]
 pub struct View {
-    /// The pixels after augmentation, 8 bit.
+    /// The pixels after augmentation, 8 bits.
     pub picture: Picture,
-    /// Its objects in the same geometry: crowds removed, objects emptied by the crop removed.
+    /// The objects in the same geometry. Crowds and objects without pixels left by the crop are removed.
     pub instances: Vec<Instance>,
 }
 
-/// One unlabelled image in both views. Its geometry is shared, so the teacher's masks fit the student's image.
+/// One unlabelled image in both views. Both have the same geometry, so the teacher's masks fit the student's
+/// image.
 #[derive(Clone, Debug)]
 pub struct UnlabelledViews {
-    /// For the teacher.
+    /// The view for the teacher.
     pub weak: Picture,
-    /// For the student.
+    /// The view for the student.
     pub strong: Picture,
-    /// The annotations that the split has hidden. For the journal only: no loss, threshold or correction may read them.
+    /// The annotations that the split hides. They are only for the journal: no loss, threshold or correction
+    /// may read them.
     pub hidden_truth: Vec<Instance>,
 }
 
-/// What one training step reads. Batch `t` is a function of (recipe, seed, t) alone.
+/// The data of one training step. Batch `t` depends only on (recipe, seed, t).
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// The labelled images: their weak views, then their strong views in the same order, or only those that the recipe trains on.
+    /// The labelled images: their weak views, then their strong views in the same order, or only the views
+    /// that the recipe uses.
     pub labelled: Vec<View>,
     /// The unlabelled images; empty before the burn-in ends.
     pub unlabelled: Vec<UnlabelledViews>,
@@ -149,12 +155,12 @@ pub const DATASETS: &[Entry<Box<dyn DatasetConfig>>] = &[
     Entry {
         name: "scenes",
         about: "drawn scenes of ten classes, made from a seed",
-        build: |table| Ok(Box::new(registry::options::<scenes::SceneConfig>(table)?)),
+        build: |table| Ok(Box::new(registry::read::<scenes::SceneConfig>(table)?)),
     },
     Entry {
         name: "coco",
         about: "images and annotations in COCO's format",
-        build: |table| Ok(Box::new(registry::options::<coco::CocoConfig>(table)?)),
+        build: |table| Ok(Box::new(registry::read::<coco::CocoConfig>(table)?)),
     },
 ];
 
@@ -167,11 +173,9 @@ pub fn load(table: toml::Table) -> Result<Dataset, ComponentErrors> {
 }
 
 /// Refuses area ranges that are not `0 < small < medium`.
-fn check_area_bounds(bounds: [f64; 2]) -> Result<(), ComponentError> {
-    let [small, medium] = bounds;
-    if small > 0.0 && small < medium && medium.is_finite() {
-        return Ok(());
-    }
-    let message = format!("[{small}, {medium}]; allowed: two areas in pixels, 0 < small < medium");
-    Err(ComponentError::new("area-bounds", message))
+fn check_area_bounds(check: &mut Check, [small, medium]: [f64; 2]) {
+    let fits = small > 0.0 && small < medium && medium.is_finite();
+    let found = format!("[{small}, {medium}]");
+    let allowed = "two areas in pixels, 0 < small < medium";
+    check.require(fits, "area-bounds", found, allowed);
 }

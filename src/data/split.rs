@@ -1,11 +1,12 @@
-//! The labelled split: which training images keep their annotations.
+//! The labelled split: chooses the training images that keep their annotations.
 //!
-//! As the protocol of Unbiased Teacher and its successors: a permutation by seed, of which the first `floor(fraction * N)` images
-//! are labelled. Beyond it, a split can be drawn again until every class has some labelled instances: with 25 labelled
-//! images, a class without any would make the comparison of methods a comparison of luck.
+//! As in Unbiased Teacher and later work, the seed determines a permutation, and its first
+//! `floor(fraction * N)` images are labelled. In addition, a split can be drawn again until every class has
+//! enough labelled instances. With 25 labelled images, a class without any labelled instance would turn a
+//! comparison of methods into one of luck.
 
 use super::Source;
-use crate::registry::ComponentError;
+use crate::registry::{Check, Checked, above};
 use crate::rng::Stream;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
@@ -14,66 +15,60 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SplitConfig {
-    /// Fraction of the training images with labels; 1: all of them, and all of them unlabelled too.
+    /// The fraction of the training images with labels. With 1, all are labelled, and all are used as
+    /// unlabelled too.
     pub labelled: f64,
-    /// Least number of instances (crowds not counted) of every class in the labelled part.
+    /// The minimum number of instances of every class in the labelled part, without crowds.
     pub min_instances: usize,
-    /// Whether images without any object are among the unlabelled ones. Only their hidden labels tell which they are.
+    /// True if images without any object are among the unlabelled ones. Only the hidden labels show which
+    /// images these are.
     pub unlabelled_backgrounds: bool,
 }
 
-impl SplitConfig {
-    /// # Errors
-    /// A fraction outside (0, 1].
-    pub fn check(&self) -> Result<(), ComponentError> {
-        if self.labelled > 0.0 && self.labelled <= 1.0 {
-            return Ok(());
-        }
-        let message = format!("{}; allowed: above 0, at most 1", self.labelled);
-        Err(ComponentError::new("labelled", message))
+impl Checked for SplitConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("labelled", self.labelled, above(0.0, 1.0));
     }
 }
 
 /// Indices of the training images, each list in ascending order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
-    /// Images with labels; each has an object that is no crowd.
+    /// The images with labels. Each has an object that is not a crowd.
     pub labelled: Vec<usize>,
-    /// Images without labels: all others, or every image if all are labelled.
+    /// The images without labels: all others, or every image if all are labelled.
     pub unlabelled: Vec<usize>,
-    /// What the labelled part holds of every class.
+    /// The class counts of the labelled part.
     pub counts: ClassCounts,
 }
 
 /// Numbers by class in the labelled part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassCounts {
-    /// Annotations, crowds included.
+    /// The annotations, including crowds.
     pub annotations: Vec<usize>,
-    /// Annotations that are no crowd.
+    /// The annotations that are not a crowd.
     pub objects: Vec<usize>,
 }
 
-/// Permutations that are tried for `min-instances`.
+/// The number of permutations that are tried for `min-instances`.
 const TRIES: u64 = 1000;
 
-/// Fractions such as 0.29 of 100 images come out as 28.999...: they mean 29.
+/// Rounding tolerance: 0.29 of 100 images gives 28.999..., but 29 is meant.
 const ROUNDING: f64 = 1e-9;
 
 impl Split {
     /// Splits the images of `train` by `seed`. Images without any object are never labelled.
     ///
     /// # Errors
-    /// A fraction that leaves no labelled image; classes that do not reach `min-instances`, named.
+    /// The fraction leaves no labelled image, or classes do not reach `min-instances`. The error names them.
     pub fn new(
         train: &dyn Source,
         classes: &[String],
         config: &SplitConfig,
         seed: u64,
     ) -> Result<Self> {
-        config
-            .check()
-            .map_err(|error| anyhow::anyhow!("split.{}: {error}", error.key))?;
+        config.checked().map_err(|errors| errors.within("split"))?;
         let images = train.len();
         let count = (config.labelled * images as f64 + ROUNDING) as usize;
         if count == 0 {

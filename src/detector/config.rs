@@ -1,7 +1,7 @@
 //! What a recipe says about a detector, and what a method asks of one.
 
 use super::{Choice, Detector, MaskLoss};
-use crate::registry::ComponentError;
+use crate::registry::Check;
 use crate::rng::Stream;
 use anyhow::Result;
 use std::fmt::Debug;
@@ -31,10 +31,9 @@ pub trait DetectorConfig: Debug + Send + Sync {
     /// A value of `[model]` that `transformers` has no key for.
     fn hugging_face(&self, labels: Vec<String>) -> Result<serde_json::Value>;
 
-    /// The keys of `[method]` with values that this detector has no meaning for. Without this function every value has one.
-    fn refused(&self, _demands: &Demands) -> Vec<ComponentError> {
-        Vec::new()
-    }
+    /// Refuses the keys of `[method]` with values that this detector has no meaning for. Without this function every value
+    /// has one.
+    fn check_demands(&self, _demands: &Demands, _check: &mut Check) {}
 }
 
 /// What a method with a teacher asks of a detector.

@@ -1,7 +1,9 @@
-//! Experiments: settings become objects, trials become stages, stages run and leave records and tables.
+//! Experiments: turns settings into objects and trials into stages, runs the stages, and writes records and
+//! tables.
 //!
-//! A trial fails alone: an error, a panic and a loss that is no number end its stage (`run::scheduler`), and where it ends the process, a
-//! supervisor finds out who it was and goes on without it (`run::supervise`).
+//! A trial fails alone. An error, a panic or a loss that is not finite ends its stage (`run::scheduler`). If
+//! it ends the whole process, a supervisor finds the responsible stage and continues without it
+//! (`run::supervise`).
 
 mod command;
 mod outlook;
@@ -17,11 +19,13 @@ pub use command::evaluate::{Scores, evaluate};
 pub use command::first::export_data;
 pub use command::predict::{PredictAsk, predict};
 pub use command::publish::publish;
+pub use command::stage::{StageEnd, StageOutcome, StageRequest, stage};
 pub use command::sweep::{Outcome, SweepOptions, sweep};
 pub use command::tables::{TableAsk, Told, compare, table};
 pub use command::weights::{Inspection, export_weights, inspect_weights};
 pub use outlook::{Outlook, Status};
 pub use run::devices::{DeviceAsk, GpuList};
+pub use run::executor::{EXECUTORS, ExecutorEntry};
 pub use run::interrupt::{EXIT_CODE, Interrupt};
 pub use run::progress::Verbosity;
 pub use run::supervise::{Duty, Link, duty};

@@ -2,12 +2,14 @@
 //! `recipes/pl-dc.toml`.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind};
-use crate::registry::ComponentError;
+use crate::graph::bounds::{HIDDEN_WIDTHS, LAYERS, POINTS, QUERIES, WIDTHS};
+use crate::registry::{Check, Checked, joined};
 
 /// Sizes of [`crate::graph::Mask2Former`].
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -45,61 +47,43 @@ pub struct ModelConfig {
     pub backbone: BackboneConfig,
 }
 
-impl ModelConfig {
-    /// Whether the sizes fit each other.
-    ///
-    /// # Errors
-    /// The first key that does not: what was found and what is allowed.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        for (key, value) in [
-            ("queries", self.queries),
-            ("width", self.width),
-            ("fpn-width", self.fpn_width),
-            ("mask-width", self.mask_width),
-            ("heads", self.heads),
-            ("norm-groups", self.norm_groups),
-            ("encoder-layers", self.encoder_layers),
-            ("encoder-points", self.encoder_points),
-            ("encoder-ffn", self.encoder_ffn),
-            ("decoder-layers", self.decoder_layers),
-            ("decoder-ffn", self.decoder_ffn),
-        ] {
-            positive(key, value)?;
-        }
-        divides("width", self.width, 4, "4 (sine and cosine of two axes)")?;
-        divides("width", self.width, self.heads, "`heads`")?;
-        divides("width", self.width, self.norm_groups, "`norm-groups`")?;
-        divides(
+impl Checked for ModelConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("queries", self.queries, QUERIES);
+        check.range("width", self.width, WIDTHS);
+        check.range("fpn-width", self.fpn_width, WIDTHS);
+        check.range("mask-width", self.mask_width, WIDTHS);
+        check.range("heads", self.heads, WIDTHS);
+        check.range("norm-groups", self.norm_groups, WIDTHS);
+        check.range("encoder-layers", self.encoder_layers, LAYERS);
+        check.range("encoder-points", self.encoder_points, POINTS);
+        check.range("encoder-ffn", self.encoder_ffn, HIDDEN_WIDTHS);
+        check.range("decoder-layers", self.decoder_layers, LAYERS);
+        check.range("decoder-ffn", self.decoder_ffn, HIDDEN_WIDTHS);
+        check.divides("width", self.width, 4, "sine and cosine of two axes");
+        check.divides("width", self.width, self.heads, "`heads`");
+        check.divides("width", self.width, self.norm_groups, "`norm-groups`");
+        check.divides(
             "fpn-width",
             self.fpn_width,
             self.norm_groups,
             "`norm-groups`",
-        )?;
-        if let Some(mean) = self.pixel_mean.iter().find(|mean| !mean.is_finite()) {
-            return Err(ComponentError::new(
-                "pixel-mean",
-                format!("{mean} is not a finite number"),
-            ));
+        );
+        for mean in self.pixel_mean {
+            check.range("pixel-mean", mean, ..);
         }
-        if let Some(deviation) = self
-            .pixel_std
-            .iter()
-            .find(|std| !(**std > 0.0 && std.is_finite()))
-        {
-            return Err(ComponentError::new(
+        for deviation in self.pixel_std {
+            check.range(
                 "pixel-std",
-                format!("{deviation} is not above 0"),
-            ));
+                deviation,
+                (Bound::Excluded(0.0), Bound::Unbounded),
+            );
         }
         if !self.weights.as_os_str().is_empty() && !self.backbone.weights.as_os_str().is_empty() {
-            return Err(ComponentError::new(
-                "weights",
-                "holds the backbone as well: `backbone.weights` must then be empty",
-            ));
+            let message = "holds the backbone as well: `backbone.weights` must then be empty";
+            check.refuse("weights", message);
         }
-        self.backbone
-            .check()
-            .map_err(|error| ComponentError::new(format!("backbone.{}", error.key), error.message))
+        check.within("backbone", |check| self.backbone.check(check));
     }
 }
 
@@ -131,44 +115,13 @@ fn flatten(path: &str, value: &toml::Value, keys: &mut BTreeMap<String, String>)
     match value {
         toml::Value::Table(table) => {
             for (key, value) in table {
-                let dot = if path.is_empty() { "" } else { "." };
-                flatten(&format!("{path}{dot}{key}"), value, keys);
+                flatten(&joined(path, key), value, keys);
             }
         }
         value => {
             keys.insert(path.to_string(), value.to_string());
         }
     }
-}
-
-/// Refuses 0.
-pub(super) fn positive(key: &str, value: usize) -> Result<(), ComponentError> {
-    if value == 0 {
-        Err(ComponentError::new(key, "found 0, must be at least 1"))
-    } else {
-        Ok(())
-    }
-}
-
-/// Refuses a `value` that `divisor` (called `name`) does not divide.
-pub(super) fn divides(
-    key: &str,
-    value: usize,
-    divisor: usize,
-    name: &str,
-) -> Result<(), ComponentError> {
-    if value.is_multiple_of(divisor) {
-        return Ok(());
-    }
-    let found = if name.starts_with('`') {
-        format!(" = {divisor}")
-    } else {
-        String::new()
-    };
-    Err(ComponentError::new(
-        key,
-        format!("found {value}, must be a multiple of {name}{found}"),
-    ))
 }
 
 #[cfg(test)]
@@ -190,7 +143,7 @@ pub(crate) mod tests {
 
     /// The default network.
     pub(crate) fn default() -> ModelConfig {
-        registry::options(table()).expect("the defaults")
+        registry::read(table()).expect("the defaults")
     }
 
     /// A network small enough for a difference quotient: width 16, 2 heads, 5 queries.
@@ -214,8 +167,8 @@ pub(crate) mod tests {
 
     #[test]
     fn the_defaults_are_valid() {
-        default().check().unwrap();
-        small().check().unwrap();
+        default().checked().unwrap();
+        small().checked().unwrap();
     }
 
     #[test]
@@ -223,7 +176,7 @@ pub(crate) mod tests {
         for key in table().keys() {
             let mut missing = table();
             missing.remove(key);
-            let error = registry::options::<ModelConfig>(missing).expect_err(key);
+            let error = registry::read::<ModelConfig>(missing).expect_err(key);
             assert!(error[0].message.contains(key.as_str()), "{key}: {error}");
         }
         let mut more = table();
@@ -231,7 +184,7 @@ pub(crate) mod tests {
             .as_table_mut()
             .unwrap()
             .insert("depht".into(), 3.into());
-        let error = registry::options::<ModelConfig>(more).unwrap_err();
+        let error = registry::read::<ModelConfig>(more).unwrap_err();
         assert!(
             error[0].key.starts_with("backbone") && error[0].message.contains("depht"),
             "{error:?}"
@@ -243,7 +196,7 @@ pub(crate) mod tests {
         let refused = |change: fn(&mut ModelConfig)| {
             let mut config = default();
             change(&mut config);
-            config.check().expect_err("refused").key
+            config.checked().expect_err("refused")[0].key.clone()
         };
         assert_eq!(refused(|c| c.heads = 3), "width");
         assert_eq!(refused(|c| c.width = 66), "width");

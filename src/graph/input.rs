@@ -1,7 +1,9 @@
-//! Pictures to the input of the network: $$ (v - mean) / std $$ per colour, one map for the batch.
+//! Turns pictures into the input of the network: $$ (v - mean) / std $$ for each colour, one map for the
+//! batch.
 //!
-//! The common size is the largest height and width, rounded up to a multiple of the coarsest stride. The padding at the right and at the
-//! bottom is added after the normalisation, so it is 0. Source: detectron2's `ImageList.from_tensors`.
+//! The common size is the largest height and width, rounded up to a multiple of the coarsest stride. The
+//! padding at the right and at the bottom is added after the normalisation, so it is 0. Source: detectron2's
+//! `ImageList.from_tensors`.
 
 use crate::ops::{COLOURS, LEVELS, Pixels};
 use crate::structures::Picture;

@@ -11,6 +11,7 @@ use crate::graph::scales::Scales;
 use crate::graph::transformer_decoder::{Predictions, TransformerDecoder};
 use crate::graph::weights::Weights;
 use crate::nn::params::{Param, Parameters, join};
+use crate::registry::Checked;
 use crate::rng::Stream;
 use crate::structures::Picture;
 use crate::tensor::{Map, Place, Tape};
@@ -33,7 +34,7 @@ impl Mask2Former {
     /// # Errors
     /// Sizes that do not fit each other; weights that are missing or do not fit.
     pub fn new(config: &ModelConfig, classes: usize, rng: &mut Stream) -> anyhow::Result<Self> {
-        config.check()?;
+        config.checked()?;
         let backbone = &config.backbone;
         let mut model = Self {
             normaliser: Normaliser::new(

@@ -1,6 +1,7 @@
 //! The networks: Mask2Former and the vision-language models.
 
 pub mod backbone;
+mod bounds;
 pub mod clip;
 mod config;
 mod hugging_face;
@@ -13,7 +14,7 @@ pub mod weights;
 
 pub use backbone::BackboneConfig;
 pub use config::ModelConfig;
-pub use hugging_face::Folder;
+pub use hugging_face::HuggingFaceFolder;
 pub use input::{Images, Normaliser, pixels};
 pub use mask2former::Mask2Former;
 pub use pixel_decoder::PixelFeatures;

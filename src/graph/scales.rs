@@ -1,13 +1,14 @@
-//! The three scales that pixel decoder and transformer decoder share: their sizes, where their tokens lie, and the sine
-//! encoding of these places. Made once per forward; it holds no parameter.
+//! The three scales that the pixel decoder and the transformer decoder share: their sizes, the positions of
+//! their tokens, and the sine encoding of these positions. They are made once per forward pass and hold no
+//! parameter.
 
 use crate::nn::{Levels, sine_positions};
 use crate::tensor::{Map, Tensor2};
 
-/// Number of scales: res5, res4, res3.
+/// The number of scales: res5, res4, res3.
 pub const SCALES: usize = 3;
 
-/// Coarse to fine.
+/// The scales, coarse to fine.
 #[derive(Clone, Debug)]
 pub struct Scales {
     /// Sizes and token centres.
@@ -17,7 +18,8 @@ pub struct Scales {
 }
 
 impl Scales {
-    /// The scales of `features`, fine to coarse as the backbone gives them, with position encodings of `width` features.
+    /// The scales of `features`, which are in the backbone's order from fine to coarse. Position encodings
+    /// have `width` features.
     pub fn new(features: [&Map; SCALES], width: usize) -> Self {
         let sizes = features
             .map(|map| (map.height, map.width))

@@ -1,25 +1,6 @@
 //! What the tables `[method]` of several methods have in common.
 
-use crate::registry::{self, ComponentError, ComponentErrors, Entry};
-
-/// Bound of weights and factors that have no natural one: larger ones are typing mistakes.
-pub(super) const MOST_WEIGHT: f32 = 1e6;
-
-/// An error about `key` unless `value` is a number from `low` to `high`.
-pub(super) fn check_range(
-    key: &str,
-    value: f32,
-    low: f32,
-    high: f32,
-) -> Result<(), ComponentError> {
-    if (low..=high).contains(&value) {
-        return Ok(());
-    }
-    Err(ComponentError::new(
-        key,
-        format!("{value} is out of range; allowed: {low} to {high}"),
-    ))
-}
+use crate::registry::{self, ComponentErrors, Entry};
 
 /// Makes the component of a slot; an error names the key with the slot in front.
 pub(super) fn slot<T>(

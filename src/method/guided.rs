@@ -16,82 +16,27 @@ use super::supervised;
 use super::teacher_student::{Follows, Keys, TeacherStudent, TeacherStudentConfig, distill};
 use crate::detector::{Demands, EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
-use crate::registry::{self, ComponentError, ComponentErrors};
+use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use serde::Deserialize;
 use toml::Table;
 
-/// The keys as a recipe spells them. Only the lengths and the filter have to be named.
+/// The keys as a recipe spells them. A recipe may leave out all but `teacher-steps` and `filter`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct GuidedKeys {
     teacher_steps: usize,
     burn_in: usize,
-    #[serde(default = "ema")]
     ema: f32,
-    #[serde(default = "lambda")]
     lambda: f32,
-    #[serde(default = "score")]
     score: Score,
-    #[serde(default = "candidates")]
     candidates: Selection,
-    #[serde(default = "top_pairs")]
     top_pairs: usize,
-    #[serde(default)]
     min_area: usize,
-    #[serde(default = "duplicate_iou")]
     duplicate_iou: f64,
-    #[serde(default = "empty_image")]
     empty_image: EmptyImage,
     filter: Table,
-    #[serde(default = "correction")]
     correction: Table,
-    #[serde(default = "weighting")]
     weighting: Table,
-}
-
-/// Keep rate of the released code, `SSL.EMA`.
-fn ema() -> f32 {
-    0.9996
-}
-
-/// Weight of every unlabelled term in the released code, `modeling/maskformer_model.py:485`.
-fn lambda() -> f32 {
-    2.0
-}
-
-fn score() -> Score {
-    Score::WithNoObject
-}
-
-/// One label per query.
-fn candidates() -> Selection {
-    Selection::ArgMax
-}
-
-fn top_pairs() -> usize {
-    100
-}
-
-/// None is dropped.
-fn duplicate_iou() -> f64 {
-    1.0
-}
-
-/// Images without a pseudo-label teach no-object.
-fn empty_image() -> EmptyImage {
-    EmptyImage::Background
-}
-
-fn correction() -> Table {
-    named("keep")
-}
-
-fn weighting() -> Table {
-    named("uniform")
-}
-
-fn named(name: &str) -> Table {
-    Table::from_iter([("name".to_string(), name.into())])
 }
 
 /// Table `[method]` with `name = "guided"`.
@@ -103,16 +48,15 @@ struct Guided {
     pair: TeacherStudentConfig,
 }
 
-pub(super) fn build(table: Table) -> Result<Box<dyn Method>, ComponentErrors> {
-    let keys: GuidedKeys = registry::options(table)?;
-    for (key, steps) in [
-        ("teacher-steps", keys.teacher_steps),
-        ("burn-in", keys.burn_in),
-    ] {
-        if steps == 0 {
-            return Err(ComponentError::new(key, "0 is too few; at least 1").into());
-        }
+impl Checked for GuidedKeys {
+    fn check(&self, check: &mut Check) {
+        check.range("teacher-steps", self.teacher_steps, 1..=MOST_STEPS);
+        check.range("burn-in", self.burn_in, 1..=MOST_STEPS);
     }
+}
+
+pub(super) fn build(table: Table) -> Result<Box<dyn Method>, ComponentErrors> {
+    let keys: GuidedKeys = registry::read(table)?;
     Ok(Box::new(Guided {
         teacher_steps: keys.teacher_steps,
         pair: TeacherStudentConfig::new(Keys {
@@ -175,8 +119,8 @@ impl Method for Guided {
         vec![teacher, guided, distill]
     }
 
-    fn check(&self, steps: usize) -> Vec<ComponentError> {
-        self.pair.check(steps)
+    fn check_steps(&self, steps: usize, check: &mut Check) {
+        self.pair.check_steps(steps, check);
     }
 
     fn has_teacher(&self) -> bool {
@@ -197,8 +141,11 @@ mod tests {
     use super::*;
 
     fn guided(text: &str) -> Result<Box<dyn Method>, ComponentErrors> {
-        let filter = "[filter]\nname = 'coupled'\nthreshold = 0.5";
-        build(format!("{text}\n{filter}").parse().unwrap())
+        let others = "ema = 0.9\nlambda = 1.0\nscore = 'with-no-object'\ncandidates = 'arg-max'\n\
+                      top-pairs = 100\nmin-area = 0\nduplicate-iou = 1.0\nempty-image = 'background'\n\
+                      filter = { name = 'coupled', threshold = 0.5 }\n\
+                      correction = { name = 'keep' }\nweighting = { name = 'uniform' }";
+        build(format!("{text}\n{others}").parse().unwrap())
     }
 
     #[test]
@@ -243,7 +190,12 @@ mod tests {
             assert_eq!(guided(text).err().unwrap()[0].key, key);
         }
         let method = guided("teacher-steps = 9\nburn-in = 5").unwrap();
-        assert_eq!(method.check(5)[0].key, "burn-in");
-        assert!(method.check(6).is_empty());
+        let refused = |steps| {
+            let mut check = Check::new();
+            method.check_steps(steps, &mut check);
+            check.finish().err().map(|errors| errors[0].key.clone())
+        };
+        assert_eq!(refused(5).as_deref(), Some("burn-in"));
+        assert_eq!(refused(6), None);
     }
 }

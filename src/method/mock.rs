@@ -8,11 +8,9 @@
 //! those after it from the seed and the method, so that variants with the same seed share a part T_b / T of their variance.
 
 use super::Method;
-use super::config::check_range;
 use super::learner::Number;
 use super::phase::{Build, MethodKeys, Phase, Start};
-use super::supervised::too_long;
-use crate::registry::{self, ComponentError, ComponentErrors};
+use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use crate::rng::Stream;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -27,6 +25,8 @@ use std::time::Duration;
 pub(super) const NAME: &str = "mock";
 /// Largest mAP.
 const MOST: f64 = 100.0;
+/// Longest time of a step, an hour.
+const LONGEST_SLEEP: u64 = 3_600_000;
 /// AP50 of a mock trial is this many times its mAP; of COCO's detectors it is about as much.
 const AP50: f64 = 1.6;
 
@@ -71,7 +71,29 @@ enum Failure {
 }
 
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Method>, ComponentErrors> {
-    Ok(Box::new(Config::read(table)?))
+    Ok(Box::new(registry::read::<Config>(table)?))
+}
+
+impl Checked for Config {
+    fn check(&self, check: &mut Check) {
+        check.range("burn-in", self.burn_in, 0..=MOST_STEPS);
+        check.range("level", self.level, 0.0..=MOST);
+        check.range("noise", self.noise, 0.0..=MOST);
+        check.range("sleep-ms", self.sleep_ms, 0..=LONGEST_SLEEP);
+        for (name, effect) in &self.effects {
+            check.range(&format!("effects.{name}"), *effect, -MOST..=MOST);
+        }
+        let known: Vec<&str> = self.effects.keys().map(String::as_str).collect();
+        for name in self.modules.keys() {
+            if !self.effects.contains_key(name) {
+                let message = format!(
+                    "has no effect; method.effects knows `{}`",
+                    known.join("`, `")
+                );
+                check.refuse(&format!("modules.{name}"), message);
+            }
+        }
+    }
 }
 
 impl Method for Config {
@@ -96,11 +118,9 @@ impl Method for Config {
         phases
     }
 
-    fn check(&self, steps: usize) -> Vec<ComponentError> {
-        let late = self.burn_in > steps;
-        late.then(|| too_long("burn-in", self.burn_in, "at most", steps))
-            .into_iter()
-            .collect()
+    fn check_steps(&self, steps: usize, check: &mut Check) {
+        let allowed = format!("at most `train.steps` = {steps}");
+        check.require(self.burn_in <= steps, "burn-in", self.burn_in, allowed);
     }
 
     /// A module that is not named is off, and nothing reads the effect of a module that is off.
@@ -138,34 +158,6 @@ impl Config {
                 Box::new(Mock::new(&config, seed, all, attempt))
             })),
         }
-    }
-
-    /// Reads the table without its name.
-    fn read(table: toml::Table) -> Result<Self, ComponentErrors> {
-        let config: Self = registry::options(table)?;
-        let range = |key: &str, value: f64, low: f64| {
-            check_range(key, value as f32, low as f32, MOST as f32)
-        };
-        range("level", config.level, 0.0)?;
-        range("noise", config.noise, 0.0)?;
-        for (name, effect) in &config.effects {
-            range(&format!("effects.{name}"), *effect, -MOST)?;
-        }
-        let known = || {
-            config
-                .effects
-                .keys()
-                .cloned()
-                .collect::<Vec<_>>()
-                .join("`, `")
-        };
-        for name in config.modules.keys() {
-            if !config.effects.contains_key(name) {
-                let message = format!("has no effect; method.effects knows `{}`", known());
-                return Err(ComponentError::new(format!("modules.{name}"), message).into());
-            }
-        }
-        Ok(config)
     }
 
     /// What the modules that are on add; one that `modules` does not name is off.
@@ -281,7 +273,7 @@ mod tests {
         let text = "burn-in = 4\nlevel = 20\nmodules = { a = true, b = true, c = false }\n\
                     effects = { a = 1.5, b = -0.5, c = 9 }\nnoise = 0.0\nsleep-ms = 0\n\
                     fail-at = 0\nfailure = 'error'\nfail-times = 0";
-        Config::read(text.parse().unwrap()).unwrap()
+        registry::read::<Config>(text.parse().unwrap()).unwrap()
     }
 
     fn run(config: &Config, seed: u64, order: impl IntoIterator<Item = usize>) -> f64 {
@@ -365,11 +357,11 @@ mod tests {
              noise = 1\nsleep-ms = 0\nfail-at = 0\nfailure = 'error'\nfail-times = 0"
                 .parse()
                 .unwrap();
-        let error = Config::read(table.clone()).unwrap_err();
+        let error = registry::read::<Config>(table.clone()).unwrap_err();
         assert_eq!(error[0].key, "modules.z");
         assert!(error[0].message.contains("knows `a`"), "{error}");
         table.insert("noise".into(), (-1.0).into());
-        assert_eq!(Config::read(table).unwrap_err()[0].key, "noise");
+        assert_eq!(registry::read::<Config>(table).unwrap_err()[0].key, "noise");
     }
 
     proptest! {

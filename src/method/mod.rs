@@ -21,7 +21,7 @@ pub mod weighting;
 
 use crate::detector::Demands;
 use crate::graph::clip::VisionLanguageConfig;
-use crate::registry::{ComponentError, Entry};
+use crate::registry::{Check, Entry};
 use std::fmt::Debug;
 
 pub use learner::{Learner, Number, Parts, Setup, StepOutput};
@@ -29,7 +29,7 @@ pub use phase::{Build, MethodKeys, Phase, Start};
 pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, TierCounts, diagnose};
 pub use sent::Sent;
 pub use supervised::Supervised;
-pub use teacher::{average, follow};
+pub use teacher::follow;
 pub use teacher_student::{TeacherStudent, TeacherStudentConfig};
 
 /// A training method, as the table `[method]` of a recipe describes it.
@@ -37,8 +37,8 @@ pub trait Method: Debug + Send + Sync {
     /// The phases of a training of `steps` steps, each after those that it starts from; at least one.
     fn phases(&self, steps: usize) -> Vec<Phase>;
 
-    /// Everything in the method's table that does not suit a training of `steps` steps.
-    fn check(&self, steps: usize) -> Vec<ComponentError>;
+    /// Tells `check` everything in the method's table that does not suit a training of `steps` steps.
+    fn check_steps(&self, steps: usize, check: &mut Check);
 
     /// Whether a teacher labels images in some phase.
     fn has_teacher(&self) -> bool {

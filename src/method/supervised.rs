@@ -7,7 +7,7 @@ use super::report::{PartLosses, StepReport};
 use super::sent::Sent;
 use crate::data::Batch;
 use crate::detector::{Detector, EmptyImage, MaskLoss, Part, Targets};
-use crate::registry::{self, ComponentError, ComponentErrors};
+use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use crate::rng::Stream;
 use crate::tensor::Tape;
 use serde::Deserialize;
@@ -18,14 +18,19 @@ use std::ops::Range;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Config {
     /// Steps that it shares with methods whose teacher appears after them; the training goes on as before.
-    #[serde(default)]
     burn_in: usize,
     /// The class loss of images without a target.
     empty_image: EmptyImage,
 }
 
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Method>, ComponentErrors> {
-    Ok(Box::new(registry::options::<Config>(table)?))
+    Ok(Box::new(registry::read::<Config>(table)?))
+}
+
+impl Checked for Config {
+    fn check(&self, check: &mut Check) {
+        check.range("burn-in", self.burn_in, 0..=MOST_STEPS);
+    }
 }
 
 impl Method for Config {
@@ -54,11 +59,9 @@ impl Method for Config {
         phases
     }
 
-    fn check(&self, steps: usize) -> Vec<ComponentError> {
-        let late = self.burn_in > steps;
-        late.then(|| too_long("burn-in", self.burn_in, "at most", steps))
-            .into_iter()
-            .collect()
+    fn check_steps(&self, steps: usize, check: &mut Check) {
+        let allowed = format!("at most `train.steps` = {steps}");
+        check.require(self.burn_in <= steps, "burn-in", self.burn_in, allowed);
     }
 }
 
@@ -83,11 +86,6 @@ pub(super) fn phase(empty_image: EmptyImage, end: usize, curve: usize) -> Phase 
             ))
         })),
     }
-}
-
-/// An error about `key`, whose number of steps does not fit into the training's.
-pub(super) fn too_long(key: &str, found: usize, bound: &str, steps: usize) -> ComponentError {
-    ComponentError::new(key, format!("{found} is not {bound} train.steps = {steps}"))
 }
 
 /// The student alone.

@@ -1,9 +1,11 @@
 //! Multi-head attention, https://arxiv.org/abs/1706.03762.
 //!
-//! $$ \mathrm{softmax}\!\left(\tfrac{QK^\top}{\sqrt{D/h}} + M\right) V $$ per head, between linear projections.
+//! $$ \mathrm{softmax}\!\left(\tfrac{QK^\top}{\sqrt{D/h}} + M\right) V $$
+//! per head, between linear projections.
 //!
-//! Shapes: B batch, Q queries, L memory length, D width, h heads. The parameters have PyTorch's names and layout: the three
-//! input projections lie in one array, `in_proj_weight` `[3 D, D]` and `in_proj_bias` `[3 D]`, in the order query, key, value.
+//! Shapes: B batch, Q queries, L memory length, D width, h heads. The parameters have PyTorch's names and
+//! layout: the three input projections are in one array, `in_proj_weight` `[3 D, D]` and `in_proj_bias`
+//! `[3 D]`, in the order query, key, value.
 
 use crate::nn::params::{Kind, Param, Parameters, join};
 use crate::nn::{Linear, init};
@@ -26,8 +28,8 @@ pub struct MultiHeadAttention {
 }
 
 impl MultiHeadAttention {
-    /// Weights Xavier-uniform, biases 0. The input projections are drawn as the one array `[3 D, D]` that they are in PyTorch,
-    /// so their bound is $$ \sqrt{6 / (D + 3 D)} $$.
+    /// The weights are Xavier-uniform, the biases 0. As in PyTorch, the input projections are drawn as one
+    /// array `[3 D, D]`, so their bound is $$ \sqrt{6 / (D + 3 D)} $$.
     pub fn new(width: usize, heads: usize, rng: &mut Stream) -> Self {
         let rows = PROJECTIONS * width;
         let weight = init::xavier_uniform(width, rows, rows * width, rng);
@@ -39,7 +41,7 @@ impl MultiHeadAttention {
         }
     }
 
-    /// Weights and biases 0: a layer that a file is about to fill.
+    /// Weights and biases are 0, for a layer that is filled from a file.
     pub fn zeros(width: usize, heads: usize) -> Self {
         let rows = PROJECTIONS * width;
         let weight = vec![0.0; rows * width];
@@ -53,7 +55,7 @@ impl MultiHeadAttention {
 
     /// query `[B * Q, D]`, key and value `[B * L, D]` -> `[B * Q, D]`.
     ///
-    /// `blocked` `[B * Q * L]`: 1 where a query must not look, the same for all heads.
+    /// `blocked` `[B * Q * L]`: 1 at positions that a query must not attend to, the same for all heads.
     pub fn forward(
         &self,
         tape: &mut Tape,
@@ -70,8 +72,8 @@ impl MultiHeadAttention {
         self.out_proj.forward(tape, &mixed)
     }
 
-    /// The projection number `which` of `x`. Its weights are copied out of the array of three: D x D values, little
-    /// beside the product.
+    /// Applies the projection number `which` to `x`. Its weights are copied out of the array of three: D x D
+    /// values, a small cost beside the product.
     fn project(&self, tape: &mut Tape, x: &Tensor2, which: usize) -> Tensor2 {
         let width = x.columns();
         let weight = ops::slice_rows(tape, &self.in_proj_weight.value, which * width, width);

@@ -1,7 +1,7 @@
 //! Convolution with "same" padding: $$ y = w * x + b $$.
 //!
-//! Shapes: Ci and Co channels, k the side of the (odd) kernel; a side of `n` pixels becomes $$ \lceil n / stride \rceil $$; of
-//! [`Conv2d::patches`] $$ \lfloor n / k \rfloor $$.
+//! Shapes: Ci and Co channels, k the side of the (odd) kernel. A side of `n` pixels becomes
+//! $$ \lceil n / stride \rceil $$ pixels, or $$ \lfloor n / k \rfloor $$ with [`Conv2d::patches`].
 
 use crate::nn::init;
 use crate::nn::params::{Kind, Param, Parameters, join};
@@ -12,7 +12,7 @@ use crate::tensor::{Map, Tape};
 /// No layer of this project splits its channels into groups.
 const GROUPS: usize = 1;
 
-/// `weight` `[Co, k * k * Ci]` (reference order `[Co, Ci, k, k]`) and, where there is no norm behind it, `bias` `[1, Co]`.
+/// `weight` `[Co, k * k * Ci]` (reference order `[Co, Ci, k, k]`) and, if no norm follows, `bias` `[1, Co]`.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
     /// `[Co, k * k * Ci]`.
@@ -23,8 +23,8 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// A kernel for a convolution followed by norm and ReLU: normal with variance `2 / (k * k * Co)`, no bias. Source:
-    /// detectron2's `c2_msra_fill` and torchvision's ResNet.
+    /// A kernel for a convolution followed by norm and ReLU: normal with variance `2 / (k * k * Co)`, no
+    /// bias. Source: detectron2's `c2_msra_fill` and torchvision's ResNet.
     pub fn new(
         channels: usize,
         outputs: usize,
@@ -37,7 +37,8 @@ impl Conv2d {
         Self::from_values(channels, outputs, kernel, stride, weight, None)
     }
 
-    /// A kernel uniform with variance `1 / (k * k * Ci)`; the bias, if any, is 0. Source: detectron2's `c2_xavier_fill`.
+    /// A kernel uniform with variance `1 / (k * k * Ci)`; the bias, if any, is 0. Source: detectron2's
+    /// `c2_xavier_fill`.
     pub fn caffe2_xavier(
         channels: usize,
         outputs: usize,
@@ -63,8 +64,9 @@ impl Conv2d {
         Self::from_values(channels, outputs, 1, 1, weight, Some(vec![0.0; outputs]))
     }
 
-    /// A kernel that cuts the picture into squares of `side` pixels and maps each to `outputs` values: no padding, pixels beyond
-    /// the last whole square are not read. Weights and biases 0: a layer that a file is about to fill.
+    /// A kernel that cuts the image into squares of `side` pixels and maps each to `outputs` values. There is
+    /// no padding, and pixels beyond the last whole square are not read. Weights and biases are 0, for a
+    /// layer that is filled from a file.
     pub fn patches(channels: usize, outputs: usize, side: usize, bias: bool) -> Self {
         let columns = side * side * channels;
         let shape = [outputs, channels, side, side];
@@ -81,7 +83,8 @@ impl Conv2d {
         }
     }
 
-    /// Given values: `weight` in the order (out, y, x, in), `bias` `[Co]`. Panics on a wrong count or an even kernel.
+    /// Uses the given values: `weight` in the order (out, y, x, in), `bias` `[Co]`. Panics if their number is
+    /// wrong or the kernel is even.
     pub fn from_values(
         channels: usize,
         outputs: usize,
@@ -117,7 +120,7 @@ impl Conv2d {
         )
     }
 
-    /// As [`Self::forward`], with `epilogue` in place of the bias: a folded batch norm, a ReLU.
+    /// Does the same as [`Self::forward`] with `epilogue` instead of the bias: a folded batch norm, a ReLU.
     pub fn forward_with(&self, tape: &mut Tape, x: &Map, epilogue: Epilogue) -> Map {
         ops::conv2d(tape, x, &self.weight.value, self.window, GROUPS, epilogue)
     }

@@ -1,7 +1,7 @@
 //! Multi-scale deformable attention, https://arxiv.org/abs/2010.04159 (Deformable DETR), `MSDeformAttn`.
 //!
-//! Every token looks at P points per head and level, around its own place, at offsets and with weights that are linear in the
-//! token:
+//! Every token samples P points per head and level around its own position. The offsets and the weights of
+//! the points are linear in the token:
 //!
 //! $$ y_n = W_o \,\big\Vert_h \sum_{l, p} A_{nhlp}\, (W_v x)_{h,l}\big(r_n + \Delta_{nhlp} / (w_l, h_l)\big) $$
 //!
@@ -16,17 +16,17 @@ use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
 
-/// Sizes of the levels of a token sequence, and where each token lies.
+/// The sizes of the levels of a token sequence, and the position of each token.
 #[derive(Clone, Debug)]
 pub struct Levels {
     /// (height, width) of every level, in the order of the tokens.
     pub sizes: Vec<(usize, usize)>,
-    /// `[N, 2]`: centre of every token, (x, y) in 0..1.
+    /// `[N, 2]`: the centre of every token, (x, y) in 0..1.
     pub reference: Arc<Vec<f32>>,
 }
 
 impl Levels {
-    /// Token (i, j) of a level of size (h, w) lies at ((j + 0.5) / w, (i + 0.5) / h) of the image.
+    /// Token (i, j) of a level of size (h, w) is at ((j + 0.5) / w, (i + 0.5) / h) of the image.
     pub fn new(sizes: Vec<(usize, usize)>) -> Self {
         let mut reference = Vec::with_capacity(2 * sizes.iter().map(|(h, w)| h * w).sum::<usize>());
         for &(height, width) in &sizes {
@@ -58,8 +58,8 @@ pub struct DeformAttention {
 }
 
 impl DeformAttention {
-    /// Offsets start at fixed places (head h looks in direction $$ 2 \pi h / heads $$, point p at distance p + 1), weights
-    /// start equal.
+    /// The offsets start at fixed places: head h has the direction $$ 2 \pi h / heads $$, point p the
+    /// distance p + 1. The weights start equal.
     pub fn new(width: usize, heads: usize, levels: usize, points: usize, rng: &mut Stream) -> Self {
         let samples = heads * levels * points;
         let offsets = first_offsets(heads, levels, points);
@@ -95,18 +95,17 @@ impl DeformAttention {
         let value = self.value_proj.forward(tape, content);
         let offsets = self.sampling_offsets.forward(tape, query);
         let weights = self.attention_weights.forward(tape, query);
-        let reference = levels.reference.clone();
-        let sampled = ops::deform_attention(
-            tape,
-            &value,
-            &offsets,
-            &weights,
-            reference,
-            &levels.sizes,
+        let inputs = ops::DeformInputs {
+            value: &value,
+            offsets: &offsets,
+            weights: &weights,
+            reference: &levels.reference,
+            levels: &levels.sizes,
             batch,
-            self.heads,
-            self.points,
-        );
+            heads: self.heads,
+            points: self.points,
+        };
+        let sampled = ops::deform_attention(tape, inputs);
         self.output_proj.forward(tape, &sampled)
     }
 }

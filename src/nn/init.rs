@@ -1,4 +1,4 @@
-//! First values of the parameters, from a random stream.
+//! The initial values of the parameters, drawn from a random stream.
 //!
 //! | name | distribution | source |
 //! |---|---|---|
@@ -8,7 +8,7 @@
 //! | [`default_uniform`] | $$ U(-a, a),\ a = 1 / \sqrt{in} $$ | PyTorch's default of linear layers, weight and bias |
 //! | [`standard_normal`] | $$ N(0, 1) $$ | PyTorch's embeddings |
 //!
-//! `in` and `out` are fans: channels times the size of the kernel.
+//! `in` and `out` are fans: the number of channels times the size of the kernel.
 
 use crate::rng::Stream;
 
@@ -22,7 +22,7 @@ pub fn kaiming_uniform(fan_in: usize, count: usize, rng: &mut Stream) -> Vec<f32
     uniform((3.0 / fan_in as f64).sqrt(), count, rng)
 }
 
-/// `count` values of $$ N(0, 2/out) $$, for a convolution that a ReLU follows.
+/// `count` values of $$ N(0, 2/out) $$, for a convolution followed by a ReLU.
 pub fn kaiming_normal(fan_out: usize, count: usize, rng: &mut Stream) -> Vec<f32> {
     let deviation = (2.0 / fan_out as f64).sqrt();
     (0..count)

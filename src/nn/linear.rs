@@ -1,6 +1,7 @@
 //! Linear layer: $$ y = x W^\top + b $$, optionally followed by a ReLU.
 //!
-//! Shapes: N rows, I inputs, O outputs. Names and order of the parameters as in PyTorch: `weight` `[O, I]`, `bias` `[O]`.
+//! Shapes: N rows, I inputs, O outputs. Names and order of the parameters as in PyTorch: `weight` `[O, I]`,
+//! `bias` `[O]`.
 
 use crate::nn::init;
 use crate::nn::params::{Kind, Param, Parameters, join};
@@ -18,28 +19,28 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Weight and bias as PyTorch draws them: uniform within $$ \pm 1/\sqrt{I} $$.
+    /// Initialises weight and bias as PyTorch does: uniform within $$ \pm 1/\sqrt{I} $$.
     pub fn new(inputs: usize, outputs: usize, rng: &mut Stream) -> Self {
         let weight = init::default_uniform(inputs, inputs * outputs, rng);
         let bias = init::default_uniform(inputs, outputs, rng);
         Self::from_values(inputs, outputs, weight, bias)
     }
 
-    /// Weight Xavier-uniform, bias as PyTorch draws it (uniform within $$ \pm 1/\sqrt{I} $$): the feed-forward layers of
-    /// Mask2Former, where only arrays of two dimensions are drawn again.
+    /// The weight is Xavier-uniform, the bias as in PyTorch (uniform within $$ \pm 1/\sqrt{I} $$). Used by
+    /// the feed-forward layers of Mask2Former, which draws only arrays of two dimensions again.
     pub fn xavier(inputs: usize, outputs: usize, rng: &mut Stream) -> Self {
         let weight = init::xavier_uniform(inputs, outputs, inputs * outputs, rng);
         let bias = init::default_uniform(inputs, outputs, rng);
         Self::from_values(inputs, outputs, weight, bias)
     }
 
-    /// Weight Xavier-uniform, bias 0: the projections of attention.
+    /// The weight is Xavier-uniform, the bias 0. Used by the projections of attention.
     pub fn projection(inputs: usize, outputs: usize, rng: &mut Stream) -> Self {
         let weight = init::xavier_uniform(inputs, outputs, inputs * outputs, rng);
         Self::from_values(inputs, outputs, weight, vec![0.0; outputs])
     }
 
-    /// Weight and bias 0: a layer that a file is about to fill.
+    /// Weight and bias are 0, for a layer that is filled from a file.
     pub fn zeros(inputs: usize, outputs: usize) -> Self {
         Self::from_values(
             inputs,
@@ -49,7 +50,7 @@ impl Linear {
         )
     }
 
-    /// Given values: `weight` `[O, I]`, `bias` `[O]`. Panics on a wrong count.
+    /// Uses the given values: `weight` `[O, I]`, `bias` `[O]`. Panics if their number is wrong.
     pub fn from_values(inputs: usize, outputs: usize, weight: Vec<f32>, bias: Vec<f32>) -> Self {
         Self {
             weight: Param::new(Kind::Weight, weight, outputs, inputs, &[outputs, inputs]),
@@ -62,7 +63,7 @@ impl Linear {
         ops::linear(tape, x, &self.weight.value, Some(&self.bias.value), false)
     }
 
-    /// x `[N, I]` -> `[N, O]`, negative values set to 0.
+    /// x `[N, I]` -> `[N, O]`, with negative values set to 0.
     pub fn forward_relu(&self, tape: &mut Tape, x: &Tensor2) -> Tensor2 {
         ops::linear(tape, x, &self.weight.value, Some(&self.bias.value), true)
     }

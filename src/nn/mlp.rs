@@ -5,14 +5,15 @@ use crate::nn::params::{Param, Parameters, join};
 use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
 
-/// `layers[0]` to `layers[n - 1]`.
+/// The layers `layers[0]` to `layers[n - 1]`.
 #[derive(Clone, Debug)]
 pub struct Mlp {
     layers: Vec<Linear>,
 }
 
 impl Mlp {
-    /// Layers between consecutive `widths`: `[I, hidden, ..., O]`. Panics if there are fewer than two.
+    /// Makes the layers between consecutive `widths`: `[I, hidden, ..., O]`. Panics if there are fewer than
+    /// two widths.
     pub fn new(widths: &[usize], rng: &mut Stream) -> Self {
         assert!(widths.len() >= 2, "an MLP from {widths:?}");
         Self {

@@ -1,7 +1,8 @@
-//! Layers: parameters plus the op that uses them.
+//! Layers: parameters together with the op that uses them.
 //!
-//! Every layer is made from a random stream by `new`, used by an inherent `forward(&self, &mut Tape, ...)`, and walks its
-//! parameters under the names of the reference checkpoint ([`params::Parameters`]).
+//! The constructor `new` of every layer draws the parameters from a random stream, and
+//! `forward(&self, &mut Tape, ...)` applies the layer. A layer visits its parameters under the names of the
+//! reference checkpoint ([`params::Parameters`]).
 
 mod attention;
 mod conv2d;

@@ -1,16 +1,17 @@
-//! Normalisations: over the channels of a token, over groups of channels of an image, and with fixed statistics.
+//! Normalisations: over the channels of a token, over groups of channels of an image, and with fixed
+//! statistics.
 //!
 //! $$ y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta $$
 //!
-//! Layer norm (Ba et al. 2016) takes mu and sigma over the C channels of one row, group norm (Wu & He 2018) over the pixels and
-//! channels of one group of one image, and frozen batch norm takes them from the checkpoint and never changes them
-//! (detectron2's `FrozenBatchNorm2d`).
+//! Layer norm (Ba et al. 2016) computes mu and sigma over the C channels of one row; group norm (Wu & He
+//! 2018) over the pixels and channels of one group of one image. Frozen batch norm takes them from the
+//! checkpoint and never changes them (detectron2's `FrozenBatchNorm2d`).
 
 use crate::nn::params::{Kind, Param, Parameters, join};
 use crate::ops;
 use crate::tensor::{Map, Tape, Tensor2};
 
-/// Epsilon of all three where nothing else is said: PyTorch's default.
+/// The default epsilon of all three; the value is PyTorch's default.
 const EPSILON: f32 = 1e-5;
 
 /// A vector `[1, C]` of a norm.
@@ -32,7 +33,7 @@ impl LayerNorm {
         Self::with_epsilon(channels, EPSILON)
     }
 
-    /// Scale 1, shift 0, with another epsilon than PyTorch's default.
+    /// Scale 1, shift 0, with the given epsilon.
     pub fn with_epsilon(channels: usize, epsilon: f32) -> Self {
         Self {
             weight: vector(Kind::Norm, 1.0, channels),
@@ -86,16 +87,15 @@ impl GroupNorm {
 
     /// Norm of `x`, plus `residual` (same shape), with negative values set to 0 if `relu`.
     pub fn forward(&self, tape: &mut Tape, x: &Map, residual: Option<&Tensor2>, relu: bool) -> Map {
-        ops::group_norm(
-            tape,
-            x,
-            &self.weight.value,
-            &self.bias.value,
-            self.groups,
-            EPSILON,
+        let norm = ops::GroupNorm {
+            gamma: &self.weight.value,
+            beta: &self.bias.value,
+            groups: self.groups,
+            eps: EPSILON,
             residual,
             relu,
-        )
+        };
+        ops::group_norm(tape, x, norm)
     }
 }
 
@@ -106,7 +106,8 @@ impl Parameters for GroupNorm {
     }
 }
 
-/// Batch norm with fixed statistics: a scale and a shift of every channel, applied by the convolution before it.
+/// Batch norm with fixed statistics: a scale and a shift of every channel, applied by the convolution before
+/// it.
 #[derive(Clone, Debug)]
 pub struct FrozenBatchNorm {
     weight: Param,
@@ -128,7 +129,8 @@ impl FrozenBatchNorm {
 
     /// (scale, shift), both `[1, C]`, for the convolution before it.
     ///
-    /// Computed at every forward rather than kept, because the EMA and the checkpoint write the buffers.
+    /// They are computed at every forward pass instead of being stored, because the EMA and the checkpoint
+    /// write the buffers.
     pub fn fold(&self) -> (Tensor2, Tensor2) {
         let [weight, bias, mean, variance] = [
             &self.weight,

@@ -7,9 +7,9 @@
 
 use std::f64::consts::PI;
 
-/// Ratio of the longest to the shortest wavelength.
+/// The ratio of the longest to the shortest wavelength.
 const TEMPERATURE: f64 = 10_000.0;
-/// Keeps the division finite; part of the reference's numbers.
+/// Keeps the division finite. It changes the reference's numbers, so it must be the same.
 const EPSILON: f64 = 1e-6;
 
 /// `[height * width, features]`. Panics unless 4 divides `features` (sine and cosine for two axes).
@@ -30,8 +30,8 @@ pub fn sine_positions(height: usize, width: usize, features: usize) -> Vec<f32> 
     positions
 }
 
-/// `[length, n]`: the features of every place along one axis. Only these need a sine: their number is that of the sides, not
-/// of the pixels.
+/// `[length, n]`: the features of every position along one axis. Sines are computed only here: their number
+/// grows with the sides, not with the pixels.
 fn axis(length: usize, n: usize) -> Vec<f32> {
     let frequencies: Vec<f64> = (0..n)
         .map(|i| libm::pow(TEMPERATURE, (2 * (i / 2)) as f64 / n as f64))

@@ -1,17 +1,17 @@
-//! What can be checked without knowing any component: keys and types against the root, the lowest of the files that a recipe
-//! extends, which holds every key. A component other than the root's brings its own keys; those its own code checks, and this file finds the
-//! place of what it refuses.
+//! The checks that need no knowledge of any component: keys and types, compared with the root, which is the
+//! lowest of the files that a recipe extends and holds every key. A component other than the root's has keys of
+//! its own. Its own code checks those, and this file finds the place in the file for each of its errors.
 
 use super::error::Problem;
+use super::origin::{Location, Origin};
 use super::overlay::{Layer, component_name, lay};
-use super::provenance::{Origin, Place};
 use super::suggest;
-use crate::registry::ComponentError;
+use crate::registry::{ComponentError, joined};
 use std::collections::BTreeMap;
 use toml::Value;
 
-/// Removes the keys of `layers[1..]` that the root `layers[0]` does not know and the values of another type, and tells each.
-/// What is left can be checked further without telling the same mistake twice.
+/// Removes from `layers[1..]` the keys that the root `layers[0]` does not know and the values of a wrong
+/// type, and reports each of them. The later checks then do not report the same mistake again.
 pub fn structure(layers: &mut [Layer], problems: &mut Vec<Problem>) {
     let Some((root, upper)) = layers.split_first_mut() else {
         return;
@@ -22,7 +22,8 @@ pub fn structure(layers: &mut [Layer], problems: &mut Vec<Problem>) {
     }
 }
 
-/// As [`structure`], of one layer over the settings of those below, to which it adds its own.
+/// Does the same as [`structure`] for one layer over the `settings` of the layers below it, and adds the
+/// layer to `settings`.
 pub fn structure_over(
     layer: &mut Layer,
     root: &toml::Table,
@@ -30,7 +31,7 @@ pub fn structure_over(
     problems: &mut Vec<Problem>,
 ) {
     let mut table = std::mem::take(&mut layer.table);
-    // The places of its values are looked up while the table is taken apart.
+    // `context` borrows `origins` while `check` changes the table.
     let context = Context {
         origins: &layer.origins,
         root,
@@ -71,7 +72,7 @@ impl Context<'_> {
                     let message = format!(
                         "`{full}`: expected {}, found {}",
                         clash.expected,
-                        shown(clash.found)
+                        describe(clash.found)
                     );
                     let place = self.origins.get(&full).map(Origin::value_place);
                     Err(Problem {
@@ -85,7 +86,8 @@ impl Context<'_> {
         });
     }
 
-    /// Whether the table at `path`, with `inner` in this layer, is a component of another name than the root's.
+    /// Returns true if the table at `path`, which is `inner` in this layer, is a component with another name
+    /// than the root's.
     fn is_another_component(&self, inner: &toml::Table, path: &[String]) -> bool {
         let known = component_name(self.root, path);
         let name = component_name(inner, &[]).or_else(|| component_name(self.below, path));
@@ -97,7 +99,7 @@ impl Context<'_> {
         let prefix = full[..full.len() - key.len()].to_string();
         let near = suggest::nearest(key, siblings.keys().map(String::as_str))
             .map(|near| format!("{prefix}{near}"));
-        // The right key in the wrong table is the next most likely slip.
+        // If no sibling key is near, the right key may have been written in the wrong table.
         let hint = match near.or_else(|| elsewhere(self.root, key)) {
             Some(meant) => format!("; did you mean `{meant}`?"),
             None => suggest::hint(key, siblings.keys().map(String::as_str)),
@@ -108,7 +110,7 @@ impl Context<'_> {
         }
     }
 
-    fn place(&self, path: &[String], key: bool) -> Option<Place> {
+    fn place(&self, path: &[String], key: bool) -> Option<Location> {
         let origin = self.origins.get(&path.join("."))?;
         Some(if key {
             origin.key_place()
@@ -118,7 +120,7 @@ impl Context<'_> {
     }
 }
 
-/// The path of the first key called `key` anywhere in `table`.
+/// Returns the path of the first key called `key` anywhere in `table`.
 fn elsewhere(table: &toml::Table, key: &str) -> Option<String> {
     table.iter().find_map(|(name, value)| match value {
         _ if name == key => Some(name.clone()),
@@ -127,15 +129,15 @@ fn elsewhere(table: &toml::Table, key: &str) -> Option<String> {
     })
 }
 
-/// A value that cannot stand where it stands.
+/// A value of the wrong type.
 struct Clash<'a> {
-    /// Which element of a list it is, like `[1]`; empty for a value by itself.
+    /// The element of the list that is wrong, like `[1]`; empty if the value is not in a list.
     element: String,
     found: &'a Value,
     expected: String,
 }
 
-/// What is wrong if `found` cannot stand in `known`'s place. An integer can stand for a float.
+/// Compares the type of `found` with that of `known`. An integer is accepted for a float.
 fn clash<'a>(known: &Value, found: &'a Value) -> Option<Clash<'a>> {
     let expected = match (known, found) {
         (Value::Array(known), Value::Array(found)) => {
@@ -170,8 +172,8 @@ fn clash<'a>(known: &Value, found: &'a Value) -> Option<Clash<'a>> {
     })
 }
 
-/// A value as an error shows it.
-pub fn shown(value: &Value) -> String {
+/// Describes a value in an error message.
+pub fn describe(value: &Value) -> String {
     match value {
         Value::String(text) => format!("the string {text:?}"),
         Value::Table(_) => "a table".to_string(),
@@ -180,7 +182,7 @@ pub fn shown(value: &Value) -> String {
     }
 }
 
-/// Turns integers into floats where the root holds a float, so that a component reads one type.
+/// Turns integers into floats where the root holds a float, so that a component reads a single type.
 pub fn widen(settings: &mut toml::Table, root: &toml::Table) {
     for (key, value) in settings.iter_mut() {
         if let Some(known) = root.get(key) {
@@ -204,23 +206,22 @@ fn widen_value(value: &mut Value, known: &Value) {
     }
 }
 
-/// The problem that a component's error is. `origin` finds where a key path comes from; `otherwise` is the place of what comes from
-/// nowhere, a table that is missing.
-pub fn refused<'a>(
+/// Turns the error of a component into a problem. `origin` returns the origin of a key path. `otherwise` is
+/// the place that is used if there is no origin, for example for a missing table.
+pub fn component_problem<'a>(
     error: ComponentError,
     origin: impl Fn(&str) -> Option<&'a Origin>,
-    otherwise: &Place,
+    otherwise: &Location,
 ) -> Problem {
     let ComponentError { mut key, message } = error;
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let found = quoted.first().copied().unwrap_or_default();
     let hint = || suggest::hint(found, quoted.iter().skip(1).copied());
-    let place = |origin: Option<Place>| Some(origin.unwrap_or_else(|| otherwise.clone()));
+    let place = |origin: Option<Location>| Some(origin.unwrap_or_else(|| otherwise.clone()));
     if message.starts_with("unknown field") {
-        // serde names the table or the key itself, by version; the place wanted is that of the key.
+        // Depending on its version, serde names the table or the key. The place must be that of the key.
         if key.rsplit('.').next() != Some(found) {
-            let dot = if key.is_empty() { "" } else { "." };
-            key = format!("{key}{dot}{found}");
+            key = joined(&key, found);
         }
         return Problem {
             place: place(origin(&key).map(Origin::key_place)),

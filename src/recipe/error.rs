@@ -1,23 +1,23 @@
-//! What is wrong with a recipe: all problems at once, each with its place.
+//! The errors of a recipe. All problems are reported at once, each with its place.
 
-use super::provenance::Place;
+use super::origin::Location;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// Everything that is wrong with a recipe, its sweeps and its overrides. `Display` is the full message for the user.
+/// All errors of a recipe, its sweeps and its overrides. `Display` writes the full message for the user.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", rendered(.problems))]
 pub struct RecipeError {
-    /// At least one, in the order of the layers, without repetitions.
+    /// At least one problem, in the order of the layers, without repetitions.
     pub problems: Vec<Problem>,
 }
 
 impl RecipeError {
-    /// The error of `problems`; equal ones (a shared layer is read by every trial) are told once.
+    /// Makes the error from `problems` and drops duplicates: every trial reads a shared layer again.
     pub(crate) fn new(problems: Vec<Problem>) -> Self {
-        let mut told = BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let mut problems = problems;
-        problems.retain(|problem| told.insert(problem.to_string()));
+        problems.retain(|problem| seen.insert(problem.to_string()));
         Self { problems }
     }
 }
@@ -42,18 +42,18 @@ fn rendered(problems: &[Problem]) -> String {
     text.trim_end().to_string()
 }
 
-/// One thing that is wrong.
+/// One error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where; none if it is about no place.
-    pub place: Option<Place>,
-    /// What was found, what is allowed, and what may have been meant.
+    /// The place of the error, or none if it has no place.
+    pub place: Option<Location>,
+    /// The value that was found, the allowed values, and a suggestion.
     pub message: String,
 }
 
 impl Problem {
     /// A problem at `place`.
-    pub(crate) fn at(place: Place, message: impl Into<String>) -> Self {
+    pub(crate) fn at(place: Location, message: impl Into<String>) -> Self {
         Self {
             place: Some(place),
             message: message.into(),
@@ -62,7 +62,7 @@ impl Problem {
 }
 
 impl fmt::Display for Problem {
-    /// `file:line:column: message`, then the source line with a caret; every line is ended.
+    /// Writes `file:line:column: message`, then the source line with a caret. Every line ends with a newline.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
             Some(place) => write!(f, "{}: {}\n{}", place.position, self.message, place.excerpt),

@@ -1,53 +1,53 @@
-//! Where the value of a key comes from: the layer that set it, what it overrode, and the rows of the sweeps that change it. Of a
-//! table, the same for every key in it.
+//! Explains where the value of a key comes from: the layer that sets it, the layers that are overridden, and
+//! the rows of the sweeps that change it. For a table, it explains every key in the table.
 
 use super::error::{Problem, RecipeError};
 use super::moved::path_today;
 use super::new_keys::NewKeys;
+use super::origin::Location;
 use super::overlay::{Layer, lay, paths, value_at};
-use super::provenance::Place;
 use super::sources::{Request, Sources};
 use super::suggest;
 use super::sweep;
 use std::fmt;
 use toml::{Table, Value};
 
-/// Columns of a line, where its value can be shortened to that; a wide terminal's.
+/// Maximum width of a line in columns, for a wide terminal. Values are shortened to fit.
 const WIDTH: usize = 160;
-/// The least that is shown of a value.
+/// Minimum length to which a value is shortened.
 const LEAST: usize = 20;
-/// The most that is shown of a place: an argument may be as long as its value.
+/// Maximum length of a place: an argument may be as long as its value.
 const PLACE: usize = 80;
-/// In place of what is left out.
+/// Stands for the part that is left out.
 const CUT: &str = "...";
 
-/// What is known of a key. `Display` is the text for the terminal.
+/// The explanation of one key. `Display` writes the text for the terminal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// The dotted key.
     pub key: String,
-    /// Its value without any sweep, as TOML; none if only rows of sweeps have it.
+    /// Its value without any sweep, as TOML; none if only rows of sweeps set it.
     pub value: Option<String>,
-    /// How many keys are in it, if it is a table.
+    /// The number of keys in it, if it is a table.
     pub keys: Option<usize>,
-    /// Every layer that sets it or takes it away, the top one first; of a table, by key.
-    pub layers: Vec<Setting>,
-    /// The same for every sweep whose own `set` concerns it, by the sweep's name.
-    pub sweeps: Vec<(String, Vec<Setting>)>,
-    /// The rows that set it or take it away, as `sweep: label`.
-    pub rows: Vec<(String, Setting)>,
+    /// The layers that set or remove it, the top layer first. For a table, the layers of every key in it.
+    pub layers: Vec<KeyChange>,
+    /// The layers in every sweep whose own `set` changes the key, with the name of the sweep.
+    pub sweeps: Vec<(String, Vec<KeyChange>)>,
+    /// The rows that set or remove it, as `sweep: label`.
+    pub rows: Vec<(String, KeyChange)>,
 }
 
-/// What one layer does to a key.
+/// The change that one layer makes to a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
+pub struct KeyChange {
     /// The dotted key.
     pub key: String,
-    /// The value as TOML, or why there is none any more.
+    /// The value as TOML, or the reason why the key no longer exists.
     pub value: String,
     /// `file:line:column`, a variable or an argument.
     pub place: String,
-    /// Whether another layer overrides it.
+    /// True if another layer overrides this one.
     pub overridden: bool,
 }
 
@@ -108,7 +108,7 @@ impl Explanation {
         if problems.is_empty() && explanation.is_empty() {
             let hint = suggest::nearest(key, known.iter().map(String::as_str));
             let hint = hint.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-            let place = Place::named(format!("--explain {key}"));
+            let place = Location::named(format!("--explain {key}"));
             problems.push(Problem::at(place, format!("no key `{key}`{hint}")));
         }
         match problems.is_empty() {
@@ -129,7 +129,7 @@ fn history<'a>(
     layers: impl IntoIterator<Item = &'a Layer>,
     new_keys: &NewKeys,
     key: &str,
-) -> Vec<Setting> {
+) -> Vec<KeyChange> {
     let mut found = Vec::new();
     let mut lay_and_tell = |settings: &mut Table, layer: &Layer| {
         let was_there = value_at(settings, key).is_some();
@@ -137,7 +137,7 @@ fn history<'a>(
         if let Some(value) = value_at(&layer.table, key) {
             for (key, value) in leaves(key, value) {
                 let origin = layer.own_origin(&key);
-                found.push(Setting {
+                found.push(KeyChange {
                     key,
                     value: value.to_string(),
                     place: origin.map_or(layer.name.clone(), ToString::to_string),
@@ -153,9 +153,9 @@ fn history<'a>(
                 .unwrap_or_default();
             let other = value_at(settings, &name).map_or(String::new(), ToString::to_string);
             let origin = layer.own_origin(&name);
-            found.push(Setting {
+            found.push(KeyChange {
                 key: key.to_string(),
-                value: format!("gone: {name} = {other}"),
+                value: format!("removed by {name} = {other}"),
                 place: origin.map_or(layer.name.clone(), ToString::to_string),
                 overridden: false,
             });
@@ -171,14 +171,15 @@ fn history<'a>(
     for place in 0..found.len() {
         let setting = &found[place];
         let is_top = place == 0 || found[place - 1].key != setting.key;
-        // A key of a component that another one replaced has nobody above it.
+        // A key of a replaced component is overridden although no layer above sets it.
         let replaced = setting.key != key && value_at(settings, &setting.key).is_none();
         found[place].overridden = !is_top || replaced;
     }
     found
 }
 
-/// The plain values in the value of `key` with their own keys: itself, unless it is a table with anything in it.
+/// Returns the plain values in the value of `key`, each with its own key. A plain value or an empty table
+/// stands for itself.
 fn leaves<'a>(key: &str, value: &'a Value) -> Vec<(String, &'a Value)> {
     match value {
         Value::Table(table) if !table.is_empty() => table
@@ -195,10 +196,7 @@ impl fmt::Display for Explanation {
         match (&self.value, self.keys) {
             (Some(_), Some(keys)) => lines.push(format!("{}: {keys} keys", self.key)),
             (Some(value), None) => lines.push(format!("{} = {value}", self.key)),
-            (None, _) => lines.push(format!(
-                "{} has no value outside of the rows below",
-                self.key
-            )),
+            (None, _) => lines.push(format!("only the rows below give {} a value", self.key)),
         }
         lines.extend(self.stack(&self.layers));
         for (sweep, layers) in &self.sweeps {
@@ -206,11 +204,11 @@ impl fmt::Display for Explanation {
             lines.extend(self.stack(layers));
         }
         if !self.rows.is_empty() {
-            lines.push("rows that set it:".to_string());
+            lines.push("rows that change it:".to_string());
             let named = self
                 .rows
                 .iter()
-                .map(|(row, setting)| [row.clone(), self.said(setting), place(setting)]);
+                .map(|(row, setting)| [row.clone(), self.text(setting), place(setting)]);
             lines.extend(columns(named.collect(), 1));
         }
         f.write_str(&lines.join("\n"))
@@ -218,17 +216,17 @@ impl fmt::Display for Explanation {
 }
 
 impl Explanation {
-    /// The layers of a key, or of the keys of a table.
-    fn stack(&self, layers: &[Setting]) -> Vec<String> {
-        let line = |setting: &Setting| {
+    /// The layers of a key, or of the keys of a table, as lines.
+    fn stack(&self, layers: &[KeyChange]) -> Vec<String> {
+        let line = |setting: &KeyChange| {
             let note = if setting.overridden { "overridden" } else { "" };
-            [self.said(setting), place(setting), note.to_string()]
+            [self.text(setting), place(setting), note.to_string()]
         };
         columns(layers.iter().map(line).collect(), 0)
     }
 
-    /// A value, with its key where that is not the one that was asked for.
-    fn said(&self, setting: &Setting) -> String {
+    /// The value of a setting, with its key if it is not the key that is explained.
+    fn text(&self, setting: &KeyChange) -> String {
         match setting.key == self.key {
             true => setting.value.clone(),
             false => format!("{} = {}", setting.key, setting.value),
@@ -236,8 +234,9 @@ impl Explanation {
     }
 }
 
-/// The place of a setting, its middle left out if it is too long: it begins with a file or a key and ends with a line.
-fn place(setting: &Setting) -> String {
+/// The place of a setting. If it is too long, its middle is left out: it begins with a file or a key and ends
+/// with a line number.
+fn place(setting: &KeyChange) -> String {
     let place: Vec<char> = setting.place.chars().collect();
     if place.len() <= PLACE {
         return setting.place.clone();
@@ -252,10 +251,10 @@ fn place(setting: &Setting) -> String {
         .collect()
 }
 
-/// Lines with the cells of each column below one another; those of the column `long` are shortened where a line would be too wide.
+/// Aligns the cells of each column. The cells of the column `long` are shortened if a line would be too wide.
 fn columns(mut rows: Vec<[String; 3]>, long: usize) -> Vec<String> {
     let length = |text: &String| text.chars().count();
-    // Two blanks stand before every cell.
+    // Two spaces stand before every cell.
     let others = |row: &[String; 3]| 6 + row.iter().map(length).sum::<usize>() - length(&row[long]);
     let most = WIDTH.saturating_sub(rows.iter().map(others).max().unwrap_or(0));
     let most = most.max(LEAST);

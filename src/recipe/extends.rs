@@ -13,9 +13,9 @@
 //! The lowest file holds every key; [`super::check`] compares the others with it.
 
 use super::error::Problem;
-use super::file::{ParsedFile, Role};
+use super::file::{FileKind, ParsedFile};
+use super::origin::{Location, Origin};
 use super::overlay::Layer;
-use super::provenance::{Origin, Place};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -41,12 +41,12 @@ pub fn layers(recipe: &Path, problems: &mut Vec<Problem>) -> Result<Vec<Layer>, 
 
 /// A file that `extends` names.
 struct Base {
-    /// As it is written.
+    /// The path as it is written.
     name: String,
     /// The path from the working directory.
     path: PathBuf,
-    /// Where it is written.
-    place: Place,
+    /// The place of that path.
+    place: Location,
 }
 
 /// Reads the files depth first, so that each is laid after those that it extends.
@@ -59,13 +59,14 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Lays the file at `path` above all that it extends, unless it is laid already. `named`: where it is named.
-    fn read(&mut self, path: &Path, named: Option<Place>) -> Result<(), Problem> {
+    /// Lays the file at `path` above all that it extends, unless it is laid already. `named` is the place
+    /// that names it.
+    fn read(&mut self, path: &Path, named: Option<Location>) -> Result<(), Problem> {
         let real = real(path);
         if self.height(&real).is_some() {
             return Ok(());
         }
-        let file = ParsedFile::read(path, Role::Recipe, named)?;
+        let file = ParsedFile::read(path, FileKind::Recipe, named)?;
         let mut layer = file.layer(path.display().to_string(), &file.root, self.problems);
         let bases = bases(&mut layer, path)?;
         self.open.push(real.clone());
@@ -94,7 +95,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Whether both files are laid, and `upper` higher than `lower`.
+    /// True if both files are laid and `upper` is above `lower`.
     fn stands_above(&self, upper: &Base, lower: &Path) -> bool {
         let lower = self.height(lower);
         lower.is_some() && self.height(&real(&upper.path)) > lower
@@ -106,12 +107,12 @@ impl Reader<'_> {
     }
 }
 
-/// One path for a file, however it is written.
+/// The same path for a file, in whichever way it is written.
 fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
-/// Takes `extends` out of the layer of the file at `path`: the files that it names.
+/// Removes `extends` from the layer of the file at `path` and returns the files that it names.
 fn bases(layer: &mut Layer, path: &Path) -> Result<Vec<Base>, Problem> {
     let value = layer.table.remove(KEY);
     let origin = layer.origins.remove(KEY);

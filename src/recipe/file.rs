@@ -4,8 +4,8 @@
 
 use super::error::Problem;
 use super::moved::{move_path, note};
+use super::origin::{Location, Origin, SourceFile};
 use super::overlay::{Layer, Refused};
-use super::provenance::{Origin, Place, SourceFile};
 use super::suggest;
 use super::{RECIPE_KEYS, SWEEP_KEYS};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use toml_edit::{Document, Item, Key, TableLike, Value};
 
-/// A value with the places of itself and of its key (of its element, in an array).
+/// A value with the place of the value and of its key. In an array, the key's place is that of the element.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub key: Range<usize>,
@@ -23,7 +23,7 @@ pub struct Node {
     pub tree: Tree,
 }
 
-/// What a [`Node`] holds; tables in the order of the file.
+/// The content of a [`Node`]. Tables keep the order of the file.
 #[derive(Clone, Debug)]
 pub enum Tree {
     Table(Vec<(String, Node)>),
@@ -31,23 +31,23 @@ pub enum Tree {
     Leaf(toml::Value),
 }
 
-/// A file that was read: its text and the tree of its top level.
+/// A parsed file: its text and the tree of its top level.
 #[derive(Clone, Debug)]
 pub struct ParsedFile {
     pub source: Arc<SourceFile>,
     pub root: Node,
 }
 
-/// What a file is to be.
+/// The purpose of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// A recipe, under `recipes/`.
+pub enum FileKind {
+    /// A recipe, in the folder `recipes/`.
     Recipe,
-    /// A sweep, under `sweeps/`.
+    /// A sweep, in the folder `sweeps/`.
     Sweep,
 }
 
-impl Role {
+impl FileKind {
     fn name(self) -> &'static str {
         match self {
             Self::Recipe => "recipe",
@@ -55,7 +55,7 @@ impl Role {
         }
     }
 
-    /// Whether the TOML file at `path` is likely to be one: by its folder or by its keys.
+    /// Returns true if the TOML file at `path` is probably of this kind, judged by its folder or by its keys.
     fn fits(self, path: &Path) -> bool {
         let folder = path.parent().and_then(Path::file_name);
         if folder.is_some_and(|folder| folder.to_str() == Some(&format!("{}s", self.name()))) {
@@ -72,19 +72,19 @@ impl Role {
 }
 
 impl ParsedFile {
-    /// Reads and parses `path`. `asked_by` is the place that names the file, for the errors.
-    pub fn read(path: &Path, role: Role, asked_by: Option<Place>) -> Result<Self, Problem> {
+    /// Reads and parses `path`. `asked_by` is the place that names the file; the error points to it.
+    pub fn read(path: &Path, kind: FileKind, asked_by: Option<Location>) -> Result<Self, Problem> {
         let text = fs::read_to_string(path).map_err(|error| {
             let reason = match error.kind() {
                 std::io::ErrorKind::NotFound => {
-                    format!("no such file{}", similar_files(path, role))
+                    format!("no such file{}", similar_files(path, kind))
                 }
                 _ => error.to_string(),
             };
-            let role = role.name();
+            let kind = kind.name();
             Problem {
                 place: asked_by,
-                message: format!("cannot read the {role} `{}`: {reason}", path.display()),
+                message: format!("cannot read the {kind} `{}`: {reason}", path.display()),
             }
         })?;
         Self::parse(path, text)
@@ -99,7 +99,7 @@ impl ParsedFile {
         let document = Document::parse(source.text.as_str()).map_err(|error| {
             let message = format!("not TOML: {}", error.message().trim().replace('\n', "; "));
             Problem::at(
-                Place::in_file(&source, error.span().unwrap_or(0..0)),
+                Location::in_file(&source, error.span().unwrap_or(0..0)),
                 message,
             )
         })?;
@@ -116,11 +116,12 @@ impl ParsedFile {
     }
 
     /// The place of a node's key.
-    pub fn key_place(&self, node: &Node) -> Place {
-        Place::in_file(&self.source, node.key.clone())
+    pub fn key_place(&self, node: &Node) -> Location {
+        Location::in_file(&self.source, node.key.clone())
     }
 
-    /// The settings under `node` as a layer called `name`. A key given twice (once dotted, once in a table) is a problem.
+    /// The settings under `node` as a layer called `name`. A key that is given twice (once dotted, once in a
+    /// table) is a problem.
     pub fn layer(&self, name: String, node: &Node, problems: &mut Vec<Problem>) -> Layer {
         let mut layer = Layer {
             name,
@@ -132,7 +133,7 @@ impl ParsedFile {
         layer
     }
 
-    /// The places of what a list at `path` holds.
+    /// Records the places of the elements of the list at `path`.
     fn record_elements(&self, layer: &mut Layer, path: &str, node: &Node) {
         if let Tree::Array(_) = node.tree {
             elements(node, path, &mut |path, element| {
@@ -166,7 +167,7 @@ impl ParsedFile {
             if let Err(refused) = layer.insert(path, value, origin()) {
                 let key = path.join(".");
                 let message = match refused {
-                    Refused::TooDeep => format!("`{key}` is deeper than any setting"),
+                    Refused::TooDeep => format!("`{key}` is nested too deeply for a setting"),
                     Refused::Occupied(None) => {
                         format!("`{key}` is given twice here, or both as a table and as a value")
                     }
@@ -194,7 +195,7 @@ impl ParsedFile {
     }
 }
 
-/// Every value under a node in a list, with its path from the list on: `[1].area[0]`.
+/// Calls `found` for every value in a list, with the path of the value from the list on: `[1].area[0]`.
 fn elements(node: &Node, path: &str, found: &mut dyn FnMut(String, &Node)) {
     match &node.tree {
         Tree::Leaf(_) => {}
@@ -274,7 +275,7 @@ fn value_tree(value: &Value) -> Tree {
         Value::Integer(number) => Tree::Leaf(toml::Value::Integer(*number.value())),
         Value::Float(number) => Tree::Leaf(toml::Value::Float(*number.value())),
         Value::Boolean(flag) => Tree::Leaf(toml::Value::Boolean(*flag.value())),
-        // No setting is a date; as text it meets the type check like any other mistake.
+        // No setting is a date. As text it fails the type check with the usual message.
         Value::Datetime(date) => Tree::Leaf(toml::Value::String(date.value().to_string())),
         Value::Array(items) => Tree::Array(
             items
@@ -293,19 +294,19 @@ fn value_tree(value: &Value) -> Tree {
     }
 }
 
-/// `; did you mean ...?` or `; there are ...` for a file that is not there.
-fn similar_files(path: &Path, role: Role) -> String {
+/// Returns `; did you mean ...?` or `; there are ...` for a missing file.
+fn similar_files(path: &Path, kind: FileKind) -> String {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     let Ok(entries) = fs::read_dir(folder) else {
-        return format!("; nor is there a folder `{}`", folder.display());
+        return format!("; the folder `{}` does not exist either", folder.display());
     };
     let extension = path.extension();
     let mut names: Vec<String> = entries
         .filter_map(Result::ok)
-        .filter(|entry| entry.path().extension() == extension && role.fits(&entry.path()))
+        .filter(|entry| entry.path().extension() == extension && kind.fits(&entry.path()))
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
     names.sort();

@@ -1,21 +1,23 @@
-//! The identity of settings: BLAKE3 over canonical JSON (keys sorted, no white space, one spelling for each number).
+//! The identity of settings: BLAKE3 over canonical JSON (sorted keys, no white space, one spelling for each
+//! number).
 
 use std::fmt::Write;
 
-/// Hexadecimal digits of a hash: 128 bits, beyond any chance of two trials sharing one.
+/// Number of hexadecimal digits of a hash: 128 bits make a collision practically impossible.
 const DIGITS: usize = 32;
 
-/// Largest magnitude below which every integer is a float of its own: 2^53.
+/// 2^53: below it, a float represents every integer exactly.
 const EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
-/// The hash of `settings`. Independent of the order of keys, and of whether a number is written `1` or `1.0`.
+/// The hash of `settings`. It does not depend on the order of the keys, nor on the spelling of a number (`1`
+/// or `1.0`).
 pub fn content_hash(settings: &toml::Table) -> String {
     let mut text = String::new();
     write_table(settings, &mut text);
     blake3::hash(text.as_bytes()).to_hex()[..DIGITS].to_string()
 }
 
-/// The one spelling of a value: equal for `1` and `1.0`, whatever the order of keys.
+/// The canonical text of a value. It is the same for `1` and `1.0`, and for every order of the keys.
 pub fn canonical(value: &toml::Value) -> String {
     let mut text = String::new();
     write_value(value, &mut text);

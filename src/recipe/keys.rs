@@ -1,23 +1,24 @@
-//! The keys of a recipe that are no settings of a trial: `seeds`, `sweeps` and `results`.
+//! The keys of a recipe that are not settings of a trial: `seeds`, `sweeps` and `results`.
 
 use super::check;
 use super::error::Problem;
+use super::origin::{Location, Origin};
 use super::overlay::{Layer, Overlay};
-use super::provenance::{Origin, Place};
 use toml::Value;
 
 /// The folder under `results/` that holds what is committed; no run writes there.
 const PUBLISHED: &str = "published";
 
-/// What they say; `sweeps` with the place that names each.
+/// The values of these keys; `sweeps` also holds the place that names each sweep.
 pub struct RecipeKeys {
     pub seeds: Vec<u64>,
-    pub sweeps: Vec<(String, Option<Place>)>,
+    pub sweeps: Vec<(String, Option<Location>)>,
     pub results: String,
 }
 
 impl RecipeKeys {
-    /// Reads them from the files and what was typed; what is wrong is told and its default taken.
+    /// Reads the keys from the files and from the typed layers. Errors are added to `problems`, and the
+    /// default is used instead.
     pub fn read(name: &str, files: &[Layer], typed: &[Layer], problems: &mut Vec<Problem>) -> Self {
         for layer in typed
             .iter()
@@ -30,10 +31,10 @@ impl RecipeKeys {
             });
         }
         let overlay = Overlay::new(&files.iter().chain(typed).collect::<Vec<_>>());
-        let mut tell = |key: &str, expected: &str, found: &Value| {
+        let mut report = |key: &str, expected: &str, found: &Value| {
             let message = format!(
                 "`{key}`: expected {expected}, found {}",
-                check::shown(found)
+                check::describe(found)
             );
             problems.push(Problem {
                 place: overlay.origin(key).map(Origin::value_place),
@@ -43,7 +44,7 @@ impl RecipeKeys {
         let seeds = match overlay.settings.get("seeds") {
             None => vec![0],
             Some(value) => seeds_of(value).unwrap_or_else(|| {
-                tell(
+                report(
                     "seeds",
                     "a list of different whole numbers from 0 on, like `[0, 1, 2]`",
                     value,
@@ -54,7 +55,7 @@ impl RecipeKeys {
         let sweeps = match overlay.settings.get("sweeps") {
             None => Vec::new(),
             Some(value) => names_of(value).unwrap_or_else(|| {
-                tell(
+                report(
                     "sweeps",
                     "a list of different names of files under sweeps/, without .toml",
                     value,
@@ -65,7 +66,7 @@ impl RecipeKeys {
         let results = match overlay.settings.get("results") {
             None => name.to_string(),
             Some(value @ Value::String(folder)) if folder == PUBLISHED => {
-                tell(
+                report(
                     "results",
                     "a name other than that of the committed results",
                     value,
@@ -74,7 +75,7 @@ impl RecipeKeys {
             }
             Some(Value::String(folder)) if is_plain_name(folder) => folder.clone(),
             Some(value) => {
-                tell("results", "the name of a folder under results/", value);
+                report("results", "the name of a folder under results/", value);
                 name.to_string()
             }
         };

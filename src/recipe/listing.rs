@@ -1,9 +1,10 @@
-//! Which rows use a trial.
+//! Lists the rows that use a trial.
 
 use super::plan::Plan;
 
 impl Plan {
-    /// How many results of a row need no training of their own.
+    /// The number of results of the rows that need no training of their own, because another row has the same
+    /// trial.
     pub fn folded(&self) -> usize {
         self.uses().iter().map(|rows| rows.len() - 1).sum()
     }

@@ -1,8 +1,10 @@
-//! Recipes: TOML text to a checked [`Plan`] of trials. Text only: this floor knows no component and no tensor.
+//! Recipes: turns TOML text into a checked [`Plan`] of trials. This module handles text only and knows
+//! neither components nor tensors.
 //!
-//! Layers, lowest first; an upper one overrides a lower one key by key:
-//! the first of the files that it `extends` (which holds every key) <- ... <- the recipe <- a sweep's own `set` <- `HARNESS_*` environment
-//! <- `--set` <- the variant of the sweep. A table with a `name` is a component: naming another one replaces the whole table.
+//! Layers, from lowest to highest; a higher one overrides a lower one key by key: the lowest of the files that
+//! the recipe `extends` (which holds every key) <- ... <- the recipe <- a sweep's own `set` <- `HARNESS_*`
+//! environment <- `--set` <- the variant of the sweep. A table with a `name` is a component. Naming another
+//! component replaces the whole table.
 //!
 //! A key that was added later than the first results may be left out ([`NewKeys`]): it then has its built-in default.
 //!
@@ -18,32 +20,32 @@ mod keys;
 mod listing;
 mod moved;
 mod new_keys;
+mod origin;
 mod overlay;
 mod overrides;
 mod plan;
-mod provenance;
 mod schema;
 mod sources;
 mod suggest;
 mod sweep;
 
 pub use error::{Problem, RecipeError};
-pub use explain::{Explanation, Setting};
+pub use explain::{Explanation, KeyChange};
 pub use hash::content_hash;
 pub use moved::{to_earlier_places, to_todays_places};
 pub use new_keys::{NewKey, NewKeys};
+pub use origin::Origin;
 pub use overlay::value_at;
-pub use plan::{Hooks, Plan, Row, SweepPlan, Trial};
-pub use provenance::Origin;
+pub use plan::{Hooks, Plan, RowPlan, SweepPlan, Trial};
 pub use schema::{Choice, Slot, recipe_schema, sweep_schema};
 pub use sources::Request;
-pub use suggest::hint;
+pub use suggest::{hint, similar};
 pub use sweep::Paper;
 
-/// `recipes/pl-dc.toml`: every key, its default, and in its comment what it means.
+/// `recipes/pl-dc.toml`: every key with its default and a comment that explains it.
 pub const DEFAULTS: &str = include_str!("../../recipes/pl-dc.toml");
 
-/// Keys of a recipe that are no settings of a trial.
+/// The keys of a recipe that are not settings of a trial.
 pub(crate) const RECIPE_KEYS: [&str; 4] = ["extends", "results", "seeds", "sweeps"];
 
 /// The keys of a sweep file.

@@ -7,8 +7,8 @@
 //!   stay what they were before the key existed.
 
 use super::hash::canonical;
+use super::origin::Origin;
 use super::overlay::{Layer, named, paths, value_at};
-use super::provenance::Origin;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 

@@ -1,41 +1,45 @@
-//! One layer over another: key by key, except that naming another component replaces its whole table.
+//! Lays one layer over another key by key. A layer that names another component replaces the component's
+//! whole table.
 //!
-//! figment merges the layers that all variants of a sweep share and remembers which one each value comes from; the component rule
-//! is applied before, by taking the replaced tables out of the lower layers. A variant is laid over the outcome by [`lay`], which
-//! touches only what the variant sets: a sweep may have ten thousand of them.
+//! figment merges the layers that all variants of a sweep share and remembers the origin of each value. The
+//! component rule is applied before that: replaced tables are removed from the lower layers. [`lay`] then
+//! lays a variant over the result. It touches only the keys that the variant sets, because a sweep may have
+//! ten thousand variants.
 
-use super::provenance::Origin;
+use super::origin::Origin;
+use crate::registry::joined;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 use std::collections::BTreeMap;
 
-/// Settings from one place: a file, a variable, an argument, a variant of a sweep.
+/// Settings from one source: a file, a variable, an argument, a variant of a sweep.
 #[derive(Clone, Debug)]
 pub struct Layer {
-    /// Unique among the layers that are laid over one another.
+    /// The name; unique among the layers that are laid over one another.
     pub name: String,
-    /// The settings, nested.
+    /// The settings as nested tables.
     pub table: toml::Table,
-    /// Origin of every key path, tables included; dotted, like `method.filter.class`.
+    /// The origin of every key path, tables included; dotted, like `method.filter.class`.
     pub origins: BTreeMap<String, Origin>,
     /// What its author should know: a key that was moved to its place of today.
     pub note: Option<String>,
 }
 
-/// Why a layer does not take a value.
+/// The reason why a layer refuses a value.
 #[derive(Debug)]
 pub enum Refused {
-    /// The key path already has a value (or leads through one), which stands here.
+    /// The key path, or a part of it, already has a value. Its origin is given.
     Occupied(Option<Origin>),
-    /// The key path is longer than any setting's.
+    /// The key path is longer than that of any setting.
     TooDeep,
 }
 
-/// Most keys of a path. No setting is a tenth as deep; what walks over tables calls itself for every level.
+/// Maximum number of keys in a path. It bounds the recursion over tables and is ten times deeper than any
+/// setting.
 const DEEPEST: usize = 64;
 
 impl Layer {
-    /// Puts `value` at `path`; tables are joined, a second plain value is refused.
+    /// Puts `value` at `path`. Tables are merged; a second plain value is refused.
     pub fn insert(
         &mut self,
         path: &[String],
@@ -74,7 +78,7 @@ impl Layer {
 }
 
 impl Layer {
-    /// The origin of what this layer has at `path`; a list's elements may have places of their own.
+    /// The origin of this layer's value at `path`. The elements of a list may have origins of their own.
     pub fn own_origin(&self, path: &str) -> Option<&Origin> {
         let key = path.split('[').next()?;
         value_at(&self.table, key)?;
@@ -95,7 +99,7 @@ impl Provider for Layer {
     }
 }
 
-/// The outcome of laying layers over one another.
+/// The result of laying layers over one another.
 pub struct Overlay {
     figment: Figment,
     layers: Vec<Layer>,
@@ -126,7 +130,7 @@ impl Overlay {
         let figment = layers.iter().fold(Figment::new(), |figment, layer| {
             figment.merge(layer.clone())
         });
-        // Every layer is a table of TOML's own types, which figment carries through unchanged.
+        // Every layer holds TOML's own types, and figment returns them unchanged.
         let settings = figment
             .extract()
             .expect("TOML tables merge to a TOML table");
@@ -137,13 +141,13 @@ impl Overlay {
         }
     }
 
-    /// Where the value at `path` comes from. An element (`cutout[1]`) that has no place of its own leads to its list, a table to
-    /// where it was named, a key that no layer has to the table that lacks it.
+    /// The origin of the value at `path`. An element (`cutout[1]`) without an origin of its own has the
+    /// origin of its list, a table has that of its name, and a missing key has that of the table around it.
     pub fn origin(&self, path: &str) -> Option<&Origin> {
         nearest_origin(path, &|path| self.exact_origin(path))
     }
 
-    /// As [`Self::origin`], of the settings that `upper` laid over these makes, in the order of the layers.
+    /// Does the same as [`Self::origin`] for the settings that result from laying `upper` over these.
     pub fn origin_under<'a>(&'a self, upper: &'a [Layer], path: &str) -> Option<&'a Origin> {
         let mut settings = self.settings.clone();
         let replaced: Vec<Vec<String>> = upper
@@ -168,7 +172,7 @@ impl Overlay {
     }
 
     fn exact_origin(&self, path: &str) -> Option<&Origin> {
-        // Elements of a list are the list's in figment.
+        // figment knows lists, but not their elements.
         let metadata = self.figment.find_metadata(path.split('[').next()?)?;
         let layer = self
             .layers
@@ -178,7 +182,7 @@ impl Overlay {
     }
 }
 
-/// What `exact` knows of `path` or else of the nearest table or list around it.
+/// The result of `exact` for `path`, or else for the nearest table or list around it.
 fn nearest_origin<'a>(
     mut path: &str,
     exact: &dyn Fn(&str) -> Option<&'a Origin>,
@@ -194,7 +198,7 @@ fn nearest_origin<'a>(
     }
 }
 
-/// Lays `upper` over `settings` and returns the paths of the components that it replaced by another one.
+/// Lays `upper` over `settings` and returns the paths of the components that it replaces.
 pub fn lay(settings: &mut toml::Table, upper: &toml::Table) -> Vec<String> {
     fn join(
         settings: &mut toml::Table,
@@ -205,8 +209,7 @@ pub fn lay(settings: &mut toml::Table, upper: &toml::Table) -> Vec<String> {
         for (key, value) in upper {
             match (settings.get_mut(key), value) {
                 (Some(toml::Value::Table(below)), toml::Value::Table(above)) => {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    let path = format!("{path}{dot}{key}");
+                    let path = joined(path, key);
                     if let (Some(below_name), Some(name)) = (named(below), named(above))
                         && below_name != name
                     {
@@ -383,7 +386,7 @@ mod tests {
         assert_eq!(origin("method.ema"), "0.toml:3:1");
     }
 
-    /// A layer of the words of [`BASE`]: components inside one another with a few names, and plain values.
+    /// A layer made of the words of [`BASE`]: nested components with a few names, and plain values.
     fn any_layer() -> impl Strategy<Value = String> {
         let line = prop_oneof![
             (0..3).prop_map(|n| format!("method.name = 'n{n}'")),
@@ -403,7 +406,7 @@ mod tests {
     }
 
     proptest! {
-        /// Both ways to lay layers over one another are one rule.
+        /// Both ways to lay layers over one another follow the same rule.
         #[test]
         fn laying_one_by_one_is_merging_all(texts in proptest::collection::vec(any_layer(), 1..6)) {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();

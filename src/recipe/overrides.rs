@@ -1,17 +1,18 @@
-//! The layers that are typed: `HARNESS_TRAIN__STEPS=10` in the environment and `--set train.steps=10`.
+//! Settings from the command line and the environment: `HARNESS_TRAIN__STEPS=10` and `--set train.steps=10`.
 //!
-//! The value is TOML; what is not TOML is a string, so that paths need no quotes.
+//! The value is TOML. Text that is not TOML is taken as a string, so paths need no quotes.
 
 use super::error::Problem;
 use super::moved::{move_path, note};
+use super::origin::{Location, Origin};
 use super::overlay::Layer;
-use super::provenance::{Origin, Place};
 use std::collections::BTreeMap;
 
 /// Environment variables with this prefix are settings.
 const PREFIX: &str = "HARNESS_";
 
-/// One layer for each variable that is a setting, in the order of their names. `__` separates levels, `_` is `-`.
+/// Returns one layer for each variable that is a setting, sorted by name. `__` separates levels, `_` stands
+/// for `-`.
 pub fn environment(variables: &[(String, String)]) -> Vec<Layer> {
     let mut settings: Vec<&(String, String)> = variables
         .iter()
@@ -30,7 +31,7 @@ pub fn environment(variables: &[(String, String)]) -> Vec<Layer> {
         .collect()
 }
 
-/// One layer for each `key.path=value`, in the order given. A malformed argument is a problem.
+/// Returns one layer for each `key.path=value`, in the given order. A malformed argument is a problem.
 pub fn arguments(arguments: &[String], problems: &mut Vec<Problem>) -> Vec<Layer> {
     let mut layers = Vec::new();
     for argument in arguments {
@@ -44,7 +45,7 @@ pub fn arguments(arguments: &[String], problems: &mut Vec<Problem>) -> Vec<Layer
         match made {
             Some(layer) => layers.push(layer),
             None => problems.push(Problem::at(
-                Place::named(format!("--set {argument}")),
+                Location::named(format!("--set {argument}")),
                 "expected `key.path=value`, like `train.steps=100`",
             )),
         }
@@ -69,7 +70,7 @@ fn layer(path: &[String], text: &str, origin: Origin) -> Option<Layer> {
     Some(layer)
 }
 
-/// The keys inside a table that was given as one value have the origin of the whole.
+/// Gives the keys inside a table that was written as one value the origin of the whole value.
 fn record_inner(layer: &mut Layer, path: &[String], origin: &Origin) {
     fn walk(
         value: &toml::Value,
@@ -96,7 +97,7 @@ fn record_inner(layer: &mut Layer, path: &[String], origin: &Origin) {
     }
 }
 
-/// `text` as a TOML value, or else as a string.
+/// Parses `text` as a TOML value, or else takes it as a string.
 fn parse_value(text: &str) -> toml::Value {
     let parsed = format!("value = {text}")
         .parse::<toml::Table>()
@@ -108,7 +109,7 @@ fn parse_value(text: &str) -> toml::Value {
     }
 }
 
-/// `value` with dates as text: no setting is one, and as text it meets the type check like any other mistake.
+/// Turns dates into text. No setting is a date, and as text it fails the type check with the usual message.
 fn undated(value: toml::Value) -> toml::Value {
     match value {
         toml::Value::Datetime(date) => toml::Value::String(date.to_string()),

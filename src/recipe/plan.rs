@@ -1,14 +1,15 @@
-//! From a recipe to its plan: every variant of every sweep with every seed, identical trials folded into one.
+//! Turns a recipe into its plan: every variant of every sweep with every seed. Identical trials are merged
+//! into one.
 //!
-//! The order is that of the recipe: sweeps, their rows, the seeds; a trial stands where it is first used.
+//! The order is that of the recipe: sweeps, their rows, the seeds. A trial has the position of its first use.
 
 use super::check;
 use super::error::{Problem, RecipeError};
 use super::file::ParsedFile;
 use super::hash::content_hash;
 use super::new_keys::NewKeys;
+use super::origin::Location;
 use super::overlay::{Layer, Overlay};
-use super::provenance::Place;
 use super::sources::{Request, Sources};
 use super::sweep::{self, Paper};
 use crate::registry::ComponentError;
@@ -16,12 +17,12 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
-/// What the caller knows of the components.
+/// The caller's knowledge of the components.
 #[derive(Clone, Copy)]
 pub struct Hooks<'a> {
-    /// Checks the settings of a trial (with `seed`); each error names a key path of the settings.
+    /// Checks the settings of a trial (with `seed`). Each error names a key path of the settings.
     pub check: &'a dyn Fn(&Table) -> Vec<ComponentError>,
-    /// Drops the settings that the trial does not read, so that trials that differ in nothing else are one.
+    /// Removes the settings that the trial does not read. Trials that differ only in those become one.
     pub normalise: &'a dyn Fn(&mut Table),
     /// The spelling of normalised settings that their hash is taken of.
     pub identity: &'a dyn Fn(&Table) -> Table,
@@ -32,13 +33,13 @@ pub struct Hooks<'a> {
 /// The trials of a recipe and the tables that they fill.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The recipe's name: its file without folder and extension.
+    /// The name of the recipe: its file without folder and extension.
     pub recipe: String,
-    /// Folder of its results under `results/`: the key `results`, or else the name.
+    /// The folder of its results under `results/`: the value of the key `results`, or else the name.
     pub results: String,
-    /// The seeds, each a repetition of every variant.
+    /// The seeds; each is a repetition of every variant.
     pub seeds: Vec<u64>,
-    /// One for each table.
+    /// The sweeps; each becomes one table.
     pub sweeps: Vec<SweepPlan>,
     /// The distinct trials.
     pub trials: Vec<Trial>,
@@ -47,27 +48,27 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
-/// One table to be.
+/// The plan of one sweep, which becomes one table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SweepPlan {
-    /// Name of the sweep and of its table.
+    /// The name of the sweep and of its table.
     pub name: String,
-    /// What the table answers.
+    /// The question that the table answers.
     pub question: String,
-    /// Label of the row that differences are taken to.
+    /// The label of the row that the differences are computed against.
     pub reference: Option<String>,
-    /// Where the paper's numbers stand.
+    /// The table and column of the paper with the published numbers.
     pub paper: Option<Paper>,
-    /// In the order of the sweep's file.
-    pub rows: Vec<Row>,
+    /// The rows, in the order of the sweep's file.
+    pub rows: Vec<RowPlan>,
 }
 
 /// One variant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// Unique in its sweep.
+pub struct RowPlan {
+    /// The label; unique in its sweep.
     pub label: String,
-    /// The paper's number.
+    /// The number in the paper.
     pub paper: Option<f64>,
     /// Indices into [`Plan::trials`], one per seed.
     pub trials: Vec<usize>,
@@ -76,21 +77,21 @@ pub struct Row {
 /// One training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// Identity: hash of the settings.
+    /// The identity of the trial: the hash of the settings.
     pub hash: String,
-    /// Label of the row that uses it first.
+    /// The label of the row that uses it first.
     pub label: String,
-    /// Its seed; also in the settings.
+    /// The seed; it is also in the settings.
     pub seed: u64,
-    /// Everything that it reads, and the key `seed`.
+    /// All settings that the trial reads, and the key `seed`.
     pub settings: Table,
 }
 
 impl Plan {
-    /// Reads the recipe, its sweeps and the overrides, checks all of it and lists the trials.
+    /// Reads the recipe, its sweeps and the overrides, checks them and lists the trials.
     ///
     /// # Errors
-    /// Everything that is wrong, at once.
+    /// All errors of the recipe at once.
     pub fn new(request: Request, hooks: Hooks) -> Result<Self, RecipeError> {
         let sources = Sources::read(&request, hooks.new_keys).map_err(RecipeError::new)?;
         let Sources {
@@ -107,7 +108,7 @@ impl Plan {
             typed: &typed,
             hooks,
             seeds: &keys.seeds,
-            recipe: Place::named(request.recipe.display().to_string()),
+            recipe: Location::named(request.recipe.display().to_string()),
             problems,
             trials: Vec::new(),
             by_hash: BTreeMap::new(),
@@ -140,14 +141,14 @@ impl Plan {
     }
 }
 
-/// What all variants of a sweep share: the layers below them, checked and merged once.
-struct Ground {
+/// The layers that all variants of a sweep share, checked and merged once.
+struct SharedLayers {
     overlay: Overlay,
     /// The lowest file, which holds every key.
     root: Table,
 }
 
-impl Ground {
+impl SharedLayers {
     fn new(mut layers: Vec<Layer>, new_keys: &NewKeys, problems: &mut Vec<Problem>) -> Self {
         check::structure(&mut layers, problems);
         let root = layers[0].table.clone();
@@ -163,8 +164,8 @@ struct Builder<'a> {
     typed: &'a [Layer],
     hooks: Hooks<'a>,
     seeds: &'a [u64],
-    /// The place of what comes from nowhere in particular.
-    recipe: Place,
+    /// The place of errors that have no other place.
+    recipe: Location,
     problems: Vec<Problem>,
     trials: Vec<Trial>,
     by_hash: BTreeMap<String, usize>,
@@ -173,14 +174,14 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// A recipe without sweeps: a table of one row.
+    /// The plan of a recipe without sweeps: a table with one row.
     fn single(&mut self, name: &str) -> SweepPlan {
         let layers = self.files.iter().chain(self.typed).cloned().collect();
-        let ground = Ground::new(layers, self.hooks.new_keys, &mut self.problems);
-        let rows = vec![Row {
+        let shared = SharedLayers::new(layers, self.hooks.new_keys, &mut self.problems);
+        let rows = vec![RowPlan {
             label: name.to_string(),
             paper: None,
-            trials: self.variant(name, &ground, Vec::new()),
+            trials: self.variant(name, &shared, Vec::new()),
         }];
         SweepPlan {
             name: name.to_string(),
@@ -195,7 +196,7 @@ impl Builder<'_> {
         let base = sweep::base(file, &mut self.problems);
         self.keep_note(&base);
         let order = self.files.iter().chain([&base]).chain(self.typed);
-        let ground = Ground::new(
+        let shared = SharedLayers::new(
             order.cloned().collect(),
             self.hooks.new_keys,
             &mut self.problems,
@@ -207,11 +208,11 @@ impl Builder<'_> {
             paper: None,
             rows: Vec::new(),
         };
-        match sweep::parse(file, &ground.overlay.settings) {
+        match sweep::parse(file, &shared.overlay.settings) {
             Ok(sweep) => {
                 for variant in sweep.variants {
-                    plan.rows.push(Row {
-                        trials: self.variant(&variant.label, &ground, variant.layers),
+                    plan.rows.push(RowPlan {
+                        trials: self.variant(&variant.label, &shared, variant.layers),
                         label: variant.label,
                         paper: variant.paper,
                     });
@@ -221,17 +222,22 @@ impl Builder<'_> {
                 plan.paper = sweep.paper;
             }
             Err(problems) => {
-                // What is wrong below the variants is told all the same.
+                // The errors below the variants are reported too.
                 self.problems.extend(problems);
-                self.variant(name, &ground, Vec::new());
+                self.variant(name, &shared, Vec::new());
             }
         }
         plan
     }
 
-    /// The trials of one variant, one per seed: its `layers` over the ground.
-    fn variant(&mut self, label: &str, ground: &Ground, mut layers: Vec<Layer>) -> Vec<usize> {
-        let Ground { overlay, root } = ground;
+    /// The trials of one variant, one per seed: its `layers` over the shared layers.
+    fn variant(
+        &mut self,
+        label: &str,
+        shared: &SharedLayers,
+        mut layers: Vec<Layer>,
+    ) -> Vec<usize> {
+        let SharedLayers { overlay, root } = shared;
         let mut settings = overlay.settings.clone();
         for layer in &mut layers {
             self.keep_note(layer);
@@ -246,7 +252,7 @@ impl Builder<'_> {
                 for error in (self.hooks.check)(&settings) {
                     let origin = |path: &str| overlay.origin_under(&layers, path);
                     self.problems
-                        .push(check::refused(error, origin, &self.recipe));
+                        .push(check::component_problem(error, origin, &self.recipe));
                 }
             }
             trials.push(self.trial(label, seed, settings));
@@ -260,7 +266,7 @@ impl Builder<'_> {
         }
     }
 
-    /// The index of the trial with these settings, a new one if there is none yet.
+    /// The index of the trial with these settings. A new trial is added if there is none yet.
     fn trial(&mut self, label: &str, seed: u64, mut settings: Table) -> usize {
         (self.hooks.normalise)(&mut settings);
         let hash = content_hash(&(self.hooks.identity)(&settings));

@@ -1,5 +1,6 @@
-//! JSON Schemas (draft 2020-12) of recipes and sweeps, for editors. They are made of the text of `recipes/pl-dc.toml` (the keys, the types
-//! of their defaults, the comments behind them) and of the registries (the names of components, their keys), so they cannot drift.
+//! JSON Schemas (draft 2020-12) of recipes and sweeps, for editors. They are generated from the text of
+//! `recipes/pl-dc.toml` (the keys, the types of their defaults, the comments behind them) and from the
+//! registries (the names of components and their keys). So they always agree with the program.
 //!
 //! A component other than the default's has keys whose types only its own code knows: the schema allows these keys with any value,
 //! a new key excepted, whose built-in default has a type.
@@ -7,26 +8,27 @@
 use super::file::{Node, ParsedFile, Tree};
 use super::new_keys::NewKeys;
 use super::overlay::component_name;
+use crate::registry::joined;
 use serde_json::{Map, Value, json};
 
-/// What a schema of another draft would be read as.
+/// The URI of the draft. An editor needs it to read the schema correctly.
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// A table that is a component, and the components that it can name.
 pub struct Slot {
-    /// Dotted path of the table.
+    /// The dotted path of the table.
     pub path: &'static str,
-    /// In the order of the registry.
+    /// The components, in the order of the registry.
     pub choices: Vec<Choice>,
 }
 
 /// A component that a slot can name.
 pub struct Choice {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// One line for humans.
+    /// One line of description.
     pub about: &'static str,
-    /// Its keys without `name`; none if any may be there.
+    /// Its keys without `name`; none if any key is allowed.
     pub keys: Option<Vec<String>>,
 }
 
@@ -41,7 +43,7 @@ pub fn recipe_schema(defaults: &str, slots: &[Slot], new_keys: &NewKeys) -> Valu
     properties.insert(
         "extends".into(),
         json!({
-            "description": "the recipe whose keys this one overrides, a path from this file; of a list, later files override earlier ones",
+            "description": "the recipe that this one extends, as a path relative to this file, or a list of recipes, in which later files override earlier ones",
             "anyOf": [
                 { "type": "string" },
                 { "type": "array", "items": { "type": "string" }, "uniqueItems": true },
@@ -50,7 +52,7 @@ pub fn recipe_schema(defaults: &str, slots: &[Slot], new_keys: &NewKeys) -> Valu
     );
     properties.insert(
         "results".into(),
-        json!({ "type": "string", "description": "folder of the tables under results/; the recipe's name if it is not given" }),
+        json!({ "type": "string", "description": "folder of the tables under results/; the default is the recipe's name" }),
     );
     properties["seeds"]["items"]["minimum"] = 0.into();
     properties["seeds"]["minItems"] = 1.into();
@@ -60,7 +62,7 @@ pub fn recipe_schema(defaults: &str, slots: &[Slot], new_keys: &NewKeys) -> Valu
     head(schema, "recipe of harness")
 }
 
-/// The schema of a sweep file over recipes like `defaults`.
+/// The schema of a sweep file for recipes like `defaults`.
 ///
 /// # Panics
 /// `defaults` is no recipe without errors.
@@ -71,7 +73,7 @@ pub fn sweep_schema(defaults: &str, slots: &[Slot], new_keys: &NewKeys) -> Value
     let axes = |what: &str, more: Value| {
         let mut properties = json!({
             "label": {
-                "description": "a template in which {key.path} stands for the value, or a list in step with the variants",
+                "description": "a template in which {key.path} stands for the value, or a list with one label per variant",
                 "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }],
             },
             "paper": { "$ref": "#/$defs/numbers" },
@@ -93,7 +95,7 @@ pub fn sweep_schema(defaults: &str, slots: &[Slot], new_keys: &NewKeys) -> Value
                 "paper": { "$ref": "#/$defs/numbers" },
                 "off": {
                     "type": "object", "minProperties": 1, "additionalProperties": { "$ref": "#/$defs/settings" },
-                    "description": "for every module the settings that switch it off",
+                    "description": "the settings that switch each module off",
                 },
             },
         })
@@ -111,22 +113,22 @@ pub fn sweep_schema(defaults: &str, slots: &[Slot], new_keys: &NewKeys) -> Value
             },
         })
     };
-    let exclude = json!({ "exclude": { "type": "array", "items": { "$ref": "#/$defs/condition" }, "description": "points that are left out" } });
+    let exclude = json!({ "exclude": { "type": "array", "items": { "$ref": "#/$defs/condition" }, "description": "points to leave out" } });
     let schema = json!({
         "type": "object",
         "additionalProperties": false,
         "properties": {
-            "question": { "type": "string", "description": "what the table answers" },
-            "reference": { "type": "string", "description": "label of the row that differences are taken to" },
+            "question": { "type": "string", "description": "the question that the table answers" },
+            "reference": { "type": "string", "description": "label of the row that the differences are computed against" },
             "paper": {
-                "type": "object", "description": "where the paper's numbers stand", "additionalProperties": false,
+                "type": "object", "description": "place of the published numbers in the paper", "additionalProperties": false,
                 "properties": { "table": { "type": ["integer", "string"] }, "column": { "type": "string" } },
                 "required": ["table", "column"],
             },
             "set": { "$ref": "#/$defs/settings" },
             "each": rows("labelled rows"),
-            "walk": rows("labelled rows, each of which also sets what those before it set"),
-            "grid": axes("the product of lists of values, the last key the fastest", exclude),
+            "walk": rows("labelled rows; each also sets everything that the rows before it set"),
+            "grid": axes("the product of lists of values; the last key changes fastest", exclude),
             "zip": axes("lists of values in step", json!({})),
             "leave-one-out": modules("all modules on, each one off, all off"),
             "add-one-in": modules("all modules off, each one alone on, all on"),
@@ -139,7 +141,7 @@ pub fn sweep_schema(defaults: &str, slots: &[Slot], new_keys: &NewKeys) -> Value
             },
             "condition": {
                 "type": "object", "minProperties": 1, "patternProperties": settings(json!(true)), "additionalProperties": false,
-                "description": "holds where every key has its value; a list stands for any of its values",
+                "description": "holds if every key has its value; a list stands for any of its values",
             },
             "axis": {
                 "anyOf": [
@@ -158,7 +160,7 @@ pub fn sweep_schema(defaults: &str, slots: &[Slot], new_keys: &NewKeys) -> Value
     head(schema, "sweep of harness")
 }
 
-/// `schema` with its draft and title before it.
+/// Puts the draft and the title before `schema`.
 fn head(schema: Value, title: &str) -> Value {
     let mut whole = Map::new();
     whole.insert("$schema".into(), DRAFT.into());
@@ -192,7 +194,8 @@ impl<'a> Writer<'a> {
         tables.map(|(key, _)| key.as_str()).collect()
     }
 
-    /// The schema of every plain key by its dotted path, as far as all components agree on its type.
+    /// The schema of every plain key by its dotted path. Keys whose type differs between components are left
+    /// out.
     fn dotted(&self) -> Map<String, Value> {
         let mut found = Map::new();
         self.walk("", &self.file.root, &mut found);
@@ -219,7 +222,7 @@ impl<'a> Writer<'a> {
         Some((slot, component_name(&self.defaults, &keys)?))
     }
 
-    /// Whether another component than the default's has a key of this name in the slot at `path`.
+    /// Returns true if a component other than the default has a key of this name in the slot at `path`.
     fn is_ambiguous(&self, path: &str, key: &str) -> bool {
         self.slot(path).is_some_and(|(slot, default)| {
             let mut others = slot.choices.iter().filter(|choice| choice.name != default);
@@ -270,7 +273,8 @@ impl<'a> Writer<'a> {
             .collect()
     }
 
-    /// A component: its name decides which keys there are. Without a name it is that of a recipe below, so any component's keys may be.
+    /// A component: its name decides which keys are allowed. Without a name, the component is that of a
+    /// recipe below, so the keys of all components are allowed.
     fn component(&self, slot: &Slot, default: &str, node: &Node) -> Value {
         let names = slot.choices.iter();
         let names =
@@ -326,7 +330,8 @@ impl<'a> Writer<'a> {
         let lines = |from: usize| text[from..].lines();
         let several = text.get(node.value.clone())?.trim_end().contains('\n');
         let table = matches!(node.tree, Tree::Table(_));
-        // Behind the opening bracket of a list over lines, behind the header of a table, or else behind the value.
+        // The comment stands behind the opening bracket of a list over several lines, behind the header of a
+        // table, or else behind the value.
         let behind = match (table || several, &node.tree) {
             (true, Tree::Array(_)) => node.value.start + 1,
             (true, _) if text[node.key.end..].starts_with(']') => node.key.end + 1,
@@ -342,11 +347,6 @@ impl<'a> Writer<'a> {
         }
         Some(comment)
     }
-}
-
-fn joined(path: &str, key: &str) -> String {
-    let dot = if path.is_empty() { "" } else { "." };
-    format!("{path}{dot}{key}")
 }
 
 fn leaf(value: &toml::Value) -> Value {

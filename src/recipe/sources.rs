@@ -1,9 +1,10 @@
-//! Everything that a request names, read: the recipe and the files that it extends, what was typed, the recipe's keys and its sweep files.
+//! Reads everything that a request names: the recipe and the files that it extends, the typed settings, the
+//! recipe's keys and its sweep files.
 
 use super::RECIPE_KEYS;
 use super::error::Problem;
 use super::extends;
-use super::file::{ParsedFile, Role};
+use super::file::{FileKind, ParsedFile};
 use super::keys::RecipeKeys;
 use super::new_keys::NewKeys;
 use super::overlay::{Layer, lay};
@@ -11,20 +12,20 @@ use super::overrides;
 use super::sweep;
 use std::path::Path;
 
-/// What is to be planned.
+/// A request to plan a recipe.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The recipe's file.
+    /// The file of the recipe.
     pub recipe: &'a Path,
-    /// The environment, all of it; variables called `HARNESS_...` are settings.
+    /// The whole environment; variables called `HARNESS_...` are settings.
     pub environment: &'a [(String, String)],
     /// The `--set key.path=value` arguments, without `--set`.
     pub set: &'a [String],
 }
 
-/// The texts of a plan. What is wrong with them stands in `problems`; the rest can be looked at all the same.
+/// The texts of a plan. Their errors are in `problems`; the rest is still usable.
 pub struct Sources {
-    /// The recipe's name: its file without folder and extension.
+    /// The name of the recipe: its file without folder and extension.
     pub name: String,
     /// The settings of the recipe and of the files that it extends, the lowest first; that one with the built-in
     /// defaults of the new keys that it leaves out.
@@ -33,7 +34,7 @@ pub struct Sources {
     pub typed: Vec<Layer>,
     /// The recipe's own keys, from all layers.
     pub keys: RecipeKeys,
-    /// The layers with the recipe's own keys still in them: `files`, then `typed`.
+    /// The layers that still contain the recipe's own keys: `files`, then `typed`.
     pub whole: Vec<Layer>,
     /// The sweeps that could be read, by name.
     pub sweeps: Vec<(String, ParsedFile)>,
@@ -67,7 +68,7 @@ impl Sources {
         let mut sweeps = Vec::new();
         for (name, place) in &keys.sweeps {
             let path = sweep::locate(request.recipe, name);
-            match ParsedFile::read(&path, Role::Sweep, place.clone()) {
+            match ParsedFile::read(&path, FileKind::Sweep, place.clone()) {
                 Ok(file) => sweeps.push((name.clone(), file)),
                 Err(problem) => problems.push(problem),
             }
@@ -84,7 +85,7 @@ impl Sources {
     }
 }
 
-/// The layers without the keys that are no settings.
+/// The layers without the keys that are not settings.
 fn settings_only(layers: &[Layer]) -> Vec<Layer> {
     let mut layers = layers.to_vec();
     for layer in &mut layers {

@@ -1,9 +1,9 @@
-//! "Did you mean": the nearest known word, if one is near.
+//! Suggests the nearest known word for "did you mean", if one is near.
 
-/// Share of a word's letters that may be wrong for a known word to be what was meant.
+/// Share of the letters of a word that may be wrong for a suggestion.
 const TOLERANCE: f64 = 0.4;
 
-/// The candidate nearest to `word`, if it is near enough (Damerau-Levenshtein); of equally near ones the first.
+/// The candidate nearest to `word`, if it is near enough (Damerau-Levenshtein). The first one wins a tie.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (word.chars().count() as f64 * TOLERANCE).ceil() as usize;
     candidates
@@ -16,7 +16,24 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// `; did you mean ...?` for the nearest candidate, or else the list of what is known.
+/// The `count` candidates whose beginnings are most similar to `word`, which may be cut short; the most similar first.
+pub fn similar<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+    count: usize,
+) -> Vec<&'a str> {
+    let length = word.chars().count();
+    let distance = |candidate: &&str| {
+        let beginning: String = candidate.chars().take(length).collect();
+        strsim::damerau_levenshtein(word, &beginning)
+    };
+    let mut candidates: Vec<&str> = candidates.into_iter().collect();
+    candidates.sort_by_cached_key(distance);
+    candidates.truncate(count);
+    candidates
+}
+
+/// Returns `; did you mean ...?` with the nearest candidate, or else a list of the known words.
 pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     match nearest(word, known.iter().copied()) {
@@ -36,6 +53,16 @@ pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_similar_by_their_beginnings() {
+        let known = ["evaluate-0a1b", "distill-77aa", "distill-0a1c"];
+        assert_eq!(
+            similar("distil-0a1", known, 2),
+            ["distill-0a1c", "distill-77aa"]
+        );
+        assert_eq!(similar("", known, 5).len(), 3);
+    }
 
     #[test]
     fn a_slip_is_recognised_and_another_word_is_not() {

@@ -10,7 +10,7 @@ use std::ops::{Bound, RangeBounds};
 /// Bound of weights and factors that have no natural one: larger ones are typing mistakes.
 pub const MOST_WEIGHT: f64 = 1e6;
 
-/// Bound of steps and seeds of images, numbers that are counted but not held in memory.
+/// Bound of numbers of steps: a larger one is a typing mistake.
 pub const MOST_STEPS: usize = 1_000_000_000;
 
 /// Collects the refused values of a component, in the order in which they are checked.
@@ -55,10 +55,10 @@ impl Check {
     }
 
     /// Refuses a `value` that is no multiple of `divisor`, which `because` names:
-    /// "66 does not fit; allowed: multiples of 4 (`heads`)".
+    /// "66 does not fit; allowed: multiples of 4 (`heads`)". A `divisor` of 0 is left to its own range.
     pub fn divides(&mut self, key: &str, value: usize, divisor: usize, because: &str) {
         self.require(
-            value.is_multiple_of(divisor),
+            divisor == 0 || value.is_multiple_of(divisor),
             key,
             value,
             format!("multiples of {divisor} ({because})"),
@@ -72,6 +72,17 @@ impl Check {
         }
     }
 
+    /// Refuses the word `found`, which is none of the `known` ones: "unknown `x`; known: `y`, `z`".
+    pub fn unknown<'a>(
+        &mut self,
+        key: &str,
+        found: &str,
+        known: impl IntoIterator<Item = &'a str>,
+    ) {
+        let error = ComponentError::one_of(key, found, known);
+        self.errors.push(error.within(&self.path));
+    }
+
     /// Refuses `key` with a message of its own.
     pub fn refuse(&mut self, key: &str, message: impl Into<String>) {
         let key = joined(&self.path, key);
@@ -79,11 +90,12 @@ impl Check {
     }
 
     /// Checks the table at `key` with `inner`, whose keys are those of that table.
-    pub fn within(&mut self, key: &str, inner: impl FnOnce(&mut Self)) {
+    pub fn within<R>(&mut self, key: &str, inner: impl FnOnce(&mut Self) -> R) -> R {
         let path = joined(&self.path, key);
         let outer = std::mem::replace(&mut self.path, path);
-        inner(self);
+        let result = inner(self);
         self.path = outer;
+        result
     }
 
     /// The value that was made from the table at `key`; what went wrong with it is kept.

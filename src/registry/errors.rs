@@ -31,6 +31,11 @@ impl ComponentError {
         Self::new(key, format!("unknown `{found}`; known: {}", listed(known)))
     }
 
+    /// There is no value at `key`, which has to be one of the `known` words.
+    pub fn missing<'a>(key: impl Into<String>, known: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::new(key, format!("missing; known: {}", listed(known)))
+    }
+
     /// The same error, told by the table around the component's, in which `path` is the component's key.
     pub fn within(mut self, path: &str) -> Self {
         self.key = joined(path, &self.key);
@@ -39,13 +44,13 @@ impl ComponentError {
 }
 
 /// The words as a message lists them.
-pub(super) fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
     quoted.join(", ")
 }
 
 /// The path of `key` in the table `path`; either may be empty.
-pub(crate) fn joined(path: &str, key: &str) -> String {
+pub fn joined(path: &str, key: &str) -> String {
     let dot = match path.is_empty() || key.is_empty() {
         true => "",
         false => ".",

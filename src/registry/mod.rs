@@ -9,8 +9,8 @@ mod errors;
 mod read;
 
 pub use check::{Check, MOST_STEPS, MOST_WEIGHT, Number, above};
-pub use errors::{ComponentError, ComponentErrors};
-pub use read::{Checked, options, read};
+pub use errors::{ComponentError, ComponentErrors, joined};
+pub use read::{Checked, in_plain_words, make, read, read_within};
 
 /// A component that a recipe can name. `build` reads the component's own table (its keys without `name`).
 pub struct Entry<T> {
@@ -41,14 +41,10 @@ pub fn keys<T>(entry: &Entry<T>) -> Option<Vec<String>> {
 /// `name` missing or unknown (the known ones are listed), or what the component itself refuses.
 pub fn build<T>(entries: &[Entry<T>], mut table: toml::Table) -> Result<T, ComponentErrors> {
     let known = || entries.iter().map(|entry| entry.name);
-    let refuse = |message: &str| {
-        let known = errors::listed(known());
-        ComponentError::new("name", format!("{message}; known: {known}"))
-    };
     let name = match table.remove("name") {
         Some(toml::Value::String(name)) => name,
-        Some(other) => return Err(refuse(&format!("{other} is not a name")).into()),
-        None => return Err(refuse("missing").into()),
+        Some(other) => return Err(ComponentError::one_of("name", other, known()).into()),
+        None => return Err(ComponentError::missing("name", known()).into()),
     };
     match entries.iter().find(|entry| entry.name == name) {
         Some(entry) => (entry.build)(table),
@@ -92,7 +88,7 @@ mod tests {
     fn a_name_that_is_no_component_is_refused_with_the_known_ones() {
         for (table, message) in [
             ("name = 'knwon'", "unknown `knwon`; known: `known`, `other`"),
-            ("name = 3", "3 is not a name; known: `known`, `other`"),
+            ("name = 3", "unknown `3`; known: `known`, `other`"),
             ("count = 3", "missing; known: `known`, `other`"),
         ] {
             let errors = build(KNOWN, table.parse().unwrap()).unwrap_err();

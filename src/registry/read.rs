@@ -8,48 +8,77 @@ use toml::{Table, Value};
 
 /// A struct of keys that knows which values they may have.
 pub trait Checked: DeserializeOwned {
-    /// Tells `check` every value and what it may be. All values are allowed if nothing is told.
-    fn check(&self, check: &mut Check) {
-        let _ = check;
+    /// Tells `check` every value and what it may be. Without this function every value is allowed.
+    fn check(&self, _: &mut Check) {}
+
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// All values that are not allowed.
+    fn checked(&self) -> Result<(), ComponentErrors> {
+        let mut check = Check::new();
+        self.check(&mut check);
+        check.finish()
     }
 }
 
 /// Reads a component's table into its struct and checks the values.
 ///
 /// # Errors
-/// All unknown keys and all values out of range, or one key that is missing or of another type.
-pub fn read<T: Checked>(mut table: Table) -> Result<T, ComponentErrors> {
-    let mut check = Check::new();
-    let mut unknown = Vec::new();
-    let config = loop {
-        match deserialize::<T>(&table) {
-            Ok(config) => break config,
-            Err(error) if error.is_unknown() && error.remove(&mut table) => {
-                unknown.push(error.error);
-            }
-            Err(error) => {
-                // A key that is misspelled is missing as well: that would tell one mistake twice.
-                if unknown.is_empty() || !error.is_missing() {
-                    unknown.push(error.error);
-                }
-                return Err(ComponentErrors::of(unknown).expect("at least one"));
-            }
-        }
-    };
-    config.check(&mut check);
-    let refused = check.finish().err().into_iter().flatten();
-    match ComponentErrors::of(unknown.into_iter().chain(refused).collect()) {
-        None => Ok(config),
-        Some(errors) => Err(errors),
-    }
+/// All unknown keys and all values that are not allowed, or one key that is missing or of another type.
+pub fn read<T: Checked>(table: Table) -> Result<T, ComponentErrors> {
+    make(table, |config: T, check| {
+        config.check(check);
+        Some(config)
+    })
 }
 
-/// Reads a component's table into its struct without a look at the values.
+/// Makes a component whose table holds other components: `make` checks the keys, keeps the errors of what it holds
+/// ([`Check::keep`]), and makes nothing where one of these is missing.
 ///
 /// # Errors
-/// The first unknown, missing or mistyped key.
-pub fn options<T: DeserializeOwned>(table: Table) -> Result<T, ComponentErrors> {
-    deserialize(&table).map_err(|error| error.error.into())
+/// As [`read`], and what `make` has refused.
+///
+/// Panics if `make` makes nothing without a refusal.
+pub fn make<K: DeserializeOwned, T>(
+    table: Table,
+    make: impl FnOnce(K, &mut Check) -> Option<T>,
+) -> Result<T, ComponentErrors> {
+    let mut check = Check::new();
+    let made = keys(table, &mut check).and_then(|keys| make(keys, &mut check));
+    check.finish()?;
+    Ok(made.expect("nothing was refused"))
+}
+
+/// As [`read`] of the `table` at `key` of a larger one whose values `check` collects. What is read is given back even where a
+/// value is not allowed, so that rules between tables can be checked as well.
+pub fn read_within<T: Checked>(check: &mut Check, key: &str, table: Table) -> Option<T> {
+    check.within(key, |check| {
+        let config: T = keys(table, check)?;
+        config.check(check);
+        Some(config)
+    })
+}
+
+/// The keys of a table as a struct; none if one is missing or of another type. Unknown keys are refused one and all.
+fn keys<K: DeserializeOwned>(mut table: Table, check: &mut Check) -> Option<K> {
+    let mut unknown = false;
+    loop {
+        match deserialize::<K>(&table) {
+            Ok(keys) => return Some(keys),
+            Err(refused) => {
+                let removed = refused.is_unknown() && refused.remove(&mut table);
+                // A key that is misspelled is missing as well: that would tell one mistake twice.
+                if !(unknown && refused.is_missing()) {
+                    check.refuse(&refused.error.key, refused.error.message);
+                }
+                if !removed {
+                    return None;
+                }
+                unknown = true;
+            }
+        }
+    }
 }
 
 /// What serde refused, with the place in the table.
@@ -70,7 +99,7 @@ fn deserialize<T: DeserializeOwned>(table: &Table) -> Result<T, Refused> {
         let message = error.inner().to_string();
         let first = message.trim().lines().next().unwrap_or_default();
         Refused {
-            error: ComponentError::new(key, in_words(first)),
+            error: ComponentError::new(key, in_plain_words(first)),
             path,
         }
     })
@@ -110,7 +139,7 @@ impl Refused {
 
 /// serde's message with Rust's names of types in words: ``invalid type: string "x", expected usize`` is "expected a whole number from 0
 /// on, found string "x"".
-fn in_words(message: &str) -> String {
+pub fn in_plain_words(message: &str) -> String {
     let split = |prefix| message.strip_prefix(prefix)?.split_once(", expected ");
     let found = ["invalid type: ", "invalid value: ", "invalid length "].map(split);
     let Some((found, expected)) = found.into_iter().flatten().next() else {
@@ -125,8 +154,10 @@ fn in_words(message: &str) -> String {
     .find_map(|prefix| expected.strip_prefix(prefix));
     let words = match (expected, length) {
         (_, Some(length)) => format!("a list of {length}"),
-        ("u8", _) => "a whole number from 0 to 255".into(),
-        ("u16" | "u32" | "u64" | "usize", _) => "a whole number from 0 on".into(),
+        ("u8", _) => format!("a whole number from 0 to {}", u8::MAX),
+        ("u16", _) => format!("a whole number from 0 to {}", u16::MAX),
+        ("u32", _) => format!("a whole number from 0 to {}", u32::MAX),
+        ("u64" | "usize", _) => "a whole number from 0 on".into(),
         ("i8" | "i16" | "i32" | "i64" | "isize", _) => "a whole number".into(),
         ("f32" | "f64", _) => "a number".into(),
         ("a boolean", _) => "`true` or `false`".into(),
@@ -170,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn types_are_told_in_words() {
+    fn types_are_told_in_plain_words() {
         read::<Known>(GOOD.parse().unwrap()).unwrap();
         for (line, key, told) in [
             (
@@ -243,8 +274,8 @@ mod tests {
     fn all_unknown_keys_and_all_values_out_of_range_are_told_together() {
         let found = refused("rat = 1.0\nrate = 1.5\nbounds = [0.5, 0.25]\non-off = true");
         assert_eq!(found.len(), 4, "{found:?}");
-        assert!(found[0].contains("unknown field `rat`"), "{found:?}");
-        assert!(found[1].contains("unknown field `on-off`"), "{found:?}");
+        assert!(found[0].contains("unknown field `on-off`"), "{found:?}");
+        assert!(found[1].contains("unknown field `rat`"), "{found:?}");
         assert_eq!(found[2], "rate: 1.5 is out of range; allowed: 0 to 1");
         assert!(
             found[3].starts_with("bounds: [0.5, 0.25] is out of order"),
@@ -275,7 +306,7 @@ mod tests {
             .iter()
             .filter_map(|e| e.message.split('`').nth(1))
             .collect();
-        assert_eq!(unknown, ["one", "two", "three"], "{errors}");
+        assert_eq!(unknown, ["one", "three", "two"], "{errors}");
         assert!(errors[0].key.starts_with("list[1]"), "{errors}");
         assert!(errors[1].key.starts_with("table"), "{errors}");
     }

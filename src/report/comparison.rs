@@ -1,4 +1,4 @@
-//! Two results folders, row by row: rows are matched by sweep and label, trials by their seed.
+//! Compares two results folders row by row. Rows are matched by sweep and label, trials by their seed.
 
 use super::folder::ResultsFolder;
 use super::layout::{RowLayout, TableLayout};
@@ -9,36 +9,36 @@ use std::collections::BTreeMap;
 /// One sweep of two results folders.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// The sweep's name.
+    /// The name of the sweep.
     pub sweep: String,
-    /// The two folders, as they were named.
+    /// The two folders, as the user named them.
     pub folders: [String; 2],
-    /// What is compared.
+    /// The metric that is compared.
     pub metric: Metric,
-    /// The rows of the first folder in its order, then those that only the second has.
+    /// The rows of the first folder in its order, then the rows that only the second folder has.
     pub rows: Vec<ComparedRow>,
 }
 
-/// One row of both folders, or of one.
+/// One row of both folders, or of one of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ComparedRow {
     /// The variant.
     pub label: String,
-    /// Mean of the first folder over the seeds that both finished.
+    /// The mean of the first folder over the seeds that both finished.
     pub first: Option<f64>,
-    /// Mean of the second folder over these seeds.
+    /// The mean of the second folder over the same seeds.
     pub second: Option<f64>,
-    /// The second less the first.
+    /// The second mean minus the first.
     pub judged: Option<Judged>,
-    /// Hashes of a trial of the first folder and of the trial of the same seed of the second.
+    /// The hash of a trial of the first folder, and that of the trial with the same seed in the second.
     pub trials: Option<(String, String)>,
-    /// `ok`, or why there is no difference or which seeds are left out.
+    /// `ok`, the reason why there is no difference, or the seeds that are left out.
     pub status: String,
-    /// How the settings of `trials` differ, where that is known.
+    /// The differences between the settings of `trials`, if known.
     pub settings: Vec<String>,
 }
 
-/// Compares the table `name` of `first` with that of `second`. None if neither has it.
+/// Compares the table `name` of `first` with that of `second`. Returns none if neither folder has it.
 pub fn compare(
     name: &str,
     first: &ResultsFolder,
@@ -86,7 +86,7 @@ pub fn compare(
     })
 }
 
-/// One of the two folders and its table, if it has it.
+/// One of the two folders, with its table if it has it.
 struct Side<'a> {
     folder: &'a ResultsFolder,
     layout: Option<&'a TableLayout>,
@@ -104,13 +104,13 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// In the order of the table.
+    /// The labels in the order of the table.
     fn labels(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let rows = self.layout.map_or(&[][..], |layout| &layout.rows);
         rows.iter().map(|row| row.label.as_str())
     }
 
-    /// Seed, hash and result of the row's trials.
+    /// The seed, hash and result of the row's trials.
     fn trials(&self, row: &'a RowLayout, metric: Metric) -> Vec<(u64, &'a str, Option<f64>)> {
         let seeds = self.layout.map_or(&[][..], |layout| &layout.seeds);
         let reached = |hash: &str| metric.reached(self.folder.records.get(hash)?);
@@ -164,7 +164,7 @@ fn both<'a>(
     let seeds: Vec<String> = left_out.iter().map(u64::to_string).collect();
     let plural = if seeds.len() == 1 { "" } else { "s" };
     let status = match (x.is_empty(), left_out.is_empty()) {
-        (true, _) => "no seed that both finished".to_string(),
+        (true, _) => "no seed finished in both".to_string(),
         (false, true) => "ok".to_string(),
         (false, false) => format!("without seed{plural} {}", seeds.join(", ")),
     };

@@ -1,4 +1,4 @@
-//! Comparisons as text for the terminal, as CSV and as Markdown.
+//! Writes comparisons as text for the terminal, as CSV and as Markdown.
 
 use super::cell::{interval, number, p, signed, verdict};
 use super::comparison::{ComparedRow, Comparison};
@@ -9,15 +9,15 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 use std::collections::BTreeMap;
 
-/// One way to write comparisons.
+/// One format for comparisons.
 pub struct ComparisonFormat {
-    /// Its name on the command line.
+    /// The name on the command line.
     pub name: &'static str,
-    /// The text of comparisons of one metric.
+    /// Writes comparisons of one metric.
     pub render: fn(&[Comparison]) -> Result<String>,
 }
 
-/// All ways to write comparisons.
+/// All formats for comparisons.
 pub const COMPARISON_FORMATS: &[ComparisonFormat] = &[
     ComparisonFormat {
         name: "text",
@@ -56,7 +56,7 @@ fn markdown(comparisons: &[Comparison]) -> Result<String> {
     Ok(pages(comparisons, "# ", grid))
 }
 
-/// Every comparison with its differences in settings, and what the columns mean.
+/// Every comparison with its differences in settings and the meaning of its columns.
 fn pages(comparisons: &[Comparison], heading: &str, grid: impl Fn(&[Column]) -> String) -> String {
     let mut text = String::new();
     for comparison in comparisons {

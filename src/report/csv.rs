@@ -1,10 +1,11 @@
-//! Tables as CSV, for programs: a header line, one line per row, nothing else. Columns are only ever added at the end.
+//! Tables as CSV, for programs: a header line and one line per row, nothing else. New columns are only ever
+//! added at the end.
 
 use super::cell::{number, p, verdict};
-use super::table::{Row, Table};
+use super::table::{Table, TableRow};
 use anyhow::{Context, Result};
 
-/// The columns; `*` stands for the table's metric.
+/// The columns; `*` stands for the metric of the table.
 const COLUMNS: [&str; 25] = [
     "variant",
     "seeds",
@@ -33,7 +34,8 @@ const COLUMNS: [&str; 25] = [
     "sweep",
 ];
 
-/// The tables under one header; lines end with `\n`, fields are quoted where needed. All tables must be of the same metric.
+/// Writes the tables under one header. Lines end with `\n`, and fields are quoted where needed. All tables
+/// must have the same metric.
 pub fn render(tables: &[Table]) -> Result<String> {
     let metric = tables.first().map(|table| table.metric).unwrap_or_default();
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -46,14 +48,14 @@ pub fn render(tables: &[Table]) -> Result<String> {
     text(writer)
 }
 
-/// What was written.
+/// The text that `writer` holds.
 pub(super) fn text(writer: csv::Writer<Vec<u8>>) -> Result<String> {
     let bytes = writer.into_inner().context("CSV in memory")?;
     Ok(String::from_utf8(bytes)?)
 }
 
-/// The row as text: two decimals, four for p, empty where undefined.
-fn cells(table: &Table, row: &Row) -> [String; COLUMNS.len()] {
+/// The cells of a row: two decimals, four for p, empty if undefined.
+fn cells(table: &Table, row: &TableRow) -> [String; COLUMNS.len()] {
     let difference = row.difference;
     let interval = difference.and_then(|difference| difference.interval);
     let bootstrap = difference.and_then(|difference| difference.bootstrap);

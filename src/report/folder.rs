@@ -1,4 +1,4 @@
-//! A results folder as it was left: its planned tables and the records of the trials that ended.
+//! A results folder: its planned tables and the records of the finished trials.
 
 use super::json_lines::JsonLines;
 use super::layout::{self, TableLayout};
@@ -8,32 +8,33 @@ use super::table::Table;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
-/// Name of the file of records in a results folder.
+/// The name of the file of records in a results folder.
 pub const RECORDS: &str = "records.jsonl";
 
 /// A results folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResultsFolder {
-    /// Where it is.
+    /// The path of the folder.
     pub path: PathBuf,
-    /// Its planned tables.
+    /// The planned tables.
     pub tables: Vec<TableLayout>,
-    /// What its trials found.
+    /// The results of the trials.
     pub records: JsonLines<Record>,
-    /// Lines of the records that were left out, as `file:line: reason`.
+    /// The lines of the records that were left out, as `file:line: reason`.
     pub damaged: Vec<String>,
 }
 
 impl ResultsFolder {
-    /// Reads the folder `path`. A damaged line of the records is left out and told: a writer that was killed may have left it.
+    /// Reads the folder `path`. A damaged line of the records, which a killed writer may leave, is left out
+    /// and listed in `damaged`.
     ///
     /// # Errors
-    /// No results folder; `tables.json` is absent or damaged; no record at all can be read.
+    /// The folder does not exist; `tables.json` is missing or damaged; no record can be read.
     pub fn read(path: &Path) -> Result<Self> {
         let shown = path.display();
         if !path.is_dir() {
             bail!(
-                "no folder `{shown}`; `table` and `compare` take a results folder, like `results/ablation`"
+                "no folder `{shown}`; `table` and `compare` need a results folder, like `results/ablation`"
             );
         }
         let Some(tables) = layout::read(path)? else {
@@ -58,10 +59,11 @@ impl ResultsFolder {
         })
     }
 
-    /// As [`Self::read`], but a damaged record is an error: what is left out would make a difference.
+    /// Does the same as [`Self::read`], but a damaged record is an error: leaving it out would change the
+    /// result.
     ///
     /// # Errors
-    /// As [`Self::read`], or the first damaged line.
+    /// Those of [`Self::read`], or the first damaged line.
     pub fn read_undamaged(path: &Path) -> Result<Self> {
         let folder = Self::read(path)?;
         match folder.damaged.first() {
@@ -70,7 +72,7 @@ impl ResultsFolder {
         }
     }
 
-    /// One of its tables with the differences and verdicts of `metric`.
+    /// One of the tables, with the differences and verdicts of `metric`.
     pub fn table(&self, layout: &TableLayout, metric: Metric) -> Table {
         layout.table(|hash| self.records.get(hash), metric)
     }

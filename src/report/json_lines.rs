@@ -1,5 +1,7 @@
-//! A `.jsonl` file: one line of JSON per trial that ended, in the order of the plan, rewritten whole.
+//! A `.jsonl` file: one line of JSON per finished trial, in the order of the plan. It is always rewritten as
+//! a whole.
 
+use super::cell::counted;
 use crate::atomic::write_atomically;
 use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
@@ -11,7 +13,7 @@ use std::path::Path;
 
 /// A line that belongs to a trial.
 pub trait Keyed {
-    /// The trial's identity.
+    /// The identity of the trial.
     fn hash(&self) -> &str;
 }
 
@@ -26,10 +28,10 @@ impl<T> Default for JsonLines<T> {
 }
 
 impl<T: Keyed + Serialize + DeserializeOwned> JsonLines<T> {
-    /// Reads `path`; a file that is not there has no lines.
+    /// Reads `path`. A missing file has no lines.
     ///
     /// # Errors
-    /// A file that cannot be read, or a line that is not such JSON: named.
+    /// The file cannot be read, or a line is not valid. The error names the file and the line.
     pub fn read(path: &Path) -> Result<Self> {
         let (lines, damaged) = Self::read_whole_lines(path)?;
         match damaged.into_iter().next() {
@@ -38,10 +40,11 @@ impl<T: Keyed + Serialize + DeserializeOwned> JsonLines<T> {
         }
     }
 
-    /// Reads `path` and leaves out what is not such JSON, as a writer that was killed may leave; each such line as `file:line: reason`.
+    /// Reads `path` and leaves out invalid lines, which a killed writer may leave. The invalid lines are
+    /// returned as `file:line: reason`.
     ///
     /// # Errors
-    /// A file that cannot be read, named.
+    /// The file cannot be read. The error names it.
     pub fn read_whole_lines(path: &Path) -> Result<(Self, Vec<String>)> {
         let mut lines = Self::default();
         let mut damaged = Vec::new();
@@ -56,7 +59,7 @@ impl<T: Keyed + Serialize + DeserializeOwned> JsonLines<T> {
             match serde_json::from_slice(line) {
                 Ok(line) => lines.insert(line),
                 Err(error) => damaged.push(format!(
-                    "{}:{number}: not a line that this program writes: {error}",
+                    "{}:{number}: not a line written by this program: {error}",
                     path.display()
                 )),
             }
@@ -64,27 +67,27 @@ impl<T: Keyed + Serialize + DeserializeOwned> JsonLines<T> {
         Ok((lines, damaged))
     }
 
-    /// The trial's line.
+    /// The line of the trial.
     pub fn get(&self, hash: &str) -> Option<&T> {
         self.0.get(hash)
     }
 
-    /// Adds a line; the same trial's earlier line is replaced.
+    /// Adds a line. It replaces an earlier line of the same trial.
     pub fn insert(&mut self, line: T) {
         self.0.insert(line.hash().to_string(), line);
     }
 
-    /// Takes the lines of `other` too, those of the trials that are `own` excepted.
+    /// Adds the lines of `other`, except those of trials for which `own` returns true.
     pub fn adopt(&mut self, other: Self, own: impl Fn(&str) -> bool) {
         let others = other.0.into_iter().filter(|(hash, _)| !own(hash));
         self.0.extend(others);
     }
 
-    /// Writes all lines to `path`, those of the trials `order` (the plan's) first and in its order. Lines of other trials, of an
-    /// earlier plan, follow: a run never loses them.
+    /// Writes all lines to `path`, first those of the trials in `order` (the plan's). The lines of other
+    /// trials, left by an earlier plan, follow: a run never loses them.
     ///
     /// # Errors
-    /// A file that cannot be written, named; its old content is still there.
+    /// The file cannot be written. The error names it, and the file keeps its old content.
     pub fn write<'a>(&self, path: &Path, order: impl IntoIterator<Item = &'a str>) -> Result<()> {
         let mut rest: BTreeMap<&str, &T> = self
             .0
@@ -104,11 +107,12 @@ impl<T: Keyed + Serialize + DeserializeOwned> JsonLines<T> {
     }
 }
 
-/// Takes the lines that are no JSON, cut off by a full disk or an editor, out of the file `path`; the file as it was stays beside it as
-/// `<name>.damaged`. Returns what was done; nothing is done to a file that is whole or absent.
+/// Removes invalid lines (cut off by a full disk or an editor) from the file `path`. The original file is
+/// kept beside it as `<name>.damaged`. Returns a message if the file was changed; an intact or missing file
+/// is left alone.
 ///
 /// # Errors
-/// A file that cannot be read or written, named.
+/// The file cannot be read or written. The error names it.
 pub fn set_damaged_lines_aside(path: &Path) -> Result<Option<String>> {
     let bytes = match fs::read(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -128,8 +132,8 @@ pub fn set_damaged_lines_aside(path: &Path) -> Result<Option<String>> {
     let kept: String = kept.iter().map(|line| format!("{line}\n")).collect();
     write_atomically(path, kept.as_bytes())?;
     Ok(Some(format!(
-        "{} damaged lines of `{}` are left out; the file as it was is `{}`",
-        damaged.len(),
+        "left out {} of `{}`; the original file is kept as `{}`",
+        counted(damaged.len(), "damaged line"),
         path.display(),
         aside.display()
     )))
@@ -234,7 +238,7 @@ mod tests {
         fs::write(&path, "\n{\"hash\": 1}\n").unwrap();
         let message = format!("{:#}", JsonLines::<Record>::read(&path).unwrap_err());
         assert!(
-            message.contains("records.jsonl:2: not a line that this program writes: "),
+            message.contains("records.jsonl:2: not a line written by this program: "),
             "{message}"
         );
     }

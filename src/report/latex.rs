@@ -1,18 +1,19 @@
-//! Tables as LaTeX, for a paper: `booktabs`, the best number of every column in bold, arrows for the differences to the reference row.
+//! Tables as LaTeX, for a paper: `booktabs`, the best number of every column in bold, arrows for the
+//! differences to the reference row.
 
 use super::cell::{interval, number, one_line, p, verdict};
 use super::legend;
 use super::metric::Metric;
 use super::record::Metrics;
 use super::statistics::Verdict;
-use super::table::{Row, Table};
+use super::table::{Table, TableRow};
 use anyhow::Result;
 
-/// How the output is used.
+/// Explains how to use the output.
 const USE: &str = "% Needs \\usepackage{booktabs}; put it in with \\input, and into \\resizebox if it is too wide.\n\
                    % Bold: the best of a column. Arrows: mean paired difference to the reference row.\n";
 
-/// The tables, one below the other.
+/// Writes the tables, one below the other.
 pub fn render(tables: &[Table]) -> Result<String> {
     let rendered: Vec<String> = tables.iter().map(table).collect();
     Ok(format!("{USE}{}", rendered.concat()))
@@ -49,10 +50,10 @@ fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
     format!("    {} \\\\\n", cells.collect::<Vec<_>>().join(" & "))
 }
 
-/// The columns that have something to say.
+/// The columns that are not empty.
 fn columns(table: &Table) -> Vec<Column> {
     let rows = &table.rows;
-    let column = |title: &str, align: char, cell: &dyn Fn(&Row) -> String| -> Column {
+    let column = |title: &str, align: char, cell: &dyn Fn(&TableRow) -> String| -> Column {
         (title.to_string(), align, rows.iter().map(cell).collect())
     };
     let best = Metrics::each(|metric| {
@@ -64,13 +65,14 @@ fn columns(table: &Table) -> Vec<Column> {
         column("seeds", 'r', &|row| row.seeds.to_string()),
     ];
     for metric in Metric::ALL {
-        let cell = |row: &Row| mean(table, row, metric, &best);
+        let cell = |row: &TableRow| mean(table, row, metric, &best);
         columns.push(column(&title(metric), 'r', &cell));
     }
-    let adjusted = |row: &Row| p(row.judged.and_then(|judged| judged.adjusted));
-    let paper = |row: &Row| with_arrow(number(row.paper), row.paper_delta, table.is_reference(row));
+    let adjusted = |row: &TableRow| p(row.judged.and_then(|judged| judged.adjusted));
+    let paper =
+        |row: &TableRow| with_arrow(number(row.paper), row.paper_delta, table.is_reference(row));
     let unfinished = rows.iter().any(|row| row.status != "ok");
-    let status = |row: &Row| match unfinished {
+    let status = |row: &TableRow| match unfinished {
         true => escape(&row.status),
         false => String::new(),
     };
@@ -85,8 +87,8 @@ fn columns(table: &Table) -> Vec<Column> {
     columns
 }
 
-/// A mean, bold if no row has a higher one, with its deviation and the difference to the reference.
-fn mean(table: &Table, row: &Row, metric: Metric, best: &Metrics) -> String {
+/// A mean with its deviation and the difference to the reference. It is bold if no row has a higher mean.
+fn mean(table: &Table, row: &TableRow, metric: Metric, best: &Metrics) -> String {
     let shown = number(metric.of(&row.mean));
     let mut marked = match !shown.is_empty() && shown == number(metric.of(best)) {
         true => format!("\\textbf{{{shown}}}"),
@@ -112,8 +114,8 @@ fn with_arrow(number_text: String, delta: Option<f64>, is_reference: bool) -> St
     format!("{number_text} ({arrow} {size})")
 }
 
-/// The difference with its interval, in mathematics, so that a minus is one.
-fn difference(row: &Row) -> String {
+/// The difference with its interval, in math mode, so that a minus sign is typeset as one.
+fn difference(row: &TableRow) -> String {
     let Some(found) = row.judged.map(|judged| judged.difference) else {
         return String::new();
     };
@@ -121,8 +123,8 @@ fn difference(row: &Row) -> String {
     format!("${}$", inner.trim_end().replace(' ', "\\ "))
 }
 
-/// The verdict, in bold if it is one.
-fn marked_verdict(row: &Row) -> String {
+/// The verdict, in bold if it is conclusive.
+fn marked_verdict(row: &TableRow) -> String {
     let word = verdict(row.judged.as_ref());
     match row.judged.map(|judged| judged.verdict) {
         Some(Verdict::Helps | Verdict::Hurts) => format!("\\textbf{{{word}}}"),
@@ -130,7 +132,7 @@ fn marked_verdict(row: &Row) -> String {
     }
 }
 
-/// `AP50` as in papers.
+/// The name of a metric as papers write it, like `AP50`.
 fn title(metric: Metric) -> String {
     match metric.name().strip_prefix("AP") {
         Some(part) => format!("AP$_{{{part}}}$"),
@@ -138,7 +140,8 @@ fn title(metric: Metric) -> String {
     }
 }
 
-/// A row's label; `- DICC` has a minus. The braces keep `[` and `*` from being read as part of the line end before them.
+/// The label of a row; `- DICC` gets a minus sign. The braces keep LaTeX from reading `[` and `*` as part of
+/// the line end before them.
 fn label(text: &str) -> String {
     let text = one_line(text);
     match text.strip_prefix('-') {
@@ -148,7 +151,7 @@ fn label(text: &str) -> String {
     }
 }
 
-/// `text` on one line, every character that LaTeX reads as a command as itself.
+/// `text` on one line, with every special character of LaTeX escaped.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     let line = match text.starts_with(' ') {
@@ -171,7 +174,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// A name that a `\label` may have.
+/// `name` as a valid key for `\label`.
 fn key(name: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
     name.chars()
@@ -199,7 +202,7 @@ mod tests {
     }
 
     proptest! {
-        /// No text opens or closes a group, starts mathematics, a comment, a column or a line.
+        /// No text can open or close a group, or start mathematics, a comment, a column or a line.
         #[test]
         fn no_text_escapes(text in "\\PC*|[&%_#${}~^\\\\a \n-]{0,40}") {
             let escaped = escape(&text);

@@ -1,7 +1,7 @@
-//! `tables.json`: the tables of a results folder as they were planned. With `records.jsonl` beside it, every table can be made again
-//! without the recipe, which may have changed since.
+//! `tables.json`: the planned tables of a results folder. Together with `records.jsonl`, it is enough to make
+//! every table again without the recipe, which may have changed since.
 //!
-//! Several recipes may share a folder: a run replaces the tables of the same names and keeps the others.
+//! Several recipes may share a folder: a run replaces the tables with the same names and keeps the others.
 
 use super::metric::Metric;
 use super::record::Record;
@@ -15,31 +15,31 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Name of the file in a results folder.
+/// The name of the file in a results folder.
 const FILE: &str = "tables.json";
 
-/// What the file's keys mean; raised when that changes.
+/// The version of the file's format; raised when the meaning of its keys changes.
 const VERSION: u32 = 1;
 
 /// One planned table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct TableLayout {
-    /// The sweep's name, and its files'.
+    /// The name of the sweep and of its files.
     pub name: String,
-    /// Name of the recipe that asked for it last.
+    /// The name of the recipe that planned the table last.
     pub recipe: String,
-    /// What the table answers.
+    /// The question that the table answers.
     pub question: String,
-    /// Label of the row that differences are taken to.
+    /// The label of the row that the differences are computed against.
     pub reference: Option<String>,
-    /// Where the paper's numbers stand.
+    /// The place of the published numbers in the paper.
     pub paper: Option<PaperColumn>,
     /// Lines about the run: commit, seeds, machine.
     pub provenance: Vec<String>,
     /// The seeds, the same for every row.
     pub seeds: Vec<u64>,
-    /// In the order of the sweep.
+    /// The rows, in the order of the sweep.
     pub rows: Vec<RowLayout>,
 }
 
@@ -49,13 +49,13 @@ pub struct TableLayout {
 pub struct RowLayout {
     /// The variant.
     pub label: String,
-    /// The paper's number.
+    /// The number in the paper.
     pub paper: Option<f64>,
-    /// Hashes of its trials, one per seed. Rows may share trials.
+    /// The hashes of its trials, one per seed. Rows may share trials.
     pub trials: Vec<String>,
 }
 
-/// A table as the file has it; [`TableLayout`] holds what its fields promise.
+/// A table as read from the file; [`TableLayout`] guarantees that it is consistent.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unchecked {
@@ -77,7 +77,7 @@ impl TryFrom<Unchecked> for TableLayout {
         let mut labels = BTreeSet::new();
         for RowLayout { label, trials, .. } in &read.rows {
             if !labels.insert(label) {
-                return Err(format!("table `{name}`: the row `{label}` is there twice"));
+                return Err(format!("table `{name}`: the row `{label}` appears twice"));
             }
             if trials.len() != read.seeds.len() {
                 return Err(format!(
@@ -106,7 +106,7 @@ impl TryFrom<Unchecked> for TableLayout {
 }
 
 impl TableLayout {
-    /// The table as far as its trials have ended; `record` finds a trial's record by its hash.
+    /// The table of the trials that have finished so far; `record` finds a trial's record by its hash.
     pub fn table<'a>(
         &'a self,
         record: impl Fn(&str) -> Option<&'a Record>,
@@ -132,30 +132,30 @@ impl TableLayout {
     }
 }
 
-/// The file.
+/// The content of the file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Layout {
+struct LayoutFile {
     version: u32,
     tables: Vec<TableLayout>,
 }
 
-/// Its path in the results folder `folder`.
+/// The path of the file in the results folder `folder`.
 pub fn path(folder: &Path) -> PathBuf {
     folder.join(FILE)
 }
 
-/// The tables of the results folder `folder`; none without the file.
+/// Reads the tables of the results folder `folder`. Returns none if the file does not exist.
 ///
 /// # Errors
-/// A file that cannot be read or is not such JSON: file, line and column.
+/// The file cannot be read or is not valid. The error names file, line and column.
 pub fn read(folder: &Path) -> Result<Option<Vec<TableLayout>>> {
     let path = path(folder);
     let text = match fs::read(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         read => read.with_context(|| format!("cannot read `{}`", path.display()))?,
     };
-    let layout: Layout = serde_json::from_slice(&text).map_err(|error| {
+    let layout: LayoutFile = serde_json::from_slice(&text).map_err(|error| {
         // serde_json ends its message with the position.
         let message = error.to_string();
         let (line, column) = (error.line(), error.column());
@@ -172,11 +172,11 @@ pub fn read(folder: &Path) -> Result<Option<Vec<TableLayout>>> {
     Ok(Some(layout.tables))
 }
 
-/// Takes a file that is no JSON, cut off by a full disk or an editor, out of the way: it stays beside its place as `tables.json.damaged`.
-/// Returns what was done; nothing is done to a file that is whole or absent.
+/// Renames a file that is not JSON (cut off by a full disk or an editor) to `tables.json.damaged`. Returns a
+/// message if the file was renamed; an intact or missing file is left alone.
 ///
 /// # Errors
-/// A file that cannot be renamed, named.
+/// The file cannot be renamed. The error names it.
 pub fn set_damaged_aside(folder: &Path) -> Result<Option<String>> {
     let path = path(folder);
     let is_json = |bytes: &[u8]| serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
@@ -186,16 +186,17 @@ pub fn set_damaged_aside(folder: &Path) -> Result<Option<String>> {
     let aside = folder.join(format!("{FILE}.damaged"));
     fs::rename(&path, &aside).with_context(|| format!("cannot rename `{}`", path.display()))?;
     Ok(Some(format!(
-        "`{}` is damaged and made again for this recipe's tables; the file as it was is `{}`",
+        "`{}` is damaged and is written again with this recipe's tables; the original file is kept as `{}`",
         path.display(),
         aside.display()
     )))
 }
 
-/// Puts `tables` into the file of `folder`: in the place of those of the same names, new ones at the end.
+/// Writes `tables` into the file of `folder`: they replace the tables with the same names, and new ones are
+/// added at the end.
 ///
 /// # Errors
-/// A file that cannot be read or written, named; it is then as it was.
+/// The file cannot be read or written. The error names it, and the file keeps its old content.
 pub fn merge(folder: &Path, tables: &[TableLayout]) -> Result<()> {
     let earlier = read(folder)?.unwrap_or_default();
     let mut merged = earlier.clone();
@@ -208,7 +209,7 @@ pub fn merge(folder: &Path, tables: &[TableLayout]) -> Result<()> {
     if merged == earlier && path(folder).exists() {
         return Ok(());
     }
-    let layout = Layout {
+    let layout = LayoutFile {
         version: VERSION,
         tables: merged,
     };

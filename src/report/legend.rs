@@ -1,9 +1,10 @@
-//! What the columns of a table mean, for people.
+//! Explains the columns of a table to the reader.
 
 use super::statistics::{DRAWN, EXACT_UP_TO};
 use super::table::Table;
 
-/// The meaning of differences, their intervals and their verdicts; `to` is what they are taken to, like "`PL-DC`".
+/// Explains differences, their intervals and their verdicts. `to` is the row that they are computed against,
+/// like "`PL-DC`".
 pub fn differences(metric: &str, to: &str) -> Vec<String> {
     vec![
         format!(
@@ -23,7 +24,7 @@ pub fn differences(metric: &str, to: &str) -> Vec<String> {
     ]
 }
 
-/// The meaning of the columns of `table`, a line for each.
+/// Explains the columns of `table`, one line for each.
 pub fn of(table: &Table) -> Vec<String> {
     let metric = table.metric.name();
     let mut lines = vec![format!(

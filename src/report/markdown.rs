@@ -1,15 +1,16 @@
-//! Tables as Markdown, for people: the question, where the run comes from, the rows, what the columns mean.
+//! Tables as Markdown, for people: the question, the provenance of the run, the rows, the meaning of the
+//! columns.
 
 use super::cell::{interval, number, one_line, p, signed, verdict};
 use super::legend;
 use super::metric::Metric;
-use super::table::{Row, Table};
+use super::table::{Table, TableRow};
 use anyhow::Result;
 
-/// A column: its title, its cells, and whether they are numbers.
+/// A column: its title, its cells, and true if the cells are numbers.
 pub(super) type Column = (String, Vec<String>, bool);
 
-/// The tables, one below the other.
+/// Writes the tables, one below the other.
 pub fn render(tables: &[Table]) -> Result<String> {
     let rendered: Vec<String> = tables.iter().map(table).collect();
     Ok(rendered.join("\n"))
@@ -28,10 +29,10 @@ fn table(table: &Table) -> String {
     text
 }
 
-/// The columns that have something to say.
+/// The columns that are not empty.
 fn columns(table: &Table) -> Vec<Column> {
     let rows = &table.rows;
-    let column = |title: &str, cell: &dyn Fn(&Row) -> String, numbers: bool| -> Column {
+    let column = |title: &str, cell: &dyn Fn(&TableRow) -> String, numbers: bool| -> Column {
         (title.to_string(), rows.iter().map(cell).collect(), numbers)
     };
     let mut columns = vec![
@@ -39,7 +40,7 @@ fn columns(table: &Table) -> Vec<Column> {
         column("seeds", &|row| row.seeds.to_string(), true),
     ];
     for metric in Metric::ALL {
-        let mean = |row: &Row| {
+        let mean = |row: &TableRow| {
             let mean = number(metric.of(&row.mean));
             match row.deviation.filter(|_| metric == table.metric) {
                 Some(deviation) => format!("{mean} ± {}", number(Some(deviation))),
@@ -48,8 +49,8 @@ fn columns(table: &Table) -> Vec<Column> {
         };
         columns.push(column(metric.name(), &mean, true));
     }
-    let judged = |row: &Row| row.judged.map(|judged| judged.difference);
-    let difference = |row: &Row| {
+    let judged = |row: &TableRow| row.judged.map(|judged| judged.difference);
+    let difference = |row: &TableRow| {
         let found = judged(row);
         let parts = [
             signed(found.map(|difference| difference.mean)),
@@ -57,10 +58,10 @@ fn columns(table: &Table) -> Vec<Column> {
         ];
         parts.join(" ").trim_end().to_string()
     };
-    let bootstrap = |row: &Row| interval(judged(row).and_then(|found| found.bootstrap));
-    let adjusted = |row: &Row| p(row.judged.and_then(|judged| judged.adjusted));
-    let paper_delta = |row: &Row| signed(row.paper_delta.filter(|_| !table.is_reference(row)));
-    let status = |row: &Row| match row.status.as_str() {
+    let bootstrap = |row: &TableRow| interval(judged(row).and_then(|found| found.bootstrap));
+    let adjusted = |row: &TableRow| p(row.judged.and_then(|judged| judged.adjusted));
+    let paper_delta = |row: &TableRow| signed(row.paper_delta.filter(|_| !table.is_reference(row)));
+    let status = |row: &TableRow| match row.status.as_str() {
         "ok" => String::new(),
         other => other.to_string(),
     };
@@ -78,7 +79,7 @@ fn columns(table: &Table) -> Vec<Column> {
     columns
 }
 
-/// The columns as a table: text to the left, numbers to the right.
+/// The columns as a table: text is aligned to the left, numbers to the right.
 pub(super) fn grid(columns: &[Column]) -> String {
     let mut text = String::new();
     let mut push = |cells: Vec<&str>| {
@@ -101,7 +102,7 @@ pub(super) fn grid(columns: &[Column]) -> String {
     text
 }
 
-/// Lines of one paragraph.
+/// The lines as one paragraph.
 pub(super) fn paragraph(lines: &[String]) -> String {
     let lines: Vec<String> = lines.iter().map(|line| one_line(line) + "\n").collect();
     lines.concat()

@@ -2,7 +2,7 @@
 
 use super::record::{Metrics, Record, Status};
 
-/// One of COCO's metrics of masks, in percent.
+/// One of COCO's mask metrics, in percent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Metric {
     /// AP averaged over the IoU thresholds 0.50 to 0.95.
@@ -21,7 +21,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// All of them, in the order of the tables.
+    /// All metrics, in the order of the tables.
     pub const ALL: [Self; 6] = [
         Self::MeanAp,
         Self::Ap50,
@@ -31,7 +31,7 @@ impl Metric {
         Self::Large,
     ];
 
-    /// Its name in records and tables.
+    /// The name in records and tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::MeanAp => "mAP",
@@ -43,12 +43,12 @@ impl Metric {
         }
     }
 
-    /// The metric of that name.
+    /// The metric with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|metric| metric.name() == name)
     }
 
-    /// Its value; none where undefined.
+    /// The value of the metric; none if undefined.
     pub fn of(self, metrics: &Metrics) -> Option<f64> {
         match self {
             Self::MeanAp => metrics.mean_ap,
@@ -60,14 +60,14 @@ impl Metric {
         }
     }
 
-    /// What a finished trial reached; none of a failed one.
+    /// The value that a finished trial reached; none for a failed trial.
     pub fn reached(self, record: &Record) -> Option<f64> {
         self.of(finished(record)?)
     }
 }
 
 impl Metrics {
-    /// Every metric by `value`.
+    /// Fills every metric by `value`.
     pub fn each(value: impl Fn(Metric) -> Option<f64>) -> Self {
         Self {
             mean_ap: value(Metric::MeanAp),

@@ -1,7 +1,8 @@
-//! From records to tables: one record per finished trial, one table per sweep, in every format of [`FORMATS`].
+//! Turns records into tables: one record per finished trial, one table per sweep, in every format of
+//! [`FORMATS`].
 //!
-//! Nothing here depends on the clock: two runs of a recipe write the same bytes. What does depend on it stands in
-//! `timing.jsonl`, and whatever else does is the caller's to keep apart.
+//! Nothing here depends on the clock: two runs of a recipe write the same bytes. Times are in `timing.jsonl`,
+//! and the caller keeps everything else that depends on the run apart.
 
 mod cell;
 mod comparison;
@@ -20,6 +21,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use cell::counted;
 pub use comparison::{ComparedRow, Comparison, compare};
 pub use comparison_text::{COMPARISON_FORMATS, ComparisonFormat};
 pub use folder::{RECORDS, ResultsFolder};
@@ -27,23 +29,23 @@ pub use json_lines::{JsonLines, Keyed, set_damaged_lines_aside};
 pub use layout::{RowLayout, TableLayout};
 pub use metric::Metric;
 pub use record::{Metrics, Record, Status, Timing};
-pub use table::{Header, Order, PaperColumn, Row, RowRecords, Table};
+pub use table::{Header, Order, PaperColumn, RowRecords, Table, TableRow};
 
 use crate::atomic::write_atomically;
 use anyhow::Result;
 use std::path::Path;
 
-/// One way to write tables.
+/// One format for tables.
 pub struct Format {
-    /// Its name on the command line, and the extension of its files.
+    /// The name on the command line, and the extension of its files.
     pub name: &'static str,
-    /// Whether a sweep writes each of its tables so, beside its records.
+    /// True if a sweep writes each of its tables in this format, beside its records.
     pub written: bool,
-    /// The text of tables of one metric.
+    /// Writes tables of one metric.
     pub render: fn(&[Table]) -> Result<String>,
 }
 
-/// All ways to write tables.
+/// All formats for tables.
 pub const FORMATS: &[Format] = &[
     Format {
         name: "csv",
@@ -62,10 +64,10 @@ pub const FORMATS: &[Format] = &[
     },
 ];
 
-/// Writes `table` into `folder` in every format that is written, as `<its name>.<format>`.
+/// Writes `table` into `folder` as `<name of the table>.<format>`, in every format with `written`.
 ///
 /// # Errors
-/// A folder or file that cannot be written, named.
+/// A folder or file cannot be written. The error names it.
 pub fn write_table(folder: &Path, table: &Table) -> Result<()> {
     for format in FORMATS.iter().filter(|format| format.written) {
         let path = folder.join(format!("{}.{}", table.header.name, format.name));

@@ -1,11 +1,12 @@
-//! Records: what a trial found, and apart from it how long it took.
+//! Records: the result of a trial and, apart from it, its duration.
 //!
-//! `records.jsonl` is the same for every run of the recipe; what differs from run to run is in `timing.jsonl`.
+//! `records.jsonl` is the same for every run of the recipe. The values that differ between runs are in
+//! `timing.jsonl`.
 
 use super::json_lines::Keyed;
 use serde::{Deserialize, Serialize};
 
-/// COCO's metrics in percent; none where undefined (no object of that size).
+/// COCO's metrics in percent; none if undefined (no object of that size).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// AP averaged over the IoU thresholds 0.50 to 0.95.
@@ -28,57 +29,57 @@ pub struct Metrics {
     pub ap_large: Option<f64>,
 }
 
-/// How a trial ended.
+/// The outcome of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Trained and evaluated.
+    /// The trial was trained and evaluated.
     Ok,
-    /// Ended by an error, which the record holds.
+    /// The trial ended with an error, which the record holds.
     Failed,
 }
 
-/// What a trial found.
+/// The result of a trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// The recipe's name.
+    /// The name of the recipe.
     pub recipe: String,
-    /// The trial's identity.
+    /// The identity of the trial.
     pub hash: String,
-    /// Label of the row that uses the trial first.
+    /// The label of the row that uses the trial first.
     pub label: String,
-    /// The trial's seed.
+    /// The seed of the trial.
     pub seed: u64,
-    /// Steps trained.
+    /// The number of training steps.
     pub steps: u64,
-    /// How it ended.
+    /// The outcome.
     pub status: Status,
-    /// Why it failed.
+    /// The error of a failed trial.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
-    /// Of the reported model; none if failed.
+    /// The metrics of the reported model; none if failed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub metrics: Option<Metrics>,
-    /// Of the student, if it was evaluated.
+    /// The metrics of the student, if it was evaluated.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub student: Option<Metrics>,
-    /// Of the student's average, if it was evaluated.
+    /// The metrics of the student's average, if it was evaluated.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub average: Option<Metrics>,
 }
 
-/// How long a trial took. Apart from the record: it differs from run to run.
+/// The duration of a trial. It is not part of the record, because it differs between runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timing {
-    /// The trial's identity.
+    /// The identity of the trial.
     pub hash: String,
-    /// Label of the row that uses the trial first.
+    /// The label of the row that uses the trial first.
     pub label: String,
-    /// The trial's seed.
+    /// The seed of the trial.
     pub seed: u64,
-    /// Wall time of its own work, shared stages not counted.
+    /// Wall time of the trial's own work in seconds, without shared stages.
     pub seconds: f64,
 }
 

@@ -1,4 +1,5 @@
-//! Records to rows: mean and deviation over the finished seeds, the paired difference to the reference row and what it allows to say.
+//! Turns records into rows: mean and deviation over the finished seeds, the paired difference to the
+//! reference row, and its verdict.
 
 use super::metric::{Metric, finished};
 use super::record::{Metrics, Record, Status};
@@ -8,83 +9,83 @@ use super::statistics::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Where in the paper a table's numbers stand.
+/// The place of a table's numbers in the paper.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaperColumn {
-    /// Number of the table.
+    /// The number of the table.
     pub table: String,
-    /// Its column.
+    /// The column.
     pub column: String,
 }
 
-/// What a table says besides its rows.
+/// The parts of a table besides its rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Header {
-    /// The sweep's name.
+    /// The name of the sweep.
     pub name: String,
-    /// What the table answers.
+    /// The question that the table answers.
     pub question: String,
-    /// Label of the row that differences are taken to.
+    /// The label of the row that the differences are computed against.
     pub reference: Option<String>,
-    /// Where the paper's numbers stand.
+    /// The place of the published numbers in the paper.
     pub paper: Option<PaperColumn>,
-    /// Lines about the run: commit, seeds, machine. Written into formats that have a place for them.
+    /// Lines about the run: commit, seeds, machine. Only formats with room for them write them.
     pub provenance: Vec<String>,
 }
 
 impl Header {
-    /// The metric that the paper's numbers are of: that of their column, or else the mAP.
+    /// The metric of the paper's numbers: that of their column, or else the mAP.
     fn paper_metric(&self) -> Metric {
         let column = self.paper.as_ref().map(|paper| paper.column.as_str());
         column.and_then(Metric::named).unwrap_or_default()
     }
 }
 
-/// The records of one row, one place per seed; none: not finished.
+/// The records of one row, one place per seed; none if not finished.
 #[derive(Clone, Debug)]
 pub struct RowRecords<'a> {
     /// The variant.
     pub label: &'a str,
-    /// The paper's number.
+    /// The number in the paper.
     pub paper: Option<f64>,
-    /// In the order of the seeds.
+    /// The records, in the order of the seeds.
     pub records: Vec<Option<&'a Record>>,
 }
 
-/// A table: what a sweep found so far.
+/// A table: the results of a sweep so far.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// What it says besides its rows.
+    /// The parts besides the rows.
     pub header: Header,
-    /// What deviations, differences and verdicts are of.
+    /// The metric of the deviations, differences and verdicts.
     pub metric: Metric,
-    /// In the order of the sweep, until it is sorted.
-    pub rows: Vec<Row>,
-    /// Whether its means and the paper's numbers order the rows the same way.
+    /// The rows, in the order of the sweep until they are sorted.
+    pub rows: Vec<TableRow>,
+    /// The agreement between the order of its means and that of the paper's numbers.
     pub agreement: Option<Kendall>,
 }
 
-/// One row; numbers in percent, none where undefined.
+/// One row. Numbers are in percent, and none if undefined.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct TableRow {
     /// The variant.
     pub label: String,
-    /// Seeds that finished.
+    /// The number of seeds that finished.
     pub seeds: usize,
     /// Means over the finished seeds.
     pub mean: Metrics,
-    /// Sample standard deviation of the table's metric, from two seeds on.
+    /// Sample standard deviation of the table's metric, for two or more seeds.
     pub deviation: Option<f64>,
     /// Means of the paired differences to the reference row, over the seeds that both finished.
     pub deltas: Metrics,
-    /// The difference of the table's metric to the reference row.
+    /// The difference to the reference row in the table's metric.
     pub difference: Option<Difference>,
-    /// What that difference allows to say; none of the reference row itself.
+    /// The verdict on that difference; none for the reference row itself.
     pub judged: Option<Judged>,
-    /// The paper's number, where it is of the table's metric.
+    /// The number in the paper, if it belongs to the table's metric.
     pub paper: Option<f64>,
-    /// The paper's number less that of the reference row.
+    /// The number in the paper minus that of the reference row.
     pub paper_delta: Option<f64>,
     /// `ok`, `failed: <reason>` or `pending (<finished>/<seeds>)`.
     pub status: String,
@@ -93,19 +94,19 @@ pub struct Row {
 /// An order of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// That of the sweep.
+    /// The order of the sweep.
     #[default]
     Table,
     /// The highest mean of the table's metric first.
     Metric,
     /// The highest difference to the reference first.
     Delta,
-    /// By the labels' letters.
+    /// Alphabetical by label.
     Label,
 }
 
 impl Order {
-    /// All of them, with their names.
+    /// All orders, with their names.
     pub const ALL: [(&str, Self); 4] = [
         ("table", Self::Table),
         ("metric", Self::Metric),
@@ -115,7 +116,8 @@ impl Order {
 }
 
 impl Table {
-    /// Makes the table of `rows`, its differences and verdicts of `metric`. The order of the seeds must be the same in all rows.
+    /// Makes the table of `rows`, with the differences and verdicts of `metric`. The order of the seeds must
+    /// be the same in all rows.
     pub fn new(header: Header, rows: &[RowRecords], metric: Metric) -> Self {
         let reference = header
             .reference
@@ -123,9 +125,9 @@ impl Table {
             .and_then(|label| rows.iter().find(|row| row.label == label));
         let paper = header.paper_metric() == metric;
         let mut bootstrap = Bootstrap::default();
-        let mut found: Vec<Row> = rows
+        let mut found: Vec<TableRow> = rows
             .iter()
-            .map(|row| Row::new(row, reference, metric, &mut bootstrap))
+            .map(|row| TableRow::new(row, reference, metric, &mut bootstrap))
             .collect();
         if !paper {
             for row in &mut found {
@@ -146,7 +148,7 @@ impl Table {
         table
     }
 
-    /// Judges every row but the reference.
+    /// Judges every row except the reference.
     fn judge(&mut self) {
         let compared: Vec<(usize, Difference)> = self
             .rows
@@ -161,16 +163,16 @@ impl Table {
         }
     }
 
-    /// Whether `row` is the one that differences are taken to.
-    pub fn is_reference(&self, row: &Row) -> bool {
+    /// Returns true if the differences are computed against `row`.
+    pub fn is_reference(&self, row: &TableRow) -> bool {
         self.header.reference.as_deref() == Some(row.label.as_str())
     }
 
-    /// Puts the rows into another order; those without the number come last, equal ones stay as they are.
+    /// Sorts the rows. Rows without the number come last, and equal rows keep their order.
     pub fn sort(&mut self, order: Order) {
         let metric = self.metric;
-        let falling = |rows: &mut [Row], key: fn(&Row, Metric) -> Option<f64>| {
-            let key = |row: &Row| key(row, metric).unwrap_or(f64::NEG_INFINITY);
+        let falling = |rows: &mut [TableRow], key: fn(&TableRow, Metric) -> Option<f64>| {
+            let key = |row: &TableRow| key(row, metric).unwrap_or(f64::NEG_INFINITY);
             rows.sort_by(|x, y| key(y).total_cmp(&key(x)));
         };
         match order {
@@ -182,7 +184,7 @@ impl Table {
     }
 }
 
-impl Row {
+impl TableRow {
     fn new(
         row: &RowRecords,
         reference: Option<&RowRecords>,

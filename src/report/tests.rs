@@ -1,4 +1,5 @@
-//! The bytes of every format, orders and metrics of a table, and results folders with anything in their files.
+//! Tests the bytes of every format, the orders and metrics of a table, and results folders with arbitrary
+//! file content.
 
 use super::*;
 use proptest::prelude::*;
@@ -25,7 +26,8 @@ fn record(hash: &str, seed: u64, map: Option<f64>) -> Record {
     }
 }
 
-/// A row: its label, the paper's number, and the result of each seed; outer none: not finished, inner none: failed.
+/// A row: its label, the paper's number, and the result of each seed. The outer none is a seed that has not
+/// finished, the inner none one that failed.
 type Given<'a> = (&'a str, Option<f64>, [Option<Option<f64>>; 3]);
 
 fn given() -> [Given<'static>; 5] {
@@ -84,8 +86,9 @@ fn rendered(name: &str, table: Table) -> String {
     (format.render)(&[table]).unwrap()
 }
 
-/// Differences of `- all` over its two common seeds: -1 and -2; mean -1.5, deviation 0.7071, t(1) 12.706. Those of `- DICC`: -2, -2.1,
-/// -1.9; t = -2 / (0.1 / sqrt 3) = -34.64, SciPy's p 0.000832, twice that for the smaller of two.
+/// Differences of `- all` over its two common seeds: -1 and -2; mean -1.5, deviation 0.7071, t(1) 12.706.
+/// Those of `- DICC`: -2, -2.1, -1.9; t = -2 / (0.1 / sqrt 3) = -34.64, SciPy's p 0.000832, twice that for
+/// the smaller of two.
 #[test]
 fn the_csv_is_these_bytes() {
     assert_eq!(
@@ -116,7 +119,7 @@ fn the_latex_is_these_bytes() {
     );
 }
 
-/// Of another metric than the paper's column, the paper's numbers say nothing.
+/// The paper's numbers do not apply to a metric other than that of their column.
 #[test]
 fn another_metric_has_its_own_differences_and_no_paper() {
     let text = rendered("csv", table(Metric::Ap50));
@@ -143,7 +146,7 @@ fn rows_are_sorted_and_those_without_a_number_come_last() {
     assert_eq!(labels(Order::Label), "- DICC - all PL-DC bad, one_ none");
 }
 
-/// A results folder with these records, `tables.json` as it should be.
+/// A results folder with these records and an intact `tables.json`.
 fn written(records: &[u8]) -> tempfile::TempDir {
     let folder_path = tempfile::tempdir().unwrap();
     layout::merge(folder_path.path(), &[folder().0]).unwrap();
@@ -178,7 +181,7 @@ fn a_line_cut_in_half_is_named_and_the_others_are_read() {
 }
 
 #[test]
-fn a_folder_without_results_is_told() {
+fn a_folder_without_results_is_reported() {
     let of = |path: &Path| format!("{:#}", ResultsFolder::read(path).unwrap_err());
     let empty = tempfile::tempdir().unwrap();
     assert!(of(&empty.path().join("nowhere")).starts_with("no folder `"));
@@ -186,7 +189,7 @@ fn a_folder_without_results_is_told() {
     layout::merge(empty.path(), &[folder().0]).unwrap();
     assert!(of(empty.path()).contains("there is no `records.jsonl` yet"));
     fs::write(empty.path().join(RECORDS), "{\"recipe\":").unwrap();
-    assert!(of(empty.path()).contains("records.jsonl:1: not a line that this program writes"));
+    assert!(of(empty.path()).contains("records.jsonl:1: not a line written by this program"));
 }
 
 /// One change of a file's bytes.
@@ -229,7 +232,7 @@ fn changed(mut bytes: Vec<u8>, changes: &[Change]) -> Vec<u8> {
     bytes
 }
 
-/// Reads and writes the folder in every way; no panic. What is not read has a place in `file`.
+/// Reads and writes the folder in every way without a panic. Every reading error names a place in `file`.
 fn survives(place: &Path, file: &str) -> Result<(), TestCaseError> {
     let path = place.join(file);
     let placed = |message: &str| {
@@ -292,7 +295,7 @@ proptest! {
         survives(place.path(), "tables.json")?;
     }
 
-    /// Any numbers that JSON can hold, up to those whose squares it cannot.
+    /// Any numbers that JSON can hold, including those whose squares overflow.
     #[test]
     fn any_numbers_make_a_table(numbers in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::ZERO, 15)) {
         let (_, records) = folder();

@@ -1,4 +1,4 @@
-//! What a model says about an image.
+//! The predictions of a model for an image.
 
 use super::Mask;
 

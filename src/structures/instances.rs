@@ -7,13 +7,13 @@ use super::Mask;
 pub struct Instance {
     /// Index into the dataset's class names.
     pub class: usize,
-    /// Its visible pixels.
+    /// The visible pixels.
     pub mask: Mask,
-    /// Where the label comes from.
+    /// The origin of the label.
     pub source: InstanceSource,
 }
 
-/// Where an instance comes from; the evaluator needs the original annotation, the trainer only its mask.
+/// The origin of an instance. The evaluator needs the original annotation; the trainer needs only its mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstanceSource {
     /// A single annotated object.

@@ -12,7 +12,7 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// Panics unless `bits` holds `height * width` values.
+    /// Panics if `bits` does not hold `height * width` values.
     pub fn new(height: usize, width: usize, bits: Vec<u8>) -> Self {
         assert_eq!(bits.len(), height * width, "a {height} x {width} mask");
         Self {
@@ -22,7 +22,7 @@ impl Mask {
         }
     }
 
-    /// The pixels where `logits` (`[height, width]`) are above 0, that is sigmoid above 0.5.
+    /// The pixels where `logits` (`[height, width]`) are above 0, that is, where the sigmoid is above 0.5.
     pub fn from_logits(logits: &[f32], height: usize, width: usize) -> Self {
         Self::new(
             height,
@@ -31,12 +31,12 @@ impl Mask {
         )
     }
 
-    /// Number of pixels set.
+    /// The number of pixels that are set.
     pub fn area(&self) -> usize {
         self.bits.iter().map(|bit| usize::from(*bit)).sum()
     }
 
-    /// Intersection over union; 0 where both are empty. Panics on different sizes.
+    /// Intersection over union; 0 if both are empty. Panics if the sizes differ.
     pub fn iou(&self, other: &Self) -> f64 {
         assert_eq!(
             (self.height, self.width),
@@ -57,7 +57,7 @@ impl Mask {
         }
     }
 
-    /// Left and right swapped.
+    /// The mask with left and right swapped.
     pub fn flipped(&self) -> Self {
         let bits = self
             .bits

@@ -1,4 +1,4 @@
-//! Plain data of an image: pixels, masks, instances. No tensor, no file format.
+//! Plain data of an image: pixels, masks, instances. This module knows neither tensors nor file formats.
 
 mod detection;
 mod instances;
@@ -6,6 +6,9 @@ mod mask;
 mod picture;
 mod resample;
 pub mod rle;
+
+/// Longest side of a picture, in pixels: a larger number is a mistake.
+pub const LARGEST_SIDE: usize = 1 << 15;
 
 pub use detection::Detection;
 pub use instances::{Instance, InstanceSource};

@@ -12,7 +12,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Panics unless `pixels` holds `height * width * 3` values.
+    /// Panics if `pixels` does not hold `height * width * 3` values.
     pub fn new(height: usize, width: usize, pixels: Vec<u8>) -> Self {
         assert_eq!(
             pixels.len(),

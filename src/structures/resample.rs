@@ -1,44 +1,46 @@
-//! Resizing in Pillow's numbers: what `transformers`' image processors do with a picture.
+//! Resizes pictures with the same numbers as Pillow, which the image processors of `transformers` use.
 //!
-//! $$ y_i = \sum_x k_i(x)\, v_x,\quad k_i(x) \propto f\big((x + \tfrac12 - c_i) / s\big),\quad c_i = (i + \tfrac12) \tfrac{n}{m},\quad
-//!    s = \max(1, \tfrac{n}{m}) $$
+//! $$ y_i = \sum_x k_i(x)\, v_x,\quad k_i(x) \propto f\big((x + \tfrac12 - c_i) / s\big),\quad
+//! c_i = (i + \tfrac12) \tfrac{n}{m},\quad s = \max(1, \tfrac{n}{m}) $$
 //!
-//! from n to m pixels along one side, then along the other, each pass rounded to 8 bits. f is the filter. The weights are rounded to 22
-//! bits as in Pillow's `Resample.c` (<https://github.com/python-pillow/Pillow>), so that every value is the same. The views of training
-//! go through the faster `fast_image_resize`, which rounds otherwise: its values differ from Pillow's by one here and there, and
-//! that can flip a mask of a network.
+//! It resizes from n to m pixels along one side, then along the other. Each pass is rounded to 8 bits. f is
+//! the filter. The weights are rounded to 22 bits as in Pillow's `Resample.c`
+//! (<https://github.com/python-pillow/Pillow>), so that every value is the same. The training views use the
+//! faster `fast_image_resize`, which rounds differently: its values sometimes differ from Pillow's by one,
+//! and that can change a predicted mask.
 //!
-//! The order of the passes is that of Pillow 13.0, observed on 700 random sizes: along the rows first, unless the height
-//! shrinks by more than twice what the width does. Earlier versions always begin with the rows.
+//! The order of the passes is that of Pillow 13.0, observed on 700 random sizes: along the rows first, unless
+//! the height shrinks by more than twice as much as the width. Earlier versions always begin with the rows.
 
 use super::Picture;
 use rayon::prelude::*;
 use std::f64::consts::PI;
 
-/// Bits behind the point of a weight.
+/// The number of fractional bits of a weight.
 const PRECISION: u32 = 22;
 /// Red, green, blue.
 const COLOURS: usize = 3;
 
-/// Filters of Pillow's `resize`; all but the first average where they shrink.
+/// The filters of Pillow's `resize`. All but the first average when they shrink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resample {
-    /// The pixel that is nearest.
+    /// The nearest pixel.
     Nearest,
     /// The mean.
     Box,
-    /// Triangle.
+    /// A triangle.
     Bilinear,
     /// Hamming's window.
     Hamming,
-    /// Cubic with a = -0.5 (Catmull and Rom).
+    /// Cubic with a = -0.5 (Catmull-Rom).
     Bicubic,
-    /// Lanczos's, three lobes.
+    /// Lanczos with three lobes.
     Lanczos,
 }
 
 impl Resample {
-    /// The filter that Pillow and image processors' files give this number; `None` where there is none.
+    /// The filter with this number in Pillow and in the files of image processors; none if there is no such
+    /// filter.
     pub fn from_pillow(number: u64) -> Option<Self> {
         const NUMBERED: [Resample; 6] = [
             Resample::Nearest,
@@ -51,7 +53,7 @@ impl Resample {
         NUMBERED.get(usize::try_from(number).ok()?).copied()
     }
 
-    /// Half the width of the filter; `None` where there is none.
+    /// Half the width of the filter; none for [`Self::Nearest`].
     fn support(self) -> Option<f64> {
         match self {
             Self::Nearest => None,
@@ -88,19 +90,19 @@ impl Resample {
     }
 }
 
-/// What one pixel of the result is made of.
+/// The source pixels of one pixel of the result.
 struct Taps {
-    /// The first pixel that it sees.
+    /// The first source pixel.
     start: usize,
-    /// Its weight and those of the next ones.
+    /// The weights of the first source pixel and of those after it.
     weights: Vec<i32>,
 }
 
-/// The taps of `target` pixels made from `source`.
+/// The taps of `target` pixels made from `source` pixels.
 fn taps(source: usize, target: usize, filter: Resample) -> Vec<Taps> {
     let scale = source as f64 / target as f64;
     let Some(support) = filter.support() else {
-        // Pillow adds the steps up, whose rounding errors decide at the edges of pixels.
+        // Pillow adds up the steps, and the rounding errors decide at the edges of pixels.
         let mut place = 0.5 * scale;
         let nearest = |_| {
             let start = (place as usize).min(source - 1);
@@ -116,7 +118,7 @@ fn taps(source: usize, target: usize, filter: Resample) -> Vec<Taps> {
     let support = support * stretch;
     let of_pixel = |i: usize| {
         let centre = (i as f64 + 0.5) * scale;
-        // A negative number becomes 0 here, as it is cut off there.
+        // A negative number becomes 0, as Pillow clips it there.
         let start = (centre - support + 0.5) as usize;
         let end = ((centre + support + 0.5) as usize).min(source);
         let distance = |x: usize| (x as f64 - centre + 0.5) * (1.0 / stretch);
@@ -135,7 +137,7 @@ fn taps(source: usize, target: usize, filter: Resample) -> Vec<Taps> {
     (0..target).map(of_pixel).collect()
 }
 
-/// The weighted sum of `values`, rounded and cut to 8 bits.
+/// The weighted sum of `values`, rounded and clipped to 8 bits.
 fn mix(taps: &Taps, value: impl Fn(usize) -> u8) -> u8 {
     let mut sum = 1i32 << (PRECISION - 1);
     for (i, weight) in taps.weights.iter().enumerate() {

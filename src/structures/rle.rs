@@ -1,6 +1,6 @@
-//! Run-length masks, COCO's encoding: runs of 0 and 1 by turns, down the columns.
+//! Run-length masks in COCO's encoding: alternating runs of 0 and 1, down the columns.
 //!
-//! A [`Mask`] is row-major, COCO's runs are column-major: both ways transpose.
+//! A [`Mask`] is row-major and COCO's runs are column-major, so both directions transpose.
 
 use super::Mask;
 use hotcoco::Rle;
@@ -12,7 +12,7 @@ pub fn encode(mask: &Mask) -> Rle {
     hotcoco::mask::encode(&columns, height, width).expect("a mask has height * width bits")
 }
 
-/// The mask of the runs; pixels after the last run are 0.
+/// The mask of the runs. Pixels after the last run are 0.
 pub fn decode(runs: &Rle) -> Mask {
     let (height, width) = (runs.h as usize, runs.w as usize);
     let columns = hotcoco::mask::decode(runs);

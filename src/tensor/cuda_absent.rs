@@ -1,7 +1,7 @@
 //! The GPU of a program that was built without `--features cuda`: there is none.
 //!
-//! The types are those of `tensor/cuda`, but have no values. So the code that takes one is checked by the compiler and never runs; what
-//! an op does on a GPU is left out of the program.
+//! The types are those of `tensor/cuda`, but have no values. So the compiler checks the code that takes one, and
+//! the code never runs: the work of an op on a GPU is left out of the program.
 
 pub use super::kernel::{Argument, Grid, Source};
 pub use super::product::{Operand, Product};
@@ -10,7 +10,7 @@ use super::{Grads, Later, Precision, Tensor2};
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
-/// Whether the program can use a GPU where there is one.
+/// True if the program can use a GPU.
 pub const IS_BUILT: bool = false;
 
 /// No GPU.
@@ -36,7 +36,7 @@ pub struct Ops;
 /// Nothing that a thread keeps on a GPU.
 pub struct PerThread<K, V>(PhantomData<(K, V)>);
 
-/// What a buffer may hold.
+/// A type that a buffer can hold.
 pub trait Element: Copy + Default + Send + Sync + 'static {}
 
 impl Element for f32 {}

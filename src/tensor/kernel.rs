@@ -1,35 +1,36 @@
-//! A kernel's text, the threads that run it, and its arguments: plain data, known to programs without `--features cuda` too.
+//! A kernel's text, the threads that run it, and its arguments. This is plain data, which programs without
+//! `--features cuda` also have.
 
 /// A file of kernels.
 #[derive(Debug)]
 pub struct Source {
-    /// Its name, without `.cu`.
+    /// The name, without `.cu`.
     pub name: &'static str,
-    /// Its text.
+    /// The text.
     pub text: &'static str,
-    /// What it includes: names and texts.
+    /// The headers that it includes: names and texts.
     pub headers: &'static [(&'static str, &'static str)],
 }
 
 /// The blocks and threads of a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
-    /// Blocks along x, y, z.
+    /// The number of blocks along x, y, z.
     pub blocks: [u32; 3],
-    /// Threads of a block along x, y, z.
+    /// The number of threads of a block along x, y, z.
     pub threads: [u32; 3],
-    /// Dynamic shared memory of a block, bytes.
+    /// Dynamic shared memory of a block in bytes.
     pub shared: u32,
 }
 
 impl Grid {
-    /// Enough blocks of `threads` for one thread per item.
+    /// Enough blocks of `threads` threads for one thread per item.
     pub fn items(items: usize, threads: u32) -> Self {
         let blocks = items.div_ceil(threads as usize).max(1);
         Self::blocks(blocks, threads)
     }
 
-    /// `blocks` blocks of `threads`.
+    /// `blocks` blocks of `threads` threads.
     ///
     /// Panics if there are more blocks than a grid can have (2^31 - 1).
     pub fn blocks(blocks: usize, threads: u32) -> Self {
@@ -41,7 +42,7 @@ impl Grid {
         }
     }
 
-    /// With blocks along y and z too.
+    /// The same grid with `y` and `z` blocks along y and z.
     ///
     /// Panics if there are more than a grid can have (65,535).
     pub fn by(mut self, y: usize, z: usize) -> Self {
@@ -50,7 +51,7 @@ impl Grid {
         self
     }
 
-    /// With so many bytes of dynamic shared memory for a block.
+    /// The same grid with `bytes` of dynamic shared memory for a block.
     pub fn shared(mut self, bytes: usize) -> Self {
         self.shared = u32::try_from(bytes).expect("shared memory is less than 4 GiB");
         self
@@ -75,14 +76,14 @@ impl From<u64> for Argument {
 }
 
 impl From<Option<u64>> for Argument {
-    /// None: a null pointer.
+    /// None becomes a null pointer.
     fn from(address: Option<u64>) -> Self {
         Self::Address(address.unwrap_or(0))
     }
 }
 
 impl From<usize> for Argument {
-    /// Panics above 2^31 - 1: kernels count in `int` what a tensor has along one side.
+    /// Panics above 2^31 - 1: kernels use `int` for the sides of a tensor.
     fn from(number: usize) -> Self {
         Self::Int(i32::try_from(number).expect("a size below 2^31"))
     }

@@ -1,29 +1,30 @@
-//! A value that somebody will wait for.
+//! A value that becomes available later.
 
 use std::fmt;
 
-/// What [`Self::wait`] gives: on the CPU what is known already, on a GPU what it has computed by then. Until then a GPU works on, and so may
-/// the CPU. What [`Self::map`] adds is computed by the one who waits.
-#[must_use = "what is not waited for is not looked at"]
+/// A value that [`Self::wait`] returns. On the CPU it is known already; on a GPU it is the result of work
+/// that has been started. Until somebody waits, the GPU keeps working, and the CPU may do other work. The
+/// functions added by [`Self::map`] run in the thread that waits.
+#[must_use = "call `wait` to get the value"]
 pub struct Later<T>(Box<dyn FnOnce() -> T>);
 
 impl<T: 'static> Later<T> {
-    /// A value that is there.
+    /// A value that is already known.
     pub fn ready(value: T) -> Self {
         Self::new(|| value)
     }
 
-    /// What `wait` gives, which may wait for a GPU.
+    /// A value that `wait` returns; `wait` may wait for a GPU.
     pub fn new(wait: impl FnOnce() -> T + 'static) -> Self {
         Self(Box::new(wait))
     }
 
-    /// What `then` makes of the value, once it is there.
+    /// Applies `then` to the value when it is available.
     pub fn map<U: 'static>(self, then: impl FnOnce(T) -> U + 'static) -> Later<U> {
         Later::new(|| then(self.wait()))
     }
 
-    /// The value.
+    /// Waits for the value.
     pub fn wait(self) -> T {
         (self.0)()
     }

@@ -1,6 +1,7 @@
-//! What an op asks of its tensors before it runs on a GPU, and what its kernels ask of them there.
+//! The functions by which an op finds the GPU that it runs on, and by which its kernels address the tensors
+//! there.
 //!
-//! An op with kernels begins so, and goes on with the CPU's code:
+//! An op with kernels begins like this and continues with the CPU's code:
 //!
 //! ```ignore
 //! if let Some(gpu) = Gpu::of(&[a, b]) {
@@ -15,13 +16,13 @@ use super::kernel::Argument;
 use super::{Grads, Raw, Tape, Tensor2};
 
 impl Gpu {
-    /// The first GPU that any of `tensors` lies on; none: all lie on the host.
+    /// The first GPU that holds any of `tensors`; none if all are on the host.
     #[inline]
     pub fn of(tensors: &[&Tensor2]) -> Option<Self> {
         tensors.iter().find_map(|tensor| tensor.gpu().cloned())
     }
 
-    /// A constant tensor with values of any kind: the first kernel that takes it writes all of them.
+    /// A constant tensor with arbitrary values. The first kernel that uses it must write all of them.
     pub fn unwritten(&self, rows: usize, columns: usize) -> Tensor2 {
         Tensor2 {
             raw: Raw::Gpu(Matrix::unwritten(self, rows, columns)),
@@ -31,7 +32,7 @@ impl Gpu {
 }
 
 impl Tensor2 {
-    /// The GPU that the values lie on; none: the host.
+    /// The GPU that holds the values; none if they are on the host.
     #[inline]
     pub fn gpu(&self) -> Option<&Gpu> {
         match &self.raw {
@@ -40,9 +41,10 @@ impl Tensor2 {
         }
     }
 
-    /// The same values on `gpu`: itself, if it lies there. A leaf stays a leaf.
+    /// The same values on `gpu`. A tensor that is there already is returned as it is, and a leaf stays a
+    /// leaf.
     ///
-    /// Panics if it lies on another GPU.
+    /// Panics if it is on another GPU.
     pub(super) fn to_gpu(&self, gpu: &Gpu) -> Self {
         match &self.raw {
             Raw::Gpu(matrix) => {
@@ -56,7 +58,7 @@ impl Tensor2 {
         }
     }
 
-    /// The same tensor, with the precision of `gpu`, which is the one that it lies on.
+    /// The same tensor with the precision of `gpu`, the GPU that holds it.
     pub(super) fn computed_on(&self, gpu: &Gpu) -> Self {
         let mut same = self.clone();
         if let Raw::Gpu(matrix) = &mut same.raw {
@@ -65,9 +67,9 @@ impl Tensor2 {
         same
     }
 
-    /// An input of an op on `gpu`, sent there if it is a constant of the host.
+    /// An input of an op on `gpu`. A constant of the host is sent there.
     ///
-    /// Panics if it is a leaf or a result of the host, to which no gradient would flow back.
+    /// Panics if it is a leaf or a result of the host: no gradient would flow back to it.
     pub fn on(&self, gpu: &Gpu) -> Self {
         let comes_along = self.gpu().is_some() || !self.requires_grad;
         assert!(comes_along, "a leaf of the host in an op on a GPU");
@@ -76,7 +78,7 @@ impl Tensor2 {
 
     /// The address of the values on the GPU.
     ///
-    /// Panics if they lie on the host.
+    /// Panics if they are on the host.
     pub fn address(&self) -> u64 {
         match &self.raw {
             Raw::Host(_) => panic!("the values lie on the host"),
@@ -84,10 +86,10 @@ impl Tensor2 {
         }
     }
 
-    /// The address of the values for kernels that write to them. Copies the storage first if another clone shares it: the tensor is
-    /// then another one, with a gradient of its own.
+    /// The address of the values for kernels that write to them. Copies the storage first if another clone
+    /// shares it; the tensor is then a new one with a gradient of its own.
     ///
-    /// Panics if they lie on the host.
+    /// Panics if they are on the host.
     pub fn address_mut(&mut self) -> u64 {
         match &mut self.raw {
             Raw::Host(_) => panic!("the values lie on the host"),
@@ -95,9 +97,10 @@ impl Tensor2 {
         }
     }
 
-    /// The address of the gradient, which kernels add to (zeros at first); none where the tensor requires none.
+    /// The address of the gradient, to which kernels add (it is zero at first); none if the tensor requires
+    /// no gradient.
     ///
-    /// It holds until `grads` is dropped.
+    /// The address is valid until `grads` is dropped.
     pub fn gradient_address(&self, grads: &mut Grads) -> Option<u64> {
         match &self.raw {
             Raw::Gpu(matrix) if self.requires_grad => Some(matrix.gradient_address(grads)),
@@ -113,7 +116,7 @@ impl<T: Element> From<&Buffer<T>> for Argument {
 }
 
 impl<T: Element> From<Option<&Buffer<T>>> for Argument {
-    /// None: a null pointer.
+    /// None becomes a null pointer.
     fn from(buffer: Option<&Buffer<T>>) -> Self {
         Self::Address(buffer.map_or(0, Buffer::address))
     }
@@ -126,15 +129,15 @@ impl From<&Tensor2> for Argument {
 }
 
 impl From<Option<&Tensor2>> for Argument {
-    /// None: a null pointer.
+    /// None becomes a null pointer.
     fn from(tensor: Option<&Tensor2>) -> Self {
         Self::Address(tensor.map_or(0, Tensor2::address))
     }
 }
 
 impl Tape {
-    /// Makes the output of an op on `gpu`, of which its kernel writes every value. It requires a gradient where the tape records and any of
-    /// `inputs` requires one.
+    /// Makes the output of an op on `gpu`, whose kernel must write every value. The output requires a
+    /// gradient if the tape records and any of `inputs` requires one.
     pub fn output_on(
         &self,
         gpu: &Gpu,

@@ -1,11 +1,11 @@
-//! Where tensors lie and ops run: the host, or one GPU; and what a user may wish for.
+//! The place of tensors and ops: the host or one GPU, and the choice of the user.
 
 use super::cuda::{self, Gpu};
 use super::{Precision, Tensor2};
 use std::fmt;
 use std::str::FromStr;
 
-/// Where the values of a tensor lie.
+/// The memory that holds the values of a tensor.
 #[derive(Clone, Debug)]
 pub enum Place {
     /// The memory of the host; ops run on the CPU.
@@ -15,10 +15,10 @@ pub enum Place {
 }
 
 impl Place {
-    /// The same place, where matrix products are computed with `precision`.
+    /// The same place with matrix products in `precision`.
     ///
     /// # Errors
-    /// It is the host, which knows [`Precision::F32`] alone.
+    /// The place is the host, which supports only [`Precision::F32`].
     pub fn computing_with(&self, precision: Precision) -> Result<Self, NoPrecision> {
         match (self, precision) {
             (Self::Host, Precision::F32) => Ok(Self::Host),
@@ -27,9 +27,9 @@ impl Place {
         }
     }
 
-    /// Whether an op only starts its work here, which then goes on beside the program, as on a GPU. Every wait for a result costs time: so
-    /// callers ask for many results together, and prepare the next work before they wait. On the host a result is there when an op returns,
-    /// and small pieces of work keep memory low.
+    /// True if an op only starts its work here and the work continues beside the program, as on a GPU. Every
+    /// wait for a result costs time, so callers ask for many results together and prepare the next work before
+    /// they wait. On the host a result is ready when an op returns, and small pieces of work keep memory low.
     pub fn is_asynchronous(&self) -> bool {
         match self {
             Self::Host => false,
@@ -37,7 +37,8 @@ impl Place {
         }
     }
 
-    /// Says that the calling thread's work here has come to an end: what a GPU keeps for its later calls is free for others.
+    /// To be called when the calling thread's work here has ended: memory that a GPU keeps for the thread's
+    /// later calls becomes free for other threads.
     pub fn leave(&self) {
         match self {
             Self::Host => {}
@@ -45,8 +46,8 @@ impl Place {
         }
     }
 
-    /// The constant `[rows, columns]` of a name, made of the values that `make` gives. A GPU keeps it under `name` and the size for
-    /// the next who asks; the host, where nothing has to be sent, keeps nothing.
+    /// A constant `[rows, columns]` with the values that `make` returns. A GPU keeps it under `name` and its
+    /// size for later calls. The host keeps nothing, because nothing has to be sent.
     pub fn kept(
         &self,
         name: String,
@@ -64,26 +65,26 @@ impl Place {
     }
 }
 
-/// The CPU cannot compute as it should.
+/// The CPU does not support the precision.
 #[derive(Debug, thiserror::Error)]
-#[error("the CPU computes with \"f32\" alone; the others need a GPU")]
+#[error("the CPU supports only \"f32\"; other precisions need a GPU")]
 pub struct NoPrecision;
 
 /// The device that a user asks for: `auto`, `cpu`, `cuda` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wish {
-    /// The first GPU where there is one that can be used, else the CPU.
+    /// The first usable GPU, or else the CPU.
     #[default]
     Auto,
     /// The CPU.
     Cpu,
-    /// The GPU of this number, or none.
+    /// The GPU with this number.
     Cuda(usize),
 }
 
-/// What a wish must look like.
+/// The text names no device.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no device; allowed: auto, cpu, cuda, cuda:N (the N-th GPU, from 0)")]
+#[error("`{0}` is not a device; allowed: auto, cpu, cuda, cuda:N (the N-th GPU, from 0)")]
 pub struct NoDevice(String);
 
 impl FromStr for Wish {
@@ -96,7 +97,7 @@ impl FromStr for Wish {
             "cuda" => Ok(Self::Cuda(0)),
             _ => {
                 let number = text.strip_prefix("cuda:").filter(|n| {
-                    // `+1` is a number for Rust.
+                    // Rust would parse `+1` as a number.
                     n.bytes().all(|digit| digit.is_ascii_digit())
                 });
                 let number = number.and_then(|number| number.parse().ok());
@@ -119,10 +120,10 @@ impl fmt::Display for Wish {
 }
 
 impl Wish {
-    /// The place that is wished for, and, where the wish was open and no GPU can be had, why not.
+    /// The chosen place. If the choice was `auto` and no GPU is usable, it also returns the reason.
     ///
     /// # Errors
-    /// A GPU was asked for by name that cannot be had: why.
+    /// The GPU that was asked for cannot be used. The message says why.
     pub fn place(self) -> Result<(Place, Option<String>), String> {
         match (self, gpu(self.number())) {
             (Self::Cpu, _) => Ok((Place::Host, None)),
@@ -132,7 +133,7 @@ impl Wish {
         }
     }
 
-    /// The number of the GPU that would be used; none: no GPU is to be looked for.
+    /// The number of the GPU to use; none if no GPU should be looked for.
     fn number(self) -> Option<usize> {
         match self {
             Self::Auto => Some(0),
@@ -142,7 +143,7 @@ impl Wish {
     }
 }
 
-/// Why there is no GPU.
+/// The reason why there is no GPU.
 #[derive(Debug, thiserror::Error)]
 enum NoGpu {
     #[error("none was asked for")]
@@ -154,7 +155,7 @@ enum NoGpu {
 }
 
 impl NoGpu {
-    /// What a user hears who left the choice to the program: only what they might want to change.
+    /// The message for a user who left the choice to the program; none if they cannot change the reason.
     fn worth_telling(&self) -> Option<String> {
         match self {
             Self::NotAsked | Self::NotBuilt => None,

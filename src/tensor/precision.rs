@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What matrix products and convolutions on a GPU compute with; sums are `f32` always, as are all other ops. The CPU knows `f32` alone.
+/// The precision of matrix products and convolutions on a GPU. Sums and all other ops always use `f32`. The
+/// CPU supports `f32` only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {

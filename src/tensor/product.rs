@@ -1,20 +1,21 @@
-//! What a product of matrices on a GPU is asked for: plain data, known to programs without `--features cuda` too.
+//! The description of a product of matrices on a GPU. This is plain data, which programs without
+//! `--features cuda` also have.
 
-/// A matrix of a product: where it begins, how it lies, how far it is to the next one of a batch.
+/// A matrix of a product: its address, its layout, and the distance to the next matrix of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Operand {
     /// The address of its first value.
     pub address: u64,
-    /// Columns of the matrix as it is stored.
+    /// The number of columns of the matrix as stored.
     pub stored_columns: usize,
-    /// Whether the matrix of the product is the transpose of the stored one.
+    /// True if the matrix of the product is the transpose of the stored one.
     pub transposed: bool,
     /// Values from the start of a matrix of a batch to the start of the next; 0: the same matrix for all.
     pub stride: usize,
 }
 
 impl Operand {
-    /// The row-major matrix at `address` whose rows are `columns` long.
+    /// The row-major matrix at `address` with `columns` columns.
     pub fn new(address: u64, columns: usize) -> Self {
         Self {
             address,
@@ -32,20 +33,21 @@ impl Operand {
         }
     }
 
-    /// The first of a batch, each `stride` values after the one before; 0: the same for all.
+    /// The first matrix of a batch in which each begins `stride` values after the one before. With 0, all are
+    /// the same.
     pub fn every(self, stride: usize) -> Self {
         Self { stride, ..self }
     }
 }
 
-/// Some products of the same shape.
+/// Products of the same shape.
 #[derive(Clone, Copy, Debug)]
 pub struct Product {
-    /// Rows of A and C, columns of B and C, columns of A and rows of B.
+    /// Rows of A and C; columns of B and C; columns of A and rows of B.
     pub size: [usize; 3],
-    /// How many.
+    /// The number of products.
     pub count: usize,
-    /// Whether the products are added to what C holds; else they replace it.
+    /// True if the products are added to C; otherwise they replace it.
     pub add: bool,
 }
 
@@ -64,7 +66,7 @@ impl Product {
         Self { count, ..self }
     }
 
-    /// The same, added to what C holds.
+    /// The same, added to C.
     pub fn adding(self) -> Self {
         Self { add: true, ..self }
     }

@@ -58,6 +58,8 @@ pub struct Journal {
     window: Window,
     /// The last step of the window.
     last: usize,
+    /// Is given every line that is written.
+    show: Option<fn(&str)>,
 }
 
 impl Journal {
@@ -95,6 +97,7 @@ impl Journal {
             file,
             window,
             last: step,
+            show: None,
         })
     }
 
@@ -117,6 +120,11 @@ impl Journal {
         } else {
             Ok(())
         }
+    }
+
+    /// Gives every line from now on to `show`, too.
+    pub fn show(&mut self, show: Option<fn(&str)>) {
+        self.show = show;
     }
 
     /// The steps since the last line: a checkpoint keeps them.
@@ -152,7 +160,11 @@ impl Journal {
             };
             line.insert(name, value);
         }
-        writeln!(self.file, "{}", Value::Object(line))
+        let line = Value::Object(line).to_string();
+        if let Some(show) = self.show {
+            show(&line);
+        }
+        writeln!(self.file, "{line}")
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
 }

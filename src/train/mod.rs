@@ -16,9 +16,10 @@ pub use optimizer::{AdamW, AdamWConfig, GradientNorm, Moments, OptimizerState, i
 pub use schedule::Schedule;
 pub use trainer::{AVERAGE, STUDENT, TEACHER, Trainer};
 
-use crate::registry::ComponentError;
+use crate::registry::{Check, Checked, MOST_STEPS, MOST_WEIGHT, above};
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
+use std::ops::Bound;
 
 /// A training run between two steps: of networks ([`Trainer`]), of a vision-language model ([`ClipTraining`]) or of a number ([`NumberTrainer`]).
 pub trait Training {
@@ -103,6 +104,24 @@ pub struct TrainConfig {
     pub checkpoint: usize,
 }
 
+impl Checked for TrainConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("steps", self.steps, 1..=MOST_STEPS);
+        check.range("rate", self.rate, above(0.0, MOST_WEIGHT));
+        check.range("backbone-rate", self.backbone_rate, 0.0..=MOST_WEIGHT);
+        for beta in self.betas {
+            check.range("betas", beta, 0.0..1.0);
+        }
+        check.range("weight-decay", self.weight_decay, 0.0..1.0);
+        // A bound that no gradient reaches switches the clipping off.
+        check.range("clip", self.clip, (Bound::Excluded(0.0), Bound::Unbounded));
+        check.range("warm-up", self.warm_up, 0..=MOST_STEPS);
+        check.range("drop", self.drop, 0.0..=1.0);
+        check.range("average", self.average, 0.0..1.0);
+        check.range("checkpoint", self.checkpoint, 1..=MOST_STEPS);
+    }
+}
+
 impl TrainConfig {
     /// The optimizer's part.
     pub fn optimizer(&self) -> AdamWConfig {
@@ -114,74 +133,6 @@ impl TrainConfig {
             backbone_rate: self.backbone_rate,
             clip: self.clip,
         }
-    }
-
-    /// Every value out of its range; keys are those of `[train]`.
-    pub fn check(&self) -> Vec<ComponentError> {
-        let mut errors = Vec::new();
-        let mut need = |holds: bool, key: &str, found: String, allowed: &str| {
-            if !holds {
-                errors.push(ComponentError::new(
-                    key,
-                    format!("{found} is not {allowed}"),
-                ));
-            }
-        };
-        let positive = |value: f64| value > 0.0 && value.is_finite();
-        let fraction = |value: f64| (0.0..1.0).contains(&value);
-        need(
-            self.steps > 0,
-            "steps",
-            self.steps.to_string(),
-            "at least 1",
-        );
-        need(
-            positive(self.rate),
-            "rate",
-            self.rate.to_string(),
-            "above 0",
-        );
-        let backbone = self.backbone_rate;
-        need(
-            backbone >= 0.0 && backbone.is_finite(),
-            "backbone-rate",
-            backbone.to_string(),
-            "at least 0",
-        );
-        for beta in self.betas {
-            need(fraction(beta), "betas", beta.to_string(), "in [0, 1)");
-        }
-        need(
-            fraction(self.weight_decay),
-            "weight-decay",
-            self.weight_decay.to_string(),
-            "in [0, 1)",
-        );
-        need(
-            positive(self.clip),
-            "clip",
-            self.clip.to_string(),
-            "above 0",
-        );
-        need(
-            (0.0..=1.0).contains(&self.drop),
-            "drop",
-            self.drop.to_string(),
-            "in [0, 1]",
-        );
-        need(
-            fraction(self.average),
-            "average",
-            self.average.to_string(),
-            "in [0, 1)",
-        );
-        need(
-            self.checkpoint > 0,
-            "checkpoint",
-            self.checkpoint.to_string(),
-            "at least 1",
-        );
-        errors
     }
 
     /// The defaults of `recipes/pl-dc.toml`.
@@ -200,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_in_range() {
-        assert_eq!(TrainConfig::for_tests().check(), []);
+        assert_eq!(TrainConfig::for_tests().checked(), Ok(()));
     }
 
     #[test]
@@ -210,17 +161,10 @@ mod tests {
             checkpoint: 0,
             ..TrainConfig::for_tests()
         };
-        let texts: Vec<_> = config
-            .check()
-            .iter()
-            .map(|e| format!("{}: {e}", e.key))
-            .collect();
         assert_eq!(
-            texts,
-            [
-                "drop: 1.5 is not in [0, 1]",
-                "checkpoint: 0 is not at least 1"
-            ]
+            config.checked().unwrap_err().to_string(),
+            "drop: 1.5 is out of range; allowed: 0 to 1; \
+             checkpoint: 0 is out of range; allowed: 1 to 1000000000"
         );
     }
 }

@@ -1,26 +1,12 @@
-//! AdamW with decoupled weight decay and global-norm clipping, as PyTorch computes them.
+//! The optimizer of a network: [`ops::adamw`] over all parameters that gradients train.
 //!
-//! $$ g \leftarrow g \cdot \min\!\left(1, \tfrac{c}{\lVert g \rVert_2 + 10^{-6}}\right), \qquad \theta \leftarrow \theta (1 - \eta\lambda) $$
-//! $$ m \leftarrow \beta_1 m + (1-\beta_1) g, \quad v \leftarrow \beta_2 v + (1-\beta_2) g^2, \quad
-//!    \theta \leftarrow \theta - \frac{\eta}{1-\beta_1^t} \cdot \frac{m}{\sqrt{v}/\sqrt{1-\beta_2^t} + \epsilon} $$
-//!
-//! Sources: `torch.optim.AdamW` and `torch.nn.utils.clip_grad_norm_` of PyTorch 2, whose numbers the tests hold
-//! (`tests/golden/adamw.py`). The clipping covers the gradients of all trained parameters together.
-//!
-//! One pass over a parameter's values updates both moments and the value. Frozen parameters and buffers are left alone. Where the
-//! parameters lie on a GPU the moments do so too, and a step is three launches there, whatever the number of parameters.
+//! It decides which parameters learn at the backbone's rate and which are decayed, counts the steps, and names the moments for the
+//! checkpoint. Frozen parameters and buffers are left alone.
 
-use crate::nn::params::{Kind, Param, Parameters};
-use crate::ops;
-use crate::tensor::Grads;
-use crate::tensor::Later;
-use crate::tensor::cuda::Gpu;
-use std::borrow::Cow;
+use crate::nn::params::{Kind, Param, Parameters, lend_values};
+use crate::ops::{self, AdamWStep, Treatment};
+use crate::tensor::{Grads, Later};
 
-/// The `eps` of `torch.optim.AdamW`.
-const EPSILON: f32 = 1e-8;
-/// What `torch.nn.utils.clip_grad_norm_` adds to the norm.
-const CLIP_EPSILON: f64 = 1e-6;
 /// Names of the parameters that learn at the backbone's rate start so.
 const BACKBONE: &str = "backbone.";
 
@@ -39,6 +25,18 @@ pub struct AdamWConfig {
     pub backbone_rate: f64,
     /// Bound of the global gradient norm; infinite: none.
     pub clip: f64,
+}
+
+impl AdamWConfig {
+    /// Whether a kind of parameter is decayed; a normalisation never is.
+    fn decays(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Weight => true,
+            Kind::Bias => self.decay_biases,
+            Kind::Embedding => self.decay_embeddings,
+            Kind::Norm | Kind::Buffer => false,
+        }
+    }
 }
 
 /// The moments of one trained parameter.
@@ -63,20 +61,12 @@ pub struct OptimizerState {
 
 /// The norm of all gradients of a step together, before clipping.
 #[derive(Debug)]
-pub enum GradientNorm {
-    /// Computed on the CPU.
-    Known(f64),
-    /// The first of these, once the GPU has come so far.
-    OnGpu(Later<Vec<f32>>),
-}
+pub struct GradientNorm(Later<f64>);
 
 impl GradientNorm {
     /// The norm; waits for the GPU if it is computed there.
     pub fn value(self) -> f64 {
-        match self {
-            Self::Known(norm) => norm,
-            Self::OnGpu(result) => result.wait()[0].into(),
-        }
+        self.0.wait()
     }
 }
 
@@ -84,32 +74,32 @@ impl GradientNorm {
 #[derive(Debug)]
 pub struct AdamW {
     config: AdamWConfig,
-    /// With empty moments while these lie on a GPU.
-    state: OptimizerState,
-    /// Values of every trained parameter.
-    lengths: Vec<usize>,
-    on_gpu: Option<ops::AdamW>,
+    /// Steps taken.
+    steps: u64,
+    /// Full name of every trained parameter, in the order of the walk.
+    names: Vec<String>,
+    moments: ops::AdamWMoments,
 }
 
 impl AdamW {
     /// An optimizer with zero moments for the parameters of `model` that are trained now.
     pub fn new(config: AdamWConfig, model: &mut dyn Parameters) -> Self {
-        let mut moments = Vec::new();
+        let (mut names, mut treatments, mut moments) = (Vec::new(), Vec::new(), Vec::new());
         model.parameters("", &mut |name, param| {
             if is_trained(param) {
-                let zeros = vec![0.0; param.value.len()];
-                moments.push(Moments {
-                    name: name.to_string(),
-                    first: zeros.clone(),
-                    second: zeros,
+                names.push(name.to_string());
+                treatments.push(Treatment {
+                    backbone: name.starts_with(BACKBONE),
+                    decayed: config.decays(param.kind),
                 });
+                moments.push([vec![0.0; param.value.len()], vec![0.0; param.value.len()]]);
             }
         });
         Self {
             config,
-            lengths: moments.iter().map(|moment| moment.first.len()).collect(),
-            state: OptimizerState { steps: 0, moments },
-            on_gpu: None,
+            steps: 0,
+            names,
+            moments: ops::AdamWMoments::new(treatments, moments),
         }
     }
 
@@ -122,131 +112,43 @@ impl AdamW {
         grads: &mut Grads,
         rate: f32,
     ) -> GradientNorm {
-        if let Some(gpu) = gpu_of(model) {
-            return self.step_on(&gpu, model, grads, rate);
-        }
-        let norm = gradient_norm(model, grads);
-        let scale = (self.config.clip / (norm + CLIP_EPSILON)).min(1.0) as f32;
-        self.state.steps += 1;
-        let (betas, corrections) = self.corrections();
-        let mut moments = std::mem::take(&mut self.state.moments).into_iter();
-        let mut updated = Vec::with_capacity(moments.len());
-        model.parameters("", &mut |name, param| {
-            if !is_trained(param) {
-                return;
-            }
-            let mut moment = moments.next().filter(|moment| moment.name == name);
-            let moment = moment
-                .as_mut()
-                .unwrap_or_else(|| panic!("no moments for `{name}`"));
-            let rate = self.rate(rate, name.starts_with(BACKBONE));
-            let update = Update {
-                scale,
-                keep: 1.0 - rate * self.decay(param.kind),
-                betas,
-                size: (f64::from(rate) / corrections[0]) as f32,
-                root: corrections[1].sqrt().recip() as f32,
-            };
-            let gradient = param.value.take_gradient(grads);
-            update.apply(
-                param.value.values_mut(),
-                &gradient,
-                &mut moment.first,
-                &mut moment.second,
-            );
-            updated.push(std::mem::replace(
-                moment,
-                Moments {
-                    name: String::new(),
-                    first: Vec::new(),
-                    second: Vec::new(),
-                },
-            ));
-        });
-        assert!(
-            moments.next().is_none(),
-            "moments of parameters that the model does not train"
-        );
-        self.state.moments = updated;
-        GradientNorm::Known(norm)
-    }
-
-    /// As [`Self::step`], where the parameters lie on `gpu`: the moments go there at the first step.
-    fn step_on(
-        &mut self,
-        gpu: &Gpu,
-        model: &mut dyn Parameters,
-        grads: &mut Grads,
-        rate: f32,
-    ) -> GradientNorm {
-        self.state.steps += 1;
-        let (betas, corrections) = self.corrections();
-        let mut treatments = Vec::with_capacity(self.lengths.len());
-        let mut walk = ops::Walk::new(grads);
-        let mut names = self.state.moments.iter().map(|moment| &moment.name);
+        let mut names = self.names.iter();
         model.parameters("", &mut |name, param| {
             if is_trained(param) {
                 assert_eq!(names.next().map(String::as_str), Some(name), "moments");
-                treatments.push(ops::Treatment {
-                    backbone: name.starts_with(BACKBONE),
-                    decayed: self.decay(param.kind) != 0.0,
-                });
-                walk.add(&mut param.value);
             }
         });
         assert!(
             names.next().is_none(),
             "moments of parameters that the model does not train"
         );
-        let rates = [true, false].map(|backbone| self.rate(rate, backbone));
-        let coefficients = ops::Coefficients {
-            clip: self.config.clip as f32,
-            clip_epsilon: CLIP_EPSILON as f32,
-            sizes: rates.map(|rate| (f64::from(rate) / corrections[0]) as f32),
-            keeps: rates.map(|rate| 1.0 - rate * self.decay(Kind::Weight)),
-            root: corrections[1].sqrt().recip() as f32,
-            betas,
-            epsilon: EPSILON,
+        self.steps += 1;
+        let step = AdamWStep {
+            number: self.steps,
+            rates: [rate * self.config.backbone_rate as f32, rate],
+            weight_decay: self.config.weight_decay as f32,
+            betas: self.config.betas.map(|beta| beta as f32),
+            clip: self.config.clip,
         };
-        let moments = &mut self.state.moments;
-        let on_gpu = self.on_gpu.get_or_insert_with(|| {
-            let first: Vec<&[f32]> = moments.iter().map(|m| &m.first[..]).collect();
-            let second: Vec<&[f32]> = moments.iter().map(|m| &m.second[..]).collect();
-            let there = ops::AdamW::new(gpu, &treatments, [&first, &second]);
-            for moment in moments {
-                (moment.first, moment.second) = (Vec::new(), Vec::new());
-            }
-            there
-        });
-        GradientNorm::OnGpu(on_gpu.step(walk, &coefficients).later())
+        GradientNorm(lend_values(model, is_trained, |values| {
+            ops::adamw(values, grads, &mut self.moments, &step)
+        }))
     }
 
-    /// The rates of the two moments, and their bias corrections `1 - beta^t`.
-    fn corrections(&self) -> ([f32; 2], [f64; 2]) {
-        let betas = self.config.betas.map(|beta| beta as f32);
-        let t = self.state.steps as i32;
-        (betas, betas.map(|beta| 1.0 - f64::from(beta).powi(t)))
-    }
-
-    /// The learning rate of the backbone's parameters or of the others.
-    fn rate(&self, rate: f32, backbone: bool) -> f32 {
-        if backbone {
-            rate * self.config.backbone_rate as f32
-        } else {
-            rate
+    /// What a checkpoint keeps.
+    pub fn state(&self) -> OptimizerState {
+        let moments = self.moments.values();
+        let named = self.names.iter().zip(&*moments);
+        OptimizerState {
+            steps: self.steps,
+            moments: named
+                .map(|(name, [first, second])| Moments {
+                    name: name.clone(),
+                    first: first.clone(),
+                    second: second.clone(),
+                })
+                .collect(),
         }
-    }
-
-    /// What a checkpoint keeps, copied if it lies on a GPU.
-    pub fn state(&self) -> Cow<'_, OptimizerState> {
-        if let Some(on_gpu) = &self.on_gpu {
-            let mut state = self.state.clone();
-            for (moment, values) in state.moments.iter_mut().zip(on_gpu.moments()) {
-                [moment.first, moment.second] = values;
-            }
-            return Cow::Owned(state);
-        }
-        Cow::Borrowed(&self.state)
     }
 
     /// Continues from a checkpoint.
@@ -254,115 +156,33 @@ impl AdamW {
     /// # Errors
     /// The state belongs to a model with other trained parameters: the first difference is named.
     pub fn restore(&mut self, state: OptimizerState) -> anyhow::Result<()> {
-        let (ours, theirs) = (&self.state.moments, &state.moments);
+        let theirs = &state.moments;
         anyhow::ensure!(
-            ours.len() == theirs.len(),
+            self.names.len() == theirs.len(),
             "the optimizer has moments of {} parameters, the model trains {}",
             theirs.len(),
-            ours.len()
+            self.names.len()
         );
-        for ((ours, len), theirs) in ours.iter().zip(&self.lengths).zip(theirs) {
+        let ours = self.names.iter().zip(self.moments.lengths());
+        for ((name, length), theirs) in ours.zip(theirs) {
             anyhow::ensure!(
-                ours.name == theirs.name && *len == theirs.first.len(),
-                "the optimizer has moments of `{}` with {} values where the model trains `{}` with {}",
+                *name == theirs.name && *length == theirs.first.len(),
+                "the optimizer has moments of `{}` with {} values where the model trains `{name}` with {length}",
                 theirs.name,
                 theirs.first.len(),
-                ours.name,
-                len
             );
         }
-        self.state = state;
-        {
-            self.on_gpu = None;
-        }
+        self.steps = state.steps;
+        let moments = state.moments.into_iter();
+        let moments = moments.map(|moments| [moments.first, moments.second]);
+        self.moments.replace(moments.collect());
         Ok(())
-    }
-
-    /// The weight decay of a kind of parameter; a normalisation is never decayed.
-    fn decay(&self, kind: Kind) -> f32 {
-        let decayed = match kind {
-            Kind::Weight => true,
-            Kind::Bias => self.config.decay_biases,
-            Kind::Embedding => self.config.decay_embeddings,
-            Kind::Norm | Kind::Buffer => false,
-        };
-        if decayed {
-            self.config.weight_decay as f32
-        } else {
-            0.0
-        }
     }
 }
 
 /// Whether gradients train the parameter: not a buffer, not frozen.
 pub fn is_trained(param: &Param) -> bool {
     param.kind != Kind::Buffer && param.value.requires_grad()
-}
-
-/// The GPU that the trained parameters lie on, if any.
-fn gpu_of(model: &mut dyn Parameters) -> Option<Gpu> {
-    let mut found = None;
-    model.parameters("", &mut |_, param| {
-        if found.is_none() && is_trained(param) {
-            found = param.value.gpu().cloned();
-        }
-    });
-    found
-}
-
-/// The coefficients of one update.
-struct Update {
-    /// The clipping's factor on the gradient.
-    scale: f32,
-    /// `1 - rate * decay`.
-    keep: f32,
-    betas: [f32; 2],
-    /// `rate / (1 - beta_1^t)`.
-    size: f32,
-    /// `1 / sqrt(1 - beta_2^t)`.
-    root: f32,
-}
-
-impl Update {
-    /// One pass over the values of a parameter. All slices have its length.
-    fn apply(&self, values: &mut [f32], gradient: &[f32], first: &mut [f32], second: &mut [f32]) {
-        assert_eq!(values.len(), gradient.len(), "one gradient per value");
-        let ([b1, b2], [c1, c2]) = (self.betas, self.betas.map(|beta| 1.0 - beta));
-        for (((value, g), m), v) in values.iter_mut().zip(gradient).zip(first).zip(second) {
-            let g = g * self.scale;
-            *m = b1 * *m + c1 * g;
-            *v = b2 * *v + c2 * g * g;
-            *value = *value * self.keep - self.size * *m / (v.sqrt() * self.root + EPSILON);
-        }
-    }
-}
-
-/// The L2 norm of all trained gradients together, summed in `f64` in the fixed order of the walk.
-fn gradient_norm(model: &mut dyn Parameters, grads: &mut Grads) -> f64 {
-    let mut sum = 0.0;
-    model.parameters("", &mut |_, param| {
-        if is_trained(param) {
-            sum += sum_of_squares(param.value.gradient_mut(grads));
-        }
-    });
-    sum.sqrt()
-}
-
-/// Sum of squares over independent lanes, so that the loop vectorises without reordering any one lane.
-fn sum_of_squares(values: &[f32]) -> f64 {
-    const LANES: usize = 16;
-    let mut lanes = [0.0f64; LANES];
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += f64::from(*value) * f64::from(*value);
-        }
-    }
-    lanes.iter().sum::<f64>()
-        + rest
-            .iter()
-            .map(|value| f64::from(*value).powi(2))
-            .sum::<f64>()
 }
 
 #[cfg(test)]

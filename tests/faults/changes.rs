@@ -1,4 +1,4 @@
-//! What people do to files while a sweep runs.
+//! Tests changes that people make to files while a sweep runs.
 
 use crate::rig::{Rig, stderr};
 use std::fs;
@@ -18,7 +18,7 @@ fn a_recipe_edited_during_the_run_changes_nothing_of_it() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(rig.found("out"), expected);
 
-    // The next run is that of the new recipe, beside the old one's stages.
+    // The next run uses the new recipe, beside the stages of the old one.
     fs::write(&sweep, &texts[1]).unwrap();
     rig.finish("out");
     let records = fs::read_to_string(rig.at("out/records.jsonl")).unwrap();
@@ -57,7 +57,7 @@ fn a_stage_deleted_during_the_run_costs_its_trial_and_no_other() {
 }
 
 #[test]
-fn trials_of_another_commit_stand_and_are_told() {
+fn trials_of_another_commit_stand_and_are_reported() {
     let rig = Rig::new();
     let git = |arguments: &[&str]| {
         let mut git = Command::new("git");

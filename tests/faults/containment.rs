@@ -1,4 +1,4 @@
-//! A trial that fails, in whatever way, costs its own row and nothing that was there before.
+//! A trial that fails in any way costs only its own row and no earlier results.
 
 use crate::rig::{Rig, stderr};
 use std::fs;
@@ -36,7 +36,7 @@ fn errors_panics_and_losses_that_are_no_numbers_stay_with_their_trial() {
         "{table}"
     );
 
-    // A failure, a panic too, shows the last lines of the log and where it lies.
+    // For a failure, even a panic, the message contains the last lines of the log and its path.
     for (label, step) in [("error", 41), ("panic", 42)] {
         let after = text.split(&format!("failed: {label}, seed 0")).nth(1);
         let mut lines = after.unwrap().lines().skip(1);
@@ -44,7 +44,7 @@ fn errors_panics_and_losses_that_are_no_numbers_stay_with_their_trial() {
             .next()
             .unwrap()
             .trim()
-            .strip_suffix(", its last lines:")
+            .strip_suffix(", last lines:")
             .unwrap();
         let log = fs::read_to_string(path).unwrap();
         let last = log.lines().last().unwrap();
@@ -59,7 +59,7 @@ fn errors_panics_and_losses_that_are_no_numbers_stay_with_their_trial() {
     let status = failed.map(|trial| fs::read_to_string(trial.path().join("status.json")).unwrap());
     assert_eq!(status.filter(|text| text.contains("\"failed\"")).count(), 8);
 
-    // What failed is tried again, and only that.
+    // Only the failed trial is run again.
     let (text, _) = run();
     assert!(!text.contains(" well, seed"), "{text}");
     assert!(text.contains("failed: twice, seed 0"), "{text}");
@@ -81,7 +81,7 @@ fn a_failure_does_not_take_an_earlier_result_away() {
     let texts = || names.map(|name| fs::read_to_string(rig.at("out").join(name)).unwrap());
     let earlier = texts();
     assert!(earlier[1].contains("once,2,"), "{}", earlier[1]);
-    // Without the store the work is done again, and fails again.
+    // Without the store, the work is done again and fails again.
     fs::remove_dir_all(rig.at("out/.store")).unwrap();
     let output = rig.sweep("out").output().unwrap();
     let text = stderr(&output);

@@ -1,4 +1,4 @@
-//! Files that are cut off, foreign, or of a strange time.
+//! Tests files that are truncated, foreign, or from another time.
 
 use crate::rig::{Rig, stderr};
 use std::fs::{self, File, FileTimes};
@@ -11,7 +11,7 @@ fn cut(path: &Path, part: u64) {
     file.set_len(length * part / 4).unwrap();
 }
 
-/// Runs the sweep into `out` until a stage after the burn-in has a checkpoint, which it returns.
+/// Runs the sweep into `out` until a stage after the burn-in has a checkpoint, and returns it.
 fn interrupted(rig: &Rig, out: &str) -> PathBuf {
     let checkpoints = || rig.files(out, "distill-", "checkpoint.safetensors");
     rig.killed_when(out, || !checkpoints().is_empty());
@@ -19,7 +19,7 @@ fn interrupted(rig: &Rig, out: &str) -> PathBuf {
 }
 
 #[test]
-fn a_truncated_checkpoint_is_told_and_its_stage_begins_anew() {
+fn a_truncated_checkpoint_is_reported_and_its_stage_begins_anew() {
     let rig = Rig::new();
     let expected = rig.expected();
     for part in 0..4 {
@@ -27,7 +27,8 @@ fn a_truncated_checkpoint_is_told_and_its_stage_begins_anew() {
         cut(&interrupted(&rig, &out), part);
         let text = rig.finish(&out);
         assert!(
-            text.contains("cannot continue from") && text.contains("the stage begins anew"),
+            text.contains("cannot continue from")
+                && text.contains("the stage starts again from the beginning"),
             "{text}"
         );
         assert_eq!(rig.found(&out), expected);
@@ -47,11 +48,14 @@ fn a_truncated_result_is_made_again() {
         for path in rig.files("out", kind, name) {
             cut(&path, 2);
         }
-        // Only what an evaluation needs is looked at.
+        // Only the files that an evaluation needs are checked.
         let evaluations = rig.files("out", "evaluate-", "metrics.json");
         cut(&evaluations[0], 0);
         let text = rig.finish("out");
-        assert!(text.contains("is damaged and made again"), "{text}");
+        assert!(
+            text.contains("is damaged and will be computed again"),
+            "{text}"
+        );
         assert_eq!(rig.found("out"), expected);
     }
 }
@@ -100,7 +104,7 @@ fn a_store_of_another_version_of_the_code_is_refused_and_set_aside_if_one_asks()
         "{plan}"
     );
 
-    // Asked to, a sweep does the work anew and loses nothing.
+    // If asked to, a sweep does the work again and loses nothing.
     let old = fs::read(rig.at("undisturbed/records.jsonl")).unwrap();
     let output = rig.sweep("undisturbed").arg("--renew").output().unwrap();
     let told = stderr(&output);
@@ -125,7 +129,7 @@ fn a_record_cut_in_half_is_written_again_from_the_store() {
     fs::write(&records, &damaged).unwrap();
     let told = rig.finish("undisturbed");
     assert!(
-        told.contains("1 damaged lines of") && told.contains("records.jsonl.damaged"),
+        told.contains("left out 1 damaged line of") && told.contains("records.jsonl.damaged"),
         "{told}"
     );
     assert_eq!(

@@ -1,4 +1,5 @@
-//! The process that runs a sweep dies, by its own doing or another's, and its supervisor goes on; the supervisor dies, and nothing stays.
+//! Tests the death of processes. If the process that runs a sweep dies, its supervisor continues. If the
+//! supervisor dies, no process stays.
 
 use crate::rig::{Process, Rig, stderr, wait};
 use std::collections::BTreeMap;
@@ -10,10 +11,10 @@ use std::time::{Duration, Instant};
 
 /// The exit code of a run that was asked to stop.
 const STOPPED: i32 = 130;
-/// A process that is to end at once has ended after this time.
+/// The time within which a process must end if it should end at once.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
-/// The usual rows, each slow enough to be met at work.
+/// The usual rows, each slow enough to be interrupted while it runs.
 const SLOW: &str = "question = 'q'\nreference = 'both'\n[[each]]\nlabel = 'both'\nset.'method.sleep-ms' = 10\n\
     [[each]]\nlabel = '- a'\nset.'method.modules.a' = false\nset.'method.sleep-ms' = 10\n\
     [[each]]\nlabel = '- b'\nset.'method.modules.b' = false\nset.'method.sleep-ms' = 10\n";
@@ -24,7 +25,7 @@ fn swept(child: &Child) -> Process {
     wait(|| {
         let mut under = Process::under(child.id()).into_iter();
         found = under.find(|process| {
-            // Before, it is a copy of its parent.
+            // Before `exec`, the process is a copy of its parent.
             let words = fs::read_to_string(format!("/proc/{}/cmdline", process.0));
             words.is_ok_and(|words| words.contains("--supervised"))
         });
@@ -33,7 +34,7 @@ fn swept(child: &Child) -> Process {
     found.unwrap()
 }
 
-/// Sends a signal to a process, or to the group of one by its negative number.
+/// Sends a signal to a process, or to a process group (a negative number).
 fn send(signal: &str, process: i64) {
     let number = process.to_string();
     let mut kill = Command::new("kill");
@@ -45,7 +46,7 @@ fn kill(process: Process) {
     send("-KILL", process.0.into());
 }
 
-/// The rows of the table of a run, by label.
+/// The rows of a run's table by label.
 fn rows(rig: &Rig, out: &str) -> BTreeMap<String, String> {
     let table = fs::read_to_string(rig.at(out).join("parts.csv")).unwrap();
     let row = |line: &str| {
@@ -57,7 +58,7 @@ fn rows(rig: &Rig, out: &str) -> BTreeMap<String, String> {
     table.lines().map(row).collect()
 }
 
-/// Waits until two trainings are at work, each with a checkpoint behind it.
+/// Waits until two trainings are running, each with a checkpoint.
 fn two_at_work(rig: &Rig, out: &str) {
     let checkpoints = || rig.files(out, "distill-", "checkpoint.safetensors");
     wait(|| checkpoints().len() == 2);
@@ -110,7 +111,8 @@ fn a_trial_that_ends_its_process_costs_its_own_row() {
 
 #[test]
 fn trials_that_die_only_beside_each_other_succeed_one_by_one() {
-    // Who ends the process does so at the first attempt only: as if it had found too little memory beside the other.
+    // The trial ends the process at the first attempt only, as if there had been too little memory beside the
+    // other trial.
     let sweep = |fail_at: usize| {
         format!(
             "question = 'q'\n[[each]]\nlabel = 'one'\nset.'method.sleep-ms' = 5\nset.'method.fail-at' = {fail_at}\n\
@@ -167,7 +169,7 @@ fn a_death_counts_as_a_failure() {
     let others = "[zip]\n'method.level' = [10, 11, 12, 13, 14]\n";
     let first = failing.replace("'method.fail-times' = 2", "'method.fail-times' = 0");
     let text = run(&format!("{first}{others}"), &["--fail-fast"], 1);
-    assert!(text.contains("not all ran: "), "{text}");
+    assert!(text.contains("not finished: "), "{text}");
 }
 
 #[test]
@@ -197,7 +199,7 @@ fn a_process_killed_at_any_moment_leaves_what_the_same_command_goes_on_with() {
         if process.lives() {
             kill(process);
         }
-        // Killed between two stages it ends; killed in one, that has failed.
+        // If it was killed between two stages, it ends. If it was killed in a stage, that stage has failed.
         let ended = child.wait_with_output().unwrap();
         let text = stderr(&ended);
         assert!([Some(0), Some(1)].contains(&ended.status.code()), "{text}");
@@ -238,7 +240,7 @@ fn a_request_to_stop_reaches_both_processes_however_it_comes() {
         let text = output(child, STOPPED);
         assert_eq!(text.matches("stopping: ").count(), 1, "{text}");
         assert!(
-            text.contains("the same command goes on with them"),
+            text.contains("run the same command again to continue"),
             "{text}"
         );
         assert!(
@@ -248,7 +250,7 @@ fn a_request_to_stop_reaches_both_processes_however_it_comes() {
         rig.finish(&out);
         assert_eq!(rig.found(&out), expected);
     }
-    // Twice: at once, though a step takes longer than this test may.
+    // Twice: at once, although a step takes longer than this test may.
     let rig = Rig::new();
     let mut command = rig.sweep("twice");
     command.args(["--set", "method.sleep-ms=60000"]);
@@ -274,5 +276,8 @@ fn nobody_else_can_be_the_supervisor() {
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let text = stderr(&output);
-    assert!(text.contains("only `harness sweep` itself"), "{text}");
+    assert!(
+        text.contains("only for processes started by `harness sweep` itself"),
+        "{text}"
+    );
 }

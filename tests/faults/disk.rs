@@ -1,12 +1,12 @@
-//! Disks that are full or cannot be written. They are small file systems of their own, mounted in a name space that ends with the test;
-//! where the machine does not allow that, these tests say so and check nothing.
+//! Tests disks that are full or cannot be written. They are small file systems, mounted in a namespace that
+//! ends with the test. If the machine does not allow that, the tests print a note and check nothing.
 
 use crate::rig::Rig;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// Runs the shell script in a name space in which it may mount.
+/// Runs the shell script in a namespace in which it may mount.
 fn inside(script: &str) -> Output {
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-ec", script]);
@@ -17,7 +17,7 @@ fn inside(script: &str) -> Output {
     })
 }
 
-/// Whether small file systems can be made here.
+/// Returns true if small file systems can be mounted here.
 fn can_mount() -> bool {
     let folder = tempfile::tempdir().unwrap();
     let script = format!(
@@ -31,8 +31,9 @@ fn can_mount() -> bool {
     made
 }
 
-/// The sweep into the folder `out` with the file systems that `mounts` makes there; it must fail with a message that names `file` and not
-/// panic. Then there is room, and it is run again: returns what it leaves.
+/// Runs the sweep into the folder `out` with the file systems that `mounts` creates there. It must fail with
+/// a message that names `file`, and must not panic. Then the disk gets room, and the sweep runs again.
+/// Returns the resulting files.
 fn full(rig: &Rig, mounts: &str, file: &str, more: &str) -> BTreeMap<PathBuf, String> {
     std::fs::create_dir(rig.at("out")).unwrap();
     let sweep = format!(
@@ -75,7 +76,8 @@ fn a_disk_that_is_full_for_a_checkpoint_costs_no_finished_work() {
     let found = full(
         &rig,
         mounts,
-        // Two workers write checkpoints, journals and metrics: which of them finds no room is a matter of time.
+        // Two workers write checkpoints, journals and metrics. The timing decides which of them finds no
+        // room.
         ".store/stages/",
         "mount -o remount,size=9m .store/stages",
     );
@@ -89,7 +91,8 @@ fn a_disk_that_is_full_for_records_and_tables_costs_no_finished_work() {
     }
     let rig = Rig::new();
     let expected = rig.expected();
-    // Pages of room: for the plan of the tables, and then not for the records; for these, and then not for every table.
+    // Pages of room: enough for the plan of the tables but not for the records; then enough for the records
+    // but not for every table.
     for (pages, file) in [(1, "records.jsonl"), (5, "parts.")] {
         let size = 4 * pages;
         let mounts = format!(

@@ -1,4 +1,4 @@
-//! A process that ends without a word, at any moment.
+//! Tests a process that is killed at any moment.
 
 use crate::rig::Rig;
 use harness::rng::Stream;
@@ -18,7 +18,7 @@ fn twenty_kills_at_random_moments_change_no_byte() {
     while kills < KILLS {
         let out = format!("killed-{runs}");
         let mut child = rig.sweep(&out).stderr(Stdio::null()).spawn().unwrap();
-        // Most of a run's time is that of its start: moments after it are worth more.
+        // Most of a run's time is its start. Later moments are more interesting.
         let moment = Duration::from_secs_f64(whole * stream.uniform().sqrt());
         std::thread::sleep(moment);
         if child.try_wait().unwrap().is_none() {

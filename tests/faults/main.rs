@@ -1,4 +1,4 @@
-//! What a sweep has to survive, tried on the program itself with mock trials.
+//! Tests the faults that a sweep must survive, on the program itself with mock trials.
 
 mod changes;
 mod containment;
@@ -10,4 +10,5 @@ mod disk;
 mod kills;
 mod rig;
 mod sharing;
+mod stage;
 mod stops;

@@ -1,4 +1,4 @@
-//! A small sweep of mock trials in a folder of its own, and what it finds when nothing goes wrong.
+//! A small sweep of mock trials in its own folder, and its results without faults.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Between two looks at a running process.
+/// The time between two looks at a running process.
 const LOOK: Duration = Duration::from_millis(1);
-/// Where a process cannot be looked for: in this time it ends without its supervisor.
+/// The time in which a process ends without its supervisor, on systems where processes cannot be listed.
 const TO_END: Duration = Duration::from_millis(200);
 /// No process of these tests takes as long.
 const TOO_LONG: Duration = Duration::from_secs(120);
 
-/// Three variants, two seeds, two burn-ins, a millisecond a step: about a third of a second of work.
+/// Three variants, two seeds, two burn-ins, a millisecond per step: about a third of a second of work.
 const RECIPE: &str = "seeds = [0, 1]\nsweeps = ['parts']\n\
     [method]\nname = 'mock'\nburn-in = 20\nlevel = 20.0\nmodules = { a = true, b = true }\neffects = { a = 2.0, b = 1.0 }\n\
     noise = 1.0\nsleep-ms = 1\nfail-at = 0\nfailure = 'error'\nfail-times = 0\n\
@@ -32,7 +32,7 @@ impl Rig {
         Self::with(SWEEP)
     }
 
-    /// A sweep of one's own over the same recipe.
+    /// Another sweep over the same recipe.
     pub fn with(sweep: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let rig = Self { folder };
@@ -68,7 +68,7 @@ impl Rig {
         command
     }
 
-    /// Runs the sweep into `out` to its end, which has to be a good one; returns what it said.
+    /// Runs the sweep into `out` to its end, which must be successful, and returns its output.
     pub fn finish(&self, out: &str) -> String {
         let output = self.sweep(out).output().unwrap();
         let text = stderr(&output);
@@ -76,7 +76,7 @@ impl Rig {
         text
     }
 
-    /// Runs the sweep into `out` and kills it as soon as `holds`; it must not end before.
+    /// Runs the sweep into `out` and kills it as soon as `holds` returns true. It must not end before.
     pub fn killed_when(&self, out: &str, holds: impl Fn() -> bool) {
         let mut child = self.sweep(out).stderr(Stdio::null()).spawn().unwrap();
         wait(|| {
@@ -86,7 +86,7 @@ impl Rig {
         kill(&mut child);
     }
 
-    /// Every file that two runs must agree on, by its path in the results folder.
+    /// Every file that must be the same for two runs, by its path in the results folder.
     pub fn found(&self, out: &str) -> BTreeMap<PathBuf, String> {
         let out = self.at(out);
         let mut paths: Vec<PathBuf> = ["parts.csv", "parts.md", "records.jsonl"]
@@ -113,7 +113,7 @@ impl Rig {
             .collect()
     }
 
-    /// What the sweep finds when nothing goes wrong.
+    /// The results of the sweep without faults.
     pub fn expected(&self) -> BTreeMap<PathBuf, String> {
         self.finish("undisturbed");
         let found = self.found("undisturbed");
@@ -121,7 +121,7 @@ impl Rig {
         found
     }
 
-    /// What `harness plan` says of the folder `out`.
+    /// The output of `harness plan` for the folder `out`.
     pub fn plan(&self, out: &str) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
         command.arg("plan").arg(self.recipe());
@@ -164,7 +164,7 @@ fn folders(out: &Path, what: &str, start: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// Waits until `holds`.
+/// Waits until `holds` returns true.
 pub fn wait(mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
@@ -173,7 +173,7 @@ pub fn wait(mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Kills the supervisor of a sweep and sees the process under it end.
+/// Kills the supervisor of a sweep and waits until the process under it ends.
 pub fn kill(child: &mut Child) {
     let under = Process::under(child.id());
     child.kill().unwrap();
@@ -184,12 +184,12 @@ pub fn kill(child: &mut Child) {
     }
 }
 
-/// A process by its number, as Linux tells of it.
+/// A process by its number, as Linux lists it.
 #[derive(Clone, Copy, Debug)]
 pub struct Process(pub u32);
 
 impl Process {
-    /// Those that the process `parent` has started and that still live.
+    /// The living processes that the process `parent` has started.
     pub fn under(parent: u32) -> Vec<Self> {
         let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -197,7 +197,7 @@ impl Process {
         numbers.map(Self).filter(of_parent).collect()
     }
 
-    /// Whether it has not ended; one whose end nobody has asked for counts as ended.
+    /// Returns true if the process has not ended. A zombie counts as ended.
     pub fn lives(self) -> bool {
         self.stat().is_some_and(|(state, _)| state != "Z")
     }
@@ -205,7 +205,7 @@ impl Process {
     /// State and parent.
     fn stat(self) -> Option<(String, u32)> {
         let text = std::fs::read_to_string(format!("/proc/{}/stat", self.0)).ok()?;
-        // The name before may hold anything.
+        // The name before it may contain anything.
         let mut words = text.rsplit_once(')')?.1.split_whitespace();
         Some((words.next()?.into(), words.next()?.parse().ok()?))
     }

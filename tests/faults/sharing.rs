@@ -1,11 +1,11 @@
-//! Two processes on one results folder.
+//! Tests two processes on one results folder.
 
 use crate::rig::{Rig, kill, stderr, wait};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 
-/// How often each training was begun, by its title.
+/// The number of times that each training was begun, by its title.
 fn begun(texts: &[String]) -> BTreeMap<String, usize> {
     let mut begun = BTreeMap::new();
     for line in texts.iter().flat_map(|text| text.lines()) {
@@ -51,7 +51,7 @@ fn what_a_killed_process_had_in_hand_is_taken_over_at_once() {
 
 #[test]
 fn a_failure_in_one_process_is_one_in_the_other_and_not_tried_again() {
-    // The failure comes after the others have begun.
+    // The failure comes after the other trials have begun.
     let sweep = "question = 'q'\n[[each]]\nlabel = 'well'\n\
                  [[each]]\nlabel = 'badly'\nset.'method.fail-at' = 55\nset.'method.sleep-ms' = 12\n";
     let rig = Rig::with(sweep);
@@ -104,7 +104,8 @@ fn what_another_process_would_try_again_is_tried_again_and_has_not_failed() {
 
     for (retries, code) in [(2, 0), (1, 1), (0, 1)] {
         let out = format!("out-{retries}");
-        // This test is the other process: it holds the stage, fails at it in its second attempt, and lets go.
+        // This test acts as the other process: it holds the stage, fails in its second attempt, and releases
+        // it.
         let folder = rig.at(&out).join(".store/stages");
         let folder = folder.join(stage.file_name().unwrap());
         std::fs::create_dir_all(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! Being asked to stop, trying again, and looking on: `sweep` with signals and options, `plan` and `status` beside it.
+//! Tests stopping, retrying and watching: `sweep` with signals and options, `plan` and `status` beside it.
 
 use crate::rig::{Rig, kill, stderr, wait};
 use std::process::{Child, Command, Output, Stdio};
@@ -28,7 +28,7 @@ fn ask_to_stop(child: &Child) {
 #[test]
 fn a_run_asked_to_stop_ends_at_its_next_step_and_goes_on_to_the_same_bytes() {
     let rig = Rig::new();
-    // The recipe asks for no checkpoint, and a step is slow enough to be met inside a stage.
+    // The recipe asks for no checkpoint, and a step is slow enough to be interrupted inside a stage.
     let slow = |rig: &Rig, out: &str| {
         let mut command = rig.sweep(out);
         command.args(["--set", "method.sleep-ms=10"]);
@@ -39,7 +39,7 @@ fn a_run_asked_to_stop_ends_at_its_next_step_and_goes_on_to_the_same_bytes() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let expected = rig.found("straight");
     let child = slow(&rig, "out").spawn().unwrap();
-    // A few steps into the second line of a journal.
+    // A few steps before the second line of a journal.
     wait(|| rig.journals("out", "distill-").contains("\"step\":40,"));
     std::thread::sleep(Duration::from_millis(50));
     ask_to_stop(&child);
@@ -47,11 +47,11 @@ fn a_run_asked_to_stop_ends_at_its_next_step_and_goes_on_to_the_same_bytes() {
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(STOPPED), "{text}");
     assert!(
-        text.contains("trainings end after the step at hand"),
+        text.contains("each training ends after its current step"),
         "{text}"
     );
     assert!(
-        text.contains("trials are left; the same command goes on with them"),
+        text.contains("left; run the same command again to continue"),
         "{text}"
     );
     assert!(!text.contains("failed:"), "{text}");
@@ -63,7 +63,7 @@ fn a_run_asked_to_stop_ends_at_its_next_step_and_goes_on_to_the_same_bytes() {
 
     let status = stdout(&harness(&rig, &["status", "out"]));
     assert!(status.contains("interrupted: "), "{status}");
-    assert!(status.contains("no process works on it"), "{status}");
+    assert!(status.contains("no process is working on it"), "{status}");
     let mut arguments = vec!["plan", "recipes/own.toml", "--out", "out"];
     arguments.extend(["--set", "method.sleep-ms=10"]);
     arguments.extend(["--set", "train.checkpoint=1000"]);
@@ -90,7 +90,7 @@ fn a_failure_is_tried_again_as_often_as_one_asks() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let status = stdout(&harness(&rig, &["status", "few"]));
     assert!(
-        status.contains("(2 attempts, would go on after step 25/60); log: "),
+        status.contains("(2 attempts, would continue after step 25/60); log: "),
         "{status}"
     );
     let output = rig
@@ -114,12 +114,12 @@ fn after_the_first_failure_nothing_starts_if_one_asks() {
     let text = run("all", &[]);
     assert!(!text.contains("the same command goes on"), "{text}");
     let text = run("first", &["--fail-fast"]);
-    assert!(text.contains("not all ran: "), "{text}");
+    assert!(text.contains("not finished: "), "{text}");
     assert!(text.contains("the same command goes on"), "{text}");
 }
 
 #[test]
-fn status_tells_what_runs_while_it_runs() {
+fn status_reports_what_runs_while_it_runs() {
     let rig = Rig::new();
     let mut command = rig.sweep("out");
     command.args(["--set", "method.sleep-ms=20"]);
@@ -137,11 +137,11 @@ fn status_tells_what_runs_while_it_runs() {
     assert_eq!(json["recipes"][0]["running"][0]["state"], "running");
     kill(&mut child);
     let status = stdout(&harness(&rig, &["status", "out"]));
-    assert!(status.contains("no process works on it"), "{status}");
+    assert!(status.contains("no process is working on it"), "{status}");
 }
 
 #[test]
-fn a_plan_tells_what_would_run_and_why() {
+fn a_plan_reports_what_would_run_and_why() {
     let rig = Rig::new();
     let plan = |more: &[&str]| {
         let mut arguments = vec!["plan", "recipes/own.toml", "--out", "out"];
@@ -151,11 +151,11 @@ fn a_plan_tells_what_would_run_and_why() {
     let text = plan(&[]);
     assert_eq!(text.matches(" new").count(), 6, "{text}");
     assert!(
-        text.contains("to run: 6 of 6 trials in 14 stages; how long is not known"),
+        text.contains("to run: 6 of 6 trials in 14 stages; the time is unknown"),
         "{text}"
     );
     assert!(
-        text.contains("shared: burn-in, seed 0 by 3 trials"),
+        text.contains("shared: burn-in, seed 0, used by 3 trials"),
         "{text}"
     );
     assert!(!rig.at("out").exists(), "a plan writes nothing");
@@ -165,7 +165,7 @@ fn a_plan_tells_what_would_run_and_why() {
         text.ends_with("to run: 0 of 6 trials in 0 stages\n"),
         "{text}"
     );
-    // The burn-in stays; what follows it is another.
+    // The burn-in stays; the stage after it is a new one.
     let more = ["--set", "method.effects.b=3.5"];
     let text = plan(&more);
     assert!(

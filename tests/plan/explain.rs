@@ -1,4 +1,4 @@
-//! `--explain`: which layer set a key, what it overrode, which rows change it.
+//! Tests `--explain`: the layer that set a key, the layers it overrode, and the rows that change it.
 
 use crate::house::House;
 use harness::recipe::{Explanation, NewKeys, Request};
@@ -33,7 +33,7 @@ fn explained_in(sweep: &str, set: &[&str], key: &str) -> String {
 }
 
 #[test]
-fn the_layers_are_told_top_first() {
+fn the_layers_are_reported_top_first() {
     let expected = "\
 train.steps = 4
   4   --set train.steps=4
@@ -44,7 +44,7 @@ train.steps = 4
 }
 
 #[test]
-fn a_sweep_and_its_rows_are_told() {
+fn a_sweep_and_its_rows_are_reported() {
     let expected = "\
 train.rate = 0.25
   0.25  recipes/mine.toml:4:7
@@ -57,15 +57,15 @@ in the sweep s:
     let expected = "\
 method.filter.class = 0.7
   0.7  recipes/base.toml:9:1
-rows that set it:
-  s: - F    gone: method.filter.name = \"plain\"  sweeps/s.toml:5:31
-  s: - all  gone: method.filter.name = \"plain\"  sweeps/s.toml:5:31";
+rows that change it:
+  s: - F    removed by method.filter.name = \"plain\"  sweeps/s.toml:5:31
+  s: - all  removed by method.filter.name = \"plain\"  sweeps/s.toml:5:31";
     assert_eq!(explained(&[], "method.filter.class"), expected);
     assert!(explained(&[], "method.ema").contains("s: - E    0.5  sweeps/s.toml:6:14"));
 }
 
 #[test]
-fn of_a_table_every_key_is_told_and_every_key_that_a_row_sets() {
+fn of_a_table_every_key_is_reported_and_every_key_that_a_row_sets() {
     let sweep = "question = 'q'\n[leave-one-out]\nlabel = 'full'\n\
                  off.F = { 'method.filter' = { name = 'plain', limit = 3 } }\noff.E.method.ema = 0.5\n";
     let expected = "\
@@ -76,7 +76,7 @@ method: 5 keys
   method.filter.name = \"adaptive\"  recipes/base.toml:8:1
   method.name = \"student\"          recipes/base.toml:4:1
   method.range = [0.5, 1.0]        recipes/base.toml:6:1
-rows that set it:
+rows that change it:
   s: - F    method.filter.limit = 3       sweeps/s.toml:4:47
   s: - F    method.filter.name = \"plain\"  sweeps/s.toml:4:31
   s: - E    method.ema = 0.5              sweeps/s.toml:5:14
@@ -100,7 +100,7 @@ fn a_long_value_is_shortened_and_its_line_alone_is_long() {
 }
 
 #[test]
-fn the_keys_of_the_recipe_itself_are_explained_and_unknown_ones_told() {
+fn the_keys_of_the_recipe_itself_are_explained_and_unknown_ones_reported() {
     let seeds = explained(&["seeds=[1]"], "seeds");
     assert_eq!(
         seeds,

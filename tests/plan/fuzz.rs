@@ -1,4 +1,4 @@
-//! Random texts and mutated recipes: whatever is written, planning ends with a plan or with mistakes that have a place.
+//! Tests random texts and mutated recipes: planning always ends with a plan or with errors that have a place.
 
 use harness::experiment::{NEW_KEYS, Settings, identity, normalise};
 use harness::recipe::{Explanation, Hooks, Plan, Request};
@@ -9,7 +9,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use toml::Table;
 
-/// Cases of each property: 11,000 in all where the code is optimised.
+/// The number of cases of each property: 11,000 in all in an optimised build.
 const CASES: u32 = if cfg!(debug_assertions) { 40 } else { 2750 };
 
 /// A copy of the repository's recipes and sweeps.
@@ -32,13 +32,13 @@ fn copied() -> TempDir {
     folder
 }
 
-/// Plans `recipe` and fails if a mistake has no place.
+/// Plans `recipe` and fails if an error has no place.
 fn plan(
     recipe: &Path,
     environment: &[(String, String)],
     set: &[String],
 ) -> Result<(), TestCaseError> {
-    let check = |table: &Table| Settings::read(table).err().unwrap_or_default();
+    let check = |table: &Table| Settings::read(table).err().into_iter().flatten().collect();
     let hooks = Hooks {
         check: &check,
         normalise: &normalise,
@@ -78,7 +78,7 @@ fn plan(
     Ok(())
 }
 
-/// Words that recipes are made of, and some that they are not.
+/// Words of recipes, and some other words.
 fn word() -> impl Strategy<Value = String> {
     const KNOWN: &[&str] = &[
         "train",
@@ -182,7 +182,7 @@ fn value() -> impl Strategy<Value = String> {
     select(KNOWN).prop_map(str::to_string)
 }
 
-/// What is done to a line of a file.
+/// A change to a line of a file.
 #[derive(Clone, Debug)]
 enum Change {
     Delete,
@@ -265,7 +265,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_text_is_planned_or_told(recipe in text(), sweep in text()) {
+    fn any_text_is_planned_or_reported(recipe in text(), sweep in text()) {
         let folder = copied();
         fs::write(folder.path().join("sweeps/mine.toml"), sweep).unwrap();
         let file = folder.path().join("recipes/mine.toml");
@@ -276,7 +276,7 @@ proptest! {
     }
 
     #[test]
-    fn a_mutated_recipe_is_planned_or_told(
+    fn a_mutated_recipe_is_planned_or_reported(
         name in select(&["pl-dc", "smoke", "ablation", "coco-mini", "pl-dc-paper", "baselines"][..]),
         changes in proptest::collection::vec(change(), 1..4),
     ) {
@@ -288,7 +288,7 @@ proptest! {
     }
 
     #[test]
-    fn a_mutated_sweep_is_planned_or_told(
+    fn a_mutated_sweep_is_planned_or_reported(
         name in select(&["modules", "thresholds", "ema-rate", "unsup-weight", "baselines"][..]),
         changes in proptest::collection::vec(change(), 1..4),
     ) {
@@ -300,7 +300,7 @@ proptest! {
     }
 
     #[test]
-    fn any_override_is_planned_or_told(
+    fn any_override_is_planned_or_reported(
         typed in proptest::collection::vec((path(), prop_oneof![value(), text(), "\\PC{0,8}"]), 0..3),
         variables in proptest::collection::vec((path(), value()), 0..3),
     ) {

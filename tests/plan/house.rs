@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use toml::Table;
 
-/// No knowledge of components.
+/// Hooks without any knowledge of components.
 pub const TEXT_ONLY: Hooks = Hooks {
     check: &|_| Vec::new(),
     normalise: &|_| {},
@@ -27,7 +27,7 @@ steps = 10
 rate = 0.5
 "#;
 
-/// A folder with `recipes/base.toml` and whatever else a test needs.
+/// A folder with `recipes/base.toml` and the other files that a test needs.
 pub struct House(tempfile::TempDir);
 
 impl House {
@@ -72,7 +72,7 @@ impl House {
         )
     }
 
-    /// The message for `recipes/mine.toml` with the folder's own path taken out.
+    /// The error message for `recipes/mine.toml`, without the folder's own path.
     pub fn refusal(&self, set: &[&str], hooks: Hooks) -> String {
         let error = self
             .plan("recipes/mine.toml", &[], set, hooks)

@@ -1,4 +1,4 @@
-//! What wins over what, and which trials are one.
+//! Tests which layer overrides which, and which trials are the same.
 
 use crate::house::{House, TEXT_ONLY, at};
 use harness::recipe::Hooks;
@@ -131,7 +131,8 @@ fn what_a_trial_does_not_read_does_not_make_another_trial() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Variants with equal settings are one trial, others are not, whichever way the settings are written.
+    /// Variants with equal settings are one trial and others are not, in whatever way the settings are
+    /// written.
     #[test]
     fn folding_joins_exactly_what_is_equal(values in proptest::collection::vec((0i64..3, 0i64..3, any::<bool>()), 1..8)) {
         let mut sweep = "question = 'q'\n".to_string();

@@ -1,4 +1,5 @@
-//! The recipe engine as a user meets it: the recipes of this repository, layers and folding, and what is said of mistakes.
+//! Tests the recipe engine as a user meets it: the recipes of this repository, layers and merging, and error
+//! messages.
 
 mod expect;
 mod explain;
@@ -11,3 +12,4 @@ mod moved;
 mod new_keys;
 mod schema;
 mod shipped;
+mod sizes;

@@ -1,4 +1,4 @@
-//! What is said of mistakes: all of them at once, each with its place.
+//! Tests the error messages: all of them at once, each with its place.
 
 use crate::house::{House, TEXT_ONLY, mine};
 use harness::recipe::Hooks;
@@ -6,7 +6,7 @@ use harness::registry::ComponentError;
 use toml::Table;
 
 #[test]
-fn every_mistake_is_told_with_its_place() {
+fn every_mistake_is_reported_with_its_place() {
     let house = mine(
         "train.setps = 20\n\n[train]\nrate = \"fast\"   # words\n[method]\nrange = [1, 'x']\nsteps = 3\n",
     );
@@ -50,7 +50,7 @@ recipes/mine.toml:3:1: unknown key `train.setps`; did you mean `train.steps`?
 }
 
 #[test]
-fn what_a_component_refuses_is_told_at_the_value_that_it_refuses() {
+fn what_a_component_refuses_is_reported_at_the_value_that_it_refuses() {
     let check = |_: &Table| {
         vec![
             ComponentError::new("train.steps", "0; allowed: 1 or more"),
@@ -98,7 +98,7 @@ recipes/base.toml:6:15: `method.range[1].area`: too large
 }
 
 #[test]
-fn a_mistake_in_a_sweep_is_told_in_the_sweep_and_with_those_of_the_recipe() {
+fn a_mistake_in_a_sweep_is_reported_in_the_sweep_and_with_those_of_the_recipe() {
     let sweep = "question = 'q'\nreference = 'PLDC'\ncolour = 1\n[[each]]\nlabel = 'PL-DC'\n[[each]]\nlabel = 'PL-DC'\n\
                  [[each]]\nset.x = 1\n[zip]\n'train.steps' = [1, 2]\n'train.rate' = [1]\n";
     let house = House::new(&[
@@ -115,7 +115,7 @@ fn a_mistake_in_a_sweep_is_told_in_the_sweep_and_with_those_of_the_recipe() {
         "recipes/mine.toml:3:11: `results`: expected the name of a folder under results/, found the string \"a/b\"",
         "recipes/mine.toml:2:10: cannot read the sweep `sweeps/nodules.toml`: no such file; did you mean `modules.toml`?",
         "sweeps/s.toml:3:1: unknown key `colour`; known: `question`, `reference`, `paper`, `set`, `each`, `walk`, `grid`, `zip`, `leave-one-out`, `add-one-in`, `cumulative`",
-        "sweeps/s.toml:7:9: the label `PL-DC` is there twice",
+        "sweeps/s.toml:7:9: the label `PL-DC` appears twice",
         "sweeps/s.toml:8:1: this variant has no `label`",
         "sweeps/s.toml:12:16: `zip`: `train.rate` has 1 values, `train.steps` has 2",
         "sweeps/s.toml:2:13: `reference`: no variant is labelled `PLDC`; did you mean `PL-DC`?",
@@ -129,7 +129,7 @@ fn a_mistake_in_a_sweep_is_told_in_the_sweep_and_with_those_of_the_recipe() {
 }
 
 #[test]
-fn a_variant_that_sets_what_is_not_there_is_told_once_for_all_seeds() {
+fn a_variant_that_sets_what_is_not_there_is_reported_once_for_all_seeds() {
     let sweep = "question = 'q'\n[[each]]\nlabel = 'a'\nset.\"method.lamda\" = 1\n[[each]]\nlabel = 'b'\nset.seeds = [1]\n";
     let house = House::new(&[
         (
@@ -196,11 +196,11 @@ recipes/mine.toml:1:11: cannot read the recipe `recipes/bose.toml`: no such file
         .plan("folder/absent.toml", &[], &[], TEXT_ONLY)
         .unwrap_err()
         .to_string();
-    assert!(error.contains("nor is there a folder"), "{error}");
+    assert!(error.contains("does not exist either"), "{error}");
 }
 
 #[test]
-fn a_plan_tells_which_rows_use_a_trial() {
+fn a_plan_reports_which_rows_use_a_trial() {
     let sweep = "question = 'Which?'\nreference = 'a'\n[[each]]\nlabel = 'a'\n[[each]]\nlabel = 'b'\nset.train.steps = 10\n\
                  [[each]]\nlabel = 'c'\nset.train.steps = 11\n";
     let house = House::new(&[

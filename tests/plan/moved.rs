@@ -25,7 +25,13 @@ fn house(base: &str, more: &str) -> House {
 }
 
 fn planned(house: &House, environment: &[(&str, &str)], set: &[&str]) -> Result<Plan, RecipeError> {
-    let check = |table: &Table| TrialSettings::read(table).err().unwrap_or_default();
+    let check = |table: &Table| {
+        TrialSettings::read(table)
+            .err()
+            .into_iter()
+            .flatten()
+            .collect()
+    };
     let hooks = Hooks {
         check: &check,
         normalise: &normalise,

@@ -22,7 +22,10 @@ fn old(more: &str) -> House {
 }
 
 fn hooks(run: impl Fn(Hooks)) {
-    let check = |table: &Table| TrialSettings::read(table).err().unwrap_or_default();
+    let check = |table: &Table| {
+        let errors = TrialSettings::read(table).err().into_iter().flatten();
+        errors.collect()
+    };
     run(Hooks {
         check: &check,
         normalise: &normalise,

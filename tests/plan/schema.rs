@@ -1,4 +1,4 @@
-//! The JSON Schemas: every shipped file fits, and mistakes do not.
+//! Tests the JSON Schemas: every shipped file is valid, and mistakes are not.
 
 use harness::experiment::schema;
 use jsonschema::Validator;

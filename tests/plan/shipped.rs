@@ -1,4 +1,4 @@
-//! The recipes of this repository: the trials and tables that they promise.
+//! Tests the recipes of this repository: the trials and tables that they promise.
 
 use crate::house::{TEXT_ONLY, at};
 use harness::experiment::{NEW_KEYS, TrialSettings, identity, normalise};
@@ -11,9 +11,15 @@ fn shipped(recipe: &str, set: &[&str]) -> Plan {
     planned(recipe, set, TEXT_ONLY)
 }
 
-/// As `harness plan`, without a look at data and weights.
+/// Does the same as `harness plan`, without checking data and weights.
 fn checked(recipe: &str, set: &[&str]) -> Plan {
-    let check = |table: &Table| TrialSettings::read(table).err().unwrap_or_default();
+    let check = |table: &Table| {
+        TrialSettings::read(table)
+            .err()
+            .into_iter()
+            .flatten()
+            .collect()
+    };
     let hooks = Hooks {
         check: &check,
         normalise: &normalise,
@@ -137,7 +143,7 @@ fn paper_and_released_code_differ_in_exactly_the_keys_that_are_listed() {
         settings("pl-dc-released.toml"),
     );
     assert_eq!(differences(&paper, &released), PAPER_OR_RELEASED);
-    // What neither recipe sets is common to both, so each sets just these.
+    // Keys that neither recipe sets are common to both, so each recipe sets exactly these.
     let root = env!("CARGO_MANIFEST_DIR");
     for recipe in ["pl-dc-paper.toml", "pl-dc-released.toml"] {
         let text = std::fs::read_to_string(format!("{root}/recipes/{recipe}")).unwrap();
@@ -238,7 +244,8 @@ fn the_ablation_is_22_trials_per_seed_in_four_tables() {
     }
 }
 
-/// Keys that recipes/pl-dc.toml has been given since the records were made, each with the value that the code had before.
+/// Keys added to recipes/pl-dc.toml since the records were made, each with the value that the code used
+/// before.
 const ADDED_SINCE_THE_RECORDS: [&str; 12] = [
     "split.unlabelled-backgrounds",
     "augment.scale-distribution",

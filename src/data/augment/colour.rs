@@ -1,4 +1,5 @@
-//! Colour jitter, grayscale and blur on floating-point pixels, as torchvision defines them on tensors in 0..1.
+//! Colour jitter, grayscale and blur on floating-point pixels, as torchvision defines them on tensors in
+//! 0..1.
 
 use super::Jitter;
 use crate::rng::Stream;
@@ -32,7 +33,7 @@ impl Planes {
         }
     }
 
-    /// Rounded to 8 bits.
+    /// The picture, rounded to 8 bits.
     pub fn into_picture(self) -> Picture {
         let pixels = self
             .pixels
@@ -43,7 +44,7 @@ impl Planes {
         Picture::new(self.height, self.width, pixels)
     }
 
-    /// Brightness, contrast, saturation and hue in a random order, each by a random amount.
+    /// Changes brightness, contrast, saturation and hue in a random order, each by a random amount.
     pub fn jitter(&mut self, config: &Jitter, rng: &mut Stream) {
         for change in rng.permutation(4) {
             let mut factor = |half: f64| rng.range(1.0 - half, 1.0 + half) as f32;
@@ -60,14 +61,14 @@ impl Planes {
         self.each(|pixel| pixel.map(|value| value * factor));
     }
 
-    /// Away from the mean grey of the whole picture.
+    /// Scales the difference from the mean grey of the whole picture.
     fn contrast(&mut self, factor: f32) {
         let sum: f64 = self.pixels.iter().map(|pixel| f64::from(luma(pixel))).sum();
         let mean = (sum / self.pixels.len() as f64) as f32;
         self.each(|pixel| pixel.map(|value| mean + (value - mean) * factor));
     }
 
-    /// Away from the grey of each pixel.
+    /// Scales the difference from the grey of each pixel.
     fn saturation(&mut self, factor: f32) {
         self.each(|pixel| {
             let grey = luma(&pixel);
@@ -75,12 +76,12 @@ impl Planes {
         });
     }
 
-    /// Turns the hue by `shift` turns at constant saturation and value (HSV).
+    /// Rotates the hue by `shift` turns at constant saturation and value (HSV).
     fn hue(&mut self, shift: f32) {
         self.each(|pixel| turn_hue(pixel, shift));
     }
 
-    /// Every pixel's luma in all three channels.
+    /// Sets all three channels of every pixel to its luma.
     pub fn grayscale(&mut self) {
         self.each(|pixel| [luma(&pixel); 3]);
     }
@@ -91,7 +92,7 @@ impl Planes {
         }
     }
 
-    /// Gaussian blur of standard deviation `sigma` pixels; the border repeats its last pixel.
+    /// Gaussian blur with standard deviation `sigma` in pixels. The border repeats its last pixel.
     pub fn blur(&mut self, sigma: f64) {
         let reach = libm::ceil(BLUR_REACH * sigma).max(1.0) as usize;
         let weights: Vec<f64> = (0..=2 * reach)
@@ -111,7 +112,7 @@ impl Planes {
         }
     }
 
-    /// Blurs `count` pixels from `start` on, `stride` apart. `line` is scratch.
+    /// Blurs `count` pixels from `start` on, `stride` apart. `line` is a scratch buffer.
     fn blur_line(
         &mut self,
         start: usize,

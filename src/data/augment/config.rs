@@ -1,35 +1,36 @@
 //! The table `[augment]` of a recipe.
 
-use crate::registry::ComponentError;
+use crate::registry::{Check, Checked, above};
+use crate::structures::LARGEST_SIDE;
 use serde::{Deserialize, Serialize};
 
-/// Geometry of the weak view and photometry of the strong view.
+/// The geometry of the weak view and the photometry of the strong view.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AugmentConfig {
-    /// Side of the square training image in pixels.
+    /// The side of the square training image in pixels.
     pub size: usize,
-    /// Probability of a mirrored image.
+    /// The probability of mirroring the image.
     pub flip: f64,
-    /// Bounds of the scale jitter.
+    /// The bounds of the scale jitter.
     pub scale: [f64; 2],
-    /// How it is drawn between them.
+    /// The distribution of the scale between the bounds.
     pub scale_distribution: ScaleDistribution,
-    /// Probability of any scale jitter; otherwise the image just fits.
+    /// The probability of a scale jitter. Without it, the image just fits.
     pub scale_probability: f64,
-    /// Grey level of the padding.
+    /// The grey level of the padding.
     pub pad_value: u8,
     /// An object with fewer visible pixels after the crop is dropped.
     pub min_area: usize,
     /// Colour jitter of the strong view.
     pub jitter: Jitter,
-    /// Probability of a grey strong view.
+    /// The probability that the strong view is grey.
     pub grayscale: f64,
     /// Blur of the strong view.
     pub blur: Blur,
-    /// Successive erasings of the strong view (CutOut).
+    /// The erasings of the strong view, one after another (CutOut).
     pub cutout: Vec<Erasing>,
-    /// What erased pixels become.
+    /// The content of erased pixels.
     pub cutout_fill: Fill,
 }
 
@@ -37,13 +38,13 @@ pub struct AugmentConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScaleDistribution {
-    /// Halving is as likely as doubling.
+    /// The logarithm of the factor is uniform: halving is as likely as doubling.
     LogUniform,
     /// All factors are equally likely.
     Uniform,
 }
 
-/// What erased pixels become.
+/// The content of erased pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fill {
@@ -53,11 +54,12 @@ pub enum Fill {
     Grey,
 }
 
-/// Colour jitter: brightness, contrast and saturation are factors in `1 +- value`, hue a shift in turns in `+- value`.
+/// Colour jitter: brightness, contrast and saturation are factors in `1 +- value`, hue is a shift by up to
+/// `value` turns in either direction.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Jitter {
-    /// Probability of any jitter.
+    /// The probability of any jitter.
     pub probability: f64,
     /// Half range of the brightness factor.
     pub brightness: f64,
@@ -73,9 +75,9 @@ pub struct Jitter {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Blur {
-    /// Probability of a blur.
+    /// The probability of a blur.
     pub probability: f64,
-    /// Bounds of the standard deviation in pixels.
+    /// The bounds of the standard deviation in pixels.
     pub sigma: [f64; 2],
 }
 
@@ -83,64 +85,46 @@ pub struct Blur {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Erasing {
-    /// Probability of this erasing.
+    /// The probability of this erasing.
     pub probability: f64,
-    /// Bounds of its area as a fraction of the image.
+    /// The bounds of its area as a fraction of the image.
     pub area: [f64; 2],
-    /// Bounds of height / width, drawn log-uniformly.
+    /// The bounds of height / width. The logarithm is uniform.
     pub aspect: [f64; 2],
 }
 
-impl AugmentConfig {
-    /// # Errors
-    /// The first key out of range, with what is allowed.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        if self.size == 0 {
-            return Err(ComponentError::new("size", "0 pixels; allowed: 1 or more"));
-        }
-        positive_range("scale", self.scale)?;
-        positive_range("blur.sigma", self.blur.sigma)?;
-        probability("flip", self.flip)?;
-        probability("scale-probability", self.scale_probability)?;
-        probability("grayscale", self.grayscale)?;
-        probability("blur.probability", self.blur.probability)?;
-        probability("jitter.probability", self.jitter.probability)?;
-        within("jitter.brightness", self.jitter.brightness, 1.0)?;
-        within("jitter.contrast", self.jitter.contrast, 1.0)?;
-        within("jitter.saturation", self.jitter.saturation, 1.0)?;
-        within("jitter.hue", self.jitter.hue, 0.5)?;
+/// Longest side of a training image, in pixels.
+const LARGEST_SIZE: usize = 8192;
+/// Largest factor of the scale jitter: the scaled image is held in memory.
+const MOST_SCALE: f64 = 16.0;
+/// Largest standard deviation of a blur, in pixels.
+const MOST_SIGMA: f64 = 1000.0;
+/// Largest ratio of the sides of an erased rectangle.
+const MOST_ASPECT: f64 = 1000.0;
+
+impl Checked for AugmentConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("size", self.size, 1..=LARGEST_SIZE);
+        check.range("flip", self.flip, 0.0..=1.0);
+        check.interval("scale", self.scale, above(0.0, MOST_SCALE));
+        check.range("scale-probability", self.scale_probability, 0.0..=1.0);
+        check.range("min-area", self.min_area, 0..=LARGEST_SIDE * LARGEST_SIDE);
+        check.range("jitter.probability", self.jitter.probability, 0.0..=1.0);
+        check.range("jitter.brightness", self.jitter.brightness, 0.0..=1.0);
+        check.range("jitter.contrast", self.jitter.contrast, 0.0..=1.0);
+        check.range("jitter.saturation", self.jitter.saturation, 0.0..=1.0);
+        check.range("jitter.hue", self.jitter.hue, 0.0..=0.5);
+        check.range("grayscale", self.grayscale, 0.0..=1.0);
+        check.range("blur.probability", self.blur.probability, 0.0..=1.0);
+        check.interval("blur.sigma", self.blur.sigma, above(0.0, MOST_SIGMA));
         for (index, erasing) in self.cutout.iter().enumerate() {
-            probability(&format!("cutout[{index}].probability"), erasing.probability)?;
-            positive_range(&format!("cutout[{index}].area"), erasing.area)?;
-            within(&format!("cutout[{index}].area[1]"), erasing.area[1], 1.0)?;
-            positive_range(&format!("cutout[{index}].aspect"), erasing.aspect)?;
+            check.within(&format!("cutout[{index}]"), |check| {
+                check.range("probability", erasing.probability, 0.0..=1.0);
+                check.interval("area", erasing.area, above(0.0, 1.0));
+                check.interval("aspect", erasing.aspect, above(0.0, MOST_ASPECT));
+            });
         }
-        Ok(())
     }
-}
-
-fn probability(key: &str, value: f64) -> Result<(), ComponentError> {
-    within(key, value, 1.0)
-}
-
-fn within(key: &str, value: f64, most: f64) -> Result<(), ComponentError> {
-    if (0.0..=most).contains(&value) {
-        return Ok(());
-    }
-    Err(ComponentError::new(
-        key,
-        format!("{value}; allowed: 0 to {most}"),
-    ))
-}
-
-fn positive_range(key: &str, [low, high]: [f64; 2]) -> Result<(), ComponentError> {
-    if low > 0.0 && low <= high && high.is_finite() {
-        return Ok(());
-    }
-    Err(ComponentError::new(
-        key,
-        format!("[{low}, {high}]; allowed: two numbers, 0 < low <= high"),
-    ))
 }
 
 #[cfg(test)]
@@ -156,11 +140,11 @@ pub(super) mod tests {
     #[test]
     fn the_defaults_are_allowed_and_wrong_values_are_named() {
         let good = from_recipe();
-        assert_eq!(good.check(), Ok(()));
+        assert_eq!(good.checked(), Ok(()));
         let wrong = |edit: fn(&mut AugmentConfig)| {
             let mut config = from_recipe();
             edit(&mut config);
-            config.check().unwrap_err().key
+            config.checked().unwrap_err()[0].key.clone()
         };
         assert_eq!(wrong(|config| config.size = 0), "size");
         assert_eq!(wrong(|config| config.scale = [2.0, 1.0]), "scale");
@@ -168,7 +152,7 @@ pub(super) mod tests {
         assert_eq!(wrong(|config| config.jitter.hue = 0.6), "jitter.hue");
         assert_eq!(
             wrong(|config| config.cutout[1].area = [0.1, 1.5]),
-            "cutout[1].area[1]"
+            "cutout[1].area"
         );
     }
 }

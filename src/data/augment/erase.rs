@@ -1,17 +1,19 @@
-//! Random erasing (CutOut), <https://arxiv.org/abs/1708.04896>: a rectangle of random area and aspect becomes noise, or grey as in
-//! the first CutOut (<https://arxiv.org/abs/1708.04552>).
+//! Random erasing (CutOut), <https://arxiv.org/abs/1708.04896>: a rectangle of random area and aspect becomes
+//! noise, or grey as in the first CutOut (<https://arxiv.org/abs/1708.04552>).
 //!
-//! The reference fills with N(0, 1) in the domain 0..1 and converts to 8 bits with wrap-around. A normal of deviation 255
-//! wrapped at 256 is uniform up to one part in 10^8, so uniform bytes are drawn.
+//! The reference fills with N(0, 1) in the range 0..1 and converts to 8 bits with wrap-around. A normal
+//! distribution with standard deviation 255, wrapped at 256, is uniform up to one part in 10^8, so uniform
+//! bytes are drawn here.
 
 use super::Erasing;
 use crate::rng::Stream;
 use crate::structures::Picture;
 
-/// Shapes that are tried before the erasing is given up (torchvision).
+/// The number of shapes that are tried before the erasing is given up (torchvision).
 const TRIES: usize = 10;
 
-/// Erases one rectangle, with noise where no `grey` is given; nothing if no drawn shape fits into the picture.
+/// Erases one rectangle with `grey`, or with noise if there is no `grey`. Does nothing if no drawn shape fits
+/// into the picture.
 pub fn erase(picture: &mut Picture, erasing: &Erasing, grey: Option<u8>, rng: &mut Stream) {
     let (height, width) = (picture.height, picture.width);
     for _ in 0..TRIES {

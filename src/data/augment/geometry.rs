@@ -1,7 +1,8 @@
 //! Flip, scale jitter, crop or pad: the geometry that an image, its masks and both of its views share.
 //!
-//! The image is resized so that it fits into a square of `size * s` (large-scale jitter, <https://arxiv.org/abs/2012.07177>). What
-//! is larger than `size` is cropped at a random offset, one draw for both axes; what is smaller is padded right and below.
+//! The image is resized so that it fits into a square with side `size * s` (large-scale jitter,
+//! <https://arxiv.org/abs/2012.07177>). If it is larger than `size`, it is cropped at a random offset, with
+//! one draw for both axes. If it is smaller, it is padded to the right and below.
 
 use super::{AugmentConfig, ScaleDistribution};
 use crate::rng::Stream;
@@ -10,16 +11,16 @@ use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{U8, U8x3};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
-/// One draw.
+/// One random geometry.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Geometry {
-    /// Whether the image is mirrored, before anything else.
+    /// True if the image is mirrored, before anything else.
     pub flip: bool,
-    /// Rows and columns after resizing.
+    /// The numbers of rows and columns after resizing.
     pub resized: (usize, usize),
-    /// Row and column of the resized image where the result begins.
+    /// The row and column of the resized image where the result begins.
     pub offset: (usize, usize),
-    /// Rows and columns of the result.
+    /// The number of rows and of columns of the result.
     pub size: usize,
 }
 
@@ -59,7 +60,7 @@ impl Geometry {
         Picture::new(self.size, self.size, pixels)
     }
 
-    /// The mask in the same geometry: what is more than half covered after bilinear resizing.
+    /// The mask in the same geometry: the pixels that are more than half covered after bilinear resizing.
     pub fn apply_to_mask(&self, mask: &Mask) -> Mask {
         let grey = mask.bits.iter().map(|bit| bit * u8::MAX).collect();
         let mut bits = self.transform(grey, (mask.height, mask.width), 1, 0);
@@ -95,8 +96,8 @@ impl Geometry {
     }
 }
 
-/// The whole picture, resized so that its shorter side has `shorter` pixels and its longer side at most `longer`, where either
-/// is given; if only `longer` is, the longer side has as many.
+/// The whole picture, resized so that its shorter side has `shorter` pixels and its longer side at most
+/// `longer`, as far as they are given. If only `longer` is given, the longer side has that many pixels.
 pub fn fitted(picture: &Picture, shorter: Option<usize>, longer: Option<usize>) -> Picture {
     let factor = |bound: Option<usize>, length: usize| {
         bound.map_or(f64::INFINITY, |bound| bound as f64 / length as f64)
@@ -128,7 +129,8 @@ fn mirror(line: &mut [u8], channels: usize) {
     }
 }
 
-/// Bilinear, with a wider kernel when shrinking (as Pillow): fine detail is averaged, not skipped.
+/// Bilinear, with a wider kernel for shrinking (as in Pillow), so that fine detail is averaged and not
+/// skipped.
 fn resize(
     pixels: Vec<u8>,
     source: (usize, usize),
@@ -147,7 +149,8 @@ fn resize(
     out
 }
 
-/// Resizes pixels of type `P`. The resizer's entry for any type would compile all of them into this crate: a minute.
+/// Resizes pixels of type `P`. The crate's function for any type would compile all types, which takes a
+/// minute.
 fn resize_typed<P: PixelTrait>(
     pixels: &[u8],
     source: (usize, usize),

@@ -1,8 +1,8 @@
 //! The weak and the strong view of an image.
 //!
-//! One geometric draw per image: flip, scale jitter, crop or pad ([`geometry`]). The weak view is its result; the strong view
-//! changes only the colours of the weak one ([`strong`]), so that masks predicted on the weak view fit the strong one. Source:
-//! the augmentations of the PL-DC code, after Unbiased Teacher.
+//! There is one geometric draw per image: flip, scale jitter, crop or pad ([`geometry`]). The weak view is
+//! its result. The strong view changes only the colours of the weak view ([`strong`]), so masks predicted on
+//! the weak view fit the strong view. Source: the augmentations of the PL-DC code, after Unbiased Teacher.
 
 mod colour;
 mod config;
@@ -16,8 +16,8 @@ use super::{Sample, View};
 use crate::rng::Stream;
 use crate::structures::{InstanceSource, Picture};
 
-/// The weak view: `sample` in a random geometry, `size` x `size` pixels. Crowds are removed, and objects of which the crop
-/// leaves fewer than `min-area` pixels.
+/// The weak view: `sample` in a random geometry, `size` x `size` pixels. Crowds are removed, and so are
+/// objects with fewer than `min-area` pixels left.
 pub fn weak(sample: &Sample, config: &AugmentConfig, rng: &mut Stream) -> View {
     let picture = &sample.picture;
     let geometry = Geometry::draw(picture.height, picture.width, config, rng);
@@ -37,7 +37,8 @@ pub fn weak(sample: &Sample, config: &AugmentConfig, rng: &mut Stream) -> View {
     }
 }
 
-/// The strong view of a weak one: colour jitter, grayscale, blur and erasings, each with its probability, in this order.
+/// The strong view of a weak one: colour jitter, grayscale, blur and erasings in this order, each with its
+/// probability.
 pub fn strong(picture: &Picture, config: &AugmentConfig, rng: &mut Stream) -> Picture {
     let mut planes = colour::Planes::new(picture);
     if rng.chance(config.jitter.probability) {
@@ -66,7 +67,7 @@ mod tests {
     use crate::structures::{Instance, Mask};
     use proptest::prelude::*;
 
-    /// A white object on black under its own mask.
+    /// A white object on black, with its mask.
     fn sample(height: usize, width: usize, rng: &mut Stream) -> Sample {
         let (top, left) = (rng.below(height / 2), rng.below(width / 2));
         let inside = |i: usize| {
@@ -127,7 +128,7 @@ mod tests {
             let mask = Mask::new(height, width, bits);
             prop_assert_eq!(&picture.flipped().flipped(), &picture);
             prop_assert_eq!(&mask.flipped().flipped(), &mask);
-            // Both mirror the same axis: a picture painted from the mask stays so.
+            // Both mirror the same axis: a picture painted from the mask stays equal to it.
             let painted = Picture::new(height, width, mask.bits.iter().flat_map(|bit| [*bit; 3]).collect());
             let bits: Vec<u8> = painted.flipped().pixels.chunks_exact(3).map(|p| p[0]).collect();
             prop_assert_eq!(bits, mask.flipped().bits);

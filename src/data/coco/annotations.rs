@@ -1,4 +1,4 @@
-//! A file of COCO annotations, read and checked.
+//! A file of COCO annotations, parsed and checked.
 
 use super::geometry;
 use super::problems::Problems;
@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-/// The parts of the file that are read. All three lists are required: without them it is another kind of file.
+/// The parts of the file that are read. All three lists are required; a file without them is of another kind.
 #[derive(Deserialize)]
 struct Document {
     images: Vec<hotcoco::Image>,
@@ -22,10 +22,10 @@ struct Document {
 }
 
 /// The checked content of a file.
-pub struct Table {
+pub struct AnnotationFile {
     file: PathBuf,
     pub images: Vec<ImageRecord>,
-    /// In ascending order of their ids.
+    /// Sorted by id.
     categories: Vec<Category>,
 }
 
@@ -45,7 +45,7 @@ pub struct ImageRecord {
     pub annotations: Vec<AnnotationRecord>,
 }
 
-/// One annotation from which a mask can be made.
+/// An annotation with a valid outline.
 pub struct AnnotationRecord {
     pub category: u64,
     pub crowd: bool,
@@ -54,12 +54,12 @@ pub struct AnnotationRecord {
     pub outline: Segmentation,
 }
 
-impl Table {
-    /// Reads `file`; its images lie in `folder`.
+impl AnnotationFile {
+    /// Reads `file`; its images are in `folder`.
     ///
     /// # Errors
-    /// Not JSON, or not COCO; ids that occur twice; images that do not exist; and, unless `on_bad` skips them, annotations that
-    /// no mask can be made from.
+    /// The file is not JSON or not COCO, ids occur twice, or images do not exist. Annotations without a valid
+    /// outline are errors too, unless `on_bad` skips them.
     pub fn read(file: &Path, folder: &Path, on_bad: OnBadAnnotation) -> Result<Self> {
         let document = parse(file)?;
         let mut problems = Problems::default();
@@ -108,7 +108,7 @@ impl Table {
         })
     }
 
-    /// The categories that are classes, in ascending order of their ids.
+    /// The categories that are classes, sorted by id.
     pub fn classes(&self, which: Classes) -> Vec<Category> {
         let annotations = self.images.iter().flat_map(|image| &image.annotations);
         let present: BTreeSet<u64> = annotations
@@ -119,7 +119,8 @@ impl Table {
         self.categories.iter().filter(kept).cloned().collect()
     }
 
-    /// Why `other` cannot be evaluated with this file's classes; nothing if both have the same categories.
+    /// The reason why `other` cannot be evaluated with this file's classes; none if both have the same
+    /// categories.
     pub fn differing_category(&self, other: &Self) -> Option<String> {
         let only = |a: &Self, b: &Self| {
             let category = a
@@ -169,7 +170,8 @@ fn categories(found: Vec<hotcoco::Category>, problems: &mut Problems) -> Vec<Cat
     categories.into_values().collect()
 }
 
-/// What is wrong with the file of an image, told by its first bytes; a missing one has been told.
+/// The error in the file of an image, judged by its first bytes; none for a missing file, which is reported
+/// elsewhere.
 fn wrong_file(image: &ImageRecord) -> Option<String> {
     if !image.path.is_file() {
         return None;

@@ -7,9 +7,9 @@ use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
 /// The images of a folder in the order of their names; an image's id is its place in it, from 1.
-pub struct Folder(Vec<PathBuf>);
+pub struct ImageFolder(Vec<PathBuf>);
 
-impl Folder {
+impl ImageFolder {
     /// Lists the images directly inside `folder`.
     ///
     /// # Errors
@@ -23,7 +23,7 @@ impl Folder {
     }
 }
 
-impl Source for Folder {
+impl Source for ImageFolder {
     fn len(&self) -> usize {
         self.0.len()
     }

@@ -1,20 +1,20 @@
-//! Whether a mask can be made from an annotation, told without making it; and the mask itself.
+//! Checks if a mask can be made from an annotation without making it, and makes the mask.
 
 use crate::structures::{Mask, rle};
 use anyhow::{Result, anyhow, bail, ensure};
 use hotcoco::{Rle, Segmentation};
 
-/// Polygons may stick out of their image by this many pixels: annotation tools round.
+/// Polygons may extend beyond their image by this many pixels, because annotation tools round.
 const TOLERANCE: f64 = 1.0;
 
-/// Square pixels that an outline encloses if it certainly covers a pixel.
+/// If an outline encloses this area in square pixels, it certainly covers a pixel.
 const CERTAIN: f64 = 16.0;
 
-/// Numbers of a polygon with three corners.
+/// The number of values of a polygon with three corners.
 const LEAST_NUMBERS: usize = 6;
 
 /// # Errors
-/// What is wrong with the outline of an annotation of an image of `height` x `width` pixels.
+/// The outline of an annotation of an image of `height` x `width` pixels is wrong.
 pub fn check(outline: Option<&Segmentation>, height: usize, width: usize) -> Result<()> {
     match outline {
         None => bail!("no `segmentation`; needed: polygons or RLE"),
@@ -24,7 +24,7 @@ pub fn check(outline: Option<&Segmentation>, height: usize, width: usize) -> Res
                 check_polygon(polygon, height, width)?;
             }
             let enclosed: f64 = polygons.iter().map(|polygon| enclosed(polygon)).sum();
-            // Only small outlines are worth the drawing.
+            // Drawing is only needed for small outlines.
             let covers = enclosed > CERTAIN
                 || to_mask(&Segmentation::Polygon(polygons.clone()), height, width)?.area() > 0;
             ensure!(covers, "polygons that cover no pixel; needed: at least one");
@@ -83,7 +83,7 @@ fn check_polygon(polygon: &[f64], height: usize, width: usize) -> Result<()> {
 /// The mask of a checked outline.
 ///
 /// # Errors
-/// Runs that do not decode.
+/// The runs cannot be decoded.
 pub fn to_mask(outline: &Segmentation, height: usize, width: usize) -> Result<Mask> {
     Ok(rle::decode(&to_runs(outline, height, width)?))
 }
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_bad_outline_is_told() {
+    fn every_kind_of_bad_outline_is_reported() {
         let error = |outline: &Segmentation| check(Some(outline), 4, 6).unwrap_err().to_string();
         let polygon = |numbers: &[f64]| Segmentation::Polygon(vec![numbers.to_vec()]);
         let runs = |size, counts: &[u32]| Segmentation::UncompressedRle {

@@ -1,6 +1,6 @@
-//! The annotated images of a file, decoded when asked for.
+//! The annotated images of a file, decoded on demand.
 
-use super::annotations::{AnnotationRecord, Category, ImageRecord, Table};
+use super::annotations::{AnnotationFile, AnnotationRecord, Category, ImageRecord};
 use super::geometry;
 use crate::data::image_file::decode;
 use crate::data::{Sample, Source, Truth};
@@ -8,15 +8,15 @@ use crate::structures::{Instance, InstanceSource};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 
-/// A [`Source`] over a checked file.
+/// A [`Source`] with the content of a checked file.
 pub struct Images {
     images: Vec<ImageRecord>,
-    /// Class index of every category that is a class; annotations of others have been left out.
+    /// The class index of every category that is a class. Annotations of other categories are left out.
     classes: BTreeMap<u64, usize>,
 }
 
 impl Images {
-    pub fn new(table: Table, classes: &[Category]) -> Self {
+    pub fn new(table: AnnotationFile, classes: &[Category]) -> Self {
         let classes: BTreeMap<u64, usize> = classes
             .iter()
             .enumerate()

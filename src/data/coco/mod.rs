@@ -1,7 +1,8 @@
-//! Real images: COCO's instance annotations (<https://cocodataset.org/#format-data>) beside folders of JPEG or PNG files.
+//! Real images: COCO's instance annotations (<https://cocodataset.org/#format-data>) beside folders of JPEG
+//! or PNG files.
 //!
-//! Everything that can be known without decoding an image is checked when the dataset is made; images are decoded when they
-//! are asked for, by whichever thread asks.
+//! Everything that can be checked without decoding an image is checked when the dataset is made. Images are
+//! decoded on demand, in the thread that needs them.
 
 mod annotations;
 mod folder;
@@ -10,9 +11,9 @@ mod images;
 mod problems;
 
 use super::{Dataset, DatasetConfig};
-use crate::registry::{ComponentError, ComponentErrors};
-use annotations::Table;
-use folder::Folder;
+use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
+use annotations::AnnotationFile;
+use folder::ImageFolder;
 use images::Images;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -22,37 +23,38 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CocoConfig {
-    /// Folder of the dataset.
+    /// The folder of the dataset.
     pub root: PathBuf,
-    /// JSON file with the annotations of the training images.
+    /// The JSON file with the annotations of the training images.
     pub train_annotations: PathBuf,
-    /// Folder of the training images.
+    /// The folder of the training images.
     pub train_images: PathBuf,
-    /// JSON file with the annotations of the evaluated images.
+    /// The JSON file with the annotations of the evaluated images.
     pub val_annotations: PathBuf,
-    /// Folder of the evaluated images.
+    /// The folder of the evaluated images.
     pub val_images: PathBuf,
-    /// Folder of further images without annotations; empty: none.
+    /// The folder of further images without annotations; empty if there are none.
     pub unlabelled_images: PathBuf,
-    /// Which categories are classes.
+    /// The categories that are classes.
     pub classes: Classes,
-    /// What happens to an annotation that no mask can be made from.
+    /// The treatment of an annotation without a valid outline.
     pub on_bad_annotation: OnBadAnnotation,
-    /// Upper bounds in pixels of the area ranges `small` and `medium`.
+    /// The upper bounds of the area ranges `small` and `medium`, in pixels.
     pub area_bounds: [f64; 2],
 }
 
-/// Which categories of the training file are classes, in ascending order of their ids.
+/// The categories of the training file that are classes, sorted by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Classes {
-    /// All that the file lists.
+    /// All categories in the file.
     All,
-    /// Those of which the training images hold an object that is no crowd. Annotations of the others are left out.
+    /// The categories with at least one object in the training images that is not a crowd. Annotations of
+    /// other categories are left out.
     Present,
 }
 
-/// What happens to an annotation outside its image, an empty polygon, an unknown category and the like.
+/// The treatment of an annotation outside its image, an empty polygon, an unknown category and the like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnBadAnnotation {
@@ -62,11 +64,17 @@ pub enum OnBadAnnotation {
     Skip,
 }
 
+impl Checked for CocoConfig {
+    fn check(&self, check: &mut Check) {
+        super::check_area_bounds(check, self.area_bounds);
+    }
+}
+
 impl DatasetConfig for CocoConfig {
     /// # Errors
-    /// A missing folder or file; a file that is not COCO; bad images or annotations, the first ten listed.
+    /// A folder or file is missing, a file is not COCO, or images or annotations are wrong. The first ten are
+    /// listed.
     fn load(&self) -> Result<Dataset, ComponentErrors> {
-        super::check_area_bounds(self.area_bounds)?;
         let root = &self.root;
         require("root", root, Path::is_dir, "a folder")?;
         let train_folder = root.join(&self.train_images);
@@ -77,7 +85,7 @@ impl DatasetConfig for CocoConfig {
         let read = |key: &str, file: &Path, folder: &Path| {
             let file = root.join(file);
             require(key, &file, Path::is_file, "a file")?;
-            Table::read(&file, folder, self.on_bad_annotation)
+            AnnotationFile::read(&file, folder, self.on_bad_annotation)
                 .map_err(|error| ComponentError::new(key, format!("{error:#}")))
         };
         let train = read("train-annotations", &self.train_annotations, &train_folder)?;
@@ -96,7 +104,7 @@ impl DatasetConfig for CocoConfig {
             } else {
                 let folder = root.join(&self.unlabelled_images);
                 require("unlabelled-images", &folder, Path::is_dir, "a folder")?;
-                let folder = Folder::read(&folder).map_err(|error| {
+                let folder = ImageFolder::read(&folder).map_err(|error| {
                     ComponentError::new("unlabelled-images", format!("{error:#}"))
                 })?;
                 Some(Arc::new(folder))
@@ -114,7 +122,7 @@ impl DatasetConfig for CocoConfig {
     }
 }
 
-/// Refuses a path that is not what `key` needs.
+/// Refuses a path that is not of the kind that `key` needs.
 fn require(
     key: &str,
     path: &Path,

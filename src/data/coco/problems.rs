@@ -1,12 +1,12 @@
-//! Many mistakes in one message: the first ten in words, the rest counted.
+//! Collects many problems into one message: the first ten are written out, the rest are counted.
 
 use anyhow::{Result, bail};
 use std::path::Path;
 
-/// Mistakes that a message spells out.
+/// The number of problems that a message writes out.
 const SPELLED_OUT: usize = 10;
 
-/// What is wrong with a file.
+/// The problems of a file.
 #[derive(Default)]
 pub struct Problems {
     count: usize,
@@ -14,7 +14,7 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// Notes one more; `text` is only made if it will be shown.
+    /// Adds a problem. `text` is only called if its result will be shown.
     pub fn add(&mut self, text: impl FnOnce() -> String) {
         self.count += 1;
         if self.first.len() < SPELLED_OUT {
@@ -23,7 +23,7 @@ impl Problems {
     }
 
     /// # Errors
-    /// All that was noted, as one message about `file`.
+    /// All problems as one message about `file`.
     pub fn into_result(self, file: &Path, hint: &str) -> Result<()> {
         let rest = match self.count - self.first.len() {
             0 => String::new(),

@@ -1,4 +1,4 @@
-//! The dataset from files that the tests write: good ones in every format, and every kind of bad one.
+//! Tests the dataset on files that the tests write: good ones in every format, and every kind of bad one.
 
 use crate::data::{Dataset, load};
 use crate::structures::{InstanceSource, Mask};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::fs;
 use tempfile::TempDir;
 
-/// A dataset of two images (a colour JPEG and a grey PNG, 8 x 6 pixels) that tests break in one place.
+/// A dataset of two images (a colour JPEG and a grey PNG, 8 x 6 pixels). Tests break it in one place.
 struct Fixture {
     folder: TempDir,
     table: toml::Table,
@@ -87,7 +87,7 @@ impl Fixture {
         (error[0].key.clone(), error[0].message.clone())
     }
 
-    /// The error after `edit` of the training annotations.
+    /// The error after `edit` has changed the training annotations.
     fn broken(edit: impl FnOnce(&mut Value)) -> String {
         let fixture = Self::new();
         let mut train = document();
@@ -200,7 +200,7 @@ fn files_that_are_not_coco() {
 }
 
 #[test]
-fn every_bad_annotation_is_told() {
+fn every_bad_annotation_is_reported() {
     let bad =
         |key: &str, value: Value| Fixture::broken(|train| train["annotations"][0][key] = value);
     assert!(bad("image_id", json!(8)).contains("annotation 1: unknown image id 8"));

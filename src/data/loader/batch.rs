@@ -1,7 +1,8 @@
-//! One batch: which images, in which views.
+//! Makes one batch: chooses the images and their views.
 //!
-//! The images of an epoch come in a random order of their own; step `t` takes the positions `t B` to `t B + B - 1` of the endless
-//! row of epochs. Position `j` of step `t` draws its augmentation from the stream `t 2^16 + j`.
+//! The images of every epoch are in a random order. Step `t` takes the positions `t B` to `t B + B - 1` of
+//! the endless sequence of epochs. Position `j` of step `t` draws its augmentation from the stream
+//! `t 2^16 + j`.
 
 use super::{LabelledViews, LoaderConfig};
 use crate::data::augment::{self, AugmentConfig};
@@ -11,13 +12,14 @@ use crate::rng::Stream;
 use anyhow::Result;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Positions of a step that have augmentation streams of their own.
+/// The number of positions of a step that have augmentation streams of their own.
 const POSITIONS: u64 = 1 << 16;
 
-/// Most images of either kind in a batch: each has a position, and a batch of more would not fit any memory.
+/// Maximum number of images of either kind in a batch. Each needs a position, and a larger batch would not
+/// fit into any memory.
 pub const MOST_IMAGES: usize = 4096;
 
-/// What a batch is made of. Shared by the threads of a pool.
+/// Makes batches. The threads of a pool share it.
 pub struct BatchMaker {
     train: Arc<dyn Source>,
     extra: Option<Arc<dyn Source>>,
@@ -71,7 +73,7 @@ impl BatchMaker {
     /// The batch of `step`.
     ///
     /// # Errors
-    /// An image that cannot be read, named.
+    /// An image cannot be read. The error names it.
     pub fn make(&self, step: usize, with_unlabelled: bool) -> Result<Batch> {
         let mut batch = Batch::default();
         let mut strong = Vec::new();
@@ -122,12 +124,12 @@ impl BatchMaker {
     }
 }
 
-/// An endless row of epochs, each a random order of the same images.
+/// An endless sequence of epochs, each a random order of the same images.
 struct Order {
     images: Vec<usize>,
     seed: u64,
     name: &'static str,
-    /// The order of the epoch that was asked last: drawing it costs more than a batch when there are 100,000 images.
+    /// The order of the last used epoch. With 100,000 images, drawing it takes longer than making a batch.
     last: Mutex<Option<(usize, Arc<Vec<usize>>)>>,
 }
 
@@ -142,7 +144,7 @@ impl Order {
         }
     }
 
-    /// The image at `position` of the row.
+    /// The image at `position` of the sequence.
     fn at(&self, position: usize) -> usize {
         let (epoch, place) = (position / self.images.len(), position % self.images.len());
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! Batches in order: batch `t` is a function of (recipe, seed, t) alone, whether the caller's thread makes it or a pool does.
+//! Batches in order. Batch `t` depends only on (recipe, seed, t), not on the thread that makes it.
 
 mod batch;
 mod pool;
@@ -6,7 +6,7 @@ mod pool;
 use super::augment::AugmentConfig;
 use super::split::Split;
 use super::{Batch, Dataset};
-use crate::registry::ComponentError;
+use crate::registry::{Check, Checked};
 use anyhow::Result;
 use batch::BatchMaker;
 use pool::Pool;
@@ -17,19 +17,20 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoaderConfig {
-    /// Labelled images a step.
+    /// The number of labelled images per step.
     pub labelled: usize,
-    /// Unlabelled images a step.
+    /// The number of unlabelled images per step.
     pub unlabelled: usize,
-    /// Views of a labelled image that are trained on.
+    /// The views of a labelled image that are used in training.
     pub labelled_views: LabelledViews,
-    /// Threads that make batches ahead of time; 0: the caller's own thread makes each when asked.
+    /// The number of threads that make batches ahead of time. With 0, the caller's thread makes each batch on
+    /// demand.
     pub threads: usize,
-    /// Batches made ahead when there are threads.
+    /// The number of batches that the threads make ahead.
     pub prefetch: usize,
 }
 
-/// Views of a labelled image.
+/// The views of a labelled image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LabelledViews {
@@ -37,29 +38,20 @@ pub enum LabelledViews {
     Weak,
     /// The strong view.
     Strong,
-    /// The weak and the strong view in one batch.
+    /// The weak and the strong view in the same batch.
     WeakStrong,
 }
 
-impl LoaderConfig {
-    /// # Errors
-    /// The first key out of range, with what is allowed.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        let range = |key: &str, value: usize, allowed: std::ops::RangeInclusive<usize>| {
-            if allowed.contains(&value) {
-                return Ok(());
-            }
-            let message = format!("{value}; allowed: {} to {}", allowed.start(), allowed.end());
-            Err(ComponentError::new(key, message))
-        };
-        range("labelled", self.labelled, 1..=batch::MOST_IMAGES)?;
-        range("unlabelled", self.unlabelled, 0..=batch::MOST_IMAGES)?;
-        range("threads", self.threads, 0..=256)?;
-        range(
-            "prefetch",
-            self.prefetch,
-            usize::from(self.threads > 0)..=256,
-        )
+/// Most threads of a loader, and most batches that it holds ready.
+const MOST_AHEAD: usize = 256;
+
+impl Checked for LoaderConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("labelled", self.labelled, 1..=batch::MOST_IMAGES);
+        check.range("unlabelled", self.unlabelled, 0..=batch::MOST_IMAGES);
+        check.range("threads", self.threads, 0..=MOST_AHEAD);
+        let least = usize::from(self.threads > 0);
+        check.range("prefetch", self.prefetch, least..=MOST_AHEAD);
     }
 }
 
@@ -70,8 +62,9 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// A loader of `dataset` under `split`. Unlabelled images are those of the split, then the dataset's extra ones; if every
-    /// training image is labelled and there are extra ones, only these.
+    /// A loader of `dataset` under `split`. The unlabelled images are those of the split, then the dataset's
+    /// extra ones. If every training image is labelled and there are extra ones, only the extra ones are
+    /// used.
     pub fn new(
         dataset: &Dataset,
         split: &Split,
@@ -84,16 +77,16 @@ impl Loader {
         Self { maker, pool }
     }
 
-    /// Images of one pass over the unlabelled images.
+    /// The number of unlabelled images.
     pub fn unlabelled_images(&self) -> usize {
         self.maker.unlabelled_images()
     }
 
-    /// The batch of `step`. Without `with_unlabelled` its unlabelled part is empty, its labelled part the same. Steps may be
-    /// asked in any order; ascending order finds them made ahead.
+    /// The batch of `step`. Without `with_unlabelled`, its unlabelled part is empty and its labelled part is
+    /// the same. Steps may be requested in any order. In ascending order, they are made ahead of time.
     ///
     /// # Errors
-    /// An image that cannot be read, named.
+    /// An image cannot be read. The error names it.
     pub fn batch(&mut self, step: usize, with_unlabelled: bool) -> Result<Batch> {
         match &mut self.pool {
             Some(pool) => pool.batch(step, with_unlabelled),
@@ -109,7 +102,7 @@ mod tests {
     use crate::data::{Sample, Source};
     use anyhow::bail;
 
-    /// Pixels of an image tell its index.
+    /// The pixels of an image contain its index.
     struct Numbered {
         images: usize,
         broken: Option<usize>,
@@ -147,7 +140,7 @@ mod tests {
         let mut augment: AugmentConfig = recipe["augment"].clone().try_into().unwrap();
         (augment.size, augment.min_area) = (8, 1);
         let mut config: LoaderConfig = recipe["loader"].clone().try_into().unwrap();
-        config.check().unwrap();
+        config.checked().unwrap();
         config.threads = threads;
         let train = Arc::new(Numbered { images: 20, broken });
         let classes = vec!["thing".to_string()];

@@ -1,8 +1,8 @@
 //! Threads that make batches ahead of time.
 //!
-//! The caller asks for a window of steps; threads take them from a queue and hand the batches back through a bounded channel. At
-//! most `prefetch + 1` batches are wanted at a time, so memory is bounded whatever the threads' speed. Dropping the pool closes
-//! both channels, which ends the threads, and waits for them.
+//! The caller requests a window of steps. Threads take them from a queue and return the batches through a
+//! bounded channel. At most `prefetch + 1` batches are requested at a time, so memory is bounded at any speed
+//! of the threads. Dropping the pool closes both channels, which ends the threads, and waits for them.
 
 use super::batch::BatchMaker;
 use crate::data::Batch;
@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// A step, and whether its unlabelled images are wanted.
+/// A step, and true if its unlabelled images are needed.
 type Job = (usize, bool);
 
 /// A finished job.
@@ -22,9 +22,9 @@ type Done = (Job, Result<Batch>);
 /// The caller's side.
 pub struct Pool {
     prefetch: usize,
-    /// Jobs given out; `Some` once made.
+    /// The requested jobs, each with its batch once it is made.
     wanted: BTreeMap<Job, Option<Result<Batch>>>,
-    /// `None` only while dropping.
+    /// None only while dropping.
     channels: Option<(Sender<Job>, Receiver<Done>)>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -54,7 +54,8 @@ impl Pool {
             .as_ref()
             .expect("channels last until the drop");
         let window = step..=step + self.prefetch;
-        // A jump, or the end of the burn-in, makes other batches wanted: forget the old ones, also those still being made.
+        // After a jump, or at the end of the burn-in, other batches are needed. The old ones are dropped,
+        // even those that are still being made.
         self.wanted
             .retain(|(step, flag), _| window.contains(step) && *flag == with_unlabelled);
         for step in window {
@@ -82,20 +83,20 @@ impl Drop for Pool {
     fn drop(&mut self) {
         self.channels = None;
         for thread in self.threads.drain(..) {
-            // A panic of a thread has been handed to the caller as an error already.
+            // The caller has already received the panic of a thread as an error.
             let _ = thread.join();
         }
     }
 }
 
-/// A thread of the pool: until the caller's side is gone.
+/// A thread of the pool. It ends when the caller drops the pool.
 fn work(maker: &BatchMaker, queue: &Mutex<Receiver<Job>>, done: &SyncSender<Done>) {
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((step, with_unlabelled)) = job else {
             return;
         };
-        // A panic must not leave the caller waiting for a batch that never comes.
+        // Without this, the caller would wait for ever after a panic.
         let batch = catch_unwind(AssertUnwindSafe(|| maker.make(step, with_unlabelled)))
             .unwrap_or_else(|_| {
                 Err(anyhow!(

@@ -3,28 +3,29 @@
 use crate::rng::Stream;
 use crate::structures::Picture;
 
-/// `pixels` is `[side, side]` of RGB, row-major; 0 is black, 1 white, values outside are clipped at the end.
+/// `pixels` is `[side, side]` of RGB, row-major. 0 is black and 1 is white; values outside are clipped at the
+/// end.
 pub struct Canvas {
-    /// Rows and columns.
+    /// The number of rows and of columns.
     pub side: usize,
     /// The pixels.
     pub pixels: Vec<[f32; 3]>,
 }
 
-/// Grid size and amplitude of the background's octaves.
+/// The grid size and amplitude of the background's octaves.
 const OCTAVES: [(usize, f32); 3] = [(3, 0.2), (6, 0.12), (14, 0.096)];
 
-/// How far the background is from grey: of its mean, and, three times as much, of its noise.
+/// The distance of the background from grey: that of its mean; that of its noise is three times as large.
 const SATURATION: f32 = 0.08;
 
-/// The background's sensor noise and blur: ranges they are drawn from.
+/// The background's sensor noise and blur: the ranges of the random draws.
 const NOISE: (f64, f64) = (0.02, 0.06);
 const BLUR: (f64, f64) = (0.0, 0.8);
 
-/// Narrower blurs are left out: their kernel is an identity to 8 bits.
+/// Narrower blurs are left out: their kernel does not change 8-bit values.
 const LEAST_BLUR: f64 = 0.15;
 
-/// Reach of the blur's kernel in pixels, more than three standard deviations.
+/// The reach of the blur's kernel in pixels, more than three standard deviations.
 const BLUR_REACH: usize = 3;
 
 impl Canvas {
@@ -64,8 +65,8 @@ impl Canvas {
         }
     }
 
-    /// Draws a distractor: a soft, half-transparent bar of any colour that no annotation mentions. `unit` is a pixel of the
-    /// 64-pixel design.
+    /// Draws a distractor: a soft, half-transparent bar of any colour without an annotation. `unit` is a
+    /// pixel of the 64-pixel design.
     pub fn stroke(&mut self, unit: f64, rng: &mut Stream) {
         let side = self.side as f64;
         let (cx, cy) = (rng.range(0.0, side) as f32, rng.range(0.0, side) as f32);
@@ -91,19 +92,19 @@ impl Canvas {
         }
     }
 
-    /// The rows (or columns) whose pixels may lie within `reach` of `centre`.
+    /// The rows (or columns) whose pixels may be within `reach` of `centre`.
     pub fn span(&self, centre: f32, reach: f32) -> std::ops::Range<usize> {
         let low = libm::floorf(centre - reach).max(0.0) as usize;
         let high = libm::ceilf(centre + reach).max(0.0) as usize;
         low.min(self.side)..high.min(self.side)
     }
 
-    /// Covers pixel `index` with `colour` to the fraction `alpha`.
+    /// Blends `colour` over pixel `index` with opacity `alpha`.
     pub fn blend(&mut self, index: usize, colour: [f32; 3], alpha: f32) {
         self.pixels[index] = mix(self.pixels[index], colour, alpha);
     }
 
-    /// Gaussian blur of a random width, then sensor noise of a random strength, then 8 bits.
+    /// Applies a Gaussian blur of random width and sensor noise of random strength, then rounds to 8 bits.
     pub fn develop(mut self, rng: &mut Stream) -> Picture {
         let sigma = rng.range(BLUR.0, BLUR.1);
         if sigma >= LEAST_BLUR {
@@ -119,7 +120,7 @@ impl Canvas {
         Picture::new(self.side, self.side, pixels)
     }
 
-    /// Separable Gaussian blur; the border repeats its last pixel.
+    /// Separable Gaussian blur. The border repeats its last pixel.
     fn blur(&mut self, sigma: f64) {
         let weights: [f64; BLUR_REACH + 1] =
             std::array::from_fn(|k| libm::exp(-((k * k) as f64) / (2.0 * sigma * sigma)));
@@ -142,7 +143,8 @@ impl Canvas {
     }
 }
 
-/// The knot left of pixel `index` of `side`, and the fraction of the way to the next, for `cells` knots over the picture.
+/// The knot to the left of pixel `index` of `side`, and the fraction of the way to the next, for `cells`
+/// knots over the picture.
 pub fn knot_of(index: usize, side: usize, cells: usize) -> (usize, f32) {
     let position = (index as f32 + 0.5) / side as f32 * (cells - 1) as f32;
     let knot = (position as usize).min(cells - 2);
@@ -158,14 +160,15 @@ fn add(a: [f32; 3], b: [f32; 3]) -> [f32; 3] {
     std::array::from_fn(|c| a[c] + b[c])
 }
 
-/// A nearly normal draw, mean 0 and standard deviation 1: the sum of four uniform 16-bit numbers (Irwin-Hall). A picture
-/// needs thousands; this costs a tenth of Box-Muller, and sensor noise beyond 3.5 deviations is no loss.
+/// A nearly normal draw, mean 0 and standard deviation 1: the sum of four uniform 16-bit numbers
+/// (Irwin-Hall). A picture needs thousands of draws, and this costs a tenth of Box-Muller. Sensor noise
+/// beyond 3.5 deviations is not needed.
 pub fn bell(rng: &mut Stream) -> f32 {
     let bits = rng.bits();
     let sum: u32 = (0..4)
         .map(|part| (bits >> (16 * part)) as u32 & 0xffff)
         .sum();
-    /// Standard deviation of the sum of four uniform draws in [0, 1) is 1 / sqrt(3).
+    /// The standard deviation of the sum of four uniform draws in [0, 1) is 1 / sqrt(3).
     const SQRT_3: f32 = 1.732_050_8;
     ((sum as f32 + 2.0) / 65_536.0 - 2.0) * SQRT_3
 }

@@ -1,16 +1,16 @@
-//! The ten drawn classes: five pairs that are easily confused, each class with a hue of its own.
+//! The ten drawn classes: five pairs that are easily confused, each class with its own hue.
 //!
-//! Frequencies follow Zipf's law over ranks in which the heads of the pairs come first and their partners last, so a class
-//! that is rare has a common one that looks like it:
+//! The frequencies follow Zipf's law over ranks. The first classes of all pairs come first in the ranks and
+//! the second classes last, so every rare class has a common one that looks similar:
 //!
 //! $$ p_k = \frac{r_k^{-0.8}}{\sum_j r_j^{-0.8}} $$
 
 use crate::rng::Stream;
 
-/// Number of classes.
+/// The number of classes.
 pub const COUNT: usize = 10;
 
-/// Names, by class index. Neighbours `2i`, `2i + 1` form a pair.
+/// The names, by class index. `2i` and `2i + 1` form a pair.
 pub const NAMES: [&str; COUNT] = [
     "disc",
     "rect",
@@ -24,22 +24,23 @@ pub const NAMES: [&str; COUNT] = [
     "tee",
 ];
 
-/// Mean hue of every class, in turns from red.
+/// The mean hue of every class, in turns from red.
 pub const HUES: [f64; COUNT] = [0.0, 0.09, 0.36, 0.45, 0.60, 0.69, 0.17, 0.26, 0.82, 0.91];
 
-/// Standard deviation of the hue around the class's mean.
+/// The standard deviation of the hue around the mean of its class.
 const HUE_SPREAD: f64 = 0.03;
 
-/// Fraction of the objects whose hue tells nothing: drawn uniformly.
+/// The fraction of objects whose hue is uniform and independent of the class.
 const HUE_OUTLIERS: f64 = 0.04;
 
-/// Rank of every class in the frequency order.
+/// The rank of every class in the order of frequency.
 const RANKS: [i32; COUNT] = [1, 6, 2, 7, 3, 8, 4, 9, 5, 10];
 
-/// Exponent of Zipf's law.
+/// The exponent of Zipf's law.
 const ZIPF: f64 = 0.8;
 
-/// Five descriptions of every class by shape, texture and colour, for a vision-language model. No two classes share one.
+/// Five descriptions of every class by shape, texture and colour, for a vision-language model. No two classes
+/// share one.
 pub const DESCRIPTIONS: [[&str; 5]; COUNT] = [
     [
         "a plain red disc with a smooth round outline",
@@ -113,7 +114,7 @@ pub const DESCRIPTIONS: [[&str; 5]; COUNT] = [
     ],
 ];
 
-/// Draws a class: by Zipf's law, or every class as often if `balanced`.
+/// Draws a class by Zipf's law, or uniformly if `balanced`.
 pub fn draw_class(balanced: bool, rng: &mut Stream) -> usize {
     if balanced {
         return rng.below(COUNT);
@@ -129,7 +130,7 @@ pub fn draw_class(balanced: bool, rng: &mut Stream) -> usize {
     COUNT - 1
 }
 
-/// Draws an object's colour: RGB in 0..1, saturation 0.5 to 1, value 0.45 to 1.
+/// Draws the colour of an object: RGB in 0..1, saturation 0.5 to 1, value 0.45 to 1.
 pub fn draw_colour(class: usize, rng: &mut Stream) -> [f32; 3] {
     let hue = if rng.chance(HUE_OUTLIERS) {
         rng.uniform()
@@ -140,7 +141,7 @@ pub fn draw_colour(class: usize, rng: &mut Stream) -> [f32; 3] {
     rgb_of_hsv(hue, rng.range(0.5, 1.0), rng.range(0.45, 1.0))
 }
 
-/// Hue in turns, saturation and value in 0..1, to RGB in 0..1.
+/// Converts hue in turns, saturation and value in 0..1, to RGB in 0..1.
 fn rgb_of_hsv(hue: f64, saturation: f64, value: f64) -> [f32; 3] {
     [5.0, 3.0, 1.0].map(|offset| {
         let k = libm::fmod(offset + hue * 6.0, 6.0);

@@ -1,4 +1,5 @@
-//! One drawn scene: a background, distractor strokes, two to five objects of which later ones cover earlier ones.
+//! One drawn scene: a background, distractor strokes, and two to five objects. Later objects cover earlier
+//! ones.
 
 use super::canvas::{Canvas, bell, knot_of};
 use super::classes::{draw_class, draw_colour};
@@ -7,24 +8,26 @@ use crate::data::Sample;
 use crate::rng::Stream;
 use crate::structures::{Instance, InstanceSource, Mask};
 
-/// Side of the pictures that every length below is measured in; other sizes scale with it.
+/// The side of the picture in which all lengths below are measured; other sizes scale with it.
 const DESIGN_SIDE: f64 = 64.0;
 
-/// An object is annotated if this many pixels of it are visible (of a 64-pixel picture) ...
+/// An object is annotated if at least this many pixels of it are visible (in a 64-pixel picture) ...
 const LEAST_PIXELS: f64 = 20.0;
-/// ... and this fraction of its own area.
+/// ... and at least this fraction of its own area.
 const LEAST_VISIBLE: f64 = 0.25;
 
-/// Least mean difference between an object's colour and what it covers, and how often a colour is drawn again for it.
+/// The minimum mean difference between the colour of an object and the pixels that it covers, and the number
+/// of colours that are drawn to reach it.
 const CONTRAST: f32 = 0.15;
 const COLOUR_TRIES: usize = 20;
 
-/// Strength and grid of the objects' grain.
+/// The strength and grid of the objects' grain.
 const GRAIN: f32 = 0.06;
 const GRAIN_CELLS: usize = 24;
 
-/// Draws image `index` of the scenes of `seed`: a function of its arguments alone. `image_id` is `index + 1`. A scene without
-/// a single annotated object is drawn again from another stream. `balanced`: all classes equally often.
+/// Draws image `index` of the scenes of `seed`. It depends only on the arguments. `image_id` is `index + 1`.
+/// A scene without any annotated object is drawn again from another stream. If `balanced`, all classes are
+/// equally likely.
 pub fn draw(size: usize, seed: u64, index: u64, balanced: bool) -> Sample {
     let scene = |name: &str| {
         draw_scene(
@@ -80,12 +83,13 @@ fn draw_scene(size: usize, image_id: u64, balanced: bool, rng: &mut Stream) -> S
     }
 }
 
-/// Where an object stands. Its own coordinates are rotated by the angle, sheared, then divided by the radii.
+/// The position of an object. Its own coordinates are rotated by the angle, sheared, then divided by the
+/// radii.
 struct Object {
     class: usize,
     centre: [f32; 2],
     radius: f32,
-    /// Radius along u and along v.
+    /// The radius along u and along v.
     radii: [f32; 2],
     cos: f32,
     sin: f32,
@@ -110,7 +114,7 @@ impl Object {
         }
     }
 
-    /// Own coordinates of a pixel, in units of the radii.
+    /// The object's own coordinates of a pixel, in units of the radii.
     fn local(&self, x: usize, y: usize) -> (f32, f32) {
         let (dx, dy) = (
             x as f32 + 0.5 - self.centre[0],
@@ -121,7 +125,8 @@ impl Object {
         (u / self.radii[0], v / self.radii[1])
     }
 
-    /// Paints the object and claims its pixels in `owner`. Returns its area before anything covers it, in pixels.
+    /// Paints the object and writes it into `owner` at its pixels. Returns its area in pixels before later
+    /// objects cover it.
     fn paint(
         &self,
         canvas: &mut Canvas,
@@ -131,7 +136,8 @@ impl Object {
         rng: &mut Stream,
     ) -> usize {
         let edge = (rng.range(0.5, 2.0) * unit) as f32;
-        // Outlines grow at most twice as fast as the distance from them at a corner, hence the whole edge as a margin.
+        // At a corner, an outline function grows at most twice as fast as the distance, so the margin is a
+        // whole edge.
         let reach = EXTENT + edge / self.radius;
         let along_v = reach * self.radii[1];
         let along_u = reach * self.radii[0] + self.shear.abs() * along_v;
@@ -177,14 +183,14 @@ impl Object {
 struct Look {
     first: [f32; 3],
     second: [f32; 3],
-    /// Width of a stripe, in the object's own coordinates.
+    /// The width of a stripe, in the object's own coordinates.
     half_period: f32,
     gradient: [f32; 2],
     grain: Vec<f32>,
 }
 
 impl Look {
-    /// `under`: the mean colour that the object covers.
+    /// `under` is the mean colour of the pixels that the object covers.
     fn draw(object: &Object, under: [f32; 3], unit: f64, rng: &mut Stream) -> Self {
         let mut first = draw_colour(object.class, rng);
         for _ in 1..COLOUR_TRIES {

@@ -1,8 +1,9 @@
-//! The embedded dataset: drawn scenes of ten classes in five pairs that are easily confused, with long-tailed frequencies,
-//! occlusion, distractors, blur and noise, on which a tiny model trains in minutes.
+//! The embedded dataset: drawn scenes of ten classes in five pairs that are easily confused, with long-tailed
+//! frequencies, occlusion, distractors, blur and noise. A tiny model trains on it in minutes.
 //!
-//! Every image is a function of (size, seed, index): it has its own random stream, transcendental functions come from `libm`,
-//! and the rest is plain single-precision arithmetic, so that the pixels are the same on every machine.
+//! Every image depends only on (size, seed, index). It has its own random stream, transcendental functions
+//! come from `libm`, and the rest is plain single-precision arithmetic. So the pixels are the same on every
+//! machine.
 
 mod canvas;
 mod classes;
@@ -13,7 +14,7 @@ pub use classes::{COUNT, DESCRIPTIONS, NAMES};
 pub use draw::draw;
 
 use super::{Dataset, DatasetConfig, Sample, Source};
-use crate::registry::{ComponentError, ComponentErrors};
+use crate::registry::{Check, Checked, ComponentErrors};
 use anyhow::Result;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -23,50 +24,42 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SceneConfig {
-    /// Pixels of a side.
+    /// The number of pixels along a side.
     pub size: usize,
-    /// Number of training images.
+    /// The number of training images.
     pub train_images: usize,
-    /// Seed of the training images.
+    /// The seed of the training images.
     pub train_seed: u64,
-    /// Number of images that are evaluated.
+    /// The number of images for the evaluation.
     pub val_images: usize,
-    /// Seed of the images that are evaluated.
+    /// The seed of the images for the evaluation.
     pub val_seed: u64,
-    /// Upper bounds in pixels of the area ranges `small` and `medium`.
+    /// The upper bounds of the area ranges `small` and `medium`, in pixels.
     pub area_bounds: [f64; 2],
 }
 
-/// Sides that can be drawn: below, the outlines dissolve; above, the memory of a dataset is no longer small.
+/// The sides that can be drawn. Smaller pictures lose the outlines; larger ones make the dataset too big for
+/// memory.
 const SIZES: std::ops::RangeInclusive<usize> = 32..=512;
 
-impl SceneConfig {
-    /// # Errors
-    /// The first key whose value cannot be drawn.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        if !SIZES.contains(&self.size) {
-            let allowed = format!("{} to {}", SIZES.start(), SIZES.end());
-            return Err(ComponentError::new(
-                "size",
-                format!("{} pixels; allowed: {allowed}", self.size),
-            ));
-        }
-        for (key, images) in [
-            ("train-images", self.train_images),
-            ("val-images", self.val_images),
-        ] {
-            if images == 0 {
-                return Err(ComponentError::new(key, "0 images; allowed: 1 or more"));
-            }
-        }
-        super::check_area_bounds(self.area_bounds)
+/// Images that a dataset may hold: they are drawn into memory.
+const MOST_IMAGES: usize = 100_000;
+
+impl Checked for SceneConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("size", self.size, SIZES);
+        check.range("train-images", self.train_images, 1..=MOST_IMAGES);
+        check.range("val-images", self.val_images, 1..=MOST_IMAGES);
+        super::check_area_bounds(check, self.area_bounds);
     }
 }
 
 impl DatasetConfig for SceneConfig {
-    /// Draws every image now.
+    /// Draws every image.
+    ///
+    /// # Errors
+    /// A key is out of range.
     fn load(&self) -> Result<Dataset, ComponentErrors> {
-        self.check()?;
         let train = Scenes::draw(self.size, self.train_seed, self.train_images);
         let val = Scenes::draw(self.size, self.val_seed, self.val_images);
         Ok(Dataset {
@@ -192,7 +185,7 @@ mod tests {
 
     #[test]
     fn colours_follow_the_class() {
-        // The mean of the visible pixels of discs is red, of stars green.
+        // The mean of the visible pixels is red for discs and green for stars.
         let mut sums = [[0.0f64; 3]; COUNT];
         for sample in draw_many(64, 7, 200, true) {
             for instance in &sample.instances {

@@ -1,17 +1,18 @@
 //! The outlines and textures of the drawn classes, in an object's own coordinates.
 //!
-//! An outline is an implicit function `f(u, v)`: negative inside, positive outside, near the outline about the distance
-//! to it, for an object of about unit radius. Functions: <https://iquilezles.org/articles/distfunctions2d/>.
+//! An outline is an implicit function `f(u, v)` for an object with a radius of about 1. It is negative inside
+//! and positive outside, and near the outline it is about the distance to it. Functions:
+//! <https://iquilezles.org/articles/distfunctions2d/>.
 
 use std::f32::consts::PI;
 
-/// No outline reaches further than this from the origin along either axis (the triangle's tip).
+/// No outline reaches further than this from the origin along either axis (the tip of the triangle does).
 pub const EXTENT: f32 = 1.2;
 
-/// Half side of the rectangles.
+/// Half the side of the rectangles.
 const HALF_SIDE: f32 = 0.85;
 
-/// `f(u, v)` of `class`. Panics on a class that does not exist.
+/// `f(u, v)` of `class`. Panics if the class does not exist.
 pub fn outline(class: usize, u: f32, v: f32) -> f32 {
     let bar = |half_width: f32, half_height: f32, centre: f32| {
         (u.abs() - half_width).max((v - centre).abs() - half_height)
@@ -28,11 +29,11 @@ pub fn outline(class: usize, u: f32, v: f32) -> f32 {
     }
 }
 
-/// A star of five points, folded into one half of one point: a line from the tip (1, 0) to the notch.
+/// A star with five points, folded into half of one point: a line from the tip (1, 0) to the notch.
 fn star(u: f32, v: f32) -> f32 {
-    /// Angle from a tip to the next notch.
+    /// The angle from a tip to the next notch.
     const HALF: f32 = PI / 5.0;
-    /// Distance of the notches from the centre.
+    /// The distance of the notches from the centre.
     const NOTCH: f32 = 0.45;
     let turn = (libm::atan2f(v, u) + HALF) / (2.0 * HALF);
     let angle = ((turn - libm::floorf(turn)) * 2.0 * HALF - HALF).abs();
@@ -46,8 +47,8 @@ fn radius(u: f32, v: f32) -> f32 {
     libm::sqrtf(u * u + v * v)
 }
 
-/// Whether the second colour covers the point: the stripes of class 4 and the checks of class 5, both `half_period` wide, the
-/// inner dot of class 7.
+/// Returns true if the second colour covers the point: the stripes of class 4 and the checks of class 5, both
+/// `half_period` wide, and the inner dot of class 7.
 pub fn second_colour(class: usize, u: f32, v: f32, half_period: f32) -> bool {
     let cell = |x: f32| libm::floorf(x / half_period) as i32;
     match class {
@@ -62,7 +63,7 @@ pub fn second_colour(class: usize, u: f32, v: f32, half_period: f32) -> bool {
 mod tests {
     use super::*;
 
-    /// Pixels of a fine grid inside the outline, and the furthest coordinate of any of them.
+    /// The number of points of a fine grid inside the outline, and the largest coordinate of any of them.
     fn measure(class: usize) -> (f32, f32) {
         let (mut inside, mut reach) = (0, 0.0f32);
         for i in 0..400 {

@@ -2,7 +2,7 @@
 
 use super::{LossConfig, Mask2FormerDetector};
 use crate::detector::{Detector, DetectorConfig};
-use crate::graph::{Folder, Mask2Former, ModelConfig};
+use crate::graph::{HuggingFaceFolder, Mask2Former, ModelConfig};
 use crate::registry::{self, Check, ComponentError, ComponentErrors};
 use crate::rng::Stream;
 use anyhow::Result;
@@ -43,9 +43,7 @@ impl Mask2FormerConfig {
 }
 
 fn network(table: Table) -> Result<ModelConfig, ComponentErrors> {
-    let network: ModelConfig = registry::options(table).map_err(naming_the_loss)?;
-    network.check()?;
-    Ok(network)
+    registry::read(table).map_err(naming_the_loss)
 }
 
 /// `errors` in which a list of the known keys has the key of the loss as well.
@@ -69,9 +67,7 @@ fn loss_of(value: Option<Value>) -> Result<LossConfig, ComponentErrors> {
         }
         None => return Err(ComponentError::new("", "missing table").into()),
     };
-    let loss: LossConfig = registry::options(table)?;
-    loss.check()?;
-    Ok(loss)
+    registry::read(table)
 }
 
 /// The network that `config.json` of the Hugging Face folder `folder` describes, with the values of `weights` (random ones where
@@ -80,7 +76,7 @@ fn loss_of(value: Option<Value>) -> Result<LossConfig, ComponentErrors> {
 /// # Errors
 /// A configuration of another network.
 pub fn of_folder(folder: &Path, weights: &Path) -> Result<(Box<dyn DetectorConfig>, Vec<String>)> {
-    let Folder { model, labels } = Folder::open(folder)?;
+    let HuggingFaceFolder { model, labels } = HuggingFaceFolder::open(folder)?;
     let config = Mask2FormerConfig {
         network: ModelConfig {
             weights: weights.to_path_buf(),
@@ -111,7 +107,7 @@ impl DetectorConfig for Mask2FormerConfig {
     }
 
     fn hugging_face(&self, labels: Vec<String>) -> Result<serde_json::Value> {
-        let folder = Folder {
+        let folder = HuggingFaceFolder {
             model: self.network.clone(),
             labels,
         };

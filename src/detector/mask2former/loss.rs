@@ -2,7 +2,7 @@
 //!
 //! Every key is required; the defaults and their sources stand in `recipes/pl-dc.toml` alone.
 
-use crate::registry::{Check, ComponentErrors, MOST_WEIGHT};
+use crate::registry::{Check, Checked, MOST_WEIGHT};
 use serde::Deserialize;
 
 /// Table `[model.loss]`: weights of the losses and of the matching costs, and the sampled points.
@@ -31,8 +31,13 @@ pub struct LossConfig {
     pub match_dice: f32,
 }
 
+/// Largest number of sampled points per mask; the candidates that they are chosen from are held in memory.
+const MOST_POINTS: usize = 1_000_000;
+/// Largest number of candidate points per chosen point.
+const MOST_OVERSAMPLE: f32 = 100.0;
+
 impl LossConfig {
-    /// The values of Mask2Former's own configuration for COCO: those of a network that no recipe describes.
+    /// The values of Mask2Former's own configuration for COCO, for a network that no recipe describes.
     pub fn published() -> Self {
         Self {
             class: 2.0,
@@ -47,13 +52,10 @@ impl LossConfig {
             match_dice: 5.0,
         }
     }
+}
 
-    /// Checks the values.
-    ///
-    /// # Errors
-    /// Every key whose value is out of its range.
-    pub fn check(&self) -> Result<(), ComponentErrors> {
-        let mut check = Check::new();
+impl Checked for LossConfig {
+    fn check(&self, check: &mut Check) {
         for (key, weight) in [
             ("class", self.class),
             ("mask", self.mask),
@@ -65,10 +67,9 @@ impl LossConfig {
         ] {
             check.range(key, weight, 0.0..=MOST_WEIGHT as f32);
         }
-        check.range("points", self.points, 1..);
-        check.range("oversample", self.oversample, 1.0..=MOST_WEIGHT as f32);
+        check.range("points", self.points, 1..=MOST_POINTS);
+        check.range("oversample", self.oversample, 1.0..=MOST_OVERSAMPLE);
         check.range("importance", self.importance, 0.0..=1.0);
-        check.finish()
     }
 }
 
@@ -88,12 +89,12 @@ pub(super) mod tests {
     /// Its table `[model.loss]`.
     pub fn loss() -> LossConfig {
         let table = model()["loss"].as_table().expect("a table").clone();
-        registry::options(table).expect("the defaults")
+        registry::read(table).expect("the defaults")
     }
 
     #[test]
     fn the_recipe_of_pl_dc_is_accepted() {
-        loss().check().unwrap();
+        loss().checked().unwrap();
     }
 
     #[test]
@@ -101,7 +102,7 @@ pub(super) mod tests {
         let mut loss = loss();
         loss.points = 0;
         loss.importance = f32::NAN;
-        let errors = loss.check().unwrap_err();
+        let errors = loss.checked().unwrap_err();
         let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
         assert_eq!(keys, ["points", "importance"]);
     }

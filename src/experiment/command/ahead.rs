@@ -1,9 +1,11 @@
-//! Looking before and while a sweep runs: what it would do and why, where a value comes from, how far it is.
+//! Commands that look at a sweep before or while it runs: the trials it would run and why, the origin of a
+//! value, the progress.
 
-use crate::experiment::outlook::{FrozenPlan, Outlook, Status};
+use crate::experiment::outlook::{Outlook, Status};
 use crate::experiment::settings::new_keys::NEW_KEYS;
-use crate::experiment::store::provenance::{commit, cores};
+use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::root::Store;
+use crate::experiment::store::system::{commit, cores};
 use crate::experiment::trial::inputs::{Ask, Inputs, Stop, environment};
 use crate::experiment::trial::planned::stages_of;
 use crate::recipe::{Explanation, Plan, Request};
@@ -11,10 +13,11 @@ use anyhow::Result;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// Trials whose settings are held at once: those of ten thousand would take hundreds of megabytes.
+/// The number of trials whose settings are in memory at the same time. Those of ten thousand would take
+/// hundreds of megabytes.
 const STAGES_AT_ONCE: usize = 256;
 
-/// The folder of a plan's results: `out`, or else the recipe's under `results/`.
+/// The folder of a plan's results: `out`, or else the recipe's folder under `results/`.
 pub fn results_folder(plan: &Plan, out: Option<&Path>) -> PathBuf {
     out.map_or_else(
         || Path::new("results").join(&plan.results),
@@ -22,10 +25,12 @@ pub fn results_folder(plan: &Plan, out: Option<&Path>) -> PathBuf {
     )
 }
 
-/// What a sweep of the recipe would do with the results folder `out`, and what is not there yet of the files that it needs.
+/// The work that a sweep of the recipe would do with the results folder `out`, and the missing files that it
+/// would need.
 ///
 /// # Errors
-/// Everything that is wrong with the recipe, its sweeps, the overrides and the files that they name, as far as these exist.
+/// The recipe, its sweeps, the overrides or the files that they name (as far as they exist) are wrong. One
+/// error lists all.
 pub fn plan(ask: &Ask, out: Option<&Path>) -> Result<(Outlook, Vec<String>), Stop> {
     let inputs = Inputs::where_files_may_be_absent();
     let plan = inputs.plan(ask)?;
@@ -43,10 +48,10 @@ pub fn plan(ask: &Ask, out: Option<&Path>) -> Result<(Outlook, Vec<String>), Sto
     Ok((outlook, inputs.absent()))
 }
 
-/// Where the value of a key of the recipe comes from.
+/// The origin of the value of a key of the recipe.
 ///
 /// # Errors
-/// A file of the recipe cannot be read, or there is no such key.
+/// A file of the recipe cannot be read, or the key does not exist.
 pub fn explain(ask: &Ask, key: &str) -> Result<Explanation, Stop> {
     let environment = environment();
     let request = Request {
@@ -57,10 +62,10 @@ pub fn explain(ask: &Ask, key: &str) -> Result<Explanation, Stop> {
     Explanation::new(request, &NEW_KEYS, key).map_err(|error| Stop::Input(error.into()))
 }
 
-/// How the sweeps of the results folder `folder` stand.
+/// The state of the sweeps of the results folder `folder`.
 ///
 /// # Errors
-/// A folder in which no sweep has begun, or that an incompatible version of this program has left.
+/// No sweep has begun in the folder, or an incompatible version of this program made it.
 pub fn status(folder: &Path) -> Result<Status, Stop> {
     Status::read(folder).map_err(Stop::Input)
 }

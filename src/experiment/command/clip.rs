@@ -1,4 +1,4 @@
-//! What a released CLIP says about pictures and texts: `harness clip`.
+//! `harness clip`: compares pictures with texts, using a released CLIP.
 //!
 //! $$ \ell_{it} = e^s \cos(v_i, t_t), \qquad p_{it} = \mathrm{softmax}_t(\ell_{it}) $$
 //!
@@ -13,12 +13,13 @@ use anyhow::{Context, Result};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The similarities of every image with every text, as a table for humans: one block per image, one line per text.
+/// The similarities of every image with every text, as a table for people: one block per image, one line per
+/// text.
 ///
 /// # Errors
-/// What is wrong with the folder, an image or a text, named.
+/// The folder, an image or a text is wrong. The error names it.
 pub fn clip(folder: &Path, images: &[PathBuf], texts: &[String]) -> Result<String, Stop> {
-    // Images that are no images are told before the weights are read.
+    // Files that are not images are reported before the weights are read.
     let pictures: Result<Vec<_>> = images.iter().map(|path| decode(path)).collect();
     let pictures = pictures.map_err(Stop::Input)?;
     let Released {

@@ -11,10 +11,10 @@ use crate::registry::ComponentErrors;
 use anyhow::anyhow;
 use std::path::Path;
 
-/// Writes the dataset of a recipe's first trial as COCO JSON and PNG to `folder` and tells what it holds.
+/// Writes the dataset of a recipe's first trial as COCO JSON and PNG to `folder`, and returns a summary.
 ///
 /// # Errors
-/// As [`super::ahead::plan`]; the folder is not empty or not writable.
+/// As for [`super::ahead::plan`], or the folder is not empty or not writable.
 pub fn export_data(ask: &Ask, folder: &Path) -> Result<String, Stop> {
     let (_, dataset) = first(ask)?;
     let written = export(&dataset, folder).map_err(Stop::Input)?;
@@ -29,16 +29,16 @@ pub fn export_data(ask: &Ask, folder: &Path) -> Result<String, Stop> {
 /// The settings of a recipe's first trial and the names of its classes.
 ///
 /// # Errors
-/// As [`super::ahead::plan`].
+/// As for [`super::ahead::plan`].
 pub fn first_trial(ask: &Ask) -> Result<(Settings, Vec<String>), Stop> {
     first(ask).map(|(settings, dataset)| (settings, dataset.classes))
 }
 
-/// The settings of a recipe's first trial and the names of its classes, or why they are not known: its dataset is not there. Of the
-/// files that the recipe names only the network's are needed.
+/// The settings of a recipe's first trial, and the names of its classes or the reason why they are unknown
+/// (the dataset is missing). Of the files that the recipe names, only those of the network are needed.
 ///
 /// # Errors
-/// As [`super::ahead::plan`], for what is needed.
+/// As for [`super::ahead::plan`], restricted to what is needed.
 pub fn first_network(ask: &Ask) -> Result<(Settings, Result<Vec<String>, ComponentErrors>), Stop> {
     let inputs = Inputs::of_the_network();
     let settings = first_settings(ask, &inputs)?;
@@ -64,7 +64,7 @@ fn first_settings(ask: &Ask, inputs: &Inputs) -> Result<Settings, Stop> {
         TrialSettings::Networks(settings) => Ok(*settings),
         TrialSettings::Number(_) => {
             let recipe = ask.recipe.display();
-            let message = "a trial of method.name = \"mock\" has no dataset and no network";
+            let message = "trials of method.name = \"mock\" have no dataset and no network";
             Err(Stop::Input(anyhow!("{recipe}: {message}")))
         }
     }

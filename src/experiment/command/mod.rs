@@ -1,4 +1,4 @@
-//! The program's commands, each by one function.
+//! The program's commands, one function for each.
 
 pub mod ahead;
 pub mod clip;
@@ -6,6 +6,7 @@ pub mod evaluate;
 pub mod first;
 pub mod predict;
 pub mod publish;
+pub mod stage;
 pub mod sweep;
 pub mod tables;
 pub mod weights;

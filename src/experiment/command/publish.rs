@@ -112,7 +112,7 @@ impl Finished {
     /// Puts the results into the folder `target`, beside those of other recipes.
     ///
     /// # Errors
-    /// A file that cannot be read or written, named.
+    /// A file cannot be read or written. The error names it.
     fn write(&self, plan: &Plan, target: &Path) -> Result<()> {
         layout::merge(target, &self.tables)?;
         let shown = layout::read(target)?.unwrap_or_default();
@@ -159,7 +159,7 @@ fn complete(plan: &Plan, folder: &ResultsFolder) -> Result<()> {
 /// all others as the file has them.
 ///
 /// # Errors
-/// A file that cannot be read or written, named.
+/// A file cannot be read or written. The error names it.
 fn write_lines<T: Clone + Keyed + Serialize + DeserializeOwned>(
     own: &JsonLines<T>,
     path: &Path,

@@ -1,44 +1,53 @@
-//! One recipe from its file to its tables: plan, check, train what is missing, write after every trial.
+//! Takes one recipe from its file to its tables: plans, checks, trains what is missing, and writes after
+//! every trial.
 
 use super::ahead::results_folder;
 use crate::atomic::ensure_writable;
-use crate::experiment::outlook::FrozenPlan;
 use crate::experiment::outlook::commits::OtherCommit;
 use crate::experiment::run::devices::{DeviceAsk, Devices};
+use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::Interrupt;
-use crate::experiment::run::perform::Workshop;
+use crate::experiment::run::perform::Resources;
 use crate::experiment::run::progress::{Progress, Verbosity};
 use crate::experiment::run::results::Results;
-use crate::experiment::run::scheduler::{Rules, Workers};
+use crate::experiment::run::scheduler::Rules;
 use crate::experiment::run::supervise::Link;
 use crate::experiment::run::trials::Run;
+use crate::experiment::run::workers::Workers;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::environment::Kept;
-use crate::experiment::store::provenance::{Provenance, Times, cores};
+use crate::experiment::store::frozen::FrozenPlan;
+use crate::experiment::store::provenance::{Provenance, Times};
 use crate::experiment::store::renew::set_aside;
 use crate::experiment::store::root::Store;
+use crate::experiment::store::system::cores;
 use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
-use crate::experiment::trial::planned::planned;
+use crate::experiment::trial::key::StageKey;
+use crate::experiment::trial::planned::{Planned, planned};
+use crate::recipe::Plan;
 use anyhow::Context;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// How a sweep is run; nothing of it changes a result.
+/// The options of a sweep. None of them changes a result.
 #[derive(Debug)]
 pub struct SweepOptions {
-    /// Folder of the results; none: the recipe's under `results/`.
+    /// The folder of the results; with none, the recipe's folder under `results/`.
     pub out: Option<PathBuf>,
-    /// What trials compute on.
+    /// The devices of the trials.
     pub devices: DeviceAsk,
-    /// Trials at once: on GPUs so many on each (0: one), else in all (0: one per core).
+    /// The executor that runs the stages.
+    pub executor: &'static ExecutorEntry,
+    /// The number of trials that run at the same time: on each GPU (0: one), or in total on the CPU (0: one
+    /// per core).
     pub workers: usize,
-    /// How often a stage that failed is tried again.
+    /// The number of times that a failed stage is tried again.
     pub retries: u32,
-    /// Whether nothing more starts after a failure.
+    /// True if nothing more starts after a failure.
     pub fail_fast: bool,
-    /// Whether results of another version of the computations are set aside, so that the work is done anew.
+    /// True if results of another version of the computations are moved aside, and the work is done again.
     pub renew: bool,
-    /// How much is shown.
+    /// The amount of output.
     pub verbosity: Verbosity,
     /// A request to stop.
     pub interrupt: Interrupt,
@@ -46,25 +55,25 @@ pub struct SweepOptions {
     pub link: Link,
 }
 
-/// How a sweep ended that could begin.
+/// The outcome of a sweep that could begin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// The folder of the tables.
     pub folder: PathBuf,
-    /// The tables' Markdown files.
+    /// The Markdown files of the tables.
     pub tables: Vec<PathBuf>,
-    /// Trials that failed, with their reasons.
+    /// The trials that failed, with their reasons.
     pub failed: Vec<String>,
-    /// Trials that have neither finished nor failed.
+    /// The number of trials that have neither finished nor failed.
     pub left: usize,
-    /// Whether the sweep was asked to stop.
+    /// True if a stop was requested.
     pub interrupted: bool,
 }
 
-/// Runs all trials of a recipe that are not finished and writes its tables.
+/// Runs all unfinished trials of a recipe and writes its tables.
 ///
 /// # Errors
-/// Something is wrong with the recipe or its inputs, or results cannot be written. A trial that fails is no error.
+/// The recipe or its inputs are wrong, or results cannot be written. The failure of a trial is not an error.
 pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     let start = Instant::now();
     let inputs = Inputs::default();
@@ -79,28 +88,18 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     let trials = planned(&plan).map_err(Stop::Input)?;
     inputs.split(&trials).map_err(Stop::Input)?;
     let (devices, no_gpu) = Devices::open(&options.devices).map_err(Stop::Input)?;
-    for trial in &trials {
-        if let TrialSettings::Networks(settings) = &*trial.settings {
-            let suit = devices.suit(settings).context(trial.label.clone());
-            suit.map_err(Stop::Input)?;
-        }
-    }
+    suits_all(&devices, &trials).map_err(Stop::Input)?;
     let workers = Workers::new(devices.workers(options.workers), cores());
     let provenance = Provenance::new(&ask.recipe, &ask.set, &plan);
-    let mut frozen = FrozenPlan::new(&plan.recipe, workers.count);
-    frozen.commit = provenance.commit.clone();
-    for (trial, planned) in plan.trials.iter().zip(&trials) {
-        frozen.add(trial, &planned.stages);
-    }
+    let frozen = frozen(&plan, &trials, &ask.recipe, &provenance, workers.count);
     let mut lines = provenance.lines();
     let commits = OtherCommit::all(&store, &frozen, frozen.commit.as_deref());
     lines.extend(commits.iter().map(ToString::to_string));
     let results = Results::open(&store, &folder, &plan, &lines).map_err(Stop::Input)?;
-    let environment =
-        Kept::new(&store, &provenance, workers.count, devices.names()).map_err(Stop::Output)?;
+    let environment = Kept::new(&store, &provenance.system, workers.count, devices.names());
+    let environment = environment.map_err(Stop::Output)?;
 
-    let mut run = Run::new(&trials, &store, results);
-    frozen.write(&store).map_err(Stop::Output)?;
+    let mut run = Run::new(&trials, &frozen, &store, results);
     run.freeze().map_err(Stop::Output)?;
     run.take_finished().map_err(Stop::Output)?;
     let (tasks, notes) = run.tasks();
@@ -115,7 +114,7 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     if let Some(aside) = aside {
         let aside = aside.display();
         progress.say(&format!(
-            "the results of another code version are in {aside}"
+            "the results of another code version were moved to {aside}"
         ));
     }
     if let Some(no_gpu) = no_gpu {
@@ -124,27 +123,29 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     for note in run.notes().into_iter().chain(notes) {
         progress.say(&format!("warning: {note}"));
     }
-    let interrupt = &options.interrupt;
-    let workshop = Workshop::new(
-        &store,
-        &inputs.datasets,
-        &progress,
-        &environment,
-        &devices,
-        interrupt,
-        &options.link,
-        options.retries,
-        &tasks,
-    );
+    let keys: Vec<StageKey> = tasks.iter().map(|task| task.work.key.clone()).collect();
+    let executor = (options.executor.build)(Resources {
+        store: &store,
+        datasets: &inputs.datasets,
+        progress: &progress,
+        environment: &environment,
+        devices: &devices,
+        workers,
+        interrupt: &options.interrupt,
+        link: &options.link,
+        retries: options.retries,
+        stages: &keys,
+        log: None,
+    });
+    let executor = executor.map_err(Stop::Input)?;
     let rules = Rules {
         retries: options.retries,
         fail_fast: options.fail_fast,
-        stop: &|| interrupt.requested(),
+        stop: &|| options.interrupt.requested(),
         alone: options.link.alone(),
     };
-    let run = run
-        .finish(&tasks, workers, rules, &workshop, &progress)
-        .map_err(Stop::Output)?;
+    let run = run.finish(&tasks, &*executor, rules, &progress);
+    let run = run.map_err(Stop::Output)?;
 
     if !tasks.is_empty() || !Provenance::path(&folder, &plan.recipe).exists() {
         let times = Times {
@@ -152,9 +153,8 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
             wall_seconds: start.elapsed().as_secs_f64(),
             work_seconds: run.work_seconds(),
         };
-        provenance
-            .write(&folder, &plan, times)
-            .map_err(Stop::Output)?;
+        let written = provenance.write(&folder, &plan, times);
+        written.map_err(Stop::Output)?;
     }
     for warning in run.warnings() {
         progress.say(&format!("warning: {warning}"));
@@ -167,7 +167,34 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
         tables: tables.collect(),
         failed: run.failed(),
         left: trials.len() - run.finished(),
-        interrupted: interrupt.requested(),
+        interrupted: options.interrupt.requested(),
         folder,
     })
+}
+
+/// Refuses a trial that the devices cannot compute.
+fn suits_all(devices: &Devices, trials: &[Planned]) -> anyhow::Result<()> {
+    for trial in trials {
+        if let TrialSettings::Networks(settings) = &*trial.settings {
+            devices.suit(settings).context(trial.label.clone())?;
+        }
+    }
+    Ok(())
+}
+
+/// The plan as this sweep begins it.
+fn frozen(
+    plan: &Plan,
+    trials: &[Planned],
+    recipe: &Path,
+    provenance: &Provenance,
+    workers: usize,
+) -> FrozenPlan {
+    let mut frozen = FrozenPlan::new(&plan.recipe, workers);
+    frozen.source = std::path::absolute(recipe).ok();
+    frozen.commit = provenance.system.commit.clone();
+    for (trial, planned) in plan.trials.iter().zip(trials) {
+        frozen.add(trial, &planned.stages);
+    }
+    frozen
 }

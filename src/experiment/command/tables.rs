@@ -13,28 +13,28 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use toml::Value;
 
-/// What is to be told of results.
+/// A request for tables.
 #[derive(Clone, Copy)]
 pub struct TableAsk<'a> {
     /// Only this sweep.
     pub sweep: Option<&'a str>,
-    /// What differences and verdicts are of.
+    /// The metric of differences and verdicts.
     pub metric: Metric,
 }
 
-/// A text, and what in the files it does without.
+/// A rendered text, with warnings about what was left out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Told {
-    /// What was asked for; its last line is ended.
+    /// The text; it ends with a newline.
     pub text: String,
-    /// One line each.
+    /// The warnings, one line each.
     pub warnings: Vec<String>,
 }
 
-/// The tables of the results folder `folder`, their rows in the given order.
+/// The tables of the results folder `folder`, with their rows in the given order.
 ///
 /// # Errors
-/// No results in the folder, or none that can be read; an unknown sweep.
+/// The folder has no results, or none that can be read, or the sweep is unknown.
 pub fn table(folder: &Path, ask: TableAsk, order: Order, format: &Format) -> Result<Told, Stop> {
     let told = || {
         let folder = ResultsFolder::read(folder)?;
@@ -65,7 +65,7 @@ pub fn table(folder: &Path, ask: TableAsk, order: Order, format: &Format) -> Res
 /// The differences between the results folders `first` (A) and `second` (B), row by row.
 ///
 /// # Errors
-/// No results in a folder, or damaged ones; a sweep that neither has.
+/// A folder has no results or damaged ones, or neither folder has the sweep.
 pub fn compare(
     first: &Path,
     second: &Path,
@@ -107,7 +107,7 @@ fn known<'a>(folders: &[&'a ResultsFolder]) -> Vec<&'a str> {
     names
 }
 
-/// Those of the sweeps `known` that were asked for: `sweep`, or all.
+/// The requested sweeps of those in `known`: `sweep`, or all.
 fn chosen<'a>(known: &[&'a str], sweep: Option<&str>, place: &str) -> Result<Vec<&'a str>> {
     match sweep {
         None => Ok(known.to_vec()),
@@ -121,7 +121,8 @@ fn chosen<'a>(known: &[&'a str], sweep: Option<&str>, place: &str) -> Result<Vec
     }
 }
 
-/// How the settings of two trials differ, as `key: A -> B`; none where the store of a folder does not have them any more.
+/// The differences between the settings of two trials, as `key: A -> B`; none if the store of a folder no
+/// longer has the settings.
 fn settings(folders: [&Path; 2], hashes: [&str; 2]) -> Option<Vec<String>> {
     if hashes[0] == hashes[1] {
         return Some(Vec::new());

@@ -1,4 +1,4 @@
-//! `harness weights`: what a file of weights holds and where it would go; a trained network as a Hugging Face folder.
+//! `harness weights`: inspects a file of weights and writes a trained network as a Hugging Face folder.
 
 use super::first::{first_network, first_trial};
 use crate::atomic::write_atomically;
@@ -6,7 +6,7 @@ use crate::detector::of_folder;
 use crate::experiment::trial::inputs::{Ask, Stop, with_weights};
 use crate::experiment::trial::parts as trial;
 use crate::graph::clip::folder::{Unloaded, holds_clip, unloaded};
-use crate::graph::weights::{self, Arrays, Fate, Fit, Layout, Names, split};
+use crate::graph::weights::{self, ArrayUse, Arrays, Fit, Layout, Names, split};
 use crate::nn::params::Parameters;
 use crate::rng::Stream;
 use anyhow::{Result, anyhow, ensure};
@@ -18,20 +18,20 @@ use std::path::Path;
 pub struct Inspection {
     /// One line per array and per missing parameter, and a summary.
     pub text: String,
-    /// Whether the file can be loaded, as far as can be told.
+    /// True if the file can be loaded, as far as known.
     pub fits: bool,
 }
 
-/// Lists the arrays of `path` and where each would go: in the network of `recipe`, or in that of the folder's own configuration, a
-/// Mask2Former or a CLIP. Without either the arrays are listed alone.
+/// Lists the arrays of `path` and the parameters that they belong to: in the network of `recipe`, or in that
+/// of the folder's own configuration, a Mask2Former or a CLIP. Without either, only the arrays are listed.
 ///
 /// # Errors
-/// A file or recipe that cannot be read.
+/// The file or the recipe cannot be read.
 pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, Stop> {
     let (file, part) = split(path);
     if recipe.is_none() && holds_clip(&file) {
         if let Some(part) = part {
-            let message = format!("{}: holds no network `{part}`", file.display());
+            let message = format!("{}: contains no network `{part}`", file.display());
             return Err(Stop::Input(anyhow!(message)));
         }
         let Unloaded {
@@ -47,7 +47,7 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
             source.describe(),
         ));
     }
-    // The weights that the recipe names are not what is looked at.
+    // The weights that the recipe itself names are not inspected.
     let asked = recipe.map(|ask| first_network(&with_weights(ask, Path::new(""))));
     let asked = asked.transpose()?;
     let folder = match asked.is_none() && file.is_dir() {
@@ -66,13 +66,10 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
                 .ok()
                 .and_then(|layout| layout.classes(&arrays));
             let known = match own {
-                Some(own) => format!("{own} classes are taken from the file"),
+                Some(own) => format!("{own} classes, as in the file"),
                 None => "the class head cannot be compared".to_string(),
             };
-            note = format!(
-                "\n{known}, the dataset being absent: {}",
-                trial::named(absent)
-            );
+            note = format!("\n{known}, because the dataset is missing: {absent}");
             Some(trial::model(&settings, own.unwrap_or(1)))
         }
         (None, Some((config, labels))) => {
@@ -110,22 +107,23 @@ fn placed(
         let _ = writeln!(
             text,
             "{}  {}  {:?}  {}",
-            row.name, row.dtype, row.shape, row.fate
+            row.name, row.dtype, row.shape, row.usage
         );
     }
     for (name, shape) in &fit.missing {
         let _ = writeln!(text, "{name}  missing  {shape:?}");
     }
-    let count = |which: fn(&Fate) -> bool| fit.rows.iter().filter(|row| which(&row.fate)).count();
+    let count =
+        |which: fn(&ArrayUse) -> bool| fit.rows.iter().filter(|row| which(&row.usage)).count();
     let _ = write!(
         text,
-        "{}: {} arrays with {described}: {} loaded, {} ignored, {} of the wrong shape or type, {} without a place; {} missing",
+        "{}: {} arrays with {described}: {} loaded, {} ignored, {} of the wrong shape or type, {} unexpected; {} missing",
         arrays.path().display(),
         fit.rows.len(),
-        count(|fate| matches!(fate, Fate::Loaded(_))),
-        count(|fate| matches!(fate, Fate::Ignored(_))),
-        count(|fate| matches!(fate, Fate::Unfit(..))),
-        count(|fate| matches!(fate, Fate::Surplus)),
+        count(|usage| matches!(usage, ArrayUse::Loaded(_))),
+        count(|usage| matches!(usage, ArrayUse::Ignored(_))),
+        count(|usage| matches!(usage, ArrayUse::Unfit(..))),
+        count(|usage| matches!(usage, ArrayUse::Surplus)),
         fit.missing.len(),
     );
     Inspection {
@@ -134,30 +132,30 @@ fn placed(
     }
 }
 
-/// The arrays alone.
+/// Lists only the arrays.
 fn listed(arrays: &Arrays, layout: Option<Layout>) -> Inspection {
     let mut text = String::new();
     for (name, entry) in arrays.entries() {
         let _ = writeln!(text, "{name}  {:?}  {:?}", entry.dtype, entry.shape);
     }
-    let names = layout.map_or("names of no network of this program".into(), |l| {
+    let names = layout.map_or("names that this program does not know".into(), |l| {
         l.describe()
     });
     let _ = write!(
         text,
-        "{}: {} arrays with {names}; --recipe RECIPE tells where they would be loaded",
+        "{}: {} arrays with {names}; --recipe RECIPE shows where they would be loaded",
         arrays.path().display(),
         arrays.entries().count(),
     );
     Inspection { text, fits: true }
 }
 
-/// Writes the network of the recipe `ask` with the values of `weights`, or of its own `model.weights`, to `folder`: `config.json` and
-/// `model.safetensors` for `transformers`.
+/// Writes the network of the recipe `ask` with the values of `weights`, or of its own `model.weights`, to
+/// `folder`: `config.json` and `model.safetensors` for `transformers`.
 ///
 /// # Errors
-/// The recipe or the weights are wrong; a value of `[model]` that `transformers` has no key for; the folder is not empty or
-/// cannot be written.
+/// The recipe or the weights are wrong, `transformers` cannot express a value of `[model]`, or the folder is
+/// not empty or not writable.
 pub fn export_weights(ask: &Ask, weights: Option<&Path>, folder: &Path) -> Result<String, Stop> {
     let ask = &weights.map_or_else(|| ask.clone(), |weights| with_weights(ask, weights));
     let (settings, labels) = first_trial(ask)?;
@@ -182,7 +180,7 @@ pub fn export_weights(ask: &Ask, weights: Option<&Path>, folder: &Path) -> Resul
         );
         return Err(Stop::Input(anyhow!(message)));
     }
-    // config.json is what makes it a folder of weights: it comes last.
+    // config.json makes it a folder of weights, so it is written last.
     write_atomically(&folder.join(weights::SINGLE), &values)
         .and_then(|()| write_atomically(&folder.join("config.json"), config.as_bytes()))
         .map_err(Stop::Output)?;

@@ -1,26 +1,27 @@
-//! Which finished work of a plan was done at another commit than the present one: it stands, for its settings are the same, and a
-//! reader of the tables wants to know.
+//! Lists the finished work of a plan that was done at another commit than the present one. It stays valid
+//! because its settings are the same, but a reader of the tables should know.
 
-use super::standing::FrozenPlan;
+use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::root::Store;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// Digits of a commit that are shown: as many as tell those of a large repository apart.
+/// Number of digits of a commit that are shown: enough to distinguish the commits of a large repository.
 const SHOWN_DIGITS: usize = 10;
 
-/// Trials that rest on the work of one other commit.
+/// The trials that depend on work done at one other commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OtherCommit {
-    /// The commit; none: outside a repository.
+    /// The commit; none outside a repository.
     commit: Option<String>,
-    /// Trials with a finished stage of it.
+    /// The number of trials with a finished stage from that commit.
     trials: usize,
 }
 
 impl OtherCommit {
-    /// Those of `plan` in `store` that are not at the commit `now`, by commit. Stages that tell none are left out.
+    /// The work of `plan` in `store` that was not done at the commit `now`, by commit. Stages without a
+    /// recorded commit are left out.
     pub fn all(store: &Store, plan: &FrozenPlan, now: Option<&str>) -> Vec<Self> {
         let mut known = BTreeMap::new();
         let of: Vec<Option<Option<String>>> = plan
@@ -28,11 +29,11 @@ impl OtherCommit {
             .iter()
             .map(|stage| {
                 let folder = store.stage(&stage.key);
-                if !folder.outcome(stage.kind()).exists() {
+                if !folder.outcome(&stage.key).exists() {
                     return None;
                 }
                 let text = std::fs::read(folder.environment()).ok()?;
-                // Few environments make many stages.
+                // Many stages share few environments.
                 let commit = || serde_json::from_slice(&text).ok();
                 let found: &Option<Made> = known.entry(text.clone()).or_insert_with(commit);
                 found.as_ref().map(|made| made.commit.clone())
@@ -76,7 +77,7 @@ impl fmt::Display for OtherCommit {
     }
 }
 
-/// What is read of a stage's `environment.json`.
+/// The part of a stage's `environment.json` that is read.
 #[derive(Deserialize)]
 struct Made {
     commit: Option<String>,
@@ -84,8 +85,8 @@ struct Made {
 
 #[cfg(test)]
 mod tests {
-    use super::super::standing::{StageEntry, TrialEntry};
     use super::*;
+    use crate::experiment::store::frozen::{StageEntry, TrialEntry};
     use std::fs;
 
     #[test]
@@ -102,18 +103,19 @@ mod tests {
         ];
         for (key, commit, done) in stages {
             plan.stages.push(StageEntry {
-                key: key.into(),
+                key: key.parse().unwrap(),
                 title: key.into(),
                 needs: Vec::new(),
                 cost: 1,
                 steps: [0, 1],
                 trials: 1,
             });
+            let key = &plan.stages.last().unwrap().key;
             let folder = store.stage(key);
             folder.make().unwrap();
             let text = serde_json::json!({ "cores": 2, "commit": commit });
             fs::write(folder.environment(), text.to_string()).unwrap();
-            let result = folder.outcome(plan.stages.last().unwrap().kind());
+            let result = folder.outcome(key);
             if done {
                 fs::write(result, "").unwrap();
             }

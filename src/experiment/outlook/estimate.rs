@@ -1,29 +1,31 @@
-//! How long the missing stages will take, from what the finished ones took.
+//! Estimates the time of the missing stages from the times of the finished ones.
 //!
-//! Seconds per unit of cost are measured per kind of stage, over all finished stages of the kind; a kind without any takes the mean of
-//! all, and is told. With n workers the clock shows at least the work over n, and at least the longest chain of stages.
+//! Seconds per unit of cost are measured for each kind of stage, over all its finished stages. A kind without
+//! finished stages uses the mean of all, and the estimate names it. With n workers, the wall time is at least
+//! the work divided by n, and at least the longest chain of stages.
 
-use super::standing::{FrozenPlan, State};
+use super::standing::State;
+use crate::experiment::store::frozen::FrozenPlan;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Seconds of the missing work.
+/// The estimated seconds of the missing work.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Estimate {
-    /// On one worker.
+    /// The time on one worker.
     pub work_seconds: f64,
-    /// On the clock.
+    /// The wall time.
     pub clock_seconds: f64,
-    /// Trials at once.
+    /// The number of trials that run at the same time.
     pub workers: usize,
-    /// Finished stages whose times it is taken from.
+    /// The number of finished stages that were timed.
     pub timed_stages: usize,
-    /// Kinds of missing stages of which none is among them.
+    /// The kinds of missing stages without any timed stage.
     pub untimed: Vec<String>,
 }
 
-/// Seconds and the cost that they were spent on.
+/// Seconds, and the cost that they were spent on.
 #[derive(Clone, Copy, Default)]
 struct Spent {
     seconds: f64,
@@ -44,7 +46,8 @@ impl Spent {
 }
 
 impl Estimate {
-    /// Of the stages of `plan` that are wanted, where all stand in `states`. None while no stage has been timed.
+    /// The estimate for the wanted stages of `plan`, whose states are `states`. None as long as no stage has
+    /// been timed.
     pub fn new(plan: &FrozenPlan, states: &[State]) -> Option<Self> {
         let FrozenPlan {
             stages, workers, ..
@@ -57,7 +60,7 @@ impl Estimate {
             {
                 all.add(*seconds, stage.cost);
                 kinds
-                    .entry(stage.kind())
+                    .entry(stage.key.kind())
                     .or_default()
                     .add(*seconds, stage.cost);
             }
@@ -67,9 +70,13 @@ impl Estimate {
         let mut longest = 0.0_f64;
         let mut untimed: Vec<String> = Vec::new();
         let mut ends = Vec::with_capacity(stages.len());
-        for ((stage, state), wanted) in stages.iter().zip(states).zip(plan.wanted(states)) {
-            let kind = kinds.get(stage.kind()).and_then(Spent::rate);
-            let name = stage.kind();
+        for ((stage, state), wanted) in stages
+            .iter()
+            .zip(states)
+            .zip(plan.wanted(|stage| states[stage].is_done()))
+        {
+            let kind = kinds.get(stage.key.kind()).and_then(Spent::rate);
+            let name = stage.key.kind();
             if wanted && kind.is_none() && !untimed.iter().any(|known| known == name) {
                 untimed.push(name.to_string());
             }
@@ -95,12 +102,12 @@ impl Estimate {
 
 #[cfg(test)]
 mod tests {
-    use super::super::standing::{StageEntry, TrialEntry};
     use super::*;
+    use crate::experiment::store::frozen::{StageEntry, TrialEntry};
 
     fn stage(key: &str, needs: &[usize], cost: u64, steps: [usize; 2]) -> StageEntry {
         StageEntry {
-            key: key.into(),
+            key: key.parse().unwrap(),
             title: key.into(),
             needs: needs.to_vec(),
             cost,
@@ -142,7 +149,7 @@ mod tests {
             State::Missing,
         ];
         let found = Estimate::new(&plan, &states).unwrap();
-        // Half of a distillation at 0.2 s a unit; two evaluations, a kind not seen, at 50 s / 300.
+        // Half of a distillation at 0.2 s per unit; two evaluations, a kind without times, at 50 s / 300.
         let evaluation = 50.0 * 50.0 / 300.0;
         assert!((found.work_seconds - (20.0 + 2.0 * evaluation)).abs() < 1e-9);
         assert!(

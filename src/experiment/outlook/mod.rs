@@ -1,4 +1,5 @@
-//! What a results folder holds of a plan, and what is left to do: `harness plan` before a run, `harness status` while it runs.
+//! Compares a plan with the content of a results folder: `harness plan` before a run, `harness status` while
+//! it runs.
 
 pub mod commits;
 mod estimate;
@@ -8,5 +9,4 @@ mod standing;
 mod status;
 
 pub use plan::Outlook;
-pub use standing::FrozenPlan;
 pub use status::Status;

@@ -1,12 +1,15 @@
-//! What a sweep would do: each trial once, with the rows that use it and why it would run; the shared stages; the time.
+//! Shows the work of a sweep before it runs: each trial once, with the rows that use it and the reason why it
+//! would run; the shared stages; the time.
 
 use super::commits::OtherCommit;
 use super::estimate::Estimate;
 use super::reason::{Earlier, Reason};
-use super::standing::{FrozenPlan, StageEntry, State};
+use super::standing::State;
 use crate::experiment::run::forecast::told;
+use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan};
+use crate::report::counted;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use serde::Serialize;
@@ -14,24 +17,24 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-/// Digits of a hash that are shown: enough to find a trial among thousands.
+/// Number of digits of a hash that are shown: enough to find a trial among thousands.
 const SHOWN_DIGITS: usize = 8;
 
-/// A plan against what its results folder holds.
+/// A plan compared with the content of its results folder.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Outlook {
     recipe: String,
     seeds: Vec<u64>,
     sweeps: Vec<SweepPlan>,
-    /// Results that need no training of their own.
+    /// The number of results that need no training of their own.
     folded: usize,
     trials: Vec<TrialOutlook>,
     stages: Vec<StageOutlook>,
-    /// Stages that a sweep would do.
+    /// The number of stages that a sweep would run.
     wanted: usize,
     estimate: Option<Estimate>,
-    /// Work at other commits than the present one.
+    /// Work that was done at other commits than the present one.
     commits: Vec<OtherCommit>,
 }
 
@@ -61,7 +64,8 @@ struct StageOutlook {
 }
 
 impl Outlook {
-    /// Of `plan`, whose stages and commit are those of `frozen`, with a results folder's `store`, if there is one.
+    /// Compares `plan`, whose stages and commit are in `frozen`, with the `store` of a results folder, if
+    /// there is one.
     pub fn new(plan: &Plan, frozen: FrozenPlan, store: Option<&Store>) -> Self {
         let commits = store.filter(|store| store.other_version().is_none());
         let commits =
@@ -114,7 +118,7 @@ impl Outlook {
         let trials = trials.collect();
         let estimate = Estimate::new(&frozen, &states);
         let wanted = frozen
-            .wanted(&states)
+            .wanted(|stage| states[stage].is_done())
             .into_iter()
             .filter(|wanted| *wanted)
             .count();
@@ -134,7 +138,7 @@ impl Outlook {
         }
     }
 
-    /// All of it, for programs.
+    /// Everything as JSON, for programs.
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).expect("plain data has a JSON form")
     }
@@ -178,15 +182,16 @@ impl Outlook {
             let there = match state {
                 State::Done { .. } => ", done",
                 State::Running(_) => ", running",
-                State::Interrupted(_) => ", begun",
+                State::Interrupted(_) => ", interrupted",
                 State::Failed { .. } => ", failed before",
                 State::Outdated { .. } => ", of another code version",
                 State::Missing => "",
             };
             writeln!(
                 f,
-                "shared: {} by {} trials{there}",
-                stage.title, stage.trials
+                "shared: {}, used by {}{there}",
+                stage.title,
+                counted(stage.trials, "trial")
             )?;
         }
         Ok(())
@@ -201,20 +206,24 @@ impl fmt::Display for Outlook {
         let trials = self.trials.len();
         writeln!(
             f,
-            "{}: {trials} trials ({} per seed, {} seeds), {} further results folded into them",
+            "{}: {} ({} per seed, {})",
             self.recipe,
+            counted(trials, "trial"),
             trials / self.seeds.len().max(1),
-            self.seeds.len(),
-            self.folded
+            counted(self.seeds.len(), "seed")
         )?;
+        if self.folded > 0 {
+            let more = counted(self.folded, "more result");
+            writeln!(f, "the same trials give {more}")?;
+        }
         for commit in &self.commits {
-            writeln!(f, "{commit}, not the present one")?;
+            writeln!(f, "{commit} (not the present commit)")?;
         }
         let outdated = |trial: &TrialOutlook| matches!(trial.reason, Reason::Outdated { .. });
         if self.trials.iter().any(outdated) {
             writeln!(
                 f,
-                "the folder is of another code version: `sweep --renew` sets it aside and does the work anew"
+                "the results are of another code version: `sweep --renew` moves them to a subfolder and does the work again"
             )?;
         }
         let missing = self
@@ -224,29 +233,33 @@ impl fmt::Display for Outlook {
             .count();
         write!(
             f,
-            "to run: {missing} of {trials} trials in {} stages",
-            self.wanted
+            "to run: {missing} of {} in {}",
+            counted(trials, "trial"),
+            counted(self.wanted, "stage")
         )?;
         match &self.estimate {
             _ if missing == 0 => Ok(()),
             Some(estimate) => {
                 write!(
                     f,
-                    ", about {} of work, {} with {} workers (from {} stages timed in this folder",
+                    ", about {} of work, {} with {} (from {} timed in this folder",
                     told(Duration::from_secs_f64(estimate.work_seconds)),
                     told(Duration::from_secs_f64(estimate.clock_seconds)),
-                    estimate.workers,
-                    estimate.timed_stages
+                    counted(estimate.workers, "worker"),
+                    counted(estimate.timed_stages, "stage")
                 )?;
                 if !estimate.untimed.is_empty() {
                     let kinds = estimate.untimed.join(", ");
-                    write!(f, ", none of them of the kind {kinds}: at the mean rate")?;
+                    write!(
+                        f,
+                        ", none of the kind {kinds}, which are estimated at the mean rate"
+                    )?;
                 }
                 f.write_str(")")
             }
             None => write!(
                 f,
-                "; how long is not known before the first stage has been timed"
+                "; the time is unknown until a first stage has been timed"
             ),
         }
     }

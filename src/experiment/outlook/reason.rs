@@ -1,9 +1,12 @@
-//! Why a trial would run: what the store tells of it, and of an earlier trial with its label and seed.
+//! The reason why a trial would run, from the state of the store and from an earlier trial with the same
+//! label and seed.
 
-use super::standing::{State, TrialEntry};
+use super::standing::State;
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::settings::stored::stored;
+use crate::experiment::store::frozen::TrialEntry;
 use crate::experiment::store::root::Store;
+use crate::report::counted;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,42 +14,42 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use toml::{Table, Value};
 
-/// Settings that an explanation names; more are counted.
+/// Number of settings that an explanation names; further ones are counted.
 const NAMED: usize = 4;
 
-/// What would become of a trial, and why.
+/// The state of a trial and the reason why it would run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "what", rename_all = "kebab-case")]
 pub enum Reason {
-    /// It stands finished in the store.
+    /// It is finished in the store.
     Done,
-    /// Another process has it in hand.
+    /// Another process is working on it.
     Running,
-    /// It would go on from a checkpoint.
+    /// It would continue from a checkpoint.
     Interrupted {
-        /// Of this step.
+        /// The step of the checkpoint.
         step: usize,
     },
     /// It failed before and would be tried again.
     Failed {
-        /// Attempts so far.
+        /// The number of attempts so far.
         attempts: u64,
-        /// Why the last one failed.
+        /// The reason of the last failure.
         reason: String,
     },
-    /// Another version of the program's computations has begun or done it.
+    /// Another version of the program's computations has begun or finished it.
     Outdated {
-        /// That version.
+        /// The version that has.
         old: u32,
-        /// This program's.
+        /// The version of this program.
         new: u32,
     },
     /// An earlier trial with this label and seed had other settings.
     Changed {
-        /// Each as `key: old -> new`.
+        /// The changed settings, each as `key: old -> new`.
         settings: Vec<String>,
     },
-    /// The store knows nothing of it.
+    /// It is not in the store.
     New,
 }
 
@@ -58,7 +61,8 @@ impl fmt::Display for Reason {
             Self::Interrupted { step } => write!(f, "interrupted after step {step}"),
             Self::Failed { attempts, reason } => {
                 let line = reason.lines().next().unwrap_or_default();
-                write!(f, "failed before ({attempts} attempts): {line}")
+                let attempts = counted(*attempts as usize, "attempt");
+                write!(f, "failed before ({attempts}): {line}")
             }
             Self::Outdated { old, new } => write!(f, "code version changed: {old} -> {new}"),
             Self::Changed { settings } => {
@@ -77,12 +81,12 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Finished trials of the store by label and seed: where an explanation of a new trial is looked for.
+/// The finished trials of the store by label and seed. They explain why a trial is new.
 #[derive(Debug, Default)]
 pub struct Earlier(BTreeMap<(String, u64), Vec<Table>>);
 
 impl Earlier {
-    /// Reads those that `wanted` names; damaged ones explain nothing.
+    /// Reads the trials for which `wanted` returns true. Damaged ones are skipped.
     pub fn read(store: &Store, wanted: &dyn Fn(&str, u64) -> bool) -> Self {
         let mut found: BTreeMap<(String, u64), Vec<Table>> = BTreeMap::new();
         for folder in store.trials() {
@@ -101,7 +105,7 @@ impl Earlier {
         Self(found)
     }
 
-    /// What is other in `settings` than in the earlier trial that is most like it.
+    /// The differences between `settings` and those of the most similar earlier trial.
     fn differences(&self, trial: &TrialEntry, settings: &Table) -> Option<Vec<String>> {
         let earlier = self.0.get(&(trial.label.clone(), trial.seed))?;
         let mut settings = settings.clone();
@@ -115,7 +119,7 @@ impl Earlier {
     }
 }
 
-/// Label and seed in the first line of a trial's settings: `# <label>, seed <seed>`.
+/// The label and seed in the first line of a trial's settings: `# <label>, seed <seed>`.
 fn title(file: File) -> Option<(String, u64)> {
     let mut line = String::new();
     BufReader::new(file).read_line(&mut line).ok()?;
@@ -151,7 +155,7 @@ fn leaves(table: &Table) -> BTreeMap<String, Value> {
 }
 
 impl Reason {
-    /// Of `trial` with these `settings`, whose stages stand as `states`.
+    /// The reason for `trial` with these `settings`, whose stages have the states `states`.
     pub fn of(trial: &TrialEntry, settings: &Table, states: &[State], earlier: &Earlier) -> Self {
         let own = || trial.stages.iter().map(|stage| &states[*stage]);
         if own()

@@ -1,40 +1,45 @@
-//! How a sweep stands, from another terminal: what is done, what runs and how far it is, what failed and where its log lies.
+//! The state of a sweep, seen from another terminal: the finished trials, the running stages with their
+//! progress, and the failures with the paths of their logs.
 
 use super::commits::OtherCommit;
 use super::estimate::Estimate;
-use super::standing::{FrozenPlan, Position, StageEntry, State};
+use super::standing::{Position, State};
 use crate::experiment::run::forecast::told;
+use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
-use crate::report::{JsonLines, RECORDS, Record};
-use anyhow::{Result, bail};
+use crate::experiment::trial::key::StageKey;
+use crate::report::{JsonLines, RECORDS, Record, counted};
+use anyhow::Result;
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How the sweeps of a results folder stand.
+/// The state of the sweeps of a results folder.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Status {
     recipes: Vec<RecipeStatus>,
-    /// Plans that cannot be read.
+    /// The plans that cannot be read.
     warnings: Vec<String>,
 }
 
-/// How the last sweep of a recipe stands.
+/// The state of the last sweep of a recipe.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct RecipeStatus {
     recipe: String,
+    #[serde(skip)]
+    results: PathBuf,
     trials: usize,
     done: usize,
-    /// Best finished trial: its mAP in percent and its title.
+    /// The best finished trial: its mAP in percent and its title.
     best: Option<(f64, String)>,
     running: Vec<StageStatus>,
     failed: Vec<StageStatus>,
     interrupted: Vec<StageStatus>,
     estimate: Option<Estimate>,
-    /// Work at other commits than that of the last sweep.
+    /// Work that was done at other commits than that of the last sweep.
     commits: Vec<OtherCommit>,
 }
 
@@ -42,8 +47,9 @@ struct RecipeStatus {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct StageStatus {
+    key: StageKey,
     title: String,
-    /// Last step of training.
+    /// The last training step.
     steps: usize,
     #[serde(flatten)]
     state: State,
@@ -54,34 +60,16 @@ impl Status {
     /// Reads the results folder `folder`.
     ///
     /// # Errors
-    /// A folder in which no sweep has begun, or a plan in it that cannot be read.
+    /// No sweep has begun in the folder, or a plan in it cannot be read.
     pub fn read(folder: &Path) -> Result<Self> {
-        let Some(store) = Store::look(folder) else {
-            bail!(
-                "{}: no sweep has begun here: there is no .store in it",
-                folder.display()
-            );
-        };
-        store.accept()?;
+        let (store, plans, warnings) = FrozenPlan::read_all(folder)?;
         let (records, _) = JsonLines::read_whole_lines(&folder.join(RECORDS))?;
-        let mut recipes = Vec::new();
-        let mut warnings = Vec::new();
-        for path in store.plans() {
-            match FrozenPlan::read(&path) {
-                Ok(plan) => recipes.push(RecipeStatus::new(&store, plan, &records)),
-                Err(error) => warnings.push(format!("{error:#}")),
-            }
-        }
-        if recipes.is_empty() {
-            bail!(
-                "{}: no sweep has begun here: its store holds no plan",
-                folder.display()
-            );
-        }
+        let status = |plan| RecipeStatus::new(&store, plan, &records);
+        let recipes = plans.into_iter().map(status).collect();
         Ok(Self { recipes, warnings })
     }
 
-    /// All of it, for programs.
+    /// Everything as JSON, for programs.
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).expect("plain data has a JSON form")
     }
@@ -121,6 +109,7 @@ impl RecipeStatus {
             estimate: Estimate::new(&plan, &states),
             commits: OtherCommit::all(store, &plan, plan.commit.as_deref()),
             recipe: plan.recipe,
+            results: store.results().to_path_buf(),
         }
     }
 }
@@ -128,6 +117,7 @@ impl RecipeStatus {
 impl StageStatus {
     fn new(store: &Store, stage: &StageEntry, state: &State) -> Self {
         Self {
+            key: stage.key.clone(),
             title: stage.title.clone(),
             steps: stage.steps[1],
             state: state.clone(),
@@ -166,9 +156,9 @@ impl fmt::Display for RecipeStatus {
                 let left = Duration::from_secs_f64(estimate.clock_seconds);
                 write!(
                     f,
-                    ", about {} left with {} workers",
+                    ", about {} left with {}",
                     told(left),
-                    estimate.workers
+                    counted(estimate.workers, "worker")
                 )?;
             }
             _ => {}
@@ -182,11 +172,15 @@ impl fmt::Display for RecipeStatus {
         for stage in &self.failed {
             write!(f, "\nfailed: {stage}")?;
         }
+        if let Some(StageStatus { key, .. }) = self.failed.first() {
+            let results = self.results.display();
+            write!(f, "\nto debug a failure: harness stage {results} {key}")?;
+        }
         for commit in &self.commits {
-            write!(f, "\n{commit}, before the last sweep")?;
+            write!(f, "\n{commit} (not the commit of the last sweep)")?;
         }
         if self.running.is_empty() && self.done < self.trials {
-            f.write_str("\nno process works on it")?;
+            f.write_str("\nno process is working on it")?;
         }
         Ok(())
     }
@@ -205,9 +199,10 @@ impl fmt::Display for StageStatus {
                 step,
             } => {
                 let reason = reason.lines().next().unwrap_or_default();
-                write!(f, ": {reason} ({attempts} attempts")?;
+                let attempts = counted(*attempts as usize, "attempt");
+                write!(f, ": {reason} ({attempts}")?;
                 if *step > 0 {
-                    write!(f, ", would go on after step {step}/{}", self.steps)?;
+                    write!(f, ", would continue after step {step}/{}", self.steps)?;
                 }
                 write!(f, "); log: {}", self.log.display())
             }
@@ -216,7 +211,7 @@ impl fmt::Display for StageStatus {
     }
 }
 
-/// A position in a training of so many steps.
+/// A position in a training with this number of steps.
 struct At<'a>(&'a Position, usize);
 
 impl fmt::Display for At<'_> {

@@ -1,4 +1,4 @@
-//! An attempt at a stage: how its files are put in place.
+//! An attempt at a stage: puts its files in place.
 
 use crate::atomic::Durability;
 use crate::experiment::store::folder::Folder;
@@ -10,23 +10,24 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Work that is worth waiting for the disk: what took less is quickly done again after a power failure.
+/// Work that takes at least this long is synced to disk. Shorter work is quickly done again after a power
+/// failure.
 const WORTH_A_SYNC: Duration = Duration::from_secs(1);
 
-/// An attempt at a stage, while this process has the right to it.
+/// An attempt at a stage, while this process holds the lease.
 pub struct Attempt {
     /// The stage's folder.
     pub folder: Folder,
     /// The right to it.
     pub lease: Lease,
-    /// When it began.
+    /// The time when it began.
     pub start: Instant,
-    /// Whether an earlier attempt's work is in it.
+    /// True if it continues the work of an earlier attempt.
     pub resumed: bool,
 }
 
 impl Attempt {
-    /// What its next file must survive.
+    /// The durability of its next file.
     pub fn durability(&self) -> Durability {
         match self.resumed || self.start.elapsed() >= WORTH_A_SYNC {
             true => Durability::Synced,
@@ -34,16 +35,16 @@ impl Attempt {
         }
     }
 
-    /// Puts a state in place, unless the stage has become another process's.
+    /// Writes a state, unless another process has taken over the stage.
     ///
     /// # Errors
-    /// The stage is another process's, or the file cannot be written.
+    /// Another process has the stage, or the file cannot be written.
     pub fn save(&self, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
         self.lease.check()?;
         checkpoint.save(path, self.durability())
     }
 
-    /// Has the journal survive what the checkpoint after it survives.
+    /// Syncs the journal, so that it is at least as durable as the checkpoint after it.
     ///
     /// # Errors
     /// The disk refuses.
@@ -54,10 +55,10 @@ impl Attempt {
         }
     }
 
-    /// Puts the result of a training in place, which needs no checkpoint any more.
+    /// Writes the result of a training, and removes the checkpoint, which is no longer needed.
     ///
     /// # Errors
-    /// The stage is another process's, or the file cannot be written.
+    /// Another process has the stage, or the file cannot be written.
     pub fn end(&self, trained: &Checkpoint) -> Result<()> {
         self.save(trained, &self.folder.result())?;
         match fs::remove_file(self.folder.checkpoint()) {

@@ -1,15 +1,16 @@
-//! When a training writes a checkpoint: every so many steps, as its recipe says, and besides whenever much time has passed.
+//! Decides when a training writes a checkpoint: after a fixed number of steps, as its recipe says, and also
+//! after a long time.
 //!
-//! A checkpoint changes nothing of a result, so the clock may decide: the journal's open window goes into those of the clock and is
-//! written as a line at those of the recipe only.
+//! A checkpoint does not change the result, so the clock may decide. A checkpoint by the clock contains the
+//! journal's open window; only a checkpoint of the recipe writes it as a line.
 
 use std::time::{Duration, Instant};
 
-/// The most work that a killed process loses. At full size (Mask2Former R-50 with teacher, average and moments, 0.9 GB) a checkpoint takes
-/// a few seconds, under a hundredth of it.
+/// The maximum amount of work that a killed process loses. At full size (Mask2Former R-50 with teacher,
+/// average and moments, 0.9 GB) a checkpoint takes a few seconds, less than a hundredth of this time.
 const BETWEEN: Duration = Duration::from_mins(10);
 
-/// When the last checkpoint of a training was, and how many steps lie between those of its recipe.
+/// The time of a training's last checkpoint, and the number of steps between those of its recipe.
 #[derive(Clone, Copy, Debug)]
 pub struct Cadence {
     every: usize,
@@ -17,22 +18,23 @@ pub struct Cadence {
 }
 
 impl Cadence {
-    /// A training that begins, or goes on from a checkpoint, at the time `now`; `every`: steps between the recipe's checkpoints.
+    /// A training that begins, or continues from a checkpoint, at the time `now`. `every` is the number of
+    /// steps between the recipe's checkpoints.
     pub fn new(every: usize, now: Instant) -> Self {
         Self { every, last: now }
     }
 
-    /// Whether the recipe wants a checkpoint after `step` steps.
+    /// Returns true if the recipe wants a checkpoint after `step` steps.
     pub fn is_planned(&self, step: usize) -> bool {
         step.is_multiple_of(self.every)
     }
 
-    /// Whether one is due after `step` steps at the time `now`.
+    /// Returns true if a checkpoint is due after `step` steps at the time `now`.
     pub fn is_due(&self, step: usize, now: Instant) -> bool {
         self.is_planned(step) || now.saturating_duration_since(self.last) >= BETWEEN
     }
 
-    /// A checkpoint has been written at the time `now`.
+    /// To be called when a checkpoint has been written at the time `now`.
     pub fn written(&mut self, now: Instant) {
         self.last = now;
     }

@@ -1,4 +1,4 @@
-//! The devices that the stages of a run compute on: the CPU, or some GPUs, each for a number of stages at a time.
+//! The devices of a run: the CPU, or some GPUs, each for a number of stages at a time.
 
 use crate::experiment::settings::sections::Settings;
 use crate::tensor::{Place, Wish};
@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The devices that a user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceAsk {
-    /// One.
+    /// One device.
     One(Wish),
     /// GPUs by their numbers.
     Gpus(Vec<usize>),
@@ -21,7 +21,7 @@ impl Default for DeviceAsk {
     }
 }
 
-/// A list of GPUs as it is written: numbers from 0 with commas between them, each once.
+/// A list of GPUs as the user writes it: numbers from 0, separated by commas, each once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GpuList(pub Vec<usize>);
 
@@ -33,9 +33,10 @@ impl FromStr for GpuList {
         let mut numbers = Vec::new();
         for word in text.split(',') {
             let number = word.trim().parse();
-            let number = number.map_err(|_| refuse(&format!("`{word}` is no number of a GPU")))?;
+            let number =
+                number.map_err(|_| refuse(&format!("`{word}` is not the number of a GPU")))?;
             if numbers.contains(&number) {
-                return Err(refuse(&format!("{number} is there twice")));
+                return Err(refuse(&format!("{number} appears twice")));
             }
             numbers.push(number);
         }
@@ -47,7 +48,7 @@ impl FromStr for GpuList {
 #[derive(Debug)]
 pub struct Devices {
     places: Vec<Place>,
-    /// How many stages compute on each.
+    /// The number of stages that run on each.
     users: Mutex<Vec<usize>>,
 }
 
@@ -63,7 +64,7 @@ impl Default for Devices {
 pub struct Device<'a> {
     owner: &'a Devices,
     number: usize,
-    /// Where the stage's tensors lie.
+    /// The place of the stage's tensors.
     pub place: Place,
 }
 
@@ -75,10 +76,10 @@ impl Devices {
         }
     }
 
-    /// Opens what is asked for. With it comes what a user hears who left the choice open and gets no GPU.
+    /// Opens the chosen devices. If the user left the choice open and gets no GPU, a message is returned too.
     ///
     /// # Errors
-    /// A GPU that was asked for by its number cannot be had: why.
+    /// A chosen GPU cannot be used. The error says why.
     pub fn open(ask: &DeviceAsk) -> Result<(Self, Option<String>)> {
         let (places, told) = match ask {
             DeviceAsk::One(wish) => {
@@ -94,12 +95,12 @@ impl Devices {
         Ok((Self::new(places), told))
     }
 
-    /// Whether the stages compute on the CPU.
+    /// Returns true if the stages run on the CPU.
     pub fn is_cpu(&self) -> bool {
         self.places.iter().any(|place| matches!(place, Place::Host))
     }
 
-    /// What a record of the run calls them, as in `cpu` or `cuda:0 (NVIDIA H200)`.
+    /// The names of the devices for the record of the run, such as `cpu` or `cuda:0 (NVIDIA H200)`.
     pub fn names(&self) -> Vec<String> {
         let name = |place: &Place| match place {
             Place::Host => "cpu".to_string(),
@@ -108,7 +109,8 @@ impl Devices {
         self.places.iter().map(name).collect()
     }
 
-    /// Stages at once where the user asks for `asked` of them (0: left open): on GPUs so many on each, one if left open.
+    /// The number of stages that run at the same time. `asked` is the user's choice (0 if left open); on GPUs
+    /// it is the number for each GPU, and one if left open.
     pub fn workers(&self, asked: usize) -> usize {
         match self.is_cpu() {
             true => asked,
@@ -116,10 +118,10 @@ impl Devices {
         }
     }
 
-    /// Whether stages with `settings` can compute here.
+    /// Checks that stages with `settings` can run here.
     ///
     /// # Errors
-    /// The precision is none of the CPU's.
+    /// The CPU does not support the precision.
     pub fn suit(&self, settings: &Settings) -> Result<()> {
         for place in &self.places {
             let able = place.computing_with(settings.precision);
@@ -128,7 +130,7 @@ impl Devices {
         Ok(())
     }
 
-    /// The device with the fewest stages at work, for one with `settings`.
+    /// The device with the fewest running stages, for a stage with `settings`.
     ///
     /// # Errors
     /// As for [`Self::suit`].
@@ -171,7 +173,7 @@ mod tests {
             ("", "`` is no number"),
             ("0,", "`` is no number"),
             ("0,-1", "`-1` is no number"),
-            ("1,0,1", "1 is there twice"),
+            ("1,0,1", "1 appears twice"),
         ] {
             let error = text.parse::<GpuList>().unwrap_err();
             assert!(error.contains(why) && error.contains("allowed"), "{error}");

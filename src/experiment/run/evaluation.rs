@@ -1,4 +1,4 @@
-//! The stage that evaluates what a training left, and what stands in its place in a mock trial.
+//! The stage that evaluates the result of a training, and its replacement in a mock trial.
 
 use super::attempt::Attempt;
 use super::interrupt::Interrupted;
@@ -20,14 +20,14 @@ use crate::train::{Checkpoint, STUDENT, warnings};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
-/// Pictures that are evaluated at once: enough to fill the caches, little memory at any size.
+/// The number of pictures evaluated at once: enough to fill the caches, and little memory at any size.
 const EVALUATED_AT_ONCE: usize = 4;
 
 impl Workshop<'_> {
     /// Evaluates every model that the training left.
     ///
     /// # Errors
-    /// An image cannot be read, the result cannot be written; a stop that was asked for.
+    /// An image cannot be read, the result cannot be written, or a stop was requested.
     pub(super) fn evaluate(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
         let (source, checkpoint) = self.trained(stage)?;
         let models = match &*stage.settings {
@@ -76,12 +76,12 @@ impl Workshop<'_> {
         Ok(models)
     }
 
-    /// The training that an evaluation follows: its folder and what it left.
+    /// The training before an evaluation: its folder and its result.
     fn trained(&self, stage: &Stage) -> Result<(Folder, Checkpoint)> {
         let key = stage.source.as_ref();
         let key = key.context("an evaluation follows a training")?;
         let source = self.store.stage(key);
-        let checkpoint = Checkpoint::load(&source.result(), key)?;
+        let checkpoint = Checkpoint::load(&source.result(), key.as_str())?;
         Ok((source, checkpoint))
     }
 }
@@ -103,7 +103,7 @@ fn evaluate_number(
     Ok(BTreeMap::from([(STUDENT.to_string(), metrics)]))
 }
 
-/// Writes the metrics `models` of what the training in `source` left.
+/// Writes the metrics `models` for the result of the training in `source`.
 fn write_evaluation(
     attempt: &Attempt,
     checkpoint: &Checkpoint,
@@ -121,8 +121,8 @@ fn write_evaluation(
     write_durably(&path, text.as_bytes(), attempt.durability())
 }
 
-/// The metrics of `model` on the evaluated images; `seen` hears how many are done
-/// and may end it.
+/// The metrics of `model` on the evaluation images. `seen` is called with the number of finished images and
+/// may end the evaluation.
 fn metrics(
     model: &dyn Detector,
     settings: &Settings,

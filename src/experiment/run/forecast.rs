@@ -1,12 +1,12 @@
-//! How long the rest of a run will take, from how fast it has gone so far.
+//! Predicts the remaining time of a run from its speed so far.
 //!
 //! $$ t_{left} = t \cdot \frac{W - w}{w} $$
 //!
-//! with the work w done in the time t, of W in all, both in the scheduler's units of cost.
+//! w is the work done in the time t, and W is the whole work, both in the scheduler's units of cost.
 
 use std::time::{Duration, Instant};
 
-/// Share of the work that must be done before a forecast is worth telling.
+/// The share of the work that must be done before a forecast is meaningful.
 const ENOUGH: f64 = 0.01;
 
 /// The work of a run and its start.
@@ -18,7 +18,7 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// A run of `all` work that starts at `start`.
+    /// A run with `all` work that starts at `start`.
     pub fn new(all: f64, start: Instant) -> Self {
         Self {
             all,
@@ -27,17 +27,17 @@ impl Forecast {
         }
     }
 
-    /// `work` more is done.
+    /// Adds `work` to the finished work.
     pub fn add(&mut self, work: f64) {
         self.done += work;
     }
 
-    /// `work` need not be done.
+    /// Removes `work` that need not be done.
     pub fn forget(&mut self, work: f64) {
         self.all -= work;
     }
 
-    /// Share of the work that is done, 0 to 1.
+    /// The share of the work that is done, 0 to 1.
     pub fn fraction(&self) -> f64 {
         if self.all > 0.0 {
             (self.done / self.all).min(1.0)
@@ -46,7 +46,7 @@ impl Forecast {
         }
     }
 
-    /// The time that the rest will take; none before enough is done to tell.
+    /// The remaining time; none before enough work is done.
     pub fn left(&self, now: Instant) -> Option<Duration> {
         let fraction = self.fraction();
         let elapsed = now.saturating_duration_since(self.start).as_secs_f64();

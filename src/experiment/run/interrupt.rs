@@ -1,20 +1,20 @@
-//! A request to stop: Ctrl-C, or the signal by which a cluster ends a job.
+//! A request to stop: Ctrl-C, or the signal with which a cluster ends a job.
 //!
-//! Trainings end after the step at hand, with a checkpoint that holds all of it. A second request ends the process at once, which costs the
-//! steps since the last checkpoint and nothing else.
+//! Trainings end after the current step with a complete checkpoint. A second request ends the process at
+//! once, which costs only the steps since the last checkpoint.
 
 use anyhow::{Context, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The exit code of a process that was asked to stop: the shells' own for Ctrl-C.
+/// The exit code of a process that was asked to stop, the same as that of shells for Ctrl-C.
 pub const EXIT_CODE: u8 = 130;
 
-/// Whether a stop was asked for: by a signal, or by who supervises this process.
+/// True once a stop was requested, by a signal or by the supervisor of this process.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
-/// Why a stage ended before its end: it was asked to.
+/// The error of a stage that ended because a stop was requested.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 pub struct Interrupted;
@@ -23,7 +23,7 @@ impl Interrupt {
     /// Listens to SIGINT, SIGTERM and SIGHUP. To be called once in a process.
     ///
     /// # Errors
-    /// The system refuses, or somebody listens already.
+    /// The system refuses, or there is a listener already.
     pub fn from_signals() -> Result<Self> {
         let interrupt = Self::default();
         let requested = Arc::clone(&interrupt.0);
@@ -32,24 +32,24 @@ impl Interrupt {
                 std::process::exit(EXIT_CODE.into());
             }
             eprintln!(
-                "stopping: trainings end after the step at hand, with a checkpoint; once more to stop at once"
+                "stopping: each training ends after its current step with a checkpoint; send the signal again to stop at once"
             );
         })
         .context("cannot listen to Ctrl-C")?;
         Ok(interrupt)
     }
 
-    /// Asks for a stop.
+    /// Requests a stop.
     pub fn request(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
-    /// Whether a stop was asked for.
+    /// Returns true if a stop was requested.
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 
-    /// Ends the work here if a stop was asked for.
+    /// Ends the work here if a stop was requested.
     ///
     /// # Errors
     /// [`Interrupted`].

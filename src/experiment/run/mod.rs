@@ -1,9 +1,10 @@
-//! Stages run: which are missing, on which worker and device, and what they leave.
+//! Runs stages: finds the missing ones, assigns workers and devices, and stores the results.
 
 mod attempt;
 mod cadence;
 pub mod devices;
 mod evaluation;
+pub mod executor;
 pub mod forecast;
 pub mod interrupt;
 pub mod perform;
@@ -13,3 +14,5 @@ pub mod scheduler;
 pub mod supervise;
 mod training;
 pub mod trials;
+pub mod turn;
+pub mod workers;

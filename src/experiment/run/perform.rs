@@ -1,16 +1,18 @@
-//! Attempts at a stage: who has the right to it, what becomes of a failure, how often it is tried again.
+//! Attempts at a stage: takes the lease, records failures, and decides about further attempts.
 //!
-//! What a stage does is in `training` and `evaluation`.
+//! The work of a stage itself is in `training` and `evaluation`.
 
 use super::attempt::Attempt;
 use super::devices::Devices;
 use super::interrupt::{Interrupt, Interrupted};
 use super::progress::Progress;
-use super::scheduler::{self, Task, Turn};
 use super::supervise::Link;
+use super::turn::{Turn, contained};
+use super::workers::Workers;
 use crate::experiment::store::environment::Kept;
 use crate::experiment::store::folder::Failure;
 use crate::experiment::store::root::Store;
+use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::parts::Datasets;
 use crate::experiment::trial::stage::{Kind, Stage};
 use anyhow::{Result, anyhow, bail};
@@ -18,7 +20,34 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// What all stages work with.
+/// Everything that the stages of a run need.
+#[derive(Clone, Copy)]
+pub struct Resources<'a> {
+    /// The store of their results.
+    pub store: &'a Store,
+    /// The datasets that they train and evaluate on.
+    pub datasets: &'a Datasets,
+    /// The display of their progress.
+    pub progress: &'a Progress,
+    /// The environment of this process, which is saved with their results.
+    pub environment: &'a Kept,
+    /// The devices that they compute on.
+    pub devices: &'a Devices,
+    /// The number of stages that run at the same time, and the cores that they share.
+    pub workers: Workers,
+    /// A request to stop.
+    pub interrupt: &'a Interrupt,
+    /// The supervisor of this process, if it has one.
+    pub link: &'a Link,
+    /// The number of times that a failed stage is tried again.
+    pub retries: u32,
+    /// The keys of the stages.
+    pub stages: &'a [StageKey],
+    /// Called with every line that a training writes to its journal.
+    pub log: Option<fn(&str)>,
+}
+
+/// Everything that the stages of a run share.
 pub struct Workshop<'a> {
     pub(super) store: &'a Store,
     pub(super) datasets: &'a Datasets,
@@ -27,54 +56,48 @@ pub struct Workshop<'a> {
     pub(super) devices: &'a Devices,
     pub(super) interrupt: &'a Interrupt,
     link: &'a Link,
-    /// How often this run tries a stage that failed again.
+    pub(super) log: Option<fn(&str)>,
+    /// The number of times that this run tries a failed stage again.
     retries: u32,
-    /// Attempts at each stage that this run does not take for its own time: those before it began, and its own.
-    past: Mutex<BTreeMap<String, u64>>,
-    /// Failures of this run's own attempts at each stage.
-    failures: Mutex<BTreeMap<String, u32>>,
+    /// The attempts at each stage that are not news to this run: those before it began, and its own.
+    past: Mutex<BTreeMap<StageKey, u64>>,
+    /// The number of failures in this run's own attempts at each stage.
+    failures: Mutex<BTreeMap<StageKey, u32>>,
 }
 
 impl<'a> Workshop<'a> {
-    /// For a run of `tasks`.
-    pub fn new(
-        store: &'a Store,
-        datasets: &'a Datasets,
-        progress: &'a Progress,
-        environment: &'a Kept,
-        devices: &'a Devices,
-        interrupt: &'a Interrupt,
-        link: &'a Link,
-        retries: u32,
-        tasks: &[Task<Stage>],
-    ) -> Self {
-        let attempts = |task: &Task<Stage>| (task.key.clone(), store.stage(&task.key).attempts());
+    /// The shared data of a run with these `resources`.
+    pub fn new(resources: &Resources<'a>) -> Self {
+        let store = resources.store;
+        let attempts = |key: &StageKey| (key.clone(), store.stage(key).attempts());
         Self {
             store,
-            datasets,
-            progress,
-            environment,
-            devices,
-            interrupt,
-            link,
-            retries,
-            past: Mutex::new(tasks.iter().map(attempts).collect()),
+            datasets: resources.datasets,
+            progress: resources.progress,
+            environment: resources.environment,
+            devices: resources.devices,
+            interrupt: resources.interrupt,
+            link: resources.link,
+            retries: resources.retries,
+            log: resources.log,
+            past: Mutex::new(resources.stages.iter().map(attempts).collect()),
             failures: Mutex::default(),
         }
     }
 
-    /// Does `stage`, unless another process has it in hand or has done it, and keeps the time that it took.
+    /// Runs `stage`, unless another process is working on it or has finished it, and records the time.
     ///
     /// # Errors
-    /// Whatever ends the training or the evaluation, a panic included; a checkpoint, once written, stays. What ended it in another
-    /// process during this run, or in one before this one under the same supervisor.
+    /// Any error that ends the training or the evaluation, including a panic; checkpoints already written
+    /// stay. Also a failure in another process during this run, or in an earlier process under the same
+    /// supervisor.
     pub fn perform(&self, stage: &Stage) -> Result<Turn> {
         let folder = self.store.stage(&stage.key);
         if let Some(failure) = self.link.earlier_failure(&stage.key)
-            && !self.store.is_whole(stage)
+            && !self.store.is_whole(&stage.key)
         {
             let retries = self.left(stage);
-            // Who was killed could not note it.
+            // A process that was killed could not record it.
             if folder.attempts() == failure.attempt {
                 folder
                     .fail(&Failure {
@@ -102,14 +125,14 @@ impl<'a> Workshop<'a> {
         outcome
     }
 
-    /// As [`Self::perform`], whatever processes before this one have met with.
+    /// Does the same as [`Self::perform`], without regard to the failures of earlier processes.
     fn attempt(&self, stage: &Stage) -> Result<Turn> {
         let start = Instant::now();
         let folder = self.store.stage(&stage.key);
         let Some(lease) = folder.lease()? else {
             return Ok(Turn::Held);
         };
-        if self.store.is_whole(stage) {
+        if self.store.is_whole(&stage.key) {
             self.progress.without(stage.cost);
             return Ok(Turn::Done);
         }
@@ -118,7 +141,7 @@ impl<'a> Workshop<'a> {
             failure.attempt + 1 == number
                 && failure.attempt > lock(&self.past).get(&stage.key).copied().unwrap_or(0)
         });
-        // Another process failed during this run. Where it would try again, this attempt is that one.
+        // Another process failed during this run. If it would try again, this attempt is the repetition.
         let left = match other {
             Some(Failure {
                 reason, retries: 0, ..
@@ -134,7 +157,7 @@ impl<'a> Workshop<'a> {
             lease,
             start,
         };
-        let outcome = scheduler::contained(|| {
+        let outcome = contained(|| {
             let outcome = self.work(stage, &attempt);
             match outcome {
                 Err(error) if error.is::<Interrupted>() => Ok(Turn::Stopped),
@@ -152,10 +175,10 @@ impl<'a> Workshop<'a> {
             reason: reason.clone(),
             retries: own.max(left),
         };
-        // Where the disk is full, the failure cannot be noted either: the reason itself goes on.
+        // If the disk is full, the failure cannot be recorded either, and the error itself is returned.
         let noted = attempt.folder.fail(&failure).is_ok();
         if own == 0 && failure.retries > 0 && noted {
-            // For the other's sake it is not over.
+            // The other process will continue it.
             self.link.ends(&stage.key);
             return Ok(Turn::Held);
         }
@@ -163,7 +186,7 @@ impl<'a> Workshop<'a> {
         Err(anyhow!(reason))
     }
 
-    /// How often this run will try `stage` again, which has just failed.
+    /// The number of times that this run will still try `stage`, which has just failed.
     fn left(&self, stage: &Stage) -> u32 {
         let mut failures = lock(&self.failures);
         let before = failures.entry(stage.key.clone()).or_default();

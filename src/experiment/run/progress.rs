@@ -1,5 +1,6 @@
-//! What a waiting human sees: a bar per running stage with step, loss, kept pseudo-labels, mAP and time left, and one of the whole
-//! run; plain lines where standard error is not a terminal; or nothing.
+//! Shows the progress of a run: a bar for each running stage with step, loss, kept pseudo-labels, mAP and
+//! remaining time, and one for the whole run. If standard error is not a terminal, it prints plain lines. A
+//! quiet run shows nothing.
 
 use super::forecast::Forecast;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -8,30 +9,32 @@ use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Plain lines of one stage between its first and last.
+/// The number of plain lines of one stage between its first and last.
 const LINES: usize = 4;
-/// Parts of a bar of the whole run: fine enough to move, coarse enough to fit.
+/// The resolution of the bar of the whole run: fine enough to move, coarse enough to fit.
 const PARTS: u64 = 1000;
-/// Time between two redraws of the bar of the whole run.
+/// The time between two redraws of the bar of the whole run.
 const REDRAW: Duration = Duration::from_millis(500);
 
-/// How much is shown.
+/// The amount of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verbosity {
     /// Bars on a terminal, lines elsewhere.
     Normal,
+    /// Lines, on a terminal too.
+    Lines,
     /// Warnings only.
     Quiet,
 }
 
-/// How a stage goes.
+/// The current numbers of a stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reading {
     /// The training loss of the last step.
     pub loss: Option<f32>,
-    /// Pseudo-labels per unlabelled image of the last step.
+    /// The pseudo-labels per unlabelled image in the last step.
     pub kept: Option<f64>,
-    /// mAP in percent of the model that was evaluated last.
+    /// The mAP in percent of the last evaluated model.
     pub mean_ap: Option<f64>,
 }
 
@@ -56,7 +59,7 @@ pub struct Progress {
     state: Mutex<State>,
 }
 
-/// Where lines and bars go.
+/// The target of lines and bars.
 #[derive(Debug)]
 enum Screen {
     Bars {
@@ -76,7 +79,8 @@ struct State {
 }
 
 impl Progress {
-    /// For `stages` stages with `cost` in all, and `trials` trials, of which `finished` are there already.
+    /// The progress of `stages` stages with `cost` in total, and of `trials` trials, `finished` of which are
+    /// done already.
     pub fn new(
         verbosity: Verbosity,
         stages: usize,
@@ -93,9 +97,20 @@ impl Progress {
                 total.enable_steady_tick(REDRAW);
                 Screen::Bars { all, total }
             }
-            Verbosity::Normal => Screen::Lines,
+            Verbosity::Normal | Verbosity::Lines => Screen::Lines,
         };
-        let progress = Self {
+        let progress = Self::on(screen, stages, cost, trials, finished);
+        progress.redraw(&progress.state());
+        progress
+    }
+
+    /// The progress of a single stage of `cost`, in lines: bars would mix with its log.
+    pub fn of_one_stage(cost: u64) -> Self {
+        Self::on(Screen::Lines, 1, cost, 1, 0)
+    }
+
+    fn on(screen: Screen, stages: usize, cost: u64, trials: usize, finished: usize) -> Self {
+        Self {
             screen,
             stages,
             trials,
@@ -105,13 +120,11 @@ impl Progress {
                 best: None,
                 forecast: Forecast::new(cost as f64, Instant::now()),
             }),
-        };
-        progress.redraw(&progress.state());
-        progress
+        }
     }
 
-    /// A stage of `cost` begins, or goes on: it counts from `at` to `to`, and `from` was its own beginning. What was done of it before
-    /// this run says nothing of this run's speed.
+    /// Begins or resumes a stage of `cost`. It counts from `at` to `to`; `from` is the beginning of the stage
+    /// itself. Work of earlier runs does not count for the speed of this run.
     pub fn stage(
         &self,
         title: &str,
@@ -154,7 +167,7 @@ impl Progress {
         stage
     }
 
-    /// The trial `title` has ended, with this mAP in percent if it went well.
+    /// The trial `title` has ended, with this mAP in percent if it succeeded.
     pub fn trial(&self, title: &str, mean_ap: Option<f64>) {
         let mut state = self.state();
         state.finished_trials += 1;
@@ -170,12 +183,12 @@ impl Progress {
         self.note(&format!("{title}: {found} ({count})"));
     }
 
-    /// Another process has done a stage of `cost`.
+    /// Another process has finished a stage of `cost`.
     pub fn without(&self, cost: u64) {
         self.state().forecast.forget(cost as f64);
     }
 
-    /// A line that stays and that a quiet run shows too: a warning.
+    /// Prints a line that stays, even in a quiet run: a warning.
     pub fn say(&self, text: &str) {
         match &self.screen {
             Screen::Bars { all, .. } => all.suspend(|| eprintln!("{text}")),
@@ -183,7 +196,7 @@ impl Progress {
         }
     }
 
-    /// A line that stays.
+    /// Prints a line that stays.
     fn note(&self, text: &str) {
         if !matches!(self.screen, Screen::Nothing) {
             self.say(text);
@@ -203,7 +216,7 @@ impl Progress {
         total.set_message(parts.join(", "));
     }
 
-    /// A panic of a stage, which the scheduler contains, leaves the counts whole.
+    /// The scheduler contains a panic of a stage, and the counts stay consistent.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -217,7 +230,7 @@ impl Drop for Progress {
     }
 }
 
-/// The progress of one stage; ends when dropped.
+/// The progress of one stage. It ends when dropped.
 #[derive(Debug)]
 pub struct StageProgress<'a> {
     owner: &'a Progress,
@@ -231,7 +244,7 @@ pub struct StageProgress<'a> {
 }
 
 impl StageProgress<'_> {
-    /// `done` of the stage's steps are done; `reading` says how it goes.
+    /// `done` of the stage's steps are done, with the numbers `reading`.
     pub fn at(&self, done: usize, reading: Reading) {
         let before = self.advance(done);
         match &self.bar {
@@ -249,7 +262,7 @@ impl StageProgress<'_> {
         }
     }
 
-    /// Tells the whole run what has been done; returns what had been.
+    /// Adds the progress to the whole run, and returns the number of steps that were done before.
     fn advance(&self, done: usize) -> usize {
         let mut last = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         let before = *last;
@@ -272,7 +285,7 @@ impl StageProgress<'_> {
 
 impl Drop for StageProgress<'_> {
     fn drop(&mut self) {
-        // What is not done of a stage that failed will not be done.
+        // The rest of a failed stage will not be done.
         self.advance(self.to);
         let seconds = self.start.elapsed().as_secs_f64();
         let left = self.owner.state().forecast.left(Instant::now()).map(told);

@@ -1,4 +1,5 @@
-//! The results folder: records and tables, made from what the store holds and what other plans left in the folder.
+//! The results folder: writes records and tables from the content of the store, and keeps those of other
+//! plans.
 
 use crate::atomic::remove_unfinished;
 use crate::eval;
@@ -22,23 +23,24 @@ pub struct Results<'a> {
     store: &'a Store,
     folder: PathBuf,
     plan: &'a Plan,
-    /// One for each sweep.
+    /// One table for each sweep.
     tables: Vec<TableLayout>,
     records: JsonLines<Record>,
     timing: JsonLines<Timing>,
-    /// Whether each trial of the plan has ended in this run or stands finished in the store.
+    /// For each trial of the plan, true if it has ended in this run or is finished in the store.
     ended: Vec<bool>,
-    /// The trials of the plan that have, by their identity.
+    /// The trials of the plan that have ended, by their identity.
     own: BTreeSet<String>,
-    /// What was wrong with the files that were there.
+    /// The problems of the existing files.
     notes: Vec<String>,
 }
 
 impl<'a> Results<'a> {
-    /// Opens the folder. Records and tables of other plans in it are kept. `provenance`: lines of every table's header.
+    /// Opens the folder. Records and tables of other plans in it are kept. `provenance` are the lines of
+    /// every table's header.
     ///
     /// # Errors
-    /// Records or `tables.json` that are there but cannot be read.
+    /// Existing records or an existing `tables.json` cannot be read.
     pub fn open(
         store: &'a Store,
         folder: &Path,
@@ -66,19 +68,20 @@ impl<'a> Results<'a> {
         })
     }
 
-    /// What was wrong with the files that were there and was put right.
+    /// The problems of the existing files that were repaired.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Whether an earlier run has left a result of the trial `index` in the records, which a failure now does not take away.
+    /// Returns true if the records contain a result of the trial `index` from an earlier run, which a failure
+    /// now does not remove.
     pub fn has_earlier(&self, index: usize) -> bool {
         let earlier = self.records.get(&self.plan.trials[index].hash);
         earlier.is_some_and(|record| record.status == Status::Ok)
     }
 
-    /// Takes the outcome of the trial `index`: `seconds` of its own work and what it found, or why it failed. An earlier result of the
-    /// same settings outlives a failure.
+    /// Records the outcome of the trial `index`: the `seconds` of its own work, and its result or the reason
+    /// of its failure. A failure does not replace an earlier result of the same settings.
     ///
     /// # Errors
     /// The evaluation lacks the model that the tables show.
@@ -144,19 +147,20 @@ impl<'a> Results<'a> {
         }
     }
 
-    /// Writes `tables.json`, which says which trials make which row: the records can then be read without the recipe.
+    /// Writes `tables.json`, which lists the trials of each row. The records can then be read without the
+    /// recipe.
     ///
     /// # Errors
-    /// A file that cannot be written, named.
+    /// The file cannot be written. The error names it.
     pub fn freeze(&self) -> Result<()> {
         let _alone = self.store.lock_tables()?;
         layout::merge(&self.folder, &self.tables)
     }
 
-    /// Writes the records and every table. Lines that another process has written meanwhile stay.
+    /// Writes the records and every table. Lines that another process has written meanwhile are kept.
     ///
     /// # Errors
-    /// A file that cannot be read or written, named.
+    /// A file cannot be read or written. The error names it.
     pub fn write(&mut self) -> Result<()> {
         let _alone = self.store.lock_tables()?;
         let own = |hash: &str| self.own.contains(hash);
@@ -178,19 +182,20 @@ impl<'a> Results<'a> {
         Ok(())
     }
 
-    /// The record of a trial of this plan: one that an earlier program left without its working data does not count.
+    /// The record of a trial of this plan. A record that an earlier program left without its working data
+    /// does not count.
     fn ended_record(&self, trial: usize) -> Option<&Record> {
         self.records
             .get(&self.plan.trials[trial].hash)
             .filter(|_| self.ended[trial])
     }
 
-    /// Trials that have ended.
+    /// The number of trials that have ended.
     pub fn ended(&self) -> usize {
         self.ended.iter().filter(|ended| **ended).count()
     }
 
-    /// The mAP in percent of the trial `index`, if it ended well.
+    /// The mAP in percent of the trial `index`, if it succeeded.
     pub fn mean_ap(&self, index: usize) -> Option<f64> {
         self.ended_record(index)?.metrics?.mean_ap
     }
@@ -207,7 +212,7 @@ fn summary(metrics: &eval::Metrics) -> Metrics {
     }
 }
 
-/// The tables of a plan, to be kept beside its records; `provenance`: lines about the run.
+/// The tables of a plan, to be stored beside its records. `provenance` are lines about the run.
 pub fn frozen(plan: &Plan, provenance: &[String]) -> Vec<TableLayout> {
     let table = |sweep: &SweepPlan| TableLayout {
         name: sweep.name.clone(),

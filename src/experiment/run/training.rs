@@ -1,4 +1,5 @@
-//! The stages that train: from the results of the stages before them to their own, step by step, from a checkpoint where one stands.
+//! The stages that train: from the results of earlier stages, or from a checkpoint, step by step to their own
+//! result.
 
 use super::attempt::Attempt;
 use super::cadence::Cadence;
@@ -24,7 +25,7 @@ impl Workshop<'_> {
     /// Trains the vision-language model, or a phase of the trial's method.
     ///
     /// # Errors
-    /// Whatever ends the training; a stop that was asked for.
+    /// Any error that ends the training, or a requested stop.
     pub(super) fn train(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
         match (&*stage.settings, stage.kind) {
             (TrialSettings::Networks(settings), Kind::Vlm) => {
@@ -57,10 +58,10 @@ impl Workshop<'_> {
         if let Some(checkpoint) = self.interrupted(stage, &attempt.folder)? {
             training.resume(&checkpoint)?;
         }
-        // Minutes of training: the recipe has no checkpoints for it.
+        // It trains for minutes, so the recipe has no checkpoints for it.
         let cadence = Cadence::new(config.steps, Instant::now());
         self.take_steps(stage, attempt, &mut training, None, cadence)?;
-        attempt.end(&training.checkpoint(&stage.key, false))
+        attempt.end(&training.checkpoint(stage.key.as_str(), false))
     }
 
     /// The networks of a phase before their first step.
@@ -107,19 +108,23 @@ impl Workshop<'_> {
             }
         }
         let mut journal = Journal::open(&folder.journal(), training.step(), window)?;
+        journal.show(self.log);
         let cadence = Cadence::new(stage.settings.checkpoint(), Instant::now());
         self.take_steps(stage, attempt, training, Some(&mut journal), cadence)?;
         journal.flush()?;
         attempt.sync(&journal)?;
-        // Only a run that goes on needs the optimizer's moments, two thirds of the file.
-        attempt.end(&training.checkpoint(&stage.key, phase.goes_on))
+        // Only a run that continues needs the optimizer's moments, two thirds of the file.
+        attempt.end(&training.checkpoint(stage.key.as_str(), phase.goes_on))
     }
 
     /// The result of the training that a stage starts from.
     fn source(&self, stage: &Stage) -> Result<Checkpoint> {
         let key = stage.source.as_ref();
         let key = key.context("the training that this stage starts from is missing")?;
-        Ok(Checkpoint::load(&self.store.stage(key).result(), key)?)
+        Ok(Checkpoint::load(
+            &self.store.stage(key).result(),
+            key.as_str(),
+        )?)
     }
 
     /// Takes the steps of a training that are missing, with checkpoints on the way and its readings in `journal`, if it has one.
@@ -159,13 +164,13 @@ impl Workshop<'_> {
             let planned = cadence.is_planned(step);
             self.rest(attempt, &mut cadence, step, || {
                 let Some(journal) = &mut journal else {
-                    return Ok(training.checkpoint(&stage.key, true));
+                    return Ok(training.checkpoint(stage.key.as_str(), true));
                 };
                 if planned {
                     journal.flush()?;
                 }
                 attempt.sync(journal)?;
-                let mut checkpoint = training.checkpoint(&stage.key, true);
+                let mut checkpoint = training.checkpoint(stage.key.as_str(), true);
                 checkpoint.put_window(journal.window());
                 Ok(checkpoint)
             })?;
@@ -173,7 +178,8 @@ impl Workshop<'_> {
         Ok(())
     }
 
-    /// Between two steps of a training: puts its state in place where that is due, and ends the training if a stop was asked for.
+    /// Runs between two steps of a training: writes a checkpoint if one is due, and ends the training if a
+    /// stop was requested.
     fn rest(
         &self,
         attempt: &Attempt,
@@ -189,16 +195,19 @@ impl Workshop<'_> {
         Ok(stop?)
     }
 
-    /// The state in which an earlier attempt was interrupted; none if there is none, or a damaged one: the stage then begins anew.
+    /// The state in which an earlier attempt was interrupted. None if there is no state or a damaged one; the
+    /// stage then starts again.
     fn interrupted(&self, stage: &Stage, folder: &Folder) -> Result<Option<Checkpoint>> {
         let path = folder.checkpoint();
         if !path.exists() {
             return Ok(None);
         }
-        match Checkpoint::load(&path, &stage.key) {
+        match Checkpoint::load(&path, stage.key.as_str()) {
             Err(error) if error.damaged => {
                 let (title, error) = (&stage.title, anyhow!(error));
-                let text = format!("warning: {title}: {error:#}; the stage begins anew");
+                let text = format!(
+                    "warning: {title}: {error:#}; the stage starts again from the beginning"
+                );
                 self.progress.say(&text);
                 Ok(None)
             }
@@ -219,7 +228,7 @@ impl Workshop<'_> {
             VisionLanguageConfig::ClipTiny(config) => {
                 let key = stage.vlm.as_ref();
                 let key = key.context("the stage of the vision-language model is missing")?;
-                let checkpoint = Checkpoint::load(&self.store.stage(key).result(), key)?;
+                let checkpoint = Checkpoint::load(&self.store.stage(key).result(), key.as_str())?;
                 let mut model = restore_clip_tiny(config, &checkpoint)?;
                 move_to(&mut model, place);
                 Ok(Box::new(model))

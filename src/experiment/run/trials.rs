@@ -1,17 +1,20 @@
-//! A running sweep: which stages are missing, what a stage's end means for the trials, when the tables are written.
+//! A running sweep: finds the missing stages, completes trials when stages end, and writes the tables.
 
-use super::perform::Workshop;
+use super::executor::Executor;
 use super::progress::Progress;
 use super::results::Results;
-use super::scheduler::{self, Rules, Task, Workers};
+use super::scheduler::{self, Rules, Task};
 use crate::atomic::{Durability, write_durably};
 use crate::experiment::store::environment::hand_on;
+use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::Store;
+use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::Planned;
 use crate::experiment::trial::stage::{Kind, Stage};
 use crate::train::last_lines;
 use anyhow::Result;
+use rayon::prelude::*;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,37 +23,45 @@ use std::time::{Duration, Instant};
 
 /// The shortest time between two writings of the tables.
 const BETWEEN_TABLES: Duration = Duration::from_secs(1);
-/// That time at least, in times of what a writing takes: of ten thousand trials it takes a while.
+/// The time between two writings is at least this many times the duration of one. With ten thousand trials,
+/// writing takes long.
 const TABLES_SHARE: u32 = 20;
-/// Between two looks at whether tables are due.
+/// The time between two checks for due tables.
 const LOOK: Duration = Duration::from_millis(200);
-/// Journal lines that a failure shows.
+/// The number of journal lines shown with a failure.
 const LAST_LINES: usize = 3;
 
 /// A running sweep.
 pub struct Run<'a> {
     trials: &'a [Planned],
+    frozen: &'a FrozenPlan,
     store: &'a Store,
     results: Results<'a>,
     /// The trials that end with each evaluation.
-    ends: BTreeMap<&'a str, Vec<usize>>,
+    ends: BTreeMap<&'a StageKey, Vec<usize>>,
     failed: Vec<String>,
     warnings: Vec<String>,
-    /// Whether something has ended since the tables were written.
+    /// True if something has ended since the tables were written.
     due: bool,
-    /// When the tables were written, and how long not to write them from then on.
+    /// The time when the tables were last written, and the time to wait from then on.
     written: Option<(Instant, Duration)>,
 }
 
 impl<'a> Run<'a> {
-    /// A run in which no trial has ended.
-    pub fn new(trials: &'a [Planned], store: &'a Store, results: Results<'a>) -> Self {
-        let mut ends: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    /// A run of the plan `frozen`, whose trials are `trials`: none has ended.
+    pub fn new(
+        trials: &'a [Planned],
+        frozen: &'a FrozenPlan,
+        store: &'a Store,
+        results: Results<'a>,
+    ) -> Self {
+        let mut ends: BTreeMap<&StageKey, Vec<usize>> = BTreeMap::new();
         for (index, trial) in trials.iter().enumerate() {
             ends.entry(&trial.last().key).or_default().push(index);
         }
         Self {
             trials,
+            frozen,
             store,
             results,
             ends,
@@ -61,7 +72,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Takes the trials whose evaluation stands in the store.
+    /// Takes the results of the trials whose evaluation is in the store.
     ///
     /// # Errors
     /// The store is not writable.
@@ -76,77 +87,70 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Writes down which trials make which tables.
+    /// Saves the plan: its stages, the settings of its trials, and which trials make which tables.
     ///
     /// # Errors
     /// The results folder is not writable.
     pub fn freeze(&self) -> Result<()> {
+        self.trials.par_iter().try_for_each(|trial| {
+            match self.store.trial(&trial.hash).settings().exists() {
+                true => Ok(()),
+                false => self.keep_settings(trial),
+            }
+        })?;
+        self.frozen.write(self.store)?;
         self.results.freeze()
     }
 
-    /// Trials that have ended.
+    /// The number of trials that have ended.
     pub fn finished(&self) -> usize {
         self.results.ended()
     }
 
-    /// What was wrong with the results that were there.
+    /// The problems of the existing results.
     pub fn notes(&self) -> Vec<String> {
         self.results.notes().to_vec()
     }
 
-    /// The stages that are missing, each once, and those whose result is there but damaged.
+    /// The missing stages, each once, and a note for every result that is damaged.
     pub fn tasks(&self) -> (Vec<Task<Stage>>, Vec<String>) {
-        let mut done: BTreeMap<&str, bool> = BTreeMap::new();
+        let entries = &self.frozen.stages;
         let mut notes = Vec::new();
-        let mut is_whole = |stage: &'a Stage| {
-            *done.entry(&stage.key).or_insert_with(|| {
-                let whole = self.store.is_whole(stage);
-                if !whole && self.store.holds_result(stage) {
-                    let title = &stage.title;
-                    notes.push(format!("the result of `{title}` is damaged and made again"));
-                }
-                whole
-            })
-        };
-        let mut chosen: Vec<&Stage> = Vec::new();
-        let mut keys: BTreeSet<&str> = BTreeSet::new();
-        for trial in self.trials {
-            let mut wanted = BTreeSet::from([trial.last().key.as_str()]);
-            let mut missing = Vec::new();
-            for stage in trial.stages.iter().rev() {
-                if wanted.contains(stage.key.as_str()) && !is_whole(stage) {
-                    wanted.extend(stage.needs.iter().map(String::as_str));
-                    missing.push(stage);
-                }
+        let wanted = self.frozen.wanted(|stage| {
+            let StageEntry { key, title, .. } = &entries[stage];
+            let whole = self.store.is_whole(key);
+            if !whole && self.store.holds_result(key) {
+                notes.push(format!(
+                    "the result of `{title}` is damaged and will be computed again"
+                ));
             }
-            let missing = missing.into_iter().rev();
-            chosen.extend(missing.filter(|stage| keys.insert(&stage.key)));
-        }
-        let task = |stage: &Stage| {
-            let needs = stage.needs.iter();
+            whole
+        });
+        let stages = self.trials.iter().flat_map(|trial| &trial.stages);
+        let stages: BTreeMap<&StageKey, &Stage> = stages.map(|stage| (&stage.key, stage)).collect();
+        let task = |entry: &StageEntry| {
+            let needs = entry.needs.iter().filter(|need| wanted[**need]);
             Task {
-                key: stage.key.clone(),
-                needs: needs
-                    .filter(|need| keys.contains(need.as_str()))
-                    .cloned()
-                    .collect(),
-                cost: stage.cost,
-                work: stage.clone(),
+                key: entry.key.to_string(),
+                needs: needs.map(|need| entries[*need].key.to_string()).collect(),
+                cost: entry.cost,
+                work: stages[&entry.key].clone(),
             }
         };
-        (chosen.into_iter().map(task).collect(), notes)
+        let chosen = entries.iter().zip(&wanted).filter(|(_, wanted)| **wanted);
+        (chosen.map(|(entry, _)| task(entry)).collect(), notes)
     }
 
-    /// Runs the missing stages; tables appear soon after every trial and at the end.
+    /// Runs the missing stages. Tables are written soon after every trial and at the end.
     ///
     /// # Errors
-    /// Results cannot be written. That tables cannot be written for a while is told and no error.
+    /// Results cannot be written. If only the tables cannot be written for a while, this is reported and is
+    /// not an error.
     pub fn finish(
         self,
         tasks: &[Task<Stage>],
-        workers: Workers,
+        executor: &dyn Executor,
         rules: Rules,
-        workshop: &Workshop,
         progress: &Progress,
     ) -> Result<Self> {
         let run = Mutex::new(self);
@@ -160,18 +164,12 @@ impl<'a> Run<'a> {
                     lock(&run).write_if_due(progress);
                 }
             });
-            let ended = scheduler::run(
-                tasks,
-                workers,
-                rules,
-                |stage| workshop.perform(stage),
-                |task, outcome| {
-                    let mut run = lock(&run);
-                    run.end(&task.work, outcome, progress)?;
-                    run.write_if_due(progress);
-                    Ok(())
-                },
-            );
+            let ended = scheduler::run(tasks, executor, rules, |task, outcome| {
+                let mut run = lock(&run);
+                run.end(&task.work, outcome, progress)?;
+                run.write_if_due(progress);
+                Ok(())
+            });
             *lock(&over.0) = true;
             over.1.notify_all();
             ended
@@ -189,14 +187,16 @@ impl<'a> Run<'a> {
         let start = Instant::now();
         match self.results.write() {
             Ok(()) => self.due = false,
-            // The store has all that was found: the tables are tried again, at the latest at the end.
-            Err(error) => progress.say(&format!("warning: {error:#}; to be tried again")),
+            // The store has all results. The tables are tried again, at the latest at the end.
+            Err(error) => progress.say(&format!(
+                "warning: {error:#}; the tables will be written again later"
+            )),
         }
         let pause = BETWEEN_TABLES.max(TABLES_SHARE * start.elapsed());
         self.written = Some((Instant::now(), pause));
     }
 
-    /// A stage has ended: the trials that end with it have their result.
+    /// Records the end of a stage and the results of the trials that end with it.
     fn end(&mut self, stage: &Stage, outcome: Result<(), &str>, progress: &Progress) -> Result<()> {
         if stage.kind != Kind::Evaluate {
             return Ok(());
@@ -205,12 +205,7 @@ impl<'a> Run<'a> {
             Ok(()) => Ok(Evaluation::read(&self.store.stage(&stage.key).metrics())?),
             Err(reason) => Err(reason),
         };
-        for index in self
-            .ends
-            .get(stage.key.as_str())
-            .cloned()
-            .unwrap_or_default()
-        {
+        for index in self.ends.get(&stage.key).cloned().unwrap_or_default() {
             self.take(index, found.as_ref().map_err(|reason| *reason))?;
             let trial = &self.trials[index];
             let title = format!("{}, seed {}", trial.label, trial.seed);
@@ -241,7 +236,7 @@ impl<'a> Run<'a> {
         self.results.take(index, steps, seconds, reported, outcome)
     }
 
-    /// Puts together in the trial's own folder what its stages left.
+    /// Collects the results of the trial's stages in the trial's own folder.
     fn keep(&self, trial: &Planned, evaluation: &Evaluation) -> Result<()> {
         let folder = self.store.trial(&trial.hash);
         let status = json!({ "status": "ok" }).to_string() + "\n";
@@ -254,7 +249,7 @@ impl<'a> Run<'a> {
             journal.extend(std::fs::read(path).unwrap_or_default());
         }
         let metrics = serde_json::to_string_pretty(evaluation)? + "\n";
-        self.keep_settings(trial, trial.last())?;
+        self.keep_origin(trial, trial.last())?;
         // All of it can be made again from the stages.
         let write =
             |path: PathBuf, content: &[u8]| write_durably(&path, content, Durability::Cached);
@@ -263,10 +258,10 @@ impl<'a> Run<'a> {
         write(folder.status(), status.as_bytes())
     }
 
-    /// Notes in the trial's own folder how it failed.
+    /// Records in the trial's own folder how it failed.
     fn keep_failure(&self, trial: &Planned, reason: &str) -> Result<()> {
         let stage = self.failed_stage(trial);
-        self.keep_settings(trial, stage.unwrap_or(trial.last()))?;
+        self.keep_origin(trial, stage.unwrap_or(trial.last()))?;
         let journal = stage.map(|stage| self.store.stage(&stage.key).journal());
         let status = json!({
             "status": "failed",
@@ -279,13 +274,21 @@ impl<'a> Run<'a> {
         write_durably(&path, text.as_bytes(), Durability::Cached)
     }
 
-    /// Writes the settings of the trial, and where `stage`, its last, was computed.
-    fn keep_settings(&self, trial: &Planned, stage: &Stage) -> Result<()> {
+    /// Writes the settings of the trial.
+    fn keep_settings(&self, trial: &Planned) -> Result<()> {
         let folder = self.store.trial(&trial.hash);
         folder.make()?;
         let settings = format!("# {}, seed {}\n{}", trial.label, trial.seed, trial.table);
-        write_durably(&folder.settings(), settings.as_bytes(), Durability::Cached)?;
-        hand_on(&self.store.stage(&stage.key), &folder)
+        write_durably(&folder.settings(), settings.as_bytes(), Durability::Cached)
+    }
+
+    /// Writes the settings of a trial that has ended, and the environment of `stage`, its last one.
+    fn keep_origin(&self, trial: &Planned, stage: &Stage) -> Result<()> {
+        self.keep_settings(trial)?;
+        hand_on(
+            &self.store.stage(&stage.key),
+            &self.store.trial(&trial.hash),
+        )
     }
 
     /// The first stage of a failed trial that is not done and has failed.
@@ -293,22 +296,29 @@ impl<'a> Run<'a> {
         let missing = trial
             .stages
             .iter()
-            .filter(|stage| !self.store.is_whole(stage));
+            .filter(|stage| !self.store.is_whole(&stage.key));
         let mut failed = missing.filter(|stage| self.store.stage(&stage.key).failure().is_some());
         failed.next()
     }
 
-    /// Label, seed and reason of a failure, with the last lines of its journal.
+    /// The label, seed and reason of a failure, with the last lines of its journal.
     fn failure(&self, index: usize, reason: &str) -> String {
         let trial = &self.trials[index];
         let mut text = format!("{}, seed {}: {reason}", trial.label, trial.seed);
         let stage = self.failed_stage(trial);
         let journal = stage.map(|stage| self.store.stage(&stage.key).journal());
         if let Some(journal) = journal.filter(|journal| journal.exists()) {
-            text.push_str(&format!("\n  {}, its last lines:", journal.display()));
+            text.push_str(&format!("\n  {}, last lines:", journal.display()));
             for line in last_lines(&journal, LAST_LINES) {
                 text.push_str(&format!("\n    {line}"));
             }
+        }
+        if let Some(stage) = stage {
+            let folder = self.store.results().display();
+            text.push_str(&format!(
+                "\n  to debug it: harness stage {folder} {}",
+                stage.key
+            ));
         }
         if self.results.has_earlier(index) {
             text.push_str("\n  the result of an earlier run stays in the records and tables");
@@ -316,28 +326,28 @@ impl<'a> Run<'a> {
         text
     }
 
-    /// Seconds of the stages that follow the shared ones.
+    /// The seconds of the stages after the shared ones.
     fn own_seconds(&self, trial: &Planned) -> f64 {
         let own = trial.stages.iter().filter(|stage| !stage.shared);
         own.map(|stage| self.store.stage(&stage.key).seconds())
             .sum()
     }
 
-    /// Seconds of all stages of the plan.
+    /// The seconds of all stages of the plan.
     pub fn work_seconds(&self) -> f64 {
         let stages = self.trials.iter().flat_map(|trial| &trial.stages);
-        let keys: BTreeSet<&String> = stages.map(|stage| &stage.key).collect();
+        let keys: BTreeSet<&StageKey> = stages.map(|stage| &stage.key).collect();
         keys.into_iter()
             .map(|key| self.store.stage(key).seconds())
             .sum()
     }
 
-    /// Trials that failed: label, seed and reason, and what was going on before.
+    /// The trials that failed: label, seed and reason, and the last journal lines.
     pub fn failed(&self) -> Vec<String> {
         self.failed.clone()
     }
 
-    /// What a reader of the tables must know.
+    /// Warnings for the reader of the tables.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -346,3 +356,6 @@ impl<'a> Run<'a> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

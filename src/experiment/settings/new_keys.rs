@@ -14,17 +14,29 @@ use std::sync::LazyLock;
 
 /// The rows, in the order in which the keys were added; a component's `name` before its keys.
 const ROWS: &[NewKey] = &[
-    NewKey {
-        path: "precision",
-        of: &[],
-        default: "'f32'",
-    },
-    NewKey {
-        path: "model.name",
-        of: &[],
-        default: "'mask2former'",
-    },
+    key("precision", &[], "'f32'"),
+    key("model.name", &[], "'mask2former'"),
+    key("method.burn-in", &["supervised"], "0"),
+    key("method.burn-in", GUIDED, "20000"),
+    key("method.ema", GUIDED, "0.9996"),
+    key("method.lambda", GUIDED, "1.0"),
+    key("method.score", GUIDED, "'with-no-object'"),
+    key("method.candidates", GUIDED, "'arg-max'"),
+    key("method.top-pairs", GUIDED, "100"),
+    key("method.min-area", GUIDED, "0"),
+    key("method.duplicate-iou", GUIDED, "1.0"),
+    key("method.empty-image", GUIDED, "'zero-batch'"),
+    key("method.correction", GUIDED, "{ name = 'keep' }"),
+    key("method.weighting", GUIDED, "{ name = 'uniform' }"),
 ];
+
+/// The methods whose table a recipe writes anew, without the defaults of `recipes/pl-dc.toml`.
+const GUIDED: &[&str] = &["guided"];
+
+/// The key at `path`, of the components `of` (all if there is none), with its default in TOML.
+const fn key(path: &'static str, of: &'static [&'static str], default: &'static str) -> NewKey {
+    NewKey { path, of, default }
+}
 
 /// The keys that a recipe may leave out.
 pub static NEW_KEYS: LazyLock<NewKeys> = LazyLock::new(|| NewKeys::new(ROWS));

@@ -9,8 +9,8 @@ use crate::detector::{DETECTORS, DetectorConfig};
 use crate::graph::clip::VisionLanguageConfig;
 use crate::graph::weights;
 use crate::method::{METHODS, Method, Phase};
-use crate::registry::{self, ComponentError, ComponentErrors};
-use crate::structures::Picture;
+use crate::registry::{self, Check, Checked, ComponentError, ComponentErrors};
+use crate::structures::{LARGEST_SIDE, Picture};
 use crate::tensor::Precision;
 use crate::train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -99,36 +99,28 @@ impl Settings {
     ///
     /// # Errors
     /// Everything that is wrong, each with the path of its key.
-    pub fn read(table: &Table) -> Result<Self, Vec<ComponentError>> {
+    pub fn read(table: &Table) -> Result<Self, ComponentErrors> {
         let mut table = table.clone();
         NEW_KEYS.fill(&mut table);
-        let mut reader = Reader {
-            table: &table,
-            errors: Vec::new(),
-        };
+        let table = &table;
+        let mut check = Check::new();
         let known = |key: &str| ["seed", "precision"].contains(&key) || SECTIONS.contains(&key);
         for key in table.keys().filter(|key| !known(key)) {
-            reader
-                .errors
-                .push(ComponentError::new(key, format!("unknown field `{key}`")));
+            check.refuse(key, format!("unknown field `{key}`"));
         }
-        let seed = reader.keep("seed", seed(&table));
-        let precision = reader.keep("precision", precision(&table));
-        let data = reader.section("data", |table| {
-            let drawn = registry::build(DATASETS, table.clone())?.is_drawn();
-            Ok((table, drawn))
-        });
-        let (data, drawn) = data.unzip();
-        let split = reader.checked("split", SplitConfig::check);
-        let augment = reader.checked("augment", AugmentConfig::check);
-        let loader = reader.checked("loader", LoaderConfig::check);
-        let model = reader.section("model", |table| registry::build(DETECTORS, table));
-        let method = reader.section("method", method);
-        let train = reader.checked("train", |_: &TrainConfig| Ok(()));
-        for error in train.iter().flat_map(TrainConfig::check) {
-            reader.keep::<()>("train", Err(error));
-        }
-        let eval = reader.checked("eval", EvalConfig::check);
+        let seed = check.keep("seed", seed(table));
+        let precision = check.keep("precision", precision(table));
+        let (data, drawn) = check.keep("data", data(table)).unzip();
+        let split = check.keep("split", read(table, "split"));
+        let augment = check.keep("augment", read(table, "augment"));
+        let loader = check.keep("loader", read(table, "loader"));
+        let found = section(table, "model").map_err(ComponentErrors::from);
+        let model = found.and_then(|table| registry::build(DETECTORS, table));
+        let model = check.keep("model", model);
+        let found = section(table, "method").map_err(ComponentErrors::from);
+        let method = check.keep("method", found.and_then(method));
+        let train = check.keep("train", read(table, "train"));
+        let eval = check.keep("eval", read(table, "eval"));
         let settings = (|| {
             Some(Self {
                 seed: seed?,
@@ -144,45 +136,33 @@ impl Settings {
             })
         })();
         if let Some(settings) = &settings {
-            settings.check_together(drawn == Some(true), &mut reader.errors);
+            settings.check_together(drawn == Some(true), &mut check);
         }
-        match settings {
-            Some(settings) if reader.errors.is_empty() => Ok(settings),
-            _ => Err(reader.errors),
-        }
+        check.finish()?;
+        Ok(settings.expect("nothing was refused"))
     }
 
-    /// What no table can tell alone. `drawn`: the dataset's images are drawn.
-    fn check_together(&self, drawn: bool, errors: &mut Vec<ComponentError>) {
-        let mut refuse =
-            |key: &str, message: String| errors.push(ComponentError::new(key, message));
-        let demands = self.method.demands();
-        let refused = demands
-            .iter()
-            .flat_map(|demands| self.model.refused(demands));
-        for error in self
-            .method
-            .check(self.train.steps)
-            .into_iter()
-            .chain(refused)
-        {
-            refuse(&format!("method.{}", error.key), error.message);
-        }
+    /// The checks that no table can make alone. `drawn`: the dataset's images are drawn.
+    fn check_together(&self, drawn: bool, check: &mut Check) {
+        check.within("method", |check| {
+            self.method.check_steps(self.train.steps, check);
+            if let Some(demands) = self.method.demands() {
+                self.model.check_demands(&demands, check);
+            }
+        });
         if self.method.has_teacher() && self.loader.unlabelled == 0 {
-            refuse(
-                "loader.unlabelled",
-                "0 leaves a teacher nothing to label; at least 1".into(),
-            );
+            let message = "0 leaves a teacher nothing to label; allowed: 1 or more";
+            check.refuse("loader.unlabelled", message);
         }
         let keeps = |phase: &Phase| phase.average && !phase.steps.is_empty();
         let averages = self.train.average > 0.0 && self.phases().iter().any(keeps);
         if self.eval.model == EvalModel::Average && !averages {
             let needs = "`average` needs train.average above 0 and steps after the burn-in";
-            refuse("eval.model", needs.into());
+            check.refuse("eval.model", needs);
         }
         if matches!(self.method.vlm(), Some(VisionLanguageConfig::ClipTiny(_))) && !drawn {
             let known = "`clip-tiny` knows the classes of data.name = \"scenes\" only; allowed here: `prototypes`, `clip`";
-            refuse("method.correction.vlm.name", known.into());
+            check.refuse("method.correction.vlm.name", known);
         }
     }
 
@@ -243,12 +223,14 @@ impl Settings {
     }
 }
 
-impl EvalConfig {
-    fn check(&self) -> Result<(), ComponentError> {
-        if self.top == 0 {
-            return Err(ComponentError::new("top", "0 is not at least 1"));
-        }
-        Ok(())
+/// Largest number of query-class pairs of an image.
+const MOST_PAIRS: usize = 1_000_000;
+
+impl Checked for EvalConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("size", self.size, 0..=LARGEST_SIDE);
+        check.range("shorter", self.shorter, 0..=LARGEST_SIDE);
+        check.range("top", self.top, 1..=MOST_PAIRS);
     }
 }
 
@@ -275,11 +257,13 @@ pub(super) fn method(table: Table) -> Result<Arc<dyn Method>, ComponentErrors> {
 /// # Errors
 /// None is there, or an unknown word; the key is empty.
 fn precision(table: &Table) -> Result<Precision, ComponentError> {
-    let known = "\"f32\", \"tf32\", \"bf16\"";
-    let missing = || ComponentError::new("", format!("missing; known: {known}"));
-    let value = table.get("precision").ok_or_else(missing)?;
-    let unknown = |_| ComponentError::new("", format!("{value} is none of {known}"));
-    value.clone().try_into().map_err(unknown)
+    let value = table
+        .get("precision")
+        .ok_or_else(|| ComponentError::new("", "missing; known: `f32`, `tf32`, `bf16`"))?;
+    value.clone().try_into().map_err(|_| {
+        let found = value.as_str().map_or(value.to_string(), String::from);
+        ComponentError::one_of("", found, ["f32", "tf32", "bf16"])
+    })
 }
 
 /// The table `name` of a trial's settings.
@@ -294,44 +278,16 @@ pub(super) fn section(table: &Table, name: &str) -> Result<Table, ComponentError
     }
 }
 
-/// Reads tables one by one and keeps all errors.
-struct Reader<'a> {
-    table: &'a Table,
-    errors: Vec<ComponentError>,
+/// The table `name` of a trial's settings as `T`, checked.
+pub(super) fn read<T: Checked>(table: &Table, name: &str) -> Result<T, ComponentErrors> {
+    registry::read(section(table, name)?)
 }
 
-impl Reader<'_> {
-    /// The table `name` as `T`, checked.
-    fn checked<T: serde::de::DeserializeOwned>(
-        &mut self,
-        name: &str,
-        check: impl Fn(&T) -> Result<(), ComponentError>,
-    ) -> Option<T> {
-        self.section(name, |table| {
-            let config = registry::options(table)?;
-            check(&config)?;
-            Ok(config)
-        })
-    }
-
-    /// What `read` makes of the table `name`.
-    fn section<T>(
-        &mut self,
-        name: &str,
-        read: impl Fn(Table) -> Result<T, ComponentErrors>,
-    ) -> Option<T> {
-        let table = section(self.table, name).map_err(ComponentErrors::from);
-        self.keep(name, table.and_then(read))
-    }
-
-    fn keep<T>(
-        &mut self,
-        section: &str,
-        result: Result<T, impl Into<ComponentErrors>>,
-    ) -> Option<T> {
-        let mut keep = |errors: ComponentErrors| self.errors.extend(errors.within(section));
-        result.map_err(|errors| keep(errors.into())).ok()
-    }
+/// The table `[data]`, and whether its images are drawn.
+fn data(table: &Table) -> Result<(Table, bool), ComponentErrors> {
+    let data = section(table, "data")?;
+    let drawn = registry::build(DATASETS, data.clone())?.is_drawn();
+    Ok((data, drawn))
 }
 
 #[cfg(test)]
@@ -377,8 +333,8 @@ pub(in crate::experiment) mod tests {
     }
 
     fn keys(table: &Table) -> Vec<String> {
-        let errors = Settings::read(table).err().unwrap_or_default();
-        errors.into_iter().map(|error| error.key).collect()
+        let errors = Settings::read(table).err().into_iter().flatten();
+        errors.map(|error| error.key).collect()
     }
 
     #[test]
@@ -449,10 +405,10 @@ pub(in crate::experiment) mod tests {
         fn hugging_face(&self, _: Vec<String>) -> anyhow::Result<serde_json::Value> {
             unreachable!("it is looked at, not written")
         }
-        fn refused(&self, demands: &Demands) -> Vec<ComponentError> {
-            let per_query = demands.mask_loss.per_query;
-            let refuse = || ComponentError::new("weighting.divisor", "this network has no queries");
-            per_query.then(refuse).into_iter().collect()
+        fn check_demands(&self, demands: &Demands, check: &mut Check) {
+            if demands.mask_loss.per_query {
+                check.refuse("weighting.divisor", "this network has no queries");
+            }
         }
     }
 
@@ -463,10 +419,10 @@ pub(in crate::experiment) mod tests {
                 model: Arc::new(Picky),
                 ..Settings::read(table).unwrap()
             };
-            let mut errors = Vec::new();
-            settings.check_together(true, &mut errors);
-            let keys = errors.into_iter().map(|error| error.key);
-            keys.collect::<Vec<_>>()
+            let mut check = Check::new();
+            settings.check_together(true, &mut check);
+            let errors = check.finish().err().into_iter().flatten();
+            errors.map(|error| error.key).collect::<Vec<_>>()
         };
         let queries = with(table(), "method.weighting.divisor", "queries");
         assert_eq!(refused(&queries), ["method.weighting.divisor"]);

@@ -2,7 +2,7 @@
 
 use super::sections::{self as settings, EvalModel, Settings};
 use crate::method::{Method, Phase, trains_networks};
-use crate::registry::{self, ComponentError, ComponentErrors};
+use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use serde::Deserialize;
 use std::sync::Arc;
 use toml::{Table, Value};
@@ -46,7 +46,7 @@ impl TrialSettings {
     ///
     /// # Errors
     /// Everything that is wrong, each with the path of its key.
-    pub fn read(table: &Table) -> Result<Self, Vec<ComponentError>> {
+    pub fn read(table: &Table) -> Result<Self, ComponentErrors> {
         if reads_networks(table) {
             Settings::read(table).map(|settings| Self::Networks(Box::new(settings)))
         } else {
@@ -100,41 +100,35 @@ impl TrialSettings {
     }
 }
 
+impl Checked for NumberTrain {
+    fn check(&self, check: &mut Check) {
+        check.range("steps", self.steps, 1..=MOST_STEPS);
+        check.range("checkpoint", self.checkpoint, 1..=MOST_STEPS);
+    }
+}
+
 impl NumberSettings {
-    fn read(table: &Table) -> Result<Self, Vec<ComponentError>> {
-        let mut errors = Vec::new();
-        let mut keep = |section: &str, wrong: ComponentErrors| errors.extend(wrong.within(section));
-        let seed = settings::seed(table).map_err(|error| keep("seed", error.into()));
+    fn read(table: &Table) -> Result<Self, ComponentErrors> {
+        let mut check = Check::new();
+        let seed = check.keep("seed", settings::seed(table));
         let method = settings::section(table, "method").map_err(ComponentErrors::from);
-        let method = method.and_then(settings::method);
-        let method = method.map_err(|error| keep("method", error));
+        let method = check.keep("method", method.and_then(settings::method));
         let train = settings::section(table, "train").map_err(ComponentErrors::from);
         let train = train.and_then(|mut train| {
             train.retain(|key, _| NUMBER_TRAIN.contains(&key));
-            registry::options::<NumberTrain>(train)
+            registry::read::<NumberTrain>(train)
         });
-        let train = train.map_err(|error| keep("train", error));
-        if let (Ok(method), Ok(train)) = (&method, &train) {
-            for (key, value) in [("steps", train.steps), ("checkpoint", train.checkpoint)] {
-                if value == 0 {
-                    keep(
-                        "train",
-                        ComponentError::new(key, "0 is not at least 1").into(),
-                    );
-                }
-            }
-            for error in method.check(train.steps) {
-                keep("method", error.into());
-            }
+        let train = check.keep("train", train);
+        if let (Some(method), Some(train)) = (&method, &train) {
+            check.within("method", |check| method.check_steps(train.steps, check));
         }
-        match (seed, method, train) {
-            (Ok(seed), Ok(method), Ok(train)) if errors.is_empty() => Ok(Self {
-                seed,
-                method,
-                train,
-            }),
-            _ => Err(errors),
-        }
+        check.finish()?;
+        let read = "nothing was refused";
+        Ok(Self {
+            seed: seed.expect(read),
+            method: method.expect(read),
+            train: train.expect(read),
+        })
     }
 
     /// The phases of its training.

@@ -1,9 +1,10 @@
-//! Where a result was computed: commit and changes to it, machine, program, crates. Collected once per process, kept with every stage
-//! and trial: a number in a table leads back to what made it.
+//! The environment of a computation: commit and local changes, machine, program, crates. It is collected once
+//! per process and stored with every stage and trial, so that every number in a table can be traced to its
+//! origin.
 
 use super::folder::{Folder, link};
-use super::provenance::Provenance;
 use super::root::{CODE_VERSION, Store};
+use super::system::SystemInfo;
 use crate::atomic::write_atomically;
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -12,36 +13,36 @@ use std::path::PathBuf;
 
 /// The lock file that this program was built with.
 const CARGO_LOCK: &str = include_str!("../../../Cargo.lock");
-/// Hexadecimal digits of an environment's name.
+/// The number of hexadecimal digits of an environment's name.
 const DIGITS: usize = 16;
 
-/// What `environment.json` holds.
+/// The content of `environment.json`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Environment<'a> {
-    /// Git commit of the recipe's folder; none outside a repository.
+    /// The git commit of the recipe's folder; none outside a repository.
     commit: Option<&'a str>,
-    /// Whether files other than results differ from that commit; `diff.patch` then tells how.
+    /// True if files other than results differ from that commit. `diff.patch` then contains the differences.
     changed: bool,
-    /// Version of the program.
+    /// The version of the program.
     version: &'a str,
-    /// Version of what its stages compute.
+    /// The version of the stages' computations.
     code_version: u32,
-    /// Hash of the program's file; none where it cannot be read.
+    /// The hash of the program's file; none if it cannot be read.
     build: Option<String>,
-    /// Whether the program was built without optimisation.
+    /// True if the program was built without optimisation.
     debug_build: bool,
     cpu: &'a str,
     cores: usize,
-    /// Trials at once: each has a part of the cores as its threads.
+    /// The number of trials that run at the same time. Each has a part of the cores as its threads.
     workers: usize,
-    /// What trials may compute on.
+    /// The devices that trials may use.
     devices: Vec<String>,
     os: &'a str,
     gpus: Vec<String>,
-    /// Version of the GPU's driver; none without one.
+    /// The version of the GPU's driver; none without one.
     driver: Option<String>,
-    /// Versions of the crates that the program names itself.
+    /// The versions of the crates that the program depends on directly.
     crates: BTreeMap<String, String>,
 }
 
@@ -53,29 +54,29 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Looks around and writes what there is to tell to `store`, unless it stands there already. `devices`: the names of those that
-    /// trials may compute on.
+    /// Collects the environment and writes it to `store`, unless it is there already. `devices` are the names
+    /// of the devices that trials may use.
     ///
     /// # Errors
     /// The store is not writable.
     pub fn new(
         store: &Store,
-        provenance: &Provenance,
+        system: &SystemInfo,
         workers: usize,
         devices: Vec<String>,
     ) -> Result<Self> {
         let environment = Environment {
-            commit: provenance.commit.as_deref(),
-            changed: provenance.changed,
-            version: &provenance.version,
+            commit: system.commit.as_deref(),
+            changed: system.changed,
+            version: &system.version,
             code_version: CODE_VERSION,
             build: build(),
             debug_build: cfg!(debug_assertions),
-            cpu: &provenance.cpu,
-            cores: provenance.cores,
+            cpu: &system.cpu,
+            cores: system.cores,
             workers,
             devices,
-            os: &provenance.os,
+            os: &system.os,
             gpus: gpus(),
             driver: driver(),
             crates: crates(),
@@ -83,7 +84,7 @@ impl Kept {
         let json = serde_json::to_string_pretty(&environment)? + "\n";
         let mut hasher = blake3::Hasher::new();
         hasher.update(json.as_bytes());
-        if let Some(diff) = &provenance.diff {
+        if let Some(diff) = &system.diff {
             hasher.update(diff);
         }
         let name = hasher.finalize().to_hex()[..DIGITS].to_string();
@@ -96,7 +97,7 @@ impl Kept {
         };
         Ok(Self {
             json: write("json", json.as_bytes())?,
-            patch: match &provenance.diff {
+            patch: match &system.diff {
                 Some(diff) => Some(write("patch", diff)?),
                 None => None,
             },
@@ -116,7 +117,8 @@ impl Kept {
     }
 }
 
-/// Gives the trial's folder the environment of the stage that completed it; an earlier version's stage has none.
+/// Links the environment of the stage that completed a trial into the trial's folder. Stages of an earlier
+/// version have none.
 ///
 /// # Errors
 /// The folder is not writable.
@@ -130,7 +132,7 @@ pub fn hand_on(stage: &Folder, trial: &Folder) -> Result<()> {
     remove(trial)
 }
 
-/// Removes the changes that an earlier attempt was made with.
+/// Removes the local changes of an earlier attempt.
 fn remove(folder: &Folder) -> Result<()> {
     match std::fs::remove_file(folder.diff()) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -146,7 +148,7 @@ fn build() -> Option<String> {
     Some(blake3::hash(&program).to_hex().to_string())
 }
 
-/// Models of the machine's NVIDIA GPUs, as the driver tells them.
+/// The models of the machine's NVIDIA GPUs, as reported by the driver.
 fn gpus() -> Vec<String> {
     let folders = std::fs::read_dir("/proc/driver/nvidia/gpus");
     let mut models: Vec<String> = folders
@@ -163,14 +165,14 @@ fn gpus() -> Vec<String> {
     models
 }
 
-/// The driver's own line about itself.
+/// The driver's own version line.
 fn driver() -> Option<String> {
     let text = std::fs::read_to_string("/proc/driver/nvidia/version").ok()?;
     let line = text.lines().next()?;
     Some(line.trim_start_matches("NVRM version:").trim().to_string())
 }
 
-/// Name and version of every crate that the program depends on directly.
+/// The name and version of every crate that the program depends on directly.
 fn crates() -> BTreeMap<String, String> {
     let lock: toml::Table = CARGO_LOCK.parse().unwrap_or_default();
     let packages = lock.get("package").and_then(toml::Value::as_array);
@@ -187,7 +189,7 @@ fn crates() -> BTreeMap<String, String> {
         .iter()
         .find(|package| text(package, "name") == env!("CARGO_PKG_NAME"));
     let needs = own.and_then(|own| own.get("dependencies")?.as_array());
-    // A dependency reads `name`, or `name version` where several versions are there.
+    // A dependency is written `name`, or `name version` if there are several versions.
     let needs = needs.into_iter().flatten().filter_map(toml::Value::as_str);
     needs
         .filter_map(|need| {
@@ -204,13 +206,11 @@ fn crates() -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::trial::key::StageKey;
     use std::fs;
 
-    fn provenance(diff: Option<&str>) -> Provenance {
-        Provenance {
-            recipe: "mock".into(),
-            set: Vec::new(),
-            seeds: vec![0],
+    fn system(diff: Option<&str>) -> SystemInfo {
+        SystemInfo {
             version: "0.1.0".into(),
             commit: Some("abc".into()),
             changed: diff.is_some(),
@@ -225,12 +225,15 @@ mod tests {
     fn a_trial_leads_back_to_what_computed_it() {
         let out = tempfile::tempdir().unwrap();
         let store = Store::open(out.path()).unwrap();
-        let (stage, trial) = (store.stage("evaluate-1"), store.trial("1"));
+        let (stage, trial) = (
+            store.stage(&StageKey::new("evaluate", "1")),
+            store.trial("1"),
+        );
         stage.make().unwrap();
         trial.make().unwrap();
         let dirty = Kept::new(
             &store,
-            &provenance(Some("--- a\n+++ b\n")),
+            &system(Some("--- a\n+++ b\n")),
             2,
             vec!["cpu".into()],
         )
@@ -247,7 +250,7 @@ mod tests {
         assert_eq!(json["crates"]["dfdx"], "0.13.0");
         assert_eq!(json["build"].as_str().map(str::len), Some(64));
 
-        let clean = Kept::new(&store, &provenance(None), 2, vec!["cpu".into()]).unwrap();
+        let clean = Kept::new(&store, &system(None), 2, vec!["cpu".into()]).unwrap();
         clean.put(&stage).unwrap();
         hand_on(&stage, &trial).unwrap();
         assert!(

@@ -1,9 +1,9 @@
-//! The folder of one stage or trial in the store: its files by name.
+//! The folder of one stage or trial in the store, with its files by name.
 
 use super::lease::{Lease, is_held, last_token};
 use super::measured::Evaluation;
 use crate::atomic::{Durability, remove_unfinished, write_durably};
-use crate::experiment::trial::stage::EVALUATE;
+use crate::experiment::trial::key::StageKey;
 use crate::train::Checkpoint;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -14,25 +14,26 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
 
-/// How an attempt at a stage failed.
+/// A failed attempt at a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The number of the attempt.
     pub attempt: u64,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// How often it is to be tried again, by whatever process comes to it first; 0: the failure stands.
+    /// The number of times that it is to be tried again, by whichever process finds it first. With 0, the
+    /// failure is final.
     #[serde(default)]
     pub retries: u32,
 }
 
 impl Folder {
-    /// The folder `path`, which need not be there.
+    /// The folder `path`, which need not exist.
     pub fn new(path: PathBuf) -> Self {
         Self(path)
     }
 
-    /// Makes the folder.
+    /// Creates the folder.
     ///
     /// # Errors
     /// Its parent is not writable.
@@ -40,12 +41,12 @@ impl Folder {
         fs::create_dir_all(&self.0).with_context(|| format!("cannot make {}", self.0.display()))
     }
 
-    /// State of an unfinished training stage.
+    /// The state of an unfinished training stage.
     pub fn checkpoint(&self) -> PathBuf {
         self.0.join("checkpoint.safetensors")
     }
 
-    /// State of a finished training stage.
+    /// The state of a finished training stage.
     pub fn result(&self) -> PathBuf {
         self.0.join("final.safetensors")
     }
@@ -60,12 +61,12 @@ impl Folder {
         self.0.join("metrics.json")
     }
 
-    /// Where it was computed.
+    /// The environment in which the stage was computed.
     pub fn environment(&self) -> PathBuf {
         self.0.join("environment.json")
     }
 
-    /// How the program that computed it differed from its commit.
+    /// The differences between the program that computed it and its commit.
     pub fn diff(&self) -> PathBuf {
         self.0.join("diff.patch")
     }
@@ -75,29 +76,31 @@ impl Folder {
         self.0.join("settings.toml")
     }
 
-    /// How a trial ended.
+    /// The outcome of a trial.
     pub fn status(&self) -> PathBuf {
         self.0.join("status.json")
     }
 
-    /// Whether the result of a stage of this kind stands and is whole: a power failure may cut a file that nobody had waited for.
-    pub fn is_whole(&self, kind: &str) -> bool {
-        let path = self.outcome(kind);
-        match kind == EVALUATE {
+    /// Returns true if the result of the stage `key` exists and is complete. A power failure may truncate a
+    /// file that was not synced.
+    pub fn is_whole(&self, key: &StageKey) -> bool {
+        let path = self.outcome(key);
+        match key.evaluates() {
             true => Evaluation::read(&path).is_ok(),
             false => Checkpoint::is_whole(&path),
         }
     }
 
-    /// The file that ends a stage of this kind.
-    pub fn outcome(&self, kind: &str) -> PathBuf {
-        match kind == EVALUATE {
+    /// The file with the result of the stage `key`.
+    pub fn outcome(&self, key: &StageKey) -> PathBuf {
+        match key.evaluates() {
             true => self.metrics(),
             false => self.result(),
         }
     }
 
-    /// The right to work on the stage; none while another process has it. Unfinished files of earlier owners are removed.
+    /// Takes the lease of the stage; returns none if another process has it. Unfinished files of earlier
+    /// owners are removed.
     ///
     /// # Errors
     /// The folder is not writable.
@@ -110,23 +113,23 @@ impl Folder {
         Ok(lease)
     }
 
-    /// Whether a process works on the stage.
+    /// Returns true if a process is working on the stage.
     pub fn is_held(&self) -> bool {
         is_held(&self.0.join("lease"))
     }
 
-    /// Attempts at the stage so far.
+    /// The number of attempts at the stage so far.
     pub fn attempts(&self) -> u64 {
         last_token(&self.0.join("lease"))
     }
 
-    /// How the stage failed at its last end; none if it did not, or has not ended.
+    /// The failure of the last attempt; none if it succeeded or has not ended.
     pub fn failure(&self) -> Option<Failure> {
         let text = fs::read(self.0.join("failure.json")).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
-    /// Notes how the stage failed.
+    /// Records a failure.
     ///
     /// # Errors
     /// The folder is not writable.
@@ -139,7 +142,7 @@ impl Folder {
         )
     }
 
-    /// Seconds of work that the stage has taken in all runs that came to an end; 0 if unknown.
+    /// The seconds of work on the stage in all runs that ended; 0 if unknown.
     pub fn seconds(&self) -> f64 {
         let text = fs::read_to_string(self.0.join("seconds")).unwrap_or_default();
         text.trim().parse().unwrap_or(0.0)
@@ -155,12 +158,12 @@ impl Folder {
     }
 }
 
-/// Makes `to` another name of the file `from`, or a copy where the file system has no second names.
+/// Makes `to` a hard link to the file `from`, or a copy if the file system has no hard links.
 ///
 /// # Errors
 /// Neither can be made.
 pub fn link(from: &Path, to: &Path) -> Result<()> {
-    // A second name cannot replace a file, and an earlier attempt's is of no use.
+    // A hard link cannot replace a file, and the file of an earlier attempt is not needed.
     fs::remove_file(to).ok();
     if fs::hard_link(from, to).is_ok() {
         return Ok(());

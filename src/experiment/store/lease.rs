@@ -1,15 +1,16 @@
-//! The right to work on a stage: an operating system's lock, and a number that fences off who has lost it.
+//! The lease of a stage: an operating system's lock, and a token that excludes an owner who has lost it.
 //!
-//! The lock is freed by the kernel when its owner ends, however that happens, so that no clock decides whether an owner is alive. Every
-//! owner raises the token in the locked file; before it puts a result in place it looks whether the token is still its own. An owner
-//! whose lock went to another (a network's file system may do that) then leaves that one's work alone.
+//! The kernel frees the lock when its owner ends for any reason, so no clock decides if an owner is alive.
+//! Every owner raises the token in the locked file. Before it puts a result in place, it checks that the
+//! token is still its own. If its lock went to another owner (which a network file system may do), it does
+//! not touch that owner's work.
 
 use anyhow::{Context, Result, bail};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// A held lease; dropped, it is free.
+/// A held lease. Dropping it frees it.
 #[derive(Debug)]
 pub struct Lease {
     path: PathBuf,
@@ -18,7 +19,8 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease of the file `path`, which is made if needed; none if another owner holds it.
+    /// Takes the lease of the file `path`, which is created if needed. Returns none if another owner holds
+    /// it.
     ///
     /// # Errors
     /// The file cannot be written or locked.
@@ -33,13 +35,14 @@ impl Lease {
             Err(TryLockError::Error(error)) => return Err(error).with_context(failed),
         }
         let mut text = String::new();
-        // Text of any kind may stand in a damaged file.
+        // A damaged file may contain anything.
         if file.read_to_string(&mut text).is_err() {
             text.clear();
         }
         let token = parse(&text) + 1;
         file.rewind().with_context(failed)?;
-        // In place, in one write of always the same length: a rename would leave the lock on the old file.
+        // It is written in place, in one write of constant length. A rename would leave the lock on the old
+        // file.
         let line = format!("{token:020}\n");
         file.write_all(line.as_bytes())
             .and_then(|()| file.set_len(line.len() as u64))
@@ -51,12 +54,13 @@ impl Lease {
         }))
     }
 
-    /// How often the lease has been taken, this time included: larger than every earlier owner's.
+    /// The number of times that the lease has been taken, including this one. It is larger than every earlier
+    /// owner's.
     pub fn token(&self) -> u64 {
         self.token
     }
 
-    /// Asks whether the lease is still this owner's.
+    /// Checks that the lease is still this owner's.
     ///
     /// # Errors
     /// It is not, or its file is gone.
@@ -73,7 +77,8 @@ impl Lease {
     }
 }
 
-/// Whether somebody holds the lease `path`. Asking changes nothing; who wants the lease in that instant asks again.
+/// Returns true if somebody holds the lease `path`. The check changes nothing; a process that tries to take
+/// the lease at the same moment must try again.
 pub fn is_held(path: &Path) -> bool {
     let Ok(file) = File::open(path) else {
         return false;
@@ -81,7 +86,7 @@ pub fn is_held(path: &Path) -> bool {
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
-/// The token of the last owner of the lease `path`; 0: nobody has had it.
+/// The token of the last owner of the lease `path`; 0 if it was never taken.
 pub fn last_token(path: &Path) -> u64 {
     parse(&std::fs::read_to_string(path).unwrap_or_default())
 }
@@ -116,7 +121,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lease");
         let lease = Lease::try_take(&path).unwrap().unwrap();
-        // The file is another one: so looks a lock that the file system has lost.
+        // The file is another one, as after a lock that the file system has lost.
         std::fs::remove_file(&path).unwrap();
         assert!(lease.check().is_err(), "the file is gone");
         Lease::try_take(&path).unwrap().unwrap();

@@ -9,11 +9,11 @@ use std::path::Path;
 /// The result of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Steps of training.
+    /// The number of training steps.
     pub steps: usize,
-    /// Metrics by the name of the model.
+    /// The metrics by the name of the model.
     pub models: BTreeMap<String, Metrics>,
-    /// What a reader of the tables must know.
+    /// Warnings for the reader of the tables.
     pub warnings: Vec<String>,
 }
 
@@ -21,7 +21,7 @@ impl Evaluation {
     /// Reads the file `path`.
     ///
     /// # Errors
-    /// The file is absent or damaged.
+    /// The file is missing or damaged.
     pub fn read(path: &Path) -> Result<Self> {
         let text =
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;

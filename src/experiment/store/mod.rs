@@ -1,9 +1,13 @@
-//! What stages leave on disk: the store of a results folder, its folders, their leases, and where results came from.
+//! The files of stages on disk: the store of a results folder, its folders, their leases, and the provenance
+//! of results.
 
 pub mod environment;
 pub mod folder;
+pub mod frozen;
 pub mod lease;
 pub mod measured;
 pub mod provenance;
 pub mod renew;
+pub mod result_aside;
 pub mod root;
+pub mod system;

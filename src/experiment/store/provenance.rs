@@ -1,82 +1,61 @@
-//! Where a run comes from: commit, machine, time. Written beside the tables, so that the tables themselves stay the same
-//! bytes from run to run.
+//! The provenance of a run: commit, machine, time. It is written beside the tables, so that the tables have
+//! the same bytes in every run.
 
+use super::system::SystemInfo;
 use crate::atomic::write_atomically;
 use crate::recipe::Plan;
 use anyhow::Result;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-/// Seconds of a minute, where a duration is told.
+/// The number of seconds in a minute.
 const MINUTE: f64 = 60.0;
 
-/// The state of the world at the start of a run.
+/// The provenance, collected at the start of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Provenance {
-    /// The recipe's name.
+    /// The name of the recipe.
     pub recipe: String,
-    /// `--set` arguments.
+    /// The `--set` arguments.
     pub set: Vec<String>,
-    /// Seeds of every variant.
+    /// The seeds of every variant.
     pub seeds: Vec<u64>,
-    /// Version of the program.
-    pub version: String,
-    /// Git commit of the recipe's folder; none outside a repository.
-    pub commit: Option<String>,
-    /// Whether files other than results differ from that commit.
-    pub changed: bool,
-    /// How the tracked ones differ, as `git diff` tells it.
-    #[serde(skip)]
-    pub diff: Option<Vec<u8>>,
-    /// Processor.
-    pub cpu: String,
-    /// Its cores that the process may use.
-    pub cores: usize,
-    /// Operating system.
-    pub os: String,
+    /// The program, its commit and the machine.
+    #[serde(flatten)]
+    pub system: SystemInfo,
 }
 
-/// How long a run took.
+/// The times of a run.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Times {
-    /// Trials at once.
+    /// The number of trials that run at the same time.
     pub workers: usize,
-    /// Seconds from the start of this process to its end.
+    /// The seconds from the start of this process to its end.
     pub wall_seconds: f64,
-    /// Seconds of work of all stages of the plan, those of earlier processes included.
+    /// The seconds of work of all stages of the plan, including those of earlier processes.
     pub work_seconds: f64,
 }
 
 impl Provenance {
-    /// Looks around. `recipe` is the recipe's file.
+    /// Collects the provenance. `recipe` is the file of the recipe.
     pub fn new(recipe: &Path, set: &[String], plan: &Plan) -> Self {
-        let git = |arguments: &[&str]| git(recipe, arguments);
-        let status = ["status", "--porcelain", "--", ":/", ":(top,exclude)results"];
-        let changed = git(&status).is_some_and(|files| !files.trim_ascii().is_empty());
-        let diff = ["diff", "HEAD", "--", ":/", ":(top,exclude)results"];
         Self {
             recipe: plan.recipe.clone(),
             set: set.to_vec(),
             seeds: plan.seeds.clone(),
-            version: env!("CARGO_PKG_VERSION").to_string(),
-            commit: commit(recipe),
-            changed,
-            diff: changed.then(|| git(&diff)).flatten(),
-            cpu: cpu(),
-            cores: cores(),
-            os: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            system: SystemInfo::new(Some(recipe)),
         }
     }
 
-    /// Lines for the header of a table; none of them tells the time.
+    /// Lines for the header of a table. None of them depends on the time.
     pub fn lines(&self) -> Vec<String> {
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
         let plural = if seeds.len() == 1 { "" } else { "s" };
+        let SystemInfo { cpu, cores, os, .. } = &self.system;
         let mut lines = vec![
             format!("Commit: {}", self.commit()),
             format!("Seed{plural}: {}", seeds.join(", ")),
-            format!("Machine: {}, {} cores, {}", self.cpu, self.cores, self.os),
+            format!("Machine: {cpu}, {cores} cores, {os}"),
         ];
         if !self.set.is_empty() {
             lines.push(format!("Set by hand: {}", self.set.join(" ")));
@@ -85,8 +64,8 @@ impl Provenance {
     }
 
     fn commit(&self) -> String {
-        let commit = self.commit.as_deref().unwrap_or("unknown");
-        let changed = if self.changed {
+        let commit = self.system.commit.as_deref().unwrap_or("unknown");
+        let changed = if self.system.changed {
             ", with local changes"
         } else {
             ""
@@ -99,7 +78,8 @@ impl Provenance {
         out.join(format!("run-{recipe}.json"))
     }
 
-    /// Writes `run-<recipe>.json`, for programs, and `about-<recipe>.md`, for people: several recipes may share a results folder.
+    /// Writes `run-<recipe>.json`, for programs, and `about-<recipe>.md`, for people. Several recipes may
+    /// share a results folder.
     ///
     /// # Errors
     /// The folder is not writable.
@@ -127,7 +107,7 @@ impl Provenance {
             text.push_str(&format!("- {line}\n"));
         }
         text.push_str(&format!(
-            "- Time: {:.1} minutes of work, {:.1} minutes of the clock in the last run ({} workers)\n\n",
+            "- Time: {:.1} minutes of work, {:.1} minutes of wall time in the last run ({} workers)\n\n",
             times.work_seconds / MINUTE,
             times.wall_seconds / MINUTE,
             times.workers,
@@ -144,64 +124,31 @@ impl Provenance {
     }
 }
 
-/// Git commit of the folder of the file `recipe`; none outside a repository.
-pub fn commit(recipe: &Path) -> Option<String> {
-    let text = git(recipe, &["rev-parse", "HEAD"])?;
-    Some(String::from_utf8_lossy(&text).trim().to_string())
-}
-
-/// What git says in the folder of the file `recipe`, if it is content.
-fn git(recipe: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
-    let folder = recipe
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(folder.unwrap_or(Path::new(".")))
-        .args(arguments)
-        .output()
-        .ok()?;
-    output.status.success().then_some(output.stdout)
-}
-
-/// Cores that the process may use.
-pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// The processor's name as Linux tells it, else unknown.
-fn cpu() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"));
-    let name = line.map(|line| line.trim_start_matches([' ', '\t', ':']).trim().to_string());
-    name.unwrap_or_else(|| "unknown processor".to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::{Row, SweepPlan};
+    use crate::recipe::{RowPlan, SweepPlan};
 
     fn provenance() -> Provenance {
         Provenance {
             recipe: "ablation".into(),
             set: vec!["seeds=[0, 1]".into()],
             seeds: vec![0, 1],
-            version: "0.1.0".into(),
-            commit: Some("abc".into()),
-            changed: true,
-            diff: None,
-            cpu: "Brand X".into(),
-            cores: 2,
-            os: "linux x86_64".into(),
+            system: SystemInfo {
+                version: "0.1.0".into(),
+                commit: Some("abc".into()),
+                changed: true,
+                diff: None,
+                cpu: "Brand X".into(),
+                cores: 2,
+                os: "linux x86_64".into(),
+            },
         }
     }
 
     #[test]
     fn a_results_folder_explains_itself() {
-        let row = Row {
+        let row = RowPlan {
             label: "a".into(),
             paper: None,
             trials: vec![0],
@@ -233,7 +180,7 @@ mod tests {
             "- Commit: abc, with local changes\n",
             "- Seeds: 0, 1\n",
             "- Machine: Brand X, 2 cores, linux x86_64\n",
-            "2.5 minutes of work, 1.5 minutes of the clock",
+            "2.5 minutes of work, 1.5 minutes of wall time",
             "[modules](modules.md) ([csv](modules.csv)): Which one?",
         ] {
             assert!(readme.contains(part), "{part}: {readme}");

@@ -1,16 +1,18 @@
-//! `sweep --renew`: the results of another version of the program's computations are set aside, so that the work can be done anew in
-//! the same folder and no table holds both.
+//! `sweep --renew`: moves the results of another version of the program's computations aside. The work can
+//! then be done again in the same folder, and no table mixes both versions.
 
 use super::root::{STORE, Store};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Moves what another version of the computations has left in the results folder `out` into a folder `version-<N>` in it, which is a
-/// results folder then. Returns that; none if there is nothing of another version.
+/// Moves the results of another version of the computations from the results folder `out` into a folder
+/// `version-<N>` inside it, which is then a results folder. Returns that folder, or none if there are no
+/// results of another version.
 ///
 /// # Errors
-/// A process still works there, or something cannot be moved; what was moved is, and the same call goes on.
+/// A process is still working there, or something cannot be moved. What was moved stays moved, and a second
+/// call continues.
 pub fn set_aside(out: &Path) -> Result<Option<PathBuf>> {
     let Some(store) = Store::look(out) else {
         return Ok(None);
@@ -28,7 +30,7 @@ pub fn set_aside(out: &Path) -> Result<Option<PathBuf>> {
         1 => format!("version-{version}"),
         _ => format!("version-{version}-{number}"),
     };
-    // One without a store was begun by a call that did not come to its end.
+    // A folder without a store was begun by a call that did not finish.
     let folder = (1..)
         .map(|number| out.join(name(number)))
         .find(|folder| !folder.join(STORE).exists())
@@ -41,7 +43,7 @@ pub fn set_aside(out: &Path) -> Result<Option<PathBuf>> {
             fs::rename(entry.path(), folder.join(entry.file_name())).with_context(failed)?;
         }
     }
-    // The last: it says that there is something to be set aside.
+    // The store comes last, because it shows that there is something to move.
     fs::rename(out.join(STORE), folder.join(STORE)).with_context(failed)?;
     Ok(Some(folder))
 }
@@ -49,6 +51,7 @@ pub fn set_aside(out: &Path) -> Result<Option<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::trial::key::StageKey;
 
     fn old(out: &Path) {
         Store::open(out).unwrap();
@@ -64,7 +67,7 @@ mod tests {
         old(out);
         fs::create_dir(out.join("own")).unwrap();
         let aside = out.join("version-0");
-        // A first call was killed on its way.
+        // A first call was killed half-way.
         fs::create_dir(&aside).unwrap();
         fs::write(aside.join("timing.jsonl"), "old").unwrap();
         assert_eq!(set_aside(out).unwrap(), Some(aside.clone()));
@@ -84,7 +87,11 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         old(out.path());
         let lease = Store::look(out.path()).unwrap();
-        let lease = lease.stage("burn-in-1").lease().unwrap().unwrap();
+        let lease = lease
+            .stage(&StageKey::new("burn-in", "1"))
+            .lease()
+            .unwrap()
+            .unwrap();
         let error = set_aside(out.path()).unwrap_err().to_string();
         assert!(error.contains("a process works there"), "{error}");
         drop(lease);

@@ -1,36 +1,38 @@
-//! The working data of a results folder, the truth from which its records and tables are made: `<out>/.store/`.
+//! The working data of a results folder, from which its records and tables are made: `<out>/.store/`.
 //!
 //! ```text
-//! .store/version.json                  what made the store: see [`CODE_VERSION`]
+//! .store/version.json                  the version that made the store: see [`CODE_VERSION`]
 //! .store/plans/<recipe>.json           the plan of the last sweep of the recipe, as it began
 //! .store/tables                        locked while a process writes the records and tables
-//! .store/environments/<hash>.json      where stages were computed: commit, machine, crates; <hash>.patch: changes to that commit
-//! .store/stages/<kind>-<hash>/         what a stage leaves, named by the hash of all that it reads
-//!     lease                            locked by the process that works on the stage; holds the number of the attempt
+//! .store/environments/<hash>.json      the environment of stages: commit, machine, crates; <hash>.patch: changes to that commit
+//! .store/stages/<kind>-<hash>/         the files of a stage, named by the hash of everything that it reads
+//!     lease                            locked by the process that works on the stage; contains the number of the attempt
 //!     checkpoint.safetensors           an unfinished training stage
 //!     final.safetensors                a finished one
 //!     journal.jsonl  metrics.json  environment.json  seconds
-//!     failure.json                     how the last attempt failed
-//! .store/trials/<hash>/                what a trial that ended leaves
+//!     failure.json                     the failure of the last attempt
+//! .store/trials/<hash>/                the files of a trial: its settings since a sweep with it began, the others since it
+//!                                      ended
 //!     settings.toml  environment.json  diff.patch  journal.jsonl  metrics.json  status.json
 //! ```
 //!
-//! Every file is replaced by renaming a finished one over it, and a stage is finished when its result stands: a process may
-//! be killed anywhere. Several processes may work on one store, each stage being done by one of them.
-//! Deleting the folder costs time, nothing else.
+//! Every file is replaced by renaming a complete one over it, and a stage is finished when its result exists.
+//! So a process may be killed at any moment. Several processes may work on one store; each stage is done by
+//! one of them. Deleting the folder costs only time.
 
 use super::folder::Folder;
 use crate::atomic::{Durability, write_atomically, write_durably};
-use crate::experiment::trial::stage::Stage;
+use crate::experiment::trial::key::StageKey;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// Name of the working data in a results folder.
+/// The name of the working data in a results folder.
 pub const STORE: &str = ".store";
 
-/// The settings of the trial `hash` in the results folder `out`, for a reader who needs no store.
+/// The file with the settings of the trial `hash` in the results folder `out`, for a reader who needs no
+/// store.
 pub fn settings_of(out: &Path, hash: &str) -> PathBuf {
     out.join(STORE)
         .join("trials")
@@ -38,12 +40,13 @@ pub fn settings_of(out: &Path, hash: &str) -> PathBuf {
         .join("settings.toml")
 }
 
-/// The version of what stages compute. To be raised with every change after which the same settings lead to other numbers, or a
-/// checkpoint of before means something else: a store of another version is then refused, for its stages cannot be continued or put
-/// beside new ones unasked. A change that moves no bit of any result leaves it as it is.
+/// The version of the stages' computations. It must be raised with every change after which the same settings
+/// lead to other numbers, or an old checkpoint means something else. A store of another version is then
+/// refused, because its stages can neither be continued nor be mixed with new ones. A change that does not
+/// alter any bit of a result keeps the version.
 pub const CODE_VERSION: u32 = 1;
 
-/// What made a store.
+/// The version that made a store.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Version {
@@ -57,15 +60,15 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens (or makes) the store of the results folder `out`.
+    /// Opens the store of the results folder `out`, or creates it.
     ///
     /// # Errors
-    /// The folder cannot be written to, or what it holds was made by an incompatible version of this program.
+    /// The folder is not writable, or an incompatible version of this program made its content.
     pub fn open(out: &Path) -> Result<Self> {
         let root = out.join(STORE);
         let refused = || format!("cannot write to the results folder {}", out.display());
         fs::create_dir_all(&root).with_context(refused)?;
-        // An existing folder may take no new file.
+        // An existing folder may be unable to take new files.
         write_durably(&out.join(".writable"), b"", Durability::Cached).with_context(refused)?;
         fs::remove_file(out.join(".writable")).ok();
         let store = Self { root };
@@ -75,25 +78,25 @@ impl Store {
         Ok(store)
     }
 
-    /// The store of the results folder `out` as it is, of whatever version, to be read only; none if there is none.
+    /// The store of the results folder `out`, of any version, for reading only; none if it does not exist.
     pub fn look(out: &Path) -> Option<Self> {
         let root = out.join(STORE);
         root.is_dir().then_some(Self { root })
     }
 
-    /// The version that the store tells; none where it is absent or damaged.
+    /// The version recorded in the store; none if it is missing or damaged.
     fn version(&self) -> Option<u32> {
         let text = fs::read(self.root.join("version.json")).ok()?;
         let found: Version = serde_json::from_slice(&text).ok()?;
         Some(found.code_version)
     }
 
-    /// The version that made the store, if it is another one than this program's.
+    /// The version that made the store, if it differs from this program's.
     pub fn other_version(&self) -> Option<u32> {
         self.version().filter(|version| *version != CODE_VERSION)
     }
 
-    /// Asks whether this program may go on with the store.
+    /// Checks that this program may continue with the store.
     ///
     /// # Errors
     /// Another version made it.
@@ -101,8 +104,8 @@ impl Store {
         if let Some(version) = self.other_version() {
             bail!(
                 "{} was made by version {version} of the program's computations, this program's is {CODE_VERSION}: \
-                 their results do not belong into one table. `harness sweep --renew` keeps the old ones in a folder of their own and \
-                 does the work anew; --out chooses another folder",
+                 their results must not be mixed in one table. `harness sweep --renew` moves the old ones to a subfolder and \
+                 does the work again; --out chooses another folder",
                 self.root.display()
             );
         }
@@ -114,7 +117,7 @@ impl Store {
         if self.version().is_some() {
             return Ok(());
         }
-        // A store without it is of the first version, one where it is damaged was just begun.
+        // A store without the file is of the first version. A store with a damaged file was just begun.
         let version = Version {
             code_version: CODE_VERSION,
         };
@@ -132,12 +135,17 @@ impl Store {
         locked.with_context(|| format!("cannot lock {}", path.display()))
     }
 
-    /// The folder of the stage `key`; made when first written to.
-    pub fn stage(&self, key: &str) -> Folder {
-        Folder::new(self.root.join("stages").join(key))
+    /// The results folder that the store belongs to.
+    pub fn results(&self) -> &Path {
+        self.root.parent().unwrap_or(Path::new("."))
     }
 
-    /// Whether a process works on any stage.
+    /// The folder of the stage `key`. It is created at the first write.
+    pub fn stage(&self, key: &StageKey) -> Folder {
+        Folder::new(self.root.join("stages").join(key.as_str()))
+    }
+
+    /// Returns true if a process is working on any stage.
     pub fn is_at_work(&self) -> bool {
         let entries = fs::read_dir(self.root.join("stages"));
         let mut entries = entries.into_iter().flatten().flatten();
@@ -149,7 +157,7 @@ impl Store {
         Folder::new(self.root.join("trials").join(hash))
     }
 
-    /// The folders of the trials that have ended, in no order that means something.
+    /// The folders of the trials that have been planned for a sweep, in no particular order.
     pub fn trials(&self) -> Vec<Folder> {
         let entries = fs::read_dir(self.root.join("trials"));
         let entries = entries.into_iter().flatten().flatten();
@@ -177,14 +185,14 @@ impl Store {
         self.root.join("environments").join(name)
     }
 
-    /// Whether the result of `stage` stands, whole or not.
-    pub fn holds_result(&self, stage: &Stage) -> bool {
-        self.stage(&stage.key).outcome(stage.name()).exists()
+    /// Returns true if the result of the stage `key` exists, complete or not.
+    pub fn holds_result(&self, key: &StageKey) -> bool {
+        self.stage(key).outcome(key).exists()
     }
 
-    /// Whether the result of `stage` stands and is whole.
-    pub fn is_whole(&self, stage: &Stage) -> bool {
-        self.stage(&stage.key).is_whole(stage.name())
+    /// Returns true if the result of the stage `key` exists and is complete.
+    pub fn is_whole(&self, key: &StageKey) -> bool {
+        self.stage(key).is_whole(key)
     }
 }
 
@@ -203,11 +211,20 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name());
         assert_eq!(left.collect::<Vec<_>>(), [".store"]);
-        let (mine, theirs) = (one.stage("distill-1"), other.stage("distill-1"));
+        let (mine, theirs) = (
+            one.stage(&StageKey::new("distill", "1")),
+            other.stage(&StageKey::new("distill", "1")),
+        );
         assert_eq!(mine.attempts(), 0);
         let lease = mine.lease().unwrap().unwrap();
         assert!(theirs.lease().unwrap().is_none());
-        assert!(other.stage("distill-2").lease().unwrap().is_some());
+        assert!(
+            other
+                .stage(&StageKey::new("distill", "2"))
+                .lease()
+                .unwrap()
+                .is_some()
+        );
         drop(lease);
         assert_eq!(theirs.lease().unwrap().unwrap().token(), 2);
         assert_eq!(mine.attempts(), 2);
@@ -216,7 +233,9 @@ mod tests {
     #[test]
     fn what_a_killed_owner_left_unfinished_is_removed() {
         let out = tempfile::tempdir().unwrap();
-        let folder = Store::open(out.path()).unwrap().stage("distill-1");
+        let folder = Store::open(out.path())
+            .unwrap()
+            .stage(&StageKey::new("distill", "1"));
         drop(folder.lease().unwrap());
         let unfinished = folder
             .checkpoint()

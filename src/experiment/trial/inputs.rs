@@ -114,11 +114,11 @@ impl Inputs {
     }
 
     /// Everything that is wrong with the settings of a trial and with the files that they name.
-    fn check(&self, table: &Table) -> Vec<ComponentError> {
+    pub fn check(&self, table: &Table) -> Vec<ComponentError> {
         let settings = match TrialSettings::read(table) {
             Ok(TrialSettings::Networks(settings)) => settings,
             Ok(TrialSettings::Number(_)) => return Vec::new(),
-            Err(errors) => return errors,
+            Err(errors) => return errors.into_iter().collect(),
         };
         let mut missing = settings.missing_files();
         if self.network_alone {

@@ -7,6 +7,7 @@
 //! | a phase of the method | what the method declares, the phase that it starts from | its networks at its end |
 //! | `evaluate` | the end of training, `eval.size`, `eval.shorter`, `eval.top` | the metrics of all models |
 
+use super::key::{EVALUATE, StageKey};
 use crate::experiment::settings::identity::identity;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::graph::clip::VisionLanguageConfig;
@@ -54,16 +55,16 @@ pub enum Kind {
 pub struct Stage {
     /// Its work.
     pub kind: Kind,
-    /// `<name>-<hash>`.
-    pub key: String,
+    /// Its identity, which names its folder.
+    pub key: StageKey,
     /// Its name for humans.
     pub title: String,
     /// Keys of the stages whose results it reads.
-    pub needs: Vec<String>,
+    pub needs: Vec<StageKey>,
     /// The stage of the vision-language model, if it reads one.
-    pub vlm: Option<String>,
+    pub vlm: Option<StageKey>,
     /// The training that it goes on from, takes its teacher from, or evaluates.
-    pub source: Option<String>,
+    pub source: Option<StageKey>,
     /// Steps of its training before it and at its end; the same number twice where it trains nothing.
     pub steps: [usize; 2],
     /// Expected work; only comparisons matter.
@@ -72,15 +73,6 @@ pub struct Stage {
     pub shared: bool,
     /// The settings of the first trial that needs it.
     pub settings: Arc<TrialSettings>,
-}
-
-impl Stage {
-    /// The part of the key before the hash.
-    pub fn name(&self) -> &str {
-        self.key
-            .rsplit_once('-')
-            .map_or(&self.key, |(name, _)| name)
-    }
 }
 
 /// The stages of a trial, each after those that it needs. The last one evaluates.
@@ -171,17 +163,16 @@ fn evaluate_stage(
     }
 }
 
-/// The first part of the keys of evaluations.
-pub const EVALUATE: &str = "evaluate";
-
 /// The key of a stage called `name`: the hash of all that it `reads`, results of other stages included.
-fn key(name: &str, mut reads: Table, sources: [&Option<String>; 2]) -> String {
-    let needs = needs(sources).into_iter().map(Value::from);
+fn key(name: &str, mut reads: Table, sources: [&Option<StageKey>; 2]) -> StageKey {
+    let needs = needs(sources)
+        .into_iter()
+        .map(|need| Value::from(String::from(need)));
     reads.insert("needs".into(), Value::Array(needs.collect()));
-    format!("{name}-{}", &content_hash(&reads)[..DIGITS])
+    StageKey::new(name, &content_hash(&reads)[..DIGITS])
 }
 
-fn needs(sources: [&Option<String>; 2]) -> Vec<String> {
+fn needs(sources: [&Option<StageKey>; 2]) -> Vec<StageKey> {
     sources.into_iter().flatten().cloned().collect()
 }
 
@@ -244,11 +235,11 @@ mod tests {
     use crate::experiment::settings::sections::tests::{supervised, table, with};
     use crate::experiment::settings::trial_settings::tests::mock;
 
-    fn keys(table: Table) -> Vec<String> {
+    fn keys(table: Table) -> Vec<StageKey> {
         let settings = Arc::new(TrialSettings::read(&table).unwrap());
         let stages = stages("label", &table, &settings);
         for (i, stage) in stages.iter().enumerate() {
-            let known = |need: &String| stages[..i].iter().any(|earlier| earlier.key == *need);
+            let known = |need: &StageKey| stages[..i].iter().any(|earlier| earlier.key == *need);
             assert!(
                 stage.needs.iter().all(known),
                 "{} comes after its needs",
@@ -269,7 +260,8 @@ mod tests {
             "distill-54da13c1adecd07a65b9",
             "evaluate-14ed340d461f0cce6ab2",
         ];
-        assert_eq!(keys(table), expected);
+        let keys: Vec<String> = keys(table).iter().map(ToString::to_string).collect();
+        assert_eq!(keys, expected);
     }
 
     #[test]
@@ -344,6 +336,6 @@ mod tests {
     fn no_burn_in_or_nothing_after_it_leaves_a_stage_out() {
         assert_eq!(keys(with(table(), "method.burn-in", 0)).len(), 3);
         let all = keys(with(supervised(), "method.burn-in", 2400));
-        assert!(all.len() == 2 && all[0].starts_with("burn-in-"), "{all:?}");
+        assert!(all.len() == 2 && all[0].kind() == "burn-in", "{all:?}");
     }
 }

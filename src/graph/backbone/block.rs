@@ -2,8 +2,9 @@
 //!
 //! $$ y = \mathrm{relu}(F(x) + S(x)) $$
 //!
-//! F is two or three convolutions with norms, S the identity, or a 1x1 convolution with norm where stride or channels change.
-//! Names as in detectron2: `conv1`, `conv1.norm`, `shortcut`, `shortcut.norm`.
+//! F consists of two or three convolutions with norms. S is the identity, or a 1x1 convolution with norm if
+//! the stride or the number of channels changes. The names are those of detectron2: `conv1`, `conv1.norm`,
+//! `shortcut`, `shortcut.norm`.
 
 use super::{BackboneConfig, BlockKind, NormKind};
 use crate::nn::params::{Param, Parameters, join};
@@ -12,7 +13,7 @@ use crate::ops::{self, Epilogue};
 use crate::rng::Stream;
 use crate::tensor::{Map, Place, Tape, Tensor2};
 
-/// The norm behind a convolution.
+/// The norm that follows a convolution.
 #[derive(Clone, Debug)]
 enum Norm {
     Group(Box<GroupNorm>),
@@ -61,7 +62,7 @@ impl ConvNorm {
         }
     }
 
-    /// relu(norm(conv(`x`)) + `residual`), `residual` of the shape of the result.
+    /// relu(norm(conv(`x`)) + `residual`); `residual` has the shape of the result.
     fn forward_residual(&self, tape: &mut Tape, x: &Map, residual: &Tensor2) -> Map {
         match &self.norm {
             Norm::Group(norm) => {
@@ -112,7 +113,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// From `channels` to `config.block.channels(width)` channels, each side divided by `stride`.
+    /// A block from `channels` to `config.block.channels(width)` channels that divides each side by `stride`.
     pub(super) fn new(
         config: &BackboneConfig,
         channels: usize,

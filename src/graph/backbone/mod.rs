@@ -1,70 +1,71 @@
-//! The backbone: an image to four feature maps, each half the size of the one before.
+//! The backbone: turns an image into four feature maps, each half the size of the one before.
 
 mod block;
 mod resnet;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::config::{divides, positive};
-use crate::registry::ComponentError;
+use crate::graph::bounds::{LAYERS, WIDTHS};
+use crate::registry::{Check, Checked};
 
 pub use resnet::ResNet;
 
-/// Number of stages, res2 to res5.
+/// The number of stages, res2 to res5.
 pub const STAGES: usize = 4;
 
-/// Table `[model.backbone]`: sizes of a [`ResNet`].
+/// The table `[model.backbone]`: the sizes of a [`ResNet`].
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BackboneConfig {
-    /// Kind of the residual blocks.
+    /// The kind of the residual blocks.
     pub block: BlockKind,
-    /// What stands before res2.
+    /// The layers before res2.
     pub stem: StemConfig,
     /// Output channels of res2 to res5, before a bottleneck's factor of 4.
     pub widths: [usize; STAGES],
-    /// Blocks of res2 to res5.
+    /// The number of blocks in res2 to res5.
     pub depths: [usize; STAGES],
-    /// Norm after every convolution.
+    /// The norm after every convolution.
     pub norm: NormKind,
-    /// Groups of `norm = "group"`.
+    /// The number of groups of `norm = "group"`.
     pub norm_groups: usize,
-    /// Where a bottleneck has its stride: on the first 1x1 convolution, or on the 3x3.
+    /// The place of a bottleneck's stride: true for the first 1x1 convolution, false for the 3x3.
     pub stride_in_1x1: bool,
-    /// Whether no parameter is trained.
+    /// True if no parameter is trained.
     pub frozen: bool,
-    /// Path of a safetensors file with torchvision's names; empty: random values.
+    /// The path of a safetensors file with torchvision's names. If empty, the initial values are random.
     pub weights: PathBuf,
 }
 
-/// The first convolution and what follows it.
+/// The first convolution and the pooling after it.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StemConfig {
     /// Output channels.
     pub width: usize,
-    /// Side of the kernel, odd.
+    /// The side of the kernel, odd.
     pub kernel: usize,
-    /// Stride of the convolution.
+    /// The stride of the convolution.
     pub stride: usize,
-    /// Whether a 3x3 max-pool of stride 2 follows.
+    /// True if a 3x3 max-pool of stride 2 follows.
     pub pool: bool,
 }
 
-/// Kinds of residual block.
+/// The kinds of residual block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlockKind {
     /// Two 3x3 convolutions (ResNet-18, ResNet-34).
     Basic,
-    /// 1x1, 3x3, 1x1 with four times the channels at the end (ResNet-50 and larger).
+    /// 1x1, 3x3, 1x1, with four times the channels at the end (ResNet-50 and larger).
     Bottleneck,
 }
 
 impl BlockKind {
-    /// Output channels of a block of `width`.
+    /// The output channels of a block of `width`.
     pub fn channels(self, width: usize) -> usize {
         match self {
             Self::Basic => width,
@@ -73,66 +74,67 @@ impl BlockKind {
     }
 }
 
-/// Kinds of norm.
+/// The kinds of norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormKind {
     /// Group norm, trained.
     Group,
-    /// Batch norm with the statistics of the checkpoint, never changed.
+    /// Batch norm with the fixed statistics of the checkpoint.
     FrozenBatch,
 }
 
 impl BackboneConfig {
-    /// Channels of res2 to res5.
+    /// The channels of res2 to res5.
     pub fn channels(&self) -> [usize; STAGES] {
         self.widths.map(|width| self.block.channels(width))
     }
 
-    /// Pixels of the image per pixel of res5, along a side.
+    /// The number of image pixels per pixel of res5, along a side.
     pub fn coarsest_stride(&self) -> usize {
         let pool = if self.stem.pool { 2 } else { 1 };
         (self.stem.stride * pool) << (STAGES - 1)
     }
+}
 
-    /// Whether the sizes fit each other.
-    ///
-    /// # Errors
-    /// The first key that does not: what was found and what is allowed.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        positive("stem.width", self.stem.width)?;
-        positive("stem.stride", self.stem.stride)?;
-        if self.stem.kernel.is_multiple_of(2) {
-            return Err(ComponentError::new(
-                "stem.kernel",
-                format!("found {}, must be odd", self.stem.kernel),
-            ));
+/// Strides that the stem may have: a larger one leaves nothing of an image.
+const STRIDES: RangeInclusive<usize> = 1..=16;
+/// Largest side of the stem's kernel.
+const LARGEST_KERNEL: usize = 63;
+
+impl Checked for BackboneConfig {
+    fn check(&self, check: &mut Check) {
+        let StemConfig {
+            width,
+            kernel,
+            stride,
+            ..
+        } = self.stem;
+        check.range("stem.width", width, WIDTHS);
+        check.range("stem.stride", stride, STRIDES);
+        let fits = kernel % 2 == 1 && kernel <= LARGEST_KERNEL;
+        let allowed = format!("odd numbers up to {LARGEST_KERNEL}");
+        check.require(fits, "stem.kernel", kernel, allowed);
+        for width in self.widths {
+            check.range("widths", width, WIDTHS);
         }
-        self.widths
-            .iter()
-            .try_for_each(|width| positive("widths", *width))?;
-        self.depths
-            .iter()
-            .try_for_each(|depth| positive("depths", *depth))?;
-        positive("norm-groups", self.norm_groups)?;
+        for depth in self.depths {
+            check.range("depths", depth, LAYERS);
+        }
+        check.range("norm-groups", self.norm_groups, WIDTHS);
         if self.norm == NormKind::Group {
-            divides(
-                "stem.width",
-                self.stem.width,
-                self.norm_groups,
-                "`norm-groups`",
-            )?;
+            check.divides("stem.width", width, self.norm_groups, "`norm-groups`");
             for width in self.widths {
-                divides("widths", width, self.norm_groups, "`norm-groups`")?;
+                check.divides("widths", width, self.norm_groups, "`norm-groups`");
             }
         }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::graph::config;
+    use crate::registry::Checked;
 
     #[test]
     fn the_stride_counts_stem_and_pool() {
@@ -146,13 +148,13 @@ mod tests {
     fn sizes_that_do_not_fit_are_refused_by_key() {
         let mut backbone = config::tests::default().backbone;
         backbone.stem.kernel = 4;
-        assert_eq!(backbone.check().unwrap_err().key, "stem.kernel");
+        assert_eq!(backbone.checked().unwrap_err()[0].key, "stem.kernel");
         let mut backbone = config::tests::default().backbone;
         backbone.widths[3] = 20;
-        assert_eq!(backbone.check().unwrap_err().key, "widths");
+        assert_eq!(backbone.checked().unwrap_err()[0].key, "widths");
         backbone.norm = super::NormKind::FrozenBatch;
         backbone
-            .check()
+            .checked()
             .expect("groups do not matter to a batch norm");
     }
 }

@@ -1,10 +1,11 @@
-//! Residual network, https://arxiv.org/abs/1512.03385, in detectron2's form: a stem and the stages res2 to res5.
+//! Residual network, https://arxiv.org/abs/1512.03385, in detectron2's form: a stem and the stages res2 to
+//! res5.
 //!
-//! Shapes with the stem of the paper (7x7 stride 2, pool): image H x W -> res2 at H/4, res3 at H/8, res4 at H/16, res5 at H/32. With
-//! a stem of stride 2 and no pool every stage is twice as large.
+//! Shapes with the stem of the paper (7x7 stride 2, pool): an image H x W becomes res2 at H/4, res3 at H/8,
+//! res4 at H/16 and res5 at H/32. With a stem of stride 2 and no pool, every stage is twice as large.
 //!
-//! ResNet-50 is `block = "bottleneck"`, `widths = [64, 128, 256, 512]`, `depths = [3, 4, 6, 3]`; ResNet-18 is `block = "basic"`,
-//! `depths = [2, 2, 2, 2]`.
+//! ResNet-50 is `block = "bottleneck"`, `widths = [64, 128, 256, 512]`, `depths = [3, 4, 6, 3]`. ResNet-18 is
+//! `block = "basic"`, `depths = [2, 2, 2, 2]`.
 
 use super::block::{Block, ConvNorm};
 use super::{BackboneConfig, STAGES, StemConfig};
@@ -22,7 +23,7 @@ const POOL: Window = Window {
 };
 /// Red, green, blue.
 const COLOURS: usize = 3;
-/// Number of the first stage in its name, `res2`: the stem counts as 1.
+/// The number of the first stage in its name, `res2`: the stem counts as 1.
 const FIRST_STAGE: usize = 2;
 
 /// Stem and four stages of blocks.
@@ -35,10 +36,11 @@ pub struct ResNet {
 }
 
 impl ResNet {
-    /// Random values, or those of `config.weights`; without gradients if `config.frozen`.
+    /// A network with random values, or with those of `config.weights`. It computes no gradients if
+    /// `config.frozen`.
     ///
     /// # Errors
-    /// The weights file is missing, unreadable, or does not fit the sizes.
+    /// The weights file is missing or unreadable, or does not fit the sizes.
     pub fn new(config: &BackboneConfig, rng: &mut Stream) -> anyhow::Result<Self> {
         let StemConfig {
             width,

@@ -1,14 +1,15 @@
-//! OpenCLIP's ConvNeXt image tower (https://arxiv.org/abs/2201.03545 in timm's form): the released PL-DC's vision-language model
-//! is its `convnext_large_d_320`.
+//! OpenCLIP's ConvNeXt image tower (https://arxiv.org/abs/2201.03545 in timm's form). The released PL-DC uses
+//! `convnext_large_d_320` as its vision-language model.
 //!
 //! $$ x \leftarrow x + \gamma \odot W_2\,\mathrm{gelu}(W_1\,\mathrm{LN}(\mathrm{dw}_{7 \times 7}(x))) $$
 //!
-//! in four stages: the first begins with squares of 4 x 4 pixels and a norm, each other with a norm and squares of 2 x 2. The dense
-//! features are the last stage's, at a 32nd of the picture; a picture is their mean; the head (norm, then an MLP with gelu or one
-//! map) takes pooled features to the shared space.
+//! There are four stages. The first begins with patches of 4 x 4 pixels and a norm, the others with a norm
+//! and patches of 2 x 2. The dense features are those of the last stage, at 1/32 of the picture's size. The
+//! feature of a picture is their mean. The head (a norm, then an MLP with gelu or one linear map) maps pooled
+//! features to the shared space.
 //!
-//! Shapes: C channels of the last stage, E width of the shared space. Names as in OpenCLIP: `trunk.stages.0.blocks.0.conv_dw.weight`,
-//! `trunk.head.norm.weight`, `head.mlp.fc1.weight`.
+//! Shapes: C channels of the last stage, E width of the shared space. The names are those of OpenCLIP:
+//! `trunk.stages.0.blocks.0.conv_dw.weight`, `trunk.head.norm.weight`, `head.mlp.fc1.weight`.
 
 use super::text::projection;
 use crate::nn::params::{Kind, Param, Parameters, join};
@@ -17,42 +18,42 @@ use crate::ops::{self, Epilogue, Gelu, Window};
 use crate::tensor::{Map, Tape, Tensor2};
 use std::sync::OnceLock;
 
-/// Side of the first squares in pixels.
+/// The side of the first patches in pixels.
 const STEM: usize = 4;
-/// Side of the squares between stages.
+/// The side of the patches between stages.
 const DOWNSAMPLE: usize = 2;
-/// Side of the depthwise kernels.
+/// The side of the depthwise kernels.
 const KERNEL: usize = 7;
-/// Hidden width of a block's MLP, in widths.
+/// Hidden width of a block's MLP, as a multiple of its width.
 const EXPANSION: usize = 4;
-/// Hidden width of the head's MLP, in widths of the shared space.
+/// Hidden width of the head's MLP, as a multiple of the shared space's width.
 const HEAD_EXPANSION: usize = 2;
-/// A map of every pixel by itself.
+/// A map applied to every pixel separately.
 const POINT: Window = Window {
     kernel: 1,
     stride: 1,
     padding: 0,
 };
 
-/// Sizes of a ConvNeXt tower.
+/// The sizes of a ConvNeXt tower.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvNextSizes {
-    /// Channels of every stage.
+    /// The channels of every stage.
     pub widths: Vec<usize>,
-    /// Blocks of every stage.
+    /// The number of blocks of every stage.
     pub depths: Vec<usize>,
-    /// Epsilon of the norms.
+    /// The epsilon of the norms.
     pub epsilon: f32,
-    /// What follows the norm of the head.
+    /// The layers after the norm of the head.
     pub head: Head,
 }
 
-/// What maps pooled, normed features to the shared space.
+/// The map from pooled, normed features to the shared space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
-    /// One map without bias.
+    /// One linear map without bias.
     Linear,
-    /// Two maps with gelu between them, the second without bias: the `_d` models.
+    /// Two linear maps with gelu between them, the second without bias: the `_d` models.
     Mlp,
 }
 
@@ -62,7 +63,7 @@ pub struct ConvNext {
     stem: (Conv2d, LayerNorm),
     stages: Vec<Stage>,
     norm: LayerNorm,
-    /// `head.mlp.fc1`, where the head is an MLP.
+    /// `head.mlp.fc1`, if the head is an MLP.
     hidden: Option<Linear>,
     output: Param,
 }
@@ -81,12 +82,13 @@ struct Block {
     fc1: Linear,
     fc2: Linear,
     gamma: Param,
-    /// gamma times the bias of `fc2`, once it was asked for.
+    /// gamma times the bias of `fc2`, computed at its first use.
     shift: OnceLock<Tensor2>,
 }
 
 impl ConvNext {
-    /// All weights 0. `shared`: E. Panics unless there is a stage and every stage has a width and a depth.
+    /// All weights are 0. `shared` is E. Panics if there is no stage, or if the numbers of widths and depths
+    /// differ.
     pub fn new(sizes: &ConvNextSizes, shared: usize) -> Self {
         let ConvNextSizes {
             widths,
@@ -122,12 +124,12 @@ impl ConvNext {
         }
     }
 
-    /// Pixels of a side of a cell of the dense features.
+    /// The number of pixels along a side of a cell of the dense features.
     pub fn stride(&self) -> usize {
         STEM * DOWNSAMPLE.pow(self.stages.len() as u32 - 1)
     }
 
-    /// One picture -> dense features, a map of C channels; pixels beyond the last whole cell are not read.
+    /// One picture -> dense features, a map of C channels. Pixels beyond the last whole cell are not read.
     pub fn dense(&self, tape: &mut Tape, pixels: &Map) -> Map {
         let (conv, norm) = &self.stem;
         let x = conv.forward(tape, pixels);
@@ -147,7 +149,7 @@ impl ConvNext {
         })
     }
 
-    /// One picture -> `[1, E]`, not normalised: the mean of its dense features, embedded.
+    /// One picture -> `[1, E]`, not normalised: the embedded mean of its dense features.
     pub fn embed_image(&self, tape: &mut Tape, pixels: &Map) -> Tensor2 {
         let features = self.dense(tape, pixels);
         let everywhere = vec![1.0; features.pixels()];
@@ -180,7 +182,7 @@ impl Block {
             norm: LayerNorm::with_epsilon(width, epsilon),
             fc1: Linear::zeros(width, EXPANSION * width),
             fc2: Linear::zeros(EXPANSION * width, width),
-            // A constant: the epilogue of the last map takes no other.
+            // A constant, because the epilogue of the last map accepts nothing else.
             gamma: vector(Kind::Buffer),
             shift: OnceLock::new(),
         }
@@ -212,7 +214,7 @@ impl Block {
     }
 }
 
-/// The norm of every pixel of a map.
+/// Applies the norm to every pixel of a map.
 fn normed(tape: &mut Tape, norm: &LayerNorm, x: &Map) -> Map {
     let data = norm.forward(tape, &x.data, None);
     Map::new(data, x.batch, x.height, x.width)
@@ -247,7 +249,7 @@ impl Parameters for ConvNext {
 
 impl Parameters for Block {
     fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
-        // Whoever visits may write.
+        // The visitor may change the values.
         self.shift = OnceLock::new();
         visit(&join(prefix, "gamma"), &mut self.gamma);
         visit(&join(prefix, "conv_dw.weight"), &mut self.depthwise.0);

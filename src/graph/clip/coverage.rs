@@ -3,13 +3,13 @@
 //! $$ c_{ij} = \frac{1}{|R_{ij}|} \int_{R_{ij}} m, \qquad
 //!    R_{ij} = [iH/h, (i+1)H/h) \times [jW/w, (j+1)W/w) $$
 //!
-//! Shapes: mask `[H, W]`, grid `[h, w]`. A pixel on the border of two cells counts for each by the part that lies in it. These are
-//! the weights of mask pooling: an object smaller than a cell keeps a share of it.
+//! Shapes: mask `[H, W]`, grid `[h, w]`. A pixel on the border of two cells counts for each with the part
+//! inside it. The shares are the weights of mask pooling: an object smaller than a cell keeps a share of it.
 
 use crate::structures::Mask;
 
-/// The shares, `[grid.0 * grid.1]`, each in [0, 1]. The grid (rows, columns) lies over the picture, that is over the top left
-/// `size` (rows, columns) pixels of the mask; what is beyond is padding.
+/// The shares, `[grid.0 * grid.1]`, each in [0, 1]. The grid (rows, columns) covers the picture, that is, the
+/// top left `size` (rows, columns) pixels of the mask. The rest of the mask is padding.
 pub fn coverage(mask: &Mask, size: (usize, usize), grid: (usize, usize)) -> Vec<f32> {
     let rows = overlaps(size.0, grid.0);
     let columns = overlaps(size.1, grid.1);
@@ -29,8 +29,8 @@ pub fn coverage(mask: &Mask, size: (usize, usize), grid: (usize, usize)) -> Vec<
     cells
 }
 
-/// For each of `cells` equal parts of a line of `pixels`: the pixels it touches, with the fraction of the cell that each
-/// makes up.
+/// For each of `cells` equal parts of a line of `pixels`: the pixels that it touches, each with the fraction
+/// of the cell that it covers.
 fn overlaps(pixels: usize, cells: usize) -> Vec<Vec<(usize, f32)>> {
     let width = pixels as f64 / cells as f64;
     (0..cells)

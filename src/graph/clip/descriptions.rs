@@ -1,54 +1,52 @@
-//! What a released CLIP is told about every class: templates for all, or a file with texts of each class's own.
+//! The class descriptions for a released CLIP: templates for all classes, or a file with texts for each
+//! class.
 //!
-//! A file is JSON, from the name of a class to its k texts, which are embedded as they stand; k is the same for every class. Names that the
-//! dataset does not have are no mistake, so that one file serves several choices of classes.
+//! The file is JSON. It maps the name of a class to its k texts, which are embedded as they are; k is the
+//! same for every class. Names that the dataset does not have are ignored, so that one file serves several
+//! choices of classes.
 //!
 //! ```json
 //! { "cat": ["a photo of a cat. it has pointed ears.", "a photo of a cat. it has whiskers."],
 //!   "tv":  ["a photo of a tv. it has a flat screen.", "a photo of a tv. it is black."] }
 //! ```
 
-use crate::registry::ComponentError;
+use crate::registry::{Check, Checked};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What stands for the name of a class in a template.
+/// Stands for the name of a class in a template.
 const CLASS: &str = "{}";
 
-/// Where the texts come from.
+/// The source of the texts.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(
     untagged,
     expecting = "expected a list of templates, or the path of a JSON file with the texts of every class"
 )]
 pub enum Descriptions {
-    /// The same for every class; `{}` stands for its name.
+    /// The same templates for every class; `{}` stands for its name.
     Templates(Vec<String>),
     /// A file with texts by class.
     File(PathBuf),
 }
 
-impl Descriptions {
-    /// # Errors
-    /// No template, or one that says the same of every class.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        let wrong = |found: String| Err(ComponentError::new("descriptions", found));
+/// Refuses an empty list, and templates that say the same of every class.
+impl Checked for Descriptions {
+    fn check(&self, check: &mut Check) {
         let Self::Templates(templates) = self else {
-            return Ok(());
+            return;
         };
-        if templates.is_empty() {
-            return wrong("an empty list is not at least one template".into());
-        }
-        match templates.iter().find(|text| !text.contains(CLASS)) {
-            Some(text) => wrong(format!(
-                "{text:?} is not a text with `{CLASS}` for the class"
-            )),
-            None => Ok(()),
+        let wanted = format!("at least one text, each with `{CLASS}` for the class");
+        check.require(!templates.is_empty(), "", "an empty list", &wanted);
+        for text in templates.iter().filter(|text| !text.contains(CLASS)) {
+            check.require(false, "", format!("{text:?}"), &wanted);
         }
     }
+}
 
+impl Descriptions {
     /// The file, if there is one.
     pub fn file(&self) -> Option<&Path> {
         match self {
@@ -60,8 +58,8 @@ impl Descriptions {
     /// The k texts of every class, in the order of `classes`.
     ///
     /// # Errors
-    /// A file that cannot be read; every class that it lacks, that has another number of texts than the first one, or an empty text, in
-    /// one message.
+    /// The file cannot be read. Or classes are missing, have another number of texts than the first one, or
+    /// have an empty text; one message lists all of them.
     pub fn texts(&self, classes: &[String]) -> Result<Vec<Vec<String>>> {
         match self {
             Self::Templates(templates) => {
@@ -83,7 +81,7 @@ fn read(path: &Path, classes: &[String]) -> Result<Vec<Vec<String>>> {
     let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
     let texts: BTreeMap<String, Vec<String>> =
         serde_json::from_slice(&bytes).with_context(|| {
-            format!("{shown}: no JSON object from the name of a class to a list of texts")
+            format!("{shown}: not a JSON object from class names to lists of texts")
         })?;
     let first = classes
         .iter()
@@ -97,7 +95,7 @@ fn read(path: &Path, classes: &[String]) -> Result<Vec<Vec<String>>> {
                 problems.push(format!("`{class}` has no text; at least one"))
             }
             Some(own) if own.len() != k => problems.push(format!(
-                "`{class}` has {} texts, `{other}` {k}; every class needs as many",
+                "`{class}` has {} texts, `{other}` {k}; every class needs the same number",
                 own.len()
             )),
             Some(own) => {
@@ -134,11 +132,14 @@ mod tests {
     #[test]
     fn templates_name_the_class() {
         let templates = Descriptions::Templates(classes(&["a {}", "{} and {}"]));
-        templates.check().unwrap();
+        templates.checked().unwrap();
         let texts = templates.texts(&classes(&["cat", "tv"])).unwrap();
         assert_eq!(texts, [["a cat", "cat and cat"], ["a tv", "tv and tv"]]);
-        let error = Descriptions::Templates(Vec::new()).check().unwrap_err();
-        assert!(error.message.contains("at least one template"), "{error}");
+        let errors = Descriptions::Templates(Vec::new()).checked().unwrap_err();
+        assert_eq!(
+            errors.to_string(),
+            "an empty list does not fit; allowed: at least one text, each with `{}` for the class"
+        );
     }
 
     #[test]
@@ -154,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn all_that_a_file_lacks_is_told_with_file_and_class() {
+    fn all_that_a_file_lacks_is_reported_with_file_and_class() {
         let content = r#"{"cat": ["a", "b"], "tv": ["a"], "car": [], "bus": ["a", " "]}"#;
         let error = of_file(content, &["cat", "dog", "tv", "car", "bus"]).unwrap_err();
         let text = format!("{error:#}");
         for part in [
             "texts.json: descriptions of 5 classes are needed",
             "`dog` is missing",
-            "`tv` has 1 texts, `cat` 2; every class needs as many",
+            "`tv` has 1 texts, `cat` 2; every class needs the same number",
             "`car` has no text",
             "`bus`: text 2 is empty",
         ] {
@@ -170,7 +171,7 @@ mod tests {
         for content in ["{", "[]", r#"{"cat": "a"}"#] {
             let text = format!("{:#}", of_file(content, &["cat"]).unwrap_err());
             assert!(
-                text.contains("texts.json: no JSON object from the name of a class"),
+                text.contains("texts.json: not a JSON object from class names"),
                 "{text}"
             );
         }

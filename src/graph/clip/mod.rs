@@ -1,10 +1,12 @@
 //! Vision-language models for the category correction (DICC), behind one small interface.
 //!
-//! A model gives dense features of an image and embedded descriptions of the classes. Pooling the features under a mask
-//! ([`coverage`], `ops::mask_pool`) and comparing the result with the descriptions (eq. 8 and 9 of PL-DC) happens above it.
+//! A model returns dense features of an image and embedded descriptions of the classes. The code above this
+//! module pools the features under a mask ([`coverage`], `ops::mask_pool`) and compares them with the
+//! descriptions (eq. 8 and 9 of PL-DC).
 //!
-//! A released CLIP is read from its [`folder`]: [`model`] is the network of an image tower ([`vit`], [`convnext`]) and a [`text`] tower,
-//! [`tokenizer`] and [`preprocess`] lead to it, and [`regions`] makes it one of these models.
+//! A released CLIP is read from its [`folder`]. [`model`] is the network with an image tower ([`vit`],
+//! [`convnext`]) and a [`text`] tower; [`tokenizer`] and [`preprocess`] prepare its inputs; [`regions`] turns
+//! it into one of these models.
 
 pub mod convnext;
 mod coverage;
@@ -38,22 +40,22 @@ use crate::tensor::{Map, Tensor2};
 
 /// A dual encoder: dense image features on one side, embedded class descriptions on the other.
 pub trait VisionLanguage: Send + Sync {
-    /// Dense features of one image: a map of batch 1.
+    /// The dense features of one image: a map of batch 1.
     fn dense(&self, picture: &Picture) -> Map;
-    /// Pooled features `[n, C]` to the shared space `[n, E]`; not yet normalised.
+    /// Maps pooled features `[n, C]` to the shared space `[n, E]`, not normalised.
     fn embed(&self, pooled: &Tensor2) -> Tensor2;
     /// The embedded descriptions.
     fn text(&self) -> &TextEmbeddings;
-    /// The factor on the cosine similarity, already exponentiated and clamped to 100.
+    /// The factor of the cosine similarity, already exponentiated and limited to 100.
     fn logit_scale(&self) -> f32;
 }
 
-/// Embedded descriptions of every class.
+/// The embedded descriptions of every class.
 #[derive(Clone, Debug)]
 pub struct TextEmbeddings {
-    /// Number of classes.
+    /// The number of classes.
     pub classes: usize,
-    /// Descriptions per class (k of the paper).
+    /// The number of descriptions per class (k in the paper).
     pub descriptions: usize,
     /// `[classes * descriptions, E]`, class-major, rows L2-normalised.
     pub values: Tensor2,

@@ -1,9 +1,9 @@
-//! CLIP (https://arxiv.org/abs/2103.00020): an image tower and a text tower into one space.
+//! CLIP (https://arxiv.org/abs/2103.00020): an image tower and a text tower that map into one space.
 //!
 //! $$ \ell_{it} = e^s\, \frac{v_i^\top t_t}{\lVert v_i \rVert\, \lVert t_t \rVert} $$
 //!
-//! Shapes: E width of the shared space. The parameters have OpenAI's and OpenCLIP's names: `visual.*`, the text tower's at the root,
-//! `logit_scale`.
+//! Shapes: E width of the shared space. The parameters have OpenAI's and OpenCLIP's names: `visual.*`, the
+//! text tower's at the root, `logit_scale`.
 
 use super::convnext::{ConvNext, ConvNextSizes};
 use super::text::{TextSizes, TextTower};
@@ -13,7 +13,7 @@ use crate::nn::params::{Kind, Param, Parameters, join};
 use crate::ops;
 use crate::tensor::{Map, Tape, Tensor2};
 
-/// Sizes of both towers.
+/// The sizes of both towers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClipSizes {
     /// The image tower.
@@ -25,7 +25,7 @@ pub struct ClipSizes {
 }
 
 impl ClipSizes {
-    /// About how many numbers the network has: all matrices, in floating point since a wrong size may be anything.
+    /// The approximate number of parameters: all matrices. It is a float because a wrong size may be huge.
     pub fn parameters(&self) -> f64 {
         let product = |factors: &[usize]| factors.iter().map(|f| *f as f64).product::<f64>();
         let transformer = |sizes: &TransformerSizes| {
@@ -54,7 +54,7 @@ impl ClipSizes {
     }
 }
 
-/// Sizes of the image tower.
+/// The sizes of the image tower.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ImageSizes {
     /// A vision transformer.
@@ -78,7 +78,7 @@ enum ImageTower {
 }
 
 impl Clip {
-    /// All weights 0, to be filled from a file.
+    /// All weights are 0, to be filled from a file.
     pub fn new(sizes: &ClipSizes) -> Self {
         Self {
             image: match &sizes.image {
@@ -102,7 +102,7 @@ impl Clip {
         ops::normalize_rows(tape, &embedded)
     }
 
-    /// Token ids of one text -> `[1, E]` of length 1. Panics on ids that [`TextTower::forward`] refuses.
+    /// Token ids of one text -> `[1, E]` of length 1. Panics if [`TextTower::forward`] refuses the ids.
     pub fn text(&self, ids: &[u32]) -> Tensor2 {
         let tape = &mut Tape::off();
         let embedded = self.text.forward(tape, ids);
@@ -125,7 +125,7 @@ impl Clip {
         }
     }
 
-    /// Pixels of a side of a cell of the dense features.
+    /// The number of pixels along a side of a cell of the dense features.
     pub fn stride(&self) -> usize {
         match &self.image {
             ImageTower::Vit(tower) => tower.sizes().patch,
@@ -133,12 +133,12 @@ impl Clip {
         }
     }
 
-    /// The factor on the cosine, $e^s$.
+    /// The factor of the cosine, $e^s$.
     pub fn logit_scale(&self) -> f32 {
         self.logit_scale.value.scalar().exp()
     }
 
-    /// Sizes of the text tower.
+    /// The sizes of the text tower.
     pub fn text_sizes(&self) -> &TextSizes {
         self.text.sizes()
     }

@@ -1,10 +1,11 @@
-//! Pictures to what a released CLIP was trained on: resized, cropped, scaled and normalised.
+//! Prepares pictures for a released CLIP in the same way as in its training: they are resized, cropped,
+//! scaled and normalised.
 //!
 //! $$ y = \frac{f\,x - \mu}{\sigma}, \qquad x \in \{0, \dots, 255\},\ f = \tfrac{1}{255} $$
 //!
-//! The geometry is that of `CLIPImageProcessor` (Hugging Face) or of torchvision's `Resize` and `CenterCrop` (OpenCLIP): the
-//! shortest edge is brought to a size, the middle is cut out. They differ in which pixel the middle begins with where the
-//! margin is odd.
+//! The geometry is that of `CLIPImageProcessor` (Hugging Face) or of torchvision's `Resize` and `CenterCrop`
+//! (OpenCLIP): the shorter side is resized to a given length, and the centre is cropped. They differ in the
+//! first pixel of the crop if the margin is odd.
 
 use crate::structures::{Picture, Resample, resampled};
 use crate::tensor::{Map, Tensor2};
@@ -12,17 +13,18 @@ use anyhow::{Result, anyhow, bail, ensure};
 use serde_json::Value;
 use std::path::Path;
 
-/// Mean and deviation of the channels that CLIP was trained with.
+/// Mean and standard deviation of the channels in CLIP's training.
 const MEAN: [f64; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const DEVIATION: [f64; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
-/// Side of the pictures where a folder says nothing.
+/// The default side of the pictures.
 const SIDE: usize = 224;
-/// Longest side that is resized to.
+/// The longest side that a picture is resized to.
 const LONGEST: usize = 1 << 14;
-/// Largest ratio of the sides of a picture: beyond it the picture with the right shortest edge would fill the memory.
+/// The largest ratio of the sides of a picture. Beyond it, resizing the shorter side would need too much
+/// memory.
 const MOST_RATIO: usize = 200;
 
-/// What is done with a picture.
+/// The preparation of a picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preprocess {
     resize: Option<Resize>,
@@ -36,7 +38,7 @@ pub struct Preprocess {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Resize {
-    /// The shortest edge, in pixels.
+    /// The length of the shorter side in pixels.
     Shortest(usize),
     /// Height and width.
     Exact(usize, usize),
@@ -46,15 +48,15 @@ enum Resize {
 struct Crop {
     height: usize,
     width: usize,
-    /// Half of an odd margin: rounded to the even neighbour (torchvision), or down (Hugging Face).
+    /// The rounding of half of an odd margin: to the even neighbour (torchvision), or down (Hugging Face).
     half_to_even: bool,
 }
 
 impl Preprocess {
-    /// A `preprocessor_config.json`; keys that are left out have the values of `CLIPImageProcessor`.
+    /// Reads a `preprocessor_config.json`. Missing keys have the defaults of `CLIPImageProcessor`.
     ///
     /// # Errors
-    /// A value that is not supported.
+    /// A value is not supported.
     pub fn hugging_face(path: &Path, config: Value) -> Result<Self> {
         let keys = Keys(path, "", &config);
         let size = match &config["size"] {
@@ -107,10 +109,11 @@ impl Preprocess {
         })
     }
 
-    /// The `preprocess_cfg` of an `open_clip_config.json`, for a network trained on pictures of `side` pixels.
+    /// Reads the `preprocess_cfg` of an `open_clip_config.json`, for a network trained on pictures of `side`
+    /// pixels.
     ///
     /// # Errors
-    /// A value that is not supported.
+    /// A value is not supported.
     pub fn open_clip(path: &Path, side: Option<u64>, config: Value) -> Result<Self> {
         let keys = Keys(path, "preprocess_cfg.", &config);
         let side = side.map_or(SIDE, |side| side as usize);
@@ -147,10 +150,10 @@ impl Preprocess {
         })
     }
 
-    /// The picture as the network wants it, a map of batch 1.
+    /// The picture as the input of the network, a map of batch 1.
     ///
     /// # Errors
-    /// A side of one pixel, or one that is more than 200 times the other.
+    /// A side has only one pixel, or one side is more than 200 times the other.
     pub fn apply(&self, picture: &Picture) -> Result<Map> {
         let (height, width) = (picture.height, picture.width);
         let (short, long) = (height.min(width), height.max(width));
@@ -181,7 +184,7 @@ impl Preprocess {
         })
     }
 
-    /// The same, but pixels stay between 0 and 255.
+    /// The same preparation without normalisation: pixels stay between 0 and 255.
     pub fn without_normalisation(self) -> Self {
         Self {
             factor: 1.0,
@@ -191,12 +194,12 @@ impl Preprocess {
         }
     }
 
-    /// The picture in `height` x `width` pixels, not normalised.
+    /// The picture with `height` x `width` pixels, not normalised.
     pub fn resized(&self, picture: &Picture, height: usize, width: usize) -> Picture {
         resampled(picture, height, width, self.filter)
     }
 
-    /// The picture as it is, scaled and normalised.
+    /// The picture at its own size, scaled and normalised.
     pub fn normalised(&self, picture: &Picture) -> Map {
         let pixels = picture.pixels.iter().zip((0..3).cycle());
         let values = pixels
@@ -213,7 +216,7 @@ impl Preprocess {
 }
 
 impl Crop {
-    /// The middle of a picture; black where it has no pixels.
+    /// The centre of a picture; black where it has no pixels.
     fn apply(self, picture: &Picture) -> Picture {
         let (top, left) = (
             self.margin(picture.height, self.height),
@@ -240,7 +243,7 @@ impl Crop {
         Picture::new(self.height, self.width, pixels)
     }
 
-    /// The first of `kept` places in the middle of `length`.
+    /// The first of the `kept` pixels in the middle of `length`.
     fn margin(self, length: usize, kept: usize) -> isize {
         let margin = length as isize - kept as isize;
         let half = margin.div_euclid(2);
@@ -249,14 +252,14 @@ impl Crop {
     }
 }
 
-/// Keys of a JSON object of a file, for errors that name both.
+/// The keys of a JSON object in a file. Errors name both.
 struct Keys<'a>(&'a Path, &'a str, &'a Value);
 
 impl Keys<'_> {
     fn wrong(&self, key: &str, needed: &str) -> anyhow::Error {
         let Self(path, prefix, table) = self;
         let (shown, found) = (path.display(), &table[key]);
-        anyhow!("{shown}: {prefix}{key}: {found} is not {needed}")
+        anyhow!("{shown}: {prefix}{key}: {found} does not fit; allowed: {needed}")
     }
 
     /// A side in pixels.
@@ -306,7 +309,7 @@ impl Keys<'_> {
         }
     }
 
-    /// Three numbers, none of them 0 where they divide; one number stands for three.
+    /// Three numbers, or one number that stands for three. None may be 0 if they are used as divisors.
     fn triple(&self, key: &str, default: [f64; 3]) -> Result<[f32; 3]> {
         let wrong = || self.wrong(key, "a number or a list of three");
         let triple = match &self.2[key] {
@@ -344,7 +347,7 @@ mod tests {
         for (config, part) in [
             (
                 json!({"size": "big"}),
-                "size: \"big\" is not a number of pixels",
+                "size: \"big\" does not fit; allowed: a number of pixels",
             ),
             (
                 json!({"size": {"shortest_edge": 0}}),
@@ -352,7 +355,10 @@ mod tests {
             ),
             (json!({"resample": 6}), "resample: unknown 6"),
             (json!({"image_mean": [1, 2]}), "image_mean"),
-            (json!({"do_resize": 1}), "do_resize: 1 is not true or false"),
+            (
+                json!({"do_resize": 1}),
+                "do_resize: 1 does not fit; allowed: true or false",
+            ),
         ] {
             let text = format!("{:#}", hugging_face(config).expect_err(part));
             assert!(text.contains(part), "{text}");
@@ -368,7 +374,7 @@ mod tests {
             half_to_even,
         };
         let starts = |half_to_even| [5, 6, 7, 8].map(|n| crop(half_to_even).margin(n, 4));
-        // (n - 4) // 2, and int(round((n - 4) / 2)) of Python.
+        // (n - 4) // 2, and int(round((n - 4) / 2)) in Python.
         assert_eq!(starts(false), [0, 1, 1, 2]);
         assert_eq!(starts(true), [0, 1, 2, 2]);
     }

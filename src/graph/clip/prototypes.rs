@@ -1,12 +1,14 @@
-//! `prototypes`: class prototypes of the labelled instances on the frozen backbone, for datasets without a text encoder at hand.
+//! `prototypes`: class prototypes of the labelled instances on the frozen backbone, for datasets without a
+//! text encoder.
 //!
 //! $$ p_c = \frac{\sum_{n : c_n = c} g_n}{\|\cdot\|}, \qquad g_n = \frac{\mathrm{pool}(f(x_n), m_n)}{\|\cdot\|} $$
 //!
-//! One "description" per class, the shared space is the backbone's feature space. Source: nearest-mean classification of
-//! prototypical networks (https://arxiv.org/abs/1703.05175) on cosines.
+//! There is one "description" per class, and the shared space is the backbone's feature space. Source:
+//! nearest-mean classification of prototypical networks (https://arxiv.org/abs/1703.05175) with cosines.
 //!
-//! Shapes: C channels of the level, K classes. The features follow a ReLU, so no cosine between them is negative. A class without
-//! an instance gets the direction opposite to the mean of all prototypes: its cosine is never positive, so it never wins.
+//! Shapes: C channels of the level, K classes. The features follow a ReLU, so no cosine between them is
+//! negative. A class without an instance gets the direction opposite to the mean of all prototypes. Its
+//! cosine is never positive, so it never wins.
 
 use super::{Level, PrototypesConfig, TextEmbeddings, VisionLanguage, coverage};
 use crate::graph::backbone::ResNet;
@@ -17,7 +19,7 @@ use crate::tensor::{Map, Tape, Tensor2};
 use anyhow::{Result, ensure};
 use std::sync::Arc;
 
-/// The prototypes and the backbone they live in.
+/// The prototypes and the backbone that computes their features.
 pub struct Prototypes {
     normaliser: Normaliser,
     backbone: ResNet,
@@ -31,7 +33,7 @@ impl Prototypes {
     /// one by one and at most `config.images` of them.
     ///
     /// # Errors
-    /// A sample that cannot be read, or no labelled instance at all.
+    /// A sample cannot be read, or there is no labelled instance.
     pub fn new(
         config: &PrototypesConfig,
         (normaliser, backbone): (Normaliser, ResNet),
@@ -88,8 +90,8 @@ impl Prototypes {
 }
 
 impl VisionLanguage for Prototypes {
-    /// The map covers the picture exactly if its sides are multiples of the backbone's coarsest stride; otherwise it covers the
-    /// picture and the padding to the right and below.
+    /// The map covers exactly the picture if its sides are multiples of the backbone's coarsest stride.
+    /// Otherwise it also covers the padding to the right and below.
     fn dense(&self, picture: &Picture) -> Map {
         features(&self.normaliser, &self.backbone, self.level, picture).0
     }
@@ -135,7 +137,7 @@ fn in_frame(mask: &Mask, (height, width): (usize, usize)) -> Mask {
     Mask::new(height, width, bits)
 }
 
-/// Sums of unit features by class (empty: no instance) to unit prototypes `[K, C]`.
+/// Turns sums of unit features by class (empty: no instance) into unit prototypes `[K, C]`.
 fn unit_prototypes(mut sums: Vec<Vec<f32>>) -> Tensor2 {
     let width = sums.iter().map(Vec::len).max().unwrap_or(0);
     for sum in &mut sums {
@@ -163,7 +165,7 @@ fn unit_prototypes(mut sums: Vec<Vec<f32>>) -> Tensor2 {
     Tensor2::constant(values, rows, width)
 }
 
-/// Divides by the Euclidean length, if there is any.
+/// Divides by the Euclidean length unless it is 0.
 fn normalise(values: &mut [f32]) {
     let length = values.iter().map(|v| v * v).sum::<f32>().sqrt();
     if length > 0.0 {

@@ -1,10 +1,12 @@
-//! `clip`: a released CLIP as a model of regions (DICC of PL-DC, whose released code uses OpenCLIP's `convnext_large_d_320`).
+//! `clip`: a released CLIP as a model of regions (DICC of PL-DC, whose released code uses OpenCLIP's
+//! `convnext_large_d_320`).
 //!
 //! $$ v_n = h(\mathrm{pool}(f(x), m_n)), \qquad t_{cj} = \frac{\mathrm{text}(d_j(c))}{\lVert\cdot\rVert} $$
 //!
-//! f are the dense features of the image tower, h its head, $d_j(c)$ the j-th description of class c. Differs from the released code:
-//! the pixels are normalised as CLIP's training did (`normalise = false` turns it off: that code passes 0 to 255), and a picture
-//! whose sides are no multiples of the tower's cells is resized, where that code ignores the rest.
+//! f are the dense features of the image tower, h is its head, and $d_j(c)$ is the j-th description of class
+//! c. Differences from the released code: the pixels are normalised as in CLIP's training (that code passes 0
+//! to 255, as `normalise = false` does), and a picture is resized if its sides are not multiples of the
+//! tower's cells (that code ignores the remainder).
 
 use super::folder::{self, Released};
 use super::model::Clip;
@@ -15,7 +17,7 @@ use crate::structures::Picture;
 use crate::tensor::{Map, Place, Tensor2};
 use anyhow::Result;
 
-/// CLIP's bound on the factor of the cosine.
+/// CLIP's limit on the factor of the cosine.
 const MAX_SCALE: f32 = 100.0;
 
 /// The model and its embedded descriptions.
@@ -30,7 +32,8 @@ impl ClipRegions {
     /// Reads the folder and embeds the descriptions of `classes`.
     ///
     /// # Errors
-    /// What is wrong with the folder or with the file of descriptions, named; a text that cannot be encoded.
+    /// The folder or the file of descriptions is wrong, or a text cannot be encoded. The error names the
+    /// file.
     pub fn new(config: &ClipConfig, classes: &[String]) -> Result<Self> {
         let texts = config.descriptions.texts(classes)?;
         let Released {
@@ -62,7 +65,7 @@ impl ClipRegions {
 }
 
 impl ClipRegions {
-    /// The same model, looking at pictures at `place`. The descriptions are embedded already.
+    /// The same model with its image tower at `place`. The descriptions are embedded already.
     pub fn at(mut self, place: &Place) -> Self {
         move_to(&mut self.model, place);
         self
@@ -90,7 +93,8 @@ impl VisionLanguage for ClipRegions {
     }
 }
 
-/// Sides whose longer one is `size` (0: as it is), rounded to multiples of `stride`, at least one.
+/// The sides scaled so that the longer one is `size` (0: unchanged), then rounded to multiples of `stride`,
+/// at least one.
 fn cells(sides: [usize; 2], size: usize, stride: usize) -> [usize; 2] {
     let longer = sides[0].max(sides[1]).max(1);
     let wanted = if size == 0 { longer } else { size };

@@ -1,16 +1,17 @@
-//! The table `[method.correction.vlm]`: which vision-language model, and its settings.
+//! The table `[method.correction.vlm]`: the choice of a vision-language model and its settings.
 
 use super::descriptions::Descriptions;
-use crate::registry::{ComponentError, Entry, options};
+use crate::graph::bounds::{SIDES, WIDTHS};
+use crate::registry::{Check, Checked, Entry, MOST_STEPS, MOST_WEIGHT, above, read};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// The settings of a vision-language model: what `[method.correction.vlm]` says.
+/// The settings of a vision-language model, from `[method.correction.vlm]`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum VisionLanguageConfig {
-    /// Trained by the harness on drawn pictures.
+    /// A model trained by the harness on drawn pictures.
     ClipTiny(ClipTinyConfig),
-    /// Pooled from the labelled instances on the frozen backbone.
+    /// Prototypes pooled from the labelled instances on the frozen backbone.
     Prototypes(PrototypesConfig),
     /// A released CLIP.
     Clip(ClipConfig),
@@ -21,29 +22,17 @@ pub const VISION_LANGUAGE_MODELS: &[Entry<VisionLanguageConfig>] = &[
     Entry {
         name: "clip-tiny",
         about: "a small dual encoder, trained contrastively on class-balanced drawn pictures",
-        build: |table| {
-            let config: ClipTinyConfig = options(table)?;
-            config.check()?;
-            Ok(VisionLanguageConfig::ClipTiny(config))
-        },
+        build: |table| read(table).map(VisionLanguageConfig::ClipTiny),
     },
     Entry {
         name: "prototypes",
         about: "class prototypes of the labelled instances on the frozen backbone; needs no text",
-        build: |table| {
-            let config: PrototypesConfig = options(table)?;
-            config.check()?;
-            Ok(VisionLanguageConfig::Prototypes(config))
-        },
+        build: |table| read(table).map(VisionLanguageConfig::Prototypes),
     },
     Entry {
         name: "clip",
         about: "a released CLIP from its folder: Hugging Face's (ViT) or OpenCLIP's (ConvNeXt, ViT)",
-        build: |table| {
-            let config: ClipConfig = options(table)?;
-            config.check()?;
-            Ok(VisionLanguageConfig::Clip(config))
-        },
+        build: |table| read(table).map(VisionLanguageConfig::Clip),
     },
 ];
 
@@ -51,39 +40,36 @@ pub const VISION_LANGUAGE_MODELS: &[Entry<VisionLanguageConfig>] = &[
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClipTinyConfig {
-    /// Training steps.
+    /// The number of training steps.
     pub steps: usize,
-    /// Class-balanced drawn pictures to train on.
+    /// The number of class-balanced drawn pictures to train on.
     pub images: usize,
-    /// Seed of the pictures, the first weights and every draw of the training.
+    /// The seed of the pictures, the initial weights and all draws of the training.
     pub seed: u64,
-    /// Pictures a step.
+    /// The number of pictures per step.
     pub batch: usize,
-    /// Highest learning rate.
+    /// The highest learning rate.
     pub rate: f64,
-    /// Width E of the shared space.
+    /// The width E of the shared space.
     pub width: usize,
 }
 
-impl ClipTinyConfig {
-    /// # Errors
-    /// A value out of range, by key.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        require(self.steps > 0, "steps", self.steps, "at least 1")?;
-        require(self.images > 0, "images", self.images, "at least 1")?;
-        require(
-            (1..=self.images).contains(&self.batch),
+/// Drawn pictures that a training may hold in memory.
+const MOST_IMAGES: usize = 100_000;
+
+impl Checked for ClipTinyConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("steps", self.steps, 1..=MOST_STEPS);
+        check.range("images", self.images, 1..=MOST_IMAGES);
+        let fits = (1..=self.images).contains(&self.batch);
+        check.require(
+            fits,
             "batch",
             self.batch,
-            "between 1 and `images`",
-        )?;
-        require(
-            self.rate > 0.0 && self.rate.is_finite(),
-            "rate",
-            self.rate,
-            "above 0",
-        )?;
-        require(self.width > 0, "width", self.width, "at least 1")
+            format!("1 to `images` = {}", self.images),
+        );
+        check.range("rate", self.rate, above(0.0, MOST_WEIGHT));
+        check.range("width", self.width, WIDTHS);
     }
 }
 
@@ -91,25 +77,18 @@ impl ClipTinyConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PrototypesConfig {
-    /// The factor on the cosine.
+    /// The factor of the cosine.
     pub scale: f64,
-    /// At most this many labelled images are read.
+    /// The maximum number of labelled images to read.
     pub images: usize,
-    /// The backbone's features that are pooled.
+    /// The backbone level whose features are pooled.
     pub level: Level,
 }
 
-impl PrototypesConfig {
-    /// # Errors
-    /// A value out of range, by key.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        require(
-            self.scale > 0.0 && self.scale <= 100.0,
-            "scale",
-            self.scale,
-            "in (0, 100]",
-        )?;
-        require(self.images > 0, "images", self.images, "at least 1")
+impl Checked for PrototypesConfig {
+    fn check(&self, check: &mut Check) {
+        check.range("scale", self.scale, above(0.0, 100.0));
+        check.range("images", self.images, 1..);
     }
 }
 
@@ -119,21 +98,20 @@ impl PrototypesConfig {
 pub struct ClipConfig {
     /// The folder of the released model.
     pub weights: PathBuf,
-    /// What is said about every class.
+    /// The descriptions of the classes.
     pub descriptions: Descriptions,
-    /// Longer side, in pixels, of the picture that the image tower sees; 0: as it is. Sides are rounded to whole cells.
+    /// The longer side, in pixels, of the picture for the image tower; 0 keeps its size. Sides are rounded to
+    /// whole cells.
     pub size: usize,
-    /// Whether the pixels are scaled and normalised as the folder says; the released PL-DC code passes 0 to 255.
+    /// True if the pixels are scaled and normalised as the folder says. The released PL-DC code passes 0 to
+    /// 255.
     pub normalise: bool,
 }
 
-impl ClipConfig {
-    /// # Errors
-    /// A value out of range, by key.
-    pub fn check(&self) -> Result<(), ComponentError> {
-        const LARGEST: usize = 1 << 13;
-        self.descriptions.check()?;
-        require(self.size <= LARGEST, "size", self.size, "at most 8192")
+impl Checked for ClipConfig {
+    fn check(&self, check: &mut Check) {
+        check.within("descriptions", |check| self.descriptions.check(check));
+        check.range("size", self.size, 0..=*SIDES.end());
     }
 }
 
@@ -141,27 +119,10 @@ impl ClipConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
-    /// The third stage (a sixteenth of the image for ResNet).
+    /// The third stage (1/16 of the image's size for a ResNet).
     Res4,
-    /// The last stage (a thirty-second).
+    /// The last stage (1/32).
     Res5,
-}
-
-/// An error about `key` unless `holds`.
-fn require(
-    holds: bool,
-    key: &str,
-    found: impl std::fmt::Display,
-    allowed: &str,
-) -> Result<(), ComponentError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(ComponentError::new(
-            key,
-            format!("{found} is not {allowed}"),
-        ))
-    }
 }
 
 #[cfg(test)]
@@ -194,7 +155,7 @@ mod tests {
             .expect_err("no images");
         assert_eq!(
             (error[0].key.as_str(), error[0].message.as_str()),
-            ("images", "0 is not at least 1")
+            ("images", "0 is out of range; allowed: 1 or more")
         );
         let error = vlm("name = 'prototypes'\nscale = 20.0\nimages = 9\nlevel = 'res6'")
             .expect_err("no such level");
@@ -212,7 +173,9 @@ mod tests {
         .expect_err("no place for the class");
         assert_eq!(error[0].key, "descriptions");
         assert!(
-            error[0].message.contains("\"b\" is not a text with `{}`"),
+            error[0]
+                .message
+                .contains("\"b\" does not fit; allowed: at least one text, each with `{}`"),
             "{error}"
         );
         let clip = |descriptions: &str| {

@@ -1,9 +1,9 @@
-//! CLIP's text tower: a causal transformer whose state at the end token is the text.
+//! CLIP's text tower: a causal transformer whose state at the end token represents the text.
 //!
 //! $$ t = W_t\, \mathrm{LN}(h_e), \qquad h = \mathrm{transformer}(E_{s_1} + p_1, E_{s_2} + p_2, \dots) $$
 //!
-//! Shapes: L token ids s, e the place of the end token, D width, E width of the shared space. Since no token sees those after it,
-//! nothing has to be padded: a shorter sequence gives the same numbers.
+//! Shapes: L token ids s, e position of the end token, D width, E width of the shared space. No token attends
+//! to later ones, so padding is not needed: a shorter sequence gives the same numbers.
 
 use super::transformer::{Transformer, TransformerSizes};
 use crate::nn::LayerNorm;
@@ -11,29 +11,30 @@ use crate::nn::params::{Kind, Param, Parameters, join};
 use crate::ops;
 use crate::tensor::{Tape, Tensor2};
 
-/// Sizes of a text tower.
+/// The sizes of a text tower.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TextSizes {
-    /// Token ids.
+    /// The number of token ids.
     pub vocabulary: usize,
-    /// Longest sequence, with start and end token.
+    /// The length of the longest sequence, including start and end token.
     pub context: usize,
-    /// Its transformer.
+    /// The sizes of its transformer.
     pub transformer: TransformerSizes,
-    /// Where the text is read off.
+    /// The token whose state represents the text.
     pub end: EndToken,
 }
 
-/// Which token's state is the text.
+/// The token whose state represents the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndToken {
-    /// The first with the largest id: OpenAI's CLIP, OpenCLIP, and Hugging Face where `eos_token_id` has its historic value 2.
+    /// The first token with the largest id: OpenAI's CLIP, OpenCLIP, and Hugging Face if `eos_token_id` has
+    /// its historic value 2.
     LargestId,
-    /// The first with this id.
+    /// The first token with this id.
     Id(u32),
 }
 
-/// Token ids to the shared space.
+/// Maps token ids to the shared space.
 #[derive(Clone, Debug)]
 pub struct TextTower {
     sizes: TextSizes,
@@ -45,7 +46,7 @@ pub struct TextTower {
 }
 
 impl TextTower {
-    /// All weights 0. `shared`: E.
+    /// All weights are 0. `shared` is E.
     pub fn new(sizes: &TextSizes, shared: usize) -> Self {
         let width = sizes.transformer.width;
         let embedding = |rows: usize| {
@@ -62,13 +63,13 @@ impl TextTower {
         }
     }
 
-    /// Its sizes.
+    /// The sizes of the tower.
     pub fn sizes(&self) -> &TextSizes {
         &self.sizes
     }
 
-    /// One sequence of ids -> `[1, E]`, not normalised. Panics on an id outside of the vocabulary and on a sequence that is empty
-    /// or longer than the context.
+    /// One sequence of ids -> `[1, E]`, not normalised. Panics if an id is outside of the vocabulary, or if
+    /// the sequence is empty or longer than the context.
     pub fn forward(&self, tape: &mut Tape, ids: &[u32]) -> Tensor2 {
         let (length, width) = (ids.len(), self.sizes.transformer.width);
         assert!(
@@ -87,7 +88,7 @@ impl TextTower {
         ops::linear(tape, &end, &self.text_projection.value, None, false)
     }
 
-    /// The place of the end token; 0 where the id that is looked for does not occur, as in `transformers`.
+    /// The position of the end token; 0 if its id does not occur, as in `transformers`.
     fn end(&self, ids: &[u32]) -> usize {
         let wanted = match self.sizes.end {
             EndToken::LargestId => ids.iter().copied().max(),
@@ -99,7 +100,7 @@ impl TextTower {
     }
 }
 
-/// A map without bias to the shared space, all 0: `[E, D]`.
+/// A linear map without bias to the shared space, all 0: `[E, D]`.
 pub(super) fn projection(width: usize, shared: usize) -> Param {
     let values = vec![0.0; shared * width];
     Param::new(Kind::Weight, values, shared, width, &[shared, width])

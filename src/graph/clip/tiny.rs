@@ -1,15 +1,18 @@
-//! `clip-tiny`: a small dual encoder, trained by the harness itself, that plays CLIP's part for the drawn dataset.
+//! `clip-tiny`: a small dual encoder, trained by the harness itself, that takes CLIP's place for the drawn
+//! dataset.
 //!
 //! $$ v_n = \frac{h(\mathrm{pool}(f(x), m_n))}{\|\cdot\|}, \qquad t_{c} = \frac{E\, w_{c}}{\|\cdot\|}, \qquad
 //!    \ell_{n,c} = \min(e^s, 100)\, v_n^\top t_c $$
 //!
-//! f is a tower of six 3x3 convolutions with group norm and ReLU, h is LayerNorm-Linear-ReLU-Linear, w the word frequencies of a
-//! description. Training is contrastive (CLIP, https://arxiv.org/abs/2103.00020, with regions for images as in RegionCLIP,
-//! https://arxiv.org/abs/2112.09106): every region against one description of each class, cross-entropy on the right one.
-//! Difference to CLIP: the negatives are the other classes' descriptions, not the other regions', because many regions of a
-//! batch share a class.
+//! f is a tower of six 3x3 convolutions with group norm and ReLU, h is LayerNorm-Linear-ReLU-Linear, and w
+//! are the word frequencies of a description. Training is contrastive (CLIP,
+//! https://arxiv.org/abs/2103.00020, with regions instead of images as in RegionCLIP,
+//! https://arxiv.org/abs/2112.09106): every region is compared with one description of each class, with
+//! cross-entropy on the right one. Difference from CLIP: the negatives are the other classes' descriptions,
+//! not the other regions', because many regions of a batch share a class.
 //!
-//! Shapes: n regions, K classes, k descriptions each, C = 128 channels of the tower, E width of the shared space, V words.
+//! Shapes: n regions, K classes, k descriptions each, C = 128 channels of the tower, E width of the shared
+//! space, V words.
 
 use super::vocabulary::Vocabulary;
 use super::{ClipTinyConfig, TextEmbeddings, VisionLanguage, coverage};
@@ -21,22 +24,23 @@ use crate::structures::{Mask, Picture};
 use crate::tensor::{Map, Tape, Tensor2};
 use std::sync::{Arc, OnceLock};
 
-/// Output channels and stride of every convolution of the tower; features come at a quarter of the picture's size.
+/// Output channels and stride of every convolution of the tower. The features are at a quarter of the
+/// picture's size.
 const TOWER: [(usize, usize); 6] = [(24, 2), (48, 1), (64, 2), (96, 1), (96, 1), (128, 1)];
 const NORM_GROUPS: usize = 8;
 const KERNEL: usize = 3;
-/// Middle and half range of an 8-bit channel, twice: pixels enter in [-2, 2].
+/// Both the middle and the half range of an 8-bit channel: the input pixels are in [-2, 2].
 const PIXEL_MEAN: f32 = 127.5;
 const PIXEL_SCALE: f32 = 63.75;
-/// ln 10, where CLIP starts at ln(1 / 0.07): fewer candidates, a softer start.
+/// ln 10, while CLIP starts at ln(1 / 0.07). With fewer candidates, the start is softer.
 const FIRST_LOG_SCALE: f32 = 2.3;
-/// CLIP's bound on the factor of the cosine.
+/// CLIP's limit on the factor of the cosine.
 const MAX_SCALE: f32 = 100.0;
 
-/// One object to learn from.
+/// One training object.
 #[derive(Clone, Debug)]
 pub struct Region {
-    /// Index of its picture in the batch.
+    /// The index of its picture in the batch.
     pub image: usize,
     /// Its class.
     pub class: usize,
@@ -54,12 +58,13 @@ pub struct ClipTiny {
     words: Param,
     log_scale: Param,
     vocabulary: Vocabulary,
-    /// The embedded descriptions of the present weights; emptied whenever the weights are handed out for change.
+    /// The descriptions embedded with the present weights; cleared whenever the weights may change.
     text: OnceLock<TextEmbeddings>,
 }
 
 impl ClipTiny {
-    /// An untrained model, a function of `config.seed` and the descriptions (one list per class, equally long) alone.
+    /// An untrained model. It depends only on `config.seed` and the descriptions (one list per class, equally
+    /// long).
     pub fn new<'a, D: AsRef<[&'a str]>>(config: &ClipTinyConfig, descriptions: &[D]) -> Self {
         let rng = &mut Stream::new(config.seed, "clip-tiny");
         let vocabulary = Vocabulary::new(descriptions);
@@ -86,8 +91,9 @@ impl ClipTiny {
         }
     }
 
-    /// The contrastive loss `[1, 1]` of `regions` of `pictures` (all of one size): mean cross-entropy over the classes, each
-    /// class standing for itself with one of its descriptions, drawn from `rng` once per call. Panics without a region.
+    /// The contrastive loss `[1, 1]` of `regions` of `pictures` (all of one size): the mean cross-entropy
+    /// over the classes. Each class is represented by one of its descriptions, drawn from `rng` once per
+    /// call. Panics if there is no region.
     pub fn training_loss(
         &self,
         tape: &mut Tape,
@@ -124,7 +130,7 @@ impl ClipTiny {
         )
     }
 
-    /// Pictures of one size to the tower's features, `[B * h * w, C]`.
+    /// Pictures of one size -> the tower's features, `[B * h * w, C]`.
     fn features(&self, tape: &mut Tape, pictures: &[&Picture]) -> Map {
         let (height, width) = (pictures[0].height, pictures[0].width);
         assert!(

@@ -1,9 +1,11 @@
-//! The transformer of both of CLIP's towers (https://arxiv.org/abs/2103.00020): norms before attention and before the MLP.
+//! The transformer of both of CLIP's towers (https://arxiv.org/abs/2103.00020), with norms before the
+//! attention and before the MLP.
 //!
 //! $$ x \leftarrow x + \mathrm{attn}(\mathrm{LN}_1(x)), \qquad x \leftarrow x + W_2\,\phi(W_1\,\mathrm{LN}_2(x)) $$
 //!
-//! Shapes: L tokens of one sequence, D width; x `[L, D]`. Names of the parameters as in OpenAI's CLIP and OpenCLIP
-//! (`resblocks.0.attn.in_proj_weight`, `resblocks.0.mlp.c_fc.weight`). For inference: everything is 0 until a file fills it.
+//! Shapes: L tokens of one sequence, D width; x `[L, D]`. The parameters have the names of OpenAI's CLIP and
+//! OpenCLIP (`resblocks.0.attn.in_proj_weight`, `resblocks.0.mlp.c_fc.weight`). It is for inference: all
+//! values are 0 until a file fills them.
 
 use crate::nn::params::{Param, Parameters, join};
 use crate::nn::{LayerNorm, Linear, MultiHeadAttention};
@@ -15,15 +17,15 @@ use crate::tensor::{Tape, Tensor2};
 pub struct TransformerSizes {
     /// D.
     pub width: usize,
-    /// Blocks.
+    /// The number of blocks.
     pub layers: usize,
-    /// Heads of the attention; they divide D.
+    /// The number of attention heads; it divides D.
     pub heads: usize,
-    /// Hidden width of the MLP.
+    /// The hidden width of the MLP.
     pub hidden: usize,
     /// phi.
     pub activation: Gelu,
-    /// Epsilon of the norms.
+    /// The epsilon of the norms.
     pub epsilon: f32,
 }
 
@@ -42,7 +44,7 @@ struct Block {
 }
 
 impl Transformer {
-    /// All weights 0.
+    /// All weights are 0.
     pub fn new(sizes: &TransformerSizes) -> Self {
         let TransformerSizes {
             width,
@@ -63,7 +65,7 @@ impl Transformer {
         Self((0..layers).map(|_| block()).collect())
     }
 
-    /// x `[L, D]` -> `[L, D]`. `causal`: no token sees those after it.
+    /// x `[L, D]` -> `[L, D]`. If `causal`, no token attends to later ones.
     pub fn forward(&self, tape: &mut Tape, x: &Tensor2, causal: bool) -> Tensor2 {
         let length = x.rows();
         let later = |i: usize| u8::from(i % length > i / length);

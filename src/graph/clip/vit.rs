@@ -1,12 +1,12 @@
-//! CLIP's vision transformer: squares of the picture and a class token.
+//! CLIP's vision transformer on patches of the picture and a class token.
 //!
-//! $$ x = \mathrm{transformer}\bigl(\mathrm{LN}_{pre}([c;\, W_p\,\text{squares}] + p)\bigr), \qquad
+//! $$ x = \mathrm{transformer}\bigl(\mathrm{LN}_{pre}([c;\, W_p\,\text{patches}] + p)\bigr), \qquad
 //!    v = W_v\, \mathrm{LN}_{post}(x_0), \qquad f_{ij} = \mathrm{LN}_{post}(x_{1 + i w + j}) $$
 //!
-//! v is the picture; f are the dense features, mapped by the same $W_v$ after pooling under a mask. Shapes: P pixels a side of a
-//! square, h x w squares, D width, E width of the shared space. Source: https://arxiv.org/abs/2103.00020 and `transformers`'
-//! `CLIPVisionModel`; the position embedding of other sizes than the trained one is resized bicubically, as by its
-//! `interpolate_pos_encoding`.
+//! v represents the picture. f are the dense features; the same $W_v$ maps them after pooling under a mask.
+//! Shapes: P pixels along a side of a patch, h x w patches, D width, E width of the shared space. Source:
+//! https://arxiv.org/abs/2103.00020 and `CLIPVisionModel` of `transformers`. For pictures of other sizes than
+//! in training, the position embedding is resized bicubically, as by `interpolate_pos_encoding` there.
 
 use super::text::projection;
 use super::transformer::{Transformer, TransformerSizes};
@@ -16,14 +16,14 @@ use crate::ops;
 use crate::tensor::{Map, Tape, Tensor2};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Sizes of a vision transformer.
+/// The sizes of a vision transformer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VitSizes {
-    /// Side of the pictures it was trained on, in pixels.
+    /// The side of the training pictures in pixels.
     pub image: usize,
     /// P.
     pub patch: usize,
-    /// Its transformer.
+    /// The sizes of its transformer.
     pub transformer: TransformerSizes,
 }
 
@@ -38,7 +38,7 @@ pub struct Vit {
     transformer: Transformer,
     ln_post: LayerNorm,
     proj: Param,
-    /// The position embedding of the grid that was asked for last, and the grid.
+    /// The position embedding of the last used grid, and that grid.
     resized: Arc<Mutex<Option<Resized>>>,
 }
 
@@ -46,7 +46,7 @@ pub struct Vit {
 type Resized = ((usize, usize), Tensor2);
 
 impl Vit {
-    /// All weights 0. `shared`: E.
+    /// All weights are 0. `shared` is E.
     pub fn new(sizes: &VitSizes, shared: usize) -> Self {
         let TransformerSizes { width, epsilon, .. } = sizes.transformer;
         let positions = 1 + (sizes.image / sizes.patch).pow(2);
@@ -66,12 +66,12 @@ impl Vit {
         }
     }
 
-    /// Its sizes.
+    /// The sizes of the tower.
     pub fn sizes(&self) -> &VitSizes {
         &self.sizes
     }
 
-    /// One picture of any size -> the picture `[1, E]`, not normalised.
+    /// One picture of any size -> `[1, E]`, not normalised.
     pub fn embed_image(&self, tape: &mut Tape, pixels: &Map) -> Tensor2 {
         let (x, ..) = self.tokens(tape, pixels);
         let class = ops::slice_rows(tape, &x, 0, 1);
@@ -143,8 +143,9 @@ impl Vit {
     }
 }
 
-/// Bicubic interpolation of a line of `from` places to `to`: for every new place four old ones and their weights. Source: Keys 1981
-/// with a = -0.75, places outside repeat the border: PyTorch's `interpolate(mode="bicubic", align_corners=False)`.
+/// Bicubic interpolation of a line of `from` points to `to` points: for every new point, four old ones and
+/// their weights. Source: Keys 1981 with a = -0.75, where points outside repeat the border; PyTorch's
+/// `interpolate(mode="bicubic", align_corners=False)`.
 fn cubic(from: usize, to: usize) -> Vec<[(usize, f32); 4]> {
     const A: f64 = -0.75;
     let near = |d: f64| ((A + 2.0) * d - (A + 3.0)) * d * d + 1.0;
@@ -165,7 +166,7 @@ fn cubic(from: usize, to: usize) -> Vec<[(usize, f32); 4]> {
 
 impl Parameters for Vit {
     fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
-        // Whoever visits may write; a clone keeps what belongs to its values.
+        // The visitor may change the values. A clone keeps the embedding of its own values.
         self.resized = Arc::default();
         let name = |name| join(prefix, name);
         self.conv1.parameters(&name("conv1"), visit);
@@ -193,7 +194,7 @@ mod tests {
                 assert!((sum - 1.0).abs() < 1e-6, "{from} -> {to} at {i}: {taps:?}");
             }
         }
-        // The same size: every place is itself.
+        // With the same size, every point is itself.
         assert!(
             cubic(5, 5)
                 .iter()

@@ -2,7 +2,8 @@
 //!
 //! $$ t_{d,w} = \frac{\text{count of word } w \text{ in description } d}{\text{words of } d} $$
 //!
-//! so that `t E` is the mean of the embeddings E of the description's words. Shapes: K classes, k descriptions each, V words.
+//! With the word embeddings E, `t E` is the mean embedding of the description's words. Shapes: K classes, k
+//! descriptions each, V words.
 
 use crate::tensor::Tensor2;
 use std::collections::BTreeSet;
@@ -10,18 +11,20 @@ use std::collections::BTreeSet;
 /// The descriptions of all classes as rows of word frequencies.
 #[derive(Clone, Debug)]
 pub struct Vocabulary {
-    /// Number of classes K.
+    /// The number of classes K.
     pub classes: usize,
-    /// Descriptions per class k.
+    /// The number of descriptions per class k.
     pub descriptions: usize,
-    /// `[K * k, V]`, class-major, rows sum to 1; the words in alphabetical order.
+    /// `[K * k, V]`, class-major; each row sums to 1. The words are in alphabetical order.
     pub frequencies: Tensor2,
 }
 
 impl Vocabulary {
-    /// Builds the vocabulary from the words of `descriptions`, one list per class. Case and punctuation do not count.
+    /// Builds the vocabulary from the words of `descriptions`, one list per class. Case and punctuation are
+    /// ignored.
     ///
-    /// Panics unless every class has the same number of descriptions, at least one, and every description has a word.
+    /// Panics unless every class has the same number of descriptions, at least one, and every description has
+    /// a word.
     pub fn new<'a, D: AsRef<[&'a str]>>(descriptions: &[D]) -> Self {
         let per_class = descriptions.first().map_or(0, |class| class.as_ref().len());
         assert!(per_class > 0, "a description of every class");
@@ -59,12 +62,12 @@ impl Vocabulary {
         }
     }
 
-    /// Number of words V.
+    /// The number of words V.
     pub fn words(&self) -> usize {
         self.frequencies.columns()
     }
 
-    /// The rows of one description of every class, `[K, V]`: `chosen[c]` of class c.
+    /// One description of every class, `[K, V]`: description `chosen[c]` of class c.
     pub fn select(&self, chosen: &[usize]) -> Tensor2 {
         let width = self.words();
         let rows = chosen

@@ -1,16 +1,25 @@
 //! `backbone_config`: the ResNet of a `config.json`.
 
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind, STAGES, StemConfig};
+use crate::graph::bounds::{LAYERS, WIDTHS};
+use crate::registry::{Check, Checked};
 use serde::{Deserialize, Serialize};
 
-/// `model_type` of the backbone.
+/// The `model_type` of the backbone.
 pub(super) const RESNET: &str = "resnet";
 /// The side of the first kernel and its stride, constants of `modeling_resnet.py`.
 const STEM: (usize, usize) = (7, 2);
-/// Output channels per inner channel of a bottleneck.
+/// Output channels of a bottleneck per inner channel.
 const EXPANSION: usize = 4;
 /// Groups of the normalisations, a constant of `modeling_mask2former.py`.
 pub(super) const NORM_GROUPS: usize = 32;
+/// The `layer_type` of blocks with it.
+const BOTTLENECK: &str = "bottleneck";
+/// Red, green, blue.
+const CHANNELS: usize = 3;
+
+/// The only activation.
+pub(super) const RELU: &str = "relu";
 
 /// `backbone_config`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -45,54 +54,57 @@ impl Default for Backbone {
     }
 }
 
-impl Backbone {
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut refuse = |wrong: bool, key: &str, found: String, allowed: &str| {
-            if wrong {
-                problems.push(format!(
-                    "`backbone_config.{key}` is {found}, must be {allowed}"
-                ));
-            }
-        };
+impl Checked for Backbone {
+    fn check(&self, check: &mut Check) {
         if self.model_type != RESNET {
-            refuse(
-                true,
-                "model_type",
-                format!("`{}`", self.model_type),
-                "`resnet`",
-            );
-            return problems;
+            check.unknown("model_type", &self.model_type, [RESNET]);
+            return;
         }
-        let channels = self.num_channels;
-        refuse(channels != 3, "num_channels", channels.to_string(), "3");
-        let known = matches!(self.layer_type.as_str(), "basic" | "bottleneck");
-        let layer = format!("`{}`", self.layer_type);
-        refuse(!known, "layer_type", layer, "`basic` or `bottleneck`");
-        let act = format!("`{}`", self.hidden_act);
-        refuse(self.hidden_act != "relu", "hidden_act", act, "`relu`");
+        check.range("num_channels", self.num_channels, CHANNELS..=CHANNELS);
+        check.range("embedding_size", self.embedding_size, WIDTHS);
+        let layers = ["basic", BOTTLENECK];
+        if !layers.contains(&self.layer_type.as_str()) {
+            check.unknown("layer_type", &self.layer_type, layers);
+        }
+        if self.hidden_act != RELU {
+            check.unknown("hidden_act", &self.hidden_act, [RELU]);
+        }
         let first = self.downsample_in_first_stage;
-        refuse(first, "downsample_in_first_stage", "true".into(), "false");
-        let depths = format!("{:?}", self.depths);
-        refuse(self.depths.len() != STAGES, "depths", depths, "4 numbers");
-        let sizes = format!("{:?}", self.hidden_sizes);
-        let odd = |size: &usize| self.layer_type == "bottleneck" && !size.is_multiple_of(EXPANSION);
-        let wrong = self.hidden_sizes.len() != STAGES || self.hidden_sizes.iter().any(odd);
-        let allowed = "4 numbers, of a bottleneck multiples of 4";
-        refuse(wrong, "hidden_sizes", sizes, allowed);
+        check.require(!first, "downsample_in_first_stage", "true", "false");
+        for (key, numbers) in [
+            ("depths", &self.depths),
+            ("hidden_sizes", &self.hidden_sizes),
+        ] {
+            let wanted = format!("{STAGES} numbers");
+            check.require(numbers.len() == STAGES, key, format!("{numbers:?}"), wanted);
+        }
+        for depth in &self.depths {
+            check.range("depths", *depth, LAYERS);
+        }
+        for size in &self.hidden_sizes {
+            check.range("hidden_sizes", *size, 1..=EXPANSION * WIDTHS.end());
+            check.divides("hidden_sizes", *size, self.expansion(), "of a bottleneck");
+        }
         let stages = (1..=STAGES).map(|stage| format!("stage{stage}"));
         let all = self.out_features.iter().flatten().cloned().eq(stages);
         let found = self.out_features.as_ref();
-        let found = found.map_or("missing".into(), |names| format!("{names:?}"));
-        refuse(!all, "out_features", found, "stage1 to stage4");
-        problems
+        let found = found.map_or("null".into(), |names| format!("{names:?}"));
+        check.require(all, "out_features", found, "stage1 to stage4");
+    }
+}
+
+impl Backbone {
+    /// Output channels of a block per inner channel.
+    fn expansion(&self) -> usize {
+        match self.layer_type == BOTTLENECK {
+            true => EXPANSION,
+            false => 1,
+        }
     }
 
     pub fn config(&self) -> BackboneConfig {
-        let bottleneck = self.layer_type == "bottleneck";
-        let inner = if bottleneck { EXPANSION } else { 1 };
         BackboneConfig {
-            block: match bottleneck {
+            block: match self.layer_type == BOTTLENECK {
                 true => BlockKind::Bottleneck,
                 false => BlockKind::Basic,
             },
@@ -102,7 +114,7 @@ impl Backbone {
                 stride: STEM.1,
                 pool: true,
             },
-            widths: std::array::from_fn(|stage| self.hidden_sizes[stage] / inner),
+            widths: std::array::from_fn(|stage| self.hidden_sizes[stage] / self.expansion()),
             depths: std::array::from_fn(|stage| self.depths[stage]),
             norm: NormKind::FrozenBatch,
             norm_groups: NORM_GROUPS,

@@ -1,24 +1,28 @@
-//! The keys of `config.json` beside its backbone, what of them is not supported, and the sizes that they say.
+//! The keys of `config.json` besides its backbone: the sizes that they give and the values that are not
+//! supported.
 
-use super::backbone::{Backbone, NORM_GROUPS};
+use super::backbone::{Backbone, NORM_GROUPS, RELU};
 use crate::graph::backbone::STAGES;
+use crate::graph::bounds::{HIDDEN_WIDTHS, LAYERS, QUERIES, WIDTHS, WORDS};
 use crate::graph::config::ModelConfig;
+use crate::registry::{Check, Checked};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// `model_type` of Mask2Former.
+/// The `model_type` of Mask2Former.
 pub(super) const MASK2FORMER: &str = "mask2former";
 /// Constants of `modeling_mask2former.py`.
 const ENCODER_POINTS: usize = 4;
-/// Pixels of the image per pixel of res2 to res5.
+/// The number of image pixels per pixel of res2 to res5, along a side.
 const STRIDES: [usize; STAGES] = [4, 8, 16, 32];
-/// Labels of a configuration that names none.
+/// The number of labels of a configuration that names none.
 const DEFAULT_LABELS: usize = 2;
-/// Mean and deviation of ImageNet's colours; a folder's own stand in its `preprocessor_config.json`.
+/// Mean and standard deviation of ImageNet's colours. The values of a folder itself are in its
+/// `preprocessor_config.json`.
 const PIXEL_MEAN: [f64; 3] = [123.675, 116.28, 103.53];
 const PIXEL_STD: [f64; 3] = [58.395, 57.12, 57.375];
 
-/// The keys of `config.json` that say how the network is built, with transformers' defaults.
+/// The keys of `config.json` that describe the network, with the defaults of `transformers`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Config {
@@ -76,74 +80,75 @@ impl Default for Config {
     }
 }
 
+/// What is not supported is refused: here because the network is another one, or in `transformers` because the values of an
+/// input projection are not saved.
+impl Checked for Config {
+    fn check(&self, check: &mut Check) {
+        check.range("feature_size", self.feature_size, WIDTHS);
+        let wanted = format!("`feature_size` = {}", self.feature_size);
+        let same = self.hidden_dim == self.feature_size;
+        check.require(same, "hidden_dim", self.hidden_dim, wanted);
+        check.range("mask_feature_size", self.mask_feature_size, WIDTHS);
+        check.range(
+            "encoder_feedforward_dim",
+            self.encoder_feedforward_dim,
+            HIDDEN_WIDTHS,
+        );
+        check.range("encoder_layers", self.encoder_layers, LAYERS);
+        // One more than there are layers.
+        check.range("decoder_layers", self.decoder_layers, 2..=*LAYERS.end());
+        check.range("num_attention_heads", self.num_attention_heads, WIDTHS);
+        check.range("dim_feedforward", self.dim_feedforward, HIDDEN_WIDTHS);
+        check.range("num_queries", self.num_queries, QUERIES);
+        for (key, divisor) in [
+            ("`num_attention_heads`", self.num_attention_heads),
+            ("groups of every norm", NORM_GROUPS),
+        ] {
+            check.divides("feature_size", self.feature_size, divisor, key);
+        }
+        let input = self.enforce_input_projection;
+        check.require(!input, "enforce_input_projection", "true", "false");
+        check.require(!self.pre_norm, "pre_norm", "true", "false");
+        let activation = &self.activation_function;
+        if activation != RELU {
+            check.unknown("activation_function", activation, [RELU]);
+        }
+        let stride = STRIDES[0];
+        check.range("common_stride", self.common_stride, stride..=stride);
+        let (strides, wanted) = (&self.feature_strides, format!("{STRIDES:?}"));
+        let same = *strides == STRIDES;
+        check.require(same, "feature_strides", format!("{strides:?}"), wanted);
+        if let Some(timm) = &self.backbone {
+            let message = format!(
+                "`{timm}` does not fit; allowed: null, `backbone_config` describes the backbone"
+            );
+            check.refuse("backbone", message);
+        }
+        if self.id2label.is_none() {
+            check.range("num_labels", self.num_labels(), WORDS);
+        }
+        if let Some(labels) = &self.id2label {
+            let counted = !labels.is_empty() && labels.keys().copied().eq(0..labels.len());
+            let last = labels.len().saturating_sub(1);
+            let found = "other keys than these numbers";
+            check.require(counted, "id2label", found, format!("the keys 0 to {last}"));
+        }
+    }
+}
+
 impl Config {
-    /// What is not supported: here because the network is another one, or in `transformers` because the values of an input
-    /// projection are not saved.
-    pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
-        let mut refuse = |wrong: bool, text: String| {
-            if wrong {
-                problems.push(text);
-            }
-        };
-        let &Self {
-            feature_size,
-            hidden_dim,
-            decoder_layers,
-            common_stride,
-            ..
-        } = self;
-        refuse(
-            hidden_dim != feature_size,
-            format!("`hidden_dim` is {hidden_dim}, must be `feature_size` = {feature_size}"),
-        );
-        refuse(
-            self.enforce_input_projection,
-            "`enforce_input_projection` is true, must be false".into(),
-        );
-        refuse(self.pre_norm, "`pre_norm` is true, must be false".into());
-        refuse(
-            decoder_layers < 2,
-            format!("`decoder_layers` is {decoder_layers}, must be at least 2"),
-        );
-        refuse(
-            self.activation_function != "relu",
-            format!(
-                "`activation_function` is `{}`, must be `relu`",
-                self.activation_function
-            ),
-        );
-        refuse(
-            common_stride != STRIDES[0],
-            format!("`common_stride` is {common_stride}, must be {}", STRIDES[0]),
-        );
-        refuse(
-            self.feature_strides != STRIDES,
-            format!(
-                "`feature_strides` is {:?}, must be {STRIDES:?}",
-                self.feature_strides
-            ),
-        );
-        let timm = self.backbone.as_deref().unwrap_or_default();
-        refuse(
-            self.backbone.is_some(),
-            format!(
-                "`backbone` is `{timm}`, must be null: `backbone_config` describes the backbone"
-            ),
-        );
-        problems
+    fn num_labels(&self) -> usize {
+        self.num_labels.unwrap_or(DEFAULT_LABELS)
     }
 
-    pub fn labels(&self) -> Result<Vec<String>, String> {
-        let Some(labels) = &self.id2label else {
-            let count = self.num_labels.unwrap_or(DEFAULT_LABELS);
-            return Ok((0..count).map(|id| format!("LABEL_{id}")).collect());
-        };
-        if labels.is_empty() || !labels.keys().copied().eq(0..labels.len()) {
-            let last = labels.len().saturating_sub(1);
-            return Err(format!("the keys of `id2label` must be 0 to {last}"));
+    /// The names of the classes.
+    pub fn labels(&self) -> Vec<String> {
+        match &self.id2label {
+            Some(labels) => labels.values().cloned().collect(),
+            None => (0..self.num_labels())
+                .map(|id| format!("LABEL_{id}"))
+                .collect(),
         }
-        Ok(labels.values().cloned().collect())
     }
 
     pub fn model(&self, backbone: &Backbone) -> ModelConfig {

@@ -1,4 +1,4 @@
-//! Reading, writing and refusing `config.json`.
+//! Tests reading, writing and refusing `config.json`.
 
 use super::*;
 use serde_json::json;
@@ -32,12 +32,12 @@ fn with(path: &str, value: Value) -> Value {
 }
 
 fn refused(json: Value) -> String {
-    format!("{:#}", Folder::parse(json).expect_err("refused"))
+    format!("{:#}", HuggingFaceFolder::parse(json).expect_err("refused"))
 }
 
 #[test]
 fn sizes_are_read_and_defaults_are_transformers() {
-    let Folder { model, labels } = Folder::parse(config()).unwrap();
+    let HuggingFaceFolder { model, labels } = HuggingFaceFolder::parse(config()).unwrap();
     assert_eq!(
         (model.width, model.fpn_width, model.mask_width),
         (64, 64, 32)
@@ -55,20 +55,27 @@ fn sizes_are_read_and_defaults_are_transformers() {
         "in order of the numbers"
     );
     let basic = with("/backbone_config/depths", json!([2, 2, 2, 2]));
-    assert_eq!(Folder::parse(basic).unwrap().model.backbone.depths, [2; 4]);
+    assert_eq!(
+        HuggingFaceFolder::parse(basic)
+            .unwrap()
+            .model
+            .backbone
+            .depths,
+        [2; 4]
+    );
 }
 
 #[test]
 fn a_configuration_survives_the_way_there_and_back() {
-    let folder = Folder::parse(config()).unwrap();
+    let folder = HuggingFaceFolder::parse(config()).unwrap();
     let json = folder.to_json().unwrap();
     assert_eq!(json["decoder_layers"], 4);
-    assert_eq!(Folder::parse(json).unwrap(), folder);
+    assert_eq!(HuggingFaceFolder::parse(json).unwrap(), folder);
 }
 
 #[test]
 fn what_transformers_cannot_have_is_refused_by_key() {
-    let mut folder = Folder::parse(config()).unwrap();
+    let mut folder = HuggingFaceFolder::parse(config()).unwrap();
     folder.model.fpn_width = 32;
     folder.model.encoder_points = 2;
     folder.model.backbone.stem.pool = false;
@@ -80,12 +87,12 @@ fn what_transformers_cannot_have_is_refused_by_key() {
 }
 
 #[test]
-fn another_architecture_is_told() {
+fn another_architecture_is_reported() {
     let error = refused(json!({ "model_type": "detr" }));
-    assert_eq!(error, "`model_type` is `detr`, must be `mask2former`");
+    assert_eq!(error, "`model_type`: unknown `detr`; known: `mask2former`");
     let swin = refused(with("/backbone_config/model_type", json!("swin")));
     assert!(
-        swin.contains("`backbone_config.model_type` is `swin`"),
+        swin.contains("`backbone_config.model_type`: unknown `swin`; known: `resnet`"),
         "{swin}"
     );
     let typed = refused(with("/feature_size", json!("wide")));
@@ -113,7 +120,58 @@ fn all_that_is_not_supported_is_listed() {
     narrow["hidden_dim"] = json!(48);
     let narrow = refused(narrow);
     assert!(
-        narrow.contains("`width`") && narrow.contains("32"),
+        narrow.contains("`feature_size`: 48 does not fit; allowed: multiples of 32"),
         "{narrow}"
     );
+}
+
+/// The place of every whole number in `json`, as `pointer` names it.
+fn whole_numbers(json: &Value, place: &str) -> Vec<String> {
+    let inner = |(key, value): (String, &Value)| whole_numbers(value, &format!("{place}/{key}"));
+    match json {
+        Value::Object(map) => map
+            .iter()
+            .map(|(k, v)| (k.clone(), v))
+            .flat_map(inner)
+            .collect(),
+        Value::Array(list) => {
+            let numbered = list.iter().enumerate();
+            numbered
+                .map(|(i, v)| (i.to_string(), v))
+                .flat_map(inner)
+                .collect()
+        }
+        Value::Number(_) if json.is_u64() => vec![place.to_string()],
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn absurd_numbers_are_refused_by_key_with_what_is_allowed() {
+    let mut whole = HuggingFaceFolder::parse(config())
+        .unwrap()
+        .to_json()
+        .unwrap();
+    // It is written for others, and not read.
+    whole.as_object_mut().unwrap().remove("label2id");
+    let mut unnamed = whole.clone();
+    unnamed.as_object_mut().unwrap().remove("id2label");
+    unnamed["num_labels"] = json!(3);
+    for json in [whole, unnamed] {
+        let places = whole_numbers(&json, "");
+        assert!(places.len() > 20, "{places:?}");
+        for place in places {
+            for number in [i64::MAX as u64, 1 << 31, 0] {
+                let mut wrong = json.clone();
+                *wrong.pointer_mut(&place).unwrap() = json!(number);
+                let error = refused(wrong);
+                let key = place
+                    .split('/')
+                    .filter(|part| part.parse::<usize>().is_err());
+                let key = key.collect::<Vec<_>>()[1..].join(".");
+                let told = error.contains(&format!("`{key}`: ")) && error.contains("; allowed: ");
+                assert!(told, "{key} = {number}: {error}");
+            }
+        }
+    }
 }

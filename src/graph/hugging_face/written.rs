@@ -1,6 +1,6 @@
-//! Our sizes as a `config.json`.
+//! Writes our sizes as a `config.json`.
 
-use super::Folder;
+use super::HuggingFaceFolder;
 use super::backbone::{Backbone, RESNET};
 use super::config::Config;
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind, STAGES, StemConfig};
@@ -8,11 +8,11 @@ use crate::graph::config::ModelConfig;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-impl Folder {
-    /// `config.json` of the same network, with the class names.
+impl HuggingFaceFolder {
+    /// The `config.json` of the same network, with the class names.
     ///
     /// # Errors
-    /// Every key of `[model]` whose value `transformers` has no key for.
+    /// Keys of `[model]` have values that `transformers` cannot express. The error lists all of them.
     pub fn to_json(&self) -> Result<Value> {
         let ModelConfig {
             queries,

@@ -1,8 +1,9 @@
-//! Encoder of the pixel decoder: layers of multi-scale deformable self-attention over the tokens of three maps.
+//! Encoder of the pixel decoder: layers of multi-scale deformable self-attention over the tokens of three
+//! maps.
 //!
 //! $$ x \leftarrow \mathrm{LN}(x + \mathrm{MSDeformAttn}(x + e, x)),\quad x \leftarrow \mathrm{LN}(x + \mathrm{FFN}(x)) $$
 //!
-//! with e the sine position plus a learned embedding of the level: the position enters the query, not the value.
+//! e is the sine position plus a learned embedding of the level. It is added to the query, not to the value.
 //! Shapes: B batch, N tokens of all levels (coarse to fine), D width.
 
 use crate::graph::ModelConfig;
@@ -91,7 +92,7 @@ impl Encoder {
         }
     }
 
-    /// Three maps of D channels, coarse to fine -> the same, encoded together.
+    /// Three maps of D channels, coarse to fine -> the encoded maps in the same order.
     pub(super) fn forward(&self, tape: &mut Tape, maps: &[Map], scales: &Scales) -> [Map; SCALES] {
         let batch = maps[0].batch;
         let parts: Vec<Tensor2> = (0..SCALES)

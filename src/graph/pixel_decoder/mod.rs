@@ -1,8 +1,9 @@
-//! Pixel decoder of Mask2Former (`MSDeformAttnPixelDecoder`): multi-scale deformable attention over res5, res4, res3, and one
-//! step of a feature pyramid up to res2.
+//! Pixel decoder of Mask2Former (`MSDeformAttnPixelDecoder`): multi-scale deformable attention over res5,
+//! res4 and res3, and one step of a feature pyramid up to res2.
 //!
-//! Shapes: D width, F channels of the pyramid's output, M channels of the mask features. Where F = D the layers are the
-//! reference's; a smaller F saves the 3x3 convolution at the finest level, which is `layer_1` from D to F, most of its work.
+//! Shapes: D width, F channels of the pyramid's output, M channels of the mask features. If F = D, the layers
+//! are those of the reference. A smaller F makes the 3x3 convolution at the finest level cheaper: this is
+//! `layer_1` from D to F, which does most of the work.
 
 mod encoder;
 
@@ -17,7 +18,7 @@ use crate::tensor::{Map, Tape};
 
 use encoder::Encoder;
 
-/// What the pixel decoder hands to the transformer decoder.
+/// The output of the pixel decoder, which the transformer decoder reads.
 #[derive(Clone, Debug)]
 pub struct PixelFeatures {
     /// The encoded maps, coarse to fine (res5, res4, res3), D channels.
@@ -26,13 +27,13 @@ pub struct PixelFeatures {
     pub mask_features: Map,
 }
 
-/// Names and order as in the reference checkpoint.
+/// The names and their order are those of the reference checkpoint.
 #[derive(Clone, Debug)]
 pub struct PixelDecoder {
-    /// 1x1 convolution and norm of res5, res4, res3.
+    /// 1x1 convolution and norm for res5, res4, res3.
     input_proj: Vec<(Conv2d, GroupNorm)>,
     encoder: Encoder,
-    /// Lateral 1x1 convolution of res2 and its norm.
+    /// Lateral 1x1 convolution for res2 and its norm.
     adapter: (Conv2d, GroupNorm),
     /// Output 3x3 convolution and its norm.
     layer: (Conv2d, GroupNorm),
@@ -40,7 +41,7 @@ pub struct PixelDecoder {
 }
 
 impl PixelDecoder {
-    /// For a backbone with `channels` of res2 to res5.
+    /// A decoder for a backbone with `channels` in res2 to res5.
     pub fn new(config: &ModelConfig, channels: [usize; STAGES], rng: &mut Stream) -> Self {
         let &ModelConfig {
             width,

@@ -1,8 +1,8 @@
-//! The prediction head, shared by all layers: classes and mask embeddings of the normed queries.
+//! The prediction head, shared by all layers. It maps the normed queries to classes and mask embeddings.
 //!
 //! $$ c = W \mathrm{LN}(x) + b,\quad m = \mathrm{MLP}(\mathrm{LN}(x)) \cdot F $$
 //!
-//! Shapes: B batch, Q queries, D width, K classes; F the mask features, M channels of h x w.
+//! Shapes: B batch, Q queries, D width, K classes; F are the mask features, M channels of h x w.
 
 use super::LayerPredictions;
 use crate::graph::ModelConfig;

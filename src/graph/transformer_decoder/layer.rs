@@ -1,10 +1,12 @@
-//! One layer of the transformer decoder: masked cross-attention, self-attention, feed-forward, each with residual and norm.
+//! One layer of the transformer decoder: masked cross-attention, self-attention, feed-forward, each with
+//! residual and norm.
 //!
-//! $$ x \leftarrow \mathrm{LN}(x + \mathrm{Cross}(x + p, m + e, m)),\quad x \leftarrow \mathrm{LN}(x + \mathrm{Self}(x + p, x + p, x)),\quad
+//! $$ x \leftarrow \mathrm{LN}(x + \mathrm{Cross}(x + p, m + e, m)),\quad
+//!    x \leftarrow \mathrm{LN}(x + \mathrm{Self}(x + p, x + p, x)),\quad
 //!    x \leftarrow \mathrm{LN}(x + \mathrm{FFN}(x)) $$
 //!
-//! with p the position of the queries, m the memory and e its position.
-//! Shapes: B batch, Q queries, L memory length, D width.
+//! p is the position of the queries, m the memory and e its position. Shapes: B batch, Q queries, L memory
+//! length, D width.
 
 use crate::graph::ModelConfig;
 use crate::nn::params::{Param, Parameters, join};
@@ -13,7 +15,7 @@ use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
 
-/// One map as the cross-attention sees it.
+/// One map as input of the cross-attention.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
     /// Content and position `[B * L, D]`.
@@ -22,7 +24,7 @@ pub(super) struct Memory {
     pub(super) value: Tensor2,
 }
 
-/// Three sub-layers.
+/// The three sub-layers.
 #[derive(Clone, Debug)]
 pub(super) struct DecoderLayer {
     cross: MultiHeadAttention,
@@ -83,7 +85,8 @@ impl DecoderLayer {
         self.ffn_norm.forward(tape, &out, Some(&x))
     }
 
-    /// Walks the parameters of layer number `i` of the decoder at `prefix`: the checkpoint has one list per sub-layer.
+    /// Visits the parameters of layer number `i` of the decoder at `prefix`. The checkpoint has one list per
+    /// sub-layer.
     pub(super) fn parameters(
         &mut self,
         prefix: &str,

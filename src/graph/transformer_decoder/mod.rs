@@ -1,7 +1,9 @@
-//! Transformer decoder of Mask2Former (`MultiScaleMaskedTransformerDecoder`), https://arxiv.org/abs/2112.01527, section 3.2.
+//! Transformer decoder of Mask2Former (`MultiScaleMaskedTransformerDecoder`),
+//! https://arxiv.org/abs/2112.01527, section 3.2.
 //!
-//! Learned queries look at the encoded maps in turn, coarse to fine and round again, each only inside the mask that it predicted
-//! last. Every intermediate state is decoded into classes and masks: these are all supervised.
+//! Learned queries attend to the encoded maps in turn, from coarse to fine and then again from the start.
+//! Each query attends only inside the mask that it predicted last. Every intermediate state is decoded into
+//! classes and masks, and all of them are supervised.
 //!
 //! Shapes: B batch, Q queries, D width, K classes, (h, w) size of the mask features.
 
@@ -20,22 +22,23 @@ use crate::tensor::{Place, Tape, Tensor2};
 use head::PredictionHead;
 use layer::{DecoderLayer, Memory};
 
-/// What every layer says about every image.
+/// The predictions of all layers for all images.
 #[derive(Clone, Debug)]
 pub struct Predictions {
-    /// Of the initial queries, then after each layer: `decoder-layers + 1` in all. The last is the result.
+    /// The predictions from the initial queries, then after each layer: `decoder-layers + 1` in all. The last
+    /// is the result.
     pub layers: Vec<LayerPredictions>,
     /// B.
     pub batch: usize,
     /// Q.
     pub queries: usize,
-    /// Rows of a mask.
+    /// The number of rows of a mask.
     pub height: usize,
-    /// Columns of a mask.
+    /// The number of columns of a mask.
     pub width: usize,
 }
 
-/// What one layer says.
+/// The predictions of one layer.
 #[derive(Clone, Debug)]
 pub struct LayerPredictions {
     /// Class logits `[B * Q, K + 1]`; the last column is no-object.
@@ -44,12 +47,12 @@ pub struct LayerPredictions {
     pub masks: Tensor2,
 }
 
-/// Queries, layers and the head that they share.
+/// The queries, the layers, and the head that they share.
 #[derive(Clone, Debug)]
 pub struct TransformerDecoder {
-    /// First content of the queries `[Q, D]`.
+    /// The initial content of the queries `[Q, D]`.
     query_feat: Param,
-    /// Position of the queries `[Q, D]`.
+    /// The positions of the queries `[Q, D]`.
     query_embed: Param,
     /// `[3, D]`, added to the content of the memory.
     level_embed: Param,
@@ -58,12 +61,12 @@ pub struct TransformerDecoder {
 }
 
 impl TransformerDecoder {
-    /// Where its parameters lie.
+    /// The place of its parameters.
     pub fn place(&self) -> Place {
         self.query_feat.value.place()
     }
 
-    /// For K = `classes` object classes.
+    /// A decoder for K = `classes` object classes.
     pub fn new(config: &ModelConfig, classes: usize, rng: &mut Stream) -> Self {
         let mut embedding = |rows| {
             let values = init::standard_normal(rows * config.width, rng);
@@ -97,7 +100,7 @@ impl TransformerDecoder {
     ) -> Predictions {
         let pixels = &features.mask_features;
         let batch = pixels.batch;
-        // Layers further round the circle look at the same memory again.
+        // Later rounds use the same memory again.
         let memory: Vec<Memory> = (0..SCALES.min(self.layers.len()))
             .map(|level| self.memory(tape, features, scales, level))
             .collect();
@@ -132,7 +135,8 @@ impl TransformerDecoder {
         }
     }
 
-    /// Map `level` as the layers see it: the level's embedding on the content, the position on the keys alone.
+    /// The map `level` as memory of the layers: its content plus the level's embedding; the position is added
+    /// to the keys only.
     fn memory(
         &self,
         tape: &mut Tape,

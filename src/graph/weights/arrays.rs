@@ -1,7 +1,8 @@
-//! The named arrays of safetensors files, of any floating-point type, read as `f32`.
+//! The named arrays of safetensors files of any floating-point type, read as `f32`.
 //!
-//! A folder is one as Hugging Face's `save_pretrained` writes it: `model.safetensors`, or `model.safetensors.index.json` and
-//! the parts that it lists. Files are read whole: nearly every value is wanted, and copied into the kernels' order anyway.
+//! A folder has the form that Hugging Face's `save_pretrained` writes: `model.safetensors`, or
+//! `model.safetensors.index.json` and the parts that it lists. Files are read as a whole: nearly every value
+//! is needed and is copied into the layout of the kernels anyway.
 
 use anyhow::{Context, Result, bail, ensure};
 use half::{bf16, f16};
@@ -11,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// What the files of a model are called where nothing else is said.
+/// The default stem of the files of a model.
 const STEM: &str = "model";
-/// The one file of a small model.
+/// The single file of a small model.
 pub const SINGLE: &str = "model.safetensors";
-/// Bytes of a safetensors file before its header.
+/// Number of bytes before the header of a safetensors file.
 const LENGTH: usize = 8;
 
 /// All arrays of a file or of a folder.
@@ -23,13 +24,13 @@ const LENGTH: usize = 8;
 pub struct Arrays {
     path: PathBuf,
     files: Vec<Vec<u8>>,
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, ArrayEntry>,
 }
 
-/// Where one array lies.
+/// One array and its place in the file.
 #[derive(Clone, Debug)]
-pub struct Entry {
-    /// Type of its values.
+pub struct ArrayEntry {
+    /// The type of its values.
     pub dtype: Dtype,
     /// Its shape.
     pub shape: Vec<usize>,
@@ -37,7 +38,7 @@ pub struct Entry {
     bytes: Range<usize>,
 }
 
-/// What `*.safetensors.index.json` says.
+/// The content of `*.safetensors.index.json`.
 #[derive(Deserialize)]
 struct Index {
     weight_map: BTreeMap<String, String>,
@@ -47,7 +48,7 @@ impl Arrays {
     /// Opens a file, or a folder in Hugging Face's form.
     ///
     /// # Errors
-    /// A file that is missing, cut off or no safetensors file, named.
+    /// A file is missing, truncated or not a safetensors file. The error names it.
     pub fn open(path: &Path) -> Result<Self> {
         if path.is_dir() {
             return Self::open_folder(path, STEM);
@@ -60,7 +61,7 @@ impl Arrays {
     /// Opens `stem.safetensors` of `folder`, or the parts that `stem.safetensors.index.json` lists.
     ///
     /// # Errors
-    /// Neither is there; a file that is missing, cut off or no safetensors file, named.
+    /// Neither exists, or a file is missing, truncated or not a safetensors file. The error names it.
     pub fn open_folder(folder: &Path, stem: &str) -> Result<Self> {
         let single = folder.join(format!("{stem}.safetensors"));
         let index = folder.join(format!("{stem}.safetensors.index.json"));
@@ -90,33 +91,33 @@ impl Arrays {
         &self.path
     }
 
-    /// Every array with its name, in order of the names.
-    pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
+    /// Every array with its name, sorted by name.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &ArrayEntry)> {
         self.entries
             .iter()
             .map(|(name, entry)| (name.as_str(), entry))
     }
 
     /// The array `name`.
-    pub fn get(&self, name: &str) -> Option<&Entry> {
+    pub fn get(&self, name: &str) -> Option<&ArrayEntry> {
         self.entries.get(name)
     }
 
-    /// Whether an array's name starts with `prefix`.
+    /// Returns true if an array's name starts with `prefix`.
     pub fn holds(&self, prefix: &str) -> bool {
         let mut from = self.entries.range(prefix.to_string()..);
         from.next()
             .is_some_and(|(name, _)| name.starts_with(prefix))
     }
 
-    /// Numbers in all arrays.
+    /// The number of values in all arrays.
     pub fn count(&self) -> usize {
-        let count = |entry: &Entry| entry.shape.iter().product::<usize>();
+        let count = |entry: &ArrayEntry| entry.shape.iter().product::<usize>();
         self.entries.values().map(count).sum()
     }
 
-    /// The values of `entry`; `None` where its type is none that [`Entry::is_float`] allows.
-    pub fn values(&self, entry: &Entry) -> Option<Vec<f32>> {
+    /// The values of `entry`; none if [`ArrayEntry::is_float`] is false for its type.
+    pub fn values(&self, entry: &ArrayEntry) -> Option<Vec<f32>> {
         let bytes = &self.files[entry.file][entry.bytes.clone()];
         let floats = match entry.dtype {
             Dtype::F32 => numbers(bytes, f32::from_le_bytes),
@@ -128,24 +129,25 @@ impl Arrays {
         Some(floats)
     }
 
-    /// Whether all values of `entry` are finite; those of another type than [`Entry::is_float`] allows are not looked at.
-    pub fn is_finite(&self, entry: &Entry) -> bool {
+    /// Returns true if all values of `entry` are finite. Values of a type for which [`ArrayEntry::is_float`] is
+    /// false are not checked.
+    pub fn is_finite(&self, entry: &ArrayEntry) -> bool {
         let values = self.values(entry).unwrap_or_default();
         values.iter().all(|value| value.is_finite())
     }
 
-    /// Reads `path`; of its arrays `wanted` alone are kept, or all.
+    /// Reads `path` and keeps the arrays in `wanted`, or all.
     fn add(&mut self, path: &Path, wanted: Option<&BTreeSet<String>>) -> Result<()> {
         let shown = path.display();
         let bytes = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
         let (header, metadata) = SafeTensors::read_metadata(&bytes)
-            .with_context(|| format!("{shown}: no whole safetensors file"))?;
+            .with_context(|| format!("{shown}: not a complete safetensors file"))?;
         for (name, info) in metadata.tensors() {
             if wanted.is_some_and(|wanted| !wanted.contains(&name)) {
                 continue;
             }
             let (start, end) = info.data_offsets;
-            let entry = Entry {
+            let entry = ArrayEntry {
                 dtype: info.dtype,
                 shape: info.shape.clone(),
                 file: self.files.len(),
@@ -162,14 +164,14 @@ impl Arrays {
         let shown = path.display();
         let text = std::fs::read(&path).with_context(|| format!("{shown}: cannot be read"))?;
         let index: Index = serde_json::from_slice(&text)
-            .with_context(|| format!("{shown}: no list of the parts of a model"))?;
+            .with_context(|| format!("{shown}: not a list of the parts of a model"))?;
         let mut parts: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for (name, part) in &index.weight_map {
             parts.entry(part).or_default().insert(name.clone());
         }
         for (part, names) in parts {
             let inside = Path::new(part).file_name().is_some_and(|name| name == part);
-            ensure!(inside, "{shown}: `{part}` is no file of this folder");
+            ensure!(inside, "{shown}: `{part}` is not a file of this folder");
             self.add(&folder.join(part), Some(&names))?;
             let lost = names.iter().find(|name| !self.entries.contains_key(*name));
             if let Some(name) = lost {
@@ -180,8 +182,8 @@ impl Arrays {
     }
 }
 
-impl Entry {
-    /// Whether its values can be read as `f32`.
+impl ArrayEntry {
+    /// Returns true if its values can be read as `f32`.
     pub fn is_float(&self) -> bool {
         matches!(
             self.dtype,
@@ -190,7 +192,7 @@ impl Entry {
     }
 }
 
-/// Little-endian bytes to numbers of `N` bytes each.
+/// Turns little-endian bytes into numbers of `N` bytes each.
 fn numbers<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
     let (whole, _) = bytes.as_chunks::<N>();
     whole.iter().map(|bytes| number(*bytes)).collect()
@@ -289,7 +291,7 @@ mod tests {
         index(r#"{"a": "one.safetensors", "c": "two.safetensors"}"#).unwrap();
         assert!(error(folder.path()).ends_with("two.safetensors holds no `c`"));
         index(r#"{"a": "../one.safetensors"}"#).unwrap();
-        assert!(error(folder.path()).contains("is no file of this folder"));
+        assert!(error(folder.path()).contains("is not a file of this folder"));
     }
 
     #[test]
@@ -302,7 +304,7 @@ mod tests {
             std::fs::write(&path, &bytes[..length]).unwrap();
             let error = format!("{:#}", Arrays::open(&path).unwrap_err());
             assert!(
-                error.contains("w.safetensors: no whole safetensors file"),
+                error.contains("w.safetensors: not a complete safetensors file"),
                 "{error}"
             );
         }

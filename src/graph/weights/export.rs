@@ -1,4 +1,4 @@
-//! A network's values under `transformers`' names, with the constants that it keeps beside them.
+//! A network's values under `transformers`' names, with the constants that `transformers` stores beside them.
 
 use super::hugging_face::{CLASS_WEIGHTS, names};
 use crate::nn::params::Parameters;
@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 
 /// A parameter with one value per class and one for no-object.
 const CLASSES: &str = "class_predictor.bias";
-/// Weight of no-object in the loss where a configuration says nothing.
+/// The default weight of no-object in the loss.
 const NO_OBJECT: f32 = 0.1;
-/// The last of a batch norm's parameters, and the counter that its training keeps.
+/// The last parameter of a batch norm, and the counter that its training keeps.
 const VARIANCE: &str = "running_var";
 const COUNTER: &str = "num_batches_tracked";
 
@@ -38,7 +38,7 @@ impl Array {
 /// The content of `model.safetensors` for `network`, a [`crate::graph::Mask2Former`].
 ///
 /// # Errors
-/// None that the values of a network can cause.
+/// The values of a network cannot cause any.
 pub fn export(network: &mut dyn Parameters) -> Result<Vec<u8>> {
     let mut arrays: BTreeMap<String, Array> = BTreeMap::new();
     network.parameters("", &mut |ours, param| {
@@ -69,7 +69,7 @@ pub fn export(network: &mut dyn Parameters) -> Result<Vec<u8>> {
         Ok((name, view.with_context(|| format!("`{name}`"))?))
     });
     let views = views.collect::<Result<Vec<_>>>()?;
-    // transformers refuses a file that does not say so.
+    // transformers refuses a file without this entry.
     let metadata = HashMap::from([("format".to_string(), "pt".to_string())]);
     safetensors::serialize(views, Some(metadata)).context("safetensors")
 }

@@ -1,31 +1,31 @@
-//! What goes where: the arrays of a file beside the parameters of a network.
+//! Matches the arrays of a file with the parameters of a network.
 
-use super::arrays::{Arrays, Entry};
+use super::arrays::{ArrayEntry, Arrays};
 use crate::nn::params::{Param, Parameters};
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// How a file names the parameters of a network.
+/// The names that a file uses for the parameters of a network.
 pub trait Names {
-    /// Where our parameter `ours` comes from.
-    fn origin(&self, ours: &str) -> Origin;
+    /// The arrays of our parameter `ours`.
+    fn origin(&self, ours: &str) -> ArraySource;
 
-    /// Why `name`, which is the origin of no parameter, is no surprise; `None` where it is one.
+    /// The reason why the array `name`, which belongs to no parameter, may be ignored; none if it may not.
     fn ignores(&self, name: &str) -> Option<&'static str>;
 }
 
-/// Where a parameter comes from.
+/// The arrays of a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// Arrays that are stacked along their first axis.
+pub struct ArraySource {
+    /// The arrays, which are stacked along their first axis.
     pub names: Vec<String>,
-    /// Whether a matrix is stored the other way round.
+    /// True if a matrix is stored transposed.
     pub transposed: bool,
 }
 
-impl Origin {
-    /// Arrays as they are.
+impl ArraySource {
+    /// Stacked arrays, not transposed.
     pub fn stacked(names: Vec<String>) -> Self {
         Self {
             names,
@@ -33,7 +33,7 @@ impl Origin {
         }
     }
 
-    /// One array as it is.
+    /// One array, not transposed.
     pub fn plain(name: impl Into<String>) -> Self {
         Self::stacked(vec![name.into()])
     }
@@ -44,7 +44,7 @@ impl Origin {
         if self.transposed {
             shape.reverse();
         }
-        // A number alone has no first axis.
+        // A scalar has no first axis.
         if let Some(first) = shape.first_mut() {
             *first /= self.names.len();
         }
@@ -64,43 +64,43 @@ impl Origin {
 
 /// One array of the file.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct ArrayFit {
     /// Its name in the file.
     pub name: String,
-    /// Type of its values, as safetensors calls it.
+    /// The type of its values in safetensors' spelling.
     pub dtype: String,
     /// Its shape.
     pub shape: Vec<usize>,
-    /// What becomes of it.
-    pub fate: Fate,
+    /// Its use.
+    pub usage: ArrayUse,
 }
 
-/// What becomes of an array.
+/// The use of an array.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It is (a part of) this parameter.
+pub enum ArrayUse {
+    /// The array is this parameter, or a part of it.
     Loaded(String),
-    /// It is not needed, for this reason.
+    /// The array is not needed, for this reason.
     Ignored(&'static str),
-    /// It belongs to this parameter but cannot be it, for this reason.
+    /// The array belongs to this parameter but does not fit it, for this reason.
     Unfit(String, String),
-    /// Nothing here has its name.
+    /// No parameter has this name.
     Surplus,
 }
 
-/// Every array of a file and every parameter that finds none.
+/// All arrays of a file, and the parameters without an array.
 #[derive(Clone, Debug)]
 pub struct Fit {
-    /// In order of the names.
-    pub rows: Vec<Row>,
-    /// Names that the file should have, with their shapes.
+    /// The arrays, sorted by name.
+    pub rows: Vec<ArrayFit>,
+    /// The missing names, with their shapes.
     pub missing: Vec<(String, Vec<usize>)>,
 }
 
 impl Fit {
     /// Compares `arrays`, named by `names`, with the parameters of `network`.
     pub fn new(network: &mut dyn Parameters, arrays: &Arrays, names: &dyn Names) -> Self {
-        let mut fates = BTreeMap::new();
+        let mut usages = BTreeMap::new();
         let mut missing = Vec::new();
         network.parameters("", &mut |ours, param| {
             let origin = names.origin(ours);
@@ -109,18 +109,20 @@ impl Fit {
                 match arrays.get(&source) {
                     None => missing.push((source, wanted.clone())),
                     Some(entry) => {
-                        fates.insert(source, fate(ours, arrays, entry, &wanted));
+                        usages.insert(source, usage(ours, arrays, entry, &wanted));
                     }
                 }
             }
         });
-        let row = |(name, entry): (&str, &Entry)| Row {
+        let row = |(name, entry): (&str, &ArrayEntry)| ArrayFit {
             name: name.to_string(),
             dtype: format!("{:?}", entry.dtype),
             shape: entry.shape.clone(),
-            fate: fates
-                .remove(name)
-                .unwrap_or_else(|| names.ignores(name).map_or(Fate::Surplus, Fate::Ignored)),
+            usage: usages.remove(name).unwrap_or_else(|| {
+                names
+                    .ignores(name)
+                    .map_or(ArrayUse::Surplus, ArrayUse::Ignored)
+            }),
         };
         Self {
             rows: arrays.entries().map(row).collect(),
@@ -128,53 +130,54 @@ impl Fit {
         }
     }
 
-    /// Everything that keeps the file from being loaded, one line each.
+    /// Everything that prevents loading the file, one line each.
     pub fn problems(&self) -> Vec<String> {
         let missing = self
             .missing
             .iter()
             .map(|(name, shape)| format!("`{name}` {shape:?} is missing"));
-        let rows = self.rows.iter().filter_map(|row| match &row.fate {
-            Fate::Unfit(_, reason) => Some(format!("`{}` {reason}", row.name)),
-            Fate::Surplus => Some(format!("`{}` has no place here", row.name)),
-            Fate::Loaded(_) | Fate::Ignored(_) => None,
+        let rows = self.rows.iter().filter_map(|row| match &row.usage {
+            ArrayUse::Unfit(_, reason) => Some(format!("`{}` {reason}", row.name)),
+            ArrayUse::Surplus => Some(format!("`{}` is unexpected", row.name)),
+            ArrayUse::Loaded(_) | ArrayUse::Ignored(_) => None,
         });
         missing.chain(rows).collect()
     }
 }
 
-fn fate(ours: &str, arrays: &Arrays, entry: &Entry, wanted: &[usize]) -> Fate {
+fn usage(ours: &str, arrays: &Arrays, entry: &ArrayEntry, wanted: &[usize]) -> ArrayUse {
     if entry.shape != wanted {
         let reason = format!("is {:?}, must be {wanted:?}", entry.shape);
-        return Fate::Unfit(ours.to_string(), reason);
+        return ArrayUse::Unfit(ours.to_string(), reason);
     }
     if !entry.is_float() {
         let reason = format!("is {:?}, must be F32, F16, BF16 or F64", entry.dtype);
-        return Fate::Unfit(ours.to_string(), reason);
+        return ArrayUse::Unfit(ours.to_string(), reason);
     }
     if !arrays.is_finite(entry) {
-        let reason = "holds a value that is no finite number".to_string();
-        return Fate::Unfit(ours.to_string(), reason);
+        let reason = "holds a value that is not a finite number".to_string();
+        return ArrayUse::Unfit(ours.to_string(), reason);
     }
-    Fate::Loaded(ours.to_string())
+    ArrayUse::Loaded(ours.to_string())
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for ArrayUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Loaded(ours) => write!(f, "-> {ours}"),
             Self::Ignored(reason) => write!(f, "ignored: {reason}"),
             Self::Unfit(ours, reason) => write!(f, "does not fit {ours}: {reason}"),
-            Self::Surplus => write!(f, "has no place"),
+            Self::Surplus => write!(f, "unexpected"),
         }
     }
 }
 
-/// Sets every parameter of `network` from `arrays`, named by `names`. `what` are the weights and `place` what they must fit,
-/// for the message.
+/// Sets every parameter of `network` from `arrays`, named by `names`. The message of an error describes the
+/// weights as `what`, and the expected network as `place`.
 ///
 /// # Errors
-/// All names that are missing, left over or of another shape or type, in one message; `network` is then as it was.
+/// Names are missing, superfluous, or of another shape or type. One message lists all of them, and `network`
+/// is unchanged.
 pub fn load(
     network: &mut dyn Parameters,
     arrays: &Arrays,
@@ -222,14 +225,14 @@ mod tests {
         }
     }
 
-    /// The first in two parts, the second the other way round.
+    /// The first matrix in two parts, the second transposed.
     struct PartsAndTurned;
 
     impl Names for PartsAndTurned {
-        fn origin(&self, ours: &str) -> Origin {
+        fn origin(&self, ours: &str) -> ArraySource {
             match ours {
-                "a" => Origin::stacked(vec!["top".into(), "bottom".into()]),
-                _ => Origin {
+                "a" => ArraySource::stacked(vec!["top".into(), "bottom".into()]),
+                _ => ArraySource {
                     names: vec!["turned".into()],
                     transposed: true,
                 },
@@ -241,7 +244,7 @@ mod tests {
         }
     }
 
-    /// What becomes of `model` when it is filled from a file of these arrays.
+    /// The result of loading a file of these arrays into `model`.
     fn filled(arrays: &[(&str, Dtype, &[usize], Vec<u8>)], model: &mut Two) -> Result<()> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("x.safetensors");
@@ -291,13 +294,13 @@ mod tests {
         ];
         let text = format!("{:#}", filled(&arrays, &mut model).expect_err("a misfit"));
         assert!(
-            text.contains("`turned` holds a value that is no finite number"),
+            text.contains("`turned` holds a value that is not a finite number"),
             "{text}"
         );
     }
 
     #[test]
-    fn all_that_does_not_fit_is_told_at_once_and_nothing_is_set() {
+    fn all_that_does_not_fit_is_reported_at_once_and_nothing_is_set() {
         let mut model = Two::new();
         let arrays = [
             ("top", Dtype::F32, &[4][..], floats(1..5)),
@@ -311,7 +314,7 @@ mod tests {
             "`top` is [4], must be [2, 2]",
             "`bottom` [2, 2] is missing",
             "`turned` is I32, must be F32, F16, BF16 or F64",
-            "`surplus` has no place",
+            "`surplus` is unexpected",
         ] {
             assert!(text.contains(part), "{part:?} is not in {text}");
         }

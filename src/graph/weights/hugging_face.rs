@@ -11,7 +11,7 @@
 //! | `sem_seg_head.predictor.mask_embed.layers.2.bias` | `model.transformer_module.decoder.mask_predictor.mask_embedder.2.0.bias` |
 //! | `sem_seg_head.predictor.class_embed.weight` | `class_predictor.weight` |
 
-/// Class weights of the loss, which are no parameter.
+/// The class weights of the loss, which are not a parameter.
 pub(super) const CLASS_WEIGHTS: &str = "criterion.empty_weight";
 /// A name that no other layout has.
 pub(super) const MARK: &str = "model.transformer_module.queries_features.weight";
@@ -43,7 +43,7 @@ pub(super) fn names(ours: &str) -> Vec<String> {
         },
         _ => None,
     };
-    vec![name.unwrap_or_else(|| unreachable!("`{ours}` is no parameter of Mask2Former"))]
+    vec![name.unwrap_or_else(|| unreachable!("`{ours}` is not a parameter of Mask2Former"))]
 }
 
 fn backbone(parts: &[&str]) -> Option<String> {

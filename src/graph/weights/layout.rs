@@ -1,11 +1,11 @@
-//! Whose names the arrays of a file have, and which of several networks in it is meant.
+//! Recognises the naming of a file's arrays, and chooses one of several networks in a file.
 
 use super::arrays::Arrays;
-use super::fit::{Names, Origin};
+use super::fit::{ArraySource, Names};
 use super::{hugging_face, torchvision};
 use anyhow::{Result, bail};
 
-/// A parameter that every Mask2Former has and nothing else.
+/// A parameter that every Mask2Former has, and no other network.
 const MARK: &str = "sem_seg_head.predictor.query_feat.weight";
 /// The parameter whose length tells the number of classes.
 const CLASS_HEAD: &str = "sem_seg_head.predictor.class_embed.bias";
@@ -13,21 +13,21 @@ const CLASS_HEAD: &str = "sem_seg_head.predictor.class_embed.bias";
 const MOMENTS: &str = "optimizer.";
 /// A counter of batch norm that only its training uses.
 const COUNTER: &str = "num_batches_tracked";
-/// Arrays of Mask2Former's own checkpoints that are no parameters.
+/// Arrays of Mask2Former's own checkpoints that are not parameters.
 const CONSTANTS: [&str; 3] = ["criterion.empty_weight", "pixel_mean", "pixel_std"];
-/// A parameter that a ResNet under Detectron2's names has, which are ours.
+/// A parameter that a ResNet has under Detectron2's names, which are also ours.
 const BACKBONE_MARK: &str = "res2.0.conv1.weight";
 /// The classifier of such a ResNet.
 const CLASSIFIER: &str = "stem.fc.";
-/// The network that is meant where a file has several and none is named.
+/// The default network of a file with several networks.
 const TEACHER: &str = "teacher";
 
-/// How a file names its arrays.
+/// The naming of the arrays in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// Mask2Former's own names behind a prefix: none, or `student.` and the like for one network of several.
+    /// Mask2Former's own names after a prefix: none, or a prefix like `student.` for one network of several.
     Original {
-        /// With its dot at the end.
+        /// The prefix, including its dot.
         prefix: String,
         /// The prefixes of the other networks in the file.
         others: Vec<String>,
@@ -39,10 +39,11 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// Tells the layout of a whole network. `part` chooses one of several networks by a part of its prefix.
+    /// Recognises the layout of a whole network. `part` chooses one of several networks by a part of its
+    /// prefix.
     ///
     /// # Errors
-    /// No layout that is known here; no network `part`, or several.
+    /// The layout is unknown, there is no network `part`, or there are several.
     pub fn of(arrays: &Arrays, part: Option<&str>) -> Result<Self> {
         let shown = arrays.path().display();
         if arrays.get(hugging_face::MARK).is_some() && part.is_none() {
@@ -69,17 +70,17 @@ impl Layout {
         };
         let chosen = match (&prefixes[..], part) {
             ([], None) => bail!(
-                "{shown}: the names are no Mask2Former's: there is neither `{MARK}` nor `{}`",
+                "{shown}: these are not the names of a Mask2Former: there is neither `{MARK}` nor `{}`",
                 hugging_face::MARK
             ),
-            ([], Some(part)) => bail!("{shown}: holds no network `{part}`"),
+            ([], Some(part)) => bail!("{shown}: contains no network `{part}`"),
             ([only], None) => only,
             (_, part) => match &named(part.unwrap_or(TEACHER))[..] {
                 [one] => *one,
                 _ => {
                     let asked = part.map_or(String::new(), |part| format!(" `{part}`"));
                     bail!(
-                        "{shown}: which network{asked}? It holds {}; name one behind `#`, as in FILE#{TEACHER}",
+                        "{shown}: which network{asked}? The file holds {}; name one after `#`, as in FILE#{TEACHER}",
                         listed()
                     )
                 }
@@ -92,7 +93,7 @@ impl Layout {
         })
     }
 
-    /// The layout of a ResNet alone; `None` where the names are no such network's.
+    /// The layout of a single ResNet; none if the names do not belong to one.
     pub fn of_backbone(arrays: &Arrays) -> Option<Self> {
         if arrays.get(torchvision::MARK).is_some() {
             Some(Self::Torchvision)
@@ -109,7 +110,7 @@ impl Layout {
     /// The number of classes of the network in the file, whose class head has one output more; `None` where there is no such
     /// head.
     pub fn classes(&self, arrays: &Arrays) -> Option<usize> {
-        let Origin { names, .. } = self.origin(CLASS_HEAD);
+        let ArraySource { names, .. } = self.origin(CLASS_HEAD);
         let outputs = *arrays.get(names.first()?)?.shape.first()?;
         outputs.checked_sub(1).filter(|classes| *classes > 0)
     }
@@ -119,7 +120,7 @@ impl Layout {
         match self {
             Self::Original { prefix, .. } if prefix.is_empty() => "Mask2Former's own names".into(),
             Self::Original { prefix, .. } => {
-                format!("Mask2Former's own names behind `{prefix}`")
+                format!("Mask2Former's own names with the prefix `{prefix}`")
             }
             Self::HuggingFace => "transformers' names".into(),
             Self::Torchvision => "torchvision's names".into(),
@@ -128,11 +129,11 @@ impl Layout {
 }
 
 impl Names for Layout {
-    fn origin(&self, ours: &str) -> Origin {
+    fn origin(&self, ours: &str) -> ArraySource {
         match self {
-            Self::Original { prefix, .. } => Origin::plain(format!("{prefix}{ours}")),
-            Self::HuggingFace => Origin::stacked(hugging_face::names(ours)),
-            Self::Torchvision => Origin::plain(torchvision::name(ours)),
+            Self::Original { prefix, .. } => ArraySource::plain(format!("{prefix}{ours}")),
+            Self::HuggingFace => ArraySource::stacked(hugging_face::names(ours)),
+            Self::Torchvision => ArraySource::plain(torchvision::name(ours)),
         }
     }
 
@@ -150,15 +151,15 @@ impl Names for Layout {
                     .iter()
                     .any(|other| !other.is_empty() && name.starts_with(other))
                 {
-                    Some("of another network in the file")
+                    Some("belongs to another network in the file")
                 } else {
                     match name.strip_prefix(prefix.as_str()) {
-                        Some(rest) if CONSTANTS.contains(&rest) => Some("no parameter"),
+                        Some(rest) if CONSTANTS.contains(&rest) => Some("not a parameter"),
                         _ => None,
                     }
                 }
             }
-            Self::HuggingFace => (name == hugging_face::CLASS_WEIGHTS).then_some("no parameter"),
+            Self::HuggingFace => (name == hugging_face::CLASS_WEIGHTS).then_some("not a parameter"),
             Self::Torchvision => name
                 .starts_with(torchvision::CLASSIFIER)
                 .then_some("the classifier"),

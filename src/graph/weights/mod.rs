@@ -1,15 +1,16 @@
-//! Trained values from files: for a whole network, or for its backbone. [`crate::graph::clip::folder`] reads its folders with the
-//! same arrays, its names being others.
+//! Loads trained values from files, for a whole network or for its backbone. [`crate::graph::clip::folder`]
+//! uses the same arrays with other names.
 //!
 //! | file | names |
 //! |---|---|
 //! | a folder of `transformers`' Mask2Former | [`hugging_face`] |
-//! | safetensors made of a Mask2Former or PL-DC checkpoint (`recipes/detectron2_to_safetensors.py`) | as here; behind a prefix where it holds student and teacher |
-//! | a checkpoint of this program | as here, behind `student.`, `teacher.`, `average.` |
-//! | a ResNet for the backbone alone, of torchvision | [`torchvision`] |
-//! | the same, made of Detectron2's or MSRA's pickle | as here, without `backbone.` |
+//! | safetensors made of a Mask2Former or PL-DC checkpoint (`recipes/detectron2_to_safetensors.py`) | as here; with a prefix if it contains student and teacher |
+//! | a checkpoint of this program | as here, with the prefix `student.`, `teacher.` or `average.` |
+//! | torchvision's ResNet, for the backbone alone | [`torchvision`] |
+//! | the same from a pickle file of Detectron2 or MSRA | as here, without `backbone.` |
 //!
-//! Nothing is skipped silently: a file is loaded when each of its arrays has a place and each parameter has an array.
+//! Nothing is skipped silently: a file is loaded only if each of its arrays has a place and each parameter
+//! has an array.
 
 mod arrays;
 mod export;
@@ -22,15 +23,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::graph::{Folder, Mask2Former, ModelConfig};
+use crate::graph::{HuggingFaceFolder, ModelConfig};
 use crate::nn::params::Parameters;
 
-pub use arrays::{Arrays, Entry, SINGLE};
+pub use arrays::{ArrayEntry, Arrays, SINGLE};
 pub use export::export;
-pub use fit::{Fate, Fit, Names, Origin, Row, load};
+pub use fit::{ArrayFit, ArraySource, ArrayUse, Fit, Names, load};
 pub use layout::Layout;
 
-/// Stands between a file and the network in it that is meant.
+/// Separates a file from the network in it.
 const PART: char = '#';
 
 /// An opened file or folder that holds a whole network.
@@ -38,19 +39,20 @@ const PART: char = '#';
 pub struct Weights {
     arrays: Arrays,
     layout: Layout,
-    /// What its `config.json` says, if it is a folder.
-    folder: Option<Folder>,
+    /// The content of its `config.json`, if it is a folder.
+    folder: Option<HuggingFaceFolder>,
 }
 
 impl Weights {
     /// Opens `path`: a file, `FILE#NETWORK`, or a Hugging Face folder.
     ///
     /// # Errors
-    /// Missing or damaged files; names that are no Mask2Former's; a `config.json` of another architecture.
+    /// Files are missing or damaged, the names are not those of a Mask2Former, or `config.json` describes
+    /// another architecture.
     pub fn open(path: &Path) -> Result<Self> {
         let (file, part) = split(path);
         let folder = match file.is_dir() {
-            true => Some(Folder::open(&file)?),
+            true => Some(HuggingFaceFolder::open(&file)?),
             false => None,
         };
         let arrays = Arrays::open(&file)?;
@@ -62,12 +64,12 @@ impl Weights {
         })
     }
 
-    /// What is in the file.
+    /// The arrays of the file.
     pub fn arrays(&self) -> &Arrays {
         &self.arrays
     }
 
-    /// How it is named.
+    /// The naming of the arrays.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -75,8 +77,8 @@ impl Weights {
     /// Sets every parameter of `model`, which was made from `config`.
     ///
     /// # Errors
-    /// Everything that does not fit, in one message.
-    pub fn load(&self, config: &ModelConfig, model: &mut Mask2Former) -> Result<()> {
+    /// The values do not fit. One message lists everything that does not.
+    pub fn load(&self, config: &ModelConfig, model: &mut dyn Parameters) -> Result<()> {
         if let Some(folder) = &self.folder {
             let differences = config.differences(&folder.model);
             if !differences.is_empty() {
@@ -91,7 +93,8 @@ impl Weights {
     }
 }
 
-/// Sets every parameter of a backbone from the safetensors file `path` with torchvision's or Detectron2's names.
+/// Sets every parameter of a backbone from the safetensors file `path` with torchvision's or Detectron2's
+/// names.
 ///
 /// # Errors
 /// The file cannot be read, or does not fit.
@@ -102,7 +105,7 @@ pub fn load_backbone(backbone: &mut dyn Parameters, path: &Path) -> Result<()> {
     fit::load(backbone, &arrays, &layout, place)
 }
 
-/// The file of `FILE#NETWORK` and the network. A file whose own name has a `#` is taken as it is.
+/// Splits `FILE#NETWORK` into the file and the network. A file whose own name contains a `#` is not split.
 pub fn split(path: &Path) -> (PathBuf, Option<String>) {
     let text = path.to_string_lossy();
     match text.rsplit_once(PART) {

@@ -1,6 +1,7 @@
-//! Loading and writing, through files.
+//! Tests loading and writing with real files.
 
 use super::*;
+use crate::graph::Mask2Former;
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind, ResNet, StemConfig};
 use crate::graph::config;
 use crate::rng::Stream;
@@ -8,7 +9,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::collections::BTreeMap;
 
-/// Arrays of a file to be: shape and values by name.
+/// The content of a file: shape and values by name.
 type Values = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 fn bottleneck() -> BackboneConfig {
@@ -17,7 +18,7 @@ fn bottleneck() -> BackboneConfig {
     backbone
 }
 
-/// A network that transformers can have.
+/// A network that transformers can express.
 fn config() -> ModelConfig {
     let mut config = ModelConfig {
         width: 32,
@@ -103,7 +104,7 @@ fn all_that_does_not_fit_is_listed_with_the_file() {
         "weights.safetensors",
         "`bn1.running_mean` [8] is missing",
         "`conv1.weight` is [2, 3], must be [8, 3, 3, 3]",
-        "`layer1.7.conv1.weight` has no place",
+        "`layer1.7.conv1.weight` is unexpected",
     ] {
         assert!(text.contains(part), "{part:?} in {text}");
     }
@@ -126,7 +127,7 @@ fn a_network_survives_the_way_to_transformers_and_back() {
     let mut source = network(&config, 1);
     let folder = tempfile::tempdir().unwrap();
     let labels = vec!["a".into(), "b".into(), "c".into()];
-    let described = Folder {
+    let described = HuggingFaceFolder {
         model: config.clone(),
         labels,
     };
@@ -136,7 +137,7 @@ fn a_network_survives_the_way_to_transformers_and_back() {
     std::fs::write(path, export(&mut source).unwrap()).unwrap();
 
     assert_eq!(
-        Folder::open(folder.path()).unwrap().labels,
+        HuggingFaceFolder::open(folder.path()).unwrap().labels,
         described.labels
     );
     let with_weights = ModelConfig {
@@ -146,7 +147,7 @@ fn a_network_survives_the_way_to_transformers_and_back() {
     let mut loaded = network(&with_weights, 2);
     let own = |name: &str| name.to_string();
     assert_eq!(values(&mut loaded, own), values(&mut source, own));
-    // The same shapes, another network.
+    // The same shapes, but another network.
     let other = ModelConfig {
         heads: 4,
         ..with_weights
@@ -204,7 +205,7 @@ fn one_of_several_networks_is_chosen() {
     let missing = "`modelTeacher.sem_seg_head.predictor.query_embed.weight` [5, 32] is missing";
     assert!(error.contains(missing), "{error}");
     assert!(
-        error.contains("`modelTeacher.backbone.res9.weight` has no place"),
+        error.contains("`modelTeacher.backbone.res9.weight` is unexpected"),
         "{error}"
     );
     assert!(
@@ -223,7 +224,7 @@ fn foreign_names_are_no_network() {
     );
     let error = format!("{:#}", Weights::open(&path).unwrap_err());
     assert!(
-        error.contains("other.safetensors: the names are no Mask2Former's"),
+        error.contains("other.safetensors: these are not the names of a Mask2Former"),
         "{error}"
     );
 }

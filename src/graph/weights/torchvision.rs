@@ -31,7 +31,7 @@ pub(super) fn name(ours: &str) -> String {
             format!("{}.{block}.{norm}.{field}", layer(stage))
         }
         [stage, block, conv, field] => format!("{}.{block}.{conv}.{field}", layer(stage)),
-        _ => unreachable!("`{ours}` is no parameter of a ResNet"),
+        _ => unreachable!("`{ours}` is not a parameter of a ResNet"),
     }
 }
 

@@ -9,10 +9,10 @@ use super::pooling::Pooling;
 use super::{Corrected, Correction, Progress, Region};
 use crate::detector::quality::softmax;
 use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguage, VisionLanguageConfig};
-use crate::method::config::{check_range, slot};
+use crate::method::config::slot;
 use crate::method::filter::Tier;
 use crate::ops;
-use crate::registry::{self, ComponentErrors};
+use crate::registry::{self, Check, Checked, ComponentErrors};
 use crate::structures::Picture;
 use crate::tensor::{Later, Tape, Tensor2};
 use serde::Deserialize;
@@ -85,13 +85,18 @@ struct Attached {
 }
 
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Correction>, ComponentErrors> {
-    let options: Options = registry::options(table)?;
-    check_range("weight", options.weight, 0.0, 1.0)?;
+    let options: Options = registry::read(table)?;
     Ok(Box::new(Dicc {
         vlm: slot("vlm", VISION_LANGUAGE_MODELS, &options.vlm)?,
         options,
         attached: None,
     }))
+}
+
+impl Checked for Options {
+    fn check(&self, check: &mut Check) {
+        check.range("weight", self.weight, 0.0..=1.0);
+    }
 }
 
 impl Correction for Dicc {

@@ -1,7 +1,7 @@
 //! Correction `keep`: the teacher's word is final. Nothing vouches for a medium candidate, so none is used.
 
 use super::{Corrected, Correction, Progress, Region};
-use crate::registry::{self, ComponentErrors};
+use crate::registry::{self, Checked, ComponentErrors};
 use crate::structures::Picture;
 use crate::tensor::{Later, Tensor2};
 use serde::Deserialize;
@@ -10,8 +10,10 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 struct Keep {}
 
+impl Checked for Keep {}
+
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Correction>, ComponentErrors> {
-    Ok(Box::new(registry::options::<Keep>(table)?))
+    Ok(Box::new(registry::read::<Keep>(table)?))
 }
 
 impl Correction for Keep {

@@ -11,8 +11,7 @@ use super::thresholds::{initial_thresholds, moved_threshold};
 use super::{Clock, Filter, Thresholds, Tier};
 use crate::data::split::ClassCounts;
 use crate::detector::Candidate;
-use crate::method::config::check_range;
-use crate::registry::{self, ComponentError, ComponentErrors};
+use crate::registry::{self, Check, Checked, ComponentErrors};
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
@@ -77,31 +76,22 @@ struct State {
 }
 
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
-    let options: Options = registry::options(table)?;
-    for (key, [low, high]) in [
-        ("class", options.class),
-        ("mask", options.mask),
-        ("clamp", options.clamp),
-    ] {
-        check_range(key, low, 0.0, 1.0)?;
-        check_range(key, high, 0.0, 1.0)?;
-        if low > high {
-            let message = format!("[{low}, {high}] is upside down; allowed: [minimum, maximum]");
-            return Err(ComponentError::new(key, message).into());
-        }
-    }
-    for (key, value) in [
-        ("alpha", options.alpha),
-        ("class-margin", options.class_margin),
-        ("mask-margin", options.mask_margin),
-        ("accept", options.accept),
-    ] {
-        check_range(key, value, 0.0, 1.0)?;
-    }
     Ok(Box::new(Adaptive {
-        options,
+        options: registry::read(table)?,
         state: State::default(),
     }))
+}
+
+impl Checked for Options {
+    fn check(&self, check: &mut Check) {
+        check.interval("class", self.class, 0.0..=1.0);
+        check.interval("mask", self.mask, 0.0..=1.0);
+        check.interval("clamp", self.clamp, 0.0..=1.0);
+        check.range("alpha", self.alpha, 0.0..=1.0);
+        check.range("class-margin", self.class_margin, 0.0..=1.0);
+        check.range("mask-margin", self.mask_margin, 0.0..=1.0);
+        check.range("accept", self.accept, 0.0..=1.0);
+    }
 }
 
 impl Adaptive {

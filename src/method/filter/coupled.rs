@@ -4,8 +4,7 @@
 
 use super::{Filter, Tier};
 use crate::detector::Candidate;
-use crate::method::config::check_range;
-use crate::registry::{self, ComponentErrors};
+use crate::registry::{self, Check, Checked, ComponentErrors};
 use serde::Deserialize;
 
 #[derive(Deserialize, Clone, Debug)]
@@ -15,9 +14,13 @@ struct Coupled {
 }
 
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
-    let filter: Coupled = registry::options(table)?;
-    check_range("threshold", filter.threshold, 0.0, 1.0)?;
-    Ok(Box::new(filter))
+    Ok(Box::new(registry::read::<Coupled>(table)?))
+}
+
+impl Checked for Coupled {
+    fn check(&self, check: &mut Check) {
+        check.range("threshold", self.threshold, 0.0..=1.0);
+    }
 }
 
 impl Filter for Coupled {

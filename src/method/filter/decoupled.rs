@@ -4,8 +4,7 @@
 
 use super::{Filter, Tier};
 use crate::detector::Candidate;
-use crate::method::config::check_range;
-use crate::registry::{self, ComponentErrors};
+use crate::registry::{self, Check, Checked, ComponentErrors};
 use serde::Deserialize;
 
 #[derive(Deserialize, Clone, Debug)]
@@ -16,10 +15,14 @@ struct Decoupled {
 }
 
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
-    let filter: Decoupled = registry::options(table)?;
-    check_range("class", filter.class, 0.0, 1.0)?;
-    check_range("mask", filter.mask, 0.0, 1.0)?;
-    Ok(Box::new(filter))
+    Ok(Box::new(registry::read::<Decoupled>(table)?))
+}
+
+impl Checked for Decoupled {
+    fn check(&self, check: &mut Check) {
+        check.range("class", self.class, 0.0..=1.0);
+        check.range("mask", self.mask, 0.0..=1.0);
+    }
 }
 
 impl Filter for Decoupled {

@@ -4,13 +4,14 @@ use super::{Follows, TeacherStudent};
 use crate::detector::{Choice, Demands, EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
 use crate::method::Method;
-use crate::method::config::{MOST_WEIGHT, check_range, slot};
+use crate::method::config::slot;
 use crate::method::correction::{CORRECTIONS, Correction};
 use crate::method::filter::{FILTERS, Filter};
 use crate::method::phase::{Build, MethodKeys, Phase, Start};
 use crate::method::supervised;
 use crate::method::weighting::{WEIGHTINGS, Weighting};
-use crate::registry::{self, ComponentError, ComponentErrors};
+use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS, MOST_WEIGHT};
+use crate::structures::LARGEST_SIDE;
 use serde::Deserialize;
 use std::ops::Range;
 use toml::Table;
@@ -62,6 +63,12 @@ pub(in crate::method) struct Keys {
     pub weighting: Table,
 }
 
+/// The values are checked with those of all methods that have these keys, in [`TeacherStudentConfig::new`].
+impl Checked for Keys {}
+
+/// Largest number of query-class pairs of an image.
+const MOST_PAIRS: usize = 1_000_000;
+
 pub(in crate::method) fn build(table: Table) -> Result<Box<dyn Method>, ComponentErrors> {
     Ok(Box::new(TeacherStudentConfig::read(table)?))
 }
@@ -81,7 +88,7 @@ impl TeacherStudentConfig {
     /// # Errors
     /// A key that is unknown, missing or out of its range; the refusal of a slot, by the path of its key.
     pub fn read(table: Table) -> Result<Self, ComponentErrors> {
-        Self::new(registry::options(table)?)
+        Self::new(registry::read(table)?)
     }
 
     /// Makes the slots.
@@ -89,12 +96,18 @@ impl TeacherStudentConfig {
     /// # Errors
     /// A key out of its range; the refusal of a slot, by the path of its key.
     pub(in crate::method) fn new(keys: Keys) -> Result<Self, ComponentErrors> {
-        check_range("ema", keys.ema, 0.0, 1.0)?;
-        check_range("lambda", keys.lambda, 0.0, MOST_WEIGHT)?;
-        check_range("duplicate-iou", keys.duplicate_iou as f32, 0.0, 1.0)?;
-        if keys.top_pairs == 0 {
-            return Err(ComponentError::new("top-pairs", "0 is too few; at least 1").into());
-        }
+        let mut check = Check::new();
+        check.range("burn-in", keys.burn_in, 0..=MOST_STEPS);
+        check.range("ema", keys.ema, 0.0..=1.0);
+        check.range("lambda", keys.lambda, 0.0..=MOST_WEIGHT as f32);
+        check.range("top-pairs", keys.top_pairs, 1..=MOST_PAIRS);
+        check.range("min-area", keys.min_area, 0..=LARGEST_SIDE * LARGEST_SIDE);
+        check.range("duplicate-iou", keys.duplicate_iou, 0.0..=1.0);
+        let filter = check.keep("", slot("filter", FILTERS, &keys.filter));
+        let correction = check.keep("", slot("correction", CORRECTIONS, &keys.correction));
+        let weighting = check.keep("", slot("weighting", WEIGHTINGS, &keys.weighting));
+        check.finish()?;
+        let made = "nothing was refused";
         Ok(Self {
             burn_in: keys.burn_in,
             ema: keys.ema,
@@ -105,9 +118,9 @@ impl TeacherStudentConfig {
             min_area: keys.min_area,
             duplicate_iou: keys.duplicate_iou,
             empty_image: keys.empty_image,
-            filter: slot("filter", FILTERS, &keys.filter)?,
-            correction: slot("correction", CORRECTIONS, &keys.correction)?,
-            weighting: slot("weighting", WEIGHTINGS, &keys.weighting)?,
+            filter: filter.expect(made),
+            correction: correction.expect(made),
+            weighting: weighting.expect(made),
         })
     }
 }
@@ -156,11 +169,9 @@ impl Method for TeacherStudentConfig {
         phases
     }
 
-    fn check(&self, steps: usize) -> Vec<ComponentError> {
-        let late = self.burn_in >= steps;
-        late.then(|| supervised::too_long("burn-in", self.burn_in, "less than", steps))
-            .into_iter()
-            .collect()
+    fn check_steps(&self, steps: usize, check: &mut Check) {
+        let allowed = format!("less than `train.steps` = {steps}");
+        check.require(self.burn_in < steps, "burn-in", self.burn_in, allowed);
     }
 
     fn has_teacher(&self) -> bool {

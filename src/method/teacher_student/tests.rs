@@ -140,9 +140,10 @@ fn the_burn_in_is_supervised_training() {
 /// Of GuidedDistillation: in phase `guided` the teacher is another network and does not follow the student.
 #[test]
 fn a_frozen_teacher_stays_as_it_was_given() {
-    let text = "name = 'guided'\nteacher-steps = 4\nburn-in = 3\nema = 0.5\n\
-                filter = { name = 'coupled', threshold = 0.0 }";
-    let mut guided = phase(text.parse().unwrap(), Some(1));
+    let mut method = table_with(0.0);
+    method.insert("name".into(), "guided".into());
+    method.insert("teacher-steps".into(), 4.into());
+    let mut guided = phase(method.clone(), Some(1));
     move_by(guided.add_teacher().unwrap(), 0.25);
     let given = values(guided.teacher().unwrap());
     assert_ne!(values(guided.student()), given);
@@ -152,13 +153,13 @@ fn a_frozen_teacher_stays_as_it_was_given() {
         assert_eq!(values(guided.teacher().unwrap()), given);
     }
     let state = guided.state();
-    let mut resumed = phase(text.parse().unwrap(), Some(1));
+    let mut resumed = phase(method.clone(), Some(1));
     resumed.restore(&state).unwrap();
     assert!(
         resumed.teacher().is_some(),
         "a place for the checkpoint's teacher"
     );
-    let mut alone = phase(text.parse().unwrap(), Some(0));
+    let mut alone = phase(method.clone(), Some(0));
     assert!(
         alone.add_teacher().is_err(),
         "the first phase has no teacher"

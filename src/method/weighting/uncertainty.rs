@@ -10,7 +10,7 @@
 use super::Weighting;
 use crate::detector::MaskLoss;
 use crate::ops;
-use crate::registry::{self, ComponentErrors};
+use crate::registry::{self, Checked, ComponentErrors};
 use crate::tensor::Tensor2;
 use serde::Deserialize;
 
@@ -41,8 +41,10 @@ enum Divisor {
     Queries,
 }
 
+impl Checked for Uncertainty {}
+
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentErrors> {
-    Ok(Box::new(registry::options::<Uncertainty>(table)?))
+    Ok(Box::new(registry::read::<Uncertainty>(table)?))
 }
 
 impl Weighting for Uncertainty {

@@ -1,7 +1,7 @@
 //! Weighting `uniform`: the plain mask loss.
 
 use super::Weighting;
-use crate::registry::{self, ComponentErrors};
+use crate::registry::{self, Checked, ComponentErrors};
 use crate::tensor::Tensor2;
 use serde::Deserialize;
 
@@ -9,8 +9,10 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 struct Uniform {}
 
+impl Checked for Uniform {}
+
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentErrors> {
-    Ok(Box::new(registry::options::<Uniform>(table)?))
+    Ok(Box::new(registry::read::<Uniform>(table)?))
 }
 
 impl Weighting for Uniform {

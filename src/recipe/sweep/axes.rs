@@ -1,20 +1,20 @@
-//! `[grid]` and `[zip]`: lists of values to points, as their product or in step.
+//! `[grid]` and `[zip]`: turn lists of values into points, by their product or in step.
 
 use super::Variant;
 use super::axis::{Axis, Point};
 use super::condition::Condition;
-use super::reader::Reader;
+use super::reader::SweepReader;
 use crate::recipe::file::{Node, Tree};
 use toml::{Table, Value};
 
-/// Most points of a grid; more are a slip, which would fill the memory.
+/// Maximum number of points of a grid. More are certainly a mistake and would fill the memory.
 const MOST_POINTS: usize = 1_000_000;
 
-/// What stands in a label for an axis that does not exist there.
+/// Stands in a label for an axis that does not exist at the point.
 const ABSENT: &str = "-";
 
-/// What `[grid]` or `[zip]` holds.
-struct Written<'a> {
+/// The content of `[grid]` or `[zip]`.
+struct AxesTable<'a> {
     axes: Vec<Axis<'a>>,
     /// `label`: a string or a list of strings.
     label: Option<&'a Node>,
@@ -22,8 +22,8 @@ struct Written<'a> {
     exclude: Vec<Condition<'a>>,
 }
 
-impl<'a> Reader<'a> {
-    /// The product of all axes, the last one the fastest, without the points that are excluded.
+impl<'a> SweepReader<'a> {
+    /// The product of all axes without the excluded points. The last axis changes fastest.
     pub fn grid(&mut self, node: &'a Node, below: &Table) -> Vec<Variant> {
         let written = self.read_axes(node, true);
         let mut points: Vec<Point> = vec![Vec::new()];
@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
             for point in points {
                 if wider.len() > MOST_POINTS {
                     let message = format!("`grid`: more than {MOST_POINTS} variants");
-                    self.tell(axis.node.value.clone(), message);
+                    self.report(axis.node.value.clone(), message);
                     return Vec::new();
                 }
                 if self.exists(axis, &point, node, below) {
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
                 odd.values.len(),
                 written.axes[0].path
             );
-            self.tell(odd.node.value.clone(), message);
+            self.report(odd.node.value.clone(), message);
             return Vec::new();
         }
         let mut points = Vec::new();
@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
         when.holds(&self.settings_of(point, node, below))
     }
 
-    fn read_axes(&mut self, node: &'a Node, product: bool) -> Written<'a> {
+    fn read_axes(&mut self, node: &'a Node, product: bool) -> AxesTable<'a> {
         let (mut label, mut papers, mut exclude) = (None, None, Vec::new());
         let mut axes = Vec::new();
         for (key, inner) in self.entries(node, "a table of lists") {
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
         }
         if axes.is_empty() && self.problems.is_empty() {
             let message = "expected `\"key.path\" = [values]`, at least one";
-            self.tell(node.value.clone(), message);
+            self.report(node.value.clone(), message);
         }
         for (index, axis) in axes.iter().enumerate() {
             if let Some(when) = &axis.when {
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
         for condition in &exclude {
             self.check_condition(condition, &axes, &[]);
         }
-        Written {
+        AxesTable {
             axes,
             label,
             papers,
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
     fn exclusions(&mut self, node: &'a Node) -> Vec<Condition<'a>> {
         let Tree::Array(items) = &node.tree else {
             let message = "`exclude`: expected a list, like `[{ \"method.ema\" = 0.9, \"method.lambda\" = 4 }]`";
-            self.tell(node.value.clone(), message);
+            self.report(node.value.clone(), message);
             return Vec::new();
         };
         let condition = |item| self.condition("exclude", item);
@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
 
     fn variants(
         &mut self,
-        written: &Written<'a>,
+        written: &AxesTable<'a>,
         points: Vec<Point<'_, 'a>>,
         node: &'a Node,
         below: &Table,
@@ -160,13 +160,13 @@ impl<'a> Reader<'a> {
         variants
     }
 
-    fn labels(&mut self, written: &Written<'a>, points: &[Point<'_, 'a>]) -> Vec<String> {
+    fn labels(&mut self, written: &AxesTable<'a>, points: &[Point<'_, 'a>]) -> Vec<String> {
         let template = match written.label {
             Some(node) => match &node.tree {
                 Tree::Array(items) if items.len() != points.len() => {
                     let (labels, variants) = (items.len(), points.len());
                     let message = format!("`label` has {labels} labels for {variants} variants");
-                    self.tell(node.value.clone(), message);
+                    self.report(node.value.clone(), message);
                     None
                 }
                 Tree::Array(items) => {
@@ -182,7 +182,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The label of a point: the template with every `{key.path}` filled in, or else `key=value` for every axis that exists there.
+/// The label of a point: the template with every `{key.path}` replaced by its value, or else `key=value` for
+/// every axis that exists there.
 fn label(template: Option<&str>, axes: &[Axis], point: &Point) -> String {
     let Some(template) = template else {
         let short = |path: &str| path.rsplit('.').next().unwrap_or(path).to_string();
@@ -198,7 +199,7 @@ fn label(template: Option<&str>, axes: &[Axis], point: &Point) -> String {
     })
 }
 
-/// A value in a label; a component by its name.
+/// A value as it stands in a label. A component is written by its name.
 fn written(node: &Node) -> String {
     let value = node.plain();
     match value.get("name").unwrap_or(&value) {
@@ -250,8 +251,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_axis_is_told() {
-        for (text, told) in [
+    fn what_is_no_axis_is_reported() {
+        for (text, message) in [
             ("[zip]", "expected `\"key.path\" = [values]`, at least one"),
             ("[zip]\na.b = 3", "`a.b`: expected a list of values"),
             ("[grid]\na = []", "`a`: expected a list of values"),
@@ -276,7 +277,7 @@ mod tests {
                 "unknown key `if`; known: `values`, `when`",
             ),
         ] {
-            assert_eq!(labels(text).unwrap_err(), told, "{text}");
+            assert_eq!(labels(text).unwrap_err(), message, "{text}");
         }
     }
 
@@ -310,15 +311,15 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_that_can_never_hold_is_told() {
-        for (axes, told) in [
+    fn a_condition_that_can_never_hold_is_reported() {
+        for (axes, message) in [
             (
                 "'n.ema' = { values = [1], when = { 'm.filter.t' = 1 } }\n'm.filter.t' = [1]",
                 "`m.filter.t` is an axis: write it before this one",
             ),
             (
                 "'m.filter.t' = [1, 2]\n'n.ema' = { values = [1], when = { 'm.filter.t' = 3 } }",
-                "`m.filter.t` never has this value here; it takes 1, 2",
+                "`m.filter.t` never has this value here; its values are 1, 2",
             ),
             (
                 "'n.ema' = { values = [1], when = { 'm.filter.nam' = 'a' } }",
@@ -326,7 +327,7 @@ mod tests {
             ),
             (
                 "'n.ema' = [1, 2]\nexclude = [{ 'n.ema' = 0.9 }]",
-                "`n.ema` never has this value here; it takes 1, 2",
+                "`n.ema` never has this value here; its values are 1, 2",
             ),
             (
                 "'n.ema' = [1, 2]\nexclude = [{}]",
@@ -335,7 +336,7 @@ mod tests {
         ] {
             assert_eq!(
                 labels(&format!("[grid]\n{axes}")).unwrap_err(),
-                told,
+                message,
                 "{axes}"
             );
         }

@@ -1,7 +1,7 @@
-//! An axis of `[grid]` or `[zip]`, and a point: a value for every axis that exists there.
+//! An axis of `[grid]` or `[zip]`, and a point: one value for every axis that exists there.
 
 use super::condition::Condition;
-use super::reader::Reader;
+use super::reader::SweepReader;
 use crate::recipe::file::{Node, Tree};
 use crate::recipe::hash::canonical;
 use crate::recipe::moved::path_today;
@@ -13,15 +13,16 @@ pub struct Axis<'a> {
     pub path: String,
     pub values: &'a [Node],
     pub node: &'a Node,
-    /// The axis exists only where this holds.
+    /// The axis exists only where this condition holds.
     pub when: Option<Condition<'a>>,
 }
 
-/// A value for every axis that exists there.
+/// One value for every axis that exists at this point.
 pub type Point<'p, 'a> = Vec<(&'p Axis<'a>, &'a Node)>;
 
-impl<'a> Reader<'a> {
-    /// Adds the axes under `node`. They may be written dotted or nested; each list is one, and so is each table with `values`.
+impl<'a> SweepReader<'a> {
+    /// Adds the axes under `node`. They may be dotted or nested. Each list is an axis, and so is each table
+    /// with `values`.
     pub fn axis(&mut self, path: &str, node: &'a Node, axes: &mut Vec<Axis<'a>>) {
         let (values, when) = match &node.tree {
             Tree::Table(entries) => match entries.iter().find(|(key, _)| key == "values") {
@@ -54,13 +55,13 @@ impl<'a> Reader<'a> {
             }),
             _ => {
                 let message = format!("`{path}`: expected a list of values");
-                self.tell(values.value.clone(), message);
+                self.report(values.value.clone(), message);
             }
         }
     }
 
-    /// Tells the keys of a condition that can never hold: it names an axis that is not before it or a value that the axis does not
-    /// take.
+    /// Reports the keys of a condition that can never hold: the key is an axis that is not before it, or the
+    /// axis never takes the value.
     pub fn check_condition(&mut self, condition: &Condition, before: &[Axis], after: &[Axis]) {
         for wanted in &condition.wanted {
             if after
@@ -68,7 +69,7 @@ impl<'a> Reader<'a> {
                 .any(|axis| path_today(&axis.path) == wanted.path)
             {
                 let message = format!("`{}` is an axis: write it before this one", wanted.path);
-                self.tell(wanted.node.key.clone(), message);
+                self.report(wanted.node.key.clone(), message);
             }
             let Some(axis) = before
                 .iter()
@@ -83,13 +84,13 @@ impl<'a> Reader<'a> {
             {
                 let taken: Vec<String> = taken.iter().map(Value::to_string).collect();
                 let (path, taken) = (&wanted.path, taken.join(", "));
-                let message = format!("`{path}` never has this value here; it takes {taken}");
-                self.tell(wanted.node.value.clone(), message);
+                let message = format!("`{path}` never has this value here; its values are {taken}");
+                self.report(wanted.node.value.clone(), message);
             }
         }
     }
 
-    /// What a point sets, as a layer; `node` is the table of its axes.
+    /// The settings of a point as a layer; `node` is the table of its axes.
     pub fn point_layer(&mut self, what: &str, point: &Point<'_, 'a>, node: &Node) -> Layer {
         let entries = point
             .iter()
@@ -102,7 +103,7 @@ impl<'a> Reader<'a> {
         self.layer(what, Some(&set))
     }
 
-    /// The settings of a point over those `below`.
+    /// The settings of a point, laid over the settings `below`.
     pub fn settings_of(&mut self, point: &Point<'_, 'a>, node: &Node, below: &Table) -> Table {
         let layer = self.point_layer("point", point, node);
         let mut settings = below.clone();

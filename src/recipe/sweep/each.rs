@@ -1,23 +1,23 @@
 //! `[[each]]` and `[[walk]]`: labelled rows, each with the settings that it changes.
 
 use super::Variant;
-use super::reader::Reader;
+use super::reader::SweepReader;
 use crate::recipe::file::{Node, Tree};
 
 const KEYS: [&str; 3] = ["label", "set", "paper"];
 
-/// A row as it is written.
-struct Written<'a> {
+/// A row as written in the file.
+struct WrittenRow<'a> {
     label: String,
     paper: Option<f64>,
     set: Option<&'a Node>,
     node: &'a Node,
-    /// The place of its label.
+    /// The node of its label.
     at: &'a Node,
 }
 
-impl<'a> Reader<'a> {
-    /// Rows that have nothing to do with one another.
+impl<'a> SweepReader<'a> {
+    /// Independent rows.
     pub fn each(&mut self, key: &str, node: &'a Node) -> Vec<Variant> {
         let rows = self.rows(key, node);
         rows.into_iter()
@@ -28,7 +28,7 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// Rows that also set what those before them set.
+    /// Rows that also set everything that the rows before them set.
     pub fn walk(&mut self, key: &str, node: &'a Node) -> Vec<Variant> {
         let mut before: Vec<(String, Node)> = Vec::new();
         let rows = self.rows(key, node);
@@ -38,7 +38,7 @@ impl<'a> Reader<'a> {
                     None => {}
                     Some(set) => match &set.tree {
                         Tree::Table(entries) => before.extend(entries.iter().cloned()),
-                        // It is told, and nothing walks on.
+                        // `row` reports the error, and the later rows do not inherit it.
                         _ => return self.row(row, Some(set)),
                     },
                 }
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    fn row(&mut self, row: Written<'a>, set: Option<&Node>) -> Variant {
+    fn row(&mut self, row: WrittenRow<'a>, set: Option<&Node>) -> Variant {
         Variant {
             layers: vec![self.layer(&format!("variant {}", row.label), set)],
             label: row.label,
@@ -60,17 +60,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The tables of `[[key]]`; one without a label is told and left out.
-    fn rows(&mut self, key: &str, node: &'a Node) -> Vec<Written<'a>> {
+    /// The tables of `[[key]]`. A table without a label is reported and left out.
+    fn rows(&mut self, key: &str, node: &'a Node) -> Vec<WrittenRow<'a>> {
         let Tree::Array(items) = &node.tree else {
             let message = format!("`{key}` is a list of tables: write `[[{key}]]`");
-            self.tell(node.key.clone(), message);
+            self.report(node.key.clone(), message);
             return Vec::new();
         };
         items.iter().filter_map(|item| self.written(item)).collect()
     }
 
-    fn written(&mut self, item: &'a Node) -> Option<Written<'a>> {
+    fn written(&mut self, item: &'a Node) -> Option<WrittenRow<'a>> {
         let (mut label, mut paper, mut set) = (None, None, None);
         for (key, node) in self.entries(item, "a table with `label` and `set`") {
             match key.as_str() {
@@ -81,10 +81,10 @@ impl<'a> Reader<'a> {
             }
         }
         let Some((label, at)) = label else {
-            self.tell(item.key.clone(), "this variant has no `label`");
+            self.report(item.key.clone(), "this variant has no `label`");
             return None;
         };
-        Some(Written {
+        Some(WrittenRow {
             label,
             paper,
             set,

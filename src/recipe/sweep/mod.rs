@@ -1,22 +1,24 @@
-//! A sweep file: one question, one table. Its axes become variants: a label and the settings that it changes.
+//! A sweep file asks one question and makes one table. Its axes become variants: a label and the settings
+//! that it changes.
 //!
 //! | key | meaning |
 //! |---|---|
-//! | `question` | what the table answers |
-//! | `reference` | label of the row that differences are taken to |
-//! | `paper` | `{ table, column }`: where the paper's numbers stand |
+//! | `question` | the question that the table answers |
+//! | `reference` | label of the row that the differences are computed against |
+//! | `paper` | `{ table, column }`: the place of the published numbers in the paper |
 //! | `set` | settings of all variants, below the environment and `--set` |
-//! | `[[each]]` | one variant: `label`, `set."key.path" = value`, `paper` (the paper's number) |
-//! | `[[walk]]` | as `each`, but every variant also sets what those before it set: from one recipe to another, a step at a time |
-//! | `[grid]` | `"key.path" = [values]`: the product, the last key the fastest; `exclude`: points that are left out |
+//! | `[[each]]` | one variant: `label`, `set."key.path" = value`, `paper` (the number in the paper) |
+//! | `[[walk]]` | like `each`, but every variant also sets what those before it set: from one recipe to another in steps |
+//! | `[grid]` | `"key.path" = [values]`: the product, the last key changes fastest; `exclude`: points that are left out |
 //! | `[zip]` | `"key.path" = [values]`: in step |
 //! | `[leave-one-out]` | all modules on, each one off, all off; `off.NAME` holds the settings that switch a module off |
 //! | `[add-one-in]` | all modules off, each one alone on, all on |
 //! | `[cumulative]` | all modules off, then on one after the other |
 //!
-//! `grid` and `zip` also take `label`, a template in which `{key.path}` stands for the value or a list in step with the variants,
-//! and `paper`, a list in step with the variants. An axis `{ values = [...], when = { "key.path" = value } }` exists only where the
-//! settings are so ([`condition`]). The variants of all combinators follow one another in the order of the file.
+//! `grid` and `zip` also take `label` (a template in which `{key.path}` stands for the value, or a list with
+//! one label per variant) and `paper` (a list with one number per variant). An axis
+//! `{ values = [...], when = { "key.path" = value } }` exists only where the condition holds ([`condition`]).
+//! The variants of all combinators follow one another in the order of the file.
 
 mod axes;
 mod axis;
@@ -28,22 +30,22 @@ mod reader;
 use super::error::Problem;
 use super::file::ParsedFile;
 use super::overlay::Layer;
-use reader::Reader;
+use reader::SweepReader;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Table;
 
-/// Where in the paper a sweep's numbers stand.
+/// The place of a sweep's numbers in the paper.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paper {
-    /// Number of the table.
+    /// The number of the table.
     pub table: String,
-    /// Its column.
+    /// The column.
     pub column: String,
 }
 
-/// A sweep that was read.
+/// A parsed sweep.
 #[derive(Debug)]
 pub struct Sweep {
     pub question: String,
@@ -57,9 +59,9 @@ pub struct Sweep {
 pub struct Variant {
     pub label: String,
     pub paper: Option<f64>,
-    /// What it sets, the lowest first: usually one layer.
+    /// Its settings, the lowest layer first; usually there is one layer.
     pub layers: Vec<Layer>,
-    /// Where it is written, bytes of the file.
+    /// Its place in the file, in bytes.
     pub span: Range<usize>,
 }
 
@@ -81,15 +83,16 @@ pub fn locate(recipe: &Path, name: &str) -> PathBuf {
 
 /// The settings that the sweep in `file` makes for all its variants.
 pub fn base(file: &ParsedFile, problems: &mut Vec<Problem>) -> Layer {
-    let mut reader = Reader::new(file);
+    let mut reader = SweepReader::new(file);
     let layer = reader.base();
     problems.append(&mut reader.problems);
     layer
 }
 
-/// The sweep in `file`; `below` are the settings that its variants are laid over. All problems of the file are told together.
+/// Parses the sweep in `file`. Its variants are laid over the settings `below`. All problems of the file are
+/// reported together.
 pub fn parse(file: &ParsedFile, below: &Table) -> Result<Sweep, Vec<Problem>> {
-    let mut reader = Reader::new(file);
+    let mut reader = SweepReader::new(file);
     let sweep = reader.sweep(below);
     if reader.problems.is_empty() {
         Ok(sweep)

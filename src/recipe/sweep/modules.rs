@@ -1,4 +1,5 @@
-//! `[leave-one-out]`, `[add-one-in]` and `[cumulative]`: named modules, each with the settings that switch it off.
+//! `[leave-one-out]`, `[add-one-in]` and `[cumulative]`: named modules, each with the settings that switch it
+//! off.
 //!
 //! | combinator | rows |
 //! |---|---|
@@ -6,14 +7,16 @@
 //! | `add-one-in` | `- all`, `+ NAME` for every module, `LABEL` |
 //! | `cumulative` | `- all`, `+ A`, `+ A + B`, ..., `LABEL` |
 //!
-//! `LABEL` is the row with every module on. With a single module the rows between would repeat the others and are left out.
+//! `LABEL` is the row with every module on. With a single module the rows in between would repeat the others
+//! and are left out.
 //!
-//! Where several modules are off at once, what they set inside a component is laid below what names components: a component that
-//! another module replaces takes along what was set in the one that it replaces, which nobody reads any more. Two modules that set
-//! one key to two values cannot be off together, and that is told.
+//! If several modules are off at once, their settings inside a component are laid below the settings that
+//! name components. So when one module replaces a component, the settings that another module makes in the
+//! old component disappear with it; nothing would read them. Two modules that set one key to different values
+//! cannot be off together; this is an error.
 
 use super::Variant;
-use super::reader::Reader;
+use super::reader::SweepReader;
 use crate::recipe::file::{Node, Tree};
 use crate::recipe::hash::canonical;
 use std::collections::BTreeMap;
@@ -30,12 +33,12 @@ struct Module<'a> {
 /// One key that is set while a module is off.
 struct Setting<'a> {
     path: String,
-    /// Keys in the path of the component's table that it is part of, or else in its own.
+    /// Number of keys in the path of the component's table that contains this key, or else in its own path.
     depth: usize,
     node: &'a Node,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SweepReader<'a> {
     /// The rows of the combinator `kind`.
     pub fn modules(&mut self, kind: &str, node: &'a Node) -> Vec<Variant> {
         let (mut label, mut papers, mut modules) = (None, None, Vec::new());
@@ -49,14 +52,14 @@ impl<'a> Reader<'a> {
         }
         let Some(label) = label else {
             let message = format!("`{kind}` has no `label` for the row with every module on");
-            self.tell(node.key.clone(), message);
+            self.report(node.key.clone(), message);
             return Vec::new();
         };
         if modules.is_empty() {
             let message = format!(
                 "`{kind}`: expected modules, like `off.\"NAME\" = {{ \"key.path\" = value }}`"
             );
-            self.tell(node.key.clone(), message);
+            self.report(node.key.clone(), message);
             return Vec::new();
         }
         self.check_together(&modules);
@@ -68,7 +71,7 @@ impl<'a> Reader<'a> {
         variants
     }
 
-    /// The table `off`: a module for every entry.
+    /// Reads the table `off`, with a module for every entry.
     fn switches(&mut self, node: &'a Node) -> Vec<Module<'a>> {
         let mut modules = Vec::new();
         for (name, inner) in self.entries(node, "a table of modules") {
@@ -78,7 +81,7 @@ impl<'a> Reader<'a> {
             }
             if off.is_empty() {
                 let message = format!("`{name}` sets nothing when it is off");
-                self.tell(inner.key.clone(), message);
+                self.report(inner.key.clone(), message);
             }
             modules.push(Module {
                 name,
@@ -89,7 +92,7 @@ impl<'a> Reader<'a> {
         modules
     }
 
-    /// Tells the keys that two modules set to different values.
+    /// Reports the keys that two modules set to different values.
     fn check_together(&mut self, modules: &[Module<'a>]) {
         let mut first: BTreeMap<&str, (&Module, &Setting)> = BTreeMap::new();
         for module in modules {
@@ -99,9 +102,9 @@ impl<'a> Reader<'a> {
                 if canonical(&one) != canonical(&two) {
                     let (path, a, b) = (&setting.path, other.name, module.name);
                     let message = format!(
-                        "`{path}` is {two} without `{b}` and {one} without `{a}`: both cannot be off at once"
+                        "`{path}` is {two} without `{b}` and {one} without `{a}`, so both cannot be off at once"
                     );
-                    self.tell(setting.node.value.clone(), message);
+                    self.report(setting.node.value.clone(), message);
                 }
             }
         }
@@ -186,7 +189,7 @@ fn rows<'m, 'a>(
     rows
 }
 
-/// Adds the settings under `node`, those inside a table with a `name` at the depth of that table.
+/// Adds the settings under `node`. Settings inside a table with a `name` get the depth of that table.
 fn collect<'a>(path: &str, node: &'a Node, component: Option<usize>, off: &mut Vec<Setting<'a>>) {
     let depth = component.unwrap_or(path.split('.').count());
     let Tree::Table(entries) = &node.tree else {
@@ -270,7 +273,8 @@ mod tests {
                 "- V",
                 without(r#""clip"}},"weight":1"#, r#""tiny"}},"weight":0"#),
             ),
-            // F's filter takes C's margin along, C's correction V's model.
+            // F's filter replaces the component with C's margin; C's correction replaces the one with V's
+            // model.
             (
                 "- all",
                 r#"{"filter":{"name":"plain","t":2},"fix":{"name":"keep"},"weight":0}"#.to_string(),
@@ -308,8 +312,8 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_where_they_are() {
-        for (text, told) in [
+    fn mistakes_are_reported_with_their_places() {
+        for (text, message) in [
             (
                 "off.F.m.weight = 0",
                 "a.toml:1:2: `leave-one-out` has no `label` for the row with every module on",
@@ -332,7 +336,7 @@ mod tests {
             ),
             (
                 "label = 'x'\noff.F.m.weight = 0\noff.G.m.weight = 2",
-                "a.toml:4:18: `m.weight` is 2 without `G` and 0 without `F`: both cannot be off at once",
+                "a.toml:4:18: `m.weight` is 2 without `G` and 0 without `F`, so both cannot be off at once",
             ),
             (
                 "label = 'x'\npaper = [1]\noff.F.m.weight = 0",
@@ -340,12 +344,13 @@ mod tests {
             ),
         ] {
             let found = rows(&format!("[leave-one-out]\n{text}")).unwrap_err();
-            assert!(found.contains(told), "{told}\nis not in\n{found}");
+            assert!(found.contains(message), "{message}\nis not in\n{found}");
         }
     }
 
     proptest! {
-        /// Independent modules: a row has a module's setting exactly if its label says so.
+        /// For independent modules, a row has a module's settings exactly if its label says that the module
+        /// is off.
         #[test]
         fn rows_say_what_is_off(count in 1usize..6) {
             let mut text = "label = 'full'\n".to_string();

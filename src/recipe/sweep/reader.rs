@@ -1,23 +1,23 @@
-//! The top level of a sweep file, and the plain values that all its parts are read with.
+//! Reads the top level of a sweep file, and the plain values in all its parts.
 
 use super::{Paper, Sweep, Variant};
 use crate::recipe::SWEEP_KEYS;
 use crate::recipe::error::Problem;
 use crate::recipe::file::{Node, ParsedFile, Tree};
+use crate::recipe::origin::Location;
 use crate::recipe::overlay::Layer;
-use crate::recipe::provenance::Place;
 use crate::recipe::suggest;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use toml::{Table, Value};
 
-/// Reads one file and keeps all its problems.
-pub struct Reader<'a> {
+/// Reads one file and collects all its problems.
+pub struct SweepReader<'a> {
     pub file: &'a ParsedFile,
     pub problems: Vec<Problem>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SweepReader<'a> {
     pub fn new(file: &'a ParsedFile) -> Self {
         Self {
             file,
@@ -25,7 +25,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The layer of `set`, empty if there is none.
+    /// The layer of `set`; empty if there is none.
     pub fn base(&mut self) -> Layer {
         let set = match &self.file.root.tree {
             Tree::Table(entries) => entries.iter().find(|(key, _)| key == "set"),
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         self.layer("set", set.map(|(_, node)| node))
     }
 
-    /// The whole file. `below` are the settings that the variants are laid over.
+    /// The whole file. Its variants are laid over the settings `below`.
     pub fn sweep(&mut self, below: &Table) -> Sweep {
         let mut sweep = Sweep {
             question: String::new(),
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
                     reference_span = node.value.clone();
                 }
                 "paper" => sweep.paper = self.paper(node),
-                // Read by `base`, before the variants that lie over it.
+                // `base` reads it before the variants that are laid over it.
                 "set" => {}
                 "each" => sweep.variants.extend(self.each(key, node)),
                 "walk" => sweep.variants.extend(self.walk(key, node)),
@@ -69,21 +69,21 @@ impl<'a> Reader<'a> {
 
     fn check_labels(&mut self, sweep: &Sweep, reference_span: Range<usize>) {
         if sweep.variants.is_empty() && self.problems.is_empty() {
-            self.tell(
+            self.report(
                 0..0,
-                "a sweep without variants: write `[[each]]`, `[grid]`, `[zip]` or `[leave-one-out]`, and leave one that `exclude` does not take out",
+                "a sweep needs at least one variant: write `[[each]]`, `[grid]`, `[zip]` or `[leave-one-out]`; `exclude` must leave one",
             );
         }
         let mut labels = BTreeSet::new();
         for Variant { label, span, .. } in &sweep.variants {
             if label.contains(char::is_control) {
-                self.tell(
+                self.report(
                     span.clone(),
-                    format!("the label {label:?} must fit on a line of a table"),
+                    format!("the label {label:?} must fit on one line of a table"),
                 );
             }
             if !labels.insert(label.as_str()) {
-                self.tell(span.clone(), format!("the label `{label}` is there twice"));
+                self.report(span.clone(), format!("the label `{label}` appears twice"));
             }
         }
         if let Some(reference) = &sweep.reference
@@ -92,11 +92,11 @@ impl<'a> Reader<'a> {
             let labels = sweep.variants.iter().map(|variant| variant.label.as_str());
             let hint = suggest::hint(reference, labels);
             let message = format!("`reference`: no variant is labelled `{reference}`{hint}");
-            self.tell(reference_span, message);
+            self.report(reference_span, message);
         }
     }
 
-    /// The settings under `set` as a layer; `what` names it.
+    /// The settings under `set` as a layer; `what` becomes part of its name.
     pub fn layer(&mut self, what: &str, set: Option<&Node>) -> Layer {
         let name = format!("{}, {what}", self.file.source.path.display());
         let none = Node {
@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
             tree: Tree::Table(Vec::new()),
         };
         if let Some(node) = set.filter(|node| !matches!(node.tree, Tree::Table(_))) {
-            self.tell(
+            self.report(
                 node.value.clone(),
                 "`set`: expected a table, like `set.\"train.steps\" = 100`",
             );
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
         match (table, column, size) {
             (Some(table), Some(column), 2) => Some(Paper { table, column }),
             _ => {
-                self.tell(
+                self.report(
                     node.value.clone(),
                     "`paper`: expected `{ table = 3, column = \"mAP\" }`",
                 );
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
         match &node.tree {
             Tree::Table(entries) => entries,
             _ => {
-                self.tell(node.value.clone(), format!("expected {expected}"));
+                self.report(node.value.clone(), format!("expected {expected}"));
                 &[]
             }
         }
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
         match &node.tree {
             Tree::Leaf(Value::String(text)) => Some(text.clone()),
             _ => {
-                self.tell(node.value.clone(), format!("`{key}`: expected a string"));
+                self.report(node.value.clone(), format!("`{key}`: expected a string"));
                 None
             }
         }
@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
             Tree::Leaf(Value::Integer(number)) => Some(*number as f64),
             Tree::Leaf(Value::Float(number)) => Some(*number),
             _ => {
-                self.tell(node.value.clone(), "`paper`: expected the paper's number");
+                self.report(node.value.clone(), "`paper`: expected the paper's number");
                 None
             }
         }
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
             Tree::Array(items) => items.iter().map(|item| self.number(item)).collect(),
             _ => {
                 let message = "`paper`: expected a list of the paper's numbers, one for each row";
-                self.tell(node.value.clone(), message);
+                self.report(node.value.clone(), message);
                 Vec::new()
             }
         }
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
         if numbers.len() != variants.len() && !numbers.is_empty() {
             let (numbers, variants) = (numbers.len(), variants.len());
             let message = format!("`paper` has {numbers} numbers for {variants} variants");
-            self.tell(node.value.clone(), message);
+            self.report(node.value.clone(), message);
             return;
         }
         for (variant, number) in variants.iter_mut().zip(numbers) {
@@ -206,11 +206,11 @@ impl<'a> Reader<'a> {
 
     pub fn unknown(&mut self, key: &str, node: &Node, known: &[&str]) {
         let hint = suggest::hint(key, known.iter().copied());
-        self.tell(node.key.clone(), format!("unknown key `{key}`{hint}"));
+        self.report(node.key.clone(), format!("unknown key `{key}`{hint}"));
     }
 
-    pub fn tell(&mut self, span: Range<usize>, message: impl Into<String>) {
-        let place = Place::in_file(&self.file.source, span);
+    pub fn report(&mut self, span: Range<usize>, message: impl Into<String>) {
+        let place = Location::in_file(&self.file.source, span);
         self.problems.push(Problem::at(place, message));
     }
 }

@@ -1,26 +1,29 @@
-//! The percentile bootstrap of a mean (Efron 1979): the mean of every resample with repetition, and the bounds between which 95 %
-//! of these means lie.
+//! The percentile bootstrap of a mean (Efron 1979): it takes the mean of every resample with replacement, and
+//! the bounds between which 95 % of these means lie.
 //!
-//! Up to [`EXACT_UP_TO`] values the resamples are not drawn but all counted: n^n of them (823,543 at n = 7), which differ only by
-//! how often each value is in them, so that 1,716 counts with their multiplicities are the same. Beyond that, [`DRAWN`] are drawn from a
-//! stream of random numbers that depends on n and on nothing else: the same values have the same interval in every table, on every machine.
+//! Up to [`EXACT_UP_TO`] values, all n^n resamples are counted instead of drawn (823,543 at n = 7). Resamples
+//! differ only in how often each value occurs, so 1,716 counts with their multiplicities are enough. For more
+//! values, [`DRAWN`] resamples are drawn from a stream of random numbers that depends on n only. So the same
+//! values have the same interval in every table and on every machine.
 //!
-//! What it is worth: its resamples never leave the range of the values, so with few of them it is too narrow. At n = 3 the
-//! resample of three times the smallest value has a share of 1/27 > 2.5 %: the interval runs from the smallest to the largest
-//! difference and holds the true mean of a symmetric distribution in 1 - 2/8 = 75 % of all cases, not in 95 %. Normal differences are
-//! held in about 85 % at n = 5 and 90 % at n = 10 (measured in `tests`). The verdicts are Student's.
+//! Limits: resamples never leave the range of the values, so the interval is too narrow for few values. At n
+//! = 3 the resample of three times the smallest value has a probability of 1/27 > 2.5 %: the interval runs
+//! from the smallest to the largest difference and contains the true mean of a symmetric distribution in 1 -
+//! 2/8 = 75 % of all cases, not in 95 %. For normal differences the coverage is about 85 % at n = 5 and 90 %
+//! at n = 10 (measured in `tests`). The verdicts use Student's test.
 
 use super::CONFIDENCE;
 use crate::rng::Stream;
 use std::collections::BTreeMap;
 
-/// The largest number of values whose resamples are all counted.
+/// The largest number of values for which all resamples are counted.
 pub const EXACT_UP_TO: usize = 7;
 
-/// Resamples that are drawn beyond that; with one more, 2.5 % of them would be a whole number and the interval not symmetric.
+/// The number of resamples drawn for more values. With one more, 2.5 % of them would be a whole number and
+/// the interval would not be symmetric.
 pub const DRAWN: usize = 9_999;
 
-/// The resamples of every number of values, each made once.
+/// The resamples for every number of values, each computed once.
 #[derive(Clone, Debug, Default)]
 pub struct Bootstrap(BTreeMap<usize, Resamples>);
 
@@ -28,14 +31,14 @@ pub struct Bootstrap(BTreeMap<usize, Resamples>);
 #[derive(Clone, Debug)]
 struct Resamples {
     size: usize,
-    /// How often each value is in a resample; `size` counts for each.
+    /// The number of times that each value occurs in a resample; `size` counts for each resample.
     counts: Vec<u32>,
-    /// How many resamples have these counts.
+    /// The number of resamples that have these counts.
     weights: Vec<u64>,
 }
 
 impl Bootstrap {
-    /// The interval of the mean of `values`. Panics without values.
+    /// The interval of the mean of `values`. Panics if there are no values.
     pub fn interval(&mut self, values: &[f64]) -> (f64, f64) {
         assert!(!values.is_empty(), "a resample of nothing");
         let resamples =
@@ -53,7 +56,7 @@ impl Bootstrap {
 }
 
 impl Resamples {
-    /// The mean of each and how many there are of it.
+    /// The mean of each resample and its multiplicity.
     fn means(&self, values: &[f64]) -> Vec<(f64, u64)> {
         let mean = |counts: &[u32]| {
             let terms = counts.iter().zip(values);
@@ -77,7 +80,8 @@ fn quantile(means: &[(f64, u64)], share: f64) -> f64 {
     reached.or(means.last()).map_or(f64::NAN, |(mean, _)| *mean)
 }
 
-/// All ways to spread `size` draws over as many values, with the number of resamples of each: $n! / \prod_i k_i!$.
+/// All ways to distribute `size` draws over as many values, with the number of resamples of each: $n! /
+/// \prod_i k_i!$.
 fn counted(size: usize) -> Resamples {
     let factorial = |n: usize| (1..=n as u64).product::<u64>();
     let mut ways: Vec<(Vec<u32>, u64)> = vec![(Vec::new(), factorial(size))];
@@ -85,7 +89,7 @@ fn counted(size: usize) -> Resamples {
         let mut longer = Vec::new();
         for (counts, weight) in &ways {
             let left = size - counts.iter().sum::<u32>() as usize;
-            // The last value takes all draws that are left.
+            // The last value takes all remaining draws.
             let least = if place == size { left } else { 0 };
             for count in least..=left {
                 let counts = counts.iter().copied().chain([count as u32]);

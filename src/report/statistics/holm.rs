@@ -1,5 +1,5 @@
-//! Holm's step-down correction (Scandinavian Journal of Statistics 1979): the chance that any true null hypothesis of the family is
-//! rejected stays below the level, whatever the dependence of the tests.
+//! Holm's step-down correction (Scandinavian Journal of Statistics 1979). It keeps the probability of
+//! rejecting any true null hypothesis of the family below the level, for any dependence between the tests.
 //!
 //! $$ \tilde p_{(i)} = \max_{j \le i} \min\bigl(1, (m - j + 1)\, p_{(j)}\bigr) $$
 

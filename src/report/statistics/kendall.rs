@@ -1,30 +1,34 @@
 //! Kendall's rank correlation with ties (tau-b): do two columns order the rows the same way?
 //!
-//! $$ \tau_b = \frac{C - D}{\sqrt{(n_0 - n_1)(n_0 - n_2)}}, \qquad n_0 = \tfrac{n(n-1)}{2},\; n_i = \sum_g \tfrac{t_g (t_g - 1)}{2} $$
+//! $$ \tau_b = \frac{C - D}{\sqrt{(n_0 - n_1)(n_0 - n_2)}}, \qquad
+//! n_0 = \tfrac{n(n-1)}{2},\; n_i = \sum_g \tfrac{t_g (t_g - 1)}{2} $$
 //!
-//! C and D: pairs of rows in the same and in the opposite order; t: rows in each group of equal values of the one column.
+//! C and D are the numbers of pairs of rows in the same and in the opposite order; t is the number of rows in
+//! each group of equal values of a column.
 //!
-//! p is two-sided. Without ties and up to [`EXACT_UP_TO`] rows it is exact: the number of permutations with at most D inversions. Otherwise
-//! it is normal, with the variance corrected for ties (Kendall, Rank Correlation Methods, 1970, ch. 4), which is rough below ten rows.
+//! p is two-sided. Without ties and for up to [`EXACT_UP_TO`] rows it is exact: it counts the permutations
+//! with at most D inversions. Otherwise it uses the normal approximation with the variance corrected for ties
+//! (Kendall, Rank Correlation Methods, 1970, ch. 4), which is rough below ten rows.
 
 use statrs::distribution::{ContinuousCDF, Normal};
 use std::cmp::Ordering;
 
-/// The largest number of rows whose p is exact; SciPy's bound.
+/// The largest number of rows for which p is exact; the bound is SciPy's.
 const EXACT_UP_TO: usize = 33;
 
 /// The agreement of two orders.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kendall {
-    /// From -1 (reversed) to 1 (the same).
+    /// From -1 (reversed) to 1 (the same order).
     pub tau: f64,
-    /// Two-sided p of no relation.
+    /// Two-sided p for the hypothesis of no relation.
     pub p: f64,
-    /// Rows that were compared.
+    /// The number of rows that were compared.
     pub rows: usize,
 }
 
-/// The agreement of two columns, one `(x, y)` for each row; none for fewer than two rows or where all values of a column are equal.
+/// The agreement of two columns, with one `(x, y)` for each row. Returns none for fewer than two rows, or if
+/// all values of a column are equal.
 pub fn kendall(pairs: &[(f64, f64)]) -> Option<Kendall> {
     let (mut concordant, mut discordant) = (0u64, 0u64);
     for (index, (x, y)) in pairs.iter().enumerate() {
@@ -62,7 +66,7 @@ pub fn kendall(pairs: &[(f64, f64)]) -> Option<Kendall> {
     })
 }
 
-/// What the ties of a column take away, t rows in each group.
+/// The correction terms for the ties of a column, with t rows in each group.
 struct Ties {
     /// Sum of t (t - 1) / 2.
     pairs: f64,
@@ -88,7 +92,7 @@ impl Ties {
     }
 }
 
-/// How many values are equal, for each value.
+/// The size of each group of equal values.
 fn groups(mut values: Vec<f64>) -> impl Iterator<Item = f64> {
     values.sort_by(f64::total_cmp);
     let sizes: Vec<f64> = values
@@ -98,9 +102,10 @@ fn groups(mut values: Vec<f64>) -> impl Iterator<Item = f64> {
     sizes.into_iter()
 }
 
-/// Twice the share of the permutations of `count` with at most `fewer` inversions.
+/// Twice the share of the permutations of `count` elements with at most `fewer` inversions.
 fn exact(count: usize, fewer: usize) -> f64 {
-    // shares[k]: of the permutations of the first `size`, the share with k inversions; the next element adds 0 to `size` more.
+    // shares[k]: the share of the permutations of the first `size` elements that have k inversions. The next
+    // element adds 0 to `size` inversions.
     let mut shares = vec![1.0];
     for size in 1..count {
         let mut next = vec![0.0; shares.len() + size];

@@ -1,6 +1,7 @@
-//! The statistics of a table. They know numbers only: no record, no row.
+//! The statistics of a table. This module knows numbers only, neither records nor rows.
 //!
-//! Checked against SciPy and statsmodels (`tests/golden/paired_statistics.py`) and, in `tests`, on distributions whose answer is known.
+//! It is checked against SciPy and statsmodels (`tests/golden/paired_statistics.py`) and, in `tests`, on
+//! distributions with a known answer.
 
 mod bootstrap;
 mod holm;
@@ -18,12 +19,12 @@ pub use verdict::{Judged, Verdict, judge};
 /// Two-sided confidence of every interval.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// The mean; none of nothing.
+/// The mean; none if there are no values.
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// The sample standard deviation (n - 1); none of fewer than two.
+/// The sample standard deviation (n - 1); none for fewer than two values.
 pub fn sample_deviation(values: &[f64]) -> Option<f64> {
     let centre = mean(values).filter(|_| values.len() >= 2)?;
     let squares: f64 = values.iter().map(|value| (value - centre).powi(2)).sum();

@@ -1,9 +1,11 @@
 //! The paired difference of two variants over their common seeds.
 //!
-//! $$ \bar d \pm t_{n-1,\,0.975}\, \frac{s_d}{\sqrt n}, \qquad t = \frac{\bar d}{s_d / \sqrt n}, \qquad d_i = x_i - y_i $$
+//! $$ \bar d \pm t_{n-1,\,0.975}\, \frac{s_d}{\sqrt n}, \qquad t = \frac{\bar d}{s_d / \sqrt n}, \qquad
+//! d_i = x_i - y_i $$
 //!
-//! Paired, because the spread between seeds (another labelled split each) exceeds the effects. Student's interval and test take the
-//! differences as normal; the bootstrap's interval does not, and is worth little at few seeds (see `bootstrap`).
+//! The differences are paired because the spread between seeds (each with another labelled split) exceeds the
+//! effects. Student's interval and test assume normal differences. The bootstrap's interval does not, but it
+//! is unreliable for few seeds (see `bootstrap`).
 
 use super::{Bootstrap, CONFIDENCE, mean, sample_deviation};
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -11,19 +13,21 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 /// A mean difference, its intervals and its test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
-    /// Mean of the differences.
+    /// The mean of the differences.
     pub mean: f64,
-    /// Seeds that both sides finished.
+    /// The number of seeds that both sides finished.
     pub pairs: usize,
     /// Student's 95 % interval; none for a single pair.
     pub interval: Option<(f64, f64)>,
-    /// The percentile bootstrap's 95 % interval; none for a single pair.
+    /// The 95 % interval of the percentile bootstrap; none for a single pair.
     pub bootstrap: Option<(f64, f64)>,
-    /// Two-sided p of Student's paired test; none for a single pair. Differences that are all equal have p = 0, or 1 if they are 0.
+    /// Two-sided p of Student's paired test; none for a single pair. If all differences are equal, p is 0, or
+    /// 1 if they are 0.
     pub p: Option<f64>,
 }
 
-/// What `differences`, one per seed, say of their mean; none without any. Numbers too large to be squared have a mean only.
+/// The statistics of `differences`, one per seed; none if there are no differences. Numbers too large to be
+/// squared have a mean only.
 pub fn paired_difference(differences: &[f64], bootstrap: &mut Bootstrap) -> Option<Difference> {
     let student = student(differences);
     Some(Difference {
@@ -35,7 +39,7 @@ pub fn paired_difference(differences: &[f64], bootstrap: &mut Bootstrap) -> Opti
     })
 }
 
-/// Student's interval and two-sided p; none of fewer than two differences.
+/// Student's interval and two-sided p; none for fewer than two differences.
 pub(super) fn student(differences: &[f64]) -> Option<((f64, f64), f64)> {
     let count = differences.len() as f64;
     let mean = mean(differences)?;
@@ -55,8 +59,8 @@ pub(super) fn student(differences: &[f64]) -> Option<((f64, f64), f64)> {
 mod tests {
     use super::*;
 
-    /// Student's original sleep data (Biometrika 1908): extra hours of sleep, ten patients. R's `t.test(..., paired = TRUE)`
-    /// gives mean 1.58, the interval [0.7001142, 2.4598858] and p = 0.002833.
+    /// Student's original sleep data (Biometrika 1908): extra hours of sleep of ten patients. R's
+    /// `t.test(..., paired = TRUE)` gives mean 1.58, the interval [0.7001142, 2.4598858] and p = 0.002833.
     #[test]
     fn the_interval_is_that_of_students_sleep_data() {
         let first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0];

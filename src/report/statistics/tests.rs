@@ -1,4 +1,5 @@
-//! The statistics against SciPy's and statsmodels' numbers, on distributions whose answer is known, and by their symmetries.
+//! Compares the statistics with the numbers of SciPy and statsmodels, and tests them on distributions with a
+//! known answer and by their symmetries.
 
 use super::holm::holm;
 use super::paired::student;
@@ -7,7 +8,7 @@ use crate::rng::Stream;
 use proptest::prelude::*;
 use serde::Deserialize;
 
-/// What `tests/golden/paired_statistics.py` writes.
+/// The content of the file that `tests/golden/paired_statistics.py` writes.
 #[derive(Deserialize)]
 struct Golden {
     paired: Vec<Paired>,
@@ -90,17 +91,19 @@ fn parity_of_corrections_with_statsmodels() {
     }
 }
 
-/// Rows that are drawn for a calibration; the standard error of a share of 5 % is then 0.22 %.
+/// Number of rows drawn for a calibration. The standard error of a share of 5 % is then 0.22 %.
 const ROWS: usize = 10_000;
 
-/// Rows of the same whose bootstrap is taken; the standard error of a share of 75 % is then 1.4 %, of 90 % 1.0 %.
+/// Number of these rows whose bootstrap is computed. The standard error of a share of 75 % is then 1.4 %, of
+/// 90 % it is 1.0 %.
 const BOOTSTRAPPED: usize = 1_000;
 
 fn normals(stream: &mut Stream, count: usize) -> Vec<f64> {
     (0..count).map(|_| stream.normal()).collect()
 }
 
-/// Student's interval misses the truth in 5 % of the cases and p is uniform; the bootstrap misses as often as its file says.
+/// Student's interval misses the true mean in 5 % of the cases and p is uniform. The bootstrap misses it as
+/// often as the documentation of `bootstrap` says.
 #[test]
 fn without_an_effect_p_is_uniform_and_the_intervals_hold_0_as_often_as_they_say() {
     let mut bootstrap = Bootstrap::default();
@@ -124,7 +127,8 @@ fn without_an_effect_p_is_uniform_and_the_intervals_hold_0_as_often_as_they_say(
             held_by_bootstrap,
             0.04,
         );
-        // Kolmogorov's distance to the uniform distribution: beyond 1.95 / sqrt(rows) once in a thousand.
+        // Kolmogorov's distance to the uniform distribution exceeds 1.95 / sqrt(rows) once in a thousand
+        // cases.
         p.sort_by(f64::total_cmp);
         let ranks = (1..).map(|rank| rank as f64 / ROWS as f64);
         let distance = ranks.zip(&p).map(|(rank, p)| (rank - p).abs());
@@ -136,8 +140,8 @@ fn without_an_effect_p_is_uniform_and_the_intervals_hold_0_as_often_as_they_say(
     }
 }
 
-/// Rows that share their reference, as in a table: any false verdict in at most 5 % of the tables, where uncorrected tests would
-/// give one in more than twice as many.
+/// Rows that share their reference, as in a table. At most 5 % of the tables contain a false verdict;
+/// uncorrected tests would produce one in more than twice as many.
 #[test]
 fn holm_keeps_the_chance_of_any_false_verdict() {
     const TABLES: usize = 4_000;
@@ -211,7 +215,7 @@ fn differences() -> impl Strategy<Value = Vec<f64>> {
 }
 
 proptest! {
-    /// Another unit, zero or direction of the metric moves the intervals with it and leaves the tests as they are.
+    /// If the metric changes its unit, zero or direction, the intervals change with it and the tests do not.
     #[test]
     fn intervals_follow_shift_scale_and_sign(values in differences(), shift in -20.0..20.0f64, scale in 0.1..9.0f64) {
         let mut bootstrap = Bootstrap::default();
@@ -235,7 +239,7 @@ proptest! {
         near_interval(reversed.bootstrap, (-high, -low), 1e-9);
     }
 
-    /// The order of the seeds is of no matter, as long as all resamples are counted.
+    /// The order of the seeds does not matter as long as all resamples are counted.
     #[test]
     fn the_order_of_few_seeds_is_of_no_matter(values in prop::collection::vec(-50.0..50.0f64, 2..=EXACT_UP_TO)) {
         let mut bootstrap = Bootstrap::default();
@@ -248,7 +252,7 @@ proptest! {
         prop_assert!(mean - 1e-9 <= high && high <= sorted[sorted.len() - 1] + 1e-9);
     }
 
-    /// p < 0.05 and an interval without 0 are the same statement.
+    /// p < 0.05 and an interval without 0 are equivalent.
     #[test]
     fn the_test_and_the_interval_agree(values in differences()) {
         let found = paired_difference(&values, &mut Bootstrap::default()).unwrap();

@@ -1,21 +1,21 @@
-//! What a row's differences allow to say, all rows of a table taken together.
+//! The verdicts on the rows of a table, judged together.
 
 use super::Difference;
 use super::holm::holm;
 use std::fmt;
 
-/// The chance of any false verdict in a table that is taken.
+/// The accepted probability of any false verdict in a table.
 const LEVEL: f64 = 0.05;
 
-/// What the row does to the metric against the row it is compared with. A row that takes a module out and hurts says that the
+/// The effect of the row on the metric, compared with another row. If a row without a module hurts, the
 /// module helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Holm-adjusted p below 0.05 and a difference above 0.
+    /// The Holm-adjusted p is below 0.05 and the difference is above 0.
     Helps,
-    /// Holm-adjusted p below 0.05 and a difference below 0.
+    /// The Holm-adjusted p is below 0.05 and the difference is below 0.
     Hurts,
-    /// Everything else, a single seed included.
+    /// Everything else, including a single seed.
     Inconclusive,
 }
 
@@ -29,18 +29,19 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A difference, seen beside the others of its table.
+/// A difference, judged together with the others of its table.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judged {
     /// The difference itself.
     pub difference: Difference,
     /// Its p, adjusted by Holm over the differences of the table; none for a single pair.
     pub adjusted: Option<f64>,
-    /// What it allows to say.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
-/// Judges the differences of one table. The family of Holm's correction are those with a p: of at least two pairs.
+/// Judges the differences of one table. The family of Holm's correction consists of the differences with a p,
+/// which have at least two pairs.
 pub fn judge(differences: &[Difference]) -> Vec<Judged> {
     let family: Vec<f64> = differences.iter().filter_map(|one| one.p).collect();
     let mut adjusted = holm(&family).into_iter();

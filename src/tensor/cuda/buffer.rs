@@ -1,10 +1,10 @@
-//! Memory of the GPU that is no tensor: scratch between two kernels, indices, tables.
+//! GPU memory that is not a tensor: scratch between two kernels, indices, tables.
 
 use super::{Gpu, Home, expect};
 use crate::tensor::Later;
 use cudarc::driver::{CudaSlice, DevicePtr, DeviceRepr, DeviceSlice, ValidAsZeroBits};
 
-/// What a buffer may hold.
+/// A type that a buffer can hold.
 pub trait Element:
     DeviceRepr + ValidAsZeroBits + Copy + Default + Unpin + Send + Sync + 'static
 {
@@ -16,7 +16,8 @@ impl Element for u32 {}
 impl Element for u8 {}
 impl Element for u64 {}
 
-/// `len` values in the memory of a GPU; freed when dropped, after the kernels that were started before.
+/// `len` values in the memory of a GPU. When dropped, the memory is freed after the kernels that were started
+/// before.
 #[derive(Debug)]
 pub struct Buffer<T> {
     slice: CudaSlice<T>,
@@ -25,33 +26,33 @@ pub struct Buffer<T> {
 }
 
 impl<T: Element> Buffer<T> {
-    /// Its address on the GPU.
+    /// The address on the GPU.
     pub fn address(&self) -> u64 {
         self.home.check();
         *self.slice.device_ptr()
     }
 
-    /// The GPU that it lies on.
+    /// The GPU that holds it.
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
     }
 
-    /// Number of values.
+    /// The number of values.
     pub fn len(&self) -> usize {
         self.slice.len()
     }
 
-    /// Whether it holds no value.
+    /// Returns true if it holds no value.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// A copy of the values; waits for all kernels that were started before.
+    /// A copy of the values. Waits for all kernels that were started before.
     pub fn values(&self) -> Vec<T> {
         self.later().wait()
     }
 
-    /// A copy of the values, when the kernels that were started before have ended.
+    /// A copy of the values as they are after all kernels that were started before.
     pub fn later(&self) -> Later<Vec<T>> {
         // SAFETY: a live buffer of this length.
         unsafe { self.gpu.fetch(self.address(), self.len()) }
@@ -59,15 +60,16 @@ impl<T: Element> Buffer<T> {
 }
 
 impl Gpu {
-    /// Memory with values of any kind: the first kernel that takes it writes all of them.
+    /// Memory with arbitrary values. The first kernel that uses it must write all of them.
     pub fn scratch<T: Element>(&self, len: usize) -> Buffer<T> {
         self.bind();
-        // SAFETY: every bit pattern is a value of these types; that all are written before they are read is the kernels' part.
+        // SAFETY: every bit pattern is a value of these types, and kernels write all values before they read
+        // them.
         let slice = expect(unsafe { self.shared.device.alloc(len) });
         self.buffer(slice)
     }
 
-    /// Memory full of zeros.
+    /// Memory filled with zeros.
     pub fn zeros<T: Element>(&self, len: usize) -> Buffer<T> {
         self.bind();
         let slice = expect(self.shared.device.alloc_zeros(len));
@@ -82,7 +84,7 @@ impl Gpu {
         }
     }
 
-    /// A copy of `values`, which may be dropped at once. Nothing is waited for.
+    /// A copy of `values`, which may be dropped at once. Does not wait.
     pub fn upload<T: Element>(&self, values: &[T]) -> Buffer<T> {
         let buffer = self.scratch(values.len());
         // SAFETY: a live buffer of this length.
@@ -90,7 +92,7 @@ impl Gpu {
         buffer
     }
 
-    /// As [`Self::upload`], of `len` values that `write` puts into place.
+    /// Does the same as [`Self::upload`] for `len` values that `write` fills in.
     pub fn upload_written<T: Element>(
         &self,
         len: usize,

@@ -1,8 +1,9 @@
-//! Kernels from their text: compiled for the GPU at hand by NVRTC, kept on disk.
+//! Compiles kernels from their source text with NVRTC for the GPU that is present, and caches them on disk.
 //!
-//! A file of the cache is named by the hash of all that the result depends on: text, headers, options, the compiler's version. It lies
-//! under `$XDG_CACHE_HOME/harness/kernels` or `~/.cache/harness/kernels`; without a home, or where it cannot be written, every
-//! process compiles for itself (about a second in all).
+//! A file of the cache is named by the hash of everything that the result depends on: text, headers, options
+//! and the compiler's version. The cache is in `$XDG_CACHE_HOME/harness/kernels` or
+//! `~/.cache/harness/kernels`. Without a home folder, or if the cache cannot be written, every process
+//! compiles for itself (about a second in all).
 
 use super::symbols::compiler;
 use crate::atomic::write_atomically;
@@ -10,13 +11,14 @@ use crate::tensor::kernel::Source;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::PathBuf;
 
-/// Options of the compiler besides the architecture. Sums and products are fused into one rounding, as everywhere in CUDA; no option
-/// trades accuracy of `expf` and the like for speed.
+/// Compiler options besides the architecture. A product and a sum are fused into one rounding, as is usual in
+/// CUDA. No option trades accuracy of `expf` and similar functions for speed.
 const OPTIONS: [&str; 2] = ["--std=c++17", "--extra-device-vectorization"];
 
 impl Source {
-    /// The kernels for compute capability `architecture` (as in `90`), from the cache or `anew`: as machine code, or, where the compiler is
-    /// older than the GPU, for the newest one that it knows, which the driver translates.
+    /// The kernels for compute capability `architecture` (such as `90`), from the cache, or compiled again if
+    /// `anew`. The result is machine code. If the compiler is older than the GPU, it is PTX for the newest
+    /// architecture that the compiler knows, and the driver translates it.
     ///
     /// # Errors
     /// The compiler's own messages.
@@ -35,7 +37,7 @@ impl Source {
             return Ok(image);
         }
         let image = self.compile(&options)?;
-        // A cache that cannot be written costs the next process a second, and this one nothing.
+        // If the cache cannot be written, only the next process loses a second.
         if let Some(folder) = file.parent()
             && std::fs::create_dir_all(folder).is_ok()
         {
@@ -44,7 +46,7 @@ impl Source {
         Ok(image)
     }
 
-    /// The file of the cache; none where there is no home for it.
+    /// The file in the cache; none if there is no home folder.
     fn file(&self, options: &[String]) -> Option<PathBuf> {
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         let home = || std::env::home_dir().map(|home| home.join(".cache"));
@@ -71,7 +73,7 @@ impl Source {
         let program = Program::new(self)?;
         let options: Vec<CString> = options.iter().map(|option| text(option)).collect();
         let options: Vec<*const c_char> = options.iter().map(|option| option.as_ptr()).collect();
-        // SAFETY: a program, and as many options as said.
+        // SAFETY: a program, and an array with as many options as `len` says.
         let code = unsafe {
             compiler::nvrtcCompileProgram(program.0, options.len() as c_int, options.as_ptr())
         };
@@ -82,22 +84,23 @@ impl Source {
     }
 }
 
-/// The compute capabilities that the compiler knows; none where it does not tell.
+/// The compute capabilities that the compiler knows; empty if it does not report them.
 fn known_architectures() -> Vec<c_int> {
     let mut count = 0;
-    // SAFETY: the place of the number.
+    // SAFETY: a valid pointer for the number.
     if unsafe { compiler::nvrtcGetNumSupportedArchs(&raw mut count) } != 0 {
         return Vec::new();
     }
     let mut known = vec![0; count.max(0) as usize];
-    // SAFETY: as many places as the compiler just said.
+    // SAFETY: the array has as many elements as the compiler just reported.
     match unsafe { compiler::nvrtcGetSupportedArchs(known.as_mut_ptr()) } {
         0 => known,
         _ => Vec::new(),
     }
 }
 
-/// What to compile for: the machine code of `architecture` if it is among the `known`, else the newest older one's code for the driver.
+/// The target of the compilation: machine code for `architecture` if the compiler knows it, or else PTX for
+/// the newest older one.
 fn target(architecture: c_int, known: &[c_int]) -> String {
     let older = known.iter().filter(|known| **known < architecture).max();
     match older {
@@ -109,7 +112,8 @@ fn target(architecture: c_int, known: &[c_int]) -> String {
 /// The version of the compiler.
 fn version() -> [c_int; 2] {
     let [mut major, mut minor] = [0; 2];
-    // SAFETY: the places of the two numbers; where it fails they stay 0, and so does the compilation.
+    // SAFETY: valid pointers for the two numbers. If the call fails, they stay 0, and the compilation fails
+    // too.
     unsafe { compiler::nvrtcVersion(&raw mut major, &raw mut minor) };
     [major, minor]
 }
@@ -133,7 +137,7 @@ impl Program {
         let names: Vec<*const c_char> = headers.iter().map(|[name, _]| name.as_ptr()).collect();
         let bodies: Vec<*const c_char> = headers.iter().map(|[_, body]| body.as_ptr()).collect();
         let mut program = std::ptr::null_mut();
-        // SAFETY: as many headers as said; all texts end with 0 and outlive the call.
+        // SAFETY: as many headers as `len` says; all texts end with 0 and outlive the call.
         let code = unsafe {
             compiler::nvrtcCreateProgram(
                 &raw mut program,
@@ -163,24 +167,24 @@ impl Program {
 
     fn image(&self) -> Result<Vec<u8>, String> {
         let code = self.bytes(compiler::nvrtcGetCUBINSize, compiler::nvrtcGetCUBIN);
-        // None was asked for: the driver's code, a text.
+        // There is no machine code if PTX was requested. PTX is a text.
         let code = code.or_else(|| self.bytes(compiler::nvrtcGetPTXSize, compiler::nvrtcGetPTX));
         code.ok_or_else(|| "NVRTC gives no code".to_string())
     }
 
-    /// Bytes that are asked for by their number first.
+    /// Reads bytes after asking for their number.
     fn bytes(
         &self,
         size: unsafe extern "C" fn(*mut c_void, *mut usize) -> c_int,
         read: unsafe extern "C" fn(*mut c_void, *mut c_char) -> c_int,
     ) -> Option<Vec<u8>> {
         let mut len = 0;
-        // SAFETY: a program, and the place of the number.
+        // SAFETY: a program, and a valid pointer for the number.
         if unsafe { size(self.0, &raw mut len) } != 0 {
             return None;
         }
         let mut bytes = vec![0u8; len];
-        // SAFETY: as many bytes as the program just said.
+        // SAFETY: the array has as many bytes as the program just reported.
         let code = unsafe { read(self.0, bytes.as_mut_ptr().cast()) };
         (code == 0 && len > 0).then_some(bytes)
     }
@@ -188,7 +192,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // SAFETY: a program, used no more. What could fail leaves memory.
+        // SAFETY: a program that is not used again. A failure only leaks memory.
         unsafe { compiler::nvrtcDestroyProgram(&raw mut self.0) };
     }
 }

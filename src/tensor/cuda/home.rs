@@ -2,8 +2,8 @@
 
 use std::thread::{self, ThreadId};
 
-/// Memory of a GPU belongs to the thread that took it, whose stream orders its uses: another thread's kernels would not wait for them. Only
-/// builds with debug assertions keep and check it.
+/// GPU memory belongs to the thread that allocated it, because that thread's stream orders its uses; kernels
+/// of another thread would not wait for them. Only builds with debug assertions store and check the thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Home(Option<ThreadId>);
 

@@ -1,4 +1,4 @@
-//! The start of a kernel: which, on how many threads, with which arguments.
+//! Launches kernels with a grid and arguments.
 
 use super::{Gpu, expect, fail, symbols};
 use crate::tensor::kernel::{Argument, Grid, Source};
@@ -7,17 +7,18 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, c_void};
 use std::sync::{Mutex, PoisonError};
 
-/// Dynamic shared memory of a block for which no permission is asked: 48 KiB are free, of which a kernel may take some statically.
+/// Dynamic shared memory that a block may use without asking for permission. 48 KiB are free; a kernel may
+/// use some of them statically.
 const FREE_SHARED_BYTES: u32 = 32 << 10;
 
-/// The kernels that were loaded, by source and name.
+/// The loaded kernels, by source and name.
 #[derive(Default)]
 pub struct Kernels {
     functions: Mutex<BTreeMap<(&'static str, &'static str), Function>>,
     modules: Mutex<BTreeMap<&'static str, Module>>,
 }
 
-/// A kernel, and the dynamic shared memory that it may ask for, bytes.
+/// A kernel, and the dynamic shared memory that it may use, in bytes.
 #[derive(Clone, Copy)]
 struct Function {
     handle: sys::CUfunction,
@@ -26,17 +27,17 @@ struct Function {
 #[derive(Clone, Copy)]
 struct Module(sys::CUmodule);
 
-// SAFETY: a handle of the driver, which may be used from any thread that has its context.
+// SAFETY: a handle of the driver, which any thread with its context may use.
 unsafe impl Send for Function {}
 // SAFETY: as above.
 unsafe impl Send for Module {}
 
 impl Gpu {
-    /// Starts the kernel `name` of `source`.
+    /// Launches the kernel `name` of `source`.
     ///
     /// # Safety
-    /// The arguments are those that the kernel declares, in number, order and type, and what the kernel reads and writes through
-    /// them for this grid lies within live buffers of this GPU.
+    /// The arguments match the kernel's declaration in number, order and type. For this grid, the kernel
+    /// reads and writes only inside live buffers of this GPU.
     pub unsafe fn launch(
         &self,
         source: &Source,
@@ -60,7 +61,7 @@ impl Gpu {
             shared,
         } = grid;
         let stream = *self.shared.device.cu_stream();
-        // SAFETY: the caller's promise; the driver copies the arguments before it returns.
+        // SAFETY: the caller guarantees the arguments, and the driver copies them before it returns.
         let started = unsafe {
             result::launch_kernel(
                 function.handle,
@@ -74,7 +75,8 @@ impl Gpu {
         started.unwrap_or_else(|error| fail(&format!("{name}: "), error));
     }
 
-    /// The kernel `name`, compiled and loaded at its first use, with permission for so many bytes of dynamic shared memory.
+    /// The kernel `name`, compiled and loaded at its first use, with permission for `shared` bytes of dynamic
+    /// shared memory.
     fn function(&self, source: &Source, name: &'static str, shared: u32) -> Function {
         let kernels = &self.shared.kernels;
         let mut functions = kernels
@@ -85,7 +87,7 @@ impl Gpu {
         let function = functions
             .entry(key)
             .or_insert_with(|| self.loaded(source, name));
-        // Never lowered: another thread may be about to start it with more.
+        // The permission is never lowered: another thread may be about to launch the kernel with more.
         if shared > function.allowed {
             // SAFETY: a loaded function.
             let code = unsafe {
@@ -134,7 +136,7 @@ impl Gpu {
             // SAFETY: an image that the compiler made.
             unsafe { result::module::load_data(image.as_ptr().cast()) }
         };
-        // What was kept may be damaged, or of a driver that is there no more.
+        // The cached file may be damaged or belong to an earlier driver. Then it is compiled again.
         let module = expect(load(false).or_else(|_| load(true)));
         *modules.entry(source.name).or_insert(Module(module))
     }

@@ -20,15 +20,16 @@ pub type Ops = OwnedTape<f32, Cuda>;
 pub struct Matrix {
     tensor: Tensor<(usize, usize), f32, Cuda>,
     address: u64,
-    /// Held by every clone, so that its count tells whether the storage is shared.
+    /// Every clone holds it, so its count shows if the storage is shared.
     owners: Arc<()>,
     gpu: Gpu,
     home: Home,
 }
 
-// SAFETY: all that is not `Send` and `Sync` in dfdx's `Cuda` is the handle of a second stream, which nothing here uses; the driver's
-// handles may be used from any thread that has the device's context, which `Gpu::bind` sees to. Callers keep a tensor in one thread, whose
-// stream orders all that reads and writes it; debug builds check it (`Home`).
+// SAFETY: the only part of dfdx's `Cuda` that is not `Send` and `Sync` is the handle of a second stream,
+// which nothing here uses. Any thread with the device's context may use the driver's handles, and `Gpu::bind`
+// makes sure that it has one. Callers keep a tensor in one thread, whose stream orders all reads and writes;
+// debug builds check this (`Home`).
 unsafe impl Send for Matrix {}
 // SAFETY: as above.
 unsafe impl Sync for Matrix {}
@@ -51,7 +52,7 @@ impl Matrix {
         }
     }
 
-    /// Memory with values of any kind, for a kernel or a copy to write.
+    /// Memory with arbitrary values, to be written by a kernel or a copy.
     pub fn unwritten(gpu: &Gpu, rows: usize, columns: usize) -> Self {
         gpu.bind();
         let make = || gpu.shared.dfdx.zeros_like(&(rows, columns));
@@ -63,7 +64,7 @@ impl Matrix {
         *self.tensor.shape()
     }
 
-    /// The GPU it lies on.
+    /// The GPU that holds it.
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
     }
@@ -88,14 +89,14 @@ impl Matrix {
             let own = Self::unwritten(&self.gpu, rows, columns);
             let bytes = rows * columns * size_of::<f32>();
             let stream = *self.gpu.shared.device.cu_stream();
-            // SAFETY: both tensors hold so many bytes.
+            // SAFETY: both tensors hold this number of bytes.
             expect(unsafe { result::memcpy_dtod_async(own.address, self.address, bytes, stream) });
             *self = own;
         }
         self.address
     }
 
-    /// A copy of the values; waits for all kernels that were started before.
+    /// A copy of the values. Waits for all kernels that were started before.
     pub fn values(&self) -> Vec<f32> {
         self.home.check();
         let (rows, columns) = self.shape();
@@ -106,7 +107,7 @@ impl Matrix {
         self.tensor.as_vec()
     }
 
-    /// A copy of the values, when the kernels that were started before have ended.
+    /// A copy of the values as they are after all kernels that were started before.
     pub fn later(&self) -> Later<Vec<f32>> {
         self.home.check();
         let (rows, columns) = self.shape();
@@ -114,7 +115,7 @@ impl Matrix {
         unsafe { self.gpu.fetch(self.address, rows * columns) }
     }
 
-    /// A copy of the gradient; waits for all kernels that were started before.
+    /// A copy of the gradient. Waits for all kernels that were started before.
     pub fn gradient(&self, grads: &mut Grads) -> Vec<f32> {
         let (rows, columns) = self.shape();
         if rows * columns == 0 {
@@ -137,7 +138,7 @@ impl Matrix {
         *self.buffer(grads).device_ptr()
     }
 
-    /// The buffer of the gradient, zeros at first.
+    /// The buffer of the gradient, which is zero at first.
     fn buffer<'g>(&self, grads: &'g mut Grads) -> &'g mut CudaSlice<f32> {
         self.home.check();
         self.gpu.bind();
@@ -145,7 +146,8 @@ impl Matrix {
         buffer.unwrap_or_else(|error| panic!("the GPU: {error:?}"))
     }
 
-    /// Runs `ops` backwards from this `[1, 1]` loss; dfdx starts from a tensor without dimensions, whose gradient is 1.
+    /// Runs `ops` backwards from this `[1, 1]` loss. dfdx starts from a tensor without dimensions, with
+    /// gradient 1.
     pub fn backward(&self, mut ops: Ops) -> Gradients {
         self.gpu.bind();
         let end: Tensor<(), f32, Cuda> = self.gpu.shared.dfdx.tensor_from_vec(vec![1.0], ());
@@ -166,11 +168,12 @@ impl Matrix {
 /// Constants by name and size.
 pub type Constants = PerThread<(String, usize, usize), Tensor2>;
 
-/// Most constants that a thread keeps: a few sizes in training; pictures of many sizes in an evaluation come and go.
+/// Maximum number of constants that a thread keeps. Training uses a few sizes; an evaluation sees images of
+/// many sizes, and their constants are dropped again.
 pub const MOST_CONSTANTS: usize = 32;
 
 impl Gpu {
-    /// As [`crate::tensor::Place::kept`].
+    /// See [`crate::tensor::Place::kept`].
     pub(in crate::tensor) fn kept(
         &self,
         name: String,
@@ -189,9 +192,9 @@ impl Gpu {
         constant.computed_on(self)
     }
 
-    /// A constant tensor of `values`, `[rows, columns]`. Nothing is waited for.
+    /// A constant tensor of `values`, `[rows, columns]`. Does not wait.
     ///
-    /// Panics unless their number fits.
+    /// Panics if the number of values does not match.
     pub fn matrix(&self, values: &[f32], rows: usize, columns: usize) -> Tensor2 {
         assert_eq!(values.len(), rows * columns, "values of a matrix");
         let matrix = self.unwritten(rows, columns);
@@ -201,8 +204,8 @@ impl Gpu {
     }
 }
 
-/// The address of a tensor's values. dfdx keeps it to itself, but for `Debug`, which names it before anything long: the text is read
-/// up to the last digit and then refused (0.2 microseconds).
+/// The address of a tensor's values. dfdx exposes it only in its `Debug` text, before anything long. The text
+/// is read up to the last digit of the address, and the rest is refused (0.2 microseconds).
 fn address(tensor: &Tensor<(usize, usize), f32, Cuda>) -> u64 {
     let mut reader = Reader::default();
     let _ = write!(reader, "{tensor:?}");

@@ -1,11 +1,12 @@
-//! Tensors on an NVIDIA GPU: dfdx's storage and tape there, and the ground under the kernels of `ops`.
+//! Tensors on an NVIDIA GPU: dfdx's storage and tape there, and the base of the kernels of `ops`.
 //!
-//! One [`Gpu`] per device and process. What a thread starts is ordered on a stream of its own: an address may be freed or reused by that
-//! thread as soon as the last kernel that takes it has been started. So tensors stay with the thread that made them, a trial's.
+//! There is one [`Gpu`] per device and process. Each thread has its own stream, which orders its work. A
+//! thread may free or reuse an address as soon as it has launched the last kernel that uses it. So tensors
+//! stay in the thread that made them, which is that of a trial.
 //!
-//! Memory that is used up ends in a panic with the driver's words, as a shape mistake does; a sweep contains it to its trial. A kernel that
-//! fails leaves the process without its GPU, whatever trial asks next: that ends the process, and the sweep's supervisor judges
-//! whose it was.
+//! When memory runs out, the program panics with the driver's message, as for a wrong shape; a sweep limits
+//! the damage to the trial. After a kernel fails, the process can no longer use the GPU for any trial. So the
+//! process ends, and the sweep's supervisor finds out which trial is responsible.
 
 mod buffer;
 mod compile;
@@ -32,29 +33,29 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Whether the program can use a GPU where there is one.
+/// True if the program can use a GPU.
 pub const IS_BUILT: bool = true;
 
-/// The oldest architecture that the kernels are for: 8.0, Ampere.
+/// The oldest architecture that the kernels support: 8.0, Ampere.
 const OLDEST: (i32, i32) = (8, 0);
 
-/// From `CUDA_ERROR_ILLEGAL_ADDRESS` on: errors of kernels that have run, after which every later call fails.
+/// From `CUDA_ERROR_ILLEGAL_ADDRESS` on: errors of kernels that have run. Every later call fails after them.
 const FATAL: std::ops::Range<u32> = 700..800;
 
-/// A GPU that tensors can lie on. Cloning is cheap.
+/// A GPU that can hold tensors. Cloning is cheap.
 #[derive(Clone)]
 pub struct Gpu {
     shared: Arc<Shared>,
     precision: Precision,
 }
 
-/// What all users of a device in this process share.
+/// The state that all users of a device in this process share.
 struct Shared {
     dfdx: Cuda,
     device: Arc<CudaDevice>,
     number: usize,
     name: String,
-    /// Compute capability, as in `90`.
+    /// Compute capability, such as `90`.
     architecture: i32,
     multiprocessors: usize,
     pinned: pinned::Pinned,
@@ -62,16 +63,17 @@ struct Shared {
     constants: matrix::Constants,
 }
 
-// SAFETY: as for [`Matrix`]: dfdx's second stream is not used, and `Gpu::bind` gives every thread the context.
+// SAFETY: as for [`Matrix`]: dfdx's second stream is not used, and `Gpu::bind` gives every thread the
+// context.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
 
 impl Gpu {
-    /// Opens the GPU `number`, counted from 0; products compute with `f32` until something else is asked for.
+    /// Opens the GPU `number`, counted from 0. Products use `f32` until another precision is chosen.
     ///
     /// # Errors
-    /// A library or the GPU is missing, or it is too old: in one line.
+    /// A library or the GPU is missing, or the GPU is too old. The message is one line.
     pub fn open(number: usize) -> Result<Self, String> {
         static OPEN: Mutex<BTreeMap<usize, Arc<Shared>>> = Mutex::new(BTreeMap::new());
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,7 +91,7 @@ impl Gpu {
         })
     }
 
-    /// The same GPU, where products compute with `precision`.
+    /// The same GPU with products in `precision`.
     pub fn computing_with(&self, precision: Precision) -> Self {
         Self {
             precision,
@@ -97,7 +99,7 @@ impl Gpu {
         }
     }
 
-    /// How many GPUs the driver shows.
+    /// The number of GPUs that the driver reports.
     ///
     /// # Errors
     /// There is no driver.
@@ -107,7 +109,7 @@ impl Gpu {
         Ok(result::device::get_count().map_err(told)? as usize)
     }
 
-    /// The device's name, as in `NVIDIA H200`.
+    /// The name of the device, such as `NVIDIA H200`.
     pub fn name(&self) -> &str {
         &self.shared.name
     }
@@ -117,23 +119,23 @@ impl Gpu {
         self.shared.number
     }
 
-    /// What matrix products compute with.
+    /// The precision of matrix products.
     pub fn precision(&self) -> Precision {
         self.precision
     }
 
-    /// Number of its multiprocessors.
+    /// The number of its multiprocessors.
     pub fn multiprocessors(&self) -> usize {
         self.shared.multiprocessors
     }
 
-    /// Waits until all has ended that this thread has started.
+    /// Waits until all work that this thread has started has ended.
     pub fn synchronize(&self) {
         self.bind();
         expect(self.shared.device.synchronize());
     }
 
-    /// Waits until all has ended that any thread has started.
+    /// Waits until all work that any thread has started has ended.
     fn wait_for_all_threads(&self) {
         self.bind();
         // SAFETY: the thread has the device's context.
@@ -143,16 +145,17 @@ impl Gpu {
         }
     }
 
-    /// The newest CUDA that the driver knows, as in `13.0`.
+    /// The newest CUDA version that the driver supports, such as `13.0`.
     pub fn cuda_version(&self) -> String {
         let mut version = 0;
-        // SAFETY: the place for the number.
+        // SAFETY: a valid pointer for the number.
         let code = unsafe { symbols::driver::cuDriverGetVersion(&raw mut version) };
         assert_eq!(code, 0, "the driver tells its version");
         format!("{}.{}", version / 1000, version % 1000 / 10)
     }
 
-    /// Most bytes that tensors have taken at a time since the process began, or since [`Self::forget_peak_memory`].
+    /// The largest number of bytes in use by tensors since the process began, or since
+    /// [`Self::forget_peak_memory`].
     pub fn peak_memory(&self) -> u64 {
         let mut bytes: u64 = 0;
         // SAFETY: the attribute is a 64-bit number.
@@ -165,10 +168,10 @@ impl Gpu {
         bytes
     }
 
-    /// Lets [`Self::peak_memory`] begin anew from what is taken now.
+    /// Makes [`Self::peak_memory`] start again from the current use.
     pub fn forget_peak_memory(&self) {
         let mut zero: u64 = 0;
-        // SAFETY: the attribute is a 64-bit number, of which the driver takes 0 alone.
+        // SAFETY: the attribute is a 64-bit number; the driver accepts only 0.
         let code = unsafe {
             let place = (&raw mut zero).cast();
             symbols::driver::cuMemPoolSetAttribute(
@@ -180,19 +183,20 @@ impl Gpu {
         assert_eq!(code, 0, "the driver forgets its peak");
     }
 
-    /// How often the calling thread has waited for a GPU.
+    /// The number of times that the calling thread has waited for a GPU.
     #[cfg(test)]
     pub fn waits() -> usize {
         streams::WAITS.get()
     }
 
-    /// Leaves what the calling thread keeps on GPUs for its later calls to other threads: its work with them has come to an end.
+    /// Releases everything that the calling thread keeps on GPUs for its later calls, so that other threads
+    /// can use it. To be called when the thread's work on them has ended.
     pub fn leave() {
         per_thread::leave();
         product::leave();
     }
 
-    /// Makes the device that of the calling thread, as every call of the driver needs it.
+    /// Makes the device current in the calling thread, as every call of the driver requires.
     fn bind(&self) {
         expect(self.shared.device.bind_to_thread());
     }
@@ -217,7 +221,7 @@ impl Shared {
         use sys::CUdevice_attribute_enum as Attribute;
         let handle = result::device::get(number as i32).map_err(told)?;
         let attribute = |attribute| {
-            // SAFETY: a device that is there.
+            // SAFETY: an existing device.
             unsafe { result::device::get_attribute(handle, attribute) }.map_err(told)
         };
         let capability = (
@@ -253,15 +257,15 @@ impl Shared {
         Ok(shared)
     }
 
-    /// The device's pool of memory.
+    /// The memory pool of the device.
     fn pool(&self) -> *mut std::ffi::c_void {
         symbols::memory_pool(*self.device.cu_device())
     }
 
-    /// Lets the pool keep what is freed: by default it goes back to the system at every synchronisation.
+    /// Makes the pool keep freed memory. By default it returns memory to the system at every synchronisation.
     fn keep_memory(&self) {
         let mut all = u64::MAX;
-        // SAFETY: the attribute is a 64-bit number. Where it is refused, memory is only slower.
+        // SAFETY: the attribute is a 64-bit number. If the driver refuses it, memory is only slower.
         let _ = unsafe {
             let place = (&raw mut all).cast();
             symbols::driver::cuMemPoolSetAttribute(self.pool(), symbols::RELEASE_THRESHOLD, place)
@@ -269,7 +273,7 @@ impl Shared {
     }
 }
 
-/// The device that dfdx uses, which its buffers tell.
+/// The device that dfdx uses, taken from one of its buffers.
 fn device_of(dfdx: &Cuda) -> Arc<CudaDevice> {
     let probe: Tensor<Rank1<1>, f32, Cuda> = dfdx.zeros();
     let mut gradients = Gradients::leaky();
@@ -277,7 +281,7 @@ fn device_of(dfdx: &Cuda) -> Arc<CudaDevice> {
     buffer.expect("memory for one number").device()
 }
 
-/// An error of the driver in its own words.
+/// The driver's own text for an error.
 fn told(error: result::DriverError) -> String {
     match error.error_string() {
         Ok(text) => text.to_string_lossy().into_owned(),
@@ -285,13 +289,13 @@ fn told(error: result::DriverError) -> String {
     }
 }
 
-/// What the driver gave, or the end of this trial.
+/// Returns the driver's result, or ends this trial.
 #[track_caller]
 fn expect<T>(outcome: Result<T, result::DriverError>) -> T {
     outcome.unwrap_or_else(|error| fail("", error))
 }
 
-/// Ends the trial with the driver's words, and the process where the driver takes no more calls from it.
+/// Ends the trial with the driver's message, and the process if the driver accepts no more calls from it.
 #[track_caller]
 fn fail(what: &str, error: result::DriverError) -> ! {
     let words = format!("the GPU: {what}{}", told(error));

@@ -1,5 +1,6 @@
-//! What a thread keeps on a GPU for its later calls. No thread reads what another keeps, so none frees what another's kernels read; what a
-//! thread has [left](leave) is freed by the next one that makes something, once all threads' work has ended.
+//! Values that a thread keeps on a GPU for its later calls. No thread reads the values of another, so no
+//! thread frees values that another's kernels read. The values of a thread that has [left](leave) are freed
+//! by the next thread that makes a value, after the work of all threads has ended.
 
 use super::Gpu;
 use std::cell::RefCell;
@@ -10,15 +11,16 @@ thread_local! {
     static ALIVE: RefCell<Arc<()>> = RefCell::default();
 }
 
-/// Leaves all that the calling thread keeps; what it asks for later is made anew.
+/// Gives up everything that the calling thread keeps. Later requests make the values again.
 pub fn leave() {
     ALIVE.set(Arc::default());
 }
 
-/// Values by their keys, per thread and GPU; of more than so many of a thread the one is forgotten that was not asked for the longest.
+/// Values by their keys, per thread and GPU. If a thread exceeds the limit, its least recently used value is
+/// dropped.
 pub struct PerThread<K, V> {
     most: usize,
-    /// The latest used first.
+    /// The most recently used value first.
     entries: Mutex<Vec<Entry<K, V>>>,
 }
 
@@ -30,7 +32,7 @@ struct Entry<K, V> {
 }
 
 impl<K, V: Clone> PerThread<K, V> {
-    /// Keeps `most` values for each thread.
+    /// Keeps up to `most` values for each thread.
     pub const fn new(most: usize) -> Self {
         Self {
             most,
@@ -38,7 +40,8 @@ impl<K, V: Clone> PerThread<K, V> {
         }
     }
 
-    /// The value on `gpu` whose key `is` the one, or else what `make` makes, with its key.
+    /// Returns the value on `gpu` for whose key `is` returns true, or else the one that `make` makes, with
+    /// its key.
     pub fn get(&self, gpu: &Gpu, is: impl Fn(&K) -> bool, make: impl FnOnce() -> (K, V)) -> V {
         let me = ALIVE.with_borrow(Arc::downgrade);
         let mine = |entry: &Entry<K, V>| entry.owner.ptr_eq(&me);
@@ -104,13 +107,13 @@ mod tests {
         };
         let first = get(1);
         assert_eq!(get(1).address(), first.address());
-        // Asked for again, it is the latest: of four the second is forgotten.
+        // After this request it is the most recent one, so the second of the four is dropped.
         (2..=3).for_each(|key| drop(get(key)));
         get(1);
         get(4);
         let keys: Vec<i32> = kept.entries().iter().map(|entry| entry.key).collect();
         assert_eq!(keys, [4, 1, 3]);
-        // A thread is joined when all that it leaves has been left.
+        // When a thread is joined, it has given up everything.
         let address = thread::scope(|scope| scope.spawn(|| get(1).address()).join().unwrap());
         assert_ne!(address, first.address(), "its own");
         assert_eq!(kept.entries().len(), 4);
@@ -123,8 +126,8 @@ mod tests {
         assert_eq!(keys, [6]);
     }
 
-    /// A thread ends while its kernel, which has not run yet, is to read what it kept. Memory that is freed too early ends the process on the
-    /// emulated GPU, as under compute-sanitizer.
+    /// A thread ends before its kernel has run and read the value that the thread kept. Freeing the memory
+    /// too early ends the process on the emulated GPU, as it does under compute-sanitizer.
     #[test]
     #[ignore = "needs a GPU"]
     fn what_a_thread_left_is_freed_behind_its_kernels_cuda() {

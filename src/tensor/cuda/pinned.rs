@@ -1,8 +1,9 @@
-//! Copies between the memories of host and GPU that neither waits for.
+//! Copies between host and GPU memory for which neither side waits.
 //!
-//! What is sent is first copied into memory of the host that the driver has pinned, from where the GPU fetches it when its turn has come;
-//! what comes back is written there, and an event tells when. Pinned memory is slow to get, so blocks are kept: one is free again once the
-//! event behind its copy has happened. A block's size is a power of two, and what a training step needs the next one needs too.
+//! To send, data is first copied into pinned host memory, and the GPU fetches it in the order of the stream.
+//! To fetch, the GPU writes into pinned memory, and an event reports the end. Allocating pinned memory is
+//! slow, so blocks are reused: a block is free again once the event after its copy has happened. The size of
+//! a block is a power of two. A training step usually needs the same sizes as the one before.
 
 use super::{Element, Gpu, expect, fail, streams, symbols};
 use crate::tensor::Later;
@@ -11,13 +12,15 @@ use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The smallest block.
+/// The size of the smallest block in bytes.
 const SMALLEST: usize = 1 << 12;
-/// The largest part of an array that is sent at once: its blocks serve again, one for the whole array would be of a size that no step needs.
+/// The largest part of an array that is sent at once. Blocks of this size are reused; a block for a whole
+/// large array would not be.
 const PART: usize = 1 << 24;
-/// Bytes of all blocks of a GPU from which on a large copy waits for a block of its size, if one is at work, instead of getting a new one.
+/// If the blocks of a GPU exceed this number of bytes in total, a large copy waits for a busy block of its
+/// size, if there is one, instead of allocating another.
 const ENOUGH: usize = 1 << 30;
-/// A large copy.
+/// The number of bytes from which a copy is large.
 const LARGE: usize = 1 << 20;
 /// `CUDA_ERROR_NOT_READY`.
 const NOT_READY: i32 = 600;
@@ -26,20 +29,20 @@ const PORTABLE: u32 = 1;
 /// `CU_EVENT_DISABLE_TIMING`.
 const NO_TIMING: u32 = 2;
 
-/// Pinned memory, with the event that stands behind the copy it serves.
+/// Pinned memory, with the event that follows the copy that uses it.
 struct Block {
     memory: *mut c_void,
     bytes: usize,
     event: *mut c_void,
 }
 
-// SAFETY: memory that is no thread's own, and a handle of the driver.
+// SAFETY: memory that belongs to no thread, and a handle of the driver.
 unsafe impl Send for Block {}
 
 impl Block {
     fn new(bytes: usize) -> Self {
         let (mut memory, mut event) = (std::ptr::null_mut(), std::ptr::null_mut());
-        // SAFETY: the places of the two answers.
+        // SAFETY: valid pointers for the two results.
         unsafe {
             check(symbols::driver::cuMemHostAlloc(
                 &raw mut memory,
@@ -55,7 +58,7 @@ impl Block {
         }
     }
 
-    /// Puts the event behind all that the calling thread has started.
+    /// Puts the event after everything that the calling thread has started.
     fn mark(&self) {
         // SAFETY: an event; the null stream is the thread's own.
         check(unsafe { streams::cuEventRecord(self.event, std::ptr::null_mut()) });
@@ -78,7 +81,7 @@ impl Block {
     }
 }
 
-/// Ends the trial, or the process, with the driver's words for `code`.
+/// Ends the trial, or the process, with the driver's message for `code`.
 #[track_caller]
 fn check(code: i32) {
     if code != 0 {
@@ -95,9 +98,9 @@ pub struct Pinned {
 #[derive(Default)]
 struct Shelves {
     free: Vec<Block>,
-    /// The oldest first.
+    /// The blocks in use, the oldest first.
     at_work: VecDeque<Block>,
-    /// Bytes of all blocks, wherever they are.
+    /// The number of bytes of all blocks, used and free.
     bytes: usize,
 }
 
@@ -107,7 +110,8 @@ impl Shelves {
         Some(self.free.swap_remove(place))
     }
 
-    /// Takes back what has served, from the oldest on: behind one that has not, most have not either.
+    /// Takes back the blocks whose copies have ended, from the oldest on. If one has not ended, most later
+    /// ones have not either.
     fn reclaim(&mut self) {
         while self.at_work.front().is_some_and(Block::is_free) {
             self.free.extend(self.at_work.pop_front());
@@ -116,7 +120,7 @@ impl Shelves {
 }
 
 impl Pinned {
-    /// A block of at least so many bytes, nobody else's until it is given back.
+    /// A block of at least `bytes` bytes. Nobody else uses it until it is given back.
     fn take(&self, bytes: usize) -> Block {
         let bytes = bytes.next_power_of_two().max(SMALLEST);
         let mut shelves = self.shelves();
@@ -148,7 +152,7 @@ impl Pinned {
     }
 }
 
-/// A block in use; given back when dropped, to be used again once its event has happened.
+/// A block in use. Dropping it gives it back; it is reused once its event has happened.
 struct Lent {
     gpu: Gpu,
     /// None only while dropping.
@@ -171,16 +175,16 @@ impl Lent {
     /// The first `len` values.
     ///
     /// # Safety
-    /// The block holds so many, and no copy writes to it.
+    /// The block holds that many values, and no copy writes to it.
     unsafe fn values<T: Element>(&self, len: usize) -> &[T] {
-        // SAFETY: the block is aligned to a page; every bit pattern is a value of these types.
+        // SAFETY: the block is aligned to a page, and every bit pattern is a value of these types.
         unsafe { std::slice::from_raw_parts(self.block().memory.cast(), len) }
     }
 
-    /// As [`Self::values`], for writing.
+    /// Does the same as [`Self::values`], for writing.
     ///
     /// # Safety
-    /// As there, and no copy reads it.
+    /// As there, and no copy reads from it.
     unsafe fn values_mut<T: Element>(&mut self, len: usize) -> &mut [T] {
         // SAFETY: as there.
         unsafe { std::slice::from_raw_parts_mut(self.block().memory.cast(), len) }
@@ -195,20 +199,20 @@ impl Drop for Lent {
 }
 
 impl Gpu {
-    /// Sends `values` to `address`. Nothing is waited for.
+    /// Sends `values` to `address`. Does not wait.
     ///
     /// # Safety
-    /// So many values lie at `address`, in a live buffer of this GPU.
+    /// A live buffer of this GPU holds that many values at `address`.
     pub(super) unsafe fn send<T: Element>(&self, address: u64, values: &[T]) {
         let part = PART / size_of::<T>();
         for (number, values) in values.chunks(part).enumerate() {
             let address = address + (number * PART) as u64;
-            // SAFETY: the caller's promise.
+            // SAFETY: guaranteed by the caller.
             unsafe { self.send_written(address, values.len(), |to| to.copy_from_slice(values)) };
         }
     }
 
-    /// As [`Self::send`], of `len` values that `write` puts into pinned memory.
+    /// Does the same as [`Self::send`] for `len` values that `write` puts into pinned memory.
     ///
     /// # Safety
     /// As for [`Self::send`].
@@ -223,8 +227,8 @@ impl Gpu {
         }
         let mut lent = Lent::new(self, len * size_of::<T>());
         let stream = *self.shared.device.cu_stream();
-        // SAFETY: the block is as large, and its last copy has ended; the caller's promise about the address. The block is not given out
-        // again before the event behind the copy.
+        // SAFETY: the block is large enough, and its last copy has ended. The caller guarantees the address.
+        // The block is not given out again before the event after the copy.
         unsafe {
             let values = lent.values_mut::<T>(len);
             write(values);
@@ -233,17 +237,19 @@ impl Gpu {
         lent.block().mark();
     }
 
-    /// The `len` values at `address` as they are when all has ended that this thread has started so far.
+    /// The `len` values at `address`, as they are when all work that this thread has started so far has
+    /// ended.
     ///
     /// # Safety
-    /// A live buffer of this GPU begins at `address` and holds so many values; it may be dropped after the call.
+    /// A live buffer of this GPU begins at `address` and holds that many values. It may be dropped after the
+    /// call.
     pub(super) unsafe fn fetch<T: Element>(&self, address: u64, len: usize) -> Later<Vec<T>> {
         if len == 0 {
             return Later::ready(Vec::new());
         }
         let mut lent = Lent::new(self, len * size_of::<T>());
         let stream = *self.shared.device.cu_stream();
-        // SAFETY: as in `send_written`; nobody reads the block before the event behind the copy.
+        // SAFETY: as in `send_written`; nobody reads the block before the event after the copy.
         unsafe {
             let values = lent.values_mut::<T>(len);
             expect(result::memcpy_dtoh_async(values, address, stream));
@@ -292,7 +298,7 @@ mod tests {
         let pinned = Pinned::default();
         let first = pinned.take(5000);
         assert_eq!(first.bytes, 8192);
-        // Something for the event to stand behind.
+        // Work for the event to follow.
         let buffer = gpu.zeros::<f32>(1 << 20);
         first.mark();
         let memory = first.memory;

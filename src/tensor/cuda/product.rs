@@ -1,12 +1,12 @@
-//! Matrix products on the GPU, by cuBLAS.
+//! Matrix products on the GPU by cuBLAS.
 //!
 //! $$ C \leftarrow A\,B + \beta\,C $$
 //!
-//! Shapes, row-major: A `[m, k]`, B `[k, n]`, C `[m, n]`, each of `count` matrices at a fixed distance. cuBLAS is column-major, so it is
-//! asked for $C^\top = B^\top A^\top$.
+//! Shapes, row-major: A `[m, k]`, B `[k, n]`, C `[m, n]`, each a batch of `count` matrices at a fixed
+//! distance. cuBLAS is column-major, so the call computes $C^\top = B^\top A^\top$.
 //!
-//! Source: cuBLAS's `cublasGemmStridedBatchedEx`. Inputs and outputs are `f32`; with [`Precision::Tf32`] and [`Precision::Bf16`] cuBLAS
-//! rounds the inputs on their way to the tensor cores and sums in `f32`.
+//! Source: cuBLAS's `cublasGemmStridedBatchedEx`. Inputs and outputs are `f32`. With [`Precision::Tf32`] and
+//! [`Precision::Bf16`], cuBLAS rounds the inputs on their way to the tensor cores and sums in `f32`.
 
 use super::{Gpu, Precision, streams, symbols};
 use crate::tensor::product::{Operand, Product};
@@ -23,7 +23,7 @@ impl Gpu {
     /// Starts the products of `a` and `b` into `c`.
     ///
     /// # Safety
-    /// The operands lie within live buffers of this GPU; `c` overlaps neither of the others.
+    /// The operands are inside live buffers of this GPU, and `c` overlaps neither of the others.
     pub unsafe fn multiply(&self, product: Product, a: Operand, b: Operand, c: Operand) {
         let [m, n, k] = product.size;
         if m == 0 || n == 0 || product.count == 0 {
@@ -35,7 +35,7 @@ impl Gpu {
         let int = |number: usize| c_int::try_from(number).expect("a size below 2^31");
         let stride = |operand: Operand| i64::try_from(operand.stride).expect("a stride below 2^63");
         let (one, beta) = (1f32, if product.add { 1f32 } else { 0f32 });
-        // SAFETY: the caller's promise about the operands; the two factors are read before the call returns.
+        // SAFETY: the caller guarantees the operands; the two factors are read before the call returns.
         let code = unsafe {
             symbols::blas::cublasGemmStridedBatchedEx(
                 handle(self),
@@ -64,7 +64,7 @@ impl Gpu {
             )
         };
         if code != 0 {
-            // A kernel that failed before shows here too, and ends the process.
+            // A kernel that failed earlier also shows here and ends the process.
             self.synchronize();
         }
         assert_eq!(
@@ -74,13 +74,14 @@ impl Gpu {
     }
 }
 
-/// A handle of cuBLAS for the GPU of a number.
+/// A handle of cuBLAS for the GPU with this number.
 struct Handle(usize, *mut c_void);
 
-// SAFETY: cuBLAS allows the use of a handle from several threads, one at a time.
+// SAFETY: several threads may use a handle of cuBLAS, one at a time.
 unsafe impl Send for Handle {}
 
-/// Handles that threads have left. A handle has a workspace of tens of megabytes, so the next thread takes it.
+/// Handles of threads that have left. A handle has a workspace of tens of megabytes, so the next thread
+/// reuses it.
 static FREE: Mutex<Vec<Handle>> = Mutex::new(Vec::new());
 
 thread_local! {
@@ -97,12 +98,13 @@ impl Drop for Handles {
     }
 }
 
-/// Leaves the calling thread's handles to others.
+/// Gives the calling thread's handles up for other threads.
 pub fn leave() {
     drop(HANDLES.replace(Handles(Vec::new())));
 }
 
-/// cuBLAS's handle of this thread for `gpu`: its workspace belongs to the products of one stream, the thread's own.
+/// The cuBLAS handle of this thread for `gpu`. Its workspace belongs to the products of one stream, the
+/// thread's own.
 fn handle(gpu: &Gpu) -> *mut c_void {
     HANDLES.with_borrow_mut(|Handles(handles)| {
         let of_gpu = |handle: &Handle| handle.0 == gpu.number();
@@ -115,7 +117,7 @@ fn handle(gpu: &Gpu) -> *mut c_void {
         drop(free);
         let handle = match used {
             Some(handle) => {
-                // The thread that had it may have left products behind.
+                // The thread that had the handle may have left products unfinished.
                 gpu.wait_for_all_threads();
                 handle
             }
@@ -127,10 +129,11 @@ fn handle(gpu: &Gpu) -> *mut c_void {
     })
 }
 
-/// A handle that starts its products on the stream of the thread that uses it. The thread has the GPU's context.
+/// A handle that starts its products on the stream of the thread that uses it. The thread must have the GPU's
+/// context.
 fn new_handle() -> *mut c_void {
     let mut handle = std::ptr::null_mut();
-    // SAFETY: the place for the handle, which is then a handle.
+    // SAFETY: a valid pointer for the handle, which is then a handle.
     let codes = unsafe {
         [
             symbols::blas::cublasCreate_v2(&raw mut handle),
@@ -141,7 +144,7 @@ fn new_handle() -> *mut c_void {
     handle
 }
 
-/// cuBLAS's number of a kind of computation.
+/// cuBLAS's number for a kind of computation.
 fn compute(precision: Precision) -> c_int {
     match precision {
         Precision::F32 => 68,

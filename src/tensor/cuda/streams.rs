@@ -1,32 +1,33 @@
-//! Functions of the driver that take a stream, or wait, as dfdx and cudarc call them: those of [`symbols`](super::symbols), with what has to be
-//! done otherwise.
+//! The functions of the driver that take a stream or wait, as dfdx and cudarc call them. They forward to
+//! those of [`symbols`](super::symbols), with the changes that this program needs.
 
 use super::symbols::{Address, Handle, streams as theirs};
 use std::cell::Cell;
 use std::ffi::{c_int, c_uint, c_void};
 
-/// `CU_STREAM_PER_THREAD`: the default stream of the calling thread and its context, which waits for no other thread's.
+/// `CU_STREAM_PER_THREAD`: the default stream of the calling thread and its context. It waits for no other
+/// thread's stream.
 pub const OWN_STREAM: Handle = std::ptr::without_provenance_mut(2);
 
-/// dfdx and cudarc start everything on the null stream, which all threads share: it becomes the calling thread's own, so that trials on
-/// one GPU do not wait for each other.
+/// dfdx and cudarc use the null stream, which all threads share. It is replaced by the calling thread's own
+/// stream, so that trials on one GPU do not wait for each other.
 fn own(stream: Handle) -> Handle {
     if stream.is_null() { OWN_STREAM } else { stream }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuEventRecord(event: Handle, stream: Handle) -> c_int {
-    // SAFETY: handed on.
+    // SAFETY: forwards the caller's arguments.
     unsafe { theirs::cuEventRecord(event, own(stream)) }
 }
 
 #[cfg(test)]
 thread_local! {
-    /// How often this thread has waited for a GPU.
+    /// The number of times that this thread has waited for a GPU.
     pub static WAITS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Notes that this thread waits for a GPU.
+/// Counts one wait of this thread for a GPU.
 fn waits() {
     #[cfg(test)]
     WAITS.set(WAITS.get() + 1);
@@ -35,27 +36,27 @@ fn waits() {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuCtxSynchronize() -> c_int {
     waits();
-    // SAFETY: handed on.
+    // SAFETY: forwards the caller's arguments.
     unsafe { theirs::cuCtxSynchronize() }
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuEventSynchronize(event: Handle) -> c_int {
     waits();
-    // SAFETY: handed on.
+    // SAFETY: forwards the caller's arguments.
     unsafe { theirs::cuEventSynchronize(event) }
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn cuStreamSynchronize(stream: Handle) -> c_int {
     waits();
-    // SAFETY: handed on.
+    // SAFETY: forwards the caller's arguments.
     unsafe { theirs::cuStreamSynchronize(own(stream)) }
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn cuStreamWaitEvent(stream: Handle, event: Handle, flags: c_uint) -> c_int {
-    // SAFETY: handed on.
+    // SAFETY: forwards the caller's arguments.
     unsafe { theirs::cuStreamWaitEvent(own(stream), event, flags) }
 }
 
@@ -74,7 +75,7 @@ unsafe extern "C" fn cuLaunchKernel(
     extra: *mut *mut c_void,
 ) -> c_int {
     let stream = own(stream);
-    // SAFETY: handed on.
+    // SAFETY: forwards the caller's arguments.
     unsafe {
         theirs::cuLaunchKernel(
             function, grid_x, grid_y, grid_z, block_x, block_y, block_z, shared, stream,
@@ -83,16 +84,16 @@ unsafe extern "C" fn cuLaunchKernel(
     }
 }
 
-// dfdx and cudarc allocate, clear, copy and free nothing at all at times, which the driver takes for a mistake.
+// dfdx and cudarc sometimes allocate, clear, copy or free zero bytes, which the driver treats as an error.
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn cuMemAllocAsync(address: *mut Address, bytes: usize, stream: Handle) -> c_int {
     if bytes == 0 {
-        // SAFETY: the caller's place for the address.
+        // SAFETY: the caller's pointer for the address.
         unsafe { *address = 0 };
         return 0;
     }
-    // SAFETY: handed on.
+    // SAFETY: forwards the caller's arguments.
     unsafe { theirs::cuMemAllocAsync(address, bytes, own(stream)) }
 }
 
@@ -100,19 +101,20 @@ unsafe extern "C" fn cuMemAllocAsync(address: *mut Address, bytes: usize, stream
 unsafe extern "C" fn cuMemFreeAsync(address: Address, stream: Handle) -> c_int {
     match address {
         0 => 0,
-        // SAFETY: handed on.
+        // SAFETY: forwards the caller's arguments.
         _ => unsafe { theirs::cuMemFreeAsync(address, own(stream)) },
     }
 }
 
 thread_local! {
-    /// Whether [`uncleared`] is at work.
+    /// True while [`uncleared`] runs.
     static LEAVE_AS_IT_IS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Lets `make` take memory without clearing it: dfdx gives none but full of zeros, and an op's output is written by its kernel.
+/// Lets `make` allocate memory without clearing it. dfdx always fills memory with zeros, but the kernel of an
+/// op writes the whole output anyway.
 pub fn uncleared<T>(make: impl FnOnce() -> T) -> T {
-    /// Clears again, also behind a panic.
+    /// Switches clearing on again, also after a panic.
     struct Again;
     impl Drop for Again {
         fn drop(&mut self) {
@@ -134,18 +136,18 @@ unsafe extern "C" fn cuMemsetD8Async(
     if bytes == 0 || LEAVE_AS_IT_IS.get() {
         return 0;
     }
-    // SAFETY: handed on.
+    // SAFETY: forwards the caller's arguments.
     unsafe { theirs::cuMemsetD8Async(to, value, bytes, own(stream)) }
 }
 
-/// Defines functions that do nothing where the number of bytes is 0, and else what the driver's do.
+/// Defines functions that do nothing if the number of bytes is 0, and otherwise call the driver.
 macro_rules! unless_nothing {
     ($(fn $name:ident($first:ident: $one:ty, $second:ident: $two:ty);)*) => {$(
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name($first: $one, $second: $two, bytes: usize, stream: Handle) -> c_int {
             match bytes {
                 0 => 0,
-                // SAFETY: handed on.
+                // SAFETY: forwards the caller's arguments.
                 _ => unsafe { theirs::$name($first, $second, bytes, own(stream)) },
             }
         }
@@ -160,9 +162,9 @@ unless_nothing! {
 /// Writes the four bytes of a number to `to`, in the order of the calling thread's stream.
 ///
 /// # Safety
-/// A live number of a GPU lies there.
+/// `to` is the address of a live number on a GPU.
 pub unsafe fn write_number(to: Address, bits: u32) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: guaranteed by the caller.
     unsafe { theirs::cuMemsetD32Async(to, bits, 1, OWN_STREAM) }
 }
 
@@ -175,13 +177,13 @@ unsafe extern "C" fn cuMemcpyHtoDAsync_v2(
 ) -> c_int {
     match bytes {
         0 => 0,
-        // dfdx sends single numbers from memory that is not pinned, for which the driver may wait: they go along as arguments.
-        // SAFETY: the caller's four bytes.
+        // dfdx sends single numbers from memory that is not pinned, for which the driver may wait. They are
+        // passed as arguments instead. SAFETY: the caller's four bytes.
         4 => unsafe {
             let bits = from.cast::<u32>().read_unaligned();
             theirs::cuMemsetD32Async(to, bits, 1, own(stream))
         },
-        // SAFETY: handed on.
+        // SAFETY: forwards the caller's arguments.
         _ => unsafe { theirs::cuMemcpyHtoDAsync_v2(to, from, bytes, own(stream)) },
     }
 }

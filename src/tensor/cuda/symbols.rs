@@ -1,8 +1,8 @@
-//! The functions of NVIDIA's libraries, found when the program starts rather than when it is linked.
+//! The functions of NVIDIA's libraries, looked up when the program starts instead of when it is linked.
 //!
-//! cudarc declares them as functions to be linked. Here they are defined: each calls the function of that name in the library that
-//! [`load`] found, or fails with an error code if there is none. So one program starts with and without a driver, and builds
-//! without NVIDIA's toolkit.
+//! cudarc declares them as functions to be linked. They are defined here: each calls the library's function
+//! of the same name, if [`load`] found it, or else returns an error code. So one program starts with and
+//! without a driver, and it builds without NVIDIA's toolkit.
 //!
 //! Source of the signatures: the documentation of the CUDA driver API, NVRTC and cuBLAS 12.
 
@@ -13,10 +13,11 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// `CUDA_ERROR_NOT_INITIALIZED`, also an error of the other two libraries: what a function returns that was not found.
+/// `CUDA_ERROR_NOT_INITIALIZED`, also an error of the other two libraries. It is returned by functions that
+/// were not found.
 const NOT_LOADED: c_int = 3;
 
-/// Error codes of CUDA 13 that cudarc 0.9.15, for which a code is one of a list, does not know; and the one for what nobody knows.
+/// Error codes of CUDA 13 that are missing in the enum of cudarc 0.9.15, and the code for an unknown error.
 const UNKNOWN: [c_int; 12] = [36, 225, 226, 402, 721, 811, 812, 813, 913, 914, 915, 916];
 const UNKNOWN_ERROR: c_int = 999;
 
@@ -24,17 +25,17 @@ pub type Handle = *mut c_void;
 /// An address in the memory of the GPU.
 pub type Address = u64;
 
-/// One of NVIDIA's libraries and the files that it may be, the newest first.
-struct Origin {
+/// One of NVIDIA's libraries and its possible file names, the newest first.
+struct LibraryFiles {
     what: &'static str,
     files: &'static [&'static str],
 }
 
-const DRIVER: Origin = Origin {
+const DRIVER: LibraryFiles = LibraryFiles {
     what: "the driver",
     files: &["libcuda.so.1", "nvcuda.dll"],
 };
-const NVRTC: Origin = Origin {
+const NVRTC: LibraryFiles = LibraryFiles {
     what: "the run-time compiler NVRTC of the CUDA toolkit",
     files: &[
         "libnvrtc.so.13",
@@ -44,7 +45,7 @@ const NVRTC: Origin = Origin {
         "nvrtc64_120_0.dll",
     ],
 };
-const CUBLAS: Origin = Origin {
+const CUBLAS: LibraryFiles = LibraryFiles {
     what: "cuBLAS of the CUDA toolkit",
     files: &[
         "libcublas.so.13",
@@ -55,7 +56,7 @@ const CUBLAS: Origin = Origin {
     ],
 };
 
-/// Where a function is, once it has been found.
+/// The address of a function, once it has been found.
 pub struct Slot(AtomicPtr<c_void>);
 
 impl Slot {
@@ -69,7 +70,8 @@ impl Slot {
     }
 }
 
-/// Defines the functions of each library, in a module of the library's name with the list of their slots.
+/// Defines the functions of each library in a module with the library's name, together with the list of their
+/// slots.
 macro_rules! functions {
     ($(#[$export:meta] $library:ident { $(fn $name:ident($($arg:ident: $kind:ty),*);)* })*) => {$(
         pub mod $library {
@@ -91,8 +93,8 @@ macro_rules! functions {
                         return NOT_LOADED;
                     };
                     type Function = unsafe extern "C" fn($($kind),*) -> c_int;
-                    // SAFETY: the address is that of the library's function of this name, whose signature this is; the caller
-                    // keeps what the library's documentation asks for.
+                    // SAFETY: the address is that of the library's function with this name and signature. The
+                    // caller fulfils the requirements of the library's documentation.
                     let code = unsafe {
                         let function = std::mem::transmute::<*mut c_void, Function>(address);
                         function($($arg),*)
@@ -190,7 +192,7 @@ functions! {
 /// Opens the three libraries and fills the slots, once for the process.
 ///
 /// # Errors
-/// What is missing.
+/// A message with the missing library or function.
 pub fn load() -> Result<(), String> {
     static OUTCOME: OnceLock<Result<(), String>> = OnceLock::new();
     OUTCOME.get_or_init(load_all).clone()
@@ -199,17 +201,22 @@ pub fn load() -> Result<(), String> {
 fn load_all() -> Result<(), String> {
     fill(&DRIVER, &[driver::SLOTS, streams::SLOTS], false)?;
     let mut version = 0;
-    // SAFETY: the place of the number; where it fails it stays 0.
+    // SAFETY: a valid pointer for the number. If the call fails, it stays 0.
     unsafe { driver::cuDriverGetVersion(&raw mut version) };
-    // A driver of CUDA 12 runs what version 12 of the others makes.
+    // A driver of CUDA 12 runs the code that version 12 of the other libraries makes.
     let older_first = version < 13_000;
     fill(&NVRTC, &[compiler::SLOTS], older_first)?;
     fill(&CUBLAS, &[blas::SLOTS], older_first)
 }
 
-/// Opens a library for the rest of the process and finds its functions; of several versions the newest one, or an `older_first`.
-fn fill(origin: &Origin, lists: &[&[(&str, &Slot)]], older_first: bool) -> Result<(), String> {
-    // SAFETY: the start-up code of NVIDIA's libraries asks for nothing.
+/// Opens a library for the rest of the process and finds its functions. Of several versions it takes the
+/// newest, or an older one if `older_first`.
+fn fill(
+    origin: &LibraryFiles,
+    lists: &[&[(&str, &Slot)]],
+    older_first: bool,
+) -> Result<(), String> {
+    // SAFETY: the start-up code of NVIDIA's libraries has no requirements.
     let open = |file: &&str| unsafe { Library::new(*file) }.ok();
     let mut files = origin.files.to_vec();
     if older_first {
@@ -217,7 +224,7 @@ fn fill(origin: &Origin, lists: &[&[(&str, &Slot)]], older_first: bool) -> Resul
     }
     let library = files.iter().find_map(open).ok_or_else(|| {
         format!(
-            "{} is not here (no {})",
+            "{} was not found (no {})",
             origin.what,
             origin.files.first().copied().unwrap_or_default()
         )
@@ -230,7 +237,7 @@ fn fill(origin: &Origin, lists: &[&[(&str, &Slot)]], older_first: bool) -> Resul
         let address = unsafe { symbol.try_as_raw_ptr() }.ok_or("a symbol without an address")?;
         slot.0.store(address, Ordering::Release);
     }
-    // Its functions are in use until the process ends.
+    // Its functions are used until the process ends.
     std::mem::forget(library);
     Ok(())
 }
@@ -242,16 +249,16 @@ pub const USED_MEMORY_HIGH: c_uint = 8;
 /// `CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES`.
 pub const MOST_SHARED_BYTES: c_uint = 8;
 
-/// The error of a code of the driver.
+/// The error for a code of the driver.
 pub fn error(code: c_int) -> DriverError {
-    // SAFETY: the codes of the wrappers above are those of cudarc's list; `functions` sees to that.
+    // SAFETY: the wrappers above return only codes of cudarc's enum; `functions` makes sure of that.
     DriverError(unsafe { std::mem::transmute::<c_int, sys::CUresult>(code) })
 }
 
 /// The name of a device.
 pub fn device_name(device: c_int) -> String {
     let mut text = [0u8; 256];
-    // SAFETY: the driver writes at most so many bytes, the last of them 0.
+    // SAFETY: the driver writes at most this number of bytes, and the last of them is 0.
     let code =
         unsafe { driver::cuDeviceGetName(text.as_mut_ptr().cast(), text.len() as c_int, device) };
     let end = text.iter().position(|byte| *byte == 0);
@@ -261,10 +268,10 @@ pub fn device_name(device: c_int) -> String {
     }
 }
 
-/// The memory pool of a device; null where it has none.
+/// The memory pool of a device; null if it has none.
 pub fn memory_pool(device: c_int) -> Handle {
     let mut pool = std::ptr::null_mut();
-    // SAFETY: the place for the answer.
+    // SAFETY: a valid pointer for the result.
     let code = unsafe { driver::cuDeviceGetDefaultMemPool(&raw mut pool, device) };
     if code == 0 {
         pool

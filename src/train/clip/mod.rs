@@ -188,8 +188,7 @@ mod tests {
             .expect("a table")
             .clone();
         table.remove("name");
-        let config: ClipTinyConfig =
-            crate::registry::options(table).expect("the recipe's settings");
+        let config: ClipTinyConfig = crate::registry::read(table).expect("the recipe's settings");
         let mut training = ClipTraining::new(&config, 64);
         for _ in 0..config.steps {
             training.advance().expect("a finite loss");

@@ -1,4 +1,4 @@
-//! What a prediction leaves: COCO results, and the raw numbers in safetensors.
+//! The output of a prediction: COCO results, and the raw numbers in safetensors.
 
 use super::Predicted;
 use crate::structures::{Detection, rle};
@@ -7,8 +7,8 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 
-/// COCO results (<https://cocodataset.org/#format-results>): one object per detection, with the file's name beside the id of the
-/// image. `categories`: COCO's id of every class.
+/// COCO results (<https://cocodataset.org/#format-results>): one object per detection, with the file name
+/// beside the id of the image. `categories` are COCO's ids of the classes.
 pub fn results(images: &[Predicted], categories: &[u64]) -> Result<Vec<u8>> {
     let entry = |image: &Predicted, detection: &Detection| {
         let runs = rle::encode(&detection.mask);
@@ -33,8 +33,9 @@ pub fn results(images: &[Predicted], categories: &[u64]) -> Result<Vec<u8>> {
 /// An array: shape and values.
 type Array = (Vec<usize>, Vec<f32>);
 
-/// The arrays of all images. Where the masks of all have one size: `class_logits` [B, Q, K + 1], `mask_logits` [B, Q, h, w],
-/// `class_quality` [B, Q, K] and `mask_quality` [B, Q]; otherwise each under `<file name>.` with B = 1.
+/// The arrays of all images. If all masks have one size, they are `class_logits` [B, Q, K + 1], `mask_logits`
+/// [B, Q, h, w], `class_quality` [B, Q, K] and `mask_quality` [B, Q]. Otherwise each image has its own, under
+/// `<file name>.` with B = 1.
 pub fn raw(images: &[Predicted]) -> Result<Vec<u8>> {
     let mut arrays: BTreeMap<String, Array> = BTreeMap::new();
     let size = |image: &Predicted| {

@@ -1,24 +1,24 @@
-//! The numbers that COCO's formats know images and classes by.
+//! The ids of images and classes in COCO's formats.
 //!
-//! With an annotation file they are the file's: images by file name, classes by name. Without one an image whose name is a number
-//! has this number (COCO's own names are), unless two share it or some name is none: then images count from 1; classes count from
-//! 1 as well.
+//! With an annotation file, they are those of the file: images by file name, classes by name. Without one, an
+//! image whose name is a number has this number as its id, as COCO's own images do. If two images share a
+//! number, or if a name is not a number, the images count from 1. The classes count from 1 too.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Ids of images and classes, in their orders.
+/// The ids of images and classes, in their orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ids {
-    /// Of every image.
+    /// The ids of the images.
     pub images: Vec<u64>,
-    /// Of every class.
+    /// The ids of the classes.
     pub categories: Vec<u64>,
 }
 
-/// What is read of an annotation file.
+/// The part of an annotation file that is read.
 #[derive(Deserialize)]
 struct Annotated {
     images: Vec<Image>,
@@ -41,7 +41,7 @@ impl Ids {
     /// The ids of the images `paths` and of the classes `labels`.
     ///
     /// # Errors
-    /// An annotation file that is missing or no COCO JSON; images or classes that it does not know.
+    /// The annotation file is missing or not COCO JSON, or it lacks images or classes.
     pub fn new(paths: &[PathBuf], labels: &[String], annotations: Option<&Path>) -> Result<Self> {
         match annotations {
             Some(file) => {
@@ -56,15 +56,15 @@ impl Ids {
     }
 }
 
-/// The names of the classes of an annotation file in ascending order of their ids, as a dataset has them.
+/// The names of the classes of an annotation file, sorted by id as in a dataset.
 ///
 /// # Errors
-/// A file that is missing, no COCO JSON or without a class.
+/// The file is missing, not COCO JSON, or has no class.
 pub fn labels(annotations: &Path) -> Result<Vec<String>> {
     let mut categories = Annotated::read(annotations)?.categories;
     ensure!(
         !categories.is_empty(),
-        "{}: holds no class",
+        "{}: contains no class",
         annotations.display()
     );
     categories.sort_by_key(|category| category.id);
@@ -78,7 +78,7 @@ impl Annotated {
     fn read(file: &Path) -> Result<Self> {
         let shown = file.display();
         let text = std::fs::read(file).with_context(|| format!("{shown}: cannot be read"))?;
-        serde_json::from_slice(&text).with_context(|| format!("{shown}: no COCO annotations"))
+        serde_json::from_slice(&text).with_context(|| format!("{shown}: not COCO annotations"))
     }
 
     fn ids(self, paths: &[PathBuf], labels: &[String]) -> Result<Ids> {
@@ -100,12 +100,12 @@ impl Annotated {
     }
 }
 
-/// The ids of `names`; all that are unknown are told at once.
+/// The ids of `names`. One error lists all unknown names.
 fn found(kind: &str, names: &[String], known: &BTreeMap<String, u64>) -> Result<Vec<u64>> {
     let missing = names.iter().filter(|name| !known.contains_key(*name));
     let missing: Vec<String> = missing.map(|name| format!("`{name}`")).collect();
     if !missing.is_empty() {
-        bail!("holds no {kind} {}", missing.join(", "));
+        bail!("contains no {kind} {}", missing.join(", "));
     }
     Ok(names.iter().map(|name| known[name]).collect())
 }
@@ -117,7 +117,7 @@ fn name(path: &Path) -> String {
         .into_owned()
 }
 
-/// The numbers that the files are named by, if each has one of its own.
+/// The numbers in the names of the files, if each has its own.
 fn numbers(paths: &[PathBuf]) -> Option<Vec<u64>> {
     let number = |path: &PathBuf| path.file_stem()?.to_str()?.parse().ok();
     let numbers: Vec<u64> = paths.iter().map(number).collect::<Option<_>>()?;
@@ -155,13 +155,13 @@ mod tests {
         assert_eq!((found.images, found.categories), (vec![9], vec![18, 17]));
         let error = format!("{:#}", ids(&["y.png", "x.png"], Some(&file)).unwrap_err());
         assert!(
-            error.ends_with("instances.json: holds no image `y.png`"),
+            error.ends_with("instances.json: contains no image `y.png`"),
             "{error}"
         );
         std::fs::write(&file, "[]").unwrap();
         let error = format!("{:#}", ids(&["x.png"], Some(&file)).unwrap_err());
         assert!(
-            error.contains("instances.json: no COCO annotations"),
+            error.contains("instances.json: not COCO annotations"),
             "{error}"
         );
     }

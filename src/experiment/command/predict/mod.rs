@@ -1,7 +1,7 @@
-//! `harness predict`: a network and pictures to detections, without annotations or training.
+//! `harness predict`: applies a network to pictures and writes detections, without annotations or training.
 //!
-//! The network is a recipe's with the weights of a file, or a Hugging Face folder's, which also says how pictures become inputs.
-//! Pictures are looked at one by one, whatever their sizes.
+//! The network is a recipe's with weights from a file, or that of a Hugging Face folder, which also defines
+//! the preprocessing. Pictures are processed one by one and may have any size.
 
 mod files;
 mod ids;
@@ -27,31 +27,31 @@ use preprocessor::Preprocessor;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-/// Query-class pairs per image where no recipe says it: Mask2Former's number for COCO.
+/// The number of query-class pairs per image without a recipe: Mask2Former's number for COCO.
 const TOP: usize = 100;
-/// Smallest side of a picture in pixels: less has no neighbours to interpolate between.
+/// The smallest side of a picture in pixels. A smaller one has no neighbours to interpolate between.
 const SMALLEST_SIDE: usize = 2;
 
-/// What `harness predict` is asked.
+/// The arguments of `harness predict`.
 #[derive(Clone, Debug)]
 pub struct PredictAsk {
     /// A recipe with overrides, or a Hugging Face folder.
     pub model: Ask,
-    /// Weights in place of the recipe's or of the folder's.
+    /// Weights that replace those of the recipe or the folder.
     pub weights: Option<PathBuf>,
     /// Images, and folders of images.
     pub images: Vec<PathBuf>,
-    /// A COCO file that gives images and classes their ids.
+    /// A COCO file with the ids of images and classes.
     pub annotations: Option<PathBuf>,
-    /// Where the results go.
+    /// The file for the results.
     pub out: PathBuf,
-    /// Where the raw numbers go, if they are wanted.
+    /// The file for the raw numbers, if they are needed.
     pub raw: Option<PathBuf>,
-    /// What the network computes on.
+    /// The device of the network.
     pub device: Wish,
 }
 
-/// What was found in one picture.
+/// The detections in one picture.
 struct Predicted {
     name: String,
     id: u64,
@@ -60,7 +60,7 @@ struct Predicted {
     raw: Vec<RawArray>,
 }
 
-/// A network with the way from a picture to its input.
+/// A network and the preprocessing of its input.
 struct Predictor {
     model: Box<dyn Detector>,
     labels: Vec<String>,
@@ -73,15 +73,15 @@ struct Predictor {
 enum View {
     /// As in a recipe's evaluation.
     Recipe(EvalConfig),
-    /// As a Hugging Face folder says.
+    /// As defined by a Hugging Face folder.
     Folder(Preprocessor),
 }
 
-/// Predicts, writes the files and tells what they hold.
+/// Predicts, writes the files and returns a summary.
 ///
 /// # Errors
-/// The recipe, the folder, the weights or a picture is wrong, or a file cannot be written; then none of the files is there in
-/// part.
+/// The recipe, the folder, the weights or a picture is wrong, or a file cannot be written. Then no file is
+/// left incomplete.
 pub fn predict(ask: &PredictAsk) -> Result<String, Stop> {
     let paths = paths::list(&ask.images).map_err(Stop::Input)?;
     paths::check(&paths, &ask.out, ask.raw.as_deref()).map_err(Stop::Input)?;
@@ -130,7 +130,7 @@ impl Predictor {
         let path = &ask.model.recipe;
         ensure!(
             ask.model.set.is_empty(),
-            "--set: {} is a folder of weights, no recipe: there is nothing to set",
+            "--set: {} is a folder of weights, not a recipe; it has no settings",
             path.display()
         );
         let (config, labels) = of_folder(path, ask.weights.as_ref().unwrap_or(path))?;
@@ -206,12 +206,13 @@ impl Predictor {
     }
 }
 
-/// Whether the classes are those that the training images have: no other file tells them.
+/// Returns true if the classes are those that the training images have. Only the dataset itself contains this
+/// information.
 fn only_present(data: &Table) -> bool {
     data.get("classes").and_then(Value::as_str) == Some("present")
 }
 
-/// What to do where the dataset, which is `absent`, would name the classes.
+/// Advice if the dataset, which would name the classes, is missing (`absent`).
 fn unknown_classes(absent: ComponentErrors, data: &Table) -> anyhow::Error {
     let needed = match only_present(data) {
         true => "data.classes = \"present\" needs the dataset; give --set data.root=PATH",

@@ -1,4 +1,4 @@
-//! What a prediction reads and where its files go, checked before the work.
+//! The input and output paths of a prediction, checked before the work.
 
 use crate::data::image_file::images_in;
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// The files, and the images of the folders, in the order of the arguments.
 ///
 /// # Errors
-/// Something that is not there; a folder without an image.
+/// A path does not exist, or a folder contains no image.
 pub fn list(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for argument in arguments {
@@ -27,10 +27,12 @@ pub fn list(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Whether the results of `images` can go to `out` and their raw numbers to `raw`, as far as can be told before the work.
+/// Checks that the results of `images` can be written to `out` and their raw numbers to `raw`, as far as
+/// possible before the work.
 ///
 /// # Errors
-/// A place where no file can be made; the same place twice; raw numbers of two images of one name, since they are found by it.
+/// No file can be written at a path, both paths are the same, or two images with raw numbers have the same
+/// file name, by which the numbers are stored.
 pub fn check(images: &[PathBuf], out: &Path, raw: Option<&Path>) -> Result<()> {
     let results = place(out)?;
     let Some(raw) = raw else {
@@ -38,7 +40,7 @@ pub fn check(images: &[PathBuf], out: &Path, raw: Option<&Path>) -> Result<()> {
     };
     ensure!(
         place(raw)? != results,
-        "--out {} and --raw {} are one file; needed: two",
+        "--out {} and --raw {} are the same file; needed: two",
         out.display(),
         raw.display()
     );
@@ -47,7 +49,7 @@ pub fn check(images: &[PathBuf], out: &Path, raw: Option<&Path>) -> Result<()> {
         let name = image.file_name().unwrap_or_default();
         if let Some(other) = seen.insert(name, image) {
             bail!(
-                "--raw tells images by their file names, and `{}` and `{}` have the same",
+                "--raw identifies images by their file names, but `{}` and `{}` have the same",
                 other.display(),
                 image.display()
             );
@@ -56,7 +58,7 @@ pub fn check(images: &[PathBuf], out: &Path, raw: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// The file `path` in the one true spelling of its folder.
+/// The file `path` with the canonical path of its folder.
 fn place(path: &Path) -> Result<PathBuf> {
     ensure!(
         !path.is_dir(),
@@ -70,7 +72,7 @@ fn place(path: &Path) -> Result<PathBuf> {
     ensure!(parent.is_dir(), "{}: no such folder", parent.display());
     let name = path
         .file_name()
-        .ok_or_else(|| anyhow!("{}: is no file's name", path.display()))?;
+        .ok_or_else(|| anyhow!("{}: is not the name of a file", path.display()))?;
     let folder = parent
         .canonicalize()
         .with_context(|| format!("{}: cannot be read", parent.display()))?;

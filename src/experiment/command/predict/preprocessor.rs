@@ -1,32 +1,38 @@
-//! `preprocessor_config.json` of a Hugging Face folder: a picture to the input of the network, as `Mask2FormerImageProcessor` does it
-//! with Pillow.
+//! `preprocessor_config.json` of a Hugging Face folder: turns a picture into the input of the network, as
+//! `Mask2FormerImageProcessor` does with Pillow.
 //!
-//! $$ x = (v \cdot f - mean) / std $$ of the 8-bit values v of the picture, resized first: the shorter side to
-//! `shortest_edge` unless the longer one would exceed `longest_edge`; both sides then rounded up to multiples of
-//! `size_divisor`, which stretches the picture a little and pads nothing.
+//! $$ x = (v \cdot f - mean) / std $$
+//! for the 8-bit values v of the picture, which is resized first. The shorter side becomes `shortest_edge`
+//! unless the longer one would exceed `longest_edge`. Then both sides are rounded up to multiples of
+//! `size_divisor`, which stretches the picture a little and adds no padding.
 //!
-//! Source: `image_processing_pil_mask2former.py` and `get_size_with_aspect_ratio` of transformers 5 (version 4 cuts the shorter side
-//! off where it is bounded by `longest_edge`, 5 rounds it). `Mask2FormerImageProcessor` of version 5 and `...Fast` of version 4 resize
-//! with torchvision, whose 8-bit values differ from Pillow's by one here and there; every processor is treated as Pillow's here.
+//! Source: `image_processing_pil_mask2former.py` and `get_size_with_aspect_ratio` of transformers 5. (Version
+//! 4 truncates the shorter side if `longest_edge` limits it; version 5 rounds it.)
+//! `Mask2FormerImageProcessor` of version 5 and `...Fast` of version 4 resize with torchvision, whose 8-bit
+//! values sometimes differ from Pillow's by one; all processors are treated like Pillow's here.
 
 use crate::graph::Images;
-use crate::structures::{Picture, Resample, resampled};
+use crate::registry::{Check, Checked, in_plain_words};
+use crate::structures::{LARGEST_SIDE, Picture, Resample, resampled};
 use crate::tensor::{Map, Tensor2};
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde::Deserialize;
 use serde_json::Value;
+use std::ops::{Bound, RangeInclusive};
 use std::path::Path;
 
-/// The file.
+/// The name of the file.
 pub const FILE: &str = "preprocessor_config.json";
-/// How the names of the processors that are understood begin.
+/// The beginnings of the names of supported processors.
 const KINDS: [&str; 2] = ["Mask2FormerImageProcessor", "MaskFormerImageProcessor"];
-/// Largest side of an input: more is a typing mistake.
-const LARGEST_SIDE: usize = 1 << 15;
+/// Sides of an input, in pixels.
+const SIDES: RangeInclusive<usize> = 1..=LARGEST_SIDE;
+/// The last of Pillow's numbers of filters.
+const LAST_FILTER: u64 = 5;
 /// Red, green, blue.
 const COLOURS: usize = 3;
 
-/// The file's keys, with transformers' defaults.
+/// The keys of the file, with transformers' defaults.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 struct Keys {
@@ -74,7 +80,7 @@ struct Sides {
     width: usize,
 }
 
-/// How large the picture becomes.
+/// The size of the resized picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 enum Size {
@@ -91,7 +97,7 @@ struct Edges {
     longest_edge: usize,
 }
 
-/// As large as fits.
+/// The largest size that fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Within {
@@ -99,15 +105,15 @@ struct Within {
     max_width: usize,
 }
 
-/// Pictures to inputs.
+/// Turns pictures into inputs.
 #[derive(Clone, Debug)]
 pub struct Preprocessor {
     size: Option<Size>,
     divisor: usize,
     resample: Resample,
-    /// By which 8-bit values are multiplied, if they are.
+    /// The factor of the 8-bit values, if there is one.
     factor: Option<f64>,
-    /// Mean and standard deviation of every colour, if they are normalised.
+    /// The mean and standard deviation of every colour, if the values are normalised.
     normal: Option<([f32; COLOURS], [f32; COLOURS])>,
     pad: Option<Sides>,
 }
@@ -116,40 +122,28 @@ impl Preprocessor {
     /// Reads the file of `folder`.
     ///
     /// # Errors
-    /// A file that is missing or no JSON, another processor, or a value that has no meaning here.
+    /// The file is missing or not JSON, describes another processor, or has an unsupported value.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
         let shown = path.display();
         let text = std::fs::read(&path).with_context(|| format!("{shown}: cannot be read"))?;
-        let json = serde_json::from_slice(&text).with_context(|| format!("{shown}: no JSON"))?;
+        let json = serde_json::from_slice(&text).with_context(|| format!("{shown}: not JSON"))?;
         Self::parse(json).with_context(|| format!("{shown}: cannot be used"))
     }
 
     fn parse(json: Value) -> Result<Self> {
-        let keys: Keys = serde_path_to_error::deserialize(json)
-            .map_err(|error| anyhow!("`{}`: {}", error.path(), error.inner()))?;
-        if let Some(kind) = &keys.image_processor_type {
-            let known = KINDS.iter().any(|known| kind.starts_with(known));
-            ensure!(
-                known,
-                "`image_processor_type` is `{kind}`, must be `{}`",
-                KINDS[0]
-            );
-        }
-        let Some(resample) = Resample::from_pillow(keys.resample) else {
-            bail!(
-                "`resample` is {}, must be one of Pillow's filters 0 to 5",
-                keys.resample
-            )
-        };
-        let mean = keys.image_mean.map(|mean| mean as f32);
-        let std = keys.image_std.map(|std| std as f32);
-        ensure!(
-            std.iter().all(|std| *std > 0.0),
-            "`image_std` is {:?}, must be above 0",
-            keys.image_std
-        );
+        let keys: Keys = serde_path_to_error::deserialize(json).map_err(|error| {
+            let message = in_plain_words(&error.inner().to_string());
+            anyhow!("{}: {message}", error.path())
+        })?;
+        keys.checked()?;
+        let resample = Resample::from_pillow(keys.resample);
         let size = keys.do_resize.then(|| keys.size()).transpose()?;
+        if let Some(size) = size {
+            let mut check = Check::new();
+            check.within("size", |check| size.check(check));
+            check.finish()?;
+        }
         Ok(Self {
             size,
             divisor: keys
@@ -157,9 +151,9 @@ impl Preprocessor {
                 .or(keys.size_divisibility)
                 .unwrap_or(32)
                 .max(1),
-            resample,
+            resample: resample.expect("a number in range"),
             factor: keys.do_rescale.then_some(keys.rescale_factor),
-            normal: keys.do_normalize.then_some((mean, std)),
+            normal: keys.do_normalize.then_some(keys.normal()),
             pad: keys.pad_size,
         })
     }
@@ -193,7 +187,7 @@ impl Preprocessor {
         })
     }
 
-    /// The value of every 8-bit level, per colour, rounded to `f32` where numpy rounds.
+    /// The input value of every 8-bit value, per colour, rounded to `f32` at the same points as in numpy.
     fn table(&self) -> [[f32; 256]; COLOURS] {
         std::array::from_fn(|colour| {
             std::array::from_fn(|level| {
@@ -206,7 +200,7 @@ impl Preprocessor {
         })
     }
 
-    /// Rows and columns of a picture of `height` x `width` after resizing.
+    /// The numbers of rows and columns of a picture of `height` x `width` after resizing.
     fn target(&self, height: usize, width: usize) -> Result<(usize, usize)> {
         let Some(size) = self.size else {
             return Ok((height, width));
@@ -225,10 +219,55 @@ impl Preprocessor {
     }
 }
 
+impl Checked for Keys {
+    fn check(&self, check: &mut Check) {
+        if let Some(kind) = &self.image_processor_type
+            && !KINDS.iter().any(|known| kind.starts_with(known))
+        {
+            check.unknown("image_processor_type", kind, [KINDS[0]]);
+        }
+        for (key, divisor) in [
+            ("size_divisor", self.size_divisor),
+            ("size_divisibility", self.size_divisibility),
+        ] {
+            check.range(key, divisor.unwrap_or_default(), 0..=LARGEST_SIDE);
+        }
+        check.range("resample", self.resample, 0..=LAST_FILTER);
+        check.range("rescale_factor", self.rescale_factor, ..);
+        let (means, deviations) = self.normal();
+        for mean in means {
+            check.range("image_mean", mean, ..);
+        }
+        for deviation in deviations {
+            check.range(
+                "image_std",
+                deviation,
+                (Bound::Excluded(0.0), Bound::Unbounded),
+            );
+        }
+        if let Some(sides) = self.pad_size {
+            check.within("pad_size", |check| sides.check(check));
+        }
+    }
+}
+
+impl Sides {
+    fn check(self, check: &mut Check) {
+        check.range("height", self.height, SIDES);
+        check.range("width", self.width, SIDES);
+    }
+}
+
 impl Keys {
+    /// Mean and standard deviation of every colour.
+    fn normal(&self) -> ([f32; COLOURS], [f32; COLOURS]) {
+        let single = |values: [f64; COLOURS]| values.map(|value| value as f32);
+        (single(self.image_mean), single(self.image_std))
+    }
+
     fn size(&self) -> Result<Size> {
         let value = match (&self.size, self.max_size) {
-            // Folders of older versions: one number, and the bound of the longer side.
+            // Folders of older versions have one number, and the limit of the longer side.
             (Value::Number(shortest), Some(longest)) => {
                 serde_json::json!({ "shortest_edge": shortest, "longest_edge": longest })
             }
@@ -241,13 +280,25 @@ impl Keys {
         let shown = value.to_string();
         serde_json::from_value(value).map_err(|_| {
             anyhow!(
-                "`size` is {shown}, must have whole numbers `shortest_edge` and `longest_edge`, `height` and `width`, or `max_height` and `max_width`"
+                "size: {shown} does not fit; allowed: whole numbers `shortest_edge` and `longest_edge`, `height` and `width`, or `max_height` and `max_width`"
             )
         })
     }
 }
 
 impl Size {
+    fn check(self, check: &mut Check) {
+        match self {
+            Self::Fixed(sides) => sides.check(check),
+            Self::Within(within) => {
+                check.range("max_height", within.max_height, SIDES);
+                check.range("max_width", within.max_width, SIDES);
+            }
+            // A bound that no picture reaches is none.
+            Self::Edges(edges) => check.range("shortest_edge", edges.shortest_edge, SIDES),
+        }
+    }
+
     /// As Python computes it: in double precision, cut off, `round` to the even number.
     fn of(self, height: usize, width: usize) -> (usize, usize) {
         let (h, w) = (height as f64, width as f64);
@@ -304,7 +355,7 @@ mod tests {
         assert_eq!(target(edges(), 1, (480, 640)), (800, 1066));
         assert_eq!(target(edges(), 32, (480, 640)), (800, 1088));
         assert_eq!(target(edges(), 1, (800, 900)), (800, 900), "nothing to do");
-        // 1333 * 240 / 640 = 499.875: the edge is rounded, the other side computed without rounding.
+        // 1333 * 240 / 640 = 499.875: the edge is rounded, and the other side is computed without rounding.
         assert_eq!(target(edges(), 1, (240, 640)), (500, 1333));
         assert_eq!(target(edges(), 1, (640, 240)), (1333, 500));
         assert_eq!(
@@ -360,15 +411,33 @@ mod tests {
         for (json, part) in [
             (
                 json!({ "image_processor_type": "DetrImageProcessor" }),
-                "`image_processor_type` is `DetrImageProcessor`",
+                "image_processor_type: unknown `DetrImageProcessor`",
             ),
             (
                 json!({ "size": { "shortest_edge": 800 } }),
-                "`size` is {\"shortest_edge\":800}",
+                "size: {\"shortest_edge\":800} does not fit",
             ),
-            (json!({ "resample": 9 }), "`resample` is 9"),
-            (json!({ "image_std": [0.0, 1.0, 1.0] }), "`image_std`"),
-            (json!({ "do_resize": "yes" }), "`do_resize`: "),
+            (
+                json!({ "resample": 9 }),
+                "resample: 9 is out of range; allowed: 0 to 5",
+            ),
+            (
+                json!({ "image_std": [0.0, 1.0, 1.0] }),
+                "image_std: 0 is out of range; allowed: above 0",
+            ),
+            (json!({ "do_resize": "yes" }), "do_resize: "),
+            (
+                json!({ "pad_size": { "height": 4, "width": 1u64 << 62 } }),
+                "pad_size.width: 4611686018427387904 is out of range; allowed: 1 to 32768",
+            ),
+            (
+                json!({ "size": { "height": 1u64 << 31, "width": 4 } }),
+                "size.height: 2147483648 is out of range; allowed: 1 to 32768",
+            ),
+            (
+                json!({ "size_divisor": 1u64 << 62 }),
+                "size_divisor: 4611686018427387904 is out of range; allowed: 0 to 32768",
+            ),
         ] {
             let error = refused(json);
             assert!(error.contains(part), "{part} in {error}");

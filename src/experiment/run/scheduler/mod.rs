@@ -1,122 +1,87 @@
 //! Runs tasks that depend on each other on a number of workers, each task once.
 //!
-//! A worker takes the ready task with the longest chain of work behind it, so that what others wait for starts first; but the
-//! last task of a chain, which makes a result complete, goes before all others. It runs inside a rayon pool of its own, so that
-//! trials do not share threads; a task that runs alone has all of them. A task that fails or panics ends alone: only the
-//! tasks that need its result fail with it, by its reason; all others run. A task that another process has in hand is put aside
-//! and asked for again when nothing else can start. A task that is to run alone comes before all others, and none starts beside it.
+//! A worker takes the ready task with the longest chain of work after it, so that tasks needed by others
+//! start first. The last task of a chain, which completes a result, comes before all others. If a task fails or
+//! panics, only the tasks that need its result fail too, with the same reason; all others run. A task that
+//! another process is working on is put aside, and checked again when nothing else can start. A task that must
+//! run alone comes before all others, and no other task runs beside it.
 
+use super::executor::Executor;
+use super::turn::{Turn, contained};
 use anyhow::Result;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-/// Between two looks at tasks that another process has in hand: short beside any training, long beside a look.
+/// The time between two checks of tasks that another process is working on: short beside any training, long
+/// beside a check.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// One piece of work.
 #[derive(Clone, Debug)]
 pub struct Task<T> {
-    /// What others name it by; unique.
+    /// The unique name of the task.
     pub key: String,
-    /// Keys of the tasks that must have succeeded before.
+    /// The keys of the tasks that must have succeeded before.
     pub needs: Vec<String>,
-    /// Expected work, in any unit that all tasks share.
+    /// The expected work, in any unit that all tasks share.
     pub cost: u64,
-    /// What the worker is handed.
+    /// The input of the worker.
     pub work: T,
 }
 
-/// How a worker's turn at a task ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// The task is done.
-    Done,
-    /// Another process is at it: to be asked for again.
-    Held,
-    /// It was asked to stop, and is not done.
-    Stopped,
-}
-
-/// What becomes of failures and of a request to stop.
+/// The rules for failures and requests to stop.
 #[derive(Clone, Copy)]
 pub struct Rules<'a> {
-    /// How often a task that failed is tried again.
+    /// The number of times that a failed task is tried again.
     pub retries: u32,
-    /// Whether no task starts after one has failed for good.
+    /// True if no task starts after one has finally failed.
     pub fail_fast: bool,
-    /// Asked before a task starts: whether no more shall.
+    /// Called before a task starts. If it returns true, no more tasks start.
     pub stop: &'a (dyn Fn() -> bool + Sync),
-    /// Keys of tasks that run while no other does; they come first.
+    /// The keys of tasks that run alone; they come first.
     pub alone: &'a BTreeSet<String>,
 }
 
-/// How many tasks run at once, and on how many threads all together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Workers {
-    /// Tasks at once, at most.
-    pub count: usize,
-    /// Threads that the running tasks share.
-    pub cores: usize,
-}
-
-impl Workers {
-    /// `count` workers on the machine's `cores`; 0: one per core.
-    pub fn new(count: usize, cores: usize) -> Self {
-        let cores = cores.max(1);
-        let count = if count == 0 { cores } else { count };
-        Self { count, cores }
-    }
-
-    /// Threads of a task that starts while `running` others run and `ready` more could start. What every task computes does
-    /// not depend on it, so a lone burn-in may have all the threads that later are shared.
-    fn threads(&self, running: usize, ready: usize) -> usize {
-        (self.cores / (running + 1 + ready).min(self.count)).max(1)
-    }
-}
-
-/// What the workers share.
+/// The state that the workers share.
 struct Board<E> {
-    /// Unfinished needs per task.
+    /// The number of unfinished needs of each task.
     missing: Vec<usize>,
-    /// Tasks that can start, the most urgent last.
+    /// The tasks that can start, the most urgent last.
     ready: BTreeSet<(u64, std::cmp::Reverse<usize>)>,
-    /// Tasks that another process has in hand.
+    /// The tasks that another process is working on.
     held: Vec<usize>,
-    /// Failures of each task so far.
+    /// The number of failures of each task so far.
     failures: Vec<u32>,
-    /// Whether a task has failed for good.
+    /// True if a task has finally failed.
     failed: bool,
-    /// Number of tasks at work.
+    /// The number of running tasks.
     running: usize,
-    /// Whether a task has ended.
+    /// For each task, true if it has ended.
     over: Vec<bool>,
-    /// Number of tasks that have not.
+    /// The number of tasks that have not ended.
     left: usize,
-    /// Which tasks run alone.
+    /// For each task, true if it runs alone.
     alone: Vec<bool>,
-    /// Whether one of them is at work.
+    /// True if one of them is running.
     one_alone: bool,
-    /// Called at every end.
+    /// Called at the end of every task.
     ended: E,
-    /// The first error of `ended`: nothing more starts.
+    /// The first error of `ended`. Nothing more starts after it.
     stopped: Option<anyhow::Error>,
 }
 
-/// Runs `tasks`, all of them if nothing asks it to stop; `work` does one, `ended` hears of every end, one at a time, with the reason
-/// of a failure.
+/// Runs `tasks`, all of them unless a stop is requested. `executor` runs each of them. `ended` is called at
+/// the end of each, one at a time, with the reason of a failure.
 ///
 /// # Errors
-/// What `ended` refuses (a full disk, say): running tasks finish, no other starts.
+/// An error of `ended` (for example a full disk). Running tasks finish, and no other task starts.
 ///
-/// Panics if a task needs an unknown one or the needs form a circle.
+/// Panics if a task needs an unknown one, or if the needs form a cycle.
 pub fn run<T: Sync>(
     tasks: &[Task<T>],
-    workers: Workers,
+    executor: &dyn Executor<T>,
     rules: Rules,
-    work: impl Fn(&T) -> Result<Turn> + Sync,
     ended: impl FnMut(&Task<T>, Result<(), &str>) -> Result<()> + Send,
 ) -> Result<()> {
     let dependents = dependents(tasks);
@@ -155,8 +120,6 @@ pub fn run<T: Sync>(
         board.stopped.is_some() || (rules.fail_fast && board.failed) || (rules.stop)()
     };
     let worker = || {
-        // Kept from task to task: most have as many threads as the one before.
-        let mut pool = None;
         loop {
             let mut guard = board.lock().expect("no worker panics with the board");
             let task = loop {
@@ -187,13 +150,10 @@ pub fn run<T: Sync>(
             } else {
                 guard.ready.len()
             };
-            let threads = workers.threads(guard.running, others);
+            let beside = guard.running + others;
             guard.running += 1;
             drop(guard);
-            let outcome = contained(|| {
-                let pool = pool_of(&mut pool, threads)?;
-                pool.install(|| work(&tasks[task].work))
-            });
+            let outcome = contained(|| executor.run(&tasks[task].work, beside));
             let mut guard = board.lock().expect("no worker panics with the board");
             guard.running -= 1;
             guard.one_alone = false;
@@ -215,7 +175,7 @@ pub fn run<T: Sync>(
         }
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers.count.min(tasks.len()))
+        let threads: Vec<_> = (0..executor.slots().min(tasks.len()))
             .map(|_| scope.spawn(worker))
             .collect();
         for thread in threads {
@@ -230,14 +190,14 @@ pub fn run<T: Sync>(
 }
 
 impl<E> Board<E> {
-    /// Whether a task may start beside those that run.
+    /// Returns true if a task may start beside those that run.
     fn has_room(&self) -> bool {
         let next = self.ready.last();
         let next_alone = next.is_some_and(|(_, task)| self.alone[task.0]);
         self.running == 0 || !(self.one_alone || next_alone)
     }
 
-    /// Notes the end of `task` and of all that cannot run without it.
+    /// Records the end of `task` and of all tasks that cannot run without it.
     fn end<T>(
         &mut self,
         task: usize,
@@ -275,28 +235,7 @@ impl<E> Board<E> {
     }
 }
 
-/// The pool in `kept`, made anew where it has another number of threads.
-fn pool_of(kept: &mut Option<ThreadPool>, threads: usize) -> Result<&ThreadPool> {
-    let pool = match kept.take() {
-        Some(pool) if pool.current_num_threads() == threads => pool,
-        _ => ThreadPoolBuilder::new().num_threads(threads).build()?,
-    };
-    Ok(kept.insert(pool))
-}
-
-/// The outcome of `work` with a panic turned into its message.
-pub fn contained<T>(work: impl FnOnce() -> Result<T>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(outcome) => outcome.map_err(|error| format!("{error:#}")),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(format!("panic: {}", text.unwrap_or("without a message")))
-        }
-    }
-}
-
-/// For every task those that need it.
+/// For every task, the tasks that need it.
 fn dependents<T>(tasks: &[Task<T>]) -> Vec<Vec<usize>> {
     let index: BTreeMap<&str, usize> = tasks
         .iter()

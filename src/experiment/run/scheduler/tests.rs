@@ -1,6 +1,7 @@
-//! The order of tasks, their failures, and requests to stop.
+//! Tests the order of tasks, their failures, and requests to stop.
 
 use super::*;
+use crate::experiment::run::executor::mock::Mock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn task(key: &str, needs: &[&str], cost: u64) -> Task<String> {
@@ -20,14 +21,13 @@ const TO_THE_END: Rules = Rules {
     alone: &BTreeSet::new(),
 };
 
-/// The ends of `tasks` in order, where `work` is run by `count` workers.
+/// The ends of `tasks` in order, with `work` run by `count` workers.
 fn ends(
     tasks: &[Task<String>],
     count: usize,
     work: impl Fn(&str) -> Result<()> + Sync,
 ) -> Vec<String> {
     let mut ends = Vec::new();
-    let workers = Workers { count, cores: 1 };
     let ended = |task: &Task<String>, end: Result<(), &str>| {
         ends.push(match end {
             Ok(()) => task.key.clone(),
@@ -35,26 +35,12 @@ fn ends(
         });
         Ok(())
     };
-    run(
-        tasks,
-        workers,
-        TO_THE_END,
-        |key| work(key).map(|()| Turn::Done),
-        ended,
-    )
-    .unwrap();
+    let executor = Mock {
+        slots: count,
+        work: |key: &String| work(key).map(|()| Turn::Done),
+    };
+    run(tasks, &executor, TO_THE_END, ended).unwrap();
     ends
-}
-
-#[test]
-fn running_tasks_share_the_cores() {
-    let workers = Workers::new(0, 4);
-    assert_eq!(workers.count, 4);
-    assert_eq!(workers.threads(0, 0), 4, "alone");
-    assert_eq!((workers.threads(0, 1), workers.threads(1, 0)), (2, 2));
-    assert_eq!(workers.threads(3, 9), 1);
-    assert_eq!(Workers::new(2, 4).threads(1, 9), 2, "two at once");
-    assert_eq!(Workers::new(9, 4).threads(8, 0), 1);
 }
 
 #[test]
@@ -164,7 +150,7 @@ fn what_another_process_has_in_hand_is_asked_for_again_after_all_else() {
             ends.push(task.key.clone());
             Ok(())
         };
-        run(&tasks, Workers { count, cores: 1 }, TO_THE_END, work, ended).unwrap();
+        run(&tasks, &Mock { slots: count, work }, TO_THE_END, ended).unwrap();
         assert_eq!(ends, ["own", "held", "after"]);
         assert_eq!(*runs.lock().unwrap(), ends, "each once");
     }
@@ -187,7 +173,8 @@ fn what_is_to_run_alone_comes_first_and_has_nothing_beside_it() {
     let (running, asked) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let (begun, together) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
     let work = |key: &String| {
-        // Another process has one of them in hand for a while: others then run, but not beside it when it comes back.
+        // Another process is working on one of them for a while. Others then run, but not beside it when it
+        // comes back.
         if key == "a" && asked.fetch_add(1, Ordering::SeqCst) < 3 {
             return Ok(Turn::Held);
         }
@@ -207,8 +194,7 @@ fn what_is_to_run_alone_comes_first_and_has_nothing_beside_it() {
         failed.extend(end.err().map(|reason| format!("{}: {reason}", task.key)));
         Ok(())
     };
-    let workers = Workers { count: 3, cores: 3 };
-    run(&tasks, workers, rules, work, ended).unwrap();
+    run(&tasks, &Mock { slots: 3, work }, rules, ended).unwrap();
     assert!(failed.is_empty(), "{failed:?}");
     assert_eq!(begun.lock().unwrap()[0], "b");
     assert_eq!(begun.lock().unwrap().len(), 5);
@@ -230,12 +216,11 @@ fn a_circle_is_refused() {
 fn a_refused_end_stops_the_rest() {
     let tasks = [task("a", &[], 2), task("b", &[], 1)];
     let runs = AtomicUsize::new(0);
-    let workers = Workers::new(1, 1);
     let work = |_: &String| {
         runs.fetch_add(1, Ordering::SeqCst);
         Ok(Turn::Done)
     };
-    let error = run(&tasks, workers, TO_THE_END, work, |_, _| {
+    let error = run(&tasks, &Mock { slots: 1, work }, TO_THE_END, |_, _| {
         anyhow::bail!("disk full")
     })
     .unwrap_err();
@@ -245,7 +230,7 @@ fn a_refused_end_stops_the_rest() {
     );
 }
 
-/// The attempts and the ends of three tasks, of which the first fails `failures` times.
+/// The attempts and the ends of three tasks. The first one fails `failures` times.
 fn attempts(failures: usize, rules: Rules) -> (Vec<String>, Vec<String>) {
     let tasks = [task("a", &[], 9), task("b", &["a"], 1), task("c", &[], 5)];
     let (tried, mut ends) = (Mutex::new(Vec::new()), Vec::new());
@@ -264,7 +249,7 @@ fn attempts(failures: usize, rules: Rules) -> (Vec<String>, Vec<String>) {
         ));
         Ok(())
     };
-    run(&tasks, Workers::new(1, 1), rules, work, ended).unwrap();
+    run(&tasks, &Mock { slots: 1, work }, rules, ended).unwrap();
     (tried.into_inner().unwrap(), ends)
 }
 
@@ -312,6 +297,6 @@ fn nothing_starts_after_a_request_to_stop_and_what_was_stopped_has_no_end() {
         ends += 1;
         Ok(())
     };
-    run(&tasks, Workers::new(1, 1), rules, work, ended).unwrap();
+    run(&tasks, &Mock { slots: 1, work }, rules, ended).unwrap();
     assert_eq!(ends, 0);
 }

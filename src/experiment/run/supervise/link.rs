@@ -1,8 +1,9 @@
-//! The child's end: what it was told of the processes before it, and what it tells of itself.
+//! The child's end of the link to the supervisor: the messages that it receives and sends.
 
 use super::protocol::{Event, line};
 use crate::experiment::store::folder::Failure;
 use crate::experiment::trial::inputs::Stop;
+use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::stage::Stage;
 use crate::recipe::Plan;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,26 +20,26 @@ use {
     std::os::unix::net::UnixStream,
 };
 
-/// The link to the supervisor of a sweep; the default has none, and nothing that went before.
+/// The link to the supervisor of a sweep. The default has no supervisor and no earlier processes.
 #[derive(Debug, Default)]
 pub struct Link {
-    /// The socket; a line is written in one piece.
+    /// The socket. A line is written in one piece.
     supervisor: Option<Mutex<File>>,
     alone: BTreeSet<String>,
-    /// Those that are not counted yet.
+    /// The failures that have not been counted yet.
     failures: Mutex<BTreeMap<String, Vec<Failure>>>,
     plan: Mutex<Option<Plan>>,
 }
 
 impl Link {
-    /// The link of a process that a supervisor has started, with the requests to stop that come through it. From here on signals are
-    /// the supervisor's to hear, and when it is gone this process ends.
+    /// The link of a process that a supervisor has started, with the requests to stop that come through it.
+    /// From here on, the supervisor handles signals. When it is gone, this process ends.
     ///
     /// # Errors
-    /// Standard input is no socket, or nobody says anything sensible there.
+    /// Standard input is not a socket, or it does not deliver a valid message.
     #[cfg(unix)]
     pub fn from_stdin() -> Result<(Self, Interrupt)> {
-        let refused = "only `harness sweep` itself starts a process as supervised";
+        let refused = "`--supervised` is only for processes started by `harness sweep` itself";
         // A terminal sends Ctrl-C to both.
         ctrlc::set_handler(|| {}).context("cannot leave Ctrl-C to the supervisor")?;
         let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
@@ -65,7 +66,7 @@ impl Link {
         Ok((link, interrupt))
     }
 
-    /// The plan of the processes before this one, or else the one that `make` makes.
+    /// The plan of the earlier processes, or else the one that `make` returns.
     ///
     /// # Errors
     /// Those of `make`.
@@ -78,36 +79,37 @@ impl Link {
         Ok(plan)
     }
 
-    /// Keys of the stages that run alone.
+    /// The keys of the stages that run alone.
     pub fn alone(&self) -> &BTreeSet<String> {
         &self.alone
     }
 
-    /// A failed attempt at the stage `key` by an earlier process of this sweep, each once, in their order.
-    pub fn earlier_failure(&self, key: &str) -> Option<Failure> {
+    /// A failed attempt at the stage `key` by an earlier process of this sweep. Each is returned once, in
+    /// order.
+    pub fn earlier_failure(&self, key: &StageKey) -> Option<Failure> {
         let mut failures = lock(&self.failures);
-        let failures = failures.get_mut(key)?;
+        let failures = failures.get_mut(key.as_str())?;
         (!failures.is_empty()).then(|| failures.remove(0))
     }
 
-    /// Attempt `attempt` at `stage` begins.
+    /// Reports that attempt `attempt` at `stage` begins.
     pub fn begins(&self, stage: &Stage, attempt: u64) {
-        let (key, title) = (&stage.key, &stage.title);
         self.tell(|| Event::Begin {
-            key: key.clone(),
-            title: title.clone(),
+            key: stage.key.to_string(),
+            title: stage.title.clone(),
             attempt,
         });
     }
 
-    /// The attempt at the stage `key` has ended, and did not fail.
-    pub fn ends(&self, key: &str) {
-        self.tell(|| Event::End { key: key.into() });
+    /// Reports that the attempt at the stage `key` has ended without failure.
+    pub fn ends(&self, key: &StageKey) {
+        let key = key.to_string();
+        self.tell(|| Event::End { key });
     }
 
-    /// The attempt at the stage `key` has failed.
-    pub fn fails(&self, key: &str, failure: Failure) {
-        let key = key.into();
+    /// Reports that the attempt at the stage `key` has failed.
+    pub fn fails(&self, key: &StageKey, failure: Failure) {
+        let key = key.to_string();
         self.tell(|| Event::Fail { key, failure });
     }
 
@@ -115,7 +117,7 @@ impl Link {
         self.write(|| line(&event()));
     }
 
-    /// A supervisor that is gone hears nothing: this process is about to end.
+    /// An error is ignored: without a supervisor, this process is about to end.
     fn write(&self, lines: impl FnOnce() -> Vec<u8>) {
         if let Some(supervisor) = &self.supervisor {
             lock(supervisor).write_all(&lines()).ok();
@@ -133,7 +135,7 @@ mod tests {
     use crate::experiment::trial::inputs::{Ask, Inputs};
     use crate::experiment::trial::planned::planned;
 
-    /// A link to a supervisor that is the other end.
+    /// A link to a supervisor, which is the other end.
     fn linked(plan: Option<Plan>) -> (Link, BufReader<UnixStream>) {
         let (socket, other) = UnixStream::pair().unwrap();
         let link = Link {
@@ -176,12 +178,16 @@ mod tests {
             retries: 0,
         };
         let link = Link {
-            failures: Mutex::new(BTreeMap::from([("a".into(), vec![failure(1), failure(2)])])),
+            failures: Mutex::new(BTreeMap::from([(
+                "a-1".into(),
+                vec![failure(1), failure(2)],
+            )])),
             ..Link::default()
         };
-        assert_eq!(link.earlier_failure("b"), None);
-        assert_eq!(link.earlier_failure("a"), Some(failure(1)));
-        assert_eq!(link.earlier_failure("a"), Some(failure(2)));
-        assert_eq!(link.earlier_failure("a"), None);
+        let key = |text: &str| text.parse::<StageKey>().unwrap();
+        assert_eq!(link.earlier_failure(&key("b-1")), None);
+        assert_eq!(link.earlier_failure(&key("a-1")), Some(failure(1)));
+        assert_eq!(link.earlier_failure(&key("a-1")), Some(failure(2)));
+        assert_eq!(link.earlier_failure(&key("a-1")), None);
     }
 }

@@ -1,12 +1,15 @@
-//! A sweep survives the death of its process: a small process supervises the one that trains, and starts it again.
+//! Lets a sweep survive the death of its process: a small process supervises the one that trains, and starts
+//! it again.
 //!
-//! An allocation that fails, the kernel's out-of-memory killer and a crash in a driver end a process, not a thread; nothing inside it can
-//! contain them. So `harness sweep` starts itself once more and watches, over a socket, which stages are at work in that child
-//! ([`protocol`]). When the child dies, what it had at work tells who is to blame ([`verdict`]): a stage that was alone has failed once
-//! more, of several each is run again alone. The next child is told so and goes on from the checkpoints ([`link`]).
+//! A failed allocation, the kernel's out-of-memory killer and a crash in a driver end a whole process, not a
+//! thread, so nothing inside the process can contain them. Therefore `harness sweep` starts itself once more
+//! as a child, and receives over a socket which stages the child is running ([`protocol`]). When the child
+//! dies, these stages show which one is responsible ([`verdict`]): a stage that ran alone has failed once
+//! more; if there were several, each is run again alone. The next child receives this information and
+//! continues from the checkpoints ([`link`]).
 //!
-//! Both live and die together: a request to stop goes to the supervisor, which hands it on; a child whose supervisor is gone ends at
-//! once. Where there are no Unix sockets a sweep runs by itself, and what ends its process ends it.
+//! Both processes live and die together. A request to stop goes to the supervisor, which passes it on. A
+//! child without its supervisor ends at once. Without Unix sockets, a sweep runs without a supervisor.
 
 mod link;
 mod protocol;
@@ -24,20 +27,21 @@ use crate::experiment::trial::inputs::Stop;
 #[cfg(unix)]
 const SUPERVISED: &str = "--supervised";
 
-/// What a process that was asked to sweep is to do.
+/// The role of a process that runs `harness sweep`.
 #[derive(Debug)]
 pub enum Duty {
-    /// Run the sweep, tell the link what it is at, and stop at the interrupt.
+    /// Runs the sweep, reports its stages over the link, and stops at the interrupt.
     Run(Box<Link>, Interrupt),
-    /// Nothing more: another process has run it and ended with this code.
+    /// Has nothing more to do: another process has run the sweep and ended with this code.
     Over(u8),
 }
 
-/// Supervises a sweep with so many `retries` to its end, or, in the process that it starts for that (`supervised`), says how to run it.
-/// Takes the process' signals over: to be called once.
+/// Supervises a sweep with `retries` to its end. In the process that it starts for that (`supervised`), it
+/// returns how to run the sweep. It takes over the process's signals, so it must be called once.
 ///
 /// # Errors
-/// No process can be started, or it died and there is no one stage to blame; in the started process: it has no supervisor.
+/// No process can be started, or one died and no single stage is responsible. In the started process: it has
+/// no supervisor.
 #[cfg(unix)]
 pub fn duty(supervised: bool, retries: u32) -> Result<Duty, Stop> {
     if supervised {
@@ -49,13 +53,13 @@ pub fn duty(supervised: bool, retries: u32) -> Result<Duty, Stop> {
         .map_err(Stop::Output)
 }
 
-/// Says how to run the sweep: by itself.
+/// Runs the sweep without a supervisor.
 ///
 /// # Errors
 /// None.
 #[cfg(not(unix))]
 pub fn duty(_supervised: bool, _retries: u32) -> Result<Duty, Stop> {
-    // Where the system lets nobody listen, Ctrl-C ends the process as it always does.
+    // If the system allows no listener, Ctrl-C ends the process as usual.
     let interrupt = Interrupt::from_signals().unwrap_or_default();
     Ok(Duty::Run(Box::default(), interrupt))
 }

@@ -1,8 +1,8 @@
-//! What supervisor and child tell each other, a line of JSON each.
+//! The messages between supervisor and child, each a line of JSON.
 //!
-//! The supervisor begins with a [`Brief`]; whatever it says later means that the child shall stop. The child tells [`Event`]s. After a
-//! brief or an event that says so comes one more line, the plan: the supervisor keeps it as it is and gives it to the next child, so that a
-//! recipe that was edited meanwhile does not change the sweep.
+//! The supervisor begins with a [`Brief`]. Anything that it sends later means that the child must stop. The
+//! child sends [`Event`]s. A brief or an event may announce one more line with the plan. The supervisor keeps
+//! the plan and gives it to the next child, so that editing the recipe meanwhile does not change the sweep.
 
 use crate::experiment::store::folder::Failure;
 use serde::{Deserialize, Serialize};
@@ -18,18 +18,18 @@ use {
 #[cfg(unix)]
 pub const STOP: &[u8] = b"stop\n";
 
-/// What a child has to know of those before it.
+/// Information for a child about earlier children.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Brief {
-    /// Keys of the stages that run alone.
+    /// The keys of the stages that run alone.
     pub alone: BTreeSet<String>,
-    /// The failed attempts at each stage, by its key, in their order: they count as those of this child.
+    /// The failed attempts at each stage, by its key, in order. They count as attempts of this child.
     pub failures: BTreeMap<String, Vec<Failure>>,
-    /// Whether the plan is the next line; the first child makes it.
+    /// True if the next line is the plan. The first child makes the plan itself.
     pub planned: bool,
 }
 
-/// What a child tells.
+/// A message from a child.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
@@ -37,23 +37,23 @@ pub enum Event {
     Plan,
     /// An attempt at a stage begins.
     Begin {
-        /// The stage's key.
+        /// The key of the stage.
         key: String,
-        /// What a human calls it.
+        /// The name for people.
         title: String,
         /// The number of the attempt.
         attempt: u64,
     },
-    /// The attempt has ended, and did not fail.
+    /// The attempt has ended without failure.
     End {
-        /// The stage's key.
+        /// The key of the stage.
         key: String,
     },
-    /// It has failed.
+    /// The attempt has failed.
     Fail {
-        /// The stage's key.
+        /// The key of the stage.
         key: String,
-        /// How.
+        /// The failure.
         failure: Failure,
     },
 }
@@ -68,7 +68,7 @@ pub fn line(message: &impl Serialize) -> Vec<u8> {
 /// Reads a line as a message.
 ///
 /// # Errors
-/// The other end is gone, or says something else.
+/// The other end is gone, or the line is not a valid message.
 #[cfg(unix)]
 pub fn hear<T: DeserializeOwned>(mut from: impl BufRead) -> Result<T> {
     let mut line = Vec::new();

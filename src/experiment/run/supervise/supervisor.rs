@@ -1,4 +1,5 @@
-//! The process that supervises: it starts the one that runs the sweep, listens to it and to the user, and judges its death.
+//! The supervising process: it starts the process that runs the sweep, listens to it and to the user, and
+//! judges its death.
 
 use super::super::interrupt::{EXIT_CODE, Interrupt};
 use super::SUPERVISED;
@@ -14,27 +15,28 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
-/// Between two looks at whether the user asks to stop.
+/// The time between two checks for a request to stop.
 const LOOK: Duration = Duration::from_millis(20);
-/// Signals by which a user or a cluster ends a process: SIGHUP, SIGINT, SIGTERM. They reach a child only before it leaves them to its
-/// supervisor.
+/// The signals with which a user or a cluster ends a process: SIGHUP, SIGINT, SIGTERM. They reach a child
+/// only until it leaves them to its supervisor.
 const REQUESTS: [i32; 3] = [1, 2, 15];
-/// Where Linux keeps the program of this process, whatever has become of its file since: a build may have replaced it.
+/// The running program on Linux. It stays valid even if a build has replaced the program's file.
 const RUNNING: &str = "/proc/self/exe";
 
-/// What a supervisor has heard in the sweep so far.
+/// The messages that a supervisor has received in the sweep so far.
 struct Heard {
     case: Case,
     /// The line that holds the plan.
     plan: Option<Vec<u8>>,
 }
 
-/// Runs this process' own command in a child, and in another one when that dies; returns the code with which the last one ended.
+/// Runs this process's own command in a child, and in another one when that dies. Returns the exit code of
+/// the last one.
 ///
 /// # Errors
-/// No child can be started, or one died and nobody is to blame.
+/// No child can be started, or one died and no single stage is responsible.
 pub fn supervise(retries: u32) -> Result<u8> {
-    // Where the system lets nobody listen, Ctrl-C ends both processes as it always does.
+    // If the system allows no listener, Ctrl-C ends both processes as usual.
     let interrupt = Interrupt::from_signals().unwrap_or_default();
     let mut heard = Heard {
         case: Case::new(retries),
@@ -47,13 +49,13 @@ pub fn supervise(retries: u32) -> Result<u8> {
             return Ok(u8::try_from(code).unwrap_or(u8::MAX));
         }
         if std::io::stderr().is_terminal() {
-            // The bars of the dead end without it.
+            // The progress bars of the dead process end without a newline.
             eprintln!();
         }
         let reason = reason(status);
         let asked = status.signal().is_some_and(|it| REQUESTS.contains(&it));
         if asked || interrupt.requested() {
-            eprintln!("warning: {reason}; the same command goes on with what is left");
+            eprintln!("warning: {reason}; run the same command again to continue");
             return Ok(EXIT_CODE);
         }
         match heard.case.judge(&reason) {
@@ -73,7 +75,7 @@ fn run(program: &Path, heard: &mut Heard, interrupt: &Interrupt) -> Result<ExitS
     let mut child = start(program, childs)?;
     let mut words = line(&heard.case.brief(heard.plan.is_some()));
     words.extend(heard.plan.iter().flatten());
-    // A child that is dead already does not hear it.
+    // A dead child does not receive it.
     (&socket).write_all(&words).ok();
 
     let mut lines = BufReader::new(&socket);
@@ -89,7 +91,7 @@ fn run(program: &Path, heard: &mut Heard, interrupt: &Interrupt) -> Result<ExitS
                     heard.case.hear(event);
                 }
             }
-            // What has come of the line stays.
+            // A partly received line stays in the buffer.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             _ => break,
         }
@@ -102,7 +104,7 @@ fn run(program: &Path, heard: &mut Heard, interrupt: &Interrupt) -> Result<ExitS
     child.wait().context("cannot wait for the sweep's process")
 }
 
-/// Starts this process' own command with `socket` as its standard input.
+/// Starts this process's own command with `socket` as its standard input.
 fn start(program: &Path, socket: UnixStream) -> Result<Child> {
     let mut words = std::env::args_os();
     let name = words.next().unwrap_or_else(|| OsString::from(program));
@@ -113,12 +115,12 @@ fn start(program: &Path, socket: UnixStream) -> Result<Child> {
     child.with_context(|| format!("cannot start {}", program.display()))
 }
 
-/// How the child has ended, as the reason of a failure.
+/// The reason of a failure, from the child's exit status.
 fn reason(status: ExitStatus) -> String {
     let Some(signal) = status.signal() else {
         return "the process ended without an exit code".into();
     };
-    // Those that have the same number on all systems.
+    // Only signals with the same number on all systems.
     let name = match signal {
         4 => " (SIGILL)",
         6 => " (SIGABRT; out of memory?)",

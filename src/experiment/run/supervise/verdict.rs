@@ -1,30 +1,30 @@
-//! Who is to blame for the death of a process, judged from the stages that it had at work.
+//! Finds the stage that is responsible for the death of a process, from the stages that were running.
 
 use super::protocol::{Brief, Event};
 use crate::experiment::store::folder::Failure;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Titles that a message names.
+/// The number of titles that a message names.
 const NAMED: usize = 4;
 
-/// What the supervisor of a sweep knows.
+/// The knowledge of a sweep's supervisor.
 #[derive(Debug, Default)]
 pub struct Case {
-    /// How often a stage that failed is tried again.
+    /// The number of times that a failed stage is tried again.
     retries: u32,
-    /// Title and attempt of the stages at work, by key.
+    /// The title and attempt of the running stages, by key.
     at_work: BTreeMap<String, (String, u64)>,
-    /// Stages that a process has died with: each runs alone from then on.
+    /// The stages that were running when a process died. From then on, each runs alone.
     alone: BTreeSet<String>,
     failures: BTreeMap<String, Vec<Failure>>,
 }
 
-/// What follows from a death, and what the user is told of it.
+/// The consequence of a death, with the message for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Another process goes on.
+    /// Another process continues.
     GoOn(String),
-    /// Nobody can be blamed: the sweep is over.
+    /// No stage can be held responsible, and the sweep is over.
     Over(String),
 }
 
@@ -37,7 +37,7 @@ impl Case {
         }
     }
 
-    /// Takes notice of what the child tells.
+    /// Processes a message of the child.
     pub fn hear(&mut self, event: Event) {
         match event {
             Event::Plan => {}
@@ -58,9 +58,9 @@ impl Case {
         }
     }
 
-    /// The child has died, of what `reason` says. A stage that was alone at work has failed by it; several are suspects, which the next
-    /// child runs one at a time. Every death so costs an attempt or makes new suspects, of which there are only so many: it cannot go
-    /// on for ever.
+    /// Judges the death of the child, described by `reason`. A stage that was running alone has failed. If
+    /// there were several, they are suspects, and the next child runs them one at a time. Every death costs
+    /// an attempt or adds suspects, and both are limited, so this always ends.
     pub fn judge(&mut self, reason: &str) -> Verdict {
         let at_work = std::mem::take(&mut self.at_work);
         let new = at_work.keys().filter(|key| !self.alone.contains(*key));
@@ -81,33 +81,33 @@ impl Case {
             let (key, (_, attempt)) = blamed;
             let reason = reason.to_string();
             let failures = self.failures.entry(key).or_default();
-            // How often it is tried again, the process knows that notes it.
+            // The process that records the failure knows the number of further attempts.
             failures.push(Failure {
                 attempt,
                 reason,
                 retries: 0,
             });
             return Verdict::GoOn(match failures.len() > self.retries as usize {
-                true => format!("{told}: that stage has failed, another process goes on"),
-                false => format!("{told}: that stage is tried again by another process"),
+                true => format!(
+                    "{told}: that stage has failed, and another process continues with the rest"
+                ),
+                false => format!("{told}: another process tries that stage again"),
             });
         }
         match new {
             0 if at_work.is_empty() => Verdict::Over(format!(
-                "{reason} while no stage was at work; the same command goes on with what is left"
+                "{reason} while no stage was running; run the same command again to continue"
             )),
-            0 => Verdict::Over(format!(
-                "{reason} again with {titles} at work, which were to run alone"
-            )),
+            0 => Verdict::Over(format!("{reason} again, although {titles} ran alone")),
             _ => Verdict::GoOn(format!(
-                "{reason} with {} stages at work: {titles}; another process runs each of them alone and goes on",
+                "{reason} with {} stages running: {titles}; another process runs each of them alone and then continues",
                 at_work.len()
             )),
         }
     }
 
-    /// What the next child has to know, behind which comes the plan if it is `planned`. What has failed for good comes first with the
-    /// suspects, so that nothing starts before it where the first failure is to end all.
+    /// The brief for the next child; if it is `planned`, the plan follows it. Final failures come first, with
+    /// the suspects, so that no other stage starts before them if the first failure ends the sweep.
     pub fn brief(&self, planned: bool) -> Brief {
         let spent = |(_, failures): &(_, &Vec<Failure>)| failures.len() > self.retries as usize;
         let failed = self.failures.iter().filter(spent);

@@ -1,17 +1,18 @@
 //! Hugging Face's `CLIPModel`: its `config.json`, its names, its `preprocessor_config.json`.
 //!
-//! A key that the file leaves out has the value of `CLIPTextConfig` and `CLIPVisionConfig`. Names, ours to theirs:
-//! `transformer.resblocks.0.mlp.c_fc.weight` is `text_model.encoder.layers.0.mlp.fc1.weight`; query, key and value projection are three
-//! arrays there and one here.
+//! Keys that the file leaves out have the defaults of `CLIPTextConfig` and `CLIPVisionConfig`. An example of
+//! the names: `transformer.resblocks.0.mlp.c_fc.weight` here is `text_model.encoder.layers.0.mlp.fc1.weight`
+//! there. The query, key and value projections are three arrays there and one here.
 
 use super::super::json::json;
-use super::{check_heads, check_sizes, typed};
+use super::{check_values, typed};
+use crate::graph::bounds::{HIDDEN_WIDTHS, LAYERS, SIDES, WIDTHS, WORDS};
 use crate::graph::clip::model::{ClipSizes, ImageSizes};
 use crate::graph::clip::preprocess::Preprocess;
 use crate::graph::clip::text::{EndToken, TextSizes};
 use crate::graph::clip::transformer::TransformerSizes;
 use crate::graph::clip::vit::VitSizes;
-use crate::graph::weights::{Names, Origin};
+use crate::graph::weights::{ArraySource, Names};
 use crate::ops::Gelu;
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
@@ -20,16 +21,19 @@ use std::path::Path;
 
 /// The file of the sizes.
 pub const CONFIG: &str = "config.json";
-/// Its `model_type` there.
+/// The `model_type` of a CLIP in that file.
 pub const MODEL: &str = "clip";
 /// The stem of the file of the weights.
 pub const WEIGHTS: &str = "model";
-/// The files that tell what is done with pictures, the older one first.
+/// The files with the image preprocessing, the older one first.
 const PREPROCESS: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
 /// A buffer of older files that holds 0, 1, 2, ...
 const COUNTER: &str = "position_ids";
-/// `eos_token_id` of configurations from before it was used: the end is the largest id then.
+/// The `eos_token_id` of configurations that were written before the key was used. The end token is then the
+/// largest id.
 const HISTORIC_END: u32 = 2;
+/// Red, green, blue.
+const CHANNELS: usize = 3;
 
 #[derive(Deserialize)]
 #[serde(default)]
@@ -91,10 +95,10 @@ impl Default for VisionConfig {
     }
 }
 
-/// The sizes that `config.json` tells.
+/// The sizes in `config.json`.
 ///
 /// # Errors
-/// Another architecture, a value of another type, or one that no network has.
+/// Another architecture, a value of a wrong type, or a value that no network can have.
 pub fn sizes(path: &Path, mut config: Value) -> Result<ClipSizes> {
     let shown = path.display();
     match config["model_type"].as_str() {
@@ -104,7 +108,8 @@ pub fn sizes(path: &Path, mut config: Value) -> Result<ClipSizes> {
     }
     let mut part = |name: &str| {
         let mut part = config[name].take();
-        // Older files repeat what differs from the defaults under a second name, which then counts.
+        // Older files repeat the values that differ from the defaults under a second name, which takes
+        // precedence.
         if let Value::Object(second) = config[format!("{name}_dict")].take() {
             match &mut part {
                 Value::Object(first) => first.extend(second),
@@ -122,51 +127,46 @@ pub fn sizes(path: &Path, mut config: Value) -> Result<ClipSizes> {
         Value::Null => 512,
         value => typed(path, "projection_dim", value)?,
     };
-    check_sizes(
-        path,
-        "text_config",
-        &[
-            ("vocab_size", text.vocab_size),
-            ("hidden_size", text.hidden_size),
-            ("intermediate_size", text.intermediate_size),
-            ("num_hidden_layers", text.num_hidden_layers),
-            ("num_attention_heads", text.num_attention_heads),
-            ("max_position_embeddings", text.max_position_embeddings),
-        ],
-    )?;
-    check_sizes(
-        path,
-        "vision_config",
-        &[
-            ("hidden_size", vision.hidden_size),
-            ("intermediate_size", vision.intermediate_size),
-            ("num_hidden_layers", vision.num_hidden_layers),
-            ("num_attention_heads", vision.num_attention_heads),
-            ("patch_size", vision.patch_size),
-            (
-                "image_size / patch_size",
-                vision.image_size / vision.patch_size.max(1),
-            ),
-        ],
-    )?;
-    check_sizes(path, "", &[("projection_dim", shared)])?;
-    check_heads(
-        path,
-        "text_config",
-        text.hidden_size,
-        text.num_attention_heads,
-    )?;
-    check_heads(
-        path,
-        "vision_config",
-        vision.hidden_size,
-        vision.num_attention_heads,
-    )?;
-    ensure!(
-        vision.num_channels == 3,
-        "{shown}: vision_config.num_channels: {} is not 3",
-        vision.num_channels
-    );
+    check_values(path, "text_config", |check| {
+        check.range("vocab_size", text.vocab_size, WORDS);
+        check.range("hidden_size", text.hidden_size, WIDTHS);
+        check.range("intermediate_size", text.intermediate_size, HIDDEN_WIDTHS);
+        check.range("num_hidden_layers", text.num_hidden_layers, LAYERS);
+        check.range("num_attention_heads", text.num_attention_heads, WIDTHS);
+        check.range(
+            "max_position_embeddings",
+            text.max_position_embeddings,
+            WORDS,
+        );
+        check.divides(
+            "hidden_size",
+            text.hidden_size,
+            text.num_attention_heads,
+            "`num_attention_heads`",
+        );
+    })?;
+    check_values(path, "vision_config", |check| {
+        check.range("hidden_size", vision.hidden_size, WIDTHS);
+        check.range("intermediate_size", vision.intermediate_size, HIDDEN_WIDTHS);
+        check.range("num_hidden_layers", vision.num_hidden_layers, LAYERS);
+        check.range("num_attention_heads", vision.num_attention_heads, WIDTHS);
+        check.range("num_channels", vision.num_channels, CHANNELS..=CHANNELS);
+        check.range("image_size", vision.image_size, SIDES);
+        check.range(
+            "patch_size",
+            vision.patch_size,
+            1..=vision.image_size.max(1),
+        );
+        check.divides(
+            "hidden_size",
+            vision.hidden_size,
+            vision.num_attention_heads,
+            "`num_attention_heads`",
+        );
+    })?;
+    check_values(path, "", |check| {
+        check.range("projection_dim", shared, WIDTHS)
+    })?;
     let end = match text.eos_token_id {
         HISTORIC_END => EndToken::LargestId,
         id => EndToken::Id(id),
@@ -216,7 +216,7 @@ fn activation(path: &Path, part: &str, name: &str) -> Result<Gelu> {
 pub struct HuggingFace;
 
 impl Names for HuggingFace {
-    fn origin(&self, ours: &str) -> Origin {
+    fn origin(&self, ours: &str) -> ArraySource {
         origin(ours)
     }
 
@@ -225,8 +225,8 @@ impl Names for HuggingFace {
     }
 }
 
-/// Their arrays of our parameter `ours`.
-fn origin(ours: &str) -> Origin {
+/// Hugging Face's arrays for our parameter `ours`.
+fn origin(ours: &str) -> ArraySource {
     let parts: Vec<&str> = ours.split('.').collect();
     let name = match parts[..] {
         ["logit_scale"] => "logit_scale".into(),
@@ -240,7 +240,7 @@ fn origin(ours: &str) -> Origin {
         ["visual", "positional_embedding"] => {
             "vision_model.embeddings.position_embedding.weight".into()
         }
-        // Their spelling.
+        // The spelling is Hugging Face's.
         ["visual", "ln_pre", field] => format!("vision_model.pre_layrnorm.{field}"),
         ["visual", "ln_post", field] => format!("vision_model.post_layernorm.{field}"),
         ["transformer", "resblocks", layer, ref rest @ ..] => {
@@ -249,34 +249,34 @@ fn origin(ours: &str) -> Origin {
         ["visual", "transformer", "resblocks", layer, ref rest @ ..] => {
             return block("vision_model", layer, rest);
         }
-        _ => unreachable!("`{ours}` is no parameter of a CLIP"),
+        _ => unreachable!("`{ours}` is not a parameter of a CLIP"),
     };
-    Origin::plain(name)
+    ArraySource::plain(name)
 }
 
-/// Their arrays of the parameter `rest` of a block.
-fn block(tower: &str, layer: &str, rest: &[&str]) -> Origin {
+/// Hugging Face's arrays for the parameter `rest` of a block.
+fn block(tower: &str, layer: &str, rest: &[&str]) -> ArraySource {
     let prefix = format!("{tower}.encoder.layers.{layer}");
     let name = match *rest {
         ["attn", "out_proj", field] => format!("{prefix}.self_attn.out_proj.{field}"),
         ["attn", fused] => {
             let field = fused.trim_start_matches("in_proj_");
             let one = |which: &str| format!("{prefix}.self_attn.{which}_proj.{field}");
-            return Origin::stacked(["q", "k", "v"].map(one).into());
+            return ArraySource::stacked(["q", "k", "v"].map(one).into());
         }
         ["ln_1", field] => format!("{prefix}.layer_norm1.{field}"),
         ["ln_2", field] => format!("{prefix}.layer_norm2.{field}"),
         ["mlp", "c_fc", field] => format!("{prefix}.mlp.fc1.{field}"),
         ["mlp", "c_proj", field] => format!("{prefix}.mlp.fc2.{field}"),
-        _ => unreachable!("{rest:?} is no parameter of a block"),
+        _ => unreachable!("{rest:?} is not a parameter of a block"),
     };
-    Origin::plain(name)
+    ArraySource::plain(name)
 }
 
-/// What is done with pictures.
+/// The image preprocessing.
 ///
 /// # Errors
-/// No file that tells, or a value that is not supported.
+/// There is no file with it, or a value is not supported.
 pub fn preprocess(folder: &Path) -> Result<Preprocess> {
     let [older, newer] = PREPROCESS.map(|name| folder.join(name));
     if older.exists() {
@@ -340,7 +340,7 @@ mod tests {
             ),
             (
                 json!({"model_type": "clip", "vision_config": {"num_attention_heads": 7}}),
-                "7 attention heads do not divide a width of 768",
+                "vision_config.hidden_size: 768 does not fit; allowed: multiples of 7 (`num_attention_heads`)",
             ),
             (
                 json!({"model_type": "clip", "vision_config": {"patch_size": 0}}),
@@ -357,6 +357,41 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn absurd_numbers_are_refused_by_key_with_what_is_allowed() {
+        let tower = [
+            "hidden_size",
+            "intermediate_size",
+            "num_hidden_layers",
+            "num_attention_heads",
+        ];
+        let text = ["vocab_size", "max_position_embeddings"];
+        let vision = ["num_channels", "image_size", "patch_size"];
+        for (part, own) in [("text_config", &text[..]), ("vision_config", &vision[..])] {
+            for key in tower.iter().chain(own) {
+                for number in [i64::MAX as u64, 1 << 31, 0] {
+                    let config = json!({"model_type": "clip", part: {*key: number}});
+                    let text = format!("{:#}", read(config).expect_err(key));
+                    let found =
+                        format!("x/config.json: {part}.{key}: {number} is out of range; allowed: ");
+                    assert!(text.contains(&found), "{text}");
+                }
+            }
+        }
+        let config = json!({"model_type": "clip", "projection_dim": 1u64 << 31});
+        let text = format!("{:#}", read(config).expect_err("too wide"));
+        assert!(
+            text.contains("projection_dim: 2147483648 is out of range; allowed: "),
+            "{text}"
+        );
+        let config = json!({"model_type": "clip", "text_config": {"eos_token_id": i64::MAX}});
+        let text = format!("{:#}", read(config).expect_err("no id"));
+        assert!(
+            text.contains("text_config.eos_token_id: expected a whole number from 0 to 4294967295"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Folders with a released CLIP: Hugging Face's and OpenCLIP's.
+//! Folders with a released CLIP, from Hugging Face or OpenCLIP.
 //!
 //! | | Hugging Face | OpenCLIP |
 //! |---|---|---|
@@ -7,7 +7,7 @@
 //! | tokens | `tokenizer.json`, or `vocab.json` with `merges.txt` | the same, or `bpe_simple_vocab_16e6.txt.gz` |
 //! | pictures | `preprocessor_config.json` or `processor_config.json` | `preprocess_cfg` of the configuration |
 //!
-//! Either kind of weights may lie in several files beside an index. Every error names the file.
+//! In both formats the weights may be split into several files with an index. Every error names the file.
 
 mod hugging_face;
 mod open_clip;
@@ -17,42 +17,44 @@ use super::model::{Clip, ClipSizes};
 use super::preprocess::Preprocess;
 use super::tokenizer::Tokenizer;
 use crate::graph::weights::{Arrays, Names, load};
+use crate::registry::{Check, in_plain_words};
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Everything that turns pictures and texts into similarities.
+/// Everything that is needed to compute similarities between pictures and texts.
 pub struct Released {
     /// The network.
     pub model: Clip,
-    /// Texts to token ids.
+    /// Turns texts into token ids.
     pub tokenizer: Tokenizer,
-    /// Pictures to what the network was trained on.
+    /// Turns pictures into inputs of the network.
     pub preprocess: Preprocess,
 }
 
-/// What a folder describes, and the arrays that are to become it.
+/// A network without values, and the arrays of its folder.
 pub struct Unloaded {
-    /// All weights 0.
+    /// The network; all weights are 0.
     pub model: Clip,
-    /// What the folder holds.
+    /// The arrays of the folder.
     pub arrays: Arrays,
-    /// How the arrays are named.
+    /// The naming of the arrays.
     pub source: Source,
     config: PathBuf,
 }
 
-/// Whose folder it is.
+/// The publisher of a folder, which decides its format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// `transformers`' `CLIPModel`.
+    /// `CLIPModel` of `transformers`.
     HuggingFace,
     /// OpenCLIP.
     OpenClip,
 }
 
 impl Source {
-    /// Told by the configuration that is there, OpenCLIP's where both are; `None` where neither is.
+    /// Decides by the configuration file in the folder; OpenCLIP's wins if both exist, and none if neither
+    /// does.
     fn of(folder: &Path) -> Option<Self> {
         let known = [Self::OpenClip, Self::HuggingFace].into_iter();
         let mut found = known.filter(|source| source.config(folder).exists());
@@ -74,7 +76,7 @@ impl Source {
         }
     }
 
-    /// For people.
+    /// A description for the user.
     pub fn describe(self) -> &'static str {
         match self {
             Self::HuggingFace => "the names of transformers' CLIPModel",
@@ -83,7 +85,7 @@ impl Source {
     }
 }
 
-/// Whether a folder is one of a CLIP, by its configuration alone.
+/// Returns true if the configuration in the folder is that of a CLIP.
 pub fn holds_clip(folder: &Path) -> bool {
     match Source::of(folder) {
         Some(Source::OpenClip) => true,
@@ -96,7 +98,7 @@ pub fn holds_clip(folder: &Path) -> bool {
 /// Reads a folder.
 ///
 /// # Errors
-/// A file that is missing, damaged or of another architecture, named.
+/// A file is missing, damaged or of another architecture. The error names it.
 pub fn open(folder: &Path) -> Result<Released> {
     let Unloaded {
         mut model,
@@ -124,14 +126,14 @@ pub fn open(folder: &Path) -> Result<Released> {
     })
 }
 
-/// Reads configuration and arrays of a folder, which need not fit.
+/// Reads the configuration and the arrays of a folder, which need not fit together.
 ///
 /// # Errors
-/// As [`open`], for these files.
+/// As for [`open`], for these files.
 pub fn unloaded(folder: &Path) -> Result<Unloaded> {
     let Some(source) = Source::of(folder) else {
         bail!(
-            "{}: neither {} nor {} is in it",
+            "{}: contains neither {} nor {}",
             folder.display(),
             hugging_face::CONFIG,
             open_clip::CONFIG
@@ -157,9 +159,10 @@ pub fn unloaded(folder: &Path) -> Result<Unloaded> {
     })
 }
 
-/// The network of the `sizes` that `config` tells, for `arrays`.
+/// The network of the `sizes` in `config`, for `arrays`.
 fn network(sizes: &ClipSizes, config: &Path, arrays: &Arrays) -> Result<Clip> {
-    // A wrong number in the configuration must not ask for more memory than the weights could fill.
+    // With a wrong number in the configuration, the network must not use much more memory than the weights
+    // could fill.
     const SPARE: usize = 64;
     let (wanted, held) = (sizes.parameters(), arrays.count());
     ensure!(
@@ -171,7 +174,7 @@ fn network(sizes: &ClipSizes, config: &Path, arrays: &Arrays) -> Result<Clip> {
     Ok(Clip::new(sizes))
 }
 
-/// The part of a configuration as `T`; an error names the file and the key.
+/// Parses a part of a configuration as `T`. An error names the file and the key.
 fn typed<T: serde::de::DeserializeOwned>(path: &Path, part: &str, value: Value) -> Result<T> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let key = match (part, error.path().to_string()) {
@@ -179,31 +182,15 @@ fn typed<T: serde::de::DeserializeOwned>(path: &Path, part: &str, value: Value) 
             ("", key) => key,
             (part, key) => format!("{part}.{key}"),
         };
-        anyhow::anyhow!("{}: {key}: {}", path.display(), error.inner())
+        let message = in_plain_words(&error.inner().to_string());
+        anyhow::anyhow!("{}: {key}: {message}", path.display())
     })
 }
 
-/// Refuses sizes that no network has, by the names that the file gives them.
-fn check_sizes(path: &Path, part: &str, sizes: &[(&str, usize)]) -> Result<()> {
-    const MOST: usize = 1 << 24;
-    for (key, value) in sizes {
-        if !(1..=MOST).contains(value) {
-            let dot = if part.is_empty() { "" } else { "." };
-            bail!(
-                "{}: {part}{dot}{key}: {value} is not between 1 and {MOST}",
-                path.display()
-            );
-        }
-    }
-    Ok(())
-}
-
-/// Refuses heads that do not divide a width.
-fn check_heads(path: &Path, part: &str, width: usize, heads: usize) -> Result<()> {
-    ensure!(
-        width.is_multiple_of(heads),
-        "{}: {part}: {heads} attention heads do not divide a width of {width}",
-        path.display()
-    );
-    Ok(())
+/// Checks the values at `part` of a configuration, by the names that the file gives them.
+fn check_values(path: &Path, part: &str, values: impl FnOnce(&mut Check)) -> Result<()> {
+    let mut check = Check::new();
+    check.within(part, values);
+    let refused = |errors| anyhow::anyhow!("{}: {errors}", path.display());
+    check.finish().map_err(refused)
 }

@@ -1,17 +1,20 @@
-//! OpenCLIP's folders: its `open_clip_config.json` and its names, which are ours.
+//! OpenCLIP's folders: `open_clip_config.json` and OpenCLIP's names, which are also ours.
 //!
-//! Image towers: timm's ConvNeXt (`timm_model_name = "convnext_*"`), whose widths and depths are those of the arrays, and OpenCLIP's own
-//! vision transformer without options. The projections are stored the other way round, `[D, E]`.
+//! Image towers: timm's ConvNeXt (`timm_model_name = "convnext_*"`), with widths and depths taken from the
+//! arrays, and OpenCLIP's own vision transformer without options. The projections are stored transposed,
+//! `[D, E]`.
 
-use super::{check_heads, check_sizes, typed};
+use super::{check_values, typed};
+use crate::graph::bounds::{LAYERS, SIDES, WIDTHS, WORDS};
 use crate::graph::clip::convnext::{ConvNextSizes, Head};
 use crate::graph::clip::model::{ClipSizes, ImageSizes};
 use crate::graph::clip::preprocess::Preprocess;
 use crate::graph::clip::text::{EndToken, TextSizes};
 use crate::graph::clip::transformer::TransformerSizes;
 use crate::graph::clip::vit::VitSizes;
-use crate::graph::weights::{Arrays, Names, Origin};
+use crate::graph::weights::{ArraySource, Arrays, Names};
 use crate::ops::Gelu;
+use crate::registry::above;
 use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 use serde_json::Value;
@@ -21,11 +24,15 @@ use std::path::Path;
 pub const CONFIG: &str = "open_clip_config.json";
 /// The stem of the file of the weights.
 pub const WEIGHTS: &str = "open_clip_model";
-/// The causal mask that older files hold.
+/// The causal mask that older files contain.
 const MASK: &str = "attn_mask";
-/// Epsilon of OpenCLIP's own norms (PyTorch's default) and of timm's; `convnext_xxlarge` has the former.
+/// The epsilon of OpenCLIP's own norms (PyTorch's default) and of timm's; for `convnext_xxlarge` the former.
 const EPSILON: f32 = 1e-5;
 const TIMM_EPSILON: f32 = 1e-6;
+/// The table of the image tower.
+const VISION: &str = "model_cfg.vision_cfg";
+/// Largest number of hidden features per feature.
+const MOST_RATIO: f64 = 64.0;
 /// Most stages of a ConvNeXt.
 const STAGES: usize = 16;
 
@@ -91,7 +98,7 @@ fn default_vocabulary() -> usize {
 /// The sizes of the network that the configuration describes and `arrays` holds.
 ///
 /// # Errors
-/// An architecture that is not known, a value of another type, or one that no network has.
+/// The architecture is unknown, a value has a wrong type, or no network can have a value.
 pub fn sizes(path: &Path, config: &Value, arrays: &Arrays) -> Result<ClipSizes> {
     let shown = path.display().to_string();
     ensure!(
@@ -104,19 +111,18 @@ pub fn sizes(path: &Path, config: &Value, arrays: &Arrays) -> Result<ClipSizes> 
         text.hf_model_name.is_none() && text.hf_tokenizer_name.is_none() && !config.custom_text,
         "{shown}: model_cfg.text_cfg: only OpenCLIP's own text tower with CLIP's tokens is known"
     );
-    check_sizes(
-        path,
-        "model_cfg.text_cfg",
-        &[
-            ("context_length", text.context_length),
-            ("vocab_size", text.vocab_size),
-            ("width", text.width),
-            ("heads", text.heads),
-            ("layers", text.layers),
-        ],
-    )?;
-    check_sizes(path, "model_cfg", &[("embed_dim", config.embed_dim)])?;
-    check_heads(path, "model_cfg.text_cfg", text.width, text.heads)?;
+    check_values(path, "model_cfg.text_cfg", |check| {
+        check.range("context_length", text.context_length, WORDS);
+        check.range("vocab_size", text.vocab_size, WORDS);
+        check.range("width", text.width, WIDTHS);
+        check.range("heads", text.heads, WIDTHS);
+        check.range("layers", text.layers, LAYERS);
+        check.range("mlp_ratio", text.mlp_ratio, above(0.0, MOST_RATIO));
+        check.divides("width", text.width, text.heads, "`heads`");
+    })?;
+    check_values(path, "model_cfg", |check| {
+        check.range("embed_dim", config.embed_dim, WIDTHS)
+    })?;
     let activation = match config.quick_gelu {
         true => Gelu::Quick,
         false => Gelu::Exact,
@@ -130,6 +136,9 @@ pub fn sizes(path: &Path, config: &Value, arrays: &Arrays) -> Result<ClipSizes> 
         epsilon: EPSILON,
     };
     let vision = &config.vision_cfg;
+    check_values(path, VISION, |check| {
+        check.range("image_size", vision.image_size, SIDES)
+    })?;
     let image = match &vision.timm_model_name {
         Some(name) => ImageSizes::ConvNext(convnext(path, name, vision, arrays)?),
         None => {
@@ -141,18 +150,14 @@ pub fn sizes(path: &Path, config: &Value, arrays: &Arrays) -> Result<ClipSizes> 
                 );
             };
             let heads = width / vision.head_width.max(1);
-            check_sizes(
-                path,
-                "model_cfg.vision_cfg",
-                &[
-                    ("layers", layers),
-                    ("width", width),
-                    ("width / head_width", heads),
-                    ("patch_size", patch),
-                    ("image_size / patch_size", vision.image_size / patch.max(1)),
-                ],
-            )?;
-            check_heads(path, "model_cfg.vision_cfg", width, heads)?;
+            check_values(path, VISION, |check| {
+                check.range("layers", layers, LAYERS);
+                check.range("width", width, WIDTHS);
+                check.range("head_width", vision.head_width, 1..=width);
+                check.range("patch_size", patch, 1..=vision.image_size);
+                check.range("mlp_ratio", vision.mlp_ratio, above(0.0, MOST_RATIO));
+                check.divides("width", width, heads, "`width` / `head_width`");
+            })?;
             ImageSizes::Vit(VitSizes {
                 image: vision.image_size,
                 patch,
@@ -229,12 +234,12 @@ fn convnext(
     })
 }
 
-/// OpenCLIP's own names, which are ours.
+/// OpenCLIP's own names, which are also ours.
 pub struct OpenClip;
 
 impl Names for OpenClip {
-    fn origin(&self, ours: &str) -> Origin {
-        Origin {
+    fn origin(&self, ours: &str) -> ArraySource {
+        ArraySource {
             names: vec![ours.into()],
             transposed: ["text_projection", "visual.proj"].contains(&ours),
         }
@@ -245,10 +250,10 @@ impl Names for OpenClip {
     }
 }
 
-/// What is done with pictures.
+/// The image preprocessing.
 ///
 /// # Errors
-/// A value that is not supported.
+/// A value is not supported.
 pub fn preprocess(path: &Path, config: &Value) -> Result<Preprocess> {
     let size = config["model_cfg"]["vision_cfg"]["image_size"].as_u64();
     Preprocess::open_clip(path, size, config["preprocess_cfg"].clone())

@@ -1,4 +1,4 @@
-//! How a text is cleaned before it is split into words.
+//! Cleans a text before it is split into words.
 //!
 //! | | `HuggingFace` | `OpenClip` |
 //! |---|---|---|
@@ -8,25 +8,26 @@
 //! | HTML entities | stay | are decoded, twice |
 //! | curly quotes, ligatures, full-width forms, control characters | stay | become plain, plain, half-width, nothing |
 //!
-//! `HuggingFace` is `CLIPTokenizer` of `transformers`, whose cleaning the tokenizer's own description does. `OpenClip` is
-//! `SimpleTokenizer` of `open_clip`: `ftfy.fix_text`, then `html.unescape` twice. Of ftfy everything is here that it does to text which was
-//! decoded rightly; its repair of wrongly decoded text ("cafÃ©") is not, nor the removal of terminal commands.
+//! `HuggingFace` is `CLIPTokenizer` of `transformers`; its cleaning is part of the tokenizer's own
+//! description. `OpenClip` is `SimpleTokenizer` of `open_clip`: `ftfy.fix_text`, then `html.unescape` twice.
+//! All changes that ftfy makes to correctly decoded text are implemented. Not implemented are its repair of
+//! wrongly decoded text ("cafÃ©") and the removal of terminal commands.
 
 use super::entities::{named, unescape, windows};
 use std::borrow::Cow;
 use tokenizers::NormalizedString;
 
-/// Which reference's cleaning.
+/// The reference whose cleaning is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cleaning {
-    /// Of `transformers`.
+    /// The cleaning of `transformers`.
     HuggingFace,
-    /// Of `open_clip`.
+    /// The cleaning of `open_clip`.
     OpenClip,
 }
 
 impl Cleaning {
-    /// The text as the tokenizer gets it.
+    /// The text for the tokenizer.
     pub fn clean(self, text: &str) -> Cow<'_, str> {
         match self {
             Self::HuggingFace => text.into(),
@@ -41,14 +42,14 @@ impl Cleaning {
     }
 }
 
-/// What Python's `str.split` calls a space.
+/// Returns true for the characters that Python's `str.split` treats as spaces.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-/// What `ftfy.fix_text` makes of text that was decoded rightly.
+/// The result of `ftfy.fix_text` for correctly decoded text.
 fn fixed(text: &str) -> String {
-    // ftfy decodes entities itself up to the first line that seems to hold a tag.
+    // ftfy itself decodes entities up to the first line that seems to contain a tag.
     let mut tags = false;
     let mut plain = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -64,11 +65,11 @@ fn fixed(text: &str) -> String {
     composed.get().to_string()
 }
 
-/// Appends what one character becomes.
+/// Appends the replacement of one character.
 fn push_fixed(plain: &mut String, c: char) {
-    // Latin-1's control characters are meant as those of Windows-1252.
+    // Control characters of Latin-1 are read as characters of Windows-1252.
     match windows(c) {
-        // Control characters, marks of direction and byte order.
+        // Control characters, direction marks and byte order marks.
         '\0'..='\u{8}' | '\u{b}' | '\u{e}'..='\u{1f}' | '\u{7f}' => {}
         '\u{206a}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffc}' => {}
         '\u{2bc}' | '\u{2018}'..='\u{201b}' => plain.push('\''),
@@ -102,7 +103,8 @@ fn compatible(c: char) -> String {
     }
 }
 
-/// The entities of a text decoded that end with a semicolon; a name in capitals may stand for the capital letter.
+/// Decodes the entities of a text that end with a semicolon. A name in capitals may stand for the capital
+/// letter.
 fn unescape_closed(text: &str) -> String {
     const LONGEST: usize = 24;
     let mut plain = String::with_capacity(text.len());
@@ -133,7 +135,7 @@ fn unescape_closed(text: &str) -> String {
     plain + rest
 }
 
-/// What an entity stands for whose name is only known in small letters: `&EACUTE;`.
+/// The replacement of an entity like `&EACUTE;`, whose name is only known in small letters.
 fn capital(whole: &str, name: &str) -> Option<String> {
     let small = name.to_lowercase();
     let unknown = name == name.to_uppercase() && unescape(whole) == whole;

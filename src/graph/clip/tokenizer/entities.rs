@@ -1,12 +1,13 @@
-//! HTML entities to characters, as Python's `html.unescape` decodes them.
+//! Decodes HTML entities as Python's `html.unescape` does.
 //!
-//! Source: https://html.spec.whatwg.org/multipage/parsing.html#character-reference-state, without its attribute values: names with a
-//! semicolon, 106 names that need none, numbers; numbers of control characters are read as Windows-1252.
+//! Source: https://html.spec.whatwg.org/multipage/parsing.html#character-reference-state, without its rules
+//! for attribute values: names with a semicolon, 106 names that need none, and numbers. The numbers of
+//! control characters are read as Windows-1252.
 
 use html_escape::NAMED_ENTITIES;
 use std::borrow::Cow;
 
-/// Longest name, without the semicolon.
+/// The length of the longest name, without the semicolon.
 const LONGEST: usize = 32;
 /// Names that need no semicolon.
 const OPEN: &str = "AElig AMP Aacute Acirc Agrave Aring Atilde Auml COPY Ccedil ETH Eacute Ecirc Egrave Euml GT Iacute Icirc \
@@ -15,13 +16,14 @@ const OPEN: &str = "AElig AMP Aacute Acirc Agrave Aring Atilde Auml COPY Ccedil 
     ecirc egrave eth euml frac12 frac14 frac34 gt iacute icirc iexcl igrave iquest iuml laquo lt macr micro middot \
     nbsp not ntilde oacute ocirc ograve ordf ordm oslash otilde ouml para plusmn pound quot raquo reg sect shy \
     sup1 sup2 sup3 szlig thorn times uacute ucirc ugrave uml uuml yacute yen yuml";
-/// Windows-1252 from 0x80 on; where it has no character the control character stays.
+/// Windows-1252 from 0x80 on. Where it has no character, the control character stays.
 const WINDOWS: [char; 32] = [
     '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
     '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '\u{2dc}', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
-/// The character that a Latin-1 control character stands for in Windows-1252; any other character itself.
+/// The character of Windows-1252 for a control character of Latin-1; any other character is returned
+/// unchanged.
 pub fn windows(c: char) -> char {
     match c {
         '\u{80}'..='\u{9f}' => WINDOWS[c as usize - 0x80],
@@ -29,13 +31,13 @@ pub fn windows(c: char) -> char {
     }
 }
 
-/// What the entity `&name;` stands for.
+/// The replacement of the entity `&name;`.
 pub fn named(name: &str) -> Option<&'static str> {
     let found = NAMED_ENTITIES.binary_search_by(|(known, _)| (*known).cmp(name.as_bytes()));
     found.ok().map(|index| NAMED_ENTITIES[index].1)
 }
 
-/// Every entity of `text` decoded once.
+/// `text` with every entity decoded once.
 pub fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('&') {
         return text.into();
@@ -56,7 +58,7 @@ pub fn unescape(text: &str) -> Cow<'_, str> {
     (plain + rest).into()
 }
 
-/// What a reference by name at the start of `text` stands for, and its length in bytes.
+/// The replacement of a reference by name at the start of `text`, and its length in bytes.
 fn by_name(text: &str) -> Option<(Cow<'static, str>, usize)> {
     let ends = |c: char| "\t\n\x0c <&#;".contains(c);
     let limit = text
@@ -70,13 +72,13 @@ fn by_name(text: &str) -> Option<(Cow<'static, str>, usize)> {
     {
         return Some((value.into(), name.len() + 1));
     }
-    // The longest start that needs no semicolon.
+    // The longest prefix that is a name without a semicolon.
     let open = OPEN.split(' ').filter(|open| name.starts_with(open));
     let open = open.max_by_key(|open| open.len())?;
     Some((named(open)?.into(), open.len()))
 }
 
-/// What a reference by number (behind `&#`) stands for, and its length in bytes.
+/// The replacement of a reference by number (after `&#`), and its length in bytes.
 fn numeric(text: &str) -> Option<(Cow<'static, str>, usize)> {
     let (digits, radix, marked) = match text.strip_prefix(['x', 'X']) {
         Some(digits) => (digits, 16, 1),

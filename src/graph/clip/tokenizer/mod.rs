@@ -1,7 +1,7 @@
 //! CLIP's tokens: byte pairs of cleaned words, between a start and an end token.
 //!
-//! Both references split words alike and merge bytes by the same 48,894 pairs; they clean texts differently ([`Cleaning`]). The work
-//! is done by the `tokenizers` crate, from the files of the folder.
+//! Both references split words in the same way and merge bytes by the same 48,894 pairs; they clean texts
+//! differently ([`Cleaning`]). The `tokenizers` crate does the work, with the files of the folder.
 
 mod cleaning;
 mod entities;
@@ -15,38 +15,38 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use vocabulary::Vocabulary;
 
-/// Start and end token in the names of Hugging Face's files, and of OpenCLIP's.
+/// The start and end token in Hugging Face's files, and in OpenCLIP's.
 const ENDS: [[&str; 2]; 2] = [
     ["<|startoftext|>", "<|endoftext|>"],
     ["<start_of_text>", "<end_of_text>"],
 ];
-/// Contractions, words, single digits, runs of anything else that is no space.
+/// Contractions, words, single digits, runs of anything else that is not a space.
 const WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 /// The whole tokenizer in one file.
 const WHOLE: &str = "tokenizer.json";
 
-/// Texts to token ids.
+/// Turns texts into token ids.
 pub struct Tokenizer {
     tokens: tokenizers::Tokenizer,
     cleaning: Cleaning,
     start: u32,
     end: u32,
-    /// Most ids of a text.
+    /// Maximum number of ids of a text.
     context: usize,
 }
 
 impl Tokenizer {
-    /// Hugging Face's: `tokenizer.json` as it is, or `vocab.json` and `merges.txt`.
+    /// Hugging Face's tokenizer: `tokenizer.json` as it is, or `vocab.json` and `merges.txt`.
     ///
     /// # Errors
-    /// A file that is missing or wrong, or that has more tokens than the network.
+    /// A file is missing or wrong, or it has more tokens than the network.
     pub fn hugging_face(folder: &Path, sizes: &TextSizes) -> Result<Self> {
         let whole = folder.join(WHOLE);
         let (path, tokens) = if whole.exists() {
             let shown = whole.display();
             let text = std::fs::read(&whole).with_context(|| format!("{shown}: cannot be read"))?;
             let mut tokens = built(&whole, &text)?;
-            // What a text is cut to is decided here.
+            // `encode` truncates texts itself.
             tokens
                 .with_padding(None)
                 .with_truncation(None)
@@ -58,11 +58,11 @@ impl Tokenizer {
         Self::new(&path, tokens, Cleaning::HuggingFace, sizes)
     }
 
-    /// OpenCLIP's: the vocabulary of `tokenizer.json`, of `vocab.json` and `merges.txt`, or of `bpe_simple_vocab_16e6.txt.gz`, and its
-    /// own cleaning.
+    /// OpenCLIP's tokenizer: the vocabulary of `tokenizer.json`, of `vocab.json` and `merges.txt`, or of
+    /// `bpe_simple_vocab_16e6.txt.gz`, with OpenCLIP's own cleaning.
     ///
     /// # Errors
-    /// As [`Self::hugging_face`].
+    /// As for [`Self::hugging_face`].
     pub fn open_clip(folder: &Path, sizes: &TextSizes) -> Result<Self> {
         let (path, tokens) = Self::from_vocabulary(folder, Cleaning::OpenClip)?;
         Self::new(&path, tokens, Cleaning::OpenClip, sizes)
@@ -84,10 +84,13 @@ impl Tokenizer {
         let most = tokens.get_vocab(true).into_values().max().unwrap_or(0);
         ensure!(
             (most as usize) < sizes.vocabulary,
-            "{shown}: token {most} is none of the {} that the model knows",
+            "{shown}: token {most} is not among the {} tokens of the model",
             sizes.vocabulary
         );
-        ensure!(sizes.context >= 2, "{shown}: no room for two ends");
+        ensure!(
+            sizes.context >= 2,
+            "{shown}: the context has no room for start and end token"
+        );
         Ok(Self {
             tokens,
             cleaning,
@@ -97,20 +100,20 @@ impl Tokenizer {
         })
     }
 
-    /// The ids of a text between start and end; what does not fit is left out, the end stays.
+    /// The ids of a text between start and end token. Ids that do not fit are left out; the end token stays.
     ///
     /// # Errors
-    /// A text that the vocabulary cannot express.
+    /// The vocabulary cannot express the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let cleaned = self.cleaning.clean(text);
         let encoding = self.tokens.encode(cleaned.as_ref(), false);
-        let encoding = encoding.map_err(|error| anyhow!("`{text}` has no tokens: {error}"))?;
+        let encoding = encoding.map_err(|error| anyhow!("cannot tokenize `{text}`: {error}"))?;
         let kept = encoding.get_ids().iter().take(self.context - 2);
         let ids = std::iter::once(self.start).chain(kept.copied());
         Ok(ids.chain(std::iter::once(self.end)).collect())
     }
 
-    /// The tokenizer that the vocabulary of `folder` makes, and the file that holds it.
+    /// The tokenizer for the vocabulary of `folder`, and the file with that vocabulary.
     fn from_vocabulary(
         folder: &Path,
         cleaning: Cleaning,
@@ -122,13 +125,13 @@ impl Tokenizer {
     }
 }
 
-/// The tokenizer of a description in the format of `tokenizer.json`.
+/// The tokenizer for a description in the format of `tokenizer.json`.
 fn built(path: &Path, text: &[u8]) -> Result<tokenizers::Tokenizer> {
     tokenizers::Tokenizer::from_bytes(text)
         .map_err(|error| anyhow!("{}: not a tokenizer: {error}", path.display()))
 }
 
-/// The description of CLIP's tokenizer with a vocabulary.
+/// The description of CLIP's tokenizer with this vocabulary.
 fn description(vocabulary: &Vocabulary, cleaning: Cleaning) -> Value {
     let special = vocabulary.ends.iter().map(|token| {
         json!({
@@ -145,7 +148,7 @@ fn description(vocabulary: &Vocabulary, cleaning: Cleaning) -> Value {
             ]}),
             WORDS.to_string(),
         ),
-        // The text comes cleaned, and words are told without regard to case.
+        // The text is clean already. Words are matched without regard to case.
         Cleaning::OpenClip => (Value::Null, format!("(?i){WORDS}")),
     };
     json!({

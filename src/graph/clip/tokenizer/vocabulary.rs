@@ -1,4 +1,4 @@
-//! The tokens and merges of CLIP, from any of the files that hold them.
+//! The tokens and merges of CLIP, from any of the files that may contain them.
 
 use super::super::json::json;
 use anyhow::{Context, Result, bail};
@@ -10,26 +10,26 @@ use std::path::{Path, PathBuf};
 
 /// Tokens with their ids, and merges, one pair a line, as Hugging Face stores them.
 const SPLIT: [&str; 2] = ["vocab.json", "merges.txt"];
-/// Merges, one pair a line, as OpenAI released them: the ids follow from their order.
+/// Merges, one pair per line, as released by OpenAI. Their order determines the ids.
 const RELEASED: &str = "bpe_simple_vocab_16e6.txt.gz";
-/// Merges that OpenAI's file holds and CLIP uses; the rest of it is noise.
+/// The number of merges of OpenAI's file that CLIP uses; the rest is noise.
 const MERGES: usize = 49_152 - 256 - 2;
-/// Most bytes that a packed file may unpack to: the real one holds 3 million.
+/// Maximum unpacked size of a file in bytes. The real one has 3 million.
 const LARGEST: u64 = 1 << 26;
 
-/// What a byte-pair tokenizer knows.
+/// The tokens and merges of a byte-pair tokenizer.
 pub struct Vocabulary {
     /// Tokens with their ids.
     pub ids: BTreeMap<String, u32>,
-    /// Pairs, separated by a space, the first to be merged first.
+    /// Pairs separated by a space, in the order in which they are merged.
     pub merges: Vec<String>,
     /// Start and end token.
     pub ends: [String; 2],
 }
 
 impl Vocabulary {
-    /// The vocabulary of `folder`, and the file that it is from. `whole`: the file that holds a whole tokenizer; `ends`: the names
-    /// that start and end token may have.
+    /// Reads the vocabulary of `folder`, and returns the file that it came from. `whole` is the name of a
+    /// file with a whole tokenizer; `ends` are the possible names of start and end token.
     pub fn read(folder: &Path, whole: &str, ends: [[&str; 2]; 2]) -> Result<(PathBuf, Self)> {
         let [ids, merges_file] = SPLIT.map(|name| folder.join(name));
         let (whole, released) = (folder.join(whole), folder.join(RELEASED));
@@ -37,7 +37,7 @@ impl Vocabulary {
             let value = json(&ids)?;
             let text = std::fs::read_to_string(&merges_file)
                 .with_context(|| format!("{}: cannot be read", merges_file.display()))?;
-            // The first line tells the version.
+            // The first line contains the version.
             let lines = text.lines().filter(|line| !line.starts_with("#version"));
             let lines = lines.filter(|line| !line.trim().is_empty());
             let merges = lines.map(str::to_string).collect();
@@ -55,8 +55,9 @@ impl Vocabulary {
                 });
                 merges.collect()
             });
-            let merges = merges
-                .with_context(|| format!("{}: no list model.merges of pairs", whole.display()))?;
+            let merges = merges.with_context(|| {
+                format!("{}: model.merges is not a list of pairs", whole.display())
+            })?;
             let vocabulary = Self::new(&whole, &model["vocab"], merges, ends)?;
             vocabulary.check(&whole)?;
             return Ok((whole, vocabulary));
@@ -95,7 +96,7 @@ impl Vocabulary {
         })
     }
 
-    /// Refuses merges of `path` that are no pairs of tokens, or that make no token.
+    /// Refuses merges of `path` that are not pairs of tokens, or whose result is not a token.
     fn check(&self, path: &Path) -> Result<()> {
         let known = |token: &str| self.ids.contains_key(token);
         let fits = |merge: &&String| match merge.split(' ').collect::<Vec<_>>()[..] {
@@ -105,13 +106,14 @@ impl Vocabulary {
         match self.merges.iter().find(|merge| !fits(merge)) {
             None => Ok(()),
             Some(merge) => bail!(
-                "{}: `{merge}` is no pair of tokens that make one",
+                "{}: `{merge}` is not a pair of tokens that merge into one",
                 path.display()
             ),
         }
     }
 
-    /// The vocabulary whose ids are: single bytes, single bytes at the end of a word, merges in their order, start, end.
+    /// The vocabulary with these ids: single bytes, single bytes at the end of a word, merges in their order,
+    /// start, end.
     fn from_order(merges: Vec<String>, ends: [&str; 2]) -> Self {
         let bytes = || byte_names().into_iter();
         let single = bytes().map(String::from);
@@ -127,7 +129,7 @@ impl Vocabulary {
     }
 }
 
-/// The merges of OpenAI's file, packed with gzip.
+/// The merges of OpenAI's file, which is packed with gzip.
 fn unpacked(path: &Path) -> Result<Vec<String>> {
     let shown = path.display();
     let packed = std::fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
@@ -141,8 +143,8 @@ fn unpacked(path: &Path) -> Result<Vec<String>> {
     Ok(lines.map(str::to_string).collect())
 }
 
-/// The names of the 256 bytes in the order of their ids: printable characters stand for themselves and come first, the others
-/// follow as the characters from 256 on.
+/// The names of the 256 bytes in the order of their ids. Printable characters stand for themselves and come
+/// first; the others follow as the characters from 256 on.
 fn byte_names() -> Vec<char> {
     let printable = ('!'..='~')
         .chain('\u{a1}'..='\u{ac}')

@@ -1,0 +1,37 @@
+//! Exit codes, and text for the standard output.
+
+use std::fmt::Display;
+use std::io::{ErrorKind, Write as _};
+
+/// Success.
+pub const FINE: u8 = 0;
+/// A trial failed, or results could not be written.
+pub const FAILED: u8 = 1;
+/// The recipe, the arguments or an input file is wrong (clap uses the same code for wrong arguments).
+pub const WRONG: u8 = 2;
+
+/// Prints a line. If the reader closes the pipe early (`harness plan | head`), this is not an error. If the
+/// output cannot be written, for example to a full disk, the process ends.
+pub fn say(text: &dyn Display) {
+    let mut output = std::io::stdout().lock();
+    match writeln!(output, "{text}").and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("error: cannot write the output: {error}");
+            std::process::exit(FAILED.into());
+        }
+        _ => {}
+    }
+}
+
+/// Prints a line. Returns the exit code of success.
+pub fn said(text: &dyn Display) -> u8 {
+    say(text);
+    FINE
+}
+
+/// Prints warnings to standard error.
+pub fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+}

@@ -1,0 +1,19 @@
+//! Sizes that a network may have, far above every published one: a larger number is a mistake, and would ask for more memory
+//! than there is. They hold for recipes and for the `config.json` of a folder alike.
+
+use std::ops::RangeInclusive;
+
+/// Object queries.
+pub const QUERIES: RangeInclusive<usize> = 1..=10_000;
+/// Channels, features, attention heads and groups.
+pub const WIDTHS: RangeInclusive<usize> = 1..=8192;
+/// Hidden features of a feed-forward layer.
+pub const HIDDEN_WIDTHS: RangeInclusive<usize> = 1..=65_536;
+/// Layers of a transformer, blocks of a stage.
+pub const LAYERS: RangeInclusive<usize> = 1..=256;
+/// Sampling points per level and head.
+pub const POINTS: RangeInclusive<usize> = 1..=64;
+/// Words of a vocabulary, classes of a dataset.
+pub const WORDS: RangeInclusive<usize> = 1..=1_000_000;
+/// Pixels of the side of a picture or of a patch.
+pub const SIDES: RangeInclusive<usize> = 1..=8192;

@@ -1,0 +1,11 @@
+//! The arithmetic between other layers: linear maps, sums, activations.
+
+mod add_relu;
+mod gelu;
+mod glue;
+mod linear;
+
+pub use add_relu::add_relu;
+pub use gelu::{Gelu, gelu};
+pub use glue::{add, add_rows, exp_clamped, normalize_rows, repeat, scale_by, weighted_sum};
+pub use linear::linear;

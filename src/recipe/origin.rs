@@ -1,0 +1,165 @@
+//! Where a value comes from: a place in a file, an environment variable, a `--set` argument, or a built-in default.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A text file that was read.
+#[derive(Debug)]
+pub struct SourceFile {
+    /// The path as the user would type it.
+    pub path: PathBuf,
+    /// The whole text.
+    pub text: String,
+}
+
+/// The origin of a key and its value. Spans are byte ranges of the file's text.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A place in a recipe or in a sweep.
+    File {
+        /// The file.
+        file: Arc<SourceFile>,
+        /// The span of the key.
+        key: Range<usize>,
+        /// The span of the value.
+        value: Range<usize>,
+    },
+    /// The name of an environment variable.
+    Environment(String),
+    /// The text of a `--set` argument.
+    Argument(String),
+    /// The default of a key that the recipe leaves out.
+    BuiltIn,
+}
+
+impl Origin {
+    /// The place of the key.
+    pub fn key_place(&self) -> Location {
+        match self {
+            Origin::File { file, key, .. } => Location::in_file(file, key.clone()),
+            other => Location::named(other.to_string()),
+        }
+    }
+
+    /// The place of the value.
+    pub fn value_place(&self) -> Location {
+        match self {
+            Origin::File { file, value, .. } => Location::in_file(file, value.clone()),
+            other => Location::named(other.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::File { file, key, .. } => {
+                f.write_str(&Location::in_file(file, key.clone()).position)
+            }
+            Origin::Environment(variable) => write!(f, "environment variable {variable}"),
+            Origin::Argument(argument) => write!(f, "--set {argument}"),
+            Origin::BuiltIn => f.write_str("built-in default"),
+        }
+    }
+}
+
+/// A place as an error message shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// `file:line:column`, or the name of the variable or argument.
+    pub position: String,
+    /// The source line with a caret under the place, each line ending with a newline; empty outside of files.
+    pub excerpt: String,
+}
+
+impl Location {
+    /// A place without a source line: a variable, an argument, a whole file.
+    pub fn named(position: impl Into<String>) -> Self {
+        Self {
+            position: position.into(),
+            excerpt: String::new(),
+        }
+    }
+
+    /// The place of the bytes `span` of `file`. Of a span over several lines, only the first line is shown.
+    pub fn in_file(file: &SourceFile, span: Range<usize>) -> Self {
+        let text = &file.text;
+        let start = floor_char(text, span.start.min(text.len()));
+        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        let line_number = text[..line_start].matches('\n').count() + 1;
+        let line = text[line_start..line_end].trim_end_matches('\r');
+        let before = &text[line_start..start];
+        let marked = floor_char(
+            text,
+            span.end
+                .clamp(start, line_start + line.len().max(before.len())),
+        );
+        let width = text[start..marked].chars().count().max(1);
+        // Tabs are kept, so that the caret stands in the right column at any tab width.
+        let indent: String = before
+            .chars()
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        let gutter = line_number.to_string();
+        let blank = " ".repeat(gutter.len());
+        Self {
+            position: format!(
+                "{}:{line_number}:{}",
+                file.path.display(),
+                before.chars().count() + 1
+            ),
+            excerpt: format!(
+                "{blank} |\n{gutter} | {line}\n{blank} | {indent}{}\n",
+                "^".repeat(width)
+            ),
+        }
+    }
+}
+
+/// The largest character boundary that is not above `at`.
+fn floor_char(text: &str, at: usize) -> usize {
+    (0..=at)
+        .rev()
+        .find(|&index| text.is_char_boundary(index))
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(text: &str, span: Range<usize>) -> Location {
+        Location::in_file(
+            &SourceFile {
+                path: "a.toml".into(),
+                text: text.into(),
+            },
+            span,
+        )
+    }
+
+    #[test]
+    fn columns_count_characters_and_tabs_are_kept() {
+        let text = "x = 1\n\tlängé = \"ü\" # end\n";
+        let start = text.find("\"ü\"").unwrap();
+        let found = place(text, start..start + 4);
+        assert_eq!(found.position, "a.toml:2:10");
+        assert_eq!(
+            found.excerpt,
+            "  |\n2 | \tlängé = \"ü\" # end\n  | \t        ^^^\n"
+        );
+    }
+
+    #[test]
+    fn a_span_at_the_end_or_over_lines_is_shown_on_one_line() {
+        assert_eq!(place("x = ", 4..4).excerpt, "  |\n1 | x = \n  |     ^\n");
+        assert_eq!(
+            place("x = [\n1,\n]\n", 4..10).excerpt,
+            "  |\n1 | x = [\n  |     ^\n"
+        );
+        assert_eq!(place("x = 1\n", 6..6).position, "a.toml:2:1");
+    }
+}
