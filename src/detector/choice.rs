@@ -1,34 +1,34 @@
-//! Which of a detector's proposals are candidates for pseudo-labels, and what their class quality is.
+//! The choice of candidates for pseudo-labels among a detector's proposals.
 
 use serde::Deserialize;
 
-/// How candidates are chosen and scored.
+/// The rules by which candidates are chosen and scored.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice {
-    /// Which probability the class quality is.
+    /// The probability that is the class quality.
     pub score: Score,
-    /// Which (query, class) pairs are candidates.
+    /// The (query, class) pairs that are candidates.
     pub selection: Selection,
-    /// How many, for [`Selection::TopPairs`].
+    /// The number of pairs for [`Selection::TopPairs`].
     pub top: usize,
 }
 
-/// What eq. 3's softmax runs over.
+/// The classes that the softmax of eq. 3 runs over.
 #[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Score {
-    /// The objects and no-object: the probability that the detector itself reports (released code).
+    /// The object classes and no-object. This is the probability that the detector itself reports (released code).
     WithNoObject,
-    /// The objects only, as the paper prints it; queries whose most likely class is no-object are then no candidates.
+    /// The object classes alone (paper). Queries whose most likely class is no-object are no candidates.
     Foreground,
 }
 
-/// Which (query, class) pairs of an image are candidates.
+/// The (query, class) pairs of an image that are candidates.
 #[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Selection {
     /// Every query once, with its most likely object class (paper).
     ArgMax,
-    /// The pairs with the highest probability, so that a query may appear with several classes (released code).
+    /// The pairs with the highest probability (released code). A query may appear with several classes.
     TopPairs,
 }

@@ -1,4 +1,4 @@
-//! What a recipe says about a detector, and what a method asks of one.
+//! The description of a detector in a recipe, and the demands of a method on a detector.
 
 use super::{Choice, Detector, MaskLoss};
 use crate::registry::Check;
@@ -31,12 +31,11 @@ pub trait DetectorConfig: Debug + Send + Sync {
     /// A value of `[model]` that `transformers` has no key for.
     fn hugging_face(&self, labels: Vec<String>) -> Result<serde_json::Value>;
 
-    /// Refuses the keys of `[method]` with values that this detector has no meaning for. Without this function every value
-    /// has one.
+    /// Refuses the keys of `[method]` whose values have no meaning for this detector. The default refuses none.
     fn check_demands(&self, _demands: &Demands, _check: &mut Check) {}
 }
 
-/// What a method with a teacher asks of a detector.
+/// The demands of a method with a teacher on a detector.
 #[derive(Clone, Copy, Debug)]
 pub struct Demands {
     /// Keys `score`, `candidates` and `top-pairs`.

@@ -21,7 +21,7 @@ pub struct Layer {
     pub table: toml::Table,
     /// The origin of every key path, tables included; dotted, like `method.filter.class`.
     pub origins: BTreeMap<String, Origin>,
-    /// What its author should know: a key that was moved to its place of today.
+    /// A note to its author: a key was moved to its place of today.
     pub note: Option<String>,
 }
 

@@ -43,7 +43,7 @@ pub struct Plan {
     pub sweeps: Vec<SweepPlan>,
     /// The distinct trials.
     pub trials: Vec<Trial>,
-    /// What the author of the recipe should know.
+    /// Notes to the author of the recipe.
     #[serde(skip)]
     pub notes: Vec<String>,
 }

@@ -1,6 +1,8 @@
-//! The floors of the house: which folder of `src/` may name which, read off the `crate::` paths; and no circles inside a folder.
+//! The floors of the house: which folder of `src/` may name which, read off the `crate::` paths; no circles inside a
+//! folder; and names that only their owner may know.
 
 mod circles;
+mod names;
 mod source;
 
 use circles::Modules;

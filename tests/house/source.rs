@@ -12,6 +12,13 @@ pub fn code(text: &str) -> String {
     code
 }
 
+/// `text` with its comments as spaces, character for character.
+pub fn without_comments(text: &str) -> String {
+    blanked(text, |part| {
+        part.starts_with("//") || part.starts_with("/*")
+    })
+}
+
 /// The modules that `text` declares under `#[cfg(test)]` in files of their own.
 pub fn test_modules(text: &str) -> Vec<String> {
     let mut code = without_literals(text);
@@ -34,6 +41,11 @@ fn blank(c: char) -> char {
 
 /// `text` with its comments and literals as spaces, character for character.
 fn without_literals(text: &str) -> String {
+    blanked(text, |_| true)
+}
+
+/// `text` with those of its comments and literals as spaces that `is_meant`, character for character.
+fn blanked(text: &str, is_meant: impl Fn(&str) -> bool) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
@@ -44,8 +56,8 @@ fn without_literals(text: &str) -> String {
         let length = literal(rest, code.chars().next_back());
         let (part, after) = rest.split_at(length.unwrap_or(rest.len().min(1)));
         match length {
-            Some(_) => code.extend(part.chars().map(blank)),
-            None => code.push_str(part),
+            Some(_) if is_meant(part) => code.extend(part.chars().map(blank)),
+            _ => code.push_str(part),
         }
         rest = after;
     }

@@ -1,11 +1,12 @@
-//! What the network finds, Mask2Former's instance inference (https://arxiv.org/abs/2112.01527, section 1.7 of its
-//! reference implementation's `instance_inference`).
+//! Detections by Mask2Former's instance inference (<https://arxiv.org/abs/2112.01527>; `instance_inference` of the
+//! reference implementation).
 //!
-//! The `top` (query, class) pairs by class probability (softmax over K + 1, no-object left out); mask = logit > 0; score = class
-//! probability times mask quality (eq. 4 of PL-DC). No suppression of duplicates, no score threshold. Logits are resized
-//! to the padded input, cropped to the picture and resized to the size that is asked for.
+//! The detections are the `top` (query, class) pairs by class probability: a softmax over K + 1 classes, without
+//! no-object. The mask is logit > 0. The score is class probability times mask quality (eq. 4 of PL-DC). Duplicates are
+//! not suppressed, and there is no score threshold. Logits are resized to the padded input, cropped to the picture, and
+//! resized to the wanted size.
 
-use super::output::Mask2FormerOutput;
+use super::batch::PredictedBatch;
 use super::planes::{Fetched, Planes, last};
 use super::scores::{ClassView, class_views, pairs};
 use crate::detector::quality::{mask_quality, of_foreground};
@@ -15,24 +16,24 @@ use crate::ops;
 use crate::structures::{Detection, Mask};
 use rayon::prelude::*;
 
-/// The detections of every image of `output`, in order of falling class probability. `sizes`: rows and columns of the masks of
+/// The detections of every image of `batch`, sorted by class probability. `sizes`: rows and columns of the masks of
 /// each image.
 ///
-/// Pairs whose mask is empty are left out: their score is 0 and no object overlaps them, so no metric can tell.
+/// Pairs with an empty mask are left out. Their score is 0 and they overlap no object, so no metric changes.
 pub(super) fn detections(
-    output: &Mask2FormerOutput,
+    batch: &PredictedBatch,
     sizes: &[(usize, usize)],
     top: usize,
 ) -> Vec<Vec<Detection>> {
-    // What lies on a GPU is fetched by this thread, whose work it is.
-    let chosen: Vec<Chosen> = (0..output.predictions.batch)
-        .map(|image| Chosen::new(output, image, top))
+    // This thread copies the logits from the GPU; the others compute on the CPU.
+    let chosen: Vec<Chosen> = (0..batch.predictions.batch)
+        .map(|image| Chosen::new(batch, image, top))
         .collect();
     chosen
         .par_iter()
-        .zip(&output.sizes)
+        .zip(&batch.sizes)
         .zip(sizes)
-        .map(|((chosen, own), size)| chosen.detections(output.padded, *own, *size))
+        .map(|((chosen, own), size)| chosen.detections(batch.padded, *own, *size))
         .collect()
 }
 
@@ -44,18 +45,18 @@ fn views_of(predictions: &Predictions, image: usize) -> Vec<ClassView> {
     class_views(&ops::rows_on_host(classes, &rows), classes.columns())
 }
 
-/// The pairs of an image that are detected, with their masks as the network gives them, in the memory of the host.
+/// The detected pairs of an image and the mask logits of their queries, in the memory of the CPU.
 struct Chosen {
-    /// Query, class, probability.
+    /// Query, class and probability of each pair.
     pairs: Vec<(usize, usize, f32)>,
-    /// In order.
+    /// The queries of the pairs, sorted, each once.
     queries: Vec<usize>,
     planes: Fetched,
 }
 
 impl Chosen {
-    fn new(output: &Mask2FormerOutput, image: usize, top: usize) -> Self {
-        let predictions = &output.predictions;
+    fn new(batch: &PredictedBatch, image: usize, top: usize) -> Self {
+        let predictions = &batch.predictions;
         let choice = Choice {
             score: Score::WithNoObject,
             selection: Selection::TopPairs,
@@ -68,13 +69,13 @@ impl Chosen {
         let row = |query: &usize| image * predictions.queries + query;
         let rows: Vec<usize> = queries.iter().map(row).collect();
         Self {
-            planes: Planes::new(predictions, output.padded).fetched(&rows),
+            planes: Planes::new(predictions, batch.padded).fetched(&rows),
             pairs,
             queries,
         }
     }
 
-    /// The detections at `size`. The logits are those of the `padded` input, of which the picture covers `own`.
+    /// The detections with masks of `size`. The logits are those of the `padded` input; the picture covers `own` of it.
     fn detections(
         &self,
         padded: (usize, usize),
@@ -107,11 +108,13 @@ impl Chosen {
     }
 }
 
-/// The logits of the first image, and what they are worth before any choice: `class_logits` `[Q, K + 1]`, `mask_logits`
-/// `[Q, h, w]`; `class_quality` `[Q, K]`, the softmax over K + 1 without no-object (eq. 3 of PL-DC); `mask_quality` `[Q]`, the mean
-/// foreground probability of the mask at the size of the padded input (eq. 4).
-pub(super) fn raw(output: &Mask2FormerOutput) -> Vec<RawArray> {
-    let predictions = &output.predictions;
+/// The logits and the qualities of all queries of the first image:
+///
+/// - `class_logits` `[Q, K + 1]` and `mask_logits` `[Q, h, w]`;
+/// - `class_quality` `[Q, K]`: the softmax over K + 1 classes, without no-object (eq. 3 of PL-DC);
+/// - `mask_quality` `[Q]`: the mean foreground probability of the mask at the size of the padded input (eq. 4).
+pub(super) fn raw(batch: &PredictedBatch) -> Vec<RawArray> {
+    let predictions = &batch.predictions;
     let &Predictions {
         queries,
         height,
@@ -122,7 +125,7 @@ pub(super) fn raw(output: &Mask2FormerOutput) -> Vec<RawArray> {
     let columns = layer.classes.columns();
     let views = views_of(predictions, 0);
     let classes = views.iter().flat_map(ClassView::with_no_object);
-    let masks = ops::foreground(&layer.masks, 0..queries, (height, width), output.padded);
+    let masks = ops::foreground(&layer.masks, 0..queries, (height, width), batch.padded);
     let masks = masks.wait().into_iter().map(|mask| of_foreground(mask).0);
     let rows: Vec<usize> = (0..queries).collect();
     let of_first = |all| ops::rows_on_host(all, &rows);
@@ -146,26 +149,22 @@ pub(super) fn raw(output: &Mask2FormerOutput) -> Vec<RawArray> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detector::Output;
     use crate::detector::mask2former::candidates::tests::predictions_at;
-    use crate::detector::mask2former::criterion::Criterion;
-    use crate::detector::mask2former::loss::tests::loss;
     use crate::ops::check::on_every_place;
     use crate::tensor::Place;
 
-    /// The example's output for a picture of `own` pixels, padded to 8 x 8.
-    fn output(place: &Place, own: (usize, usize)) -> Mask2FormerOutput {
-        Mask2FormerOutput {
+    /// The example's predictions for a picture of `own` pixels, padded to 8 x 8.
+    fn batch(place: &Place, own: (usize, usize)) -> PredictedBatch {
+        PredictedBatch {
             predictions: predictions_at(place),
             sizes: vec![own],
             padded: (8, 8),
-            criterion: Criterion::new(loss()),
         }
     }
 
     on_every_place! {
         fn detections_are_cropped_and_scored(place) {
-            let detect = |own, size, top| output(place, own).detect(&[size], top).remove(0);
+            let detect = |own, size, top| detections(&batch(place, own), &[size], top).remove(0);
             // By probability: (0, 0), (1, 0), (1, 1), (0, 1); then the third query, whose mask is empty.
             let found = detect((8, 5), (8, 5), 4);
             assert_eq!(
@@ -194,7 +193,7 @@ mod tests {
 
     on_every_place! {
         fn qualities_are_those_of_the_formulas(place) {
-            let arrays = output(place, (8, 8)).raw();
+            let arrays = raw(&batch(place, (8, 8)));
             let named = |name| &arrays.iter().find(|(known, _)| *known == name).unwrap().1;
             let (classes, masks) = (named("class_quality"), named("mask_quality"));
             assert_eq!((&classes.0[..], &masks.0[..]), (&[3, 2][..], &[3][..]));

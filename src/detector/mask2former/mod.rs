@@ -1,6 +1,7 @@
-//! Mask2Former as a detector: the network of [`crate::graph::Mask2Former`] with its loss, its matching, its candidates and its
+//! Mask2Former as a detector: the network [`crate::graph::Mask2Former`] with its loss, matching, candidates and
 //! detections.
 
+mod batch;
 mod candidates;
 mod config;
 pub mod criterion;
@@ -20,6 +21,7 @@ use crate::nn::params::{Param, Parameters};
 use crate::registry::Entry;
 use crate::tensor::{Place, Tape};
 
+use batch::PredictedBatch;
 #[cfg(test)]
 pub(crate) use candidates::tests as examples;
 pub use config::{Mask2FormerConfig, of_folder};
@@ -34,7 +36,7 @@ pub(super) const ENTRY: Entry<Box<dyn DetectorConfig>> = Entry {
     build: config::build,
 };
 
-/// The network with the loss that trains it. A clone shares the values of its parameters until either is written.
+/// The network with its loss. A clone shares the memory of a parameter until one of the two changes it.
 #[derive(Clone, Debug)]
 pub struct Mask2FormerDetector {
     network: Mask2Former,
@@ -42,7 +44,7 @@ pub struct Mask2FormerDetector {
 }
 
 impl Mask2FormerDetector {
-    /// Puts a network and its loss together.
+    /// Joins a network and its loss.
     pub fn new(network: Mask2Former, loss: LossConfig) -> Self {
         Self {
             network,
@@ -80,9 +82,11 @@ impl Detector for Mask2FormerDetector {
 
     fn forward(&self, tape: &mut Tape, images: &Images) -> Box<dyn Output> {
         Box::new(Mask2FormerOutput {
-            predictions: self.network.forward(tape, &images.map),
-            sizes: images.sizes.clone(),
-            padded: images.padded(),
+            batch: PredictedBatch {
+                predictions: self.network.forward(tape, &images.map),
+                sizes: images.sizes.clone(),
+                padded: images.padded(),
+            },
             criterion: self.criterion.clone(),
         })
     }
