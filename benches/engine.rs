@@ -6,7 +6,7 @@
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use harness::experiment::{
-    Ask, DeviceAsk, EXECUTORS, Interrupt, Link, SweepOptions, Verbosity, sweep,
+    DeviceRequest, EXECUTORS, Interrupt, Link, RecipeRequest, SweepOptions, Verbosity, sweep,
 };
 use std::path::Path;
 use tempfile::TempDir;
@@ -17,7 +17,7 @@ const WORKERS: usize = 2;
 const VARIANTS: usize = 5;
 
 /// The recipe `mock` with `trials` trials of a few steps.
-fn ask(trials: usize) -> Ask {
+fn ask(trials: usize) -> RecipeRequest {
     let seeds: Vec<usize> = (0..trials / VARIANTS).collect();
     let set = [
         format!("seeds={seeds:?}"),
@@ -26,17 +26,17 @@ fn ask(trials: usize) -> Ask {
         "train.steps=10".to_string(),
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ask {
+    RecipeRequest {
         recipe: root.join("recipes/mock.toml"),
         set: set.to_vec(),
     }
 }
 
-fn run(ask: &Ask, out: &TempDir) {
+fn run(ask: &RecipeRequest, out: &TempDir) {
     let options = SweepOptions {
         out: Some(out.path().to_path_buf()),
         workers: WORKERS,
-        devices: DeviceAsk::default(),
+        devices: DeviceRequest::default(),
         executor: &EXECUTORS[0],
         retries: 0,
         fail_fast: false,

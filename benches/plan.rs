@@ -5,7 +5,7 @@
 //! of variants.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use harness::experiment::{Ask, plan};
+use harness::experiment::{RecipeRequest, plan};
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ fn plans(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("plan");
     group.sample_size(10);
     for (name, side) in [("10,000 variants", 10), ("1,296 variants", 6)] {
-        let ask = Ask {
+        let ask = RecipeRequest {
             recipe: recipe(&folder.path().join(name), side),
             set: Vec::new(),
         };

@@ -5,10 +5,11 @@
 //! seeds, many tables, and rows of ten seeds, whose bootstrap is drawn.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use harness::experiment::{TableAsk, compare, table};
+use harness::experiment::{TableRequest, compare, metric_names, table};
+use harness::metrics::PaperColumn;
 use harness::report::{
-    COMPARISON_FORMATS, FORMATS, JsonLines, Metric, Metrics, Order, PaperColumn, RECORDS, Record,
-    RowLayout, Status, TableLayout, layout,
+    COMPARISON_FORMATS, FORMATS, JsonLines, Order, RECORDS, Record, RowLayout, Status, TableLayout,
+    layout,
 };
 use harness::rng::Stream;
 use std::hint::black_box;
@@ -24,22 +25,15 @@ const FOLDERS: [(&str, usize, usize, usize); 3] = [
     ("1000 rows of 10 seeds", 1, 1000, 10),
 ];
 
-const ASK: TableAsk = TableAsk {
+const ASK: TableRequest = TableRequest {
     sweep: None,
-    metric: Metric::MeanAp,
+    metric: None,
 };
 
 fn record(hash: &str, label: &str, seed: u64, stream: &mut Stream) -> Record {
     let mut metrics = || {
-        let mut percent = || Some(20.0 + stream.normal());
-        Some(Metrics {
-            mean_ap: percent(),
-            ap50: percent(),
-            ap75: percent(),
-            ap_small: percent(),
-            ap_medium: percent(),
-            ap_large: percent(),
-        })
+        let percent = |name| (name, Some(20.0 + stream.normal()));
+        Some(metric_names().map(percent).collect())
     };
     Record {
         recipe: "scale".into(),

@@ -16,6 +16,7 @@ pub mod eval;
 pub mod experiment;
 pub mod graph;
 pub mod method;
+pub mod metrics;
 pub mod nn;
 pub mod ops;
 pub mod recipe;

@@ -28,7 +28,7 @@ mod precision;
 mod product;
 
 pub use later::Later;
-pub use place::{NoDevice, NoPrecision, Place, Wish};
+pub use place::{DeviceChoice, NoDevice, NoPrecision, Place};
 pub use precision::Precision;
 
 use dfdx::prelude::{

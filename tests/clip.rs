@@ -551,7 +551,10 @@ fn wrong_configurations_are_refused() {
         "vit-quick",
         "config.json",
         &width,
-        &["4 attention heads", "30"],
+        &[
+            "hidden_size: 30 does not fit",
+            "multiples of 4 (`num_attention_heads`)",
+        ],
     );
     let width = changed(r#""hidden_size": 32"#, r#""hidden_size": 4000000"#);
     refused_with(

@@ -497,11 +497,11 @@ fn parity_stride_in_1x1_and_more_objects_than_queries_in_half_precision() {
 mod on_a_gpu {
     use super::*;
     use harness::nn::params::move_to;
-    use harness::tensor::Wish;
+    use harness::tensor::DeviceChoice;
 
     fn compare(name: &str) {
         println!("{name}:");
-        let (place, _) = Wish::Cuda(0).place().expect("a GPU");
+        let (place, _) = DeviceChoice::Cuda(0).place().expect("a GPU");
         let mut case = Case::open(name);
         move_to(&mut case.model, &place);
         let mut tape = Tape::recording();

@@ -6,7 +6,7 @@
 
 use crate::measure::{Clock, listed, median, rounded};
 use anyhow::{Context, Result, anyhow};
-use harness::tensor::{Place, Precision, Wish};
+use harness::tensor::{DeviceChoice, Place, Precision};
 use serde_json::{Value, json};
 use std::iter;
 use std::time::Instant;
@@ -26,14 +26,14 @@ pub struct Repeats {
 
 impl Device {
     /// Opens the chosen device.
-    pub fn open(wish: Wish, precision: Precision, parts: bool) -> Result<Self> {
-        let (place, why) = wish.place().map_err(|why| anyhow!(why))?;
+    pub fn open(choice: DeviceChoice, precision: Precision, parts: bool) -> Result<Self> {
+        let (place, why) = choice.place().map_err(|why| anyhow!(why))?;
         if let Some(why) = why {
             eprintln!("{why}");
         }
         let place = place
             .computing_with(precision)
-            .with_context(|| format!("--precision, --device {wish}"))?;
+            .with_context(|| format!("--precision, --device {choice}"))?;
         Ok(Self { place, parts })
     }
 

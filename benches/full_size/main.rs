@@ -34,7 +34,7 @@ use harness::nn::params::move_to;
 use harness::recipe::{Hooks, Plan, Request};
 use harness::rng::Stream;
 use harness::structures::{Mask, Picture};
-use harness::tensor::{Precision, Tape, Wish};
+use harness::tensor::{DeviceChoice, Precision, Tape};
 use harness::train::{AdamW, TrainConfig};
 use measure::peak_memory;
 use serde::Deserialize;
@@ -82,7 +82,7 @@ struct Options {
     pseudo_labels: Option<usize>,
     /// auto, cpu, cuda or cuda:N.
     #[arg(long, default_value = "cpu")]
-    device: Wish,
+    device: DeviceChoice,
     /// Precision of matrix products on a GPU: f32, tf32 or bf16.
     #[arg(long, default_value = "f32", value_parser = precision)]
     precision: Precision,

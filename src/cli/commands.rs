@@ -1,30 +1,30 @@
 //! The commands: each calls its function in `experiment`, prints the outcome and returns the exit code.
 
-use super::output::{FAILED, FINE, WRONG, said, say, warn};
+use super::output::{FAILED, FINE, WRONG, print_line, printed, warn};
 use super::words::{
     ClipArgs, CompareArgs, EvalArgs, ExportDataArgs, ExportWeightsArgs, InspectWeightsArgs,
     PlanArgs, PredictArgs, SchemaArgs, StageArgs, StatusArgs, SweepArgs, TableArgs,
 };
 use crate::experiment::{
-    self, Ask, DeviceAsk, Duty, EXIT_CODE, Interrupt, Outcome, PredictAsk, StageEnd, StageRequest,
-    Stop, SweepOptions, Told, Verbosity,
+    self, CommandError, DeviceRequest, EXIT_CODE, Interrupt, Outcome, PredictRequest,
+    RecipeRequest, Rendered, Role, StageEnd, StageRequest, SweepOptions, Verbosity,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, counted};
 use std::io::Write as _;
 
-pub fn sweep(args: SweepArgs) -> Result<u8, Stop> {
+pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
     if args.publish {
         let folder = experiment::publish(&args.recipe.into(), args.out.as_deref())?;
-        say(&format!("Published: {}", folder.display()));
+        print_line(&format!("Published: {}", folder.display()));
         return Ok(FINE);
     }
-    let (link, interrupt) = match experiment::duty(args.supervised, args.retries)? {
-        Duty::Run(link, interrupt) => (*link, interrupt),
-        Duty::Over(code) => return Ok(code),
+    let (link, interrupt) = match experiment::role(args.supervised, args.retries)? {
+        Role::Run(link, interrupt) => (*link, interrupt),
+        Role::Over(code) => return Ok(code),
     };
     let options = SweepOptions {
         out: args.out,
-        devices: args.devices.ask(),
+        devices: args.devices.request(),
         executor: args.executor.executor,
         workers: args.workers.map_or(0, usize::from),
         retries: args.retries,
@@ -37,17 +37,17 @@ pub fn sweep(args: SweepArgs) -> Result<u8, Stop> {
         interrupt,
         link,
     };
-    experiment::sweep(&args.recipe.into(), &options).map(|outcome| swept(&outcome))
+    experiment::sweep(&args.recipe.into(), &options).map(|outcome| print_outcome(&outcome))
 }
 
 /// Prints the tables and the failures of a sweep, and returns its exit code.
-fn swept(outcome: &Outcome) -> u8 {
+fn print_outcome(outcome: &Outcome) -> u8 {
     for table in &outcome.tables {
         if let Ok(text) = std::fs::read_to_string(table) {
-            say(&text);
+            print_line(&text);
         }
     }
-    say(&format!("Results: {}", outcome.folder.display()));
+    print_line(&format!("Results: {}", outcome.folder.display()));
     for failure in &outcome.failed {
         eprintln!("failed: {failure}");
     }
@@ -66,15 +66,15 @@ fn swept(outcome: &Outcome) -> u8 {
     }
 }
 
-pub fn plan(args: PlanArgs) -> Result<u8, Stop> {
+pub fn plan(args: PlanArgs) -> Result<u8, CommandError> {
     let recipe = args.recipe.into();
     if let Some(key) = args.explain {
-        return experiment::explain(&recipe, &key).map(|text| said(&text));
+        return experiment::explain(&recipe, &key).map(|text| printed(&text));
     }
     let (outlook, absent) = experiment::plan(&recipe, args.out.as_deref())?;
     match args.json {
-        true => say(&outlook.json()),
-        false => say(&outlook),
+        true => print_line(&outlook.json()),
+        false => print_line(&outlook),
     }
     for absent in absent {
         eprintln!("note: a run also needs {absent}");
@@ -82,34 +82,34 @@ pub fn plan(args: PlanArgs) -> Result<u8, Stop> {
     Ok(FINE)
 }
 
-pub fn schema(args: &SchemaArgs) -> Result<u8, Stop> {
-    Ok(said(&experiment::schema(args.sweep)))
+pub fn schema(args: &SchemaArgs) -> Result<u8, CommandError> {
+    Ok(printed(&experiment::schema(args.sweep)))
 }
 
-pub fn status(args: &StatusArgs) -> Result<u8, Stop> {
+pub fn status(args: &StatusArgs) -> Result<u8, CommandError> {
     let status = experiment::status(&args.results)?;
     Ok(match args.json {
-        true => said(&status.json()),
-        false => said(&status),
+        true => printed(&status.json()),
+        false => printed(&status),
     })
 }
 
-pub fn stage(args: StageArgs) -> Result<u8, Stop> {
+pub fn stage(args: StageArgs) -> Result<u8, CommandError> {
     let outcome = experiment::stage(&StageRequest {
         results: args.results,
         key: args.key,
         again: args.again,
-        device: DeviceAsk::One(args.device),
+        device: DeviceRequest::One(args.device),
         executor: args.executor.executor,
         // If the system does not deliver signals, Ctrl-C ends the process as usual.
         interrupt: Interrupt::from_signals().unwrap_or_default(),
-        log: |line| say(&line),
+        log: |line| print_line(&line),
     })?;
     let title = &outcome.title;
     Ok(match &outcome.end {
         StageEnd::Done(result) => {
             let result = result.display();
-            said(&format!("done: {title}; its result is {result}"))
+            printed(&format!("done: {title}; its result is {result}"))
         }
         StageEnd::Failed(reason) => {
             eprintln!("failed: {title}: {reason}");
@@ -125,31 +125,31 @@ pub fn stage(args: StageArgs) -> Result<u8, Stop> {
     })
 }
 
-pub fn table(args: &TableArgs) -> Result<u8, Stop> {
+pub fn table(args: &TableArgs) -> Result<u8, CommandError> {
     let format = FORMATS.iter().find(|one| one.name == args.format);
     let format = format.expect("clap takes no other");
-    let table = experiment::table(&args.results, args.choice.ask(), args.sort, format);
-    table.map(|told| shown(&told))
+    let table = experiment::table(&args.results, args.choice.request(), args.sort, format);
+    table.map(|rendered| print_rendered(&rendered))
 }
 
-pub fn compare(args: &CompareArgs) -> Result<u8, Stop> {
+pub fn compare(args: &CompareArgs) -> Result<u8, CommandError> {
     let format = COMPARISON_FORMATS
         .iter()
         .find(|one| one.name == args.format);
     let format = format.expect("clap takes no other");
-    let comparison = experiment::compare(&args.a, &args.b, args.choice.ask(), format);
-    comparison.map(|told| shown(&told))
+    let comparison = experiment::compare(&args.a, &args.b, args.choice.request(), format);
+    comparison.map(|rendered| print_rendered(&rendered))
 }
 
 /// Prints a text and its warnings.
-fn shown(told: &Told) -> u8 {
-    warn(&told.warnings);
-    let _ = std::io::stdout().lock().write_all(told.text.as_bytes());
+fn print_rendered(rendered: &Rendered) -> u8 {
+    warn(&rendered.warnings);
+    let _ = std::io::stdout().lock().write_all(rendered.text.as_bytes());
     FINE
 }
 
-pub fn predict(args: PredictArgs) -> Result<u8, Stop> {
-    let text = experiment::predict(&PredictAsk {
+pub fn predict(args: PredictArgs) -> Result<u8, CommandError> {
+    let text = experiment::predict(&PredictRequest {
         model: args.recipe.into(),
         weights: args.weights,
         images: args.images,
@@ -158,32 +158,33 @@ pub fn predict(args: PredictArgs) -> Result<u8, Stop> {
         raw: args.raw,
         device: args.device,
     })?;
-    Ok(said(&text))
+    Ok(printed(&text))
 }
 
-pub fn inspect_weights(args: InspectWeightsArgs) -> Result<u8, Stop> {
+pub fn inspect_weights(args: InspectWeightsArgs) -> Result<u8, CommandError> {
     let InspectWeightsArgs { path, recipe, set } = args;
-    let recipe = recipe.map(|recipe| Ask { recipe, set });
+    let recipe = recipe.map(|recipe| RecipeRequest { recipe, set });
     let inspection = experiment::inspect_weights(&path, recipe.as_ref())?;
-    say(&inspection.text);
+    print_line(&inspection.text);
     Ok(if inspection.fits { FINE } else { WRONG })
 }
 
-pub fn export_weights(args: ExportWeightsArgs) -> Result<u8, Stop> {
+pub fn export_weights(args: ExportWeightsArgs) -> Result<u8, CommandError> {
     let recipe = args.recipe.into();
-    experiment::export_weights(&recipe, args.weights.as_deref(), &args.out).map(|text| said(&text))
+    experiment::export_weights(&recipe, args.weights.as_deref(), &args.out)
+        .map(|text| printed(&text))
 }
 
-pub fn clip(args: &ClipArgs) -> Result<u8, Stop> {
-    experiment::clip(&args.folder, &args.image, &args.text).map(|table| said(&table))
+pub fn clip(args: &ClipArgs) -> Result<u8, CommandError> {
+    experiment::clip(&args.folder, &args.image, &args.text).map(|table| printed(&table))
 }
 
-pub fn export_data(args: ExportDataArgs) -> Result<u8, Stop> {
-    experiment::export_data(&args.recipe.into(), &args.out).map(|text| said(&text))
+pub fn export_data(args: ExportDataArgs) -> Result<u8, CommandError> {
+    experiment::export_data(&args.recipe.into(), &args.out).map(|text| printed(&text))
 }
 
-pub fn eval(args: &EvalArgs) -> Result<u8, Stop> {
+pub fn eval(args: &EvalArgs) -> Result<u8, CommandError> {
     let scores = experiment::evaluate(&args.gt, &args.dt, args.csv.as_deref())?;
     warn(&scores.warnings);
-    Ok(said(&scores.text))
+    Ok(printed(&scores.text))
 }

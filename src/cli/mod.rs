@@ -4,7 +4,7 @@ mod commands;
 mod output;
 mod words;
 
-use crate::experiment::Stop;
+use crate::experiment::CommandError;
 use clap::Parser;
 use output::{FAILED, WRONG};
 use std::process::ExitCode;
@@ -12,18 +12,18 @@ use words::{Cli, Command, Data, Weights};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let code = dispatch(Cli::parse().command).unwrap_or_else(|stop| {
-        eprintln!("error: {stop}");
-        match stop {
-            Stop::Input(_) => WRONG,
-            Stop::Output(_) => FAILED,
+    let code = dispatch(Cli::parse().command).unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        match error {
+            CommandError::Input(_) => WRONG,
+            CommandError::Output(_) => FAILED,
         }
     });
     ExitCode::from(code)
 }
 
 /// Runs a command and returns its exit code.
-fn dispatch(command: Command) -> Result<u8, Stop> {
+fn dispatch(command: Command) -> Result<u8, CommandError> {
     match command {
         Command::Sweep(args) => commands::sweep(args),
         Command::Plan(args) => commands::plan(args),

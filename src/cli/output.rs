@@ -12,7 +12,7 @@ pub const WRONG: u8 = 2;
 
 /// Prints a line. If the reader closes the pipe early (`harness plan | head`), this is not an error. If the
 /// output cannot be written, for example to a full disk, the process ends.
-pub fn say(text: &dyn Display) {
+pub fn print_line(text: &dyn Display) {
     let mut output = std::io::stdout().lock();
     match writeln!(output, "{text}").and_then(|()| output.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -24,8 +24,8 @@ pub fn say(text: &dyn Display) {
 }
 
 /// Prints a line. Returns the exit code of success.
-pub fn said(text: &dyn Display) -> u8 {
-    say(text);
+pub fn printed(text: &dyn Display) -> u8 {
+    print_line(text);
     FINE
 }
 

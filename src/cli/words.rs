@@ -1,7 +1,10 @@
 //! The command line: commands, arguments and their help.
 
-use crate::experiment::{Ask, DeviceAsk, EXECUTORS, ExecutorEntry, GpuList, TableAsk, Wish};
-use crate::report::{COMPARISON_FORMATS, FORMATS, Metric, Order};
+use crate::experiment::{
+    DeviceChoice, DeviceRequest, EXECUTORS, ExecutorEntry, GpuList, RecipeRequest, TableRequest,
+    metric_names,
+};
+use crate::report::{COMPARISON_FORMATS, FORMATS, Order};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -123,7 +126,7 @@ pub struct StageArgs {
     pub again: bool,
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub device: Wish,
+    pub device: DeviceChoice,
     #[command(flatten)]
     pub executor: ExecutorArgs,
 }
@@ -179,7 +182,7 @@ pub struct PredictArgs {
     pub raw: Option<PathBuf>,
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub device: Wish,
+    pub device: DeviceChoice,
 }
 
 #[derive(Debug, Args)]
@@ -277,7 +280,7 @@ fn executor() -> impl TypedValueParser<Value = &'static ExecutorEntry> {
 pub struct DeviceArgs {
     /// Device: auto, cpu, cuda or cuda:N; auto uses the first usable GPU, or else the CPU
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: Wish,
+    device: DeviceChoice,
     /// Train on these GPUs, for example `0,1,3`; each runs --workers trials at the same time
     #[arg(long, value_name = "LIST", conflicts_with = "device")]
     gpus: Option<GpuList>,
@@ -285,10 +288,10 @@ pub struct DeviceArgs {
 
 impl DeviceArgs {
     /// The choice in the form that the commands use.
-    pub fn ask(self) -> DeviceAsk {
+    pub fn request(self) -> DeviceRequest {
         match self.gpus {
-            Some(GpuList(numbers)) => DeviceAsk::Gpus(numbers),
-            None => DeviceAsk::One(self.device),
+            Some(GpuList(numbers)) => DeviceRequest::Gpus(numbers),
+            None => DeviceRequest::One(self.device),
         }
     }
 }
@@ -298,25 +301,19 @@ pub struct ChoiceArgs {
     /// Only this sweep [default: all sweeps of the folder]
     #[arg(long, value_name = "NAME")]
     pub sweep: Option<String>,
-    /// Metric of the deviations, differences and verdicts
-    #[arg(long, value_name = "NAME", default_value = "mAP", value_parser = metric())]
-    pub metric: Metric,
+    /// Metric of the deviations, differences and verdicts [default: the first metric of the records, like mAP]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(metric_names()))]
+    pub metric: Option<String>,
 }
 
 impl ChoiceArgs {
     /// The arguments in the form that the commands use.
-    pub fn ask(&self) -> TableAsk<'_> {
-        TableAsk {
+    pub fn request(&self) -> TableRequest<'_> {
+        TableRequest {
             sweep: self.sweep.as_deref(),
-            metric: self.metric,
+            metric: self.metric.as_deref(),
         }
     }
-}
-
-/// A metric by its name.
-fn metric() -> impl TypedValueParser<Value = Metric> {
-    PossibleValuesParser::new(Metric::ALL.map(Metric::name))
-        .map(|name| Metric::named(&name).unwrap_or_default())
 }
 
 /// An order of rows by its name.
@@ -336,7 +333,7 @@ pub struct RecipeArgs {
     pub set: Vec<String>,
 }
 
-impl From<RecipeArgs> for Ask {
+impl From<RecipeArgs> for RecipeRequest {
     fn from(args: RecipeArgs) -> Self {
         Self {
             recipe: args.recipe,

@@ -1,51 +1,35 @@
-//! Objects and detections as the metric reads them: masks as run lengths, so that those of a whole dataset fit into memory.
+//! What a network found, as the evaluators read it: masks as run lengths, so that those of a whole dataset fit into
+//! memory.
 
-use crate::structures::{Detection, Instance, InstanceSource, rle};
-use hotcoco::{Annotation, Rle, Segmentation};
-
-/// Detections of images, their masks as run lengths.
-#[derive(Debug, Default)]
-pub struct Found(pub(super) Vec<Annotation>);
-
-/// COCO's category id of a class: they count from 1.
-pub fn category(class: usize) -> u64 {
-    class as u64 + 1
-}
-
-/// An annotated object; `area` decides its size range.
-pub fn annotation(id: u64, image_id: u64, instance: &Instance, area: f64) -> Annotation {
-    let runs = rle::encode(&instance.mask);
-    Annotation {
-        id,
-        image_id,
-        category_id: category(instance.class),
-        area: Some(area),
-        bbox: Some(hotcoco::mask::to_bbox(&runs)),
-        segmentation: Some(segmentation(runs)),
-        iscrowd: instance.source == InstanceSource::Crowd,
-        ..Default::default()
-    }
-}
+use crate::structures::{Detection, rle};
+use hotcoco::Rle;
 
 /// A detected object.
-pub fn result(id: u64, image_id: u64, detection: &Detection) -> Annotation {
-    let runs = rle::encode(&detection.mask);
-    Annotation {
-        id,
-        image_id,
-        category_id: category(detection.class),
-        area: Some(hotcoco::mask::area(&runs) as f64),
-        bbox: Some(hotcoco::mask::to_bbox(&runs)),
-        segmentation: Some(segmentation(runs)),
-        score: Some(f64::from(detection.score)),
-        ..Default::default()
-    }
+#[derive(Clone, Debug)]
+pub struct FoundObject {
+    /// The image that it is in.
+    pub image_id: u64,
+    /// Index into the dataset's classes.
+    pub class: usize,
+    /// Confidence.
+    pub score: f32,
+    /// Its mask, at the image's size.
+    pub runs: Rle,
 }
 
-/// Runs as they stand in an annotation.
-pub fn segmentation(runs: Rle) -> Segmentation {
-    Segmentation::UncompressedRle {
-        size: [runs.h, runs.w],
-        counts: runs.counts,
+/// The detections of images, in the order in which they were added.
+#[derive(Clone, Debug, Default)]
+pub struct Found(pub(super) Vec<FoundObject>);
+
+impl Found {
+    /// Adds the detections of one image.
+    pub(super) fn add(&mut self, image_id: u64, detections: &[Detection]) {
+        let found = detections.iter().map(|detection| FoundObject {
+            image_id,
+            class: detection.class,
+            score: detection.score,
+            runs: rle::encode(&detection.mask),
+        });
+        self.0.extend(found);
     }
 }

@@ -6,10 +6,10 @@
 use crate::graph::ModelConfig;
 use crate::graph::backbone::{ResNet, STAGES};
 use crate::graph::input::Normaliser;
+use crate::graph::network_weights::NetworkWeights;
 use crate::graph::pixel_decoder::{PixelDecoder, PixelFeatures};
 use crate::graph::scales::Scales;
 use crate::graph::transformer_decoder::{Predictions, TransformerDecoder};
-use crate::graph::weights::Weights;
 use crate::nn::params::{Param, Parameters, join};
 use crate::registry::Checked;
 use crate::rng::Stream;
@@ -49,7 +49,7 @@ impl Mask2Former {
             classes,
         };
         if !config.weights.as_os_str().is_empty() {
-            Weights::open(&config.weights)?.load(config, &mut model)?;
+            NetworkWeights::open(&config.weights)?.load(config, &mut model)?;
         }
         Ok(model)
     }

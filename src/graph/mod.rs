@@ -7,6 +7,7 @@ mod config;
 mod hugging_face;
 mod input;
 mod mask2former;
+mod network_weights;
 mod pixel_decoder;
 mod scales;
 mod transformer_decoder;

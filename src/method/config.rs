@@ -1,16 +1,5 @@
 //! What the tables `[method]` of several methods have in common.
 
-use crate::registry::{self, ComponentErrors, Entry};
-
-/// Makes the component of a slot; an error names the key with the slot in front.
-pub(super) fn slot<T>(
-    name: &str,
-    entries: &[Entry<T>],
-    table: &toml::Table,
-) -> Result<T, ComponentErrors> {
-    registry::build(entries, table.clone()).map_err(|errors| errors.within(name))
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     /// The tables of `recipes/pl-dc.toml`, the contract for all keys.

@@ -16,7 +16,7 @@ use super::supervised;
 use super::teacher_student::{Follows, Keys, TeacherStudent, TeacherStudentConfig, distill};
 use crate::detector::{Demands, EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
-use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
+use crate::registry::{self, Check, ComponentErrors, MOST_STEPS};
 use serde::Deserialize;
 use toml::Table;
 
@@ -48,18 +48,12 @@ struct Guided {
     pair: TeacherStudentConfig,
 }
 
-impl Checked for GuidedKeys {
-    fn check(&self, check: &mut Check) {
-        check.range("teacher-steps", self.teacher_steps, 1..=MOST_STEPS);
-        check.range("burn-in", self.burn_in, 1..=MOST_STEPS);
-    }
-}
-
 pub(super) fn build(table: Table) -> Result<Box<dyn Method>, ComponentErrors> {
-    let keys: GuidedKeys = registry::read(table)?;
-    Ok(Box::new(Guided {
-        teacher_steps: keys.teacher_steps,
-        pair: TeacherStudentConfig::new(Keys {
+    registry::make(table, |keys: GuidedKeys, check| {
+        check.range("teacher-steps", keys.teacher_steps, 1..=MOST_STEPS);
+        check.range("burn-in", keys.burn_in, 1..);
+        let teacher_steps = keys.teacher_steps;
+        let keys = Keys {
             burn_in: keys.burn_in,
             ema: keys.ema,
             lambda: keys.lambda,
@@ -72,8 +66,12 @@ pub(super) fn build(table: Table) -> Result<Box<dyn Method>, ComponentErrors> {
             filter: keys.filter,
             correction: keys.correction,
             weighting: keys.weighting,
-        })?,
-    }))
+        };
+        Some(Box::new(Guided {
+            teacher_steps,
+            pair: TeacherStudentConfig::new(keys, check)?,
+        }) as Box<dyn Method>)
+    })
 }
 
 /// Places of the phases in the list.

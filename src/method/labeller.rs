@@ -1,7 +1,7 @@
 //! From the teacher's candidates to pseudo-labels.
 //!
-//! Candidates -> minimum area -> tiers of the filter -> correction -> medium candidates accepted or not -> duplicates
-//! dropped, the better one first. The filter is told of each image what was seen, and then what was kept. [`Labeller::begin`] goes as far as
+//! Candidates -> tiers of the filter -> minimum area -> correction -> medium candidates accepted or not -> duplicates
+//! dropped, the better one first -> the filter learns which candidates were kept. [`Labeller::begin`] goes as far as
 //! nothing has to be waited for, [`Labeller::finish`] to the end.
 
 use super::correction::{Corrected, Correction, Progress, Region};
@@ -136,7 +136,7 @@ impl Labeller {
     /// nothing is waited for, one, so that not all masks are there at a time.
     fn next(&mut self, begun: &mut Labelling) {
         let waiting = begun.waiting.len();
-        let alone = !begun.masks.place().is_asynchronous() || self.filter.needs_labels();
+        let alone = !begun.masks.place().is_asynchronous() || self.filter.follows_labels();
         let count = if alone { waiting.min(1) } else { waiting };
         if count == 0 {
             return;
@@ -161,26 +161,20 @@ impl Labeller {
         });
     }
 
+    /// The tiers of a view's candidates; those with too small a mask are low, whatever the filter says.
     fn survivors(&mut self, view: &View) -> Survivors {
         let candidates = &view.candidates;
-        let tiers: Vec<Tier> = candidates
-            .iter()
-            .map(|candidate| self.tier(candidate))
-            .collect();
-        self.filter.observe(candidates, view.clock);
+        let mut tiers = self.filter.tiers(candidates, view.clock);
+        for (tier, candidate) in tiers.iter_mut().zip(candidates) {
+            if candidate.area <= self.config.min_area {
+                *tier = Tier::Low;
+            }
+        }
         Survivors {
             candidates: (0..candidates.len())
                 .filter(|i| tiers[*i] != Tier::Low)
                 .collect(),
             tiers,
-        }
-    }
-
-    fn tier(&self, candidate: &Candidate) -> Tier {
-        if candidate.area > self.config.min_area {
-            self.filter.tier(candidate)
-        } else {
-            Tier::Low
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! [`diagnose`] takes finished pseudo-labels and returns numbers; nothing of it flows back into training.
 
-use super::filter::Thresholds;
+use super::filter::Readings;
 use super::pseudo_labels::ImageLabels;
 use crate::detector::Losses;
 use crate::ops;
@@ -174,8 +174,8 @@ pub struct PseudoReport {
     pub precision: Option<f32>,
     /// Consecutive steps, this one included, that kept no pseudo-label at all.
     pub barren_steps: usize,
-    /// Thresholds after the step, where the filter has any by class.
-    pub thresholds: Option<Thresholds>,
+    /// The filter's own numbers after the step.
+    pub readings: Readings,
 }
 
 impl PseudoReport {
@@ -184,7 +184,7 @@ impl PseudoReport {
         counts: TierCounts,
         diagnosis: Diagnosis,
         barren_steps: usize,
-        thresholds: Option<Thresholds>,
+        readings: Readings,
     ) -> Self {
         let precision = (counts.kept > 0).then(|| diagnosis.right as f32 / counts.kept as f32);
         Self {
@@ -192,7 +192,7 @@ impl PseudoReport {
             diagnosis,
             precision,
             barren_steps,
-            thresholds,
+            readings,
         }
     }
 }
@@ -273,10 +273,10 @@ mod tests {
             ..Diagnosis::default()
         };
         assert_eq!(
-            PseudoReport::new(counts, diagnosis, 0, None).precision,
+            PseudoReport::new(counts, diagnosis, 0, Vec::new()).precision,
             Some(0.75)
         );
-        let none = PseudoReport::new(TierCounts::default(), diagnosis, 1, None);
+        let none = PseudoReport::new(TierCounts::default(), diagnosis, 1, Vec::new());
         assert_eq!(none.precision, None);
     }
 }

@@ -40,7 +40,6 @@ pub use plan::{Hooks, Plan, RowPlan, SweepPlan, Trial};
 pub use schema::{Choice, Slot, recipe_schema, sweep_schema};
 pub use sources::Request;
 pub use suggest::{hint, similar};
-pub use sweep::Paper;
 
 /// `recipes/pl-dc.toml`: every key with its default and a comment that explains it.
 pub const DEFAULTS: &str = include_str!("../../recipes/pl-dc.toml");

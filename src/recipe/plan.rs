@@ -11,7 +11,8 @@ use super::new_keys::NewKeys;
 use super::origin::Location;
 use super::overlay::{Layer, Overlay};
 use super::sources::{Request, Sources};
-use super::sweep::{self, Paper};
+use super::sweep;
+use crate::metrics::PaperColumn;
 use crate::registry::ComponentError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -58,7 +59,7 @@ pub struct SweepPlan {
     /// The label of the row that the differences are computed against.
     pub reference: Option<String>,
     /// The table and column of the paper with the published numbers.
-    pub paper: Option<Paper>,
+    pub paper: Option<PaperColumn>,
     /// The rows, in the order of the sweep's file.
     pub rows: Vec<RowPlan>,
 }

@@ -7,7 +7,7 @@
 
 use super::file::{Node, ParsedFile, Tree};
 use super::new_keys::NewKeys;
-use super::overlay::component_name;
+use super::overlay::{component_name, value_at};
 use crate::registry::joined;
 use serde_json::{Map, Value, json};
 
@@ -222,17 +222,27 @@ impl<'a> Writer<'a> {
         Some((slot, component_name(&self.defaults, &keys)?))
     }
 
-    /// Returns true if a component other than the default has a key of this name in the slot at `path`.
+    /// Returns true if a component other than the default has a key of this name in the slot at `path`, and the
+    /// two may differ in type.
     fn is_ambiguous(&self, path: &str, key: &str) -> bool {
         self.slot(path).is_some_and(|(slot, default)| {
             let mut others = slot.choices.iter().filter(|choice| choice.name != default);
             others.any(|choice| {
-                choice
-                    .keys
-                    .as_ref()
-                    .is_none_or(|keys| keys.iter().any(|k| k == key))
+                let has = |keys: &Vec<String>| keys.iter().any(|k| k == key);
+                choice.keys.as_ref().is_none_or(has) && !self.agrees(path, choice.name, key)
             })
         })
+    }
+
+    /// Returns true if the component `name` at `path` has its key `key` of the same type as the defaults. A slot
+    /// has the same components everywhere; a new key has a default that shows its type.
+    fn agrees(&self, path: &str, name: &str, key: &str) -> bool {
+        let path = joined(path, key);
+        let is_slot = self.slots.iter().any(|slot| slot.path == path);
+        let mut known = self.new_keys.iter();
+        let new = known.find(|(key, _)| key.path == path && key.of.contains(&name));
+        let typed = value_at(&self.defaults, &path);
+        is_slot || new.is_some_and(|(_, new)| typed.is_some_and(|typed| typed.same_type(new)))
     }
 
     fn node(&self, path: &str, node: &Node) -> Value {

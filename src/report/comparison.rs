@@ -2,7 +2,8 @@
 
 use super::folder::ResultsFolder;
 use super::layout::{RowLayout, TableLayout};
-use super::metric::Metric;
+use super::metric::{names, reached};
+use super::record::Record;
 use super::statistics::{Bootstrap, Difference, Judged, judge, mean, paired_difference};
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ pub struct Comparison {
     /// The two folders, as the user named them.
     pub folders: [String; 2],
     /// The metric that is compared.
-    pub metric: Metric,
+    pub metric: String,
     /// The rows of the first folder in its order, then the rows that only the second folder has.
     pub rows: Vec<ComparedRow>,
 }
@@ -38,17 +39,20 @@ pub struct ComparedRow {
     pub settings: Vec<String>,
 }
 
-/// Compares the table `name` of `first` with that of `second`. Returns none if neither folder has it.
+/// Compares the table `name` of `first` with that of `second`. Returns none if neither folder has it. The differences are
+/// those of `metric`, or of the first metric of the records.
 pub fn compare(
     name: &str,
     first: &ResultsFolder,
     second: &ResultsFolder,
-    metric: Metric,
+    metric: Option<&str>,
 ) -> Option<Comparison> {
     let sides = [first, second].map(|folder| Side::new(folder, name));
     if sides.iter().all(|side| side.layout.is_none()) {
         return None;
     }
+    let known = names(sides.iter().flat_map(Side::records));
+    let metric = metric.unwrap_or(&known[0]);
     let more = sides[1].labels();
     let more = more.filter(|label| !sides[0].by_label.contains_key(label));
     let labels = sides[0].labels().chain(more);
@@ -81,7 +85,7 @@ pub fn compare(
     Some(Comparison {
         sweep: name.to_string(),
         folders: [first, second].map(|folder| folder.path.display().to_string()),
-        metric,
+        metric: metric.to_string(),
         rows: compared,
     })
 }
@@ -110,10 +114,18 @@ impl<'a> Side<'a> {
         rows.iter().map(|row| row.label.as_str())
     }
 
+    /// The records of the table, row by row.
+    fn records(&self) -> impl Iterator<Item = &'a Record> + use<'a> {
+        let rows = self.layout.map_or(&[][..], |layout| &layout.rows);
+        let folder = self.folder;
+        let trials = rows.iter().flat_map(|row| &row.trials);
+        trials.filter_map(|hash| folder.records.get(hash))
+    }
+
     /// The seed, hash and result of the row's trials.
-    fn trials(&self, row: &'a RowLayout, metric: Metric) -> Vec<(u64, &'a str, Option<f64>)> {
+    fn trials(&self, row: &'a RowLayout, metric: &str) -> Vec<(u64, &'a str, Option<f64>)> {
         let seeds = self.layout.map_or(&[][..], |layout| &layout.seeds);
-        let reached = |hash: &str| metric.reached(self.folder.records.get(hash)?);
+        let reached = |hash: &str| reached(self.folder.records.get(hash)?, metric);
         seeds
             .iter()
             .zip(&row.trials)
@@ -139,7 +151,7 @@ fn both<'a>(
     label: &str,
     (first, one): (&Side<'a>, &'a RowLayout),
     (second, other): (&Side<'a>, &'a RowLayout),
-    metric: Metric,
+    metric: &str,
     bootstrap: &mut Bootstrap,
 ) -> (ComparedRow, Option<Difference>) {
     let (one, other) = (first.trials(one, metric), second.trials(other, metric));

@@ -78,7 +78,6 @@ fn pages(comparisons: &[Comparison], heading: &str, grid: impl Fn(&[Column]) -> 
     else {
         return text;
     };
-    let metric = metric.name();
     let mut lines = vec![format!(
         "A: `{}`, B: `{}`; means of the {metric} in percent over the seeds that both finished.",
         folders[0], folders[1]
@@ -170,7 +169,7 @@ fn csv(comparisons: &[Comparison]) -> Result<String> {
             writer.write_record([
                 comparison.sweep.clone(),
                 row.label.clone(),
-                comparison.metric.name().to_string(),
+                comparison.metric.clone(),
                 difference
                     .map_or(0, |difference| difference.pairs)
                     .to_string(),

@@ -1,11 +1,12 @@
 //! Tables as CSV, for programs: a header line and one line per row, nothing else. New columns are only ever
-//! added at the end.
+//! added at the end; the metrics of other evaluators than COCO's have their columns there.
 
 use super::cell::{number, p, verdict};
+use super::metric::USUAL;
 use super::table::{Table, TableRow};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-/// The columns; `*` stands for the metric of the table.
+/// The columns of every table; `*` stands for the metric of the table.
 const COLUMNS: [&str; 25] = [
     "variant",
     "seeds",
@@ -37,15 +38,33 @@ const COLUMNS: [&str; 25] = [
 /// Writes the tables under one header. Lines end with `\n`, and fields are quoted where needed. All tables
 /// must have the same metric.
 pub fn render(tables: &[Table]) -> Result<String> {
-    let metric = tables.first().map(|table| table.metric).unwrap_or_default();
+    let metric = tables.first().map_or(USUAL[0], |table| &table.metric);
+    ensure!(
+        tables.iter().all(|table| table.metric == metric),
+        "these tables have differences of different metrics; choose one metric for all of them"
+    );
+    let more = other_metrics(tables);
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(COLUMNS.map(|name| name.replace('*', metric.name())))?;
+    let usual = COLUMNS.map(|name| name.replace('*', metric));
+    writer.write_record(usual.iter().map(String::as_str).chain(more.iter().copied()))?;
     for table in tables {
         for row in &table.rows {
-            writer.write_record(cells(table, row))?;
+            let more = more.iter().map(|metric| number(row.mean.get(metric)));
+            writer.write_record(cells(table, row).into_iter().chain(more))?;
         }
     }
     text(writer)
+}
+
+/// The metrics of the tables that are not among the columns of every table.
+fn other_metrics(tables: &[Table]) -> Vec<&str> {
+    let mut others: Vec<&str> = Vec::new();
+    for metric in tables.iter().flat_map(|table| &table.metrics) {
+        if !USUAL.contains(&metric.as_str()) && !others.contains(&metric.as_str()) {
+            others.push(metric);
+        }
+    }
+    others
 }
 
 /// The text that `writer` holds.
@@ -56,6 +75,8 @@ pub(super) fn text(writer: csv::Writer<Vec<u8>>) -> Result<String> {
 
 /// The cells of a row: two decimals, four for p, empty if undefined.
 fn cells(table: &Table, row: &TableRow) -> [String; COLUMNS.len()] {
+    let [mean_ap, ap50, ap75, small, medium, large] =
+        USUAL.map(|metric| number(row.mean.get(metric)));
     let difference = row.difference;
     let interval = difference.and_then(|difference| difference.interval);
     let bootstrap = difference.and_then(|difference| difference.bootstrap);
@@ -65,13 +86,13 @@ fn cells(table: &Table, row: &TableRow) -> [String; COLUMNS.len()] {
     [
         row.label.clone(),
         row.seeds.to_string(),
-        number(row.mean.mean_ap),
+        mean_ap,
         number(row.deviation),
-        number(row.mean.ap50),
-        number(row.mean.ap75),
-        number(row.mean.ap_small),
-        number(row.mean.ap_medium),
-        number(row.mean.ap_large),
+        ap50,
+        ap75,
+        small,
+        medium,
+        large,
         number(difference.map(|difference| difference.mean)),
         number(row.paper),
         low(interval),

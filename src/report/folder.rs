@@ -2,7 +2,6 @@
 
 use super::json_lines::JsonLines;
 use super::layout::{self, TableLayout};
-use super::metric::Metric;
 use super::record::Record;
 use super::table::Table;
 use anyhow::{Context, Result, bail};
@@ -72,8 +71,8 @@ impl ResultsFolder {
         }
     }
 
-    /// One of the tables, with the differences and verdicts of `metric`.
-    pub fn table(&self, layout: &TableLayout, metric: Metric) -> Table {
+    /// One of the tables, with the differences and verdicts of `metric`, or of the first metric of its records.
+    pub fn table(&self, layout: &TableLayout, metric: Option<&str>) -> Table {
         layout.table(|hash| self.records.get(hash), metric)
     }
 }

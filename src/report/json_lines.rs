@@ -142,7 +142,8 @@ pub fn set_damaged_lines_aside(path: &Path) -> Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Metrics, Record, Status};
+    use crate::report::metric::USUAL;
+    use crate::report::{Record, Status};
 
     fn record(hash: &str, map: f64) -> Record {
         Record {
@@ -153,11 +154,12 @@ mod tests {
             steps: 12,
             status: Status::Ok,
             error: None,
-            metrics: Some(Metrics {
-                mean_ap: Some(map),
-                ap50: Some(1.0),
-                ..Metrics::default()
-            }),
+            metrics: Some(
+                USUAL
+                    .into_iter()
+                    .zip([Some(map), Some(1.0), None, None, None, None])
+                    .collect(),
+            ),
             student: None,
             average: None,
         }
@@ -209,7 +211,7 @@ mod tests {
         let cut = text[..text.len() / 4 * 3].to_string();
         fs::write(&path, &cut).unwrap();
         let told = set_damaged_lines_aside(&path).unwrap().unwrap();
-        assert!(told.starts_with("1 damaged lines of "), "{told}");
+        assert!(told.starts_with("left out 1 damaged line of "), "{told}");
         let left = JsonLines::<Record>::read(&path).unwrap();
         assert!(left.get("a").is_some() && left.get("b").is_none());
         let aside = folder.path().join("records.jsonl.damaged");
@@ -223,7 +225,7 @@ mod tests {
         other.insert(record("a", 9.0));
         other.insert(record("b", 2.0));
         own.adopt(other, |hash| hash == "a");
-        let map = |hash| own.get(hash).unwrap().metrics.unwrap().mean_ap;
+        let map = |hash| own.get(hash).unwrap().metrics.as_ref().unwrap().get("mAP");
         assert_eq!((map("a"), map("b")), (Some(1.0), Some(2.0)));
     }
 

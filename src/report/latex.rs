@@ -3,10 +3,9 @@
 
 use super::cell::{interval, number, one_line, p, verdict};
 use super::legend;
-use super::metric::Metric;
-use super::record::Metrics;
 use super::statistics::Verdict;
 use super::table::{Table, TableRow};
+use crate::metrics::Metrics;
 use anyhow::Result;
 
 /// Explains how to use the output.
@@ -56,15 +55,16 @@ fn columns(table: &Table) -> Vec<Column> {
     let column = |title: &str, align: char, cell: &dyn Fn(&TableRow) -> String| -> Column {
         (title.to_string(), align, rows.iter().map(cell).collect())
     };
-    let best = Metrics::each(|metric| {
-        let means = rows.iter().filter_map(|row| metric.of(&row.mean));
-        means.max_by(f64::total_cmp)
-    });
+    let best = |metric: &String| {
+        let means = rows.iter().filter_map(|row| row.mean.get(metric));
+        (metric.clone(), means.max_by(f64::total_cmp))
+    };
+    let best: Metrics = table.metrics.iter().map(best).collect();
     let mut columns = vec![
         column("", 'l', &|row| label(&row.label)),
         column("seeds", 'r', &|row| row.seeds.to_string()),
     ];
-    for metric in Metric::ALL {
+    for metric in &table.metrics {
         let cell = |row: &TableRow| mean(table, row, metric, &best);
         columns.push(column(&title(metric), 'r', &cell));
     }
@@ -88,16 +88,16 @@ fn columns(table: &Table) -> Vec<Column> {
 }
 
 /// A mean with its deviation and the difference to the reference. It is bold if no row has a higher mean.
-fn mean(table: &Table, row: &TableRow, metric: Metric, best: &Metrics) -> String {
-    let shown = number(metric.of(&row.mean));
-    let mut marked = match !shown.is_empty() && shown == number(metric.of(best)) {
+fn mean(table: &Table, row: &TableRow, metric: &str, best: &Metrics) -> String {
+    let shown = number(row.mean.get(metric));
+    let mut marked = match !shown.is_empty() && shown == number(best.get(metric)) {
         true => format!("\\textbf{{{shown}}}"),
         false => shown,
     };
     if let Some(deviation) = row.deviation.filter(|_| metric == table.metric) {
         marked.push_str(&format!(" $\\pm$ {}", number(Some(deviation))));
     }
-    with_arrow(marked, metric.of(&row.deltas), table.is_reference(row))
+    with_arrow(marked, row.deltas.get(metric), table.is_reference(row))
 }
 
 /// `17.86 ($\downarrow$ 1.10)`; the reference row has no arrow.
@@ -133,10 +133,10 @@ fn marked_verdict(row: &TableRow) -> String {
 }
 
 /// The name of a metric as papers write it, like `AP50`.
-fn title(metric: Metric) -> String {
-    match metric.name().strip_prefix("AP") {
-        Some(part) => format!("AP$_{{{part}}}$"),
-        None => metric.name().to_string(),
+fn title(metric: &str) -> String {
+    match metric.strip_prefix("AP").filter(|part| !part.is_empty()) {
+        Some(part) => format!("AP$_{{{}}}$", escape(part)),
+        None => escape(metric),
     }
 }
 
@@ -197,8 +197,10 @@ mod tests {
         assert_eq!(label("-"), "$-$");
         assert_eq!(label("-1"), "-1");
         assert_eq!(label("[2, 3]*"), "{}[2, 3]*");
-        assert_eq!(title(Metric::Ap50), "AP$_{50}$");
-        assert_eq!(title(Metric::MeanAp), "mAP");
+        assert_eq!(title("AP50"), "AP$_{50}$");
+        assert_eq!(title("mAP"), "mAP");
+        assert_eq!(title("AP50%"), "AP$_{50\\%}$");
+        assert_eq!(title("AP"), "AP");
     }
 
     proptest! {

@@ -3,10 +3,10 @@
 //!
 //! Several recipes may share a folder: a run replaces the tables with the same names and keeps the others.
 
-use super::metric::Metric;
 use super::record::Record;
-use super::table::{Header, PaperColumn, RowRecords, Table};
+use super::table::{Header, RowRecords, Table};
 use crate::atomic::write_atomically;
+use crate::metrics::PaperColumn;
 use anyhow::{Context, Result};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -110,7 +110,7 @@ impl TableLayout {
     pub fn table<'a>(
         &'a self,
         record: impl Fn(&str) -> Option<&'a Record>,
-        metric: Metric,
+        metric: Option<&str>,
     ) -> Table {
         let header = Header {
             name: self.name.clone(),

@@ -1,5 +1,6 @@
 //! Explains the columns of a table to the reader.
 
+use super::metric::USUAL;
 use super::statistics::{DRAWN, EXACT_UP_TO};
 use super::table::Table;
 
@@ -26,11 +27,22 @@ pub fn differences(metric: &str, to: &str) -> Vec<String> {
 
 /// Explains the columns of `table`, one line for each.
 pub fn of(table: &Table) -> Vec<String> {
-    let metric = table.metric.name();
-    let mut lines = vec![format!(
-        "mAP and its parts: COCO mask AP in percent, means over the finished seeds, the {metric} with its sample standard \
-         deviation over them."
-    )];
+    let metric = &table.metric;
+    let (usual, others): (Vec<&String>, Vec<&String>) = table
+        .metrics
+        .iter()
+        .partition(|name| USUAL.contains(&name.as_str()));
+    let means = format!(
+        "in percent, means over the finished seeds, the {metric} with its sample standard deviation over them."
+    );
+    let mut lines = Vec::new();
+    if !usual.is_empty() {
+        lines.push(format!("mAP and its parts: COCO mask AP {means}"));
+    }
+    if !others.is_empty() {
+        let others: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
+        lines.push(format!("{}: {means}", others.join(", ")));
+    }
     if let Some(reference) = &table.header.reference {
         lines.extend(differences(metric, &format!("`{reference}`")));
         if table.rows.iter().any(|row| row.label.starts_with("- ")) {

@@ -3,7 +3,6 @@
 
 use super::cell::{interval, number, one_line, p, signed, verdict};
 use super::legend;
-use super::metric::Metric;
 use super::table::{Table, TableRow};
 use anyhow::Result;
 
@@ -39,15 +38,15 @@ fn columns(table: &Table) -> Vec<Column> {
         column("variant", &|row| row.label.clone(), false),
         column("seeds", &|row| row.seeds.to_string(), true),
     ];
-    for metric in Metric::ALL {
+    for metric in &table.metrics {
         let mean = |row: &TableRow| {
-            let mean = number(metric.of(&row.mean));
-            match row.deviation.filter(|_| metric == table.metric) {
+            let mean = number(row.mean.get(metric));
+            match row.deviation.filter(|_| *metric == table.metric) {
                 Some(deviation) => format!("{mean} ± {}", number(Some(deviation))),
                 None => mean,
             }
         };
-        columns.push(column(metric.name(), &mean, true));
+        columns.push(column(metric, &mean, true));
     }
     let judged = |row: &TableRow| row.judged.map(|judged| judged.difference);
     let difference = |row: &TableRow| {

@@ -27,9 +27,8 @@ pub use comparison_text::{COMPARISON_FORMATS, ComparisonFormat};
 pub use folder::{RECORDS, ResultsFolder};
 pub use json_lines::{JsonLines, Keyed, set_damaged_lines_aside};
 pub use layout::{RowLayout, TableLayout};
-pub use metric::Metric;
-pub use record::{Metrics, Record, Status, Timing};
-pub use table::{Header, Order, PaperColumn, RowRecords, Table, TableRow};
+pub use record::{Record, Status, Timing};
+pub use table::{Header, Order, RowRecords, Table, TableRow};
 
 use crate::atomic::write_atomically;
 use anyhow::Result;

@@ -4,30 +4,8 @@
 //! `timing.jsonl`.
 
 use super::json_lines::Keyed;
+use crate::metrics::Metrics;
 use serde::{Deserialize, Serialize};
-
-/// COCO's metrics in percent; none if undefined (no object of that size).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Metrics {
-    /// AP averaged over the IoU thresholds 0.50 to 0.95.
-    #[serde(rename = "mAP")]
-    pub mean_ap: Option<f64>,
-    /// AP at IoU 0.50.
-    #[serde(rename = "AP50")]
-    pub ap50: Option<f64>,
-    /// AP at IoU 0.75.
-    #[serde(rename = "AP75")]
-    pub ap75: Option<f64>,
-    /// mAP of small objects.
-    #[serde(rename = "APs")]
-    pub ap_small: Option<f64>,
-    /// mAP of medium objects.
-    #[serde(rename = "APm")]
-    pub ap_medium: Option<f64>,
-    /// mAP of large objects.
-    #[serde(rename = "APl")]
-    pub ap_large: Option<f64>,
-}
 
 /// The outcome of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

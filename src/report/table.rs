@@ -1,23 +1,13 @@
 //! Turns records into rows: mean and deviation over the finished seeds, the paired difference to the
 //! reference row, and its verdict.
 
-use super::metric::{Metric, finished};
-use super::record::{Metrics, Record, Status};
+use super::metric::{USUAL, finished, names, reached};
+use super::record::{Record, Status};
 use super::statistics::{
     Bootstrap, Difference, Judged, Kendall, judge, kendall, mean, paired_difference,
     sample_deviation,
 };
-use serde::{Deserialize, Serialize};
-
-/// The place of a table's numbers in the paper.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PaperColumn {
-    /// The number of the table.
-    pub table: String,
-    /// The column.
-    pub column: String,
-}
+use crate::metrics::{Metrics, PaperColumn};
 
 /// The parts of a table besides its rows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,10 +25,11 @@ pub struct Header {
 }
 
 impl Header {
-    /// The metric of the paper's numbers: that of their column, or else the mAP.
-    fn paper_metric(&self) -> Metric {
+    /// The metric of the paper's numbers: that of their column, or else the first of the table's `metrics`.
+    fn paper_metric<'a>(&'a self, metrics: &'a [String]) -> &'a str {
         let column = self.paper.as_ref().map(|paper| paper.column.as_str());
-        column.and_then(Metric::named).unwrap_or_default()
+        let is_metric = |name: &&str| USUAL.contains(name) || metrics.iter().any(|one| one == name);
+        column.filter(is_metric).unwrap_or(&metrics[0])
     }
 }
 
@@ -59,7 +50,9 @@ pub struct Table {
     /// The parts besides the rows.
     pub header: Header,
     /// The metric of the deviations, differences and verdicts.
-    pub metric: Metric,
+    pub metric: String,
+    /// The metrics that have a column; at least one.
+    pub metrics: Vec<String>,
     /// The rows, in the order of the sweep until they are sorted.
     pub rows: Vec<TableRow>,
     /// The agreement between the order of its means and that of the paper's numbers.
@@ -116,18 +109,23 @@ impl Order {
 }
 
 impl Table {
-    /// Makes the table of `rows`, with the differences and verdicts of `metric`. The order of the seeds must
-    /// be the same in all rows.
-    pub fn new(header: Header, rows: &[RowRecords], metric: Metric) -> Self {
+    /// Makes the table of `rows`, with the differences and verdicts of `metric`, or of the first metric of the records.
+    /// The order of the seeds must be the same in all rows.
+    pub fn new(header: Header, rows: &[RowRecords], metric: Option<&str>) -> Self {
         let reference = header
             .reference
             .as_deref()
             .and_then(|label| rows.iter().find(|row| row.label == label));
-        let paper = header.paper_metric() == metric;
+        let metrics = names(
+            rows.iter()
+                .flat_map(|row| row.records.iter().flatten().copied()),
+        );
+        let metric = metric.unwrap_or(&metrics[0]);
+        let paper = header.paper_metric(&metrics) == metric;
         let mut bootstrap = Bootstrap::default();
         let mut found: Vec<TableRow> = rows
             .iter()
-            .map(|row| TableRow::new(row, reference, metric, &mut bootstrap))
+            .map(|row| TableRow::new(row, reference, metric, &metrics, &mut bootstrap))
             .collect();
         if !paper {
             for row in &mut found {
@@ -136,11 +134,12 @@ impl Table {
         }
         let columns: Vec<(f64, f64)> = found
             .iter()
-            .filter_map(|row| metric.of(&row.mean).zip(row.paper))
+            .filter_map(|row| row.mean.get(metric).zip(row.paper))
             .collect();
         let mut table = Self {
             header,
-            metric,
+            metric: metric.to_string(),
+            metrics: metrics.clone(),
             rows: found,
             agreement: kendall(&columns),
         };
@@ -170,15 +169,15 @@ impl Table {
 
     /// Sorts the rows. Rows without the number come last, and equal rows keep their order.
     pub fn sort(&mut self, order: Order) {
-        let metric = self.metric;
-        let falling = |rows: &mut [TableRow], key: fn(&TableRow, Metric) -> Option<f64>| {
-            let key = |row: &TableRow| key(row, metric).unwrap_or(f64::NEG_INFINITY);
+        let metric = &self.metric;
+        let falling = |rows: &mut [TableRow], metrics: fn(&TableRow) -> &Metrics| {
+            let key = |row: &TableRow| metrics(row).get(metric).unwrap_or(f64::NEG_INFINITY);
             rows.sort_by(|x, y| key(y).total_cmp(&key(x)));
         };
         match order {
             Order::Table => {}
-            Order::Metric => falling(&mut self.rows, |row, metric| metric.of(&row.mean)),
-            Order::Delta => falling(&mut self.rows, |row, metric| metric.of(&row.deltas)),
+            Order::Metric => falling(&mut self.rows, |row| &row.mean),
+            Order::Delta => falling(&mut self.rows, |row| &row.deltas),
             Order::Label => self.rows.sort_by(|x, y| x.label.cmp(&y.label)),
         }
     }
@@ -188,7 +187,8 @@ impl TableRow {
     fn new(
         row: &RowRecords,
         reference: Option<&RowRecords>,
-        metric: Metric,
+        metric: &str,
+        metrics: &[String],
         bootstrap: &mut Bootstrap,
     ) -> Self {
         let finished: Vec<&Metrics> = row
@@ -197,24 +197,28 @@ impl TableRow {
             .flatten()
             .filter_map(|record| finished(record))
             .collect();
-        let values = |metric: Metric| -> Vec<f64> {
-            finished.iter().filter_map(|one| metric.of(one)).collect()
+        let values = |metric: &str| -> Vec<f64> {
+            finished.iter().filter_map(|one| one.get(metric)).collect()
         };
-        let differences = |metric: Metric| -> Vec<f64> {
-            let reached = |record: Option<&Record>| metric.reached(record?);
+        let differences = |metric: &str| -> Vec<f64> {
+            let reached = |record: Option<&Record>| reached(record?, metric);
             let others = reference.map_or(&[][..], |reference| &reference.records);
             let pairs = row.records.iter().zip(others);
             pairs
                 .filter_map(|(x, y)| Some(reached(*x)? - reached(*y)?))
                 .collect()
         };
+        let each = |value: &dyn Fn(&str) -> Option<f64>| -> Metrics {
+            let named = metrics.iter().map(|name| (name.as_str(), value(name)));
+            named.collect()
+        };
         let reference_paper = reference.and_then(|reference| reference.paper);
         Self {
             label: row.label.to_string(),
             seeds: finished.len(),
-            mean: Metrics::each(|metric| mean(&values(metric))),
+            mean: each(&|metric| mean(&values(metric))),
             deviation: sample_deviation(&values(metric)),
-            deltas: Metrics::each(|metric| mean(&differences(metric))),
+            deltas: each(&|metric| mean(&differences(metric))),
             difference: paired_difference(&differences(metric), bootstrap),
             judged: None,
             paper: row.paper,

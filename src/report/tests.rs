@@ -1,9 +1,17 @@
 //! Tests the bytes of every format, the orders and metrics of a table, and results folders with arbitrary
 //! file content.
 
+use super::metric::USUAL;
 use super::*;
+use crate::metrics::{Metrics, PaperColumn};
 use proptest::prelude::*;
 use std::fs;
+
+/// COCO's metrics, of which the first two are defined.
+fn usual([map, ap50]: [Option<f64>; 2]) -> Metrics {
+    let values = [map, ap50, None, None, None, None];
+    USUAL.into_iter().zip(values).collect()
+}
 
 /// A finished trial with this mAP and twice that AP50, or a failed one.
 fn record(hash: &str, seed: u64, map: Option<f64>) -> Record {
@@ -16,11 +24,7 @@ fn record(hash: &str, seed: u64, map: Option<f64>) -> Record {
         steps: 9,
         status: map.map_or(Status::Failed, |_| Status::Ok),
         error: map.is_none().then(|| failed.to_string()),
-        metrics: map.map(|map| Metrics {
-            mean_ap: Some(map),
-            ap50: Some(2.0 * map),
-            ..Metrics::default()
-        }),
+        metrics: map.map(|map| usual([Some(map), Some(2.0 * map)])),
         student: None,
         average: None,
     }
@@ -76,9 +80,12 @@ fn folder() -> (TableLayout, Vec<Record>) {
     (layout, records)
 }
 
-fn table(metric: Metric) -> Table {
+fn table(metric: &str) -> Table {
     let (layout, records) = folder();
-    layout.table(|hash| records.iter().find(|one| one.hash == hash), metric)
+    layout.table(
+        |hash| records.iter().find(|one| one.hash == hash),
+        Some(metric),
+    )
 }
 
 fn rendered(name: &str, table: Table) -> String {
@@ -92,7 +99,7 @@ fn rendered(name: &str, table: Table) -> String {
 #[test]
 fn the_csv_is_these_bytes() {
     assert_eq!(
-        rendered("csv", table(Metric::MeanAp)),
+        rendered("csv", table("mAP")),
         "variant,seeds,mAP,mAP_std,AP50,AP75,APs,APm,APl,delta_mAP,paper_mAP,delta_low,delta_high,paper_delta,status,\
          pairs,boot_low,boot_high,p,p_holm,verdict,tau,tau_p,tau_rows,sweep\n\
          PL-DC,3,23.00,3.00,46.00,,,,,0.00,21.80,0.00,0.00,0.00,ok,3,0.00,0.00,,,,1.00,0.3333,3,modules\n\
@@ -106,7 +113,7 @@ fn the_csv_is_these_bytes() {
 #[test]
 fn the_markdown_is_these_bytes() {
     assert_eq!(
-        rendered("md", table(Metric::MeanAp)),
+        rendered("md", table("mAP")),
         include_str!("tests/modules.md")
     );
 }
@@ -114,7 +121,7 @@ fn the_markdown_is_these_bytes() {
 #[test]
 fn the_latex_is_these_bytes() {
     assert_eq!(
-        rendered("latex", table(Metric::MeanAp)),
+        rendered("latex", table("mAP")),
         include_str!("tests/modules.tex")
     );
 }
@@ -122,20 +129,64 @@ fn the_latex_is_these_bytes() {
 /// The paper's numbers do not apply to a metric other than that of their column.
 #[test]
 fn another_metric_has_its_own_differences_and_no_paper() {
-    let text = rendered("csv", table(Metric::Ap50));
+    let text = rendered("csv", table("AP50"));
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[0].contains("mAP,AP50_std,AP50,") && lines[0].contains("delta_AP50,paper_AP50"));
     assert!(
         lines[2].starts_with("- DICC,3,21.00,6.10,42.00,,,,,-4.00,,-4.50,-3.50,,ok"),
         "{text}"
     );
-    assert_eq!(table(Metric::Ap50).agreement, None);
+    assert_eq!(table("AP50").agreement, None);
+}
+
+/// Another evaluator's metrics stand behind COCO's, at the end of the CSV, and have differences of their own.
+#[test]
+fn a_table_shows_every_metric_of_its_records() {
+    let (layout, mut records) = folder();
+    let with = |only: bool| {
+        move |metrics: Metrics| {
+            let map = metrics.get("mAP");
+            let mut all = if only { Metrics::default() } else { metrics };
+            all.extend([("AP", map), ("AP50%", Some(50.0))]);
+            all
+        }
+    };
+    let made =
+        |records: &[Record]| layout.table(|hash| records.iter().find(|one| one.hash == hash), None);
+    for record in &mut records {
+        record.metrics = record.metrics.take().map(with(false));
+    }
+    let both = made(&records);
+    assert_eq!(both.metric, "mAP");
+    let text = rendered("csv", both.clone());
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].ends_with(",tau_rows,sweep,AP,AP50%"), "{text}");
+    assert!(
+        lines[2].starts_with("- DICC,3,21.00,3.05,42.00")
+            && lines[2].ends_with(",modules,21.00,50.00")
+    );
+    let text = rendered("md", both.clone());
+    assert!(text.contains("| APl | AP | AP50% | difference |"), "{text}");
+    assert!(text.contains("`AP`, `AP50%`: in percent, means over the finished seeds"));
+    assert!(rendered("latex", both).contains("& AP & AP$_{50\\%}$ &"));
+
+    for record in &mut records {
+        record.metrics = record.metrics.take().map(with(true));
+    }
+    let other = made(&records);
+    assert_eq!((other.metric.as_str(), other.rows[1].paper), ("AP", None));
+    assert_eq!(other.rows[1].difference.map(|one| one.pairs), Some(3));
+    let text = rendered("md", other);
+    assert!(
+        text.contains("| variant | seeds | AP | AP50% |") && !text.contains("COCO"),
+        "{text}"
+    );
 }
 
 #[test]
 fn rows_are_sorted_and_those_without_a_number_come_last() {
     let labels = |order: Order| {
-        let mut table = table(Metric::MeanAp);
+        let mut table = table("mAP");
         table.sort(order);
         let labels = table.rows.into_iter().map(|row| row.label);
         labels.collect::<Vec<_>>().join(" ")
@@ -170,7 +221,7 @@ fn a_line_cut_in_half_is_named_and_the_others_are_read() {
     assert_eq!(read.damaged.len(), 1);
     let start = format!("{}:{number}: ", place.path().join(RECORDS).display());
     assert!(read.damaged[0].starts_with(&start), "{:?}", read.damaged);
-    let table = read.table(&read.tables[0], Metric::MeanAp);
+    let table = read.table(&read.tables[0], None);
     assert_eq!(table.rows[0].seeds, 3);
     assert_eq!(table.rows[3].status, "pending (1/3)");
     let strict = format!(
@@ -256,12 +307,12 @@ fn survives(place: &Path, file: &str) -> Result<(), TestCaseError> {
         prop_assert!(placed(line), "{line}");
     }
     for layout in &folder.tables {
-        for metric in Metric::ALL {
-            let table = folder.table(layout, metric);
+        for metric in USUAL {
+            let table = folder.table(layout, Some(metric));
             for format in FORMATS {
                 (format.render)(std::slice::from_ref(&table)).unwrap();
             }
-            let compared = compare(&layout.name, &folder, &folder, metric);
+            let compared = compare(&layout.name, &folder, &folder, Some(metric));
             let compared = compared.expect("both have it");
             for format in COMPARISON_FORMATS {
                 (format.render)(std::slice::from_ref(&compared)).unwrap();
@@ -300,7 +351,7 @@ proptest! {
     fn any_numbers_make_a_table(numbers in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::ZERO, 15)) {
         let (_, records) = folder();
         let records: Vec<String> = records.into_iter().zip(numbers).map(|(mut record, number)| {
-            record.metrics = record.metrics.map(|metrics| Metrics { mean_ap: Some(number), ..metrics });
+            record.metrics = record.metrics.map(|metrics| usual([Some(number), metrics.get("AP50")]));
             serde_json::to_string(&record).unwrap()
         }).collect();
         survives(written(records.join("\n").as_bytes()).path(), RECORDS)?;

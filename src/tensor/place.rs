@@ -72,7 +72,7 @@ pub struct NoPrecision;
 
 /// The device that a user asks for: `auto`, `cpu`, `cuda` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Wish {
+pub enum DeviceChoice {
     /// The first usable GPU, or else the CPU.
     #[default]
     Auto,
@@ -87,7 +87,7 @@ pub enum Wish {
 #[error("`{0}` is not a device; allowed: auto, cpu, cuda, cuda:N (the N-th GPU, from 0)")]
 pub struct NoDevice(String);
 
-impl FromStr for Wish {
+impl FromStr for DeviceChoice {
     type Err = NoDevice;
 
     fn from_str(text: &str) -> Result<Self, NoDevice> {
@@ -109,7 +109,7 @@ impl FromStr for Wish {
     }
 }
 
-impl fmt::Display for Wish {
+impl fmt::Display for DeviceChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
@@ -119,7 +119,7 @@ impl fmt::Display for Wish {
     }
 }
 
-impl Wish {
+impl DeviceChoice {
     /// The chosen place. If the choice was `auto` and no GPU is usable, it also returns the reason.
     ///
     /// # Errors
@@ -147,30 +147,30 @@ impl Wish {
 #[derive(Debug, thiserror::Error)]
 enum NoGpu {
     #[error("none was asked for")]
-    NotAsked,
+    Unwanted,
     #[error("this program was built without `--features cuda`")]
     NotBuilt,
     #[error("{0}")]
-    NotThere(String),
+    Missing(String),
 }
 
 impl NoGpu {
     /// The message for a user who left the choice to the program; none if they cannot change the reason.
     fn worth_telling(&self) -> Option<String> {
         match self {
-            Self::NotAsked | Self::NotBuilt => None,
-            Self::NotThere(why) => Some(format!("no GPU is used: {why}")),
+            Self::Unwanted | Self::NotBuilt => None,
+            Self::Missing(why) => Some(format!("no GPU is used: {why}")),
         }
     }
 }
 
 fn gpu(number: Option<usize>) -> Result<Place, NoGpu> {
-    let number = number.ok_or(NoGpu::NotAsked)?;
+    let number = number.ok_or(NoGpu::Unwanted)?;
     if !cuda::IS_BUILT {
         return Err(NoGpu::NotBuilt);
     }
     let gpu = Gpu::open(number);
-    gpu.map(Place::Gpu).map_err(NoGpu::NotThere)
+    gpu.map(Place::Gpu).map_err(NoGpu::Missing)
 }
 
 #[cfg(test)]
@@ -179,25 +179,28 @@ mod tests {
 
     #[test]
     fn a_wish_reads_as_it_is_written() {
-        for (text, wish) in [
-            ("auto", Wish::Auto),
-            ("cpu", Wish::Cpu),
-            ("cuda:0", Wish::Cuda(0)),
-            ("cuda:13", Wish::Cuda(13)),
+        for (text, choice) in [
+            ("auto", DeviceChoice::Auto),
+            ("cpu", DeviceChoice::Cpu),
+            ("cuda:0", DeviceChoice::Cuda(0)),
+            ("cuda:13", DeviceChoice::Cuda(13)),
         ] {
-            assert_eq!(text.parse::<Wish>().unwrap(), wish);
-            assert_eq!(wish.to_string(), text);
+            assert_eq!(text.parse::<DeviceChoice>().unwrap(), choice);
+            assert_eq!(choice.to_string(), text);
         }
-        assert_eq!("cuda".parse::<Wish>().unwrap(), Wish::Cuda(0));
+        assert_eq!(
+            "cuda".parse::<DeviceChoice>().unwrap(),
+            DeviceChoice::Cuda(0)
+        );
         for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:+1", "CUDA", "cuda:1x"] {
-            let error = text.parse::<Wish>().unwrap_err().to_string();
+            let error = text.parse::<DeviceChoice>().unwrap_err().to_string();
             assert!(error.contains("allowed: auto, cpu, cuda"), "{error}");
         }
     }
 
     #[test]
     fn the_cpu_can_always_be_had_and_computes_with_f32() {
-        let (place, why) = Wish::Cpu.place().unwrap();
+        let (place, why) = DeviceChoice::Cpu.place().unwrap();
         assert!(matches!(place, Place::Host) && why.is_none());
         assert!(!place.is_asynchronous());
         place.computing_with(Precision::F32).unwrap();
@@ -210,9 +213,9 @@ mod tests {
     #[cfg(not(feature = "cuda"))]
     #[test]
     fn without_the_feature_only_an_explicit_wish_is_refused() {
-        let (place, why) = Wish::Auto.place().unwrap();
+        let (place, why) = DeviceChoice::Auto.place().unwrap();
         assert!(matches!(place, Place::Host) && why.is_none());
-        let error = Wish::Cuda(1).place().unwrap_err();
+        let error = DeviceChoice::Cuda(1).place().unwrap_err();
         assert!(error.contains("cuda:1") && error.contains("--features cuda"));
     }
 }

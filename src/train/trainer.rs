@@ -190,10 +190,9 @@ fn readings_of(report: &StepReport) -> Result<Vec<(String, Reading)>> {
         BARREN_STEPS.to_string(),
         Reading::Max(pseudo.barren_steps as u64),
     ));
-    if let Some(thresholds) = &pseudo.thresholds {
-        let value = serde_json::to_value(thresholds)?;
-        readings.push(("thresholds".to_string(), Reading::Last(value)));
-    }
+    let of_filter = pseudo.readings.iter();
+    readings
+        .extend(of_filter.map(|(name, value)| (name.to_string(), Reading::Last(value.clone()))));
     Ok(readings)
 }
 

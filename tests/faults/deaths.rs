@@ -131,7 +131,7 @@ fn trials_that_die_only_beside_each_other_succeed_one_by_one() {
     assert_eq!(found, run(0).0);
     let (_, after) = text.split_once("warning: ").unwrap();
     assert!(
-        after.contains("(SIGKILL; out of memory?) with 2 stages at work: `"),
+        after.contains("(SIGKILL; out of memory?) with 2 stages running: `"),
         "{text}"
     );
     let order: Vec<&str> = after
@@ -159,11 +159,7 @@ fn a_death_counts_as_a_failure() {
         output(command.spawn().unwrap(), code)
     };
     let text = run(failing, &["--retries", "1"], 1);
-    assert_eq!(
-        text.matches("that stage is tried again").count(),
-        1,
-        "{text}"
-    );
+    assert_eq!(text.matches("tries that stage again").count(), 1, "{text}");
     assert_eq!(text.matches("that stage has failed").count(), 1, "{text}");
     run(failing, &["--retries", "2"], 0);
     let others = "[zip]\n'method.level' = [10, 11, 12, 13, 14]\n";
@@ -181,7 +177,7 @@ fn a_killed_process_is_replaced_and_a_recipe_edited_meanwhile_changes_nothing() 
     fs::write(rig.at("sweeps/parts.toml"), "question = 'half a sen").unwrap();
     kill(swept(&child));
     let text = output(child, 0);
-    assert!(text.contains("with 2 stages at work"), "{text}");
+    assert!(text.contains("with 2 stages running"), "{text}");
     assert_eq!(rig.found("out"), expected);
 }
 

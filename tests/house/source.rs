@@ -73,8 +73,8 @@ fn literal(rest: &str, before: Option<char>) -> Option<usize> {
     if rest.starts_with("/*") {
         return Some(until("*/"));
     }
-    if rest.starts_with('"') {
-        return Some(1 + quoted(&rest[1..], '"'));
+    if let Some(text) = rest.strip_prefix('"') {
+        return Some(1 + quoted(text, '"'));
     }
     let in_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
     if !in_word && let Some(raw) = rest.strip_prefix('r') {

@@ -26,11 +26,8 @@ fn house(base: &str, more: &str) -> House {
 
 fn planned(house: &House, environment: &[(&str, &str)], set: &[&str]) -> Result<Plan, RecipeError> {
     let check = |table: &Table| {
-        TrialSettings::read(table)
-            .err()
-            .into_iter()
-            .flatten()
-            .collect()
+        let errors = TrialSettings::read(table).err().into_iter().flatten();
+        errors.collect()
     };
     let hooks = Hooks {
         check: &check,

@@ -2,7 +2,7 @@
 
 use crate::house::{House, at};
 use harness::experiment::{NEW_KEYS, TrialSettings, identity, normalise};
-use harness::recipe::{Explanation, Hooks, Plan, Request};
+use harness::recipe::{Explanation, Hooks, Plan, Request, content_hash, value_at};
 use toml::Table;
 
 /// Its trials at seeds 0 and 1, as the program hashed them before there were built-in defaults.
@@ -44,9 +44,39 @@ fn an_old_recipe_is_planned_with_the_hashes_of_its_time() {
     hooks(|hooks| {
         let plan = old("").plan("recipes/base.toml", &[], &[], hooks).unwrap();
         assert_eq!(hashes(&plan), HASHES);
-        for (key, _) in NEW_KEYS.iter() {
-            let settings = &plan.trials[0].settings;
-            assert!(harness::recipe::value_at(settings, key.path).is_none());
+        for (key, _) in NEW_KEYS.iter().filter(|(key, _)| key.of.is_empty()) {
+            assert!(value_at(&plan.trials[0].settings, key.path).is_none());
+        }
+    });
+}
+
+/// Of every component that a shipped recipe names.
+#[test]
+fn writing_out_what_a_shipped_recipe_leaves_out_changes_nothing() {
+    hooks(|hooks| {
+        for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/recipes")).unwrap() {
+            let recipe = file.unwrap().path();
+            if recipe.extension().is_none_or(|ending| ending != "toml") {
+                continue;
+            }
+            let request = Request {
+                recipe: &recipe,
+                environment: &[],
+                set: &[],
+            };
+            for trial in Plan::new(request, hooks).unwrap().trials {
+                let mut written = trial.settings.clone();
+                NEW_KEYS.fill(&mut written);
+                let read = |table| format!("{:?}", TrialSettings::read(table).unwrap());
+                assert_eq!(read(&written), read(&trial.settings), "{}", trial.label);
+                normalise(&mut written);
+                assert_eq!(
+                    content_hash(&identity(&written)),
+                    trial.hash,
+                    "{}",
+                    trial.label
+                );
+            }
         }
     });
 }
@@ -111,6 +141,38 @@ fn mistakes_in_a_new_key_are_told_as_in_any_other() {
         let expected =
             "recipes/mine.toml:2:13: `precision`: expected a string like \"f32\", found 3";
         assert!(found.starts_with(expected), "{found}");
+    });
+}
+
+#[test]
+fn evaluators_that_cannot_be_used_are_refused_where_they_are_named() {
+    hooks(|hooks| {
+        for (list, expected) in [
+            (
+                "[]",
+                "2:16: `eval.metrics`: [] does not fit; allowed: one or more of `coco`",
+            ),
+            (
+                "['coco', 'cocoa']",
+                "2:25: `eval.metrics[1]`: unknown `cocoa`; did you mean `coco`?",
+            ),
+            (
+                "['coco', 'coco']",
+                "2:25: `eval.metrics[1]`: `coco` is there twice",
+            ),
+            (
+                "'coco'",
+                "2:16: `eval.metrics`: expected a list, found the string \"coco\"",
+            ),
+            (
+                "['coco', 3]",
+                "2:25: `eval.metrics[1]`: expected a string like \"coco\", found 3",
+            ),
+        ] {
+            let found = old(&format!("eval.metrics = {list}")).refusal(&[], hooks);
+            let expected = format!("recipes/mine.toml:{expected}\n");
+            assert!(found.starts_with(&expected), "{list}: {found}");
+        }
     });
 }
 

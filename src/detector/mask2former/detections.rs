@@ -6,7 +6,6 @@
 //! not suppressed, and there is no score threshold. Logits are resized to the padded input, cropped to the picture, and
 //! resized to the wanted size.
 
-use super::batch::PredictedBatch;
 use super::planes::{Fetched, Planes, last};
 use super::scores::{ClassView, class_views, pairs};
 use crate::detector::quality::{mask_quality, of_foreground};
@@ -16,24 +15,34 @@ use crate::ops;
 use crate::structures::{Detection, Mask};
 use rayon::prelude::*;
 
-/// The detections of every image of `batch`, sorted by class probability. `sizes`: rows and columns of the masks of
+/// The predictions of a batch with the sizes of its images.
+#[derive(Clone, Copy)]
+pub(super) struct Predicted<'a> {
+    pub predictions: &'a Predictions,
+    /// Rows and columns of each image without the padding.
+    pub sizes: &'a [(usize, usize)],
+    /// Rows and columns of the padded input.
+    pub padded: (usize, usize),
+}
+
+/// The detections of every image of `output`, sorted by class probability. `sizes`: rows and columns of the masks of
 /// each image.
 ///
 /// Pairs with an empty mask are left out. Their score is 0 and they overlap no object, so no metric changes.
 pub(super) fn detections(
-    batch: &PredictedBatch,
+    output: Predicted,
     sizes: &[(usize, usize)],
     top: usize,
 ) -> Vec<Vec<Detection>> {
     // This thread copies the logits from the GPU; the others compute on the CPU.
-    let chosen: Vec<Chosen> = (0..batch.predictions.batch)
-        .map(|image| Chosen::new(batch, image, top))
+    let chosen: Vec<Chosen> = (0..output.predictions.batch)
+        .map(|image| Chosen::new(output, image, top))
         .collect();
     chosen
         .par_iter()
-        .zip(&batch.sizes)
+        .zip(output.sizes)
         .zip(sizes)
-        .map(|((chosen, own), size)| chosen.detections(batch.padded, *own, *size))
+        .map(|((chosen, own), size)| chosen.detections(output.padded, *own, *size))
         .collect()
 }
 
@@ -55,8 +64,8 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn new(batch: &PredictedBatch, image: usize, top: usize) -> Self {
-        let predictions = &batch.predictions;
+    fn new(output: Predicted, image: usize, top: usize) -> Self {
+        let predictions = output.predictions;
         let choice = Choice {
             score: Score::WithNoObject,
             selection: Selection::TopPairs,
@@ -69,7 +78,7 @@ impl Chosen {
         let row = |query: &usize| image * predictions.queries + query;
         let rows: Vec<usize> = queries.iter().map(row).collect();
         Self {
-            planes: Planes::new(predictions, batch.padded).fetched(&rows),
+            planes: Planes::new(predictions, output.padded).fetched(&rows),
             pairs,
             queries,
         }
@@ -113,8 +122,8 @@ impl Chosen {
 /// - `class_logits` `[Q, K + 1]` and `mask_logits` `[Q, h, w]`;
 /// - `class_quality` `[Q, K]`: the softmax over K + 1 classes, without no-object (eq. 3 of PL-DC);
 /// - `mask_quality` `[Q]`: the mean foreground probability of the mask at the size of the padded input (eq. 4).
-pub(super) fn raw(batch: &PredictedBatch) -> Vec<RawArray> {
-    let predictions = &batch.predictions;
+pub(super) fn raw(output: Predicted) -> Vec<RawArray> {
+    let predictions = output.predictions;
     let &Predictions {
         queries,
         height,
@@ -125,7 +134,7 @@ pub(super) fn raw(batch: &PredictedBatch) -> Vec<RawArray> {
     let columns = layer.classes.columns();
     let views = views_of(predictions, 0);
     let classes = views.iter().flat_map(ClassView::with_no_object);
-    let masks = ops::foreground(&layer.masks, 0..queries, (height, width), batch.padded);
+    let masks = ops::foreground(&layer.masks, 0..queries, (height, width), output.padded);
     let masks = masks.wait().into_iter().map(|mask| of_foreground(mask).0);
     let rows: Vec<usize> = (0..queries).collect();
     let of_first = |all| ops::rows_on_host(all, &rows);
@@ -148,23 +157,27 @@ pub(super) fn raw(batch: &PredictedBatch) -> Vec<RawArray> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::detector::Output;
     use crate::detector::mask2former::candidates::tests::predictions_at;
+    use crate::detector::mask2former::criterion::Criterion;
+    use crate::detector::mask2former::loss::tests::loss;
+    use crate::detector::mask2former::output::Mask2FormerOutput;
     use crate::ops::check::on_every_place;
     use crate::tensor::Place;
 
-    /// The example's predictions for a picture of `own` pixels, padded to 8 x 8.
-    fn batch(place: &Place, own: (usize, usize)) -> PredictedBatch {
-        PredictedBatch {
+    /// The example's output for a picture of `own` pixels, padded to 8 x 8.
+    fn output(place: &Place, own: (usize, usize)) -> Mask2FormerOutput {
+        Mask2FormerOutput {
             predictions: predictions_at(place),
             sizes: vec![own],
             padded: (8, 8),
+            criterion: Criterion::new(loss()),
         }
     }
 
     on_every_place! {
         fn detections_are_cropped_and_scored(place) {
-            let detect = |own, size, top| detections(&batch(place, own), &[size], top).remove(0);
+            let detect = |own, size, top| output(place, own).detect(&[size], top).remove(0);
             // By probability: (0, 0), (1, 0), (1, 1), (0, 1); then the third query, whose mask is empty.
             let found = detect((8, 5), (8, 5), 4);
             assert_eq!(
@@ -193,7 +206,7 @@ mod tests {
 
     on_every_place! {
         fn qualities_are_those_of_the_formulas(place) {
-            let arrays = raw(&batch(place, (8, 8)));
+            let arrays = output(place, (8, 8)).raw();
             let named = |name| &arrays.iter().find(|(known, _)| *known == name).unwrap().1;
             let (classes, masks) = (named("class_quality"), named("mask_quality"));
             assert_eq!((&classes.0[..], &masks.0[..]), (&[3, 2][..], &[3][..]));

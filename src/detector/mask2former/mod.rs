@@ -1,7 +1,6 @@
 //! Mask2Former as a detector: the network [`crate::graph::Mask2Former`] with its loss, matching, candidates and
 //! detections.
 
-mod batch;
 mod candidates;
 mod config;
 pub mod criterion;
@@ -21,7 +20,6 @@ use crate::nn::params::{Param, Parameters};
 use crate::registry::Entry;
 use crate::tensor::{Place, Tape};
 
-use batch::PredictedBatch;
 #[cfg(test)]
 pub(crate) use candidates::tests as examples;
 pub use config::{Mask2FormerConfig, of_folder};
@@ -82,11 +80,9 @@ impl Detector for Mask2FormerDetector {
 
     fn forward(&self, tape: &mut Tape, images: &Images) -> Box<dyn Output> {
         Box::new(Mask2FormerOutput {
-            batch: PredictedBatch {
-                predictions: self.network.forward(tape, &images.map),
-                sizes: images.sizes.clone(),
-                padded: images.padded(),
-            },
+            predictions: self.network.forward(tape, &images.map),
+            sizes: images.sizes.clone(),
+            padded: images.padded(),
             criterion: self.criterion.clone(),
         })
     }

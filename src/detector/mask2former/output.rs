@@ -1,39 +1,55 @@
 //! The output of the detector for a batch.
 
-use super::batch::PredictedBatch;
 use super::candidates::proposals;
 use super::criterion::Criterion;
-use super::detections::{detections, raw};
+use super::detections::{Predicted, detections, raw};
 use super::points::Drawn;
 use crate::detector::{Choice, Output, Part, Pending, Proposals, RawArray};
+use crate::graph::Predictions;
 use crate::rng::Stream;
 use crate::structures::Detection;
 use crate::tensor::Later;
 
-/// The predictions of a batch with the rules of their loss.
+/// What the network says about a batch.
 pub(super) struct Mask2FormerOutput {
-    /// The predictions.
-    pub batch: PredictedBatch,
+    /// Of every layer.
+    pub predictions: Predictions,
+    /// Rows and columns of each image without the padding.
+    pub sizes: Vec<(usize, usize)>,
+    /// Rows and columns of the padded input.
+    pub padded: (usize, usize),
     /// The rules of the loss.
     pub criterion: Criterion,
 }
 
+impl Mask2FormerOutput {
+    fn predicted(&self) -> Predicted<'_> {
+        Predicted {
+            predictions: &self.predictions,
+            sizes: &self.sizes,
+            padded: self.padded,
+        }
+    }
+}
+
 impl Output for Mask2FormerOutput {
     fn begin<'a>(&'a self, part: &'a Part<'a>, mut draws: Stream) -> Box<dyn Pending + 'a> {
-        let predictions = &self.batch.predictions;
-        let points = Drawn::new(predictions.layers.len(), &mut draws);
-        Box::new(self.criterion.begin(predictions, part, Box::new(points)))
+        let points = Drawn::new(self.predictions.layers.len(), &mut draws);
+        let begun = self
+            .criterion
+            .begin(&self.predictions, part, Box::new(points));
+        Box::new(begun)
     }
 
     fn propose(&self, choice: Choice) -> Later<Proposals> {
-        proposals(&self.batch.predictions, self.batch.padded, choice)
+        proposals(&self.predictions, self.padded, choice)
     }
 
     fn detect(&self, sizes: &[(usize, usize)], top: usize) -> Vec<Vec<Detection>> {
-        detections(&self.batch, sizes, top)
+        detections(self.predicted(), sizes, top)
     }
 
     fn raw(&self) -> Vec<RawArray> {
-        raw(&self.batch)
+        raw(self.predicted())
     }
 }

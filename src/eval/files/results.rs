@@ -8,7 +8,7 @@ use super::id::Id;
 use super::json::{self, Expected};
 use super::outline::to_runs;
 use super::truth::Truth;
-use crate::eval::found::segmentation;
+use crate::eval::coco::segmentation;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use hotcoco::{Annotation, COCO, Dataset, Segmentation, mask};
 use rayon::prelude::*;

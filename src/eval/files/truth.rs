@@ -3,7 +3,7 @@
 use super::id::{Flag, Id};
 use super::json::{self, Expected};
 use super::outline::to_runs;
-use crate::eval::found::segmentation;
+use crate::eval::coco::segmentation;
 use anyhow::{Context, Result, ensure};
 use hotcoco::{Annotation, COCO, Category, Dataset, Image, Segmentation, mask};
 use rayon::prelude::*;

@@ -6,7 +6,7 @@ use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::root::Store;
 use crate::experiment::store::system::{commit, cores};
-use crate::experiment::trial::inputs::{Ask, Inputs, Stop, environment};
+use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest, environment};
 use crate::experiment::trial::planned::stages_of;
 use crate::recipe::{Explanation, Plan, Request};
 use anyhow::Result;
@@ -31,15 +31,18 @@ pub fn results_folder(plan: &Plan, out: Option<&Path>) -> PathBuf {
 /// # Errors
 /// The recipe, its sweeps, the overrides or the files that they name (as far as they exist) are wrong. One
 /// error lists all.
-pub fn plan(ask: &Ask, out: Option<&Path>) -> Result<(Outlook, Vec<String>), Stop> {
+pub fn plan(
+    request: &RecipeRequest,
+    out: Option<&Path>,
+) -> Result<(Outlook, Vec<String>), CommandError> {
     let inputs = Inputs::where_files_may_be_absent();
-    let plan = inputs.plan(ask)?;
+    let plan = inputs.plan(request)?;
     let store = Store::look(&results_folder(&plan, out));
     let mut frozen = FrozenPlan::new(&plan.recipe, cores());
-    frozen.commit = store.as_ref().and_then(|_| commit(&ask.recipe));
+    frozen.commit = store.as_ref().and_then(|_| commit(&request.recipe));
     for trials in plan.trials.chunks(STAGES_AT_ONCE) {
         let stages = trials.par_iter().map(stages_of);
-        let stages: Vec<_> = stages.collect::<Result<_>>().map_err(Stop::Input)?;
+        let stages: Vec<_> = stages.collect::<Result<_>>().map_err(CommandError::Input)?;
         for (trial, (_, stages)) in trials.iter().zip(&stages) {
             frozen.add(trial, stages);
         }
@@ -52,20 +55,20 @@ pub fn plan(ask: &Ask, out: Option<&Path>) -> Result<(Outlook, Vec<String>), Sto
 ///
 /// # Errors
 /// A file of the recipe cannot be read, or the key does not exist.
-pub fn explain(ask: &Ask, key: &str) -> Result<Explanation, Stop> {
+pub fn explain(request: &RecipeRequest, key: &str) -> Result<Explanation, CommandError> {
     let environment = environment();
     let request = Request {
-        recipe: &ask.recipe,
+        recipe: &request.recipe,
         environment: &environment,
-        set: &ask.set,
+        set: &request.set,
     };
-    Explanation::new(request, &NEW_KEYS, key).map_err(|error| Stop::Input(error.into()))
+    Explanation::new(request, &NEW_KEYS, key).map_err(|error| CommandError::Input(error.into()))
 }
 
 /// The state of the sweeps of the results folder `folder`.
 ///
 /// # Errors
 /// No sweep has begun in the folder, or an incompatible version of this program made it.
-pub fn status(folder: &Path) -> Result<Status, Stop> {
-    Status::read(folder).map_err(Stop::Input)
+pub fn status(folder: &Path) -> Result<Status, CommandError> {
+    Status::read(folder).map_err(CommandError::Input)
 }

@@ -5,7 +5,7 @@
 //! The numbers are `logits_per_image` and `probs` of `transformers` and of `open_clip`.
 
 use crate::data::image_file::decode;
-use crate::experiment::trial::inputs::Stop;
+use crate::experiment::trial::inputs::CommandError;
 use crate::graph::clip::folder::{self, Released};
 use crate::ops;
 use crate::tensor::{Tape, Tensor2};
@@ -18,20 +18,20 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// The folder, an image or a text is wrong. The error names it.
-pub fn clip(folder: &Path, images: &[PathBuf], texts: &[String]) -> Result<String, Stop> {
+pub fn clip(folder: &Path, images: &[PathBuf], texts: &[String]) -> Result<String, CommandError> {
     // Files that are not images are reported before the weights are read.
     let pictures: Result<Vec<_>> = images.iter().map(|path| decode(path)).collect();
-    let pictures = pictures.map_err(Stop::Input)?;
+    let pictures = pictures.map_err(CommandError::Input)?;
     let Released {
         model,
         tokenizer,
         preprocess,
-    } = folder::open(folder).map_err(Stop::Input)?;
+    } = folder::open(folder).map_err(CommandError::Input)?;
     let rows: Result<Vec<Tensor2>> = texts
         .iter()
         .map(|text| Ok(model.text(&tokenizer.encode(text)?)))
         .collect();
-    let rows = rows.map_err(Stop::Input)?;
+    let rows = rows.map_err(CommandError::Input)?;
     let width = rows.first().map_or(0, Tensor2::columns);
     let values = rows.iter().flat_map(|row| row.values()).copied().collect();
     let described = Tensor2::constant(values, rows.len(), width);
@@ -40,7 +40,7 @@ pub fn clip(folder: &Path, images: &[PathBuf], texts: &[String]) -> Result<Strin
         let pixels = preprocess
             .apply(picture)
             .with_context(|| path.display().to_string())
-            .map_err(Stop::Input)?;
+            .map_err(CommandError::Input)?;
         let image = model.image(&pixels);
         let cosines = ops::linear(&mut Tape::off(), &image, &described, None, false);
         let scale = model.logit_scale();

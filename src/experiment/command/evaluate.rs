@@ -2,7 +2,7 @@
 
 use crate::atomic::write_atomically;
 use crate::eval::score_files;
-use crate::experiment::trial::inputs::Stop;
+use crate::experiment::trial::inputs::CommandError;
 use std::path::Path;
 
 /// The result of an evaluation.
@@ -19,10 +19,10 @@ pub struct Scores {
 ///
 /// # Errors
 /// A file is not in COCO's format, or the CSV file cannot be written.
-pub fn evaluate(truth: &Path, found: &Path, csv: Option<&Path>) -> Result<Scores, Stop> {
-    let scores = score_files(truth, found).map_err(Stop::Input)?;
+pub fn evaluate(truth: &Path, found: &Path, csv: Option<&Path>) -> Result<Scores, CommandError> {
+    let scores = score_files(truth, found).map_err(CommandError::Input)?;
     if let Some(csv) = csv {
-        write_atomically(csv, scores.csv().as_bytes()).map_err(Stop::Output)?;
+        write_atomically(csv, scores.csv().as_bytes()).map_err(CommandError::Output)?;
     }
     Ok(Scores {
         text: scores.text(),

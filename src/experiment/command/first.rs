@@ -4,8 +4,7 @@ use crate::data::Dataset;
 use crate::data::export::export;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
-use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
-use crate::experiment::trial::parts as trial;
+use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::experiment::trial::planned::read;
 use crate::registry::ComponentErrors;
 use anyhow::anyhow;
@@ -15,9 +14,9 @@ use std::path::Path;
 ///
 /// # Errors
 /// As for [`super::ahead::plan`], or the folder is not empty or not writable.
-pub fn export_data(ask: &Ask, folder: &Path) -> Result<String, Stop> {
-    let (_, dataset) = first(ask)?;
-    let written = export(&dataset, folder).map_err(Stop::Input)?;
+pub fn export_data(request: &RecipeRequest, folder: &Path) -> Result<String, CommandError> {
+    let (_, dataset) = first(request)?;
+    let written = export(&dataset, folder).map_err(CommandError::Input)?;
     Ok(format!(
         "{} images with {} annotations in {}",
         written.images,
@@ -30,8 +29,8 @@ pub fn export_data(ask: &Ask, folder: &Path) -> Result<String, Stop> {
 ///
 /// # Errors
 /// As for [`super::ahead::plan`].
-pub fn first_trial(ask: &Ask) -> Result<(Settings, Vec<String>), Stop> {
-    first(ask).map(|(settings, dataset)| (settings, dataset.classes))
+pub fn first_trial(request: &RecipeRequest) -> Result<(Settings, Vec<String>), CommandError> {
+    first(request).map(|(settings, dataset)| (settings, dataset.classes))
 }
 
 /// The settings of a recipe's first trial, and the names of its classes or the reason why they are unknown
@@ -39,33 +38,35 @@ pub fn first_trial(ask: &Ask) -> Result<(Settings, Vec<String>), Stop> {
 ///
 /// # Errors
 /// As for [`super::ahead::plan`], restricted to what is needed.
-pub fn first_network(ask: &Ask) -> Result<(Settings, Result<Vec<String>, ComponentErrors>), Stop> {
+pub fn first_network(
+    request: &RecipeRequest,
+) -> Result<(Settings, Result<Vec<String>, ComponentErrors>), CommandError> {
     let inputs = Inputs::of_the_network();
-    let settings = first_settings(ask, &inputs)?;
+    let settings = first_settings(request, &inputs)?;
     let labels = match inputs.datasets.get(&settings.data) {
         Ok(dataset) => Ok(dataset.classes),
         Err(error) if settings.misses(&error) => Err(error),
-        Err(error) => return Err(Stop::Input(trial::named(error))),
+        Err(error) => return Err(CommandError::Input(error.into())),
     };
     Ok((settings, labels))
 }
 
-fn first(ask: &Ask) -> Result<(Settings, Dataset), Stop> {
+fn first(request: &RecipeRequest) -> Result<(Settings, Dataset), CommandError> {
     let inputs = Inputs::default();
-    let settings = first_settings(ask, &inputs)?;
+    let settings = first_settings(request, &inputs)?;
     let dataset = inputs.datasets.get(&settings.data);
-    let dataset = dataset.map_err(|error| Stop::Input(trial::named(error)))?;
+    let dataset = dataset.map_err(|error| CommandError::Input(error.into()))?;
     Ok((settings, dataset))
 }
 
-fn first_settings(ask: &Ask, inputs: &Inputs) -> Result<Settings, Stop> {
-    let plan = inputs.plan(ask)?;
-    match read(&plan.trials[0].settings).map_err(Stop::Input)? {
+fn first_settings(request: &RecipeRequest, inputs: &Inputs) -> Result<Settings, CommandError> {
+    let plan = inputs.plan(request)?;
+    match read(&plan.trials[0].settings).map_err(CommandError::Input)? {
         TrialSettings::Networks(settings) => Ok(*settings),
         TrialSettings::Number(_) => {
-            let recipe = ask.recipe.display();
+            let recipe = request.recipe.display();
             let message = "trials of method.name = \"mock\" have no dataset and no network";
-            Err(Stop::Input(anyhow!("{recipe}: {message}")))
+            Err(CommandError::Input(anyhow!("{recipe}: {message}")))
         }
     }
 }

@@ -9,11 +9,11 @@ use super::ahead::results_folder;
 use crate::atomic::write_atomically;
 use crate::experiment::run::results::{TIMING, frozen};
 use crate::experiment::store::provenance::Provenance;
-use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
+use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::recipe::Plan;
 use crate::report::{
-    FORMATS, JsonLines, Keyed, Metric, RECORDS, Record, ResultsFolder, Status, TableLayout, Timing,
-    layout, write_table,
+    FORMATS, JsonLines, Keyed, RECORDS, Record, ResultsFolder, Status, TableLayout, Timing, layout,
+    write_table,
 };
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
@@ -25,24 +25,26 @@ use std::path::{Path, PathBuf};
 /// Folder of the published results; it has one folder per results folder.
 const PUBLISHED: &str = "results/published";
 
-/// Copies the finished results of the recipe `ask` from `out`, or else from the recipe's folder under `results/`, to
+/// Copies the finished results of the recipe `request` from `out`, or else from the recipe's folder under `results/`, to
 /// `results/published/`. Returns the folder of the copies. Nothing is trained.
 ///
 /// All files are read and checked before the first is written, and each file is replaced whole. A copy that was
 /// interrupted is completed by the same command.
 ///
 /// # Errors
-/// - [`Stop::Input`]: something is wrong with the recipe, the run has not finished or a trial has failed, or the files
+/// - [`CommandError::Input`]: something is wrong with the recipe, the run has not finished or a trial has failed, or the files
 ///   are those of another plan. Nothing is written.
-/// - [`Stop::Output`]: a file cannot be written.
-pub fn publish(ask: &Ask, out: Option<&Path>) -> Result<PathBuf, Stop> {
-    let plan = Inputs::where_files_may_be_absent().plan(ask)?;
+/// - [`CommandError::Output`]: a file cannot be written.
+pub fn publish(request: &RecipeRequest, out: Option<&Path>) -> Result<PathBuf, CommandError> {
+    let plan = Inputs::where_files_may_be_absent().plan(request)?;
     let from = results_folder(&plan, out);
     let target = Path::new(PUBLISHED).join(&plan.results);
     let finished = Finished::read(&plan, &from)
         .with_context(|| format!("cannot publish `{}`", from.display()))
-        .map_err(Stop::Input)?;
-    finished.write(&plan, &target).map_err(Stop::Output)?;
+        .map_err(CommandError::Input)?;
+    finished
+        .write(&plan, &target)
+        .map_err(CommandError::Output)?;
     Ok(target)
 }
 
@@ -83,7 +85,7 @@ impl Finished {
         for table in &tables {
             for format in FORMATS.iter().filter(|format| format.written) {
                 let name = format!("{}.{}", table.name, format.name);
-                let text = (format.render)(&[folder.table(table, Metric::MeanAp)])?;
+                let text = (format.render)(&[folder.table(table, None)])?;
                 let written = fs::read(from.join(&name)).unwrap_or_default();
                 ensure!(
                     written == text.as_bytes(),
@@ -119,7 +121,7 @@ impl Finished {
         write_lines(&self.folder.records, &target.join(RECORDS), plan, &shown)?;
         write_lines(&self.timing, &target.join(TIMING), plan, &shown)?;
         for table in &self.tables {
-            write_table(target, &self.folder.table(table, Metric::MeanAp))?;
+            write_table(target, &self.folder.table(table, None))?;
         }
         for (name, content) in &self.about {
             write_atomically(&target.join(name), content)?;

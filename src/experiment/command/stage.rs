@@ -1,21 +1,21 @@
 //! `harness stage`: runs exactly one stage of a sweep in the foreground, with its log on the terminal. This is
 //! the way to debug a failed stage.
 
-use crate::experiment::run::devices::{DeviceAsk, Devices};
+use crate::experiment::run::devices::{DeviceRequest, Devices};
 use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::Interrupt;
+use crate::experiment::run::outcome::{ExecutorOutcome, contained};
 use crate::experiment::run::perform::Resources;
 use crate::experiment::run::progress::Progress;
 use crate::experiment::run::supervise::Link;
-use crate::experiment::run::turn::{Turn, contained};
 use crate::experiment::run::workers::Workers;
 use crate::experiment::settings::trial_settings::TrialSettings;
-use crate::experiment::store::environment::Kept;
+use crate::experiment::store::environment::EnvironmentFiles;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry, TrialEntry};
 use crate::experiment::store::result_aside::ResultAside;
 use crate::experiment::store::root::Store;
 use crate::experiment::store::system::{SystemInfo, cores};
-use crate::experiment::trial::inputs::{Inputs, Stop};
+use crate::experiment::trial::inputs::{CommandError, Inputs};
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::parts::Datasets;
 use crate::experiment::trial::planned::stages_of;
@@ -38,7 +38,7 @@ pub struct StageRequest {
     /// True if a stage that is done runs again.
     pub again: bool,
     /// The device.
-    pub device: DeviceAsk,
+    pub device: DeviceRequest,
     /// The executor that runs it.
     pub executor: &'static ExecutorEntry,
     /// A request to stop.
@@ -74,13 +74,13 @@ pub enum StageEnd {
 /// # Errors
 /// There is no such stage; it is done; it needs stages that are not done; another process works on it; a file
 /// that it reads is missing. The failure of the stage is not an error.
-pub fn stage(request: &StageRequest) -> Result<StageOutcome, Stop> {
-    let (store, plans, _) = FrozenPlan::read_all(&request.results).map_err(Stop::Input)?;
-    let (plan, index) = find(&plans, request).map_err(Stop::Input)?;
+pub fn stage(request: &StageRequest) -> Result<StageOutcome, CommandError> {
+    let (store, plans, _) = FrozenPlan::read_all(&request.results).map_err(CommandError::Input)?;
+    let (plan, index) = find(&plans, request).map_err(CommandError::Input)?;
     let entry = &plan.stages[index];
-    may_run(&store, plan, entry, request.again).map_err(Stop::Input)?;
+    may_run(&store, plan, entry, request.again).map_err(CommandError::Input)?;
     let inputs = Inputs::default();
-    let stage = planned_stage(&store, &inputs, plan, index).map_err(Stop::Input)?;
+    let stage = planned_stage(&store, &inputs, plan, index).map_err(CommandError::Input)?;
     run(request, &store, plan, stage, &inputs.datasets)
 }
 
@@ -91,16 +91,17 @@ fn run(
     plan: &FrozenPlan,
     stage: Stage,
     datasets: &Datasets,
-) -> Result<StageOutcome, Stop> {
-    let (devices, no_gpu) = Devices::open(&request.device).map_err(Stop::Input)?;
+) -> Result<StageOutcome, CommandError> {
+    let (devices, no_gpu) = Devices::open(&request.device).map_err(CommandError::Input)?;
     if let TrialSettings::Networks(settings) = &*stage.settings {
-        devices.suit(settings).map_err(Stop::Input)?;
+        devices.suit(settings).map_err(CommandError::Input)?;
     }
     if let Some(no_gpu) = no_gpu {
         eprintln!("note: {no_gpu}; the stage runs on the CPU");
     }
     let system = SystemInfo::new(plan.source.as_deref());
-    let environment = Kept::new(store, &system, 1, devices.names()).map_err(Stop::Output)?;
+    let environment =
+        EnvironmentFiles::new(store, &system, 1, devices.names()).map_err(CommandError::Output)?;
     let (progress, link) = (Progress::of_one_stage(stage.cost), Link::default());
     let executor = (request.executor.build)(Resources {
         store,
@@ -115,20 +116,20 @@ fn run(
         stages: std::slice::from_ref(&stage.key),
         log: Some(request.log),
     });
-    let executor = executor.map_err(Stop::Input)?;
+    let executor = executor.map_err(CommandError::Input)?;
     let folder = store.stage(&stage.key);
     let result = folder.outcome(&stage.key);
     // Only `--again` comes this far with a result that is whole.
     let _earlier = match store.is_whole(&stage.key) {
-        true => Some(ResultAside::new(&result).map_err(Stop::Output)?),
+        true => Some(ResultAside::new(&result).map_err(CommandError::Output)?),
         false => None,
     };
     let end = match contained(|| executor.run(&stage, 0)) {
-        Ok(Turn::Done) => StageEnd::Done(result),
-        Ok(Turn::Stopped) => StageEnd::Stopped,
-        Ok(Turn::Held) => {
+        Ok(ExecutorOutcome::Done) => StageEnd::Done(result),
+        Ok(ExecutorOutcome::Stopped) => StageEnd::Stopped,
+        Ok(ExecutorOutcome::Held) => {
             let (key, title) = (&stage.key, &stage.title);
-            return Err(Stop::Input(held(key, title)));
+            return Err(CommandError::Input(held(key, title)));
         }
         Err(reason) => StageEnd::Failed(reason),
     };

@@ -4,7 +4,7 @@
 use super::ahead::results_folder;
 use crate::atomic::ensure_writable;
 use crate::experiment::outlook::commits::OtherCommit;
-use crate::experiment::run::devices::{DeviceAsk, Devices};
+use crate::experiment::run::devices::{DeviceRequest, Devices};
 use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::Interrupt;
 use crate::experiment::run::perform::Resources;
@@ -15,13 +15,13 @@ use crate::experiment::run::supervise::Link;
 use crate::experiment::run::trials::Run;
 use crate::experiment::run::workers::Workers;
 use crate::experiment::settings::trial_settings::TrialSettings;
-use crate::experiment::store::environment::Kept;
+use crate::experiment::store::environment::EnvironmentFiles;
 use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::provenance::{Provenance, Times};
 use crate::experiment::store::renew::set_aside;
 use crate::experiment::store::root::Store;
 use crate::experiment::store::system::cores;
-use crate::experiment::trial::inputs::{Ask, Inputs, Stop};
+use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::{Planned, planned};
 use crate::recipe::Plan;
@@ -35,7 +35,7 @@ pub struct SweepOptions {
     /// The folder of the results; with none, the recipe's folder under `results/`.
     pub out: Option<PathBuf>,
     /// The devices of the trials.
-    pub devices: DeviceAsk,
+    pub devices: DeviceRequest,
     /// The executor that runs the stages.
     pub executor: &'static ExecutorEntry,
     /// The number of trials that run at the same time: on each GPU (0: one), or in total on the CPU (0: one
@@ -74,34 +74,35 @@ pub struct Outcome {
 ///
 /// # Errors
 /// The recipe or its inputs are wrong, or results cannot be written. The failure of a trial is not an error.
-pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
+pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome, CommandError> {
     let start = Instant::now();
     let inputs = Inputs::default();
-    let plan = options.link.plan(|| inputs.plan(ask))?;
+    let plan = options.link.plan(|| inputs.plan(request))?;
     let folder = results_folder(&plan, options.out.as_deref());
-    ensure_writable(&folder).map_err(Stop::Input)?;
+    ensure_writable(&folder).map_err(CommandError::Input)?;
     let aside = match options.renew {
-        true => set_aside(&folder).map_err(Stop::Input)?,
+        true => set_aside(&folder).map_err(CommandError::Input)?,
         false => None,
     };
-    let store = Store::open(&folder).map_err(Stop::Input)?;
-    let trials = planned(&plan).map_err(Stop::Input)?;
-    inputs.split(&trials).map_err(Stop::Input)?;
-    let (devices, no_gpu) = Devices::open(&options.devices).map_err(Stop::Input)?;
-    suits_all(&devices, &trials).map_err(Stop::Input)?;
+    let store = Store::open(&folder).map_err(CommandError::Input)?;
+    let trials = planned(&plan).map_err(CommandError::Input)?;
+    inputs.split(&trials).map_err(CommandError::Input)?;
+    let (devices, no_gpu) = Devices::open(&options.devices).map_err(CommandError::Input)?;
+    suits_all(&devices, &trials).map_err(CommandError::Input)?;
     let workers = Workers::new(devices.workers(options.workers), cores());
-    let provenance = Provenance::new(&ask.recipe, &ask.set, &plan);
-    let frozen = frozen(&plan, &trials, &ask.recipe, &provenance, workers.count);
+    let provenance = Provenance::new(&request.recipe, &request.set, &plan);
+    let frozen = frozen(&plan, &trials, &request.recipe, &provenance, workers.count);
     let mut lines = provenance.lines();
     let commits = OtherCommit::all(&store, &frozen, frozen.commit.as_deref());
     lines.extend(commits.iter().map(ToString::to_string));
-    let results = Results::open(&store, &folder, &plan, &lines).map_err(Stop::Input)?;
-    let environment = Kept::new(&store, &provenance.system, workers.count, devices.names());
-    let environment = environment.map_err(Stop::Output)?;
+    let results = Results::open(&store, &folder, &plan, &lines).map_err(CommandError::Input)?;
+    let environment =
+        EnvironmentFiles::new(&store, &provenance.system, workers.count, devices.names());
+    let environment = environment.map_err(CommandError::Output)?;
 
     let mut run = Run::new(&trials, &frozen, &store, results);
-    run.freeze().map_err(Stop::Output)?;
-    run.take_finished().map_err(Stop::Output)?;
+    run.freeze().map_err(CommandError::Output)?;
+    run.take_finished().map_err(CommandError::Output)?;
     let (tasks, notes) = run.tasks();
     let cost = tasks.iter().map(|task| task.cost).sum();
     let progress = Progress::new(
@@ -113,15 +114,15 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
     );
     if let Some(aside) = aside {
         let aside = aside.display();
-        progress.say(&format!(
+        progress.print(&format!(
             "the results of another code version were moved to {aside}"
         ));
     }
     if let Some(no_gpu) = no_gpu {
-        progress.say(&format!("note: {no_gpu}; the trials run on the CPU"));
+        progress.print(&format!("note: {no_gpu}; the trials run on the CPU"));
     }
     for note in run.notes().into_iter().chain(notes) {
-        progress.say(&format!("warning: {note}"));
+        progress.print(&format!("warning: {note}"));
     }
     let keys: Vec<StageKey> = tasks.iter().map(|task| task.work.key.clone()).collect();
     let executor = (options.executor.build)(Resources {
@@ -137,7 +138,7 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
         stages: &keys,
         log: None,
     });
-    let executor = executor.map_err(Stop::Input)?;
+    let executor = executor.map_err(CommandError::Input)?;
     let rules = Rules {
         retries: options.retries,
         fail_fast: options.fail_fast,
@@ -145,7 +146,7 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
         alone: options.link.alone(),
     };
     let run = run.finish(&tasks, &*executor, rules, &progress);
-    let run = run.map_err(Stop::Output)?;
+    let run = run.map_err(CommandError::Output)?;
 
     if !tasks.is_empty() || !Provenance::path(&folder, &plan.recipe).exists() {
         let times = Times {
@@ -154,10 +155,10 @@ pub fn sweep(ask: &Ask, options: &SweepOptions) -> Result<Outcome, Stop> {
             work_seconds: run.work_seconds(),
         };
         let written = provenance.write(&folder, &plan, times);
-        written.map_err(Stop::Output)?;
+        written.map_err(CommandError::Output)?;
     }
     for warning in run.warnings() {
-        progress.say(&format!("warning: {warning}"));
+        progress.print(&format!("warning: {warning}"));
     }
     let tables = plan
         .sweeps

@@ -2,10 +2,10 @@
 
 use crate::experiment::settings::stored::stored;
 use crate::experiment::store::root::settings_of;
-use crate::experiment::trial::inputs::Stop;
+use crate::experiment::trial::inputs::CommandError;
 use crate::recipe::hint;
 use crate::report::{
-    Comparison, ComparisonFormat, Format, Metric, Order, ResultsFolder, Table, TableLayout,
+    Comparison, ComparisonFormat, Format, Order, ResultsFolder, Table, TableLayout,
     compare as compare_tables,
 };
 use anyhow::{Result, anyhow};
@@ -15,16 +15,16 @@ use toml::Value;
 
 /// A request for tables.
 #[derive(Clone, Copy)]
-pub struct TableAsk<'a> {
+pub struct TableRequest<'a> {
     /// Only this sweep.
     pub sweep: Option<&'a str>,
-    /// The metric of differences and verdicts.
-    pub metric: Metric,
+    /// The metric of differences and verdicts; none for the first metric of the records.
+    pub metric: Option<&'a str>,
 }
 
 /// A rendered text, with warnings about what was left out.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Told {
+pub struct Rendered {
     /// The text; it ends with a newline.
     pub text: String,
     /// The warnings, one line each.
@@ -35,7 +35,12 @@ pub struct Told {
 ///
 /// # Errors
 /// The folder has no results, or none that can be read, or the sweep is unknown.
-pub fn table(folder: &Path, ask: TableAsk, order: Order, format: &Format) -> Result<Told, Stop> {
+pub fn table(
+    folder: &Path,
+    ask: TableRequest,
+    order: Order,
+    format: &Format,
+) -> Result<Rendered, CommandError> {
     let told = || {
         let folder = ResultsFolder::read(folder)?;
         let names = known(&[&folder]);
@@ -50,7 +55,7 @@ pub fn table(folder: &Path, ask: TableAsk, order: Order, format: &Format) -> Res
             table
         };
         let tables: Vec<Table> = tables.map(sorted).collect();
-        Ok(Told {
+        Ok(Rendered {
             text: (format.render)(&tables)?,
             warnings: folder
                 .damaged
@@ -59,7 +64,7 @@ pub fn table(folder: &Path, ask: TableAsk, order: Order, format: &Format) -> Res
                 .collect(),
         })
     };
-    told().map_err(Stop::Input)
+    told().map_err(CommandError::Input)
 }
 
 /// The differences between the results folders `first` (A) and `second` (B), row by row.
@@ -69,9 +74,9 @@ pub fn table(folder: &Path, ask: TableAsk, order: Order, format: &Format) -> Res
 pub fn compare(
     first: &Path,
     second: &Path,
-    ask: TableAsk,
+    ask: TableRequest,
     format: &ComparisonFormat,
-) -> Result<Told, Stop> {
+) -> Result<Rendered, CommandError> {
     let told = || {
         let folders = [first, second];
         let [one, other] = folders.map(ResultsFolder::read_undamaged);
@@ -88,12 +93,12 @@ pub fn compare(
             let differing = trials.and_then(|(one, other)| settings(folders, [one, other]));
             row.settings = differing.unwrap_or_default();
         }
-        Ok(Told {
+        Ok(Rendered {
             text: (format.render)(&comparisons)?,
             warnings: Vec::new(),
         })
     };
-    told().map_err(Stop::Input)
+    told().map_err(CommandError::Input)
 }
 
 /// The names of all sweeps of `folders`, each once.

@@ -3,7 +3,7 @@
 use super::first::{first_network, first_trial};
 use crate::atomic::write_atomically;
 use crate::detector::of_folder;
-use crate::experiment::trial::inputs::{Ask, Stop, with_weights};
+use crate::experiment::trial::inputs::{CommandError, RecipeRequest, with_weights};
 use crate::experiment::trial::parts as trial;
 use crate::graph::clip::folder::{Unloaded, holds_clip, unloaded};
 use crate::graph::weights::{self, ArrayUse, Arrays, Fit, Layout, Names, split};
@@ -27,19 +27,22 @@ pub struct Inspection {
 ///
 /// # Errors
 /// The file or the recipe cannot be read.
-pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, Stop> {
+pub fn inspect_weights(
+    path: &Path,
+    recipe: Option<&RecipeRequest>,
+) -> Result<Inspection, CommandError> {
     let (file, part) = split(path);
     if recipe.is_none() && holds_clip(&file) {
         if let Some(part) = part {
             let message = format!("{}: contains no network `{part}`", file.display());
-            return Err(Stop::Input(anyhow!(message)));
+            return Err(CommandError::Input(anyhow!(message)));
         }
         let Unloaded {
             mut model,
             arrays,
             source,
             ..
-        } = unloaded(&file).map_err(Stop::Input)?;
+        } = unloaded(&file).map_err(CommandError::Input)?;
         return Ok(placed(
             &mut model,
             &arrays,
@@ -48,13 +51,13 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
         ));
     }
     // The weights that the recipe itself names are not inspected.
-    let asked = recipe.map(|ask| first_network(&with_weights(ask, Path::new(""))));
+    let asked = recipe.map(|request| first_network(&with_weights(request, Path::new(""))));
     let asked = asked.transpose()?;
     let folder = match asked.is_none() && file.is_dir() {
-        true => Some(of_folder(&file, Path::new("")).map_err(Stop::Input)?),
+        true => Some(of_folder(&file, Path::new("")).map_err(CommandError::Input)?),
         false => None,
     };
-    let arrays = Arrays::open(&file).map_err(Stop::Input)?;
+    let arrays = Arrays::open(&file).map_err(CommandError::Input)?;
     let layout = Layout::of(&arrays, part.as_deref());
     let backbone = Layout::of_backbone(&arrays).filter(|_| part.is_none());
     let mut note = String::new();
@@ -78,7 +81,7 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
         }
         (None, None) => None,
     };
-    let network = network.transpose().map_err(Stop::Input)?;
+    let network = network.transpose().map_err(CommandError::Input)?;
     let mut inspection = match (network, layout, backbone) {
         (Some(mut network), Ok(layout), _) => {
             placed(&mut *network, &arrays, &layout, &layout.describe())
@@ -87,7 +90,7 @@ pub fn inspect_weights(path: &Path, recipe: Option<&Ask>) -> Result<Inspection, 
             let described = backbone.describe();
             placed(network.backbone_mut(), &arrays, &backbone, &described)
         }
-        (Some(_), Err(error), None) => return Err(Stop::Input(error)),
+        (Some(_), Err(error), None) => return Err(CommandError::Input(error)),
         (None, layout, backbone) => listed(&arrays, layout.ok().or(backbone)),
     };
     inspection.text += &note;
@@ -150,27 +153,32 @@ fn listed(arrays: &Arrays, layout: Option<Layout>) -> Inspection {
     Inspection { text, fits: true }
 }
 
-/// Writes the network of the recipe `ask` with the values of `weights`, or of its own `model.weights`, to
+/// Writes the network of the recipe `request` with the values of `weights`, or of its own `model.weights`, to
 /// `folder`: `config.json` and `model.safetensors` for `transformers`.
 ///
 /// # Errors
 /// The recipe or the weights are wrong, `transformers` cannot express a value of `[model]`, or the folder is
 /// not empty or not writable.
-pub fn export_weights(ask: &Ask, weights: Option<&Path>, folder: &Path) -> Result<String, Stop> {
-    let ask = &weights.map_or_else(|| ask.clone(), |weights| with_weights(ask, weights));
-    let (settings, labels) = first_trial(ask)?;
+pub fn export_weights(
+    request: &RecipeRequest,
+    weights: Option<&Path>,
+    folder: &Path,
+) -> Result<String, CommandError> {
+    let request =
+        &weights.map_or_else(|| request.clone(), |weights| with_weights(request, weights));
+    let (settings, labels) = first_trial(request)?;
     let written = (|| {
         ensure!(
             !settings.model.weights().as_os_str().is_empty(),
             "{}: model.weights is empty; give --weights PATH",
-            ask.recipe.display()
+            request.recipe.display()
         );
         let mut network = trial::model(&settings, labels.len())?;
         let config = settings.model.hugging_face(labels)?;
         let config = serde_json::to_string_pretty(&config)? + "\n";
         Ok((config, weights::export(&mut *network)?))
     })();
-    let (config, values) = written.map_err(Stop::Input)?;
+    let (config, values) = written.map_err(CommandError::Input)?;
     if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
         || folder.is_file()
     {
@@ -178,12 +186,12 @@ pub fn export_weights(ask: &Ask, weights: Option<&Path>, folder: &Path) -> Resul
             "{}: exists already; needed: a new or an empty folder",
             folder.display()
         );
-        return Err(Stop::Input(anyhow!(message)));
+        return Err(CommandError::Input(anyhow!(message)));
     }
     // config.json makes it a folder of weights, so it is written last.
     write_atomically(&folder.join(weights::SINGLE), &values)
         .and_then(|()| write_atomically(&folder.join("config.json"), config.as_bytes()))
-        .map_err(Stop::Output)?;
+        .map_err(CommandError::Output)?;
     Ok(format!(
         "config.json and {} in {}",
         weights::SINGLE,

@@ -4,7 +4,7 @@
 //! finished stages uses the mean of all, and the estimate names it. With n workers, the wall time is at least
 //! the work divided by n, and at least the longest chain of stages.
 
-use super::standing::State;
+use super::standing::StageState;
 use crate::experiment::store::frozen::FrozenPlan;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -48,14 +48,14 @@ impl Spent {
 impl Estimate {
     /// The estimate for the wanted stages of `plan`, whose states are `states`. None as long as no stage has
     /// been timed.
-    pub fn new(plan: &FrozenPlan, states: &[State]) -> Option<Self> {
+    pub fn new(plan: &FrozenPlan, states: &[StageState]) -> Option<Self> {
         let FrozenPlan {
             stages, workers, ..
         } = plan;
         let mut all = Spent::default();
         let mut kinds: BTreeMap<&str, Spent> = BTreeMap::new();
         for (stage, state) in stages.iter().zip(states) {
-            if let State::Done { seconds } = state
+            if let StageState::Done { seconds } = state
                 && *seconds > 0.0
             {
                 all.add(*seconds, stage.cost);
@@ -136,17 +136,17 @@ mod tests {
             stage("evaluate-2", &[3], 50, [20, 20]),
         ];
         plan.trials = vec![trial(&[0, 1, 2]), trial(&[0, 3, 4])];
-        let done = |seconds| State::Done { seconds };
-        let begun = State::Interrupted(super::super::standing::Position {
+        let done = |seconds| StageState::Done { seconds };
+        let begun = StageState::Interrupted(super::super::standing::Position {
             step: 15,
             ..Default::default()
         });
         let states = [
             done(10.0),
             done(40.0),
-            State::Missing,
+            StageState::Missing,
             begun,
-            State::Missing,
+            StageState::Missing,
         ];
         let found = Estimate::new(&plan, &states).unwrap();
         // Half of a distillation at 0.2 s per unit; two evaluations, a kind without times, at 50 s / 300.
@@ -161,6 +161,9 @@ mod tests {
         plan.workers = 1;
         let alone = Estimate::new(&plan, &states).unwrap();
         assert_eq!(alone.clock_seconds, alone.work_seconds);
-        assert_eq!(Estimate::new(&plan, &[const { State::Missing }; 5]), None);
+        assert_eq!(
+            Estimate::new(&plan, &[const { StageState::Missing }; 5]),
+            None
+        );
     }
 }

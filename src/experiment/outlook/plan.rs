@@ -4,8 +4,8 @@
 use super::commits::OtherCommit;
 use super::estimate::Estimate;
 use super::reason::{Earlier, Reason};
-use super::standing::State;
-use crate::experiment::run::forecast::told;
+use super::standing::StageState;
+use crate::experiment::run::forecast::readable;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan};
@@ -60,7 +60,7 @@ struct StageOutlook {
     #[serde(flatten)]
     stage: StageEntry,
     #[serde(flatten)]
-    state: State,
+    state: StageState,
 }
 
 impl Outlook {
@@ -70,13 +70,13 @@ impl Outlook {
         let commits = store.filter(|store| store.other_version().is_none());
         let commits =
             commits.map(|store| OtherCommit::all(store, &frozen, frozen.commit.as_deref()));
-        let states: Vec<State> = match store {
+        let states: Vec<StageState> = match store {
             Some(store) => frozen
                 .stages
                 .iter()
-                .map(|stage| State::of(store, stage))
+                .map(|stage| StageState::of(store, stage))
                 .collect(),
-            None => vec![State::Missing; frozen.stages.len()],
+            None => vec![StageState::Missing; frozen.stages.len()],
         };
         let nothing = Earlier::default();
         let plain = |index: usize| {
@@ -180,12 +180,12 @@ impl Outlook {
     fn write_shared(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for StageOutlook { stage, state } in self.stages.iter().filter(|one| one.stage.trials > 1) {
             let there = match state {
-                State::Done { .. } => ", done",
-                State::Running(_) => ", running",
-                State::Interrupted(_) => ", interrupted",
-                State::Failed { .. } => ", failed before",
-                State::Outdated { .. } => ", of another code version",
-                State::Missing => "",
+                StageState::Done { .. } => ", done",
+                StageState::Running(_) => ", running",
+                StageState::Interrupted(_) => ", interrupted",
+                StageState::Failed { .. } => ", failed before",
+                StageState::Outdated { .. } => ", of another code version",
+                StageState::Missing => "",
             };
             writeln!(
                 f,
@@ -243,8 +243,8 @@ impl fmt::Display for Outlook {
                 write!(
                     f,
                     ", about {} of work, {} with {} (from {} timed in this folder",
-                    told(Duration::from_secs_f64(estimate.work_seconds)),
-                    told(Duration::from_secs_f64(estimate.clock_seconds)),
+                    readable(Duration::from_secs_f64(estimate.work_seconds)),
+                    readable(Duration::from_secs_f64(estimate.clock_seconds)),
                     counted(estimate.workers, "worker"),
                     counted(estimate.timed_stages, "stage")
                 )?;

@@ -1,7 +1,7 @@
 //! The reason why a trial would run, from the state of the store and from an earlier trial with the same
 //! label and seed.
 
-use super::standing::State;
+use super::standing::StageState;
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::settings::stored::stored;
 use crate::experiment::store::frozen::TrialEntry;
@@ -107,12 +107,16 @@ impl Earlier {
 
     /// The differences between `settings` and those of the most similar earlier trial.
     fn differences(&self, trial: &TrialEntry, settings: &Table) -> Option<Vec<String>> {
+        let whole = |settings: &Table| {
+            let mut settings = settings.clone();
+            NEW_KEYS.fill(&mut settings);
+            settings
+        };
         let earlier = self.0.get(&(trial.label.clone(), trial.seed))?;
-        let mut settings = settings.clone();
-        NEW_KEYS.fill(&mut settings);
+        let settings = whole(settings);
         let differences = earlier
             .iter()
-            .map(|earlier| differences(earlier, &settings));
+            .map(|one| differences(&whole(one), &settings));
         differences
             .min_by_key(Vec::len)
             .filter(|found| !found.is_empty())
@@ -156,18 +160,23 @@ fn leaves(table: &Table) -> BTreeMap<String, Value> {
 
 impl Reason {
     /// The reason for `trial` with these `settings`, whose stages have the states `states`.
-    pub fn of(trial: &TrialEntry, settings: &Table, states: &[State], earlier: &Earlier) -> Self {
+    pub fn of(
+        trial: &TrialEntry,
+        settings: &Table,
+        states: &[StageState],
+        earlier: &Earlier,
+    ) -> Self {
         let own = || trial.stages.iter().map(|stage| &states[*stage]);
         if own()
             .next_back()
-            .is_some_and(|last| matches!(last, State::Done { .. }))
+            .is_some_and(|last| matches!(last, StageState::Done { .. }))
         {
             return Self::Done;
         }
         for state in own().rev() {
             match state {
-                State::Running(_) => return Self::Running,
-                State::Failed {
+                StageState::Running(_) => return Self::Running,
+                StageState::Failed {
                     attempts, reason, ..
                 } => {
                     return Self::Failed {
@@ -175,18 +184,18 @@ impl Reason {
                         reason: reason.clone(),
                     };
                 }
-                State::Interrupted(position) => {
+                StageState::Interrupted(position) => {
                     return Self::Interrupted {
                         step: position.step,
                     };
                 }
-                State::Outdated { old, new } => {
+                StageState::Outdated { old, new } => {
                     return Self::Outdated {
                         old: *old,
                         new: *new,
                     };
                 }
-                State::Done { .. } | State::Missing => {}
+                StageState::Done { .. } | StageState::Missing => {}
             }
         }
         match earlier.differences(trial, settings) {
@@ -230,17 +239,17 @@ mod tests {
         let tables = vec![table("a = 1\nb = 2"), table("a = 1\nb = 3")];
         let earlier = Earlier(BTreeMap::from([(("PL-DC".to_string(), 1), tables)]));
         let settings = table("a = 2\nb = 3");
-        let states = [State::Done { seconds: 1.0 }, State::Missing];
+        let states = [StageState::Done { seconds: 1.0 }, StageState::Missing];
         let reason = Reason::of(&trial, &settings, &states, &earlier);
         assert_eq!(reason.to_string(), "changed: a: 1 -> 2");
         let reason = Reason::of(&trial, &settings, &states, &Earlier::default());
         assert_eq!(reason, Reason::New);
-        let failed = State::Failed {
+        let failed = StageState::Failed {
             attempts: 2,
             reason: "no luck\nat all".into(),
             step: 0,
         };
-        let reason = Reason::of(&trial, &settings, &[failed, State::Missing], &earlier);
+        let reason = Reason::of(&trial, &settings, &[failed, StageState::Missing], &earlier);
         assert_eq!(reason.to_string(), "failed before (2 attempts): no luck");
     }
 }

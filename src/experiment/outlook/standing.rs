@@ -15,7 +15,7 @@ const TAIL: u64 = 1 << 16;
 /// The state of a stage.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
-pub enum State {
+pub enum StageState {
     /// Its result exists.
     Done {
         /// The seconds of work that it took.
@@ -57,7 +57,7 @@ pub struct Position {
     pub kept_per_image: Option<f64>,
 }
 
-impl State {
+impl StageState {
     /// Whether the stage is done.
     pub fn is_done(&self) -> bool {
         matches!(self, Self::Done { .. })
@@ -165,7 +165,7 @@ mod tests {
             [50, 100, 200, 300, 400].map(|step| stage.share(step)),
             [0.0, 0.0, 0.5, 1.0, 1.0]
         );
-        let failed = |step| State::Failed {
+        let failed = |step| StageState::Failed {
             attempts: 1,
             reason: "no luck".into(),
             step,

@@ -3,8 +3,8 @@
 
 use super::commits::OtherCommit;
 use super::estimate::Estimate;
-use super::standing::{Position, State};
-use crate::experiment::run::forecast::told;
+use super::standing::{Position, StageState};
+use crate::experiment::run::forecast::readable;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::key::StageKey;
@@ -33,8 +33,10 @@ struct RecipeStatus {
     results: PathBuf,
     trials: usize,
     done: usize,
-    /// The best finished trial: its mAP in percent and its title.
+    /// The best finished trial: its first metric in percent and its title.
     best: Option<(f64, String)>,
+    /// The name of that metric.
+    metric: Option<String>,
     running: Vec<StageStatus>,
     failed: Vec<StageStatus>,
     interrupted: Vec<StageStatus>,
@@ -52,7 +54,7 @@ struct StageStatus {
     /// The last training step.
     steps: usize,
     #[serde(flatten)]
-    state: State,
+    state: StageState,
     log: PathBuf,
 }
 
@@ -77,22 +79,24 @@ impl Status {
 
 impl RecipeStatus {
     fn new(store: &Store, plan: FrozenPlan, records: &JsonLines<Record>) -> Self {
-        let states: Vec<State> = plan
+        let states: Vec<StageState> = plan
             .stages
             .iter()
-            .map(|stage| State::of(store, stage))
+            .map(|stage| StageState::of(store, stage))
             .collect();
         let ended = |stages: &[usize]| {
             stages
                 .last()
-                .is_some_and(|last| matches!(states[*last], State::Done { .. }))
+                .is_some_and(|last| matches!(states[*last], StageState::Done { .. }))
         };
         let done = plan.trials.iter().filter(|trial| ended(&trial.stages));
         let best = done.clone().filter_map(|trial| {
-            let mean_ap = records.get(&trial.hash)?.metrics?.mean_ap?;
-            Some((mean_ap, format!("{}, seed {}", trial.label, trial.seed)))
+            let (name, value) = records.get(&trial.hash)?.metrics.as_ref()?.first()?;
+            let title = format!("{}, seed {}", trial.label, trial.seed);
+            Some((name, value?, title))
         });
-        let chosen = |wanted: fn(&State) -> bool| -> Vec<StageStatus> {
+        let best = best.reduce(|best, next| if next.1 > best.1 { next } else { best });
+        let chosen = |wanted: fn(&StageState) -> bool| -> Vec<StageStatus> {
             let pairs = plan.stages.iter().zip(&states);
             pairs
                 .filter(|(_, state)| wanted(state))
@@ -102,10 +106,11 @@ impl RecipeStatus {
         Self {
             trials: plan.trials.len(),
             done: done.count(),
-            best: best.reduce(|best, next| if next.0 > best.0 { next } else { best }),
-            running: chosen(|state| matches!(state, State::Running(_))),
-            failed: chosen(|state| matches!(state, State::Failed { .. })),
-            interrupted: chosen(|state| matches!(state, State::Interrupted(_))),
+            metric: best.as_ref().map(|(name, ..)| name.to_string()),
+            best: best.map(|(_, value, title)| (value, title)),
+            running: chosen(|state| matches!(state, StageState::Running(_))),
+            failed: chosen(|state| matches!(state, StageState::Failed { .. })),
+            interrupted: chosen(|state| matches!(state, StageState::Interrupted(_))),
             estimate: Estimate::new(&plan, &states),
             commits: OtherCommit::all(store, &plan, plan.commit.as_deref()),
             recipe: plan.recipe,
@@ -115,7 +120,7 @@ impl RecipeStatus {
 }
 
 impl StageStatus {
-    fn new(store: &Store, stage: &StageEntry, state: &State) -> Self {
+    fn new(store: &Store, stage: &StageEntry, state: &StageState) -> Self {
         Self {
             key: stage.key.clone(),
             title: stage.title.clone(),
@@ -148,8 +153,8 @@ impl fmt::Display for RecipeStatus {
             "{}: {} of {} trials done",
             self.recipe, self.done, self.trials
         )?;
-        if let Some((mean_ap, title)) = &self.best {
-            write!(f, ", best mAP {mean_ap:.2} ({title})")?;
+        if let (Some(metric), Some((value, title))) = (&self.metric, &self.best) {
+            write!(f, ", best {metric} {value:.2} ({title})")?;
         }
         match &self.estimate {
             Some(estimate) if self.done < self.trials => {
@@ -157,7 +162,7 @@ impl fmt::Display for RecipeStatus {
                 write!(
                     f,
                     ", about {} left with {}",
-                    told(left),
+                    readable(left),
                     counted(estimate.workers, "worker")
                 )?;
             }
@@ -190,10 +195,10 @@ impl fmt::Display for StageStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.title)?;
         match &self.state {
-            State::Running(position) | State::Interrupted(position) => {
+            StageState::Running(position) | StageState::Interrupted(position) => {
                 write!(f, ", {}", At(position, self.steps))
             }
-            State::Failed {
+            StageState::Failed {
                 attempts,
                 reason,
                 step,
@@ -206,7 +211,7 @@ impl fmt::Display for StageStatus {
                 }
                 write!(f, "); log: {}", self.log.display())
             }
-            State::Outdated { .. } | State::Done { .. } | State::Missing => Ok(()),
+            StageState::Outdated { .. } | StageState::Done { .. } | StageState::Missing => Ok(()),
         }
     }
 }

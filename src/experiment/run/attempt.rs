@@ -1,7 +1,7 @@
 //! An attempt at a stage: puts its files in place.
 
 use crate::atomic::Durability;
-use crate::experiment::store::folder::Folder;
+use crate::experiment::store::folder::StageFolder;
 use crate::experiment::store::lease::Lease;
 use crate::train::{Checkpoint, Journal};
 use anyhow::{Context, Result};
@@ -17,7 +17,7 @@ const WORTH_A_SYNC: Duration = Duration::from_secs(1);
 /// An attempt at a stage, while this process holds the lease.
 pub struct Attempt {
     /// The stage's folder.
-    pub folder: Folder,
+    pub folder: StageFolder,
     /// The right to it.
     pub lease: Lease,
     /// The time when it began.

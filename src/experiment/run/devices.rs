@@ -1,23 +1,23 @@
 //! The devices of a run: the CPU, or some GPUs, each for a number of stages at a time.
 
 use crate::experiment::settings::sections::Settings;
-use crate::tensor::{Place, Wish};
+use crate::tensor::{DeviceChoice, Place};
 use anyhow::{Context, Result, anyhow};
 use std::str::FromStr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The devices that a user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeviceAsk {
+pub enum DeviceRequest {
     /// One device.
-    One(Wish),
+    One(DeviceChoice),
     /// GPUs by their numbers.
     Gpus(Vec<usize>),
 }
 
-impl Default for DeviceAsk {
+impl Default for DeviceRequest {
     fn default() -> Self {
-        Self::One(Wish::Auto)
+        Self::One(DeviceChoice::Auto)
     }
 }
 
@@ -80,14 +80,14 @@ impl Devices {
     ///
     /// # Errors
     /// A chosen GPU cannot be used. The error says why.
-    pub fn open(ask: &DeviceAsk) -> Result<(Self, Option<String>)> {
+    pub fn open(ask: &DeviceRequest) -> Result<(Self, Option<String>)> {
         let (places, told) = match ask {
-            DeviceAsk::One(wish) => {
-                let (place, told) = wish.place().map_err(|why| anyhow!("--device {why}"))?;
+            DeviceRequest::One(choice) => {
+                let (place, told) = choice.place().map_err(|why| anyhow!("--device {why}"))?;
                 (vec![place], told)
             }
-            DeviceAsk::Gpus(numbers) => {
-                let place = |number: &usize| Ok(Wish::Cuda(*number).place()?.0);
+            DeviceRequest::Gpus(numbers) => {
+                let place = |number: &usize| Ok(DeviceChoice::Cuda(*number).place()?.0);
                 let places = numbers.iter().map(place).collect::<Result<_, String>>();
                 (places.map_err(|why| anyhow!("--gpus {why}"))?, None)
             }
@@ -170,9 +170,9 @@ mod tests {
         assert_eq!("0".parse(), Ok(GpuList(vec![0])));
         assert_eq!("2, 0,7".parse(), Ok(GpuList(vec![2, 0, 7])));
         for (text, why) in [
-            ("", "`` is no number"),
-            ("0,", "`` is no number"),
-            ("0,-1", "`-1` is no number"),
+            ("", "`` is not the number of a GPU"),
+            ("0,", "`` is not the number of a GPU"),
+            ("0,-1", "`-1` is not the number of a GPU"),
             ("1,0,1", "1 appears twice"),
         ] {
             let error = text.parse::<GpuList>().unwrap_err();

@@ -3,14 +3,14 @@
 use super::attempt::Attempt;
 use super::interrupt::Interrupted;
 use super::perform::Workshop;
-use super::progress::Reading;
+use super::progress::StageNumbers;
 use crate::atomic::write_durably;
 use crate::data::{Dataset, Sample};
 use crate::detector::{Detector, predict};
-use crate::eval::{Evaluator, Found, Metrics};
+use crate::eval::{Evaluators, Found, Scores, coco_metrics};
 use crate::experiment::settings::sections::{EvalModel, Settings};
 use crate::experiment::settings::trial_settings::{NumberSettings, TrialSettings};
-use crate::experiment::store::folder::Folder;
+use crate::experiment::store::folder::StageFolder;
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::stage::Stage;
@@ -44,9 +44,9 @@ impl Workshop<'_> {
         stage: &Stage,
         settings: &Settings,
         checkpoint: &Checkpoint,
-    ) -> Result<BTreeMap<String, Metrics>> {
-        let dataset = self.datasets.get(&settings.data).map_err(trial::named)?;
-        let evaluator = Evaluator::new(&dataset)?;
+    ) -> Result<BTreeMap<String, Scores>> {
+        let dataset = self.datasets.get(&settings.data)?;
+        let evaluators = Evaluators::new(&settings.eval.metrics, &dataset)?;
         let device = self.devices.take(settings)?;
         let mut model = trial::model(settings, dataset.classes.len())?;
         move_to(&mut *model, &device.place);
@@ -61,23 +61,23 @@ impl Workshop<'_> {
         let progress = self
             .progress
             .stage(&stage.title, stage.cost, 0, 0, names.len() * images);
-        let mut reading = Reading::default();
+        let mut numbers = StageNumbers::default();
         let mut models = BTreeMap::new();
         for (i, name) in names.iter().enumerate() {
             checkpoint.take_model(name, &mut *model)?;
             let seen = |done: usize| {
-                progress.at(i * images + done, reading);
+                progress.at(i * images + done, numbers);
                 self.interrupt.check()
             };
-            let metrics = metrics(&*model, settings, &dataset, &evaluator, seen)?;
-            reading.mean_ap = metrics.mean_ap;
-            models.insert(name.to_string(), metrics);
+            let scores = scores(&*model, settings, &dataset, &evaluators, seen)?;
+            numbers.metric = evaluators.main_metric(&scores);
+            models.insert(name.to_string(), scores);
         }
         Ok(models)
     }
 
     /// The training before an evaluation: its folder and its result.
-    fn trained(&self, stage: &Stage) -> Result<(Folder, Checkpoint)> {
+    fn trained(&self, stage: &Stage) -> Result<(StageFolder, Checkpoint)> {
         let key = stage.source.as_ref();
         let key = key.context("an evaluation follows a training")?;
         let source = self.store.stage(key);
@@ -90,25 +90,24 @@ impl Workshop<'_> {
 fn evaluate_number(
     settings: &NumberSettings,
     checkpoint: &Checkpoint,
-) -> Result<BTreeMap<String, Metrics>> {
+) -> Result<BTreeMap<String, Scores>> {
     let last = settings.phases().pop().context("a trial has a phase")?;
     let mut number = last.number(settings.seed, 1)?;
     number.restore(checkpoint.method())?;
     let [mean_ap, ap50] = number.scores();
-    let metrics = Metrics {
-        mean_ap: Some(mean_ap),
-        ap50: Some(ap50),
-        ..Metrics::default()
+    let scores = Scores {
+        metrics: coco_metrics([Some(mean_ap), Some(ap50), None, None, None, None]),
+        ..Scores::default()
     };
-    Ok(BTreeMap::from([(STUDENT.to_string(), metrics)]))
+    Ok(BTreeMap::from([(STUDENT.to_string(), scores)]))
 }
 
 /// Writes the metrics `models` for the result of the training in `source`.
 fn write_evaluation(
     attempt: &Attempt,
     checkpoint: &Checkpoint,
-    models: BTreeMap<String, Metrics>,
-    source: &Folder,
+    models: BTreeMap<String, Scores>,
+    source: &StageFolder,
 ) -> Result<()> {
     let evaluation = Evaluation {
         steps: checkpoint.step(),
@@ -123,13 +122,13 @@ fn write_evaluation(
 
 /// The metrics of `model` on the evaluation images. `seen` is called with the number of finished images and
 /// may end the evaluation.
-fn metrics(
+fn scores(
     model: &dyn Detector,
     settings: &Settings,
     dataset: &Dataset,
-    evaluator: &Evaluator,
+    evaluators: &Evaluators,
     seen: impl Fn(usize) -> Result<(), Interrupted>,
-) -> Result<Metrics> {
+) -> Result<Scores> {
     let Settings { eval, .. } = settings;
     let mut found = Found::default();
     let indices: Vec<usize> = (0..dataset.val.len()).collect();
@@ -142,9 +141,9 @@ fn metrics(
         let sizes: Vec<(usize, usize)> = samples.iter().map(size).collect();
         let detections = predict(model, &pictures, &sizes, eval.top);
         for (sample, detections) in samples.iter().zip(&detections) {
-            evaluator.add(&mut found, sample.image_id, detections)?;
+            evaluators.add(&mut found, sample.image_id, detections)?;
         }
         seen(part.last().map_or(0, |last| last + 1))?;
     }
-    evaluator.evaluate(found)
+    evaluators.evaluate(found)
 }

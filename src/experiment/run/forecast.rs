@@ -55,7 +55,7 @@ impl Forecast {
 }
 
 /// A duration for people: `40 s`, `12 min`, `3 h 05 min`.
-pub fn told(duration: Duration) -> String {
+pub fn readable(duration: Duration) -> String {
     let seconds = duration.as_secs_f64().round() as u64;
     let minutes = (duration.as_secs_f64() / 60.0).round() as u64;
     match seconds {
@@ -83,12 +83,12 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_told_in_the_unit_that_fits() {
-        let told = |seconds| told(Duration::from_secs(seconds));
-        assert_eq!(told(99), "99 s");
-        assert_eq!(told(100), "2 min");
-        assert_eq!(told(5999), "100 min");
-        assert_eq!(told(6000), "1 h 40 min");
-        assert_eq!(told(11_100), "3 h 05 min");
+    fn durations_are_written_in_the_unit_that_fits() {
+        let text = |seconds| readable(Duration::from_secs(seconds));
+        assert_eq!(text(99), "99 s");
+        assert_eq!(text(100), "2 min");
+        assert_eq!(text(5999), "100 min");
+        assert_eq!(text(6000), "1 h 40 min");
+        assert_eq!(text(11_100), "3 h 05 min");
     }
 }

@@ -5,11 +5,11 @@
 use super::attempt::Attempt;
 use super::devices::Devices;
 use super::interrupt::{Interrupt, Interrupted};
+use super::outcome::{ExecutorOutcome, contained};
 use super::progress::Progress;
 use super::supervise::Link;
-use super::turn::{Turn, contained};
 use super::workers::Workers;
-use crate::experiment::store::environment::Kept;
+use crate::experiment::store::environment::EnvironmentFiles;
 use crate::experiment::store::folder::Failure;
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::key::StageKey;
@@ -30,7 +30,7 @@ pub struct Resources<'a> {
     /// The display of their progress.
     pub progress: &'a Progress,
     /// The environment of this process, which is saved with their results.
-    pub environment: &'a Kept,
+    pub environment: &'a EnvironmentFiles,
     /// The devices that they compute on.
     pub devices: &'a Devices,
     /// The number of stages that run at the same time, and the cores that they share.
@@ -52,7 +52,7 @@ pub struct Workshop<'a> {
     pub(super) store: &'a Store,
     pub(super) datasets: &'a Datasets,
     pub(super) progress: &'a Progress,
-    environment: &'a Kept,
+    environment: &'a EnvironmentFiles,
     pub(super) devices: &'a Devices,
     pub(super) interrupt: &'a Interrupt,
     link: &'a Link,
@@ -91,7 +91,7 @@ impl<'a> Workshop<'a> {
     /// Any error that ends the training or the evaluation, including a panic; checkpoints already written
     /// stay. Also a failure in another process during this run, or in an earlier process under the same
     /// supervisor.
-    pub fn perform(&self, stage: &Stage) -> Result<Turn> {
+    pub fn perform(&self, stage: &Stage) -> Result<ExecutorOutcome> {
         let folder = self.store.stage(&stage.key);
         if let Some(failure) = self.link.earlier_failure(&stage.key)
             && !self.store.is_whole(&stage.key)
@@ -110,8 +110,8 @@ impl<'a> Workshop<'a> {
         }
         let outcome = self.attempt(stage);
         match &outcome {
-            Ok(Turn::Held) => {}
-            Ok(Turn::Done | Turn::Stopped) => self.link.ends(&stage.key),
+            Ok(ExecutorOutcome::Held) => {}
+            Ok(ExecutorOutcome::Done | ExecutorOutcome::Stopped) => self.link.ends(&stage.key),
             Err(error) => {
                 let (attempt, reason) = (folder.attempts(), format!("{error:#}"));
                 let failure = Failure {
@@ -126,15 +126,15 @@ impl<'a> Workshop<'a> {
     }
 
     /// Does the same as [`Self::perform`], without regard to the failures of earlier processes.
-    fn attempt(&self, stage: &Stage) -> Result<Turn> {
+    fn attempt(&self, stage: &Stage) -> Result<ExecutorOutcome> {
         let start = Instant::now();
         let folder = self.store.stage(&stage.key);
         let Some(lease) = folder.lease()? else {
-            return Ok(Turn::Held);
+            return Ok(ExecutorOutcome::Held);
         };
         if self.store.is_whole(&stage.key) {
             self.progress.without(stage.cost);
-            return Ok(Turn::Done);
+            return Ok(ExecutorOutcome::Done);
         }
         let number = lease.token();
         let other = folder.failure().filter(|failure| {
@@ -160,8 +160,8 @@ impl<'a> Workshop<'a> {
         let outcome = contained(|| {
             let outcome = self.work(stage, &attempt);
             match outcome {
-                Err(error) if error.is::<Interrupted>() => Ok(Turn::Stopped),
-                outcome => outcome.map(|()| Turn::Done),
+                Err(error) if error.is::<Interrupted>() => Ok(ExecutorOutcome::Stopped),
+                outcome => outcome.map(|()| ExecutorOutcome::Done),
             }
         });
         let kept = attempt.folder.add_seconds(start.elapsed().as_secs_f64());
@@ -180,7 +180,7 @@ impl<'a> Workshop<'a> {
         if own == 0 && failure.retries > 0 && noted {
             // The other process will continue it.
             self.link.ends(&stage.key);
-            return Ok(Turn::Held);
+            return Ok(ExecutorOutcome::Held);
         }
         lock(&self.past).insert(stage.key.clone(), number);
         Err(anyhow!(reason))

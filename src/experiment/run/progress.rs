@@ -29,21 +29,22 @@ pub enum Verbosity {
 
 /// The current numbers of a stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Reading {
+pub struct StageNumbers {
     /// The training loss of the last step.
     pub loss: Option<f32>,
     /// The pseudo-labels per unlabelled image in the last step.
     pub kept: Option<f64>,
-    /// The mAP in percent of the last evaluated model.
-    pub mean_ap: Option<f64>,
+    /// The first metric of the last evaluated model: its name, and its value in percent.
+    pub metric: Option<(&'static str, f64)>,
 }
 
-impl fmt::Display for Reading {
+impl fmt::Display for StageNumbers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [
             self.loss.map(|loss| format!("loss {loss:.3}")),
             self.kept.map(|kept| format!("{kept:.1} labels/image")),
-            self.mean_ap.map(|mean_ap| format!("mAP {mean_ap:.2}")),
+            self.metric
+                .map(|(name, value)| format!("{name} {value:.2}")),
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         f.write_str(&parts.join(", "))
@@ -74,6 +75,7 @@ enum Screen {
 struct State {
     started: usize,
     finished_trials: usize,
+    /// The best trial that has ended: the value of its metric, and all that is shown of it.
     best: Option<(f64, String)>,
     forecast: Forecast,
 }
@@ -167,16 +169,17 @@ impl Progress {
         stage
     }
 
-    /// The trial `title` has ended, with this mAP in percent if it succeeded.
-    pub fn trial(&self, title: &str, mean_ap: Option<f64>) {
+    /// The trial `title` has ended, with this metric in percent if it succeeded.
+    pub fn trial(&self, title: &str, metric: Option<(&str, f64)>) {
         let mut state = self.state();
         state.finished_trials += 1;
-        if let Some(value) = mean_ap
+        if let Some((name, value)) = metric
             && state.best.as_ref().is_none_or(|(best, _)| value > *best)
         {
-            state.best = Some((value, title.to_string()));
+            state.best = Some((value, format!("{name} {value:.2} ({title})")));
         }
-        let found = mean_ap.map_or("failed".to_string(), |value| format!("mAP {value:.2}"));
+        let reached = |(name, value)| format!("{name} {value:.2}");
+        let found = metric.map_or("failed".to_string(), reached);
         let count = format!("{}/{} trials", state.finished_trials, self.trials);
         self.redraw(&state);
         drop(state);
@@ -189,7 +192,7 @@ impl Progress {
     }
 
     /// Prints a line that stays, even in a quiet run: a warning.
-    pub fn say(&self, text: &str) {
+    pub fn print(&self, text: &str) {
         match &self.screen {
             Screen::Bars { all, .. } => all.suspend(|| eprintln!("{text}")),
             Screen::Lines | Screen::Nothing => eprintln!("{text}"),
@@ -199,7 +202,7 @@ impl Progress {
     /// Prints a line that stays.
     fn note(&self, text: &str) {
         if !matches!(self.screen, Screen::Nothing) {
-            self.say(text);
+            self.print(text);
         }
     }
 
@@ -210,8 +213,8 @@ impl Progress {
         total.set_prefix(format!("{}/{} trials", state.finished_trials, self.trials));
         total.set_position((state.forecast.fraction() * PARTS as f64) as u64);
         let best = state.best.as_ref();
-        let best = best.map(|(value, title)| format!("best mAP {value:.2} ({title})"));
-        let left = state.forecast.left(Instant::now()).map(told);
+        let best = best.map(|(_, shown)| format!("best {shown}"));
+        let left = state.forecast.left(Instant::now()).map(time_left);
         let parts: Vec<String> = [left, best].into_iter().flatten().collect();
         total.set_message(parts.join(", "));
     }
@@ -244,19 +247,19 @@ pub struct StageProgress<'a> {
 }
 
 impl StageProgress<'_> {
-    /// `done` of the stage's steps are done, with the numbers `reading`.
-    pub fn at(&self, done: usize, reading: Reading) {
+    /// `done` of the stage's steps are done, with the numbers `numbers`.
+    pub fn at(&self, done: usize, numbers: StageNumbers) {
         let before = self.advance(done);
         match &self.bar {
             Some(bar) => {
                 bar.set_position(done as u64);
-                bar.set_message(reading.to_string());
+                bar.set_message(numbers.to_string());
             }
             None => {
                 let every = ((self.to - self.from) / LINES).max(1);
                 let part = |done: usize| (done - self.from) / every;
                 if done < self.to && part(done) > part(before) {
-                    self.line(&format!("{done}/{} {reading}", self.to));
+                    self.line(&format!("{done}/{} {numbers}", self.to));
                 }
             }
         }
@@ -288,7 +291,12 @@ impl Drop for StageProgress<'_> {
         // The rest of a failed stage will not be done.
         self.advance(self.to);
         let seconds = self.start.elapsed().as_secs_f64();
-        let left = self.owner.state().forecast.left(Instant::now()).map(told);
+        let left = self
+            .owner
+            .state()
+            .forecast
+            .left(Instant::now())
+            .map(time_left);
         let left = left.map_or(String::new(), |left| format!(", {left}"));
         if let (Some(bar), Screen::Bars { all, .. }) = (&self.bar, &self.owner.screen) {
             bar.finish_and_clear();
@@ -303,8 +311,8 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("a valid template")
 }
 
-fn told(left: Duration) -> String {
-    format!("about {} left", super::forecast::told(left))
+fn time_left(left: Duration) -> String {
+    format!("about {} left", super::forecast::readable(left))
 }
 
 #[cfg(test)]
@@ -313,22 +321,22 @@ mod tests {
 
     #[test]
     fn a_reading_shows_what_is_known() {
-        let reading = Reading {
+        let numbers = StageNumbers {
             loss: Some(12.3456),
             kept: Some(3.25),
-            mean_ap: None,
+            metric: None,
         };
-        assert_eq!(reading.to_string(), "loss 12.346, 3.2 labels/image");
-        assert_eq!(Reading::default().to_string(), "");
+        assert_eq!(numbers.to_string(), "loss 12.346, 3.2 labels/image");
+        assert_eq!(StageNumbers::default().to_string(), "");
     }
 
     #[test]
     fn a_stage_counts_once_whatever_is_told_of_it() {
         let progress = Progress::new(Verbosity::Quiet, 2, 100, 1, 0);
         let stage = progress.stage("a", 40, 10, 10, 20);
-        stage.at(15, Reading::default());
+        stage.at(15, StageNumbers::default());
         assert_eq!(progress.state().forecast.fraction(), 0.2);
-        stage.at(12, Reading::default());
+        stage.at(12, StageNumbers::default());
         assert_eq!(progress.state().forecast.fraction(), 0.2, "never back");
         drop(stage);
         assert_eq!(progress.state().forecast.fraction(), 0.4);

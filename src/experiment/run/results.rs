@@ -2,14 +2,13 @@
 //! plans.
 
 use crate::atomic::remove_unfinished;
-use crate::eval;
 use crate::experiment::settings::sections::EvalModel;
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan, Trial};
 use crate::report::{
-    JsonLines, Metric, Metrics, PaperColumn, RECORDS, Record, RowLayout, Status, TableLayout,
-    Timing, layout, set_damaged_lines_aside, write_table,
+    JsonLines, RECORDS, Record, RowLayout, Status, TableLayout, Timing, layout,
+    set_damaged_lines_aside, write_table,
 };
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,7 +100,10 @@ impl<'a> Results<'a> {
         let mut record = self.record(trial, steps);
         match outcome {
             Ok(evaluation) => {
-                let model = |name: EvalModel| evaluation.models.get(name.name()).map(summary);
+                let model = |name: EvalModel| {
+                    let scores = evaluation.models.get(name.name())?;
+                    Some(scores.metrics.clone())
+                };
                 let shown = model(reported);
                 record.metrics = Some(shown.with_context(|| {
                     format!(
@@ -176,7 +178,7 @@ impl<'a> Results<'a> {
             .map(|record| (record.hash.as_str(), record))
             .collect();
         for table in &self.tables {
-            let table = table.table(|hash| ended.get(hash).copied(), Metric::MeanAp);
+            let table = table.table(|hash| ended.get(hash).copied(), None);
             write_table(&self.folder, &table)?;
         }
         Ok(())
@@ -195,20 +197,11 @@ impl<'a> Results<'a> {
         self.ended.iter().filter(|ended| **ended).count()
     }
 
-    /// The mAP in percent of the trial `index`, if it succeeded.
-    pub fn mean_ap(&self, index: usize) -> Option<f64> {
-        self.ended_record(index)?.metrics?.mean_ap
-    }
-}
-
-fn summary(metrics: &eval::Metrics) -> Metrics {
-    Metrics {
-        mean_ap: metrics.mean_ap,
-        ap50: metrics.ap50,
-        ap75: metrics.ap75,
-        ap_small: metrics.ap_small,
-        ap_medium: metrics.ap_medium,
-        ap_large: metrics.ap_large,
+    /// The first metric of the trial `index`, by its name and in percent, if the trial succeeded.
+    pub fn reached(&self, index: usize) -> Option<(&str, f64)> {
+        let metrics = self.ended_record(index)?.metrics.as_ref()?;
+        let (name, value) = metrics.first()?;
+        Some((name, value?))
     }
 }
 
@@ -219,10 +212,7 @@ pub fn frozen(plan: &Plan, provenance: &[String]) -> Vec<TableLayout> {
         recipe: plan.recipe.clone(),
         question: sweep.question.clone(),
         reference: sweep.reference.clone(),
-        paper: sweep.paper.as_ref().map(|paper| PaperColumn {
-            table: paper.table.clone(),
-            column: paper.column.clone(),
-        }),
+        paper: sweep.paper.clone(),
         provenance: provenance.to_vec(),
         seeds: plan.seeds.clone(),
         rows: sweep

@@ -4,10 +4,10 @@
 use super::attempt::Attempt;
 use super::cadence::Cadence;
 use super::perform::Workshop;
-use super::progress::Reading;
+use super::progress::StageNumbers;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
-use crate::experiment::store::folder::Folder;
+use crate::experiment::store::folder::StageFolder;
 use crate::experiment::trial::parts::TrialParts;
 use crate::experiment::trial::stage::{Kind, Stage};
 use crate::graph::clip::{ClipRegions, VisionLanguage, VisionLanguageConfig};
@@ -152,10 +152,10 @@ impl Workshop<'_> {
             }
             progress.at(
                 step,
-                Reading {
+                StageNumbers {
                     loss: Some(loss),
                     kept,
-                    mean_ap: None,
+                    metric: None,
                 },
             );
             if step == to {
@@ -197,7 +197,7 @@ impl Workshop<'_> {
 
     /// The state in which an earlier attempt was interrupted. None if there is no state or a damaged one; the
     /// stage then starts again.
-    fn interrupted(&self, stage: &Stage, folder: &Folder) -> Result<Option<Checkpoint>> {
+    fn interrupted(&self, stage: &Stage, folder: &StageFolder) -> Result<Option<Checkpoint>> {
         let path = folder.checkpoint();
         if !path.exists() {
             return Ok(None);
@@ -208,7 +208,7 @@ impl Workshop<'_> {
                 let text = format!(
                     "warning: {title}: {error:#}; the stage starts again from the beginning"
                 );
-                self.progress.say(&text);
+                self.progress.print(&text);
                 Ok(None)
             }
             loaded => Ok(Some(loaded?)),

@@ -188,7 +188,7 @@ impl<'a> Run<'a> {
         match self.results.write() {
             Ok(()) => self.due = false,
             // The store has all results. The tables are tried again, at the latest at the end.
-            Err(error) => progress.say(&format!(
+            Err(error) => progress.print(&format!(
                 "warning: {error:#}; the tables will be written again later"
             )),
         }
@@ -209,7 +209,7 @@ impl<'a> Run<'a> {
             self.take(index, found.as_ref().map_err(|reason| *reason))?;
             let trial = &self.trials[index];
             let title = format!("{}, seed {}", trial.label, trial.seed);
-            progress.trial(&title, self.results.mean_ap(index));
+            progress.trial(&title, self.results.reached(index));
         }
         self.due = true;
         Ok(())

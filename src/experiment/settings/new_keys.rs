@@ -16,6 +16,7 @@ use std::sync::LazyLock;
 const ROWS: &[NewKey] = &[
     key("precision", &[], "'f32'"),
     key("model.name", &[], "'mask2former'"),
+    key("eval.metrics", &[], "['coco']"),
     key("method.burn-in", &["supervised"], "0"),
     key("method.burn-in", GUIDED, "20000"),
     key("method.ema", GUIDED, "0.9996"),
@@ -64,7 +65,7 @@ mod tests {
     #[test]
     fn a_recipe_without_the_keys_means_their_defaults_and_has_the_same_hash() {
         let old = before(table());
-        for (key, _) in NEW_KEYS.iter() {
+        for (key, _) in NEW_KEYS.iter().filter(|(key, _)| key.of.is_empty()) {
             assert!(value_at(&old, key.path).is_none(), "{}", key.path);
         }
         let mut filled = old.clone();

@@ -6,6 +6,7 @@ use crate::data::augment::{AugmentConfig, fitted};
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
 use crate::detector::{DETECTORS, DetectorConfig};
+use crate::eval;
 use crate::graph::clip::VisionLanguageConfig;
 use crate::graph::weights;
 use crate::method::{METHODS, Method, Phase};
@@ -61,6 +62,8 @@ pub struct EvalConfig {
     pub top: usize,
     /// The model whose metrics the tables show.
     pub model: EvalModel,
+    /// The names of the evaluators, those of [`crate::eval::EVALUATORS`].
+    pub metrics: Vec<String>,
 }
 
 impl EvalConfig {
@@ -111,16 +114,16 @@ impl Settings {
         let seed = check.keep("seed", seed(table));
         let precision = check.keep("precision", precision(table));
         let (data, drawn) = check.keep("data", data(table)).unzip();
-        let split = check.keep("split", read(table, "split"));
-        let augment = check.keep("augment", read(table, "augment"));
-        let loader = check.keep("loader", read(table, "loader"));
+        let split = read(table, "split", &mut check);
+        let augment = read(table, "augment", &mut check);
+        let loader = read(table, "loader", &mut check);
         let found = section(table, "model").map_err(ComponentErrors::from);
         let model = found.and_then(|table| registry::build(DETECTORS, table));
         let model = check.keep("model", model);
         let found = section(table, "method").map_err(ComponentErrors::from);
         let method = check.keep("method", found.and_then(method));
-        let train = check.keep("train", read(table, "train"));
-        let eval = check.keep("eval", read(table, "eval"));
+        let train = read(table, "train", &mut check);
+        let eval = read(table, "eval", &mut check);
         let settings = (|| {
             Some(Self {
                 seed: seed?,
@@ -135,8 +138,8 @@ impl Settings {
                 eval: eval?,
             })
         })();
-        if let Some(settings) = &settings {
-            settings.check_together(drawn == Some(true), &mut check);
+        if let (Some(settings), Some(drawn)) = (&settings, drawn) {
+            settings.check_together(drawn, &mut check);
         }
         check.finish()?;
         Ok(settings.expect("nothing was refused"))
@@ -231,6 +234,7 @@ impl Checked for EvalConfig {
         check.range("size", self.size, 0..=LARGEST_SIDE);
         check.range("shorter", self.shorter, 0..=LARGEST_SIDE);
         check.range("top", self.top, 1..=MOST_PAIRS);
+        eval::check_names(check, "metrics", &self.metrics);
     }
 }
 
@@ -257,12 +261,12 @@ pub(super) fn method(table: Table) -> Result<Arc<dyn Method>, ComponentErrors> {
 /// # Errors
 /// None is there, or an unknown word; the key is empty.
 fn precision(table: &Table) -> Result<Precision, ComponentError> {
-    let value = table
-        .get("precision")
-        .ok_or_else(|| ComponentError::new("", "missing; known: `f32`, `tf32`, `bf16`"))?;
+    let known = ["f32", "tf32", "bf16"];
+    let missing = || ComponentError::missing("", known);
+    let value = table.get("precision").ok_or_else(missing)?;
     value.clone().try_into().map_err(|_| {
         let found = value.as_str().map_or(value.to_string(), String::from);
-        ComponentError::one_of("", found, ["f32", "tf32", "bf16"])
+        ComponentError::one_of("", found, known)
     })
 }
 
@@ -278,9 +282,10 @@ pub(super) fn section(table: &Table, name: &str) -> Result<Table, ComponentError
     }
 }
 
-/// The table `name` of a trial's settings as `T`, checked.
-pub(super) fn read<T: Checked>(table: &Table, name: &str) -> Result<T, ComponentErrors> {
-    registry::read(section(table, name)?)
+/// The table `name` of a trial's settings as `T`, its values checked.
+pub(super) fn read<T: Checked>(table: &Table, name: &str, check: &mut Check) -> Option<T> {
+    let part = check.keep(name, section(table, name))?;
+    registry::read_within(check, name, part)
 }
 
 /// The table `[data]`, and whether its images are drawn.
@@ -422,7 +427,8 @@ pub(in crate::experiment) mod tests {
             let mut check = Check::new();
             settings.check_together(true, &mut check);
             let errors = check.finish().err().into_iter().flatten();
-            errors.map(|error| error.key).collect::<Vec<_>>()
+            let keys = errors.map(|error| error.key);
+            keys.collect::<Vec<_>>()
         };
         let queries = with(table(), "method.weighting.divisor", "queries");
         assert_eq!(refused(&queries), ["method.weighting.divisor"]);

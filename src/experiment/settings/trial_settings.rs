@@ -113,12 +113,11 @@ impl NumberSettings {
         let seed = check.keep("seed", settings::seed(table));
         let method = settings::section(table, "method").map_err(ComponentErrors::from);
         let method = check.keep("method", method.and_then(settings::method));
-        let train = settings::section(table, "train").map_err(ComponentErrors::from);
+        let train = check.keep("train", settings::section(table, "train"));
         let train = train.and_then(|mut train| {
             train.retain(|key, _| NUMBER_TRAIN.contains(&key));
-            registry::read::<NumberTrain>(train)
+            registry::read_within::<NumberTrain>(&mut check, "train", train)
         });
-        let train = check.keep("train", train);
         if let (Some(method), Some(train)) = (&method, &train) {
             check.within("method", |check| method.check_steps(train.steps, check));
         }

@@ -2,7 +2,7 @@
 //! per process and stored with every stage and trial, so that every number in a table can be traced to its
 //! origin.
 
-use super::folder::{Folder, link};
+use super::folder::{StageFolder, link};
 use super::root::{CODE_VERSION, Store};
 use super::system::SystemInfo;
 use crate::atomic::write_atomically;
@@ -48,12 +48,12 @@ struct Environment<'a> {
 
 /// The environment of this process as files of a store.
 #[derive(Debug)]
-pub struct Kept {
+pub struct EnvironmentFiles {
     json: PathBuf,
     patch: Option<PathBuf>,
 }
 
-impl Kept {
+impl EnvironmentFiles {
     /// Collects the environment and writes it to `store`, unless it is there already. `devices` are the names
     /// of the devices that trials may use.
     ///
@@ -108,7 +108,7 @@ impl Kept {
     ///
     /// # Errors
     /// The folder is not writable.
-    pub fn put(&self, stage: &Folder) -> Result<()> {
+    pub fn put(&self, stage: &StageFolder) -> Result<()> {
         link(&self.json, &stage.environment())?;
         match &self.patch {
             Some(patch) => link(patch, &stage.diff()),
@@ -122,7 +122,7 @@ impl Kept {
 ///
 /// # Errors
 /// The folder is not writable.
-pub fn hand_on(stage: &Folder, trial: &Folder) -> Result<()> {
+pub fn hand_on(stage: &StageFolder, trial: &StageFolder) -> Result<()> {
     if stage.environment().exists() {
         link(&stage.environment(), &trial.environment())?;
     }
@@ -133,7 +133,7 @@ pub fn hand_on(stage: &Folder, trial: &Folder) -> Result<()> {
 }
 
 /// Removes the local changes of an earlier attempt.
-fn remove(folder: &Folder) -> Result<()> {
+fn remove(folder: &StageFolder) -> Result<()> {
     match std::fs::remove_file(folder.diff()) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", folder.diff().display()))
@@ -231,7 +231,7 @@ mod tests {
         );
         stage.make().unwrap();
         trial.make().unwrap();
-        let dirty = Kept::new(
+        let dirty = EnvironmentFiles::new(
             &store,
             &system(Some("--- a\n+++ b\n")),
             2,
@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(json["crates"]["dfdx"], "0.13.0");
         assert_eq!(json["build"].as_str().map(str::len), Some(64));
 
-        let clean = Kept::new(&store, &system(None), 2, vec!["cpu".into()]).unwrap();
+        let clean = EnvironmentFiles::new(&store, &system(None), 2, vec!["cpu".into()]).unwrap();
         clean.put(&stage).unwrap();
         hand_on(&stage, &trial).unwrap();
         assert!(

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// The folder of one stage or trial.
 #[derive(Clone, Debug)]
-pub struct Folder(PathBuf);
+pub struct StageFolder(PathBuf);
 
 /// A failed attempt at a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct Failure {
     pub retries: u32,
 }
 
-impl Folder {
+impl StageFolder {
     /// The folder `path`, which need not exist.
     pub fn new(path: PathBuf) -> Self {
         Self(path)
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn seconds_add_up_and_a_failure_is_kept() {
         let out = tempfile::tempdir().unwrap();
-        let folder = Folder::new(out.path().join("burn-in-1"));
+        let folder = StageFolder::new(out.path().join("burn-in-1"));
         folder.make().unwrap();
         assert_eq!((folder.seconds(), folder.failure()), (0.0, None));
         folder.add_seconds(1.5).unwrap();

@@ -1,6 +1,6 @@
 //! The result of a finished evaluation: the file `metrics.json` of its stage.
 
-use crate::eval::Metrics;
+use crate::eval::Scores;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ pub struct Evaluation {
     /// The number of training steps.
     pub steps: usize,
     /// The metrics by the name of the model.
-    pub models: BTreeMap<String, Metrics>,
+    pub models: BTreeMap<String, Scores>,
     /// Warnings for the reader of the tables.
     pub warnings: Vec<String>,
 }

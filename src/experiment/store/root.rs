@@ -20,7 +20,7 @@
 //! So a process may be killed at any moment. Several processes may work on one store; each stage is done by
 //! one of them. Deleting the folder costs only time.
 
-use super::folder::Folder;
+use super::folder::StageFolder;
 use crate::atomic::{Durability, write_atomically, write_durably};
 use crate::experiment::trial::key::StageKey;
 use anyhow::{Context, Result, bail};
@@ -141,27 +141,29 @@ impl Store {
     }
 
     /// The folder of the stage `key`. It is created at the first write.
-    pub fn stage(&self, key: &StageKey) -> Folder {
-        Folder::new(self.root.join("stages").join(key.as_str()))
+    pub fn stage(&self, key: &StageKey) -> StageFolder {
+        StageFolder::new(self.root.join("stages").join(key.as_str()))
     }
 
     /// Returns true if a process is working on any stage.
     pub fn is_at_work(&self) -> bool {
         let entries = fs::read_dir(self.root.join("stages"));
         let mut entries = entries.into_iter().flatten().flatten();
-        entries.any(|entry| Folder::new(entry.path()).is_held())
+        entries.any(|entry| StageFolder::new(entry.path()).is_held())
     }
 
     /// The folder of the trial with settings hash `hash`.
-    pub fn trial(&self, hash: &str) -> Folder {
-        Folder::new(self.root.join("trials").join(hash))
+    pub fn trial(&self, hash: &str) -> StageFolder {
+        StageFolder::new(self.root.join("trials").join(hash))
     }
 
     /// The folders of the trials that have been planned for a sweep, in no particular order.
-    pub fn trials(&self) -> Vec<Folder> {
+    pub fn trials(&self) -> Vec<StageFolder> {
         let entries = fs::read_dir(self.root.join("trials"));
         let entries = entries.into_iter().flatten().flatten();
-        entries.map(|entry| Folder::new(entry.path())).collect()
+        entries
+            .map(|entry| StageFolder::new(entry.path()))
+            .collect()
     }
 
     /// The file that holds the plan of the last sweep of `recipe`.

@@ -18,7 +18,7 @@ use toml::Table;
 
 /// A recipe and the overrides from the command line.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct RecipeRequest {
     /// The recipe's file.
     pub recipe: PathBuf,
     /// `key.path=value` arguments.
@@ -27,7 +27,7 @@ pub struct Ask {
 
 /// Why a sweep ended without an outcome.
 #[derive(Debug, thiserror::Error)]
-pub enum Stop {
+pub enum CommandError {
     /// The recipe, an argument or an input file is wrong; nothing was trained.
     #[error("{0:#}")]
     Input(anyhow::Error),
@@ -43,13 +43,13 @@ pub fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The recipe `ask` with `weights` for the whole network, in place of those that it names.
-pub fn with_weights(ask: &Ask, weights: &Path) -> Ask {
-    let mut ask = ask.clone();
+/// The recipe `request` with `weights` for the whole network, in place of those that it names.
+pub fn with_weights(request: &RecipeRequest, weights: &Path) -> RecipeRequest {
+    let mut request = request.clone();
     let path = toml::Value::from(weights.to_string_lossy().into_owned());
-    ask.set.push(format!("model.weights={path}"));
-    ask.set.push("model.backbone.weights=\"\"".into());
-    ask
+    request.set.push(format!("model.weights={path}"));
+    request.set.push("model.backbone.weights=\"\"".into());
+    request
 }
 
 /// What is read before any training, each thing once.
@@ -92,12 +92,12 @@ impl Inputs {
     ///
     /// # Errors
     /// Everything that is wrong with the recipe, its sweeps, the overrides and the files that they name.
-    pub fn plan(&self, ask: &Ask) -> Result<Plan, Stop> {
+    pub fn plan(&self, request: &RecipeRequest) -> Result<Plan, CommandError> {
         let environment = environment();
         let request = Request {
-            recipe: &ask.recipe,
+            recipe: &request.recipe,
             environment: &environment,
-            set: &ask.set,
+            set: &request.set,
         };
         let check = |table: &Table| self.check(table);
         let hooks = Hooks {
@@ -106,7 +106,7 @@ impl Inputs {
             identity: &identity,
             new_keys: &NEW_KEYS,
         };
-        let plan = Plan::new(request, hooks).map_err(|error| Stop::Input(error.into()))?;
+        let plan = Plan::new(request, hooks).map_err(|error| CommandError::Input(error.into()))?;
         for note in &plan.notes {
             eprintln!("warning: {note}");
         }

@@ -39,11 +39,6 @@ impl Datasets {
     }
 }
 
-/// The errors of a table as one of the trial.
-pub fn named(errors: ComponentErrors) -> anyhow::Error {
-    errors.into()
-}
-
 /// The objects that every training of a trial starts from.
 pub struct TrialParts {
     /// Its dataset.
@@ -62,7 +57,7 @@ impl TrialParts {
     /// # Errors
     /// What the dataset or the split refuses.
     pub fn new(settings: &Settings, datasets: &Datasets, place: &Place) -> Result<Self> {
-        let dataset = datasets.get(&settings.data).map_err(named)?;
+        let dataset = datasets.get(&settings.data)?;
         let split = Split::new(
             &*dataset.train,
             &dataset.classes,

@@ -141,9 +141,9 @@ fn evaluate_stage(
     settings: &Arc<TrialSettings>,
     last: &Stage,
 ) -> Stage {
-    let reads = table
-        .get("eval")
-        .map_or_else(Table::new, |eval| pick(eval, &["size", "shorter", "top"]));
+    let reads = table.get("eval").map_or_else(Table::new, |eval| {
+        pick(eval, &["size", "shorter", "top", "metrics"])
+    });
     let source = Some(last.key.clone());
     Stage {
         kind: Kind::Evaluate,
@@ -260,7 +260,8 @@ mod tests {
             "distill-54da13c1adecd07a65b9",
             "evaluate-14ed340d461f0cce6ab2",
         ];
-        let keys: Vec<String> = keys(table).iter().map(ToString::to_string).collect();
+        let keys = keys(table);
+        let keys: Vec<&str> = keys.iter().map(StageKey::as_str).collect();
         assert_eq!(keys, expected);
     }
 

@@ -1,5 +1,5 @@
-//! Loads trained values from files, for a whole network or for its backbone. [`crate::graph::clip::folder`]
-//! uses the same arrays with other names.
+//! Loads trained values from files, for a whole network ([`super::network_weights`]) or for its backbone.
+//! [`crate::graph::clip::folder`] uses the same arrays with other names.
 //!
 //! | file | names |
 //! |---|---|
@@ -21,9 +21,8 @@ mod torchvision;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::graph::{HuggingFaceFolder, ModelConfig};
 use crate::nn::params::Parameters;
 
 pub use arrays::{ArrayEntry, Arrays, SINGLE};
@@ -33,65 +32,6 @@ pub use layout::Layout;
 
 /// Separates a file from the network in it.
 const PART: char = '#';
-
-/// An opened file or folder that holds a whole network.
-#[derive(Debug)]
-pub struct Weights {
-    arrays: Arrays,
-    layout: Layout,
-    /// The content of its `config.json`, if it is a folder.
-    folder: Option<HuggingFaceFolder>,
-}
-
-impl Weights {
-    /// Opens `path`: a file, `FILE#NETWORK`, or a Hugging Face folder.
-    ///
-    /// # Errors
-    /// Files are missing or damaged, the names are not those of a Mask2Former, or `config.json` describes
-    /// another architecture.
-    pub fn open(path: &Path) -> Result<Self> {
-        let (file, part) = split(path);
-        let folder = match file.is_dir() {
-            true => Some(HuggingFaceFolder::open(&file)?),
-            false => None,
-        };
-        let arrays = Arrays::open(&file)?;
-        let layout = Layout::of(&arrays, part.as_deref())?;
-        Ok(Self {
-            arrays,
-            layout,
-            folder,
-        })
-    }
-
-    /// The arrays of the file.
-    pub fn arrays(&self) -> &Arrays {
-        &self.arrays
-    }
-
-    /// The naming of the arrays.
-    pub fn layout(&self) -> &Layout {
-        &self.layout
-    }
-
-    /// Sets every parameter of `model`, which was made from `config`.
-    ///
-    /// # Errors
-    /// The values do not fit. One message lists everything that does not.
-    pub fn load(&self, config: &ModelConfig, model: &mut dyn Parameters) -> Result<()> {
-        if let Some(folder) = &self.folder {
-            let differences = config.differences(&folder.model);
-            if !differences.is_empty() {
-                bail!(
-                    "{} does not fit [model]:\n  {}",
-                    self.arrays.path().with_file_name("config.json").display(),
-                    differences.join("\n  ")
-                );
-            }
-        }
-        fit::load(model, &self.arrays, &self.layout, ("weights", "[model]"))
-    }
-}
 
 /// Sets every parameter of a backbone from the safetensors file `path` with torchvision's or Detectron2's
 /// names.

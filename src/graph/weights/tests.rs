@@ -1,9 +1,9 @@
 //! Tests loading and writing with real files.
 
 use super::*;
-use crate::graph::Mask2Former;
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind, ResNet, StemConfig};
-use crate::graph::config;
+use crate::graph::network_weights::NetworkWeights;
+use crate::graph::{HuggingFaceFolder, Mask2Former, ModelConfig, config};
 use crate::rng::Stream;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -179,7 +179,7 @@ fn one_of_several_networks_is_chosen() {
     let load = |part: &str| {
         let mut model = network(&config, 3);
         let path = format!("{}{part}", path.display());
-        Weights::open(Path::new(&path))?.load(&config, &mut model)?;
+        NetworkWeights::open(Path::new(&path))?.load(&config, &mut model)?;
         Ok::<_, anyhow::Error>(values(&mut model, own))
     };
     assert_eq!(load("#student").unwrap(), values(&mut student, own));
@@ -222,7 +222,7 @@ fn foreign_names_are_no_network() {
         &BTreeMap::from([("conv1.weight".to_string(), (vec![1], vec![0.0]))]),
         &path,
     );
-    let error = format!("{:#}", Weights::open(&path).unwrap_err());
+    let error = format!("{:#}", NetworkWeights::open(&path).unwrap_err());
     assert!(
         error.contains("other.safetensors: these are not the names of a Mask2Former"),
         "{error}"

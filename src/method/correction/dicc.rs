@@ -9,10 +9,9 @@ use super::pooling::Pooling;
 use super::{Corrected, Correction, Progress, Region};
 use crate::detector::quality::softmax;
 use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguage, VisionLanguageConfig};
-use crate::method::config::slot;
 use crate::method::filter::Tier;
 use crate::ops;
-use crate::registry::{self, Check, Checked, ComponentErrors};
+use crate::registry::{self, ComponentErrors};
 use crate::structures::Picture;
 use crate::tensor::{Later, Tape, Tensor2};
 use serde::Deserialize;
@@ -85,18 +84,15 @@ struct Attached {
 }
 
 pub(super) fn build(table: toml::Table) -> Result<Box<dyn Correction>, ComponentErrors> {
-    let options: Options = registry::read(table)?;
-    Ok(Box::new(Dicc {
-        vlm: slot("vlm", VISION_LANGUAGE_MODELS, &options.vlm)?,
-        options,
-        attached: None,
-    }))
-}
-
-impl Checked for Options {
-    fn check(&self, check: &mut Check) {
-        check.range("weight", self.weight, 0.0..=1.0);
-    }
+    registry::make(table, |options: Options, check| {
+        check.range("weight", options.weight, 0.0..=1.0);
+        let vlm = registry::build(VISION_LANGUAGE_MODELS, options.vlm.clone());
+        Some(Box::new(Dicc {
+            vlm: check.keep("vlm", vlm)?,
+            options,
+            attached: None,
+        }) as Box<dyn Correction>)
+    })
 }
 
 impl Correction for Dicc {

@@ -8,11 +8,10 @@
 //! candidates of an image and has no medium tier. Each is a key.
 
 use super::thresholds::{initial_thresholds, moved_threshold};
-use super::{Clock, Filter, Thresholds, Tier};
+use super::{Clock, Readings, Rule, Tier};
 use crate::data::split::ClassCounts;
 use crate::detector::Candidate;
-use crate::registry::{self, Check, Checked, ComponentErrors};
-use anyhow::{Context, ensure};
+use crate::registry::{Check, Checked};
 use serde::{Deserialize, Serialize};
 
 /// The n_k of eq. 5.
@@ -44,9 +43,10 @@ enum Statistic {
     All,
 }
 
+/// Table `[method.filter]` with `name = "adaptive"`.
 #[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Options {
+pub(super) struct Adaptive {
     class: [f32; 2],
     mask: [f32; 2],
     counts: Counts,
@@ -59,15 +59,9 @@ struct Options {
     accept: f32,
 }
 
-#[derive(Clone, Debug)]
-struct Adaptive {
-    options: Options,
-    state: State,
-}
-
 /// The thresholds, and per class the sums since the last update.
 #[derive(Serialize, Deserialize, Default, Clone, Debug)]
-struct State {
+pub(super) struct State {
     class: Vec<f32>,
     mask: Vec<f32>,
     class_sum: Vec<f32>,
@@ -75,14 +69,7 @@ struct State {
     count: Vec<u32>,
 }
 
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
-    Ok(Box::new(Adaptive {
-        options: registry::read(table)?,
-        state: State::default(),
-    }))
-}
-
-impl Checked for Options {
+impl Checked for Adaptive {
     fn check(&self, check: &mut Check) {
         check.interval("class", self.class, 0.0..=1.0);
         check.interval("mask", self.mask, 0.0..=1.0);
@@ -95,27 +82,45 @@ impl Checked for Options {
 }
 
 impl Adaptive {
-    /// Counts the candidates of an image that the statistic is about, and moves the thresholds where they are due.
-    fn add(&mut self, counted: &[&Candidate], clock: Clock) {
-        for candidate in counted {
-            self.state.class_sum[candidate.class] += candidate.class_quality;
-            self.state.mask_sum[candidate.class] += candidate.mask_quality;
-            self.state.count[candidate.class] += 1;
+    /// The tier of a candidate.
+    fn tier(&self, state: &State, candidate: &Candidate) -> Tier {
+        let (c, m) = (candidate.class_quality, candidate.mask_quality);
+        let class = state.class[candidate.class];
+        let mask = state.mask[candidate.class];
+        if c >= class && m >= mask {
+            Tier::High
+        } else if c >= class - self.class_margin && m >= mask - self.mask_margin {
+            Tier::Medium
+        } else {
+            Tier::Low
         }
-        let due = match self.options.period {
+    }
+
+    /// Counts the candidates of an image that the statistic is about, and moves the thresholds where they are due.
+    fn add<'a>(
+        &self,
+        state: &mut State,
+        counted: impl Iterator<Item = &'a Candidate>,
+        clock: Clock,
+    ) {
+        for candidate in counted {
+            state.class_sum[candidate.class] += candidate.class_quality;
+            state.mask_sum[candidate.class] += candidate.mask_quality;
+            state.count[candidate.class] += 1;
+        }
+        let due = match self.period {
             Period::Image => true,
             Period::Step => clock.last_of_step,
             Period::Epoch => clock.last_of_epoch,
         };
         if due {
-            self.update();
+            self.update(state);
         }
     }
 
     /// Runs eq. 6 for every class that was seen since the last update.
-    fn update(&mut self) {
-        let Options { alpha, clamp, .. } = self.options;
-        let state = &mut self.state;
+    fn update(&self, state: &mut State) {
+        let Self { alpha, clamp, .. } = *self;
         for k in 0..state.count.len() {
             let count = std::mem::take(&mut state.count[k]) as f32;
             let class_sum = std::mem::take(&mut state.class_sum[k]);
@@ -128,112 +133,83 @@ impl Adaptive {
     }
 }
 
-impl Filter for Adaptive {
-    fn start(&mut self, counts: &ClassCounts) {
-        let counts = match self.options.counts {
+impl Rule for Adaptive {
+    type State = State;
+
+    fn start(&self, counts: &ClassCounts) -> State {
+        let counts = match self.counts {
             Counts::Annotations => &counts.annotations,
             Counts::Objects => &counts.objects,
         };
         let classes = counts.len();
-        self.state = State {
-            class: initial_thresholds(counts, self.options.class),
-            mask: initial_thresholds(counts, self.options.mask),
+        State {
+            class: initial_thresholds(counts, self.class),
+            mask: initial_thresholds(counts, self.mask),
             class_sum: vec![0.0; classes],
             mask_sum: vec![0.0; classes],
             count: vec![0; classes],
-        };
-    }
-
-    fn tier(&self, candidate: &Candidate) -> Tier {
-        let (c, m) = (candidate.class_quality, candidate.mask_quality);
-        let (class, mask) = (
-            self.state.class[candidate.class],
-            self.state.mask[candidate.class],
-        );
-        if c >= class && m >= mask {
-            Tier::High
-        } else if c >= class - self.options.class_margin && m >= mask - self.options.mask_margin {
-            Tier::Medium
-        } else {
-            Tier::Low
         }
     }
 
-    fn observe(&mut self, candidates: &[Candidate], clock: Clock) {
-        let candidates = candidates.iter();
-        let counted: Vec<&Candidate> = match self.options.statistic {
-            Statistic::Foreground => candidates.filter(|one| one.foreground).collect(),
-            Statistic::All => candidates.collect(),
-            Statistic::Kept => return,
-        };
-        self.add(&counted, clock);
+    fn tiers(&self, state: &mut State, image: &[Candidate], clock: Clock) -> Vec<Tier> {
+        let tiers = image.iter().map(|one| self.tier(state, one)).collect();
+        match self.statistic {
+            Statistic::Foreground => {
+                self.add(state, image.iter().filter(|one| one.foreground), clock);
+            }
+            Statistic::All => self.add(state, image.iter(), clock),
+            Statistic::Kept => {}
+        }
+        tiers
     }
 
-    fn learn(&mut self, candidates: &[Candidate], kept: &[bool], clock: Clock) {
-        if self.options.statistic == Statistic::Kept {
-            let kept = candidates.iter().zip(kept).filter(|(_, kept)| **kept);
-            let kept: Vec<&Candidate> = kept.map(|(candidate, _)| candidate).collect();
-            self.add(&kept, clock);
+    fn learn(&self, state: &mut State, image: &[Candidate], kept: &[bool], clock: Clock) {
+        if self.statistic == Statistic::Kept {
+            let kept = image.iter().zip(kept).filter(|(_, kept)| **kept);
+            self.add(state, kept.map(|(candidate, _)| candidate), clock);
         }
     }
 
-    fn needs_labels(&self) -> bool {
-        self.options.statistic == Statistic::Kept && self.options.period == Period::Image
-    }
-
-    fn thresholds(&self) -> Option<Thresholds> {
-        Some(Thresholds {
-            class: self.state.class.clone(),
-            mask: self.state.mask.clone(),
-        })
+    fn follows_labels(&self) -> bool {
+        self.statistic == Statistic::Kept && self.period == Period::Image
     }
 
     fn accept(&self) -> f32 {
-        self.options.accept
+        self.accept
     }
 
-    fn state(&self) -> serde_json::Value {
-        serde_json::to_value(&self.state).expect("numbers")
-    }
-
-    fn restore(&mut self, state: &serde_json::Value) -> anyhow::Result<()> {
-        let saved = State::deserialize(state).context("the thresholds of the filter")?;
-        let classes = self.state.class.len();
-        let lengths = [
-            saved.class.len(),
-            saved.mask.len(),
-            saved.class_sum.len(),
-            saved.mask_sum.len(),
-            saved.count.len(),
-        ];
-        ensure!(
-            lengths == [classes; 5],
-            "thresholds of {lengths:?} classes, expected {classes}"
-        );
-        self.state = saved;
-        Ok(())
+    fn readings(&self, state: &State) -> Readings {
+        let thresholds = serde_json::json!({ "class": state.class, "mask": state.mask });
+        vec![("thresholds", thresholds)]
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::candidate;
+    use super::super::tests::{INNER, STEP, candidate};
+    use super::super::{FILTERS, Filter};
     use super::*;
     use proptest::prelude::*;
 
-    const STEP: Clock = Clock {
-        last_of_step: true,
-        last_of_epoch: false,
-    };
-    const INNER: Clock = Clock {
-        last_of_step: false,
-        last_of_epoch: false,
-    };
-
     /// Tells `filter` all of an image.
     fn tell(filter: &mut dyn Filter, candidates: &[Candidate], kept: &[bool], clock: Clock) {
-        filter.observe(candidates, clock);
+        filter.tiers(candidates, clock);
         filter.learn(candidates, kept, clock);
+    }
+
+    #[derive(Clone, Debug, PartialEq, Deserialize)]
+    struct Thresholds {
+        class: Vec<f32>,
+        mask: Vec<f32>,
+    }
+
+    /// The thresholds as the journal has them.
+    fn thresholds(filter: &dyn Filter) -> Thresholds {
+        let [(name, value)] = &filter.readings()[..] else {
+            panic!("one reading")
+        };
+        assert_eq!(*name, "thresholds");
+        serde_json::from_value(value.clone()).unwrap()
     }
 
     fn filter(changes: &[(&str, toml::Value)], counts: &[usize]) -> Box<dyn Filter> {
@@ -241,11 +217,10 @@ mod tests {
             .as_table()
             .unwrap()
             .clone();
-        table.remove("name");
         for (key, value) in changes {
             table[*key] = value.clone();
         }
-        let mut filter = build(table).unwrap_or_else(|error| panic!("{error}"));
+        let mut filter = crate::registry::build(FILTERS, table).unwrap();
         filter.start(&ClassCounts {
             annotations: counts.to_vec(),
             objects: counts.to_vec(),
@@ -271,9 +246,9 @@ mod tests {
             let run = |list: &[(usize, f32, f32)]| {
                 let mut filter = filter(&[("alpha", 0.5.into())], &[10, 20, 30, 40]);
                 tell(&mut *filter, &candidates(list), &vec![false; list.len()], STEP);
-                filter.thresholds().unwrap()
+                thresholds(&*filter)
             };
-            let start = filter(&[], &[10, 20, 30, 40]).thresholds().unwrap();
+            let start = thresholds(&*filter(&[], &[10, 20, 30, 40]));
             let after = run(&list);
             for k in 0..4 {
                 let seen: Vec<_> = list.iter().filter(|(class, ..)| *class == k).collect();
@@ -300,9 +275,9 @@ mod tests {
         ) {
             let tier = |margin: f64, counts: &[usize]| {
                 let margins = [("class-margin", margin.into()), ("mask-margin", margin.into())];
-                filter(&margins, counts).tier(&candidate(class, c, m))
+                filter(&margins, counts).tiers(&[candidate(class, c, m)], INNER)[0]
             };
-            let thresholds = filter(&[], &counts).thresholds().unwrap();
+            let thresholds = thresholds(&*filter(&[], &counts));
             let both = c >= thresholds.class[class] && m >= thresholds.mask[class];
             // High is high whatever the margin; a wider margin only lifts low to medium; without one nothing is medium.
             prop_assert_eq!(tier(small, &counts) == Tier::High, both);
@@ -324,7 +299,7 @@ mod tests {
         let first = |counted: &str| {
             let mut filter = filter(&[("counts", counted.into())], &[0, 0]);
             filter.start(&counts);
-            filter.thresholds().unwrap().class[0]
+            thresholds(&*filter).class[0]
         };
         assert_eq!(
             first("annotations"),
@@ -339,22 +314,22 @@ mod tests {
     #[test]
     fn a_step_waits_for_its_last_image() {
         let mut filter = filter(&[("period", "step".into()), ("alpha", 0.0.into())], &[1, 1]);
-        let start = filter.thresholds().unwrap();
+        let start = thresholds(&*filter);
         tell(&mut *filter, &[candidate(0, 0.2, 0.4)], &[false], INNER);
-        assert_eq!(filter.thresholds().unwrap(), start);
+        assert_eq!(thresholds(&*filter), start);
         tell(&mut *filter, &[candidate(0, 0.4, 0.8)], &[false], STEP);
-        let after = filter.thresholds().unwrap();
+        let after = thresholds(&*filter);
         assert!((after.class[0] - 0.3).abs() < 1e-6 && (after.mask[0] - 0.6).abs() < 1e-6);
         // The sums started anew.
         tell(&mut *filter, &[candidate(0, 0.9, 0.9)], &[false], STEP);
-        assert!((filter.thresholds().unwrap().class[0] - 0.9).abs() < 1e-6);
+        assert!((thresholds(&*filter).class[0] - 0.9).abs() < 1e-6);
     }
 
     #[test]
     fn an_epoch_waits_for_its_end() {
         let mut filter = filter(&[("period", "epoch".into()), ("alpha", 0.0.into())], &[1]);
         tell(&mut *filter, &[candidate(0, 0.2, 0.2)], &[false], STEP);
-        assert_ne!(filter.thresholds().unwrap().class[0], 0.2);
+        assert_ne!(thresholds(&*filter).class[0], 0.2);
         tell(
             &mut *filter,
             &[],
@@ -364,7 +339,7 @@ mod tests {
                 last_of_epoch: true,
             },
         );
-        assert_eq!(filter.thresholds().unwrap().class[0], 0.2);
+        assert_eq!(thresholds(&*filter).class[0], 0.2);
     }
 
     #[test]
@@ -378,7 +353,7 @@ mod tests {
             none.foreground = false;
             let list = [candidate(0, 0.8, 0.8), candidate(0, 0.6, 0.6), none];
             tell(&mut *filter, &list, &[true, false, false], STEP);
-            filter.thresholds().unwrap().class[0]
+            thresholds(&*filter).class[0]
         };
         assert!((mean("kept") - 0.8).abs() < 1e-6);
         assert!((mean("foreground") - 0.7).abs() < 1e-6);
@@ -401,11 +376,11 @@ mod tests {
         second
             .restore(&serde_json::from_str(&text).unwrap())
             .unwrap();
-        assert_eq!(first.thresholds(), second.thresholds());
+        assert_eq!(first.readings(), second.readings());
         for filter in [&mut first, &mut second] {
             tell(&mut **filter, &[candidate(0, 0.5, 0.5)], &[true], STEP);
         }
-        assert_eq!(first.thresholds(), second.thresholds());
+        assert_eq!(first.readings(), second.readings());
         assert!(filter(&changes, &[1]).restore(&first.state()).is_err());
     }
 }

@@ -2,19 +2,16 @@
 //!
 //! $$ c \cdot m \ge T $$
 
-use super::{Filter, Tier};
+use super::{Clock, Rule, Tier};
 use crate::detector::Candidate;
-use crate::registry::{self, Check, Checked, ComponentErrors};
+use crate::registry::{Check, Checked};
 use serde::Deserialize;
 
-#[derive(Deserialize, Clone, Debug)]
+/// Table `[method.filter]` with `name = "coupled"`.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Coupled {
+pub(super) struct Coupled {
     threshold: f32,
-}
-
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
-    Ok(Box::new(registry::read::<Coupled>(table)?))
 }
 
 impl Checked for Coupled {
@@ -23,13 +20,11 @@ impl Checked for Coupled {
     }
 }
 
-impl Filter for Coupled {
-    fn tier(&self, candidate: &Candidate) -> Tier {
-        let score = candidate.class_quality * candidate.mask_quality;
-        if score >= self.threshold {
-            Tier::High
-        } else {
-            Tier::Low
-        }
+impl Rule for Coupled {
+    type State = ();
+
+    fn tiers(&self, _: &mut (), image: &[Candidate], _: Clock) -> Vec<Tier> {
+        let kept = |one: &Candidate| one.class_quality * one.mask_quality >= self.threshold;
+        image.iter().map(|one| Tier::kept(kept(one))).collect()
     }
 }

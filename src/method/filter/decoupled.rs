@@ -1,21 +1,18 @@
-//! Filter `decoupled`: a fixed threshold on each quality, for all classes; what the released configurations of PL-DC run.
+//! Filter `decoupled`: a fixed threshold on each quality, for all classes; the rule of PL-DC's released configurations.
 //!
 //! $$ c \ge T_c \;\wedge\; m \ge T_m $$
 
-use super::{Filter, Tier};
+use super::{Clock, Rule, Tier};
 use crate::detector::Candidate;
-use crate::registry::{self, Check, Checked, ComponentErrors};
+use crate::registry::{Check, Checked};
 use serde::Deserialize;
 
-#[derive(Deserialize, Clone, Debug)]
+/// Table `[method.filter]` with `name = "decoupled"`.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Decoupled {
+pub(super) struct Decoupled {
     class: f32,
     mask: f32,
-}
-
-pub(super) fn build(table: toml::Table) -> Result<Box<dyn Filter>, ComponentErrors> {
-    Ok(Box::new(registry::read::<Decoupled>(table)?))
 }
 
 impl Checked for Decoupled {
@@ -25,9 +22,12 @@ impl Checked for Decoupled {
     }
 }
 
-impl Filter for Decoupled {
-    fn tier(&self, candidate: &Candidate) -> Tier {
-        let kept = candidate.class_quality >= self.class && candidate.mask_quality >= self.mask;
-        if kept { Tier::High } else { Tier::Low }
+impl Rule for Decoupled {
+    type State = ();
+
+    fn tiers(&self, _: &mut (), image: &[Candidate], _: Clock) -> Vec<Tier> {
+        let kept =
+            |one: &Candidate| one.class_quality >= self.class && one.mask_quality >= self.mask;
+        image.iter().map(|one| Tier::kept(kept(one))).collect()
     }
 }

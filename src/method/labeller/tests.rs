@@ -150,7 +150,7 @@ on_every_place! {
             let mut labeller = labeller(Box::new(Says(0.0)));
             labeller.filter = registry::build(FILTERS, rule.clone()).unwrap();
             labeller.filter.start(&crate::data::split::ClassCounts { annotations: vec![1, 1], objects: vec![1, 1] });
-            assert!(labeller.filter.needs_labels());
+            assert!(labeller.filter.follows_labels());
             let pictures = vec![&picture; images.images.len()];
             labelled(&mut labeller, images, &pictures).iter().map(|image| image.counts.high).collect()
         };

@@ -4,13 +4,12 @@ use super::{Follows, TeacherStudent};
 use crate::detector::{Choice, Demands, EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
 use crate::method::Method;
-use crate::method::config::slot;
 use crate::method::correction::{CORRECTIONS, Correction};
 use crate::method::filter::{FILTERS, Filter};
 use crate::method::phase::{Build, MethodKeys, Phase, Start};
 use crate::method::supervised;
 use crate::method::weighting::{WEIGHTINGS, Weighting};
-use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS, MOST_WEIGHT};
+use crate::registry::{self, Check, ComponentErrors, MOST_STEPS, MOST_WEIGHT};
 use crate::structures::LARGEST_SIDE;
 use serde::Deserialize;
 use std::ops::Range;
@@ -63,9 +62,6 @@ pub(in crate::method) struct Keys {
     pub weighting: Table,
 }
 
-/// The values are checked with those of all methods that have these keys, in [`TeacherStudentConfig::new`].
-impl Checked for Keys {}
-
 /// Largest number of query-class pairs of an image.
 const MOST_PAIRS: usize = 1_000_000;
 
@@ -86,29 +82,26 @@ impl TeacherStudentConfig {
     /// Reads the table without its name.
     ///
     /// # Errors
-    /// A key that is unknown, missing or out of its range; the refusal of a slot, by the path of its key.
+    /// All keys that are unknown or out of their range, or one that is missing; the refusals of the slots, by the paths of their
+    /// keys.
     pub fn read(table: Table) -> Result<Self, ComponentErrors> {
-        Self::new(registry::read(table)?)
+        registry::make(table, Self::new)
     }
 
-    /// Makes the slots.
-    ///
-    /// # Errors
-    /// A key out of its range; the refusal of a slot, by the path of its key.
-    pub(in crate::method) fn new(keys: Keys) -> Result<Self, ComponentErrors> {
-        let mut check = Check::new();
+    /// Checks the keys and makes the slots; none if `check` refuses a slot.
+    pub(in crate::method) fn new(keys: Keys, check: &mut Check) -> Option<Self> {
         check.range("burn-in", keys.burn_in, 0..=MOST_STEPS);
         check.range("ema", keys.ema, 0.0..=1.0);
         check.range("lambda", keys.lambda, 0.0..=MOST_WEIGHT as f32);
         check.range("top-pairs", keys.top_pairs, 1..=MOST_PAIRS);
         check.range("min-area", keys.min_area, 0..=LARGEST_SIDE * LARGEST_SIDE);
         check.range("duplicate-iou", keys.duplicate_iou, 0.0..=1.0);
-        let filter = check.keep("", slot("filter", FILTERS, &keys.filter));
-        let correction = check.keep("", slot("correction", CORRECTIONS, &keys.correction));
-        let weighting = check.keep("", slot("weighting", WEIGHTINGS, &keys.weighting));
-        check.finish()?;
-        let made = "nothing was refused";
-        Ok(Self {
+        let filter = check.keep("filter", registry::build(FILTERS, keys.filter));
+        let correction = registry::build(CORRECTIONS, keys.correction);
+        let correction = check.keep("correction", correction);
+        let weighting = registry::build(WEIGHTINGS, keys.weighting);
+        let weighting = check.keep("weighting", weighting);
+        Some(Self {
             burn_in: keys.burn_in,
             ema: keys.ema,
             lambda: keys.lambda,
@@ -118,9 +111,9 @@ impl TeacherStudentConfig {
             min_area: keys.min_area,
             duplicate_iou: keys.duplicate_iou,
             empty_image: keys.empty_image,
-            filter: filter.expect(made),
-            correction: correction.expect(made),
-            weighting: weighting.expect(made),
+            filter: filter?,
+            correction: correction?,
+            weighting: weighting?,
         })
     }
 }
@@ -205,6 +198,28 @@ mod tests {
             error[0].message.contains("1.5") && error[0].message.contains("0 to 1"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn mistakes_of_the_method_and_of_its_slots_are_reported_together() {
+        let mut method = table("method");
+        method.insert("burnin".into(), 3.into());
+        method["ema"] = 1.5.into();
+        method["filter"]["alpha"] = 1.5.into();
+        method["filter"]["accept"] = (-0.5).into();
+        method["correction"]["weight"] = 2.0.into();
+        method["correction"]["vlm"]["batch"] = 0.into();
+        let errors = crate::registry::build(METHODS, method).err().unwrap();
+        let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
+        let expected = [
+            "ema",
+            "filter.alpha",
+            "filter.accept",
+            "correction.weight",
+            "correction.vlm.batch",
+        ];
+        assert!(errors[0].message.contains("`burnin`"), "{errors}");
+        assert_eq!(keys[1..], expected);
     }
 
     #[test]

@@ -126,8 +126,8 @@ impl TeacherStudent {
         } else {
             0
         };
-        let thresholds = self.labeller.filter.thresholds();
-        PseudoReport::new(counts, diagnosis, self.barren_steps, thresholds)
+        let readings = self.labeller.filter.readings();
+        PseudoReport::new(counts, diagnosis, self.barren_steps, readings)
     }
 }
 

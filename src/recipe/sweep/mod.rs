@@ -30,27 +30,18 @@ mod reader;
 use super::error::Problem;
 use super::file::ParsedFile;
 use super::overlay::Layer;
+use crate::metrics::PaperColumn;
 use reader::SweepReader;
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use toml::Table;
-
-/// The place of a sweep's numbers in the paper.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Paper {
-    /// The number of the table.
-    pub table: String,
-    /// The column.
-    pub column: String,
-}
 
 /// A parsed sweep.
 #[derive(Debug)]
 pub struct Sweep {
     pub question: String,
     pub reference: Option<String>,
-    pub paper: Option<Paper>,
+    pub paper: Option<PaperColumn>,
     pub variants: Vec<Variant>,
 }
 

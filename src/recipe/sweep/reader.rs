@@ -1,6 +1,7 @@
 //! Reads the top level of a sweep file, and the plain values in all its parts.
 
-use super::{Paper, Sweep, Variant};
+use super::{Sweep, Variant};
+use crate::metrics::PaperColumn;
 use crate::recipe::SWEEP_KEYS;
 use crate::recipe::error::Problem;
 use crate::recipe::file::{Node, ParsedFile, Tree};
@@ -116,7 +117,7 @@ impl<'a> SweepReader<'a> {
             .layer(name, table.unwrap_or(&none), &mut self.problems)
     }
 
-    fn paper(&mut self, node: &Node) -> Option<Paper> {
+    fn paper(&mut self, node: &Node) -> Option<PaperColumn> {
         let plain = node.plain();
         let table = plain
             .get("table")
@@ -127,7 +128,7 @@ impl<'a> SweepReader<'a> {
             .map(str::to_string);
         let size = plain.as_table().map_or(0, Table::len);
         match (table, column, size) {
-            (Some(table), Some(column), 2) => Some(Paper { table, column }),
+            (Some(table), Some(column), 2) => Some(PaperColumn { table, column }),
             _ => {
                 self.report(
                     node.value.clone(),

@@ -13,14 +13,14 @@ use crate::atomic::write_atomically;
 use crate::data::image_file::decode;
 use crate::detector::{Detector, RawArray, of_folder};
 use crate::experiment::settings::sections::EvalConfig;
-use crate::experiment::trial::inputs::{Ask, Stop, with_weights};
+use crate::experiment::trial::inputs::{CommandError, RecipeRequest, with_weights};
 use crate::experiment::trial::parts as trial;
 use crate::graph::Images;
 use crate::nn::params::move_to;
 use crate::registry::ComponentErrors;
 use crate::rng::Stream;
 use crate::structures::{Detection, Picture};
-use crate::tensor::{Precision, Tape, Wish};
+use crate::tensor::{DeviceChoice, Precision, Tape};
 use anyhow::{Context, Result, anyhow, ensure};
 use ids::Ids;
 use preprocessor::Preprocessor;
@@ -34,9 +34,9 @@ const SMALLEST_SIDE: usize = 2;
 
 /// The arguments of `harness predict`.
 #[derive(Clone, Debug)]
-pub struct PredictAsk {
+pub struct PredictRequest {
     /// A recipe with overrides, or a Hugging Face folder.
-    pub model: Ask,
+    pub model: RecipeRequest,
     /// Weights that replace those of the recipe or the folder.
     pub weights: Option<PathBuf>,
     /// Images, and folders of images.
@@ -48,7 +48,7 @@ pub struct PredictAsk {
     /// The file for the raw numbers, if they are needed.
     pub raw: Option<PathBuf>,
     /// The device of the network.
-    pub device: Wish,
+    pub device: DeviceChoice,
 }
 
 /// The detections in one picture.
@@ -82,58 +82,58 @@ enum View {
 /// # Errors
 /// The recipe, the folder, the weights or a picture is wrong, or a file cannot be written. Then no file is
 /// left incomplete.
-pub fn predict(ask: &PredictAsk) -> Result<String, Stop> {
-    let paths = paths::list(&ask.images).map_err(Stop::Input)?;
-    paths::check(&paths, &ask.out, ask.raw.as_deref()).map_err(Stop::Input)?;
-    let (place, no_gpu) = ask
+pub fn predict(request: &PredictRequest) -> Result<String, CommandError> {
+    let paths = paths::list(&request.images).map_err(CommandError::Input)?;
+    paths::check(&paths, &request.out, request.raw.as_deref()).map_err(CommandError::Input)?;
+    let (place, no_gpu) = request
         .device
         .place()
-        .map_err(|why| Stop::Input(anyhow!("--device {why}")))?;
+        .map_err(|why| CommandError::Input(anyhow!("--device {why}")))?;
     if let Some(no_gpu) = no_gpu {
         eprintln!("note: {no_gpu}; the CPU is");
     }
-    let mut predictor = Predictor::new(ask)?;
+    let mut predictor = Predictor::new(request)?;
     let place = place.computing_with(predictor.precision);
-    let place = place.context("precision").map_err(Stop::Input)?;
+    let place = place.context("precision").map_err(CommandError::Input)?;
     move_to(&mut *predictor.model, &place);
-    let ids =
-        Ids::new(&paths, &predictor.labels, ask.annotations.as_deref()).map_err(Stop::Input)?;
+    let ids = Ids::new(&paths, &predictor.labels, request.annotations.as_deref())
+        .map_err(CommandError::Input)?;
     let mut images = Vec::with_capacity(paths.len());
     for (path, id) in paths.iter().zip(&ids.images) {
-        let image = predictor.predict(path, *id, ask.raw.is_some());
-        images.push(image.map_err(Stop::Input)?);
+        let image = predictor.predict(path, *id, request.raw.is_some());
+        images.push(image.map_err(CommandError::Input)?);
     }
-    let results = files::results(&images, &ids.categories).map_err(Stop::Output)?;
-    if let Some(path) = &ask.raw {
-        let raw = files::raw(&images).map_err(Stop::Output)?;
-        write_atomically(path, &raw).map_err(Stop::Output)?;
+    let results = files::results(&images, &ids.categories).map_err(CommandError::Output)?;
+    if let Some(path) = &request.raw {
+        let raw = files::raw(&images).map_err(CommandError::Output)?;
+        write_atomically(path, &raw).map_err(CommandError::Output)?;
     }
-    write_atomically(&ask.out, &results).map_err(Stop::Output)?;
+    write_atomically(&request.out, &results).map_err(CommandError::Output)?;
     let count: usize = images.iter().map(|image| image.detections.len()).sum();
     Ok(format!(
         "{count} detections in {} images: {}",
         images.len(),
-        ask.out.display()
+        request.out.display()
     ))
 }
 
 impl Predictor {
-    fn new(ask: &PredictAsk) -> Result<Self, Stop> {
-        if ask.model.recipe.is_dir() {
-            Self::of_folder(ask).map_err(Stop::Input)
+    fn new(request: &PredictRequest) -> Result<Self, CommandError> {
+        if request.model.recipe.is_dir() {
+            Self::of_folder(request).map_err(CommandError::Input)
         } else {
-            Self::of_recipe(ask)
+            Self::of_recipe(request)
         }
     }
 
-    fn of_folder(ask: &PredictAsk) -> Result<Self> {
-        let path = &ask.model.recipe;
+    fn of_folder(request: &PredictRequest) -> Result<Self> {
+        let path = &request.model.recipe;
         ensure!(
-            ask.model.set.is_empty(),
+            request.model.set.is_empty(),
             "--set: {} is a folder of weights, not a recipe; it has no settings",
             path.display()
         );
-        let (config, labels) = of_folder(path, ask.weights.as_ref().unwrap_or(path))?;
+        let (config, labels) = of_folder(path, request.weights.as_ref().unwrap_or(path))?;
         let view = View::Folder(Preprocessor::open(path)?);
         Ok(Self {
             model: config.build(labels.len(), &mut Stream::new(0, "model"))?,
@@ -144,26 +144,28 @@ impl Predictor {
         })
     }
 
-    fn of_recipe(ask: &PredictAsk) -> Result<Self, Stop> {
-        let recipe = match &ask.weights {
-            Some(weights) => &with_weights(&ask.model, weights),
-            None => &ask.model,
+    fn of_recipe(request: &PredictRequest) -> Result<Self, CommandError> {
+        let recipe = match &request.weights {
+            Some(weights) => &with_weights(&request.model, weights),
+            None => &request.model,
         };
         let (settings, labels) = first_network(recipe)?;
         if settings.model.weights().as_os_str().is_empty() {
-            let shown = ask.model.recipe.display();
+            let shown = request.model.recipe.display();
             let message = format!("{shown}: model.weights is empty; give --weights PATH");
-            return Err(Stop::Input(anyhow!(message)));
+            return Err(CommandError::Input(anyhow!(message)));
         }
-        let labels = match (labels, &ask.annotations) {
+        let labels = match (labels, &request.annotations) {
             (Ok(labels), _) => labels,
             (Err(_), Some(file)) if !only_present(&settings.data) => {
-                ids::labels(file).map_err(Stop::Input)?
+                ids::labels(file).map_err(CommandError::Input)?
             }
-            (Err(absent), _) => return Err(Stop::Input(unknown_classes(absent, &settings.data))),
+            (Err(absent), _) => {
+                return Err(CommandError::Input(unknown_classes(absent, &settings.data)));
+            }
         };
         Ok(Self {
-            model: trial::model(&settings, labels.len()).map_err(Stop::Input)?,
+            model: trial::model(&settings, labels.len()).map_err(CommandError::Input)?,
             labels,
             precision: settings.precision,
             top: settings.eval.top,

@@ -1,8 +1,8 @@
 //! Runs stages in this process, each on its share of the cores.
 
 use super::Executor;
+use crate::experiment::run::outcome::ExecutorOutcome;
 use crate::experiment::run::perform::{Resources, Workshop};
-use crate::experiment::run::turn::Turn;
 use crate::experiment::run::workers::Workers;
 use crate::experiment::trial::stage::Stage;
 use anyhow::Result;
@@ -49,7 +49,7 @@ impl Executor for Local<'_> {
     }
 
     /// The stage runs in a pool of threads of its own, so that stages do not wait for each other's work.
-    fn run(&self, stage: &Stage, beside: usize) -> Result<Turn> {
+    fn run(&self, stage: &Stage, beside: usize) -> Result<ExecutorOutcome> {
         let pool = self.pool(self.workers.threads(beside))?;
         let turn = pool.install(|| self.workshop.perform(stage));
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! An executor for tests: a function in place of the stages' work.
 
 use super::Executor;
-use crate::experiment::run::turn::Turn;
+use crate::experiment::run::outcome::ExecutorOutcome;
 use anyhow::Result;
 
 /// Runs a function in place of a stage.
@@ -12,12 +12,12 @@ pub struct Mock<F> {
     pub work: F,
 }
 
-impl<W, F: Fn(&W) -> Result<Turn> + Sync> Executor<W> for Mock<F> {
+impl<W, F: Fn(&W) -> Result<ExecutorOutcome> + Sync> Executor<W> for Mock<F> {
     fn slots(&self) -> usize {
         self.slots
     }
 
-    fn run(&self, work: &W, _beside: usize) -> Result<Turn> {
+    fn run(&self, work: &W, _beside: usize) -> Result<ExecutorOutcome> {
         (self.work)(work)
     }
 }

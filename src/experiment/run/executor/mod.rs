@@ -6,8 +6,8 @@ mod local;
 #[cfg(test)]
 pub mod mock;
 
+use super::outcome::ExecutorOutcome;
 use super::perform::Resources;
-use super::turn::Turn;
 use crate::experiment::trial::stage::Stage;
 use anyhow::Result;
 
@@ -23,7 +23,7 @@ pub trait Executor<W = Stage>: Sync {
     ///
     /// # Errors
     /// The reason why the stage failed.
-    fn run(&self, work: &W, beside: usize) -> Result<Turn>;
+    fn run(&self, work: &W, beside: usize) -> Result<ExecutorOutcome>;
 }
 
 /// An executor by its name.

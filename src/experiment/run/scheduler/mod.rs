@@ -7,7 +7,7 @@
 //! run alone comes before all others, and no other task runs beside it.
 
 use super::executor::Executor;
-use super::turn::{Turn, contained};
+use super::outcome::{ExecutorOutcome, contained};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex};
@@ -158,13 +158,13 @@ pub fn run<T: Sync>(
             guard.running -= 1;
             guard.one_alone = false;
             match outcome {
-                Ok(Turn::Held) => guard.held.push(task),
-                Ok(Turn::Stopped) => {}
+                Ok(ExecutorOutcome::Held) => guard.held.push(task),
+                Ok(ExecutorOutcome::Stopped) => {}
                 Err(_) if guard.failures[task] < rules.retries => {
                     guard.failures[task] += 1;
                     guard.ready.insert(entry(task));
                 }
-                Ok(Turn::Done) => guard.end(task, tasks, &dependents, Ok(()), &entry),
+                Ok(ExecutorOutcome::Done) => guard.end(task, tasks, &dependents, Ok(()), &entry),
                 Err(reason) => {
                     guard.failed = true;
                     guard.end(task, tasks, &dependents, Err(reason), &entry);

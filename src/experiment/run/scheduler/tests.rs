@@ -37,7 +37,7 @@ fn ends(
     };
     let executor = Mock {
         slots: count,
-        work: |key: &String| work(key).map(|()| Turn::Done),
+        work: |key: &String| work(key).map(|()| ExecutorOutcome::Done),
     };
     run(tasks, &executor, TO_THE_END, ended).unwrap();
     ends
@@ -141,10 +141,10 @@ fn what_another_process_has_in_hand_is_asked_for_again_after_all_else() {
         let (mut ends, runs) = (Vec::new(), Mutex::new(Vec::new()));
         let work = |key: &String| {
             if key == "held" && asked.fetch_add(1, Ordering::SeqCst) < 3 {
-                return Ok(Turn::Held);
+                return Ok(ExecutorOutcome::Held);
             }
             runs.lock().unwrap().push(key.clone());
-            Ok(Turn::Done)
+            Ok(ExecutorOutcome::Done)
         };
         let ended = |task: &Task<String>, _: Result<(), &str>| {
             ends.push(task.key.clone());
@@ -176,7 +176,7 @@ fn what_is_to_run_alone_comes_first_and_has_nothing_beside_it() {
         // Another process is working on one of them for a while. Others then run, but not beside it when it
         // comes back.
         if key == "a" && asked.fetch_add(1, Ordering::SeqCst) < 3 {
-            return Ok(Turn::Held);
+            return Ok(ExecutorOutcome::Held);
         }
         begun.lock().unwrap().push(key.clone());
         let beside = running.fetch_add(1, Ordering::SeqCst);
@@ -187,7 +187,7 @@ fn what_is_to_run_alone_comes_first_and_has_nothing_beside_it() {
             together.fetch_max(beside + 1, Ordering::SeqCst);
         }
         running.fetch_sub(1, Ordering::SeqCst);
-        Ok(Turn::Done)
+        Ok(ExecutorOutcome::Done)
     };
     let mut failed = Vec::new();
     let ended = |task: &Task<String>, end: Result<(), &str>| {
@@ -218,7 +218,7 @@ fn a_refused_end_stops_the_rest() {
     let runs = AtomicUsize::new(0);
     let work = |_: &String| {
         runs.fetch_add(1, Ordering::SeqCst);
-        Ok(Turn::Done)
+        Ok(ExecutorOutcome::Done)
     };
     let error = run(&tasks, &Mock { slots: 1, work }, TO_THE_END, |_, _| {
         anyhow::bail!("disk full")
@@ -239,7 +239,7 @@ fn attempts(failures: usize, rules: Rules) -> (Vec<String>, Vec<String>) {
         tried.push(key.clone());
         let before = tried.iter().filter(|other| *other == key).count();
         anyhow::ensure!(key != "a" || before > failures, "no luck");
-        Ok(Turn::Done)
+        Ok(ExecutorOutcome::Done)
     };
     let ended = |task: &Task<String>, end: Result<(), &str>| {
         ends.push(format!(
@@ -291,7 +291,7 @@ fn nothing_starts_after_a_request_to_stop_and_what_was_stopped_has_no_end() {
     let mut ends = 0;
     let work = |_: &String| {
         requested.store(true, Ordering::SeqCst);
-        Ok(Turn::Stopped)
+        Ok(ExecutorOutcome::Stopped)
     };
     let ended = |_: &Task<String>, _: Result<(), &str>| {
         ends += 1;

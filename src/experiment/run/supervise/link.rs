@@ -2,7 +2,7 @@
 
 use super::protocol::{Event, line};
 use crate::experiment::store::folder::Failure;
-use crate::experiment::trial::inputs::Stop;
+use crate::experiment::trial::inputs::CommandError;
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::stage::Stage;
 use crate::recipe::Plan;
@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(unix)]
 use {
     super::super::interrupt::{EXIT_CODE, Interrupt},
-    super::protocol::{Brief, hear},
+    super::protocol::{Brief, receive},
     anyhow::{Context, Result},
     std::io::{BufRead, BufReader},
     std::os::fd::{AsFd, OwnedFd},
@@ -46,8 +46,8 @@ impl Link {
         let socket = UnixStream::from(socket);
         socket.peer_addr().context(refused)?;
         let mut lines = BufReader::new(socket.try_clone()?);
-        let brief: Brief = hear(&mut lines).context(refused)?;
-        let plan = brief.planned.then(|| hear(&mut lines));
+        let brief: Brief = receive(&mut lines).context(refused)?;
+        let plan = brief.planned.then(|| receive(&mut lines));
         let interrupt = Interrupt::default();
         let asked = interrupt.clone();
         std::thread::spawn(move || {
@@ -70,7 +70,10 @@ impl Link {
     ///
     /// # Errors
     /// Those of `make`.
-    pub fn plan(&self, make: impl FnOnce() -> Result<Plan, Stop>) -> Result<Plan, Stop> {
+    pub fn plan(
+        &self,
+        make: impl FnOnce() -> Result<Plan, CommandError>,
+    ) -> Result<Plan, CommandError> {
         if let Some(plan) = lock(&self.plan).take() {
             return Ok(plan);
         }
@@ -94,7 +97,7 @@ impl Link {
 
     /// Reports that attempt `attempt` at `stage` begins.
     pub fn begins(&self, stage: &Stage, attempt: u64) {
-        self.tell(|| Event::Begin {
+        self.send(|| Event::Begin {
             key: stage.key.to_string(),
             title: stage.title.clone(),
             attempt,
@@ -104,16 +107,16 @@ impl Link {
     /// Reports that the attempt at the stage `key` has ended without failure.
     pub fn ends(&self, key: &StageKey) {
         let key = key.to_string();
-        self.tell(|| Event::End { key });
+        self.send(|| Event::End { key });
     }
 
     /// Reports that the attempt at the stage `key` has failed.
     pub fn fails(&self, key: &StageKey, failure: Failure) {
         let key = key.to_string();
-        self.tell(|| Event::Fail { key, failure });
+        self.send(|| Event::Fail { key, failure });
     }
 
-    fn tell(&self, event: impl FnOnce() -> Event) {
+    fn send(&self, event: impl FnOnce() -> Event) {
         self.write(|| line(&event()));
     }
 
@@ -132,7 +135,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::experiment::trial::inputs::{Ask, Inputs};
+    use crate::experiment::trial::inputs::{Inputs, RecipeRequest};
     use crate::experiment::trial::planned::planned;
 
     /// A link to a supervisor, which is the other end.
@@ -148,17 +151,17 @@ mod tests {
 
     #[test]
     fn the_next_process_plans_the_same_trials_and_stages() {
-        let ask = Ask {
+        let ask = RecipeRequest {
             recipe: "recipes/ablation.toml".into(),
             set: Vec::new(),
         };
         let (first, mut supervisor) = linked(None);
-        let heard = std::thread::spawn(move || {
-            assert_eq!(hear::<Event>(&mut supervisor).unwrap(), Event::Plan);
-            hear::<Plan>(&mut supervisor).unwrap()
+        let received = std::thread::spawn(move || {
+            assert_eq!(receive::<Event>(&mut supervisor).unwrap(), Event::Plan);
+            receive::<Plan>(&mut supervisor).unwrap()
         });
         let made = first.plan(|| Inputs::default().plan(&ask)).unwrap();
-        let kept = heard.join().unwrap();
+        let kept = received.join().unwrap();
         let (next, _) = linked(Some(kept));
         let found = next.plan(|| panic!("it is there")).unwrap();
         assert_eq!(found, made);

@@ -4,24 +4,24 @@
 //! A failed allocation, the kernel's out-of-memory killer and a crash in a driver end a whole process, not a
 //! thread, so nothing inside the process can contain them. Therefore `harness sweep` starts itself once more
 //! as a child, and receives over a socket which stages the child is running ([`protocol`]). When the child
-//! dies, these stages show which one is responsible ([`verdict`]): a stage that ran alone has failed once
+//! dies, these stages show which one is responsible ([`decision`]): a stage that ran alone has failed once
 //! more; if there were several, each is run again alone. The next child receives this information and
 //! continues from the checkpoints ([`link`]).
 //!
 //! Both processes live and die together. A request to stop goes to the supervisor, which passes it on. A
 //! child without its supervisor ends at once. Without Unix sockets, a sweep runs without a supervisor.
 
+#[cfg(unix)]
+mod decision;
 mod link;
 mod protocol;
 #[cfg(unix)]
 mod supervisor;
-#[cfg(unix)]
-mod verdict;
 
 pub use link::Link;
 
 use super::interrupt::Interrupt;
-use crate::experiment::trial::inputs::Stop;
+use crate::experiment::trial::inputs::CommandError;
 
 /// The argument of a process that a supervisor has started.
 #[cfg(unix)]
@@ -29,7 +29,7 @@ const SUPERVISED: &str = "--supervised";
 
 /// The role of a process that runs `harness sweep`.
 #[derive(Debug)]
-pub enum Duty {
+pub enum Role {
     /// Runs the sweep, reports its stages over the link, and stops at the interrupt.
     Run(Box<Link>, Interrupt),
     /// Has nothing more to do: another process has run the sweep and ended with this code.
@@ -43,14 +43,14 @@ pub enum Duty {
 /// No process can be started, or one died and no single stage is responsible. In the started process: it has
 /// no supervisor.
 #[cfg(unix)]
-pub fn duty(supervised: bool, retries: u32) -> Result<Duty, Stop> {
+pub fn role(supervised: bool, retries: u32) -> Result<Role, CommandError> {
     if supervised {
-        let (link, interrupt) = Link::from_stdin().map_err(Stop::Input)?;
-        return Ok(Duty::Run(Box::new(link), interrupt));
+        let (link, interrupt) = Link::from_stdin().map_err(CommandError::Input)?;
+        return Ok(Role::Run(Box::new(link), interrupt));
     }
     supervisor::supervise(retries)
-        .map(Duty::Over)
-        .map_err(Stop::Output)
+        .map(Role::Over)
+        .map_err(CommandError::Output)
 }
 
 /// Runs the sweep without a supervisor.
@@ -58,8 +58,8 @@ pub fn duty(supervised: bool, retries: u32) -> Result<Duty, Stop> {
 /// # Errors
 /// None.
 #[cfg(not(unix))]
-pub fn duty(_supervised: bool, _retries: u32) -> Result<Duty, Stop> {
+pub fn role(_supervised: bool, _retries: u32) -> Result<Role, CommandError> {
     // If the system allows no listener, Ctrl-C ends the process as usual.
     let interrupt = Interrupt::from_signals().unwrap_or_default();
-    Ok(Duty::Run(Box::default(), interrupt))
+    Ok(Role::Run(Box::default(), interrupt))
 }

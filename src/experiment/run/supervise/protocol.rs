@@ -70,7 +70,7 @@ pub fn line(message: &impl Serialize) -> Vec<u8> {
 /// # Errors
 /// The other end is gone, or the line is not a valid message.
 #[cfg(unix)]
-pub fn hear<T: DeserializeOwned>(mut from: impl BufRead) -> Result<T> {
+pub fn receive<T: DeserializeOwned>(mut from: impl BufRead) -> Result<T> {
     let mut line = Vec::new();
     from.read_until(b'\n', &mut line)?;
     serde_json::from_slice(&line).context("not the line that was expected")

@@ -3,8 +3,8 @@
 
 use super::super::interrupt::{EXIT_CODE, Interrupt};
 use super::SUPERVISED;
+use super::decision::{Decision, Investigation};
 use super::protocol::{Event, STOP, line};
-use super::verdict::{Case, Verdict};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, Write};
@@ -24,8 +24,8 @@ const REQUESTS: [i32; 3] = [1, 2, 15];
 const RUNNING: &str = "/proc/self/exe";
 
 /// The messages that a supervisor has received in the sweep so far.
-struct Heard {
-    case: Case,
+struct Received {
+    investigation: Investigation,
     /// The line that holds the plan.
     plan: Option<Vec<u8>>,
 }
@@ -38,13 +38,13 @@ struct Heard {
 pub fn supervise(retries: u32) -> Result<u8> {
     // If the system allows no listener, Ctrl-C ends both processes as usual.
     let interrupt = Interrupt::from_signals().unwrap_or_default();
-    let mut heard = Heard {
-        case: Case::new(retries),
+    let mut received = Received {
+        investigation: Investigation::new(retries),
         plan: None,
     };
     let mut program = std::env::current_exe().context("cannot find this program's own file")?;
     loop {
-        let status = run(&program, &mut heard, &interrupt)?;
+        let status = run(&program, &mut received, &interrupt)?;
         if let Some(code) = status.code() {
             return Ok(u8::try_from(code).unwrap_or(u8::MAX));
         }
@@ -58,9 +58,9 @@ pub fn supervise(retries: u32) -> Result<u8> {
             eprintln!("warning: {reason}; run the same command again to continue");
             return Ok(EXIT_CODE);
         }
-        match heard.case.judge(&reason) {
-            Verdict::GoOn(told) => eprintln!("warning: {told}"),
-            Verdict::Over(told) => bail!(told),
+        match received.investigation.judge(&reason) {
+            Decision::GoOn(message) => eprintln!("warning: {message}"),
+            Decision::Over(message) => bail!(message),
         }
         if Path::new(RUNNING).exists() {
             program = PathBuf::from(RUNNING);
@@ -69,12 +69,12 @@ pub fn supervise(retries: u32) -> Result<u8> {
 }
 
 /// Runs one child to its end.
-fn run(program: &Path, heard: &mut Heard, interrupt: &Interrupt) -> Result<ExitStatus> {
+fn run(program: &Path, received: &mut Received, interrupt: &Interrupt) -> Result<ExitStatus> {
     let (socket, childs) = UnixStream::pair().context("cannot make a socket")?;
     socket.set_read_timeout(Some(LOOK))?;
     let mut child = start(program, childs)?;
-    let mut words = line(&heard.case.brief(heard.plan.is_some()));
-    words.extend(heard.plan.iter().flatten());
+    let mut words = line(&received.investigation.brief(received.plan.is_some()));
+    words.extend(received.plan.iter().flatten());
     // A dead child does not receive it.
     (&socket).write_all(&words).ok();
 
@@ -85,10 +85,10 @@ fn run(program: &Path, heard: &mut Heard, interrupt: &Interrupt) -> Result<ExitS
             Ok(_) if line.ends_with(b"\n") => {
                 let line = std::mem::take(&mut line);
                 if std::mem::take(&mut is_plan) {
-                    heard.plan = Some(line);
+                    received.plan = Some(line);
                 } else if let Ok(event) = serde_json::from_slice(&line) {
                     is_plan = event == Event::Plan;
-                    heard.case.hear(event);
+                    received.investigation.receive(event);
                 }
             }
             // A partly received line stays in the buffer.

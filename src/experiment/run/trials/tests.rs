@@ -1,11 +1,11 @@
 //! Runs on a mock executor: nothing is trained.
 
 use super::*;
-use crate::eval::Metrics;
+use crate::eval::{Scores, coco_metrics};
 use crate::experiment::run::executor::mock::Mock;
+use crate::experiment::run::outcome::ExecutorOutcome;
 use crate::experiment::run::progress::Verbosity;
-use crate::experiment::run::turn::Turn;
-use crate::experiment::trial::inputs::{Ask, Inputs};
+use crate::experiment::trial::inputs::{Inputs, RecipeRequest};
 use crate::experiment::trial::planned::planned;
 use crate::recipe::Plan;
 use crate::report::{JsonLines, RECORDS, Record, Status};
@@ -20,7 +20,7 @@ const TO_THE_END: Rules = Rules {
 
 /// A plan of mock trials with two seeds, and its trials.
 fn plan() -> (Plan, Vec<Planned>) {
-    let ask = Ask {
+    let ask = RecipeRequest {
         recipe: "recipes/mock.toml".into(),
         set: ["seeds=[0, 1]", "sweeps=[\"mock-modules\"]"]
             .map(String::from)
@@ -43,13 +43,13 @@ fn frozen(plan: &Plan, trials: &[Planned]) -> FrozenPlan {
 fn write_result(store: &Store, stage: &Stage) {
     let folder = store.stage(&stage.key);
     folder.make().unwrap();
-    let metrics = Metrics {
-        mean_ap: Some(20.0),
-        ..Metrics::default()
+    let scores = Scores {
+        metrics: coco_metrics([Some(20.0), None, None, None, None, None]),
+        ..Scores::default()
     };
     let evaluation = Evaluation {
         steps: 100,
-        models: BTreeMap::from([("student".to_string(), metrics)]),
+        models: BTreeMap::from([("student".to_string(), scores)]),
         warnings: Vec::new(),
     };
     let text = match stage.key.evaluates() {
@@ -88,7 +88,7 @@ fn run(out: &Path, failing: &BTreeSet<StageKey>) -> Vec<StageKey> {
             anyhow::ensure!(!failing.contains(&stage.key), "no luck");
             write_result(&store, stage);
             lock(&ran).push(stage.key.clone());
-            Ok(Turn::Done)
+            Ok(ExecutorOutcome::Done)
         },
     };
     let run = run

@@ -153,8 +153,8 @@ pub fn sizes(path: &Path, config: &Value, arrays: &Arrays) -> Result<ClipSizes> 
             check_values(path, VISION, |check| {
                 check.range("layers", layers, LAYERS);
                 check.range("width", width, WIDTHS);
-                check.range("head_width", vision.head_width, 1..=width);
-                check.range("patch_size", patch, 1..=vision.image_size);
+                check.range("head_width", vision.head_width, 1..=width.max(1));
+                check.range("patch_size", patch, 1..=vision.image_size.max(1));
                 check.range("mlp_ratio", vision.mlp_ratio, above(0.0, MOST_RATIO));
                 check.divides("width", width, heads, "`width` / `head_width`");
             })?;
@@ -257,4 +257,55 @@ impl Names for OpenClip {
 pub fn preprocess(path: &Path, config: &Value) -> Result<Preprocess> {
     let size = config["model_cfg"]["vision_cfg"]["image_size"].as_u64();
     Preprocess::open_clip(path, size, config["preprocess_cfg"].clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The sizes of a vision transformer's configuration, of which the arrays say nothing.
+    fn read(config: &Value) -> Result<ClipSizes> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("open_clip_model.safetensors");
+        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![1], &[0; 4])?;
+        safetensors::serialize_to_file([("logit_scale", view)], None, &path)?;
+        sizes(Path::new("x/config.json"), config, &Arrays::open(&path)?)
+    }
+
+    fn config() -> Value {
+        json!({"model_cfg": {
+            "embed_dim": 64,
+            "vision_cfg": {"image_size": 64, "layers": 2, "width": 64, "patch_size": 16, "head_width": 32},
+            "text_cfg": {"context_length": 16, "vocab_size": 100, "width": 64, "heads": 2, "layers": 2},
+        }})
+    }
+
+    #[test]
+    fn absurd_numbers_are_refused_by_key_with_what_is_allowed() {
+        read(&config()).expect("sizes");
+        let mut tried = 0;
+        for part in ["", "/vision_cfg", "/text_cfg"] {
+            let pointer = format!("/model_cfg{part}");
+            let keys = config()
+                .pointer(&pointer)
+                .unwrap()
+                .as_object()
+                .unwrap()
+                .clone();
+            for (key, _) in keys.iter().filter(|(_, value)| value.is_u64()) {
+                for number in [i64::MAX as u64, 1 << 31, 0] {
+                    let mut wrong = config();
+                    wrong.pointer_mut(&pointer).unwrap()[key] = json!(number);
+                    let text = format!("{:#}", read(&wrong).expect_err(key));
+                    let place = format!("model_cfg{}.{key}", part.replace('/', "."));
+                    let found =
+                        format!("x/config.json: {place}: {number} is out of range; allowed: ");
+                    assert!(text.contains(&found), "{text}");
+                    tried += 1;
+                }
+            }
+        }
+        assert_eq!(tried, 3 * 11);
+    }
 }

@@ -71,7 +71,8 @@ pub(super) fn adamw(
     by: &Coefficients,
 ) -> Later<f64> {
     if let At::Host(values) = &moments.at {
-        moments.at = At::Gpu(Moments::new(gpu, &moments.treatments, values));
+        let there = Moments::new(gpu, &moments.treatments, values);
+        moments.at = At::Gpu(Box::new(there));
     }
     let At::Gpu(there) = &mut moments.at else {
         unreachable!("they have just been sent");

@@ -88,7 +88,7 @@ pub struct AdamWMoments {
 #[derive(Debug)]
 enum At {
     Host(Vec<[Vec<f32>; 2]>),
-    Gpu(cuda::Moments),
+    Gpu(Box<cuda::Moments>),
 }
 
 impl AdamWMoments {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::data::{Sample, Source};
-use crate::structures::{Instance, InstanceSource, Mask, rle};
+use crate::eval::Evaluators;
+use crate::structures::{Detection, Instance, InstanceSource, Mask, rle};
 
 /// Images that exist as annotations only.
 struct Listed(Vec<Truth>);
@@ -26,7 +27,7 @@ impl Source for Listed {
     }
 }
 
-fn evaluator(truth: Vec<Truth>, classes: usize, area_bounds: [f64; 2]) -> Evaluator {
+fn evaluator(truth: Vec<Truth>, classes: usize, area_bounds: [f64; 2]) -> Evaluators {
     let source = Arc::new(Listed(truth));
     let classes = (0..classes).map(|class| format!("class {class}")).collect();
     let dataset = Dataset {
@@ -36,7 +37,7 @@ fn evaluator(truth: Vec<Truth>, classes: usize, area_bounds: [f64; 2]) -> Evalua
         val: source,
         area_bounds,
     };
-    Evaluator::new(&dataset).unwrap()
+    Evaluators::new(&[ENTRY.name.to_string()], &dataset).unwrap()
 }
 
 /// Columns `left` to `right` of a picture of 10 x 20 pixels.
@@ -80,13 +81,36 @@ fn detection(class: usize, score: f32, left: usize, right: usize) -> Detection {
     }
 }
 
-impl Evaluator {
-    fn metrics_of(&self, detections: &[(u64, Vec<Detection>)]) -> Result<Metrics> {
+/// The metrics by their names.
+#[derive(Debug)]
+struct Values {
+    mean_ap: Option<f64>,
+    ap50: Option<f64>,
+    ap75: Option<f64>,
+    ap_small: Option<f64>,
+    ap_medium: Option<f64>,
+    ap_large: Option<f64>,
+    per_class: Vec<Option<f64>>,
+}
+
+impl Evaluators {
+    fn metrics_of(&self, detections: &[(u64, Vec<Detection>)]) -> Result<Values> {
         let mut found = Found::default();
         for (image_id, detections) in detections {
             self.add(&mut found, *image_id, detections)?;
         }
-        self.evaluate(found)
+        let Scores { metrics, per_class } = self.evaluate(found)?;
+        let names: Vec<&str> = metrics.iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ENTRY.metrics);
+        Ok(Values {
+            mean_ap: metrics.get("mAP"),
+            ap50: metrics.get("AP50"),
+            ap75: metrics.get("AP75"),
+            ap_small: metrics.get("APs"),
+            ap_medium: metrics.get("APm"),
+            ap_large: metrics.get("APl"),
+            per_class: per_class["mAP"].clone(),
+        })
     }
 }
 
@@ -260,7 +284,7 @@ fn parity_with_pycocotools() {
     let metrics = evaluator(truth, 4, [bounds[0], bounds[1]])
         .metrics_of(&found)
         .unwrap();
-    let Metrics {
+    let Values {
         mean_ap,
         ap50,
         ap75,

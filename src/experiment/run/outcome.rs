@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The result of a turn at a stage that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum ExecutorOutcome {
     /// The stage is done.
     Done,
     /// Another process is working on it, so it must be checked again.

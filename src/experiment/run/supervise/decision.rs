@@ -9,7 +9,7 @@ const NAMED: usize = 4;
 
 /// The knowledge of a sweep's supervisor.
 #[derive(Debug, Default)]
-pub struct Case {
+pub struct Investigation {
     /// The number of times that a failed stage is tried again.
     retries: u32,
     /// The title and attempt of the running stages, by key.
@@ -21,14 +21,14 @@ pub struct Case {
 
 /// The consequence of a death, with the message for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Decision {
     /// Another process continues.
     GoOn(String),
     /// No stage can be held responsible, and the sweep is over.
     Over(String),
 }
 
-impl Case {
+impl Investigation {
     /// A sweep that has not begun.
     pub fn new(retries: u32) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl Case {
     }
 
     /// Processes a message of the child.
-    pub fn hear(&mut self, event: Event) {
+    pub fn receive(&mut self, event: Event) {
         match event {
             Event::Plan => {}
             Event::Begin {
@@ -61,7 +61,7 @@ impl Case {
     /// Judges the death of the child, described by `reason`. A stage that was running alone has failed. If
     /// there were several, they are suspects, and the next child runs them one at a time. Every death costs
     /// an attempt or adds suspects, and both are limited, so this always ends.
-    pub fn judge(&mut self, reason: &str) -> Verdict {
+    pub fn judge(&mut self, reason: &str) -> Decision {
         let at_work = std::mem::take(&mut self.at_work);
         let new = at_work.keys().filter(|key| !self.alone.contains(*key));
         let new = new.count();
@@ -76,7 +76,7 @@ impl Case {
         }
         let titles = titles.join(", ");
         if at_work.len() == 1 {
-            let told = format!("{reason} during {titles}");
+            let message = format!("{reason} during {titles}");
             let blamed = at_work.into_iter().next().expect("there is one");
             let (key, (_, attempt)) = blamed;
             let reason = reason.to_string();
@@ -87,19 +87,19 @@ impl Case {
                 reason,
                 retries: 0,
             });
-            return Verdict::GoOn(match failures.len() > self.retries as usize {
+            return Decision::GoOn(match failures.len() > self.retries as usize {
                 true => format!(
-                    "{told}: that stage has failed, and another process continues with the rest"
+                    "{message}: that stage has failed, and another process continues with the rest"
                 ),
-                false => format!("{told}: another process tries that stage again"),
+                false => format!("{message}: another process tries that stage again"),
             });
         }
         match new {
-            0 if at_work.is_empty() => Verdict::Over(format!(
+            0 if at_work.is_empty() => Decision::Over(format!(
                 "{reason} while no stage was running; run the same command again to continue"
             )),
-            0 => Verdict::Over(format!("{reason} again, although {titles} ran alone")),
-            _ => Verdict::GoOn(format!(
+            0 => Decision::Over(format!("{reason} again, although {titles} ran alone")),
+            _ => Decision::GoOn(format!(
                 "{reason} with {} stages running: {titles}; another process runs each of them alone and then continues",
                 at_work.len()
             )),
@@ -126,8 +126,8 @@ mod tests {
 
     const KILLED: &str = "the process was killed";
 
-    fn begin(case: &mut Case, key: &str, attempt: u64) {
-        case.hear(Event::Begin {
+    fn begin(investigation: &mut Investigation, key: &str, attempt: u64) {
+        investigation.receive(Event::Begin {
             key: key.into(),
             title: format!("title of {key}"),
             attempt,
@@ -142,29 +142,32 @@ mod tests {
         }
     }
 
-    fn told(verdict: Verdict) -> String {
-        match verdict {
-            Verdict::GoOn(told) => told,
-            Verdict::Over(told) => panic!("it is over: {told}"),
+    fn message(decision: Decision) -> String {
+        match decision {
+            Decision::GoOn(message) => message,
+            Decision::Over(message) => panic!("it is over: {message}"),
         }
     }
 
     #[test]
     fn who_was_alone_at_work_has_failed_once_more() {
-        let mut case = Case::new(1);
-        begin(&mut case, "a", 1);
-        begin(&mut case, "b", 7);
-        case.hear(Event::End { key: "a".into() });
-        let first = told(case.judge(KILLED));
+        let mut investigation = Investigation::new(1);
+        begin(&mut investigation, "a", 1);
+        begin(&mut investigation, "b", 7);
+        investigation.receive(Event::End { key: "a".into() });
+        let first = message(investigation.judge(KILLED));
         assert!(
-            first.contains("during `title of b`: that stage is tried again"),
+            first.contains("during `title of b`: another process tries that stage again"),
             "{first}"
         );
-        assert_eq!(case.brief(false).failures["b"], [failure(7, KILLED)]);
-        begin(&mut case, "b", 8);
-        let second = told(case.judge(KILLED));
+        assert_eq!(
+            investigation.brief(false).failures["b"],
+            [failure(7, KILLED)]
+        );
+        begin(&mut investigation, "b", 8);
+        let second = message(investigation.judge(KILLED));
         assert!(second.contains("that stage has failed"), "{second}");
-        let brief = case.brief(true);
+        let brief = investigation.brief(true);
         assert_eq!(
             brief.failures["b"],
             [failure(7, KILLED), failure(8, KILLED)]
@@ -174,55 +177,61 @@ mod tests {
 
     #[test]
     fn of_several_each_is_suspected_and_none_has_failed() {
-        let mut case = Case::new(0);
+        let mut investigation = Investigation::new(0);
         for key in ["a", "b", "c", "d", "e", "f"] {
-            begin(&mut case, key, 1);
+            begin(&mut investigation, key, 1);
         }
-        case.hear(Event::End { key: "c".into() });
-        let told = told(case.judge(KILLED));
-        let names = "with 5 stages at work: `title of a`, `title of b`, `title of d`, `title of e`, 1 more;";
-        assert!(told.contains(names), "{told}");
-        let brief = case.brief(false);
+        investigation.receive(Event::End { key: "c".into() });
+        let message = message(investigation.judge(KILLED));
+        let names = "with 5 stages running: `title of a`, `title of b`, `title of d`, `title of e`, 1 more;";
+        assert!(message.contains(names), "{message}");
+        let brief = investigation.brief(false);
         assert!(brief.failures.is_empty());
         assert_eq!(Vec::from_iter(brief.alone), ["a", "b", "d", "e", "f"]);
     }
 
     #[test]
     fn failures_of_a_living_process_count_for_the_next() {
-        let mut case = Case::new(1);
-        begin(&mut case, "a", 1);
-        case.hear(Event::Fail {
+        let mut investigation = Investigation::new(1);
+        begin(&mut investigation, "a", 1);
+        investigation.receive(Event::Fail {
             key: "a".into(),
             failure: failure(1, "no luck"),
         });
-        begin(&mut case, "a", 2);
-        let told = told(case.judge(KILLED));
-        assert!(told.contains("that stage has failed"), "{told}");
+        begin(&mut investigation, "a", 2);
+        let message = message(investigation.judge(KILLED));
+        assert!(message.contains("that stage has failed"), "{message}");
         let failures = [failure(1, "no luck"), failure(2, KILLED)];
-        assert_eq!(case.brief(false).failures["a"], failures);
+        assert_eq!(investigation.brief(false).failures["a"], failures);
         for attempt in [1, 2] {
-            assert!(!case.brief(false).alone.contains("b"), "a retry is left");
-            case.hear(Event::Fail {
+            assert!(
+                !investigation.brief(false).alone.contains("b"),
+                "a retry is left"
+            );
+            investigation.receive(Event::Fail {
                 key: "b".into(),
                 failure: failure(attempt, "no luck"),
             });
         }
-        assert!(case.brief(false).alone.contains("b"), "it comes first");
+        assert!(
+            investigation.brief(false).alone.contains("b"),
+            "it comes first"
+        );
     }
 
     #[test]
     fn a_death_that_tells_nothing_new_is_the_last() {
-        let mut case = Case::new(9);
-        let Verdict::Over(told) = case.judge(KILLED) else {
+        let mut investigation = Investigation::new(9);
+        let Decision::Over(message) = investigation.judge(KILLED) else {
             panic!("nobody was at work");
         };
-        assert!(told.contains("no stage was at work"), "{told}");
-        let both = |case: &mut Case| {
-            begin(case, "a", 1);
-            begin(case, "b", 1);
-            case.judge(KILLED)
+        assert!(message.contains("no stage was running"), "{message}");
+        let both = |investigation: &mut Investigation| {
+            begin(investigation, "a", 1);
+            begin(investigation, "b", 1);
+            investigation.judge(KILLED)
         };
-        assert!(matches!(both(&mut case), Verdict::GoOn(_)));
-        assert!(matches!(both(&mut case), Verdict::Over(_)));
+        assert!(matches!(both(&mut investigation), Decision::GoOn(_)));
+        assert!(matches!(both(&mut investigation), Decision::Over(_)));
     }
 }

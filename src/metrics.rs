@@ -1,0 +1,104 @@
+//! Named numbers: what an evaluator gives, a record keeps, a table shows, and a paper says of them.
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// Metrics in percent by their names, in the order in which the evaluators give them. A metric that nothing defines,
+/// such as the precision on large objects where there are none, has no value.
+///
+/// In JSON an object: `{"mAP": 20.1, "AP50": 36.9, "APl": null}`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metrics(Vec<(String, Option<f64>)>);
+
+impl Metrics {
+    /// The value of the metric `name`; none if it is undefined or there is no such metric.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        let mut known = self.iter();
+        known.find(|(known, _)| *known == name)?.1
+    }
+
+    /// Every metric with its value.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<f64>)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+    }
+
+    /// The first metric: the one that stands for all of them where there is room for one.
+    pub fn first(&self) -> Option<(&str, Option<f64>)> {
+        self.iter().next()
+    }
+}
+
+impl<N: Into<String>> FromIterator<(N, Option<f64>)> for Metrics {
+    fn from_iter<I: IntoIterator<Item = (N, Option<f64>)>>(metrics: I) -> Self {
+        let named = metrics.into_iter();
+        Self(named.map(|(name, value)| (name.into(), value)).collect())
+    }
+}
+
+impl<N: Into<String>> Extend<(N, Option<f64>)> for Metrics {
+    fn extend<I: IntoIterator<Item = (N, Option<f64>)>>(&mut self, metrics: I) {
+        let named = metrics.into_iter();
+        self.0
+            .extend(named.map(|(name, value)| (name.into(), value)));
+    }
+}
+
+impl Serialize for Metrics {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Metrics {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// Reads an object in the order of its text.
+struct InOrder;
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Metrics;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("metrics by their names")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Metrics, M::Error> {
+        let mut metrics = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            metrics.push(entry);
+        }
+        Ok(Metrics(metrics))
+    }
+}
+
+/// A column of a table of the paper, whose numbers stand beside those of a sweep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaperColumn {
+    /// Number of the table.
+    pub table: String,
+    /// Its column; where that is the name of a metric, the numbers are of this metric.
+    pub column: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_keeps_the_order_and_the_undefined_ones() {
+        let json = r#"{"mAP":1.5,"AP50%":null,"APs":0.0,"AP":20.076646742155006}"#;
+        let metrics: Metrics = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&metrics).unwrap(), json);
+        assert_eq!(metrics.first(), Some(("mAP", Some(1.5))));
+        assert_eq!(metrics.get("AP50%"), None);
+        assert_eq!(metrics.get("AP"), Some(20.076646742155006));
+        assert_eq!(metrics.get("APx"), None);
+        assert!(serde_json::from_str::<Metrics>("[1]").is_err());
+        assert!(serde_json::from_str::<Metrics>(r#"{"mAP":"x"}"#).is_err());
+    }
+}
