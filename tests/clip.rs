@@ -561,13 +561,18 @@ fn wrong_configurations_are_refused() {
         "vit-quick",
         "config.json",
         &width,
-        &["parameters", "model.safetensors"],
+        &["hidden_size: 4000000 is out of range"],
     );
     let layers = changed(
         r#""num_hidden_layers": 2"#,
         r#""num_hidden_layers": 9999999"#,
     );
-    refused_with("vit-quick", "config.json", &layers, &["parameters"]);
+    refused_with(
+        "vit-quick",
+        "config.json",
+        &layers,
+        &["num_hidden_layers: 9999999 is out of range"],
+    );
     let vocabulary = changed(r#""vocab_size": 565"#, r#""vocab_size": 56"#);
     refused_with(
         "vit-quick",

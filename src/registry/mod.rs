@@ -2,7 +2,7 @@
 //!
 //! A slot of the method (or the dataset, or the vision-language model) is a `const` slice of [`Entry`]. Adding a component is
 //! one file and one line in the slice; a recipe that names an unknown one is told the known ones. A component reads its table
-//! with [`read`] and says with a [`Check`] which values its keys may have.
+//! with [`read()`] and says with a [`Check`] which values its keys may have.
 
 mod check;
 mod errors;

@@ -76,7 +76,7 @@ impl DatasetConfig for SceneConfig {
     }
 }
 
-/// Scenes 0 to `count` of `seed`, drawn in parallel; see [`draw`].
+/// Scenes 0 to `count` of `seed`, drawn in parallel; see [`draw()`].
 pub fn draw_many(size: usize, seed: u64, count: usize, balanced: bool) -> Vec<Sample> {
     (0..count as u64)
         .into_par_iter()

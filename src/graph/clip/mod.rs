@@ -1,7 +1,7 @@
 //! Vision-language models for the category correction (DICC), behind one small interface.
 //!
 //! A model returns dense features of an image and embedded descriptions of the classes. The code above this
-//! module pools the features under a mask ([`coverage`], `ops::mask_pool`) and compares them with the
+//! module pools the features under a mask ([`coverage()`], `ops::mask_pool`) and compares them with the
 //! descriptions (eq. 8 and 9 of PL-DC).
 //!
 //! A released CLIP is read from its [`folder`]. [`model`] is the network with an image tower ([`vit`],

@@ -10,7 +10,7 @@ static SOURCE: Source = source!("point_sample");
 
 const THREADS: u32 = 256;
 
-/// As [`crate::ops::point_sample`], which has checked the shapes and the rows.
+/// As [`crate::ops::point_sample()`], which has checked the shapes and the rows.
 pub(super) fn point_sample(
     tape: &mut Tape,
     gpu: &Gpu,

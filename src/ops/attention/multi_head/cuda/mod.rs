@@ -148,7 +148,7 @@ pub(super) struct Inputs {
     pub(super) sizes: Sizes,
 }
 
-/// As [`crate::ops::attention`], which has checked the shapes.
+/// As [`crate::ops::attention()`], which has checked the shapes.
 ///
 /// Panics for heads wider than 128.
 pub(super) fn attention(
