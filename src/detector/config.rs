@@ -1,7 +1,7 @@
-//! The settings of a detector in a recipe, and the demands of a method on a detector.
+//! The description of a detector in a recipe, and the demands of a method on a detector.
 
 use super::{Choice, Detector, MaskLoss};
-use crate::registry::ComponentError;
+use crate::registry::Check;
 use crate::rng::Stream;
 use anyhow::Result;
 use std::fmt::Debug;
@@ -31,10 +31,8 @@ pub trait DetectorConfig: Debug + Send + Sync {
     /// A value of `[model]` that `transformers` has no key for.
     fn hugging_face(&self, labels: Vec<String>) -> Result<serde_json::Value>;
 
-    /// The keys of `[method]` with values that this detector has no meaning for. Without this function every value has one.
-    fn refused(&self, _demands: &Demands) -> Vec<ComponentError> {
-        Vec::new()
-    }
+    /// Refuses the keys of `[method]` whose values have no meaning for this detector. The default refuses none.
+    fn check_demands(&self, _demands: &Demands, _check: &mut Check) {}
 }
 
 /// The demands of a method with a teacher on a detector.

@@ -4,8 +4,8 @@ use super::Detector;
 use crate::structures::{Detection, Picture};
 use crate::tensor::Tape;
 
-/// The detections of every picture, in order of falling class probability. `sizes`: (height, width) of the masks of each
-/// picture, its own or that of the picture it was resized from.
+/// The detections of every picture, sorted by class probability, the highest first; at most `top` per picture. `sizes`:
+/// rows and columns of the masks of each picture.
 pub fn predict(
     model: &dyn Detector,
     pictures: &[&Picture],

@@ -1,4 +1,4 @@
-//! The proposals of a detector for a batch of images: scored pairs of a class and a mask, before any filter.
+//! Proposals for a batch of images: pairs of a class and a mask with their scores, before any filter.
 
 use crate::tensor::{Place, Tensor2};
 use std::fmt;
@@ -16,7 +16,7 @@ pub struct Candidate {
     pub mask_quality: f32,
     /// Pixels of the mask at the padded input size.
     pub area: usize,
-    /// True if the most likely class of this output is an object, not no-object.
+    /// True if the most likely class of this output is an object class, not no-object.
     pub foreground: bool,
     /// Probabilities of the object classes, which sum to 1.
     pub probabilities: Vec<f32>,
@@ -25,21 +25,21 @@ pub struct Candidate {
 /// The candidates of a batch.
 #[derive(Debug)]
 pub struct Proposals {
-    /// Rows and columns of the padded input, which areas and masks refer to.
+    /// Rows and columns of the padded input. Areas and masks refer to this size.
     pub size: (usize, usize),
-    /// The candidates of every image, in the order that [`super::Selection`] tells.
+    /// The candidates of every image.
     pub images: Vec<Vec<Candidate>>,
     /// Their masks.
     pub masks: Box<dyn Masks>,
 }
 
-/// The masks of a batch of proposals. They are computed at full size only for the candidates that survive a filter: an image
-/// of a megapixel has no memory for a hundred of them.
+/// The masks of a batch of proposals. They are computed at full size for the candidates that pass a filter, not for
+/// all: a hundred masks of a large image would need too much memory.
 pub trait Masks: fmt::Debug {
     /// The memory that holds them.
     fn place(&self) -> Place;
 
-    /// The logits of the masks `rows` at the padded input size, in the memory that holds them: `[rows, height * width]`.
-    /// Above 0 is foreground.
+    /// The logits of the masks `rows` at the padded input size, in the memory of [`Self::place`]:
+    /// `[rows, height * width]`. Foreground is above 0.
     fn logits(&self, rows: &[usize]) -> Tensor2;
 }

@@ -3,7 +3,7 @@
 //! $$ c = \max_j \frac{e^{x_j}}{\sum_i e^{x_i}}, \qquad
 //!    m = \frac{\sum_i \sigma(q_i)\,[\sigma(q_i) > 0.5]}{\sum_i [\sigma(q_i) > 0.5] + \epsilon} $$
 //!
-//! x: class logits, q: mask logits of all pixels. The epsilon is the released code's, it decides the empty mask: m = 0.
+//! x: class logits, q: mask logits of all pixels. The epsilon is that of the released code: an empty mask has m = 0.
 
 use crate::ops::{self, Foreground};
 
@@ -17,7 +17,7 @@ pub fn softmax(logits: &[f32]) -> Vec<f32> {
     values
 }
 
-/// The first place of the largest value: ties go to the lowest index, always.
+/// The index of the largest value. Of equal values it is the lowest index.
 pub fn arg_max(values: &[f32]) -> usize {
     let mut best = 0;
     for (i, value) in values.iter().enumerate() {
@@ -28,8 +28,8 @@ pub fn arg_max(values: &[f32]) -> usize {
     best
 }
 
-/// Eq. 3 for the object classes `logits[..objects]`: the most likely one and its probability under the softmax over all of
-/// `logits` (which may end with no-object).
+/// Eq. 3 for the object classes `logits[..objects]`: the most likely one and its probability under the softmax over all
+/// of `logits` (which may end with no-object).
 pub fn class_quality(logits: &[f32], objects: usize) -> (usize, f32) {
     let probabilities = softmax(logits);
     let class = arg_max(&probabilities[..objects]);
@@ -41,7 +41,7 @@ pub fn mask_quality(logits: impl IntoIterator<Item = f32>) -> (f32, usize) {
     of_foreground(Foreground::of(logits))
 }
 
-/// As [`mask_quality`], of what is known of the pixels above 0.
+/// Eq. 4 and the number of pixels above 0, from the sums over these pixels.
 pub fn of_foreground(Foreground { mass, area }: Foreground) -> (f32, usize) {
     ((mass / (area as f64 + EPSILON)) as f32, area)
 }

@@ -1,4 +1,4 @@
-//! The targets that the criterion compares with the predictions of one image.
+//! The targets of one image: its objects, labelled or pseudo-labelled.
 
 use crate::structures::{Instance, Mask};
 use crate::tensor::Tensor2;
@@ -11,8 +11,8 @@ pub struct Targets<'m> {
     pub classes: Vec<usize>,
     /// Mask of every object, all of one size.
     pub masks: Vec<Cow<'m, Mask>>,
-    /// For every object the part of each pixel's mask loss that is taken off, `[objects, height * width]`: the `u` of eq. 13. The
-    /// weight of a pixel is 1 - discount, and 1 outside the image. `None`: the weight is 1 everywhere.
+    /// The `u` of eq. 13 for every object and pixel, `[objects, height * width]`. The mask loss of a pixel has the
+    /// weight 1 - u inside the image and 1 outside it. `None`: the weight is 1 everywhere.
     pub discounts: Option<Tensor2>,
 }
 
@@ -34,13 +34,13 @@ impl<'m> Targets<'m> {
         self.classes.len()
     }
 
-    /// Returns true if the image has no object.
+    /// True if the image has no object.
     pub fn is_empty(&self) -> bool {
         self.classes.is_empty()
     }
 }
 
-/// `mask` in the top left corner of a larger one, or itself where it has the size.
+/// `mask` in the top left corner of a mask of `height x width`. A mask that has this size is not copied.
 fn padded(mask: &Mask, height: usize, width: usize) -> Cow<'_, Mask> {
     if (mask.height, mask.width) == (height, width) {
         return Cow::Borrowed(mask);

@@ -45,12 +45,12 @@ impl Normaliser {
         Self { table, stride }
     }
 
-    /// The pictures of the host, sent to `place`, as one input. Panics without a picture.
+    /// One input for `pictures`, in the memory `place`. Panics without a picture.
     pub fn pictures(&self, pictures: &[&Picture], place: &Place) -> Images {
         self.images(&pixels(pictures, place), 0..pictures.len())
     }
 
-    /// The pictures `which`, of any sizes, as one input of their common size. Panics without a picture.
+    /// One input for the pictures `which`, which may differ in size. Panics without a picture.
     pub fn images(&self, pixels: &Pixels, which: Range<usize>) -> Images {
         let sizes = &pixels.sizes()[which.clone()];
         let largest = |side: fn(&(usize, usize)) -> usize| {

@@ -1,8 +1,8 @@
-//! Tables that stand at another place of a recipe than in earlier versions of the program.
+//! Tables that have another place in a recipe than in earlier versions of the program.
 //!
-//! Recipes, overrides and rows of sweeps may still use the earlier place: its keys are moved as they are
-//! read, and a note says so. Hashes are taken of the earlier places ([`to_earlier_places`]): a trial keeps
-//! the hash that it had before a table moved, and results that exist are found.
+//! Recipes, overrides and rows of sweeps may still use the earlier place. Their keys are moved when they are read, and
+//! a note tells the author. The hash of a trial is computed with the earlier places ([`to_earlier_places`]). So a trial
+//! keeps its hash when a table moves, and its results are still found.
 
 use toml::{Table, Value};
 
@@ -25,7 +25,7 @@ impl Moved {
     }
 }
 
-/// Moves `path` if it leads into an earlier place; whether it did.
+/// Moves `path` to its place of today if it leads into an earlier place. Returns true if it was moved.
 pub fn move_path(path: &mut Vec<String>) -> bool {
     let Some(moved) = MOVED
         .iter()
@@ -37,21 +37,20 @@ pub fn move_path(path: &mut Vec<String>) -> bool {
     true
 }
 
-/// As [`move_path`], of a dotted path.
+/// The place of today for a dotted path.
 pub fn path_today(path: &str) -> String {
     let mut keys: Vec<String> = path.split('.').map(str::to_string).collect();
     move_path(&mut keys);
     keys.join(".")
 }
 
-/// The note to a reader who uses an earlier place: the key `key` at `place`.
+/// The note to an author who uses an earlier place: the key `key` at `place`.
 pub fn note(key: &str, place: &str) -> String {
     let today = path_today(key);
     format!("{place}: `{key}` is read as `{today}`, where it belongs now")
 }
 
-/// Moves the tables of `settings` from their earlier places: settings that an earlier version has stored
-/// become today's.
+/// Moves the tables of `settings` from their earlier places to those of today.
 pub fn to_todays_places(settings: &mut Table) {
     for moved in &MOVED {
         if let Some(value) = settings.remove(moved.earlier) {
@@ -69,7 +68,7 @@ pub fn to_earlier_places(settings: &mut Table) {
     }
 }
 
-/// Puts `value` at `path`, if there is room.
+/// Puts `value` at `path`. A value that is already there stays.
 fn put(table: &mut Table, path: &[String], value: Value) {
     match path {
         [] => {}

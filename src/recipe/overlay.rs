@@ -21,7 +21,7 @@ pub struct Layer {
     pub table: toml::Table,
     /// The origin of every key path, tables included; dotted, like `method.filter.class`.
     pub origins: BTreeMap<String, Origin>,
-    /// A note for the author of the recipe: a key was moved to its present place.
+    /// A note to its author: a key was moved to its place of today.
     pub note: Option<String>,
 }
 

@@ -45,7 +45,7 @@ pub struct Plan {
     pub sweeps: Vec<SweepPlan>,
     /// The distinct trials.
     pub trials: Vec<Trial>,
-    /// Notes for the author of the recipe.
+    /// Notes to the author of the recipe.
     #[serde(skip)]
     pub notes: Vec<String>,
 }

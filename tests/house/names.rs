@@ -1,14 +1,13 @@
-//! Names that only their owner may know: of networks, and of components that others would compare with.
+//! Names that only their owner may use: the name of a network, and names of components in comparisons.
 
 use crate::files;
 use crate::source::{code, without_comments};
 use std::path::Path;
 
-/// The network that only its own folders name.
+/// The network. Only its own folders name it.
 const NETWORK: &str = "Mask2Former";
 
-/// Components and phases that say themselves what is special about them. A comparison with such a name is a
-/// special case in the wrong place.
+/// Components and phases. A comparison with such a name is a special case that belongs into the component.
 const NAMES: [&str; 4] = ["\"scenes\"", "\"supervised\"", "\"burn-in-", "\"vlm-"];
 
 /// The source files, each with its text without comments.
@@ -30,7 +29,7 @@ fn nothing_above_the_detectors_names_a_network() {
             continue;
         }
         let named = words(&text).any(|word| word == NETWORK);
-        // Inside a text other words may begin with the name: Hugging Face's.
+        // Names of Hugging Face may begin with it, inside a string.
         if named || words(&code(&text)).any(|word| word.starts_with(NETWORK)) {
             broken.push(file);
         }
@@ -52,7 +51,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_')
 }
 
-/// Returns true if `text` compares anything with the text `name`, which begins with its quote.
+/// True if `text` compares anything with the string `name`. `name` starts with its quote.
 fn is_compared(text: &str, name: &str) -> bool {
     text.match_indices(name).any(|(at, _)| {
         let wrapping = |c: char| c.is_whitespace() || "(&*".contains(c);
@@ -75,7 +74,7 @@ fn is_compared(text: &str, name: &str) -> bool {
     })
 }
 
-/// Returns true if `before` ends inside the parenthesis that the last `opening` opens.
+/// True if `before` ends inside the last parenthesis that `opening` opens.
 fn is_inside(before: &str, opening: &str) -> bool {
     let Some((_, inside)) = before.rsplit_once(opening) else {
         return false;

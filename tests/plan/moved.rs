@@ -1,5 +1,5 @@
-//! `[loss]`, which is `[model.loss]` now: old recipes, overrides and sweeps are read, their trials keep their
-//! hashes, and one note says where the table belongs.
+//! The table `[loss]` became `[model.loss]`. Old recipes, overrides and sweeps are read, their trials keep their
+//! hashes, and one note tells the new place.
 
 use crate::house::{House, at};
 use harness::experiment::{NEW_KEYS, TrialSettings, identity, normalise};

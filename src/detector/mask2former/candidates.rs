@@ -1,9 +1,8 @@
-//! The proposals of the network for a batch: scored (query, class) pairs with their masks, before any filter.
+//! The proposals of the network for a batch: (query, class) pairs with their scores and masks, before any filter.
 //!
-//! These are steps 1 to 3 of Mask2Former's inference at the padded input size, without resizing to the
-//! picture's own size (as in the released code of PL-DC). Masks are measured query by query; on a GPU they
-//! are not even written. So an image of a megapixel does not need a hundred planes at the same time. Only
-//! masks that pass the filter are resized and kept.
+//! Steps 1 to 3 of Mask2Former's inference at the padded input size, without resizing to the picture's own size
+//! (released code of PL-DC). A mask is measured at full size and not kept; on a GPU it is never written. [`Planes`]
+//! computes the masks that are needed later.
 
 use super::planes::{Planes, last};
 use super::scores::{ClassView, class_views, pairs};
@@ -14,7 +13,7 @@ use crate::ops::{self, Foreground};
 use crate::tensor::Later;
 use rayon::prelude::*;
 
-/// The candidates of every image of `predictions`, whose masks are measured at `size`, that of the padded input.
+/// The candidates of every image of `predictions`. Their masks are measured at `size`, the size of the padded input.
 pub(super) fn proposals(
     predictions: &Predictions,
     size: (usize, usize),
@@ -43,7 +42,7 @@ pub(super) fn proposals(
     })
 }
 
-/// The candidates of one image, from what its queries say about classes and masks. `first`: the row of its first mask.
+/// The candidates of one image, from the classes and the masks of its queries. `first`: the row of its first mask.
 fn candidates(
     views: &[ClassView],
     masks: &[Foreground],

@@ -1,4 +1,4 @@
-//! Table `[model]` with `name = "mask2former"`: the sizes of the network, and in `[model.loss]` the weights of its losses.
+//! Table `[model]` with `name = "mask2former"`: the sizes of the network, and its loss in `[model.loss]`.
 
 use super::{LossConfig, Mask2FormerDetector};
 use crate::detector::{Detector, DetectorConfig};
@@ -46,7 +46,7 @@ fn network(table: Table) -> Result<ModelConfig, ComponentErrors> {
     registry::read(table).map_err(naming_the_loss)
 }
 
-/// `errors` in which a list of the known keys has the key of the loss as well.
+/// Adds the key of the loss to the lists of known keys in `errors`.
 fn naming_the_loss(errors: ComponentErrors) -> ComponentErrors {
     let named = |mut error: ComponentError| {
         let of_the_network = !error.key.contains('.');
@@ -70,11 +70,11 @@ fn loss_of(value: Option<Value>) -> Result<LossConfig, ComponentErrors> {
     registry::read(table)
 }
 
-/// The network that `config.json` of the Hugging Face folder `folder` describes, with the values of `weights` (random ones where
-/// it is empty), and the names of its classes. Its loss is the published one.
+/// The network of `config.json` in the Hugging Face folder `folder`, and the names of its classes. `weights`: the file
+/// or folder with its values; random values if it is empty. Its loss is the published one.
 ///
 /// # Errors
-/// A configuration of another network.
+/// The configuration is that of another network.
 pub fn of_folder(folder: &Path, weights: &Path) -> Result<(Box<dyn DetectorConfig>, Vec<String>)> {
     let HuggingFaceFolder { model, labels } = HuggingFaceFolder::open(folder)?;
     let config = Mask2FormerConfig {

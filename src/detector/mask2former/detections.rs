@@ -1,10 +1,10 @@
-//! The detections of the network: Mask2Former's instance inference (https://arxiv.org/abs/2112.01527, section
-//! 1.7 of its reference implementation's `instance_inference`).
+//! Detections by Mask2Former's instance inference (<https://arxiv.org/abs/2112.01527>; `instance_inference` of the
+//! reference implementation).
 //!
-//! It takes the `top` (query, class) pairs by class probability (softmax over K + 1, without no-object). The
-//! mask is logit > 0; the score is class probability times mask quality (eq. 4 of PL-DC). Duplicates are not
-//! suppressed, and there is no score threshold. Logits are resized to the padded input, cropped to the
-//! picture and resized to the requested size.
+//! The detections are the `top` (query, class) pairs by class probability: a softmax over K + 1 classes, without
+//! no-object. The mask is logit > 0. The score is class probability times mask quality (eq. 4 of PL-DC). Duplicates are
+//! not suppressed, and there is no score threshold. Logits are resized to the padded input, cropped to the picture, and
+//! resized to the wanted size.
 
 use super::planes::{Fetched, Planes, last};
 use super::scores::{ClassView, class_views, pairs};
@@ -25,16 +25,16 @@ pub(super) struct Predicted<'a> {
     pub padded: (usize, usize),
 }
 
-/// The detections of every image of `output`, in order of falling class probability. `sizes`: rows and columns of the masks of
+/// The detections of every image of `output`, sorted by class probability. `sizes`: rows and columns of the masks of
 /// each image.
 ///
-/// Pairs whose mask is empty are left out: their score is 0 and no object overlaps them, so no metric can tell.
+/// Pairs with an empty mask are left out. Their score is 0 and they overlap no object, so no metric changes.
 pub(super) fn detections(
     output: Predicted,
     sizes: &[(usize, usize)],
     top: usize,
 ) -> Vec<Vec<Detection>> {
-    // This thread owns the GPU memory, so it fetches the values.
+    // This thread copies the logits from the GPU; the others compute on the CPU.
     let chosen: Vec<Chosen> = (0..output.predictions.batch)
         .map(|image| Chosen::new(output, image, top))
         .collect();
@@ -54,11 +54,11 @@ fn views_of(predictions: &Predictions, image: usize) -> Vec<ClassView> {
     class_views(&ops::rows_on_host(classes, &rows), classes.columns())
 }
 
-/// The pairs of an image that are detected, with their masks as the network gives them, in the memory of the host.
+/// The detected pairs of an image and the mask logits of their queries, in the memory of the CPU.
 struct Chosen {
-    /// Query, class, probability.
+    /// Query, class and probability of each pair.
     pairs: Vec<(usize, usize, f32)>,
-    /// In order.
+    /// The queries of the pairs, sorted, each once.
     queries: Vec<usize>,
     planes: Fetched,
 }
@@ -84,7 +84,7 @@ impl Chosen {
         }
     }
 
-    /// The detections at `size`. The logits are those of the `padded` input, of which the picture covers `own`.
+    /// The detections with masks of `size`. The logits are those of the `padded` input; the picture covers `own` of it.
     fn detections(
         &self,
         padded: (usize, usize),
@@ -117,9 +117,11 @@ impl Chosen {
     }
 }
 
-/// The logits of the first image, and what they are worth before any choice: `class_logits` `[Q, K + 1]`, `mask_logits`
-/// `[Q, h, w]`; `class_quality` `[Q, K]`, the softmax over K + 1 without no-object (eq. 3 of PL-DC); `mask_quality` `[Q]`, the mean
-/// foreground probability of the mask at the size of the padded input (eq. 4).
+/// The logits and the qualities of all queries of the first image:
+///
+/// - `class_logits` `[Q, K + 1]` and `mask_logits` `[Q, h, w]`;
+/// - `class_quality` `[Q, K]`: the softmax over K + 1 classes, without no-object (eq. 3 of PL-DC);
+/// - `mask_quality` `[Q]`: the mean foreground probability of the mask at the size of the padded input (eq. 4).
 pub(super) fn raw(output: Predicted) -> Vec<RawArray> {
     let predictions = output.predictions;
     let &Predictions {

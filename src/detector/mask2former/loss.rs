@@ -1,4 +1,4 @@
-//! Table `[model.loss]` of a recipe: its keys, and what values they may have.
+//! Table `[model.loss]` of a recipe: its keys and their allowed values.
 //!
 //! Every key is required; the defaults and their sources stand in `recipes/pl-dc.toml` alone.
 

@@ -1,10 +1,12 @@
-//! Hungarian matching of queries and objects on sampled points, Mask2Former (https://arxiv.org/abs/2112.01527, section 3.3).
+//! Hungarian matching of queries and objects on sampled points, Mask2Former (https://arxiv.org/abs/2112.01527, section
+//! 3.3).
 //!
 //! $$ C_{nq} = -\lambda_c\, p_q(c_n) + \lambda_m \frac1P \sum_i \mathrm{BCE}(x_{qi}, t_{ni})
-//!    + \lambda_d \Bigl(1 - \frac{2 \sum_i \sigma(x_{qi}) t_{ni} + 1}{\sum_i \sigma(x_{qi}) + \sum_i t_{ni} + 1}\Bigr) $$
+//!    + \lambda_d \Bigl(1 - \frac{2 \sum_i \sigma(x_{qi}) t_{ni} + 1}{\sum_i \sigma(x_{qi}) + \sum_i t_{ni} + 1}\Bigr)
+//! $$
 //!
-//! p: softmax over K + 1; x: mask logits and t: masks at P uniform points. As in the reference, queries and objects of an image
-//! share one set of points, and every prediction (layer) draws its own.
+//! p: softmax over K + 1; x: mask logits and t: masks at P uniform points. As in the reference, queries and objects of
+//! an image share one set of points, and every prediction (layer) draws its own.
 
 use super::loss::LossConfig;
 use super::objects::Objects;
@@ -23,10 +25,10 @@ pub struct Prediction<'a> {
     pub size: (usize, usize),
 }
 
-/// Assigns objects to queries at the least total cost: pairs (query, object), min(Q, N) of them, in order of the objects. The costs are
-/// taken at `points` `[1, 2P]`.
+/// Assigns objects to queries at the least total cost: min(Q, N) pairs (query, object), in order of the objects. Masks
+/// are compared at `points` `[1, 2P]`.
 ///
-/// Panics where the shapes disagree, the objects' masks are of several sizes, or a class is none of the logits'.
+/// Panics if the shapes disagree, if the masks of the objects have several sizes, or if a class has no logit.
 pub fn assign(
     prediction: &Prediction,
     targets: &Targets,
@@ -49,7 +51,7 @@ pub fn assign(
     assign_by(&costs.wait()[0], config)
 }
 
-/// As [`assign`], with the parts of the costs at hand.
+/// The pairs of [`assign`] for the given parts of the costs.
 pub(super) fn assign_by(parts: &MatchCosts, config: &LossConfig) -> Vec<(usize, usize)> {
     let (costs, objects) = (costs(parts, config), parts.objects);
     if costs.is_empty() {
@@ -65,7 +67,7 @@ pub fn least_cost(objects: usize, queries: usize, costs: &Vec<f64>) -> Vec<(usiz
     queries.into_iter().zip(objects).collect()
 }
 
-/// Stands for a cost that is no number, so that a diverged network reaches the loss, which reports it.
+/// Replaces a cost that is not a number. The loss of a diverged network is then computed, and its check reports it.
 const NO_NUMBER: f64 = 1e9;
 
 /// The costs `[objects, queries]`.

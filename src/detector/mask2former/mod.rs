@@ -1,4 +1,4 @@
-//! Mask2Former as a detector: the network of [`crate::graph::Mask2Former`] with its loss, its matching, its candidates and its
+//! Mask2Former as a detector: the network [`crate::graph::Mask2Former`] with its loss, matching, candidates and
 //! detections.
 
 mod candidates;
@@ -34,7 +34,7 @@ pub(super) const ENTRY: Entry<Box<dyn DetectorConfig>> = Entry {
     build: config::build,
 };
 
-/// The network with the loss that trains it. A clone shares the values of its parameters until either is written.
+/// The network with its loss. A clone shares the memory of a parameter until one of the two changes it.
 #[derive(Clone, Debug)]
 pub struct Mask2FormerDetector {
     network: Mask2Former,
@@ -42,7 +42,7 @@ pub struct Mask2FormerDetector {
 }
 
 impl Mask2FormerDetector {
-    /// Puts a network and its loss together.
+    /// Joins a network and its loss.
     pub fn new(network: Mask2Former, loss: LossConfig) -> Self {
         Self {
             network,

@@ -1,4 +1,4 @@
-//! The masks of objects, sampled where predictions are.
+//! Samples of the masks of objects at points.
 
 use crate::detector::Targets;
 use crate::ops::MaskStack;
@@ -6,12 +6,12 @@ use crate::structures::Mask;
 use crate::tensor::{Place, Tensor2};
 use std::borrow::Cow;
 
-/// The masks of the objects of some images, where predictions are.
+/// The masks of the objects of some images, in the memory of the predictions.
 pub(super) struct Objects<'p> {
     stack: MaskStack<'p>,
     /// Rows and columns of every mask.
     size: (usize, usize),
-    /// The index of each image's first object.
+    /// The number of objects before those of each image.
     firsts: Vec<usize>,
 }
 

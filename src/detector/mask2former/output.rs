@@ -1,4 +1,4 @@
-//! The predictions of a batch, as the parts of the program above read them.
+//! The output of the detector for a batch.
 
 use super::candidates::proposals;
 use super::criterion::Criterion;

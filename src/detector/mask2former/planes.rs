@@ -1,11 +1,11 @@
-//! The mask logits of the last layer, as the network gives them: at the size of its finest map.
+//! The mask logits of the last layer at the resolution of the network.
 
 use crate::detector::Masks;
 use crate::graph::{LayerPredictions, Predictions};
 use crate::ops;
 use crate::tensor::{Place, Tensor2};
 
-/// The mask logits of all queries of a batch, where the network is.
+/// The mask logits of all queries of a batch, in the memory of the network.
 #[derive(Clone, Debug)]
 pub(super) struct Planes {
     /// `[B * Q, h * w]`.
@@ -17,7 +17,7 @@ pub(super) struct Planes {
 }
 
 impl Planes {
-    /// Those of `predictions` for an input of `padded` rows and columns.
+    /// The mask logits of `predictions`. `padded`: rows and columns of the input.
     pub fn new(predictions: &Predictions, padded: (usize, usize)) -> Self {
         Self {
             masks: last(predictions).masks.clone(),
@@ -26,7 +26,7 @@ impl Planes {
         }
     }
 
-    /// The planes `rows`, in the memory of the host.
+    /// Copies the planes `rows` to the memory of the CPU.
     pub fn fetched(&self, rows: &[usize]) -> Fetched {
         Fetched {
             values: ops::rows_on_host(&self.masks, rows),
@@ -45,7 +45,7 @@ impl Masks for Planes {
     }
 }
 
-/// Some planes of mask logits in the memory of the host.
+/// Some planes of mask logits in the memory of the CPU.
 pub(super) struct Fetched {
     values: Vec<f32>,
     size: (usize, usize),

@@ -1,8 +1,8 @@
 //! The points at which masks are compared, in [0, 1) x [0, 1), stored (x, y).
 //!
-//! Importance sampling of PointRend (https://arxiv.org/abs/1912.08193) as Mask2Former uses it: of `oversample * P` uniform
-//! points those with the smallest |logit| make up `importance * P`, fresh uniform points the rest. The choice depends on
-//! the prediction only and passes no gradient.
+//! Importance sampling of PointRend (https://arxiv.org/abs/1912.08193) as Mask2Former uses it: of `oversample * P`
+//! uniform points those with the smallest |logit| make up `importance * P`, fresh uniform points the rest. The choice
+//! depends on the prediction only and passes no gradient.
 
 use super::loss::LossConfig;
 use crate::ops;
@@ -10,7 +10,7 @@ use crate::rng::Stream;
 use crate::tensor::{Place, Tensor2};
 use std::ops::Range;
 
-/// The purpose of the points.
+/// The use of some points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The matching costs of an image of the part.
@@ -31,11 +31,11 @@ pub enum Purpose {
     },
 }
 
-/// The source of uniform points: random streams ([`Drawn`]), or recorded points of another implementation,
-/// for comparisons.
+/// A source of uniform points: random streams ([`Drawn`]), or in comparisons with another implementation the points
+/// that it drew.
 pub trait PointSource {
-    /// The points of these numbers, counted from the first of each purpose, for `purposes` of layer `layer`: `[purposes, 2 * numbers]` at
-    /// `place`.
+    /// Points for each of the `purposes` of layer `layer`, in the memory `place`: `[purposes, 2 * numbers]`. `numbers`:
+    /// the positions of the wanted points in the sequence of their purpose.
     fn points(
         &self,
         place: &Place,
@@ -45,7 +45,7 @@ pub trait PointSource {
     ) -> Tensor2;
 }
 
-/// Points of random streams of their own for every purpose, so that no draw depends on threads.
+/// Points from one random stream per purpose. No draw depends on the number of threads.
 #[derive(Clone, Debug)]
 pub struct Drawn {
     /// Seeds of matching and sampling, by layer.
@@ -143,8 +143,8 @@ mod tests {
             let points = undecided(&ramp(), (32, 32), &config(400, 0.75), place);
             assert_eq!(points.len(), 800);
             let (chosen, free) = points.split_at(600);
-            // 300 of 1200 uniform points: the middle quarter of x. At the border logits fade to 0, because they are sampled as
-            // 0 outside the image, so some of the points lie there, as in the reference.
+            // 300 of 1200 uniform points: the middle quarter of x. At the border logits fade to 0, because they are
+            // sampled as 0 outside the image, so some of the points lie there, as in the reference.
             let inner = |p: &&[f32]| p.iter().all(|at| (0.05..0.95).contains(at));
             let close = |p: &[f32]| (p[0] - 0.5).abs() < 0.17;
             assert!(

@@ -1,4 +1,4 @@
-//! From class logits to scored (query, class) pairs, for pseudo-labels and detections alike.
+//! Scores of (query, class) pairs from class logits, for pseudo-labels and detections.
 
 use crate::detector::quality::{arg_max, softmax};
 use crate::detector::{Choice, Score, Selection};
@@ -12,12 +12,12 @@ pub(super) struct ClassView {
 }
 
 impl ClassView {
-    /// The probabilities of the object classes beside that of no-object.
+    /// The probabilities of the object classes in the softmax that includes no-object.
     pub fn with_no_object(&self) -> &[f32] {
         &self.all[..self.objects.len()]
     }
 
-    /// Returns true if the most likely class is an object.
+    /// True if the most likely class is an object class.
     pub fn is_foreground(&self) -> bool {
         arg_max(&self.all) < self.objects.len()
     }
@@ -32,7 +32,7 @@ pub(super) fn class_views(logits: &[f32], columns: usize) -> Vec<ClassView> {
     logits.chunks_exact(columns).map(view).collect()
 }
 
-/// The (query, class) pairs of an image that `choice` asks for, with the class qualities that it asks for.
+/// The (query, class) pairs of an image and their class qualities by the rules of `choice`.
 pub(super) fn pairs(views: &[ClassView], choice: Choice) -> Vec<(usize, usize, f32)> {
     let Choice {
         score,

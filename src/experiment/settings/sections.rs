@@ -150,12 +150,8 @@ impl Settings {
     fn check_together(&self, drawn: bool, check: &mut Check) {
         check.within("method", |check| {
             self.method.check_steps(self.train.steps, check);
-            let demands = self.method.demands();
-            let refused = demands
-                .iter()
-                .flat_map(|demands| self.model.refused(demands));
-            for error in refused {
-                check.refuse(&error.key, error.message);
+            if let Some(demands) = self.method.demands() {
+                self.model.check_demands(&demands, check);
             }
         });
         if self.method.has_teacher() && self.loader.unlabelled == 0 {
@@ -416,10 +412,10 @@ pub(in crate::experiment) mod tests {
         fn hugging_face(&self, _: Vec<String>) -> anyhow::Result<serde_json::Value> {
             unreachable!("it is looked at, not written")
         }
-        fn refused(&self, demands: &Demands) -> Vec<ComponentError> {
-            let per_query = demands.mask_loss.per_query;
-            let refuse = || ComponentError::new("weighting.divisor", "this network has no queries");
-            per_query.then(refuse).into_iter().collect()
+        fn check_demands(&self, demands: &Demands, check: &mut Check) {
+            if demands.mask_loss.per_query {
+                check.refuse("weighting.divisor", "this network has no queries");
+            }
         }
     }
 

@@ -1,11 +1,10 @@
-//! Settings that a trial has left in a store, perhaps one of an earlier version of the program.
+//! Settings that were written to a store, perhaps by an earlier version of the program.
 
 use super::new_keys::NEW_KEYS;
 use crate::recipe::to_todays_places;
 use toml::Table;
 
-/// The settings in `text`, spelled as today, with the defaults of the keys that they leave out; none where it
-/// is no TOML.
+/// The settings in `text`, in today's spelling and with the defaults of missing keys. `None` if `text` is not TOML.
 pub fn stored(text: &str) -> Option<Table> {
     let mut settings = text.parse().ok()?;
     to_todays_places(&mut settings);

@@ -1,5 +1,5 @@
-//! Assigns queries to objects, layer by layer. The costs are computed at the place of the predictions, the
-//! assignments on the CPU.
+//! The assignment of objects to queries, layer by layer. The costs are computed where the predictions are, the
+//! assignment on the CPU.
 
 use crate::detector::Part;
 use crate::detector::mask2former::loss::LossConfig;
@@ -87,9 +87,10 @@ impl<'p> Matching<'p> {
         )
     }
 
-    /// The pairs of layer `index`, in order of the images and their objects; each image is solved on its own, in parallel. Waits for the costs.
+    /// The pairs of layer `index`, in order of the images and their objects. Waits for the costs, then solves the
+    /// images in parallel.
     ///
-    /// Panics if the layer was asked for before.
+    /// Panics on the second call for a layer.
     pub fn pairs(&mut self, index: usize) -> Vec<Pair> {
         let costs = self.layers[index].take().expect("costs are taken once");
         let costs = costs.wait();

@@ -7,12 +7,13 @@
 //!    L_{dice} = \frac1N \sum_n \mathrm{dice}_n $$
 //!
 //! q runs over all queries of the images (w = 1 if matched, else the no-object weight), n over the matched pairs, N =
-//! max(1, objects of these images), i over points sampled by importance. u: PL-DC eq. 13, only in the mask loss (eq. 14).
-//! The sum over the layers is plain.
+//! max(1, objects of these images), i over points sampled by importance. u: PL-DC eq. 13, only in the mask loss (eq.
+//! 14). The sum over the layers is plain.
 //!
-//! [`Criterion::begin`] starts the matching costs of all layers, [`Pending::losses`] solves the assignments and computes the losses. On a GPU,
-//! which computes the costs of a layer while the CPU solves the one before, nothing but the assignments is waited for; with
-//! [`crate::detector::MaskLoss::renormalise`], a control, also the mean of every layer's weights.
+//! [`Criterion::begin`] starts the matching costs of all layers, [`Pending::losses`] solves the assignments and
+//! computes the losses. A GPU computes the costs of one layer while the CPU solves the layer before it. The CPU waits
+//! for the costs of each layer and for nothing else. With [`crate::detector::MaskLoss::renormalise`] it also waits for
+//! the mean weight of each layer.
 
 mod matching;
 mod sampling;
@@ -39,7 +40,8 @@ impl Criterion {
         Self { config }
     }
 
-    /// The losses of one part of `predictions`. The draws depend on `stream` and the order of the images, never on threads.
+    /// The losses of one part of `predictions`. The draws depend on `stream` and the order of the images, never on
+    /// threads.
     pub fn losses(
         &self,
         tape: &mut Tape,
@@ -54,7 +56,7 @@ impl Criterion {
 
     /// Starts the matching of one part of `predictions` at the points of `points`.
     ///
-    /// Panics where there are not as many targets as images, not so many images, masks of several sizes, or an unknown class.
+    /// Panics if targets and images differ in number, if the batch has fewer images, or if masks have several sizes.
     pub fn begin<'p>(
         &'p self,
         predictions: &'p Predictions,

@@ -1,4 +1,4 @@
-//! The points at which matched pairs are compared, with what belongs there.
+//! The points at which the masks of matched pairs are compared, with the targets and the weights at these points.
 //!
 //! Shapes: n matched pairs of the part, P points.
 
@@ -9,7 +9,7 @@ use crate::ops;
 use crate::tensor::{Tape, Tensor2};
 use std::ops::Range;
 
-/// Points of the matched pairs of a layer with what belongs there.
+/// Points of the matched pairs of a layer, with targets and weights.
 pub(super) struct Sampled {
     /// The row of every pair's query among the predictions.
     pub rows: Vec<usize>,
@@ -61,7 +61,7 @@ impl Sampled {
     }
 }
 
-/// The remaining weight of the loss at the points of every pair.
+/// The weights of the loss at the points of every pair.
 fn weights(begun: &Begun, pairs: &[Pair], points: &Tensor2) -> Option<Tensor2> {
     let images = begun.part.targets;
     if images.iter().all(|image| image.discounts.is_none()) {
