@@ -1,5 +1,5 @@
-//! Sizes that a network may have, far above every published one: a larger number is a mistake, and would ask for more memory
-//! than there is. They hold for recipes and for the `config.json` of a folder alike.
+//! Sizes that a network may have, far above every published one: a larger number is a mistake, and would ask
+//! for more memory than there is. They hold for recipes and for the `config.json` of a folder alike.
 
 use std::ops::RangeInclusive;
 

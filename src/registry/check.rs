@@ -1,7 +1,7 @@
 //! One vocabulary for wrong values.
 //!
-//! Every component says with a [`Check`] which values its keys may have, and every refusal reads the same: the value, why it
-//! is refused, and what is allowed. `NaN` and infinities are in no range.
+//! Every component says with a [`Check`] which values its keys may have, and every refusal reads the same:
+//! the value, why it is refused, and what is allowed. `NaN` and infinities are in no range.
 
 use super::errors::{ComponentError, ComponentErrors, joined};
 use std::fmt::Display;

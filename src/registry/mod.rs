@@ -1,8 +1,9 @@
 //! Names in a recipe to constructors, in an explicit order.
 //!
-//! A slot of the method (or the dataset, or the vision-language model) is a `const` slice of [`Entry`]. Adding a component is
-//! one file and one line in the slice; a recipe that names an unknown one is told the known ones. A component reads its table
-//! with [`read()`] and says with a [`Check`] which values its keys may have.
+//! A slot of the method (or the dataset, or the vision-language model) is a `const` slice of [`Entry`].
+//! Adding a component is one file and one line in the slice; a recipe that names an unknown one is told the
+//! known ones. A component reads its table with [`read()`] and says with a [`Check`] which values its keys may
+//! have.
 
 mod check;
 mod errors;

@@ -50,8 +50,8 @@ pub fn make<K: DeserializeOwned, T>(
     Ok(made.expect("nothing was refused"))
 }
 
-/// As [`read`] of the `table` at `key` of a larger one whose values `check` collects. What is read is given back even where a
-/// value is not allowed, so that rules between tables can be checked as well.
+/// As [`read`] of the `table` at `key` of a larger one whose values `check` collects. What is read is given
+/// back even where a value is not allowed, so that rules between tables can be checked as well.
 pub fn read_within<T: Checked>(check: &mut Check, key: &str, table: Table) -> Option<T> {
     check.within(key, |check| {
         let config: T = keys(table, check)?;
@@ -137,8 +137,8 @@ impl Refused {
     }
 }
 
-/// serde's message with Rust's names of types in words: ``invalid type: string "x", expected usize`` is "expected a whole number from 0
-/// on, found string "x"".
+/// serde's message with Rust's names of types in words: ``invalid type: string "x", expected usize`` is
+/// "expected a whole number from 0 on, found string "x"".
 pub fn in_plain_words(message: &str) -> String {
     let split = |prefix| message.strip_prefix(prefix)?.split_once(", expected ");
     let found = ["invalid type: ", "invalid value: ", "invalid length "].map(split);

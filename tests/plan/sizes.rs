@@ -1,4 +1,5 @@
-//! Absurd numbers: every whole number of a recipe is refused with what is allowed before memory is asked for, or does no harm.
+//! Absurd numbers: every whole number of a recipe is refused with what is allowed before memory is asked for,
+//! or does no harm.
 
 use crate::house::TEXT_ONLY;
 use harness::data;

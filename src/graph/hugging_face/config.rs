@@ -80,8 +80,8 @@ impl Default for Config {
     }
 }
 
-/// What is not supported is refused: here because the network is another one, or in `transformers` because the values of an
-/// input projection are not saved.
+/// What is not supported is refused: here because the network is another one, or in `transformers` because
+/// the values of an input projection are not saved.
 impl Checked for Config {
     fn check(&self, check: &mut Check) {
         check.range("feature_size", self.feature_size, WIDTHS);
