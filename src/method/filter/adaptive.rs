@@ -1,11 +1,12 @@
 //! Filter `adaptive`: DF-ACAT of PL-DC, thresholds by class that start from the labelled counts and follow the teacher.
 //!
-//! Eq. 5 ([`initial_thresholds`]) starts them and eq. 6 ([`moved_threshold`]) moves them, for the class quality and the mask
-//! quality alike, by the mean quality of the class's candidates since the last update. High: both qualities reach their
-//! thresholds. Medium: both reach them less a margin. Low: the rest.
+//! Eq. 5 ([`initial_thresholds`]) starts them and eq. 6 ([`moved_threshold`]) moves them, for the class
+//! quality and the mask quality alike, by the mean quality of the class's candidates since the last update.
+//! High: both qualities reach their thresholds. Medium: both reach them less a margin. Low: the rest.
 //!
-//! The paper leaves open which annotations $n_k$ counts, what eq. 6 averages, how often it runs and how far "far below" is; the released code averages all
-//! candidates of an image and has no medium tier. Each is a key.
+//! The paper leaves open which annotations $n_k$ counts, what eq. 6 averages, how often it runs and how far
+//! "far below" is; the released code averages all candidates of an image and has no medium tier. Each is a
+//! key.
 
 use super::thresholds::{initial_thresholds, moved_threshold};
 use super::{Clock, Readings, Rule, Tier};

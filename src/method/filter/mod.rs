@@ -45,8 +45,8 @@ pub struct Clock {
     pub last_of_epoch: bool,
 }
 
-/// Numbers of a rule for the journal, each with its name there, which no other column has: a number, a list with a value per
-/// class, or a table of such lists. A line of the journal holds those after its last step.
+/// Numbers of a rule for the journal, each with its name there, which no other column has: a number, a list
+/// with a value per class, or a table of such lists. A line of the journal holds those after its last step.
 pub type Readings = Vec<(&'static str, serde_json::Value)>;
 
 /// A [`Rule`] with its state, as the labeller runs it. Its functions are those of the rule.

@@ -7,13 +7,14 @@ use crate::registry::{self, Checked, ComponentErrors};
 use anyhow::Context;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 /// A filter rule. The struct holds the keys of its table and never changes.
 ///
-/// Everything that a rule remembers from one image to the next is in its [`State`](Self::State), which every checkpoint keeps:
-/// a resumed run goes on with the same numbers.
+/// Everything that a rule remembers from one image to the next is in its [`State`](Self::State), which every
+/// checkpoint keeps: a resumed run goes on with the same numbers.
 pub trait Rule: Checked + Clone + Debug + Send + Sync + 'static {
     /// The memory of the rule; `()` for a rule that treats every image alike.
     ///
@@ -27,16 +28,17 @@ pub trait Rule: Checked + Clone + Debug + Send + Sync + 'static {
 
     /// The tier of every candidate of an image, in the order of `image`.
     ///
-    /// `image` holds all candidates of the image: also those whose mask has at most `method.min-area` pixels, which become
-    /// [`Tier::Low`] afterwards, and those whose most likely class is no-object (`foreground` is false). The images come one by
-    /// one, in the order of training. `clock`: the place of the image in the run.
+    /// `image` holds all candidates of the image: also those whose mask has at most `method.min-area` pixels,
+    /// which become [`Tier::Low`] afterwards, and those whose most likely class is no-object (`foreground` is
+    /// false). The images come one by one, in the order of training. `clock`: the place of the image in the
+    /// run.
     fn tiers(&self, state: &mut Self::State, image: &[Candidate], clock: Clock) -> Vec<Tier>;
 
     /// Tells the rule which candidates of an image became pseudo-labels: `kept`, in the order of `image`.
     ///
-    /// It is called once for every image, after [`tiers`](Self::tiers) of that image and in the same order. If
-    /// [`follows_labels`](Self::follows_labels), it is called before `tiers` of the next image, otherwise at any time before
-    /// the next step.
+    /// It is called once for every image, after [`tiers`](Self::tiers) of that image and in the same order.
+    /// If [`follows_labels`](Self::follows_labels), it is called before `tiers` of the next image, otherwise
+    /// at any time before the next step.
     fn learn(&self, _state: &mut Self::State, _image: &[Candidate], _kept: &[bool], _clock: Clock) {
     }
 
@@ -47,8 +49,8 @@ pub trait Rule: Checked + Clone + Debug + Send + Sync + 'static {
         false
     }
 
-    /// The fused class probability from which a medium candidate is used; it does not change during a run. Only rules with a
-    /// medium tier need it.
+    /// The fused class probability from which a medium candidate is used; it does not change during a run.
+    /// Only rules with a medium tier need it.
     fn accept(&self) -> f32 {
         1.0
     }
@@ -126,7 +128,7 @@ fn same_shape(path: &str, expected: &Value, found: &Value) -> anyhow::Result<()>
             pairs.try_for_each(|(i, (e, f))| same_shape(&format!("{path}[{i}]"), e, f))
         }
         (Value::Object(expected), Value::Object(found)) => {
-            let keys = |map: &serde_json::Map<_, _>| map.keys().cloned().collect::<Vec<String>>();
+            let keys = |map: &Map<String, Value>| map.keys().cloned().collect::<BTreeSet<_>>();
             let (e, f) = (keys(expected), keys(found));
             anyhow::ensure!(e == f, "{path}: keys {f:?}, expected {e:?}");
             let mut pairs = expected.iter();
@@ -150,7 +152,7 @@ mod tests {
         let expected = json!({"class": [0.5, 0.5], "seen": [null, null], "count": 0});
         let check =
             |found: Value| same_shape("state", &expected, &found).map_err(|e| e.to_string());
-        let other = json!({"class": [0.1, 0.2], "seen": [3, null], "count": 7});
+        let other = json!({"count": 7, "class": [0.1, 0.2], "seen": [3, null]});
         assert_eq!(check(other), Ok(()));
         for (found, message) in [
             (json!(null), "state: null is not expected"),
@@ -164,7 +166,7 @@ mod tests {
             ),
             (
                 json!({"class": [0.1, 0.2], "count": 0}),
-                "state: keys [\"class\", \"count\"], expected [\"class\", \"seen\", \"count\"]",
+                "state: keys {\"class\", \"count\"}, expected {\"class\", \"count\", \"seen\"}",
             ),
         ] {
             assert_eq!(check(found), Err(message.to_string()));

@@ -142,8 +142,9 @@ proptest! {
         }
     }
 
-    /// The competition of the coupled rule (section "DF-ACAT" of the paper): a weak class quality is bought with a good
-    /// mask. What the decoupled rule keeps has both qualities, and at thresholds a and b a coupled rule at a * b keeps it too.
+    /// The competition of the coupled rule (section "DF-ACAT" of the paper): a weak class quality is bought
+    /// with a good mask. What the decoupled rule keeps has both qualities, and at thresholds a and b a
+    /// coupled rule at a * b keeps it too.
     #[test]
     fn decoupled_is_stricter_than_coupled(c in 0.0f32..=1.0, m in 0.0f32..=1.0, a in 0.1f32..1.0, b in 0.1f32..1.0) {
         let tier = |table: String| built(&table).tiers(&[candidate(0, c, m)], STEP)[0];

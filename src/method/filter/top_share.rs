@@ -2,22 +2,23 @@
 //!
 //! $$ s_i = c_i\, m_i, \qquad i \text{ of class } k \text{ is kept if } s_i \ge T_k $$
 //!
-//! Only candidates whose most likely class is an object count; the others are low. $s_{(1)} \ge s_{(2)} \ge \dots$ are the scores
-//! of the $n_k$ candidates of class k in an image. With `scope = "image"` every image has its own threshold,
+//! Only candidates whose most likely class is an object count; the others are low. In an image, the $n_k$
+//! candidates of class k have the scores $s_{(1)} \ge s_{(2)} \ge \dots$ With `scope = "image"` every image has
+//! its own threshold,
 //!
 //! $$ T_k = s_{(\lceil p\, n_k \rceil)}, $$
 //!
-//! so that an image with a candidate of a class keeps at least one. Candidates with the same score are treated alike: where they
-//! stand at the threshold, the share is larger than p.
+//! so that an image with a candidate of a class keeps at least one. Candidates with the same score are
+//! treated alike: where they stand at the threshold, the share is larger than p.
 //!
-//! With `scope = "run"` the threshold follows the scores of the run. It starts as that of the first image with the class, and
-//! after every later one it moves by
+//! With `scope = "run"` the threshold follows the scores of the run. It starts as that of the first image
+//! with the class, and after every later one it moves by
 //!
 //! $$ T_k \leftarrow T_k + \gamma\, (f_k - p), $$
 //!
-//! where $f_k$ is the share of the image's candidates with $s_i \ge T_k$ and $\gamma$ is `rate`: it rests where the share p is
-//! kept on average over images (Robbins and Monro's stochastic approximation of the quantile at 1 - p, 1951). An image of poor
-//! candidates keeps fewer, one of good candidates more.
+//! where $f_k$ is the share of the image's candidates with $s_i \ge T_k$ and $\gamma$ is `rate`: it rests
+//! where the share p is kept on average over images (Robbins and Monro's stochastic approximation of the
+//! quantile at 1 - p, 1951). An image of poor candidates keeps fewer, one of good candidates more.
 
 use super::{Clock, Readings, Rule, Tier};
 use crate::data::split::ClassCounts;
