@@ -1,7 +1,7 @@
 //! Class quality and mask quality of a predicted object, PL-DC eq. 3 and 4.
 //!
-//! $$ c = \max_j \frac{e^{x_j}}{\sum_i e^{x_i}}, \qquad
-//!    m = \frac{\sum_i \sigma(q_i)\,[\sigma(q_i) > 0.5]}{\sum_i [\sigma(q_i) > 0.5] + \epsilon} $$
+//! `$$ c = \max_j \frac{e^{x_j}}{\sum_i e^{x_i}}, \qquad
+//!    m = \frac{\sum_i \sigma(q_i)\,[\sigma(q_i) > 0.5]}{\sum_i [\sigma(q_i) > 0.5] + \epsilon} $$`
 //!
 //! x: class logits, q: mask logits of all pixels. The epsilon is that of the released code: an empty mask has m = 0.
 

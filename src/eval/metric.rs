@@ -5,7 +5,7 @@
 //! category, area range and number of detections per image. A summary number is the mean of those of them
 //! that are defined:
 //!
-//! $$ \mathrm{mean}(s) = \frac{1}{|\{i : s_i > -1\}|} \sum_{i : s_i > -1} s_i $$
+//! `$$ \mathrm{mean}(s) = \frac{1}{|\{i : s_i > -1\}|} \sum_{i : s_i > -1} s_i $$`
 //!
 //! The mean adds in numpy's order, so that it is the reference's (`pycocotools`) to the last bit.
 

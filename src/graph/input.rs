@@ -1,4 +1,4 @@
-//! Turns pictures into the input of the network: $$ (v - mean) / std $$ for each colour, one map for the
+//! Turns pictures into the input of the network: `$$ (v - mean) / std $$` for each colour, one map for the
 //! batch.
 //!
 //! The common size is the largest height and width, rounded up to a multiple of the coarsest stride. The

@@ -1,4 +1,4 @@
-//! Mask2Former for instance segmentation, https://arxiv.org/abs/2112.01527: backbone, pixel decoder,
+//! Mask2Former for instance segmentation, <https://arxiv.org/abs/2112.01527>: backbone, pixel decoder,
 //! transformer decoder.
 //!
 //! Shapes: B images of H x W, Q queries, K classes; masks have the size of res2: H/4 x W/4 with the stem of

@@ -6,9 +6,9 @@
 //! | `guided` | first weights again | the student of phase `teacher`, frozen | 0 to T_b (`burn-in`) |
 //! | `distill` | goes on | a copy of the student at T_b, then its moving average | T_b to `train.steps` |
 //!
-//! Phases `guided` and `distill` share one learning-rate curve. The losses and the pseudo-labels are those of `teacher-student`
-//! with the same keys. Source: facebookresearch/GuidedDistillation b48f2a8, `modules/train_loop.py:889-962`,
-//! `modules/defaults.py:449-466`.
+//! Phases `guided` and `distill` share one learning-rate curve. The losses and the pseudo-labels are those of
+//! `teacher-student` with the same keys. Source: facebookresearch/GuidedDistillation b48f2a8,
+//! `modules/train_loop.py:889-962`, `modules/defaults.py:449-466`.
 
 use super::Method;
 use super::phase::{Build, MethodKeys, Phase, Start};

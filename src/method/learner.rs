@@ -74,8 +74,8 @@ pub trait Learner: Send {
         serde_json::Value::Null
     }
 
-    /// Takes back what [`Self::state`] gave. Restore the student first; where the state has a teacher, [`Self::teacher`] then is
-    /// a copy of the student, for the checkpoint's own values.
+    /// Takes back what [`Self::state`] gave. Restore the student first; where the state has a teacher,
+    /// [`Self::teacher`] then is a copy of the student, for the checkpoint's own values.
     ///
     /// # Errors
     /// A state of another method, or of another number of classes.

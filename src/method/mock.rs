@@ -1,11 +1,13 @@
-//! Method `mock`: no network and no data, a number that the settings and the seed decide, for trying sweeps and the engine.
+//! Method `mock`: no network and no data, a number that the settings and the seed decide, for trying sweeps
+//! and the engine.
 //!
-//! $$ \mathrm{mAP} = \sum_{t \le T} \frac{l}{T} + \sum_{T_b < t \le T} \frac{1}{T - T_b} \sum_{m\,\mathrm{on}} e_m
-//!    + \sigma \sum_{t \le T} \frac{z_t}{\sqrt{T}}, \qquad z_t \sim \mathcal{N}(0, 1) $$
+//! `$$ \mathrm{mAP} = \sum_{t \le T} \frac{l}{T} + \sum_{T_b < t \le T} \frac{1}{T - T_b} \sum_{m\,\mathrm{on}} e_m
+//!    + \sigma \sum_{t \le T} \frac{z_t}{\sqrt{T}}, \qquad z_t \sim \mathcal{N}(0, 1) $$`
 //!
-//! T: steps, T_b: steps of the burn-in, l: `level`, e_m: the effect of module m, sigma: `noise`. The sums are taken one step at a
-//! time: a run that loses a step or takes one twice ends at another number. The z_t of the burn-in come from the seed alone,
-//! those after it from the seed and the method, so that variants with the same seed share a part T_b / T of their variance.
+//! T: steps, T_b: steps of the burn-in, l: `level`, e_m: the effect of module m, sigma: `noise`. The sums are
+//! taken one step at a time: a run that loses a step or takes one twice ends at another number. The z_t of
+//! the burn-in come from the seed alone, those after it from the seed and the method, so that variants with
+//! the same seed share a part T_b / T of their variance.
 
 use super::Method;
 use super::learner::Number;

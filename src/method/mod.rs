@@ -1,7 +1,8 @@
 //! The training methods and their slots.
 //!
-//! A [`Method`] is the table `[method]` of a recipe. It declares the [phases](Phase) of a training; every phase builds a [`Learner`],
-//! which the trainer calls once per step. Slots of the methods with a teacher: [`filter`], [`correction`], [`weighting`].
+//! A [`Method`] is the table `[method]` of a recipe. It declares the [phases](Phase) of a training; every
+//! phase builds a [`Learner`], which the trainer calls once per step. Slots of the methods with a teacher:
+//! [`filter`], [`correction`], [`weighting`].
 
 mod config;
 pub mod correction;
@@ -55,7 +56,8 @@ pub trait Method: Debug + Send + Sync {
         None
     }
 
-    /// Rewrites the method's `table` to one spelling for settings that mean the same, before the trial's identity is taken of it.
+    /// Rewrites the method's `table` to one spelling for settings that mean the same, before the trial's
+    /// identity is taken of it.
     fn normalise(&self, _table: &mut toml::Table) {}
 }
 

@@ -1,5 +1,5 @@
-//! The phases of a method: stretches of a training with fixed rules. A phase is a stage of a trial: its result is kept, and
-//! trials that agree in all that it reads share it.
+//! The phases of a method: stretches of a training with fixed rules. A phase is a stage of a trial: its
+//! result is kept, and trials that agree in all that it reads share it.
 
 use super::learner::{Learner, Number, Parts};
 use anyhow::{Result, bail};

@@ -88,8 +88,8 @@ impl ImageLabels {
     }
 }
 
-/// Sorts `labels`, high tier first, then by score, and drops each that overlaps a better one by more than `most`. Ties keep
-/// their order.
+/// Sorts `labels`, high tier first, then by score, and drops each that overlaps a better one by more than
+/// `most`. Ties keep their order.
 pub(super) fn without_duplicates(mut labels: Vec<PseudoLabel>, most: f64) -> Vec<PseudoLabel> {
     labels.sort_by(|a, b| b.tier.cmp(&a.tier).then(b.score.total_cmp(&a.score)));
     let mut kept: Vec<PseudoLabel> = Vec::with_capacity(labels.len());

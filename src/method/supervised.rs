@@ -1,4 +1,5 @@
-//! Method `supervised`: labelled images only. Its learner is also the burn-in of the methods with a teacher, to the last bit.
+//! Method `supervised`: labelled images only. Its learner is also the burn-in of the methods with a teacher,
+//! to the last bit.
 
 use super::Method;
 use super::learner::{Learner, StepOutput};
@@ -65,8 +66,8 @@ impl Method for Config {
     }
 }
 
-/// Supervised training from the first weights to step `end`, as a phase from which others go on. It reads what its rules need and no
-/// more, so that all methods share it.
+/// Supervised training from the first weights to step `end`, as a phase from which others go on. It reads
+/// what its rules need and no more, so that all methods share it.
 pub(super) fn phase(empty_image: EmptyImage, end: usize, curve: usize) -> Phase {
     Phase {
         name: "burn-in",

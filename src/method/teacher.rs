@@ -1,14 +1,14 @@
 //! The teacher: an exponential moving average of the student over parameters and buffers
 //! (https://arxiv.org/abs/1703.01780).
 //!
-//! $$ \theta_T \leftarrow \alpha\, \theta_T + (1 - \alpha)\, \theta_S $$
+//! `$$ \theta_T \leftarrow \alpha\, \theta_T + (1 - \alpha)\, \theta_S $$`
 
 use crate::nn::params::{Parameters, lend_values};
 use crate::ops;
 use crate::tensor::Tensor2;
 
-/// Moves every parameter and buffer of `teacher` towards `student`; `keep` is the alpha of the formula. Both walk their parameters in the
-/// same order.
+/// Moves every parameter and buffer of `teacher` towards `student`; `keep` is the alpha of the formula. Both
+/// walk their parameters in the same order.
 ///
 /// A parameter whose storage both still share (a frozen backbone) is equal already and stays shared.
 pub fn follow(teacher: &mut dyn Parameters, student: &mut dyn Parameters, keep: f32) {

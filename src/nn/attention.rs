@@ -1,6 +1,6 @@
-//! Multi-head attention, https://arxiv.org/abs/1706.03762.
+//! Multi-head attention, <https://arxiv.org/abs/1706.03762>.
 //!
-//! $$ \mathrm{softmax}\!\left(\tfrac{QK^\top}{\sqrt{D/h}} + M\right) V $$
+//! `$$ \mathrm{softmax}\!\left(\tfrac{QK^\top}{\sqrt{D/h}} + M\right) V $$`
 //! per head, between linear projections.
 //!
 //! Shapes: B batch, Q queries, L memory length, D width, h heads. The parameters have PyTorch's names and
@@ -29,7 +29,7 @@ pub struct MultiHeadAttention {
 
 impl MultiHeadAttention {
     /// The weights are Xavier-uniform, the biases 0. As in PyTorch, the input projections are drawn as one
-    /// array `[3 D, D]`, so their bound is $$ \sqrt{6 / (D + 3 D)} $$.
+    /// array `[3 D, D]`, so their bound is `$$ \sqrt{6 / (D + 3 D)} $$`.
     pub fn new(width: usize, heads: usize, rng: &mut Stream) -> Self {
         let rows = PROJECTIONS * width;
         let weight = init::xavier_uniform(width, rows, rows * width, rng);

@@ -1,7 +1,7 @@
-//! Convolution with "same" padding: $$ y = w * x + b $$.
+//! Convolution with "same" padding: `$$ y = w * x + b $$`.
 //!
 //! Shapes: Ci and Co channels, k the side of the (odd) kernel. A side of `n` pixels becomes
-//! $$ \lceil n / stride \rceil $$ pixels, or $$ \lfloor n / k \rfloor $$ with [`Conv2d::patches`].
+//! `$$ \lceil n / stride \rceil $$` pixels, or `$$ \lfloor n / k \rfloor $$` with [`Conv2d::patches`].
 
 use crate::nn::init;
 use crate::nn::params::{Kind, Param, Parameters, join};

@@ -1,9 +1,9 @@
-//! Multi-scale deformable attention, https://arxiv.org/abs/2010.04159 (Deformable DETR), `MSDeformAttn`.
+//! Multi-scale deformable attention, <https://arxiv.org/abs/2010.04159> (Deformable DETR), `MSDeformAttn`.
 //!
 //! Every token samples P points per head and level around its own position. The offsets and the weights of
 //! the points are linear in the token:
 //!
-//! $$ y_n = W_o \,\big\Vert_h \sum_{l, p} A_{nhlp}\, (W_v x)_{h,l}\big(r_n + \Delta_{nhlp} / (w_l, h_l)\big) $$
+//! `$$ y_n = W_o \,\big\Vert_h \sum_{l, p} A_{nhlp}\, (W_v x)_{h,l}\big(r_n + \Delta_{nhlp} / (w_l, h_l)\big) $$`
 //!
 //! Shapes: B batch, N tokens of all levels together, D width, h heads, P points.
 
@@ -58,7 +58,7 @@ pub struct DeformAttention {
 }
 
 impl DeformAttention {
-    /// The offsets start at fixed places: head h has the direction $$ 2 \pi h / heads $$, point p the
+    /// The offsets start at fixed places: head h has the direction `$$ 2 \pi h / heads $$`, point p the
     /// distance p + 1. The weights start equal.
     pub fn new(width: usize, heads: usize, levels: usize, points: usize, rng: &mut Stream) -> Self {
         let samples = heads * levels * points;

@@ -2,27 +2,27 @@
 //!
 //! | name | distribution | source |
 //! |---|---|---|
-//! | [`xavier_uniform`] | $$ U(-a, a),\ a = \sqrt{6 / (in + out)} $$ | Glorot & Bengio 2010 |
-//! | [`kaiming_uniform`] | $$ U(-a, a),\ a = \sqrt{3 / in} $$ | He et al. 2015 with slope 1: detectron2's `c2_xavier_fill` |
-//! | [`kaiming_normal`] | $$ N(0, 2 / out) $$ | He et al. 2015, ReLU, fan out: detectron2's `c2_msra_fill`, torchvision |
-//! | [`default_uniform`] | $$ U(-a, a),\ a = 1 / \sqrt{in} $$ | PyTorch's default of linear layers, weight and bias |
-//! | [`standard_normal`] | $$ N(0, 1) $$ | PyTorch's embeddings |
+//! | [`xavier_uniform`] | `$$ U(-a, a),\ a = \sqrt{6 / (in + out)} $$` | Glorot & Bengio 2010 |
+//! | [`kaiming_uniform`] | `$$ U(-a, a),\ a = \sqrt{3 / in} $$` | He et al. 2015 with slope 1: detectron2's `c2_xavier_fill` |
+//! | [`kaiming_normal`] | `$$ N(0, 2 / out) $$` | He et al. 2015, ReLU, fan out: detectron2's `c2_msra_fill`, torchvision |
+//! | [`default_uniform`] | `$$ U(-a, a),\ a = 1 / \sqrt{in} $$` | PyTorch's default of linear layers, weight and bias |
+//! | [`standard_normal`] | `$$ N(0, 1) $$` | PyTorch's embeddings |
 //!
 //! `in` and `out` are fans: the number of channels times the size of the kernel.
 
 use crate::rng::Stream;
 
-/// `count` values of $$ U(-\sqrt{6/(in+out)}, \sqrt{6/(in+out)}) $$.
+/// `count` values of `$$ U(-\sqrt{6/(in+out)}, \sqrt{6/(in+out)}) $$`.
 pub fn xavier_uniform(fan_in: usize, fan_out: usize, count: usize, rng: &mut Stream) -> Vec<f32> {
     uniform((6.0 / (fan_in + fan_out) as f64).sqrt(), count, rng)
 }
 
-/// `count` values of $$ U(-\sqrt{3/in}, \sqrt{3/in}) $$: variance `1 / fan_in`.
+/// `count` values of `$$ U(-\sqrt{3/in}, \sqrt{3/in}) $$`: variance `1 / fan_in`.
 pub fn kaiming_uniform(fan_in: usize, count: usize, rng: &mut Stream) -> Vec<f32> {
     uniform((3.0 / fan_in as f64).sqrt(), count, rng)
 }
 
-/// `count` values of $$ N(0, 2/out) $$, for a convolution followed by a ReLU.
+/// `count` values of `$$ N(0, 2/out) $$`, for a convolution followed by a ReLU.
 pub fn kaiming_normal(fan_out: usize, count: usize, rng: &mut Stream) -> Vec<f32> {
     let deviation = (2.0 / fan_out as f64).sqrt();
     (0..count)
@@ -30,12 +30,12 @@ pub fn kaiming_normal(fan_out: usize, count: usize, rng: &mut Stream) -> Vec<f32
         .collect()
 }
 
-/// `count` values of $$ U(-1/\sqrt{in}, 1/\sqrt{in}) $$.
+/// `count` values of `$$ U(-1/\sqrt{in}, 1/\sqrt{in}) $$`.
 pub fn default_uniform(fan_in: usize, count: usize, rng: &mut Stream) -> Vec<f32> {
     uniform(1.0 / (fan_in as f64).sqrt(), count, rng)
 }
 
-/// `count` values of $$ N(0, 1) $$.
+/// `count` values of `$$ N(0, 1) $$`.
 pub fn standard_normal(count: usize, rng: &mut Stream) -> Vec<f32> {
     (0..count).map(|_| rng.normal() as f32).collect()
 }

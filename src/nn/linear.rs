@@ -1,4 +1,4 @@
-//! Linear layer: $$ y = x W^\top + b $$, optionally followed by a ReLU.
+//! Linear layer: `$$ y = x W^\top + b $$`, optionally followed by a ReLU.
 //!
 //! Shapes: N rows, I inputs, O outputs. Names and order of the parameters as in PyTorch: `weight` `[O, I]`,
 //! `bias` `[O]`.
@@ -19,14 +19,14 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Initialises weight and bias as PyTorch does: uniform within $$ \pm 1/\sqrt{I} $$.
+    /// Initialises weight and bias as PyTorch does: uniform within `$$ \pm 1/\sqrt{I} $$`.
     pub fn new(inputs: usize, outputs: usize, rng: &mut Stream) -> Self {
         let weight = init::default_uniform(inputs, inputs * outputs, rng);
         let bias = init::default_uniform(inputs, outputs, rng);
         Self::from_values(inputs, outputs, weight, bias)
     }
 
-    /// The weight is Xavier-uniform, the bias as in PyTorch (uniform within $$ \pm 1/\sqrt{I} $$). Used by
+    /// The weight is Xavier-uniform, the bias as in PyTorch (uniform within `$$ \pm 1/\sqrt{I} $$`). Used by
     /// the feed-forward layers of Mask2Former, which draws only arrays of two dimensions again.
     pub fn xavier(inputs: usize, outputs: usize, rng: &mut Stream) -> Self {
         let weight = init::xavier_uniform(inputs, outputs, inputs * outputs, rng);

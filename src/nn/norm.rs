@@ -1,7 +1,7 @@
 //! Normalisations: over the channels of a token, over groups of channels of an image, and with fixed
 //! statistics.
 //!
-//! $$ y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta $$
+//! `$$ y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta $$`
 //!
 //! Layer norm (Ba et al. 2016) computes mu and sigma over the C channels of one row; group norm (Wu & He
 //! 2018) over the pixels and channels of one group of one image. Frozen batch norm takes them from the

@@ -1,7 +1,7 @@
 //! Sine position encoding of a feature map, as in DETR and Mask2Former (`PositionEmbeddingSine`, normalised).
 //!
-//! $$ y_i = 2\pi \frac{i + 1}{h + 10^{-6}},\quad
-//!    e_{2k} = \sin(y / 10000^{2k/n}),\ e_{2k+1} = \cos(y / 10000^{2k/n}),\quad n = d / 2 $$
+//! `$$ y_i = 2\pi \frac{i + 1}{h + 10^{-6}},\quad
+//!    e_{2k} = \sin(y / 10000^{2k/n}),\ e_{2k+1} = \cos(y / 10000^{2k/n}),\quad n = d / 2 $$`
 //!
 //! The first n features are those of the row, the last n those of the column.
 

@@ -1,11 +1,11 @@
 //! Elementary functions without a gradient, for predictions and pseudo-labels.
 
-/// $1 / (1 + e^{-x})$, without overflow.
+/// `$1 / (1 + e^{-x})$`, without overflow.
 pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// Replaces every row of `columns` values by its softmax $e^{x_i - m} / \sum_j e^{x_j - m}$, m the row's
+/// Replaces every row of `columns` values by its softmax `$e^{x_i - m} / \sum_j e^{x_j - m}$`, m the row's
 /// maximum.
 ///
 /// Panics unless `values` holds whole rows.

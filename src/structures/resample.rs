@@ -1,7 +1,7 @@
 //! Resizes pictures with the same numbers as Pillow, which the image processors of `transformers` use.
 //!
-//! $$ y_i = \sum_x k_i(x)\, v_x,\quad k_i(x) \propto f\big((x + \tfrac12 - c_i) / s\big),\quad
-//! c_i = (i + \tfrac12) \tfrac{n}{m},\quad s = \max(1, \tfrac{n}{m}) $$
+//! `$$ y_i = \sum_x k_i(x)\, v_x,\quad k_i(x) \propto f\big((x + \tfrac12 - c_i) / s\big),\quad
+//! c_i = (i + \tfrac12) \tfrac{n}{m},\quad s = \max(1, \tfrac{n}{m}) $$`
 //!
 //! It resizes from n to m pixels along one side, then along the other. Each pass is rounded to 8 bits. f is
 //! the filter. The weights are rounded to 22 bits as in Pillow's `Resample.c`

@@ -1,6 +1,7 @@
 //! The learning rate of a step: a linear warm-up, then one drop to a tenth.
 //!
-//! $$ \eta_t = \eta \cdot \min\!\left(1, \tfrac{t + 1}{W}\right) \cdot \begin{cases} 0.1 & t \ge d \cdot T \\ 1 & \text{otherwise} \end{cases} $$
+//! `$$ \eta_t = \eta \cdot \min\!\left(1, \tfrac{t + 1}{W}\right) \cdot \begin{cases} 0.1 & t \ge d \cdot T
+//!    \\ 1 & \text{otherwise} \end{cases} $$`
 //!
 //! t the step from 0, T the steps in all, W the warm-up, d the drop's fraction.
 //!

@@ -1,5 +1,6 @@
-// What a `.cu` file finds when a C++ compiler builds it for the emulated GPU (emulator.cpp): the part of CUDA C++ that the kernels of
-// this repository use. A block's threads are fibers of one host thread: they run one after the other, from barrier to barrier.
+// What a `.cu` file finds when a C++ compiler builds it for the emulated GPU (emulator.cpp): the part of CUDA
+// C++ that the kernels of this repository use. A block's threads are fibers of one host thread: they run one
+// after the other, from barrier to barrier.
 #pragma once
 #include <algorithm>
 #include <cmath>

@@ -1,13 +1,16 @@
-// A GPU that is none: the functions of NVIDIA's driver, NVRTC and cuBLAS that `harness` calls, done on the CPU, so that kernels, their
-// launch code and everything above them run where there is no GPU. It is for tests: correct and strict, not fast.
+// A GPU that is none: the functions of NVIDIA's driver, NVRTC and cuBLAS that `harness` calls, done on the
+// CPU, so that kernels, their launch code and everything above them run where there is no GPU. It is for
+// tests: correct and strict, not fast.
 //
 // - A kernel's text is compiled by the system's C++ compiler (`CXX`, default g++) with `device.h` before it.
-// - The threads of a block are fibers; `__syncthreads` and shuffles switch between them. A barrier that some thread never reaches ends the
-//   process with a message, as does a block too large.
-// - Memory is full of NaN when it is given out, ends at a page that may not be touched (so a read or write 16 bytes past the end is a
-//   crash) and is unmapped when it is freed. Dynamic shared memory is full of NaN at the start of every block.
-// - Every stream does its work as late as it may: when somebody waits for it, or for an event behind it. So what is read too early is not
-//   there yet, pinned memory that is written to too early is what the copy then sends, and memory that another stream has freed is gone.
+// - The threads of a block are fibers; `__syncthreads` and shuffles switch between them. A barrier that some
+//   thread never reaches ends the process with a message, as does a block too large.
+// - Memory is full of NaN when it is given out, ends at a page that may not be touched (so a read or write 16
+//   bytes past the end is a crash) and is unmapped when it is freed. Dynamic shared memory is full of NaN at
+//   the start of every block.
+// - Every stream does its work as late as it may: when somebody waits for it, or for an event behind it. So
+//   what is read too early is not there yet, pinned memory that is written to too early is what the copy then
+//   sends, and memory that another stream has freed is gone.
 //
 // What it does not show: races between threads that no barrier orders, bank conflicts, limits of registers, speed.
 #define HARNESS_EMULATOR_ITSELF

@@ -1,16 +1,19 @@
 //! Comments: at most 120 columns wide, and formulas in code spans, where Markdown leaves them alone.
 
-use crate::files;
+use crate::files_of;
 use std::path::Path;
 
 /// The widest line of a comment, in columns. rustfmt holds code at 100 and does not look at comments.
 const WIDTH: usize = 120;
 
-/// Every line of comment in the Rust files of the repository: its place, its columns, its text behind the slashes.
+/// The extensions of the sources: Rust, and the C++ of the kernels and of the emulated GPU.
+const SOURCES: [&str; 5] = ["rs", "cu", "cuh", "cpp", "h"];
+
+/// Every line of comment in the sources of the repository: its place, its columns, its text behind the slashes.
 fn comments() -> Vec<(String, usize, String)> {
     let mut found = Vec::new();
     for folder in ["src", "tests", "benches"] {
-        for file in files(Path::new(folder)) {
+        for file in files_of(Path::new(folder), &SOURCES) {
             let text = std::fs::read_to_string(&file).unwrap();
             for (number, line) in (1..).zip(text.lines()) {
                 if let Some(comment) = line.trim_start().strip_prefix("//") {
@@ -35,7 +38,8 @@ fn comments_are_at_most_120_columns_wide() {
     assert!(wide.is_empty(), "{}", wide.join("\n"));
 }
 
-/// Whether a line of Markdown has a dollar sign outside of code. Its first or last code span may reach into another line.
+/// Whether a line of Markdown has a dollar sign outside of code. Its first or last code span may reach into
+/// another line.
 fn has_bare_dollar(text: &str) -> bool {
     let parts: Vec<&str> = text.split('`').collect();
     let outside = |first: usize| {

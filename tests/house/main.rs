@@ -132,18 +132,27 @@ fn parts(rest: &str) -> Vec<&str> {
     parts
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// The files below `folder` with one of the extensions, sorted.
+fn files_of(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.extend(files_of(&path, extensions));
+        } else if extensions
+            .iter()
+            .any(|extension| path.extension().is_some_and(|own| own == *extension))
+        {
             found.push(path);
         }
     }
     found.sort();
     found
+}
+
+/// The Rust files below `folder`, sorted.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    files_of(folder, &["rs"])
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! The frequencies follow Zipf's law over ranks. The first classes of all pairs come first in the ranks and
 //! the second classes last, so every rare class has a common one that looks similar:
 //!
-//! $$ p_k = \frac{r_k^{-0.8}}{\sum_j r_j^{-0.8}} $$
+//! `$$ p_k = \frac{r_k^{-0.8}}{\sum_j r_j^{-0.8}} $$`
 
 use crate::rng::Stream;
 

@@ -1,6 +1,6 @@
 //! `harness clip`: compares pictures with texts, using a released CLIP.
 //!
-//! $$ \ell_{it} = e^s \cos(v_i, t_t), \qquad p_{it} = \mathrm{softmax}_t(\ell_{it}) $$
+//! `$$ \ell_{it} = e^s \cos(v_i, t_t), \qquad p_{it} = \mathrm{softmax}_t(\ell_{it}) $$`
 //!
 //! The numbers are `logits_per_image` and `probs` of `transformers` and of `open_clip`.
 

@@ -1,6 +1,6 @@
 //! Predicts the remaining time of a run from its speed so far.
 //!
-//! $$ t_{left} = t \cdot \frac{W - w}{w} $$
+//! `$$ t_{left} = t \cdot \frac{W - w}{w} $$`
 //!
 //! w is the work done in the time t, and W is the whole work, both in the scheduler's units of cost.
 

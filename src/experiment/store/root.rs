@@ -4,15 +4,16 @@
 //! .store/version.json                  the version that made the store: see [`CODE_VERSION`]
 //! .store/plans/<recipe>.json           the plan of the last sweep of the recipe, as it began
 //! .store/tables                        locked while a process writes the records and tables
-//! .store/environments/<hash>.json      the environment of stages: commit, machine, crates; <hash>.patch: changes to that commit
+//! .store/environments/<hash>.json      the environment of stages: commit, machine, crates
+//! .store/environments/<hash>.patch     the changes to that commit
 //! .store/stages/<kind>-<hash>/         the files of a stage, named by the hash of everything that it reads
-//!     lease                            locked by the process that works on the stage; contains the number of the attempt
+//!     lease                            locked by the process that works on the stage; contains the attempt's number
 //!     checkpoint.safetensors           an unfinished training stage
 //!     final.safetensors                a finished one
 //!     journal.jsonl  metrics.json  environment.json  seconds
 //!     failure.json                     the failure of the last attempt
-//! .store/trials/<hash>/                the files of a trial: its settings since a sweep with it began, the others since it
-//!                                      ended
+//! .store/trials/<hash>/                the files of a trial: its settings since a sweep with it began, the others
+//!                                      since it ended
 //!     settings.toml  environment.json  diff.patch  journal.jsonl  metrics.json  status.json
 //! ```
 //!

@@ -1,6 +1,6 @@
-//! A residual block of a ResNet, https://arxiv.org/abs/1512.03385.
+//! A residual block of a ResNet, <https://arxiv.org/abs/1512.03385>.
 //!
-//! $$ y = \mathrm{relu}(F(x) + S(x)) $$
+//! `$$ y = \mathrm{relu}(F(x) + S(x)) $$`
 //!
 //! F consists of two or three convolutions with norms. S is the identity, or a 1x1 convolution with norm if
 //! the stride or the number of channels changes. The names are those of detectron2: `conv1`, `conv1.norm`,

@@ -1,4 +1,4 @@
-//! Residual network, https://arxiv.org/abs/1512.03385, in detectron2's form: a stem and the stages res2 to
+//! Residual network, <https://arxiv.org/abs/1512.03385>, in detectron2's form: a stem and the stages res2 to
 //! res5.
 //!
 //! Shapes with the stem of the paper (7x7 stride 2, pool): an image H x W becomes res2 at H/4, res3 at H/8,

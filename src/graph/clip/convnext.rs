@@ -1,7 +1,7 @@
 //! OpenCLIP's ConvNeXt image tower (https://arxiv.org/abs/2201.03545 in timm's form). The released PL-DC uses
 //! `convnext_large_d_320` as its vision-language model.
 //!
-//! $$ x \leftarrow x + \gamma \odot W_2\,\mathrm{gelu}(W_1\,\mathrm{LN}(\mathrm{dw}_{7 \times 7}(x))) $$
+//! `$$ x \leftarrow x + \gamma \odot W_2\,\mathrm{gelu}(W_1\,\mathrm{LN}(\mathrm{dw}_{7 \times 7}(x))) $$`
 //!
 //! There are four stages. The first begins with patches of 4 x 4 pixels and a norm, the others with a norm
 //! and patches of 2 x 2. The dense features are those of the last stage, at 1/32 of the picture's size. The

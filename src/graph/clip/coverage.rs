@@ -1,7 +1,7 @@
 //! A mask on the grid of a feature map: the share of every cell that the mask covers.
 //!
-//! $$ c_{ij} = \frac{1}{|R_{ij}|} \int_{R_{ij}} m, \qquad
-//!    R_{ij} = [iH/h, (i+1)H/h) \times [jW/w, (j+1)W/w) $$
+//! `$$ c_{ij} = \frac{1}{|R_{ij}|} \int_{R_{ij}} m, \qquad
+//!    R_{ij} = [iH/h, (i+1)H/h) \times [jW/w, (j+1)W/w) $$`
 //!
 //! Shapes: mask `[H, W]`, grid `[h, w]`. A pixel on the border of two cells counts for each with the part
 //! inside it. The shares are the weights of mask pooling: an object smaller than a cell keeps a share of it.

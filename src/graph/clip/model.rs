@@ -1,6 +1,6 @@
 //! CLIP (https://arxiv.org/abs/2103.00020): an image tower and a text tower that map into one space.
 //!
-//! $$ \ell_{it} = e^s\, \frac{v_i^\top t_t}{\lVert v_i \rVert\, \lVert t_t \rVert} $$
+//! `$$ \ell_{it} = e^s\, \frac{v_i^\top t_t}{\lVert v_i \rVert\, \lVert t_t \rVert} $$`
 //!
 //! Shapes: E width of the shared space. The parameters have OpenAI's and OpenCLIP's names: `visual.*`, the
 //! text tower's at the root, `logit_scale`.
@@ -133,7 +133,7 @@ impl Clip {
         }
     }
 
-    /// The factor of the cosine, $e^s$.
+    /// The factor of the cosine, `$e^s$`.
     pub fn logit_scale(&self) -> f32 {
         self.logit_scale.value.scalar().exp()
     }

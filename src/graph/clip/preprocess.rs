@@ -1,7 +1,7 @@
 //! Prepares pictures for a released CLIP in the same way as in its training: they are resized, cropped,
 //! scaled and normalised.
 //!
-//! $$ y = \frac{f\,x - \mu}{\sigma}, \qquad x \in \{0, \dots, 255\},\ f = \tfrac{1}{255} $$
+//! `$$ y = \frac{f\,x - \mu}{\sigma}, \qquad x \in \{0, \dots, 255\},\ f = \tfrac{1}{255} $$`
 //!
 //! The geometry is that of `CLIPImageProcessor` (Hugging Face) or of torchvision's `Resize` and `CenterCrop`
 //! (OpenCLIP): the shorter side is resized to a given length, and the centre is cropped. They differ in the

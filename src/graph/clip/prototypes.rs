@@ -1,7 +1,7 @@
 //! `prototypes`: class prototypes of the labelled instances on the frozen backbone, for datasets without a
 //! text encoder.
 //!
-//! $$ p_c = \frac{\sum_{n : c_n = c} g_n}{\|\cdot\|}, \qquad g_n = \frac{\mathrm{pool}(f(x_n), m_n)}{\|\cdot\|} $$
+//! `$$ p_c = \frac{\sum_{n : c_n = c} g_n}{\|\cdot\|}, \qquad g_n = \frac{\mathrm{pool}(f(x_n), m_n)}{\|\cdot\|} $$`
 //!
 //! There is one "description" per class, and the shared space is the backbone's feature space. Source:
 //! nearest-mean classification of prototypical networks (https://arxiv.org/abs/1703.05175) with cosines.

@@ -1,9 +1,9 @@
 //! `clip`: a released CLIP as a model of regions (DICC of PL-DC, whose released code uses OpenCLIP's
 //! `convnext_large_d_320`).
 //!
-//! $$ v_n = h(\mathrm{pool}(f(x), m_n)), \qquad t_{cj} = \frac{\mathrm{text}(d_j(c))}{\lVert\cdot\rVert} $$
+//! `$$ v_n = h(\mathrm{pool}(f(x), m_n)), \qquad t_{cj} = \frac{\mathrm{text}(d_j(c))}{\lVert\cdot\rVert} $$`
 //!
-//! f are the dense features of the image tower, h is its head, and $d_j(c)$ is the j-th description of class
+//! f are the dense features of the image tower, h is its head, and `$d_j(c)$` is the j-th description of class
 //! c. Differences from the released code: the pixels are normalised as in CLIP's training (that code passes 0
 //! to 255, as `normalise = false` does), and a picture is resized if its sides are not multiples of the
 //! tower's cells (that code ignores the remainder).

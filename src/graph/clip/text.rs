@@ -1,6 +1,6 @@
 //! CLIP's text tower: a causal transformer whose state at the end token represents the text.
 //!
-//! $$ t = W_t\, \mathrm{LN}(h_e), \qquad h = \mathrm{transformer}(E_{s_1} + p_1, E_{s_2} + p_2, \dots) $$
+//! `$$ t = W_t\, \mathrm{LN}(h_e), \qquad h = \mathrm{transformer}(E_{s_1} + p_1, E_{s_2} + p_2, \dots) $$`
 //!
 //! Shapes: L token ids s, e position of the end token, D width, E width of the shared space. No token attends
 //! to later ones, so padding is not needed: a shorter sequence gives the same numbers.

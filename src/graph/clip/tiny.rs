@@ -1,13 +1,13 @@
 //! `clip-tiny`: a small dual encoder, trained by the harness itself, that takes CLIP's place for the drawn
 //! dataset.
 //!
-//! $$ v_n = \frac{h(\mathrm{pool}(f(x), m_n))}{\|\cdot\|}, \qquad t_{c} = \frac{E\, w_{c}}{\|\cdot\|}, \qquad
-//!    \ell_{n,c} = \min(e^s, 100)\, v_n^\top t_c $$
+//! `$$ v_n = \frac{h(\mathrm{pool}(f(x), m_n))}{\|\cdot\|}, \qquad t_{c} = \frac{E\, w_{c}}{\|\cdot\|}, \qquad
+//!    \ell_{n,c} = \min(e^s, 100)\, v_n^\top t_c $$`
 //!
 //! f is a tower of six 3x3 convolutions with group norm and ReLU, h is LayerNorm-Linear-ReLU-Linear, and w
 //! are the word frequencies of a description. Training is contrastive (CLIP,
-//! https://arxiv.org/abs/2103.00020, with regions instead of images as in RegionCLIP,
-//! https://arxiv.org/abs/2112.09106): every region is compared with one description of each class, with
+//! <https://arxiv.org/abs/2103.00020>, with regions instead of images as in RegionCLIP,
+//! <https://arxiv.org/abs/2112.09106>): every region is compared with one description of each class, with
 //! cross-entropy on the right one. Difference from CLIP: the negatives are the other classes' descriptions,
 //! not the other regions', because many regions of a batch share a class.
 //!

@@ -1,7 +1,7 @@
 //! The transformer of both of CLIP's towers (https://arxiv.org/abs/2103.00020), with norms before the
 //! attention and before the MLP.
 //!
-//! $$ x \leftarrow x + \mathrm{attn}(\mathrm{LN}_1(x)), \qquad x \leftarrow x + W_2\,\phi(W_1\,\mathrm{LN}_2(x)) $$
+//! `$$ x \leftarrow x + \mathrm{attn}(\mathrm{LN}_1(x)), \qquad x \leftarrow x + W_2\,\phi(W_1\,\mathrm{LN}_2(x)) $$`
 //!
 //! Shapes: L tokens of one sequence, D width; x `[L, D]`. The parameters have the names of OpenAI's CLIP and
 //! OpenCLIP (`resblocks.0.attn.in_proj_weight`, `resblocks.0.mlp.c_fc.weight`). It is for inference: all

@@ -1,11 +1,11 @@
 //! CLIP's vision transformer on patches of the picture and a class token.
 //!
-//! $$ x = \mathrm{transformer}\bigl(\mathrm{LN}_{pre}([c;\, W_p\,\text{patches}] + p)\bigr), \qquad
-//!    v = W_v\, \mathrm{LN}_{post}(x_0), \qquad f_{ij} = \mathrm{LN}_{post}(x_{1 + i w + j}) $$
+//! `$$ x = \mathrm{transformer}\bigl(\mathrm{LN}_{pre}([c;\, W_p\,\text{patches}] + p)\bigr), \qquad
+//!    v = W_v\, \mathrm{LN}_{post}(x_0), \qquad f_{ij} = \mathrm{LN}_{post}(x_{1 + i w + j}) $$`
 //!
-//! v represents the picture. f are the dense features; the same $W_v$ maps them after pooling under a mask.
+//! v represents the picture. f are the dense features; the same `$W_v$` maps them after pooling under a mask.
 //! Shapes: P pixels along a side of a patch, h x w patches, D width, E width of the shared space. Source:
-//! https://arxiv.org/abs/2103.00020 and `CLIPVisionModel` of `transformers`. For pictures of other sizes than
+//! <https://arxiv.org/abs/2103.00020> and `CLIPVisionModel` of `transformers`. For pictures of other sizes than
 //! in training, the position embedding is resized bicubically, as by `interpolate_pos_encoding` there.
 
 use super::text::projection;

@@ -1,6 +1,6 @@
 //! Descriptions as bags of words.
 //!
-//! $$ t_{d,w} = \frac{\text{count of word } w \text{ in description } d}{\text{words of } d} $$
+//! `$$ t_{d,w} = \frac{\text{count of word } w \text{ in description } d}{\text{words of } d} $$`
 //!
 //! With the word embeddings E, `t E` is the mean embedding of the description's words. Shapes: K classes, k
 //! descriptions each, V words.

@@ -1,7 +1,8 @@
 //! Encoder of the pixel decoder: layers of multi-scale deformable self-attention over the tokens of three
 //! maps.
 //!
-//! $$ x \leftarrow \mathrm{LN}(x + \mathrm{MSDeformAttn}(x + e, x)),\quad x \leftarrow \mathrm{LN}(x + \mathrm{FFN}(x)) $$
+//! `$$ x \leftarrow \mathrm{LN}(x + \mathrm{MSDeformAttn}(x + e, x)),\quad
+//!    x \leftarrow \mathrm{LN}(x + \mathrm{FFN}(x)) $$`
 //!
 //! e is the sine position plus a learned embedding of the level. It is added to the query, not to the value.
 //! Shapes: B batch, N tokens of all levels (coarse to fine), D width.

@@ -1,6 +1,6 @@
 //! The prediction head, shared by all layers. It maps the normed queries to classes and mask embeddings.
 //!
-//! $$ c = W \mathrm{LN}(x) + b,\quad m = \mathrm{MLP}(\mathrm{LN}(x)) \cdot F $$
+//! `$$ c = W \mathrm{LN}(x) + b,\quad m = \mathrm{MLP}(\mathrm{LN}(x)) \cdot F $$`
 //!
 //! Shapes: B batch, Q queries, D width, K classes; F are the mask features, M channels of h x w.
 

@@ -1,9 +1,9 @@
 //! One layer of the transformer decoder: masked cross-attention, self-attention, feed-forward, each with
 //! residual and norm.
 //!
-//! $$ x \leftarrow \mathrm{LN}(x + \mathrm{Cross}(x + p, m + e, m)),\quad
+//! `$$ x \leftarrow \mathrm{LN}(x + \mathrm{Cross}(x + p, m + e, m)),\quad
 //!    x \leftarrow \mathrm{LN}(x + \mathrm{Self}(x + p, x + p, x)),\quad
-//!    x \leftarrow \mathrm{LN}(x + \mathrm{FFN}(x)) $$
+//!    x \leftarrow \mathrm{LN}(x + \mathrm{FFN}(x)) $$`
 //!
 //! p is the position of the queries, m the memory and e its position. Shapes: B batch, Q queries, L memory
 //! length, D width.

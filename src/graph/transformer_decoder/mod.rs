@@ -1,5 +1,5 @@
 //! Transformer decoder of Mask2Former (`MultiScaleMaskedTransformerDecoder`),
-//! https://arxiv.org/abs/2112.01527, section 3.2.
+//! <https://arxiv.org/abs/2112.01527>, section 3.2.
 //!
 //! Learned queries attend to the encoded maps in turn, from coarse to fine and then again from the start.
 //! Each query attends only inside the mask that it predicted last. Every intermediate state is decoded into

@@ -1,6 +1,7 @@
-//! Correction `dicc`: Dynamic Instance Category Correction of PL-DC. A vision-language model looks at the image once; its dense
-//! features are pooled over every mask and compared with the embedded descriptions of the classes (eq. 7 to 9), and the
-//! answer is fused with the teacher's (eq. 10 to 12, formulas in [`super::fusion`]).
+//! Correction `dicc`: Dynamic Instance Category Correction of PL-DC. A vision-language model looks at the
+//! image once; its dense features are pooled over every mask and compared with the embedded descriptions of
+//! the classes (eq. 7 to 9), and the answer is fused with the teacher's (eq. 10 to 12, formulas in
+//! [`super::fusion`]).
 
 use super::fusion::{
     aggregate_embeddings, aggregate_logits, corrected_class, fuse, schedule, similarities,

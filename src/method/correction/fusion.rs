@@ -7,7 +7,7 @@ use crate::detector::quality::{arg_max, softmax};
 /// Eq. 8 as the released code runs it, on the logits of one region: the k logits of a class are averaged with their own
 /// softmax as weights, so the descriptions that fit the region speak louder.
 ///
-/// $$ L_i = \sum_j \mathrm{softmax}(l_i)_j \, l_{ij} $$
+/// `$$ L_i = \sum_j \mathrm{softmax}(l_i)_j \, l_{ij} $$`
 ///
 /// logits `[K * k]` -> `[K]`
 pub fn aggregate_logits(logits: &[f32], descriptions: usize) -> Vec<f32> {
@@ -23,7 +23,7 @@ pub fn aggregate_logits(logits: &[f32], descriptions: usize) -> Vec<f32> {
 
 /// Eq. 8 as the paper prints it, on the text embeddings, once and for all regions.
 ///
-/// $$ t_e^i = \sum_j \mathrm{softmax}_j(t_{e_j}^i) \odot t_{e_j}^i $$
+/// `$$ t_e^i = \sum_j \mathrm{softmax}_j(t_{e_j}^i) \odot t_{e_j}^i $$`
 ///
 /// The paper does not say along which axis its softmax of vectors runs; here it runs over the descriptions, for each
 /// coordinate. The sum is normalised again, so that eq. 9 remains a cosine.
@@ -67,13 +67,13 @@ pub fn similarities(region: &[f32], text: &[f32], scale: f32) -> Vec<f32> {
 
 /// Eq. 10: the weight of the vision-language model, from `weight` at progress 0 down to 0 at progress 1.
 ///
-/// $$ w = \mathrm{weight} \cdot \tfrac12 (\cos(\pi \cdot \mathrm{progress}) + 1) $$
+/// `$$ w = \mathrm{weight} \cdot \tfrac12 (\cos(\pi \cdot \mathrm{progress}) + 1) $$`
 pub fn schedule(weight: f32, progress: f32) -> f32 {
     let angle = std::f64::consts::PI * f64::from(progress.clamp(0.0, 1.0));
     (f64::from(weight) * 0.5 * (libm::cos(angle) + 1.0)) as f32
 }
 
-/// Eq. 11: $w\,p^{clip} + (1 - w)\,\hat p$.
+/// Eq. 11: `$w\,p^{clip} + (1 - w)\,\hat p$`.
 pub fn fuse(vlm: &[f32], teacher: &[f32], weight: f32) -> Vec<f32> {
     assert_eq!(vlm.len(), teacher.len(), "both speak of the same classes");
     vlm.iter()

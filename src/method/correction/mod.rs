@@ -56,9 +56,10 @@ pub trait Correction: DynClone + Debug + Send + Sync {
     /// Gives the rule the model of [`Self::vlm`]. Copies of the rule that were made before do not have it.
     fn attach(&mut self, _vlm: Box<dyn VisionLanguage>) {}
 
-    /// One answer per region of one `picture` (the teacher's view); `None` where the rule has nothing to say: the class of a
-    /// high region stays, a medium region is dropped. `logits` `[N, height * width]`: the teacher's, of these regions' pixels and
-    /// perhaps of other pictures'. What a rule computes on a GPU it may start here and wait for in the answer.
+    /// One answer per region of one `picture` (the teacher's view); `None` where the rule has nothing to say:
+    /// the class of a high region stays, a medium region is dropped. `logits` `[N, height * width]`: the
+    /// teacher's, of these regions' pixels and perhaps of other pictures'. What a rule computes on a GPU it
+    /// may start here and wait for in the answer.
     fn correct(
         &self,
         picture: &Picture,

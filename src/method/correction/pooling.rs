@@ -1,10 +1,10 @@
 //! A region on the grid of a feature map: what mask pooling weighs every cell with (PL-DC, eq. 7).
 //!
-//! $$ c_i = \frac{|m \cap R_i|}{|R_i|} \quad\text{or}\quad c_i = [\,\mathrm{resize}(l)_i > 0\,] $$
+//! `$$ c_i = \frac{|m \cap R_i|}{|R_i|} \quad\text{or}\quad c_i = [\,\mathrm{resize}(l)_i > 0\,] $$`
 //!
-//! R_i is a cell, m the mask, l its logits, resized bilinearly without smoothing. The second is the released code's: it looks at
-//! the four pixels around the middle of a cell, so that an object smaller than a cell may be left with none, and the head's answer
-//! to a zero vector decides about it.
+//! R_i is a cell, m the mask, l its logits, resized bilinearly without smoothing. The second is the released
+//! code's: it looks at the four pixels around the middle of a cell, so that an object smaller than a cell may
+//! be left with none, and the head's answer to a zero vector decides about it.
 
 use super::Region;
 use crate::graph::clip::coverage;
@@ -23,8 +23,8 @@ pub enum Pooling {
 }
 
 impl Pooling {
-    /// The weights of a grid (rows, columns) over a picture of `size` (rows, columns), region by region: `[regions * grid.0 * grid.1]`, each in
-    /// [0, 1]. `logits`: those of which the regions are rows.
+    /// The weights of a grid (rows, columns) over a picture of `size` (rows, columns), region by region:
+    /// `[regions * grid.0 * grid.1]`, each in [0, 1]. `logits`: those of which the regions are rows.
     pub fn weights(
         self,
         regions: &[&Region],
@@ -88,8 +88,9 @@ mod tests {
 
     #[test]
     fn a_cell_is_decided_in_its_middle_and_padding_is_not_seen() {
-        // 4 x 6 pixels on 1 x 2 cells of 4 x 2, the last two columns being padding. The middle of the left cell is the mean of
-        // its second and third rows: (3 + 1 - 2 - 1) / 4 > 0. That of the right one is below 0 though a corner is high.
+        // 4 x 6 pixels on 1 x 2 cells of 4 x 2, the last two columns being padding. The middle of the left
+        // cell is the mean of its second and third rows: (3 + 1 - 2 - 1) / 4 > 0. That of the right one is
+        // below 0 though a corner is high.
         #[rustfmt::skip]
         let logits = [
             -9.0, -9.0, 90.0, -1.0, 99.0, 99.0,

@@ -4,7 +4,7 @@
 //! quality and the mask quality alike, by the mean quality of the class's candidates since the last update.
 //! High: both qualities reach their thresholds. Medium: both reach them less a margin. Low: the rest.
 //!
-//! The paper leaves open which annotations $n_k$ counts, what eq. 6 averages, how often it runs and how far
+//! The paper leaves open which annotations `$n_k$` counts, what eq. 6 averages, how often it runs and how far
 //! "far below" is; the released code averages all candidates of an image and has no medium tier. Each is a
 //! key.
 

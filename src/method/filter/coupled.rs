@@ -1,6 +1,6 @@
 //! Filter `coupled`: one threshold on the product of the qualities, the rule of prior work and of the paper's ablation.
 //!
-//! $$ c \cdot m \ge T $$
+//! `$$ c \cdot m \ge T $$`
 
 use super::{Clock, Rule, Tier};
 use crate::detector::Candidate;

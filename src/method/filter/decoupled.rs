@@ -1,6 +1,6 @@
 //! Filter `decoupled`: a fixed threshold on each quality, for all classes; the rule of PL-DC's released configurations.
 //!
-//! $$ c \ge T_c \;\wedge\; m \ge T_m $$
+//! `$$ c \ge T_c \;\wedge\; m \ge T_m $$`
 
 use super::{Clock, Rule, Tier};
 use crate::detector::Candidate;

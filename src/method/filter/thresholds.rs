@@ -1,9 +1,9 @@
 //! The formulas of DF-ACAT's thresholds.
 //!
-//! $$ T^{(k,0)} = T^{\min} + (T^{\max} - T^{\min}) \frac{n_k}{N} \qquad (5) $$
-//! $$ T^{(k)} \leftarrow \alpha\, T^{(k)} + (1 - \alpha)\, \hat T^{(k)} \qquad (6) $$
+//! `$$ T^{(k,0)} = T^{\min} + (T^{\max} - T^{\min}) \frac{n_k}{N} \qquad (5) $$`
+//! `$$ T^{(k)} \leftarrow \alpha\, T^{(k)} + (1 - \alpha)\, \hat T^{(k)} \qquad (6) $$`
 //!
-//! $n_k$ of the N labelled instances are of class k; $\hat T$ is the mean quality of the class's candidates.
+//! `$n_k$` of the N labelled instances are of class k; `$\hat T$` is the mean quality of the class's candidates.
 
 /// Eq. 5. `range` is [minimum, maximum]. Without any instance every class starts at the minimum.
 pub fn initial_thresholds(counts: &[usize], range: [f32; 2]) -> Vec<f32> {

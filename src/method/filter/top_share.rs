@@ -1,12 +1,12 @@
 //! Filter `top-share`: the best share p of every class's candidates, by the product of the qualities.
 //!
-//! $$ s_i = c_i\, m_i, \qquad i \text{ of class } k \text{ is kept if } s_i \ge T_k $$
+//! `$$ s_i = c_i\, m_i, \qquad i \text{ of class } k \text{ is kept if } s_i \ge T_k $$`
 //!
-//! Only candidates whose most likely class is an object count; the others are low. In an image, the $n_k$
-//! candidates of class k have the scores $s_{(1)} \ge s_{(2)} \ge \dots$ With `scope = "image"` every image has
+//! Only candidates whose most likely class is an object count; the others are low. In an image, the `$n_k$`
+//! candidates of class k have the scores `$s_{(1)} \ge s_{(2)} \ge \dots$` With `scope = "image"` every image has
 //! its own threshold,
 //!
-//! $$ T_k = s_{(\lceil p\, n_k \rceil)}, $$
+//! `$$ T_k = s_{(\lceil p\, n_k \rceil)}, $$`
 //!
 //! so that an image with a candidate of a class keeps at least one. Candidates with the same score are
 //! treated alike: where they stand at the threshold, the share is larger than p.
@@ -14,9 +14,9 @@
 //! With `scope = "run"` the threshold follows the scores of the run. It starts as that of the first image
 //! with the class, and after every later one it moves by
 //!
-//! $$ T_k \leftarrow T_k + \gamma\, (f_k - p), $$
+//! `$$ T_k \leftarrow T_k + \gamma\, (f_k - p), $$`
 //!
-//! where $f_k$ is the share of the image's candidates with $s_i \ge T_k$ and $\gamma$ is `rate`: it rests
+//! where `$f_k$` is the share of the image's candidates with `$s_i \ge T_k$` and `$\gamma$` is `rate`: it rests
 //! where the share p is kept on average over images (Robbins and Monro's stochastic approximation of the
 //! quantile at 1 - p, 1951). An image of poor candidates keeps fewer, one of good candidates more.
 
@@ -34,7 +34,7 @@ pub(super) struct TopShare {
     share: f64,
     /// The candidates that are compared with each other.
     scope: Scope,
-    /// $\gamma$; with `scope = "run"` alone.
+    /// `$\gamma$`; with `scope = "run"` alone.
     rate: Option<f64>,
 }
 

@@ -82,8 +82,8 @@ impl TeacherStudentConfig {
     /// Reads the table without its name.
     ///
     /// # Errors
-    /// All keys that are unknown or out of their range, or one that is missing; the refusals of the slots, by the paths of their
-    /// keys.
+    /// All keys that are unknown or out of their range, or one that is missing; the refusals of the slots, by
+    /// the paths of their keys.
     pub fn read(table: Table) -> Result<Self, ComponentErrors> {
         registry::make(table, Self::new)
     }

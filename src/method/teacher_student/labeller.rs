@@ -86,8 +86,9 @@ impl Labeller {
         output.propose(self.config.choice())
     }
 
-    /// Puts the candidates of the teacher's views of one step into their tiers, as far as that does not depend on labels, and asks for the
-    /// masks that survive. `last_of_epoch`: the step ends a pass over the unlabelled images.
+    /// Puts the candidates of the teacher's views of one step into their tiers, as far as that does not
+    /// depend on labels, and asks for the masks that survive. `last_of_epoch`: the step ends a pass over the
+    /// unlabelled images.
     pub fn begin(&mut self, proposals: Proposals, last_of_epoch: bool) -> Labelling {
         let Proposals {
             size,
@@ -131,8 +132,9 @@ impl Labeller {
         labels
     }
 
-    /// Puts the next views into their tiers: on a GPU all that do not wait for labels, so that their masks come in one copy; on the CPU, where
-    /// nothing is waited for, one, so that not all masks are there at a time.
+    /// Puts the next views into their tiers: on a GPU all that do not wait for labels, so that their masks
+    /// come in one copy; on the CPU, where nothing is waited for, one, so that not all masks are there at a
+    /// time.
     fn next(&mut self, begun: &mut Labelling) {
         let waiting = begun.waiting.len();
         let alone = !begun.masks.place().is_asynchronous() || self.filter.follows_labels();

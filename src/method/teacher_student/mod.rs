@@ -1,11 +1,13 @@
 //! Method `teacher-student`: PL-DC's training step, and with other slots that of its ablations and baselines.
 //!
-//! $$ L = L_{sup} + \lambda L_{unsup} \qquad (1) $$
+//! `$$ L = L_{sup} + \lambda L_{unsup} \qquad (1) $$`
 //!
-//! t < T_b: the burn-in, a supervised phase. t = T_b: the teacher is a copy of the student. t > T_b: the teacher first follows the
-//! student (as it is after step t - 1). Then the teacher labels the weak views, and the student learns the labelled views and the
-//! strong views. A frozen teacher is given at the start and never follows. The two forwards of the released code are one over the concatenated batch where the sizes agree: no layer mixes
-//! images (group, layer and frozen batch normalisation), and the losses of the two parts are normalised apart.
+//! t < T_b: the burn-in, a supervised phase. t = T_b: the teacher is a copy of the student. t > T_b: the
+//! teacher first follows the student (as it is after step t - 1). Then the teacher labels the weak views, and
+//! the student learns the labelled views and the strong views. A frozen teacher is given at the start and
+//! never follows. The two forwards of the released code are one over the concatenated batch where the sizes
+//! agree: no layer mixes images (group, layer and frozen batch normalisation), and the losses of the two
+//! parts are normalised apart.
 
 mod config;
 pub mod labeller;

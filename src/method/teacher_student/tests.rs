@@ -305,7 +305,8 @@ mod on_a_gpu {
     use crate::ops::check::gpu;
     use crate::tensor::cuda::Gpu;
 
-    /// The CPU decides which candidates are labels and which query answers for which object. Nothing else of a step is waited for.
+    /// The CPU decides which candidates are labels and which query answers for which object. Nothing else of
+    /// a step is waited for.
     #[test]
     #[ignore = "needs a GPU"]
     fn a_step_waits_for_what_the_cpu_decides_cuda() {
@@ -315,7 +316,8 @@ mod on_a_gpu {
         let layers = decoder as usize + 1;
         let before = Gpu::waits();
         let loss = training.step(BURN_IN + 1);
-        // Classes and masks of all candidates, the masks of the labels, and the costs of every layer for both kinds of images.
+        // Classes and masks of all candidates, the masks of the labels, and the costs of every layer for both
+        // kinds of images.
         assert_eq!(Gpu::waits() - before, 2 + 1 + 2 * layers);
         loss.wait();
     }

@@ -13,8 +13,8 @@ use std::fmt::Debug;
 ///
 /// The rule of a recipe is made once; every training gets a copy of it.
 pub trait Weighting: DynClone + Debug + Send + Sync {
-    /// The part of each pixel's loss that is taken off the masks `rows` of the teacher's `logits` `[N, height * width]`:
-    /// `[rows, height * width]`; `None`: nothing.
+    /// The part of each pixel's loss that is taken off the masks `rows` of the teacher's `logits`
+    /// `[N, height * width]`: `[rows, height * width]`; `None`: nothing.
     fn discounts(&self, logits: &Tensor2, rows: &[usize]) -> Option<Tensor2>;
 
     /// The form of the mask loss of pseudo-masks.

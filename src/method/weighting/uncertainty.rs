@@ -1,11 +1,12 @@
 //! Weighting `uncertainty`: PMUA of PL-DC.
 //!
-//! $$ u = 1 - 2\,|\sigma(q) - 0.5| \quad (13), \qquad
-//!    L = \frac{1}{P} \sum_i (1 - u_i)\, \mathrm{BCE}(t_i, M_i) \quad (14) $$
+//! `$$ u = 1 - 2\,|\sigma(q) - 0.5| \quad (13), \qquad
+//!    L = \frac{1}{P} \sum_i (1 - u_i)\, \mathrm{BCE}(t_i, M_i) \quad (14) $$`
 //!
-//! q: the teacher's mask logit ([`crate::ops::uncertainty`]). The paper's eq. 14 runs over all pixels and divides by their number and that of the queries. The
-//! released code sums over the sampled points of a matched mask and divides by their number and that of the masks. In neither
-//! is the sum divided by that of the weights; dice is not weighted.
+//! q: the teacher's mask logit ([`crate::ops::uncertainty`]). The paper's eq. 14 runs over all pixels and
+//! divides by their number and that of the queries. The released code sums over the sampled points of a
+//! matched mask and divides by their number and that of the masks. In neither is the sum divided by that of
+//! the weights; dice is not weighted.
 
 use super::Weighting;
 use crate::detector::MaskLoss;
@@ -17,7 +18,8 @@ use serde::Deserialize;
 #[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Uncertainty {
-    /// Divide by the mean weight of the sampled points: then the rule changes where the loss looks, but not how much it weighs.
+    /// Divide by the mean weight of the sampled points: then the rule changes where the loss looks, but not
+    /// how much it weighs.
     renormalise: bool,
     points: Points,
     divisor: Divisor,

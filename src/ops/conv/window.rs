@@ -31,7 +31,7 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
-    /// Output size $\lfloor (n + 2p - k) / s \rfloor + 1$. Panics if the window is empty or larger than the
+    /// Output size `$\lfloor (n + 2p - k) / s \rfloor + 1$`. Panics if the window is empty or larger than the
     /// padded image.
     pub(crate) fn new(height: usize, width: usize, channels: usize, window: Window) -> Self {
         let Window {

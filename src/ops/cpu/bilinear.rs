@@ -1,6 +1,6 @@
 //! Bilinear interpolation along one axis, with zeros outside or with the border repeated.
 //!
-//! $$ v(p) = (1 - f)\, v_{\lfloor p \rfloor} + f\, v_{\lfloor p \rfloor + 1}, \qquad f = p - \lfloor p \rfloor $$
+//! `$$ v(p) = (1 - f)\, v_{\lfloor p \rfloor} + f\, v_{\lfloor p \rfloor + 1}, \qquad f = p - \lfloor p \rfloor $$`
 //!
 //! Positions are in pixels, pixel centres at whole numbers: PyTorch's `align_corners=False`, where a place
 //! `u` in 0..1 of an axis of n pixels is the position `u n - 1/2`. The functions have no branches, so that a

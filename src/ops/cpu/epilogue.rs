@@ -1,8 +1,9 @@
 //! The operations after a product in the same pass over its result: scale, shift and ReLU per column, and
 //! their backward pass.
 //!
-//! $$ y = \max(u \odot s + b,\, 0), \qquad \frac{\partial L}{\partial b} = \sum_{\text{rows}} g,\quad
-//!    \frac{\partial L}{\partial u} = g \odot s \quad\text{with}\quad g = \frac{\partial L}{\partial y} \cdot \mathbf{1}_{y > 0} $$
+//! `$$ y = \max(u \odot s + b,\, 0), \qquad \frac{\partial L}{\partial b} = \sum_{\text{rows}} g,\quad
+//!    \frac{\partial L}{\partial u} = g \odot s \quad\text{with}\quad
+//!    g = \frac{\partial L}{\partial y} \cdot \mathbf{1}_{y > 0} $$`
 //!
 //! Shapes: u, y, g `[rows, columns]`; s, b `[columns]`. Each of s, b and the ReLU may be absent. The scale is
 //! a constant.

@@ -1,6 +1,6 @@
 //! Matrix product of strided views, on one thread.
 //!
-//! $$ C \leftarrow [C +] \; \alpha A B $$
+//! `$$ C \leftarrow [C +] \; \alpha A B $$`
 //!
 //! Shapes: A [m, k], B [k, n], C [m, n]. The micro-kernels are those of the `gemm` crate, called at its `f32`
 //! floor: its generic entry compiles the kernels of every other number type into this crate as well. Its own

@@ -105,10 +105,10 @@ pub(crate) fn add_rows(total: &mut [f32], values: &[f32], term: impl Fn(f32, usi
     }
 }
 
-/// $e^x$ within 3e-7 relative for x in [-87, 88]; x outside is clamped to it. NaN stays NaN.
+/// `$e^x$` within 3e-7 relative for x in [-87, 88]; x outside is clamped to it. NaN stays NaN.
 ///
-/// $x = n \ln 2 + f$ with integer $n$ and $|f| \le \ln(2) / 2$; $e^f$ by its Taylor series to degree 6. The
-/// reduction is Cody and Waite's: ln 2 in two pieces, the first short enough for exact products with $n$.
+/// `$x = n \ln 2 + f$` with integer `$n$` and `$|f| \le \ln(2) / 2$`; `$e^f$` by its Taylor series to degree 6. The
+/// reduction is Cody and Waite's: ln 2 in two pieces, the first short enough for exact products with `$n$`.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     // 1.5 * 2^23: adding it rounds a small number to the nearest integer, which then stands in the lowest
@@ -127,9 +127,9 @@ pub(crate) fn exp(x: f32) -> f32 {
     series * power
 }
 
-/// $\ln(1 + z)$ within 3e-7 relative for z in [0, 1].
+/// `$\ln(1 + z)$` within 3e-7 relative for z in [0, 1].
 ///
-/// $\ln(1+z) = 2\,\mathrm{artanh}(s)$, $s = z / (2 + z) \le 1/3$, by its series to degree 13.
+/// `$\ln(1+z) = 2\,\mathrm{artanh}(s)$`, `$s = z / (2 + z) \le 1/3$`, by its series to degree 13.
 #[inline(always)]
 pub(crate) fn ln_1p(z: f32) -> f32 {
     let s = z / (2.0 + z);

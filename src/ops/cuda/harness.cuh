@@ -1,5 +1,6 @@
-// What all kernels share. Kernels are `extern "C"`, take `int` sizes and count elements in `size_t`, compute in float, and sum in a
-// fixed order: no atomics on floats, so the same inputs give the same bits on the same GPU.
+// What all kernels share. Kernels are `extern "C"`, take `int` sizes and count elements in `size_t`, compute
+// in float, and sum in a fixed order: no atomics on floats, so the same inputs give the same bits on the same
+// GPU.
 #pragma once
 
 #define LANES 32
@@ -51,8 +52,8 @@ __device__ __forceinline__ int down_pack() { return blockIdx.x * blockDim.x + th
 __device__ __forceinline__ int down_row() { return blockIdx.y * blockDim.y + threadIdx.y; }
 __device__ __forceinline__ int down_step() { return gridDim.y * blockDim.y; }
 
-// The sums of the threads of a block with the same threadIdx.x, in those with threadIdx.y = 0; `scratch` holds a pack per thread.
-// Every thread of the block must come here.
+// The sums of the threads of a block with the same threadIdx.x, in those with threadIdx.y = 0; `scratch`
+// holds a pack per thread. Every thread of the block must come here.
 template <int N> __device__ __forceinline__ Pack<N> sum_down_block(Pack<N> value, Pack<N>* scratch) {
     scratch[threadIdx.y * blockDim.x + threadIdx.x] = value;
     __syncthreads();
@@ -63,10 +64,12 @@ template <int N> __device__ __forceinline__ Pack<N> sum_down_block(Pack<N> value
     return value;
 }
 
-// The line of a block, and the place within it of a thread, in a grid that goes along lines of `length` places (walk.rs).
+// The line of a block, and the place within it of a thread, in a grid that goes along lines of `length`
+// places (walk.rs).
 __device__ __forceinline__ int line_number(int length) { return blockIdx.x / ((length + blockDim.x - 1) / blockDim.x); }
 __device__ __forceinline__ int line_place(int length) { return blockIdx.x % ((length + blockDim.x - 1) / blockDim.x) * blockDim.x + threadIdx.x; }
-// One value or four neighbours of a row, as one access: four where widths and so all addresses are multiples of four values.
+// One value or four neighbours of a row, as one access: four where widths and so all addresses are multiples
+// of four values.
 __device__ __forceinline__ void load(float (&to)[1], const float* from) { to[0] = *from; }
 __device__ __forceinline__ void load(float (&to)[4], const float* from) {
     float4 four = *reinterpret_cast<const float4*>(from);

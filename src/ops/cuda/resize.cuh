@@ -1,8 +1,9 @@
-// Bilinear resize with pixel centres aligned, a pixel at a time; formula in ops/resize.rs.
+// Bilinear resize with pixel centres aligned, a pixel at a time; formula in ../shape/resize/mod.rs.
 #pragma once
 #include "harness.cuh"
 
-// The two pixels of an axis of `size` that output pixel `index` mixes, and the weight of the upper; `scale` is size / target.
+// The two pixels of an axis of `size` that output pixel `index` mixes, and the weight of the upper; `scale`
+// is size / target.
 struct Pair { int low, high; float upper; };
 __device__ __forceinline__ Pair pair_of(int index, int size, float scale) {
     float position = fmaxf(scale * (index + 0.5f) - 0.5f, 0.0f);

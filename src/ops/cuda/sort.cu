@@ -1,6 +1,7 @@
-// Stable sort of the items of many lists by small whole keys: radix sort, eight bits a pass, the lowest first. A pass counts the digits of
-// every chunk of a list, sums the counts to places, and moves the items. Items of equal keys stay in their order, so that the result does not
-// depend on the order in which blocks and warps run. Lists along gridDim.y, chunks along gridDim.x.
+// Stable sort of the items of many lists by small whole keys: radix sort, eight bits a pass, the lowest
+// first. A pass counts the digits of every chunk of a list, sums the counts to places, and moves the items.
+// Items of equal keys stay in their order, so that the result does not depend on the order in which blocks
+// and warps run. Lists along gridDim.y, chunks along gridDim.x.
 #include "harness.cuh"
 
 #define DIGITS 256
@@ -67,7 +68,8 @@ __device__ __forceinline__ unsigned peers_of(int digit, bool there) {
     return peers;
 }
 
-// keys and ids (null: the items' numbers) [lists, items] -> the same at their new places; places [lists, DIGITS, chunks].
+// keys and ids (null: the items' numbers) [lists, items] -> the same at their new places; places
+// [lists, DIGITS, chunks].
 extern "C" __global__ void sort_move(const int* keys, const int* ids, const int* places, int* to_keys, int* to_ids, int items, int shift) {
     // Of every warp and digit: first how many, then where the next one goes.
     __shared__ int next[WARPS][DIGITS];

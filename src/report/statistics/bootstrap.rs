@@ -80,8 +80,8 @@ fn quantile(means: &[(f64, u64)], share: f64) -> f64 {
     reached.or(means.last()).map_or(f64::NAN, |(mean, _)| *mean)
 }
 
-/// All ways to distribute `size` draws over as many values, with the number of resamples of each: $n! /
-/// \prod_i k_i!$.
+/// All ways to distribute `size` draws over as many values, with the number of resamples of each:
+/// `$n! / \prod_i k_i!$`.
 fn counted(size: usize) -> Resamples {
     let factorial = |n: usize| (1..=n as u64).product::<u64>();
     let mut ways: Vec<(Vec<u32>, u64)> = vec![(Vec::new(), factorial(size))];

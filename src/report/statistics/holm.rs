@@ -1,7 +1,7 @@
 //! Holm's step-down correction (Scandinavian Journal of Statistics 1979). It keeps the probability of
 //! rejecting any true null hypothesis of the family below the level, for any dependence between the tests.
 //!
-//! $$ \tilde p_{(i)} = \max_{j \le i} \min\bigl(1, (m - j + 1)\, p_{(j)}\bigr) $$
+//! `$$ \tilde p_{(i)} = \max_{j \le i} \min\bigl(1, (m - j + 1)\, p_{(j)}\bigr) $$`
 
 /// The adjusted p values, in the order of `p`.
 pub fn holm(p: &[f64]) -> Vec<f64> {

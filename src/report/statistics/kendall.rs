@@ -1,7 +1,7 @@
 //! Kendall's rank correlation with ties (tau-b): do two columns order the rows the same way?
 //!
-//! $$ \tau_b = \frac{C - D}{\sqrt{(n_0 - n_1)(n_0 - n_2)}}, \qquad
-//! n_0 = \tfrac{n(n-1)}{2},\; n_i = \sum_g \tfrac{t_g (t_g - 1)}{2} $$
+//! `$$ \tau_b = \frac{C - D}{\sqrt{(n_0 - n_1)(n_0 - n_2)}}, \qquad
+//! n_0 = \tfrac{n(n-1)}{2},\; n_i = \sum_g \tfrac{t_g (t_g - 1)}{2} $$`
 //!
 //! C and D are the numbers of pairs of rows in the same and in the opposite order; t is the number of rows in
 //! each group of equal values of a column.

@@ -1,7 +1,7 @@
 //! The paired difference of two variants over their common seeds.
 //!
-//! $$ \bar d \pm t_{n-1,\,0.975}\, \frac{s_d}{\sqrt n}, \qquad t = \frac{\bar d}{s_d / \sqrt n}, \qquad
-//! d_i = x_i - y_i $$
+//! `$$ \bar d \pm t_{n-1,\,0.975}\, \frac{s_d}{\sqrt n}, \qquad t = \frac{\bar d}{s_d / \sqrt n}, \qquad
+//! d_i = x_i - y_i $$`
 //!
 //! The differences are paired because the spread between seeds (each with another labelled split) exceeds the
 //! effects. Student's interval and test assume normal differences. The bootstrap's interval does not, but it

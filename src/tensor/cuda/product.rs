@@ -1,9 +1,9 @@
 //! Matrix products on the GPU by cuBLAS.
 //!
-//! $$ C \leftarrow A\,B + \beta\,C $$
+//! `$$ C \leftarrow A\,B + \beta\,C $$`
 //!
 //! Shapes, row-major: A `[m, k]`, B `[k, n]`, C `[m, n]`, each a batch of `count` matrices at a fixed
-//! distance. cuBLAS is column-major, so the call computes $C^\top = B^\top A^\top$.
+//! distance. cuBLAS is column-major, so the call computes `$C^\top = B^\top A^\top$`.
 //!
 //! Source: cuBLAS's `cublasGemmStridedBatchedEx`. Inputs and outputs are `f32`. With [`Precision::Tf32`] and
 //! [`Precision::Bf16`], cuBLAS rounds the inputs on their way to the tensor cores and sums in `f32`.

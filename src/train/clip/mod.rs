@@ -1,6 +1,7 @@
 //! The training of `clip-tiny`: class-balanced drawn pictures, AdamW, a cosine schedule.
 //!
-//! $$ \eta_t = \eta \cdot \min\!\left(1, \tfrac{t + 1}{50}\right) \cdot \tfrac{1}{2}\left(1 + \cos \tfrac{\pi t}{T}\right) $$
+//! `$$ \eta_t = \eta \cdot \min\!\left(1, \tfrac{t + 1}{50}\right) \cdot \tfrac{1}{2}\left(1 + \cos
+//!    \tfrac{\pi t}{T}\right) $$`
 //!
 //! Everything is a function of the model's own settings and the pictures' size, never of a trial's seed: one
 //! training serves all trials of a recipe. A step draws from a stream that it names: a training that is

@@ -2,9 +2,9 @@
 //!
 //! For every layer, after its own matching:
 //!
-//! $$ L_{cls} = \frac{\sum_q w_q\,\mathrm{CE}_q}{\sum_q w_q}, \quad
+//! `$$ L_{cls} = \frac{\sum_q w_q\,\mathrm{CE}_q}{\sum_q w_q}, \quad
 //!    L_{mask} = \frac1N \sum_n \frac1P \sum_i (1 - u_{ni})\,\mathrm{BCE}_{ni}, \quad
-//!    L_{dice} = \frac1N \sum_n \mathrm{dice}_n $$
+//!    L_{dice} = \frac1N \sum_n \mathrm{dice}_n $$`
 //!
 //! q runs over all queries of the images (w = 1 if matched, else the no-object weight), n over the matched pairs, N =
 //! max(1, objects of these images), i over points sampled by importance. u: PL-DC eq. 13, only in the mask loss (eq.

@@ -1,7 +1,7 @@
 //! `preprocessor_config.json` of a Hugging Face folder: turns a picture into the input of the network, as
 //! `Mask2FormerImageProcessor` does with Pillow.
 //!
-//! $$ x = (v \cdot f - mean) / std $$
+//! `$$ x = (v \cdot f - mean) / std $$`
 //! for the 8-bit values v of the picture, which is resized first. The shorter side becomes `shortest_edge`
 //! unless the longer one would exceed `longest_edge`. Then both sides are rounded up to multiples of
 //! `size_divisor`, which stretches the picture a little and adds no padding.

@@ -1,6 +1,6 @@
 //! Decodes HTML entities as Python's `html.unescape` does.
 //!
-//! Source: https://html.spec.whatwg.org/multipage/parsing.html#character-reference-state, without its rules
+//! Source: <https://html.spec.whatwg.org/multipage/parsing.html#character-reference-state>, without its rules
 //! for attribute values: names with a semicolon, 106 names that need none, and numbers. The numbers of
 //! control characters are read as Windows-1252.
 

@@ -137,7 +137,8 @@ on_every_place! {
 }
 
 on_every_place! {
-    /// Thresholds that become the mean of what is kept, image by image: beside the first image the second is less sure, alone it is sure.
+    /// Thresholds that become the mean of what is kept, image by image: beside the first image the second is
+    /// less sure, alone it is sure.
     fn the_tiers_of_an_image_follow_the_labels_of_the_one_before(place) {
         let picture = Picture::new(8, 8, vec![0; 192]);
         let mut rule = table("method")["filter"].as_table().unwrap().clone();

@@ -1,4 +1,4 @@
-// Residual sum with rectification; formula in ops/add_relu.rs. A thread has four values, whatever the shape.
+// Residual sum with rectification; formula in mod.rs. A thread has four values, whatever the shape.
 #include "harness.cuh"
 
 __device__ __forceinline__ Pack<4> add_relu(Pack<4> a, Pack<4> b) {

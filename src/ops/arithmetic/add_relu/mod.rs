@@ -1,4 +1,4 @@
-//! Residual sum with rectification: $$ y = \max(a + b, 0) $$.
+//! Residual sum with rectification: `$$ y = \max(a + b, 0) $$`.
 //!
 //! Shapes: a, b, y `[N, C]`. The end of a residual block whose norm is folded into its convolution.
 

@@ -1,4 +1,4 @@
-// Gaussian error linear unit; formulas in ops/gelu.rs. A thread has a value of x, y [rows, columns].
+// Gaussian error linear unit; formulas in mod.rs. A thread has a value of x, y [rows, columns].
 #include "harness.cuh"
 
 #define QUICK 1.702f

@@ -1,11 +1,11 @@
-//! Gaussian error linear unit (Hendrycks & Gimpel 2016, https://arxiv.org/abs/1606.08415), exact and in
+//! Gaussian error linear unit (Hendrycks & Gimpel 2016, <https://arxiv.org/abs/1606.08415>), exact and in
 //! CLIP's cheap form.
 //!
-//! $$ \text{exact: } y = x\,\Phi(x),\ \Phi(x) = \tfrac{1}{2}\bigl(1 + \mathrm{erf}(x / \sqrt 2)\bigr), \qquad
-//!    \text{quick: } y = x\,\sigma(1.702\,x) $$
+//! `$$ \text{exact: } y = x\,\Phi(x),\ \Phi(x) = \tfrac{1}{2}\bigl(1 + \mathrm{erf}(x / \sqrt 2)\bigr), \qquad
+//!    \text{quick: } y = x\,\sigma(1.702\,x) $$`
 //!
-//! $$ \partial x = g\,\bigl(\Phi(x) + x\,\tfrac{1}{\sqrt{2\pi}} e^{-x^2/2}\bigr), \qquad
-//!    \partial x = g\,\bigl(s + 1.702\,x\,s\,(1 - s)\bigr),\ s = \sigma(1.702\,x) $$
+//! `$$ \partial x = g\,\bigl(\Phi(x) + x\,\tfrac{1}{\sqrt{2\pi}} e^{-x^2/2}\bigr), \qquad
+//!    \partial x = g\,\bigl(s + 1.702\,x\,s\,(1 - s)\bigr),\ s = \sigma(1.702\,x) $$`
 //!
 //! Shapes: x, y `[N, C]`. Source: `torch.nn.GELU()` and the `QuickGELU` of OpenAI's CLIP.
 
@@ -76,13 +76,13 @@ pub fn gelu(tape: &mut Tape, x: &Tensor2, kind: Gelu) -> Tensor2 {
     out
 }
 
-/// $1 / (1 + e^{-x})$.
+/// `$1 / (1 + e^{-x})$`.
 #[inline(always)]
 fn logistic(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// $\Phi(x)$ within 3e-7: Abramowitz & Stegun, formula 7.1.26, for the error function; its branch-free form
+/// `$\Phi(x)$` within 3e-7: Abramowitz & Stegun, formula 7.1.26, for the error function; its branch-free form
 /// vectorises.
 #[inline(always)]
 fn normal_distribution(x: f32) -> f32 {

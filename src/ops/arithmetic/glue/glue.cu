@@ -1,5 +1,5 @@
-// Small arithmetic between the ops; formulas in ops/glue.rs. Where nothing else is said, a thread has four neighbouring values of a whole tensor
-// [rows, columns], the last thread fewer.
+// Small arithmetic between the ops; formulas in mod.rs. Where nothing else is said, a thread has four
+// neighbouring values of a whole tensor [rows, columns], the last thread fewer.
 #include "harness.cuh"
 
 // Up to four values from `at` on, of `count`; the rest zero.

@@ -1,6 +1,6 @@
 //! Fully connected layer, with bias and ReLU in the same pass.
 //!
-//! $$ y = x W^\top + b, \qquad \text{optionally } y \leftarrow \max(y, 0) $$
+//! `$$ y = x W^\top + b, \qquad \text{optionally } y \leftarrow \max(y, 0) $$`
 //!
 //! Shapes: N rows, I inputs, O outputs; x [N, I], weight [O, I], bias [1, O] -> [N, O].
 //! Source: `torch.nn.Linear` (layout of the weight).
@@ -71,7 +71,8 @@ struct Share<'a> {
     x_gradient: Option<&'a mut [f32]>,
 }
 
-/// $$ \partial W = g^\top x, \quad \partial x = g W, \quad \partial b = \textstyle\sum_n g_n $$ with g the gradient before the ReLU.
+/// `$$ \partial W = g^\top x, \quad \partial x = g W, \quad
+///    \partial b = \textstyle\sum_n g_n $$` with g the gradient before the ReLU.
 fn backward(
     grads: &mut Grads,
     x: &Tensor2,

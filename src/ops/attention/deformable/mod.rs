@@ -1,10 +1,11 @@
-//! Multi-scale deformable attention, Deformable DETR section 4.1, https://arxiv.org/abs/2010.04159.
+//! Multi-scale deformable attention, Deformable DETR section 4.1, <https://arxiv.org/abs/2010.04159>.
 //!
-//! $$ y_n = \big\Vert_{h} \sum_{l,p} A_{nhlp}\; v_{h,l}\!\left(r_n \odot (w_l, h_l) + \Delta_{nhlp} - \tfrac12\right), \qquad
-//!    A_{nh} = \mathrm{softmax}_{lp}(a_{nh}) $$
+//! `$$ y_n = \big\Vert_{h} \sum_{l,p} A_{nhlp}\; v_{h,l}\!\left(r_n \odot (w_l, h_l) + \Delta_{nhlp} -
+//!    \tfrac12\right), \qquad
+//!    A_{nh} = \mathrm{softmax}_{lp}(a_{nh}) $$`
 //!
-//! $v_{h,l}(\cdot)$ interpolates head h of level l bilinearly, zeros outside. The reference code samples
-//! `grid_sample` at $r + \Delta / (w_l, h_l)$ with `align_corners=False`; that is the pixel position above.
+//! `$v_{h,l}(\cdot)$` interpolates head h of level l bilinearly, zeros outside. The reference code samples
+//! `grid_sample` at `$r + \Delta / (w_l, h_l)$` with `align_corners=False`; that is the pixel position above.
 //! The softmax and the arithmetic of the locations are inside this op.
 //!
 //! Shapes: B images, N queries of an image, L = sum of h_l w_l values of an image (level by level, row by

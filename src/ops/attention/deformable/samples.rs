@@ -1,9 +1,10 @@
 //! The samples of deformable attention for a block of queries of one head: where they lie, what they read,
 //! what they pass back.
 //!
-//! $$ t_k = \langle g, v_k \rangle, \quad \partial v_k \mathrel{+}= A\,\omega_k\, g, \quad \partial A = \sum_k \omega_k t_k, \quad
+//! `$$ t_k = \langle g, v_k \rangle, \quad \partial v_k \mathrel{+}= A\,\omega_k\, g, \quad
+//!    \partial A = \sum_k \omega_k t_k, \quad
 //!    \partial\Delta = A \sum_k \tfrac{\partial \omega_k}{\partial \Delta}\, t_k, \quad
-//!    \partial a = A\,\bigl(\partial A - \textstyle\sum_{lp} A\, \partial A\bigr) $$
+//!    \partial a = A\,\bigl(\partial A - \textstyle\sum_{lp} A\, \partial A\bigr) $$`
 //!
 //! Shapes: S samples of a query, four corners k of a sample in the order (low y, low x), (low, high), (high,
 //! low), (high, high); samples query by query. Symbols and source as in

@@ -1,7 +1,9 @@
 //! The backward of [`attention`](super::attention()), head by head.
 //!
-//! $$ \partial V = P^\top G, \quad \partial S = P \odot \bigl(\partial P - \mathrm{rowsum}(P \odot \partial P)\bigr), \quad
-//!    \partial P = G V^\top, \quad \partial Q = \tfrac{1}{\sqrt d}\,\partial S\, K, \quad \partial K = \tfrac{1}{\sqrt d}\,\partial S^\top Q $$
+//! `$$ \partial V = P^\top G, \quad \partial S = P \odot \bigl(\partial P - \mathrm{rowsum}(P \odot \partial
+//!    P)\bigr), \quad
+//!    \partial P = G V^\top, \quad \partial Q = \tfrac{1}{\sqrt d}\,\partial S\, K, \quad
+//!    \partial K = \tfrac{1}{\sqrt d}\,\partial S^\top Q $$`
 //!
 //! G is the gradient of Y. Symbols, shapes and source as in the forward; every head of every image owns its
 //! columns of the gradients, so that the heads run in parallel.

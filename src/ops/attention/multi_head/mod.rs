@@ -1,8 +1,8 @@
-//! Multi-head attention with a mask, https://arxiv.org/abs/1706.03762; masked as in Mask2Former, section
-//! 3.2.1, https://arxiv.org/abs/2112.01527.
+//! Multi-head attention with a mask, <https://arxiv.org/abs/1706.03762>; masked as in Mask2Former, section
+//! 3.2.1, <https://arxiv.org/abs/2112.01527>.
 //!
-//! $$ Y = P V, \qquad P = \mathrm{softmax}\!\left(\tfrac{1}{\sqrt{d}}\, Q K^\top + M\right), \qquad
-//!    M_{ql} = \begin{cases} -\infty & \text{blocked} \\ 0 & \text{else} \end{cases} $$
+//! `$$ Y = P V, \qquad P = \mathrm{softmax}\!\left(\tfrac{1}{\sqrt{d}}\, Q K^\top + M\right), \qquad
+//!    M_{ql} = \begin{cases} -\infty & \text{blocked} \\ 0 & \text{else} \end{cases} $$`
 //!
 //! Shapes: B images, Q queries, L memory length, D width, h heads, d = D / h; q `[B*Q, D]`, k and v
 //! `[B*L, D]`, the mask `[B*Q*L]` is shared by the heads. A query that is blocked everywhere attends

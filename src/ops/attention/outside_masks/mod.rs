@@ -1,7 +1,7 @@
-//! The attention mask of masked attention, https://arxiv.org/abs/2112.01527, eq. 2: a query looks only where
+//! The attention mask of masked attention, <https://arxiv.org/abs/2112.01527>, eq. 2: a query looks only where
 //! its last mask is.
 //!
-//! $$ blocked_{qx} = [\sigma(m_q(x)) < 0.5] = [m_q(x) < 0] $$ with the mask logits m resized to the level.
+//! `$$ blocked_{qx} = [\sigma(m_q(x)) < 0.5] = [m_q(x) < 0] $$` with the mask logits m resized to the level.
 //!
 //! A query that is blocked everywhere looks everywhere instead: a softmax over nothing has no value. No gradient flows
 //! through the choice.

@@ -1,7 +1,8 @@
-// Resized mask logits to blocked places; ops/outside_masks.rs. A block has a plane.
+// Resized mask logits to blocked places; mod.rs. A block has a plane.
 #include "resize.cuh"
 
-// logits [planes, height * width] -> blocked [planes, rows * columns]: 1 where the resized logit is negative; 0 for a plane of ones.
+// logits [planes, height * width] -> blocked [planes, rows * columns]: 1 where the resized logit is negative;
+// 0 for a plane of ones.
 extern "C" __global__ void outside_masks(const float* logits, unsigned char* blocked, int height, int width, int rows, int columns) {
     const float* plane = logits + size_t(blockIdx.x) * height * width;
     unsigned char* out = blocked + size_t(blockIdx.x) * rows * columns;

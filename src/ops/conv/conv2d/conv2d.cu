@@ -1,14 +1,16 @@
-// What surrounds the product of a convolution: patches as rows of a matrix and back, and the epilogue. Formulas in ops/conv2d.rs.
+// What surrounds the product of a convolution: patches as rows of a matrix and back, and the epilogue.
+// Formulas in mod.rs.
 //
-// A row of the columns is a patch: for every group, window offset (ky, kx) and channel of the group a value; `patch` values in all,
-// kernel * kernel * channels. Columns are made for some output rows at a time, counted over all images: `rows` from `first` on.
+// A row of the columns is a patch: for every group, window offset (ky, kx) and channel of the group a value;
+// `patch` values in all, kernel * kernel * channels. Columns are made for some output rows at a time, counted
+// over all images: `rows` from `first` on.
 #include "harness.cuh"
 
 // Sizes of an image, its window and its output.
 struct Sizes { int height, width, channels, out_height, out_width, kernel, stride, padding, groups; };
 
-// x [B, height, width, channels] -> columns [rows * out_width, patch]; zeros outside the image. A thread has N channels of an offset, which it
-// finds once, and every blockDim.y-th pixel of an output row.
+// x [B, height, width, channels] -> columns [rows * out_width, patch]; zeros outside the image. A thread has
+// N channels of an offset, which it finds once, and every blockDim.y-th pixel of an output row.
 template <int N> __device__ __forceinline__ void im2col(const float* __restrict__ x, float* __restrict__ columns, int first, Sizes s) {
     int taken = s.channels / s.groups, offsets = s.kernel * s.kernel, patch = offsets * s.channels;
     int line = line_number(patch / N), slot = line_place(patch / N) * N;
@@ -28,8 +30,8 @@ template <int N> __device__ __forceinline__ void im2col(const float* __restrict_
     }
 }
 
-// The transpose, as a gather: to_x += the columns that were taken from there. A thread has N channels of a pixel; the lines of the grid are
-// those of x from `first_line` on.
+// The transpose, as a gather: to_x += the columns that were taken from there. A thread has N channels of a
+// pixel; the lines of the grid are those of x from `first_line` on.
 template <int N> __device__ __forceinline__ void col2im(const float* columns, float* to_x, int first, int rows, int first_line, Sizes s) {
     int taken = s.channels / s.groups, offsets = s.kernel * s.kernel, patch = offsets * s.channels;
     int packs = s.channels / N, length = s.width * packs;
@@ -77,8 +79,8 @@ template <int N> __device__ __forceinline__ void epilogue(float* values, const f
     }
 }
 
-// The way back, in place: gradient [rows, channels] is cut where y (null: no ReLU) is not positive, its sums over the rows of a part go to
-// partials [gridDim.y, channels] (null: not wanted), then it is scaled.
+// The way back, in place: gradient [rows, channels] is cut where y (null: no ReLU) is not positive, its sums
+// over the rows of a part go to partials [gridDim.y, channels] (null: not wanted), then it is scaled.
 template <int N>
 __device__ __forceinline__ void epilogue_backward(float* gradient, const float* y, const float* scale, float* partials, int rows, int channels) {
     SHARED(Pack<N>, scratch);

@@ -1,8 +1,8 @@
 //! Patches of an image as rows of a matrix, and back: a convolution becomes a matrix product.
 //!
-//! Row $(o_y, o_x)$ of the columns matrix holds, for window offsets $(k_y, k_x)$ and channels $c$ in this
+//! Row `$(o_y, o_x)$` of the columns matrix holds, for window offsets `$(k_y, k_x)$` and channels `$c$` in this
 //! order,
-//! $$ x[o_y s + k_y - p,\; o_x s + k_x - p,\; c] $$ and zero outside the image. `col2im` is its transpose: it adds.
+//! `$$ x[o_y s + k_y - p,\; o_x s + k_x - p,\; c] $$` and zero outside the image. `col2im` is its transpose: it adds.
 //!
 //! Shapes: image [H * W, C] channels-last, columns [pixels, k * k * c] where c of the C channels are taken (a group).
 //! Source: Chellapilla et al. 2006, "High performance convolutional neural networks for document processing".

@@ -1,7 +1,7 @@
 //! Two-dimensional convolution with stride, padding and groups; scale, shift and ReLU in the same pass.
 //!
-//! $$ u[o_y, o_x, o] = \sum_{k_y, k_x, c} W[o, k_y, k_x, c] \; x[o_y s + k_y - p,\; o_x s + k_x - p,\; c], \qquad
-//!    y = \max(u \odot \text{scale} + \text{shift},\, 0) $$
+//! `$$ u[o_y, o_x, o] = \sum_{k_y, k_x, c} W[o, k_y, k_x, c] \; x[o_y s + k_y - p,\; o_x s + k_x - p,\; c], \qquad
+//!    y = \max(u \odot \text{scale} + \text{shift},\, 0) $$`
 //!
 //! Shapes: B images of H x W, Ci input and Co output channels, k kernel, s stride, p padding, G groups; x [B
 //! H W, Ci], weight [Co, k k Ci / G], scale and shift [1, Co] -> [B H' W', Co], H' = (H + 2p - k) / s + 1.

@@ -56,7 +56,8 @@ pub(super) fn forward(plan: &Plan, x: &[f32], weight: &[f32], epilogue: Epilogue
     y
 }
 
-/// $$ \partial W = g^\top \text{patches} $$ of the output rows `rows`: [Co, k k Ci / G]; g are the gradients of the rows.
+/// `$$ \partial W = g^\top \text{patches} $$` of the output rows `rows`: [Co, k k Ci / G]; g are the
+///    gradients of the rows.
 pub(super) fn weight_gradient(plan: &Plan, x: &[f32], g: &[f32], rows: Range<usize>) -> Vec<f32> {
     let mut sums = unfilled(plan.out * plan.patch());
     let columns = plan.out / plan.groups;
@@ -84,7 +85,7 @@ pub(super) fn weight_gradient(plan: &Plan, x: &[f32], g: &[f32], rows: Range<usi
     sums
 }
 
-/// Adds $$ \partial\,\text{patches} = g W $$ of whole images to their gradient; g are the gradients of their
+/// Adds `$$ \partial\,\text{patches} = g W $$` of whole images to their gradient; g are the gradients of their
 /// outputs.
 pub(super) fn input_gradient(plan: &Plan, weight: &[f32], g: &[f32], x_gradient: &mut [f32]) {
     let geometry = &plan.geometry;

@@ -1,5 +1,5 @@
-// Depthwise convolution with "same" padding; formula in ops/depthwise.rs. Kernels lie as taps [side * side, channels] here: a tap of
-// neighbouring channels is read at once.
+// Depthwise convolution with "same" padding; formula in mod.rs. Kernels lie as taps
+// [side * side, channels] here: a tap of neighbouring channels is read at once.
 #include "harness.cuh"
 
 // weight [channels, offsets] -> taps [offsets, channels].
@@ -11,8 +11,9 @@ extern "C" __global__ void depthwise_taps(const float* weight, float* taps, int 
 // Neighbouring output pixels of a row that a thread computes: they share what they read.
 #define RUN 4
 
-// x, y [B, height, width, channels] -> y = bias (null: none) + the convolution, added to y if asked for; with the kernels turned by half a
-// turn if asked for, which is the way back. A line is a row of pixels; a thread has N channels of RUN pixels.
+// x, y [B, height, width, channels] -> y = bias (null: none) + the convolution, added to y if asked for; with
+// the kernels turned by half a turn if asked for, which is the way back. A line is a row of pixels; a thread
+// has N channels of RUN pixels.
 template <int N>
 __device__ __forceinline__ void convolve(const float* x, const float* taps, const float* bias, float* y, int height, int width, int channels, int side,
                                          int turned, int add) {
@@ -70,8 +71,9 @@ extern "C" __global__ void depthwise_4(const float* x, const float* taps, const 
 // Taps of a row of the kernel that a thread sums at once.
 #define SPAN 8
 
-// x, gradient [B, height, width, channels] -> partials [gridDim.y, side * side, channels]: sums of gradient * x for every tap over the image rows
-// of a part. The grid goes down the columns with SPAN taps of a row of the kernel along z; a row is one of pixels, which a thread walks along.
+// x, gradient [B, height, width, channels] -> partials [gridDim.y, side * side, channels]: sums of gradient *
+// x for every tap over the image rows of a part. The grid goes down the columns with SPAN taps of a row of
+// the kernel along z; a row is one of pixels, which a thread walks along.
 extern "C" __global__ void depthwise_partial_weights(const float* x, const float* gradient, float* partials, int rows, int height, int width, int channels,
                                                      int side) {
     SHARED(Pack<1>, scratch);

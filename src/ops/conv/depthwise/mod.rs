@@ -1,6 +1,6 @@
 //! Depthwise convolution with "same" padding: every channel has a kernel of its own.
 //!
-//! $$ y[i, j, c] = b_c + \sum_{u, v} W[c, u, v]\; x[i + u - r,\; j + v - r,\; c], \qquad r = \lfloor k / 2 \rfloor $$
+//! `$$ y[i, j, c] = b_c + \sum_{u, v} W[c, u, v]\; x[i + u - r,\; j + v - r,\; c], \qquad r = \lfloor k / 2 \rfloor $$`
 //!
 //! Shapes: B images of H x W, C channels, odd k; x `[B H W, C]`, weight `[C, k k]`, bias `[1, C]` ->
 //! `[B H W, C]`; zeros outside the image. Source: `torch.nn.Conv2d` with `groups = C`, as in ConvNeXt

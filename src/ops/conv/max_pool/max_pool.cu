@@ -1,12 +1,12 @@
-// Maximum over a sliding window and its backward as a gather; formula in ops/max_pool.rs. A line is a row of pixels; a thread has N channels
-// of a pixel.
+// Maximum over a sliding window and its backward as a gather; formula in mod.rs. A line is a row of
+// pixels; a thread has N channels of a pixel.
 #include "harness.cuh"
 
 // Sizes of an image, its window and its output.
 struct Sizes { int height, width, channels, out_height, out_width, kernel, stride, padding; };
 
-// x [B, height, width, channels] -> y [B, out_height, out_width, channels], and which offset of the window won (null: not wanted), numbered
-// row by row. NaN win, so that a diverged run is seen.
+// x [B, height, width, channels] -> y [B, out_height, out_width, channels], and which offset of the window
+// won (null: not wanted), numbered row by row. NaN win, so that a diverged run is seen.
 template <int N> __device__ __forceinline__ void forward(const float* x, float* y, int* winners, Sizes s) {
     int packs = s.channels / N, length = s.out_width * packs, line = line_number(length), place = line_place(length);
     if (place >= length) return;

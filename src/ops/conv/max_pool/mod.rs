@@ -1,6 +1,6 @@
 //! Maximum over a sliding window.
 //!
-//! $$ y[o_y, o_x, c] = \max_{k_y, k_x} x[o_y s + k_y - p,\; o_x s + k_x - p,\; c] $$
+//! `$$ y[o_y, o_x, c] = \max_{k_y, k_x} x[o_y s + k_y - p,\; o_x s + k_x - p,\; c] $$`
 //!
 //! Padding counts as minus infinity. The gradient goes to the first of equal maxima. Shapes: B images of H x
 //! W, C channels, k kernel, s stride, p padding; x [B H W, C] -> [B H' W', C], H' = (H + 2p - k) / s + 1.

@@ -1,6 +1,6 @@
 //! Bytes of pictures as values: one padded map of a batch.
 //!
-//! $$ y_{b,c} = \begin{cases} T_{c,\,x_{b,c}} & \text{within picture } b \\ 0 & \text{in its padding} \end{cases} $$
+//! `$$ y_{b,c} = \begin{cases} T_{c,\,x_{b,c}} & \text{within picture } b \\ 0 & \text{in its padding} \end{cases} $$`
 //!
 //! T `[3, 256]`: the value of every byte, per colour. A byte is a quarter of a value: a GPU is sent bytes,
 //! and computes the values itself.

@@ -1,11 +1,11 @@
-// Bytes of pictures as values of a padded map; formula in ops/pictures.rs. A thread has a pixel.
+// Bytes of pictures as values of a padded map; formula in mod.rs. A thread has a pixel.
 #include "harness.cuh"
 
 #define COLOURS 3
 #define LEVELS 256
 
-// bytes: pictures, of which the blockIdx.y-th begins at starts[blockIdx.y] and has sizes[blockIdx.y] (x: rows, y: columns); table [COLOURS, LEVELS]
-// -> values [gridDim.y, height, width, COLOURS].
+// bytes: pictures, of which the blockIdx.y-th begins at starts[blockIdx.y] and has sizes[blockIdx.y] (x:
+// rows, y: columns); table [COLOURS, LEVELS] -> values [gridDim.y, height, width, COLOURS].
 extern "C" __global__ void picture_values(const unsigned char* bytes, const unsigned long long* starts, const int2* sizes, const float* table, float* values,
                                           int height, int width) {
     size_t at = item(), area = size_t(height) * width;

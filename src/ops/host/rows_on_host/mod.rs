@@ -1,6 +1,6 @@
 //! Some rows of a matrix in the memory of the host: from a GPU in one copy, without what was not asked for.
 //!
-//! $$ y_i = x_{r(i)} $$
+//! `$$ y_i = x_{r(i)} $$`
 //!
 //! Shapes: x `[N, C]`, rows r `[n]` -> `[n * C]`; no gradient.
 

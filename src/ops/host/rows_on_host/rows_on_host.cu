@@ -1,4 +1,4 @@
-// Some rows of a matrix next to each other; ops/rows_on_host.rs. A block has some values of a row.
+// Some rows of a matrix next to each other; mod.rs. A block has some values of a row.
 #include "harness.cuh"
 
 // x [n, columns], rows [gridDim.x] -> picked [gridDim.x, columns].

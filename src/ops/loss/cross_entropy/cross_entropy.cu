@@ -1,8 +1,8 @@
-// Weighted softmax cross-entropy; formulas in ops/cross_entropy.rs. A warp has a row.
+// Weighted softmax cross-entropy; formulas in mod.rs. A warp has a row.
 #include "harness.cuh"
 
-// logits [rows, classes], targets, weights [rows] -> losses [rows], each times its weight; masses [rows, 2]: the largest logit m and
-// 1 / sum(e^(z - m)).
+// logits [rows, classes], targets, weights [rows] -> losses [rows], each times its weight; masses [rows, 2]:
+// the largest logit m and 1 / sum(e^(z - m)).
 extern "C" __global__ void cross_entropy_forward(const float* logits, const int* targets, const float* weights, float* losses, float* masses, int rows,
                                                  int classes) {
     int row = blockIdx.x * blockDim.y + threadIdx.y, lane = threadIdx.x;

@@ -1,10 +1,10 @@
 //! Weighted softmax cross-entropy.
 //!
-//! $$ \ell = \frac{1}{d} \sum_i w_i \Bigl(\log \textstyle\sum_k e^{z_{ik}} - z_{i t_i}\Bigr), \qquad
-//!    \partial z_{ik} = \frac{w_i}{d} \bigl(\mathrm{softmax}(z_i)_k - [k = t_i]\bigr) $$
+//! `$$ \ell = \frac{1}{d} \sum_i w_i \Bigl(\log \textstyle\sum_k e^{z_{ik}} - z_{i t_i}\Bigr), \qquad
+//!    \partial z_{ik} = \frac{w_i}{d} \bigl(\mathrm{softmax}(z_i)_k - [k = t_i]\bigr) $$`
 //!
 //! Shapes: logits `[N, K]`, a target class and a weight per row -> `[1, 1]`. Source: PyTorch's
-//! `cross_entropy`, whose weighted mean is this with $d = \sum_i w_i$; in Mask2Former the no-object class
+//! `cross_entropy`, whose weighted mean is this with `$d = \sum_i w_i$`; in Mask2Former the no-object class
 //! weighs 0.1 (section 4.1).
 
 #[allow(unsafe_code)]

@@ -1,7 +1,7 @@
 //! Mask costs of every query for every object, on points that all of them share; no gradient.
 //!
-//! $$ b_{nq} = \frac1P \sum_i \ln(1 + e^{x_{qi}}) - x_{qi} t_{ni}, \qquad
-//!    d_{nq} = 1 - \frac{2 \sum_i \sigma(x_{qi}) t_{ni} + 1}{\sum_i \sigma(x_{qi}) + \sum_i t_{ni} + 1} $$
+//! `$$ b_{nq} = \frac1P \sum_i \ln(1 + e^{x_{qi}}) - x_{qi} t_{ni}, \qquad
+//!    d_{nq} = 1 - \frac{2 \sum_i \sigma(x_{qi}) t_{ni} + 1}{\sum_i \sigma(x_{qi}) + \sum_i t_{ni} + 1} $$`
 //!
 //! x: logits of Q planes sampled at P points; t `[N, P]`: N objects at the same points. The first is the mean
 //! binary cross-entropy, split so that a query needs one exponential per point and then two products per

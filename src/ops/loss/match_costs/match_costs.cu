@@ -1,14 +1,15 @@
-// What every query of an image costs for its objects; formulas in ops/mask_costs.rs and ops/match_costs.rs. For the masks a block has a query,
-// for the classes a warp.
+// What every query of an image costs for its objects; formulas in mask_costs.rs and mod.rs.
+// For the masks a block has a query, for the classes a warp.
 #include "harness.cuh"
 #include "points.cuh"
 
 // Points that a block keeps in shared memory at a time.
 #define TILE 1024
 
-// planes [n, height, width] of mask logits, of which image i has `queries` from firsts[i] on; starts [images + 1]: where the objects of each
-// image begin; points [images, count]; objects [total, count]: what each is there -> costs [2, total, queries]: binary cross-entropy, dice.
-// Dynamic shared memory: three sums for every object of the image with the most of them.
+// planes [n, height, width] of mask logits, of which image i has `queries` from firsts[i] on; starts
+// [images + 1]: where the objects of each image begin; points [images, count]; objects [total, count]: what
+// each is there -> costs [2, total, queries]: binary cross-entropy, dice. Dynamic shared memory: three sums
+// for every object of the image with the most of them.
 extern "C" __global__ void mask_costs(const float* planes, const int* firsts, const int* starts, const float2* points, const float* objects, float* costs, int total,
                                       int queries, int count, int height, int width) {
     SHARED(float, sums);
@@ -61,7 +62,8 @@ extern "C" __global__ void mask_costs(const float* planes, const int* firsts, co
     }
 }
 
-// logits [n, classes]; firsts, starts as above, wanted [total]: the class of each object -> probabilities [total, queries].
+// logits [n, classes]; firsts, starts as above, wanted [total]: the class of each object -> probabilities
+// [total, queries].
 extern "C" __global__ void class_probabilities(const float* logits, const int* firsts, const int* starts, const int* wanted, float* probabilities, int queries,
                                                int classes) {
     int query = blockIdx.x * blockDim.y + threadIdx.y, image = blockIdx.y, lane = threadIdx.x;

@@ -1,6 +1,6 @@
 //! The costs of the matcher for some images of a batch: the mask costs of `mask_costs`, and
 //!
-//! $$ p_{nq} = \mathrm{softmax}(z_q)_{c_n} $$
+//! `$$ p_{nq} = \mathrm{softmax}(z_q)_{c_n} $$`
 //!
 //! z are the class logits of the Q queries of the image, and c the classes of its N objects. Shapes: z
 //! `[B*Q, K + 1]`, planes `[B*Q, h*w]`; points `[images, 2P]`, which the queries and objects of an image

@@ -1,7 +1,8 @@
 //! Mask losses at sampled points: binary cross-entropy and dice.
 //!
-//! $$ \mathrm{bce} = \frac1d \sum_i \frac1P \sum_p w_{ip} \bigl(\max(z, 0) - z t + \ln(1 + e^{-|z|})\bigr), \qquad
-//!    \mathrm{dice} = \frac1d \sum_i \Bigl(1 - \frac{2 \sum_p \sigma(z) t + 1}{\sum_p \sigma(z) + \sum_p t + 1}\Bigr) $$
+//! `$$ \mathrm{bce} = \frac1d \sum_i \frac1P \sum_p w_{ip} \bigl(\max(z, 0) - z t + \ln(1 + e^{-|z|})\bigr), \qquad
+//!    \mathrm{dice} = \frac1d \sum_i \Bigl(1 - \frac{2 \sum_p \sigma(z) t + 1}{\sum_p \sigma(z) + \sum_p t +
+//!    1}\Bigr) $$`
 //!
 //! Shapes: n masks, P points; logits z, targets t and weights w `[n, P]` -> `[1, 1]`. Source: Mask2Former,
 //! section 3.3 and its criterion (sum over the masks, divided by their number d); the weights are those of

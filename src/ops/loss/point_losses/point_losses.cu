@@ -1,4 +1,5 @@
-// Mask losses at sampled points; formulas in ops/point_losses.rs. Forward a block has a mask, backward a thread has a point.
+// Mask losses at sampled points; formulas in mod.rs. Forward a block has a mask, backward a
+// thread has a point.
 #include "harness.cuh"
 
 __device__ __forceinline__ float probability(float z) {
@@ -30,7 +31,8 @@ extern "C" __global__ void bce_backward(const float* logits, const float* target
     to[at] += *upstream * scale * slope;
 }
 
-// logits, targets [rows, points] -> losses [rows] and sums [rows, 2]: above = 2 sum(p t) + 1, below = sum(p) + sum(t) + 1.
+// logits, targets [rows, points] -> losses [rows] and sums [rows, 2]: above = 2 sum(p t) + 1, below =
+// sum(p) + sum(t) + 1.
 extern "C" __global__ void dice_forward(const float* logits, const float* targets, float* sums, float* losses, int points) {
     __shared__ float scratch[LANES];
     size_t first = size_t(blockIdx.x) * points;

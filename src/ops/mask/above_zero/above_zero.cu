@@ -1,4 +1,4 @@
-// Where logits are above 0; formula in ops/above_zero.rs. A warp has a word: 32 pixels of a row.
+// Where logits are above 0; formula in mod.rs. A warp has a word: 32 pixels of a row.
 #include "harness.cuh"
 
 // logits [gridDim.y, columns] -> words [gridDim.y, length], the first pixel in the lowest bit. Blocks of whole warps.

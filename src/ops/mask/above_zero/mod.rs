@@ -1,6 +1,6 @@
 //! The pixels of masks whose logits are above 0, in the memory of the host: from a GPU a bit each.
 //!
-//! $$ m_{ni} = [\,q_{ni} > 0\,] $$
+//! `$$ m_{ni} = [\,q_{ni} > 0\,] $$`
 //!
 //! Shapes: q `[N, C]` -> N rows of C bytes of 0 or 1; no gradient.
 

@@ -1,8 +1,9 @@
-// How large and how sure resized masks are; formulas in ops/foreground.rs. A block has every gridDim.y-th line of a resized plane.
+// How large and how sure resized masks are; formulas in mod.rs. A block has every gridDim.y-th
+// line of a resized plane.
 #include "resize.cuh"
 
-// planes [gridDim.x, height, width] -> parts [gridDim.x, gridDim.y, 2]: the sum of the probabilities of the pixels above 0 of the plane
-// resized to [rows, columns], and their number.
+// planes [gridDim.x, height, width] -> parts [gridDim.x, gridDim.y, 2]: the sum of the probabilities of the
+// pixels above 0 of the plane resized to [rows, columns], and their number.
 extern "C" __global__ void foreground(const float* planes, float* parts, int height, int width, int rows, int columns) {
     __shared__ float scratch[LANES];
     const float* plane = planes + size_t(blockIdx.x) * height * width;

@@ -1,7 +1,7 @@
 //! The size and the certainty of masks: the sums over a resized plane of logits that are needed for the
 //! quality and the area of a mask.
 //!
-//! $$ s_n = \sum_i \sigma(q_{ni})\,[q_{ni} > 0], \qquad a_n = \sum_i [q_{ni} > 0] $$
+//! `$$ s_n = \sum_i \sigma(q_{ni})\,[q_{ni} > 0], \qquad a_n = \sum_i [q_{ni} > 0] $$`
 //!
 //! q are the logits of N planes, resized bilinearly (`resize_planes`); no gradient. On a GPU the resized
 //! planes are never written. Source: Mask2Former's `instance_inference`.

@@ -1,4 +1,5 @@
-// Mean of the features under masks; formulas in ops/mask_pool.rs. features [batch * area, channels], weights [masks, area], images [masks].
+// Mean of the features under masks; formulas in mod.rs. features [batch * area, channels], weights
+// [masks, area], images [masks].
 #include "harness.cuh"
 
 // masses [masks]: the sum of a mask's weights and `smallest`. A block has a mask.
@@ -11,8 +12,8 @@ extern "C" __global__ void mask_pool_masses(const float* weights, float* masses,
     if (threadIdx.x == 0) masses[blockIdx.x] = sum + smallest;
 }
 
-// partials [gridDim.y, masks, channels]: block (x, y, z) sums weight * feature over the pixels from y * tile on of mask z, a thread for each channel.
-// Pixels of weight zero, most of them, are passed over.
+// partials [gridDim.y, masks, channels]: block (x, y, z) sums weight * feature over the pixels from y * tile
+// on of mask z, a thread for each channel. Pixels of weight zero, most of them, are passed over.
 extern "C" __global__ void mask_pool_partly(const float* features, const int* images, const float* weights, float* partials, int area, int channels,
                                             int tile) {
     int channel = blockIdx.x * blockDim.x + threadIdx.x, mask = blockIdx.z, masks = gridDim.z;
@@ -37,7 +38,8 @@ extern "C" __global__ void mask_pool_means(const float* partials, const float* m
     out[at] = sum / masses[at / channels];
 }
 
-// Adds to the gradient of the features: a thread has a channel of a pixel of image blockIdx.y, and goes along all masks.
+// Adds to the gradient of the features: a thread has a channel of a pixel of image blockIdx.y, and goes along
+// all masks.
 extern "C" __global__ void mask_pool_backward(const int* images, const float* weights, const float* masses, const float* gradient, float* to_features,
                                               int masks, int area, int channels) {
     size_t at = item();

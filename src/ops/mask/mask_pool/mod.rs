@@ -1,7 +1,7 @@
 //! Mean of the features under a mask, as it feeds a frozen vision-language model's head (PL-DC, eq. 7;
 //! MasQCLIP and others).
 //!
-//! $$ y_i = \frac{1}{s_i} \sum_p w_{ip}\, f_{b(i),p}, \qquad s_i = \sum_p w_{ip} + 10^{-8} $$
+//! `$$ y_i = \frac{1}{s_i} \sum_p w_{ip}\, f_{b(i),p}, \qquad s_i = \sum_p w_{ip} + 10^{-8} $$`
 //!
 //! Shapes: n masks, each of one image b(i); p one of h*w pixels; features `[B*h*w, C]`, weights `[n*h*w]` >=
 //! 0 -> `[n, C]`. An empty mask gives zeros. The weights receive no gradient. Pixels of weight zero, most of

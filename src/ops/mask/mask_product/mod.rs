@@ -1,7 +1,8 @@
 //! Mask logits: every query's embedding against every pixel's feature (Mask2Former, section 3.1; MaskFormer,
-//! https://arxiv.org/abs/2107.06278, section 3.3).
+//! <https://arxiv.org/abs/2107.06278>, section 3.3).
 //!
-//! $$ m_{bqp} = \langle e_{bq}, f_{bp} \rangle, \qquad \partial e = \partial m\, F, \quad \partial F = \partial m^\top E $$
+//! `$$ m_{bqp} = \langle e_{bq}, f_{bp} \rangle, \qquad \partial e = \partial m\, F, \quad
+//!    \partial F = \partial m^\top E $$`
 //!
 //! Shapes: B images, Q queries, C channels, p one of h*w pixels; embeddings `[B*Q, C]`, pixels `[B*h*w, C]`
 //! -> `[B*Q, h*w]`.

@@ -1,6 +1,6 @@
 //! The uncertainty of a mask at every pixel: PMUA of PL-DC, eq. 13.
 //!
-//! $$ u = 1 - 2\,|\sigma(q) - 0.5| $$
+//! `$$ u = 1 - 2\,|\sigma(q) - 0.5| $$`
 //!
 //! Shapes: logits q `[N, C]`, rows `[n]` -> `[n, C]`; no gradient.
 

@@ -1,4 +1,4 @@
-// How undecided a mask is at every pixel; formula in ops/uncertainty.rs. A thread has a value.
+// How undecided a mask is at every pixel; formula in mod.rs. A thread has a value.
 #include "harness.cuh"
 
 // logits [n, columns], chosen [gridDim.y]: the row of each -> values [gridDim.y, columns].

@@ -1,4 +1,4 @@
-// Batch norm with fixed statistics as a scale and a shift; formula in ops/fold_norm.rs.
+// Batch norm with fixed statistics as a scale and a shift; formula in mod.rs.
 #include "harness.cuh"
 
 // gamma, beta, mean, variance [channels] -> scale, shift [channels].

@@ -1,6 +1,6 @@
 //! Batch norm with fixed statistics as a scale and a shift of every channel.
 //!
-//! $$ s = \frac{\gamma}{\sqrt{\sigma^2 + \epsilon}}, \qquad t = \beta - \mu\, s $$
+//! `$$ s = \frac{\gamma}{\sqrt{\sigma^2 + \epsilon}}, \qquad t = \beta - \mu\, s $$`
 //!
 //! Shapes: all `[1, C]`. Nothing is differentiated: the four are buffers.
 //! Source: detectron2's `FrozenBatchNorm2d`.

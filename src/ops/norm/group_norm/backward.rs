@@ -1,8 +1,9 @@
 //! The way back through a group normalisation.
 //!
 //! With g the gradient before the ReLU, n the values of a group and bars for means over them:
-//! $$ \partial x = \tfrac{1}{\sigma} \left( \gamma g - \overline{\gamma g} - \hat x\, \overline{\gamma g \hat x} \right),
-//!    \quad \partial \gamma = \textstyle\sum g \hat x, \quad \partial \beta = \sum g, \quad \partial r = g. $$
+//! `$$ \partial x = \tfrac{1}{\sigma} \left( \gamma g - \overline{\gamma g} - \hat x\, \overline{\gamma g
+//!    \hat x} \right),
+//!    \quad \partial \gamma = \textstyle\sum g \hat x, \quad \partial \beta = \sum g, \quad \partial r = g. $$`
 
 use super::{Statistics, share, split};
 use crate::ops::cpu::{epilogue, parallel};

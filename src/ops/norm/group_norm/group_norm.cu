@@ -1,10 +1,11 @@
-// Group normalisation with residual and ReLU; formulas in ops/group_norm.rs and ops/group_norm/backward.rs.
+// Group normalisation with residual and ReLU; formulas in mod.rs and backward.rs.
 //
-// Maps are [B, pixels, channels]; grids that go down the columns have an image along z and the parts of its pixels along y. N channels of
-// a thread may belong to different groups of channels / groups each.
+// Maps are [B, pixels, channels]; grids that go down the columns have an image along z and the parts of its
+// pixels along y. N channels of a thread may belong to different groups of channels / groups each.
 #include "harness.cuh"
 
-// Joins the mean and the sum of squared distances from it of n values to those of `count` values (Chan, Golub & LeVeque 1983).
+// Joins the mean and the sum of squared distances from it of n values to those of `count` values (Chan, Golub
+// & LeVeque 1983).
 __device__ __forceinline__ void join(float& count, float& mean, float& squares, float n, float m, float s) {
     if (n == 0.0f) return;
     float all = count + n, share = n / all, step = m - mean;
@@ -115,8 +116,8 @@ __device__ __forceinline__ void apply(const float* x, const float* residual, con
     }
 }
 
-// Cuts the gradient in place where y (null: no ReLU) is not positive -> partials [B, gridDim.y, 2, channels]: sums over the pixels of a part
-// of the gradient and of gradient * normalised x.
+// Cuts the gradient in place where y (null: no ReLU) is not positive -> partials [B, gridDim.y, 2, channels]:
+// sums over the pixels of a part of the gradient and of gradient * normalised x.
 template <int N>
 __device__ __forceinline__ void partial_sums(const float* x, const float* y, float* gradient, const float* moments, float* partials, int pixels,
                                              int channels, int groups) {
@@ -147,8 +148,8 @@ __device__ __forceinline__ void partial_sums(const float* x, const float* y, flo
     store_pack(to + channels, along);
 }
 
-// partials [B, parts, 2, channels], gamma [channels] -> sums [B, 2, channels] over the parts, and means [B, groups, 2] over the values of a
-// group of gamma times them. A warp has a group of an image.
+// partials [B, parts, 2, channels], gamma [channels] -> sums [B, 2, channels] over the parts, and means
+// [B, groups, 2] over the values of a group of gamma times them. A warp has a group of an image.
 extern "C" __global__ void group_norm_means(const float* partials, const float* gamma, float* sums, float* means, int batch, int parts, int pixels,
                                             int channels, int groups) {
     int number = blockIdx.x * blockDim.y + threadIdx.y, lane = threadIdx.x;

@@ -1,13 +1,13 @@
 //! Group normalisation, with a residual and a ReLU in the same pass.
 //!
-//! $$ \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad y = \max(\gamma \odot \hat x + \beta + r,\, 0) $$
+//! `$$ \hat x = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}}, \qquad y = \max(\gamma \odot \hat x + \beta + r,\, 0) $$`
 //!
-//! with the mean $\mu$ and the biased variance $\sigma^2$ of each image and group of C / G channels; residual
+//! with the mean `$\mu$` and the biased variance `$\sigma^2$` of each image and group of C / G channels; residual
 //! r and ReLU are optional. Both statistics take a pass of their own: the variance of centred values does not
 //! cancel.
 //!
 //! Shapes: B images of H x W, C channels, G groups; x and r [B H W, C], gamma and beta [1, C] -> [B H W, C].
-//! Source: Wu & He 2018, https://arxiv.org/abs/1803.08494, eq. 1-3; `torch.nn.GroupNorm`.
+//! Source: Wu & He 2018, <https://arxiv.org/abs/1803.08494>, eq. 1-3; `torch.nn.GroupNorm`.
 
 mod backward;
 #[allow(unsafe_code)]
@@ -112,7 +112,7 @@ fn split(batch: usize, image: usize) -> Split {
     Split::new(batch, 8 * batch * image)
 }
 
-/// Mean and $1 / \sqrt{\sigma^2 + \epsilon}$ of one image, per channel (equal within a group).
+/// Mean and `$1 / \sqrt{\sigma^2 + \epsilon}$` of one image, per channel (equal within a group).
 struct Statistics {
     mean: Vec<f32>,
     inverse: Vec<f32>,
@@ -130,7 +130,7 @@ impl Statistics {
         Self { mean, inverse }
     }
 
-    /// $y = (x - \mu) \cdot \gamma / \sigma + \beta + r$ of one image.
+    /// `$y = (x - \mu) \cdot \gamma / \sigma + \beta + r$` of one image.
     fn apply(
         &self,
         x: &[f32],

@@ -1,4 +1,4 @@
-// Layer normalisation of a residual sum; formulas in ops/layer_norm.rs. A warp has a row.
+// Layer normalisation of a residual sum; formulas in mod.rs. A warp has a row.
 #include "harness.cuh"
 
 __device__ __forceinline__ float summed(const float* x, const float* residual, size_t at) {

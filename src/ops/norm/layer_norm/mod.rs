@@ -1,12 +1,13 @@
-//! Layer normalisation of a residual sum, https://arxiv.org/abs/1607.06450.
+//! Layer normalisation of a residual sum, <https://arxiv.org/abs/1607.06450>.
 //!
-//! $$ y = \gamma \odot \frac{z - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta, \qquad z = x + r $$
+//! `$$ y = \gamma \odot \frac{z - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta, \qquad z = x + r $$`
 //!
 //! Shapes: x, r `[N, D]`, gamma, beta `[1, D]`; mean and variance over the D values of a row. With
-//! $h = (z - \mu)\,s$, $s = 1/\sqrt{\sigma^2 + \epsilon}$ and $t = \gamma \odot g$:
+//! `$h = (z - \mu)\,s$`, `$s = 1/\sqrt{\sigma^2 + \epsilon}$` and `$t = \gamma \odot g$`:
 //!
-//! $$ \partial z = s\,\bigl(t - \overline{t} - h\,\overline{t h}\bigr), \quad \partial\gamma = \textstyle\sum_n g h, \quad
-//!    \partial\beta = \sum_n g $$
+//! `$$ \partial z = s\,\bigl(t - \overline{t} - h\,\overline{t h}\bigr), \quad
+//!    \partial\gamma = \textstyle\sum_n g h, \quad
+//!    \partial\beta = \sum_n g $$`
 //!
 //! Source: PyTorch's `layer_norm`; the residual is inside because every block of a post-norm transformer ends
 //! in this sum.

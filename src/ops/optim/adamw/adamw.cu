@@ -1,5 +1,5 @@
-// AdamW over all parameters at once; formulas in mod.rs. A block has a chunk of a parameter. Every array begins at a multiple
-// of 16 bytes, as does every chunk.
+// AdamW over all parameters at once; formulas in mod.rs. A block has a chunk of a parameter. Every array
+// begins at a multiple of 16 bytes, as does every chunk.
 #include "harness.cuh"
 #include "many.cuh"
 
@@ -23,7 +23,8 @@ extern "C" __global__ void sum_of_squares(const int2* chunks, const int* lengths
     if (threadIdx.x == 0) partials[blockIdx.x] = sum;
 }
 
-// partials [count] -> result [2]: the norm, and the factor min(1, most / (norm + epsilon)) that clips the gradient; one block.
+// partials [count] -> result [2]: the norm, and the factor min(1, most / (norm + epsilon)) that clips the
+// gradient; one block.
 extern "C" __global__ void clip_factor(const float* partials, float* result, int count, float most, float epsilon) {
     __shared__ float scratch[LANES];
     float sum = 0.0f;
@@ -47,8 +48,8 @@ struct Update {
     }
 };
 
-// values, gradients [tensors]: addresses; starts [tensors]: where the moments of each begin in first and second; kinds [tensors]: 1: at the
-// backbone's rate, 2: decayed; clip [2] of clip_factor.
+// values, gradients [tensors]: addresses; starts [tensors]: where the moments of each begin in first and
+// second; kinds [tensors]: 1: at the backbone's rate, 2: decayed; clip [2] of clip_factor.
 extern "C" __global__ void adamw(const int2* chunks, const int* lengths, int chunk, const unsigned long long* values, const unsigned long long* gradients,
                                  const unsigned long long* starts, const int* kinds, float* first, float* second, const float* clip, float size, float keep,
                                  float backbone_size, float backbone_keep, float root, float beta1, float beta2, float epsilon) {

@@ -1,10 +1,11 @@
 //! One step of AdamW with decoupled weight decay and global-norm clipping, as PyTorch computes them.
 //!
-//! $$ g \leftarrow g \cdot \min\!\left(1, \tfrac{c}{\lVert g \rVert_2 + 10^{-6}}\right), \qquad \theta \leftarrow \theta (1 - \eta\lambda) $$
-//! $$ m \leftarrow \beta_1 m + (1-\beta_1) g, \quad v \leftarrow \beta_2 v + (1-\beta_2) g^2, \quad
-//!    \theta \leftarrow \theta - \frac{\eta}{1-\beta_1^t} \cdot \frac{m}{\sqrt{v}/\sqrt{1-\beta_2^t} + \epsilon} $$
+//! `$$ g \leftarrow g \cdot \min\!\left(1, \tfrac{c}{\lVert g \rVert_2 + 10^{-6}}\right), \qquad
+//!    \theta \leftarrow \theta (1 - \eta\lambda) $$`
+//! `$$ m \leftarrow \beta_1 m + (1-\beta_1) g, \quad v \leftarrow \beta_2 v + (1-\beta_2) g^2, \quad
+//!    \theta \leftarrow \theta - \frac{\eta}{1-\beta_1^t} \cdot \frac{m}{\sqrt{v}/\sqrt{1-\beta_2^t} + \epsilon} $$`
 //!
-//! Shapes: parameters $\theta$ are tensors of any shape; gradient g and moments m, v of each have its length.
+//! Shapes: parameters `$\theta$` are tensors of any shape; gradient g and moments m, v of each have its length.
 //! The norm is that of the gradients of all parameters together.
 //!
 //! Sources: `torch.optim.AdamW` and `torch.nn.utils.clip_grad_norm_` of PyTorch 2, whose numbers the tests of

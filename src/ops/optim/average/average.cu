@@ -4,7 +4,8 @@
 
 __device__ __forceinline__ float moved(float teacher, float student, float part) { return teacher + part * (student - teacher); }
 
-// teachers, students [tensors]: addresses; every teacher moves by `part` of the way to its student. Equal values stay equal.
+// teachers, students [tensors]: addresses; every teacher moves by `part` of the way to its student. Equal
+// values stay equal.
 extern "C" __global__ void average(const int2* chunks, const int* lengths, int chunk, const unsigned long long* teachers, const unsigned long long* students,
                                    float part) {
     Chunk mine = chunk_of_block(chunks, lengths, chunk);

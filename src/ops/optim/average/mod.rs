@@ -1,8 +1,8 @@
 //! One step of an exponential moving average of tensors.
 //!
-//! $$ \theta_A \leftarrow \alpha\, \theta_A + (1 - \alpha)\, \theta $$
+//! `$$ \theta_A \leftarrow \alpha\, \theta_A + (1 - \alpha)\, \theta $$`
 //!
-//! Shapes: averages $\theta_A$ and values $\theta$ are the same number of tensors of the same lengths; no
+//! Shapes: averages `$\theta_A$` and values `$\theta$` are the same number of tensors of the same lengths; no
 //! gradient.
 
 #[allow(unsafe_code)]

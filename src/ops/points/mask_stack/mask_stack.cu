@@ -1,4 +1,4 @@
-// Masks of 32 pixels a word, sampled at points; formulas in ops/mask_stack.rs. A thread has a point.
+// Masks of 32 pixels a word, sampled at points; formulas in mod.rs. A thread has a point.
 #include "harness.cuh"
 #include "points.cuh"
 
@@ -8,7 +8,8 @@ struct Bits {
     __device__ __forceinline__ float operator[](size_t pixel) const { return float(words[pixel / 32] >> pixel % 32 & 1u); }
 };
 
-// masks [n, words], which, rows [gridDim.y]: the mask and the row of points of each output row; points [j, count] -> values [gridDim.y, count].
+// masks [n, words], which, rows [gridDim.y]: the mask and the row of points of each output row; points
+// [j, count] -> values [gridDim.y, count].
 extern "C" __global__ void sample_masks(const unsigned* masks, const int* which, const int* rows, const float2* points, float* values, int words, int count,
                                         int height, int width) {
     int row = blockIdx.y;

@@ -1,6 +1,6 @@
 //! Masks of one size where an op samples them: bytes of the host, or on a GPU 32 pixels a word.
 //!
-//! $$ y_{ip} = \sum_k \omega_k(u_{j(i),p})\; m_{r(i),\,k} $$
+//! `$$ y_{ip} = \sum_k \omega_k(u_{j(i),p})\; m_{r(i),\,k} $$`
 //!
 //! As `point_sample` for planes of 0 and 1: output row i reads mask r(i) at the points of row j(i). Shapes:
 //! points u `[J, 2P]` -> `[n, P]`; no gradient.

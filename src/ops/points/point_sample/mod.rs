@@ -1,6 +1,6 @@
 //! Bilinear samples of planes at points.
 //!
-//! $$ y_{ip} = \sum_{k} \omega_k(u_{ip})\; x_{r(i),\,k}, \qquad \text{pixel} = u \odot (w, h) - \tfrac12 $$
+//! `$$ y_{ip} = \sum_{k} \omega_k(u_{ip})\; x_{r(i),\,k}, \qquad \text{pixel} = u \odot (w, h) - \tfrac12 $$`
 //!
 //! k runs over the four pixels around the position; outside the plane all is zero. Shapes: planes `[N, h*w]`;
 //! output row i reads plane r(i) at its P points u `[n, 2P]` (x, y in 0..1) -> `[n, P]`. Source: PointRend's

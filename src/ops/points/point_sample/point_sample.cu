@@ -1,4 +1,5 @@
-// Bilinear samples of planes at points; formulas in ops/point_sample.rs. Forward a thread has a point, backward a pixel.
+// Bilinear samples of planes at points; formulas in mod.rs. Forward a thread has a point,
+// backward a pixel.
 #include "harness.cuh"
 #include "points.cuh"
 
@@ -11,9 +12,10 @@ extern "C" __global__ void point_sample_forward(const float* planes, const int* 
     values[at] = sampled(plane, height, width, points[at]);
 }
 
-// Where a pixel finds the points that read it: every point is put into the list of its cell, and the group of rows that read its plane.
-// heads [groups, height + 1, width + 1], zeros: one more than the number of the first point, 0: none; next [row_count, count]: the same
-// for what follows. The atomics are on integers, and whoever reads a list sorts it: the order in which points come does not show.
+// Where a pixel finds the points that read it: every point is put into the list of its cell, and the group of
+// rows that read its plane. heads [groups, height + 1, width + 1], zeros: one more than the number of the
+// first point, 0: none; next [row_count, count]: the same for what follows. The atomics are on integers, and
+// whoever reads a list sorts it: the order in which points come does not show.
 extern "C" __global__ void point_sample_lists(const float2* points, const int* groups, int* heads, int* next, int row_count, int count, int height, int width) {
     size_t at = item();
     if (at >= size_t(row_count) * count) return;
@@ -24,8 +26,8 @@ extern "C" __global__ void point_sample_lists(const float2* points, const int* g
     next[at] = atomicExch(&heads[cell], int(at) + 1);
 }
 
-// The sum over the points of a list, from the lowest number on, of gradient * weight for the pixel that is the lower (0) or the upper (1)
-// one of their cell along each axis.
+// The sum over the points of a list, from the lowest number on, of gradient * weight for the pixel that is
+// the lower (0) or the upper (1) one of their cell along each axis.
 __device__ float sum_of_list(int head, const int* next, const float2* points, const float* gradient, int height, int width, int upper_x, int upper_y) {
     float total = 0.0f;
     for (int last = 0;;) {

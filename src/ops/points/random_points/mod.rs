@@ -1,6 +1,7 @@
 //! Uniform points from named streams of random numbers.
 //!
-//! $$ u_{ip} = \bigl(r_{i,\,2(s+p)},\; r_{i,\,2(s+p)+1}\bigr), \qquad r_{ik} = \lfloor c_{ik} / 2^8 \rfloor \, 2^{-24} $$
+//! `$$ u_{ip} = \bigl(r_{i,\,2(s+p)},\; r_{i,\,2(s+p)+1}\bigr), \qquad
+//!    r_{ik} = \lfloor c_{ik} / 2^8 \rfloor \, 2^{-24} $$`
 //!
 //! c: the 32-bit words of stream i, ChaCha with eight rounds (https://cr.yp.to/chacha.html), counter from 0;
 //! s: points of the stream that are passed over. A GPU draws the same bits as the CPU, so that no point has

@@ -1,4 +1,5 @@
-// Uniform points from streams of ChaCha8; formulas in ops/random_points.rs. A thread has a block of the generator: 16 words, 8 points.
+// Uniform points from streams of ChaCha8; formulas in mod.rs. A thread has a block of the
+// generator: 16 words, 8 points.
 #include "harness.cuh"
 
 #define WORDS 16
@@ -11,7 +12,8 @@ __device__ __forceinline__ void quarter(unsigned& a, unsigned& b, unsigned& c, u
     c += d; b = turned(b ^ c, 7);
 }
 
-// seeds [gridDim.y, 8] -> points [gridDim.y, 2 * count]: the words `first` to `first + 2 * count - 1` of each stream, as numbers in [0, 1).
+// seeds [gridDim.y, 8] -> points [gridDim.y, 2 * count]: the words `first` to `first + 2 * count - 1` of each
+// stream, as numbers in [0, 1).
 extern "C" __global__ void random_points(const unsigned* seeds, float* points, int first, int count) {
     const unsigned* seed = seeds + size_t(blockIdx.y) * 8;
     unsigned block = unsigned(first) / WORDS + unsigned(item());

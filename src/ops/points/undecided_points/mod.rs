@@ -1,7 +1,7 @@
 //! Importance sampling: of many points those where a mask is least decided, and fresh ones (PointRend,
-//! https://arxiv.org/abs/1912.08193).
+//! <https://arxiv.org/abs/1912.08193>).
 //!
-//! $$ S_i = \{\text{the } c \text{ points } p \text{ of least } |x_{ip}|\} \cup F_i $$
+//! `$$ S_i = \{\text{the } c \text{ points } p \text{ of least } |x_{ip}|\} \cup F_i $$`
 //!
 //! x: logits at M points; of equal ones the first comes first. Shapes: pool `[n, 2M]`, x `[n, M]`, F
 //! `[n, 2F]` -> `[n, 2(c + F)]`, the chosen points before the fresh ones, in no order that means anything. No

@@ -1,5 +1,6 @@
-// The least decided points of every mask; formulas in ops/undecided_points.rs. A block has a mask: it finds the bits of the last |logit|
-// that is chosen, eight at a time from the highest on, then writes the chosen points in their order.
+// The least decided points of every mask; formulas in mod.rs. A block has a mask: it finds
+// the bits of the last |logit| that is chosen, eight at a time from the highest on, then writes the chosen
+// points in their order.
 #include "harness.cuh"
 
 #define DIGITS 256
@@ -7,8 +8,8 @@
 // |x| as a number that sorts as it does, with what is no number at the end.
 __device__ __forceinline__ unsigned key_of(float x) { return __float_as_uint(x) & 0x7fffffffu; }
 
-// How many of the block's threads before this one have set `flag`, and in `all` how many have; `counts` holds LANES numbers. Every thread
-// must come here.
+// How many of the block's threads before this one have set `flag`, and in `all` how many have; `counts` holds
+// LANES numbers. Every thread must come here.
 __device__ __forceinline__ int before(bool flag, int* counts, int& all) {
     int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES, warps = blockDim.x / LANES;
     unsigned votes = __ballot_sync(ALL_LANES, flag);
@@ -24,7 +25,8 @@ __device__ __forceinline__ int before(bool flag, int* counts, int& all) {
     return sum;
 }
 
-// pool [n, many], logits [n, many], fresh [n, free] -> points [n, chosen + free]. The atomics are on integers: their order does not show.
+// pool [n, many], logits [n, many], fresh [n, free] -> points [n, chosen + free]. The atomics are on
+// integers: their order does not show.
 extern "C" __global__ void undecided_points(const float2* pool, const float* logits, const float2* fresh, float2* points, int many, int chosen, int free) {
     __shared__ int counts[DIGITS], found[2];
     const float* own = logits + size_t(blockIdx.x) * many;

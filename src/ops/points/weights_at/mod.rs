@@ -1,6 +1,6 @@
 //! The remaining weight of the loss of the pixels around a point. The planes contain the reductions.
 //!
-//! $$ w_{ip} = 1 - \sum_k \omega_k(u_{ip})\; d_{i,\,k} $$
+//! `$$ w_{ip} = 1 - \sum_k \omega_k(u_{ip})\; d_{i,\,k} $$`
 //!
 //! The samples are those of `point_sample`. Outside the plane the reduction is 0, because PL-DC's released
 //! code pads it; a row without a plane has weight 1. Shapes: planes d `[_, h*w]`, a row of one for each of n;

@@ -1,4 +1,4 @@
-// What is left of the loss at points; formulas in ops/weights_at.rs. A thread has a point.
+// What is left of the loss at points; formulas in mod.rs. A thread has a point.
 #include "harness.cuh"
 #include "points.cuh"
 

@@ -1,11 +1,12 @@
 //! Bilinear resize with pixel centres aligned (`align_corners=False`), no smoothing on the way down.
 //!
-//! $$ y_{ij} = \sum_{a,b} \omega^h_{ia}\, \omega^w_{jb}\, x_{ab} \;[+\; r_{ij}], \qquad \text{pixel} = \max\bigl(0, \tfrac{n}{m}(i + \tfrac12) - \tfrac12\bigr) $$
+//! `$$ y_{ij} = \sum_{a,b} \omega^h_{ia}\, \omega^w_{jb}\, x_{ab} \;[+\; r_{ij}], \qquad
+//!    \text{pixel} = \max\bigl(0, \tfrac{n}{m}(i + \tfrac12) - \tfrac12\bigr) $$`
 //!
 //! Shapes: n input and m output pixels of an axis; a map `[B*h*w, C]` -> `[B*h'*w', C]`, or planes `[N, h*w]`
 //! -> `[N, h'*w']`. Source: PyTorch's `interpolate`. Rows first: two input rows are mixed into one, then its
 //! pixels into the output's, so that a pixel of the output costs two reads and not four; the fused sum is the
-//! lateral connection of an FPN, https://arxiv.org/abs/1612.03144.
+//! lateral connection of an FPN, <https://arxiv.org/abs/1612.03144>.
 
 #[allow(unsafe_code)]
 mod cuda;

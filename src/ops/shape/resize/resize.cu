@@ -1,4 +1,5 @@
-// Bilinear resize with pixel centres aligned; formula in ops/resize.rs. A line is a row of pixels; a thread has N channels of a pixel.
+// Bilinear resize with pixel centres aligned; formula in mod.rs. A line is a row of pixels; a thread
+// has N channels of a pixel.
 #include "resize.cuh"
 
 __device__ __forceinline__ float weight_of(int pixel, Pair pair) {
@@ -24,8 +25,8 @@ __device__ __forceinline__ void forward(const float* x, const float* add, float*
     store_pack(y + at, sum);
 }
 
-// The output pixels that may mix `pixel` of an axis: their positions lie within one pixel of it, or outside the axis. One more on each side:
-// the weight decides.
+// The output pixels that may mix `pixel` of an axis: their positions lie within one pixel of it, or outside
+// the axis. One more on each side: the weight decides.
 __device__ __forceinline__ int first_of(int pixel, float scale) { return pixel == 0 ? 0 : max(0, int((pixel - 0.5f) / scale - 0.5f) - 1); }
 __device__ __forceinline__ int last_of(int pixel, int size, int target, float scale) {
     return pixel == size - 1 ? target - 1 : min(target - 1, int((pixel + 1.5f) / scale - 0.5f) + 1);

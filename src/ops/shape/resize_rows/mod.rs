@@ -1,6 +1,6 @@
 //! Some planes, resized where they are.
 //!
-//! $$ y_i = \mathrm{resize}(x_{r(i)}) $$
+//! `$$ y_i = \mathrm{resize}(x_{r(i)}) $$`
 //!
 //! As `resize_planes`. Shapes: x `[N, h*w]`, rows r `[n]` -> `[n, h'*w']`; no gradient.
 

@@ -1,4 +1,4 @@
-// Some planes, resized; formula in ops/resize_rows.rs. A thread has a pixel.
+// Some planes, resized; formula in mod.rs. A thread has a pixel.
 #include "resize.cuh"
 
 // planes [n, height, width], chosen [gridDim.y]: the plane of each -> values [gridDim.y, rows, columns].

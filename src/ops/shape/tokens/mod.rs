@@ -1,6 +1,6 @@
 //! Cutting and joining token sequences `[B*L, C]` (image-major: all tokens of image 0, then of image 1, ...).
 //!
-//! $$ \mathrm{concat}(x^1, x^2)_{b} = \left[x^1_{b};\, x^2_{b}\right] \qquad \mathrm{slice}(x)_{b,i} = x_{b,\,s+i} $$
+//! `$$ \mathrm{concat}(x^1, x^2)_{b} = \left[x^1_{b};\, x^2_{b}\right] \qquad \mathrm{slice}(x)_{b,i} = x_{b,\,s+i} $$`
 //!
 //! Shapes: B images, L tokens of an image, C columns. Source: the levels of the pixel decoder are joined
 //! before and cut after its encoder (Deformable DETR, section 4.1).

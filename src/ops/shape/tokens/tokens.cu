@@ -1,8 +1,8 @@
 // Blocks of values moved between tensors: joining and cutting token sequences.
 #include "harness.cuh"
 
-// For every block b = blockIdx.y: to[to_first + b * to_stride ..][..len] = from[from_first + b * from_stride ..][..len], or += with `add`. A thread has
-// WIDE values.
+// For every block b = blockIdx.y: to[to_first + b * to_stride ..][..len] =
+// from[from_first + b * from_stride ..][..len], or += with `add`. A thread has WIDE values.
 template <int WIDE>
 __device__ __forceinline__ void move(const float* from, float* to, int from_first, int from_stride, int to_first, int to_stride, int len, int add) {
     size_t at = WIDE * item();

@@ -1,8 +1,10 @@
-// Multi-scale deformable attention: softmax of the weights, forward, and the gradients of offsets and weights; formulas in
-// ops/deform_attention.rs and ops/deform_samples.rs, the gradient of the values in deform_value.cu.
+// Multi-scale deformable attention: softmax of the weights, forward, and the gradients of offsets and
+// weights; formulas in ../mod.rs and ../samples.rs, the gradient of the values in
+// deform_value.cu.
 //
-// rows = batch * queries; samples = levels * points of a query in one head; value [batch * tokens, heads * head], offsets
-// [rows, heads, samples, 2] (x, y), shares [rows, heads, samples] (the softmax of the weights), reference [queries, 2], levels
+// rows = batch * queries; samples = levels * points of a query in one head; value
+// [batch * tokens, heads * head], offsets [rows, heads, samples, 2] (x, y), shares [rows, heads, samples]
+// (the softmax of the weights), reference [queries, 2], levels
 // [level_count, LEVEL]: height, width, tokens before it, and what deform_value.cu needs.
 #include "harness.cuh"
 
@@ -25,8 +27,8 @@ extern "C" __global__ void deform_shares(const float* logits, float* shares, int
     for (int s = 0; s < samples; s++) to[s] *= scale;
 }
 
-// The two pixels around a position on an axis where everything outside is zero: numbers moved into the axis, weights, and whether they lie
-// inside (1 or 0). NaN gives NaN weights.
+// The two pixels around a position on an axis where everything outside is zero: numbers moved into the axis,
+// weights, and whether they lie inside (1 or 0). NaN gives NaN weights.
 struct Pair {
     int low, high;
     float weight_low, weight_high, inside_low, inside_high;
@@ -49,8 +51,8 @@ __device__ __forceinline__ Pair pair(float position, float size) {
     return p;
 }
 
-// Where a sample lies: the pixels along x and y, and the rows of value, within the image, of the corners (low, low), (low, high), (high, low),
-// (high, high) of y and x.
+// Where a sample lies: the pixels along x and y, and the rows of value, within the image, of the corners
+// (low, low), (low, high), (high, low), (high, high) of y and x.
 struct Sample {
     Pair x, y;
     int corner[4];
@@ -70,7 +72,8 @@ __device__ __forceinline__ Sample locate(const int* level, const float* referenc
     return sample;
 }
 
-// A row for every threadIdx.y; its threads along x each have WIDE columns at a time, so that the lanes of a head read a pixel as one piece.
+// A row for every threadIdx.y; its threads along x each have WIDE columns at a time, so that the lanes of a
+// head read a pixel as one piece.
 template <int WIDE>
 __device__ __forceinline__ void forward(const float* value, const float* offsets, const float* shares, const float* reference, const int* levels, float* out,
                                         int rows, int queries, int tokens, int heads, int head, int level_count, int points) {
@@ -109,8 +112,9 @@ extern "C" __global__ void deform_forward_4(const float* value, const float* off
     forward<4>(value, offsets, shares, reference, levels, out, rows, queries, tokens, heads, head, level_count, points);
 }
 
-// Adds to the gradients of the offsets and of the logits (null: not wanted). A warp has a query's head, `lanes` of it (a power of two) one sample
-// at a time; the samples' derivatives by their shares wait in shared memory [warps, samples] for the mean over all of them.
+// Adds to the gradients of the offsets and of the logits (null: not wanted). A warp has a query's head,
+// `lanes` of it (a power of two) one sample at a time; the samples' derivatives by their shares wait in
+// shared memory [warps, samples] for the mean over all of them.
 template <int WIDE>
 __device__ __forceinline__ void positions(const float* value, const float* offsets, const float* shares, const float* reference, const int* levels,
                                           const float* gradient, float* to_offsets, float* to_logits, int rows, int queries, int tokens, int heads, int head,

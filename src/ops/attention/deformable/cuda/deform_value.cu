@@ -1,9 +1,12 @@
-// The gradient of the values of deformable attention, without atomic additions: the samples of an image and head are sorted by the cell between
-// four pixels in which they lie, then every pixel gathers from its four cells. Shapes as in deform_attention.cu.
+// The gradient of the values of deformable attention, without atomic additions: the samples of an image and
+// head are sorted by the cell between four pixels in which they lie, then every pixel gathers from its four
+// cells. Shapes as in deform_attention.cu.
 //
-// A level of height h and width w has (h + 1) * (w + 1) cells, row by row: cell (y, x) has the pixels (y - 1, x - 1) to (y, x) at its corners, those
-// outside left out. A list is an image and head; its items are the samples, query by query. A run is some neighbouring pixels of a row: few where many
-// samples come to a pixel. levels [level_count, LEVEL]: height, width; tokens, cells and runs of the levels before; pixels of a run.
+// A level of height h and width w has (h + 1) * (w + 1) cells, row by row: cell (y, x) has the pixels (y - 1,
+// x - 1) to (y, x) at its corners, those outside left out. A list is an image and head; its items are the
+// samples, query by query. A run is some neighbouring pixels of a row: few where many samples come to a
+// pixel. levels [level_count, LEVEL]: height, width; tokens, cells and runs of the levels before; pixels of a
+// run.
 #include "harness.cuh"
 
 #define LEVEL 6
@@ -16,8 +19,9 @@ __device__ __forceinline__ float below(float position, float size) {
     return floorf(position > size + 1.0f ? size + 1.0f : position);
 }
 
-// For every sample of the images from `first_image` on (a block has a query of one) its cell and what the gathering needs: cells [lists, items],
-// records [lists, items]: fractions of x and y, share, query. A sample with no corner inside has the cell `cells`.
+// For every sample of the images from `first_image` on (a block has a query of one) its cell and what the
+// gathering needs: cells [lists, items], records [lists, items]: fractions of x and y, share, query. A sample
+// with no corner inside has the cell `cells`.
 extern "C" __global__ void deform_cells(const float* offsets, const float* shares, const float* reference, const int* levels, int* cells, float4* records,
                                         int first_image, int queries, int heads, int level_count, int points, int none) {
     int row = blockIdx.x, query = row % queries, image = row / queries, samples = level_count * points;
@@ -38,8 +42,9 @@ extern "C" __global__ void deform_cells(const float* offsets, const float* share
     }
 }
 
-// starts [lists, cells + 1], ids [lists, items]: the samples cell by cell; adds to the values' gradient. `lanes` threads have a run of pixels, WIDE
-// columns each at a time. They walk along the cells of the rows above and below: a cell gives to the pixel on its left and to the next one.
+// starts [lists, cells + 1], ids [lists, items]: the samples cell by cell; adds to the values' gradient.
+// `lanes` threads have a run of pixels, WIDE columns each at a time. They walk along the cells of the rows
+// above and below: a cell gives to the pixel on its left and to the next one.
 template <int WIDE>
 __device__ __forceinline__ void gather(const float4* records, const int* ids, const int* starts, const int* levels, const float* gradient, float* to_value,
                                        int first_image, int queries, int tokens, int heads, int head, int level_count, int samples, int cells, int runs,

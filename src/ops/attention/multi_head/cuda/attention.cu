@@ -1,5 +1,6 @@
-// Multi-head attention with a mask, forward; formulas in ops/attention.rs, shapes in attention.cuh. The scores exist only tile by tile, in registers
-// and shared memory; the softmax is scaled anew whenever a tile brings a larger score.
+// Multi-head attention with a mask, forward; formulas in ../mod.rs, shapes in attention.cuh. The
+// scores exist only tile by tile, in registers and shared memory; the softmax is scaled anew whenever a tile
+// brings a larger score.
 #include "attention.cuh"
 
 // ignored [rows]: whether a row of the mask blocks all `columns` places, and so counts for nothing. A warp has a row.
@@ -14,9 +15,10 @@ extern "C" __global__ void attention_ignored(const unsigned char* blocked, unsig
     if (threadIdx.x == 0) ignored[row] = !open;
 }
 
-// Block (x, y, z): queries from x * T on, tiles y, y + 1, ... of the memory (`tiles` of them), head z of the batch * heads. Where gridDim.y is 1 it writes
-// out and moments [batch * heads, queries, 2] (largest score, 1 / sum), else partials [gridDim.y, batch * heads, queries, head + 2]: the sum of
-// the values, the largest score, the sum of the shares.
+// Block (x, y, z): queries from x * T on, tiles y, y + 1, ... of the memory (`tiles` of them), head z of the
+// batch * heads. Where gridDim.y is 1 it writes out and moments [batch * heads, queries, 2] (largest score, 1
+// / sum), else partials [gridDim.y, batch * heads, queries, head + 2]: the sum of the values, the largest
+// score, the sum of the shares.
 template <int D, int T>
 __device__ __forceinline__ void forward(const float* q, const float* k, const float* v, Mask mask, float* out, float* moments, float* partials, int heads,
                                         int head, float temperature, int tiles) {
@@ -95,7 +97,8 @@ __device__ __forceinline__ void forward(const float* q, const float* k, const fl
     }
 }
 
-// partials [parts, batch * heads, queries, head + 2] -> out, moments. A warp has a query's head: index = (image * heads + h) * queries + query.
+// partials [parts, batch * heads, queries, head + 2] -> out, moments. A warp has a query's head: index =
+// (image * heads + h) * queries + query.
 extern "C" __global__ void attention_join(const float* partials, float* out, float* moments, int parts, int count, int queries, int heads, int head) {
     int index = blockIdx.x * blockDim.y + threadIdx.y;
     if (index >= count) return;

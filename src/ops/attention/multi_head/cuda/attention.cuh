@@ -1,8 +1,9 @@
 // What the kernels of attention share: tiles of T x T scores of one head of one image.
 //
-// q, out [batch * queries, width], k, v [batch * memory, width], width = heads * head; blocked [batch, queries, memory] (null: nothing is). A block of
-// 16 x 16 threads computes a tile, each thread R x R scores of it; D is the head's width made up to 32, 64 or 128 with zeros. The 16 threads of a row
-// of the tile are half a warp: what they hand on among themselves needs no barrier of the block.
+// q, out [batch * queries, width], k, v [batch * memory, width], width = heads * head; blocked
+// [batch, queries, memory] (null: nothing is). A block of 16 x 16 threads computes a tile, each thread R x R
+// scores of it; D is the head's width made up to 32, 64 or 128 with zeros. The 16 threads of a row of the
+// tile are half a warp: what they hand on among themselves needs no barrier of the block.
 #pragma once
 #include "harness.cuh"
 
@@ -10,7 +11,8 @@
 // Columns between the rows of a tile in shared memory: no two of the rows that a warp reads at a time share a bank.
 #define PAD 4
 
-// T rows of `from` (its first value that of row 0 in this head, rows `width` apart) from `first` on -> to [T, D + PAD]; zeros past `rows` and `head`.
+// T rows of `from` (its first value that of row 0 in this head, rows `width` apart) from `first` on -> to
+// [T, D + PAD]; zeros past `rows` and `head`.
 template <int D, int T>
 __device__ __forceinline__ void load_tile(float* to, const float* from, int first, int rows, int head, int width) {
     int thread = threadIdx.y * SIDE + threadIdx.x;
@@ -65,7 +67,8 @@ struct Columns {
     static __device__ __forceinline__ int at(int c) { return c / V * V * SIDE + threadIdx.x * V + c % V; }
 };
 
-// sum[i] += the product of row threadIdx.y * R + i of shares [T, T + PAD] with x [T, D + PAD], of which the thread has D / SIDE columns.
+// sum[i] += the product of row threadIdx.y * R + i of shares [T, T + PAD] with x [T, D + PAD], of which the
+// thread has D / SIDE columns.
 template <int D, int T, int R>
 __device__ __forceinline__ void accumulate(const float* shares, const float* x, float (&sum)[R][D / SIDE]) {
 #pragma unroll 2
@@ -111,7 +114,8 @@ struct Mask {
     const unsigned char* ignored;
     int queries, memory;
 
-    // The tile of T queries and T places from the first of each on -> to [T, T + PAD] bytes, 1 where open; nothing where there is no mask.
+    // The tile of T queries and T places from the first of each on -> to [T, T + PAD] bytes, 1 where open;
+    // nothing where there is no mask.
     template <int T> __device__ __forceinline__ void load_tile(unsigned char* to, int image, int first_query, int first_place) const {
         if (!blocked) return;
         for (int i = threadIdx.y * SIDE + threadIdx.x; i < T * T; i += SIDE * SIDE) {

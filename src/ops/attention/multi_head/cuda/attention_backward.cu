@@ -1,8 +1,10 @@
-// Multi-head attention with a mask, backward; formulas in ops/attention_backward.rs, shapes in attention.cuh. The scores are computed again, tile by
-// tile: once along the memory for the gradient of q, once along the queries for those of k and v. Every sum is one block's, in a fixed order.
+// Multi-head attention with a mask, backward; formulas in ../backward.rs, shapes in attention.cuh.
+// The scores are computed again, tile by tile: once along the memory for the gradient of q, once along the
+// queries for those of k and v. Every sum is one block's, in a fixed order.
 #include "attention.cuh"
 
-// means [batch * heads, queries]: the product of out and its gradient, row by row of a head, which is the mean of the shares' derivatives. A warp has one.
+// means [batch * heads, queries]: the product of out and its gradient, row by row of a head, which is the
+// mean of the shares' derivatives. A warp has one.
 extern "C" __global__ void attention_means(const float* out, const float* gradient, float* means, int count, int queries, int heads, int head) {
     int index = blockIdx.x * blockDim.y + threadIdx.y;
     if (index >= count) return;
@@ -19,7 +21,8 @@ __device__ __forceinline__ float share_of(float score, float temperature, bool o
     return open ? expf(score * temperature - moments[2 * row]) * moments[2 * row + 1] : 0.0f;
 }
 
-// The gradient of q: blocks as forward. It is added to to_q where gridDim.y is 1, else written to partials [gridDim.y, batch * queries, width].
+// The gradient of q: blocks as forward. It is added to to_q where gridDim.y is 1, else written to partials
+// [gridDim.y, batch * queries, width].
 template <int D, int T>
 __device__ __forceinline__ void backward_queries(const float* q, const float* k, const float* v, Mask mask, const float* moments, const float* means,
                                                  const float* gradient, float* to_q, float* partials, int heads, int head, float temperature, int tiles) {
@@ -79,7 +82,8 @@ __device__ __forceinline__ void backward_queries(const float* q, const float* k,
     }
 }
 
-// The gradients of k and v (null: not wanted): block (x, 0, z) has the places from x * T on of the memory, and goes along all queries.
+// The gradients of k and v (null: not wanted): block (x, 0, z) has the places from x * T on of the memory,
+// and goes along all queries.
 template <int D, int T>
 __device__ __forceinline__ void backward_memory(const float* q, const float* k, const float* v, Mask mask, const float* moments, const float* means,
                                                 const float* gradient, float* to_k, float* to_v, int heads, int head, float temperature) {

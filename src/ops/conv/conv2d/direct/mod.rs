@@ -9,7 +9,7 @@
 //! padded [rows, W + 2 p, C], weights [k k C, O] packed in panels of up to 64 channels.
 //!
 //! Source of the scheme: Georganas et al. 2018, "Anatomy of high-performance deep learning convolutions on
-//! SIMD architectures", https://arxiv.org/abs/1808.05567. Processors without AVX-512 take the way over
+//! SIMD architectures", <https://arxiv.org/abs/1808.05567>. Processors without AVX-512 take the way over
 //! patches.
 
 pub(super) mod packed;
