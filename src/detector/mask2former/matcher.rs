@@ -1,9 +1,8 @@
 //! Hungarian matching of queries and objects on sampled points, Mask2Former (https://arxiv.org/abs/2112.01527, section
 //! 3.3).
 //!
-//! `$$ C_{nq} = -\lambda_c\, p_q(c_n) + \lambda_m \frac1P \sum_i \mathrm{BCE}(x_{qi}, t_{ni})
-//!    + \lambda_d \Bigl(1 - \frac{2 \sum_i \sigma(x_{qi}) t_{ni} + 1}{\sum_i \sigma(x_{qi}) + \sum_i t_{ni} + 1}\Bigr)
-//! $$`
+//! `$$ C_{nq} = -\lambda_c\, p_q(c_n) + \lambda_m \frac1P \sum_i \mathrm{BCE}(x_{qi}, t_{ni}) + {}
+//! \lambda_d \Bigl(1 - \frac{2 \sum_i \sigma(x_{qi}) t_{ni} + 1}{\sum_i \sigma(x_{qi}) + \sum_i t_{ni} + 1}\Bigr) $$`
 //!
 //! p: softmax over K + 1; x: mask logits and t: masks at P uniform points. As in the reference, queries and objects of
 //! an image share one set of points, and every prediction (layer) draws its own.
