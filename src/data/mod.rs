@@ -3,6 +3,7 @@
 pub mod augment;
 pub mod coco;
 pub mod export;
+pub mod findings;
 pub mod image_file;
 pub mod loader;
 pub mod scenes;
@@ -11,6 +12,7 @@ pub mod split;
 use crate::registry::{self, Check, ComponentErrors, Entry};
 use crate::structures::{Instance, Picture};
 use anyhow::Result;
+use findings::Findings;
 use std::sync::Arc;
 
 /// One decoded image with its annotations, at original size.
@@ -102,6 +104,8 @@ pub struct Dataset {
     pub val: Arc<dyn Source>,
     /// The upper bounds in pixels of COCO's area ranges `small` and `medium` (32^2 and 96^2 for COCO).
     pub area_bounds: [f64; 2],
+    /// The oddities that were found while the dataset was read.
+    pub findings: Findings,
 }
 
 /// One augmented image, padded to the training size.

@@ -118,6 +118,7 @@ impl DatasetConfig for CocoConfig {
             extra_unlabelled,
             val: Arc::new(Images::new(val, &classes)),
             area_bounds: self.area_bounds,
+            findings: Default::default(),
         })
     }
 }
