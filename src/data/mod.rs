@@ -1,6 +1,7 @@
 //! Datasets, the labelled split, the weak and strong views, and the loader that turns them into batches.
 
 pub mod augment;
+pub mod census;
 pub mod coco;
 pub mod export;
 pub mod findings;

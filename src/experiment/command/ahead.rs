@@ -1,11 +1,13 @@
 //! Commands that look at a sweep before or while it runs: the trials it would run and why, the origin of a
 //! value, the progress.
 
+use crate::experiment::outlook::splits::SplitOutlook;
 use crate::experiment::outlook::{Outlook, Status};
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::root::Store;
 use crate::experiment::store::system::{commit, cores};
+use crate::experiment::trial::draws::Wanted;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest, environment};
 use crate::experiment::trial::planned::stages_of;
 use crate::recipe::{Explanation, Plan, Request};
@@ -29,8 +31,8 @@ pub fn results_folder(plan: &Plan, out: Option<&Path>) -> PathBuf {
 /// would need.
 ///
 /// # Errors
-/// The recipe, its sweeps, the overrides or the files that they name (as far as they exist) are wrong. One
-/// error lists all.
+/// The recipe, its sweeps, the overrides or the files that they name (as far as they exist) are wrong, or the
+/// data leaves a trial nothing to learn from or to be evaluated on. One error lists all.
 pub fn plan(
     request: &RecipeRequest,
     out: Option<&Path>,
@@ -40,14 +42,18 @@ pub fn plan(
     let store = Store::look(&results_folder(&plan, out));
     let mut frozen = FrozenPlan::new(&plan.recipe, cores());
     frozen.commit = store.as_ref().and_then(|_| commit(&request.recipe));
+    let mut wanted = Wanted::default();
     for trials in plan.trials.chunks(STAGES_AT_ONCE) {
         let stages = trials.par_iter().map(stages_of);
         let stages: Vec<_> = stages.collect::<Result<_>>().map_err(CommandError::Input)?;
-        for (trial, (_, stages)) in trials.iter().zip(&stages) {
+        for (trial, (settings, stages)) in trials.iter().zip(&stages) {
             frozen.add(trial, stages);
+            wanted.add(settings);
         }
     }
-    let outlook = Outlook::new(&plan, frozen, store.as_ref());
+    let draws = wanted.draw(&inputs.datasets);
+    let splits = SplitOutlook::all(draws.map_err(CommandError::Input)?);
+    let outlook = Outlook::new(&plan, frozen, splits, store.as_ref());
     Ok((outlook, inputs.absent()))
 }
 

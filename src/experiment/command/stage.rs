@@ -17,7 +17,7 @@ use crate::experiment::store::root::Store;
 use crate::experiment::store::system::{SystemInfo, cores};
 use crate::experiment::trial::inputs::{CommandError, Inputs};
 use crate::experiment::trial::key::StageKey;
-use crate::experiment::trial::parts::Datasets;
+use crate::experiment::trial::datasets::Datasets;
 use crate::experiment::trial::planned::stages_of;
 use crate::experiment::trial::stage::Stage;
 use crate::recipe::{Trial, similar};

@@ -4,6 +4,7 @@
 use super::ahead::results_folder;
 use crate::atomic::ensure_writable;
 use crate::experiment::outlook::commits::OtherCommit;
+use crate::experiment::outlook::splits::SplitOutlook;
 use crate::experiment::run::devices::{DeviceRequest, Devices};
 use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::Interrupt;
@@ -86,7 +87,8 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     };
     let store = Store::open(&folder).map_err(CommandError::Input)?;
     let trials = planned(&plan).map_err(CommandError::Input)?;
-    inputs.split(&trials).map_err(CommandError::Input)?;
+    let draws = inputs.split(&trials).map_err(CommandError::Input)?;
+    let splits = SplitOutlook::all(draws);
     let (devices, no_gpu) = Devices::open(&options.devices).map_err(CommandError::Input)?;
     suits_all(&devices, &trials).map_err(CommandError::Input)?;
     let workers = Workers::new(devices.workers(options.workers), cores());
@@ -112,6 +114,12 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         trials.len(),
         run.finished(),
     );
+    for split in &splits {
+        split.seeds().for_each(|line| progress.note(&line));
+        for finding in split.findings() {
+            progress.print(&format!("note: {finding}"));
+        }
+    }
     if let Some(aside) = aside {
         let aside = aside.display();
         progress.print(&format!(

@@ -13,7 +13,7 @@ use crate::experiment::store::environment::EnvironmentFiles;
 use crate::experiment::store::folder::Failure;
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::key::StageKey;
-use crate::experiment::trial::parts::Datasets;
+use crate::experiment::trial::datasets::Datasets;
 use crate::experiment::trial::stage::{Kind, Stage};
 use anyhow::{Result, anyhow, bail};
 use std::collections::BTreeMap;
