@@ -27,6 +27,7 @@ fn record(hash: &str, seed: u64, map: Option<f64>) -> Record {
         metrics: map.map(|map| usual([Some(map), Some(2.0 * map)])),
         student: None,
         average: None,
+        findings: Vec::new(),
     }
 }
 

@@ -88,7 +88,6 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     let store = Store::open(&folder).map_err(CommandError::Input)?;
     let trials = planned(&plan).map_err(CommandError::Input)?;
     let draws = inputs.split(&trials).map_err(CommandError::Input)?;
-    let splits = SplitOutlook::all(draws);
     let (devices, no_gpu) = Devices::open(&options.devices).map_err(CommandError::Input)?;
     suits_all(&devices, &trials).map_err(CommandError::Input)?;
     let workers = Workers::new(devices.workers(options.workers), cores());
@@ -103,6 +102,9 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     let environment = environment.map_err(CommandError::Output)?;
 
     let mut run = Run::new(&trials, &frozen, &store, results);
+    for draw in &draws {
+        run.add_findings(&draw.settings.data, &draw.findings);
+    }
     run.freeze().map_err(CommandError::Output)?;
     run.take_finished().map_err(CommandError::Output)?;
     let (tasks, notes) = run.tasks();
@@ -114,7 +116,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         trials.len(),
         run.finished(),
     );
-    for split in &splits {
+    for split in SplitOutlook::all(draws) {
         split.seeds().for_each(|line| progress.note(&line));
         for finding in split.findings() {
             progress.print(&format!("note: {finding}"));

@@ -2,9 +2,9 @@
 
 use super::datasets::Datasets;
 use super::draws::draw;
+use crate::data::Dataset;
 use crate::data::loader::Loader;
 use crate::data::split::Split;
-use crate::data::Dataset;
 use crate::detector::Detector;
 use crate::experiment::settings::sections::Settings;
 use crate::graph::clip::{Prototypes, PrototypesConfig};
