@@ -153,6 +153,8 @@ mod tests {
             unlabelled-images = "images"
             classes = "all"
             on-bad-annotation = "error"
+            exif = true
+            check = "once"
             area-bounds = [100.0, 324.0]
         "#
         .parse()

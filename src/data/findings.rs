@@ -1,6 +1,7 @@
 //! The oddities that were found while a dataset was read: objects that were left out, clipped, turned or taken for
 //! crowds, names that occur twice, and so on. Each is counted by part and reason, so that nothing is lost silently.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
 
@@ -8,7 +9,7 @@ use std::fmt::{Display, Formatter};
 const NAMED: usize = 3;
 
 /// The part of a dataset in which something was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Part {
     /// The training images.
     Train,
@@ -30,7 +31,7 @@ impl Part {
 }
 
 /// The kind of an oddity. The order is the order in which messages list them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Reason {
     /// An object without a usable mask was left out.
     LeftOut,
@@ -111,7 +112,7 @@ impl Reason {
 }
 
 /// The finds of one part and reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The number of finds.
     pub count: usize,
@@ -120,8 +121,31 @@ pub struct Finding {
 }
 
 /// All oddities of a dataset, by part and reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Row>", into = "Vec<Row>")]
 pub struct Findings(BTreeMap<(Part, Reason), Finding>);
+
+/// A part and a reason with their finds: the form of [`Findings`] in JSON, whose keys are texts.
+type Row = (Part, Reason, Finding);
+
+impl From<Vec<Row>> for Findings {
+    fn from(rows: Vec<Row>) -> Self {
+        let entries = rows.into_iter();
+        Self(
+            entries
+                .map(|(part, reason, finding)| ((part, reason), finding))
+                .collect(),
+        )
+    }
+}
+
+impl From<Findings> for Vec<Row> {
+    fn from(findings: Findings) -> Self {
+        let entries = findings.0.into_iter();
+        let row = |((part, reason), finding)| (part, reason, finding);
+        entries.map(row).collect()
+    }
+}
 
 impl Findings {
     /// Adds one find. `name` is only called if the name is kept.

@@ -3,17 +3,20 @@
 pub mod augment;
 pub mod census;
 pub mod coco;
+pub mod digest;
 pub mod export;
 pub mod findings;
 pub mod image_file;
 pub mod loader;
 pub mod scenes;
 pub mod split;
+pub mod stamp;
 
 use crate::registry::{self, Check, ComponentErrors, Entry};
 use crate::structures::{Instance, Picture};
 use anyhow::Result;
 use findings::Findings;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One decoded image with its annotations, at original size.
@@ -63,6 +66,11 @@ pub trait Source: Send + Sync {
     fn is_background(&self, index: usize) -> bool {
         self.objects_of(index).is_empty()
     }
+    /// The file of image `index`; none if the image is drawn.
+    fn file(&self, _index: usize) -> Option<&Path> {
+        None
+    }
+
     /// Decodes image `index`.
     ///
     /// # Errors
@@ -151,6 +159,16 @@ pub trait DatasetConfig {
 
     /// Returns true if the images are those of [`scenes`]. Then more images of the same classes can be drawn.
     fn is_drawn(&self) -> bool {
+        false
+    }
+
+    /// The files and folders whose content decides the dataset, besides its pictures.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// Returns true if every picture is to be decoded once before a training.
+    fn checks_pictures(&self) -> bool {
         false
     }
 }

@@ -3,7 +3,7 @@
 use super::geometry;
 use super::problems::Problems;
 use super::{Classes, OnBadAnnotation};
-use crate::data::image_file;
+use crate::data::image_file::{Exif, header};
 use anyhow::{Context, Result, anyhow};
 use hotcoco::Segmentation;
 use rayon::prelude::*;
@@ -60,11 +60,11 @@ impl AnnotationFile {
     /// # Errors
     /// The file is not JSON or not COCO, ids occur twice, or images do not exist. Annotations without a valid
     /// outline are errors too, unless `on_bad` skips them.
-    pub fn read(file: &Path, folder: &Path, on_bad: OnBadAnnotation) -> Result<Self> {
+    pub fn read(file: &Path, folder: &Path, on_bad: OnBadAnnotation, exif: Exif) -> Result<Self> {
         let document = parse(file)?;
         let mut problems = Problems::default();
         let categories = categories(document.categories, &mut problems);
-        let mut images = images(document.images, folder, &mut problems);
+        let mut images = images(document.images, folder, exif, &mut problems);
         let hint = format!(
             " (of images and categories; images are looked for in {})",
             folder.display()
@@ -172,23 +172,21 @@ fn categories(found: Vec<hotcoco::Category>, problems: &mut Problems) -> Vec<Cat
 
 /// The error in the file of an image, judged by its first bytes; none for a missing file, which is reported
 /// elsewhere.
-fn wrong_file(image: &ImageRecord) -> Option<String> {
+fn wrong_file(image: &ImageRecord, exif: Exif) -> Option<String> {
     if !image.path.is_file() {
         return None;
     }
-    match image_file::size(&image.path) {
-        Err(error) => Some(format!("{error:#}")),
-        Ok(size) if size == (image.height, image.width) => None,
-        Ok((height, width)) => Some(format!(
-            "{}: {width} x {height} pixels (width x height); its annotations say {} x {}",
-            image.path.display(),
-            image.width,
-            image.height
-        )),
-    }
+    let fits = header(&image.path, exif)
+        .and_then(|header| header.check(&image.path, image.height, image.width));
+    fits.err().map(|error| format!("{error:#}"))
 }
 
-fn images(found: Vec<hotcoco::Image>, folder: &Path, problems: &mut Problems) -> Vec<ImageRecord> {
+fn images(
+    found: Vec<hotcoco::Image>,
+    folder: &Path,
+    exif: Exif,
+    problems: &mut Problems,
+) -> Vec<ImageRecord> {
     let mut ids = BTreeSet::new();
     let mut images = Vec::with_capacity(found.len());
     for image in found {
@@ -213,7 +211,10 @@ fn images(found: Vec<hotcoco::Image>, folder: &Path, problems: &mut Problems) ->
             annotations: Vec::new(),
         });
     }
-    let wrong: Vec<Option<String>> = images.par_iter().map(wrong_file).collect();
+    let wrong: Vec<Option<String>> = images
+        .par_iter()
+        .map(|image| wrong_file(image, exif))
+        .collect();
     for (image, wrong) in images.iter().zip(wrong) {
         if let Some(wrong) = wrong {
             problems.add(|| format!("image {}: {wrong}", image.id));

@@ -2,21 +2,23 @@
 
 use super::annotations::{AnnotationFile, AnnotationRecord, Category, ImageRecord};
 use super::geometry;
-use crate::data::image_file::decode;
+use crate::data::image_file::{Exif, decode};
 use crate::data::{Sample, Source, Truth};
 use crate::structures::{Instance, InstanceSource};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// A [`Source`] with the content of a checked file.
 pub struct Images {
     images: Vec<ImageRecord>,
     /// The class index of every category that is a class. Annotations of other categories are left out.
     classes: BTreeMap<u64, usize>,
+    exif: Exif,
 }
 
 impl Images {
-    pub fn new(table: AnnotationFile, classes: &[Category]) -> Self {
+    pub fn new(table: AnnotationFile, classes: &[Category], exif: Exif) -> Self {
         let classes: BTreeMap<u64, usize> = classes
             .iter()
             .enumerate()
@@ -28,7 +30,11 @@ impl Images {
                 .annotations
                 .retain(|annotation| classes.contains_key(&annotation.category));
         }
-        Self { images, classes }
+        Self {
+            images,
+            classes,
+            exif,
+        }
     }
 
     fn class(&self, annotation: &AnnotationRecord) -> usize {
@@ -75,9 +81,13 @@ impl Source for Images {
             .collect()
     }
 
+    fn file(&self, index: usize) -> Option<&Path> {
+        Some(&self.images[index].path)
+    }
+
     fn load(&self, index: usize) -> Result<Sample> {
         let image = &self.images[index];
-        let picture = decode(&image.path)?;
+        let picture = decode(&image.path, self.exif)?;
         ensure!(
             (picture.height, picture.width) == (image.height, image.width),
             "{}: {} x {} pixels (width x height); its annotations say {} x {}",

@@ -10,6 +10,7 @@ mod geometry;
 mod images;
 mod problems;
 
+use super::image_file::Exif;
 use super::{Dataset, DatasetConfig};
 use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
 use annotations::AnnotationFile;
@@ -39,6 +40,10 @@ pub struct CocoConfig {
     pub classes: Classes,
     /// The treatment of an annotation without a valid outline.
     pub on_bad_annotation: OnBadAnnotation,
+    /// True if a picture is turned as its EXIF tag demands, before its annotations are compared with it.
+    pub exif: bool,
+    /// The check of the pictures before a training.
+    pub check: CheckPictures,
     /// The upper bounds of the area ranges `small` and `medium`, in pixels.
     pub area_bounds: [f64; 2],
 }
@@ -64,6 +69,16 @@ pub enum OnBadAnnotation {
     Skip,
 }
 
+/// The check of every picture before a training. It changes no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckPictures {
+    /// A sweep decodes each picture once before its first training, and again after its file has changed.
+    Once,
+    /// A damaged picture is found when a training or an evaluation reads it.
+    Never,
+}
+
 impl Checked for CocoConfig {
     fn check(&self, check: &mut Check) {
         super::check_area_bounds(check, self.area_bounds);
@@ -75,7 +90,7 @@ impl DatasetConfig for CocoConfig {
     /// A folder or file is missing, a file is not COCO, or images or annotations are wrong. The first ten are
     /// listed.
     fn load(&self) -> Result<Dataset, ComponentErrors> {
-        let root = &self.root;
+        let (root, exif) = (&self.root, Exif::new(self.exif));
         require("root", root, Path::is_dir, "a folder")?;
         let train_folder = root.join(&self.train_images);
         let val_folder = root.join(&self.val_images);
@@ -85,7 +100,7 @@ impl DatasetConfig for CocoConfig {
         let read = |key: &str, file: &Path, folder: &Path| {
             let file = root.join(file);
             require(key, &file, Path::is_file, "a file")?;
-            AnnotationFile::read(&file, folder, self.on_bad_annotation)
+            AnnotationFile::read(&file, folder, self.on_bad_annotation, exif)
                 .map_err(|error| ComponentError::new(key, format!("{error:#}")))
         };
         let train = read("train-annotations", &self.train_annotations, &train_folder)?;
@@ -104,7 +119,7 @@ impl DatasetConfig for CocoConfig {
             } else {
                 let folder = root.join(&self.unlabelled_images);
                 require("unlabelled-images", &folder, Path::is_dir, "a folder")?;
-                let folder = ImageFolder::read(&folder).map_err(|error| {
+                let folder = ImageFolder::read(&folder, exif).map_err(|error| {
                     ComponentError::new("unlabelled-images", format!("{error:#}"))
                 })?;
                 Some(Arc::new(folder))
@@ -114,12 +129,25 @@ impl DatasetConfig for CocoConfig {
                 .iter()
                 .map(|category| category.name.clone())
                 .collect(),
-            train: Arc::new(Images::new(train, &classes)),
+            train: Arc::new(Images::new(train, &classes, exif)),
             extra_unlabelled,
-            val: Arc::new(Images::new(val, &classes)),
+            val: Arc::new(Images::new(val, &classes, exif)),
             area_bounds: self.area_bounds,
             findings: Default::default(),
         })
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let mut files = vec![&self.train_annotations, &self.val_annotations];
+        if !self.unlabelled_images.as_os_str().is_empty() {
+            files.push(&self.unlabelled_images);
+        }
+        let files = files.into_iter().map(|file| self.root.join(file));
+        files.collect()
+    }
+
+    fn checks_pictures(&self) -> bool {
+        self.check == CheckPictures::Once
     }
 }
 

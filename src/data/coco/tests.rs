@@ -48,6 +48,8 @@ impl Fixture {
             unlabelled-images = ""
             classes = "all"
             on-bad-annotation = "error"
+            exif = true
+            check = "once"
             area-bounds = [1024.0, 9216.0]
         "#
         .parse()

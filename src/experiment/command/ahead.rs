@@ -5,7 +5,7 @@ use crate::experiment::outlook::splits::SplitOutlook;
 use crate::experiment::outlook::{Outlook, Status};
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::store::frozen::FrozenPlan;
-use crate::experiment::store::root::Store;
+use crate::experiment::store::root::{Store, digests_of};
 use crate::experiment::store::system::{commit, cores};
 use crate::experiment::trial::draws::Wanted;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest, environment};
@@ -27,6 +27,21 @@ pub fn results_folder(plan: &Plan, out: Option<&Path>) -> PathBuf {
     )
 }
 
+/// The folder of the results of a recipe before its plan is made; none if the recipe cannot be read.
+fn expected_folder(request: &RecipeRequest, out: Option<&Path>) -> Option<PathBuf> {
+    if let Some(out) = out {
+        return Some(out.to_path_buf());
+    }
+    let environment = environment();
+    let request = Request {
+        recipe: &request.recipe,
+        environment: &environment,
+        set: &request.set,
+    };
+    let name = request.results(&NEW_KEYS)?;
+    Some(Path::new("results").join(name))
+}
+
 /// The work that a sweep of the recipe would do with the results folder `out`, and the missing files that it
 /// would need.
 ///
@@ -37,7 +52,10 @@ pub fn plan(
     request: &RecipeRequest,
     out: Option<&Path>,
 ) -> Result<(Outlook, Vec<String>), CommandError> {
-    let inputs = Inputs::where_files_may_be_absent();
+    let mut inputs = Inputs::where_files_may_be_absent();
+    if let Some(folder) = expected_folder(request, out) {
+        inputs = inputs.with_digests(digests_of(&folder));
+    }
     let plan = inputs.plan(request)?;
     let store = Store::look(&results_folder(&plan, out));
     let mut frozen = FrozenPlan::new(&plan.recipe, cores());

@@ -1,6 +1,7 @@
 //! The program's commands, one function for each.
 
 pub mod ahead;
+pub mod check;
 pub mod clip;
 pub mod evaluate;
 pub mod first;

@@ -2,6 +2,7 @@
 //! every trial.
 
 use super::ahead::results_folder;
+use super::check::check_once;
 use crate::atomic::ensure_writable;
 use crate::experiment::outlook::commits::OtherCommit;
 use crate::experiment::outlook::splits::SplitOutlook;
@@ -88,6 +89,9 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     let store = Store::open(&folder).map_err(CommandError::Input)?;
     let trials = planned(&plan).map_err(CommandError::Input)?;
     let draws = inputs.split(&trials).map_err(CommandError::Input)?;
+    let shows = options.verbosity != Verbosity::Quiet;
+    check_once(&trials, &inputs.datasets, &store, &options.interrupt, shows)
+        .map_err(CommandError::Input)?;
     let (devices, no_gpu) = Devices::open(&options.devices).map_err(CommandError::Input)?;
     suits_all(&devices, &trials).map_err(CommandError::Input)?;
     let workers = Workers::new(devices.workers(options.workers), cores());

@@ -126,14 +126,20 @@ impl fmt::Display for SeedOutlook {
         let all = self.census.training_images;
         let share = match labelled.images == all {
             true => "all of them".to_string(),
-            false => format!("{:.4} %", 100.0 * labelled.images as f64 / all as f64),
+            false => percent(labelled.images, all),
         };
         write!(
             f,
-            "seed {}: {} of {all} training images labelled ({share}), {} unlabelled, {} evaluated; split {}",
+            "seed {}: {} of {all} training images labelled ({share}), {} unlabelled, {} evaluated; split (SHA-256) {}",
             self.seed, labelled.images, unlabelled.images, evaluated.images, self.sha256
         )
     }
+}
+
+/// `part` of `all` in percent, with at most four decimals.
+fn percent(part: usize, all: usize) -> String {
+    let text = format!("{:.4}", 100.0 * part as f64 / all as f64);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// The table of a census: one row for each class, and one for all.

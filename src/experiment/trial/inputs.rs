@@ -68,11 +68,19 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Inputs for `plan`: files that a run needs may be missing.
+    /// Inputs for a command that trains nothing: files that a run needs may be missing.
     pub fn where_files_may_be_absent() -> Self {
         Self {
             absent: Some(RefCell::default()),
             ..Self::default()
+        }
+    }
+
+    /// The same inputs, with the digests of large datasets in `folder`: see [`Datasets::with_digests`].
+    pub fn with_digests(self, folder: PathBuf) -> Self {
+        Self {
+            datasets: Datasets::with_digests(folder),
+            ..self
         }
     }
 

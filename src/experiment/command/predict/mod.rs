@@ -10,7 +10,7 @@ mod preprocessor;
 
 use super::first::first_network;
 use crate::atomic::write_atomically;
-use crate::data::image_file::decode;
+use crate::data::image_file::{Exif, decode};
 use crate::detector::{Detector, RawArray, of_folder};
 use crate::experiment::settings::sections::EvalConfig;
 use crate::experiment::trial::inputs::{CommandError, RecipeRequest, with_weights};
@@ -67,6 +67,7 @@ struct Predictor {
     precision: Precision,
     top: usize,
     view: View,
+    exif: Exif,
 }
 
 /// The preprocessing of a picture.
@@ -141,6 +142,7 @@ impl Predictor {
             precision: Precision::F32,
             top: TOP,
             view,
+            exif: Exif::Applied,
         })
     }
 
@@ -164,18 +166,21 @@ impl Predictor {
                 return Err(CommandError::Input(unknown_classes(absent, &settings.data)));
             }
         };
+        // Drawn datasets have no such key.
+        let exif = settings.data.get("exif");
         Ok(Self {
             model: trial::model(&settings, labels.len()).map_err(CommandError::Input)?,
             labels,
             precision: settings.precision,
             top: settings.eval.top,
             view: View::Recipe(settings.eval.clone()),
+            exif: Exif::new(exif.and_then(toml::Value::as_bool).unwrap_or(true)),
         })
     }
 
     fn predict(&self, path: &Path, id: u64, raw: bool) -> Result<Predicted> {
         let shown = path.display();
-        let picture = decode(path)?;
+        let picture = decode(path, self.exif)?;
         let size = (picture.height, picture.width);
         ensure!(
             size.0 >= SMALLEST_SIDE && size.1 >= SMALLEST_SIDE,
