@@ -6,16 +6,20 @@
 
 mod annotations;
 mod folder;
-mod geometry;
 mod images;
+mod owners;
 mod problems;
+mod records;
 
-use super::{Dataset, DatasetConfig};
+use super::findings::{Findings, Part, Reason};
+use super::{Dataset, DatasetConfig, Source};
 use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
 use annotations::AnnotationFile;
 use folder::ImageFolder;
 use images::Images;
+use owners::Rules;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,6 +43,9 @@ pub struct CocoConfig {
     pub classes: Classes,
     /// The treatment of an annotation without a valid outline.
     pub on_bad_annotation: OnBadAnnotation,
+    /// True if `on-bad-annotation = "skip"` leaves annotations out of the evaluated images too. False: there they stay,
+    /// as objects that no detection finds.
+    pub skip_in_truth: bool,
     /// The upper bounds of the area ranges `small` and `medium`, in pixels.
     pub area_bounds: [f64; 2],
 }
@@ -54,13 +61,13 @@ pub enum Classes {
     Present,
 }
 
-/// The treatment of an annotation outside its image, an empty polygon, an unknown category and the like.
+/// The treatment of an annotation without a usable mask, or of an unknown image or category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnBadAnnotation {
     /// The dataset is refused with a list of them.
     Error,
-    /// They are left out.
+    /// They are left out of training.
     Skip,
 }
 
@@ -82,14 +89,30 @@ impl DatasetConfig for CocoConfig {
         require("train-images", &train_folder, Path::is_dir, "a folder")?;
         require("val-images", &val_folder, Path::is_dir, "a folder")?;
 
-        let read = |key: &str, file: &Path, folder: &Path| {
+        let mut findings = Findings::default();
+        let mut read = |part, key: &str, file: &Path, folder: &Path| {
             let file = root.join(file);
             require(key, &file, Path::is_file, "a file")?;
-            AnnotationFile::read(&file, folder, self.on_bad_annotation)
+            let rules = Rules {
+                part,
+                on_bad: self.on_bad_annotation,
+                keeps_bad_masks: part == Part::Val && !self.skip_in_truth,
+            };
+            AnnotationFile::read(&file, folder, rules, &mut findings)
                 .map_err(|error| ComponentError::new(key, format!("{error:#}")))
         };
-        let train = read("train-annotations", &self.train_annotations, &train_folder)?;
-        let val = read("val-annotations", &self.val_annotations, &val_folder)?;
+        let train = read(
+            Part::Train,
+            "train-annotations",
+            &self.train_annotations,
+            &train_folder,
+        )?;
+        let val = read(
+            Part::Val,
+            "val-annotations",
+            &self.val_annotations,
+            &val_folder,
+        )?;
         if let Some(message) = train.differing_category(&val) {
             return Err(ComponentError::new("val-annotations", message).into());
         }
@@ -98,7 +121,18 @@ impl DatasetConfig for CocoConfig {
             let message = "no category has an object in the training images; allowed: at least one";
             return Err(ComponentError::new("train-annotations", message).into());
         }
-        let extra_unlabelled: Option<Arc<dyn super::Source>> =
+        let names: Vec<String> = classes
+            .iter()
+            .map(|category| train.name(*category).to_string())
+            .collect();
+        let train = Images::new(train, &classes, Part::Train, &mut findings);
+        let val = Images::new(val, &classes, Part::Val, &mut findings);
+        for class in untrained(&train, &val) {
+            findings.add(Part::Val, Reason::NotTrained, || {
+                format!("`{}`", names[class])
+            });
+        }
+        let extra_unlabelled: Option<Arc<dyn Source>> =
             if self.unlabelled_images.as_os_str().is_empty() {
                 None
             } else {
@@ -110,17 +144,24 @@ impl DatasetConfig for CocoConfig {
                 Some(Arc::new(folder))
             };
         Ok(Dataset {
-            classes: classes
-                .iter()
-                .map(|category| category.name.clone())
-                .collect(),
-            train: Arc::new(Images::new(train, &classes)),
+            classes: names,
+            train: Arc::new(train),
             extra_unlabelled,
-            val: Arc::new(Images::new(val, &classes)),
+            val: Arc::new(val),
             area_bounds: self.area_bounds,
-            findings: Default::default(),
+            findings,
         })
     }
+}
+
+/// The classes with an object in `val` and none in `train`, in ascending order.
+fn untrained(train: &Images, val: &Images) -> BTreeSet<usize> {
+    let classes = |images: &Images| -> BTreeSet<usize> {
+        (0..images.len())
+            .flat_map(|index| images.objects_of(index))
+            .collect()
+    };
+    &classes(val) - &classes(train)
 }
 
 /// Refuses a path that is not of the kind that `key` needs.
