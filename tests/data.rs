@@ -1,6 +1,7 @@
 //! Tests the program on small datasets of files: what it says before a training of what the data lacks.
 
 use assert_cmd::Command;
+use image::ImageEncoder as _;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -237,4 +238,76 @@ fn the_check_of_the_pictures_changes_no_trial() {
     assert_eq!(hash(&["data.check=never"]), plain);
     assert_eq!(hash(&["data.exif=true"]), plain);
     assert_ne!(hash(&["data.exif=false"]), plain);
+}
+
+/// An EXIF part (TIFF, big-endian) with nothing but the orientation 6: the picture is to be turned to the right.
+const TURN_RIGHT: [u8; 26] = [
+    b'M', b'M', 0, b'*', 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0,
+];
+
+#[test]
+fn a_picture_with_an_orientation_is_turned_and_that_is_told() {
+    let fixture = Fixture::new();
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::jpeg::JpegEncoder::new(&mut bytes);
+    encoder.set_exif_metadata(TURN_RIGHT.to_vec()).unwrap();
+    // It is stored with 24 columns and 32 rows, and shown with 32 columns and 24 rows.
+    let stored = image::RgbImage::new(24, 32);
+    encoder.encode_image(&stored).unwrap();
+    fs::write(fixture.folder.path().join("3.png"), bytes).unwrap();
+    let text = fixture.fine(&["plan"], &[]);
+    assert!(
+        text.contains("train: 1 image turned by the EXIF tag: "),
+        "{text}"
+    );
+    let text = fixture.refused(&["plan"], &["data.exif=false"]);
+    assert!(text.contains("24 x 32 pixels"), "{text}");
+    fixture.fine(&["data", "check"], &[]);
+
+    let (mut train, mut val) = (train(), val());
+    train["images"][2]["width"] = json!(24);
+    train["images"][2]["height"] = json!(32);
+    val["images"][0]["file_name"] = json!("3.png");
+    fixture.annotate(&train, &val);
+    let text = fixture.refused(&["plan"], &[]);
+    assert!(text.contains("data.exif = false leaves"), "{text}");
+}
+
+/// The lines about oddities in a text.
+fn oddities(text: &str) -> Vec<&str> {
+    let lines = text.lines().map(|line| line.trim_start_matches("note: "));
+    let parts = ["train: ", "val: ", "unlabelled: "];
+    lines
+        .filter(|line| parts.iter().any(|part| line.starts_with(part)))
+        .collect()
+}
+
+#[test]
+fn what_the_reader_left_out_is_told_by_every_command() {
+    let fixture = Fixture::new();
+    let (mut train, mut val) = (train(), val());
+    let mut empty = object(9, 1, 1);
+    empty["segmentation"] = json!([]);
+    train["annotations"]
+        .as_array_mut()
+        .unwrap()
+        .push(empty.clone());
+    empty["image_id"] = json!(5);
+    val["annotations"].as_array_mut().unwrap().push(empty);
+    fixture.annotate(&train, &val);
+    let skip = ["data.on-bad-annotation=skip"];
+    let plan = fixture.fine(&["plan"], &skip);
+    let told = oddities(&plan);
+    assert_eq!(told.len(), 2, "{plan}");
+    assert!(
+        told[0].starts_with("train: 1 annotation left out"),
+        "{plan}"
+    );
+    assert!(told[1].starts_with("val: 1 annotation"), "{plan}");
+    let check = fixture.fine(&["data", "check"], &skip);
+    assert_eq!(oddities(&check), told);
+    let json: Value = serde_json::from_str(&fixture.fine(&["plan", "--json"], &skip)).unwrap();
+    assert_eq!(json["splits"][0]["findings"].as_array().unwrap().len(), 2);
+    let export = fixture.fine(&["data", "export"], &skip);
+    assert_eq!(oddities(&export), told);
 }

@@ -1,5 +1,6 @@
 //! A folder of images without annotations.
 
+use crate::data::findings::{Findings, Part, Reason};
 use crate::data::image_file::{Exif, decode, header, images_in};
 use crate::data::{Sample, Source};
 use anyhow::Result;
@@ -14,14 +15,20 @@ pub struct ImageFolder {
 
 impl ImageFolder {
     /// Lists the images directly inside `folder`; `exif` is the treatment of their orientation.
+    /// Oddities go into `findings`.
     ///
     /// # Errors
     /// The folder cannot be read or has no image, or a file in it is not an image.
-    pub fn read(folder: &Path, exif: Exif) -> Result<Self> {
+    pub fn read(folder: &Path, exif: Exif, findings: &mut Findings) -> Result<Self> {
         let images = images_in(folder)?;
-        images
-            .par_iter()
-            .try_for_each(|path| header(path, exif).map(drop))?;
+        let headers = images.par_iter().map(|path| header(path, exif));
+        let headers = headers.collect::<Result<Vec<_>>>()?;
+        for (path, header) in images.iter().zip(headers) {
+            if header.turned {
+                let name = || path.display().to_string();
+                findings.add(Part::Unlabelled, Reason::Turned, name);
+            }
+        }
         Ok(Self { images, exif })
     }
 }

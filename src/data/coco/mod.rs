@@ -6,17 +6,21 @@
 
 mod annotations;
 mod folder;
-mod geometry;
 mod images;
+mod owners;
 mod problems;
+mod records;
 
+use super::findings::{Findings, Part, Reason};
 use super::image_file::Exif;
-use super::{Dataset, DatasetConfig};
+use super::{Dataset, DatasetConfig, Source};
 use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
 use annotations::AnnotationFile;
 use folder::ImageFolder;
 use images::Images;
+use owners::Rules;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,6 +44,9 @@ pub struct CocoConfig {
     pub classes: Classes,
     /// The treatment of an annotation without a valid outline.
     pub on_bad_annotation: OnBadAnnotation,
+    /// True if `on-bad-annotation = "skip"` leaves annotations out of the evaluated images too. False: there they stay,
+    /// as objects that no detection finds.
+    pub skip_in_truth: bool,
     /// True if a picture is turned as its EXIF tag demands, before its annotations are compared with it.
     pub exif: bool,
     /// The check of the pictures before a training.
@@ -59,13 +66,13 @@ pub enum Classes {
     Present,
 }
 
-/// The treatment of an annotation outside its image, an empty polygon, an unknown category and the like.
+/// The treatment of an annotation without a usable mask, or of an unknown image or category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnBadAnnotation {
     /// The dataset is refused with a list of them.
     Error,
-    /// They are left out.
+    /// They are left out of training.
     Skip,
 }
 
@@ -90,21 +97,39 @@ impl DatasetConfig for CocoConfig {
     /// A folder or file is missing, a file is not COCO, or images or annotations are wrong. The first ten are
     /// listed.
     fn load(&self) -> Result<Dataset, ComponentErrors> {
-        let (root, exif) = (&self.root, Exif::new(self.exif));
+        let root = &self.root;
         require("root", root, Path::is_dir, "a folder")?;
         let train_folder = root.join(&self.train_images);
         let val_folder = root.join(&self.val_images);
         require("train-images", &train_folder, Path::is_dir, "a folder")?;
         require("val-images", &val_folder, Path::is_dir, "a folder")?;
 
-        let read = |key: &str, file: &Path, folder: &Path| {
+        let mut findings = Findings::default();
+        let exif = Exif::new(self.exif);
+        let rules = |part| Rules {
+            part,
+            on_bad: self.on_bad_annotation,
+            keeps_bad_masks: part == Part::Val && !self.skip_in_truth,
+            exif,
+        };
+        let mut read = |part, key: &str, file: &Path, folder: &Path| {
             let file = root.join(file);
             require(key, &file, Path::is_file, "a file")?;
-            AnnotationFile::read(&file, folder, self.on_bad_annotation, exif)
+            AnnotationFile::read(&file, folder, rules(part), &mut findings)
                 .map_err(|error| ComponentError::new(key, format!("{error:#}")))
         };
-        let train = read("train-annotations", &self.train_annotations, &train_folder)?;
-        let val = read("val-annotations", &self.val_annotations, &val_folder)?;
+        let train = read(
+            Part::Train,
+            "train-annotations",
+            &self.train_annotations,
+            &train_folder,
+        )?;
+        let val = read(
+            Part::Val,
+            "val-annotations",
+            &self.val_annotations,
+            &val_folder,
+        )?;
         if let Some(message) = train.differing_category(&val) {
             return Err(ComponentError::new("val-annotations", message).into());
         }
@@ -113,27 +138,35 @@ impl DatasetConfig for CocoConfig {
             let message = "no category has an object in the training images; allowed: at least one";
             return Err(ComponentError::new("train-annotations", message).into());
         }
-        let extra_unlabelled: Option<Arc<dyn super::Source>> =
+        let names: Vec<String> = classes
+            .iter()
+            .map(|category| train.name(*category).to_string())
+            .collect();
+        let train = Images::new(train, &classes, rules(Part::Train), &mut findings);
+        let val = Images::new(val, &classes, rules(Part::Val), &mut findings);
+        for class in untrained(&train, &val) {
+            findings.add(Part::Val, Reason::NotTrained, || {
+                format!("`{}`", names[class])
+            });
+        }
+        let extra_unlabelled: Option<Arc<dyn Source>> =
             if self.unlabelled_images.as_os_str().is_empty() {
                 None
             } else {
                 let folder = root.join(&self.unlabelled_images);
                 require("unlabelled-images", &folder, Path::is_dir, "a folder")?;
-                let folder = ImageFolder::read(&folder, exif).map_err(|error| {
+                let folder = ImageFolder::read(&folder, exif, &mut findings).map_err(|error| {
                     ComponentError::new("unlabelled-images", format!("{error:#}"))
                 })?;
                 Some(Arc::new(folder))
             };
         Ok(Dataset {
-            classes: classes
-                .iter()
-                .map(|category| category.name.clone())
-                .collect(),
-            train: Arc::new(Images::new(train, &classes, exif)),
+            classes: names,
+            train: Arc::new(train),
             extra_unlabelled,
-            val: Arc::new(Images::new(val, &classes, exif)),
+            val: Arc::new(val),
             area_bounds: self.area_bounds,
-            findings: Default::default(),
+            findings,
         })
     }
 
@@ -149,6 +182,16 @@ impl DatasetConfig for CocoConfig {
     fn checks_pictures(&self) -> bool {
         self.check == CheckPictures::Once
     }
+}
+
+/// The classes with an object in `val` and none in `train`, in ascending order.
+fn untrained(train: &Images, val: &Images) -> BTreeSet<usize> {
+    let classes = |images: &Images| -> BTreeSet<usize> {
+        (0..images.len())
+            .flat_map(|index| images.objects_of(index))
+            .collect()
+    };
+    &classes(val) - &classes(train)
 }
 
 /// Refuses a path that is not of the kind that `key` needs.

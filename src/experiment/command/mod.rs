@@ -11,3 +11,6 @@ pub mod stage;
 pub mod sweep;
 pub mod tables;
 pub mod weights;
+
+#[cfg(test)]
+mod tests;

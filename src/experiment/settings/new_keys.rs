@@ -31,6 +31,7 @@ const ROWS: &[NewKey] = &[
     key("method.empty-image", GUIDED, "'zero-batch'"),
     key("method.correction", GUIDED, "{ name = 'keep' }"),
     key("method.weighting", GUIDED, "{ name = 'uniform' }"),
+    key("data.skip-in-truth", &["coco"], "false"),
 ];
 
 /// The methods whose table a recipe writes anew, without the defaults of `recipes/pl-dc.toml`.

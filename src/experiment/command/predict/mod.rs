@@ -4,12 +4,13 @@
 //! the preprocessing. Pictures are processed one by one and may have any size.
 
 mod files;
-mod ids;
+pub(super) mod ids;
 mod paths;
 mod preprocessor;
 
 use super::first::first_network;
 use crate::atomic::write_atomically;
+use crate::coco::Id;
 use crate::data::image_file::{Exif, decode};
 use crate::detector::{Detector, RawArray, of_folder};
 use crate::experiment::settings::sections::EvalConfig;
@@ -54,7 +55,7 @@ pub struct PredictRequest {
 /// The detections in one picture.
 struct Predicted {
     name: String,
-    id: u64,
+    id: Id,
     detections: Vec<Detection>,
     /// Without the batch's dimension; empty where nobody wants them.
     raw: Vec<RawArray>,
@@ -101,7 +102,7 @@ pub fn predict(request: &PredictRequest) -> Result<String, CommandError> {
         .map_err(CommandError::Input)?;
     let mut images = Vec::with_capacity(paths.len());
     for (path, id) in paths.iter().zip(&ids.images) {
-        let image = predictor.predict(path, *id, request.raw.is_some());
+        let image = predictor.predict(path, id, request.raw.is_some());
         images.push(image.map_err(CommandError::Input)?);
     }
     let results = files::results(&images, &ids.categories).map_err(CommandError::Output)?;
@@ -178,7 +179,7 @@ impl Predictor {
         })
     }
 
-    fn predict(&self, path: &Path, id: u64, raw: bool) -> Result<Predicted> {
+    fn predict(&self, path: &Path, id: &Id, raw: bool) -> Result<Predicted> {
         let shown = path.display();
         let picture = decode(path, self.exif)?;
         let size = (picture.height, picture.width);
@@ -198,7 +199,7 @@ impl Predictor {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         Ok(Predicted {
             name: name.into_owned(),
-            id,
+            id: id.clone(),
             detections,
             raw,
         })
