@@ -308,6 +308,7 @@ fn what_the_reader_left_out_is_told_by_every_command() {
     assert_eq!(oddities(&check), told);
     let json: Value = serde_json::from_str(&fixture.fine(&["plan", "--json"], &skip)).unwrap();
     assert_eq!(json["splits"][0]["findings"].as_array().unwrap().len(), 2);
+    fs::remove_dir_all(fixture.folder.path().join("out")).unwrap();
     let export = fixture.fine(&["data", "export"], &skip);
     assert_eq!(oddities(&export), told);
 }
