@@ -1,6 +1,7 @@
 //! The annotated images of a file, decoded on demand.
 
-use super::annotations::{AnnotationFile, AnnotationRecord, ImageRecord};
+use super::annotations::AnnotationFile;
+use super::records::{AnnotationRecord, ImageRecord};
 use crate::coco::{Outline, draw};
 use crate::data::findings::{Findings, Part, Reason};
 use crate::data::image_file::decode;
