@@ -10,8 +10,8 @@
 //! cargo bench --bench coco_json -- --load annotations.json
 //! ```
 //!
-//! `--read` and `--load` print one line of JSON: the seconds, and the peak memory of the process in MiB. The file names of
-//! the images are links to ten pictures, in the folder `images` beside the file.
+//! `--read` and `--load` print one line of JSON: the seconds, and the peak memory of the process in MiB. The file names
+//! of the images are links to ten pictures, in the folder `images` beside the file.
 
 #[path = "../measure/mod.rs"]
 mod measure;
@@ -84,8 +84,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The numbers of images and objects of `file`, loaded as the training part of a dataset. The validation part is a small
-/// file.
+/// The numbers of images and objects of `file`, loaded as the training part of a dataset. The validation part is a
+/// small file.
 fn loaded(file: &Path) -> Result<(usize, usize)> {
     let folder = file.parent().context("a file in a folder")?;
     let small = folder.join("small.json");

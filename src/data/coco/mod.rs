@@ -10,6 +10,7 @@ mod images;
 mod owners;
 mod problems;
 mod records;
+mod rules;
 
 use super::findings::{Findings, Part, Reason};
 use super::image_file::Exif;
@@ -18,7 +19,7 @@ use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
 use annotations::AnnotationFile;
 use folder::ImageFolder;
 use images::Images;
-use owners::Rules;
+use rules::Rules;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

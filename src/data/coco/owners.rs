@@ -1,26 +1,14 @@
 //! From the annotations of a file to the objects of its images.
 
 use super::OnBadAnnotation;
-use super::annotations::{AnnotationRecord, ImageRecord};
 use super::problems::Problems;
+use super::records::{AnnotationRecord, ImageRecord};
+use super::rules::Rules;
 use crate::coco::{Annotation, Field, Id, Look, check};
-use crate::data::findings::{Findings, Part, Reason};
-use crate::data::image_file::Exif;
+use crate::data::findings::{Findings, Reason};
 use anyhow::{Context, Result, anyhow};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
-
-/// The rules for one part of a dataset: its pictures, and its annotations that cannot be used for training.
-#[derive(Clone, Copy)]
-pub struct Rules {
-    /// The part of the dataset, for messages.
-    pub part: Part,
-    pub on_bad: OnBadAnnotation,
-    /// True if an annotation without a usable mask stays, as an object that no detection finds.
-    pub keeps_bad_masks: bool,
-    /// The treatment of the orientation of its pictures.
-    pub exif: Exif,
-}
 
 /// The images and categories of a file, found by id.
 pub struct Owners<'a> {
