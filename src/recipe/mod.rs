@@ -39,7 +39,7 @@ pub use new_keys::{NewKey, NewKeys};
 pub use origin::Origin;
 pub use overlay::value_at;
 pub use plan::{Hooks, Plan, RowPlan, SweepPlan, Trial};
-pub use schema::{Choice, Slot, recipe_schema, sweep_schema};
+pub use schema::{ComponentChoice, ComponentSlot, recipe_schema, sweep_schema};
 pub use sources::Request;
 pub use suggest::{hint, similar};
 

@@ -1,6 +1,6 @@
 //! The metrics of records by their names.
 
-use super::record::{Record, Status};
+use super::record::{Record, TrialStatus};
 use crate::metrics::Metrics;
 
 /// COCO's metrics of masks: every CSV file has their columns, and so has a table without any record.
@@ -28,7 +28,7 @@ pub(super) fn finished(record: &Record) -> Option<&Metrics> {
     record
         .metrics
         .as_ref()
-        .filter(|_| record.status == Status::Ok)
+        .filter(|_| record.status == TrialStatus::Ok)
 }
 
 /// The value of `metric` that a finished trial reached; none of a failed one.

@@ -2,9 +2,9 @@
 //! reference row, and its verdict.
 
 use super::metric::{USUAL, finished, names, reached};
-use super::record::{Record, Status};
+use super::record::{Record, TrialStatus};
 use super::statistics::{
-    Bootstrap, Difference, Judged, Kendall, judge, kendall, mean, paired_difference,
+    Bootstrap, Difference, JudgedDifference, Kendall, judge, kendall, mean, paired_difference,
     sample_deviation,
 };
 use crate::metrics::{Metrics, PaperColumn};
@@ -75,7 +75,7 @@ pub struct TableRow {
     /// The difference to the reference row in the table's metric.
     pub difference: Option<Difference>,
     /// The verdict on that difference; none for the reference row itself.
-    pub judged: Option<Judged>,
+    pub judged: Option<JudgedDifference>,
     /// The number in the paper, if it belongs to the table's metric.
     pub paper: Option<f64>,
     /// The number in the paper minus that of the reference row.
@@ -232,7 +232,7 @@ fn status(records: &[Option<&Record>], finished: usize) -> String {
     match records
         .iter()
         .flatten()
-        .find(|record| record.status == Status::Failed)
+        .find(|record| record.status == TrialStatus::Failed)
     {
         Some(failed) => {
             let reason = failed.error.as_deref().unwrap_or("no reason given");

@@ -22,7 +22,7 @@ fn record(hash: &str, seed: u64, map: Option<f64>) -> Record {
         label: String::new(),
         seed,
         steps: 9,
-        status: map.map_or(Status::Failed, |_| Status::Ok),
+        status: map.map_or(TrialStatus::Failed, |_| TrialStatus::Ok),
         error: map.is_none().then(|| failed.to_string()),
         metrics: map.map(|map| usual([Some(map), Some(2.0 * map)])),
         student: None,

@@ -7,7 +7,7 @@ use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan, Trial};
 use crate::report::{
-    JsonLines, RECORDS, Record, RowLayout, Status, TableLayout, Timing, layout,
+    JsonLines, RECORDS, Record, RowLayout, TableLayout, Timing, TrialStatus, layout,
     set_damaged_lines_aside, write_table,
 };
 use anyhow::{Context, Result};
@@ -76,7 +76,7 @@ impl<'a> Results<'a> {
     /// now does not remove.
     pub fn has_earlier(&self, index: usize) -> bool {
         let earlier = self.records.get(&self.plan.trials[index].hash);
-        earlier.is_some_and(|record| record.status == Status::Ok)
+        earlier.is_some_and(|record| record.status == TrialStatus::Ok)
     }
 
     /// Records the outcome of the trial `index`: the `seconds` of its own work, and its result or the reason
@@ -116,7 +116,7 @@ impl<'a> Results<'a> {
                 record.average = model(EvalModel::Average);
             }
             Err(reason) => {
-                record.status = Status::Failed;
+                record.status = TrialStatus::Failed;
                 record.error = Some(reason.to_string());
             }
         }
@@ -141,7 +141,7 @@ impl<'a> Results<'a> {
             label: trial.label.clone(),
             seed: trial.seed,
             steps: steps as u64,
-            status: Status::Ok,
+            status: TrialStatus::Ok,
             error: None,
             metrics: None,
             student: None,
