@@ -6,6 +6,7 @@
 //! keys with any value, a new key excepted, whose built-in default has a type.
 
 use super::file::{Node, ParsedFile, Tree};
+use super::moved::moved_tables;
 use super::new_keys::NewKeys;
 use super::overlay::{component_name, value_at};
 use crate::registry::joined;
@@ -55,6 +56,9 @@ pub fn recipe_schema(defaults: &str, slots: &[ComponentSlot], new_keys: &NewKeys
         "results".into(),
         json!({ "type": "string", "description": "folder of the tables under results/; the default is the recipe's name" }),
     );
+    for (earlier, today) in moved_tables() {
+        properties.insert(earlier.into(), writer.deprecated(today));
+    }
     properties["seeds"]["items"]["minimum"] = 0.into();
     properties["seeds"]["minItems"] = 1.into();
     properties["seeds"]["uniqueItems"] = true.into();
@@ -189,10 +193,30 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The names of the tables of the recipe.
+    /// The names of the tables of the recipe, with the earlier names of tables that moved.
     fn sections(&self) -> Vec<&str> {
         let tables = self.defaults.iter().filter(|(_, value)| value.is_table());
-        tables.map(|(key, _)| key.as_str()).collect()
+        let today = tables.map(|(key, _)| key.as_str());
+        today
+            .chain(moved_tables().map(|(earlier, _)| earlier))
+            .collect()
+    }
+
+    /// The schema of the table at the dotted path `today` for its earlier place.
+    fn deprecated(&self, today: &str) -> Value {
+        let node = today.split('.').try_fold(&self.file.root, |node, key| {
+            let Tree::Table(entries) = &node.tree else {
+                return None;
+            };
+            let mut entries = entries.iter();
+            entries
+                .find(|(name, _)| name == key)
+                .map(|(_, inner)| inner)
+        });
+        let mut schema = self.closed(today, node.expect("a moved table is in the defaults"));
+        schema["deprecated"] = true.into();
+        schema["description"] = format!("this table is `{today}` now").into();
+        schema
     }
 
     /// The schema of every plain key by its dotted path. Keys whose type differs between components are left
