@@ -44,6 +44,16 @@ impl Origin {
         }
     }
 
+    /// Advice for a wrong variable, beginning with `; `: another program may own it. Empty for other origins.
+    pub fn advice(&self) -> String {
+        match self {
+            Origin::Environment(name) => {
+                format!("; `unset {name}` if the variable is not meant for this program")
+            }
+            _ => String::new(),
+        }
+    }
+
     /// The place of the value.
     pub fn value_place(&self) -> Location {
         match self {

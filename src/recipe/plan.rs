@@ -102,6 +102,7 @@ impl Plan {
             typed,
             keys,
             sweeps,
+            foreign,
             problems,
             ..
         } = sources;
@@ -135,7 +136,7 @@ impl Plan {
                 seeds: keys.seeds,
                 sweeps,
                 trials,
-                notes: note.into_iter().collect(),
+                notes: foreign.into_iter().chain(note).collect(),
             })
         } else {
             Err(RecipeError::new(problems))
