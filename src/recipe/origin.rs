@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A text file that was read.
@@ -41,6 +41,14 @@ impl Origin {
         match self {
             Origin::File { file, key, .. } => Location::in_file(file, key.clone()),
             other => Location::named(other.to_string()),
+        }
+    }
+
+    /// The folder that a relative path of this origin begins in; empty for the working folder.
+    pub fn folder(&self) -> &Path {
+        match self {
+            Origin::File { file, .. } => file.path.parent().unwrap_or(Path::new("")),
+            _ => Path::new(""),
         }
     }
 

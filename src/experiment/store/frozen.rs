@@ -5,7 +5,7 @@ use super::root::Store;
 use crate::atomic::write_atomically;
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::stage::Stage;
-use crate::recipe::Trial;
+use crate::recipe::{Places, Trial};
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,6 +44,9 @@ pub struct TrialEntry {
     pub label: String,
     /// The seed.
     pub seed: u64,
+    /// The absolute paths of its settings; none in a plan of an earlier program.
+    #[serde(default, skip_serializing_if = "Places::is_empty")]
+    pub places: Places,
     /// The indices of its stages; the last one evaluates.
     pub stages: Vec<usize>,
 }
@@ -178,6 +181,7 @@ impl FrozenPlan {
             hash: trial.hash.clone(),
             label: trial.label.clone(),
             seed: trial.seed,
+            places: trial.places.clone(),
             stages: own,
         });
     }
@@ -201,6 +205,7 @@ mod tests {
             hash: "h".into(),
             label: "l".into(),
             seed: 0,
+            places: Places::new(),
             stages: stages.to_vec(),
         };
         let mut plan = FrozenPlan::new("r", 1);
