@@ -22,6 +22,9 @@ pub struct FrozenPlan {
     /// The recipe's file as an absolute path; none in a plan of an earlier program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<PathBuf>,
+    /// The results folder as an absolute path without links; none in a plan of an earlier program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
     /// The git commit of the recipe's folder; none outside a repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
@@ -129,6 +132,7 @@ impl FrozenPlan {
             recipe: recipe.to_string(),
             workers,
             source: None,
+            folder: None,
             commit: None,
             trials: Vec::new(),
             stages: Vec::new(),
