@@ -42,6 +42,11 @@ pub fn move_path(path: &mut Vec<String>) -> bool {
     true
 }
 
+/// Returns true if `key` is the earlier name of a table that moved.
+pub fn is_earlier_place(key: &str) -> bool {
+    MOVED.iter().any(|moved| moved.earlier == key)
+}
+
 /// The place of today for a dotted path.
 pub fn path_today(path: &str) -> String {
     let mut keys: Vec<String> = path.split('.').map(str::to_string).collect();

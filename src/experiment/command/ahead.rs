@@ -2,6 +2,7 @@
 //! value, the progress.
 
 use crate::experiment::outlook::{Outlook, Status};
+use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::root::Store;
@@ -37,7 +38,11 @@ pub fn plan(
 ) -> Result<(Outlook, Vec<String>), CommandError> {
     let inputs = Inputs::where_files_may_be_absent();
     let plan = inputs.plan(request)?;
-    let store = Store::look(&results_folder(&plan, out));
+    let folder = results_folder(&plan, out);
+    if let Err(foreign) = refuse_foreign(&folder, &plan, &request.recipe) {
+        eprintln!("warning: a sweep would stop here: {foreign}");
+    }
+    let store = Store::look(&folder);
     let mut frozen = FrozenPlan::new(&plan.recipe, cores());
     frozen.commit = store.as_ref().and_then(|_| commit(&request.recipe));
     for trials in plan.trials.chunks(STAGES_AT_ONCE) {

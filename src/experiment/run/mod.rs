@@ -2,6 +2,7 @@
 
 mod attempt;
 mod cadence;
+pub mod claim;
 pub mod devices;
 mod evaluation;
 pub mod executor;
