@@ -65,13 +65,12 @@ pub use listener::{SIGNALS, leave_to_supervisor};
 
 #[cfg(unix)]
 mod listener {
+    use super::super::terminal::Terminal;
     use super::{EXIT_CODE, Interrupt};
     use anyhow::{Context, Result};
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
     use signal_hook::iterator::Signals;
     use std::io::Write;
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
     use std::time::{Duration, Instant};
 
     /// The signals with which a user or a cluster ends a process or announces its end.
@@ -84,9 +83,11 @@ mod listener {
         let mut heard = SIGNALS.to_vec();
         heard.retain(|signal| *signal != SIGHUP || !is_hangup_ignored());
         let mut signals = Signals::new(heard).context("cannot listen to signals")?;
+        let terminal = Terminal::of_this_process();
         std::thread::spawn(move || {
             let mut patience = Patience::default();
             for signal in signals.forever() {
+                terminal.leave_if_closed();
                 if patience.ends_with(signal, Instant::now()) {
                     std::process::exit(EXIT_CODE.into());
                 }
@@ -102,14 +103,18 @@ mod listener {
     /// Makes this process do nothing at a signal: its supervisor receives the same one and passes it on. A
     /// terminal sends Ctrl-C to both, and Slurm signals every process of a job.
     pub fn leave_to_supervisor() -> Result<()> {
-        for signal in SIGNALS {
-            signal_hook::flag::register(signal, Arc::<AtomicBool>::default())
-                .context("cannot leave signals to the supervisor")?;
-        }
+        let mut signals =
+            Signals::new(SIGNALS).context("cannot leave signals to the supervisor")?;
+        let terminal = Terminal::of_this_process();
+        std::thread::spawn(move || {
+            for _ in signals.forever() {
+                terminal.leave_if_closed();
+            }
+        });
         Ok(())
     }
 
-    /// Says what happens. The terminal may be gone, which is no error.
+    /// Says what happens. Nobody may be there to read it, which is no error.
     fn tell(signal: i32) {
         let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
         let seconds = FORWARDED.as_secs();

@@ -14,6 +14,8 @@ pub mod progress;
 pub mod results;
 pub mod scheduler;
 pub mod supervise;
+#[cfg(unix)]
+mod terminal;
 mod training;
 pub mod trials;
 pub mod workers;
