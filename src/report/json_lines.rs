@@ -162,6 +162,7 @@ mod tests {
             ),
             student: None,
             average: None,
+            findings: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 //! reference row, and its verdict.
 
 use super::metric::{USUAL, finished, names, reached};
-use super::record::{Record, TrialStatus};
+use super::record::Record;
 use super::statistics::{
     Bootstrap, Difference, JudgedDifference, Kendall, judge, kendall, mean, paired_difference,
     sample_deviation,
@@ -57,6 +57,8 @@ pub struct Table {
     pub rows: Vec<TableRow>,
     /// The agreement between the order of its means and that of the paper's numbers.
     pub agreement: Option<Kendall>,
+    /// The oddities of the datasets of its trials, one line each, each once.
+    pub findings: Vec<String>,
 }
 
 /// One row. Numbers are in percent, and none if undefined.
@@ -142,6 +144,7 @@ impl Table {
             metrics: metrics.clone(),
             rows: found,
             agreement: kendall(&columns),
+            findings: findings(rows),
         };
         table.judge();
         table
@@ -228,14 +231,22 @@ impl TableRow {
     }
 }
 
+/// The oddities that the records of `rows` tell, each once.
+fn findings(rows: &[RowRecords]) -> Vec<String> {
+    let records = rows.iter().flat_map(|row| row.records.iter().flatten());
+    let mut found: Vec<String> = Vec::new();
+    for finding in records.flat_map(|record| &record.findings) {
+        if !found.contains(finding) {
+            found.push(finding.clone());
+        }
+    }
+    found
+}
+
 fn status(records: &[Option<&Record>], finished: usize) -> String {
-    match records
-        .iter()
-        .flatten()
-        .find(|record| record.status == TrialStatus::Failed)
-    {
-        Some(failed) => {
-            let reason = failed.error.as_deref().unwrap_or("no reason given");
+    let mut ended = records.iter().flatten();
+    match ended.find_map(|record| Some((record, record.failure()?))) {
+        Some((failed, reason)) => {
             let line = reason.split_whitespace().collect::<Vec<_>>().join(" ");
             let which = if records.len() > 1 {
                 format!(" (seed {})", failed.seed)

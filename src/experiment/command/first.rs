@@ -10,19 +10,22 @@ use crate::registry::ComponentErrors;
 use anyhow::anyhow;
 use std::path::Path;
 
-/// Writes the dataset of a recipe's first trial as COCO JSON and PNG to `folder`, and returns a summary.
+/// Writes the dataset of a recipe's first trial as COCO JSON and PNG to `folder`, and returns a summary
+/// with the oddities of the dataset.
 ///
 /// # Errors
 /// As for [`super::ahead::plan`], or the folder is not empty or not writable.
 pub fn export_data(request: &RecipeRequest, folder: &Path) -> Result<String, CommandError> {
     let (_, dataset) = first(request)?;
     let written = export(&dataset, folder).map_err(CommandError::Input)?;
-    Ok(format!(
+    let mut lines = vec![format!(
         "{} images with {} annotations in {}",
         written.images,
         written.annotations,
         folder.display()
-    ))
+    )];
+    lines.extend(dataset.findings.lines());
+    Ok(lines.join("\n"))
 }
 
 /// The settings of a recipe's first trial and the names of its classes.

@@ -76,11 +76,12 @@ impl<'a> Results<'a> {
     /// now does not remove.
     pub fn has_earlier(&self, index: usize) -> bool {
         let earlier = self.records.get(&self.plan.trials[index].hash);
-        earlier.is_some_and(|record| record.status == TrialStatus::Ok)
+        earlier.is_some_and(|record| record.failure().is_none())
     }
 
     /// Records the outcome of the trial `index`: the `seconds` of its own work, and its result or the reason
-    /// of its failure. A failure does not replace an earlier result of the same settings.
+    /// of its failure. A failure does not replace an earlier result of the same settings. `findings` are the
+    /// oddities of its dataset.
     ///
     /// # Errors
     /// The evaluation lacks the model that the tables show.
@@ -91,6 +92,7 @@ impl<'a> Results<'a> {
         seconds: f64,
         reported: EvalModel,
         outcome: Result<&Evaluation, &str>,
+        findings: &[String],
     ) -> Result<()> {
         let trial = &self.plan.trials[index];
         self.ended[index] = true;
@@ -98,6 +100,7 @@ impl<'a> Results<'a> {
             return Ok(());
         }
         let mut record = self.record(trial, steps);
+        record.findings = findings.to_vec();
         match outcome {
             Ok(evaluation) => {
                 let model = |name: EvalModel| {
@@ -146,6 +149,7 @@ impl<'a> Results<'a> {
             metrics: None,
             student: None,
             average: None,
+            findings: Vec::new(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Reads and checks the inputs of a command before any work: the recipe and the files that it names.
 
-use super::parts::{self as trial, Datasets, TrialParts};
+use super::datasets::Datasets;
+use super::draws::{Draw, Wanted};
+use super::parts as trial;
 use super::planned::Planned;
 use crate::experiment::settings::identity::identity;
 use crate::experiment::settings::new_keys::NEW_KEYS;
@@ -9,8 +11,7 @@ use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::graph::clip::{ClipRegions, VisionLanguageConfig};
 use crate::recipe::{Hooks, Plan, Request};
 use crate::registry::ComponentError;
-use crate::tensor::Place;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -73,11 +74,19 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Inputs for `plan`: files that a run needs may be missing.
+    /// Inputs for a command that trains nothing: files that a run needs may be missing.
     pub fn where_files_may_be_absent() -> Self {
         Self {
             absent: Some(RefCell::default()),
             ..Self::default()
+        }
+    }
+
+    /// The same inputs, with the digests of large datasets in `folder`: see [`Datasets::with_digests`].
+    pub fn with_digests(self, folder: PathBuf) -> Self {
+        Self {
+            datasets: Datasets::with_digests(folder),
+            ..self
         }
     }
 
@@ -175,22 +184,15 @@ impl Inputs {
         Vec::new()
     }
 
-    /// Splits the data of every trial, because a split may be impossible for some seeds.
+    /// Draws the splits of all trials, because a split may be impossible for some seeds.
     ///
     /// # Errors
-    /// The first trial whose data cannot be split. The error names its seed.
-    pub fn split(&self, trials: &[Planned]) -> Result<()> {
-        let mut seen = BTreeSet::new();
+    /// All splits that are impossible, each with its seeds.
+    pub fn split(&self, trials: &[Planned]) -> Result<Vec<Draw>> {
+        let mut wanted = Wanted::default();
         for trial in trials {
-            let TrialSettings::Networks(network) = &*trial.settings else {
-                continue;
-            };
-            let split = format!("{:?} {} {}", network.split, network.data, network.seed);
-            if seen.insert(split) {
-                TrialParts::new(network, &self.datasets, &Place::Host)
-                    .with_context(|| format!("seed {}", network.seed))?;
-            }
+            wanted.add(&trial.settings);
         }
-        Ok(())
+        wanted.draw(&self.datasets)
     }
 }
