@@ -272,21 +272,77 @@ fn a_plan_reports_what_a_run_will_need() {
     );
     assert_eq!(output.status.code(), Some(0), "{notes}");
     assert!(text.contains("released: the teacher is reported"), "{text}");
-    assert_eq!(
-        notes,
-        "note: a run also needs data.root: no folder `nowhere`\n\
-         note: a run also needs method.correction.vlm.weights: no folder `weights/convnext_large_d_320`\n"
+    // A path that is typed begins in the working folder, one in a recipe beside the recipe.
+    let here = std::env::current_dir().unwrap();
+    let here = here.display();
+    let expected = format!(
+        "note: a run also needs data.root: no folder `{here}/nowhere`\n\
+         note: a run also needs method.correction.vlm.weights: no folder `{here}/weights/convnext_large_d_320`\n"
     );
+    assert_eq!(notes, expected);
     let set = "model.backbone.weights=nowhere.safetensors";
     let output = harness(&["plan", "recipes/pl-dc-paper.toml", "--set", set]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(stderr(&output).contains("no file `nowhere.safetensors`"));
+    let expected = format!("no file `{here}/nowhere.safetensors`");
+    assert!(stderr(&output).contains(&expected));
     let output = harness(&["plan", "recipes/pl-dc-paper.toml", "--set", "data.root=src"]);
     assert_eq!(
         output.status.code(),
         Some(2),
         "a folder without COCO is no missing folder"
     );
+}
+
+#[test]
+fn a_recipe_finds_its_files_from_any_folder_and_a_tilde_is_the_home() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().canonicalize().unwrap();
+    let recipes = Path::new("recipes").canonicalize().unwrap();
+    let base = recipes.join("coco-mini.toml");
+    let recipe = folder.join("own.toml");
+    let notes = |text: &str, elsewhere: &Path, set: &str| {
+        let text = format!("extends = {base:?}\n{text}");
+        std::fs::write(&recipe, text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+        command.current_dir(elsewhere).env("HOME", "/home/nobody");
+        command.arg("plan").arg(&recipe).args(["--set", set]);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let (root, own) = (Path::new("/"), "[data]\nroot = 'pictures'\n");
+    let beside = format!("no folder `{}/pictures`", folder.display());
+    for elsewhere in [root, &folder, &recipes] {
+        let notes = notes(own, elsewhere, "seeds=[0]");
+        assert!(notes.contains(&beside), "{notes}");
+    }
+    let typed = notes(own, root, "data.root=pictures");
+    assert!(typed.contains("no folder `/pictures`"), "{typed}");
+    let home = "no folder `/home/nobody/pictures`";
+    let typed = notes(own, root, "data.root=~/pictures");
+    assert!(typed.contains(home), "{typed}");
+    let written = notes("[data]\nroot = '~/pictures'\n", root, "seeds=[0]");
+    assert!(written.contains(home), "{written}");
+}
+
+#[test]
+fn a_path_that_the_working_folder_has_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipes = folder.path().join("recipes");
+    std::fs::create_dir_all(&recipes).unwrap();
+    std::fs::create_dir(folder.path().join("pictures")).unwrap();
+    let base = Path::new("recipes/coco-mini.toml").canonicalize().unwrap();
+    let text = format!("extends = {base:?}\n[data]\nroot = 'pictures'\n");
+    std::fs::write(recipes.join("own.toml"), text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.current_dir(folder.path());
+    let output = command
+        .args(["sweep", "recipes/own.toml"])
+        .output()
+        .unwrap();
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("the working folder has `pictures`"), "{text}");
 }
 
 #[test]

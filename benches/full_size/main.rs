@@ -125,7 +125,7 @@ impl Recipe {
         };
         let plan = Plan::new(request, unchecked)?;
         let trial = plan.trials.first().context("a trial")?;
-        Ok(Self(trial.settings.clone()))
+        Ok(Self(trial.located()))
     }
 
     fn model(&self) -> Result<Mask2FormerConfig> {

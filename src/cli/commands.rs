@@ -15,7 +15,7 @@ use std::io::Write as _;
 
 pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
     if args.publish {
-        let folder = experiment::publish(&args.recipe.into(), args.out.as_deref())?;
+        let folder = experiment::publish(&args.recipe.into(), args.out.as_deref(), args.replace)?;
         print_line(&format!("Published: {}", folder.display()));
         return Ok(FINE);
     }
@@ -31,6 +31,7 @@ pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
         retries: args.retries,
         fail_fast: args.fail_fast,
         renew: args.renew,
+        replace: args.replace,
         verbosity: match args.quiet {
             true => Verbosity::Quiet,
             false => Verbosity::Normal,

@@ -5,14 +5,17 @@ mod output;
 mod words;
 
 use crate::experiment::CommandError;
+use crate::recipe::at_home;
 use clap::Parser;
 use output::{FAILED, WRONG};
+use std::ffi::OsString;
 use std::process::ExitCode;
 use words::{Cli, Command, Data, Weights};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let code = dispatch(Cli::parse().command).unwrap_or_else(|error| {
+    let cli = Cli::parse_from(std::env::args_os().map(with_home));
+    let code = dispatch(cli.command).unwrap_or_else(|error| {
         eprintln!("error: {error}");
         match error {
             CommandError::Input(_) => WRONG,
@@ -20,6 +23,22 @@ pub fn run() -> ExitCode {
         }
     });
     ExitCode::from(code)
+}
+
+/// `argument` with the user's home for a `~` at its beginning. Shells do this, but not behind the `=` of
+/// `--out=~/results`.
+fn with_home(argument: OsString) -> OsString {
+    let Some(text) = argument.to_str() else {
+        return argument;
+    };
+    match text.split_once('=').filter(|_| text.starts_with("--")) {
+        Some((name, value)) => {
+            let mut whole = OsString::from(format!("{name}="));
+            whole.push(at_home(value));
+            whole
+        }
+        None => at_home(text).into(),
+    }
 }
 
 /// Runs a command and returns its exit code.
@@ -46,6 +65,21 @@ fn dispatch(command: Command) -> Result<u8, CommandError> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn a_tilde_is_the_home_wherever_an_argument_begins_with_a_path() {
+        let home = std::env::home_dir().unwrap();
+        let at = |name: &str, below: &str| format!("{name}{}", home.join(below).display());
+        for (argument, expected) in [
+            ("~/recipe.toml", at("", "recipe.toml")),
+            ("--out=~/results", at("--out=", "results")),
+            ("--set=data.root=~/coco", "--set=data.root=~/coco".into()),
+            ("data.root=~/coco", "data.root=~/coco".into()),
+            ("a~b", "a~b".into()),
+        ] {
+            assert_eq!(with_home(argument.into()), *expected, "{argument}");
+        }
+    }
 
     #[test]
     fn the_definition_is_consistent() {

@@ -72,6 +72,9 @@ pub struct SweepArgs {
     /// a subfolder
     #[arg(long)]
     pub renew: bool,
+    /// Let this recipe replace the tables that another recipe has in the folder of the results
+    #[arg(long)]
+    pub replace: bool,
     /// Train nothing; copy the tables and records of the finished run to results/published/<recipe>, to be
     /// committed
     #[arg(long, conflicts_with_all = ["workers", "device", "gpus", "retries", "fail_fast", "renew"])]

@@ -69,12 +69,14 @@ impl Context<'_> {
                 }
                 (Some(known), found) => clash(known, found).map_or(Ok(()), |clash| {
                     let full = format!("{}{}", path.join("."), clash.element);
+                    let origin = self.origins.get(&full);
                     let message = format!(
-                        "`{full}`: expected {}, found {}",
+                        "`{full}`: expected {}, found {}{}",
                         clash.expected,
-                        describe(clash.found)
+                        describe(clash.found),
+                        origin.map(Origin::advice).unwrap_or_default()
                     );
-                    let place = self.origins.get(&full).map(Origin::value_place);
+                    let place = origin.map(Origin::value_place);
                     Err(Problem {
                         place: place.or_else(|| self.place(path, false)),
                         message,
@@ -104,9 +106,10 @@ impl Context<'_> {
             Some(meant) => format!("; did you mean `{meant}`?"),
             None => suggest::hint(key, siblings.keys().map(String::as_str)),
         };
+        let advice = self.origins.get(&full).map(Origin::advice);
         Problem {
             place: self.place(path, true),
-            message: format!("unknown key `{full}`{hint}"),
+            message: format!("unknown key `{full}`{hint}{}", advice.unwrap_or_default()),
         }
     }
 

@@ -1,8 +1,8 @@
 //! The files that a recipe extends, in the order in which they are laid over one another.
 //!
 //! `extends = "a.toml"` names one file, `extends = ["a.toml", "b.toml"]` several; a path is relative to the
-//! file that names it. Keys of `b` win over those of `a`, keys of the file itself over both. The named files
-//! may extend others.
+//! file that names it, and `~` is the user's home. Keys of `b` win over those of `a`, keys of the file itself over
+//! both. The named files may extend others.
 //!
 //! Each file is laid once, however many files extend it. It stands above every file that it extends and above
 //! every file that is listed before it, so two files that extend the same base change that base one after the
@@ -18,6 +18,7 @@ use super::error::Problem;
 use super::file::{FileKind, ParsedFile};
 use super::origin::{Location, Origin};
 use super::overlay::Layer;
+use super::paths::at_home;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -70,7 +71,7 @@ impl Reader<'_> {
         }
         let file = ParsedFile::read(path, FileKind::Recipe, named)?;
         let mut layer = file.layer(path.display().to_string(), &file.root, self.problems);
-        let bases = bases(&mut layer, path)?;
+        let bases = bases(&mut layer)?;
         self.open.push(real.clone());
         for (index, base) in bases.iter().enumerate() {
             let refused = |message: String| {
@@ -114,8 +115,8 @@ fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
-/// Removes `extends` from the layer of the file at `path` and returns the files that it names.
-fn bases(layer: &mut Layer, path: &Path) -> Result<Vec<Base>, Problem> {
+/// Removes `extends` from the layer of a file and returns the files that it names.
+fn bases(layer: &mut Layer) -> Result<Vec<Base>, Problem> {
     let value = layer.table.remove(KEY);
     let origin = layer.origins.remove(KEY);
     let Some((value, origin)) = value.zip(origin) else {
@@ -124,7 +125,7 @@ fn bases(layer: &mut Layer, path: &Path) -> Result<Vec<Base>, Problem> {
     let base = |value: &toml::Value, origin: &Origin| match value {
         toml::Value::String(name) => Ok(Base {
             name: name.clone(),
-            path: path.parent().unwrap_or(Path::new("")).join(name),
+            path: origin.folder().join(at_home(name)),
             place: origin.value_place(),
         }),
         _ => Err(Problem::at(

@@ -308,6 +308,7 @@ fn similar_files(path: &Path, kind: FileKind) -> String {
         .filter_map(Result::ok)
         .filter(|entry| entry.path().extension() == extension && kind.fits(&entry.path()))
         .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.'))
         .collect();
     names.sort();
     let wanted = path

@@ -25,6 +25,7 @@ mod new_keys;
 mod origin;
 mod overlay;
 mod overrides;
+mod paths;
 mod plan;
 mod schema;
 mod sources;
@@ -38,8 +39,9 @@ pub use moved::{to_earlier_places, to_todays_places};
 pub use new_keys::{NewKey, NewKeys};
 pub use origin::Origin;
 pub use overlay::value_at;
+pub use paths::{Places, at_home};
 pub use plan::{Hooks, Plan, RowPlan, SweepPlan, Trial};
-pub use schema::{Choice, Slot, recipe_schema, sweep_schema};
+pub use schema::{ComponentChoice, ComponentSlot, recipe_schema, sweep_schema};
 pub use sources::Request;
 pub use suggest::{hint, similar};
 

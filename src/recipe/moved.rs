@@ -18,6 +18,11 @@ const MOVED: [Moved; 1] = [Moved {
     today: "model.loss",
 }];
 
+/// The tables that moved, as pairs of the earlier place and the dotted path of today's.
+pub fn moved_tables() -> impl Iterator<Item = (&'static str, &'static str)> {
+    MOVED.iter().map(|moved| (moved.earlier, moved.today))
+}
+
 impl Moved {
     /// The keys of today's place.
     fn keys(&self) -> Vec<String> {
@@ -35,6 +40,11 @@ pub fn move_path(path: &mut Vec<String>) -> bool {
     };
     path.splice(..1, moved.keys());
     true
+}
+
+/// Returns true if `key` is the earlier name of a table that moved.
+pub fn is_earlier_place(key: &str) -> bool {
+    MOVED.iter().any(|moved| moved.earlier == key)
 }
 
 /// The place of today for a dotted path.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A text file that was read.
@@ -41,6 +41,24 @@ impl Origin {
         match self {
             Origin::File { file, key, .. } => Location::in_file(file, key.clone()),
             other => Location::named(other.to_string()),
+        }
+    }
+
+    /// The folder that a relative path of this origin begins in; empty for the working folder.
+    pub fn folder(&self) -> &Path {
+        match self {
+            Origin::File { file, .. } => file.path.parent().unwrap_or(Path::new("")),
+            _ => Path::new(""),
+        }
+    }
+
+    /// Advice for a wrong variable, beginning with `; `: another program may own it. Empty for other origins.
+    pub fn advice(&self) -> String {
+        match self {
+            Origin::Environment(name) => {
+                format!("; `unset {name}` if the variable is not meant for this program")
+            }
+            _ => String::new(),
         }
     }
 

@@ -2,33 +2,73 @@
 //!
 //! The value is TOML. Text that is not TOML is taken as a string, so paths need no quotes.
 
+use super::RECIPE_KEYS;
 use super::error::Problem;
-use super::moved::{move_path, note};
+use super::moved::{is_earlier_place, move_path, note};
 use super::origin::{Location, Origin};
 use super::overlay::Layer;
 use std::collections::BTreeMap;
 
-/// Environment variables with this prefix are settings.
+/// Environment variables with this prefix may be settings.
 const PREFIX: &str = "HARNESS_";
+/// The number of letters by which the table in a variable's name may differ from a known one, so that the
+/// variable still counts as a mistyped setting and not as another program's.
+const SLIP: usize = 1;
+/// The number of foreign variables that a note names.
+const NAMED: usize = 8;
 
-/// Returns one layer for each variable that is a setting, sorted by name. `__` separates levels, `_` stands
-/// for `-`.
-pub fn environment(variables: &[(String, String)]) -> Vec<Layer> {
-    let mut settings: Vec<&(String, String)> = variables
-        .iter()
-        .filter(|(name, _)| name.starts_with(PREFIX))
-        .collect();
-    settings.sort();
-    settings
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let path: Vec<String> = name[PREFIX.len()..]
-                .split("__")
-                .map(|part| part.to_lowercase().replace('_', "-"))
-                .collect();
-            layer(&path, value, Origin::Environment(name.clone()))
-        })
-        .collect()
+/// The settings in the environment.
+pub struct Environment {
+    /// One layer for each variable that is a setting, sorted by name.
+    pub layers: Vec<Layer>,
+    /// A note about the variables with the prefix that belong to other programs.
+    pub foreign: Option<String>,
+}
+
+/// Reads the settings among `variables`. `__` separates levels, `_` stands for `-`.
+///
+/// Other programs have variables with the same prefix: CI systems (`HARNESS_BUILD_ID`), Kubernetes beside a
+/// service called `harness` (`HARNESS_PORT`). A variable is a setting if its first level is a key at the top of
+/// `root`, the settings of the lowest file, or one letter away from it.
+pub fn environment(variables: &[(String, String)], root: &toml::Table) -> Environment {
+    let mut variables: Vec<&(String, String)> = variables.iter().collect();
+    variables.sort();
+    let (mut layers, mut foreign) = (Vec::new(), Vec::new());
+    for (name, value) in variables {
+        let Some(rest) = name.strip_prefix(PREFIX) else {
+            continue;
+        };
+        let parts = rest.split("__");
+        let path: Vec<String> = parts
+            .map(|part| part.to_lowercase().replace('_', "-"))
+            .collect();
+        match is_meant(&path[0], root) {
+            true => layers.extend(layer(&path, value, Origin::Environment(name.clone()))),
+            false => foreign.push(name.as_str()),
+        }
+    }
+    let foreign = (!foreign.is_empty()).then(|| ignored(&foreign));
+    Environment { layers, foreign }
+}
+
+/// Returns true if `first` is a key at the top of a recipe, perhaps mistyped.
+fn is_meant(first: &str, root: &toml::Table) -> bool {
+    let known = root.keys().map(String::as_str).chain(RECIPE_KEYS);
+    let mut near = known.filter(|key| strsim::damerau_levenshtein(key, first) <= SLIP);
+    near.next().is_some() || is_earlier_place(first)
+}
+
+/// The note about the variables `names`, which are not empty.
+fn ignored(names: &[&str]) -> String {
+    let named = names[..names.len().min(NAMED)].join(", ");
+    let more = match names.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "ignored, because no setting has such a name: {named}{more} (in the environment; a setting is written \
+         like {PREFIX}TRAIN__STEPS, and `unset` silences this warning)"
+    )
 }
 
 /// Returns one layer for each `key.path=value`, in the given order. A malformed argument is a problem.
@@ -150,7 +190,9 @@ mod tests {
             ("HARNESS_DATA__ROOT", "../x"),
         ]
         .map(|(name, value)| (name.to_string(), value.to_string()));
-        let layers = environment(&variables);
+        let root = "model = {}\ndata = {}".parse().unwrap();
+        let Environment { layers, foreign } = environment(&variables, &root);
+        assert_eq!(foreign, None);
         let tables: Vec<String> = layers
             .iter()
             .map(|layer| serde_json::to_string(&layer.table).unwrap())
@@ -166,6 +208,36 @@ mod tests {
             layers[0].origins["data.root"].to_string(),
             "environment variable HARNESS_DATA__ROOT"
         );
+    }
+
+    #[test]
+    fn variables_of_other_programs_are_named_once_and_a_slip_is_no_other_program() {
+        let root: toml::Table = "train = {}\ndata = {}\nprecision = ''".parse().unwrap();
+        let read = |names: &[&str]| {
+            let pair = |name: &&str| (format!("HARNESS_{name}"), "1".to_string());
+            let variables: Vec<_> = names.iter().map(pair).collect();
+            let Environment { layers, foreign } = environment(&variables, &root);
+            (layers.len(), foreign.unwrap_or_default())
+        };
+        let meant = [
+            "TRAIN__STPES",
+            "TRIAN__STEPS",
+            "SEED",
+            "DATA",
+            "LOSS__POINTS",
+            "RESULTS",
+        ];
+        assert_eq!(read(&meant), (meant.len(), String::new()));
+        let (layers, note) = read(&["BUILD_ID", "PORT", "PORT_80_TCP", "", "_X", "TRAIN__STEPS"]);
+        assert_eq!(layers, 1);
+        let names = "HARNESS_, HARNESS_BUILD_ID, HARNESS_PORT, HARNESS_PORT_80_TCP, HARNESS__X (";
+        assert!(note.contains(names) && note.contains("`unset`"), "{note}");
+        let (layers, note) = read(&["TRAIN_STEPS"]);
+        assert_eq!(layers, 0, "one underscore is part of a word");
+        assert!(note.contains("HARNESS_TRAIN__STEPS"), "{note}");
+        let many: Vec<String> = (0..11).map(|index| format!("STAGE_{index}")).collect();
+        let (_, note) = read(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(note.contains("HARNESS_STAGE_5 and 3 more ("), "{note}");
     }
 
     #[test]

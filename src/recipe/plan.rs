@@ -9,7 +9,8 @@ use super::file::ParsedFile;
 use super::hash::content_hash;
 use super::new_keys::NewKeys;
 use super::origin::Location;
-use super::overlay::{Layer, Overlay};
+use super::overlay::{Layer, Overlay, value_at};
+use super::paths::{self, Places};
 use super::sources::{Request, Sources};
 use super::sweep;
 use crate::metrics::PaperColumn;
@@ -85,8 +86,18 @@ pub struct Trial {
     pub label: String,
     /// The seed; it is also in the settings.
     pub seed: u64,
-    /// All settings that the trial reads, and the key `seed`.
+    /// All settings that the trial reads, and the key `seed`. Paths stand as they are written, see [`Places`].
     pub settings: Table,
+    /// The absolute paths of the settings.
+    #[serde(default, skip_serializing_if = "Places::is_empty")]
+    pub places: Places,
+}
+
+impl Trial {
+    /// The settings with absolute paths, for the components.
+    pub fn located(&self) -> Table {
+        paths::with_places(&self.settings, &self.places)
+    }
 }
 
 impl Plan {
@@ -102,6 +113,7 @@ impl Plan {
             typed,
             keys,
             sweeps,
+            foreign,
             problems,
             ..
         } = sources;
@@ -135,7 +147,7 @@ impl Plan {
                 seeds: keys.seeds,
                 sweeps,
                 trials,
-                notes: note.into_iter().collect(),
+                notes: foreign.into_iter().chain(note).collect(),
             })
         } else {
             Err(RecipeError::new(problems))
@@ -246,18 +258,30 @@ impl Builder<'_> {
             check::structure_over(layer, root, &mut settings, &mut self.problems);
         }
         check::widen(&mut settings, root);
+        let origin = |key: &str| {
+            let own = layers.iter().rev().find_map(|layer| layer.own_origin(key));
+            own.or_else(|| overlay.origin(key))
+        };
+        let located = paths::locate(&mut settings, origin);
+        let places = located
+            .iter()
+            .map(|(key, it)| (key.clone(), it.path.clone()));
+        let places: Places = places.collect();
         let mut trials = Vec::with_capacity(self.seeds.len());
         for (index, &seed) in self.seeds.iter().enumerate() {
             let mut settings = settings.clone();
             settings.insert("seed".to_string(), Value::Integer(seed as i64));
             if index == 0 {
-                for error in (self.hooks.check)(&settings) {
+                for mut error in (self.hooks.check)(&paths::with_places(&settings, &places)) {
+                    if let Some(located) = located.get(&error.key) {
+                        error.message += &located.advice();
+                    }
                     let origin = |path: &str| overlay.origin_under(&layers, path);
                     self.problems
                         .push(check::component_problem(error, origin, &self.recipe));
                 }
             }
-            trials.push(self.trial(label, seed, settings));
+            trials.push(self.trial(label, seed, settings, &places));
         }
         trials
     }
@@ -269,17 +293,43 @@ impl Builder<'_> {
     }
 
     /// The index of the trial with these settings. A new trial is added if there is none yet.
-    fn trial(&mut self, label: &str, seed: u64, mut settings: Table) -> usize {
+    fn trial(&mut self, label: &str, seed: u64, mut settings: Table, places: &Places) -> usize {
         (self.hooks.normalise)(&mut settings);
+        let mut places = places.clone();
+        places.retain(|key, _| value_at(&settings, key).is_some());
         let hash = content_hash(&(self.hooks.identity)(&settings));
-        *self.by_hash.entry(hash.clone()).or_insert_with(|| {
-            self.trials.push(Trial {
-                hash,
-                label: label.to_string(),
-                seed,
-                settings,
-            });
-            self.trials.len() - 1
-        })
+        if let Some(&known) = self.by_hash.get(&hash) {
+            self.refuse_one_identity_for_two(label, &places, known);
+            return known;
+        }
+        let index = self.trials.len();
+        self.by_hash.insert(hash.clone(), index);
+        self.trials.push(Trial {
+            hash,
+            label: label.to_string(),
+            seed,
+            settings,
+            places,
+        });
+        index
+    }
+
+    /// Refuses a row whose settings are those of the trial `known`, but lead to other places.
+    fn refuse_one_identity_for_two(&mut self, label: &str, places: &Places, known: usize) {
+        let other = &self.trials[known];
+        let differing = |(key, path): &(&String, &String)| other.places.get(*key) != Some(*path);
+        if let Some((key, path)) = places.iter().find(differing) {
+            let (before, row) = (
+                other.places.get(key).map_or("", String::as_str),
+                &other.label,
+            );
+            let message = format!(
+                "`{key}` is {path} in the row `{label}` and {before} in the row `{row}`, but their texts differ \
+                 at most in a leading `../`, so that both rows would be one trial; write one of them as an \
+                 absolute path"
+            );
+            self.problems
+                .push(Problem::at(self.recipe.clone(), message));
+        }
     }
 }

@@ -8,16 +8,17 @@ use super::file::{FileKind, ParsedFile};
 use super::keys::RecipeKeys;
 use super::new_keys::NewKeys;
 use super::overlay::{Layer, lay};
-use super::overrides;
+use super::overrides::{self, Environment};
 use super::sweep;
 use std::path::Path;
+use toml::Table;
 
 /// A request to plan a recipe.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The file of the recipe.
     pub recipe: &'a Path,
-    /// The whole environment; variables called `HARNESS_...` are settings.
+    /// The whole environment; variables called `HARNESS_...` may be settings.
     pub environment: &'a [(String, String)],
     /// The `--set key.path=value` arguments, without `--set`.
     pub set: &'a [String],
@@ -46,6 +47,8 @@ pub struct Sources {
     pub whole: Vec<Layer>,
     /// The sweeps that could be read, by name.
     pub sweeps: Vec<(String, ParsedFile)>,
+    /// A note about variables that are no settings.
+    pub foreign: Option<String>,
     pub problems: Vec<Problem>,
 }
 
@@ -68,7 +71,13 @@ impl Sources {
             lay(&mut lowest.table, &missing.table);
             lowest.origins.extend(missing.origins);
         }
-        let mut typed = overrides::environment(request.environment);
+        let root = files
+            .first()
+            .map_or(Table::new(), |lowest| lowest.table.clone());
+        let Environment {
+            layers: mut typed,
+            foreign,
+        } = overrides::environment(request.environment, &root);
         typed.extend(overrides::arguments(request.set, &mut problems));
         let name = request.recipe.file_stem().and_then(|stem| stem.to_str());
         let name = name.unwrap_or("recipe").to_string();
@@ -88,6 +97,7 @@ impl Sources {
             keys,
             whole: files.into_iter().chain(typed).collect(),
             sweeps,
+            foreign,
             problems,
         })
     }

@@ -4,7 +4,7 @@
 use super::metric::{USUAL, finished, names, reached};
 use super::record::Record;
 use super::statistics::{
-    Bootstrap, Difference, Judged, Kendall, judge, kendall, mean, paired_difference,
+    Bootstrap, Difference, JudgedDifference, Kendall, judge, kendall, mean, paired_difference,
     sample_deviation,
 };
 use crate::metrics::{Metrics, PaperColumn};
@@ -77,7 +77,7 @@ pub struct TableRow {
     /// The difference to the reference row in the table's metric.
     pub difference: Option<Difference>,
     /// The verdict on that difference; none for the reference row itself.
-    pub judged: Option<Judged>,
+    pub judged: Option<JudgedDifference>,
     /// The number in the paper, if it belongs to the table's metric.
     pub paper: Option<f64>,
     /// The number in the paper minus that of the reference row.

@@ -22,7 +22,7 @@ fn record(hash: &str, seed: u64, map: Option<f64>) -> Record {
         label: String::new(),
         seed,
         steps: 9,
-        status: map.map_or(Status::Failed, |_| Status::Ok),
+        status: map.map_or(TrialStatus::Failed, |_| TrialStatus::Ok),
         error: map.is_none().then(|| failed.to_string()),
         metrics: map.map(|map| usual([Some(map), Some(2.0 * map)])),
         student: None,
@@ -363,7 +363,7 @@ proptest! {
 fn a_success_without_its_metric_counts_as_failed() {
     let mut undefined = record("0-0", 0, Some(1.0));
     undefined.metrics = Some(usual([None, Some(2.0)]));
-    assert_eq!(undefined.status, Status::Ok);
+    assert_eq!(undefined.status, TrialStatus::Ok);
     let (layout, _) = folder();
     let table = layout.table(|hash| (hash == "0-0").then_some(&undefined), None);
     assert_eq!(table.rows[0].seeds, 0);

@@ -2,8 +2,9 @@
 
 use crate::rig::{Rig, kill, stderr, wait};
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
+use std::process::{Command, Output};
 
 /// The number of times that each training was begun, by its title.
 fn begun(texts: &[String]) -> BTreeMap<String, usize> {
@@ -87,6 +88,77 @@ fn two_recipes_in_one_folder_keep_each_others_records() {
     }
     let records = std::fs::read_to_string(rig.at("out/records.jsonl")).unwrap();
     assert_eq!(records.lines().count(), 6, "{records}");
+}
+
+/// `harness COMMAND RECIPE --out out` in the folder of `rig`.
+fn run(rig: &Rig, command: &str, recipe: &str, more: &[&str]) -> Output {
+    let mut harness = Command::new(env!("CARGO_BIN_EXE_harness"));
+    harness.current_dir(rig.at("")).args([command, recipe]);
+    harness.args(["--out", "out"]).args(more).output().unwrap()
+}
+
+#[test]
+fn another_recipe_is_told_before_it_replaces_a_table() {
+    let rig = Rig::new();
+    rig.finish("out");
+    let found = rig.found("out");
+    let text = fs::read_to_string(rig.recipe()).unwrap();
+    fs::create_dir(rig.at("second")).unwrap();
+    let changed = text.replace("level = 20.0", "level = 30.0");
+    fs::write(rig.at("second/own.toml"), &changed).unwrap();
+    fs::write(rig.at("recipes/named-otherwise.toml"), &changed).unwrap();
+    fs::write(rig.at("second/copy-of-the-first.toml"), &text).unwrap();
+    for recipe in ["second/own.toml", "recipes/named-otherwise.toml"] {
+        let output = run(&rig, "sweep", recipe, &[]);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        for part in [
+            "recipes/own.toml",
+            recipe,
+            "`parts`",
+            "--out DIR",
+            "--replace",
+        ] {
+            assert!(told.contains(part), "`{part}` is not in: {told}");
+        }
+        assert_eq!(rig.found("out"), found, "nothing is lost");
+        let told = stderr(&run(&rig, "plan", recipe, &[]));
+        assert!(told.contains("a sweep would stop here"), "{told}");
+    }
+    let code = |recipe: &str, more: &[&str]| {
+        let output = run(&rig, "sweep", recipe, more);
+        (output.status.code(), stderr(&output))
+    };
+    let (own, same) = (Some(0), "the same trials replace nothing");
+    assert_eq!(code("second/copy-of-the-first.toml", &[]).0, own, "{same}");
+    rig.finish("out");
+    let (ended, told) = code("second/own.toml", &["--replace"]);
+    assert_eq!(ended, own, "{told}");
+    assert_ne!(
+        rig.found("out")[&"parts.md".into()],
+        found[&"parts.md".into()]
+    );
+    assert_eq!(code("recipes/own.toml", &[]).0, Some(2));
+    assert_eq!(code("recipes/own.toml", &["--replace"]).0, own);
+    let again = rig.found("out");
+    assert_eq!(again[&"parts.csv".into()], found[&"parts.csv".into()]);
+}
+
+#[test]
+fn a_recipe_that_is_edited_or_moved_stays_the_same_recipe() {
+    let rig = Rig::new();
+    rig.finish("out");
+    let text = fs::read_to_string(rig.recipe()).unwrap();
+    fs::write(rig.recipe(), text.replace("level = 20.0", "level = 25.0")).unwrap();
+    let ends_well = |recipe: &str| {
+        let output = run(&rig, "sweep", recipe, &[]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    };
+    ends_well("recipes/own.toml");
+    ends_well(rig.recipe().to_str().unwrap());
+    fs::rename(rig.at("recipes"), rig.at("elsewhere")).unwrap();
+    fs::write(rig.at("elsewhere/own.toml"), &text).unwrap();
+    ends_well("elsewhere/own.toml");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Tests stopping, retrying and watching: `sweep` with signals and options, `plan` and `status` beside it.
 
-use crate::rig::{Rig, kill, stderr, wait};
+use crate::rig::{Process, Rig, kill, stderr, wait};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -18,9 +18,10 @@ fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn ask_to_stop(child: &Child) {
+/// Sends the process of `child` a signal, such as `INT`.
+fn send(signal: &str, child: &Child) {
     let sent = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args([&format!("-{signal}"), &child.id().to_string()])
         .status();
     assert!(sent.unwrap().success());
 }
@@ -42,7 +43,7 @@ fn a_run_asked_to_stop_ends_at_its_next_step_and_goes_on_to_the_same_bytes() {
     // A few steps before the second line of a journal.
     wait(|| rig.journals("out", "distill-").contains("\"step\":40,"));
     std::thread::sleep(Duration::from_millis(50));
-    ask_to_stop(&child);
+    send("INT", &child);
     let output = child.wait_with_output().unwrap();
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(STOPPED), "{text}");
@@ -79,6 +80,102 @@ fn a_run_asked_to_stop_ends_at_its_next_step_and_goes_on_to_the_same_bytes() {
         status.starts_with("own: 6 of 6 trials done, best mAP "),
         "{status}"
     );
+}
+
+/// One trial without a checkpoint of its own, with steps of 100 ms.
+fn slow(command: &mut Command) -> &mut Command {
+    command.args(["--workers", "1", "--set", "seeds=[0]", "--set", "sweeps=[]"]);
+    command.args([
+        "--set",
+        "train.checkpoint=1000",
+        "--set",
+        "train.steps=4000",
+    ]);
+    command.args(["--set", "method.sleep-ms=100"])
+}
+
+/// Waits until the burn-in into `out` has begun.
+fn begun(rig: &Rig, out: &str) {
+    wait(|| !rig.files(out, "burn-in-", "environment.json").is_empty());
+    std::thread::sleep(Duration::from_millis(300));
+}
+
+#[test]
+fn every_signal_that_ends_or_announces_the_end_of_a_job_leaves_a_checkpoint() {
+    let rig = Rig::new();
+    for signal in ["TERM", "HUP", "USR1", "USR2"] {
+        let child = slow(&mut rig.sweep(signal)).spawn().unwrap();
+        begun(&rig, signal);
+        let under = Process::under(child.id());
+        // A cluster may signal every process of a job.
+        for process in &under {
+            let mut command = Command::new("kill");
+            command.args([format!("-{signal}"), process.0.to_string()]);
+            assert!(command.status().unwrap().success());
+        }
+        send(signal, &child);
+        let output = child.wait_with_output().unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(STOPPED), "{signal}: {text}");
+        assert!(text.contains(&format!("stopping on SIG{signal}")), "{text}");
+        assert!(text.contains("run the same command again"), "{text}");
+        assert!(!under.iter().any(|process| process.lives()), "{signal}");
+        let kept = rig.files(signal, "burn-in-", "checkpoint.safetensors");
+        assert_eq!(kept.len(), 1, "{signal}");
+    }
+}
+
+#[test]
+fn a_forwarded_sigterm_is_waited_for_and_a_second_ctrl_c_is_not() {
+    let rig = Rig::new();
+    for (signal, waits) in [("TERM", true), ("INT", false)] {
+        let child = slow(&mut rig.sweep(signal)).spawn().unwrap();
+        begun(&rig, signal);
+        send(signal, &child);
+        std::thread::sleep(Duration::from_millis(20));
+        send(signal, &child);
+        let output = child.wait_with_output().unwrap();
+        let text = stderr(&output);
+        assert_eq!(output.status.code(), Some(STOPPED), "{signal}: {text}");
+        assert_eq!(text.contains("stopped: "), waits, "{signal}: {text}");
+    }
+}
+
+#[test]
+fn a_single_stage_stops_at_a_warning_too() {
+    let rig = Rig::new();
+    let child = slow(&mut rig.sweep("out")).spawn().unwrap();
+    begun(&rig, "out");
+    send("INT", &child);
+    child.wait_with_output().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command
+        .args(["stage", "out", "burn-in"])
+        .current_dir(rig.at(""));
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let child = child.unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    send("USR1", &child);
+    let output = child.wait_with_output().unwrap();
+    let text = stderr(&output);
+    assert_eq!(output.status.code(), Some(STOPPED), "{text}");
+    assert!(text.contains("continues from its checkpoint"), "{text}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_sweep_under_nohup_outlives_its_terminal() {
+    let rig = Rig::new();
+    let sweep = rig.sweep("out");
+    let mut command = Command::new("nohup");
+    command.arg(sweep.get_program()).args(sweep.get_args());
+    command.args(["--set", "method.sleep-ms=10"]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    let child = child.unwrap();
+    wait(|| !rig.files("out", "burn-in-", "environment.json").is_empty());
+    send("HUP", &child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
 }
 
 const TWICE: &str = "question = 'q'\n[[each]]\nlabel = 'twice'\nset.method.fail-at = 30\nset.method.fail-times = 2\n";

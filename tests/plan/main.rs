@@ -10,6 +10,7 @@ mod layers;
 mod mistakes;
 mod moved;
 mod new_keys;
+mod paths;
 mod schema;
 mod shipped;
 mod sizes;

@@ -298,6 +298,7 @@ fn every_record_of_the_ablation_is_of_a_trial_that_is_planned_today() {
         seed,
         hash,
         settings,
+        ..
     } in plan.trials
     {
         let mut before = settings.clone();
@@ -447,6 +448,54 @@ fn the_other_recipes_hold_five_rows() {
             .is_none(),
         "another dataset, another table"
     );
+}
+
+/// Results that exist have these identities. The recipes named their files from the folder above once.
+#[test]
+fn the_recipes_of_files_have_the_identities_that_they_always_had() {
+    let published = ["data.root=../shared/data/coco-mini"];
+    for (recipe, set, expected) in [
+        (
+            "coco-mini.toml",
+            &[][..],
+            "16c252e4e2cdc981b83d90cb53e693b3",
+        ),
+        (
+            "coco-mini.toml",
+            &published,
+            "4cc1723bb56fd756070bfecab7dede5d",
+        ),
+        (
+            "mask2former-r50.toml",
+            &[],
+            "f940d36ac5a2fb369046b80f0bb9e0dd",
+        ),
+        ("pl-dc-paper.toml", &[], "1610e6b617afa9baeceedda300c7f40c"),
+        (
+            "pl-dc-released.toml",
+            &[],
+            "6f9aa9373dd87ccca869f8d291c9dd89",
+        ),
+        (
+            "guided-distillation.toml",
+            &[],
+            "5288d616ac5a56dfde814a5a560e34ea",
+        ),
+    ] {
+        let plan = checked(recipe, set);
+        assert_eq!(plan.trials[0].hash, expected, "{recipe} {set:?}");
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let places = &checked("coco-mini.toml", &[]).trials[0].places;
+    for (key, below) in [
+        ("data.root", "data/coco-mini"),
+        (
+            "model.backbone.weights",
+            "weights/resnet50_imagenet.safetensors",
+        ),
+    ] {
+        assert_eq!(Path::new(&places[key]), root.join(below));
+    }
 }
 
 #[test]

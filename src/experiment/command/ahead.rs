@@ -3,6 +3,7 @@
 
 use crate::experiment::outlook::splits::SplitOutlook;
 use crate::experiment::outlook::{Outlook, Status};
+use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::root::{Store, digests_of};
@@ -57,7 +58,11 @@ pub fn plan(
         inputs = inputs.with_digests(digests_of(&folder));
     }
     let plan = inputs.plan(request)?;
-    let store = Store::look(&results_folder(&plan, out));
+    let folder = results_folder(&plan, out);
+    if let Err(foreign) = refuse_foreign(&folder, &plan, &request.recipe) {
+        eprintln!("warning: a sweep would stop here: {foreign}");
+    }
+    let store = Store::look(&folder);
     let mut frozen = FrozenPlan::new(&plan.recipe, cores());
     frozen.commit = store.as_ref().and_then(|_| commit(&request.recipe));
     let mut wanted = Wanted::default();

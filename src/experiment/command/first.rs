@@ -64,7 +64,7 @@ fn first(request: &RecipeRequest) -> Result<(Settings, Dataset), CommandError> {
 
 fn first_settings(request: &RecipeRequest, inputs: &Inputs) -> Result<Settings, CommandError> {
     let plan = inputs.plan(request)?;
-    match read(&plan.trials[0].settings).map_err(CommandError::Input)? {
+    match read(&plan.trials[0].located()).map_err(CommandError::Input)? {
         TrialSettings::Networks(settings) => Ok(*settings),
         TrialSettings::Number(_) => {
             let recipe = request.recipe.display();

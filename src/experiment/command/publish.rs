@@ -7,6 +7,7 @@
 
 use super::ahead::results_folder;
 use crate::atomic::write_atomically;
+use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::run::results::{TIMING, frozen};
 use crate::experiment::store::provenance::Provenance;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
@@ -33,15 +34,23 @@ const PUBLISHED: &str = "results/published";
 ///
 /// # Errors
 /// - [`CommandError::Input`]: something is wrong with the recipe, the run has not finished or a trial has
-///   failed, or the files are those of another plan. Nothing is written.
+///   failed, the files are those of another plan, or (without `replace`) the target has a table of another recipe.
+///   Nothing is written.
 /// - [`CommandError::Output`]: a file cannot be written.
-pub fn publish(request: &RecipeRequest, out: Option<&Path>) -> Result<PathBuf, CommandError> {
+pub fn publish(
+    request: &RecipeRequest,
+    out: Option<&Path>,
+    replace: bool,
+) -> Result<PathBuf, CommandError> {
     let plan = Inputs::where_files_may_be_absent().plan(request)?;
     let from = results_folder(&plan, out);
     let target = Path::new(PUBLISHED).join(&plan.results);
     let finished = Finished::read(&plan, &from)
         .with_context(|| format!("cannot publish `{}`", from.display()))
         .map_err(CommandError::Input)?;
+    if !replace {
+        refuse_foreign(&target, &plan, &request.recipe).map_err(CommandError::Input)?;
+    }
     finished
         .write(&plan, &target)
         .map_err(CommandError::Output)?;

@@ -229,7 +229,7 @@ fn planned_stage(store: &Store, inputs: &Inputs, plan: &FrozenPlan, index: usize
         .find(|trial| trial.stages.contains(&index));
     let trial = trial.with_context(|| format!("no trial of the plan has the stage `{key}`"))?;
     let trial = saved(store, trial)?;
-    let wrong = inputs.check(&trial.settings);
+    let wrong = inputs.check(&trial.located());
     if !wrong.is_empty() {
         let lines: Vec<String> = wrong.iter().map(|e| format!("{}: {e}", e.key)).collect();
         bail!(lines.join("\n"));
@@ -253,5 +253,6 @@ fn saved(store: &Store, trial: &TrialEntry) -> Result<Trial> {
         label: trial.label.clone(),
         seed: trial.seed,
         settings: text.parse().with_context(damaged)?,
+        places: trial.places.clone(),
     })
 }

@@ -6,6 +6,7 @@ use super::check::check_once;
 use crate::atomic::ensure_writable;
 use crate::experiment::outlook::commits::OtherCommit;
 use crate::experiment::outlook::splits::SplitOutlook;
+use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::run::devices::{DeviceRequest, Devices};
 use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::Interrupt;
@@ -49,6 +50,8 @@ pub struct SweepOptions {
     pub fail_fast: bool,
     /// True if results of another version of the computations are moved aside, and the work is done again.
     pub renew: bool,
+    /// True if the tables of another recipe in the results folder may be replaced.
+    pub replace: bool,
     /// The amount of output.
     pub verbosity: Verbosity,
     /// A request to stop.
@@ -81,6 +84,9 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     let inputs = Inputs::default();
     let plan = options.link.plan(|| inputs.plan(request))?;
     let folder = results_folder(&plan, options.out.as_deref());
+    if !options.replace {
+        refuse_foreign(&folder, &plan, &request.recipe).map_err(CommandError::Input)?;
+    }
     ensure_writable(&folder).map_err(CommandError::Input)?;
     let aside = match options.renew {
         true => set_aside(&folder).map_err(CommandError::Input)?,
@@ -96,7 +102,8 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     suits_all(&devices, &trials).map_err(CommandError::Input)?;
     let workers = Workers::new(devices.workers(options.workers), cores());
     let provenance = Provenance::new(&request.recipe, &request.set, &plan);
-    let frozen = frozen(&plan, &trials, &request.recipe, &provenance, workers.count);
+    let mut frozen = frozen(&plan, &trials, &request.recipe, &provenance, workers.count);
+    frozen.folder = folder.canonicalize().ok();
     let mut lines = provenance.lines();
     let commits = OtherCommit::all(&store, &frozen, frozen.commit.as_deref());
     lines.extend(commits.iter().map(ToString::to_string));

@@ -125,6 +125,7 @@ mod tests {
                 hash: "h".into(),
                 label: "l".into(),
                 seed: 0,
+                places: Default::default(),
                 stages,
             });
         }

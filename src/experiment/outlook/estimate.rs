@@ -121,6 +121,7 @@ mod tests {
             hash: "h".into(),
             label: "l".into(),
             seed: 0,
+            places: Default::default(),
             stages: stages.to_vec(),
         }
     }

@@ -234,6 +234,7 @@ mod tests {
             hash: "h".into(),
             label: "PL-DC".into(),
             seed: 1,
+            places: Default::default(),
             stages: vec![0, 1],
         };
         let tables = vec![table("a = 1\nb = 2"), table("a = 1\nb = 3")];

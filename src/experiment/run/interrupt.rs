@@ -1,9 +1,17 @@
-//! A request to stop: Ctrl-C, or the signal with which a cluster ends a job.
+//! A request to stop: Ctrl-C, or a signal with which a system ends a job or announces its end.
 //!
-//! Trainings end after the current step with a complete checkpoint. A second request ends the process at
-//! once, which costs only the steps since the last checkpoint.
+//! | signal | sent by | another one after it |
+//! |---|---|---|
+//! | SIGINT | Ctrl-C | ends the process at once |
+//! | SIGTERM | `kill`, clusters | ends the process at once if it comes more than 5 seconds later |
+//! | SIGHUP | a terminal that closes; not heard under `nohup` | changes nothing |
+//! | SIGUSR1, SIGUSR2 | Slurm's `--signal`, submitit | changes nothing |
+//!
+//! Trainings end after the current step with a complete checkpoint. To end at once costs only the steps since
+//! the last checkpoint. A shell or `srun` may forward a SIGTERM that the process has received already; this
+//! is why a second one does not count at first.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -20,22 +28,13 @@ pub struct Interrupt(Arc<AtomicBool>);
 pub struct Interrupted;
 
 impl Interrupt {
-    /// Listens to SIGINT, SIGTERM and SIGHUP. To be called once in a process.
+    /// Listens to the signals above (elsewhere than on Unix: to Ctrl-C). To be called once in a process.
     ///
     /// # Errors
     /// The system refuses, or there is a listener already.
     pub fn from_signals() -> Result<Self> {
         let interrupt = Self::default();
-        let requested = Arc::clone(&interrupt.0);
-        ctrlc::set_handler(move || {
-            if requested.swap(true, Ordering::SeqCst) {
-                std::process::exit(EXIT_CODE.into());
-            }
-            eprintln!(
-                "stopping: each training ends after its current step with a checkpoint; send the signal again to stop at once"
-            );
-        })
-        .context("cannot listen to Ctrl-C")?;
+        listener::listen(interrupt.clone())?;
         Ok(interrupt)
     }
 
@@ -58,5 +57,148 @@ impl Interrupt {
             true => Err(Interrupted),
             false => Ok(()),
         }
+    }
+}
+
+#[cfg(unix)]
+pub use listener::{SIGNALS, leave_to_supervisor};
+
+#[cfg(unix)]
+mod listener {
+    use super::super::terminal::Terminal;
+    use super::{EXIT_CODE, Interrupt};
+    use anyhow::{Context, Result};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+    use signal_hook::iterator::Signals;
+    use std::io::Write;
+    use std::time::{Duration, Instant};
+
+    /// The signals with which a user or a cluster ends a process or announces its end.
+    pub const SIGNALS: [i32; 5] = [SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2];
+    /// The time in which a second SIGTERM may be the first one, forwarded.
+    const FORWARDED: Duration = Duration::from_secs(5);
+
+    /// Requests a stop of `interrupt` at the first signal, and ends the process at an impatient one.
+    pub fn listen(interrupt: Interrupt) -> Result<()> {
+        let mut heard = SIGNALS.to_vec();
+        heard.retain(|signal| *signal != SIGHUP || !is_hangup_ignored());
+        let mut signals = Signals::new(heard).context("cannot listen to signals")?;
+        let terminal = Terminal::of_this_process();
+        std::thread::spawn(move || {
+            let mut patience = Patience::default();
+            for signal in signals.forever() {
+                terminal.leave_if_closed();
+                if patience.ends_with(signal, Instant::now()) {
+                    std::process::exit(EXIT_CODE.into());
+                }
+                if !interrupt.requested() {
+                    interrupt.request();
+                    tell(signal);
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Makes this process do nothing at a signal: its supervisor receives the same one and passes it on. A
+    /// terminal sends Ctrl-C to both, and Slurm signals every process of a job.
+    pub fn leave_to_supervisor() -> Result<()> {
+        let mut signals =
+            Signals::new(SIGNALS).context("cannot leave signals to the supervisor")?;
+        let terminal = Terminal::of_this_process();
+        std::thread::spawn(move || {
+            for _ in signals.forever() {
+                terminal.leave_if_closed();
+            }
+        });
+        Ok(())
+    }
+
+    /// Says what happens. Nobody may be there to read it, which is no error.
+    fn tell(signal: i32) {
+        let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
+        let seconds = FORWARDED.as_secs();
+        writeln!(
+            std::io::stderr(),
+            "stopping on {name}: each training ends after its current step with a checkpoint; \
+             Ctrl-C, or another SIGTERM after {seconds} seconds, stops at once"
+        )
+        .ok();
+    }
+
+    /// Returns true if this process was started with SIGHUP ignored, as `nohup` does. Known on Linux only.
+    fn is_hangup_ignored() -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let bits = ignored.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+        bits.is_some_and(|bits| bits & (1 << (SIGHUP - 1)) != 0)
+    }
+
+    /// The time of the first SIGINT or SIGTERM.
+    #[derive(Debug, Default)]
+    struct Patience(Option<Instant>);
+
+    impl Patience {
+        /// Returns true if the process should end at once with `signal`, which came at the time `now`.
+        fn ends_with(&mut self, signal: i32, now: Instant) -> bool {
+            let before = self.0.map(|first| now.duration_since(first));
+            match signal {
+                SIGINT | SIGTERM => {
+                    self.0.get_or_insert(now);
+                    before.is_some_and(|before| signal == SIGINT || before > FORWARDED)
+                }
+                _ => false,
+            }
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        /// The answers to signals, each with the seconds at which it comes.
+        fn ends(signals: &[(i32, u64)]) -> Vec<bool> {
+            let (start, mut patience) = (Instant::now(), Patience::default());
+            let ends = |(signal, second): &(i32, u64)| {
+                patience.ends_with(*signal, start + Duration::from_secs(*second))
+            };
+            signals.iter().map(ends).collect()
+        }
+
+        #[test]
+        fn a_forwarded_sigterm_is_no_second_request_and_a_later_one_is() {
+            assert_eq!(ends(&[(SIGTERM, 0), (SIGTERM, 0)]), [false, false]);
+            let late = [(SIGTERM, 0), (SIGTERM, 4), (SIGTERM, 6)];
+            assert_eq!(ends(&late), [false, false, true]);
+            assert_eq!(ends(&[(SIGINT, 0), (SIGINT, 0)]), [false, true]);
+            assert_eq!(ends(&[(SIGTERM, 0), (SIGINT, 1)]), [false, true]);
+        }
+
+        #[test]
+        fn a_warning_is_never_impatient_and_makes_nothing_else_so() {
+            let warnings = [(SIGUSR1, 0), (SIGUSR2, 60), (SIGHUP, 70), (SIGTERM, 90)];
+            assert_eq!(ends(&warnings), [false; 4]);
+            assert_eq!(ends(&[(SIGTERM, 0), (SIGUSR1, 60)]), [false, false]);
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod listener {
+    use super::{EXIT_CODE, Interrupt};
+    use anyhow::{Context, Result};
+
+    /// Requests a stop of `interrupt` at the first Ctrl-C, and ends the process at the second.
+    pub fn listen(interrupt: Interrupt) -> Result<()> {
+        ctrlc::set_handler(move || {
+            if interrupt.requested() {
+                std::process::exit(EXIT_CODE.into());
+            }
+            interrupt.request();
+            eprintln!(
+                "stopping: each training ends after its current step with a checkpoint; another Ctrl-C stops at once"
+            );
+        })
+        .context("cannot listen to Ctrl-C")
     }
 }

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod cadence;
+pub mod claim;
 pub mod devices;
 mod evaluation;
 pub mod executor;
@@ -14,6 +15,8 @@ pub mod progress;
 pub mod results;
 pub mod scheduler;
 pub mod supervise;
+#[cfg(unix)]
+mod terminal;
 mod training;
 pub mod trials;
 pub mod workers;

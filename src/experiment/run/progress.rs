@@ -5,7 +5,7 @@
 use super::forecast::Forecast;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -191,12 +191,12 @@ impl Progress {
         self.state().forecast.forget(cost as f64);
     }
 
-    /// Prints a line that stays, even in a quiet run: a warning.
+    /// Prints a line that stays, even in a quiet run: a warning. Work does not fail because nobody can read it.
     pub fn print(&self, text: &str) {
         match &self.screen {
-            Screen::Bars { all, .. } => all.suspend(|| eprintln!("{text}")),
-            Screen::Lines | Screen::Nothing => eprintln!("{text}"),
-        }
+            Screen::Bars { all, .. } => all.println(text).ok(),
+            Screen::Lines | Screen::Nothing => writeln!(std::io::stderr(), "{text}").ok(),
+        };
     }
 
     /// Prints a line that stays, unless the run is quiet.

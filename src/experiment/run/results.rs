@@ -7,7 +7,7 @@ use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan, Trial};
 use crate::report::{
-    JsonLines, RECORDS, Record, RowLayout, Status, TableLayout, Timing, layout,
+    JsonLines, RECORDS, Record, RowLayout, TableLayout, Timing, TrialStatus, layout,
     set_damaged_lines_aside, write_table,
 };
 use anyhow::{Context, Result};
@@ -119,7 +119,7 @@ impl<'a> Results<'a> {
                 record.average = model(EvalModel::Average);
             }
             Err(reason) => {
-                record.status = Status::Failed;
+                record.status = TrialStatus::Failed;
                 record.error = Some(reason.to_string());
             }
         }
@@ -144,7 +144,7 @@ impl<'a> Results<'a> {
             label: trial.label.clone(),
             seed: trial.seed,
             steps: steps as u64,
-            status: Status::Ok,
+            status: TrialStatus::Ok,
             error: None,
             metrics: None,
             student: None,

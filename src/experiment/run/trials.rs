@@ -12,7 +12,7 @@ use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::Planned;
-use crate::experiment::trial::stage::{Kind, Stage};
+use crate::experiment::trial::stage::{Stage, StageKind};
 use crate::train::last_lines;
 use anyhow::Result;
 use rayon::prelude::*;
@@ -208,7 +208,7 @@ impl<'a> Run<'a> {
 
     /// Records the end of a stage and the results of the trials that end with it.
     fn end(&mut self, stage: &Stage, outcome: Result<(), &str>, progress: &Progress) -> Result<()> {
-        if stage.kind != Kind::Evaluate {
+        if stage.kind != StageKind::Evaluate {
             return Ok(());
         }
         let found = match outcome {

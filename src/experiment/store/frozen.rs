@@ -5,7 +5,7 @@ use super::root::Store;
 use crate::atomic::write_atomically;
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::stage::Stage;
-use crate::recipe::Trial;
+use crate::recipe::{Places, Trial};
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -22,6 +22,9 @@ pub struct FrozenPlan {
     /// The recipe's file as an absolute path; none in a plan of an earlier program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<PathBuf>,
+    /// The results folder as an absolute path without links; none in a plan of an earlier program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
     /// The git commit of the recipe's folder; none outside a repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
@@ -44,6 +47,9 @@ pub struct TrialEntry {
     pub label: String,
     /// The seed.
     pub seed: u64,
+    /// The absolute paths of its settings; none in a plan of an earlier program.
+    #[serde(default, skip_serializing_if = "Places::is_empty")]
+    pub places: Places,
     /// The indices of its stages; the last one evaluates.
     pub stages: Vec<usize>,
 }
@@ -126,6 +132,7 @@ impl FrozenPlan {
             recipe: recipe.to_string(),
             workers,
             source: None,
+            folder: None,
             commit: None,
             trials: Vec::new(),
             stages: Vec::new(),
@@ -178,6 +185,7 @@ impl FrozenPlan {
             hash: trial.hash.clone(),
             label: trial.label.clone(),
             seed: trial.seed,
+            places: trial.places.clone(),
             stages: own,
         });
     }
@@ -201,6 +209,7 @@ mod tests {
             hash: "h".into(),
             label: "l".into(),
             seed: 0,
+            places: Places::new(),
             stages: stages.to_vec(),
         };
         let mut plan = FrozenPlan::new("r", 1);

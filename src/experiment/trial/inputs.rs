@@ -37,10 +37,16 @@ pub enum CommandError {
     Output(anyhow::Error),
 }
 
-/// The environment variables of this process that are valid text.
+/// The environment variables of this process whose names are valid text. A value that is not valid text is kept
+/// with substitutes, so that a setting with it is refused by name.
 pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter_map(|(name, value)| {
+            Some((
+                name.into_string().ok()?,
+                value.to_string_lossy().into_owned(),
+            ))
+        })
         .collect()
 }
 

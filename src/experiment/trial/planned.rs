@@ -45,7 +45,7 @@ pub fn read(table: &Table) -> Result<TrialSettings> {
 /// # Errors
 /// The settings cannot be read. This does not happen in a checked plan.
 pub fn stages_of(trial: &Trial) -> Result<(Arc<TrialSettings>, Vec<Stage>)> {
-    let settings = Arc::new(read(&trial.settings)?);
+    let settings = Arc::new(read(&trial.located())?);
     let stages = stages(&trial.label, &trial.settings, &settings);
     Ok((settings, stages))
 }

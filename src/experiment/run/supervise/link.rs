@@ -12,7 +12,7 @@ use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(unix)]
 use {
-    super::super::interrupt::{EXIT_CODE, Interrupt},
+    super::super::interrupt::{EXIT_CODE, Interrupt, leave_to_supervisor},
     super::protocol::{Brief, receive},
     anyhow::{Context, Result},
     std::io::{BufRead, BufReader},
@@ -40,8 +40,7 @@ impl Link {
     #[cfg(unix)]
     pub fn from_stdin() -> Result<(Self, Interrupt)> {
         let refused = "`--supervised` is only for processes started by `harness sweep` itself";
-        // A terminal sends Ctrl-C to both.
-        ctrlc::set_handler(|| {}).context("cannot leave Ctrl-C to the supervisor")?;
+        leave_to_supervisor()?;
         let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
         let socket = UnixStream::from(socket);
         socket.peer_addr().context(refused)?;

@@ -1,7 +1,7 @@
 //! The supervising process: it starts the process that runs the sweep, listens to it and to the user, and
 //! judges its death.
 
-use super::super::interrupt::{EXIT_CODE, Interrupt};
+use super::super::interrupt::{EXIT_CODE, Interrupt, SIGNALS};
 use super::SUPERVISED;
 use super::decision::{Decision, Investigation};
 use super::protocol::{Event, STOP, line};
@@ -17,9 +17,6 @@ use std::time::Duration;
 
 /// The time between two checks for a request to stop.
 const LOOK: Duration = Duration::from_millis(20);
-/// The signals with which a user or a cluster ends a process: SIGHUP, SIGINT, SIGTERM. They reach a child
-/// only until it leaves them to its supervisor.
-const REQUESTS: [i32; 3] = [1, 2, 15];
 /// The running program on Linux. It stays valid even if a build has replaced the program's file.
 const RUNNING: &str = "/proc/self/exe";
 
@@ -53,7 +50,8 @@ pub fn supervise(retries: u32) -> Result<u8> {
             eprintln!();
         }
         let reason = reason(status);
-        let asked = status.signal().is_some_and(|it| REQUESTS.contains(&it));
+        // They end a child only until it leaves them to its supervisor.
+        let asked = status.signal().is_some_and(|it| SIGNALS.contains(&it));
         if asked || interrupt.requested() {
             eprintln!("warning: {reason}; run the same command again to continue");
             return Ok(EXIT_CODE);

@@ -1,0 +1,87 @@
+//! Two recipes with one results folder. The tables of the second would take the place of those of the first, so
+//! this is refused unless the user asks for it.
+//!
+//! A recipe is known by its name and its file. It stays the same recipe when it is edited, and when its file
+//! moves: then the file no longer exists at its earlier place, or the results folder has moved with it.
+
+use super::results::frozen;
+use crate::experiment::store::frozen::FrozenPlan;
+use crate::experiment::store::root::Store;
+use crate::recipe::Plan;
+use crate::report::layout;
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+
+/// Checks that the tables of `plan`, whose recipe is the file `recipe`, take no other recipe's place in the
+/// results folder `folder`. A table with the same trials takes nothing.
+///
+/// # Errors
+/// The folder has results of another recipe. The error names that recipe and says how to go on.
+pub fn refuse_foreign(folder: &Path, plan: &Plan, recipe: &Path) -> Result<()> {
+    // What is damaged is told by those who read it for its content.
+    let kept = layout::read(folder).ok().flatten().unwrap_or_default();
+    let store = Store::look(folder);
+    let begun = |name: &str| FrozenPlan::read(&store.as_ref()?.plan(name)).ok();
+    let namesake = begun(&plan.recipe).is_some_and(|plan| is_another(&plan, recipe, folder));
+    for table in frozen(plan, &[]) {
+        let earlier = kept.iter().find(|other| other.name == table.name);
+        if earlier.is_some_and(|it| (&it.seeds, &it.rows) == (&table.seeds, &table.rows)) {
+            continue;
+        }
+        let owner = match earlier {
+            Some(earlier) if earlier.recipe != plan.recipe => &earlier.recipe,
+            _ if namesake => &plan.recipe,
+            _ => continue,
+        };
+        let file = begun(owner).and_then(|plan| plan.source);
+        let file = file.map_or(String::new(), |file| format!(" ({})", file.display()));
+        let what = match earlier {
+            Some(_) => format!("the table `{}`", table.name),
+            None => "results".to_string(),
+        };
+        bail!(
+            "{}: it holds {what} of another recipe, `{owner}`{file}, than {}. Nothing was changed. Choose another \
+             folder (--out DIR, or the key `results` in the recipe), or let this recipe replace the tables \
+             (--replace); the finished trials of both stay",
+            folder.display(),
+            recipe.display()
+        );
+    }
+    Ok(())
+}
+
+/// Returns true if the plan `earlier` in `folder` is that of another recipe file than `recipe`.
+fn is_another(earlier: &FrozenPlan, recipe: &Path, folder: &Path) -> bool {
+    let source = earlier.source.as_ref().map(|source| source.canonicalize());
+    let (Some(Ok(source)), Ok(recipe)) = (source, recipe.canonicalize()) else {
+        return false;
+    };
+    let has_moved = || {
+        let folders = earlier.folder.as_ref().zip(folder.canonicalize().ok());
+        folders.is_some_and(|(then, now)| seen_from(then, &source) == seen_from(&now, &recipe))
+    };
+    source != recipe && !has_moved()
+}
+
+/// The way from `folder` to `path`, both absolute: the number of steps up, and the path from there.
+fn seen_from(folder: &Path, path: &Path) -> (usize, PathBuf) {
+    let both = folder.components().zip(path.components());
+    let common = both.take_while(|(one, other)| one == other).count();
+    let up = folder.components().count() - common;
+    (up, path.components().skip(common).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_that_moves_with_its_results_is_the_same() {
+        let way = |folder: &str, path: &str| seen_from(Path::new(folder), Path::new(path));
+        let there = way("/home/me/repo/results/a", "/home/me/repo/recipes/a.toml");
+        assert_eq!(there, (2, "recipes/a.toml".into()));
+        assert_eq!(there, way("/work/results/a", "/work/recipes/a.toml"));
+        assert_ne!(there, way("/work/results/a", "/work/other/a.toml"));
+        assert_ne!(there, way("/work/a", "/work/recipes/a.toml"));
+    }
+}
