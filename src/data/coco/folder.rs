@@ -25,7 +25,7 @@ impl ImageFolder {
         let headers = headers.collect::<Result<Vec<_>>>()?;
         for (path, header) in images.iter().zip(headers) {
             if header.turned {
-                let name = || path.display().to_string();
+                let name = || path.file_name().unwrap_or_default().display().to_string();
                 findings.add(Part::Unlabelled, Reason::Turned, name);
             }
         }

@@ -64,7 +64,11 @@ pub fn image_records(
                 has_backslashes,
                 turned,
             }) => {
-                let name = || record.path.display().to_string();
+                // Findings are in the records, which are the same wherever the dataset lies.
+                let name = || {
+                    let path = record.path.strip_prefix(folder);
+                    path.unwrap_or(&record.path).display().to_string()
+                };
                 if has_backslashes {
                     findings.add(rules.part, Reason::Backslash, name);
                 }
