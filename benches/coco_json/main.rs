@@ -10,18 +10,18 @@
 //! cargo bench --bench coco_json -- --load annotations.json
 //! ```
 //!
-//! `--read` and `--load` print one line of JSON: the seconds, and the peak memory of the process in MiB. The file names of
-//! the images are links to ten pictures, in the folder `images` beside the file.
+//! `--read` and `--load` print one line of JSON: the seconds, and the peak memory of the process in MiB. The file names
+//! of the images are links to ten pictures, in the folder `images` beside the file.
 
-#[path = "../measure/mod.rs"]
-mod measure;
+#[path = "../measure/numbers.rs"]
+mod numbers;
 mod shape;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use harness::coco::read_annotations;
 use harness::data::load;
-use measure::{peak_memory, rounded};
+use numbers::{peak_memory, rounded};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -84,8 +84,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The numbers of images and objects of `file`, loaded as the training part of a dataset. The validation part is a small
-/// file.
+/// The numbers of images and objects of `file`, loaded as the training part of a dataset. The validation part is a
+/// small file.
 fn loaded(file: &Path) -> Result<(usize, usize)> {
     let folder = file.parent().context("a file in a folder")?;
     let small = folder.join("small.json");

@@ -1,5 +1,5 @@
-//! A file of the shape of `instances_train2017.json`: as many images, objects, crowds, corners and fields, with the same
-//! number of digits. The outlines are ellipses.
+//! A file of the shape of `instances_train2017.json`: as many images, objects, crowds, corners and fields, with the
+//! same number of digits. The outlines are ellipses.
 
 use anyhow::{Context, Result};
 use harness::rng::Stream;

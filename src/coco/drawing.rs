@@ -1,5 +1,5 @@
-//! From an outline to a mask, as pycocotools' `frPyObjects` and `merge` make it: what is beyond the edge of the image is
-//! cut off, and each polygon of at least three corners is drawn.
+//! From an outline to a mask, as pycocotools' `frPyObjects` and `merge` make it: what is beyond the edge of the image
+//! is cut off, and each polygon of at least three corners is drawn.
 //!
 //! A polygon of fewer corners, or with a corner that is no place, has no area. It is passed over where another one can
 //! be drawn. (pycocotools stops if it is the first one, and passes it over otherwise.)

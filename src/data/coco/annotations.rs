@@ -3,8 +3,8 @@
 use super::Classes;
 use super::owners::{Owners, Rules};
 use super::problems::Problems;
-use super::records::image_records;
-use crate::coco::{self, Field, Id, Outline, read_annotations};
+use super::records::{ImageRecord, image_records};
+use crate::coco::{self, Field, Id, read_annotations};
 use crate::data::findings::{Findings, Part, Reason};
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,29 +23,6 @@ pub struct AnnotationFile {
 pub struct Category {
     pub id: Id,
     pub name: String,
-}
-
-/// One image and its annotations.
-pub struct ImageRecord {
-    /// The id in the file.
-    pub id: Id,
-    /// The id in the program: that of the file if all ids are whole numbers from 0, or else the place in their order,
-    /// from 1.
-    pub number: u64,
-    pub path: PathBuf,
-    pub height: usize,
-    pub width: usize,
-    pub annotations: Vec<AnnotationRecord>,
-}
-
-/// An annotation that is used.
-pub struct AnnotationRecord {
-    /// Index into the categories, sorted by id.
-    pub category: usize,
-    pub crowd: bool,
-    /// The file's `area`, which decides COCO's size range.
-    pub area: Option<f64>,
-    pub outline: Outline,
 }
 
 impl AnnotationFile {

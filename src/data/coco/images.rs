@@ -1,7 +1,8 @@
 //! The annotated images of a file, decoded on demand.
 
-use super::annotations::{AnnotationFile, AnnotationRecord, ImageRecord};
+use super::annotations::AnnotationFile;
 use super::owners::Rules;
+use super::records::{AnnotationRecord, ImageRecord};
 use crate::coco::{Outline, draw};
 use crate::data::findings::{Findings, Reason};
 use crate::data::image_file::{Exif, decode};

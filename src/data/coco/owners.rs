@@ -1,8 +1,8 @@
 //! From the annotations of a file to the objects of its images.
 
 use super::OnBadAnnotation;
-use super::annotations::{AnnotationRecord, ImageRecord};
 use super::problems::Problems;
+use super::records::{AnnotationRecord, ImageRecord};
 use crate::coco::{Annotation, Field, Id, Look, check};
 use crate::data::findings::{Findings, Part, Reason};
 use crate::data::image_file::Exif;

@@ -1,14 +1,36 @@
 //! The images that a file of annotations lists, each with its file and its size.
 
-use super::annotations::ImageRecord;
 use super::owners::Rules;
 use super::problems::Problems;
-use crate::coco::{Field, Id, Image};
+use crate::coco::{Field, Id, Image, Outline};
 use crate::data::findings::{Findings, Reason};
 use crate::data::image_file::{Exif, header};
 use rayon::prelude::*;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+
+/// One image and its annotations.
+pub struct ImageRecord {
+    /// The id in the file.
+    pub id: Id,
+    /// The id in the program: that of the file if all ids are whole numbers from 0, or else the place in their order,
+    /// from 1.
+    pub number: u64,
+    pub path: PathBuf,
+    pub height: usize,
+    pub width: usize,
+    pub annotations: Vec<AnnotationRecord>,
+}
+
+/// An annotation that is used.
+pub struct AnnotationRecord {
+    /// Index into the categories, sorted by id.
+    pub category: usize,
+    pub crowd: bool,
+    /// The file's `area`, which decides COCO's size range.
+    pub area: Option<f64>,
+    pub outline: Outline,
+}
 
 /// The images of a file of annotations, in its order. Their files are in `folder`.
 pub fn image_records(

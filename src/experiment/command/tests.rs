@@ -1,5 +1,5 @@
-//! One file of annotations, four readers: training, `eval`, `predict --annotations` and `data export` must give the same
-//! answer to every oddity that tools write.
+//! One file of annotations, four readers: training, `eval`, `predict --annotations` and `data export` must give the
+//! same answer to every oddity that tools write.
 
 use super::predict::ids::Ids;
 use crate::data::export::export;
