@@ -46,6 +46,7 @@ fn record(hash: &str, label: &str, seed: u64, stream: &mut Stream) -> Record {
         metrics: metrics(),
         student: metrics(),
         average: metrics(),
+        findings: Vec::new(),
     }
 }
 

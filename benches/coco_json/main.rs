@@ -13,15 +13,15 @@
 //! `--read` and `--load` print one line of JSON: the seconds, and the peak memory of the process in MiB. The file names
 //! of the images are links to ten pictures, in the folder `images` beside the file.
 
-#[path = "../measure/mod.rs"]
-mod measure;
+#[path = "../measure/numbers.rs"]
+mod numbers;
 mod shape;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use harness::coco::read_annotations;
 use harness::data::load;
-use measure::{peak_memory, rounded};
+use numbers::{peak_memory, rounded};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! Image files: the images of a folder, their headers and their pixels.
+//! Image files: their headers and their pixels.
 
 use crate::structures::Picture;
 use anyhow::{Context, Result, ensure};
@@ -7,56 +7,10 @@ use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 use libjpeg_turbo_rs::{PixelFormat, decompress_to};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Seek};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Endings of the files that are images.
-const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
 /// First bytes of a JPEG file: its marker SOI.
 const JPEG: [u8; 2] = [0xff, 0xd8];
-
-/// The images directly inside `folder`, in the order of their names. Hidden files are passed over: macOS keeps
-/// `._a.jpg` beside `a.jpg` on disks of other systems, which is no image.
-///
-/// # Errors
-/// The folder cannot be read or has no image.
-pub fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let context = || folder.display().to_string();
-    let entries = std::fs::read_dir(folder).with_context(context)?;
-    let mut paths = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<_>>>()
-        .with_context(context)?;
-    let all = paths.len();
-    paths.retain(|path| !is_hidden(path));
-    let hidden = all - paths.len();
-    paths.retain(|path| {
-        let ending = path
-            .extension()
-            .and_then(|ending| ending.to_str())
-            .unwrap_or_default();
-        ENDINGS
-            .iter()
-            .any(|known| ending.eq_ignore_ascii_case(known))
-    });
-    paths.sort();
-    let passed_over = match hidden {
-        0 => String::new(),
-        hidden => format!("; passed over: {hidden} hidden, with a name that begins with a dot"),
-    };
-    ensure!(
-        !paths.is_empty(),
-        "{}: no image; needed: files that end in {}{passed_over}",
-        folder.display(),
-        ENDINGS.join(", ")
-    );
-    Ok(paths)
-}
-
-/// Returns true if the name of `path` begins with a dot.
-fn is_hidden(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
-    name.as_encoded_bytes().starts_with(b".")
-}
 
 /// The treatment of the orientation that a camera writes into the EXIF part of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -239,22 +193,6 @@ mod tests {
                 |ending| decode(&golden.join(format!("{kind}.{ending}")), Exif::Applied).unwrap();
             assert!(read("jpg") == read("png"), "{kind}");
         }
-    }
-
-    #[test]
-    fn hidden_files_are_no_images_of_a_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        for name in ["._a.jpg", ".b.png", ".DS_Store"] {
-            std::fs::write(path(name), "no picture").unwrap();
-        }
-        let refused = images_in(folder.path()).unwrap_err().to_string();
-        assert!(refused.contains("no image; needed"), "{refused}");
-        assert!(refused.contains("passed over: 3 hidden"), "{refused}");
-        std::fs::write(path("a.jpg"), "").unwrap();
-        std::fs::write(path("b.PNG"), "").unwrap();
-        let found = images_in(folder.path()).unwrap();
-        assert_eq!(found, [path("a.jpg"), path("b.PNG")]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod digest;
 pub mod export;
 pub mod findings;
 pub mod image_file;
+pub mod image_list;
 pub mod loader;
 pub mod scenes;
 pub mod split;

@@ -1,7 +1,8 @@
 //! A folder of images without annotations.
 
 use crate::data::findings::{Findings, Part, Reason};
-use crate::data::image_file::{Exif, decode, header, images_in};
+use crate::data::image_file::{Exif, decode, header};
+use crate::data::image_list::{ImageList, images_in};
 use crate::data::{Sample, Source};
 use anyhow::Result;
 use rayon::prelude::*;
@@ -20,13 +21,16 @@ impl ImageFolder {
     /// # Errors
     /// The folder cannot be read or has no image, or a file in it is not an image.
     pub fn read(folder: &Path, exif: Exif, findings: &mut Findings) -> Result<Self> {
-        let images = images_in(folder)?;
+        let name = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
+        let ImageList { images, hidden } = images_in(folder)?;
+        for path in &hidden {
+            findings.add(Part::Unlabelled, Reason::Hidden, || name(path));
+        }
         let headers = images.par_iter().map(|path| header(path, exif));
         let headers = headers.collect::<Result<Vec<_>>>()?;
         for (path, header) in images.iter().zip(headers) {
             if header.turned {
-                let name = || path.file_name().unwrap_or_default().display().to_string();
-                findings.add(Part::Unlabelled, Reason::Turned, name);
+                findings.add(Part::Unlabelled, Reason::Turned, || name(path));
             }
         }
         Ok(Self { images, exif })
