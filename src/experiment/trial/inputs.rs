@@ -68,9 +68,30 @@ pub struct Inputs {
     fitting: RefCell<BTreeSet<String>>,
     /// The missing files, if files may be missing. With none, a missing file is an error.
     absent: Option<RefCell<BTreeSet<String>>>,
-    /// True if nothing is trained. Then only the network's own files are needed, and the vision-language
-    /// model is not checked.
-    network_alone: bool,
+    needed: Needed,
+}
+
+/// The files of a recipe that a command needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Needed {
+    /// All of them: it trains.
+    #[default]
+    All,
+    /// Those of the network. The vision-language model is not checked.
+    Network,
+    /// Those of the dataset. No network is made.
+    Data,
+}
+
+impl Needed {
+    /// The beginning of the keys that name these files.
+    fn keys(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::Network => "model.",
+            Self::Data => "data.",
+        }
+    }
 }
 
 impl Inputs {
@@ -93,7 +114,15 @@ impl Inputs {
     /// Inputs of the network only: the dataset may be missing.
     pub fn of_the_network() -> Self {
         Self {
-            network_alone: true,
+            needed: Needed::Network,
+            ..Self::default()
+        }
+    }
+
+    /// Inputs of the dataset only: weights may be missing.
+    pub fn of_the_data() -> Self {
+        Self {
+            needed: Needed::Data,
             ..Self::default()
         }
     }
@@ -137,9 +166,7 @@ impl Inputs {
             Err(errors) => return errors.into_iter().collect(),
         };
         let mut missing = settings.missing_files();
-        if self.network_alone {
-            missing.retain(|error| error.key.starts_with("model."));
-        }
+        missing.retain(|error| error.key.starts_with(self.needed.keys()));
         let dataset = match self.datasets.get(&settings.data) {
             Ok(dataset) => Some(dataset),
             Err(error) if settings.misses(&error) => None,
@@ -156,7 +183,7 @@ impl Inputs {
             None if !complete => return missing,
             None => {}
         }
-        let Some(dataset) = dataset.filter(|_| complete) else {
+        let Some(dataset) = dataset.filter(|_| complete && self.needed != Needed::Data) else {
             return Vec::new();
         };
         let network = format!("{} {}", settings.model.network(), dataset.classes.len());
@@ -170,7 +197,7 @@ impl Inputs {
             return vec![ComponentError::new(key, format!("{error:#}"))];
         }
         if let Some(VisionLanguageConfig::Clip(config)) = settings.method.vlm()
-            && !self.network_alone
+            && self.needed == Needed::All
             && self.fitting.borrow_mut().insert(format!("{config:?}"))
         {
             let wrong = |key, error| vec![ComponentError::new(key, format!("{error:#}"))];
