@@ -4,6 +4,7 @@ use crate::rig::{Rig, kill, stderr, wait};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output};
 
 /// The number of times that each training was begun, by its title.
@@ -135,13 +136,13 @@ fn another_recipe_is_told_before_it_replaces_a_table() {
     let (ended, told) = code("second/own.toml", &["--replace"]);
     assert_eq!(ended, own, "{told}");
     assert_ne!(
-        rig.found("out")[&"parts.md".into()],
-        found[&"parts.md".into()]
+        rig.found("out")[Path::new("parts.md")],
+        found[Path::new("parts.md")]
     );
     assert_eq!(code("recipes/own.toml", &[]).0, Some(2));
     assert_eq!(code("recipes/own.toml", &["--replace"]).0, own);
     let again = rig.found("out");
-    assert_eq!(again[&"parts.csv".into()], found[&"parts.csv".into()]);
+    assert_eq!(again[Path::new("parts.csv")], found[Path::new("parts.csv")]);
 }
 
 #[test]
