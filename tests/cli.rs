@@ -301,7 +301,7 @@ fn a_recipe_finds_its_files_from_any_folder_and_a_tilde_is_the_home() {
     let base = recipes.join("coco-mini.toml");
     let recipe = folder.join("own.toml");
     let notes = |text: &str, elsewhere: &Path, set: &str| {
-        let text = format!("extends = {base:?}\n{text}");
+        let text = format!("extends = {base:?}\nsweeps = []\n{text}");
         std::fs::write(&recipe, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
         command.current_dir(elsewhere).env("HOME", "/home/nobody");
@@ -332,7 +332,7 @@ fn a_path_that_the_working_folder_has_is_explained() {
     std::fs::create_dir_all(&recipes).unwrap();
     std::fs::create_dir(folder.path().join("pictures")).unwrap();
     let base = Path::new("recipes/coco-mini.toml").canonicalize().unwrap();
-    let text = format!("extends = {base:?}\n[data]\nroot = 'pictures'\n");
+    let text = format!("extends = {base:?}\nsweeps = []\n[data]\nroot = 'pictures'\n");
     std::fs::write(recipes.join("own.toml"), text).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
     command.current_dir(folder.path());

@@ -76,7 +76,7 @@ fn object(index: usize, image: usize, rng: &mut Stream) -> String {
     let outline = if is_crowd {
         runs(x, y, rx, ry)
     } else {
-        let first = polygon(x, y, rx, ry, 6 + (rng.uniform() * 38.0) as usize);
+        let first = polygon(x, y, rx, ry, 6 + (rng.uniform() * 28.0) as usize);
         match index % SECOND_OF {
             0 => format!("[{first}, {}]", polygon(x, y, rx / 2.0, ry / 2.0, 12)),
             _ => format!("[{first}]"),

@@ -2,7 +2,8 @@
 //! is cut off, and each polygon of at least three corners is drawn.
 //!
 //! A polygon of fewer corners, or with a corner that is no place, has no area. It is passed over where another one can
-//! be drawn. (pycocotools stops if it is the first one, and passes it over otherwise.)
+//! be drawn. (pycocotools stops if it is the first one, and passes it over otherwise.) Of an odd number of values the
+//! last one is passed over.
 
 use super::outline::Outline;
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -22,8 +23,8 @@ const LEAST_NUMBERS: usize = 6;
 pub struct Look {
     /// It goes beyond the edge of its image.
     pub is_clipped: bool,
-    /// One of its polygons is bad.
-    pub lacks_part: bool,
+    /// One of its polygons has no area, or an odd number of values.
+    pub has_bad_part: bool,
 }
 
 /// The runs of `outline` in an image of `[height, width]` pixels. Runs keep the size that the file gives them.
@@ -76,13 +77,15 @@ fn check_polygons(outline: &Outline, polygons: &[Vec<f64>], size: [u32; 2]) -> R
     let Some(first) = polygons.first() else {
         bail!("no polygon; needed: at least one");
     };
-    let sound = || polygons.iter().filter(|polygon| is_sound(polygon));
-    ensure!(sound().next().is_some(), "{}", fault(first));
+    let drawn = || polygons.iter().filter(|polygon| has_area(polygon));
+    ensure!(drawn().next().is_some(), "{}", fault(first));
     let look = Look {
-        is_clipped: sound().any(|polygon| is_beyond(polygon, size)),
-        lacks_part: sound().count() < polygons.len(),
+        is_clipped: drawn().any(|polygon| is_beyond(polygon, size)),
+        has_bad_part: polygons
+            .iter()
+            .any(|polygon| !has_area(polygon) || polygon.len() % 2 == 1),
     };
-    let enclosed: f64 = sound().map(|polygon| enclosed(polygon)).sum();
+    let enclosed: f64 = drawn().map(|polygon| enclosed(polygon)).sum();
     // Drawing is only needed where the corners do not tell.
     let covers =
         !look.is_clipped && enclosed > CERTAIN || mask::area(&draw(outline, Some(size))?) > 0;
@@ -95,12 +98,7 @@ fn has_area(polygon: &[f64]) -> bool {
     polygon.len() >= LEAST_NUMBERS && polygon.iter().all(|number| number.is_finite())
 }
 
-/// Returns true if the polygon has no fault.
-fn is_sound(polygon: &[f64]) -> bool {
-    has_area(polygon) && polygon.len().is_multiple_of(2)
-}
-
-/// The fault of a polygon that is not sound.
+/// The fault of a polygon without an area.
 fn fault(polygon: &[f64]) -> String {
     let corners = polygon.as_chunks::<2>().0;
     match corners

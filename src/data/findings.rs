@@ -44,8 +44,8 @@ pub enum Reason {
     OtherCategory,
     /// An outline goes beyond the edge of its image; its mask ends at the edge.
     Clipped,
-    /// A part of an outline without an area was left out; the other parts are used.
-    PartLeftOut,
+    /// A polygon of an outline has no area, or an odd number of values; the rest of the outline is used.
+    BadPart,
     /// An image was turned as its EXIF tag demands.
     Turned,
     /// An annotation is a crowd: training ignores it, and the evaluation ignores detections on it.
@@ -85,8 +85,8 @@ impl Reason {
             }
             Self::OtherCategory => format!("{annotations} left out (category is no class)"),
             Self::Clipped => format!("{annotations} clipped at the edge of the image"),
-            Self::PartLeftOut => {
-                format!("{annotations} with parts of the outline left out (no area)")
+            Self::BadPart => {
+                format!("{annotations} with a bad polygon; the rest of the outline is used")
             }
             Self::Turned => format!("{} turned by the EXIF tag", many("image", "images")),
             Self::Crowd => {

@@ -4,6 +4,9 @@ use crate::rig::{Process, Rig, kill, stderr, wait};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+/// Keeps a terminal that is opened from becoming that of this process (Linux).
+#[cfg(target_os = "linux")]
+const O_NOCTTY: i32 = 0o400;
 /// The exit code of a run that was asked to stop.
 const STOPPED: i32 = 130;
 
@@ -84,7 +87,7 @@ fn a_run_asked_to_stop_ends_at_its_next_step_and_goes_on_to_the_same_bytes() {
 
 /// One trial without a checkpoint of its own, with steps of 100 ms.
 fn slow(command: &mut Command) -> &mut Command {
-    command.args(["--workers", "1", "--set", "seeds=[0]", "--set", "sweeps=[]"]);
+    command.args(["--set", "seeds=[0]", "--set", "sweeps=[]"]);
     command.args([
         "--set",
         "train.checkpoint=1000",
@@ -176,6 +179,36 @@ fn a_sweep_under_nohup_outlives_its_terminal() {
     send("HUP", &child);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_closed_terminal_leaves_a_checkpoint_and_no_failure() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let rig = Rig::new();
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap();
+    let screen = || {
+        let mut open = std::fs::File::options();
+        let open = std::os::unix::fs::OpenOptionsExt::custom_flags(&mut open, O_NOCTTY);
+        open.read(true).write(true).open(name.to_str().unwrap())
+    };
+    let mut command = rig.sweep("out");
+    let child = slow(&mut command)
+        .stdout(screen().unwrap())
+        .stderr(screen().unwrap());
+    let mut child = child.spawn().unwrap();
+    begun(&rig, "out");
+    drop((command, terminal));
+    send("HUP", &child);
+    assert_eq!(child.wait().unwrap().code(), Some(STOPPED));
+    let kept = |name: &str| rig.files("out", "burn-in-", name).len();
+    assert_eq!(
+        (kept("checkpoint.safetensors"), kept("failure.json")),
+        (1, 0)
+    );
 }
 
 const TWICE: &str = "question = 'q'\n[[each]]\nlabel = 'twice'\nset.method.fail-at = 30\nset.method.fail-times = 2\n";

@@ -137,7 +137,7 @@ fn oddities(annotation: &Annotation, look: &Result<Look>) -> Vec<Reason> {
         Err(_) => reasons.push(Reason::EmptyMask),
         Ok(look) => {
             reasons.extend(look.is_clipped.then_some(Reason::Clipped));
-            reasons.extend(look.lacks_part.then_some(Reason::PartLeftOut));
+            reasons.extend(look.has_bad_part.then_some(Reason::BadPart));
         }
     }
     match annotation.iscrowd.get() {

@@ -273,7 +273,7 @@ fn what_is_left_out_clipped_or_odd_is_counted() {
     let same = [
         (Reason::Unlisted, "annotation 9"),
         (Reason::Clipped, "annotation 6"),
-        (Reason::PartLeftOut, "annotation 7"),
+        (Reason::BadPart, "annotation 7"),
         (Reason::Crowd, "annotation 2"),
         (Reason::NoCrowdFlag, "annotation 8"),
         (Reason::RepeatedId, "annotation 9"),

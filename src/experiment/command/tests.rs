@@ -368,6 +368,8 @@ fn table(root: &Path, annotations: &str, images: &str) -> Table {
         classes = "all"
         on-bad-annotation = "skip"
         skip-in-truth = false
+        exif = true
+        check = "never"
         area-bounds = [1024.0, 9216.0]
     "#
     .parse()

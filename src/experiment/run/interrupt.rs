@@ -71,6 +71,8 @@ mod listener {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
     use signal_hook::iterator::Signals;
     use std::io::Write;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
     use std::time::{Duration, Instant};
 
     /// The signals with which a user or a cluster ends a process or announces its end.
@@ -103,14 +105,10 @@ mod listener {
     /// Makes this process do nothing at a signal: its supervisor receives the same one and passes it on. A
     /// terminal sends Ctrl-C to both, and Slurm signals every process of a job.
     pub fn leave_to_supervisor() -> Result<()> {
-        let mut signals =
-            Signals::new(SIGNALS).context("cannot leave signals to the supervisor")?;
-        let terminal = Terminal::of_this_process();
-        std::thread::spawn(move || {
-            for _ in signals.forever() {
-                terminal.leave_if_closed();
-            }
-        });
+        for signal in SIGNALS {
+            signal_hook::flag::register(signal, Arc::<AtomicBool>::default())
+                .context("cannot leave signals to the supervisor")?;
+        }
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(unix)]
 use {
     super::super::interrupt::{EXIT_CODE, Interrupt, leave_to_supervisor},
+    super::super::terminal::Terminal,
     super::protocol::{Brief, receive},
     anyhow::{Context, Result},
     std::io::{BufRead, BufReader},
@@ -49,9 +50,11 @@ impl Link {
         let plan = brief.planned.then(|| receive(&mut lines));
         let interrupt = Interrupt::default();
         let asked = interrupt.clone();
+        let terminal = Terminal::of_this_process();
         std::thread::spawn(move || {
             let mut line = Vec::new();
             while let Ok(1..) = lines.read_until(b'\n', &mut line) {
+                terminal.leave_if_closed();
                 asked.request();
             }
             std::process::exit(EXIT_CODE.into());
