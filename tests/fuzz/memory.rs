@@ -1,24 +1,31 @@
-//! The memory of the whole process, counted by its allocator.
+//! The memory that reading a file takes, counted by the allocator.
 
 use peak_alloc::PeakAlloc;
+use std::sync::{Mutex, PoisonError};
 
 #[global_allocator]
 static COUNTED: PeakAlloc = PeakAlloc;
 
-/// The limit for all tests of this file together, in MiB. They run at the same time.
-const LIMIT: f32 = 2048.0;
+/// Held by the only case that runs, because the allocator counts the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
 
-/// Fails if more memory than the limit was requested at any moment so far. Memory that was requested but never
-/// touched counts as well.
-pub fn assert_bounded() {
-    let peak = COUNTED.peak_usage_as_mb();
-    assert!(peak < LIMIT, "{peak} MiB, of at most {LIMIT}");
+/// The limit for one file, in bytes: the largest picture that is decoded takes about half of it.
+const LIMIT: usize = 1 << 30;
+
+/// Runs `read` alone, and fails if it requests more memory than the limit. Memory that is requested but never touched
+/// counts as well.
+pub fn bounded<T>(read: impl FnOnce() -> T) -> T {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    COUNTED.reset_peak_usage();
+    let result = read();
+    let peak = COUNTED.peak_usage();
+    assert!(peak < LIMIT, "{peak} bytes, of at most {LIMIT}");
+    result
 }
 
 #[test]
-fn the_allocator_counts_memory_that_nobody_touches() {
-    let before = COUNTED.peak_usage();
-    let untouched: Vec<u8> = Vec::with_capacity(300 << 20);
-    assert!(COUNTED.peak_usage() >= before.max(300 << 20));
+#[should_panic = "bytes, of at most"]
+fn memory_that_nobody_touches_counts() {
+    let untouched: Vec<u8> = bounded(|| Vec::with_capacity(LIMIT));
     drop(untouched);
 }
