@@ -2,7 +2,7 @@
 
 use crate::cases;
 use crate::changes::{changed, changes, edited, edits};
-use crate::memory::assert_bounded;
+use crate::memory::bounded;
 use harness::data::load;
 use harness::experiment::evaluate;
 use image::RgbImage;
@@ -82,7 +82,7 @@ fn read(train: &[u8], skip: bool) -> Result<(), TestCaseError> {
          val-annotations = 'val.json'\nval-images = '.'\nunlabelled-images = ''\nclasses = 'all'\n\
          on-bad-annotation = '{mode}'\narea-bounds = [25.0, 81.0]"
     );
-    let dataset = match load(table.parse().unwrap()) {
+    let dataset = match bounded(|| load(table.parse().unwrap())) {
         Ok(dataset) => dataset,
         Err(errors) => {
             let message = errors.to_string();
@@ -93,14 +93,13 @@ fn read(train: &[u8], skip: bool) -> Result<(), TestCaseError> {
     };
     for source in [&dataset.train, &dataset.val] {
         for index in 0..source.len() {
-            let sample = source.load(index);
+            let sample = bounded(|| source.load(index));
             prop_assert!(sample.is_ok(), "{:#}", sample.err().unwrap());
             for class in source.classes_of(index) {
                 prop_assert!(class < dataset.classes.len());
             }
         }
     }
-    assert_bounded();
     Ok(())
 }
 
@@ -111,13 +110,12 @@ fn score(truth: &[u8], found: &[u8]) -> Result<(), TestCaseError> {
         ["truth.json", "found.json"].map(|name| folder.path().join(name));
     fs::write(&truth_path, truth).unwrap();
     fs::write(&found_path, found).unwrap();
-    let scores: Result<_, _> = evaluate(&truth_path, &found_path, None::<&Path>);
+    let scores: Result<_, _> = bounded(|| evaluate(&truth_path, &found_path, None::<&Path>));
     if let Err(error) = scores {
         let message = format!("{error:#}");
         let named = message.contains("truth.json") || message.contains("found.json");
         prop_assert!(named, "{}", message);
     }
-    assert_bounded();
     Ok(())
 }
 

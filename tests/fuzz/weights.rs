@@ -1,7 +1,7 @@
 //! Safetensors files, and the configurations of Hugging Face's and OpenCLIP's folders.
 
 use crate::changes::{changed, changes, edited, edits};
-use crate::memory::assert_bounded;
+use crate::memory::bounded;
 use crate::{cases, golden};
 use harness::graph::HuggingFaceFolder;
 use harness::graph::clip::folder::open;
@@ -25,19 +25,17 @@ fn read_arrays(bytes: &[u8]) -> Result<(), TestCaseError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("odd.safetensors");
     fs::write(&path, bytes).unwrap();
-    match Arrays::open(&path) {
-        Ok(arrays) => {
-            for (_, entry) in arrays.entries() {
-                let values = arrays.values(entry);
-                prop_assert!(values.is_some() == entry.is_float());
-            }
+    let read = || -> anyhow::Result<()> {
+        let arrays = Arrays::open(&path)?;
+        for (_, entry) in arrays.entries() {
+            assert_eq!(arrays.values(entry).is_some(), entry.is_float());
         }
-        Err(error) => {
-            let message = format!("{error:#}");
-            prop_assert!(message.contains("odd.safetensors"), "{}", message);
-        }
+        Ok(())
+    };
+    if let Err(error) = bounded(read) {
+        let message = format!("{error:#}");
+        prop_assert!(message.contains("odd.safetensors"), "{}", message);
     }
-    assert_bounded();
     Ok(())
 }
 
@@ -103,11 +101,10 @@ proptest! {
     fn a_changed_mask2former_is_read_or_named(changes in changes()) {
         let config = changed(&json("hf_mask2former/basic", "config.json"), &changes);
         let folder = with_config("hf_mask2former/basic", "config.json", &config);
-        if let Err(error) = HuggingFaceFolder::open(folder.path()) {
+        if let Err(error) = bounded(|| HuggingFaceFolder::open(folder.path())) {
             let message = format!("{error:#}");
             prop_assert!(message.contains("config.json"), "{}", message);
         }
-        assert_bounded();
     }
 
     #[test]
@@ -120,11 +117,10 @@ proptest! {
             false => "config.json",
         };
         let copy = with_config(folder, name, &changed(&json(folder, name), &changes));
-        if let Err(error) = open(copy.path()) {
+        if let Err(error) = bounded(|| open(copy.path())) {
             let message = format!("{error:#}");
             let folder = copy.path().display().to_string();
             prop_assert!(message.contains(&folder), "{}", message);
         }
-        assert_bounded();
     }
 }
