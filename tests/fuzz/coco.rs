@@ -131,7 +131,7 @@ fn the_files_are_good_before_they_are_changed() {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(5000))]
 
     #[test]
     fn changed_annotations_are_read_or_named(changes in changes(), skip in any::<bool>()) {

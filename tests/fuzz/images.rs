@@ -88,13 +88,18 @@ fn absurd_sizes_are_refused_before_memory_is_taken() {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases(10_000))]
 
     #[test]
     fn an_edited_picture_is_decoded_or_named(name in select(NAMES.to_vec()), edits in edits()) {
         let whole = fs::read(golden("jpeg").join(name)).unwrap();
         read(&edited(&whole, &edits))?;
     }
+}
+
+proptest! {
+    // A large picture takes a second.
+    #![proptest_config(cases(300))]
 
     #[test]
     fn any_size_is_decoded_or_named(width in any::<u16>(), height in any::<u16>(), is_png in any::<bool>()) {
