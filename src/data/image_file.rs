@@ -4,11 +4,13 @@ use crate::structures::Picture;
 use anyhow::{Context, Result, ensure};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
-use libjpeg_turbo_rs::{PixelFormat, decompress_to};
+use libjpeg_turbo_rs::{Decoder, PixelFormat};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::Path;
 
+/// The largest number of pixels of a picture, a header may claim any: the number at which Pillow stops too.
+const MOST_PIXELS: usize = 178_956_970;
 /// First bytes of a JPEG file: its marker SOI.
 const JPEG: [u8; 2] = [0xff, 0xd8];
 
@@ -98,15 +100,27 @@ pub fn header(path: &Path, exif: Exif) -> Result<Header> {
                 .with_guessed_format()?
                 .into_decoder()?;
             let (width, height) = decoder.dimensions();
-            let orientation = exif.keep(decoder.orientation()?);
-            return Ok(Header::new([height as usize, width as usize], orientation));
+            let size = [height, width].map(|side| side as usize);
+            check_size(size)?;
+            return Ok(Header::new(size, exif.keep(decoder.orientation()?)));
         }
         let size = imagesize::reader_size(&mut file).or_else(|_| slow_size(path))?;
+        let size = [size.height, size.width];
+        check_size(size)?;
         file.rewind()?;
         let orientation = exif.keep(jpeg_orientation(&mut file));
-        Ok(Header::new([size.height, size.width], orientation))
+        Ok(Header::new(size, orientation))
     };
     read().with_context(|| format!("{}: needed: a JPEG or PNG file", path.display()))
+}
+
+/// Refuses a picture whose pixels would not fit into memory.
+fn check_size([height, width]: [usize; 2]) -> Result<()> {
+    ensure!(
+        height.saturating_mul(width) <= MOST_PIXELS,
+        "{width} x {height} pixels; allowed: at most {MOST_PIXELS} pixels"
+    );
+    Ok(())
 }
 
 /// The size of a JPEG with markers that the quick reader does not expect, from the whole file.
@@ -141,12 +155,12 @@ fn swaps(orientation: Orientation) -> bool {
 /// logits.
 ///
 /// # Errors
-/// The file is missing or corrupt. The error names it.
+/// The file is missing, corrupt or too large. The error names it.
 pub fn decode(path: &Path, exif: Exif) -> Result<Picture> {
     let context = || format!("{}: cannot be decoded", path.display());
     let bytes = std::fs::read(path).with_context(context)?;
     if bytes.starts_with(&JPEG) {
-        let image = decompress_to(&bytes, PixelFormat::Rgb).with_context(context)?;
+        let image = decoded_jpeg(&bytes).with_context(context)?;
         let orientation = exif.keep(jpeg_orientation(&mut &bytes[..]));
         let picture = Picture::new(image.height, image.width, image.data);
         return Ok(turned(picture, orientation));
@@ -154,12 +168,23 @@ pub fn decode(path: &Path, exif: Exif) -> Result<Picture> {
     let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format();
     let decoder = reader.with_context(context)?.into_decoder();
     let mut decoder = decoder.with_context(context)?;
-    // A header may claim any size.
+    let (width, height) = decoder.dimensions();
+    check_size([height, width].map(|side| side as usize)).with_context(context)?;
+    // A pixel may have up to eight bytes.
     let bytes = decoder.total_bytes();
     Limits::default().reserve(bytes).with_context(context)?;
     let orientation = exif.keep(decoder.orientation().with_context(context)?);
     let image = DynamicImage::from_decoder(decoder).with_context(context)?;
     Ok(turned(picture(image), orientation))
+}
+
+/// The pixels of a JPEG, `[height, width]` of RGB.
+fn decoded_jpeg(bytes: &[u8]) -> Result<libjpeg_turbo_rs::Image> {
+    let mut decoder = Decoder::new(bytes)?;
+    let header = decoder.header();
+    check_size([header.height, header.width].map(usize::from))?;
+    decoder.set_output_format(PixelFormat::Rgb);
+    Ok(decoder.decode_image()?)
 }
 
 fn picture(image: DynamicImage) -> Picture {

@@ -159,7 +159,7 @@ pub trait DatasetConfig {
     fn load(&self) -> Result<Dataset, ComponentErrors>;
 
     /// Returns true if the images are those of [`scenes`]. Then more images of the same classes can be drawn.
-    fn is_drawn(&self) -> bool {
+    fn has_scene_classes(&self) -> bool {
         false
     }
 

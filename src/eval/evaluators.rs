@@ -138,6 +138,7 @@ pub fn metric_names() -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::load;
     use std::collections::BTreeSet;
 
     #[test]
@@ -159,14 +160,42 @@ mod tests {
                 .finish()
                 .map_or_else(|errors| errors.to_string(), |()| String::new())
         };
+        let all: Vec<String> = EVALUATORS.iter().map(|e| format!("`{}`", e.name)).collect();
+        let all = all.join(", ");
         assert_eq!(refused(&["coco"]), "");
         assert_eq!(
             refused(&[]),
-            "metrics: [] does not fit; allowed: one or more of `coco`"
+            format!("metrics: [] does not fit; allowed: one or more of {all}")
         );
         assert_eq!(
             refused(&["coco", "cocoa", "coco"]),
-            "metrics[1]: unknown `cocoa`; known: `coco`; metrics[2]: `coco` is there twice"
+            format!("metrics[1]: unknown `cocoa`; known: {all}; metrics[2]: `coco` is there twice")
         );
+    }
+
+    #[test]
+    fn every_evaluator_gives_the_metrics_of_its_entry() {
+        let table = "name = 'scenes'\nsize = 32\ntrain-images = 1\ntrain-seed = 1\nval-images = 2\nval-seed = 2\n\
+                     area-bounds = [25.0, 81.0]";
+        let dataset = load(table.parse().unwrap()).unwrap();
+        let sample = dataset.val.load(0).unwrap();
+        let detections = sample.instances.iter().map(|one| Detection {
+            class: one.class,
+            score: 0.75,
+            mask: one.mask.clone(),
+        });
+        let detections: Vec<Detection> = detections.collect();
+        for entry in EVALUATORS {
+            let evaluators = Evaluators::new(&[entry.name.to_string()], &dataset).unwrap();
+            for detections in [&[][..], &detections] {
+                let mut found = Found::default();
+                evaluators
+                    .add(&mut found, sample.image_id, detections)
+                    .unwrap();
+                let scores = evaluators.evaluate(found).unwrap();
+                let names: Vec<&str> = scores.metrics.iter().map(|(name, _)| name).collect();
+                assert_eq!(names, entry.metrics, "{}", entry.name);
+            }
+        }
     }
 }

@@ -35,7 +35,8 @@ pub struct EvaluatorEntry {
     pub new: fn(&Dataset) -> Box<dyn Evaluator>,
 }
 
-/// A metric, or a family of metrics, of detections against the annotations of a dataset.
+/// A metric, or a family of metrics, of detections against the annotations of a dataset. A metric is in percent, and
+/// larger is better: the verdicts of a table rely on it.
 pub trait Evaluator: Send + Sync {
     /// Takes the annotations of one image. It is called for every image before anything is evaluated.
     fn annotate(&mut self, truth: &Truth);

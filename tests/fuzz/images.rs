@@ -3,7 +3,7 @@
 use crate::changes::{edited, edits};
 use crate::memory::bounded;
 use crate::{cases, golden};
-use harness::data::image_file::{decode, size};
+use harness::data::image_file::{Exif, decode, header};
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::fs;
@@ -25,7 +25,8 @@ fn read(bytes: &[u8]) -> Result<(), TestCaseError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("odd picture");
     fs::write(&path, bytes).unwrap();
-    let errors = bounded(|| [size(&path).err(), decode(&path).err()]);
+    let exif = Exif::Applied;
+    let errors = bounded(|| [header(&path, exif).err(), decode(&path, exif).err()]);
     for error in errors.into_iter().flatten() {
         let message = format!("{error:#}");
         prop_assert!(message.contains("odd picture"), "{}", message);
@@ -82,7 +83,7 @@ fn absurd_sizes_are_refused_before_memory_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wide.jpg");
     fs::write(&path, resized_jpeg(&jpeg, 60_000, 60_000)).unwrap();
-    let message = format!("{:#}", decode(&path).unwrap_err());
+    let message = format!("{:#}", decode(&path, Exif::Applied).unwrap_err());
     let expected = "60000 x 60000 pixels; allowed: at most 178956970 pixels";
     assert!(message.contains(expected), "{message}");
 }

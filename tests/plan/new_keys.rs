@@ -171,7 +171,7 @@ fn evaluators_that_cannot_be_used_are_refused_where_they_are_named() {
             ),
         ] {
             let found = old(&format!("eval.metrics = {list}")).refusal(&[], hooks);
-            let expected = format!("recipes/mine.toml:{expected}\n");
+            let expected = format!("recipes/mine.toml:{expected}");
             assert!(found.starts_with(&expected), "{list}: {found}");
         }
     });

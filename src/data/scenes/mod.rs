@@ -72,7 +72,7 @@ impl DatasetConfig for SceneConfig {
         })
     }
 
-    fn is_drawn(&self) -> bool {
+    fn has_scene_classes(&self) -> bool {
         true
     }
 }

@@ -79,7 +79,7 @@ impl EvalConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EvalModel {
-    /// The moving average that made the pseudo-labels.
+    /// The network that made the pseudo-labels of the last phase: a moving average of the student, or a frozen network.
     Teacher,
     /// The network that was trained.
     Student,
@@ -293,7 +293,7 @@ pub(super) fn read<T: Checked>(table: &Table, name: &str, check: &mut Check) -> 
 /// The table `[data]`, and true if its images are drawn.
 fn data(table: &Table) -> Result<(Table, bool), ComponentErrors> {
     let data = section(table, "data")?;
-    let drawn = registry::build(DATASETS, data.clone())?.is_drawn();
+    let drawn = registry::build(DATASETS, data.clone())?.has_scene_classes();
     Ok((data, drawn))
 }
 
