@@ -8,8 +8,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use harness::experiment::{TableRequest, compare, metric_names, table};
 use harness::metrics::PaperColumn;
 use harness::report::{
-    COMPARISON_FORMATS, FORMATS, JsonLines, Order, RECORDS, Record, RowLayout, Status, TableLayout,
-    layout,
+    COMPARISON_FORMATS, FORMATS, JsonLines, Order, RECORDS, Record, RowLayout, TableLayout,
+    TrialStatus, layout,
 };
 use harness::rng::Stream;
 use std::hint::black_box;
@@ -41,11 +41,12 @@ fn record(hash: &str, label: &str, seed: u64, stream: &mut Stream) -> Record {
         label: label.into(),
         seed,
         steps: 1400,
-        status: Status::Ok,
+        status: TrialStatus::Ok,
         error: None,
         metrics: metrics(),
         student: metrics(),
         average: metrics(),
+        findings: Vec::new(),
     }
 }
 

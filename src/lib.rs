@@ -1,7 +1,7 @@
 //! `harness`: a declarative ablation harness for semi-supervised instance segmentation.
 //!
 //! The map of the house, from the ground up; a folder names only those above it in this list: [`atomic`],
-//! [`tensor`], [`registry`], [`rng`], [`structures`]; `recipe` and `report` (text only); [`data`] and `eval`;
+//! [`coco`], [`tensor`], [`registry`], [`rng`], [`structures`]; `recipe` and `report` (text only); [`data`] and `eval`;
 //! [`ops`]; [`nn`]; `graph`; `detector`; `method`; `train`; `experiment`; `cli`.
 
 #![deny(unsafe_code)]
@@ -10,6 +10,7 @@
 
 pub mod atomic;
 pub mod cli;
+pub mod coco;
 pub mod data;
 pub mod detector;
 pub mod eval;

@@ -27,6 +27,14 @@ impl Metrics {
     pub fn first(&self) -> Option<(&str, Option<f64>)> {
         self.iter().next()
     }
+
+    /// The reason why the trial with these metrics has not succeeded: its first metric has no value, as where
+    /// no evaluated image has an object.
+    pub fn undefined(&self) -> Option<String> {
+        let (name, value) = self.first()?;
+        let reason = || format!("the metric {name} is undefined: no evaluated image has an object");
+        value.is_none().then(reason)
+    }
 }
 
 impl<N: Into<String>> FromIterator<(N, Option<f64>)> for Metrics {
@@ -95,6 +103,10 @@ mod tests {
         let metrics: Metrics = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&metrics).unwrap(), json);
         assert_eq!(metrics.first(), Some(("mAP", Some(1.5))));
+        assert_eq!(metrics.undefined(), None, "the first one has a value");
+        let undefined: Metrics = [("mAP", None), ("AP50", Some(2.0))].into_iter().collect();
+        assert!(undefined.undefined().unwrap().contains("mAP"));
+        assert_eq!(Metrics::default().undefined(), None);
         assert_eq!(metrics.get("AP50%"), None);
         assert_eq!(metrics.get("AP"), Some(20.076646742155006));
         assert_eq!(metrics.get("APx"), None);

@@ -1,7 +1,7 @@
 //! Compares CLIP with `transformers` and `open_clip` by the numbers of `tests/golden/clip.py`, which explains
 //! how the files were made. Also tests bad input to the program.
 
-use harness::data::image_file::decode;
+use harness::data::image_file::{Exif, decode};
 use harness::graph::clip::folder::{self, Released};
 use harness::graph::clip::text::{EndToken, TextSizes};
 use harness::graph::clip::tokenizer::Tokenizer;
@@ -96,7 +96,10 @@ fn wide(height: usize, width: usize) -> Map {
 
 #[test]
 fn parity_of_preprocessing() {
-    let (expected, picture) = (Expected::read(), decode(&golden("picture.png")).unwrap());
+    let (expected, picture) = (
+        Expected::read(),
+        decode(&golden("picture.png"), Exif::Applied).unwrap(),
+    );
     for name in MODELS {
         let found = open(name).preprocess.apply(&picture).unwrap();
         let expected = &expected.0[&format!("{name}.pixels")];
@@ -112,7 +115,10 @@ fn parity_of_preprocessing() {
 
 #[test]
 fn parity_of_the_towers_and_the_similarities() {
-    let (expected, picture) = (Expected::read(), decode(&golden("picture.png")).unwrap());
+    let (expected, picture) = (
+        Expected::read(),
+        decode(&golden("picture.png"), Exif::Applied).unwrap(),
+    );
     for name in MODELS {
         let Released {
             model,
@@ -226,7 +232,7 @@ fn a_released_clip_is_a_model_of_regions() {
         normalise: true,
     };
     let classes = ["dog".to_string(), "bird".to_string(), "sofa".to_string()];
-    let picture = decode(&golden("picture.png")).unwrap();
+    let picture = decode(&golden("picture.png"), Exif::Applied).unwrap();
     for (name, size, grid, width) in [
         ("vit-quick", 32, (3, 4), 16),
         ("convnext-mlp", 0, (2, 3), 12),

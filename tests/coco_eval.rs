@@ -202,7 +202,7 @@ fn json_that_is_not_coco_is_reported_with_what_it_lacks() {
         lacking.as_object_mut().unwrap().remove(key);
         Files::new(&lacking.to_string(), &good_dt).refused(&["gt.json", "missing field", key]);
     }
-    for key in ["id", "image_id", "category_id", "segmentation"] {
+    for key in ["id", "image_id", "category_id"] {
         let mut lacking = gt();
         lacking["annotations"][0]
             .as_object_mut()
@@ -217,22 +217,127 @@ fn json_that_is_not_coco_is_reported_with_what_it_lacks() {
     }
 }
 
+/// The AP by masks and by boxes and the warnings for one good object and one of the same box whose `segmentation` is
+/// `outline`; none is a key that is absent.
+fn with_outline(outline: Option<Value>) -> ([f64; 2], String) {
+    let mut truth = gt();
+    let mut second = truth["annotations"][0].clone();
+    second["id"] = 2.into();
+    second["category_id"] = 4.into();
+    match outline {
+        Some(outline) => second["segmentation"] = outline,
+        None => drop(second.as_object_mut().unwrap().remove("segmentation")),
+    }
+    truth["annotations"].as_array_mut().unwrap().push(second);
+    let categories = truth["categories"].as_array_mut().unwrap();
+    categories.push(json!({"id": 4, "name": "other"}));
+    let mut found = dt();
+    let mut second = found[0].clone();
+    second["category_id"] = 4.into();
+    found.as_array_mut().unwrap().push(second);
+    let files = Files::new(&truth.to_string(), &found.to_string());
+    let scores = score_files(&files.path("gt.json"), &files.path("dt.json")).unwrap();
+    (
+        [scores.segm.0[0], scores.bbox.0[0]],
+        scores.warnings.join("\n"),
+    )
+}
+
+#[test]
+fn an_object_without_a_mask_is_missed_by_masks_and_found_by_its_box() {
+    for (outline, reason) in [
+        (None, "no `segmentation`"),
+        (Some(Value::Null), "no `segmentation`"),
+        (Some(json!([])), "no polygon"),
+        (Some(json!([[1, 2]])), "polygon of 2 numbers"),
+        (Some(json!([1, 2, 3, 4, 5, 6])), "a list of numbers"),
+        (Some(json!("here")), "the text \"here\""),
+        (
+            Some(json!({"size": [10, 10], "counts": [90]})),
+            "add up to 90; its size 10 x 10 needs 100",
+        ),
+        (
+            Some(json!({"size": [10, 10], "counts": "\u{1}"})),
+            "annotation 2",
+        ),
+    ] {
+        let (scores, warnings) = with_outline(outline.clone());
+        assert_eq!(
+            scores,
+            [(1.0 - f64::EPSILON) / 2.0, 1.0 - f64::EPSILON],
+            "{outline:?}"
+        );
+        for part in [
+            "gt.json: 1 of 2 annotations have no usable mask",
+            "(annotation 2: ",
+            reason,
+        ] {
+            assert!(warnings.contains(part), "{outline:?}: {warnings}");
+        }
+    }
+}
+
+#[test]
+fn annotations_without_any_mask_have_numbers_by_boxes_alone() {
+    let mut boxes = gt();
+    boxes["annotations"][0]["segmentation"] = json!([]);
+    let found = json!([{"image_id": 1, "category_id": 3, "score": 0.5, "bbox": [0, 0, 5, 10]}]);
+    assert_eq!(scored(&boxes, &found), [-1.0, 1.0 - f64::EPSILON]);
+    let image = boxes["images"][0].as_object_mut().unwrap();
+    image.remove("height");
+    assert_eq!(
+        scored(&boxes, &found),
+        [-1.0, 1.0 - f64::EPSILON],
+        "boxes need no size"
+    );
+    let files = Files::new(&boxes.to_string(), &found.to_string());
+    let (code, _, error) = files.run();
+    assert!(
+        code == Some(0) && error.contains("there are no numbers by masks"),
+        "{error}"
+    );
+    let mut odd = found.clone();
+    odd[0]["segmentation"] = json!([[1, 2]]);
+    let files = Files::new(&gt().to_string(), &odd.to_string());
+    let (code, out, error) = files.run();
+    assert!(
+        code == Some(0) && error.contains("dt.json: 1 detections with a box"),
+        "{out}{error}"
+    );
+}
+
+#[test]
+fn ids_that_are_hashes_are_ids() {
+    let (mut truth, mut found) = (gt(), dt());
+    for id in [
+        json!(u64::MAX),
+        json!(1u64 << 63),
+        json!(-7),
+        json!("img-1"),
+    ] {
+        truth["images"][0]["id"] = id.clone();
+        truth["annotations"][0]["image_id"] = id.clone();
+        found[0]["image_id"] = id;
+        assert_eq!(scored(&truth, &found), [1.0 - f64::EPSILON; 2]);
+    }
+}
+
 #[test]
 fn outlines_and_ids_that_cannot_be_are_reported_by_their_place() {
     let (good_gt, good_dt) = (gt().to_string(), dt().to_string());
     let mut foreign = dt();
     foreign[0]["image_id"] = 99.into();
     Files::new(&good_gt, &foreign.to_string()).refused(&["dt.json", "detection 1", "image 99"]);
-    let outline = |outline: Value| {
-        let mut wrong = gt();
-        wrong["annotations"][0]["segmentation"] = outline;
-        Files::new(&wrong.to_string(), &good_dt)
-    };
-    outline(json!([])).refused(&["gt.json", "annotation 1", "no polygon"]);
-    outline(json!([[1, 2]])).refused(&["annotation 1", "2 numbers"]);
-    outline(json!("here")).refused(&["gt.json", "annotations[0].segmentation"]);
-    outline(json!({"size": [10, 10], "counts": [90]})).refused(&["90", "needs 100"]);
-    outline(json!({"size": [10, 10], "counts": "\u{1}"})).refused(&["gt.json", "annotation 1"]);
+    let mut half = gt();
+    half["annotations"][0]["image_id"] = 1.5.into();
+    Files::new(&half.to_string(), &good_dt).refused(&[
+        "gt.json",
+        "annotations[0]",
+        "`image_id` is 1.5",
+    ]);
+    let mut outline = dt();
+    outline[0]["segmentation"] = json!([[1, 2]]);
+    Files::new(&good_gt, &outline.to_string()).refused(&["detection 1", "polygon of 2 numbers"]);
     let mut box_of_three = dt();
     box_of_three[0]["bbox"] = json!([1, 2, 3]);
     Files::new(&good_gt, &box_of_three.to_string()).refused(&["dt.json", "`bbox` of 3 numbers"]);

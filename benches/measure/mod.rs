@@ -1,5 +1,8 @@
 //! Measurement tools of the benches of whole steps: a clock of parts, medians, the peak memory.
 
+mod numbers;
+
+pub use numbers::{peak_memory, rounded};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
 
@@ -44,17 +47,4 @@ pub fn listed(parts: &[(&'static str, f64)], value: impl Fn(f64) -> f64) -> Map<
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// Rounds to hundredths.
-pub fn rounded(value: f64) -> f64 {
-    (100.0 * value).round() / 100.0
-}
-
-/// The largest resident size of this process so far in MiB; 0 if the system does not report it.
-pub fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kilobytes.unwrap_or(0) / 1024
 }

@@ -8,7 +8,7 @@ use harness::data::loader::Loader;
 use harness::data::split::ClassCounts;
 use harness::detector::{Detector, EmptyImage, Part, Targets};
 use harness::graph::clip::ClipTiny;
-use harness::method::correction::Progress;
+use harness::method::correction::TrainingProgress;
 use harness::method::follow;
 use harness::method::labeller::Labeller;
 use harness::method::pseudo_labels::ImageLabels;
@@ -85,7 +85,7 @@ impl Pieces {
         let mut labels = Vec::new();
         if !weak.is_empty() {
             follow(&mut *self.teacher, &mut *self.student, self.ema);
-            let (teacher, progress) = (&*self.teacher, Progress::default());
+            let (teacher, progress) = (&*self.teacher, TrainingProgress::default());
             let images = teacher.images(&weak);
             let proposals = self.labeller.propose(teacher, &images).wait();
             let begun = self.labeller.begin(proposals, false);

@@ -2,8 +2,9 @@
 
 use super::output::{FAILED, FINE, WRONG, print_line, printed, warn};
 use super::words::{
-    ClipArgs, CompareArgs, EvalArgs, ExportDataArgs, ExportWeightsArgs, InspectWeightsArgs,
-    PlanArgs, PredictArgs, SchemaArgs, StageArgs, StatusArgs, SweepArgs, TableArgs,
+    CheckDataArgs, ClipArgs, CompareArgs, EvalArgs, ExportDataArgs, ExportWeightsArgs,
+    InspectWeightsArgs, PlanArgs, PredictArgs, SchemaArgs, StageArgs, StatusArgs, SweepArgs,
+    TableArgs,
 };
 use crate::experiment::{
     self, CommandError, DeviceRequest, EXIT_CODE, Interrupt, Outcome, PredictRequest,
@@ -182,6 +183,11 @@ pub fn clip(args: &ClipArgs) -> Result<u8, CommandError> {
 
 pub fn export_data(args: ExportDataArgs) -> Result<u8, CommandError> {
     experiment::export_data(&args.recipe.into(), &args.out).map(|text| printed(&text))
+}
+
+pub fn check_data(args: CheckDataArgs) -> Result<u8, CommandError> {
+    let recipe = args.recipe.into();
+    experiment::check_data(&recipe, args.out.as_deref()).map(|text| printed(&text))
 }
 
 pub fn eval(args: &EvalArgs) -> Result<u8, CommandError> {

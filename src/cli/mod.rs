@@ -56,6 +56,7 @@ fn dispatch(command: Command) -> Result<u8, CommandError> {
         Command::Weights(Weights::Export(args)) => commands::export_weights(args),
         Command::Clip(args) => commands::clip(&args),
         Command::Data(Data::Export(args)) => commands::export_data(args),
+        Command::Data(Data::Check(args)) => commands::check_data(args),
         Command::Eval(args) => commands::eval(&args),
     }
 }

@@ -217,6 +217,17 @@ pub struct EvalArgs {
 pub enum Data {
     /// Write the dataset as COCO JSON and PNG
     Export(ExportDataArgs),
+    /// Decode every picture of the dataset once, draw the splits, and report all problems
+    Check(CheckDataArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CheckDataArgs {
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Folder of the results, where the checked pictures are noted for `sweep` [default: results/<recipe>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

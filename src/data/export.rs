@@ -153,6 +153,9 @@ mod tests {
             unlabelled-images = "images"
             classes = "all"
             on-bad-annotation = "error"
+            skip-in-truth = false
+            exif = true
+            check = "once"
             area-bounds = [100.0, 324.0]
         "#
         .parse()

@@ -1,125 +1,198 @@
-//! Image files: the images of a folder, their sizes and their pixels.
+//! Image files: their headers and their pixels.
 
 use crate::structures::Picture;
 use anyhow::{Context, Result, ensure};
-use image::ImageReader;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 use libjpeg_turbo_rs::{PixelFormat, decompress_to};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::path::Path;
 
-/// Endings of the files that are images.
-const ENDINGS: [&str; 3] = ["jpg", "jpeg", "png"];
 /// First bytes of a JPEG file: its marker SOI.
 const JPEG: [u8; 2] = [0xff, 0xd8];
 
-/// The images directly inside `folder`, in the order of their names. Hidden files are passed over: macOS keeps
-/// `._a.jpg` beside `a.jpg` on disks of other systems, which is no image.
-///
-/// # Errors
-/// The folder cannot be read or has no image.
-pub fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let context = || folder.display().to_string();
-    let entries = std::fs::read_dir(folder).with_context(context)?;
-    let mut paths = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<_>>>()
-        .with_context(context)?;
-    let all = paths.len();
-    paths.retain(|path| !is_hidden(path));
-    let hidden = all - paths.len();
-    paths.retain(|path| {
-        let ending = path
-            .extension()
-            .and_then(|ending| ending.to_str())
-            .unwrap_or_default();
-        ENDINGS
-            .iter()
-            .any(|known| ending.eq_ignore_ascii_case(known))
-    });
-    paths.sort();
-    let passed_over = match hidden {
-        0 => String::new(),
-        hidden => format!("; passed over: {hidden} hidden, with a name that begins with a dot"),
-    };
-    ensure!(
-        !paths.is_empty(),
-        "{}: no image; needed: files that end in {}{passed_over}",
-        folder.display(),
-        ENDINGS.join(", ")
-    );
-    Ok(paths)
+/// The treatment of the orientation that a camera writes into the EXIF part of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exif {
+    /// The picture is turned and mirrored as the tag demands, as viewers, detectron2 and mmcv show it.
+    Applied,
+    /// The pixels stay as they are stored.
+    Ignored,
 }
 
-/// Returns true if the name of `path` begins with a dot.
-fn is_hidden(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default();
-    name.as_encoded_bytes().starts_with(b".")
+impl Exif {
+    /// The treatment for the value of the key `exif`.
+    pub fn new(applied: bool) -> Self {
+        match applied {
+            true => Self::Applied,
+            false => Self::Ignored,
+        }
+    }
+
+    /// Keeps `orientation` only if it is applied.
+    fn keep(self, orientation: Orientation) -> Orientation {
+        match self {
+            Self::Applied => orientation,
+            Self::Ignored => Orientation::NoTransforms,
+        }
+    }
 }
 
-/// Height and width of a JPEG or PNG file. The first bytes decide the format.
+/// A picture as its header describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The number of rows, after the orientation was applied.
+    pub height: usize,
+    /// The number of columns, after the orientation was applied.
+    pub width: usize,
+    /// True if the orientation changes the picture.
+    pub turned: bool,
+}
+
+impl Header {
+    fn new([height, width]: [usize; 2], orientation: Orientation) -> Self {
+        let (height, width) = match swaps(orientation) {
+            true => (width, height),
+            false => (height, width),
+        };
+        Self {
+            height,
+            width,
+            turned: orientation != Orientation::NoTransforms,
+        }
+    }
+
+    /// Compares the size of the picture `path` with the one that its annotations give, `height` x `width`.
+    ///
+    /// # Errors
+    /// They differ. The error names both.
+    pub fn check(&self, path: &Path, height: usize, width: usize) -> Result<()> {
+        let turned = match self.turned {
+            true => {
+                ", turned by its EXIF tag (data.exif = false leaves pictures as they are stored)"
+            }
+            false => "",
+        };
+        ensure!(
+            (self.height, self.width) == (height, width),
+            "{}: {} x {} pixels (width x height){turned}; its annotations say {width} x {height}",
+            path.display(),
+            self.width,
+            self.height
+        );
+        Ok(())
+    }
+}
+
+/// The header of a JPEG or PNG file, with the orientation treated by `exif`. The first bytes decide the format.
+/// Only the beginning of the file is read.
 ///
 /// # Errors
 /// The file is missing, or is not a JPEG or PNG. The error names it.
-pub fn size(path: &Path) -> Result<(usize, usize)> {
-    let context = || format!("{}: needed: a JPEG or PNG file", path.display());
-    let reader = ImageReader::open(path)
-        .with_context(context)?
-        .with_guessed_format()
-        .with_context(context)?;
-    let (width, height) = reader.into_dimensions().with_context(context)?;
-    Ok((height as usize, width as usize))
+pub fn header(path: &Path, exif: Exif) -> Result<Header> {
+    let read = || -> Result<Header> {
+        let mut file = BufReader::new(File::open(path)?);
+        if !file.fill_buf()?.starts_with(&JPEG) {
+            let mut decoder = ImageReader::new(file)
+                .with_guessed_format()?
+                .into_decoder()?;
+            let (width, height) = decoder.dimensions();
+            let orientation = exif.keep(decoder.orientation()?);
+            return Ok(Header::new([height as usize, width as usize], orientation));
+        }
+        let size = imagesize::reader_size(&mut file).or_else(|_| slow_size(path))?;
+        file.rewind()?;
+        let orientation = exif.keep(jpeg_orientation(&mut file));
+        Ok(Header::new([size.height, size.width], orientation))
+    };
+    read().with_context(|| format!("{}: needed: a JPEG or PNG file", path.display()))
 }
 
-/// Decodes a JPEG or PNG file to RGB. The first bytes decide the format. Grey is repeated, CMYK is converted
-/// and transparency is dropped. The orientation tag is not applied, because COCO's annotations are drawn on
-/// the stored pixels. A JPEG gives exactly the pixels of libjpeg-turbo, as in Pillow and OpenCV. Other
-/// decoders round differently, and this changes a network's logits.
+/// The size of a JPEG with markers that the quick reader does not expect, from the whole file.
+fn slow_size(path: &Path) -> Result<imagesize::ImageSize> {
+    let reader = ImageReader::open(path)?.with_guessed_format()?;
+    let (width, height) = reader.into_dimensions()?;
+    Ok(imagesize::ImageSize {
+        width: width as usize,
+        height: height as usize,
+    })
+}
+
+/// The orientation of a JPEG. As in Pillow and OpenCV, a tag that cannot be read counts as none.
+fn jpeg_orientation(file: &mut impl BufRead) -> Orientation {
+    let chunk = exif::get_exif_attr_from_jpeg(file).ok();
+    let orientation = chunk.and_then(|chunk| Orientation::from_exif_chunk(&chunk));
+    orientation.unwrap_or(Orientation::NoTransforms)
+}
+
+/// Returns true if rows become columns.
+fn swaps(orientation: Orientation) -> bool {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    matches!(
+        orientation,
+        Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH
+    )
+}
+
+/// Decodes a JPEG or PNG file to RGB, with the orientation treated by `exif`. The first bytes decide the
+/// format. Grey is repeated, CMYK is converted and transparency is dropped. A JPEG gives exactly the pixels of
+/// libjpeg-turbo, as in Pillow and OpenCV. Other decoders round differently, and this changes a network's
+/// logits.
 ///
 /// # Errors
 /// The file is missing or corrupt. The error names it.
-pub fn decode(path: &Path) -> Result<Picture> {
+pub fn decode(path: &Path, exif: Exif) -> Result<Picture> {
     let context = || format!("{}: cannot be decoded", path.display());
     let bytes = std::fs::read(path).with_context(context)?;
     if bytes.starts_with(&JPEG) {
         let image = decompress_to(&bytes, PixelFormat::Rgb).with_context(context)?;
-        return Ok(Picture::new(image.height, image.width, image.data));
+        let orientation = exif.keep(jpeg_orientation(&mut &bytes[..]));
+        let picture = Picture::new(image.height, image.width, image.data);
+        return Ok(turned(picture, orientation));
     }
-    let image = image::load_from_memory(&bytes).with_context(context)?;
+    let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format();
+    let decoder = reader.with_context(context)?.into_decoder();
+    let mut decoder = decoder.with_context(context)?;
+    // A header may claim any size.
+    let bytes = decoder.total_bytes();
+    Limits::default().reserve(bytes).with_context(context)?;
+    let orientation = exif.keep(decoder.orientation().with_context(context)?);
+    let image = DynamicImage::from_decoder(decoder).with_context(context)?;
+    Ok(turned(picture(image), orientation))
+}
+
+fn picture(image: DynamicImage) -> Picture {
     let pixels = image.into_rgb8();
     let (width, height) = pixels.dimensions();
-    Ok(Picture::new(
-        height as usize,
-        width as usize,
-        pixels.into_raw(),
-    ))
+    Picture::new(height as usize, width as usize, pixels.into_raw())
+}
+
+/// `picture` in the orientation that a tag demands.
+fn turned(picture: Picture, orientation: Orientation) -> Picture {
+    if orientation == Orientation::NoTransforms {
+        return picture;
+    }
+    let (height, width) = (picture.height as u32, picture.width as u32);
+    let pixels = RgbImage::from_raw(width, height, picture.pixels);
+    let mut image = DynamicImage::from(pixels.expect("three bytes for each pixel"));
+    image.apply_orientation(orientation);
+    self::picture(image)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::ImageEncoder;
 
     #[test]
     fn parity_with_libjpeg_turbo() {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/jpeg");
         for kind in ["420", "422", "444", "progressive", "grey", "cmyk"] {
-            let read = |ending| decode(&golden.join(format!("{kind}.{ending}"))).unwrap();
+            let read =
+                |ending| decode(&golden.join(format!("{kind}.{ending}")), Exif::Applied).unwrap();
             assert!(read("jpg") == read("png"), "{kind}");
         }
-    }
-
-    #[test]
-    fn hidden_files_are_no_images_of_a_folder() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        for name in ["._a.jpg", ".b.png", ".DS_Store"] {
-            std::fs::write(path(name), "no picture").unwrap();
-        }
-        let refused = images_in(folder.path()).unwrap_err().to_string();
-        assert!(refused.contains("no image; needed"), "{refused}");
-        assert!(refused.contains("passed over: 3 hidden"), "{refused}");
-        std::fs::write(path("a.jpg"), "").unwrap();
-        std::fs::write(path("b.PNG"), "").unwrap();
-        let found = images_in(folder.path()).unwrap();
-        assert_eq!(found, [path("a.jpg"), path("b.PNG")]);
     }
 
     #[test]
@@ -129,10 +202,108 @@ mod tests {
         let whole = std::fs::read(golden).unwrap();
         let half = folder.path().join("half.jpg");
         std::fs::write(&half, &whole[..whole.len() / 2]).unwrap();
-        let message = format!("{:#}", decode(&half).unwrap_err());
+        let message = format!("{:#}", decode(&half, Exif::Applied).unwrap_err());
         assert!(
             message.contains("half.jpg: cannot be decoded: "),
             "{message}"
         );
+    }
+
+    /// An EXIF part (TIFF, big-endian) with nothing but the orientation `value`.
+    fn exif_part(value: u8) -> Vec<u8> {
+        let header = [b"MM\0*".as_slice(), &[0, 0, 0, 8]].concat();
+        let entry = [0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, value, 0, 0];
+        [&header[..], &entry, &[0, 0, 0, 0]].concat()
+    }
+
+    /// Writes a picture of 2 rows and 3 columns with the orientation `value`: a PNG, or else a JPEG.
+    fn write(path: &Path, pixels: &RgbImage, value: u8, png: bool) {
+        let mut bytes = Vec::new();
+        let (width, height) = pixels.dimensions();
+        let colour = image::ExtendedColorType::Rgb8;
+        if png {
+            let mut encoder = image::codecs::png::PngEncoder::new(&mut bytes);
+            encoder.set_exif_metadata(exif_part(value)).unwrap();
+            encoder.write_image(pixels, width, height, colour).unwrap();
+        } else {
+            let mut encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 100);
+            encoder.set_exif_metadata(exif_part(value)).unwrap();
+            encoder.encode(pixels, width, height, colour).unwrap();
+        }
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    /// The place in the stored picture (2 rows, 3 columns) of the pixel that is shown at the top left, and the
+    /// shown rows and columns, for each value of the tag; from the table of the EXIF standard (2.3, 4.6.4.A).
+    const SHOWN: [(u8, (u32, u32), [usize; 2]); 8] = [
+        (1, (0, 0), [2, 3]),
+        (2, (0, 2), [2, 3]),
+        (3, (1, 2), [2, 3]),
+        (4, (1, 0), [2, 3]),
+        (5, (0, 0), [3, 2]),
+        (6, (1, 0), [3, 2]),
+        (7, (1, 2), [3, 2]),
+        (8, (0, 2), [3, 2]),
+    ];
+
+    #[test]
+    fn a_picture_is_turned_as_its_tag_demands() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("picture");
+        for (value, (row, column), [height, width]) in SHOWN {
+            for png in [true, false] {
+                // A bright block of 8 x 8 pixels survives the compression.
+                let mut stored = RgbImage::new(24, 16);
+                for (x, y) in (0..8).flat_map(|x| (0..8).map(move |y| (x, y))) {
+                    stored.put_pixel(8 * column + x, 8 * row + y, image::Rgb([250; 3]));
+                }
+                write(&path, &stored, value, png);
+                let shown = decode(&path, Exif::Applied).unwrap();
+                assert_eq!((shown.height, shown.width), (8 * height, 8 * width));
+                assert!(shown.pixels[0] > 200, "tag {value}, PNG: {png}");
+                let found = header(&path, Exif::Applied).unwrap();
+                assert_eq!((found.height, found.width), (8 * height, 8 * width));
+                assert_eq!(found.turned, value != 1);
+                let stored = decode(&path, Exif::Ignored).unwrap();
+                assert_eq!((stored.height, stored.width), (16, 24));
+                let found = header(&path, Exif::Ignored).unwrap();
+                assert_eq!((found.height, found.width, found.turned), (16, 24, false));
+            }
+        }
+    }
+
+    #[test]
+    fn a_tag_that_means_nothing_turns_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("picture");
+        for value in [0, 9, 255] {
+            write(&path, &RgbImage::new(3, 2), value, false);
+            assert!(!header(&path, Exif::Applied).unwrap().turned);
+            assert_eq!(decode(&path, Exif::Applied).unwrap().height, 2);
+        }
+    }
+
+    #[test]
+    fn a_size_that_differs_is_told_with_the_tag() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("picture.jpg");
+        write(&path, &RgbImage::new(3, 2), 6, false);
+        let found = header(&path, Exif::Applied).unwrap();
+        assert!(found.check(&path, 3, 2).is_ok());
+        let message = found.check(&path, 2, 3).unwrap_err().to_string();
+        assert!(message.contains("data.exif = false"), "{message}");
+        assert!(message.contains("its annotations say 3 x 2"), "{message}");
+    }
+
+    #[test]
+    fn fill_bytes_before_a_marker_are_part_of_the_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("picture.jpg");
+        write(&path, &RgbImage::new(3, 2), 1, false);
+        let bytes = std::fs::read(&path).unwrap();
+        let filled = [&bytes[..2], &[0xff, 0xff], &bytes[2..]].concat();
+        std::fs::write(&path, filled).unwrap();
+        let found = header(&path, Exif::Applied).unwrap();
+        assert_eq!((found.height, found.width), (2, 3));
     }
 }

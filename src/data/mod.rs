@@ -1,16 +1,23 @@
 //! Datasets, the labelled split, the weak and strong views, and the loader that turns them into batches.
 
 pub mod augment;
+pub mod census;
 pub mod coco;
+pub mod digest;
 pub mod export;
+pub mod findings;
 pub mod image_file;
+pub mod image_list;
 pub mod loader;
 pub mod scenes;
 pub mod split;
+pub mod stamp;
 
 use crate::registry::{self, Check, ComponentErrors, Entry};
 use crate::structures::{Instance, Picture};
 use anyhow::Result;
+use findings::Findings;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One decoded image with its annotations, at original size.
@@ -60,6 +67,11 @@ pub trait Source: Send + Sync {
     fn is_background(&self, index: usize) -> bool {
         self.objects_of(index).is_empty()
     }
+    /// The file of image `index`; none if the image is drawn.
+    fn file(&self, _index: usize) -> Option<&Path> {
+        None
+    }
+
     /// Decodes image `index`.
     ///
     /// # Errors
@@ -102,6 +114,8 @@ pub struct Dataset {
     pub val: Arc<dyn Source>,
     /// The upper bounds in pixels of COCO's area ranges `small` and `medium` (32^2 and 96^2 for COCO).
     pub area_bounds: [f64; 2],
+    /// The oddities that were found while the dataset was read.
+    pub findings: Findings,
 }
 
 /// One augmented image, padded to the training size.
@@ -146,6 +160,16 @@ pub trait DatasetConfig {
 
     /// Returns true if the images are those of [`scenes`]. Then more images of the same classes can be drawn.
     fn is_drawn(&self) -> bool {
+        false
+    }
+
+    /// The files and folders whose content decides the dataset, besides its pictures.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// Returns true if every picture is to be decoded once before a training.
+    fn checks_pictures(&self) -> bool {
         false
     }
 }

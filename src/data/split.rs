@@ -5,11 +5,12 @@
 //! enough labelled instances. With 25 labelled images, a class without any labelled instance would turn a
 //! comparison of methods into one of luck.
 
-use super::Source;
+use super::{Dataset, Source};
 use crate::registry::{Check, Checked, above};
 use crate::rng::Stream;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// The table `[split]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -83,8 +84,9 @@ impl Split {
         let lacking = too_rare(&objects, 0..images, classes, least);
         if !lacking.is_empty() {
             bail!(
-                "split.min-instances = {least}: the training images hold fewer of {}; lower the key (0 allows absent classes)",
-                lacking.join(", ")
+                "split.min-instances = {least}: the training images hold fewer of {}; lower the key (0 allows absent classes){}",
+                lacking.join(", "),
+                crowds(train)
             );
         }
         let mut closest = Vec::new();
@@ -109,8 +111,9 @@ impl Split {
         }
         if closest.is_empty() {
             bail!(
-                "split.labelled = {}: none of the {count} labelled images has an object",
-                config.labelled
+                "split.labelled = {}: none of the {count} labelled images has an object{}",
+                config.labelled,
+                crowds(train)
             );
         }
         bail!(
@@ -118,6 +121,27 @@ impl Split {
              draw lacked {}; raise split.labelled or lower split.min-instances",
             closest.join(", ")
         )
+    }
+
+    /// The images that a teacher labels: those without labels, then the dataset's extra ones. If every
+    /// training image is labelled and there are extra ones, only the extra ones are used. Indices from
+    /// `dataset.train.len()` on are those of the extra images.
+    pub fn unlabelled_of(&self, dataset: &Dataset) -> Vec<usize> {
+        let train = dataset.train.len();
+        let Some(extra) = &dataset.extra_unlabelled else {
+            return self.unlabelled.clone();
+        };
+        let all_labelled = self.unlabelled.len() == train;
+        let rest = self.unlabelled.iter().filter(|_| !all_labelled);
+        rest.copied().chain(train..train + extra.len()).collect()
+    }
+
+    /// The identity of the split: the SHA-256, in hexadecimal digits, of the indices of the labelled images in
+    /// ascending order, in decimal digits, joined by commas.
+    pub fn sha256(&self) -> String {
+        let indices: Vec<String> = self.labelled.iter().map(usize::to_string).collect();
+        let bytes = Sha256::digest(indices.join(","));
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn of(
@@ -147,6 +171,15 @@ impl Split {
             unlabelled,
             counts,
         }
+    }
+}
+
+/// The end of a message about missing objects: the number of the crowds in `source`, if there are any.
+pub fn crowds(source: &dyn Source) -> String {
+    let crowds = |image| source.classes_of(image).len() - source.objects_of(image).len();
+    match (0..source.len()).map(crowds).sum::<usize>() {
+        0 => String::new(),
+        count => format!("; annotations that are crowds (`iscrowd` = 1), not objects: {count}"),
     }
 }
 
@@ -262,6 +295,46 @@ mod tests {
         assert!(with.unlabelled.contains(&1) && with.unlabelled.contains(&3));
         assert!(without.unlabelled.iter().all(|image| image % 2 == 0));
         assert_eq!(without.unlabelled.len() + 2, with.unlabelled.len());
+    }
+
+    /// The value is that of `printf '0,2' | sha256sum`.
+    #[test]
+    fn the_identity_of_a_split_is_the_hash_of_its_labelled_images() {
+        let split = Split::new(
+            &Listed(vec![vec![0], vec![], vec![0]]),
+            &names(1),
+            &config(1.0, 1),
+            3,
+        );
+        let expected = "a7841ea775e1dff3e5b22dd5f4b66487299bda2f6dc0b7932dc4d375e2ace554";
+        assert_eq!(split.unwrap().sha256(), expected);
+    }
+
+    /// Images with one crowd each.
+    struct Crowds(usize);
+
+    impl Source for Crowds {
+        fn len(&self) -> usize {
+            self.0
+        }
+        fn classes_of(&self, _: usize) -> Vec<usize> {
+            vec![0]
+        }
+        fn objects_of(&self, _: usize) -> Vec<usize> {
+            Vec::new()
+        }
+        fn load(&self, _: usize) -> Result<Sample> {
+            bail!("nothing to decode")
+        }
+    }
+
+    #[test]
+    fn crowds_are_named_where_objects_lack() {
+        for least in [0, 1] {
+            let split = Split::new(&Crowds(7), &names(1), &config(1.0, least), 0);
+            let message = split.unwrap_err().to_string();
+            assert!(message.ends_with("not objects: 7"), "{message}");
+        }
     }
 
     #[test]

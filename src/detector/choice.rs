@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 /// The rules by which candidates are chosen and scored.
 #[derive(Clone, Copy, Debug)]
-pub struct Choice {
+pub struct CandidateChoice {
     /// The probability that is the class quality.
     pub score: Score,
     /// The (query, class) pairs that are candidates.

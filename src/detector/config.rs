@@ -1,6 +1,6 @@
 //! The description of a detector in a recipe, and the demands of a method on a detector.
 
-use super::{Choice, Detector, MaskLoss};
+use super::{CandidateChoice, Detector, MaskLoss};
 use crate::registry::Check;
 use crate::rng::Stream;
 use anyhow::Result;
@@ -39,7 +39,7 @@ pub trait DetectorConfig: Debug + Send + Sync {
 #[derive(Clone, Copy, Debug)]
 pub struct Demands {
     /// Keys `score`, `candidates` and `top-pairs`.
-    pub choice: Choice,
+    pub choice: CandidateChoice,
     /// Keys of the slot `weighting`.
     pub mask_loss: MaskLoss,
 }

@@ -23,7 +23,7 @@ use crate::rng::Stream;
 use crate::structures::{Detection, Picture};
 use crate::tensor::{Later, Place, Tape, Tensor2};
 
-pub use choice::{Choice, Score, Selection};
+pub use choice::{CandidateChoice, Score, Selection};
 pub use config::{Demands, DetectorConfig};
 pub use part::{EmptyImage, MaskLoss, Part};
 pub use predict::predict;
@@ -78,7 +78,7 @@ pub trait Output {
     fn begin<'a>(&'a self, part: &'a Part<'a>, draws: Stream) -> Box<dyn Pending + 'a>;
 
     /// The candidates of all images, measured at the padded size of the input.
-    fn propose(&self, choice: Choice) -> Later<Proposals>;
+    fn propose(&self, choice: CandidateChoice) -> Later<Proposals>;
 
     /// The detections of every image, sorted by class probability, the highest first; at most `top` per image. `sizes`:
     /// rows and columns of the masks of each image. Masks are resized from the picture's own size where the two differ.

@@ -15,6 +15,7 @@ mod trial;
 pub use crate::eval::metric_names;
 pub use crate::tensor::DeviceChoice;
 pub use command::ahead::{explain, plan, status};
+pub use command::check::check_data;
 pub use command::clip::clip;
 pub use command::evaluate::{Scores, evaluate};
 pub use command::first::export_data;

@@ -1,7 +1,7 @@
 //! A learner takes the steps of a phase: it has networks and the rules of their losses, or a number.
 
+use super::device_batch::DeviceBatch;
 use super::report::StepReport;
-use super::sent::Sent;
 use crate::data::Batch;
 use crate::data::split::ClassCounts;
 use crate::detector::Detector;
@@ -40,10 +40,10 @@ pub struct StepOutput {
 /// Networks that learn, with the rules of one phase.
 pub trait Learner: Send {
     /// The forward passes and losses of step `step`. The caller runs the tape backwards and updates the student.
-    fn step(&mut self, tape: &mut Tape, sent: &Sent, step: usize) -> StepOutput;
+    fn step(&mut self, tape: &mut Tape, sent: &DeviceBatch, step: usize) -> StepOutput;
 
     /// Sends the pictures of `batch` to where the networks are.
-    fn send(&self, batch: Batch) -> Sent;
+    fn send(&self, batch: Batch) -> DeviceBatch;
 
     /// The network that is trained.
     fn student(&mut self) -> &mut dyn Detector;
@@ -85,7 +85,7 @@ pub trait Learner: Send {
 }
 
 /// A number that is "trained" in place of networks.
-pub trait Number: Send {
+pub trait NumberLearner: Send {
     /// Takes step `step` (from 0) and returns its loss.
     ///
     /// # Errors

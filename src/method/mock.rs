@@ -10,7 +10,7 @@
 //! the same seed share a part T_b / T of their variance.
 
 use super::Method;
-use super::learner::Number;
+use super::learner::NumberLearner;
 use super::phase::{Build, MethodKeys, Phase, Start};
 use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use crate::rng::Stream;
@@ -209,7 +209,7 @@ impl Mock {
     }
 }
 
-impl Number for Mock {
+impl NumberLearner for Mock {
     /// Panics, or ends the process, if the settings ask for that.
     fn step(&mut self, step: usize) -> Result<f32> {
         sleep(Duration::from_millis(self.config.sleep_ms));

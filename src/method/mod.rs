@@ -6,6 +6,7 @@
 
 mod config;
 pub mod correction;
+mod device_batch;
 pub mod filter;
 mod guided;
 mod learner;
@@ -13,7 +14,6 @@ mod mock;
 mod phase;
 pub mod pseudo_labels;
 mod report;
-mod sent;
 mod supervised;
 mod teacher;
 mod teacher_student;
@@ -24,11 +24,11 @@ use crate::graph::clip::VisionLanguageConfig;
 use crate::registry::{Check, Entry};
 use std::fmt::Debug;
 
-pub use learner::{Learner, Number, Parts, Setup, StepOutput};
+pub use device_batch::DeviceBatch;
+pub use learner::{Learner, NumberLearner, Parts, Setup, StepOutput};
 pub use phase::{Build, MethodKeys, Phase, Start};
 pub use pseudo_labels::TierCounts;
 pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, diagnose};
-pub use sent::Sent;
 pub use supervised::Supervised;
 pub use teacher::follow;
 pub use teacher_student::{TeacherStudent, TeacherStudentConfig, labeller};

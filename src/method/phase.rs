@@ -1,7 +1,7 @@
 //! The phases of a method: stretches of a training with fixed rules. A phase is a stage of a trial: its
 //! result is kept, and trials that agree in all that it reads share it.
 
-use super::learner::{Learner, Number, Parts};
+use super::learner::{Learner, NumberLearner, Parts};
 use anyhow::{Result, bail};
 use std::ops::Range;
 
@@ -46,7 +46,7 @@ impl Phase {
     ///
     /// # Errors
     /// The phase trains networks.
-    pub fn number(&self, seed: u64, attempt: u64) -> Result<Box<dyn Number>> {
+    pub fn number(&self, seed: u64, attempt: u64) -> Result<Box<dyn NumberLearner>> {
         match &self.build {
             Build::Number(build) => Ok(build(seed, attempt)),
             Build::Learner(_) => bail!("the phase `{}` trains networks", self.name),
@@ -96,4 +96,4 @@ pub enum Build {
 pub type LearnerBuilder = Box<dyn Fn(Parts) -> Box<dyn Learner> + Send + Sync>;
 
 /// Makes the number of a trial from its seed and from how often this phase of it was begun (from 1 on).
-pub type NumberBuilder = Box<dyn Fn(u64, u64) -> Box<dyn Number> + Send + Sync>;
+pub type NumberBuilder = Box<dyn Fn(u64, u64) -> Box<dyn NumberLearner> + Send + Sync>;

@@ -2,10 +2,10 @@
 //! to the last bit.
 
 use super::Method;
+use super::device_batch::DeviceBatch;
 use super::learner::{Learner, StepOutput};
 use super::phase::{Build, MethodKeys, Phase, Start};
 use super::report::{PartLosses, StepReport};
-use super::sent::Sent;
 use crate::data::Batch;
 use crate::detector::{Detector, EmptyImage, MaskLoss, Part, Targets};
 use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
@@ -108,10 +108,10 @@ impl Supervised {
     }
 
     /// The random numbers of the losses of one kind of images at `step`.
-    pub(super) fn draws(&self, images: Images, step: usize) -> Stream {
+    pub(super) fn draws(&self, images: ImageGroup, step: usize) -> Stream {
         let name = match images {
-            Images::Labelled => "points/labelled",
-            Images::Unlabelled => "points/unlabelled",
+            ImageGroup::Labelled => "points/labelled",
+            ImageGroup::Unlabelled => "points/unlabelled",
         };
         Stream::at(self.seed, name, step as u64)
     }
@@ -139,7 +139,7 @@ impl Supervised {
 
 /// Images whose losses draw from a stream of their own.
 #[derive(Clone, Copy)]
-pub(super) enum Images {
+pub(super) enum ImageGroup {
     Labelled,
     Unlabelled,
 }
@@ -153,12 +153,12 @@ pub(super) fn labelled_targets(batch: &Batch, size: (usize, usize)) -> Vec<Targe
 }
 
 impl Learner for Supervised {
-    fn step(&mut self, tape: &mut Tape, sent: &Sent, step: usize) -> StepOutput {
+    fn step(&mut self, tape: &mut Tape, sent: &DeviceBatch, step: usize) -> StepOutput {
         let images = sent.labelled(&*self.student);
         let output = self.student.forward(tape, &images);
         let targets = labelled_targets(&sent.batch, images.padded());
         let part = self.labelled_part(&targets);
-        let draws = self.draws(Images::Labelled, step);
+        let draws = self.draws(ImageGroup::Labelled, step);
         let losses = output.begin(&part, draws).losses(tape);
         let report = PartLosses::of([&losses]).map(|[supervised]| StepReport {
             supervised,
@@ -175,7 +175,7 @@ impl Learner for Supervised {
         &mut *self.student
     }
 
-    fn send(&self, batch: Batch) -> Sent {
-        Sent::new(batch, &*self.student)
+    fn send(&self, batch: Batch) -> DeviceBatch {
+        DeviceBatch::new(batch, &*self.student)
     }
 }

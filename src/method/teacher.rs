@@ -24,7 +24,7 @@ pub fn follow(teacher: &mut dyn Parameters, student: &mut dyn Parameters, keep: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::params::{Kind, Param, move_to};
+    use crate::nn::params::{Param, ParamKind, move_to};
     use crate::ops::check::on_every_place;
     use crate::tensor::Place;
 
@@ -44,7 +44,7 @@ mod tests {
         fn at(place: &Place) -> Self {
             let param = |n: usize| {
                 let values = (0..n).map(|i| (i % 23) as f32 / 4.0 - 2.0).collect();
-                Param::new(Kind::Weight, values, 1, n, &[n])
+                Param::new(ParamKind::Weight, values, 1, n, &[n])
             };
             let mut model = Self([3, 40_003, 16, 1].map(param).into());
             move_to(&mut model, place);

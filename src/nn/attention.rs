@@ -7,7 +7,7 @@
 //! layout: the three input projections are in one array, `in_proj_weight` `[3 D, D]` and `in_proj_bias`
 //! `[3 D]`, in the order query, key, value.
 
-use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::nn::{Linear, init};
 use crate::ops;
 use crate::rng::Stream;
@@ -34,8 +34,14 @@ impl MultiHeadAttention {
         let rows = PROJECTIONS * width;
         let weight = init::xavier_uniform(width, rows, rows * width, rng);
         Self {
-            in_proj_weight: Param::new(Kind::Weight, weight, rows, width, &[rows, width]),
-            in_proj_bias: Param::new(Kind::Bias, vec![0.0; rows], PROJECTIONS, width, &[rows]),
+            in_proj_weight: Param::new(ParamKind::Weight, weight, rows, width, &[rows, width]),
+            in_proj_bias: Param::new(
+                ParamKind::Bias,
+                vec![0.0; rows],
+                PROJECTIONS,
+                width,
+                &[rows],
+            ),
             out_proj: Linear::projection(width, width, rng),
             heads,
         }
@@ -46,8 +52,14 @@ impl MultiHeadAttention {
         let rows = PROJECTIONS * width;
         let weight = vec![0.0; rows * width];
         Self {
-            in_proj_weight: Param::new(Kind::Weight, weight, rows, width, &[rows, width]),
-            in_proj_bias: Param::new(Kind::Bias, vec![0.0; rows], PROJECTIONS, width, &[rows]),
+            in_proj_weight: Param::new(ParamKind::Weight, weight, rows, width, &[rows, width]),
+            in_proj_bias: Param::new(
+                ParamKind::Bias,
+                vec![0.0; rows],
+                PROJECTIONS,
+                width,
+                &[rows],
+            ),
             out_proj: Linear::zeros(width, width),
             heads,
         }

@@ -4,7 +4,7 @@
 //! `$$ \lceil n / stride \rceil $$` pixels, or `$$ \lfloor n / k \rfloor $$` with [`Conv2d::patches`].
 
 use crate::nn::init;
-use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::ops::{self, Epilogue, Window};
 use crate::rng::Stream;
 use crate::tensor::{Map, Tape};
@@ -71,9 +71,9 @@ impl Conv2d {
         let columns = side * side * channels;
         let shape = [outputs, channels, side, side];
         let weight = vec![0.0; outputs * columns];
-        let zero = || Param::new(Kind::Bias, vec![0.0; outputs], 1, outputs, &[outputs]);
+        let zero = || Param::new(ParamKind::Bias, vec![0.0; outputs], 1, outputs, &[outputs]);
         Self {
-            weight: Param::new(Kind::Weight, weight, outputs, columns, &shape),
+            weight: Param::new(ParamKind::Weight, weight, outputs, columns, &shape),
             bias: bias.then(zero),
             window: Window {
                 kernel: side,
@@ -97,8 +97,8 @@ impl Conv2d {
         let shape = [outputs, channels, kernel, kernel];
         let columns = kernel * kernel * channels;
         Self {
-            weight: Param::new(Kind::Weight, weight, outputs, columns, &shape),
-            bias: bias.map(|bias| Param::new(Kind::Bias, bias, 1, outputs, &[outputs])),
+            weight: Param::new(ParamKind::Weight, weight, outputs, columns, &shape),
+            bias: bias.map(|bias| Param::new(ParamKind::Bias, bias, 1, outputs, &[outputs])),
             window: Window {
                 kernel,
                 stride,

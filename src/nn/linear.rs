@@ -4,7 +4,7 @@
 //! `bias` `[O]`.
 
 use crate::nn::init;
-use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
@@ -53,8 +53,14 @@ impl Linear {
     /// Uses the given values: `weight` `[O, I]`, `bias` `[O]`. Panics if their number is wrong.
     pub fn from_values(inputs: usize, outputs: usize, weight: Vec<f32>, bias: Vec<f32>) -> Self {
         Self {
-            weight: Param::new(Kind::Weight, weight, outputs, inputs, &[outputs, inputs]),
-            bias: Param::new(Kind::Bias, bias, 1, outputs, &[outputs]),
+            weight: Param::new(
+                ParamKind::Weight,
+                weight,
+                outputs,
+                inputs,
+                &[outputs, inputs],
+            ),
+            bias: Param::new(ParamKind::Bias, bias, 1, outputs, &[outputs]),
         }
     }
 

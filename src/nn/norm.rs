@@ -7,7 +7,7 @@
 //! 2018) over the pixels and channels of one group of one image. Frozen batch norm takes them from the
 //! checkpoint and never changes them (detectron2's `FrozenBatchNorm2d`).
 
-use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::ops;
 use crate::tensor::{Map, Tape, Tensor2};
 
@@ -15,7 +15,7 @@ use crate::tensor::{Map, Tape, Tensor2};
 const EPSILON: f32 = 1e-5;
 
 /// A vector `[1, C]` of a norm.
-fn vector(kind: Kind, value: f32, channels: usize) -> Param {
+fn vector(kind: ParamKind, value: f32, channels: usize) -> Param {
     Param::new(kind, vec![value; channels], 1, channels, &[channels])
 }
 
@@ -36,8 +36,8 @@ impl LayerNorm {
     /// Scale 1, shift 0, with the given epsilon.
     pub fn with_epsilon(channels: usize, epsilon: f32) -> Self {
         Self {
-            weight: vector(Kind::Norm, 1.0, channels),
-            bias: vector(Kind::Norm, 0.0, channels),
+            weight: vector(ParamKind::Norm, 1.0, channels),
+            bias: vector(ParamKind::Norm, 0.0, channels),
             epsilon,
         }
     }
@@ -79,8 +79,8 @@ impl GroupNorm {
             "{groups} groups of {channels} channels"
         );
         Self {
-            weight: vector(Kind::Norm, 1.0, channels),
-            bias: vector(Kind::Norm, 0.0, channels),
+            weight: vector(ParamKind::Norm, 1.0, channels),
+            bias: vector(ParamKind::Norm, 0.0, channels),
             groups,
         }
     }
@@ -120,10 +120,10 @@ impl FrozenBatchNorm {
     /// The identity.
     pub fn new(channels: usize) -> Self {
         Self {
-            weight: vector(Kind::Buffer, 1.0, channels),
-            bias: vector(Kind::Buffer, 0.0, channels),
-            running_mean: vector(Kind::Buffer, 0.0, channels),
-            running_var: vector(Kind::Buffer, 1.0 - EPSILON, channels),
+            weight: vector(ParamKind::Buffer, 1.0, channels),
+            bias: vector(ParamKind::Buffer, 0.0, channels),
+            running_mean: vector(ParamKind::Buffer, 0.0, channels),
+            running_var: vector(ParamKind::Buffer, 1.0 - EPSILON, channels),
         }
     }
 

@@ -4,7 +4,7 @@ use crate::tensor::{Place, Tensor2};
 
 /// The kind of a parameter. It decides the weight decay, and if the parameter is trained at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ParamKind {
     /// Matrix or kernel of a linear map or convolution.
     Weight,
     /// Bias of a linear map or convolution.
@@ -24,22 +24,28 @@ pub struct Param {
     /// are `[1, n]`.
     pub value: Tensor2,
     /// The kind of the parameter.
-    pub kind: Kind,
+    pub kind: ParamKind,
     /// The shape in the reference checkpoint, e.g. `[out, in, kernel, kernel]` for a convolution.
     pub shape: Vec<usize>,
 }
 
 impl Param {
-    /// A trained parameter of `kind`, or a constant for [`Kind::Buffer`]. The sizes in `shape` multiply to
+    /// A trained parameter of `kind`, or a constant for [`ParamKind::Buffer`]. The sizes in `shape` multiply to
     /// `rows * columns`.
-    pub fn new(kind: Kind, values: Vec<f32>, rows: usize, columns: usize, shape: &[usize]) -> Self {
+    pub fn new(
+        kind: ParamKind,
+        values: Vec<f32>,
+        rows: usize,
+        columns: usize,
+        shape: &[usize],
+    ) -> Self {
         assert_eq!(
             shape.iter().product::<usize>(),
             rows * columns,
             "{shape:?} is not [{rows}, {columns}]"
         );
         let value = match kind {
-            Kind::Buffer => Tensor2::constant(values, rows, columns),
+            ParamKind::Buffer => Tensor2::constant(values, rows, columns),
             _ => Tensor2::parameter(values, rows, columns),
         };
         Self {
@@ -148,7 +154,7 @@ mod tests {
     #[test]
     fn a_kernel_goes_to_the_reference_order_and_back() {
         let ours: Vec<f32> = (0..2 * 9 * 3).map(|i| i as f32).collect();
-        let mut param = Param::new(Kind::Weight, ours.clone(), 2, 27, &[2, 3, 3, 3]);
+        let mut param = Param::new(ParamKind::Weight, ours.clone(), 2, 27, &[2, 3, 3, 3]);
         let reference = param.to_reference();
         // ours[o][y][x][c] = reference[o][c][y][x]
         assert_eq!(reference[(3 + 2) * 9 + 4], ours[27 + 4 * 3 + 2]);
@@ -166,13 +172,13 @@ mod tests {
 
     #[test]
     fn values_are_lent_without_a_copy_and_come_back_to_their_places() {
-        let kinds = [Kind::Weight, Kind::Buffer, Kind::Bias];
+        let kinds = [ParamKind::Weight, ParamKind::Buffer, ParamKind::Bias];
         let param = |(k, kind)| Param::new(kind, vec![k as f32; 2], 1, 2, &[2]);
         let mut model = Model(kinds.into_iter().enumerate().map(param).collect());
         let before = model.0[2].value.values().as_ptr();
         let count = lend_values(
             &mut model,
-            |param| param.kind != Kind::Buffer,
+            |param| param.kind != ParamKind::Buffer,
             |values| {
                 values[1].values_mut()[0] = 9.0;
                 values.len()

@@ -41,7 +41,7 @@ pub use origin::Origin;
 pub use overlay::value_at;
 pub use paths::{Places, at_home};
 pub use plan::{Hooks, Plan, RowPlan, SweepPlan, Trial};
-pub use schema::{Choice, Slot, recipe_schema, sweep_schema};
+pub use schema::{ComponentChoice, ComponentSlot, recipe_schema, sweep_schema};
 pub use sources::Request;
 pub use suggest::{hint, similar};
 

@@ -18,6 +18,11 @@ const MOVED: [Moved; 1] = [Moved {
     today: "model.loss",
 }];
 
+/// The tables that moved, as pairs of the earlier place and the dotted path of today's.
+pub fn moved_tables() -> impl Iterator<Item = (&'static str, &'static str)> {
+    MOVED.iter().map(|moved| (moved.earlier, moved.today))
+}
+
 impl Moved {
     /// The keys of today's place.
     fn keys(&self) -> Vec<String> {

@@ -6,6 +6,7 @@
 //! keys with any value, a new key excepted, whose built-in default has a type.
 
 use super::file::{Node, ParsedFile, Tree};
+use super::moved::moved_tables;
 use super::new_keys::NewKeys;
 use super::overlay::{component_name, value_at};
 use crate::registry::joined;
@@ -15,15 +16,15 @@ use serde_json::{Map, Value, json};
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// A table that is a component, and the components that it can name.
-pub struct Slot {
+pub struct ComponentSlot {
     /// The dotted path of the table.
     pub path: &'static str,
     /// The components, in the order of the registry.
-    pub choices: Vec<Choice>,
+    pub choices: Vec<ComponentChoice>,
 }
 
 /// A component that a slot can name.
-pub struct Choice {
+pub struct ComponentChoice {
     /// The name.
     pub name: &'static str,
     /// One line of description.
@@ -37,7 +38,7 @@ pub struct Choice {
 ///
 /// # Panics
 /// `defaults` is no recipe without errors.
-pub fn recipe_schema(defaults: &str, slots: &[Slot], new_keys: &NewKeys) -> Value {
+pub fn recipe_schema(defaults: &str, slots: &[ComponentSlot], new_keys: &NewKeys) -> Value {
     let writer = Writer::new(defaults, slots, new_keys);
     let mut schema = writer.closed("", &writer.file.root);
     let properties = schema["properties"].as_object_mut().expect("an object");
@@ -55,6 +56,9 @@ pub fn recipe_schema(defaults: &str, slots: &[Slot], new_keys: &NewKeys) -> Valu
         "results".into(),
         json!({ "type": "string", "description": "folder of the tables under results/; the default is the recipe's name" }),
     );
+    for (earlier, today) in moved_tables() {
+        properties.insert(earlier.into(), writer.deprecated(today));
+    }
     properties["seeds"]["items"]["minimum"] = 0.into();
     properties["seeds"]["minItems"] = 1.into();
     properties["seeds"]["uniqueItems"] = true.into();
@@ -67,7 +71,7 @@ pub fn recipe_schema(defaults: &str, slots: &[Slot], new_keys: &NewKeys) -> Valu
 ///
 /// # Panics
 /// `defaults` is no recipe without errors.
-pub fn sweep_schema(defaults: &str, slots: &[Slot], new_keys: &NewKeys) -> Value {
+pub fn sweep_schema(defaults: &str, slots: &[ComponentSlot], new_keys: &NewKeys) -> Value {
     let writer = Writer::new(defaults, slots, new_keys);
     let setting = format!("^({})(\\.|$)", writer.sections().join("|"));
     let settings = |value: Value| json!({ setting.as_str(): value });
@@ -173,12 +177,12 @@ fn head(schema: Value, title: &str) -> Value {
 struct Writer<'a> {
     file: ParsedFile,
     defaults: toml::Table,
-    slots: &'a [Slot],
+    slots: &'a [ComponentSlot],
     new_keys: &'a NewKeys,
 }
 
 impl<'a> Writer<'a> {
-    fn new(defaults: &str, slots: &'a [Slot], new_keys: &'a NewKeys) -> Self {
+    fn new(defaults: &str, slots: &'a [ComponentSlot], new_keys: &'a NewKeys) -> Self {
         let file = ParsedFile::parse("defaults".as_ref(), defaults.to_string()).expect("TOML");
         let table = file.root.plain();
         Self {
@@ -189,10 +193,30 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The names of the tables of the recipe.
+    /// The names of the tables of the recipe, with the earlier names of tables that moved.
     fn sections(&self) -> Vec<&str> {
         let tables = self.defaults.iter().filter(|(_, value)| value.is_table());
-        tables.map(|(key, _)| key.as_str()).collect()
+        let today = tables.map(|(key, _)| key.as_str());
+        today
+            .chain(moved_tables().map(|(earlier, _)| earlier))
+            .collect()
+    }
+
+    /// The schema of the table at the dotted path `today` for its earlier place.
+    fn deprecated(&self, today: &str) -> Value {
+        let node = today.split('.').try_fold(&self.file.root, |node, key| {
+            let Tree::Table(entries) = &node.tree else {
+                return None;
+            };
+            let mut entries = entries.iter();
+            entries
+                .find(|(name, _)| name == key)
+                .map(|(_, inner)| inner)
+        });
+        let mut schema = self.closed(today, node.expect("a moved table is in the defaults"));
+        schema["deprecated"] = true.into();
+        schema["description"] = format!("this table is `{today}` now").into();
+        schema
     }
 
     /// The schema of every plain key by its dotted path. Keys whose type differs between components are left
@@ -217,7 +241,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn slot(&self, path: &str) -> Option<(&'a Slot, &str)> {
+    fn slot(&self, path: &str) -> Option<(&'a ComponentSlot, &str)> {
         let slot = self.slots.iter().find(|slot| slot.path == path)?;
         let keys: Vec<String> = path.split('.').map(str::to_string).collect();
         Some((slot, component_name(&self.defaults, &keys)?))
@@ -286,7 +310,7 @@ impl<'a> Writer<'a> {
 
     /// A component: its name decides which keys are allowed. Without a name, the component is that of a
     /// recipe below, so the keys of all components are allowed.
-    fn component(&self, slot: &Slot, default: &str, node: &Node) -> Value {
+    fn component(&self, slot: &ComponentSlot, default: &str, node: &Node) -> Value {
         let names = slot.choices.iter();
         let names =
             names.map(|choice| json!({ "const": choice.name, "description": choice.about }));

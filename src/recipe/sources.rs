@@ -24,6 +24,14 @@ pub struct Request<'a> {
     pub set: &'a [String],
 }
 
+impl Request<'_> {
+    /// The folder of the recipe's results under `results/`; none if the recipe cannot be read.
+    pub fn results(&self, new_keys: &NewKeys) -> Option<String> {
+        let sources = Sources::read(self, new_keys).ok()?;
+        Some(sources.keys.results)
+    }
+}
+
 /// The texts of a plan. Their errors are in `problems`; the rest is still usable.
 pub struct Sources {
     /// The name of the recipe: its file without folder and extension.

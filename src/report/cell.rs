@@ -1,6 +1,6 @@
 //! The formats of numbers in every table.
 
-use super::statistics::Judged;
+use super::statistics::JudgedDifference;
 
 /// Two decimals; empty if undefined. `-0.00` is written `0.00`: its sign would mean nothing.
 pub fn number(value: Option<f64>) -> String {
@@ -34,7 +34,7 @@ pub fn p(value: Option<f64>) -> String {
 }
 
 /// The verdict on a difference, as a word.
-pub fn verdict(judged: Option<&Judged>) -> String {
+pub fn verdict(judged: Option<&JudgedDifference>) -> String {
     judged.map_or(String::new(), |judged| judged.verdict.to_string())
 }
 

@@ -4,7 +4,7 @@ use super::folder::ResultsFolder;
 use super::layout::{RowLayout, TableLayout};
 use super::metric::{names, reached};
 use super::record::Record;
-use super::statistics::{Bootstrap, Difference, Judged, judge, mean, paired_difference};
+use super::statistics::{Bootstrap, Difference, JudgedDifference, judge, mean, paired_difference};
 use std::collections::BTreeMap;
 
 /// One sweep of two results folders.
@@ -30,7 +30,7 @@ pub struct ComparedRow {
     /// The mean of the second folder over the same seeds.
     pub second: Option<f64>,
     /// The second mean minus the first.
-    pub judged: Option<Judged>,
+    pub judged: Option<JudgedDifference>,
     /// The hash of a trial of the first folder, and that of the trial with the same seed in the second.
     pub trials: Option<(String, String)>,
     /// `ok`, the reason why there is no difference, or the seeds that are left out.

@@ -143,7 +143,7 @@ pub fn set_damaged_lines_aside(path: &Path) -> Result<Option<String>> {
 mod tests {
     use super::*;
     use crate::report::metric::USUAL;
-    use crate::report::{Record, Status};
+    use crate::report::{Record, TrialStatus};
 
     fn record(hash: &str, map: f64) -> Record {
         Record {
@@ -152,7 +152,7 @@ mod tests {
             label: "PL-DC".into(),
             seed: 3,
             steps: 12,
-            status: Status::Ok,
+            status: TrialStatus::Ok,
             error: None,
             metrics: Some(
                 USUAL
@@ -162,6 +162,7 @@ mod tests {
             ),
             student: None,
             average: None,
+            findings: Vec::new(),
         }
     }
 

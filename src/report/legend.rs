@@ -25,7 +25,7 @@ pub fn differences(metric: &str, to: &str) -> Vec<String> {
     ]
 }
 
-/// Explains the columns of `table`, one line for each.
+/// Explains the columns of `table` and names the oddities of its data, one line for each.
 pub fn of(table: &Table) -> Vec<String> {
     let metric = &table.metric;
     let (usual, others): (Vec<&String>, Vec<&String>) = table
@@ -66,5 +66,7 @@ pub fn of(table: &Table) -> Vec<String> {
             agreement.tau, agreement.rows, agreement.p
         ));
     }
+    let findings = table.findings.iter();
+    lines.extend(findings.map(|finding| format!("Data: {finding}.")));
     lines
 }

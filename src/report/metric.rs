@@ -1,6 +1,6 @@
 //! The metrics of records by their names.
 
-use super::record::{Record, Status};
+use super::record::Record;
 use crate::metrics::Metrics;
 
 /// COCO's metrics of masks: every CSV file has their columns, and so has a table without any record.
@@ -25,10 +25,8 @@ pub(super) fn names<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<St
 
 /// The metrics of a trial that did not fail.
 pub(super) fn finished(record: &Record) -> Option<&Metrics> {
-    record
-        .metrics
-        .as_ref()
-        .filter(|_| record.status == Status::Ok)
+    let metrics = record.metrics.as_ref();
+    metrics.filter(|_| record.failure().is_none())
 }
 
 /// The value of `metric` that a finished trial reached; none of a failed one.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// The outcome of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum TrialStatus {
     /// The trial was trained and evaluated.
     Ok,
     /// The trial ended with an error, which the record holds.
@@ -32,7 +32,7 @@ pub struct Record {
     /// The number of training steps.
     pub steps: u64,
     /// The outcome.
-    pub status: Status,
+    pub status: TrialStatus,
     /// The error of a failed trial.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
@@ -45,6 +45,20 @@ pub struct Record {
     /// The metrics of the student's average, if it was evaluated.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub average: Option<Metrics>,
+    /// The oddities of its dataset, such as annotations that were left out, one line each.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub findings: Vec<String>,
+}
+
+impl Record {
+    /// The reason why the trial failed; none if it succeeded. A record of an earlier program may have the
+    /// status of a success and an undefined metric.
+    pub fn failure(&self) -> Option<String> {
+        match self.status {
+            TrialStatus::Failed => Some(self.error.clone().unwrap_or("no reason given".into())),
+            TrialStatus::Ok => self.metrics.as_ref().and_then(Metrics::undefined),
+        }
+    }
 }
 
 /// The duration of a trial. It is not part of the record, because it differs between runs.

@@ -2,9 +2,9 @@
 //! reference row, and its verdict.
 
 use super::metric::{USUAL, finished, names, reached};
-use super::record::{Record, Status};
+use super::record::Record;
 use super::statistics::{
-    Bootstrap, Difference, Judged, Kendall, judge, kendall, mean, paired_difference,
+    Bootstrap, Difference, JudgedDifference, Kendall, judge, kendall, mean, paired_difference,
     sample_deviation,
 };
 use crate::metrics::{Metrics, PaperColumn};
@@ -57,6 +57,8 @@ pub struct Table {
     pub rows: Vec<TableRow>,
     /// The agreement between the order of its means and that of the paper's numbers.
     pub agreement: Option<Kendall>,
+    /// The oddities of the datasets of its trials, one line each, each once.
+    pub findings: Vec<String>,
 }
 
 /// One row. Numbers are in percent, and none if undefined.
@@ -75,7 +77,7 @@ pub struct TableRow {
     /// The difference to the reference row in the table's metric.
     pub difference: Option<Difference>,
     /// The verdict on that difference; none for the reference row itself.
-    pub judged: Option<Judged>,
+    pub judged: Option<JudgedDifference>,
     /// The number in the paper, if it belongs to the table's metric.
     pub paper: Option<f64>,
     /// The number in the paper minus that of the reference row.
@@ -142,6 +144,7 @@ impl Table {
             metrics: metrics.clone(),
             rows: found,
             agreement: kendall(&columns),
+            findings: findings(rows),
         };
         table.judge();
         table
@@ -228,14 +231,22 @@ impl TableRow {
     }
 }
 
+/// The oddities that the records of `rows` tell, each once.
+fn findings(rows: &[RowRecords]) -> Vec<String> {
+    let records = rows.iter().flat_map(|row| row.records.iter().flatten());
+    let mut found: Vec<String> = Vec::new();
+    for finding in records.flat_map(|record| &record.findings) {
+        if !found.contains(finding) {
+            found.push(finding.clone());
+        }
+    }
+    found
+}
+
 fn status(records: &[Option<&Record>], finished: usize) -> String {
-    match records
-        .iter()
-        .flatten()
-        .find(|record| record.status == Status::Failed)
-    {
-        Some(failed) => {
-            let reason = failed.error.as_deref().unwrap_or("no reason given");
+    let mut ended = records.iter().flatten();
+    match ended.find_map(|record| Some((record, record.failure()?))) {
+        Some((failed, reason)) => {
             let line = reason.split_whitespace().collect::<Vec<_>>().join(" ");
             let which = if records.len() > 1 {
                 format!(" (seed {})", failed.seed)

@@ -22,11 +22,12 @@ fn record(hash: &str, seed: u64, map: Option<f64>) -> Record {
         label: String::new(),
         seed,
         steps: 9,
-        status: map.map_or(Status::Failed, |_| Status::Ok),
+        status: map.map_or(TrialStatus::Failed, |_| TrialStatus::Ok),
         error: map.is_none().then(|| failed.to_string()),
         metrics: map.map(|map| usual([Some(map), Some(2.0 * map)])),
         student: None,
         average: None,
+        findings: Vec::new(),
     }
 }
 
@@ -355,5 +356,45 @@ proptest! {
             serde_json::to_string(&record).unwrap()
         }).collect();
         survives(written(records.join("\n").as_bytes()).path(), RECORDS)?;
+    }
+}
+
+#[test]
+fn a_success_without_its_metric_counts_as_failed() {
+    let mut undefined = record("0-0", 0, Some(1.0));
+    undefined.metrics = Some(usual([None, Some(2.0)]));
+    assert_eq!(undefined.status, TrialStatus::Ok);
+    let (layout, _) = folder();
+    let table = layout.table(|hash| (hash == "0-0").then_some(&undefined), None);
+    assert_eq!(table.rows[0].seeds, 0);
+    let status = &table.rows[0].status;
+    assert!(
+        status.starts_with("failed: the metric mAP is undefined"),
+        "{status}"
+    );
+}
+
+#[test]
+fn the_oddities_of_the_data_stand_once_in_the_records_and_below_the_table() {
+    let line = "val: 2 annotations left out: annotation 7, annotation 9";
+    let (layout, mut records) = folder();
+    let plain = serde_json::to_string(&records[0]).unwrap();
+    assert!(
+        !plain.contains("findings"),
+        "good data leaves no trace: {plain}"
+    );
+    for record in &mut records {
+        record.findings = vec![line.to_string()];
+    }
+    let written = serde_json::to_string(&records[0]).unwrap();
+    let read: Record = serde_json::from_str(&written).unwrap();
+    assert_eq!(read.findings, [line]);
+    let find = |hash: &str| records.iter().find(|record| record.hash == hash);
+    let table = layout.table(find, None);
+    assert_eq!(table.findings, [line]);
+    for format in FORMATS.iter().filter(|format| format.name != "csv") {
+        let text = (format.render)(std::slice::from_ref(&table)).unwrap();
+        let shown = format!("Data: {line}.");
+        assert_eq!(text.matches(&shown).count(), 1, "{}: {text}", format.name);
     }
 }

@@ -196,14 +196,14 @@ fn along(picture: &Picture, height: usize, filter: Resample) -> Picture {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::image_file::decode;
+    use crate::data::image_file::{Exif, decode};
     use safetensors::SafeTensors;
     use std::path::Path;
 
     #[test]
     fn parity_of_every_filter_with_pillow() {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/hf_mask2former");
-        let picture = decode(&golden.join("picture.png")).unwrap();
+        let picture = decode(&golden.join("picture.png"), Exif::Applied).unwrap();
         let bytes = std::fs::read(golden.join("predict.safetensors")).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
         for number in 0..6 {

@@ -3,18 +3,18 @@
 use super::checkpoint::Checkpoint;
 use super::journal::Reading;
 use super::{Advance, Training};
-use crate::method::Number;
+use crate::method::NumberLearner;
 use anyhow::Result;
 
 /// A number as a training run.
 pub struct NumberTrainer {
-    number: Box<dyn Number>,
+    number: Box<dyn NumberLearner>,
     step: usize,
 }
 
 impl NumberTrainer {
     /// `number` at step 0.
-    pub fn new(number: Box<dyn Number>) -> Self {
+    pub fn new(number: Box<dyn NumberLearner>) -> Self {
         Self { number, step: 0 }
     }
 }

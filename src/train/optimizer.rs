@@ -3,7 +3,7 @@
 //! It decides which parameters learn at the backbone's rate and which are decayed, counts the steps, and
 //! names the moments for the checkpoint. Frozen parameters and buffers are left alone.
 
-use crate::nn::params::{Kind, Param, Parameters, lend_values};
+use crate::nn::params::{Param, ParamKind, Parameters, lend_values};
 use crate::ops::{self, AdamWStep, Treatment};
 use crate::tensor::{Grads, Later};
 
@@ -29,12 +29,12 @@ pub struct AdamWConfig {
 
 impl AdamWConfig {
     /// Returns true if parameters of this kind are decayed; those of a normalisation never are.
-    fn decays(&self, kind: Kind) -> bool {
+    fn decays(&self, kind: ParamKind) -> bool {
         match kind {
-            Kind::Weight => true,
-            Kind::Bias => self.decay_biases,
-            Kind::Embedding => self.decay_embeddings,
-            Kind::Norm | Kind::Buffer => false,
+            ParamKind::Weight => true,
+            ParamKind::Bias => self.decay_biases,
+            ParamKind::Embedding => self.decay_embeddings,
+            ParamKind::Norm | ParamKind::Buffer => false,
         }
     }
 }
@@ -183,7 +183,7 @@ impl AdamW {
 
 /// Returns true if gradients train the parameter: it is neither a buffer nor frozen.
 pub fn is_trained(param: &Param) -> bool {
-    param.kind != Kind::Buffer && param.value.requires_grad()
+    param.kind != ParamKind::Buffer && param.value.requires_grad()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::schedule::Schedule;
 use super::{Advance, TrainConfig, Training};
 use crate::data::loader::Loader;
 use crate::detector::Detector;
-use crate::method::{Learner, PartLosses, Sent, StepReport, follow};
+use crate::method::{DeviceBatch, Learner, PartLosses, StepReport, follow};
 use crate::ops;
 use crate::tensor::Tape;
 use anyhow::{Context, Result, ensure};
@@ -33,7 +33,7 @@ pub struct Trainer {
     loader: Loader,
     step: usize,
     /// The batch of a step to come, on its way to a GPU.
-    ahead: Option<(usize, Result<Sent>)>,
+    ahead: Option<(usize, Result<DeviceBatch>)>,
 }
 
 impl Trainer {
@@ -52,13 +52,13 @@ impl Trainer {
     }
 
     /// Takes the batch of `step` and sends it to where the networks are.
-    fn send(&mut self, step: usize) -> Result<Sent> {
+    fn send(&mut self, step: usize) -> Result<DeviceBatch> {
         let batch = self.loader.batch(step, self.learner.needs_unlabelled())?;
         Ok(self.learner.send(batch))
     }
 
     /// The batch of `step`, which may have been sent before.
-    fn batch(&mut self, step: usize) -> Result<Sent> {
+    fn batch(&mut self, step: usize) -> Result<DeviceBatch> {
         match self.ahead.take() {
             Some((ahead, sent)) if ahead == step => sent,
             _ => self.send(step),

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let ground = [
         "atomic",
+        "coco",
         "metrics",
         "tensor",
         "registry",
@@ -28,16 +29,16 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let detector = [&graph[..], &["graph"]].concat();
     let method = [&detector[..], &["detector", "data"]].concat();
     let train = [&method[..], &["method", "eval", "atomic"]].concat();
-    let experiment = [&train[..], &["train", "recipe", "report"]].concat();
+    let experiment = [&train[..], &["train", "coco", "recipe", "report"]].concat();
     let floors: [(&str, &[&str]); 13] = [
         // Compiled kernels are kept on disk.
         ("tensor", &["atomic"]),
         ("recipe", &["metrics", "registry"]),
         ("report", &["atomic", "metrics", "registry", "rng"]),
-        ("data", &["structures", "registry", "rng"]),
+        ("data", &["coco", "structures", "registry", "rng"]),
         (
             "eval",
-            &["structures", "metrics", "registry", "rng", "data"],
+            &["coco", "structures", "metrics", "registry", "rng", "data"],
         ),
         ("ops", &["tensor", "rng"]),
         ("nn", &["ops", "tensor", "rng"]),

@@ -48,6 +48,8 @@ fn mistakes_in_a_recipe_do_not_fit() {
         "[train]\nsteps = 'many'",
         "[train]\nsteps = 0.5",
         "[model.loss]\npoints = [1]",
+        "[loss]\npoints = [1]",
+        "[loss]\npionts = 1",
         "[augment]\nblur = { probability = 0.5, sigmas = [0.1, 0.9] }",
         "[method.filter]\nname = 'otsu'",
         "[method.filter]\nname = 'coupled'\nclass = 0.5",
@@ -69,6 +71,8 @@ fn mistakes_in_a_recipe_do_not_fit() {
         "[method.filter]\nname = 'decoupled'\nclass = 0.5\nmask = 0.5",
         "[method.filter]\nthreshold = 0.5",
         "[data]\nroot = 'x'",
+        "[loss]\npoints = 3",
+        "'loss.points' = 3",
     ] {
         assert!(validator.is_valid(&json(right)), "{right}");
     }
@@ -93,6 +97,7 @@ fn mistakes_in_a_sweep_do_not_fit() {
     }
     for right in [
         "[grid]\n'train.steps' = { values = [1], when = { 'method.filter.name' = 'adaptive' } }\nexclude = [{ 'train.steps' = 1 }]",
+        "[grid]\n'loss.points' = [3, 4]",
         "[grid]\ntrain.steps = [1]\nlabel = 's{train.steps}'",
         "[cumulative]\nlabel = 'x'\noff.A = { 'method.filter' = { name = 'coupled', threshold = 0.5 } }",
     ] {
@@ -116,6 +121,9 @@ fn keys_have_their_defaults_and_comments() {
         schema["properties"]["data"]["description"],
         "the embedded, drawn dataset"
     );
+    let earlier = &schema["properties"]["loss"];
+    assert_eq!(earlier["deprecated"], true);
+    assert_eq!(earlier["description"], "this table is `model.loss` now");
     let names = &schema["properties"]["method"]["allOf"][1]["then"]["properties"]["filter"]["properties"]
         ["name"];
     assert_eq!(names["oneOf"][0]["const"], "coupled");

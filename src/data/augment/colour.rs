@@ -12,13 +12,13 @@ const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 const BLUR_REACH: f64 = 3.0;
 
 /// `pixels` is `[height, width]` of RGB in 0..1.
-pub struct Planes {
+pub struct ColourPlanes {
     height: usize,
     width: usize,
     pixels: Vec<[f32; 3]>,
 }
 
-impl Planes {
+impl ColourPlanes {
     pub fn new(picture: &Picture) -> Self {
         let scale = |value: u8| f32::from(value) / 255.0;
         let pixels = picture
@@ -170,8 +170,8 @@ fn turn_hue(pixel: [f32; 3], shift: f32) -> [f32; 3] {
 mod tests {
     use super::*;
 
-    fn planes(pixels: &[[f32; 3]]) -> Planes {
-        Planes {
+    fn planes(pixels: &[[f32; 3]]) -> ColourPlanes {
+        ColourPlanes {
             height: 1,
             width: pixels.len(),
             pixels: pixels.to_vec(),
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn blur_keeps_the_sum_and_treats_both_axes_alike() {
-        let mut point = Planes {
+        let mut point = ColourPlanes {
             height: 9,
             width: 11,
             pixels: vec![[0.0; 3]; 99],
@@ -236,6 +236,6 @@ mod tests {
                 .flat_map(|value| [value, 255 - value, 128])
                 .collect(),
         );
-        assert_eq!(Planes::new(&picture).into_picture(), picture);
+        assert_eq!(ColourPlanes::new(&picture).into_picture(), picture);
     }
 }

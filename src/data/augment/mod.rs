@@ -40,7 +40,7 @@ pub fn weak(sample: &Sample, config: &AugmentConfig, rng: &mut Stream) -> View {
 /// The strong view of a weak one: colour jitter, grayscale, blur and erasings in this order, each with its
 /// probability.
 pub fn strong(picture: &Picture, config: &AugmentConfig, rng: &mut Stream) -> Picture {
-    let mut planes = colour::Planes::new(picture);
+    let mut planes = colour::ColourPlanes::new(picture);
     if rng.chance(config.jitter.probability) {
         planes.jitter(&config.jitter, rng);
     }

@@ -1,39 +1,57 @@
 //! A folder of images without annotations.
 
-use crate::data::image_file::{decode, images_in, size};
+use crate::data::findings::{Findings, Part, Reason};
+use crate::data::image_file::{Exif, decode, header};
+use crate::data::image_list::{ImageList, images_in};
 use crate::data::{Sample, Source};
 use anyhow::Result;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
 /// The images of a folder, sorted by name. The id of an image is its position, counted from 1.
-pub struct ImageFolder(Vec<PathBuf>);
+pub struct ImageFolder {
+    images: Vec<PathBuf>,
+    exif: Exif,
+}
 
 impl ImageFolder {
-    /// Lists the images directly inside `folder`.
+    /// Lists the images directly inside `folder`; `exif` is the treatment of their orientation.
+    /// Oddities go into `findings`.
     ///
     /// # Errors
     /// The folder cannot be read or has no image, or a file in it is not an image.
-    pub fn read(folder: &Path) -> Result<Self> {
-        let images = images_in(folder)?;
-        images
-            .par_iter()
-            .try_for_each(|path| size(path).map(drop))?;
-        Ok(Self(images))
+    pub fn read(folder: &Path, exif: Exif, findings: &mut Findings) -> Result<Self> {
+        let name = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
+        let ImageList { images, hidden } = images_in(folder)?;
+        for path in &hidden {
+            findings.add(Part::Unlabelled, Reason::Hidden, || name(path));
+        }
+        let headers = images.par_iter().map(|path| header(path, exif));
+        let headers = headers.collect::<Result<Vec<_>>>()?;
+        for (path, header) in images.iter().zip(headers) {
+            if header.turned {
+                findings.add(Part::Unlabelled, Reason::Turned, || name(path));
+            }
+        }
+        Ok(Self { images, exif })
     }
 }
 
 impl Source for ImageFolder {
     fn len(&self) -> usize {
-        self.0.len()
+        self.images.len()
     }
 
     fn classes_of(&self, _: usize) -> Vec<usize> {
         Vec::new()
     }
 
+    fn file(&self, index: usize) -> Option<&Path> {
+        Some(&self.images[index])
+    }
+
     fn load(&self, index: usize) -> Result<Sample> {
-        let picture = decode(&self.0[index])?;
+        let picture = decode(&self.images[index], self.exif)?;
         Ok(Sample {
             image_id: index as u64 + 1,
             picture,

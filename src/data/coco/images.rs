@@ -1,56 +1,78 @@
 //! The annotated images of a file, decoded on demand.
 
-use super::annotations::{AnnotationFile, AnnotationRecord, Category, ImageRecord};
-use super::geometry;
-use crate::data::image_file::decode;
+use super::annotations::AnnotationFile;
+use super::records::{AnnotationRecord, ImageRecord};
+use super::rules::Rules;
+use crate::coco::{Outline, draw};
+use crate::data::findings::{Findings, Reason};
+use crate::data::image_file::{Exif, decode};
 use crate::data::{Sample, Source, Truth};
-use crate::structures::{Instance, InstanceSource};
-use anyhow::{Context, Result, ensure};
+use crate::structures::{Instance, InstanceSource, Mask, rle};
+use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// A [`Source`] with the content of a checked file.
 pub struct Images {
     images: Vec<ImageRecord>,
     /// The class index of every category that is a class. Annotations of other categories are left out.
-    classes: BTreeMap<u64, usize>,
+    classes: BTreeMap<usize, usize>,
+    exif: Exif,
 }
 
 impl Images {
-    pub fn new(table: AnnotationFile, classes: &[Category]) -> Self {
-        let classes: BTreeMap<u64, usize> = classes
-            .iter()
-            .enumerate()
-            .map(|(class, category)| (category.id, class))
-            .collect();
-        let mut images = table.images;
+    /// The images of a part with these `rules`, with the annotations of the categories that are `classes`.
+    pub fn new(
+        file: AnnotationFile,
+        classes: &[usize],
+        rules: Rules,
+        findings: &mut Findings,
+    ) -> Self {
+        let classes: BTreeMap<usize, usize> = classes.iter().copied().zip(0..).collect();
+        for annotation in file.images.iter().flat_map(|image| &image.annotations) {
+            if !classes.contains_key(&annotation.category) {
+                findings.add(rules.part, Reason::OtherCategory, || {
+                    format!("`{}`", file.name(annotation.category))
+                });
+            }
+        }
+        let mut images = file.images;
         for image in &mut images {
             image
                 .annotations
                 .retain(|annotation| classes.contains_key(&annotation.category));
         }
-        Self { images, classes }
+        Self {
+            images,
+            classes,
+            exif: rules.exif,
+        }
     }
 
     fn class(&self, annotation: &AnnotationRecord) -> usize {
         self.classes[&annotation.category]
     }
 
-    fn instances(&self, image: &ImageRecord) -> Result<Vec<Instance>> {
-        let instance = |annotation: &AnnotationRecord| {
-            let mask = geometry::to_mask(&annotation.outline, image.height, image.width)
-                .with_context(|| format!("an annotation of image {}", image.id))?;
-            let source = if annotation.crowd {
-                InstanceSource::Crowd
-            } else {
-                InstanceSource::Annotation
-            };
-            Ok(Instance {
-                class: self.class(annotation),
-                mask,
-                source,
-            })
+    fn instances(&self, image: &ImageRecord) -> Vec<Instance> {
+        let instance = |annotation: &AnnotationRecord| Instance {
+            class: self.class(annotation),
+            mask: mask(&annotation.outline, image.height, image.width),
+            source: match annotation.crowd {
+                true => InstanceSource::Crowd,
+                false => InstanceSource::Annotation,
+            },
         };
         image.annotations.iter().map(instance).collect()
+    }
+}
+
+/// The mask of an outline. An outline that cannot be drawn, or that has another size than its image, matches nothing:
+/// its mask is empty. Only the truth of an evaluation holds such an outline.
+fn mask(outline: &Outline, height: usize, width: usize) -> Mask {
+    let size = [height as u32, width as u32];
+    match draw(outline, Some(size)) {
+        Ok(runs) if [runs.h, runs.w] == size => rle::decode(&runs),
+        _ => Mask::new(height, width, vec![0; height * width]),
     }
 }
 
@@ -75,9 +97,13 @@ impl Source for Images {
             .collect()
     }
 
+    fn file(&self, index: usize) -> Option<&Path> {
+        Some(&self.images[index].path)
+    }
+
     fn load(&self, index: usize) -> Result<Sample> {
         let image = &self.images[index];
-        let picture = decode(&image.path)?;
+        let picture = decode(&image.path, self.exif)?;
         ensure!(
             (picture.height, picture.width) == (image.height, image.width),
             "{}: {} x {} pixels (width x height); its annotations say {} x {}",
@@ -88,21 +114,21 @@ impl Source for Images {
             image.height
         );
         Ok(Sample {
-            image_id: image.id,
+            image_id: image.number,
             picture,
-            instances: self.instances(image)?,
+            instances: self.instances(image),
         })
     }
 
     fn truth(&self, index: usize) -> Result<Truth> {
         let image = &self.images[index];
-        let instances = self.instances(image)?;
+        let instances = self.instances(image);
         let areas = image.annotations.iter().zip(&instances);
         let areas = areas
             .map(|(annotation, instance)| annotation.area.unwrap_or(instance.mask.area() as f64))
             .collect();
         Ok(Truth {
-            image_id: image.id,
+            image_id: image.number,
             height: image.height,
             width: image.width,
             instances,

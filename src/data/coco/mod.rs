@@ -6,16 +6,22 @@
 
 mod annotations;
 mod folder;
-mod geometry;
 mod images;
+mod owners;
 mod problems;
+mod records;
+mod rules;
 
-use super::{Dataset, DatasetConfig};
+use super::findings::{Findings, Part, Reason};
+use super::image_file::Exif;
+use super::{Dataset, DatasetConfig, Source};
 use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
 use annotations::AnnotationFile;
 use folder::ImageFolder;
 use images::Images;
+use rules::Rules;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,6 +45,13 @@ pub struct CocoConfig {
     pub classes: Classes,
     /// The treatment of an annotation without a valid outline.
     pub on_bad_annotation: OnBadAnnotation,
+    /// True if `on-bad-annotation = "skip"` leaves annotations out of the evaluated images too. False: there they stay,
+    /// as objects that no detection finds.
+    pub skip_in_truth: bool,
+    /// True if a picture is turned as its EXIF tag demands, before its annotations are compared with it.
+    pub exif: bool,
+    /// The check of the pictures before a training.
+    pub check: CheckPictures,
     /// The upper bounds of the area ranges `small` and `medium`, in pixels.
     pub area_bounds: [f64; 2],
 }
@@ -54,14 +67,24 @@ pub enum Classes {
     Present,
 }
 
-/// The treatment of an annotation outside its image, an empty polygon, an unknown category and the like.
+/// The treatment of an annotation without a usable mask, or of an unknown image or category.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnBadAnnotation {
     /// The dataset is refused with a list of them.
     Error,
-    /// They are left out.
+    /// They are left out of training.
     Skip,
+}
+
+/// The check of every picture before a training. It changes no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckPictures {
+    /// A sweep decodes each picture once before its first training, and again after its file has changed.
+    Once,
+    /// A damaged picture is found when a training or an evaluation reads it.
+    Never,
 }
 
 impl Checked for CocoConfig {
@@ -82,14 +105,32 @@ impl DatasetConfig for CocoConfig {
         require("train-images", &train_folder, Path::is_dir, "a folder")?;
         require("val-images", &val_folder, Path::is_dir, "a folder")?;
 
-        let read = |key: &str, file: &Path, folder: &Path| {
+        let mut findings = Findings::default();
+        let exif = Exif::new(self.exif);
+        let rules = |part| Rules {
+            part,
+            on_bad: self.on_bad_annotation,
+            keeps_bad_masks: part == Part::Val && !self.skip_in_truth,
+            exif,
+        };
+        let mut read = |part, key: &str, file: &Path, folder: &Path| {
             let file = root.join(file);
             require(key, &file, Path::is_file, "a file")?;
-            AnnotationFile::read(&file, folder, self.on_bad_annotation)
+            AnnotationFile::read(&file, folder, rules(part), &mut findings)
                 .map_err(|error| ComponentError::new(key, format!("{error:#}")))
         };
-        let train = read("train-annotations", &self.train_annotations, &train_folder)?;
-        let val = read("val-annotations", &self.val_annotations, &val_folder)?;
+        let train = read(
+            Part::Train,
+            "train-annotations",
+            &self.train_annotations,
+            &train_folder,
+        )?;
+        let val = read(
+            Part::Val,
+            "val-annotations",
+            &self.val_annotations,
+            &val_folder,
+        )?;
         if let Some(message) = train.differing_category(&val) {
             return Err(ComponentError::new("val-annotations", message).into());
         }
@@ -98,28 +139,60 @@ impl DatasetConfig for CocoConfig {
             let message = "no category has an object in the training images; allowed: at least one";
             return Err(ComponentError::new("train-annotations", message).into());
         }
-        let extra_unlabelled: Option<Arc<dyn super::Source>> =
+        let names: Vec<String> = classes
+            .iter()
+            .map(|category| train.name(*category).to_string())
+            .collect();
+        let train = Images::new(train, &classes, rules(Part::Train), &mut findings);
+        let val = Images::new(val, &classes, rules(Part::Val), &mut findings);
+        for class in untrained(&train, &val) {
+            findings.add(Part::Val, Reason::NotTrained, || {
+                format!("`{}`", names[class])
+            });
+        }
+        let extra_unlabelled: Option<Arc<dyn Source>> =
             if self.unlabelled_images.as_os_str().is_empty() {
                 None
             } else {
                 let folder = root.join(&self.unlabelled_images);
                 require("unlabelled-images", &folder, Path::is_dir, "a folder")?;
-                let folder = ImageFolder::read(&folder).map_err(|error| {
+                let folder = ImageFolder::read(&folder, exif, &mut findings).map_err(|error| {
                     ComponentError::new("unlabelled-images", format!("{error:#}"))
                 })?;
                 Some(Arc::new(folder))
             };
         Ok(Dataset {
-            classes: classes
-                .iter()
-                .map(|category| category.name.clone())
-                .collect(),
-            train: Arc::new(Images::new(train, &classes)),
+            classes: names,
+            train: Arc::new(train),
             extra_unlabelled,
-            val: Arc::new(Images::new(val, &classes)),
+            val: Arc::new(val),
             area_bounds: self.area_bounds,
+            findings,
         })
     }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let mut files = vec![&self.train_annotations, &self.val_annotations];
+        if !self.unlabelled_images.as_os_str().is_empty() {
+            files.push(&self.unlabelled_images);
+        }
+        let files = files.into_iter().map(|file| self.root.join(file));
+        files.collect()
+    }
+
+    fn checks_pictures(&self) -> bool {
+        self.check == CheckPictures::Once
+    }
+}
+
+/// The classes with an object in `val` and none in `train`, in ascending order.
+fn untrained(train: &Images, val: &Images) -> BTreeSet<usize> {
+    let classes = |images: &Images| -> BTreeSet<usize> {
+        (0..images.len())
+            .flat_map(|index| images.objects_of(index))
+            .collect()
+    };
+    &classes(val) - &classes(train)
 }
 
 /// Refuses a path that is not of the kind that `key` needs.

@@ -40,14 +40,7 @@ impl BatchMaker {
     ) -> Self {
         let train = Arc::clone(&dataset.train);
         let extra = dataset.extra_unlabelled.clone();
-        let all_labelled = split.unlabelled.len() == train.len();
-        let mut unlabelled = split.unlabelled.clone();
-        if let Some(extra) = &extra {
-            if all_labelled {
-                unlabelled.clear();
-            }
-            unlabelled.extend(train.len()..train.len() + extra.len());
-        }
+        let unlabelled = split.unlabelled_of(dataset);
         Self {
             train,
             extra,

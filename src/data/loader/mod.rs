@@ -162,6 +162,7 @@ mod tests {
                 broken: None,
             }),
             area_bounds: [1.0, 2.0],
+            findings: Default::default(),
         };
         Loader::new(&dataset, &split, &augment, &config, 4)
     }

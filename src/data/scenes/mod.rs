@@ -68,6 +68,7 @@ impl DatasetConfig for SceneConfig {
             extra_unlabelled: None,
             val: Arc::new(val),
             area_bounds: self.area_bounds,
+            findings: Default::default(),
         })
     }
 

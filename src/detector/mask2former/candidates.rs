@@ -1,13 +1,13 @@
 //! The proposals of the network for a batch: (query, class) pairs with their scores and masks, before any filter.
 //!
 //! Steps 1 to 3 of Mask2Former's inference at the padded input size, without resizing to the picture's own size
-//! (released code of PL-DC). A mask is measured at full size and not kept; on a GPU it is never written. [`Planes`]
+//! (released code of PL-DC). A mask is measured at full size and not kept; on a GPU it is never written. [`MaskPlanes`]
 //! computes the masks that are needed later.
 
-use super::planes::{Planes, last};
+use super::planes::{MaskPlanes, last};
 use super::scores::{ClassView, class_views, pairs};
 use crate::detector::quality::of_foreground;
-use crate::detector::{Candidate, Choice, Proposals};
+use crate::detector::{Candidate, CandidateChoice, Proposals};
 use crate::graph::Predictions;
 use crate::ops::{self, Foreground};
 use crate::tensor::Later;
@@ -17,14 +17,14 @@ use rayon::prelude::*;
 pub(super) fn proposals(
     predictions: &Predictions,
     size: (usize, usize),
-    choice: Choice,
+    choice: CandidateChoice,
 ) -> Later<Proposals> {
     let layer = last(predictions);
     let (rows, columns) = (layer.classes.rows(), layer.classes.columns());
     let from = (predictions.height, predictions.width);
     let classes = layer.classes.later();
     let masks = ops::foreground(&layer.masks, 0..rows, from, size);
-    let planes = Planes::new(predictions, size);
+    let planes = MaskPlanes::new(predictions, size);
     let queries = predictions.queries;
     Later::new(move || {
         let (classes, masks) = (classes.wait(), masks.wait());
@@ -47,7 +47,7 @@ fn candidates(
     views: &[ClassView],
     masks: &[Foreground],
     first: usize,
-    choice: Choice,
+    choice: CandidateChoice,
 ) -> Vec<Candidate> {
     let qualities: Vec<(f32, usize)> = masks.iter().copied().map(of_foreground).collect();
     let candidate = |(query, class, class_quality): (usize, usize, f32)| Candidate {
@@ -124,7 +124,7 @@ pub(crate) mod tests {
             batch: 2,
             ..one
         };
-        let choice = Choice {
+        let choice = CandidateChoice {
             score: Score::WithNoObject,
             selection: Selection::ArgMax,
             top: 0,
@@ -148,7 +148,7 @@ pub(crate) mod tests {
         selection: Selection,
         top: usize,
     ) -> Proposals {
-        let choice = Choice {
+        let choice = CandidateChoice {
             score,
             selection,
             top,

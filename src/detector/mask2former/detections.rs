@@ -6,10 +6,10 @@
 //! not suppressed, and there is no score threshold. Logits are resized to the padded input, cropped to the picture, and
 //! resized to the wanted size.
 
-use super::planes::{Fetched, Planes, last};
+use super::planes::{Fetched, MaskPlanes, last};
 use super::scores::{ClassView, class_views, pairs};
 use crate::detector::quality::{mask_quality, of_foreground};
-use crate::detector::{Choice, RawArray, Score, Selection};
+use crate::detector::{CandidateChoice, RawArray, Score, Selection};
 use crate::graph::Predictions;
 use crate::ops;
 use crate::structures::{Detection, Mask};
@@ -66,7 +66,7 @@ struct Chosen {
 impl Chosen {
     fn new(output: Predicted, image: usize, top: usize) -> Self {
         let predictions = output.predictions;
-        let choice = Choice {
+        let choice = CandidateChoice {
             score: Score::WithNoObject,
             selection: Selection::TopPairs,
             top,
@@ -78,7 +78,7 @@ impl Chosen {
         let row = |query: &usize| image * predictions.queries + query;
         let rows: Vec<usize> = queries.iter().map(row).collect();
         Self {
-            planes: Planes::new(predictions, output.padded).fetched(&rows),
+            planes: MaskPlanes::new(predictions, output.padded).fetched(&rows),
             pairs,
             queries,
         }

@@ -4,7 +4,7 @@ use super::candidates::proposals;
 use super::criterion::Criterion;
 use super::detections::{Predicted, detections, raw};
 use super::points::Drawn;
-use crate::detector::{Choice, Output, Part, Pending, Proposals, RawArray};
+use crate::detector::{CandidateChoice, Output, Part, Pending, Proposals, RawArray};
 use crate::graph::Predictions;
 use crate::rng::Stream;
 use crate::structures::Detection;
@@ -41,7 +41,7 @@ impl Output for Mask2FormerOutput {
         Box::new(begun)
     }
 
-    fn propose(&self, choice: Choice) -> Later<Proposals> {
+    fn propose(&self, choice: CandidateChoice) -> Later<Proposals> {
         proposals(&self.predictions, self.padded, choice)
     }
 

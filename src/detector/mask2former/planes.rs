@@ -7,7 +7,7 @@ use crate::tensor::{Place, Tensor2};
 
 /// The mask logits of all queries of a batch, in the memory of the network.
 #[derive(Clone, Debug)]
-pub(super) struct Planes {
+pub(super) struct MaskPlanes {
     /// `[B * Q, h * w]`.
     masks: Tensor2,
     /// Rows and columns of a plane.
@@ -16,7 +16,7 @@ pub(super) struct Planes {
     padded: (usize, usize),
 }
 
-impl Planes {
+impl MaskPlanes {
     /// The mask logits of `predictions`. `padded`: rows and columns of the input.
     pub fn new(predictions: &Predictions, padded: (usize, usize)) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl Planes {
     }
 }
 
-impl Masks for Planes {
+impl Masks for MaskPlanes {
     fn place(&self) -> Place {
         self.masks.place()
     }

@@ -1,7 +1,7 @@
 //! Scores of (query, class) pairs from class logits, for pseudo-labels and detections.
 
 use crate::detector::quality::{arg_max, softmax};
-use crate::detector::{Choice, Score, Selection};
+use crate::detector::{CandidateChoice, Score, Selection};
 
 /// The class distributions of a query.
 pub(super) struct ClassView {
@@ -33,8 +33,8 @@ pub(super) fn class_views(logits: &[f32], columns: usize) -> Vec<ClassView> {
 }
 
 /// The (query, class) pairs of an image and their class qualities by the rules of `choice`.
-pub(super) fn pairs(views: &[ClassView], choice: Choice) -> Vec<(usize, usize, f32)> {
-    let Choice {
+pub(super) fn pairs(views: &[ClassView], choice: CandidateChoice) -> Vec<(usize, usize, f32)> {
+    let CandidateChoice {
         score,
         selection,
         top,

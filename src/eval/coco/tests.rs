@@ -36,6 +36,7 @@ fn evaluator(truth: Vec<Truth>, classes: usize, area_bounds: [f64; 2]) -> Evalua
         extra_unlabelled: None,
         val: source,
         area_bounds,
+        findings: Default::default(),
     };
     Evaluators::new(&[ENTRY.name.to_string()], &dataset).unwrap()
 }

@@ -5,19 +5,18 @@
 //! - an empty list of detections scores 0 (pycocotools: `IndexError`);
 //! - an annotation without `iscrowd` is not a crowd, one without `area` has that of its mask, and one without
 //!   `bbox` has that of its mask (pycocotools: `KeyError`);
+//! - an annotation of which no mask can be made counts as missed by the masks, and by the boxes it counts as it does in
+//!   pycocotools; if there is no mask at all, only the boxes have numbers;
 //! - masks of detections may be polygons or uncompressed runs, with or without a box (pycocotools: only with
 //!   a box).
 
-mod id;
-mod json;
-mod outline;
 mod results;
 mod truth;
 
 use super::metric::{Curves, Pair};
-use super::summary::{Summary, seventeen_digits};
+use super::summary::{METRICS, Summary, UNDEFINED, seventeen_digits};
 use anyhow::Result;
-use hotcoco::IouType;
+use hotcoco::{IouType, Rle};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +27,7 @@ const AREA_BOUNDS: [f64; 2] = [1024.0, 9216.0];
 /// The metric of a pair of files.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileScores {
-    /// By the masks.
+    /// By the masks; -1 where no annotation has one.
     pub segm: Summary,
     /// By the boxes.
     pub bbox: Summary,
@@ -51,10 +50,22 @@ pub fn score_files(truth: &Path, found: &Path) -> Result<FileScores> {
     };
     let scores = |by| Ok::<_, anyhow::Error>(Curves::new(&pair, by, AREA_BOUNDS)?.summary());
     Ok(FileScores {
-        segm: scores(IouType::Segm)?,
+        segm: match truth.has_masks {
+            true => scores(IouType::Segm)?,
+            false => Summary(METRICS.each_ref().map(|_| UNDEFINED)),
+        },
         bbox: scores(IouType::Bbox)?,
         warnings,
     })
+}
+
+/// The mask of an object that has none, in an image of `[height, width]` pixels.
+fn empty_mask([height, width]: [u32; 2]) -> Rle {
+    Rle {
+        h: height,
+        w: width,
+        counts: vec![height.saturating_mul(width)],
+    }
 }
 
 impl FileScores {

@@ -1,12 +1,14 @@
 //! Commands that look at a sweep before or while it runs: the trials it would run and why, the origin of a
 //! value, the progress.
 
+use crate::experiment::outlook::splits::SplitOutlook;
 use crate::experiment::outlook::{Outlook, Status};
 use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::store::frozen::FrozenPlan;
-use crate::experiment::store::root::Store;
+use crate::experiment::store::root::{Store, digests_of};
 use crate::experiment::store::system::{commit, cores};
+use crate::experiment::trial::draws::Wanted;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest, environment};
 use crate::experiment::trial::planned::stages_of;
 use crate::recipe::{Explanation, Plan, Request};
@@ -26,17 +28,35 @@ pub fn results_folder(plan: &Plan, out: Option<&Path>) -> PathBuf {
     )
 }
 
+/// The folder of the results of a recipe before its plan is made; none if the recipe cannot be read.
+fn expected_folder(request: &RecipeRequest, out: Option<&Path>) -> Option<PathBuf> {
+    if let Some(out) = out {
+        return Some(out.to_path_buf());
+    }
+    let environment = environment();
+    let request = Request {
+        recipe: &request.recipe,
+        environment: &environment,
+        set: &request.set,
+    };
+    let name = request.results(&NEW_KEYS)?;
+    Some(Path::new("results").join(name))
+}
+
 /// The work that a sweep of the recipe would do with the results folder `out`, and the missing files that it
 /// would need.
 ///
 /// # Errors
-/// The recipe, its sweeps, the overrides or the files that they name (as far as they exist) are wrong. One
-/// error lists all.
+/// The recipe, its sweeps, the overrides or the files that they name (as far as they exist) are wrong, or the
+/// data leaves a trial nothing to learn from or to be evaluated on. One error lists all.
 pub fn plan(
     request: &RecipeRequest,
     out: Option<&Path>,
 ) -> Result<(Outlook, Vec<String>), CommandError> {
-    let inputs = Inputs::where_files_may_be_absent();
+    let mut inputs = Inputs::where_files_may_be_absent();
+    if let Some(folder) = expected_folder(request, out) {
+        inputs = inputs.with_digests(digests_of(&folder));
+    }
     let plan = inputs.plan(request)?;
     let folder = results_folder(&plan, out);
     if let Err(foreign) = refuse_foreign(&folder, &plan, &request.recipe) {
@@ -45,14 +65,18 @@ pub fn plan(
     let store = Store::look(&folder);
     let mut frozen = FrozenPlan::new(&plan.recipe, cores());
     frozen.commit = store.as_ref().and_then(|_| commit(&request.recipe));
+    let mut wanted = Wanted::default();
     for trials in plan.trials.chunks(STAGES_AT_ONCE) {
         let stages = trials.par_iter().map(stages_of);
         let stages: Vec<_> = stages.collect::<Result<_>>().map_err(CommandError::Input)?;
-        for (trial, (_, stages)) in trials.iter().zip(&stages) {
+        for (trial, (settings, stages)) in trials.iter().zip(&stages) {
             frozen.add(trial, stages);
+            wanted.add(settings);
         }
     }
-    let outlook = Outlook::new(&plan, frozen, store.as_ref());
+    let draws = wanted.draw(&inputs.datasets);
+    let splits = SplitOutlook::all(draws.map_err(CommandError::Input)?);
+    let outlook = Outlook::new(&plan, frozen, splits, store.as_ref());
     Ok((outlook, inputs.absent()))
 }
 

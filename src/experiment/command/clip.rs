@@ -4,7 +4,7 @@
 //!
 //! The numbers are `logits_per_image` and `probs` of `transformers` and of `open_clip`.
 
-use crate::data::image_file::decode;
+use crate::data::image_file::{Exif, decode};
 use crate::experiment::trial::inputs::CommandError;
 use crate::graph::clip::folder::{self, Released};
 use crate::ops;
@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 /// The folder, an image or a text is wrong. The error names it.
 pub fn clip(folder: &Path, images: &[PathBuf], texts: &[String]) -> Result<String, CommandError> {
     // Files that are not images are reported before the weights are read.
-    let pictures: Result<Vec<_>> = images.iter().map(|path| decode(path)).collect();
+    let pictures = images.iter().map(|path| decode(path, Exif::Applied));
+    let pictures: Result<Vec<_>> = pictures.collect();
     let pictures = pictures.map_err(CommandError::Input)?;
     let Released {
         model,

@@ -10,19 +10,22 @@ use crate::registry::ComponentErrors;
 use anyhow::anyhow;
 use std::path::Path;
 
-/// Writes the dataset of a recipe's first trial as COCO JSON and PNG to `folder`, and returns a summary.
+/// Writes the dataset of a recipe's first trial as COCO JSON and PNG to `folder`, and returns a summary
+/// with the oddities of the dataset.
 ///
 /// # Errors
-/// As for [`super::ahead::plan`], or the folder is not empty or not writable.
+/// As for [`super::ahead::plan`], or the folder is not empty or not writable. No weights are needed.
 pub fn export_data(request: &RecipeRequest, folder: &Path) -> Result<String, CommandError> {
-    let (_, dataset) = first(request)?;
+    let (_, dataset) = first(request, &Inputs::of_the_data())?;
     let written = export(&dataset, folder).map_err(CommandError::Input)?;
-    Ok(format!(
+    let mut lines = vec![format!(
         "{} images with {} annotations in {}",
         written.images,
         written.annotations,
         folder.display()
-    ))
+    )];
+    lines.extend(dataset.findings.lines());
+    Ok(lines.join("\n"))
 }
 
 /// The settings of a recipe's first trial and the names of its classes.
@@ -30,7 +33,7 @@ pub fn export_data(request: &RecipeRequest, folder: &Path) -> Result<String, Com
 /// # Errors
 /// As for [`super::ahead::plan`].
 pub fn first_trial(request: &RecipeRequest) -> Result<(Settings, Vec<String>), CommandError> {
-    first(request).map(|(settings, dataset)| (settings, dataset.classes))
+    first(request, &Inputs::default()).map(|(settings, dataset)| (settings, dataset.classes))
 }
 
 /// The settings of a recipe's first trial, and the names of its classes or the reason why they are unknown
@@ -51,9 +54,8 @@ pub fn first_network(
     Ok((settings, labels))
 }
 
-fn first(request: &RecipeRequest) -> Result<(Settings, Dataset), CommandError> {
-    let inputs = Inputs::default();
-    let settings = first_settings(request, &inputs)?;
+fn first(request: &RecipeRequest, inputs: &Inputs) -> Result<(Settings, Dataset), CommandError> {
+    let settings = first_settings(request, inputs)?;
     let dataset = inputs.datasets.get(&settings.data);
     let dataset = dataset.map_err(|error| CommandError::Input(error.into()))?;
     Ok((settings, dataset))

@@ -1,6 +1,7 @@
 //! The program's commands, one function for each.
 
 pub mod ahead;
+pub mod check;
 pub mod clip;
 pub mod evaluate;
 pub mod first;
@@ -10,3 +11,6 @@ pub mod stage;
 pub mod sweep;
 pub mod tables;
 pub mod weights;
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::experiment::store::provenance::Provenance;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::recipe::Plan;
 use crate::report::{
-    FORMATS, JsonLines, Keyed, RECORDS, Record, ResultsFolder, Status, TableLayout, Timing, layout,
+    FORMATS, JsonLines, Keyed, RECORDS, Record, ResultsFolder, TableLayout, Timing, layout,
     write_table,
 };
 use anyhow::{Context, Result, bail, ensure};
@@ -148,7 +148,7 @@ fn complete(plan: &Plan, folder: &ResultsFolder) -> Result<()> {
     let bad = plan
         .trials
         .iter()
-        .filter(|trial| record(&trial.hash).is_none_or(|record| record.status != Status::Ok));
+        .filter(|trial| record(&trial.hash).is_none_or(|record| record.failure().is_some()));
     let bad: Vec<_> = bad.collect();
     if let Some(first) = bad.first() {
         let how = match record(&first.hash) {

@@ -2,8 +2,10 @@
 //! every trial.
 
 use super::ahead::results_folder;
+use super::check::check_once;
 use crate::atomic::ensure_writable;
 use crate::experiment::outlook::commits::OtherCommit;
+use crate::experiment::outlook::splits::SplitOutlook;
 use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::run::devices::{DeviceRequest, Devices};
 use crate::experiment::run::executor::ExecutorEntry;
@@ -92,7 +94,10 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     };
     let store = Store::open(&folder).map_err(CommandError::Input)?;
     let trials = planned(&plan).map_err(CommandError::Input)?;
-    inputs.split(&trials).map_err(CommandError::Input)?;
+    let draws = inputs.split(&trials).map_err(CommandError::Input)?;
+    let shows = options.verbosity != Verbosity::Quiet;
+    check_once(&trials, &inputs.datasets, &store, &options.interrupt, shows)
+        .map_err(CommandError::Input)?;
     let (devices, no_gpu) = Devices::open(&options.devices).map_err(CommandError::Input)?;
     suits_all(&devices, &trials).map_err(CommandError::Input)?;
     let workers = Workers::new(devices.workers(options.workers), cores());
@@ -108,6 +113,9 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     let environment = environment.map_err(CommandError::Output)?;
 
     let mut run = Run::new(&trials, &frozen, &store, results);
+    for draw in &draws {
+        run.add_findings(&draw.settings.data, &draw.findings);
+    }
     run.freeze().map_err(CommandError::Output)?;
     run.take_finished().map_err(CommandError::Output)?;
     let (tasks, notes) = run.tasks();
@@ -119,6 +127,12 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         trials.len(),
         run.finished(),
     );
+    for split in SplitOutlook::all(draws) {
+        split.seeds().for_each(|line| progress.note(&line));
+        for finding in split.findings() {
+            progress.print(&format!("note: {finding}"));
+        }
+    }
     if let Some(aside) = aside {
         let aside = aside.display();
         progress.print(&format!(

@@ -5,6 +5,7 @@ pub mod commits;
 mod estimate;
 mod plan;
 mod reason;
+pub mod splits;
 mod standing;
 mod status;
 

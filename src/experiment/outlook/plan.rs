@@ -4,6 +4,7 @@
 use super::commits::OtherCommit;
 use super::estimate::Estimate;
 use super::reason::{Earlier, Reason};
+use super::splits::SplitOutlook;
 use super::standing::StageState;
 use crate::experiment::run::forecast::readable;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
@@ -27,6 +28,8 @@ pub struct Outlook {
     recipe: String,
     seeds: Vec<u64>,
     sweeps: Vec<SweepPlan>,
+    /// The data of the trials, as far as it is there.
+    splits: Vec<SplitOutlook>,
     /// The number of results that need no training of their own.
     folded: usize,
     trials: Vec<TrialOutlook>,
@@ -65,8 +68,13 @@ struct StageOutlook {
 
 impl Outlook {
     /// Compares `plan`, whose stages and commit are in `frozen`, with the `store` of a results folder, if
-    /// there is one.
-    pub fn new(plan: &Plan, frozen: FrozenPlan, store: Option<&Store>) -> Self {
+    /// there is one. `splits` are the data of its trials.
+    pub fn new(
+        plan: &Plan,
+        frozen: FrozenPlan,
+        splits: Vec<SplitOutlook>,
+        store: Option<&Store>,
+    ) -> Self {
         let commits = store.filter(|store| store.other_version().is_none());
         let commits =
             commits.map(|store| OtherCommit::all(store, &frozen, frozen.commit.as_deref()));
@@ -127,6 +135,7 @@ impl Outlook {
             recipe: plan.recipe.clone(),
             seeds: plan.seeds.clone(),
             sweeps: plan.sweeps.clone(),
+            splits,
             folded: plan.folded(),
             trials,
             stages: stages
@@ -203,6 +212,9 @@ impl fmt::Display for Outlook {
         self.write_trials(f)?;
         self.write_sweeps(f)?;
         self.write_shared(f)?;
+        for split in &self.splits {
+            write!(f, "{split}")?;
+        }
         let trials = self.trials.len();
         writeln!(
             f,

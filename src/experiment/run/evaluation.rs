@@ -27,7 +27,7 @@ impl Workshop<'_> {
     /// Evaluates every model that the training left.
     ///
     /// # Errors
-    /// An image cannot be read, the result cannot be written, or a stop was requested.
+    /// An image cannot be read, a metric is undefined, the result cannot be written, or a stop was requested.
     pub(super) fn evaluate(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
         let (source, checkpoint) = self.trained(stage)?;
         let models = match &*stage.settings {
@@ -114,6 +114,7 @@ fn write_evaluation(
         models,
         warnings: warnings(&source.journal())?,
     };
+    evaluation.check()?;
     let text = serde_json::to_string_pretty(&evaluation)? + "\n";
     attempt.lease.check()?;
     let path = attempt.folder.metrics();

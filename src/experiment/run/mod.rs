@@ -10,6 +10,7 @@ pub mod forecast;
 pub mod interrupt;
 pub mod outcome;
 pub mod perform;
+pub mod pictures;
 pub mod progress;
 pub mod results;
 pub mod scheduler;

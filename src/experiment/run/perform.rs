@@ -12,9 +12,9 @@ use super::workers::Workers;
 use crate::experiment::store::environment::EnvironmentFiles;
 use crate::experiment::store::folder::Failure;
 use crate::experiment::store::root::Store;
+use crate::experiment::trial::datasets::Datasets;
 use crate::experiment::trial::key::StageKey;
-use crate::experiment::trial::parts::Datasets;
-use crate::experiment::trial::stage::{Kind, Stage};
+use crate::experiment::trial::stage::{Stage, StageKind};
 use anyhow::{Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -196,8 +196,8 @@ impl<'a> Workshop<'a> {
 
     fn work(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
         match stage.kind {
-            Kind::Vlm | Kind::Train(_) => self.train(stage, attempt),
-            Kind::Evaluate => self.evaluate(stage, attempt),
+            StageKind::Vlm | StageKind::Train(_) => self.train(stage, attempt),
+            StageKind::Evaluate => self.evaluate(stage, attempt),
         }
     }
 }

@@ -199,8 +199,8 @@ impl Progress {
         };
     }
 
-    /// Prints a line that stays.
-    fn note(&self, text: &str) {
+    /// Prints a line that stays, unless the run is quiet.
+    pub fn note(&self, text: &str) {
         if !matches!(self.screen, Screen::Nothing) {
             self.print(text);
         }

@@ -7,7 +7,7 @@ use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan, Trial};
 use crate::report::{
-    JsonLines, RECORDS, Record, RowLayout, Status, TableLayout, Timing, layout,
+    JsonLines, RECORDS, Record, RowLayout, TableLayout, Timing, TrialStatus, layout,
     set_damaged_lines_aside, write_table,
 };
 use anyhow::{Context, Result};
@@ -76,11 +76,12 @@ impl<'a> Results<'a> {
     /// now does not remove.
     pub fn has_earlier(&self, index: usize) -> bool {
         let earlier = self.records.get(&self.plan.trials[index].hash);
-        earlier.is_some_and(|record| record.status == Status::Ok)
+        earlier.is_some_and(|record| record.failure().is_none())
     }
 
     /// Records the outcome of the trial `index`: the `seconds` of its own work, and its result or the reason
-    /// of its failure. A failure does not replace an earlier result of the same settings.
+    /// of its failure. A failure does not replace an earlier result of the same settings. `findings` are the
+    /// oddities of its dataset.
     ///
     /// # Errors
     /// The evaluation lacks the model that the tables show.
@@ -91,6 +92,7 @@ impl<'a> Results<'a> {
         seconds: f64,
         reported: EvalModel,
         outcome: Result<&Evaluation, &str>,
+        findings: &[String],
     ) -> Result<()> {
         let trial = &self.plan.trials[index];
         self.ended[index] = true;
@@ -98,6 +100,7 @@ impl<'a> Results<'a> {
             return Ok(());
         }
         let mut record = self.record(trial, steps);
+        record.findings = findings.to_vec();
         match outcome {
             Ok(evaluation) => {
                 let model = |name: EvalModel| {
@@ -116,7 +119,7 @@ impl<'a> Results<'a> {
                 record.average = model(EvalModel::Average);
             }
             Err(reason) => {
-                record.status = Status::Failed;
+                record.status = TrialStatus::Failed;
                 record.error = Some(reason.to_string());
             }
         }
@@ -141,11 +144,12 @@ impl<'a> Results<'a> {
             label: trial.label.clone(),
             seed: trial.seed,
             steps: steps as u64,
-            status: Status::Ok,
+            status: TrialStatus::Ok,
             error: None,
             metrics: None,
             student: None,
             average: None,
+            findings: Vec::new(),
         }
     }
 

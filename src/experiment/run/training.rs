@@ -9,7 +9,7 @@ use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::folder::StageFolder;
 use crate::experiment::trial::parts::TrialParts;
-use crate::experiment::trial::stage::{Kind, Stage};
+use crate::experiment::trial::stage::{Stage, StageKind};
 use crate::graph::clip::{ClipRegions, VisionLanguage, VisionLanguageConfig};
 use crate::method::{Phase, Start};
 use crate::nn::params::move_to;
@@ -28,21 +28,21 @@ impl Workshop<'_> {
     /// Any error that ends the training, or a requested stop.
     pub(super) fn train(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
         match (&*stage.settings, stage.kind) {
-            (TrialSettings::Networks(settings), Kind::Vlm) => {
+            (TrialSettings::Networks(settings), StageKind::Vlm) => {
                 self.train_vlm(stage, settings, attempt)
             }
-            (TrialSettings::Networks(settings), Kind::Train(phase)) => {
+            (TrialSettings::Networks(settings), StageKind::Train(phase)) => {
                 let device = self.devices.take(settings)?;
                 let phase = settings.phases().swap_remove(phase);
                 let mut trainer = self.trainer(stage, settings, &phase, &device.place)?;
                 self.train_phase(stage, &phase, attempt, &mut trainer)
             }
-            (TrialSettings::Number(settings), Kind::Train(phase)) => {
+            (TrialSettings::Number(settings), StageKind::Train(phase)) => {
                 let phase = settings.phases().swap_remove(phase);
                 let number = phase.number(settings.seed, attempt.lease.token())?;
                 self.train_phase(stage, &phase, attempt, &mut NumberTrainer::new(number))
             }
-            (_, Kind::Evaluate) | (TrialSettings::Number(_), Kind::Vlm) => {
+            (_, StageKind::Evaluate) | (TrialSettings::Number(_), StageKind::Vlm) => {
                 bail!("the stage {} trains nothing", stage.key)
             }
         }

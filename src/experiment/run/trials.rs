@@ -5,13 +5,14 @@ use super::progress::Progress;
 use super::results::Results;
 use super::scheduler::{self, Rules, Task};
 use crate::atomic::{Durability, write_durably};
+use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::environment::hand_on;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::Planned;
-use crate::experiment::trial::stage::{Kind, Stage};
+use crate::experiment::trial::stage::{Stage, StageKind};
 use crate::train::last_lines;
 use anyhow::Result;
 use rayon::prelude::*;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use toml::Table;
 
 /// The shortest time between two writings of the tables.
 const BETWEEN_TABLES: Duration = Duration::from_secs(1);
@@ -41,6 +43,8 @@ pub struct Run<'a> {
     ends: BTreeMap<&'a StageKey, Vec<usize>>,
     failed: Vec<String>,
     warnings: Vec<String>,
+    /// The oddities of each dataset, by its table `[data]`.
+    findings: BTreeMap<String, Vec<String>>,
     /// True if something has ended since the tables were written.
     due: bool,
     /// The time when the tables were last written, and the time to wait from then on.
@@ -67,9 +71,15 @@ impl<'a> Run<'a> {
             ends,
             failed: Vec::new(),
             warnings: Vec::new(),
+            findings: BTreeMap::new(),
             due: true,
             written: None,
         }
+    }
+
+    /// Adds the oddities of the dataset with the table `data`, for the records of its trials.
+    pub fn add_findings(&mut self, data: &Table, findings: &[String]) {
+        self.findings.insert(data.to_string(), findings.to_vec());
     }
 
     /// Takes the results of the trials whose evaluation is in the store.
@@ -198,7 +208,7 @@ impl<'a> Run<'a> {
 
     /// Records the end of a stage and the results of the trials that end with it.
     fn end(&mut self, stage: &Stage, outcome: Result<(), &str>, progress: &Progress) -> Result<()> {
-        if stage.kind != Kind::Evaluate {
+        if stage.kind != StageKind::Evaluate {
             return Ok(());
         }
         let found = match outcome {
@@ -233,7 +243,13 @@ impl<'a> Run<'a> {
                 trial.settings.steps()
             }
         };
-        self.results.take(index, steps, seconds, reported, outcome)
+        let findings = match &*trial.settings {
+            TrialSettings::Networks(settings) => self.findings.get(&settings.data.to_string()),
+            TrialSettings::Number(_) => None,
+        };
+        let findings = findings.map_or(&[][..], Vec::as_slice);
+        self.results
+            .take(index, steps, seconds, reported, outcome, findings)
     }
 
     /// Collects the results of the trial's stages in the trial's own folder.

@@ -17,6 +17,8 @@ const ROWS: &[NewKey] = &[
     key("precision", &[], "'f32'"),
     key("model.name", &[], "'mask2former'"),
     key("eval.metrics", &[], "['coco']"),
+    key("data.exif", &["coco"], "true"),
+    key("data.check", &["coco"], "'once'"),
     key("method.burn-in", &["supervised"], "0"),
     key("method.burn-in", GUIDED, "20000"),
     key("method.ema", GUIDED, "0.9996"),
@@ -29,6 +31,7 @@ const ROWS: &[NewKey] = &[
     key("method.empty-image", GUIDED, "'zero-batch'"),
     key("method.correction", GUIDED, "{ name = 'keep' }"),
     key("method.weighting", GUIDED, "{ name = 'uniform' }"),
+    key("data.skip-in-truth", &["coco"], "false"),
 ];
 
 /// The methods whose table a recipe writes anew, without the defaults of `recipes/pl-dc.toml`.

@@ -8,7 +8,7 @@ use crate::method::METHODS;
 use crate::method::correction::CORRECTIONS;
 use crate::method::filter::FILTERS;
 use crate::method::weighting::WEIGHTINGS;
-use crate::recipe::{Choice, DEFAULTS, Slot, recipe_schema, sweep_schema};
+use crate::recipe::{ComponentChoice, ComponentSlot, DEFAULTS, recipe_schema, sweep_schema};
 use crate::registry::{Entry, keys};
 
 /// The schema of a recipe, or of a sweep file, as JSON text.
@@ -22,7 +22,7 @@ pub fn schema(sweep: bool) -> String {
 }
 
 /// The tables of a recipe that are components.
-pub(super) fn slots() -> [Slot; 7] {
+pub(super) fn slots() -> [ComponentSlot; 7] {
     [
         slot("data", DATASETS),
         slot("model", DETECTORS),
@@ -34,13 +34,13 @@ pub(super) fn slots() -> [Slot; 7] {
     ]
 }
 
-fn slot<T>(path: &'static str, entries: &[Entry<T>]) -> Slot {
-    let choices = entries.iter().map(|entry| Choice {
+fn slot<T>(path: &'static str, entries: &[Entry<T>]) -> ComponentSlot {
+    let choices = entries.iter().map(|entry| ComponentChoice {
         name: entry.name,
         about: entry.about,
         keys: keys(entry),
     });
-    Slot {
+    ComponentSlot {
         path,
         choices: choices.collect(),
     }
@@ -108,7 +108,7 @@ mod tests {
                 }
             }
         }
-        for Slot { path, choices } in slots() {
+        for ComponentSlot { path, choices } in slots() {
             let key = path.rsplit('.').next().unwrap().to_string();
             for choice in choices {
                 let name = choice.name;

@@ -3,6 +3,8 @@
 //! ```text
 //! .store/version.json                  the version that made the store: see [`CODE_VERSION`]
 //! .store/plans/<recipe>.json           the plan of the last sweep of the recipe, as it began
+//! .store/pictures.json                 the pictures that have been decoded without an error
+//! .store/datasets/<hash>.json          what a plan reads of a large dataset
 //! .store/tables                        locked while a process writes the records and tables
 //! .store/environments/<hash>.json      the environment of stages: commit, machine, crates
 //! .store/environments/<hash>.patch     the changes to that commit
@@ -39,6 +41,11 @@ pub fn settings_of(out: &Path, hash: &str) -> PathBuf {
         .join("trials")
         .join(hash)
         .join("settings.toml")
+}
+
+/// The folder of the digests of large datasets in the results folder `out`.
+pub fn digests_of(out: &Path) -> PathBuf {
+    out.join(STORE).join("datasets")
 }
 
 /// The version of the stages' computations. It must be raised with every change after which the same settings

@@ -1,6 +1,8 @@
 //! Reads and checks the inputs of a command before any work: the recipe and the files that it names.
 
-use super::parts::{self as trial, Datasets, TrialParts};
+use super::datasets::Datasets;
+use super::draws::{Draw, Wanted};
+use super::parts as trial;
 use super::planned::Planned;
 use crate::experiment::settings::identity::identity;
 use crate::experiment::settings::new_keys::NEW_KEYS;
@@ -9,8 +11,7 @@ use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::graph::clip::{ClipRegions, VisionLanguageConfig};
 use crate::recipe::{Hooks, Plan, Request};
 use crate::registry::ComponentError;
-use crate::tensor::Place;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -67,13 +68,34 @@ pub struct Inputs {
     fitting: RefCell<BTreeSet<String>>,
     /// The missing files, if files may be missing. With none, a missing file is an error.
     absent: Option<RefCell<BTreeSet<String>>>,
-    /// True if nothing is trained. Then only the network's own files are needed, and the vision-language
-    /// model is not checked.
-    network_alone: bool,
+    needed: Needed,
+}
+
+/// The files of a recipe that a command needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Needed {
+    /// All of them: it trains.
+    #[default]
+    All,
+    /// Those of the network. The vision-language model is not checked.
+    Network,
+    /// Those of the dataset. No network is made.
+    Data,
+}
+
+impl Needed {
+    /// The beginning of the keys that name these files.
+    fn keys(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::Network => "model.",
+            Self::Data => "data.",
+        }
+    }
 }
 
 impl Inputs {
-    /// Inputs for `plan`: files that a run needs may be missing.
+    /// Inputs for a command that trains nothing: files that a run needs may be missing.
     pub fn where_files_may_be_absent() -> Self {
         Self {
             absent: Some(RefCell::default()),
@@ -81,10 +103,26 @@ impl Inputs {
         }
     }
 
+    /// The same inputs, with the digests of large datasets in `folder`: see [`Datasets::with_digests`].
+    pub fn with_digests(self, folder: PathBuf) -> Self {
+        Self {
+            datasets: Datasets::with_digests(folder),
+            ..self
+        }
+    }
+
     /// Inputs of the network only: the dataset may be missing.
     pub fn of_the_network() -> Self {
         Self {
-            network_alone: true,
+            needed: Needed::Network,
+            ..Self::default()
+        }
+    }
+
+    /// Inputs of the dataset only: weights may be missing.
+    pub fn of_the_data() -> Self {
+        Self {
+            needed: Needed::Data,
             ..Self::default()
         }
     }
@@ -128,9 +166,7 @@ impl Inputs {
             Err(errors) => return errors.into_iter().collect(),
         };
         let mut missing = settings.missing_files();
-        if self.network_alone {
-            missing.retain(|error| error.key.starts_with("model."));
-        }
+        missing.retain(|error| error.key.starts_with(self.needed.keys()));
         let dataset = match self.datasets.get(&settings.data) {
             Ok(dataset) => Some(dataset),
             Err(error) if settings.misses(&error) => None,
@@ -147,7 +183,7 @@ impl Inputs {
             None if !complete => return missing,
             None => {}
         }
-        let Some(dataset) = dataset.filter(|_| complete) else {
+        let Some(dataset) = dataset.filter(|_| complete && self.needed != Needed::Data) else {
             return Vec::new();
         };
         let network = format!("{} {}", settings.model.network(), dataset.classes.len());
@@ -161,7 +197,7 @@ impl Inputs {
             return vec![ComponentError::new(key, format!("{error:#}"))];
         }
         if let Some(VisionLanguageConfig::Clip(config)) = settings.method.vlm()
-            && !self.network_alone
+            && self.needed == Needed::All
             && self.fitting.borrow_mut().insert(format!("{config:?}"))
         {
             let wrong = |key, error| vec![ComponentError::new(key, format!("{error:#}"))];
@@ -175,22 +211,15 @@ impl Inputs {
         Vec::new()
     }
 
-    /// Splits the data of every trial, because a split may be impossible for some seeds.
+    /// Draws the splits of all trials, because a split may be impossible for some seeds.
     ///
     /// # Errors
-    /// The first trial whose data cannot be split. The error names its seed.
-    pub fn split(&self, trials: &[Planned]) -> Result<()> {
-        let mut seen = BTreeSet::new();
+    /// All splits that are impossible, each with its seeds.
+    pub fn split(&self, trials: &[Planned]) -> Result<Vec<Draw>> {
+        let mut wanted = Wanted::default();
         for trial in trials {
-            let TrialSettings::Networks(network) = &*trial.settings else {
-                continue;
-            };
-            let split = format!("{:?} {} {}", network.split, network.data, network.seed);
-            if seen.insert(split) {
-                TrialParts::new(network, &self.datasets, &Place::Host)
-                    .with_context(|| format!("seed {}", network.seed))?;
-            }
+            wanted.add(&trial.settings);
         }
-        Ok(())
+        wanted.draw(&self.datasets)
     }
 }

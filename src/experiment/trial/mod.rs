@@ -1,5 +1,7 @@
 //! A trial: the request of the command line, the objects made from its settings, and its stages.
 
+pub mod datasets;
+pub mod draws;
 pub mod inputs;
 pub mod key;
 pub mod parts;

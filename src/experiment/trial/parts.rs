@@ -1,44 +1,19 @@
-//! Turns settings into objects. This is the only place that makes datasets, networks and methods from a
-//! recipe.
+//! Turns settings into objects. This is the only place that makes networks and methods from a recipe.
 
+use super::datasets::Datasets;
+use super::draws::draw;
+use crate::data::Dataset;
 use crate::data::loader::Loader;
 use crate::data::split::Split;
-use crate::data::{self, Dataset};
 use crate::detector::Detector;
 use crate::experiment::settings::sections::Settings;
 use crate::graph::clip::{Prototypes, PrototypesConfig};
 use crate::method::{Learner, Parts, Phase, Setup};
 use crate::nn::params::move_to;
-use crate::recipe::content_hash;
-use crate::registry::ComponentErrors;
 use crate::rng::Stream;
 use crate::structures::{InstanceSource, Mask, Picture};
 use crate::tensor::Place;
 use anyhow::Result;
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use toml::Table;
-
-/// The datasets of a run, each read or drawn once and shared by all trials.
-#[derive(Default)]
-pub struct Datasets(Mutex<BTreeMap<String, Dataset>>);
-
-impl Datasets {
-    /// The dataset of the table `[data]`.
-    ///
-    /// # Errors
-    /// The dataset refuses a key. The error names its path from `data` on.
-    pub fn get(&self, table: &Table) -> Result<Dataset, ComponentErrors> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash = content_hash(table);
-        if let Some(dataset) = known.get(&hash) {
-            return Ok(dataset.clone());
-        }
-        let dataset = data::load(table.clone()).map_err(|errors| errors.within("data"))?;
-        known.insert(hash, dataset.clone());
-        Ok(dataset)
-    }
-}
 
 /// The objects that every training of a trial starts from.
 pub struct TrialParts {
@@ -59,12 +34,7 @@ impl TrialParts {
     /// The dataset or the split is wrong.
     pub fn new(settings: &Settings, datasets: &Datasets, place: &Place) -> Result<Self> {
         let dataset = datasets.get(&settings.data)?;
-        let split = Split::new(
-            &*dataset.train,
-            &dataset.classes,
-            &settings.split,
-            settings.seed,
-        )?;
+        let split = draw(settings, &dataset)?;
         let Settings {
             augment,
             loader,

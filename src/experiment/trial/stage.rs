@@ -42,7 +42,7 @@ const EVALUATE_COST: u64 = 1000;
 
 /// The work of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum StageKind {
     /// Trains the vision-language model.
     Vlm,
     /// Trains a phase of the trial's method, given by its index in the method's list.
@@ -55,7 +55,7 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub struct Stage {
     /// Its work.
-    pub kind: Kind,
+    pub kind: StageKind,
     /// Its identity, which is also the name of its folder.
     pub key: StageKey,
     /// Its name for people.
@@ -96,7 +96,7 @@ pub fn stages(label: &str, table: &Table, settings: &Arc<TrialSettings>) -> Vec<
         };
         trainings.push(Stage {
             key: key(phase.name, reads(table, phase), [&vlm, &source]),
-            kind: Kind::Train(index),
+            kind: StageKind::Train(index),
             title,
             needs: needs([&vlm, &source]),
             vlm,
@@ -122,7 +122,7 @@ fn vlm_stage(table: &Table, settings: &Arc<TrialSettings>) -> Option<Stage> {
     let mut reads = pick(&table["method"]["correction"], &["vlm"]);
     reads.extend(pick(&table["data"], &["size"]));
     Some(Stage {
-        kind: Kind::Vlm,
+        kind: StageKind::Vlm,
         key: key("vlm", reads, [&None, &None]),
         title: "vision-language model".into(),
         needs: Vec::new(),
@@ -147,7 +147,7 @@ fn evaluate_stage(
     });
     let source = Some(last.key.clone());
     Stage {
-        kind: Kind::Evaluate,
+        kind: StageKind::Evaluate,
         key: key(EVALUATE, reads, [&None, &source]),
         title: format!("{label}, seed {}: evaluation", settings.seed()),
         needs: needs([&None, &source]),

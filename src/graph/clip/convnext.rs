@@ -12,7 +12,7 @@
 //! `trunk.stages.0.blocks.0.conv_dw.weight`, `trunk.head.norm.weight`, `head.mlp.fc1.weight`.
 
 use super::text::projection;
-use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::nn::{Conv2d, LayerNorm, Linear};
 use crate::ops::{self, Epilogue, Gelu, Window};
 use crate::tensor::{Map, Tape, Tensor2};
@@ -173,17 +173,17 @@ impl Block {
         let area = KERNEL * KERNEL;
         let kernel = vec![0.0; width * area];
         let shape = [width, 1, KERNEL, KERNEL];
-        let vector = |kind: Kind| Param::new(kind, vec![0.0; width], 1, width, &[width]);
+        let vector = |kind: ParamKind| Param::new(kind, vec![0.0; width], 1, width, &[width]);
         Self {
             depthwise: (
-                Param::new(Kind::Weight, kernel, width, area, &shape),
-                vector(Kind::Bias),
+                Param::new(ParamKind::Weight, kernel, width, area, &shape),
+                vector(ParamKind::Bias),
             ),
             norm: LayerNorm::with_epsilon(width, epsilon),
             fc1: Linear::zeros(width, EXPANSION * width),
             fc2: Linear::zeros(EXPANSION * width, width),
             // A constant, because the epilogue of the last map accepts nothing else.
-            gamma: vector(Kind::Buffer),
+            gamma: vector(ParamKind::Buffer),
             shift: OnceLock::new(),
         }
     }

@@ -33,7 +33,7 @@ pub use settings::{
     ClipConfig, ClipTinyConfig, Level, PrototypesConfig, VISION_LANGUAGE_MODELS,
     VisionLanguageConfig,
 };
-pub use tiny::{ClipTiny, Region};
+pub use tiny::{ClipTiny, TrainingRegion};
 
 use crate::structures::Picture;
 use crate::tensor::{Map, Tensor2};

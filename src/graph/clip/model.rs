@@ -9,7 +9,7 @@ use super::convnext::{ConvNext, ConvNextSizes};
 use super::text::{TextSizes, TextTower};
 use super::transformer::TransformerSizes;
 use super::vit::{Vit, VitSizes};
-use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::ops;
 use crate::tensor::{Map, Tape, Tensor2};
 
@@ -88,7 +88,7 @@ impl Clip {
                 }
             },
             text: TextTower::new(&sizes.text, sizes.shared),
-            logit_scale: Param::new(Kind::Bias, vec![0.0], 1, 1, &[]),
+            logit_scale: Param::new(ParamKind::Bias, vec![0.0], 1, 1, &[]),
         }
     }
 

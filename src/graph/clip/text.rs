@@ -7,7 +7,7 @@
 
 use super::transformer::{Transformer, TransformerSizes};
 use crate::nn::LayerNorm;
-use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::ops;
 use crate::tensor::{Tape, Tensor2};
 
@@ -51,7 +51,7 @@ impl TextTower {
         let width = sizes.transformer.width;
         let embedding = |rows: usize| {
             let values = vec![0.0; rows * width];
-            Param::new(Kind::Embedding, values, rows, width, &[rows, width])
+            Param::new(ParamKind::Embedding, values, rows, width, &[rows, width])
         };
         Self {
             sizes: *sizes,
@@ -103,7 +103,7 @@ impl TextTower {
 /// A linear map without bias to the shared space, all 0: `[E, D]`.
 pub(super) fn projection(width: usize, shared: usize) -> Param {
     let values = vec![0.0; shared * width];
-    Param::new(Kind::Weight, values, shared, width, &[shared, width])
+    Param::new(ParamKind::Weight, values, shared, width, &[shared, width])
 }
 
 impl Parameters for TextTower {

@@ -14,9 +14,9 @@
 //! Shapes: n regions, K classes, k descriptions each, C = 128 channels of the tower, E width of the shared
 //! space, V words.
 
-use super::vocabulary::Vocabulary;
+use super::vocabulary::WordVocabulary;
 use super::{ClipTinyConfig, TextEmbeddings, VisionLanguage, coverage};
-use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::nn::{Conv2d, GroupNorm, LayerNorm, Linear, init};
 use crate::ops;
 use crate::rng::Stream;
@@ -39,7 +39,7 @@ const MAX_SCALE: f32 = 100.0;
 
 /// One training object.
 #[derive(Clone, Debug)]
-pub struct Region {
+pub struct TrainingRegion {
     /// The index of its picture in the batch.
     pub image: usize,
     /// Its class.
@@ -57,7 +57,7 @@ pub struct ClipTiny {
     output: Linear,
     words: Param,
     log_scale: Param,
-    vocabulary: Vocabulary,
+    vocabulary: WordVocabulary,
     /// The descriptions embedded with the present weights; cleared whenever the weights may change.
     text: OnceLock<TextEmbeddings>,
 }
@@ -67,7 +67,7 @@ impl ClipTiny {
     /// long).
     pub fn new<'a, D: AsRef<[&'a str]>>(config: &ClipTinyConfig, descriptions: &[D]) -> Self {
         let rng = &mut Stream::new(config.seed, "clip-tiny");
-        let vocabulary = Vocabulary::new(descriptions);
+        let vocabulary = WordVocabulary::new(descriptions);
         let mut channels = 3;
         let tower = TOWER.map(|(outputs, stride)| {
             let unit = (
@@ -84,8 +84,14 @@ impl ClipTiny {
             norm: LayerNorm::new(channels),
             hidden: Linear::new(channels, channels, rng),
             output: Linear::new(channels, width, rng),
-            words: Param::new(Kind::Embedding, embedding, width, words, &[width, words]),
-            log_scale: Param::new(Kind::Bias, vec![FIRST_LOG_SCALE], 1, 1, &[]),
+            words: Param::new(
+                ParamKind::Embedding,
+                embedding,
+                width,
+                words,
+                &[width, words],
+            ),
+            log_scale: Param::new(ParamKind::Bias, vec![FIRST_LOG_SCALE], 1, 1, &[]),
             vocabulary,
             text: OnceLock::new(),
         }
@@ -98,7 +104,7 @@ impl ClipTiny {
         &self,
         tape: &mut Tape,
         pictures: &[&Picture],
-        regions: &[Region],
+        regions: &[TrainingRegion],
         rng: &mut Stream,
     ) -> Tensor2 {
         assert!(!regions.is_empty(), "a region to learn from");
@@ -107,7 +113,7 @@ impl ClipTiny {
         let grid = (features.height, features.width);
         let shares = regions
             .iter()
-            .flat_map(|Region { mask, .. }| coverage(mask, (mask.height, mask.width), grid))
+            .flat_map(|TrainingRegion { mask, .. }| coverage(mask, (mask.height, mask.width), grid))
             .collect();
         let pooled = ops::mask_pool(tape, &features, &images, Arc::new(shares));
         let embedded = self.head(tape, &pooled);
@@ -262,7 +268,7 @@ mod tests {
         let picture = Picture::new(8, 8, (0..192).map(|i| (i * 37 % 251) as u8).collect());
         let half: Vec<u8> = (0..64).map(|i| u8::from(i % 8 < 4)).collect();
         let other = half.iter().map(|bit| 1 - bit).collect();
-        let regions = [(0, half), (1, other)].map(|(class, bits)| Region {
+        let regions = [(0, half), (1, other)].map(|(class, bits)| TrainingRegion {
             image: 0,
             class,
             mask: Mask::new(8, 8, bits),

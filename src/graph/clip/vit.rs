@@ -10,7 +10,7 @@
 
 use super::text::projection;
 use super::transformer::{Transformer, TransformerSizes};
-use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::nn::{Conv2d, LayerNorm};
 use crate::ops;
 use crate::tensor::{Map, Tape, Tensor2};
@@ -51,7 +51,13 @@ impl Vit {
         let TransformerSizes { width, epsilon, .. } = sizes.transformer;
         let positions = 1 + (sizes.image / sizes.patch).pow(2);
         let embedding = |rows: usize, shape: &[usize]| {
-            Param::new(Kind::Embedding, vec![0.0; rows * width], rows, width, shape)
+            Param::new(
+                ParamKind::Embedding,
+                vec![0.0; rows * width],
+                rows,
+                width,
+                shape,
+            )
         };
         Self {
             sizes: *sizes,

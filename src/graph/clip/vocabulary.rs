@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 /// The descriptions of all classes as rows of word frequencies.
 #[derive(Clone, Debug)]
-pub struct Vocabulary {
+pub struct WordVocabulary {
     /// The number of classes K.
     pub classes: usize,
     /// The number of descriptions per class k.
@@ -19,7 +19,7 @@ pub struct Vocabulary {
     pub frequencies: Tensor2,
 }
 
-impl Vocabulary {
+impl WordVocabulary {
     /// Builds the vocabulary from the words of `descriptions`, one list per class. Case and punctuation are
     /// ignored.
     ///
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_description_is_the_mean_of_its_words() {
-        let vocabulary = Vocabulary::new(&[["A red, red box.", "disc"], ["disc", "a box"]]);
+        let vocabulary = WordVocabulary::new(&[["A red, red box.", "disc"], ["disc", "a box"]]);
         assert_eq!(
             (
                 vocabulary.classes,
@@ -122,6 +122,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "as many descriptions")]
     fn classes_with_different_numbers_of_descriptions_are_refused() {
-        Vocabulary::new(&[vec!["a", "b"], vec!["c"]]);
+        WordVocabulary::new(&[vec!["a", "b"], vec!["c"]]);
     }
 }

@@ -9,7 +9,7 @@
 
 use crate::graph::ModelConfig;
 use crate::graph::scales::{SCALES, Scales};
-use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::nn::{DeformAttention, LayerNorm, Linear, init};
 use crate::ops;
 use crate::rng::Stream;
@@ -86,7 +86,13 @@ impl Encoder {
         let shape = [SCALES, config.width];
         let level_embed = init::standard_normal(SCALES * config.width, rng);
         Self {
-            level_embed: Param::new(Kind::Embedding, level_embed, SCALES, config.width, &shape),
+            level_embed: Param::new(
+                ParamKind::Embedding,
+                level_embed,
+                SCALES,
+                config.width,
+                &shape,
+            ),
             layers: (0..config.encoder_layers)
                 .map(|_| EncoderLayer::new(config, rng))
                 .collect(),

@@ -14,7 +14,7 @@ use crate::graph::ModelConfig;
 use crate::graph::pixel_decoder::PixelFeatures;
 use crate::graph::scales::{SCALES, Scales};
 use crate::nn::init;
-use crate::nn::params::{Kind, Param, Parameters, join};
+use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Place, Tape, Tensor2};
@@ -71,7 +71,7 @@ impl TransformerDecoder {
         let mut embedding = |rows| {
             let values = init::standard_normal(rows * config.width, rng);
             Param::new(
-                Kind::Embedding,
+                ParamKind::Embedding,
                 values,
                 rows,
                 config.width,

@@ -7,7 +7,7 @@ use super::fusion::{
     aggregate_embeddings, aggregate_logits, corrected_class, fuse, schedule, similarities,
 };
 use super::pooling::Pooling;
-use super::{Corrected, Correction, Progress, Region};
+use super::{Corrected, Correction, Region, TrainingProgress};
 use crate::detector::quality::softmax;
 use crate::graph::clip::{VISION_LANGUAGE_MODELS, VisionLanguage, VisionLanguageConfig};
 use crate::method::filter::Tier;
@@ -125,7 +125,7 @@ impl Correction for Dicc {
         picture: &Picture,
         logits: &Tensor2,
         regions: &[Region],
-        progress: Progress,
+        progress: TrainingProgress,
     ) -> Later<Vec<Option<Corrected>>> {
         let asked: Vec<usize> = (0..regions.len())
             .filter(|i| match self.options.scope {
@@ -268,7 +268,7 @@ mod tests {
             mask: &mask,
             row: 0,
         };
-        let progress = Progress {
+        let progress = TrainingProgress {
             distillation: progress,
             training: 0.5,
         };

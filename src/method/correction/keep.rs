@@ -1,6 +1,6 @@
 //! Correction `keep`: the teacher's word is final. Nothing vouches for a medium candidate, so none is used.
 
-use super::{Corrected, Correction, Progress, Region};
+use super::{Corrected, Correction, Region, TrainingProgress};
 use crate::registry::{self, Checked, ComponentErrors};
 use crate::structures::Picture;
 use crate::tensor::{Later, Tensor2};
@@ -22,7 +22,7 @@ impl Correction for Keep {
         _: &Picture,
         _: &Tensor2,
         regions: &[Region],
-        _: Progress,
+        _: TrainingProgress,
     ) -> Later<Vec<Option<Corrected>>> {
         Later::ready(vec![None; regions.len()])
     }

@@ -37,7 +37,7 @@ pub struct Corrected {
 
 /// The progress of the run, from 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Progress {
+pub struct TrainingProgress {
     /// Since the end of the burn-in.
     pub distillation: f32,
     /// Since the first step.
@@ -65,7 +65,7 @@ pub trait Correction: DynClone + Debug + Send + Sync {
         picture: &Picture,
         logits: &Tensor2,
         regions: &[Region],
-        progress: Progress,
+        progress: TrainingProgress,
     ) -> Later<Vec<Option<Corrected>>>;
 }
 

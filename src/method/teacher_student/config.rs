@@ -1,7 +1,7 @@
 //! Table `[method]` of the methods in which a student learns from a teacher's pseudo-labels: its keys and its phases.
 
 use super::{Follows, TeacherStudent};
-use crate::detector::{Choice, Demands, EmptyImage, Score, Selection};
+use crate::detector::{CandidateChoice, Demands, EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
 use crate::method::Method;
 use crate::method::correction::{CORRECTIONS, Correction};
@@ -71,8 +71,8 @@ pub(in crate::method) fn build(table: Table) -> Result<Box<dyn Method>, Componen
 
 impl TeacherStudentConfig {
     /// The choice of the teacher's proposals that are candidates.
-    pub fn choice(&self) -> Choice {
-        Choice {
+    pub fn choice(&self) -> CandidateChoice {
+        CandidateChoice {
             score: self.score,
             selection: self.candidates,
             top: self.top_pairs,

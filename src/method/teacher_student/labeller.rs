@@ -7,7 +7,7 @@
 use super::TeacherStudentConfig;
 use crate::detector::{Candidate, Detector, Masks, Proposals};
 use crate::graph::Images;
-use crate::method::correction::{Corrected, Correction, Progress, Region};
+use crate::method::correction::{Corrected, Correction, Region, TrainingProgress};
 use crate::method::filter::{Clock, Filter, Tier};
 use crate::method::pseudo_labels::{ImageLabels, PseudoLabel, TierCounts, without_duplicates};
 use crate::method::weighting::Weighting;
@@ -121,7 +121,7 @@ impl Labeller {
         &mut self,
         mut begun: Labelling,
         pictures: &[&Picture],
-        progress: Progress,
+        progress: TrainingProgress,
     ) -> Vec<ImageLabels> {
         let mut labels = Vec::with_capacity(pictures.len());
         while let Some(tiered) = begun.begun.take() {
@@ -185,7 +185,7 @@ impl Labeller {
         tiered: Tiered,
         (height, width): (usize, usize),
         pictures: &[&Picture],
-        progress: Progress,
+        progress: TrainingProgress,
     ) -> Vec<ImageLabels> {
         let Tiered {
             views,

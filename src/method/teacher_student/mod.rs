@@ -12,12 +12,12 @@
 mod config;
 pub mod labeller;
 
-use super::correction::Progress;
+use super::correction::TrainingProgress;
+use super::device_batch::DeviceBatch;
 use super::learner::{Learner, Parts, StepOutput};
 use super::pseudo_labels::{ImageLabels, TierCounts};
 use super::report::{Diagnosis, PartLosses, PseudoReport, StepReport, diagnose};
-use super::sent::Sent;
-use super::supervised::{Images, Supervised, labelled_targets};
+use super::supervised::{ImageGroup, Supervised, labelled_targets};
 use super::teacher::follow;
 use crate::data::Batch;
 use crate::detector::{Detector, Proposals, Targets};
@@ -92,7 +92,7 @@ impl TeacherStudent {
     }
 
     /// Brings the teacher up to date and lets it look at the weak views.
-    fn propose(&mut self, sent: &Sent) -> Later<Proposals> {
+    fn propose(&mut self, sent: &DeviceBatch) -> Later<Proposals> {
         let student = &mut *self.supervised.student;
         let teacher = match (&mut self.teacher, self.follows) {
             (Some(teacher), Follows::Student(keep)) => {
@@ -108,7 +108,7 @@ impl TeacherStudent {
     /// The labels of the weak views.
     fn labels(&mut self, begun: Labelling, batch: &Batch, step: usize) -> Vec<ImageLabels> {
         let Range { start, end } = self.labelled_steps;
-        let progress = Progress {
+        let progress = TrainingProgress {
             distillation: share(step - start, end.saturating_sub(start)),
             training: share(step, end),
         };
@@ -135,7 +135,7 @@ impl TeacherStudent {
 }
 
 impl Learner for TeacherStudent {
-    fn step(&mut self, tape: &mut Tape, sent: &Sent, step: usize) -> StepOutput {
+    fn step(&mut self, tape: &mut Tape, sent: &DeviceBatch, step: usize) -> StepOutput {
         let done = step - self.labelled_steps.start + 1;
         let last_of_epoch = done.is_multiple_of(self.epoch_steps);
         let proposals = self.propose(sent).wait();
@@ -172,7 +172,8 @@ impl Learner for TeacherStudent {
         let pseudo_objects: Vec<Targets> = labels.iter().map(ImageLabels::targets).collect();
         let mask_loss = labeller.weighting.mask_loss();
         let unlabelled_part = supervised.part(unlabelled, &pseudo_objects, mask_loss);
-        let draws = [Images::Labelled, Images::Unlabelled].map(|of| supervised.draws(of, step));
+        let draws =
+            [ImageGroup::Labelled, ImageGroup::Unlabelled].map(|of| supervised.draws(of, step));
         let [labelled_draws, unlabelled_draws] = draws;
         // Both begin before either is waited for.
         let sup = output.begin(&labelled_part, labelled_draws);
@@ -191,7 +192,7 @@ impl Learner for TeacherStudent {
         }
     }
 
-    fn send(&self, batch: Batch) -> Sent {
+    fn send(&self, batch: Batch) -> DeviceBatch {
         self.supervised.send(batch)
     }
 

@@ -14,7 +14,7 @@ mod verdict;
 pub use bootstrap::{Bootstrap, DRAWN, EXACT_UP_TO};
 pub use kendall::{Kendall, kendall};
 pub use paired::{Difference, paired_difference};
-pub use verdict::{Judged, Verdict, judge};
+pub use verdict::{JudgedDifference, Verdict, judge};
 
 /// Two-sided confidence of every interval.
 pub const CONFIDENCE: f64 = 0.95;

@@ -31,7 +31,7 @@ impl fmt::Display for Verdict {
 
 /// A difference, judged together with the others of its table.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Judged {
+pub struct JudgedDifference {
     /// The difference itself.
     pub difference: Difference,
     /// Its p, adjusted by Holm over the differences of the table; none for a single pair.
@@ -42,7 +42,7 @@ pub struct Judged {
 
 /// Judges the differences of one table. The family of Holm's correction consists of the differences with a p,
 /// which have at least two pairs.
-pub fn judge(differences: &[Difference]) -> Vec<Judged> {
+pub fn judge(differences: &[Difference]) -> Vec<JudgedDifference> {
     let family: Vec<f64> = differences.iter().filter_map(|one| one.p).collect();
     let mut adjusted = holm(&family).into_iter();
     differences
@@ -54,7 +54,7 @@ pub fn judge(differences: &[Difference]) -> Vec<Judged> {
                 true if difference.mean < 0.0 => Verdict::Hurts,
                 _ => Verdict::Inconclusive,
             };
-            Judged {
+            JudgedDifference {
                 difference,
                 adjusted,
                 verdict,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::atomic::Durability;
-use crate::nn::params::Kind;
+use crate::nn::params::ParamKind;
 
 struct Model(Vec<(&'static str, Param)>);
 
@@ -19,11 +19,11 @@ fn model(start: f32) -> Model {
     Model(vec![
         (
             "conv.weight",
-            Param::new(Kind::Weight, values(36), 2, 18, &[2, 2, 3, 3]),
+            Param::new(ParamKind::Weight, values(36), 2, 18, &[2, 2, 3, 3]),
         ),
         (
             "norm.running_mean",
-            Param::new(Kind::Buffer, values(2), 1, 2, &[2]),
+            Param::new(ParamKind::Buffer, values(2), 1, 2, &[2]),
         ),
     ])
 }
@@ -114,7 +114,7 @@ fn a_damaged_file_is_refused() {
 #[test]
 fn another_shape_is_named() {
     let mut wide = model(0.0);
-    wide.0[0].1 = Param::new(Kind::Weight, vec![0.0; 54], 3, 18, &[3, 2, 3, 3]);
+    wide.0[0].1 = Param::new(ParamKind::Weight, vec![0.0; 54], 3, 18, &[3, 2, 3, 3]);
     let error = stored()
         .take_model("student", &mut wide)
         .unwrap_err()

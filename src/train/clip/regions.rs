@@ -4,7 +4,7 @@
 //! meets later, do not end where the drawn objects end.
 
 use crate::data::Sample;
-use crate::graph::clip::Region;
+use crate::graph::clip::TrainingRegion;
 use crate::rng::Stream;
 use crate::structures::{Mask, Picture};
 
@@ -19,7 +19,7 @@ pub fn draw_batch(
     samples: &[Sample],
     count: usize,
     rng: &mut Stream,
-) -> (Vec<Picture>, Vec<Region>) {
+) -> (Vec<Picture>, Vec<TrainingRegion>) {
     let mirrored = rng.chance(CHANCE);
     let (mut pictures, mut regions) = (Vec::with_capacity(count), Vec::new());
     for image in 0..count {
@@ -35,7 +35,7 @@ pub fn draw_batch(
             } else {
                 mask
             };
-            regions.push(Region {
+            regions.push(TrainingRegion {
                 image,
                 class: object.class,
                 mask,

@@ -19,11 +19,11 @@ impl Parameters for Model {
 /// The model of `tests/golden/adamw.py`: value i of parameter k is ((i * 5 + k * 3) % 7 - 3) / 4.
 fn model() -> Model {
     let kinds = [
-        ("backbone.conv.weight", Kind::Weight, 6),
-        ("head.weight", Kind::Weight, 20),
-        ("head.bias", Kind::Bias, 3),
-        ("norm.weight", Kind::Norm, 3),
-        ("query.weight", Kind::Embedding, 4),
+        ("backbone.conv.weight", ParamKind::Weight, 6),
+        ("head.weight", ParamKind::Weight, 20),
+        ("head.bias", ParamKind::Bias, 3),
+        ("norm.weight", ParamKind::Norm, 3),
+        ("query.weight", ParamKind::Embedding, 4),
     ];
     let params = kinds.into_iter().enumerate().map(|(k, (name, kind, n))| {
         let values = (0..n)
@@ -113,7 +113,7 @@ on_every_place! {
         let large = |place: &Place| {
             let mut model = model();
             let values = (0..40_003).map(|i| (i % 19) as f32 / 8.0 - 1.0).collect();
-            let param = Param::new(Kind::Weight, values, 1, 40_003, &[1, 40_003]);
+            let param = Param::new(ParamKind::Weight, values, 1, 40_003, &[1, 40_003]);
             model.0.push(("large.weight", param));
             move_to(&mut model, place);
             let optimizer = AdamW::new(config(), &mut model);
@@ -144,7 +144,7 @@ on_every_place! {
         model.0[1].1.value.set_requires_grad(false);
         model.0.push((
             "running",
-            Param::new(Kind::Buffer, vec![1.0; 4], 1, 4, &[4]),
+            Param::new(ParamKind::Buffer, vec![1.0; 4], 1, 4, &[4]),
         ));
         move_to(&mut model, place);
         // Shares every storage, as a teacher does that has just been made.

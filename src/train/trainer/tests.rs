@@ -75,6 +75,7 @@ fn trainer(place: &Place, readable: usize) -> Trainer {
         extra_unlabelled: None,
         val: images(0),
         area_bounds: [1.0, 2.0],
+        findings: Default::default(),
     };
     let split = SplitConfig {
         labelled: 0.5,

@@ -12,7 +12,7 @@ use crate::tensor::Later;
 use rayon::prelude::*;
 
 /// A matched query and object of one image.
-pub(super) struct Pair {
+pub(super) struct MatchedPair {
     /// Index into the part's images.
     pub image: usize,
     pub query: usize,
@@ -91,17 +91,17 @@ impl<'p> Matching<'p> {
     /// images in parallel.
     ///
     /// Panics on the second call for a layer.
-    pub fn pairs(&mut self, index: usize) -> Vec<Pair> {
+    pub fn pairs(&mut self, index: usize) -> Vec<MatchedPair> {
         let costs = self.layers[index].take().expect("costs are taken once");
         let costs = costs.wait();
         let solved = self.busy.par_iter().zip(&costs).map(|(&image, costs)| {
             let pairs = matcher::assign_by(costs, self.config).into_iter();
-            let pair = |(query, object)| Pair {
+            let pair = |(query, object)| MatchedPair {
                 image,
                 query,
                 object,
             };
-            pairs.map(pair).collect::<Vec<Pair>>()
+            pairs.map(pair).collect::<Vec<MatchedPair>>()
         });
         solved.collect::<Vec<_>>().into_iter().flatten().collect()
     }

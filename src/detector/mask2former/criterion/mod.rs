@@ -25,7 +25,7 @@ use crate::graph::{LayerPredictions, Predictions};
 use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
-use matching::{Matching, Pair};
+use matching::{MatchedPair, Matching};
 use sampling::Sampled;
 
 /// Computes [`Losses`].
@@ -62,7 +62,7 @@ impl Criterion {
         predictions: &'p Predictions,
         part: &'p Part<'p>,
         points: Box<dyn PointSource + 'p>,
-    ) -> Begun<'p> {
+    ) -> StartedPart<'p> {
         let std::ops::Range { start, end } = part.images;
         assert_eq!(
             part.targets.len(),
@@ -74,7 +74,7 @@ impl Criterion {
             "image {end} of {}",
             predictions.batch
         );
-        Begun {
+        StartedPart {
             criterion: self,
             predictions,
             part,
@@ -89,7 +89,7 @@ impl Criterion {
         predictions: &Predictions,
         layer: &LayerPredictions,
         part: &Part,
-        pairs: &[Pair],
+        pairs: &[MatchedPair],
     ) -> Tensor2 {
         let queries = predictions.queries;
         let no_object = layer.classes.columns() - 1;
@@ -120,7 +120,7 @@ impl Criterion {
 }
 
 /// A part whose matching has begun.
-pub struct Begun<'p> {
+pub struct StartedPart<'p> {
     criterion: &'p Criterion,
     predictions: &'p Predictions,
     part: &'p Part<'p>,
@@ -128,7 +128,7 @@ pub struct Begun<'p> {
     matching: Matching<'p>,
 }
 
-impl Pending for Begun<'_> {
+impl Pending for StartedPart<'_> {
     fn losses(mut self: Box<Self>, tape: &mut Tape) -> Losses {
         let (mut class, mut mask, mut dice) = (Vec::new(), Vec::new(), Vec::new());
         for (index, layer) in self.predictions.layers.iter().enumerate() {
@@ -160,14 +160,14 @@ impl Pending for Begun<'_> {
     }
 }
 
-impl Begun<'_> {
+impl StartedPart<'_> {
     /// Binary cross-entropy and dice of one layer's matched pairs.
     fn mask_losses(
         &self,
         tape: &mut Tape,
         index: usize,
         layer: &LayerPredictions,
-        pairs: &[Pair],
+        pairs: &[MatchedPair],
     ) -> [Tensor2; 2] {
         let (predictions, part) = (self.predictions, self.part);
         let objects: usize = part.targets.iter().map(Targets::len).sum();

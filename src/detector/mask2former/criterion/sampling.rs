@@ -2,8 +2,8 @@
 //!
 //! Shapes: n matched pairs of the part, P points.
 
-use super::Begun;
-use super::matching::Pair;
+use super::StartedPart;
+use super::matching::MatchedPair;
 use crate::detector::mask2former::points::{Purpose, important};
 use crate::ops;
 use crate::tensor::{Tape, Tensor2};
@@ -23,17 +23,19 @@ pub(super) struct Sampled {
 
 impl Sampled {
     /// Takes the points of every pair of layer `layer`, anywhere or where the prediction is undecided.
-    pub fn new(begun: &Begun, layer: usize, pairs: &[Pair]) -> Self {
-        let Begun {
+    pub fn new(begun: &StartedPart, layer: usize, pairs: &[MatchedPair]) -> Self {
+        let StartedPart {
             predictions,
             part,
             matching,
             ..
         } = begun;
         let config = &begun.criterion.config;
-        let row = |pair: &Pair| (part.images.start + pair.image) * predictions.queries + pair.query;
+        let row = |pair: &MatchedPair| {
+            (part.images.start + pair.image) * predictions.queries + pair.query
+        };
         let rows: Vec<usize> = pairs.iter().map(row).collect();
-        let purpose = |(number, pair): (usize, &Pair)| Purpose::Sampling {
+        let purpose = |(number, pair): (usize, &MatchedPair)| Purpose::Sampling {
             pair: number,
             image: pair.image,
             query: pair.query,
@@ -62,12 +64,12 @@ impl Sampled {
 }
 
 /// The weights of the loss at the points of every pair.
-fn weights(begun: &Begun, pairs: &[Pair], points: &Tensor2) -> Option<Tensor2> {
+fn weights(begun: &StartedPart, pairs: &[MatchedPair], points: &Tensor2) -> Option<Tensor2> {
     let images = begun.part.targets;
     if images.iter().all(|image| image.discounts.is_none()) {
         return None;
     }
-    let plane = |pair: &Pair| {
+    let plane = |pair: &MatchedPair| {
         let discounts = images[pair.image].discounts.as_ref();
         discounts.map(|discounts| (discounts, pair.object))
     };

@@ -1,6 +1,7 @@
 //! The output of a prediction: COCO results, and the raw numbers in safetensors.
 
 use super::Predicted;
+use crate::coco::Id;
 use crate::structures::{Detection, rle};
 use anyhow::{Context, Result};
 use safetensors::tensor::{Dtype, TensorView};
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 
 /// COCO results (<https://cocodataset.org/#format-results>): one object per detection, with the file name
 /// beside the id of the image. `categories` are COCO's ids of the classes.
-pub fn results(images: &[Predicted], categories: &[u64]) -> Result<Vec<u8>> {
+pub fn results(images: &[Predicted], categories: &[Id]) -> Result<Vec<u8>> {
     let entry = |image: &Predicted, detection: &Detection| {
         let runs = rle::encode(&detection.mask);
         json!({

@@ -4,8 +4,8 @@
 //! image whose name is a number has this number as its id, as COCO's own images do. If two images share a
 //! number, or if a name is not a number, the images count from 1. The classes count from 1 too.
 
-use anyhow::{Context, Result, bail, ensure};
-use serde::Deserialize;
+use crate::coco::{Annotations, Id, read_annotations};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -13,28 +13,9 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ids {
     /// The ids of the images.
-    pub images: Vec<u64>,
+    pub images: Vec<Id>,
     /// The ids of the classes.
-    pub categories: Vec<u64>,
-}
-
-/// The part of an annotation file that is read.
-#[derive(Deserialize)]
-struct Annotated {
-    images: Vec<Image>,
-    categories: Vec<Category>,
-}
-
-#[derive(Deserialize)]
-struct Image {
-    id: u64,
-    file_name: String,
-}
-
-#[derive(Deserialize)]
-struct Category {
-    id: u64,
-    name: String,
+    pub categories: Vec<Id>,
 }
 
 impl Ids {
@@ -43,16 +24,29 @@ impl Ids {
     /// # Errors
     /// The annotation file is missing or not COCO JSON, or it lacks images or classes.
     pub fn new(paths: &[PathBuf], labels: &[String], annotations: Option<&Path>) -> Result<Self> {
-        match annotations {
-            Some(file) => {
-                let known = Annotated::read(file)?.ids(paths, labels);
-                known.with_context(|| file.display().to_string())
-            }
-            None => Ok(Self {
-                images: numbers(paths).unwrap_or_else(|| (1..=paths.len() as u64).collect()),
-                categories: (1..=labels.len() as u64).collect(),
-            }),
-        }
+        let Some(file) = annotations else {
+            let images = numbers(paths).unwrap_or_else(|| (1..=paths.len() as u64).collect());
+            return Ok(Self {
+                images: images.into_iter().map(Id::from).collect(),
+                categories: (1..=labels.len() as u64).map(Id::from).collect(),
+            });
+        };
+        let mut content = read_annotations(file)?;
+        let categories = categories(&mut content, file)?;
+        let images = content.take_images(file)?;
+        let images = images.into_iter().filter_map(|image| {
+            Some((
+                image.file_name.get()?.replace('\\', "/"),
+                image.id.get()?.clone(),
+            ))
+        });
+        let images = Images::new(images);
+        let place = || file.display().to_string();
+        Ok(Self {
+            images: found("image", paths, |path| name(path), |path| images.id(path))
+                .with_context(place)?,
+            categories: of_labels(labels, &categories).with_context(place)?,
+        })
     }
 }
 
@@ -61,53 +55,94 @@ impl Ids {
 /// # Errors
 /// The file is missing, not COCO JSON, or has no class.
 pub fn labels(annotations: &Path) -> Result<Vec<String>> {
-    let mut categories = Annotated::read(annotations)?.categories;
+    let categories = categories(&mut read_annotations(annotations)?, annotations)?;
     ensure!(
         !categories.is_empty(),
         "{}: contains no class",
         annotations.display()
     );
-    categories.sort_by_key(|category| category.id);
-    Ok(categories
-        .into_iter()
-        .map(|category| category.name)
-        .collect())
+    Ok(categories.into_values().collect())
 }
 
-impl Annotated {
-    fn read(file: &Path) -> Result<Self> {
-        let shown = file.display();
-        let text = std::fs::read(file).with_context(|| format!("{shown}: cannot be read"))?;
-        serde_json::from_slice(&text).with_context(|| format!("{shown}: not COCO annotations"))
+/// The names of the categories by id. As in a dataset, the id stands for a name that is absent.
+fn categories(content: &mut Annotations, file: &Path) -> Result<BTreeMap<Id, String>> {
+    let categories = content.take_categories(file)?.into_iter().enumerate();
+    let named = categories.map(|(index, category)| {
+        let id = category.id.need("id");
+        let id = id.map_err(|error| anyhow!("{}: categories[{index}]: {error}", file.display()))?;
+        let name = category.name.get().filter(|name| !name.is_empty());
+        let name = name.cloned().unwrap_or_else(|| id.to_string());
+        Ok((id.clone(), name))
+    });
+    named.collect()
+}
+
+/// The ids of the classes `labels`: in the order of the ids if the file has the same classes, or else by name.
+fn of_labels(labels: &[String], categories: &BTreeMap<Id, String>) -> Result<Vec<Id>> {
+    if categories.values().eq(labels) {
+        return Ok(categories.keys().cloned().collect());
+    }
+    found("class", labels, String::clone, |label| {
+        let mut same = categories.iter().filter(|(_, name)| *name == label);
+        match (same.next(), same.next()) {
+            (Some((id, _)), None) => Some(Ok(id.clone())),
+            (Some((id, _)), Some((other, _))) => Some(Err(anyhow!(
+                "the classes {id} and {other} have the same name `{label}`"
+            ))),
+            (None, _) => None,
+        }
+    })
+}
+
+/// The listed images, by the last part of their file names.
+struct Images(BTreeMap<String, Vec<(PathBuf, Id)>>);
+
+impl Images {
+    fn new(listed: impl Iterator<Item = (String, Id)>) -> Self {
+        let mut by_name: BTreeMap<String, Vec<(PathBuf, Id)>> = BTreeMap::new();
+        for (path, id) in listed {
+            let path = PathBuf::from(path);
+            by_name.entry(name(&path)).or_default().push((path, id));
+        }
+        Self(by_name)
     }
 
-    fn ids(self, paths: &[PathBuf], labels: &[String]) -> Result<Ids> {
-        let images = self
-            .images
-            .into_iter()
-            .map(|image| (image.file_name, image.id));
-        let images: BTreeMap<String, u64> = images.collect();
-        let categories = self
-            .categories
-            .into_iter()
-            .map(|category| (category.name, category.id));
-        let categories: BTreeMap<String, u64> = categories.collect();
-        let names: Vec<String> = paths.iter().map(|path| name(path)).collect();
-        Ok(Ids {
-            images: found("image", &names, &images)?,
-            categories: found("category", labels, &categories)?,
-        })
+    /// The id of the file `path`. The folders in the annotations decide between files of the same name. Of the same
+    /// path the last one counts.
+    fn id(&self, path: &Path) -> Option<Result<Id>> {
+        let same = self.0.get(&name(path))?;
+        let fits = same.iter().filter(|(listed, _)| path.ends_with(listed));
+        let longest = fits.max_by_key(|(listed, _)| listed.components().count());
+        let distinct: BTreeSet<&PathBuf> = same.iter().map(|(listed, _)| listed).collect();
+        let only = same.last().filter(|_| distinct.len() == 1);
+        Some(longest.or(only).map(|(_, id)| id.clone()).ok_or_else(|| {
+            anyhow!(
+                "several images `{}`, in other folders than {}",
+                name(path),
+                path.display()
+            )
+        }))
     }
 }
 
-/// The ids of `names`. One error lists all unknown names.
-fn found(kind: &str, names: &[String], known: &BTreeMap<String, u64>) -> Result<Vec<u64>> {
-    let missing = names.iter().filter(|name| !known.contains_key(*name));
-    let missing: Vec<String> = missing.map(|name| format!("`{name}`")).collect();
+/// The ids of `wanted`. One error lists all that are unknown.
+fn found<T>(
+    kind: &str,
+    wanted: &[T],
+    shown: impl Fn(&T) -> String,
+    id: impl Fn(&T) -> Option<Result<Id>>,
+) -> Result<Vec<Id>> {
+    let (mut ids, mut missing) = (Vec::new(), Vec::new());
+    for one in wanted {
+        match id(one) {
+            Some(id) => ids.push(id?),
+            None => missing.push(format!("`{}`", shown(one))),
+        }
+    }
     if !missing.is_empty() {
         bail!("contains no {kind} {}", missing.join(", "));
     }
-    Ok(names.iter().map(|name| known[name]).collect())
+    Ok(ids)
 }
 
 fn name(path: &Path) -> String {
@@ -129,6 +164,10 @@ fn numbers(paths: &[PathBuf]) -> Option<Vec<u64>> {
 mod tests {
     use super::*;
 
+    fn of(numbers: &[u64]) -> Vec<Id> {
+        numbers.iter().copied().map(Id::from).collect()
+    }
+
     fn ids(paths: &[&str], annotations: Option<&Path>) -> Result<Ids> {
         let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
         Ids::new(&paths, &["dog".into(), "cat".into()], annotations)
@@ -137,9 +176,15 @@ mod tests {
     #[test]
     fn names_that_are_numbers_are_ids() {
         let found = ids(&["a/000000000139.jpg", "b/7.png"], None).unwrap();
-        assert_eq!((found.images, found.categories), (vec![139, 7], vec![1, 2]));
-        assert_eq!(ids(&["7.png", "x.png"], None).unwrap().images, [1, 2]);
-        assert_eq!(ids(&["a/7.png", "b/7.png"], None).unwrap().images, [1, 2]);
+        assert_eq!(
+            (found.images, found.categories),
+            (of(&[139, 7]), of(&[1, 2]))
+        );
+        assert_eq!(ids(&["7.png", "x.png"], None).unwrap().images, of(&[1, 2]));
+        assert_eq!(
+            ids(&["a/7.png", "b/7.png"], None).unwrap().images,
+            of(&[1, 2])
+        );
     }
 
     #[test]
@@ -152,7 +197,7 @@ mod tests {
         }"#;
         std::fs::write(&file, text).unwrap();
         let found = ids(&["a/x.png"], Some(&file)).unwrap();
-        assert_eq!((found.images, found.categories), (vec![9], vec![18, 17]));
+        assert_eq!((found.images, found.categories), (of(&[9]), of(&[18, 17])));
         let error = format!("{:#}", ids(&["y.png", "x.png"], Some(&file)).unwrap_err());
         assert!(
             error.ends_with("instances.json: contains no image `y.png`"),
@@ -161,7 +206,43 @@ mod tests {
         std::fs::write(&file, "[]").unwrap();
         let error = format!("{:#}", ids(&["x.png"], Some(&file)).unwrap_err());
         assert!(
-            error.contains("instances.json: not COCO annotations"),
+            error.contains("instances.json: not COCO's annotations"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn folders_decide_between_images_of_one_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("instances.json");
+        let text = r#"{
+            "images": [{ "id": "a", "file_name": "one\\x.png" }, { "id": -3, "file_name": "two/x.png" },
+                       { "id": 18446744073709551615, "file_name": "three/y.png" }],
+            "categories": [{ "id": 1, "name": "dog" }, { "id": 2, "name": "cat" }]
+        }"#;
+        std::fs::write(&file, text).unwrap();
+        let found = ids(&["in/one/x.png", "in/two/x.png", "y.png"], Some(&file)).unwrap();
+        let written = serde_json::to_string(&found.images).unwrap();
+        assert_eq!(written, r#"["a",-3,18446744073709551615]"#);
+        let error = format!("{:#}", ids(&["in/x.png"], Some(&file)).unwrap_err());
+        assert!(error.contains("several images `x.png`"), "{error}");
+    }
+
+    #[test]
+    fn classes_of_one_name_are_told_apart_by_their_order() {
+        let categories = |names: [&str; 3]| -> BTreeMap<Id, String> {
+            (5..).map(Id::from).zip(names.map(String::from)).collect()
+        };
+        let labels = ["bolt", "bolt", "nut"].map(String::from);
+        let found = of_labels(&labels, &categories(["bolt", "bolt", "nut"])).unwrap();
+        assert_eq!(found, of(&[5, 6, 7]));
+        let found = of_labels(&labels[2..], &categories(["bolt", "bolt", "nut"])).unwrap();
+        assert_eq!(found, of(&[7]));
+        let error = of_labels(&labels, &categories(["nut", "bolt", "bolt"])).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("6 and 7 have the same name `bolt`"),
             "{error}"
         );
     }

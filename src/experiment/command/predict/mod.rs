@@ -4,13 +4,14 @@
 //! the preprocessing. Pictures are processed one by one and may have any size.
 
 mod files;
-mod ids;
+pub(super) mod ids;
 mod paths;
 mod preprocessor;
 
 use super::first::first_network;
 use crate::atomic::write_atomically;
-use crate::data::image_file::decode;
+use crate::coco::Id;
+use crate::data::image_file::{Exif, decode};
 use crate::detector::{Detector, RawArray, of_folder};
 use crate::experiment::settings::sections::EvalConfig;
 use crate::experiment::trial::inputs::{CommandError, RecipeRequest, with_weights};
@@ -54,7 +55,7 @@ pub struct PredictRequest {
 /// The detections in one picture.
 struct Predicted {
     name: String,
-    id: u64,
+    id: Id,
     detections: Vec<Detection>,
     /// Without the batch's dimension; empty where nobody wants them.
     raw: Vec<RawArray>,
@@ -67,6 +68,7 @@ struct Predictor {
     precision: Precision,
     top: usize,
     view: View,
+    exif: Exif,
 }
 
 /// The preprocessing of a picture.
@@ -100,7 +102,7 @@ pub fn predict(request: &PredictRequest) -> Result<String, CommandError> {
         .map_err(CommandError::Input)?;
     let mut images = Vec::with_capacity(paths.len());
     for (path, id) in paths.iter().zip(&ids.images) {
-        let image = predictor.predict(path, *id, request.raw.is_some());
+        let image = predictor.predict(path, id, request.raw.is_some());
         images.push(image.map_err(CommandError::Input)?);
     }
     let results = files::results(&images, &ids.categories).map_err(CommandError::Output)?;
@@ -141,6 +143,7 @@ impl Predictor {
             precision: Precision::F32,
             top: TOP,
             view,
+            exif: Exif::Applied,
         })
     }
 
@@ -164,18 +167,21 @@ impl Predictor {
                 return Err(CommandError::Input(unknown_classes(absent, &settings.data)));
             }
         };
+        // Drawn datasets have no such key.
+        let exif = settings.data.get("exif");
         Ok(Self {
             model: trial::model(&settings, labels.len()).map_err(CommandError::Input)?,
             labels,
             precision: settings.precision,
             top: settings.eval.top,
             view: View::Recipe(settings.eval.clone()),
+            exif: Exif::new(exif.and_then(toml::Value::as_bool).unwrap_or(true)),
         })
     }
 
-    fn predict(&self, path: &Path, id: u64, raw: bool) -> Result<Predicted> {
+    fn predict(&self, path: &Path, id: &Id, raw: bool) -> Result<Predicted> {
         let shown = path.display();
-        let picture = decode(path)?;
+        let picture = decode(path, self.exif)?;
         let size = (picture.height, picture.width);
         ensure!(
             size.0 >= SMALLEST_SIDE && size.1 >= SMALLEST_SIDE,
@@ -193,7 +199,7 @@ impl Predictor {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         Ok(Predicted {
             name: name.into_owned(),
-            id,
+            id: id.clone(),
             detections,
             raw,
         })

@@ -1,6 +1,6 @@
 //! The input and output paths of a prediction, checked before the work.
 
-use crate::data::image_file::images_in;
+use crate::data::image_list::images_in;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -14,7 +14,7 @@ pub fn list(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for argument in arguments {
         if argument.is_dir() {
-            paths.extend(images_in(argument)?);
+            paths.extend(images_in(argument)?.images);
         } else {
             ensure!(
                 argument.is_file(),

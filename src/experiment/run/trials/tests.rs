@@ -8,7 +8,7 @@ use crate::experiment::run::progress::Verbosity;
 use crate::experiment::trial::inputs::{Inputs, RecipeRequest};
 use crate::experiment::trial::planned::planned;
 use crate::recipe::Plan;
-use crate::report::{JsonLines, RECORDS, Record, Status};
+use crate::report::{JsonLines, RECORDS, Record, TrialStatus};
 use std::path::Path;
 
 const TO_THE_END: Rules = Rules {
@@ -99,7 +99,7 @@ fn run(out: &Path, failing: &BTreeSet<StageKey>) -> Vec<StageKey> {
     ran.into_inner().unwrap()
 }
 
-fn records(out: &Path) -> Vec<(String, Status)> {
+fn records(out: &Path) -> Vec<(String, TrialStatus)> {
     let records: JsonLines<Record> = JsonLines::read(&out.join(RECORDS)).unwrap();
     let (_, trials) = plan();
     let record = |trial: &Planned| records.get(&trial.hash).unwrap().status;
@@ -123,7 +123,7 @@ fn every_stage_runs_once_and_a_failure_fails_the_trials_that_need_it() {
     let failed = records(out.path());
     let failed = failed
         .iter()
-        .filter(|(_, status)| *status == Status::Failed);
+        .filter(|(_, status)| *status == TrialStatus::Failed);
     assert_eq!(failed.count(), count);
 }
 
@@ -145,7 +145,7 @@ fn only_what_an_unfinished_evaluation_needs_runs_again() {
     assert!(
         records(out.path())
             .iter()
-            .all(|(_, status)| *status == Status::Ok)
+            .all(|(_, status)| *status == TrialStatus::Ok)
     );
     assert!(run(out.path(), &BTreeSet::new()).is_empty());
 }

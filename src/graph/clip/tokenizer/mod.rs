@@ -13,7 +13,7 @@ use super::text::TextSizes;
 use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use vocabulary::Vocabulary;
+use vocabulary::TokenVocabulary;
 
 /// The start and end token in Hugging Face's files, and in OpenCLIP's.
 const ENDS: [[&str; 2]; 2] = [
@@ -118,7 +118,7 @@ impl Tokenizer {
         folder: &Path,
         cleaning: Cleaning,
     ) -> Result<(PathBuf, tokenizers::Tokenizer)> {
-        let (path, vocabulary) = Vocabulary::read(folder, WHOLE, ENDS)?;
+        let (path, vocabulary) = TokenVocabulary::read(folder, WHOLE, ENDS)?;
         let text = serde_json::to_vec(&description(&vocabulary, cleaning))?;
         let tokens = built(&path, &text)?;
         Ok((path, tokens))
@@ -132,7 +132,7 @@ fn built(path: &Path, text: &[u8]) -> Result<tokenizers::Tokenizer> {
 }
 
 /// The description of CLIP's tokenizer with this vocabulary.
-fn description(vocabulary: &Vocabulary, cleaning: Cleaning) -> Value {
+fn description(vocabulary: &TokenVocabulary, cleaning: Cleaning) -> Value {
     let special = vocabulary.ends.iter().map(|token| {
         json!({
             "id": vocabulary.ids[token], "content": token, "special": true, "normalized": false,

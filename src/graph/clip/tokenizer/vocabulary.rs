@@ -18,7 +18,7 @@ const MERGES: usize = 49_152 - 256 - 2;
 const LARGEST: u64 = 1 << 26;
 
 /// The tokens and merges of a byte-pair tokenizer.
-pub struct Vocabulary {
+pub struct TokenVocabulary {
     /// Tokens with their ids.
     pub ids: BTreeMap<String, u32>,
     /// Pairs separated by a space, in the order in which they are merged.
@@ -27,7 +27,7 @@ pub struct Vocabulary {
     pub ends: [String; 2],
 }
 
-impl Vocabulary {
+impl TokenVocabulary {
     /// Reads the vocabulary of `folder`, and returns the file that it came from. `whole` is the name of a
     /// file with a whole tokenizer; `ends` are the possible names of start and end token.
     pub fn read(folder: &Path, whole: &str, ends: [[&str; 2]; 2]) -> Result<(PathBuf, Self)> {
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn ids_follow_from_the_order_of_the_merges() {
         let merges = vec!["a b".to_string(), "ab c</w>".to_string()];
-        let vocabulary = Vocabulary::from_order(merges, ["<s>", "<e>"]);
+        let vocabulary = TokenVocabulary::from_order(merges, ["<s>", "<e>"]);
         let id = |token: &str| vocabulary.ids[token];
         // `!` is the first printable byte, `\0` the first of the others: 188 are printable.
         assert_eq!((id("!"), id("\u{100}"), id("!</w>")), (0, 188, 256));

@@ -19,7 +19,7 @@ impl Correction for Says {
         _: &Picture,
         _: &Tensor2,
         regions: &[Region],
-        _: Progress,
+        _: TrainingProgress,
     ) -> Later<Vec<Option<Corrected>>> {
         let answer = Corrected {
             class: 1,
@@ -72,7 +72,7 @@ fn labelled(
     pictures: &[&Picture],
 ) -> Vec<ImageLabels> {
     let begun = labeller.begin(proposals, false);
-    labeller.finish(begun, pictures, Progress::default())
+    labeller.finish(begun, pictures, TrainingProgress::default())
 }
 
 #[test]

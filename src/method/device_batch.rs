@@ -8,7 +8,7 @@ use crate::structures::Picture;
 
 /// A batch, with its pictures where the network is. A GPU fetches them while it still computes the step before.
 #[derive(Debug)]
-pub struct Sent {
+pub struct DeviceBatch {
     /// The batch.
     pub batch: Batch,
     /// The student's pictures: the labelled pictures, then the strong views.
@@ -17,7 +17,7 @@ pub struct Sent {
     teacher: Pixels,
 }
 
-impl Sent {
+impl DeviceBatch {
     /// Sends the pictures of `batch` to where `network` is.
     pub fn new(batch: Batch, network: &dyn Detector) -> Self {
         let labelled = batch.labelled.iter().map(|view| &view.picture);

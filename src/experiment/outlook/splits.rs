@@ -1,0 +1,177 @@
+//! Shows the data of a plan: the images and instances of each class that are labelled, unlabelled and
+//! evaluated, the identity of each split, and the oddities of the dataset.
+
+use crate::data::census::{Census, ClassParts, Count, Parts};
+use crate::data::split::SplitConfig;
+use crate::experiment::trial::draws::Draw;
+use crate::report::counted;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, Table};
+use serde::Serialize;
+use std::fmt;
+use toml::Value;
+
+/// The number of classes that a table for people lists; the JSON has all.
+const SHOWN_CLASSES: usize = 100;
+
+/// One `[split]` of one dataset, drawn with the seeds of its trials.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SplitOutlook {
+    /// The value of `data.name`.
+    dataset: String,
+    split: SplitConfig,
+    /// The oddities that were found in the dataset, one line each.
+    findings: Vec<String>,
+    draws: Vec<SeedOutlook>,
+}
+
+/// The draw of one seed.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct SeedOutlook {
+    seed: u64,
+    /// The number of trials with this split.
+    trials: usize,
+    /// The SHA-256 of the labelled images.
+    sha256: String,
+    #[serde(flatten)]
+    census: Census,
+}
+
+impl SplitOutlook {
+    /// The draws, those of the same dataset and `[split]` together.
+    pub fn all(draws: Vec<Draw>) -> Vec<Self> {
+        let mut found: Vec<(Draw, Self)> = Vec::new();
+        for draw in draws {
+            let seed = SeedOutlook {
+                seed: draw.settings.seed,
+                trials: draw.trials,
+                sha256: draw.sha256.clone(),
+                census: draw.census.clone(),
+            };
+            let is_same = |(other, _): &&mut (Draw, Self)| {
+                other.settings.split == draw.settings.split
+                    && other.settings.data == draw.settings.data
+            };
+            match found.iter_mut().find(is_same) {
+                Some((_, outlook)) => outlook.add(seed),
+                None => {
+                    let name = draw.settings.data.get("name").and_then(Value::as_str);
+                    let outlook = Self {
+                        dataset: name.unwrap_or_default().to_string(),
+                        split: draw.settings.split.clone(),
+                        findings: draw.findings.clone(),
+                        draws: vec![seed],
+                    };
+                    found.push((draw, outlook));
+                }
+            }
+        }
+        found.into_iter().map(|(_, outlook)| outlook).collect()
+    }
+
+    /// Adds the draw of a seed. Trials with and without a teacher may have the same.
+    fn add(&mut self, more: SeedOutlook) {
+        match self.draws.iter_mut().find(|draw| draw.seed == more.seed) {
+            Some(draw) => draw.trials += more.trials,
+            None => self.draws.push(more),
+        }
+    }
+
+    /// The numbers of each seed, one line each.
+    pub fn seeds(&self) -> impl Iterator<Item = String> {
+        self.draws.iter().map(SeedOutlook::to_string)
+    }
+
+    /// The oddities of the dataset, one line each.
+    pub fn findings(&self) -> &[String] {
+        &self.findings
+    }
+}
+
+impl fmt::Display for SplitOutlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(first) = self.draws.first() else {
+            return Ok(());
+        };
+        let Self { dataset, split, .. } = self;
+        writeln!(
+            f,
+            "data `{dataset}`, split.labelled = {}, seed {} (crowds are not counted):",
+            split.labelled, first.seed
+        )?;
+        writeln!(f, "{}", table(&first.census))?;
+        let more = first.census.classes.len().saturating_sub(SHOWN_CLASSES);
+        if more > 0 {
+            writeln!(f, "... and {} (all are in --json)", counted(more, "class"))?;
+        }
+        for line in self.seeds() {
+            writeln!(f, "{line}")?;
+        }
+        for finding in &self.findings {
+            writeln!(f, "note: {finding}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for SeedOutlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parts {
+            labelled,
+            unlabelled,
+            evaluated,
+        } = self.census.all;
+        let all = self.census.training_images;
+        let share = match labelled.images == all {
+            true => "all of them".to_string(),
+            false => percent(labelled.images, all),
+        };
+        write!(
+            f,
+            "seed {}: {} of {all} training images labelled ({share}), {} unlabelled, {} evaluated; split (SHA-256) {}",
+            self.seed, labelled.images, unlabelled.images, evaluated.images, self.sha256
+        )
+    }
+}
+
+/// `part` of `all` in percent, with at most four decimals.
+fn percent(part: usize, all: usize) -> String {
+    let text = format!("{:.4}", 100.0 * part as f64 / all as f64);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// The table of a census: one row for each class, and one for all.
+fn table(census: &Census) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
+        "class",
+        "labelled images",
+        "instances",
+        "unlabelled images",
+        "instances",
+        "evaluated images",
+        "instances",
+    ]);
+    for ClassParts { name, parts } in census.classes.iter().take(SHOWN_CLASSES) {
+        table.add_row(row(name, parts));
+    }
+    table.add_row(row("all", &census.all));
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn row(name: &str, parts: &Parts) -> Vec<String> {
+    let Parts {
+        labelled,
+        unlabelled,
+        evaluated,
+    } = parts;
+    let counts = [labelled, unlabelled, evaluated].into_iter();
+    let counts = counts.flat_map(|Count { images, instances }| [images, instances]);
+    let counts = counts.map(usize::to_string);
+    [name.to_string()].into_iter().chain(counts).collect()
+}

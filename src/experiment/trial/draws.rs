@@ -1,0 +1,178 @@
+//! Draws the splits of trials before any training, and refuses a dataset that leaves a trial nothing to learn
+//! from or to be evaluated on.
+
+use super::datasets::Datasets;
+use crate::data::census::Census;
+use crate::data::findings::{Part, Reason};
+use crate::data::split::{Split, crowds};
+use crate::data::{Dataset, Source};
+use crate::experiment::settings::sections::Settings;
+use crate::experiment::settings::trial_settings::TrialSettings;
+use anyhow::{Result, anyhow, bail};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// The split of a trial.
+///
+/// # Errors
+/// A part is empty: no labelled image, no unlabelled image although a teacher needs one, no evaluated object;
+/// or classes do not reach `min-instances`. The error names the key.
+pub fn draw(settings: &Settings, dataset: &Dataset) -> Result<Split> {
+    let (train, val) = (&*dataset.train, &*dataset.val);
+    let split = Split::new(train, &dataset.classes, &settings.split, settings.seed);
+    let split = match split {
+        Err(error) if is_empty(train) => bail!("{error:#}{}", left_out(dataset, Part::Train)),
+        split => split?,
+    };
+    if settings.method.has_teacher() && split.unlabelled_of(dataset).is_empty() {
+        bail!(
+            "split.unlabelled-backgrounds = false: no unlabelled image is left of {} training images, because those \
+             without labels have no object; set it to true, lower split.labelled, or name a folder in \
+             data.unlabelled-images",
+            train.len()
+        );
+    }
+    if is_empty(val) {
+        let key = match settings.data.contains_key("val-annotations") {
+            true => "data.val-annotations",
+            false => "data.val-images",
+        };
+        bail!(
+            "{key}: the {} evaluated images have no object, so no metric is defined{}{}",
+            val.len(),
+            crowds(val),
+            left_out(dataset, Part::Val)
+        );
+    }
+    Ok(split)
+}
+
+/// Returns true if no image of `source` has an object.
+fn is_empty(source: &dyn Source) -> bool {
+    (0..source.len()).all(|image| source.is_background(image))
+}
+
+/// The end of a message about a part without objects: the oddities that were found in it.
+fn left_out(dataset: &Dataset, part: Part) -> String {
+    let found = dataset.findings.iter();
+    // The crowds are counted by the message itself.
+    let found = found.filter(|(of, reason, _)| *of == part && *reason != Reason::Crowd);
+    let texts = found.map(|(_, reason, finding)| format!("; {}", reason.sentence(finding.count)));
+    texts.collect()
+}
+
+/// The draws that trials ask for, each once.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    wishes: Vec<Wish>,
+    /// The index of every wish by all that it depends on.
+    known: BTreeMap<String, usize>,
+}
+
+/// One draw that trials ask for.
+#[derive(Debug)]
+struct Wish {
+    /// The settings of the first of the trials.
+    settings: Settings,
+    trials: usize,
+}
+
+/// A split as a number of trials use it.
+pub struct Draw {
+    /// The settings of the first of these trials.
+    pub settings: Settings,
+    /// The number of the trials.
+    pub trials: usize,
+    /// The identity of the split: see [`Split::sha256`].
+    pub sha256: String,
+    /// The images and instances of its parts.
+    pub census: Census,
+    /// The oddities of the dataset, one line each.
+    pub findings: Vec<String>,
+}
+
+impl Wanted {
+    /// Adds the draw of a trial. A trial without networks has none.
+    pub fn add(&mut self, settings: &TrialSettings) {
+        let TrialSettings::Networks(settings) = settings else {
+            return;
+        };
+        let Settings {
+            split, data, seed, ..
+        } = &**settings;
+        let teacher = settings.method.has_teacher();
+        let name = format!("{split:?} {data} {seed} {teacher}");
+        let next = self.wishes.len();
+        let index = *self.known.entry(name).or_insert(next);
+        if index == next {
+            self.wishes.push(Wish {
+                settings: (**settings).clone(),
+                trials: 0,
+            });
+        }
+        self.wishes[index].trials += 1;
+    }
+
+    /// Draws all of them. Those of datasets with missing files are left out.
+    ///
+    /// # Errors
+    /// All draws that are refused, each error with its seeds.
+    pub fn draw(self, datasets: &Datasets) -> Result<Vec<Draw>> {
+        let drawn: Vec<Result<Option<Draw>, (u64, String)>> = self
+            .wishes
+            .into_par_iter()
+            .map(|wish| {
+                let seed = wish.settings.seed;
+                wish.draw(datasets)
+                    .map_err(|error| (seed, format!("{error:#}")))
+            })
+            .collect();
+        let (mut draws, mut refused) = (Vec::new(), Vec::new());
+        for outcome in drawn {
+            match outcome {
+                Ok(draw) => draws.extend(draw),
+                Err(error) => refused.push(error),
+            }
+        }
+        match refused.is_empty() {
+            true => Ok(draws),
+            false => Err(anyhow!(by_seeds(refused))),
+        }
+    }
+}
+
+impl Wish {
+    fn draw(self, datasets: &Datasets) -> Result<Option<Draw>> {
+        let dataset = match datasets.get(&self.settings.data) {
+            Err(error) if self.settings.misses(&error) => return Ok(None),
+            dataset => dataset?,
+        };
+        let split = draw(&self.settings, &dataset)?;
+        Ok(Some(Draw {
+            trials: self.trials,
+            sha256: split.sha256(),
+            census: Census::new(&dataset, &split),
+            findings: dataset.findings.lines(),
+            settings: self.settings,
+        }))
+    }
+}
+
+/// One line for each different error, with its seeds.
+fn by_seeds(refused: Vec<(u64, String)>) -> String {
+    let mut texts: Vec<(Vec<u64>, String)> = Vec::new();
+    for (seed, text) in refused {
+        match texts.iter_mut().find(|(_, known)| *known == text) {
+            Some((seeds, _)) if seeds.contains(&seed) => {}
+            Some((seeds, _)) => seeds.push(seed),
+            None => texts.push((vec![seed], text)),
+        }
+    }
+    let line = |(seeds, text): (Vec<u64>, String)| {
+        let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+        let plural = if seeds.len() == 1 { "" } else { "s" };
+        format!("seed{plural} {}: {text}", seeds.join(", "))
+    };
+    let lines: Vec<String> = texts.into_iter().map(line).collect();
+    lines.join("\n")
+}

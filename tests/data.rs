@@ -1,0 +1,315 @@
+//! Tests the program on small datasets of files: what it says before a training of what the data lacks.
+
+use assert_cmd::Command;
+use image::ImageEncoder as _;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+/// Two training images with one cup each, one with a pen and one with nothing; a cup for the evaluation.
+struct Fixture {
+    folder: tempfile::TempDir,
+}
+
+fn object(id: u64, image: u64, category: u64) -> Value {
+    let outline = [4, 3, 20, 3, 20, 15, 4, 15];
+    json!({ "id": id, "image_id": image, "category_id": category, "iscrowd": 0, "area": 192, "segmentation": [outline] })
+}
+
+fn document(images: std::ops::Range<u64>, annotations: Vec<Value>) -> Value {
+    let image =
+        |id| json!({ "id": id, "file_name": format!("{id}.png"), "width": 32, "height": 24 });
+    json!({
+        "images": images.map(image).collect::<Vec<_>>(),
+        "categories": [{ "id": 1, "name": "cup" }, { "id": 2, "name": "pen" }],
+        "annotations": annotations,
+    })
+}
+
+fn train() -> Value {
+    document(
+        1..5,
+        vec![object(1, 1, 1), object(2, 2, 1), object(3, 3, 2)],
+    )
+}
+
+fn val() -> Value {
+    document(5..6, vec![object(1, 5, 1)])
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for id in 1..6u8 {
+            let picture = image::RgbImage::from_pixel(32, 24, image::Rgb([40 * id, 90, 200]));
+            picture
+                .save(folder.path().join(format!("{id}.png")))
+                .unwrap();
+        }
+        let fixture = Self { folder };
+        fixture.annotate(&train(), &val());
+        let smoke = Path::new("recipes/smoke.toml").canonicalize().unwrap();
+        let root = fixture.folder.path();
+        let recipe = format!(
+            "extends = {smoke:?}\nsweeps = []\n[data]\nname = 'coco'\nroot = {root:?}\nclasses = 'all'\n\
+             on-bad-annotation = 'error'\ntrain-annotations = 'train.json'\ntrain-images = '.'\n\
+             val-annotations = 'val.json'\nval-images = '.'\nunlabelled-images = ''\narea-bounds = [25.0, 81.0]\n\
+             [split]\nlabelled = 0.5\nmin-instances = 0\n[method.correction]\nname = 'keep'\n"
+        );
+        fs::write(root.join("own.toml"), recipe).unwrap();
+        fixture
+    }
+
+    fn annotate(&self, train: &Value, val: &Value) {
+        for (name, document) in [("train.json", train), ("val.json", val)] {
+            fs::write(self.folder.path().join(name), document.to_string()).unwrap();
+        }
+    }
+
+    /// Runs a command on the recipe with these `--set` arguments.
+    fn run(&self, command: &[&str], set: &[&str]) -> Output {
+        let mut harness = Command::new(env!("CARGO_BIN_EXE_harness"));
+        harness.current_dir(self.folder.path()).args(command);
+        harness.args(["own.toml", "--out", "out"]);
+        for set in set {
+            harness.args(["--set", set]);
+        }
+        harness.output().unwrap()
+    }
+
+    /// The standard output of a command that succeeds.
+    fn fine(&self, command: &[&str], set: &[&str]) -> String {
+        let output = self.run(command, set);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The standard error of a command that refuses its input.
+    fn refused(&self, command: &[&str], set: &[&str]) -> String {
+        let output = self.run(command, set);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        stderr(&output)
+    }
+
+    /// Leaves out the last bytes of a picture, and returns the whole of it.
+    fn cut(&self, picture: &str) -> Vec<u8> {
+        let path = self.folder.path().join(picture);
+        let whole = fs::read(&path).unwrap();
+        fs::write(path, &whole[..whole.len() - 20]).unwrap();
+        whole
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_plan_counts_what_is_labelled_unlabelled_and_evaluated() {
+    let fixture = Fixture::new();
+    let text = fixture.fine(&["plan"], &["split.labelled=1"]);
+    let told = "seed 0: 3 of 4 training images labelled (75 %), 4 unlabelled, 1 evaluated";
+    assert!(text.contains(told), "{text}");
+    // printf '0,1,2' | sha256sum
+    let sha256 = "c0be322c1ad6af50f418b96232d98fe25a36d5d0a557291833f8248f2084b8ef";
+    let json = fixture.fine(&["plan", "--json"], &["split.labelled=1"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let draw = &json["splits"][0]["draws"][0];
+    assert_eq!(draw["sha256"], sha256);
+    assert!(text.contains(sha256), "{text}");
+    assert_eq!(
+        draw["all"]["labelled"],
+        json!({ "images": 3, "instances": 3 })
+    );
+    let cup = json!({
+        "name": "cup",
+        "labelled": { "images": 2, "instances": 2 },
+        "unlabelled": { "images": 2, "instances": 2 },
+        "evaluated": { "images": 1, "instances": 1 },
+    });
+    assert_eq!(draw["classes"][0], cup);
+    let quarter = fixture.fine(&["plan"], &["split.labelled=0.5", "seeds=[0, 1, 2]"]);
+    assert_eq!(quarter.matches("training images labelled (").count(), 3);
+}
+
+/// The key that a message about empty data names, and the words of the reason.
+type Told = (&'static str, &'static str);
+
+#[test]
+fn an_empty_part_is_an_error_with_its_key_before_any_training() {
+    let crowd = |mut annotation: Value| {
+        annotation["iscrowd"] = json!(1);
+        annotation
+    };
+    let nothing = document(5..6, vec![]);
+    let crowds = document(5..6, vec![crowd(object(1, 5, 1))]);
+    let other = document(5..6, vec![object(1, 5, 2)]);
+    let cups = document(1..5, vec![object(1, 1, 1), object(2, 2, 1)]);
+    let all_crowds = document(1..5, (1..5).map(|id| crowd(object(id, id, 1))).collect());
+    let cases: [(Value, Value, &[&str], Told); 6] = [
+        (train(), nothing, &[], ("data.val-annotations", "no object")),
+        (train(), crowds, &[], ("data.val-annotations", "crowds")),
+        (
+            cups,
+            other,
+            &["data.classes=present"],
+            ("data.val-annotations", "no object"),
+        ),
+        (all_crowds, val(), &[], ("split.labelled", "crowds")),
+        (
+            train(),
+            val(),
+            &["split.labelled=0.1"],
+            ("split.labelled", "no labelled image is left of 4"),
+        ),
+        (
+            train(),
+            val(),
+            &["split.min-instances=99999"],
+            ("split.min-instances", "`cup` (2)"),
+        ),
+    ];
+    for (train, val, set, (key, reason)) in cases {
+        let fixture = Fixture::new();
+        fixture.annotate(&train, &val);
+        for command in ["plan", "sweep"] {
+            let text = fixture.refused(&[command], set);
+            assert!(
+                text.contains(key) && text.contains(reason),
+                "{command}: {text}"
+            );
+        }
+        assert!(!fixture.folder.path().join("out/records.jsonl").exists());
+    }
+}
+
+#[test]
+fn a_teacher_without_an_unlabelled_image_is_told_the_key() {
+    let fixture = Fixture::new();
+    fixture.annotate(&document(1..5, vec![object(1, 1, 1)]), &val());
+    let set = ["split.unlabelled-backgrounds=false", "split.labelled=0.75"];
+    for command in ["plan", "sweep"] {
+        let text = fixture.refused(&[command], &set);
+        assert!(text.contains("split.unlabelled-backgrounds"), "{text}");
+        assert!(!text.contains("panicked"), "{text}");
+    }
+}
+
+#[test]
+fn a_damaged_picture_is_named_before_any_training() {
+    let fixture = Fixture::new();
+    let (train, val) = (fixture.cut("2.png"), fixture.cut("5.png"));
+    let text = fixture.refused(&["data", "check"], &[]);
+    assert!(text.contains("2 problems"), "{text}");
+    assert!(
+        text.contains("train: ") && text.contains("2.png: cannot be decoded"),
+        "{text}"
+    );
+    assert!(
+        text.contains("val: ") && text.contains("5.png: cannot be decoded"),
+        "{text}"
+    );
+    let text = fixture.refused(&["sweep"], &[]);
+    assert!(text.contains("2 of 5 pictures cannot be used"), "{text}");
+    assert!(text.contains("data.check"), "{text}");
+    assert!(!fixture.folder.path().join("out/.store/stages").exists());
+
+    fs::write(fixture.folder.path().join("2.png"), train).unwrap();
+    fs::write(fixture.folder.path().join("5.png"), val).unwrap();
+    let text = fixture.fine(&["data", "check"], &[]);
+    assert!(
+        text.contains("5 pictures: no problem; 2 decoded, 3 as before"),
+        "{text}"
+    );
+    // No network is made of it.
+    let text = fixture.fine(&["data", "check"], &["model.backbone.weights=nowhere"]);
+    assert!(text.contains("0 decoded, 5 as before"), "{text}");
+}
+
+#[test]
+fn the_check_of_the_pictures_changes_no_trial() {
+    let fixture = Fixture::new();
+    let hash = |set: &[&str]| {
+        let json = fixture.fine(&["plan", "--json"], set);
+        let json: Value = serde_json::from_str(&json).unwrap();
+        json["trials"][0]["hash"].clone()
+    };
+    let plain = hash(&[]);
+    assert_eq!(hash(&["data.check=never"]), plain);
+    assert_eq!(hash(&["data.exif=true"]), plain);
+    assert_ne!(hash(&["data.exif=false"]), plain);
+}
+
+/// An EXIF part (TIFF, big-endian) with nothing but the orientation 6: the picture is to be turned to the right.
+const TURN_RIGHT: [u8; 26] = [
+    b'M', b'M', 0, b'*', 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0,
+];
+
+#[test]
+fn a_picture_with_an_orientation_is_turned_and_that_is_told() {
+    let fixture = Fixture::new();
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::jpeg::JpegEncoder::new(&mut bytes);
+    encoder.set_exif_metadata(TURN_RIGHT.to_vec()).unwrap();
+    // It is stored with 24 columns and 32 rows, and shown with 32 columns and 24 rows.
+    let stored = image::RgbImage::new(24, 32);
+    encoder.encode_image(&stored).unwrap();
+    fs::write(fixture.folder.path().join("3.png"), bytes).unwrap();
+    let text = fixture.fine(&["plan"], &[]);
+    assert!(
+        text.contains("train: 1 image turned by the EXIF tag: "),
+        "{text}"
+    );
+    let text = fixture.refused(&["plan"], &["data.exif=false"]);
+    assert!(text.contains("24 x 32 pixels"), "{text}");
+    fixture.fine(&["data", "check"], &[]);
+
+    let (mut train, mut val) = (train(), val());
+    train["images"][2]["width"] = json!(24);
+    train["images"][2]["height"] = json!(32);
+    val["images"][0]["file_name"] = json!("3.png");
+    fixture.annotate(&train, &val);
+    let text = fixture.refused(&["plan"], &[]);
+    assert!(text.contains("data.exif = false leaves"), "{text}");
+}
+
+/// The lines about oddities in a text.
+fn oddities(text: &str) -> Vec<&str> {
+    let lines = text.lines().map(|line| line.trim_start_matches("note: "));
+    let parts = ["train: ", "val: ", "unlabelled: "];
+    lines
+        .filter(|line| parts.iter().any(|part| line.starts_with(part)))
+        .collect()
+}
+
+#[test]
+fn what_the_reader_left_out_is_told_by_every_command() {
+    let fixture = Fixture::new();
+    let (mut train, mut val) = (train(), val());
+    let mut empty = object(9, 1, 1);
+    empty["segmentation"] = json!([]);
+    train["annotations"]
+        .as_array_mut()
+        .unwrap()
+        .push(empty.clone());
+    empty["image_id"] = json!(5);
+    val["annotations"].as_array_mut().unwrap().push(empty);
+    fixture.annotate(&train, &val);
+    let skip = ["data.on-bad-annotation=skip"];
+    let plan = fixture.fine(&["plan"], &skip);
+    let told = oddities(&plan);
+    assert_eq!(told.len(), 2, "{plan}");
+    assert!(
+        told[0].starts_with("train: 1 annotation left out"),
+        "{plan}"
+    );
+    assert!(told[1].starts_with("val: 1 annotation"), "{plan}");
+    let check = fixture.fine(&["data", "check"], &skip);
+    assert_eq!(oddities(&check), told);
+    let json: Value = serde_json::from_str(&fixture.fine(&["plan", "--json"], &skip)).unwrap();
+    assert_eq!(json["splits"][0]["findings"].as_array().unwrap().len(), 2);
+    fs::remove_dir_all(fixture.folder.path().join("out")).unwrap();
+    let export = fixture.fine(&["data", "export"], &skip);
+    assert_eq!(oddities(&export), told);
+}
