@@ -197,9 +197,12 @@ impl Process {
         numbers.map(Self).filter(of_parent).collect()
     }
 
-    /// Returns true if the process has not ended. A zombie counts as ended.
+    /// Returns true if the process has not ended. A zombie counts as ended, unless other threads of it still
+    /// hold its files and their locks.
     pub fn lives(self) -> bool {
-        self.stat().is_some_and(|(state, _)| state != "Z")
+        let threads = || std::fs::read_dir(format!("/proc/{}/task", self.0)).map(Iterator::count);
+        self.stat()
+            .is_some_and(|(state, _)| state != "Z" || threads().is_ok_and(|threads| threads > 1))
     }
 
     /// State and parent.
