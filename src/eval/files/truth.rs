@@ -9,6 +9,9 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
+/// The new id of every image, and its rows and columns where the file tells them.
+type ImagesById = BTreeMap<Id, (u64, Option<[u32; 2]>)>;
+
 /// The annotations, ready to be compared. Ids are counted anew, from 1, in the order of the file's own.
 pub struct Truth {
     /// All that belong to a known image and category.
@@ -18,7 +21,7 @@ pub struct Truth {
     /// The new id of the annotation that the file calls 0.
     pub zero: Option<u64>,
     /// The new id of every image, and its rows and columns where the file tells them.
-    pub images: BTreeMap<Id, (u64, Option<[u32; 2]>)>,
+    pub images: ImagesById,
     /// The new id of every category.
     pub categories: BTreeMap<Id, u64>,
 }
@@ -96,8 +99,8 @@ pub fn read(file: &Path, warnings: &mut Vec<String>) -> Result<Truth> {
 }
 
 /// The new id and the size of every image. Of images with the same id the last one counts.
-fn images(listed: Vec<coco::Image>) -> Result<BTreeMap<Id, (u64, Option<[u32; 2]>)>> {
-    let mut images = BTreeMap::new();
+fn images(listed: Vec<coco::Image>) -> Result<ImagesById> {
+    let mut images = ImagesById::new();
     for (index, image) in listed.into_iter().enumerate() {
         let id = image.id.need("id");
         let id = id.map_err(|error| anyhow!("images[{index}]: {error}"))?;
@@ -127,7 +130,7 @@ fn object(record: Annotation) -> Result<Object> {
 /// share an id, each is the last of them.
 fn chosen<'a>(
     objects: &'a [Object],
-    images: &BTreeMap<Id, (u64, Option<[u32; 2]>)>,
+    images: &ImagesById,
     categories: &BTreeMap<Id, u64>,
 ) -> Vec<&'a Object> {
     let last: HashMap<&Id, &Object> = objects.iter().map(|object| (&object.id, object)).collect();
@@ -147,7 +150,7 @@ fn chosen<'a>(
 fn annotation(
     id: u64,
     object: &Object,
-    images: &BTreeMap<Id, (u64, Option<[u32; 2]>)>,
+    images: &ImagesById,
     categories: &BTreeMap<Id, u64>,
 ) -> (hotcoco::Annotation, Option<String>) {
     let (image_id, size) = images[&object.image];
