@@ -35,7 +35,7 @@ pub fn check_data(request: &RecipeRequest, out: Option<&Path>) -> Result<String,
     let folder = results_folder(&plan, out);
     let trials = planned(&plan).map_err(CommandError::Input)?;
     let wrong = |error| CommandError::Input(error);
-    let datasets = datasets(trials.iter(), &inputs.datasets, |_| true).map_err(wrong)?;
+    let datasets = datasets(&trials, &inputs.datasets, |_, _| true).map_err(wrong)?;
     let draws = inputs.split(&trials);
 
     let mut known = Checked::read(&folder);
@@ -50,12 +50,9 @@ pub fn check_data(request: &RecipeRequest, out: Option<&Path>) -> Result<String,
         let count = counted(problems.len(), "problem");
         return Err(wrong(anyhow!("{count}\n  {}", problems.join("\n  "))));
     }
-    let mut lines = Vec::new();
-    for split in SplitOutlook::all(draws.map_err(wrong)?) {
-        lines.extend(split.seeds());
-        let notes = split.findings().iter();
-        lines.extend(notes.map(|finding| format!("note: {finding}")));
-    }
+    let splits = SplitOutlook::all(draws.map_err(wrong)?);
+    let mut lines: Vec<String> = splits.iter().flat_map(SplitOutlook::seeds).collect();
+    lines.extend(SplitOutlook::notes(&splits));
     lines.push(format!(
         "{}: no problem; {} decoded, {} as before",
         counted(found.pictures, "picture"),
@@ -77,14 +74,11 @@ pub fn check_once(
     interrupt: &Interrupt,
     shows: bool,
 ) -> Result<()> {
-    let unfinished = trials
-        .iter()
-        .filter(|trial| !store.is_whole(&trial.last().key));
-    let wanted = |settings: &Settings| {
+    let wanted = |trial: &Planned, settings: &Settings| {
         let dataset = registry::build(DATASETS, settings.data.clone());
-        dataset.is_ok_and(|dataset| dataset.checks_pictures())
+        dataset.is_ok_and(|dataset| dataset.checks_pictures()) && !store.is_whole(&trial.last().key)
     };
-    let datasets = datasets(unfinished, all, wanted)?;
+    let datasets = datasets(trials, all, wanted)?;
     if datasets.is_empty() {
         return Ok(());
     }
@@ -109,11 +103,11 @@ pub fn check_once(
     )
 }
 
-/// The datasets of those `trials` whose settings are `wanted`, each once.
-fn datasets<'a>(
-    trials: impl Iterator<Item = &'a Planned>,
+/// The datasets of those `trials` that are `wanted`, each once.
+fn datasets(
+    trials: &[Planned],
     all: &Datasets,
-    wanted: impl Fn(&Settings) -> bool,
+    wanted: impl Fn(&Planned, &Settings) -> bool,
 ) -> Result<Vec<Dataset>> {
     let mut found = BTreeMap::new();
     for trial in trials {
@@ -121,7 +115,7 @@ fn datasets<'a>(
             continue;
         };
         let name = settings.data.to_string();
-        if !found.contains_key(&name) && wanted(settings) {
+        if !found.contains_key(&name) && wanted(trial, settings) {
             found.insert(name, all.get(&settings.data)?);
         }
     }

@@ -127,11 +127,11 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         trials.len(),
         run.finished(),
     );
-    for split in SplitOutlook::all(draws) {
-        split.seeds().for_each(|line| progress.note(&line));
-        for finding in split.findings() {
-            progress.print(&format!("note: {finding}"));
-        }
+    let splits = SplitOutlook::all(draws);
+    let seeds = splits.iter().flat_map(SplitOutlook::seeds);
+    seeds.for_each(|line| progress.note(&line));
+    for note in SplitOutlook::notes(&splits) {
+        progress.print(&note);
     }
     if let Some(aside) = aside {
         let aside = aside.display();

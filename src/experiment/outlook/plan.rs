@@ -215,6 +215,9 @@ impl fmt::Display for Outlook {
         for split in &self.splits {
             write!(f, "{split}")?;
         }
+        for note in SplitOutlook::notes(&self.splits) {
+            writeln!(f, "{note}")?;
+        }
         let trials = self.trials.len();
         writeln!(
             f,

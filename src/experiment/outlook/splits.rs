@@ -84,9 +84,16 @@ impl SplitOutlook {
         self.draws.iter().map(SeedOutlook::to_string)
     }
 
-    /// The oddities of the dataset, one line each.
-    pub fn findings(&self) -> &[String] {
-        &self.findings
+    /// The oddities of the datasets of `splits`, one line each, each once.
+    pub fn notes(splits: &[Self]) -> Vec<String> {
+        let mut notes = Vec::new();
+        for finding in splits.iter().flat_map(|split| &split.findings) {
+            let note = format!("note: {finding}");
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+        notes
     }
 }
 
@@ -108,9 +115,6 @@ impl fmt::Display for SplitOutlook {
         }
         for line in self.seeds() {
             writeln!(f, "{line}")?;
-        }
-        for finding in &self.findings {
-            writeln!(f, "note: {finding}")?;
         }
         Ok(())
     }

@@ -116,21 +116,28 @@ impl Wanted {
     /// Draws all of them. Those of datasets with missing files are left out.
     ///
     /// # Errors
-    /// All draws that are refused, each error with its seeds.
+    /// A dataset is refused; or all draws that are refused, each error with its seeds.
     pub fn draw(self, datasets: &Datasets) -> Result<Vec<Draw>> {
-        let drawn: Vec<Result<Option<Draw>, (u64, String)>> = self
-            .wishes
+        // Datasets are read one after the other: each is read in parallel itself.
+        let mut found = Vec::new();
+        for wish in self.wishes {
+            match datasets.get(&wish.settings.data) {
+                Err(error) if wish.settings.misses(&error) => {}
+                dataset => found.push((wish, dataset?)),
+            }
+        }
+        let drawn: Vec<Result<Draw, (u64, String)>> = found
             .into_par_iter()
-            .map(|wish| {
+            .map(|(wish, dataset)| {
                 let seed = wish.settings.seed;
-                wish.draw(datasets)
-                    .map_err(|error| (seed, format!("{error:#}")))
+                let draw = wish.draw(&dataset);
+                draw.map_err(|error| (seed, format!("{error:#}")))
             })
             .collect();
         let (mut draws, mut refused) = (Vec::new(), Vec::new());
         for outcome in drawn {
             match outcome {
-                Ok(draw) => draws.extend(draw),
+                Ok(draw) => draws.push(draw),
                 Err(error) => refused.push(error),
             }
         }
@@ -142,19 +149,15 @@ impl Wanted {
 }
 
 impl Wish {
-    fn draw(self, datasets: &Datasets) -> Result<Option<Draw>> {
-        let dataset = match datasets.get(&self.settings.data) {
-            Err(error) if self.settings.misses(&error) => return Ok(None),
-            dataset => dataset?,
-        };
-        let split = draw(&self.settings, &dataset)?;
-        Ok(Some(Draw {
+    fn draw(self, dataset: &Dataset) -> Result<Draw> {
+        let split = draw(&self.settings, dataset)?;
+        Ok(Draw {
             trials: self.trials,
             sha256: split.sha256(),
-            census: Census::new(&dataset, &split),
+            census: Census::new(dataset, &split),
             findings: dataset.findings.lines(),
             settings: self.settings,
-        }))
+        })
     }
 }
 
