@@ -658,8 +658,13 @@ fn a_recipe_may_name_a_released_clip() {
     let output = plan(&table("no/such"));
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{text}");
-    let needed = "a run also needs method.correction.vlm.weights: no folder `no/such`";
-    assert!(text.contains(needed), "{text}");
+    let missing = |path: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        path.display().to_string()
+    };
+    let no_folder = missing("no/such");
+    let needed = format!("a run also needs method.correction.vlm.weights: no folder `{no_folder}`");
+    assert!(text.contains(&needed), "{text}");
     let file = [
         "--set",
         "method.correction.vlm.descriptions='no/texts.json'",
@@ -667,8 +672,10 @@ fn a_recipe_may_name_a_released_clip() {
     let known = table(folder.to_str().unwrap());
     let output = harness(&[&["plan", "recipes/smoke.toml", "--set", &known][..], &file].concat());
     let text = String::from_utf8_lossy(&output.stderr);
-    let needed = "a run also needs method.correction.vlm.descriptions: no file `no/texts.json`";
-    assert!(text.contains(needed), "{text}");
+    let no_file = missing("no/texts.json");
+    let needed =
+        format!("a run also needs method.correction.vlm.descriptions: no file `{no_file}`");
+    assert!(text.contains(&needed), "{text}");
     let out = tempfile::tempdir().unwrap();
     // A file that lacks classes is refused before anything runs.
     let texts = out.path().join("texts.json");

@@ -561,7 +561,7 @@ fn a_prediction_needs_the_dataset_or_annotations_for_the_classes() {
     ];
     refused(&predict(&weights, &[]), &parts);
     let with = ["--annotations", text(&annotations)];
-    refused(&predict(&weights, &with), &["known.json: cannot be read"]);
+    refused(&predict(&weights, &with), &["known.json: No such file"]);
     let known = r#"{"images": [{"id": 5, "file_name": "picture.png"}], "categories":
         [{"id": 9, "name": "z"}, {"id": 7, "name": "y"}, {"id": 8, "name": "x"}]}"#;
     std::fs::write(&annotations, known).unwrap();

@@ -1,7 +1,7 @@
 //! Image files: their headers and their pixels.
 
 use crate::structures::Picture;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 use libjpeg_turbo_rs::{Decoder, PixelFormat};
@@ -178,8 +178,14 @@ pub fn decode(path: &Path, exif: Exif) -> Result<Picture> {
     Ok(turned(picture(image), orientation))
 }
 
-/// The pixels of a JPEG, `[height, width]` of RGB.
+/// The pixels of a JPEG, `[height, width]` of RGB. The decoder panics at some damaged files, which is an error here.
 fn decoded_jpeg(bytes: &[u8]) -> Result<libjpeg_turbo_rs::Image> {
+    let image = std::panic::catch_unwind(|| decompressed(bytes));
+    image.unwrap_or_else(|_| bail!("the file is damaged: the decoder stopped"))
+}
+
+/// The pixels of a JPEG whose size is allowed.
+fn decompressed(bytes: &[u8]) -> Result<libjpeg_turbo_rs::Image> {
     let mut decoder = Decoder::new(bytes)?;
     let header = decoder.header();
     check_size([header.height, header.width].map(usize::from))?;

@@ -234,7 +234,7 @@ fn a_request_to_stop_reaches_both_processes_however_it_comes() {
         let number = i64::from(child.id());
         send("-INT", if group { -number } else { number });
         let text = output(child, STOPPED);
-        assert_eq!(text.matches("stopping: ").count(), 1, "{text}");
+        assert_eq!(text.matches("stopping on SIGINT: ").count(), 1, "{text}");
         assert!(
             text.contains("run the same command again to continue"),
             "{text}"

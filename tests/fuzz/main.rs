@@ -1,6 +1,6 @@
-//! Random files for every reader of files from outside: COCO annotations and results, safetensors, configurations of
-//! released networks, PNG and JPEG. A reader ends with a value or with an error that names the file; it never panics, and
-//! its memory stays bounded, whatever sizes the file claims.
+//! Random files for every reader of files from outside: COCO annotations and results, safetensors,
+//! configurations of released networks, PNG and JPEG. A reader ends with a value or with an error that names
+//! the file; it never panics, and its memory stays bounded, whatever sizes the file claims.
 
 mod changes;
 mod coco;

@@ -98,7 +98,8 @@ proptest! {
     }
 }
 
-/// Opens a golden folder many times, each time with another configuration in the file `config`. An error names the folder.
+/// Opens a golden folder many times, each time with another configuration in the file `config`. An error
+/// names the folder.
 fn open_changed<T>((folder, config): (&str, &str), open: impl Fn(&Path) -> anyhow::Result<T>) {
     let (original, copy) = (json(folder, config), copied(folder));
     let name = copy.path().display().to_string();
