@@ -15,13 +15,7 @@ folder=target/coco_json file=target/coco_json/annotations.json
 mkdir -p "$folder"
 "$python" -c 'import pycocotools' || { echo "PEER_PYTHON=$python has no pycocotools: pip install pycocotools==2.0.11" >&2; exit 1; }
 
-ours=$(cargo bench --bench coco_json --no-run --message-format=json 2>/dev/null |
-    "$python" -c 'import json, sys
-for line in sys.stdin:
-    message = json.loads(line)
-    if message.get("executable") and message["target"]["name"] == "coco_json":
-        print(message["executable"])')
-[ -x "$ours" ] || { echo "the bench does not build: cargo bench --bench coco_json --no-run" >&2; exit 1; }
+ours=$(benches/built.sh coco_json)
 [ -f "$file" ] || "$ours" --write "$file"
 
 : >"$folder/ours.jsonl"

@@ -29,14 +29,9 @@ command -v nvidia-smi >/dev/null && nvidia-smi --query-gpu=name,driver_version,m
 ours=${BENCH:-}
 if [ -z "$ours" ]; then
     echo "building the Rust side" >&2
-    ours=$(cargo bench --features cuda --bench full_size --no-run --message-format=json 2>/dev/null |
-        "$python" -c 'import json, sys
-for line in sys.stdin:
-    message = json.loads(line)
-    if message.get("executable") and message["target"]["name"] == "full_size":
-        print(message["executable"])') || true
+    ours=$(benches/built.sh full_size --features cuda)
 fi
-[ -x "$ours" ] || fail "the bench \`full_size\` does not build: cargo bench --features cuda --bench full_size --no-run"
+[ -x "$ours" ] || fail "BENCH=$ours is no program"
 
 mkdir -p "$folder"
 : >"$results"

@@ -23,13 +23,7 @@ export PYTHONDONTWRITEBYTECODE=1 TORCHINDUCTOR_CACHE_DIR=$PWD/target/peer/induct
 python=$(benches/peer/python.sh numpy scipy)
 
 echo "building the Rust side" >&2
-ours=$(cargo bench --bench step --no-run --message-format=json 2>/dev/null |
-    "$python" -c 'import json, sys
-for line in sys.stdin:
-    message = json.loads(line)
-    if message.get("executable") and message["target"]["name"] == "step":
-        print(message["executable"])')
-[ -x "$ours" ] || { echo "the bench \`step\` does not build: cargo bench --bench step --no-run" >&2; exit 1; }
+ours=$(benches/built.sh step)
 
 peer() { "$python" benches/peer/peer.py --threads "$1" "${common[@]}" "${@:2}" 2>target/peer/error.log; }
 

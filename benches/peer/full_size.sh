@@ -20,13 +20,7 @@ export PYTHONDONTWRITEBYTECODE=1
 python=$(benches/peer/python.sh numpy scipy transformers)
 
 echo "building the Rust side" >&2
-ours=$(cargo bench --bench full_size --no-run --message-format=json 2>/dev/null |
-    "$python" -c 'import json, sys
-for line in sys.stdin:
-    message = json.loads(line)
-    if message.get("executable") and message["target"]["name"] == "full_size":
-        print(message["executable"])')
-[ -x "$ours" ] || { echo "the bench \`full_size\` does not build: cargo bench --bench full_size --no-run" >&2; exit 1; }
+ours=$(benches/built.sh full_size)
 
 : >"$results"
 for round in $(seq "$rounds"); do

@@ -111,32 +111,20 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Sample;
     use crate::data::split::SplitConfig;
-    use anyhow::{Result, bail};
+    use crate::data::split::tests::Listed;
     use std::sync::Arc;
 
-    /// Images by the classes of their objects.
-    struct Listed(&'static [&'static [usize]]);
-
-    impl Source for Listed {
-        fn len(&self) -> usize {
-            self.0.len()
-        }
-        fn classes_of(&self, index: usize) -> Vec<usize> {
-            self.0[index].to_vec()
-        }
-        fn load(&self, _: usize) -> Result<Sample> {
-            bail!("nothing to decode")
-        }
+    fn listed(images: &[&[usize]]) -> Listed {
+        Listed(images.iter().map(|classes| classes.to_vec()).collect())
     }
 
-    fn census(labelled: f64, extra: Option<&'static [&'static [usize]]>) -> Census {
+    fn census(labelled: f64, extra: Option<&[&[usize]]>) -> Census {
         let dataset = Dataset {
             classes: vec!["cup".into(), "pen".into()],
-            train: Arc::new(Listed(&[&[0, 0, 1], &[1], &[0], &[0, 1]])),
-            extra_unlabelled: extra.map(|images| Arc::new(Listed(images)) as Arc<dyn Source>),
-            val: Arc::new(Listed(&[&[0, 1, 1], &[]])),
+            train: Arc::new(listed(&[&[0, 0, 1], &[1], &[0], &[0, 1]])),
+            extra_unlabelled: extra.map(|images| Arc::new(listed(images)) as Arc<dyn Source>),
+            val: Arc::new(listed(&[&[0, 1, 1], &[]])),
             area_bounds: [1.0, 2.0],
             findings: Default::default(),
         };

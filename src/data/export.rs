@@ -133,7 +133,7 @@ fn write_image(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{DATASETS, load};
+    use crate::data::{DATASETS, coco, load};
 
     #[test]
     fn what_is_exported_reads_back_the_same() {
@@ -144,23 +144,11 @@ mod tests {
         let exported = export(&drawn, &root).unwrap();
         assert_eq!(exported.images, 9);
 
-        let mut table: toml::Table = r#"
-            name = "coco"
-            train-annotations = "annotations/instances_train2017.json"
-            train-images = "images"
-            val-annotations = "annotations/instances_val2017.json"
-            val-images = "images"
-            unlabelled-images = "images"
-            classes = "all"
-            on-bad-annotation = "error"
-            skip-in-truth = false
-            exif = true
-            check = "once"
-            area-bounds = [100.0, 324.0]
-        "#
-        .parse()
-        .unwrap();
-        table.insert("root".into(), root.to_str().unwrap().into());
+        let files = ["train", "val"].map(|part| format!("annotations/instances_{part}2017.json"));
+        let [train, val] = &files;
+        let mut table = coco::tests::table(&root, [train, val], "images");
+        table.insert("unlabelled-images".into(), "images".into());
+        table.insert("area-bounds".into(), vec![100.0, 324.0].into());
         let read = load(table).unwrap();
         assert_eq!(read.classes, drawn.classes);
         assert_eq!(read.extra_unlabelled.as_ref().unwrap().len(), 9);

@@ -203,13 +203,13 @@ fn too_rare(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::data::Sample;
     use proptest::prelude::*;
 
     /// Images by the classes of their objects.
-    struct Listed(Vec<Vec<usize>>);
+    pub(in crate::data) struct Listed(pub Vec<Vec<usize>>);
 
     impl Source for Listed {
         fn len(&self) -> usize {

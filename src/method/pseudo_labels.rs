@@ -4,10 +4,9 @@ use super::filter::Tier;
 use crate::detector::Targets;
 use crate::structures::Mask;
 use crate::tensor::Tensor2;
+use derive_more::{Add, Sum};
 use serde::Serialize;
 use std::borrow::Cow;
-use std::iter::Sum;
-use std::ops::Add;
 
 /// One pseudo-label.
 #[derive(Clone, Debug)]
@@ -27,7 +26,7 @@ pub struct PseudoLabel {
 }
 
 /// The outcome of the candidates of some images.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Add, Sum)]
 pub struct TierCounts {
     /// Candidates of the high tier.
     pub high: usize,
@@ -41,27 +40,6 @@ pub struct TierCounts {
     pub duplicates: usize,
     /// Pseudo-labels: high and accepted less duplicates.
     pub kept: usize,
-}
-
-impl Add for TierCounts {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            high: self.high + other.high,
-            medium: self.medium + other.medium,
-            low: self.low + other.low,
-            accepted: self.accepted + other.accepted,
-            duplicates: self.duplicates + other.duplicates,
-            kept: self.kept + other.kept,
-        }
-    }
-}
-
-impl Sum for TierCounts {
-    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
-        counts.fold(Self::default(), Add::add)
-    }
 }
 
 /// The pseudo-labels of one image.

@@ -8,9 +8,8 @@ use crate::detector::Losses;
 use crate::ops;
 use crate::structures::{Instance, InstanceSource, Mask};
 use crate::tensor::{Later, Tensor2};
+use derive_more::{Add, Sum};
 use serde::Serialize;
-use std::iter::Sum;
-use std::ops::Add;
 
 /// Losses of one part of a batch, as numbers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -46,7 +45,7 @@ impl PartLosses {
 }
 
 /// The pseudo-labels of some images against their hidden truth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Add, Sum)]
 pub struct Diagnosis {
     /// Objects that the truth holds, crowds not counted.
     pub objects: usize,
@@ -64,27 +63,6 @@ pub struct Diagnosis {
 
 /// A pseudo-mask that overlaps an object by this much is said to be that object's (COCO's easiest threshold).
 pub const MATCH_IOU: f64 = 0.5;
-
-impl Add for Diagnosis {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            objects: self.objects + other.objects,
-            matched: self.matched + other.matched,
-            right: self.right + other.right,
-            flips: self.flips + other.flips,
-            flips_right: self.flips_right + other.flips_right,
-            flips_broken: self.flips_broken + other.flips_broken,
-        }
-    }
-}
-
-impl Sum for Diagnosis {
-    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
-        parts.fold(Self::default(), Add::add)
-    }
-}
 
 /// Compares the finished pseudo-labels of one image with its hidden truth.
 pub fn diagnose(image: &ImageLabels, truth: &[Instance]) -> Diagnosis {

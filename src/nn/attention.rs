@@ -33,34 +33,23 @@ impl MultiHeadAttention {
     pub fn new(width: usize, heads: usize, rng: &mut Stream) -> Self {
         let rows = PROJECTIONS * width;
         let weight = init::xavier_uniform(width, rows, rows * width, rng);
-        Self {
-            in_proj_weight: Param::new(ParamKind::Weight, weight, rows, width, &[rows, width]),
-            in_proj_bias: Param::new(
-                ParamKind::Bias,
-                vec![0.0; rows],
-                PROJECTIONS,
-                width,
-                &[rows],
-            ),
-            out_proj: Linear::projection(width, width, rng),
-            heads,
-        }
+        Self::with(width, weight, Linear::projection(width, width, rng), heads)
     }
 
     /// Weights and biases are 0, for a layer that is filled from a file.
     pub fn zeros(width: usize, heads: usize) -> Self {
+        let weight = vec![0.0; PROJECTIONS * width * width];
+        Self::with(width, weight, Linear::zeros(width, width), heads)
+    }
+
+    /// The layer with the input projections `weight` `[3 D, D]` and input biases of 0.
+    fn with(width: usize, weight: Vec<f32>, out_proj: Linear, heads: usize) -> Self {
         let rows = PROJECTIONS * width;
-        let weight = vec![0.0; rows * width];
+        let bias = vec![0.0; rows];
         Self {
             in_proj_weight: Param::new(ParamKind::Weight, weight, rows, width, &[rows, width]),
-            in_proj_bias: Param::new(
-                ParamKind::Bias,
-                vec![0.0; rows],
-                PROJECTIONS,
-                width,
-                &[rows],
-            ),
-            out_proj: Linear::zeros(width, width),
+            in_proj_bias: Param::new(ParamKind::Bias, bias, PROJECTIONS, width, &[rows]),
+            out_proj,
             heads,
         }
     }

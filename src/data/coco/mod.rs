@@ -217,4 +217,4 @@ fn require(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

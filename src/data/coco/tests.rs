@@ -5,6 +5,7 @@ use crate::data::{Dataset, Source, load};
 use crate::structures::{InstanceSource, Mask};
 use serde_json::{Value, json};
 use std::fs;
+use std::path::Path;
 use tempfile::TempDir;
 
 /// A dataset of two images (a colour JPEG and a grey PNG, 8 x 6 pixels). Tests break it in one place.
@@ -37,26 +38,31 @@ fn document() -> Value {
     })
 }
 
+/// The table `[data]` of a dataset in `root`: the files of training and validation annotations, and the folder of all
+/// images.
+pub(crate) fn table(root: &Path, [train, val]: [&str; 2], images: &str) -> toml::Table {
+    let text = format!(
+        "name = 'coco'
+        root = {root:?}
+        train-annotations = '{train}'
+        train-images = '{images}'
+        val-annotations = '{val}'
+        val-images = '{images}'
+        unlabelled-images = ''
+        classes = 'all'
+        on-bad-annotation = 'error'
+        skip-in-truth = false
+        exif = true
+        check = 'once'
+        area-bounds = [1024.0, 9216.0]"
+    );
+    text.parse().unwrap()
+}
+
 impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut table: toml::Table = r#"
-            name = "coco"
-            train-annotations = "train.json"
-            train-images = "pictures"
-            val-annotations = "val.json"
-            val-images = "pictures"
-            unlabelled-images = ""
-            classes = "all"
-            on-bad-annotation = "error"
-            skip-in-truth = false
-            exif = true
-            check = "once"
-            area-bounds = [1024.0, 9216.0]
-        "#
-        .parse()
-        .unwrap();
-        table.insert("root".into(), folder.path().to_str().unwrap().into());
+        let table = table(folder.path(), ["train.json", "val.json"], "pictures");
         let pictures = folder.path().join("pictures");
         fs::create_dir(&pictures).unwrap();
         let red = image::RgbImage::from_pixel(8, 6, image::Rgb([220, 30, 30]));

@@ -80,8 +80,8 @@ mod tests {
         let way = |folder: &str, path: &str| seen_from(Path::new(folder), Path::new(path));
         let there = way("/home/me/repo/results/a", "/home/me/repo/recipes/a.toml");
         assert_eq!(there, (2, "recipes/a.toml".into()));
-        assert_eq!(there, way("/work/results/a", "/work/recipes/a.toml"));
-        assert_ne!(there, way("/work/results/a", "/work/other/a.toml"));
-        assert_ne!(there, way("/work/a", "/work/recipes/a.toml"));
+        assert_eq!(there, way("/data/results/a", "/data/recipes/a.toml"));
+        assert_ne!(there, way("/data/results/a", "/data/other/a.toml"));
+        assert_ne!(there, way("/data/a", "/data/recipes/a.toml"));
     }
 }

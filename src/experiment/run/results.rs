@@ -2,7 +2,7 @@
 //! plans.
 
 use crate::atomic::remove_unfinished;
-use crate::experiment::settings::sections::EvalModel;
+use crate::experiment::settings::evaluation::EvalModel;
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan, Trial};

@@ -1,21 +1,19 @@
 //! The settings of a trial: every table of the recipe as the type of its component, checked before anything
 //! runs.
 
+use super::evaluation::{EvalConfig, EvalModel};
 use super::new_keys::NEW_KEYS;
 use crate::data::DATASETS;
-use crate::data::augment::{AugmentConfig, fitted};
+use crate::data::augment::AugmentConfig;
 use crate::data::loader::LoaderConfig;
 use crate::data::split::SplitConfig;
 use crate::detector::{DETECTORS, DetectorConfig};
-use crate::eval;
 use crate::graph::clip::VisionLanguageConfig;
 use crate::graph::weights;
 use crate::method::{METHODS, Method, Phase};
 use crate::registry::{self, Check, Checked, ComponentError, ComponentErrors};
-use crate::structures::{LARGEST_SIDE, Picture};
 use crate::tensor::Precision;
 use crate::train::TrainConfig;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
 use toml::{Table, Value};
@@ -48,54 +46,6 @@ pub struct Settings {
     pub train: TrainConfig,
     /// `[eval]`.
     pub eval: EvalConfig,
-}
-
-/// `[eval]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct EvalConfig {
-    /// The longer side of an evaluated picture, which is a maximum if `shorter` is given; 0 keeps the size.
-    /// Masks are compared at the picture's own size.
-    pub size: usize,
-    /// The shorter side of an evaluated picture; 0 leaves it to `size`.
-    pub shorter: usize,
-    /// The number of query-class pairs per image.
-    pub top: usize,
-    /// The model whose metrics the tables show.
-    pub model: EvalModel,
-    /// The names of the evaluators, those of [`crate::eval::EVALUATORS`].
-    pub metrics: Vec<String>,
-}
-
-impl EvalConfig {
-    /// The picture in the size of the evaluation.
-    pub fn view(&self, picture: &Picture) -> Picture {
-        let side = |side: usize| (side > 0).then_some(side);
-        fitted(picture, side(self.shorter), side(self.size))
-    }
-}
-
-/// A model at the end of a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EvalModel {
-    /// The network that made the pseudo-labels of the last phase: a moving average of the student, or a frozen network.
-    Teacher,
-    /// The network that was trained.
-    Student,
-    /// The student's average, which is only used for evaluation.
-    Average,
-}
-
-impl EvalModel {
-    /// The owner of its weights in a checkpoint.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Teacher => "teacher",
-            Self::Student => "student",
-            Self::Average => "average",
-        }
-    }
 }
 
 impl Settings {
@@ -225,18 +175,6 @@ impl Settings {
             EvalModel::Teacher if !self.method.has_teacher() => EvalModel::Student,
             model => model,
         }
-    }
-}
-
-/// The largest number of query-class pairs of an image.
-const MOST_PAIRS: usize = 1_000_000;
-
-impl Checked for EvalConfig {
-    fn check(&self, check: &mut Check) {
-        check.range("size", self.size, 0..=LARGEST_SIDE);
-        check.range("shorter", self.shorter, 0..=LARGEST_SIDE);
-        check.range("top", self.top, 1..=MOST_PAIRS);
-        eval::check_names(check, "metrics", &self.metrics);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The settings of a trial: of networks, or of a number if the method trains no network.
 
-use super::sections::{self as settings, EvalModel, Settings};
+use super::evaluation::EvalModel;
+use super::sections::{self as settings, Settings};
 use crate::method::{Method, Phase, trains_networks};
 use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use serde::Deserialize;

@@ -5,7 +5,7 @@
 //! Only choices are considered (names, switches, a probability or a count of 0), not values for which a
 //! formula happens to have no effect.
 
-use super::sections::EvalModel;
+use super::evaluation::EvalModel;
 use crate::recipe::{DEFAULTS, value_at};
 use std::sync::LazyLock;
 use toml::{Table, Value};

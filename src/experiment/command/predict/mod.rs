@@ -13,7 +13,7 @@ use crate::atomic::write_atomically;
 use crate::coco::Id;
 use crate::data::image_file::{Exif, decode};
 use crate::detector::{Detector, RawArray, of_folder};
-use crate::experiment::settings::sections::EvalConfig;
+use crate::experiment::settings::evaluation::EvalConfig;
 use crate::experiment::trial::inputs::{CommandError, RecipeRequest, with_weights};
 use crate::experiment::trial::parts as trial;
 use crate::graph::Images;
