@@ -4,6 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 name=$1
 program=$(cargo bench --bench "$name" "${@:2}" --no-run --message-format=json 2>/dev/null |
-    sed -n "s/.*\"name\":\"$name\".*\"executable\":\"\([^\"]*\)\".*/\1/p" | tail -1)
+    sed -n "s/.*\"name\":\"$name\".*\"executable\":\"\([^\"]*\)\".*/\1/p" | tail -1) || true
 [ -x "$program" ] || { echo "the bench \`$name\` does not build: cargo bench --bench $name ${*:2} --no-run" >&2; exit 1; }
 echo "$program"
