@@ -2,6 +2,7 @@
 //! lowest of the files that a recipe extends and holds every key. A component other than the root's has keys
 //! of its own. Its own code checks those, and this file finds the place in the file for each of its errors.
 
+use super::RECIPE_KEYS;
 use super::error::Problem;
 use super::origin::{Location, Origin};
 use super::overlay::{Layer, component_name, lay};
@@ -99,7 +100,10 @@ impl Context<'_> {
     fn unknown(&self, key: &str, siblings: &toml::Table, path: &[String]) -> Problem {
         let full = path.join(".");
         let prefix = full[..full.len() - key.len()].to_string();
-        let near = suggest::nearest(key, siblings.keys().map(String::as_str))
+        // A recipe's own keys stand at its top, beside the settings. A variant of a sweep cannot set them.
+        let at_the_top = path.len() == 1 && !RECIPE_KEYS.contains(&key);
+        let own = RECIPE_KEYS.into_iter().filter(|_| at_the_top);
+        let near = suggest::nearest(key, siblings.keys().map(String::as_str).chain(own))
             .map(|near| format!("{prefix}{near}"));
         // If no sibling key is near, the right key may have been written in the wrong table.
         let hint = match near.or_else(|| elsewhere(self.root, key)) {

@@ -29,7 +29,7 @@ pub struct Environment {
 ///
 /// Other programs have variables with the same prefix: CI systems (`HARNESS_BUILD_ID`), Kubernetes beside a
 /// service called `harness` (`HARNESS_PORT`). A variable is a setting if its first level is a key at the top of
-/// `root`, the settings of the lowest file, or one letter away from it.
+/// `root`, the settings of the lowest file, or one letter away from it; a table needs a second level.
 pub fn environment(variables: &[(String, String)], root: &toml::Table) -> Environment {
     let mut variables: Vec<&(String, String)> = variables.iter().collect();
     variables.sort();
@@ -42,7 +42,7 @@ pub fn environment(variables: &[(String, String)], root: &toml::Table) -> Enviro
         let path: Vec<String> = parts
             .map(|part| part.to_lowercase().replace('_', "-"))
             .collect();
-        match is_meant(&path[0], root) {
+        match is_meant(&path, root) {
             true => layers.extend(layer(&path, value, Origin::Environment(name.clone()))),
             false => foreign.push(name.as_str()),
         }
@@ -51,11 +51,16 @@ pub fn environment(variables: &[(String, String)], root: &toml::Table) -> Enviro
     Environment { layers, foreign }
 }
 
-/// Returns true if `first` is a key at the top of a recipe, perhaps mistyped.
-fn is_meant(first: &str, root: &toml::Table) -> bool {
-    let known = root.keys().map(String::as_str).chain(RECIPE_KEYS);
+/// Returns true if `path` begins with a key at the top of a recipe, perhaps mistyped. A table has further levels, so a
+/// name without them is no table's: `HARNESS_DATA` is another program's.
+fn is_meant(path: &[String], root: &toml::Table) -> bool {
+    let (first, has_levels) = (&path[0], path.len() > 1);
+    let tables = root
+        .iter()
+        .filter(|(_, value)| has_levels || !value.is_table());
+    let known = tables.map(|(key, _)| key.as_str()).chain(RECIPE_KEYS);
     let mut near = known.filter(|key| strsim::damerau_levenshtein(key, first) <= SLIP);
-    near.next().is_some() || is_earlier_place(first)
+    near.next().is_some() || has_levels && is_earlier_place(first)
 }
 
 /// The note about the variables `names`, which are not empty.
@@ -223,14 +228,21 @@ mod tests {
             "TRAIN__STPES",
             "TRIAN__STEPS",
             "SEED",
-            "DATA",
             "LOSS__POINTS",
             "RESULTS",
         ];
         assert_eq!(read(&meant), (meant.len(), String::new()));
-        let (layers, note) = read(&["BUILD_ID", "PORT", "PORT_80_TCP", "", "_X", "TRAIN__STEPS"]);
+        let (layers, note) = read(&[
+            "BUILD_ID",
+            "DATA",
+            "PORT",
+            "PORT_80_TCP",
+            "",
+            "_X",
+            "TRAIN__STEPS",
+        ]);
         assert_eq!(layers, 1);
-        let names = "HARNESS_, HARNESS_BUILD_ID, HARNESS_PORT, HARNESS_PORT_80_TCP, HARNESS__X (";
+        let names = "HARNESS_, HARNESS_BUILD_ID, HARNESS_DATA, HARNESS_PORT, HARNESS_PORT_80_TCP, HARNESS__X (";
         assert!(note.contains(names) && note.contains("`unset`"), "{note}");
         let (layers, note) = read(&["TRAIN_STEPS"]);
         assert_eq!(layers, 0, "one underscore is part of a word");

@@ -7,7 +7,8 @@
 //! trial keeps its identity if its folder moves, or if the command is given in another folder. There is one
 //! exception. Earlier versions of this program read every path from the working folder, which was usually the
 //! folder above `recipes/`. A path in a file therefore stands in the settings without one leading `../`:
-//! `../data/coco` in `recipes/mine.toml` has the identity that `data/coco` had.
+//! `../data/coco` in `recipes/mine.toml` has the identity that `data/coco` had. A path that stays in the file's
+//! folder stands there with `./`, so that it is another trial's.
 
 use super::origin::Origin;
 use super::overlay::value_at;
@@ -35,6 +36,8 @@ const FROM_THE_DATA: [&str; 5] = [
 
 /// The beginning of a path in a file that leads out of the folder of the file.
 const UP: &str = "../";
+/// The beginning of the identity of a path in a file that stays in the folder of the file.
+const HERE: &str = "./";
 
 /// The absolute paths of a trial's settings, by key. A key whose value is used as it is written is left out.
 pub type Places = BTreeMap<String, String>;
@@ -82,10 +85,8 @@ pub fn locate<'a>(
             _ => continue,
         };
         let path = located(&written, folder);
-        if let (Some(Origin::File { .. }), Some(below)) = (origin(key), written.strip_prefix(UP))
-            && !below.is_empty()
-        {
-            put(settings, key, below);
+        if let Some(Origin::File { .. }) = origin(key) {
+            put(settings, key, &in_a_file(&written));
         }
         found.insert(key.to_string(), Located { written, path });
     }
@@ -107,6 +108,18 @@ pub fn located(text: &str, folder: &Path) -> String {
     let absolute = std::path::absolute(&path).map(|path| tidy(&path)).ok();
     let absolute = absolute.and_then(|path| path.into_os_string().into_string().ok());
     absolute.unwrap_or_else(|| path.to_string_lossy().into_owned())
+}
+
+/// The text of a trial's identity for the path `text` in a file.
+fn in_a_file(text: &str) -> String {
+    match text.strip_prefix(UP) {
+        Some(below) if !below.is_empty() => below.to_string(),
+        Some(_) => text.to_string(),
+        None if is_at_home(text) || text.starts_with(HERE) || Path::new(text).is_absolute() => {
+            text.to_string()
+        }
+        None => format!("{HERE}{text}"),
+    }
 }
 
 /// Returns true if `text` begins with the user's home.
@@ -183,7 +196,9 @@ mod tests {
         let both = |kept: &str, path: &str| (kept.to_string(), path.to_string());
         for (text, kept, path) in [
             ("../data", "data", "/somewhere/data"),
-            ("data", "data", "/somewhere/recipes/data"),
+            ("data", "./data", "/somewhere/recipes/data"),
+            ("./data", "./data", "/somewhere/recipes/data"),
+            ("..", "./..", "/somewhere"),
             ("../../data", "../data", "/data"),
             ("/data", "/data", "/data"),
             ("./a/../b", "./a/../b", "/somewhere/recipes/b"),

@@ -57,8 +57,8 @@ fn a_path_begins_in_the_folder_of_the_file_that_holds_it() {
     let found = plan(&house, &environment, &["sweeps=[]"]).unwrap();
     assert_eq!(place(&house, &found, 0, "data.root"), here);
     let hash = |plan: &Plan| plan.trials[0].hash.clone();
-    assert_eq!(hash(&typed), hash(&planned), "the text is the same");
-    assert_eq!(hash(&found), hash(&planned));
+    assert_eq!(hash(&found), hash(&typed), "the text is the same");
+    assert_ne!(hash(&planned), hash(&typed), "another folder");
 }
 
 #[test]
@@ -74,20 +74,31 @@ fn the_identity_of_a_trial_is_that_of_the_text_wherever_the_recipe_lies() {
     }
     // The path that a recipe in recipes/ had when it was read from the folder above.
     let today = plan(&house("data.root = '../data/mine'\n"), &[], &[]).unwrap();
-    let before = plan(&house("data.root = 'data/mine'\n"), &[], &[]).unwrap();
+    let before = plan(&house(""), &[], &["data.root=data/mine"]).unwrap();
     assert_eq!(today.trials[0].hash, before.trials[0].hash);
     assert_eq!(today.trials[0].settings, before.trials[0].settings);
+    let beside = plan(&house("data.root = 'data/mine'\n"), &[], &[]).unwrap();
+    assert_ne!(beside.trials[0].hash, today.trials[0].hash);
     let further = plan(&house("data.root = '../../data/mine'\n"), &[], &[]).unwrap();
     assert_ne!(further.trials[0].hash, before.trials[0].hash);
 }
 
 #[test]
 fn two_folders_never_become_one_trial() {
-    let sweep = "question = 'Where?'\n[grid]\n'data.root' = ['near', '../near']\n";
-    let house = house("sweeps = ['twice']\n");
+    let sweep = "question = 'Where?'\n[[each]]\nlabel = 'deep'\n\
+                 [[each]]\nlabel = 'beside'\nset.'data.root' = '../near'\n";
+    let house = house("");
+    house.write(
+        "shared/deep/base.toml",
+        "extends = '../root.toml'\ndata.root = '../near'\n",
+    );
+    house.write(
+        "recipes/own.toml",
+        "extends = '../shared/deep/base.toml'\nsweeps = ['twice']\n",
+    );
     house.write("sweeps/twice.toml", sweep);
     let error = plan(&house, &[], &[]).unwrap_err().to_string();
-    for part in ["`data.root`", "sweeps/near", "absolute path", "one trial"] {
+    for part in ["`data.root`", "shared/near", "absolute path", "one trial"] {
         assert!(error.contains(part), "{error}");
     }
 }
@@ -125,8 +136,7 @@ fn variables_of_other_programs_are_told_and_change_nothing() {
     for (name, hint) in [
         ("HARNESS_TRAIN__STPES", "did you mean `train.steps`"),
         ("HARNESS_TRIAN__STEPS", "did you mean `train`"),
-        ("HARNESS_DATE", "did you mean `data`"),
-        ("HARNESS_TRAIN", "expected a table"),
+        ("HARNESS_SEED", "did you mean `seeds`"),
     ] {
         let refused = plan(&house, &[(name, "1")], &[]).unwrap_err().to_string();
         let advice = format!("`unset {name}`");
