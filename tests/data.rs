@@ -134,7 +134,7 @@ fn a_plan_counts_what_is_labelled_unlabelled_and_evaluated() {
 }
 
 /// The key that a message about empty data names, and the words of the reason.
-type Told = (&'static str, &'static str);
+type Expected = (&'static str, &'static str);
 
 #[test]
 fn an_empty_part_is_an_error_with_its_key_before_any_training() {
@@ -147,7 +147,7 @@ fn an_empty_part_is_an_error_with_its_key_before_any_training() {
     let other = document(5..6, vec![object(1, 5, 2)]);
     let cups = document(1..5, vec![object(1, 1, 1), object(2, 2, 1)]);
     let all_crowds = document(1..5, (1..5).map(|id| crowd(object(id, id, 1))).collect());
-    let cases: [(Value, Value, &[&str], Told); 6] = [
+    let cases: [(Value, Value, &[&str], Expected); 6] = [
         (train(), nothing, &[], ("data.val-annotations", "no object")),
         (train(), crowds, &[], ("data.val-annotations", "crowds")),
         (
@@ -312,4 +312,67 @@ fn what_the_reader_left_out_is_told_by_every_command() {
     fs::remove_dir_all(fixture.folder.path().join("out")).unwrap();
     let export = fixture.fine(&["data", "export"], &skip);
     assert_eq!(oddities(&export), told);
+}
+
+#[test]
+fn evaluated_objects_without_a_mask_are_told_before_any_training() {
+    let fixture = Fixture::new();
+    let mut boxes = val();
+    boxes["annotations"][0]["segmentation"] = json!([]);
+    fixture.annotate(&train(), &boxes);
+    for command in ["plan", "sweep"] {
+        let text = fixture.refused(&[command], &["data.on-bad-annotation=skip"]);
+        assert!(text.contains("data.val-annotations"), "{text}");
+        assert!(
+            text.contains("no object of the 1 evaluated images has a mask"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_faults_of_all_parts_are_told_together_with_the_folder() {
+    let fixture = Fixture::new();
+    for id in 1..6 {
+        fs::remove_file(fixture.folder.path().join(format!("{id}.png"))).unwrap();
+    }
+    let text = fixture.refused(&["data", "check"], &[]);
+    let folder = format!(
+        "images are looked for in {}",
+        fixture.folder.path().display()
+    );
+    for part in [
+        "train-annotations",
+        "val-annotations",
+        "image 1: no file `1.png`",
+        &folder,
+    ] {
+        assert!(text.contains(part), "`{part}`: {text}");
+    }
+}
+
+#[test]
+fn classes_that_one_part_alone_knows_are_named() {
+    let fixture = Fixture::new();
+    let mut cups = document(1..5, vec![object(1, 1, 1), object(2, 2, 1)]);
+    cups["categories"] = json!([{ "id": 1, "name": "cup" }]);
+    let both = document(5..6, vec![object(1, 5, 1), object(2, 5, 2)]);
+    fixture.annotate(&cups, &both);
+    let text = fixture.fine(&["plan"], &[]);
+    let told = "val: 1 class without an object in the training images: `pen`";
+    assert!(text.contains(told), "{text}");
+    let mut crowd = train();
+    crowd["annotations"][2]["iscrowd"] = json!(1);
+    fixture.annotate(&crowd, &val());
+    let text = fixture.fine(&["plan"], &[]);
+    assert!(
+        text.contains("train: 1 class with crowds only: `pen`"),
+        "{text}"
+    );
+    let mut renamed = both.clone();
+    renamed["categories"][1]["name"] = json!("spoon");
+    fixture.annotate(&train(), &renamed);
+    let text = fixture.refused(&["plan"], &[]);
+    assert!(text.contains("category 2 is `pen` in"), "{text}");
+    assert!(text.contains("and `spoon` in"), "{text}");
 }

@@ -50,7 +50,7 @@ pub enum Reason {
     Turned,
     /// An annotation is a crowd: training ignores it, and the evaluation ignores detections on it.
     Crowd,
-    /// An annotation has no `iscrowd`; it is taken for a single object.
+    /// An annotation has no `iscrowd`, or one that is neither true nor false; it is taken for a single object.
     NoCrowdFlag,
     /// Several annotations share an id.
     RepeatedId,
@@ -58,6 +58,8 @@ pub enum Reason {
     RepeatedName,
     /// A category has no name; its id stands for it.
     NoName,
+    /// A class of the training images has crowds there and no single object.
+    CrowdsOnly,
     /// A class of the evaluated images has no object in the training images.
     NotTrained,
     /// A file name is written with backslashes; the file was found with slashes.
@@ -93,11 +95,12 @@ impl Reason {
                 format!("{annotations} taken for crowds (`iscrowd`), which training ignores")
             }
             Self::NoCrowdFlag => {
-                format!("{annotations} without `iscrowd` taken for single objects")
+                format!("{annotations} without a usable `iscrowd` taken for single objects")
             }
             Self::RepeatedId => format!("{annotations} with the id of another"),
             Self::RepeatedName => format!("{categories} with the same name as another"),
             Self::NoName => format!("{categories} without a name; the id stands for it"),
+            Self::CrowdsOnly => format!("{} with crowds only", many("class", "classes")),
             Self::NotTrained => format!(
                 "{} without an object in the training images",
                 many("class", "classes")
@@ -116,7 +119,7 @@ impl Reason {
 pub struct Finding {
     /// The number of finds.
     pub count: usize,
-    /// The names of the first few of them, in the order of the file.
+    /// The names of the first few of them, each once, in the order of the file.
     pub names: Vec<String>,
 }
 
@@ -153,7 +156,10 @@ impl Findings {
         let finding = self.0.entry((part, reason)).or_default();
         finding.count += 1;
         if finding.names.len() < NAMED {
-            finding.names.push(name());
+            let name = name();
+            if !finding.names.contains(&name) {
+                finding.names.push(name);
+            }
         }
     }
 

@@ -23,10 +23,14 @@ pub struct ImageList {
 pub fn images_in(folder: &Path) -> Result<ImageList> {
     let context = || folder.display().to_string();
     let entries = std::fs::read_dir(folder).with_context(context)?;
-    let mut paths = entries
-        .map(|entry| Ok(entry?.path()))
+    let paths = entries
+        .map(|entry| {
+            let entry = entry?;
+            Ok((!entry.file_type()?.is_dir()).then(|| entry.path()))
+        })
         .collect::<Result<Vec<_>>>()
         .with_context(context)?;
+    let mut paths: Vec<PathBuf> = paths.into_iter().flatten().collect();
     paths.retain(|path| ends_as_image(path));
     paths.sort();
     let (hidden, images): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| is_hidden(path));
@@ -72,6 +76,7 @@ mod tests {
         assert!(refused.contains("passed over: 2 hidden"), "{refused}");
         std::fs::write(path("a.jpg"), "").unwrap();
         std::fs::write(path("b.PNG"), "").unwrap();
+        std::fs::create_dir(path("c.png")).unwrap();
         let found = images_in(folder.path()).unwrap();
         assert_eq!(found.images, [path("a.jpg"), path("b.PNG")]);
         assert_eq!(found.hidden, [path("._a.jpg"), path(".b.png")]);

@@ -67,6 +67,11 @@ pub trait Source: Send + Sync {
     fn is_background(&self, index: usize) -> bool {
         self.objects_of(index).is_empty()
     }
+    /// Returns true if a single object of image `index` has a mask. Only the truth of an evaluation may have objects
+    /// without one.
+    fn has_mask(&self, index: usize) -> bool {
+        !self.is_background(index)
+    }
     /// The file of image `index`; none if the image is drawn.
     fn file(&self, _index: usize) -> Option<&Path> {
         None

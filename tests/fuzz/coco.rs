@@ -7,10 +7,14 @@ use harness::data::load;
 use harness::experiment::evaluate;
 use image::RgbImage;
 use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
+
+/// The annotations of the training images and of the evaluated images.
+const FILES: [&str; 2] = ["train.json", "val.json"];
 
 /// Height and width of all pictures.
 const SIZE: (u32, u32) = (12, 16);
@@ -59,22 +63,24 @@ fn results() -> Value {
     ])
 }
 
-/// A dataset whose training annotations have these bytes.
-fn dataset(train: &[u8]) -> TempDir {
+/// A dataset whose file of annotations `file` has these bytes.
+fn dataset(file: &str, bytes: &[u8]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let (height, width) = SIZE;
     let picture = RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, 7]));
     for name in ["a.png", "b.png"] {
         picture.save(folder.path().join(name)).unwrap();
     }
-    fs::write(folder.path().join("train.json"), train).unwrap();
-    fs::write(folder.path().join("val.json"), annotations().to_string()).unwrap();
+    for name in FILES {
+        fs::write(folder.path().join(name), annotations().to_string()).unwrap();
+    }
+    fs::write(folder.path().join(file), bytes).unwrap();
     folder
 }
 
-/// Loads the dataset and every sample of it.
-fn read(train: &[u8], skip: bool) -> Result<(), TestCaseError> {
-    let folder = dataset(train);
+/// Loads the dataset whose file `file` has these bytes, and every sample of it.
+fn read(file: &str, bytes: &[u8], skip: bool) -> Result<(), TestCaseError> {
+    let folder = dataset(file, bytes);
     let root = folder.path().display();
     let mode = if skip { "skip" } else { "error" };
     let table = format!(
@@ -86,14 +92,15 @@ fn read(train: &[u8], skip: bool) -> Result<(), TestCaseError> {
         Ok(dataset) => dataset,
         Err(errors) => {
             let message = errors.to_string();
-            let named = message.contains("train.json") || message.contains("val-annotations");
+            let key = file.replace(".json", "-annotations");
+            let named = message.contains(file) || message.contains(&key);
             prop_assert!(named, "{}", message);
             return Ok(());
         }
     };
     for source in [&dataset.train, &dataset.val] {
         for index in 0..source.len() {
-            let sample = bounded(|| source.load(index));
+            let sample = bounded(|| source.truth(index).and_then(|_| source.load(index)));
             prop_assert!(sample.is_ok(), "{:#}", sample.err().unwrap());
             for class in source.classes_of(index) {
                 prop_assert!(class < dataset.classes.len());
@@ -122,25 +129,25 @@ fn score(truth: &[u8], found: &[u8]) -> Result<(), TestCaseError> {
 #[test]
 fn the_files_are_good_before_they_are_changed() {
     let [truth, found] = [annotations(), results()].map(|json| json.to_string());
-    let dataset = dataset(truth.as_bytes());
+    let dataset = dataset(FILES[0], truth.as_bytes());
     let paths = ["train.json", "found.json"].map(|name| dataset.path().join(name));
     fs::write(&paths[1], &found).unwrap();
     let scores = evaluate(&paths[0], &paths[1], None).unwrap();
     assert_eq!(scores.warnings, Vec::<String>::new());
-    read(truth.as_bytes(), false).unwrap();
+    read(FILES[0], truth.as_bytes(), false).unwrap();
 }
 
 proptest! {
     #![proptest_config(cases(5000))]
 
     #[test]
-    fn changed_annotations_are_read_or_named(changes in changes(), skip in any::<bool>()) {
-        read(changed(&annotations(), &changes).to_string().as_bytes(), skip)?;
+    fn changed_annotations_are_read_or_named(file in select(FILES.to_vec()), changes in changes(), skip in any::<bool>()) {
+        read(file, changed(&annotations(), &changes).to_string().as_bytes(), skip)?;
     }
 
     #[test]
-    fn edited_annotations_are_read_or_named(edits in edits(), skip in any::<bool>()) {
-        read(&edited(annotations().to_string().as_bytes(), &edits), skip)?;
+    fn edited_annotations_are_read_or_named(file in select(FILES.to_vec()), edits in edits(), skip in any::<bool>()) {
+        read(file, &edited(annotations().to_string().as_bytes(), &edits), skip)?;
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! A file of COCO annotations, checked for training or for the evaluation.
 
-use super::Classes;
 use super::owners::Owners;
 use super::problems::Problems;
 use super::records::{ImageRecord, image_records};
@@ -43,12 +42,13 @@ impl AnnotationFile {
             findings,
         );
         let listed = content.take_images(file)?;
+        let lists_none = listed.is_empty();
         let mut images = image_records(listed, folder, rules, &mut problems, findings);
         let hint = format!(
             " (of images and categories; images are looked for in {})",
             folder.display()
         );
-        problems.into_result(file, if images.is_empty() { "" } else { &hint })?;
+        problems.into_result(file, if lists_none { "" } else { &hint })?;
 
         let owners = Owners::new(&images, categories.iter().map(|category| &category.id));
         let mut problems = Problems::default();
@@ -67,39 +67,35 @@ impl AnnotationFile {
         })
     }
 
-    /// The categories that are classes, sorted by id, as indices into all categories.
-    pub fn classes(&self, which: Classes) -> Vec<usize> {
+    /// All categories, sorted by id.
+    pub fn categories(&self) -> &[Category] {
+        &self.categories
+    }
+
+    /// The categories with at least one object that is not a crowd, sorted by id.
+    pub fn present(&self) -> Vec<Category> {
         let annotations = self.images.iter().flat_map(|image| &image.annotations);
-        let present: BTreeSet<usize> = annotations
-            .filter(|annotation| !annotation.crowd)
-            .map(|annotation| annotation.category)
-            .collect();
-        let kept = |category: &usize| which == Classes::All || present.contains(category);
-        (0..self.categories.len()).filter(kept).collect()
+        let singles = annotations.filter(|annotation| !annotation.crowd);
+        let present: BTreeSet<usize> = singles.map(|annotation| annotation.category).collect();
+        let category = |index: usize| self.categories[index].clone();
+        present.into_iter().map(category).collect()
     }
 
-    /// The name of a category.
-    pub fn name(&self, category: usize) -> &str {
-        &self.categories[category].name
-    }
-
-    /// The reason why `other` cannot be evaluated with this file's classes; none if both have the same
-    /// categories.
-    pub fn differing_category(&self, other: &Self) -> Option<String> {
-        let only = |a: &Self, b: &Self| {
-            let category = a
-                .categories
-                .iter()
-                .find(|category| !b.categories.contains(category))?;
-            Some(format!(
-                "category {} `{}` of {} is not in {}",
-                category.id,
-                category.name,
-                a.file.display(),
-                b.file.display()
-            ))
-        };
-        only(self, other).or_else(|| only(other, self))
+    /// The reason why `other` cannot be evaluated with this file's classes: an id with two names.
+    pub fn renamed_category(&self, other: &Self) -> Option<String> {
+        let mut pairs = self.categories.iter().filter_map(|one| {
+            let same = other.categories.iter().find(|same| same.id == one.id)?;
+            (same.name != one.name).then_some((one, same))
+        });
+        let (one, same) = pairs.next()?;
+        Some(format!(
+            "category {} is `{}` in {} and `{}` in {}",
+            one.id,
+            one.name,
+            self.file.display(),
+            same.name,
+            other.file.display()
+        ))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The annotated images of a file, decoded on demand.
 
-use super::annotations::AnnotationFile;
+use super::annotations::{AnnotationFile, Category};
 use super::records::{AnnotationRecord, ImageRecord};
 use super::rules::Rules;
 use crate::coco::{Outline, draw};
@@ -9,7 +9,7 @@ use crate::data::image_file::{Exif, decode};
 use crate::data::{Sample, Source, Truth};
 use crate::structures::{Instance, InstanceSource, Mask, rle};
 use anyhow::{Result, ensure};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A [`Source`] with the content of a checked file.
@@ -21,18 +21,24 @@ pub struct Images {
 }
 
 impl Images {
-    /// The images of a part with these `rules`, with the annotations of the categories that are `classes`.
+    /// The images of a part with these `rules`, with the annotations of the categories that are `classes`, which are
+    /// sorted by id.
     pub fn new(
         file: AnnotationFile,
-        classes: &[usize],
+        classes: &[Category],
         rules: Rules,
         findings: &mut Findings,
     ) -> Self {
-        let classes: BTreeMap<usize, usize> = classes.iter().copied().zip(0..).collect();
+        let class = |(index, category): (usize, &Category)| {
+            let class = classes.binary_search_by(|class| class.id.cmp(&category.id));
+            Some((index, class.ok()?))
+        };
+        let names = file.categories();
+        let classes: BTreeMap<usize, usize> = names.iter().enumerate().filter_map(class).collect();
         for annotation in file.images.iter().flat_map(|image| &image.annotations) {
             if !classes.contains_key(&annotation.category) {
                 findings.add(rules.part, Reason::OtherCategory, || {
-                    format!("`{}`", file.name(annotation.category))
+                    format!("`{}`", names[annotation.category].name)
                 });
             }
         }
@@ -47,6 +53,20 @@ impl Images {
             classes,
             exif: rules.exif,
         }
+    }
+
+    /// The classes with an annotation.
+    pub fn all_classes(&self) -> BTreeSet<usize> {
+        (0..self.len())
+            .flat_map(|index| self.classes_of(index))
+            .collect()
+    }
+
+    /// The classes with a single object.
+    pub fn classes_of_objects(&self) -> BTreeSet<usize> {
+        (0..self.len())
+            .flat_map(|index| self.objects_of(index))
+            .collect()
     }
 
     fn class(&self, annotation: &AnnotationRecord) -> usize {
@@ -95,6 +115,11 @@ impl Source for Images {
             .filter(|annotation| !annotation.crowd)
             .map(|annotation| self.class(annotation))
             .collect()
+    }
+
+    fn has_mask(&self, index: usize) -> bool {
+        let mut annotations = self.images[index].annotations.iter();
+        annotations.any(|annotation| !annotation.crowd && annotation.has_mask)
     }
 
     fn file(&self, index: usize) -> Option<&Path> {

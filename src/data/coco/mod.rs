@@ -16,12 +16,12 @@ use super::findings::{Findings, Part, Reason};
 use super::image_file::Exif;
 use super::{Dataset, DatasetConfig, Source};
 use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
-use annotations::AnnotationFile;
+use annotations::{AnnotationFile, Category};
 use folder::ImageFolder;
 use images::Images;
 use rules::Rules;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,11 +56,11 @@ pub struct CocoConfig {
     pub area_bounds: [f64; 2],
 }
 
-/// The categories of the training file that are classes, sorted by id.
+/// The categories that are classes, sorted by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Classes {
-    /// All categories in the file.
+    /// All categories in the files of the training and of the evaluated images.
     All,
     /// The categories with at least one object in the training images that is not a crowd. Annotations of
     /// other categories are left out.
@@ -124,43 +124,46 @@ impl DatasetConfig for CocoConfig {
             "train-annotations",
             &self.train_annotations,
             &train_folder,
-        )?;
+        );
         let val = read(
             Part::Val,
             "val-annotations",
             &self.val_annotations,
             &val_folder,
-        )?;
-        if let Some(message) = train.differing_category(&val) {
+        );
+        let unlabelled = self.unlabelled(exif, &mut findings);
+        // The errors of all parts are told together.
+        let (train, val, extra_unlabelled) = match (train, val, unlabelled) {
+            (Ok(train), Ok(val), Ok(unlabelled)) => (train, val, unlabelled),
+            (train, val, unlabelled) => {
+                let errors = [train.err(), val.err(), unlabelled.err()];
+                let errors = errors.into_iter().flatten().collect();
+                return Err(ComponentErrors::of(errors).expect("at least one"));
+            }
+        };
+        if let Some(message) = train.renamed_category(&val) {
             return Err(ComponentError::new("val-annotations", message).into());
         }
-        let classes = train.classes(self.classes);
+        let classes = self.classes(&train, &val);
         if classes.is_empty() {
             let message = "no category has an object in the training images; allowed: at least one";
             return Err(ComponentError::new("train-annotations", message).into());
         }
-        let names: Vec<String> = classes
-            .iter()
-            .map(|category| train.name(*category).to_string())
-            .collect();
+        let names: Vec<String> = classes.iter().map(|class| class.name.clone()).collect();
         let train = Images::new(train, &classes, rules(Part::Train), &mut findings);
         let val = Images::new(val, &classes, rules(Part::Val), &mut findings);
-        for class in untrained(&train, &val) {
-            findings.add(Part::Val, Reason::NotTrained, || {
-                format!("`{}`", names[class])
-            });
-        }
-        let extra_unlabelled: Option<Arc<dyn Source>> =
-            if self.unlabelled_images.as_os_str().is_empty() {
-                None
-            } else {
-                let folder = root.join(&self.unlabelled_images);
-                require("unlabelled-images", &folder, Path::is_dir, "a folder")?;
-                let folder = ImageFolder::read(&folder, exif, &mut findings).map_err(|error| {
-                    ComponentError::new("unlabelled-images", format!("{error:#}"))
-                })?;
-                Some(Arc::new(folder))
-            };
+        let mut tell = |part, reason, classes: BTreeSet<usize>| {
+            for class in classes {
+                findings.add(part, reason, || format!("`{}`", names[class]));
+            }
+        };
+        let (trained, evaluated) = (train.classes_of_objects(), val.classes_of_objects());
+        tell(
+            Part::Train,
+            Reason::CrowdsOnly,
+            &train.all_classes() - &trained,
+        );
+        tell(Part::Val, Reason::NotTrained, &evaluated - &trained);
         Ok(Dataset {
             classes: names,
             train: Arc::new(train),
@@ -185,14 +188,34 @@ impl DatasetConfig for CocoConfig {
     }
 }
 
-/// The classes with an object in `val` and none in `train`, in ascending order.
-fn untrained(train: &Images, val: &Images) -> BTreeSet<usize> {
-    let classes = |images: &Images| -> BTreeSet<usize> {
-        (0..images.len())
-            .flat_map(|index| images.objects_of(index))
-            .collect()
-    };
-    &classes(val) - &classes(train)
+impl CocoConfig {
+    /// The classes, sorted by id.
+    fn classes(&self, train: &AnnotationFile, val: &AnnotationFile) -> Vec<Category> {
+        match self.classes {
+            Classes::Present => train.present(),
+            Classes::All => {
+                let both = train.categories().iter().chain(val.categories());
+                let by_id: BTreeMap<_, _> = both.map(|class| (&class.id, class)).collect();
+                by_id.into_values().cloned().collect()
+            }
+        }
+    }
+
+    /// The further images without annotations, if there is a folder of them.
+    fn unlabelled(
+        &self,
+        exif: Exif,
+        findings: &mut Findings,
+    ) -> Result<Option<Arc<dyn Source>>, ComponentError> {
+        if self.unlabelled_images.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let (key, folder) = ("unlabelled-images", self.root.join(&self.unlabelled_images));
+        require(key, &folder, Path::is_dir, "a folder")?;
+        let images = ImageFolder::read(&folder, exif, findings);
+        let images = images.map_err(|error| ComponentError::new(key, format!("{error:#}")))?;
+        Ok(Some(Arc::new(images)))
+    }
 }
 
 /// Refuses a path that is not of the kind that `key` needs.

@@ -102,6 +102,7 @@ impl<'a> Owners<'a> {
             let record = AnnotationRecord {
                 category,
                 crowd: annotation.iscrowd.get() == Some(&true),
+                has_mask: look.is_ok(),
                 area: annotation.area.get().copied(),
                 outline: annotation.segmentation,
             };

@@ -27,6 +27,8 @@ pub struct AnnotationRecord {
     /// Index into the categories, sorted by id.
     pub category: usize,
     pub crowd: bool,
+    /// True if a mask that covers a pixel can be made of the outline.
+    pub has_mask: bool,
     /// The file's `area`, which decides COCO's size range.
     pub area: Option<f64>,
     pub outline: Outline,

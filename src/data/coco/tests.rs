@@ -381,14 +381,14 @@ fn a_size_that_is_absent_is_that_of_the_file() {
 }
 
 #[test]
-fn val_must_have_the_same_categories() {
+fn a_category_has_one_name_in_both_files() {
     let fixture = Fixture::new();
     let mut val = document();
     val["categories"][1]["name"] = json!("truck");
     fixture.write("val.json", &val);
     let (key, message) = fixture.error();
     assert_eq!(key, "val-annotations");
-    assert!(message.contains("category 3 `car`"), "{message}");
+    assert!(message.contains("category 3 is `car` in"), "{message}");
 }
 
 #[test]

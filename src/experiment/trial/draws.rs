@@ -32,15 +32,24 @@ pub fn draw(settings: &Settings, dataset: &Dataset) -> Result<Split> {
             train.len()
         );
     }
+    let key = || match settings.data.contains_key("val-annotations") {
+        true => "data.val-annotations",
+        false => "data.val-images",
+    };
     if is_empty(val) {
-        let key = match settings.data.contains_key("val-annotations") {
-            true => "data.val-annotations",
-            false => "data.val-images",
-        };
         bail!(
-            "{key}: the {} evaluated images have no object, so no metric is defined{}{}",
+            "{}: the {} evaluated images have no object, so no metric is defined{}{}",
+            key(),
             val.len(),
             crowds(val),
+            left_out(dataset, Part::Val)
+        );
+    }
+    if (0..val.len()).all(|image| !val.has_mask(image)) {
+        bail!(
+            "{}: no object of the {} evaluated images has a mask, so no metric by masks is defined{}",
+            key(),
+            val.len(),
             left_out(dataset, Part::Val)
         );
     }
@@ -64,14 +73,14 @@ fn left_out(dataset: &Dataset, part: Part) -> String {
 /// The draws that trials ask for, each once.
 #[derive(Debug, Default)]
 pub struct Wanted {
-    wishes: Vec<Wish>,
-    /// The index of every wish by all that it depends on.
+    draws: Vec<WantedDraw>,
+    /// The index of every draw, by all that it depends on.
     known: BTreeMap<String, usize>,
 }
 
 /// One draw that trials ask for.
 #[derive(Debug)]
-struct Wish {
+struct WantedDraw {
     /// The settings of the first of the trials.
     settings: Settings,
     trials: usize,
@@ -102,15 +111,15 @@ impl Wanted {
         } = &**settings;
         let teacher = settings.method.has_teacher();
         let name = format!("{split:?} {data} {seed} {teacher}");
-        let next = self.wishes.len();
+        let next = self.draws.len();
         let index = *self.known.entry(name).or_insert(next);
         if index == next {
-            self.wishes.push(Wish {
+            self.draws.push(WantedDraw {
                 settings: (**settings).clone(),
                 trials: 0,
             });
         }
-        self.wishes[index].trials += 1;
+        self.draws[index].trials += 1;
     }
 
     /// Draws all of them. Those of datasets with missing files are left out.
@@ -120,17 +129,17 @@ impl Wanted {
     pub fn draw(self, datasets: &Datasets) -> Result<Vec<Draw>> {
         // Datasets are read one after the other: each is read in parallel itself.
         let mut found = Vec::new();
-        for wish in self.wishes {
-            match datasets.get(&wish.settings.data) {
-                Err(error) if wish.settings.misses(&error) => {}
-                dataset => found.push((wish, dataset?)),
+        for wanted in self.draws {
+            match datasets.get(&wanted.settings.data) {
+                Err(error) if wanted.settings.misses(&error) => {}
+                dataset => found.push((wanted, dataset?)),
             }
         }
         let drawn: Vec<Result<Draw, (u64, String)>> = found
             .into_par_iter()
-            .map(|(wish, dataset)| {
-                let seed = wish.settings.seed;
-                let draw = wish.draw(&dataset);
+            .map(|(wanted, dataset)| {
+                let seed = wanted.settings.seed;
+                let draw = wanted.draw(&dataset);
                 draw.map_err(|error| (seed, format!("{error:#}")))
             })
             .collect();
@@ -148,7 +157,7 @@ impl Wanted {
     }
 }
 
-impl Wish {
+impl WantedDraw {
     fn draw(self, dataset: &Dataset) -> Result<Draw> {
         let split = draw(&self.settings, dataset)?;
         Ok(Draw {
