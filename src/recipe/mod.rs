@@ -31,6 +31,7 @@ mod schema;
 mod sources;
 mod suggest;
 mod sweep;
+mod typed;
 
 pub use error::{Problem, RecipeError};
 pub use explain::{Explanation, KeyChange};

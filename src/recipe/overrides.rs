@@ -1,12 +1,13 @@
 //! Settings from the command line and the environment: `HARNESS_TRAIN__STEPS=10` and `--set train.steps=10`.
 //!
-//! The value is TOML. Text that is not TOML is taken as a string, so paths need no quotes.
+//! [`super::typed`] reads the values.
 
 use super::RECIPE_KEYS;
 use super::error::Problem;
 use super::moved::{is_earlier_place, move_path, note};
 use super::origin::{Location, Origin};
 use super::overlay::Layer;
+use super::typed::{Expected, parse};
 use std::collections::BTreeMap;
 
 /// Environment variables with this prefix may be settings.
@@ -30,7 +31,11 @@ pub struct Environment {
 /// Other programs have variables with the same prefix: CI systems (`HARNESS_BUILD_ID`), Kubernetes beside a
 /// service called `harness` (`HARNESS_PORT`). A variable is a setting if its first level is a key at the top of
 /// `root`, the settings of the lowest file, or one letter away from it; a table needs a second level.
-pub fn environment(variables: &[(String, String)], root: &toml::Table) -> Environment {
+pub fn environment(
+    variables: &[(String, String)],
+    root: &toml::Table,
+    expected: Expected,
+) -> Environment {
     let mut variables: Vec<&(String, String)> = variables.iter().collect();
     variables.sort();
     let (mut layers, mut foreign) = (Vec::new(), Vec::new());
@@ -43,7 +48,14 @@ pub fn environment(variables: &[(String, String)], root: &toml::Table) -> Enviro
             .map(|part| part.to_lowercase().replace('_', "-"))
             .collect();
         match is_meant(&path, root) {
-            true => layers.extend(layer(&path, value, Origin::Environment(name.clone()))),
+            true => {
+                layers.extend(layer(
+                    &path,
+                    value,
+                    Origin::Environment(name.clone()),
+                    expected,
+                ));
+            }
             false => foreign.push(name.as_str()),
         }
     }
@@ -77,14 +89,18 @@ fn ignored(names: &[&str]) -> String {
 }
 
 /// Returns one layer for each `key.path=value`, in the given order. A malformed argument is a problem.
-pub fn arguments(arguments: &[String], problems: &mut Vec<Problem>) -> Vec<Layer> {
+pub fn arguments(
+    arguments: &[String],
+    expected: Expected,
+    problems: &mut Vec<Problem>,
+) -> Vec<Layer> {
     let mut layers = Vec::new();
     for argument in arguments {
         let made = argument.split_once('=').and_then(|(key, value)| {
             let path: Vec<String> = key.split('.').map(|part| part.trim().to_string()).collect();
             let whole = path.iter().all(|part| !part.is_empty());
             whole
-                .then(|| layer(&path, value, Origin::Argument(argument.clone())))
+                .then(|| layer(&path, value, Origin::Argument(argument.clone()), expected))
                 .flatten()
         });
         match made {
@@ -98,7 +114,7 @@ pub fn arguments(arguments: &[String], problems: &mut Vec<Problem>) -> Vec<Layer
     layers
 }
 
-fn layer(path: &[String], text: &str, origin: Origin) -> Option<Layer> {
+fn layer(path: &[String], text: &str, origin: Origin, expected: Expected) -> Option<Layer> {
     let mut path = path.to_vec();
     let given = path.join(".");
     let moved = move_path(&mut path);
@@ -109,7 +125,7 @@ fn layer(path: &[String], text: &str, origin: Origin) -> Option<Layer> {
         note: moved.then(|| note(&given, &origin.to_string())),
     };
     layer
-        .insert(&path, parse_value(text), origin.clone())
+        .insert(&path, parse(text, &path, expected), origin.clone())
         .ok()?;
     record_inner(&mut layer, &path, &origin);
     Some(layer)
@@ -142,50 +158,9 @@ fn record_inner(layer: &mut Layer, path: &[String], origin: &Origin) {
     }
 }
 
-/// Parses `text` as a TOML value, or else takes it as a string.
-fn parse_value(text: &str) -> toml::Value {
-    let parsed = format!("value = {text}")
-        .parse::<toml::Table>()
-        .ok()
-        .filter(|table| table.len() == 1);
-    match parsed.and_then(|mut table| table.remove("value")) {
-        Some(toml::Value::Datetime(_)) | None => toml::Value::String(text.to_string()),
-        Some(value) => undated(value),
-    }
-}
-
-/// Turns dates into text. No setting is a date, and as text it fails the type check with the usual message.
-fn undated(value: toml::Value) -> toml::Value {
-    match value {
-        toml::Value::Datetime(date) => toml::Value::String(date.to_string()),
-        toml::Value::Array(items) => toml::Value::Array(items.into_iter().map(undated).collect()),
-        toml::Value::Table(table) => {
-            let entries = table.into_iter().map(|(key, value)| (key, undated(value)));
-            toml::Value::Table(entries.collect())
-        }
-        other => other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_are_toml_or_else_text() {
-        for (text, expected) in [
-            ("10", toml::Value::Integer(10)),
-            ("1e-4", toml::Value::Float(1e-4)),
-            ("true", toml::Value::Boolean(true)),
-            ("[0, 1]", toml::Value::Array(vec![0.into(), 1.into()])),
-            ("'10'", "10".into()),
-            ("../data/coco", "../data/coco".into()),
-            ("", "".into()),
-            ("1\nother = 2", "1\nother = 2".into()),
-        ] {
-            assert_eq!(parse_value(text), expected, "{text:?}");
-        }
-    }
 
     #[test]
     fn a_variable_names_a_path() {
@@ -196,7 +171,7 @@ mod tests {
         ]
         .map(|(name, value)| (name.to_string(), value.to_string()));
         let root = "model = {}\ndata = {}".parse().unwrap();
-        let Environment { layers, foreign } = environment(&variables, &root);
+        let Environment { layers, foreign } = environment(&variables, &root, Expected(&[]));
         assert_eq!(foreign, None);
         let tables: Vec<String> = layers
             .iter()
@@ -221,7 +196,7 @@ mod tests {
         let read = |names: &[&str]| {
             let pair = |name: &&str| (format!("HARNESS_{name}"), "1".to_string());
             let variables: Vec<_> = names.iter().map(pair).collect();
-            let Environment { layers, foreign } = environment(&variables, &root);
+            let Environment { layers, foreign } = environment(&variables, &root, Expected(&[]));
             (layers.len(), foreign.unwrap_or_default())
         };
         let meant = [
@@ -262,7 +237,7 @@ mod tests {
             "method={ name = 'supervised' }",
         ]
         .map(str::to_string);
-        let layers = arguments(&given, &mut problems);
+        let layers = arguments(&given, Expected(&[]), &mut problems);
         assert_eq!(problems.len(), 3);
         assert_eq!(
             problems[0].to_string(),

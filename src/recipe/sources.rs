@@ -10,6 +10,7 @@ use super::new_keys::NewKeys;
 use super::overlay::{Layer, lay};
 use super::overrides::{self, Environment};
 use super::sweep;
+use super::typed::Expected;
 use std::path::Path;
 use toml::Table;
 
@@ -77,8 +78,12 @@ impl Sources {
         let Environment {
             layers: mut typed,
             foreign,
-        } = overrides::environment(request.environment, &root);
-        typed.extend(overrides::arguments(request.set, &mut problems));
+        } = overrides::environment(request.environment, &root, Expected(&files));
+        typed.extend(overrides::arguments(
+            request.set,
+            Expected(&files),
+            &mut problems,
+        ));
         let name = request.recipe.file_stem().and_then(|stem| stem.to_str());
         let name = name.unwrap_or("recipe").to_string();
         let keys = RecipeKeys::read(&name, &files, &typed, &mut problems);
