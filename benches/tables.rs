@@ -47,6 +47,7 @@ fn record(hash: &str, label: &str, seed: u64, stream: &mut Stream) -> Record {
         student: metrics(),
         average: metrics(),
         findings: Vec::new(),
+        commits: None,
     }
 }
 

@@ -163,6 +163,7 @@ mod tests {
             student: None,
             average: None,
             findings: Vec::new(),
+            commits: None,
         }
     }
 

@@ -27,7 +27,7 @@ pub use comparison_text::{COMPARISON_FORMATS, ComparisonFormat};
 pub use folder::{RECORDS, ResultsFolder};
 pub use json_lines::{JsonLines, Keyed, set_damaged_lines_aside};
 pub use layout::{RowLayout, TableLayout};
-pub use record::{Record, Timing, TrialStatus};
+pub use record::{Commits, Record, Timing, TrialStatus};
 pub use table::{Header, Order, RowRecords, Table, TableRow};
 
 use crate::atomic::write_atomically;

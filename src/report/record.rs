@@ -48,6 +48,19 @@ pub struct Record {
     /// The oddities of its dataset, such as annotations that were left out, one line each.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub findings: Vec<String>,
+    /// The source code that computed it; none in records of earlier programs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub commits: Option<Commits>,
+}
+
+/// The commits of the source code that computed a result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Commits {
+    /// The commit that the program was built from, with its local changes in words.
+    pub program: String,
+    /// The commit of the recipe's folder; none outside a repository.
+    pub recipe: Option<String>,
 }
 
 impl Record {

@@ -28,6 +28,7 @@ fn record(hash: &str, seed: u64, map: Option<f64>) -> Record {
         student: None,
         average: None,
         findings: Vec::new(),
+        commits: None,
     }
 }
 

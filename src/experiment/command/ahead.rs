@@ -6,8 +6,9 @@ use crate::experiment::outlook::{Outlook, Status};
 use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::store::frozen::FrozenPlan;
+use crate::experiment::store::program::Program;
 use crate::experiment::store::root::{Store, digests_of};
-use crate::experiment::store::system::{commit, cores};
+use crate::experiment::store::system::cores;
 use crate::experiment::trial::draws::Wanted;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest, environment};
 use crate::experiment::trial::planned::stages_of;
@@ -64,7 +65,7 @@ pub fn plan(
     }
     let store = Store::look(&folder);
     let mut frozen = FrozenPlan::new(&plan.recipe, cores());
-    frozen.commit = store.as_ref().and_then(|_| commit(&request.recipe));
+    frozen.program = Some(Program::this());
     let mut wanted = Wanted::default();
     for trials in plan.trials.chunks(STAGES_AT_ONCE) {
         let stages = trials.par_iter().map(stages_of);

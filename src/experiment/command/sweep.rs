@@ -105,7 +105,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     let mut frozen = frozen(&plan, &trials, &request.recipe, &provenance, workers.count);
     frozen.folder = folder.canonicalize().ok();
     let mut lines = provenance.lines();
-    let commits = OtherCommit::all(&store, &frozen, frozen.commit.as_deref());
+    let commits = OtherCommit::all(&store, &frozen);
     lines.extend(commits.iter().map(ToString::to_string));
     let results = Results::open(&store, &folder, &plan, &lines).map_err(CommandError::Input)?;
     let environment =
@@ -215,6 +215,7 @@ fn frozen(
     let mut frozen = FrozenPlan::new(&plan.recipe, workers);
     frozen.source = std::path::absolute(recipe).ok();
     frozen.commit = provenance.system.commit.clone();
+    frozen.program = Some(provenance.system.program.clone());
     for (trial, planned) in plan.trials.iter().zip(trials) {
         frozen.add(trial, &planned.stages);
     }

@@ -1,9 +1,11 @@
-//! Lists the finished work of a plan that was done at another commit than the present one. It stays valid
+//! Lists the finished work of a plan that another program did: one that was built from another commit. It stays valid
 //! because its settings are the same, but a reader of the tables should know.
 
+use crate::experiment::store::environment::MadeBy;
 use crate::experiment::store::frozen::FrozenPlan;
+use crate::experiment::store::program::Program;
 use crate::experiment::store::root::Store;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -13,18 +15,27 @@ const SHOWN_DIGITS: usize = 10;
 /// The trials that depend on work done at one other commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OtherCommit {
-    /// The commit; none outside a repository.
+    /// The commit; none if it is unknown.
     commit: Option<String>,
+    /// True if an earlier program did the work: its own commit is not recorded, and `commit` is that of the recipe's
+    /// folder.
+    of_the_recipe: bool,
     /// The number of trials with a finished stage from that commit.
     trials: usize,
 }
 
+/// The commit that tells which program did a piece of work; true if it is that of the recipe's folder.
+type Source = (Option<String>, bool);
+
 impl OtherCommit {
-    /// The work of `plan` in `store` that was not done at the commit `now`, by commit. Stages without a
-    /// recorded commit are left out.
-    pub fn all(store: &Store, plan: &FrozenPlan, now: Option<&str>) -> Vec<Self> {
+    /// The work of `plan` in `store` that was not done by the plan's own program, by commit. Stages without an
+    /// environment are left out.
+    pub fn all(store: &Store, plan: &FrozenPlan) -> Vec<Self> {
+        let now = source(plan.commit.clone(), plan.program.clone());
+        // Before programs knew their commit, they ran in their own repository, as a rule with its recipes.
+        let is_same = |found: &Source| *found == now || (found.1 && found.0 == now.0);
         let mut known = BTreeMap::new();
-        let of: Vec<Option<Option<String>>> = plan
+        let of: Vec<Option<Source>> = plan
             .stages
             .iter()
             .map(|stage| {
@@ -34,25 +45,34 @@ impl OtherCommit {
                 }
                 let text = std::fs::read(folder.environment()).ok()?;
                 // Many stages share few environments.
-                let commit = || serde_json::from_slice(&text).ok();
-                let found: &Option<Made> = known.entry(text.clone()).or_insert_with(commit);
-                found.as_ref().map(|made| made.commit.clone())
+                let made = || MadeBy::of(&text).map(|made| source(made.commit, made.program));
+                known.entry(text.clone()).or_insert_with(made).clone()
             })
             .collect();
-        let mut counts: BTreeMap<Option<String>, usize> = BTreeMap::new();
+        let mut counts: BTreeMap<Source, usize> = BTreeMap::new();
         for trial in &plan.trials {
-            let commits: BTreeSet<&Option<String>> = trial
+            let sources: BTreeSet<&Source> = trial
                 .stages
                 .iter()
                 .filter_map(|stage| of[*stage].as_ref())
                 .collect();
-            let others = commits
-                .into_iter()
-                .filter(|commit| commit.as_deref() != now);
-            others.for_each(|commit| *counts.entry(commit.clone()).or_default() += 1);
+            let others = sources.into_iter().filter(|source| !is_same(source));
+            others.for_each(|source| *counts.entry(source.clone()).or_default() += 1);
         }
-        let other = |(commit, trials)| Self { commit, trials };
+        let other = |((commit, of_the_recipe), trials)| Self {
+            commit,
+            of_the_recipe,
+            trials,
+        };
         counts.into_iter().map(other).collect()
+    }
+}
+
+/// The source of work that was done in a recipe's folder at `commit`, by `program` if that is recorded.
+fn source(commit: Option<String>, program: Option<Program>) -> Source {
+    match program {
+        Some(program) => (program.commit, false),
+        None => (commit, true),
     }
 }
 
@@ -67,20 +87,18 @@ impl fmt::Display for OtherCommit {
             "{} {trials} {were} computed, at least in part, ",
             self.trials
         )?;
-        match &self.commit {
-            Some(commit) => {
-                let shown: String = commit.chars().take(SHOWN_DIGITS).collect();
-                write!(f, "at commit {shown}")
-            }
-            None => f.write_str("outside a repository"),
+        let shown = |commit: &str| commit.chars().take(SHOWN_DIGITS).collect::<String>();
+        match (&self.commit, self.of_the_recipe) {
+            (Some(commit), false) => write!(f, "by a program of commit {}", shown(commit)),
+            (None, false) => f.write_str("by a program of an unknown commit"),
+            (Some(commit), true) => write!(
+                f,
+                "by a program that did not record its commit, with a recipe at commit {}",
+                shown(commit)
+            ),
+            (None, true) => f.write_str("by a program that did not record its commit"),
         }
     }
-}
-
-/// The part of a stage's `environment.json` that is read.
-#[derive(Deserialize)]
-struct Made {
-    commit: Option<String>,
 }
 
 #[cfg(test)]
@@ -94,14 +112,35 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let store = Store::open(out.path()).unwrap();
         let mut plan = FrozenPlan::new("r", 1);
+        let program = |commit: &str| serde_json::json!({ "commit": commit, "changed": false });
         let stages = [
-            ("burn-in-0", Some("old"), true),
-            ("evaluate-1", Some("now"), true),
-            ("evaluate-2", Some("old"), true),
-            ("evaluate-3", None, true),
-            ("evaluate-4", Some("older"), false),
+            (
+                "burn-in-0",
+                serde_json::json!({ "commit": "r", "program": program("old") }),
+                true,
+            ),
+            (
+                "evaluate-1",
+                serde_json::json!({ "commit": "s", "program": program("now") }),
+                true,
+            ),
+            (
+                "evaluate-2",
+                serde_json::json!({ "commit": null, "program": program("old") }),
+                true,
+            ),
+            (
+                "evaluate-3",
+                serde_json::json!({ "commit": "before" }),
+                true,
+            ),
+            (
+                "evaluate-4",
+                serde_json::json!({ "commit": "r", "program": program("older") }),
+                false,
+            ),
         ];
-        for (key, commit, done) in stages {
+        for (key, text, done) in stages {
             plan.stages.push(StageEntry {
                 key: key.parse().unwrap(),
                 title: key.into(),
@@ -113,7 +152,6 @@ mod tests {
             let key = &plan.stages.last().unwrap().key;
             let folder = store.stage(key);
             folder.make().unwrap();
-            let text = serde_json::json!({ "cores": 2, "commit": commit });
             fs::write(folder.environment(), text.to_string()).unwrap();
             let result = folder.outcome(key);
             if done {
@@ -129,25 +167,27 @@ mod tests {
                 stages,
             });
         }
-        let told = |now| -> Vec<String> {
-            let others = OtherCommit::all(&store, &plan, now);
+        let told = |commit: Option<&str>| -> Vec<String> {
+            let mut plan = plan.clone();
+            plan.program = Some(Program {
+                commit: commit.map(str::to_string),
+                changed: false,
+            });
+            let others = OtherCommit::all(&store, &plan);
             others.iter().map(ToString::to_string).collect()
         };
-        let outside = "1 trial was computed, at least in part, outside a repository";
+        let of = |commit| {
+            format!("2 trials were computed, at least in part, by a program of commit {commit}")
+        };
+        let before = "1 trial was computed, at least in part, by a program that did not record its commit, with a \
+                      recipe at commit before";
+        assert_eq!(told(Some("now")), [before.to_string(), of("old")]);
+        assert_eq!(told(Some("old")), [before.to_string(), of("now")]);
         assert_eq!(
-            told(Some("now")),
-            [
-                outside,
-                "2 trials were computed, at least in part, at commit old"
-            ]
+            told(Some("before")),
+            [of("now"), of("old")],
+            "the program's own repository"
         );
-        assert_eq!(
-            told(Some("old")),
-            [
-                outside,
-                "2 trials were computed, at least in part, at commit now"
-            ]
-        );
-        assert_eq!(told(None).len(), 2);
+        assert_eq!(told(None).len(), 3);
     }
 }

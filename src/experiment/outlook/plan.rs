@@ -37,7 +37,7 @@ pub struct Outlook {
     /// The number of stages that a sweep would run.
     wanted: usize,
     estimate: Option<Estimate>,
-    /// Work that was done at other commits than the present one.
+    /// Work that was done by programs of other commits than this one's.
     commits: Vec<OtherCommit>,
 }
 
@@ -76,8 +76,7 @@ impl Outlook {
         store: Option<&Store>,
     ) -> Self {
         let commits = store.filter(|store| store.other_version().is_none());
-        let commits =
-            commits.map(|store| OtherCommit::all(store, &frozen, frozen.commit.as_deref()));
+        let commits = commits.map(|store| OtherCommit::all(store, &frozen));
         let states: Vec<StageState> = match store {
             Some(store) => frozen
                 .stages
@@ -232,7 +231,7 @@ impl fmt::Display for Outlook {
             writeln!(f, "the same trials give {more}")?;
         }
         for commit in &self.commits {
-            writeln!(f, "{commit} (not the present commit)")?;
+            writeln!(f, "{commit} (not this program's commit)")?;
         }
         let outdated = |trial: &TrialOutlook| matches!(trial.reason, Reason::Outdated { .. });
         if self.trials.iter().any(outdated) {

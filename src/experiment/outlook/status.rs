@@ -41,7 +41,7 @@ struct RecipeStatus {
     failed: Vec<StageStatus>,
     interrupted: Vec<StageStatus>,
     estimate: Option<Estimate>,
-    /// Work that was done at other commits than that of the last sweep.
+    /// Work that was done by other programs than that of the last sweep.
     commits: Vec<OtherCommit>,
 }
 
@@ -112,7 +112,7 @@ impl RecipeStatus {
             failed: chosen(|state| matches!(state, StageState::Failed { .. })),
             interrupted: chosen(|state| matches!(state, StageState::Interrupted(_))),
             estimate: Estimate::new(&plan, &states),
-            commits: OtherCommit::all(store, &plan, plan.commit.as_deref()),
+            commits: OtherCommit::all(store, &plan),
             recipe: plan.recipe,
             results: store.results().to_path_buf(),
         }
@@ -182,7 +182,7 @@ impl fmt::Display for RecipeStatus {
             write!(f, "\nto debug a failure: harness stage {results} {key}")?;
         }
         for commit in &self.commits {
-            write!(f, "\n{commit} (not the commit of the last sweep)")?;
+            write!(f, "\n{commit} (not the program of the last sweep)")?;
         }
         if self.running.is_empty() && self.done < self.trials {
             f.write_str("\nno process is working on it")?;

@@ -3,11 +3,12 @@
 
 use crate::atomic::remove_unfinished;
 use crate::experiment::settings::evaluation::EvalModel;
+use crate::experiment::store::environment::MadeBy;
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan, Trial};
 use crate::report::{
-    JsonLines, RECORDS, Record, RowLayout, TableLayout, Timing, TrialStatus, layout,
+    Commits, JsonLines, RECORDS, Record, RowLayout, TableLayout, Timing, TrialStatus, layout,
     set_damaged_lines_aside, write_table,
 };
 use anyhow::{Context, Result};
@@ -150,7 +151,18 @@ impl<'a> Results<'a> {
             student: None,
             average: None,
             findings: Vec::new(),
+            commits: self.commits(&trial.hash),
         }
+    }
+
+    /// The commits in the environment of the trial `hash`; none if an earlier program computed it.
+    fn commits(&self, hash: &str) -> Option<Commits> {
+        let environment = self.store.trial(hash).environment();
+        let made = MadeBy::of(&std::fs::read(environment).ok()?)?;
+        Some(Commits {
+            program: made.program?.text(),
+            recipe: made.commit,
+        })
     }
 
     /// Writes `tables.json`, which lists the trials of each row. The records can then be read without the

@@ -1,13 +1,14 @@
-//! The environment of a computation: commit and local changes, machine, program, crates. It is collected once
+//! The environment of a computation: program, commit and local changes of the recipe's folder, machine, crates. It is collected once
 //! per process and stored with every stage and trial, so that every number in a table can be traced to its
 //! origin.
 
 use super::folder::{StageFolder, link};
+use super::program::Program;
 use super::root::{CODE_VERSION, Store};
 use super::system::SystemInfo;
 use crate::atomic::write_atomically;
 use anyhow::{Context, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -26,6 +27,8 @@ struct Environment<'a> {
     changed: bool,
     /// The version of the program.
     version: &'a str,
+    /// The source code of the program.
+    program: &'a Program,
     /// The version of the stages' computations.
     code_version: u32,
     /// The hash of the program's file; none if it cannot be read.
@@ -44,6 +47,22 @@ struct Environment<'a> {
     driver: Option<String>,
     /// The versions of the crates that the program depends on directly.
     crates: BTreeMap<String, String>,
+}
+
+/// The part of a stage's or a trial's `environment.json` that says which source code computed it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct MadeBy {
+    /// The git commit of the recipe's folder; none outside a repository.
+    pub commit: Option<String>,
+    /// The source code of the program; none in the files of earlier programs.
+    pub program: Option<Program>,
+}
+
+impl MadeBy {
+    /// Reads it from the content of an `environment.json`; none if that is damaged.
+    pub fn of(text: &[u8]) -> Option<Self> {
+        serde_json::from_slice(text).ok()
+    }
 }
 
 /// The environment of this process as files of a store.
@@ -69,6 +88,7 @@ impl EnvironmentFiles {
             commit: system.commit.as_deref(),
             changed: system.changed,
             version: &system.version,
+            program: &system.program,
             code_version: CODE_VERSION,
             build: build(),
             debug_build: cfg!(debug_assertions),
@@ -212,6 +232,10 @@ mod tests {
     fn system(diff: Option<&str>) -> SystemInfo {
         SystemInfo {
             version: "0.1.0".into(),
+            program: Program {
+                commit: Some("def".into()),
+                changed: false,
+            },
             commit: Some("abc".into()),
             changed: diff.is_some(),
             diff: diff.map(|text| text.as_bytes().to_vec()),
@@ -247,6 +271,11 @@ mod tests {
             (&json["commit"], &json["changed"]),
             (&"abc".into(), &true.into())
         );
+        let made = MadeBy::of(text.as_bytes()).unwrap();
+        assert_eq!(made.commit.as_deref(), Some("abc"));
+        assert_eq!(made.program.unwrap().commit.as_deref(), Some("def"));
+        let earlier = MadeBy::of(br#"{"commit": null, "cores": 2}"#).unwrap();
+        assert_eq!((earlier.commit, earlier.program), (None, None));
         assert_eq!(json["crates"]["dfdx"], "0.13.0");
         assert_eq!(json["build"].as_str().map(str::len), Some(64));
 

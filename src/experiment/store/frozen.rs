@@ -1,6 +1,7 @@
 //! The plan of a sweep as it was when the sweep began: `.store/plans/<recipe>.json`. Other processes read the
 //! stages of a sweep there, even if the recipe has been edited since.
 
+use super::program::Program;
 use super::root::Store;
 use crate::atomic::write_atomically;
 use crate::experiment::trial::key::StageKey;
@@ -28,6 +29,9 @@ pub struct FrozenPlan {
     /// The git commit of the recipe's folder; none outside a repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// The source code of the program; none in a plan of an earlier program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Program>,
     /// The trials, in the plan's order.
     pub trials: Vec<TrialEntry>,
     /// The stages, each once, after those that it needs.
@@ -134,6 +138,7 @@ impl FrozenPlan {
             source: None,
             folder: None,
             commit: None,
+            program: None,
             trials: Vec::new(),
             stages: Vec::new(),
             known: BTreeMap::new(),

@@ -7,6 +7,7 @@ pub mod folder;
 pub mod frozen;
 pub mod lease;
 pub mod measured;
+pub mod program;
 pub mod provenance;
 pub mod renew;
 pub mod result_aside;

@@ -1,6 +1,7 @@
-//! The provenance of a run: commit, machine, time. It is written beside the tables, so that the tables have
+//! The provenance of a run: program, commit of the recipe, machine, time. It is written beside the tables, so that the tables have
 //! the same bytes in every run.
 
+use super::program::commit_text;
 use super::system::SystemInfo;
 use crate::atomic::write_atomically;
 use crate::recipe::Plan;
@@ -20,7 +21,7 @@ pub struct Provenance {
     pub set: Vec<String>,
     /// The seeds of every variant.
     pub seeds: Vec<u64>,
-    /// The program, its commit and the machine.
+    /// The program, the commit of the recipe's folder, and the machine.
     #[serde(flatten)]
     pub system: SystemInfo,
 }
@@ -51,9 +52,23 @@ impl Provenance {
     pub fn lines(&self) -> Vec<String> {
         let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
         let plural = if seeds.len() == 1 { "" } else { "s" };
-        let SystemInfo { cpu, cores, os, .. } = &self.system;
+        let SystemInfo {
+            version,
+            program,
+            commit,
+            changed,
+            cpu,
+            cores,
+            os,
+            ..
+        } = &self.system;
+        let recipe = match commit {
+            Some(commit) => format!("commit {}", commit_text(Some(commit), *changed)),
+            None => "outside a repository".to_string(),
+        };
         let mut lines = vec![
-            format!("Commit: {}", self.commit()),
+            format!("Program: {version}, commit {}", program.text()),
+            format!("Recipe: {recipe}"),
             format!("Seed{plural}: {}", seeds.join(", ")),
             format!("Machine: {cpu}, {cores} cores, {os}"),
         ];
@@ -61,16 +76,6 @@ impl Provenance {
             lines.push(format!("Set by hand: {}", self.set.join(" ")));
         }
         lines
-    }
-
-    fn commit(&self) -> String {
-        let commit = self.system.commit.as_deref().unwrap_or("unknown");
-        let changed = if self.system.changed {
-            ", with local changes"
-        } else {
-            ""
-        };
-        format!("{commit}{changed}")
     }
 
     /// The file for programs in the results folder `out`.
@@ -127,6 +132,7 @@ impl Provenance {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::store::program::Program;
     use crate::recipe::{RowPlan, SweepPlan};
 
     fn provenance() -> Provenance {
@@ -136,6 +142,10 @@ mod tests {
             seeds: vec![0, 1],
             system: SystemInfo {
                 version: "0.1.0".into(),
+                program: Program {
+                    commit: Some("def".into()),
+                    changed: false,
+                },
                 commit: Some("abc".into()),
                 changed: true,
                 diff: None,
@@ -177,7 +187,8 @@ mod tests {
         provenance().write(folder.path(), &plan, times).unwrap();
         let readme = std::fs::read_to_string(folder.path().join("about-ablation.md")).unwrap();
         for part in [
-            "- Commit: abc, with local changes\n",
+            "- Program: 0.1.0, commit def\n",
+            "- Recipe: commit abc, with local changes\n",
             "- Seeds: 0, 1\n",
             "- Machine: Brand X, 2 cores, linux x86_64\n",
             "2.5 minutes of work, 1.5 minutes of wall time",
@@ -188,8 +199,9 @@ mod tests {
         let json = std::fs::read_to_string(folder.path().join("run-ablation.json")).unwrap();
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(
-            (&json["commit"], &json["work_seconds"]),
-            (&"abc".into(), &150.0.into())
+            (&json["commit"], &json["program"]["commit"]),
+            (&"abc".into(), &"def".into())
         );
+        assert_eq!(json["work_seconds"], 150.0);
     }
 }

@@ -1,14 +1,17 @@
-//! The system of a computation: the version of the program, the commit, the machine.
+//! The system of a computation: the program, the commit of the recipe's folder, the machine.
 
+use super::program::Program;
 use serde::Serialize;
 use std::path::Path;
 use std::process::Command;
 
-/// The version of this program, its commit and its machine.
+/// This program, the repository of the recipe, and the machine.
 #[derive(Clone, Debug, Serialize)]
 pub struct SystemInfo {
     /// The version of the program.
     pub version: String,
+    /// The source code of the program.
+    pub program: Program,
     /// The git commit of the recipe's folder; none outside a repository.
     pub commit: Option<String>,
     /// True if files other than results differ from that commit.
@@ -33,6 +36,7 @@ impl SystemInfo {
         let diff = ["diff", "HEAD", "--", ":/", ":(top,exclude)results"];
         Self {
             version: env!("CARGO_PKG_VERSION").to_string(),
+            program: Program::this(),
             commit: recipe.and_then(commit),
             changed,
             diff: changed.then(|| git(&diff)).flatten(),
@@ -44,7 +48,7 @@ impl SystemInfo {
 }
 
 /// The git commit of the folder of the file `recipe`; none outside a repository.
-pub fn commit(recipe: &Path) -> Option<String> {
+fn commit(recipe: &Path) -> Option<String> {
     let text = git(recipe, &["rev-parse", "HEAD"])?;
     Some(String::from_utf8_lossy(&text).trim().to_string())
 }
