@@ -1,16 +1,18 @@
 //! The commands: each calls its function in `experiment`, prints the outcome and returns the exit code.
 
+use super::help;
 use super::output::{FAILED, FINE, WRONG, print_line, printed, warn};
 use super::words::{
-    CheckDataArgs, ClipArgs, CompareArgs, EvalArgs, ExportDataArgs, ExportWeightsArgs,
-    InspectWeightsArgs, PlanArgs, PredictArgs, SchemaArgs, StageArgs, StatusArgs, SweepArgs,
-    TableArgs,
+    CheckDataArgs, ClipArgs, CompareArgs, CompletionsArgs, EvalArgs, ExportDataArgs,
+    ExportWeightsArgs, InitArgs, InspectWeightsArgs, ManArgs, PROGRAM, PlanArgs, PredictArgs,
+    SchemaArgs, StageArgs, StatusArgs, SweepArgs, TableArgs,
 };
 use crate::experiment::{
     self, CommandError, DeviceRequest, EXIT_CODE, Interrupt, Outcome, PredictRequest,
     RecipeRequest, Rendered, Role, StageEnd, StageRequest, SweepOptions, Verbosity,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, counted};
+use anyhow::Context;
 use std::io::Write as _;
 
 pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
@@ -146,8 +148,7 @@ pub fn compare(args: &CompareArgs) -> Result<u8, CommandError> {
 /// Prints a text and its warnings.
 fn print_rendered(rendered: &Rendered) -> u8 {
     warn(&rendered.warnings);
-    let _ = std::io::stdout().lock().write_all(rendered.text.as_bytes());
-    FINE
+    print_bytes(rendered.text.as_bytes())
 }
 
 pub fn predict(args: PredictArgs) -> Result<u8, CommandError> {
@@ -194,4 +195,49 @@ pub fn eval(args: &EvalArgs) -> Result<u8, CommandError> {
     let scores = experiment::evaluate(&args.gt, &args.dt, args.csv.as_deref())?;
     warn(&scores.warnings);
     Ok(printed(&scores.text))
+}
+
+pub fn init(args: InitArgs) -> Result<u8, CommandError> {
+    let folder = args.folder.clone();
+    let new = experiment::init(&args.into())?;
+    for file in &new.files {
+        print_line(&format!("wrote {}", file.display()));
+    }
+    warn(&new.notes);
+    let recipe = RecipeRequest {
+        recipe: new.recipe,
+        set: Vec::new(),
+    };
+    let (outlook, _) = experiment::plan(&recipe, Some(&new.results))?;
+    print_line(&format!("\n{outlook}"));
+    let folder = help::for_a_shell(&folder.display().to_string());
+    Ok(printed(&format!(
+        "Next:\n  cd {folder}\n  {PROGRAM} sweep recipes/own.toml"
+    )))
+}
+
+pub fn completions(args: &CompletionsArgs) -> u8 {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut help::definition(), PROGRAM, &mut script);
+    print_bytes(&script)
+}
+
+pub fn man(args: &ManArgs) -> Result<u8, CommandError> {
+    if let Some(folder) = &args.out {
+        std::fs::create_dir_all(folder)
+            .and_then(|()| clap_mangen::generate_to(help::definition(), folder))
+            .with_context(|| format!("{}: the pages cannot be written", folder.display()))
+            .map_err(CommandError::Output)?;
+        return Ok(printed(&format!("Manual pages: {}", folder.display())));
+    }
+    let mut page = Vec::new();
+    let written = clap_mangen::Man::new(help::definition()).render(&mut page);
+    written.map_err(|error| CommandError::Output(error.into()))?;
+    Ok(print_bytes(&page))
+}
+
+/// Prints a text as it is. A closed pipe is no error.
+fn print_bytes(text: &[u8]) -> u8 {
+    let _ = std::io::stdout().lock().write_all(text);
+    FINE
 }

@@ -1,12 +1,14 @@
 //! The command line: words, exit codes and final messages. The commands themselves are in `experiment`.
 
 mod commands;
+mod examples;
+mod help;
 mod output;
 mod words;
 
 use crate::experiment::CommandError;
 use crate::recipe::at_home;
-use clap::Parser;
+use clap::FromArgMatches;
 use output::{FAILED, WRONG};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -14,7 +16,9 @@ use words::{Cli, Command, Data, Weights};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse_from(std::env::args_os().map(with_home));
+    let arguments = std::env::args_os().map(with_home);
+    let matches = help::definition().get_matches_from(arguments);
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let code = dispatch(cli.command).unwrap_or_else(|error| {
         eprintln!("error: {error}");
         match error {
@@ -58,13 +62,15 @@ fn dispatch(command: Command) -> Result<u8, CommandError> {
         Command::Data(Data::Export(args)) => commands::export_data(args),
         Command::Data(Data::Check(args)) => commands::check_data(args),
         Command::Eval(args) => commands::eval(&args),
+        Command::Init(args) => commands::init(args),
+        Command::Completions(args) => Ok(commands::completions(&args)),
+        Command::Man(args) => commands::man(&args),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn a_tilde_is_the_home_wherever_an_argument_begins_with_a_path() {
@@ -83,6 +89,6 @@ mod tests {
 
     #[test]
     fn the_definition_is_consistent() {
-        Cli::command().debug_assert();
+        help::definition().debug_assert();
     }
 }

@@ -1,17 +1,21 @@
 //! The command line: commands, arguments and their help.
 
 use crate::experiment::{
-    DeviceChoice, DeviceRequest, EXECUTORS, ExecutorEntry, GpuList, RecipeRequest, TableRequest,
-    metric_names,
+    DeviceChoice, DeviceRequest, EXECUTORS, ExecutorEntry, GpuList, InitRequest, OwnData,
+    RecipeRequest, TableRequest, VERSION, metric_names,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Order};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use std::path::PathBuf;
+
+/// The name of the program on the command line.
+pub const PROGRAM: &str = "harness";
 
 /// Ablation harness for semi-supervised instance segmentation: reads recipes, writes the paper's tables.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(name = PROGRAM, version = VERSION, about)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -45,6 +49,61 @@ pub enum Command {
     Data(Data),
     /// Compute the COCO metrics of a file of detections, for masks and boxes
     Eval(EvalArgs),
+    /// Write a recipe and a sweep into a new folder, for your own pictures or the embedded dataset
+    Init(InitArgs),
+    /// Print a script that completes commands and options in a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one page for each command
+    Man(ManArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// A new or empty folder
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// Annotations of your pictures in COCO's format [default: the embedded dataset]
+    #[arg(long, value_name = "JSON", requires = "images")]
+    pub coco: Option<PathBuf>,
+    /// Folder that the annotations' file names begin in
+    #[arg(long, value_name = "DIR", requires = "coco")]
+    pub images: Option<PathBuf>,
+    /// Annotations of the evaluated pictures [default: a fifth of the pictures of --coco]
+    #[arg(long, value_name = "JSON", requires = "coco")]
+    pub val_coco: Option<PathBuf>,
+    /// Folder of the evaluated pictures [default: that of --images]
+    #[arg(long, value_name = "DIR", requires = "val_coco")]
+    pub val_images: Option<PathBuf>,
+}
+
+impl From<InitArgs> for InitRequest {
+    fn from(args: InitArgs) -> Self {
+        let data = |(annotations, images): (PathBuf, PathBuf)| OwnData {
+            val: args.val_coco.map(|val| {
+                let folder = args.val_images.unwrap_or_else(|| images.clone());
+                (val, folder)
+            }),
+            annotations,
+            images,
+        };
+        Self {
+            folder: args.folder,
+            coco: args.coco.zip(args.images).map(data),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write a page for each command into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

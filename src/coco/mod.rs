@@ -10,6 +10,7 @@ mod field;
 mod id;
 mod json;
 mod outline;
+mod part;
 mod records;
 mod text;
 mod value;
@@ -18,6 +19,7 @@ pub use drawing::{Look, check, draw};
 pub use field::Field;
 pub use id::Id;
 pub use outline::Outline;
+pub use part::Written;
 pub use records::{Annotation, Annotations, Category, Detection, Image};
 
 use anyhow::Result;

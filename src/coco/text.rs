@@ -93,6 +93,17 @@ fn end_of_text(bytes: &[u8], mut at: usize) -> usize {
     }
 }
 
+/// The text of a file with the words that JSON does not have where [`decoded`] has replaced them.
+pub fn restored(mut bytes: Vec<u8>) -> Vec<u8> {
+    for (word, text) in WORDS {
+        let places: Vec<usize> = memmem::find_iter(&bytes, text).collect();
+        for place in places {
+            bytes[place..place + word.len()].copy_from_slice(word);
+        }
+    }
+    bytes
+}
+
 /// The number that `text` stands for, if it stands for one.
 pub fn unmarked(text: &str) -> Option<f64> {
     match text.strip_prefix(MARK)? {
@@ -156,5 +167,6 @@ mod tests {
         assert_eq!(values[3], "NaN \" Infinity");
         assert_eq!((values[5].as_i64(), read.len()), (Some(-1), text.len()));
         assert_eq!(unmarked("7"), None);
+        assert_eq!(restored(read), text.as_bytes());
     }
 }

@@ -5,6 +5,7 @@ pub mod check;
 pub mod clip;
 pub mod evaluate;
 pub mod first;
+pub mod init;
 pub mod predict;
 pub mod publish;
 pub mod stage;

@@ -1,0 +1,107 @@
+//! Examples for the help of every command. A test reads each of them as the command line does.
+
+/// The words of a command, and lines that begin with them.
+pub const EXAMPLES: &[(&str, &[&str])] = &[
+    (
+        "init",
+        &[
+            "init first",
+            "init cats --coco cats.json --images photos",
+            "init cats --coco train.json --images train --val-coco val.json --val-images val",
+        ],
+    ),
+    (
+        "plan",
+        &[
+            "plan recipes/ablation.toml",
+            "plan recipes/ablation.toml --set seeds=0,1,2 --set train.steps=1200",
+            "plan recipes/ablation.toml --explain method.filter.class",
+        ],
+    ),
+    (
+        "sweep",
+        &[
+            "sweep recipes/smoke.toml",
+            "sweep recipes/ablation.toml --set seeds=0,1,2 --set sweeps=modules",
+            "sweep recipes/ablation.toml --out results/mine --workers 2",
+        ],
+    ),
+    (
+        "stage",
+        &[
+            "stage results/smoke evaluate-04c8",
+            "stage results/smoke evaluate-04c8 --again",
+        ],
+    ),
+    (
+        "status",
+        &["status results/smoke", "status results/smoke --json"],
+    ),
+    (
+        "table",
+        &[
+            "table results/smoke",
+            "table results/ablation --sweep modules --format latex --metric AP50",
+        ],
+    ),
+    (
+        "compare",
+        &[
+            "compare results/before results/after",
+            "compare results/before results/after --sweep modules",
+        ],
+    ),
+    (
+        "data export",
+        &["data export recipes/smoke.toml --out scenes"],
+    ),
+    (
+        "data check",
+        &["data check recipes/coco-mini.toml --set data.root=coco"],
+    ),
+    (
+        "eval",
+        &["eval --gt annotations.json --dt detections.json --csv scores.csv"],
+    ),
+    (
+        "predict",
+        &[
+            "predict mask2former-folder --images photos --out detections.json",
+            "predict recipes/smoke.toml --weights final.safetensors#teacher --images a.png b.png --out detections.json",
+        ],
+    ),
+    (
+        "weights inspect",
+        &[
+            "weights inspect resnet50.safetensors",
+            "weights inspect resnet50.safetensors --recipe recipes/coco-mini.toml",
+        ],
+    ),
+    (
+        "weights export",
+        &["weights export recipes/smoke.toml --weights final.safetensors#teacher --out folder"],
+    ),
+    (
+        "clip",
+        &["clip clip-folder --image a.png --text \"a photo of a dog\" --text \"a photo of a cat\""],
+    ),
+    (
+        "schema",
+        &[
+            "schema > recipe.schema.json",
+            "schema --sweep > sweep.schema.json",
+        ],
+    ),
+    (
+        "completions",
+        &[
+            "completions bash > ~/.local/share/bash-completion/completions/harness",
+            "completions zsh > ~/.zfunc/_harness",
+            "completions fish > ~/.config/fish/completions/harness.fish",
+        ],
+    ),
+    (
+        "man",
+        &["man > harness.1", "man --out ~/.local/share/man/man1"],
+    ),
+];
