@@ -1,6 +1,6 @@
-//! The environment of a computation: program, commit and local changes of the recipe's folder, machine, crates. It is collected once
-//! per process and stored with every stage and trial, so that every number in a table can be traced to its
-//! origin.
+//! The environment of a computation: program, commit and local changes of the recipe's folder, machine, crates. It is
+//! collected once per process and stored with every stage and trial, so that every number in a table can be traced to
+//! its origin.
 
 use super::folder::{StageFolder, link};
 use super::program::Program;

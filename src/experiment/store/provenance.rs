@@ -1,5 +1,5 @@
-//! The provenance of a run: program, commit of the recipe, machine, time. It is written beside the tables, so that the tables have
-//! the same bytes in every run.
+//! The provenance of a run: program, commit of the recipe, machine, time. It is written beside the tables, so that the
+//! tables have the same bytes in every run.
 
 use super::program::commit_text;
 use super::system::SystemInfo;

@@ -137,6 +137,3 @@ fn move_all(from: &Path, to: &Path) -> Result<Vec<String>> {
     }
     Ok(moved)
 }
-
-#[cfg(test)]
-mod tests;
