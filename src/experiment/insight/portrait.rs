@@ -4,7 +4,7 @@
 use super::aligned::wrapped;
 use super::choice::{Results, Row};
 use super::classes::{self, ClassScore, compared};
-use super::differing::settings;
+use super::differing::main_settings;
 use super::evidence::Evidence;
 use super::reason::Case;
 use super::sections::{self, Frame};
@@ -221,7 +221,7 @@ impl Portrait<'_> {
         };
         let folder = self.results.path.as_path();
         let title = format!("Settings: `{}` -> this row", other.label);
-        let differing = settings([folder, folder], [reference.hash, one.hash]);
+        let differing = main_settings([folder, folder], [reference.hash, one.hash]);
         let lines = match differing {
             None => vec!["unknown, because the store no longer has them".to_string()],
             Some(settings) if settings.is_empty() => vec!["the same".to_string()],

@@ -145,8 +145,13 @@ impl Case<'_> {
         let precision = precision.map_or(String::new(), |(own, other)| {
             format!(", with precision {own:.2} against {other:.2}")
         });
+        let recall = own.recall().zip(other.recall());
+        let recall = recall.filter(|_| !precision.is_empty());
+        let recall = recall.map_or(String::new(), |(own, other)| {
+            format!(" and recall {own:.2} against {other:.2}")
+        });
         Some(format!(
-            "its pseudo-labels are kept {:.1} per image against {:.1}{precision}",
+            "its pseudo-labels are kept {:.1} per image against {:.1}{precision}{recall}",
             kept[0], kept[1]
         ))
     }
@@ -305,7 +310,8 @@ mod tests {
         assert_eq!(
             sentence(lines, judged(-2.1, 3, Verdict::Hurts), &classes),
             "mAP is 2.10 below `all` (18.00 against 20.10); most of it in classes `ring` (-3.0), `disc` (-1.2); its \
-             pseudo-labels are kept 0.3 per image against 1.2, with precision 0.50 against 0.75."
+             pseudo-labels are kept 0.3 per image against 1.2, with precision 0.50 against 0.75 and recall 0.03 against \
+             0.18."
         );
     }
 
