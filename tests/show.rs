@@ -241,6 +241,24 @@ fn what_is_not_clear_is_refused_with_the_choices() {
         &[&["--row", "bad = 1"], &predict[..]].concat(),
         &["no trained weights"],
     );
+    store.refused("predict", &predict, &["several rows", "--row", "`both`"]);
+    store.refused(
+        "predict",
+        &[&row[..], &predict, &["--set", "seed=1"]].concat(),
+        &["--set seed=1"],
+    );
+    let recipe = harness(
+        &[
+            &["predict", "recipes/smoke.toml", "--row", "both"],
+            &predict[..],
+        ]
+        .concat(),
+    );
+    assert_eq!(recipe.status.code(), Some(2));
+    contains(
+        &stderr(&recipe),
+        &["`recipes/smoke.toml`: is a file", "results folder"],
+    );
     assert!(!out.exists());
 }
 

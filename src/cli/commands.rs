@@ -182,7 +182,7 @@ fn print_rendered(rendered: &Rendered) -> u8 {
 
 pub fn predict(args: PredictArgs) -> Result<u8, CommandError> {
     let text = experiment::predict(&PredictRequest {
-        model: args.network.request(),
+        model: args.network.request(args.weights.as_ref())?,
         weights: args.weights,
         images: args.images,
         annotations: args.annotations,
@@ -202,7 +202,7 @@ pub fn inspect_weights(args: InspectWeightsArgs) -> Result<u8, CommandError> {
 }
 
 pub fn export_weights(args: ExportWeightsArgs) -> Result<u8, CommandError> {
-    let network = args.network.request();
+    let network = args.network.request(args.weights.as_ref())?;
     experiment::export_weights(&network, args.weights.as_deref(), &args.out)
         .map(|text| printed(&text))
 }

@@ -1,8 +1,8 @@
 //! The command line: commands, arguments and their help.
 
 use crate::experiment::{
-    DeviceChoice, DeviceRequest, EXECUTORS, ExecutorEntry, GpuList, NetworkRequest, RecipeRequest,
-    RowRequest, TableRequest, metric_names,
+    CommandError, DeviceChoice, DeviceRequest, EXECUTORS, ExecutorEntry, GpuList, NetworkRequest,
+    RecipeRequest, RowRequest, TableRequest, metric_names,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Order};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -128,7 +128,7 @@ pub struct StageArgs {
     pub results: PathBuf,
     /// Key of the stage, as `harness status` shows it, or the beginning of exactly one key [default, with
     /// --row: the first stage of the trial that is not done]
-    #[arg(required_unless_present = "row")]
+    #[arg(required_unless_present_any = ["row", "seed", "sweep"])]
     pub key: Option<String>,
     #[command(flatten)]
     pub row: RowArgs,
@@ -205,20 +205,18 @@ pub struct NetworkArgs {
     #[command(flatten)]
     pub row: RowArgs,
     /// Network of the trial: teacher, student or average [default: the one that the tables show]
-    #[arg(long, value_name = "NAME", requires = "row")]
+    #[arg(long, value_name = "NAME")]
     pub network: Option<String>,
 }
 
 impl NetworkArgs {
-    /// The network in the form that the commands use.
-    pub fn request(self) -> NetworkRequest {
-        match self.row.row {
-            None => NetworkRequest::Recipe(self.recipe.into()),
-            Some(_) => NetworkRequest::Trial {
-                row: self.row.request(self.recipe.recipe),
-                network: self.network,
-            },
-        }
+    /// The network in the form that the commands use. `weights` are those from elsewhere.
+    ///
+    /// # Errors
+    /// As for [`NetworkRequest::new`].
+    pub fn request(self, weights: Option<&PathBuf>) -> Result<NetworkRequest, CommandError> {
+        let row = self.row.request(self.recipe.recipe.clone());
+        NetworkRequest::new(self.recipe.into(), row, self.network, weights.is_some())
     }
 }
 
@@ -260,7 +258,7 @@ pub struct PredictArgs {
     pub network: NetworkArgs,
     /// Weights: a Hugging Face folder, or a file (`FILE#NETWORK` for one of several networks in it)
     /// [default: the recipe's model.weights, the folder, or what the trial of --row has trained]
-    #[arg(long, value_name = "PATH", conflicts_with = "row")]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["row", "seed", "sweep", "network"])]
     pub weights: Option<PathBuf>,
     /// Images, or folders of images
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
@@ -358,7 +356,7 @@ pub struct ExportWeightsArgs {
     pub network: NetworkArgs,
     /// Weights: a file, or `FILE#student` for one network of a checkpoint [default: the recipe's
     /// model.weights, or what the trial of --row has trained]
-    #[arg(long, value_name = "PATH", conflicts_with = "row")]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["row", "seed", "sweep", "network"])]
     pub weights: Option<PathBuf>,
     /// A new or empty folder
     #[arg(long, value_name = "DIR")]

@@ -50,6 +50,37 @@ pub enum NetworkRequest {
     },
 }
 
+impl NetworkRequest {
+    /// The network of a recipe, or of a trial if `row` names one or the path of `recipe` is a results folder.
+    /// `elsewhere` is true if the weights come from another place.
+    ///
+    /// # Errors
+    /// Settings of a trained trial are overridden.
+    pub fn new(
+        recipe: RecipeRequest,
+        row: RowRequest,
+        network: Option<String>,
+        elsewhere: bool,
+    ) -> Result<Self, CommandError> {
+        let is_folder = !elsewhere && Results::are_in(&recipe.recipe);
+        if !row.names_a_part() && !is_folder {
+            if let Some(network) = network {
+                let error = anyhow!(
+                    "--network {network}: {} is no results folder; --weights FILE#{network} chooses a network of a file",
+                    recipe.recipe.display()
+                );
+                return Err(CommandError::Input(error));
+            }
+            return Ok(Self::Recipe(recipe));
+        }
+        if let Some(set) = recipe.set.first() {
+            let error = anyhow!("--set {set}: a trained network keeps the settings of its trial");
+            return Err(CommandError::Input(error));
+        }
+        Ok(Self::Trial { row, network })
+    }
+}
+
 /// The settings of a recipe's first trial and the names of its classes.
 ///
 /// # Errors

@@ -80,9 +80,9 @@ pub enum StageEnd {
 pub fn stage(request: &StageRequest) -> Result<StageOutcome, CommandError> {
     let (store, plans, _) =
         FrozenPlan::read_all(&request.row.results).map_err(CommandError::Input)?;
-    let found = match (&request.row.row, &request.key) {
-        (None, Some(key)) => find(&plans, &request.row.results, key),
-        (_, key) => of_trial(&plans, &request.row, key.as_deref()),
+    let found = match &request.key {
+        Some(key) if !request.row.names_a_part() => find(&plans, &request.row.results, key),
+        key => of_trial(&plans, &request.row, key.as_deref()),
     };
     let (plan, index) = found.map_err(CommandError::Input)?;
     let entry = &plan.stages[index];

@@ -47,7 +47,19 @@ pub struct Row<'a> {
     pub row: &'a RowLayout,
 }
 
+impl RowRequest {
+    /// Returns true if it names a part of the folder, and not the folder alone.
+    pub fn names_a_part(&self) -> bool {
+        self.row.is_some() || self.seed.is_some() || self.sweep.is_some()
+    }
+}
+
 impl Results {
+    /// Returns true if `path` looks like a results folder.
+    pub fn are_in(path: &Path) -> bool {
+        Store::look(path).is_some() || layout::path(path).exists()
+    }
+
     /// Opens the results folder `path`.
     ///
     /// # Errors

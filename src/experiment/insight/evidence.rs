@@ -5,7 +5,6 @@ use super::classes;
 use super::journal::{Line, lines};
 use super::labels::LabelTotals;
 use super::trial::KeptTrial;
-use crate::metrics::Metrics;
 use crate::report::Record;
 use anyhow::Result;
 
@@ -45,23 +44,23 @@ impl<'a> Evidence<'a> {
 
     /// The means over the trials of a metric of the model that the tables show.
     pub fn metric(&self, name: &str) -> Option<f64> {
-        self.mean(|record| record.metrics.as_ref(), name)
+        self.mean(|record| record.metrics.as_ref()?.get(name))
     }
 
     /// The same of the student.
     pub fn student(&self, name: &str) -> Option<f64> {
-        self.mean(|record| record.student.as_ref(), name)
+        self.mean(|record| record.student.as_ref()?.get(name))
     }
 
     /// The same of the student's average.
     pub fn average(&self, name: &str) -> Option<f64> {
-        self.mean(|record| record.average.as_ref(), name)
+        self.mean(|record| record.average.as_ref()?.get(name))
     }
 
-    fn mean(&self, model: fn(&Record) -> Option<&Metrics>, name: &str) -> Option<f64> {
+    fn mean(&self, value: impl Fn(&Record) -> Option<f64>) -> Option<f64> {
         let records = self.trials.iter().filter_map(|trial| trial.record);
         let done = records.filter(|record| record.failure().is_none());
-        let values: Vec<f64> = done.filter_map(|record| model(record)?.get(name)).collect();
+        let values: Vec<f64> = done.filter_map(value).collect();
         (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
     }
 
