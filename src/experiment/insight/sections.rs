@@ -18,7 +18,7 @@ const NAME: usize = 19;
 /// The width of each of the four numbers behind a curve.
 const NUMBER: usize = 9;
 /// The fewest characters of a drawn curve.
-const LEAST: usize = 8;
+const LEAST: usize = 15;
 /// The name of the column of the row itself, and that of the row that it is compared with.
 const COLUMNS: [&str; 2] = ["this row", "reference"];
 
@@ -33,7 +33,10 @@ pub struct Frame {
 
 /// The curves of the row, each above that of the reference in the same scale.
 pub fn curves(own: &Evidence, other: Option<&Evidence>, frame: Frame) -> Vec<String> {
-    let room = frame.width.saturating_sub(2 + NAME + 4 * NUMBER).max(LEAST);
+    // A narrow terminal shows the first and the last value alone.
+    let beside = |numbers: usize| frame.width.saturating_sub(2 + NAME + numbers * NUMBER);
+    let shown = if beside(4) >= LEAST { 4 } else { 2 };
+    let room = beside(shown).max(LEAST);
     let mut lines = Vec::new();
     for (name, read) in CURVES {
         let pair =
@@ -62,7 +65,7 @@ pub fn curves(own: &Evidence, other: Option<&Evidence>, frame: Frame) -> Vec<Str
             lines.push(format!(
                 "  {}{drawn}{}",
                 padded(name, NAME),
-                numbers.concat()
+                numbers[..shown].concat()
             ));
         }
     }
@@ -80,7 +83,7 @@ pub fn curves(own: &Evidence, other: Option<&Evidence>, frame: Frame) -> Vec<Str
         place,
     );
     let head = ["first", "last", "min", "max"].map(|word| format!("{word:>NUMBER$}"));
-    lines.insert(0, title + &head.concat());
+    lines.insert(0, title + &head[..shown].concat());
     lines
 }
 
