@@ -101,7 +101,7 @@ fn tables(bench: &mut Criterion) {
             group.bench_function(format!("table {}, {name}", format.name), |b| b.iter(make));
         }
         let format = &COMPARISON_FORMATS[0];
-        let make = || compare(black_box(path), path, ASK, format).expect("a comparison");
+        let make = || compare(black_box(path), path, ASK, &[], format).expect("a comparison");
         group.bench_function(format!("compare, {name}"), |b| b.iter(make));
     }
     group.finish();

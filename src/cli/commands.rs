@@ -1,14 +1,14 @@
 //! The commands: each calls its function in `experiment`, prints the outcome and returns the exit code.
 
 use super::help;
-use super::output::{FAILED, FINE, WRONG, print_line, printed, warn};
+use super::output::{FAILED, FINE, WRONG, print_line, printed, warn, width};
 use super::words::{
     CheckDataArgs, ClipArgs, CompareArgs, CompletionsArgs, EvalArgs, ExportDataArgs,
-    ExportWeightsArgs, InitArgs, InspectWeightsArgs, ManArgs, PROGRAM, PlanArgs, PredictArgs,
-    SchemaArgs, StageArgs, StatusArgs, SweepArgs, TableArgs,
+    ExportWeightsArgs, InitArgs, InspectWeightsArgs, LogsArgs, ManArgs, PROGRAM, PlanArgs,
+    PredictArgs, SchemaArgs, ShowArgs, StageArgs, StatusArgs, SweepArgs, TableArgs,
 };
 use crate::experiment::{
-    self, CommandError, DeviceRequest, EXIT_CODE, Interrupt, Outcome, PredictRequest,
+    self, CommandError, DeviceRequest, EXIT_CODE, Interrupt, LogFormat, Outcome, PredictRequest,
     RecipeRequest, Rendered, Role, StageEnd, StageRequest, SweepOptions, Verbosity,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, counted};
@@ -98,9 +98,38 @@ pub fn status(args: &StatusArgs) -> Result<u8, CommandError> {
     })
 }
 
+pub fn show(args: ShowArgs) -> Result<u8, CommandError> {
+    let Some(results) = args.results.filter(|_| !args.keys) else {
+        return Ok(printed(&experiment::journal_keys(width())));
+    };
+    let shown = experiment::show(&args.row.request(results), width(), args.all)?;
+    print_line(&shown.text);
+    print_notes(&shown.notes);
+    Ok(FINE)
+}
+
+pub fn logs(args: LogsArgs) -> Result<u8, CommandError> {
+    let format = LogFormat {
+        width: width(),
+        json: args.json,
+        follow: args.follow,
+    };
+    let request = args.row.request(args.results);
+    let notes = experiment::logs(&request, format, &mut |line| print_line(&line))?;
+    print_notes(&notes);
+    Ok(FINE)
+}
+
+/// Prints how a request was understood.
+fn print_notes(notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {note}");
+    }
+}
+
 pub fn stage(args: StageArgs) -> Result<u8, CommandError> {
     let outcome = experiment::stage(&StageRequest {
-        results: args.results,
+        row: args.row.request(args.results),
         key: args.key,
         again: args.again,
         device: DeviceRequest::One(args.device),
@@ -141,7 +170,8 @@ pub fn compare(args: &CompareArgs) -> Result<u8, CommandError> {
         .iter()
         .find(|one| one.name == args.format);
     let format = format.expect("clap takes no other");
-    let comparison = experiment::compare(&args.a, &args.b, args.choice.request(), format);
+    let choice = args.choice.request();
+    let comparison = experiment::compare(&args.a, &args.b, choice, &args.row, format);
     comparison.map(|rendered| print_rendered(&rendered))
 }
 
@@ -153,7 +183,7 @@ fn print_rendered(rendered: &Rendered) -> u8 {
 
 pub fn predict(args: PredictArgs) -> Result<u8, CommandError> {
     let text = experiment::predict(&PredictRequest {
-        model: args.recipe.into(),
+        model: args.network.request(args.weights.as_ref())?,
         weights: args.weights,
         images: args.images,
         annotations: args.annotations,
@@ -173,8 +203,8 @@ pub fn inspect_weights(args: InspectWeightsArgs) -> Result<u8, CommandError> {
 }
 
 pub fn export_weights(args: ExportWeightsArgs) -> Result<u8, CommandError> {
-    let recipe = args.recipe.into();
-    experiment::export_weights(&recipe, args.weights.as_deref(), &args.out)
+    let network = args.network.request(args.weights.as_ref())?;
+    experiment::export_weights(&network, args.weights.as_deref(), &args.out)
         .map(|text| printed(&text))
 }
 

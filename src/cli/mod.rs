@@ -52,6 +52,8 @@ fn dispatch(command: Command) -> Result<u8, CommandError> {
         Command::Plan(args) => commands::plan(args),
         Command::Schema(args) => commands::schema(&args),
         Command::Status(args) => commands::status(&args),
+        Command::Show(args) => commands::show(args),
+        Command::Logs(args) => commands::logs(args),
         Command::Stage(args) => commands::stage(args),
         Command::Table(args) => commands::table(&args),
         Command::Compare(args) => commands::compare(&args),

@@ -10,6 +10,15 @@ pub const FAILED: u8 = 1;
 /// The recipe, the arguments or an input file is wrong (clap uses the same code for wrong arguments).
 pub const WRONG: u8 = 2;
 
+/// The characters of a line where the output is no terminal.
+const WIDTH: usize = 100;
+
+/// The number of characters of a line of the terminal.
+pub fn width() -> usize {
+    let terminal = comfy_table::Table::new().width();
+    terminal.map_or(WIDTH, usize::from)
+}
+
 /// Prints a line. If the reader closes the pipe early (`harness plan | head`), this is not an error. If the
 /// output cannot be written, for example to a full disk, the process ends.
 pub fn print_line(text: &dyn Display) {

@@ -1,8 +1,8 @@
 //! The command line: commands, arguments and their help.
 
 use crate::experiment::{
-    DeviceChoice, DeviceRequest, EXECUTORS, ExecutorEntry, GpuList, InitRequest, OwnData,
-    RecipeRequest, TableRequest, VERSION, metric_names,
+    CommandError, DeviceChoice, DeviceRequest, EXECUTORS, ExecutorEntry, GpuList, InitRequest,
+    NetworkRequest, OwnData, RecipeRequest, RowRequest, TableRequest, VERSION, metric_names,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Order};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -31,6 +31,10 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Show the progress of the sweeps of a results folder, while they run or afterwards
     Status(StatusArgs),
+    /// Tell why a row of a results folder is as it is: settings, curves, pseudo-labels, classes, weights
+    Show(ShowArgs),
+    /// Print the journals of a trial, or the reason why it failed
+    Logs(LogsArgs),
     /// Run one stage of a sweep in the foreground, with its log on the terminal, to debug it
     Stage(StageArgs),
     /// Print the tables of a results folder
@@ -181,8 +185,12 @@ pub struct StatusArgs {
 pub struct StageArgs {
     /// A results folder, for example results/ablation
     pub results: PathBuf,
-    /// Key of the stage, as `harness status` shows it, or the beginning of exactly one key
-    pub key: String,
+    /// Key of the stage, as `harness status` shows it, or the beginning of exactly one key [default, with
+    /// --row: the first stage of the trial that is not done]
+    #[arg(required_unless_present_any = ["row", "seed", "sweep"])]
+    pub key: Option<String>,
+    #[command(flatten)]
+    pub row: RowArgs,
     /// Run it again even if it is done; the old result stays if the new run does not finish
     #[arg(long)]
     pub again: bool,
@@ -191,6 +199,84 @@ pub struct StageArgs {
     pub device: DeviceChoice,
     #[command(flatten)]
     pub executor: ExecutorArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// A results folder, for example results/ablation
+    #[arg(required_unless_present = "keys")]
+    pub results: Option<PathBuf>,
+    #[command(flatten)]
+    pub row: RowArgs,
+    /// List all classes, not only the first 15
+    #[arg(long)]
+    pub all: bool,
+    /// Explain every key of the journal
+    #[arg(long, conflicts_with_all = ["results", "row", "seed", "sweep", "all"])]
+    pub keys: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// A results folder, for example results/ablation
+    pub results: PathBuf,
+    #[command(flatten)]
+    pub row: RowArgs,
+    /// Print the lines as they are in the files: JSON
+    #[arg(long, requires = "row")]
+    pub json: bool,
+    /// Wait for more lines as long as a process works on the trial
+    #[arg(long, short, requires = "row")]
+    pub follow: bool,
+}
+
+/// A trial by the label of its row.
+#[derive(Debug, Args)]
+pub struct RowArgs {
+    /// Label of a row of the results folder, for example `--row "PL-DC"`
+    #[arg(long, value_name = "LABEL", allow_hyphen_values = true)]
+    pub row: Option<String>,
+    /// Seed of the row's trial
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Sweep of the row, where rows of several sweeps have its label
+    #[arg(long, value_name = "NAME")]
+    pub sweep: Option<String>,
+}
+
+impl RowArgs {
+    /// The row in the results folder `results`, in the form that the commands use.
+    pub fn request(self, results: PathBuf) -> RowRequest {
+        RowRequest {
+            results,
+            sweep: self.sweep,
+            row: self.row,
+            seed: self.seed,
+        }
+    }
+}
+
+/// A network: of a recipe with weights from elsewhere, or one that a trial has trained.
+#[derive(Debug, Args)]
+pub struct NetworkArgs {
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    #[command(flatten)]
+    pub row: RowArgs,
+    /// Network of the trial: teacher, student or average [default: the one that the tables show]
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<String>,
+}
+
+impl NetworkArgs {
+    /// The network in the form that the commands use. `weights` are those from elsewhere.
+    ///
+    /// # Errors
+    /// As for [`NetworkRequest::new`].
+    pub fn request(self, weights: Option<&PathBuf>) -> Result<NetworkRequest, CommandError> {
+        let row = self.row.request(self.recipe.recipe.clone());
+        NetworkRequest::new(self.recipe.into(), row, self.network, weights.is_some())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -211,8 +297,12 @@ pub struct TableArgs {
 pub struct CompareArgs {
     /// A results folder
     pub a: PathBuf,
-    /// Another results folder
+    /// Another results folder, or the same with --row
     pub b: PathBuf,
+    /// Compare only the row A of the first folder with the row B of the second, for example `--row "PL-DC=ours"`;
+    /// a label alone is a row of both; may be repeated
+    #[arg(long, value_name = "A=B", allow_hyphen_values = true)]
+    pub row: Vec<String>,
     #[command(flatten)]
     pub choice: ChoiceArgs,
     /// Output format
@@ -222,12 +312,12 @@ pub struct CompareArgs {
 
 #[derive(Debug, Args)]
 pub struct PredictArgs {
-    /// A recipe, or a Hugging Face folder of a Mask2Former
+    /// A recipe, a Hugging Face folder of a Mask2Former, or, with --row, a results folder
     #[command(flatten)]
-    pub recipe: RecipeArgs,
+    pub network: NetworkArgs,
     /// Weights: a Hugging Face folder, or a file (`FILE#NETWORK` for one of several networks in it)
-    /// [default: the recipe's model.weights, or the folder]
-    #[arg(long, value_name = "PATH")]
+    /// [default: the recipe's model.weights, the folder, or what the trial of --row has trained]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["row", "seed", "sweep", "network"])]
     pub weights: Option<PathBuf>,
     /// Images, or folders of images
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
@@ -322,10 +412,10 @@ pub struct InspectWeightsArgs {
 #[derive(Debug, Args)]
 pub struct ExportWeightsArgs {
     #[command(flatten)]
-    pub recipe: RecipeArgs,
+    pub network: NetworkArgs,
     /// Weights: a file, or `FILE#student` for one network of a checkpoint [default: the recipe's
-    /// model.weights]
-    #[arg(long, value_name = "PATH")]
+    /// model.weights, or what the trial of --row has trained]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["row", "seed", "sweep", "network"])]
     pub weights: Option<PathBuf>,
     /// A new or empty folder
     #[arg(long, value_name = "DIR")]

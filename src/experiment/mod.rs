@@ -6,6 +6,7 @@
 //! (`run::supervise`).
 
 mod command;
+mod insight;
 mod outlook;
 mod run;
 mod settings;
@@ -18,14 +19,17 @@ pub use command::ahead::{explain, plan, status};
 pub use command::check::check_data;
 pub use command::clip::clip;
 pub use command::evaluate::{Scores, evaluate};
-pub use command::first::export_data;
+pub use command::first::{NetworkRequest, export_data};
 pub use command::init::{InitRequest, NewFolder, OwnData, init};
+pub use command::logs::{LogFormat, logs};
 pub use command::predict::{PredictRequest, predict};
 pub use command::publish::publish;
+pub use command::show::{Shown, journal_keys, show};
 pub use command::stage::{StageEnd, StageOutcome, StageRequest, stage};
 pub use command::sweep::{Outcome, SweepOptions, sweep};
 pub use command::tables::{Rendered, TableRequest, compare, table};
 pub use command::weights::{Inspection, export_weights, inspect_weights};
+pub use insight::choice::RowRequest;
 pub use outlook::{Outlook, Status};
 pub use run::devices::{DeviceRequest, GpuList};
 pub use run::executor::{EXECUTORS, ExecutorEntry};

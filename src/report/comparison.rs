@@ -1,6 +1,8 @@
-//! Compares two results folders row by row. Rows are matched by sweep and label, trials by their seed.
+//! Compares two results folders row by row. Rows are matched by sweep and label, or as the user pairs them; trials
+//! are matched by their seed.
 
 use super::folder::ResultsFolder;
+use super::identical;
 use super::layout::{RowLayout, TableLayout};
 use super::metric::{names, reached};
 use super::record::Record;
@@ -33,6 +35,8 @@ pub struct ComparedRow {
     pub judged: Option<JudgedDifference>,
     /// The hash of a trial of the first folder, and that of the trial with the same seed in the second.
     pub trials: Option<(String, String)>,
+    /// True if every metric of every common trial is equal to the last digit.
+    pub identical: bool,
     /// `ok`, the reason why there is no difference, or the seeds that are left out.
     pub status: String,
     /// The differences between the settings of `trials`, if known.
@@ -58,11 +62,9 @@ pub fn compare(
     let labels = sides[0].labels().chain(more);
 
     let mut bootstrap = Bootstrap::default();
-    let mut compared = Vec::new();
-    let mut differences: Vec<Option<Difference>> = Vec::new();
-    for label in labels {
+    let found = labels.map(|label| {
         let [one, other] = sides.each_ref().map(|side| side.by_label.get(label));
-        let (row, difference) = match (one, other) {
+        match (one, other) {
             (Some(one), Some(other)) => both(
                 label,
                 (&sides[0], one),
@@ -74,20 +76,71 @@ pub fn compare(
                 let folder = if one.is_some() { "A" } else { "B" };
                 (empty(label, format!("only in {folder}")), None)
             }
-        };
-        compared.push(row);
-        differences.push(difference);
-    }
-    let mut judged = judge(&differences.iter().copied().flatten().collect::<Vec<_>>()).into_iter();
-    for (row, difference) in compared.iter_mut().zip(differences) {
-        row.judged = difference.and_then(|_| judged.next());
-    }
+        }
+    });
     Some(Comparison {
         sweep: name.to_string(),
         folders: [first, second].map(|folder| folder.path.display().to_string()),
         metric: metric.to_string(),
-        rows: compared,
+        rows: judged(found.collect()),
     })
+}
+
+/// A row of one folder and a row of another one that are compared with each other: the sweep and the label of
+/// each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowPair(pub [(String, String); 2]);
+
+/// Compares each row of `first` with the row of `second` that stands beside it in `pairs`. Rows that do not
+/// exist are left out.
+pub fn compare_rows(
+    pairs: &[RowPair],
+    first: &ResultsFolder,
+    second: &ResultsFolder,
+    metric: Option<&str>,
+) -> Comparison {
+    let sides =
+        |RowPair([one, other]): &RowPair| [Side::new(first, &one.0), Side::new(second, &other.0)];
+    let all: Vec<[Side; 2]> = pairs.iter().map(sides).collect();
+    let known = names(all.iter().flatten().flat_map(Side::records));
+    let metric = metric.unwrap_or(&known[0]);
+    let mut bootstrap = Bootstrap::default();
+    let found = all.iter().zip(pairs).filter_map(|(sides, pair)| {
+        let RowPair([(_, one), (_, other)]) = pair;
+        let label = match one == other {
+            true => one.clone(),
+            false => format!("{one} | {other}"),
+        };
+        let one = sides[0].by_label.get(one.as_str())?;
+        let other = sides[1].by_label.get(other.as_str())?;
+        let (first, second) = ((&sides[0], *one), (&sides[1], *other));
+        Some(both(&label, first, second, metric, &mut bootstrap))
+    });
+    let rows = judged(found.collect());
+    let mut sweeps: Vec<&str> = Vec::new();
+    for (sweep, _) in pairs.iter().flat_map(|RowPair(sides)| sides) {
+        if !sweeps.contains(&sweep.as_str()) {
+            sweeps.push(sweep);
+        }
+    }
+    Comparison {
+        sweep: sweeps.join(", "),
+        folders: [first, second].map(|folder| folder.path.display().to_string()),
+        metric: metric.to_string(),
+        rows,
+    }
+}
+
+/// The rows with the verdicts on their differences, judged together.
+fn judged(found: Vec<(ComparedRow, Option<Difference>)>) -> Vec<ComparedRow> {
+    let differences: Vec<Difference> = found.iter().filter_map(|(_, one)| *one).collect();
+    let mut verdicts = judge(&differences).into_iter();
+    let row = |(mut row, difference): (ComparedRow, Option<Difference>)| {
+        row.judged = difference.and_then(|_| verdicts.next());
+        identical::mark(&mut row.judged, row.identical);
+        row
+    };
+    found.into_iter().map(row).collect()
 }
 
 /// One of the two folders, with its table if it has it.
@@ -141,6 +194,7 @@ fn empty(label: &str, status: String) -> ComparedRow {
         second: None,
         judged: None,
         trials: None,
+        identical: false,
         status,
         settings: Vec::new(),
     }
@@ -157,12 +211,15 @@ fn both<'a>(
     let (one, other) = (first.trials(one, metric), second.trials(other, metric));
     let mut hashes = None;
     let (mut x, mut y) = (Vec::new(), Vec::new());
+    let mut pairs = Vec::new();
     let mut left_out: Vec<u64> = other.iter().map(|(seed, ..)| *seed).collect();
     left_out.retain(|seed| one.iter().all(|(other, ..)| other != seed));
     for &(seed, hash, reached) in &one {
         let partner = other.iter().find(|(other, ..)| *other == seed);
         if let Some(&(_, partner, _)) = partner {
             hashes.get_or_insert((hash.to_string(), partner.to_string()));
+            let records = (&first.folder.records, &second.folder.records);
+            pairs.push((records.0.get(hash), records.1.get(partner)));
         }
         match (reached, partner.and_then(|(.., reached)| *reached)) {
             (Some(reached), Some(partner)) => {
@@ -185,6 +242,7 @@ fn both<'a>(
         first: mean(&x),
         second: mean(&y),
         trials: hashes,
+        identical: identical::all_same(pairs.into_iter()),
         ..empty(label, status)
     };
     (row, paired_difference(&differences, bootstrap))

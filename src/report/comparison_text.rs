@@ -3,7 +3,7 @@
 use super::cell::{interval, number, p, signed, verdict};
 use super::comparison::{ComparedRow, Comparison};
 use super::markdown::{Column, grid, paragraph};
-use super::{csv as csv_table, legend};
+use super::{csv as csv_table, identical, legend};
 use anyhow::Result;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
@@ -83,6 +83,10 @@ fn pages(comparisons: &[Comparison], heading: &str, grid: impl Fn(&[Column]) -> 
         folders[0], folders[1]
     )];
     lines.extend(legend::differences(metric, "A's row"));
+    let rows = comparisons.iter().flat_map(|comparison| &comparison.rows);
+    if identical::any(rows.map(|row| row.judged.as_ref())) {
+        lines.push(legend::identical_rows("A's row"));
+    }
     text + &paragraph(&lines)
 }
 

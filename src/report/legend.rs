@@ -1,5 +1,6 @@
 //! Explains the columns of a table to the reader.
 
+use super::identical;
 use super::metric::USUAL;
 use super::statistics::{DRAWN, EXACT_UP_TO};
 use super::table::Table;
@@ -25,6 +26,14 @@ pub fn differences(metric: &str, to: &str) -> Vec<String> {
     ]
 }
 
+/// Explains the verdict on identical rows. `to` is the row that they are compared with, like "`PL-DC`".
+pub fn identical_rows(to: &str) -> String {
+    format!(
+        "`identical`: the setting never acted. In every seed, each metric of each model is equal to that of {to} to the \
+         last digit. The records decide this; `harness show` also compares the journals and the weights."
+    )
+}
+
 /// Explains the columns of `table` and names the oddities of its data, one line for each.
 pub fn of(table: &Table) -> Vec<String> {
     let metric = &table.metric;
@@ -45,6 +54,9 @@ pub fn of(table: &Table) -> Vec<String> {
     }
     if let Some(reference) = &table.header.reference {
         lines.extend(differences(metric, &format!("`{reference}`")));
+        if identical::any(table.rows.iter().map(|row| row.judged.as_ref())) {
+            lines.push(identical_rows(&format!("`{reference}`")));
+        }
         if table.rows.iter().any(|row| row.label.starts_with("- ")) {
             lines.push("A row `- X` is without X: where it hurts, X helps.".to_string());
         }

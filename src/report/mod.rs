@@ -4,11 +4,12 @@
 //! Nothing here depends on the clock: two runs of a recipe write the same bytes. Times are in `timing.jsonl`,
 //! and the caller keeps everything else that depends on the run apart.
 
-mod cell;
+pub mod cell;
 mod comparison;
 mod comparison_text;
 mod csv;
 mod folder;
+mod identical;
 mod json_lines;
 mod latex;
 pub mod layout;
@@ -22,9 +23,10 @@ mod table;
 mod tests;
 
 pub use cell::counted;
-pub use comparison::{ComparedRow, Comparison, compare};
+pub use comparison::{ComparedRow, Comparison, RowPair, compare, compare_rows};
 pub use comparison_text::{COMPARISON_FORMATS, ComparisonFormat};
 pub use folder::{RECORDS, ResultsFolder};
+pub use identical::IDENTICAL;
 pub use json_lines::{JsonLines, Keyed, set_damaged_lines_aside};
 pub use layout::{RowLayout, TableLayout};
 pub use record::{Commits, Record, Timing, TrialStatus};

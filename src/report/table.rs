@@ -1,6 +1,7 @@
 //! Turns records into rows: mean and deviation over the finished seeds, the paired difference to the
 //! reference row, and its verdict.
 
+use super::identical;
 use super::metric::{USUAL, finished, names, reached};
 use super::record::Record;
 use super::statistics::{
@@ -147,7 +148,20 @@ impl Table {
             findings: findings(rows),
         };
         table.judge();
+        table.mark_identical(rows, reference);
         table
+    }
+
+    /// Marks the rows whose trainings were those of the reference.
+    fn mark_identical(&mut self, rows: &[RowRecords], reference: Option<&RowRecords>) {
+        let Some(reference) = reference else {
+            return;
+        };
+        for (row, given) in self.rows.iter_mut().zip(rows) {
+            let pairs = given.records.iter().zip(&reference.records);
+            let identical = identical::all_same(pairs.map(|(one, other)| (*one, *other)));
+            identical::mark(&mut row.judged, identical);
+        }
     }
 
     /// Judges every row except the reference.

@@ -4,6 +4,7 @@
 mod checkpoint;
 mod clip;
 mod journal;
+mod journal_keys;
 mod number;
 mod optimizer;
 mod schedule;
@@ -11,7 +12,8 @@ mod trainer;
 
 pub use checkpoint::{Checkpoint, LoadError};
 pub use clip::{ClipTraining, restore_clip_tiny, zero_shot_accuracy};
-pub use journal::{Journal, Reading, Window, last_lines, warnings};
+pub use journal::{BARREN_STEPS, Journal, Reading, Window, last_lines, warnings};
+pub use journal_keys::{Folded, JOURNAL_KEYS, JournalKey};
 pub use number::NumberTrainer;
 pub use optimizer::{AdamW, AdamWConfig, GradientNorm, Moments, OptimizerState, is_trained};
 pub use schedule::Schedule;

@@ -180,7 +180,9 @@ fn no_file_of_a_folder_leads_back_to_itself() {
 }
 
 /// The wings of `experiment`: each may name those before it.
-const WINGS: [&str; 6] = ["settings", "trial", "store", "run", "outlook", "command"];
+const WINGS: [&str; 7] = [
+    "settings", "trial", "store", "run", "outlook", "insight", "command",
+];
 
 #[test]
 fn a_wing_of_experiment_names_only_those_before_it() {

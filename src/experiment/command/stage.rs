@@ -1,6 +1,8 @@
 //! `harness stage`: runs exactly one stage of a sweep in the foreground, with its log on the terminal. This
 //! is the way to debug a failed stage.
 
+use crate::experiment::insight::choice::{Results, RowRequest};
+use crate::experiment::insight::trial::{KeptTrial, one_trial, planned};
 use crate::experiment::run::devices::{DeviceRequest, Devices};
 use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::Interrupt;
@@ -23,7 +25,7 @@ use crate::experiment::trial::stage::Stage;
 use crate::recipe::{Trial, similar};
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Number of similar keys that a message names.
 const SIMILAR: usize = 3;
@@ -31,10 +33,11 @@ const SIMILAR: usize = 3;
 /// A request to run one stage.
 #[derive(Debug)]
 pub struct StageRequest {
-    /// The results folder of the sweep.
-    pub results: PathBuf,
-    /// The key of the stage, or the beginning of exactly one key.
-    pub key: String,
+    /// The results folder of the sweep, and a trial in it if it is named by its row.
+    pub row: RowRequest,
+    /// The key of the stage, or the beginning of exactly one key: of all stages, or of those of the trial. None for
+    /// the first stage of the trial that is not done.
+    pub key: Option<String>,
     /// True if a stage that is done runs again.
     pub again: bool,
     /// The device.
@@ -75,8 +78,13 @@ pub enum StageEnd {
 /// There is no such stage; it is done; it needs stages that are not done; another process works on it; a file
 /// that it reads is missing. The failure of the stage is not an error.
 pub fn stage(request: &StageRequest) -> Result<StageOutcome, CommandError> {
-    let (store, plans, _) = FrozenPlan::read_all(&request.results).map_err(CommandError::Input)?;
-    let (plan, index) = find(&plans, request).map_err(CommandError::Input)?;
+    let (store, plans, _) =
+        FrozenPlan::read_all(&request.row.results).map_err(CommandError::Input)?;
+    let found = match &request.key {
+        Some(key) if !request.row.names_a_part() => find(&plans, &request.row.results, key),
+        key => of_trial(&plans, &request.row, key.as_deref()),
+    };
+    let (plan, index) = found.map_err(CommandError::Input)?;
     let entry = &plan.stages[index];
     may_run(&store, plan, entry, request.again).map_err(CommandError::Input)?;
     let inputs = Inputs::default();
@@ -140,9 +148,62 @@ fn run(
     })
 }
 
-/// The plan and the index of the requested stage.
-fn find<'a>(plans: &'a [FrozenPlan], request: &StageRequest) -> Result<(&'a FrozenPlan, usize)> {
-    let word = request.key.as_str();
+/// The plan and the index of a stage of the trial that `request` means: the one whose key begins with `key`, or
+/// the first that is not done.
+fn of_trial<'a>(
+    plans: &'a [FrozenPlan],
+    request: &RowRequest,
+    key: Option<&str>,
+) -> Result<(&'a FrozenPlan, usize)> {
+    let results = Results::open(&request.results)?;
+    let failed = |trial: &KeptTrial| trial.failure().is_some();
+    let (trial, note) = one_trial(&results, request, failed)?;
+    if let Some(note) = note {
+        eprintln!("note: {note}");
+    }
+    let (plan, entry) = planned(plans, trial.hash).with_context(|| {
+        let folder = request.results.display();
+        format!("{folder}: no plan has this trial any more; `harness sweep` plans it again")
+    })?;
+    let stage = |index: &usize| &plan.stages[*index];
+    let fits = |index: &&usize| match key {
+        Some(key) => stage(index).key.as_str().starts_with(key),
+        None => !results
+            .store
+            .as_ref()
+            .is_some_and(|store| store.is_whole(&stage(index).key)),
+    };
+    let mut fitting = entry.stages.iter().filter(fits);
+    let (first, second) = (fitting.next(), fitting.next());
+    match (first, second, key) {
+        (Some(index), None, _) | (Some(index), _, None) => Ok((plan, *index)),
+        (None, _, None) => bail!(
+            "all stages of {}, seed {}, are done; to run one again, give its key and --again: {}",
+            entry.label,
+            entry.seed,
+            named(entry.stages.iter().map(stage))
+        ),
+        (_, _, Some(key)) => {
+            let found = match first {
+                Some(_) => "several stages begin",
+                None => "no stage begins",
+            };
+            bail!(
+                "{}, seed {}: {found} with `{key}`; its stages: {}",
+                entry.label,
+                entry.seed,
+                named(entry.stages.iter().map(stage))
+            )
+        }
+    }
+}
+
+/// The plan and the index of the stage whose key is `word` or begins with it.
+fn find<'a>(
+    plans: &'a [FrozenPlan],
+    results: &Path,
+    word: &str,
+) -> Result<(&'a FrozenPlan, usize)> {
     let mut matching: Vec<(&FrozenPlan, usize)> = Vec::new();
     for plan in plans {
         for (index, stage) in plan.stages.iter().enumerate() {
@@ -158,7 +219,7 @@ fn find<'a>(plans: &'a [FrozenPlan], request: &StageRequest) -> Result<(&'a Froz
             }
         }
     }
-    let folder = request.results.display();
+    let folder = results.display();
     match matching[..] {
         [one] => Ok(one),
         [] => {

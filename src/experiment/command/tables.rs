@@ -1,17 +1,15 @@
 //! `harness table` and `harness compare`: the tables of results folders, made again from their records.
 
-use crate::experiment::settings::stored::stored;
-use crate::experiment::store::root::settings_of;
+use crate::experiment::insight::choice::Results;
+use crate::experiment::insight::differing::settings;
 use crate::experiment::trial::inputs::CommandError;
 use crate::recipe::hint;
 use crate::report::{
-    Comparison, ComparisonFormat, Format, Order, ResultsFolder, Table, TableLayout,
-    compare as compare_tables,
+    Comparison, ComparisonFormat, Format, Order, ResultsFolder, RowPair, Table, TableLayout,
+    compare as compare_tables, compare_rows,
 };
-use anyhow::{Result, anyhow};
-use std::collections::BTreeMap;
+use anyhow::{Result, anyhow, bail};
 use std::path::Path;
-use toml::Value;
 
 /// A request for tables.
 #[derive(Clone, Copy)]
@@ -67,14 +65,16 @@ pub fn table(
     told().map_err(CommandError::Input)
 }
 
-/// The differences between the results folders `first` (A) and `second` (B), row by row.
+/// The differences between the results folders `first` (A) and `second` (B), row by row. With `rows`, only these are
+/// compared; each reads `A=B`, the label of a row of each folder, or is one label that both have.
 ///
 /// # Errors
-/// A folder has no results or damaged ones, or neither folder has the sweep.
+/// A folder has no results or damaged ones, neither folder has the sweep, or a folder does not have the row.
 pub fn compare(
     first: &Path,
     second: &Path,
     ask: TableRequest,
+    rows: &[String],
     format: &ComparisonFormat,
 ) -> Result<Rendered, CommandError> {
     let told = || {
@@ -84,10 +84,17 @@ pub fn compare(
         let places = format!("{} or {}", first.display(), second.display());
         let names = known(&[&one, &other]);
         let chosen = chosen(&names, ask.sweep, &places)?;
-        let mut comparisons: Vec<Comparison> = chosen
-            .iter()
-            .filter_map(|name| compare_tables(name, &one, &other, ask.metric))
-            .collect();
+        let mut comparisons: Vec<Comparison> = match rows {
+            [] => chosen
+                .iter()
+                .filter_map(|name| compare_tables(name, &one, &other, ask.metric))
+                .collect(),
+            rows => {
+                let pairs = rows.iter().map(|row| pair(row, [first, second], ask.sweep));
+                let pairs = pairs.collect::<Result<Vec<_>>>()?;
+                vec![compare_rows(&pairs, &one, &other, ask.metric)]
+            }
+        };
         for row in comparisons.iter_mut().flat_map(|one| &mut one.rows) {
             let trials = row.trials.as_ref();
             let differing = trials.and_then(|(one, other)| settings(folders, [one, other]));
@@ -99,6 +106,44 @@ pub fn compare(
         })
     };
     told().map_err(CommandError::Input)
+}
+
+/// The pair of rows that `text` names, as `A=B` or as one label. A label may itself contain `=`.
+fn pair(text: &str, folders: [&Path; 2], sweep: Option<&str>) -> Result<RowPair> {
+    let [one, other] = folders.map(Results::open);
+    let folders = [one?, other?];
+    let has = |side: usize, label: &str| {
+        let mut tables = folders[side].tables.iter();
+        tables.any(|table| table.rows.iter().any(|row| row.label == label))
+    };
+    let splits = text
+        .match_indices('=')
+        .map(|(at, _)| [text[..at].trim(), text[at + 1..].trim()]);
+    let splits: Vec<[&str; 2]> = [[text, text]].into_iter().chain(splits).collect();
+    let fitting = splits
+        .iter()
+        .filter(|[one, other]| has(0, one) && has(1, other));
+    let fitting: Vec<&[&str; 2]> = fitting.collect();
+    let labels = match (&fitting[..], text.split_once('=')) {
+        ([labels], _) => **labels,
+        // The message about the row that is missing names the nearest one.
+        ([], Some((one, other))) => [one.trim(), other.trim()],
+        ([], None) => [text, text],
+        (several, _) => {
+            let several: Vec<String> = several
+                .iter()
+                .map(|[one, other]| format!("`{one}` of A with `{other}` of B"))
+                .collect();
+            bail!("--row {text} can mean {}", several.join(" or "))
+        }
+    };
+    let side = |side: usize| -> Result<(String, String)> {
+        // Each folder may have the sweep under its own name.
+        let own = sweep.filter(|sweep| folders[side].tables(Some(sweep)).is_ok());
+        let (row, _) = folders[side].row(own, Some(labels[side]))?;
+        Ok((row.table.name.clone(), row.row.label.clone()))
+    };
+    Ok(RowPair([side(0)?, side(1)?]))
 }
 
 /// The names of all sweeps of `folders`, each once.
@@ -123,50 +168,5 @@ fn chosen<'a>(known: &[&'a str], sweep: Option<&str>, place: &str) -> Result<Vec
                 hint(sweep, known.iter().copied())
             )),
         },
-    }
-}
-
-/// The differences between the settings of two trials, as `key: A -> B`; none if the store of a folder no
-/// longer has the settings.
-fn settings(folders: [&Path; 2], hashes: [&str; 2]) -> Option<Vec<String>> {
-    if hashes[0] == hashes[1] {
-        return Some(Vec::new());
-    }
-    let read = |index: usize| -> Option<BTreeMap<String, Value>> {
-        let text = std::fs::read_to_string(settings_of(folders[index], hashes[index])).ok()?;
-        let mut flat = BTreeMap::new();
-        flatten("", &Value::Table(stored(&text)?), &mut flat);
-        Some(flat)
-    };
-    let (one, other) = (read(0)?, read(1)?);
-    let shown = |value: Option<&Value>| value.map_or("not set".to_string(), Value::to_string);
-    let keys = one
-        .keys()
-        .chain(other.keys().filter(|key| !one.contains_key(*key)));
-    let mut differing: Vec<String> = keys
-        .filter(|key| one.get(*key) != other.get(*key))
-        .map(|key| {
-            let (from, to) = (shown(one.get(key)), shown(other.get(key)));
-            format!("{key}: {from} -> {to}")
-        })
-        .collect();
-    differing.sort();
-    Some(differing)
-}
-
-/// The values of a table by their key paths.
-fn flatten(path: &str, value: &Value, flat: &mut BTreeMap<String, Value>) {
-    match value {
-        Value::Table(table) => {
-            for (key, value) in table {
-                let path = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
-                flatten(&path, value, flat);
-            }
-        }
-        value => drop(flat.insert(path.to_string(), value.clone())),
     }
 }

@@ -1,6 +1,6 @@
 //! `harness weights`: inspects a file of weights and writes a trained network as a Hugging Face folder.
 
-use super::first::{first_network, first_trial};
+use super::first::{NetworkRequest, first_network, first_trial, trained_network};
 use crate::atomic::write_atomically;
 use crate::detector::of_folder;
 use crate::experiment::trial::inputs::{CommandError, RecipeRequest, with_weights};
@@ -153,25 +153,34 @@ fn listed(arrays: &Arrays, layout: Option<Layout>) -> Inspection {
     Inspection { text, fits: true }
 }
 
-/// Writes the network of the recipe `request` with the values of `weights`, or of its own `model.weights`, to
-/// `folder`: `config.json` and `model.safetensors` for `transformers`.
+/// Writes a network to `folder`: `config.json` and `model.safetensors` for `transformers`. It is that of a recipe with
+/// the values of `weights`, or of its own `model.weights`, or one that a trial has trained.
 ///
 /// # Errors
-/// The recipe or the weights are wrong, `transformers` cannot express a value of `[model]`, or the folder is
+/// The recipe, the trial or the weights are wrong, `transformers` cannot express a value of `[model]`, or the folder is
 /// not empty or not writable.
 pub fn export_weights(
-    request: &RecipeRequest,
+    request: &NetworkRequest,
     weights: Option<&Path>,
     folder: &Path,
 ) -> Result<String, CommandError> {
-    let request =
-        &weights.map_or_else(|| request.clone(), |weights| with_weights(request, weights));
-    let (settings, labels) = first_trial(request)?;
+    let (settings, labels, shown) = match request {
+        NetworkRequest::Recipe(request) => {
+            let shown = request.recipe.display().to_string();
+            let request = weights.map_or(request.clone(), |weights| with_weights(request, weights));
+            let (settings, labels) = first_trial(&request)?;
+            (settings, labels, shown)
+        }
+        NetworkRequest::Trial { row, network } => {
+            let (settings, labels) = trained_network(row, network.as_deref())?;
+            let labels = labels.map_err(|error| CommandError::Input(error.into()))?;
+            (settings, labels, row.results.display().to_string())
+        }
+    };
     let written = (|| {
         ensure!(
             !settings.model.weights().as_os_str().is_empty(),
-            "{}: model.weights is empty; give --weights PATH",
-            request.recipe.display()
+            "{shown}: model.weights is empty; give --weights PATH"
         );
         let mut network = trial::model(&settings, labels.len())?;
         let config = settings.model.hugging_face(labels)?;

@@ -6,7 +6,7 @@ mod estimate;
 mod plan;
 mod reason;
 pub mod splits;
-mod standing;
+pub mod standing;
 mod status;
 
 pub use plan::Outlook;

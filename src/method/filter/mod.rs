@@ -108,4 +108,4 @@ pub const FILTERS: &[Entry<Box<dyn Filter>>] = &[
 ];
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -38,7 +38,7 @@ const EPOCH: Clock = Clock {
 const CLASSES: usize = 3;
 
 /// Tables of every rule, with all settings that change what it remembers.
-fn tables() -> Vec<String> {
+pub(crate) fn tables() -> Vec<String> {
     let mut tables: Vec<String> = [
         "name = 'coupled'\nthreshold = 0.4",
         "name = 'decoupled'\nclass = 0.4\nmask = 0.5",
@@ -59,7 +59,8 @@ fn tables() -> Vec<String> {
     tables
 }
 
-fn started(table: &str) -> Box<dyn Filter> {
+/// The filter of a table at the beginning of a training with three classes.
+pub(crate) fn started(table: &str) -> Box<dyn Filter> {
     let mut filter = built(table);
     filter.start(&ClassCounts {
         annotations: vec![5, 3, 1],

@@ -17,6 +17,9 @@ pub enum Verdict {
     Hurts,
     /// Everything else, including a single seed.
     Inconclusive,
+    /// The two rows have the same numbers to the last digit, so nothing was compared. Only a table knows this:
+    /// [`judge`] sees the differences of one metric and never gives this verdict.
+    Identical,
 }
 
 impl fmt::Display for Verdict {
@@ -25,6 +28,7 @@ impl fmt::Display for Verdict {
             Self::Helps => "helps",
             Self::Hurts => "hurts",
             Self::Inconclusive => "inconclusive",
+            Self::Identical => "identical",
         })
     }
 }

@@ -3,16 +3,18 @@
 use super::{Array, Checkpoint, Header, VERSION};
 use crate::atomic::{Durability, write_durably};
 use anyhow::{Context, Result, ensure};
-use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo, TensorView};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// The metadata entry that holds the header.
 const HEADER: &str = "harness";
 /// Bytes at the start of a safetensors file that hold its header's length.
 const LENGTH: usize = 8;
+/// Bytes of a file that are compared at once.
+const PART: usize = 1 << 20;
 
 impl Checkpoint {
     /// Writes the file, replacing an older one at once.
@@ -74,6 +76,25 @@ impl Checkpoint {
         Some(Header::of(&metadata).ok()?.step)
     }
 
+    /// Returns true if the files at `one` and `other` hold the same arrays with the same bits. Their keys and
+    /// their methods' states may differ. False if a file cannot be read.
+    pub fn same_values(one: &Path, other: &Path) -> bool {
+        let same = || -> Result<bool> {
+            let (mut one, mut other) = (Values::open(one)?, Values::open(other)?);
+            if one.arrays != other.arrays {
+                return Ok(false);
+            }
+            let (mut left, mut right) = (vec![0; PART], vec![0; PART]);
+            loop {
+                let (left, right) = (one.next(&mut left)?, other.next(&mut right)?);
+                if left != right || left.is_empty() {
+                    return Ok(left == right);
+                }
+            }
+        };
+        same().unwrap_or(false)
+    }
+
     fn parse(header: Header, bytes: &[u8]) -> Result<Self> {
         let mut arrays = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(bytes)?.tensors() {
@@ -98,6 +119,42 @@ impl Checkpoint {
             );
         }
         Ok(Self { header, arrays })
+    }
+}
+
+/// The values of a file, read part by part.
+struct Values {
+    /// The names, shapes and places of the arrays.
+    arrays: String,
+    file: File,
+}
+
+impl Values {
+    fn open(path: &Path) -> Result<Self> {
+        let (metadata, _) = metadata(path)?;
+        let arrays: BTreeMap<String, &TensorInfo> = metadata.tensors().into_iter().collect();
+        let mut file = File::open(path)?;
+        let mut length = [0; LENGTH];
+        file.read_exact(&mut length)?;
+        file.seek(SeekFrom::Current(i64::try_from(u64::from_le_bytes(
+            length,
+        ))?))?;
+        Ok(Self {
+            arrays: format!("{arrays:?}"),
+            file,
+        })
+    }
+
+    /// The next part; empty at the end.
+    fn next<'a>(&mut self, part: &'a mut [u8]) -> Result<&'a [u8]> {
+        let mut filled = 0;
+        while filled < part.len() {
+            match self.file.read(&mut part[filled..])? {
+                0 => break,
+                read => filled += read,
+            }
+        }
+        Ok(&part[..filled])
     }
 }
 

@@ -5,17 +5,21 @@ use crate::data::loader::LoaderConfig;
 use crate::data::split::{Split, SplitConfig};
 use crate::data::{Dataset, Sample, Source};
 use crate::detector::DETECTORS;
-use crate::method::{METHODS, Parts, Setup};
+use crate::method::{METHODS, Parts, Setup, Start, filter, trains_networks};
 use crate::nn::params::move_to;
 use crate::ops::check::on_every_place;
 use crate::rng::Stream;
 use crate::structures::{Instance, InstanceSource, Mask, Picture};
 use crate::tensor::Place;
+use crate::train::JOURNAL_KEYS;
 use anyhow::bail;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const SIDE: usize = 32;
+/// The steps of a training.
+const STEPS: usize = 9;
 
 /// Images of noise with one object; those that are read after the first `readable` are broken.
 struct Noise {
@@ -53,6 +57,12 @@ impl Source for Noise {
 
 /// A supervised run on one image a step.
 fn trainer(place: &Place, readable: usize) -> Trainer {
+    let method = "name = 'supervised'\nburn-in = 9\nempty-image = 'zero-batch'";
+    trainer_of(place, readable, method.parse().unwrap(), 0)
+}
+
+/// A run of a phase of `method`, given by its place in the method's list, on one labelled image a step.
+fn trainer_of(place: &Place, readable: usize, method: toml::Table, phase: usize) -> Trainer {
     let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml").parse().unwrap();
     let table = |name: &str| recipe[name].clone();
     let mut augment: crate::data::augment::AugmentConfig = table("augment").try_into().unwrap();
@@ -83,8 +93,6 @@ fn trainer(place: &Place, readable: usize) -> Trainer {
         unlabelled_backgrounds: true,
     };
     let split = Split::new(&*dataset.train, &dataset.classes, &split, 4).unwrap();
-    let method = "name = 'supervised'\nburn-in = 9\nempty-image = 'zero-batch'";
-    let method: toml::Table = method.parse().unwrap();
     let model = crate::registry::build(DETECTORS, table("model").try_into().unwrap()).unwrap();
     let student = model.build(1, &mut Stream::new(5, "weights")).unwrap();
     let setup = Setup {
@@ -97,10 +105,16 @@ fn trainer(place: &Place, readable: usize) -> Trainer {
         student,
         setup: &setup,
     };
-    let mut learner = method.phases(9)[0].learner(parts).unwrap();
+    let phase = method.phases(STEPS).swap_remove(phase);
+    let mut learner = phase.learner(parts).unwrap();
+    if matches!(phase.start, Start::Under(_)) {
+        learner.add_teacher().unwrap();
+    }
     move_to(learner.student(), place);
     let loader = Loader::new(&dataset, &split, &augment, &loader, 3);
-    Trainer::new(learner, &TrainConfig::for_tests(), loader)
+    let mut trainer = Trainer::new(learner, &TrainConfig::for_tests(), loader);
+    trainer.step = phase.steps.start;
+    trainer
 }
 
 /// The losses of the steps up to the first that fails, and its error.
@@ -159,4 +173,55 @@ fn the_journal_takes_losses_by_the_names_that_the_detector_gives() {
     ]
     .map(|(name, mean)| (name.to_string(), Reading::Mean(mean)));
     assert_eq!(readings, expected);
+}
+
+/// A table of every method that trains networks, on pseudo-labels that a filter without a threshold keeps.
+fn methods() -> Vec<toml::Table> {
+    let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml").parse().unwrap();
+    let mut pair = recipe["method"].as_table().unwrap().clone();
+    pair["burn-in"] = 2.into();
+    let rule = |text: &str| toml::Value::Table(text.parse().unwrap());
+    pair["filter"] = rule("name = 'coupled'\nthreshold = 0.0");
+    pair["correction"] = rule("name = 'keep'");
+    let mut guided = pair.clone();
+    guided["name"] = "guided".into();
+    guided.insert("teacher-steps".into(), 2.into());
+    let supervised = "name = 'supervised'\nburn-in = 2\nempty-image = 'zero-batch'";
+    vec![supervised.parse().unwrap(), pair, guided]
+}
+
+/// Whoever adds a method, a filter or a detector explains what it writes.
+#[test]
+fn every_key_that_a_component_writes_is_explained() {
+    let detectors: Vec<&str> = DETECTORS.iter().map(|entry| entry.name).collect();
+    assert_eq!(
+        detectors,
+        ["mask2former"],
+        "the trainings below have a network of this kind"
+    );
+    let names = METHODS.iter().map(|entry| entry.name);
+    let names: BTreeSet<&str> = names.filter(|name| trains_networks(name)).collect();
+    let tables = methods();
+    let tried = tables.iter().filter_map(|table| table["name"].as_str());
+    assert_eq!(tried.collect::<BTreeSet<_>>(), names);
+
+    let mut written = BTreeSet::from(["step".to_string()]);
+    for method in tables {
+        let built = crate::registry::build(METHODS, method.clone()).unwrap();
+        for phase in 0..built.phases(STEPS).len() {
+            let mut trainer = trainer_of(&Place::Host, 99, method.clone(), phase);
+            let advance = trainer.advance().unwrap();
+            written.extend(advance.readings.into_iter().map(|(name, _)| name));
+        }
+    }
+    assert!(
+        written.contains("flips-broken"),
+        "some phase has pseudo-labels: {written:?}"
+    );
+    for table in filter::tests::tables() {
+        let readings = filter::tests::started(&table).readings();
+        written.extend(readings.into_iter().map(|(name, _)| name.to_string()));
+    }
+    let explained: BTreeSet<String> = JOURNAL_KEYS.iter().map(|key| key.name.into()).collect();
+    assert_eq!(written, explained);
 }

@@ -8,12 +8,13 @@ pub(super) mod ids;
 mod paths;
 mod preprocessor;
 
-use super::first::first_network;
+use super::first::{NetworkRequest, first_network, trained_network};
 use crate::atomic::write_atomically;
 use crate::coco::Id;
 use crate::data::image_file::{Exif, decode};
 use crate::detector::{Detector, RawArray, of_folder};
 use crate::experiment::settings::evaluation::EvalConfig;
+use crate::experiment::settings::sections::Settings;
 use crate::experiment::trial::inputs::{CommandError, RecipeRequest, with_weights};
 use crate::experiment::trial::parts as trial;
 use crate::graph::Images;
@@ -36,8 +37,8 @@ const SMALLEST_SIDE: usize = 2;
 /// The arguments of `harness predict`.
 #[derive(Clone, Debug)]
 pub struct PredictRequest {
-    /// A recipe with overrides, or a Hugging Face folder.
-    pub model: RecipeRequest,
+    /// A recipe with overrides, a Hugging Face folder in its place, or a trained trial.
+    pub model: NetworkRequest,
     /// Weights that replace those of the recipe or the folder.
     pub weights: Option<PathBuf>,
     /// Images, and folders of images.
@@ -121,17 +122,22 @@ pub fn predict(request: &PredictRequest) -> Result<String, CommandError> {
 
 impl Predictor {
     fn new(request: &PredictRequest) -> Result<Self, CommandError> {
-        if request.model.recipe.is_dir() {
-            Self::of_folder(request).map_err(CommandError::Input)
-        } else {
-            Self::of_recipe(request)
+        match &request.model {
+            NetworkRequest::Recipe(recipe) if recipe.recipe.is_dir() => {
+                Self::of_folder(request, recipe).map_err(CommandError::Input)
+            }
+            NetworkRequest::Recipe(recipe) => Self::of_recipe(request, recipe),
+            NetworkRequest::Trial { row, network } => {
+                let (settings, labels) = trained_network(row, network.as_deref())?;
+                Self::of_settings(request, settings, labels)
+            }
         }
     }
 
-    fn of_folder(request: &PredictRequest) -> Result<Self> {
-        let path = &request.model.recipe;
+    fn of_folder(request: &PredictRequest, model: &RecipeRequest) -> Result<Self> {
+        let path = &model.recipe;
         ensure!(
-            request.model.set.is_empty(),
+            model.set.is_empty(),
             "--set: {} is a folder of weights, not a recipe; it has no settings",
             path.display()
         );
@@ -147,17 +153,27 @@ impl Predictor {
         })
     }
 
-    fn of_recipe(request: &PredictRequest) -> Result<Self, CommandError> {
+    fn of_recipe(request: &PredictRequest, model: &RecipeRequest) -> Result<Self, CommandError> {
         let recipe = match &request.weights {
-            Some(weights) => &with_weights(&request.model, weights),
-            None => &request.model,
+            Some(weights) => &with_weights(model, weights),
+            None => model,
         };
         let (settings, labels) = first_network(recipe)?;
         if settings.model.weights().as_os_str().is_empty() {
-            let shown = request.model.recipe.display();
+            let shown = model.recipe.display();
             let message = format!("{shown}: model.weights is empty; give --weights PATH");
             return Err(CommandError::Input(anyhow!(message)));
         }
+        Self::of_settings(request, settings, labels)
+    }
+
+    /// The network of a trial's settings, with its own weights. `labels`: the names of its classes, or the reason why
+    /// they are unknown.
+    fn of_settings(
+        request: &PredictRequest,
+        settings: Settings,
+        labels: Result<Vec<String>, ComponentErrors>,
+    ) -> Result<Self, CommandError> {
         let labels = match (labels, &request.annotations) {
             (Ok(labels), _) => labels,
             (Err(_), Some(file)) if !only_present(&settings.data) => {

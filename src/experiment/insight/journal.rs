@@ -1,0 +1,126 @@
+//! The lines of a trial's journals, as numbers over the steps.
+
+use super::trial::KeptTrial;
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// A line of a journal: the readings of a window of steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// The place of its stage among the trainings of the trial.
+    pub stage: usize,
+    /// The last step of the window.
+    pub step: u64,
+    /// The number of steps in the window.
+    pub steps: u64,
+    /// The readings by their keys.
+    pub readings: Map<String, Value>,
+}
+
+impl Line {
+    /// The reading `key` as a number; none if it is missing, no number, or not finite.
+    pub fn number(&self, key: &str) -> Option<f64> {
+        self.readings.get(key)?.as_f64()
+    }
+
+    /// The share of the sum `part` in the sum `whole`; none without a whole.
+    pub fn share(&self, part: &str, whole: &str) -> Option<f64> {
+        let whole = self.number(whole).filter(|whole| *whole > 0.0)?;
+        Some(self.number(part)? / whole)
+    }
+
+    /// The sum of the detector's loss terms of the pseudo-labels, without the weights of the recipe.
+    pub fn unsupervised(&self) -> Option<f64> {
+        let terms = self.readings.iter();
+        let terms = terms.filter(|(key, _)| key.starts_with("unsupervised-"));
+        let values: Vec<f64> = terms.filter_map(|(_, value)| value.as_f64()).collect();
+        (!values.is_empty()).then(|| values.iter().sum())
+    }
+}
+
+/// The lines of all trainings of a trial, in their order. A damaged or unfinished line is left out.
+pub fn lines(trial: &KeptTrial) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (stage, training) in trial.trainings().enumerate() {
+        lines.extend(read(
+            &training.folder.journal(),
+            stage,
+            training.entry.steps[0],
+        ));
+    }
+    if lines.is_empty() {
+        // The trial's own folder has a copy, in case the stages were deleted.
+        lines.extend(read(&trial.copy_of_journal, 0, 0));
+    }
+    lines
+}
+
+/// The lines of the file `path`; none if it does not exist.
+fn read(path: &Path, stage: usize, start: usize) -> Vec<Line> {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let mut before = start as u64;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let Ok(readings) = serde_json::from_str::<Map<String, Value>>(line) else {
+            continue;
+        };
+        let Some(step) = readings.get("step").and_then(Value::as_u64) else {
+            continue;
+        };
+        lines.push(Line {
+            stage,
+            step,
+            steps: step.saturating_sub(before),
+            readings,
+        });
+        before = step;
+    }
+    lines
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// The line of a window of 20 steps with these readings.
+    pub fn line(step: u64, readings: &str) -> Line {
+        Line {
+            stage: 0,
+            step,
+            steps: 20,
+            readings: serde_json::from_str(readings).unwrap(),
+        }
+    }
+
+    #[test]
+    fn damaged_lines_are_left_out_and_windows_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let text =
+            "{\"step\":100,\"loss\":2.0}\nnonsense\n{\"step\":110,\"loss\":null}\n{\"step\":12";
+        std::fs::write(&path, text).unwrap();
+        let lines = read(&path, 1, 80);
+        let found: Vec<(u64, u64, Option<f64>)> = lines
+            .iter()
+            .map(|line| (line.step, line.steps, line.number("loss")))
+            .collect();
+        assert_eq!(found, [(100, 20, Some(2.0)), (110, 10, None)]);
+        assert!(read(&folder.path().join("absent"), 0, 0).is_empty());
+    }
+
+    #[test]
+    fn shares_and_sums_of_terms_are_those_of_their_window() {
+        let one = line(
+            20,
+            r#"{"kept":4,"right":3,"unsupervised-class":1.0,"unsupervised-mask":0.5}"#,
+        );
+        assert_eq!(one.share("right", "kept"), Some(0.75));
+        assert_eq!(one.unsupervised(), Some(1.5));
+        let none = line(20, r#"{"kept":0,"right":0}"#);
+        assert_eq!(
+            (none.share("right", "kept"), none.unsupervised()),
+            (None, None)
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! Whether two rows were the same training: the bytes of their journals and the values of their weights.
+
+use super::trial::{KeptStage, KeptTrial};
+use crate::train::Checkpoint;
+
+/// What the stores of two rows say about their trainings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Twin {
+    /// They share every training: the same settings, or settings that only the evaluation reads.
+    Shared,
+    /// Every journal has the same bytes, and all weights have the same values.
+    SameBytes,
+    /// They are different, or there is nothing to compare.
+    Different,
+}
+
+impl Twin {
+    /// Compares the trainings of two rows seed by seed. Seeds without a finished training on both sides are left
+    /// out.
+    pub fn of(own: &[KeptTrial], other: &[KeptTrial]) -> Self {
+        let mut found: Option<Self> = None;
+        for one in own {
+            let Some(other) = other.iter().find(|other| other.seed == one.seed) else {
+                continue;
+            };
+            match trial(one, other) {
+                None => {}
+                Some(Self::Different) => return Self::Different,
+                Some(Self::Shared) => found = found.or(Some(Self::Shared)),
+                Some(Self::SameBytes) => found = Some(Self::SameBytes),
+            }
+        }
+        found.unwrap_or(Self::Different)
+    }
+}
+
+/// Compares two trials; none if either has not trained to its end.
+fn trial(one: &KeptTrial, other: &KeptTrial) -> Option<Twin> {
+    let (ones, others): (Vec<_>, Vec<_>) = (one.trainings().collect(), other.trainings().collect());
+    let done = |stages: &[&KeptStage]| {
+        !stages.is_empty() && stages.iter().all(|stage| stage.state.is_done())
+    };
+    if !done(&ones) || !done(&others) {
+        return None;
+    }
+    if ones.len() != others.len() {
+        return Some(Twin::Different);
+    }
+    let own = ones.iter().zip(&others);
+    let own = own.filter(|(one, other)| one.entry.key != other.entry.key);
+    let own: Vec<_> = own.collect();
+    if own.is_empty() {
+        return Some(Twin::Shared);
+    }
+    match own.iter().all(|(one, other)| same(one, other)) {
+        true => Some(Twin::SameBytes),
+        false => Some(Twin::Different),
+    }
+}
+
+/// Returns true if two stages wrote the same journal and the same weights.
+fn same(one: &KeptStage, other: &KeptStage) -> bool {
+    let journal = |stage: &KeptStage| std::fs::read(stage.folder.journal()).ok();
+    let (Some(left), Some(right)) = (journal(one), journal(other)) else {
+        return false;
+    };
+    left == right && Checkpoint::same_values(&one.folder.result(), &other.folder.result())
+}
