@@ -10,5 +10,6 @@ pub mod measured;
 pub mod provenance;
 pub mod renew;
 pub mod result_aside;
+pub mod reused;
 pub mod root;
 pub mod system;

@@ -152,6 +152,7 @@ mod tests {
             label: "a".into(),
             paper: None,
             trials: vec![0],
+            group: None,
         };
         let sweep = SweepPlan {
             name: "modules".into(),
