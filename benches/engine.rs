@@ -41,6 +41,7 @@ fn run(ask: &RecipeRequest, out: &TempDir) {
         retries: 0,
         fail_fast: false,
         renew: false,
+        reuse: Vec::new(),
         replace: false,
         verbosity: Verbosity::Quiet,
         interrupt: Interrupt::default(),

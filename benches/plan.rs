@@ -48,7 +48,7 @@ fn plans(criterion: &mut Criterion) {
         };
         group.bench_function(name, |bench| {
             bench.iter(|| {
-                let (outlook, _) = plan(&ask, Some(&nothing)).expect("a plan");
+                let (outlook, _) = plan(&ask, Some(&nothing), &[]).expect("a plan");
                 black_box(outlook.to_string())
             })
         });

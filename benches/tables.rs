@@ -46,6 +46,7 @@ fn record(hash: &str, label: &str, seed: u64, stream: &mut Stream) -> Record {
         metrics: metrics(),
         student: metrics(),
         average: metrics(),
+        code_version: 1,
         findings: Vec::new(),
         commits: None,
     }
@@ -65,6 +66,7 @@ fn folder(tables: usize, rows: usize, seeds: usize) -> TempDir {
         RowLayout {
             trials: (0..seeds).map(trial).collect(),
             paper: Some((index % 7) as f64),
+            group: None,
             label,
         }
     };

@@ -93,6 +93,16 @@ pub struct PaperColumn {
     pub column: String,
 }
 
+/// A group of rows that are compared with one of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowGroup {
+    /// The settings that tell the group from the others, like `data.labelled = 0.1`; unique in its table.
+    pub title: String,
+    /// The label of the row that the differences are computed against.
+    pub reference: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,6 +34,7 @@ pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
         fail_fast: args.fail_fast,
         renew: args.renew,
         replace: args.replace,
+        reuse: args.reuse.files,
         verbosity: match args.quiet {
             true => Verbosity::Quiet,
             false => Verbosity::Normal,
@@ -75,7 +76,7 @@ pub fn plan(args: PlanArgs) -> Result<u8, CommandError> {
     if let Some(key) = args.explain {
         return experiment::explain(&recipe, &key).map(|text| printed(&text));
     }
-    let (outlook, absent) = experiment::plan(&recipe, args.out.as_deref())?;
+    let (outlook, absent) = experiment::plan(&recipe, args.out.as_deref(), &args.reuse.files)?;
     match args.json {
         true => print_line(&outlook.json()),
         false => print_line(&outlook),
@@ -238,7 +239,7 @@ pub fn init(args: InitArgs) -> Result<u8, CommandError> {
         recipe: new.recipe,
         set: Vec::new(),
     };
-    let (outlook, _) = experiment::plan(&recipe, Some(&new.results))?;
+    let (outlook, _) = experiment::plan(&recipe, Some(&new.results), &[])?;
     print_line(&format!("\n{outlook}"));
     let folder = help::for_a_shell(&folder.display().to_string());
     Ok(printed(&format!(

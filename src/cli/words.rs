@@ -138,6 +138,8 @@ pub struct SweepArgs {
     /// Let this recipe replace the tables that another recipe has in the folder of the results
     #[arg(long)]
     pub replace: bool,
+    #[command(flatten)]
+    pub reuse: ReuseArgs,
     /// Train nothing; copy the tables and records of the finished run to results/published/<recipe>, to be
     /// committed
     #[arg(long, conflicts_with_all = ["workers", "device", "gpus", "retries", "fail_fast", "renew"])]
@@ -150,6 +152,15 @@ pub struct SweepArgs {
     pub supervised: bool,
 }
 
+/// Results that were computed elsewhere.
+#[derive(Debug, Args)]
+pub struct ReuseArgs {
+    /// Count the results in this file of records as finished where hash and code version agree; a results folder
+    /// stands for its records.jsonl. May be repeated
+    #[arg(long = "reuse-records", value_name = "FILE", num_args = 1..)]
+    pub files: Vec<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     #[command(flatten)]
@@ -157,6 +168,8 @@ pub struct PlanArgs {
     /// Folder of the results [default: results/<recipe>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub reuse: ReuseArgs,
     /// Print JSON, for programs
     #[arg(long)]
     pub json: bool,

@@ -281,7 +281,8 @@ pub fn paths(table: &toml::Table) -> Vec<String> {
     found
 }
 
-fn remove(table: &mut toml::Table, path: &[String]) {
+/// Removes the key at `path`, if it is there.
+pub fn remove(table: &mut toml::Table, path: &[String]) {
     match path {
         [] => {}
         [last] => {

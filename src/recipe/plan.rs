@@ -12,8 +12,8 @@ use super::origin::Location;
 use super::overlay::{Layer, Overlay, value_at};
 use super::paths::{self, Places};
 use super::sources::{Request, Sources};
-use super::sweep;
-use crate::metrics::PaperColumn;
+use super::sweep::{self, Reference, Row};
+use crate::metrics::{PaperColumn, RowGroup};
 use crate::registry::ComponentError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ pub struct SweepPlan {
     pub name: String,
     /// The question that the table answers.
     pub question: String,
-    /// The label of the row that the differences are computed against.
+    /// The label of the row that the differences are computed against; none if every group has its own.
     pub reference: Option<String>,
     /// The table and column of the paper with the published numbers.
     pub paper: Option<PaperColumn>,
@@ -75,6 +75,9 @@ pub struct RowPlan {
     pub paper: Option<f64>,
     /// Indices into [`Plan::trials`], one per seed.
     pub trials: Vec<usize>,
+    /// The group that the row is compared in; none if the table has one reference or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<RowGroup>,
 }
 
 /// One training.
@@ -91,6 +94,33 @@ pub struct Trial {
     /// The absolute paths of the settings.
     #[serde(default, skip_serializing_if = "Places::is_empty")]
     pub places: Places,
+}
+
+impl SweepPlan {
+    /// Compares every row within its group. The rows of a group follow one another, in the order of the groups' first
+    /// rows. A single group is a table with one reference.
+    fn compare_within(&mut self, groups: Vec<RowGroup>) {
+        let mut titles: Vec<&str> = Vec::new();
+        for group in &groups {
+            if !titles.contains(&group.title.as_str()) {
+                titles.push(&group.title);
+            }
+        }
+        if titles.len() == 1 {
+            self.reference = Some(groups[0].reference.clone());
+            return;
+        }
+        let place = |group: &RowGroup| titles.iter().position(|title| *title == group.title);
+        let places: Vec<_> = groups.iter().map(place).collect();
+        let rows = std::mem::take(&mut self.rows).into_iter();
+        let mut placed: Vec<_> = rows.zip(&groups).zip(places).collect();
+        placed.sort_by_key(|(_, place)| *place);
+        let rows = placed.into_iter().map(|((row, group), _)| RowPlan {
+            group: Some(group.clone()),
+            ..row
+        });
+        self.rows = rows.collect();
+    }
 }
 
 impl Trial {
@@ -195,7 +225,8 @@ impl Builder<'_> {
         let rows = vec![RowPlan {
             label: name.to_string(),
             paper: None,
-            trials: self.variant(name, &shared, Vec::new()),
+            trials: self.variant(name, &shared, Vec::new()).0,
+            group: None,
         }];
         SweepPlan {
             name: name.to_string(),
@@ -224,16 +255,35 @@ impl Builder<'_> {
         };
         match sweep::parse(file, &shared.overlay.settings) {
             Ok(sweep) => {
+                let mut all_settings = Vec::new();
                 for variant in sweep.variants {
+                    let (trials, settings) = self.variant(&variant.label, &shared, variant.layers);
+                    all_settings.push(settings);
                     plan.rows.push(RowPlan {
-                        trials: self.variant(&variant.label, &shared, variant.layers),
+                        trials,
                         label: variant.label,
                         paper: variant.paper,
+                        group: None,
                     });
                 }
                 plan.question = sweep.question;
-                plan.reference = sweep.reference;
                 plan.paper = sweep.paper;
+                match sweep.reference {
+                    Some(Reference::Row(label)) => plan.reference = Some(label),
+                    Some(Reference::PerGroup(rule)) => {
+                        let labels = plan.rows.iter().map(|row| row.label.as_str());
+                        let rows = labels.zip(all_settings);
+                        let rows = rows.map(|(label, settings)| Row { label, settings });
+                        match rule.groups(&rows.collect::<Vec<_>>()) {
+                            Ok(groups) => plan.compare_within(groups),
+                            Err(message) => {
+                                let place = Location::in_file(&file.source, rule.span);
+                                self.problems.push(Problem::at(place, message));
+                            }
+                        }
+                    }
+                    None => {}
+                }
             }
             Err(problems) => {
                 // The errors below the variants are reported too.
@@ -244,13 +294,13 @@ impl Builder<'_> {
         plan
     }
 
-    /// The trials of one variant, one per seed: its `layers` over the shared layers.
+    /// The trials of one variant, one per seed, and its settings: its `layers` over the shared layers.
     fn variant(
         &mut self,
         label: &str,
         shared: &SharedLayers,
         mut layers: Vec<Layer>,
-    ) -> Vec<usize> {
+    ) -> (Vec<usize>, Table) {
         let SharedLayers { overlay, root } = shared;
         let mut settings = overlay.settings.clone();
         for layer in &mut layers {
@@ -283,7 +333,7 @@ impl Builder<'_> {
             }
             trials.push(self.trial(label, seed, settings, &places));
         }
-        trials
+        (trials, settings)
     }
 
     fn keep_note(&mut self, layer: &Layer) {

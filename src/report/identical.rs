@@ -72,6 +72,8 @@ mod tests {
             metrics: Some(metrics),
             student: None,
             average: None,
+            commits: None,
+            code_version: 1,
             findings: Vec::new(),
         }
     }

@@ -67,6 +67,11 @@ impl<T: Keyed + Serialize + DeserializeOwned> JsonLines<T> {
         Ok((lines, damaged))
     }
 
+    /// All lines, in the order of the trials' hashes.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.values()
+    }
+
     /// The line of the trial.
     pub fn get(&self, hash: &str) -> Option<&T> {
         self.0.get(hash)
@@ -162,6 +167,7 @@ mod tests {
             ),
             student: None,
             average: None,
+            code_version: 1,
             findings: Vec::new(),
             commits: None,
         }

@@ -6,7 +6,7 @@
 use super::record::Record;
 use super::table::{Header, RowRecords, Table};
 use crate::atomic::write_atomically;
-use crate::metrics::PaperColumn;
+use crate::metrics::{PaperColumn, RowGroup};
 use anyhow::{Context, Result};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,9 @@ pub struct RowLayout {
     pub paper: Option<f64>,
     /// The hashes of its trials, one per seed. Rows may share trials.
     pub trials: Vec<String>,
+    /// The group that the row is compared in; none if the table has one reference or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<RowGroup>,
 }
 
 /// A table as read from the file; [`TableLayout`] guarantees that it is consistent.
@@ -75,7 +78,13 @@ impl TryFrom<Unchecked> for TableLayout {
     fn try_from(read: Unchecked) -> Result<Self, String> {
         let name = &read.name;
         let mut labels = BTreeSet::new();
-        for RowLayout { label, trials, .. } in &read.rows {
+        for RowLayout {
+            label,
+            trials,
+            group,
+            ..
+        } in &read.rows
+        {
             if !labels.insert(label) {
                 return Err(format!("table `{name}`: the row `{label}` appears twice"));
             }
@@ -84,6 +93,19 @@ impl TryFrom<Unchecked> for TableLayout {
                     "table `{name}`, row `{label}`: {} trials for {} seeds",
                     trials.len(),
                     read.seeds.len()
+                ));
+            }
+            if let Some(RowGroup { title, reference }) = group
+                && !read.rows.iter().any(|row| {
+                    row.label == *reference
+                        && row
+                            .group
+                            .as_ref()
+                            .is_some_and(|other| other.title == *title)
+                })
+            {
+                return Err(format!(
+                    "table `{name}`: no row of the group `{title}` is labelled as its reference, `{reference}`"
                 ));
             }
         }
@@ -106,6 +128,12 @@ impl TryFrom<Unchecked> for TableLayout {
 }
 
 impl TableLayout {
+    /// The label of the row that `row` is compared with; none if the table compares nothing.
+    pub fn reference_of<'a>(&'a self, row: &'a RowLayout) -> Option<&'a str> {
+        let own = row.group.as_ref().map(|group| &group.reference);
+        own.or(self.reference.as_ref()).map(String::as_str)
+    }
+
     /// The table of the trials that have finished so far; `record` finds a trial's record by its hash.
     pub fn table<'a>(
         &'a self,
@@ -125,6 +153,7 @@ impl TableLayout {
             .map(|row| RowRecords {
                 label: &row.label,
                 paper: row.paper,
+                group: row.group.as_ref(),
                 records: row.trials.iter().map(|hash| record(hash)).collect(),
             })
             .collect();
@@ -234,6 +263,7 @@ mod tests {
                 label: "a".into(),
                 paper: Some(21.8),
                 trials: vec!["x".into(), "y".into()],
+                group: None,
             }],
         }
     }

@@ -45,6 +45,9 @@ pub struct Record {
     /// The metrics of the student's average, if it was evaluated.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub average: Option<Metrics>,
+    /// The version of the computations that made it. A record without the key is of version 1, the first.
+    #[serde(skip_serializing_if = "is_first", default = "first")]
+    pub code_version: u32,
     /// The oddities of its dataset, such as annotations that were left out, one line each.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub findings: Vec<String>,
@@ -61,6 +64,16 @@ pub struct Commits {
     pub program: String,
     /// The commit of the recipe's folder; none outside a repository.
     pub recipe: Option<String>,
+}
+
+/// The version of the computations of a record that names none.
+fn first() -> u32 {
+    1
+}
+
+/// Returns true for the version that a record does not name.
+fn is_first(version: &u32) -> bool {
+    *version == first()
 }
 
 impl Record {

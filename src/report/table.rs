@@ -8,7 +8,7 @@ use super::statistics::{
     Bootstrap, Difference, JudgedDifference, Kendall, judge, kendall, mean, paired_difference,
     sample_deviation,
 };
-use crate::metrics::{Metrics, PaperColumn};
+use crate::metrics::{Metrics, PaperColumn, RowGroup};
 
 /// The parts of a table besides its rows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -41,6 +41,8 @@ pub struct RowRecords<'a> {
     pub label: &'a str,
     /// The number in the paper.
     pub paper: Option<f64>,
+    /// The group that the row is compared in; none if the table has one reference or none.
+    pub group: Option<&'a RowGroup>,
     /// The records, in the order of the seeds.
     pub records: Vec<Option<&'a Record>>,
 }
@@ -67,6 +69,8 @@ pub struct Table {
 pub struct TableRow {
     /// The variant.
     pub label: String,
+    /// The group that the row is compared in; none if the table has one reference or none.
+    pub group: Option<RowGroup>,
     /// The number of seeds that finished.
     pub seeds: usize,
     /// Means over the finished seeds.
@@ -115,10 +119,12 @@ impl Table {
     /// Makes the table of `rows`, with the differences and verdicts of `metric`, or of the first metric of
     /// the records. The order of the seeds must be the same in all rows.
     pub fn new(header: Header, rows: &[RowRecords], metric: Option<&str>) -> Self {
-        let reference = header
-            .reference
-            .as_deref()
-            .and_then(|label| rows.iter().find(|row| row.label == label));
+        let reference = |row: &RowRecords| {
+            let own = row.group.map(|group| &group.reference);
+            let label = own.or(header.reference.as_ref())?;
+            rows.iter().find(|row| row.label == label)
+        };
+        let references: Vec<Option<&RowRecords>> = rows.iter().map(reference).collect();
         let metrics = names(
             rows.iter()
                 .flat_map(|row| row.records.iter().flatten().copied()),
@@ -128,7 +134,10 @@ impl Table {
         let mut bootstrap = Bootstrap::default();
         let mut found: Vec<TableRow> = rows
             .iter()
-            .map(|row| TableRow::new(row, reference, metric, &metrics, &mut bootstrap))
+            .zip(&references)
+            .map(|(row, reference)| {
+                TableRow::new(row, *reference, metric, &metrics, &mut bootstrap)
+            })
             .collect();
         if !paper {
             for row in &mut found {
@@ -148,23 +157,24 @@ impl Table {
             findings: findings(rows),
         };
         table.judge();
-        table.mark_identical(rows, reference);
+        table.mark_identical(rows, &references);
         table
     }
 
-    /// Marks the rows whose trainings were those of the reference.
-    fn mark_identical(&mut self, rows: &[RowRecords], reference: Option<&RowRecords>) {
-        let Some(reference) = reference else {
-            return;
-        };
-        for (row, given) in self.rows.iter_mut().zip(rows) {
+    /// Marks the rows whose trainings were those of their references.
+    fn mark_identical(&mut self, rows: &[RowRecords], references: &[Option<&RowRecords>]) {
+        for ((row, given), reference) in self.rows.iter_mut().zip(rows).zip(references) {
+            let Some(reference) = reference else {
+                continue;
+            };
             let pairs = given.records.iter().zip(&reference.records);
             let identical = identical::all_same(pairs.map(|(one, other)| (*one, *other)));
             identical::mark(&mut row.judged, identical);
         }
     }
 
-    /// Judges every row except the reference.
+    /// Judges every row except the references. The p-values are adjusted over all rows of the table, whatever their
+    /// groups, because a reader chooses among all of them.
     fn judge(&mut self) {
         let compared: Vec<(usize, Difference)> = self
             .rows
@@ -181,22 +191,43 @@ impl Table {
 
     /// Returns true if the differences are computed against `row`.
     pub fn is_reference(&self, row: &TableRow) -> bool {
-        self.header.reference.as_deref() == Some(row.label.as_str())
+        let own = row.group.as_ref().map(|group| &group.reference);
+        own.or(self.header.reference.as_ref()) == Some(&row.label)
     }
 
-    /// Sorts the rows. Rows without the number come last, and equal rows keep their order.
+    /// Returns true if every group of rows has its own reference.
+    pub fn has_groups(&self) -> bool {
+        self.rows.iter().any(|row| row.group.is_some())
+    }
+
+    /// The rows, one slice for each group with its title; a table without groups is one slice without a title.
+    pub fn blocks(&self) -> impl Iterator<Item = (Option<&str>, &[TableRow])> {
+        let blocks = self.rows.chunk_by(|x, y| x.group == y.group);
+        blocks.map(|rows| {
+            let group = rows[0].group.as_ref();
+            (group.map(|group| group.title.as_str()), rows)
+        })
+    }
+
+    /// Sorts the rows within their groups. Rows without the number come last, and equal rows keep their order.
     pub fn sort(&mut self, order: Order) {
-        let metric = &self.metric;
-        let falling = |rows: &mut [TableRow], metrics: fn(&TableRow) -> &Metrics| {
-            let key = |row: &TableRow| metrics(row).get(metric).unwrap_or(f64::NEG_INFINITY);
-            rows.sort_by(|x, y| key(y).total_cmp(&key(x)));
-        };
-        match order {
-            Order::Table => {}
-            Order::Metric => falling(&mut self.rows, |row| &row.mean),
-            Order::Delta => falling(&mut self.rows, |row| &row.deltas),
-            Order::Label => self.rows.sort_by(|x, y| x.label.cmp(&y.label)),
+        for rows in self.rows.chunk_by_mut(|x, y| x.group == y.group) {
+            sort(rows, order, &self.metric);
         }
+    }
+}
+
+/// Sorts `rows` by their numbers of `metric`.
+fn sort(rows: &mut [TableRow], order: Order, metric: &str) {
+    let falling = |rows: &mut [TableRow], metrics: fn(&TableRow) -> &Metrics| {
+        let key = |row: &TableRow| metrics(row).get(metric).unwrap_or(f64::NEG_INFINITY);
+        rows.sort_by(|x, y| key(y).total_cmp(&key(x)));
+    };
+    match order {
+        Order::Table => {}
+        Order::Metric => falling(rows, |row| &row.mean),
+        Order::Delta => falling(rows, |row| &row.deltas),
+        Order::Label => rows.sort_by(|x, y| x.label.cmp(&y.label)),
     }
 }
 
@@ -232,6 +263,7 @@ impl TableRow {
         let reference_paper = reference.and_then(|reference| reference.paper);
         Self {
             label: row.label.to_string(),
+            group: row.group.cloned(),
             seeds: finished.len(),
             mean: each(&|metric| mean(&values(metric))),
             deviation: sample_deviation(&values(metric)),

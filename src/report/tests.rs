@@ -27,6 +27,7 @@ fn record(hash: &str, seed: u64, map: Option<f64>) -> Record {
         metrics: map.map(|map| usual([Some(map), Some(2.0 * map)])),
         student: None,
         average: None,
+        code_version: 1,
         findings: Vec::new(),
         commits: None,
     }
@@ -61,6 +62,7 @@ fn folder() -> (TableLayout, Vec<Record>) {
             label: label.into(),
             paper,
             trials: (0..3).map(|seed| hash(index, seed)).collect(),
+            group: None,
         });
         for (seed, result) in results.into_iter().enumerate() {
             records.extend(result.map(|map| record(&hash(index, seed), seed as u64, map)));

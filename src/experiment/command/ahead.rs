@@ -7,10 +7,12 @@ use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::program::Program;
+use crate::experiment::store::reused::ReusedResults;
 use crate::experiment::store::root::{Store, digests_of};
 use crate::experiment::store::system::cores;
 use crate::experiment::trial::draws::Wanted;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest, environment};
+use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::stages_of;
 use crate::recipe::{Explanation, Plan, Request};
 use anyhow::Result;
@@ -44,8 +46,8 @@ fn expected_folder(request: &RecipeRequest, out: Option<&Path>) -> Option<PathBu
     Some(Path::new("results").join(name))
 }
 
-/// The work that a sweep of the recipe would do with the results folder `out`, and the missing files that it
-/// would need.
+/// The work that a sweep of the recipe would do with the results folder `out`, where the records in the files
+/// `reuse` count, and the missing files that it would need.
 ///
 /// # Errors
 /// The recipe, its sweeps, the overrides or the files that they name (as far as they exist) are wrong, or the
@@ -53,6 +55,7 @@ fn expected_folder(request: &RecipeRequest, out: Option<&Path>) -> Option<PathBu
 pub fn plan(
     request: &RecipeRequest,
     out: Option<&Path>,
+    reuse: &[PathBuf],
 ) -> Result<(Outlook, Vec<String>), CommandError> {
     let mut inputs = Inputs::where_files_may_be_absent();
     if let Some(folder) = expected_folder(request, out) {
@@ -75,6 +78,13 @@ pub fn plan(
             wanted.add(settings);
         }
     }
+    let reused = ReusedResults::read(store.as_ref(), reuse).map_err(CommandError::Input)?;
+    let is_done = |last: &StageKey| store.as_ref().is_some_and(|store| store.is_whole(last));
+    frozen.reuse(is_done, |hash| reused.origin(hash));
+    reused
+        .notes
+        .iter()
+        .for_each(|note| eprintln!("warning: {note}"));
     let draws = wanted.draw(&inputs.datasets);
     let splits = SplitOutlook::all(draws.map_err(CommandError::Input)?);
     let outlook = Outlook::new(&plan, frozen, splits, store.as_ref());

@@ -22,6 +22,7 @@ use crate::experiment::store::environment::EnvironmentFiles;
 use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::provenance::{Provenance, Times};
 use crate::experiment::store::renew::set_aside;
+use crate::experiment::store::reused::{ReusedResults, origin_lines};
 use crate::experiment::store::root::Store;
 use crate::experiment::store::system::cores;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
@@ -52,6 +53,8 @@ pub struct SweepOptions {
     pub renew: bool,
     /// True if the tables of another recipe in the results folder may be replaced.
     pub replace: bool,
+    /// Files of records whose results count, and results folders with one.
+    pub reuse: Vec<PathBuf>,
     /// The amount of output.
     pub verbosity: Verbosity,
     /// A request to stop.
@@ -104,9 +107,14 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     let provenance = Provenance::new(&request.recipe, &request.set, &plan);
     let mut frozen = frozen(&plan, &trials, &request.recipe, &provenance, workers.count);
     frozen.folder = folder.canonicalize().ok();
+    let reused = ReusedResults::read(Some(&store), &options.reuse).map_err(CommandError::Input)?;
+    frozen.reuse(|last| store.is_whole(last), |hash| reused.origin(hash));
+    let order = frozen.trials.iter().map(|trial| trial.hash.as_str());
+    reused.keep(&store, order).map_err(CommandError::Output)?;
     let mut lines = provenance.lines();
     let commits = OtherCommit::all(&store, &frozen);
     lines.extend(commits.iter().map(ToString::to_string));
+    lines.extend(origin_lines(&frozen));
     let results = Results::open(&store, &folder, &plan, &lines).map_err(CommandError::Input)?;
     let environment =
         EnvironmentFiles::new(&store, &provenance.system, workers.count, devices.names());
@@ -117,7 +125,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         run.add_findings(&draw.settings.data, &draw.findings);
     }
     run.freeze().map_err(CommandError::Output)?;
-    run.take_finished().map_err(CommandError::Output)?;
+    run.take_finished(&reused).map_err(CommandError::Output)?;
     let (tasks, notes) = run.tasks();
     let cost = tasks.iter().map(|task| task.cost).sum();
     let progress = Progress::new(
@@ -142,7 +150,8 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     if let Some(no_gpu) = no_gpu {
         progress.print(&format!("note: {no_gpu}; the trials run on the CPU"));
     }
-    for note in run.notes().into_iter().chain(notes) {
+    let of_reused = reused.notes.iter().cloned();
+    for note in run.notes().into_iter().chain(notes).chain(of_reused) {
         progress.print(&format!("warning: {note}"));
     }
     let keys: Vec<StageKey> = tasks.iter().map(|task| task.work.key.clone()).collect();

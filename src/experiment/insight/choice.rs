@@ -211,9 +211,9 @@ impl<'a> Row<'a> {
 
     /// The row that the table compares this one with; none for that row itself, or if the table has none.
     pub fn reference(&self) -> Option<Row<'a>> {
-        let label = self.table.reference.as_ref()?;
+        let label = self.table.reference_of(self.row)?;
         let mut others = self.table.rows.iter();
-        let row = others.find(|row| row.label == *label && row.label != self.row.label)?;
+        let row = others.find(|row| row.label == label && row.label != self.row.label)?;
         Some(Row {
             table: self.table,
             row,
@@ -242,6 +242,7 @@ fn table_of(plan: &FrozenPlan) -> TableLayout {
             label: label.to_string(),
             paper: None,
             trials: seeds.iter().map(hash).collect(),
+            group: None,
         }
     };
     TableLayout {
@@ -282,6 +283,7 @@ mod tests {
             label: label.to_string(),
             paper: None,
             trials: trials.map(String::from).to_vec(),
+            group: None,
         };
         TableLayout {
             name: name.into(),

@@ -175,7 +175,8 @@ impl Portrait<'_> {
         };
         let metric = &self.metric;
         let Some(other) = &self.other else {
-            let is_reference = self.row.table.reference.as_ref() == Some(&self.row.row.label);
+            let is_reference =
+                self.row.table.reference_of(self.row.row) == Some(&self.row.row.label);
             return match is_reference {
                 true => {
                     format!("{metric} is {value:.2}. The other rows are compared with this one.")

@@ -227,6 +227,8 @@ mod tests {
             metrics: Some(metrics(mean_ap)),
             student: Some(metrics(student)),
             average: None,
+            commits: None,
+            code_version: 1,
             findings: Vec::new(),
         }
     }

@@ -164,6 +164,7 @@ mod tests {
                 label: "l".into(),
                 seed: 0,
                 places: Default::default(),
+                reused: None,
                 stages,
             });
         }

@@ -122,6 +122,7 @@ mod tests {
             label: "l".into(),
             seed: 0,
             places: Default::default(),
+            reused: None,
             stages: stages.to_vec(),
         }
     }

@@ -177,9 +177,17 @@ impl Outlook {
             ..
         } in &self.sweeps
         {
-            let reference = reference
-                .as_ref()
-                .map_or(String::new(), |label| format!(", reference `{label}`"));
+            let groups: BTreeSet<_> = rows
+                .iter()
+                .filter_map(|row| row.group.as_ref().map(|group| &group.title))
+                .collect();
+            let reference = match reference {
+                Some(label) => format!(", reference `{label}`"),
+                None if !groups.is_empty() => {
+                    format!(", a reference in each of {} groups", groups.len())
+                }
+                None => String::new(),
+            };
             writeln!(f, "{name}: {} rows{reference}. {question}", rows.len())?;
         }
         Ok(())
@@ -243,7 +251,7 @@ impl fmt::Display for Outlook {
         let missing = self
             .trials
             .iter()
-            .filter(|trial| trial.reason != Reason::Done)
+            .filter(|trial| !matches!(trial.reason, Reason::Done | Reason::Reused { .. }))
             .count();
         write!(
             f,

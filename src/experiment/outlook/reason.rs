@@ -23,6 +23,11 @@ const NAMED: usize = 4;
 pub enum Reason {
     /// It is finished in the store.
     Done,
+    /// Its result was computed elsewhere.
+    Reused {
+        /// The origin of the result.
+        from: String,
+    },
     /// Another process is working on it.
     Running,
     /// It would continue from a checkpoint.
@@ -57,6 +62,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done => f.write_str("done"),
+            Self::Reused { from } => write!(f, "reused from {from}"),
             Self::Running => f.write_str("running"),
             Self::Interrupted { step } => write!(f, "interrupted after step {step}"),
             Self::Failed { attempts, reason } => {
@@ -173,6 +179,9 @@ impl Reason {
         {
             return Self::Done;
         }
+        if let Some(from) = &trial.reused {
+            return Self::Reused { from: from.clone() };
+        }
         for state in own().rev() {
             match state {
                 StageState::Running(_) => return Self::Running,
@@ -235,6 +244,7 @@ mod tests {
             label: "PL-DC".into(),
             seed: 1,
             places: Default::default(),
+            reused: None,
             stages: vec![0, 1],
         };
         let tables = vec![table("a = 1\nb = 2"), table("a = 1\nb = 3")];

@@ -89,7 +89,10 @@ impl RecipeStatus {
                 .last()
                 .is_some_and(|last| matches!(states[*last], StageState::Done { .. }))
         };
-        let done = plan.trials.iter().filter(|trial| ended(&trial.stages));
+        let done = plan
+            .trials
+            .iter()
+            .filter(|trial| trial.reused.is_some() || ended(&trial.stages));
         let best = done.clone().filter_map(|trial| {
             let (name, value) = records.get(&trial.hash)?.metrics.as_ref()?.first()?;
             let title = format!("{}, seed {}", trial.label, trial.seed);

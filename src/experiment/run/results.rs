@@ -5,7 +5,7 @@ use crate::atomic::remove_unfinished;
 use crate::experiment::settings::evaluation::EvalModel;
 use crate::experiment::store::environment::MadeBy;
 use crate::experiment::store::measured::Evaluation;
-use crate::experiment::store::root::Store;
+use crate::experiment::store::root::{CODE_VERSION, Store};
 use crate::recipe::{Plan, SweepPlan, Trial};
 use crate::report::{
     Commits, JsonLines, RECORDS, Record, RowLayout, TableLayout, Timing, TrialStatus, layout,
@@ -138,6 +138,18 @@ impl<'a> Results<'a> {
         Ok(())
     }
 
+    /// Records the result of the trial `index` that was computed elsewhere.
+    pub fn take_reused(&mut self, index: usize, record: &Record) {
+        let trial = &self.plan.trials[index];
+        self.ended[index] = true;
+        self.records.insert(Record {
+            recipe: self.plan.recipe.clone(),
+            label: trial.label.clone(),
+            ..record.clone()
+        });
+        self.own.insert(trial.hash.clone());
+    }
+
     fn record(&self, trial: &Trial, steps: usize) -> Record {
         Record {
             recipe: self.plan.recipe.clone(),
@@ -150,6 +162,7 @@ impl<'a> Results<'a> {
             metrics: None,
             student: None,
             average: None,
+            code_version: CODE_VERSION,
             findings: Vec::new(),
             commits: self.commits(&trial.hash),
         }
@@ -242,6 +255,7 @@ pub fn frozen(plan: &Plan, provenance: &[String]) -> Vec<TableLayout> {
                     .iter()
                     .map(|&trial| plan.trials[trial].hash.clone())
                     .collect(),
+                group: row.group.clone(),
             })
             .collect(),
     };

@@ -9,6 +9,7 @@ use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::environment::hand_on;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::measured::Evaluation;
+use crate::experiment::store::reused::ReusedResults;
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::Planned;
@@ -82,12 +83,17 @@ impl<'a> Run<'a> {
         self.findings.insert(data.to_string(), findings.to_vec());
     }
 
-    /// Takes the results of the trials whose evaluation is in the store.
+    /// Takes the results of the trials whose evaluation is in the store, and those of `reused` that count.
     ///
     /// # Errors
     /// The store is not writable.
-    pub fn take_finished(&mut self) -> Result<()> {
+    pub fn take_finished(&mut self, reused: &ReusedResults) -> Result<()> {
         for index in 0..self.trials.len() {
+            let entry = &self.frozen.trials[index];
+            if let (Some(_), Some(result)) = (&entry.reused, reused.get(&entry.hash)) {
+                self.results.take_reused(index, &result.record);
+                continue;
+            }
             let path = self.store.stage(&self.trials[index].last().key).metrics();
             // A damaged one is computed again.
             if let Ok(evaluation) = Evaluation::read(&path) {

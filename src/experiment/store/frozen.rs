@@ -54,6 +54,9 @@ pub struct TrialEntry {
     /// The absolute paths of its settings; none in a plan of an earlier program.
     #[serde(default, skip_serializing_if = "Places::is_empty")]
     pub places: Places,
+    /// The origin of its result, if that was computed elsewhere and counts here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<String>,
     /// The indices of its stages; the last one evaluates.
     pub stages: Vec<usize>,
 }
@@ -145,14 +148,29 @@ impl FrozenPlan {
         }
     }
 
-    /// Decides which stages a sweep runs: those that a missing evaluation needs and that are not done. This
-    /// is the only place that decides it for `plan`, `sweep` and `status`.
+    /// Lets the results count that `origin` knows from elsewhere, unless the trial's own evaluation is done.
+    pub fn reuse(
+        &mut self,
+        is_done: impl Fn(&StageKey) -> bool,
+        origin: impl Fn(&str) -> Option<String>,
+    ) {
+        for trial in &mut self.trials {
+            let last = trial.stages.last().map(|last| &self.stages[*last].key);
+            if !last.is_some_and(&is_done) {
+                trial.reused = origin(&trial.hash);
+            }
+        }
+    }
+
+    /// Decides which stages a sweep runs: those that a missing evaluation needs and that are not done. A trial
+    /// whose result was computed elsewhere needs none. This is the only place that decides it for `plan`, `sweep` and `status`.
     ///
     /// `is_done` receives the index of a stage. It is called once for every stage that may have to run, and
     /// for no other.
     pub fn wanted(&self, mut is_done: impl FnMut(usize) -> bool) -> Vec<bool> {
         let mut wanted = vec![false; self.stages.len()];
-        for last in self.trials.iter().filter_map(|trial| trial.stages.last()) {
+        let own = self.trials.iter().filter(|trial| trial.reused.is_none());
+        for last in own.filter_map(|trial| trial.stages.last()) {
             wanted[*last] = true;
         }
         // A stage comes after those that it needs.
@@ -191,6 +209,7 @@ impl FrozenPlan {
             label: trial.label.clone(),
             seed: trial.seed,
             places: trial.places.clone(),
+            reused: None,
             stages: own,
         });
     }
@@ -215,6 +234,7 @@ mod tests {
             label: "l".into(),
             seed: 0,
             places: Places::new(),
+            reused: None,
             stages: stages.to_vec(),
         };
         let mut plan = FrozenPlan::new("r", 1);

@@ -11,5 +11,6 @@ pub mod program;
 pub mod provenance;
 pub mod renew;
 pub mod result_aside;
+pub mod reused;
 pub mod root;
 pub mod system;

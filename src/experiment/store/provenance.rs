@@ -162,6 +162,7 @@ mod tests {
             label: "a".into(),
             paper: None,
             trials: vec![0],
+            group: None,
         };
         let sweep = SweepPlan {
             name: "modules".into(),

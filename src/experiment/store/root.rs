@@ -5,6 +5,7 @@
 //! .store/plans/<recipe>.json           the plan of the last sweep of the recipe, as it began
 //! .store/pictures.json                 the pictures that have been decoded without an error
 //! .store/datasets/<hash>.json          what a plan reads of a large dataset
+//! .store/reused.jsonl                  results that were computed elsewhere, see [`super::reused`]
 //! .store/tables                        locked while a process writes the records and tables
 //! .store/environments/<hash>.json      the environment of stages: commit, machine, crates
 //! .store/environments/<hash>.patch     the changes to that commit
@@ -68,6 +69,11 @@ pub struct Store {
 }
 
 impl Store {
+    /// The results that were computed elsewhere.
+    pub fn reused(&self) -> PathBuf {
+        self.root.join("reused.jsonl")
+    }
+
     /// Opens the store of the results folder `out`, or creates it.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! | key | meaning |
 //! |---|---|
 //! | `question` | the question that the table answers |
-//! | `reference` | label of the row that the differences are computed against |
+//! | `reference` | label of the row that the differences are computed against, or a condition for one of each group ([`groups`]) |
 //! | `paper` | `{ table, column }`: the place of the published numbers in the paper |
 //! | `set` | settings of all variants, below the environment and `--set` |
 //! | `[[each]]` | one variant: `label`, `set."key.path" = value`, `paper` (the number in the paper) |
@@ -24,6 +24,7 @@ mod axes;
 mod axis;
 mod condition;
 mod each;
+mod groups;
 mod modules;
 mod reader;
 
@@ -31,6 +32,7 @@ use super::error::Problem;
 use super::file::ParsedFile;
 use super::overlay::Layer;
 use crate::metrics::PaperColumn;
+pub use groups::{GroupRule, Row};
 use reader::SweepReader;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -40,9 +42,18 @@ use toml::Table;
 #[derive(Debug)]
 pub struct Sweep {
     pub question: String,
-    pub reference: Option<String>,
+    pub reference: Option<Reference>,
     pub paper: Option<PaperColumn>,
     pub variants: Vec<Variant>,
+}
+
+/// The rows that differences are computed against.
+#[derive(Clone, Debug)]
+pub enum Reference {
+    /// One row for the whole table: its label.
+    Row(String),
+    /// One row in each group of rows.
+    PerGroup(GroupRule),
 }
 
 /// One point of a sweep.

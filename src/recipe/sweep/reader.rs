@@ -1,6 +1,7 @@
 //! Reads the top level of a sweep file, and the plain values in all its parts.
 
-use super::{Sweep, Variant};
+use super::groups::GroupRule;
+use super::{Reference, Sweep, Variant};
 use crate::metrics::PaperColumn;
 use crate::recipe::SWEEP_KEYS;
 use crate::recipe::error::Problem;
@@ -48,7 +49,7 @@ impl<'a> SweepReader<'a> {
             match key.as_str() {
                 "question" => sweep.question = self.text(key, node).unwrap_or_default(),
                 "reference" => {
-                    sweep.reference = self.text(key, node);
+                    sweep.reference = self.reference(key, node);
                     reference_span = node.value.clone();
                 }
                 "paper" => sweep.paper = self.paper(node),
@@ -87,13 +88,31 @@ impl<'a> SweepReader<'a> {
                 self.report(span.clone(), format!("the label `{label}` appears twice"));
             }
         }
-        if let Some(reference) = &sweep.reference
+        if let Some(Reference::Row(reference)) = &sweep.reference
             && !labels.contains(reference.as_str())
         {
             let labels = sweep.variants.iter().map(|variant| variant.label.as_str());
             let hint = suggest::hint(reference, labels);
             let message = format!("`reference`: no variant is labelled `{reference}`{hint}");
             self.report(reference_span, message);
+        }
+    }
+
+    /// A label, or a condition on the settings of the reference rows.
+    fn reference(&mut self, key: &str, node: &'a Node) -> Option<Reference> {
+        match &node.tree {
+            Tree::Leaf(Value::String(label)) => Some(Reference::Row(label.clone())),
+            Tree::Table(_) => {
+                let condition = self.condition(key, node);
+                let rule = GroupRule::new(&condition, node.value.clone());
+                (!condition.wanted.is_empty()).then_some(Reference::PerGroup(rule))
+            }
+            _ => {
+                let message = "`reference`: expected the label of a row, or `{ \"key.path\" = value }`, which one row of \
+                               each group has";
+                self.report(node.value.clone(), message);
+                None
+            }
         }
     }
 

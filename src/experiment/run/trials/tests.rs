@@ -5,6 +5,7 @@ use crate::eval::{Scores, coco_metrics};
 use crate::experiment::run::executor::mock::Mock;
 use crate::experiment::run::outcome::ExecutorOutcome;
 use crate::experiment::run::progress::Verbosity;
+use crate::experiment::store::reused::ReusedResults;
 use crate::experiment::trial::inputs::{Inputs, RecipeRequest};
 use crate::experiment::trial::planned::planned;
 use crate::recipe::Plan;
@@ -68,7 +69,7 @@ fn run(out: &Path, failing: &BTreeSet<StageKey>) -> Vec<StageKey> {
     let results = Results::open(&store, out, &plan, &[]).unwrap();
     let mut run = Run::new(&trials, &frozen, &store, results);
     run.freeze().unwrap();
-    run.take_finished().unwrap();
+    run.take_finished(&ReusedResults::default()).unwrap();
     let (tasks, _) = run.tasks();
     let progress = Progress::new(Verbosity::Quiet, tasks.len(), 0, trials.len(), 0);
     let ran = Mutex::new(Vec::new());
