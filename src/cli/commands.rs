@@ -1,8 +1,8 @@
 //! The commands: each calls its function in `experiment`, prints the outcome and returns the exit code.
 
-use super::output::{FAILED, FINE, WRONG, print_line, printed, warn};
+use super::output::{FAILED, FINE, WRONG, print_line, print_text, printed, say, warn};
 use super::words::{
-    CheckDataArgs, ClipArgs, CompareArgs, EvalArgs, ExportDataArgs, ExportWeightsArgs,
+    CheckDataArgs, ClipArgs, CompareArgs, CurvesArgs, EvalArgs, ExportDataArgs, ExportWeightsArgs,
     InspectWeightsArgs, PlanArgs, PredictArgs, SchemaArgs, StageArgs, StatusArgs, SweepArgs,
     TableArgs,
 };
@@ -10,8 +10,9 @@ use crate::experiment::{
     self, CommandError, DeviceRequest, EXIT_CODE, Interrupt, Outcome, PredictRequest,
     RecipeRequest, Rendered, Role, StageEnd, StageRequest, SweepOptions, Verbosity,
 };
-use crate::report::{COMPARISON_FORMATS, FORMATS, counted};
-use std::io::Write as _;
+use crate::report::{COMPARISON_FORMATS, FORMATS, Look, closing, counted};
+use crate::screen::{Screen, Tone};
+use std::io::{IsTerminal as _, Write as _};
 
 pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
     if args.publish {
@@ -44,20 +45,28 @@ pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
 
 /// Prints the tables and the failures of a sweep, and returns its exit code.
 fn print_outcome(outcome: &Outcome) -> u8 {
-    for table in &outcome.tables {
-        if let Ok(text) = std::fs::read_to_string(table) {
-            print_line(&text);
-        }
+    let screen = Screen::of_stdout();
+    let look = Look {
+        screen,
+        ..Look::default()
+    };
+    match closing(&outcome.tables, &look) {
+        Ok(text) => print_text(&text),
+        Err(error) => say(&format!("warning: {error:#}")),
     }
-    print_line(&format!("Results: {}", outcome.folder.display()));
+    print_text(&screen.wrap(&format!("Results: {}\n", outcome.folder.display())));
+    let errors = Screen::of_stderr();
     for failure in &outcome.failed {
-        eprintln!("failed: {failure}");
+        let failed = errors.paint(Tone::Bad, "failed");
+        say(&format!("{failed}: {failure}"));
     }
     if outcome.left > 0 {
         let (left, asked) = (outcome.left, outcome.interrupted);
         let why = if asked { "stopped" } else { "not finished" };
         let left = counted(left, "trial");
-        eprintln!("{why}: {left} left; run the same command again to continue");
+        say(&format!(
+            "{why}: {left} left; run the same command again to continue"
+        ));
     }
     if outcome.interrupted && outcome.left > 0 {
         EXIT_CODE
@@ -76,10 +85,10 @@ pub fn plan(args: PlanArgs) -> Result<u8, CommandError> {
     let (outlook, absent) = experiment::plan(&recipe, args.out.as_deref())?;
     match args.json {
         true => print_line(&outlook.json()),
-        false => print_line(&outlook),
+        false => print_text(&outlook.text(Screen::of_stdout())),
     }
     for absent in absent {
-        eprintln!("note: a run also needs {absent}");
+        say(&format!("note: a run also needs {absent}"));
     }
     Ok(FINE)
 }
@@ -92,7 +101,10 @@ pub fn status(args: &StatusArgs) -> Result<u8, CommandError> {
     let status = experiment::status(&args.results)?;
     Ok(match args.json {
         true => printed(&status.json()),
-        false => printed(&status),
+        false => {
+            print_text(&status.text(Screen::of_stdout()));
+            FINE
+        }
     })
 }
 
@@ -128,10 +140,25 @@ pub fn stage(args: StageArgs) -> Result<u8, CommandError> {
 }
 
 pub fn table(args: &TableArgs) -> Result<u8, CommandError> {
-    let format = FORMATS.iter().find(|one| one.name == args.format);
+    let request = args.choice.request();
+    // Only people read a terminal.
+    let usual = if std::io::stdout().is_terminal() {
+        "text"
+    } else {
+        "md"
+    };
+    let name = args.format.as_deref().unwrap_or(usual);
+    let format = FORMATS.iter().find(|one| one.name == name);
     let format = format.expect("clap takes no other");
-    let table = experiment::table(&args.results, args.choice.request(), args.sort, format);
+    let look = args.look(request.screen);
+    let table = experiment::table(&args.results, request, args.sort, format, &look);
     table.map(|rendered| print_rendered(&rendered))
+}
+
+pub fn export_curves(args: &CurvesArgs) -> Result<u8, CommandError> {
+    let text = experiment::curves(&args.results, args.out.as_deref(), args.wide)?;
+    print_text(&text);
+    Ok(FINE)
 }
 
 pub fn compare(args: &CompareArgs) -> Result<u8, CommandError> {

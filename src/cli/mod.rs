@@ -10,7 +10,7 @@ use clap::Parser;
 use output::{FAILED, WRONG};
 use std::ffi::OsString;
 use std::process::ExitCode;
-use words::{Cli, Command, Data, Weights};
+use words::{Cli, Command, Data, Export, Weights};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
@@ -50,6 +50,7 @@ fn dispatch(command: Command) -> Result<u8, CommandError> {
         Command::Status(args) => commands::status(&args),
         Command::Stage(args) => commands::stage(args),
         Command::Table(args) => commands::table(&args),
+        Command::Export(Export::Curves(args)) => commands::export_curves(&args),
         Command::Compare(args) => commands::compare(&args),
         Command::Predict(args) => commands::predict(args),
         Command::Weights(Weights::Inspect(args)) => commands::inspect_weights(args),

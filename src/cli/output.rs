@@ -1,5 +1,6 @@
 //! Exit codes, and text for the standard output.
 
+use crate::screen::Screen;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 
@@ -13,8 +14,14 @@ pub const WRONG: u8 = 2;
 /// Prints a line. If the reader closes the pipe early (`harness plan | head`), this is not an error. If the
 /// output cannot be written, for example to a full disk, the process ends.
 pub fn print_line(text: &dyn Display) {
+    print_text(&format!("{text}\n"));
+}
+
+/// Prints lines that end with a newline, in the same way.
+pub fn print_text(text: &str) {
     let mut output = std::io::stdout().lock();
-    match writeln!(output, "{text}").and_then(|()| output.flush()) {
+    let written = output.write_all(text.as_bytes());
+    match written.and_then(|()| output.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             eprintln!("error: cannot write the output: {error}");
             std::process::exit(FAILED.into());
@@ -32,6 +39,11 @@ pub fn printed(text: &dyn Display) -> u8 {
 /// Prints warnings to standard error.
 pub fn warn(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        say(&format!("warning: {warning}"));
     }
+}
+
+/// Prints lines to standard error, broken where its terminal ends.
+pub fn say(text: &str) {
+    eprintln!("{}", Screen::of_stderr().wrap(text));
 }

@@ -7,6 +7,7 @@ use super::statistics::{
     Bootstrap, Difference, JudgedDifference, Kendall, judge, kendall, mean, paired_difference,
     sample_deviation,
 };
+use super::values::TrialValues;
 use crate::metrics::{Metrics, PaperColumn};
 
 /// The parts of a table besides its rows.
@@ -59,6 +60,8 @@ pub struct Table {
     pub agreement: Option<Kendall>,
     /// The oddities of the datasets of its trials, one line each, each once.
     pub findings: Vec<String>,
+    /// Its trials with all their numbers; empty unless somebody asked for them.
+    pub trials: Vec<TrialValues>,
 }
 
 /// One row. Numbers are in percent, and none if undefined.
@@ -70,6 +73,9 @@ pub struct TableRow {
     pub seeds: usize,
     /// Means over the finished seeds.
     pub mean: Metrics,
+    /// Means of other numbers that a column may show, by the names of these columns: those of single classes, those
+    /// of the student. Empty unless somebody asked for them.
+    pub more: Metrics,
     /// Sample standard deviation of the table's metric, for two or more seeds.
     pub deviation: Option<f64>,
     /// Means of the paired differences to the reference row, over the seeds that both finished.
@@ -145,6 +151,7 @@ impl Table {
             rows: found,
             agreement: kendall(&columns),
             findings: findings(rows),
+            trials: Vec::new(),
         };
         table.judge();
         table
@@ -187,6 +194,11 @@ impl Table {
 }
 
 impl TableRow {
+    /// The mean that the column `name` shows.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        self.mean.get(name).or_else(|| self.more.get(name))
+    }
+
     fn new(
         row: &RowRecords,
         reference: Option<&RowRecords>,
@@ -220,6 +232,7 @@ impl TableRow {
             label: row.label.to_string(),
             seeds: finished.len(),
             mean: each(&|metric| mean(&values(metric))),
+            more: Metrics::default(),
             deviation: sample_deviation(&values(metric)),
             deltas: each(&|metric| mean(&differences(metric))),
             difference: paired_difference(&differences(metric), bootstrap),

@@ -74,6 +74,7 @@ pub fn plan(
             wanted.add(settings);
         }
     }
+    frozen.distinguish(&plan.uses());
     let draws = wanted.draw(&inputs.datasets);
     let splits = SplitOutlook::all(draws.map_err(CommandError::Input)?);
     let outlook = Outlook::new(&plan, frozen, splits, store.as_ref());

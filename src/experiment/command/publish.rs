@@ -13,7 +13,7 @@ use crate::experiment::store::provenance::Provenance;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::recipe::Plan;
 use crate::report::{
-    FORMATS, JsonLines, Keyed, RECORDS, Record, ResultsFolder, TableLayout, Timing, layout,
+    FORMATS, JsonLines, Keyed, Look, RECORDS, Record, ResultsFolder, TableLayout, Timing, layout,
     write_table,
 };
 use anyhow::{Context, Result, bail, ensure};
@@ -94,7 +94,7 @@ impl Finished {
         for table in &tables {
             for format in FORMATS.iter().filter(|format| format.written) {
                 let name = format!("{}.{}", table.name, format.name);
-                let text = (format.render)(&[folder.table(table, None)])?;
+                let text = (format.render)(&[folder.table(table, None)], &Look::default())?;
                 let written = fs::read(from.join(&name)).unwrap_or_default();
                 ensure!(
                     written == text.as_bytes(),

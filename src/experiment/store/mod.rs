@@ -12,3 +12,4 @@ pub mod renew;
 pub mod result_aside;
 pub mod root;
 pub mod system;
+mod titles;
