@@ -1,6 +1,6 @@
 //! The commands: each calls its function in `experiment`, prints the outcome and returns the exit code.
 
-use super::output::{FAILED, FINE, WRONG, print_line, print_text, printed, say, warn};
+use super::output::{FAILED, FINE, WRONG, print_line, print_text, printed, warn};
 use super::words::{
     CheckDataArgs, ClipArgs, CompareArgs, CurvesArgs, EvalArgs, ExportDataArgs, ExportWeightsArgs,
     InspectWeightsArgs, PlanArgs, PredictArgs, SchemaArgs, StageArgs, StatusArgs, SweepArgs,
@@ -11,7 +11,7 @@ use crate::experiment::{
     RecipeRequest, Rendered, Role, StageEnd, StageRequest, SweepOptions, Verbosity,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Look, closing, counted};
-use crate::screen::{Screen, Tone};
+use crate::screen::{Screen, Tone, say};
 use std::io::{IsTerminal as _, Write as _};
 
 pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
@@ -126,14 +126,16 @@ pub fn stage(args: StageArgs) -> Result<u8, CommandError> {
             printed(&format!("done: {title}; its result is {result}"))
         }
         StageEnd::Failed(reason) => {
-            eprintln!("failed: {title}: {reason}");
+            say(&format!("failed: {title}: {reason}"));
             if outcome.journal.exists() {
-                eprintln!("log: {}", outcome.journal.display());
+                say(&format!("log: {}", outcome.journal.display()));
             }
             FAILED
         }
         StageEnd::Stopped => {
-            eprintln!("stopped: {title}; the same command continues from its checkpoint");
+            say(&format!(
+                "stopped: {title}; the same command continues from its checkpoint"
+            ));
             EXIT_CODE
         }
     })

@@ -6,6 +6,7 @@ mod words;
 
 use crate::experiment::CommandError;
 use crate::recipe::at_home;
+use crate::screen::say;
 use clap::Parser;
 use output::{FAILED, WRONG};
 use std::ffi::OsString;
@@ -16,7 +17,7 @@ use words::{Cli, Command, Data, Export, Weights};
 pub fn run() -> ExitCode {
     let cli = Cli::parse_from(std::env::args_os().map(with_home));
     let code = dispatch(cli.command).unwrap_or_else(|error| {
-        eprintln!("error: {error}");
+        say(&format!("error: {error}"));
         match error {
             CommandError::Input(_) => WRONG,
             CommandError::Output(_) => FAILED,

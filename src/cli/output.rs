@@ -1,6 +1,6 @@
 //! Exit codes, and text for the standard output.
 
-use crate::screen::Screen;
+use crate::screen::say;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 
@@ -41,9 +41,4 @@ pub fn warn(warnings: &[String]) {
     for warning in warnings {
         say(&format!("warning: {warning}"));
     }
-}
-
-/// Prints lines to standard error, broken where its terminal ends.
-pub fn say(text: &str) {
-    eprintln!("{}", Screen::of_stderr().wrap(text));
 }

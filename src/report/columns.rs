@@ -261,6 +261,6 @@ pub fn order(table: &Table) -> Vec<String> {
         "verdict",
         "status",
     ];
-    let all = first.into_iter().chain(others).chain(then).chain(last);
+    let all = first.into_iter().chain(then).chain(others).chain(last);
     all.map(str::to_string).collect()
 }

@@ -5,6 +5,7 @@ use super::look::Look;
 use super::metric::USUAL;
 use super::statistics::{DRAWN, EXACT_UP_TO};
 use super::table::Table;
+use crate::screen::counted;
 
 /// Explains differences, their intervals and their verdicts. `to` is the row that they are computed against,
 /// like "`PL-DC`".
@@ -62,8 +63,10 @@ pub fn once(tables: &[Table], look: &Look) -> Vec<String> {
 pub fn agreement(table: &Table) -> Option<String> {
     let agreement = table.agreement?;
     Some(format!(
-        "Kendall's tau-b of this table's order and the paper's: {:.2} over {} rows (p = {:.4}, exact without ties, else normal).",
-        agreement.tau, agreement.rows, agreement.p
+        "Kendall's tau-b of this table's order and the paper's: {:.2} over {} (p = {:.4}, exact without ties, else normal).",
+        agreement.tau,
+        counted(agreement.rows, "row"),
+        agreement.p
     ))
 }
 

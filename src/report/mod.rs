@@ -9,6 +9,7 @@ mod columns;
 mod comparison;
 mod comparison_text;
 mod csv;
+mod fill;
 mod folder;
 mod json_lines;
 mod latex;

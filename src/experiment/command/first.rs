@@ -7,6 +7,7 @@ use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::experiment::trial::planned::read;
 use crate::registry::ComponentErrors;
+use crate::screen::counted;
 use anyhow::anyhow;
 use std::path::Path;
 
@@ -19,9 +20,9 @@ pub fn export_data(request: &RecipeRequest, folder: &Path) -> Result<String, Com
     let (_, dataset) = first(request, &Inputs::of_the_data())?;
     let written = export(&dataset, folder).map_err(CommandError::Input)?;
     let mut lines = vec![format!(
-        "{} images with {} annotations in {}",
-        written.images,
-        written.annotations,
+        "{} with {} in {}",
+        counted(written.images, "image"),
+        counted(written.annotations, "annotation"),
         folder.display()
     )];
     lines.extend(dataset.findings.lines());

@@ -16,6 +16,7 @@ use crate::report::{
     FORMATS, JsonLines, Keyed, Look, RECORDS, Record, ResultsFolder, TableLayout, Timing, layout,
     write_table,
 };
+use crate::screen::counted_of;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -156,9 +157,8 @@ fn complete(plan: &Plan, folder: &ResultsFolder) -> Result<()> {
             None => "has not run",
         };
         bail!(
-            "{} of its {} trials have failed or not finished; `{}`, seed {}, {how}",
-            bad.len(),
-            plan.trials.len(),
+            "{} failed or have not finished; `{}`, seed {}, {how}",
+            counted_of(bad.len(), plan.trials.len(), "trial"),
             first.label,
             first.seed
         );

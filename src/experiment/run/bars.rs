@@ -5,7 +5,7 @@
 
 use crate::screen::{Screen, shortened};
 use console::{Alignment, measure_text_width, pad_str};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The columns of a terminal that does not tell them.
@@ -49,12 +49,19 @@ pub struct Line {
 }
 
 impl Line {
-    /// A line for `bar`.
-    pub fn new(bar: ProgressBar) -> Self {
-        Self {
+    /// A line for `length` steps of which `done` are done. It is drawn when it is added to others, and has its style
+    /// and its title before: the usual style is as wide as the terminal.
+    pub fn new(length: u64, done: u64, title: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden());
+        let columns = columns();
+        bar.set_style(style(columns));
+        bar.set_position(done);
+        let line = Self {
             bar,
-            columns: AtomicUsize::new(0),
-        }
+            columns: AtomicUsize::new(columns),
+        };
+        line.show(title, &[]);
+        line
     }
 
     /// Shows `title` and as many of the `numbers` as there is room for. The terminal may have changed its size.
@@ -62,15 +69,20 @@ impl Line {
         let columns = columns();
         let parts = Parts::of(columns);
         if self.columns.swap(columns, Ordering::Relaxed) != columns {
-            let template = format!("{{prefix}} {{bar:{}}} {{msg}}", parts.bar);
-            let style = ProgressStyle::with_template(&template);
-            self.bar.set_style(style.expect("a valid template"));
+            self.bar.set_style(style(columns));
         }
         let title = shortened(title, parts.title);
         let title = pad_str(&title, parts.title, Alignment::Left, None);
         self.bar.set_prefix(title.into_owned());
         self.bar.set_message(joined(numbers, parts.numbers));
     }
+}
+
+/// The style of a bar on a terminal of this many columns.
+fn style(columns: usize) -> ProgressStyle {
+    let bar = Parts::of(columns).bar;
+    let style = ProgressStyle::with_template(&format!("{{prefix}} {{bar:{bar}}} {{msg}}"));
+    style.expect("a valid template")
 }
 
 /// As many of `numbers` as fit into `width` columns, from the first on; the first one is cut if it is too long.
@@ -123,6 +135,6 @@ mod tests {
         assert_eq!(joined(&numbers, 25), "95/300, 3 min left");
         assert_eq!(joined(&numbers, 34), "95/300, 3 min left, loss 12.346");
         assert_eq!(joined(&numbers, 10), "95/300");
-        assert_eq!(joined(&numbers, 4), "9…00", "the first one is cut");
+        assert_eq!(joined(&numbers, 4), "95…0", "the first one is cut");
     }
 }

@@ -2,10 +2,10 @@
 //! remaining time, and one for the whole run. If standard error is not a terminal, it prints plain lines. A
 //! quiet run shows nothing.
 
-use super::bars::Line;
+use super::bars::{Line, columns};
 use super::forecast::{Forecast, readable};
 use crate::screen::{Screen as Terminal, counted_of};
-use indicatif::{MultiProgress, ProgressBar};
+use indicatif::MultiProgress;
 use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -99,7 +99,8 @@ impl Progress {
             Verbosity::Quiet => Screen::Nothing,
             Verbosity::Normal if std::io::stderr().is_terminal() => {
                 let all = MultiProgress::new();
-                let total = Line::new(all.add(ProgressBar::new(PARTS)));
+                let total = Line::new(PARTS, 0, &counted_of(finished, trials, "trial"));
+                all.add(total.bar.clone());
                 total.bar.enable_steady_tick(REDRAW);
                 Screen::Bars { all, total }
             }
@@ -151,8 +152,9 @@ impl Progress {
         let title = format!("[{number}/{}] {title}", self.stages);
         let line = match &self.screen {
             Screen::Bars { all, total } => {
-                let bar = ProgressBar::new(to as u64).with_position(from as u64);
-                Some(Line::new(all.insert_before(&total.bar, bar)))
+                let line = Line::new(to as u64, from as u64, &title);
+                all.insert_before(&total.bar, line.bar.clone());
+                Some(line)
             }
             _ => None,
         };
@@ -209,7 +211,7 @@ impl Progress {
     /// Prints a line that stays, even in a quiet run: a warning. Work does not fail because nobody can read it.
     pub fn print(&self, text: &str) {
         match &self.screen {
-            Screen::Bars { all, .. } => all.println(Terminal::of_stderr().wrap(text)).ok(),
+            Screen::Bars { all, .. } => all.println(above(text)).ok(),
             Screen::Lines | Screen::Nothing => writeln!(std::io::stderr(), "{text}").ok(),
         };
     }
@@ -337,6 +339,11 @@ impl Drop for StageProgress<'_> {
         self.owner
             .note(&format!("{} ended after {seconds:.1} s{left}", self.title));
     }
+}
+
+/// Lines above the bars. As in the bars, the last column stays empty.
+fn above(text: &str) -> String {
+    Terminal::new(Some(columns().saturating_sub(1)), false).wrap(text)
 }
 
 fn time_left(left: Duration) -> String {

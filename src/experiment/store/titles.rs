@@ -25,10 +25,12 @@ impl FrozenPlan {
             let trial = *first.get(&stage)?;
             let row = rows.get(trial)?.first()?;
             let (sweep, _) = row.split_once(": ")?;
-            Some(match title.starts_with(&labels[trial]) {
-                true => format!("{sweep}: {title}"),
-                false => format!("{title} ({row})"),
-            })
+            Some(
+                match title.starts_with(&format!("{}, seed ", labels[trial])) {
+                    true => format!("{sweep}: {title}"),
+                    false => format!("{title} ({row})"),
+                },
+            )
         });
         self.rename(|_, title, key| Some(format!("{title} ({})", key.kind())));
         self.rename(|_, title, key| {

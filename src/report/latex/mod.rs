@@ -8,7 +8,7 @@ mod caption;
 mod cells;
 mod width;
 
-use super::columns::{Kind, Shown, order, shown};
+use super::columns::{Content, Kind, Shown, order, shown};
 use super::look::Look;
 use super::table::Table;
 use crate::screen::{Wish, fit, one_line};
@@ -110,10 +110,16 @@ fn columns(table: &Table, look: &Look) -> Vec<Shown> {
         columns.retain(|one| match one.kind {
             Kind::Seeds => !seeds,
             Kind::Bootstrap | Kind::PaperDifference => false,
+            Kind::Metric(_) => one.cells.iter().any(|cell| !is_empty_mean(cell)),
             _ => true,
         });
     }
     columns
+}
+
+/// Returns true if the cell is a mean without a value.
+fn is_empty_mean(cell: &Content) -> bool {
+    matches!(cell, Content::Mean(None, ..))
 }
 
 /// The columns that fit into `limit` points, and the size of type in which they do; none if no size is small enough.
