@@ -6,6 +6,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use harness::experiment::{RecipeRequest, plan};
+use harness::screen::Screen;
 use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -49,7 +50,7 @@ fn plans(criterion: &mut Criterion) {
         group.bench_function(name, |bench| {
             bench.iter(|| {
                 let (outlook, _) = plan(&ask, Some(&nothing), &[]).expect("a plan");
-                black_box(outlook.to_string())
+                black_box(outlook.text(Screen::FILE))
             })
         });
     }

@@ -8,10 +8,11 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use harness::experiment::{TableRequest, compare, metric_names, table};
 use harness::metrics::PaperColumn;
 use harness::report::{
-    COMPARISON_FORMATS, FORMATS, JsonLines, Order, RECORDS, Record, RowLayout, TableLayout,
+    COMPARISON_FORMATS, FORMATS, JsonLines, Look, Order, RECORDS, Record, RowLayout, TableLayout,
     TrialStatus, layout,
 };
 use harness::rng::Stream;
+use harness::screen::Screen;
 use std::hint::black_box;
 use tempfile::TempDir;
 
@@ -28,6 +29,7 @@ const FOLDERS: [(&str, usize, usize, usize); 3] = [
 const ASK: TableRequest = TableRequest {
     sweep: None,
     metric: None,
+    screen: Screen::FILE,
 };
 
 fn record(hash: &str, label: &str, seed: u64, stream: &mut Stream) -> Record {
@@ -99,7 +101,16 @@ fn tables(bench: &mut Criterion) {
         let folder = folder(tables, rows, seeds);
         let path = folder.path();
         for format in FORMATS {
-            let make = || table(black_box(path), ASK, Order::Metric, format).expect("tables");
+            let make = || {
+                table(
+                    black_box(path),
+                    ASK,
+                    Order::Metric,
+                    format,
+                    &Look::default(),
+                )
+                .expect("tables")
+            };
             group.bench_function(format!("table {}, {name}", format.name), |b| b.iter(make));
         }
         let format = &COMPARISON_FORMATS[0];

@@ -1,8 +1,8 @@
 //! `harness`: a declarative ablation harness for semi-supervised instance segmentation.
 //!
 //! The map of the house, from the ground up; a folder names only those above it in this list: [`atomic`],
-//! [`coco`], [`tensor`], [`registry`], [`rng`], [`structures`]; `recipe` and `report` (text only); [`data`] and `eval`;
-//! [`ops`]; [`nn`]; `graph`; `detector`; `method`; `train`; `experiment`; `cli`.
+//! [`coco`], [`tensor`], [`registry`], [`rng`], [`screen`], [`structures`]; `recipe` and `report` (text only); [`data`]
+//! and `eval`; [`ops`]; [`nn`]; `graph`; `detector`; `method`; `train`; `experiment`; `cli`.
 
 #![deny(unsafe_code)]
 // Only the command line writes to standard output, and a closed pipe is no error there.
@@ -24,6 +24,7 @@ pub mod recipe;
 pub mod registry;
 pub mod report;
 pub mod rng;
+pub mod screen;
 pub mod structures;
 #[allow(unsafe_code)]
 pub mod tensor;

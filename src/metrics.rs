@@ -18,6 +18,11 @@ impl Metrics {
         known.find(|(known, _)| *known == name)?.1
     }
 
+    /// Returns true if there is no metric.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Every metric with its value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<f64>)> {
         self.0.iter().map(|(name, value)| (name.as_str(), *value))

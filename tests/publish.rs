@@ -154,7 +154,7 @@ fn what_is_not_finished_is_not_published() {
     let failing = ["recipes/first.toml", "--set", "method.fail-at=30"];
     let output = place.harness(&[&["sweep", "-q"], &failing[..]].concat());
     assert_eq!(output.status.code(), Some(1));
-    let message = "cannot publish `results/shared`: 4 of its 4 trials have failed or not finished; \
+    let message = "cannot publish `results/shared`: 4 of 4 trials failed or have not finished; \
                    `both`, seed 0, has failed";
     place.refused(&failing, message);
     place.refused(&["recipes/first.toml"], "other rows or seeds");

@@ -1,9 +1,9 @@
 //! The commands: each calls its function in `experiment`, prints the outcome and returns the exit code.
 
 use super::help;
-use super::output::{FAILED, FINE, WRONG, print_line, printed, warn, width};
+use super::output::{FAILED, FINE, WRONG, print_line, print_text, printed, warn, width};
 use super::words::{
-    CheckDataArgs, ClipArgs, CompareArgs, CompletionsArgs, EvalArgs, ExportDataArgs,
+    CheckDataArgs, ClipArgs, CompareArgs, CompletionsArgs, CurvesArgs, EvalArgs, ExportDataArgs,
     ExportWeightsArgs, InitArgs, InspectWeightsArgs, LogsArgs, ManArgs, PROGRAM, PlanArgs,
     PredictArgs, SchemaArgs, ShowArgs, StageArgs, StatusArgs, SweepArgs, TableArgs,
 };
@@ -11,9 +11,10 @@ use crate::experiment::{
     self, CommandError, DeviceRequest, EXIT_CODE, Interrupt, LogFormat, Outcome, PredictRequest,
     RecipeRequest, Rendered, Role, StageEnd, StageRequest, SweepOptions, Verbosity,
 };
-use crate::report::{COMPARISON_FORMATS, FORMATS, counted};
+use crate::report::{COMPARISON_FORMATS, FORMATS, Look, closing, counted};
+use crate::screen::{Screen, Tone, say};
 use anyhow::Context;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
     if args.publish {
@@ -47,20 +48,28 @@ pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
 
 /// Prints the tables and the failures of a sweep, and returns its exit code.
 fn print_outcome(outcome: &Outcome) -> u8 {
-    for table in &outcome.tables {
-        if let Ok(text) = std::fs::read_to_string(table) {
-            print_line(&text);
-        }
+    let screen = Screen::of_stdout();
+    let look = Look {
+        screen,
+        ..Look::default()
+    };
+    match closing(&outcome.tables, &look) {
+        Ok(text) => print_text(&text),
+        Err(error) => say(&format!("warning: {error:#}")),
     }
-    print_line(&format!("Results: {}", outcome.folder.display()));
+    print_text(&screen.wrap(&format!("Results: {}\n", outcome.folder.display())));
+    let errors = Screen::of_stderr();
     for failure in &outcome.failed {
-        eprintln!("failed: {failure}");
+        let failed = errors.paint(Tone::Bad, "failed");
+        say(&format!("{failed}: {failure}"));
     }
     if outcome.left > 0 {
         let (left, asked) = (outcome.left, outcome.interrupted);
         let why = if asked { "stopped" } else { "not finished" };
         let left = counted(left, "trial");
-        eprintln!("{why}: {left} left; run the same command again to continue");
+        say(&format!(
+            "{why}: {left} left; run the same command again to continue"
+        ));
     }
     if outcome.interrupted && outcome.left > 0 {
         EXIT_CODE
@@ -79,10 +88,10 @@ pub fn plan(args: PlanArgs) -> Result<u8, CommandError> {
     let (outlook, absent) = experiment::plan(&recipe, args.out.as_deref(), &args.reuse.files)?;
     match args.json {
         true => print_line(&outlook.json()),
-        false => print_line(&outlook),
+        false => print_text(&outlook.text(Screen::of_stdout())),
     }
     for absent in absent {
-        eprintln!("note: a run also needs {absent}");
+        say(&format!("note: a run also needs {absent}"));
     }
     Ok(FINE)
 }
@@ -95,7 +104,10 @@ pub fn status(args: &StatusArgs) -> Result<u8, CommandError> {
     let status = experiment::status(&args.results)?;
     Ok(match args.json {
         true => printed(&status.json()),
-        false => printed(&status),
+        false => {
+            print_text(&status.text(Screen::of_stdout()));
+            FINE
+        }
     })
 }
 
@@ -146,24 +158,41 @@ pub fn stage(args: StageArgs) -> Result<u8, CommandError> {
             printed(&format!("done: {title}; its result is {result}"))
         }
         StageEnd::Failed(reason) => {
-            eprintln!("failed: {title}: {reason}");
+            say(&format!("failed: {title}: {reason}"));
             if outcome.journal.exists() {
-                eprintln!("log: {}", outcome.journal.display());
+                say(&format!("log: {}", outcome.journal.display()));
             }
             FAILED
         }
         StageEnd::Stopped => {
-            eprintln!("stopped: {title}; the same command continues from its checkpoint");
+            say(&format!(
+                "stopped: {title}; the same command continues from its checkpoint"
+            ));
             EXIT_CODE
         }
     })
 }
 
 pub fn table(args: &TableArgs) -> Result<u8, CommandError> {
-    let format = FORMATS.iter().find(|one| one.name == args.format);
+    let request = args.choice.request();
+    // Only people read a terminal.
+    let usual = if std::io::stdout().is_terminal() {
+        "text"
+    } else {
+        "md"
+    };
+    let name = args.format.as_deref().unwrap_or(usual);
+    let format = FORMATS.iter().find(|one| one.name == name);
     let format = format.expect("clap takes no other");
-    let table = experiment::table(&args.results, args.choice.request(), args.sort, format);
+    let look = args.look(request.screen);
+    let table = experiment::table(&args.results, request, args.sort, format, &look);
     table.map(|rendered| print_rendered(&rendered))
+}
+
+pub fn export_curves(args: &CurvesArgs) -> Result<u8, CommandError> {
+    let text = experiment::curves(&args.results, args.out.as_deref(), args.wide)?;
+    print_text(&text);
+    Ok(FINE)
 }
 
 pub fn compare(args: &CompareArgs) -> Result<u8, CommandError> {
@@ -240,7 +269,8 @@ pub fn init(args: InitArgs) -> Result<u8, CommandError> {
         set: Vec::new(),
     };
     let (outlook, _) = experiment::plan(&recipe, Some(&new.results), &[])?;
-    print_line(&format!("\n{outlook}"));
+    print_line(&"");
+    print_text(&outlook.text(Screen::of_stdout()));
     let folder = help::for_a_shell(&folder.display().to_string());
     Ok(printed(&format!(
         "Next:\n  cd {folder}\n  {PROGRAM} sweep recipes/own.toml"

@@ -8,11 +8,12 @@ mod words;
 
 use crate::experiment::CommandError;
 use crate::recipe::at_home;
+use crate::screen::say;
 use clap::FromArgMatches;
 use output::{FAILED, WRONG};
 use std::ffi::OsString;
 use std::process::ExitCode;
-use words::{Cli, Command, Data, Weights};
+use words::{Cli, Command, Data, Export, Weights};
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
@@ -20,7 +21,7 @@ pub fn run() -> ExitCode {
     let matches = help::definition().get_matches_from(arguments);
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let code = dispatch(cli.command).unwrap_or_else(|error| {
-        eprintln!("error: {error}");
+        say(&format!("error: {error}"));
         match error {
             CommandError::Input(_) => WRONG,
             CommandError::Output(_) => FAILED,
@@ -56,6 +57,7 @@ fn dispatch(command: Command) -> Result<u8, CommandError> {
         Command::Logs(args) => commands::logs(args),
         Command::Stage(args) => commands::stage(args),
         Command::Table(args) => commands::table(&args),
+        Command::Export(Export::Curves(args)) => commands::export_curves(&args),
         Command::Compare(args) => commands::compare(&args),
         Command::Predict(args) => commands::predict(args),
         Command::Weights(Weights::Inspect(args)) => commands::inspect_weights(args),

@@ -1,5 +1,6 @@
 //! Exit codes, and text for the standard output.
 
+use crate::screen::say;
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 
@@ -22,8 +23,14 @@ pub fn width() -> usize {
 /// Prints a line. If the reader closes the pipe early (`harness plan | head`), this is not an error. If the
 /// output cannot be written, for example to a full disk, the process ends.
 pub fn print_line(text: &dyn Display) {
+    print_text(&format!("{text}\n"));
+}
+
+/// Prints lines that end with a newline, in the same way.
+pub fn print_text(text: &str) {
     let mut output = std::io::stdout().lock();
-    match writeln!(output, "{text}").and_then(|()| output.flush()) {
+    let written = output.write_all(text.as_bytes());
+    match written.and_then(|()| output.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             eprintln!("error: cannot write the output: {error}");
             std::process::exit(FAILED.into());
@@ -41,6 +48,6 @@ pub fn printed(text: &dyn Display) -> u8 {
 /// Prints warnings to standard error.
 pub fn warn(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        say(&format!("warning: {warning}"));
     }
 }

@@ -4,7 +4,8 @@ use crate::experiment::{
     CommandError, DeviceChoice, DeviceRequest, EXECUTORS, ExecutorEntry, GpuList, InitRequest,
     NetworkRequest, OwnData, RecipeRequest, RowRequest, TableRequest, VERSION, metric_names,
 };
-use crate::report::{COMPARISON_FORMATS, FORMATS, Order};
+use crate::report::{COMPARISON_FORMATS, FORMATS, Look, Order};
+use crate::screen::Screen;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -41,6 +42,9 @@ pub enum Command {
     Table(TableArgs),
     /// Compare two results folders row by row: the difference B - A over their common seeds
     Compare(CompareArgs),
+    /// Write results for other programs
+    #[command(subcommand)]
+    Export(Export),
     /// Write the objects that a network detects in pictures as COCO results
     Predict(PredictArgs),
     /// Inspect weights, and write them for other tools
@@ -298,12 +302,56 @@ pub struct TableArgs {
     pub results: PathBuf,
     #[command(flatten)]
     pub choice: ChoiceArgs,
-    /// Output format
-    #[arg(long, default_value = "md", value_parser = PossibleValuesParser::new(FORMATS.iter().map(|one| one.name)))]
-    pub format: String,
+    /// Output format: `text` fits the terminal, `csv` has one line per row, `tidy` one per trial and number
+    /// [default: text on a terminal, else md]
+    #[arg(long, value_parser = PossibleValuesParser::new(FORMATS.iter().map(|one| one.name)))]
+    pub format: Option<String>,
+    /// Columns, for example `label,mAP,AP50,AP:person,AR100,student.mAP,difference`; a wrong name lists all names
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Decimals of metrics, differences and intervals [default: 2; tidy: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=15))]
+    pub digits: Option<u8>,
+    /// Only labels, metrics and differences, with `*` for a conclusive verdict; LaTeX fits a column, not a page
+    #[arg(long)]
+    pub compact: bool,
+    /// Leave out the numbers of the paper
+    #[arg(long)]
+    pub no_paper: bool,
     /// Order of the rows: as in the sweep, best first, or by label
     #[arg(long, value_name = "KEY", default_value = "table", value_parser = order())]
     pub sort: Order,
+}
+
+impl TableArgs {
+    /// The look of the tables on `screen`.
+    pub fn look(&self, screen: Screen) -> Look {
+        Look {
+            columns: self.columns.clone(),
+            digits: self.digits.map(usize::from),
+            compact: self.compact,
+            paper: !self.no_paper,
+            screen,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Export {
+    /// Write the journals of all trials as CSV: sweep, label, seed, stage, step, key, value
+    Curves(CurvesArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CurvesArgs {
+    /// A results folder, for example results/ablation
+    pub results: PathBuf,
+    /// Output file [default: the standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// One column for each key, in place of one line for each number
+    #[arg(long)]
+    pub wide: bool,
 }
 
 #[derive(Debug, Args)]
@@ -489,6 +537,7 @@ impl ChoiceArgs {
         TableRequest {
             sweep: self.sweep.as_deref(),
             metric: self.metric.as_deref(),
+            screen: Screen::of_stdout(),
         }
     }
 }

@@ -13,6 +13,9 @@ pub struct Scores {
     /// For metrics that have one, the value of every class of the dataset, by index; in percent, none where
     /// undefined.
     pub per_class: BTreeMap<String, Vec<Option<f64>>>,
+    /// Further metrics, which tables show on request.
+    #[serde(skip_serializing_if = "Metrics::is_empty")]
+    pub more: Metrics,
 }
 
 impl Scores {
@@ -20,6 +23,7 @@ impl Scores {
     pub(super) fn extend(&mut self, more: Self) {
         self.metrics.extend(more.metrics.iter());
         self.per_class.extend(more.per_class);
+        self.more.extend(more.more.iter());
     }
 }
 
@@ -30,6 +34,8 @@ enum Kept {
     Named {
         metrics: Metrics,
         per_class: BTreeMap<String, Vec<Option<f64>>>,
+        #[serde(default)]
+        more: Metrics,
     },
     OfCoco {
         mean_ap: Option<f64>,
@@ -45,7 +51,15 @@ enum Kept {
 impl From<Kept> for Scores {
     fn from(kept: Kept) -> Self {
         match kept {
-            Kept::Named { metrics, per_class } => Self { metrics, per_class },
+            Kept::Named {
+                metrics,
+                per_class,
+                more,
+            } => Self {
+                metrics,
+                per_class,
+                more,
+            },
             Kept::OfCoco {
                 mean_ap,
                 ap50,
@@ -66,6 +80,7 @@ impl From<Kept> for Scores {
                 Self {
                     metrics: metrics.into_iter().collect(),
                     per_class: BTreeMap::from([("mAP".to_string(), per_class)]),
+                    more: Metrics::default(),
                 }
             }
         }
@@ -84,6 +99,10 @@ mod tests {
         let today = r#"{"metrics":{"mAP":20.5,"AP50":36.0,"AP75":18.0,"APs":null,"APm":2.0,"APl":3.0},"per_class":{"mAP":[1.0,null]}}"#;
         assert_eq!(serde_json::to_string(&scores).unwrap(), today);
         assert_eq!(serde_json::from_str::<Scores>(today).unwrap(), scores);
+        let more = today.replace("]}}", r#"]},"more":{"AR100":30.5}}"#);
+        let scores: Scores = serde_json::from_str(&more).unwrap();
+        assert_eq!(scores.more.get("AR100"), Some(30.5));
+        assert_eq!(serde_json::to_string(&scores).unwrap(), more);
         assert!(serde_json::from_str::<Scores>(r#"{"metrics":3}"#).is_err());
     }
 }

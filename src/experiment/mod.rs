@@ -18,6 +18,7 @@ pub use crate::tensor::DeviceChoice;
 pub use command::ahead::{explain, plan, status};
 pub use command::check::check_data;
 pub use command::clip::clip;
+pub use command::curves::curves;
 pub use command::evaluate::{Scores, evaluate};
 pub use command::first::{NetworkRequest, export_data};
 pub use command::init::{InitRequest, NewFolder, OwnData, init};

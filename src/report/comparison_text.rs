@@ -1,20 +1,21 @@
 //! Writes comparisons as text for the terminal, as CSV and as Markdown.
 
-use super::cell::{interval, number, p, signed, verdict};
+use super::cell::{DIGITS, interval, number, p, signed, verdict};
 use super::comparison::{ComparedRow, Comparison};
-use super::markdown::{Column, grid, paragraph};
+use super::markdown::{Column as Cells, grid, paragraph};
+use super::terminal::tone;
 use super::{csv as csv_table, identical, legend};
+use crate::screen::{Column, Grid, Page, Screen, Tone};
 use anyhow::Result;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// One format for comparisons.
 pub struct ComparisonFormat {
     /// The name on the command line.
     pub name: &'static str,
-    /// Writes comparisons of one metric.
-    pub render: fn(&[Comparison]) -> Result<String>,
+    /// Writes comparisons of one metric, for this screen.
+    pub render: fn(&[Comparison], Screen) -> Result<String>,
 }
 
 /// All formats for comparisons.
@@ -33,50 +34,84 @@ pub const COMPARISON_FORMATS: &[ComparisonFormat] = &[
     },
 ];
 
-fn terminal(comparisons: &[Comparison]) -> Result<String> {
-    let grid = |columns: &[Column]| {
-        let mut table = Table::new();
-        table.load_style(UTF8_HORIZONTAL_ONLY);
-        table.set_header(columns.iter().map(|(title, ..)| title));
-        let rows = columns.first().map_or(0, |(_, cells, _)| cells.len());
-        for row in 0..rows {
-            table.add_row(columns.iter().map(|(_, cells, _)| &cells[row]));
-        }
-        for (column, (.., numbers)) in table.column_iter_mut().zip(columns) {
-            if *numbers {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
-        format!("{table}\n")
-    };
-    Ok(pages(comparisons, "", grid))
-}
+/// The columns of a comparison in the order in which they give way.
+const ORDER: [&str; 8] = [
+    "bootstrap",
+    "p (Holm)",
+    "status",
+    "seeds",
+    "difference",
+    "B",
+    "A",
+    "verdict",
+];
+/// The columns down to which labels and states are broken into lines.
+const LEAST: usize = 10;
 
-fn markdown(comparisons: &[Comparison]) -> Result<String> {
-    Ok(pages(comparisons, "# ", grid))
-}
-
-/// Every comparison with its differences in settings and the meaning of its columns.
-fn pages(comparisons: &[Comparison], heading: &str, grid: impl Fn(&[Column]) -> String) -> String {
-    let mut text = String::new();
+fn terminal(comparisons: &[Comparison], screen: Screen) -> Result<String> {
+    let mut page = Page::new(screen);
     for comparison in comparisons {
-        text.push_str(&format!("{heading}{}: B - A\n\n", comparison.sweep));
-        text.push_str(&grid(&columns(comparison)));
-        text.push('\n');
-        let settings = settings(comparison);
-        if !settings.is_empty() {
-            text.push_str("Settings that differ:\n\n");
-            for line in settings {
-                text.push_str(&format!("- {line}\n"));
+        let name = page.paint(Tone::Heading, &comparison.sweep);
+        writeln!(page, "{name}: B - A\n")?;
+        let columns = columns(comparison).into_iter();
+        let columns = columns.map(|(title, cells, numbers)| {
+            let short = cells.iter().map(|cell| cell.split(' ').next());
+            let short = short.map(|word| word.unwrap_or_default().to_string());
+            match title.as_str() {
+                "difference" => Column::text(&title, cells.clone()).or(short.collect()),
+                "variant" => Column::text(&title, cells).breaks_to(LEAST),
+                "status" => Column::text(&title, cells).breaks_to(LEAST),
+                "verdict" => Column::text(&title, cells).toned(tone),
+                _ if numbers => Column::numbers(&title, cells),
+                _ => Column::text(&title, cells),
             }
-            text.push('\n');
+        });
+        page.grid(&Grid::new(columns.collect(), &ORDER));
+        writeln!(page)?;
+        for line in differing(comparison) {
+            writeln!(page, "{line}")?;
         }
     }
+    for line in meaning(comparisons) {
+        writeln!(page, "{}", page.paint(Tone::Quiet, &line))?;
+    }
+    Ok(page.finish())
+}
+
+fn markdown(comparisons: &[Comparison], _screen: Screen) -> Result<String> {
+    let mut text = String::new();
+    for comparison in comparisons {
+        text.push_str(&format!("# {}: B - A\n\n", comparison.sweep));
+        text.push_str(&grid(&columns(comparison)));
+        text.push('\n');
+        for line in differing(comparison) {
+            text.push_str(&format!("{line}\n"));
+        }
+    }
+    Ok(text + &paragraph(&meaning(comparisons)))
+}
+
+/// The lines about the settings that differ, with an empty line behind them; none if none differ.
+fn differing(comparison: &Comparison) -> Vec<String> {
+    let settings = settings(comparison);
+    if settings.is_empty() {
+        return Vec::new();
+    }
+    let head = ["Settings that differ:", ""].map(String::from);
+    let lines = settings.into_iter().map(|line| format!("- {line}"));
+    head.into_iter()
+        .chain(lines)
+        .chain([String::new()])
+        .collect()
+}
+
+/// The two folders and the meaning of the columns.
+fn meaning(comparisons: &[Comparison]) -> Vec<String> {
     let Some(Comparison {
         folders, metric, ..
     }) = comparisons.first()
     else {
-        return text;
+        return Vec::new();
     };
     let mut lines = vec![format!(
         "A: `{}`, B: `{}`; means of the {metric} in percent over the seeds that both finished.",
@@ -87,19 +122,19 @@ fn pages(comparisons: &[Comparison], heading: &str, grid: impl Fn(&[Column]) -> 
     if identical::any(rows.map(|row| row.judged.as_ref())) {
         lines.push(legend::identical_rows("A's row"));
     }
-    text + &paragraph(&lines)
+    lines
 }
 
-fn columns(comparison: &Comparison) -> Vec<Column> {
-    let column = |title: &str, cell: &dyn Fn(&ComparedRow) -> String, numbers: bool| -> Column {
+fn columns(comparison: &Comparison) -> Vec<Cells> {
+    let column = |title: &str, cell: &dyn Fn(&ComparedRow) -> String, numbers: bool| -> Cells {
         let cells = comparison.rows.iter().map(cell).collect();
         (title.to_string(), cells, numbers)
     };
     let difference = |row: &ComparedRow| row.judged.map(|judged| judged.difference);
     let shown = |row: &ComparedRow| {
         let found = difference(row);
-        let bounds = interval(found.and_then(|found| found.interval));
-        let mean = signed(found.map(|found| found.mean));
+        let bounds = interval(found.and_then(|found| found.interval), DIGITS);
+        let mean = signed(found.map(|found| found.mean), DIGITS);
         format!("{mean} {bounds}").trim_end().to_string()
     };
     let status = |row: &ComparedRow| match row.status.as_str() {
@@ -109,7 +144,8 @@ fn columns(comparison: &Comparison) -> Vec<Column> {
     let pairs = |row: &ComparedRow| {
         difference(row).map_or("0".to_string(), |found| found.pairs.to_string())
     };
-    let bootstrap = |row: &ComparedRow| interval(difference(row).and_then(|found| found.bootstrap));
+    let bootstrap =
+        |row: &ComparedRow| interval(difference(row).and_then(|found| found.bootstrap), DIGITS);
     let adjusted = |row: &ComparedRow| p(row.judged.and_then(|judged| judged.adjusted));
     let columns = [
         column("variant", &|row| row.label.clone(), false),
@@ -122,7 +158,7 @@ fn columns(comparison: &Comparison) -> Vec<Column> {
         column("verdict", &|row| verdict(row.judged.as_ref()), false),
         column("status", &status, false),
     ];
-    let says = |(_, cells, _): &Column| cells.iter().any(|cell| !cell.is_empty());
+    let says = |(_, cells, _): &Cells| cells.iter().any(|cell| !cell.is_empty());
     columns.into_iter().filter(says).collect()
 }
 
@@ -144,7 +180,7 @@ fn settings(comparison: &Comparison) -> Vec<String> {
         .collect()
 }
 
-fn csv(comparisons: &[Comparison]) -> Result<String> {
+fn csv(comparisons: &[Comparison], _screen: Screen) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record([
         "sweep",

@@ -1,7 +1,10 @@
 //! Tables as CSV, for programs: a header line and one line per row, nothing else. New columns are only ever
-//! added at the end; the metrics of other evaluators than COCO's have their columns there.
+//! added at the end; the metrics of other evaluators than COCO's have their columns there. Columns that the user
+//! names replace all of them.
 
-use super::cell::{number, p, verdict};
+use super::cell::{p, rounded, verdict};
+use super::columns::{Content, Shown, shown};
+use super::look::Look;
 use super::metric::USUAL;
 use super::table::{Table, TableRow};
 use anyhow::{Context, Result, ensure};
@@ -35,25 +38,115 @@ const COLUMNS: [&str; 25] = [
     "sweep",
 ];
 
+/// The columns of tables whose groups of rows have a reference each.
+const GROUPS: [&str; 2] = ["group", "reference"];
+
+/// The cells of [`GROUPS`].
+fn group_cells(row: &TableRow) -> [String; 2] {
+    let group = row.group.clone().unwrap_or_default();
+    [group.title, group.reference]
+}
+
 /// Writes the tables under one header. Lines end with `\n`, and fields are quoted where needed. All tables
 /// must have the same metric.
-pub fn render(tables: &[Table]) -> Result<String> {
+pub fn render(tables: &[Table], look: &Look) -> Result<String> {
     let metric = tables.first().map_or(USUAL[0], |table| &table.metric);
     ensure!(
         tables.iter().all(|table| table.metric == metric),
         "these tables have differences of different metrics; choose one metric for all of them"
     );
+    if !look.columns.is_empty() {
+        return chosen(tables, look);
+    }
     let more = other_metrics(tables);
+    let groups = tables.iter().any(Table::has_groups);
     let mut writer = csv::Writer::from_writer(Vec::new());
     let usual = COLUMNS.map(|name| name.replace('*', metric));
-    writer.write_record(usual.iter().map(String::as_str).chain(more.iter().copied()))?;
+    let named = more
+        .iter()
+        .copied()
+        .chain(GROUPS.into_iter().filter(|_| groups));
+    writer.write_record(usual.iter().map(String::as_str).chain(named))?;
     for table in tables {
         for row in &table.rows {
-            let more = more.iter().map(|metric| number(row.mean.get(metric)));
-            writer.write_record(cells(table, row).into_iter().chain(more))?;
+            let more = more.iter();
+            let more = more.map(|metric| rounded(row.mean.get(metric), look.decimals()));
+            let cells = cells(table, row, look.decimals());
+            let group = group_cells(row).into_iter().filter(|_| groups);
+            writer.write_record(cells.into_iter().chain(more).chain(group))?;
         }
     }
     text(writer)
+}
+
+/// The columns that the user names, and the sweep where there are several. A cell of several numbers becomes
+/// several columns: a mean and its deviation, a difference and its bounds, the bounds of an interval.
+fn chosen(tables: &[Table], look: &Look) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let several = tables.len() > 1;
+    let groups = tables.iter().any(Table::has_groups);
+    for (index, table) in tables.iter().enumerate() {
+        let columns: Vec<(Vec<String>, Shown)> = shown(table, look)
+            .into_iter()
+            .zip(&look.columns)
+            .map(|(column, name)| (headings(table, &column, name), column))
+            .collect();
+        if index == 0 {
+            let names = columns.iter().flat_map(|(names, _)| names);
+            let sweep = several.then(|| "sweep".to_string());
+            let group = GROUPS.map(String::from);
+            let group = group.iter().filter(|_| groups);
+            writer.write_record(sweep.iter().chain(names).chain(group))?;
+        }
+        for row in 0..table.rows.len() {
+            let sweep = several.then(|| table.header.name.clone());
+            let cells = columns.iter().flat_map(|(names, column)| {
+                fields(&column.cells[row], names.len(), look.decimals())
+            });
+            let group = group_cells(&table.rows[row]);
+            let group = group.into_iter().filter(|_| groups);
+            writer.write_record(sweep.into_iter().chain(cells).chain(group))?;
+        }
+    }
+    text(writer)
+}
+
+/// The headings of a column with this `name`.
+fn headings(table: &Table, column: &Shown, name: &str) -> Vec<String> {
+    let with = |suffixes: &[&str]| -> Vec<String> {
+        let names = suffixes.iter().map(|suffix| format!("{name}{suffix}"));
+        names.collect()
+    };
+    match column.cells.first() {
+        Some(Content::Mean(..)) if name == table.metric => with(&["", "_std"]),
+        Some(Content::Difference(..)) => with(&["", "_low", "_high"]),
+        Some(Content::Interval(_)) => with(&["_low", "_high"]),
+        _ => with(&[""]),
+    }
+}
+
+/// The `count` fields of a cell.
+fn fields(cell: &Content, count: usize, digits: usize) -> Vec<String> {
+    let number = |value: Option<f64>| rounded(value, digits);
+    let bounds = |bounds: Option<(f64, f64)>| {
+        [bounds.map(|(low, _)| low), bounds.map(|(_, high)| high)].map(number)
+    };
+    match cell {
+        Content::Text(text) => vec![text.clone()],
+        Content::Count(count) => vec![count.to_string()],
+        Content::Mean(value, deviation, _) => {
+            let both = [number(*value), number(*deviation)];
+            both.into_iter().take(count).collect()
+        }
+        Content::Number(value) | Content::Signed(value) => vec![number(*value)],
+        Content::Difference(found, _) => {
+            let [low, high] = bounds(found.and_then(|found| found.interval));
+            vec![number(found.map(|found| found.mean)), low, high]
+        }
+        Content::Interval(interval) => bounds(*interval).to_vec(),
+        Content::P(value) => vec![p(*value)],
+        Content::Verdict(verdict) => vec![verdict.map_or(String::new(), |one| one.to_string())],
+    }
 }
 
 /// The metrics of the tables that are not among the columns of every table.
@@ -73,8 +166,9 @@ pub(super) fn text(writer: csv::Writer<Vec<u8>>) -> Result<String> {
     Ok(String::from_utf8(bytes)?)
 }
 
-/// The cells of a row: two decimals, four for p, empty if undefined.
-fn cells(table: &Table, row: &TableRow) -> [String; COLUMNS.len()] {
+/// The cells of a row: `digits` decimals, four for p, empty if undefined.
+fn cells(table: &Table, row: &TableRow, digits: usize) -> [String; COLUMNS.len()] {
+    let number = |value: Option<f64>| rounded(value, digits);
     let [mean_ap, ap50, ap75, small, medium, large] =
         USUAL.map(|metric| number(row.mean.get(metric)));
     let difference = row.difference;
@@ -105,7 +199,7 @@ fn cells(table: &Table, row: &TableRow) -> [String; COLUMNS.len()] {
         p(judged.and_then(|judged| judged.difference.p)),
         p(judged.and_then(|judged| judged.adjusted)),
         verdict(judged),
-        number(table.agreement.map(|agreement| agreement.tau)),
+        super::cell::number(table.agreement.map(|agreement| agreement.tau)),
         p(table.agreement.map(|agreement| agreement.p)),
         table
             .agreement

@@ -24,18 +24,28 @@ pub struct ResultsFolder {
 }
 
 impl ResultsFolder {
+    /// Checks that the folder `path` exists.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn require(path: &Path) -> Result<()> {
+        if !path.is_dir() {
+            bail!(
+                "no folder `{}`; this command needs a results folder, like `results/ablation`",
+                path.display()
+            );
+        }
+        Ok(())
+    }
+
     /// Reads the folder `path`. A damaged line of the records, which a killed writer may leave, is left out
     /// and listed in `damaged`.
     ///
     /// # Errors
     /// The folder does not exist; `tables.json` is missing or damaged; no record can be read.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::require(path)?;
         let shown = path.display();
-        if !path.is_dir() {
-            bail!(
-                "no folder `{shown}`; `table` and `compare` need a results folder, like `results/ablation`"
-            );
-        }
         let Some(tables) = layout::read(path)? else {
             bail!(
                 "no results in `{shown}`: there is no `{}`, which `harness sweep` writes beside its records",

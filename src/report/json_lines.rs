@@ -1,8 +1,8 @@
 //! A `.jsonl` file: one line of JSON per finished trial, in the order of the plan. It is always rewritten as
 //! a whole.
 
-use super::cell::counted;
 use crate::atomic::write_atomically;
+use crate::screen::counted;
 use anyhow::{Context, Result, anyhow};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};

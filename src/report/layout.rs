@@ -7,6 +7,7 @@ use super::record::Record;
 use super::table::{Header, RowRecords, Table};
 use crate::atomic::write_atomically;
 use crate::metrics::{PaperColumn, RowGroup};
+use crate::screen::counted;
 use anyhow::{Context, Result};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -90,9 +91,9 @@ impl TryFrom<Unchecked> for TableLayout {
             }
             if trials.len() != read.seeds.len() {
                 return Err(format!(
-                    "table `{name}`, row `{label}`: {} trials for {} seeds",
-                    trials.len(),
-                    read.seeds.len()
+                    "table `{name}`, row `{label}`: {} for {}",
+                    counted(trials.len(), "trial"),
+                    counted(read.seeds.len(), "seed")
                 ));
             }
             if let Some(RowGroup { title, reference }) = group
@@ -302,7 +303,7 @@ mod tests {
         let good = fs::read_to_string(path(folder.path())).unwrap();
         for (from, to, parts) in [
             ("\"y\"", "7", &["tables.json:21:", "expected a string"][..]),
-            ("\"x\",", "", &["tables.json:", "1 trials for 2 seeds"]),
+            ("\"x\",", "", &["tables.json:", "1 trial for 2 seeds"]),
             ("\"reference\": \"a\"", "\"reference\": \"b\"", &["`b`"]),
             ("\"version\": 1", "\"version\": 9", &[":1: version 9"]),
             ("\"seeds\"", "\"seedz\"", &["tables.json:11:", "`seedz`"]),

@@ -1,9 +1,12 @@
 //! Explains the columns of a table to the reader.
 
+use super::columns::{Kind, shown};
 use super::identical;
+use super::look::Look;
 use super::metric::USUAL;
 use super::statistics::{DRAWN, EXACT_UP_TO};
 use super::table::Table;
+use crate::screen::counted;
 
 /// Explains differences, their intervals and their verdicts. `to` is the row that they are computed against,
 /// like "`PL-DC`".
@@ -35,50 +38,136 @@ pub fn identical_rows(to: &str) -> String {
 }
 
 /// Explains the columns of `table` and names the oddities of its data, one line for each.
-pub fn of(table: &Table) -> Vec<String> {
+pub fn of(table: &Table, look: &Look) -> Vec<String> {
+    let to = table.reference_words();
+    let mut lines = meanings(table, to.as_deref(), look);
+    lines.extend(paper(table, look));
+    lines.extend(agreement(table).filter(|_| look.paper && !look.compact));
+    lines.extend(findings(table));
+    lines
+}
+
+/// Explains the columns of several tables, each once.
+pub fn once(tables: &[Table], look: &Look) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut add = |line: String| {
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    };
+    for table in tables {
+        let to = table.reference_words().map(|_| match table.has_groups() {
+            true => "the reference row of its group",
+            false => "the reference row",
+        });
+        meanings(table, to, look).into_iter().for_each(&mut add);
+    }
+    for table in tables {
+        paper(table, look).into_iter().for_each(&mut add);
+        findings(table).into_iter().for_each(&mut add);
+    }
+    lines
+}
+
+/// The order of the rows beside that of the paper's numbers; none without a paper.
+pub fn agreement(table: &Table) -> Option<String> {
+    let agreement = table.agreement?;
+    Some(format!(
+        "Kendall's tau-b of this table's order and the paper's: {:.2} over {} (p = {:.4}, exact without ties, else normal).",
+        agreement.tau,
+        counted(agreement.rows, "row"),
+        agreement.p
+    ))
+}
+
+/// The meaning of the metrics and of the differences to the row `to`.
+fn meanings(table: &Table, to: Option<&str>, look: &Look) -> Vec<String> {
     let metric = &table.metric;
-    let (usual, others): (Vec<&String>, Vec<&String>) = table
-        .metrics
-        .iter()
-        .partition(|name| USUAL.contains(&name.as_str()));
-    let means = format!(
-        "in percent, means over the finished seeds, the {metric} with its sample standard deviation over them."
-    );
+    let columns = shown(table, look);
+    let is_shown = |kind: &Kind| columns.iter().any(|column| column.kind == *kind);
+    let named: Vec<&str> = columns.iter().map(|column| column.kind.name()).collect();
+    let metrics: Vec<&str> = match look.columns.is_empty() {
+        true => table.metrics.iter().map(String::as_str).collect(),
+        false => {
+            let metrics = columns.iter().filter_map(|column| match &column.kind {
+                Kind::Metric(name) => Some(name.as_str()),
+                _ => None,
+            });
+            metrics.collect()
+        }
+    };
+    let (usual, others): (Vec<&str>, Vec<&str>) =
+        metrics.into_iter().partition(|name| USUAL.contains(name));
+    let deviates = is_shown(&Kind::Metric(metric.clone()));
+    let mean = |of: &str| match deviates {
+        true => format!(
+            "{of} in percent, means over the finished seeds, the {metric} with its sample standard deviation over them."
+        ),
+        false => format!("{of} in percent, means over the finished seeds."),
+    };
     let mut lines = Vec::new();
     if !usual.is_empty() {
-        lines.push(format!("mAP and its parts: COCO mask AP {means}"));
+        lines.push(mean("mAP and its parts: COCO mask AP"));
     }
     if !others.is_empty() {
         let others: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
-        lines.push(format!("{}: {means}", others.join(", ")));
+        lines.push(mean(&format!("{}:", others.join(", "))));
     }
-    if let Some(reference) = &table.header.reference {
-        lines.extend(differences(metric, &format!("`{reference}`")));
-        if identical::any(table.rows.iter().map(|row| row.judged.as_ref())) {
-            lines.push(identical_rows(&format!("`{reference}`")));
-        }
-        if table.rows.iter().any(|row| row.label.starts_with("- ")) {
-            lines.push("A row `- X` is without X: where it hurts, X helps.".to_string());
-        }
-    }
-    if table.rows.iter().any(|row| row.paper.is_some()) {
-        let place = table.header.paper.as_ref();
-        lines.push(
-            place.map_or("`paper`: the paper's number.".to_string(), |paper| {
-                format!(
-                    "`paper`: the paper's Table {}, {}.",
-                    paper.table, paper.column
-                )
-            }),
-        );
-    }
-    if let Some(agreement) = table.agreement {
+    let Some(to) = to else {
+        return lines;
+    };
+    let identical = identical::any(table.rows.iter().map(|row| row.judged.as_ref()));
+    if look.compact {
         lines.push(format!(
-            "Kendall's tau-b of this table's order and the paper's: {:.2} over {} rows (p = {:.4}, exact without ties, else normal).",
-            agreement.tau, agreement.rows, agreement.p
+            "`difference`: mean paired difference of the {metric} per seed to {to}; `*`: p < 0.05 (paired t test, adjusted by Holm)."
         ));
+        lines.extend(identical.then(|| identical_rows(to)));
+        return lines;
     }
-    let findings = table.findings.iter();
-    lines.extend(findings.map(|finding| format!("Data: {finding}.")));
+    let explained = differences(metric, to).into_iter();
+    match look.columns.is_empty() {
+        true => {
+            lines.extend(explained);
+            lines.extend(identical.then(|| identical_rows(to)));
+        }
+        false => {
+            let titles = ["difference", "bootstrap", "p-holm", "verdict"];
+            let pairs = titles.into_iter().zip(explained);
+            let wanted = pairs.filter(|(title, _)| named.contains(title));
+            lines.extend(wanted.map(|(_, line)| line));
+            let told = identical && named.contains(&"verdict");
+            lines.extend(told.then(|| identical_rows(to)));
+        }
+    }
+    if table.rows.iter().any(|row| row.label.starts_with("- ")) {
+        lines.push("A row `- X` is without X: where it hurts, X helps.".to_string());
+    }
     lines
+}
+
+/// The place of the paper's numbers.
+fn paper(table: &Table, look: &Look) -> Option<String> {
+    let named =
+        look.columns.is_empty() || look.columns.iter().any(|name| name.starts_with("paper"));
+    let shows = look.paper && !look.compact && named;
+    if !shows || !table.rows.iter().any(|row| row.paper.is_some()) {
+        return None;
+    }
+    let place = table.header.paper.as_ref();
+    Some(
+        place.map_or("`paper`: the paper's number.".to_string(), |paper| {
+            format!(
+                "`paper`: the paper's Table {}, {}.",
+                paper.table, paper.column
+            )
+        }),
+    )
+}
+
+/// The oddities of the data.
+fn findings(table: &Table) -> Vec<String> {
+    let findings = table.findings.iter();
+    findings
+        .map(|finding| format!("Data: {finding}."))
+        .collect()
 }

@@ -1,21 +1,25 @@
 //! Tables as Markdown, for people: the question, the provenance of the run, the rows, the meaning of the
 //! columns.
 
-use super::cell::{interval, number, one_line, p, signed, verdict};
+use super::columns::{Shown, shown};
 use super::legend;
-use super::table::{Table, TableRow};
+use super::look::Look;
+use super::table::Table;
+use super::terminal::text as cell_text;
+use crate::metrics::RowGroup;
+use crate::screen::one_line;
 use anyhow::Result;
 
 /// A column: its title, its cells, and true if the cells are numbers.
 pub(super) type Column = (String, Vec<String>, bool);
 
 /// Writes the tables, one below the other.
-pub fn render(tables: &[Table]) -> Result<String> {
-    let rendered: Vec<String> = tables.iter().map(table).collect();
+pub fn render(tables: &[Table], look: &Look) -> Result<String> {
+    let rendered: Vec<String> = tables.iter().map(|one| table(one, look)).collect();
     Ok(rendered.join("\n"))
 }
 
-fn table(table: &Table) -> String {
+fn table(table: &Table, look: &Look) -> String {
     let mut text = format!("# {}\n\n", one_line(&table.header.question));
     for line in &table.header.provenance {
         text.push_str(&format!("- {}\n", one_line(line)));
@@ -23,59 +27,40 @@ fn table(table: &Table) -> String {
     if !table.header.provenance.is_empty() {
         text.push('\n');
     }
-    text.push_str(&grid(&columns(table)));
-    text.push_str(&format!("\n{}", paragraph(&legend::of(table))));
+    let all = shown(table, look);
+    for (group, rows) in table.blocks() {
+        if let Some(group) = group {
+            text.push_str(&format!("{}\n\n", heading(group)));
+        }
+        let columns = all
+            .iter()
+            .map(|one| column(&one.of_rows(rows.clone()), look));
+        text.push_str(&grid(&columns.collect::<Vec<_>>()));
+        if group.is_some() {
+            text.push('\n');
+        }
+    }
+    if table.has_groups() {
+        text.pop();
+    }
+    text.push_str(&format!("\n{}", paragraph(&legend::of(table, look))));
     text
 }
 
-/// The columns that are not empty.
-fn columns(table: &Table) -> Vec<Column> {
-    let rows = &table.rows;
-    let column = |title: &str, cell: &dyn Fn(&TableRow) -> String, numbers: bool| -> Column {
-        (title.to_string(), rows.iter().map(cell).collect(), numbers)
-    };
-    let mut columns = vec![
-        column("variant", &|row| row.label.clone(), false),
-        column("seeds", &|row| row.seeds.to_string(), true),
-    ];
-    for metric in &table.metrics {
-        let mean = |row: &TableRow| {
-            let mean = number(row.mean.get(metric));
-            match row.deviation.filter(|_| *metric == table.metric) {
-                Some(deviation) => format!("{mean} ± {}", number(Some(deviation))),
-                None => mean,
-            }
-        };
-        columns.push(column(metric, &mean, true));
-    }
-    let judged = |row: &TableRow| row.judged.map(|judged| judged.difference);
-    let difference = |row: &TableRow| {
-        let found = judged(row);
-        let parts = [
-            signed(found.map(|difference| difference.mean)),
-            interval(found.and_then(|difference| difference.interval)),
-        ];
-        parts.join(" ").trim_end().to_string()
-    };
-    let bootstrap = |row: &TableRow| interval(judged(row).and_then(|found| found.bootstrap));
-    let adjusted = |row: &TableRow| p(row.judged.and_then(|judged| judged.adjusted));
-    let paper_delta = |row: &TableRow| signed(row.paper_delta.filter(|_| !table.is_reference(row)));
-    let status = |row: &TableRow| match row.status.as_str() {
-        "ok" => String::new(),
-        other => other.to_string(),
-    };
-    let others = [
-        column("difference", &difference, false),
-        column("bootstrap", &bootstrap, false),
-        column("p (Holm)", &adjusted, true),
-        column("verdict", &|row| verdict(row.judged.as_ref()), false),
-        column("paper", &|row| number(row.paper), true),
-        column("its difference", &paper_delta, true),
-        column("status", &status, false),
-    ];
-    let says = |(_, cells, _): &Column| cells.iter().any(|cell| !cell.is_empty());
-    columns.extend(others.into_iter().filter(says));
-    columns
+/// The heading of a group.
+fn heading(group: &RowGroup) -> String {
+    let (title, reference) = (one_line(&group.title), one_line(&group.reference));
+    format!("## {title} (reference `{reference}`)")
+}
+
+fn column(shown: &Shown, look: &Look) -> Column {
+    let cells = shown.cells.iter();
+    let cells = cells.map(|cell| cell_text(cell, look, false)).collect();
+    (
+        shown.kind.title().to_string(),
+        cells,
+        shown.kind.is_number(),
+    )
 }
 
 /// The columns as a table: text is aligned to the left, numbers to the right.

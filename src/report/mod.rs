@@ -5,32 +5,41 @@
 //! and the caller keeps everything else that depends on the run apart.
 
 pub mod cell;
+mod columns;
 mod comparison;
 mod comparison_text;
 mod csv;
+mod fill;
 mod folder;
 mod identical;
 mod json_lines;
 mod latex;
 pub mod layout;
 mod legend;
+mod look;
 mod markdown;
 mod metric;
 mod record;
 pub mod statistics;
 mod table;
+mod terminal;
 #[cfg(test)]
 mod tests;
+mod tidy;
+mod values;
 
-pub use cell::counted;
+pub use crate::screen::counted;
+pub use columns::{column_names, known_column};
 pub use comparison::{ComparedRow, Comparison, RowPair, compare, compare_rows};
 pub use comparison_text::{COMPARISON_FORMATS, ComparisonFormat};
 pub use folder::{RECORDS, ResultsFolder};
 pub use identical::IDENTICAL;
 pub use json_lines::{JsonLines, Keyed, set_damaged_lines_aside};
 pub use layout::{RowLayout, TableLayout};
+pub use look::Look;
 pub use record::{Commits, Record, Timing, TrialStatus};
 pub use table::{Header, Order, RowRecords, Table, TableRow};
+pub use values::{REPORTED, Value};
 
 use crate::atomic::write_atomically;
 use anyhow::Result;
@@ -42,8 +51,8 @@ pub struct Format {
     pub name: &'static str,
     /// True if a sweep writes each of its tables in this format, beside its records.
     pub written: bool,
-    /// Writes tables of one metric.
-    pub render: fn(&[Table]) -> Result<String>,
+    /// Writes tables of one metric with this look.
+    pub render: fn(&[Table], &Look) -> Result<String>,
 }
 
 /// All formats for tables.
@@ -63,7 +72,25 @@ pub const FORMATS: &[Format] = &[
         written: false,
         render: latex::render,
     },
+    Format {
+        name: "tidy",
+        written: false,
+        render: tidy::render,
+    },
+    Format {
+        name: "text",
+        written: false,
+        render: terminal::render,
+    },
 ];
+
+/// The tables of a sweep for the one who waits for them: aligned, with one legend.
+///
+/// # Errors
+/// A table cannot be written as text.
+pub fn closing(tables: &[Table], look: &Look) -> Result<String> {
+    terminal::render(tables, look)
+}
 
 /// Writes `table` into `folder` as `<name of the table>.<format>`, in every format with `written`.
 ///
@@ -72,7 +99,7 @@ pub const FORMATS: &[Format] = &[
 pub fn write_table(folder: &Path, table: &Table) -> Result<()> {
     for format in FORMATS.iter().filter(|format| format.written) {
         let path = folder.join(format!("{}.{}", table.header.name, format.name));
-        let text = (format.render)(std::slice::from_ref(table))?;
+        let text = (format.render)(std::slice::from_ref(table), &Look::default())?;
         write_atomically(&path, text.as_bytes())?;
     }
     Ok(())

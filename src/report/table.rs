@@ -8,7 +8,9 @@ use super::statistics::{
     Bootstrap, Difference, JudgedDifference, Kendall, judge, kendall, mean, paired_difference,
     sample_deviation,
 };
+use super::values::TrialValues;
 use crate::metrics::{Metrics, PaperColumn, RowGroup};
+use std::ops::Range;
 
 /// The parts of a table besides its rows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,6 +64,8 @@ pub struct Table {
     pub agreement: Option<Kendall>,
     /// The oddities of the datasets of its trials, one line each, each once.
     pub findings: Vec<String>,
+    /// Its trials with all their numbers; empty unless somebody asked for them.
+    pub trials: Vec<TrialValues>,
 }
 
 /// One row. Numbers are in percent, and none if undefined.
@@ -75,6 +79,9 @@ pub struct TableRow {
     pub seeds: usize,
     /// Means over the finished seeds.
     pub mean: Metrics,
+    /// Means of other numbers that a column may show, by the names of these columns: those of single classes, those
+    /// of the student. Empty unless somebody asked for them.
+    pub more: Metrics,
     /// Sample standard deviation of the table's metric, for two or more seeds.
     pub deviation: Option<f64>,
     /// Means of the paired differences to the reference row, over the seeds that both finished.
@@ -155,6 +162,7 @@ impl Table {
             rows: found,
             agreement: kendall(&columns),
             findings: findings(rows),
+            trials: Vec::new(),
         };
         table.judge();
         table.mark_identical(rows, &references);
@@ -200,13 +208,25 @@ impl Table {
         self.rows.iter().any(|row| row.group.is_some())
     }
 
-    /// The rows, one slice for each group with its title; a table without groups is one slice without a title.
-    pub fn blocks(&self) -> impl Iterator<Item = (Option<&str>, &[TableRow])> {
-        let blocks = self.rows.chunk_by(|x, y| x.group == y.group);
-        blocks.map(|rows| {
-            let group = rows[0].group.as_ref();
-            (group.map(|group| group.title.as_str()), rows)
-        })
+    /// The groups with the indices of their rows; a table without groups is one block of all rows.
+    pub fn blocks(&self) -> Vec<(Option<&RowGroup>, Range<usize>)> {
+        let mut blocks = Vec::new();
+        let mut start = 0;
+        for rows in self.rows.chunk_by(|x, y| x.group == y.group) {
+            let end = start + rows.len();
+            blocks.push((rows[0].group.as_ref(), start..end));
+            start = end;
+        }
+        blocks
+    }
+
+    /// The words for the row that differences are to; none if the table compares nothing.
+    pub fn reference_words(&self) -> Option<String> {
+        match &self.header.reference {
+            _ if self.has_groups() => Some("the reference row of its group".to_string()),
+            Some(label) => Some(format!("`{label}`")),
+            None => None,
+        }
     }
 
     /// Sorts the rows within their groups. Rows without the number come last, and equal rows keep their order.
@@ -232,6 +252,11 @@ fn sort(rows: &mut [TableRow], order: Order, metric: &str) {
 }
 
 impl TableRow {
+    /// The mean that the column `name` shows.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        self.mean.get(name).or_else(|| self.more.get(name))
+    }
+
     fn new(
         row: &RowRecords,
         reference: Option<&RowRecords>,
@@ -266,6 +291,7 @@ impl TableRow {
             group: row.group.cloned(),
             seeds: finished.len(),
             mean: each(&|metric| mean(&values(metric))),
+            more: Metrics::default(),
             deviation: sample_deviation(&values(metric)),
             deltas: each(&|metric| mean(&differences(metric))),
             difference: paired_difference(&differences(metric), bootstrap),

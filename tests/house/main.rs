@@ -20,6 +20,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         "tensor",
         "registry",
         "rng",
+        "screen",
         "structures",
     ];
     let mut allowed: BTreeMap<&str, BTreeSet<&str>> =
@@ -29,12 +30,15 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let detector = [&graph[..], &["graph"]].concat();
     let method = [&detector[..], &["detector", "data"]].concat();
     let train = [&method[..], &["method", "eval", "atomic"]].concat();
-    let experiment = [&train[..], &["train", "coco", "recipe", "report"]].concat();
+    let experiment = [&train[..], &["train", "coco", "recipe", "report", "screen"]].concat();
     let floors: [(&str, &[&str]); 13] = [
         // Compiled kernels are kept on disk.
         ("tensor", &["atomic"]),
         ("recipe", &["metrics", "registry"]),
-        ("report", &["atomic", "metrics", "registry", "rng"]),
+        (
+            "report",
+            &["atomic", "metrics", "registry", "rng", "screen"],
+        ),
         ("data", &["coco", "structures", "registry", "rng"]),
         (
             "eval",
@@ -47,7 +51,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("method", &method),
         ("train", &train),
         ("experiment", &experiment),
-        ("cli", &["experiment", "recipe", "report"]),
+        ("cli", &["experiment", "recipe", "report", "screen"]),
     ];
     allowed.extend(floors.map(|(name, below)| (name, below.iter().copied().collect())));
     allowed

@@ -5,7 +5,7 @@
 //! detections on it are ignored.
 
 use super::metric::{Curves, Pair};
-use super::summary::percent;
+use super::summary::{METRICS as NUMBERS, percent};
 use super::{Evaluator, EvaluatorEntry, Found, FoundObject, Scores};
 use crate::data::{Dataset, Truth};
 use crate::metrics::Metrics;
@@ -21,6 +21,9 @@ pub(super) const MEAN_AP: &str = "mAP";
 /// mAP: the mean over classes and IoU 0.50:0.05:0.95; the same at IoU 0.50 and 0.75 alone; of objects up to
 /// the first of the dataset's area bounds, between them, and from the second on.
 const METRICS: &[&str] = &[MEAN_AP, "AP50", "AP75", "APs", "APm", "APl"];
+
+/// The recalls among COCO's twelve numbers, AR1 to ARl: tables show them on request.
+const RECALLS: std::ops::Range<usize> = 6..12;
 
 /// `coco` in a recipe.
 pub const ENTRY: EvaluatorEntry = EvaluatorEntry {
@@ -91,6 +94,9 @@ impl Evaluator for Coco {
         Ok(Scores {
             metrics: coco_metrics([0, 1, 2, 3, 4, 5].map(|index| summary.percent(index))),
             per_class: BTreeMap::from([(MEAN_AP.to_string(), per_class.collect())]),
+            more: RECALLS
+                .map(|index| (NUMBERS[index].name, summary.percent(index)))
+                .collect(),
         })
     }
 }

@@ -100,7 +100,9 @@ impl Evaluators {
         for (image_id, detections) in detections {
             self.add(&mut found, *image_id, detections)?;
         }
-        let Scores { metrics, per_class } = self.evaluate(found)?;
+        let Scores {
+            metrics, per_class, ..
+        } = self.evaluate(found)?;
         let names: Vec<&str> = metrics.iter().map(|(name, _)| name).collect();
         assert_eq!(names, ENTRY.metrics);
         Ok(Values {

@@ -15,6 +15,7 @@ use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest, envi
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::stages_of;
 use crate::recipe::{Explanation, Plan, Request};
+use crate::screen::say;
 use anyhow::Result;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -64,7 +65,7 @@ pub fn plan(
     let plan = inputs.plan(request)?;
     let folder = results_folder(&plan, out);
     if let Err(foreign) = refuse_foreign(&folder, &plan, &request.recipe) {
-        eprintln!("warning: a sweep would stop here: {foreign}");
+        crate::screen::say(&format!("warning: a sweep would stop here: {foreign}"));
     }
     let store = Store::look(&folder);
     let mut frozen = FrozenPlan::new(&plan.recipe, cores());
@@ -81,10 +82,10 @@ pub fn plan(
     let reused = ReusedResults::read(store.as_ref(), reuse).map_err(CommandError::Input)?;
     let is_done = |last: &StageKey| store.as_ref().is_some_and(|store| store.is_whole(last));
     frozen.reuse(is_done, |hash| reused.origin(hash));
-    reused
-        .notes
-        .iter()
-        .for_each(|note| eprintln!("warning: {note}"));
+    for note in &reused.notes {
+        say(&format!("warning: {note}"));
+    }
+    frozen.distinguish(&plan.uses());
     let draws = wanted.draw(&inputs.datasets);
     let splits = SplitOutlook::all(draws.map_err(CommandError::Input)?);
     let outlook = Outlook::new(&plan, frozen, splits, store.as_ref());

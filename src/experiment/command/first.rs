@@ -10,6 +10,7 @@ use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::experiment::trial::planned::read;
 use crate::recipe::hint;
 use crate::registry::ComponentErrors;
+use crate::screen::counted;
 use crate::train::STUDENT;
 use anyhow::{Result, anyhow, bail};
 use std::path::Path;
@@ -27,9 +28,9 @@ pub fn export_data(request: &RecipeRequest, folder: &Path) -> Result<String, Com
     let (_, dataset) = first(request, &Inputs::of_the_data())?;
     let written = export(&dataset, folder).map_err(CommandError::Input)?;
     let mut lines = vec![format!(
-        "{} images with {} annotations in {}",
-        written.images,
-        written.annotations,
+        "{} with {} in {}",
+        counted(written.images, "image"),
+        counted(written.annotations, "annotation"),
         folder.display()
     )];
     lines.extend(dataset.findings.lines());

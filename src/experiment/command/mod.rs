@@ -3,6 +3,8 @@
 pub mod ahead;
 pub mod check;
 pub mod clip;
+pub mod curves;
+mod details;
 pub mod evaluate;
 pub mod first;
 pub mod init;

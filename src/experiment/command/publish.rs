@@ -13,9 +13,10 @@ use crate::experiment::store::provenance::Provenance;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::recipe::Plan;
 use crate::report::{
-    FORMATS, JsonLines, Keyed, RECORDS, Record, ResultsFolder, TableLayout, Timing, layout,
+    FORMATS, JsonLines, Keyed, Look, RECORDS, Record, ResultsFolder, TableLayout, Timing, layout,
     write_table,
 };
+use crate::screen::counted_of;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -94,7 +95,7 @@ impl Finished {
         for table in &tables {
             for format in FORMATS.iter().filter(|format| format.written) {
                 let name = format!("{}.{}", table.name, format.name);
-                let text = (format.render)(&[folder.table(table, None)])?;
+                let text = (format.render)(&[folder.table(table, None)], &Look::default())?;
                 let written = fs::read(from.join(&name)).unwrap_or_default();
                 ensure!(
                     written == text.as_bytes(),
@@ -156,9 +157,8 @@ fn complete(plan: &Plan, folder: &ResultsFolder) -> Result<()> {
             None => "has not run",
         };
         bail!(
-            "{} of its {} trials have failed or not finished; `{}`, seed {}, {how}",
-            bad.len(),
-            plan.trials.len(),
+            "{} failed or have not finished; `{}`, seed {}, {how}",
+            counted_of(bad.len(), plan.trials.len(), "trial"),
             first.label,
             first.seed
         );

@@ -105,7 +105,7 @@ fn run(
         devices.suit(settings).map_err(CommandError::Input)?;
     }
     if let Some(no_gpu) = no_gpu {
-        eprintln!("note: {no_gpu}; the stage runs on the CPU");
+        crate::screen::say(&format!("note: {no_gpu}; the stage runs on the CPU"));
     }
     let system = SystemInfo::new(plan.source.as_deref());
     let environment =

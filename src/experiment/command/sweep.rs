@@ -29,6 +29,7 @@ use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::{Planned, planned};
 use crate::recipe::Plan;
+use crate::report::Table;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -68,8 +69,8 @@ pub struct SweepOptions {
 pub struct Outcome {
     /// The folder of the tables.
     pub folder: PathBuf,
-    /// The Markdown files of the tables.
-    pub tables: Vec<PathBuf>,
+    /// The tables of the sweeps.
+    pub tables: Vec<Table>,
     /// The trials that failed, with their reasons.
     pub failed: Vec<String>,
     /// The number of trials that have neither finished nor failed.
@@ -190,12 +191,8 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     for warning in run.warnings() {
         progress.print(&format!("warning: {warning}"));
     }
-    let tables = plan
-        .sweeps
-        .iter()
-        .map(|sweep| folder.join(format!("{}.md", sweep.name)));
     Ok(Outcome {
-        tables: tables.collect(),
+        tables: run.tables(),
         failed: run.failed(),
         left: trials.len() - run.finished(),
         interrupted: options.interrupt.requested(),
@@ -228,5 +225,6 @@ fn frozen(
     for (trial, planned) in plan.trials.iter().zip(trials) {
         frozen.add(trial, &planned.stages);
     }
+    frozen.distinguish(&plan.uses());
     frozen
 }

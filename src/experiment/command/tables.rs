@@ -1,15 +1,20 @@
 //! `harness table` and `harness compare`: the tables of results folders, made again from their records.
 
+use super::details::Details;
 use crate::experiment::insight::choice::Results;
 use crate::experiment::insight::differing::settings;
 use crate::experiment::trial::inputs::CommandError;
 use crate::recipe::hint;
 use crate::report::{
-    Comparison, ComparisonFormat, Format, Order, ResultsFolder, RowPair, Table, TableLayout,
-    compare as compare_tables, compare_rows,
+    Comparison, ComparisonFormat, Format, Look, Order, ResultsFolder, RowPair, Table, TableLayout,
+    column_names, compare as compare_tables, compare_rows, known_column,
 };
-use anyhow::{Result, anyhow, bail};
+use crate::screen::Screen;
+use anyhow::{Result, anyhow, bail, ensure};
 use std::path::Path;
+
+/// The format that writes single trials.
+const TIDY: &str = "tidy";
 
 /// A request for tables.
 #[derive(Clone, Copy)]
@@ -18,6 +23,8 @@ pub struct TableRequest<'a> {
     pub sweep: Option<&'a str>,
     /// The metric of differences and verdicts; none for the first metric of the records.
     pub metric: Option<&'a str>,
+    /// The place where the text is shown.
+    pub screen: Screen,
 }
 
 /// A rendered text, with warnings about what was left out.
@@ -32,14 +39,16 @@ pub struct Rendered {
 /// The tables of the results folder `folder`, with their rows in the given order.
 ///
 /// # Errors
-/// The folder has no results, or none that can be read, or the sweep is unknown.
+/// The folder has no results, or none that can be read, or the sweep or a column is unknown.
 pub fn table(
     folder: &Path,
     ask: TableRequest,
     order: Order,
     format: &Format,
+    look: &Look,
 ) -> Result<Rendered, CommandError> {
     let told = || {
+        suits(format, look)?;
         let folder = ResultsFolder::read(folder)?;
         let names = known(&[&folder]);
         let chosen = chosen(&names, ask.sweep, &folder.path.display().to_string())?;
@@ -47,14 +56,32 @@ pub fn table(
             .tables
             .iter()
             .filter(|table| chosen.contains(&table.name.as_str()));
+        let details = Details::new(&folder);
+        let every_number = format.name == TIDY || !look.columns.is_empty();
         let sorted = |layout: &TableLayout| {
             let mut table = folder.table(layout, ask.metric);
+            if every_number {
+                let more = details.of(layout);
+                table.add_values(layout, |hash| folder.records.get(hash), &more);
+            }
             table.sort(order);
             table
         };
         let tables: Vec<Table> = tables.map(sorted).collect();
+        if let Some(unknown) = look
+            .columns
+            .iter()
+            .find(|name| !known_column(&tables, name))
+        {
+            let names = column_names(&tables);
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            bail!(
+                "--columns: no column `{unknown}`; known: {}",
+                names.join(", ")
+            );
+        }
         Ok(Rendered {
-            text: (format.render)(&tables)?,
+            text: (format.render)(&tables, look)?,
             warnings: folder
                 .damaged
                 .iter()
@@ -63,6 +90,22 @@ pub fn table(
         })
     };
     told().map_err(CommandError::Input)
+}
+
+/// Refuses a look that the format does not know.
+fn suits(format: &Format, look: &Look) -> Result<()> {
+    let name = format.name;
+    ensure!(
+        name != TIDY || look.columns.is_empty(),
+        "--columns does not fit --format {TIDY}, which has one line for each number"
+    );
+    let people = ["md", "latex", "text"];
+    ensure!(
+        !look.compact || people.contains(&name),
+        "--compact does not fit --format {name}; it fits {}",
+        people.join(", ")
+    );
+    Ok(())
 }
 
 /// The differences between the results folders `first` (A) and `second` (B), row by row. With `rows`, only these are
@@ -101,7 +144,7 @@ pub fn compare(
             row.settings = differing.unwrap_or_default();
         }
         Ok(Rendered {
-            text: (format.render)(&comparisons)?,
+            text: (format.render)(&comparisons, ask.screen)?,
             warnings: Vec::new(),
         })
     };

@@ -9,6 +9,7 @@ use crate::graph::clip::folder::{Unloaded, holds_clip, unloaded};
 use crate::graph::weights::{self, ArrayUse, Arrays, Fit, Layout, Names, split};
 use crate::nn::params::Parameters;
 use crate::rng::Stream;
+use crate::screen::counted;
 use anyhow::{Result, anyhow, ensure};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -69,7 +70,7 @@ pub fn inspect_weights(
                 .ok()
                 .and_then(|layout| layout.classes(&arrays));
             let known = match own {
-                Some(own) => format!("{own} classes, as in the file"),
+                Some(own) => format!("{}, as in the file", counted(own, "class")),
                 None => "the class head cannot be compared".to_string(),
             };
             note = format!("\n{known}, because the dataset is missing: {absent}");
@@ -120,9 +121,9 @@ fn placed(
         |which: fn(&ArrayUse) -> bool| fit.rows.iter().filter(|row| which(&row.usage)).count();
     let _ = write!(
         text,
-        "{}: {} arrays with {described}: {} loaded, {} ignored, {} of the wrong shape or type, {} unexpected; {} missing",
+        "{}: {} with {described}: {} loaded, {} ignored, {} of the wrong shape or type, {} unexpected; {} missing",
         arrays.path().display(),
-        fit.rows.len(),
+        counted(fit.rows.len(), "array"),
         count(|usage| matches!(usage, ArrayUse::Loaded(_))),
         count(|usage| matches!(usage, ArrayUse::Ignored(_))),
         count(|usage| matches!(usage, ArrayUse::Unfit(..))),
@@ -146,9 +147,9 @@ fn listed(arrays: &Arrays, layout: Option<Layout>) -> Inspection {
     });
     let _ = write!(
         text,
-        "{}: {} arrays with {names}; --recipe RECIPE shows where they would be loaded",
+        "{}: {} with {names}; --recipe RECIPE shows where they would be loaded",
         arrays.path().display(),
-        arrays.entries().count(),
+        counted(arrays.entries().count(), "array"),
     );
     Inspection { text, fits: true }
 }

@@ -66,7 +66,7 @@ fn rows(table: &Table, frame: Frame) -> Vec<String> {
         let verdict = judged.map(|judged| judged.verdict);
         let difference = match table.is_reference(row) {
             true => "reference".to_string(),
-            false => cell::signed(judged.map(|judged| judged.difference.mean)),
+            false => cell::signed(judged.map(|judged| judged.difference.mean), cell::DIGITS),
         };
         cells.push(vec![
             row.label.clone(),

@@ -10,16 +10,18 @@ use crate::experiment::run::forecast::readable;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan};
-use crate::report::counted;
-use comfy_table::Table;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use crate::screen::{Column, Grid, Page, Screen, Tone, counted, counted_of};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 /// Number of digits of a hash that are shown: enough to find a trial among thousands.
 const SHOWN_DIGITS: usize = 8;
+
+/// The columns down to which the rows of a trial and its state are broken into lines.
+const ROWS_LEAST: usize = 22;
+const STATE_LEAST: usize = 14;
 
 /// A plan compared with the content of its results folder.
 #[derive(Clone, Debug, Serialize)]
@@ -151,24 +153,31 @@ impl Outlook {
         serde_json::to_string_pretty(self).expect("plain data has a JSON form")
     }
 
-    fn write_trials(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new();
-        table
-            .load_style(UTF8_HORIZONTAL_ONLY)
-            .set_header(["trial", "hash", "seed", "rows", "state"]);
-        for (number, trial) in self.trials.iter().enumerate() {
-            table.add_row([
-                (number + 1).to_string(),
-                trial.hash.chars().take(SHOWN_DIGITS).collect(),
-                trial.seed.to_string(),
-                trial.rows.join("\n"),
-                trial.reason.to_string(),
-            ]);
-        }
-        writeln!(f, "{table}")
+    /// Everything for people, in lines that fit `screen`.
+    pub fn text(&self, screen: Screen) -> String {
+        let mut page = Page::new(screen);
+        self.write(&mut page).expect("a text in memory");
+        page.finish()
     }
 
-    fn write_sweeps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The trials. Where there is little room, the hash is left out and long cells are broken into lines.
+    fn trials(&self) -> Grid {
+        let cells = |cell: &dyn Fn(&TrialOutlook) -> String| self.trials.iter().map(cell).collect();
+        let numbers = (1..=self.trials.len()).map(|number| number.to_string());
+        let hash = |trial: &TrialOutlook| trial.hash.chars().take(SHOWN_DIGITS).collect();
+        let columns = vec![
+            Column::text("trial", numbers.collect()),
+            Column::text("hash", cells(&hash)),
+            Column::text("seed", cells(&|trial| trial.seed.to_string())),
+            Column::text("rows", cells(&|trial| trial.rows.join("\n"))).breaks_to(ROWS_LEAST),
+            Column::text("state", cells(&|trial| trial.reason.to_string()))
+                .breaks_to(STATE_LEAST)
+                .toned(tone),
+        ];
+        Grid::new(columns, &["hash"])
+    }
+
+    fn write_sweeps(&self, f: &mut Page) -> fmt::Result {
         for SweepPlan {
             name,
             question,
@@ -188,12 +197,14 @@ impl Outlook {
                 }
                 None => String::new(),
             };
-            writeln!(f, "{name}: {} rows{reference}. {question}", rows.len())?;
+            let name = f.paint(Tone::Heading, name);
+            let rows = counted(rows.len(), "row");
+            writeln!(f, "{name}: {rows}{reference}. {question}")?;
         }
         Ok(())
     }
 
-    fn write_shared(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_shared(&self, f: &mut Page) -> fmt::Result {
         for StageOutlook { stage, state } in self.stages.iter().filter(|one| one.stage.trials > 1) {
             let there = match state {
                 StageState::Done { .. } => ", done",
@@ -212,15 +223,13 @@ impl Outlook {
         }
         Ok(())
     }
-}
 
-impl fmt::Display for Outlook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write_trials(f)?;
+    fn write(&self, f: &mut Page) -> fmt::Result {
+        f.grid(&self.trials());
         self.write_sweeps(f)?;
         self.write_shared(f)?;
         for split in &self.splits {
-            write!(f, "{split}")?;
+            split.write(f)?;
         }
         for note in SplitOutlook::notes(&self.splits) {
             writeln!(f, "{note}")?;
@@ -255,8 +264,8 @@ impl fmt::Display for Outlook {
             .count();
         write!(
             f,
-            "to run: {missing} of {} in {}",
-            counted(trials, "trial"),
+            "to run: {} in {}",
+            counted_of(missing, trials, "trial"),
             counted(self.wanted, "stage")
         )?;
         match &self.estimate {
@@ -284,5 +293,14 @@ impl fmt::Display for Outlook {
                 "; the time is unknown until a first stage has been timed"
             ),
         }
+    }
+}
+
+/// The colour of a trial's state.
+fn tone(state: &str) -> Tone {
+    match state.split([' ', ':']).next() {
+        Some("done") => Tone::Good,
+        Some("failed") => Tone::Bad,
+        _ => Tone::Plain,
     }
 }

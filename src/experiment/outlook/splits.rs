@@ -4,11 +4,9 @@
 use crate::data::census::{Census, ClassParts, Count, Parts};
 use crate::data::split::SplitConfig;
 use crate::experiment::trial::draws::Draw;
-use crate::report::counted;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
+use crate::screen::{Column, Grid, Page, counted};
 use serde::Serialize;
-use std::fmt;
+use std::fmt::{self, Write};
 use toml::Value;
 
 /// The number of classes that a table for people lists; the JSON has all.
@@ -97,8 +95,9 @@ impl SplitOutlook {
     }
 }
 
-impl fmt::Display for SplitOutlook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl SplitOutlook {
+    /// Writes the census of the first seed and the numbers of each seed.
+    pub fn write(&self, f: &mut Page) -> fmt::Result {
         let Some(first) = self.draws.first() else {
             return Ok(());
         };
@@ -108,7 +107,7 @@ impl fmt::Display for SplitOutlook {
             "data `{dataset}`, split.labelled = {}, seed {} (crowds are not counted):",
             split.labelled, first.seed
         )?;
-        writeln!(f, "{}", table(&first.census))?;
+        f.grid(&table(&first.census));
         let more = first.census.classes.len().saturating_sub(SHOWN_CLASSES);
         if more > 0 {
             writeln!(f, "... and {} (all are in --json)", counted(more, "class"))?;
@@ -146,36 +145,32 @@ fn percent(part: usize, all: usize) -> String {
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// The table of a census: one row for each class, and one for all.
-fn table(census: &Census) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header([
-        "class",
-        "labelled images",
-        "instances",
-        "unlabelled images",
-        "instances",
-        "evaluated images",
-        "instances",
-    ]);
-    for ClassParts { name, parts } in census.classes.iter().take(SHOWN_CLASSES) {
-        table.add_row(row(name, parts));
+/// The table of a census: one row for each class, and one for all. Where there is no room for the images and the
+/// instances in columns of their own, a cell has both: `images (instances)`.
+fn table(census: &Census) -> Grid {
+    let classes = census.classes.iter().take(SHOWN_CLASSES);
+    let classes = classes.map(|ClassParts { name, parts }| (name.as_str(), parts));
+    let rows: Vec<(&str, &Parts)> = classes.chain([("all", &census.all)]).collect();
+    let names = || {
+        let names = rows.iter().map(|(name, _)| name.to_string());
+        Column::text("class", names.collect()).breaks_to(10)
+    };
+    let parts: [(&str, fn(&Parts) -> &Count); 3] = [
+        ("labelled", |parts| &parts.labelled),
+        ("unlabelled", |parts| &parts.unlabelled),
+        ("evaluated", |parts| &parts.evaluated),
+    ];
+    let (mut wide, mut narrow) = (vec![names()], vec![names()]);
+    for (title, part) in parts {
+        let cells = |cell: &dyn Fn(&Count) -> String| -> Vec<String> {
+            rows.iter().map(|(_, parts)| cell(part(parts))).collect()
+        };
+        let images = cells(&|count| count.images.to_string());
+        let instances = cells(&|count| count.instances.to_string());
+        let both = cells(&|Count { images, instances }| format!("{images} ({instances})"));
+        wide.push(Column::numbers(&format!("{title}\nimages"), images));
+        wide.push(Column::numbers("\ninstances", instances));
+        narrow.push(Column::numbers(title, both));
     }
-    table.add_row(row("all", &census.all));
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
-}
-
-fn row(name: &str, parts: &Parts) -> Vec<String> {
-    let Parts {
-        labelled,
-        unlabelled,
-        evaluated,
-    } = parts;
-    let counts = [labelled, unlabelled, evaluated].into_iter();
-    let counts = counts.flat_map(|Count { images, instances }| [images, instances]);
-    let counts = counts.map(usize::to_string);
-    [name.to_string()].into_iter().chain(counts).collect()
+    Grid::new(wide, &[]).or(Grid::new(narrow, &[]))
 }

@@ -1,5 +1,6 @@
 //! The state of a plan's stages, read from the store without changing it.
 
+use crate::experiment::store::folder::Counted;
 use crate::experiment::store::frozen::StageEntry;
 use crate::experiment::store::root::{CODE_VERSION, Store};
 use crate::train::Checkpoint;
@@ -55,6 +56,19 @@ pub struct Position {
     pub loss: Option<f64>,
     /// The pseudo-labels per unlabelled image in the last steps.
     pub kept_per_image: Option<f64>,
+    /// The progress of a stage without a journal, such as the images of an evaluation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Counted>,
+}
+
+impl Position {
+    /// The share of `stage` that is done, 0 to 1.
+    fn share(&self, stage: &StageEntry) -> f64 {
+        match &self.counted {
+            Some(counted) => counted.share(),
+            None => stage.share(self.step),
+        }
+    }
 }
 
 impl StageState {
@@ -81,7 +95,10 @@ impl StageState {
             };
         }
         if folder.is_held() {
-            return Self::Running(position(&folder.journal()));
+            return Self::Running(Position {
+                counted: folder.progress(),
+                ..position(&folder.journal())
+            });
         }
         // The journal may be ahead of the checkpoint from which a run would continue.
         let step = Checkpoint::step_of(&folder.checkpoint()).unwrap_or(0);
@@ -103,7 +120,7 @@ impl StageState {
     pub fn share(&self, stage: &StageEntry) -> f64 {
         match self {
             Self::Done { .. } => 1.0,
-            Self::Running(position) | Self::Interrupted(position) => stage.share(position.step),
+            Self::Running(position) | Self::Interrupted(position) => position.share(stage),
             Self::Failed { step, .. } => stage.share(*step),
             Self::Outdated { .. } | Self::Missing => 0.0,
         }
@@ -131,6 +148,7 @@ fn position(path: &Path) -> Position {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::store::folder::Unit;
     use crate::experiment::trial::key::StageKey;
 
     #[test]
@@ -147,6 +165,7 @@ mod tests {
             step: 40,
             loss: Some(2.5),
             kept_per_image: Some(0.5),
+            counted: None,
         };
         assert_eq!(position(&path), expected);
     }
@@ -176,5 +195,15 @@ mod tests {
             ..stage
         };
         assert_eq!(evaluation.share(300), 0.0);
+        let counted = Counted {
+            done: 10,
+            of: 40,
+            unit: Unit::Images,
+        };
+        let running = StageState::Running(Position {
+            counted: Some(counted),
+            ..Position::default()
+        });
+        assert_eq!(running.share(&evaluation), 0.25);
     }
 }

@@ -8,10 +8,11 @@ use crate::experiment::run::forecast::readable;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
 use crate::experiment::trial::key::StageKey;
-use crate::report::{JsonLines, RECORDS, Record, counted};
+use crate::report::{JsonLines, RECORDS, Record};
+use crate::screen::{Page, Screen, Tone, counted, counted_of};
 use anyhow::Result;
 use serde::Serialize;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ struct StageStatus {
     #[serde(flatten)]
     state: StageState,
     log: PathBuf,
+    /// The trials that need it: their labels and seeds.
+    trials: Vec<String>,
 }
 
 impl Status {
@@ -102,8 +105,12 @@ impl RecipeStatus {
         let chosen = |wanted: fn(&StageState) -> bool| -> Vec<StageStatus> {
             let pairs = plan.stages.iter().zip(&states);
             pairs
-                .filter(|(_, state)| wanted(state))
-                .map(|(stage, state)| StageStatus::new(store, stage, state))
+                .enumerate()
+                .filter(|(_, (_, state))| wanted(state))
+                .map(|(index, (stage, state))| StageStatus {
+                    trials: users(&plan, index),
+                    ..StageStatus::new(store, stage, state)
+                })
                 .collect()
         };
         Self {
@@ -130,32 +137,45 @@ impl StageStatus {
             steps: stage.steps[1],
             state: state.clone(),
             log: store.stage(&stage.key).journal(),
+            trials: Vec::new(),
         }
     }
 }
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// The titles of the trials of `plan` that need the stage `index`.
+fn users(plan: &FrozenPlan, index: usize) -> Vec<String> {
+    let trials = plan.trials.iter().enumerate();
+    let trials = trials.filter(|(_, trial)| trial.stages.contains(&index));
+    trials.map(|(trial, _)| plan.trial_title(trial)).collect()
+}
+
+impl Status {
+    /// Everything for people, in lines that fit `screen`.
+    pub fn text(&self, screen: Screen) -> String {
+        let mut page = Page::new(screen);
+        self.write(&mut page).expect("a text in memory");
+        page.finish()
+    }
+
+    fn write(&self, f: &mut Page) -> fmt::Result {
         for (index, recipe) in self.recipes.iter().enumerate() {
             if index > 0 {
-                f.write_str("\n\n")?;
+                writeln!(f)?;
             }
-            write!(f, "{recipe}")?;
+            recipe.write(f)?;
         }
         for warning in &self.warnings {
-            write!(f, "\nwarning: {warning}")?;
+            writeln!(f, "warning: {warning}")?;
         }
         Ok(())
     }
 }
 
-impl fmt::Display for RecipeStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: {} of {} trials done",
-            self.recipe, self.done, self.trials
-        )?;
+impl RecipeStatus {
+    fn write(&self, f: &mut Page) -> fmt::Result {
+        let name = f.paint(Tone::Heading, &self.recipe);
+        let done = counted_of(self.done, self.trials, "trial");
+        write!(f, "{name}: {done} done")?;
         if let (Some(metric), Some((value, title))) = (&self.metric, &self.best) {
             write!(f, ", best {metric} {value:.2} ({title})")?;
         }
@@ -171,24 +191,30 @@ impl fmt::Display for RecipeStatus {
             }
             _ => {}
         }
+        writeln!(f)?;
         for stage in &self.running {
-            write!(f, "\nrunning: {stage}")?;
+            writeln!(f, "running: {stage}")?;
         }
         for stage in &self.interrupted {
-            write!(f, "\ninterrupted: {stage}")?;
+            writeln!(f, "interrupted: {stage}")?;
         }
         for stage in &self.failed {
-            write!(f, "\nfailed: {stage}")?;
+            let failed = f.paint(Tone::Bad, "failed");
+            writeln!(f, "{failed}: {stage}")?;
+            if stage.trials.len() > 1 {
+                let lost = counted(stage.trials.len(), "trial");
+                writeln!(f, "  it costs {lost}: {}", stage.trials.join("; "))?;
+            }
         }
         if let Some(StageStatus { key, .. }) = self.failed.first() {
             let results = self.results.display();
-            write!(f, "\nto debug a failure: harness stage {results} {key}")?;
+            writeln!(f, "to debug a failure: harness stage {results} {key}")?;
         }
         for commit in &self.commits {
-            write!(f, "\n{commit} (not the program of the last sweep)")?;
+            writeln!(f, "{commit} (not the program of the last sweep)")?;
         }
         if self.running.is_empty() && self.done < self.trials {
-            f.write_str("\nno process is working on it")?;
+            writeln!(f, "no process is working on it")?;
         }
         Ok(())
     }
@@ -199,7 +225,12 @@ impl fmt::Display for StageStatus {
         f.write_str(&self.title)?;
         match &self.state {
             StageState::Running(position) | StageState::Interrupted(position) => {
-                write!(f, ", {}", At(position, self.steps))
+                match &position.counted {
+                    Some(counted) => write!(f, ", {counted}"),
+                    // An evaluation that has not read its first image.
+                    None if self.steps == 0 => Ok(()),
+                    None => write!(f, ", {}", At(position, self.steps)),
+                }
             }
             StageState::Failed {
                 attempts,

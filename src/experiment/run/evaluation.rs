@@ -1,6 +1,7 @@
 //! The stage that evaluates the result of a training, and its replacement in a mock trial.
 
 use super::attempt::Attempt;
+use super::beacon::Beacon;
 use super::interrupt::Interrupted;
 use super::perform::Workshop;
 use super::progress::StageNumbers;
@@ -11,7 +12,7 @@ use crate::eval::{Evaluators, Found, Scores, coco_metrics};
 use crate::experiment::settings::evaluation::EvalModel;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::{NumberSettings, TrialSettings};
-use crate::experiment::store::folder::StageFolder;
+use crate::experiment::store::folder::{StageFolder, Unit};
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::stage::Stage;
@@ -31,13 +32,21 @@ impl Workshop<'_> {
     /// An image cannot be read, a metric is undefined, the result cannot be written, or a stop was requested.
     pub(super) fn evaluate(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
         let (source, checkpoint) = self.trained(stage)?;
-        let models = match &*stage.settings {
+        let (models, classes) = match &*stage.settings {
             TrialSettings::Networks(settings) => {
-                self.evaluate_networks(stage, settings, &checkpoint)?
+                self.evaluate_networks(stage, settings, &checkpoint, &attempt.folder)?
             }
-            TrialSettings::Number(settings) => evaluate_number(settings, &checkpoint)?,
+            TrialSettings::Number(settings) => {
+                (evaluate_number(settings, &checkpoint)?, Vec::new())
+            }
         };
-        write_evaluation(attempt, &checkpoint, models, &source)
+        let evaluation = Evaluation {
+            steps: checkpoint.step(),
+            models,
+            warnings: warnings(&source.journal())?,
+            classes,
+        };
+        write_evaluation(attempt, &evaluation)
     }
 
     fn evaluate_networks(
@@ -45,7 +54,8 @@ impl Workshop<'_> {
         stage: &Stage,
         settings: &Settings,
         checkpoint: &Checkpoint,
-    ) -> Result<BTreeMap<String, Scores>> {
+        folder: &StageFolder,
+    ) -> Result<(BTreeMap<String, Scores>, Vec<String>)> {
         let dataset = self.datasets.get(&settings.data)?;
         let evaluators = Evaluators::new(&settings.eval.metrics, &dataset)?;
         let device = self.devices.take(settings)?;
@@ -62,19 +72,21 @@ impl Workshop<'_> {
         let progress = self
             .progress
             .stage(&stage.title, stage.cost, 0, 0, names.len() * images);
+        let beacon = Beacon::new(folder, 0, names.len() * images, Unit::Images);
         let mut numbers = StageNumbers::default();
         let mut models = BTreeMap::new();
         for (i, name) in names.iter().enumerate() {
             checkpoint.take_model(name, &mut *model)?;
             let seen = |done: usize| {
                 progress.at(i * images + done, numbers);
+                beacon.at(i * images + done);
                 self.interrupt.check()
             };
             let scores = scores(&*model, settings, &dataset, &evaluators, seen)?;
             numbers.metric = evaluators.main_metric(&scores);
             models.insert(name.to_string(), scores);
         }
-        Ok(models)
+        Ok((models, dataset.classes.clone()))
     }
 
     /// The training before an evaluation: its folder and its result.
@@ -103,20 +115,10 @@ fn evaluate_number(
     Ok(BTreeMap::from([(STUDENT.to_string(), scores)]))
 }
 
-/// Writes the metrics `models` for the result of the training in `source`.
-fn write_evaluation(
-    attempt: &Attempt,
-    checkpoint: &Checkpoint,
-    models: BTreeMap<String, Scores>,
-    source: &StageFolder,
-) -> Result<()> {
-    let evaluation = Evaluation {
-        steps: checkpoint.step(),
-        models,
-        warnings: warnings(&source.journal())?,
-    };
+/// Writes the result of an evaluation.
+fn write_evaluation(attempt: &Attempt, evaluation: &Evaluation) -> Result<()> {
     evaluation.check()?;
-    let text = serde_json::to_string_pretty(&evaluation)? + "\n";
+    let text = serde_json::to_string_pretty(evaluation)? + "\n";
     attempt.lease.check()?;
     let path = attempt.folder.metrics();
     write_durably(&path, text.as_bytes(), attempt.durability())

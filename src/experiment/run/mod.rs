@@ -1,11 +1,14 @@
 //! Runs stages: finds the missing ones, assigns workers and devices, and stores the results.
 
 mod attempt;
+mod bars;
+mod beacon;
 mod cadence;
 pub mod claim;
 pub mod devices;
 mod evaluation;
 pub mod executor;
+mod failures;
 pub mod forecast;
 pub mod interrupt;
 pub mod outcome;

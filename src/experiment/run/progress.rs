@@ -2,8 +2,10 @@
 //! remaining time, and one for the whole run. If standard error is not a terminal, it prints plain lines. A
 //! quiet run shows nothing.
 
-use super::forecast::Forecast;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use super::bars::{Line, columns};
+use super::forecast::{Forecast, readable};
+use crate::screen::{Screen as Terminal, counted_of};
+use indicatif::MultiProgress;
 use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,16 +40,22 @@ pub struct StageNumbers {
     pub metric: Option<(&'static str, f64)>,
 }
 
-impl fmt::Display for StageNumbers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl StageNumbers {
+    /// The known numbers with their names.
+    fn parts(&self) -> impl Iterator<Item = String> {
         let parts = [
             self.loss.map(|loss| format!("loss {loss:.3}")),
             self.kept.map(|kept| format!("{kept:.1} labels/image")),
             self.metric
                 .map(|(name, value)| format!("{name} {value:.2}")),
         ];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        f.write_str(&parts.join(", "))
+        parts.into_iter().flatten()
+    }
+}
+
+impl fmt::Display for StageNumbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.parts().collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -63,10 +71,7 @@ pub struct Progress {
 /// The target of lines and bars.
 #[derive(Debug)]
 enum Screen {
-    Bars {
-        all: MultiProgress,
-        total: ProgressBar,
-    },
+    Bars { all: MultiProgress, total: Line },
     Lines,
     Nothing,
 }
@@ -94,9 +99,9 @@ impl Progress {
             Verbosity::Quiet => Screen::Nothing,
             Verbosity::Normal if std::io::stderr().is_terminal() => {
                 let all = MultiProgress::new();
-                let total = all.add(ProgressBar::new(PARTS));
-                total.set_style(style("{prefix:40!} {bar:24} {msg}"));
-                total.enable_steady_tick(REDRAW);
+                let total = Line::new(PARTS, 0, &counted_of(finished, trials, "trial"));
+                all.add(total.bar.clone());
+                total.bar.enable_steady_tick(REDRAW);
                 Screen::Bars { all, total }
             }
             Verbosity::Normal | Verbosity::Lines => Screen::Lines,
@@ -145,45 +150,57 @@ impl Progress {
             state.started
         };
         let title = format!("[{number}/{}] {title}", self.stages);
-        let bar = match &self.screen {
+        let line = match &self.screen {
             Screen::Bars { all, total } => {
-                let bar = ProgressBar::new(to as u64).with_position(from as u64);
-                let bar = all.insert_before(total, bar);
-                bar.set_style(style("{prefix:40!} {bar:24} {pos}/{len} {msg} {eta} left"));
-                bar.set_prefix(title.clone());
-                Some(bar)
+                let line = Line::new(to as u64, from as u64, &title);
+                all.insert_before(&total.bar, line.bar.clone());
+                Some(line)
             }
             _ => None,
         };
+        let start = Instant::now();
         let stage = StageProgress {
             owner: self,
             title,
-            bar,
+            line,
             cost,
             from,
-            done: Mutex::new(from),
+            state: Mutex::new(StageState {
+                done: from,
+                // Work of an earlier stage or run says nothing about the speed of this one.
+                forecast: Forecast::new((to - from) as f64, start),
+            }),
             to,
-            start: Instant::now(),
+            start,
         };
+        stage.draw(from, None, StageNumbers::default());
         stage.line("started");
         stage
     }
 
-    /// The trial `title` has ended, with this metric in percent if it succeeded.
-    pub fn trial(&self, title: &str, metric: Option<(&str, f64)>) {
+    /// The trial `title` has ended, with this metric in percent.
+    pub fn trial(&self, title: &str, (name, value): (&str, f64)) {
         let mut state = self.state();
         state.finished_trials += 1;
-        if let Some((name, value)) = metric
-            && state.best.as_ref().is_none_or(|(best, _)| value > *best)
-        {
+        if state.best.as_ref().is_none_or(|(best, _)| value > *best) {
             state.best = Some((value, format!("{name} {value:.2} ({title})")));
         }
-        let reached = |(name, value)| format!("{name} {value:.2}");
-        let found = metric.map_or("failed".to_string(), reached);
-        let count = format!("{}/{} trials", state.finished_trials, self.trials);
+        let found = format!("{name} {value:.2}");
+        let count = counted_of(state.finished_trials, self.trials, "trial");
         self.redraw(&state);
         drop(state);
         self.note(&format!("{title}: {found} ({count})"));
+    }
+
+    /// A trial has ended without a result. `told` says why; it is none if that has been told.
+    pub fn failed(&self, told: Option<&str>) {
+        let mut state = self.state();
+        state.finished_trials += 1;
+        self.redraw(&state);
+        drop(state);
+        if let Some(told) = told {
+            self.note(&format!("failed: {told}"));
+        }
     }
 
     /// Another process has finished a stage of `cost`.
@@ -194,7 +211,7 @@ impl Progress {
     /// Prints a line that stays, even in a quiet run: a warning. Work does not fail because nobody can read it.
     pub fn print(&self, text: &str) {
         match &self.screen {
-            Screen::Bars { all, .. } => all.println(text).ok(),
+            Screen::Bars { all, .. } => all.println(above(text)).ok(),
             Screen::Lines | Screen::Nothing => writeln!(std::io::stderr(), "{text}").ok(),
         };
     }
@@ -210,13 +227,14 @@ impl Progress {
         let Screen::Bars { total, .. } = &self.screen else {
             return;
         };
-        total.set_prefix(format!("{}/{} trials", state.finished_trials, self.trials));
-        total.set_position((state.forecast.fraction() * PARTS as f64) as u64);
+        let part = state.forecast.fraction() * PARTS as f64;
+        total.bar.set_position(part as u64);
         let best = state.best.as_ref();
         let best = best.map(|(_, shown)| format!("best {shown}"));
         let left = state.forecast.left(Instant::now()).map(time_left);
         let parts: Vec<String> = [left, best].into_iter().flatten().collect();
-        total.set_message(parts.join(", "));
+        let title = counted_of(state.finished_trials, self.trials, "trial");
+        total.show(&title, &parts);
     }
 
     /// The scheduler contains a panic of a stage, and the counts stay consistent.
@@ -228,7 +246,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Screen::Bars { total, .. } = &self.screen {
-            total.finish_and_clear();
+            total.bar.finish_and_clear();
         }
     }
 }
@@ -238,49 +256,65 @@ impl Drop for Progress {
 pub struct StageProgress<'a> {
     owner: &'a Progress,
     title: String,
-    bar: Option<ProgressBar>,
+    line: Option<Line>,
     cost: f64,
     from: usize,
-    done: Mutex<usize>,
+    state: Mutex<StageState>,
     to: usize,
     start: Instant,
+}
+
+/// The steps of a stage that are done, and its speed.
+#[derive(Debug)]
+struct StageState {
+    done: usize,
+    forecast: Forecast,
 }
 
 impl StageProgress<'_> {
     /// `done` of the stage's steps are done, with the numbers `numbers`.
     pub fn at(&self, done: usize, numbers: StageNumbers) {
-        let before = self.advance(done);
-        match &self.bar {
-            Some(bar) => {
-                bar.set_position(done as u64);
-                bar.set_message(numbers.to_string());
-            }
-            None => {
-                let every = ((self.to - self.from) / LINES).max(1);
-                let part = |done: usize| (done - self.from) / every;
-                if done < self.to && part(done) > part(before) {
-                    self.line(&format!("{done}/{} {numbers}", self.to));
-                }
+        let (before, left) = self.advance(done);
+        self.draw(done, left, numbers);
+        if self.line.is_none() {
+            let every = ((self.to - self.from) / LINES).max(1);
+            let part = |done: usize| (done - self.from) / every;
+            if done < self.to && part(done) > part(before) {
+                let text = format!("{done}/{} {numbers}", self.to);
+                self.line(text.trim_end());
             }
         }
     }
 
-    /// Adds the progress to the whole run, and returns the number of steps that were done before.
-    fn advance(&self, done: usize) -> usize {
-        let mut last = self.done.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = *last;
-        *last = done.max(before);
+    /// Draws the bar, if there is one.
+    fn draw(&self, done: usize, left: Option<Duration>, numbers: StageNumbers) {
+        let Some(line) = &self.line else {
+            return;
+        };
+        line.bar.set_position(done as u64);
+        let left = left.map(|left| format!("{} left", readable(left)));
+        let count = format!("{done}/{}", self.to);
+        let parts = [count].into_iter().chain(left).chain(numbers.parts());
+        line.show(&self.title, &parts.collect::<Vec<_>>());
+    }
+
+    /// Adds the progress to the stage and to the whole run. Returns the number of steps that were done before, and
+    /// the remaining time of the stage, if it is known.
+    fn advance(&self, done: usize) -> (usize, Option<Duration>) {
+        let mut own = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = own.done;
+        own.done = done.max(before);
+        let more = (own.done - before) as f64;
+        own.forecast.add(more);
         let steps = (self.to - self.from).max(1) as f64;
         let mut state = self.owner.state();
-        state
-            .forecast
-            .add(self.cost * (*last - before) as f64 / steps);
+        state.forecast.add(self.cost * more / steps);
         self.owner.redraw(&state);
-        before
+        (before, own.forecast.left(Instant::now()))
     }
 
     fn line(&self, text: &str) {
-        if self.bar.is_none() {
+        if self.line.is_none() {
             self.owner.note(&format!("{} {text}", self.title));
         }
     }
@@ -298,21 +332,22 @@ impl Drop for StageProgress<'_> {
             .left(Instant::now())
             .map(time_left);
         let left = left.map_or(String::new(), |left| format!(", {left}"));
-        if let (Some(bar), Screen::Bars { all, .. }) = (&self.bar, &self.owner.screen) {
-            bar.finish_and_clear();
-            all.remove(bar);
+        if let (Some(line), Screen::Bars { all, .. }) = (&self.line, &self.owner.screen) {
+            line.bar.finish_and_clear();
+            all.remove(&line.bar);
         }
         self.owner
             .note(&format!("{} ended after {seconds:.1} s{left}", self.title));
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("a valid template")
+/// Lines above the bars. As in the bars, the last column stays empty.
+fn above(text: &str) -> String {
+    Terminal::new(Some(columns().saturating_sub(1)), false).wrap(text)
 }
 
 fn time_left(left: Duration) -> String {
-    format!("about {} left", super::forecast::readable(left))
+    format!("about {} left", readable(left))
 }
 
 #[cfg(test)]
@@ -328,6 +363,18 @@ mod tests {
         };
         assert_eq!(numbers.to_string(), "loss 12.346, 3.2 labels/image");
         assert_eq!(StageNumbers::default().to_string(), "");
+    }
+
+    /// The time left was taken from the position of the bar, as if a stage that begins at step 80 had taken 80
+    /// steps in its first moment.
+    #[test]
+    fn the_time_left_counts_the_steps_of_this_run_alone() {
+        let progress = Progress::new(Verbosity::Quiet, 1, 100, 1, 0);
+        let stage = progress.stage("a", 100, 80, 90, 300);
+        std::thread::sleep(Duration::from_millis(50));
+        let (_, left) = stage.advance(95);
+        // 205 of 210 steps are left, and 5 took at least 50 ms.
+        assert!(left.unwrap() >= Duration::from_millis(2050), "{left:?}");
     }
 
     #[test]

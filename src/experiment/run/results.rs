@@ -8,8 +8,8 @@ use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::{CODE_VERSION, Store};
 use crate::recipe::{Plan, SweepPlan, Trial};
 use crate::report::{
-    Commits, JsonLines, RECORDS, Record, RowLayout, TableLayout, Timing, TrialStatus, layout,
-    set_damaged_lines_aside, write_table,
+    Commits, JsonLines, RECORDS, Record, RowLayout, Table, TableLayout, Timing, TrialStatus,
+    layout, set_damaged_lines_aside, write_table,
 };
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,6 +78,11 @@ impl<'a> Results<'a> {
     pub fn has_earlier(&self, index: usize) -> bool {
         let earlier = self.records.get(&self.plan.trials[index].hash);
         earlier.is_some_and(|record| record.failure().is_none())
+    }
+
+    /// The rows that use each trial of the plan, as `sweep: label`.
+    pub fn rows(&self) -> Vec<Vec<String>> {
+        self.plan.uses()
     }
 
     /// Records the outcome of the trial `index`: the `seconds` of its own work, and its result or the reason
@@ -202,15 +207,21 @@ impl<'a> Results<'a> {
         let order = || self.plan.trials.iter().map(|trial| trial.hash.as_str());
         self.records.write(&self.folder.join(RECORDS), order())?;
         self.timing.write(&self.folder.join(TIMING), order())?;
+        for table in self.tables() {
+            write_table(&self.folder, &table)?;
+        }
+        Ok(())
+    }
+
+    /// The tables of the trials that have ended, one for each sweep.
+    pub fn tables(&self) -> Vec<Table> {
         let ended: BTreeMap<&str, &Record> = (0..self.plan.trials.len())
             .filter_map(|trial| self.ended_record(trial))
             .map(|record| (record.hash.as_str(), record))
             .collect();
-        for table in &self.tables {
-            let table = table.table(|hash| ended.get(hash).copied(), None);
-            write_table(&self.folder, &table)?;
-        }
-        Ok(())
+        let tables = self.tables.iter();
+        let tables = tables.map(|table| table.table(|hash| ended.get(hash).copied(), None));
+        tables.collect()
     }
 
     /// The record of a trial of this plan. A record that an earlier program left without its working data

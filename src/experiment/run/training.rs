@@ -2,12 +2,13 @@
 //! result.
 
 use super::attempt::Attempt;
+use super::beacon::Beacon;
 use super::cadence::Cadence;
 use super::perform::Workshop;
 use super::progress::StageNumbers;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
-use crate::experiment::store::folder::StageFolder;
+use crate::experiment::store::folder::{StageFolder, Unit};
 use crate::experiment::trial::parts::TrialParts;
 use crate::experiment::trial::stage::{Stage, StageKind};
 use crate::graph::clip::{ClipRegions, VisionLanguage, VisionLanguageConfig};
@@ -141,6 +142,9 @@ impl Workshop<'_> {
         let progress = self
             .progress
             .stage(&stage.title, stage.cost, from, training.step(), to);
+        let beacon = journal
+            .is_none()
+            .then(|| Beacon::new(&attempt.folder, training.step(), to, Unit::Steps));
         while training.step() < to {
             let Advance {
                 loss,
@@ -159,6 +163,9 @@ impl Workshop<'_> {
                     metric: None,
                 },
             );
+            if let Some(beacon) = &beacon {
+                beacon.at(step);
+            }
             if step == to {
                 break;
             }

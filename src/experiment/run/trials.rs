@@ -1,6 +1,7 @@
 //! A running sweep: finds the missing stages, completes trials when stages end, and writes the tables.
 
 use super::executor::Executor;
+use super::failures::{Failure, Failures, rows};
 use super::progress::Progress;
 use super::results::Results;
 use super::scheduler::{self, Rules, Task};
@@ -14,6 +15,7 @@ use crate::experiment::store::root::Store;
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::Planned;
 use crate::experiment::trial::stage::{Stage, StageKind};
+use crate::report::{Table as ResultTable, counted};
 use crate::train::last_lines;
 use anyhow::Result;
 use rayon::prelude::*;
@@ -42,7 +44,7 @@ pub struct Run<'a> {
     results: Results<'a>,
     /// The trials that end with each evaluation.
     ends: BTreeMap<&'a StageKey, Vec<usize>>,
-    failed: Vec<String>,
+    failures: Failures,
     warnings: Vec<String>,
     /// The oddities of each dataset, by its table `[data]`.
     findings: BTreeMap<String, Vec<String>>,
@@ -70,7 +72,7 @@ impl<'a> Run<'a> {
             store,
             results,
             ends,
-            failed: Vec::new(),
+            failures: Failures::default(),
             warnings: Vec::new(),
             findings: BTreeMap::new(),
             due: true,
@@ -150,7 +152,10 @@ impl<'a> Run<'a> {
                 key: entry.key.to_string(),
                 needs: needs.map(|need| entries[*need].key.to_string()).collect(),
                 cost: entry.cost,
-                work: stages[&entry.key].clone(),
+                work: Stage {
+                    title: entry.title.clone(),
+                    ..stages[&entry.key].clone()
+                },
             }
         };
         let chosen = entries.iter().zip(&wanted).filter(|(_, wanted)| **wanted);
@@ -222,30 +227,34 @@ impl<'a> Run<'a> {
             Err(reason) => Err(reason),
         };
         for index in self.ends.get(&stage.key).cloned().unwrap_or_default() {
-            self.take(index, found.as_ref().map_err(|reason| *reason))?;
-            let trial = &self.trials[index];
-            let title = format!("{}, seed {}", trial.label, trial.seed);
-            progress.trial(&title, self.results.reached(index));
+            let is_news = self.take(index, found.as_ref().map_err(|reason| *reason))?;
+            match self.results.reached(index).filter(|_| found.is_ok()) {
+                Some(metric) => progress.trial(&self.frozen.trial_title(index), metric),
+                None => progress.failed(is_news.then(|| self.cost(index)).as_deref()),
+            }
         }
         self.due = true;
         Ok(())
     }
 
-    fn take(&mut self, index: usize, outcome: Result<&Evaluation, &str>) -> Result<()> {
+    /// Takes the outcome of a trial. Returns true if it is a failure that no other trial has told.
+    fn take(&mut self, index: usize, outcome: Result<&Evaluation, &str>) -> Result<bool> {
+        let mut is_news = false;
         let trial = &self.trials[index];
         let (reported, seconds) = (trial.settings.reported(), self.own_seconds(trial));
         let steps = match outcome {
             Ok(evaluation) => {
                 self.keep(trial, evaluation)?;
                 let warnings = evaluation.warnings.iter();
-                let named = |warning| format!("{}, seed {}: {warning}", trial.label, trial.seed);
+                let title = self.frozen.trial_title(index);
+                let named = |warning| format!("{title}: {warning}");
                 self.warnings.extend(warnings.map(named));
                 evaluation.steps
             }
             Err(reason) => {
                 self.keep_failure(trial, reason)?;
-                let text = self.failure(index, reason);
-                self.failed.push(text);
+                let stage = self.failed_stage(trial).map(|stage| &stage.key);
+                is_news = self.failures.add(index, stage, reason);
                 trial.settings.steps()
             }
         };
@@ -255,7 +264,8 @@ impl<'a> Run<'a> {
         };
         let findings = findings.map_or(&[][..], Vec::as_slice);
         self.results
-            .take(index, steps, seconds, reported, outcome, findings)
+            .take(index, steps, seconds, reported, outcome, findings)?;
+        Ok(is_news)
     }
 
     /// Collects the results of the trial's stages in the trial's own folder.
@@ -323,26 +333,55 @@ impl<'a> Run<'a> {
         failed.next()
     }
 
-    /// The label, seed and reason of a failure, with the last lines of its journal.
-    fn failure(&self, index: usize, reason: &str) -> String {
-        let trial = &self.trials[index];
-        let mut text = format!("{}, seed {}: {reason}", trial.label, trial.seed);
-        let stage = self.failed_stage(trial);
-        let journal = stage.map(|stage| self.store.stage(&stage.key).journal());
+    /// The stage that failed with the trial `index`, and the number of trials that it costs, if they are several.
+    fn cost(&self, index: usize) -> String {
+        let title = self.frozen.trial_title(index);
+        let Some(stage) = self.failed_stage(&self.trials[index]) else {
+            return title;
+        };
+        let entry = self.frozen.stages.iter().find(|one| one.key == stage.key);
+        match entry.filter(|entry| entry.trials > 1) {
+            Some(entry) => format!(
+                "{}, which {} need",
+                entry.title,
+                counted(entry.trials, "trial")
+            ),
+            None => title,
+        }
+    }
+
+    /// A failure: what failed and why, the last lines of its journal, and the rows that it costs.
+    fn told(&self, failure: &Failure, uses: &[Vec<String>]) -> String {
+        let trials = &failure.trials;
+        let entry = self.frozen.stages.iter();
+        let entry = entry.filter(|one| Some(&one.key) == failure.stage.as_ref());
+        let shared = entry.filter(|_| trials.len() > 1).next();
+        let title = match shared {
+            Some(stage) => stage.title.clone(),
+            None => self.frozen.trial_title(trials[0]),
+        };
+        let mut text = format!("{title}: {}", failure.reason);
+        let journal = failure.stage.as_ref();
+        let journal = journal.map(|stage| self.store.stage(stage).journal());
         if let Some(journal) = journal.filter(|journal| journal.exists()) {
             text.push_str(&format!("\n  {}, last lines:", journal.display()));
             for line in last_lines(&journal, LAST_LINES) {
                 text.push_str(&format!("\n    {line}"));
             }
         }
-        if let Some(stage) = stage {
-            let folder = self.store.results().display();
-            text.push_str(&format!(
-                "\n  to debug it: harness stage {folder} {}",
-                stage.key
-            ));
+        if shared.is_some() {
+            text.push_str(&format!("\n  it costs {}:", counted(trials.len(), "trial")));
+            let lost = trials.iter();
+            let lost = lost.map(|trial| (uses[*trial].as_slice(), self.trials[*trial].seed));
+            for row in rows(lost) {
+                text.push_str(&format!("\n    {row}"));
+            }
         }
-        if self.results.has_earlier(index) {
+        if let Some(stage) = &failure.stage {
+            let folder = self.store.results().display();
+            text.push_str(&format!("\n  to debug it: harness stage {folder} {stage}"));
+        }
+        if trials.iter().any(|trial| self.results.has_earlier(*trial)) {
             text.push_str("\n  the result of an earlier run stays in the records and tables");
         }
         text
@@ -364,9 +403,17 @@ impl<'a> Run<'a> {
             .sum()
     }
 
-    /// The trials that failed: label, seed and reason, and the last journal lines.
+    /// The failures: what failed and why, the last journal lines, and the rows that it costs. A stage that several
+    /// trials share is told once.
     pub fn failed(&self) -> Vec<String> {
-        self.failed.clone()
+        let uses = self.results.rows();
+        let failures = self.failures.iter();
+        failures.map(|failure| self.told(failure, &uses)).collect()
+    }
+
+    /// The tables of the sweeps.
+    pub fn tables(&self) -> Vec<ResultTable> {
+        self.results.tables()
     }
 
     /// Warnings for the reader of the tables.

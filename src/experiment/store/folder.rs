@@ -7,8 +7,12 @@ use crate::experiment::trial::key::StageKey;
 use crate::train::Checkpoint;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// The name of the file with the progress of a running stage without a journal.
+const PROGRESS: &str = "progress.json";
 
 /// The folder of one stage or trial.
 #[derive(Clone, Debug)]
@@ -25,6 +29,45 @@ pub struct Failure {
     /// failure is final.
     #[serde(default)]
     pub retries: u32,
+}
+
+/// The unit in which the progress of a stage is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Training steps.
+    Steps,
+    /// Images, once for each model that is evaluated.
+    Images,
+}
+
+/// The progress of a stage without a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// The units that are done.
+    pub done: usize,
+    /// All units.
+    pub of: usize,
+    /// The unit.
+    pub unit: Unit,
+}
+
+impl Counted {
+    /// The share that is done, 0 to 1.
+    pub fn share(&self) -> f64 {
+        (self.done as f64 / self.of.max(1) as f64).min(1.0)
+    }
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { done, of, unit } = self;
+        match unit {
+            Unit::Steps => write!(f, "step {done}/{of}"),
+            Unit::Images if *of == 1 => write!(f, "{done}/{of} image"),
+            Unit::Images => write!(f, "{done}/{of} images"),
+        }
+    }
 }
 
 impl StageFolder {
@@ -127,6 +170,26 @@ impl StageFolder {
     pub fn failure(&self) -> Option<Failure> {
         let text = fs::read(self.0.join("failure.json")).ok()?;
         serde_json::from_slice(&text).ok()
+    }
+
+    /// The progress of a running stage without a journal; none if it has one or does not run.
+    pub fn progress(&self) -> Option<Counted> {
+        let text = fs::read(self.0.join(PROGRESS)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Lets other processes know the progress of the stage.
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub fn tell(&self, progress: Counted) -> Result<()> {
+        let text = serde_json::to_string(&progress)? + "\n";
+        write_durably(&self.0.join(PROGRESS), text.as_bytes(), Durability::Cached)
+    }
+
+    /// Removes the progress of a stage that no longer runs.
+    pub fn forget_progress(&self) {
+        fs::remove_file(self.0.join(PROGRESS)).ok();
     }
 
     /// Records a failure.

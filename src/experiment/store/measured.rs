@@ -15,6 +15,10 @@ pub struct Evaluation {
     pub models: BTreeMap<String, Scores>,
     /// Warnings for the reader of the tables.
     pub warnings: Vec<String>,
+    /// The names of the classes, in the order of the metrics of single classes; none in a file of an earlier
+    /// program.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
 }
 
 impl Evaluation {
@@ -65,6 +69,7 @@ mod tests {
                 steps: 2,
                 models: BTreeMap::from([("student".to_string(), scores)]),
                 warnings: Vec::new(),
+                classes: Vec::new(),
             };
             std::fs::write(&path, serde_json::to_string(&evaluation).unwrap()).unwrap();
             Evaluation::read(&path)

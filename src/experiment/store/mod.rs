@@ -14,3 +14,4 @@ pub mod result_aside;
 pub mod reused;
 pub mod root;
 pub mod system;
+mod titles;

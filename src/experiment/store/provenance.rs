@@ -5,6 +5,7 @@ use super::program::commit_text;
 use super::system::SystemInfo;
 use crate::atomic::write_atomically;
 use crate::recipe::Plan;
+use crate::screen::counted;
 use anyhow::Result;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -112,10 +113,10 @@ impl Provenance {
             text.push_str(&format!("- {line}\n"));
         }
         text.push_str(&format!(
-            "- Time: {:.1} minutes of work, {:.1} minutes of wall time in the last run ({} workers)\n\n",
+            "- Time: {:.1} minutes of work, {:.1} minutes of wall time in the last run ({})\n\n",
             times.work_seconds / MINUTE,
             times.wall_seconds / MINUTE,
-            times.workers,
+            counted(times.workers, "worker"),
         ));
         for sweep in &plan.sweeps {
             let name = &sweep.name;

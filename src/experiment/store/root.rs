@@ -15,6 +15,7 @@
 //!     final.safetensors                a finished one
 //!     journal.jsonl  metrics.json  environment.json  seconds
 //!     failure.json                     the failure of the last attempt
+//!     progress.json                    the progress of a running stage without a journal
 //! .store/trials/<hash>/                the files of a trial: its settings since a sweep with it began, the others
 //!                                      since it ended
 //!     settings.toml  environment.json  diff.patch  journal.jsonl  metrics.json  status.json

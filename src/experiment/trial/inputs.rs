@@ -153,7 +153,7 @@ impl Inputs {
         };
         let plan = Plan::new(request, hooks).map_err(|error| CommandError::Input(error.into()))?;
         for note in &plan.notes {
-            eprintln!("warning: {note}");
+            crate::screen::say(&format!("warning: {note}"));
         }
         Ok(plan)
     }

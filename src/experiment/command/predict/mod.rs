@@ -21,6 +21,7 @@ use crate::graph::Images;
 use crate::nn::params::move_to;
 use crate::registry::ComponentErrors;
 use crate::rng::Stream;
+use crate::screen::counted;
 use crate::structures::{Detection, Picture};
 use crate::tensor::{DeviceChoice, Precision, Tape};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -93,7 +94,7 @@ pub fn predict(request: &PredictRequest) -> Result<String, CommandError> {
         .place()
         .map_err(|why| CommandError::Input(anyhow!("--device {why}")))?;
     if let Some(no_gpu) = no_gpu {
-        eprintln!("note: {no_gpu}; the CPU is");
+        crate::screen::say(&format!("note: {no_gpu}; the CPU is"));
     }
     let mut predictor = Predictor::new(request)?;
     let place = place.computing_with(predictor.precision);
@@ -114,8 +115,9 @@ pub fn predict(request: &PredictRequest) -> Result<String, CommandError> {
     write_atomically(&request.out, &results).map_err(CommandError::Output)?;
     let count: usize = images.iter().map(|image| image.detections.len()).sum();
     Ok(format!(
-        "{count} detections in {} images: {}",
-        images.len(),
+        "{} in {}: {}",
+        counted(count, "detection"),
+        counted(images.len(), "image"),
         request.out.display()
     ))
 }

@@ -2,6 +2,7 @@
 
 use super::protocol::{Brief, Event};
 use crate::experiment::store::folder::Failure;
+use crate::screen::counted;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The number of titles that a message names.
@@ -100,8 +101,8 @@ impl Investigation {
             )),
             0 => Decision::Over(format!("{reason} again, although {titles} ran alone")),
             _ => Decision::GoOn(format!(
-                "{reason} with {} stages running: {titles}; another process runs each of them alone and then continues",
-                at_work.len()
+                "{reason} with {} running: {titles}; another process runs each of them alone and then continues",
+                counted(at_work.len(), "stage")
             )),
         }
     }

@@ -53,11 +53,13 @@ pub fn supervise(retries: u32) -> Result<u8> {
         // They end a child only until it leaves them to its supervisor.
         let asked = status.signal().is_some_and(|it| SIGNALS.contains(&it));
         if asked || interrupt.requested() {
-            eprintln!("warning: {reason}; run the same command again to continue");
+            crate::screen::say(&format!(
+                "warning: {reason}; run the same command again to continue"
+            ));
             return Ok(EXIT_CODE);
         }
         match received.investigation.judge(&reason) {
-            Decision::GoOn(message) => eprintln!("warning: {message}"),
+            Decision::GoOn(message) => crate::screen::say(&format!("warning: {message}")),
             Decision::Over(message) => bail!(message),
         }
         if Path::new(RUNNING).exists() {

@@ -52,6 +52,7 @@ fn write_result(store: &Store, stage: &Stage) {
         steps: 100,
         models: BTreeMap::from([("student".to_string(), scores)]),
         warnings: Vec::new(),
+        classes: Vec::new(),
     };
     let text = match stage.key.evaluates() {
         true => serde_json::to_string(&evaluation).unwrap(),
