@@ -301,7 +301,7 @@ fn annotations_without_any_mask_have_numbers_by_boxes_alone() {
     let files = Files::new(&gt().to_string(), &odd.to_string());
     let (code, out, error) = files.run();
     assert!(
-        code == Some(0) && error.contains("dt.json: 1 detections with a box"),
+        code == Some(0) && error.contains("dt.json: detections with a box whose `segmentation` is no mask, so that by masks they match nothing: 1 ("),
         "{out}{error}"
     );
 }

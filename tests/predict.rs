@@ -188,7 +188,7 @@ fn pictures_of_one_size_share_arrays_and_others_are_named() {
     std::fs::create_dir(&folder).unwrap();
     std::fs::copy(bench.path("picture.png"), folder.join("a.png")).unwrap();
     std::fs::write(folder.join("notes.txt"), "no image").unwrap();
-    assert!(fine(&bench.predict(&[&folder], &[])).contains("in 1 images"));
+    assert!(fine(&bench.predict(&[&folder], &[])).contains("in 1 image:"));
     assert_eq!(bench.results()[0]["file_name"], "a.png");
 }
 

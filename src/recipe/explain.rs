@@ -194,7 +194,11 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = Vec::new();
         match (&self.value, self.keys) {
-            (Some(_), Some(keys)) => lines.push(format!("{}: {keys} keys", self.key)),
+            (Some(_), Some(keys)) => lines.push(format!(
+                "{}: {keys} {}",
+                self.key,
+                if keys == 1 { "key" } else { "keys" }
+            )),
             (Some(value), None) => lines.push(format!("{} = {value}", self.key)),
             (None, _) => lines.push(format!("only the rows below give {} a value", self.key)),
         }

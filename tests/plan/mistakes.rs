@@ -117,7 +117,7 @@ fn a_mistake_in_a_sweep_is_reported_in_the_sweep_and_with_those_of_the_recipe() 
         "sweeps/s.toml:3:1: unknown key `colour`; known: `question`, `reference`, `paper`, `set`, `each`, `walk`, `grid`, `zip`, `leave-one-out`, `add-one-in`, `cumulative`",
         "sweeps/s.toml:7:9: the label `PL-DC` appears twice",
         "sweeps/s.toml:8:1: this variant has no `label`",
-        "sweeps/s.toml:12:16: `zip`: `train.rate` has 1 values, `train.steps` has 2",
+        "sweeps/s.toml:12:16: `zip`: the lists have different lengths: `train.rate` 1, `train.steps` 2",
         "sweeps/s.toml:2:13: `reference`: no variant is labelled `PLDC`; did you mean `PL-DC`?",
         "8 errors",
     ] {

@@ -57,7 +57,7 @@ pub fn read(file: &Path, truth: &Truth, warnings: &mut Vec<String>) -> Result<CO
     let mut told = faults.iter().flatten();
     if let Some(fault) = told.next() {
         warnings.push(format!(
-            "{name}: {} detections with a box have a `segmentation` that is no mask; by masks they match nothing ({fault})",
+            "{name}: detections with a box whose `segmentation` is no mask, so that by masks they match nothing: {} ({fault})",
             1 + told.count()
         ));
     }
@@ -67,7 +67,7 @@ pub fn read(file: &Path, truth: &Truth, warnings: &mut Vec<String>) -> Result<CO
         .count();
     if resized > 0 {
         warnings.push(format!(
-            "{name}: {resized} masks are of another size than their image; as in pycocotools, they match nothing"
+            "{name}: masks of another size than their image, which match nothing, as in pycocotools: {resized}"
         ));
     }
     Ok(COCO::from_dataset(Dataset {

@@ -63,7 +63,7 @@ pub fn read(file: &Path, warnings: &mut Vec<String>) -> Result<Truth> {
     let distinct: HashSet<&Id> = objects.iter().map(|object| &object.id).collect();
     if distinct.len() < objects.len() {
         warnings.push(format!(
-            "{name}: {} annotations have the id of another; as in pycocotools, the last one stands for all of its id",
+            "{name}: annotations with the id of another: {}; as in pycocotools, the last one stands for all of its id",
             objects.len() - distinct.len()
         ));
     }

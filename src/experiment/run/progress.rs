@@ -199,7 +199,7 @@ impl Progress {
         self.redraw(&state);
         drop(state);
         if let Some(told) = told {
-            self.note(&format!("failed: {told}"));
+            self.note(told);
         }
     }
 

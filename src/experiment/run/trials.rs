@@ -333,20 +333,16 @@ impl<'a> Run<'a> {
         failed.next()
     }
 
-    /// The stage that failed with the trial `index`, and the number of trials that it costs, if they are several.
+    /// Tells that the trial `index` has failed, or the stage that it shares with others.
     fn cost(&self, index: usize) -> String {
-        let title = self.frozen.trial_title(index);
-        let Some(stage) = self.failed_stage(&self.trials[index]) else {
-            return title;
-        };
-        let entry = self.frozen.stages.iter().find(|one| one.key == stage.key);
-        match entry.filter(|entry| entry.trials > 1) {
-            Some(entry) => format!(
-                "{}, which {} need",
-                entry.title,
-                counted(entry.trials, "trial")
-            ),
-            None => title,
+        let stages = self.frozen.stages.iter();
+        let stage = self.failed_stage(&self.trials[index]);
+        let mut entry = stages.filter(|one| stage.is_some_and(|stage| stage.key == one.key));
+        match entry.next().filter(|entry| entry.trials > 1) {
+            Some(StageEntry { title, trials, .. }) => {
+                format!("{title} failed; {} need it", counted(*trials, "trial"))
+            }
+            None => format!("{} failed", self.frozen.trial_title(index)),
         }
     }
 

@@ -63,7 +63,7 @@ impl<'a> SweepReader<'a> {
         let length = written.axes.first().map_or(0, |first| first.values.len());
         if let Some(odd) = written.axes.iter().find(|axis| axis.values.len() != length) {
             let message = format!(
-                "`zip`: `{}` has {} values, `{}` has {length}",
+                "`zip`: the lists have different lengths: `{}` {}, `{}` {length}",
                 odd.path,
                 odd.values.len(),
                 written.axes[0].path
