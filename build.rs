@@ -32,9 +32,10 @@ fn main() {
         Some(short) => format!("{version} (commit {short}{with_changes})"),
         None => format!("{version} (commit unknown)"),
     };
-    println!("cargo:rustc-env=HARNESS_VERSION={told}");
-    println!("cargo:rustc-env=HARNESS_COMMIT={commit}");
-    println!("cargo:rustc-env=HARNESS_CHANGED={changed}");
+    // Names that begin with HARNESS_ are settings, and cargo gives these to the tests that it runs, too.
+    println!("cargo:rustc-env=BUILT_VERSION={told}");
+    println!("cargo:rustc-env=BUILT_COMMIT={commit}");
+    println!("cargo:rustc-env=BUILT_CHANGED={changed}");
 }
 
 /// The folder of the sources, if it is the top of a git repository. Sources that were unpacked inside another

@@ -34,6 +34,28 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "show",
+        &[
+            "show results/smoke",
+            "show results/smoke --row PL-DC --seed 0",
+            "show --keys",
+        ],
+    ),
+    (
+        "logs",
+        &[
+            "logs results/smoke --row PL-DC --seed 0",
+            "logs results/smoke --row PL-DC --json --follow",
+        ],
+    ),
+    (
+        "export curves",
+        &[
+            "export curves results/smoke",
+            "export curves results/smoke --out curves.csv --wide",
+        ],
+    ),
+    (
         "status",
         &["status results/smoke", "status results/smoke --json"],
     ),

@@ -10,7 +10,10 @@ use std::fmt::Write as _;
 /// The groups of commands, in the order of the help.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Run", &["init", "plan", "sweep", "stage"]),
-    ("Look", &["status", "table", "compare"]),
+    (
+        "Look",
+        &["status", "show", "logs", "table", "compare", "export"],
+    ),
     ("Data", &["data", "eval"]),
     ("Weights", &["predict", "weights", "clip"]),
     ("Files", &["schema", "completions", "man"]),

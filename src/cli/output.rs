@@ -1,6 +1,6 @@
 //! Exit codes, and text for the standard output.
 
-use crate::screen::say;
+use crate::screen::{Screen, say};
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 
@@ -11,13 +11,12 @@ pub const FAILED: u8 = 1;
 /// The recipe, the arguments or an input file is wrong (clap uses the same code for wrong arguments).
 pub const WRONG: u8 = 2;
 
-/// The characters of a line where the output is no terminal.
+/// The characters of a line where neither says a width.
 const WIDTH: usize = 100;
 
-/// The number of characters of a line of the terminal.
+/// The number of characters of a line of the terminal, or else of the variable `COLUMNS`.
 pub fn width() -> usize {
-    let terminal = comfy_table::Table::new().width();
-    terminal.map_or(WIDTH, usize::from)
+    Screen::of_stdout().width().unwrap_or(WIDTH)
 }
 
 /// Prints a line. If the reader closes the pipe early (`harness plan | head`), this is not an error. If the

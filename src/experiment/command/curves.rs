@@ -51,7 +51,7 @@ struct Curve {
     seed: u64,
     stage: String,
     /// The lines: their steps, and their numbers by key.
-    lines: Vec<(u64, Vec<(String, String)>)>,
+    lines: Vec<Line>,
 }
 
 impl Curve {
@@ -86,7 +86,7 @@ fn read(folder: &Path) -> Result<Vec<Curve>> {
             stages.insert(&trial.hash, keys.collect());
         }
     }
-    let mut known: BTreeMap<&StageKey, Vec<(u64, Vec<(String, String)>)>> = BTreeMap::new();
+    let mut known: BTreeMap<&StageKey, Vec<Line>> = BTreeMap::new();
     let mut curves = Vec::new();
     for table in &tables {
         for row in &table.rows {
@@ -114,8 +114,11 @@ fn read(folder: &Path) -> Result<Vec<Curve>> {
     Ok(curves)
 }
 
+/// A line of a journal: its step, and its other plain values by their keys.
+type Line = (u64, Vec<(String, String)>);
+
 /// The lines of the journal at `path`. The last one may be cut off where a process is writing it.
-fn lines(path: &Path) -> Result<Vec<(u64, Vec<(String, String)>)>> {
+fn lines(path: &Path) -> Result<Vec<Line>> {
     let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let text = String::from_utf8_lossy(&text);
     let line = |text: &str| {

@@ -155,7 +155,8 @@ fn table(census: &Census) -> Grid {
         let names = rows.iter().map(|(name, _)| name.to_string());
         Column::text("class", names.collect()).breaks_to(10)
     };
-    let parts: [(&str, fn(&Parts) -> &Count); 3] = [
+    type Part = fn(&Parts) -> &Count;
+    let parts: [(&str, Part); 3] = [
         ("labelled", |parts| &parts.labelled),
         ("unlabelled", |parts| &parts.unlabelled),
         ("evaluated", |parts| &parts.evaluated),

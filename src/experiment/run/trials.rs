@@ -349,9 +349,10 @@ impl<'a> Run<'a> {
     /// A failure: what failed and why, the last lines of its journal, and the rows that it costs.
     fn told(&self, failure: &Failure, uses: &[Vec<String>]) -> String {
         let trials = &failure.trials;
-        let entry = self.frozen.stages.iter();
-        let entry = entry.filter(|one| Some(&one.key) == failure.stage.as_ref());
-        let shared = entry.filter(|_| trials.len() > 1).next();
+        let mut entry = self.frozen.stages.iter();
+        let shared = entry
+            .find(|one| Some(&one.key) == failure.stage.as_ref())
+            .filter(|_| trials.len() > 1);
         let title = match shared {
             Some(stage) => stage.title.clone(),
             None => self.frozen.trial_title(trials[0]),

@@ -163,7 +163,8 @@ impl FrozenPlan {
     }
 
     /// Decides which stages a sweep runs: those that a missing evaluation needs and that are not done. A trial
-    /// whose result was computed elsewhere needs none. This is the only place that decides it for `plan`, `sweep` and `status`.
+    /// whose result was computed elsewhere needs none. This is the only place that decides it for `plan`, `sweep` and
+    /// `status`.
     ///
     /// `is_done` receives the index of a stage. It is called once for every stage that may have to run, and
     /// for no other.

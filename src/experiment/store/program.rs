@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The version of this program with its commit, for people.
-pub const VERSION: &str = env!("HARNESS_VERSION");
+pub const VERSION: &str = env!("BUILT_VERSION");
 
 /// The source code that a program was built from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -20,10 +20,10 @@ pub struct Program {
 impl Program {
     /// This program.
     pub fn this() -> Self {
-        let commit = env!("HARNESS_COMMIT");
+        let commit = env!("BUILT_COMMIT");
         Self {
             commit: (!commit.is_empty()).then(|| commit.to_string()),
-            changed: env!("HARNESS_CHANGED") == "true",
+            changed: env!("BUILT_CHANGED") == "true",
         }
     }
 

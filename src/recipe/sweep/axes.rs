@@ -258,7 +258,7 @@ mod tests {
             ("[grid]\na = []", "`a`: expected a list of values"),
             (
                 "[zip]\na = [1, 2]\nb = [1]",
-                "`zip`: `b` has 1 values, `a` has 2",
+                "`zip`: the lists have different lengths: `b` 1, `a` 2",
             ),
             (
                 "[zip]\na = [1, 2]\nlabel = ['x']",

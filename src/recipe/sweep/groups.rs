@@ -4,7 +4,6 @@
 //! settings are equal are a group. The one row of a group whose settings fulfil the condition is its reference. A
 //! grid over filters and label fractions is thus compared within each fraction.
 
-use super::condition::Condition;
 use crate::metrics::RowGroup;
 use crate::recipe::hash::canonical;
 use crate::recipe::overlay::{paths, remove, value_at};
@@ -29,14 +28,9 @@ pub struct Row<'a> {
 }
 
 impl GroupRule {
-    pub fn new(condition: &Condition, span: Range<usize>) -> Self {
-        let wanted = condition.wanted.iter();
-        Self {
-            wanted: wanted
-                .map(|one| (one.path.clone(), one.values.clone()))
-                .collect(),
-            span,
-        }
+    /// The rule that the keys `wanted` have one of their values, each in canonical text.
+    pub fn new(wanted: Vec<(String, Vec<String>)>, span: Range<usize>) -> Self {
+        Self { wanted, span }
     }
 
     /// The group of every row, in the order of the rows.
@@ -316,11 +310,19 @@ mod tests {
         #[test]
         fn references_are_of_the_own_group(filters in 2usize..4, weights in 1usize..4, shares in 1usize..4) {
             let names = ["coupled", "rich", "plain"];
-            let filters: Vec<String> = names[..filters].iter().map(|name| format!("{{ name = '{name}' }}")).collect();
-            let numbers = |count: usize| (0..count).map(|i| format!("0.{}", i + 1)).collect::<Vec<_>>().join(", ");
+            let names = &names[..filters];
+            let numbers = |count: usize| (1..=count).map(|i| format!("0.{i}")).collect::<Vec<_>>();
+            let (weights, shares) = (numbers(weights), numbers(shares));
+            let mut labels = Vec::new();
+            for name in names {
+                for weight in &weights {
+                    labels.extend(shares.iter().map(|share| format!("'{name}/{weight}/{share}'")));
+                }
+            }
+            let tables: Vec<String> = names.iter().map(|name| format!("{{ name = '{name}' }}")).collect();
             let text = format!(
-                "{RULE}[grid]\n'm.filter' = [{}]\n'm.weight' = [{}]\n'data.labelled' = [{}]\nlabel = '{{m.filter.name}}/{{m.weight}}/{{data.labelled}}'\n",
-                filters.join(", "), numbers(weights), numbers(shares)
+                "{RULE}[grid]\n'm.filter' = [{}]\n'm.weight' = [{}]\n'data.labelled' = [{}]\nlabel = [{}]\n",
+                tables.join(", "), weights.join(", "), shares.join(", "), labels.join(", ")
             );
             let found = grouped(&text).unwrap();
             let mut titles = BTreeSet::new();
@@ -329,7 +331,7 @@ mod tests {
                 prop_assert_eq!(reference, &format!("coupled/{}", own));
                 titles.insert(title);
             }
-            prop_assert_eq!(titles.len(), weights * shares);
+            prop_assert_eq!(titles.len(), weights.len() * shares.len());
         }
     }
 }

@@ -104,8 +104,10 @@ impl<'a> SweepReader<'a> {
             Tree::Leaf(Value::String(label)) => Some(Reference::Row(label.clone())),
             Tree::Table(_) => {
                 let condition = self.condition(key, node);
-                let rule = GroupRule::new(&condition, node.value.clone());
-                (!condition.wanted.is_empty()).then_some(Reference::PerGroup(rule))
+                let wanted = condition.wanted.into_iter();
+                let wanted: Vec<_> = wanted.map(|one| (one.path, one.values)).collect();
+                let rule = (!wanted.is_empty()).then(|| GroupRule::new(wanted, node.value.clone()));
+                rule.map(Reference::PerGroup)
             }
             _ => {
                 let message = "`reference`: expected the label of a row, or `{ \"key.path\" = value }`, which one row of \

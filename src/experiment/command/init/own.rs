@@ -66,14 +66,19 @@ fn head(lines: &mut Lines, survey: &Survey, choice: &Choice) {
         true => format!("{:.3} s", pictures.seconds),
         false => "less than 0.001 s".to_string(),
     };
+    let factor = times(choice.size);
+    let longer = match choice.size {
+        SIDE => String::new(),
+        size => format!(", and {factor:.1} times as long at {size} pixels"),
+    };
     lines.comment(&format!(
         "Own pictures: {} to train with, {} of them with labels; {} to evaluate; {}.\n\
          Written by `harness init`. Every line says why it has its value.\n\n  \
          harness plan  recipes/own.toml     what would run\n  \
          harness sweep recipes/own.toml     run it: a table of four rows in results/own/\n\n\
          Time: about {} for one training on one core, {} for the sweep on two.\n\
-         Basis: a step at {SIDE} pixels takes {} ({MACHINE}, measured), and {} times as long\n\
-         at {} pixels; to read a picture took {decoding} on the machine that wrote this file.",
+         Basis: a step at {SIDE} pixels takes {} ({MACHINE}, measured){longer};\n\
+         to read a picture took {decoding} on the machine that wrote this file.",
         survey.train,
         pictures.labelled,
         survey.val,
@@ -81,8 +86,6 @@ fn head(lines: &mut Lines, survey: &Survey, choice: &Choice) {
         in_words(schedule.trial_seconds(pictures)),
         in_words(schedule.sweep_seconds(pictures)),
         steps_in_words(),
-        (times(choice.size) * 100.0).round() / 100.0,
-        choice.size,
     ));
 }
 
