@@ -2,7 +2,7 @@
 
 use super::super::columns::Kind;
 use super::super::look::Look;
-use super::super::table::Table;
+use super::super::table::{Table, TableRow};
 use super::cells::escape;
 use crate::screen::counted;
 
@@ -49,7 +49,8 @@ pub fn of(table: &Table, look: &Look, kinds: &[&Kind]) -> String {
         parts.push(format!(
             "$\\Delta$: mean paired difference in {metric} to {reference}{interval}."
         ));
-        if look.compact && table.rows.iter().any(|row| row.judged.is_some()) {
+        let tested = |row: &TableRow| row.difference.is_some_and(|one| one.p.is_some());
+        if look.compact && table.rows.iter().any(tested) {
             parts.push("*: $p < 0.05$, paired $t$ test, adjusted by Holm.".to_string());
         }
     }

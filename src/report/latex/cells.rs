@@ -112,7 +112,7 @@ pub fn cell(cell: &Content, kind: &Kind, look: &Look, short: bool) -> Typeset {
         Content::Number(value) => math(&rounded(*value, digits)),
         Content::Signed(value) => math(&signed(*value, digits)),
         Content::Difference(found, conclusive) => {
-            let mean = math(&rounded(found.map(|found| found.mean), digits));
+            let mean = math(&signed(found.map(|found| found.mean), digits));
             let bounds = found.and_then(|found| found.interval);
             let mean = match bounds.filter(|_| !short && !look.compact) {
                 Some(bounds) => {

@@ -48,11 +48,29 @@ struct Set {
     broken: Option<f64>,
 }
 
+impl Set {
+    /// The code of the cell in `row`. A broken text is not stretched, and its further lines are indented.
+    fn code(&self, row: usize) -> String {
+        let code = &self.cells[row].code;
+        match self.broken {
+            Some(_) => format!("\\raggedright\\hangindent=1em {code}"),
+            None => code.clone(),
+        }
+    }
+}
+
 fn table(table: &Table, look: &Look, limit: f64) -> String {
     let header = &table.header;
     let mut text = String::new();
     for line in &header.provenance {
         text.push_str(&format!("% {}\n", one_line(line)));
+    }
+    if table.rows.iter().all(|row| row.seeds == 0) {
+        text.push_str(&format!(
+            "% {}: no row is finished.\n",
+            one_line(&header.name)
+        ));
+        return text;
     }
     let all = columns(table, look);
     let (size, columns) = set(table, look, &all, limit);
@@ -84,7 +102,7 @@ fn table(table: &Table, look: &Look, limit: f64) -> String {
         );
     }
     text.push_str(&format!(
-        "\\begin{{table}}\n  \\centering\n  \\caption{{{caption}}}\n  \\label{{tab:{}}}\n  {}\n  \\setlength{{\\tabcolsep}}{{{}pt}}\n{open}  \\begin{{tabular}}{{@{{}}{align}@{{}}}}\n    \\toprule\n",
+        "\\begin{{table}}\n  \\centering\n  \\setlength{{\\belowcaptionskip}}{{6pt}}\n  \\caption{{{caption}}}\n  \\label{{tab:{}}}\n  {}\n  \\setlength{{\\tabcolsep}}{{{}pt}}\n{open}  \\begin{{tabular}}{{@{{}}{align}@{{}}}}\n    \\toprule\n",
         key(&header.name),
         size.unwrap_or(SIZES[0]).command,
         GAP / 2.0,
@@ -100,9 +118,8 @@ fn table(table: &Table, look: &Look, limit: f64) -> String {
             ));
         }
         for row in rows {
-            text.push_str(&line(
-                columns.iter().map(|one| one.cells[row].code.as_str()),
-            ));
+            let codes: Vec<String> = columns.iter().map(|one| one.code(row)).collect();
+            text.push_str(&line(codes.iter().map(String::as_str)));
         }
     }
     text.push_str(&format!(
