@@ -10,6 +10,9 @@ use crate::report::statistics::{JudgedDifference, Verdict};
 
 /// The share of the difference that the named classes hold together.
 const MOST: f64 = 0.5;
+/// The classes that follow the difference may together change by so many times the difference. Beyond that, others
+/// work against them, and no class holds "most of it".
+const OPPOSED: f64 = 2.0;
 /// The largest number of classes that are named.
 const NAMED: usize = 3;
 /// The smallest share by which a reading has to differ to be named.
@@ -65,11 +68,21 @@ impl Case<'_> {
         moved.retain(|(_, change)| change * sign > 0.0);
         moved.sort_by(|(_, one), (_, other)| (other * sign).total_cmp(&(one * sign)));
         let (first, change) = *moved.first()?;
-        let needed = MOST * difference.abs() * count;
+        let needed = difference.abs() * count;
+        let all: f64 = moved.iter().map(|(_, change)| change.abs()).sum();
+        if all > OPPOSED * needed {
+            let most = match sign < 0.0 {
+                true => "loses",
+                false => "gains",
+            };
+            return Some(format!(
+                "its classes go both ways, and `{first}` {most} most ({change:+.1} AP)"
+            ));
+        }
         let mut held = 0.0;
         let enough = moved.iter().position(|(_, change)| {
             held += change.abs();
-            held >= needed
+            held >= MOST * needed
         });
         match enough
             .map(|place| place + 1)
@@ -78,13 +91,13 @@ impl Case<'_> {
             Some(taken) => {
                 let named: Vec<String> = moved[..taken]
                     .iter()
-                    .map(|(name, change)| format!("`{name}` ({change:+.1})"))
+                    .map(|(name, change)| format!("`{name}` ({change:+.1} AP)"))
                     .collect();
                 let noun = if taken == 1 { "class" } else { "classes" };
                 Some(format!("most of it in {noun} {}", named.join(", ")))
             }
             None => Some(format!(
-                "spread over {} of {} classes, most in `{first}` ({change:+.1})",
+                "spread over {} of {} classes, most in `{first}` ({change:+.1} AP)",
                 moved.len(),
                 count
             )),
@@ -107,7 +120,7 @@ impl Case<'_> {
                 with_precision(labels.precision())
             )),
             (Some(labels), None) => Some(format!(
-                "its pseudo-labels are kept {:.1} per image{}, and `{other}` trains without any",
+                "it keeps {:.1} pseudo-labels per image{}, and `{other}` trains without any",
                 labels.kept_per_image(),
                 with_precision(labels.precision())
             )),
@@ -151,7 +164,7 @@ impl Case<'_> {
             format!(" and recall {own:.2} against {other:.2}")
         });
         Some(format!(
-            "its pseudo-labels are kept {:.1} per image against {:.1}{precision}{recall}",
+            "it keeps {:.1} pseudo-labels per image against {:.1}{precision}{recall}",
             kept[0], kept[1]
         ))
     }
@@ -311,8 +324,8 @@ mod tests {
         let lines = [labels(6, 3, 0.3), labels(24, 18, 1.2)];
         assert_eq!(
             sentence(lines, judged(-2.1, 3, Verdict::Hurts), &classes),
-            "mAP is 2.10 below `all` (18.00 against 20.10); most of it in classes `ring` (-3.0), `disc` (-1.2); its \
-             pseudo-labels are kept 0.3 per image against 1.2, with precision 0.50 against 0.75 and recall 0.03 against \
+            "mAP is 2.10 below `all` (18.00 against 20.10); most of it in classes `ring` (-3.0 AP), `disc` (-1.2 AP); it \
+             keeps 0.3 pseudo-labels per image against 1.2, with precision 0.50 against 0.75 and recall 0.03 against \
              0.18."
         );
     }
@@ -347,6 +360,17 @@ mod tests {
     }
 
     #[test]
+    fn classes_that_work_against_each_other_do_not_hold_most_of_it() {
+        let classes = [class("ring", 3.0, 6.0), class("disc", 30.0, 27.2)];
+        let lines = [labels(20, 10, 1.0), labels(20, 10, 1.0)];
+        let text = sentence(lines, judged(-0.1, 3, Verdict::Inconclusive), &classes);
+        assert!(
+            text.contains("its classes go both ways, and `ring` loses most (-3.0 AP)"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn many_classes_are_counted_and_the_worst_is_named() {
         let classes: Vec<ClassScore> = (0..8)
             .map(|i| class(&format!("c{i}"), 10.0, 12.0 + f64::from(i) / 10.0))
@@ -354,7 +378,7 @@ mod tests {
         let lines = [labels(20, 10, 1.0), labels(20, 10, 1.0)];
         let text = sentence(lines, judged(-2.35, 3, Verdict::Hurts), &classes);
         assert!(
-            text.contains("spread over 8 of 8 classes, most in `c7` (-2.7)"),
+            text.contains("spread over 8 of 8 classes, most in `c7` (-2.7 AP)"),
             "{text}"
         );
     }

@@ -48,15 +48,13 @@ pub fn curves(own: &Evidence, other: Option<&Evidence>, frame: Frame) -> Vec<Str
         let Some(bounds) = ranges.reduce(|[a, b], [low, high]| [a.min(low), b.max(high)]) else {
             continue;
         };
-        let names = [
-            name,
-            if pair[0].is_some() {
-                "  of the reference"
-            } else {
-                name
-            },
-        ];
-        for (name, found) in names.into_iter().zip(&pair) {
+        let [own, reference] = &pair;
+        if own.is_none() {
+            // The reference has such readings.
+            lines.push(format!("  {}none", padded(name, NAME)));
+        }
+        let drawn = [(name, own), ("  of the reference", reference)];
+        for (name, found) in drawn {
             let Some((curve, numbers)) = found else {
                 continue;
             };
@@ -76,10 +74,7 @@ pub fn curves(own: &Evidence, other: Option<&Evidence>, frame: Frame) -> Vec<Str
     let (first, last) = (steps().min().unwrap_or(0), steps().max().unwrap_or(0));
     let place = 2 + NAME + room;
     let title = padded(
-        &cut(
-            &format!("Curves up to step {last}, windows from step {first} on"),
-            place,
-        ),
+        &cut(&format!("Curves, steps {first} to {last}"), place),
         place,
     );
     let head = ["first", "last", "min", "max"].map(|word| format!("{word:>NUMBER$}"));
