@@ -63,7 +63,7 @@ impl Workshop<'_> {
         move_to(&mut *model, &device.place);
 
         let names = [EvalModel::Teacher, EvalModel::Student, EvalModel::Average];
-        let names: Vec<&str> = names
+        let names: Vec<&'static str> = names
             .map(EvalModel::name)
             .into_iter()
             .filter(|name| checkpoint.holds(name))
@@ -83,7 +83,8 @@ impl Workshop<'_> {
                 self.interrupt.check()
             };
             let scores = scores(&*model, settings, &dataset, &evaluators, seen)?;
-            numbers.metric = evaluators.main_metric(&scores);
+            let main = evaluators.main_metric(&scores);
+            numbers.metric = main.map(|(metric, value)| (*name, metric, value));
             models.insert(name.to_string(), scores);
         }
         Ok((models, dataset.classes.clone()))

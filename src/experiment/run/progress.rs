@@ -36,8 +36,8 @@ pub struct StageNumbers {
     pub loss: Option<f32>,
     /// The pseudo-labels per unlabelled image in the last step.
     pub kept: Option<f64>,
-    /// The first metric of the last evaluated model: its name, and its value in percent.
-    pub metric: Option<(&'static str, f64)>,
+    /// The last evaluated model with its first metric: their names, and the value in percent.
+    pub metric: Option<(&'static str, &'static str, f64)>,
 }
 
 impl StageNumbers {
@@ -47,7 +47,7 @@ impl StageNumbers {
             self.loss.map(|loss| format!("loss {loss:.3}")),
             self.kept.map(|kept| format!("{kept:.1} labels/image")),
             self.metric
-                .map(|(name, value)| format!("{name} {value:.2}")),
+                .map(|(model, name, value)| format!("{model} {name} {value:.2}")),
         ];
         parts.into_iter().flatten()
     }
@@ -322,22 +322,22 @@ impl StageProgress<'_> {
 
 impl Drop for StageProgress<'_> {
     fn drop(&mut self) {
-        // The rest of a failed stage will not be done.
-        self.advance(self.to);
+        // The rest of a stage that failed or was stopped will not be done.
+        let (done, _) = self.advance(self.to);
         let seconds = self.start.elapsed().as_secs_f64();
-        let left = self
-            .owner
-            .state()
-            .forecast
-            .left(Instant::now())
-            .map(time_left);
-        let left = left.map_or(String::new(), |left| format!(", {left}"));
+        let end = match done < self.to {
+            true => format!("stopped at {done}/{} after {seconds:.1} s", self.to),
+            false => {
+                let left = self.owner.state().forecast.left(Instant::now());
+                let left = left.map_or(String::new(), |left| format!(", {}", time_left(left)));
+                format!("ended after {seconds:.1} s{left}")
+            }
+        };
         if let (Some(line), Screen::Bars { all, .. }) = (&self.line, &self.owner.screen) {
             line.bar.finish_and_clear();
             all.remove(&line.bar);
         }
-        self.owner
-            .note(&format!("{} ended after {seconds:.1} s{left}", self.title));
+        self.owner.note(&format!("{} {end}", self.title));
     }
 }
 
