@@ -9,6 +9,7 @@ use super::overlay::{Layer, Refused};
 use super::suggest;
 use super::{RECIPE_KEYS, SWEEP_KEYS};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -37,6 +38,9 @@ pub struct ParsedFile {
     pub source: Arc<SourceFile>,
     pub root: Node,
 }
+
+/// The extension of recipes and sweeps.
+const EXTENSION: &str = "toml";
 
 /// The purpose of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -296,6 +300,13 @@ fn value_tree(value: &Value) -> Tree {
 
 /// Returns `; did you mean ...?` or `; there are ...` for a missing file.
 fn similar_files(path: &Path, kind: FileKind) -> String {
+    let extension = path.extension().unwrap_or(OsStr::new(EXTENSION));
+    let wanted = path.file_stem().unwrap_or_default().to_string_lossy();
+    let usual = Path::new("recipes").join(format!("{wanted}.{EXTENSION}"));
+    let is_usual = kind == FileKind::Recipe && extension == EXTENSION && usual != path;
+    if is_usual && usual.is_file() {
+        return format!("; did you mean `{}`?", usual.display());
+    }
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -303,17 +314,25 @@ fn similar_files(path: &Path, kind: FileKind) -> String {
     let Ok(entries) = fs::read_dir(folder) else {
         return format!("; the folder `{}` does not exist either", folder.display());
     };
-    let extension = path.extension();
-    let mut names: Vec<String> = entries
+    let mut stems: Vec<String> = entries
         .filter_map(Result::ok)
-        .filter(|entry| entry.path().extension() == extension && kind.fits(&entry.path()))
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| !name.starts_with('.'))
+        .map(|entry| entry.path())
+        .filter(|path| path.extension() == Some(extension) && kind.fits(path))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_string()))
+        .filter(|stem| !stem.starts_with('.'))
         .collect();
-    names.sort();
-    let wanted = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
-    suggest::hint(wanted, names.iter().map(String::as_str)).replace("; known:", "; there are")
+    stems.sort();
+    let whole = |stem: &str| format!("{stem}.{}", extension.display());
+    let stems: Vec<&str> = stems.iter().map(String::as_str).collect();
+    match suggest::nearest(&wanted, stems.iter().copied()) {
+        Some(meant) => format!("; did you mean `{}`?", whole(meant)),
+        None if stems.is_empty() => String::new(),
+        None => {
+            let names: Vec<String> = stems
+                .iter()
+                .map(|stem| format!("`{}`", whole(stem)))
+                .collect();
+            format!("; there are {}", names.join(", "))
+        }
+    }
 }

@@ -44,7 +44,7 @@ pub use paths::{Places, at_home};
 pub use plan::{Hooks, Plan, RowPlan, SweepPlan, Trial};
 pub use schema::{ComponentChoice, ComponentSlot, recipe_schema, sweep_schema};
 pub use sources::Request;
-pub use suggest::{hint, similar};
+pub use suggest::{hint, nearest, similar};
 
 /// `recipes/pl-dc.toml`: every key with its default and a comment that explains it.
 pub const DEFAULTS: &str = include_str!("../../recipes/pl-dc.toml");

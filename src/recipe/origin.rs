@@ -84,6 +84,9 @@ impl fmt::Display for Origin {
     }
 }
 
+/// The characters of a source line that an error message shows.
+const SHOWN: usize = 66;
+
 /// A place as an error message shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
@@ -111,12 +114,14 @@ impl Location {
         let line_number = text[..line_start].matches('\n').count() + 1;
         let line = text[line_start..line_end].trim_end_matches('\r');
         let before = &text[line_start..start];
+        let column = before.chars().count() + 1;
         let marked = floor_char(
             text,
             span.end
                 .clamp(start, line_start + line.len().max(before.len())),
         );
         let width = text[start..marked].chars().count().max(1);
+        let (line, before, width) = window(line, before, width);
         // Tabs are kept, so that the caret stands in the right column at any tab width.
         let indent: String = before
             .chars()
@@ -125,17 +130,36 @@ impl Location {
         let gutter = line_number.to_string();
         let blank = " ".repeat(gutter.len());
         Self {
-            position: format!(
-                "{}:{line_number}:{}",
-                file.path.display(),
-                before.chars().count() + 1
-            ),
+            position: format!("{}:{line_number}:{column}", file.path.display()),
             excerpt: format!(
                 "{blank} |\n{gutter} | {line}\n{blank} | {indent}{}\n",
                 "^".repeat(width)
             ),
         }
     }
+}
+
+/// The part of a long `line` around the place that `width` characters behind `before` are marked at, with the part of
+/// `before` that remains and the number of characters to mark. A line of [`SHOWN`] characters stays whole.
+fn window(line: &str, before: &str, width: usize) -> (String, String, usize) {
+    let letters: Vec<char> = line.chars().collect();
+    let place = before.chars().count();
+    if letters.len() <= SHOWN {
+        return (line.to_string(), before.to_string(), width);
+    }
+    // The place stands at the end of the first third, or where the line lets it.
+    let first = place
+        .saturating_sub(SHOWN / 3)
+        .min(letters.len().saturating_sub(SHOWN));
+    let last = first + SHOWN;
+    let cut = |from: usize, to: usize| letters[from..to].iter().collect::<String>();
+    let start = if first > 0 { "…" } else { "" };
+    let end = if last < letters.len() { "…" } else { "" };
+    (
+        format!("{start}{}{end}", cut(first, last)),
+        format!("{start}{}", cut(first, place.min(last))),
+        width.min(last.saturating_sub(place)).max(1),
+    )
 }
 
 /// The largest character boundary that is not above `at`.
@@ -180,5 +204,28 @@ mod tests {
             "  |\n1 | x = [\n  |     ^\n"
         );
         assert_eq!(place("x = 1\n", 6..6).position, "a.toml:2:1");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_place() {
+        let text = format!(
+            "x = [{}\"here\"{}]",
+            "\"a\", ".repeat(30),
+            ", \"b\"".repeat(30)
+        );
+        let start = text.find("\"here").unwrap();
+        let found = place(&text, start..start + 6);
+        assert_eq!(found.position, format!("a.toml:1:{}", start + 1));
+        let lines: Vec<&str> = found.excerpt.lines().collect();
+        assert!(lines[1].chars().count() < 76, "{}", lines[1]);
+        let shown: Vec<char> = lines[1].chars().collect();
+        let marks = lines[2].find('^').unwrap();
+        let marked: String = shown[marks..marks + lines[2].matches('^').count()]
+            .iter()
+            .collect();
+        assert_eq!(marked, "\"here\"", "{}", found.excerpt);
+        for place_of in [0, text.len() - 1, text.len()] {
+            place(&text, place_of..text.len());
+        }
     }
 }

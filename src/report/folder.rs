@@ -5,8 +5,11 @@ use super::layout::{self, TableLayout};
 use super::record::Record;
 use super::table::Table;
 use anyhow::{Context, Result, bail};
+use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The number of letters by which the name of a folder may differ from the one that is meant.
+const SLIPS: usize = 2;
 /// The name of the file of records in a results folder.
 pub const RECORDS: &str = "records.jsonl";
 
@@ -27,15 +30,20 @@ impl ResultsFolder {
     /// Checks that the folder `path` exists.
     ///
     /// # Errors
-    /// It does not.
+    /// It does not. The error names a folder that may be meant.
     pub fn require(path: &Path) -> Result<()> {
-        if !path.is_dir() {
-            bail!(
-                "no folder `{}`; this command needs a results folder, like `results/ablation`",
-                path.display()
-            );
+        if path.is_dir() {
+            return Ok(());
         }
-        Ok(())
+        let shown = path.display();
+        let found = match path.exists() {
+            true => format!("`{shown}` is a file"),
+            false => format!("no folder `{shown}`"),
+        };
+        match similar_folder(path) {
+            Some(near) => bail!("{found}; did you mean `{}`?", near.display()),
+            None => bail!("{found}; this command needs a results folder, like `results/ablation`"),
+        }
     }
 
     /// Reads the folder `path`. A damaged line of the records, which a killed writer may leave, is left out
@@ -86,4 +94,28 @@ impl ResultsFolder {
     pub fn table(&self, layout: &TableLayout, metric: Option<&str>) -> Table {
         layout.table(|hash| self.records.get(hash), metric)
     }
+}
+
+/// A folder that `path` may mean: that of the same name in `results/`, or one beside it with nearly the same name.
+fn similar_folder(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let usual = Path::new("results").join(name);
+    if usual.is_dir() {
+        return Some(usual);
+    }
+    let beside = path.parent()?;
+    let here = match beside.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => beside,
+    };
+    // A folder above may be mistyped, too.
+    let Ok(entries) = fs::read_dir(here) else {
+        return similar_folder(beside).map(|beside| beside.join(name));
+    };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let near = |other: &String| strsim::damerau_levenshtein(name, other) <= SLIPS;
+    let mut near: Vec<String> = names.filter(near).collect();
+    near.sort();
+    let mut folders = near.iter().map(|name| beside.join(name));
+    folders.find(|folder| folder.is_dir())
 }

@@ -4,7 +4,7 @@ use super::details::Details;
 use crate::experiment::insight::choice::Results;
 use crate::experiment::insight::differing::settings;
 use crate::experiment::trial::inputs::CommandError;
-use crate::recipe::hint;
+use crate::recipe::{hint, nearest};
 use crate::report::{
     Comparison, ComparisonFormat, Format, Look, Order, ResultsFolder, RowPair, Table, TableLayout,
     column_names, compare as compare_tables, compare_rows, known_column,
@@ -73,11 +73,9 @@ pub fn table(
             .iter()
             .find(|name| !known_column(&tables, name))
         {
-            let names = column_names(&tables);
-            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
             bail!(
-                "--columns: no column `{unknown}`; known: {}",
-                names.join(", ")
+                "--columns: no column `{unknown}`{}",
+                other_columns(unknown, &column_names(&tables))
             );
         }
         Ok(Rendered {
@@ -90,6 +88,24 @@ pub fn table(
         })
     };
     told().map_err(CommandError::Input)
+}
+
+/// Returns `; did you mean ...?`, or else the names of all columns. Those of the classes are told by one of them.
+fn other_columns(unknown: &str, names: &[String]) -> String {
+    if let Some(near) = nearest(unknown, names.iter().map(String::as_str)) {
+        return format!("; did you mean `{near}`?");
+    }
+    let mut known: Vec<String> = Vec::new();
+    for name in names {
+        let name = match name.split_once(':') {
+            Some((metric, _)) => format!("`{metric}:CLASS`"),
+            None => format!("`{name}`"),
+        };
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
+    format!("; known: {}", known.join(", "))
 }
 
 /// Refuses a look that the format does not know.

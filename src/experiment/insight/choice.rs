@@ -4,7 +4,7 @@
 use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::root::Store;
 use crate::recipe::hint;
-use crate::report::{JsonLines, RECORDS, Record, RowLayout, TableLayout, layout};
+use crate::report::{JsonLines, RECORDS, Record, ResultsFolder, RowLayout, TableLayout, layout};
 use anyhow::{Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -66,14 +66,7 @@ impl Results {
     /// It is no folder, it holds neither tables nor plans, or a file in it is damaged as a whole.
     pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
-        if !path.is_dir() {
-            let found = if path.exists() {
-                "is a file"
-            } else {
-                "no folder"
-            };
-            bail!("`{shown}`: {found}; needed: a results folder, like `results/ablation`");
-        }
+        ResultsFolder::require(path)?;
         let store = Store::look(path);
         let mut damaged = Vec::new();
         let mut plans = Vec::new();

@@ -7,6 +7,7 @@ use crate::atomic::write_atomically;
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::stage::Stage;
 use crate::recipe::{Places, Trial};
+use crate::report::ResultsFolder;
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -117,6 +118,7 @@ impl FrozenPlan {
     /// # Errors
     /// No sweep has begun in the folder, or an incompatible version of this program has used it.
     pub fn read_all(folder: &Path) -> Result<(Store, Vec<Self>, Vec<String>)> {
+        ResultsFolder::require(folder)?;
         let none = |why: &str| anyhow!("{}: no sweep has begun here: {why}", folder.display());
         let store = Store::look(folder).ok_or_else(|| none("there is no .store in it"))?;
         store.accept()?;

@@ -78,8 +78,8 @@ impl GroupRule {
         match matching[..] {
             [one] => Ok(one),
             [] => Err(format!(
-                "`reference`: none of {place} has {}: {}; each group of rows that are equal in all other keys needs \
-                 exactly one",
+                "`reference`: none of {place} has {} (they are {}); each group of rows that are equal in all other keys \
+                 needs exactly one",
                 self.text(),
                 labels(members)
             )),

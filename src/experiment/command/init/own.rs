@@ -308,7 +308,7 @@ fn training(lines: &mut Lines, survey: &Survey, choice: &Choice) {
         &[
             row("steps", schedule.steps.to_string(), format!("the burn-in, then {then} times every picture without labels, 200 to 800 steps{cut}")),
             row("average", "0.99".into(), "as method.ema: the row `labelled only` is averaged as a teacher is".into()),
-            row("checkpoint", "100".into(), "an interrupted training loses a minute or two at most".into()),
+            row("checkpoint", "100".into(), "a killed training loses these steps at most, and ten minutes at most".into()),
         ],
     );
     lines.table(
