@@ -5,7 +5,7 @@ use super::identical;
 use super::look::Look;
 use super::metric::USUAL;
 use super::statistics::{DRAWN, EXACT_UP_TO};
-use super::table::Table;
+use super::table::{Table, TableRow};
 use crate::screen::counted;
 
 /// Explains differences, their intervals and their verdicts. `to` is the row that they are computed against,
@@ -106,6 +106,10 @@ fn meanings(table: &Table, to: Option<&str>, look: &Look) -> Vec<String> {
         false => format!("{of} in percent, means over the finished seeds."),
     };
     let mut lines = Vec::new();
+    if table.rows.iter().all(|row| row.seeds == 0) {
+        // There is no number to explain.
+        return lines;
+    }
     if !usual.is_empty() {
         lines.push(mean("mAP and its parts: COCO mask AP"));
     }
@@ -139,7 +143,8 @@ fn meanings(table: &Table, to: Option<&str>, look: &Look) -> Vec<String> {
             lines.extend(told.then(|| identical_rows(to)));
         }
     }
-    if table.rows.iter().any(|row| row.label.starts_with("- ")) {
+    let without = |row: &TableRow| row.label.starts_with("- ") && row.judged.is_some();
+    if table.rows.iter().any(without) {
         lines.push("A row `- X` is without X: where it hurts, X helps.".to_string());
     }
     lines

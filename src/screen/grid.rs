@@ -11,6 +11,8 @@ use console::{measure_text_width, truncate_str};
 
 /// The blank columns beside the text of a column: one on each side.
 const PADDING: usize = 2;
+/// The longest word that a narrow column does not break.
+const WORD: usize = 20;
 /// The room that a column needs beside its text: the padding, and the blank between two columns.
 const GAP: usize = PADDING + 1;
 
@@ -51,9 +53,14 @@ impl Column {
         self
     }
 
-    /// The column, with texts that may be broken into lines of `least` columns and more.
+    /// The column, with texts that may be broken into lines of `least` columns and more. Words stay whole, unless
+    /// they are very long.
     pub fn breaks_to(mut self, least: usize) -> Self {
-        self.least = Some(least);
+        let words = self.forms[0]
+            .iter()
+            .flat_map(|text| text.split_whitespace());
+        let words = words.map(measure_text_width).filter(|width| *width <= WORD);
+        self.least = Some(words.fold(least, usize::max));
         self
     }
 

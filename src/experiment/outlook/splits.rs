@@ -139,9 +139,15 @@ impl fmt::Display for SeedOutlook {
     }
 }
 
-/// `part` of `all` in percent, with at most four decimals.
+/// `part` of `all` in percent, with more decimals for small shares: `9.95 %`, `0.099 %`.
 fn percent(part: usize, all: usize) -> String {
-    let text = format!("{:.4}", 100.0 * part as f64 / all as f64);
+    let share = 100.0 * part as f64 / all as f64;
+    let decimals = match share {
+        10.0.. => 1,
+        1.0.. => 2,
+        _ => 4,
+    };
+    let text = format!("{share:.decimals$}");
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
