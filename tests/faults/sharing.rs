@@ -91,6 +91,28 @@ fn two_recipes_in_one_folder_keep_each_others_records() {
     assert_eq!(records.lines().count(), 6, "{records}");
 }
 
+#[test]
+fn a_command_with_other_trials_tells_of_the_process_at_work() {
+    let rig = Rig::new();
+    let mut first = rig.sweep("out");
+    first.args(["--set", "method.sleep-ms=20"]);
+    let mut first = first.spawn().unwrap();
+    wait(|| {
+        let begun = rig.files("out", "burn-in-", "checkpoint.safetensors");
+        !begun.is_empty()
+    });
+    let second = rig.sweep("out").output().unwrap();
+    let told = stderr(&second);
+    assert_eq!(second.status.code(), Some(0), "{told}");
+    assert!(
+        told.contains("another process works in this folder"),
+        "{told}"
+    );
+    kill(&mut first);
+    let alone = stderr(&rig.sweep("out").output().unwrap());
+    assert!(!alone.contains("another process"), "{alone}");
+}
+
 /// `harness COMMAND RECIPE --out out` in the folder of `rig`.
 fn run(rig: &Rig, command: &str, recipe: &str, more: &[&str]) -> Output {
     let mut harness = Command::new(env!("CARGO_BIN_EXE_harness"));

@@ -6,7 +6,7 @@ use super::check::check_once;
 use crate::atomic::ensure_writable;
 use crate::experiment::outlook::commits::OtherCommit;
 use crate::experiment::outlook::splits::SplitOutlook;
-use crate::experiment::run::claim::refuse_foreign;
+use crate::experiment::run::claim::{other_work, refuse_foreign};
 use crate::experiment::run::devices::{DeviceRequest, Devices};
 use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::Interrupt;
@@ -125,6 +125,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     for draw in &draws {
         run.add_findings(&draw.settings.data, &draw.findings);
     }
+    let other_work = other_work(&store, &frozen);
     run.freeze().map_err(CommandError::Output)?;
     run.take_finished(&reused).map_err(CommandError::Output)?;
     let (tasks, notes) = run.tasks();
@@ -152,7 +153,8 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         progress.print(&format!("note: {no_gpu}; the trials run on the CPU"));
     }
     let of_reused = reused.notes.iter().cloned();
-    for note in run.notes().into_iter().chain(notes).chain(of_reused) {
+    let told = run.notes().into_iter().chain(notes).chain(of_reused);
+    for note in told.chain(other_work) {
         progress.print(&format!("warning: {note}"));
     }
     let keys: Vec<StageKey> = tasks.iter().map(|task| task.work.key.clone()).collect();

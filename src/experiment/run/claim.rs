@@ -1,4 +1,4 @@
-//! Two recipes with one results folder. The tables of the second would take the place of those of the first, so
+//! Two recipes, or two commands, with one results folder. The tables of the second would take the place of those of the first, so
 //! this is refused unless the user asks for it.
 //!
 //! A recipe is known by its name and its file. It stays the same recipe when it is edited, and when its file
@@ -7,9 +7,11 @@
 use super::results::frozen;
 use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::root::Store;
+use crate::experiment::trial::key::StageKey;
 use crate::recipe::Plan;
 use crate::report::layout;
 use anyhow::{Result, bail};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Checks that the tables of `plan`, whose recipe is the file `recipe`, take no other recipe's place in the
@@ -48,6 +50,22 @@ pub fn refuse_foreign(folder: &Path, plan: &Plan, recipe: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A warning if another process works in `store` on trials of this recipe that `plan` does not have, such as those of
+/// other overrides. Call it before `plan` is saved.
+pub fn other_work(store: &Store, plan: &FrozenPlan) -> Option<String> {
+    let earlier = FrozenPlan::read(&store.plan(&plan.recipe)).ok()?;
+    let known: BTreeSet<&StageKey> = plan.stages.iter().map(|stage| &stage.key).collect();
+    let other = earlier
+        .stages
+        .iter()
+        .find(|stage| !known.contains(&stage.key) && store.stage(&stage.key).is_held())?;
+    Some(format!(
+        "another process works in this folder on `{}`, which is none of these trials. From now on `harness status` shows \
+         these trials alone, and the tables will be those of the process that ends last; --out DIR keeps the two apart",
+        other.title
+    ))
 }
 
 /// Returns true if the plan `earlier` in `folder` is that of another recipe file than `recipe`.
