@@ -9,11 +9,12 @@ use super::{Dataset, Source};
 use crate::registry::{Check, Checked, above};
 use crate::rng::Stream;
 use anyhow::{Result, bail};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The table `[split]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SplitConfig {
     /// The fraction of the training images with labels. With 1, all are labelled, and all are used as

@@ -1,5 +1,6 @@
 //! The choice of candidates for pseudo-labels among a detector's proposals.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The rules by which candidates are chosen and scored.
@@ -14,7 +15,7 @@ pub struct CandidateChoice {
 }
 
 /// The classes that the softmax of eq. 3 runs over.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Score {
     /// The object classes and no-object. This is the probability that the detector itself reports (released code).
@@ -24,7 +25,7 @@ pub enum Score {
 }
 
 /// The (query, class) pairs of an image that are candidates.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Selection {
     /// Every query once, with its most likely object class (paper).

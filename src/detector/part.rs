@@ -1,6 +1,7 @@
 //! One part of a batch, and the rules for its losses.
 
 use super::Targets;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::ops::Range;
 
@@ -29,7 +30,7 @@ pub struct MaskLoss {
 }
 
 /// The class loss of images without a target.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EmptyImage {
     /// No class loss if no image of the part has a target. Otherwise all images count (released code).

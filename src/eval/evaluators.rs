@@ -109,6 +109,7 @@ fn entry(name: &str) -> Option<&'static EvaluatorEntry> {
 /// twice. `key`: the key of the list.
 pub fn check_names(check: &mut Check, key: &str, names: &[String]) {
     let known = || EVALUATORS.iter().map(|entry| entry.name);
+    check.known(key, known());
     if names.is_empty() {
         let known: Vec<String> = known().map(|name| format!("`{name}`")).collect();
         check.require(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind};
@@ -12,7 +13,7 @@ use crate::graph::bounds::{HIDDEN_WIDTHS, LAYERS, POINTS, QUERIES, WIDTHS};
 use crate::registry::{Check, Checked, joined};
 
 /// The sizes of [`crate::graph::Mask2Former`].
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ModelConfig {
     /// The number of object queries Q.
@@ -41,10 +42,10 @@ pub struct ModelConfig {
     pub pixel_mean: [f64; 3],
     /// The standard deviation of the red, green and blue values.
     pub pixel_std: [f64; 3],
-    /// A file or folder with the values of the whole network ([`crate::graph::weights`]). If empty, the
+    /// A file or folder with the values of the whole network; see the page Weights of the book. If empty, the
     /// values are random.
     pub weights: PathBuf,
-    /// The table `[model.backbone]`.
+    /// The backbone, a ResNet.
     pub backbone: BackboneConfig,
 }
 
@@ -178,7 +179,8 @@ pub(crate) mod tests {
             let mut missing = table();
             missing.remove(key);
             let error = registry::read::<ModelConfig>(missing).expect_err(key);
-            assert!(error[0].message.contains(key.as_str()), "{key}: {error}");
+            assert!(error.iter().all(|one| one.needed().is_some()), "{error}");
+            assert!(error[0].key.starts_with(key.as_str()), "{key}: {error}");
         }
         let mut more = table();
         more["backbone"]

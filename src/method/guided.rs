@@ -17,25 +17,42 @@ use super::teacher_student::{Follows, Keys, TeacherStudent, TeacherStudentConfig
 use crate::detector::{Demands, EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
 use crate::registry::{self, Check, ComponentErrors, MOST_STEPS};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Table;
 
 /// The keys as a recipe spells them. A recipe may leave out all but `teacher-steps` and `filter`.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct GuidedKeys {
+    /// Steps of the supervised training of the first teacher, which has a learning-rate curve of its own.
     teacher_steps: usize,
+    /// T_b: steps under the frozen teacher, before the student's own average follows.
     burn_in: usize,
+    /// Part of the teacher that stays at every step; the rest comes from the student.
     ema: f32,
+    /// Weight of the unlabelled loss.
     lambda: f32,
+    /// The classes that the softmax of eq. 3 runs over.
     score: Score,
+    /// The pairs of query and class that are candidates.
     candidates: Selection,
+    /// Number of pairs of an image with `candidates = "top-pairs"`.
     top_pairs: usize,
+    /// A pseudo-mask has more pixels than this.
     min_area: usize,
+    /// A pseudo-mask that overlaps a better one by more than this is dropped; 1 drops none.
     duplicate_iou: f64,
+    /// The class loss of images without a target.
     empty_image: EmptyImage,
+    /// The rule that chooses pseudo-labels among the candidates.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     filter: Table,
+    /// The correction of the classes of pseudo-labels.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     correction: Table,
+    /// The weights of the pixels in the mask loss of pseudo-labels.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     weighting: Table,
 }
 

@@ -15,6 +15,7 @@ use super::phase::{Build, MethodKeys, Phase, Start};
 use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use crate::rng::Stream;
 use anyhow::{Context, Result, bail, ensure};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -33,7 +34,7 @@ const LONGEST_SLEEP: u64 = 3_600_000;
 const AP50: f64 = 1.6;
 
 /// Table `[method]` with `name = "mock"`.
-#[derive(Deserialize, Clone, Debug, PartialEq)]
+#[derive(Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Config {
     /// T_b: steps that variants share.
@@ -57,7 +58,7 @@ struct Config {
 }
 
 /// The kinds of failure of a mock trial.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Failure {
     /// With an error, as from an image that cannot be read.

@@ -11,11 +11,12 @@ use crate::detector::{Detector, EmptyImage, MaskLoss, Part, Targets};
 use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use crate::rng::Stream;
 use crate::tensor::Tape;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::ops::Range;
 
 /// Table `[method]` with `name = "supervised"`.
-#[derive(Deserialize, Clone, Debug, PartialEq)]
+#[derive(Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Config {
     /// Steps that it shares with methods whose teacher appears after them; the training goes on as before.

@@ -1,11 +1,11 @@
-//! Keys that a recipe may leave out, because they were added when results existed already.
+//! Keys that a recipe may leave out. Each has a built-in default.
 //!
-//! Such a key has a built-in default, which is the behaviour of the program before it had the key. Two rules
-//! follow:
-//!
-//! - A recipe without the key is valid and uses the default ([`NewKeys::fill`]).
-//! - The settings of a trial omit the key if it has its default ([`NewKeys::strip`]). So the hashes of trials
+//! - A recipe without the key is valid and uses the default ([`NewKeys::fill`]). A trial that leaves the key out and
+//!   one that writes the default are the same trial.
+//! - A key may have been added when results existed already. Its default is then the behaviour of the program before
+//!   it had the key, and the settings of a trial omit it at that default ([`NewKeys::strip`]). So the hashes of trials
 //!   stay as they were before the key existed.
+//! - Other keys were there from the beginning ([`NewKey::hashed`]): the settings of a trial always have them.
 
 use super::hash::canonical;
 use super::origin::Origin;
@@ -23,6 +23,8 @@ pub struct NewKey {
     pub of: &'static [&'static str],
     /// The built-in default as TOML. A table stands for all its keys, each of which may be left out.
     pub default: &'static str,
+    /// True if the hash of a trial has the key at its default too: no hash without it exists.
+    pub hashed: bool,
 }
 
 /// A list of such keys. The `name` of a component comes before the keys of that component.
@@ -62,9 +64,10 @@ impl NewKeys {
         }
     }
 
-    /// Removes every key that has its default from `settings`.
+    /// Removes every key that has its default from `settings`, unless the key is always part of the hash.
     pub fn strip(&self, settings: &mut Table) {
-        for (key, default) in self.iter().collect::<Vec<_>>().into_iter().rev() {
+        let all: Vec<_> = self.iter().filter(|(key, _)| !key.hashed).collect();
+        for (key, default) in all.into_iter().rev() {
             if let Some((table, name)) = key.find(settings) {
                 reduce(table, name, default);
             }
@@ -158,26 +161,37 @@ mod tests {
             path: "digits",
             of: &[],
             default: "'f32'",
+            hashed: false,
         },
         NewKey {
             path: "model.name",
             of: &[],
             default: "'first'",
+            hashed: false,
         },
         NewKey {
             path: "model.loss.focal",
             of: &["second", "third"],
             default: "0.0",
+            hashed: false,
         },
         NewKey {
             path: "model.views",
             of: &["first"],
             default: "{ flip = false, sides = [] }",
+            hashed: false,
         },
         NewKey {
             path: "model.head",
             of: &[],
             default: "{ name = 'plain', width = 3 }",
+            hashed: false,
+        },
+        NewKey {
+            path: "model.depth",
+            of: &["third"],
+            default: "9",
+            hashed: true,
         },
     ];
 
@@ -261,5 +275,17 @@ mod tests {
         assert_eq!(layer.table, table(expected));
         let origin = layer.origins["model.views.flip"].to_string();
         assert_eq!(origin, "built-in default");
+    }
+
+    #[test]
+    fn a_key_that_was_always_there_is_filled_and_stays() {
+        let third = table("model = { name = 'third', depth = 9, loss = {} }");
+        assert_eq!(
+            stripped("model = { name = 'third', depth = 9, loss = {} }"),
+            third
+        );
+        let mut filled = filled("model = { name = 'third', loss = {} }");
+        NewKeys::new(KEYS).strip(&mut filled);
+        assert_eq!(filled, third);
     }
 }

@@ -7,14 +7,15 @@ use super::check;
 use super::error::{Problem, RecipeError};
 use super::file::ParsedFile;
 use super::hash::content_hash;
+use super::lacking::Lacking;
 use super::new_keys::NewKeys;
-use super::origin::Location;
+use super::origin::{Location, Origin};
 use super::overlay::{Layer, Overlay, value_at};
 use super::paths::{self, Places};
 use super::sources::{Request, Sources};
 use super::sweep::{self, Reference, Row};
 use crate::metrics::{PaperColumn, RowGroup};
-use crate::registry::ComponentError;
+use crate::registry::{ComponentError, joined};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use toml::{Table, Value};
@@ -154,6 +155,7 @@ impl Plan {
             seeds: &keys.seeds,
             recipe: Location::named(request.recipe.display().to_string()),
             problems,
+            lacking: Lacking::default(),
             trials: Vec::new(),
             by_hash: BTreeMap::new(),
             note: files.iter().chain(&typed).find_map(|l| l.note.clone()),
@@ -165,11 +167,14 @@ impl Plan {
             plans.collect()
         };
         let Builder {
-            problems,
+            mut problems,
+            lacking,
+            recipe,
             trials,
             note,
             ..
         } = builder;
+        problems.extend(lacking.problem(&recipe, files.len() > 1));
         if problems.is_empty() {
             Ok(Self {
                 recipe: name,
@@ -211,6 +216,7 @@ struct Builder<'a> {
     /// The place of errors that have no other place.
     recipe: Location,
     problems: Vec<Problem>,
+    lacking: Lacking,
     trials: Vec<Trial>,
     by_hash: BTreeMap<String, usize>,
     /// The note of the first layer that has one.
@@ -327,6 +333,15 @@ impl Builder<'_> {
                         error.message += &located.advice();
                     }
                     let origin = |path: &str| overlay.origin_under(&layers, path);
+                    if let Some(needed) = error.needed() {
+                        let table = error.key.rsplit_once('.').map_or("", |(table, _)| table);
+                        let named = origin(&joined(table, "name"));
+                        let named = named.filter(|origin| !matches!(origin, Origin::BuiltIn));
+                        let named = named.or_else(|| origin(table));
+                        let place = named.map(Origin::value_place);
+                        self.lacking.add(&error.key, needed, place);
+                        continue;
+                    }
                     self.problems
                         .push(check::component_problem(error, origin, &self.recipe));
                 }

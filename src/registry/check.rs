@@ -3,6 +3,7 @@
 //! Every component declares with a [`Check`] which values its keys may have. All refusals have the same form:
 //! the value, the reason, and the allowed values. `NaN` and infinities are in no range.
 
+use super::describe::{declare_range, declare_rule, declare_words};
 use super::errors::{ComponentError, ComponentErrors, joined};
 use std::fmt::Display;
 use std::ops::{Bound, RangeBounds};
@@ -31,6 +32,7 @@ impl Check {
     ///
     /// [`above`] makes a range without its lower end. A list is checked value by value under the same key.
     pub fn range<T: Number>(&mut self, key: &str, value: T, allowed: impl RangeBounds<T>) {
+        declare_range(|| joined(&self.path, key), &allowed);
         if !(value.is_finite() && allowed.contains(&value)) {
             let allowed = in_words(&allowed);
             self.refuse(key, format!("{value} is out of range; allowed: {allowed}"));
@@ -67,6 +69,7 @@ impl Check {
 
     /// Refuses `found` unless `holds`, for rules between keys: "9 does not fit; allowed: 1 to `images` = 8".
     pub fn require(&mut self, holds: bool, key: &str, found: impl Display, allowed: impl Display) {
+        declare_rule(|| (joined(&self.path, key), allowed.to_string()));
         if !holds {
             self.refuse(key, format!("{found} does not fit; allowed: {allowed}"));
         }
@@ -89,6 +92,12 @@ impl Check {
         self.errors.push(ComponentError::new(key, message));
     }
 
+    /// Refuses the table because `key` is missing; `needed` says what it has to be.
+    pub(super) fn lack(&mut self, key: &str, needed: impl Display) {
+        let key = joined(&self.path, key);
+        self.errors.push(ComponentError::lacking(key, needed));
+    }
+
     /// Checks the table at `key` with `inner`. The keys in `inner` are those of that table.
     pub fn within<R>(&mut self, key: &str, inner: impl FnOnce(&mut Self) -> R) -> R {
         let path = joined(&self.path, key);
@@ -108,6 +117,32 @@ impl Check {
                 None
             }
         }
+    }
+
+    /// Declares that the value of `key` is one of the `known` words.
+    pub fn known<'a>(&self, key: &str, known: impl IntoIterator<Item = &'a str>) {
+        declare_words(|| {
+            let known = known.into_iter().map(str::to_string).collect();
+            (joined(&self.path, key), known)
+        });
+    }
+
+    /// The path of the table that is being checked, inside the component's table.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// A check of the same table whose refusals are kept apart.
+    pub(super) fn beside(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// Adds the refusals of `other` for which `counts` holds.
+    pub(super) fn take(&mut self, other: Self, counts: impl Fn(&ComponentError) -> bool) {
+        self.errors.extend(other.errors.into_iter().filter(counts));
     }
 
     /// Ends the check.

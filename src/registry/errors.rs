@@ -3,6 +3,9 @@
 use std::fmt;
 use std::ops::Deref;
 
+/// The beginning of the message about a key that is missing.
+const MISSING: &str = "missing; ";
+
 /// One wrong key of a component's table.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{message}")]
@@ -33,7 +36,17 @@ impl ComponentError {
 
     /// The value at `key` is missing; it must be one of the `known` words.
     pub fn missing<'a>(key: impl Into<String>, known: impl IntoIterator<Item = &'a str>) -> Self {
-        Self::new(key, format!("missing; known: {}", listed(known)))
+        Self::new(key, format!("{MISSING}known: {}", listed(known)))
+    }
+
+    /// The value at `key` is missing; `needed` says in words what it has to be.
+    pub fn lacking(key: impl Into<String>, needed: impl fmt::Display) -> Self {
+        Self::new(key, format!("{MISSING}needed: {needed}"))
+    }
+
+    /// The words about the missing value, if the error is that it is missing.
+    pub fn needed(&self) -> Option<&str> {
+        self.message.strip_prefix(MISSING)
     }
 
     /// The same error from the view of the table around the component's, in which `path` is the component's

@@ -6,12 +6,17 @@
 //! values its keys may have.
 
 mod check;
+mod describe;
 mod errors;
+mod missing;
 mod read;
+mod words;
 
 pub use check::{Check, MOST_STEPS, MOST_WEIGHT, Number, above};
+pub use describe::describe;
 pub use errors::{ComponentError, ComponentErrors, joined};
-pub use read::{Checked, in_plain_words, make, read, read_within};
+pub use read::{Checked, in_plain_words, make, may_be, read, read_within};
+pub use words::{choices, in_words, kind, schema_at};
 
 /// A component that a recipe can name. `build` reads the component's own table (its keys without `name`).
 pub struct Entry<T> {
@@ -48,7 +53,8 @@ pub fn build<T>(entries: &[Entry<T>], mut table: toml::Table) -> Result<T, Compo
         None => return Err(ComponentError::missing("name", known()).into()),
     };
     match entries.iter().find(|entry| entry.name == name) {
-        Some(entry) => (entry.build)(table),
+        // Whoever describes the table around it describes this one apart.
+        Some(entry) => describe::undeclared(|| (entry.build)(table)),
         None => Err(ComponentError::one_of("name", name, known()).into()),
     }
 }
@@ -57,7 +63,7 @@ pub fn build<T>(entries: &[Entry<T>], mut table: toml::Table) -> Result<T, Compo
 mod tests {
     use super::*;
 
-    #[derive(Debug, serde::Deserialize)]
+    #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
     #[serde(deny_unknown_fields, rename_all = "kebab-case")]
     #[expect(dead_code, reason = "only its keys matter")]
     struct Known {

@@ -1,7 +1,11 @@
 //! Turns a component's table into its struct. Every mistake becomes an error that names its key.
 
 use super::check::Check;
-use super::errors::{ComponentError, ComponentErrors};
+use super::describe::{declare_keys, schema_of};
+use super::errors::{ComponentError, ComponentErrors, joined};
+use super::missing::missing;
+use super::words::in_words;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use toml::{Table, Value};
@@ -25,8 +29,8 @@ pub trait Checked: DeserializeOwned {
 /// Reads a component's table into its struct and checks the values.
 ///
 /// # Errors
-/// All unknown keys and all values that are not allowed, or one key that is missing or of a wrong type.
-pub fn read<T: Checked>(table: Table) -> Result<T, ComponentErrors> {
+/// All unknown keys, all missing keys and all values that are not allowed, or one value of a wrong type.
+pub fn read<T: Checked + JsonSchema>(table: Table) -> Result<T, ComponentErrors> {
     make(table, |config: T, check| {
         config.check(check);
         Some(config)
@@ -37,48 +41,139 @@ pub fn read<T: Checked>(table: Table) -> Result<T, ComponentErrors> {
 /// the inner components ([`Check::keep`]), and returns none if one of these is missing.
 ///
 /// # Errors
-/// As for [`read`], and the refusals of `make`.
+/// As for [`read`], and the refusals of `make`. If keys are missing, `make` is given values in their place, and only
+/// what it finds missing is told as well.
 ///
 /// Panics if `make` returns none without a refusal.
-pub fn make<K: DeserializeOwned, T>(
+pub fn make<K: DeserializeOwned + JsonSchema, T>(
     table: Table,
     make: impl FnOnce(K, &mut Check) -> Option<T>,
 ) -> Result<T, ComponentErrors> {
     let mut check = Check::new();
-    let made = keys(table, &mut check).and_then(|keys| make(keys, &mut check));
+    let made = match keys(table, &mut check) {
+        Read::Whole(keys) => make(keys, &mut check),
+        Read::Filled(keys, lacking) => {
+            let mut inner = check.beside();
+            make(keys, &mut inner);
+            check.take(inner, |error| tells_more(error, &lacking));
+            None
+        }
+        Read::Refused => None,
+    };
     check.finish()?;
     Ok(made.expect("nothing was refused"))
 }
 
 /// Does the same as [`read`] for the `table` at `key` of a larger table whose values `check` collects. It
 /// returns the struct even if a value is not allowed, so that rules between tables can be checked too.
-pub fn read_within<T: Checked>(check: &mut Check, key: &str, table: Table) -> Option<T> {
-    check.within(key, |check| {
-        let config: T = keys(table, check)?;
-        config.check(check);
-        Some(config)
+pub fn read_within<T: Checked + JsonSchema>(
+    check: &mut Check,
+    key: &str,
+    table: Table,
+) -> Option<T> {
+    check.within(key, |check| match keys::<T>(table, check) {
+        Read::Whole(config) => {
+            config.check(check);
+            Some(config)
+        }
+        Read::Filled(..) | Read::Refused => None,
     })
 }
 
-/// The keys of a table as a struct; none if one is missing or of a wrong type. All unknown keys are refused.
-fn keys<K: DeserializeOwned>(mut table: Table, check: &mut Check) -> Option<K> {
-    let mut unknown = false;
+/// Returns true if `error` is about a key that is missing or unknown, in no table that is `lacking` itself.
+fn tells_more(error: &ComponentError, lacking: &[String]) -> bool {
+    let inside = |path: &String| {
+        error
+            .key
+            .strip_prefix(path.as_str())
+            .is_some_and(|rest| rest.starts_with(['.', '[']))
+    };
+    let counts = error.needed().is_some() || error.message.starts_with("unknown field `");
+    counts && !lacking.iter().any(inside)
+}
+
+/// A table as a struct.
+enum Read<K> {
+    /// It has all keys.
+    Whole(K),
+    /// The keys at these paths are missing, which the check was told; values of their types stand for them.
+    Filled(K, Vec<String>),
+    /// A value has a wrong type.
+    Refused,
+}
+
+/// The keys of a table as a struct. All unknown and all missing keys are refused.
+fn keys<K: DeserializeOwned + JsonSchema>(mut table: Table, check: &mut Check) -> Read<K> {
+    declare_keys::<K>(check.path());
+    let mut unknown = Vec::new();
+    let mut lacking = None;
     loop {
         match deserialize::<K>(&table) {
-            Ok(keys) => return Some(keys),
+            Ok(keys) => {
+                return match lacking {
+                    None => Read::Whole(keys),
+                    Some(lacking) => Read::Filled(keys, lacking),
+                };
+            }
+            Err(refused) if refused.is_unknown() => {
+                let removed = refused.remove(&mut table);
+                unknown.extend(refused.name().map(str::to_string));
+                check.refuse(&refused.error.key, refused.error.message);
+                if !removed {
+                    return Read::Refused;
+                }
+            }
             Err(refused) => {
-                let removed = refused.is_unknown() && refused.remove(&mut table);
-                // A misspelled key is also missing. Reporting both would report one mistake twice.
-                if !(unknown && refused.is_missing()) {
+                let is_missing = refused.is_missing();
+                if !is_missing || lacking.is_some() {
                     check.refuse(&refused.error.key, refused.error.message);
                 }
-                if !removed {
-                    return None;
+                if lacking.is_some() {
+                    return Read::Refused;
                 }
-                unknown = true;
+                lacking = Some(refuse_missing::<K>(&mut table, &unknown, check));
+                if !is_missing {
+                    return Read::Refused;
+                }
             }
         }
     }
+}
+
+/// Refuses every key that `table` lacks, puts values in their place, and returns their paths. A misspelled key is also
+/// missing: a key that is similar to one of the `unknown` ones is told as unknown alone.
+fn refuse_missing<K: JsonSchema>(
+    table: &mut Table,
+    unknown: &[String],
+    check: &mut Check,
+) -> Vec<String> {
+    let found = missing(&schema_of::<K>(), table);
+    found.iter().for_each(|key| key.fill(table));
+    let paths = found
+        .iter()
+        .map(|key| joined(check.path(), &key.path()))
+        .collect();
+    let mut told: Vec<_> = found.iter().collect();
+    for word in unknown {
+        let likeness =
+            |index: &usize| strsim::normalized_damerau_levenshtein(word, told[*index].name());
+        let nearest = (0..told.len()).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        if let Some(nearest) = nearest.filter(|index| may_be(word, told[*index].name())) {
+            told.remove(nearest);
+        }
+    }
+    for key in told {
+        check.lack(&key.path(), in_words(&key.schema));
+    }
+    paths
+}
+
+/// Two names are taken for one, misspelled, if at least this share of their letters agrees.
+const SIMILAR: f64 = 0.5;
+
+/// Returns true if the unknown `word` may be a misspelling of `name`.
+pub fn may_be(word: &str, name: &str) -> bool {
+    strsim::normalized_damerau_levenshtein(word, name) >= SIMILAR
 }
 
 /// An error of serde, with its place in the table.
@@ -114,9 +209,14 @@ impl Refused {
         self.error.message.starts_with("missing field `")
     }
 
+    /// The name of the key, as the message quotes it.
+    fn name(&self) -> Option<&str> {
+        self.error.message.split('`').nth(1)
+    }
+
     /// Removes the unknown key from `table`, so that the rest can be read. Returns true if it was there.
     fn remove(&self, table: &mut Table) -> bool {
-        let Some(unknown) = self.error.message.split('`').nth(1) else {
+        let Some(unknown) = self.name() else {
             return false;
         };
         let mut segments: Vec<&Segment> = self.path.iter().collect();
@@ -177,7 +277,7 @@ pub fn in_plain_words(message: &str) -> String {
 mod tests {
     use super::*;
 
-    #[derive(Debug, serde::Deserialize)]
+    #[derive(Debug, serde::Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields, rename_all = "kebab-case")]
     #[expect(dead_code, reason = "only how it is read matters")]
     struct Known {
@@ -285,14 +385,14 @@ mod tests {
 
     #[test]
     fn unknown_keys_of_inner_tables_and_lists_are_told_together() {
-        #[derive(Debug, serde::Deserialize)]
+        #[derive(Debug, serde::Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         #[expect(dead_code, reason = "only how it is read matters")]
         struct Outer {
             list: Vec<Inner>,
             table: Inner,
         }
-        #[derive(Debug, serde::Deserialize)]
+        #[derive(Debug, serde::Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         #[expect(dead_code, reason = "only how it is read matters")]
         struct Inner {
@@ -320,10 +420,7 @@ mod tests {
         assert_eq!(errors.len(), 1, "{errors}");
         table.remove("rat");
         let errors = read::<Known>(table.clone()).unwrap_err();
-        assert!(
-            errors[0].message.contains("missing field `rate`"),
-            "{errors}"
-        );
+        assert_eq!(errors.to_string(), "rate: missing; needed: a number");
         table.extend("rat = 1\nrate = 'x'".parse::<Table>().unwrap());
         let errors = read::<Known>(table).unwrap_err();
         assert_eq!(

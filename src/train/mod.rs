@@ -21,6 +21,7 @@ pub use trainer::{AVERAGE, STUDENT, TEACHER, Trainer};
 
 use crate::registry::{Check, Checked, MOST_STEPS, MOST_WEIGHT, above};
 use anyhow::{Result, bail};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Bound;
 
@@ -80,7 +81,7 @@ pub struct Advance {
 }
 
 /// The table `[train]`.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TrainConfig {
     /// Steps in all, the burn-in included.

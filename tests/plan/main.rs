@@ -6,6 +6,7 @@ mod explain;
 mod extends;
 mod fuzz;
 mod house;
+mod lacking;
 mod layers;
 mod mistakes;
 mod moved;

@@ -2,10 +2,11 @@
 
 use crate::registry::{Check, Checked, above};
 use crate::structures::LARGEST_SIDE;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The geometry of the weak view and the photometry of the strong view.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AugmentConfig {
     /// The side of the square training image in pixels.
@@ -35,7 +36,7 @@ pub struct AugmentConfig {
 }
 
 /// A distribution between two bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScaleDistribution {
     /// The logarithm of the factor is uniform: halving is as likely as doubling.
@@ -45,7 +46,7 @@ pub enum ScaleDistribution {
 }
 
 /// The content of erased pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fill {
     /// Random bytes.
@@ -56,7 +57,7 @@ pub enum Fill {
 
 /// Colour jitter: brightness, contrast and saturation are factors in `1 +- value`, hue is a shift by up to
 /// `value` turns in either direction.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Jitter {
     /// The probability of any jitter.
@@ -72,7 +73,7 @@ pub struct Jitter {
 }
 
 /// Gaussian blur.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Blur {
     /// The probability of a blur.
@@ -82,7 +83,7 @@ pub struct Blur {
 }
 
 /// One rectangle replaced by noise.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Erasing {
     /// The probability of this erasing.

@@ -20,13 +20,14 @@ use annotations::{AnnotationFile, Category};
 use folder::ImageFolder;
 use images::Images;
 use rules::Rules;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The table `[data]` with `name = "coco"`. Paths are relative to `root`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CocoConfig {
     /// The folder of the dataset.
@@ -57,7 +58,7 @@ pub struct CocoConfig {
 }
 
 /// The categories that are classes, sorted by id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Classes {
     /// All categories in the files of the training and of the evaluated images.
@@ -68,7 +69,7 @@ pub enum Classes {
 }
 
 /// The treatment of an annotation without a usable mask, or of an unknown image or category.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnBadAnnotation {
     /// The dataset is refused with a list of them.
@@ -78,7 +79,7 @@ pub enum OnBadAnnotation {
 }
 
 /// The check of every picture before a training. It changes no result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckPictures {
     /// A sweep decodes each picture once before its first training, and again after its file has changed.

@@ -10,11 +10,12 @@ use crate::registry::{Check, Checked};
 use anyhow::Result;
 use batch::BatchMaker;
 use pool::Pool;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The table `[loader]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LoaderConfig {
     /// The number of labelled images per step.
@@ -31,7 +32,7 @@ pub struct LoaderConfig {
 }
 
 /// The views of a labelled image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LabelledViews {
     /// The weak view.

@@ -17,11 +17,12 @@ use super::{Dataset, DatasetConfig, Sample, Source};
 use crate::registry::{Check, Checked, ComponentErrors};
 use anyhow::Result;
 use rayon::prelude::*;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The table `[data]` with `name = "scenes"`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SceneConfig {
     /// The number of pixels along a side.

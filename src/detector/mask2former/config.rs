@@ -34,7 +34,9 @@ impl Mask2FormerConfig {
         let loss = table.remove(LOSS);
         let mut check = Check::new();
         let network = check.keep("", network(table));
-        let loss = check.keep(LOSS, loss_of(loss));
+        let loss = check.keep(LOSS, table_of(loss));
+        let loss: Option<LossConfig> =
+            loss.and_then(|loss| registry::read_within(&mut check, LOSS, loss));
         check.finish()?;
         let both = network.zip(loss);
         let (network, loss) = both.expect("nothing was refused");
@@ -59,15 +61,13 @@ fn naming_the_loss(errors: ComponentErrors) -> ComponentErrors {
     ComponentErrors::of(errors).expect("as many as before")
 }
 
-fn loss_of(value: Option<Value>) -> Result<LossConfig, ComponentErrors> {
-    let table = match value {
-        Some(Value::Table(table)) => table,
-        Some(other) => {
-            return Err(ComponentError::new("", format!("{other} is not a table")).into());
-        }
-        None => return Err(ComponentError::new("", "missing table").into()),
-    };
-    registry::read(table)
+/// The table of the loss. One that is missing lacks all its keys.
+fn table_of(value: Option<Value>) -> Result<Table, ComponentError> {
+    match value {
+        Some(Value::Table(table)) => Ok(table),
+        Some(other) => Err(ComponentError::new("", format!("{other} is not a table"))),
+        None => Ok(Table::new()),
+    }
 }
 
 /// The network of `config.json` in the Hugging Face folder `folder`, and the names of its classes. `weights`: the file
@@ -142,7 +142,11 @@ mod tests {
         let keys: Vec<&str> = errors.iter().filter_map(|e| e.split(':').next()).collect();
         assert_eq!(keys, ["width", "loss.points"]);
         let errors = refused(|table| drop(table.remove("loss")));
-        assert_eq!(errors, ["loss: missing table"]);
+        assert_eq!(errors.len(), 10, "{errors:?}");
+        assert_eq!(
+            errors[4],
+            "loss.points: missing; needed: a whole number, 0 or more"
+        );
         let errors = refused(|table| drop(table.insert("loss".into(), 3.into())));
         assert_eq!(errors, ["loss: 3 is not a table"]);
     }

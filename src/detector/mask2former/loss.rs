@@ -3,10 +3,11 @@
 //! Every key is required; the defaults and their sources stand in `recipes/pl-dc.toml` alone.
 
 use crate::registry::{Check, Checked, MOST_WEIGHT};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Table `[model.loss]`: weights of the losses and of the matching costs, and the sampled points.
-#[derive(Deserialize, Clone, Debug, PartialEq)]
+#[derive(Deserialize, Clone, Debug, PartialEq, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LossConfig {
     /// Weight of the class cross-entropy.

@@ -4,13 +4,14 @@ use crate::data::augment::fitted;
 use crate::eval;
 use crate::registry::{Check, Checked};
 use crate::structures::{LARGEST_SIDE, Picture};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The largest number of query-class pairs of an image.
 const MOST_PAIRS: usize = 1_000_000;
 
 /// `[eval]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct EvalConfig {
     /// The longer side of an evaluated picture, which is a maximum if `shorter` is given; 0 keeps the size.
@@ -35,7 +36,7 @@ impl EvalConfig {
 }
 
 /// A model at the end of a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EvalModel {
     /// The network that made the pseudo-labels of the last phase: a moving average of the student, or a frozen network.

@@ -1,5 +1,7 @@
 //! The settings of a trial: the tables of its recipe as types, checked before anything runs.
 
+pub mod catalogue;
+mod defaults;
 pub mod evaluation;
 pub mod identity;
 pub mod new_keys;

@@ -8,7 +8,10 @@
 //!    comment is the key's description in editors.
 //!
 //! The settings of a trial are read through [`NewKeys::fill`], so the field needs no default of its own.
+//!
+//! The keys that a component had from the beginning are in [`super::defaults`].
 
+use super::defaults;
 use crate::recipe::{NewKey, NewKeys};
 use std::sync::LazyLock;
 
@@ -39,17 +42,27 @@ const GUIDED: &[&str] = &["guided"];
 
 /// The key at `path`, of the components `of` (all if there is none), with its default in TOML.
 const fn key(path: &'static str, of: &'static [&'static str], default: &'static str) -> NewKey {
-    NewKey { path, of, default }
+    NewKey {
+        path,
+        of,
+        default,
+        hashed: false,
+    }
 }
 
-/// The keys that a recipe may leave out.
-pub static NEW_KEYS: LazyLock<NewKeys> = LazyLock::new(|| NewKeys::new(ROWS));
+/// The keys that a recipe may leave out: the rows above, and the keys of components with a default
+/// ([`super::defaults`]).
+pub static NEW_KEYS: LazyLock<NewKeys> = LazyLock::new(|| {
+    let mut rows = ROWS.to_vec();
+    rows.extend(defaults::rows());
+    NewKeys::new(&rows)
+});
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::settings::catalogue::SLOTS;
     use crate::experiment::settings::normalise::normalise;
-    use crate::experiment::settings::schema::slots;
     use crate::experiment::settings::sections::{Settings, tests::table};
     use crate::recipe::{DEFAULTS, content_hash, value_at};
     use toml::Table;
@@ -95,11 +108,11 @@ mod tests {
                 assert!(value_at(&written, key.path).is_some(), "{}", key.path);
             }
             for component in key.of {
-                let mut choices = slots().into_iter().filter_map(|slot| {
+                let mut choices = SLOTS.iter().filter_map(|slot| {
                     let inside = key.path.strip_prefix(slot.path)?.strip_prefix('.')?;
-                    let choice = slot.choices.into_iter().find(|c| c.name == *component)?;
+                    let choice = slot.choices.iter().find(|c| c.name == *component)?;
                     let first = inside.split('.').next()?.to_string();
-                    Some(choice.keys?.contains(&first))
+                    Some(choice.keys.as_ref()?.contains(&first))
                 });
                 assert!(choices.any(|is_read| is_read), "{}: {component}", key.path);
             }

@@ -1,55 +1,22 @@
 //! The JSON Schemas of recipes and sweeps, with the components of all registries.
 
+use super::catalogue::{SECTIONS, SLOTS};
 use super::new_keys::NEW_KEYS;
-use crate::data::DATASETS;
-use crate::detector::DETECTORS;
-use crate::graph::clip::VISION_LANGUAGE_MODELS;
-use crate::method::METHODS;
-use crate::method::correction::CORRECTIONS;
-use crate::method::filter::FILTERS;
-use crate::method::weighting::WEIGHTINGS;
-use crate::recipe::{ComponentChoice, ComponentSlot, DEFAULTS, recipe_schema, sweep_schema};
-use crate::registry::{Entry, keys};
+use crate::recipe::{DEFAULTS, recipe_schema, sweep_schema};
 
 /// The schema of a recipe, or of a sweep file, as JSON text.
 pub fn schema(sweep: bool) -> String {
-    let slots = slots();
     let schema = match sweep {
-        true => sweep_schema(DEFAULTS, &slots, &NEW_KEYS),
-        false => recipe_schema(DEFAULTS, &slots, &NEW_KEYS),
+        true => sweep_schema(DEFAULTS, &*SLOTS, &*SECTIONS, &NEW_KEYS),
+        false => recipe_schema(DEFAULTS, &*SLOTS, &*SECTIONS, &NEW_KEYS),
     };
     format!("{schema:#}")
-}
-
-/// The tables of a recipe that are components.
-pub(super) fn slots() -> [ComponentSlot; 7] {
-    [
-        slot("data", DATASETS),
-        slot("model", DETECTORS),
-        slot("method", METHODS),
-        slot("method.filter", FILTERS),
-        slot("method.correction", CORRECTIONS),
-        slot("method.correction.vlm", VISION_LANGUAGE_MODELS),
-        slot("method.weighting", WEIGHTINGS),
-    ]
-}
-
-fn slot<T>(path: &'static str, entries: &[Entry<T>]) -> ComponentSlot {
-    let choices = entries.iter().map(|entry| ComponentChoice {
-        name: entry.name,
-        about: entry.about,
-        keys: keys(entry),
-    });
-    ComponentSlot {
-        path,
-        choices: choices.collect(),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::value_at;
+    use crate::recipe::{ComponentSlot, value_at};
     use std::collections::BTreeSet;
     use std::path::Path;
     use toml::{Table, Value};
@@ -57,7 +24,7 @@ mod tests {
     #[test]
     fn every_component_tells_its_keys_and_the_defaults_have_them_all() {
         let defaults: Table = DEFAULTS.parse().unwrap();
-        for slot in slots() {
+        for slot in SLOTS.iter() {
             let table = value_at(&defaults, slot.path).unwrap().as_table().unwrap();
             for choice in &slot.choices {
                 let mut keys = choice
@@ -108,7 +75,7 @@ mod tests {
                 }
             }
         }
-        for ComponentSlot { path, choices } in slots() {
+        for ComponentSlot { path, choices } in SLOTS.iter() {
             let key = path.rsplit('.').next().unwrap().to_string();
             for choice in choices {
                 let name = choice.name;

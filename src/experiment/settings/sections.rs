@@ -14,12 +14,13 @@ use crate::method::{METHODS, Method, Phase};
 use crate::registry::{self, Check, Checked, ComponentError, ComponentErrors};
 use crate::tensor::Precision;
 use crate::train::TrainConfig;
+use schemars::JsonSchema;
 use std::path::Path;
 use std::sync::Arc;
 use toml::{Table, Value};
 
 /// The tables of a trial, in the recipe's order.
-const SECTIONS: [&str; 8] = [
+pub(super) const SECTIONS: [&str; 8] = [
     "data", "split", "augment", "loader", "model", "method", "train", "eval",
 ];
 
@@ -55,11 +56,16 @@ impl Settings {
     /// All errors, each with the path of its key.
     pub fn read(table: &Table) -> Result<Self, ComponentErrors> {
         let mut table = table.clone();
+        for name in SECTIONS {
+            // A table that is missing lacks all its keys, and each is told.
+            table.entry(name).or_insert_with(|| Table::new().into());
+        }
         NEW_KEYS.fill(&mut table);
         let table = &table;
         let mut check = Check::new();
         let known = |key: &str| ["seed", "precision"].contains(&key) || SECTIONS.contains(&key);
-        for key in table.keys().filter(|key| !known(key)) {
+        let unknown: Vec<&String> = table.keys().filter(|key| !known(key)).collect();
+        for key in &unknown {
             check.refuse(key, format!("unknown field `{key}`"));
         }
         let seed = check.keep("seed", seed(table));
@@ -92,7 +98,9 @@ impl Settings {
         if let (Some(settings), Some(drawn)) = (&settings, drawn) {
             settings.check_together(drawn, &mut check);
         }
-        check.finish()?;
+        check
+            .finish()
+            .map_err(|errors| without_misspelled(errors, &unknown))?;
         Ok(settings.expect("nothing was refused"))
     }
 
@@ -178,6 +186,16 @@ impl Settings {
     }
 }
 
+/// The `errors` without those about the keys of a missing table that one of the `unknown` tables is meant to be.
+fn without_misspelled(errors: ComponentErrors, unknown: &[&String]) -> ComponentErrors {
+    let is_meant = |error: &ComponentError| {
+        let table = error.key.split('.').next().unwrap_or_default();
+        error.needed().is_some() && unknown.iter().any(|word| registry::may_be(word, table))
+    };
+    let kept = errors.iter().filter(|error| !is_meant(error)).cloned();
+    ComponentErrors::of(kept.collect()).unwrap_or(errors)
+}
+
 /// The seed of a trial.
 ///
 /// # Errors
@@ -218,12 +236,16 @@ pub(super) fn section(table: &Table, name: &str) -> Result<Table, ComponentError
     match table.get(name) {
         Some(Value::Table(table)) => Ok(table.clone()),
         Some(other) => Err(ComponentError::new("", format!("{other} is not a table"))),
-        None => Err(ComponentError::new("", "missing table")),
+        None => Err(ComponentError::lacking("", "a table")),
     }
 }
 
 /// The table `name` of a trial's settings as `T`, its values checked.
-pub(super) fn read<T: Checked>(table: &Table, name: &str, check: &mut Check) -> Option<T> {
+pub(super) fn read<T: Checked + JsonSchema>(
+    table: &Table,
+    name: &str,
+    check: &mut Check,
+) -> Option<T> {
     let part = check.keep(name, section(table, name))?;
     registry::read_within(check, name, part)
 }
@@ -395,6 +417,19 @@ pub(in crate::experiment) mod tests {
         let mut wrong = table();
         wrong.remove("model");
         wrong.insert("models".into(), Value::Table(Table::new()));
-        assert_eq!(keys(&wrong), ["models", "model"]);
+        assert_eq!(keys(&wrong), ["models"]);
+        wrong.remove("models");
+        let lacking = keys(&wrong);
+        assert!(
+            lacking.iter().all(|key| key.starts_with("model.")),
+            "{lacking:?}"
+        );
+        for key in [
+            "model.queries",
+            "model.loss.points",
+            "model.backbone.stem.width",
+        ] {
+            assert!(lacking.iter().any(|found| found == key), "{lacking:?}");
+        }
     }
 }

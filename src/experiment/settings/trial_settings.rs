@@ -1,9 +1,12 @@
 //! The settings of a trial: of networks, or of a number if the method trains no network.
 
+use super::catalogue::with_examples;
 use super::evaluation::EvalModel;
+use super::new_keys::NEW_KEYS;
 use super::sections::{self as settings, Settings};
 use crate::method::{Method, Phase, trains_networks};
 use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::sync::Arc;
 use toml::{Table, Value};
@@ -34,7 +37,7 @@ pub struct NumberSettings {
 }
 
 /// The part of `[train]` that a trial without networks reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 pub struct NumberTrain {
     /// The number of steps in all, including the burn-in.
     pub steps: usize,
@@ -48,11 +51,15 @@ impl TrialSettings {
     /// # Errors
     /// All errors, each with the path of its key.
     pub fn read(table: &Table) -> Result<Self, ComponentErrors> {
-        if reads_networks(table) {
+        let read = if reads_networks(table) {
             Settings::read(table).map(|settings| Self::Networks(Box::new(settings)))
         } else {
             NumberSettings::read(table).map(Self::Number)
-        }
+        };
+        read.map_err(|errors| {
+            let errors = with_examples(errors, table);
+            ComponentErrors::of(errors).expect("as many as before")
+        })
     }
 
     /// The seed of the trial.
@@ -110,6 +117,9 @@ impl Checked for NumberTrain {
 
 impl NumberSettings {
     fn read(table: &Table) -> Result<Self, ComponentErrors> {
+        let mut table = table.clone();
+        NEW_KEYS.fill(&mut table);
+        let table = &table;
         let mut check = Check::new();
         let seed = check.keep("seed", settings::seed(table));
         let method = settings::section(table, "method").map_err(ComponentErrors::from);

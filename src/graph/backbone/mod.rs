@@ -6,6 +6,7 @@ mod resnet;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::bounds::{LAYERS, WIDTHS};
@@ -17,7 +18,7 @@ pub use resnet::ResNet;
 pub const STAGES: usize = 4;
 
 /// The table `[model.backbone]`: the sizes of a [`ResNet`].
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BackboneConfig {
     /// The kind of the residual blocks.
@@ -41,7 +42,7 @@ pub struct BackboneConfig {
 }
 
 /// The first convolution and the pooling after it.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StemConfig {
     /// Output channels.
@@ -55,7 +56,7 @@ pub struct StemConfig {
 }
 
 /// The kinds of residual block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlockKind {
     /// Two 3x3 convolutions (ResNet-18, ResNet-34).
@@ -75,7 +76,7 @@ impl BlockKind {
 }
 
 /// The kinds of norm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormKind {
     /// Group norm, trained.

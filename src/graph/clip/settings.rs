@@ -3,6 +3,7 @@
 use super::descriptions::Descriptions;
 use crate::graph::bounds::{SIDES, WIDTHS};
 use crate::registry::{Check, Checked, Entry, MOST_STEPS, MOST_WEIGHT, above, read};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -37,7 +38,7 @@ pub const VISION_LANGUAGE_MODELS: &[Entry<VisionLanguageConfig>] = &[
 ];
 
 /// `[method.correction.vlm]` with `name = "clip-tiny"`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClipTinyConfig {
     /// The number of training steps.
@@ -74,7 +75,7 @@ impl Checked for ClipTinyConfig {
 }
 
 /// `[method.correction.vlm]` with `name = "prototypes"`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PrototypesConfig {
     /// The factor of the cosine.
@@ -93,7 +94,7 @@ impl Checked for PrototypesConfig {
 }
 
 /// `[method.correction.vlm]` with `name = "clip"`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClipConfig {
     /// The folder of the released model.
@@ -116,7 +117,7 @@ impl Checked for ClipConfig {
 }
 
 /// A stage of the backbone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// The third stage (1/16 of the image's size for a ResNet).

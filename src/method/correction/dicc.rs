@@ -15,27 +15,33 @@ use crate::ops;
 use crate::registry::{self, ComponentErrors};
 use crate::structures::Picture;
 use crate::tensor::{Later, Tape, Tensor2};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::fmt;
 use std::sync::Arc;
 
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Scope {
+    /// The medium tier.
     Medium,
+    /// The high tier.
     High,
+    /// Both tiers.
     Both,
 }
 
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Aggregation {
+    /// On the logits of every region.
     Logits,
+    /// On the text embeddings, once.
     Embeddings,
 }
 
 /// The progress along which the weight of eq. 10 falls.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Along {
     /// The steps since the end of the burn-in.
@@ -45,7 +51,7 @@ enum Along {
 }
 
 /// The factor on the cosine of eq. 9.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum LogitScale {
     /// The model's own.
@@ -54,15 +60,23 @@ enum LogitScale {
     One,
 }
 
-#[derive(Deserialize, Clone, Debug)]
+#[derive(Deserialize, Clone, Debug, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Options {
+    /// The tiers whose classes are corrected.
     scope: Scope,
+    /// w of eq. 10 at its start: the weight of the vision-language model's answer.
     weight: f32,
+    /// The steps along which the weight of eq. 10 falls.
     along: Along,
+    /// The place where eq. 8 aggregates the descriptions of a class.
     aggregation: Aggregation,
+    /// The factor on the cosine of eq. 9.
     logit_scale: LogitScale,
+    /// The way in which a mask is brought to the grid of the image's features.
     pooling: Pooling,
+    /// The vision-language model.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     vlm: toml::Table,
 }
 

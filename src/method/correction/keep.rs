@@ -4,9 +4,10 @@ use super::{Corrected, Correction, Region, TrainingProgress};
 use crate::registry::{self, Checked, ComponentErrors};
 use crate::structures::Picture;
 use crate::tensor::{Later, Tensor2};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-#[derive(Deserialize, Clone, Debug)]
+#[derive(Deserialize, Clone, Debug, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Keep {}
 

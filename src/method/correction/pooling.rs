@@ -10,10 +10,11 @@ use super::Region;
 use crate::graph::clip::coverage;
 use crate::ops;
 use crate::tensor::Tensor2;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The way to bring a mask to the grid.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
     /// The share of a cell that the mask covers.

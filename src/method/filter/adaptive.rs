@@ -13,10 +13,11 @@ use super::{Clock, Readings, Rule, Tier};
 use crate::data::split::ClassCounts;
 use crate::detector::Candidate;
 use crate::registry::{Check, Checked};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The n_k of eq. 5.
-#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Counts {
     /// All annotations.
@@ -25,15 +26,18 @@ enum Counts {
     Objects,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Period {
+    /// After every image.
     Image,
+    /// After every step.
     Step,
+    /// After every pass over the unlabelled images.
     Epoch,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Statistic {
     /// Candidates whose most likely class is an object.
@@ -45,18 +49,28 @@ enum Statistic {
 }
 
 /// Table `[method.filter]` with `name = "adaptive"`.
-#[derive(Deserialize, Clone, Debug)]
+#[derive(Deserialize, Clone, Debug, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Adaptive {
+    /// Minimum and maximum of the class thresholds at the start, T_c of eq. 5.
     class: [f32; 2],
+    /// Minimum and maximum of the mask thresholds at the start, T_m of eq. 5.
     mask: [f32; 2],
+    /// The annotations that n_k of eq. 5 counts.
     counts: Counts,
+    /// The rate of eq. 6: the part of a threshold that stays at an update.
     alpha: f32,
+    /// The time between two updates of the thresholds by eq. 6.
     period: Period,
+    /// The candidates that eq. 6 averages.
     statistic: Statistic,
+    /// Bounds of the thresholds while they move.
     clamp: [f32; 2],
+    /// Medium tier: the class quality is at most this far below its threshold.
     class_margin: f32,
+    /// Medium tier: the mask quality is at most this far below its threshold.
     mask_margin: f32,
+    /// A medium candidate is used if its fused class probability reaches this.
     accept: f32,
 }
 

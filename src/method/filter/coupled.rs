@@ -5,12 +5,14 @@
 use super::{Clock, Rule, Tier};
 use crate::detector::Candidate;
 use crate::registry::{Check, Checked};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Table `[method.filter]` with `name = "coupled"`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Coupled {
+    /// T: a candidate is kept if its class quality times its mask quality reaches this.
     threshold: f32,
 }
 

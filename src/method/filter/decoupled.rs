@@ -5,13 +5,16 @@
 use super::{Clock, Rule, Tier};
 use crate::detector::Candidate;
 use crate::registry::{Check, Checked};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Table `[method.filter]` with `name = "decoupled"`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Decoupled {
+    /// T_c: the least class quality of a candidate that is kept.
     class: f32,
+    /// T_m: the least mask quality of a candidate that is kept; 0 asks for none.
     mask: f32,
 }
 

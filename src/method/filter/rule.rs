@@ -5,6 +5,7 @@ use crate::data::split::ClassCounts;
 use crate::detector::Candidate;
 use crate::registry::{self, Checked, ComponentErrors};
 use anyhow::Context;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -15,7 +16,7 @@ use std::fmt::Debug;
 ///
 /// Everything that a rule remembers from one image to the next is in its [`State`](Self::State), which every
 /// checkpoint keeps: a resumed run goes on with the same numbers.
-pub trait Rule: Checked + Clone + Debug + Send + Sync + 'static {
+pub trait Rule: Checked + JsonSchema + Clone + Debug + Send + Sync + 'static {
     /// The memory of the rule; `()` for a rule that treats every image alike.
     ///
     /// Its lists keep their lengths during a run (one value per class, for example), and its numbers are finite.

@@ -24,24 +24,27 @@ use super::{Clock, Readings, Rule, Tier};
 use crate::data::split::ClassCounts;
 use crate::detector::Candidate;
 use crate::registry::{Check, Checked, above};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Table `[method.filter]` with `name = "top-share"`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct TopShare {
-    /// p.
+    /// p: the share of a class's candidates that is kept.
     share: f64,
     /// The candidates that are compared with each other.
     scope: Scope,
-    /// `$\gamma$`; with `scope = "run"` alone.
+    /// The rate at which the threshold of the run moves; only with `scope = "run"`, which needs it.
     rate: Option<f64>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Scope {
+    /// Those of one image.
     Image,
+    /// Those of the run so far.
     Run,
 }
 

@@ -11,6 +11,7 @@ use crate::method::supervised;
 use crate::method::weighting::{WEIGHTINGS, Weighting};
 use crate::registry::{self, Check, ComponentErrors, MOST_STEPS, MOST_WEIGHT};
 use crate::structures::LARGEST_SIDE;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::ops::Range;
 use toml::Table;
@@ -45,20 +46,35 @@ pub struct TeacherStudentConfig {
 }
 
 /// The keys as a recipe spells them.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(in crate::method) struct Keys {
+    /// T_b: steps before the teacher follows the student.
     pub burn_in: usize,
+    /// Part of the teacher that stays at every step; the rest comes from the student.
     pub ema: f32,
+    /// Weight of the unlabelled loss.
     pub lambda: f32,
+    /// The classes that the softmax of eq. 3 runs over.
     pub score: Score,
+    /// The pairs of query and class that are candidates.
     pub candidates: Selection,
+    /// Number of pairs of an image with `candidates = "top-pairs"`.
     pub top_pairs: usize,
+    /// A pseudo-mask has more pixels than this.
     pub min_area: usize,
+    /// A pseudo-mask that overlaps a better one by more than this is dropped; 1 drops none.
     pub duplicate_iou: f64,
+    /// The class loss of images without a target.
     pub empty_image: EmptyImage,
+    /// The rule that chooses pseudo-labels among the candidates.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub filter: Table,
+    /// The correction of the classes of pseudo-labels.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub correction: Table,
+    /// The weights of the pixels in the mask loss of pseudo-labels.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub weighting: Table,
 }
 
@@ -233,11 +249,9 @@ mod tests {
         );
         let mut method = table("method");
         method.remove("lambda");
-        assert!(
-            crate::registry::build(METHODS, method).err().unwrap()[0]
-                .message
-                .contains("lambda")
-        );
+        let error = crate::registry::build(METHODS, method).err().unwrap();
+        assert_eq!(error[0].key, "lambda");
+        assert_eq!(error[0].message, "missing; needed: a number");
         let mut method = table("method");
         method["correction"] = toml::Value::Table(toml::Table::from_iter([(
             "name".to_string(),

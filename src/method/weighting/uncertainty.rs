@@ -13,20 +13,23 @@ use crate::detector::MaskLoss;
 use crate::ops;
 use crate::registry::{self, Checked, ComponentErrors};
 use crate::tensor::Tensor2;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-#[derive(Deserialize, Clone, Debug)]
+#[derive(Deserialize, Clone, Debug, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Uncertainty {
     /// Divide by the mean weight of the sampled points: then the rule changes where the loss looks, but not
     /// how much it weighs.
     renormalise: bool,
+    /// The points where the mask loss of a pseudo-label is computed.
     points: Points,
+    /// The divisor of the sum over the masks.
     divisor: Divisor,
 }
 
 /// The points where the loss is computed.
-#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Points {
     /// At undecided pixels of the student, as the loss of annotated masks.
@@ -36,10 +39,12 @@ enum Points {
 }
 
 /// The divisor of the sum over the masks.
-#[derive(Deserialize, Clone, Copy, PartialEq, Debug)]
+#[derive(Deserialize, Clone, Copy, PartialEq, Debug, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Divisor {
+    /// The number of pseudo-masks of the batch.
     Masks,
+    /// The number of queries, Q of eq. 14.
     Queries,
 }
 

@@ -3,9 +3,10 @@
 use super::Weighting;
 use crate::registry::{self, Checked, ComponentErrors};
 use crate::tensor::Tensor2;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-#[derive(Deserialize, Clone, Debug)]
+#[derive(Deserialize, Clone, Debug, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Uniform {}
 
