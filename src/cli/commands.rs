@@ -97,7 +97,11 @@ pub fn plan(args: PlanArgs) -> Result<u8, CommandError> {
 }
 
 pub fn schema(args: &SchemaArgs) -> Result<u8, CommandError> {
-    Ok(printed(&experiment::schema(args.sweep)))
+    let text = match args.reference {
+        true => experiment::reference().trim_end().to_string(),
+        false => experiment::schema(args.sweep),
+    };
+    Ok(printed(&text))
 }
 
 pub fn status(args: &StatusArgs) -> Result<u8, CommandError> {

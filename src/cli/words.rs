@@ -28,7 +28,7 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Check a recipe and show which trials would run, why, and how long they would take
     Plan(PlanArgs),
-    /// Print the JSON Schema of a recipe, for editors
+    /// Print the JSON Schema of a recipe, for editors, or a reference of all keys
     Schema(SchemaArgs),
     /// Show the progress of the sweeps of a results folder, while they run or afterwards
     Status(StatusArgs),
@@ -187,6 +187,9 @@ pub struct SchemaArgs {
     /// Print the schema of a sweep file instead
     #[arg(long)]
     pub sweep: bool,
+    /// Print a recipe with every key of every component instead: what it does, its range, its default
+    #[arg(long, conflicts_with = "sweep")]
+    pub reference: bool,
 }
 
 #[derive(Debug, Args)]

@@ -41,6 +41,7 @@ pub use settings::evaluation::{EvalConfig, EvalModel};
 pub use settings::identity::identity;
 pub use settings::new_keys::NEW_KEYS;
 pub use settings::normalise::normalise;
+pub use settings::reference::reference;
 pub use settings::schema::schema;
 pub use settings::sections::Settings;
 pub use settings::trial_settings::{NumberSettings, NumberTrain, TrialSettings};

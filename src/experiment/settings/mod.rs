@@ -6,6 +6,7 @@ pub mod evaluation;
 pub mod identity;
 pub mod new_keys;
 pub mod normalise;
+pub mod reference;
 pub mod schema;
 pub mod sections;
 pub mod stored;
