@@ -77,6 +77,11 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// Rows and columns of image `index`, if they are known without decoding it.
+    fn size_of(&self, _index: usize) -> Option<(usize, usize)> {
+        None
+    }
+
     /// Decodes image `index`.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The description of a detector in a recipe, and the demands of a method on a detector.
 
 use super::{CandidateChoice, Detector, MaskLoss};
+use crate::graph::Operations;
 use crate::registry::Check;
 use crate::rng::Stream;
 use anyhow::Result;
@@ -24,6 +25,9 @@ pub trait DetectorConfig: Debug + Send + Sync {
 
     /// The file with values for the backbone alone; empty: none.
     fn backbone_weights(&self) -> &Path;
+
+    /// The floating-point operations for one picture of `height` x `width`. They tell how long a training takes.
+    fn operations(&self, height: usize, width: usize) -> Operations;
 
     /// The content of `config.json` with which `transformers` makes this network, for classes with these `labels`.
     ///

@@ -96,27 +96,37 @@ impl Geometry {
     }
 }
 
-/// The whole picture, resized so that its shorter side has `shorter` pixels and its longer side at most
-/// `longer`, as far as they are given. If only `longer` is given, the longer side has that many pixels.
+/// The whole picture, resized to [`fitted_size`].
 pub fn fitted(picture: &Picture, shorter: Option<usize>, longer: Option<usize>) -> Picture {
-    let factor = |bound: Option<usize>, length: usize| {
-        bound.map_or(f64::INFINITY, |bound| bound as f64 / length as f64)
-    };
-    let (height, width) = (picture.height, picture.width);
-    let factor = factor(shorter, height.min(width)).min(factor(longer, height.max(width)));
-    if factor.is_infinite() {
+    if shorter.or(longer).is_none() {
         return picture.clone();
     }
-    let length = |length: usize| (libm::round(length as f64 * factor) as usize).max(1);
-    let (source, target) = (
-        (picture.height, picture.width),
-        (length(picture.height), length(picture.width)),
-    );
+    let source = (picture.height, picture.width);
+    let target = fitted_size(source, shorter, longer);
     Picture::new(
         target.0,
         target.1,
         resize(picture.pixels.clone(), source, target, 3),
     )
+}
+
+/// Rows and columns of a picture after it was resized so that its shorter side has `shorter` pixels and its
+/// longer side at most `longer`, as far as they are given. If only `longer` is given, the longer side has that
+/// many pixels.
+pub fn fitted_size(
+    (height, width): (usize, usize),
+    shorter: Option<usize>,
+    longer: Option<usize>,
+) -> (usize, usize) {
+    let factor = |bound: Option<usize>, length: usize| {
+        bound.map_or(f64::INFINITY, |bound| bound as f64 / length as f64)
+    };
+    let factor = factor(shorter, height.min(width)).min(factor(longer, height.max(width)));
+    if factor.is_infinite() {
+        return (height, width);
+    }
+    let length = |length: usize| (libm::round(length as f64 * factor) as usize).max(1);
+    (length(height), length(width))
 }
 
 /// Left and right swapped.

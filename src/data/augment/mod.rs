@@ -10,7 +10,7 @@ mod erase;
 mod geometry;
 
 pub use config::{AugmentConfig, Blur, Erasing, Fill, Jitter, ScaleDistribution};
-pub use geometry::{Geometry, fitted};
+pub use geometry::{Geometry, fitted, fitted_size};
 
 use super::{Sample, View};
 use crate::rng::Stream;

@@ -126,6 +126,11 @@ impl Source for Images {
         Some(&self.images[index].path)
     }
 
+    fn size_of(&self, index: usize) -> Option<(usize, usize)> {
+        let image = &self.images[index];
+        Some((image.height, image.width))
+    }
+
     fn load(&self, index: usize) -> Result<Sample> {
         let image = &self.images[index];
         let picture = decode(&image.path, self.exif)?;

@@ -112,6 +112,11 @@ impl Source for Scenes {
         self.0[index].instances.is_empty()
     }
 
+    fn size_of(&self, index: usize) -> Option<(usize, usize)> {
+        let picture = &self.0[index].picture;
+        Some((picture.height, picture.width))
+    }
+
     fn load(&self, index: usize) -> Result<Sample> {
         Ok(self.0[index].clone())
     }

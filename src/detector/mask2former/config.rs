@@ -2,7 +2,7 @@
 
 use super::{LossConfig, Mask2FormerDetector};
 use crate::detector::{Detector, DetectorConfig};
-use crate::graph::{HuggingFaceFolder, Mask2Former, ModelConfig};
+use crate::graph::{HuggingFaceFolder, Mask2Former, ModelConfig, Operations};
 use crate::registry::{self, Check, ComponentError, ComponentErrors};
 use crate::rng::Stream;
 use anyhow::Result;
@@ -104,6 +104,10 @@ impl DetectorConfig for Mask2FormerConfig {
 
     fn backbone_weights(&self) -> &Path {
         &self.network.backbone.weights
+    }
+
+    fn operations(&self, height: usize, width: usize) -> Operations {
+        self.network.operations(height, width)
     }
 
     fn hugging_face(&self, labels: Vec<String>) -> Result<serde_json::Value> {

@@ -1,10 +1,12 @@
 //! Commands that look at a sweep before or while it runs: the trials it would run and why, the origin of a
 //! value, the progress.
 
+use crate::experiment::outlook::speed;
 use crate::experiment::outlook::splits::SplitOutlook;
 use crate::experiment::outlook::{Outlook, Status};
 use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::settings::new_keys::NEW_KEYS;
+use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::program::Program;
 use crate::experiment::store::reused::ReusedResults;
@@ -71,12 +73,20 @@ pub fn plan(
     let mut frozen = FrozenPlan::new(&plan.recipe, cores());
     frozen.program = Some(Program::this());
     let mut wanted = Wanted::default();
+    let mut trains_networks = true;
     for trials in plan.trials.chunks(STAGES_AT_ONCE) {
         let stages = trials.par_iter().map(stages_of);
         let stages: Vec<_> = stages.collect::<Result<_>>().map_err(CommandError::Input)?;
-        for (trial, (settings, stages)) in trials.iter().zip(&stages) {
-            frozen.add(trial, stages);
-            wanted.add(settings);
+        for (trial, (settings, mut stages)) in trials.iter().zip(stages) {
+            match &*settings {
+                TrialSettings::Networks(settings) => {
+                    let pictures = inputs.datasets.evaluated(&settings.data);
+                    stages.iter_mut().for_each(|stage| stage.count(pictures));
+                }
+                TrialSettings::Number(_) => trains_networks = false,
+            }
+            frozen.add(trial, &stages);
+            wanted.add(&settings);
         }
     }
     let reused = ReusedResults::read(store.as_ref(), reuse).map_err(CommandError::Input)?;
@@ -88,7 +98,8 @@ pub fn plan(
     frozen.distinguish(&plan.uses());
     let draws = wanted.draw(&inputs.datasets);
     let splits = SplitOutlook::all(draws.map_err(CommandError::Input)?);
-    let outlook = Outlook::new(&plan, frozen, splits, store.as_ref());
+    let speed = trains_networks.then_some(speed::measured as fn(usize) -> Option<f64>);
+    let outlook = Outlook::new(&plan, frozen, splits, store.as_ref(), speed);
     Ok((outlook, inputs.absent()))
 }
 

@@ -97,8 +97,9 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         false => None,
     };
     let store = Store::open(&folder).map_err(CommandError::Input)?;
-    let trials = planned(&plan).map_err(CommandError::Input)?;
+    let mut trials = planned(&plan).map_err(CommandError::Input)?;
     let draws = inputs.split(&trials).map_err(CommandError::Input)?;
+    inputs.count(&mut trials);
     let shows = options.verbosity != Verbosity::Quiet;
     check_once(&trials, &inputs.datasets, &store, &options.interrupt, shows)
         .map_err(CommandError::Input)?;

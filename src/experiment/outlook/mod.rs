@@ -4,7 +4,10 @@
 pub mod commits;
 mod estimate;
 mod plan;
+#[cfg(test)]
+mod published;
 mod reason;
+pub mod speed;
 pub mod splits;
 pub mod standing;
 mod status;

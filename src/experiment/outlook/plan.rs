@@ -6,7 +6,6 @@ use super::estimate::Estimate;
 use super::reason::{Earlier, Reason};
 use super::splits::SplitOutlook;
 use super::standing::StageState;
-use crate::experiment::run::forecast::readable;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::root::Store;
 use crate::recipe::{Plan, SweepPlan};
@@ -14,7 +13,6 @@ use crate::screen::{Column, Grid, Page, Screen, Tone, counted, counted_of};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
-use std::time::Duration;
 
 /// Number of digits of a hash that are shown: enough to find a trial among thousands.
 const SHOWN_DIGITS: usize = 8;
@@ -69,13 +67,15 @@ struct StageOutlook {
 }
 
 impl Outlook {
-    /// Compares `plan`, whose stages and commit are in `frozen`, with the `store` of a results folder, if
-    /// there is one. `splits` are the data of its trials.
+    /// Compares `plan`, whose stages and commit are in `frozen`, with the `store` of a results folder, if there
+    /// is one. `splits` are the data of its trials. `speed` measures the operations per second of one of a
+    /// number of workers; none if the trials train no networks.
     pub fn new(
         plan: &Plan,
         frozen: FrozenPlan,
         splits: Vec<SplitOutlook>,
         store: Option<&Store>,
+        speed: Option<fn(usize) -> Option<f64>>,
     ) -> Self {
         let commits = store.filter(|store| store.other_version().is_none());
         let commits = commits.map(|store| OtherCommit::all(store, &frozen));
@@ -125,7 +125,7 @@ impl Outlook {
                 stages: trial.stages.clone(),
             });
         let trials = trials.collect();
-        let estimate = Estimate::new(&frozen, &states);
+        let estimate = Estimate::new(&frozen, &states, speed);
         let wanted = frozen
             .wanted(|stage| states[stage].is_done())
             .into_iter()
@@ -270,24 +270,7 @@ impl Outlook {
         )?;
         match &self.estimate {
             _ if missing == 0 => Ok(()),
-            Some(estimate) => {
-                write!(
-                    f,
-                    ", about {} of work, {} with {} (from {} timed in this folder",
-                    readable(Duration::from_secs_f64(estimate.work_seconds)),
-                    readable(Duration::from_secs_f64(estimate.clock_seconds)),
-                    counted(estimate.workers, "worker"),
-                    counted(estimate.timed_stages, "stage")
-                )?;
-                if !estimate.untimed.is_empty() {
-                    let kinds = estimate.untimed.join(", ");
-                    write!(
-                        f,
-                        ", none of the kind {kinds}, which are estimated at the mean rate"
-                    )?;
-                }
-                f.write_str(")")
-            }
+            Some(estimate) => write!(f, ", {estimate}"),
             None => write!(
                 f,
                 "; the time is unknown until a first stage has been timed"

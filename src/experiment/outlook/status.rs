@@ -121,7 +121,7 @@ impl RecipeStatus {
             running: chosen(|state| matches!(state, StageState::Running(_))),
             failed: chosen(|state| matches!(state, StageState::Failed { .. })),
             interrupted: chosen(|state| matches!(state, StageState::Interrupted(_))),
-            estimate: Estimate::new(&plan, &states),
+            estimate: Estimate::new(&plan, &states, None),
             commits: OtherCommit::all(store, &plan),
             recipe: plan.recipe,
             results: store.results().to_path_buf(),

@@ -1,6 +1,6 @@
 //! The table `[eval]`.
 
-use crate::data::augment::fitted;
+use crate::data::augment::{fitted, fitted_size};
 use crate::eval;
 use crate::registry::{Check, Checked};
 use crate::structures::{LARGEST_SIDE, Picture};
@@ -30,8 +30,19 @@ pub struct EvalConfig {
 impl EvalConfig {
     /// The picture in the size of the evaluation.
     pub fn view(&self, picture: &Picture) -> Picture {
-        let side = |side: usize| (side > 0).then_some(side);
-        fitted(picture, side(self.shorter), side(self.size))
+        let [shorter, longer] = self.sides();
+        fitted(picture, shorter, longer)
+    }
+
+    /// Rows and columns of [`Self::view`] of a picture with the rows and columns `size`.
+    pub fn view_size(&self, size: (usize, usize)) -> (usize, usize) {
+        let [shorter, longer] = self.sides();
+        fitted_size(size, shorter, longer)
+    }
+
+    /// The shorter and the longer side, as far as they are given.
+    fn sides(&self) -> [Option<usize>; 2] {
+        [self.shorter, self.size].map(|side| (side > 0).then_some(side))
     }
 }
 

@@ -261,6 +261,7 @@ fn data(table: &Table) -> Result<(Table, bool), ComponentErrors> {
 pub(in crate::experiment) mod tests {
     use super::*;
     use crate::detector::{Demands, Detector};
+    use crate::graph::Operations;
     use crate::rng::Stream;
 
     /// The settings of `recipes/pl-dc.toml` with seed 0.
@@ -368,6 +369,9 @@ pub(in crate::experiment) mod tests {
         }
         fn backbone_weights(&self) -> &Path {
             Path::new("")
+        }
+        fn operations(&self, _: usize, _: usize) -> Operations {
+            unreachable!("it is looked at, not trained")
         }
         fn hugging_face(&self, _: Vec<String>) -> anyhow::Result<serde_json::Value> {
             unreachable!("it is looked at, not written")

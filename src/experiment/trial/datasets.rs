@@ -1,5 +1,6 @@
 //! The datasets of a run.
 
+use super::work::Evaluated;
 use crate::atomic::{Durability, write_durably};
 use crate::data::digest::Digest;
 use crate::data::{DATASETS, Dataset};
@@ -14,6 +15,8 @@ use toml::{Table, Value};
 #[derive(Default)]
 pub struct Datasets {
     known: Mutex<BTreeMap<String, Dataset>>,
+    /// The evaluated pictures of the datasets that were asked for; none of those that cannot be read.
+    evaluated: Mutex<BTreeMap<String, Option<Evaluated>>>,
     /// The folder of the digests; none if the pictures are needed.
     digests: Option<PathBuf>,
 }
@@ -40,6 +43,15 @@ impl Datasets {
         let dataset = self.read(table).map_err(|errors| errors.within("data"))?;
         known.insert(hash, dataset.clone());
         Ok(dataset)
+    }
+
+    /// The evaluated pictures of the dataset of the table `[data]`; none if it cannot be read.
+    pub fn evaluated(&self, table: &Table) -> Option<Evaluated> {
+        let hash = content_hash(table);
+        let known = self.evaluated.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        let look = || self.get(table).ok().map(|dataset| Evaluated::of(&dataset));
+        *known.entry(hash).or_insert_with(look)
     }
 
     /// Reads the dataset, or its digest if that is enough.

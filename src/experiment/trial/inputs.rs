@@ -211,6 +211,19 @@ impl Inputs {
         Vec::new()
     }
 
+    /// Takes the evaluated pictures of the datasets into account in the expected work of `trials`.
+    pub fn count(&self, trials: &mut [Planned]) {
+        for trial in trials {
+            if let TrialSettings::Networks(settings) = &*trial.settings {
+                let pictures = self.datasets.evaluated(&settings.data);
+                trial
+                    .stages
+                    .iter_mut()
+                    .for_each(|stage| stage.count(pictures));
+            }
+        }
+    }
+
     /// Draws the splits of all trials, because a split may be impossible for some seeds.
     ///
     /// # Errors

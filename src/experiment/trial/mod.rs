@@ -7,3 +7,4 @@ pub mod key;
 pub mod parts;
 pub mod planned;
 pub mod stage;
+pub mod work;

@@ -8,6 +8,7 @@
 //! | `evaluate` | the end of training, `eval.size`, `eval.shorter`, `eval.top` | the metrics of all models |
 
 use super::key::{EVALUATE, StageKey};
+use super::work::{self, Evaluated};
 use crate::experiment::settings::identity::identity;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::graph::clip::VisionLanguageConfig;
@@ -33,12 +34,8 @@ const LABELLED: [&str; 9] = [
 ];
 /// The keys of `[loader]` that do not change any batch of labelled images.
 const NOT_READ_WITHOUT_TEACHER: [&str; 3] = ["unlabelled", "threads", "prefetch"];
-/// The work of a step with a teacher, of a step of the vision-language model and of an evaluation. A
-/// supervised step is 10.
-const SUPERVISED_COST: u64 = 10;
-const TEACHER_COST: u64 = 24;
-const VLM_COST: u64 = 6;
-const EVALUATE_COST: u64 = 1000;
+/// The cost of a step, and of an evaluation, without networks. Only its ratio to others of that kind is meaningful.
+const NUMBER_COST: u64 = 10;
 
 /// The work of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,12 +65,23 @@ pub struct Stage {
     pub source: Option<StageKey>,
     /// The training steps before the stage and at its end; equal numbers if it trains nothing.
     pub steps: [usize; 2],
-    /// The expected work; only comparisons are meaningful.
+    /// The expected work in units of [`work::UNIT`] operations. Without networks, only comparisons are meaningful.
     pub cost: u64,
     /// True if the variants of a sweep usually share it.
     pub shared: bool,
     /// The settings of the first trial that needs it.
     pub settings: Arc<TrialSettings>,
+}
+
+impl Stage {
+    /// Takes the evaluated pictures of the dataset into account, if the stage evaluates networks.
+    pub fn count(&mut self, pictures: Option<Evaluated>) {
+        if let (StageKind::Evaluate, TrialSettings::Networks(settings)) =
+            (self.kind, &*self.settings)
+        {
+            self.cost = work::evaluation(settings, pictures);
+        }
+    }
 }
 
 /// The stages of a trial, each after those that it needs. The last one evaluates.
@@ -90,9 +98,9 @@ pub fn stages(label: &str, table: &Table, settings: &Arc<TrialSettings>) -> Vec<
             true => format!("{}, seed {seed}", phase.name),
             false => format!("{label}, seed {seed}"),
         };
-        let cost = match phase.labels {
-            true => TEACHER_COST,
-            false => SUPERVISED_COST,
+        let cost = match &**settings {
+            TrialSettings::Networks(settings) => work::training(settings, phase),
+            TrialSettings::Number(_) => NUMBER_COST * phase.steps.len() as u64,
         };
         trainings.push(Stage {
             key: key(phase.name, reads(table, phase), [&vlm, &source]),
@@ -102,7 +110,7 @@ pub fn stages(label: &str, table: &Table, settings: &Arc<TrialSettings>) -> Vec<
             vlm,
             source,
             steps: [phase.steps.start, phase.steps.end],
-            cost: cost * phase.steps.len() as u64,
+            cost,
             shared: phase.shared,
             settings: Arc::clone(settings),
         });
@@ -116,7 +124,10 @@ pub fn stages(label: &str, table: &Table, settings: &Arc<TrialSettings>) -> Vec<
 
 /// The stage that trains the vision-language model, if the harness trains it.
 fn vlm_stage(table: &Table, settings: &Arc<TrialSettings>) -> Option<Stage> {
-    let Some(VisionLanguageConfig::ClipTiny(config)) = settings.method().vlm() else {
+    let TrialSettings::Networks(networks) = &**settings else {
+        return None;
+    };
+    let Some(VisionLanguageConfig::ClipTiny(config)) = networks.method.vlm() else {
         return None;
     };
     let mut reads = pick(&table["method"]["correction"], &["vlm"]);
@@ -129,7 +140,7 @@ fn vlm_stage(table: &Table, settings: &Arc<TrialSettings>) -> Option<Stage> {
         vlm: None,
         source: None,
         steps: [0, config.steps],
-        cost: VLM_COST * config.steps as u64,
+        cost: work::vlm(networks, config),
         shared: true,
         settings: Arc::clone(settings),
     })
@@ -154,10 +165,10 @@ fn evaluate_stage(
         vlm: None,
         source,
         steps: [0, 0],
-        cost: match **settings {
-            TrialSettings::Networks(_) => EVALUATE_COST,
+        cost: match &**settings {
+            TrialSettings::Networks(settings) => work::evaluation(settings, None),
             // It evaluates no image.
-            TrialSettings::Number(_) => SUPERVISED_COST,
+            TrialSettings::Number(_) => NUMBER_COST,
         },
         shared: false,
         settings: Arc::clone(settings),

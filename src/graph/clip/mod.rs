@@ -14,6 +14,7 @@ mod descriptions;
 pub mod folder;
 mod json;
 pub mod model;
+mod operations;
 pub mod preprocess;
 mod prototypes;
 pub mod regions;

@@ -26,9 +26,10 @@ use std::sync::{Arc, OnceLock};
 
 /// Output channels and stride of every convolution of the tower. The features are at a quarter of the
 /// picture's size.
-const TOWER: [(usize, usize); 6] = [(24, 2), (48, 1), (64, 2), (96, 1), (96, 1), (128, 1)];
+pub(super) const TOWER: [(usize, usize); 6] =
+    [(24, 2), (48, 1), (64, 2), (96, 1), (96, 1), (128, 1)];
 const NORM_GROUPS: usize = 8;
-const KERNEL: usize = 3;
+pub(super) const KERNEL: usize = 3;
 /// Both the middle and the half range of an 8-bit channel: the input pixels are in [-2, 2].
 const PIXEL_MEAN: f32 = 127.5;
 const PIXEL_SCALE: f32 = 63.75;

@@ -1,0 +1,184 @@
+//! The work of a stage, counted before anything runs: the floating-point operations of its networks. The seconds of
+//! stages of different kinds, batches, picture sizes and networks can be told from each other's by it.
+//!
+//! | work | operations |
+//! |---|---|
+//! | a labelled picture in a step | a training pass of the detector for each of its views |
+//! | an unlabelled picture in a step | a training pass, the teacher's forward pass, the vision-language features |
+//! | an evaluated picture | for each model a forward pass, and the masks of `eval.top` candidates |
+//! | the vision-language model | its own training passes |
+//!
+//! Reading and changing pictures, matching, the optimizer and the tables of a step are a few percent, and not
+//! counted. Against the published runs the count is right within a factor of two: see the tests.
+
+use crate::data::Dataset;
+use crate::data::loader::LabelledViews;
+use crate::experiment::settings::sections::Settings;
+use crate::graph::clip::ClipTinyConfig;
+use crate::method::Phase;
+use toml::{Table, Value};
+
+/// The operations of one unit of a stage's cost.
+pub const UNIT: f64 = 1e6;
+
+/// The operations for one pixel of the mask of one candidate: it is resized, compared with 0, and encoded.
+const MASK_PIXEL: f64 = 200.0;
+
+/// The evaluated pictures of a dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evaluated {
+    /// The number of pictures.
+    pub images: usize,
+    /// Rows and columns of the one in the middle, sorted by area.
+    pub size: (usize, usize),
+}
+
+/// COCO's `val2017`: the pictures of a dataset that was not read.
+const COCO: Evaluated = Evaluated {
+    images: 5000,
+    size: (480, 640),
+};
+
+impl Evaluated {
+    /// The pictures of `dataset`. If their sizes are unknown, they count as COCO's.
+    pub fn of(dataset: &Dataset) -> Self {
+        let images = dataset.val.len();
+        let known = (0..images).filter_map(|index| dataset.val.size_of(index));
+        let mut sizes: Vec<_> = known.collect();
+        sizes.sort_by_key(|(height, width)| height * width);
+        let size = sizes.get(sizes.len() / 2).copied();
+        Self {
+            images,
+            size: size.unwrap_or(COCO.size),
+        }
+    }
+
+    /// Those that the table `[data]` tells itself, or else those of COCO.
+    fn told(data: &Table) -> Self {
+        let number = |key: &str| data.get(key).and_then(Value::as_integer);
+        let number = |key: &str| usize::try_from(number(key)?).ok();
+        Self {
+            images: number("val-images").unwrap_or(COCO.images),
+            size: number("size").map_or(COCO.size, |side| (side, side)),
+        }
+    }
+}
+
+/// The cost of the operations, in units.
+fn cost(operations: f64) -> u64 {
+    ((operations / UNIT) as u64).max(1)
+}
+
+/// The cost of a phase of the training.
+pub fn training(settings: &Settings, phase: &Phase) -> u64 {
+    let side = settings.augment.size;
+    let network = settings.model.operations(side, side);
+    let views = match settings.loader.labelled_views {
+        LabelledViews::Weak | LabelledViews::Strong => 1,
+        LabelledViews::WeakStrong => 2,
+    };
+    let labelled = (views * settings.loader.labelled) as f64 * network.training();
+    let unlabelled = match phase.labels {
+        true => {
+            let vlm = settings.method.vlm();
+            let features = vlm.map_or(0.0, |vlm| vlm.operations(network.backbone, side, side));
+            settings.loader.unlabelled as f64 * (network.training() + network.forward() + features)
+        }
+        false => 0.0,
+    };
+    cost(phase.steps.len() as f64 * (labelled + unlabelled))
+}
+
+/// The cost of the training of the vision-language model `config`.
+pub fn vlm(settings: &Settings, config: &ClipTinyConfig) -> u64 {
+    let (side, _) = Evaluated::told(&settings.data).size;
+    cost(config.training_operations(side))
+}
+
+/// The cost of the evaluation of every model that a training leaves. `pictures`: those of the dataset; without
+/// them, those that `[data]` tells.
+pub fn evaluation(settings: &Settings, pictures: Option<Evaluated>) -> u64 {
+    let Evaluated { images, size } = pictures.unwrap_or_else(|| Evaluated::told(&settings.data));
+    let (height, width) = settings.eval.view_size(size);
+    let network = settings.model.operations(height, width).forward();
+    let masks = MASK_PIXEL * (settings.eval.top * size.0 * size.1) as f64;
+    let average = settings.train.average > 0.0;
+    let models = 1 + usize::from(settings.method.has_teacher()) + usize::from(average);
+    cost((models * images) as f64 * (network + masks))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::settings::sections::tests::{supervised, table, with};
+
+    fn read(table: &Table) -> Settings {
+        Settings::read(table).unwrap()
+    }
+
+    fn phases(settings: &Settings) -> Vec<u64> {
+        let phases = settings.method.phases(settings.train.steps);
+        phases
+            .iter()
+            .map(|phase| training(settings, phase))
+            .collect()
+    }
+
+    #[test]
+    fn a_step_costs_what_its_pictures_cost() {
+        let settings = read(&table());
+        let network = settings.model.operations(64, 64);
+        let [burn_in, distill] = phases(&settings)[..] else {
+            panic!("two phases")
+        };
+        // 800 steps of two labelled pictures in two views.
+        let expected = 800.0 * 4.0 * network.training() / UNIT;
+        assert!((burn_in as f64 - expected).abs() <= 1.0, "{burn_in}");
+        // 1600 steps with four unlabelled pictures more.
+        let labelled = 2 * burn_in;
+        let four = 1600.0 * 4.0 * (network.training() + network.forward()) / UNIT;
+        let unlabelled = (distill - labelled) as f64;
+        assert!(
+            unlabelled > four && unlabelled < 1.5 * four,
+            "{unlabelled} {four}"
+        );
+        let more = read(&with(table(), "loader.labelled", 4));
+        let same = |one: u64, other: u64| assert!(one.abs_diff(other) <= 2, "{one} {other}");
+        same(phases(&more)[0], 2 * burn_in);
+        let weak = read(&with(table(), "loader.labelled-views", "weak"));
+        same(phases(&weak)[0], burn_in / 2);
+        let larger = read(&with(table(), "augment.size", 128));
+        assert!(phases(&larger)[0] > 3 * burn_in);
+        let alone = read(&supervised());
+        same(phases(&alone)[0], burn_in);
+        same(phases(&alone)[1], 2 * burn_in);
+    }
+
+    #[test]
+    fn an_evaluation_costs_by_pictures_models_and_masks() {
+        let settings = read(&table());
+        let own = evaluation(&settings, None);
+        let told = Evaluated {
+            images: 500,
+            size: (64, 64),
+        };
+        assert_eq!(evaluation(&settings, Some(told)), own);
+        let twice = Evaluated {
+            images: 1000,
+            ..told
+        };
+        assert!(evaluation(&settings, Some(twice)).abs_diff(2 * own) <= 1);
+        let alone = evaluation(&read(&supervised()), None);
+        assert!((3 * alone).abs_diff(2 * own) <= 3, "no teacher");
+        let fewer = evaluation(&read(&with(table(), "eval.top", 1)), None);
+        assert!(fewer < own);
+    }
+
+    #[test]
+    fn the_pictures_of_a_dataset_are_counted_and_measured() {
+        let data = table()["data"].as_table().unwrap().clone();
+        let dataset = crate::data::load(data).unwrap();
+        let pictures = Evaluated::of(&dataset);
+        assert_eq!((pictures.images, pictures.size), (500, (64, 64)));
+    }
+}
