@@ -158,6 +158,7 @@ impl Source for Images {
             width: image.width,
             instances,
             areas,
+            void: None,
         })
     }
 }
