@@ -1,6 +1,6 @@
 //! Cityscapes as its authors publish it: pictures in `leftImg8bit`, annotations in `gtFine`
-//! (<https://www.cityscapes-dataset.com>). Nothing is converted, and the masks are exact: every pixel of an object, with
-//! its holes.
+//! (<https://www.cityscapes-dataset.com>). Nothing is converted, and the masks are exact: every pixel of an object,
+//! with its holes.
 //!
 //! The classes are the eight whose single objects are evaluated, in the order of their ids. A group, whose members are
 //! not told apart, is a crowd. Caravans, trailers and void pixels are background for training and for COCO's metric;

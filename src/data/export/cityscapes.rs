@@ -1,9 +1,9 @@
-//! The layout of Cityscapes: `leftImg8bit/{train,val}/CITY/*_leftImg8bit.png` and, below `gtFine`, the images of ids and
-//! of labels. A picture without a name of Cityscapes is in the city `train` or `val`.
+//! The layout of Cityscapes: `leftImg8bit/{train,val}/CITY/*_leftImg8bit.png` and, below `gtFine`, the images of ids
+//! and of labels. A picture without a name of Cityscapes is in the city `train` or `val`.
 //!
-//! Classes that have the name of one of Cityscapes' eight get its label. In a dataset without such a name the first eight
-//! classes get the eight labels, in order. Objects of all other classes become void. A pixel without an object is `road`,
-//! which is judged, unless the dataset says that it is void.
+//! Classes that have the name of one of Cityscapes' eight get its label. In a dataset without such a name the first
+//! eight classes get the eight labels, in order. Objects of all other classes become void. A pixel without an object
+//! is `road`, which is judged, unless the dataset says that it is void.
 
 use super::{Exported, make_folder_of, write_picture};
 use crate::cityscapes::{

@@ -1,5 +1,5 @@
-//! COCO annotations and PNG files: `FOLDER/annotations/instances_{train,val}2017.json`, with masks as compressed RLE, and
-//! `FOLDER/images/{train,val}_NNNNNN.png`. Pictures that have a name of Cityscapes keep it:
+//! COCO annotations and PNG files: `FOLDER/annotations/instances_{train,val}2017.json`, with masks as compressed RLE,
+//! and `FOLDER/images/{train,val}_NNNNNN.png`. Pictures that have a name of Cityscapes keep it:
 //! `FOLDER/images/CITY/CITY_SEQUENCE_FRAME_leftImg8bit.png`, and Cityscapes' classes keep their ids.
 
 use super::{Exported, write_picture};
