@@ -9,6 +9,7 @@
 #![cfg_attr(not(test), warn(clippy::print_stdout))]
 
 pub mod atomic;
+pub mod cityscapes;
 pub mod cli;
 pub mod coco;
 pub mod data;

@@ -8,8 +8,8 @@ use super::words::{
     PredictArgs, SchemaArgs, ShowArgs, StageArgs, StatusArgs, SweepArgs, TableArgs,
 };
 use crate::experiment::{
-    self, CommandError, DeviceRequest, EXIT_CODE, Interrupt, LogFormat, Outcome, PredictRequest,
-    RecipeRequest, Rendered, Role, StageEnd, StageRequest, SweepOptions, Verbosity,
+    self, CommandError, DeviceRequest, EXIT_CODE, EvalTruth, Interrupt, LogFormat, Outcome,
+    PredictRequest, RecipeRequest, Rendered, Role, StageEnd, StageRequest, SweepOptions, Verbosity,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Look, closing, counted};
 use crate::screen::{Screen, Tone, say};
@@ -247,7 +247,8 @@ pub fn clip(args: &ClipArgs) -> Result<u8, CommandError> {
 }
 
 pub fn export_data(args: ExportDataArgs) -> Result<u8, CommandError> {
-    experiment::export_data(&args.recipe.into(), &args.out).map(|text| printed(&text))
+    let text = experiment::export_data(&args.recipe.into(), &args.out, args.layout)?;
+    Ok(printed(&text))
 }
 
 pub fn check_data(args: CheckDataArgs) -> Result<u8, CommandError> {
@@ -256,7 +257,12 @@ pub fn check_data(args: CheckDataArgs) -> Result<u8, CommandError> {
 }
 
 pub fn eval(args: &EvalArgs) -> Result<u8, CommandError> {
-    let scores = experiment::evaluate(&args.gt, &args.dt, args.csv.as_deref())?;
+    let ids = args.gt.as_deref();
+    let truth = match &args.cityscapes {
+        Some(root) => EvalTruth::Cityscapes { root, ids },
+        None => EvalTruth::Coco(ids.expect("clap takes no other")),
+    };
+    let scores = experiment::evaluate(truth, &args.dt, args.csv.as_deref())?;
     warn(&scores.warnings);
     Ok(printed(&scores.text))
 }

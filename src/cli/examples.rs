@@ -75,7 +75,10 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     (
         "data export",
-        &["data export recipes/smoke.toml --out scenes"],
+        &[
+            "data export recipes/smoke.toml --out scenes",
+            "data export recipes/smoke.toml --out scenes --layout cityscapes",
+        ],
     ),
     (
         "data check",
@@ -83,7 +86,10 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     (
         "eval",
-        &["eval --gt annotations.json --dt detections.json --csv scores.csv"],
+        &[
+            "eval --gt annotations.json --dt detections.json --csv scores.csv",
+            "eval --cityscapes cityscapes --dt results --csv scores.csv",
+        ],
     ),
     (
         "predict",

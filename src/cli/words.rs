@@ -2,7 +2,8 @@
 
 use crate::experiment::{
     CommandError, DeviceChoice, DeviceRequest, EXECUTORS, ExecutorEntry, GpuList, InitRequest,
-    NetworkRequest, OwnData, RecipeRequest, RowRequest, TableRequest, VERSION, metric_names,
+    Layout, NetworkRequest, OwnData, RecipeRequest, RowRequest, TableRequest, VERSION,
+    metric_names,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Look, Order};
 use crate::screen::Screen;
@@ -55,7 +56,7 @@ pub enum Command {
     /// Work with the dataset of a recipe
     #[command(subcommand)]
     Data(Data),
-    /// Compute the COCO metrics of a file of detections, for masks and boxes
+    /// Compute the COCO metrics of a file of detections, or the official AP of Cityscapes
     Eval(EvalArgs),
     /// Write a recipe and a sweep into a new folder, for your own pictures or the embedded dataset
     Init(InitArgs),
@@ -415,11 +416,15 @@ pub struct ClipArgs {
 
 #[derive(Debug, Args)]
 pub struct EvalArgs {
-    /// Annotations in COCO's format
-    #[arg(long, value_name = "JSON")]
-    pub gt: PathBuf,
-    /// Detections in COCO's results format
-    #[arg(long, value_name = "JSON")]
+    /// Annotations in COCO's format; with --cityscapes, those that the ids of COCO results are of
+    #[arg(long, value_name = "JSON", required_unless_present = "cityscapes")]
+    pub gt: Option<PathBuf>,
+    /// Compute the official AP of Cityscapes: its folder, of which gtFine/val is evaluated, or a folder of
+    /// *_gtFine_instanceIds.png
+    #[arg(long, value_name = "GT_ROOT")]
+    pub cityscapes: Option<PathBuf>,
+    /// Detections in COCO's results format; with --cityscapes also a folder in the official script's format
+    #[arg(long, value_name = "RESULTS")]
     pub dt: PathBuf,
     /// Also write the numbers to a CSV file: type,metric,value
     #[arg(long, value_name = "FILE")]
@@ -428,7 +433,7 @@ pub struct EvalArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum Data {
-    /// Write the dataset as COCO JSON and PNG
+    /// Write the dataset as COCO JSON and PNG, or in the layout of Cityscapes
     Export(ExportDataArgs),
     /// Decode every picture of the dataset once, draw the splits, and report all problems
     Check(CheckDataArgs),
@@ -450,6 +455,18 @@ pub struct ExportDataArgs {
     /// A new or empty folder
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Layout of the files
+    #[arg(long, value_name = "NAME", default_value = Layout::ALL[0].0, value_parser = layout())]
+    pub layout: Layout,
+}
+
+/// A layout by its name.
+fn layout() -> impl TypedValueParser<Value = Layout> {
+    let values = Layout::ALL.map(|(name, about, _)| PossibleValue::new(name).help(about));
+    PossibleValuesParser::new(values).map(|name| {
+        let found = Layout::ALL.into_iter().find(|(known, ..)| *known == name);
+        found.map(|(.., layout)| layout).unwrap_or_default()
+    })
 }
 
 #[derive(Debug, Subcommand)]

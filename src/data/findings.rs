@@ -66,6 +66,10 @@ pub enum Reason {
     Backslash,
     /// A file of an image folder is hidden, so it is not an image of the dataset.
     Hidden,
+    /// A training picture has no annotations, so it is an unlabelled image.
+    NoTruth,
+    /// A picture of Cityscapes' own `val` is missing.
+    MissingOfVal,
 }
 
 impl Reason {
@@ -110,6 +114,14 @@ impl Reason {
                 many("file", "files")
             ),
             Self::Hidden => format!("{} passed over", many("hidden file", "hidden files")),
+            Self::NoTruth => format!(
+                "{} without annotations, taken for unlabelled images",
+                many("picture", "pictures")
+            ),
+            Self::MissingOfVal => format!(
+                "{} of Cityscapes missing, so AP is not comparable with published numbers",
+                many("picture", "pictures")
+            ),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod augment;
 pub mod census;
+mod check_pictures;
+pub mod cityscapes;
 pub mod coco;
 pub mod digest;
 pub mod export;
@@ -13,8 +15,11 @@ pub mod scenes;
 pub mod split;
 pub mod stamp;
 
+pub use check_pictures::CheckPictures;
+
+use crate::cityscapes::Frame;
 use crate::registry::{self, Check, ComponentErrors, Entry};
-use crate::structures::{Instance, Picture};
+use crate::structures::{Instance, Mask, Picture};
 use anyhow::Result;
 use findings::Findings;
 use std::path::{Path, PathBuf};
@@ -45,6 +50,9 @@ pub struct Truth {
     /// The area of every instance, which decides its size range: the annotation's `area` if it has one, or
     /// else the number of its pixels.
     pub areas: Vec<f64>,
+    /// The pixels that nobody has labelled, which the evaluator `cityscapes` does not judge; none if the dataset tells
+    /// of none.
+    pub void: Option<Mask>,
 }
 
 /// A list of images that any thread can read in any order.
@@ -82,6 +90,11 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// The name that Cityscapes' files give image `index`; none for an image of another origin.
+    fn frame(&self, _index: usize) -> Option<Frame> {
+        None
+    }
+
     /// Decodes image `index`.
     ///
     /// # Errors
@@ -107,6 +120,7 @@ pub trait Source: Send + Sync {
             width: picture.width,
             instances,
             areas,
+            void: None,
         })
     }
 }
@@ -182,6 +196,11 @@ pub trait DatasetConfig {
     fn checks_pictures(&self) -> bool {
         false
     }
+
+    /// Returns true if a command that needs no picture does better to read a digest, even of a small dataset.
+    fn reads_slowly(&self) -> bool {
+        false
+    }
 }
 
 /// The datasets that a recipe can name under `data.name`.
@@ -195,6 +214,15 @@ pub const DATASETS: &[Entry<Box<dyn DatasetConfig>>] = &[
         name: "coco",
         about: "images and annotations in COCO's format",
         build: |table| Ok(Box::new(registry::read::<coco::CocoConfig>(table)?)),
+    },
+    Entry {
+        name: "cityscapes",
+        about: "Cityscapes' own files: leftImg8bit and gtFine",
+        build: |table| {
+            Ok(Box::new(registry::read::<cityscapes::CityscapesConfig>(
+                table,
+            )?))
+        },
     },
 ];
 

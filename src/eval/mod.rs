@@ -4,6 +4,7 @@
 //! A recipe names its evaluators (`eval.metrics`). **To add one**, write a file with its [`EvaluatorEntry`]
 //! and name the entry in [`EVALUATORS`]; records, tables and `--metric` then know its metrics by their names.
 
+mod cityscapes;
 mod coco;
 mod evaluators;
 mod files;
@@ -13,6 +14,7 @@ mod scores;
 mod summary;
 mod zero_id;
 
+pub use cityscapes::{CityscapesScores, score_cityscapes};
 pub use coco::coco_metrics;
 pub use evaluators::{Evaluators, check_names, metric_names};
 pub use files::{FileScores, score_files};
@@ -49,4 +51,4 @@ pub trait Evaluator: Send + Sync {
 }
 
 /// The evaluators that a recipe can name in `eval.metrics`.
-pub const EVALUATORS: &[EvaluatorEntry] = &[coco::ENTRY];
+pub const EVALUATORS: &[EvaluatorEntry] = &[coco::ENTRY, cityscapes::ENTRY];

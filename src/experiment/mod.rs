@@ -13,13 +13,14 @@ mod settings;
 mod store;
 mod trial;
 
+pub use crate::data::export::Layout;
 pub use crate::eval::metric_names;
 pub use crate::tensor::DeviceChoice;
 pub use command::ahead::{explain, plan, status};
 pub use command::check::check_data;
 pub use command::clip::clip;
 pub use command::curves::curves;
-pub use command::evaluate::{Scores, evaluate};
+pub use command::evaluate::{EvalTruth, Scores, evaluate};
 pub use command::first::{NetworkRequest, export_data};
 pub use command::init::{InitRequest, NewFolder, OwnData, init};
 pub use command::logs::{LogFormat, logs};

@@ -120,7 +120,7 @@ pub fn sweep_schema(
         "additionalProperties": false,
         "properties": {
             "question": { "type": "string", "description": "the question that the table answers" },
-            "reference": { "type": "string", "description": "label of the row that the differences are computed against" },
+            "reference": { "type": ["string", "object"], "description": "label of the row that the differences are computed against, or, in a table with groups, the settings of the row of each group" },
             "paper": {
                 "type": "object", "description": "place of the published numbers in the paper", "additionalProperties": false,
                 "properties": { "table": { "type": ["integer", "string"] }, "column": { "type": "string" } },

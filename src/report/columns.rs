@@ -2,6 +2,7 @@
 //! a cell is written.
 
 use super::look::Look;
+use super::metric::USUAL;
 use super::statistics::{Difference, Verdict};
 use super::table::{Table, TableRow};
 use std::ops::Range;
@@ -101,6 +102,8 @@ pub enum Content {
 pub struct Shown {
     /// What it shows.
     pub kind: Kind,
+    /// Its heading for people.
+    pub title: String,
     /// Its cells, from the first row on.
     pub cells: Vec<Content>,
 }
@@ -110,6 +113,7 @@ impl Shown {
     pub fn of_rows(&self, rows: Range<usize>) -> Self {
         Self {
             kind: self.kind.clone(),
+            title: self.title.clone(),
             cells: self.cells[rows].to_vec(),
         }
     }
@@ -167,7 +171,11 @@ pub fn shown(table: &Table, look: &Look) -> Vec<Shown> {
     let column = |kind: Kind| {
         let cells = table.rows.iter();
         let cells = cells.map(|row| content(table, row, &kind, look)).collect();
-        Shown { kind, cells }
+        Shown {
+            title: title(table, &kind),
+            kind,
+            cells,
+        }
     };
     if !look.columns.is_empty() {
         let named = look.columns.iter().map(|name| match named(table, name) {
@@ -194,6 +202,16 @@ pub fn shown(table: &Table, look: &Look) -> Vec<Shown> {
     let wanted = |kind: &Kind| look.paper || !matches!(kind, Kind::Paper | Kind::PaperDifference);
     let columns = usual.into_iter().filter(wanted).map(column);
     columns.filter(says).collect()
+}
+
+/// The heading of a column of `table`. COCO's metrics are named as such beside those of another evaluator: AP and AP50
+/// of Cityscapes are other numbers.
+fn title(table: &Table, kind: &Kind) -> String {
+    let others = table.metrics.iter().any(|name| !USUAL.contains(&&**name));
+    match kind {
+        Kind::Metric(name) if others && USUAL.contains(&&**name) => format!("{name} (COCO)"),
+        other => other.title().to_string(),
+    }
 }
 
 /// True if the column is one of those that always stand, or has a cell that says something.

@@ -56,11 +56,7 @@ fn heading(group: &RowGroup) -> String {
 fn column(shown: &Shown, look: &Look) -> Column {
     let cells = shown.cells.iter();
     let cells = cells.map(|cell| cell_text(cell, look, false)).collect();
-    (
-        shown.kind.title().to_string(),
-        cells,
-        shown.kind.is_number(),
-    )
+    (shown.title.clone(), cells, shown.kind.is_number())
 }
 
 /// The columns as a table: text is aligned to the left, numbers to the right.

@@ -68,9 +68,9 @@ fn table_metric(tables: &[Table], name: &str) -> bool {
 /// The `columns` of a table, or of a group of its rows.
 fn grid(table: &Table, columns: &[Shown], look: &Look) -> Grid {
     let title_of = |name: &str| {
-        let kind = columns.iter().map(|column| &column.kind);
-        let found = kind.into_iter().find(|kind| kind.name() == name);
-        found.map(|kind| kind.title().to_string())
+        let mut all = columns.iter();
+        let found = all.find(|column| column.kind.name() == name);
+        found.map(|column| column.title.clone())
     };
     // Columns that the user names give way from the last one on.
     let names = match look.columns.is_empty() {
@@ -94,7 +94,7 @@ fn column(shown: &Shown, look: &Look) -> Column {
         let cells = shown.cells.iter();
         cells.map(|cell| text(cell, look, short)).collect()
     };
-    let title = shown.kind.title();
+    let title = &*shown.title;
     let column = match shown.kind.is_number() {
         true => Column::numbers(title, cells(false)),
         false => Column::text(title, cells(false)),

@@ -171,7 +171,10 @@ fn a_table_shows_every_metric_of_its_records() {
             && lines[2].ends_with(",modules,21.00,50.00")
     );
     let text = rendered("md", both.clone());
-    assert!(text.contains("| APl | AP | AP50% | difference |"), "{text}");
+    assert!(
+        text.contains("| APl (COCO) | AP | AP50% | difference |"),
+        "{text}"
+    );
     assert!(text.contains("`AP`, `AP50%`: in percent, means over the finished seeds"));
     let look = Look {
         columns: ["label", "AP", "AP50%"].map(String::from).into(),

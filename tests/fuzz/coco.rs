@@ -4,13 +4,12 @@ use crate::cases;
 use crate::changes::{changed, changes, edited, edits};
 use crate::memory::bounded;
 use harness::data::load;
-use harness::experiment::evaluate;
+use harness::experiment::{EvalTruth, evaluate};
 use image::RgbImage;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
 use std::fs;
-use std::path::Path;
 use tempfile::TempDir;
 
 /// The annotations of the training images and of the evaluated images.
@@ -117,7 +116,8 @@ fn score(truth: &[u8], found: &[u8]) -> Result<(), TestCaseError> {
         ["truth.json", "found.json"].map(|name| folder.path().join(name));
     fs::write(&truth_path, truth).unwrap();
     fs::write(&found_path, found).unwrap();
-    let scores: Result<_, _> = bounded(|| evaluate(&truth_path, &found_path, None::<&Path>));
+    let scores: Result<_, _> =
+        bounded(|| evaluate(EvalTruth::Coco(&truth_path), &found_path, None));
     if let Err(error) = scores {
         let message = format!("{error:#}");
         let named = message.contains("truth.json") || message.contains("found.json");
@@ -132,7 +132,7 @@ fn the_files_are_good_before_they_are_changed() {
     let dataset = dataset(FILES[0], truth.as_bytes());
     let paths = ["train.json", "found.json"].map(|name| dataset.path().join(name));
     fs::write(&paths[1], &found).unwrap();
-    let scores = evaluate(&paths[0], &paths[1], None).unwrap();
+    let scores = evaluate(EvalTruth::Coco(&paths[0]), &paths[1], None).unwrap();
     assert_eq!(scores.warnings, Vec::<String>::new());
     read(FILES[0], truth.as_bytes(), false).unwrap();
 }

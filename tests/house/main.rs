@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let ground = [
         "atomic",
+        "cityscapes",
         "coco",
         "metrics",
         "tensor",
@@ -30,7 +31,11 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let detector = [&graph[..], &["graph"]].concat();
     let method = [&detector[..], &["detector", "data"]].concat();
     let train = [&method[..], &["method", "eval", "atomic"]].concat();
-    let experiment = [&train[..], &["train", "coco", "recipe", "report", "screen"]].concat();
+    let experiment = [
+        &train[..],
+        &["train", "cityscapes", "coco", "recipe", "report", "screen"],
+    ]
+    .concat();
     let floors: [(&str, &[&str]); 13] = [
         // Compiled kernels are kept on disk.
         ("tensor", &["atomic"]),
@@ -39,10 +44,21 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
             "report",
             &["atomic", "metrics", "registry", "rng", "screen"],
         ),
-        ("data", &["coco", "structures", "registry", "rng"]),
+        (
+            "data",
+            &["cityscapes", "coco", "structures", "registry", "rng"],
+        ),
         (
             "eval",
-            &["coco", "structures", "metrics", "registry", "rng", "data"],
+            &[
+                "cityscapes",
+                "coco",
+                "structures",
+                "metrics",
+                "registry",
+                "rng",
+                "data",
+            ],
         ),
         ("ops", &["tensor", "rng"]),
         ("nn", &["ops", "tensor", "rng"]),

@@ -163,6 +163,7 @@ impl Source for Images {
             width: image.width,
             instances,
             areas,
+            void: None,
         })
     }
 }

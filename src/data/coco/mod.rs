@@ -14,7 +14,7 @@ mod rules;
 
 use super::findings::{Findings, Part, Reason};
 use super::image_file::Exif;
-use super::{Dataset, DatasetConfig, Source};
+use super::{CheckPictures, Dataset, DatasetConfig, Source};
 use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
 use annotations::{AnnotationFile, Category};
 use folder::ImageFolder;
@@ -76,16 +76,6 @@ pub enum OnBadAnnotation {
     Error,
     /// They are left out of training.
     Skip,
-}
-
-/// The check of every picture before a training. It changes no result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum CheckPictures {
-    /// A sweep decodes each picture once before its first training, and again after its file has changed.
-    Once,
-    /// A damaged picture is found when a training or an evaluation reads it.
-    Never,
 }
 
 impl Checked for CocoConfig {

@@ -2,6 +2,7 @@
 
 use super::problems::Problems;
 use super::rules::Rules;
+use crate::cityscapes::{Frame, PICTURES};
 use crate::coco::{Field, Id, Image, Outline};
 use crate::data::findings::{Findings, Reason};
 use crate::data::image_file::{Exif, header};
@@ -143,6 +144,9 @@ fn file(folder: &Path, name: &str) -> Result<(PathBuf, bool), String> {
     if path.is_file() {
         return Ok((path, false));
     }
+    if let Some(path) = in_its_city(folder, name) {
+        return Ok((path, false));
+    }
     if name.contains('\\') {
         let slashes = name.replace('\\', "/");
         let path = folder.join(&slashes);
@@ -154,6 +158,14 @@ fn file(folder: &Path, name: &str) -> Result<(PathBuf, bool), String> {
         };
     }
     Err(format!("no file `{name}`"))
+}
+
+/// The file of a picture of Cityscapes that lies in the folder of its city, where `name` has no city (as
+/// maskrcnn-benchmark writes it) or begins in a folder of another machine (as Detectron2 writes it).
+fn in_its_city(folder: &Path, name: &str) -> Option<PathBuf> {
+    let file = Path::new(name).file_name()?;
+    let city = Frame::of(name).filter(|_| name.ends_with(PICTURES.1))?.city;
+    Some(folder.join(city).join(file)).filter(|path| path.is_file())
 }
 
 /// Numbers the images: by their ids if all are whole numbers from 0, or else from 1 in the order of the ids.

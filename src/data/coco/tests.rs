@@ -111,6 +111,31 @@ impl Fixture {
 }
 
 #[test]
+fn the_files_that_other_tools_make_of_cityscapes_are_found() {
+    let frame = "ulm_000001_000019_leftImg8bit.png";
+    // maskrcnn-benchmark leaves the city out, mmdetection writes it, and Detectron2 writes the whole path.
+    for name in [
+        frame.to_string(),
+        format!("ulm/{frame}"),
+        format!("/elsewhere/leftImg8bit/val/ulm/{frame}"),
+    ] {
+        let fixture = Fixture::new();
+        let city = fixture.folder.path().join("pictures/ulm");
+        fs::create_dir(&city).unwrap();
+        fs::copy(city.with_file_name("b.png"), city.join(frame)).unwrap();
+        let mut document = document();
+        let id = format!("{name} as an id");
+        document["images"][1]["file_name"] = json!(name);
+        document["images"][1]["id"] = json!(id);
+        document["annotations"][2]["image_id"] = json!(id);
+        fixture.write("train.json", &document);
+        let train = fixture.build().train;
+        assert_eq!(train.file(1).unwrap(), city.join(frame), "{name}");
+        assert_eq!(train.classes_of(1), [0], "{name}");
+    }
+}
+
+#[test]
 fn polygons_runs_and_crowds_become_instances() {
     let fixture = Fixture::new();
     let dataset = fixture.build();

@@ -71,6 +71,7 @@ fn image(image_id: u64, instances: Vec<Instance>) -> Truth {
         width: 20,
         instances,
         areas,
+        void: None,
     }
 }
 
@@ -272,6 +273,7 @@ fn parity_with_pycocotools() {
                 .iter()
                 .map(|entry| entry["area"].as_f64().unwrap())
                 .collect(),
+            void: None,
         });
         let detection = |entry: &&serde_json::Value| Detection {
             class: class(entry),

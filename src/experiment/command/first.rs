@@ -1,7 +1,7 @@
 //! One network or one dataset for a command: of the first trial of a recipe, or of a trial that was trained.
 
 use crate::data::Dataset;
-use crate::data::export::export;
+use crate::data::export::{Layout, export};
 use crate::experiment::insight::choice::{Results, RowRequest};
 use crate::experiment::insight::trial::{KeptTrial, located, one_trial};
 use crate::experiment::settings::sections::Settings;
@@ -19,20 +19,25 @@ use toml::Value;
 /// The reason why a mock trial is refused.
 const NO_NETWORK: &str = "trials of method.name = \"mock\" have no dataset and no network";
 
-/// Writes the dataset of a recipe's first trial as COCO JSON and PNG to `folder`, and returns a summary
-/// with the oddities of the dataset.
+/// Writes the dataset of a recipe's first trial to `folder` in `layout`, and returns a summary with the oddities of the
+/// dataset.
 ///
 /// # Errors
 /// As for [`super::ahead::plan`], or the folder is not empty or not writable. No weights are needed.
-pub fn export_data(request: &RecipeRequest, folder: &Path) -> Result<String, CommandError> {
+pub fn export_data(
+    request: &RecipeRequest,
+    folder: &Path,
+    layout: Layout,
+) -> Result<String, CommandError> {
     let (_, dataset) = first(request, &Inputs::of_the_data())?;
-    let written = export(&dataset, folder).map_err(CommandError::Input)?;
+    let written = export(&dataset, folder, layout).map_err(CommandError::Input)?;
     let mut lines = vec![format!(
         "{} with {} in {}",
         counted(written.images, "image"),
         counted(written.annotations, "annotation"),
         folder.display()
     )];
+    lines.extend(written.notes);
     lines.extend(dataset.findings.lines());
     Ok(lines.join("\n"))
 }

@@ -21,7 +21,7 @@ const ROWS: &[NewKey] = &[
     key("model.name", &[], "'mask2former'"),
     key("eval.metrics", &[], "['coco']"),
     key("data.exif", &["coco"], "true"),
-    key("data.check", &["coco"], "'once'"),
+    key("data.check", &["coco", "cityscapes"], "'once'"),
     key("method.burn-in", &["supervised"], "0"),
     key("method.burn-in", GUIDED, "20000"),
     key("method.ema", GUIDED, "0.9996"),
@@ -35,7 +35,15 @@ const ROWS: &[NewKey] = &[
     key("method.correction", GUIDED, "{ name = 'keep' }"),
     key("method.weighting", GUIDED, "{ name = 'uniform' }"),
     key("data.skip-in-truth", &["coco"], "false"),
+    key("data.train", CITYSCAPES, "'train'"),
+    key("data.val", CITYSCAPES, "'val'"),
+    key("data.unlabelled-images", CITYSCAPES, "''"),
+    key("data.truth", CITYSCAPES, "'masks'"),
+    key("data.area-bounds", CITYSCAPES, "[1024.0, 9216.0]"),
 ];
+
+/// The dataset whose keys stand in no recipe of defaults.
+const CITYSCAPES: &[&str] = &["cityscapes"];
 
 /// The methods whose table a recipe writes anew, without the defaults of `recipes/pl-dc.toml`.
 const GUIDED: &[&str] = &["guided"];

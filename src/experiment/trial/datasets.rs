@@ -68,7 +68,7 @@ impl Datasets {
             return Ok(digest.dataset());
         }
         let dataset = config.load()?;
-        if Digest::is_worth_it(&dataset)
+        if (config.reads_slowly() || Digest::is_worth_it(&dataset))
             && let Some(text) =
                 Digest::new(&dataset, &files).map(|digest| serde_json::to_vec(&digest))
         {

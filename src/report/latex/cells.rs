@@ -50,30 +50,34 @@ impl Typeset {
     }
 }
 
-/// The heading of a column, as short as papers have it.
-pub fn title(kind: &Kind) -> Typeset {
+/// The heading of a column, as short as papers have it. `title` is the one for people.
+pub fn title(kind: &Kind, title: &str) -> Typeset {
     match kind {
         Kind::Label => Typeset::plain(""),
         Kind::Seeds => Typeset::new("$n$".into(), "n"),
-        Kind::Metric(name) => metric(name),
+        Kind::Metric(_) => metric(title),
         Kind::Deviation => Typeset::new("$s$".into(), "s"),
         Kind::Difference => Typeset::new("$\\Delta$".into(), "Δ"),
         Kind::Bootstrap => Typeset::plain("bootstrap"),
         Kind::P => Typeset::new("$p$".into(), "p"),
         Kind::Holm => Typeset::new("$p_\\mathrm{H}$".into(), "pH"),
         Kind::PaperDifference => Typeset::new("$\\Delta_\\mathrm{paper}$".into(), "Δpaper"),
-        Kind::Verdict | Kind::Paper | Kind::Status => Typeset::plain(kind.title()),
+        Kind::Verdict | Kind::Paper | Kind::Status => Typeset::plain(title),
     }
 }
 
 /// The name of a metric as papers write it: `AP50` with its index, `AP:person` and `student.mAP` with the class and
-/// the model in words.
+/// the model in words, `AP50 (Cityscapes)` with its evaluator.
 fn metric(name: &str) -> Typeset {
     let (model, rest) = match name.split_once('.') {
         Some((model, rest)) if ["student", "average", "teacher"].contains(&model) => (model, rest),
         _ => ("", name),
     };
     let (measure, class) = rest.split_once(':').unwrap_or((rest, ""));
+    let (measure, evaluator) = match measure.split_once(' ') {
+        Some((measure, evaluator)) if evaluator.starts_with('(') => (measure, evaluator),
+        _ => (measure, ""),
+    };
     let index = ["AP", "AR"].into_iter().find_map(|start| {
         let index = measure
             .strip_prefix(start)
@@ -85,7 +89,10 @@ fn metric(name: &str) -> Typeset {
         None => escape(measure),
     };
     let mut title = Typeset::new(code, measure);
-    for word in [class, model].into_iter().filter(|word| !word.is_empty()) {
+    for word in [evaluator, class, model]
+        .into_iter()
+        .filter(|word| !word.is_empty())
+    {
         title = title.then(&format!(" {}", escape(word)), &format!(" {word}"));
     }
     title
@@ -206,6 +213,8 @@ mod tests {
         assert_eq!(title("AR100"), "AR$_{100}$");
         assert_eq!(title("AP:traffic_light"), "AP traffic\\_light");
         assert_eq!(title("student.AP50"), "AP$_{50}$ student");
+        assert_eq!(title("AP50 (Cityscapes)"), "AP$_{50}$ (Cityscapes)");
+        assert_eq!(title("AP (Cityscapes):car"), "AP (Cityscapes) car");
         assert_eq!(math("-1.50").code, "$-1.50$");
         assert_eq!(math("[-1.50, 2.00]").code, "$[-1.50,\\ 2.00]$");
     }

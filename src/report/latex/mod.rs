@@ -164,7 +164,7 @@ fn set(table: &Table, look: &Look, columns: &[Shown], limit: f64) -> (Option<Siz
         .collect();
     let titles: Vec<Typeset> = columns
         .iter()
-        .map(|column| cells::title(&column.kind))
+        .map(|column| cells::title(&column.kind, &column.title))
         .collect();
     let wishes = |size: Size| -> Vec<Wish> {
         let all = columns.iter().zip(&forms).zip(&titles);

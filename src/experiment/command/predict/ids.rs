@@ -2,8 +2,10 @@
 //!
 //! With an annotation file, they are those of the file: images by file name, classes by name. Without one, an
 //! image whose name is a number has this number as its id, as COCO's own images do. If two images share a
-//! number, or if a name is not a number, the images count from 1. The classes count from 1 too.
+//! number, or if a name is not a number, the images count from 1. The classes count from 1 too. Pictures of
+//! Cityscapes have their names as ids, and its classes its labels: `harness eval --cityscapes` reads them.
 
+use crate::cityscapes::{Frame, PICTURES, ids_of_classes};
 use crate::coco::{Annotations, Id, read_annotations};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,10 +27,12 @@ impl Ids {
     /// The annotation file is missing or not COCO JSON, or it lacks images or classes.
     pub fn new(paths: &[PathBuf], labels: &[String], annotations: Option<&Path>) -> Result<Self> {
         let Some(file) = annotations else {
-            let images = numbers(paths).unwrap_or_else(|| (1..=paths.len() as u64).collect());
             return Ok(Self {
-                images: images.into_iter().map(Id::from).collect(),
-                categories: (1..=labels.len() as u64).map(Id::from).collect(),
+                images: frames(paths).unwrap_or_else(|| counted(paths)),
+                categories: match ids_of_classes(labels) {
+                    Some(ids) => ids.map(u64::from).map(Id::from).to_vec(),
+                    None => (1..=labels.len() as u64).map(Id::from).collect(),
+                },
             });
         };
         let mut content = read_annotations(file)?;
@@ -152,6 +156,21 @@ fn name(path: &Path) -> String {
         .into_owned()
 }
 
+/// The names of pictures of Cityscapes, if all files are such and each has its own.
+fn frames(paths: &[PathBuf]) -> Option<Vec<Id>> {
+    let frame = |path: &PathBuf| Frame::of_file(path).filter(|_| name(path).ends_with(PICTURES.1));
+    let frames: Vec<Frame> = paths.iter().map(frame).collect::<Option<_>>()?;
+    let distinct: BTreeSet<&Frame> = frames.iter().collect();
+    let text = |frame: &Frame| Id::Text(frame.to_string().into());
+    (distinct.len() == frames.len()).then(|| frames.iter().map(text).collect())
+}
+
+/// The numbers in the names of the files, or else the places of the files.
+fn counted(paths: &[PathBuf]) -> Vec<Id> {
+    let numbers = numbers(paths).unwrap_or_else(|| (1..=paths.len() as u64).collect());
+    numbers.into_iter().map(Id::from).collect()
+}
+
 /// The numbers in the names of the files, if each has its own.
 fn numbers(paths: &[PathBuf]) -> Option<Vec<u64>> {
     let number = |path: &PathBuf| path.file_stem()?.to_str()?.parse().ok();
@@ -171,6 +190,22 @@ mod tests {
     fn ids(paths: &[&str], annotations: Option<&Path>) -> Result<Ids> {
         let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
         Ids::new(&paths, &["dog".into(), "cat".into()], annotations)
+    }
+
+    #[test]
+    fn pictures_and_classes_of_cityscapes_have_its_names_and_labels() {
+        let paths = [
+            "val/ulm_000001_000019_leftImg8bit.png",
+            "aachen_0_7_leftImg8bit.png",
+        ];
+        let texts = ["ulm_000001_000019", "aachen_0_7"];
+        let found = ids(&paths, None).unwrap();
+        assert_eq!(found.images, texts.map(|text| Id::Text(text.into())));
+        assert_eq!(found.categories, of(&[1, 2]));
+        assert_eq!(ids(&["a/b_c_d.png"], None).unwrap().images, of(&[1]));
+        let classes = crate::cityscapes::CLASSES.map(|class| class.name.to_string());
+        let found = Ids::new(&[], &classes, None).unwrap();
+        assert_eq!(found.categories[..3], of(&[24, 25, 26]));
     }
 
     #[test]

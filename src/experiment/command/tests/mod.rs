@@ -4,7 +4,7 @@
 mod oddities;
 
 use super::predict::ids::Ids;
-use crate::data::export::export;
+use crate::data::export::{Layout, export};
 use crate::data::{Source, coco, load};
 use crate::eval::score_files;
 use crate::structures::{Instance, InstanceSource, rle};
@@ -73,7 +73,7 @@ impl Folder {
         let scores = score_files(&self.path("gt.json"), &self.path("dt.json"))?;
         assert_eq!(ids.images.len(), paths.len());
         let exported = self.path("exported");
-        export(&dataset, &exported)?;
+        export(&dataset, &exported, Layout::Coco)?;
         let again = load(table(
             &exported,
             "annotations/instances_val2017.json",

@@ -1,0 +1,208 @@
+//! Tests the dataset on files that the tests write: a good one, and every kind of bad one.
+
+use crate::cityscapes::Frame;
+use crate::data::findings::{Part, Reason};
+use crate::data::{Dataset, load};
+use crate::structures::InstanceSource;
+use image::{GrayImage, ImageBuffer, Luma, RgbImage};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Two training pictures and one for the evaluation, 4 x 2 pixels. Tests break it in one place.
+struct Fixture {
+    folder: TempDir,
+    table: toml::Table,
+}
+
+/// A car with a hole in two pieces, a group of persons, a caravan, and void.
+const TRAIN: [u16; 8] = [26_001, 7, 26_001, 24, 24, 29_000, 4, 33_000];
+const OTHER: [u16; 8] = [7; 8];
+const VAL: [u16; 8] = [26_000, 26_000, 27_000, 0, 7, 7, 31, 7];
+
+impl Fixture {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "name = 'cityscapes'\nroot = {:?}\ntrain = 'train'\nval = 'val'\nunlabelled-images = ''\n\
+             truth = 'masks'\ncheck = 'once'\narea-bounds = [1024.0, 9216.0]",
+            folder.path()
+        );
+        let fixture = Self {
+            table: text.parse().unwrap(),
+            folder,
+        };
+        for (split, frame, ids) in [
+            ("train", "ulm_000001_000019", TRAIN),
+            ("train", "aachen_000002_000007", OTHER),
+            ("val", "bochum_000000_000313", VAL),
+        ] {
+            fixture.write(split, frame, ids);
+        }
+        fixture
+    }
+
+    fn path(&self, kind: &str, split: &str, frame: &str, ending: &str) -> PathBuf {
+        let city = Frame::of(frame).unwrap().city;
+        let folder = self.folder.path().join(kind).join(split).join(city);
+        fs::create_dir_all(&folder).unwrap();
+        folder.join(format!("{frame}_{ending}.png"))
+    }
+
+    fn picture(&self, split: &str, frame: &str) -> PathBuf {
+        self.path("leftImg8bit", split, frame, "leftImg8bit")
+    }
+
+    fn ids(&self, split: &str, frame: &str) -> PathBuf {
+        self.path("gtFine", split, frame, "gtFine_instanceIds")
+    }
+
+    fn write(&self, split: &str, frame: &str, ids: [u16; 8]) {
+        RgbImage::new(4, 2)
+            .save(self.picture(split, frame))
+            .unwrap();
+        let ids: ImageBuffer<Luma<u16>, _> = ImageBuffer::from_raw(4, 2, ids.to_vec()).unwrap();
+        ids.save(self.ids(split, frame)).unwrap();
+    }
+
+    fn build(&self) -> Dataset {
+        load(self.table.clone()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The key and the text of the error.
+    fn error(&self) -> (String, String) {
+        let error = load(self.table.clone()).err().expect("it is refused");
+        (error[0].key.clone(), error[0].message.clone())
+    }
+
+    fn refused(&self, key: &str, parts: &[&str]) {
+        let (found, message) = self.error();
+        assert_eq!(found, key, "{message}");
+        for part in parts {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+}
+
+#[test]
+fn objects_are_exact_and_groups_are_crowds() {
+    let fixture = Fixture::new();
+    let dataset = fixture.build();
+    assert_eq!(dataset.classes.len(), 8);
+    assert_eq!(dataset.classes[..3], ["person", "rider", "car"]);
+    assert_eq!((dataset.train.len(), dataset.val.len()), (2, 1));
+    // By name: aachen before ulm.
+    assert!(dataset.train.is_background(0));
+    assert_eq!(dataset.train.classes_of(1), [0, 2, 7]);
+    assert_eq!(dataset.train.objects_of(1), [2, 7]);
+    let sample = dataset.train.load(1).unwrap();
+    assert_eq!(sample.image_id, 2);
+    let car = &sample.instances[1];
+    assert_eq!((car.class, car.source), (2, InstanceSource::Annotation));
+    assert_eq!(car.mask.bits, [1, 0, 1, 0, 0, 0, 0, 0]);
+    assert_eq!(sample.instances[0].source, InstanceSource::Crowd);
+    let truth = dataset.train.truth(1).unwrap();
+    assert_eq!(truth.instances, sample.instances);
+    assert_eq!(truth.areas, [2.0, 2.0, 1.0]);
+    let void = truth.void.unwrap();
+    assert_eq!(void.bits, [0, 0, 0, 0, 0, 0, 1, 0], "a caravan is not void");
+    let frame = dataset.train.frame(1).unwrap();
+    assert_eq!(frame.to_string(), "ulm_000001_000019");
+    let file = dataset.train.file(1).unwrap();
+    assert!(file.ends_with("leftImg8bit/train/ulm/ulm_000001_000019_leftImg8bit.png"));
+    let findings = &dataset.findings;
+    assert_eq!(findings.count(Part::Train, Reason::CrowdsOnly), 1, "person");
+    assert_eq!(findings.count(Part::Val, Reason::NotTrained), 1, "truck");
+    assert_eq!(findings.count(Part::Val, Reason::MissingOfVal), 0);
+    assert!(dataset.extra_unlabelled.is_none());
+}
+
+#[test]
+fn pictures_without_annotations_are_unlabelled() {
+    let mut fixture = Fixture::new();
+    fs::remove_file(fixture.ids("train", "aachen_000002_000007")).unwrap();
+    let dataset = fixture.build();
+    assert_eq!(dataset.train.len(), 1);
+    let extra = dataset.extra_unlabelled.unwrap();
+    assert_eq!(extra.len(), 1);
+    assert!(extra.load(0).unwrap().instances.is_empty());
+    assert_eq!(dataset.findings.count(Part::Train, Reason::NoTruth), 1);
+    fixture
+        .table
+        .insert("unlabelled-images".into(), "val".into());
+    assert_eq!(fixture.build().extra_unlabelled.unwrap().len(), 2);
+    fixture
+        .table
+        .insert("unlabelled-images".into(), "train_extra".into());
+    fixture.refused("unlabelled-images", &["train_extra: no folder"]);
+}
+
+#[test]
+fn a_part_of_the_published_val_is_told() {
+    let fixture = Fixture::new();
+    for frame in [
+        "frankfurt_000000_000294",
+        "lindau_000001_000019",
+        "munster_000001_000019",
+    ] {
+        fixture.write("val", frame, VAL);
+    }
+    fs::remove_dir_all(fixture.folder.path().join("leftImg8bit/val/bochum")).unwrap();
+    fs::remove_dir_all(fixture.folder.path().join("gtFine/val/bochum")).unwrap();
+    let findings = fixture.build().findings;
+    assert_eq!(findings.count(Part::Val, Reason::MissingOfVal), 497);
+}
+
+#[test]
+fn every_mistake_names_its_file() {
+    let val = "bochum_000000_000313";
+    let broken = |edit: &dyn Fn(&Fixture, &Path)| {
+        let fixture = Fixture::new();
+        edit(&fixture, &fixture.ids("val", val));
+        fixture
+    };
+    broken(&|_, ids| GrayImage::new(4, 2).save(ids).unwrap()).refused(
+        "val",
+        &[
+            "bochum_000000_000313_gtFine_instanceIds.png",
+            "8 bits a pixel",
+            "labelIds",
+        ],
+    );
+    broken(&|_, ids| {
+        let image: ImageBuffer<Luma<u16>, Vec<u16>> = ImageBuffer::new(3, 2);
+        image.save(ids).unwrap();
+    })
+    .refused(
+        "val",
+        &["instanceIds.png: 3 x 2 pixels", "its picture has 4 x 2"],
+    );
+    broken(&|_, ids| fs::remove_file(ids).unwrap()).refused(
+        "val",
+        &[
+            "1 pictures without annotations: bochum_000000_000313",
+            "gtFine/val/CITY",
+        ],
+    );
+    broken(&|fixture, _| fs::remove_file(fixture.picture("val", val)).unwrap())
+        .refused("val", &["leftImg8bit/val: no picture"]);
+    broken(&|fixture, _| {
+        fixture.write("val", "ulm_000005_000019", OTHER);
+        fs::remove_file(fixture.picture("val", val)).unwrap();
+    })
+    .refused(
+        "val",
+        &["1 annotations without a picture: bochum_000000_000313"],
+    );
+    broken(&|fixture, _| fixture.write("train", "ulm_000001_000019", OTHER))
+        .refused("train", &["no annotated picture has an object"]);
+    broken(&|fixture, _| fixture.write("train", "ulm_000001_000019", [99; 8])).refused(
+        "train",
+        &["ulm_000001_000019_gtFine_instanceIds.png", "the value 99"],
+    );
+    let mut fixture = Fixture::new();
+    fixture.table.insert("train".into(), "training".into());
+    fixture.refused("train", &["leftImg8bit/training: no folder"]);
+    fixture.table.insert("root".into(), "/nowhere".into());
+    fixture.refused("root", &["/nowhere: no folder"]);
+}
