@@ -15,13 +15,14 @@ use crate::cityscapes::{CLASSES, INSTANCES, PICTURES, frames_in, missing_of_val}
 use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
 use images::{Annotated, Unannotated};
 use part::{Pictures, annotated, pictures};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The table `[data]` with `name = "cityscapes"`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CityscapesConfig {
     /// The folder with `leftImg8bit` and `gtFine`.
@@ -42,7 +43,7 @@ pub struct CityscapesConfig {
 
 /// The origin of the masks of Cityscapes. There is one so far; its name tells readers of a record that the numbers are
 /// those of exact masks, and not of the polygons that Detectron2 evaluates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TruthOrigin {
     /// The pixels of `instanceIds.png`.
