@@ -1,5 +1,5 @@
-//! A dataset without pictures and outlines: the classes of the objects of each image. That is enough to draw a
-//! split and to count its classes, and it is read in a second where the files of a large dataset take ten.
+//! A dataset without pictures and outlines: the classes of the objects of each image, its id and its file. That is
+//! enough to draw a split and to count its classes, and it is read in a second where the files of a large dataset take ten.
 
 use super::findings::Findings;
 use super::stamp::Stamp;
@@ -28,9 +28,21 @@ pub struct Digest {
     findings: Findings,
 }
 
-/// The classes of the objects and of the crowds of each image.
+/// The images of a part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Listing(Vec<(Vec<usize>, Vec<usize>)>);
+struct Listing(Vec<ListedImage>);
+
+/// An image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct ListedImage {
+    id: u64,
+    file: Option<PathBuf>,
+    /// The classes of its objects.
+    objects: Vec<usize>,
+    /// The classes of its crowds.
+    crowds: Vec<usize>,
+    is_listed_empty: bool,
+}
 
 impl Digest {
     /// Returns true if reading a digest of `dataset` is much quicker than reading the dataset.
@@ -99,7 +111,13 @@ impl Listing {
                     crowds.swap_remove(place);
                 }
             }
-            (objects, crowds)
+            ListedImage {
+                id: source.id(index),
+                file: source.file(index).map(Path::to_path_buf),
+                objects,
+                crowds,
+                is_listed_empty: source.is_listed_empty(index),
+            }
         };
         Self((0..source.len()).map(image).collect())
     }
@@ -111,16 +129,30 @@ impl Source for Listing {
     }
 
     fn classes_of(&self, index: usize) -> Vec<usize> {
-        let (objects, crowds) = &self.0[index];
+        let ListedImage {
+            objects, crowds, ..
+        } = &self.0[index];
         [&objects[..], crowds].concat()
     }
 
     fn objects_of(&self, index: usize) -> Vec<usize> {
-        self.0[index].0.clone()
+        self.0[index].objects.clone()
     }
 
     fn is_background(&self, index: usize) -> bool {
-        self.0[index].0.is_empty()
+        self.0[index].objects.is_empty()
+    }
+
+    fn is_listed_empty(&self, index: usize) -> bool {
+        self.0[index].is_listed_empty
+    }
+
+    fn id(&self, index: usize) -> u64 {
+        self.0[index].id
+    }
+
+    fn file(&self, index: usize) -> Option<&Path> {
+        self.0[index].file.as_deref()
     }
 
     fn load(&self, index: usize) -> Result<Sample> {
@@ -145,6 +177,12 @@ mod tests {
         }
         fn objects_of(&self, index: usize) -> Vec<usize> {
             if index == 0 { vec![1, 0, 1] } else { vec![] }
+        }
+        fn id(&self, index: usize) -> u64 {
+            7 - index as u64
+        }
+        fn is_listed_empty(&self, _: usize) -> bool {
+            false
         }
         fn file(&self, index: usize) -> Option<&Path> {
             (index == 0).then_some(&*self.0)
@@ -189,6 +227,9 @@ mod tests {
         assert_eq!(listed.train.objects_of(0), [1, 0, 1]);
         assert_eq!(listed.train.classes_of(0), [1, 0, 1, 1]);
         assert!(listed.val.is_background(1) && !listed.val.is_background(0));
+        assert_eq!((listed.train.id(0), listed.train.id(1)), (7, 6));
+        assert_eq!(listed.train.file(0), Some(&*picture));
+        assert!(!listed.train.is_listed_empty(1));
         assert!(listed.train.load(0).is_err());
     }
 }

@@ -3,7 +3,7 @@
 //! The files are `FOLDER/annotations/instances_{train,val}2017.json`, with masks as compressed RLE, and
 //! `FOLDER/images/{train,val}_NNNNNN.png`.
 
-use super::{Dataset, Sample, Source};
+use super::{Dataset, Sample, Source, Truth};
 use crate::structures::{InstanceSource, rle};
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
@@ -51,6 +51,11 @@ pub fn export(dataset: &Dataset, folder: &Path) -> Result<Exported> {
     written
 }
 
+/// The file name of the drawn image `id` of the part `part`, `train` or `val`.
+pub fn drawn_name(part: &str, id: u64) -> String {
+    format!("{part}_{id:06}.png")
+}
+
 fn write(dataset: &Dataset, folder: &Path) -> Result<Exported> {
     for part in ["annotations", "images"] {
         let part = folder.join(part);
@@ -77,6 +82,16 @@ fn write_part(
         .into_par_iter()
         .map(|index| write_image(source, index, part, folder))
         .collect::<Result<Vec<_>>>()?;
+    exported.images += entries.len();
+    exported.annotations += entries
+        .iter()
+        .map(|(_, objects)| objects.len())
+        .sum::<usize>();
+    Ok(document(dataset, entries))
+}
+
+/// COCO annotations of images, each with the entries of its objects, which get their `id` here.
+pub fn document(dataset: &Dataset, entries: Vec<(Value, Vec<Value>)>) -> Value {
     let (mut images, mut annotations) = (Vec::new(), Vec::new());
     for (image, objects) in entries {
         images.push(image);
@@ -85,11 +100,9 @@ fn write_part(
             annotations.push(object);
         }
     }
-    exported.images += images.len();
-    exported.annotations += annotations.len();
     let category = |(class, name): (usize, &String)| json!({ "id": class + 1, "name": name, "supercategory": "object" });
     let categories: Vec<Value> = dataset.classes.iter().enumerate().map(category).collect();
-    Ok(json!({ "images": images, "annotations": annotations, "categories": categories }))
+    json!({ "images": images, "annotations": annotations, "categories": categories })
 }
 
 /// The entry of the image and those of its annotations, which still lack their `id`.
@@ -103,7 +116,7 @@ fn write_image(
         image_id, picture, ..
     } = source.load(index)?;
     let truth = source.truth(index)?;
-    let file_name = format!("{part}_{image_id:06}.png");
+    let file_name = drawn_name(part, image_id);
     let path: PathBuf = folder.join("images").join(&file_name);
     let (width, height) = (picture.width as u32, picture.height as u32);
     image::save_buffer(
@@ -114,12 +127,22 @@ fn write_image(
         image::ColorType::Rgb8,
     )
     .with_context(|| format!("{}: cannot be written", path.display()))?;
-    let image = json!({ "id": image_id, "file_name": file_name, "height": height, "width": width });
+    let image = image_entry(image_id, &file_name, picture.height, picture.width);
+    Ok((image, object_entries(&truth)))
+}
+
+/// The entry of an image.
+pub fn image_entry(image_id: u64, file_name: &str, height: usize, width: usize) -> Value {
+    json!({ "id": image_id, "file_name": file_name, "height": height, "width": width })
+}
+
+/// The entries of the objects of an image. They lack their `id`.
+pub fn object_entries(truth: &Truth) -> Vec<Value> {
     let objects = truth.instances.iter().zip(&truth.areas).map(|(instance, area)| {
         let runs = rle::encode(&instance.mask);
         json!({
             "id": 0,
-            "image_id": image_id,
+            "image_id": truth.image_id,
             "category_id": instance.class + 1,
             "iscrowd": u8::from(instance.source == InstanceSource::Crowd),
             "area": area,
@@ -127,7 +150,7 @@ fn write_image(
             "segmentation": { "size": [runs.h, runs.w], "counts": hotcoco::mask::rle_to_string(&runs) },
         })
     });
-    Ok((image, objects.collect()))
+    objects.collect()
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ pub trait DetectorConfig: Debug + Send + Sync {
     /// The file with values for the backbone alone; empty: none.
     fn backbone_weights(&self) -> &Path;
 
+    /// The number of pixels of which the sides of the network's input are multiples. Other sizes are padded.
+    fn stride(&self) -> usize;
+
     /// The content of `config.json` with which `transformers` makes this network, for classes with these `labels`.
     ///
     /// # Errors

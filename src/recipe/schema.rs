@@ -5,6 +5,7 @@
 //! A component other than the default's has keys whose types only its own code knows: the schema allows these
 //! keys with any value, a new key excepted, whose built-in default has a type.
 
+use super::either::other_type;
 use super::file::{Node, ParsedFile, Tree};
 use super::moved::moved_tables;
 use super::new_keys::NewKeys;
@@ -272,7 +273,10 @@ impl<'a> Writer<'a> {
 
     fn node(&self, path: &str, node: &Node) -> Value {
         let mut schema = match &node.tree {
-            Tree::Leaf(value) => leaf(value),
+            Tree::Leaf(value) => match other_type(path) {
+                Some(other) => json!({ "anyOf": [leaf(value), any_leaf(other)] }),
+                None => leaf(value),
+            },
             Tree::Array(items) => {
                 let items = items
                     .first()
@@ -392,6 +396,14 @@ fn leaf(value: &toml::Value) -> Value {
         _ => "string",
     };
     json!({ "type": kind })
+}
+
+/// The schema of a plain value or of a list of plain values.
+fn any_leaf(value: &toml::Value) -> Value {
+    match value.as_array().and_then(|items| items.first()) {
+        Some(item) => json!({ "type": "array", "items": leaf(item) }),
+        None => leaf(value),
+    }
 }
 
 fn without_default(mut schema: Value) -> Value {

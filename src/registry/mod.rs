@@ -8,10 +8,12 @@
 mod check;
 mod errors;
 mod read;
+mod word;
 
 pub use check::{Check, MOST_STEPS, MOST_WEIGHT, Number, above};
 pub use errors::{ComponentError, ComponentErrors, joined};
 pub use read::{Checked, in_plain_words, make, read, read_within};
+pub use word::word_or_number;
 
 /// A component that a recipe can name. `build` reads the component's own table (its keys without `name`).
 pub struct Entry<T> {

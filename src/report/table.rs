@@ -4,6 +4,7 @@
 use super::identical;
 use super::metric::{USUAL, finished, names, reached};
 use super::record::Record;
+use super::split;
 use super::statistics::{
     Bootstrap, Difference, JudgedDifference, Kendall, judge, kendall, mean, paired_difference,
     sample_deviation,
@@ -64,6 +65,8 @@ pub struct Table {
     pub agreement: Option<Kendall>,
     /// The oddities of the datasets of its trials, one line each, each once.
     pub findings: Vec<String>,
+    /// The lines about the splits of its trials, each once; none if the program drew them by its own rule.
+    pub splits: Vec<String>,
     /// Its trials with all their numbers; empty unless somebody asked for them.
     pub trials: Vec<TrialValues>,
 }
@@ -162,6 +165,10 @@ impl Table {
             rows: found,
             agreement: kendall(&columns),
             findings: findings(rows),
+            splits: split::lines(
+                rows.iter()
+                    .flat_map(|row| row.records.iter().flatten().copied()),
+            ),
             trials: Vec::new(),
         };
         table.judge();

@@ -111,6 +111,10 @@ impl Source for Scenes {
         self.0[index].instances.is_empty()
     }
 
+    fn id(&self, index: usize) -> u64 {
+        self.0[index].image_id
+    }
+
     fn load(&self, index: usize) -> Result<Sample> {
         Ok(self.0[index].clone())
     }

@@ -106,6 +106,10 @@ impl DetectorConfig for Mask2FormerConfig {
         &self.network.backbone.weights
     }
 
+    fn stride(&self) -> usize {
+        self.network.backbone.coarsest_stride()
+    }
+
     fn hugging_face(&self, labels: Vec<String>) -> Result<serde_json::Value> {
         let folder = HuggingFaceFolder {
             model: self.network.clone(),

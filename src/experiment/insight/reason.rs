@@ -230,6 +230,7 @@ mod tests {
             commits: None,
             code_version: 1,
             findings: Vec::new(),
+            split: None,
         }
     }
 

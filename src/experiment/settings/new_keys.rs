@@ -32,6 +32,20 @@ const ROWS: &[NewKey] = &[
     key("method.correction", GUIDED, "{ name = 'keep' }"),
     key("method.weighting", GUIDED, "{ name = 'uniform' }"),
     key("data.skip-in-truth", &["coco"], "false"),
+    key("split.rule", &[], "'permutation'"),
+    key("split.seed", &[], "'trial'"),
+    key("split.list", &[], "''"),
+    key("split.format", &[], "'auto'"),
+    key("split.percent", &[], "'labelled'"),
+    key("split.unlabelled", &[], "'rest'"),
+    key("augment.geometry", &[], "'scale-jitter'"),
+    key("augment.shorter", &[], "[800]"),
+    key("augment.longer", &[], "1333"),
+    key("augment.weak-colour", &[], "'none'"),
+    key("loader.mixing", &[], "'pairs'"),
+    key("loader.labelled-repeat", &[], "'auto'"),
+    key("loader.labelled-sampler", &[], "'uniform'"),
+    key("loader.repeat-threshold", &[], "10.0"),
 ];
 
 /// The methods whose table a recipe writes anew, without the defaults of `recipes/pl-dc.toml`.

@@ -51,7 +51,7 @@ struct Set {
 fn table(table: &Table, look: &Look, limit: f64) -> String {
     let header = &table.header;
     let mut text = String::new();
-    for line in &header.provenance {
+    for line in header.provenance.iter().chain(&table.splits) {
         text.push_str(&format!("% {}\n", one_line(line)));
     }
     let all = columns(table, look);

@@ -1,0 +1,22 @@
+//! Keys whose value is a word or a number.
+
+use serde::de::{Deserialize, Deserializer, Error};
+use toml::Value;
+
+/// Reads `word` as none, or else a value that `number` takes. `allowed` are such values in words.
+///
+/// # Errors
+/// Another value. The error tells what is allowed.
+pub fn word_or_number<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    word: &str,
+    allowed: &str,
+    number: impl Fn(&Value) -> Option<T>,
+) -> Result<Option<T>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    if value.as_str() == Some(word) {
+        return Ok(None);
+    }
+    let other = || D::Error::custom(format!("expected \"{word}\" or {allowed}, found {value}"));
+    number(&value).map(Some).ok_or_else(other)
+}

@@ -1,0 +1,190 @@
+//! The split of a trial: which images had labels, in numbers and as a hash.
+
+use super::record::Record;
+use crate::screen::counted;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The split of a trial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitRecord {
+    /// The rule or the list, and the seed, in words.
+    pub origin: String,
+    /// The SHA-256 of the indices of the chosen images.
+    pub sha256: String,
+    /// The number of training images.
+    pub training_images: usize,
+    /// The number of images that the rule or the list chose.
+    pub chosen: usize,
+    /// The number of those that have an object: the images that a training learns from.
+    pub labelled: usize,
+    /// The number of images that a teacher labels.
+    pub unlabelled: usize,
+    /// The classes in the order of the dataset, each with the number of its objects in the labelled images.
+    pub instances: Vec<(String, usize)>,
+}
+
+impl SplitRecord {
+    /// The number of labelled images in words, with their true share.
+    pub fn labelled_words(&self) -> String {
+        labelled_words(self.chosen, self.labelled, self.training_images)
+    }
+}
+
+/// The number of `chosen` labelled images of `all` in words, with their true share. `labelled` of them have an object.
+pub fn labelled_words(chosen: usize, labelled: usize, all: usize) -> String {
+    let share = match chosen == all {
+        true => "all of them".to_string(),
+        false => percent(chosen, all),
+    };
+    let empty = match chosen - labelled.min(chosen) {
+        0 => String::new(),
+        empty => format!(", {empty} of them without an object"),
+    };
+    format!("{chosen} of {all} training images labelled ({share}){empty}")
+}
+
+/// `part` of `all` in percent, with at most four decimals.
+fn percent(part: usize, all: usize) -> String {
+    let text = format!("{:.4}", 100.0 * part as f64 / all as f64);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// The lines about the splits of `records` for the head of a table: two for each different one.
+pub(super) fn lines<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<String> {
+    let mut found: Vec<(SplitRecord, BTreeSet<u64>)> = Vec::new();
+    for record in records {
+        let Some(split) = &record.split else {
+            continue;
+        };
+        let is_same = |(other, _): &&mut (SplitRecord, BTreeSet<u64>)| {
+            let unlabelled = other.unlabelled;
+            *other
+                == SplitRecord {
+                    unlabelled,
+                    ..split.clone()
+                }
+        };
+        match found.iter_mut().find(is_same) {
+            Some((other, seeds)) => {
+                // A supervised trial has no use for unlabelled images.
+                other.unlabelled = other.unlabelled.max(split.unlabelled);
+                seeds.insert(record.seed);
+            }
+            None => found.push((split.clone(), BTreeSet::from([record.seed]))),
+        }
+    }
+    let every: BTreeSet<u64> = found.iter().flat_map(|(_, seeds)| seeds).copied().collect();
+    let mut lines = Vec::new();
+    for (split, seeds) in &found {
+        let of = match seeds.len() {
+            _ if *seeds == every && every.len() > 1 => " of every seed".to_string(),
+            _ if every.len() == 1 => String::new(),
+            count => {
+                let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
+                let plural = if count == 1 { "" } else { "s" };
+                format!(" of seed{plural} {}", seeds.join(", "))
+            }
+        };
+        lines.push(format!(
+            "Split{of}: {}; {}, {} unlabelled; SHA-256 {}",
+            split.origin,
+            split.labelled_words(),
+            split.unlabelled,
+            split.sha256
+        ));
+        let instances = split.instances.iter();
+        let instances: Vec<String> = instances
+            .map(|(class, count)| format!("`{class}` {count}"))
+            .collect();
+        let all: usize = split.instances.iter().map(|(_, count)| count).sum();
+        lines.push(format!(
+            "Labelled instances{of}: {}: {}",
+            counted(all, "object"),
+            instances.join(", ")
+        ));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::record;
+
+    fn split(sha256: &str, unlabelled: usize) -> SplitRecord {
+        SplitRecord {
+            origin: "rule `numpy`, the trial's seed".into(),
+            sha256: sha256.into(),
+            training_images: 118_287,
+            chosen: 1182,
+            labelled: 1170,
+            unlabelled,
+            instances: vec![("person".into(), 2500), ("toaster".into(), 1)],
+        }
+    }
+
+    fn with(seed: u64, split: Option<SplitRecord>) -> Record {
+        Record {
+            split,
+            ..record("hash", seed, Some(20.0))
+        }
+    }
+
+    #[test]
+    fn the_same_split_of_all_seeds_is_told_once() {
+        let records = [
+            with(0, Some(split("ab", 0))),
+            with(1, Some(split("ab", 117_105))),
+        ];
+        let told = lines(records.iter());
+        assert_eq!(
+            told,
+            [
+                "Split of every seed: rule `numpy`, the trial's seed; 1182 of 118287 training images labelled (0.9993 %), \
+                 12 of them without an object, 117105 unlabelled; SHA-256 ab",
+                "Labelled instances of every seed: 2501 objects: `person` 2500, `toaster` 1"
+            ]
+        );
+        assert!(lines(records[..1].iter())[0].starts_with("Split: rule"));
+    }
+
+    #[test]
+    fn splits_that_the_seeds_vary_are_told_each() {
+        let records = [
+            with(0, Some(split("ab", 9))),
+            with(1, Some(split("cd", 9))),
+            with(2, Some(split("ab", 9))),
+            with(3, None),
+        ];
+        let told = lines(records.iter());
+        assert_eq!(told.len(), 4);
+        assert!(
+            told[0].starts_with("Split of seeds 0, 2: ")
+                && told[2].starts_with("Split of seed 1: ")
+        );
+        assert_eq!(lines(records[3..].iter()), [""; 0]);
+    }
+
+    #[test]
+    fn a_record_without_a_split_has_the_bytes_that_it_always_had() {
+        let plain = serde_json::to_string(&with(0, None)).unwrap();
+        assert!(!plain.contains("split"), "{plain}");
+        let whole = with(0, Some(split("ab", 9)));
+        let text = serde_json::to_string(&whole).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), whole);
+    }
+
+    #[test]
+    fn shares_are_true_numbers() {
+        assert_eq!(
+            labelled_words(11_285, 11_285, 118_287),
+            "11285 of 118287 training images labelled (9.5404 %)"
+        );
+        assert_eq!(
+            labelled_words(4, 3, 4),
+            "4 of 4 training images labelled (all of them), 1 of them without an object"
+        );
+    }
+}
