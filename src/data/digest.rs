@@ -1,5 +1,6 @@
 //! A dataset without pictures and outlines: the classes of the objects of each image, its id and its file. That is
-//! enough to draw a split and to count its classes, and it is read in a second where the files of a large dataset take ten.
+//! enough to draw a split and to count its classes, and it is read in a second where the files of a large dataset take
+//! ten.
 
 use super::findings::Findings;
 use super::stamp::Stamp;

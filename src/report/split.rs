@@ -1,6 +1,5 @@
 //! The split of a trial: which images had labels, in numbers and as a hash.
 
-use super::record::Record;
 use crate::screen::counted;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -51,13 +50,11 @@ fn percent(part: usize, all: usize) -> String {
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// The lines about the splits of `records` for the head of a table: two for each different one.
-pub(super) fn lines<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<String> {
+/// The lines about the splits of trials for the head of a table: two for each different one. `splits` has the seed and
+/// the split of each trial.
+pub(super) fn lines<'a>(splits: impl Iterator<Item = (u64, &'a SplitRecord)>) -> Vec<String> {
     let mut found: Vec<(SplitRecord, BTreeSet<u64>)> = Vec::new();
-    for record in records {
-        let Some(split) = &record.split else {
-            continue;
-        };
+    for (seed, split) in splits {
         let is_same = |(other, _): &&mut (SplitRecord, BTreeSet<u64>)| {
             let unlabelled = other.unlabelled;
             *other
@@ -70,9 +67,9 @@ pub(super) fn lines<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<String
             Some((other, seeds)) => {
                 // A supervised trial has no use for unlabelled images.
                 other.unlabelled = other.unlabelled.max(split.unlabelled);
-                seeds.insert(record.seed);
+                seeds.insert(seed);
             }
-            None => found.push((split.clone(), BTreeSet::from([record.seed]))),
+            None => found.push((split.clone(), BTreeSet::from([seed]))),
         }
     }
     let every: BTreeSet<u64> = found.iter().flat_map(|(_, seeds)| seeds).copied().collect();
@@ -111,6 +108,7 @@ pub(super) fn lines<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Record;
     use crate::report::tests::record;
 
     fn split(sha256: &str, unlabelled: usize) -> SplitRecord {
@@ -134,11 +132,8 @@ mod tests {
 
     #[test]
     fn the_same_split_of_all_seeds_is_told_once() {
-        let records = [
-            with(0, Some(split("ab", 0))),
-            with(1, Some(split("ab", 117_105))),
-        ];
-        let told = lines(records.iter());
+        let splits = [(0, split("ab", 0)), (1, split("ab", 117_105))];
+        let told = lines(splits.iter().map(|(seed, split)| (*seed, split)));
         assert_eq!(
             told,
             [
@@ -147,24 +142,22 @@ mod tests {
                 "Labelled instances of every seed: 2501 objects: `person` 2500, `toaster` 1"
             ]
         );
-        assert!(lines(records[..1].iter())[0].starts_with("Split: rule"));
+        let one = lines([(7, &split("ab", 9))].into_iter());
+        assert!(one[0].starts_with("Split: rule"), "{one:?}");
     }
 
     #[test]
     fn splits_that_the_seeds_vary_are_told_each() {
-        let records = [
-            with(0, Some(split("ab", 9))),
-            with(1, Some(split("cd", 9))),
-            with(2, Some(split("ab", 9))),
-            with(3, None),
+        let splits = [
+            (0, split("ab", 9)),
+            (1, split("cd", 9)),
+            (2, split("ab", 9)),
         ];
-        let told = lines(records.iter());
+        let told = lines(splits.iter().map(|(seed, split)| (*seed, split)));
         assert_eq!(told.len(), 4);
-        assert!(
-            told[0].starts_with("Split of seeds 0, 2: ")
-                && told[2].starts_with("Split of seed 1: ")
-        );
-        assert_eq!(lines(records[3..].iter()), [""; 0]);
+        assert!(told[0].starts_with("Split of seeds 0, 2: "));
+        assert!(told[2].starts_with("Split of seed 1: "));
+        assert_eq!(lines([].into_iter()), [""; 0]);
     }
 
     #[test]

@@ -165,10 +165,7 @@ impl Table {
             rows: found,
             agreement: kendall(&columns),
             findings: findings(rows),
-            splits: split::lines(
-                rows.iter()
-                    .flat_map(|row| row.records.iter().flatten().copied()),
-            ),
+            splits: splits(rows),
             trials: Vec::new(),
         };
         table.judge();
@@ -320,6 +317,12 @@ fn findings(rows: &[RowRecords]) -> Vec<String> {
         }
     }
     found
+}
+
+/// The lines about the splits that the records of `rows` tell.
+fn splits(rows: &[RowRecords]) -> Vec<String> {
+    let records = rows.iter().flat_map(|row| row.records.iter().flatten());
+    split::lines(records.filter_map(|record| Some((record.seed, record.split.as_ref()?))))
 }
 
 fn status(records: &[Option<&Record>], finished: usize) -> String {

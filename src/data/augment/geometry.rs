@@ -1,11 +1,11 @@
 //! Flip, scale, crop or pad: the geometry that an image, its masks and both of its views share.
 //!
-//! - `scale-jitter`, for COCO: the image is resized so that it fits into `size`, times a factor `s` (large-scale jitter,
-//!   <https://arxiv.org/abs/2012.07177>). If it is larger than `size`, it is cropped at a random offset, with one draw
-//!   for both axes.
+//! - `scale-jitter`, for COCO: the image is resized so that it fits into `size`, times a factor `s` (large-scale
+//!   jitter, <https://arxiv.org/abs/2012.07177>). If it is larger than `size`, it is cropped at a random offset, with
+//!   one draw for both axes.
 //! - `shorter-side`, for Cityscapes: the shorter side gets one of several lengths, unless the longer one would then be
-//!   too long. If the image is larger than `size`, it is cropped at a random offset, with a draw for each axis. Sources:
-//!   detectron2's `ResizeShortestEdge` and `RandomCrop`.
+//!   too long. If the image is larger than `size`, it is cropped at a random offset, with a draw for each axis.
+//!   Sources: detectron2's `ResizeShortestEdge` and `RandomCrop`.
 //!
 //! If the image is smaller than `size`, it is padded to the right and below.
 

@@ -1,8 +1,9 @@
 //! The weak and the strong view of an image.
 //!
-//! There is one geometric draw per image: flip, scale jitter, crop or pad ([`geometry`]). The weak view is
-//! its result, for Cityscapes with other colours ([`ssd`]). The strong view changes only the colours of the weak view ([`strong`]), so masks predicted on
-//! the weak view fit the strong view. Source: the augmentations of the PL-DC code, after Unbiased Teacher.
+//! There is one geometric draw per image: flip, scale, crop or pad ([`geometry`]). The weak view is its result, for
+//! Cityscapes with other colours ([`ssd`]). The strong view changes only the colours of the weak view ([`strong`]), so
+//! masks predicted on the weak view fit the strong view. Source: the augmentations of the PL-DC code, after Unbiased
+//! Teacher.
 
 mod colour;
 mod config;
@@ -23,8 +24,8 @@ use super::{Sample, View};
 use crate::rng::Stream;
 use crate::structures::{InstanceSource, Picture};
 
-/// The weak view: `sample` in a random geometry, of the size `size`, with other colours if `weak-colour` says so. Crowds are removed, and so are
-/// objects with fewer than `min-area` pixels left.
+/// The weak view: `sample` in a random geometry, of the size `size`, with other colours if `weak-colour` says so.
+/// Crowds are removed, and so are objects with fewer than `min-area` pixels left.
 pub fn weak(sample: &Sample, config: &AugmentConfig, rng: &mut Stream) -> View {
     let picture = &sample.picture;
     let geometry = Geometry::draw(picture.height, picture.width, config, rng);

@@ -1,6 +1,7 @@
-//! SSD's colour changes (<https://arxiv.org/abs/1512.02325>), which the *weak* view of Cityscapes' training has: each of
-//! brightness, contrast, saturation and hue with probability 1/2, the contrast either before or after saturation and
-//! hue. Source: `ColorAugSSDTransform` of Mask2Former, whose 8-bit roundings between the changes are left out.
+//! SSD's colour changes (<https://arxiv.org/abs/1512.02325>), which the *weak* view of Cityscapes' training has: each
+//! of brightness, contrast, saturation and hue with probability 1/2, the contrast either before or after saturation
+//! and hue. Source: detectron2's `ColorAugSSDTransform`, which Mask2Former uses; its 8-bit roundings between the
+//! changes are left out.
 
 use super::colour::{ColourPlanes, turn_hue};
 use crate::rng::Stream;

@@ -42,8 +42,9 @@ impl Loader {
         self.maker.mixer().epoch_steps()
     }
 
-    /// The batch of `step`. Without `with_unlabelled`, its unlabelled part is empty; its labelled part is
-    /// the same if every step has as many labelled images ([`Mixing::Pairs`]). Steps may be requested in any order. In ascending order, they are made ahead of time.
+    /// The batch of `step`. Without `with_unlabelled`, its unlabelled part is empty; its labelled part is the same if
+    /// every step has as many labelled images ([`Mixing::Pairs`]). Steps may be requested in any order. In ascending
+    /// order, they are made ahead of time.
     ///
     /// # Errors
     /// An image cannot be read. The error names it.
