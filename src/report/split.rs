@@ -50,59 +50,105 @@ fn percent(part: usize, all: usize) -> String {
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// The lines about the splits of trials for the head of a table: two for each different one. `splits` has the seed and
-/// the split of each trial.
-pub(super) fn lines<'a>(splits: impl Iterator<Item = (u64, &'a SplitRecord)>) -> Vec<String> {
-    let mut found: Vec<(SplitRecord, BTreeSet<u64>)> = Vec::new();
-    for (seed, split) in splits {
-        let is_same = |(other, _): &&mut (SplitRecord, BTreeSet<u64>)| {
-            let unlabelled = other.unlabelled;
-            *other
+/// A split of a table, with the trials that have it.
+struct Found<'a> {
+    split: SplitRecord,
+    rows: Vec<&'a str>,
+    seeds: BTreeSet<u64>,
+}
+
+/// The lines about the splits of trials for the head of a table: two for each different one. `splits` has the label of
+/// the row, the seed and the split of each trial.
+pub(super) fn lines<'a>(
+    splits: impl Iterator<Item = (&'a str, u64, &'a SplitRecord)>,
+) -> Vec<String> {
+    let mut found: Vec<Found> = Vec::new();
+    for (row, seed, split) in splits {
+        let is_same = |other: &&mut Found| {
+            let unlabelled = other.split.unlabelled;
+            let split = split.clone();
+            other.split
                 == SplitRecord {
                     unlabelled,
-                    ..split.clone()
+                    ..split
                 }
         };
         match found.iter_mut().find(is_same) {
-            Some((other, seeds)) => {
+            Some(other) => {
                 // A supervised trial has no use for unlabelled images.
-                other.unlabelled = other.unlabelled.max(split.unlabelled);
-                seeds.insert(seed);
+                other.split.unlabelled = other.split.unlabelled.max(split.unlabelled);
+                other.seeds.insert(seed);
+                if !other.rows.contains(&row) {
+                    other.rows.push(row);
+                }
             }
-            None => found.push((split.clone(), BTreeSet::from([seed]))),
+            None => found.push(Found {
+                split: split.clone(),
+                rows: vec![row],
+                seeds: BTreeSet::from([seed]),
+            }),
         }
     }
-    let every: BTreeSet<u64> = found.iter().flat_map(|(_, seeds)| seeds).copied().collect();
-    let mut lines = Vec::new();
-    for (split, seeds) in &found {
-        let of = match seeds.len() {
-            _ if *seeds == every && every.len() > 1 => " of every seed".to_string(),
-            _ if every.len() == 1 => String::new(),
-            count => {
-                let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
-                let plural = if count == 1 { "" } else { "s" };
-                format!(" of seed{plural} {}", seeds.join(", "))
-            }
+    let every: BTreeSet<u64> = found.iter().flat_map(|one| &one.seeds).copied().collect();
+    let differ = every.iter().any(|seed| {
+        let of_seed = found.iter().filter(|one| one.seeds.contains(seed));
+        of_seed.count() > 1
+    });
+    let mut lines: Vec<String> = found
+        .iter()
+        .flat_map(|one| one.lines(&every, differ))
+        .collect();
+    if differ {
+        lines.push(
+            "Rows of this table have different labelled images: a difference between such rows is not that of their \
+             methods alone."
+                .to_string(),
+        );
+    }
+    lines
+}
+
+impl Found<'_> {
+    /// The two lines of the split. `every` are the seeds of the table; `named` is true if the rows are to be named.
+    fn lines(&self, every: &BTreeSet<u64>, named: bool) -> [String; 2] {
+        let Self { split, rows, seeds } = self;
+        let mut of = Vec::new();
+        if named {
+            let labels: Vec<String> = rows.iter().map(|row| format!("`{row}`")).collect();
+            of.push(labels.join(", "));
+        }
+        if every.len() > 1 {
+            let numbers: Vec<String> = seeds.iter().map(u64::to_string).collect();
+            of.push(match seeds.len() {
+                count if count == every.len() => "every seed".to_string(),
+                1 => format!("seed {}", numbers[0]),
+                _ => format!("seeds {}", numbers.join(", ")),
+            });
+        }
+        let of = match of.is_empty() {
+            true => String::new(),
+            false => format!(" of {}", of.join(", ")),
         };
-        lines.push(format!(
-            "Split{of}: {}; {}, {} unlabelled; SHA-256 {}",
-            split.origin,
-            split.labelled_words(),
-            split.unlabelled,
-            split.sha256
-        ));
         let instances = split.instances.iter();
+        let all: usize = instances.clone().map(|(_, count)| count).sum();
         let instances: Vec<String> = instances
             .map(|(class, count)| format!("`{class}` {count}"))
             .collect();
-        let all: usize = split.instances.iter().map(|(_, count)| count).sum();
-        lines.push(format!(
-            "Labelled instances{of}: {}: {}",
-            counted(all, "object"),
-            instances.join(", ")
-        ));
+        [
+            format!(
+                "Split{of}: {}; {}, {} unlabelled; SHA-256 {}",
+                split.origin,
+                split.labelled_words(),
+                split.unlabelled,
+                split.sha256
+            ),
+            format!(
+                "Labelled instances{of}: {}: {}",
+                counted(all, "object"),
+                instances.join(", ")
+            ),
+        ]
     }
-    lines
 }
 
 #[cfg(test)]
@@ -132,8 +178,13 @@ mod tests {
 
     #[test]
     fn the_same_split_of_all_seeds_is_told_once() {
-        let splits = [(0, split("ab", 0)), (1, split("ab", 117_105))];
-        let told = lines(splits.iter().map(|(seed, split)| (*seed, split)));
+        let told = lines(
+            [
+                ("supervised", 0, &split("ab", 0)),
+                ("method", 1, &split("ab", 117_105)),
+            ]
+            .into_iter(),
+        );
         assert_eq!(
             told,
             [
@@ -142,22 +193,40 @@ mod tests {
                 "Labelled instances of every seed: 2501 objects: `person` 2500, `toaster` 1"
             ]
         );
-        let one = lines([(7, &split("ab", 9))].into_iter());
+        let one = lines([("method", 7, &split("ab", 9))].into_iter());
         assert!(one[0].starts_with("Split: rule"), "{one:?}");
     }
 
     #[test]
     fn splits_that_the_seeds_vary_are_told_each() {
-        let splits = [
-            (0, split("ab", 9)),
-            (1, split("cd", 9)),
-            (2, split("ab", 9)),
-        ];
-        let told = lines(splits.iter().map(|(seed, split)| (*seed, split)));
+        let told = lines(
+            [
+                ("method", 0, &split("ab", 9)),
+                ("method", 1, &split("cd", 9)),
+                ("method", 2, &split("ab", 9)),
+            ]
+            .into_iter(),
+        );
         assert_eq!(told.len(), 4);
         assert!(told[0].starts_with("Split of seeds 0, 2: "));
         assert!(told[2].starts_with("Split of seed 1: "));
         assert_eq!(lines([].into_iter()), [""; 0]);
+    }
+
+    #[test]
+    fn rows_with_different_splits_are_named() {
+        let told = lines(
+            [
+                ("nb", 0, &split("ab", 9)),
+                ("stac", 0, &split("cd", 9)),
+                ("ours", 0, &split("ab", 9)),
+            ]
+            .into_iter(),
+        );
+        assert_eq!(told.len(), 5);
+        assert!(told[0].starts_with("Split of `nb`, `ours`: "), "{told:?}");
+        assert!(told[2].starts_with("Split of `stac`: "), "{told:?}");
+        assert!(told[4].starts_with("Rows of this table have different labelled images"));
     }
 
     #[test]

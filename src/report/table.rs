@@ -321,8 +321,11 @@ fn findings(rows: &[RowRecords]) -> Vec<String> {
 
 /// The lines about the splits that the records of `rows` tell.
 fn splits(rows: &[RowRecords]) -> Vec<String> {
-    let records = rows.iter().flat_map(|row| row.records.iter().flatten());
-    split::lines(records.filter_map(|record| Some((record.seed, record.split.as_ref()?))))
+    let splits = rows.iter().flat_map(|row| {
+        let records = row.records.iter().flatten();
+        records.filter_map(|record| Some((row.label, record.seed, record.split.as_ref()?)))
+    });
+    split::lines(splits)
 }
 
 fn status(records: &[Option<&Record>], finished: usize) -> String {

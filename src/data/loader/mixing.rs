@@ -199,7 +199,7 @@ mod tests {
             self.0
         }
         fn classes_of(&self, index: usize) -> Vec<usize> {
-            vec![usize::from(index % 10 == 0)]
+            vec![usize::from(index.is_multiple_of(10))]
         }
         fn load(&self, _: usize) -> Result<Sample> {
             bail!("nothing to decode")
@@ -294,7 +294,7 @@ mod tests {
             && labelled + unlabelled == 4));
         let rare = pool("1");
         assert_eq!(rare.epoch_steps(), 25);
-        assert!(counts(&rare, 200).iter().any(|counts| *counts == [1, 3]));
+        assert!(counts(&rare, 200).contains(&[1, 3]));
     }
 
     #[test]
