@@ -50,6 +50,7 @@ fn record(hash: &str, label: &str, seed: u64, stream: &mut Stream) -> Record {
         average: metrics(),
         code_version: 1,
         findings: Vec::new(),
+        split: None,
         commits: None,
     }
 }

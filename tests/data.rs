@@ -376,3 +376,139 @@ fn classes_that_one_part_alone_knows_are_named() {
     assert!(text.contains("category 2 is `pen` in"), "{text}");
     assert!(text.contains("and `spoon` in"), "{text}");
 }
+
+#[test]
+fn a_published_rule_is_told_by_the_plan_with_its_seed() {
+    let fixture = Fixture::new();
+    let set = ["split.rule=numpy", "split.seed=1", "seeds=[0, 1]"];
+    let text = fixture.fine(&["plan"], &set);
+    let told = "data `coco`, split.labelled = 0.5 by rule `numpy`, seed 1 in every trial, seed 0";
+    assert!(text.contains(told), "{text}");
+    let json = fixture.fine(&["plan", "--json"], &set);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let draws = json["splits"][0]["draws"].as_array().unwrap();
+    assert_eq!(draws.len(), 2);
+    assert_eq!(draws[0]["sha256"], draws[1]["sha256"]);
+    assert_eq!(draws[0]["chosen"], 2);
+    // numpy.random.seed(1); numpy.random.permutation(4) is 3, 2, 0, 1; printf '2,3' | sha256sum
+    let sha256 = "46584c88c62d575eca10a01b7c96b76ee70c876d24e57e8448b4fade22eba959";
+    assert_eq!(draws[0]["sha256"], sha256);
+    assert!(
+        text.contains("2 of 4 training images labelled (50 %), 1 of them without an object"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_split_is_written_for_other_frameworks_and_read_again_as_a_list() {
+    let fixture = Fixture::new();
+    let mut train = train();
+    train["images"][0]["coco_url"] = json!("kept");
+    fixture.annotate(&train, &val());
+    let set = ["split.rule=numpy", "split.seed=1", "seeds=[0, 1]"];
+    let told = fixture.fine(&["data", "split"], &set);
+    assert!(
+        told.starts_with("train.1@50.json, train.1@50-unlabeled.json: 2 of 4"),
+        "{told}"
+    );
+    let read = |name: &str| -> Value {
+        let text = fs::read(fixture.folder.path().join("out").join(name)).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    };
+    let (labelled, unlabelled) = (read("train.1@50.json"), read("train.1@50-unlabeled.json"));
+    let ids = |document: &Value| -> Vec<u64> {
+        let images = document["images"].as_array().unwrap().iter();
+        images.map(|image| image["id"].as_u64().unwrap()).collect()
+    };
+    let mut all = [ids(&labelled), ids(&unlabelled)].concat();
+    assert_eq!(ids(&labelled).len(), 2);
+    all.sort_unstable();
+    assert_eq!(all, [1, 2, 3, 4]);
+    assert_eq!(unlabelled["annotations"], json!([]));
+    assert_eq!(unlabelled["categories"], train["categories"]);
+    for annotation in labelled["annotations"].as_array().unwrap() {
+        assert!(ids(&labelled).contains(&annotation["image_id"].as_u64().unwrap()));
+    }
+    let hash = |set: &[&str]| {
+        let json: Value = serde_json::from_str(&fixture.fine(&["plan", "--json"], set)).unwrap();
+        json["splits"][0]["draws"][0]["sha256"].clone()
+    };
+    let drawn = hash(&set);
+    assert_eq!(hash(&["split.list=out/train.1@50.json"]), drawn);
+    let text = fixture.refused(&["plan"], &["split.list=out/train.1@50-unlabeled.json"]);
+    assert!(text.contains("lists the unlabelled images"), "{text}");
+    // The same again changes nothing; another split of the same name is not written over it.
+    fixture.fine(&["data", "split"], &set);
+    let other = [
+        "split.rule=numpy-replace",
+        "split.seed=1",
+        "split.labelled=0.5",
+    ];
+    let text = fixture.refused(&["data", "split"], &other);
+    assert!(
+        text.contains("exists already with another content"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_split_of_a_drawn_dataset_has_the_names_of_its_export() {
+    let folder = tempfile::tempdir().unwrap();
+    let smoke = Path::new("recipes/smoke.toml").canonicalize().unwrap();
+    let mut harness = Command::new(env!("CARGO_BIN_EXE_harness"));
+    harness
+        .current_dir(folder.path())
+        .args(["data", "split"])
+        .arg(smoke);
+    let output = harness
+        .args(["--out", "out", "--set", "seeds=[3]"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let mut files: Vec<String> = fs::read_dir(folder.path().join("out"))
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    assert_eq!(files.len(), 2, "{files:?}");
+    assert!(files[0].starts_with("instances_train2017.3@"), "{files:?}");
+    let text = fs::read(folder.path().join("out").join(&files[1])).unwrap();
+    let labelled: Value = serde_json::from_slice(&text).unwrap();
+    let name = labelled["images"][0]["file_name"].as_str().unwrap();
+    assert!(name.starts_with("train_0000"), "{name}");
+    assert!(!labelled["annotations"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_list_that_does_not_fit_is_refused_with_its_file() {
+    let fixture = Fixture::new();
+    let list = fixture.folder.path().join("list.txt");
+    fs::write(&list, "1.png\n9.png\n").unwrap();
+    let text = fixture.refused(&["plan"], &["split.list=list.txt"]);
+    for part in [
+        "split.list",
+        "list.txt",
+        "1 of 2 names are of no training image: line 2 `9.png`",
+    ] {
+        assert!(text.contains(part), "`{part}`: {text}");
+    }
+    fs::write(&list, "1.png\n3\n").unwrap();
+    let text = fixture.fine(&["plan"], &["split.list=list.txt"]);
+    assert!(
+        text.contains("data `coco`, list `list.txt`, seed 0"),
+        "{text}"
+    );
+    let text = fixture.refused(&["sweep"], &["split.list=absent.txt"]);
+    assert!(text.contains("absent.txt"), "{text}");
+    let output = fixture.run(&["plan"], &["split.list=absent.txt"]);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "a plan tells what is missing"
+    );
+    assert!(
+        stderr(&output).contains("a run also needs split.list"),
+        "{}",
+        stderr(&output)
+    );
+}

@@ -153,12 +153,7 @@ struct Run {
 impl Run {
     fn new(recipe: &Recipe) -> Result<Self> {
         let dataset = recipe.dataset()?;
-        let split = Split::new(
-            dataset.train.as_ref(),
-            &dataset.classes,
-            &recipe.table("split")?,
-            SEED,
-        )?;
+        let split = Split::new(&dataset, &recipe.table("split")?, SEED)?;
         let loader = Loader::new(
             &dataset,
             &split,

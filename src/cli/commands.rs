@@ -5,7 +5,7 @@ use super::output::{FAILED, FINE, WRONG, print_line, print_text, printed, warn, 
 use super::words::{
     CheckDataArgs, ClipArgs, CompareArgs, CompletionsArgs, CurvesArgs, EvalArgs, ExportDataArgs,
     ExportWeightsArgs, InitArgs, InspectWeightsArgs, LogsArgs, ManArgs, PROGRAM, PlanArgs,
-    PredictArgs, SchemaArgs, ShowArgs, StageArgs, StatusArgs, SweepArgs, TableArgs,
+    PredictArgs, SchemaArgs, ShowArgs, SplitDataArgs, StageArgs, StatusArgs, SweepArgs, TableArgs,
 };
 use crate::experiment::{
     self, CommandError, DeviceRequest, EXIT_CODE, EvalTruth, Interrupt, LogFormat, Outcome,
@@ -254,6 +254,10 @@ pub fn export_data(args: ExportDataArgs) -> Result<u8, CommandError> {
 pub fn check_data(args: CheckDataArgs) -> Result<u8, CommandError> {
     let recipe = args.recipe.into();
     experiment::check_data(&recipe, args.out.as_deref()).map(|text| printed(&text))
+}
+
+pub fn split_data(args: SplitDataArgs) -> Result<u8, CommandError> {
+    experiment::split_data(&args.recipe.into(), &args.out).map(|text| printed(&text))
 }
 
 pub fn eval(args: &EvalArgs) -> Result<u8, CommandError> {

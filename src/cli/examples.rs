@@ -85,6 +85,10 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
         &["data check recipes/coco-mini.toml --set data.root=coco"],
     ),
     (
+        "data split",
+        &["data split recipes/smoke.toml --out splits"],
+    ),
+    (
         "eval",
         &[
             "eval --gt annotations.json --dt detections.json --csv scores.csv",

@@ -65,6 +65,7 @@ fn dispatch(command: Command) -> Result<u8, CommandError> {
         Command::Clip(args) => commands::clip(&args),
         Command::Data(Data::Export(args)) => commands::export_data(args),
         Command::Data(Data::Check(args)) => commands::check_data(args),
+        Command::Data(Data::Split(args)) => commands::split_data(args),
         Command::Eval(args) => commands::eval(&args),
         Command::Init(args) => commands::init(args),
         Command::Completions(args) => Ok(commands::completions(&args)),

@@ -437,6 +437,18 @@ pub enum Data {
     Export(ExportDataArgs),
     /// Decode every picture of the dataset once, draw the splits, and report all problems
     Check(CheckDataArgs),
+    /// Write the splits as COCO JSON, for other frameworks: the labelled images, and the unlabelled ones without
+    /// annotations
+    Split(SplitDataArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct SplitDataArgs {
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// Folder of the files `<annotations>.<seed>@<percent>.json` and `...-unlabeled.json`
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Args)]

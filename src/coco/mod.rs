@@ -18,12 +18,14 @@ mod value;
 pub use drawing::{Look, check, draw};
 pub use field::Field;
 pub use id::Id;
+pub use json::{Expected, read as read_json};
 pub use outline::Outline;
 pub use part::Written;
 pub use records::{Annotation, Annotations, Category, Detection, Image};
+pub use text::in_utf8;
 
 use anyhow::Result;
-use json::Expected;
+use records::Images;
 use std::path::Path;
 
 const ANNOTATIONS: Expected = Expected {
@@ -44,6 +46,15 @@ const RESULTS: Expected = Expected {
 /// The file cannot be read, is not JSON, or is not made of lists of objects. The error names the file and the place.
 pub fn read_annotations(file: &Path) -> Result<Annotations> {
     json::read(file, &ANNOTATIONS)
+}
+
+/// Reads the images of a file of annotations and nothing else of it: it may lack annotations and categories.
+///
+/// # Errors
+/// As for [`read_annotations`], or there is no list of images.
+pub fn read_images(file: &Path) -> Result<Vec<Image>> {
+    let mut content: Images = json::read(file, &ANNOTATIONS)?;
+    content.take_images(file)
 }
 
 /// Reads a file of results.

@@ -51,6 +51,16 @@ impl Written {
         })
     }
 
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    /// Returns true if there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.images.is_empty()
+    }
+
     /// The JSON text of a file with those images whose places in the list are in `chosen`, and their annotations.
     /// The categories and all other keys stay.
     ///
@@ -59,11 +69,9 @@ impl Written {
     pub fn part(&self, chosen: &[usize]) -> Result<Vec<u8>> {
         let of_file = || self.file.display().to_string();
         let mut ids: HashSet<Id> = HashSet::new();
-        let mut images = Vec::with_capacity(chosen.len());
         for &place in chosen {
             let image: Image = serde_json::from_str(self.images[place].get())?;
             ids.insert(image.id.need("id").with_context(of_file)?.clone());
-            images.push(&*self.images[place]);
         }
         let mut annotations = Vec::new();
         for annotation in &self.annotations {
@@ -72,6 +80,20 @@ impl Written {
                 annotations.push(&**annotation);
             }
         }
+        self.text(chosen, &annotations)
+    }
+
+    /// The same as [`Self::part`] without any annotation: the list of them is empty.
+    ///
+    /// # Errors
+    /// A key of the file is not text.
+    pub fn unlabelled_part(&self, chosen: &[usize]) -> Result<Vec<u8>> {
+        self.text(chosen, &[])
+    }
+
+    /// The text of a file with the images at the places `chosen` and these `annotations`.
+    fn text(&self, chosen: &[usize], annotations: &[&RawValue]) -> Result<Vec<u8>> {
+        let images: Vec<&RawValue> = chosen.iter().map(|place| &*self.images[*place]).collect();
         let mut text = String::from("{\n");
         for (key, value) in &self.others {
             let key = serde_json::to_string(key)?;
@@ -84,7 +106,7 @@ impl Written {
         text.push_str(&format!("\"images\": [\n{}\n],\n", list(&images)));
         text.push_str(&format!(
             "\"annotations\": [\n{}\n]\n}}\n",
-            list(&annotations)
+            list(annotations)
         ));
         Ok(restored(text.into_bytes()))
     }
@@ -112,6 +134,8 @@ mod tests {
         assert!(!first.contains("b.png\"}") && first.matches("image_id").count() == 1);
         let second = part(&[1]);
         assert!(second.contains(r#"{"image_id": 7.0, "score": NaN, "category_id": 1}"#));
+        let bare = String::from_utf8(written.unlabelled_part(&[1]).unwrap()).unwrap();
+        assert!(bare.contains("b.png\"}") && !bare.contains("image_id") && bare.contains("ä"));
         std::fs::write(&file, second).unwrap();
         let read = read_annotations(&file).unwrap();
         assert_eq!(read.images.unwrap().len(), 1);

@@ -68,6 +68,14 @@ record! {
 }
 
 record! {
+    /// The images of a file of annotations, without the rest of it.
+    Images {
+        /// The images.
+        images: Option<Vec<Image>>,
+    }
+}
+
+record! {
     /// An image of a file of annotations.
     Image {
         /// Its id.
@@ -124,6 +132,16 @@ record! {
         bbox: Field<[f64; 4]>,
         /// The mask.
         segmentation: Outline,
+    }
+}
+
+impl Images {
+    /// The images of `file`.
+    ///
+    /// # Errors
+    /// There is no such list.
+    pub fn take_images(&mut self, file: &Path) -> Result<Vec<Image>> {
+        needed(self.images.take(), "images", file)
     }
 }
 

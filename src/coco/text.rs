@@ -17,11 +17,21 @@ const WORDS: [(&[u8], &[u8]); 3] = [
     (b"-Infinity", b"\"\x7f-\"     "),
 ];
 
-/// The text of a file with the content `bytes`.
+/// The text of a JSON file with the content `bytes`.
 ///
 /// # Errors
 /// The bytes are in an encoding that is not read. The error names it.
-pub fn decoded(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+pub fn decoded(bytes: Vec<u8>) -> Result<Vec<u8>> {
+    let mut text = in_utf8(bytes)?;
+    mark(&mut text);
+    Ok(text)
+}
+
+/// The text of a file with the content `bytes`, in UTF-8.
+///
+/// # Errors
+/// The bytes are in an encoding that is not read. The error names it.
+pub fn in_utf8(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
     if bytes.starts_with(&[0xff, 0xfe, 0, 0]) || bytes.starts_with(&[0, 0, 0xfe, 0xff]) {
         bail!("text in UTF-32; needed: UTF-8 or UTF-16");
     }
@@ -40,7 +50,6 @@ pub fn decoded(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
         [0, second, ..] if second != 0 => utf16(&bytes, u16::from_be_bytes)?,
         _ => bytes,
     };
-    mark(&mut bytes);
     Ok(bytes)
 }
 

@@ -51,7 +51,7 @@ impl Census {
     /// Counts the images and instances of `dataset` under `split`.
     pub fn new(dataset: &Dataset, split: &Split) -> Self {
         let train = &*dataset.train;
-        let unlabelled = split.unlabelled_of(dataset);
+        let unlabelled = &split.unlabelled;
         let labelled = Tally::new(dataset, train, &split.labelled);
         // Nothing is known of the objects in extra images.
         let known = unlabelled.partition_point(|image| *image < train.len());
@@ -128,12 +128,8 @@ mod tests {
             area_bounds: [1.0, 2.0],
             findings: Default::default(),
         };
-        let config = SplitConfig {
-            labelled,
-            min_instances: 0,
-            unlabelled_backgrounds: true,
-        };
-        let split = Split::new(&*dataset.train, &dataset.classes, &config, 5).unwrap();
+        let config = SplitConfig::of_permutation(labelled, 0);
+        let split = Split::new(&dataset, &config, 5).unwrap();
         Census::new(&dataset, &split)
     }
 

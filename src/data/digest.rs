@@ -1,5 +1,5 @@
-//! A dataset without pictures and outlines: the classes of the objects of each image, and its size. That is
-//! enough to draw a split, to count its classes and to tell the time of an evaluation, and it is read in a
+//! A dataset without pictures and outlines: the classes of the objects of each image, its id, its file and its size.
+//! That is enough to draw a split, to count its classes and to tell the time of an evaluation, and it is read in a
 //! second where the files of a large dataset take ten.
 
 use super::findings::Findings;
@@ -29,12 +29,23 @@ pub struct Digest {
     findings: Findings,
 }
 
-/// Images without pixels.
+/// The images of a part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Listing(Vec<Listed>);
+struct Listing(Vec<ListedImage>);
 
-/// The classes of the objects and of the crowds of an image; its rows and columns, if they are known.
-type Listed = (Vec<usize>, Vec<usize>, Option<(usize, usize)>);
+/// An image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct ListedImage {
+    id: u64,
+    file: Option<PathBuf>,
+    /// The classes of its objects.
+    objects: Vec<usize>,
+    /// The classes of its crowds.
+    crowds: Vec<usize>,
+    is_listed_empty: bool,
+    /// Its rows and columns, if they are known.
+    size: Option<(usize, usize)>,
+}
 
 impl Digest {
     /// Returns true if reading a digest of `dataset` is much quicker than reading the dataset.
@@ -103,7 +114,14 @@ impl Listing {
                     crowds.swap_remove(place);
                 }
             }
-            (objects, crowds, source.size_of(index))
+            ListedImage {
+                id: source.id(index),
+                file: source.file(index).map(Path::to_path_buf),
+                objects,
+                crowds,
+                is_listed_empty: source.is_listed_empty(index),
+                size: source.size_of(index),
+            }
         };
         Self((0..source.len()).map(image).collect())
     }
@@ -115,20 +133,34 @@ impl Source for Listing {
     }
 
     fn classes_of(&self, index: usize) -> Vec<usize> {
-        let (objects, crowds, _) = &self.0[index];
+        let ListedImage {
+            objects, crowds, ..
+        } = &self.0[index];
         [&objects[..], crowds].concat()
     }
 
     fn objects_of(&self, index: usize) -> Vec<usize> {
-        self.0[index].0.clone()
+        self.0[index].objects.clone()
     }
 
     fn is_background(&self, index: usize) -> bool {
-        self.0[index].0.is_empty()
+        self.0[index].objects.is_empty()
+    }
+
+    fn is_listed_empty(&self, index: usize) -> bool {
+        self.0[index].is_listed_empty
+    }
+
+    fn id(&self, index: usize) -> u64 {
+        self.0[index].id
+    }
+
+    fn file(&self, index: usize) -> Option<&Path> {
+        self.0[index].file.as_deref()
     }
 
     fn size_of(&self, index: usize) -> Option<(usize, usize)> {
-        self.0[index].2
+        self.0[index].size
     }
 
     fn load(&self, index: usize) -> Result<Sample> {
@@ -153,6 +185,12 @@ mod tests {
         }
         fn objects_of(&self, index: usize) -> Vec<usize> {
             if index == 0 { vec![1, 0, 1] } else { vec![] }
+        }
+        fn id(&self, index: usize) -> u64 {
+            7 - index as u64
+        }
+        fn is_listed_empty(&self, _: usize) -> bool {
+            false
         }
         fn file(&self, index: usize) -> Option<&Path> {
             (index == 0).then_some(&*self.0)
@@ -204,6 +242,9 @@ mod tests {
             [0, 1].map(|index| listed.val.size_of(index)),
             [None, Some((4, 6))]
         );
+        assert_eq!((listed.train.id(0), listed.train.id(1)), (7, 6));
+        assert_eq!(listed.train.file(0), Some(&*picture));
+        assert!(!listed.train.is_listed_empty(1));
         assert!(listed.train.load(0).is_err());
     }
 }

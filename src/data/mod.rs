@@ -13,6 +13,7 @@ pub mod image_list;
 pub mod loader;
 pub mod scenes;
 pub mod split;
+pub mod split_files;
 pub mod stamp;
 
 pub use check_pictures::CheckPictures;
@@ -79,6 +80,15 @@ pub trait Source: Send + Sync {
     /// without one.
     fn has_mask(&self, index: usize) -> bool {
         !self.is_background(index)
+    }
+    /// Returns true if the annotations list no object of image `index` other than crowds, usable or not. Lists of
+    /// published splits pass over such images.
+    fn is_listed_empty(&self, index: usize) -> bool {
+        self.is_background(index)
+    }
+    /// Identifier of image `index` in the dataset: that of its [`Sample`].
+    fn id(&self, index: usize) -> u64 {
+        index as u64
     }
     /// The file of image `index`; none if the image is drawn.
     fn file(&self, _index: usize) -> Option<&Path> {
@@ -190,6 +200,11 @@ pub trait DatasetConfig {
     /// The files and folders whose content decides the dataset, besides its pictures.
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
+    }
+
+    /// The file with the COCO annotations of the training images; none if there is no such file.
+    fn train_annotations(&self) -> Option<PathBuf> {
+        None
     }
 
     /// Returns true if every picture is to be decoded once before a training.

@@ -29,6 +29,9 @@ pub trait DetectorConfig: Debug + Send + Sync {
     /// The floating-point operations for one picture of `height` x `width`. They tell how long a training takes.
     fn operations(&self, height: usize, width: usize) -> Operations;
 
+    /// The number of pixels of which the sides of the network's input are multiples. Other sizes are padded.
+    fn stride(&self) -> usize;
+
     /// The content of `config.json` with which `transformers` makes this network, for classes with these `labels`.
     ///
     /// # Errors

@@ -27,6 +27,7 @@ pub use command::logs::{LogFormat, logs};
 pub use command::predict::{PredictRequest, predict};
 pub use command::publish::publish;
 pub use command::show::{Shown, journal_keys, show};
+pub use command::split_data::split_data;
 pub use command::stage::{StageEnd, StageOutcome, StageRequest, stage};
 pub use command::sweep::{Outcome, SweepOptions, sweep};
 pub use command::tables::{Rendered, TableRequest, compare, table};

@@ -3,6 +3,7 @@
 //! of its own. Its own code checks those, and this file finds the place in the file for each of its errors.
 
 use super::RECIPE_KEYS;
+use super::either::other_type;
 use super::error::Problem;
 use super::origin::{Location, Origin};
 use super::overlay::{Layer, component_name, lay};
@@ -68,7 +69,7 @@ impl Context<'_> {
                     }
                     Ok(())
                 }
-                (Some(known), found) => clash(known, found).map_or(Ok(()), |clash| {
+                (Some(known), found) => clash_of(known, found, path).map_or(Ok(()), |clash| {
                     let full = format!("{}{}", path.join("."), clash.element);
                     let origin = self.origins.get(&full);
                     let message = format!(
@@ -142,6 +143,25 @@ struct Clash<'a> {
     element: String,
     found: &'a Value,
     expected: String,
+}
+
+/// Compares the type of `found`, the value at `path`, with that of `known`, and with the other type that the key may
+/// have.
+fn clash_of<'a>(known: &Value, found: &'a Value, path: &[String]) -> Option<Clash<'a>> {
+    let one = clash(known, found)?;
+    let Some(other) = other_type(&path.join(".")) else {
+        return Some(one);
+    };
+    let second = clash(other, found)?;
+    // Inside of a list of the right type, only the element is wrong.
+    if !second.element.is_empty() {
+        return Some(second);
+    }
+    let expected = match other {
+        Value::Array(_) => format!("{} or a list like {other}", one.expected),
+        _ => format!("{} or {}", one.expected, second.expected),
+    };
+    Some(Clash { expected, ..one })
 }
 
 /// Compares the type of `found` with that of `known`. An integer is accepted for a float.

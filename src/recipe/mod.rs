@@ -13,6 +13,7 @@
 //! from.
 
 mod check;
+mod either;
 mod error;
 mod explain;
 mod extends;

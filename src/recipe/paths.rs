@@ -17,8 +17,9 @@ use std::path::{Component, Path, PathBuf};
 use toml::{Table, Value};
 
 /// The keys whose values are paths from the origin of the value.
-const FROM_THE_ORIGIN: [&str; 5] = [
+const FROM_THE_ORIGIN: [&str; 6] = [
     "data.root",
+    "split.list",
     "model.weights",
     "model.backbone.weights",
     "method.correction.vlm.weights",

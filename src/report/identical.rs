@@ -75,6 +75,7 @@ mod tests {
             commits: None,
             code_version: 1,
             findings: Vec::new(),
+            split: None,
         }
     }
 

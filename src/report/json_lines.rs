@@ -169,6 +169,7 @@ mod tests {
             average: None,
             code_version: 1,
             findings: Vec::new(),
+            split: None,
             commits: None,
         }
     }

@@ -64,6 +64,7 @@ pub fn once(tables: &[Table], look: &Look) -> Vec<String> {
     }
     for table in tables {
         paper(table, look).into_iter().for_each(&mut add);
+        table.splits.iter().cloned().for_each(&mut add);
         findings(table).into_iter().for_each(&mut add);
     }
     lines

@@ -21,10 +21,11 @@ pub fn render(tables: &[Table], look: &Look) -> Result<String> {
 
 fn table(table: &Table, look: &Look) -> String {
     let mut text = format!("# {}\n\n", one_line(&table.header.question));
-    for line in &table.header.provenance {
+    let head = table.header.provenance.iter().chain(&table.splits);
+    for line in head.clone() {
         text.push_str(&format!("- {}\n", one_line(line)));
     }
-    if !table.header.provenance.is_empty() {
+    if head.count() > 0 {
         text.push('\n');
     }
     let all = shown(table, look);

@@ -20,6 +20,7 @@ mod look;
 mod markdown;
 mod metric;
 mod record;
+mod split;
 pub mod statistics;
 mod table;
 mod terminal;
@@ -38,6 +39,7 @@ pub use json_lines::{JsonLines, Keyed, set_damaged_lines_aside};
 pub use layout::{RowLayout, TableLayout};
 pub use look::Look;
 pub use record::{Commits, Record, Timing, TrialStatus};
+pub use split::{SplitRecord, labelled_words};
 pub use table::{Header, Order, RowRecords, Table, TableRow};
 pub use values::{REPORTED, Value};
 

@@ -4,6 +4,7 @@
 //! `timing.jsonl`.
 
 use super::json_lines::Keyed;
+use super::split::SplitRecord;
 use crate::metrics::Metrics;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,9 @@ pub struct Record {
     /// The oddities of its dataset, such as annotations that were left out, one line each.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub findings: Vec<String>,
+    /// Its split; none if the program drew it by its own rule, as all did in records of earlier programs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub split: Option<SplitRecord>,
     /// The source code that computed it; none in records of earlier programs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub commits: Option<Commits>,

@@ -4,6 +4,7 @@
 use super::identical;
 use super::metric::{USUAL, finished, names, reached};
 use super::record::Record;
+use super::split;
 use super::statistics::{
     Bootstrap, Difference, JudgedDifference, Kendall, judge, kendall, mean, paired_difference,
     sample_deviation,
@@ -64,6 +65,8 @@ pub struct Table {
     pub agreement: Option<Kendall>,
     /// The oddities of the datasets of its trials, one line each, each once.
     pub findings: Vec<String>,
+    /// The lines about the splits of its trials, each once; none if the program drew them by its own rule.
+    pub splits: Vec<String>,
     /// Its trials with all their numbers; empty unless somebody asked for them.
     pub trials: Vec<TrialValues>,
 }
@@ -162,6 +165,7 @@ impl Table {
             rows: found,
             agreement: kendall(&columns),
             findings: findings(rows),
+            splits: splits(rows),
             trials: Vec::new(),
         };
         table.judge();
@@ -313,6 +317,15 @@ fn findings(rows: &[RowRecords]) -> Vec<String> {
         }
     }
     found
+}
+
+/// The lines about the splits that the records of `rows` tell.
+fn splits(rows: &[RowRecords]) -> Vec<String> {
+    let splits = rows.iter().flat_map(|row| {
+        let records = row.records.iter().flatten();
+        records.filter_map(|record| Some((row.label, record.seed, record.split.as_ref()?)))
+    });
+    split::lines(splits)
 }
 
 fn status(records: &[Option<&Record>], finished: usize) -> String {

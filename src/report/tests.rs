@@ -15,7 +15,7 @@ fn usual([map, ap50]: [Option<f64>; 2]) -> Metrics {
 }
 
 /// A finished trial with this mAP and twice that AP50, or a failed one.
-fn record(hash: &str, seed: u64, map: Option<f64>) -> Record {
+pub(super) fn record(hash: &str, seed: u64, map: Option<f64>) -> Record {
     let failed = "the loss is\nnot finite at step 7 | 3";
     Record {
         recipe: "r".into(),
@@ -30,6 +30,7 @@ fn record(hash: &str, seed: u64, map: Option<f64>) -> Record {
         average: None,
         code_version: 1,
         findings: Vec::new(),
+        split: None,
         commits: None,
     }
 }

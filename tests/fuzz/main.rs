@@ -1,4 +1,4 @@
-//! Random files for every reader of files from outside: COCO annotations and results, safetensors,
+//! Random files for every reader of files from outside: COCO annotations and results, lists of splits, safetensors,
 //! configurations of released networks, PNG and JPEG. A reader ends with a value or with an error that names
 //! the file; it never panics, and its memory stays bounded, whatever sizes the file claims.
 
@@ -6,6 +6,7 @@ mod changes;
 mod coco;
 mod images;
 mod memory;
+mod split;
 mod weights;
 
 use proptest::prelude::*;

@@ -86,7 +86,8 @@ impl ColourPlanes {
         self.each(|pixel| [luma(&pixel); 3]);
     }
 
-    fn each(&mut self, change: impl Fn([f32; 3]) -> [f32; 3]) {
+    /// Replaces every pixel by `change` of it, cut off at black and white.
+    pub fn each(&mut self, change: impl Fn([f32; 3]) -> [f32; 3]) {
         for pixel in &mut self.pixels {
             *pixel = change(*pixel).map(|value| value.clamp(0.0, 1.0));
         }
@@ -145,7 +146,8 @@ fn luma(pixel: &[f32; 3]) -> f32 {
     LUMA[0] * pixel[0] + LUMA[1] * pixel[1] + LUMA[2] * pixel[2]
 }
 
-fn turn_hue(pixel: [f32; 3], shift: f32) -> [f32; 3] {
+/// The pixel with its hue rotated by `shift` turns, at constant saturation and value (HSV).
+pub fn turn_hue(pixel: [f32; 3], shift: f32) -> [f32; 3] {
     let [r, g, b] = pixel;
     let value = r.max(g).max(b);
     let chroma = value - r.min(g).min(b);

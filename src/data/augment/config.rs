@@ -1,16 +1,23 @@
 //! The table `[augment]` of a recipe.
 
+use super::size::ImageSize;
 use crate::registry::{Check, Checked, above};
 use crate::structures::LARGEST_SIDE;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The geometry of the weak view and the photometry of the strong view.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct AugmentConfig {
-    /// The side of the square training image in pixels.
-    pub size: usize,
+    /// The size of the training image in pixels.
+    pub size: ImageSize,
+    /// The choice of scale and crop.
+    pub geometry: GeometryKind,
+    /// The shorter sides of the resized image, one of which is drawn, for the geometry `shorter-side`.
+    pub shorter: Vec<usize>,
+    /// The bound of its longer side, for the geometry `shorter-side`.
+    pub longer: usize,
     /// The probability of mirroring the image.
     pub flip: f64,
     /// The bounds of the scale jitter.
@@ -21,6 +28,8 @@ pub struct AugmentConfig {
     pub scale_probability: f64,
     /// The grey level of the padding.
     pub pad_value: u8,
+    /// The colours of the weak view.
+    pub weak_colour: WeakColour,
     /// An object with fewer visible pixels after the crop is dropped.
     pub min_area: usize,
     /// Colour jitter of the strong view.
@@ -35,6 +44,17 @@ pub struct AugmentConfig {
     pub cutout_fill: Fill,
 }
 
+/// A choice of scale and crop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GeometryKind {
+    /// The image fits into the training image, times a random factor (COCO's large-scale jitter). A larger one is
+    /// cropped with one draw for both axes.
+    ScaleJitter,
+    /// The shorter side has one of several lengths (Cityscapes). A larger image is cropped with a draw for each axis.
+    ShorterSide,
+}
+
 /// A distribution between two bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -43,6 +63,16 @@ pub enum ScaleDistribution {
     LogUniform,
     /// All factors are equally likely.
     Uniform,
+}
+
+/// The colours of the weak view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WeakColour {
+    /// Those of the picture.
+    None,
+    /// Changed as for SSD, as in Cityscapes' training.
+    Ssd,
 }
 
 /// The content of erased pixels.
@@ -105,7 +135,16 @@ const MOST_ASPECT: f64 = 1000.0;
 
 impl Checked for AugmentConfig {
     fn check(&self, check: &mut Check) {
-        check.range("size", self.size, 1..=LARGEST_SIZE);
+        check.range("size", self.size.height, 1..=LARGEST_SIZE);
+        if !self.size.is_square() {
+            check.range("size", self.size.width, 1..=LARGEST_SIZE);
+        }
+        let some = !self.shorter.is_empty();
+        check.require(some, "shorter", "[]", "at least one length in pixels");
+        for shorter in &self.shorter {
+            check.range("shorter", *shorter, 1..=LARGEST_SIZE);
+        }
+        check.range("longer", self.longer, 1..=LARGEST_SIZE);
         check.range("flip", self.flip, 0.0..=1.0);
         check.interval("scale", self.scale, above(0.0, MOST_SCALE));
         check.range("scale-probability", self.scale_probability, 0.0..=1.0);
@@ -147,7 +186,11 @@ pub(super) mod tests {
             edit(&mut config);
             config.checked().unwrap_err()[0].key.clone()
         };
-        assert_eq!(wrong(|config| config.size = 0), "size");
+        assert_eq!(wrong(|config| config.size = ImageSize::square(0)), "size");
+        assert_eq!(wrong(|config| config.size.width = 0), "size");
+        assert_eq!(wrong(|config| config.shorter.clear()), "shorter");
+        assert_eq!(wrong(|config| config.shorter.push(0)), "shorter");
+        assert_eq!(wrong(|config| config.longer = 0), "longer");
         assert_eq!(wrong(|config| config.scale = [2.0, 1.0]), "scale");
         assert_eq!(wrong(|config| config.flip = f64::NAN), "flip");
         assert_eq!(wrong(|config| config.jitter.hue = 0.6), "jitter.hue");

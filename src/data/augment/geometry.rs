@@ -1,15 +1,19 @@
-//! Flip, scale jitter, crop or pad: the geometry that an image, its masks and both of its views share.
+//! Flip, scale, crop or pad: the geometry that an image, its masks and both of its views share.
 //!
-//! The image is resized so that it fits into a square with side `size * s` (large-scale jitter,
-//! <https://arxiv.org/abs/2012.07177>). If it is larger than `size`, it is cropped at a random offset, with
-//! one draw for both axes. If it is smaller, it is padded to the right and below.
+//! - `scale-jitter`, for COCO: the image is resized so that it fits into `size`, times a factor `s` (large-scale
+//!   jitter, <https://arxiv.org/abs/2012.07177>). If it is larger than `size`, it is cropped at a random offset, with
+//!   one draw for both axes.
+//! - `shorter-side`, for Cityscapes: the shorter side gets one of several lengths, unless the longer one would then be
+//!   too long. If the image is larger than `size`, it is cropped at a random offset, with a draw for each axis.
+//!   Sources: detectron2's `ResizeShortestEdge` and `RandomCrop`.
+//!
+//! If the image is smaller than `size`, it is padded to the right and below.
 
-use super::{AugmentConfig, ScaleDistribution};
+use super::config::{AugmentConfig, GeometryKind, ScaleDistribution};
+use super::resize::resize;
+use super::size::ImageSize;
 use crate::rng::Stream;
 use crate::structures::{Mask, Picture};
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{U8, U8x3};
-use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 /// One random geometry.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,35 +24,38 @@ pub struct Geometry {
     pub resized: (usize, usize),
     /// The row and column of the resized image where the result begins.
     pub offset: (usize, usize),
-    /// The number of rows and of columns of the result.
-    pub size: usize,
+    /// The size of the result.
+    pub size: ImageSize,
 }
 
 impl Geometry {
     /// Draws the geometry of an image of `height` x `width` pixels.
     pub fn draw(height: usize, width: usize, config: &AugmentConfig, rng: &mut Stream) -> Self {
         let flip = rng.chance(config.flip);
-        let scale = if rng.chance(config.scale_probability) {
-            let [low, high] = config.scale;
-            match config.scale_distribution {
-                ScaleDistribution::LogUniform => {
-                    libm::exp(rng.range(libm::log(low), libm::log(high)))
-                }
-                ScaleDistribution::Uniform => rng.range(low, high),
+        let (resized, places) = match config.geometry {
+            GeometryKind::ScaleJitter => {
+                let resized = scale_jitter(height, width, config, rng);
+                (resized, [rng.uniform(); 2])
             }
-        } else {
-            1.0
+            GeometryKind::ShorterSide => {
+                let resized = shorter_side(height, width, config, rng);
+                (resized, [rng.uniform(), rng.uniform()])
+            }
         };
-        let factor = config.size as f64 * scale / height.max(width) as f64;
-        let resized = |length: usize| (libm::round(length as f64 * factor) as usize).max(1);
-        let resized = (resized(height), resized(width));
-        let place = rng.uniform();
-        let offset =
-            |length: usize| libm::round(length.saturating_sub(config.size) as f64 * place) as usize;
+        let ImageSize {
+            height: rows,
+            width: columns,
+        } = config.size;
+        let offset = |length: usize, kept: usize, place: f64| {
+            libm::round(length.saturating_sub(kept) as f64 * place) as usize
+        };
         Self {
             flip,
             resized,
-            offset: (offset(resized.0), offset(resized.1)),
+            offset: (
+                offset(resized.0, rows, places[0]),
+                offset(resized.1, columns, places[1]),
+            ),
             size: config.size,
         }
     }
@@ -57,7 +64,7 @@ impl Geometry {
     pub fn apply(&self, picture: &Picture, pad: u8) -> Picture {
         let source = (picture.height, picture.width);
         let pixels = self.transform(picture.pixels.clone(), source, 3, pad);
-        Picture::new(self.size, self.size, pixels)
+        Picture::new(self.size.height, self.size.width, pixels)
     }
 
     /// The mask in the same geometry: the pixels that are more than half covered after bilinear resizing.
@@ -67,7 +74,7 @@ impl Geometry {
         for bit in &mut bits {
             *bit = u8::from(*bit > u8::MAX / 2);
         }
-        Mask::new(self.size, self.size, bits)
+        Mask::new(self.size.height, self.size.width, bits)
     }
 
     /// `pixels` is `[height, width, channels]`.
@@ -79,10 +86,11 @@ impl Geometry {
         pad: u8,
     ) -> Vec<u8> {
         let resized = resize(pixels, source, self.resized, channels);
-        let (rows, columns) = (self.resized.0.min(self.size), self.resized.1.min(self.size));
-        let mut out = vec![pad; self.size * self.size * channels];
+        let ImageSize { height, width } = self.size;
+        let (rows, columns) = (self.resized.0.min(height), self.resized.1.min(width));
+        let mut out = vec![pad; height * width * channels];
         for (row, line) in out
-            .chunks_exact_mut(self.size * channels)
+            .chunks_exact_mut(width * channels)
             .take(rows)
             .enumerate()
         {
@@ -96,37 +104,40 @@ impl Geometry {
     }
 }
 
-/// The whole picture, resized to [`fitted_size`].
-pub fn fitted(picture: &Picture, shorter: Option<usize>, longer: Option<usize>) -> Picture {
-    if shorter.or(longer).is_none() {
-        return picture.clone();
-    }
-    let source = (picture.height, picture.width);
-    let target = fitted_size(source, shorter, longer);
-    Picture::new(
-        target.0,
-        target.1,
-        resize(picture.pixels.clone(), source, target, 3),
-    )
+/// Rows and columns of an image that fits into the training image, times a random factor.
+fn scale_jitter(
+    height: usize,
+    width: usize,
+    config: &AugmentConfig,
+    rng: &mut Stream,
+) -> (usize, usize) {
+    let scale = if rng.chance(config.scale_probability) {
+        let [low, high] = config.scale;
+        match config.scale_distribution {
+            ScaleDistribution::LogUniform => libm::exp(rng.range(libm::log(low), libm::log(high))),
+            ScaleDistribution::Uniform => rng.range(low, high),
+        }
+    } else {
+        1.0
+    };
+    let factor = |kept: usize, length: usize| kept as f64 * scale / length as f64;
+    let factor = factor(config.size.height, height).min(factor(config.size.width, width));
+    let resized = |length: usize| (libm::round(length as f64 * factor) as usize).max(1);
+    (resized(height), resized(width))
 }
 
-/// Rows and columns of a picture after it was resized so that its shorter side has `shorter` pixels and its
-/// longer side at most `longer`, as far as they are given. If only `longer` is given, the longer side has that
-/// many pixels.
-pub fn fitted_size(
-    (height, width): (usize, usize),
-    shorter: Option<usize>,
-    longer: Option<usize>,
+/// Rows and columns of an image whose shorter side has a drawn length, unless the longer one is then too long.
+fn shorter_side(
+    height: usize,
+    width: usize,
+    config: &AugmentConfig,
+    rng: &mut Stream,
 ) -> (usize, usize) {
-    let factor = |bound: Option<usize>, length: usize| {
-        bound.map_or(f64::INFINITY, |bound| bound as f64 / length as f64)
-    };
-    let factor = factor(shorter, height.min(width)).min(factor(longer, height.max(width)));
-    if factor.is_infinite() {
-        return (height, width);
-    }
-    let length = |length: usize| (libm::round(length as f64 * factor) as usize).max(1);
-    (length(height), length(width))
+    let shorter = config.shorter[rng.below(config.shorter.len())];
+    let factor = shorter as f64 / height.min(width) as f64;
+    let factor = factor.min(config.longer as f64 / height.max(width) as f64);
+    let resized = |length: usize| ((length as f64 * factor + 0.5) as usize).max(1);
+    (resized(height), resized(width))
 }
 
 /// Left and right swapped.
@@ -139,43 +150,6 @@ fn mirror(line: &mut [u8], channels: usize) {
     }
 }
 
-/// Bilinear, with a wider kernel for shrinking (as in Pillow), so that fine detail is averaged and not
-/// skipped.
-fn resize(
-    pixels: Vec<u8>,
-    source: (usize, usize),
-    target: (usize, usize),
-    channels: usize,
-) -> Vec<u8> {
-    if source == target {
-        return pixels;
-    }
-    let mut out = vec![0; target.0 * target.1 * channels];
-    if channels == 3 {
-        resize_typed::<U8x3>(&pixels, source, &mut out, target);
-    } else {
-        resize_typed::<U8>(&pixels, source, &mut out, target);
-    }
-    out
-}
-
-/// Resizes pixels of type `P`. The crate's function for any type would compile all types, which takes a
-/// minute.
-fn resize_typed<P: PixelTrait>(
-    pixels: &[u8],
-    source: (usize, usize),
-    out: &mut [u8],
-    target: (usize, usize),
-) {
-    let fits = "one byte per pixel and channel";
-    let source = TypedImageRef::<P>::from_buffer(source.1 as u32, source.0 as u32, pixels);
-    let mut target = TypedImage::<P>::from_buffer(target.1 as u32, target.0 as u32, out);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new()
-        .resize_typed(&source.expect(fits), target.as_mut().expect(fits), &options)
-        .expect("the whole source is a valid crop");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,31 +160,12 @@ mod tests {
     }
 
     #[test]
-    fn a_fitted_picture_keeps_its_shape() {
-        let picture = picture(20, 30);
-        let size = |side| {
-            let fitted = fitted(&picture, None, Some(side));
-            (fitted.height, fitted.width)
-        };
-        assert_eq!((size(15), size(60), size(1)), ((10, 15), (40, 60), (1, 1)));
-        assert_eq!(fitted(&picture, None, Some(30)), picture);
-        assert_eq!(fitted(&picture, None, None), picture);
-        let size = |shorter, longer| {
-            let fitted = fitted(&picture, Some(shorter), longer);
-            (fitted.height, fitted.width)
-        };
-        assert_eq!(size(40, None), (40, 60));
-        assert_eq!(size(40, Some(70)), (40, 60));
-        assert_eq!(size(40, Some(50)), (33, 50));
-    }
-
-    #[test]
     fn crop_and_pad_place_the_pixels() {
         let geometry = Geometry {
             flip: false,
             resized: (2, 5),
             offset: (0, 2),
-            size: 3,
+            size: ImageSize::square(3),
         };
         let out = geometry.apply(&picture(2, 5), 128);
         let red: Vec<u8> = out.pixels.chunks_exact(3).map(|pixel| pixel[0]).collect();
@@ -227,7 +182,7 @@ mod tests {
             flip: true,
             resized: (1, 2),
             offset: (0, 0),
-            size: 3,
+            size: ImageSize::square(3),
         };
         let out = geometry.apply(&picture(1, 2), 128);
         let red: Vec<u8> = out.pixels.chunks_exact(3).map(|pixel| pixel[0]).collect();
@@ -239,11 +194,11 @@ mod tests {
     #[test]
     fn a_uniform_scale_is_large_more_often() {
         let config = |scale_distribution| AugmentConfig {
-            size: 1000,
+            size: ImageSize::square(1000),
             scale: [0.1, 2.0],
             scale_distribution,
             scale_probability: 1.0,
-            ..super::super::config::tests::from_recipe()
+            ..crate::data::augment::config::tests::from_recipe()
         };
         let large = |config: &AugmentConfig| {
             let draw = |index| Geometry::draw(10, 10, config, &mut Stream::at(1, "scale", index));
@@ -258,9 +213,9 @@ mod tests {
 
     #[test]
     fn the_aspect_is_kept_and_one_draw_places_both_axes() {
-        let recipe = super::super::config::tests::from_recipe();
+        let recipe = crate::data::augment::config::tests::from_recipe();
         let config = AugmentConfig {
-            size: 100,
+            size: ImageSize::square(100),
             scale: [1.5, 2.0],
             scale_probability: 1.0,
             ..recipe
@@ -272,5 +227,80 @@ mod tests {
             assert_eq!(geometry.offset.0, 0, "50 to 100 rows leave nothing to crop");
             assert!(geometry.offset.1 <= width - 100);
         }
+    }
+
+    #[test]
+    fn in_a_rectangle_the_image_fits_both_sides() {
+        let config = AugmentConfig {
+            size: ImageSize {
+                height: 256,
+                width: 128,
+            },
+            scale_probability: 0.0,
+            ..crate::data::augment::config::tests::from_recipe()
+        };
+        let resized = |height, width| {
+            Geometry::draw(height, width, &config, &mut Stream::new(1, "geometry")).resized
+        };
+        assert_eq!(resized(256, 128), (256, 128));
+        assert_eq!(resized(512, 256), (256, 128));
+        assert_eq!(resized(100, 100), (128, 128));
+        assert_eq!(resized(300, 100), (256, 85));
+        let cropped = Geometry {
+            flip: false,
+            resized: (2, 5),
+            offset: (0, 2),
+            size: ImageSize {
+                height: 1,
+                width: 3,
+            },
+        };
+        let out = cropped.apply(&picture(2, 5), 128);
+        let red: Vec<u8> = out.pixels.chunks_exact(3).map(|pixel| pixel[0]).collect();
+        assert_eq!(red, [2, 3, 4], "rows and columns are not mixed up");
+    }
+
+    /// The lengths of Cityscapes' training, 1024 x 2048 pixels: 0.5 to 2 times the height.
+    #[test]
+    fn the_shorter_side_has_one_of_the_lengths_and_each_axis_its_own_place() {
+        let config = AugmentConfig {
+            size: ImageSize {
+                height: 512,
+                width: 1024,
+            },
+            geometry: GeometryKind::ShorterSide,
+            shorter: (5..=20).map(|k| (102.4 * f64::from(k)) as usize).collect(),
+            longer: 4096,
+            ..crate::data::augment::config::tests::from_recipe()
+        };
+        assert_eq!(config.shorter[..3], [512, 614, 716]);
+        assert_eq!(config.shorter[15], 2048);
+        let mut seen = std::collections::BTreeSet::new();
+        let mut apart = 0;
+        for index in 0..400 {
+            let draw = Geometry::draw(1024, 2048, &config, &mut Stream::at(1, "shorter", index));
+            let (height, width) = draw.resized;
+            assert!(config.shorter.contains(&height) && width == 2 * height);
+            assert!(draw.offset.0 <= height - 512 && draw.offset.1 <= width - 1024);
+            seen.insert(height);
+            let share = |offset: usize, free: usize| offset as f64 / free.max(1) as f64;
+            let shares = [
+                share(draw.offset.0, height - 512),
+                share(draw.offset.1, width - 1024),
+            ];
+            apart += usize::from((shares[0] - shares[1]).abs() > 0.1);
+        }
+        assert_eq!(seen.len(), 16, "every length is drawn");
+        assert!(apart > 200, "{apart} of 400 places differ");
+        let narrow = AugmentConfig {
+            longer: 1000,
+            shorter: vec![600],
+            ..config
+        };
+        let draw = |height, width| {
+            Geometry::draw(height, width, &narrow, &mut Stream::new(1, "x")).resized
+        };
+        assert_eq!(draw(100, 300), (333, 1000), "the longer side is bounded");
+        assert_eq!(draw(300, 200), (900, 600));
     }
 }

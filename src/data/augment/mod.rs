@@ -1,23 +1,31 @@
 //! The weak and the strong view of an image.
 //!
-//! There is one geometric draw per image: flip, scale jitter, crop or pad ([`geometry`]). The weak view is
-//! its result. The strong view changes only the colours of the weak view ([`strong`]), so masks predicted on
-//! the weak view fit the strong view. Source: the augmentations of the PL-DC code, after Unbiased Teacher.
+//! There is one geometric draw per image: flip, scale, crop or pad ([`geometry`]). The weak view is its result, for
+//! Cityscapes with other colours ([`ssd`]). The strong view changes only the colours of the weak view ([`strong`]), so
+//! masks predicted on the weak view fit the strong view. Source: the augmentations of the PL-DC code, after Unbiased
+//! Teacher.
 
 mod colour;
 mod config;
 mod erase;
 mod geometry;
+mod resize;
+mod size;
+mod ssd;
 
-pub use config::{AugmentConfig, Blur, Erasing, Fill, Jitter, ScaleDistribution};
-pub use geometry::{Geometry, fitted, fitted_size};
+pub use config::{
+    AugmentConfig, Blur, Erasing, Fill, GeometryKind, Jitter, ScaleDistribution, WeakColour,
+};
+pub use geometry::Geometry;
+pub use resize::{fitted, fitted_size};
+pub use size::ImageSize;
 
 use super::{Sample, View};
 use crate::rng::Stream;
 use crate::structures::{InstanceSource, Picture};
 
-/// The weak view: `sample` in a random geometry, `size` x `size` pixels. Crowds are removed, and so are
-/// objects with fewer than `min-area` pixels left.
+/// The weak view: `sample` in a random geometry, of the size `size`, with other colours if `weak-colour` says so.
+/// Crowds are removed, and so are objects with fewer than `min-area` pixels left.
 pub fn weak(sample: &Sample, config: &AugmentConfig, rng: &mut Stream) -> View {
     let picture = &sample.picture;
     let geometry = Geometry::draw(picture.height, picture.width, config, rng);
@@ -31,10 +39,13 @@ pub fn weak(sample: &Sample, config: &AugmentConfig, rng: &mut Stream) -> View {
         })
         .filter(|instance| instance.mask.area() >= config.min_area.max(1))
         .collect();
-    View {
-        picture: geometry.apply(picture, config.pad_value),
-        instances,
+    let mut picture = geometry.apply(picture, config.pad_value);
+    if config.weak_colour == WeakColour::Ssd {
+        let mut planes = colour::ColourPlanes::new(&picture);
+        ssd::change(&mut planes, rng);
+        picture = planes.into_picture();
     }
+    View { picture, instances }
 }
 
 /// The strong view of a weak one: colour jitter, grayscale, blur and erasings in this order, each with its
@@ -95,7 +106,7 @@ mod tests {
 
     fn config(size: usize, scale: [f64; 2]) -> AugmentConfig {
         AugmentConfig {
-            size,
+            size: ImageSize::square(size),
             scale,
             scale_probability: 1.0,
             pad_value: 0,
@@ -132,6 +143,43 @@ mod tests {
             let painted = Picture::new(height, width, mask.bits.iter().flat_map(|bit| [*bit; 3]).collect());
             let bits: Vec<u8> = painted.flipped().pixels.chunks_exact(3).map(|p| p[0]).collect();
             prop_assert_eq!(bits, mask.flipped().bits);
+        }
+    }
+
+    /// In every geometry, on pictures that are smaller or larger than the view, or both.
+    #[test]
+    fn an_object_stays_under_its_mask_in_a_rectangle() {
+        for index in 0..120 {
+            let mut rng = Stream::at(3, "rectangle", index);
+            let (height, width) = (20 + rng.below(50), 20 + rng.below(50));
+            let sample = sample(height, width, &mut rng);
+            let geometry = match index % 2 {
+                0 => GeometryKind::ScaleJitter,
+                _ => GeometryKind::ShorterSide,
+            };
+            let config = AugmentConfig {
+                size: ImageSize {
+                    height: 24,
+                    width: 48,
+                },
+                geometry,
+                shorter: vec![15, 24, 40],
+                longer: 60,
+                ..config(0, [0.5, 2.0])
+            };
+            let view = weak(&sample, &config, &mut rng);
+            assert_eq!((view.picture.height, view.picture.width), (24, 48));
+            let white: Vec<u8> = view
+                .picture
+                .pixels
+                .chunks_exact(3)
+                .map(|p| u8::from(p[0] > 127))
+                .collect();
+            let white = Mask::new(24, 48, white);
+            match view.instances.first() {
+                Some(object) => assert_eq!(object.mask, white, "{index}"),
+                None => assert!(white.area() < 8, "{index}"),
+            }
         }
     }
 

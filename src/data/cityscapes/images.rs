@@ -19,6 +19,11 @@ pub struct Record {
     pub objects: Vec<u16>,
 }
 
+/// The id of the image at a place: the place, counted from 1.
+fn id_of(index: usize) -> u64 {
+    index as u64 + 1
+}
+
 /// The annotated pictures of a split, in the order of their names. The id of an image is its place, counted from 1.
 pub struct Annotated(Vec<Record>);
 
@@ -49,6 +54,10 @@ impl Source for Annotated {
         self.classes(index, false)
     }
 
+    fn id(&self, index: usize) -> u64 {
+        id_of(index)
+    }
+
     fn file(&self, index: usize) -> Option<&Path> {
         Some(&self.0[index].picture)
     }
@@ -67,7 +76,7 @@ impl Source for Annotated {
             record.ids.display()
         );
         Ok(Sample {
-            image_id: index as u64 + 1,
+            image_id: id_of(index),
             picture,
             instances: instances(&ids),
         })
@@ -79,7 +88,7 @@ impl Source for Annotated {
         let void = ids.ids.iter().map(|id| u8::from(is_void(*id))).collect();
         let areas = instances.iter().map(|instance| instance.mask.area() as f64);
         Ok(Truth {
-            image_id: index as u64 + 1,
+            image_id: id_of(index),
             height: ids.height,
             width: ids.width,
             areas: areas.collect(),
@@ -135,13 +144,17 @@ impl Source for Unannotated {
         Vec::new()
     }
 
+    fn id(&self, index: usize) -> u64 {
+        id_of(index)
+    }
+
     fn file(&self, index: usize) -> Option<&Path> {
         Some(&self.0[index])
     }
 
     fn load(&self, index: usize) -> Result<Sample> {
         Ok(Sample {
-            image_id: index as u64 + 1,
+            image_id: id_of(index),
             picture: decode(&self.0[index], Exif::Ignored)?,
             instances: Vec::new(),
         })

@@ -51,12 +51,16 @@ impl AnnotationFile {
         problems.into_result(file, if lists_none { "" } else { &hint })?;
 
         let owners = Owners::new(&images, categories.iter().map(|category| &category.id));
+        let with_objects = owners.of_objects(&annotations);
         let mut problems = Problems::default();
         let records = owners.place(annotations, rules, &mut problems, findings);
         problems.into_result(
             file,
             " (on-bad-annotation = \"skip\" goes on and tells their number)",
         )?;
+        for place in with_objects {
+            images[place].lists_object = true;
+        }
         for (place, record) in records {
             images[place].annotations.push(record);
         }

@@ -1,5 +1,9 @@
-//! A folder of images without annotations.
+//! Images without annotations: those of a folder, or those that a file lists.
 
+use super::problems::Problems;
+use super::records::image_records;
+use super::rules::Rules;
+use crate::coco::read_images;
 use crate::data::findings::{Findings, Part, Reason};
 use crate::data::image_file::{Exif, decode, header};
 use crate::data::image_list::{ImageList, images_in};
@@ -8,7 +12,7 @@ use anyhow::Result;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// The images of a folder, sorted by name. The id of an image is its position, counted from 1.
+/// The images, of a folder sorted by name. The id of an image is its position, counted from 1.
 pub struct ImageFolder {
     images: Vec<PathBuf>,
     exif: Exif,
@@ -35,6 +39,27 @@ impl ImageFolder {
         }
         Ok(Self { images, exif })
     }
+
+    /// The images that the COCO file `file` lists, in its order; their files are in `folder`. Nothing else of the file
+    /// is read: published lists of unlabelled images may have annotations, which no training may see.
+    ///
+    /// # Errors
+    /// The file cannot be read or lists no image, or an image is missing or of another size.
+    pub fn listed(
+        file: &Path,
+        folder: &Path,
+        rules: Rules,
+        findings: &mut Findings,
+    ) -> Result<Self> {
+        let mut problems = Problems::default();
+        let records = image_records(read_images(file)?, folder, rules, &mut problems, findings);
+        let hint = format!(" (images are looked for in {})", folder.display());
+        problems.into_result(file, &hint)?;
+        Ok(Self {
+            images: records.into_iter().map(|record| record.path).collect(),
+            exif: rules.exif,
+        })
+    }
 }
 
 impl Source for ImageFolder {
@@ -46,6 +71,10 @@ impl Source for ImageFolder {
         Vec::new()
     }
 
+    fn id(&self, index: usize) -> u64 {
+        index as u64 + 1
+    }
+
     fn file(&self, index: usize) -> Option<&Path> {
         Some(&self.images[index])
     }
@@ -53,7 +82,7 @@ impl Source for ImageFolder {
     fn load(&self, index: usize) -> Result<Sample> {
         let picture = decode(&self.images[index], self.exif)?;
         Ok(Sample {
-            image_id: index as u64 + 1,
+            image_id: self.id(index),
             picture,
             instances: Vec::new(),
         })

@@ -122,6 +122,14 @@ impl Source for Images {
         annotations.any(|annotation| !annotation.crowd && annotation.has_mask)
     }
 
+    fn is_listed_empty(&self, index: usize) -> bool {
+        !self.images[index].lists_object
+    }
+
+    fn id(&self, index: usize) -> u64 {
+        self.images[index].number
+    }
+
     fn file(&self, index: usize) -> Option<&Path> {
         Some(&self.images[index].path)
     }

@@ -40,7 +40,8 @@ pub struct CocoConfig {
     pub val_annotations: PathBuf,
     /// The folder of the evaluated images.
     pub val_images: PathBuf,
-    /// The folder of further images without annotations; empty if there are none.
+    /// The folder of further images without annotations, or a COCO file that lists them, of which nothing but `images`
+    /// is read and whose files are in `train-images`; empty if there are none.
     pub unlabelled_images: PathBuf,
     /// The categories that are classes.
     pub classes: Classes,
@@ -122,7 +123,7 @@ impl DatasetConfig for CocoConfig {
             &self.val_annotations,
             &val_folder,
         );
-        let unlabelled = self.unlabelled(exif, &mut findings);
+        let unlabelled = self.unlabelled(&train_folder, rules(Part::Unlabelled), &mut findings);
         // The errors of all parts are told together.
         let (train, val, extra_unlabelled) = match (train, val, unlabelled) {
             (Ok(train), Ok(val), Ok(unlabelled)) => (train, val, unlabelled),
@@ -174,6 +175,10 @@ impl DatasetConfig for CocoConfig {
         files.collect()
     }
 
+    fn train_annotations(&self) -> Option<PathBuf> {
+        Some(self.root.join(&self.train_annotations))
+    }
+
     fn checks_pictures(&self) -> bool {
         self.check == CheckPictures::Once
     }
@@ -195,15 +200,26 @@ impl CocoConfig {
     /// The further images without annotations, if there is a folder of them.
     fn unlabelled(
         &self,
-        exif: Exif,
+        train_folder: &Path,
+        rules: Rules,
         findings: &mut Findings,
     ) -> Result<Option<Arc<dyn Source>>, ComponentError> {
         if self.unlabelled_images.as_os_str().is_empty() {
             return Ok(None);
         }
-        let (key, folder) = ("unlabelled-images", self.root.join(&self.unlabelled_images));
-        require(key, &folder, Path::is_dir, "a folder")?;
-        let images = ImageFolder::read(&folder, exif, findings);
+        let (key, place) = ("unlabelled-images", self.root.join(&self.unlabelled_images));
+        let images = match place.is_file() {
+            true => ImageFolder::listed(&place, train_folder, rules, findings),
+            false => {
+                require(
+                    key,
+                    &place,
+                    Path::is_dir,
+                    "a folder, or a file of COCO's images",
+                )?;
+                ImageFolder::read(&place, rules.exif, findings)
+            }
+        };
         let images = images.map_err(|error| ComponentError::new(key, format!("{error:#}")))?;
         Ok(Some(Arc::new(images)))
     }

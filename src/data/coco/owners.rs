@@ -37,6 +37,14 @@ impl<'a> Owners<'a> {
         }
     }
 
+    /// The places of the images of all annotations that are not crowds, as often as they have one.
+    pub fn of_objects(&self, annotations: &[Annotation]) -> Vec<usize> {
+        let objects = annotations.iter();
+        let objects = objects.filter(|annotation| annotation.iscrowd.get() != Some(&true));
+        let places = objects.filter_map(|object| self.images.get(object.image_id.get()?));
+        places.map(|(place, _)| *place).collect()
+    }
+
     /// The annotations that are used, in the order of the file, each with the place of its image.
     pub fn place(
         &self,

@@ -20,6 +20,8 @@ pub struct ImageRecord {
     pub path: PathBuf,
     pub height: usize,
     pub width: usize,
+    /// True if the file lists an object in it that is not a crowd, whether it is used or not.
+    pub lists_object: bool,
     pub annotations: Vec<AnnotationRecord>,
 }
 
@@ -129,6 +131,7 @@ fn find(id: &Id, image: &Image, folder: &Path, exif: Exif) -> Result<Found, Stri
         path,
         height: header.height,
         width: header.width,
+        lists_object: false,
         annotations: Vec::new(),
     };
     Ok(Found {

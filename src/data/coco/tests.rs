@@ -185,6 +185,28 @@ fn present_leaves_out_categories_without_objects() {
 }
 
 #[test]
+fn of_a_file_of_unlabelled_images_the_annotations_are_not_read() {
+    let fixture = Fixture::new().with("unlabelled-images", "more.json");
+    let mut more = document();
+    more["images"].as_array_mut().unwrap().remove(0);
+    more["annotations"] = json!("none of them is read");
+    more["categories"] = json!(null);
+    fixture.write("more.json", &more);
+    let extra = fixture.build().extra_unlabelled.unwrap();
+    assert_eq!((extra.len(), extra.objects_of(0)), (1, vec![]));
+    assert!(extra.file(0).unwrap().ends_with("pictures/b.png"));
+    assert!(extra.load(0).unwrap().instances.is_empty());
+    more["images"][0]["file_name"] = json!("far.png");
+    fixture.write("more.json", &more);
+    let (key, message) = fixture.error();
+    assert_eq!(key, "unlabelled-images");
+    assert!(
+        message.contains("no file `far.png`") && message.contains("more.json"),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_folder_of_unlabelled_images() {
     let fixture = Fixture::new().with("unlabelled-images", "pictures");
     fs::write(fixture.folder.path().join("pictures/notes.txt"), "no image").unwrap();

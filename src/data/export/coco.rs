@@ -4,7 +4,7 @@
 
 use super::{Exported, write_picture};
 use crate::cityscapes::{PICTURES, ids_of_classes};
-use crate::data::{Dataset, Sample, Source};
+use crate::data::{Dataset, Sample, Source, Truth};
 use crate::structures::{InstanceSource, rle};
 use anyhow::{Context, Result};
 use rayon::prelude::*;
@@ -33,7 +33,7 @@ pub fn write(dataset: &Dataset, folder: &Path) -> Result<Exported> {
 }
 
 /// The category id of each class: Cityscapes' own, or else counted from 1.
-fn category_ids(classes: &[String]) -> Vec<usize> {
+pub fn category_ids(classes: &[String]) -> Vec<usize> {
     match ids_of_classes(classes) {
         Some(ids) => ids.map(usize::from).to_vec(),
         None => (1..=classes.len()).collect(),
@@ -52,6 +52,14 @@ fn write_part(
         .into_par_iter()
         .map(|index| write_image(source, index, ids, part, folder))
         .collect::<Result<Vec<_>>>()?;
+    exported.images += entries.len();
+    let objects = entries.iter().map(|(_, objects)| objects.len());
+    exported.annotations += objects.sum::<usize>();
+    Ok(document(dataset, entries))
+}
+
+/// COCO annotations of images, each with the entries of its objects, which get their `id` here.
+pub fn document(dataset: &Dataset, entries: Vec<(Value, Vec<Value>)>) -> Value {
     let (mut images, mut annotations) = (Vec::new(), Vec::new());
     for (image, objects) in entries {
         images.push(image);
@@ -60,11 +68,10 @@ fn write_part(
             annotations.push(object);
         }
     }
-    exported.images += images.len();
-    exported.annotations += annotations.len();
+    let ids = category_ids(&dataset.classes);
     let category = |(name, id): (&String, &usize)| json!({ "id": id, "name": name, "supercategory": "object" });
-    let categories: Vec<Value> = dataset.classes.iter().zip(ids).map(category).collect();
-    Ok(json!({ "images": images, "annotations": annotations, "categories": categories }))
+    let categories: Vec<Value> = dataset.classes.iter().zip(&ids).map(category).collect();
+    json!({ "images": images, "annotations": annotations, "categories": categories })
 }
 
 /// The entry of the image and those of its annotations, which still lack their `id`.
@@ -81,16 +88,30 @@ fn write_image(
     let truth = source.truth(index)?;
     let file_name = match source.frame(index) {
         Some(frame) => format!("{}/{frame}{}", frame.city, PICTURES.1),
-        None => format!("{part}_{image_id:06}.png"),
+        None => drawn_name(part, image_id),
     };
     write_picture(&picture, &folder.join("images").join(&file_name))?;
-    let (height, width) = (picture.height, picture.width);
-    let image = json!({ "id": image_id, "file_name": file_name, "height": height, "width": width });
+    let image = image_entry(image_id, &file_name, picture.height, picture.width);
+    Ok((image, object_entries(&truth, ids)))
+}
+
+/// The file name of the drawn image `id` of the part `part`, `train` or `val`.
+pub fn drawn_name(part: &str, id: u64) -> String {
+    format!("{part}_{id:06}.png")
+}
+
+/// The entry of an image.
+pub fn image_entry(image_id: u64, file_name: &str, height: usize, width: usize) -> Value {
+    json!({ "id": image_id, "file_name": file_name, "height": height, "width": width })
+}
+
+/// The entries of the objects of an image, whose classes have the category `ids`. They lack their own `id`.
+pub fn object_entries(truth: &Truth, ids: &[usize]) -> Vec<Value> {
     let objects = truth.instances.iter().zip(&truth.areas).map(|(instance, area)| {
         let runs = rle::encode(&instance.mask);
         json!({
             "id": 0,
-            "image_id": image_id,
+            "image_id": truth.image_id,
             "category_id": ids[instance.class],
             "iscrowd": u8::from(instance.source == InstanceSource::Crowd),
             "area": area,
@@ -98,5 +119,5 @@ fn write_image(
             "segmentation": { "size": [runs.h, runs.w], "counts": hotcoco::mask::rle_to_string(&runs) },
         })
     });
-    Ok((image, objects.collect()))
+    objects.collect()
 }

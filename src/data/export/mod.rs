@@ -3,6 +3,8 @@
 mod cityscapes;
 mod coco;
 
+pub use coco::{category_ids, document, drawn_name, image_entry, object_entries};
+
 use super::Dataset;
 use crate::structures::Picture;
 use anyhow::{Context, Result, bail};

@@ -1,32 +1,26 @@
 //! Makes one batch: chooses the images and their views.
 //!
-//! The images of every epoch are in a random order. Step `t` takes the positions `t B` to `t B + B - 1` of
-//! the endless sequence of epochs. Position `j` of step `t` draws its augmentation from the stream
-//! `t 2^16 + j`.
+//! Image `j` of step `t` draws its augmentation from the stream `t 2^16 + j`.
 
-use super::{LabelledViews, LoaderConfig};
+use super::config::{LabelledViews, LoaderConfig};
+use super::mixing::Mixer;
 use crate::data::augment::{self, AugmentConfig};
 use crate::data::split::Split;
 use crate::data::{Batch, Dataset, Sample, Source, UnlabelledViews, View};
 use crate::rng::Stream;
 use anyhow::Result;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// The number of positions of a step that have augmentation streams of their own.
 const POSITIONS: u64 = 1 << 16;
-
-/// Maximum number of images of either kind in a batch. Each needs a position, and a larger batch would not
-/// fit into any memory.
-pub const MOST_IMAGES: usize = 4096;
 
 /// Makes batches. The threads of a pool share it.
 pub struct BatchMaker {
     train: Arc<dyn Source>,
     extra: Option<Arc<dyn Source>>,
-    labelled: Order,
-    unlabelled: Order,
+    mixer: Mixer,
     augment: AugmentConfig,
-    config: LoaderConfig,
+    labelled_views: LabelledViews,
     seed: u64,
 }
 
@@ -40,27 +34,19 @@ impl BatchMaker {
     ) -> Self {
         let train = Arc::clone(&dataset.train);
         let extra = dataset.extra_unlabelled.clone();
-        let unlabelled = split.unlabelled_of(dataset);
         Self {
             train,
             extra,
-            labelled: Order::new(split.labelled.clone(), seed, "order/labelled"),
-            unlabelled: Order::new(unlabelled, seed, "order/unlabelled"),
+            mixer: Mixer::new(dataset, split, config, seed),
             augment: augment.clone(),
-            config: config.clone(),
+            labelled_views: config.labelled_views,
             seed,
         }
     }
 
-    /// The indices of the labelled images.
-    #[cfg(test)]
-    pub fn labelled_images(&self) -> &[usize] {
-        &self.labelled.images
-    }
-
-    /// The number of unlabelled images.
-    pub fn unlabelled_images(&self) -> usize {
-        self.unlabelled.images.len()
+    /// The choice of the images of each step.
+    pub fn mixer(&self) -> &Mixer {
+        &self.mixer
     }
 
     /// The batch of `step`.
@@ -70,11 +56,12 @@ impl BatchMaker {
     pub fn make(&self, step: usize, with_unlabelled: bool) -> Result<Batch> {
         let mut batch = Batch::default();
         let mut strong = Vec::new();
-        for position in 0..self.config.labelled {
-            let sample = self.load(self.labelled.at(step * self.config.labelled + position))?;
+        let images = self.mixer.images(step, with_unlabelled);
+        for (position, image) in images.labelled.into_iter().enumerate() {
+            let sample = self.load(image)?;
             let mut rng = self.stream("augment/labelled", step, position);
             let view = augment::weak(&sample, &self.augment, &mut rng);
-            let views = self.config.labelled_views;
+            let views = self.labelled_views;
             if views != LabelledViews::Weak {
                 let picture = augment::strong(&view.picture, &self.augment, &mut rng);
                 strong.push(View {
@@ -87,11 +74,8 @@ impl BatchMaker {
             }
         }
         batch.labelled.extend(strong);
-        if !with_unlabelled {
-            return Ok(batch);
-        }
-        for position in 0..self.config.unlabelled {
-            let sample = self.load(self.unlabelled.at(step * self.config.unlabelled + position))?;
+        for (position, image) in images.unlabelled.into_iter().enumerate() {
+            let sample = self.load(image)?;
             let mut rng = self.stream("augment/unlabelled", step, position);
             let view = augment::weak(&sample, &self.augment, &mut rng);
             let strong = augment::strong(&view.picture, &self.augment, &mut rng);
@@ -113,62 +97,6 @@ impl BatchMaker {
         match &self.extra {
             Some(extra) if index >= self.train.len() => extra.load(index - self.train.len()),
             _ => self.train.load(index),
-        }
-    }
-}
-
-/// An endless sequence of epochs, each a random order of the same images.
-struct Order {
-    images: Vec<usize>,
-    seed: u64,
-    name: &'static str,
-    /// The order of the last used epoch. With 100,000 images, drawing it takes longer than making a batch.
-    last: Mutex<Option<(usize, Arc<Vec<usize>>)>>,
-}
-
-impl Order {
-    fn new(images: Vec<usize>, seed: u64, name: &'static str) -> Self {
-        assert!(!images.is_empty(), "an order of no images");
-        Self {
-            images,
-            seed,
-            name,
-            last: Mutex::new(None),
-        }
-    }
-
-    /// The image at `position` of the sequence.
-    fn at(&self, position: usize) -> usize {
-        let (epoch, place) = (position / self.images.len(), position % self.images.len());
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let order = match &*last {
-            Some((drawn, order)) if *drawn == epoch => Arc::clone(order),
-            _ => {
-                let order = Arc::new(
-                    Stream::at(self.seed, self.name, epoch as u64).permutation(self.images.len()),
-                );
-                *last = Some((epoch, Arc::clone(&order)));
-                order
-            }
-        };
-        self.images[order[place]]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_epoch_holds_every_image_once_in_another_order() {
-        let order = Order::new((10..17).collect(), 1, "order");
-        let epoch = |epoch: usize| (0..7).map(|i| order.at(epoch * 7 + i)).collect::<Vec<_>>();
-        let (first, second) = (epoch(0), epoch(1));
-        assert_ne!(first, second);
-        assert_eq!(epoch(0), first, "going back gives the same order");
-        for mut drawn in [first, second] {
-            drawn.sort_unstable();
-            assert_eq!(drawn, (10..17).collect::<Vec<_>>());
         }
     }
 }

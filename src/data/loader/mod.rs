@@ -1,60 +1,21 @@
 //! Batches in order. Batch `t` depends only on (recipe, seed, t), not on the thread that makes it.
 
 mod batch;
+mod config;
+mod factors;
+mod mixing;
+mod order;
 mod pool;
+
+pub use config::{LabelledRepeat, LabelledSampler, LabelledViews, LoaderConfig, Mixing};
 
 use super::augment::AugmentConfig;
 use super::split::Split;
 use super::{Batch, Dataset};
-use crate::registry::{Check, Checked};
 use anyhow::Result;
 use batch::BatchMaker;
 use pool::Pool;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// The table `[loader]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LoaderConfig {
-    /// The number of labelled images per step.
-    pub labelled: usize,
-    /// The number of unlabelled images per step.
-    pub unlabelled: usize,
-    /// The views of a labelled image that are used in training.
-    pub labelled_views: LabelledViews,
-    /// The number of threads that make batches ahead of time. With 0, the caller's thread makes each batch on
-    /// demand.
-    pub threads: usize,
-    /// The number of batches that the threads make ahead.
-    pub prefetch: usize,
-}
-
-/// The views of a labelled image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum LabelledViews {
-    /// The weak view.
-    Weak,
-    /// The strong view.
-    Strong,
-    /// The weak and the strong view in the same batch.
-    WeakStrong,
-}
-
-/// Most threads of a loader, and most batches that it holds ready.
-const MOST_AHEAD: usize = 256;
-
-impl Checked for LoaderConfig {
-    fn check(&self, check: &mut Check) {
-        check.range("labelled", self.labelled, 1..=batch::MOST_IMAGES);
-        check.range("unlabelled", self.unlabelled, 0..=batch::MOST_IMAGES);
-        check.range("threads", self.threads, 0..=MOST_AHEAD);
-        let least = usize::from(self.threads > 0);
-        check.range("prefetch", self.prefetch, least..=MOST_AHEAD);
-    }
-}
 
 /// Makes the batches of a trial.
 pub struct Loader {
@@ -63,9 +24,7 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// A loader of `dataset` under `split`. The unlabelled images are those of the split, then the dataset's
-    /// extra ones. If every training image is labelled and there are extra ones, only the extra ones are
-    /// used.
+    /// A loader of `dataset` under `split`.
     pub fn new(
         dataset: &Dataset,
         split: &Split,
@@ -78,13 +37,14 @@ impl Loader {
         Self { maker, pool }
     }
 
-    /// The number of unlabelled images.
-    pub fn unlabelled_images(&self) -> usize {
-        self.maker.unlabelled_images()
+    /// The number of steps in which every unlabelled image is expected once.
+    pub fn epoch_steps(&self) -> usize {
+        self.maker.mixer().epoch_steps()
     }
 
-    /// The batch of `step`. Without `with_unlabelled`, its unlabelled part is empty and its labelled part is
-    /// the same. Steps may be requested in any order. In ascending order, they are made ahead of time.
+    /// The batch of `step`. Without `with_unlabelled`, its unlabelled part is empty; its labelled part is the same if
+    /// every step has as many labelled images ([`Mixing::Pairs`]). Steps may be requested in any order. In ascending
+    /// order, they are made ahead of time.
     ///
     /// # Errors
     /// An image cannot be read. The error names it.
@@ -99,6 +59,7 @@ impl Loader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::augment::ImageSize;
     use crate::data::split::SplitConfig;
     use crate::data::{Sample, Source};
     use anyhow::bail;
@@ -139,18 +100,11 @@ mod tests {
     fn loader(threads: usize, broken: Option<usize>) -> Loader {
         let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml").parse().unwrap();
         let mut augment: AugmentConfig = recipe["augment"].clone().try_into().unwrap();
-        (augment.size, augment.min_area) = (8, 1);
+        (augment.size, augment.min_area) = (ImageSize::square(8), 1);
         let mut config: LoaderConfig = recipe["loader"].clone().try_into().unwrap();
-        config.checked().unwrap();
         config.threads = threads;
         let train = Arc::new(Numbered { images: 20, broken });
         let classes = vec!["thing".to_string()];
-        let split = SplitConfig {
-            labelled: 0.25,
-            min_instances: 1,
-            unlabelled_backgrounds: true,
-        };
-        let split = Split::new(&*train, &classes, &split, 4).unwrap();
         let dataset = Dataset {
             classes,
             train,
@@ -165,6 +119,7 @@ mod tests {
             area_bounds: [1.0, 2.0],
             findings: Default::default(),
         };
+        let split = Split::new(&dataset, &SplitConfig::of_permutation(0.25, 1), 4).unwrap();
         Loader::new(&dataset, &split, &augment, &config, 4)
     }
 
@@ -228,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_broken_image_is_named_and_the_pool_goes_on() {
-        let broken = loader(0, None).maker.labelled_images()[2];
+        let broken = loader(0, None).maker.mixer().images(3, false).labelled[0];
         for threads in [0, 2] {
             let mut loader = loader(threads, Some(broken));
             let outcomes: Vec<_> = (0..6).map(|step| loader.batch(step, false)).collect();

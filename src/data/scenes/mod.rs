@@ -117,6 +117,10 @@ impl Source for Scenes {
         Some((picture.height, picture.width))
     }
 
+    fn id(&self, index: usize) -> u64 {
+        self.0[index].image_id
+    }
+
     fn load(&self, index: usize) -> Result<Sample> {
         Ok(self.0[index].clone())
     }

@@ -110,6 +110,10 @@ impl DetectorConfig for Mask2FormerConfig {
         self.network.operations(height, width)
     }
 
+    fn stride(&self) -> usize {
+        self.network.backbone.coarsest_stride()
+    }
+
     fn hugging_face(&self, labels: Vec<String>) -> Result<serde_json::Value> {
         let folder = HuggingFaceFolder {
             model: self.network.clone(),

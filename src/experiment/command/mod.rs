@@ -12,6 +12,7 @@ pub mod logs;
 pub mod predict;
 pub mod publish;
 pub mod show;
+pub mod split_data;
 pub mod stage;
 pub mod sweep;
 pub mod tables;

@@ -124,7 +124,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
 
     let mut run = Run::new(&trials, &frozen, &store, results);
     for draw in &draws {
-        run.add_findings(&draw.settings.data, &draw.findings);
+        run.add_draw(draw);
     }
     let other_work = other_work(&store, &frozen);
     run.freeze().map_err(CommandError::Output)?;

@@ -4,6 +4,7 @@
 use crate::data::census::{Census, ClassParts, Count, Parts};
 use crate::data::split::SplitConfig;
 use crate::experiment::trial::draws::Draw;
+use crate::report::labelled_words;
 use crate::screen::{Column, Grid, Page, counted};
 use serde::Serialize;
 use std::fmt::{self, Write};
@@ -19,8 +20,13 @@ pub struct SplitOutlook {
     /// The value of `data.name`.
     dataset: String,
     split: SplitConfig,
+    /// The rule or the list that chooses the labelled images, in words.
+    origin: String,
     /// The oddities that were found in the dataset, one line each.
     findings: Vec<String>,
+    /// What is odd about the lists of labelled images, one line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
     draws: Vec<SeedOutlook>,
 }
 
@@ -31,8 +37,10 @@ struct SeedOutlook {
     seed: u64,
     /// The number of trials with this split.
     trials: usize,
-    /// The SHA-256 of the labelled images.
+    /// The SHA-256 of the chosen images.
     sha256: String,
+    /// The number of images that the rule or the list chose, with those that have no object.
+    chosen: usize,
     #[serde(flatten)]
     census: Census,
 }
@@ -46,6 +54,7 @@ impl SplitOutlook {
                 seed: draw.settings.seed,
                 trials: draw.trials,
                 sha256: draw.sha256.clone(),
+                chosen: draw.chosen,
                 census: draw.census.clone(),
             };
             let is_same = |(other, _): &&mut (Draw, Self)| {
@@ -53,13 +62,15 @@ impl SplitOutlook {
                     && other.settings.data == draw.settings.data
             };
             match found.iter_mut().find(is_same) {
-                Some((_, outlook)) => outlook.add(seed),
+                Some((_, outlook)) => outlook.add(seed, &draw.notes),
                 None => {
                     let name = draw.settings.data.get("name").and_then(Value::as_str);
                     let outlook = Self {
                         dataset: name.unwrap_or_default().to_string(),
                         split: draw.settings.split.clone(),
+                        origin: draw.origin.clone(),
                         findings: draw.findings.clone(),
+                        notes: draw.notes.clone(),
                         draws: vec![seed],
                     };
                     found.push((draw, outlook));
@@ -70,7 +81,12 @@ impl SplitOutlook {
     }
 
     /// Adds the draw of a seed. Trials with and without a teacher may have the same.
-    fn add(&mut self, more: SeedOutlook) {
+    fn add(&mut self, more: SeedOutlook, notes: &[String]) {
+        for note in notes {
+            if !self.notes.contains(note) {
+                self.notes.push(note.clone());
+            }
+        }
         match self.draws.iter_mut().find(|draw| draw.seed == more.seed) {
             Some(draw) => draw.trials += more.trials,
             None => self.draws.push(more),
@@ -85,7 +101,10 @@ impl SplitOutlook {
     /// The oddities of the datasets of `splits`, one line each, each once.
     pub fn notes(splits: &[Self]) -> Vec<String> {
         let mut notes = Vec::new();
-        for finding in splits.iter().flat_map(|split| &split.findings) {
+        for finding in splits
+            .iter()
+            .flat_map(|split| split.findings.iter().chain(&split.notes))
+        {
             let note = format!("note: {finding}");
             if !notes.contains(&note) {
                 notes.push(note);
@@ -96,16 +115,27 @@ impl SplitOutlook {
 }
 
 impl SplitOutlook {
+    /// The split in words: the share of labelled images, and the rule or list if it is not the program's own rule.
+    fn words(&self) -> String {
+        let Self { split, origin, .. } = self;
+        match split.is_usual() {
+            true => format!("split.labelled = {}", split.labelled),
+            false if split.is_listed() => origin.clone(),
+            false => format!("split.labelled = {} by {origin}", split.labelled),
+        }
+    }
+
     /// Writes the census of the first seed and the numbers of each seed.
     pub fn write(&self, f: &mut Page) -> fmt::Result {
         let Some(first) = self.draws.first() else {
             return Ok(());
         };
-        let Self { dataset, split, .. } = self;
+        let dataset = &self.dataset;
         writeln!(
             f,
-            "data `{dataset}`, split.labelled = {}, seed {} (crowds are not counted):",
-            split.labelled, first.seed
+            "data `{dataset}`, {}, seed {} (crowds are not counted):",
+            self.words(),
+            first.seed
         )?;
         f.grid(&table(&first.census));
         let more = first.census.classes.len().saturating_sub(SHOWN_CLASSES);
@@ -127,28 +157,16 @@ impl fmt::Display for SeedOutlook {
             evaluated,
         } = self.census.all;
         let all = self.census.training_images;
-        let share = match labelled.images == all {
-            true => "all of them".to_string(),
-            false => percent(labelled.images, all),
-        };
         write!(
             f,
-            "seed {}: {} of {all} training images labelled ({share}), {} unlabelled, {} evaluated; split (SHA-256) {}",
-            self.seed, labelled.images, unlabelled.images, evaluated.images, self.sha256
+            "seed {}: {}, {} unlabelled, {} evaluated; split (SHA-256) {}",
+            self.seed,
+            labelled_words(self.chosen, labelled.images, all),
+            unlabelled.images,
+            evaluated.images,
+            self.sha256
         )
     }
-}
-
-/// `part` of `all` in percent, with more decimals for small shares: `9.95 %`, `0.099 %`.
-fn percent(part: usize, all: usize) -> String {
-    let share = 100.0 * part as f64 / all as f64;
-    let decimals = match share {
-        10.0.. => 1,
-        1.0.. => 2,
-        _ => 4,
-    };
-    let text = format!("{share:.decimals$}");
-    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// The table of a census: one row for each class, and one for all. Where there is no room for the images and the

@@ -1,5 +1,5 @@
-//! Two recipes, or two commands, with one results folder. The tables of the second would take the place of those of the first, so
-//! this is refused unless the user asks for it.
+//! Two recipes, or two commands, with one results folder. The tables of the second recipe would take the place of those
+//! of the first, so this is refused unless the user asks for it.
 //!
 //! A recipe is known by its name and its file. It stays the same recipe when it is edited, and when its file
 //! moves: then the file no longer exists at its earlier place, or the results folder has moved with it.

@@ -8,8 +8,8 @@ use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::root::{CODE_VERSION, Store};
 use crate::recipe::{Plan, SweepPlan, Trial};
 use crate::report::{
-    Commits, JsonLines, RECORDS, Record, RowLayout, Table, TableLayout, Timing, TrialStatus,
-    layout, set_damaged_lines_aside, write_table,
+    Commits, JsonLines, RECORDS, Record, RowLayout, SplitRecord, Table, TableLayout, Timing,
+    TrialStatus, layout, set_damaged_lines_aside, write_table,
 };
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,15 @@ use std::path::{Path, PathBuf};
 
 /// Name of the file of seconds in a results folder.
 pub const TIMING: &str = "timing.jsonl";
+
+/// What the record of a trial holds of its dataset.
+#[derive(Clone, Debug, Default)]
+pub struct TrialData {
+    /// The oddities of the dataset, one line each.
+    pub findings: Vec<String>,
+    /// The split, if the program did not draw it by its own rule.
+    pub split: Option<SplitRecord>,
+}
 
 /// The records and tables of a plan in their folder.
 pub struct Results<'a> {
@@ -86,8 +95,8 @@ impl<'a> Results<'a> {
     }
 
     /// Records the outcome of the trial `index`: the `seconds` of its own work, and its result or the reason
-    /// of its failure. A failure does not replace an earlier result of the same settings. `findings` are the
-    /// oddities of its dataset.
+    /// of its failure. A failure does not replace an earlier result of the same settings. `data` tells what the
+    /// record holds of its dataset.
     ///
     /// # Errors
     /// The evaluation lacks the model that the tables show.
@@ -98,7 +107,7 @@ impl<'a> Results<'a> {
         seconds: f64,
         reported: EvalModel,
         outcome: Result<&Evaluation, &str>,
-        findings: &[String],
+        data: TrialData,
     ) -> Result<()> {
         let trial = &self.plan.trials[index];
         self.ended[index] = true;
@@ -106,7 +115,7 @@ impl<'a> Results<'a> {
             return Ok(());
         }
         let mut record = self.record(trial, steps);
-        record.findings = findings.to_vec();
+        (record.findings, record.split) = (data.findings, data.split);
         match outcome {
             Ok(evaluation) => {
                 let model = |name: EvalModel| {
@@ -169,6 +178,7 @@ impl<'a> Results<'a> {
             average: None,
             code_version: CODE_VERSION,
             findings: Vec::new(),
+            split: None,
             commits: self.commits(&trial.hash),
         }
     }

@@ -3,19 +3,21 @@
 use super::executor::Executor;
 use super::failures::{Failure, Failures, rows};
 use super::progress::Progress;
-use super::results::Results;
+use super::results::{Results, TrialData};
 use super::scheduler::{self, Rules, Task};
 use crate::atomic::{Durability, write_durably};
+use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::environment::hand_on;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::reused::ReusedResults;
 use crate::experiment::store::root::Store;
+use crate::experiment::trial::draws::{Draw, split_name};
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::Planned;
 use crate::experiment::trial::stage::{Stage, StageKind};
-use crate::report::{Table as ResultTable, counted};
+use crate::report::{SplitRecord, Table as ResultTable, counted};
 use crate::train::last_lines;
 use anyhow::Result;
 use rayon::prelude::*;
@@ -24,7 +26,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use toml::Table;
 
 /// The shortest time between two writings of the tables.
 const BETWEEN_TABLES: Duration = Duration::from_secs(1);
@@ -48,6 +49,8 @@ pub struct Run<'a> {
     warnings: Vec<String>,
     /// The oddities of each dataset, by its table `[data]`.
     findings: BTreeMap<String, Vec<String>>,
+    /// The splits that are not drawn by the program's own rule, by [`split_name`].
+    splits: BTreeMap<String, SplitRecord>,
     /// True if something has ended since the tables were written.
     due: bool,
     /// The time when the tables were last written, and the time to wait from then on.
@@ -75,14 +78,33 @@ impl<'a> Run<'a> {
             failures: Failures::default(),
             warnings: Vec::new(),
             findings: BTreeMap::new(),
+            splits: BTreeMap::new(),
             due: true,
             written: None,
         }
     }
 
-    /// Adds the oddities of the dataset with the table `data`, for the records of its trials.
-    pub fn add_findings(&mut self, data: &Table, findings: &[String]) {
-        self.findings.insert(data.to_string(), findings.to_vec());
+    /// Adds a draw, for the records of its trials: the oddities of its dataset, and its split.
+    pub fn add_draw(&mut self, draw: &Draw) {
+        let Settings { data, split, .. } = &draw.settings;
+        self.findings
+            .insert(data.to_string(), draw.findings.clone());
+        if !split.is_usual() {
+            let Draw { census, .. } = draw;
+            let classes = census.classes.iter();
+            let instances =
+                classes.map(|class| (class.name.clone(), class.parts.labelled.instances));
+            let record = SplitRecord {
+                origin: draw.origin.clone(),
+                sha256: draw.sha256.clone(),
+                training_images: census.training_images,
+                chosen: draw.chosen,
+                labelled: census.all.labelled.images,
+                unlabelled: census.all.unlabelled.images,
+                instances: instances.collect(),
+            };
+            self.splits.insert(split_name(&draw.settings), record);
+        }
     }
 
     /// Takes the results of the trials whose evaluation is in the store, and those of `reused` that count.
@@ -258,13 +280,19 @@ impl<'a> Run<'a> {
                 trial.settings.steps()
             }
         };
-        let findings = match &*trial.settings {
-            TrialSettings::Networks(settings) => self.findings.get(&settings.data.to_string()),
-            TrialSettings::Number(_) => None,
+        let data = match &*trial.settings {
+            TrialSettings::Networks(settings) => TrialData {
+                findings: self
+                    .findings
+                    .get(&settings.data.to_string())
+                    .cloned()
+                    .unwrap_or_default(),
+                split: self.splits.get(&split_name(settings)).cloned(),
+            },
+            TrialSettings::Number(_) => TrialData::default(),
         };
-        let findings = findings.map_or(&[][..], Vec::as_slice);
         self.results
-            .take(index, steps, seconds, reported, outcome, findings)?;
+            .take(index, steps, seconds, reported, outcome, data)?;
         Ok(is_news)
     }
 

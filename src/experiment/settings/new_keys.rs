@@ -40,6 +40,20 @@ const ROWS: &[NewKey] = &[
     key("data.unlabelled-images", CITYSCAPES, "''"),
     key("data.truth", CITYSCAPES, "'masks'"),
     key("data.area-bounds", CITYSCAPES, "[1024.0, 9216.0]"),
+    key("split.rule", &[], "'permutation'"),
+    key("split.seed", &[], "'trial'"),
+    key("split.list", &[], "''"),
+    key("split.format", &[], "'auto'"),
+    key("split.percent", &[], "'labelled'"),
+    key("split.unlabelled", &[], "'rest'"),
+    key("augment.geometry", &[], "'scale-jitter'"),
+    key("augment.shorter", &[], "[800]"),
+    key("augment.longer", &[], "1333"),
+    key("augment.weak-colour", &[], "'none'"),
+    key("loader.mixing", &[], "'pairs'"),
+    key("loader.labelled-repeat", &[], "'auto'"),
+    key("loader.labelled-sampler", &[], "'uniform'"),
+    key("loader.repeat-threshold", &[], "10.0"),
 ];
 
 /// The dataset whose keys stand in no recipe of defaults.

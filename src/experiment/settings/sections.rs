@@ -112,6 +112,13 @@ impl Settings {
                 self.model.check_demands(&demands, check);
             }
         });
+        let size = self.augment.size;
+        // The network pads a square itself, as it always did.
+        if !size.is_square() {
+            let (stride, because) = (self.model.stride(), "the coarsest stride of the network");
+            check.divides("augment.size", size.height, stride, because);
+            check.divides("augment.size", size.width, stride, because);
+        }
         if self.method.has_teacher() && self.loader.unlabelled == 0 {
             let message = "0 leaves a teacher nothing to label; allowed: 1 or more";
             check.refuse("loader.unlabelled", message);
@@ -144,6 +151,10 @@ impl Settings {
                 format!("no folder `{root}`"),
             ));
         }
+        if self.misses_its_list() {
+            let message = format!("no file `{}`", self.split.list.display());
+            missing.push(ComponentError::new("split.list", message));
+        }
         let (whole, backbone) = (self.model.weights(), self.model.backbone_weights());
         let (whole_file, _) = weights::split(whole);
         if !whole.as_os_str().is_empty() && !whole_file.exists() {
@@ -167,6 +178,11 @@ impl Settings {
             }
         }
         missing
+    }
+
+    /// Returns true if a file shall list the labelled images and does not exist.
+    pub fn misses_its_list(&self) -> bool {
+        self.split.is_listed() && !self.split.list.is_file()
     }
 
     /// Returns true if `errors` are about missing files.
@@ -339,6 +355,10 @@ pub(in crate::experiment) mod tests {
             (with(table(), "method.burn-in", 2400), "method.burn-in"),
             (with(table(), "loader.unlabelled", 0), "loader.unlabelled"),
             (
+                with(table(), "augment.size", sides(64, 100)),
+                "augment.size",
+            ),
+            (
                 with(with(table(), "train.average", 0.0), "eval.model", "average"),
                 "eval.model",
             ),
@@ -347,10 +367,17 @@ pub(in crate::experiment) mod tests {
         for (table, key) in cases {
             assert_eq!(keys(&table), [key]);
         }
-        assert_eq!(
-            keys(&with(supervised(), "method.burn-in", 2400)),
-            Vec::<String>::new()
-        );
+        for fine in [
+            with(supervised(), "method.burn-in", 2400),
+            with(table(), "augment.size", sides(64, 96)),
+        ] {
+            assert_eq!(keys(&fine), Vec::<String>::new());
+        }
+    }
+
+    /// A value of `augment.size`.
+    fn sides(height: i64, width: i64) -> Vec<i64> {
+        vec![height, width]
     }
 
     /// A network that knows nothing but the uniform weighting.
@@ -375,6 +402,9 @@ pub(in crate::experiment) mod tests {
         }
         fn hugging_face(&self, _: Vec<String>) -> anyhow::Result<serde_json::Value> {
             unreachable!("it is looked at, not written")
+        }
+        fn stride(&self) -> usize {
+            32
         }
         fn check_demands(&self, demands: &Demands, check: &mut Check) {
             if demands.mask_loss.per_query {

@@ -14,6 +14,8 @@ use toml::{Table, Value};
 #[derive(Clone, Copy, Debug)]
 enum Off {
     Name(&'static str),
+    /// Any text but the empty one.
+    Text,
     True,
     Zero,
 }
@@ -44,6 +46,41 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
     ("model.backbone.frozen", Off::True, &["train.backbone-rate"]),
     ("loader.threads", Off::Zero, &["loader.prefetch"]),
     (
+        "loader.mixing",
+        Off::Name("pairs"),
+        &["loader.labelled-repeat"],
+    ),
+    (
+        "loader.mixing",
+        Off::Name("by-probability"),
+        &["loader.labelled-repeat"],
+    ),
+    (
+        "loader.labelled-sampler",
+        Off::Name("uniform"),
+        &["loader.repeat-threshold"],
+    ),
+    (
+        "split.list",
+        Off::Name(""),
+        &["split.format", "split.percent"],
+    ),
+    ("split.list", Off::Text, &["split.rule"]),
+    (
+        "augment.geometry",
+        Off::Name("scale-jitter"),
+        &["augment.shorter", "augment.longer"],
+    ),
+    (
+        "augment.geometry",
+        Off::Name("shorter-side"),
+        &[
+            "augment.scale",
+            "augment.scale-distribution",
+            "augment.scale-probability",
+        ],
+    ),
+    (
         "augment.scale-probability",
         Off::Zero,
         &["augment.scale", "augment.scale-distribution"],
@@ -66,7 +103,13 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
 ];
 
 /// The keys that nothing reads if no teacher labels images.
-const UNREAD_WITHOUT_TEACHER: [&str; 2] = ["loader.unlabelled", "split.unlabelled-backgrounds"];
+const UNREAD_WITHOUT_TEACHER: [&str; 5] = [
+    "loader.unlabelled",
+    "loader.mixing",
+    "loader.labelled-repeat",
+    "split.unlabelled",
+    "split.unlabelled-backgrounds",
+];
 
 static DEFAULT: LazyLock<Table> =
     LazyLock::new(|| DEFAULTS.parse().expect("the defaults are TOML"));
@@ -77,6 +120,7 @@ pub fn reset_unread(table: &mut Table, has_teacher: bool) {
     for (key, off, unread) in UNREAD {
         let is_off = match (value_at(table, key), off) {
             (Some(Value::String(found)), Off::Name(name)) => found == name,
+            (Some(Value::String(found)), Off::Text) => !found.is_empty(),
             (Some(Value::Boolean(found)), Off::True) => *found,
             (Some(Value::Integer(found)), Off::Zero) => *found == 0,
             (Some(Value::Float(found)), Off::Zero) => *found == 0.0,
@@ -150,6 +194,7 @@ mod tests {
                     with(table(), "method.correction", keep)
                 }
                 Off::Name(name) => with(table(), key, *name),
+                Off::Text => with(table(), key, "list.txt"),
                 Off::True => with(table(), key, true),
                 Off::Zero => with(table(), key, value_at(&DEFAULT, key).map_or(0.into(), zero)),
             };
@@ -157,6 +202,12 @@ mod tests {
                 ("method.candidates", _) => with(table(), key, "top-pairs"),
                 ("model.backbone.block", _) => with(table(), key, "bottleneck"),
                 ("loader.threads", _) => with(table(), key, 1),
+                ("loader.mixing", _) => with(table(), key, "pool"),
+                ("loader.labelled-sampler", _) => with(table(), key, "repeat-factor"),
+                ("split.list", Off::Name("")) => with(table(), key, "list.txt"),
+                ("augment.geometry", Off::Name("scale-jitter")) => {
+                    with(table(), key, "shorter-side")
+                }
                 _ => table(),
             };
             for path in *unread {
@@ -185,7 +236,12 @@ mod tests {
             let value = other(value_at(&table(), path).expect("the key is there"));
             let changed = |table: Table| normalised(with(table, path, value.clone()));
             assert_eq!(changed(supervised()), normalised(supervised()), "{path}");
-            assert_ne!(changed(table()), normalised(table()), "{path}");
+            let with_teacher = match path {
+                "loader.labelled-repeat" => with(table(), "loader.mixing", "pool"),
+                _ => table(),
+            };
+            let plain = normalised(with_teacher.clone());
+            assert_ne!(changed(with_teacher), plain, "{path}");
         }
     }
 

@@ -19,12 +19,12 @@ use std::collections::BTreeMap;
 /// or classes do not reach `min-instances`. The error names the key.
 pub fn draw(settings: &Settings, dataset: &Dataset) -> Result<Split> {
     let (train, val) = (&*dataset.train, &*dataset.val);
-    let split = Split::new(train, &dataset.classes, &settings.split, settings.seed);
+    let split = Split::new(dataset, &settings.split, settings.seed);
     let split = match split {
         Err(error) if is_empty(train) => bail!("{error:#}{}", left_out(dataset, Part::Train)),
         split => split?,
     };
-    if settings.method.has_teacher() && split.unlabelled_of(dataset).is_empty() {
+    if settings.method.has_teacher() && split.unlabelled.is_empty() {
         bail!(
             "split.unlabelled-backgrounds = false: no unlabelled image is left of {} training images, because those \
              without labels have no object; set it to true, lower split.labelled, or name a folder in \
@@ -94,10 +94,25 @@ pub struct Draw {
     pub trials: usize,
     /// The identity of the split: see [`Split::sha256`].
     pub sha256: String,
+    /// The rule or the list in words: see [`Split::origin`].
+    pub origin: String,
+    /// The number of images that the rule or the list chose.
+    pub chosen: usize,
     /// The images and instances of its parts.
     pub census: Census,
     /// The oddities of the dataset, one line each.
     pub findings: Vec<String>,
+    /// What the reader of a list of labelled images should know of it, one line each.
+    pub notes: Vec<String>,
+}
+
+/// All that the split of a trial depends on, as text.
+pub fn split_name(settings: &Settings) -> String {
+    let Settings {
+        split, data, seed, ..
+    } = settings;
+    let teacher = settings.method.has_teacher();
+    format!("{split:?} {data} {seed} {teacher}")
 }
 
 impl Wanted {
@@ -106,11 +121,7 @@ impl Wanted {
         let TrialSettings::Networks(settings) = settings else {
             return;
         };
-        let Settings {
-            split, data, seed, ..
-        } = &**settings;
-        let teacher = settings.method.has_teacher();
-        let name = format!("{split:?} {data} {seed} {teacher}");
+        let name = split_name(settings);
         let next = self.draws.len();
         let index = *self.known.entry(name).or_insert(next);
         if index == next {
@@ -122,7 +133,7 @@ impl Wanted {
         self.draws[index].trials += 1;
     }
 
-    /// Draws all of them. Those of datasets with missing files are left out.
+    /// Draws all of them. Those of datasets with missing files and of missing lists are left out.
     ///
     /// # Errors
     /// A dataset is refused; or all draws that are refused, each error with its seeds.
@@ -130,6 +141,9 @@ impl Wanted {
         // Datasets are read one after the other: each is read in parallel itself.
         let mut found = Vec::new();
         for wanted in self.draws {
+            if wanted.settings.misses_its_list() {
+                continue;
+            }
             match datasets.get(&wanted.settings.data) {
                 Err(error) if wanted.settings.misses(&error) => {}
                 dataset => found.push((wanted, dataset?)),
@@ -163,6 +177,9 @@ impl WantedDraw {
         Ok(Draw {
             trials: self.trials,
             sha256: split.sha256(),
+            origin: split.origin.clone(),
+            chosen: split.chosen.len(),
+            notes: split.notes.clone(),
             census: Census::new(dataset, &split),
             findings: dataset.findings.lines(),
             settings: self.settings,

@@ -92,11 +92,10 @@ impl TrialParts {
     /// # Errors
     /// The backbone's weights do not fit.
     pub fn learner(&self, settings: &Settings, phase: &Phase) -> Result<Box<dyn Learner>> {
-        let epoch = self.loader.unlabelled_images();
         let setup = Setup {
             seed: settings.seed,
             counts: self.split.counts.clone(),
-            epoch_steps: epoch.div_ceil(settings.loader.unlabelled.max(1)),
+            epoch_steps: self.loader.epoch_steps(),
         };
         phase.learner(Parts {
             student: self.network(settings)?,

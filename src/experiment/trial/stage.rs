@@ -33,7 +33,17 @@ const LABELLED: [&str; 9] = [
     "train",
 ];
 /// The keys of `[loader]` that do not change any batch of labelled images.
-const NOT_READ_WITHOUT_TEACHER: [&str; 3] = ["unlabelled", "threads", "prefetch"];
+const NOT_READ_WITHOUT_TEACHER: [&str; 5] = [
+    "unlabelled",
+    "threads",
+    "prefetch",
+    "mixing",
+    "labelled-repeat",
+];
+/// The keys of `[loader]` among them that a phase with a teacher reads.
+const READ_WITH_TEACHER: [&str; 3] = ["unlabelled", "mixing", "labelled-repeat"];
+/// The key of `[split]` that does not change the labelled images.
+const UNLABELLED: &str = "unlabelled";
 /// The cost of a step, and of an evaluation, without networks. Only its ratio to others of that kind is meaningful.
 const NUMBER_COST: u64 = 10;
 
@@ -212,7 +222,9 @@ fn reads(table: &Table, phase: &Phase) -> Table {
         reads.extend(pick(&table["train"], &["average"]));
     }
     if phase.labels {
-        reads.extend(pick(&table["loader"], &["unlabelled"]));
+        reads.extend(pick(&table["loader"], &READ_WITH_TEACHER));
+    } else if let Some(split) = reads.get_mut("split").and_then(Value::as_table_mut) {
+        split.remove(UNLABELLED);
     }
     reads
 }
@@ -285,8 +297,16 @@ mod tests {
         let other = keys(with(table(), "method.ema", 0.9));
         assert_eq!(all[..2], other[..2]);
         assert!(all[2] != other[2] && all[3] != other[3]);
-        let more = keys(with(table(), "loader.unlabelled", 6));
-        assert!(all[1] == more[1] && all[2] != more[2]);
+        for (key, value) in [
+            ("loader.unlabelled", toml::Value::from(6)),
+            ("loader.mixing", "pool".into()),
+            ("split.unlabelled", "all".into()),
+        ] {
+            let more = keys(with(table(), key, value));
+            assert!(all[1] == more[1] && all[2] != more[2], "{key}");
+        }
+        let sampled = keys(with(table(), "loader.labelled-sampler", "repeat-factor"));
+        assert!(all[1] != sampled[1] && all[2] != sampled[2]);
         let alone = keys(supervised());
         assert_eq!(alone.len(), 3, "no vision-language model");
         assert_eq!(

@@ -12,6 +12,7 @@
 //! counted. Against the published runs the count is right within a factor of two: see the tests.
 
 use crate::data::Dataset;
+use crate::data::augment::ImageSize;
 use crate::data::loader::LabelledViews;
 use crate::experiment::settings::sections::Settings;
 use crate::graph::clip::ClipTinyConfig;
@@ -71,8 +72,8 @@ fn cost(operations: f64) -> u64 {
 
 /// The cost of a phase of the training.
 pub fn training(settings: &Settings, phase: &Phase) -> u64 {
-    let side = settings.augment.size;
-    let network = settings.model.operations(side, side);
+    let ImageSize { height, width } = settings.augment.size;
+    let network = settings.model.operations(height, width);
     let views = match settings.loader.labelled_views {
         LabelledViews::Weak | LabelledViews::Strong => 1,
         LabelledViews::WeakStrong => 2,
@@ -81,7 +82,7 @@ pub fn training(settings: &Settings, phase: &Phase) -> u64 {
     let unlabelled = match phase.labels {
         true => {
             let vlm = settings.method.vlm();
-            let features = vlm.map_or(0.0, |vlm| vlm.operations(network.backbone, side, side));
+            let features = vlm.map_or(0.0, |vlm| vlm.operations(network.backbone, height, width));
             settings.loader.unlabelled as f64 * (network.training() + network.forward() + features)
         }
         false => 0.0,

@@ -62,7 +62,7 @@ impl Set {
 fn table(table: &Table, look: &Look, limit: f64) -> String {
     let header = &table.header;
     let mut text = String::new();
-    for line in &header.provenance {
+    for line in header.provenance.iter().chain(&table.splits) {
         text.push_str(&format!("% {}\n", one_line(line)));
     }
     if table.rows.iter().all(|row| row.seeds == 0) {

@@ -1,7 +1,8 @@
 //! A few steps of a tiny network on noise.
 
 use super::*;
-use crate::data::loader::LoaderConfig;
+use crate::data::augment::{AugmentConfig, ImageSize};
+use crate::data::loader::{LoaderConfig, Mixing};
 use crate::data::split::{Split, SplitConfig};
 use crate::data::{Dataset, Sample, Source};
 use crate::detector::DETECTORS;
@@ -63,16 +64,29 @@ fn trainer(place: &Place, readable: usize) -> Trainer {
 
 /// A run of a phase of `method`, given by its place in the method's list, on one labelled image a step.
 fn trainer_of(place: &Place, readable: usize, method: toml::Table, phase: usize) -> Trainer {
+    trainer_with(place, readable, method, phase, |_, _| {})
+}
+
+/// The same with other views or other batches.
+fn trainer_with(
+    place: &Place,
+    readable: usize,
+    method: toml::Table,
+    phase: usize,
+    edit: impl Fn(&mut AugmentConfig, &mut LoaderConfig),
+) -> Trainer {
     let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml").parse().unwrap();
     let table = |name: &str| recipe[name].clone();
-    let mut augment: crate::data::augment::AugmentConfig = table("augment").try_into().unwrap();
-    (augment.size, augment.min_area) = (SIDE, 1);
-    let loader: LoaderConfig =
-        "labelled = 1\nunlabelled = 1\nlabelled-views = 'weak'\nthreads = 0\nprefetch = 0"
+    let mut augment: AugmentConfig = table("augment").try_into().unwrap();
+    (augment.size, augment.min_area) = (ImageSize::square(SIDE), 1);
+    let mut loader: LoaderConfig =
+        "labelled = 1\nunlabelled = 1\nlabelled-views = 'weak'\nthreads = 0\nprefetch = 0\nmixing = 'pairs'\n\
+         labelled-repeat = 'auto'\nlabelled-sampler = 'uniform'\nrepeat-threshold = 10.0"
             .parse::<toml::Table>()
             .unwrap()
             .try_into()
             .unwrap();
+    edit(&mut augment, &mut loader);
     let images = |readable| {
         Arc::new(Noise {
             read: AtomicUsize::new(0),
@@ -87,12 +101,8 @@ fn trainer_of(place: &Place, readable: usize, method: toml::Table, phase: usize)
         area_bounds: [1.0, 2.0],
         findings: Default::default(),
     };
-    let split = SplitConfig {
-        labelled: 0.5,
-        min_instances: 1,
-        unlabelled_backgrounds: true,
-    };
-    let split = Split::new(&*dataset.train, &dataset.classes, &split, 4).unwrap();
+    let split = SplitConfig::of_permutation(0.5, 1);
+    let split = Split::new(&dataset, &split, 4).unwrap();
     let model = crate::registry::build(DETECTORS, table("model").try_into().unwrap()).unwrap();
     let student = model.build(1, &mut Stream::new(5, "weights")).unwrap();
     let setup = Setup {
@@ -151,6 +161,22 @@ on_every_place! {
         trainer.resume(&start).unwrap();
         let (again, _) = losses(&mut trainer, 3);
         assert_eq!(first, again);
+    }
+}
+
+#[test]
+fn rectangles_train_in_every_mixing() {
+    for mixing in [Mixing::Pairs, Mixing::ByProbability, Mixing::Pool] {
+        let method = methods().swap_remove(1);
+        let mut trainer = trainer_with(&Place::Host, 999, method, 1, |augment, loader| {
+            augment.size = ImageSize {
+                height: SIDE,
+                width: 2 * SIDE,
+            };
+            (loader.mixing, loader.unlabelled) = (mixing, 2);
+        });
+        let (losses, error) = losses(&mut trainer, 3);
+        assert_eq!((losses.len(), error), (3, None), "{mixing:?}");
     }
 }
 

@@ -125,10 +125,6 @@ fn seconds(source: &dyn Source) -> Result<f64> {
 
 /// True if `share` of the training pictures can have labels, with `least` objects of every class: for several seeds.
 pub fn can_split(dataset: &Dataset, share: f64, least: usize) -> bool {
-    let config = SplitConfig {
-        labelled: share,
-        min_instances: least,
-        unlabelled_backgrounds: true,
-    };
-    (0..SEEDS).all(|seed| Split::new(&*dataset.train, &dataset.classes, &config, seed).is_ok())
+    let config = SplitConfig::of_permutation(share, least);
+    (0..SEEDS).all(|seed| Split::new(dataset, &config, seed).is_ok())
 }

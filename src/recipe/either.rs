@@ -1,0 +1,26 @@
+//! The keys whose value may have one of two types, such as `augment.size`: the side of a square, or height and width.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use toml::Value;
+
+/// Each key with an example, in TOML, of the type that its default does not have.
+const KEYS: [(&str, &str); 4] = [
+    ("augment.size", "[512, 1024]"),
+    ("loader.labelled-repeat", "19"),
+    ("split.percent", "1.0"),
+    ("split.seed", "1"),
+];
+
+static OTHERS: LazyLock<BTreeMap<&str, Value>> = LazyLock::new(|| {
+    let other = |(key, example): &(&'static str, &str)| {
+        let mut table: toml::Table = format!("value = {example}").parse().expect("TOML");
+        (*key, table.remove("value").expect("the key is there"))
+    };
+    KEYS.iter().map(other).collect()
+});
+
+/// An example of the second type of the key at the dotted `path`; none if it has one type alone.
+pub fn other_type(path: &str) -> Option<&'static Value> {
+    OTHERS.get(path)
+}
