@@ -147,6 +147,7 @@ fn the_page_has_figures_settings_and_provenance() {
         "Settings that differ (parts)",
         "method.modules.a",
         "BLAKE3 of the file",
+        "Seeds: 0, 1, 2; Machine: ",
         "harness sweep &#39;recipes/own.toml&#39;",
         "30 of 30 trials are finished.",
         "no journal has any",

@@ -71,6 +71,9 @@ fn results(id: &str, sweep: &Sweep) -> Result<Markup> {
     }
     Ok(html! {
         p { (coded(&verdict::sentence(first, sweep.seeds))) }
+        @if !first.header.provenance.is_empty() {
+            p class="note" { (first.header.provenance.join("; ")) }
+        }
         @if sweep.views.len() > 1 {
             label class="script" {
                 "Differences and verdicts of "
