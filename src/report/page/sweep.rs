@@ -70,6 +70,7 @@ fn results(id: &str, sweep: &Sweep) -> Result<Markup> {
         });
     }
     Ok(html! {
+        p { (first.header.question) }
         p { (coded(&verdict::sentence(first, sweep.seeds))) }
         @if !first.header.provenance.is_empty() {
             p class="note" { (first.header.provenance.join("; ")) }
