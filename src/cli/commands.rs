@@ -5,7 +5,8 @@ use super::output::{FAILED, FINE, WRONG, print_line, print_text, printed, warn, 
 use super::words::{
     CheckDataArgs, ClipArgs, CompareArgs, CompletionsArgs, CurvesArgs, EvalArgs, ExportDataArgs,
     ExportWeightsArgs, InitArgs, InspectWeightsArgs, LogsArgs, ManArgs, PROGRAM, PlanArgs,
-    PredictArgs, SchemaArgs, ShowArgs, SplitDataArgs, StageArgs, StatusArgs, SweepArgs, TableArgs,
+    PredictArgs, ReportArgs, SchemaArgs, ShowArgs, SplitDataArgs, StageArgs, StatusArgs, SweepArgs,
+    TableArgs,
 };
 use crate::experiment::{
     self, CommandError, DeviceRequest, EXIT_CODE, EvalTruth, Interrupt, LogFormat, Outcome,
@@ -197,6 +198,10 @@ pub fn export_curves(args: &CurvesArgs) -> Result<u8, CommandError> {
     let text = experiment::curves(&args.results, args.out.as_deref(), args.wide)?;
     print_text(&text);
     Ok(FINE)
+}
+
+pub fn report(args: &ReportArgs) -> Result<u8, CommandError> {
+    experiment::report(&args.results, args.out.as_deref()).map(|line| printed(&line))
 }
 
 pub fn compare(args: &CompareArgs) -> Result<u8, CommandError> {

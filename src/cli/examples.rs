@@ -67,6 +67,13 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "report",
+        &[
+            "report results/smoke",
+            "report results/ablation --out ablation.html",
+        ],
+    ),
+    (
         "compare",
         &[
             "compare results/before results/after",

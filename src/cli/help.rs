@@ -12,7 +12,9 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Run", &["init", "plan", "sweep", "stage"]),
     (
         "Look",
-        &["status", "show", "logs", "table", "compare", "export"],
+        &[
+            "status", "show", "logs", "table", "report", "compare", "export",
+        ],
     ),
     ("Data", &["data", "eval"]),
     ("Weights", &["predict", "weights", "clip"]),

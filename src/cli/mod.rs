@@ -58,6 +58,7 @@ fn dispatch(command: Command) -> Result<u8, CommandError> {
         Command::Stage(args) => commands::stage(args),
         Command::Table(args) => commands::table(&args),
         Command::Export(Export::Curves(args)) => commands::export_curves(&args),
+        Command::Report(args) => commands::report(&args),
         Command::Compare(args) => commands::compare(&args),
         Command::Predict(args) => commands::predict(args),
         Command::Weights(Weights::Inspect(args)) => commands::inspect_weights(args),

@@ -41,6 +41,8 @@ pub enum Command {
     Stage(StageArgs),
     /// Print the tables of a results folder
     Table(TableArgs),
+    /// Write a results folder as one HTML file: tables, figures, settings, provenance
+    Report(ReportArgs),
     /// Compare two results folders row by row: the difference B - A over their common seeds
     Compare(CompareArgs),
     /// Write results for other programs
@@ -338,6 +340,15 @@ impl TableArgs {
             screen,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// A results folder, for example results/ablation
+    pub results: PathBuf,
+    /// Output file [default: report.html in the folder]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -26,6 +26,7 @@ pub use command::init::{InitRequest, NewFolder, OwnData, init};
 pub use command::logs::{LogFormat, logs};
 pub use command::predict::{PredictRequest, predict};
 pub use command::publish::publish;
+pub use command::report::report;
 pub use command::show::{Shown, journal_keys, show};
 pub use command::split_data::split_data;
 pub use command::stage::{StageEnd, StageOutcome, StageRequest, stage};

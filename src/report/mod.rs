@@ -19,6 +19,7 @@ mod legend;
 mod look;
 mod markdown;
 mod metric;
+pub mod page;
 mod record;
 mod split;
 pub mod statistics;

@@ -11,6 +11,7 @@ pub mod init;
 pub mod logs;
 pub mod predict;
 pub mod publish;
+pub mod report;
 pub mod show;
 pub mod split_data;
 pub mod stage;

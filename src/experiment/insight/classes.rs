@@ -78,11 +78,15 @@ fn of_trial<'a>(trial: &'a KeptTrial, metric: &str) -> Option<&'a [Option<f64>]>
 /// The names of the classes of the trial with these settings, and a note if they are unknown, because the
 /// dataset is not there.
 pub fn names(results: &Path, settings: Option<&Table>) -> Result<Vec<String>, String> {
+    names_of(&Datasets::with_digests(digests_of(results)), settings)
+}
+
+/// The same with datasets that several trials share.
+pub fn names_of(datasets: &Datasets, settings: Option<&Table>) -> Result<Vec<String>, String> {
     let data = settings.and_then(|settings| settings.get("data")?.as_table());
     let Some(data) = data else {
         return Err("the settings of the trial are not in the store".into());
     };
-    let datasets = Datasets::with_digests(digests_of(results));
     match datasets.get(data) {
         Ok(dataset) => Ok(dataset.classes),
         Err(error) => Err(format!("the dataset cannot be read: {error}")),

@@ -38,17 +38,19 @@ fn both(folders: [&Path; 2], hashes: [&str; 2]) -> Option<BTreeMap<String, [Opti
     if hashes[0] == hashes[1] {
         return Some(BTreeMap::new());
     }
-    let read = |index: usize| -> Option<BTreeMap<String, Value>> {
-        let text = std::fs::read_to_string(settings_of(folders[index], hashes[index])).ok()?;
-        let mut flat = BTreeMap::new();
-        flatten("", &Value::Table(stored(&text)?), &mut flat);
-        Some(flat)
-    };
-    let (one, other) = (read(0)?, read(1)?);
+    let (one, other) = (flat(folders[0], hashes[0])?, flat(folders[1], hashes[1])?);
     let keys = one.keys().chain(other.keys());
     let values = |key: &String| [one.get(key).cloned(), other.get(key).cloned()];
     let pairs = keys.map(|key| (key.clone(), values(key)));
     Some(pairs.filter(|(_, [from, to])| from != to).collect())
+}
+
+/// The settings of the trial `hash` by their key paths; none if the store of `folder` no longer has them.
+pub fn flat(folder: &Path, hash: &str) -> Option<BTreeMap<String, Value>> {
+    let text = std::fs::read_to_string(settings_of(folder, hash)).ok()?;
+    let mut flat = BTreeMap::new();
+    flatten("", &Value::Table(stored(&text)?), &mut flat);
+    Some(flat)
 }
 
 /// The values of a table by their key paths.

@@ -6,12 +6,10 @@ use super::choice::{Results, Row};
 use super::classes::{self, ClassScore, compared};
 use super::differing::main_settings;
 use super::evidence::Evidence;
-use super::reason::Case;
 use super::sections::{self, Frame};
+use super::sentence::Finding;
 use super::trial::KeptTrial;
-use super::twin::Twin;
-use crate::report::statistics::Verdict;
-use crate::report::{IDENTICAL, Record, TableLayout, TableRow};
+use crate::report::{Record, TableLayout, TableRow};
 use anyhow::Result;
 
 /// A row with everything that is known about it.
@@ -74,7 +72,7 @@ pub fn portrait(results: &Results, row: Row, seed: Option<u64>, frame: Frame) ->
 }
 
 /// The seeds of the `chosen` trials that finished in the row and in its reference; all of them if none did.
-fn common(results: &Results, row: Row, chosen: &[(u64, &str)]) -> Result<Vec<u64>> {
+pub fn common(results: &Results, row: Row, chosen: &[(u64, &str)]) -> Result<Vec<u64>> {
     let done = |hash: &str| {
         let record = results.records.get(hash);
         record.is_some_and(|record: &Record| record.failure().is_none())
@@ -103,7 +101,7 @@ pub fn of_seed(table: &TableLayout, seed: u64) -> TableLayout {
 }
 
 /// The name of a class by its index.
-fn name_of(names: Option<&Vec<String>>, class: usize) -> String {
+pub fn name_of(names: Option<&Vec<String>>, class: usize) -> String {
     let name = names.and_then(|names| names.get(class));
     name.map_or(format!("class {class}"), String::clone)
 }
@@ -166,50 +164,16 @@ impl Portrait<'_> {
 
     /// The largest reason for the result of the row.
     fn sentence(&self) -> String {
-        let Some(value) = self.own.metric(&self.metric) else {
-            let failed = self.chosen.iter().any(|trial| trial.failure().is_some());
-            return match failed {
-                true => "The row has no result, because its trials failed.".into(),
-                false => "The row has no result yet.".into(),
-            };
-        };
-        let metric = &self.metric;
-        let Some(other) = &self.other else {
-            let is_reference =
-                self.row.table.reference_of(self.row.row) == Some(&self.row.row.label);
-            return match is_reference {
-                true => {
-                    format!("{metric} is {value:.2}. The other rows are compared with this one.")
-                }
-                false => format!("{metric} is {value:.2}. Its sweep compares no rows."),
-            };
-        };
-        let label = other.label;
-        let judged = self.judged.as_ref().and_then(|row| row.judged.as_ref());
-        if judged.is_some_and(|judged| judged.verdict == Verdict::Identical) {
-            return match Twin::of(&self.own.trials, &other.trials) {
-                Twin::Shared => format!(
-                    "{IDENTICAL}. The row and `{label}` share their trainings ({metric} {value:.2})."
-                ),
-                Twin::SameBytes => format!(
-                    "{IDENTICAL}. Its journals have the same bytes as those of `{label}`, and its weights the same values \
-                     ({metric} {value:.2})."
-                ),
-                Twin::Different => format!(
-                    "{metric} is {value:.2}, to the last digit that of `{label}`, but the trainings differ."
-                ),
-            };
-        }
-        let case = Case {
-            metric,
+        let finding = Finding {
+            row: self.row,
+            chosen: &self.chosen,
             own: &self.own,
-            other,
-            judged,
+            other: self.other.as_ref(),
+            judged: self.judged.as_ref().and_then(|row| row.judged.as_ref()),
+            metric: &self.metric,
             classes: &self.classes,
         };
-        let none =
-            || format!("{metric} is {value:.2}. `{label}` has no result to compare it with.");
-        case.sentence().unwrap_or_else(none)
+        finding.sentence()
     }
 
     /// The settings that differ from those of the reference.

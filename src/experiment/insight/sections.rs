@@ -6,7 +6,7 @@ use super::curve::{CURVES, Curve};
 use super::evidence::Evidence;
 use super::labels::LabelTotals;
 use super::thresholds::{ByClass, by_class};
-use super::trial::{KeptStage, KeptTrial};
+use super::trial::KeptTrial;
 use crate::experiment::outlook::standing::StageState;
 use crate::experiment::run::forecast::readable;
 use std::time::Duration;
@@ -256,7 +256,7 @@ pub fn stages(trials: &[KeptTrial], frame: Frame) -> Vec<String> {
             0 | 1 => String::new(),
             trials => format!(", shared by {trials} trials"),
         };
-        let text = format!("{}: {}{shared}", stage.entry.title, state(stage));
+        let text = format!("{}: {}{shared}", stage.entry.title, state(&stage.state));
         let text = wrapped(&text, frame.width.saturating_sub(4));
         let indent = |(place, line): (usize, String)| match place {
             0 => format!("  {line}"),
@@ -278,8 +278,8 @@ pub fn stages(trials: &[KeptTrial], frame: Frame) -> Vec<String> {
 }
 
 /// The state of a stage in a few words.
-fn state(stage: &KeptStage) -> String {
-    match &stage.state {
+pub fn state(state: &StageState) -> String {
+    match state {
         StageState::Done { seconds } if *seconds < 10.0 => format!("{seconds:.1} s"),
         StageState::Done { seconds } => readable(Duration::from_secs_f64(*seconds)),
         StageState::Running(position) => format!("running, step {}", position.step),

@@ -35,7 +35,7 @@ pub fn by_class(lines: &[Line]) -> Vec<ByClass> {
 }
 
 /// The lists of numbers of a reading: a list by itself, or every list of a table.
-fn lists(key: &str, value: &Value) -> Vec<(String, Vec<Option<f64>>)> {
+pub fn lists(key: &str, value: &Value) -> Vec<(String, Vec<Option<f64>>)> {
     let numbers = |value: &Value| -> Option<Vec<Option<f64>>> {
         let list = value.as_array().filter(|list| !list.is_empty())?;
         Some(list.iter().map(Value::as_f64).collect())

@@ -1,0 +1,12 @@
+//! The content of `harness report`: reads a results folder, with its store as far as there is one, into the plain data
+//! of [`crate::report::page`].
+
+mod folder;
+mod labels;
+mod maps;
+mod runs;
+mod series;
+mod settings;
+mod sweep;
+
+pub use folder::report;

@@ -1,0 +1,188 @@
+//! One sweep of a report.
+
+use super::super::choice::{Results, Row};
+use super::super::classes::{compared, names_of};
+use super::super::evidence::Evidence;
+use super::super::portrait::{common, name_of, of_seed};
+use super::super::sentence::Finding;
+use super::super::signs::signs;
+use super::{labels, maps, series, settings};
+use crate::experiment::trial::datasets::Datasets;
+use crate::report::page::{ClassTable, Sweep, TrialLine, View};
+use crate::report::{JsonLines, Record, Table, TableLayout, Timing};
+use anyhow::Result;
+
+/// The most rows that have sentences, and of which every metric has a view.
+const ROWS: usize = 60;
+
+/// The sweep with the table `layout`.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn sweep(
+    results: &Results,
+    layout: &TableLayout,
+    timing: &JsonLines<Timing>,
+    datasets: &Datasets,
+) -> Result<Sweep> {
+    let views = views(results, layout);
+    let table = &views[0].table;
+    let mut sweep = Sweep {
+        seeds: layout.seeds.len(),
+        trials: trials(results, layout, timing, &table.metric),
+        reasons: Vec::new(),
+        settings: settings::table(&results.path, layout),
+        curves: Vec::new(),
+        burn_in: None,
+        labels: Vec::new(),
+        maps: Vec::new(),
+        classes: None,
+        views: Vec::new(),
+    };
+    if results.store.is_some() {
+        let rows = layout.rows.iter().map(|row| {
+            let row = Row { table: layout, row };
+            Evidence::read(results, row, &layout.seeds, &table.metric)
+        });
+        let rows = rows.collect::<Result<Vec<Evidence>>>()?;
+        let settings = rows
+            .iter()
+            .flat_map(|row| &row.trials)
+            .find_map(|trial| trial.settings.as_ref());
+        let names = names_of(datasets, settings).ok();
+        let name = |class: usize| name_of(names.as_ref(), class);
+        sweep.reasons = reasons(results, layout, table, &rows, &name)?;
+        sweep.curves = series::panels(&rows);
+        sweep.burn_in = series::burn_in(&rows);
+        sweep.labels = rows.iter().filter_map(labels::flow).collect();
+        sweep.maps = rows.iter().flat_map(|row| maps::maps(row, &name)).collect();
+        sweep.classes = classes(table, &rows, &name);
+    }
+    sweep.views = views;
+    Ok(sweep)
+}
+
+/// The table once for each metric.
+fn views(results: &Results, layout: &TableLayout) -> Vec<View> {
+    let record = |hash: &str| results.records.get(hash);
+    let first = layout.table(record, None);
+    let others = first
+        .metrics
+        .iter()
+        .filter(|metric| **metric != first.metric);
+    let others: Vec<String> = match layout.rows.len() <= ROWS {
+        true => others.cloned().collect(),
+        false => Vec::new(),
+    };
+    let view = |table: Table| {
+        let by_seed = by_seed(results, layout, &table);
+        View { table, by_seed }
+    };
+    let more = others
+        .iter()
+        .map(|metric| layout.table(record, Some(metric)));
+    let tables: Vec<Table> = [first].into_iter().chain(more).collect();
+    tables.into_iter().map(view).collect()
+}
+
+/// The differences of each row in single seeds: those of the table with one seed alone.
+fn by_seed(results: &Results, layout: &TableLayout, table: &Table) -> Vec<Vec<(u64, f64)>> {
+    let mut found = vec![Vec::new(); table.rows.len()];
+    for seed in &layout.seeds {
+        let one =
+            of_seed(layout, *seed).table(|hash| results.records.get(hash), Some(&table.metric));
+        for (place, row) in found.iter_mut().zip(&one.rows) {
+            place.extend(row.difference.map(|difference| (*seed, difference.mean)));
+        }
+    }
+    found
+}
+
+fn trials(
+    results: &Results,
+    layout: &TableLayout,
+    timing: &JsonLines<Timing>,
+    metric: &str,
+) -> Vec<TrialLine> {
+    let mut lines = Vec::new();
+    for row in &layout.rows {
+        for (seed, hash) in layout.seeds.iter().zip(&row.trials) {
+            let record = results.records.get(hash);
+            let failure = record.and_then(Record::failure);
+            let done = record.filter(|_| failure.is_none());
+            lines.push(TrialLine {
+                label: row.label.clone(),
+                seed: *seed,
+                hash: hash.clone(),
+                value: done.and_then(|record| record.metrics.as_ref()?.get(metric)),
+                seconds: timing.get(hash).map(|timing| timing.seconds),
+                state: match (failure, done) {
+                    (Some(reason), _) => format!("failed: {reason}"),
+                    (None, Some(_)) => "ok".to_string(),
+                    (None, None) => "pending".to_string(),
+                },
+            });
+        }
+    }
+    lines
+}
+
+/// The sentence about each row, with the signs that its training went wrong.
+fn reasons(
+    results: &Results,
+    layout: &TableLayout,
+    table: &Table,
+    rows: &[Evidence],
+    name: &dyn Fn(usize) -> String,
+) -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for ((row, judged), all) in layout.rows.iter().zip(&table.rows).zip(rows).take(ROWS) {
+        let row = Row { table: layout, row };
+        let seeds = common(results, row, &row.trials(None)?)?;
+        let read = |row| Evidence::read(results, row, &seeds, &table.metric);
+        let (own, other) = (read(row)?, row.reference().map(read).transpose()?);
+        let values = other.as_ref().map_or(&[][..], |other| &other.per_class);
+        let finding = Finding {
+            row,
+            chosen: &all.trials,
+            classes: &compared(&own.per_class, values, name),
+            own: &own,
+            other: other.as_ref(),
+            judged: judged.judged.as_ref(),
+            metric: &table.metric,
+        };
+        let mut sentence = finding.sentence();
+        let signs = signs(&own, &table.metric, name);
+        if !signs.is_empty() {
+            sentence.push_str(&format!(" Signs: {}.", signs.join("; ")));
+        }
+        found.push((row.row.label.clone(), sentence));
+    }
+    Ok(found)
+}
+
+/// The values by class; none if no row has any.
+fn classes(table: &Table, rows: &[Evidence], name: &dyn Fn(usize) -> String) -> Option<ClassTable> {
+    let count = rows
+        .iter()
+        .map(|row| row.per_class.len())
+        .max()
+        .filter(|count| *count > 0)?;
+    let values = |class: usize| -> Vec<Option<f64>> {
+        let values = rows
+            .iter()
+            .map(|row| row.per_class.get(class).copied().flatten());
+        values.collect()
+    };
+    let reference = table.header.reference.as_ref();
+    Some(ClassTable {
+        metric: table.metric.clone(),
+        labels: rows.iter().map(|row| row.label.to_string()).collect(),
+        reference: rows
+            .iter()
+            .position(|row| reference.is_some_and(|label| label == row.label)),
+        classes: (0..count)
+            .map(|class| (name(class), values(class)))
+            .collect(),
+    })
+}

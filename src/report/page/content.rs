@@ -1,0 +1,213 @@
+//! The content of a report as plain data: whoever reads a results folder fills it in, the other files of this folder
+//! draw it.
+
+use crate::report::table::Table;
+
+/// A report.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The name of the results folder.
+    pub folder: String,
+    /// The numbers of trials that are finished, failed, and planned.
+    pub trials: [usize; 3],
+    /// The facts that a reader must know before the numbers, one sentence each.
+    pub warnings: Vec<String>,
+    /// The parts that the report lacks, each with the reason.
+    pub missing: Vec<String>,
+    /// The sweeps, in the order of the folder.
+    pub sweeps: Vec<Sweep>,
+    /// The runs that made the results.
+    pub runs: Vec<Run>,
+    /// The text of `records.jsonl`.
+    pub records: String,
+    /// The BLAKE3 digest of that file; none if there is none.
+    pub digest: Option<String>,
+    /// The version of the program that wrote the report.
+    pub version: String,
+}
+
+/// A sweep.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    /// The number of seeds of a row.
+    pub seeds: usize,
+    /// Its table once for each metric, the usual metric first. All have the same rows.
+    pub views: Vec<View>,
+    /// The trials, row by row.
+    pub trials: Vec<TrialLine>,
+    /// Sentences about single rows: label and sentence.
+    pub reasons: Vec<(String, String)>,
+    /// The settings that differ; none if the store does not have them.
+    pub settings: Option<SettingsTable>,
+    /// The learning curves; empty without journals.
+    pub curves: Vec<Panel>,
+    /// The step up to which the first training goes; none if there is one training.
+    pub burn_in: Option<u64>,
+    /// The pseudo-labels of each row that has a teacher.
+    pub labels: Vec<LabelFlow>,
+    /// The readings by class, such as thresholds.
+    pub maps: Vec<HeatMap>,
+    /// The values of the usual metric by class; none if the store does not have them.
+    pub classes: Option<ClassTable>,
+}
+
+/// The table of a sweep with the differences of one metric.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The table.
+    pub table: Table,
+    /// The difference to the reference in each seed that both finished: seed and value, row by row.
+    pub by_seed: Vec<Vec<(u64, f64)>>,
+}
+
+/// A trial in a line.
+#[derive(Clone, Debug)]
+pub struct TrialLine {
+    /// The label of its row.
+    pub label: String,
+    /// The seed.
+    pub seed: u64,
+    /// The identity.
+    pub hash: String,
+    /// The value of the usual metric in percent; none unless it is finished.
+    pub value: Option<f64>,
+    /// Its own work in seconds, if known.
+    pub seconds: Option<f64>,
+    /// `ok`, `pending`, or `failed: <reason>`.
+    pub state: String,
+}
+
+/// The settings of a sweep that are not the same in all rows.
+#[derive(Clone, Debug, Default)]
+pub struct SettingsTable {
+    /// The labels of the rows.
+    pub labels: Vec<String>,
+    /// The place of the row that the others are compared with.
+    pub reference: usize,
+    /// The keys, each with the value of every row; none where a row does not have the key.
+    pub keys: Vec<(String, Vec<Option<String>>)>,
+    /// All settings of every row, as its store has them.
+    pub all: Vec<String>,
+}
+
+/// One reading over the steps, of all rows.
+#[derive(Clone, Debug)]
+pub struct Panel {
+    /// The name of the reading.
+    pub name: String,
+    /// The meaning of it, in one sentence.
+    pub about: String,
+    /// The curves.
+    pub series: Vec<Series>,
+}
+
+/// The curve of a row.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// The place of the row in its table.
+    pub row: usize,
+    /// The label of the row.
+    pub label: String,
+    /// The points, by rising step.
+    pub points: Vec<Point>,
+}
+
+/// A point of a curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// The training step.
+    pub step: u64,
+    /// The mean over the seeds.
+    pub mean: f64,
+    /// The smallest value of a seed.
+    pub low: f64,
+    /// The largest value of a seed.
+    pub high: f64,
+}
+
+/// The pseudo-labels of a row over the steps, sums over the seeds.
+#[derive(Clone, Debug)]
+pub struct LabelFlow {
+    /// The label of the row.
+    pub label: String,
+    /// The windows, by rising step.
+    pub windows: Vec<LabelWindow>,
+}
+
+/// The pseudo-labels of a window of steps. Counts are sums over its steps and the seeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LabelWindow {
+    /// The last step of the window.
+    pub step: u64,
+    /// The candidates of the high tier.
+    pub high: f64,
+    /// Those of the medium tier.
+    pub medium: f64,
+    /// Those of the low tier.
+    pub low: f64,
+    /// Those of the medium tier that the correction vouched for.
+    pub accepted: f64,
+    /// High or accepted candidates that a better one replaced.
+    pub duplicates: f64,
+    /// The pseudo-labels that train the student.
+    pub kept: f64,
+    /// The hidden objects.
+    pub objects: f64,
+    /// The kept ones on an object.
+    pub matched: f64,
+    /// Those of the right class.
+    pub right: f64,
+    /// Those whose class the correction changed.
+    pub flips: f64,
+    /// Changes to the right class.
+    pub flips_right: f64,
+    /// Changes away from it.
+    pub flips_broken: f64,
+}
+
+/// A reading by class over the steps of one trial.
+#[derive(Clone, Debug)]
+pub struct HeatMap {
+    /// The label of the row.
+    pub label: String,
+    /// The name of the reading, such as `thresholds.class`.
+    pub name: String,
+    /// The seed of the trial.
+    pub seed: u64,
+    /// The names of the classes.
+    pub classes: Vec<String>,
+    /// The steps.
+    pub steps: Vec<u64>,
+    /// The values, step by step and there class by class; none where a class has none.
+    pub values: Vec<Vec<Option<f64>>>,
+}
+
+/// The values of a metric by class: means over the seeds, in percent.
+#[derive(Clone, Debug)]
+pub struct ClassTable {
+    /// The metric.
+    pub metric: String,
+    /// The labels of the rows.
+    pub labels: Vec<String>,
+    /// The place of the row that the others are compared with.
+    pub reference: Option<usize>,
+    /// The classes, each with the value of every row.
+    pub classes: Vec<(String, Vec<Option<f64>>)>,
+}
+
+/// A run that made results: the facts of its file, in its order.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// The name of its recipe.
+    pub recipe: String,
+    /// Names and values.
+    pub facts: Vec<(String, String)>,
+    /// The command that makes the results again.
+    pub command: String,
+    /// The work by stage: title, state, and the number of trials that need it.
+    pub stages: Vec<(String, String, usize)>,
+    /// The crates and their versions.
+    pub crates: Vec<(String, String)>,
+    /// Files that belong to it: name and text.
+    pub files: Vec<(String, String)>,
+}

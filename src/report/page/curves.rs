@@ -1,0 +1,198 @@
+//! Learning curves: one small figure for each reading, with the rows of the sweep as lines.
+
+use super::content::{Panel, Point, Series, Sweep};
+use super::download::{csv, csv_link};
+use super::scale::{Scale, place, reading};
+use super::thin::thinned;
+use maud::{Markup, PreEscaped, html};
+use serde_json::json;
+
+/// The most lines of a figure before the reader chooses.
+pub const LINES: usize = 8;
+/// Width and height of a figure.
+const SIZE: [f64; 2] = [420.0, 240.0];
+/// The room at the left, right, top and bottom.
+const ROOM: [f64; 4] = [54.0, 18.0, 8.0, 34.0];
+/// The number of whole units across the range of a figure in its data.
+const UNITS: f64 = 1023.0;
+
+/// The figures of a sweep; none without journals. `id` begins all ids in it.
+pub fn body(id: &str, sweep: &Sweep) -> Option<Markup> {
+    if sweep.curves.is_empty() {
+        return None;
+    }
+    let mut rows: Vec<(usize, &str)> = Vec::new();
+    for series in sweep.curves.iter().flat_map(|panel| &panel.series) {
+        if !rows.iter().any(|(row, _)| *row == series.row) {
+            rows.push((series.row, &series.label));
+        }
+    }
+    let reference = sweep.views.first().and_then(|view| {
+        let table = &view.table;
+        table.rows.iter().position(|row| table.is_reference(row))
+    });
+    // The reference always has a line.
+    rows.sort_by_key(|(row, _)| (Some(*row) != reference, *row));
+    let slots: Vec<usize> = rows.iter().map(|(row, _)| *row).collect();
+    let drawn = &slots[..slots.len().min(LINES)];
+    Some(html! {
+        p class="note" {
+            "Lines: means over the seeds; bands: from the smallest to the largest seed. Nothing is smoothed: a point is a \
+             window of up to 20 steps, and of long curves the extremes of every stretch are drawn. "
+            @if sweep.burn_in.is_some() { "Shaded: the first training, before there are pseudo-labels. " }
+            "There is no validation curve: the networks are evaluated at the end alone."
+        }
+        fieldset class="series" data-curves=(format!("{id}-data")) {
+            legend { "Rows" }
+            @for (slot, (row, label)) in rows.iter().enumerate() {
+                label {
+                    input type="checkbox" class="script" data-row=(row) checked[slot < LINES];
+                    svg class="key" viewBox="0 0 26 10" aria-hidden="true" {
+                        line class=(format!("line c{}", slot % LINES)) x1="1" x2="25" y1="5" y2="5" {}
+                    }
+                    " " (label)
+                }
+            }
+            @if rows.len() > LINES {
+                p class="note" { "At first the reference and the next rows are drawn, " (LINES) " in all." }
+            }
+        }
+        div class="panels" {
+            @for (place, panel) in sweep.curves.iter().enumerate() {
+                (figure(&format!("{id}-curve-{place}"), panel, drawn, sweep.burn_in))
+            }
+        }
+        @if rows.len() > LINES {
+            script type="application/json" id=(format!("{id}-data")) {
+                (PreEscaped(data(&sweep.curves, &slots).replace('<', "\\u003c")))
+            }
+        }
+    })
+}
+
+/// The scales of a panel: those of all its rows, so that a line keeps its place when others come and go.
+fn scales(panel: &Panel) -> [Scale; 2] {
+    let points = || panel.series.iter().flat_map(|series| &series.points);
+    let steps = points().map(|point| point.step as f64);
+    let values = points().flat_map(|point| [point.low, point.high]);
+    [
+        Scale::of(steps, ROOM[0], SIZE[0] - ROOM[1]),
+        Scale::of(values, SIZE[1] - ROOM[3], ROOM[2]),
+    ]
+}
+
+fn figure(id: &str, panel: &Panel, drawn: &[usize], burn_in: Option<u64>) -> Markup {
+    let [x, y] = scales(panel);
+    let (left, right, top, bottom) = (ROOM[0], SIZE[0] - ROOM[1], ROOM[2], SIZE[1] - ROOM[3]);
+    html! {
+        figure class="panel" {
+            figcaption id=(id) {
+                strong { (panel.name) } " " span class="note" { (panel.about) }
+            }
+            svg viewBox=(format!("0 0 {} {}", SIZE[0], SIZE[1])) role="img" aria-labelledby=(id) {
+                @if let Some(step) = burn_in {
+                    @let end = x.at(step as f64).clamp(left, right);
+                    rect class="shade" x=(place(left)) y=(place(top)) width=(place(end - left)) height=(place(bottom - top)) {}
+                }
+                @for (value, text) in y.ticks() {
+                    @let at = place(y.at(value));
+                    line class="grid" x1=(place(left)) x2=(place(right)) y1=(at) y2=(at) {}
+                    text class="tick" x=(place(left - 5.0)) y=(place(y.at(value) + 3.5)) text-anchor="end" { (text) }
+                }
+                @for (value, text) in x.ticks() {
+                    text class="tick" x=(place(x.at(value))) y=(place(bottom + 14.0)) text-anchor="middle" { (text) }
+                }
+                text class="axis" x=(place((left + right) / 2.0)) y=(place(bottom + 30.0)) text-anchor="middle" { "step" }
+                g class="lines" data-panel=(panel.name) {
+                    @for (slot, row) in drawn.iter().enumerate() {
+                        @if let Some(series) = panel.series.iter().find(|series| series.row == *row) {
+                            (curve(series, slot, [&x, &y]))
+                        }
+                    }
+                }
+            }
+            details {
+                summary { "First and last values" }
+                (csv_link(id, &text(panel)))
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "variant" }
+                            th scope="col" class="number" { "first" }
+                            th scope="col" class="number" { "last" }
+                        }
+                    }
+                    tbody {
+                        @for series in panel.series.iter().take(LINES) {
+                            tr {
+                                th scope="row" { (series.label) }
+                                td class="number" { (series.points.first().map_or(String::new(), |one| reading(one.mean))) }
+                                td class="number" { (series.points.last().map_or(String::new(), |one| reading(one.mean))) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A line with its band.
+fn curve(series: &Series, slot: usize, [x, y]: [&Scale; 2]) -> Markup {
+    let points = thinned(&series.points);
+    let pair = |point: &Point, value: f64| {
+        format!("{} {}", place(x.at(point.step as f64)), place(y.at(value)))
+    };
+    let join = |pairs: Vec<String>| format!("M{}", pairs.join("L"));
+    let mean = join(points.iter().map(|point| pair(point, point.mean)).collect());
+    let spread = points.iter().any(|point| point.high > point.low);
+    let there = points.iter().map(|point| pair(point, point.high));
+    let back = points.iter().rev().map(|point| pair(point, point.low));
+    let band = join(there.chain(back).collect()) + "z";
+    html! {
+        g data-row=(series.row) class=(format!("c{slot}")) {
+            title { (series.label) }
+            @if spread { path class="band" d=(band) {} }
+            @if points.len() == 1 {
+                circle class="dot" cx=(place(x.at(points[0].step as f64))) cy=(place(y.at(points[0].mean))) r="3" {}
+            } @else {
+                path class="line" d=(mean) {}
+            }
+        }
+    }
+}
+
+/// The means of all rows for the script: steps as they are, values as whole units of the panel's range.
+fn data(panels: &[Panel], slots: &[usize]) -> String {
+    let panel = |panel: &Panel| {
+        let [x, y] = scales(panel);
+        let (low, high) = y.range();
+        let unit = |value: f64| ((value - low) / (high - low) * UNITS).round();
+        let series = panel.series.iter().map(|series| {
+            let points = thinned(&series.points).into_iter();
+            let points: Vec<f64> = points
+                .flat_map(|point| [point.step as f64, unit(point.mean)])
+                .collect();
+            json!({ "row": series.row, "label": series.label, "points": points })
+        });
+        let series: Vec<_> = series.collect();
+        json!({ "steps": x.range(), "series": series })
+    };
+    let panels: Vec<_> = panels.iter().map(panel).collect();
+    let frame = [ROOM[0], SIZE[0] - ROOM[1], SIZE[1] - ROOM[3], ROOM[2]];
+    json!({ "frame": frame, "units": UNITS, "order": slots, "panels": panels }).to_string()
+}
+
+/// The drawn points as CSV.
+fn text(panel: &Panel) -> String {
+    let head = ["variant", "step", "mean", "low", "high"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    for series in panel.series.iter().take(LINES) {
+        for point in thinned(&series.points) {
+            let numbers = [point.mean, point.low, point.high].map(|value| format!("{value}"));
+            let cells = [series.label.clone(), point.step.to_string()];
+            rows.push(cells.into_iter().chain(numbers).collect());
+        }
+    }
+    csv(&rows)
+}

@@ -1,0 +1,123 @@
+//! The frame of the page: its head, index, style and script.
+
+use super::content::Report;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest as _, Sha256};
+
+/// The style of the page.
+const STYLE: &str = include_str!("style.css");
+/// The script of the page.
+pub const SCRIPT: &str = include_str!("script.js");
+
+/// A section of the page.
+pub struct Section {
+    /// Its id in links.
+    pub id: String,
+    /// Its heading.
+    pub title: String,
+    /// The level of its heading: 1 for a part of the page, 2 for a part of that.
+    pub level: usize,
+    /// Its content.
+    pub body: Markup,
+}
+
+/// The policy of the page: nothing is loaded, and no other script than [`SCRIPT`] runs.
+pub fn policy() -> String {
+    let digest = STANDARD.encode(Sha256::digest(SCRIPT));
+    format!(
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; \
+         form-action 'none'"
+    )
+}
+
+/// The whole document.
+pub fn document(report: &Report, sections: &[Section]) -> String {
+    let title = format!("Report of {}", report.folder);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(policy());
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="generator" content=(format!("harness {}", report.version));
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                a class="skip" href="#summary" { "Skip to the summary" }
+                (navigation(sections))
+                main {
+                    @for one in sections {
+                        (section(one))
+                    }
+                }
+                (help())
+                script type="application/jsonl" id="records" { (PreEscaped(in_script(&report.records))) }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn section(one: &Section) -> Markup {
+    let heading = format!("{}-heading", one.id);
+    html! {
+        section id=(one.id) aria-labelledby=(heading) class=(format!("level{}", one.level)) {
+            @if one.level == 1 {
+                h1 id=(heading) { (one.title) }
+            } @else {
+                h2 id=(heading) { (one.title) }
+            }
+            (one.body)
+        }
+    }
+}
+
+/// The index, and the choice of the theme. The choice needs no script: the style reads which button is chosen.
+fn navigation(sections: &[Section]) -> Markup {
+    html! {
+        nav aria-label="Sections" {
+            @for one in sections {
+                a href=(format!("#{}", one.id)) class=(format!("level{}", one.level)) { (one.title) }
+            }
+            fieldset class="theme" {
+                legend { "Theme" }
+                @for (name, checked) in [("system", true), ("light", false), ("dark", false)] {
+                    label {
+                        input type="radio" name="theme" id=(format!("theme-{name}")) checked[checked];
+                        " " (name)
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn help() -> Markup {
+    let keys = [
+        ("j, k", "next and previous section"),
+        ("/", "filter the rows of the tables"),
+        ("?", "this help"),
+    ];
+    html! {
+        dialog id="help" aria-label="Keys" {
+            h2 { "Keys" }
+            dl {
+                @for (key, meaning) in keys {
+                    dt { kbd { (key) } }
+                    dd { (meaning) }
+                }
+            }
+            form method="dialog" { button { "Close" } }
+        }
+    }
+}
+
+/// JSON for an element `script`: a `<` stands in strings alone, and there `\u003c` means the same.
+fn in_script(json: &str) -> String {
+    json.replace('<', "\\u003c")
+}

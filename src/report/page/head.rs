@@ -1,0 +1,80 @@
+//! The head of the page: state, verdicts, warnings, and what is not shown.
+
+use super::content::Report;
+use super::frame::Section;
+use super::verdict;
+use maud::{Markup, html};
+
+/// The first section.
+pub fn section(report: &Report) -> Section {
+    let body = html! {
+        p class="state" { (state(report)) }
+        @for (index, sweep) in report.sweeps.iter().enumerate() {
+            @if let Some(view) = sweep.views.first() {
+                div class="verdict" {
+                    p {
+                        a href=(format!("#sweep-{index}")) { strong { (view.table.header.name) } }
+                        ": " (view.table.header.question)
+                    }
+                    p { (coded(&verdict::sentence(&view.table, sweep.seeds))) }
+                }
+            }
+        }
+        (list("Warnings", "warnings", &report.warnings))
+        (list("Not shown", "missing", &report.missing))
+        label class="script filter" {
+            "Filter rows "
+            input type="search" id="filter" placeholder="a part of a label";
+        }
+    };
+    Section {
+        id: "summary".into(),
+        title: format!("Report of {}", report.folder),
+        level: 1,
+        body,
+    }
+}
+
+fn state(report: &Report) -> String {
+    let [finished, failed, planned] = report.trials;
+    let left = planned.saturating_sub(finished + failed);
+    let mut text = format!("{finished} of {planned} trials are finished");
+    if failed > 0 {
+        text.push_str(&format!(", {failed} failed"));
+    }
+    if left > 0 {
+        text.push_str(&format!(
+            ", {left} are left. The tables are preliminary: rows may have different seeds"
+        ));
+    }
+    text + "."
+}
+
+fn list(title: &str, class: &str, lines: &[String]) -> Markup {
+    html! {
+        @if !lines.is_empty() {
+            div class=(class) {
+                h2 { (title) }
+                ul {
+                    @for line in lines {
+                        li { (coded(line)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The text with what stands between backticks as code.
+pub fn coded(text: &str) -> Markup {
+    let balanced = text.matches('`').count().is_multiple_of(2);
+    html! {
+        @if balanced {
+            @for (place, part) in text.split('`').enumerate() {
+                @if place % 2 == 1 { code { (part) } } @else { (part) }
+            }
+        } @else {
+            (text)
+        }
+    }
+}

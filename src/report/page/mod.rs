@@ -1,0 +1,44 @@
+//! One self-contained HTML page of a results folder: tables, figures, provenance and the raw records.
+//!
+//! The page needs no network, and its policy forbids every request. It is complete without JavaScript, which only adds
+//! sorting, copying and the choice of what is shown. Every number of a table is the text of the other formats.
+//! Nothing depends on the clock: the same folder gives the same bytes.
+
+mod classes;
+mod content;
+mod curves;
+mod download;
+mod forest;
+mod frame;
+mod head;
+mod labels;
+mod provenance;
+mod scale;
+mod settings;
+mod sweep;
+mod table;
+#[cfg(test)]
+mod tests;
+mod thin;
+mod thresholds;
+mod verdict;
+
+pub use content::{
+    ClassTable, HeatMap, LabelFlow, LabelWindow, Panel, Point, Report, Run, Series, SettingsTable,
+    Sweep, TrialLine, View,
+};
+
+use anyhow::Result;
+
+/// The page of `report` as HTML.
+///
+/// # Errors
+/// A table cannot be written as text.
+pub fn render(report: &Report) -> Result<String> {
+    let mut sections = vec![head::section(report)];
+    for (index, one) in report.sweeps.iter().enumerate() {
+        sections.extend(sweep::sections(index, one)?);
+    }
+    sections.push(provenance::section(report));
+    Ok(frame::document(report, &sections))
+}

@@ -1,0 +1,90 @@
+//! The origin of the results: runs, stages, crates, local changes, and how to make them again.
+
+use super::content::{Report, Run};
+use super::download::copied;
+use super::frame::Section;
+use maud::{Markup, html};
+
+/// The last section.
+pub fn section(report: &Report) -> Section {
+    let body = html! {
+        @if report.runs.is_empty() {
+            p { "No file of a run (" code { "run-*.json" } ") lies in the folder." }
+        }
+        @for (index, run) in report.runs.iter().enumerate() {
+            (self::run(index, run))
+        }
+        h2 { "This file" }
+        dl class="facts" {
+            dt { "written by" }
+            dd { "harness " (report.version) }
+            dt { "records" }
+            dd {
+                @match &report.digest {
+                    Some(digest) => {
+                        "The element " code { "records" } " at the end of this page has the lines of " code { "records.jsonl" }
+                        ". BLAKE3 of the file: " code { (digest) }
+                    }
+                    None => {
+                        "There is no " code { "records.jsonl" } " in the folder."
+                    }
+                }
+            }
+        }
+    };
+    Section {
+        id: "provenance".into(),
+        title: "Provenance".into(),
+        level: 1,
+        body,
+    }
+}
+
+fn run(index: usize, run: &Run) -> Markup {
+    html! {
+        h2 { "Recipe " (run.recipe) }
+        dl class="facts" {
+            @for (name, value) in &run.facts {
+                dt { (name) }
+                dd { (value) }
+            }
+        }
+        (copied(&format!("command-{index}"), "Make it again", "the commands", &run.command))
+        @if !run.stages.is_empty() {
+            details {
+                summary { "Stages (" (run.stages.len()) ")" }
+                div class="wide" tabindex="0" role="region" aria-label="Stages" {
+                    table {
+                        thead {
+                            tr {
+                                th scope="col" { "stage" }
+                                th scope="col" { "state" }
+                                th scope="col" class="number" { "trials" }
+                            }
+                        }
+                        tbody {
+                            @for (title, state, trials) in &run.stages {
+                                tr {
+                                    th scope="row" { (title) }
+                                    td { (state) }
+                                    td class="number" { (trials) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if !run.crates.is_empty() {
+            details {
+                summary { "Crates (" (run.crates.len()) ")" }
+                p class="crates" {
+                    @for (name, version) in &run.crates { code { (name) " " (version) } " " }
+                }
+            }
+        }
+        @for (place, (name, text)) in run.files.iter().enumerate() {
+            (copied(&format!("file-{index}-{place}"), name, "the file", text))
+        }
+    }
+}

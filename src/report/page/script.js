@@ -1,0 +1,138 @@
+// Everything here is a convenience: the page is complete without it.
+(() => {
+  "use strict";
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  document.documentElement.classList.add("scripted");
+
+  // A click on a heading sorts, a second one turns the order round, a third one restores the sweep's own order.
+  const ways = { number: ["descending", "ascending"], text: ["ascending", "descending"] };
+  const key = (row, column, kind) => {
+    const cell = row.children[column];
+    if (kind === "text") return cell.textContent;
+    return cell.dataset.value === undefined ? null : Number(cell.dataset.value);
+  };
+  const compare = (one, other, sign) => {
+    if (one === null || other === null) return (one === null) - (other === null);
+    return sign * (typeof one === "string" ? one.localeCompare(other) : one - other);
+  };
+  for (const head of all("th[data-sorts]")) {
+    const table = head.closest("table");
+    const bodies = [...table.tBodies].map((body) => ({ body, rows: all("tr:not(.group)", body) }));
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const kind = head.dataset.sorts;
+      const next = ways[kind][ways[kind].indexOf(head.getAttribute("aria-sort")) + 1];
+      for (const other of all("th[aria-sort]", table)) other.removeAttribute("aria-sort");
+      if (next) head.setAttribute("aria-sort", next);
+      const sign = next === "descending" ? -1 : 1;
+      for (const { body, rows } of bodies) {
+        const order = [...rows];
+        if (next) order.sort((one, other) =>
+          compare(key(one, head.cellIndex, kind), key(other, head.cellIndex, kind), sign));
+        body.append(...order);
+      }
+      follow(table);
+    });
+  }
+
+  // The forest plot has the order of its table.
+  const follow = (table) => {
+    const forest = table.closest(".view")?.querySelector(".forest svg");
+    if (!forest) return;
+    const rows = all("g[data-row]", forest);
+    const height = (row) => Number(row.getAttribute("transform").match(/[\d.]+\)/)[0].slice(0, -1));
+    const places = rows.map(height).sort((one, other) => one - other);
+    const order = all("tr[data-row]", table).map((row) => row.dataset.row);
+    rows.sort((one, other) => order.indexOf(one.dataset.row) - order.indexOf(other.dataset.row));
+    rows.forEach((row, index) => row.setAttribute("transform", `translate(0 ${places[index]})`));
+  };
+
+  for (const button of all("button.copy")) {
+    const label = button.textContent;
+    button.addEventListener("click", async () => {
+      const source = document.getElementById(button.dataset.copies);
+      try {
+        await navigator.clipboard.writeText(source.textContent);
+        button.textContent = "Copied";
+        setTimeout(() => { button.textContent = label; }, 2000);
+      } catch {
+        // The browser refuses: the reader copies the chosen text.
+        getSelection().selectAllChildren(source);
+        button.textContent = "Chosen: copy it now";
+      }
+    });
+  }
+
+  for (const choice of all("select.metric")) {
+    choice.addEventListener("change", () => {
+      const views = choice.closest("section").querySelectorAll(".view");
+      for (const view of views) view.hidden = view.dataset.view !== choice.value;
+    });
+  }
+
+  const filter = document.getElementById("filter");
+  filter.addEventListener("input", () => {
+    const part = filter.value.toLowerCase();
+    for (const row of all("table.results tr[data-row]")) {
+      row.hidden = !row.firstElementChild.textContent.toLowerCase().includes(part);
+    }
+  });
+
+  // The chosen rows of the curves. Rows that are not drawn yet are drawn from the data.
+  for (const choice of all("fieldset[data-curves]")) {
+    const figures = all("g.lines", choice.closest("section"));
+    const source = document.getElementById(choice.dataset.curves);
+    const data = source && JSON.parse(source.textContent);
+    choice.addEventListener("change", (event) => {
+      const { row } = event.target.dataset;
+      if (row === undefined) return;
+      figures.forEach((lines, place) => {
+        const own = lines.querySelector(`g[data-row="${row}"]`) ?? drawn(lines, data, place, row);
+        if (own) own.style.display = event.target.checked ? "" : "none";
+      });
+    });
+  }
+  const drawn = (lines, data, place, row) => {
+    const panel = data?.panels[place];
+    const series = panel?.series.find((one) => String(one.row) === row);
+    if (!series) return null;
+    const [left, right, bottom, top] = data.frame;
+    const [first, last] = panel.steps;
+    const points = [];
+    for (let at = 0; at < series.points.length; at += 2) {
+      const x = left + (series.points[at] - first) / (last - first) * (right - left);
+      const y = bottom + series.points[at + 1] / data.units * (top - bottom);
+      points.push(`${x.toFixed(1)} ${y.toFixed(1)}`);
+    }
+    const shape = (name) => document.createElementNS(lines.namespaceURI, name);
+    const group = shape("g");
+    group.dataset.row = row;
+    group.setAttribute("class", `c${data.order.indexOf(series.row) % 8}`);
+    const title = shape("title");
+    title.textContent = series.label;
+    const path = shape("path");
+    path.setAttribute("class", "line");
+    path.setAttribute("d", `M${points.join("L")}`);
+    group.append(title, path);
+    lines.append(group);
+    return group;
+  };
+
+  const help = document.getElementById("help");
+  const step = (way) => {
+    const sections = all("main > section");
+    const now = sections.findLastIndex((one) => one.getBoundingClientRect().top < 40);
+    sections[Math.min(Math.max(now + way, 0), sections.length - 1)].scrollIntoView();
+  };
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.matches("input[type=search], select, textarea");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "j") step(1);
+    else if (event.key === "k") step(-1);
+    else if (event.key === "?") help.showModal();
+    else if (event.key === "/") { event.preventDefault(); filter.focus(); }
+  });
+})();

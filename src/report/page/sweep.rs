@@ -1,0 +1,137 @@
+//! The sections of a sweep.
+
+use super::content::{Sweep, TrialLine};
+use super::frame::Section;
+use super::head::coded;
+use super::{classes, curves, forest, labels, settings, table, thresholds, verdict};
+use crate::report::cell::number;
+use anyhow::Result;
+use maud::{Markup, html};
+
+/// The sections of the sweep with this place in the report.
+///
+/// # Errors
+/// A table cannot be written as text.
+pub fn sections(index: usize, sweep: &Sweep) -> Result<Vec<Section>> {
+    let Some(first) = sweep.views.first() else {
+        return Ok(Vec::new());
+    };
+    let name = &first.table.header.name;
+    let id = format!("sweep-{index}");
+    let mut sections = vec![Section {
+        id: id.clone(),
+        title: name.clone(),
+        level: 1,
+        body: results(&id, sweep)?,
+    }];
+    let parts = [
+        (
+            "classes",
+            "Classes",
+            sweep.classes.as_ref().map(|one| classes::body(&id, one)),
+        ),
+        (
+            "settings",
+            "Settings that differ",
+            sweep.settings.as_ref().map(settings::body),
+        ),
+        ("curves", "Learning curves", curves::body(&id, sweep)),
+        ("labels", "Pseudo-labels", labels::body(&id, &sweep.labels)),
+        (
+            "thresholds",
+            "Thresholds by class",
+            thresholds::body(&id, &sweep.maps),
+        ),
+    ];
+    for (part, title, body) in parts {
+        if let Some(body) = body {
+            sections.push(Section {
+                id: format!("{id}-{part}"),
+                title: format!("{title} ({name})"),
+                level: 2,
+                body,
+            });
+        }
+    }
+    Ok(sections)
+}
+
+/// The tables and forest plots, one pair for each metric.
+fn results(id: &str, sweep: &Sweep) -> Result<Markup> {
+    let first = &sweep.views[0].table;
+    let mut views = Vec::new();
+    for (place, view) in sweep.views.iter().enumerate() {
+        let id = format!("{id}-table-{place}");
+        views.push(html! {
+            div class="view" data-view=(place) hidden[place > 0] {
+                (table::table(&id, view)?)
+                (forest::figure(&id, view))
+            }
+        });
+    }
+    Ok(html! {
+        p { (first.header.question) }
+        p { (coded(&verdict::sentence(first, sweep.seeds))) }
+        @if !first.header.provenance.is_empty() {
+            p class="note" { (first.header.provenance.join("; ")) }
+        }
+        @if sweep.views.len() > 1 {
+            label class="script" {
+                "Differences and verdicts of "
+                select class="metric" {
+                    @for (place, view) in sweep.views.iter().enumerate() {
+                        option value=(place) { (view.table.metric) }
+                    }
+                }
+            }
+        }
+        div class="views" { @for view in &views { (view) } }
+        @if !sweep.reasons.is_empty() {
+            details open {
+                summary { "In words" }
+                dl class="reasons" {
+                    @for (label, sentence) in &sweep.reasons {
+                        dt { (label) }
+                        dd { (coded(sentence)) }
+                    }
+                }
+            }
+        }
+        (trials(&first.metric, &sweep.trials))
+    })
+}
+
+/// The trials behind a fold.
+fn trials(metric: &str, trials: &[TrialLine]) -> Markup {
+    html! {
+        details {
+            summary { "Trials (" (trials.len()) ")" }
+            div class="wide" tabindex="0" role="region" aria-label="Trials" {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "variant" }
+                            th scope="col" class="number" { "seed" }
+                            th scope="col" class="number" { (metric) }
+                            th scope="col" class="number" { "seconds" }
+                            th scope="col" { "trial" }
+                            th scope="col" { "state" }
+                        }
+                    }
+                    tbody {
+                        @for trial in trials {
+                            tr {
+                                th scope="row" { (trial.label) }
+                                td class="number" { (trial.seed) }
+                                td class="number" { (number(trial.value)) }
+                                td class="number" { (trial.seconds.map_or(String::new(), |one| format!("{one:.1}"))) }
+                                td { code { (trial.hash) } }
+                                td { (trial.state) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

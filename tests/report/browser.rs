@@ -1,0 +1,253 @@
+//! The page in a real Chromium. Without one, these tests are skipped with a message.
+
+use crate::chromium::Browser;
+use crate::folders::{copy, published, report};
+use serde_json::{Value, json};
+use std::fs;
+use std::time::Duration;
+
+/// The texts of the first column of the first table.
+const LABELS: &str = "[...document.querySelectorAll('#sweep-0-table-0 tbody tr')].map((row) => row.children[0].textContent)";
+/// The heading with the differences.
+const HEAD: &str = "[...document.querySelectorAll('#sweep-0-table-0 thead th')].find((one) => one.textContent === 'difference')";
+
+#[test]
+fn the_page_asks_for_nothing_and_runs_no_foreign_script() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let (_folder, results) = copy();
+    let page = report(&results);
+    let file = results.join("report.html");
+    browser.open(&file);
+    let requests = browser.named("Network.requestWillBeSent");
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    assert!(
+        browser.named("Log.entryAdded").is_empty(),
+        "{:?}",
+        browser.named("Log.entryAdded")
+    );
+    assert!(browser.named("Runtime.exceptionThrown").is_empty());
+    assert_eq!(
+        browser.evaluate(
+            "window.hit === undefined && document.documentElement.classList.contains('scripted')"
+        ),
+        true
+    );
+
+    // The same counts see a page that asks for something, and its policy forbids a foreign script.
+    let planted = page.replace(
+        "<main>",
+        "<main><img src=\"https://example.invalid/x.png\"><script>window.hit=9</script>",
+    );
+    fs::write(&file, planted).unwrap();
+    browser.open(&file);
+    assert!(browser.named("Network.requestWillBeSent").len() > 1);
+    assert!(!browser.named("Log.entryAdded").is_empty());
+    assert_eq!(browser.evaluate("window.hit === undefined"), true);
+}
+
+#[test]
+fn headings_sort_by_click_and_by_key_and_the_third_time_restores() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let (_folder, results) = copy();
+    report(&results);
+    browser.open(&results.join("report.html"));
+    let own = browser.evaluate(LABELS);
+    let state =
+        |browser: &mut Browser| browser.evaluate(&format!("{HEAD}.getAttribute('aria-sort')"));
+    let values = format!(
+        "[...document.querySelectorAll('#sweep-0-table-0 tbody tr')].map((row) => row.children[{HEAD}.cellIndex].dataset.value).filter((one) => one !== undefined).map(Number)"
+    );
+    browser.evaluate(&format!("{HEAD}.querySelector('button').click()"));
+    assert_eq!(state(&mut browser), "descending");
+    let sorted: Vec<f64> = serde_json::from_value(browser.evaluate(&values)).unwrap();
+    assert!(
+        sorted.len() > 3 && sorted.windows(2).all(|pair| pair[0] >= pair[1]),
+        "{sorted:?}"
+    );
+    let forest = "[...document.querySelectorAll('.view:not([hidden]) .forest g[data-row]')].sort((a, b) => \
+        a.getBoundingClientRect().top - b.getBoundingClientRect().top).map((one) => one.dataset.row)";
+    let rows = "[...document.querySelectorAll('#sweep-0-table-0 tbody tr:not(.reference)')].map((one) => one.dataset.row)";
+    assert_eq!(
+        browser.evaluate(forest),
+        browser.evaluate(rows),
+        "the plot follows the table"
+    );
+
+    browser.evaluate(&format!("{HEAD}.querySelector('button').focus()"));
+    browser.press("Enter", "\r");
+    assert_eq!(state(&mut browser), "ascending");
+    browser.press("Enter", "\r");
+    assert_eq!(state(&mut browser), Value::Null);
+    assert_eq!(browser.evaluate(LABELS), own);
+}
+
+#[test]
+fn curves_come_and_go_with_their_rows() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let (_folder, results) = copy();
+    report(&results);
+    browser.open(&results.join("report.html"));
+    let lines = "document.querySelectorAll('g.lines[data-panel=loss] > g:not([style*=none]) > path.line').length";
+    assert_eq!(browser.evaluate(lines), 8);
+    let choice = |row: usize| {
+        format!("document.querySelector('fieldset[data-curves] input[data-row=\"{row}\"]').click()")
+    };
+    browser.evaluate(&choice(9));
+    assert_eq!(
+        browser.evaluate(lines),
+        9,
+        "a row that was not drawn is drawn"
+    );
+    let shape = "document.querySelector('g.lines[data-panel=loss] > g[data-row=\"9\"] path').getBBox().height > 5";
+    assert_eq!(browser.evaluate(shape), true);
+    browser.evaluate(&choice(9));
+    browser.evaluate(&choice(0));
+    assert_eq!(browser.evaluate(lines), 7);
+}
+
+#[test]
+fn the_page_fits_windows_and_themes() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let (_folder, results) = copy();
+    report(&results);
+    browser.open(&results.join("report.html"));
+    let contrast = "(() => {
+        const light = (text) => { const [r, g, b] = text.match(/[\\d.]+/g).slice(0, 3).map((one) => one / 255)
+            .map((one) => one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+        const ground = light(getComputedStyle(document.body).backgroundColor);
+        const ratio = (own) => (Math.max(own, ground) + 0.05) / (Math.min(own, ground) + 0.05);
+        return ['body', '.note', 'a.data', 'td.number', '.helps, .hurts, .inconclusive'].map((one) => {
+            const found = document.querySelector(one);
+            return found === null ? 21 : ratio(light(getComputedStyle(found).color)); });
+    })()";
+    let mut grounds = Vec::new();
+    for theme in ["light", "dark"] {
+        for width in [1280, 400] {
+            browser.show(width, &[("prefers-color-scheme", theme)]);
+            let over = browser.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+            );
+            assert_eq!(
+                over, 0,
+                "{width} pixels, {theme}: the page is wider than its window"
+            );
+        }
+        let ratios: Vec<f64> = serde_json::from_value(browser.evaluate(contrast)).unwrap();
+        assert!(
+            ratios.iter().all(|ratio| *ratio >= 4.5),
+            "{theme}: {ratios:?}"
+        );
+        grounds.push(browser.evaluate("getComputedStyle(document.body).backgroundColor"));
+    }
+    assert_ne!(grounds[0], grounds[1]);
+    // The switch is stronger than the system.
+    browser.evaluate("document.getElementById('theme-light').click()");
+    assert_eq!(
+        browser.evaluate("getComputedStyle(document.body).backgroundColor"),
+        grounds[0]
+    );
+    browser.call("Emulation.setEmulatedMedia", json!({"media": "print"}));
+    assert_eq!(
+        browser.evaluate("getComputedStyle(document.querySelector('nav')).display"),
+        "none"
+    );
+}
+
+#[test]
+fn every_figure_and_control_has_a_name() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let (_folder, results) = copy();
+    report(&results);
+    browser.open(&results.join("report.html"));
+    // Sections out of sight are in the tree only once they are laid out.
+    browser.evaluate("for (const one of document.querySelectorAll('section')) one.style.contentVisibility = 'visible'");
+    let tree = browser.call("Accessibility.getFullAXTree", json!({}));
+    let roles = [
+        "image",
+        "button",
+        "link",
+        "combobox",
+        "radio",
+        "checkbox",
+        "searchbox",
+        "table",
+        "region",
+    ];
+    let mut counts = [0; 9];
+    for node in tree["nodes"].as_array().unwrap() {
+        let Some(place) = roles.iter().position(|role| node["role"]["value"] == *role) else {
+            continue;
+        };
+        // A table within a region or a figure has the name of that.
+        if node["ignored"] == true || roles[place] == "table" {
+            continue;
+        }
+        let name = node["name"]["value"].as_str().unwrap_or_default();
+        assert!(
+            !name.trim().is_empty(),
+            "{} without a name: {node}",
+            roles[place]
+        );
+        counts[place] += 1;
+    }
+    assert!(
+        counts[0] >= 2 && counts[1] > 10 && counts[4] == 3,
+        "{counts:?}"
+    );
+}
+
+#[test]
+fn the_keyboard_reaches_the_controls_in_their_order() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let (_folder, results) = copy();
+    report(&results);
+    browser.open(&results.join("report.html"));
+    browser.evaluate("window.walk = []; document.addEventListener('focusin', (event) => window.walk.push(event.target))");
+    for _ in 0..40 {
+        browser.press("Tab", "");
+    }
+    let ordered = "window.walk.every((one, at) => at === 0 || \
+        (window.walk[at - 1].compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING))";
+    assert_eq!(
+        browser.evaluate("window.walk[0].textContent"),
+        "Skip to the summary"
+    );
+    assert_eq!(browser.evaluate(ordered), true);
+    let reached: u64 =
+        serde_json::from_value(browser.evaluate("new Set(window.walk).size")).unwrap();
+    assert!(reached >= 30, "{reached}");
+    assert_ne!(
+        browser.evaluate("getComputedStyle(document.activeElement).outlineStyle"),
+        "none"
+    );
+    browser.evaluate("document.activeElement.blur()");
+    browser.press("/", "/");
+    assert_eq!(browser.evaluate("document.activeElement.id"), "filter");
+}
+
+#[test]
+fn a_thousand_trials_load_in_time() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let (_folder, results) = published(333);
+    report(&results);
+    let took = browser.open(&results.join("report.html"));
+    // The bound is generous: tests share their machine.
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let nodes = browser.evaluate("document.querySelectorAll('*').length");
+    assert!(nodes.as_u64().unwrap() < 20_000, "{nodes}");
+}

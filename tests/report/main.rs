@@ -1,0 +1,9 @@
+//! `harness report` through the program: the page as text, and the page in a real Chromium.
+
+#[cfg(unix)]
+mod browser;
+#[cfg(unix)]
+mod chromium;
+mod folders;
+mod html;
+mod text;
