@@ -80,9 +80,13 @@ fn classes_recalls_and_models_have_columns_by_name() {
     }
     refused(
         &["table", &out, "--columns", "label,AP:disk"],
+        &["no column `AP:disk`; did you mean `AP:disc`?"],
+    );
+    refused(
+        &["table", &out, "--columns", "label,sharpness"],
         &[
-            "no column `AP:disk`; known: `label`",
-            "`AP:disc`",
+            "no column `sharpness`; known: `label`",
+            "`AP:CLASS`",
             "`AR100`",
             "`student.mAP`",
             "`p-holm`",

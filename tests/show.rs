@@ -257,7 +257,7 @@ fn what_is_not_clear_is_refused_with_the_choices() {
     assert_eq!(recipe.status.code(), Some(2));
     contains(
         &stderr(&recipe),
-        &["`recipes/smoke.toml`: is a file", "results folder"],
+        &["`recipes/smoke.toml` is a file", "results folder"],
     );
     assert!(!out.exists());
 }

@@ -35,7 +35,9 @@ pub fn render(tables: &[Table], look: &Look) -> Result<String> {
             titles.extend(grid.titles(look.screen).into_iter().map(String::from));
             page.grid(&grid);
             let reference = group.map(|group| &group.reference);
-            if let Some(reference) = reference.or(header.reference.as_ref()) {
+            let reference = reference.or(header.reference.as_ref());
+            let compared = table.rows.iter().any(|row| row.judged.is_some());
+            if let Some(reference) = reference.filter(|_| compared) {
                 writeln!(page, "Differences are to `{reference}`.")?;
             }
         }

@@ -314,10 +314,14 @@ fn a_plan_reports_what_would_run_and_why() {
 #[test]
 fn a_folder_without_a_sweep_has_no_status() {
     let rig = Rig::new();
-    for folder in ["recipes", "nowhere"] {
+    let told = [
+        ("recipes", "no sweep has begun here"),
+        ("nowhere", "no folder `nowhere`"),
+    ];
+    for (folder, part) in told {
         let output = harness(&rig, &["status", folder]);
         assert_eq!(output.status.code(), Some(2));
         let text = stderr(&output);
-        assert!(text.contains("no sweep has begun here"), "{text}");
+        assert!(text.contains(part), "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! The table `[augment]` of a recipe.
 
-use super::size::ImageSize;
+use super::size::{ImageSize, LARGEST_SIZE};
 use crate::registry::{Check, Checked, above};
 use crate::structures::LARGEST_SIDE;
 use schemars::JsonSchema;
@@ -124,8 +124,6 @@ pub struct Erasing {
     pub aspect: [f64; 2],
 }
 
-/// Longest side of a training image, in pixels.
-const LARGEST_SIZE: usize = 8192;
 /// Largest factor of the scale jitter: the scaled image is held in memory.
 const MOST_SCALE: f64 = 16.0;
 /// Largest standard deviation of a blur, in pixels.

@@ -1,10 +1,12 @@
 //! The size of the training images: a square's side, or height and width.
 
-use crate::structures::LARGEST_SIDE;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error};
 use std::borrow::Cow;
 use toml::Value;
+
+/// Longest side of a training image, in pixels.
+pub(super) const LARGEST_SIZE: usize = 8192;
 
 /// Rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +59,7 @@ impl JsonSchema for ImageSize {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let side = json_schema!({ "type": "integer", "minimum": 1, "maximum": LARGEST_SIDE });
+        let side = json_schema!({ "type": "integer", "minimum": 1, "maximum": LARGEST_SIZE });
         let sides = json_schema!({ "type": "array", "items": side, "minItems": 2, "maxItems": 2 });
         json_schema!({ "anyOf": [side, sides] })
     }

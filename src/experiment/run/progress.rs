@@ -326,6 +326,10 @@ impl Drop for StageProgress<'_> {
         let (done, _) = self.advance(self.to);
         let seconds = self.start.elapsed().as_secs_f64();
         let end = match done < self.to {
+            true if self.from > 0 => format!(
+                "stopped at {done}/{}, {seconds:.1} s after {}",
+                self.to, self.from
+            ),
             true => format!("stopped at {done}/{} after {seconds:.1} s", self.to),
             false => {
                 let left = self.owner.state().forecast.left(Instant::now());

@@ -14,7 +14,7 @@ use super::table::Table;
 use crate::screen::{Wish, fit, one_line};
 use anyhow::Result;
 use cells::Typeset;
-use width::{SIZES, Size};
+use width::{SIZES, Size, points};
 
 /// The width of the text of an `article` in points, at 10 pt on one column.
 const PAGE: f64 = 345.0;
@@ -22,8 +22,10 @@ const PAGE: f64 = 345.0;
 const COLUMN: f64 = 229.0;
 /// The space between two columns of a table: twice `\tabcolsep`.
 const GAP: f64 = 6.0;
-/// The width down to which the labels of the rows are broken into lines.
+/// The width down to which the labels of the rows are broken into lines, if their words allow it.
 const LABEL_LEAST: f64 = 60.0;
+/// The indentation of the further lines of a label at 10 pt.
+const HANGING: f64 = 10.0;
 
 /// Writes the tables, one below the other.
 pub fn render(tables: &[Table], look: &Look) -> Result<String> {
@@ -183,7 +185,7 @@ fn set(table: &Table, look: &Look, columns: &[Shown], limit: f64) -> (Option<Siz
                 } else {
                     vec![whole]
                 },
-                least: (column.kind == Kind::Label).then_some(LABEL_LEAST),
+                least: (column.kind == Kind::Label).then(|| label_least(column, size)),
             }
         })
         .collect()
@@ -242,6 +244,17 @@ fn set(table: &Table, look: &Look, columns: &[Shown], limit: f64) -> (Option<Siz
         }
     }
     unreachable!("the last size has returned")
+}
+
+/// The width down to which the labels of `column` are broken: LaTeX breaks no word.
+fn label_least(column: &Shown, size: Size) -> f64 {
+    let texts = column.cells.iter().filter_map(|cell| match cell {
+        Content::Text(text) => Some(text),
+        _ => None,
+    });
+    let words = texts.flat_map(|text| text.split_whitespace());
+    let widths = words.map(|word| (points(word) + HANGING) * size.factor);
+    widths.fold(LABEL_LEAST, f64::max)
 }
 
 /// The letter of a column in the preamble of a `tabular`.

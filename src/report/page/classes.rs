@@ -4,6 +4,7 @@ use super::content::ClassTable;
 use super::download::{csv, csv_link};
 use crate::report::cell::{DIGITS, number, signed};
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// The most rows in the table.
 const ROWS: usize = 24;
@@ -12,13 +13,19 @@ const ROWS: usize = 24;
 pub fn body(id: &str, table: &ClassTable) -> Markup {
     let shown = table.labels.len().min(ROWS);
     let difference = |values: &[Option<f64>], row: usize| {
-        let reference = table.reference.filter(|reference| *reference != row)?;
+        let reference = table.references[row].filter(|reference| *reference != row)?;
         Some(values[row]? - values[reference]?)
     };
     let title = format!("{} by class in percent", table.metric);
+    let compared: BTreeSet<usize> = table.references.iter().copied().flatten().collect();
+    let small = match compared.len() {
+        0 => "",
+        1 => "; small: the difference to the reference",
+        _ => "; small: the difference to the row's own reference",
+    };
     html! {
         p class="note" {
-            (title) ": means over the finished seeds, in the order of the dataset; small: the difference to the reference. "
+            (title) ": means over the finished seeds, in the order of the dataset" (small) ". "
             (csv_link(&format!("{id}-classes"), &text(table)))
         }
         div class="wide" tabindex="0" role="region" aria-label=(title) {

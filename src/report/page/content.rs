@@ -82,8 +82,8 @@ pub struct TrialLine {
 pub struct SettingsTable {
     /// The labels of the rows.
     pub labels: Vec<String>,
-    /// The place of the row that the others are compared with.
-    pub reference: usize,
+    /// For each row, the place of the row that it is compared with.
+    pub references: Vec<Option<usize>>,
     /// The keys, each with the value of every row; none where a row does not have the key.
     pub keys: Vec<(String, Vec<Option<String>>)>,
     /// All settings of every row, as its store has them.
@@ -189,8 +189,8 @@ pub struct ClassTable {
     pub metric: String,
     /// The labels of the rows.
     pub labels: Vec<String>,
-    /// The place of the row that the others are compared with.
-    pub reference: Option<usize>,
+    /// For each row, the place of the row that it is compared with.
+    pub references: Vec<Option<usize>>,
     /// The classes, each with the value of every row.
     pub classes: Vec<(String, Vec<Option<f64>>)>,
 }

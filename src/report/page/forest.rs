@@ -54,7 +54,7 @@ pub fn figure(id: &str, view: &View) -> Markup {
             }
             p class="note" { (level) }
             @if rows.iter().any(|(_, found, _)| found.pairs < 2) {
-                p class="note" { "A row with one pair of seeds has no interval, and no verdict." }
+                p class="note" { "A row with one pair of seeds has no interval, so it is inconclusive." }
             }
             @if rows.len() < all.len() {
                 p class="note" { "The first " (rows.len()) " of " (all.len()) " rows." }

@@ -2,6 +2,7 @@
 
 use super::content::SettingsTable;
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// The most rows whose whole settings stand on the page.
 const WHOLE: usize = 40;
@@ -10,17 +11,23 @@ const WHOLE: usize = 40;
 pub fn body(settings: &SettingsTable) -> Markup {
     let SettingsTable {
         labels,
-        reference,
+        references,
         keys,
         all,
     } = settings;
+    let compared: BTreeSet<usize> = references.iter().copied().flatten().collect();
+    let compared: Vec<usize> = compared.into_iter().collect();
     html! {
         @if keys.is_empty() {
             p { "All rows have the same settings." }
         } @else {
             p class="note" {
-                "Faint values are those of " code { (labels[*reference]) }
-                ". A dash stands where a row does not have the key, as its component does not read it."
+                @match &compared[..] {
+                    [] => {}
+                    [one] => { "Faint values are those of " code { (labels[*one]) } ". " }
+                    _ => { "Faint values are those of the row's own reference. " }
+                }
+                "A dash stands where a row does not have the key, as its component does not read it."
             }
             div class="wide" tabindex="0" role="region" aria-label="Settings that differ" {
                 table class="settings" {
@@ -35,7 +42,7 @@ pub fn body(settings: &SettingsTable) -> Markup {
                             tr {
                                 th scope="row" { code { (key) } }
                                 @for (place, value) in values.iter().enumerate() {
-                                    @let same = place != *reference && *value == values[*reference];
+                                    @let same = references[place].is_some_and(|other| other != place && *value == values[other]);
                                     td class=[same.then_some("same")] { (value.as_deref().unwrap_or("–")) }
                                 }
                             }

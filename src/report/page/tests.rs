@@ -64,7 +64,7 @@ fn report_with_labels() -> Report {
     let classes = ClassTable {
         metric: "mAP".into(),
         labels: vec!["a".into(), "b".into()],
-        reference: Some(0),
+        references: vec![Some(0); 2],
         classes: vec![("cat".into(), vec![Some(10.0), Some(12.5)])],
     };
     let view = View {

@@ -2,8 +2,8 @@
 
 use super::super::differing::flat;
 use crate::experiment::store::root::settings_of;
-use crate::report::TableLayout;
 use crate::report::page::SettingsTable;
+use crate::report::{RowLayout, TableLayout};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -25,10 +25,13 @@ pub fn table(folder: &Path, layout: &TableLayout) -> Option<SettingsTable> {
     let differ =
         |(_, values): &(String, Vec<Option<String>>)| values.iter().any(|one| *one != values[0]);
     let text = |hash: &&str| std::fs::read_to_string(settings_of(folder, hash)).unwrap_or_default();
-    let is_reference = |label: &str| layout.reference.as_deref() == Some(label);
-    let mut labels = layout.rows.iter();
+    let reference = |row: &RowLayout| {
+        let own = row.group.as_ref().map(|group| &group.reference);
+        let label = own.or(layout.reference.as_ref())?;
+        layout.rows.iter().position(|other| other.label == *label)
+    };
     Some(SettingsTable {
-        reference: labels.position(|row| is_reference(&row.label)).unwrap_or(0),
+        references: layout.rows.iter().map(reference).collect(),
         labels: layout.rows.iter().map(|row| row.label.clone()).collect(),
         keys: keys.filter(differ).collect(),
         all: first.iter().map(text).collect(),

@@ -174,13 +174,16 @@ fn classes(table: &Table, rows: &[Evidence], name: &dyn Fn(usize) -> String) -> 
             .map(|row| row.per_class.get(class).copied().flatten());
         values.collect()
     };
-    let reference = table.header.reference.as_ref();
+    let reference = |label: &str| {
+        let row = table.rows.iter().find(|row| row.label == label)?;
+        let own = row.group.as_ref().map(|group| &group.reference);
+        let label = own.or(table.header.reference.as_ref())?;
+        rows.iter().position(|row| row.label == *label)
+    };
     Some(ClassTable {
         metric: table.metric.clone(),
         labels: rows.iter().map(|row| row.label.to_string()).collect(),
-        reference: rows
-            .iter()
-            .position(|row| reference.is_some_and(|label| label == row.label)),
+        references: rows.iter().map(|row| reference(row.label)).collect(),
         classes: (0..count)
             .map(|class| (name(class), values(class)))
             .collect(),
