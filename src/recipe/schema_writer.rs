@@ -158,7 +158,7 @@ impl<'a> Writer<'a> {
         }
         let mut known = self.new_keys.iter();
         let is_it = |new: &&str| *new == choice.name;
-        let default = known.find(|(new, _)| new.path == path && new.of.iter().any(|of| is_it(of)));
+        let default = known.find(|(new, _)| new.path == path && new.of.iter().any(&is_it));
         if let Some((_, default)) = default {
             schema["default"] = serde_json::to_value(default).unwrap_or_default();
         }
