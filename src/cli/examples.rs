@@ -106,6 +106,7 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
         "predict",
         &[
             "predict mask2former-folder --images photos --out detections.json",
+            "predict results/smoke --row PL-DC --seed 0 --images photos --out detections.json",
             "predict recipes/smoke.toml --weights final.safetensors#teacher --images a.png b.png --out detections.json",
         ],
     ),
@@ -118,7 +119,10 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     (
         "weights export",
-        &["weights export recipes/smoke.toml --weights final.safetensors#teacher --out folder"],
+        &[
+            "weights export results/coco-mini --row PL-DC --seed 0 --out folder",
+            "weights export recipes/coco-mini.toml --weights final.safetensors#teacher --out folder",
+        ],
     ),
     (
         "clip",

@@ -166,6 +166,10 @@ impl DatasetConfig for CocoConfig {
         })
     }
 
+    fn val_key(&self) -> &'static str {
+        "val-annotations"
+    }
+
     fn files(&self) -> Vec<PathBuf> {
         let mut files = vec![&self.train_annotations, &self.val_annotations];
         if !self.unlabelled_images.as_os_str().is_empty() {

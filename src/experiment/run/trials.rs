@@ -1,14 +1,15 @@
 //! A running sweep: finds the missing stages, completes trials when stages end, and writes the tables.
 
+mod kept;
+mod told;
+
 use super::executor::Executor;
-use super::failures::{Failure, Failures, rows};
+use super::failures::Failures;
 use super::progress::Progress;
 use super::results::{Results, TrialData};
 use super::scheduler::{self, Rules, Task};
-use crate::atomic::{Durability, write_durably};
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
-use crate::experiment::store::environment::hand_on;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::measured::Evaluation;
 use crate::experiment::store::reused::ReusedResults;
@@ -17,13 +18,10 @@ use crate::experiment::trial::draws::{Draw, split_name};
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::Planned;
 use crate::experiment::trial::stage::{Stage, StageKind};
-use crate::report::{SplitRecord, Table as ResultTable, counted};
-use crate::train::last_lines;
+use crate::report::{SplitRecord, Table as ResultTable};
 use anyhow::Result;
 use rayon::prelude::*;
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -296,122 +294,6 @@ impl<'a> Run<'a> {
         Ok(is_news)
     }
 
-    /// Collects the results of the trial's stages in the trial's own folder.
-    fn keep(&self, trial: &Planned, evaluation: &Evaluation) -> Result<()> {
-        let folder = self.store.trial(&trial.hash);
-        let status = json!({ "status": "ok" }).to_string() + "\n";
-        if std::fs::read_to_string(folder.status()).is_ok_and(|text| text == status) {
-            return Ok(());
-        }
-        let mut journal = Vec::new();
-        for stage in &trial.stages {
-            let path = self.store.stage(&stage.key).journal();
-            journal.extend(std::fs::read(path).unwrap_or_default());
-        }
-        let metrics = serde_json::to_string_pretty(evaluation)? + "\n";
-        self.keep_origin(trial, trial.last())?;
-        // All of it can be made again from the stages.
-        let write =
-            |path: PathBuf, content: &[u8]| write_durably(&path, content, Durability::Cached);
-        write(folder.journal(), &journal)?;
-        write(folder.metrics(), metrics.as_bytes())?;
-        write(folder.status(), status.as_bytes())
-    }
-
-    /// Records in the trial's own folder how it failed.
-    fn keep_failure(&self, trial: &Planned, reason: &str) -> Result<()> {
-        let stage = self.failed_stage(trial);
-        self.keep_origin(trial, stage.unwrap_or(trial.last()))?;
-        let journal = stage.map(|stage| self.store.stage(&stage.key).journal());
-        let status = json!({
-            "status": "failed",
-            "reason": reason,
-            "stage": stage.map(|stage| &stage.key),
-            "last-lines": journal.map(|journal| last_lines(&journal, LAST_LINES)),
-        });
-        let text = status.to_string() + "\n";
-        let path = self.store.trial(&trial.hash).status();
-        write_durably(&path, text.as_bytes(), Durability::Cached)
-    }
-
-    /// Writes the settings of the trial.
-    fn keep_settings(&self, trial: &Planned) -> Result<()> {
-        let folder = self.store.trial(&trial.hash);
-        folder.make()?;
-        let settings = format!("# {}, seed {}\n{}", trial.label, trial.seed, trial.table);
-        write_durably(&folder.settings(), settings.as_bytes(), Durability::Cached)
-    }
-
-    /// Writes the settings of a trial that has ended, and the environment of `stage`, its last one.
-    fn keep_origin(&self, trial: &Planned, stage: &Stage) -> Result<()> {
-        self.keep_settings(trial)?;
-        hand_on(
-            &self.store.stage(&stage.key),
-            &self.store.trial(&trial.hash),
-        )
-    }
-
-    /// The first stage of a failed trial that is not done and has failed.
-    fn failed_stage<'b>(&self, trial: &'b Planned) -> Option<&'b Stage> {
-        let missing = trial
-            .stages
-            .iter()
-            .filter(|stage| !self.store.is_whole(&stage.key));
-        let mut failed = missing.filter(|stage| self.store.stage(&stage.key).failure().is_some());
-        failed.next()
-    }
-
-    /// Tells that the trial `index` has failed, or the stage that it shares with others.
-    fn cost(&self, index: usize) -> String {
-        let stages = self.frozen.stages.iter();
-        let stage = self.failed_stage(&self.trials[index]);
-        let mut entry = stages.filter(|one| stage.is_some_and(|stage| stage.key == one.key));
-        match entry.next().filter(|entry| entry.trials > 1) {
-            Some(StageEntry { title, trials, .. }) => {
-                format!("{title} failed; {} need it", counted(*trials, "trial"))
-            }
-            None => format!("{} failed", self.frozen.trial_title(index)),
-        }
-    }
-
-    /// A failure: what failed and why, the last lines of its journal, and the rows that it costs.
-    fn told(&self, failure: &Failure, uses: &[Vec<String>]) -> String {
-        let trials = &failure.trials;
-        let mut entry = self.frozen.stages.iter();
-        let shared = entry
-            .find(|one| Some(&one.key) == failure.stage.as_ref())
-            .filter(|_| trials.len() > 1);
-        let title = match shared {
-            Some(stage) => stage.title.clone(),
-            None => self.frozen.trial_title(trials[0]),
-        };
-        let mut text = format!("{title}: {}", failure.reason);
-        let journal = failure.stage.as_ref();
-        let journal = journal.map(|stage| self.store.stage(stage).journal());
-        if let Some(journal) = journal.filter(|journal| journal.exists()) {
-            text.push_str(&format!("\n  {}, last lines:", journal.display()));
-            for line in last_lines(&journal, LAST_LINES) {
-                text.push_str(&format!("\n    {line}"));
-            }
-        }
-        if shared.is_some() {
-            text.push_str(&format!("\n  it costs {}:", counted(trials.len(), "trial")));
-            let lost = trials.iter();
-            let lost = lost.map(|trial| (uses[*trial].as_slice(), self.trials[*trial].seed));
-            for row in rows(lost) {
-                text.push_str(&format!("\n    {row}"));
-            }
-        }
-        if let Some(stage) = &failure.stage {
-            let folder = self.store.results().display();
-            text.push_str(&format!("\n  to debug it: harness stage {folder} {stage}"));
-        }
-        if trials.iter().any(|trial| self.results.has_earlier(*trial)) {
-            text.push_str("\n  the result of an earlier run stays in the records and tables");
-        }
-        text
-    }
-
     /// The seconds of the stages after the shared ones.
     fn own_seconds(&self, trial: &Planned) -> f64 {
         let own = trial.stages.iter().filter(|stage| !stage.shared);
@@ -426,14 +308,6 @@ impl<'a> Run<'a> {
         keys.into_iter()
             .map(|key| self.store.stage(key).seconds())
             .sum()
-    }
-
-    /// The failures: what failed and why, the last journal lines, and the rows that it costs. A stage that several
-    /// trials share is told once.
-    pub fn failed(&self) -> Vec<String> {
-        let uses = self.results.rows();
-        let failures = self.failures.iter();
-        failures.map(|failure| self.told(failure, &uses)).collect()
     }
 
     /// The tables of the sweeps.

@@ -1,0 +1,192 @@
+//! Tests of the settings of a trial, and the settings that other tests begin with.
+
+use super::*;
+use crate::detector::{Demands, Detector};
+use crate::graph::Operations;
+use crate::rng::Stream;
+
+/// The settings of `recipes/pl-dc.toml` with seed 0.
+pub fn table() -> Table {
+    let mut table: Table = include_str!("../../../../recipes/pl-dc.toml")
+        .parse()
+        .expect("TOML");
+    table.retain(|key, _| SECTIONS.contains(&key));
+    table.insert("seed".into(), 0.into());
+    table
+}
+
+/// `table` with the value at a dotted path replaced.
+pub fn with(mut table: Table, path: &str, value: impl Into<Value>) -> Table {
+    let (parents, key) = path.rsplit_once('.').expect("a section");
+    let parent = parents.split('.').fold(&mut table, |table, key| {
+        table[key].as_table_mut().expect("a table")
+    });
+    parent.insert(key.into(), value.into());
+    table
+}
+
+pub fn supervised() -> Table {
+    let method = "name = 'supervised'\nburn-in = 800\nempty-image = 'zero-batch'";
+    let mut table = table();
+    table["method"] = Value::Table(method.parse().expect("TOML"));
+    table
+}
+
+/// `table` with a dataset of files instead of drawn images.
+fn coco(mut table: Table) -> Table {
+    let data = "name = 'coco'\nroot = ''\ntrain-annotations = ''\ntrain-images = ''\nval-annotations = ''\n\
+                val-images = ''\nunlabelled-images = ''\nclasses = 'all'\non-bad-annotation = 'error'\n\
+                area-bounds = [1.0, 2.0]";
+    table["data"] = Value::Table(data.parse().expect("TOML"));
+    table
+}
+
+fn keys(table: &Table) -> Vec<String> {
+    let errors = Settings::read(table).err().into_iter().flatten();
+    errors.map(|error| error.key).collect()
+}
+
+#[test]
+fn the_defaults_are_valid() {
+    let settings = Settings::read(&table()).unwrap();
+    assert_eq!(settings.reported(), EvalModel::Teacher);
+    assert!(matches!(
+        settings.method.vlm(),
+        Some(VisionLanguageConfig::ClipTiny(_))
+    ));
+    let settings = Settings::read(&supervised()).unwrap();
+    assert_eq!(settings.reported(), EvalModel::Student);
+}
+
+#[test]
+fn all_errors_come_at_once_with_their_paths() {
+    let wrong = with(table(), "train.clip", -1.0);
+    let wrong = with(wrong, "model.backbone.depths", "deep");
+    let wrong = with(wrong, "method.correction.vlm.batch", 0);
+    let wrong = with(wrong, "split.labelled", 2.0);
+    let found = keys(&wrong);
+    let expected = [
+        "split.labelled",
+        "model.backbone.depths",
+        "method.correction.vlm.batch",
+        "train.clip",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_no_table_can_tell_alone_is_checked() {
+    let cases = [
+        (with(table(), "method.burn-in", 2400), "method.burn-in"),
+        (with(table(), "loader.unlabelled", 0), "loader.unlabelled"),
+        (
+            with(table(), "augment.size", sides(64, 100)),
+            "augment.size",
+        ),
+        (
+            with(with(table(), "train.average", 0.0), "eval.model", "average"),
+            "eval.model",
+        ),
+        (coco(table()), "method.correction.vlm.name"),
+    ];
+    for (table, key) in cases {
+        assert_eq!(keys(&table), [key]);
+    }
+    for fine in [
+        with(supervised(), "method.burn-in", 2400),
+        with(table(), "augment.size", sides(64, 96)),
+    ] {
+        assert_eq!(keys(&fine), Vec::<String>::new());
+    }
+}
+
+/// A value of `augment.size`.
+fn sides(height: i64, width: i64) -> Vec<i64> {
+    vec![height, width]
+}
+
+/// A network that knows nothing but the uniform weighting.
+#[derive(Debug)]
+struct Picky;
+
+impl DetectorConfig for Picky {
+    fn build(&self, _: usize, _: &mut Stream) -> anyhow::Result<Box<dyn Detector>> {
+        unreachable!("it is looked at, not made")
+    }
+    fn network(&self) -> String {
+        String::new()
+    }
+    fn weights(&self) -> &Path {
+        Path::new("")
+    }
+    fn backbone_weights(&self) -> &Path {
+        Path::new("")
+    }
+    fn operations(&self, _: usize, _: usize) -> Operations {
+        unreachable!("it is looked at, not trained")
+    }
+    fn hugging_face(&self, _: Vec<String>) -> anyhow::Result<serde_json::Value> {
+        unreachable!("it is looked at, not written")
+    }
+    fn stride(&self) -> usize {
+        32
+    }
+    fn check_demands(&self, demands: &Demands, check: &mut Check) {
+        if demands.mask_loss.per_query {
+            check.refuse("weighting.divisor", "this network has no queries");
+        }
+    }
+}
+
+#[test]
+fn a_detector_may_refuse_what_a_method_asks_of_it() {
+    let refused = |table: &Table| {
+        let settings = Settings {
+            model: Arc::new(Picky),
+            ..Settings::read(table).unwrap()
+        };
+        let mut check = Check::new();
+        settings.check_together(true, &mut check);
+        let errors = check.finish().err().into_iter().flatten();
+        let keys = errors.map(|error| error.key);
+        keys.collect::<Vec<_>>()
+    };
+    let queries = with(table(), "method.weighting.divisor", "queries");
+    assert_eq!(refused(&queries), ["method.weighting.divisor"]);
+    assert_eq!(refused(&table()), Vec::<String>::new());
+    assert_eq!(refused(&supervised()), Vec::<String>::new());
+}
+
+#[test]
+fn missing_weights_are_named() {
+    let wrong = with(table(), "model.backbone.weights", "no/such.safetensors");
+    let errors = Settings::read(&wrong).unwrap().missing_files();
+    let expected = ComponentError::new("model.backbone.weights", "no file `no/such.safetensors`");
+    assert_eq!(errors, [expected]);
+    assert_eq!(Settings::read(&table()).unwrap().missing_files(), []);
+    let wrong = with(table(), "model.weights", "no/such#teacher");
+    let errors = Settings::read(&wrong).unwrap().missing_files();
+    let expected = ComponentError::new("model.weights", "no file or folder `no/such`");
+    assert_eq!(errors, [expected]);
+}
+
+#[test]
+fn a_missing_or_unknown_table_is_told() {
+    let mut wrong = table();
+    wrong.remove("model");
+    wrong.insert("models".into(), Value::Table(Table::new()));
+    assert_eq!(keys(&wrong), ["models"]);
+    wrong.remove("models");
+    let lacking = keys(&wrong);
+    assert!(
+        lacking.iter().all(|key| key.starts_with("model.")),
+        "{lacking:?}"
+    );
+    for key in [
+        "model.queries",
+        "model.loss.points",
+        "model.backbone.stem.width",
+    ] {
+        assert!(lacking.iter().any(|found| found == key), "{lacking:?}");
+    }
+}
