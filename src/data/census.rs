@@ -111,8 +111,8 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::listed::Listed;
     use crate::data::split::SplitConfig;
-    use crate::data::split::tests::Listed;
     use std::sync::Arc;
 
     fn listed(images: &[&[usize]]) -> Listed {

@@ -10,6 +10,8 @@ pub mod export;
 pub mod findings;
 pub mod image_file;
 pub mod image_list;
+#[cfg(test)]
+pub mod listed;
 pub mod loader;
 pub mod scenes;
 pub mod split;
@@ -200,6 +202,11 @@ pub trait DatasetConfig {
     /// The files and folders whose content decides the dataset, besides its pictures.
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
+    }
+
+    /// The key of the table `[data]` that decides the evaluated images.
+    fn val_key(&self) -> &'static str {
+        "val-images"
     }
 
     /// The file with the COCO annotations of the training images; none if there is no such file.

@@ -152,12 +152,8 @@ fn mirror(line: &mut [u8], channels: usize) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::resize::tests::picture;
     use super::*;
-
-    fn picture(height: usize, width: usize) -> Picture {
-        let pixels = (0..height * width).flat_map(|i| [i as u8, 7, 9]).collect();
-        Picture::new(height, width, pixels)
-    }
 
     #[test]
     fn crop_and_pad_place_the_pixels() {

@@ -76,10 +76,11 @@ fn resize_typed<P: PixelTrait>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn picture(height: usize, width: usize) -> Picture {
+    /// A picture in which every pixel differs from its neighbours.
+    pub fn picture(height: usize, width: usize) -> Picture {
         let pixels = (0..height * width).flat_map(|i| [i as u8, 7, 9]).collect();
         Picture::new(height, width, pixels)
     }

@@ -1,5 +1,6 @@
 //! Learning curves: one small figure for each reading, with the rows of the sweep as lines.
 
+use super::axes::{ROOM, axes, ends_heading};
 use super::content::{Panel, Point, Series, Sweep};
 use super::download::{csv, csv_link};
 use super::scale::{Scale, place, reading};
@@ -11,8 +12,6 @@ use serde_json::json;
 pub const LINES: usize = 8;
 /// Width and height of a figure.
 const SIZE: [f64; 2] = [420.0, 240.0];
-/// The room at the left, right, top and bottom.
-const ROOM: [f64; 4] = [54.0, 18.0, 8.0, 34.0];
 /// The number of whole units across the range of a figure in its data.
 const UNITS: f64 = 1023.0;
 
@@ -94,36 +93,20 @@ fn figure(id: &str, panel: &Panel, drawn: &[usize], burn_in: Option<u64>) -> Mar
                     @let end = x.at(step as f64).clamp(left, right);
                     rect class="shade" x=(place(left)) y=(place(top)) width=(place(end - left)) height=(place(bottom - top)) {}
                 }
-                @for (value, text) in y.ticks() {
-                    @let at = place(y.at(value));
-                    line class="grid" x1=(place(left)) x2=(place(right)) y1=(at) y2=(at) {}
-                    text class="tick" x=(place(left - 5.0)) y=(place(y.at(value) + 3.5)) text-anchor="end" { (text) }
-                }
-                @for (value, text) in x.ticks() {
-                    text class="tick" x=(place(x.at(value))) y=(place(bottom + 14.0)) text-anchor="middle" { (text) }
-                }
-                text class="axis" x=(place((left + right) / 2.0)) y=(place(bottom + 30.0)) text-anchor="middle" { "step" }
+                (axes([&x, &y], SIZE))
                 g class="lines" data-panel=(panel.name) {
-                    @for (slot, row) in drawn.iter().enumerate() {
-                        @if let Some(series) = panel.series.iter().find(|series| series.row == *row) {
-                            (curve(series, slot, [&x, &y]))
-                        }
+                    @for (slot, series) in lines(panel, drawn) {
+                        (curve(series, slot, [&x, &y]))
                     }
                 }
             }
             details {
                 summary { "First and last values" }
-                (csv_link(id, &text(panel)))
+                (csv_link(id, &text(panel, drawn)))
                 table {
-                    thead {
-                        tr {
-                            th scope="col" { "variant" }
-                            th scope="col" class="number" { "first" }
-                            th scope="col" class="number" { "last" }
-                        }
-                    }
+                    (ends_heading("variant"))
                     tbody {
-                        @for series in panel.series.iter().take(LINES) {
+                        @for (_, series) in lines(panel, drawn) {
                             tr {
                                 th scope="row" { (series.label) }
                                 td class="number" { (series.points.first().map_or(String::new(), |one| reading(one.mean))) }
@@ -135,6 +118,13 @@ fn figure(id: &str, panel: &Panel, drawn: &[usize], burn_in: Option<u64>) -> Mar
             }
         }
     }
+}
+
+/// The lines of a panel: the rows `drawn` that have its reading, each with its place among them.
+fn lines<'a>(panel: &'a Panel, drawn: &'a [usize]) -> impl Iterator<Item = (usize, &'a Series)> {
+    let find = |row: usize| panel.series.iter().find(move |series| series.row == row);
+    let all = drawn.iter().enumerate();
+    all.filter_map(move |(slot, row)| Some((slot, find(*row)?)))
 }
 
 /// A line with its band.
@@ -184,10 +174,10 @@ fn data(panels: &[Panel], slots: &[usize]) -> String {
 }
 
 /// The drawn points as CSV.
-fn text(panel: &Panel) -> String {
+fn text(panel: &Panel, drawn: &[usize]) -> String {
     let head = ["variant", "step", "mean", "low", "high"];
     let mut rows = vec![head.map(String::from).to_vec()];
-    for series in panel.series.iter().take(LINES) {
+    for (_, series) in lines(panel, drawn) {
         for point in thinned(&series.points) {
             let numbers = [point.mean, point.low, point.high].map(|value| format!("{value}"));
             let cells = [series.label.clone(), point.step.to_string()];
@@ -195,4 +185,48 @@ fn text(panel: &Panel) -> String {
         }
     }
     csv(&rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_and_the_file_have_the_lines_that_are_drawn() {
+        let point = Point {
+            step: 20,
+            mean: 1.5,
+            low: 1.0,
+            high: 2.0,
+        };
+        let series = |row: usize| Series {
+            row,
+            label: format!("row {row}"),
+            points: vec![point],
+        };
+        let panel = Panel {
+            name: "loss".into(),
+            about: "the loss".into(),
+            // Row 2 has no such reading.
+            series: (0..12).filter(|row| *row != 2).map(series).collect(),
+        };
+        // The reference is the last row.
+        let drawn = [11, 0, 1, 2, 3, 4, 5, 6];
+        let shown: Vec<(usize, usize)> = lines(&panel, &drawn)
+            .map(|(slot, series)| (slot, series.row))
+            .collect();
+        assert_eq!(
+            shown,
+            [(0, 11), (1, 0), (2, 1), (4, 3), (5, 4), (6, 5), (7, 6)]
+        );
+        let file = text(&panel, &drawn);
+        assert!(file.contains("row 11,20,1.5,1,2"), "{file}");
+        assert!(!file.contains("row 7,"), "{file}");
+        let page = figure("curve", &panel, &drawn, None).into_string();
+        let table = &page[page.find("<tbody>").unwrap()..];
+        assert!(
+            table.contains("row 11") && !table.contains("row 7"),
+            "{table}"
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! The pseudo-labels of each row over the steps: how many there are, and how right they are.
 
+use super::axes::{ROOM, axes};
 use super::content::{LabelFlow, LabelWindow};
 use super::download::{csv, csv_link};
 use super::scale::{Scale, place};
@@ -11,8 +12,6 @@ const ROWS: usize = 8;
 const WINDOWS: usize = 60;
 /// Width and height of a figure.
 const SIZE: [f64; 2] = [420.0, 200.0];
-/// The room at the left, right, top and bottom.
-const ROOM: [f64; 4] = [54.0, 18.0, 8.0, 34.0];
 
 /// A count of a window.
 type Count = fn(&LabelWindow) -> f64;
@@ -120,8 +119,6 @@ fn figure(
     scales: [&Scale; 2],
     content: &Markup,
 ) -> Markup {
-    let [x, y] = scales;
-    let (left, right, bottom) = (ROOM[0], SIZE[0] - ROOM[1], SIZE[1] - ROOM[3]);
     html! {
         figure class="panel" {
             figcaption id=(id) {
@@ -140,15 +137,7 @@ fn figure(
                 }
             }
             svg viewBox=(format!("0 0 {} {}", SIZE[0], SIZE[1])) role="img" aria-labelledby=(id) {
-                @for (value, text) in y.ticks() {
-                    @let at = place(y.at(value));
-                    line class="grid" x1=(place(left)) x2=(place(right)) y1=(at) y2=(at) {}
-                    text class="tick" x=(place(left - 5.0)) y=(place(y.at(value) + 3.5)) text-anchor="end" { (text) }
-                }
-                @for (value, text) in x.ticks() {
-                    text class="tick" x=(place(x.at(value))) y=(place(bottom + 14.0)) text-anchor="middle" { (text) }
-                }
-                text class="axis" x=(place((left + right) / 2.0)) y=(place(bottom + 30.0)) text-anchor="middle" { "step" }
+                (axes(scales, SIZE))
                 (content)
             }
         }

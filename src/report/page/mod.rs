@@ -4,6 +4,7 @@
 //! sorting, copying and the choice of what is shown. Every number of a table is the text of the other formats.
 //! Nothing depends on the clock: the same folder gives the same bytes.
 
+mod axes;
 mod classes;
 mod content;
 mod curves;

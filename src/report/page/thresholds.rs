@@ -1,5 +1,6 @@
 //! Readings by class over the steps, such as the thresholds of an adaptive filter, as heat maps.
 
+use super::axes::ends_heading;
 use super::content::HeatMap;
 use super::download::{csv, csv_link};
 use super::scale::{Scale, place, reading};
@@ -88,13 +89,7 @@ fn figure(id: &str, map: &HeatMap, scale: &Scale) -> Markup {
             details {
                 summary { "First and last values" }
                 table {
-                    thead {
-                        tr {
-                            th scope="col" { "class" }
-                            th scope="col" class="number" { "first" }
-                            th scope="col" class="number" { "last" }
-                        }
-                    }
+                    (ends_heading("class"))
                     tbody {
                         @for (class, name) in map.classes.iter().enumerate() {
                             tr {

@@ -26,9 +26,8 @@ pub fn table(folder: &Path, layout: &TableLayout) -> Option<SettingsTable> {
         |(_, values): &(String, Vec<Option<String>>)| values.iter().any(|one| *one != values[0]);
     let text = |hash: &&str| std::fs::read_to_string(settings_of(folder, hash)).unwrap_or_default();
     let reference = |row: &RowLayout| {
-        let own = row.group.as_ref().map(|group| &group.reference);
-        let label = own.or(layout.reference.as_ref())?;
-        layout.rows.iter().position(|other| other.label == *label)
+        let label = layout.reference_of(row)?;
+        layout.rows.iter().position(|other| other.label == label)
     };
     Some(SettingsTable {
         references: layout.rows.iter().map(reference).collect(),
