@@ -452,6 +452,32 @@ fn a_split_is_written_for_other_frameworks_and_read_again_as_a_list() {
 }
 
 #[test]
+fn the_unlabelled_images_of_a_split_are_those_of_the_method_that_reads_them() {
+    let fixture = Fixture::new();
+    let sweep = "question = 'q'\n[[each]]\nlabel = 'alone'\nset.method = { name = 'supervised', empty-image = 'background' }\n\
+                 [[each]]\nlabel = 'taught'\n";
+    let root = fixture.folder.path();
+    fs::create_dir(root.join("recipes")).unwrap();
+    fs::create_dir(root.join("sweeps")).unwrap();
+    fs::write(root.join("sweeps/both.toml"), sweep).unwrap();
+    let set = [
+        "split.unlabelled-backgrounds=false",
+        "sweeps=both",
+        "split.labelled=0.4",
+    ];
+    fixture.fine(&["data", "split"], &set);
+    let text = fs::read(root.join("out/train.0@40-unlabeled.json")).unwrap();
+    let unlabelled: Value = serde_json::from_slice(&text).unwrap();
+    let ids: Vec<u64> = unlabelled["images"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|image| image["id"].as_u64().unwrap())
+        .collect();
+    assert!(!ids.contains(&4), "image 4 has no object: {ids:?}");
+}
+
+#[test]
 fn the_split_of_a_drawn_dataset_has_the_names_of_its_export() {
     let folder = tempfile::tempdir().unwrap();
     let smoke = Path::new("recipes/smoke.toml").canonicalize().unwrap();

@@ -105,6 +105,44 @@ fn a_few_pictures_of_one_class_plan_and_train() {
 }
 
 #[test]
+fn the_numbers_of_the_recipe_are_those_of_the_plan_and_of_show() {
+    let classes = json!([{ "id": 1, "name": "fire truck" }, { "id": 2, "name": "rare" }]);
+    // A third of the pictures has no object.
+    let place = Place::new(36, classes, |index| match index % 3 {
+        0 => Vec::new(),
+        _ if index == 1 => vec![square(json!(2), 12.0), square(json!(1), 16.0)],
+        _ => vec![square(json!(1), 16.0)],
+    });
+    let (code, said, errors) = place.init();
+    assert_eq!(code, Some(0), "{errors}");
+    let told = "no evaluated picture has an object of `rare`";
+    assert!((said + &errors).contains(told), "{errors}");
+    let plan = place.plans();
+    let line = plan
+        .lines()
+        .find(|line| line.contains("training images labelled"))
+        .unwrap();
+    let words: Vec<&str> = line.split(' ').collect();
+    let of = words.iter().position(|word| *word == "of").unwrap();
+    let numbers = format!("{} of {}: ", words[of - 1], words[of + 1]);
+    let recipe = std::fs::read_to_string(place.path("own/recipes/own.toml")).unwrap();
+    assert!(
+        recipe.contains(&numbers),
+        "`{numbers}` is not in:\n{recipe}"
+    );
+    let short = "sweep recipes/own.toml -q --set train.steps=6 --set method.burn-in=4";
+    let (code, _, errors) = place.run("own", &short.split(' ').collect::<Vec<_>>());
+    assert_eq!(code, Some(0), "{errors}");
+    let show = ["show", "results/own", "--row", "- PMUA", "--all"];
+    let (code, said, errors) = place.run("own", &show);
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(
+        said.contains("fire truck") && !said.contains("cannot be read"),
+        "{said}"
+    );
+}
+
+#[test]
 fn odd_files_plan_too() {
     let texts = json!([{ "id": "cat", "name": "cat" }, { "id": "dog", "name": "dog" }, { "id": "gone", "name": "gone" }]);
     let crowd = || {

@@ -24,3 +24,9 @@ static OTHERS: LazyLock<BTreeMap<&str, Value>> = LazyLock::new(|| {
 pub fn other_type(path: &str) -> Option<&'static Value> {
     OTHERS.get(path)
 }
+
+/// All keys of two types.
+#[cfg(test)]
+pub fn keys_of_two_types() -> Vec<&'static str> {
+    KEYS.map(|(key, _)| key).to_vec()
+}

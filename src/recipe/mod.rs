@@ -36,6 +36,8 @@ mod suggest;
 mod sweep;
 mod typed;
 
+#[cfg(test)]
+pub use either::keys_of_two_types;
 pub use error::{Problem, RecipeError};
 pub use explain::{Explanation, KeyChange};
 pub use hash::content_hash;

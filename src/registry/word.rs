@@ -22,11 +22,7 @@ pub fn word_or_number<'de, D: Deserializer<'de>, T>(
     number(&value).map(Some).ok_or_else(other)
 }
 
-/// The JSON Schema of `word`, or of a number of the type `number`, an `integer` from 0 on or a `number`.
-pub fn schema_of_word_or_number(word: &str, number: &str) -> Schema {
-    let number = match number {
-        "integer" => json_schema!({ "type": "integer", "minimum": 0 }),
-        other => json_schema!({ "type": other }),
-    };
-    json_schema!({ "anyOf": [{ "enum": [word] }, number] })
+/// The JSON Schema of `word`, or of a value of the schema `other`.
+pub fn schema_of_word_or(word: &str, other: &Schema) -> Schema {
+    json_schema!({ "anyOf": [{ "enum": [word] }, other] })
 }

@@ -17,6 +17,8 @@ pub struct Record {
     pub ids: PathBuf,
     /// The values of its objects and groups, ascending.
     pub objects: Vec<u16>,
+    /// Its rows and columns.
+    pub size: (usize, usize),
 }
 
 /// The id of the image at a place: the place, counted from 1.
@@ -60,6 +62,10 @@ impl Source for Annotated {
 
     fn file(&self, index: usize) -> Option<&Path> {
         Some(&self.0[index].picture)
+    }
+
+    fn size_of(&self, index: usize) -> Option<(usize, usize)> {
+        Some(self.0[index].size)
     }
 
     fn frame(&self, index: usize) -> Option<Frame> {

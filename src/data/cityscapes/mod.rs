@@ -116,13 +116,22 @@ impl DatasetConfig for CityscapesConfig {
         })
     }
 
+    fn val_key(&self) -> &'static str {
+        "val"
+    }
+
     fn files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
-        for (kind, ending) in [PICTURES, INSTANCES] {
-            for split in [&self.train, &self.val] {
-                let found = frames_in(&self.root.join(kind).join(split), ending);
-                files.extend(found.unwrap_or_default().into_values());
-            }
+        let mut add = |(kind, ending): (&str, &str), split: &Path| {
+            let found = frames_in(&self.root.join(kind).join(split), ending);
+            files.extend(found.unwrap_or_default().into_values());
+        };
+        for split in [&self.train, &self.val] {
+            add(PICTURES, split);
+            add(INSTANCES, split);
+        }
+        if !self.unlabelled_images.as_os_str().is_empty() {
+            add(PICTURES, &self.unlabelled_images);
         }
         files
     }

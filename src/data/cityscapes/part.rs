@@ -109,5 +109,6 @@ fn record(frame: &Frame, picture: &Path, ids: &Path) -> Result<Record> {
         picture: picture.to_path_buf(),
         ids: ids.to_path_buf(),
         objects: objects.map(|(id, _)| id).collect(),
+        size: (image.height, image.width),
     })
 }

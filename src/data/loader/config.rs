@@ -1,9 +1,7 @@
 //! The table `[loader]`.
 
-use crate::registry::{
-    Check, Checked, MOST_WEIGHT, above, schema_of_word_or_number, word_or_number,
-};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use crate::registry::{Check, Checked, MOST_WEIGHT, above, schema_of_word_or, word_or_number};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use toml::Value;
@@ -120,7 +118,10 @@ impl JsonSchema for LabelledRepeat {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        schema_of_word_or_number(AUTO, "integer")
+        schema_of_word_or(
+            AUTO,
+            &json_schema!({ "type": "integer", "minimum": 1, "maximum": MOST_REPEATS }),
+        )
     }
 }
 

@@ -34,23 +34,7 @@ pub fn factors(train: &dyn Source, images: &[usize], threshold: f64) -> Vec<f64>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Sample;
-    use anyhow::{Result, bail};
-
-    /// Images by the classes of their annotations.
-    struct Listed(Vec<Vec<usize>>);
-
-    impl Source for Listed {
-        fn len(&self) -> usize {
-            self.0.len()
-        }
-        fn classes_of(&self, index: usize) -> Vec<usize> {
-            self.0[index].clone()
-        }
-        fn load(&self, _: usize) -> Result<Sample> {
-            bail!("nothing to decode")
-        }
-    }
+    use crate::data::listed::Listed;
 
     #[test]
     fn an_image_has_the_factor_of_its_rarest_class() {

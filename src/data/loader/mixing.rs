@@ -6,6 +6,7 @@ use super::order::Order;
 use crate::data::Dataset;
 use crate::data::split::Split;
 use crate::rng::Stream;
+use anyhow::{Result, ensure};
 use std::sync::{Mutex, PoisonError};
 
 /// The images of a step: indices of the training images, followed by the dataset's further ones.
@@ -35,14 +36,46 @@ enum Way {
         before: Mutex<Vec<usize>>,
     },
     Pool {
-        /// The places of all images, each labelled one as often as the pool holds it: those of the labelled ones, then
-        /// those of the unlabelled ones.
+        /// The places of all images: those of the labelled ones, as often as the pool holds them, then those of the
+        /// unlabelled ones.
         order: Order,
         labelled: Vec<usize>,
+        /// The number of places of the labelled ones.
+        of_labelled: usize,
         unlabelled: Vec<usize>,
         /// The number of places.
         places: usize,
     },
+}
+
+/// The most images of an epoch: their order is held in memory.
+const MOST_PLACES: f64 = 1e8;
+
+/// Checks that an epoch of the images of `split` fits into memory, with all repeats that `config` asks for.
+///
+/// # Errors
+/// It does not. The error names the key and tells the number of images.
+pub fn check_epoch(dataset: &Dataset, split: &Split, config: &LoaderConfig) -> Result<()> {
+    let [labelled, unlabelled] = [&split.labelled, &split.unlabelled].map(|images| images.len());
+    let (key, places) = match (config.mixing, config.labelled_sampler) {
+        (Mixing::Pool, _) => {
+            let times = config.labelled_repeat.times(labelled, unlabelled) as f64;
+            (
+                "labelled-repeat",
+                times * labelled as f64 + unlabelled as f64,
+            )
+        }
+        (_, LabelledSampler::RepeatFactor) => {
+            let factors = factors(&*dataset.train, &split.labelled, config.repeat_threshold);
+            ("repeat-threshold", factors.iter().sum())
+        }
+        _ => return Ok(()),
+    };
+    ensure!(
+        places <= MOST_PLACES,
+        "loader.{key}: an epoch has {places:.0} images; needed: at most {MOST_PLACES:.0}"
+    );
+    Ok(())
 }
 
 impl Mixer {
@@ -110,18 +143,17 @@ impl Mixer {
             }
             Way::Pool {
                 order,
-                labelled: of_labelled,
-                unlabelled: of_unlabelled,
+                labelled: list,
+                of_labelled,
+                unlabelled: rest,
                 ..
             } => {
                 let all = labelled + unlabelled;
                 let mut images = StepImages::default();
                 for place in take(order, step * all, all) {
-                    match of_labelled.get(place) {
-                        Some(image) => images.labelled.push(*image),
-                        None => images
-                            .unlabelled
-                            .push(of_unlabelled[place - of_labelled.len()]),
+                    match place.checked_sub(*of_labelled) {
+                        None => images.labelled.push(list[place % list.len()]),
+                        Some(place) => images.unlabelled.push(rest[place]),
                     }
                 }
                 // The networks need one image of each kind.
@@ -164,11 +196,12 @@ impl Way {
         let times = config
             .labelled_repeat
             .times(split.labelled.len(), split.unlabelled.len());
-        let labelled = split.labelled.repeat(times);
-        let places = labelled.len() + split.unlabelled.len();
+        let of_labelled = split.labelled.len() * times;
+        let places = of_labelled + split.unlabelled.len();
         Self::Pool {
             order: Order::new((0..places).collect(), seed, "order/pool"),
-            labelled,
+            labelled: split.labelled.clone(),
+            of_labelled,
             unlabelled: split.unlabelled.clone(),
             places,
         }
@@ -188,7 +221,7 @@ mod tests {
     use super::*;
     use crate::data::split::ClassCounts;
     use crate::data::{Sample, Source};
-    use anyhow::{Result, bail};
+    use anyhow::bail;
     use std::sync::Arc;
 
     /// Images of which every tenth has a class of its own.
@@ -206,20 +239,21 @@ mod tests {
         }
     }
 
-    /// The choice among 20 labelled images, 0 to 19, and 80 unlabelled ones.
-    fn mixer(more: &str) -> Mixer {
+    /// A dataset whose first fifth of `images` images is labelled.
+    fn drawn(images: usize) -> (Dataset, Split) {
+        let labelled = images / 5;
         let dataset = Dataset {
             classes: vec!["cup".into(), "pen".into()],
-            train: Arc::new(Classed(100)),
+            train: Arc::new(Classed(images)),
             extra_unlabelled: None,
             val: Arc::new(Classed(0)),
             area_bounds: [1.0, 2.0],
             findings: Default::default(),
         };
         let split = Split {
-            chosen: (0..20).collect(),
-            labelled: (0..20).collect(),
-            unlabelled: (20..100).collect(),
+            chosen: (0..labelled).collect(),
+            labelled: (0..labelled).collect(),
+            unlabelled: (labelled..images).collect(),
             origin: String::new(),
             percent: 20.0,
             counts: ClassCounts {
@@ -228,7 +262,32 @@ mod tests {
             },
             notes: Vec::new(),
         };
+        (dataset, split)
+    }
+
+    /// The choice among 20 labelled images, 0 to 19, and 80 unlabelled ones.
+    fn mixer(more: &str) -> Mixer {
+        let (dataset, split) = drawn(100);
         Mixer::new(&dataset, &split, &with(more).unwrap(), 6)
+    }
+
+    #[test]
+    fn an_epoch_that_fits_into_no_memory_is_refused() {
+        let (dataset, split) = drawn(100_000);
+        let check = |more: &str| {
+            let found = check_epoch(&dataset, &split, &with(more).unwrap());
+            found.map_err(|error| error.to_string())
+        };
+        assert_eq!(check("mixing = 'pool'"), Ok(()));
+        assert_eq!(check("labelled-repeat = 10000"), Ok(()), "nobody reads it");
+        let told = check("mixing = 'pool'\nlabelled-repeat = 10000").unwrap_err();
+        let expected =
+            "loader.labelled-repeat: an epoch has 200080000 images; needed: at most 100000000";
+        assert_eq!(told, expected);
+        let repeated = "labelled-sampler = 'repeat-factor'\nrepeat-threshold = ";
+        assert_eq!(check(&format!("{repeated}10.0")), Ok(()));
+        let told = check(&format!("{repeated}1e8")).unwrap_err();
+        assert!(told.contains("repeat-threshold"), "{told}");
     }
 
     fn counts(mixer: &Mixer, steps: usize) -> Vec<[usize; 2]> {

@@ -8,6 +8,7 @@ mod order;
 mod pool;
 
 pub use config::{LabelledRepeat, LabelledSampler, LabelledViews, LoaderConfig, Mixing};
+pub use mixing::check_epoch;
 
 use super::augment::AugmentConfig;
 use super::split::Split;

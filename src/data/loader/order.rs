@@ -80,8 +80,8 @@ impl Order {
         }
         while begins[begins.len() - 1] <= position {
             let epoch = begins.len() - 1;
-            let length = self.repeats(&mut self.stream(epoch)).len();
-            begins.push(begins[epoch] + length);
+            let counts = self.counts(&mut self.stream(epoch));
+            begins.push(begins[epoch] + counts.iter().sum::<usize>());
         }
         let epoch = begins.partition_point(|begin| *begin <= position) - 1;
         (epoch, position - begins[epoch])
@@ -103,12 +103,19 @@ impl Order {
 
     /// The places of an epoch's images in the list, each as often as it is in the epoch.
     fn repeats(&self, stream: &mut Stream) -> Vec<usize> {
-        let factors = self.factors.iter().flatten().enumerate();
-        let repeats = factors.flat_map(|(image, factor)| {
+        let counts = self.counts(stream).into_iter().enumerate();
+        counts
+            .flat_map(|(image, count)| std::iter::repeat_n(image, count))
+            .collect()
+    }
+
+    /// The number of times that each image is in an epoch.
+    fn counts(&self, stream: &mut Stream) -> Vec<usize> {
+        let count = |factor: &f64| {
             let more = stream.chance(factor.fract());
-            std::iter::repeat_n(image, factor.trunc() as usize + usize::from(more))
-        });
-        repeats.collect()
+            factor.trunc() as usize + usize::from(more)
+        };
+        self.factors.iter().flatten().map(count).collect()
     }
 
     fn stream(&self, epoch: usize) -> Stream {

@@ -1,7 +1,7 @@
 //! The table `[split]`.
 
-use crate::registry::{Check, Checked, above, schema_of_word_or_number, word_or_number};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use crate::registry::{Check, Checked, above, schema_of_word_or, word_or_number};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -209,7 +209,7 @@ impl JsonSchema for SplitSeed {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        schema_of_word_or_number(TRIAL, "integer")
+        schema_of_word_or(TRIAL, &json_schema!({ "type": "integer", "minimum": 0 }))
     }
 }
 
@@ -219,7 +219,10 @@ impl JsonSchema for Percent {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        schema_of_word_or_number(LABELLED, "number")
+        schema_of_word_or(
+            LABELLED,
+            &json_schema!({ "type": "number", "exclusiveMinimum": 0, "maximum": 100 }),
+        )
     }
 }
 

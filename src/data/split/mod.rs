@@ -328,4 +328,4 @@ impl<'a> Least<'a> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

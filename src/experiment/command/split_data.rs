@@ -11,13 +11,18 @@ use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::experiment::trial::planned::planned;
 use crate::registry;
 use crate::report::labelled_words;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, ensure};
 use std::collections::BTreeMap;
 use std::path::Path;
+use toml::Table;
 
-/// A split that was written: its hash and its line in the summary.
+/// A split that was written.
 struct Done {
+    /// The table `[data]` of its dataset.
+    data: Table,
     sha256: String,
+    unlabelled: Vec<usize>,
+    /// Its line in the summary.
     line: String,
 }
 
@@ -35,10 +40,15 @@ pub fn split_data(request: &RecipeRequest, folder: &Path) -> Result<String, Comm
     made.with_context(|| format!("{}: cannot be made", folder.display()))
         .map_err(CommandError::Output)?;
     let mut done: BTreeMap<String, Done> = BTreeMap::new();
-    for trial in &trials {
-        if let TrialSettings::Networks(settings) = &*trial.settings {
-            write(settings, &inputs, folder, &mut done).map_err(CommandError::Input)?;
-        }
+    let settings = trials.iter().filter_map(|trial| match &*trial.settings {
+        TrialSettings::Networks(settings) => Some(settings),
+        TrialSettings::Number(_) => None,
+    });
+    let mut settings: Vec<_> = settings.collect();
+    // Only a method with a teacher reads which images are unlabelled, so its splits are written first.
+    settings.sort_by_key(|settings| !settings.method.has_teacher());
+    for settings in settings {
+        write(settings, &inputs, folder, &mut done)?;
     }
     if done.is_empty() {
         let error = anyhow!("{}: no trial of it has a dataset", request.recipe.display());
@@ -54,35 +64,66 @@ fn write(
     inputs: &Inputs,
     folder: &Path,
     done: &mut BTreeMap<String, Done>,
-) -> Result<()> {
+) -> Result<(), CommandError> {
+    let Some((name, made, files)) = made(settings, inputs, done).map_err(CommandError::Input)?
+    else {
+        return Ok(());
+    };
+    for (name, text) in files {
+        let file = folder.join(name);
+        match std::fs::read(&file) {
+            Ok(found) if found == text => continue,
+            Ok(_) => {
+                let file = file.display();
+                let error =
+                    anyhow!("{file}: exists already with another content; needed: another folder");
+                return Err(CommandError::Input(error));
+            }
+            Err(_) => write_atomically(&file, &text).map_err(CommandError::Output)?,
+        }
+    }
+    done.insert(name, made);
+    Ok(())
+}
+
+/// The files of the split of a trial: their names and texts. None if the split has been `done`.
+type Made = (String, Done, [(String, Vec<u8>); 2]);
+
+fn made(
+    settings: &Settings,
+    inputs: &Inputs,
+    done: &BTreeMap<String, Done>,
+) -> Result<Option<Made>> {
     let dataset = inputs.datasets.get(&settings.data)?;
     let split = draw(settings, &dataset)?;
     let config = registry::build(DATASETS, settings.data.clone())?;
     let names = file_names(&*config, &split, settings.split.seed.of(settings.seed));
-    let sha256 = split.sha256();
-    match done.get(&names[0]) {
-        Some(other) if other.sha256 == sha256 => return Ok(()),
-        Some(_) => bail!(
+    let made = Done {
+        data: settings.data.clone(),
+        sha256: split.sha256(),
+        unlabelled: split.unlabelled.clone(),
+        line: line(&names, &split, dataset.train.len()),
+    };
+    if let Some(other) = done.get(&names[0]) {
+        let reads = settings.method.has_teacher();
+        let same = (&other.data, &other.sha256) == (&made.data, &made.sha256)
+            && (!reads || other.unlabelled == made.unlabelled);
+        ensure!(
+            same,
             "two splits of the recipe have the file name `{}`; write them into folders of their own, with --set",
             names[0]
-        ),
-        None => {}
+        );
+        return Ok(None);
     }
-    let annotations = TrainAnnotations::read(&dataset, &*config)?;
-    for (name, text) in names.iter().zip(annotations.texts(&split)?) {
-        let file = folder.join(name);
-        match std::fs::read(&file) {
-            Ok(found) if found == text => continue,
-            Ok(_) => bail!(
-                "{}: exists already with another content; needed: another folder",
-                file.display()
-            ),
-            Err(_) => write_atomically(&file, &text)?,
-        }
-    }
-    let line = line(&names, &split, dataset.train.len());
-    done.insert(names[0].clone(), Done { sha256, line });
-    Ok(())
+    let texts = TrainAnnotations::read(&dataset, &*config)?.texts(&split)?;
+    let [labelled, unlabelled] = texts;
+    let name = names[0].clone();
+    let [first, second] = names;
+    Ok(Some((
+        name,
+        made,
+        [(first, labelled), (second, unlabelled)],
+    )))
 }
 
 /// The line of a split in the summary.

@@ -177,7 +177,7 @@ mod tests {
     use crate::experiment::settings::sections::Settings;
     use crate::experiment::settings::sections::tests::{table, with};
     use crate::experiment::{identity, normalise};
-    use crate::recipe::content_hash;
+    use crate::recipe::{content_hash, keys_of_two_types};
 
     /// The schemas with the path of their table and an example of it.
     fn all() -> Vec<(&'static str, &'static Json, Table)> {
@@ -217,6 +217,20 @@ mod tests {
             }
             walk(path, schema);
         }
+    }
+
+    #[test]
+    fn recipes_take_both_types_of_the_keys_that_have_two() {
+        let mut found = Vec::new();
+        for (path, schema, _) in all() {
+            for (key, inner) in schema["properties"].as_object().into_iter().flatten() {
+                if inner["anyOf"].is_array() {
+                    found.push(registry::joined(path, key));
+                }
+            }
+        }
+        found.sort();
+        assert_eq!(found, keys_of_two_types());
     }
 
     /// The settings of `recipes/pl-dc.toml` with the component `example` at `path`.

@@ -4,10 +4,12 @@
 use super::datasets::Datasets;
 use crate::data::census::Census;
 use crate::data::findings::{Part, Reason};
+use crate::data::loader::check_epoch;
 use crate::data::split::{Split, crowds};
-use crate::data::{Dataset, Source};
+use crate::data::{DATASETS, Dataset, Source};
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
+use crate::registry;
 use anyhow::{Result, anyhow, bail};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -32,10 +34,8 @@ pub fn draw(settings: &Settings, dataset: &Dataset) -> Result<Split> {
             train.len()
         );
     }
-    let key = || match settings.data.contains_key("val-annotations") {
-        true => "data.val-annotations",
-        false => "data.val-images",
-    };
+    let config = registry::build(DATASETS, settings.data.clone())?;
+    let key = || format!("data.{}", config.val_key());
     if is_empty(val) {
         bail!(
             "{}: the {} evaluated images have no object, so no metric is defined{}{}",
@@ -53,6 +53,7 @@ pub fn draw(settings: &Settings, dataset: &Dataset) -> Result<Split> {
             left_out(dataset, Part::Val)
         );
     }
+    check_epoch(dataset, &split, &settings.loader)?;
     Ok(split)
 }
 

@@ -1,7 +1,7 @@
 //! The values of a recipe that depend on the user's pictures, each with its reason.
 
 use super::schedule::{Pictures, Schedule};
-use super::survey::{Survey, can_split};
+use super::survey::{Survey, can_split, labelled_by_split};
 use crate::data::Dataset;
 
 /// The network halves a picture five times, so its side is a multiple of this.
@@ -45,7 +45,8 @@ impl Choice {
     pub fn new(dataset: &Dataset, survey: &Survey) -> Self {
         let size = size(survey);
         let (labelled, min_instances) = split(dataset, survey.train);
-        let with_labels = ((labelled * survey.train as f64) as usize).max(1);
+        // Pictures without objects are not labelled, so the split itself tells the number.
+        let with_labels = labelled_by_split(dataset, labelled, min_instances);
         let pictures = Pictures {
             labelled: with_labels,
             unlabelled: match labelled < 1.0 {

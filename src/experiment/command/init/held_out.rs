@@ -84,24 +84,8 @@ fn all_stay(classes: &BTreeSet<usize>, pictures_with: &[usize]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Sample;
+    use crate::data::listed::Listed;
     use proptest::prelude::*;
-
-    /// Pictures by the classes of their objects.
-    #[derive(Debug)]
-    struct Listed(Vec<Vec<usize>>);
-
-    impl Source for Listed {
-        fn len(&self) -> usize {
-            self.0.len()
-        }
-        fn classes_of(&self, index: usize) -> Vec<usize> {
-            self.0[index].clone()
-        }
-        fn load(&self, _: usize) -> Result<Sample> {
-            bail!("nothing to decode")
-        }
-    }
 
     proptest! {
         #[test]

@@ -7,8 +7,10 @@ use super::reading::Files;
 use super::schedule::{BATCH, MACHINE, PASSES, SIDE, in_words, steps_in_words, times};
 use super::survey::Survey;
 use super::sweep;
+use crate::data::Dataset;
 use crate::report::counted;
 use anyhow::Result;
+use std::collections::BTreeSet;
 
 /// The upper thresholds of pseudo-labels: class and mask.
 const THRESHOLDS: [f64; 2] = [0.7, 0.85];
@@ -38,7 +40,27 @@ pub fn texts(files: &Files) -> Result<([String; 2], Vec<String>)> {
     let empty = all - survey.classes.len();
     let recipe = recipe(files, &survey, &choice, (classes, empty));
     let sweep = sweep::text(THRESHOLDS, choice.schedule.burn_in);
-    Ok(([recipe, sweep], dataset.findings.lines()))
+    let mut notes = dataset.findings.lines();
+    notes.extend(not_evaluated(&dataset));
+    Ok(([recipe, sweep], notes))
+}
+
+/// A note about the classes without an object among the evaluated pictures.
+fn not_evaluated(dataset: &Dataset) -> Option<String> {
+    let val = &*dataset.val;
+    let seen: BTreeSet<usize> = (0..val.len())
+        .flat_map(|picture| val.objects_of(picture))
+        .collect();
+    let classes = dataset.classes.iter().enumerate();
+    let unseen = classes.filter(|(class, _)| !seen.contains(class));
+    let names: Vec<String> = unseen.map(|(_, name)| format!("`{name}`")).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "no evaluated picture has an object of {}: the AP of such a class is undefined, and the mAP is that of the \
+             others; --val-coco names pictures of your choice",
+            names.join(", ")
+        )
+    })
 }
 
 fn recipe(files: &Files, survey: &Survey, choice: &Choice, classes: (&str, usize)) -> String {

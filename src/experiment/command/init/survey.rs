@@ -123,6 +123,12 @@ fn seconds(source: &dyn Source) -> Result<f64> {
     Ok(start.elapsed().as_secs_f64() / count as f64)
 }
 
+/// The number of training pictures with labels in the split of the first seed.
+pub fn labelled_by_split(dataset: &Dataset, share: f64, least: usize) -> usize {
+    let split = Split::new(dataset, &SplitConfig::of_permutation(share, least), 0);
+    split.map_or(1, |split| split.chosen.len()).max(1)
+}
+
 /// True if `share` of the training pictures can have labels, with `least` objects of every class: for several seeds.
 pub fn can_split(dataset: &Dataset, share: f64, least: usize) -> bool {
     let config = SplitConfig::of_permutation(share, least);
