@@ -41,6 +41,7 @@ pub fn identical_rows(to: &str) -> String {
 pub fn of(table: &Table, look: &Look) -> Vec<String> {
     let to = table.reference_words();
     let mut lines = meanings(table, to.as_deref(), look);
+    lines.extend(twins(table));
     lines.extend(paper(table, look));
     lines.extend(agreement(table).filter(|_| look.paper && !look.compact));
     lines.extend(findings(table));
@@ -63,6 +64,7 @@ pub fn once(tables: &[Table], look: &Look) -> Vec<String> {
         meanings(table, to, look).into_iter().for_each(&mut add);
     }
     for table in tables {
+        twins(table).into_iter().for_each(&mut add);
         paper(table, look).into_iter().for_each(&mut add);
         table.splits.iter().cloned().for_each(&mut add);
         findings(table).into_iter().for_each(&mut add);
@@ -149,6 +151,18 @@ fn meanings(table: &Table, to: Option<&str>, look: &Look) -> Vec<String> {
         lines.push("A row `- X` is without X: where it hurts, X helps.".to_string());
     }
     lines
+}
+
+/// The rows that are identical to each other.
+fn twins(table: &Table) -> Vec<String> {
+    let named = |set: &Vec<String>| {
+        let labels: Vec<String> = set.iter().map(|label| format!("`{label}`")).collect();
+        format!(
+            "{} have the same results to the last digit, in every seed: the settings in which they differ never acted.",
+            labels.join(", ")
+        )
+    };
+    table.twins.iter().map(named).collect()
 }
 
 /// The place of the paper's numbers.

@@ -65,6 +65,8 @@ pub struct Table {
     pub agreement: Option<Kendall>,
     /// The oddities of the datasets of its trials, one line each, each once.
     pub findings: Vec<String>,
+    /// The labels of rows that are identical to each other, although their settings differ.
+    pub twins: Vec<Vec<String>>,
     /// The lines about the splits of its trials, each once; none if the program drew them by its own rule.
     pub splits: Vec<String>,
     /// Its trials with all their numbers; empty unless somebody asked for them.
@@ -165,6 +167,7 @@ impl Table {
             rows: found,
             agreement: kendall(&columns),
             findings: findings(rows),
+            twins: twins(rows),
             splits: splits(rows),
             trials: Vec::new(),
         };
@@ -317,6 +320,33 @@ fn findings(rows: &[RowRecords]) -> Vec<String> {
         }
     }
     found
+}
+
+/// The labels of rows with different trials and identical results in every seed, each set of rows once.
+fn twins(rows: &[RowRecords]) -> Vec<Vec<String>> {
+    let same = |one: &RowRecords, other: &RowRecords| {
+        let pairs = one
+            .records
+            .iter()
+            .copied()
+            .zip(other.records.iter().copied());
+        let pairs: Vec<_> = pairs.collect();
+        let differ = pairs.iter().any(|(one, other)| {
+            one.zip(*other)
+                .is_some_and(|(one, other)| one.hash != other.hash)
+        });
+        differ && identical::all_same(pairs.into_iter())
+    };
+    let mut sets: Vec<Vec<&RowRecords>> = Vec::new();
+    for row in rows {
+        match sets.iter_mut().find(|set| same(set[0], row)) {
+            Some(set) => set.push(row),
+            None => sets.push(vec![row]),
+        }
+    }
+    let several = sets.into_iter().filter(|set| set.len() > 1);
+    let labels = several.map(|set| set.iter().map(|row| row.label.to_string()).collect());
+    labels.collect()
 }
 
 /// The lines about the splits that the records of `rows` tell.

@@ -4,12 +4,15 @@ use super::cell::{interval, p, rounded, signed};
 use super::columns::{Content, Kind, Shown, order, shown};
 use super::legend;
 use super::look::Look;
+use super::statistics::Verdict;
 use super::table::Table;
 use crate::screen::{Column, Grid, Page, Tone, one_line};
 use anyhow::Result;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+/// The beginning of the lines of a header that tell which results were computed elsewhere.
+const REUSED: &str = "Reused:";
 /// The columns down to which the label of a row is broken into lines.
 const LABEL_LEAST: usize = 14;
 
@@ -41,6 +44,13 @@ pub fn render(tables: &[Table], look: &Look) -> Result<String> {
                 writeln!(page, "Differences are to `{reference}`.")?;
             }
         }
+        for line in header
+            .provenance
+            .iter()
+            .filter(|line| line.starts_with(REUSED))
+        {
+            writeln!(page, "{}", one_line(line))?;
+        }
         if let Some(agreement) = legend::agreement(table) {
             writeln!(page, "{agreement}")?;
         }
@@ -51,7 +61,10 @@ pub fn render(tables: &[Table], look: &Look) -> Result<String> {
         .strip_prefix('`')
         .and_then(|rest| rest.split_once("`:"))
     {
-        Some((title, _)) => titles.contains(title) || table_metric(tables, title),
+        Some((title, _)) => {
+            let is_verdict = title == Verdict::Identical.to_string();
+            is_verdict || titles.contains(title) || table_metric(tables, title)
+        }
         None => true,
     };
     for line in legend::once(tables, look).into_iter().filter(is_shown) {

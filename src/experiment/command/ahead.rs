@@ -92,7 +92,7 @@ pub fn plan(
     let reused = ReusedResults::read(store.as_ref(), reuse).map_err(CommandError::Input)?;
     let is_done = |last: &StageKey| store.as_ref().is_some_and(|store| store.is_whole(last));
     frozen.reuse(is_done, |hash| reused.origin(hash));
-    for note in &reused.notes {
+    for note in reused.notes.iter().chain(&reused.unused(reuse, &frozen)) {
         say(&format!("warning: {note}"));
     }
     frozen.distinguish(&plan.uses());

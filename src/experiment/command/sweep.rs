@@ -153,7 +153,8 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     if let Some(no_gpu) = no_gpu {
         progress.print(&format!("note: {no_gpu}; the trials run on the CPU"));
     }
-    let of_reused = reused.notes.iter().cloned();
+    let unused = reused.unused(&options.reuse, &frozen);
+    let of_reused = reused.notes.iter().cloned().chain(unused);
     let told = run.notes().into_iter().chain(notes).chain(of_reused);
     for note in told.chain(other_work) {
         progress.print(&format!("warning: {note}"));

@@ -75,6 +75,13 @@ fn of_trial<'a>(trial: &'a KeptTrial, metric: &str) -> Option<&'a [Option<f64>]>
     scores.per_class.get(metric).map(Vec::as_slice)
 }
 
+/// The names of the classes as an evaluation of one of `trials` has kept them; none if no evaluation has.
+pub fn told(trials: &[KeptTrial]) -> Option<Vec<String>> {
+    let evaluations = trials.iter().filter_map(|trial| trial.evaluation.as_ref());
+    let mut names = evaluations.map(|evaluation| &evaluation.classes);
+    names.find(|names| !names.is_empty()).cloned()
+}
+
 /// The names of the classes of the trial with these settings, and a note if they are unknown, because the
 /// dataset is not there.
 pub fn names(results: &Path, settings: Option<&Table>) -> Result<Vec<String>, String> {

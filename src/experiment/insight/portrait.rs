@@ -49,7 +49,10 @@ pub fn portrait(results: &Results, row: Row, seed: Option<u64>, frame: Frame) ->
     let read = |row| Evidence::read(results, row, &seeds, &table.metric);
     let (own, other) = (read(row)?, reference.map(read).transpose()?);
     let settings = own.trials.iter().find_map(|trial| trial.settings.as_ref());
-    let names = classes::names(&results.path, settings);
+    let names = match classes::told(&own.trials) {
+        Some(names) => Ok(names),
+        None => classes::names(&results.path, settings),
+    };
     let values = other.as_ref().map_or(&[][..], |other| &other.per_class);
     let name = |class| name_of(names.as_ref().ok(), class);
     let kept = |(seed, hash)| KeptTrial::read(results, hash, seed);

@@ -61,6 +61,10 @@ impl Finding<'_> {
                     "{IDENTICAL}. Its journals have the same bytes as those of `{label}`, and its weights the same values \
                      ({metric} {value:.2})."
                 ),
+                Twin::SameResult => format!(
+                    "{IDENTICAL} on the result. Readings of the trainings differ, but the row ends with the weights of \
+                     `{label}` ({metric} {value:.2})."
+                ),
                 Twin::Different => format!(
                     "{metric} is {value:.2}, to the last digit that of `{label}`, but the trainings differ."
                 ),

@@ -1,4 +1,4 @@
-//! Whether two rows were the same training: the bytes of their journals and the values of their weights.
+//! Tells whether two rows were the same training, by the bytes of their journals or the values of their weights.
 
 use super::trial::{KeptStage, KeptTrial};
 use crate::train::Checkpoint;
@@ -10,6 +10,9 @@ pub enum Twin {
     Shared,
     /// Every journal has the same bytes, and all weights have the same values.
     SameBytes,
+    /// All weights have the same values, or all journals the same bytes, but not both. A setting that changes a
+    /// reading, such as a threshold, and no pseudo-label leaves the weights as they are.
+    SameResult,
     /// They are different, or there is nothing to compare.
     Different,
 }
@@ -27,7 +30,11 @@ impl Twin {
                 None => {}
                 Some(Self::Different) => return Self::Different,
                 Some(Self::Shared) => found = found.or(Some(Self::Shared)),
-                Some(Self::SameBytes) => found = Some(Self::SameBytes),
+                Some(Self::SameResult) => found = Some(Self::SameResult),
+                Some(Self::SameBytes) if found != Some(Self::SameResult) => {
+                    found = Some(Self::SameBytes);
+                }
+                Some(Self::SameBytes) => {}
             }
         }
         found.unwrap_or(Self::Different)
@@ -52,17 +59,22 @@ fn trial(one: &KeptTrial, other: &KeptTrial) -> Option<Twin> {
     if own.is_empty() {
         return Some(Twin::Shared);
     }
-    match own.iter().all(|(one, other)| same(one, other)) {
-        true => Some(Twin::SameBytes),
-        false => Some(Twin::Different),
-    }
+    let all =
+        |same: fn(&KeptStage, &KeptStage) -> bool| own.iter().all(|(one, other)| same(one, other));
+    Some(match (all(same_journal), all(same_weights)) {
+        (true, true) => Twin::SameBytes,
+        (false, false) => Twin::Different,
+        _ => Twin::SameResult,
+    })
 }
 
-/// Returns true if two stages wrote the same journal and the same weights.
-fn same(one: &KeptStage, other: &KeptStage) -> bool {
+/// Returns true if two stages wrote the same journal.
+fn same_journal(one: &KeptStage, other: &KeptStage) -> bool {
     let journal = |stage: &KeptStage| std::fs::read(stage.folder.journal()).ok();
-    let (Some(left), Some(right)) = (journal(one), journal(other)) else {
-        return false;
-    };
-    left == right && Checkpoint::same_values(&one.folder.result(), &other.folder.result())
+    journal(one).is_some_and(|text| Some(text) == journal(other))
+}
+
+/// Returns true if two stages wrote the same weights.
+fn same_weights(one: &KeptStage, other: &KeptStage) -> bool {
+    Checkpoint::same_values(&one.folder.result(), &other.folder.result())
 }

@@ -10,7 +10,7 @@ use super::root::{CODE_VERSION, Store};
 use crate::report::{JsonLines, Keyed, RECORDS, Record, counted};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Number of digits of a commit that are shown.
@@ -58,10 +58,7 @@ impl ReusedResults {
     }
 
     fn add(&mut self, path: &Path) -> Result<()> {
-        let file = match path.is_dir() {
-            true => path.join(RECORDS),
-            false => path.to_path_buf(),
-        };
+        let file = records_of(path);
         let absolute = || std::path::absolute(&file).unwrap_or_else(|_| file.clone());
         ensure!(
             file.is_file(),
@@ -108,6 +105,23 @@ impl ReusedResults {
         self.results.get(hash)
     }
 
+    /// A note for each of `files` of which no result counts in `plan`, because no trial has its hash.
+    pub fn unused(&self, files: &[PathBuf], plan: &FrozenPlan) -> Vec<String> {
+        let hashes: BTreeSet<&str> = plan.trials.iter().map(|trial| &*trial.hash).collect();
+        let unused = files.iter().filter_map(|path| {
+            let records = JsonLines::<Record>::read(&records_of(path)).ok()?;
+            let counts = records.iter().any(|record| hashes.contains(&*record.hash));
+            (!counts).then(|| {
+                format!(
+                    "{}: none of its {} is of a trial of this plan. A trial counts as the same if all its settings are",
+                    path.display(),
+                    counted(records.iter().count(), "record")
+                )
+            })
+        });
+        unused.collect()
+    }
+
     /// The origin of the result of the trial `hash`.
     pub fn origin(&self, hash: &str) -> Option<String> {
         Some(self.get(hash)?.from.clone())
@@ -122,6 +136,14 @@ impl ReusedResults {
             Some(_) => self.results.write(&store.reused(), order),
             None => Ok(()),
         }
+    }
+}
+
+/// The file of records that `path` names: itself, or that in the folder.
+fn records_of(path: &Path) -> PathBuf {
+    match path.is_dir() {
+        true => path.join(RECORDS),
+        false => path.to_path_buf(),
     }
 }
 

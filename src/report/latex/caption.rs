@@ -1,6 +1,7 @@
 //! The caption of a table: its question, and the meaning of the columns that it has, in one or two lines of print.
 
 use super::super::columns::Kind;
+use super::super::identical;
 use super::super::look::Look;
 use super::super::table::{Table, TableRow};
 use super::cells::escape;
@@ -53,6 +54,9 @@ pub fn of(table: &Table, look: &Look, kinds: &[&Kind]) -> String {
         if look.compact && table.rows.iter().any(tested) {
             parts.push("*: $p < 0.05$, paired $t$ test, adjusted by Holm.".to_string());
         }
+    }
+    if has(&Kind::Verdict) && identical::any(table.rows.iter().map(|row| row.judged.as_ref())) {
+        parts.push("identical: the setting never acted.".to_string());
     }
     if has(&Kind::Holm) {
         parts.push("$p_\\mathrm{H}$: paired $t$ test, adjusted by Holm.".to_string());

@@ -1,7 +1,7 @@
 //! One sweep of a report.
 
 use super::super::choice::{Results, Row};
-use super::super::classes::{compared, names_of};
+use super::super::classes::{compared, names_of, told};
 use super::super::evidence::Evidence;
 use super::super::portrait::{common, name_of, of_seed};
 use super::super::sentence::Finding;
@@ -49,7 +49,8 @@ pub fn sweep(
             .iter()
             .flat_map(|row| &row.trials)
             .find_map(|trial| trial.settings.as_ref());
-        let names = names_of(datasets, settings).ok();
+        let names = rows.iter().find_map(|row| told(&row.trials));
+        let names = names.or_else(|| names_of(datasets, settings).ok());
         let name = |class: usize| name_of(names.as_ref(), class);
         sweep.reasons = reasons(results, layout, table, &rows, &name)?;
         sweep.curves = series::panels(&rows);
