@@ -298,6 +298,48 @@ fn losses(bench: &mut Criterion) {
     });
 }
 
+/// The heads of Mask R-CNN: 64 regions of two levels.
+fn regions(bench: &mut Criterion) {
+    const REGIONS: usize = 64;
+    let (fine, coarse) = (map(SIDE, WIDTH, 1), map(SIDE / 2, WIDTH, 2));
+    let rois: Vec<ops::Roi> = (0..REGIONS)
+        .map(|i| {
+            let (x, side) = ((i * 7 % 32) as f32, (8 + i % 24) as f32);
+            ops::Roi {
+                map: i % 2,
+                image: i % BATCH,
+                bounds: ops::Bounds::new([x, x / 2.0, x + side, x / 2.0 + side]),
+            }
+        })
+        .collect();
+    for (name, sampling) in [("adaptive", 0), ("2 x 2", 2)] {
+        let pool = ops::RoiPool {
+            side: 7,
+            sampling,
+            aligned: true,
+        };
+        time(bench, "roi_align", name, 0, |tape| {
+            ops::roi_align(tape, &[&fine, &coarse], &[0.5, 0.25], &rois, pool).data
+        });
+    }
+    let x = Map::new(parameter(REGIONS * 14 * 14, WIDTH, 1), REGIONS, 14, 14);
+    let (weight, bias) = (parameter(WIDTH, 4 * WIDTH, 2), parameter(1, WIDTH, 3));
+    let flops = 2 * REGIONS * 14 * 14 * WIDTH * 4 * WIDTH;
+    time(bench, "conv_transpose2d", "mask head", flops, |tape| {
+        ops::conv_transpose2d(tape, &x, &weight, &bias, 2, true).data
+    });
+    time(bench, "resize_nearest", "fpn", 0, |tape| {
+        ops::resize_nearest(tape, &coarse, SIDE, SIDE, Some(&fine)).data
+    });
+    let logits = parameter(BATCH * SIDE * SIDE * 3, 4, 1);
+    let rows: Vec<usize> = (0..256).map(|i| i * 61).collect();
+    let targets = Tensor2::constant(random(4 * rows.len(), 2), rows.len(), 4);
+    time(bench, "pick and smooth_l1", "anchors", 0, |tape| {
+        let picked = ops::pick(tape, &logits, &rows, &vec![0; rows.len()], 4);
+        ops::smooth_l1(tape, &picked, &targets, 0.1, 256.0)
+    });
+}
+
 criterion_group!(
     benches,
     gemm,
@@ -306,6 +348,7 @@ criterion_group!(
     norms,
     attention,
     masks,
-    losses
+    losses,
+    regions
 );
 criterion_main!(benches);

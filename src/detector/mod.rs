@@ -8,10 +8,12 @@
 mod choice;
 mod config;
 pub mod mask2former;
+pub mod mask_rcnn;
 mod part;
 mod predict;
 mod proposals;
 pub mod quality;
+mod tables;
 mod targets;
 
 use crate::graph::backbone::ResNet;
@@ -34,7 +36,7 @@ pub use targets::Targets;
 pub use mask2former::of_folder;
 
 /// The detectors that a recipe can name.
-pub const DETECTORS: &[Entry<Box<dyn DetectorConfig>>] = &[mask2former::ENTRY];
+pub const DETECTORS: &[Entry<Box<dyn DetectorConfig>>] = &[mask2former::ENTRY, mask_rcnn::ENTRY];
 
 /// A network that finds objects, with its loss.
 pub trait Detector: Parameters + Send {

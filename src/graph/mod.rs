@@ -1,4 +1,4 @@
-//! The networks: Mask2Former and the vision-language models.
+//! The networks: Mask2Former, Mask R-CNN and the vision-language models.
 
 pub mod backbone;
 mod bounds;
@@ -7,6 +7,7 @@ mod config;
 mod hugging_face;
 mod input;
 mod mask2former;
+pub mod mask_rcnn;
 mod network_weights;
 mod operations;
 mod pixel_decoder;

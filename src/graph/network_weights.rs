@@ -31,6 +31,13 @@ impl NetworkWeights {
         };
         let arrays = Arrays::open(&file)?;
         let layout = Layout::of(&arrays, part.as_deref())?;
+        if matches!(layout, Layout::MaskRcnn(_)) {
+            bail!(
+                "{}: these are {}; `model.name` is \"mask2former\"",
+                arrays.path().display(),
+                layout.describe()
+            );
+        }
         Ok(Self {
             arrays,
             layout,

@@ -44,7 +44,7 @@ impl Operations {
 }
 
 /// `rows` times `inputs` values, each row -> `outputs` values.
-fn product(rows: usize, inputs: usize, outputs: usize) -> f64 {
+pub(super) fn product(rows: usize, inputs: usize, outputs: usize) -> f64 {
     FUSED * rows as f64 * inputs as f64 * outputs as f64
 }
 
@@ -69,7 +69,7 @@ impl Size {
 
 impl BackboneConfig {
     /// A forward pass for a picture of `height` x `width`, and the numbers of pixels of res2 to res5.
-    fn operations(&self, height: usize, width: usize) -> (f64, [usize; STAGES]) {
+    pub(super) fn operations(&self, height: usize, width: usize) -> (f64, [usize; STAGES]) {
         let stem = &self.stem;
         let mut size = Size(height, width).reduced(stem.stride);
         let mut count = convolution(size.pixels(), stem.kernel, COLOURS, stem.width);

@@ -58,6 +58,28 @@ impl Conv2d {
         )
     }
 
+    /// A kernel for a convolution followed by a ReLU: normal with variance `2 / (k * k * Co)`; the bias is 0. Source:
+    /// detectron2's `c2_msra_fill`.
+    pub fn with_bias(channels: usize, outputs: usize, kernel: usize, rng: &mut Stream) -> Self {
+        let area = kernel * kernel;
+        let weight = init::kaiming_normal(area * outputs, area * channels * outputs, rng);
+        let bias = Some(vec![0.0; outputs]);
+        Self::from_values(channels, outputs, kernel, 1, weight, bias)
+    }
+
+    /// A kernel of `$$ N(0, d^2) $$` with the `deviation` d; the bias is 0. Source: the heads of Faster R-CNN.
+    pub fn normal(
+        channels: usize,
+        outputs: usize,
+        kernel: usize,
+        deviation: f64,
+        rng: &mut Stream,
+    ) -> Self {
+        let weight = init::normal(deviation, kernel * kernel * channels * outputs, rng);
+        let bias = Some(vec![0.0; outputs]);
+        Self::from_values(channels, outputs, kernel, 1, weight, bias)
+    }
+
     /// A 1x1 convolution, Xavier-uniform with bias 0: the input projections of the pixel decoder.
     pub fn projection(channels: usize, outputs: usize, rng: &mut Stream) -> Self {
         let weight = init::xavier_uniform(channels, outputs, channels * outputs, rng);
@@ -118,6 +140,16 @@ impl Conv2d {
                 ..Epilogue::default()
             },
         )
+    }
+
+    /// As [`Self::forward`], with negative values set to 0.
+    pub fn forward_relu(&self, tape: &mut Tape, x: &Map) -> Map {
+        let epilogue = Epilogue {
+            shift: self.bias.as_ref().map(|bias| &bias.value),
+            relu: true,
+            ..Epilogue::default()
+        };
+        self.forward_with(tape, x, epilogue)
     }
 
     /// Does the same as [`Self::forward`] with `epilogue` instead of the bias: a folded batch norm, a ReLU.

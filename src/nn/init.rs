@@ -7,6 +7,7 @@
 //! | [`kaiming_normal`] | `$$ N(0, 2 / out) $$` | He et al. 2015, ReLU, fan out: detectron2's `c2_msra_fill`, torchvision |
 //! | [`default_uniform`] | `$$ U(-a, a),\ a = 1 / \sqrt{in} $$` | PyTorch's default of linear layers, weight and bias |
 //! | [`standard_normal`] | `$$ N(0, 1) $$` | PyTorch's embeddings |
+//! | [`normal`] | `$$ N(0, d^2) $$` | the heads of Faster and Mask R-CNN |
 //!
 //! `in` and `out` are fans: the number of channels times the size of the kernel.
 
@@ -40,6 +41,13 @@ pub fn standard_normal(count: usize, rng: &mut Stream) -> Vec<f32> {
     (0..count).map(|_| rng.normal() as f32).collect()
 }
 
+/// `count` values of `$$ N(0, d^2) $$` with the deviation d.
+pub fn normal(deviation: f64, count: usize, rng: &mut Stream) -> Vec<f32> {
+    (0..count)
+        .map(|_| (deviation * rng.normal()) as f32)
+        .collect()
+}
+
 fn uniform(bound: f64, count: usize, rng: &mut Stream) -> Vec<f32> {
     (0..count)
         .map(|_| rng.range(-bound, bound) as f32)
@@ -65,6 +73,7 @@ mod tests {
             (kaiming_normal(40, COUNT, &mut rng), 2.0 / 40.0),
             (default_uniform(25, COUNT, &mut rng), 1.0 / 75.0),
             (standard_normal(COUNT, &mut rng), 1.0),
+            (normal(0.01, COUNT, &mut rng), 1e-4),
         ] {
             let ratio = variance(&values) / expected;
             assert!((ratio - 1.0).abs() < 0.05, "{ratio} of {expected}");

@@ -40,6 +40,18 @@ impl Linear {
         Self::from_values(inputs, outputs, weight, vec![0.0; outputs])
     }
 
+    /// The weight is of `$$ N(0, d^2) $$` with the `deviation` d, the bias 0. Used by the predictors of Fast R-CNN.
+    pub fn normal(inputs: usize, outputs: usize, deviation: f64, rng: &mut Stream) -> Self {
+        let weight = init::normal(deviation, inputs * outputs, rng);
+        Self::from_values(inputs, outputs, weight, vec![0.0; outputs])
+    }
+
+    /// The weight is uniform with variance `1 / I`, the bias 0. Source: detectron2's `c2_xavier_fill`.
+    pub fn caffe2_xavier(inputs: usize, outputs: usize, rng: &mut Stream) -> Self {
+        let weight = init::kaiming_uniform(inputs, inputs * outputs, rng);
+        Self::from_values(inputs, outputs, weight, vec![0.0; outputs])
+    }
+
     /// Weight and bias are 0, for a layer that is filled from a file.
     pub fn zeros(inputs: usize, outputs: usize) -> Self {
         Self::from_values(

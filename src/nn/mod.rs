@@ -6,6 +6,7 @@
 
 mod attention;
 mod conv2d;
+mod conv_transpose2d;
 mod deform_attention;
 pub mod init;
 mod linear;
@@ -15,6 +16,7 @@ pub mod params;
 mod position;
 
 pub use attention::MultiHeadAttention;
+pub use conv_transpose2d::ConvTranspose2d;
 pub use conv2d::Conv2d;
 pub use deform_attention::{DeformAttention, Levels};
 pub use linear::Linear;

@@ -16,6 +16,7 @@ pub(crate) mod golden;
 
 mod arithmetic;
 mod attention;
+mod boxes;
 mod conv;
 mod cpu;
 mod cuda;
@@ -26,10 +27,12 @@ mod math;
 mod norm;
 mod optim;
 mod points;
+mod region;
 mod shape;
 
 pub use arithmetic::*;
 pub use attention::*;
+pub use boxes::*;
 pub use conv::*;
 pub use host::*;
 pub use loss::*;
@@ -38,4 +41,5 @@ pub use math::{sigmoid, softmax_rows};
 pub use norm::*;
 pub use optim::*;
 pub use points::*;
+pub use region::*;
 pub use shape::*;

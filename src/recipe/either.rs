@@ -5,11 +5,12 @@ use std::sync::LazyLock;
 use toml::Value;
 
 /// Each key with an example, in TOML, of the type that its default does not have.
-const KEYS: [(&str, &str); 4] = [
+const KEYS: [(&str, &str); 5] = [
     ("augment.size", "[512, 1024]"),
     ("loader.labelled-repeat", "19"),
     ("split.percent", "1.0"),
     ("split.seed", "1"),
+    ("train.drop", "[0.6, 0.8]"),
 ];
 
 static OTHERS: LazyLock<BTreeMap<&str, Value>> = LazyLock::new(|| {

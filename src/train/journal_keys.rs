@@ -66,12 +66,27 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
     key(
         "supervised-mask",
         Folded::Mean,
-        "The loss of the masks on labelled images: binary cross-entropy at sampled points, without its weight.",
+        "The loss of the masks on labelled images: binary cross-entropy at sampled points or in regions, without its weight.",
     ),
     key(
         "supervised-dice",
         Folded::Mean,
         "The dice loss of the masks on labelled images, without its weight.",
+    ),
+    key(
+        "supervised-box",
+        Folded::Mean,
+        "The loss of the boxes of regions on labelled images, without its weight.",
+    ),
+    key(
+        "supervised-rpn-objectness",
+        Folded::Mean,
+        "The loss of the region proposal network on labelled images: is an anchor an object? Without its weight.",
+    ),
+    key(
+        "supervised-rpn-box",
+        Folded::Mean,
+        "The loss of the boxes of anchors on labelled images, without its weight.",
     ),
     key(
         "unsupervised-class",
@@ -87,6 +102,21 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
         "unsupervised-dice",
         Folded::Mean,
         "The dice loss of the masks against pseudo-labels, without its weight and without lambda.",
+    ),
+    key(
+        "unsupervised-box",
+        Folded::Mean,
+        "The loss of the boxes of regions against pseudo-labels, without its weight and without lambda.",
+    ),
+    key(
+        "unsupervised-rpn-objectness",
+        Folded::Mean,
+        "The loss of the region proposal network against pseudo-labels: is an anchor an object? Without its weight and without lambda.",
+    ),
+    key(
+        "unsupervised-rpn-box",
+        Folded::Mean,
+        "The loss of the boxes of anchors against pseudo-labels, without its weight and without lambda.",
     ),
     key(
         "high",

@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod clip;
+mod drops;
 mod journal;
 mod journal_keys;
 mod number;
@@ -12,10 +13,13 @@ mod trainer;
 
 pub use checkpoint::{Checkpoint, LoadError};
 pub use clip::{ClipTraining, restore_clip_tiny, zero_shot_accuracy};
+pub use drops::Drops;
 pub use journal::{BARREN_STEPS, Journal, Reading, Window, last_lines, warnings};
 pub use journal_keys::{Folded, JOURNAL_KEYS, JournalKey};
 pub use number::NumberTrainer;
-pub use optimizer::{AdamW, AdamWConfig, GradientNorm, Moments, OptimizerState, is_trained};
+pub use optimizer::{
+    GradientNorm, Moments, Optimizer, OptimizerConfig, OptimizerState, UpdateRule, is_trained,
+};
 pub use schedule::Schedule;
 pub use trainer::{AVERAGE, STUDENT, TEACHER, Trainer};
 
@@ -90,9 +94,13 @@ pub struct TrainConfig {
     pub rate: f64,
     /// Factor on the rate of parameters under `backbone.`.
     pub backbone_rate: f64,
-    /// AdamW's two rates.
+    /// The optimizer.
+    pub optimizer: OptimizerName,
+    /// The part of the velocity that stays, for `optimizer = "sgd"`.
+    pub momentum: f64,
+    /// The two rates of `optimizer = "adamw"`.
     pub betas: [f64; 2],
-    /// Decoupled weight decay; never on normalisations.
+    /// Weight decay, decoupled for AdamW; never on normalisations.
     pub weight_decay: f64,
     /// True if learned embeddings are decayed.
     pub decay_embeddings: bool,
@@ -102,8 +110,8 @@ pub struct TrainConfig {
     pub clip: f64,
     /// Steps of the linear warm-up.
     pub warm_up: usize,
-    /// Fraction of the steps after which the rate is a tenth.
-    pub drop: f64,
+    /// Fraction of the steps after which the rate is a tenth, or a list of them, each of which divides the rate by ten.
+    pub drop: Drops,
     /// Rate of the average of the student that is kept for evaluation from the end of the burn-in on; 0:
     /// none.
     pub average: f64,
@@ -111,11 +119,22 @@ pub struct TrainConfig {
     pub checkpoint: usize,
 }
 
+/// The optimizers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimizerName {
+    /// AdamW.
+    Adamw,
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+}
+
 impl Checked for TrainConfig {
     fn check(&self, check: &mut Check) {
         check.range("steps", self.steps, 1..=MOST_STEPS);
         check.range("rate", self.rate, above(0.0, MOST_WEIGHT));
         check.range("backbone-rate", self.backbone_rate, 0.0..=MOST_WEIGHT);
+        check.range("momentum", self.momentum, 0.0..1.0);
         for beta in self.betas {
             check.range("betas", beta, 0.0..1.0);
         }
@@ -123,7 +142,9 @@ impl Checked for TrainConfig {
         // A bound that no gradient reaches switches the clipping off.
         check.range("clip", self.clip, (Bound::Excluded(0.0), Bound::Unbounded));
         check.range("warm-up", self.warm_up, 0..=MOST_STEPS);
-        check.range("drop", self.drop, 0.0..=1.0);
+        for drop in &self.drop.0 {
+            check.range("drop", *drop, 0.0..=1.0);
+        }
         check.range("average", self.average, 0.0..1.0);
         check.range("checkpoint", self.checkpoint, 1..=MOST_STEPS);
     }
@@ -131,9 +152,12 @@ impl Checked for TrainConfig {
 
 impl TrainConfig {
     /// The optimizer's part.
-    pub fn optimizer(&self) -> AdamWConfig {
-        AdamWConfig {
-            betas: self.betas,
+    pub fn optimizer(&self) -> OptimizerConfig {
+        OptimizerConfig {
+            rule: match self.optimizer {
+                OptimizerName::Adamw => UpdateRule::AdamW(self.betas),
+                OptimizerName::Sgd => UpdateRule::Sgd(self.momentum),
+            },
             weight_decay: self.weight_decay,
             decay_embeddings: self.decay_embeddings,
             decay_biases: self.decay_biases,
@@ -164,7 +188,7 @@ mod tests {
     #[test]
     fn a_value_out_of_range_is_named_with_what_is_allowed() {
         let config = TrainConfig {
-            drop: 1.5,
+            drop: 1.5.into(),
             checkpoint: 0,
             ..TrainConfig::for_tests()
         };

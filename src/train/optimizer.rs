@@ -1,10 +1,10 @@
-//! The optimizer of a network: [`ops::adamw`] over all parameters that gradients train.
+//! The optimizer of a network: [`ops::adamw`] or [`ops::sgd`] over all parameters that gradients train.
 //!
 //! It decides which parameters learn at the backbone's rate and which are decayed, counts the steps, and
 //! names the moments for the checkpoint. Frozen parameters and buffers are left alone.
 
 use crate::nn::params::{Param, ParamKind, Parameters, lend_values};
-use crate::ops::{self, AdamWStep, Treatment};
+use crate::ops::{self, AdamWStep, SgdStep, Treatment};
 use crate::tensor::{Grads, Later};
 
 /// Names of the parameters that learn at the backbone's rate start so.
@@ -12,10 +12,10 @@ const BACKBONE: &str = "backbone.";
 
 /// The settings of an optimizer.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamWConfig {
-    /// Rates of the two moments.
-    pub betas: [f64; 2],
-    /// Decoupled weight decay of weights.
+pub struct OptimizerConfig {
+    /// The rule by which a gradient changes a value.
+    pub rule: UpdateRule,
+    /// Weight decay of weights.
     pub weight_decay: f64,
     /// True if learned embeddings are decayed too.
     pub decay_embeddings: bool,
@@ -27,7 +27,26 @@ pub struct AdamWConfig {
     pub clip: f64,
 }
 
-impl AdamWConfig {
+/// The rule by which a gradient changes a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum UpdateRule {
+    /// AdamW, with the rates of its two moments. Weight decay does not go through them.
+    AdamW([f64; 2]),
+    /// Stochastic gradient descent, with the part of the velocity that stays. Weight decay is a part of the gradient.
+    Sgd(f64),
+}
+
+impl UpdateRule {
+    /// The number of second moments of a parameter with `length` values.
+    fn second_moments(self, length: usize) -> usize {
+        match self {
+            Self::AdamW(_) => length,
+            Self::Sgd(_) => 0,
+        }
+    }
+}
+
+impl OptimizerConfig {
     /// Returns true if parameters of this kind are decayed; those of a normalisation never are.
     fn decays(&self, kind: ParamKind) -> bool {
         match kind {
@@ -44,9 +63,9 @@ impl AdamWConfig {
 pub struct Moments {
     /// Full name of the parameter.
     pub name: String,
-    /// Running mean of the gradient, in the order of the parameter's values.
+    /// Running mean of the gradient, or the velocity, in the order of the parameter's values.
     pub first: Vec<f32>,
-    /// Running mean of the squared gradient.
+    /// Running mean of the squared gradient; empty for an optimizer without.
     pub second: Vec<f32>,
 }
 
@@ -70,20 +89,20 @@ impl GradientNorm {
     }
 }
 
-/// AdamW over the trained parameters of one model.
+/// AdamW or SGD over the trained parameters of one model.
 #[derive(Debug)]
-pub struct AdamW {
-    config: AdamWConfig,
+pub struct Optimizer {
+    config: OptimizerConfig,
     /// Steps taken.
     steps: u64,
     /// Full name of every trained parameter, in the order of the walk.
     names: Vec<String>,
-    moments: ops::AdamWMoments,
+    moments: ops::Moments,
 }
 
-impl AdamW {
+impl Optimizer {
     /// An optimizer with zero moments for the parameters of `model` that are trained now.
-    pub fn new(config: AdamWConfig, model: &mut dyn Parameters) -> Self {
+    pub fn new(config: OptimizerConfig, model: &mut dyn Parameters) -> Self {
         let (mut names, mut treatments, mut moments) = (Vec::new(), Vec::new(), Vec::new());
         model.parameters("", &mut |name, param| {
             if is_trained(param) {
@@ -92,14 +111,16 @@ impl AdamW {
                     backbone: name.starts_with(BACKBONE),
                     decayed: config.decays(param.kind),
                 });
-                moments.push([vec![0.0; param.value.len()], vec![0.0; param.value.len()]]);
+                let length = param.value.len();
+                let second = config.rule.second_moments(length);
+                moments.push([vec![0.0; length], vec![0.0; second]]);
             }
         });
         Self {
             config,
             steps: 0,
             names,
-            moments: ops::AdamWMoments::new(treatments, moments),
+            moments: ops::Moments::new(treatments, moments),
         }
     }
 
@@ -124,16 +145,34 @@ impl AdamW {
             "moments of parameters that the model does not train"
         );
         self.steps += 1;
-        let step = AdamWStep {
-            number: self.steps,
-            rates: [rate * self.config.backbone_rate as f32, rate],
-            weight_decay: self.config.weight_decay as f32,
-            betas: self.config.betas.map(|beta| beta as f32),
-            clip: self.config.clip,
-        };
-        GradientNorm(lend_values(model, is_trained, |values| {
-            ops::adamw(values, grads, &mut self.moments, &step)
-        }))
+        let rates = [rate * self.config.backbone_rate as f32, rate];
+        let (weight_decay, clip) = (self.config.weight_decay as f32, self.config.clip);
+        let (number, moments) = (self.steps, &mut self.moments);
+        GradientNorm(match self.config.rule {
+            UpdateRule::AdamW(betas) => {
+                let step = AdamWStep {
+                    number,
+                    rates,
+                    weight_decay,
+                    betas: betas.map(|beta| beta as f32),
+                    clip,
+                };
+                lend_values(model, is_trained, |values| {
+                    ops::adamw(values, grads, moments, &step)
+                })
+            }
+            UpdateRule::Sgd(momentum) => {
+                let step = SgdStep {
+                    rates,
+                    weight_decay,
+                    momentum: momentum as f32,
+                    clip,
+                };
+                lend_values(model, is_trained, |values| {
+                    ops::sgd(values, grads, moments, &step)
+                })
+            }
+        })
     }
 
     /// The state for a checkpoint.
@@ -171,6 +210,11 @@ impl AdamW {
                 "the optimizer has moments of `{}` with {} values where the model trains `{name}` with {length}",
                 theirs.name,
                 theirs.first.len(),
+            );
+            anyhow::ensure!(
+                theirs.second.len() == self.config.rule.second_moments(*length),
+                "the optimizer has {} second moments of `{name}`, as another optimizer keeps them",
+                theirs.second.len(),
             );
         }
         self.steps = state.steps;

@@ -1,47 +1,44 @@
-//! The learning rate of a step: a linear warm-up, then one drop to a tenth.
+//! The learning rate of a step: a linear warm-up, then drops to a tenth.
 //!
-//! `$$ \eta_t = \eta \cdot \min\!\left(1, \tfrac{t + 1}{W}\right) \cdot \begin{cases} 0.1 & t \ge d \cdot T
-//!    \\ 1 & \text{otherwise} \end{cases} $$`
+//! `$$ \eta_t = \eta \cdot \min\!\left(1, \tfrac{t + 1}{W}\right) \cdot 0.1^{\,|\{d\,:\; t \ge d \cdot T\}|} $$`
 //!
-//! t the step from 0, T the steps in all, W the warm-up, d the drop's fraction.
+//! t the step from 0, T the steps in all, W the warm-up, d the fractions of the drops.
 //!
 //! The released configs write two milestones, `(327778, 355092)` of 368,750 steps, but hand fvcore's
 //! scheduler only the two values `(1.0, 0.1)` and no total: fvcore then takes the last milestone for the
 //! total and stretches the first one over the run, so that there is one drop, at 327778 / 355092 = 0.923 of
 //! the steps (0.58 for 1 % of COCO). A drop is therefore a fraction here. Paper: not stated.
 
-use super::TrainConfig;
+use super::{Drops, TrainConfig};
 
 /// The factor of the drop (detectron2's and the released configs').
 const DROP_FACTOR: f64 = 0.1;
 
 /// The learning rate by step.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Schedule {
     rate: f64,
     warm_up: usize,
-    drop_at: f64,
+    steps: usize,
+    drops: Drops,
 }
 
 impl Schedule {
     /// The schedule of `[train]`.
     pub fn new(config: &TrainConfig) -> Self {
-        let drop_at = config.drop * config.steps as f64;
         Self {
             rate: config.rate,
             warm_up: config.warm_up,
-            drop_at,
+            steps: config.steps,
+            drops: config.drop.clone(),
         }
     }
 
     /// The learning rate of step `step`, counted from 0.
     pub fn rate(&self, step: usize) -> f32 {
         let warm_up = ((step + 1) as f64 / self.warm_up.max(1) as f64).min(1.0);
-        let drop = if step as f64 >= self.drop_at {
-            DROP_FACTOR
-        } else {
-            1.0
-        };
+        let drops = self.drops.before(step, self.steps);
+        let drop = (0..drops).fold(1.0, |factor, _| factor * DROP_FACTOR);
         (self.rate * warm_up * drop) as f32
     }
 }
@@ -56,7 +53,7 @@ mod tests {
             rate: 1.0,
             steps,
             warm_up,
-            drop,
+            drop: drop.into(),
             ..TrainConfig::for_tests()
         })
     }
@@ -66,6 +63,21 @@ mod tests {
         let s = schedule(2400, 50, 0.85);
         let rates = [0, 48, 49, 50, 2039, 2040, 2399].map(|step| s.rate(step));
         assert_eq!(rates, [0.02, 0.98, 1.0, 1.0, 1.0, 0.1, 0.1]);
+    }
+
+    #[test]
+    fn every_drop_of_a_list_divides_by_ten() {
+        let s = Schedule::new(&TrainConfig {
+            rate: 1.0,
+            steps: 90,
+            warm_up: 0,
+            drop: Drops(vec![60.0 / 90.0, 80.0 / 90.0]),
+            ..TrainConfig::for_tests()
+        });
+        let rates = [0, 59, 60, 79, 80, 89].map(|step| s.rate(step));
+        for (rate, expected) in rates.into_iter().zip([1.0, 1.0, 0.1, 0.1, 0.01, 0.01]) {
+            assert!((rate / expected - 1.0).abs() < 1e-6, "{rates:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use super::checkpoint::Checkpoint;
 use super::journal::{BARREN_STEPS, Reading};
-use super::optimizer::AdamW;
+use super::optimizer::Optimizer;
 use super::schedule::Schedule;
 use super::{Advance, TrainConfig, Training};
 use crate::data::loader::Loader;
@@ -26,7 +26,7 @@ pub const AVERAGE: &str = "average";
 /// A training run between two steps.
 pub struct Trainer {
     learner: Box<dyn Learner>,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     schedule: Schedule,
     average: Option<Box<dyn Detector>>,
     rate_of_average: f32,
@@ -40,7 +40,7 @@ impl Trainer {
     /// A run at step 0, without an average of the student.
     pub fn new(mut learner: Box<dyn Learner>, config: &TrainConfig, loader: Loader) -> Self {
         Self {
-            optimizer: AdamW::new(config.optimizer(), learner.student()),
+            optimizer: Optimizer::new(config.optimizer(), learner.student()),
             schedule: Schedule::new(config),
             average: None,
             rate_of_average: config.average as f32,

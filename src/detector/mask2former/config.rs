@@ -1,16 +1,14 @@
 //! Table `[model]` with `name = "mask2former"`: the sizes of the network, and its loss in `[model.loss]`.
 
 use super::{LossConfig, Mask2FormerDetector};
+use crate::detector::tables::with_loss;
 use crate::detector::{Detector, DetectorConfig};
 use crate::graph::{HuggingFaceFolder, Mask2Former, ModelConfig, Operations};
-use crate::registry::{self, Check, ComponentError, ComponentErrors};
+use crate::registry::ComponentErrors;
 use crate::rng::Stream;
 use anyhow::Result;
 use std::path::Path;
-use toml::{Table, Value};
-
-/// The key of the loss in the table of the network.
-const LOSS: &str = "loss";
+use toml::Table;
 
 /// The table, read and checked.
 #[derive(Clone, Debug)]
@@ -30,43 +28,9 @@ impl Mask2FormerConfig {
     ///
     /// # Errors
     /// Everything that is wrong, by the path of its key.
-    pub fn read(mut table: Table) -> Result<Self, ComponentErrors> {
-        let loss = table.remove(LOSS);
-        let mut check = Check::new();
-        let network = check.keep("", network(table));
-        let loss = check.keep(LOSS, table_of(loss));
-        let loss: Option<LossConfig> =
-            loss.and_then(|loss| registry::read_within(&mut check, LOSS, loss));
-        check.finish()?;
-        let both = network.zip(loss);
-        let (network, loss) = both.expect("nothing was refused");
+    pub fn read(table: Table) -> Result<Self, ComponentErrors> {
+        let (network, loss) = with_loss(table)?;
         Ok(Self { network, loss })
-    }
-}
-
-fn network(table: Table) -> Result<ModelConfig, ComponentErrors> {
-    registry::read(table).map_err(naming_the_loss)
-}
-
-/// Adds the key of the loss to the lists of known keys in `errors`.
-fn naming_the_loss(errors: ComponentErrors) -> ComponentErrors {
-    let named = |mut error: ComponentError| {
-        let of_the_network = !error.key.contains('.');
-        if of_the_network && error.message.starts_with("unknown field") {
-            error.message += &format!(", `{LOSS}`");
-        }
-        error
-    };
-    let errors = errors.into_iter().map(named).collect();
-    ComponentErrors::of(errors).expect("as many as before")
-}
-
-/// The table of the loss. One that is missing lacks all its keys.
-fn table_of(value: Option<Value>) -> Result<Table, ComponentError> {
-    match value {
-        Some(Value::Table(table)) => Ok(table),
-        Some(other) => Err(ComponentError::new("", format!("{other} is not a table"))),
-        None => Ok(Table::new()),
     }
 }
 
@@ -127,6 +91,7 @@ impl DetectorConfig for Mask2FormerConfig {
 mod tests {
     use super::*;
     use crate::detector::DETECTORS;
+    use crate::registry::{self, ComponentError};
 
     fn refused(change: impl FnOnce(&mut Table)) -> Vec<String> {
         let mut table = super::super::loss::tests::model();

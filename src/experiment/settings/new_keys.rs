@@ -54,6 +54,8 @@ const ROWS: &[NewKey] = &[
     key("loader.labelled-repeat", &[], "'auto'"),
     key("loader.labelled-sampler", &[], "'uniform'"),
     key("loader.repeat-threshold", &[], "10.0"),
+    key("train.optimizer", &[], "'adamw'"),
+    key("train.momentum", &[], "0.9"),
 ];
 
 /// The dataset whose keys stand in no recipe of defaults.

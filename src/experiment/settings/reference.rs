@@ -267,9 +267,19 @@ mod tests {
                 let Some(start) = text.find(&start) else {
                     continue;
                 };
-                let lines = text[start..].lines();
-                let lines = lines.take_while(|line| !line.is_empty());
-                let lines = lines.filter(|line| !line.starts_with("# "));
+                // Tables inside the component follow behind an empty line.
+                let of_another = |line: &&str| {
+                    let header = line.trim_start_matches('#').strip_prefix('[');
+                    let header = header.and_then(|rest| rest.strip_suffix(']'));
+                    let is_slot = SLOTS.iter().any(|other| header == Some(other.path));
+                    is_slot || line.starts_with("# ----") || line.starts_with('[')
+                };
+                let mut lines = text[start..].lines();
+                let first = lines.next();
+                let lines = first
+                    .into_iter()
+                    .chain(lines.take_while(|line| !of_another(line)));
+                let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("# "));
                 let lines: Vec<&str> = lines.map(|line| &line[1..]).collect();
                 let settings: Table = lines.join("\n").parse().unwrap();
                 let component = value_at(&settings, slot.path).unwrap().clone();

@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn every_component_is_named_by_a_recipe_or_a_sweep() {
         let mut found = BTreeSet::new();
-        for folder in ["recipes", "sweeps"] {
+        for folder in ["recipes", "recipes/bodies", "sweeps"] {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
             for file in std::fs::read_dir(folder).unwrap() {
                 let path = file.unwrap().path();

@@ -44,6 +44,8 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
         &["model.backbone.stride-in-1x1"],
     ),
     ("model.backbone.frozen", Off::True, &["train.backbone-rate"]),
+    ("train.optimizer", Off::Name("adamw"), &["train.momentum"]),
+    ("train.optimizer", Off::Name("sgd"), &["train.betas"]),
     ("loader.threads", Off::Zero, &["loader.prefetch"]),
     (
         "loader.mixing",
@@ -203,6 +205,7 @@ mod tests {
                 ("model.backbone.block", _) => with(table(), key, "bottleneck"),
                 ("loader.threads", _) => with(table(), key, 1),
                 ("loader.mixing", _) => with(table(), key, "pool"),
+                ("train.optimizer", Off::Name("adamw")) => with(table(), key, "sgd"),
                 ("loader.labelled-sampler", _) => with(table(), key, "repeat-factor"),
                 ("split.list", Off::Name("")) => with(table(), key, "list.txt"),
                 ("augment.geometry", Off::Name("scale-jitter")) => {

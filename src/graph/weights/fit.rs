@@ -22,6 +22,20 @@ pub struct ArraySource {
     pub names: Vec<String>,
     /// True if a matrix is stored transposed.
     pub transposed: bool,
+    /// The order of the rows in the file.
+    pub rows: RowOrder,
+}
+
+/// The order of the rows of an array, that is, of the slices along its first axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RowOrder {
+    /// As here.
+    #[default]
+    Same,
+    /// The last row comes first: background is class 0 in the file, and the last one here.
+    LastFirst,
+    /// So many more rows come first, which nothing reads.
+    Behind(usize),
 }
 
 impl ArraySource {
@@ -30,6 +44,7 @@ impl ArraySource {
         Self {
             names,
             transposed: false,
+            rows: RowOrder::Same,
         }
     }
 
@@ -47,6 +62,9 @@ impl ArraySource {
         // A scalar has no first axis.
         if let Some(first) = shape.first_mut() {
             *first /= self.names.len();
+            if let RowOrder::Behind(unread) = self.rows {
+                *first += unread;
+            }
         }
         shape
     }
@@ -54,7 +72,15 @@ impl ArraySource {
     /// Sets `param` to the values of the arrays, one after the other.
     fn set(&self, param: &mut Param, values: &[f32]) {
         if !self.transposed {
-            return param.set_from_reference(values);
+            let row = param.value.len() / param.shape.first().map_or(1, |rows| (*rows).max(1));
+            return match self.rows {
+                RowOrder::Same => param.set_from_reference(values),
+                RowOrder::LastFirst => {
+                    let (last, others) = values.split_at(row);
+                    param.set_from_reference(&[others, last].concat());
+                }
+                RowOrder::Behind(unread) => param.set_from_reference(&values[unread * row..]),
+            };
         }
         let (rows, columns) = (param.value.rows(), param.value.columns());
         let turned = (0..rows * columns).map(|i| values[i % columns * rows + i / columns]);
@@ -146,7 +172,7 @@ impl Fit {
 }
 
 fn usage(ours: &str, arrays: &Arrays, entry: &ArrayEntry, wanted: &[usize]) -> ArrayUse {
-    if entry.shape != wanted {
+    if entry.shape != wanted && !is_flat(&entry.shape, wanted) {
         let reason = format!("is {:?}, must be {wanted:?}", entry.shape);
         return ArrayUse::Unfit(ours.to_string(), reason);
     }
@@ -159,6 +185,17 @@ fn usage(ours: &str, arrays: &Arrays, entry: &ArrayEntry, wanted: &[usize]) -> A
         return ArrayUse::Unfit(ours.to_string(), reason);
     }
     ArrayUse::Loaded(ours.to_string())
+}
+
+/// Returns true if a matrix of shape `matrix` holds the kernels `wanted`, each as one row. So a linear layer over all
+/// pixels of a map is stored.
+fn is_flat(matrix: &[usize], wanted: &[usize]) -> bool {
+    match (matrix, wanted) {
+        ([rows, columns], [outputs, channels, height, width]) => {
+            rows == outputs && *columns == channels * height * width
+        }
+        _ => false,
+    }
 }
 
 impl fmt::Display for ArrayUse {
@@ -233,8 +270,8 @@ mod tests {
             match ours {
                 "a" => ArraySource::stacked(vec!["top".into(), "bottom".into()]),
                 _ => ArraySource {
-                    names: vec!["turned".into()],
                     transposed: true,
+                    ..ArraySource::plain("turned")
                 },
             }
         }
@@ -280,6 +317,30 @@ mod tests {
             model.1.weight.value.values(),
             [0., 4., 1., 5., 2., 6., 3., 7.]
         );
+    }
+
+    #[test]
+    fn rows_are_moved_and_left_out() {
+        let mut layer = Linear::zeros(2, 3);
+        let mut set = |rows, values: &[f32]| {
+            let source = ArraySource {
+                rows,
+                ..ArraySource::plain("x")
+            };
+            let shape = source.shape(&layer.weight);
+            source.set(&mut layer.weight, values);
+            (shape[0], layer.weight.value.values().to_vec())
+        };
+        let stored: Vec<f32> = (0..8).map(|i| i as f32).collect();
+        assert_eq!(
+            set(RowOrder::LastFirst, &stored[..6]),
+            (3, vec![2., 3., 4., 5., 0., 1.])
+        );
+        assert_eq!(
+            set(RowOrder::Behind(1), &stored),
+            (4, vec![2., 3., 4., 5., 6., 7.])
+        );
+        assert!(is_flat(&[5, 12], &[5, 3, 2, 2]) && !is_flat(&[12, 5], &[5, 3, 2, 2]));
     }
 
     #[test]

@@ -2,13 +2,16 @@
 
 use super::arrays::Arrays;
 use super::fit::{ArraySource, Names};
-use super::{hugging_face, torchvision};
+use super::mask_rcnn::MaskRcnnNames;
+use super::{hugging_face, mask_rcnn, torchvision};
 use anyhow::{Result, bail};
 
 /// A parameter that every Mask2Former has, and no other network.
 const MARK: &str = "sem_seg_head.predictor.query_feat.weight";
 /// The parameter whose length tells the number of classes.
 const CLASS_HEAD: &str = "sem_seg_head.predictor.class_embed.bias";
+/// The same of a Mask R-CNN.
+const MASK_RCNN_CLASS_HEAD: &str = "roi_heads.box_predictor.cls_score.bias";
 /// Our checkpoints keep the optimizer's moments under the parameters' names as well.
 const MOMENTS: &str = "optimizer.";
 /// A counter of batch norm that only its training uses.
@@ -36,6 +39,8 @@ pub enum Layout {
     HuggingFace,
     /// torchvision's names of a backbone.
     Torchvision,
+    /// The names of a Mask R-CNN.
+    MaskRcnn(MaskRcnnNames),
 }
 
 impl Layout {
@@ -48,6 +53,9 @@ impl Layout {
         let shown = arrays.path().display();
         if arrays.get(hugging_face::MARK).is_some() && part.is_none() {
             return Ok(Self::HuggingFace);
+        }
+        if let Some(names) = MaskRcnnNames::of(arrays, part)? {
+            return Ok(Self::MaskRcnn(names));
         }
         let prefixes: Vec<String> = arrays
             .entries()
@@ -70,8 +78,9 @@ impl Layout {
         };
         let chosen = match (&prefixes[..], part) {
             ([], None) => bail!(
-                "{shown}: these are not the names of a Mask2Former: there is neither `{MARK}` nor `{}`",
-                hugging_face::MARK
+                "{shown}: these are not the names of a Mask2Former or a Mask R-CNN: there is neither `{MARK}` nor `{}` nor `{}`",
+                hugging_face::MARK,
+                mask_rcnn::TORCHVISION_MARK
             ),
             ([], Some(part)) => bail!("{shown}: contains no network `{part}`"),
             ([only], None) => only,
@@ -110,7 +119,11 @@ impl Layout {
     /// The number of classes of the network in the file, whose class head has one output more; `None` where
     /// there is no such head.
     pub fn classes(&self, arrays: &Arrays) -> Option<usize> {
-        let ArraySource { names, .. } = self.origin(CLASS_HEAD);
+        let head = match self {
+            Self::MaskRcnn(_) => MASK_RCNN_CLASS_HEAD,
+            _ => CLASS_HEAD,
+        };
+        let ArraySource { names, .. } = self.origin(head);
         let outputs = *arrays.get(names.first()?)?.shape.first()?;
         outputs.checked_sub(1).filter(|classes| *classes > 0)
     }
@@ -124,6 +137,7 @@ impl Layout {
             }
             Self::HuggingFace => "transformers' names".into(),
             Self::Torchvision => "torchvision's names".into(),
+            Self::MaskRcnn(names) => names.describe(),
         }
     }
 }
@@ -134,6 +148,7 @@ impl Names for Layout {
             Self::Original { prefix, .. } => ArraySource::plain(format!("{prefix}{ours}")),
             Self::HuggingFace => ArraySource::stacked(hugging_face::names(ours)),
             Self::Torchvision => ArraySource::plain(torchvision::name(ours)),
+            Self::MaskRcnn(names) => names.origin(ours),
         }
     }
 
@@ -163,6 +178,7 @@ impl Names for Layout {
             Self::Torchvision => name
                 .starts_with(torchvision::CLASSIFIER)
                 .then_some("the classifier"),
+            Self::MaskRcnn(names) => names.ignores(name),
         }
     }
 }

@@ -5,6 +5,8 @@
 //! |---|---|
 //! | a folder of `transformers`' Mask2Former | [`hugging_face`] |
 //! | safetensors made of a Mask2Former or PL-DC checkpoint (`recipes/detectron2_to_safetensors.py`) | as here; with a prefix if it contains student and teacher |
+//! | torchvision's Mask R-CNN, of either form of its names | [`mask_rcnn`] |
+//! | safetensors made of a Mask R-CNN of detectron2 | as here |
 //! | a checkpoint of this program | as here, with the prefix `student.`, `teacher.` or `average.` |
 //! | torchvision's ResNet, for the backbone alone | [`torchvision`] |
 //! | the same from a pickle file of Detectron2 or MSRA | as here, without `backbone.` |
@@ -17,17 +19,18 @@ mod export;
 mod fit;
 mod hugging_face;
 mod layout;
+mod mask_rcnn;
 mod torchvision;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::nn::params::Parameters;
 
 pub use arrays::{ArrayEntry, Arrays, SINGLE};
 pub use export::export;
-pub use fit::{ArrayFit, ArraySource, ArrayUse, Fit, Names, load};
+pub use fit::{ArrayFit, ArraySource, ArrayUse, Fit, Names, RowOrder, load};
 pub use layout::Layout;
 
 /// Separates a file from the network in it.
@@ -43,6 +46,24 @@ pub fn load_backbone(backbone: &mut dyn Parameters, path: &Path) -> Result<()> {
     let arrays = Arrays::open(path).with_context(|| format!("{} `{}`", place.0, path.display()))?;
     let layout = Layout::of_backbone(&arrays).unwrap_or(Layout::Torchvision);
     fit::load(backbone, &arrays, &layout, place)
+}
+
+/// Sets every parameter of a Mask R-CNN from the safetensors file `path`, or from one network of it, `FILE#NETWORK`,
+/// with torchvision's names or detectron2's.
+///
+/// # Errors
+/// The file cannot be read, or does not fit.
+pub fn load_mask_rcnn(network: &mut dyn Parameters, path: &Path) -> Result<()> {
+    let (file, part) = split(path);
+    let arrays = Arrays::open(&file).with_context(|| format!("weights `{}`", path.display()))?;
+    let layout = Layout::of(&arrays, part.as_deref())?;
+    ensure!(
+        matches!(layout, Layout::MaskRcnn(_)),
+        "{}: these are {}; `model.name` is \"mask-rcnn\"",
+        arrays.path().display(),
+        layout.describe()
+    );
+    fit::load(network, &arrays, &layout, ("weights", "[model]"))
 }
 
 /// Splits `FILE#NETWORK` into the file and the network. A file whose own name contains a `#` is not split.

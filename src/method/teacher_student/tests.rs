@@ -10,7 +10,7 @@ use crate::registry;
 use crate::rng::Stream;
 use crate::structures::{Instance, InstanceSource, Mask};
 use crate::tensor::{Later, Place};
-use crate::train::{AdamW, AdamWConfig};
+use crate::train::{Optimizer, OptimizerConfig, UpdateRule};
 
 const SIDE: usize = 32;
 const BURN_IN: usize = 2;
@@ -247,13 +247,13 @@ fn steps_without_labels_are_counted_and_kept_in_the_state() {
 /// A learner whose student is at `place`, with an optimizer.
 struct Training {
     learner: Box<dyn Learner>,
-    optimizer: AdamW,
+    optimizer: Optimizer,
 }
 
 impl Training {
     fn at(place: &Place) -> Self {
-        let settings = AdamWConfig {
-            betas: [0.9, 0.999],
+        let settings = OptimizerConfig {
+            rule: UpdateRule::AdamW([0.9, 0.999]),
             weight_decay: 0.05,
             decay_embeddings: true,
             decay_biases: true,
@@ -263,7 +263,7 @@ impl Training {
         let mut learner = learner(0.0);
         move_to(learner.student(), place);
         Self {
-            optimizer: AdamW::new(settings, learner.student()),
+            optimizer: Optimizer::new(settings, learner.student()),
             learner,
         }
     }

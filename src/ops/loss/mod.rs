@@ -3,7 +3,9 @@
 mod cross_entropy;
 mod match_costs;
 mod point_losses;
+mod smooth_l1;
 
 pub use cross_entropy::cross_entropy;
 pub use match_costs::{Compared, MaskCosts, MatchCosts, mask_costs, match_costs};
 pub use point_losses::{bce_points, dice_points};
+pub use smooth_l1::smooth_l1;

@@ -1,13 +1,15 @@
-//! Masks of queries: made from embeddings, pooled over, and read.
+//! Masks of queries and of rectangles: made from embeddings, pooled over, pasted, and read.
 
 mod above_zero;
 mod foreground;
 mod mask_pool;
 mod mask_product;
+mod paste;
 mod uncertainty;
 
 pub use above_zero::above_zero;
 pub use foreground::{Foreground, foreground};
 pub use mask_pool::mask_pool;
 pub use mask_product::mask_product;
+pub use paste::{PasteRule, paste_mask};
 pub use uncertainty::{uncertainties, uncertainty};

@@ -6,6 +6,10 @@
 
 mod adamw;
 mod average;
+mod moments;
+mod sgd;
 
-pub use adamw::{AdamWMoments, AdamWStep, Treatment, adamw};
+pub use adamw::{AdamWStep, adamw};
 pub use average::average;
+pub use moments::{Moments, Treatment};
+pub use sgd::{SgdStep, sgd};

@@ -130,7 +130,8 @@ impl Checkpoint {
                 return;
             }
             let moment = moments.next().expect("moments of every trained parameter");
-            for (owner, values) in [(FIRST, &moment.first), (SECOND, &moment.second)] {
+            let both = [(FIRST, &moment.first), (SECOND, &moment.second)];
+            for (owner, values) in both.into_iter().filter(|(_, values)| !values.is_empty()) {
                 let array = Array {
                     shape: param.shape.clone(),
                     values: like(param, values).to_reference(),
@@ -143,7 +144,8 @@ impl Checkpoint {
     /// The stored optimizer's state for `model`.
     ///
     /// # Errors
-    /// The moments of a trained parameter are missing or have another shape.
+    /// The moments of a trained parameter are missing or have another shape. A checkpoint without any second moment is one
+    /// of an optimizer that keeps none.
     pub fn optimizer(&self, model: &mut dyn Parameters) -> Result<OptimizerState> {
         let mut moments = Ok(Vec::new());
         model.parameters("", &mut |name, param| {
@@ -155,7 +157,11 @@ impl Checkpoint {
                 twin.set_from_reference(self.array(&join(owner, name), &param.shape)?);
                 Ok(twin.value.host_values().into_owned())
             };
-            match read(FIRST).and_then(|first| Ok((first, read(SECOND)?))) {
+            let second = || match self.holds(SECOND) {
+                true => read(SECOND),
+                false => Ok(Vec::new()),
+            };
+            match read(FIRST).and_then(|first| Ok((first, second()?))) {
                 Ok((first, second)) => list.push(Moments {
                     name: name.to_string(),
                     first,

@@ -12,7 +12,7 @@ mod zero_shot;
 
 pub use zero_shot::zero_shot_accuracy;
 
-use super::{AdamW, AdamWConfig, Advance, Checkpoint, Training};
+use super::{Advance, Checkpoint, Optimizer, OptimizerConfig, Training, UpdateRule};
 use crate::data::Sample;
 use crate::data::scenes::{DESCRIPTIONS, draw_many};
 use crate::graph::clip::{ClipTiny, ClipTinyConfig};
@@ -24,8 +24,8 @@ use regions::draw_batch;
 use std::f64::consts::PI;
 
 /// PyTorch's defaults for AdamW, no bound on the gradient; norms and biases are not decayed.
-const OPTIMIZER: AdamWConfig = AdamWConfig {
-    betas: [0.9, 0.999],
+const OPTIMIZER: OptimizerConfig = OptimizerConfig {
+    rule: UpdateRule::AdamW([0.9, 0.999]),
     weight_decay: 1e-2,
     decay_embeddings: true,
     decay_biases: false,
@@ -43,7 +43,7 @@ pub struct ClipTraining<'a> {
     config: &'a ClipTinyConfig,
     samples: Vec<Sample>,
     model: ClipTiny,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     step: usize,
 }
 
@@ -54,7 +54,7 @@ impl<'a> ClipTraining<'a> {
         Self {
             config,
             samples: draw_many(size, config.seed, config.images, true),
-            optimizer: AdamW::new(OPTIMIZER, &mut model),
+            optimizer: Optimizer::new(OPTIMIZER, &mut model),
             model,
             step: 0,
         }

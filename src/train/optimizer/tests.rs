@@ -66,9 +66,9 @@ fn gradients(model: &mut Model, step: usize) -> Grads {
     tape.backward(&loss)
 }
 
-fn config() -> AdamWConfig {
-    AdamWConfig {
-        betas: [0.9, 0.98],
+fn config() -> OptimizerConfig {
+    OptimizerConfig {
+        rule: UpdateRule::AdamW([0.9, 0.98]),
         weight_decay: 0.05,
         decay_embeddings: true,
         decay_biases: false,
@@ -83,28 +83,64 @@ struct Golden {
     values: Vec<Vec<f32>>,
 }
 
-on_every_place! {
-    fn parity_of_ten_steps_with_pytorch(place) {
-        let golden: Golden =
-            serde_json::from_str(include_str!("../../../tests/golden/adamw.json")).unwrap();
-        let mut model = model_at(place);
-        let mut optimizer = AdamW::new(config(), &mut model);
-        for (step, expected) in golden.norms.iter().enumerate() {
-            let mut grads = gradients(&mut model, step);
-            let rate = 0.01 / (1.0 + step as f32);
-            let norm = optimizer.step(&mut model, &mut grads, rate).value();
+/// Ten steps from `base` on follow the golden ones.
+fn follows(place: &Place, config: OptimizerConfig, base: f32, golden: &str) {
+    let golden: Golden = serde_json::from_str(golden).unwrap();
+    let mut model = model_at(place);
+    let mut optimizer = Optimizer::new(config, &mut model);
+    for (step, expected) in golden.norms.iter().enumerate() {
+        let mut grads = gradients(&mut model, step);
+        let rate = base / (1.0 + step as f32);
+        let norm = optimizer.step(&mut model, &mut grads, rate).value();
+        assert!(
+            (norm - expected).abs() < 1e-5,
+            "norm {norm} of step {step}, not {expected}"
+        );
+    }
+    for ((name, param), expected) in model.0.iter().zip(&golden.values) {
+        for (value, expected) in param.value.host_values().iter().zip(expected) {
             assert!(
-                (norm - expected).abs() < 1e-5,
-                "norm {norm} of step {step}, not {expected}"
+                (value - expected).abs() < 2e-6,
+                "{name}: {value}, not {expected}"
             );
         }
-        for ((name, param), expected) in model.0.iter().zip(&golden.values) {
-            for (value, expected) in param.value.host_values().iter().zip(expected) {
-                assert!(
-                    (value - expected).abs() < 2e-6,
-                    "{name}: {value}, not {expected}"
-                );
-            }
+    }
+}
+
+/// The same settings for SGD.
+fn sgd_config() -> OptimizerConfig {
+    OptimizerConfig {
+        rule: UpdateRule::Sgd(0.9),
+        ..config()
+    }
+}
+
+on_every_place! {
+    fn parity_of_ten_steps_with_pytorch(place) {
+        follows(place, config(), 0.01, include_str!("../../../tests/golden/adamw.json"));
+    }
+
+    fn parity_of_ten_steps_of_sgd_with_pytorch(place) {
+        follows(place, sgd_config(), 0.05, include_str!("../../../tests/golden/sgd.json"));
+    }
+
+    fn sgd_goes_on_from_its_state(place) {
+        let mut model = model_at(place);
+        let mut optimizer = Optimizer::new(sgd_config(), &mut model);
+        for step in 0..3 {
+            let mut grads = gradients(&mut model, step);
+            optimizer.step(&mut model, &mut grads, 0.05).value();
+        }
+        let state = optimizer.state();
+        assert!(state.moments.iter().all(|moments| moments.second.is_empty()));
+        let (mut twin, mut other) = (model.clone(), Optimizer::new(sgd_config(), &mut model));
+        other.restore(state).unwrap();
+        let mut grads = gradients(&mut model, 3);
+        optimizer.step(&mut model, &mut grads, 0.05).value();
+        let mut grads = gradients(&mut twin, 3);
+        other.step(&mut twin, &mut grads, 0.05).value();
+        for ((_, one), (_, two)) in model.0.iter().zip(&twin.0) {
+            assert_eq!(one.value.host_values(), two.value.host_values());
         }
     }
 
@@ -116,12 +152,12 @@ on_every_place! {
             let param = Param::new(ParamKind::Weight, values, 1, 40_003, &[1, 40_003]);
             model.0.push(("large.weight", param));
             move_to(&mut model, place);
-            let optimizer = AdamW::new(config(), &mut model);
+            let optimizer = Optimizer::new(config(), &mut model);
             (model, optimizer)
         };
         let ((mut ours, mut there), (mut theirs, mut here)) = (large(place), large(&Place::Host));
         for step in 0..10 {
-            let take = |model: &mut Model, optimizer: &mut AdamW| {
+            let take = |model: &mut Model, optimizer: &mut Optimizer| {
                 let mut grads = gradients(model, step);
                 optimizer.step(model, &mut grads, 0.01).value()
             };
@@ -149,7 +185,7 @@ on_every_place! {
         move_to(&mut model, place);
         // Shares every storage, as a teacher does that has just been made.
         let before = model.clone();
-        let mut optimizer = AdamW::new(config(), &mut model);
+        let mut optimizer = Optimizer::new(config(), &mut model);
         let mut grads = gradients(&mut model, 0);
         optimizer.step(&mut model, &mut grads, 0.1);
         for (k, moved) in [(0, true), (1, false), (2, true), (5, false)] {
@@ -160,17 +196,17 @@ on_every_place! {
     }
 
     fn a_restored_state_continues_bit_for_bit(place) {
-        let (mut straight, mut steps) = (model_at(place), AdamW::new(config(), &mut model()));
+        let (mut straight, mut steps) = (model_at(place), Optimizer::new(config(), &mut model()));
         for step in 0..4 {
             let mut grads = gradients(&mut straight, step);
             steps.step(&mut straight, &mut grads, 0.01);
         }
-        let (mut resumed, mut first) = (model_at(place), AdamW::new(config(), &mut model()));
+        let (mut resumed, mut first) = (model_at(place), Optimizer::new(config(), &mut model()));
         for step in 0..2 {
             let mut grads = gradients(&mut resumed, step);
             first.step(&mut resumed, &mut grads, 0.01);
         }
-        let mut second = AdamW::new(config(), &mut resumed);
+        let mut second = Optimizer::new(config(), &mut resumed);
         second.restore(first.state()).unwrap();
         for step in 2..4 {
             let mut grads = gradients(&mut resumed, step);
@@ -184,12 +220,12 @@ on_every_place! {
 
     /// A run that began on the CPU goes on wherever it is resumed.
     fn a_state_of_the_other_place_continues(place) {
-        let (mut model, mut here) = (model(), AdamW::new(config(), &mut model()));
+        let (mut model, mut here) = (model(), Optimizer::new(config(), &mut model()));
         let mut grads = gradients(&mut model, 0);
         here.step(&mut model, &mut grads, 0.01);
         let mut moved = model.clone();
         move_to(&mut moved, place);
-        let mut there = AdamW::new(config(), &mut moved);
+        let mut there = Optimizer::new(config(), &mut moved);
         there.restore(here.state()).unwrap();
         for (model, optimizer) in [(&mut model, &mut here), (&mut moved, &mut there)] {
             let mut grads = gradients(model, 1);
@@ -198,7 +234,7 @@ on_every_place! {
         for ((name, a), (_, b)) in moved.0.iter().zip(&model.0) {
             assert_close(name, &a.value.host_values(), b.value.values());
         }
-        let mut back = AdamW::new(config(), &mut model);
+        let mut back = Optimizer::new(config(), &mut model);
         back.restore(there.state()).unwrap();
         let mut grads = gradients(&mut model, 2);
         back.step(&mut model, &mut grads, 0.01);
@@ -220,8 +256,8 @@ fn assert_close(name: &str, found: &[f32], expected: &[f32]) {
 fn a_state_of_another_model_is_refused() {
     let mut small = model();
     small.0.pop();
-    let state = AdamW::new(config(), &mut small).state();
-    let error = AdamW::new(config(), &mut model())
+    let state = Optimizer::new(config(), &mut small).state();
+    let error = Optimizer::new(config(), &mut model())
         .restore(state)
         .unwrap_err()
         .to_string();

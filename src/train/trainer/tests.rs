@@ -64,13 +64,14 @@ fn trainer(place: &Place, readable: usize) -> Trainer {
 
 /// A run of a phase of `method`, given by its place in the method's list, on one labelled image a step.
 fn trainer_of(place: &Place, readable: usize, method: toml::Table, phase: usize) -> Trainer {
-    trainer_with(place, readable, method, phase, |_, _| {})
+    trainer_with(place, readable, None, method, phase, |_, _| {})
 }
 
-/// The same with other views or other batches.
+/// The same with another table `[model]`, other views or other batches.
 fn trainer_with(
     place: &Place,
     readable: usize,
+    model: Option<toml::Table>,
     method: toml::Table,
     phase: usize,
     edit: impl Fn(&mut AugmentConfig, &mut LoaderConfig),
@@ -103,7 +104,11 @@ fn trainer_with(
     };
     let split = SplitConfig::of_permutation(0.5, 1);
     let split = Split::new(&dataset, &split, 4).unwrap();
-    let model = crate::registry::build(DETECTORS, table("model").try_into().unwrap()).unwrap();
+    let model = crate::registry::build(
+        DETECTORS,
+        model.unwrap_or(table("model").try_into().unwrap()),
+    );
+    let model = model.unwrap();
     let student = model.build(1, &mut Stream::new(5, "weights")).unwrap();
     let setup = Setup {
         seed: 3,
@@ -168,7 +173,7 @@ on_every_place! {
 fn rectangles_train_in_every_mixing() {
     for mixing in [Mixing::Pairs, Mixing::ByProbability, Mixing::Pool] {
         let method = methods().swap_remove(1);
-        let mut trainer = trainer_with(&Place::Host, 999, method, 1, |augment, loader| {
+        let mut trainer = trainer_with(&Place::Host, 999, None, method, 1, |augment, loader| {
             augment.size = ImageSize {
                 height: SIDE,
                 width: 2 * SIDE,
@@ -216,14 +221,31 @@ fn methods() -> Vec<toml::Table> {
     vec![supervised.parse().unwrap(), pair, guided]
 }
 
+/// Table `[model]` of a recipe of every detector.
+fn models() -> Vec<toml::Table> {
+    let recipes = [
+        include_str!("../../../recipes/pl-dc.toml"),
+        include_str!("../../../recipes/bodies/mask-rcnn-scenes.toml"),
+    ];
+    let model = |text: &str| {
+        let recipe: toml::Table = text.parse().unwrap();
+        recipe["model"].as_table().unwrap().clone()
+    };
+    recipes.map(model).into()
+}
+
 /// Whoever adds a method, a filter or a detector explains what it writes.
 #[test]
 fn every_key_that_a_component_writes_is_explained() {
     let detectors: Vec<&str> = DETECTORS.iter().map(|entry| entry.name).collect();
+    let models = models();
+    let trained: Vec<&str> = models
+        .iter()
+        .filter_map(|model| model["name"].as_str())
+        .collect();
     assert_eq!(
-        detectors,
-        ["mask2former"],
-        "the trainings below have a network of this kind"
+        detectors, trained,
+        "the trainings below have networks of these kinds"
     );
     let names = METHODS.iter().map(|entry| entry.name);
     let names: BTreeSet<&str> = names.filter(|name| trains_networks(name)).collect();
@@ -232,10 +254,14 @@ fn every_key_that_a_component_writes_is_explained() {
     assert_eq!(tried.collect::<BTreeSet<_>>(), names);
 
     let mut written = BTreeSet::from(["step".to_string()]);
-    for method in tables {
+    let pairs = tables
+        .iter()
+        .flat_map(|method| models.iter().map(move |model| (method, model)));
+    for (method, model) in pairs {
         let built = crate::registry::build(METHODS, method.clone()).unwrap();
         for phase in 0..built.phases(STEPS).len() {
-            let mut trainer = trainer_of(&Place::Host, 99, method.clone(), phase);
+            let (model, method) = (Some(model.clone()), method.clone());
+            let mut trainer = trainer_with(&Place::Host, 99, model, method, phase, |_, _| {});
             let advance = trainer.advance().unwrap();
             written.extend(advance.readings.into_iter().map(|(name, _)| name));
         }

@@ -240,8 +240,8 @@ pub struct OpenClip;
 impl Names for OpenClip {
     fn origin(&self, ours: &str) -> ArraySource {
         ArraySource {
-            names: vec![ours.into()],
             transposed: ["text_projection", "visual.proj"].contains(&ours),
+            ..ArraySource::plain(ours)
         }
     }
 

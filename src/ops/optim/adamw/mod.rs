@@ -17,22 +17,11 @@
 #[allow(unsafe_code)]
 mod cuda;
 
+use super::moments::{At, Moments, Treatment, norm_and_factor};
 use crate::tensor::{Grads, Later, Tensor2};
-use std::borrow::Cow;
 
 /// The `eps` of `torch.optim.AdamW`.
 const EPSILON: f32 = 1e-8;
-/// The constant that `torch.nn.utils.clip_grad_norm_` adds to the norm.
-const CLIP_EPSILON: f64 = 1e-6;
-
-/// The rate and the decay of a parameter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Treatment {
-    /// It learns at the backbone's rate.
-    pub backbone: bool,
-    /// It is decayed.
-    pub decayed: bool,
-}
 
 /// The numbers that are the same for all parameters in one step.
 #[derive(Clone, Copy, Debug)]
@@ -77,60 +66,6 @@ struct Coefficients {
     clip: f64,
 }
 
-/// The running means m and v of every parameter, and how each parameter is treated.
-#[derive(Debug)]
-pub struct AdamWMoments {
-    treatments: Vec<Treatment>,
-    lengths: Vec<usize>,
-    at: At,
-}
-
-/// The place of the moments.
-#[derive(Debug)]
-enum At {
-    Host(Vec<[Vec<f32>; 2]>),
-    Gpu(Box<cuda::Moments>),
-}
-
-impl AdamWMoments {
-    /// Moments of parameters with these treatments. They lie on the host until the first step of parameters
-    /// on a GPU.
-    ///
-    /// Panics unless there are two vectors of one length for every treatment.
-    pub fn new(treatments: Vec<Treatment>, values: Vec<[Vec<f32>; 2]>) -> Self {
-        assert_eq!(treatments.len(), values.len(), "a treatment each");
-        let length = |[first, second]: &[Vec<f32>; 2]| {
-            assert_eq!(first.len(), second.len(), "moments of one parameter");
-            first.len()
-        };
-        Self {
-            treatments,
-            lengths: values.iter().map(length).collect(),
-            at: At::Host(values),
-        }
-    }
-
-    /// The same treatments with other moments.
-    ///
-    /// Panics as [`Self::new`].
-    pub fn replace(&mut self, values: Vec<[Vec<f32>; 2]>) {
-        *self = Self::new(std::mem::take(&mut self.treatments), values);
-    }
-
-    /// Number of values of every parameter.
-    pub fn lengths(&self) -> &[usize] {
-        &self.lengths
-    }
-
-    /// Both moments of every parameter, copied if they lie on a GPU.
-    pub fn values(&self) -> Cow<'_, [[Vec<f32>; 2]]> {
-        match &self.at {
-            At::Host(values) => Cow::Borrowed(values),
-            At::Gpu(there) => Cow::Owned(there.values()),
-        }
-    }
-}
-
 /// Updates the values of `parameters`, given their gradients in `grads` and the `moments` of the step before;
 /// returns the norm of the gradient before clipping.
 ///
@@ -139,7 +74,7 @@ impl AdamWMoments {
 pub fn adamw(
     parameters: &mut [Tensor2],
     grads: &mut Grads,
-    moments: &mut AdamWMoments,
+    moments: &mut Moments,
     step: &AdamWStep,
 ) -> Later<f64> {
     let lengths: Vec<usize> = parameters.iter().map(Tensor2::len).collect();
@@ -151,8 +86,7 @@ pub fn adamw(
     let At::Host(values) = &mut moments.at else {
         panic!("parameters of the host, moments on a GPU");
     };
-    let norm = gradient_norm(parameters, grads);
-    let scale = (by.clip / (norm + CLIP_EPSILON)).min(1.0) as f32;
+    let (norm, scale) = norm_and_factor(parameters, grads, by.clip);
     let moments = moments.treatments.iter().zip(values);
     for (parameter, (treatment, [first, second])) in parameters.iter_mut().zip(moments) {
         let update = Update::new(scale, *treatment, &by);
@@ -200,46 +134,11 @@ impl Update {
     }
 }
 
-/// The L2 norm of all gradients together, summed in `f64` in the order of the parameters.
-fn gradient_norm(parameters: &[Tensor2], grads: &mut Grads) -> f64 {
-    let mut sum = 0.0;
-    for parameter in parameters {
-        sum += sum_of_squares(parameter.gradient_mut(grads));
-    }
-    sum.sqrt()
-}
-
-/// Sum of squares over independent lanes, so that the loop vectorises without reordering any one lane.
-fn sum_of_squares(values: &[f32]) -> f64 {
-    const LANES: usize = 16;
-    let mut lanes = [0.0f64; LANES];
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    for chunk in chunks {
-        for (lane, value) in lanes.iter_mut().zip(chunk) {
-            *lane += f64::from(*value) * f64::from(*value);
-        }
-    }
-    lanes.iter().sum::<f64>()
-        + rest
-            .iter()
-            .map(|value| f64::from(*value).powi(2))
-            .sum::<f64>()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ops::check::{loss_of, on_every_place, parameter};
     use crate::tensor::Tape;
-
-    #[test]
-    fn the_sum_of_squares_covers_the_rest_of_the_lanes() {
-        let values: Vec<f32> = (0..37).map(|i| i as f32).collect();
-        assert_eq!(
-            sum_of_squares(&values),
-            (0..37).map(|i| f64::from(i * i)).sum::<f64>()
-        );
-    }
 
     /// One parameter with the gradient 0.5 everywhere.
     fn gradients(parameter: &Tensor2) -> Grads {
@@ -259,7 +158,7 @@ mod tests {
                 (Treatment { backbone: false, decayed: false }, 0.5, 0.0),
             ] {
                 let before = parameter(1, 1, 9, 1.0).to(place);
-                let mut moments = AdamWMoments::new(vec![treatment], vec![[vec![0.0; 9], vec![0.0; 9]]]);
+                let mut moments = Moments::new(vec![treatment], vec![[vec![0.0; 9], vec![0.0; 9]]]);
                 let step = AdamWStep { number: 1, rates: [0.01, 0.5], weight_decay: 0.1, betas: [0.9, 0.99], clip: 0.75 };
                 let mut after = [before.clone()];
                 let norm = adamw(&mut after, &mut gradients(&before), &mut moments, &step).wait();

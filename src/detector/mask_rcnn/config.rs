@@ -1,0 +1,71 @@
+//! Table `[model]` with `name = "mask-rcnn"`: the sizes of the network, and its loss in `[model.loss]`.
+
+use super::{LossConfig, MaskRcnnDetector};
+use crate::detector::tables::with_loss;
+use crate::detector::{Demands, Detector, DetectorConfig};
+use crate::graph::Operations;
+use crate::graph::mask_rcnn::{MaskRcnn, MaskRcnnConfig};
+use crate::registry::{Check, ComponentErrors};
+use crate::rng::Stream;
+use anyhow::{Result, bail};
+use std::path::Path;
+use toml::Table;
+
+/// The table, read and checked.
+#[derive(Clone, Debug)]
+pub struct MaskRcnnTable {
+    /// All keys but `loss`.
+    pub network: MaskRcnnConfig,
+    /// `[model.loss]`.
+    pub loss: LossConfig,
+}
+
+pub(super) fn build(table: Table) -> Result<Box<dyn DetectorConfig>, ComponentErrors> {
+    let (network, loss) = with_loss(table)?;
+    Ok(Box::new(MaskRcnnTable { network, loss }))
+}
+
+impl DetectorConfig for MaskRcnnTable {
+    fn build(&self, classes: usize, rng: &mut Stream) -> Result<Box<dyn Detector>> {
+        let network = MaskRcnn::new(&self.network, classes, rng)?;
+        Ok(Box::new(MaskRcnnDetector::new(network, self.loss.clone())))
+    }
+
+    fn network(&self) -> String {
+        format!("{:?}", self.network)
+    }
+
+    fn weights(&self) -> &Path {
+        &self.network.weights
+    }
+
+    fn backbone_weights(&self) -> &Path {
+        &self.network.backbone.weights
+    }
+
+    /// Counts the regions of a training step: its sample, and the masks of those that have to find an object.
+    fn operations(&self, height: usize, width: usize) -> Operations {
+        let regions = self.loss.regions;
+        let masks = (regions as f32 * self.loss.region_objects) as usize;
+        self.network.operations(height, width, regions, masks)
+    }
+
+    fn stride(&self) -> usize {
+        self.network.backbone.coarsest_stride()
+    }
+
+    fn hugging_face(&self, _labels: Vec<String>) -> Result<serde_json::Value> {
+        bail!(
+            "`transformers` has no Mask R-CNN; `model.name` must be \"mask2former\" for this export"
+        )
+    }
+
+    fn check_demands(&self, demands: &Demands, check: &mut Check) {
+        if demands.mask_loss.per_query {
+            check.refuse(
+                "weighting.divisor",
+                "\"queries\" has no meaning for \"mask-rcnn\", which has none; allowed: \"masks\"",
+            );
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The losses of Mask R-CNN for labels and pseudo-labels alike: two for anchors, three for regions.
+//!
+//! `$$ L = L_{cls} + L_{box} + L_{mask} + L_{obj} + L_{rpn\,box} $$`
+//!
+//! each with its weight. Source: Faster R-CNN, eq. 1 (<https://arxiv.org/abs/1506.01497>), Mask R-CNN, section 3
+//! (<https://arxiv.org/abs/1703.06870>). The anchors and regions of an image that count are drawn anew in every step.
+//!
+//! An image without an object teaches its anchors and regions that they are background, or nothing
+//! ([`EmptyImage`]): it is then left out of the samples and of all divisors.
+
+mod anchors;
+mod regions;
+
+use super::loss::LossConfig;
+use super::objects::Objects;
+use super::output::MaskRcnnOutput;
+use super::sampling::SampleOrder;
+use crate::detector::{EmptyImage, Losses, Part, Pending, Targets};
+use crate::ops;
+use crate::rng::Stream;
+use crate::tensor::{Tape, Tensor2};
+
+/// The rules of the losses.
+#[derive(Clone, Debug)]
+pub(super) struct Criterion {
+    /// Weights and samples.
+    pub config: LossConfig,
+    /// The order in which candidates are sampled.
+    pub order: SampleOrder,
+}
+
+/// An image of a part that teaches something.
+struct Taught<'p> {
+    /// Its number in the batch.
+    image: usize,
+    objects: Objects<'p>,
+}
+
+/// A part whose losses can be computed.
+pub(super) struct StartedPart<'p> {
+    output: &'p MaskRcnnOutput,
+    part: &'p Part<'p>,
+    images: Vec<Taught<'p>>,
+    draws: Stream,
+}
+
+impl<'p> StartedPart<'p> {
+    /// Panics if targets and images differ in number, or if the batch has fewer images.
+    pub(super) fn new(output: &'p MaskRcnnOutput, part: &'p Part<'p>, draws: Stream) -> Self {
+        assert_eq!(
+            part.targets.len(),
+            part.images.len(),
+            "one list of targets per image"
+        );
+        assert!(
+            part.images.end <= output.sizes.len(),
+            "image {} of {}",
+            part.images.end,
+            output.sizes.len()
+        );
+        let nothing = part.targets.iter().all(Targets::is_empty);
+        let teaches = |targets: &Targets| match part.empty_image {
+            EmptyImage::ZeroBatch => !nothing,
+            EmptyImage::ZeroImage => !targets.is_empty(),
+            EmptyImage::Background => true,
+        };
+        let images = part.images.clone().zip(part.targets);
+        let images = images.filter(|(_, targets)| teaches(targets));
+        let taught = |(image, targets)| Taught {
+            image,
+            objects: Objects::new(targets),
+        };
+        Self {
+            output,
+            part,
+            images: images.map(taught).collect(),
+            draws,
+        }
+    }
+}
+
+impl Pending for StartedPart<'_> {
+    fn losses(mut self: Box<Self>, tape: &mut Tape) -> Losses {
+        let [objectness, rpn_box] = self.anchor_losses(tape);
+        let [class, boxes, mask] = self.region_losses(tape);
+        let config = &self.output.criterion.config;
+        let terms = vec![
+            ("class", class, config.class),
+            ("box", boxes, config.boxes),
+            ("mask", mask, config.mask),
+            ("rpn-objectness", objectness, config.rpn_objectness),
+            ("rpn-box", rpn_box, config.rpn_box),
+        ];
+        let weighted: Vec<(&Tensor2, f32)> = terms
+            .iter()
+            .map(|(_, term, weight)| (term, *weight))
+            .collect();
+        let total = ops::weighted_sum(tape, &weighted);
+        let terms = terms.into_iter().map(|(name, term, _)| (name, term));
+        Losses {
+            terms: terms.collect(),
+            total,
+        }
+    }
+}
+
+/// The loss of nothing.
+fn zero() -> Tensor2 {
+    Tensor2::constant(vec![0.0], 1, 1)
+}

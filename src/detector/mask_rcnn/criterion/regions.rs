@@ -1,0 +1,151 @@
+//! The losses of the heads for regions.
+//!
+//! `$$ L_{cls} = \frac1R \sum_r \mathrm{CE}_r, \qquad L_{box} = \frac1R \sum_{r \in F} \sum_{k=1}^4
+//!    \mathrm{smooth}_{L1}(d_{r y_r k} - t_{rk}), \qquad
+//!    L_{mask} = \frac1{|F| S^2} \sum_{r \in F} \sum_i w_{ri}\,\mathrm{BCE}(z_{r y_r i}, m_{ri}) $$`
+//!
+//! r runs over the R sampled regions of all images, F are those that have to find an object, y is its class. Only the
+//! deltas and the mask of that class count. w is 1, or for a pseudo-mask 1 - u of PL-DC, eq. 13, resampled to the
+//! region.
+
+use super::{StartedPart, zero};
+use crate::detector::mask_rcnn::detecting::REGION_WEIGHTS;
+use crate::detector::mask_rcnn::output::Stage;
+use crate::graph::mask_rcnn::Region;
+use crate::ops::{self, Bounds, iou_matrix};
+use crate::tensor::{Tape, Tensor2};
+
+/// The sampled regions of a part.
+#[derive(Default)]
+struct Sampled {
+    regions: Vec<Region>,
+    /// The class of each; background is the last.
+    classes: Vec<usize>,
+    /// The places among them that have to find an object.
+    found: Vec<usize>,
+    /// The deltas to it.
+    deltas: Vec<f32>,
+    /// Its mask in the region.
+    masks: Vec<f32>,
+    /// The weights of the pixels of its mask.
+    weights: Vec<f32>,
+    /// True if any weight was given.
+    weighted: bool,
+}
+
+impl Sampled {
+    fn push(&mut self, image: usize, bounds: Bounds, class: usize) {
+        self.regions.push(Region { image, bounds });
+        self.classes.push(class);
+    }
+}
+
+/// Keeps the renormalised loss finite where every pixel has weight 0.
+const SMALLEST_MEAN: f32 = 1e-6;
+
+impl StartedPart<'_> {
+    /// The losses of classes, boxes and masks.
+    pub(super) fn region_losses(&mut self, tape: &mut Tape) -> [Tensor2; 3] {
+        let sampled = self.sampled();
+        if sampled.regions.is_empty() {
+            return [zero(), zero(), zero()];
+        }
+        let output = self.output;
+        let (model, rules) = (&output.model, output.model.rules());
+        let count = sampled.regions.len();
+        let predictions = model.region_predictions(tape, &output.levels, &sampled.regions);
+        let weights = vec![1.0; count];
+        let (logits, classes) = (&predictions.classes, &sampled.classes);
+        let class = ops::cross_entropy(tape, logits, classes, &weights, count as f32);
+        let columns: Vec<usize> = sampled.found.iter().map(|i| 4 * classes[*i]).collect();
+        let moves = ops::pick(tape, &predictions.deltas, &sampled.found, &columns, 4);
+        let deltas = Tensor2::constant(sampled.deltas.clone(), sampled.found.len(), 4);
+        let boxes = ops::smooth_l1(tape, &moves, &deltas, rules.beta, count as f32);
+        [class, boxes, self.mask_loss(tape, sampled)]
+    }
+
+    /// Draws the regions of every image: its proposals and its objects' own rectangles.
+    fn sampled(&mut self) -> Sampled {
+        let output = self.output;
+        let (model, rules, criterion) = (&output.model, output.model.rules(), &output.criterion);
+        let config = &criterion.config;
+        let (matcher, size) = (config.region_matcher(rules), config.region_sample());
+        let coder = rules.coder(REGION_WEIGHTS);
+        let side = model.mask_side();
+        let background = model.classes();
+        let numbers: Vec<usize> = self.images.iter().map(|taught| taught.image).collect();
+        let mut sampled = Sampled::default();
+        let proposed = output.proposals(Stage::Training, &numbers);
+        for (taught, mut candidates) in self.images.iter().zip(proposed) {
+            let objects = &taught.objects;
+            candidates.extend(&objects.bounds);
+            let iou = iou_matrix(&objects.bounds, &candidates);
+            let matches = matcher.of(&iou, candidates.len());
+            let sample = size.draw(&matches, criterion.order, &mut self.draws);
+            for (index, object) in &sample.objects {
+                let bounds = candidates[*index];
+                sampled.found.push(sampled.regions.len());
+                sampled.push(taught.image, bounds, objects.class(*object));
+                let target = objects.bounds[*object];
+                sampled.deltas.extend(coder.encode(target, bounds));
+            }
+            for index in &sample.background {
+                sampled.push(taught.image, candidates[*index], background);
+            }
+            let in_regions: Vec<(usize, Bounds)> = sample
+                .objects
+                .iter()
+                .map(|(index, object)| (*object, candidates[*index]))
+                .collect();
+            sampled
+                .masks
+                .extend(objects.masks(&in_regions, side, rules.hard_masks));
+            match objects.weights(&in_regions, side) {
+                Some(weights) => {
+                    sampled.weights.extend(weights);
+                    sampled.weighted = true;
+                }
+                None => sampled.weights.resize(sampled.masks.len(), 1.0),
+            }
+        }
+        sampled
+    }
+
+    /// The loss of the masks of the regions that have to find an object.
+    fn mask_loss(&self, tape: &mut Tape, sampled: Sampled) -> Tensor2 {
+        let Sampled {
+            regions,
+            classes,
+            found,
+            masks,
+            weights,
+            weighted,
+            ..
+        } = sampled;
+        if found.is_empty() {
+            return zero();
+        }
+        let (output, count) = (self.output, found.len());
+        let pixels = output.model.mask_side().pow(2);
+        let regions: Vec<Region> = found.iter().map(|i| regions[*i]).collect();
+        let logits = output
+            .model
+            .mask_predictions(tape, &output.levels, &regions)
+            .data;
+        let columns: Vec<usize> = found
+            .iter()
+            .flat_map(|i| std::iter::repeat_n(classes[*i], pixels))
+            .collect();
+        let rows: Vec<usize> = (0..count * pixels).collect();
+        let own = ops::pick(tape, &logits, &rows, &columns, 1);
+        let own = ops::reshape(tape, &own, count, pixels);
+        let targets = Tensor2::constant(masks, count, pixels);
+        let mut divisor = count as f32;
+        if weighted && self.part.mask_loss.renormalise {
+            let sum: f64 = weights.iter().map(|weight| f64::from(*weight)).sum();
+            divisor *= ((sum / weights.len() as f64) as f32).max(SMALLEST_MEAN);
+        }
+        let weights = weighted.then(|| Tensor2::constant(weights, count, pixels));
+        ops::bce_points(tape, &own, &targets, weights.as_ref(), divisor)
+    }
+}

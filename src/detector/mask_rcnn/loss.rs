@@ -1,0 +1,136 @@
+//! Table `[model.loss]` of a Mask R-CNN: the weights of the losses, and what they sample.
+
+use super::matching::Matcher;
+use super::sampling::SampleSize;
+use crate::graph::mask_rcnn::Rules;
+use crate::registry::{Check, Checked, MOST_WEIGHT};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::ops::RangeInclusive;
+
+/// The table `[model.loss]`.
+#[derive(Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LossConfig {
+    /// Weight of the cross-entropy of the regions' classes.
+    pub class: f32,
+    /// Weight of the loss of the regions' boxes.
+    #[serde(rename = "box")]
+    pub boxes: f32,
+    /// Weight of the binary cross-entropy of the masks.
+    pub mask: f32,
+    /// Weight of the binary cross-entropy of the anchors.
+    pub rpn_objectness: f32,
+    /// Weight of the loss of the anchors' boxes.
+    pub rpn_box: f32,
+    /// Sampled anchors of an image.
+    pub anchors: usize,
+    /// The largest share of anchors that have to find an object.
+    pub anchor_objects: f32,
+    /// An anchor that overlaps no object by this much is background.
+    pub anchor_low: f32,
+    /// An anchor that overlaps an object by this much has to find it.
+    pub anchor_high: f32,
+    /// Sampled regions of an image.
+    pub regions: usize,
+    /// The largest share of regions that have to find an object.
+    pub region_objects: f32,
+    /// A region that overlaps an object by this much has to find it; otherwise it is background.
+    pub region_high: f32,
+}
+
+/// Samples of an image.
+const SAMPLES: RangeInclusive<usize> = 1..=100_000;
+
+impl Checked for LossConfig {
+    fn check(&self, check: &mut Check) {
+        for (key, weight) in [
+            ("class", self.class),
+            ("box", self.boxes),
+            ("mask", self.mask),
+            ("rpn-objectness", self.rpn_objectness),
+            ("rpn-box", self.rpn_box),
+        ] {
+            check.range(key, weight, 0.0..=MOST_WEIGHT as f32);
+        }
+        check.range("anchors", self.anchors, SAMPLES);
+        check.range("regions", self.regions, SAMPLES);
+        check.range("anchor-objects", self.anchor_objects, 0.0..=1.0);
+        check.range("region-objects", self.region_objects, 0.0..=1.0);
+        check.range("anchor-high", self.anchor_high, 0.0..=1.0);
+        check.range("anchor-low", self.anchor_low, 0.0..=self.anchor_high);
+        check.range("region-high", self.region_high, 0.0..=1.0);
+    }
+}
+
+impl LossConfig {
+    /// The matching of anchors.
+    pub fn anchor_matcher(&self, rules: &Rules) -> Matcher {
+        Matcher {
+            low: self.anchor_low,
+            high: self.anchor_high,
+            low_quality: rules.anchors,
+        }
+    }
+
+    /// The matching of regions.
+    pub fn region_matcher(&self, rules: &Rules) -> Matcher {
+        Matcher {
+            low: self.region_high,
+            high: self.region_high,
+            low_quality: rules.regions,
+        }
+    }
+
+    /// The sample of anchors.
+    pub fn anchor_sample(&self) -> SampleSize {
+        SampleSize {
+            count: self.anchors,
+            objects: self.anchor_objects,
+        }
+    }
+
+    /// The sample of regions.
+    pub fn region_sample(&self) -> SampleSize {
+        SampleSize {
+            count: self.regions,
+            objects: self.region_objects,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// The values of Mask R-CNN and of all three implementations.
+    pub fn published() -> LossConfig {
+        LossConfig {
+            class: 1.0,
+            boxes: 1.0,
+            mask: 1.0,
+            rpn_objectness: 1.0,
+            rpn_box: 1.0,
+            anchors: 256,
+            anchor_objects: 0.5,
+            anchor_low: 0.3,
+            anchor_high: 0.7,
+            regions: 512,
+            region_objects: 0.25,
+            region_high: 0.5,
+        }
+    }
+
+    #[test]
+    fn bounds_in_the_wrong_order_are_refused() {
+        published().checked().unwrap();
+        let swapped = LossConfig {
+            anchor_low: 0.8,
+            regions: 0,
+            ..published()
+        };
+        let errors = swapped.checked().unwrap_err();
+        let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
+        assert_eq!(keys, ["regions", "anchor-low"]);
+    }
+}

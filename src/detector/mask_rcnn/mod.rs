@@ -1,0 +1,109 @@
+//! Mask R-CNN as a detector: the network [`crate::graph::mask_rcnn`] with its loss, matching, sampling, proposals and
+//! detections.
+
+mod config;
+mod criterion;
+mod detecting;
+mod loss;
+mod matching;
+mod objects;
+mod output;
+mod planes;
+mod proposing;
+mod sampling;
+
+use crate::detector::{Detector, DetectorConfig, Output};
+use crate::graph::backbone::ResNet;
+use crate::graph::mask_rcnn::MaskRcnn;
+use crate::graph::{Images, Normaliser};
+use crate::nn::params::{Param, Parameters};
+use crate::registry::Entry;
+use crate::tensor::{Place, Tape};
+use criterion::Criterion;
+use output::MaskRcnnOutput;
+
+pub use config::MaskRcnnTable;
+pub use loss::LossConfig;
+pub use sampling::SampleOrder;
+
+/// Its row in the registry.
+pub(super) const ENTRY: Entry<Box<dyn DetectorConfig>> = Entry {
+    name: "mask-rcnn",
+    about: "Mask R-CNN with a feature pyramid: boxes that are proposed, classified and segmented",
+    build: config::build,
+};
+
+/// The network with its loss. A clone shares the memory of a parameter until one of the two changes it.
+#[derive(Clone, Debug)]
+pub struct MaskRcnnDetector {
+    network: MaskRcnn,
+    criterion: Criterion,
+}
+
+impl MaskRcnnDetector {
+    /// Joins a network and its loss. Anchors and regions are sampled at random.
+    pub fn new(network: MaskRcnn, loss: LossConfig) -> Self {
+        let criterion = Criterion {
+            config: loss,
+            order: SampleOrder::Random,
+        };
+        Self { network, criterion }
+    }
+
+    /// The same with another order of sampling.
+    pub fn sampling(mut self, order: SampleOrder) -> Self {
+        self.criterion.order = order;
+        self
+    }
+}
+
+impl Parameters for MaskRcnnDetector {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        self.network.parameters(prefix, visit);
+    }
+}
+
+impl Detector for MaskRcnnDetector {
+    fn classes(&self) -> usize {
+        self.network.classes()
+    }
+
+    fn normaliser(&self) -> &Normaliser {
+        self.network.normaliser()
+    }
+
+    fn backbone(&self) -> &ResNet {
+        self.network.backbone()
+    }
+
+    fn backbone_mut(&mut self) -> &mut ResNet {
+        self.network.backbone_mut()
+    }
+
+    fn place(&self) -> Place {
+        self.network.place()
+    }
+
+    fn forward(&self, tape: &mut Tape, images: &Images) -> Box<dyn Output> {
+        let levels = self.network.levels(tape, &images.map);
+        let predictions = self.network.anchor_predictions(tape, &levels);
+        let (anchors, of_level) = self.network.anchors(&levels, images.padded());
+        Box::new(MaskRcnnOutput {
+            model: self.network.clone(),
+            levels,
+            predictions,
+            anchors,
+            of_level,
+            sizes: images.sizes.clone(),
+            padded: images.padded(),
+            criterion: self.criterion.clone(),
+        })
+    }
+
+    fn copy(&self) -> Box<dyn Detector> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! The objects of an image as rectangles with masks.
+
+use crate::detector::Targets;
+use crate::ops::{self, Bounds, Roi, RoiPool};
+use crate::tensor::{Map, Tape, Tensor2};
+
+/// The objects of an image. One without a pixel has no rectangle, and is left out: an anchor that has to find it would
+/// be any anchor.
+pub(super) struct Objects<'t> {
+    targets: &'t Targets<'t>,
+    /// The number of each object among the targets.
+    numbers: Vec<usize>,
+    /// Its rectangle, the smallest around its mask.
+    pub bounds: Vec<Bounds>,
+}
+
+impl<'t> Objects<'t> {
+    pub(super) fn new(targets: &'t Targets<'t>) -> Self {
+        let masks = targets.masks.iter().enumerate();
+        let (numbers, bounds) = masks
+            .filter_map(|(number, mask)| {
+                let bounds = Bounds::of_mask(&mask.bits, mask.height, mask.width)?;
+                Some((number, bounds))
+            })
+            .unzip();
+        Self {
+            targets,
+            numbers,
+            bounds,
+        }
+    }
+
+    /// The class of object `index`.
+    pub(super) fn class(&self, index: usize) -> usize {
+        self.targets.classes[self.numbers[index]]
+    }
+
+    /// The masks of objects in `regions` (object, rectangle), each resampled to `side` x `side`: `[regions, side^2]`.
+    /// `hard`: 1 from 0.5 on, else 0; regions are then shifted by half a pixel. Otherwise the covered part.
+    pub(super) fn masks(&self, regions: &[(usize, Bounds)], side: usize, hard: bool) -> Vec<f32> {
+        let Some(first) = self.targets.masks.first() else {
+            return Vec::new();
+        };
+        let (height, width) = (first.height, first.width);
+        let masks = self.numbers.iter();
+        let pixels: Vec<f32> = masks
+            .flat_map(|number| self.targets.masks[*number].bits.iter().copied())
+            .map(f32::from)
+            .collect();
+        let planes = Tensor2::constant(pixels, self.numbers.len() * height * width, 1);
+        let planes = Map::new(planes, self.numbers.len(), height, width);
+        let mut values = resampled(&planes, regions.iter().copied(), side, hard);
+        if hard {
+            let bit = |value: &mut f32| *value = f32::from(*value >= 0.5);
+            values.iter_mut().for_each(bit);
+        }
+        values
+    }
+
+    /// The weights of the mask loss in `regions` (object, rectangle): 1 less the discount of eq. 13, resampled to
+    /// `side` x `side`. None if every weight is 1.
+    pub(super) fn weights(&self, regions: &[(usize, Bounds)], side: usize) -> Option<Vec<f32>> {
+        let discounts = self.targets.discounts.as_ref()?;
+        let first = self.targets.masks.first()?;
+        let (count, height, width) = (discounts.rows(), first.height, first.width);
+        let rows = count * height * width;
+        let planes = ops::reshape(&mut Tape::off(), &discounts.detach(), rows, 1);
+        let planes = Map::new(planes, count, height, width);
+        let among_targets = regions
+            .iter()
+            .map(|(index, bounds)| (self.numbers[*index], *bounds));
+        let mut values = resampled(&planes, among_targets, side, true);
+        values.iter_mut().for_each(|value| *value = 1.0 - *value);
+        Some(values)
+    }
+}
+
+/// The planes (number, rectangle), resampled to `side` x `side` with as many samples as pixels.
+fn resampled(
+    planes: &Map,
+    regions: impl Iterator<Item = (usize, Bounds)>,
+    side: usize,
+    aligned: bool,
+) -> Vec<f32> {
+    let roi = |(image, bounds)| Roi {
+        map: 0,
+        image,
+        bounds,
+    };
+    let rois: Vec<Roi> = regions.map(roi).collect();
+    let pool = RoiPool {
+        side,
+        sampling: 0,
+        aligned,
+    };
+    let read = ops::roi_align(&mut Tape::off(), &[planes], &[1.0], &rois, pool);
+    read.data.host_values().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::structures::Mask;
+    use std::borrow::Cow;
+
+    /// Three masks of 8 x 8: the left half, nothing, the upper two rows.
+    fn targets() -> Targets<'static> {
+        let mask = |set: fn(usize, usize) -> bool| {
+            let bits = (0..64).map(|i| u8::from(set(i / 8, i % 8))).collect();
+            Cow::Owned(Mask::new(8, 8, bits))
+        };
+        let discounts = (0..3 * 64).map(|i| (i / 64) as f32 / 4.0).collect();
+        Targets {
+            classes: vec![4, 5, 6],
+            masks: vec![mask(|_, x| x < 4), mask(|_, _| false), mask(|y, _| y < 2)],
+            discounts: Some(Tensor2::constant(discounts, 3, 64)),
+        }
+    }
+
+    #[test]
+    fn an_object_without_a_pixel_is_left_out() {
+        let targets = targets();
+        let objects = Objects::new(&targets);
+        let expected = [[0.0, 0.0, 4.0, 8.0], [0.0, 0.0, 8.0, 2.0]].map(Bounds::new);
+        assert_eq!(objects.bounds, expected);
+        assert_eq!((objects.class(0), objects.class(1)), (4, 6));
+    }
+
+    #[test]
+    fn masks_and_weights_are_those_of_the_object_in_the_region() {
+        let targets = targets();
+        let objects = Objects::new(&targets);
+        let region = Bounds::new([2.0, 0.0, 6.0, 4.0]);
+        let regions = [(0, region), (1, region)];
+        let masks = objects.masks(&regions, 2, true);
+        assert_eq!(masks, [1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+        // Without the shift the samples lie half a pixel further to the right and below.
+        let soft = objects.masks(&regions, 2, false);
+        assert_eq!(soft[..2], [0.75, 0.0]);
+        let weights = objects.weights(&regions, 2).unwrap();
+        assert_eq!(weights, [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5]);
+    }
+}

@@ -1,0 +1,147 @@
+//! From the predictions for anchors to proposals: the regions that the heads look at.
+//!
+//! Of every level the anchors with the highest scores are decoded and clipped to the image, small ones are dropped,
+//! duplicates of a level are suppressed, and the best of all levels stay. No gradient flows through. Source: Feature
+//! Pyramid Networks, section 4.1, as detectron2 and torchvision implement it.
+
+use crate::graph::mask_rcnn::{LEVELS, Rules};
+use crate::ops::{Bounds, sigmoid, suppress_by_group, top_k};
+
+/// The weights of the deltas of anchors.
+pub const ANCHOR_WEIGHTS: [f32; 4] = [1.0; 4];
+
+/// The numbers of proposals.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ProposalCount {
+    /// Anchors of a level.
+    pub per_level: usize,
+    /// Proposals of an image.
+    pub kept: usize,
+    /// The largest overlap of two proposals of a level.
+    pub overlap: f32,
+}
+
+/// The anchors of an image, in the order of the predictions.
+#[derive(Clone, Copy, Debug)]
+pub struct Anchors<'a> {
+    /// The rectangles.
+    pub all: &'a [Bounds],
+    /// The number of anchors of each level.
+    pub of_level: [usize; LEVELS],
+}
+
+/// The proposals of an image of `size` rows and columns, best first, from the `logits` `[A]` and the `deltas` `[A, 4]`
+/// of its anchors.
+pub fn proposals(
+    rules: &Rules,
+    count: ProposalCount,
+    anchors: Anchors,
+    (logits, deltas): (&[f32], &[f32]),
+    size: (usize, usize),
+) -> Vec<Bounds> {
+    let coder = rules.coder(ANCHOR_WEIGHTS);
+    let (mut boxes, mut scores, mut levels) = (Vec::new(), Vec::new(), Vec::new());
+    let mut first = 0;
+    for (level, anchors_of_level) in anchors.of_level.into_iter().enumerate() {
+        for place in top_k(&logits[first..][..anchors_of_level], count.per_level) {
+            let index = first + place;
+            let delta: [f32; 4] = std::array::from_fn(|side| deltas[4 * index + side]);
+            let decoded = coder.decode(delta, anchors.all[index]);
+            if !decoded.is_finite() {
+                continue;
+            }
+            let bounds = decoded.clipped(size);
+            if is_large(bounds, rules.least_proposal) {
+                boxes.push(bounds);
+                levels.push(level);
+                scores.push(match rules.orders_by_probability {
+                    true => sigmoid(logits[index]),
+                    false => logits[index],
+                });
+            }
+        }
+        first += anchors_of_level;
+    }
+    let kept = suppress_by_group(&boxes, &scores, &levels, count.overlap);
+    let best = kept.into_iter().take(count.kept);
+    best.map(|index| boxes[index]).collect()
+}
+
+/// Returns true if both sides are at least `least` long, and above 0.
+pub fn is_large(bounds: Bounds, least: f32) -> bool {
+    [bounds.width(), bounds.height()]
+        .iter()
+        .all(|side| *side > 0.0 && *side >= least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::mask_rcnn::Semantics;
+
+    const COUNT: ProposalCount = ProposalCount {
+        per_level: 2,
+        kept: 3,
+        overlap: 0.7,
+    };
+
+    /// Anchors of 10 pixels at these left edges.
+    fn anchors(lefts: &[f32]) -> Vec<Bounds> {
+        let at = |x: &f32| Bounds::new([*x, 0.0, x + 10.0, 10.0]);
+        lefts.iter().map(at).collect()
+    }
+
+    fn found(lefts: &[f32], of_level: [usize; LEVELS], logits: &[f32]) -> Vec<f32> {
+        let all = anchors(lefts);
+        let anchors = Anchors {
+            all: &all,
+            of_level,
+        };
+        let deltas = vec![0.0; 4 * logits.len()];
+        let rules = Semantics::Detectron2.rules();
+        let boxes = proposals(&rules, COUNT, anchors, (logits, &deltas), (20, 60));
+        boxes.iter().map(|bounds| bounds.x1).collect()
+    }
+
+    #[test]
+    fn the_best_of_each_level_stay_in_the_order_of_their_scores() {
+        let found = found(
+            &[0.0, 15.0, 30.0, 40.0, 45.0],
+            [3, 2, 0, 0, 0],
+            &[0.1, 0.5, 0.9, -3.0, -2.0],
+        );
+        // The third of the first level is not looked at; three are kept.
+        assert_eq!(found, [30.0, 15.0, 45.0]);
+    }
+
+    #[test]
+    fn only_a_proposal_of_the_same_level_suppresses() {
+        let all = [0.0, 1.0, 0.0];
+        assert_eq!(found(&all, [2, 1, 0, 0, 0], &[0.5, 0.9, 0.1]), [1.0, 0.0]);
+        assert_eq!(
+            found(&all, [1, 1, 1, 0, 0], &[0.5, 0.9, 0.1]),
+            [1.0, 0.0, 0.0]
+        );
+    }
+
+    #[test]
+    fn what_lies_outside_or_is_no_number_is_dropped() {
+        assert_eq!(found(&[70.0, 55.0], [2, 0, 0, 0, 0], &[0.5, 0.4]), [55.0]);
+        let all = anchors(&[0.0, 20.0]);
+        let anchors = Anchors {
+            all: &all,
+            of_level: [2, 0, 0, 0, 0],
+        };
+        let deltas = [f32::NAN, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        let rules = Semantics::Torchvision.rules();
+        let found = proposals(&rules, COUNT, anchors, (&[0.5, 0.4], &deltas), (20, 60));
+        assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn a_side_has_to_be_as_long_as_the_rule_says() {
+        let thin = Bounds::new([0.0, 0.0, 0.0005, 5.0]);
+        assert!(is_large(thin, 0.0) && !is_large(thin, 1e-3));
+        assert!(!is_large(Bounds::new([1.0, 0.0, 1.0, 5.0]), 0.0));
+    }
+}

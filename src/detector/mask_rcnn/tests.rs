@@ -1,0 +1,327 @@
+//! The whole network against torchvision: losses, gradients and detections, from `tests/golden/mask_rcnn.py`.
+
+use super::loss::tests::published as published_loss;
+use super::*;
+use crate::detector::{CandidateChoice, EmptyImage, MaskLoss, Part, Score, Selection, Targets};
+use crate::graph::mask_rcnn::{
+    DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig, Semantics, published,
+};
+use crate::nn::params::Param;
+use crate::ops::check::on_every_place;
+use crate::ops::golden;
+use crate::rng::Stream;
+use crate::structures::{Mask, Picture};
+use crate::tensor::{Grads, Tensor2};
+use std::borrow::Cow;
+
+const CLASSES: usize = 3;
+const SIZES: [(usize, usize); 2] = [(96, 128), (96, 160)];
+/// Class, centre x, y and radius x, y of the ellipses of each picture.
+const OBJECTS: [&[(usize, [f64; 4])]; 2] = [
+    &[
+        (0, [40.0, 40.0, 25.0, 18.0]),
+        (2, [90.0, 60.0, 12.0, 30.0]),
+        (1, [20.0, 80.0, 9.0, 8.0]),
+    ],
+    &[
+        (1, [60.0, 50.0, 40.0, 30.0]),
+        (2, [130.0, 30.0, 15.0, 15.0]),
+    ],
+];
+
+/// The small network of the script.
+fn config(semantics: Semantics) -> MaskRcnnConfig {
+    let mut config = MaskRcnnConfig {
+        semantics,
+        fpn_width: 16,
+        anchor_sizes: [12.0, 24.0, 48.0, 96.0, 192.0],
+        canonical_side: 56.0,
+        pixel_mean: [0.485, 0.456, 0.406].map(|mean| 255.0 * mean),
+        pixel_std: [0.229, 0.224, 0.225].map(|std| 255.0 * std),
+        weights: concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/golden/mask_rcnn_weights.safetensors"
+        )
+        .into(),
+        heads: HeadConfig {
+            box_side: 7,
+            width: 32,
+            mask_side: 7,
+            mask_width: 16,
+            mask_convs: 2,
+        },
+        proposals: ProposalConfig {
+            per_level_train: 200,
+            per_level_test: 100,
+            kept_train: 100,
+            kept_test: 50,
+            overlap: 0.7,
+        },
+        detections: DetectionConfig {
+            probability: 0.05,
+            overlap: 0.5,
+            most: 10,
+        },
+        ..published()
+    };
+    config.backbone.stem.width = 8;
+    (config.backbone.widths, config.backbone.depths) = ([8, 8, 16, 16], [1; 4]);
+    config
+}
+
+fn loss() -> LossConfig {
+    LossConfig {
+        anchors: 64,
+        regions: 32,
+        ..published_loss()
+    }
+}
+
+/// The detector, which samples the first candidates.
+fn detector(semantics: Semantics) -> MaskRcnnDetector {
+    let network = MaskRcnn::new(&config(semantics), CLASSES, &mut Stream::new(0, "m"));
+    MaskRcnnDetector::new(network.expect("torchvision's weights"), loss())
+        .sampling(SampleOrder::First)
+}
+
+fn splitmix(index: u64) -> u64 {
+    const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+    let z = index.wrapping_mul(STEP).wrapping_add(STEP);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+fn picture(number: usize) -> Picture {
+    let (height, width) = SIZES[number];
+    let byte = |i: usize| {
+        let (y, x, colour) = (i / 3 / width / 8, i / 3 % width / 8, i % 3);
+        let index = ((number * 100 + y) * 100 + x) * 3 + colour;
+        (splitmix(index as u64) >> 56) as u8
+    };
+    Picture::new(height, width, (0..height * width * 3).map(byte).collect())
+}
+
+/// The objects of picture `number`, padded to `width` columns.
+fn targets(number: usize, width: usize) -> Targets<'static> {
+    let (height, own) = SIZES[number];
+    let mask = |[cx, cy, rx, ry]: [f64; 4]| {
+        let inside = |i: usize| {
+            let (x, y) = ((i % width) as f64 + 0.5, (i / width) as f64 + 0.5);
+            let distance = ((x - cx) / rx).powi(2) + ((y - cy) / ry).powi(2);
+            u8::from(i % width < own && distance <= 1.0)
+        };
+        Cow::Owned(Mask::new(
+            height,
+            width,
+            (0..height * width).map(inside).collect(),
+        ))
+    };
+    Targets {
+        classes: OBJECTS[number].iter().map(|(class, _)| *class).collect(),
+        masks: OBJECTS[number]
+            .iter()
+            .map(|(_, shape)| mask(*shape))
+            .collect(),
+        discounts: None,
+    }
+}
+
+fn part<'a>(targets: &'a [Targets<'a>], empty_image: EmptyImage) -> Part<'a> {
+    Part {
+        images: 0..targets.len(),
+        targets,
+        mask_loss: MaskLoss::default(),
+        empty_image,
+    }
+}
+
+/// The terms, the total and the gradients of a training step on both pictures.
+fn step(model: &MaskRcnnDetector, targets: &[Targets]) -> (Vec<(&'static str, f32)>, f32, Grads) {
+    let pictures = [picture(0), picture(1)];
+    let images = model.images(&[&pictures[0], &pictures[1]]);
+    let mut tape = Tape::recording();
+    let output = model.forward(&mut tape, &images);
+    let part = part(targets, EmptyImage::Background);
+    let losses = output
+        .begin(&part, Stream::new(1, "draws"))
+        .losses(&mut tape);
+    let terms = losses.terms.iter();
+    let terms = terms.map(|(name, term)| (*name, term.scalar())).collect();
+    (terms, losses.total.scalar(), tape.backward(&losses.total))
+}
+
+/// The gradient of `param` in the reference's order.
+fn reference_gradient(param: &Param, grads: &mut Grads) -> Vec<f32> {
+    let values = param.value.gradient(grads);
+    Param {
+        value: Tensor2::constant(values, param.value.rows(), param.value.columns()),
+        kind: param.kind,
+        shape: param.shape.clone(),
+    }
+    .to_reference()
+}
+
+const BOTH: [(&str, Semantics); 2] = [
+    ("torchvision", Semantics::Torchvision),
+    ("detectron2", Semantics::Detectron2),
+];
+
+on_every_place! {
+    fn losses_and_gradients_parity_with_torchvision(place) {
+        let tensors = golden::load("mask_rcnn");
+        for (rules, semantics) in BOTH {
+            let mut model = detector(semantics);
+            crate::nn::params::move_to(&mut model, place);
+            let (terms, _, mut grads) = step(&model, &[targets(0, 160), targets(1, 160)]);
+            assert_eq!(terms.len(), 5);
+            for (name, found) in terms {
+                let expected = tensors[&format!("{rules}.loss.{name}")].1[0];
+                assert!((found - expected).abs() <= 1e-4 * expected, "{rules} {name}: {found}, golden {expected}");
+            }
+            let mut compared = 0;
+            model.parameters("", &mut |name, param| {
+                if let Some((_, expected)) = tensors.get(&format!("{rules}.grad.{name}")) {
+                    let found = reference_gradient(param, &mut grads);
+                    golden::compare(&format!("{rules} {name}"), &found, expected, 1e-3);
+                    compared += 1;
+                }
+            });
+            let gradients = tensors.keys().filter(|key| key.starts_with(&format!("{rules}.grad.")));
+            assert_eq!(compared, gradients.count(), "every gradient of the file belongs to a parameter");
+        }
+    }
+
+    fn detections_parity_with_torchvision(place) {
+        let tensors = golden::load("mask_rcnn");
+        for (rules, semantics) in BOTH {
+            let mut model = detector(semantics);
+            crate::nn::params::move_to(&mut model, place);
+            for number in 0..2 {
+                let images = model.images(&[&picture(number)]);
+                let arrays = model.forward(&mut Tape::off(), &images).raw();
+                let found = |name: &str| &arrays.iter().find(|(known, _)| *known == name).unwrap().1.1;
+                let golden = |name: &str| &tensors[&format!("{rules}.{number}.{name}")].1;
+                assert_eq!(found("classes"), golden("labels"), "{rules} {number}");
+                golden::compare("boxes", found("boxes"), golden("boxes"), 1e-4);
+                golden::compare("scores", found("scores"), golden("scores"), 1e-4);
+                golden::compare("masks", found("masks"), golden("masks"), 1e-3);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_has_the_same_bits_at_any_number_of_threads() {
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let mut model = detector(Semantics::Detectron2).sampling(SampleOrder::Random);
+            let (_, total, mut grads) = step(&model, &[targets(0, 160), targets(1, 160)]);
+            let mut bits = vec![total.to_bits()];
+            model.parameters("", &mut |_, param| {
+                bits.extend(param.value.gradient(&mut grads).iter().map(|g| g.to_bits()));
+            });
+            bits
+        })
+    };
+    assert!(run(1) == run(3));
+}
+
+#[test]
+fn an_image_without_objects_is_background_or_nothing() {
+    let model = detector(Semantics::Detectron2);
+    let images = model.images(&[&picture(0), &picture(1)]);
+    let losses = |targets: &[Targets], rule| -> Vec<f32> {
+        let mut tape = Tape::recording();
+        let output = model.forward(&mut tape, &images);
+        let part = part(targets, rule);
+        let losses = output
+            .begin(&part, Stream::new(1, "draws"))
+            .losses(&mut tape);
+        // A step may have no other loss.
+        tape.backward(&losses.total);
+        losses.terms.iter().map(|(_, term)| term.scalar()).collect()
+    };
+    let none = [Targets::default(), Targets::default()];
+    for rule in [EmptyImage::ZeroBatch, EmptyImage::ZeroImage] {
+        assert_eq!(losses(&none, rule), [0.0; 5], "{rule:?}");
+    }
+    let [class, boxes, mask, objectness, rpn_box] = losses(&none, EmptyImage::Background)[..]
+    else {
+        panic!("five terms")
+    };
+    assert!(class > 0.0 && objectness > 0.0);
+    assert_eq!([boxes, mask, rpn_box], [0.0; 3]);
+
+    let half = [targets(0, 160), Targets::default()];
+    let one = losses(&half, EmptyImage::ZeroImage);
+    let both = losses(&half, EmptyImage::ZeroBatch);
+    assert_ne!(one[0], both[0], "the empty image counts or not");
+    assert_eq!(both, losses(&half, EmptyImage::Background));
+}
+
+#[test]
+fn discounted_pixels_weigh_less() {
+    let model = detector(Semantics::Detectron2);
+    let with = |discount: Option<f32>| {
+        let mut all = [targets(0, 160), targets(1, 160)];
+        for targets in &mut all {
+            let (rows, columns) = (targets.len(), 96 * 160);
+            targets.discounts =
+                discount.map(|u| Tensor2::constant(vec![u; rows * columns], rows, columns));
+        }
+        step(&model, &all).0
+    };
+    let (plain, none, half) = (with(None), with(Some(0.0)), with(Some(0.5)));
+    assert_eq!(plain, none);
+    for ((name, plain), (_, half)) in plain.into_iter().zip(half) {
+        let expected = if name == "mask" { 0.5 * plain } else { plain };
+        assert!(
+            (half - expected).abs() <= 1e-5 * plain,
+            "{name}: {half} of {plain}"
+        );
+    }
+}
+
+#[test]
+fn candidates_are_the_detections_with_their_masks() {
+    let model = detector(Semantics::Detectron2);
+    let images = model.images(&[&picture(0), &picture(1)]);
+    let output = model.forward(&mut Tape::off(), &images);
+    let choice = CandidateChoice {
+        score: Score::WithNoObject,
+        selection: Selection::ArgMax,
+        top: 0,
+    };
+    let proposals = output.propose(choice).wait();
+    assert_eq!(proposals.size, (96, 160));
+    let detections = output.detect(&SIZES, 100);
+    for ((candidates, found), size) in proposals.images.iter().zip(&detections).zip(SIZES) {
+        assert_eq!(candidates.len(), found.len());
+        assert!(!candidates.is_empty());
+        for (candidate, found) in candidates.iter().zip(found) {
+            assert_eq!(candidate.class, found.class);
+            assert_eq!(candidate.class_quality, found.score);
+            assert!(candidate.foreground);
+            let sum: f32 = candidate.probabilities.iter().sum();
+            assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+            let logits = proposals.masks.logits(&[candidate.mask]);
+            let above = logits.values().iter().filter(|logit| **logit > 0.0);
+            assert_eq!(above.count(), candidate.area);
+            assert_eq!((found.mask.height, found.mask.width), size);
+        }
+    }
+    assert_eq!(output.detect(&SIZES, 3)[0].len(), 3);
+    let doubled = output.detect(&[(192, 256), (192, 320)], 1);
+    let (small, large) = (&detections[0][0].mask, &doubled[0][0].mask);
+    assert_eq!((large.height, large.width), (192, 256));
+    let ratio = large.area() as f64 / small.area().max(1) as f64;
+    assert!(
+        (3.0..5.0).contains(&ratio),
+        "four times as many pixels: {ratio}"
+    );
+}

@@ -1,0 +1,88 @@
+//! The box head, <https://arxiv.org/abs/1504.08083>: two fully connected layers, then the class and the box of a region.
+//!
+//! Shapes: R regions of P x P bins with C channels, K classes. The first layer's weight is `[H, C * P * P]` in the
+//! reference, whose regions have the channels first; the columns are reordered when a file is read.
+
+use super::config::HeadConfig;
+use super::semantics::Rules;
+use crate::nn::Linear;
+use crate::nn::params::{Param, ParamKind, Parameters, join};
+use crate::ops;
+use crate::rng::Stream;
+use crate::tensor::{Map, Tape, Tensor2};
+
+/// Deviations of the initial weights of classes and deltas.
+const CLASS_DEVIATION: f64 = 0.01;
+const DELTA_DEVIATION: f64 = 0.001;
+
+/// Two hidden layers and two predictors.
+#[derive(Clone, Debug)]
+pub(super) struct BoxHead {
+    fc1: Linear,
+    fc2: Linear,
+    classes: Linear,
+    deltas: Linear,
+}
+
+/// The predictions for some regions.
+#[derive(Clone, Debug)]
+pub struct RegionPredictions {
+    /// Logits of the classes, background last, `[R, K + 1]`.
+    pub classes: Tensor2,
+    /// dx, dy, dw, dh of every class, `[R, 4 K]`.
+    pub deltas: Tensor2,
+}
+
+impl BoxHead {
+    pub(super) fn new(
+        config: &HeadConfig,
+        rules: &Rules,
+        channels: usize,
+        classes: usize,
+        rng: &mut Stream,
+    ) -> Self {
+        let (side, hidden) = (config.box_side, config.width);
+        let inputs = side * side * channels;
+        let mut fully = |inputs: usize| match rules.pytorch_init {
+            true => Linear::new(inputs, hidden, rng),
+            false => Linear::caffe2_xavier(inputs, hidden, rng),
+        };
+        let (mut fc1, fc2) = (fully(inputs), fully(hidden));
+        let weight = fc1.weight.value.values().to_vec();
+        let shape = [hidden, channels, side, side];
+        fc1.weight = Param::new(ParamKind::Weight, weight, hidden, inputs, &shape);
+        let mut predictor = |outputs: usize, deviation: f64| match rules.pytorch_init {
+            true => Linear::new(hidden, outputs, rng),
+            false => Linear::normal(hidden, outputs, deviation, rng),
+        };
+        Self {
+            fc1,
+            fc2,
+            classes: predictor(classes + 1, CLASS_DEVIATION),
+            deltas: predictor(4 * classes, DELTA_DEVIATION),
+        }
+    }
+
+    /// Regions of P x P bins -> their classes and boxes.
+    pub(super) fn forward(&self, tape: &mut Tape, regions: &Map) -> RegionPredictions {
+        let columns = regions.pixels() * regions.channels();
+        let rows = ops::reshape(tape, &regions.data, regions.batch, columns);
+        let hidden = self.fc1.forward_relu(tape, &rows);
+        let hidden = self.fc2.forward_relu(tape, &hidden);
+        RegionPredictions {
+            classes: self.classes.forward(tape, &hidden),
+            deltas: self.deltas.forward(tape, &hidden),
+        }
+    }
+}
+
+impl Parameters for BoxHead {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        self.fc1.parameters(&join(prefix, "box_head.fc1"), visit);
+        self.fc2.parameters(&join(prefix, "box_head.fc2"), visit);
+        self.classes
+            .parameters(&join(prefix, "box_predictor.cls_score"), visit);
+        self.deltas
+            .parameters(&join(prefix, "box_predictor.bbox_pred"), visit);
+    }
+}

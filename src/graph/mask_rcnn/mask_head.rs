@@ -1,0 +1,61 @@
+//! The mask head of Mask R-CNN (<https://arxiv.org/abs/1703.06870>, figure 4): convolutions, a doubling of the
+//! resolution, and one mask for each class.
+//!
+//! Shapes: R regions of P x P bins -> logits of 2 P x 2 P for each of K classes.
+
+use super::config::HeadConfig;
+use crate::nn::params::{Param, Parameters, join};
+use crate::nn::{Conv2d, ConvTranspose2d};
+use crate::rng::Stream;
+use crate::tensor::{Map, Tape};
+
+/// The factor of the resolution.
+pub const DOUBLING: usize = 2;
+/// The deviation of the predictor's initial weights.
+const DEVIATION: f64 = 0.001;
+
+/// Convolutions, doubling, predictor.
+#[derive(Clone, Debug)]
+pub(super) struct MaskHead {
+    convs: Vec<Conv2d>,
+    deconv: ConvTranspose2d,
+    predictor: Conv2d,
+}
+
+impl MaskHead {
+    pub(super) fn new(
+        config: &HeadConfig,
+        channels: usize,
+        classes: usize,
+        rng: &mut Stream,
+    ) -> Self {
+        let width = config.mask_width;
+        let inputs = (0..config.mask_convs).map(|i| if i == 0 { channels } else { width });
+        let convs = inputs.map(|from| Conv2d::with_bias(from, width, 3, rng));
+        Self {
+            convs: convs.collect(),
+            deconv: ConvTranspose2d::new(width, width, DOUBLING, rng),
+            predictor: Conv2d::normal(width, classes, 1, DEVIATION, rng),
+        }
+    }
+
+    /// Regions of P x P bins -> mask logits of 2 P x 2 P with a channel for each class.
+    pub(super) fn forward(&self, tape: &mut Tape, regions: &Map) -> Map {
+        let mut x = regions.clone();
+        for conv in &self.convs {
+            x = conv.forward_relu(tape, &x);
+        }
+        let x = self.deconv.forward_relu(tape, &x);
+        self.predictor.forward(tape, &x)
+    }
+}
+
+impl Parameters for MaskHead {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        for (number, conv) in (1..).zip(&mut self.convs) {
+            conv.parameters(&join(prefix, &format!("mask_fcn{number}")), visit);
+        }
+        self.deconv.parameters(&join(prefix, "deconv"), visit);
+        self.predictor.parameters(&join(prefix, "predictor"), visit);
+    }
+}

@@ -1,0 +1,264 @@
+//! Mask R-CNN, <https://arxiv.org/abs/1703.06870>, with a feature pyramid: backbone, pyramid, region proposal network,
+//! box head, mask head.
+//!
+//! Shapes: B images of H x W, A anchors of an image, R regions, K classes. Which regions there are is not decided here:
+//! training samples them by the objects, a test by their scores (`detector::mask_rcnn`). Parameters have detectron2's
+//! names.
+
+mod anchors;
+mod box_head;
+mod config;
+mod fpn;
+mod mask_head;
+mod operations;
+mod rpn;
+mod semantics;
+
+use crate::graph::backbone::ResNet;
+use crate::graph::input::Normaliser;
+use crate::graph::weights;
+use crate::nn::params::{Param, Parameters, join};
+use crate::ops::{self, Bounds, Roi};
+use crate::registry::Checked;
+use crate::rng::Stream;
+use crate::tensor::{Map, Place, Tape};
+use box_head::BoxHead;
+use fpn::Fpn;
+use mask_head::MaskHead;
+use rpn::RpnHead;
+
+pub use box_head::RegionPredictions;
+#[cfg(test)]
+pub(crate) use config::tests::published;
+pub use config::{DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig};
+pub use fpn::LEVELS;
+pub use mask_head::DOUBLING;
+pub use rpn::AnchorPredictions;
+pub use semantics::{LowQuality, Rules, Semantics};
+
+/// Levels that regions are read from: all but the coarsest.
+const REGION_LEVELS: usize = LEVELS - 1;
+
+/// The network. A clone shares the values of its parameters until either is written.
+#[derive(Clone, Debug)]
+pub struct MaskRcnn {
+    normaliser: Normaliser,
+    backbone: ResNet,
+    fpn: Fpn,
+    rpn: RpnHead,
+    box_head: BoxHead,
+    mask_head: MaskHead,
+    config: MaskRcnnConfig,
+    rules: Rules,
+    classes: usize,
+}
+
+/// A region of an image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Region {
+    /// The number of the image in the batch.
+    pub image: usize,
+    /// The rectangle in pixels of the input.
+    pub bounds: Bounds,
+}
+
+impl MaskRcnn {
+    /// A network for `classes` object classes. Its values are drawn from `rng` or read from `config.weights` or
+    /// `config.backbone.weights`.
+    ///
+    /// # Errors
+    /// The sizes do not fit together, or weights are missing or do not fit.
+    pub fn new(config: &MaskRcnnConfig, classes: usize, rng: &mut Stream) -> anyhow::Result<Self> {
+        config.checked()?;
+        let (backbone, rules) = (&config.backbone, config.semantics.rules());
+        let stride = backbone.coarsest_stride();
+        let width = config.fpn_width;
+        let mut model = Self {
+            normaliser: Normaliser::new(config.pixel_mean, config.pixel_std, stride),
+            backbone: ResNet::new(backbone, rng)?,
+            fpn: Fpn::new(backbone.channels(), width, rng),
+            rpn: RpnHead::new(width, config.anchor_ratios.len(), rng),
+            box_head: BoxHead::new(&config.heads, &rules, width, classes, rng),
+            mask_head: MaskHead::new(&config.heads, width, classes, rng),
+            config: config.clone(),
+            rules,
+            classes,
+        };
+        if !config.weights.as_os_str().is_empty() {
+            weights::load_mask_rcnn(&mut model, &config.weights)?;
+        }
+        Ok(model)
+    }
+
+    /// The preparation of its input pictures.
+    pub fn normaliser(&self) -> &Normaliser {
+        &self.normaliser
+    }
+
+    /// Its backbone.
+    pub fn backbone(&self) -> &ResNet {
+        &self.backbone
+    }
+
+    /// Its backbone, to set the values of its parameters.
+    pub fn backbone_mut(&mut self) -> &mut ResNet {
+        &mut self.backbone
+    }
+
+    /// The number of object classes K.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Its sizes.
+    pub fn config(&self) -> &MaskRcnnConfig {
+        &self.config
+    }
+
+    /// Its rules.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The place of the network.
+    pub fn place(&self) -> Place {
+        self.backbone.place()
+    }
+
+    /// Normalised images of 3 channels -> p2 to p6.
+    pub fn levels(&self, tape: &mut Tape, images: &Map) -> [Map; LEVELS] {
+        let features = self.backbone.forward(tape, images);
+        self.fpn.forward(tape, &features)
+    }
+
+    /// p2 to p6 -> the predictions for all anchors.
+    pub fn anchor_predictions(&self, tape: &mut Tape, levels: &[Map; LEVELS]) -> AnchorPredictions {
+        self.rpn.forward(tape, levels)
+    }
+
+    /// The anchors of an image, in the order of the predictions. `padded`: rows and columns of the input. Also the
+    /// number of anchors of each level.
+    pub fn anchors(
+        &self,
+        levels: &[Map; LEVELS],
+        padded: (usize, usize),
+    ) -> (Vec<Bounds>, [usize; LEVELS]) {
+        let (config, sizes) = (&self.config, levels.each_ref().map(|l| (l.height, l.width)));
+        let ratios = &config.anchor_ratios;
+        let strides = config.strides();
+        let all = anchors::anchors(
+            &self.rules,
+            &config.anchor_sizes,
+            ratios,
+            padded,
+            &sizes,
+            &strides,
+        );
+        (
+            all,
+            sizes.map(|(height, width)| height * width * ratios.len()),
+        )
+    }
+
+    /// The classes and boxes of `regions`.
+    pub fn region_predictions(
+        &self,
+        tape: &mut Tape,
+        levels: &[Map; LEVELS],
+        regions: &[Region],
+    ) -> RegionPredictions {
+        let pooled = self.pooled(tape, levels, regions, self.config.heads.box_side);
+        self.box_head.forward(tape, &pooled)
+    }
+
+    /// The mask logits of `regions`: a map of R images of [`Self::mask_side`] with a channel for each class.
+    pub fn mask_predictions(
+        &self,
+        tape: &mut Tape,
+        levels: &[Map; LEVELS],
+        regions: &[Region],
+    ) -> Map {
+        let pooled = self.pooled(tape, levels, regions, self.config.heads.mask_side);
+        self.mask_head.forward(tape, &pooled)
+    }
+
+    /// Pixels along a side of a region's mask.
+    pub fn mask_side(&self) -> usize {
+        DOUBLING * self.config.heads.mask_side
+    }
+
+    /// `regions` of the levels that suit their sizes, resampled to `side` x `side`.
+    fn pooled(
+        &self,
+        tape: &mut Tape,
+        levels: &[Map; LEVELS],
+        regions: &[Region],
+        side: usize,
+    ) -> Map {
+        let strides = self.config.strides();
+        let maps: Vec<&Map> = levels.iter().take(REGION_LEVELS).collect();
+        let scales: Vec<f32> = strides[..REGION_LEVELS]
+            .iter()
+            .map(|stride| 1.0 / *stride as f32)
+            .collect();
+        let canonical = self.config.canonical_side;
+        let roi = |region: &Region| {
+            let area = region.bounds.area();
+            Roi {
+                map: anchors::level_of(self.rules.level, area, canonical, REGION_LEVELS),
+                image: region.image,
+                bounds: region.bounds,
+            }
+        };
+        let rois: Vec<Roi> = regions.iter().map(roi).collect();
+        ops::roi_align(tape, &maps, &scales, &rois, self.rules.pool(side))
+    }
+}
+
+impl Parameters for MaskRcnn {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        let backbone = join(prefix, "backbone");
+        self.backbone
+            .parameters(&join(&backbone, "bottom_up"), visit);
+        self.fpn.parameters(&backbone, visit);
+        self.rpn
+            .parameters(&join(prefix, "proposal_generator.rpn_head"), visit);
+        let heads = join(prefix, "roi_heads");
+        self.box_head.parameters(&heads, visit);
+        self.mask_head.parameters(&join(&heads, "mask_head"), visit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_network_has_the_published_number_of_parameters() {
+        const CLASSES: usize = 90;
+        let mut model = MaskRcnn::new(&published(), CLASSES, &mut Stream::new(0, "m")).unwrap();
+        let (mut trained, mut names) = (0, Vec::new());
+        model.parameters("", &mut |name, param| {
+            names.push(name.to_string());
+            if !name.contains("norm.") {
+                trained += param.value.len();
+            }
+        });
+        // torchvision has deltas and a mask of the background, too, which nothing reads.
+        let background = 4 * (1024 + 1) + (256 + 1);
+        assert_eq!(trained + background, 44_401_393);
+        for name in [
+            "backbone.bottom_up.stem.conv1.norm.bias",
+            "backbone.fpn_lateral2.weight",
+            "backbone.fpn_output5.bias",
+            "proposal_generator.rpn_head.anchor_deltas.weight",
+            "roi_heads.box_head.fc1.weight",
+            "roi_heads.box_predictor.bbox_pred.bias",
+            "roi_heads.mask_head.mask_fcn4.weight",
+            "roi_heads.mask_head.deconv.bias",
+            "roi_heads.mask_head.predictor.weight",
+        ] {
+            assert!(names.iter().any(|known| known == name), "no `{name}`");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The names of a Mask R-CNN's parameters in files.
+//!
+//! | here (detectron2) | torchvision | torchvision's released files |
+//! |---|---|---|
+//! | `backbone.bottom_up.res2.0.conv1.weight` | `backbone.body.layer1.0.conv1.weight` | the same |
+//! | `backbone.fpn_lateral2.weight` | `backbone.fpn.inner_blocks.0.0.weight` | `backbone.fpn.inner_blocks.0.weight` |
+//! | `backbone.fpn_output5.bias` | `backbone.fpn.layer_blocks.3.0.bias` | `backbone.fpn.layer_blocks.3.bias` |
+//! | `proposal_generator.rpn_head.conv.weight` | `rpn.head.conv.0.0.weight` | `rpn.head.conv.weight` |
+//! | `proposal_generator.rpn_head.objectness_logits.bias` | `rpn.head.cls_logits.bias` | the same |
+//! | `proposal_generator.rpn_head.anchor_deltas.bias` | `rpn.head.bbox_pred.bias` | the same |
+//! | `roi_heads.box_head.fc1.weight` | `roi_heads.box_head.fc6.weight` | the same |
+//! | `roi_heads.mask_head.mask_fcn1.weight` | `roi_heads.mask_head.0.0.weight` | `roi_heads.mask_head.mask_fcn1.weight` |
+//! | `roi_heads.mask_head.deconv.weight` | `roi_heads.mask_predictor.conv5_mask.weight` | the same |
+//! | `roi_heads.mask_head.predictor.weight` | `roi_heads.mask_predictor.mask_fcn_logits.weight` | the same |
+//!
+//! torchvision counts background as class 0. Its logit comes first there and last here, and its deltas and mask, which
+//! nothing reads, are left out.
+
+use super::arrays::Arrays;
+use super::fit::{ArraySource, Names, RowOrder};
+use super::torchvision;
+use anyhow::{Result, bail};
+
+/// A parameter that every Mask R-CNN has, here and in both forms of torchvision.
+const OWN_MARK: &str = "proposal_generator.rpn_head.conv.weight";
+pub(super) const TORCHVISION_MARK: &str = "rpn.head.conv.0.0.weight";
+const RELEASED_MARK: &str = "rpn.head.conv.weight";
+/// The moments of the optimizer in our checkpoints.
+const MOMENTS: &str = "optimizer.";
+/// The default network of a file with several networks.
+const TEACHER: &str = "teacher";
+/// Arrays of detectron2's and torchvision's files that are not parameters.
+const CONSTANTS: [&str; 4] = [
+    "pixel_mean",
+    "pixel_std",
+    "anchor_generator.cell_anchors",
+    "num_batches_tracked",
+];
+
+/// The naming of the arrays in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MaskRcnnNames {
+    /// As here, after a prefix.
+    Own(String),
+    /// torchvision's.
+    Torchvision {
+        /// True for the released files.
+        released: bool,
+    },
+}
+
+impl MaskRcnnNames {
+    /// Recognises the names; none if they are not those of a Mask R-CNN. `part` chooses one of several networks by a part
+    /// of its prefix.
+    ///
+    /// # Errors
+    /// It is not clear which network is meant.
+    pub(super) fn of(arrays: &Arrays, part: Option<&str>) -> Result<Option<Self>> {
+        let shown = arrays.path().display();
+        if part.is_none() {
+            for (mark, released) in [(TORCHVISION_MARK, false), (RELEASED_MARK, true)] {
+                if arrays.get(mark).is_some() {
+                    return Ok(Some(Self::Torchvision { released }));
+                }
+            }
+        }
+        let prefixes: Vec<&str> = arrays
+            .entries()
+            .filter_map(|(name, _)| name.strip_suffix(OWN_MARK))
+            .filter(|prefix| !prefix.starts_with(MOMENTS))
+            .collect();
+        if prefixes.is_empty() {
+            return Ok(None);
+        }
+        let wanted = part.unwrap_or(match prefixes.len() {
+            1 => "",
+            _ => TEACHER,
+        });
+        let fits = |prefix: &&&str| prefix.contains(wanted);
+        match &prefixes.iter().filter(fits).collect::<Vec<_>>()[..] {
+            [one] => Ok(Some(Self::Own(one.to_string()))),
+            _ => bail!(
+                "{shown}: which network? The file holds {}; name one after `#`, as in FILE#{TEACHER}",
+                prefixes.join(", ")
+            ),
+        }
+    }
+}
+
+impl MaskRcnnNames {
+    /// For people.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Own(prefix) if prefix.is_empty() => "detectron2's names of a Mask R-CNN".into(),
+            Self::Own(prefix) => {
+                format!("detectron2's names of a Mask R-CNN with the prefix `{prefix}`")
+            }
+            Self::Torchvision { released: false } => "torchvision's names of a Mask R-CNN".into(),
+            Self::Torchvision { released: true } => {
+                "the names of torchvision's released Mask R-CNN".into()
+            }
+        }
+    }
+}
+
+impl Names for MaskRcnnNames {
+    fn origin(&self, ours: &str) -> ArraySource {
+        match self {
+            Self::Own(prefix) => ArraySource::plain(format!("{prefix}{ours}")),
+            // A parameter of another network has no name there, so that it is found missing.
+            Self::Torchvision { released } => {
+                torchvisions(ours, *released).unwrap_or_else(|| ArraySource::plain(ours))
+            }
+        }
+    }
+
+    fn ignores(&self, name: &str) -> Option<&'static str> {
+        if CONSTANTS.iter().any(|constant| name.contains(constant)) {
+            return Some("not a parameter");
+        }
+        match self {
+            Self::Own(prefix) if name.starts_with(MOMENTS) && !prefix.starts_with(MOMENTS) => {
+                Some("a moment of the optimizer")
+            }
+            Self::Own(prefix) if !name.starts_with(prefix.as_str()) => {
+                Some("belongs to another network in the file")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// torchvision's array of our parameter `ours`; none if it is not one of a Mask R-CNN.
+fn torchvisions(ours: &str, released: bool) -> Option<ArraySource> {
+    // A layer with a norm after it is the first of two in newer versions, even without the norm.
+    let first = if released { "" } else { ".0" };
+    let parts: Vec<&str> = ours.split('.').collect();
+    let number =
+        |text: &str, prefix: &str| -> Option<usize> { text.strip_prefix(prefix)?.parse().ok() };
+    let (name, rows) = match parts[..] {
+        ["backbone", "bottom_up", ..] => {
+            let inner = parts[2..].join(".");
+            (
+                format!("backbone.body.{}", torchvision::name(&inner)),
+                RowOrder::Same,
+            )
+        }
+        ["backbone", layer, field] => {
+            let (kind, stage) = match layer.starts_with("fpn_lateral") {
+                true => ("inner_blocks", number(layer, "fpn_lateral")?),
+                false => ("layer_blocks", number(layer, "fpn_output")?),
+            };
+            let index = stage - 2;
+            (
+                format!("backbone.fpn.{kind}.{index}{first}.{field}"),
+                RowOrder::Same,
+            )
+        }
+        ["proposal_generator", "rpn_head", layer, field] => {
+            let layer = match layer {
+                "objectness_logits" => "cls_logits",
+                "anchor_deltas" => "bbox_pred",
+                _ if released => "conv",
+                _ => "conv.0.0",
+            };
+            (format!("rpn.head.{layer}.{field}"), RowOrder::Same)
+        }
+        ["roi_heads", "box_head", layer, field] => {
+            let layer = number(layer, "fc")? + 5;
+            (
+                format!("roi_heads.box_head.fc{layer}.{field}"),
+                RowOrder::Same,
+            )
+        }
+        ["roi_heads", "box_predictor", "cls_score", _] => (ours.to_string(), RowOrder::LastFirst),
+        ["roi_heads", "box_predictor", ..] => (ours.to_string(), RowOrder::Behind(4)),
+        ["roi_heads", "mask_head", "deconv", field] => (
+            format!("roi_heads.mask_predictor.conv5_mask.{field}"),
+            RowOrder::Same,
+        ),
+        ["roi_heads", "mask_head", "predictor", field] => (
+            format!("roi_heads.mask_predictor.mask_fcn_logits.{field}"),
+            RowOrder::Behind(1),
+        ),
+        ["roi_heads", "mask_head", layer, field] => {
+            let name = match released {
+                true => format!("roi_heads.mask_head.{layer}.{field}"),
+                false => {
+                    let index = number(layer, "mask_fcn")? - 1;
+                    format!("roi_heads.mask_head.{index}.0.{field}")
+                }
+            };
+            (name, RowOrder::Same)
+        }
+        _ => return None,
+    };
+    Some(ArraySource {
+        rows,
+        ..ArraySource::plain(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_torchvisions() {
+        for (ours, theirs, released) in [
+            (
+                "backbone.bottom_up.res2.0.shortcut.norm.bias",
+                "backbone.body.layer1.0.downsample.1.bias",
+                "backbone.body.layer1.0.downsample.1.bias",
+            ),
+            (
+                "backbone.fpn_lateral2.weight",
+                "backbone.fpn.inner_blocks.0.0.weight",
+                "backbone.fpn.inner_blocks.0.weight",
+            ),
+            (
+                "backbone.fpn_output5.bias",
+                "backbone.fpn.layer_blocks.3.0.bias",
+                "backbone.fpn.layer_blocks.3.bias",
+            ),
+            (
+                "proposal_generator.rpn_head.conv.weight",
+                "rpn.head.conv.0.0.weight",
+                "rpn.head.conv.weight",
+            ),
+            (
+                "proposal_generator.rpn_head.anchor_deltas.bias",
+                "rpn.head.bbox_pred.bias",
+                "rpn.head.bbox_pred.bias",
+            ),
+            (
+                "roi_heads.box_head.fc2.weight",
+                "roi_heads.box_head.fc7.weight",
+                "roi_heads.box_head.fc7.weight",
+            ),
+            (
+                "roi_heads.mask_head.mask_fcn4.bias",
+                "roi_heads.mask_head.3.0.bias",
+                "roi_heads.mask_head.mask_fcn4.bias",
+            ),
+            (
+                "roi_heads.mask_head.deconv.weight",
+                "roi_heads.mask_predictor.conv5_mask.weight",
+                "roi_heads.mask_predictor.conv5_mask.weight",
+            ),
+        ] {
+            let names = |released| torchvisions(ours, released).unwrap().names;
+            assert_eq!(
+                (names(false), names(true)),
+                (vec![theirs.into()], vec![released.into()])
+            );
+        }
+        assert_eq!(
+            torchvisions("sem_seg_head.predictor.query_feat.weight", false),
+            None
+        );
+        let rows = |ours: &str| torchvisions(ours, false).unwrap().rows;
+        assert_eq!(
+            rows("roi_heads.box_predictor.cls_score.bias"),
+            RowOrder::LastFirst
+        );
+        assert_eq!(
+            rows("roi_heads.box_predictor.bbox_pred.weight"),
+            RowOrder::Behind(4)
+        );
+        assert_eq!(
+            rows("roi_heads.mask_head.predictor.bias"),
+            RowOrder::Behind(1)
+        );
+    }
+}
