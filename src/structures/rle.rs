@@ -15,8 +15,25 @@ pub fn encode(mask: &Mask) -> Rle {
 /// The mask of the runs. Pixels after the last run are 0.
 pub fn decode(runs: &Rle) -> Mask {
     let (height, width) = (runs.h as usize, runs.w as usize);
-    let columns = hotcoco::mask::decode(runs);
-    Mask::new(height, width, transpose(&columns, width, height))
+    let mut bits = vec![0; height * width];
+    let mut end = 0;
+    for (index, count) in runs.counts.iter().enumerate() {
+        let start = end;
+        end = (start + *count as usize).min(bits.len());
+        if index % 2 == 0 {
+            continue;
+        }
+        // Only the pixels of the object are touched: most masks cover a small part of their image.
+        let (mut row, mut column) = (start % height.max(1), start / height.max(1));
+        for _ in start..end {
+            bits[row * width + column] = 1;
+            row += 1;
+            if row == height {
+                (row, column) = (0, column + 1);
+            }
+        }
+    }
+    Mask::new(height, width, bits)
 }
 
 /// `[rows, columns]` to `[columns, rows]`.

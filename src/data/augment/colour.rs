@@ -1,243 +1,265 @@
-//! Colour jitter, grayscale and blur on floating-point pixels, as torchvision defines them on tensors in
-//! 0..1.
+//! Other colours for a picture: changes of its pixels, then a blur, row by row. No more than a few rows are held as
+//! floating-point numbers.
 
-use super::Jitter;
-use crate::rng::Stream;
+use super::blur::Kernel;
+use super::change::{Change, Row, luma};
 use crate::structures::Picture;
 
-/// Luma weights of red, green and blue (ITU-R BT.601).
-const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
-
-/// The blur's kernel ends this many standard deviations from its centre.
-const BLUR_REACH: f64 = 3.0;
-
-/// `pixels` is `[height, width]` of RGB in 0..1.
-pub struct ColourPlanes {
-    height: usize,
-    width: usize,
-    pixels: Vec<[f32; 3]>,
+/// The changes of a picture.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Colouring {
+    /// The changes of the pixels in their order.
+    pub changes: Vec<Change>,
+    /// The blur after them.
+    pub blur: Option<Kernel>,
 }
 
-impl ColourPlanes {
-    pub fn new(picture: &Picture) -> Self {
-        let scale = |value: u8| f32::from(value) / 255.0;
-        let pixels = picture
-            .pixels
-            .chunks_exact(3)
-            .map(|p| [scale(p[0]), scale(p[1]), scale(p[2])])
-            .collect();
-        Self {
-            height: picture.height,
-            width: picture.width,
-            pixels,
+impl Colouring {
+    /// The picture in other colours, rounded to 8 bits.
+    pub fn apply(&self, picture: &Picture) -> Picture {
+        if self.changes.is_empty() && self.blur.is_none() {
+            return picture.clone();
         }
-    }
-
-    /// The picture, rounded to 8 bits.
-    pub fn into_picture(self) -> Picture {
-        let pixels = self
-            .pixels
-            .iter()
-            .flatten()
-            .map(|value| (value * 255.0 + 0.5) as u8)
-            .collect();
-        Picture::new(self.height, self.width, pixels)
-    }
-
-    /// Changes brightness, contrast, saturation and hue in a random order, each by a random amount.
-    pub fn jitter(&mut self, config: &Jitter, rng: &mut Stream) {
-        for change in rng.permutation(4) {
-            let mut factor = |half: f64| rng.range(1.0 - half, 1.0 + half) as f32;
-            match change {
-                0 => self.brightness(factor(config.brightness)),
-                1 => self.contrast(factor(config.contrast)),
-                2 => self.saturation(factor(config.saturation)),
-                _ => self.hue(rng.range(-config.hue, config.hue) as f32),
+        let changes = self.with_means(picture);
+        let (height, width) = (picture.height, picture.width);
+        let mut pixels = vec![0; picture.pixels.len()];
+        let read = |place: usize, row: &mut Row| {
+            take(&picture.pixels[place * width * 3..][..width * 3], row);
+            changes.iter().for_each(|change| change.apply(row));
+        };
+        let mut write = |place: usize, row: &Row| {
+            put(row, &mut pixels[place * width * 3..][..width * 3]);
+        };
+        match &self.blur {
+            Some(kernel) => kernel.blur(height, width, read, write),
+            None => {
+                let mut row = empty_row(width);
+                for place in 0..height {
+                    read(place, &mut row);
+                    write(place, &row);
+                }
             }
         }
+        Picture::new(height, width, pixels)
     }
 
-    fn brightness(&mut self, factor: f32) {
-        self.each(|pixel| pixel.map(|value| value * factor));
-    }
-
-    /// Scales the difference from the mean grey of the whole picture.
-    fn contrast(&mut self, factor: f32) {
-        let sum: f64 = self.pixels.iter().map(|pixel| f64::from(luma(pixel))).sum();
-        let mean = (sum / self.pixels.len() as f64) as f32;
-        self.each(|pixel| pixel.map(|value| mean + (value - mean) * factor));
-    }
-
-    /// Scales the difference from the grey of each pixel.
-    fn saturation(&mut self, factor: f32) {
-        self.each(|pixel| {
-            let grey = luma(&pixel);
-            pixel.map(|value| grey + (value - grey) * factor)
-        });
-    }
-
-    /// Rotates the hue by `shift` turns at constant saturation and value (HSV).
-    fn hue(&mut self, shift: f32) {
-        self.each(|pixel| turn_hue(pixel, shift));
-    }
-
-    /// Sets all three channels of every pixel to its luma.
-    pub fn grayscale(&mut self) {
-        self.each(|pixel| [luma(&pixel); 3]);
-    }
-
-    /// Replaces every pixel by `change` of it, cut off at black and white.
-    pub fn each(&mut self, change: impl Fn([f32; 3]) -> [f32; 3]) {
-        for pixel in &mut self.pixels {
-            *pixel = change(*pixel).map(|value| value.clamp(0.0, 1.0));
+    /// The changes, each contrast with the mean grey of the picture after the changes before it.
+    fn with_means(&self, picture: &Picture) -> Vec<Change> {
+        let mut changes = Vec::with_capacity(self.changes.len());
+        for change in &self.changes {
+            changes.push(match *change {
+                Change::Contrast { factor, .. } => Change::Contrast {
+                    factor,
+                    mean: mean_grey(picture, &changes),
+                },
+                other => other,
+            });
         }
-    }
-
-    /// Gaussian blur with standard deviation `sigma` in pixels. The border repeats its last pixel.
-    pub fn blur(&mut self, sigma: f64) {
-        let reach = libm::ceil(BLUR_REACH * sigma).max(1.0) as usize;
-        let weights: Vec<f64> = (0..=2 * reach)
-            .map(|k| libm::exp(-0.5 * libm::pow((k as f64 - reach as f64) / sigma, 2.0)))
-            .collect();
-        let total: f64 = weights.iter().sum();
-        let weights: Vec<f32> = weights
-            .iter()
-            .map(|weight| (weight / total) as f32)
-            .collect();
-        let mut line = Vec::new();
-        for row in 0..self.height {
-            self.blur_line(row * self.width, 1, self.width, &weights, &mut line);
-        }
-        for column in 0..self.width {
-            self.blur_line(column, self.width, self.height, &weights, &mut line);
-        }
-    }
-
-    /// Blurs `count` pixels from `start` on, `stride` apart. `line` is a scratch buffer.
-    fn blur_line(
-        &mut self,
-        start: usize,
-        stride: usize,
-        count: usize,
-        weights: &[f32],
-        line: &mut Vec<[f32; 3]>,
-    ) {
-        let reach = weights.len() / 2;
-        line.clear();
-        line.extend((0..count + 2 * reach).map(|position| {
-            let inside = position.saturating_sub(reach).min(count - 1);
-            self.pixels[start + inside * stride]
-        }));
-        for (position, window) in line.windows(weights.len()).enumerate() {
-            let mut sum = [0.0; 3];
-            for (pixel, weight) in window.iter().zip(weights) {
-                sum = [
-                    sum[0] + pixel[0] * weight,
-                    sum[1] + pixel[1] * weight,
-                    sum[2] + pixel[2] * weight,
-                ];
-            }
-            self.pixels[start + position * stride] = sum.map(|value| value.min(1.0));
-        }
+        changes
     }
 }
 
-fn luma(pixel: &[f32; 3]) -> f32 {
-    LUMA[0] * pixel[0] + LUMA[1] * pixel[1] + LUMA[2] * pixel[2]
+/// The mean luma of the picture after `changes`, summed up pixel by pixel.
+fn mean_grey(picture: &Picture, changes: &[Change]) -> f32 {
+    let mut row = empty_row(picture.width);
+    let mut greys = vec![0.0; picture.width];
+    let mut sum = 0.0;
+    for line in picture.pixels.chunks_exact(picture.width * 3) {
+        take(line, &mut row);
+        changes.iter().for_each(|change| change.apply(&mut row));
+        let [red, green, blue] = &row;
+        let pixels = red.iter().zip(green).zip(blue);
+        for (grey, ((red, green), blue)) in greys.iter_mut().zip(pixels) {
+            *grey = luma([*red, *green, *blue]);
+        }
+        sum = greys.iter().fold(sum, |sum, grey| sum + f64::from(*grey));
+    }
+    (sum / (picture.height * picture.width) as f64) as f32
 }
 
-/// The pixel with its hue rotated by `shift` turns, at constant saturation and value (HSV).
-pub fn turn_hue(pixel: [f32; 3], shift: f32) -> [f32; 3] {
-    let [r, g, b] = pixel;
-    let value = r.max(g).max(b);
-    let chroma = value - r.min(g).min(b);
-    if chroma <= 0.0 {
-        return pixel;
+fn empty_row(width: usize) -> Row {
+    [0, 1, 2].map(|_| vec![0.0; width])
+}
+
+/// Fills `row` with the pixels of `line`, `[width, 3]`.
+fn take(line: &[u8], row: &mut Row) {
+    let [red, green, blue] = row;
+    let (pixels, _) = line.as_chunks::<3>();
+    let out = red.iter_mut().zip(green).zip(blue);
+    for (((red, green), blue), pixel) in out.zip(pixels) {
+        [*red, *green, *blue] = pixel.map(|value| f32::from(value) / 255.0);
     }
-    let sixth = if value == r {
-        (g - b) / chroma
-    } else if value == g {
-        (b - r) / chroma + 2.0
-    } else {
-        (r - g) / chroma + 4.0
-    };
-    let hue = sixth + 6.0 * shift + 12.0;
-    [5.0, 3.0, 1.0].map(|offset| {
-        let k = (offset + hue) % 6.0;
-        value - chroma * k.min(4.0 - k).clamp(0.0, 1.0)
-    })
+}
+
+/// Rounds the pixels of `row` to 8 bits.
+fn put(row: &Row, line: &mut [u8]) {
+    let [red, green, blue] = row;
+    let (pixels, _) = line.as_chunks_mut::<3>();
+    let values = red.iter().zip(green).zip(blue);
+    for (pixel, ((red, green), blue)) in pixels.iter_mut().zip(values) {
+        *pixel = [*red, *green, *blue].map(|value| (value * 255.0 + 0.5) as u8);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::change::jitter;
+    use super::super::{Jitter, config};
     use super::*;
+    use crate::rng::Stream;
 
-    fn planes(pixels: &[[f32; 3]]) -> ColourPlanes {
-        ColourPlanes {
-            height: 1,
-            width: pixels.len(),
-            pixels: pixels.to_vec(),
-        }
+    fn noise(height: usize, width: usize, rng: &mut Stream) -> Picture {
+        let values = (0..height * width * 3).map(|_| rng.bits() as u8);
+        Picture::new(height, width, values.collect())
     }
 
-    fn close(a: [f32; 3], b: [f32; 3]) -> bool {
-        a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5)
-    }
-
-    #[test]
-    fn a_third_of_a_turn_permutes_the_channels() {
-        let pixel = [0.8, 0.3, 0.1];
-        assert!(
-            close(turn_hue(pixel, 1.0 / 3.0), [0.1, 0.8, 0.3]),
-            "{:?}",
-            turn_hue(pixel, 1.0 / 3.0)
-        );
-        assert!(close(turn_hue(pixel, 0.0), pixel));
-        assert!(close(turn_hue(turn_hue(pixel, 0.07), -0.07), pixel));
-        assert!(close(turn_hue([0.4; 3], 0.2), [0.4; 3]));
-    }
-
-    #[test]
-    fn contrast_zero_is_the_mean_and_saturation_zero_is_grey() {
-        let mut flat = planes(&[[0.0; 3], [1.0; 3]]);
-        flat.contrast(0.0);
-        assert!(flat.pixels.iter().all(|pixel| close(*pixel, [0.5; 3])));
-        let mut grey = planes(&[[1.0, 0.0, 0.0]]);
-        grey.saturation(0.0);
-        assert!(close(grey.pixels[0], [0.299; 3]));
-        let mut bright = planes(&[[0.2, 0.5, 0.9]]);
-        bright.brightness(1.4);
-        assert!(
-            close(bright.pixels[0], [0.28, 0.7, 1.0]),
-            "clipped at white"
-        );
+    fn blurred(picture: &Picture, sigma: f64) -> Picture {
+        let colouring = Colouring {
+            blur: Some(Kernel::new(sigma)),
+            ..Colouring::default()
+        };
+        colouring.apply(picture)
     }
 
     #[test]
     fn blur_keeps_the_sum_and_treats_both_axes_alike() {
-        let mut point = ColourPlanes {
-            height: 9,
-            width: 11,
-            pixels: vec![[0.0; 3]; 99],
+        let mut point = Picture::new(9, 11, vec![0; 99 * 3]);
+        point.pixels[(4 * 11 + 5) * 3..][..3].fill(255);
+        let blurred = blurred(&point, 1.0);
+        let at = |row: usize, column: usize| blurred.pixels[(row * 11 + column) * 3 + 1];
+        let total: usize = blurred
+            .pixels
+            .iter()
+            .skip(1)
+            .step_by(3)
+            .map(|v| usize::from(*v))
+            .sum();
+        assert!(total.abs_diff(255) <= 12, "{total}");
+        for distance in 1..=3 {
+            assert_eq!(at(4, 5 + distance), at(4 + distance, 5));
+            assert_eq!(at(4, 5 - distance), at(4 - distance, 5));
+        }
+        let ratio = f64::from(at(4, 6)) / f64::from(at(4, 5));
+        assert!((ratio - libm::exp(-0.5)).abs() < 0.03, "{ratio}");
+    }
+
+    /// The definition: every weight with its pixel, in full pictures, one axis after the other.
+    fn blurred_plainly(picture: &Picture, sigma: f64) -> Picture {
+        let (height, width) = (picture.height as i64, picture.width as i64);
+        let reach = (3.0 * sigma).ceil().max(1.0) as i64;
+        let weight = |k: i64| libm::exp(-0.5 * libm::pow(k as f64 / sigma, 2.0));
+        let total: f64 = (-reach..=reach).map(weight).sum();
+        let at = |values: &[f32], y: i64, x: i64, c: usize| {
+            let (y, x) = (y.clamp(0, height - 1), x.clamp(0, width - 1));
+            values[((y * width + x) * 3) as usize + c]
         };
-        point.pixels[4 * 11 + 5] = [1.0; 3];
-        point.blur(1.0);
-        let total: f32 = point.pixels.iter().map(|pixel| pixel[1]).sum();
-        assert!((total - 1.0).abs() < 1e-5);
-        assert!(close(point.pixels[4 * 11 + 7], point.pixels[6 * 11 + 5]));
-        let ratio = point.pixels[4 * 11 + 6][0] / point.pixels[4 * 11 + 5][0];
-        assert!((ratio - libm::expf(-0.5)).abs() < 1e-4);
+        let mut values: Vec<f32> = picture
+            .pixels
+            .iter()
+            .map(|v| f32::from(*v) / 255.0)
+            .collect();
+        for (down, right) in [(0, 1), (1, 0)] {
+            let before = values.clone();
+            for (i, value) in values.iter_mut().enumerate() {
+                let (pixel, c) = ((i / 3) as i64, i % 3);
+                let (y, x) = (pixel / width, pixel % width);
+                let terms = (-reach..=reach).map(|k| {
+                    at(&before, y + k * down, x + k * right, c) * (weight(k) / total) as f32
+                });
+                *value = terms.fold(0.0, |sum: f32, term| sum + term).min(1.0);
+            }
+        }
+        let pixels = values.iter().map(|value| (value * 255.0 + 0.5) as u8);
+        Picture::new(picture.height, picture.width, pixels.collect())
+    }
+
+    #[test]
+    fn a_stream_of_rows_is_blurred_as_the_whole_picture() {
+        for index in 0..60 {
+            let mut rng = Stream::at(1, "blur", index);
+            let picture = noise(1 + rng.below(40), 1 + rng.below(80), &mut rng);
+            let sigma = rng.range(0.1, 6.0);
+            assert_eq!(
+                blurred(&picture, sigma),
+                blurred_plainly(&picture, sigma),
+                "{index}"
+            );
+        }
+    }
+
+    #[test]
+    fn contrast_zero_is_the_mean_of_the_picture_so_far() {
+        let picture = Picture::new(1, 2, vec![0, 0, 0, 200, 200, 200]);
+        let contrast = Change::Contrast {
+            factor: 0.0,
+            mean: 0.0,
+        };
+        let apply = |changes: &[Change]| {
+            let colouring = Colouring {
+                changes: changes.to_vec(),
+                blur: None,
+            };
+            colouring.apply(&picture).pixels
+        };
+        assert_eq!(apply(&[contrast]), [100; 6]);
+        assert_eq!(apply(&[Change::Scale(0.5), contrast]), [50; 6]);
+        assert_eq!(apply(&[contrast, Change::Scale(0.5)]), [50; 6]);
+    }
+
+    #[test]
+    fn the_jitter_has_each_change_once_within_its_bounds() {
+        let config: Jitter = config::tests::from_recipe().jitter;
+        for index in 0..50 {
+            let changes = jitter(&config, &mut Stream::at(1, "jitter", index));
+            let (mut seen, mut sum) = ([0; 4], 0.0);
+            for change in changes {
+                let (place, by, most) = match change {
+                    Change::Scale(factor) => (0, factor - 1.0, config.brightness),
+                    Change::Contrast { factor, .. } => (1, factor - 1.0, config.contrast),
+                    Change::Saturation(factor) => (2, factor - 1.0, config.saturation),
+                    Change::Hue(shift) => (3, shift, config.hue),
+                    other => panic!("{other:?}"),
+                };
+                seen[place] += 1;
+                sum += by.abs();
+                assert!(f64::from(by.abs()) <= most + 1e-6, "{change:?}");
+            }
+            assert_eq!(seen, [1; 4]);
+            assert!(sum > 0.0);
+        }
     }
 
     #[test]
     fn eight_bits_survive_the_round_trip() {
-        let picture = Picture::new(
-            16,
-            16,
-            (0..=255)
-                .flat_map(|value| [value, 255 - value, 128])
-                .collect(),
-        );
-        assert_eq!(ColourPlanes::new(&picture).into_picture(), picture);
+        let values = (0..=255).flat_map(|value| [value, 255 - value, 128]);
+        let picture = Picture::new(16, 16, values.collect());
+        let same = Colouring {
+            changes: vec![Change::Scale(1.0)],
+            blur: None,
+        };
+        assert_eq!(same.apply(&picture), picture);
+    }
+
+    /// The pixels of one picture for every change, so that none of them changes by accident.
+    #[test]
+    fn the_pixels_never_change() {
+        let picture = noise(24, 40, &mut Stream::new(7, "picture"));
+        let config = config::tests::from_recipe();
+        let mut hasher = blake3::Hasher::new();
+        for index in 0..40 {
+            let mut rng = Stream::at(7, "colours", index);
+            hasher.update(&super::super::strong(&picture, &config, &mut rng).pixels);
+            let changes = super::super::ssd::changes(&mut rng);
+            hasher.update(
+                &Colouring {
+                    changes,
+                    blur: None,
+                }
+                .apply(&picture)
+                .pixels,
+            );
+        }
+        let hash = hasher.finalize().to_hex();
+        assert_eq!(&hash[..16], "de557578c9f859bb");
     }
 }

@@ -10,8 +10,8 @@
 //! If the image is smaller than `size`, it is padded to the right and below.
 
 use super::config::{AugmentConfig, GeometryKind, ScaleDistribution};
-use super::resize::resize;
 use super::size::ImageSize;
+use super::window::Window;
 use crate::rng::Stream;
 use crate::structures::{Mask, Picture};
 
@@ -60,47 +60,77 @@ impl Geometry {
         }
     }
 
-    /// The picture in this geometry.
-    pub fn apply(&self, picture: &Picture, pad: u8) -> Picture {
-        let source = (picture.height, picture.width);
-        let pixels = self.transform(picture.pixels.clone(), source, 3, pad);
-        Picture::new(self.size.height, self.size.width, pixels)
-    }
-
-    /// The mask in the same geometry: the pixels that are more than half covered after bilinear resizing.
-    pub fn apply_to_mask(&self, mask: &Mask) -> Mask {
-        let grey = mask.bits.iter().map(|bit| bit * u8::MAX).collect();
-        let mut bits = self.transform(grey, (mask.height, mask.width), 1, 0);
-        for bit in &mut bits {
-            *bit = u8::from(*bit > u8::MAX / 2);
+    /// What all images of `height` x `width` pixels have in common in this geometry.
+    pub fn of(&self, height: usize, width: usize) -> Placing {
+        let span = |offset: usize, length: usize, kept: usize| offset..offset + length.min(kept);
+        let window = (
+            span(self.offset.0, self.resized.0, self.size.height),
+            span(self.offset.1, self.resized.1, self.size.width),
+        );
+        Placing {
+            flip: self.flip,
+            size: self.size,
+            source: (height, width),
+            columns: window.1.len(),
+            window: Window::new((height, width), self.resized, window),
         }
-        Mask::new(self.size.height, self.size.width, bits)
     }
+}
 
-    /// `pixels` is `[height, width, channels]`.
-    fn transform(
-        &self,
-        pixels: Vec<u8>,
-        source: (usize, usize),
-        channels: usize,
-        pad: u8,
-    ) -> Vec<u8> {
-        let resized = resize(pixels, source, self.resized, channels);
+/// A geometry for the picture and the masks of one image.
+pub struct Placing {
+    flip: bool,
+    size: ImageSize,
+    /// Rows and columns of the image.
+    source: (usize, usize),
+    /// The number of columns of the result that are not padding.
+    columns: usize,
+    window: Window,
+}
+
+impl Placing {
+    /// The picture in this geometry, padded with the grey `pad`. Panics if it has another size.
+    pub fn picture(&self, picture: &Picture, pad: u8) -> Picture {
+        assert_eq!((picture.height, picture.width), self.source, "one size");
         let ImageSize { height, width } = self.size;
-        let (rows, columns) = (self.resized.0.min(height), self.resized.1.min(width));
-        let mut out = vec![pad; height * width * channels];
-        for (row, line) in out
-            .chunks_exact_mut(width * channels)
-            .take(rows)
-            .enumerate()
-        {
-            let start = ((row + self.offset.0) * self.resized.1 + self.offset.1) * channels;
-            line[..columns * channels].copy_from_slice(&resized[start..start + columns * channels]);
-            if self.flip {
-                mirror(&mut line[..columns * channels], channels);
+        let mut pixels = vec![pad; height * width * 3];
+        self.window.each_row::<3>(&picture.pixels, |row, line| {
+            let out = &mut pixels[row * width * 3..][..line.len()];
+            match self.flip {
+                true => mirror(line, out),
+                false => out.copy_from_slice(line),
             }
+        });
+        Picture::new(height, width, pixels)
+    }
+
+    /// The mask in the same geometry: the pixels that are more than half covered after bilinear resizing. Panics if it
+    /// has another size.
+    pub fn mask(&self, mask: &Mask) -> Mask {
+        assert_eq!((mask.height, mask.width), self.source, "one size");
+        let ImageSize { height, width } = self.size;
+        let mut bits = vec![0; height * width];
+        if let Some(part) = mask.bounds() {
+            let grey: Vec<u8> = mask.bits.iter().map(|bit| bit * u8::MAX).collect();
+            self.window
+                .each_row_of_part(&grey, part, |row, column, line| {
+                    let column = match self.flip {
+                        true => self.columns - column - line.len(),
+                        false => column,
+                    };
+                    let out = &mut bits[row * width + column..][..line.len()];
+                    let covered = line.iter().map(|grey| u8::from(*grey > u8::MAX / 2));
+                    match self.flip {
+                        true => out
+                            .iter_mut()
+                            .rev()
+                            .zip(covered)
+                            .for_each(|(o, bit)| *o = bit),
+                        false => out.iter_mut().zip(covered).for_each(|(o, bit)| *o = bit),
+                    }
+                });
         }
-        out
+        Mask::new(height, width, bits)
     }
 }
 
@@ -140,14 +170,14 @@ fn shorter_side(
     (resized(height), resized(width))
 }
 
-/// Left and right swapped.
-fn mirror(line: &mut [u8], channels: usize) {
-    let width = line.len() / channels;
-    for x in 0..width / 2 {
-        for c in 0..channels {
-            line.swap(x * channels + c, (width - 1 - x) * channels + c);
-        }
-    }
+/// `out` becomes the pixels of `line`, left and right swapped.
+fn mirror(line: &[u8], out: &mut [u8]) {
+    let (from, _) = line.as_chunks::<3>();
+    let (to, _) = out.as_chunks_mut::<3>();
+    to.iter_mut()
+        .rev()
+        .zip(from)
+        .for_each(|(to, from)| *to = *from);
 }
 
 #[cfg(test)]
@@ -163,7 +193,7 @@ mod tests {
             offset: (0, 2),
             size: ImageSize::square(3),
         };
-        let out = geometry.apply(&picture(2, 5), 128);
+        let out = geometry.of(2, 5).picture(&picture(2, 5), 128);
         let red: Vec<u8> = out.pixels.chunks_exact(3).map(|pixel| pixel[0]).collect();
         assert_eq!(
             red,
@@ -180,10 +210,10 @@ mod tests {
             offset: (0, 0),
             size: ImageSize::square(3),
         };
-        let out = geometry.apply(&picture(1, 2), 128);
+        let out = geometry.of(1, 2).picture(&picture(1, 2), 128);
         let red: Vec<u8> = out.pixels.chunks_exact(3).map(|pixel| pixel[0]).collect();
         assert_eq!(red[..3], [1, 0, 128]);
-        let mask = geometry.apply_to_mask(&Mask::new(1, 2, vec![1, 0]));
+        let mask = geometry.of(1, 2).mask(&Mask::new(1, 2, vec![1, 0]));
         assert_eq!(mask.bits[..3], [0, 1, 0]);
     }
 
@@ -251,7 +281,7 @@ mod tests {
                 width: 3,
             },
         };
-        let out = cropped.apply(&picture(2, 5), 128);
+        let out = cropped.of(2, 5).picture(&picture(2, 5), 128);
         let red: Vec<u8> = out.pixels.chunks_exact(3).map(|pixel| pixel[0]).collect();
         assert_eq!(red, [2, 3, 4], "rows and columns are not mixed up");
     }

@@ -5,6 +5,8 @@
 //! masks predicted on the weak view fit the strong view. Source: the augmentations of the PL-DC code, after Unbiased
 //! Teacher.
 
+mod blur;
+mod change;
 mod colour;
 mod config;
 mod erase;
@@ -12,38 +14,45 @@ mod geometry;
 mod resize;
 mod size;
 mod ssd;
+mod window;
 
 pub use config::{
     AugmentConfig, Blur, Erasing, Fill, GeometryKind, Jitter, ScaleDistribution, WeakColour,
 };
-pub use geometry::Geometry;
+pub use geometry::{Geometry, Placing};
 pub use resize::{fitted, fitted_size};
 pub use size::ImageSize;
 
 use super::{Sample, View};
 use crate::rng::Stream;
 use crate::structures::{InstanceSource, Picture};
+use blur::Kernel;
+use change::Change;
+use colour::Colouring;
 
 /// The weak view: `sample` in a random geometry, of the size `size`, with other colours if `weak-colour` says so.
 /// Crowds are removed, and so are objects with fewer than `min-area` pixels left.
 pub fn weak(sample: &Sample, config: &AugmentConfig, rng: &mut Stream) -> View {
     let picture = &sample.picture;
-    let geometry = Geometry::draw(picture.height, picture.width, config, rng);
+    let (height, width) = (picture.height, picture.width);
+    let placing = Geometry::draw(height, width, config, rng).of(height, width);
     let instances = sample
         .instances
         .iter()
         .filter(|instance| instance.source == InstanceSource::Annotation)
         .map(|instance| {
-            let mask = geometry.apply_to_mask(&instance.mask);
+            let mask = placing.mask(&instance.mask);
             crate::structures::Instance { mask, ..*instance }
         })
         .filter(|instance| instance.mask.area() >= config.min_area.max(1))
         .collect();
-    let mut picture = geometry.apply(picture, config.pad_value);
+    let mut picture = placing.picture(picture, config.pad_value);
     if config.weak_colour == WeakColour::Ssd {
-        let mut planes = colour::ColourPlanes::new(&picture);
-        ssd::change(&mut planes, rng);
-        picture = planes.into_picture();
+        let colouring = Colouring {
+            changes: ssd::changes(rng),
+            blur: None,
+        };
+        picture = colouring.apply(&picture);
     }
     View { picture, instances }
 }
@@ -51,18 +60,18 @@ pub fn weak(sample: &Sample, config: &AugmentConfig, rng: &mut Stream) -> View {
 /// The strong view of a weak one: colour jitter, grayscale, blur and erasings in this order, each with its
 /// probability.
 pub fn strong(picture: &Picture, config: &AugmentConfig, rng: &mut Stream) -> Picture {
-    let mut planes = colour::ColourPlanes::new(picture);
+    let mut colouring = Colouring::default();
     if rng.chance(config.jitter.probability) {
-        planes.jitter(&config.jitter, rng);
+        colouring.changes = change::jitter(&config.jitter, rng);
     }
     if rng.chance(config.grayscale) {
-        planes.grayscale();
+        colouring.changes.push(Change::Grey);
     }
     if rng.chance(config.blur.probability) {
         let [low, high] = config.blur.sigma;
-        planes.blur(rng.range(low, high));
+        colouring.blur = Some(Kernel::new(rng.range(low, high)));
     }
-    let mut picture = planes.into_picture();
+    let mut picture = colouring.apply(picture);
     let grey = (config.cutout_fill == Fill::Grey).then_some(config.pad_value);
     for erasing in &config.cutout {
         if rng.chance(erasing.probability) {
