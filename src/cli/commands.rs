@@ -4,9 +4,9 @@ use super::help;
 use super::output::{FAILED, FINE, WRONG, print_line, print_text, printed, warn, width};
 use super::words::{
     CheckDataArgs, ClipArgs, CompareArgs, CompletionsArgs, CurvesArgs, EvalArgs, ExportDataArgs,
-    ExportWeightsArgs, InitArgs, InspectWeightsArgs, LogsArgs, ManArgs, PROGRAM, PlanArgs,
-    PredictArgs, ReportArgs, SchemaArgs, ShowArgs, SplitDataArgs, StageArgs, StatusArgs, SweepArgs,
-    TableArgs,
+    ExportWeightsArgs, InitArgs, InspectWeightsArgs, LogsArgs, LookDataArgs, ManArgs, PROGRAM,
+    PlanArgs, PredictArgs, ReportArgs, SchemaArgs, ShowArgs, SplitDataArgs, StageArgs, StatusArgs,
+    SweepArgs, TableArgs, TensorboardArgs,
 };
 use crate::experiment::{
     self, CommandError, DeviceRequest, EXIT_CODE, EvalTruth, Interrupt, LogFormat, Outcome,
@@ -200,8 +200,14 @@ pub fn export_curves(args: &CurvesArgs) -> Result<u8, CommandError> {
     Ok(FINE)
 }
 
+pub fn export_tensorboard(args: &TensorboardArgs) -> Result<u8, CommandError> {
+    experiment::tensorboard(&args.results, &args.out).map(|text| printed(&text))
+}
+
 pub fn report(args: &ReportArgs) -> Result<u8, CommandError> {
-    experiment::report(&args.results, args.out.as_deref()).map(|line| printed(&line))
+    let analyse = args.analyse.then_some(args.device);
+    let line = experiment::report(&args.results, args.out.as_deref(), analyse)?;
+    Ok(printed(&line))
 }
 
 pub fn compare(args: &CompareArgs) -> Result<u8, CommandError> {
@@ -228,6 +234,8 @@ pub fn predict(args: PredictArgs) -> Result<u8, CommandError> {
         annotations: args.annotations,
         out: args.out,
         raw: args.raw,
+        draw: args.draw,
+        min_score: args.min_score,
         device: args.device,
     })?;
     Ok(printed(&text))
@@ -263,6 +271,11 @@ pub fn check_data(args: CheckDataArgs) -> Result<u8, CommandError> {
 
 pub fn split_data(args: SplitDataArgs) -> Result<u8, CommandError> {
     experiment::split_data(&args.recipe.into(), &args.out).map(|text| printed(&text))
+}
+
+pub fn look_at_data(args: LookDataArgs) -> Result<u8, CommandError> {
+    let recipe = args.recipe.into();
+    experiment::look_at_data(&recipe, &args.out, args.images.into()).map(|text| printed(&text))
 }
 
 pub fn eval(args: &EvalArgs) -> Result<u8, CommandError> {

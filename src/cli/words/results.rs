@@ -1,7 +1,7 @@
 //! The commands that read a results folder.
 
 use super::shared::RowArgs;
-use crate::experiment::{TableRequest, metric_names};
+use crate::experiment::{DeviceChoice, TableRequest, metric_names};
 use crate::report::{COMPARISON_FORMATS, FORMATS, Look, Order};
 use crate::screen::Screen;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -84,12 +84,34 @@ pub struct ReportArgs {
     /// Output file [default: report.html in the folder]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Evaluate every trained network once more, and show its errors: scores against masks, confused classes, kinds
+    #[arg(long)]
+    pub analyse: bool,
+    /// Device of --analyse: auto, cpu, cuda or cuda:N
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        default_value = "auto",
+        requires = "analyse"
+    )]
+    pub device: DeviceChoice,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Export {
     /// Write the journals of all trials as CSV: sweep, label, seed, stage, step, key, value
     Curves(CurvesArgs),
+    /// Write event files of TensorBoard, which Aim, W&B and ClearML read too: curves, metrics, hyperparameters
+    Tensorboard(TensorboardArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct TensorboardArgs {
+    /// A results folder, for example results/ablation
+    pub results: PathBuf,
+    /// Folder of the event files; those of the same rows are replaced
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Args)]

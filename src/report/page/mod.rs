@@ -6,15 +6,18 @@
 
 mod axes;
 mod classes;
+mod confusion;
 mod content;
 mod curves;
 mod download;
+mod errors;
 mod forest;
 mod frame;
 mod head;
 mod labels;
 mod provenance;
 mod scale;
+mod scatter;
 mod settings;
 mod sweep;
 mod table;
@@ -23,11 +26,13 @@ mod tests;
 mod thin;
 mod thresholds;
 mod verdict;
+mod views;
 
 pub use content::{
-    ClassTable, HeatMap, LabelFlow, LabelWindow, Panel, Point, Report, Run, Series, SettingsTable,
-    Sweep, TrialLine, View,
+    Analysed, AnalysedRow, ClassTable, HeatMap, LabelFlow, LabelWindow, Panel, Point, Report, Run,
+    Scatter, SeedKinds, Series, SettingsTable, Sweep, TrialLine, View,
 };
+pub use views::{ClassLine, ShownPicture, ViewPart, ViewRow, Views, views_page};
 
 use anyhow::Result;
 
@@ -41,5 +46,10 @@ pub fn render(report: &Report) -> Result<String> {
         sections.extend(sweep::sections(index, one)?);
     }
     sections.push(provenance::section(report));
-    Ok(frame::document(report, &sections))
+    let frame = frame::Frame {
+        title: format!("Report of {}", report.folder),
+        version: &report.version,
+        records: &report.records,
+    };
+    Ok(frame::document(&frame, &sections))
 }

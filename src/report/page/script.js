@@ -74,7 +74,7 @@
   }
 
   const filter = document.getElementById("filter");
-  filter.addEventListener("input", () => {
+  filter?.addEventListener("input", () => {
     const part = filter.value.toLowerCase();
     for (const row of all("table.results tr[data-row]")) {
       row.hidden = !row.firstElementChild.textContent.toLowerCase().includes(part);
@@ -133,6 +133,6 @@
     if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
     else if (event.key === "?") help.showModal();
-    else if (event.key === "/") { event.preventDefault(); filter.focus(); }
+    else if (event.key === "/") { event.preventDefault(); filter?.focus(); }
   });
 })();

@@ -138,6 +138,11 @@ fn missing(results: &Results, sweeps: &[Sweep]) -> Vec<String> {
                 sweep.settings.is_none(),
                 "the store does not have those of every row",
             ),
+            (
+                "analysis of the detections",
+                sweep.analysed.is_none(),
+                "nobody has made it; `harness report --analyse` makes that of every trained network",
+            ),
         ];
         let absent = parts.into_iter().filter(|(_, absent, _)| *absent);
         missing.extend(absent.map(|(part, _, reason)| format!("`{name}`, {part}: {reason}.")));

@@ -1,6 +1,7 @@
 //! The content of `harness report`: reads a results folder, with its store as far as there is one, into the plain data
 //! of [`crate::report::page`].
 
+mod analysis;
 mod folder;
 mod labels;
 mod maps;
