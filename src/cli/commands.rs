@@ -10,7 +10,8 @@ use super::words::{
 };
 use crate::experiment::{
     self, CommandError, DeviceRequest, EXIT_CODE, EvalTruth, Interrupt, LogFormat, Outcome,
-    PredictRequest, RecipeRequest, Rendered, Role, StageEnd, StageRequest, SweepOptions, Verbosity,
+    PredictRequest, RecipeRequest, Rendered, ReportRequest, Role, StageEnd, StageRequest,
+    SweepOptions, Verbosity,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Look, closing, counted};
 use crate::screen::{Screen, Tone, say};
@@ -37,6 +38,7 @@ pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
         renew: args.renew,
         replace: args.replace,
         reuse: args.reuse.files,
+        report: args.report,
         verbosity: match args.quiet {
             true => Verbosity::Quiet,
             false => Verbosity::Normal,
@@ -204,9 +206,14 @@ pub fn export_tensorboard(args: &TensorboardArgs) -> Result<u8, CommandError> {
     experiment::tensorboard(&args.results, &args.out).map(|text| printed(&text))
 }
 
-pub fn report(args: &ReportArgs) -> Result<u8, CommandError> {
-    let analyse = args.analyse.then_some(args.device);
-    let line = experiment::report(&args.results, args.out.as_deref(), analyse)?;
+pub fn report(args: ReportArgs) -> Result<u8, CommandError> {
+    let line = experiment::report(&ReportRequest {
+        folder: args.results,
+        other: args.other,
+        out: args.out,
+        analyse: args.analyse.then_some(args.device),
+        watch: args.watch,
+    })?;
     Ok(printed(&line))
 }
 

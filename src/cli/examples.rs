@@ -76,6 +76,8 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
             "report results/smoke",
             "report results/ablation --out ablation.html",
             "report results/smoke --analyse",
+            "report results/before results/after --out difference.html",
+            "report results/ablation --watch 30",
         ],
     ),
     (

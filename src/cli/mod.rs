@@ -59,7 +59,7 @@ fn dispatch(command: Command) -> Result<u8, CommandError> {
         Command::Table(args) => commands::table(&args),
         Command::Export(Export::Curves(args)) => commands::export_curves(&args),
         Command::Export(Export::Tensorboard(args)) => commands::export_tensorboard(&args),
-        Command::Report(args) => commands::report(&args),
+        Command::Report(args) => commands::report(args),
         Command::Compare(args) => commands::compare(&args),
         Command::Predict(args) => commands::predict(args),
         Command::Weights(Weights::Inspect(args)) => commands::inspect_weights(args),

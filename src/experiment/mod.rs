@@ -27,7 +27,7 @@ pub use command::logs::{LogFormat, logs};
 pub use command::look::look_at_data;
 pub use command::predict::{PredictRequest, predict};
 pub use command::publish::publish;
-pub use command::report::report;
+pub use command::report::{ReportRequest, report};
 pub use command::show::{Shown, journal_keys, show};
 pub use command::split_data::split_data;
 pub use command::stage::{StageEnd, StageOutcome, StageRequest, stage};

@@ -81,9 +81,15 @@ impl TableArgs {
 pub struct ReportArgs {
     /// A results folder, for example results/ablation
     pub results: PathBuf,
-    /// Output file [default: report.html in the folder]
+    /// Another results folder: the report is of this one, and begins with its differences to the first
+    pub other: Option<PathBuf>,
+    /// Output file [default: report.html in the folder, or comparison.html in the second one]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Write the page again every SECONDS while work is left
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", conflicts_with = "other",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub watch: Option<u64>,
     /// Evaluate every trained network once more, and show its errors: scores against masks, confused classes, kinds
     #[arg(long)]
     pub analyse: bool,

@@ -1,6 +1,7 @@
 //! The content of a report as plain data: whoever reads a results folder fills it in, the other files of this folder
 //! draw it.
 
+use crate::report::comparison::Comparison;
 use crate::report::table::Table;
 
 /// A report.
@@ -14,6 +15,12 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// The parts that the report lacks, each with the reason.
     pub missing: Vec<String>,
+    /// The comparisons of another folder with this one.
+    pub compared: Vec<Comparison>,
+    /// The lines about running work; empty if none is left.
+    pub running: Vec<String>,
+    /// The seconds after which a browser reads the page again; none if nothing is left to do.
+    pub refresh: Option<u64>,
     /// The sweeps, in the order of the folder.
     pub sweeps: Vec<Sweep>,
     /// The runs that made the results.

@@ -39,6 +39,8 @@ pub struct Frame<'a> {
     pub version: &'a str,
     /// The text of a file of JSON lines that the page holds; empty for none.
     pub records: &'a str,
+    /// The seconds after which a browser reads the page again; none if it does not change any more.
+    pub refresh: Option<u64>,
 }
 
 /// The whole document. The first section has the id `summary`.
@@ -49,6 +51,9 @@ pub fn document(frame: &Frame, sections: &[Section]) -> String {
             head {
                 meta charset="utf-8";
                 meta http-equiv="Content-Security-Policy" content=(policy());
+                @if let Some(seconds) = frame.refresh {
+                    meta http-equiv="refresh" content=(seconds);
+                }
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="generator" content=(format!("harness {}", frame.version));
                 title { (frame.title) }

@@ -6,6 +6,7 @@
 
 mod axes;
 mod classes;
+mod compared;
 mod confusion;
 mod content;
 mod curves;
@@ -42,6 +43,9 @@ use anyhow::Result;
 /// A table cannot be written as text.
 pub fn render(report: &Report) -> Result<String> {
     let mut sections = vec![head::section(report)];
+    for (index, one) in report.compared.iter().enumerate() {
+        sections.push(compared::section(index, one)?);
+    }
     for (index, one) in report.sweeps.iter().enumerate() {
         sections.extend(sweep::sections(index, one)?);
     }
@@ -50,6 +54,7 @@ pub fn render(report: &Report) -> Result<String> {
         title: format!("Report of {}", report.folder),
         version: &report.version,
         records: &report.records,
+        refresh: report.refresh,
     };
     Ok(frame::document(&frame, &sections))
 }

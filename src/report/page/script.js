@@ -121,6 +121,17 @@
     return group;
   };
 
+  // A page of running work reads itself again, but not while somebody is using it.
+  const refresh = document.querySelector("meta[http-equiv=refresh]");
+  if (refresh) {
+    const wait = Number(refresh.content) * 1000;
+    refresh.remove();
+    const opened = () => document.querySelectorAll("details[open], dialog[open]").length;
+    const before = opened();
+    const busy = () => document.activeElement !== document.body || !getSelection().isCollapsed || opened() !== before;
+    setInterval(() => { if (!busy()) location.reload(); }, wait);
+  }
+
   const help = document.getElementById("help");
   const step = (way) => {
     const sections = all("main > section");

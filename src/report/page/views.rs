@@ -97,6 +97,7 @@ pub fn views_page(views: &Views) -> String {
         title,
         version: &views.version,
         records: "",
+        refresh: None,
     };
     document(&frame, &sections)
 }

@@ -10,4 +10,4 @@ mod series;
 mod settings;
 mod sweep;
 
-pub use folder::report;
+pub use folder::{name, report};
