@@ -42,6 +42,7 @@ fn run(ask: &RecipeRequest, out: &TempDir) {
         fail_fast: false,
         renew: false,
         reuse: Vec::new(),
+        report: false,
         replace: false,
         verbosity: Verbosity::Quiet,
         interrupt: Interrupt::default(),

@@ -1,8 +1,8 @@
 //! `harness`: a declarative ablation harness for semi-supervised instance segmentation.
 //!
 //! The map of the house, from the ground up; a folder names only those above it in this list: [`atomic`],
-//! [`coco`], [`tensor`], [`registry`], [`rng`], [`screen`], [`structures`]; `recipe` and `report` (text only); [`data`]
-//! and `eval`; [`ops`]; [`nn`]; `graph`; `detector`; `method`; `train`; `experiment`; `cli`.
+//! [`coco`], [`tensor`], [`registry`], [`rng`], [`screen`], [`structures`]; [`draw`]; `recipe` and `report` (text only);
+//! [`data`] and `eval`; [`ops`]; [`nn`]; `graph`; `detector`; `method`; `train`; `experiment`; `cli`.
 
 #![deny(unsafe_code)]
 // Only the command line writes to standard output, and a closed pipe is no error there.
@@ -14,6 +14,7 @@ pub mod cli;
 pub mod coco;
 pub mod data;
 pub mod detector;
+pub mod draw;
 pub mod eval;
 pub mod experiment;
 pub mod graph;

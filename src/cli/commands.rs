@@ -4,13 +4,14 @@ use super::help;
 use super::output::{FAILED, FINE, WRONG, print_line, print_text, printed, warn, width};
 use super::words::{
     CheckDataArgs, ClipArgs, CompareArgs, CompletionsArgs, CurvesArgs, EvalArgs, ExportDataArgs,
-    ExportWeightsArgs, InitArgs, InspectWeightsArgs, LogsArgs, ManArgs, PROGRAM, PlanArgs,
-    PredictArgs, ReportArgs, SchemaArgs, ShowArgs, SplitDataArgs, StageArgs, StatusArgs, SweepArgs,
-    TableArgs,
+    ExportWeightsArgs, InitArgs, InspectWeightsArgs, LogsArgs, LookDataArgs, ManArgs, PROGRAM,
+    PlanArgs, PredictArgs, ReportArgs, SchemaArgs, ShowArgs, SplitDataArgs, StageArgs, StatusArgs,
+    SweepArgs, TableArgs, TensorboardArgs,
 };
 use crate::experiment::{
     self, CommandError, DeviceRequest, EXIT_CODE, EvalTruth, Interrupt, LogFormat, Outcome,
-    PredictRequest, RecipeRequest, Rendered, Role, StageEnd, StageRequest, SweepOptions, Verbosity,
+    PredictRequest, RecipeRequest, Rendered, ReportRequest, Role, StageEnd, StageRequest,
+    SweepOptions, Verbosity,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Look, closing, counted};
 use crate::screen::{Screen, Tone, say};
@@ -37,6 +38,7 @@ pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
         renew: args.renew,
         replace: args.replace,
         reuse: args.reuse.files,
+        report: args.report,
         verbosity: match args.quiet {
             true => Verbosity::Quiet,
             false => Verbosity::Normal,
@@ -200,8 +202,19 @@ pub fn export_curves(args: &CurvesArgs) -> Result<u8, CommandError> {
     Ok(FINE)
 }
 
-pub fn report(args: &ReportArgs) -> Result<u8, CommandError> {
-    experiment::report(&args.results, args.out.as_deref()).map(|line| printed(&line))
+pub fn export_tensorboard(args: &TensorboardArgs) -> Result<u8, CommandError> {
+    experiment::tensorboard(&args.results, &args.out).map(|text| printed(&text))
+}
+
+pub fn report(args: ReportArgs) -> Result<u8, CommandError> {
+    let line = experiment::report(&ReportRequest {
+        folder: args.results,
+        other: args.other,
+        out: args.out,
+        analyse: args.analyse.then_some(args.device),
+        watch: args.watch,
+    })?;
+    Ok(printed(&line))
 }
 
 pub fn compare(args: &CompareArgs) -> Result<u8, CommandError> {
@@ -228,6 +241,8 @@ pub fn predict(args: PredictArgs) -> Result<u8, CommandError> {
         annotations: args.annotations,
         out: args.out,
         raw: args.raw,
+        draw: args.draw,
+        min_score: args.min_score,
         device: args.device,
     })?;
     Ok(printed(&text))
@@ -263,6 +278,11 @@ pub fn check_data(args: CheckDataArgs) -> Result<u8, CommandError> {
 
 pub fn split_data(args: SplitDataArgs) -> Result<u8, CommandError> {
     experiment::split_data(&args.recipe.into(), &args.out).map(|text| printed(&text))
+}
+
+pub fn look_at_data(args: LookDataArgs) -> Result<u8, CommandError> {
+    let recipe = args.recipe.into();
+    experiment::look_at_data(&recipe, &args.out, args.images.into()).map(|text| printed(&text))
 }
 
 pub fn eval(args: &EvalArgs) -> Result<u8, CommandError> {

@@ -56,6 +56,10 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "export tensorboard",
+        &["export tensorboard results/smoke --out events"],
+    ),
+    (
         "status",
         &["status results/smoke", "status results/smoke --json"],
     ),
@@ -71,6 +75,9 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "report results/smoke",
             "report results/ablation --out ablation.html",
+            "report results/smoke --analyse",
+            "report results/before results/after --out difference.html",
+            "report results/ablation --watch 30",
         ],
     ),
     (
@@ -96,6 +103,13 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
         &["data split recipes/smoke.toml --out splits"],
     ),
     (
+        "data look",
+        &[
+            "data look recipes/smoke.toml --out views",
+            "data look recipes/smoke.toml --out flipped --images 20 --set augment.flip=1",
+        ],
+    ),
+    (
         "eval",
         &[
             "eval --gt annotations.json --dt detections.json --csv scores.csv",
@@ -107,6 +121,7 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "predict mask2former-folder --images photos --out detections.json",
             "predict results/smoke --row PL-DC --seed 0 --images photos --out detections.json",
+            "predict results/smoke --row PL-DC --images photos --out detections.json --draw drawn --min-score 0.3",
             "predict recipes/smoke.toml --weights final.safetensors#teacher --images a.png b.png --out detections.json",
         ],
     ),

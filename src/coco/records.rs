@@ -96,6 +96,8 @@ record! {
         id: Field<Id>,
         /// Its name.
         name: Field<String>,
+        /// The name of the group of similar categories that it belongs to.
+        supercategory: Field<String>,
     }
 }
 

@@ -17,6 +17,7 @@ pub mod scenes;
 pub mod split;
 pub mod split_files;
 pub mod stamp;
+pub mod supercategories;
 
 pub use check_pictures::CheckPictures;
 
@@ -212,6 +213,12 @@ pub trait DatasetConfig {
     /// The file with the COCO annotations of the training images; none if there is no such file.
     fn train_annotations(&self) -> Option<PathBuf> {
         None
+    }
+
+    /// The supercategory of each of `classes`, which are those of the dataset. Classes of one supercategory are similar.
+    /// None if nothing tells them.
+    fn supercategories(&self, classes: &[String]) -> Option<Vec<String>> {
+        supercategories::known(classes)
     }
 
     /// Returns true if every picture is to be decoded once before a training.

@@ -7,6 +7,7 @@
 
 mod choice;
 mod config;
+mod judged;
 pub mod mask2former;
 pub mod mask_rcnn;
 mod part;
@@ -27,6 +28,7 @@ use crate::tensor::{Later, Place, Tape, Tensor2};
 
 pub use choice::{CandidateChoice, Score, Selection};
 pub use config::{Demands, DetectorConfig};
+pub use judged::Judged;
 pub use part::{EmptyImage, MaskLoss, Part};
 pub use predict::predict;
 pub use proposals::{Candidate, Masks, Proposals};
@@ -85,6 +87,15 @@ pub trait Output {
     /// The detections of every image, sorted by class probability, the highest first; at most `top` per image. `sizes`:
     /// rows and columns of the masks of each image. Masks are resized from the picture's own size where the two differ.
     fn detect(&self, sizes: &[(usize, usize)], top: usize) -> Vec<Vec<Detection>>;
+
+    /// The same detections with the qualities that their scores are made of. `sizes` and `top` are those of
+    /// [`Self::detect`].
+    fn judge(&self, sizes: &[(usize, usize)], top: usize) -> Vec<Vec<Judged>> {
+        let images = self.detect(sizes, top).into_iter();
+        images
+            .map(|found| found.into_iter().map(Judged::by_class).collect())
+            .collect()
+    }
 
     /// The network's numbers for the first image, for comparisons with other programs.
     fn raw(&self) -> Vec<RawArray>;

@@ -4,6 +4,7 @@
 //! A recipe names its evaluators (`eval.metrics`). **To add one**, write a file with its [`EvaluatorEntry`]
 //! and name the entry in [`EVALUATORS`]; records, tables and `--metric` then know its metrics by their names.
 
+pub mod analysis;
 mod cityscapes;
 mod coco;
 mod evaluators;

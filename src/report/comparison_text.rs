@@ -106,7 +106,7 @@ fn differing(comparison: &Comparison) -> Vec<String> {
 }
 
 /// The two folders and the meaning of the columns.
-fn meaning(comparisons: &[Comparison]) -> Vec<String> {
+pub(super) fn meaning(comparisons: &[Comparison]) -> Vec<String> {
     let Some(Comparison {
         folders, metric, ..
     }) = comparisons.first()
@@ -125,7 +125,8 @@ fn meaning(comparisons: &[Comparison]) -> Vec<String> {
     lines
 }
 
-fn columns(comparison: &Comparison) -> Vec<Cells> {
+/// The columns that say something: title, cells, and true for numbers.
+pub(super) fn columns(comparison: &Comparison) -> Vec<Cells> {
     let column = |title: &str, cell: &dyn Fn(&ComparedRow) -> String, numbers: bool| -> Cells {
         let cells = comparison.rows.iter().map(cell).collect();
         (title.to_string(), cells, numbers)
@@ -163,7 +164,7 @@ fn columns(comparison: &Comparison) -> Vec<Cells> {
 }
 
 /// Every difference in settings once, with the rows that have it.
-fn settings(comparison: &Comparison) -> Vec<String> {
+pub(super) fn settings(comparison: &Comparison) -> Vec<String> {
     let mut rows: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for row in &comparison.rows {
         for setting in &row.settings {

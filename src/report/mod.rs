@@ -24,6 +24,7 @@ mod record;
 mod split;
 pub mod statistics;
 mod table;
+pub mod tensorboard;
 mod terminal;
 #[cfg(test)]
 mod tests;

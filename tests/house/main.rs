@@ -33,10 +33,19 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let train = [&method[..], &["method", "eval", "atomic"]].concat();
     let experiment = [
         &train[..],
-        &["train", "cityscapes", "coco", "recipe", "report", "screen"],
+        &[
+            "train",
+            "cityscapes",
+            "coco",
+            "draw",
+            "recipe",
+            "report",
+            "screen",
+        ],
     ]
     .concat();
-    let floors: [(&str, &[&str]); 13] = [
+    let floors: [(&str, &[&str]); 14] = [
+        ("draw", &["structures"]),
         // Compiled kernels are kept on disk.
         ("tensor", &["atomic"]),
         ("recipe", &["metrics", "registry"]),

@@ -75,9 +75,14 @@ impl Swept {
 
 /// A copy of the results folder of [`SWEPT`] in a folder of its own, with the same name.
 pub fn copy() -> (TempDir, PathBuf) {
+    copy_of(&SWEPT.results())
+}
+
+/// A copy of a results folder in a folder of its own, with the same name.
+pub fn copy_of(results: &Path) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let to = folder.path().join("out");
-    copy_folder(&SWEPT.results(), &to);
+    let to = folder.path().join(results.file_name().unwrap());
+    copy_folder(results, &to);
     (folder, to)
 }
 

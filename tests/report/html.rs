@@ -13,7 +13,13 @@ pub fn between<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
 /// The rows of the table with this id, as texts of their cells; the headings first.
 #[track_caller]
 pub fn table(page: &str, id: &str) -> Vec<Vec<String>> {
-    let table = between(page, &format!("id=\"{id}\" "), "</table>");
+    table_behind(page, &format!("id=\"{id}\" "))
+}
+
+/// The rows of the first table behind `mark`, in the same form.
+#[track_caller]
+pub fn table_behind(page: &str, mark: &str) -> Vec<Vec<String>> {
+    let table = between(page, mark, "</table>");
     let rows = table.split("<tr").skip(1);
     rows.map(|row| {
         let cells = row.split("</th>").flat_map(|part| part.split("</td>"));

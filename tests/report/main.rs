@@ -1,9 +1,13 @@
 //! `harness report` through the program: the page as text, and the page in a real Chromium.
 
+mod analysis;
 #[cfg(unix)]
 mod browser;
 #[cfg(unix)]
 mod chromium;
 mod folders;
 mod html;
+mod pictures;
+mod tensorboard;
 mod text;
+mod trained;

@@ -15,6 +15,20 @@ pub enum Data {
     /// Write the splits as COCO JSON, for other frameworks: the labelled images, and the unlabelled ones without
     /// annotations
     Split(SplitDataArgs),
+    /// Show what the first trial feeds its network: views with masks, a table of classes, as PNG and one HTML file
+    Look(LookDataArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct LookDataArgs {
+    #[command(flatten)]
+    pub recipe: RecipeArgs,
+    /// A new or empty folder
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Images of each kind and phase
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub images: u16,
 }
 
 #[derive(Debug, Args)]

@@ -7,11 +7,13 @@ mod shared;
 mod shell;
 mod sweeps;
 
-pub use data::{CheckDataArgs, Data, ExportDataArgs, SplitDataArgs};
+pub use data::{CheckDataArgs, Data, ExportDataArgs, LookDataArgs, SplitDataArgs};
 pub use networks::{
     ClipArgs, EvalArgs, ExportWeightsArgs, InspectWeightsArgs, PredictArgs, Weights,
 };
-pub use results::{CompareArgs, CurvesArgs, Export, LogsArgs, ReportArgs, ShowArgs, TableArgs};
+pub use results::{
+    CompareArgs, CurvesArgs, Export, LogsArgs, ReportArgs, ShowArgs, TableArgs, TensorboardArgs,
+};
 pub use shell::{CompletionsArgs, ManArgs};
 pub use sweeps::{InitArgs, PlanArgs, SchemaArgs, StageArgs, StatusArgs, SweepArgs};
 

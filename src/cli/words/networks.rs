@@ -51,9 +51,22 @@ pub struct PredictArgs {
     /// Output file with the raw logits and qualities (safetensors)
     #[arg(long, value_name = "FILE")]
     pub raw: Option<PathBuf>,
+    /// Folder for the pictures (PNG) with the detections drawn into them: masks, classes, scores
+    #[arg(long, value_name = "DIR")]
+    pub draw: Option<PathBuf>,
+    /// Least score of a drawn detection, 0 to 1
+    #[arg(long, value_name = "SCORE", default_value_t = 0.5, value_parser = score, requires = "draw")]
+    pub min_score: f32,
     /// Device: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
+}
+
+/// A score: a number from 0 to 1.
+fn score(text: &str) -> Result<f32, String> {
+    let score = text.parse().ok();
+    let score = score.filter(|score: &f32| (0.0..=1.0).contains(score));
+    score.ok_or_else(|| "needed: a number from 0 to 1".to_string())
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
 //! The commands that read a results folder.
 
 use super::shared::RowArgs;
-use crate::experiment::{TableRequest, metric_names};
+use crate::experiment::{DeviceChoice, TableRequest, metric_names};
 use crate::report::{COMPARISON_FORMATS, FORMATS, Look, Order};
 use crate::screen::Screen;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -81,15 +81,43 @@ impl TableArgs {
 pub struct ReportArgs {
     /// A results folder, for example results/ablation
     pub results: PathBuf,
-    /// Output file [default: report.html in the folder]
+    /// Another results folder: the report is of this one, and begins with its differences to the first
+    pub other: Option<PathBuf>,
+    /// Output file [default: report.html in the folder, or comparison.html in the second one]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Write the page again every SECONDS while work is left
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", conflicts_with = "other",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub watch: Option<u64>,
+    /// Evaluate every trained network once more, and show its errors: scores against masks, confused classes, kinds
+    #[arg(long)]
+    pub analyse: bool,
+    /// Device of --analyse: auto, cpu, cuda or cuda:N
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        default_value = "auto",
+        requires = "analyse"
+    )]
+    pub device: DeviceChoice,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Export {
     /// Write the journals of all trials as CSV: sweep, label, seed, stage, step, key, value
     Curves(CurvesArgs),
+    /// Write event files of TensorBoard, which Aim, W&B and ClearML read too: curves, metrics, hyperparameters
+    Tensorboard(TensorboardArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct TensorboardArgs {
+    /// A results folder, for example results/ablation
+    pub results: PathBuf,
+    /// Folder of the event files; those of the same rows are replaced
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 #[derive(Debug, Args)]

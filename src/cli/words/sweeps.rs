@@ -74,6 +74,9 @@ pub struct SweepArgs {
     pub replace: bool,
     #[command(flatten)]
     pub reuse: ReuseArgs,
+    /// Write report.html into the results folder, every 10 seconds while the sweep runs and at its end
+    #[arg(long, conflicts_with = "publish")]
+    pub report: bool,
     /// Train nothing; copy the tables and records of the finished run to results/published/<recipe>, to be
     /// committed
     #[arg(long, conflicts_with_all = ["workers", "device", "gpus", "retries", "fail_fast", "renew"])]

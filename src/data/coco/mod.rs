@@ -14,7 +14,8 @@ mod rules;
 
 use super::findings::{Findings, Part, Reason};
 use super::image_file::Exif;
-use super::{CheckPictures, Dataset, DatasetConfig, Source};
+use super::{CheckPictures, Dataset, DatasetConfig, Source, supercategories};
+use crate::coco::read_annotations;
 use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
 use annotations::{AnnotationFile, Category};
 use folder::ImageFolder;
@@ -185,6 +186,19 @@ impl DatasetConfig for CocoConfig {
 
     fn checks_pictures(&self) -> bool {
         self.check == CheckPictures::Once
+    }
+
+    /// Those of the file of the evaluated images, or else those that are known by the names of the classes.
+    fn supercategories(&self, classes: &[String]) -> Option<Vec<String>> {
+        let file = self.root.join(&self.val_annotations);
+        let listed = read_annotations(&file).and_then(|mut read| read.take_categories(&file));
+        let listed = listed.unwrap_or_default();
+        let own = |class: &String| {
+            let mut same = listed.iter().filter(|one| one.name.get() == Some(class));
+            same.next()?.supercategory.get().cloned()
+        };
+        let own: Option<Vec<String>> = classes.iter().map(own).collect();
+        own.or_else(|| supercategories::known(classes))
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::{Exported, write_picture};
 use crate::cityscapes::{PICTURES, ids_of_classes};
+use crate::data::supercategories::known;
 use crate::data::{Dataset, Sample, Source, Truth};
 use crate::structures::{InstanceSource, rle};
 use anyhow::{Context, Result};
@@ -69,8 +70,16 @@ pub fn document(dataset: &Dataset, entries: Vec<(Value, Vec<Value>)>) -> Value {
         }
     }
     let ids = category_ids(&dataset.classes);
-    let category = |(name, id): (&String, &usize)| json!({ "id": id, "name": name, "supercategory": "object" });
-    let categories: Vec<Value> = dataset.classes.iter().zip(&ids).map(category).collect();
+    let groups = known(&dataset.classes);
+    let group = |class: usize| {
+        groups
+            .as_ref()
+            .map_or("object", |groups| groups[class].as_str())
+    };
+    let classes = dataset.classes.iter().zip(&ids).enumerate();
+    let categories: Vec<Value> = classes
+        .map(|(class, (name, id))| json!({ "id": id, "name": name, "supercategory": group(class) }))
+        .collect();
     json!({ "images": images, "annotations": annotations, "categories": categories })
 }
 

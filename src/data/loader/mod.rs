@@ -8,7 +8,7 @@ mod order;
 mod pool;
 
 pub use config::{LabelledRepeat, LabelledSampler, LabelledViews, LoaderConfig, Mixing};
-pub use mixing::check_epoch;
+pub use mixing::{StepImages, check_epoch};
 
 use super::augment::AugmentConfig;
 use super::split::Split;
@@ -41,6 +41,11 @@ impl Loader {
     /// The number of steps in which every unlabelled image is expected once.
     pub fn epoch_steps(&self) -> usize {
         self.maker.mixer().epoch_steps()
+    }
+
+    /// The images of the batch of `step`, in its order.
+    pub fn images(&self, step: usize, with_unlabelled: bool) -> StepImages {
+        self.maker.mixer().images(step, with_unlabelled)
     }
 
     /// The batch of `step`. Without `with_unlabelled`, its unlabelled part is empty; its labelled part is the same if

@@ -6,7 +6,7 @@
 //! machine.
 
 mod canvas;
-mod classes;
+pub(super) mod classes;
 mod draw;
 mod shape;
 

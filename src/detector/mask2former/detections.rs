@@ -8,8 +8,8 @@
 
 use super::planes::{Fetched, MaskPlanes, last};
 use super::scores::{ClassView, class_views, pairs};
-use crate::detector::quality::{mask_quality, of_foreground};
-use crate::detector::{CandidateChoice, RawArray, Score, Selection};
+use crate::detector::quality::{arg_max, mask_quality, of_foreground};
+use crate::detector::{CandidateChoice, Judged, RawArray, Score, Selection};
 use crate::graph::Predictions;
 use crate::ops;
 use crate::structures::{Detection, Mask};
@@ -29,11 +29,7 @@ pub(super) struct Predicted<'a> {
 /// each image.
 ///
 /// Pairs with an empty mask are left out. Their score is 0 and they overlap no object, so no metric changes.
-pub(super) fn detections(
-    output: Predicted,
-    sizes: &[(usize, usize)],
-    top: usize,
-) -> Vec<Vec<Detection>> {
+pub(super) fn judged(output: Predicted, sizes: &[(usize, usize)], top: usize) -> Vec<Vec<Judged>> {
     // This thread copies the logits from the GPU; the others compute on the CPU.
     let chosen: Vec<Chosen> = (0..output.predictions.batch)
         .map(|image| Chosen::new(output, image, top))
@@ -58,6 +54,8 @@ fn views_of(predictions: &Predictions, image: usize) -> Vec<ClassView> {
 struct Chosen {
     /// Query, class and probability of each pair.
     pairs: Vec<(usize, usize, f32)>,
+    /// For each query of the image its most likely class, which may be no-object.
+    first: Vec<usize>,
     /// The queries of the pairs, sorted, each once.
     queries: Vec<usize>,
     planes: Fetched,
@@ -71,7 +69,8 @@ impl Chosen {
             selection: Selection::TopPairs,
             top,
         };
-        let pairs = pairs(&views_of(predictions, image), choice);
+        let views = views_of(predictions, image);
+        let pairs = pairs(&views, choice);
         let mut queries: Vec<usize> = pairs.iter().map(|(query, ..)| *query).collect();
         queries.sort_unstable();
         queries.dedup();
@@ -79,6 +78,7 @@ impl Chosen {
         let rows: Vec<usize> = queries.iter().map(row).collect();
         Self {
             planes: MaskPlanes::new(predictions, output.padded).fetched(&rows),
+            first: views.iter().map(|view| arg_max(&view.all)).collect(),
             pairs,
             queries,
         }
@@ -90,7 +90,7 @@ impl Chosen {
         padded: (usize, usize),
         own: (usize, usize),
         size: (usize, usize),
-    ) -> Vec<Detection> {
+    ) -> Vec<Judged> {
         let mut masks: Vec<Option<(Mask, f32)>> = vec![None; self.queries.len()];
         let mut found = Vec::new();
         for (query, class, probability) in &self.pairs {
@@ -106,10 +106,16 @@ impl Chosen {
                 (Mask::from_logits(&logits, size.0, size.1), quality)
             });
             if *quality > 0.0 {
-                found.push(Detection {
+                let detection = Detection {
                     class: *class,
                     score: probability * *quality,
                     mask: mask.clone(),
+                };
+                found.push(Judged {
+                    detection,
+                    class_quality: *probability,
+                    mask_quality: *quality,
+                    is_first: self.first[*query] == *class,
                 });
             }
         }

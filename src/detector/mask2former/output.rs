@@ -2,9 +2,9 @@
 
 use super::candidates::proposals;
 use super::criterion::Criterion;
-use super::detections::{Predicted, detections, raw};
+use super::detections::{Predicted, judged, raw};
 use super::points::Drawn;
-use crate::detector::{CandidateChoice, Output, Part, Pending, Proposals, RawArray};
+use crate::detector::{CandidateChoice, Judged, Output, Part, Pending, Proposals, RawArray};
 use crate::graph::Predictions;
 use crate::rng::Stream;
 use crate::structures::Detection;
@@ -46,7 +46,15 @@ impl Output for Mask2FormerOutput {
     }
 
     fn detect(&self, sizes: &[(usize, usize)], top: usize) -> Vec<Vec<Detection>> {
-        detections(self.predicted(), sizes, top)
+        let images = self.judge(sizes, top).into_iter();
+        let detection = |judged: Judged| judged.detection;
+        images
+            .map(|found| found.into_iter().map(detection).collect())
+            .collect()
+    }
+
+    fn judge(&self, sizes: &[(usize, usize)], top: usize) -> Vec<Vec<Judged>> {
+        judged(self.predicted(), sizes, top)
     }
 
     fn raw(&self) -> Vec<RawArray> {

@@ -4,6 +4,8 @@
 //! at 101 recalls, with the 100 best detections per image and class. A crowd is neither missed nor found:
 //! detections on it are ignored.
 
+mod errors;
+
 use super::metric::{Curves, Pair};
 use super::summary::{METRICS as NUMBERS, percent};
 use super::{Evaluator, EvaluatorEntry, Found, FoundObject, Scores};
@@ -39,13 +41,13 @@ pub fn coco_metrics(values: [Option<f64>; 6]) -> Metrics {
 }
 
 /// The annotations of the evaluated images as `hotcoco` reads them.
-struct Coco {
+pub(super) struct Coco {
     truth: hotcoco::Dataset,
     area_bounds: [f64; 2],
 }
 
 impl Coco {
-    fn new(dataset: &Dataset) -> Self {
+    pub(super) fn new(dataset: &Dataset) -> Self {
         let truth = hotcoco::Dataset {
             categories: categories(&dataset.classes),
             ..Default::default()
@@ -53,6 +55,24 @@ impl Coco {
         Self {
             truth,
             area_bounds: dataset.area_bounds,
+        }
+    }
+
+    /// The annotations and the detections as they are compared.
+    fn pair(&self, found: Found) -> Pair {
+        let found = hotcoco::Dataset {
+            images: self.truth.images.clone(),
+            categories: self.truth.categories.clone(),
+            annotations: (1..)
+                .zip(found.0)
+                .map(|(id, object)| result(id, object))
+                .collect(),
+            ..Default::default()
+        };
+        Pair {
+            truth: Arc::new(COCO::from_dataset(self.truth.clone())),
+            found: Arc::new(COCO::from_dataset(found)),
+            zero: None,
         }
     }
 }
@@ -73,20 +93,7 @@ impl Evaluator for Coco {
     }
 
     fn evaluate(&self, found: Found) -> Result<Scores> {
-        let found = hotcoco::Dataset {
-            images: self.truth.images.clone(),
-            categories: self.truth.categories.clone(),
-            annotations: (1..)
-                .zip(found.0)
-                .map(|(id, object)| result(id, object))
-                .collect(),
-            ..Default::default()
-        };
-        let pair = Pair {
-            truth: Arc::new(COCO::from_dataset(self.truth.clone())),
-            found: Arc::new(COCO::from_dataset(found)),
-            zero: None,
-        };
+        let pair = self.pair(found);
         let curves = Curves::new(&pair, IouType::Segm, self.area_bounds)?;
         let summary = curves.summary();
         let classes = self.truth.categories.iter();

@@ -6,6 +6,7 @@ use crate::experiment::insight::choice::{Results, RowRequest};
 use crate::experiment::insight::trial::{KeptTrial, located, one_trial};
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
+use crate::experiment::store::folder::StageFolder;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::experiment::trial::planned::read;
 use crate::recipe::hint;
@@ -144,8 +145,21 @@ fn trained_settings(request: &RowRequest, network: Option<&str>) -> Result<Setti
             hint(network, networks)
         );
     }
-    let mut table = located(store, &results.plans, trial.hash)?;
-    let path = format!("{}#{network}", stage.folder.result().display());
+    of_network(&results, &trial, &stage.folder, network)
+}
+
+/// The settings of a trial with the weights of the network `network` that the training in `folder` left.
+///
+/// # Errors
+/// The store lacks the settings, or the trial trains no network.
+pub(super) fn of_network(
+    results: &Results,
+    trial: &KeptTrial,
+    folder: &StageFolder,
+    network: &str,
+) -> Result<Settings> {
+    let mut table = located(results.store()?, &results.plans, trial.hash)?;
+    let path = format!("{}#{network}", folder.result().display());
     if let Some(model) = table.get_mut("model").and_then(Value::as_table_mut) {
         model.insert("weights".into(), path.into());
         if let Some(backbone) = model.get_mut("backbone").and_then(Value::as_table_mut) {
@@ -183,7 +197,14 @@ fn first(request: &RecipeRequest, inputs: &Inputs) -> Result<(Settings, Dataset)
     Ok((settings, dataset))
 }
 
-fn first_settings(request: &RecipeRequest, inputs: &Inputs) -> Result<Settings, CommandError> {
+/// The settings of a recipe's first trial. `inputs` says which files are needed.
+///
+/// # Errors
+/// As for [`super::ahead::plan`], or the trial trains no network.
+pub(super) fn first_settings(
+    request: &RecipeRequest,
+    inputs: &Inputs,
+) -> Result<Settings, CommandError> {
     let plan = inputs.plan(request)?;
     match read(&plan.trials[0].located()).map_err(CommandError::Input)? {
         TrialSettings::Networks(settings) => Ok(*settings),

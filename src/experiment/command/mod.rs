@@ -1,6 +1,7 @@
 //! The program's commands, one function for each.
 
 pub mod ahead;
+mod analyse;
 pub mod check;
 pub mod clip;
 pub mod curves;
@@ -8,7 +9,9 @@ mod details;
 pub mod evaluate;
 pub mod first;
 pub mod init;
+mod live;
 pub mod logs;
+pub mod look;
 pub mod predict;
 pub mod publish;
 pub mod report;
@@ -17,6 +20,7 @@ pub mod split_data;
 pub mod stage;
 pub mod sweep;
 pub mod tables;
+pub mod tensorboard;
 pub mod weights;
 
 #[cfg(test)]

@@ -1,37 +1,122 @@
 //! `harness report`: a results folder as one HTML file.
 
+use super::ahead::status;
+use super::analyse::analyse;
+use super::live::LivePage;
+use super::tables::comparisons;
 use crate::atomic::write_atomically;
 use crate::experiment::insight::choice::Results;
 use crate::experiment::insight::report_page;
 use crate::experiment::trial::inputs::CommandError;
-use crate::report::{counted, page};
-use std::path::Path;
+use crate::report::page::{self, Report};
+use crate::report::{Comparison, counted};
+use crate::screen::Screen;
+use crate::tensor::DeviceChoice;
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The name of the file, unless the user chooses another.
-const FILE: &str = "report.html";
+pub const FILE: &str = "report.html";
+/// Its name if it compares two folders.
+const COMPARISON: &str = "comparison.html";
+/// The line of the status with a path of this machine.
+const WITH_PATH: &str = "to debug a failure";
 
-/// Writes the report of the results folder `folder` into the file `out`, or else into the folder. Returns a line that
-/// names it.
+/// A report that is asked for.
+#[derive(Clone, Debug)]
+pub struct ReportRequest {
+    /// The results folder, or the first of two.
+    pub folder: PathBuf,
+    /// The folder that it is compared with; then the report is of this one.
+    pub other: Option<PathBuf>,
+    /// The file; none for one in the folder of the report.
+    pub out: Option<PathBuf>,
+    /// The device for the analyses that finished trials lack; none if they are not wanted.
+    pub analyse: Option<DeviceChoice>,
+    /// The seconds between two pages while work is left; none for one page.
+    pub watch: Option<u64>,
+}
+
+/// Writes the report. Returns a line that names it.
 ///
 /// # Errors
-/// - [`CommandError::Input`]: the folder has no results, or a file in it is damaged as a whole.
+/// - [`CommandError::Input`]: a folder has no results, or a file in it is damaged as a whole; with `analyse`, the folder
+///   has no store, or the device cannot be used.
 /// - [`CommandError::Output`]: the file cannot be written.
-pub fn report(folder: &Path, out: Option<&Path>) -> Result<String, CommandError> {
-    let read = || {
-        let results = Results::open(folder)?;
-        let report = report_page::report(&results)?;
-        let text = page::render(&report)?;
-        Ok((report.sweeps.len(), report.trials[0], text))
+pub fn report(request: &ReportRequest) -> Result<String, CommandError> {
+    let folder = request.other.as_ref().unwrap_or(&request.folder);
+    let name = match request.other {
+        Some(_) => COMPARISON,
+        None => FILE,
     };
-    let (sweeps, trials, text) = read().map_err(CommandError::Input)?;
-    let own = folder.join(FILE);
-    let path = out.unwrap_or(&own);
-    write_atomically(path, text.as_bytes()).map_err(CommandError::Output)?;
+    let path = request.out.clone().unwrap_or_else(|| folder.join(name));
+    if let Some(seconds) = request.watch {
+        watch(folder, &path, seconds)?;
+    }
+    let results = Results::open(folder).map_err(CommandError::Input)?;
+    if let Some(device) = request.analyse {
+        analyse(&results, device)?;
+    }
+    let read = || {
+        let mut report = report_page::report(&results)?;
+        if request.other.is_some() {
+            report.compared = compared([&request.folder, folder])?;
+        }
+        let text = page::render(&report)?;
+        Ok((report, text))
+    };
+    let (report, text) = read().map_err(CommandError::Input)?;
+    write_atomically(&path, text.as_bytes()).map_err(CommandError::Output)?;
     let size = text.len().div_ceil(1000);
     Ok(format!(
         "{}: {} with {}, {size} kB",
         path.display(),
-        counted(sweeps, "sweep"),
-        counted(trials, "finished trial")
+        counted(report.sweeps.len(), "sweep"),
+        counted(report.trials[0], "finished trial")
     ))
+}
+
+/// The comparisons of two folders, with their names without the way to them: reports are passed on.
+fn compared(folders: [&PathBuf; 2]) -> Result<Vec<Comparison>> {
+    let mut found = comparisons(folders.map(PathBuf::as_path), None, None, &[])?;
+    let names = folders.map(|folder| report_page::name(folder));
+    for comparison in &mut found {
+        comparison.folders = names.clone();
+    }
+    Ok(found)
+}
+
+/// Keeps the page at `path` up to date until no work is left.
+fn watch(folder: &Path, path: &Path, seconds: u64) -> Result<(), CommandError> {
+    Results::open(folder).map_err(CommandError::Input)?;
+    let mut page = LivePage::new(folder, path);
+    while page.update().map_err(CommandError::Output)? {
+        std::thread::sleep(Duration::from_secs(seconds));
+    }
+    Ok(())
+}
+
+/// The page of running work, which a browser reads again every `seconds`, and true if work is left.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn live_page(folder: &Path, seconds: u64) -> Result<(String, bool)> {
+    let results = Results::open(folder)?;
+    let mut report = report_page::report(&results)?;
+    let is_left = is_left(&report);
+    if is_left {
+        report.refresh = Some(seconds);
+        // A folder without a plan has no status.
+        let text = status(folder).map_or(String::new(), |status| status.text(Screen::FILE));
+        let lines = text.lines().filter(|line| !line.starts_with(WITH_PATH));
+        report.running = lines.map(String::from).collect();
+    }
+    Ok((page::render(&report)?, is_left))
+}
+
+/// Returns true if a trial has neither finished nor failed.
+fn is_left(report: &Report) -> bool {
+    let [finished, failed, planned] = report.trials;
+    finished + failed < planned
 }

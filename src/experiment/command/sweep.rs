@@ -3,6 +3,8 @@
 
 use super::ahead::results_folder;
 use super::check::check_once;
+use super::live::LiveReport;
+use super::report::{ReportRequest, report};
 use crate::atomic::ensure_writable;
 use crate::experiment::outlook::commits::OtherCommit;
 use crate::experiment::outlook::splits::SplitOutlook;
@@ -56,6 +58,8 @@ pub struct SweepOptions {
     pub replace: bool,
     /// Files of records whose results count, and results folders with one.
     pub reuse: Vec<PathBuf>,
+    /// True if the report is written while the sweep runs, and at its end.
+    pub report: bool,
     /// The amount of output.
     pub verbosity: Verbosity,
     /// A request to stop.
@@ -180,7 +184,9 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         stop: &|| options.interrupt.requested(),
         alone: options.link.alone(),
     };
+    let live = options.report.then(|| LiveReport::begin(&folder));
     let run = run.finish(&tasks, &*executor, rules, &progress);
+    drop(live);
     let run = run.map_err(CommandError::Output)?;
 
     if !tasks.is_empty() || !Provenance::path(&folder, &plan.recipe).exists() {
@@ -191,6 +197,16 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         };
         let written = provenance.write(&folder, &plan, times);
         written.map_err(CommandError::Output)?;
+    }
+    if options.report {
+        let line = report(&ReportRequest {
+            folder: folder.clone(),
+            other: None,
+            out: None,
+            analyse: None,
+            watch: None,
+        })?;
+        progress.print(&format!("report: {line}"));
     }
     for warning in run.warnings() {
         progress.print(&format!("warning: {warning}"));

@@ -137,34 +137,48 @@ pub fn compare(
     format: &ComparisonFormat,
 ) -> Result<Rendered, CommandError> {
     let told = || {
-        let folders = [first, second];
-        let [one, other] = folders.map(ResultsFolder::read_undamaged);
-        let (one, other) = (one?, other?);
-        let places = format!("{} or {}", first.display(), second.display());
-        let names = known(&[&one, &other]);
-        let chosen = chosen(&names, ask.sweep, &places)?;
-        let mut comparisons: Vec<Comparison> = match rows {
-            [] => chosen
-                .iter()
-                .filter_map(|name| compare_tables(name, &one, &other, ask.metric))
-                .collect(),
-            rows => {
-                let pairs = rows.iter().map(|row| pair(row, [first, second], ask.sweep));
-                let pairs = pairs.collect::<Result<Vec<_>>>()?;
-                vec![compare_rows(&pairs, &one, &other, ask.metric)]
-            }
-        };
-        for row in comparisons.iter_mut().flat_map(|one| &mut one.rows) {
-            let trials = row.trials.as_ref();
-            let differing = trials.and_then(|(one, other)| settings(folders, [one, other]));
-            row.settings = differing.unwrap_or_default();
-        }
+        let comparisons = comparisons([first, second], ask.sweep, ask.metric, rows)?;
         Ok(Rendered {
             text: (format.render)(&comparisons, ask.screen)?,
             warnings: Vec::new(),
         })
     };
     told().map_err(CommandError::Input)
+}
+
+/// The differences between two results folders: of all sweeps or of `sweep`, of all rows or of `rows`.
+///
+/// # Errors
+/// As for [`compare`].
+pub(super) fn comparisons(
+    folders: [&Path; 2],
+    sweep: Option<&str>,
+    metric: Option<&str>,
+    rows: &[String],
+) -> Result<Vec<Comparison>> {
+    let [one, other] = folders.map(ResultsFolder::read_undamaged);
+    let (one, other) = (one?, other?);
+    let [first, second] = folders.map(Path::display);
+    let places = format!("{first} or {second}");
+    let names = known(&[&one, &other]);
+    let chosen = chosen(&names, sweep, &places)?;
+    let mut comparisons: Vec<Comparison> = match rows {
+        [] => chosen
+            .iter()
+            .filter_map(|name| compare_tables(name, &one, &other, metric))
+            .collect(),
+        rows => {
+            let pairs = rows.iter().map(|row| pair(row, folders, sweep));
+            let pairs = pairs.collect::<Result<Vec<_>>>()?;
+            vec![compare_rows(&pairs, &one, &other, metric)]
+        }
+    };
+    for row in comparisons.iter_mut().flat_map(|one| &mut one.rows) {
+        let trials = row.trials.as_ref();
+        let differing = trials.and_then(|(one, other)| settings(folders, [one, other]));
+        row.settings = differing.unwrap_or_default();
+    }
+    Ok(comparisons)
 }
 
 /// The pair of rows that `text` names, as `A=B` or as one label. A label may itself contain `=`.

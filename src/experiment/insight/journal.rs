@@ -80,7 +80,7 @@ fn read(path: &Path, stage: usize, start: usize) -> Vec<Line> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::experiment) mod tests {
     use super::*;
 
     /// The line of a window of 20 steps with these readings.

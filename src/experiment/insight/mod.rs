@@ -3,6 +3,7 @@
 //! Nothing here changes a store, and a store that is incomplete or of an earlier program is read as far as it goes.
 
 pub mod aligned;
+pub mod analysis;
 pub mod choice;
 pub mod classes;
 pub mod curve;

@@ -104,6 +104,11 @@ impl StageFolder {
         self.0.join("metrics.json")
     }
 
+    /// The analysis of an evaluation.
+    pub fn analysis(&self) -> PathBuf {
+        self.0.join("analysis.json.gz")
+    }
+
     /// The environment in which the stage was computed.
     pub fn environment(&self) -> PathBuf {
         self.0.join("environment.json")

@@ -1,6 +1,7 @@
 //! The files of stages on disk: the store of a results folder, its folders, their leases, and the provenance
 //! of results.
 
+pub mod analyses;
 pub mod checked;
 pub mod environment;
 pub mod folder;

@@ -16,6 +16,7 @@
 //!     journal.jsonl  metrics.json  environment.json  seconds
 //!     failure.json                     the failure of the last attempt
 //!     progress.json                    the progress of a running stage without a journal
+//! .store/stages/analyse-<hash>/        the analysis of an evaluation, if a report asked for it: analysis.json.gz
 //! .store/trials/<hash>/                the files of a trial: its settings since a sweep with it began, the others
 //!                                      since it ended
 //!     settings.toml  environment.json  diff.patch  journal.jsonl  metrics.json  status.json

@@ -1,6 +1,7 @@
 //! The content of a report as plain data: whoever reads a results folder fills it in, the other files of this folder
 //! draw it.
 
+use crate::report::comparison::Comparison;
 use crate::report::table::Table;
 
 /// A report.
@@ -14,6 +15,12 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// The parts that the report lacks, each with the reason.
     pub missing: Vec<String>,
+    /// The comparisons of another folder with this one.
+    pub compared: Vec<Comparison>,
+    /// The lines about running work; empty if none is left.
+    pub running: Vec<String>,
+    /// The seconds after which a browser reads the page again; none if nothing is left to do.
+    pub refresh: Option<u64>,
     /// The sweeps, in the order of the folder.
     pub sweeps: Vec<Sweep>,
     /// The runs that made the results.
@@ -49,6 +56,8 @@ pub struct Sweep {
     pub maps: Vec<HeatMap>,
     /// The values of the usual metric by class; none if the store does not have them.
     pub classes: Option<ClassTable>,
+    /// The analyses of the detections; none if no trial has one.
+    pub analysed: Option<Analysed>,
 }
 
 /// The table of a sweep with the differences of one metric.
@@ -193,6 +202,70 @@ pub struct ClassTable {
     pub references: Vec<Option<usize>>,
     /// The classes, each with the value of every row.
     pub classes: Vec<(String, Vec<Option<f64>>)>,
+}
+
+/// The analyses of a sweep.
+#[derive(Clone, Debug)]
+pub struct Analysed {
+    /// The number of evaluated images.
+    pub images: usize,
+    /// The groups of similar classes, in words; empty if no two are similar.
+    pub similar: Vec<String>,
+    /// The sides of the confusion matrices: classes, perhaps all others together, and the background at the end.
+    pub sides: Vec<String>,
+    /// The least score of a detection in the matrices.
+    pub min_score: f64,
+    /// The kinds of detections, in the order of the counts.
+    pub kinds: Vec<&'static str>,
+    /// The rows that have an analysis.
+    pub rows: Vec<AnalysedRow>,
+}
+
+/// The analyses of a row, its seeds together.
+#[derive(Clone, Debug)]
+pub struct AnalysedRow {
+    /// The label of the row.
+    pub label: String,
+    /// The place of the row that it is compared with, among those of [`Analysed::rows`].
+    pub reference: Option<usize>,
+    /// Qualities against overlaps.
+    pub scatters: Vec<Scatter>,
+    /// Detections that fit an object, by class quality: their number, mean quality, and share of the right class.
+    pub bins: Vec<(usize, f64, f64)>,
+    /// The expected calibration error.
+    pub calibration: Option<f64>,
+    /// Counts by class of the object (row) and class of the detection (column).
+    pub confusion: Vec<Vec<usize>>,
+    /// The kinds by seed.
+    pub kinds: Vec<SeedKinds>,
+    /// TIDE's AP and the points that it would gain without errors of a kind, means over the seeds.
+    pub tide: (f64, Vec<(String, f64)>),
+}
+
+/// The kinds of the best-scored detections of one trial.
+#[derive(Clone, Debug)]
+pub struct SeedKinds {
+    /// The seed.
+    pub seed: u64,
+    /// The counts, where an overlap of 0 is background.
+    pub counts: Vec<usize>,
+    /// The correct ones on an object that a better-scored detection has found.
+    pub duplicates: usize,
+    /// The counts, where an overlap of up to 0.1 is background.
+    pub counts_of_tide: Vec<usize>,
+}
+
+/// A quality of detections against their largest IoU with an object.
+#[derive(Clone, Debug)]
+pub struct Scatter {
+    /// The quality in words.
+    pub quality: &'static str,
+    /// The number of detections in each cell, row by row from an IoU of 0 on; as many rows as columns.
+    pub cells: Vec<usize>,
+    /// Some of the detections: quality and IoU.
+    pub points: Vec<(f64, f64)>,
+    /// Pearson's r and Spearman's rho with their intervals; none if undefined.
+    pub correlations: Option<[(f64, (f64, f64)); 2]>,
 }
 
 /// A run that made results: the facts of its file, in its order.

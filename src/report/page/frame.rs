@@ -1,6 +1,5 @@
 //! The frame of the page: its head, index, style and script.
 
-use super::content::Report;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -32,18 +31,32 @@ pub fn policy() -> String {
     )
 }
 
-/// The whole document.
-pub fn document(report: &Report, sections: &[Section]) -> String {
-    let title = format!("Report of {}", report.folder);
+/// A page without its sections.
+pub struct Frame<'a> {
+    /// Its title.
+    pub title: String,
+    /// The version of the program that writes it.
+    pub version: &'a str,
+    /// The text of a file of JSON lines that the page holds; empty for none.
+    pub records: &'a str,
+    /// The seconds after which a browser reads the page again; none if it does not change any more.
+    pub refresh: Option<u64>,
+}
+
+/// The whole document. The first section has the id `summary`.
+pub fn document(frame: &Frame, sections: &[Section]) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta http-equiv="Content-Security-Policy" content=(policy());
+                @if let Some(seconds) = frame.refresh {
+                    meta http-equiv="refresh" content=(seconds);
+                }
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="generator" content=(format!("harness {}", report.version));
-                title { (title) }
+                meta name="generator" content=(format!("harness {}", frame.version));
+                title { (frame.title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
@@ -55,7 +68,9 @@ pub fn document(report: &Report, sections: &[Section]) -> String {
                     }
                 }
                 (help())
-                script type="application/jsonl" id="records" { (PreEscaped(in_script(&report.records))) }
+                @if !frame.records.is_empty() {
+                    script type="application/jsonl" id="records" { (PreEscaped(in_script(frame.records))) }
+                }
                 script { (PreEscaped(SCRIPT)) }
             }
         }

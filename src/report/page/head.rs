@@ -9,6 +9,15 @@ use maud::{Markup, html};
 pub fn section(report: &Report) -> Section {
     let body = html! {
         p class="state" { (state(report)) }
+        @if !report.running.is_empty() {
+            div class="running" {
+                h2 { "Running" }
+                pre { @for line in &report.running { (line) "\n" } }
+                p class="note" {
+                    "The page is written anew while work is left, and reads itself again unless you are using it."
+                }
+            }
+        }
         @for (index, sweep) in report.sweeps.iter().enumerate() {
             @if let Some(view) = sweep.views.first() {
                 div class="verdict" {

@@ -6,15 +6,19 @@
 
 mod axes;
 mod classes;
+mod compared;
+mod confusion;
 mod content;
 mod curves;
 mod download;
+mod errors;
 mod forest;
 mod frame;
 mod head;
 mod labels;
 mod provenance;
 mod scale;
+mod scatter;
 mod settings;
 mod sweep;
 mod table;
@@ -23,11 +27,13 @@ mod tests;
 mod thin;
 mod thresholds;
 mod verdict;
+mod views;
 
 pub use content::{
-    ClassTable, HeatMap, LabelFlow, LabelWindow, Panel, Point, Report, Run, Series, SettingsTable,
-    Sweep, TrialLine, View,
+    Analysed, AnalysedRow, ClassTable, HeatMap, LabelFlow, LabelWindow, Panel, Point, Report, Run,
+    Scatter, SeedKinds, Series, SettingsTable, Sweep, TrialLine, View,
 };
+pub use views::{ClassLine, ShownPicture, ViewPart, ViewRow, Views, views_page};
 
 use anyhow::Result;
 
@@ -37,9 +43,18 @@ use anyhow::Result;
 /// A table cannot be written as text.
 pub fn render(report: &Report) -> Result<String> {
     let mut sections = vec![head::section(report)];
+    for (index, one) in report.compared.iter().enumerate() {
+        sections.push(compared::section(index, one)?);
+    }
     for (index, one) in report.sweeps.iter().enumerate() {
         sections.extend(sweep::sections(index, one)?);
     }
     sections.push(provenance::section(report));
-    Ok(frame::document(report, &sections))
+    let frame = frame::Frame {
+        title: format!("Report of {}", report.folder),
+        version: &report.version,
+        records: &report.records,
+        refresh: report.refresh,
+    };
+    Ok(frame::document(&frame, &sections))
 }

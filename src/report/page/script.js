@@ -74,7 +74,7 @@
   }
 
   const filter = document.getElementById("filter");
-  filter.addEventListener("input", () => {
+  filter?.addEventListener("input", () => {
     const part = filter.value.toLowerCase();
     for (const row of all("table.results tr[data-row]")) {
       row.hidden = !row.firstElementChild.textContent.toLowerCase().includes(part);
@@ -121,6 +121,17 @@
     return group;
   };
 
+  // A page of running work reads itself again, but not while somebody is using it.
+  const refresh = document.querySelector("meta[http-equiv=refresh]");
+  if (refresh) {
+    const wait = Number(refresh.content) * 1000;
+    refresh.remove();
+    const opened = () => document.querySelectorAll("details[open], dialog[open]").length;
+    const before = opened();
+    const busy = () => document.activeElement !== document.body || !getSelection().isCollapsed || opened() !== before;
+    setInterval(() => { if (!busy()) location.reload(); }, wait);
+  }
+
   const help = document.getElementById("help");
   const step = (way) => {
     const sections = all("main > section");
@@ -133,6 +144,6 @@
     if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
     else if (event.key === "?") help.showModal();
-    else if (event.key === "/") { event.preventDefault(); filter.focus(); }
+    else if (event.key === "/") { event.preventDefault(); filter?.focus(); }
   });
 })();

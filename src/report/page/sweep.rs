@@ -3,7 +3,10 @@
 use super::content::{Sweep, TrialLine};
 use super::frame::Section;
 use super::head::coded;
-use super::{classes, curves, forest, labels, settings, table, thresholds, verdict};
+use super::{
+    classes, confusion, curves, errors, forest, labels, scatter, settings, table, thresholds,
+    verdict,
+};
 use crate::report::cell::number;
 use anyhow::Result;
 use maud::{Markup, html};
@@ -24,6 +27,7 @@ pub fn sections(index: usize, sweep: &Sweep) -> Result<Vec<Section>> {
         level: 1,
         body: results(&id, sweep)?,
     }];
+    let analysed = sweep.analysed.as_ref();
     let parts = [
         (
             "classes",
@@ -41,6 +45,21 @@ pub fn sections(index: usize, sweep: &Sweep) -> Result<Vec<Section>> {
             "thresholds",
             "Thresholds by class",
             thresholds::body(&id, &sweep.maps),
+        ),
+        (
+            "scatter",
+            "Scores against masks",
+            analysed.map(|one| scatter::body(&id, one)),
+        ),
+        (
+            "confusion",
+            "Confused classes",
+            analysed.map(|one| confusion::body(&id, one)),
+        ),
+        (
+            "errors",
+            "Kinds of errors",
+            analysed.map(|one| errors::body(&id, one)),
         ),
     ];
     for (part, title, body) in parts {

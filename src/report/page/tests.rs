@@ -83,6 +83,7 @@ fn report_with_labels() -> Report {
             labels: vec![flow],
             maps: vec![map],
             classes: Some(classes),
+            analysed: None,
         }],
         ..Report::default()
     }

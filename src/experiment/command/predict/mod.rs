@@ -3,6 +3,7 @@
 //! The network is a recipe's with weights from a file, or that of a Hugging Face folder, which also defines
 //! the preprocessing. Pictures are processed one by one and may have any size.
 
+mod drawings;
 mod files;
 pub(super) mod ids;
 mod paths;
@@ -25,6 +26,7 @@ use crate::screen::counted;
 use crate::structures::{Detection, Picture};
 use crate::tensor::{DeviceChoice, Precision, Tape};
 use anyhow::{Context, Result, anyhow, ensure};
+use drawings::Drawings;
 use ids::Ids;
 use preprocessor::Preprocessor;
 use std::path::{Path, PathBuf};
@@ -50,6 +52,10 @@ pub struct PredictRequest {
     pub out: PathBuf,
     /// The file for the raw numbers, if they are needed.
     pub raw: Option<PathBuf>,
+    /// The folder for the pictures with what was found in them, if they are wanted.
+    pub draw: Option<PathBuf>,
+    /// The least score of a drawn detection.
+    pub min_score: f32,
     /// The device of the network.
     pub device: DeviceChoice,
 }
@@ -102,10 +108,22 @@ pub fn predict(request: &PredictRequest) -> Result<String, CommandError> {
     move_to(&mut *predictor.model, &place);
     let ids = Ids::new(&paths, &predictor.labels, request.annotations.as_deref())
         .map_err(CommandError::Input)?;
+    let drawings = request.draw.as_ref().map(|folder| {
+        let drawings = Drawings::new(folder, &paths, request.min_score);
+        drawings.map_err(CommandError::Input)
+    });
+    let drawings = drawings.transpose()?;
     let mut images = Vec::with_capacity(paths.len());
-    for (path, id) in paths.iter().zip(&ids.images) {
-        let image = predictor.predict(path, id, request.raw.is_some());
-        images.push(image.map_err(CommandError::Input)?);
+    let mut drawn = 0;
+    for (index, (path, id)) in paths.iter().zip(&ids.images).enumerate() {
+        let picture = predictor.picture(path).map_err(CommandError::Input)?;
+        let image = predictor.predict(path, &picture, id, request.raw.is_some());
+        let image = image.map_err(CommandError::Input)?;
+        if let Some(drawings) = &drawings {
+            let written = drawings.write(index, &picture, &image.detections, &predictor.labels);
+            drawn += written.map_err(CommandError::Output)?;
+        }
+        images.push(image);
     }
     let results = files::results(&images, &ids.categories).map_err(CommandError::Output)?;
     if let Some(path) = &request.raw {
@@ -114,12 +132,16 @@ pub fn predict(request: &PredictRequest) -> Result<String, CommandError> {
     }
     write_atomically(&request.out, &results).map_err(CommandError::Output)?;
     let count: usize = images.iter().map(|image| image.detections.len()).sum();
-    Ok(format!(
+    let mut text = format!(
         "{} in {}: {}",
         counted(count, "detection"),
         counted(images.len(), "image"),
         request.out.display()
-    ))
+    );
+    if let Some(drawings) = &drawings {
+        text.push_str(&format!("\n{}", drawings.summary(drawn)));
+    }
+    Ok(text)
 }
 
 impl Predictor {
@@ -197,17 +219,23 @@ impl Predictor {
         })
     }
 
-    fn predict(&self, path: &Path, id: &Id, raw: bool) -> Result<Predicted> {
-        let shown = path.display();
+    /// The picture in the file `path`.
+    fn picture(&self, path: &Path) -> Result<Picture> {
         let picture = decode(path, self.exif)?;
-        let size = (picture.height, picture.width);
         ensure!(
-            size.0 >= SMALLEST_SIDE && size.1 >= SMALLEST_SIDE,
-            "{shown}: {} x {} pixels are too few; needed: {SMALLEST_SIDE} on each side",
-            size.0,
-            size.1
+            picture.height >= SMALLEST_SIDE && picture.width >= SMALLEST_SIDE,
+            "{}: {} x {} pixels are too few; needed: {SMALLEST_SIDE} on each side",
+            path.display(),
+            picture.height,
+            picture.width
         );
-        let images = self.input(&picture).with_context(|| shown.to_string())?;
+        Ok(picture)
+    }
+
+    fn predict(&self, path: &Path, picture: &Picture, id: &Id, raw: bool) -> Result<Predicted> {
+        let size = (picture.height, picture.width);
+        let images = self.input(picture);
+        let images = images.with_context(|| path.display().to_string())?;
         let output = self.model.forward(&mut Tape::off(), &images);
         let detections = output.detect(&[size], self.top).remove(0);
         let raw = match raw {

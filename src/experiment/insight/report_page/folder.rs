@@ -46,6 +46,9 @@ pub fn report(results: &Results) -> Result<Report> {
         trials: trials(results),
         warnings,
         missing: missing(results, &sweeps),
+        compared: Vec::new(),
+        running: Vec::new(),
+        refresh: None,
         digest: records
             .as_ref()
             .map(|bytes| blake3::hash(bytes).to_hex().to_string()),
@@ -57,7 +60,7 @@ pub fn report(results: &Results) -> Result<Report> {
 }
 
 /// The name of the folder, without the way to it: reports are passed on.
-fn name(path: &Path) -> String {
+pub fn name(path: &Path) -> String {
     let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let name = whole.file_name().unwrap_or(whole.as_os_str());
     name.to_string_lossy().into_owned()
@@ -137,6 +140,11 @@ fn missing(results: &Results, sweeps: &[Sweep]) -> Vec<String> {
                 "settings",
                 sweep.settings.is_none(),
                 "the store does not have those of every row",
+            ),
+            (
+                "analysis of the detections",
+                sweep.analysed.is_none(),
+                "nobody has made it; `harness report --analyse` makes that of every trained network",
             ),
         ];
         let absent = parts.into_iter().filter(|(_, absent, _)| *absent);

@@ -1,6 +1,7 @@
 //! The content of `harness report`: reads a results folder, with its store as far as there is one, into the plain data
 //! of [`crate::report::page`].
 
+mod analysis;
 mod folder;
 mod labels;
 mod maps;
@@ -9,4 +10,4 @@ mod series;
 mod settings;
 mod sweep;
 
-pub use folder::report;
+pub use folder::{name, report};

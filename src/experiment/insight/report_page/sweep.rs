@@ -6,7 +6,7 @@ use super::super::evidence::Evidence;
 use super::super::portrait::{common, name_of, of_seed};
 use super::super::sentence::Finding;
 use super::super::signs::signs;
-use super::{labels, maps, series, settings};
+use super::{analysis, labels, maps, series, settings};
 use crate::experiment::trial::datasets::Datasets;
 use crate::report::page::{ClassTable, Sweep, TrialLine, View};
 use crate::report::{JsonLines, Record, Table, TableLayout, Timing};
@@ -37,6 +37,7 @@ pub fn sweep(
         labels: Vec::new(),
         maps: Vec::new(),
         classes: None,
+        analysed: None,
         views: Vec::new(),
     };
     if results.store.is_some() {
@@ -58,6 +59,11 @@ pub fn sweep(
         sweep.labels = rows.iter().filter_map(labels::flow).collect();
         sweep.maps = rows.iter().flat_map(|row| maps::maps(row, &name)).collect();
         sweep.classes = classes(table, &rows, &name);
+        let references = layout.rows.iter().map(|row| {
+            let label = layout.reference_of(row)?;
+            layout.rows.iter().position(|other| other.label == label)
+        });
+        sweep.analysed = analysis::analysed(results, &rows, &references.collect::<Vec<_>>());
     }
     sweep.views = views;
     Ok(sweep)

@@ -1,0 +1,173 @@
+//! Analyses of the trials of a results folder, for the report: each evaluates the reported network once more, and keeps
+//! every detection with the objects that it overlaps. A trial is analysed once; the store keeps the result.
+
+use super::first::of_network;
+use crate::data::DATASETS;
+use crate::data::supercategories::groups;
+use crate::detector::{Detector, Judged};
+use crate::eval::Evaluators;
+use crate::eval::analysis::{Analysis, Analyst, Qualities};
+use crate::experiment::insight::analysis::place;
+use crate::experiment::insight::choice::Results;
+use crate::experiment::insight::trial::KeptTrial;
+use crate::experiment::run::outcome::contained;
+use crate::experiment::settings::sections::Settings;
+use crate::experiment::trial::datasets::Datasets;
+use crate::experiment::trial::inputs::CommandError;
+use crate::experiment::trial::parts as trial;
+use crate::nn::params::move_to;
+use crate::registry;
+use crate::structures::Picture;
+use crate::tensor::{DeviceChoice, Tape};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use std::collections::BTreeSet;
+
+/// The number of pictures that the network sees at once.
+const AT_ONCE: usize = 4;
+/// The points by which the metric may differ from that of the evaluation: processors round differently.
+const SAME: f64 = 0.1;
+
+/// Makes the analyses that the finished trials of `results` lack. A trial that cannot be analysed is named, and the others
+/// go on.
+///
+/// # Errors
+/// The folder has no store, or the device cannot be used.
+pub fn analyse(results: &Results, device: DeviceChoice) -> Result<(), CommandError> {
+    let work = || -> Result<()> {
+        results.store()?.accept()?;
+        let datasets = Datasets::default();
+        let mut seen = BTreeSet::new();
+        for table in &results.tables {
+            for row in &table.rows {
+                for (seed, hash) in table.seeds.iter().zip(&row.trials) {
+                    if !seen.insert(hash) {
+                        continue;
+                    }
+                    let trial = KeptTrial::read(results, hash, *seed)?;
+                    let made = contained(|| one(results, &trial, &datasets, device));
+                    if let Err(reason) = made {
+                        let label = &row.label;
+                        crate::screen::say(&format!(
+                            "warning: no analysis of {label}, seed {seed}: {reason}"
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    };
+    let (_, no_gpu) = device
+        .place()
+        .map_err(|why| CommandError::Input(anyhow!("--device {why}")))?;
+    if let Some(no_gpu) = no_gpu {
+        crate::screen::say(&format!("note: {no_gpu}; the CPU is"));
+    }
+    work().map_err(CommandError::Input)
+}
+
+/// Makes the analysis of `trial`, unless it has one or is not finished.
+fn one(
+    results: &Results,
+    trial: &KeptTrial,
+    datasets: &Datasets,
+    device: DeviceChoice,
+) -> Result<()> {
+    let Some((place, model)) = place(results, trial) else {
+        return Ok(());
+    };
+    if place.read().is_some() {
+        return Ok(());
+    }
+    let last = trial
+        .trainings()
+        .last()
+        .filter(|stage| stage.state.is_done());
+    let last = last.context("the store no longer has its weights")?;
+    let settings = of_network(results, trial, &last.folder, &model)?;
+    let Some(_lease) = place.folder.lease()? else {
+        bail!("another process is making it");
+    };
+    let expected = trial
+        .evaluation
+        .as_ref()
+        .and_then(|found| found.models.get(&model)?.metrics.first());
+    let (analysis, metric) = made(&settings, &model, datasets, device, trial)?;
+    if let (Some((name, Some(expected))), Some(found)) = (expected, metric) {
+        ensure!(
+            (found - expected).abs() <= SAME,
+            "{name} is {found} here, and its evaluation found {expected}"
+        );
+    }
+    place.write(&analysis)
+}
+
+/// The analysis, and the first metric of the evaluation, if it is defined.
+fn made(
+    settings: &Settings,
+    model: &str,
+    datasets: &Datasets,
+    device: DeviceChoice,
+    trial: &KeptTrial,
+) -> Result<(Analysis, Option<f64>)> {
+    let dataset = datasets.get(&settings.data)?;
+    let config = registry::build(DATASETS, settings.data.clone())?;
+    let supercategories = config.supercategories(&dataset.classes);
+    let groups = groups(&dataset.classes, supercategories.as_deref(), &[]);
+    let groups = groups.map_err(|reason| anyhow!(reason))?;
+    let (place, _) = device.place().map_err(|why| anyhow!("--device {why}"))?;
+    let place = place
+        .computing_with(settings.precision)
+        .context("precision")?;
+    let mut network = trial::model(settings, dataset.classes.len())?;
+    move_to(&mut *network, &place);
+    let count = dataset.val.len();
+    crate::screen::say(&format!(
+        "analysing the {model} of trial {}, seed {}: {count} images",
+        trial.hash, trial.seed
+    ));
+    let mut analyst = Analyst::new(&dataset, groups, model);
+    let indices: Vec<usize> = (0..count).collect();
+    for part in indices.chunks(AT_ONCE) {
+        let samples = part.iter().map(|index| dataset.val.load(*index));
+        let samples = samples.collect::<Result<Vec<_>>>()?;
+        let views: Vec<Picture> = samples
+            .iter()
+            .map(|one| settings.eval.view(&one.picture))
+            .collect();
+        let sizes: Vec<(usize, usize)> = samples
+            .iter()
+            .map(|one| (one.picture.height, one.picture.width))
+            .collect();
+        for (index, found) in part
+            .iter()
+            .zip(judged(&*network, &views, &sizes, settings.eval.top))
+        {
+            let with_qualities = found.into_iter().map(|one| {
+                let qualities = Qualities {
+                    class: one.class_quality,
+                    mask: one.mask_quality,
+                    is_first: one.is_first,
+                };
+                (one.detection, qualities)
+            });
+            analyst.add(&dataset, *index, &with_qualities.collect::<Vec<_>>())?;
+        }
+    }
+    let (analysis, found) = analyst.finish()?;
+    let evaluators = Evaluators::new(&settings.eval.metrics, &dataset)?;
+    let scores = evaluators.evaluate(found)?;
+    let metric = evaluators.main_metric(&scores).map(|(_, value)| value);
+    Ok((analysis, metric))
+}
+
+/// The detections of pictures with their qualities.
+fn judged(
+    network: &dyn Detector,
+    views: &[Picture],
+    sizes: &[(usize, usize)],
+    top: usize,
+) -> Vec<Vec<Judged>> {
+    let views: Vec<&Picture> = views.iter().collect();
+    let images = network.images(&views);
+    network.forward(&mut Tape::off(), &images).judge(sizes, top)
+}

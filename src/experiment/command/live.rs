@@ -1,0 +1,86 @@
+//! The report of a sweep while it runs: the page is written anew, by renaming, as often as something changed.
+
+use super::report::{FILE, live_page};
+use crate::atomic::{Durability, write_durably};
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The time between two pages at least.
+pub const PERIOD: Duration = Duration::from_secs(10);
+
+/// A page that is kept up to date.
+pub struct LivePage {
+    folder: PathBuf,
+    path: PathBuf,
+    /// The last page that was written.
+    last: String,
+}
+
+impl LivePage {
+    /// The page of the results folder `folder`, in the file `path`.
+    pub fn new(folder: &Path, path: &Path) -> Self {
+        Self {
+            folder: folder.to_path_buf(),
+            path: path.to_path_buf(),
+            last: String::new(),
+        }
+    }
+
+    /// Writes the page if it has changed. Returns true if work is left.
+    ///
+    /// # Errors
+    /// The folder cannot be read, or the page cannot be written.
+    pub fn update(&mut self) -> Result<bool> {
+        let (text, is_left) = live_page(&self.folder, PERIOD.as_secs())?;
+        if text != self.last {
+            write_durably(&self.path, text.as_bytes(), Durability::Cached)?;
+            self.last = text;
+        }
+        Ok(is_left)
+    }
+}
+
+/// Writes the report of a running sweep in the background, until it is dropped.
+pub struct LiveReport {
+    stop: Arc<(Mutex<bool>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LiveReport {
+    /// Begins, for the results folder `folder`.
+    pub fn begin(folder: &Path) -> Self {
+        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let own = Arc::clone(&stop);
+        let mut page = LivePage::new(folder, &folder.join(FILE));
+        let thread = std::thread::spawn(move || {
+            let (ends, wake) = &*own;
+            loop {
+                // A page that cannot be written now can perhaps be written later, and the sweep goes on anyway.
+                let _ = page.update();
+                let ends = ends.lock().unwrap_or_else(PoisonError::into_inner);
+                let waited = wake.wait_timeout_while(ends, PERIOD, |ends| !*ends);
+                if *waited.unwrap_or_else(PoisonError::into_inner).0 {
+                    return;
+                }
+            }
+        });
+        Self {
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for LiveReport {
+    fn drop(&mut self) {
+        *self.stop.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.stop.1.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // Its panic has been reported, and the sweep does not depend on it.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! `harness data look`: the pictures that the first trial of a recipe feeds its network.
+//!
+//! The batches are those of the training itself: each phase is shown from its first step on. Every picture is written as
+//! PNG, and `index.html` shows all of them.
+
+use super::first::first_settings;
+use crate::atomic::{Durability, write_durably};
+use crate::data::loader::{LabelledViews, Loader};
+use crate::data::split::Split;
+use crate::data::{Dataset, Source};
+use crate::draw::{Object, class_colour, drawn, embedded, png};
+use crate::experiment::settings::sections::Settings;
+use crate::experiment::store::program::VERSION;
+use crate::experiment::trial::draws::draw;
+use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
+use crate::report::page::{ClassLine, ShownPicture, ViewPart, ViewRow, Views, views_page};
+use crate::screen::counted;
+use crate::structures::{Instance, InstanceSource, Picture};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The file that shows all pictures.
+const INDEX: &str = "index.html";
+
+/// Writes the views of `images` images of each kind and phase into `folder`, and returns a summary.
+///
+/// # Errors
+/// - [`CommandError::Input`]: as for [`super::ahead::plan`], an image cannot be read, or the folder is not empty. No
+///   weights are needed.
+/// - [`CommandError::Output`]: a file cannot be written.
+pub fn look_at_data(
+    request: &RecipeRequest,
+    folder: &Path,
+    images: usize,
+) -> Result<String, CommandError> {
+    let inputs = Inputs::of_the_data();
+    let settings = first_settings(request, &inputs)?;
+    let read = || {
+        check_empty(folder)?;
+        let dataset = inputs.datasets.get(&settings.data)?;
+        let split = draw(&settings, &dataset)?;
+        let looked = Look {
+            settings: &settings,
+            dataset: &dataset,
+            split: &split,
+            images,
+        };
+        looked.parts()
+    };
+    let (parts, classes) = read().map_err(CommandError::Input)?;
+    let name = request.recipe.file_stem().unwrap_or_default();
+    let views = Views {
+        recipe: name.to_string_lossy().into_owned(),
+        ..classes
+    };
+    write(folder, parts, views).map_err(CommandError::Output)
+}
+
+/// Refuses a folder with files in it: some of them would be of another recipe.
+fn check_empty(folder: &Path) -> Result<()> {
+    let is_full = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if is_full || folder.is_file() {
+        bail!(
+            "{}: exists already; needed: a new or an empty folder",
+            folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// A picture to show: the end of its file's name, its caption, its pixels.
+type Shot = (&'static str, &'static str, Picture);
+
+/// An image with its views.
+struct Shots {
+    title: String,
+    shots: Vec<Shot>,
+}
+
+/// A kind of images.
+struct Part {
+    /// The beginning of the names of its files.
+    name: String,
+    title: String,
+    about: String,
+    images: Vec<Shots>,
+}
+
+/// The inputs of the pages.
+struct Look<'a> {
+    settings: &'a Settings,
+    dataset: &'a Dataset,
+    split: &'a Split,
+    /// The images of each kind and phase.
+    images: usize,
+}
+
+impl Look<'_> {
+    /// The parts, and the page with its facts and classes.
+    fn parts(&self) -> Result<(Vec<Part>, Views)> {
+        let Settings {
+            augment,
+            loader,
+            seed,
+            ..
+        } = self.settings;
+        let mut config = loader.clone();
+        // The batches are the same without threads.
+        config.threads = 0;
+        let mut loader = Loader::new(self.dataset, self.split, augment, &config, *seed);
+        let mut parts = Vec::new();
+        let mut shown = vec![0; self.dataset.classes.len()];
+        for phase in self.settings.method.phases(self.settings.train.steps) {
+            let [mut labelled, mut unlabelled] = [Vec::new(), Vec::new()];
+            for step in phase.steps.clone() {
+                let enough = unlabelled.len() >= self.images || !phase.labels;
+                if labelled.len() >= self.images && enough {
+                    break;
+                }
+                self.step(
+                    &mut loader,
+                    step,
+                    phase.labels,
+                    [&mut labelled, &mut unlabelled],
+                    &mut shown,
+                )?;
+            }
+            let steps = format!(
+                "From step {} on, seed {seed}, {} x {} pixels.",
+                phase.steps.start, augment.size.height, augment.size.width
+            );
+            parts.push(Part {
+                name: format!("{}-labelled", phase.name),
+                title: format!("{}: labelled images", phase.name),
+                about: format!("{steps} The network sees the views in the key `loader.labelled-views`, without the drawn objects."),
+                images: labelled,
+            });
+            if phase.labels {
+                parts.push(Part {
+                    name: format!("{}-unlabelled", phase.name),
+                    title: format!("{}: unlabelled images", phase.name),
+                    about: format!(
+                        "{steps} The teacher sees the weak view, the student the strong one. Training never sees the \
+                         annotations of these images; they are drawn to show that the views fit them."
+                    ),
+                    images: unlabelled,
+                });
+            }
+        }
+        parts.push(self.evaluated()?);
+        let views = Views {
+            facts: self.facts(),
+            counted: [
+                "labelled objects",
+                "labelled images",
+                "unlabelled objects",
+                "evaluated objects",
+                "drawn in labelled views",
+            ]
+            .map(String::from)
+            .to_vec(),
+            classes: self.classes(&shown),
+            version: VERSION.to_string(),
+            ..Views::default()
+        };
+        Ok((parts, views))
+    }
+
+    /// Adds the images of a step, as long as there are not enough.
+    fn step(
+        &self,
+        loader: &mut Loader,
+        step: usize,
+        with_unlabelled: bool,
+        [labelled, unlabelled]: [&mut Vec<Shots>; 2],
+        shown: &mut [usize],
+    ) -> Result<()> {
+        let images = loader.images(step, with_unlabelled);
+        let batch = loader.batch(step, with_unlabelled)?;
+        let count = images.labelled.len();
+        let kinds = match self.settings.loader.labelled_views {
+            LabelledViews::Weak => vec![WEAK],
+            LabelledViews::Strong => vec![STRONG],
+            LabelledViews::WeakStrong => vec![WEAK, STRONG],
+        };
+        for (place, image) in images.labelled.iter().enumerate() {
+            if labelled.len() == self.images {
+                break;
+            }
+            let mut shots = Vec::new();
+            for (kind, [plain, with]) in kinds.iter().enumerate() {
+                let view = &batch.labelled[kind * count + place];
+                shots.push((plain.0, plain.1, view.picture.clone()));
+                shots.push((
+                    with.0,
+                    with.1,
+                    self.with_objects(&view.picture, &view.instances),
+                ));
+                if kind == 0 {
+                    view.instances.iter().for_each(|one| shown[one.class] += 1);
+                }
+            }
+            labelled.push(self.shots(*image, step, shots));
+        }
+        for (image, views) in images.unlabelled.iter().zip(&batch.unlabelled) {
+            if unlabelled.len() == self.images {
+                break;
+            }
+            let hidden = self.with_objects(&views.weak, &views.hidden_truth);
+            let shots = vec![
+                ("weak", "weak view", views.weak.clone()),
+                ("strong", "strong view", views.strong.clone()),
+                ("hidden", "weak view with the hidden annotations", hidden),
+            ];
+            unlabelled.push(self.shots(*image, step, shots));
+        }
+        Ok(())
+    }
+
+    /// The first evaluated images.
+    fn evaluated(&self) -> Result<Part> {
+        let val = &*self.dataset.val;
+        let mut images = Vec::new();
+        for index in 0..val.len().min(self.images) {
+            let sample = val.load(index)?;
+            let shots = vec![
+                (
+                    "view",
+                    "view of the evaluation",
+                    self.settings.eval.view(&sample.picture),
+                ),
+                (
+                    "objects",
+                    "the picture with its annotations",
+                    self.with_objects(&sample.picture, &sample.instances),
+                ),
+            ];
+            images.push(Shots {
+                title: title(val, index),
+                shots,
+            });
+        }
+        Ok(Part {
+            name: "evaluated".into(),
+            title: "Evaluated images".into(),
+            about: "The network sees the first view. Its masks are compared with the annotations at the picture's own size."
+                .into(),
+            images,
+        })
+    }
+
+    /// The views of a training image, or of a further one behind these.
+    fn shots(&self, image: usize, step: usize, shots: Vec<Shot>) -> Shots {
+        let train = &self.dataset.train;
+        let title = match (
+            image.checked_sub(train.len()),
+            &self.dataset.extra_unlabelled,
+        ) {
+            (Some(further), Some(extra)) => title(&**extra, further),
+            _ => title(&**train, image),
+        };
+        Shots {
+            title: format!("step {step}, {title}"),
+            shots,
+        }
+    }
+
+    fn with_objects(&self, picture: &Picture, instances: &[Instance]) -> Picture {
+        let text = |instance: &Instance| {
+            let name = &self.dataset.classes[instance.class];
+            match instance.source {
+                InstanceSource::Annotation => name.clone(),
+                InstanceSource::Crowd => format!("{name} (crowd)"),
+            }
+        };
+        let objects = instances.iter().map(|instance| Object {
+            class: instance.class,
+            mask: &instance.mask,
+            text: text(instance),
+        });
+        drawn(picture, &objects.collect::<Vec<_>>())
+    }
+
+    /// Sentences about the dataset and the split.
+    fn facts(&self) -> Vec<String> {
+        let (split, train) = (self.split, self.dataset.train.len());
+        let classes = self.dataset.classes.len();
+        let mut facts = vec![format!(
+            "{}, {}; {} labelled and {} unlabelled; {}.",
+            counted(classes, "class"),
+            counted(train, "training image"),
+            split.labelled.len(),
+            split.unlabelled.len(),
+            counted(self.dataset.val.len(), "evaluated image")
+        )];
+        let names = self.dataset.classes.iter().zip(&split.counts.objects);
+        let absent: Vec<&str> = names
+            .filter(|(_, count)| **count == 0)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if !absent.is_empty() {
+            facts.push(format!("No labelled object: {}.", absent.join(", ")));
+        }
+        facts.extend(split.notes.iter().cloned());
+        facts.extend(self.dataset.findings.lines());
+        facts
+    }
+
+    fn classes(&self, shown: &[usize]) -> Vec<ClassLine> {
+        let train = &*self.dataset.train;
+        let count = self.dataset.classes.len();
+        let labelled = self.split.labelled.iter().copied();
+        let unlabelled = self.split.unlabelled.iter().copied();
+        let val = &*self.dataset.val;
+        let counts = [
+            objects(train, labelled.clone(), count),
+            images(train, labelled, count),
+            objects(
+                train,
+                unlabelled.filter(|image| *image < train.len()),
+                count,
+            ),
+            objects(val, 0..val.len(), count),
+            shown.to_vec(),
+        ];
+        let line = |(class, name): (usize, &String)| ClassLine {
+            name: name.clone(),
+            colour: class_colour(class),
+            counts: counts.iter().map(|one| one[class]).collect(),
+        };
+        self.dataset.classes.iter().enumerate().map(line).collect()
+    }
+}
+
+/// The end of a file's name and the caption, of a view and of the same view with its objects.
+type Kind = [(&'static str, &'static str); 2];
+const WEAK: Kind = [
+    ("weak", "weak view"),
+    ("weak-objects", "weak view with its objects"),
+];
+const STRONG: Kind = [
+    ("strong", "strong view"),
+    ("strong-objects", "strong view with its objects"),
+];
+
+/// The objects of every class in `images` of `source`.
+fn objects(source: &dyn Source, images: impl Iterator<Item = usize>, classes: usize) -> Vec<usize> {
+    let mut counts = vec![0; classes];
+    for class in images.flat_map(|image| source.objects_of(image)) {
+        counts[class] += 1;
+    }
+    counts
+}
+
+/// The `images` of `source` that have an object of every class.
+fn images(source: &dyn Source, images: impl Iterator<Item = usize>, classes: usize) -> Vec<usize> {
+    let mut counts = vec![0; classes];
+    for image in images {
+        let present: BTreeSet<usize> = source.objects_of(image).into_iter().collect();
+        present.into_iter().for_each(|class| counts[class] += 1);
+    }
+    counts
+}
+
+/// An image in words: its id and the name of its file.
+fn title(source: &dyn Source, index: usize) -> String {
+    let name = source.file(index).and_then(Path::file_name);
+    let name = name.map(|name| format!(" ({})", name.to_string_lossy()));
+    format!("image {}{}", source.id(index), name.unwrap_or_default())
+}
+
+/// Writes the pictures and the page, the page last.
+fn write(folder: &Path, parts: Vec<Part>, mut views: Views) -> Result<String> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{}: cannot be made", folder.display()))?;
+    let mut files = 0;
+    for part in parts {
+        let mut rows = Vec::new();
+        for (number, image) in (1..).zip(part.images) {
+            let mut pictures = Vec::new();
+            for (end, caption, picture) in image.shots {
+                let file: PathBuf = folder.join(format!("{}-{number:02}-{end}.png", part.name));
+                write_durably(&file, &png(&picture)?, Durability::Cached)?;
+                files += 1;
+                let (media, bytes) = embedded(&picture)?;
+                pictures.push(ShownPicture {
+                    caption: caption.to_string(),
+                    media,
+                    bytes,
+                });
+            }
+            rows.push(ViewRow {
+                title: image.title,
+                pictures,
+            });
+        }
+        views.parts.push(ViewPart {
+            title: part.title,
+            about: part.about,
+            rows,
+        });
+    }
+    let index = folder.join(INDEX);
+    write_durably(&index, views_page(&views).as_bytes(), Durability::Cached)?;
+    Ok(format!(
+        "{}: {}",
+        index.display(),
+        counted(files, "picture")
+    ))
+}

@@ -1,0 +1,154 @@
+//! The pictures of a prediction with what was found in them, as PNG files.
+
+use crate::atomic::write_atomically;
+use crate::draw::{Object, drawn, png};
+use crate::screen::counted;
+use crate::structures::{Detection, Picture};
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The drawings of a list of images.
+pub struct Drawings {
+    folder: PathBuf,
+    /// The file of every image.
+    files: Vec<PathBuf>,
+    /// The least score of a drawn detection.
+    least: f32,
+}
+
+impl Drawings {
+    /// Drawings of the files `images` in `folder`, which is made. Each is called like its image; images that share a name
+    /// have their number in front of it.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or a drawing would replace one of the images.
+    pub fn new(folder: &Path, images: &[PathBuf], least: f32) -> Result<Self> {
+        let shown = folder.display();
+        std::fs::create_dir_all(folder).with_context(|| format!("{shown}: cannot be made"))?;
+        let files: Vec<PathBuf> = names(images)
+            .into_iter()
+            .map(|name| folder.join(name))
+            .collect();
+        for image in images {
+            let same = |file: &&PathBuf| {
+                let places = (file.canonicalize().ok(), image.canonicalize().ok());
+                places.0.is_some() && places.0 == places.1
+            };
+            let taken = files.iter().find(same);
+            ensure!(
+                taken.is_none(),
+                "--draw {shown}: a drawing would replace the image `{}`; needed: another folder",
+                image.display()
+            );
+        }
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            files,
+            least,
+        })
+    }
+
+    /// Draws the detections of the image with this place in the list. Returns their number.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(
+        &self,
+        image: usize,
+        picture: &Picture,
+        detections: &[Detection],
+        labels: &[String],
+    ) -> Result<usize> {
+        let good = detections
+            .iter()
+            .filter(|detection| detection.score >= self.least);
+        let objects: Vec<Object> = good
+            .map(|detection| Object {
+                class: detection.class,
+                mask: &detection.mask,
+                text: format!("{} {:.2}", labels[detection.class], detection.score),
+            })
+            .collect();
+        let file = &self.files[image];
+        write_atomically(file, &png(&drawn(picture, &objects))?)?;
+        Ok(objects.len())
+    }
+
+    /// A line about all drawings, with `drawn` detections.
+    pub fn summary(&self, drawn: usize) -> String {
+        format!(
+            "{} with a score of at least {} drawn: {}",
+            counted(drawn, "detection"),
+            self.least,
+            self.folder.display()
+        )
+    }
+}
+
+/// The names of the drawings of `images`.
+fn names(images: &[PathBuf]) -> Vec<String> {
+    let stem = |image: &PathBuf| {
+        let stem = image.file_stem().unwrap_or_default();
+        stem.to_string_lossy().into_owned()
+    };
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for image in images {
+        // Some file systems do not distinguish capital letters.
+        *times.entry(stem(image).to_lowercase()).or_default() += 1;
+    }
+    let name = |(number, image): (usize, &PathBuf)| {
+        let stem = stem(image);
+        match times[&stem.to_lowercase()] {
+            1 => format!("{stem}.png"),
+            _ => format!("{number:04}-{stem}.png"),
+        }
+    };
+    (1..).zip(images).map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::structures::Mask;
+
+    #[test]
+    fn every_image_has_a_drawing_of_its_own() {
+        let images = ["a/1.png", "b/1.jpg", "b/A.png", "c/2.jpeg"].map(PathBuf::from);
+        let expected = ["0001-1.png", "0002-1.png", "A.png", "2.png"];
+        assert_eq!(names(&images), expected);
+    }
+
+    #[test]
+    fn an_image_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("1.png");
+        std::fs::write(&image, "an image").unwrap();
+        let images = [image.clone()];
+        let error = Drawings::new(folder.path(), &images, 0.5).err().unwrap();
+        assert!(error.to_string().contains("would replace the image"));
+        assert!(Drawings::new(&folder.path().join("drawn"), &images, 0.5).is_ok());
+    }
+
+    #[test]
+    fn detections_below_the_least_score_are_not_drawn() {
+        let folder = tempfile::tempdir().unwrap();
+        let drawings = Drawings::new(folder.path(), &[PathBuf::from("x.jpg")], 0.5).unwrap();
+        let picture = Picture::new(20, 20, vec![50; 1200]);
+        let detection = |score| Detection {
+            class: 0,
+            score,
+            mask: Mask::new(20, 20, vec![1; 400]),
+        };
+        let labels = ["cat".to_string()];
+        let written = |scores: &[f32]| {
+            let detections: Vec<Detection> = scores.iter().map(|score| detection(*score)).collect();
+            let count = drawings.write(0, &picture, &detections, &labels).unwrap();
+            (count, std::fs::read(folder.path().join("x.png")).unwrap())
+        };
+        let [none, one, low] = [&[][..], &[0.5], &[0.49]].map(written);
+        assert_eq!([none.0, one.0, low.0], [0, 1, 0]);
+        assert!(none.1 == low.1 && none.1 != one.1);
+        assert!(one.1.starts_with(b"\x89PNG"));
+    }
+}

@@ -1,0 +1,219 @@
+//! The analyses of a sweep: what its figures show.
+
+use super::super::analysis::analysis;
+use super::super::choice::Results;
+use super::super::evidence::Evidence;
+use crate::eval::analysis::{
+    Analysis, Confusion, KINDS, MIN_SCORE, Prediction, correlation, kinds, reliability, shown,
+};
+use crate::report::page::{Analysed, AnalysedRow, Scatter, SeedKinds};
+use crate::rng::Stream;
+
+/// The most rows with figures.
+const ROWS: usize = 12;
+/// Columns and rows of a histogram.
+const CELLS: usize = 40;
+/// The detections that are drawn as points.
+const POINTS: usize = 400;
+/// The overlaps up to which a detection is on no object: that of the paper, and TIDE's.
+const BACKGROUND: [f64; 2] = [0.0, 0.1];
+
+/// A quality of a detection.
+type Quality = (&'static str, fn(&Prediction) -> f64);
+/// The qualities of Fig. 2.
+const QUALITIES: [Quality; 3] = [
+    ("score: class quality x mask quality", |one| one.score),
+    ("mask quality", |one| one.mask_quality),
+    ("class quality", |one| one.class_quality),
+];
+
+/// The analyses of the rows; none if no trial has one. `references`: for each row, the place of the one that it is
+/// compared with.
+pub fn analysed(
+    results: &Results,
+    rows: &[Evidence],
+    references: &[Option<usize>],
+) -> Option<Analysed> {
+    let mut found: Vec<(usize, Vec<(u64, Analysis)>)> = Vec::new();
+    for (place, row) in rows.iter().enumerate() {
+        let trials = row.trials.iter();
+        let own = trials.filter_map(|trial| Some((trial.seed, analysis(results, trial)?)));
+        let own: Vec<(u64, Analysis)> = own.collect();
+        if !own.is_empty() && found.len() < ROWS {
+            found.push((place, own));
+        }
+    }
+    let (_, first) = found.first()?;
+    let (classes, groups) = (first[0].1.classes.clone(), first[0].1.groups.clone());
+    // Rows on another dataset have no common figure.
+    for (_, own) in &mut found {
+        own.retain(|(_, one)| one.classes == classes);
+    }
+    found.retain(|(_, own)| !own.is_empty());
+    let images = found[0].1[0].1.images.len();
+    let all = found
+        .iter()
+        .flat_map(|(_, own)| own.iter().map(|(_, one)| one));
+    let order = shown(&Confusion::of(classes.len(), all));
+    let places: Vec<usize> = found.iter().map(|(place, _)| *place).collect();
+    let line = |(place, own): &(usize, Vec<(u64, Analysis)>)| {
+        let reference =
+            references[*place].and_then(|other| places.iter().position(|one| *one == other));
+        self::row(rows[*place].label, reference, own, &order)
+    };
+    Some(Analysed {
+        images,
+        similar: similar(&classes, &groups),
+        sides: sides(&classes, &order),
+        min_score: MIN_SCORE,
+        kinds: KINDS.iter().map(|(_, name)| *name).collect(),
+        rows: found.iter().map(line).collect(),
+    })
+}
+
+/// The sides of the confusion matrices.
+fn sides(classes: &[String], order: &[usize]) -> Vec<String> {
+    let mut sides: Vec<String> = order.iter().map(|class| classes[*class].clone()).collect();
+    if order.len() < classes.len() {
+        sides.push("all other classes".into());
+    }
+    sides.push("background".into());
+    sides
+}
+
+/// The groups of two or more similar classes, in words.
+fn similar(classes: &[String], groups: &[usize]) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for (first, group) in groups.iter().enumerate() {
+        let members = || {
+            groups
+                .iter()
+                .enumerate()
+                .filter(|(_, other)| *other == group)
+        };
+        let begins = members().next().is_some_and(|(class, _)| class == first);
+        if begins && members().count() > 1 {
+            let names: Vec<&str> = members()
+                .map(|(class, _)| classes[class].as_str())
+                .collect();
+            words.push(names.join(", "));
+        }
+    }
+    words
+}
+
+fn row(
+    label: &str,
+    reference: Option<usize>,
+    own: &[(u64, Analysis)],
+    order: &[usize],
+) -> AnalysedRow {
+    let analyses = || own.iter().map(|(_, analysis)| analysis);
+    let first = &own[0].1;
+    let mut images: Vec<Vec<Prediction>> = vec![Vec::new(); first.images.len()];
+    let mut by_seed = Vec::new();
+    for (seed, analysis) in own {
+        let predictions = analysis.predictions();
+        let [paper, tide] =
+            BACKGROUND.map(|bound| kinds(&predictions, analysis.objects, &analysis.groups, bound));
+        by_seed.push(SeedKinds {
+            seed: *seed,
+            counts: paper.counts.to_vec(),
+            duplicates: paper.duplicates,
+            counts_of_tide: tide.counts.to_vec(),
+        });
+        // Fig. 2 is about the class that a query stands for.
+        for one in predictions
+            .into_iter()
+            .filter(|one| one.is_first && !one.is_ignored())
+        {
+            if let Some(image) = images.get_mut(one.image) {
+                image.push(one);
+            }
+        }
+    }
+    let reliability = reliability(images.iter().flatten());
+    let bins = reliability.bins.iter();
+    let mean =
+        |value: &dyn Fn(&Analysis) -> f64| analyses().map(value).sum::<f64>() / own.len() as f64;
+    let deltas = first.tide.deltas.keys().map(|kind| {
+        let value = |one: &Analysis| one.tide.deltas.get(kind).copied().unwrap_or(0.0);
+        (kind.clone(), mean(&value))
+    });
+    AnalysedRow {
+        label: label.to_string(),
+        reference,
+        scatters: QUALITIES
+            .iter()
+            .map(|quality| scatter(*quality, &images))
+            .collect(),
+        bins: bins
+            .map(|bin| (bin.count, bin.quality, bin.right))
+            .collect(),
+        calibration: reliability.error,
+        confusion: Confusion::of(first.classes.len(), analyses()).folded(order),
+        kinds: by_seed,
+        tide: (mean(&|one| one.tide.ap), deltas.collect()),
+    }
+}
+
+/// A quality of the predictions against their overlaps.
+fn scatter((name, quality): Quality, images: &[Vec<Prediction>]) -> Scatter {
+    let pair = |one: &Prediction| (quality(one), one.overlap());
+    let pairs: Vec<Vec<(f64, f64)>> = images
+        .iter()
+        .map(|found| found.iter().map(pair).collect())
+        .collect();
+    let all: Vec<(f64, f64)> = pairs.iter().flatten().copied().collect();
+    let estimates = correlation(&pairs).map(|found| {
+        [found.pearson, found.spearman].map(|estimate| (estimate.value, estimate.interval))
+    });
+    let mut order = Stream::new(all.len() as u64, "report/points").permutation(all.len());
+    order.truncate(POINTS);
+    Scatter {
+        quality: name,
+        cells: histogram(&all),
+        points: order.into_iter().map(|at| all[at]).collect(),
+        correlations: estimates,
+    }
+}
+
+/// The number of pairs in each cell of the unit square. The last cells hold their upper bounds.
+fn histogram(pairs: &[(f64, f64)]) -> Vec<usize> {
+    let mut cells = vec![0; CELLS * CELLS];
+    let cell = |value: f64| ((value * CELLS as f64) as usize).min(CELLS - 1);
+    for (x, y) in pairs {
+        cells[cell(*y) * CELLS + cell(*x)] += 1;
+    }
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_histogram_counts_every_pair_in_the_cell_of_its_values(pairs in proptest::collection::vec((0.0..=1.0f64, 0.0..=1.0f64), 0..200)) {
+            let cells = histogram(&pairs);
+            prop_assert_eq!(cells.iter().sum::<usize>(), pairs.len());
+            let low = pairs.iter().filter(|(_, y)| *y < 0.5).count();
+            prop_assert_eq!(cells[..CELLS * CELLS / 2].iter().sum::<usize>(), low, "rows are overlaps");
+            let left = pairs.iter().filter(|(x, _)| *x < 0.5).count();
+            let columns = cells.iter().enumerate().filter(|(at, _)| at % CELLS < CELLS / 2);
+            prop_assert_eq!(columns.map(|(_, count)| *count).sum::<usize>(), left, "columns are qualities");
+        }
+    }
+
+    #[test]
+    fn groups_and_sides_are_words() {
+        let classes: Vec<String> = ["a", "b", "c", "d"].map(String::from).to_vec();
+        assert_eq!(similar(&classes, &[0, 1, 0, 3]), ["a, c"]);
+        assert!(similar(&classes, &[0, 1, 2, 3]).is_empty());
+        assert_eq!(
+            sides(&classes, &[2, 0]),
+            ["c", "a", "all other classes", "background"]
+        );
+    }
+}

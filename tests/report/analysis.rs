@@ -1,0 +1,144 @@
+//! `harness report --analyse`: analyses are made once, belong to their evaluation, and agree with the annotations.
+
+use crate::folders::{copy_of, harness, report, stderr, text_of};
+use crate::html::{table, table_behind};
+use crate::trained::TRAINED;
+use flate2::read::GzDecoder;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// The files of the analyses in a results folder, sorted.
+fn files(results: &Path) -> Vec<PathBuf> {
+    let stages = fs::read_dir(results.join(".store/stages")).unwrap();
+    let paths = stages.map(|stage| stage.unwrap().path().join("analysis.json.gz"));
+    let mut files: Vec<PathBuf> = paths.filter(|path| path.exists()).collect();
+    files.sort();
+    files
+}
+
+fn unpacked(file: &Path) -> Value {
+    let mut text = String::new();
+    let mut packed = GzDecoder::new(fs::File::open(file).unwrap());
+    packed.read_to_string(&mut text).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Writes the report with analyses, which must succeed. Returns the page and the messages.
+#[track_caller]
+fn analysed(results: &Path) -> (String, String) {
+    let output = harness(&["report", text_of(results), "--analyse", "--device", "cpu"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let page = fs::read_to_string(results.join("report.html")).unwrap();
+    (page, stderr(&output))
+}
+
+#[test]
+fn analyses_are_made_once_and_have_the_same_bytes() {
+    let (_folder, results) = copy_of(&TRAINED.results());
+    let page = report(&results);
+    assert!(page.contains("harness report --analyse") && !page.contains("Kinds of errors (two)"));
+    let (page, told) = analysed(&results);
+    assert_eq!(
+        told.matches("analysing the teacher of trial").count(),
+        4,
+        "{told}"
+    );
+    for part in [
+        "Scores against masks (two)",
+        "Confused classes (two)",
+        "Kinds of errors (two)",
+        "Similar classes: disc, rect; star5, plus;",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let first: Vec<Vec<u8>> = files(&results)
+        .iter()
+        .map(|file| fs::read(file).unwrap())
+        .collect();
+    assert_eq!(first.len(), 4);
+    let (again, told) = analysed(&results);
+    assert!(!told.contains("analysing") && again == page, "{told}");
+    for file in files(&results) {
+        fs::remove_file(file).unwrap();
+    }
+    analysed(&results);
+    let second: Vec<Vec<u8>> = files(&results)
+        .iter()
+        .map(|file| fs::read(file).unwrap())
+        .collect();
+    assert!(first == second);
+}
+
+#[test]
+fn counts_are_those_of_the_annotations() {
+    let (folder, results) = copy_of(&TRAINED.results());
+    let (page, _) = analysed(&results);
+    let data = folder.path().join("data");
+    let output = harness(&[
+        "data",
+        "export",
+        text_of(&TRAINED.recipe()),
+        "--out",
+        text_of(&data),
+    ]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let truth = fs::read_to_string(data.join("annotations/instances_val2017.json")).unwrap();
+    let truth: Value = serde_json::from_str(&truth).unwrap();
+    let mut objects: BTreeMap<u64, u64> = BTreeMap::new();
+    for annotation in truth["annotations"].as_array().unwrap() {
+        *objects
+            .entry(annotation["category_id"].as_u64().unwrap() - 1)
+            .or_default() += 1;
+    }
+    let total: u64 = objects.values().sum();
+    for file in files(&results) {
+        let analysis = unpacked(&file);
+        assert_eq!(analysis["objects"].as_u64(), Some(total));
+        assert_eq!(analysis["images"].as_array().unwrap().len(), 6);
+        let mut rows: BTreeMap<u64, u64> = BTreeMap::new();
+        for cell in analysis["confusion"].as_array().unwrap() {
+            let [truth, _, count] = [0, 1, 2].map(|at| cell[at].as_u64().unwrap());
+            if truth < 10 {
+                *rows.entry(truth).or_default() += count;
+            }
+        }
+        assert_eq!(rows, objects, "every object is found or missed");
+    }
+    // The shares of the kinds are those of all objects' best-scored detections: each line adds up to 100 %.
+    let rows = table_behind(&page, "aria-label=\"Kinds of detections as a table\"");
+    assert_eq!(rows.len(), 3);
+    for row in &rows[1..] {
+        let shares = row[1..6].iter().map(|cell| cell.split(' ').next().unwrap());
+        let sum: f64 = shares.map(|share| share.parse::<f64>().unwrap()).sum();
+        assert!((sum - 100.0).abs() < 0.3, "{row:?}");
+    }
+    assert_eq!(table(&page, "sweep-0-table-0").len(), 3);
+}
+
+#[test]
+fn an_analysis_that_does_not_fit_its_evaluation_is_refused_and_the_others_are_shown() {
+    let (_folder, results) = copy_of(&TRAINED.results());
+    let mut changed = 0;
+    let plan = fs::read_to_string(results.join("records.jsonl")).unwrap();
+    let first: Value = serde_json::from_str(plan.lines().next().unwrap()).unwrap();
+    let value = first["metrics"]["mAP"].to_string();
+    for stage in fs::read_dir(results.join(".store/stages")).unwrap() {
+        let path = stage.unwrap().path().join("metrics.json");
+        let Ok(text) = fs::read_to_string(&path) else {
+            continue;
+        };
+        let wrong = text.replacen(&format!("\"mAP\": {value}"), "\"mAP\": 77.5", 3);
+        if changed == 0 && wrong != text {
+            fs::write(&path, wrong).unwrap();
+            changed += 1;
+        }
+    }
+    assert_eq!(changed, 1);
+    let (page, told) = analysed(&results);
+    assert!(told.contains("and its evaluation found 77.5"), "{told}");
+    assert_eq!(files(&results).len(), 3);
+    assert!(page.contains("Kinds of errors (two)"));
+}
