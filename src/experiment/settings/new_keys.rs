@@ -54,6 +54,7 @@ const ROWS: &[NewKey] = &[
     key("loader.labelled-repeat", &[], "'auto'"),
     key("loader.labelled-sampler", &[], "'uniform'"),
     key("loader.repeat-threshold", &[], "10.0"),
+    key("data.cache", &["coco", "cityscapes"], "0"),
 ];
 
 /// The dataset whose keys stand in no recipe of defaults.
