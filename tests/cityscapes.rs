@@ -136,7 +136,7 @@ impl Fixture {
     fn dataset(&self) -> Dataset {
         let table = format!(
             "name = 'cityscapes'\nroot = {:?}\ntrain = 'val'\nval = 'val'\nunlabelled-images = ''\ntruth = 'masks'\n\
-             check = 'once'\narea-bounds = [1024.0, 9216.0]",
+             check = 'once'\ncache = 0\narea-bounds = [1024.0, 9216.0]",
             self.folder.path()
         );
         load(table.parse().unwrap()).unwrap_or_else(|error| panic!("{error}"))

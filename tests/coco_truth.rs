@@ -26,7 +26,7 @@ fn dataset(golden: &Value, folder: &Path) -> Dataset {
     let table = format!(
         "name = 'coco'\nroot = '{}'\ntrain-annotations = 'truth.json'\ntrain-images = '.'\n\
          val-annotations = 'truth.json'\nval-images = '.'\nunlabelled-images = ''\nclasses = 'all'\n\
-         on-bad-annotation = 'skip'\nskip-in-truth = false\nexif = true\ncheck = 'never'\narea-bounds = {}",
+         on-bad-annotation = 'skip'\nskip-in-truth = false\nexif = true\ncheck = 'never'\ncache = 0\narea-bounds = {}",
         folder.display(),
         golden["area_bounds"]
     );

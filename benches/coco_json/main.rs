@@ -93,7 +93,7 @@ fn loaded(file: &Path) -> Result<(usize, usize)> {
     let table = format!(
         "name = 'coco'\nroot = '{}'\ntrain-annotations = '{}'\ntrain-images = 'images'\n\
          val-annotations = 'small.json'\nval-images = 'images'\nunlabelled-images = ''\nclasses = 'all'\n\
-         on-bad-annotation = 'skip'\nskip-in-truth = false\nexif = true\ncheck = 'never'\narea-bounds = [1024.0, 9216.0]",
+         on-bad-annotation = 'skip'\nskip-in-truth = false\nexif = true\ncheck = 'never'\ncache = 0\narea-bounds = [1024.0, 9216.0]",
         folder.canonicalize()?.display(),
         file.file_name()
             .context("the name of a file")?

@@ -114,6 +114,7 @@ fn dataset(annotations: &Path, images: &Path) -> Result<Dataset> {
         data.insert(key.into(), value.into());
     }
     data.insert("check".into(), "never".into());
+    data.insert("cache".into(), 0.into());
     match load(data) {
         Ok(dataset) => Ok(dataset),
         Err(error) => bail!("{error}"),

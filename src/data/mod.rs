@@ -13,6 +13,7 @@ pub mod image_list;
 #[cfg(test)]
 pub mod listed;
 pub mod loader;
+mod picture_cache;
 pub mod scenes;
 pub mod split;
 pub mod split_files;

@@ -85,7 +85,7 @@ fn read(file: &str, bytes: &[u8], skip: bool) -> Result<(), TestCaseError> {
     let table = format!(
         "name = 'coco'\nroot = '{root}'\ntrain-annotations = 'train.json'\ntrain-images = '.'\n\
          val-annotations = 'val.json'\nval-images = '.'\nunlabelled-images = ''\nclasses = 'all'\n\
-         on-bad-annotation = '{mode}'\nskip-in-truth = false\nexif = true\ncheck = 'once'\narea-bounds = [25.0, 81.0]"
+         on-bad-annotation = '{mode}'\nskip-in-truth = false\nexif = true\ncheck = 'once'\ncache = 0\narea-bounds = [25.0, 81.0]"
     );
     let dataset = match bounded(|| load(table.parse().unwrap())) {
         Ok(dataset) => dataset,

@@ -92,6 +92,8 @@ fn every_recipe_and_every_sweep_plans() {
         // The walk sets a key of a released CLIP.
         let base = match sweep.as_str() {
             "paper-vs-released.toml" => "pl-dc-paper.toml",
+            // Its rows with all labels name a folder of COCO's pictures.
+            "coco.toml" => "coco.toml",
             mock if mock.starts_with("mock-") => "mock.toml",
             _ => "pl-dc.toml",
         };
@@ -514,4 +516,37 @@ fn the_defaults_are_a_recipe_of_one_trial() {
         !plan.trials[0].settings.contains_key("sweeps"),
         "recipe keys are no settings"
     );
+}
+
+#[test]
+fn the_tables_of_coco_compare_three_systems_on_the_same_labels() {
+    let plan = checked("coco.toml", &[]);
+    let rows = &plan.sweeps[0].rows;
+    assert_eq!(
+        rows.len(),
+        14,
+        "no published number of GuidedDistillation with all labels"
+    );
+    let mut fractions: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for row in rows {
+        let (system, percent) = row.label.rsplit_once(", ").unwrap();
+        let percent: f64 = percent.trim_end_matches(" %").parse().unwrap();
+        let settings = &plan.trials[row.trials[0]].settings;
+        let labelled = at(settings, "split.labelled").as_float().unwrap();
+        assert!((100.0 * labelled - percent).abs() < 1e-9, "{}", row.label);
+        assert_eq!(at(settings, "split.rule").as_str(), Some("numpy"));
+        assert_eq!(at(settings, "split.seed").as_integer(), Some(1));
+        let method = at(settings, "method.name").as_str().unwrap();
+        let expected = match system {
+            "supervised" => "supervised",
+            "GuidedDistillation" => "guided",
+            "PL-DC" => "teacher-student",
+            other => panic!("{other}"),
+        };
+        assert_eq!(method, expected);
+        fractions.entry(method.into()).or_default().push(percent);
+    }
+    assert_eq!(fractions["supervised"], [1.0, 2.0, 5.0, 10.0, 100.0]);
+    assert_eq!(fractions["supervised"], fractions["teacher-student"]);
+    assert_eq!(fractions["guided"], [1.0, 2.0, 5.0, 10.0]);
 }

@@ -5,7 +5,7 @@ use super::change::Row;
 /// The kernel ends this many standard deviations from its centre.
 const REACH: f64 = 3.0;
 /// The number of values that are summed up at once.
-const BLOCK: usize = 32;
+const BLOCK: usize = 64;
 
 /// The weights of a Gaussian, which sum up to 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +24,7 @@ impl Kernel {
     }
 
     /// The number of pixels on either side of the centre.
-    fn reach(&self) -> usize {
+    pub fn reach(&self) -> usize {
         self.0.len() / 2
     }
 

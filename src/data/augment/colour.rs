@@ -3,7 +3,9 @@
 
 use super::blur::Kernel;
 use super::change::{Change, Row, luma};
+use super::core::Core;
 use crate::structures::Picture;
+use std::sync::LazyLock;
 
 /// The changes of a picture.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,37 +22,51 @@ impl Colouring {
         if self.changes.is_empty() && self.blur.is_none() {
             return picture.clone();
         }
-        let changes = self.with_means(picture);
-        let (height, width) = (picture.height, picture.width);
-        let mut pixels = vec![0; picture.pixels.len()];
+        let reach = self.blur.as_ref().map_or(0, Kernel::reach);
+        self.apply_to(&Core::of(picture, reach))
+    }
+
+    /// The whole picture of a core in other colours.
+    fn apply_to(&self, core: &Core) -> Picture {
+        let changes = self.with_means(core);
+        let mut out = core.empty();
         let read = |place: usize, row: &mut Row| {
-            take(&picture.pixels[place * width * 3..][..width * 3], row);
+            take(core.line(place), row);
             changes.iter().for_each(|change| change.apply(row));
         };
-        let mut write = |place: usize, row: &Row| {
-            put(row, &mut pixels[place * width * 3..][..width * 3]);
-        };
+        let mut levels = [0, 1, 2].map(|_| vec![0; core.width]);
+        let write = |place: usize, row: &Row| put(row, &mut levels, core.line_of(&mut out, place));
+        self.each_row(core, read, write);
+        core.spread(out)
+    }
+
+    /// Reads every row of `core` and writes it, blurred if there is a blur.
+    fn each_row(
+        &self,
+        core: &Core,
+        mut read: impl FnMut(usize, &mut Row),
+        mut write: impl FnMut(usize, &Row),
+    ) {
         match &self.blur {
-            Some(kernel) => kernel.blur(height, width, read, write),
+            Some(kernel) => kernel.blur(core.height, core.width, read, write),
             None => {
-                let mut row = empty_row(width);
-                for place in 0..height {
+                let mut row = empty_row(core.width);
+                for place in 0..core.height {
                     read(place, &mut row);
                     write(place, &row);
                 }
             }
         }
-        Picture::new(height, width, pixels)
     }
 
     /// The changes, each contrast with the mean grey of the picture after the changes before it.
-    fn with_means(&self, picture: &Picture) -> Vec<Change> {
+    fn with_means(&self, core: &Core) -> Vec<Change> {
         let mut changes = Vec::with_capacity(self.changes.len());
         for change in &self.changes {
             changes.push(match *change {
                 Change::Contrast { factor, .. } => Change::Contrast {
                     factor,
-                    mean: mean_grey(picture, &changes),
+                    mean: mean_grey(core, &changes),
                 },
                 other => other,
             });
@@ -59,22 +75,28 @@ impl Colouring {
     }
 }
 
-/// The mean luma of the picture after `changes`, summed up pixel by pixel.
-fn mean_grey(picture: &Picture, changes: &[Change]) -> f32 {
-    let mut row = empty_row(picture.width);
-    let mut greys = vec![0.0; picture.width];
+/// The mean luma of the whole picture after `changes`, summed up pixel by pixel in their order.
+fn mean_grey(core: &Core, changes: &[Change]) -> f32 {
+    let mut row = empty_row(core.width);
+    let mut greys = vec![0.0; core.width];
     let mut sum = 0.0;
-    for line in picture.pixels.chunks_exact(picture.width * 3) {
-        take(line, &mut row);
-        changes.iter().for_each(|change| change.apply(&mut row));
-        let [red, green, blue] = &row;
-        let pixels = red.iter().zip(green).zip(blue);
-        for (grey, ((red, green), blue)) in greys.iter_mut().zip(pixels) {
-            *grey = luma([*red, *green, *blue]);
+    let (height, width) = (core.picture.height, core.picture.width);
+    for place in 0..height {
+        // The rows below the core are its last one.
+        if place < core.height {
+            take(core.line(place), &mut row);
+            changes.iter().for_each(|change| change.apply(&mut row));
+            let [red, green, blue] = &row;
+            let pixels = red.iter().zip(green).zip(blue);
+            for (grey, ((red, green), blue)) in greys.iter_mut().zip(pixels) {
+                *grey = luma([*red, *green, *blue]);
+            }
         }
         sum = greys.iter().fold(sum, |sum, grey| sum + f64::from(*grey));
+        let last = f64::from(greys.last().copied().unwrap_or_default());
+        sum = (core.width..width).fold(sum, |sum, _| sum + last);
     }
-    (sum / (picture.height * picture.width) as f64) as f32
+    (sum / (height * width) as f64) as f32
 }
 
 fn empty_row(width: usize) -> Row {
@@ -83,21 +105,30 @@ fn empty_row(width: usize) -> Row {
 
 /// Fills `row` with the pixels of `line`, `[width, 3]`.
 fn take(line: &[u8], row: &mut Row) {
+    static LEVELS: LazyLock<[f32; 256]> =
+        LazyLock::new(|| std::array::from_fn(|level| level as f32 / 255.0));
+    let levels: &[f32; 256] = &LEVELS;
     let [red, green, blue] = row;
     let (pixels, _) = line.as_chunks::<3>();
     let out = red.iter_mut().zip(green).zip(blue);
     for (((red, green), blue), pixel) in out.zip(pixels) {
-        [*red, *green, *blue] = pixel.map(|value| f32::from(value) / 255.0);
+        [*red, *green, *blue] = pixel.map(|level| levels[usize::from(level)]);
     }
 }
 
-/// Rounds the pixels of `row` to 8 bits.
-fn put(row: &Row, line: &mut [u8]) {
-    let [red, green, blue] = row;
+/// Rounds the pixels of `row` to 8 bits. `levels` is a scratch buffer, one list for each colour: so many values are
+/// rounded at once.
+fn put(row: &Row, levels: &mut [Vec<u8>; 3], line: &mut [u8]) {
+    for (levels, values) in levels.iter_mut().zip(row) {
+        for (level, value) in levels.iter_mut().zip(values) {
+            *level = (value * 255.0 + 0.5) as u8;
+        }
+    }
+    let [red, green, blue] = levels;
     let (pixels, _) = line.as_chunks_mut::<3>();
-    let values = red.iter().zip(green).zip(blue);
-    for (pixel, ((red, green), blue)) in pixels.iter_mut().zip(values) {
-        *pixel = [*red, *green, *blue].map(|value| (value * 255.0 + 0.5) as u8);
+    let levels = red.iter().zip(green).zip(blue);
+    for (pixel, ((red, green), blue)) in pixels.iter_mut().zip(levels) {
+        *pixel = [*red, *green, *blue];
     }
 }
 
@@ -184,6 +215,35 @@ mod tests {
                 blurred_plainly(&picture, sigma),
                 "{index}"
             );
+        }
+    }
+
+    /// Padding below and to the right is not computed pixel by pixel. It may be of any colour, or there may be none.
+    #[test]
+    fn padding_gets_the_colours_that_it_has_without_a_core() {
+        for index in 0..80 {
+            let mut rng = Stream::at(3, "padding", index);
+            let (height, width) = (1 + rng.below(50), 1 + rng.below(50));
+            let (rows, columns) = (rng.below(height + 1), rng.below(width + 1));
+            let mut picture = noise(height, width, &mut rng);
+            let grey = rng.bits() as u8;
+            for (place, pixel) in picture.pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+                if place / width >= rows || place % width >= columns {
+                    *pixel = [grey; 3];
+                }
+            }
+            let config = config::tests::from_recipe();
+            let colouring = Colouring {
+                changes: jitter(&config.jitter, &mut rng),
+                blur: rng.chance(0.5).then(|| Kernel::new(rng.range(0.1, 3.0))),
+            };
+            let whole = Core {
+                picture: &picture,
+                height,
+                width,
+            };
+            let expected = colouring.apply_to(&whole);
+            assert_eq!(colouring.apply(&picture), expected, "{index}");
         }
     }
 

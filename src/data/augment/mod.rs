@@ -9,6 +9,7 @@ mod blur;
 mod change;
 mod colour;
 mod config;
+mod core;
 mod erase;
 mod geometry;
 mod resize;

@@ -15,7 +15,7 @@ pub fn fitted(picture: &Picture, shorter: Option<usize>, longer: Option<usize>) 
     Picture::new(
         target.0,
         target.1,
-        resize(picture.pixels.clone(), source, target, 3),
+        resize(&picture.pixels, source, target, 3),
     )
 }
 
@@ -41,19 +41,19 @@ pub fn fitted_size(
 /// Bilinear, with a wider kernel for shrinking (as in Pillow), so that fine detail is averaged and not
 /// skipped.
 pub(super) fn resize(
-    pixels: Vec<u8>,
+    pixels: &[u8],
     source: (usize, usize),
     target: (usize, usize),
     channels: usize,
 ) -> Vec<u8> {
     if source == target {
-        return pixels;
+        return pixels.to_vec();
     }
     let mut out = vec![0; target.0 * target.1 * channels];
     if channels == 3 {
-        resize_typed::<U8x3>(&pixels, source, &mut out, target);
+        resize_typed::<U8x3>(pixels, source, &mut out, target);
     } else {
-        resize_typed::<U8>(&pixels, source, &mut out, target);
+        resize_typed::<U8>(pixels, source, &mut out, target);
     }
     out
 }

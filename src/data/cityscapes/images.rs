@@ -1,7 +1,7 @@
 //! The images of a split, decoded on demand.
 
 use crate::cityscapes::{Frame, IdImage, class_of_id, is_void};
-use crate::data::image_file::{Exif, decode};
+use crate::data::picture_cache::PictureReader;
 use crate::data::{Sample, Source, Truth};
 use crate::structures::{Instance, InstanceSource, Mask};
 use anyhow::{Result, ensure};
@@ -27,16 +27,20 @@ fn id_of(index: usize) -> u64 {
 }
 
 /// The annotated pictures of a split, in the order of their names. The id of an image is its place, counted from 1.
-pub struct Annotated(Vec<Record>);
+pub struct Annotated {
+    records: Vec<Record>,
+    reader: PictureReader,
+}
 
 impl Annotated {
-    /// The source of these records.
-    pub fn new(records: Vec<Record>) -> Self {
-        Self(records)
+    /// The source of these records, whose pictures `reader` reads.
+    pub fn new(records: Vec<Record>, reader: &PictureReader) -> Self {
+        let reader = reader.clone();
+        Self { records, reader }
     }
 
     fn classes(&self, index: usize, groups: bool) -> Vec<usize> {
-        let objects = self.0[index].objects.iter();
+        let objects = self.records[index].objects.iter();
         let known = objects.filter_map(|id| class_of_id(*id));
         let wanted = known.filter(|(_, is_group)| groups || !is_group);
         wanted.map(|(class, _)| class).collect()
@@ -45,7 +49,7 @@ impl Annotated {
 
 impl Source for Annotated {
     fn len(&self) -> usize {
-        self.0.len()
+        self.records.len()
     }
 
     fn classes_of(&self, index: usize) -> Vec<usize> {
@@ -61,20 +65,20 @@ impl Source for Annotated {
     }
 
     fn file(&self, index: usize) -> Option<&Path> {
-        Some(&self.0[index].picture)
+        Some(&self.records[index].picture)
     }
 
     fn size_of(&self, index: usize) -> Option<(usize, usize)> {
-        Some(self.0[index].size)
+        Some(self.records[index].size)
     }
 
     fn frame(&self, index: usize) -> Option<Frame> {
-        Some(self.0[index].frame.clone())
+        Some(self.records[index].frame.clone())
     }
 
     fn load(&self, index: usize) -> Result<Sample> {
-        let record = &self.0[index];
-        let picture = decode(&record.picture, Exif::Ignored)?;
+        let record = &self.records[index];
+        let picture = self.reader.read(&record.picture)?;
         let ids = IdImage::read(&record.ids)?;
         ensure!(
             (picture.height, picture.width) == (ids.height, ids.width),
@@ -89,7 +93,7 @@ impl Source for Annotated {
     }
 
     fn truth(&self, index: usize) -> Result<Truth> {
-        let ids = IdImage::read(&self.0[index].ids)?;
+        let ids = IdImage::read(&self.records[index].ids)?;
         let instances = instances(&ids);
         let void = ids.ids.iter().map(|id| u8::from(is_void(*id))).collect();
         let areas = instances.iter().map(|instance| instance.mask.area() as f64);
@@ -132,18 +136,22 @@ fn instances(image: &IdImage) -> Vec<Instance> {
 }
 
 /// Pictures without annotations.
-pub struct Unannotated(Vec<PathBuf>);
+pub struct Unannotated {
+    pictures: Vec<PathBuf>,
+    reader: PictureReader,
+}
 
 impl Unannotated {
-    /// The source of these files.
-    pub fn new(pictures: Vec<PathBuf>) -> Self {
-        Self(pictures)
+    /// The source of these files, which `reader` reads.
+    pub fn new(pictures: Vec<PathBuf>, reader: &PictureReader) -> Self {
+        let reader = reader.clone();
+        Self { pictures, reader }
     }
 }
 
 impl Source for Unannotated {
     fn len(&self) -> usize {
-        self.0.len()
+        self.pictures.len()
     }
 
     fn classes_of(&self, _: usize) -> Vec<usize> {
@@ -155,13 +163,13 @@ impl Source for Unannotated {
     }
 
     fn file(&self, index: usize) -> Option<&Path> {
-        Some(&self.0[index])
+        Some(&self.pictures[index])
     }
 
     fn load(&self, index: usize) -> Result<Sample> {
         Ok(Sample {
             image_id: id_of(index),
-            picture: decode(&self.0[index], Exif::Ignored)?,
+            picture: self.reader.read(&self.pictures[index])?,
             instances: Vec::new(),
         })
     }

@@ -10,6 +10,8 @@ mod images;
 mod part;
 
 use super::findings::{Findings, Part, Reason};
+use super::image_file::Exif;
+use super::picture_cache::{PictureReader, check_cache};
 use super::{CheckPictures, Dataset, DatasetConfig, Source};
 use crate::cityscapes::{CLASSES, INSTANCES, PICTURES, frames_in, missing_of_val};
 use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
@@ -37,6 +39,8 @@ pub struct CityscapesConfig {
     pub truth: TruthOrigin,
     /// The check of the pictures before a training.
     pub check: CheckPictures,
+    /// The memory for decoded pictures in MiB, shared by all trials of the program; 0: none is kept. It changes no result.
+    pub cache: usize,
     /// The upper bounds of COCO's area ranges `small` and `medium`, in pixels.
     pub area_bounds: [f64; 2],
 }
@@ -53,6 +57,7 @@ pub enum TruthOrigin {
 impl Checked for CityscapesConfig {
     fn check(&self, check: &mut Check) {
         super::check_area_bounds(check, self.area_bounds);
+        check_cache(check, self.cache);
     }
 }
 
@@ -99,13 +104,14 @@ impl DatasetConfig for CityscapesConfig {
         for _ in 0..missing_of_val(val.frames()) {
             findings.add(Part::Val, Reason::MissingOfVal, || "of 500".to_string());
         }
+        let reader = PictureReader::new(Exif::Ignored, self.cache);
         let read = |key: &str, part: &Pictures| {
             annotated(part).map_err(|error| ComponentError::new(key, format!("{error:#}")))
         };
-        let train = Annotated::new(read("train", &train)?);
-        let val = Annotated::new(read("val", &val)?);
+        let train = Annotated::new(read("train", &train)?, &reader);
+        let val = Annotated::new(read("val", &val)?, &reader);
         tell(&train, &val, &mut findings)?;
-        let extra = Unannotated::new(unlabelled);
+        let extra = Unannotated::new(unlabelled, &reader);
         Ok(Dataset {
             classes: CLASSES.iter().map(|class| class.name.to_string()).collect(),
             train: Arc::new(train),

@@ -2,6 +2,7 @@
 
 use crate::cityscapes::Frame;
 use crate::data::findings::{Part, Reason};
+use crate::data::split::{Split, SplitConfig};
 use crate::data::{Dataset, load};
 use crate::structures::InstanceSource;
 use image::{GrayImage, ImageBuffer, Luma, RgbImage};
@@ -25,7 +26,7 @@ impl Fixture {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "name = 'cityscapes'\nroot = {:?}\ntrain = 'train'\nval = 'val'\nunlabelled-images = ''\n\
-             truth = 'masks'\ncheck = 'once'\narea-bounds = [1024.0, 9216.0]",
+             truth = 'masks'\ncheck = 'once'\ncache = 0\narea-bounds = [1024.0, 9216.0]",
             folder.path()
         );
         let fixture = Self {
@@ -205,4 +206,39 @@ fn every_mistake_names_its_file() {
     fixture.refused("train", &["leftImg8bit/training: no folder"]);
     fixture.table.insert("root".into(), "/nowhere".into());
     fixture.refused("root", &["/nowhere: no folder"]);
+}
+
+/// GuidedDistillation publishes its labelled pictures as the names of their images of ids, one a line.
+#[test]
+fn a_list_of_images_of_ids_chooses_their_pictures() {
+    let fixture = Fixture::new();
+    for frame in ["ulm_000001_000020", "hanover_000000_049269"] {
+        fixture.write("train", frame, TRAIN);
+    }
+    let dataset = fixture.build();
+    let list = fixture.folder.path().join("perc_50.txt");
+    let chosen = |text: &str| {
+        fs::write(&list, text).unwrap();
+        let config = SplitConfig {
+            list: list.clone(),
+            ..SplitConfig::of_permutation(0.5, 0)
+        };
+        let split = Split::new(&dataset, &config, 0).map_err(|error| format!("{error:#}"))?;
+        let frames = |images: &[usize]| -> Vec<String> {
+            let frames = images.iter().map(|image| dataset.train.frame(*image));
+            frames.map(|frame| frame.unwrap().to_string()).collect()
+        };
+        Ok::<_, String>((frames(&split.chosen), frames(&split.unlabelled)))
+    };
+    let (labelled, unlabelled) = chosen(
+        "ulm_000001_000020_gtFine_instanceIds.png\nhanover_000000_049269_gtFine_instanceIds.png\n",
+    )
+    .unwrap();
+    assert_eq!(labelled, ["hanover_000000_049269", "ulm_000001_000020"]);
+    assert_eq!(unlabelled, ["aachen_000002_000007", "ulm_000001_000019"]);
+    let message = chosen("ulm_000001_000021_gtFine_instanceIds.png\n").unwrap_err();
+    assert!(
+        message.contains("ulm_000001_000021_gtFine_instanceIds.png"),
+        "{message}"
+    );
 }

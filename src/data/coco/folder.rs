@@ -5,8 +5,9 @@ use super::records::image_records;
 use super::rules::Rules;
 use crate::coco::read_images;
 use crate::data::findings::{Findings, Part, Reason};
-use crate::data::image_file::{Exif, decode, header};
+use crate::data::image_file::header;
 use crate::data::image_list::{ImageList, images_in};
+use crate::data::picture_cache::PictureReader;
 use crate::data::{Sample, Source};
 use anyhow::Result;
 use rayon::prelude::*;
@@ -15,29 +16,31 @@ use std::path::{Path, PathBuf};
 /// The images, of a folder sorted by name. The id of an image is its position, counted from 1.
 pub struct ImageFolder {
     images: Vec<PathBuf>,
-    exif: Exif,
+    reader: PictureReader,
 }
 
 impl ImageFolder {
-    /// Lists the images directly inside `folder`; `exif` is the treatment of their orientation.
-    /// Oddities go into `findings`.
+    /// Lists the images directly inside `folder`, which `reader` reads. Oddities go into `findings`.
     ///
     /// # Errors
     /// The folder cannot be read or has no image, or a file in it is not an image.
-    pub fn read(folder: &Path, exif: Exif, findings: &mut Findings) -> Result<Self> {
+    pub fn read(folder: &Path, reader: &PictureReader, findings: &mut Findings) -> Result<Self> {
         let name = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
         let ImageList { images, hidden } = images_in(folder)?;
         for path in &hidden {
             findings.add(Part::Unlabelled, Reason::Hidden, || name(path));
         }
-        let headers = images.par_iter().map(|path| header(path, exif));
+        let headers = images.par_iter().map(|path| header(path, reader.exif()));
         let headers = headers.collect::<Result<Vec<_>>>()?;
         for (path, header) in images.iter().zip(headers) {
             if header.turned {
                 findings.add(Part::Unlabelled, Reason::Turned, || name(path));
             }
         }
-        Ok(Self { images, exif })
+        Ok(Self {
+            images,
+            reader: reader.clone(),
+        })
     }
 
     /// The images that the COCO file `file` lists, in its order; their files are in `folder`. Nothing else of the file
@@ -49,6 +52,7 @@ impl ImageFolder {
         file: &Path,
         folder: &Path,
         rules: Rules,
+        reader: &PictureReader,
         findings: &mut Findings,
     ) -> Result<Self> {
         let mut problems = Problems::default();
@@ -57,7 +61,7 @@ impl ImageFolder {
         problems.into_result(file, &hint)?;
         Ok(Self {
             images: records.into_iter().map(|record| record.path).collect(),
-            exif: rules.exif,
+            reader: reader.clone(),
         })
     }
 }
@@ -80,7 +84,7 @@ impl Source for ImageFolder {
     }
 
     fn load(&self, index: usize) -> Result<Sample> {
-        let picture = decode(&self.images[index], self.exif)?;
+        let picture = self.reader.read(&self.images[index])?;
         Ok(Sample {
             image_id: self.id(index),
             picture,

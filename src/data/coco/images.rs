@@ -2,10 +2,9 @@
 
 use super::annotations::{AnnotationFile, Category};
 use super::records::{AnnotationRecord, ImageRecord};
-use super::rules::Rules;
 use crate::coco::{Outline, draw};
-use crate::data::findings::{Findings, Reason};
-use crate::data::image_file::{Exif, decode};
+use crate::data::findings::{Findings, Part, Reason};
+use crate::data::picture_cache::PictureReader;
 use crate::data::{Sample, Source, Truth};
 use crate::structures::{Instance, InstanceSource, Mask, rle};
 use anyhow::{Result, ensure};
@@ -17,16 +16,16 @@ pub struct Images {
     images: Vec<ImageRecord>,
     /// The class index of every category that is a class. Annotations of other categories are left out.
     classes: BTreeMap<usize, usize>,
-    exif: Exif,
+    reader: PictureReader,
 }
 
 impl Images {
-    /// The images of a part with these `rules`, with the annotations of the categories that are `classes`, which are
-    /// sorted by id.
+    /// The images of the part `part`, with the annotations of the categories that are `classes`, which are sorted by id.
     pub fn new(
         file: AnnotationFile,
         classes: &[Category],
-        rules: Rules,
+        reader: &PictureReader,
+        part: Part,
         findings: &mut Findings,
     ) -> Self {
         let class = |(index, category): (usize, &Category)| {
@@ -37,7 +36,7 @@ impl Images {
         let classes: BTreeMap<usize, usize> = names.iter().enumerate().filter_map(class).collect();
         for annotation in file.images.iter().flat_map(|image| &image.annotations) {
             if !classes.contains_key(&annotation.category) {
-                findings.add(rules.part, Reason::OtherCategory, || {
+                findings.add(part, Reason::OtherCategory, || {
                     format!("`{}`", names[annotation.category].name)
                 });
             }
@@ -51,7 +50,7 @@ impl Images {
         Self {
             images,
             classes,
-            exif: rules.exif,
+            reader: reader.clone(),
         }
     }
 
@@ -141,7 +140,7 @@ impl Source for Images {
 
     fn load(&self, index: usize) -> Result<Sample> {
         let image = &self.images[index];
-        let picture = decode(&image.path, self.exif)?;
+        let picture = self.reader.read(&image.path)?;
         ensure!(
             (picture.height, picture.width) == (image.height, image.width),
             "{}: {} x {} pixels (width x height); its annotations say {} x {}",

@@ -14,6 +14,7 @@ mod rules;
 
 use super::findings::{Findings, Part, Reason};
 use super::image_file::Exif;
+use super::picture_cache::{PictureReader, check_cache};
 use super::{CheckPictures, Dataset, DatasetConfig, Source, supercategories};
 use crate::coco::read_annotations;
 use crate::registry::{Check, Checked, ComponentError, ComponentErrors};
@@ -55,6 +56,8 @@ pub struct CocoConfig {
     pub exif: bool,
     /// The check of the pictures before a training.
     pub check: CheckPictures,
+    /// The memory for decoded pictures in MiB, shared by all trials of the program; 0: none is kept. It changes no result.
+    pub cache: usize,
     /// The upper bounds of the area ranges `small` and `medium`, in pixels.
     pub area_bounds: [f64; 2],
 }
@@ -83,6 +86,7 @@ pub enum OnBadAnnotation {
 impl Checked for CocoConfig {
     fn check(&self, check: &mut Check) {
         super::check_area_bounds(check, self.area_bounds);
+        check_cache(check, self.cache);
     }
 }
 
@@ -100,6 +104,7 @@ impl DatasetConfig for CocoConfig {
 
         let mut findings = Findings::default();
         let exif = Exif::new(self.exif);
+        let reader = PictureReader::new(exif, self.cache);
         let rules = |part| Rules {
             part,
             on_bad: self.on_bad_annotation,
@@ -124,7 +129,12 @@ impl DatasetConfig for CocoConfig {
             &self.val_annotations,
             &val_folder,
         );
-        let unlabelled = self.unlabelled(&train_folder, rules(Part::Unlabelled), &mut findings);
+        let unlabelled = self.unlabelled(
+            &train_folder,
+            rules(Part::Unlabelled),
+            &reader,
+            &mut findings,
+        );
         // The errors of all parts are told together.
         let (train, val, extra_unlabelled) = match (train, val, unlabelled) {
             (Ok(train), Ok(val), Ok(unlabelled)) => (train, val, unlabelled),
@@ -143,8 +153,8 @@ impl DatasetConfig for CocoConfig {
             return Err(ComponentError::new("train-annotations", message).into());
         }
         let names: Vec<String> = classes.iter().map(|class| class.name.clone()).collect();
-        let train = Images::new(train, &classes, rules(Part::Train), &mut findings);
-        let val = Images::new(val, &classes, rules(Part::Val), &mut findings);
+        let train = Images::new(train, &classes, &reader, Part::Train, &mut findings);
+        let val = Images::new(val, &classes, &reader, Part::Val, &mut findings);
         let mut tell = |part, reason, classes: BTreeSet<usize>| {
             for class in classes {
                 findings.add(part, reason, || format!("`{}`", names[class]));
@@ -220,6 +230,7 @@ impl CocoConfig {
         &self,
         train_folder: &Path,
         rules: Rules,
+        reader: &PictureReader,
         findings: &mut Findings,
     ) -> Result<Option<Arc<dyn Source>>, ComponentError> {
         if self.unlabelled_images.as_os_str().is_empty() {
@@ -227,7 +238,7 @@ impl CocoConfig {
         }
         let (key, place) = ("unlabelled-images", self.root.join(&self.unlabelled_images));
         let images = match place.is_file() {
-            true => ImageFolder::listed(&place, train_folder, rules, findings),
+            true => ImageFolder::listed(&place, train_folder, rules, reader, findings),
             false => {
                 require(
                     key,
@@ -235,7 +246,7 @@ impl CocoConfig {
                     Path::is_dir,
                     "a folder, or a file of COCO's images",
                 )?;
-                ImageFolder::read(&place, rules.exif, findings)
+                ImageFolder::read(&place, reader, findings)
             }
         };
         let images = images.map_err(|error| ComponentError::new(key, format!("{error:#}")))?;

@@ -1,5 +1,6 @@
 //! Tests the dataset on files that the tests write: good ones in every format, and every kind of bad one.
 
+mod cache;
 mod odd;
 mod refused;
 
@@ -57,6 +58,7 @@ pub(crate) fn table(root: &Path, [train, val]: [&str; 2], images: &str) -> toml:
         skip-in-truth = false
         exif = true
         check = 'once'
+        cache = 0
         area-bounds = [1024.0, 9216.0]"
     );
     text.parse().unwrap()

@@ -159,7 +159,7 @@ mod tests {
         write("val.json", &pictures[2..]);
         let mut table: toml::Table = "name = 'coco'\ntrain-annotations = 'train.json'\ntrain-images = ''\n\
              val-annotations = 'val.json'\nval-images = ''\nunlabelled-images = ''\nclasses = 'all'\n\
-             on-bad-annotation = 'error'\narea-bounds = [1.0, 2.0]\nskip-in-truth = false\ncheck = 'once'\nexif = true"
+             on-bad-annotation = 'error'\narea-bounds = [1.0, 2.0]\nskip-in-truth = false\ncheck = 'once'\ncache = 0\nexif = true"
             .parse()
             .unwrap();
         table.insert("root".into(), folder.to_str().unwrap().into());

@@ -3,16 +3,16 @@
 use crate::recipe::to_earlier_places;
 use toml::{Table, Value};
 
-/// The key of `[data]` that changes no result.
-const CHECK: &str = "check";
+/// The keys of `[data]` that change no result.
+const NO_RESULT: [&str; 2] = ["cache", "check"];
 
 /// Normalised settings in the spelling of the first results. So a trial keeps its hash when a table of the recipe
-/// moves. A key that changes no result is left out.
+/// moves. Keys that change no result are left out.
 pub fn identity(settings: &Table) -> Table {
     let mut settings = settings.clone();
     to_earlier_places(&mut settings);
     if let Some(data) = settings.get_mut("data").and_then(Value::as_table_mut) {
-        data.remove(CHECK);
+        data.retain(|key, _| !NO_RESULT.contains(&key));
     }
     settings
 }
@@ -22,10 +22,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_check_of_the_pictures_makes_no_other_trial() {
+    fn check_and_cache_of_the_pictures_make_no_other_trial() {
         let table = |data: &str| -> Table { format!("seed = 1\n[data]\n{data}").parse().unwrap() };
         let plain = identity(&table("name = 'coco'"));
         assert_eq!(identity(&table("name = 'coco'\ncheck = 'never'")), plain);
+        assert_eq!(identity(&table("name = 'coco'\ncache = 64")), plain);
         assert_ne!(identity(&table("name = 'coco'\nexif = false")), plain);
     }
 }

@@ -56,6 +56,7 @@ const ROWS: &[NewKey] = &[
     key("loader.repeat-threshold", &[], "10.0"),
     key("train.optimizer", &[], "'adamw'"),
     key("train.momentum", &[], "0.9"),
+    key("data.cache", &["coco", "cityscapes"], "0"),
 ];
 
 /// The dataset whose keys stand in no recipe of defaults.

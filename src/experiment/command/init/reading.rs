@@ -90,6 +90,7 @@ impl Files {
             ("skip-in-truth".into(), false.into()),
             ("exif".into(), true.into()),
             ("check".into(), text("once")),
+            ("cache".into(), 0.into()),
             ("area-bounds".into(), vec![1.0, 2.0].into()),
         ]);
         let dataset = load(table).map_err(|errors| {
