@@ -199,14 +199,17 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         written.map_err(CommandError::Output)?;
     }
     if options.report {
-        let line = report(&ReportRequest {
+        let request = ReportRequest {
             folder: folder.clone(),
             other: None,
             out: None,
             analyse: None,
             watch: None,
-        })?;
-        progress.print(&format!("report: {line}"));
+        };
+        match report(&request) {
+            Ok(line) => progress.print(&format!("report: {line}")),
+            Err(error) => progress.print(&format!("warning: no report: {error}")),
+        }
     }
     for warning in run.warnings() {
         progress.print(&format!("warning: {warning}"));

@@ -5,8 +5,6 @@ use super::download::{csv, csv_link};
 use super::scale::place;
 use maud::{Markup, html};
 
-/// The most rows of a sweep with a matrix.
-const ROWS: usize = 8;
 /// The side of a cell, and the room of the names at the left and at the top.
 const SIZE: [f64; 2] = [16.0, 120.0];
 /// The characters of a name that has room.
@@ -24,12 +22,9 @@ pub fn body(id: &str, analysed: &Analysed) -> Markup {
              the share of the line; the paper states no least score."
         }
         div class="panels" {
-            @for (place, row) in analysed.rows.iter().take(ROWS).enumerate() {
+            @for (place, row) in analysed.rows.iter().enumerate() {
                 (figure(&format!("{id}-confusion-{place}"), row, &analysed.sides))
             }
-        }
-        @if analysed.rows.len() > ROWS {
-            p class="note" { "The first " (ROWS) " of " (analysed.rows.len()) " rows." }
         }
     }
 }

@@ -217,8 +217,10 @@ pub struct Analysed {
     pub min_score: f64,
     /// The kinds of detections, in the order of the counts.
     pub kinds: Vec<&'static str>,
-    /// The rows that have an analysis.
+    /// The rows that have an analysis and have room.
     pub rows: Vec<AnalysedRow>,
+    /// The number of further rows that have one.
+    pub more: usize,
 }
 
 /// The analyses of a row, its seeds together.

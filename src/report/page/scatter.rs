@@ -22,6 +22,9 @@ pub fn body(id: &str, analysed: &Analysed) -> Markup {
              of the right class in each tenth of the class quality; the diagonal is a quality that can be taken at its word, \
              and ECE is the mean distance from it."
         }
+        @if analysed.more > 0 {
+            p class="note" { "These are the first " (analysed.rows.len()) " of " (analysed.rows.len() + analysed.more) " analysed rows." }
+        }
         @for (place, row) in analysed.rows.iter().enumerate() {
             (self::row(&format!("{id}-scatter-{place}"), row))
         }

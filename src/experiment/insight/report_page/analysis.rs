@@ -10,7 +10,7 @@ use crate::report::page::{Analysed, AnalysedRow, Scatter, SeedKinds};
 use crate::rng::Stream;
 
 /// The most rows with figures.
-const ROWS: usize = 12;
+const ROWS: usize = 8;
 /// Columns and rows of a histogram.
 const CELLS: usize = 40;
 /// The detections that are drawn as points.
@@ -35,12 +35,15 @@ pub fn analysed(
     references: &[Option<usize>],
 ) -> Option<Analysed> {
     let mut found: Vec<(usize, Vec<(u64, Analysis)>)> = Vec::new();
+    let mut more = 0;
     for (place, row) in rows.iter().enumerate() {
         let trials = row.trials.iter();
         let own = trials.filter_map(|trial| Some((trial.seed, analysis(results, trial)?)));
         let own: Vec<(u64, Analysis)> = own.collect();
-        if !own.is_empty() && found.len() < ROWS {
-            found.push((place, own));
+        match own.is_empty() {
+            true => {}
+            false if found.len() < ROWS => found.push((place, own)),
+            false => more += 1,
         }
     }
     let (_, first) = found.first()?;
@@ -68,6 +71,7 @@ pub fn analysed(
         min_score: MIN_SCORE,
         kinds: KINDS.iter().map(|(_, name)| *name).collect(),
         rows: found.iter().map(line).collect(),
+        more,
     })
 }
 
