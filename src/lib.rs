@@ -1,7 +1,7 @@
 //! `harness`: a declarative ablation harness for semi-supervised instance segmentation.
 //!
-//! The map of the house, from the ground up; a folder names only those above it in this list: [`atomic`],
-//! [`coco`], [`tensor`], [`registry`], [`rng`], [`screen`], [`structures`]; [`draw`]; `recipe` and `report` (text only);
+//! The map of the house, from the ground up; a folder names only those above it in this list: [`atomic`], [`coco`],
+//! [`tensor`], [`registry`], [`rng`], [`screen`], [`structures`]; [`draw`]; `recipe` and `report` (text only);
 //! [`data`] and `eval`; [`ops`]; [`nn`]; `graph`; `detector`; `method`; `train`; `experiment`; `cli`.
 
 #![deny(unsafe_code)]

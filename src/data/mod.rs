@@ -216,8 +216,8 @@ pub trait DatasetConfig {
         None
     }
 
-    /// The supercategory of each of `classes`, which are those of the dataset. Classes of one supercategory are similar.
-    /// None if nothing tells them.
+    /// The supercategory of each of `classes`, which are those of the dataset. Classes of one supercategory are
+    /// similar. None if nothing tells them.
     fn supercategories(&self, classes: &[String]) -> Option<Vec<String>> {
         supercategories::known(classes)
     }

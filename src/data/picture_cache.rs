@@ -1,10 +1,10 @@
 //! Decoded pictures that are kept in memory, so that a later epoch, evaluation or trial does not decode them again: the
 //! key `data.cache`.
 //!
-//! A picture is kept as it is decoded, 3 bytes a pixel. A smaller copy would be resized twice, which gives other pixels.
-//! All datasets of the program share what is kept, and each adds pictures only while all of them together stay within
-//! its own bound. A picture that no longer fits is decoded whenever it is read; none is given up for another one,
-//! because an epoch reads every picture once, so that the one given up would be missed as soon.
+//! A picture is kept as it is decoded, 3 bytes a pixel. A smaller copy would be resized twice, which gives other
+//! pixels. All datasets of the program share what is kept, and each adds pictures only while all of them together
+//! stay within its own bound. A picture that no longer fits is decoded whenever it is read; none is given up for
+//! another one, because an epoch reads every picture once, so that the one given up would be missed as soon.
 
 use super::image_file::{Exif, decode};
 use crate::registry::Check;

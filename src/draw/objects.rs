@@ -46,8 +46,8 @@ fn times(picture: &Picture) -> usize {
     LEAST_SIDE.div_ceil(longer)
 }
 
-/// The [`enlarged`] picture with the objects: the largest first, so that a small one in front of it stays visible. Texts
-/// come last, and avoid each other where there is room.
+/// The [`enlarged`] picture with the objects: the largest first, so that a small one in front of it stays visible.
+/// Texts come last, and avoid each other where there is room.
 ///
 /// Panics if a mask has another size than the picture.
 pub fn drawn(picture: &Picture, objects: &[Object]) -> Picture {

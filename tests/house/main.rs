@@ -38,6 +38,7 @@ fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
             "cityscapes",
             "coco",
             "draw",
+            "metrics",
             "recipe",
             "report",
             "screen",

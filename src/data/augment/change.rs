@@ -1,5 +1,5 @@
-//! Changes of the colours of single pixels, as torchvision defines them on tensors in 0..1. After each change values are
-//! cut off at black and white.
+//! Changes of the colours of single pixels, as torchvision defines them on tensors in 0..1. After each change
+//! values are cut off at black and white.
 
 use super::Jitter;
 use crate::rng::Stream;

@@ -20,7 +20,8 @@ pub struct Images {
 }
 
 impl Images {
-    /// The images of the part `part`, with the annotations of the categories that are `classes`, which are sorted by id.
+    /// The images of the part `part`, with the annotations of the categories that are `classes`, which are sorted
+    /// by id.
     pub fn new(
         file: AnnotationFile,
         classes: &[Category],

@@ -56,7 +56,8 @@ pub struct CocoConfig {
     pub exif: bool,
     /// The check of the pictures before a training.
     pub check: CheckPictures,
-    /// The memory for decoded pictures in MiB, shared by all trials of the program; 0: none is kept. It changes no result.
+    /// The memory for decoded pictures in MiB, shared by all trials of the program; 0: none is kept. It changes no
+    /// result.
     pub cache: usize,
     /// The upper bounds of the area ranges `small` and `medium`, in pixels.
     pub area_bounds: [f64; 2],

@@ -104,8 +104,8 @@ impl Analyst {
     }
 }
 
-/// The detections that some figure needs: those with a score, those whose class is the most likely of their mask, and the
-/// `objects` best-scored ones that are not ignored.
+/// The detections that some figure needs: those with a score, those whose class is the most likely of their mask,
+/// and the `objects` best-scored ones that are not ignored.
 fn kept(predictions: &[Prediction], objects: usize) -> Vec<Prediction> {
     let mut order: Vec<usize> = (0..predictions.len()).collect();
     order.retain(|at| !predictions[*at].is_ignored());
@@ -206,7 +206,8 @@ mod tests {
             )
             .counts
         };
-        // Masks of drawn scenes do not overlap, so a wrong class fits the object of the right one alone, or a neighbour.
+        // Masks of drawn scenes do not overlap, so a wrong class fits the object of the right one alone, or a
+        // neighbour.
         let (analysis, _) = analysed(|class, mask| (class ^ 1, mask.clone()));
         let [_, _, similar, other, background] = of(&analysis);
         assert!(

@@ -1,5 +1,5 @@
-//! The confusion matrix (Fig. 3 of PL-DC): rows are the classes of objects, columns those of detections. The last row and
-//! column are the background.
+//! The confusion matrix (Fig. 3 of PL-DC): rows are the classes of objects, columns those of detections. The last
+//! row and column are the background.
 
 use super::kept::Analysis;
 

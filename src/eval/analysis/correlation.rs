@@ -1,8 +1,8 @@
 //! The correlation of a quality with the IoU (Fig. 2 of PL-DC).
 //!
-//! Pearson's r of the values and Spearman's rho, which is Pearson's r of their ranks; values that are equal share the
-//! mean of their ranks. The intervals are percentiles of a bootstrap over images, because the detections of one image are
-//! not independent.
+//! Pearson's r of the values and Spearman's rho, which is Pearson's r of their ranks; values that are equal share
+//! the mean of their ranks. The intervals are percentiles of a bootstrap over images, because the detections of one
+//! image are not independent.
 
 use crate::rng::Stream;
 
@@ -31,8 +31,8 @@ pub struct Correlation {
     pub pairs: usize,
 }
 
-/// The correlation of pairs (x, y), image by image. None if there are fewer than two images with pairs, or if all x or all
-/// y are equal.
+/// The correlation of pairs (x, y), image by image. None if there are fewer than two images with pairs, or if all x
+/// or all y are equal.
 pub fn correlation(images: &[Vec<(f64, f64)>]) -> Option<Correlation> {
     let images: Vec<&Vec<(f64, f64)>> = images.iter().filter(|pairs| !pairs.is_empty()).collect();
     let all: Vec<(f64, f64)> = images

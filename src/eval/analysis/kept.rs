@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 /// The version of the file.
 pub const VERSION: u32 = 1;
-/// Qualities and overlaps are kept in parts of this. No two overlaps of masks of fewer pixels are rounded to the two sides
-/// of one half.
+/// Qualities and overlaps are kept in parts of this. No two overlaps of masks of fewer pixels are rounded to the
+/// two sides of one half.
 const PARTS: f64 = 1_000_000.0;
 /// The least score of a detection in the confusion matrix.
 pub const MIN_SCORE: f64 = 0.5;
@@ -55,7 +55,8 @@ impl Prediction {
 pub struct Tide {
     /// AP at IoU 0.5, in percent.
     pub ap: f64,
-    /// By kind of error, the points of AP that a network without errors of this kind would have more. They do not add up.
+    /// By kind of error, the points of AP that a network without errors of this kind would have more. They do not
+    /// add up.
     pub deltas: BTreeMap<String, f64>,
 }
 
@@ -74,8 +75,8 @@ pub struct Analysis {
     pub groups: Vec<usize>,
     /// The number of objects that are not groups.
     pub objects: usize,
-    /// The confusion matrix at IoU 0.5 and score [`MIN_SCORE`]: class of the object, class of the detection, and how often,
-    /// where it happened. The number of classes stands for the background.
+    /// The confusion matrix at IoU 0.5 and score [`MIN_SCORE`]: class of the object, class of the detection, and
+    /// how often, where it happened. The number of classes stands for the background.
     pub confusion: Vec<[usize; 3]>,
     /// TIDE's numbers.
     pub tide: Tide,

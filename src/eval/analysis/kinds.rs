@@ -1,8 +1,8 @@
 //! The kinds of a detection (Fig. I of PL-DC).
 //!
-//! The detections are the K best-scored ones of all images, K being the number of objects; one that overlaps a group more
-//! than any single object is left out. With s, the largest IoU with an object of the detection's class, and o, that with
-//! an object of another class j:
+//! The detections are the K best-scored ones of all images, K being the number of objects; one that overlaps a
+//! group more than any single object is left out. With s, the largest IoU with an object of the detection's class,
+//! and o, that with an object of another class j:
 //!
 //! | kind | condition, the first that holds |
 //! |---|---|

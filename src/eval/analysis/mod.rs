@@ -1,8 +1,8 @@
 //! The detections of a network beyond one number: how well scores tell good masks (Fig. 2 of PL-DC), which classes are
 //! confused (Fig. 3), and the kinds of errors (Fig. I, and TIDE, <https://arxiv.org/abs/2008.08115>).
 //!
-//! An [`Analyst`] compares detections with annotations, and leaves an [`Analysis`]: one line for each detection, and two
-//! tables. The other files of this folder compute the figures from it.
+//! An [`Analyst`] compares detections with annotations, and leaves an [`Analysis`]: one line for each detection,
+//! and two tables. The other files of this folder compute the figures from it.
 
 mod analyst;
 mod confusion;

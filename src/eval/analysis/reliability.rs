@@ -30,8 +30,8 @@ pub struct Reliability {
     pub error: Option<f64>,
 }
 
-/// The reliability of the detections with an IoU above 0.5 with an object of any class. A detection has the right class if
-/// its best object is of its class.
+/// The reliability of the detections with an IoU above 0.5 with an object of any class. A detection has the right
+/// class if its best object is of its class.
 pub fn reliability<'a>(predictions: impl IntoIterator<Item = &'a Prediction>) -> Reliability {
     let fit = predictions.into_iter().filter(|one| one.overlap() > FITS);
     let (qualities, right): (Vec<f64>, Vec<bool>) = fit

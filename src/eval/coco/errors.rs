@@ -16,8 +16,8 @@ const DECIMALS: f64 = 1e6;
 /// The errors of one network's detections.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Errors {
-    /// Class of the object, class of the detection, and how often, where it happened. The number of classes stands for the
-    /// background: a missed object, an invented one.
+    /// Class of the object, class of the detection, and how often, where it happened. The number of classes stands
+    /// for the background: a missed object, an invented one.
     pub confusion: Vec<[usize; 3]>,
     /// AP at IoU 0.5 in percent.
     pub ap: f64,
@@ -26,8 +26,9 @@ pub struct Errors {
 }
 
 impl Coco {
-    /// The errors of `found`. Detections below `min_score` are in no cell of the confusion matrix. Each detection, the best
-    /// score first, gets the free object with the largest IoU of at least 0.5, whatever its class. Groups get none.
+    /// The errors of `found`. Detections below `min_score` are in no cell of the confusion matrix. Each detection,
+    /// the best score first, gets the free object with the largest IoU of at least 0.5, whatever its class. Groups
+    /// get none.
     ///
     /// # Errors
     /// The metric fails.

@@ -27,8 +27,8 @@ const AT_ONCE: usize = 4;
 /// The points by which the metric may differ from that of the evaluation: processors round differently.
 const SAME: f64 = 0.1;
 
-/// Makes the analyses that the finished trials of `results` lack. A trial that cannot be analysed is named, and the others
-/// go on.
+/// Makes the analyses that the finished trials of `results` lack. A trial that cannot be analysed is named, and the
+/// others go on.
 ///
 /// # Errors
 /// The folder has no store, or the device cannot be used.

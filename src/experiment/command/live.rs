@@ -1,13 +1,21 @@
 //! The report of a sweep while it runs: the page is written anew, by renaming, as often as something changed.
 
-use super::report::{FILE, live_page};
+use super::ahead::status;
 use crate::atomic::{Durability, write_durably};
+use crate::experiment::insight::choice::Results;
+use crate::experiment::insight::report_page;
+use crate::report::page::{self, Report};
+use crate::screen::Screen;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// The name of the file, unless the user chooses another.
+pub const FILE: &str = "report.html";
+/// The line of the status with a path of this machine.
+const WITH_PATH: &str = "to debug a failure";
 /// The time between two pages at least.
 pub const PERIOD: Duration = Duration::from_secs(10);
 
@@ -83,4 +91,28 @@ impl Drop for LiveReport {
             let _ = thread.join();
         }
     }
+}
+
+/// The page of running work, which a browser reads again every `seconds`, and true if work is left.
+///
+/// # Errors
+/// The folder cannot be read.
+fn live_page(folder: &Path, seconds: u64) -> Result<(String, bool)> {
+    let results = Results::open(folder)?;
+    let mut report = report_page::report(&results)?;
+    let is_left = is_left(&report);
+    if is_left {
+        report.refresh = Some(seconds);
+        // A folder without a plan has no status.
+        let text = status(folder).map_or(String::new(), |status| status.text(Screen::FILE));
+        let lines = text.lines().filter(|line| !line.starts_with(WITH_PATH));
+        report.running = lines.map(String::from).collect();
+    }
+    Ok((page::render(&report)?, is_left))
+}
+
+/// Returns true if a trial has neither finished nor failed.
+fn is_left(report: &Report) -> bool {
+    let [finished, failed, planned] = report.trials;
+    finished + failed < planned
 }

@@ -1,7 +1,7 @@
 //! `harness data look`: the pictures that the first trial of a recipe feeds its network.
 //!
-//! The batches are those of the training itself: each phase is shown from its first step on. Every picture is written as
-//! PNG, and `index.html` shows all of them.
+//! The batches are those of the training itself: each phase is shown from its first step on. Every picture is
+//! written as PNG, and `index.html` shows all of them.
 
 use super::first::first_settings;
 use crate::atomic::{Durability, write_durably};

@@ -1,27 +1,21 @@
 //! `harness report`: a results folder as one HTML file.
 
-use super::ahead::status;
 use super::analyse::analyse;
-use super::live::LivePage;
+use super::live::{FILE, LivePage};
 use super::tables::comparisons;
 use crate::atomic::write_atomically;
 use crate::experiment::insight::choice::Results;
 use crate::experiment::insight::report_page;
 use crate::experiment::trial::inputs::CommandError;
-use crate::report::page::{self, Report};
+use crate::report::page;
 use crate::report::{Comparison, counted};
-use crate::screen::Screen;
 use crate::tensor::DeviceChoice;
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The name of the file, unless the user chooses another.
-pub const FILE: &str = "report.html";
 /// Its name if it compares two folders.
 const COMPARISON: &str = "comparison.html";
-/// The line of the status with a path of this machine.
-const WITH_PATH: &str = "to debug a failure";
 
 /// A report that is asked for.
 #[derive(Clone, Debug)]
@@ -41,8 +35,8 @@ pub struct ReportRequest {
 /// Writes the report. Returns a line that names it.
 ///
 /// # Errors
-/// - [`CommandError::Input`]: a folder has no results, or a file in it is damaged as a whole; with `analyse`, the folder
-///   has no store, or the device cannot be used.
+/// - [`CommandError::Input`]: a folder has no results, or a file in it is damaged as a whole; with `analyse`, the
+///   folder has no store, or the device cannot be used.
 /// - [`CommandError::Output`]: the file cannot be written.
 pub fn report(request: &ReportRequest) -> Result<String, CommandError> {
     let folder = request.other.as_ref().unwrap_or(&request.folder);
@@ -95,28 +89,4 @@ fn watch(folder: &Path, path: &Path, seconds: u64) -> Result<(), CommandError> {
         std::thread::sleep(Duration::from_secs(seconds));
     }
     Ok(())
-}
-
-/// The page of running work, which a browser reads again every `seconds`, and true if work is left.
-///
-/// # Errors
-/// The folder cannot be read.
-pub fn live_page(folder: &Path, seconds: u64) -> Result<(String, bool)> {
-    let results = Results::open(folder)?;
-    let mut report = report_page::report(&results)?;
-    let is_left = is_left(&report);
-    if is_left {
-        report.refresh = Some(seconds);
-        // A folder without a plan has no status.
-        let text = status(folder).map_or(String::new(), |status| status.text(Screen::FILE));
-        let lines = text.lines().filter(|line| !line.starts_with(WITH_PATH));
-        report.running = lines.map(String::from).collect();
-    }
-    Ok((page::render(&report)?, is_left))
-}
-
-/// Returns true if a trial has neither finished nor failed.
-fn is_left(report: &Report) -> bool {
-    let [finished, failed, planned] = report.trials;
-    finished + failed < planned
 }

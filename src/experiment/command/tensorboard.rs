@@ -1,8 +1,8 @@
 //! `harness export tensorboard`: the trials of a results folder as event files of TensorBoard.
 //!
-//! Each trial is a run: `<sweep>/<label>/seed-<seed>/events.out.tfevents.0.harness`, with every number of its journals,
-//! its metrics at the end, and the settings in which the rows of its sweep differ as hyperparameters. The file at the top
-//! names all hyperparameters and metrics.
+//! Each trial is a run: `<sweep>/<label>/seed-<seed>/events.out.tfevents.0.harness`, with every number of its
+//! journals, its metrics at the end, and the settings in which the rows of its sweep differ as hyperparameters. The
+//! file at the top names all hyperparameters and metrics.
 
 use crate::atomic::{Durability, write_durably};
 use crate::experiment::insight::choice::Results;
@@ -159,8 +159,8 @@ fn run(trial: &KeptTrial, datasets: &Datasets) -> Option<Run> {
     })
 }
 
-/// The numbers of journals by step. A training that begins at step 0 again, behind another one, is counted on from the end
-/// of that. `name` names a class.
+/// The numbers of journals by step. A training that begins at step 0 again, behind another one, is counted on from
+/// the end of that. `name` names a class.
 fn scalars(lines: &[Line], name: &dyn Fn(usize) -> String) -> Vec<(u64, Vec<(String, f64)>)> {
     let mut found = Vec::new();
     let (mut shift, mut last, mut stage) = (0, 0, 0);

@@ -5,8 +5,8 @@ use super::trial::KeptTrial;
 use crate::eval::analysis::Analysis;
 use crate::experiment::store::analyses::AnalysisPlace;
 
-/// The place of the analysis of a finished trial, and the name of its network; none unless it is finished, or if it has no
-/// network.
+/// The place of the analysis of a finished trial, and the name of its network; none unless it is finished, or if it
+/// has no network.
 pub fn place(results: &Results, trial: &KeptTrial) -> Option<(AnalysisPlace, String)> {
     let store = results.store.as_ref()?;
     let evaluation = trial

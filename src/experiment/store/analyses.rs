@@ -1,5 +1,5 @@
-//! The analyses of a store: `analysis.json.gz` in a folder of its own beside those of the stages, named by the evaluation
-//! that it belongs to.
+//! The analyses of a store: `analysis.json.gz` in a folder of its own beside those of the stages, named by the
+//! evaluation that it belongs to.
 
 use super::folder::StageFolder;
 use super::root::Store;

@@ -18,8 +18,8 @@ pub struct Drawings {
 }
 
 impl Drawings {
-    /// Drawings of the files `images` in `folder`, which is made. Each is called like its image; images that share a name
-    /// have their number in front of it.
+    /// Drawings of the files `images` in `folder`, which is made. Each is called like its image; images that share
+    /// a name have their number in front of it.
     ///
     /// # Errors
     /// The folder cannot be made, or a drawing would replace one of the images.
