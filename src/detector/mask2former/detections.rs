@@ -109,6 +109,7 @@ impl Chosen {
                 found.push(Detection {
                     class: *class,
                     score: probability * *quality,
+                    bounds: None,
                     mask: mask.clone(),
                 });
             }
