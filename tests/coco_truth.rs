@@ -67,6 +67,7 @@ fn parity_of_the_truth_of_a_training_with_pycocotools() {
             .push(Detection {
                 class: found["category_id"].as_u64().unwrap() as usize - 1,
                 score: found["score"].as_f64().unwrap() as f32,
+                bounds: None,
                 mask: mask(&found["segmentation"]),
             });
     }

@@ -81,7 +81,10 @@ impl Evaluators {
         let expected = self.sizes.get(&image_id);
         let expected =
             *expected.with_context(|| format!("detections of unknown image {image_id}"))?;
-        for Detection { class, score, mask } in detections {
+        for Detection {
+            class, score, mask, ..
+        } in detections
+        {
             let size = (mask.height, mask.width);
             ensure!(
                 size == expected,
@@ -183,6 +186,7 @@ mod tests {
         let detections = sample.instances.iter().map(|one| Detection {
             class: one.class,
             score: 0.75,
+            bounds: None,
             mask: one.mask.clone(),
         });
         let detections: Vec<Detection> = detections.collect();

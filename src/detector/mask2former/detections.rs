@@ -109,6 +109,7 @@ impl Chosen {
                 let detection = Detection {
                     class: *class,
                     score: probability * *quality,
+                    bounds: None,
                     mask: mask.clone(),
                 };
                 found.push(Judged {

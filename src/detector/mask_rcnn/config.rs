@@ -69,3 +69,49 @@ impl DetectorConfig for MaskRcnnTable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detector::{CandidateChoice, DETECTORS, MaskLoss, Score, Selection};
+    use crate::registry;
+
+    fn table() -> Table {
+        let recipe = include_str!("../../../recipes/bodies/mask-rcnn-scenes.toml");
+        let recipe: Table = recipe.parse().expect("TOML");
+        recipe["model"].as_table().expect("a table").clone()
+    }
+
+    #[test]
+    fn errors_of_the_network_and_of_the_loss_come_together() {
+        let mut table = table();
+        table["heads"]["box-side"] = 0.into();
+        table["loss"]["regions"] = 0.into();
+        let errors = registry::build(DETECTORS, table).expect_err("two mistakes");
+        let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
+        assert_eq!(keys, ["heads.box-side", "loss.regions"]);
+    }
+
+    #[test]
+    fn queries_divide_no_loss() {
+        let config = registry::build(DETECTORS, table()).expect("the body is valid");
+        let refused = |per_query| {
+            let demands = Demands {
+                choice: CandidateChoice {
+                    score: Score::WithNoObject,
+                    selection: Selection::ArgMax,
+                    top: 1,
+                },
+                mask_loss: MaskLoss {
+                    per_query,
+                    ..MaskLoss::default()
+                },
+            };
+            let mut check = Check::new();
+            config.check_demands(&demands, &mut check);
+            check.finish().err().map(|errors| errors[0].key.clone())
+        };
+        assert_eq!(refused(true).as_deref(), Some("weighting.divisor"));
+        assert_eq!(refused(false), None);
+    }
+}

@@ -4,7 +4,7 @@
 //! and clipped to the image. Duplicates of a class are suppressed, the best boxes stay, and the mask head looks at
 //! these boxes themselves. Source: Mask R-CNN, section 3.1 (<https://arxiv.org/abs/1703.06870>).
 
-use super::output::{MaskRcnnOutput, Stage};
+use super::forward::{ForwardPass, Stage};
 use super::proposing::is_large;
 use crate::graph::mask_rcnn::{Region, Rules};
 use crate::ops::{self, Bounds, suppress_by_group};
@@ -28,7 +28,7 @@ pub struct Found {
     pub mask: Vec<f32>,
 }
 
-impl MaskRcnnOutput {
+impl ForwardPass {
     /// The detections of every image, at most `most` and as many as the recipe allows, the most probable first.
     pub(super) fn found(&self, most: usize) -> Vec<Vec<Found>> {
         let numbers: Vec<usize> = (0..self.sizes.len()).collect();

@@ -4,6 +4,7 @@
 mod config;
 mod criterion;
 mod detecting;
+mod forward;
 mod loss;
 mod matching;
 mod objects;
@@ -20,6 +21,7 @@ use crate::nn::params::{Param, Parameters};
 use crate::registry::Entry;
 use crate::tensor::{Place, Tape};
 use criterion::Criterion;
+use forward::ForwardPass;
 use output::MaskRcnnOutput;
 
 pub use config::MaskRcnnTable;
@@ -88,7 +90,7 @@ impl Detector for MaskRcnnDetector {
         let levels = self.network.levels(tape, &images.map);
         let predictions = self.network.anchor_predictions(tape, &levels);
         let (anchors, of_level) = self.network.anchors(&levels, images.padded());
-        Box::new(MaskRcnnOutput {
+        let pass = ForwardPass {
             model: self.network.clone(),
             levels,
             predictions,
@@ -96,6 +98,9 @@ impl Detector for MaskRcnnDetector {
             of_level,
             sizes: images.sizes.clone(),
             padded: images.padded(),
+        };
+        Box::new(MaskRcnnOutput {
+            pass,
             criterion: self.criterion.clone(),
         })
     }

@@ -3,74 +3,25 @@
 
 use super::criterion::{Criterion, StartedPart};
 use super::detecting::Found;
+use super::forward::ForwardPass;
 use super::planes::PastedMasks;
-use super::proposing::{Anchors, ProposalCount, proposals};
 use crate::detector::quality::mask_quality;
 use crate::detector::{Candidate, CandidateChoice, Output, Part, Pending, Proposals, RawArray};
-use crate::graph::mask_rcnn::{AnchorPredictions, LEVELS, MaskRcnn};
-use crate::ops::{self, Bounds};
+use crate::ops;
 use crate::rng::Stream;
 use crate::structures::{Detection, Mask};
-use crate::tensor::{Later, Map};
+use crate::tensor::Later;
 use rayon::prelude::*;
-
-/// The purpose of proposals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// Losses.
-    Training,
-    /// Detections and pseudo-labels.
-    Test,
-}
 
 /// The output of the network for a batch.
 pub(super) struct MaskRcnnOutput {
-    /// The network, which shares its parameters with the detector.
-    pub model: MaskRcnn,
-    /// p2 to p6.
-    pub levels: [Map; LEVELS],
-    /// For the anchors of all images.
-    pub predictions: AnchorPredictions,
-    /// The anchors of an image.
-    pub anchors: Vec<Bounds>,
-    /// The number of anchors of each level.
-    pub of_level: [usize; LEVELS],
-    /// Rows and columns of each image without the padding.
-    pub sizes: Vec<(usize, usize)>,
-    /// Rows and columns of the padded input.
-    pub padded: (usize, usize),
+    /// The levels and the predictions for anchors.
+    pub pass: ForwardPass,
     /// The rules of the losses.
     pub criterion: Criterion,
 }
 
 impl MaskRcnnOutput {
-    /// The proposals of the `images` of the batch, best first.
-    pub(super) fn proposals(&self, stage: Stage, images: &[usize]) -> Vec<Vec<Bounds>> {
-        let config = &self.model.config().proposals;
-        let (per_level, kept) = match stage {
-            Stage::Training => (config.per_level_train, config.kept_train),
-            Stage::Test => (config.per_level_test, config.kept_test),
-        };
-        let count = ProposalCount {
-            per_level,
-            kept,
-            overlap: config.overlap,
-        };
-        let anchors = Anchors {
-            all: &self.anchors,
-            of_level: self.of_level,
-        };
-        let logits = self.predictions.objectness.host_values();
-        let deltas = self.predictions.deltas.host_values();
-        let rules = self.model.rules();
-        let of_image = |image: &usize| {
-            let first = image * self.anchors.len();
-            let predicted = (&logits[first..], &deltas[4 * first..]);
-            proposals(rules, count, anchors, predicted, self.sizes[*image])
-        };
-        images.par_iter().map(of_image).collect()
-    }
-
     /// The masks of `found`, pasted into images of `size` rows and columns.
     fn masks(&self, found: &[Found], size: (usize, usize)) -> PastedMasks {
         PastedMasks {
@@ -78,10 +29,10 @@ impl MaskRcnnOutput {
                 .iter()
                 .map(|one| (one.bounds, probabilities(&one.mask)))
                 .collect(),
-            side: self.model.mask_side(),
+            side: self.pass.model.mask_side(),
             size,
-            rule: self.model.rules().paste,
-            place: self.model.place(),
+            rule: self.pass.model.rules().paste,
+            place: self.pass.model.place(),
         }
     }
 }
@@ -92,16 +43,16 @@ fn probabilities(logits: &[f32]) -> Vec<f32> {
 
 impl Output for MaskRcnnOutput {
     fn begin<'a>(&'a self, part: &'a Part<'a>, draws: Stream) -> Box<dyn Pending + 'a> {
-        Box::new(StartedPart::new(self, part, draws))
+        Box::new(StartedPart::new(&self.pass, &self.criterion, part, draws))
     }
 
     /// The detections are the candidates, whatever the `choice`: every one is of an object class, and its class quality
     /// is the probability among all classes and background.
     fn propose(&self, _choice: CandidateChoice) -> Later<Proposals> {
-        let found = self.found(usize::MAX);
-        let masks = self.masks(&found.concat(), self.padded);
+        let found = self.pass.found(usize::MAX);
+        let masks = self.masks(&found.concat(), self.pass.padded);
         let mut row = 0;
-        let candidate = |one: &Found| {
+        let mut candidate = |one: &Found| {
             row += 1;
             Candidate {
                 mask: row - 1,
@@ -113,20 +64,19 @@ impl Output for MaskRcnnOutput {
                 probabilities: one.probabilities.clone(),
             }
         };
-        let mut candidate = candidate;
         let images = found
             .iter()
             .map(|found| found.iter().map(&mut candidate).collect())
             .collect();
         Later::ready(Proposals {
-            size: self.padded,
+            size: self.pass.padded,
             images,
             masks: Box::new(masks),
         })
     }
 
     fn detect(&self, sizes: &[(usize, usize)], top: usize) -> Vec<Vec<Detection>> {
-        let all = self.found(top);
+        let all = self.pass.found(top);
         let of_image = |((found, own), size): ((Vec<Found>, &(usize, usize)), &(usize, usize))| {
             let across = size.1 as f32 / own.1 as f32;
             let down = size.0 as f32 / own.0 as f32;
@@ -141,6 +91,7 @@ impl Output for MaskRcnnOutput {
             let detection = |(row, one): (usize, &Found)| Detection {
                 class: one.class,
                 score: one.probability,
+                bounds: Some(one.bounds.to_array()),
                 mask: Mask::new(size.0, size.1, masks.bits(row)),
             };
             found
@@ -149,7 +100,7 @@ impl Output for MaskRcnnOutput {
                 .map(|(row, one)| detection((row, one)))
                 .collect()
         };
-        let images = all.into_iter().zip(&self.sizes).zip(sizes);
+        let images = all.into_iter().zip(&self.pass.sizes).zip(sizes);
         images.map(of_image).collect()
     }
 
@@ -157,12 +108,9 @@ impl Output for MaskRcnnOutput {
     /// - `classes` `[N]`, `scores` `[N]`: the class probability;
     /// - `masks` `[N, S, S]`: the probabilities of the masks.
     fn raw(&self) -> Vec<RawArray> {
-        let found = self
-            .found(usize::MAX)
-            .into_iter()
-            .next()
-            .unwrap_or_default();
-        let (count, side) = (found.len(), self.model.mask_side());
+        let found = self.pass.found(usize::MAX).into_iter().next();
+        let found = found.unwrap_or_default();
+        let (count, side) = (found.len(), self.pass.model.mask_side());
         let boxes = found.iter().flat_map(|one| one.bounds.to_array()).collect();
         let classes = found.iter().map(|one| one.class as f32).collect();
         let scores = found.iter().map(|one| one.probability).collect();

@@ -306,6 +306,9 @@ fn candidates_are_the_detections_with_their_masks() {
         for (candidate, found) in candidates.iter().zip(found) {
             assert_eq!(candidate.class, found.class);
             assert_eq!(candidate.class_quality, found.score);
+            let [x1, y1, x2, y2] = found.bounds.unwrap();
+            assert!(0.0 <= x1 && x1 < x2 && x2 <= size.1 as f32);
+            assert!(0.0 <= y1 && y1 < y2 && y2 <= size.0 as f32);
             assert!(candidate.foreground);
             let sum: f32 = candidate.probabilities.iter().sum();
             assert!((sum - 1.0).abs() < 1e-5, "{sum}");
@@ -319,6 +322,11 @@ fn candidates_are_the_detections_with_their_masks() {
     let doubled = output.detect(&[(192, 256), (192, 320)], 1);
     let (small, large) = (&detections[0][0].mask, &doubled[0][0].mask);
     assert_eq!((large.height, large.width), (192, 256));
+    let (one, two) = (
+        detections[0][0].bounds.unwrap(),
+        doubled[0][0].bounds.unwrap(),
+    );
+    assert_eq!(one.map(|side| 2.0 * side), two);
     let ratio = large.area() as f64 / small.area().max(1) as f64;
     assert!(
         (3.0..5.0).contains(&ratio),

@@ -99,6 +99,7 @@ fn golden() -> (Vec<Judged>, Value) {
             Some(Detection {
                 class: class_of(one["label"].as_u64().unwrap() as u16)?,
                 score: one["score"].as_f64().unwrap() as f32,
+                bounds: None,
                 mask: mask(
                     values(&one["mask"])
                         .into_iter()
@@ -177,6 +178,7 @@ fn a_class_whose_detections_are_all_ignored_has_zero() {
     let found = |mask: Mask| Detection {
         class: 0,
         score: 0.5,
+        bounds: None,
         mask,
     };
     let ap = |masks: Vec<Mask>| {

@@ -79,6 +79,7 @@ fn detection(class: usize, score: f32, left: usize, right: usize) -> Detection {
     Detection {
         class,
         score,
+        bounds: None,
         mask: columns(left, right),
     }
 }
@@ -217,6 +218,7 @@ fn detections_that_cannot_be_compared_are_refused() {
         mask: Mask::new(20, 10, vec![1; 200]),
         class: 0,
         score: 0.5,
+        bounds: None,
     };
     assert!(refused(5, transposed).contains("(20, 10)"));
     assert!(refused(6, detection(0, 0.5, 0, 4)).contains("unknown image 6"));
@@ -278,6 +280,7 @@ fn parity_with_pycocotools() {
         let detection = |entry: &&serde_json::Value| Detection {
             class: class(entry),
             score: entry["score"].as_f64().unwrap() as f32,
+            bounds: None,
             mask: mask(entry),
         };
         found.push((

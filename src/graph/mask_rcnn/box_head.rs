@@ -1,4 +1,5 @@
-//! The box head, <https://arxiv.org/abs/1504.08083>: two fully connected layers, then the class and the box of a region.
+//! The box head, <https://arxiv.org/abs/1504.08083>: two fully connected layers, then the class and the box of a
+//! region.
 //!
 //! Shapes: R regions of P x P bins with C channels, K classes. The first layer's weight is `[H, C * P * P]` in the
 //! reference, whose regions have the channels first; the columns are reordered when a file is read.

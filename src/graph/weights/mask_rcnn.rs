@@ -50,8 +50,8 @@ pub enum MaskRcnnNames {
 }
 
 impl MaskRcnnNames {
-    /// Recognises the names; none if they are not those of a Mask R-CNN. `part` chooses one of several networks by a part
-    /// of its prefix.
+    /// Recognises the names; none if they are not those of a Mask R-CNN. `part` chooses one of several networks by a
+    /// part of its prefix.
     ///
     /// # Errors
     /// It is not clear which network is meant.

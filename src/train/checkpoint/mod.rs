@@ -144,8 +144,8 @@ impl Checkpoint {
     /// The stored optimizer's state for `model`.
     ///
     /// # Errors
-    /// The moments of a trained parameter are missing or have another shape. A checkpoint without any second moment is one
-    /// of an optimizer that keeps none.
+    /// The moments of a trained parameter are missing or have another shape. A checkpoint without any second moment is
+    /// one of an optimizer that keeps none.
     pub fn optimizer(&self, model: &mut dyn Parameters) -> Result<OptimizerState> {
         let mut moments = Ok(Vec::new());
         model.parameters("", &mut |name, param| {

@@ -13,24 +13,24 @@ use crate::tensor::{Tape, Tensor2};
 impl StartedPart<'_> {
     /// The losses of objectness and of boxes. Both depend on the network even if no anchor is sampled.
     pub(super) fn anchor_losses(&mut self, tape: &mut Tape) -> [Tensor2; 2] {
-        let output = self.output;
-        let (rules, criterion) = (output.model.rules(), &output.criterion);
+        let (pass, criterion) = (self.pass, self.criterion);
+        let rules = pass.model.rules();
         let config = &criterion.config;
         let (matcher, size) = (config.anchor_matcher(rules), config.anchor_sample());
         let coder = rules.coder(ANCHOR_WEIGHTS);
-        let count = output.anchors.len();
+        let count = pass.anchors.len();
         let (mut rows, mut labels) = (Vec::new(), Vec::new());
         let (mut box_rows, mut deltas) = (Vec::new(), Vec::new());
         for taught in &self.images {
             let bounds = &taught.objects.bounds;
-            let matches = matcher.of(&iou_matrix(bounds, &output.anchors), count);
+            let matches = matcher.of(&iou_matrix(bounds, &pass.anchors), count);
             let sample = size.draw(&matches, criterion.order, &mut self.draws);
             let first = taught.image * count;
             for (index, object) in &sample.objects {
                 rows.push(first + index);
                 labels.push(1.0);
                 box_rows.push(first + index);
-                deltas.extend(coder.encode(bounds[*object], output.anchors[*index]));
+                deltas.extend(coder.encode(bounds[*object], pass.anchors[*index]));
             }
             for index in &sample.background {
                 rows.push(first + index);
@@ -42,7 +42,7 @@ impl StartedPart<'_> {
             false => size.count * self.images.len(),
         };
         let divisor = divisor.max(1) as f32;
-        let predictions = &output.predictions;
+        let predictions = &pass.predictions;
         let firsts = |rows: &Vec<usize>| vec![0; rows.len()];
         let logits = ops::pick(tape, &predictions.objectness, &rows, &firsts(&rows), 1);
         let labels = Tensor2::constant(labels, rows.len(), 1);

@@ -11,9 +11,9 @@
 mod anchors;
 mod regions;
 
+use super::forward::ForwardPass;
 use super::loss::LossConfig;
 use super::objects::Objects;
-use super::output::MaskRcnnOutput;
 use super::sampling::SampleOrder;
 use crate::detector::{EmptyImage, Losses, Part, Pending, Targets};
 use crate::ops;
@@ -38,7 +38,8 @@ struct Taught<'p> {
 
 /// A part whose losses can be computed.
 pub(super) struct StartedPart<'p> {
-    output: &'p MaskRcnnOutput,
+    pass: &'p ForwardPass,
+    criterion: &'p Criterion,
     part: &'p Part<'p>,
     images: Vec<Taught<'p>>,
     draws: Stream,
@@ -46,17 +47,22 @@ pub(super) struct StartedPart<'p> {
 
 impl<'p> StartedPart<'p> {
     /// Panics if targets and images differ in number, or if the batch has fewer images.
-    pub(super) fn new(output: &'p MaskRcnnOutput, part: &'p Part<'p>, draws: Stream) -> Self {
+    pub(super) fn new(
+        pass: &'p ForwardPass,
+        criterion: &'p Criterion,
+        part: &'p Part<'p>,
+        draws: Stream,
+    ) -> Self {
         assert_eq!(
             part.targets.len(),
             part.images.len(),
             "one list of targets per image"
         );
         assert!(
-            part.images.end <= output.sizes.len(),
+            part.images.end <= pass.sizes.len(),
             "image {} of {}",
             part.images.end,
-            output.sizes.len()
+            pass.sizes.len()
         );
         let nothing = part.targets.iter().all(Targets::is_empty);
         let teaches = |targets: &Targets| match part.empty_image {
@@ -71,7 +77,8 @@ impl<'p> StartedPart<'p> {
             objects: Objects::new(targets),
         };
         Self {
-            output,
+            pass,
+            criterion,
             part,
             images: images.map(taught).collect(),
             draws,
@@ -83,7 +90,7 @@ impl Pending for StartedPart<'_> {
     fn losses(mut self: Box<Self>, tape: &mut Tape) -> Losses {
         let [objectness, rpn_box] = self.anchor_losses(tape);
         let [class, boxes, mask] = self.region_losses(tape);
-        let config = &self.output.criterion.config;
+        let config = &self.criterion.config;
         let terms = vec![
             ("class", class, config.class),
             ("box", boxes, config.boxes),

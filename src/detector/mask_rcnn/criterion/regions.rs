@@ -10,7 +10,7 @@
 
 use super::{StartedPart, zero};
 use crate::detector::mask_rcnn::detecting::REGION_WEIGHTS;
-use crate::detector::mask_rcnn::output::Stage;
+use crate::detector::mask_rcnn::forward::Stage;
 use crate::graph::mask_rcnn::Region;
 use crate::ops::{self, Bounds, iou_matrix};
 use crate::tensor::{Tape, Tensor2};
@@ -50,10 +50,10 @@ impl StartedPart<'_> {
         if sampled.regions.is_empty() {
             return [zero(), zero(), zero()];
         }
-        let output = self.output;
-        let (model, rules) = (&output.model, output.model.rules());
+        let pass = self.pass;
+        let (model, rules) = (&pass.model, pass.model.rules());
         let count = sampled.regions.len();
-        let predictions = model.region_predictions(tape, &output.levels, &sampled.regions);
+        let predictions = model.region_predictions(tape, &pass.levels, &sampled.regions);
         let weights = vec![1.0; count];
         let (logits, classes) = (&predictions.classes, &sampled.classes);
         let class = ops::cross_entropy(tape, logits, classes, &weights, count as f32);
@@ -66,8 +66,8 @@ impl StartedPart<'_> {
 
     /// Draws the regions of every image: its proposals and its objects' own rectangles.
     fn sampled(&mut self) -> Sampled {
-        let output = self.output;
-        let (model, rules, criterion) = (&output.model, output.model.rules(), &output.criterion);
+        let (pass, criterion) = (self.pass, self.criterion);
+        let (model, rules) = (&pass.model, pass.model.rules());
         let config = &criterion.config;
         let (matcher, size) = (config.region_matcher(rules), config.region_sample());
         let coder = rules.coder(REGION_WEIGHTS);
@@ -75,7 +75,7 @@ impl StartedPart<'_> {
         let background = model.classes();
         let numbers: Vec<usize> = self.images.iter().map(|taught| taught.image).collect();
         let mut sampled = Sampled::default();
-        let proposed = output.proposals(Stage::Training, &numbers);
+        let proposed = pass.proposals(Stage::Training, &numbers);
         for (taught, mut candidates) in self.images.iter().zip(proposed) {
             let objects = &taught.objects;
             candidates.extend(&objects.bounds);
@@ -125,12 +125,12 @@ impl StartedPart<'_> {
         if found.is_empty() {
             return zero();
         }
-        let (output, count) = (self.output, found.len());
-        let pixels = output.model.mask_side().pow(2);
+        let (pass, count) = (self.pass, found.len());
+        let pixels = pass.model.mask_side().pow(2);
         let regions: Vec<Region> = found.iter().map(|i| regions[*i]).collect();
-        let logits = output
+        let logits = pass
             .model
-            .mask_predictions(tape, &output.levels, &regions)
+            .mask_predictions(tape, &pass.levels, &regions)
             .data;
         let columns: Vec<usize> = found
             .iter()

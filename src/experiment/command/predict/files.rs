@@ -9,16 +9,21 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 
 /// COCO results (<https://cocodataset.org/#format-results>): one object per detection, with the file name
-/// beside the id of the image. `categories` are COCO's ids of the classes.
+/// beside the id of the image. The box is the detector's own, or else that of the mask. `categories` are COCO's ids of
+/// the classes.
 pub fn results(images: &[Predicted], categories: &[Id]) -> Result<Vec<u8>> {
     let entry = |image: &Predicted, detection: &Detection| {
         let runs = rle::encode(&detection.mask);
+        let bounds = match detection.bounds {
+            Some([x1, y1, x2, y2]) => json!([x1, y1, x2 - x1, y2 - y1]),
+            None => json!(hotcoco::mask::to_bbox(&runs)),
+        };
         json!({
             "image_id": image.id,
             "file_name": image.name,
             "category_id": categories[detection.class],
             "segmentation": { "size": [runs.h, runs.w], "counts": hotcoco::mask::rle_to_string(&runs) },
-            "bbox": hotcoco::mask::to_bbox(&runs),
+            "bbox": bounds,
             "score": detection.score,
         })
     };

@@ -4,7 +4,8 @@
 //!
 //! - [`PasteRule::Sampled`]: the centre of every pixel reads the mask bilinearly, which is 0 outside
 //!   (detectron2's `paste_masks_in_image`):
-//!   `$$ y_{ij} = \mathrm{bilinear}\Bigl(m;\; \tfrac{j + 1/2 - x_1}{x_2 - x_1},\; \tfrac{i + 1/2 - y_1}{y_2 - y_1}\Bigr) $$`
+//!   `$$ y_{ij} = \mathrm{bilinear}\Bigl(m;\; \tfrac{j + 1/2 - x_1}{x_2 - x_1},\;
+//!      \tfrac{i + 1/2 - y_1}{y_2 - y_1}\Bigr) $$`
 //! - [`PasteRule::Expanded`]: the mask gets a border of zeros, the rectangle grows with it and is cut to whole pixels,
 //!   and the mask is resized to it (torchvision's `paste_masks_in_image`).
 //!

@@ -1,5 +1,5 @@
-// The norm of the gradients of all parameters. A block has a chunk of a gradient. Every array begins at a multiple of 16
-// bytes, as does every chunk.
+// The norm of the gradients of all parameters. A block has a chunk of a gradient. Every array begins at a multiple of
+// 16 bytes, as does every chunk.
 #include "harness.cuh"
 #include "many.cuh"
 

@@ -2,8 +2,8 @@
 #include "harness.cuh"
 #include "many.cuh"
 
-// values, gradients [tensors]: addresses; starts [tensors]: where the velocity of each begins; kinds [tensors]: 1: at the
-// backbone's rate, 2: decayed; clip [2]: norm and factor.
+// values, gradients [tensors]: addresses; starts [tensors]: where the velocity of each begins; kinds [tensors]: 1: at
+// the backbone's rate, 2: decayed; clip [2]: norm and factor.
 extern "C" __global__ void sgd(const int2* chunks, const int* lengths, int chunk, const unsigned long long* values, const unsigned long long* gradients,
                                const unsigned long long* starts, const int* kinds, float* velocities, const float* clip, float rate, float backbone_rate,
                                float weight_decay, float momentum) {

@@ -1,0 +1,64 @@
+//! The forward pass for a batch: the levels of the pyramid and the predictions for the anchors, from which proposals
+//! come. Losses and detections start from it.
+
+use super::proposing::{Anchors, ProposalCount, proposals};
+use crate::graph::mask_rcnn::{AnchorPredictions, LEVELS, MaskRcnn};
+use crate::ops::Bounds;
+use crate::tensor::Map;
+use rayon::prelude::*;
+
+/// The purpose of proposals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Losses.
+    Training,
+    /// Detections and pseudo-labels.
+    Test,
+}
+
+/// The levels and the predictions for anchors of a batch.
+pub(super) struct ForwardPass {
+    /// The network, which shares its parameters with the detector.
+    pub model: MaskRcnn,
+    /// p2 to p6.
+    pub levels: [Map; LEVELS],
+    /// For the anchors of all images.
+    pub predictions: AnchorPredictions,
+    /// The anchors of an image.
+    pub anchors: Vec<Bounds>,
+    /// The number of anchors of each level.
+    pub of_level: [usize; LEVELS],
+    /// Rows and columns of each image without the padding.
+    pub sizes: Vec<(usize, usize)>,
+    /// Rows and columns of the padded input.
+    pub padded: (usize, usize),
+}
+
+impl ForwardPass {
+    /// The proposals of the `images` of the batch, best first.
+    pub(super) fn proposals(&self, stage: Stage, images: &[usize]) -> Vec<Vec<Bounds>> {
+        let config = &self.model.config().proposals;
+        let (per_level, kept) = match stage {
+            Stage::Training => (config.per_level_train, config.kept_train),
+            Stage::Test => (config.per_level_test, config.kept_test),
+        };
+        let count = ProposalCount {
+            per_level,
+            kept,
+            overlap: config.overlap,
+        };
+        let anchors = Anchors {
+            all: &self.anchors,
+            of_level: self.of_level,
+        };
+        let logits = self.predictions.objectness.host_values();
+        let deltas = self.predictions.deltas.host_values();
+        let rules = self.model.rules();
+        let of_image = |image: &usize| {
+            let first = image * self.anchors.len();
+            let predicted = (&logits[first..], &deltas[4 * first..]);
+            proposals(rules, count, anchors, predicted, self.sizes[*image])
+        };
+        images.par_iter().map(of_image).collect()
+    }
+}
