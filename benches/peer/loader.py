@@ -4,7 +4,8 @@ An image is decoded, resized by large-scale jitter (0.1 to 2.0 of the largest si
 mirrored, as detectron2's mapper for Mask2Former does it. The polygons of labelled images are moved along and drawn at 1024 x 1024 by
 pycocotools; those of unlabelled images are not needed. The strong view is that of Unbiased Teacher and PL-DC: colour jitter, grey,
 blur and three erasings of the weak view. `--kind pil` works on PIL's images, `--kind tensor` on 8-bit tensors with torchvision's v2.
-Prints one line of JSON: images per second, and the largest resident sizes of the process and of its workers, added up, in MiB.
+Prints one line of JSON: images per second, the processor time of an image, and the largest resident sizes of the process and of its
+workers, added up, in MiB.
 """
 
 import argparse
@@ -172,12 +173,6 @@ class Images(Dataset):
         return torch.stack(masks) if masks else torch.zeros(0, SIZE, SIZE, dtype=torch.bool)
 
 
-def peak_mib():
-    """The workers' are counted once each; the kernel tells the largest of the processes that have ended."""
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return own // 1024
-
-
 def main():
     options = arguments()
     torch.set_num_threads(options.cores)
@@ -186,17 +181,22 @@ def main():
         images, batch_size=LABELLED + UNLABELLED, num_workers=options.workers, collate_fn=list, drop_last=True
     )
     start = time.perf_counter()
+    own = time.process_time()
     for step, batch in enumerate(loader):
         assert len(batch) == LABELLED + UNLABELLED
         if step + 1 == DISCARD:
             start = time.perf_counter()
     seconds = time.perf_counter() - start
-    worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    own = time.process_time() - own
+    # The workers have ended: the kernel tells their time together, and the memory of the largest.
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
+    mine = resource.getrusage(resource.RUSAGE_SELF)
     result = {
         "program": f"PyTorch, {options.kind}, {options.workers} workers",
         "cores": options.cores,
         "images_per_second": round(options.batches * (LABELLED + UNLABELLED) / seconds, 2),
-        "peak_mib": peak_mib() + options.workers * worker,
+        "cpu_ms_per_image": round(1e3 * (own + workers.ru_utime + workers.ru_stime) / len(images), 2),
+        "peak_mib": (mine.ru_maxrss + options.workers * workers.ru_maxrss) // 1024,
     }
     print(json.dumps(result))
 

@@ -65,7 +65,7 @@ done
 import json, statistics, sys
 runs = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
 ends = []
-print(f"{'cores':>5} {'program':<28} {'images/s':>9} {'spread':>16} {'peak MiB':>9}")
+print(f"{'cores':>5} {'program':<28} {'images/s':>9} {'spread':>16} {'CPU ms/image':>13} {'peak MiB':>9}")
 for cores in (1, 2):
     speeds = []
     for ours in (True, False):
@@ -74,7 +74,8 @@ for cores in (1, 2):
         speeds.append(statistics.median(found))
         spread = f"{min(found):.1f} to {max(found):.1f}"
         memory = statistics.median(run["peak_mib"] for run in chosen)
-        print(f"{cores:>5} {chosen[0]['program']:<28} {speeds[-1]:>9.1f} {spread:>16} {memory:>9.0f}")
+        cpu = statistics.median(run["cpu_ms_per_image"] for run in chosen)
+        print(f"{cores:>5} {chosen[0]['program']:<28} {speeds[-1]:>9.1f} {spread:>16} {cpu:>13.1f} {memory:>9.0f}")
     ends.append(f"ratio_{cores}c={speeds[0] / speeds[1]:.2f}")
 print(" ".join(ends))
 PYTHON
