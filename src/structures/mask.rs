@@ -37,9 +37,7 @@ impl Mask {
     pub fn area(&self) -> usize {
         // Sums of bytes are several times as fast, and a part of this length cannot overflow.
         let parts = self.bits.chunks(usize::from(u8::MAX));
-        parts
-            .map(|part| usize::from(part.iter().fold(0, |sum: u8, bit| sum + bit)))
-            .sum()
+        parts.map(|part| usize::from(part.iter().sum::<u8>())).sum()
     }
 
     /// The rows and columns of the smallest rectangle that holds all pixels that are set; none if there are none.

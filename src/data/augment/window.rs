@@ -341,8 +341,10 @@ mod tests {
     use super::*;
     use crate::rng::Stream;
 
-    /// A drawn window: the size of the source, that of the target, and the rows and columns.
-    fn draw(rng: &mut Stream) -> ((usize, usize), (usize, usize), [Range<usize>; 2]) {
+    /// The size of the source, that of the target, and the rows and columns of the window.
+    type Drawn = ((usize, usize), (usize, usize), [Range<usize>; 2]);
+
+    fn draw(rng: &mut Stream) -> Drawn {
         let mut sides = || (1 + rng.below(90), 1 + rng.below(90));
         let ((height, width), (rows, columns)) = (sides(), sides());
         // One side in four keeps its length.

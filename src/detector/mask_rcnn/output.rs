@@ -77,7 +77,7 @@ impl Output for MaskRcnnOutput {
 
     fn detect(&self, sizes: &[(usize, usize)], top: usize) -> Vec<Vec<Detection>> {
         let all = self.pass.found(top);
-        let of_image = |((found, own), size): ((Vec<Found>, &(usize, usize)), &(usize, usize))| {
+        let of_image = |found: Vec<Found>, own: &(usize, usize), size: &(usize, usize)| {
             let across = size.1 as f32 / own.1 as f32;
             let down = size.0 as f32 / own.0 as f32;
             let found: Vec<Found> = found
@@ -101,7 +101,9 @@ impl Output for MaskRcnnOutput {
                 .collect()
         };
         let images = all.into_iter().zip(&self.pass.sizes).zip(sizes);
-        images.map(of_image).collect()
+        images
+            .map(|((found, own), size)| of_image(found, own, size))
+            .collect()
     }
 
     /// - `boxes` `[N, 4]`: x1, y1, x2, y2 in pixels of the input;
