@@ -71,6 +71,11 @@ impl Swept {
     pub fn results(&self) -> PathBuf {
         self.folder.path().join("out")
     }
+
+    /// The recipe.
+    pub fn recipe(&self) -> PathBuf {
+        self.folder.path().join("recipes/own.toml")
+    }
 }
 
 /// A copy of the results folder of [`SWEPT`] in a folder of its own, with the same name.

@@ -7,6 +7,7 @@ mod browser;
 mod chromium;
 mod folders;
 mod html;
+mod live;
 mod pictures;
 mod tensorboard;
 mod text;

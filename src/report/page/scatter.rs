@@ -8,7 +8,7 @@ use maud::{Markup, PreEscaped, html};
 use std::fmt::Write as _;
 
 /// The side of a plot, and the room of its axes at the left and below.
-const SIZE: [f64; 3] = [200.0, 34.0, 34.0];
+const SIZE: [f64; 3] = [200.0, 46.0, 34.0];
 /// The number of shades.
 const SHADES: usize = 16;
 
@@ -89,8 +89,8 @@ fn frame(name: &str) -> Markup {
             text class="tick" x=(place(SIZE[1] - 4.0)) y=(place(up + 3.5)) text-anchor="end" { (tick) }
         }
         path class="frame" d=(format!("M{} 0V{}H{}", place(SIZE[1]), place(SIZE[0]), place(SIZE[0] + SIZE[1]))) {}
-        text class="axis" x="10" y=(place(SIZE[0] / 2.0)) text-anchor="middle"
-            transform=(format!("rotate(-90 10 {})", place(SIZE[0] / 2.0))) { (name) }
+        text class="axis" x="9" y=(place(SIZE[0] / 2.0)) text-anchor="middle"
+            transform=(format!("rotate(-90 9 {})", place(SIZE[0] / 2.0))) { (name) }
     }
 }
 
@@ -128,7 +128,7 @@ fn points(points: &[(f64, f64)]) -> String {
     let mut path = String::new();
     for (x, y) in points {
         let (x, y) = (SIZE[1] + x * SIZE[0], SIZE[0] * (1.0 - y));
-        let _ = write!(path, "M{} {}h0", place(x), place(y));
+        let _ = write!(path, "M{} {}h.1", place(x), place(y));
     }
     format!("<path class=\"dots\" d=\"{path}\"/>")
 }
@@ -204,10 +204,10 @@ mod tests {
     fn a_high_overlap_is_at_the_top_and_a_high_quality_at_the_right() {
         // One of four cells: quality in the upper half, IoU in the upper half.
         let drawn = cells(&[0, 0, 0, 5]);
-        assert_eq!(drawn, "<path class=\"q15\" d=\"M134 0h100v100h-100z\"/>");
+        assert_eq!(drawn, "<path class=\"q15\" d=\"M146 0h100v100h-100z\"/>");
         assert_eq!(
             points(&[(1.0, 0.0)]),
-            "<path class=\"dots\" d=\"M234 200h0\"/>"
+            "<path class=\"dots\" d=\"M246 200h.1\"/>"
         );
     }
 }

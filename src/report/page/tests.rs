@@ -120,3 +120,56 @@ fn classes_stand_beside_their_difference() {
     let page = render(&report_with_labels()).unwrap();
     assert!(page.contains("12.50 <small>+2.50</small>") && page.contains(">10.00</td>"));
 }
+
+/// The analysis of two rows with one seed.
+fn analysed() -> Analysed {
+    let row = |label: &str, counts: [usize; 5]| AnalysedRow {
+        label: label.into(),
+        reference: Some(0),
+        scatters: vec![Scatter {
+            quality: "mask quality",
+            cells: vec![1, 0, 2, 5],
+            points: vec![(0.5, 0.25)],
+            correlations: Some([(0.5, (0.4, 0.6)), (0.25, (0.1234, 0.5))]),
+        }],
+        bins: vec![(4, 0.25, 0.5), (0, 0.0, 0.0)],
+        calibration: Some(0.25),
+        confusion: vec![vec![6, 2, 1], vec![0, 3, 1], vec![2, 0, 0]],
+        kinds: vec![SeedKinds {
+            seed: 7,
+            counts: counts.to_vec(),
+            duplicates: 1,
+            counts_of_tide: counts.to_vec(),
+        }],
+        tide: (36.5, vec![("Cls".into(), 4.25)]),
+    };
+    Analysed {
+        images: 12,
+        similar: vec!["<b>cat</b>, dog".into()],
+        sides: vec!["<b>cat</b>".into(), "dog".into(), "background".into()],
+        min_score: 0.5,
+        kinds: vec!["Cor", "Loc", "Sim", "Oth", "BG"],
+        rows: vec![row("a", [5, 1, 2, 1, 1]), row("b", [6, 1, 1, 1, 1])],
+        more: 3,
+    }
+}
+
+#[test]
+fn errors_of_networks_have_figures_tables_and_numbers() {
+    let mut report = report_with_labels();
+    report.sweeps[0].analysed = Some(analysed());
+    let page = render(&report).unwrap();
+    for part in [
+        "8 detections: r = 0.50 [0.40, 0.60], rho = 0.25 [0.12, 0.50]",
+        "ECE = 0.250",
+        "most often, &lt;b&gt;cat&lt;/b&gt; is taken for dog: 2 of 9.",
+        "<title>&lt;b&gt;cat&lt;/b&gt; as background: 1 of 9 (11 %)</title>",
+        "60.0 <small>+10.0</small>",
+        "Similar classes: &lt;b&gt;cat&lt;/b&gt;, dog.",
+        "<td class=\"number\" data-value=\"4.25\">4.25</td>",
+        "These are the first 2 of 5 analysed rows.",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("<b>cat"), "names are text");
+}
