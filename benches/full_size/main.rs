@@ -35,7 +35,7 @@ use harness::recipe::{Hooks, Plan, Request};
 use harness::rng::Stream;
 use harness::structures::{Mask, Picture};
 use harness::tensor::{DeviceChoice, Precision, Tape};
-use harness::train::{AdamW, TrainConfig};
+use harness::train::{Optimizer, TrainConfig};
 use measure::peak_memory;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -186,7 +186,7 @@ fn forward(model: &Mask2Former, pictures: &[Picture], device: &Device, parts: bo
 /// The state of a training step.
 struct Training {
     criterion: Criterion,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     rate: f32,
 }
 
@@ -266,7 +266,7 @@ fn measure(options: &Options, recipe: &Recipe, device: &Device, images: usize) -
     let train: TrainConfig = recipe.table("train")?;
     let mut training = Training {
         criterion: Criterion::new(recipe.model()?.loss),
-        optimizer: AdamW::new(train.optimizer(), &mut model),
+        optimizer: Optimizer::new(train.optimizer(), &mut model),
         rate: train.rate as f32,
     };
     let (size, views) = (options.step_size, VIEWS * images);

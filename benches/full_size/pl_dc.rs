@@ -18,7 +18,7 @@ use harness::registry;
 use harness::rng::Stream;
 use harness::structures::{Instance, InstanceSource};
 use harness::tensor::Tape;
-use harness::train::{AdamW, TrainConfig};
+use harness::train::{Optimizer, TrainConfig};
 use serde_json::{Value, json};
 
 /// The input of a step.
@@ -118,7 +118,7 @@ pub fn measure(
         setup: &setup,
     })?;
     let train: TrainConfig = recipe.table("train")?;
-    let mut optimizer = AdamW::new(train.optimizer(), learner.student());
+    let mut optimizer = Optimizer::new(train.optimizer(), learner.student());
     let mut kept = 0;
     // Two views of the labelled images and the strong view of the others: the student's input.
     let seen = device.time(3 * work.images, repeats, |step, parts| {

@@ -23,7 +23,7 @@ use harness::method::{Learner, METHODS, Parts, Setup, TeacherStudentConfig, foll
 use harness::registry;
 use harness::rng::Stream;
 use harness::tensor::Tape;
-use harness::train::{AdamW, ClipTraining, Schedule, TrainConfig, Training, restore_clip_tiny};
+use harness::train::{ClipTraining, Optimizer, Schedule, TrainConfig, Training, restore_clip_tiny};
 use measure::{median, peak_memory, rounded};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -143,7 +143,7 @@ struct Run {
     loader: Loader,
     setup: Setup,
     learner: Box<dyn Learner>,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     schedule: Schedule,
     average: Option<Box<dyn Detector>>,
     rate_of_average: f32,
@@ -172,7 +172,7 @@ impl Run {
         };
         let mut learner = recipe.learner(0, student, &setup)?;
         Ok(Self {
-            optimizer: AdamW::new(train.optimizer(), learner.student()),
+            optimizer: Optimizer::new(train.optimizer(), learner.student()),
             schedule: Schedule::new(&train),
             average: None,
             rate_of_average: train.average as f32,

@@ -16,7 +16,7 @@ use harness::ops;
 use harness::rng::Stream;
 use harness::structures::Picture;
 use harness::tensor::Tape;
-use harness::train::{AdamW, Schedule, TrainConfig};
+use harness::train::{Optimizer, Schedule, TrainConfig};
 use serde_json::Value;
 
 /// The networks, rules and optimizer of a step.
@@ -26,7 +26,7 @@ pub struct Pieces {
     average: Box<dyn Detector>,
     labeller: Labeller,
     empty_image: EmptyImage,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     schedule: Schedule,
     ema: f32,
     rate_of_average: f32,
@@ -51,7 +51,7 @@ impl Pieces {
             teacher: student.copy(),
             average: student.copy(),
             empty_image,
-            optimizer: AdamW::new(train.optimizer(), &mut *student),
+            optimizer: Optimizer::new(train.optimizer(), &mut *student),
             schedule: Schedule::new(&train),
             ema,
             rate_of_average: train.average as f32,

@@ -41,9 +41,8 @@ pub fn groups(
             groups = found;
         }
     }
-    let mut next = classes.len();
     let mut named: Vec<usize> = Vec::new();
-    for pair in pairs {
+    for (group, pair) in (classes.len()..).zip(pairs) {
         for name in pair {
             let class = classes.iter().position(|class| class == name);
             let class = class.ok_or_else(|| format!("`{name}` is no class of the dataset"))?;
@@ -51,9 +50,8 @@ pub fn groups(
                 return Err(format!("`{name}` is there twice"));
             }
             named.push(class);
-            groups[class] = next;
+            groups[class] = group;
         }
-        next += 1;
     }
     Ok(groups)
 }

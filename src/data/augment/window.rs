@@ -82,11 +82,12 @@ impl Mixing {
 fn of_pixel(source: usize, scale: f64, pixel: usize) -> (usize, Vec<f64>) {
     let stretch = scale.max(1.0);
     let centre = (pixel as f64 + 0.5) * scale;
-    let mut start = (centre - stretch).floor().max(0.0) as usize;
+    let from = (centre - stretch).floor().max(0.0) as usize;
     let end = (centre + stretch).ceil().min(source as f64) as usize;
-    let mut weights = Vec::with_capacity(end - start);
-    for from in start..end {
-        let distance = (from as f64 - (centre - 0.5)) * (1.0 / stretch);
+    let mut start = from;
+    let mut weights = Vec::with_capacity(end - from);
+    for place in from..end {
+        let distance = (place as f64 - (centre - 0.5)) * (1.0 / stretch);
         let weight = (1.0 - distance.abs()).max(0.0);
         if weights.is_empty() && weight == 0.0 {
             start += 1;

@@ -153,6 +153,7 @@ mod tests {
                     Detection {
                         class,
                         score: 0.9,
+                        bounds: None,
                         mask,
                     },
                     qualities,

@@ -138,6 +138,7 @@ mod tests {
         let detection = |score| Detection {
             class: 0,
             score,
+            bounds: None,
             mask: Mask::new(20, 20, vec![1; 400]),
         };
         let labels = ["cat".to_string()];
