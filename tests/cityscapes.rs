@@ -302,7 +302,7 @@ fn what_is_exported_in_either_layout_has_the_same_numbers() {
     let document: Value = serde_json::from_str(&fs::read_to_string(&annotations).unwrap()).unwrap();
     assert_eq!(
         document["categories"][5],
-        json!({ "id": 31, "name": "train", "supercategory": "object" })
+        json!({ "id": 31, "name": "train", "supercategory": "vehicle" })
     );
     let name = document["images"][0]["file_name"].as_str().unwrap();
     assert_eq!(name, "frankfurt/frankfurt_000000_000019_leftImg8bit.png");

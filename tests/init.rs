@@ -130,7 +130,11 @@ fn the_numbers_of_the_recipe_are_those_of_the_plan_and_of_show() {
         recipe.contains(&numbers),
         "`{numbers}` is not in:\n{recipe}"
     );
-    let short = "sweep recipes/own.toml -q --set train.steps=6 --set method.burn-in=4";
+    let two_rows = "question = 'Does PMUA act?'\nreference = 'whole'\n[[each]]\nlabel = 'whole'\n[[each]]\n\
+                    label = '- PMUA'\nset.\"method.weighting\" = { name = 'uniform' }\n";
+    std::fs::write(place.path("own/sweeps/short.toml"), two_rows).unwrap();
+    let short =
+        "sweep recipes/own.toml -q --set sweeps=short --set train.steps=6 --set method.burn-in=4";
     let (code, _, errors) = place.run("own", &short.split(' ').collect::<Vec<_>>());
     assert_eq!(code, Some(0), "{errors}");
     let show = ["show", "results/own", "--row", "- PMUA", "--all"];

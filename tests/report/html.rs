@@ -13,7 +13,7 @@ pub fn between<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
 /// The rows of the table with this id, as texts of their cells; the headings first.
 #[track_caller]
 pub fn table(page: &str, id: &str) -> Vec<Vec<String>> {
-    table_behind(page, &format!("id=\"{id}\" "))
+    table_behind(page, &format!("id=\"{id}\""))
 }
 
 /// The rows of the first table behind `mark`, in the same form.

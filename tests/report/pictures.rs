@@ -131,12 +131,10 @@ fn detections_are_drawn_into_copies_of_the_images() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let found = fs::read_to_string(folder.path().join("found.json")).unwrap();
     let count = found.matches("\"image_id\"").count();
-    assert!(
-        count > 0
-            && stdout(&output).contains(&format!(
-                "{count} detections with a score of at least 0 drawn"
-            ))
-    );
+    let said = stdout(&output);
+    let plural = if count == 1 { "" } else { "s" };
+    let told = format!("{count} detection{plural} with a score of at least 0 drawn");
+    assert!(count > 0 && said.contains(&told), "`{told}` in {said}");
     assert!(predict(&none, "1").status.success());
     let [all, none] =
         [all, none].map(|folder| image::open(folder.join("evaluated-01-view.png")).unwrap());

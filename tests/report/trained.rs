@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use tempfile::TempDir;
 
-/// Settings with which a training takes a second.
+/// Settings with which a training takes seconds, and a network finds something.
 const RECIPE: &str = "sweeps = ['two']\nseeds = [0, 1]\n\
-    [data]\ntrain-images = 30\nval-images = 6\n[method]\nburn-in = 4\n[method.correction.vlm]\nsteps = 2\nimages = 8\n\
-    [train]\nsteps = 8\nwarm-up = 1\ncheckpoint = 4\n";
+    [data]\ntrain-images = 30\nval-images = 6\n[method]\nburn-in = 80\n[method.correction.vlm]\nsteps = 2\nimages = 8\n\
+    [train]\nsteps = 90\ncheckpoint = 45\n";
 const SWEEP: &str = "question = 'Which?'\nreference = 'PL-DC'\n[[each]]\nlabel = 'PL-DC'\n\
     [[each]]\nlabel = '- DICC'\nset.'method.correction' = { name = 'keep' }\n";
 

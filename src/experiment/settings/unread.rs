@@ -207,7 +207,11 @@ mod tests {
                     let keep = Table::from_iter([("name".to_string(), "keep".into())]);
                     with(table(), "method.correction", keep)
                 }
-                Off::Name("mask-rcnn") => with(table(), "model", example("model", "mask-rcnn")),
+                Off::Name("mask-rcnn") => {
+                    let mut table = table();
+                    table.insert("model".into(), example("model", "mask-rcnn").into());
+                    table
+                }
                 Off::Name(name) => with(table(), key, *name),
                 Off::Text => with(table(), key, "list.txt"),
                 Off::True => with(table(), key, true),
