@@ -224,7 +224,7 @@ mod tests {
         let mut found = Vec::new();
         for (path, schema, _) in all() {
             for (key, inner) in schema["properties"].as_object().into_iter().flatten() {
-                let is_written = default_of(path).is_some_and(|table| table.contains_key(key));
+                let is_written = written_at(path).is_some_and(|table| table.contains_key(key));
                 if inner["anyOf"].is_array() && is_written {
                     found.push(registry::joined(path, key));
                 }
@@ -235,7 +235,7 @@ mod tests {
     }
 
     /// The table at `path` in `recipes/pl-dc.toml`.
-    fn default_of(path: &str) -> Option<Table> {
+    fn written_at(path: &str) -> Option<Table> {
         let mut names = path.split('.');
         names.try_fold(table(), |outer, name| outer.get(name)?.as_table().cloned())
     }
