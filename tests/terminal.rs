@@ -111,8 +111,8 @@ fn fits(width: u16, sent: &str) -> Vec<String> {
     for line in lines(sent) {
         let (mut row, mut columns) = (String::new(), 0);
         for letter in line.chars() {
-            // The text of a bar begins with a number, and its further lines are indented; a line that is too wide goes on
-            // with a word.
+            // The text of a bar begins with a number, and its further lines are indented. A line that is too wide
+            // goes on with a word.
             let begins = "[ ".contains(letter) || letter.is_ascii_digit();
             if columns == width && row.ends_with(' ') && begins {
                 shown.push(std::mem::take(&mut row).trim_end().to_string());
