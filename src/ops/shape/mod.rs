@@ -1,5 +1,6 @@
 //! Other sizes and orders of the same values.
 
+mod addend;
 mod nearest;
 mod pick;
 mod reshape;

@@ -9,6 +9,7 @@
 #[allow(unsafe_code)]
 mod cuda;
 
+use super::addend::check_addend;
 use crate::ops::cpu::gradient::pass;
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Map, Tape};
@@ -30,10 +31,7 @@ pub fn resize_nearest(
 ) -> Map {
     let (channels, batch) = (x.channels(), x.batch);
     assert!(x.pixels() > 0, "a resize of an empty map");
-    if let Some(add) = add {
-        let shape = (add.batch, add.height, add.width, add.channels());
-        assert_eq!(shape, (batch, height, width, channels), "the map to add");
-    }
+    check_addend(add, [batch, height, width, channels]);
     if let Some(gpu) = Gpu::of(&[&x.data]) {
         return cuda::resize_nearest(tape, &gpu, x, height, width, add);
     }

@@ -11,6 +11,7 @@
 #[allow(unsafe_code)]
 mod cuda;
 
+use super::addend::check_addend;
 use crate::ops::cpu::bilinear::resize_pair;
 use crate::ops::cpu::parallel::run;
 use crate::ops::cpu::{Split, unfilled};
@@ -135,13 +136,7 @@ pub fn resize_bilinear(
     add: Option<&Map>,
 ) -> Map {
     let channels = x.channels();
-    if let Some(add) = add {
-        assert_eq!(
-            (add.batch, add.height, add.width, add.channels()),
-            (x.batch, height, width, channels),
-            "the map to add"
-        );
-    }
+    check_addend(add, [x.batch, height, width, channels]);
     let plan = Plan::new((x.height, x.width), (height, width), channels);
     if let Some(gpu) = Gpu::of(&[&x.data]) {
         return cuda::resize_bilinear(tape, &gpu, x, height, width, add);
