@@ -83,21 +83,10 @@ impl ForwardPass {
         if regions.is_empty() {
             return;
         }
-        let pixels = self.model.mask_side().pow(2);
-        let tape = &mut Tape::off();
-        let logits = self
-            .model
-            .mask_predictions(tape, &self.levels, &regions)
-            .data;
-        let columns: Vec<usize> = all
-            .iter()
-            .flatten()
-            .flat_map(|one| std::iter::repeat_n(one.class, pixels))
-            .collect();
-        let rows: Vec<usize> = (0..columns.len()).collect();
-        let own = ops::pick(tape, &logits, &rows, &columns, 1);
+        let classes = all.iter().flatten().map(|one| one.class);
+        let own = self.own_masks(&mut Tape::off(), &regions, classes);
         let own = own.host_values();
-        let masks = own.chunks_exact(pixels);
+        let masks = own.chunks_exact(self.model.mask_side().pow(2));
         for (one, mask) in all.iter_mut().flatten().zip(masks) {
             one.mask = mask.to_vec();
         }

@@ -2,9 +2,9 @@
 //! come. Losses and detections start from it.
 
 use super::proposing::{Anchors, ProposalCount, proposals};
-use crate::graph::mask_rcnn::{AnchorPredictions, LEVELS, MaskRcnn};
-use crate::ops::Bounds;
-use crate::tensor::Map;
+use crate::graph::mask_rcnn::{AnchorPredictions, LEVELS, MaskRcnn, Region};
+use crate::ops::{self, Bounds};
+use crate::tensor::{Map, Tape, Tensor2};
 use rayon::prelude::*;
 
 /// The purpose of proposals.
@@ -60,5 +60,21 @@ impl ForwardPass {
             proposals(rules, count, anchors, predicted, self.sizes[*image])
         };
         images.par_iter().map(of_image).collect()
+    }
+
+    /// The logits of the mask of each region's own class: `[R * side * side, 1]`, side being that of the mask head.
+    pub(super) fn own_masks(
+        &self,
+        tape: &mut Tape,
+        regions: &[Region],
+        classes: impl Iterator<Item = usize>,
+    ) -> Tensor2 {
+        let pixels = self.model.mask_side().pow(2);
+        let masks = self.model.mask_predictions(tape, &self.levels, regions);
+        let columns: Vec<usize> = classes
+            .flat_map(|class| std::iter::repeat_n(class, pixels))
+            .collect();
+        let rows: Vec<usize> = (0..columns.len()).collect();
+        ops::pick(tape, &masks.data, &rows, &columns, 1)
     }
 }

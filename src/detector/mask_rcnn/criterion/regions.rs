@@ -126,18 +126,9 @@ impl StartedPart<'_> {
             return zero();
         }
         let (pass, count) = (self.pass, found.len());
-        let pixels = pass.model.mask_side().pow(2);
         let regions: Vec<Region> = found.iter().map(|i| regions[*i]).collect();
-        let logits = pass
-            .model
-            .mask_predictions(tape, &pass.levels, &regions)
-            .data;
-        let columns: Vec<usize> = found
-            .iter()
-            .flat_map(|i| std::iter::repeat_n(classes[*i], pixels))
-            .collect();
-        let rows: Vec<usize> = (0..count * pixels).collect();
-        let own = ops::pick(tape, &logits, &rows, &columns, 1);
+        let own = pass.own_masks(tape, &regions, found.iter().map(|i| classes[*i]));
+        let pixels = pass.model.mask_side().pow(2);
         let own = ops::reshape(tape, &own, count, pixels);
         let targets = Tensor2::constant(masks, count, pixels);
         let mut divisor = count as f32;
