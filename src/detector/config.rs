@@ -1,7 +1,7 @@
 //! The description of a detector in a recipe, and the demands of a method on a detector.
 
 use super::{CandidateChoice, Detector, MaskLoss};
-use crate::graph::Operations;
+use crate::graph::{BackboneConfig, Operations};
 use crate::registry::Check;
 use crate::rng::Stream;
 use anyhow::Result;
@@ -23,14 +23,21 @@ pub trait DetectorConfig: Debug + Send + Sync {
     /// The file or folder with values for the whole network; empty: none.
     fn weights(&self) -> &Path;
 
+    /// The keys of its backbone.
+    fn backbone(&self) -> &BackboneConfig;
+
     /// The file with values for the backbone alone; empty: none.
-    fn backbone_weights(&self) -> &Path;
+    fn backbone_weights(&self) -> &Path {
+        &self.backbone().weights
+    }
 
     /// The floating-point operations for one picture of `height` x `width`. They tell how long a training takes.
     fn operations(&self, height: usize, width: usize) -> Operations;
 
     /// The number of pixels of which the sides of the network's input are multiples. Other sizes are padded.
-    fn stride(&self) -> usize;
+    fn stride(&self) -> usize {
+        self.backbone().coarsest_stride()
+    }
 
     /// The content of `config.json` with which `transformers` makes this network, for classes with these `labels`.
     ///

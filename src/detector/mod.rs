@@ -17,8 +17,7 @@ pub mod quality;
 mod tables;
 mod targets;
 
-use crate::graph::backbone::ResNet;
-use crate::graph::{Images, Normaliser, pixels};
+use crate::graph::{Images, Trunk, pixels};
 use crate::nn::params::Parameters;
 use crate::ops::Pixels;
 use crate::registry::Entry;
@@ -42,20 +41,22 @@ pub const DETECTORS: &[Entry<Box<dyn DetectorConfig>>] = &[mask2former::ENTRY, m
 
 /// A network that finds objects, with its loss.
 pub trait Detector: Parameters + Send {
+    /// The preparation of its input, its backbone and the number of its classes. Class prototypes are means of the
+    /// backbone's features.
+    fn trunk(&self) -> &Trunk;
+
+    /// The same, to set the values of the backbone.
+    fn trunk_mut(&mut self) -> &mut Trunk;
+
     /// Number of object classes K.
-    fn classes(&self) -> usize;
-
-    /// The preparation of its input.
-    fn normaliser(&self) -> &Normaliser;
-
-    /// Its backbone. Class prototypes are means of its features.
-    fn backbone(&self) -> &ResNet;
-
-    /// Its backbone, to set the values of its parameters.
-    fn backbone_mut(&mut self) -> &mut ResNet;
+    fn classes(&self) -> usize {
+        self.trunk().classes
+    }
 
     /// The memory that holds its parameters.
-    fn place(&self) -> Place;
+    fn place(&self) -> Place {
+        self.trunk().place()
+    }
 
     /// Computes everything that needs no targets. The output borrows nothing from the detector.
     fn forward(&self, tape: &mut Tape, images: &Images) -> Box<dyn Output>;
@@ -70,7 +71,8 @@ pub trait Detector: Parameters + Send {
 
     /// Its input for `pictures`. Panics without a picture.
     fn images(&self, pictures: &[&Picture]) -> Images {
-        self.normaliser().pictures(pictures, &self.place())
+        let normaliser = &self.trunk().normaliser;
+        normaliser.pictures(pictures, &self.place())
     }
 }
 

@@ -5,12 +5,12 @@
 //! the paper. Parameters have the names of the reference checkpoint.
 
 use crate::graph::ModelConfig;
-use crate::graph::backbone::{ResNet, STAGES};
-use crate::graph::input::Normaliser;
+use crate::graph::backbone::STAGES;
 use crate::graph::network_weights::NetworkWeights;
 use crate::graph::pixel_decoder::{PixelDecoder, PixelFeatures};
 use crate::graph::scales::Scales;
 use crate::graph::transformer_decoder::{Predictions, TransformerDecoder};
+use crate::graph::trunk::Trunk;
 use crate::nn::params::{Param, Parameters, join};
 use crate::registry::Checked;
 use crate::rng::Stream;
@@ -20,12 +20,10 @@ use crate::tensor::{Map, Place, Tape};
 /// The network. A clone shares the values of its parameters until either is written.
 #[derive(Clone, Debug)]
 pub struct Mask2Former {
-    normaliser: Normaliser,
-    backbone: ResNet,
+    trunk: Trunk,
     pixel_decoder: PixelDecoder,
     predictor: TransformerDecoder,
     width: usize,
-    classes: usize,
 }
 
 impl Mask2Former {
@@ -38,16 +36,15 @@ impl Mask2Former {
         config.checked()?;
         let backbone = &config.backbone;
         let mut model = Self {
-            normaliser: Normaliser::new(
-                config.pixel_mean,
-                config.pixel_std,
-                backbone.coarsest_stride(),
-            ),
-            backbone: ResNet::new(backbone, rng)?,
+            trunk: Trunk::new(
+                backbone,
+                (config.pixel_mean, config.pixel_std),
+                classes,
+                rng,
+            )?,
             pixel_decoder: PixelDecoder::new(config, backbone.channels(), rng),
             predictor: TransformerDecoder::new(config, classes, rng),
             width: config.width,
-            classes,
         };
         if !config.weights.as_os_str().is_empty() {
             NetworkWeights::open(&config.weights)?.load(config, &mut model)?;
@@ -55,24 +52,14 @@ impl Mask2Former {
         Ok(model)
     }
 
-    /// The preparation of its input pictures.
-    pub fn normaliser(&self) -> &Normaliser {
-        &self.normaliser
+    /// The preparation of its input, its backbone and the number of its classes.
+    pub fn trunk(&self) -> &Trunk {
+        &self.trunk
     }
 
-    /// Its backbone.
-    pub fn backbone(&self) -> &ResNet {
-        &self.backbone
-    }
-
-    /// Its backbone, to set the values of its parameters.
-    pub fn backbone_mut(&mut self) -> &mut ResNet {
-        &mut self.backbone
-    }
-
-    /// The number of object classes K.
-    pub fn classes(&self) -> usize {
-        self.classes
+    /// The same, to set the values of the backbone.
+    pub fn trunk_mut(&mut self) -> &mut Trunk {
+        &mut self.trunk
     }
 
     /// The place of the network.
@@ -83,12 +70,13 @@ impl Mask2Former {
     /// Pictures on the host -> one normalised map of 3 channels. It is padded with 0 at the right and at the
     /// bottom to a common size, which is a multiple of the coarsest stride. Panics if there is no picture.
     pub fn normalise(&self, pictures: &[&Picture]) -> Map {
-        self.normaliser.pictures(pictures, &self.place()).map
+        let normaliser = &self.trunk.normaliser;
+        normaliser.pictures(pictures, &self.place()).map
     }
 
     /// images of [`Self::normalise`] -> res2, res3, res4, res5.
     pub fn backbone_features(&self, tape: &mut Tape, images: &Map) -> [Map; STAGES] {
-        self.backbone.forward(tape, images)
+        self.trunk.backbone.forward(tape, images)
     }
 
     /// images of [`Self::normalise`] -> the predictions of every layer.
@@ -122,7 +110,8 @@ impl Mask2Former {
 
 impl Parameters for Mask2Former {
     fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
-        self.backbone.parameters(&join(prefix, "backbone"), visit);
+        let backbone = &mut self.trunk.backbone;
+        backbone.parameters(&join(prefix, "backbone"), visit);
         self.pixel_decoder
             .parameters(&join(prefix, "sem_seg_head.pixel_decoder"), visit);
         self.predictor
@@ -133,9 +122,11 @@ impl Parameters for Mask2Former {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::backbone::{BlockKind, NormKind};
+    use crate::graph::backbone::{BlockKind, NormKind, ResNet};
     use crate::graph::config;
+    use crate::nn::params::bits_of;
     use crate::ops;
+    use crate::ops::check::with_threads;
     use crate::tensor::{Grads, Tensor2};
 
     const CLASSES: usize = 3;
@@ -327,18 +318,10 @@ mod tests {
     #[test]
     fn results_are_the_same_bits_at_any_number_of_threads() {
         let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
-            pool.install(|| {
+            with_threads(threads, || {
                 let mut model = small();
                 let (loss, mut grads) = differentiate(&model);
-                let mut bits = vec![loss.to_bits()];
-                model.parameters("", &mut |_, param| {
-                    bits.extend(param.value.gradient(&mut grads).iter().map(|g| g.to_bits()));
-                });
-                bits
+                bits_of(&mut model, loss, &mut grads)
             })
         };
         assert!(run(1) == run(3));

@@ -13,6 +13,7 @@ mod operations;
 mod pixel_decoder;
 mod scales;
 mod transformer_decoder;
+mod trunk;
 pub mod weights;
 
 pub use backbone::BackboneConfig;
@@ -23,3 +24,4 @@ pub use mask2former::Mask2Former;
 pub use operations::Operations;
 pub use pixel_decoder::PixelFeatures;
 pub use transformer_decoder::{LayerPredictions, Predictions};
+pub use trunk::Trunk;

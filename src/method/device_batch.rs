@@ -40,14 +40,16 @@ impl DeviceBatch {
     /// The student's whole input.
     pub(super) fn all(&self, student: &dyn Detector) -> Images {
         student
-            .normaliser()
+            .trunk()
+            .normaliser
             .images(&self.student, 0..self.student.sizes().len())
     }
 
     /// The labelled part of it.
     pub(super) fn labelled(&self, student: &dyn Detector) -> Images {
         student
-            .normaliser()
+            .trunk()
+            .normaliser
             .images(&self.student, 0..self.batch.labelled.len())
     }
 
@@ -55,14 +57,16 @@ impl DeviceBatch {
     pub(super) fn strong(&self, student: &dyn Detector) -> Images {
         let first = self.batch.labelled.len();
         student
-            .normaliser()
+            .trunk()
+            .normaliser
             .images(&self.student, first..self.student.sizes().len())
     }
 
     /// The teacher's input.
     pub(super) fn weak(&self, teacher: &dyn Detector) -> Images {
         teacher
-            .normaliser()
+            .trunk()
+            .normaliser
             .images(&self.teacher, 0..self.teacher.sizes().len())
     }
 }

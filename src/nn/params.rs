@@ -147,6 +147,20 @@ pub fn join(prefix: &str, name: &str) -> String {
     }
 }
 
+/// The bits of a loss and of the gradients of all parameters of `model`.
+#[cfg(test)]
+pub(crate) fn bits_of(
+    model: &mut dyn Parameters,
+    loss: f32,
+    grads: &mut crate::tensor::Grads,
+) -> Vec<u32> {
+    let mut bits = vec![loss.to_bits()];
+    model.parameters("", &mut |_, param| {
+        bits.extend(param.value.gradient(grads).iter().map(|g| g.to_bits()));
+    });
+    bits
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

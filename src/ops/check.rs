@@ -128,6 +128,12 @@ pub(crate) fn same_as_host(
     }
 }
 
+/// Does `work` in a pool of `threads` threads.
+pub(crate) fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build().expect("a pool").install(work)
+}
+
 /// Checks that `op` gives the same bits, output and gradients, whenever it runs at `place`.
 pub(crate) fn same_bits_again(
     place: &Place,
@@ -243,12 +249,8 @@ pub(crate) fn parameter(seed: u64, rows: usize, columns: usize, scale: f32) -> T
 /// Checks that `op` gives the same bits, output and gradients, in a pool of one thread and in a pool of two.
 pub(crate) fn same_bits(inputs: &[Tensor2], op: impl Fn(&mut Tape, &[Tensor2]) -> Tensor2 + Sync) {
     let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .expect("a pool");
         let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-        pool.install(|| {
+        with_threads(threads, || {
             let mut tape = Tape::recording();
             let out = op(&mut tape, inputs);
             let loss = tape.output(vec![0.0], 1, 1, &[&out]);

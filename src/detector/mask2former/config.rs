@@ -3,7 +3,7 @@
 use super::{LossConfig, Mask2FormerDetector};
 use crate::detector::tables::with_loss;
 use crate::detector::{Detector, DetectorConfig};
-use crate::graph::{HuggingFaceFolder, Mask2Former, ModelConfig, Operations};
+use crate::graph::{BackboneConfig, HuggingFaceFolder, Mask2Former, ModelConfig, Operations};
 use crate::registry::ComponentErrors;
 use crate::rng::Stream;
 use anyhow::Result;
@@ -66,16 +66,12 @@ impl DetectorConfig for Mask2FormerConfig {
         &self.network.weights
     }
 
-    fn backbone_weights(&self) -> &Path {
-        &self.network.backbone.weights
+    fn backbone(&self) -> &BackboneConfig {
+        &self.network.backbone
     }
 
     fn operations(&self, height: usize, width: usize) -> Operations {
         self.network.operations(height, width)
-    }
-
-    fn stride(&self) -> usize {
-        self.network.backbone.coarsest_stride()
     }
 
     fn hugging_face(&self, labels: Vec<String>) -> Result<serde_json::Value> {

@@ -14,11 +14,10 @@ pub mod points;
 mod scores;
 
 use crate::detector::{Detector, DetectorConfig, Output};
-use crate::graph::backbone::ResNet;
-use crate::graph::{Images, Mask2Former, Normaliser};
+use crate::graph::{Images, Mask2Former, Trunk};
 use crate::nn::params::{Param, Parameters};
 use crate::registry::Entry;
-use crate::tensor::{Place, Tape};
+use crate::tensor::Tape;
 
 #[cfg(test)]
 pub(crate) use candidates::tests as examples;
@@ -58,24 +57,12 @@ impl Parameters for Mask2FormerDetector {
 }
 
 impl Detector for Mask2FormerDetector {
-    fn classes(&self) -> usize {
-        self.network.classes()
+    fn trunk(&self) -> &Trunk {
+        self.network.trunk()
     }
 
-    fn normaliser(&self) -> &Normaliser {
-        self.network.normaliser()
-    }
-
-    fn backbone(&self) -> &ResNet {
-        self.network.backbone()
-    }
-
-    fn backbone_mut(&mut self) -> &mut ResNet {
-        self.network.backbone_mut()
-    }
-
-    fn place(&self) -> Place {
-        self.network.place()
+    fn trunk_mut(&mut self) -> &mut Trunk {
+        self.network.trunk_mut()
     }
 
     fn forward(&self, tape: &mut Tape, images: &Images) -> Box<dyn Output> {

@@ -3,8 +3,8 @@
 use super::{LossConfig, MaskRcnnDetector};
 use crate::detector::tables::with_loss;
 use crate::detector::{Demands, Detector, DetectorConfig};
-use crate::graph::Operations;
 use crate::graph::mask_rcnn::{MaskRcnn, MaskRcnnConfig};
+use crate::graph::{BackboneConfig, Operations};
 use crate::registry::{Check, ComponentErrors};
 use crate::rng::Stream;
 use anyhow::{Result, bail};
@@ -39,8 +39,8 @@ impl DetectorConfig for MaskRcnnTable {
         &self.network.weights
     }
 
-    fn backbone_weights(&self) -> &Path {
-        &self.network.backbone.weights
+    fn backbone(&self) -> &BackboneConfig {
+        &self.network.backbone
     }
 
     /// Counts the regions of a training step: its sample, and the masks of those that have to find an object.
@@ -48,10 +48,6 @@ impl DetectorConfig for MaskRcnnTable {
         let regions = self.loss.regions;
         let masks = (regions as f32 * self.loss.region_objects) as usize;
         self.network.operations(height, width, regions, masks)
-    }
-
-    fn stride(&self) -> usize {
-        self.network.backbone.coarsest_stride()
     }
 
     fn hugging_face(&self, _labels: Vec<String>) -> Result<serde_json::Value> {

@@ -14,12 +14,11 @@ mod proposing;
 mod sampling;
 
 use crate::detector::{Detector, DetectorConfig, Output};
-use crate::graph::backbone::ResNet;
 use crate::graph::mask_rcnn::MaskRcnn;
-use crate::graph::{Images, Normaliser};
+use crate::graph::{Images, Trunk};
 use crate::nn::params::{Param, Parameters};
 use crate::registry::Entry;
-use crate::tensor::{Place, Tape};
+use crate::tensor::Tape;
 use criterion::Criterion;
 use forward::ForwardPass;
 use output::MaskRcnnOutput;
@@ -66,24 +65,12 @@ impl Parameters for MaskRcnnDetector {
 }
 
 impl Detector for MaskRcnnDetector {
-    fn classes(&self) -> usize {
-        self.network.classes()
+    fn trunk(&self) -> &Trunk {
+        self.network.trunk()
     }
 
-    fn normaliser(&self) -> &Normaliser {
-        self.network.normaliser()
-    }
-
-    fn backbone(&self) -> &ResNet {
-        self.network.backbone()
-    }
-
-    fn backbone_mut(&mut self) -> &mut ResNet {
-        self.network.backbone_mut()
-    }
-
-    fn place(&self) -> Place {
-        self.network.place()
+    fn trunk_mut(&mut self) -> &mut Trunk {
+        self.network.trunk_mut()
     }
 
     fn forward(&self, tape: &mut Tape, images: &Images) -> Box<dyn Output> {

@@ -32,7 +32,7 @@ impl MaskRcnnOutput {
             side: self.pass.model.mask_side(),
             size,
             rule: self.pass.model.rules().paste,
-            place: self.pass.model.place(),
+            place: self.pass.model.trunk().place(),
         }
     }
 }

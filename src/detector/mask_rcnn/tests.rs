@@ -6,8 +6,8 @@ use crate::detector::{CandidateChoice, EmptyImage, MaskLoss, Part, Score, Select
 use crate::graph::mask_rcnn::{
     DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig, Semantics, published,
 };
-use crate::nn::params::Param;
-use crate::ops::check::on_every_place;
+use crate::nn::params::{Param, bits_of};
+use crate::ops::check::{on_every_place, with_threads};
 use crate::ops::golden;
 use crate::rng::Stream;
 use crate::structures::{Mask, Picture};
@@ -214,18 +214,10 @@ on_every_place! {
 #[test]
 fn a_step_has_the_same_bits_at_any_number_of_threads() {
     let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
-        pool.install(|| {
+        with_threads(threads, || {
             let mut model = detector(Semantics::Detectron2).sampling(SampleOrder::Random);
             let (_, total, mut grads) = step(&model, &[targets(0, 160), targets(1, 160)]);
-            let mut bits = vec![total.to_bits()];
-            model.parameters("", &mut |_, param| {
-                bits.extend(param.value.gradient(&mut grads).iter().map(|g| g.to_bits()));
-            });
-            bits
+            bits_of(&mut model, total, &mut grads)
         })
     };
     assert!(run(1) == run(3));

@@ -89,7 +89,12 @@ pub fn inspect_weights(
         }
         (Some(mut network), Err(_), Some(backbone)) => {
             let described = backbone.describe();
-            placed(network.backbone_mut(), &arrays, &backbone, &described)
+            placed(
+                &mut network.trunk_mut().backbone,
+                &arrays,
+                &backbone,
+                &described,
+            )
         }
         (Some(_), Err(error), None) => return Err(CommandError::Input(error)),
         (None, layout, backbone) => listed(&arrays, layout.ok().or(backbone)),

@@ -68,7 +68,8 @@ impl TrialParts {
             .labelled
             .iter()
             .map(|index| self.labelled(*index));
-        let backbone = (network.normaliser().clone(), network.backbone().clone());
+        let trunk = network.trunk();
+        let backbone = (trunk.normaliser.clone(), trunk.backbone.clone());
         Prototypes::new(config, backbone, self.dataset.classes.len(), samples)
     }
 

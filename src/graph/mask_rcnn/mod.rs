@@ -14,14 +14,13 @@ mod operations;
 mod rpn;
 mod semantics;
 
-use crate::graph::backbone::ResNet;
-use crate::graph::input::Normaliser;
+use crate::graph::trunk::Trunk;
 use crate::graph::weights;
 use crate::nn::params::{Param, Parameters, join};
 use crate::ops::{self, Bounds, Roi};
 use crate::registry::Checked;
 use crate::rng::Stream;
-use crate::tensor::{Map, Place, Tape};
+use crate::tensor::{Map, Tape};
 use box_head::BoxHead;
 use fpn::Fpn;
 use mask_head::MaskHead;
@@ -42,15 +41,13 @@ const REGION_LEVELS: usize = LEVELS - 1;
 /// The network. A clone shares the values of its parameters until either is written.
 #[derive(Clone, Debug)]
 pub struct MaskRcnn {
-    normaliser: Normaliser,
-    backbone: ResNet,
+    trunk: Trunk,
     fpn: Fpn,
     rpn: RpnHead,
     box_head: BoxHead,
     mask_head: MaskHead,
     config: MaskRcnnConfig,
     rules: Rules,
-    classes: usize,
 }
 
 /// A region of an image.
@@ -71,18 +68,20 @@ impl MaskRcnn {
     pub fn new(config: &MaskRcnnConfig, classes: usize, rng: &mut Stream) -> anyhow::Result<Self> {
         config.checked()?;
         let (backbone, rules) = (&config.backbone, config.semantics.rules());
-        let stride = backbone.coarsest_stride();
         let width = config.fpn_width;
         let mut model = Self {
-            normaliser: Normaliser::new(config.pixel_mean, config.pixel_std, stride),
-            backbone: ResNet::new(backbone, rng)?,
+            trunk: Trunk::new(
+                backbone,
+                (config.pixel_mean, config.pixel_std),
+                classes,
+                rng,
+            )?,
             fpn: Fpn::new(backbone.channels(), width, rng),
             rpn: RpnHead::new(width, config.anchor_ratios.len(), rng),
             box_head: BoxHead::new(&config.heads, &rules, width, classes, rng),
             mask_head: MaskHead::new(&config.heads, width, classes, rng),
             config: config.clone(),
             rules,
-            classes,
         };
         if !config.weights.as_os_str().is_empty() {
             weights::load_mask_rcnn(&mut model, &config.weights)?;
@@ -90,24 +89,19 @@ impl MaskRcnn {
         Ok(model)
     }
 
-    /// The preparation of its input pictures.
-    pub fn normaliser(&self) -> &Normaliser {
-        &self.normaliser
+    /// The preparation of its input, its backbone and the number of its classes.
+    pub fn trunk(&self) -> &Trunk {
+        &self.trunk
     }
 
-    /// Its backbone.
-    pub fn backbone(&self) -> &ResNet {
-        &self.backbone
-    }
-
-    /// Its backbone, to set the values of its parameters.
-    pub fn backbone_mut(&mut self) -> &mut ResNet {
-        &mut self.backbone
+    /// The same, to set the values of the backbone.
+    pub fn trunk_mut(&mut self) -> &mut Trunk {
+        &mut self.trunk
     }
 
     /// The number of object classes K.
     pub fn classes(&self) -> usize {
-        self.classes
+        self.trunk.classes
     }
 
     /// Its sizes.
@@ -120,14 +114,9 @@ impl MaskRcnn {
         &self.rules
     }
 
-    /// The place of the network.
-    pub fn place(&self) -> Place {
-        self.backbone.place()
-    }
-
     /// Normalised images of 3 channels -> p2 to p6.
     pub fn levels(&self, tape: &mut Tape, images: &Map) -> [Map; LEVELS] {
-        let features = self.backbone.forward(tape, images);
+        let features = self.trunk.backbone.forward(tape, images);
         self.fpn.forward(tape, &features)
     }
 
@@ -218,8 +207,8 @@ impl MaskRcnn {
 impl Parameters for MaskRcnn {
     fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
         let backbone = join(prefix, "backbone");
-        self.backbone
-            .parameters(&join(&backbone, "bottom_up"), visit);
+        let bottom_up = &mut self.trunk.backbone;
+        bottom_up.parameters(&join(&backbone, "bottom_up"), visit);
         self.fpn.parameters(&backbone, visit);
         self.rpn
             .parameters(&join(prefix, "proposal_generator.rpn_head"), visit);

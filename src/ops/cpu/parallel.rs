@@ -110,6 +110,7 @@ pub(crate) fn add_partials<'a>(total: &mut [f32], partials: impl IntoIterator<It
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::check::with_threads;
 
     #[test]
     fn ranges_cover_all_items_in_order_and_evenly() {
@@ -137,14 +138,10 @@ mod tests {
 
     #[test]
     fn every_share_is_processed_once() {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(2)
-            .build()
-            .unwrap();
         let mut values = vec![0u32; 7 * 3];
         let split = Split::new(7, usize::MAX);
         let shares = split.ranges().zip(split.cut(&mut values, 3)).collect();
-        pool.install(|| {
+        with_threads(2, || {
             run(shares, |(range, share): (Range<usize>, &mut [u32])| {
                 for (i, v) in share.iter_mut().enumerate() {
                     *v += 1 + (range.start * 3 + i) as u32;
@@ -156,11 +153,7 @@ mod tests {
 
     #[test]
     fn results_come_in_the_order_of_the_shares() {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(2)
-            .build()
-            .unwrap();
-        let squares = pool.install(|| map((0..50u64).collect(), |share| share * share));
+        let squares = with_threads(2, || map((0..50u64).collect(), |share| share * share));
         assert_eq!(
             squares,
             (0..50u64).map(|share| share * share).collect::<Vec<_>>()

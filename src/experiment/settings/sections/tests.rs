@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::detector::{Demands, Detector};
-use crate::graph::Operations;
+use crate::graph::{BackboneConfig, Operations};
 use crate::rng::Stream;
 
 /// The settings of `recipes/pl-dc.toml` with seed 0.
@@ -118,6 +118,9 @@ impl DetectorConfig for Picky {
     }
     fn weights(&self) -> &Path {
         Path::new("")
+    }
+    fn backbone(&self) -> &BackboneConfig {
+        unreachable!("it has none")
     }
     fn backbone_weights(&self) -> &Path {
         Path::new("")
