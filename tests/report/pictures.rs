@@ -144,7 +144,7 @@ fn detections_are_drawn_into_copies_of_the_images() {
     let output = predict(&views, "0.5");
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        stderr(&output).contains("would replace the image"),
+        stderr(&output).contains("would replace an image"),
         "{}",
         stderr(&output)
     );

@@ -1,11 +1,12 @@
 //! The pictures of a prediction with what was found in them, as PNG files.
 
+use super::paths;
 use crate::atomic::write_atomically;
 use crate::draw::{Object, drawn, png};
 use crate::screen::counted;
 use crate::structures::{Detection, Picture};
-use anyhow::{Context, Result, ensure};
-use std::collections::BTreeMap;
+use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The drawings of a list of images.
@@ -18,8 +19,8 @@ pub struct Drawings {
 }
 
 impl Drawings {
-    /// Drawings of the files `images` in `folder`, which is made. Each is called like its image; images that share
-    /// a name have their number in front of it.
+    /// Drawings of the files `images` in `folder`, which is made. Each is called like its image; if two images share
+    /// a name, all have their number in front of it.
     ///
     /// # Errors
     /// The folder cannot be made, or a drawing would replace one of the images.
@@ -30,18 +31,7 @@ impl Drawings {
             .into_iter()
             .map(|name| folder.join(name))
             .collect();
-        for image in images {
-            let same = |file: &&PathBuf| {
-                let places = (file.canonicalize().ok(), image.canonicalize().ok());
-                places.0.is_some() && places.0 == places.1
-            };
-            let taken = files.iter().find(same);
-            ensure!(
-                taken.is_none(),
-                "--draw {shown}: a drawing would replace the image `{}`; needed: another folder",
-                image.display()
-            );
-        }
+        paths::spare(images, "--draw", files.iter().map(PathBuf::as_path))?;
         Ok(Self {
             folder: folder.to_path_buf(),
             files,
@@ -92,17 +82,15 @@ fn names(images: &[PathBuf]) -> Vec<String> {
         let stem = image.file_stem().unwrap_or_default();
         stem.to_string_lossy().into_owned()
     };
-    let mut times: BTreeMap<String, usize> = BTreeMap::new();
-    for image in images {
-        // Some file systems do not distinguish capital letters.
-        *times.entry(stem(image).to_lowercase()).or_default() += 1;
-    }
-    let name = |(number, image): (usize, &PathBuf)| {
-        let stem = stem(image);
-        match times[&stem.to_lowercase()] {
-            1 => format!("{stem}.png"),
-            _ => format!("{number:04}-{stem}.png"),
-        }
+    // Some file systems do not distinguish capital letters.
+    let different: BTreeSet<String> = images
+        .iter()
+        .map(|image| stem(image).to_lowercase())
+        .collect();
+    let are_numbered = different.len() < images.len();
+    let name = |(number, image): (usize, &PathBuf)| match are_numbered {
+        true => format!("{number:04}-{}.png", stem(image)),
+        false => format!("{}.png", stem(image)),
     };
     (1..).zip(images).map(name).collect()
 }
@@ -114,8 +102,10 @@ mod tests {
 
     #[test]
     fn every_image_has_a_drawing_of_its_own() {
-        let images = ["a/1.png", "b/1.jpg", "b/A.png", "c/2.jpeg"].map(PathBuf::from);
-        let expected = ["0001-1.png", "0002-1.png", "A.png", "2.png"];
+        let images = ["a/1.png", "b/A.png", "c/2.jpeg"].map(PathBuf::from);
+        assert_eq!(names(&images), ["1.png", "A.png", "2.png"]);
+        let images = ["a/1.png", "b/1.jpg", "b/0001-1.png", "c/a.png"].map(PathBuf::from);
+        let expected = ["0001-1.png", "0002-1.png", "0003-0001-1.png", "0004-a.png"];
         assert_eq!(names(&images), expected);
     }
 
@@ -126,7 +116,7 @@ mod tests {
         std::fs::write(&image, "an image").unwrap();
         let images = [image.clone()];
         let error = Drawings::new(folder.path(), &images, 0.5).err().unwrap();
-        assert!(error.to_string().contains("would replace the image"));
+        assert!(error.to_string().contains("would replace an image"));
         assert!(Drawings::new(&folder.path().join("drawn"), &images, 0.5).is_ok());
     }
 

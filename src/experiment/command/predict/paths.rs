@@ -2,7 +2,7 @@
 
 use crate::data::image_list::images_in;
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -31,10 +31,12 @@ pub fn list(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
 /// possible before the work.
 ///
 /// # Errors
-/// No file can be written at a path, both paths are the same, or two images with raw numbers have the same
-/// file name, by which the numbers are stored.
+/// No file can be written at a path, a path is that of an image, both paths are the same, or two images with raw
+/// numbers have the same file name, by which the numbers are stored.
 pub fn check(images: &[PathBuf], out: &Path, raw: Option<&Path>) -> Result<()> {
     let results = place(out)?;
+    spare(images, "--out", [out])?;
+    spare(images, "--raw", raw)?;
     let Some(raw) = raw else {
         return Ok(());
     };
@@ -54,6 +56,31 @@ pub fn check(images: &[PathBuf], out: &Path, raw: Option<&Path>) -> Result<()> {
                 image.display()
             );
         }
+    }
+    Ok(())
+}
+
+/// Refuses the files `written` by `option` if one of them is an image that is read.
+///
+/// # Errors
+/// The image that would be replaced.
+pub fn spare<'a>(
+    images: &[PathBuf],
+    option: &str,
+    written: impl IntoIterator<Item = &'a Path>,
+) -> Result<()> {
+    let read: BTreeSet<PathBuf> = images
+        .iter()
+        .flat_map(|image| image.canonicalize())
+        .collect();
+    for path in written {
+        // A path that leads to nothing replaces nothing.
+        let replaced = path.canonicalize().is_ok_and(|path| read.contains(&path));
+        ensure!(
+            !replaced,
+            "{option} {}: would replace an image that is read; needed: another place",
+            path.display()
+        );
     }
     Ok(())
 }
