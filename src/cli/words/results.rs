@@ -107,7 +107,7 @@ pub struct ReportArgs {
 pub enum Export {
     /// Write the journals of all trials as CSV: sweep, label, seed, stage, step, key, value
     Curves(CurvesArgs),
-    /// Write event files of TensorBoard, which Aim, W&B and ClearML read too: curves, metrics, hyperparameters
+    /// Write event files of TensorBoard: curves, metrics, hyperparameters
     Tensorboard(TensorboardArgs),
 }
 

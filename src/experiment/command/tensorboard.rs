@@ -4,6 +4,7 @@
 //! journals, its metrics at the end, and the settings in which the rows of its sweep differ as hyperparameters. The
 //! file at the top names all hyperparameters and metrics.
 
+use super::look::check_empty;
 use crate::atomic::{Durability, write_durably};
 use crate::experiment::insight::choice::Results;
 use crate::experiment::insight::classes::{names_of, told};
@@ -32,12 +33,14 @@ const NAME: usize = 100;
 /// Writes the event files of the results folder `folder` to `out`, and returns a summary.
 ///
 /// # Errors
-/// - [`CommandError::Input`]: the folder has no results or no store.
+/// - [`CommandError::Input`]: the folder has no results or no store, or `out` has files in it.
 /// - [`CommandError::Output`]: a file cannot be written.
 pub fn tensorboard(folder: &Path, out: &Path) -> Result<String, CommandError> {
-    let runs = read(folder).map_err(CommandError::Input)?;
+    check_empty(out).map_err(CommandError::Input)?;
+    let mut runs = read(folder).map_err(CommandError::Input)?;
+    let settings = settings_of(&mut runs);
     let mut experiment = EventFile::default();
-    experiment.experiment(&settings_of(&runs), &metrics_of(&runs));
+    experiment.experiment(&settings, &metrics_of(&runs));
     let write = |path: &Path, file: &EventFile| {
         let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         let written = written.map_err(anyhow::Error::from);
@@ -229,20 +232,22 @@ fn setting(value: &Value) -> Setting {
     }
 }
 
-/// The hyperparameters of all runs with their types. One with values of several types is a text.
-fn settings_of(runs: &[Run]) -> Vec<(String, SettingType)> {
-    let mut kinds: BTreeMap<&String, SettingType> = BTreeMap::new();
+/// The hyperparameters of all runs with their types. One with values of several types becomes a text in every run.
+fn settings_of(runs: &mut [Run]) -> Vec<(String, SettingType)> {
+    let mut kinds: BTreeMap<String, SettingType> = BTreeMap::new();
     for (key, setting) in runs.iter().flat_map(|run| &run.settings) {
         let kind = setting.kind();
-        let known = kinds.entry(key).or_insert(kind);
+        let known = kinds.entry(key.clone()).or_insert(kind);
         if *known != kind {
             *known = SettingType::Text;
         }
     }
-    kinds
-        .into_iter()
-        .map(|(key, kind)| (key.clone(), kind))
-        .collect()
+    for (key, setting) in runs.iter_mut().flat_map(|run| &mut run.settings) {
+        if kinds[key] == SettingType::Text {
+            *setting = Setting::Text(setting.to_string());
+        }
+    }
+    kinds.into_iter().collect()
 }
 
 /// The tags of the metrics of the reported models, in their order.
@@ -330,6 +335,38 @@ mod tests {
             ("thresholds.class/cat".to_string(), 0.5),
         ];
         assert_eq!(found, [(20, expected.to_vec())]);
+    }
+
+    #[test]
+    fn a_setting_of_several_types_is_a_text_in_every_run() {
+        let run = |setting| Run {
+            sweep: String::new(),
+            label: String::new(),
+            seed: 0,
+            settings: vec![("key".to_string(), setting)],
+            scalars: Vec::new(),
+            metrics: Vec::new(),
+            steps: 0,
+            success: true,
+        };
+        let mut runs = [
+            Setting::Number(0.5),
+            Setting::Bool(true),
+            Setting::Text("auto".into()),
+        ]
+        .map(run);
+        assert_eq!(
+            settings_of(&mut runs),
+            [("key".to_string(), SettingType::Text)]
+        );
+        let texts = runs.map(|run| run.settings[0].1.clone());
+        assert_eq!(
+            texts,
+            ["0.5", "true", "auto"].map(|text| Setting::Text(text.into()))
+        );
+        let mut same = [0.5, 2.0].map(|value| run(Setting::Number(value)));
+        assert_eq!(settings_of(&mut same)[0].1, SettingType::Number);
+        assert_eq!(same[1].settings[0].1, Setting::Number(2.0));
     }
 
     #[test]

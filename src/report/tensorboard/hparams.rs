@@ -2,6 +2,7 @@
 //! experiment varies and measures, and what one run has.
 
 use super::wire::Message;
+use std::fmt;
 
 /// The name of the plugin.
 const PLUGIN: &str = "hparams";
@@ -15,6 +16,16 @@ pub enum Setting {
     Number(f64),
     /// Any other value, as text.
     Text(String),
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Number(value) => value.fmt(f),
+            Self::Text(value) => value.fmt(f),
+        }
+    }
 }
 
 /// The type of all values of a hyperparameter.

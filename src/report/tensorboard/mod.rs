@@ -1,4 +1,4 @@
-//! Event files of TensorBoard, which Aim, W&B and ClearML read too.
+//! Event files of TensorBoard.
 //!
 //! A file is a list of records (`tensorflow/core/lib/io/record_writer.h`): the length of the data in 8 bytes, a masked
 //! checksum of these, the data, a masked checksum of the data. The data is a message `Event`
