@@ -2,6 +2,7 @@
 
 use crate::folders::{SWEPT, copy, harness, stderr, stdout, text_of};
 use crate::html::{copied, table};
+use crate::trained::TRAINED;
 use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -46,6 +47,23 @@ fn a_watched_page_reads_itself_again_until_no_work_is_left() {
     assert!(
         !text.contains("http-equiv=\"refresh\"") && text.contains("30 of 30 trials are finished.")
     );
+}
+
+#[test]
+fn a_running_sweep_has_a_page_that_reads_itself_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut sweep = Command::new(env!("CARGO_BIN_EXE_harness"))
+        .args(["sweep", text_of(&TRAINED.recipe()), "--out", text_of(&out)])
+        .args(["--report", "--quiet"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let page = || fs::read_to_string(out.join("report.html")).unwrap_or_default();
+    wait_until(|| page().contains("http-equiv=\"refresh\""));
+    assert!(page().contains("<h2>Running</h2>"));
+    assert!(sweep.wait().unwrap().success());
+    assert!(!page().contains("http-equiv=\"refresh\""));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::ahead::status;
 use crate::atomic::{Durability, write_durably};
 use crate::experiment::insight::choice::Results;
 use crate::experiment::insight::report_page;
+use crate::experiment::trial::inputs::CommandError;
 use crate::report::page::{self, Report};
 use crate::screen::Screen;
 use anyhow::Result;
@@ -40,11 +41,13 @@ impl LivePage {
     /// Writes the page if it has changed. Returns true if work is left.
     ///
     /// # Errors
-    /// The folder cannot be read, or the page cannot be written.
-    pub fn update(&mut self) -> Result<bool> {
-        let (text, is_left) = live_page(&self.folder, PERIOD.as_secs())?;
+    /// [`CommandError::Input`]: the folder cannot be read. [`CommandError::Output`]: the page cannot be written.
+    pub fn update(&mut self) -> Result<bool, CommandError> {
+        let page = live_page(&self.folder, PERIOD.as_secs());
+        let (text, is_left) = page.map_err(CommandError::Input)?;
         if text != self.last {
-            write_durably(&self.path, text.as_bytes(), Durability::Cached)?;
+            let written = write_durably(&self.path, text.as_bytes(), Durability::Cached);
+            written.map_err(CommandError::Output)?;
             self.last = text;
         }
         Ok(is_left)

@@ -9,8 +9,9 @@ use crate::experiment::insight::report_page;
 use crate::experiment::trial::inputs::CommandError;
 use crate::report::page;
 use crate::report::{Comparison, counted};
+use crate::screen::say;
 use crate::tensor::DeviceChoice;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,6 +46,7 @@ pub fn report(request: &ReportRequest) -> Result<String, CommandError> {
         None => FILE,
     };
     let path = request.out.clone().unwrap_or_else(|| folder.join(name));
+    check_file(&path).map_err(CommandError::Input)?;
     if let Some(seconds) = request.watch {
         watch(folder, &path, seconds)?;
     }
@@ -71,6 +73,18 @@ pub fn report(request: &ReportRequest) -> Result<String, CommandError> {
     ))
 }
 
+/// Refuses a path at which no file can be written.
+fn check_file(path: &Path) -> Result<()> {
+    let shown = path.display();
+    ensure!(!path.is_dir(), "{shown}: is a folder; needed: a file");
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let is_there = parent.is_none_or(Path::is_dir);
+    ensure!(is_there, "{shown}: its folder does not exist");
+    Ok(())
+}
+
 /// The comparisons of two folders, with their names without the way to them: reports are passed on.
 fn compared(folders: [&PathBuf; 2]) -> Result<Vec<Comparison>> {
     let mut found = comparisons(folders.map(PathBuf::as_path), None, None, &[])?;
@@ -85,7 +99,12 @@ fn compared(folders: [&PathBuf; 2]) -> Result<Vec<Comparison>> {
 fn watch(folder: &Path, path: &Path, seconds: u64) -> Result<(), CommandError> {
     Results::open(folder).map_err(CommandError::Input)?;
     let mut page = LivePage::new(folder, path);
-    while page.update().map_err(CommandError::Output)? {
+    say(&format!(
+        "{}: written every {} until no trial is left",
+        path.display(),
+        counted(seconds as usize, "second")
+    ));
+    while page.update()? {
         std::thread::sleep(Duration::from_secs(seconds));
     }
     Ok(())

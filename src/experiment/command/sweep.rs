@@ -187,6 +187,10 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     let live = options.report.then(|| LiveReport::begin(&folder));
     let run = run.finish(&tasks, &*executor, rules, &progress);
     drop(live);
+    if run.is_err() && options.report {
+        // The page that is there says that the sweep runs.
+        write_report(&folder, &progress);
+    }
     let run = run.map_err(CommandError::Output)?;
 
     if !tasks.is_empty() || !Provenance::path(&folder, &plan.recipe).exists() {
@@ -199,17 +203,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         written.map_err(CommandError::Output)?;
     }
     if options.report {
-        let request = ReportRequest {
-            folder: folder.clone(),
-            other: None,
-            out: None,
-            analyse: None,
-            watch: None,
-        };
-        match report(&request) {
-            Ok(line) => progress.print(&format!("report: {line}")),
-            Err(error) => progress.print(&format!("warning: no report: {error}")),
-        }
+        write_report(&folder, &progress);
     }
     for warning in run.warnings() {
         progress.print(&format!("warning: {warning}"));
@@ -221,6 +215,21 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         interrupted: options.interrupt.requested(),
         folder,
     })
+}
+
+/// Writes the report of work that has ended.
+fn write_report(folder: &Path, progress: &Progress) {
+    let request = ReportRequest {
+        folder: folder.to_path_buf(),
+        other: None,
+        out: None,
+        analyse: None,
+        watch: None,
+    };
+    match report(&request) {
+        Ok(line) => progress.print(&format!("report: {line}")),
+        Err(error) => progress.print(&format!("warning: no report: {error}")),
+    }
 }
 
 /// Refuses a trial that the devices cannot compute.
