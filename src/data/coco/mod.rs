@@ -204,12 +204,14 @@ impl DatasetConfig for CocoConfig {
         let file = self.root.join(&self.val_annotations);
         let listed = read_annotations(&file).and_then(|mut read| read.take_categories(&file));
         let listed = listed.unwrap_or_default();
-        let own = |class: &String| {
-            let mut same = listed.iter().filter(|one| one.name.get() == Some(class));
-            same.next()?.supercategory.get().cloned()
+        let own = |class: &String| match listed.iter().find(|one| one.name.get() == Some(class)) {
+            Some(found) => found.supercategory.get().cloned(),
+            // Nothing that is evaluated is of a class of the training images alone.
+            None => Some(class.clone()),
         };
         let own: Option<Vec<String>> = classes.iter().map(own).collect();
-        own.or_else(|| supercategories::known(classes))
+        own.filter(|_| !listed.is_empty())
+            .or_else(|| supercategories::known(classes))
     }
 }
 

@@ -170,6 +170,21 @@ mod tests {
         );
     }
 
+    #[test]
+    fn the_interval_is_that_of_resampled_images() {
+        // Of two images with opposite slopes, a resample has the first twice, the second twice, or both.
+        let found =
+            correlation(&[vec![(0.0, 0.0), (1.0, 1.0)], vec![(0.0, 1.0), (1.0, 0.0)]]).unwrap();
+        assert_eq!(
+            (found.pearson.value, found.pearson.interval),
+            (0.0, (-1.0, 1.0))
+        );
+        assert_eq!(
+            (found.spearman.value, found.spearman.interval),
+            (0.0, (-1.0, 1.0))
+        );
+    }
+
     proptest! {
         #[test]
         fn ranks_ignore_every_rising_change_and_a_line_is_perfect(

@@ -36,7 +36,7 @@ pub fn analyse(results: &Results, device: DeviceChoice) -> Result<(), CommandErr
     let work = || -> Result<()> {
         results.store()?.accept()?;
         let datasets = Datasets::default();
-        let mut seen = BTreeSet::new();
+        let (mut seen, mut networks) = (BTreeSet::new(), 0);
         for table in &results.tables {
             for row in &table.rows {
                 for (seed, hash) in table.seeds.iter().zip(&row.trials) {
@@ -44,6 +44,7 @@ pub fn analyse(results: &Results, device: DeviceChoice) -> Result<(), CommandErr
                         continue;
                     }
                     let trial = KeptTrial::read(results, hash, *seed)?;
+                    networks += usize::from(place(results, &trial).is_some());
                     let made = contained(|| one(results, &trial, &datasets, device));
                     if let Err(reason) = made {
                         let label = &row.label;
@@ -53,6 +54,9 @@ pub fn analyse(results: &Results, device: DeviceChoice) -> Result<(), CommandErr
                     }
                 }
             }
+        }
+        if networks == 0 {
+            crate::screen::say("note: nothing to analyse: no finished trial has a network");
         }
         Ok(())
     };
@@ -112,8 +116,7 @@ fn made(
     let dataset = datasets.get(&settings.data)?;
     let config = registry::build(DATASETS, settings.data.clone())?;
     let supercategories = config.supercategories(&dataset.classes);
-    let groups = groups(&dataset.classes, supercategories.as_deref(), &[]);
-    let groups = groups.map_err(|reason| anyhow!(reason))?;
+    let groups = groups(supercategories.as_deref(), dataset.classes.len());
     let (place, _) = device.place().map_err(|why| anyhow!("--device {why}"))?;
     let place = place
         .computing_with(settings.precision)

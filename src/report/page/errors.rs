@@ -72,7 +72,7 @@ fn meaning(kind: &str) -> String {
 
 fn similar(groups: &[String]) -> String {
     match groups.is_empty() {
-        true => "No two classes are known to be similar, so Sim is empty: the annotations have no supercategories."
+        true => "No two classes are known to be similar, so Sim is empty: the annotations have no two supercategories."
             .to_string(),
         false => format!("Similar classes: {}.", groups.join("; ")),
     }

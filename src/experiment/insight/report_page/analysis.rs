@@ -47,13 +47,15 @@ pub fn analysed(
         }
     }
     let (_, first) = found.first()?;
-    let (classes, groups) = (first[0].1.classes.clone(), first[0].1.groups.clone());
+    let first = first[0].1.clone();
+    let (classes, groups) = (&first.classes, &first.groups);
     // Rows on another dataset have no common figure.
+    let of = |one: &Analysis| (one.classes.clone(), one.groups.clone(), one.images.clone());
     for (_, own) in &mut found {
-        own.retain(|(_, one)| one.classes == classes);
+        own.retain(|(_, one)| of(one) == of(&first));
     }
     found.retain(|(_, own)| !own.is_empty());
-    let images = found[0].1[0].1.images.len();
+    let images = first.images.len();
     let all = found
         .iter()
         .flat_map(|(_, own)| own.iter().map(|(_, one)| one));
@@ -66,8 +68,8 @@ pub fn analysed(
     };
     Some(Analysed {
         images,
-        similar: similar(&classes, &groups),
-        sides: sides(&classes, &order),
+        similar: similar(classes, groups),
+        sides: sides(classes, &order),
         min_score: MIN_SCORE,
         kinds: KINDS.iter().map(|(_, name)| *name).collect(),
         rows: found.iter().map(line).collect(),
