@@ -27,7 +27,7 @@ pub struct LookDataArgs {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Images of each kind and phase
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=50))]
     pub images: u16,
 }
 

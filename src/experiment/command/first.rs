@@ -197,6 +197,27 @@ fn first(request: &RecipeRequest, inputs: &Inputs) -> Result<(Settings, Dataset)
     Ok((settings, dataset))
 }
 
+/// The settings of a recipe's first trial with a teacher, which reads unlabelled images; without one, those of its first
+/// trial.
+///
+/// # Errors
+/// As for [`first_settings`].
+pub(super) fn first_with_teacher(
+    request: &RecipeRequest,
+    inputs: &Inputs,
+) -> Result<Settings, CommandError> {
+    let plan = inputs.plan(request)?;
+    for trial in &plan.trials {
+        if let TrialSettings::Networks(settings) =
+            read(&trial.located()).map_err(CommandError::Input)?
+            && settings.method.has_teacher()
+        {
+            return Ok(*settings);
+        }
+    }
+    first_settings(request, inputs)
+}
+
 /// The settings of a recipe's first trial. `inputs` says which files are needed.
 ///
 /// # Errors

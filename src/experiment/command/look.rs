@@ -1,9 +1,10 @@
-//! `harness data look`: the pictures that the first trial of a recipe feeds its network.
+//! `harness data look`: the pictures that a recipe feeds its network, in its first trial with a teacher or else in its
+//! first.
 //!
 //! The batches are those of the training itself: each phase is shown from its first step on. Every picture is
 //! written as PNG, and `index.html` shows all of them.
 
-use super::first::first_settings;
+use super::first::first_with_teacher;
 use crate::atomic::{Durability, write_durably};
 use crate::data::loader::{LabelledViews, Loader};
 use crate::data::split::Split;
@@ -35,7 +36,7 @@ pub fn look_at_data(
     images: usize,
 ) -> Result<String, CommandError> {
     let inputs = Inputs::of_the_data();
-    let settings = first_settings(request, &inputs)?;
+    let settings = first_with_teacher(request, &inputs)?;
     let read = || {
         check_empty(folder)?;
         let dataset = inputs.datasets.get(&settings.data)?;
@@ -58,7 +59,7 @@ pub fn look_at_data(
 }
 
 /// Refuses a folder with files in it: some of them would be of another recipe.
-fn check_empty(folder: &Path) -> Result<()> {
+pub(super) fn check_empty(folder: &Path) -> Result<()> {
     let is_full = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     if is_full || folder.is_file() {
         bail!(
