@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Times the loader at COCO's size side by side: this crate against PyTorch's DataLoader with the same transforms.
 #
-#   benches/peer/loader.sh             about 6 minutes on 2 cores; leave the machine alone meanwhile
+#   benches/peer/loader.sh             leave the machine alone meanwhile
 #
 # A batch has 8 labelled and 8 unlabelled images of about 640 x 480 pixels: decoding, large-scale jitter into 1024 x 1024, masks of
 # the labelled objects, and the strong view with colour jitter, grey, blur and three erasings. Both programs are bound to one core and
