@@ -34,16 +34,21 @@ fn swept(child: &Child) -> Process {
     found.unwrap()
 }
 
-/// Sends a signal to a process, or to a process group (a negative number).
-fn send(signal: &str, process: i64) {
+/// Whether a signal reached a process, or a process group (a negative number).
+fn reached(signal: &str, process: i64) -> bool {
     let number = process.to_string();
     let mut kill = Command::new("kill");
-    let sent = kill.args([signal, "--", &number]).status().unwrap();
-    assert!(sent.success());
+    let sent = kill.args([signal, "--", &number]).stderr(Stdio::null());
+    sent.status().unwrap().success()
 }
 
+fn send(signal: &str, process: i64) {
+    assert!(reached(signal, process), "{signal} {process}");
+}
+
+/// Kills a process. One that ended by itself a moment before is as dead.
 fn kill(process: Process) {
-    send("-KILL", process.0.into());
+    assert!(reached("-KILL", process.0.into()) || !process.lives());
 }
 
 /// The rows of a run's table by label.
@@ -192,9 +197,7 @@ fn a_process_killed_at_any_moment_leaves_what_the_same_command_goes_on_with() {
         let child = rig.sweep(&out).spawn().unwrap();
         let process = swept(&child);
         std::thread::sleep(whole * part / 6);
-        if process.lives() {
-            kill(process);
-        }
+        kill(process);
         // If it was killed between two stages, it ends. If it was killed in a stage, that stage has failed.
         let ended = child.wait_with_output().unwrap();
         let text = stderr(&ended);
