@@ -34,15 +34,7 @@ impl ForwardPass {
         let numbers: Vec<usize> = (0..self.sizes.len()).collect();
         let proposals = self.proposals(Stage::Test, &numbers);
         let counts: Vec<usize> = proposals.iter().map(Vec::len).collect();
-        let regions: Vec<Region> = (0..)
-            .zip(&proposals)
-            .flat_map(|(image, boxes)| {
-                boxes.iter().map(move |bounds| Region {
-                    image,
-                    bounds: *bounds,
-                })
-            })
-            .collect();
+        let regions = regions_of(&proposals, |bounds| *bounds);
         if regions.is_empty() {
             return vec![Vec::new(); counts.len()];
         }
@@ -71,15 +63,7 @@ impl ForwardPass {
 
     /// Looks at the boxes of the detections once more, for their masks.
     fn add_masks(&self, all: &mut [Vec<Found>]) {
-        let regions: Vec<Region> = (0..)
-            .zip(&*all)
-            .flat_map(|(image, found)| {
-                found.iter().map(move |one| Region {
-                    image,
-                    bounds: one.bounds,
-                })
-            })
-            .collect();
+        let regions = regions_of(all, |found| found.bounds);
         if regions.is_empty() {
             return;
         }
@@ -91,6 +75,18 @@ impl ForwardPass {
             one.mask = mask.to_vec();
         }
     }
+}
+
+/// The rectangles in the lists `of_image`, one list for each image of the batch, as regions.
+fn regions_of<T>(of_image: &[Vec<T>], bounds: impl Fn(&T) -> Bounds) -> Vec<Region> {
+    let of_one = |(image, list): (usize, &Vec<T>)| -> Vec<Region> {
+        let region = |one| Region {
+            image,
+            bounds: bounds(one),
+        };
+        list.iter().map(region).collect()
+    };
+    of_image.iter().enumerate().flat_map(of_one).collect()
 }
 
 /// The predictions for the regions of an image.
@@ -135,7 +131,7 @@ impl Rows<'_> {
                 }
             }
         }
-        let kept = suppress_by_group(&boxes, &scores, &classes, overlap);
+        let kept = suppress_by_group(&boxes, &scores, &classes, overlap, most);
         let found = |index: usize| {
             let first = rows[index] * (self.objects + 1);
             let objects = &self.classes[first..][..self.objects];
@@ -148,7 +144,7 @@ impl Rows<'_> {
                 mask: Vec::new(),
             }
         };
-        kept.into_iter().take(most).map(found).collect()
+        kept.into_iter().map(found).collect()
     }
 }
 

@@ -62,9 +62,8 @@ pub fn proposals(
         }
         first += anchors_of_level;
     }
-    let kept = suppress_by_group(&boxes, &scores, &levels, count.overlap);
-    let best = kept.into_iter().take(count.kept);
-    best.map(|index| boxes[index]).collect()
+    let kept = suppress_by_group(&boxes, &scores, &levels, count.overlap, count.kept);
+    kept.into_iter().map(|index| boxes[index]).collect()
 }
 
 /// Returns true if both sides are at least `least` long, and above 0.

@@ -9,10 +9,11 @@ use super::Bounds;
 ///
 /// Panics unless every rectangle has a score.
 pub fn suppress(boxes: &[Bounds], scores: &[f32], bound: f32) -> Vec<usize> {
-    suppress_by_group(boxes, scores, &vec![0; boxes.len()], bound)
+    suppress_by_group(boxes, scores, &vec![0; boxes.len()], bound, boxes.len())
 }
 
-/// As [`suppress`], but a rectangle only suppresses those of its own group, such as a class or a level.
+/// As [`suppress`], but a rectangle only suppresses those of its own group, such as a class or a level, and only the
+/// best `most` that stay are returned. Memory grows with the largest number of a group.
 ///
 /// Panics unless every rectangle has a score and a group.
 pub fn suppress_by_group(
@@ -20,18 +21,22 @@ pub fn suppress_by_group(
     scores: &[f32],
     groups: &[usize],
     bound: f32,
+    most: usize,
 ) -> Vec<usize> {
     assert_eq!(
         (scores.len(), groups.len()),
         (boxes.len(), boxes.len()),
         "scores and groups of the boxes"
     );
-    let mut kept: Vec<usize> = Vec::new();
+    let mut kept = Vec::new();
+    let mut of_group: Vec<Vec<Bounds>> = vec![Vec::new(); groups.iter().max().map_or(0, |g| g + 1)];
     for index in top_k(scores, scores.len()) {
-        let overlapped = kept.iter().any(|better| {
-            groups[*better] == groups[index] && boxes[*better].iou(boxes[index]) > bound
-        });
-        if !overlapped {
+        if kept.len() == most {
+            break;
+        }
+        let (bounds, better) = (boxes[index], &mut of_group[groups[index]]);
+        if !better.iter().any(|better| better.iou(bounds) > bound) {
+            better.push(bounds);
             kept.push(index);
         }
     }
@@ -72,7 +77,7 @@ mod tests {
         );
         assert_eq!(suppress(&[whole, whole], &[0.8, 0.8], 0.5), [0], "a tie");
         assert_eq!(
-            suppress_by_group(&[whole, whole], &[0.7, 0.8], &[1, 2], 0.5),
+            suppress_by_group(&[whole, whole], &[0.7, 0.8], &[1, 2], 0.5, 2),
             [1, 0]
         );
     }
@@ -85,7 +90,46 @@ mod tests {
         assert_eq!(suppress(&boxes, &[0.9, 0.8, 0.7], 0.4), [0, 2]);
     }
 
+    /// The rule as it is told: every pair of a group, then the best ones.
+    fn plainly(
+        boxes: &[Bounds],
+        scores: &[f32],
+        groups: &[usize],
+        bound: f32,
+        most: usize,
+    ) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..boxes.len()).collect();
+        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+        let mut kept: Vec<usize> = Vec::new();
+        for index in order {
+            let same = |better: &&usize| groups[**better] == groups[index];
+            let overlaps = |better: &usize| boxes[*better].iou(boxes[index]) > bound;
+            if !kept.iter().filter(same).any(overlaps) {
+                kept.push(index);
+            }
+        }
+        kept.truncate(most);
+        kept
+    }
+
     proptest! {
+        #[test]
+        fn groups_change_only_the_time_it_takes(
+            found in prop::collection::vec((0u8..20, 0u8..20, 1u8..12, 1u8..12, 0u8..6, 0usize..4), 0..50),
+            bound in 0f32..1.0, most in 0usize..60,
+        ) {
+            let boxes: Vec<Bounds> = found
+                .iter()
+                .map(|&(x, y, w, h, ..)| Bounds::new([x, y, x + w, y + h].map(f32::from)))
+                .collect();
+            let scores: Vec<f32> = found.iter().map(|one| f32::from(one.4)).collect();
+            let groups: Vec<usize> = found.iter().map(|one| one.5).collect();
+            prop_assert_eq!(
+                suppress_by_group(&boxes, &scores, &groups, bound, most),
+                plainly(&boxes, &scores, &groups, bound, most)
+            );
+        }
+
         #[test]
         fn the_largest_come_first_and_ties_in_order(
             values in prop::collection::vec(0u8..9, 0..60), count in 0usize..70,
@@ -117,7 +161,7 @@ mod tests {
                 kept.iter().map(|index| *index as usize).collect()
             };
             assert_eq!(suppress(&boxes, scores, bound), golden("kept"));
-            let by_group = suppress_by_group(&boxes, scores, &groups, bound);
+            let by_group = suppress_by_group(&boxes, scores, &groups, bound, boxes.len());
             assert_eq!(by_group, golden("batched"));
         }
     }
