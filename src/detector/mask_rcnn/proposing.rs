@@ -1,8 +1,9 @@
 //! From the predictions for anchors to proposals: the regions that the heads look at.
 //!
 //! Of every level the anchors with the highest scores are decoded and clipped to the image, small ones are dropped,
-//! duplicates of a level are suppressed, and the best of all levels stay. No gradient flows through. Source: Feature
-//! Pyramid Networks, section 4.1, as detectron2 and torchvision implement it.
+//! duplicates of a level are suppressed, and the best of all levels stay. Predictions that are not finite make no
+//! proposal. No gradient flows through. Source: Feature Pyramid Networks, section 4.1, as detectron2 and torchvision
+//! implement it.
 
 use crate::graph::mask_rcnn::{LEVELS, Rules};
 use crate::ops::{Bounds, sigmoid, suppress_by_group, top_k};
@@ -43,8 +44,11 @@ pub fn proposals(
     let (mut boxes, mut scores, mut levels) = (Vec::new(), Vec::new(), Vec::new());
     let mut first = 0;
     for (level, anchors_of_level) in anchors.of_level.into_iter().enumerate() {
-        for place in top_k(&logits[first..][..anchors_of_level], count.per_level) {
-            let index = first + place;
+        let own = first..first + anchors_of_level;
+        let finite: Vec<usize> = own.filter(|index| logits[*index].is_finite()).collect();
+        let finite_logits: Vec<f32> = finite.iter().map(|index| logits[*index]).collect();
+        for place in top_k(&finite_logits, count.per_level) {
+            let index = finite[place];
             let delta: [f32; 4] = std::array::from_fn(|side| deltas[4 * index + side]);
             let decoded = coder.decode(delta, anchors.all[index]);
             if !decoded.is_finite() {
@@ -124,17 +128,39 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_or_is_no_number_is_dropped() {
+    fn what_lies_outside_is_dropped() {
         assert_eq!(found(&[70.0, 55.0], [2, 0, 0, 0, 0], &[0.5, 0.4]), [55.0]);
+    }
+
+    #[test]
+    fn a_delta_that_is_no_number_drops_its_box() {
         let all = anchors(&[0.0, 20.0]);
         let anchors = Anchors {
             all: &all,
             of_level: [2, 0, 0, 0, 0],
         };
-        let deltas = [f32::NAN, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
-        let rules = Semantics::Torchvision.rules();
-        let found = proposals(&rules, COUNT, anchors, (&[0.5, 0.4], &deltas), (20, 60));
-        assert_eq!(found.len(), 1);
+        for semantics in [
+            Semantics::Detectron2,
+            Semantics::Torchvision,
+            Semantics::Mmdetection,
+        ] {
+            for place in 0..4 {
+                let mut deltas = [0.0; 8];
+                deltas[place] = f32::NAN;
+                let predicted: (&[f32], &[f32]) = (&[0.5, 0.4], &deltas);
+                let found = proposals(&semantics.rules(), COUNT, anchors, predicted, (20, 60));
+                assert_eq!(found, all[1..], "{semantics:?}, delta {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_logit_that_is_not_finite_drops_its_box_and_takes_no_place() {
+        for logit in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let lefts = [0.0, 15.0, 30.0, 45.0];
+            let found = found(&lefts, [3, 1, 0, 0, 0], &[logit, 0.1, 0.2, 0.3]);
+            assert_eq!(found, [45.0, 30.0, 15.0], "{logit}");
+        }
     }
 
     #[test]

@@ -34,19 +34,18 @@ impl BoxCoder {
         ]
     }
 
-    /// The rectangle with these deltas from `anchor`. It may reach outside the image.
+    /// The rectangle with these deltas from `anchor`. It may reach outside the image, and a delta that is not a number
+    /// makes it not finite.
     pub fn decode(self, deltas: [f32; 4], anchor: Bounds) -> Bounds {
         let [wx, wy, ww, wh] = self.weights;
         let [ax, ay] = centre(anchor);
         let most = libm::logf(LARGEST_GROWTH);
-        let grown = |delta: f32, weight: f32| {
-            let power = (delta / weight).min(most);
-            libm::expf(if self.bounded_below {
-                power.max(-most)
-            } else {
-                power
-            })
+        let least = match self.bounded_below {
+            true => -most,
+            false => f32::NEG_INFINITY,
         };
+        // `clamp` keeps NaN; `min` and `max` would make a bound of it.
+        let grown = |delta: f32, weight: f32| libm::expf((delta / weight).clamp(least, most));
         let x = deltas[0] / wx * anchor.width() + ax;
         let y = deltas[1] / wy * anchor.height() + ay;
         let half_width = 0.5 * (grown(deltas[2], ww) * anchor.width());
@@ -107,6 +106,23 @@ mod tests {
             ..UNIT
         };
         assert!((bounded.decode(shrunk, anchor).width() - 10.0).abs() < 1e-2);
+    }
+
+    #[test]
+    fn a_delta_that_is_no_number_makes_no_rectangle() {
+        let anchor = Bounds::new([0.0, 0.0, 10.0, 20.0]);
+        for bounded_below in [false, true] {
+            let coder = BoxCoder {
+                bounded_below,
+                ..BOX_HEAD
+            };
+            assert!(coder.decode([0.0; 4], anchor).is_finite());
+            for place in 0..4 {
+                let mut deltas = [0.0; 4];
+                deltas[place] = f32::NAN;
+                assert!(!coder.decode(deltas, anchor).is_finite(), "delta {place}");
+            }
+        }
     }
 
     proptest! {
