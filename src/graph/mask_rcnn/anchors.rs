@@ -66,8 +66,9 @@ fn around_zero(side: f32, ratio: f32, rounded: bool) -> Bounds {
 pub fn level_of(rule: LevelRule, area: f32, canonical: f32, count: usize) -> usize {
     let side = area.max(0.0).sqrt() / canonical;
     let level = match rule {
-        LevelRule::Detectron2 => (2.0 + libm::log2f(side + 1e-8)).floor(),
-        LevelRule::Torchvision => (2.0 + libm::log2f(side) + 1e-6).floor(),
+        // From p2: 4 is added first, as in the references, because the sum is rounded to f32.
+        LevelRule::Detectron2 => (4.0 + libm::log2f(side + 1e-8)).floor() - 2.0,
+        LevelRule::Torchvision => (4.0 + libm::log2f(side) + 1e-6).floor() - 2.0,
         LevelRule::Mmdetection => libm::log2f(4.0 * side + 1e-6).floor(),
     };
     level.clamp(0.0, (count - 1) as f32) as usize
@@ -82,6 +83,11 @@ mod tests {
     const SIZES: [f32; 5] = [32.0, 64.0, 128.0, 256.0, 512.0];
     const RATIOS: [f32; 3] = [0.5, 1.0, 2.0];
     const STRIDES: [usize; 5] = [4, 8, 16, 32, 64];
+    const RULES: [LevelRule; 3] = [
+        LevelRule::Torchvision,
+        LevelRule::Detectron2,
+        LevelRule::Mmdetection,
+    ];
 
     #[test]
     fn a_tall_anchor_is_twice_as_high_as_wide() {
@@ -146,12 +152,30 @@ mod tests {
                 expected
             );
         }
-        for rule in [
-            LevelRule::Torchvision,
-            LevelRule::Detectron2,
-            LevelRule::Mmdetection,
-        ] {
+        for rule in RULES {
             assert_eq!(level_of(rule, 0.0, 224.0, 4), 0, "no area");
+        }
+    }
+
+    #[test]
+    fn just_below_a_level_the_sum_is_rounded_as_in_the_references() {
+        // The next f32 below 112, over 224, is 1/2 - 2^-25, whose logarithm is -1 - 2^-23 in f32. 3 - 2^-23 lies
+        // between 3 - 2^-22 and 3 and becomes 3, the even one. 5 - 2^-24 becomes 5 likewise.
+        for rule in RULES {
+            for (side, level) in [(112f32, 1), (448.0, 3)] {
+                let below = side.next_down();
+                assert_eq!(
+                    level_of(rule, below * below, 224.0, 4),
+                    level,
+                    "{rule:?} {side}"
+                );
+                let lower = 0.9999 * side;
+                assert_eq!(
+                    level_of(rule, lower * lower, 224.0, 4),
+                    level - 1,
+                    "{rule:?} {side}"
+                );
+            }
         }
     }
 }
