@@ -37,12 +37,14 @@ impl Bounds {
     pub fn of_mask(bits: &[u8], height: usize, width: usize) -> Option<Self> {
         assert_eq!(bits.len(), height * width, "a {height} x {width} mask");
         let lines = || bits.chunks_exact(width.max(1));
-        let top = lines().position(|line| line.contains(&1))?;
-        let bottom = height - lines().rev().position(|line| line.contains(&1))?;
+        let is_set = |bit: &u8| *bit != 0;
+        let has_any = |line: &[u8]| line.iter().any(is_set);
+        let top = lines().position(has_any)?;
+        let bottom = height - lines().rev().position(has_any)?;
         let (mut left, mut right) = (width, 0);
         for line in lines().skip(top).take(bottom - top) {
-            if let Some(first) = line.iter().position(|bit| *bit != 0) {
-                let last = line.iter().rposition(|bit| *bit != 0).unwrap_or(first);
+            if let Some(first) = line.iter().position(is_set) {
+                let last = line.iter().rposition(is_set).unwrap_or(first);
                 (left, right) = (left.min(first), right.max(last + 1));
             }
         }
@@ -130,6 +132,11 @@ mod tests {
             Some(Bounds::new([1.0, 0.0, 7.0, 2.0]))
         );
         assert_eq!(Bounds::of_mask(&[0; 6], 2, 3), None);
+        let other_values = mask.map(|bit| 255 * bit);
+        assert_eq!(
+            Bounds::of_mask(&other_values, 4, 4),
+            Bounds::of_mask(&mask, 4, 4)
+        );
     }
 
     #[test]
