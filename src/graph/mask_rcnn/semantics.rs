@@ -83,7 +83,7 @@ pub struct Rules {
     pub orders_by_probability: bool,
     /// The smallest side of a proposal; 0: above 0.
     pub least_proposal: f32,
-    /// The smallest side of a detection; 0: any.
+    /// The smallest side of a detection; 0: above 0.
     pub least_detection: f32,
     /// True if the target of a mask is 0 or 1. Otherwise it is the covered part.
     pub hard_masks: bool,

@@ -28,7 +28,8 @@ pub enum PasteRule {
 const BORDER: usize = 1;
 
 /// The probabilities of an image of `size` rows and columns, from the `mask` of `side` x `side` of the rectangle
-/// `bounds`. A rectangle without area gives zeros.
+/// `bounds`. A rectangle that is not finite gives zeros. One without width or height gives zeros as well by
+/// [`PasteRule::Sampled`]; [`PasteRule::Expanded`] draws it one pixel wide or high.
 ///
 /// Panics if the mask has another number of values.
 pub fn paste_mask(
@@ -127,18 +128,44 @@ mod tests {
     }
 
     #[test]
-    fn rectangles_without_area_or_outside_leave_the_image_empty() {
+    fn rectangles_outside_leave_the_image_empty() {
         for bounds in [
-            [3.0, 3.0, 3.0, 6.0],
             [20.0, 20.0, 30.0, 30.0],
             [-30.0, -30.0, -20.0, -20.0],
             [f32::NAN, 0.0, 5.0, 5.0],
         ] {
             for rule in [PasteRule::Sampled, PasteRule::Expanded] {
                 let image = paste_mask(&[1.0; 4], 2, Bounds::new(bounds), (10, 10), rule);
-                let outside = bounds[0] != 3.0;
-                assert!(!outside || image.iter().all(|v| *v == 0.0), "{bounds:?}");
+                assert!(image.iter().all(|v| *v == 0.0), "{bounds:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_rectangle_without_width_is_nothing_or_a_column() {
+        let bounds = Bounds::new([3.0, 3.0, 3.0, 6.0]);
+        let pasted = |rule| paste_mask(&[1.0; 4], 2, bounds, (10, 10), rule);
+        assert_eq!(pasted(PasteRule::Sampled), [0.0; 100]);
+        // With its border the mask is 4 high, and the rectangle 6: rows 1 to 7, which read the mask at
+        // 4/7 (i + 1/2) - 1/2.
+        let column = [
+            0.0,
+            5.0 / 14.0,
+            13.0 / 14.0,
+            1.0,
+            13.0 / 14.0,
+            5.0 / 14.0,
+            0.0,
+        ];
+        for (pixel, found) in pasted(PasteRule::Expanded).into_iter().enumerate() {
+            let expected = match (pixel / 10, pixel % 10) {
+                (row @ 1..=7, 3) => column[row - 1],
+                _ => 0.0,
+            };
+            assert!(
+                (found - expected).abs() < 1e-5,
+                "pixel {pixel}: {found}, not {expected}"
+            );
         }
     }
 
