@@ -103,22 +103,12 @@ impl LossConfig {
 pub(super) mod tests {
     use super::*;
 
-    /// The values of Mask R-CNN and of all three implementations.
+    /// The loss of the shipped body at full size: the values of Mask R-CNN and of all three implementations.
     pub fn published() -> LossConfig {
-        LossConfig {
-            class: 1.0,
-            boxes: 1.0,
-            mask: 1.0,
-            rpn_objectness: 1.0,
-            rpn_box: 1.0,
-            anchors: 256,
-            anchor_objects: 0.5,
-            anchor_low: 0.3,
-            anchor_high: 0.7,
-            regions: 512,
-            region_objects: 0.25,
-            region_high: 0.5,
-        }
+        let body = include_str!("../../../recipes/bodies/mask-rcnn-r50.toml");
+        let body: toml::Table = body.parse().expect("TOML");
+        let loss = body["model"]["loss"].clone();
+        loss.try_into().expect("the keys of the loss")
     }
 
     #[test]

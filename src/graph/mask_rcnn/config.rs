@@ -167,55 +167,15 @@ impl MaskRcnnConfig {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::graph::backbone::{BlockKind, NormKind, StemConfig};
+    use toml::Table;
 
-    /// The published network: ResNet-50, 256 channels, with torchvision's rules.
+    /// The network of the shipped body at full size, which has the published sizes.
     pub(crate) fn published() -> MaskRcnnConfig {
-        MaskRcnnConfig {
-            semantics: Semantics::Torchvision,
-            fpn_width: 256,
-            anchor_sizes: [32.0, 64.0, 128.0, 256.0, 512.0],
-            anchor_ratios: vec![0.5, 1.0, 2.0],
-            canonical_side: 224.0,
-            pixel_mean: [123.675, 116.28, 103.53],
-            pixel_std: [58.395, 57.12, 57.375],
-            weights: PathBuf::new(),
-            heads: HeadConfig {
-                box_side: 7,
-                width: 1024,
-                mask_side: 14,
-                mask_width: 256,
-                mask_convs: 4,
-            },
-            proposals: ProposalConfig {
-                per_level_train: 2000,
-                per_level_test: 1000,
-                kept_train: 2000,
-                kept_test: 1000,
-                overlap: 0.7,
-            },
-            detections: DetectionConfig {
-                probability: 0.05,
-                overlap: 0.5,
-                most: 100,
-            },
-            backbone: BackboneConfig {
-                block: BlockKind::Bottleneck,
-                stem: StemConfig {
-                    width: 64,
-                    kernel: 7,
-                    stride: 2,
-                    pool: true,
-                },
-                widths: [64, 128, 256, 512],
-                depths: [3, 4, 6, 3],
-                norm: NormKind::FrozenBatch,
-                norm_groups: 8,
-                stride_in_1x1: false,
-                frozen: false,
-                weights: PathBuf::new(),
-            },
-        }
+        let body = include_str!("../../../recipes/bodies/mask-rcnn-r50.toml");
+        let body: Table = body.parse().expect("TOML");
+        let mut model = body["model"].as_table().expect("a table").clone();
+        model.retain(|key, _| key != "name" && key != "loss");
+        model.try_into().expect("the keys of the network")
     }
 
     #[test]
