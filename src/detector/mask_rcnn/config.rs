@@ -20,6 +20,9 @@ pub struct MaskRcnnTable {
     pub loss: LossConfig,
 }
 
+/// The object classes of COCO.
+const COCO_CLASSES: usize = 80;
+
 pub(super) fn build(table: Table) -> Result<Box<dyn DetectorConfig>, ComponentErrors> {
     let (network, loss) = with_loss(table)?;
     Ok(Box::new(MaskRcnnTable { network, loss }))
@@ -43,11 +46,13 @@ impl DetectorConfig for MaskRcnnTable {
         &self.network.backbone
     }
 
-    /// Counts the regions of a training step: its sample, and the masks of those that have to find an object.
+    /// Counts the regions of a training step: its sample, and the masks of those that have to find an object. The
+    /// number of classes is not known before the dataset is read: it is that of COCO.
     fn operations(&self, height: usize, width: usize) -> Operations {
         let regions = self.loss.regions;
         let masks = (regions as f32 * self.loss.region_objects) as usize;
-        self.network.operations(height, width, regions, masks)
+        self.network
+            .operations((height, width), regions, masks, COCO_CLASSES)
     }
 
     fn hugging_face(&self, _labels: Vec<String>) -> Result<serde_json::Value> {

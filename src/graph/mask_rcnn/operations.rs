@@ -1,41 +1,47 @@
 //! The number of floating-point operations of the network, as for [`crate::graph::ModelConfig`].
 
 use super::config::MaskRcnnConfig;
-use super::fpn::LEVELS;
 use super::mask_head::DOUBLING;
 use crate::graph::Operations;
 use crate::graph::operations::{convolution, product};
 
 impl MaskRcnnConfig {
-    /// The operations for one picture whose input has `height` x `width` pixels, and of which the heads look at
-    /// `regions` regions and `masks` masks.
+    /// The operations for one picture of `classes` object classes whose input has `height` x `width` pixels, and of
+    /// which the heads look at `regions` regions and `masks` masks.
     pub fn operations(
         &self,
-        height: usize,
-        width: usize,
+        (height, width): (usize, usize),
         regions: usize,
         masks: usize,
+        classes: usize,
     ) -> Operations {
         let stride = self.backbone.coarsest_stride();
-        let padded = |side: usize| side.next_multiple_of(stride);
-        let (backbone, pixels) = self.backbone.operations(padded(height), padded(width));
+        let (height, width) = (
+            height.next_multiple_of(stride),
+            width.next_multiple_of(stride),
+        );
+        let (backbone, pixels) = self.backbone.operations(height, width);
         let fpn = self.fpn_width;
         let mut rest = 0.0;
         for (pixels, channels) in pixels.iter().zip(self.backbone.channels()) {
             rest += convolution(*pixels, 1, channels, fpn) + convolution(*pixels, 3, fpn, fpn);
         }
-        let coarsest = pixels[LEVELS - 2].div_ceil(4);
+        let halved = |side: usize| (side / stride).div_ceil(2);
+        let coarsest = halved(height) * halved(width);
         let cells: usize = pixels.iter().sum::<usize>() + coarsest;
         let anchors = self.anchor_ratios.len();
         rest += convolution(cells, 3, fpn, fpn) + convolution(cells, 1, fpn, 5 * anchors);
         let heads = &self.heads;
         rest += product(regions, heads.box_side.pow(2) * fpn, heads.width)
-            + product(regions, heads.width, heads.width);
+            + product(regions, heads.width, heads.width)
+            // The classes with background, and a box of every class.
+            + product(regions, heads.width, classes + 1 + 4 * classes);
         let bins = masks * heads.mask_side.pow(2);
         let inner = heads.mask_convs.saturating_sub(1) as f64;
         rest += convolution(bins, 3, fpn, heads.mask_width)
             + inner * convolution(bins, 3, heads.mask_width, heads.mask_width)
-            + convolution(bins, DOUBLING, heads.mask_width, heads.mask_width);
+            + convolution(bins, DOUBLING, heads.mask_width, heads.mask_width)
+            + convolution(DOUBLING.pow(2) * bins, 1, heads.mask_width, classes);
         Operations {
             backbone,
             rest,
@@ -47,13 +53,43 @@ impl MaskRcnnConfig {
 #[cfg(test)]
 mod tests {
     use super::super::published;
+    use crate::graph::backbone::{BlockKind, StemConfig};
 
     #[test]
-    fn the_published_network_has_about_the_published_number_of_operations() {
-        // torchvision's documentation of maskrcnn_resnet50_fpn: 134.38 G multiplications. It counts at a shorter side
-        // of 800; the heads look at 1000 proposals and at the masks of the detections, which are few on its picture.
-        let count = published().operations(800, 800, 1000, 20).forward();
-        let expected = 2.0 * 134.38e9;
-        assert!((count / expected - 1.0).abs() < 0.25, "{count}");
+    fn the_operations_of_a_tiny_network_are_those_counted_by_hand() {
+        let mut tiny = published();
+        let backbone = &mut tiny.backbone;
+        backbone.block = BlockKind::Basic;
+        backbone.stem = StemConfig {
+            width: 1,
+            kernel: 3,
+            stride: 2,
+            pool: false,
+        };
+        (backbone.widths, backbone.depths) = ([1, 2, 3, 4], [1; 4]);
+        (tiny.fpn_width, tiny.anchor_ratios) = (2, vec![1.0]);
+        let heads = &mut tiny.heads;
+        (heads.box_side, heads.width) = (2, 5);
+        (heads.mask_side, heads.mask_width, heads.mask_convs) = (3, 4, 2);
+        // 40 x 70 pixels are padded to 48 x 80. The maps have 24 x 40, 12 x 20, 6 x 10, 3 x 5 and 2 x 3 pixels.
+        let [p2, p3, p4, p5, p6] = [960.0, 240.0, 60.0, 15.0, 6.0];
+        // Every product is pixels (or rows) x inputs of an output x outputs.
+        let backbone = p2 * 27.0 * 1.0 // stem
+            + p2 * 9.0 * 1.0 * 2.0 // res2 has no shortcut
+            + p3 * (9.0 * 1.0 * 2.0 + 9.0 * 2.0 * 2.0 + 1.0 * 2.0)
+            + p4 * (9.0 * 2.0 * 3.0 + 9.0 * 3.0 * 3.0 + 2.0 * 3.0)
+            + p5 * (9.0 * 3.0 * 4.0 + 9.0 * 4.0 * 4.0 + 3.0 * 4.0);
+        let fpn = (p2 * 1.0 + p3 * 2.0 + p4 * 3.0 + p5 * 4.0) * 2.0
+            + (p2 + p3 + p4 + p5) * 9.0 * 2.0 * 2.0;
+        let rpn = (p2 + p3 + p4 + p5 + p6) * (9.0 * 2.0 * 2.0 + 2.0 * 5.0);
+        // 3 regions of 2 x 2 bins; 2 classes and background, 8 deltas.
+        let boxes = 3.0 * (4.0 * 2.0 * 5.0 + 5.0 * 5.0 + 5.0 * 3.0 + 5.0 * 8.0);
+        // 2 masks of 3 x 3 bins, doubled to 6 x 6: every doubled pixel reads one bin.
+        let masks =
+            2.0 * 9.0 * (9.0 * 2.0 * 4.0 + 9.0 * 4.0 * 4.0) + 2.0 * 36.0 * (4.0 * 4.0 + 4.0 * 2.0);
+        let count = tiny.operations((40, 70), 3, 2, 2);
+        assert_eq!(count.backbone, 2.0 * backbone);
+        assert_eq!(count.rest, 2.0 * (fpn + rpn + boxes + masks));
+        assert!(count.trains_backbone);
     }
 }
