@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::detector::{Demands, Detector};
+use crate::experiment::settings::catalogue::example;
 use crate::graph::{BackboneConfig, Operations};
 use crate::rng::Stream;
 
@@ -158,6 +159,29 @@ fn a_detector_may_refuse_what_a_method_asks_of_it() {
     assert_eq!(refused(&queries), ["method.weighting.divisor"]);
     assert_eq!(refused(&table()), Vec::<String>::new());
     assert_eq!(refused(&supervised()), Vec::<String>::new());
+}
+
+#[test]
+fn mask_rcnn_refuses_the_keys_of_a_method_that_it_does_not_read() {
+    let mut mask_rcnn = table();
+    mask_rcnn.insert("model".into(), example("model", "mask-rcnn").into());
+    Settings::read(&mask_rcnn).unwrap();
+    for (key, value) in [
+        ("method.score", "foreground"),
+        ("method.candidates", "top-pairs"),
+        ("method.weighting.points", "uniform"),
+        ("method.weighting.divisor", "queries"),
+    ] {
+        Settings::read(&with(table(), key, value)).unwrap();
+        let errors = Settings::read(&with(mask_rcnn.clone(), key, value)).unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors}");
+        assert_eq!(errors[0].key, key);
+        let message = &errors[0].message;
+        assert!(
+            message.contains(value) && message.contains("; allowed: "),
+            "{message}"
+        );
+    }
 }
 
 #[test]
