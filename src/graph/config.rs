@@ -2,14 +2,13 @@
 //! source of its default.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind};
-use crate::graph::bounds::{HIDDEN_WIDTHS, LAYERS, POINTS, QUERIES, WIDTHS};
+use crate::graph::bounds::{DEVIATIONS, HIDDEN_WIDTHS, LAYERS, POINTS, QUERIES, WIDTHS};
 use crate::registry::{Check, Checked, joined};
 
 /// The sizes of [`crate::graph::Mask2Former`].
@@ -75,11 +74,7 @@ impl Checked for ModelConfig {
             check.range("pixel-mean", mean, ..);
         }
         for deviation in self.pixel_std {
-            check.range(
-                "pixel-std",
-                deviation,
-                (Bound::Excluded(0.0), Bound::Unbounded),
-            );
+            check.range("pixel-std", deviation, DEVIATIONS);
         }
         if !self.weights.as_os_str().is_empty() && !self.backbone.weights.as_os_str().is_empty() {
             let message = "holds the backbone as well: `backbone.weights` must then be empty";
@@ -206,7 +201,7 @@ pub(crate) mod tests {
         assert_eq!(refused(|c| c.fpn_width = 12), "fpn-width");
         assert_eq!(refused(|c| c.mask_width = 0), "mask-width");
         assert_eq!(refused(|c| c.decoder_layers = 0), "decoder-layers");
-        assert_eq!(refused(|c| c.pixel_std[1] = 0.0), "pixel-std");
+        assert_eq!(refused(|c| c.pixel_std[1] = 0.0009), "pixel-std");
         assert_eq!(refused(|c| c.pixel_mean[0] = f64::NAN), "pixel-mean");
         assert_eq!(refused(|c| c.backbone.depths[2] = 0), "backbone.depths");
         let both = |c: &mut ModelConfig| {

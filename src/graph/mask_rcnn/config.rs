@@ -3,7 +3,7 @@
 use super::fpn::LEVELS;
 use super::semantics::Semantics;
 use crate::graph::backbone::BackboneConfig;
-use crate::graph::bounds::{HIDDEN_WIDTHS, LAYERS, SIDES, WIDTHS};
+use crate::graph::bounds::{DEVIATIONS, HIDDEN_WIDTHS, LAYERS, LENGTHS, WIDTHS};
 use crate::registry::{Check, Checked};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -93,10 +93,9 @@ const MOST_RATIOS: usize = 32;
 
 impl Checked for MaskRcnnConfig {
     fn check(&self, check: &mut Check) {
-        let positive = (Bound::Excluded(0.0), Bound::Included(*SIDES.end() as f32));
         check.range("fpn-width", self.fpn_width, WIDTHS);
         for size in self.anchor_sizes {
-            check.range("anchor-sizes", size, positive);
+            check.range("anchor-sizes", size, LENGTHS);
         }
         let count = self.anchor_ratios.len();
         check.require(
@@ -108,13 +107,12 @@ impl Checked for MaskRcnnConfig {
         for ratio in &self.anchor_ratios {
             check.range("anchor-ratios", *ratio, 0.01..=100.0);
         }
-        check.range("canonical-side", self.canonical_side, positive);
+        check.range("canonical-side", self.canonical_side, LENGTHS);
         for mean in self.pixel_mean {
             check.range("pixel-mean", mean, ..);
         }
         for deviation in self.pixel_std {
-            let above_zero = (Bound::Excluded(0.0), Bound::Unbounded);
-            check.range("pixel-std", deviation, above_zero);
+            check.range("pixel-std", deviation, DEVIATIONS);
         }
         if !self.weights.as_os_str().is_empty() && !self.backbone.weights.as_os_str().is_empty() {
             let message = "holds the backbone as well: `backbone.weights` must then be empty";
@@ -149,7 +147,8 @@ impl Checked for ProposalConfig {
 
 impl Checked for DetectionConfig {
     fn check(&self, check: &mut Check) {
-        check.range("probability", self.probability, 0.0..=1.0);
+        let below_one = (Bound::Included(0.0), Bound::Excluded(1.0));
+        check.range("probability", self.probability, below_one);
         check.range("overlap", self.overlap, 0.0..=1.0);
         check.range("most", self.most, REGIONS);
     }
@@ -192,9 +191,13 @@ pub(crate) mod tests {
             config.checked().expect_err("refused")[0].key.clone()
         };
         assert_eq!(refused(|c| c.fpn_width = 0), "fpn-width");
-        assert_eq!(refused(|c| c.anchor_sizes[2] = 0.0), "anchor-sizes");
+        assert_eq!(refused(|c| c.anchor_sizes[2] = 0.99), "anchor-sizes");
+        assert_eq!(refused(|c| c.pixel_std[2] = 0.0009), "pixel-std");
         assert_eq!(refused(|c| c.anchor_ratios.clear()), "anchor-ratios");
         assert_eq!(refused(|c| c.canonical_side = f32::NAN), "canonical-side");
+        assert_eq!(refused(|c| c.canonical_side = 0.99), "canonical-side");
+        let never = refused(|c| c.detections.probability = 1.0);
+        assert_eq!(never, "detections.probability");
         assert_eq!(refused(|c| c.heads.mask_convs = 0), "heads.mask-convs");
         assert_eq!(refused(|c| c.proposals.overlap = 1.5), "proposals.overlap");
         assert_eq!(refused(|c| c.detections.most = 0), "detections.most");
