@@ -190,14 +190,47 @@ fn deserialize<T: DeserializeOwned>(table: &Table) -> Result<T, Refused> {
             all if all == "." => String::new(),
             key => key,
         };
-        // Further lines only repeat the key.
-        let message = error.inner().to_string();
-        let first = message.trim().lines().next().unwrap_or_default();
+        let mut message = first_line(error.inner());
+        if message.ends_with(TOO_LONG)
+            && let Some(length) = length_of_list::<T>(table, &path)
+        {
+            message = message.replace(TOO_LONG, &length);
+        }
         Refused {
-            error: ComponentError::new(key, in_plain_words(first)),
+            error: ComponentError::new(key, in_plain_words(&message)),
             path,
         }
     })
+}
+
+/// The first line of an error of serde. Further ones only repeat the key.
+fn first_line(error: &toml::de::Error) -> String {
+    let message = error.to_string();
+    let first = message.trim().lines().next();
+    first.unwrap_or_default().to_string()
+}
+
+/// The end of the message about a list that is too long. It does not tell how long the list has to be.
+const TOO_LONG: &str = ", expected fewer elements in array";
+
+/// The end of the message about an empty list at `path` of `table`, which tells the length; none if any length fits.
+fn length_of_list<T: DeserializeOwned>(
+    table: &Table,
+    path: &serde_path_to_error::Path,
+) -> Option<String> {
+    let mut shorter = Value::Table(table.clone());
+    let mut list = &mut shorter;
+    for segment in path {
+        list = match segment {
+            Segment::Map { key } => list.get_mut(key)?,
+            Segment::Seq { index } => list.get_mut(*index)?,
+            Segment::Enum { .. } | Segment::Unknown => return None,
+        };
+    }
+    *list = Value::Array(Vec::new());
+    let error = serde_path_to_error::deserialize::<_, T>(shorter).err()?;
+    let message = first_line(error.inner());
+    Some(message.strip_prefix("invalid length 0")?.to_string())
 }
 
 impl Refused {
@@ -245,13 +278,9 @@ pub fn in_plain_words(message: &str) -> String {
     let Some((found, expected)) = found.into_iter().flatten().next() else {
         return message.to_string();
     };
-    let length = [
-        "an array of length ",
-        "a tuple of size ",
-        "fewer elements in array of length ",
-    ]
-    .iter()
-    .find_map(|prefix| expected.strip_prefix(prefix));
+    let length = ["an array of length ", "a tuple of size "]
+        .iter()
+        .find_map(|prefix| expected.strip_prefix(prefix));
     let words = match (expected, length) {
         (_, Some(length)) => format!("a list of {length}"),
         ("u8", _) => format!("a whole number from 0 to {}", u8::MAX),
@@ -262,6 +291,7 @@ pub fn in_plain_words(message: &str) -> String {
         ("f32" | "f64", _) => "a number".into(),
         ("a boolean", _) => "`true` or `false`".into(),
         ("a sequence", _) => "a list".into(),
+        ("fewer elements in array", _) => "a shorter list".into(),
         ("a map", _) => "a table".into(),
         ("path string", _) => "a path".into(),
         _ if expected.starts_with("struct ") => "a table".into(),
@@ -335,6 +365,11 @@ mod tests {
                 "expected `true` or `false`, found integer `1`",
             ),
             ("bounds = [1.0]", "bounds", "expected a list of 2, found 1"),
+            (
+                "bounds = [0.0, 0.5, 1.0]",
+                "bounds",
+                "expected a list of 2, found 3",
+            ),
             ("names = 1", "names", "expected a list, found integer `1`"),
             (
                 "names = [1]",
@@ -409,6 +444,39 @@ mod tests {
         assert_eq!(unknown, ["one", "three", "two"], "{errors}");
         assert!(errors[0].key.starts_with("list[1]"), "{errors}");
         assert!(errors[1].key.starts_with("table"), "{errors}");
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_inside_of_others_is_told_with_its_length() {
+        #[derive(Debug, serde::Deserialize, JsonSchema)]
+        #[expect(dead_code, reason = "only how it is read matters")]
+        struct Outer {
+            rows: Vec<Row>,
+        }
+        #[derive(Debug, serde::Deserialize, JsonSchema)]
+        #[expect(dead_code, reason = "only how it is read matters")]
+        struct Row {
+            triples: Vec<[u8; 3]>,
+            pair: (f32, String),
+        }
+        impl Checked for Outer {}
+        for (row, key, told) in [
+            (
+                "triples = [[1, 2, 3], [1, 2, 3, 4]], pair = [1.0, 'x']",
+                "rows[0].triples[1]",
+                "expected a list of 3, found 4",
+            ),
+            (
+                "triples = [], pair = [1.0, 'x', 2.0]",
+                "rows[0].pair",
+                "expected a list of 2, found 3",
+            ),
+        ] {
+            let table: Table = format!("rows = [{{ {row} }}]").parse().unwrap();
+            let errors = read::<Outer>(table).unwrap_err();
+            let error = &errors[0];
+            assert_eq!((error.key.as_str(), error.message.as_str()), (key, told));
+        }
     }
 
     #[test]
