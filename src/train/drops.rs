@@ -98,6 +98,18 @@ mod tests {
     }
 
     #[test]
+    fn the_fractions_of_mask_rcnn_are_exactly_its_steps() {
+        let recipe = include_str!("../../recipes/mask-rcnn-r50.toml");
+        let recipe: toml::Table = recipe.parse().unwrap();
+        let drops = Drops::deserialize(recipe["train"]["drop"].clone()).unwrap();
+        let steps = recipe["train"]["steps"].as_integer().unwrap();
+        assert_eq!(steps, 90_000);
+        let counts = [0, 59_999, 60_000, 79_999, 80_000, 89_999];
+        let counts = counts.map(|step| drops.before(step, steps as usize));
+        assert_eq!(counts, [0, 0, 1, 1, 2, 2]);
+    }
+
+    #[test]
     fn one_drop_is_written_as_a_number() {
         let written = |drops: Drops| toml::Value::try_from(drops).unwrap().to_string();
         assert_eq!(written(0.85.into()), "0.85");
