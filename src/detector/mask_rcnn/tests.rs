@@ -6,12 +6,12 @@ use crate::detector::{CandidateChoice, EmptyImage, MaskLoss, Part, Score, Select
 use crate::graph::mask_rcnn::{
     DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig, Semantics, published,
 };
-use crate::nn::params::{Param, bits_of};
+use crate::nn::params::{Param, bits_of, move_to};
 use crate::ops::check::{on_every_place, with_threads};
 use crate::ops::golden;
 use crate::rng::Stream;
 use crate::structures::{Mask, Picture};
-use crate::tensor::{Grads, Tensor2};
+use crate::tensor::{Grads, Place, Tensor2};
 use std::borrow::Cow;
 
 const CLASSES: usize = 3;
@@ -172,7 +172,7 @@ on_every_place! {
         let tensors = golden::load("mask_rcnn");
         for (rules, semantics) in BOTH {
             let mut model = detector(semantics);
-            crate::nn::params::move_to(&mut model, place);
+            move_to(&mut model, place);
             let (terms, _, mut grads) = step(&model, &[targets(0, 160), targets(1, 160)]);
             assert_eq!(terms.len(), 5);
             for (name, found) in terms {
@@ -196,7 +196,7 @@ on_every_place! {
         let tensors = golden::load("mask_rcnn");
         for (rules, semantics) in BOTH {
             let mut model = detector(semantics);
-            crate::nn::params::move_to(&mut model, place);
+            move_to(&mut model, place);
             for number in 0..2 {
                 let images = model.images(&[&picture(number)]);
                 let arrays = model.forward(&mut Tape::off(), &images).raw();
@@ -211,6 +211,35 @@ on_every_place! {
     }
 }
 
+const CHOICE: CandidateChoice = CandidateChoice {
+    score: Score::WithNoObject,
+    selection: Selection::ArgMax,
+    top: 0,
+};
+
+/// The detector with detectron2's rules at `place`.
+fn detector_at(place: &Place) -> MaskRcnnDetector {
+    let mut model = detector(Semantics::Detectron2);
+    move_to(&mut model, place);
+    model
+}
+
+/// The same, whose anchors are all moved out of the image.
+fn without_proposals(place: &Place) -> MaskRcnnDetector {
+    let mut model = detector(Semantics::Detectron2);
+    let mut moved = 0;
+    model.parameters("", &mut |name, param| {
+        if name == "proposal_generator.rpn_head.anchor_deltas.bias" {
+            let (rows, columns) = (param.value.rows(), param.value.columns());
+            param.value = Tensor2::parameter(vec![1e6; rows * columns], rows, columns);
+            moved += 1;
+        }
+    });
+    assert_eq!(moved, 1);
+    move_to(&mut model, place);
+    model
+}
+
 #[test]
 fn a_step_has_the_same_bits_at_any_number_of_threads() {
     let run = |threads| {
@@ -223,105 +252,126 @@ fn a_step_has_the_same_bits_at_any_number_of_threads() {
     assert!(run(1) == run(3));
 }
 
-#[test]
-fn an_image_without_objects_is_background_or_nothing() {
-    let model = detector(Semantics::Detectron2);
-    let images = model.images(&[&picture(0), &picture(1)]);
-    let losses = |targets: &[Targets], rule| -> Vec<f32> {
-        let mut tape = Tape::recording();
-        let output = model.forward(&mut tape, &images);
-        let part = part(targets, rule);
-        let losses = output
-            .begin(&part, Stream::new(1, "draws"))
-            .losses(&mut tape);
-        // A step may have no other loss.
-        tape.backward(&losses.total);
-        losses.terms.iter().map(|(_, term)| term.scalar()).collect()
-    };
-    let none = [Targets::default(), Targets::default()];
-    for rule in [EmptyImage::ZeroBatch, EmptyImage::ZeroImage] {
-        assert_eq!(losses(&none, rule), [0.0; 5], "{rule:?}");
-    }
-    let [class, boxes, mask, objectness, rpn_box] = losses(&none, EmptyImage::Background)[..]
-    else {
-        panic!("five terms")
-    };
-    assert!(class > 0.0 && objectness > 0.0);
-    assert_eq!([boxes, mask, rpn_box], [0.0; 3]);
-
-    let half = [targets(0, 160), Targets::default()];
-    let one = losses(&half, EmptyImage::ZeroImage);
-    let both = losses(&half, EmptyImage::ZeroBatch);
-    assert_ne!(one[0], both[0], "the empty image counts or not");
-    assert_eq!(both, losses(&half, EmptyImage::Background));
-}
-
-#[test]
-fn discounted_pixels_weigh_less() {
-    let model = detector(Semantics::Detectron2);
-    let with = |discount: Option<f32>| {
-        let mut all = [targets(0, 160), targets(1, 160)];
-        for targets in &mut all {
-            let (rows, columns) = (targets.len(), 96 * 160);
-            targets.discounts =
-                discount.map(|u| Tensor2::constant(vec![u; rows * columns], rows, columns));
+on_every_place! {
+    fn an_image_without_objects_is_background_or_nothing(place) {
+        let model = detector_at(place);
+        let images = model.images(&[&picture(0), &picture(1)]);
+        let losses = |targets: &[Targets], rule| -> Vec<f32> {
+            let mut tape = Tape::recording();
+            let output = model.forward(&mut tape, &images);
+            let part = part(targets, rule);
+            let losses = output
+                .begin(&part, Stream::new(1, "draws"))
+                .losses(&mut tape);
+            // A step may have no other loss.
+            tape.backward(&losses.total);
+            losses.terms.iter().map(|(_, term)| term.scalar()).collect()
+        };
+        let none = [Targets::default(), Targets::default()];
+        for rule in [EmptyImage::ZeroBatch, EmptyImage::ZeroImage] {
+            assert_eq!(losses(&none, rule), [0.0; 5], "{rule:?}");
         }
-        step(&model, &all).0
-    };
-    let (plain, none, half) = (with(None), with(Some(0.0)), with(Some(0.5)));
-    assert_eq!(plain, none);
-    for ((name, plain), (_, half)) in plain.into_iter().zip(half) {
-        let expected = if name == "mask" { 0.5 * plain } else { plain };
+        let [class, boxes, mask, objectness, rpn_box] = losses(&none, EmptyImage::Background)[..]
+        else {
+            panic!("five terms")
+        };
+        assert!(class > 0.0 && objectness > 0.0);
+        assert_eq!([boxes, mask, rpn_box], [0.0; 3]);
+
+        let half = [targets(0, 160), Targets::default()];
+        let one = losses(&half, EmptyImage::ZeroImage);
+        let both = losses(&half, EmptyImage::ZeroBatch);
+        assert_ne!(one[0], both[0], "the empty image counts or not");
+        assert_eq!(both, losses(&half, EmptyImage::Background));
+    }
+
+    fn discounted_pixels_weigh_less(place) {
+        let model = detector_at(place);
+        let with = |discount: Option<f32>| {
+            let mut all = [targets(0, 160), targets(1, 160)];
+            for targets in &mut all {
+                let (rows, columns) = (targets.len(), 96 * 160);
+                targets.discounts =
+                    discount.map(|u| Tensor2::constant(vec![u; rows * columns], rows, columns).to(place));
+            }
+            step(&model, &all).0
+        };
+        let (plain, none, half) = (with(None), with(Some(0.0)), with(Some(0.5)));
+        assert_eq!(plain, none);
+        for ((name, plain), (_, half)) in plain.into_iter().zip(half) {
+            let expected = if name == "mask" { 0.5 * plain } else { plain };
+            assert!(
+                (half - expected).abs() <= 1e-5 * plain,
+                "{name}: {half} of {plain}"
+            );
+        }
+    }
+
+    fn candidates_are_the_detections_with_their_masks(place) {
+        let model = detector_at(place);
+        let images = model.images(&[&picture(0), &picture(1)]);
+        let output = model.forward(&mut Tape::off(), &images);
+        let proposals = output.propose(CHOICE).wait();
+        assert_eq!(proposals.size, (96, 160));
+        let detections = output.detect(&SIZES, 100);
+        for ((candidates, found), size) in proposals.images.iter().zip(&detections).zip(SIZES) {
+            assert_eq!(candidates.len(), found.len());
+            assert!(!candidates.is_empty());
+            for (candidate, found) in candidates.iter().zip(found) {
+                assert_eq!(candidate.class, found.class);
+                assert_eq!(candidate.class_quality, found.score);
+                let [x1, y1, x2, y2] = found.bounds.unwrap();
+                assert!(0.0 <= x1 && x1 < x2 && x2 <= size.1 as f32);
+                assert!(0.0 <= y1 && y1 < y2 && y2 <= size.0 as f32);
+                assert!(candidate.foreground);
+                let sum: f32 = candidate.probabilities.iter().sum();
+                assert!((sum - 1.0).abs() < 1e-5, "{sum}");
+                let logits = proposals.masks.logits(&[candidate.mask]);
+                let above = logits.values().iter().filter(|logit| **logit > 0.0);
+                assert_eq!(above.count(), candidate.area);
+                assert_eq!((found.mask.height, found.mask.width), size);
+            }
+        }
+        assert_eq!(output.detect(&SIZES, 3)[0].len(), 3);
+        let doubled = output.detect(&[(192, 256), (192, 320)], 1);
+        let (small, large) = (&detections[0][0].mask, &doubled[0][0].mask);
+        assert_eq!((large.height, large.width), (192, 256));
+        let (one, two) = (
+            detections[0][0].bounds.unwrap(),
+            doubled[0][0].bounds.unwrap(),
+        );
+        assert_eq!(one.map(|side| 2.0 * side), two);
+        let ratio = large.area() as f64 / small.area().max(1) as f64;
         assert!(
-            (half - expected).abs() <= 1e-5 * plain,
-            "{name}: {half} of {plain}"
+            (3.0..5.0).contains(&ratio),
+            "four times as many pixels: {ratio}"
         );
     }
-}
 
-#[test]
-fn candidates_are_the_detections_with_their_masks() {
-    let model = detector(Semantics::Detectron2);
-    let images = model.images(&[&picture(0), &picture(1)]);
-    let output = model.forward(&mut Tape::off(), &images);
-    let choice = CandidateChoice {
-        score: Score::WithNoObject,
-        selection: Selection::ArgMax,
-        top: 0,
-    };
-    let proposals = output.propose(choice).wait();
-    assert_eq!(proposals.size, (96, 160));
-    let detections = output.detect(&SIZES, 100);
-    for ((candidates, found), size) in proposals.images.iter().zip(&detections).zip(SIZES) {
-        assert_eq!(candidates.len(), found.len());
-        assert!(!candidates.is_empty());
-        for (candidate, found) in candidates.iter().zip(found) {
-            assert_eq!(candidate.class, found.class);
-            assert_eq!(candidate.class_quality, found.score);
-            let [x1, y1, x2, y2] = found.bounds.unwrap();
-            assert!(0.0 <= x1 && x1 < x2 && x2 <= size.1 as f32);
-            assert!(0.0 <= y1 && y1 < y2 && y2 <= size.0 as f32);
-            assert!(candidate.foreground);
-            let sum: f32 = candidate.probabilities.iter().sum();
-            assert!((sum - 1.0).abs() < 1e-5, "{sum}");
-            let logits = proposals.masks.logits(&[candidate.mask]);
-            let above = logits.values().iter().filter(|logit| **logit > 0.0);
-            assert_eq!(above.count(), candidate.area);
-            assert_eq!((found.mask.height, found.mask.width), size);
+    fn without_proposals_the_objects_alone_are_regions_and_nothing_is_found(place) {
+        let model = without_proposals(place);
+        let none = [Targets::default(), Targets::default()];
+        let (terms, total, _) = step(&model, &none);
+        let [class, boxes, mask, objectness, rpn_box] = terms[..] else {
+            panic!("five terms")
+        };
+        assert_eq!([class.1, boxes.1, mask.1, rpn_box.1], [0.0; 4]);
+        assert!(objectness.1 > 0.0);
+        assert_eq!(total, objectness.1);
+        let (terms, ..) = step(&model, &[targets(0, 160), targets(1, 160)]);
+        for (name, value) in &terms[..3] {
+            // A region that is its object's own rectangle has to move by nothing, and the head predicts another move.
+            assert!(value.is_finite() && *value > 0.0, "{name}: {value}");
         }
+
+        let images = model.images(&[&picture(0), &picture(1)]);
+        let output = model.forward(&mut Tape::off(), &images);
+        assert_eq!(output.detect(&SIZES, 100), [vec![], vec![]]);
+        let proposals = output.propose(CHOICE).wait();
+        assert!(proposals.images.len() == 2 && proposals.images.iter().all(Vec::is_empty));
+        let shapes = output.raw().into_iter().map(|(name, (shape, _))| (name, shape));
+        let shapes: Vec<_> = shapes.collect();
+        assert_eq!(shapes[0], ("boxes", vec![0, 4]));
+        assert_eq!(shapes[3], ("masks", vec![0, 14, 14]));
     }
-    assert_eq!(output.detect(&SIZES, 3)[0].len(), 3);
-    let doubled = output.detect(&[(192, 256), (192, 320)], 1);
-    let (small, large) = (&detections[0][0].mask, &doubled[0][0].mask);
-    assert_eq!((large.height, large.width), (192, 256));
-    let (one, two) = (
-        detections[0][0].bounds.unwrap(),
-        doubled[0][0].bounds.unwrap(),
-    );
-    assert_eq!(one.map(|side| 2.0 * side), two);
-    let ratio = large.area() as f64 / small.area().max(1) as f64;
-    assert!(
-        (3.0..5.0).contains(&ratio),
-        "four times as many pixels: {ratio}"
-    );
 }
