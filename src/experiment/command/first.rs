@@ -197,8 +197,8 @@ fn first(request: &RecipeRequest, inputs: &Inputs) -> Result<(Settings, Dataset)
     Ok((settings, dataset))
 }
 
-/// The settings of a recipe's first trial with a teacher, which reads unlabelled images; without one, those of its first
-/// trial.
+/// The settings of a recipe's first trial with a teacher, which reads unlabelled images; without one, those of its
+/// first trial.
 ///
 /// # Errors
 /// As for [`first_settings`].
