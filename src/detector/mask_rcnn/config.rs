@@ -2,10 +2,10 @@
 
 use super::{LossConfig, MaskRcnnDetector};
 use crate::detector::tables::with_loss;
-use crate::detector::{Demands, Detector, DetectorConfig, Score, Selection};
+use crate::detector::{Detector, DetectorConfig};
 use crate::graph::mask_rcnn::{MaskRcnn, MaskRcnnConfig};
 use crate::graph::{BackboneConfig, Operations};
-use crate::registry::{Check, ComponentErrors};
+use crate::registry::ComponentErrors;
 use crate::rng::Stream;
 use anyhow::{Result, bail};
 use std::path::Path;
@@ -60,54 +60,12 @@ impl DetectorConfig for MaskRcnnTable {
             "`transformers` has no Mask R-CNN; `model.name` must be \"mask2former\" for this export"
         )
     }
-
-    /// Refuses every value that nothing here reads. Otherwise rows of a sweep over it would be the same training under
-    /// several names. The one value that is left of each key describes what this detector does, or is never read.
-    fn check_demands(&self, demands: &Demands, check: &mut Check) {
-        let Demands { choice, mask_loss } = demands;
-        let mut refuse = |is_other: bool, key: &str, found: &str, because: &str, allowed: &str| {
-            if is_other {
-                let message = format!(
-                    "\"{found}\" has no meaning for \"mask-rcnn\", {because}; allowed: \"{allowed}\""
-                );
-                check.refuse(key, message);
-            }
-        };
-        refuse(
-            choice.score != Score::WithNoObject,
-            "score",
-            "foreground",
-            "whose class quality is the probability among all classes and background",
-            "with-no-object",
-        );
-        refuse(
-            choice.selection != Selection::ArgMax,
-            "candidates",
-            "top-pairs",
-            "whose candidates are its detections (`model.detections`)",
-            "arg-max",
-        );
-        refuse(
-            mask_loss.uniform_points,
-            "weighting.points",
-            "uniform",
-            "whose mask loss counts every pixel of a region and samples no points",
-            "importance",
-        );
-        refuse(
-            mask_loss.per_query,
-            "weighting.divisor",
-            "queries",
-            "which has none",
-            "masks",
-        );
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detector::{CandidateChoice, DETECTORS, MaskLoss};
+    use crate::detector::DETECTORS;
     use crate::registry;
 
     fn table() -> Table {
@@ -124,43 +82,5 @@ mod tests {
         let errors = registry::build(DETECTORS, table).expect_err("two mistakes");
         let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
         assert_eq!(keys, ["heads.box-side", "loss.regions"]);
-    }
-
-    #[test]
-    fn values_that_nothing_reads_are_refused() {
-        let config = registry::build(DETECTORS, table()).expect("the body is valid");
-        let refused = |change: fn(&mut Demands)| {
-            let mut demands = Demands {
-                choice: CandidateChoice {
-                    score: Score::WithNoObject,
-                    selection: Selection::ArgMax,
-                    top: 1,
-                },
-                mask_loss: MaskLoss::default(),
-            };
-            change(&mut demands);
-            let mut check = Check::new();
-            config.check_demands(&demands, &mut check);
-            let errors = check.finish().err().into_iter().flatten();
-            errors.map(|error| error.key).collect::<Vec<_>>()
-        };
-        assert_eq!(refused(|_| {}), Vec::<String>::new());
-        assert_eq!(
-            refused(|demands| demands.mask_loss.renormalise = true),
-            Vec::<String>::new()
-        );
-        assert_eq!(
-            refused(|demands| demands.choice.score = Score::Foreground),
-            ["score"]
-        );
-        assert_eq!(
-            refused(|demands| demands.choice.selection = Selection::TopPairs),
-            ["candidates"]
-        );
-        let both = refused(|demands| {
-            demands.mask_loss.uniform_points = true;
-            demands.mask_loss.per_query = true;
-        });
-        assert_eq!(both, ["weighting.points", "weighting.divisor"]);
     }
 }

@@ -44,6 +44,19 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
         &["model.backbone.stride-in-1x1"],
     ),
     ("model.backbone.frozen", Off::True, &["train.backbone-rate"]),
+    // Its candidates are its detections, which no rule of queries chooses. Its mask loss samples no points and has no
+    // queries to divide by.
+    (
+        "model.name",
+        Off::Name("mask-rcnn"),
+        &[
+            "method.score",
+            "method.candidates",
+            "method.top-pairs",
+            "method.weighting.points",
+            "method.weighting.divisor",
+        ],
+    ),
     ("train.optimizer", Off::Name("adamw"), &["train.momentum"]),
     ("train.optimizer", Off::Name("sgd"), &["train.betas"]),
     ("loader.threads", Off::Zero, &["loader.prefetch"]),
@@ -168,6 +181,7 @@ mod tests {
     use super::*;
     use crate::experiment::NEW_KEYS;
     use crate::experiment::Settings;
+    use crate::experiment::settings::catalogue::example;
     use crate::experiment::settings::sections::tests::{supervised, table, with};
 
     fn normalised(mut table: Table) -> Table {
@@ -195,12 +209,19 @@ mod tests {
                     let keep = Table::from_iter([("name".to_string(), "keep".into())]);
                     with(table(), "method.correction", keep)
                 }
+                Off::Name("mask-rcnn") => {
+                    let mut table = table();
+                    table.insert("model".into(), example("model", "mask-rcnn").into());
+                    table
+                }
                 Off::Name(name) => with(table(), key, *name),
                 Off::Text => with(table(), key, "list.txt"),
                 Off::True => with(table(), key, true),
                 Off::Zero => with(table(), key, value_at(&DEFAULT, key).map_or(0.into(), zero)),
             };
             let on = match (*key, off) {
+                // Of pairs, both keys are read.
+                ("model.name", _) => with(table(), "method.candidates", "top-pairs"),
                 ("method.candidates", _) => with(table(), key, "top-pairs"),
                 ("model.backbone.block", _) => with(table(), key, "bottleneck"),
                 ("loader.threads", _) => with(table(), key, 1),
