@@ -25,6 +25,16 @@ pub fn png(picture: &Picture) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The picture as a JPEG file of this quality, of 100.
+///
+/// # Errors
+/// The picture has no pixel.
+pub fn jpeg(picture: &Picture, quality: u8) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write(picture, JpegEncoder::new_with_quality(&mut bytes, quality))?;
+    Ok(bytes)
+}
+
 /// The picture as a page holds it: at most 480 pixels wide and high, as PNG or JPEG, whichever is smaller.
 ///
 /// # Errors
@@ -32,8 +42,7 @@ pub fn png(picture: &Picture) -> Result<Vec<u8>> {
 pub fn embedded(picture: &Picture) -> Result<Embedded> {
     let small = fitted(picture);
     let png = png(&small)?;
-    let mut jpeg = Vec::new();
-    write(&small, JpegEncoder::new_with_quality(&mut jpeg, QUALITY))?;
+    let jpeg = jpeg(&small, QUALITY)?;
     Ok(match jpeg.len() < png.len() {
         true => ("image/jpeg", jpeg),
         false => ("image/png", png),

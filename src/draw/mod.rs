@@ -3,10 +3,12 @@
 //! A small picture is enlarged first, so that outlines and texts do not cover its objects.
 
 mod colour;
+mod contour;
 mod encode;
 mod objects;
 mod text;
 
 pub use colour::class_colour;
-pub use encode::{Embedded, embedded, png};
+pub use contour::{hatch, path};
+pub use encode::{Embedded, embedded, jpeg, png};
 pub use objects::{Object, drawn};

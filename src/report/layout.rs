@@ -135,6 +135,15 @@ impl TableLayout {
         own.or(self.reference.as_ref()).map(String::as_str)
     }
 
+    /// For each row, the place of the row that it is compared with.
+    pub fn references(&self) -> Vec<Option<usize>> {
+        let place = |row| {
+            let label = self.reference_of(row)?;
+            self.rows.iter().position(|other| other.label == label)
+        };
+        self.rows.iter().map(place).collect()
+    }
+
     /// The table of the trials that have finished so far; `record` finds a trial's record by its hash.
     pub fn table<'a>(
         &'a self,

@@ -6,6 +6,7 @@ mod mask;
 mod picture;
 mod resample;
 pub mod rle;
+mod thumbnail;
 
 /// Longest side of a picture, in pixels: a larger number is a mistake.
 pub const LARGEST_SIDE: usize = 1 << 15;
@@ -15,3 +16,4 @@ pub use instances::{Instance, InstanceSource};
 pub use mask::Mask;
 pub use picture::Picture;
 pub use resample::{Resample, resampled};
+pub use thumbnail::{mask_thumbnail, thumbnail, thumbnail_size};

@@ -1,5 +1,6 @@
 //! Compares the detections of a network with the annotations of the evaluated images.
 
+use super::drawn::{Drawn, DrawnDetection};
 use super::kept::{Analysis, MIN_SCORE, Prediction, Tide, VERSION};
 use super::overlaps::Objects;
 use crate::data::Dataset;
@@ -7,6 +8,7 @@ use crate::eval::coco::Coco;
 use crate::eval::{Evaluator, Found};
 use crate::structures::{Detection, rle};
 use anyhow::Result;
+use hotcoco::Rle;
 use std::collections::BTreeSet;
 
 /// The least score of a detection that is kept for its score.
@@ -77,7 +79,11 @@ impl Analyst {
         let runs = detections
             .iter()
             .map(|(detection, _)| rle::encode(&detection.mask));
-        objects.overlap(&mut found, &runs.collect::<Vec<_>>());
+        let runs = runs.collect::<Vec<_>>();
+        objects.overlap(&mut found, &runs);
+        self.analysis
+            .drawn
+            .push(drawn(&objects, &found, &runs, detections));
         self.predictions.extend(found);
         let plain: Vec<Detection> = detections
             .iter()
@@ -101,6 +107,29 @@ impl Analyst {
         let kept = kept(&self.predictions, self.analysis.objects);
         self.analysis.keep(&kept);
         Ok((self.analysis, self.found))
+    }
+}
+
+/// What is drawn of an image.
+fn drawn(
+    objects: &Objects,
+    found: &[Prediction],
+    runs: &[Rle],
+    detections: &[(Detection, Qualities)],
+) -> Drawn {
+    let shown = |at: &usize| found[*at].score >= MIN_SCORE && !found[*at].is_ignored();
+    let mut order: Vec<usize> = (0..found.len()).filter(shown).collect();
+    order.sort_by(|one, other| found[*other].score.total_cmp(&found[*one].score));
+    let predictions: Vec<&Prediction> = order.iter().map(|at| &found[*at]).collect();
+    let runs: Vec<Rle> = order.iter().map(|at| runs[*at].clone()).collect();
+    let matched = objects.matched(&predictions, &runs);
+    let detection = |(at, object): (&usize, Option<usize>)| {
+        let one = &detections[*at].0;
+        DrawnDetection::new(one.class, found[*at].score, object, &one.mask)
+    };
+    Drawn {
+        objects: objects.len(),
+        found: order.iter().zip(matched).map(detection).collect(),
     }
 }
 
@@ -178,6 +207,7 @@ mod tests {
         );
         assert_eq!(counts.counts, [analysis.objects, 0, 0, 0, 0]);
         assert!(analysis.tide.ap > 99.9, "{:?}", analysis.tide);
+        assert!(analysis.drawn.iter().all(|image| image.f1() == 1.0));
         assert!(
             analysis
                 .tide
@@ -217,6 +247,11 @@ mod tests {
             of(&analysis)
         );
         assert!(analysis.tide.deltas["Cls"] > 50.0, "{:?}", analysis.tide);
+        let found = analysis.drawn.iter().flat_map(|image| &image.found);
+        assert!(
+            found.clone().count() == analysis.objects
+                && found.clone().all(|one| one.object.is_none())
+        );
         let (analysis, _) = analysed(|class, mask| ((class + 2) % 10, mask.clone()));
         let [_, _, similar, other, _] = of(&analysis);
         assert!(similar == 0 && other > 0, "{:?}", of(&analysis));

@@ -1,10 +1,11 @@
 //! What is kept of an analysis: detections as columns of whole numbers, and tables.
 
+use super::drawn::Drawn;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the file.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Qualities and overlaps are kept in parts of this. No two overlaps of masks of fewer pixels are rounded to the
 /// two sides of one half.
 const PARTS: f64 = 1_000_000.0;
@@ -82,6 +83,8 @@ pub struct Analysis {
     pub tide: Tide,
     /// The detections.
     pub found: Columns,
+    /// By image, what a gallery draws.
+    pub drawn: Vec<Drawn>,
 }
 
 /// The detections, column by column: see [`Prediction`].
@@ -156,10 +159,13 @@ impl Analysis {
             found.crowd.len(),
         ];
         let classes = self.classes.len();
+        let drawn = self.drawn.iter().flat_map(|one| &one.found);
         let known = found.class.iter().chain(found.other_class.iter().flatten());
+        let known = known.chain(drawn.map(|one| &one.class));
         self.version == VERSION
             && lengths.iter().all(|length| *length == count)
             && self.groups.len() == classes
+            && self.drawn.len() == self.images.len()
             && known.copied().all(|class| class < classes)
             && found.image.iter().all(|image| *image < self.images.len())
             && self
@@ -193,6 +199,7 @@ mod tests {
             images: vec![11, 12],
             classes: vec!["a".into(), "b".into(), "c".into()],
             groups: vec![0, 0, 2],
+            drawn: vec![Drawn::default(); 2],
             ..Analysis::default()
         };
         analysis.keep(&[one.clone(), Prediction::default()]);
@@ -204,7 +211,8 @@ mod tests {
             ("\"class\":[2,0]", "\"class\":[2]"),
             ("\"class\":[2,0]", "\"class\":[3,0]"),
             ("\"image\":[1,0]", "\"image\":[2,0]"),
-            ("\"version\":1", "\"version\":2"),
+            ("\"version\":2", "\"version\":1"),
+            ("{\"objects\":0,\"found\":[]},", ""),
         ] {
             assert!(text.contains(from));
             let read: Analysis = serde_json::from_str(&text.replace(from, to)).unwrap();

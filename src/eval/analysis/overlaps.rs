@@ -5,6 +5,9 @@ use crate::data::Truth;
 use crate::structures::{InstanceSource, rle};
 use hotcoco::Rle;
 
+/// The IoU from which a detection is on an object.
+const FITS: f64 = 0.5;
+
 /// An image's annotations as run lengths.
 pub struct Objects {
     runs: Vec<Rle>,
@@ -64,6 +67,27 @@ impl Objects {
             }
         }
     }
+
+    /// For each of `predictions`, which have the masks `runs` and are sorted by falling score, the place of the
+    /// annotation that it gets: the free one of its class with the largest IoU of at least 0.5, and of equal ones the
+    /// first. Groups are free for none.
+    pub fn matched(&self, predictions: &[&Prediction], runs: &[Rle]) -> Vec<Option<usize>> {
+        let all = hotcoco::mask::iou(runs, &self.runs, &self.is_crowd);
+        let mut taken = self.is_crowd.clone();
+        let mut found = Vec::new();
+        for (prediction, overlaps) in predictions.iter().zip(&all) {
+            let free = overlaps.iter().enumerate().filter(|(at, overlap)| {
+                !taken[*at] && self.classes[*at] == prediction.class && **overlap >= FITS
+            });
+            let best = free.rev().max_by(|one, other| one.1.total_cmp(other.1));
+            let object = best.map(|(at, _)| at);
+            if let Some(at) = object {
+                taken[at] = true;
+            }
+            found.push(object);
+        }
+        found
+    }
 }
 
 #[cfg(test)]
@@ -118,5 +142,48 @@ mod tests {
         assert_eq!((found[2].overlap(), found[2].own_object), (0.0, None));
         assert_eq!(found[2].crowd, 1.0);
         assert!(found[2].is_ignored() && found[0].is_ignored());
+    }
+
+    #[test]
+    fn each_detection_gets_the_best_free_object_of_its_class() {
+        let single = InstanceSource::Annotation;
+        let instance = |class, pixels, source| Instance {
+            class,
+            mask: row(pixels),
+            source,
+        };
+        let truth = Truth {
+            image_id: 1,
+            height: 1,
+            width: 10,
+            instances: vec![
+                instance(0, 0..10, InstanceSource::Crowd),
+                instance(0, 0..4, single),
+                instance(0, 0..4, single),
+                instance(1, 5..9, single),
+            ],
+            areas: vec![10.0, 4.0, 4.0, 4.0],
+            void: None,
+        };
+        let objects = Objects::new(&truth, 0);
+        let of = |class| Prediction {
+            class,
+            ..Prediction::default()
+        };
+        let (zero, one) = (of(0), of(1));
+        // The third finds no free object, the fourth is of another class, the fifth overlaps by one half.
+        let found = objects.matched(
+            &[&zero, &zero, &zero, &zero, &one, &one],
+            &[
+                row(0..4),
+                row(0..3),
+                row(0..4),
+                row(5..9),
+                row(5..7),
+                row(5..9),
+            ]
+            .map(|mask| rle::encode(&mask)),
+        );
+        assert_eq!(found, [Some(1), Some(2), None, None, Some(3), None]);
     }
 }

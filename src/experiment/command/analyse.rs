@@ -1,7 +1,9 @@
 //! Analyses of the trials of a results folder, for the report: each evaluates the reported network once more, and keeps
-//! every detection with the objects that it overlaps. A trial is analysed once; the store keeps the result.
+//! every detection with the objects that it overlaps. A trial is analysed once; the store keeps the result, and the images
+//! that the galleries draw.
 
 use super::first::of_network;
+use super::pictures::keep_pictures;
 use crate::data::DATASETS;
 use crate::data::supercategories::groups;
 use crate::detector::{Detector, Judged};
@@ -53,6 +55,12 @@ pub fn analyse(results: &Results, device: DeviceChoice) -> Result<(), CommandErr
                         ));
                     }
                 }
+            }
+        }
+        for table in &results.tables {
+            if let Err(reason) = contained(|| keep_pictures(results, table, &datasets)) {
+                let name = &table.name;
+                crate::screen::say(&format!("warning: no gallery of {name}: {reason}"));
             }
         }
         if networks == 0 {

@@ -12,6 +12,7 @@ pub mod init;
 mod live;
 pub mod logs;
 pub mod look;
+mod pictures;
 pub mod predict;
 pub mod publish;
 pub mod report;

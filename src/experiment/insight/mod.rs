@@ -3,12 +3,14 @@
 //! Nothing here changes a store, and a store that is incomplete or of an earlier program is read as far as it goes.
 
 pub mod aligned;
+pub mod analysed;
 pub mod analysis;
 pub mod choice;
 pub mod classes;
 pub mod curve;
 pub mod differing;
 pub mod evidence;
+pub mod gallery;
 pub mod journal;
 pub mod labels;
 pub mod overview;

@@ -19,7 +19,7 @@ use toml::Table;
 /// The kind of the folders.
 const KIND: &str = "analyse";
 /// The version of the analyses: another one is made anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// The number of hexadecimal digits in the name of a folder.
 const DIGITS: usize = 20;
 
@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(place.read(), None);
         place.folder.make().unwrap();
         let analysis = Analysis {
-            version: 1,
+            version: 2,
             model: "teacher".into(),
             ..Analysis::default()
         };

@@ -109,6 +109,11 @@ impl StageFolder {
         self.0.join("analysis.json.gz")
     }
 
+    /// The small copy of the image `id`.
+    pub fn picture(&self, id: u64) -> PathBuf {
+        self.0.join(format!("image-{id}.json"))
+    }
+
     /// The environment in which the stage was computed.
     pub fn environment(&self) -> PathBuf {
         self.0.join("environment.json")

@@ -8,6 +8,7 @@ pub mod folder;
 pub mod frozen;
 pub mod lease;
 pub mod measured;
+pub mod pictures;
 pub mod program;
 pub mod provenance;
 pub mod renew;

@@ -17,6 +17,7 @@
 //!     failure.json                     the failure of the last attempt
 //!     progress.json                    the progress of a running stage without a journal
 //! .store/stages/analyse-<hash>/        the analysis of an evaluation, if a report asked for it: analysis.json.gz
+//! .store/stages/pictures-<hash>/       the images of a dataset that a report draws: image-<id>.json
 //! .store/trials/<hash>/                the files of a trial: its settings since a sweep with it began, the others
 //!                                      since it ended
 //!     settings.toml  environment.json  diff.patch  journal.jsonl  metrics.json  status.json

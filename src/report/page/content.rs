@@ -1,6 +1,7 @@
 //! The content of a report as plain data: whoever reads a results folder fills it in, the other files of this folder
 //! draw it.
 
+use super::gallery_content::Gallery;
 use crate::report::comparison::Comparison;
 use crate::report::table::Table;
 
@@ -58,6 +59,8 @@ pub struct Sweep {
     pub classes: Option<ClassTable>,
     /// The analyses of the detections; none if no trial has one.
     pub analysed: Option<Analysed>,
+    /// Images with what the rows find in them; none if no trial has an analysis, or no row is compared with another.
+    pub gallery: Option<Gallery>,
 }
 
 /// The table of a sweep with the differences of one metric.

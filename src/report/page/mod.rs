@@ -14,6 +14,8 @@ mod download;
 mod errors;
 mod forest;
 mod frame;
+mod gallery;
+mod gallery_content;
 mod head;
 mod labels;
 mod provenance;
@@ -33,6 +35,7 @@ pub use content::{
     Analysed, AnalysedRow, ClassTable, HeatMap, LabelFlow, LabelWindow, Panel, Point, Report, Run,
     Scatter, SeedKinds, Series, SettingsTable, Sweep, TrialLine, View,
 };
+pub use gallery_content::{Found, Gallery, GalleryComparison, GalleryPicture, Shape, Side, Strip};
 pub use views::{ClassLine, ShownPicture, ViewPart, ViewRow, Views, views_page};
 
 use anyhow::Result;

@@ -4,8 +4,8 @@ use super::content::{Sweep, TrialLine};
 use super::frame::Section;
 use super::head::coded;
 use super::{
-    classes, confusion, curves, errors, forest, labels, scatter, settings, table, thresholds,
-    verdict,
+    classes, confusion, curves, errors, forest, gallery, labels, scatter, settings, table,
+    thresholds, verdict,
 };
 use crate::report::cell::number;
 use anyhow::Result;
@@ -60,6 +60,11 @@ pub fn sections(index: usize, sweep: &Sweep) -> Result<Vec<Section>> {
             "errors",
             "Kinds of errors",
             analysed.map(|one| errors::body(&id, one)),
+        ),
+        (
+            "gallery",
+            "Gallery",
+            sweep.gallery.as_ref().map(|one| gallery::body(&id, one)),
         ),
     ];
     for (part, title, body) in parts {

@@ -84,6 +84,7 @@ fn report_with_labels() -> Report {
             maps: vec![map],
             classes: Some(classes),
             analysed: None,
+            gallery: None,
         }],
         ..Report::default()
     }

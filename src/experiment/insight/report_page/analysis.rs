@@ -1,7 +1,6 @@
 //! The analyses of a sweep: what its figures show.
 
-use super::super::analysis::analysis;
-use super::super::choice::Results;
+use super::super::analysed::{AnalysedRows, RowAnalyses};
 use super::super::evidence::Evidence;
 use crate::eval::analysis::{
     Analysis, Confusion, KINDS, MIN_SCORE, Prediction, correlation, kinds, reliability, shown,
@@ -9,8 +8,6 @@ use crate::eval::analysis::{
 use crate::report::page::{Analysed, AnalysedRow, Scatter, SeedKinds};
 use crate::rng::Stream;
 
-/// The most rows with figures.
-const ROWS: usize = 8;
 /// Columns and rows of a histogram.
 const CELLS: usize = 40;
 /// The detections that are drawn as points.
@@ -27,53 +24,29 @@ const QUALITIES: [Quality; 3] = [
     ("class quality", |one| one.class_quality),
 ];
 
-/// The analyses of the rows; none if no trial has one. `references`: for each row, the place of the one that it is
-/// compared with.
+/// The figures of the analysed rows `found` of a sweep; none without any. `references`: for each row of the sweep, the
+/// place of the one that it is compared with.
 pub fn analysed(
-    results: &Results,
     rows: &[Evidence],
+    found: &AnalysedRows,
     references: &[Option<usize>],
 ) -> Option<Analysed> {
-    let mut found: Vec<(usize, Vec<(u64, Analysis)>)> = Vec::new();
-    let mut more = 0;
-    for (place, row) in rows.iter().enumerate() {
-        let trials = row.trials.iter();
-        let own = trials.filter_map(|trial| Some((trial.seed, analysis(results, trial)?)));
-        let own: Vec<(u64, Analysis)> = own.collect();
-        match own.is_empty() {
-            true => {}
-            false if found.len() < ROWS => found.push((place, own)),
-            false => more += 1,
-        }
-    }
-    let (_, first) = found.first()?;
-    let first = first[0].1.clone();
+    let (_, first) = found.rows.first()?.own.first()?;
     let (classes, groups) = (&first.classes, &first.groups);
-    // Rows on another dataset have no common figure.
-    let of = |one: &Analysis| (one.classes.clone(), one.groups.clone(), one.images.clone());
-    for (_, own) in &mut found {
-        own.retain(|(_, one)| of(one) == of(&first));
-    }
-    found.retain(|(_, own)| !own.is_empty());
-    let images = first.images.len();
-    let all = found
-        .iter()
-        .flat_map(|(_, own)| own.iter().map(|(_, one)| one));
+    let all = found.rows.iter().flat_map(RowAnalyses::analyses);
     let order = shown(&Confusion::of(classes.len(), all));
-    let places: Vec<usize> = found.iter().map(|(place, _)| *place).collect();
-    let line = |(place, own): &(usize, Vec<(u64, Analysis)>)| {
-        let reference =
-            references[*place].and_then(|other| places.iter().position(|one| *one == other));
-        self::row(rows[*place].label, reference, own, &order)
+    let line = |row: &RowAnalyses| {
+        let reference = references[row.place].and_then(|other| found.position(other));
+        self::row(rows[row.place].label, reference, &row.own, &order)
     };
     Some(Analysed {
-        images,
+        images: first.images.len(),
         similar: similar(classes, groups),
         sides: sides(classes, &order),
         min_score: MIN_SCORE,
         kinds: KINDS.iter().map(|(_, name)| *name).collect(),
-        rows: found.iter().map(line).collect(),
-        more,
+        rows: found.rows.iter().map(line).collect(),
+        more: found.more,
     })
 }
 

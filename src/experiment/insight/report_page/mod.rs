@@ -3,6 +3,7 @@
 
 mod analysis;
 mod folder;
+mod gallery;
 mod labels;
 mod maps;
 mod runs;

@@ -2,8 +2,8 @@
 
 use super::super::differing::flat;
 use crate::experiment::store::root::settings_of;
+use crate::report::TableLayout;
 use crate::report::page::SettingsTable;
-use crate::report::{RowLayout, TableLayout};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -25,12 +25,8 @@ pub fn table(folder: &Path, layout: &TableLayout) -> Option<SettingsTable> {
     let differ =
         |(_, values): &(String, Vec<Option<String>>)| values.iter().any(|one| *one != values[0]);
     let text = |hash: &&str| std::fs::read_to_string(settings_of(folder, hash)).unwrap_or_default();
-    let reference = |row: &RowLayout| {
-        let label = layout.reference_of(row)?;
-        layout.rows.iter().position(|other| other.label == label)
-    };
     Some(SettingsTable {
-        references: layout.rows.iter().map(reference).collect(),
+        references: layout.references(),
         labels: layout.rows.iter().map(|row| row.label.clone()).collect(),
         keys: keys.filter(differ).collect(),
         all: first.iter().map(text).collect(),

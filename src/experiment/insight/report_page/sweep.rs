@@ -1,12 +1,13 @@
 //! One sweep of a report.
 
+use super::super::analysed::AnalysedRows;
 use super::super::choice::{Results, Row};
 use super::super::classes::{compared, names_of, told};
 use super::super::evidence::Evidence;
 use super::super::portrait::{common, name_of, of_seed};
 use super::super::sentence::Finding;
 use super::super::signs::signs;
-use super::{analysis, labels, maps, series, settings};
+use super::{analysis, gallery, labels, maps, series, settings};
 use crate::experiment::trial::datasets::Datasets;
 use crate::report::page::{ClassTable, Sweep, TrialLine, View};
 use crate::report::{JsonLines, Record, Table, TableLayout, Timing};
@@ -38,6 +39,7 @@ pub fn sweep(
         maps: Vec::new(),
         classes: None,
         analysed: None,
+        gallery: None,
         views: Vec::new(),
     };
     if results.store.is_some() {
@@ -59,11 +61,10 @@ pub fn sweep(
         sweep.labels = rows.iter().filter_map(labels::flow).collect();
         sweep.maps = rows.iter().flat_map(|row| maps::maps(row, &name)).collect();
         sweep.classes = classes(table, &rows, &name);
-        let references = layout.rows.iter().map(|row| {
-            let label = layout.reference_of(row)?;
-            layout.rows.iter().position(|other| other.label == label)
-        });
-        sweep.analysed = analysis::analysed(results, &rows, &references.collect::<Vec<_>>());
+        let references = layout.references();
+        let found = AnalysedRows::read(results, rows.iter().map(|row| row.trials.as_slice()));
+        sweep.analysed = analysis::analysed(&rows, &found, &references);
+        sweep.gallery = gallery::gallery(results, &rows, &found, &references);
     }
     sweep.views = views;
     Ok(sweep)

@@ -1,0 +1,268 @@
+//! Evaluated images in strips: the picture, the truth, and what two rows find.
+
+use super::download::{csv, csv_link};
+use super::gallery_content::{Gallery, GalleryComparison, GalleryPicture, Shape, Side, Strip};
+use crate::report::cell::signed;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use maud::{Markup, html};
+
+/// The longer side in pixels up to which the pixels of a picture stay squares.
+const SQUARES: usize = 160;
+/// The layers that a reader can switch off: class and words.
+const LAYERS: [(&str, &str); 4] = [
+    ("photo", "pictures"),
+    ("right", "objects and right detections"),
+    ("wrong", "invented (hatched)"),
+    ("missed", "missed (dashed)"),
+];
+
+/// The gallery. `id` begins all ids in it.
+pub fn body(id: &str, gallery: &Gallery) -> Markup {
+    html! {
+        div class="gallery" {
+            p class="note" {
+                "The images are chosen by a rule and not by hand. Detections have a score of at least 0.5; each, the best score \
+                 first, gets the free object of its class with the largest IoU of at least 0.5. The F1 of an image is twice the \
+                 number of those that get one by the number of detections and objects, or 1 if there are neither. For every row: \
+                 the four images whose F1 gains most against the reference, by the mean over the common seeds, the four that \
+                 lose most (of equal ones those with the smaller id), and four fixed ones, whose ids have the smallest BLAKE3 \
+                 digests. Drawn is the first common seed. Right detections are filled, invented ones hatched, missed objects \
+                 dashed, groups dotted."
+            }
+            @if gallery.missing > 0 {
+                p class="note" {
+                    (gallery.missing) " of the chosen images are not in the store: " code { "harness report --analyse" } " draws them."
+                }
+            }
+            @if !gallery.left_out.is_empty() {
+                p class="note" { "Left out, so that the page stays small: " (gallery.left_out.join("; ")) "." }
+            }
+            fieldset class="layers" {
+                legend { "Show" }
+                @for (class, words) in LAYERS {
+                    label { input type="checkbox" class=(format!("show-{class}")) checked; " " (words) }
+                }
+            }
+            svg class="kept" width="0" height="0" aria-hidden="true" {
+                @for (place, picture) in gallery.pictures.iter().enumerate() {
+                    (image(&format!("{id}-picture-{place}"), picture))
+                }
+            }
+            @for (place, one) in gallery.comparisons.iter().enumerate() {
+                (comparison(id, place, one, &gallery.pictures))
+            }
+        }
+    }
+}
+
+/// The picture itself, which the panels use.
+fn image(id: &str, picture: &GalleryPicture) -> Markup {
+    let (height, width) = picture.size;
+    let address = format!("data:image/jpeg;base64,{}", STANDARD.encode(&picture.jpeg));
+    let squares = (height.max(width) <= SQUARES).then_some("squares");
+    html! {
+        image id=(id) class=[squares] width=(2 * width) height=(2 * height) href=(address) {}
+    }
+}
+
+fn comparison(
+    id: &str,
+    place: usize,
+    one: &GalleryComparison,
+    pictures: &[GalleryPicture],
+) -> Markup {
+    let name = format!("{id}-gallery-{place}");
+    html! {
+        details class="comparison" open[place == 0] {
+            summary { (one.label) " beside " (one.reference) }
+            p class="note" {
+                "Seed " (one.seed) "; F1 over " (one.seeds) " seed" @if one.seeds != 1 { "s" } ". "
+                (csv_link(&name, &lines(one, pictures)))
+            }
+            div class="strips" {
+                @for (at, strip) in one.strips.iter().enumerate() {
+                    (figure(id, &format!("{name}-{at}"), one, strip, &pictures[strip.picture]))
+                }
+            }
+        }
+    }
+}
+
+fn figure(
+    id: &str,
+    name: &str,
+    one: &GalleryComparison,
+    strip: &Strip,
+    picture: &GalleryPicture,
+) -> Markup {
+    let [other, own] = strip.f1;
+    let source = format!("#{id}-picture-{}", strip.picture);
+    let panel = |words: &str, layers: Markup| panel(name, &source, picture, words, &layers);
+    html! {
+        figure class="strip" {
+            figcaption id=(name) {
+                strong { "Image " (picture.id) } ", " (strip.why) ": F1 " (format!("{other:.2}")) " to " (format!("{own:.2}"))
+                " (" (signed(Some(own - other), 2)) ")"
+            }
+            div class="sides" {
+                (panel("picture", html! {}))
+                (panel("truth", html! { @for shape in &picture.objects { (object(shape)) } }))
+                (panel(&one.reference, side(&strip.sides[0], picture)))
+                (panel(&one.label, side(&strip.sides[1], picture)))
+            }
+        }
+    }
+}
+
+/// A picture with what lies on it. `name` is the id of the strip's caption.
+fn panel(
+    name: &str,
+    source: &str,
+    picture: &GalleryPicture,
+    words: &str,
+    layers: &Markup,
+) -> Markup {
+    let (height, width) = picture.size;
+    html! {
+        div {
+            svg viewBox=(format!("0 0 {} {}", 2 * width, 2 * height)) role="img" aria-label=(format!("image {}, {words}", picture.id))
+                aria-describedby=(name) {
+                use class="photo" href=(source) {}
+                (layers)
+            }
+            span class="words" { (words) }
+        }
+    }
+}
+
+fn object(shape: &Shape) -> Markup {
+    let (class, words) = match shape.is_group {
+        true => ("object right group", format!("a group: {}", shape.class)),
+        false => ("object right", shape.class.clone()),
+    };
+    html! { path class=(class) style=(colour(shape)) d=(shape.outline) { title { (words) } } }
+}
+
+/// What a row finds, and what it misses.
+fn side(side: &Side, picture: &GalleryPicture) -> Markup {
+    html! {
+        @for one in &side.found {
+            @let words = format!("{} {:.2}", one.shape.class, one.score);
+            @if one.hatch.is_empty() {
+                path class="object right" style=(colour(&one.shape)) d=(one.shape.outline) { title { (words) ", right" } }
+            } @else {
+                g class="wrong" style=(colour(&one.shape)) {
+                    title { (words) ", invented" }
+                    path class="object" d=(one.shape.outline) {}
+                    path class="hatch" d=(one.hatch) {}
+                }
+            }
+        }
+        @for place in &side.missed {
+            @let shape = &picture.objects[*place];
+            path class="object missed" style=(colour(shape)) d=(shape.outline) { title { (shape.class) ", missed" } }
+        }
+    }
+}
+
+/// The colour of a shape, which the style reads.
+fn colour(shape: &Shape) -> String {
+    let [red, green, blue] = shape.colour;
+    format!("--o:rgb({red} {green} {blue})")
+}
+
+/// The numbers as CSV.
+fn lines(one: &GalleryComparison, pictures: &[GalleryPicture]) -> String {
+    let head = ["image", "chosen", "f1_of_reference", "f1", "difference"];
+    let mut lines = vec![head.map(String::from).to_vec()];
+    for strip in &one.strips {
+        let [other, own] = strip.f1;
+        let numbers = [other, own, own - other].map(|value| format!("{value:.4}"));
+        let id = pictures[strip.picture].id.to_string();
+        lines.push(
+            [id, strip.why.to_string()]
+                .into_iter()
+                .chain(numbers)
+                .collect(),
+        );
+    }
+    csv(&lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::page::Found;
+
+    fn shape(class: &str, outline: &str) -> Shape {
+        Shape {
+            class: class.into(),
+            colour: [1, 2, 3],
+            outline: outline.into(),
+            is_group: class == "crowd",
+        }
+    }
+
+    #[test]
+    fn a_picture_stands_once_and_right_wrong_and_missed_look_different() {
+        let found = |outline: &str, hatch: &str| Found {
+            shape: shape("<b>cat", outline),
+            score: 0.875,
+            hatch: hatch.into(),
+        };
+        let other = Side {
+            found: vec![found("M1 1z", "")],
+            missed: vec![0],
+        };
+        let own = Side {
+            found: vec![found("M2 2z", "M3 3l2 -2")],
+            missed: Vec::new(),
+        };
+        let gallery = Gallery {
+            pictures: vec![GalleryPicture {
+                id: 17,
+                size: (3, 4),
+                jpeg: vec![1, 2, 3],
+                objects: vec![shape("dog", "M9 9z"), shape("crowd", "M8 8z")],
+            }],
+            comparisons: vec![GalleryComparison {
+                label: "- <i>".into(),
+                reference: "all".into(),
+                seed: 7,
+                seeds: 2,
+                strips: vec![Strip {
+                    picture: 0,
+                    why: "loses most",
+                    f1: [0.5, 0.25],
+                    sides: [other, own],
+                }],
+            }],
+            missing: 1,
+            left_out: vec!["<u>".into()],
+        };
+        let page = body("s", &gallery).into_string();
+        assert_eq!(page.matches("data:image/jpeg;base64,AQID").count(), 1);
+        assert_eq!(page.matches("href=\"#s-picture-0\"").count(), 4);
+        for part in [
+            "viewBox=\"0 0 8 6\"",
+            "<path class=\"object right\" style=\"--o:rgb(1 2 3)\" d=\"M1 1z\"><title>&lt;b&gt;cat 0.88, right</title>",
+            "<g class=\"wrong\" style=\"--o:rgb(1 2 3)\"><title>&lt;b&gt;cat 0.88, invented</title>",
+            "<path class=\"hatch\" d=\"M3 3l2 -2\">",
+            "<path class=\"object missed\" style=\"--o:rgb(1 2 3)\" d=\"M9 9z\"><title>dog, missed</title>",
+            "<title>a group: crowd</title>",
+            "loses most: F1 0.50 to 0.25 (-0.25)",
+            "Seed 7; F1 over 2 seeds.",
+            "- &lt;i&gt; beside all",
+            "1 of the chosen images are not in the store",
+            "stays small: &lt;u&gt;.",
+        ] {
+            assert!(page.contains(part), "{part} in {page}");
+        }
+        let csv = lines(&gallery.comparisons[0], &gallery.pictures);
+        assert!(
+            csv.ends_with("17,loses most,0.5000,0.2500,-0.2500\n"),
+            "{csv}"
+        );
+    }
+}
