@@ -1,14 +1,12 @@
 //! Confusion matrices, as in Fig. 3 of PL-DC.
 
+use super::confusion_change;
 use super::content::{Analysed, AnalysedRow};
 use super::download::{csv, csv_link};
+use super::matrix::{SIDE, START, frame, view_box};
 use super::scale::place;
 use maud::{Markup, html};
 
-/// The side of a cell, and the room of the names at the left and at the top.
-const SIZE: [f64; 2] = [16.0, 120.0];
-/// The characters of a name that has room.
-const NAME: usize = 17;
 /// The number of shades.
 const SHADES: f64 = 16.0;
 
@@ -23,37 +21,40 @@ pub fn body(id: &str, analysed: &Analysed) -> Markup {
         }
         div class="panels" {
             @for (place, row) in analysed.rows.iter().enumerate() {
-                (figure(&format!("{id}-confusion-{place}"), row, &analysed.sides))
+                @let reference = row.reference.filter(|other| *other != place);
+                (figure(&format!("{id}-confusion-{place}"), row, reference.map(|other| &analysed.rows[other]), &analysed.sides))
             }
         }
     }
 }
 
-fn figure(id: &str, row: &AnalysedRow, sides: &[String]) -> Markup {
-    let whole = SIZE[1] + SIZE[0] * sides.len() as f64;
-    let cell = |at: usize| place(SIZE[1] + SIZE[0] * at as f64);
-    let text = |at: usize| place(SIZE[1] + SIZE[0] * (at as f64 + 0.75));
+fn figure(
+    id: &str,
+    row: &AnalysedRow,
+    reference: Option<&AnalysedRow>,
+    sides: &[String],
+) -> Markup {
+    let cell = |at: usize| place(START + SIDE * at as f64);
     html! {
         figure class="panel matrix" {
             figcaption id=(id) { strong { (row.label) } ": " (worst(row, sides)) " " (csv_link(id, &lines(row, sides))) }
-            svg viewBox=(format!("0 0 {0} {0}", place(whole + 2.0))) role="img" aria-labelledby=(id) {
-                @for (at, name) in sides.iter().enumerate() {
-                    text class="tick" x=(place(SIZE[1] - 4.0)) y=(text(at)) text-anchor="end" { (cut(name)) }
-                    text class="tick" x="0" y="0" transform=(format!("translate({} {}) rotate(-90)", text(at), place(SIZE[1] - 4.0))) { (cut(name)) }
-                }
-                rect class="frame" x=(cell(0)) y=(cell(0)) width=(place(whole - SIZE[1])) height=(place(whole - SIZE[1])) {}
+            svg viewBox=(view_box(sides.len())) role="img" aria-labelledby=(id) {
+                (frame(sides))
                 @for (truth, counts) in row.confusion.iter().enumerate() {
                     @let sum = counts.iter().sum::<usize>();
                     @for (found, count) in counts.iter().enumerate() {
                         @if *count > 0 {
                             @let share = *count as f64 / sum as f64;
                             rect class=(format!("q{}", ((share * SHADES) as usize).min(15))) x=(cell(found)) y=(cell(truth))
-                                width=(SIZE[0]) height=(SIZE[0]) {
+                                width=(SIDE) height=(SIDE) {
                                 title { (sides[truth]) " as " (sides[found]) ": " (count) " of " (sum) " (" (format!("{:.0} %", share * 100.0)) ")" }
                             }
                         }
                     }
                 }
+            }
+            @if let Some(reference) = reference {
+                (confusion_change::figure(id, row, reference, sides))
             }
         }
     }
@@ -94,12 +95,4 @@ fn lines(row: &AnalysedRow, sides: &[String]) -> String {
         lines.push([name.clone()].into_iter().chain(counts).collect());
     }
     csv(&lines)
-}
-
-/// The name, or as much of it as has room.
-fn cut(name: &str) -> String {
-    match name.chars().count() > NAME {
-        true => name.chars().take(NAME - 1).chain(['…']).collect(),
-        false => name.to_string(),
-    }
 }

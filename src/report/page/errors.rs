@@ -1,9 +1,10 @@
-//! The kinds of the best-scored detections, as in Fig. I of PL-DC, and TIDE's errors.
+//! The kinds of the best-scored detections, as in Fig. I of PL-DC.
 
 use super::content::{Analysed, AnalysedRow, SeedKinds};
 use super::download::{csv, csv_link};
 use super::scale::place;
-use crate::report::cell::{number, signed};
+use super::tide;
+use crate::report::cell::signed;
 use maud::{Markup, html};
 
 /// The width of the figure, the room of the labels, and the height of a bar.
@@ -19,7 +20,7 @@ const DIGITS: usize = 1;
 pub fn body(id: &str, analysed: &Analysed) -> Markup {
     html! {
         (kinds(id, analysed))
-        (tide(id, analysed))
+        (tide::body(id, analysed))
     }
 }
 
@@ -161,52 +162,6 @@ fn table(analysed: &Analysed) -> Markup {
                                 }
                             }
                             td class="number" data-value=(duplicates) { (duplicates) }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn tide(id: &str, analysed: &Analysed) -> Markup {
-    let title = format!("{id}-tide");
-    let kinds: Vec<&String> = analysed.rows.first().map_or(Vec::new(), |row| {
-        row.tide.1.iter().map(|(kind, _)| kind).collect()
-    });
-    let mut lines = vec![vec!["variant".to_string(), "AP50".to_string()]];
-    lines[0].extend(kinds.iter().map(|kind| kind.to_string()));
-    for row in &analysed.rows {
-        let values = row.tide.1.iter().map(|(_, value)| number(Some(*value)));
-        lines.push(
-            [row.label.clone(), number(Some(row.tide.0))]
-                .into_iter()
-                .chain(values)
-                .collect(),
-        );
-    }
-    html! {
-        h3 { "TIDE" }
-        p class="note" {
-            "Points of AP at IoU 0.5 that a network without errors of a kind would have more (dAP), means over the seeds. They \
-             do not add up. Cls: class; Loc: mask; Both; Dupe: a second detection; Bkg: no object, IoU up to 0.1; Miss: an \
-             object that nothing found; FP and FN: all false positives, all misses. " (csv_link(&title, &csv(&lines)))
-        }
-        div class="wide" tabindex="0" role="region" aria-label="TIDE" {
-            table class="results" {
-                thead {
-                    tr {
-                        @for (place, name) in lines[0].iter().enumerate() {
-                            th scope="col" class=[(place > 0).then_some("number")] data-sorts=(if place > 0 { "number" } else { "text" }) { (name) }
-                        }
-                    }
-                }
-                tbody {
-                    @for row in &analysed.rows {
-                        tr {
-                            th scope="row" { (row.label) }
-                            td class="number" data-value=(row.tide.0) { (number(Some(row.tide.0))) }
-                            @for (_, value) in &row.tide.1 { td class="number" data-value=(value) { (number(Some(*value))) } }
                         }
                     }
                 }
