@@ -251,3 +251,49 @@ fn a_thousand_trials_load_in_time() {
     let nodes = browser.evaluate("document.querySelectorAll('*').length");
     assert!(nodes.as_u64().unwrap() < 20_000, "{nodes}");
 }
+
+#[test]
+fn forced_colours_leave_every_mark_visible() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let (_folder, results) = copy();
+    report(&results);
+    browser.open(&results.join("report.html"));
+    browser.show(
+        1280,
+        &[
+            ("forced-colors", "active"),
+            ("prefers-color-scheme", "dark"),
+        ],
+    );
+    assert_eq!(
+        browser.evaluate("matchMedia('(forced-colors: active)').matches"),
+        true
+    );
+    // Lines and marks have the colour of the text: a forced palette may have no other one beside the ground.
+    let strokes = |selector: &str, property: &str| {
+        format!(
+            "(() => {{ const text = getComputedStyle(document.body).color; \
+             const found = [...document.querySelectorAll('{selector}')].slice(0, 50); \
+             return [found.length > 0, found.filter((one) => getComputedStyle(one).{property} !== text).length]; }})()"
+        )
+    };
+    for (selector, property) in [
+        (".forest .student", "stroke"),
+        (".forest .mark", "fill"),
+        (".forest .seed", "fill"),
+        ("g.lines .line", "stroke"),
+        ("svg .tick", "fill"),
+        ("tbody td", "color"),
+    ] {
+        assert_eq!(
+            browser.evaluate(&strokes(selector, property)),
+            json!([true, 0]),
+            "{selector}"
+        );
+    }
+    // What a colour says, a word or a shape says too.
+    let verdicts = "[...document.querySelectorAll('td.verdict-cell')].every((one) => one.textContent.trim() !== '')";
+    assert_eq!(browser.evaluate(verdicts), true);
+}
