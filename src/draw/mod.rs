@@ -5,10 +5,14 @@
 mod colour;
 mod contour;
 mod encode;
+mod hatch;
 mod objects;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use colour::class_colour;
-pub use contour::{hatch, path};
+pub use contour::path;
 pub use encode::{Embedded, embedded, jpeg, png};
+pub use hatch::hatch;
 pub use objects::{Object, drawn};

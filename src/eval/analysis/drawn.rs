@@ -2,9 +2,9 @@
 //!
 //! `$$ F_1 = \frac{2\,TP}{\mathrm{detections} + \mathrm{objects}} $$`
 //!
-//! Detections have a score of at least [`MIN_SCORE`](super::MIN_SCORE). Each, the best score first, gets the free object
-//! of its class with the largest IoU of at least 0.5; TP is the number of those that get one. An image with neither
-//! detections nor objects has an F1 of 1.
+//! Detections have a score of at least [`MIN_SCORE`](super::MIN_SCORE). Each, the best score first, gets the free
+//! object of its class with the largest IoU of at least 0.5; TP is the number of those that get one. An image with
+//! neither detections nor objects has an F1 of 1.
 
 use crate::structures::{Mask, mask_thumbnail, rle};
 use anyhow::{Result, anyhow};

@@ -1,5 +1,6 @@
 //! The detections of a network beyond one number: how well scores tell good masks (Fig. 2 of PL-DC), which classes are
-//! confused (Fig. 3), the kinds of errors (Fig. I, and TIDE, <https://arxiv.org/abs/2008.08115>), and the images of a gallery.
+//! confused (Fig. 3), the kinds of errors (Fig. I, and TIDE, <https://arxiv.org/abs/2008.08115>), and the images of a
+//! gallery.
 //!
 //! An [`Analyst`] compares detections with annotations, and leaves an [`Analysis`]: one line for each detection,
 //! and two tables. The other files of this folder compute the figures from it.
