@@ -102,6 +102,37 @@ fn a_new_key_at_its_default_makes_no_other_trial_and_at_another_value_does() {
 }
 
 #[test]
+fn the_report_of_a_recipe_makes_no_other_trial_and_is_checked() {
+    hooks(|hooks| {
+        let planned = |more: &str| old(more).plan("recipes/mine.toml", &[], &[], hooks);
+        let plan = planned("[report]\nanalyse = true\nsimilar = [['a', 'b'], ['c', 'd']]").unwrap();
+        assert_eq!(hashes(&plan), HASHES);
+        assert_eq!(
+            at(&plan.trials[0].settings, "report.analyse").as_bool(),
+            Some(true)
+        );
+        for (key, expected) in [
+            (
+                "analyse = 'yes'",
+                "`report.analyse`: expected `true` or `false`",
+            ),
+            (
+                "similar = [['a']]",
+                "`report.similar`: [[\"a\"]] does not fit; allowed: lists of two or more",
+            ),
+            ("similar = [['a', 'b'], ['b', 'c']]", "does not fit"),
+            (
+                "similiar = []",
+                "unknown key `report.similiar`; did you mean `report.similar`?",
+            ),
+        ] {
+            let found = old(&format!("[report]\n{key}")).refusal(&[], hooks);
+            assert!(found.contains(expected), "{key}: {found}");
+        }
+    });
+}
+
+#[test]
 fn a_sweep_finds_the_default_of_a_key_that_the_recipe_leaves_out() {
     let house = old("sweeps = ['s']\nseeds = [0]");
     let sweep = "question = 'q'\n[grid]\n'precision' = ['f32', 'tf32']\n\

@@ -72,6 +72,80 @@ fn analyses_are_made_once_and_have_the_same_bytes() {
     assert!(first == second);
 }
 
+/// The pictures of galleries in a results folder, sorted.
+fn pictures(results: &Path) -> Vec<PathBuf> {
+    let stages = fs::read_dir(results.join(".store/stages")).unwrap();
+    let folders = stages.map(|stage| stage.unwrap().path());
+    let folders = folders.filter(|path| text_of(path).contains("/pictures-"));
+    let files = folders.flat_map(|folder| fs::read_dir(folder).unwrap());
+    let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn the_gallery_shows_each_chosen_image_once_with_what_both_rows_find() {
+    let (_folder, results) = copy_of(&TRAINED.results());
+    assert!(!report(&results).contains("Gallery (two)"));
+    let (page, _) = analysed(&results);
+    assert!(page.contains("Gallery (two)") && page.contains("- DICC beside PL-DC"));
+    let kept = pictures(&results);
+    let shown = page.matches("href=\"data:image/jpeg;base64,").count();
+    assert_eq!(shown, kept.len(), "each picture stands once");
+    let strips = page.matches("<figure class=\"strip\">").count();
+    assert!(
+        (4..=12).contains(&strips) && shown <= 6,
+        "{strips} strips of {shown} images"
+    );
+    assert_eq!(page.matches("<use class=\"photo\"").count(), 4 * strips);
+    assert_eq!(page.matches(", fixed: F1 ").count(), 4);
+    for word in ["url(", "<img", "<link", "@import"] {
+        assert!(!page.contains(word), "{word}");
+    }
+    // The F1 of an image is that of the detections which the analyses keep, as means over both seeds.
+    let analyses: Vec<Value> = files(&results).iter().map(|file| unpacked(file)).collect();
+    let f1 = |image: &Value| {
+        let found = image["found"].as_array().unwrap();
+        let right = found.iter().filter(|one| !one["object"].is_null()).count() as f64;
+        match found.len() as f64 + image["objects"].as_f64().unwrap() {
+            0.0 => 1.0,
+            all => 2.0 * right / all,
+        }
+    };
+    let all = analyses
+        .iter()
+        .flat_map(|one| one["drawn"].as_array().unwrap());
+    let sum: f64 = all.map(f1).sum();
+    assert!(sum > 0.0, "some image has a right detection");
+    for (at, image) in analyses[0]["images"].as_array().unwrap().iter().enumerate() {
+        let values: Vec<f64> = analyses.iter().map(|one| f1(&one["drawn"][at])).collect();
+        let heading = format!("<strong>Image {image}</strong>");
+        let Some(start) = page.find(&heading) else {
+            continue;
+        };
+        let line = page[start..].split("</figcaption>").next().unwrap();
+        let numbers = line
+            .split("F1 ")
+            .nth(1)
+            .unwrap()
+            .split(" (")
+            .next()
+            .unwrap();
+        let shown: f64 = numbers
+            .split(" to ")
+            .map(|one| one.parse::<f64>().unwrap())
+            .sum();
+        let mean = values.iter().sum::<f64>() / 2.0;
+        assert!((shown - mean).abs() < 0.011, "{line}: {values:?}");
+    }
+
+    // A page without one of its pictures says so, and the picture alone is made again.
+    fs::remove_file(&kept[0]).unwrap();
+    assert!(report(&results).contains("1 of the chosen images are not in the store"));
+    let (again, told) = analysed(&results);
+    assert!(again == page && !told.contains("analysing"), "{told}");
+}
+
 #[test]
 fn counts_are_those_of_the_annotations() {
     let (folder, results) = copy_of(&TRAINED.results());
@@ -141,4 +215,50 @@ fn an_analysis_that_does_not_fit_its_evaluation_is_refused_and_the_others_are_sh
     assert!(told.contains("and its evaluation found 77.5"), "{told}");
     assert_eq!(files(&results).len(), 3);
     assert!(page.contains("Kinds of errors (two)"));
+}
+
+#[test]
+fn a_recipe_asks_for_analyses_and_names_similar_classes() {
+    let (_folder, results) = copy_of(&TRAINED.results());
+    let sweep = |similar: &str| {
+        let (recipe, out) = (TRAINED.recipe(), text_of(&results));
+        let similar = format!("report.similar={similar}");
+        let set = ["--set", "report.analyse=true", "--set", &similar];
+        harness(
+            &[
+                &["sweep", text_of(&recipe), "--out", out, "--device", "cpu"][..],
+                &set,
+            ]
+            .concat(),
+        )
+    };
+    let records = fs::read(results.join("records.jsonl")).unwrap();
+    let output = sweep("[['disc', 'cat']]");
+    assert_eq!(output.status.code(), Some(2));
+    let told = stderr(&output);
+    assert!(
+        told.contains("unknown class `cat`; known: `disc`, `rect`"),
+        "{told}"
+    );
+    assert!(files(&results).is_empty());
+
+    let output = sweep("[['disc', 'star5']]");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told = stderr(&output);
+    assert_eq!(
+        told.matches("analysing the teacher of trial").count(),
+        4,
+        "{told}"
+    );
+    assert_eq!(
+        fs::read(results.join("records.jsonl")).unwrap(),
+        records,
+        "the trials are the same"
+    );
+    assert!(report(&results).contains("Similar classes: disc, star5."));
+
+    // Without the list the classes are those of the dataset again, and that needs other analyses.
+    assert!(sweep("[]").status.success());
+    assert!(report(&results).contains("Similar classes: disc, rect;"));
+    assert_eq!(files(&results).len(), 8);
 }

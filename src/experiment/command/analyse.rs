@@ -1,6 +1,6 @@
 //! Analyses of the trials of a results folder, for the report: each evaluates the reported network once more, and keeps
-//! every detection with the objects that it overlaps. A trial is analysed once; the store keeps the result, and the images
-//! that the galleries draw.
+//! every detection with the objects that it overlaps. A trial is analysed once; the store keeps the result, and the
+//! images that the galleries draw.
 
 use super::first::of_network;
 use super::pictures::keep_pictures;
@@ -9,10 +9,11 @@ use crate::data::supercategories::groups;
 use crate::detector::{Detector, Judged};
 use crate::eval::Evaluators;
 use crate::eval::analysis::{Analysis, Analyst, Qualities};
-use crate::experiment::insight::analysis::place;
+use crate::experiment::insight::analysis::{place, report_of};
 use crate::experiment::insight::choice::Results;
 use crate::experiment::insight::trial::KeptTrial;
 use crate::experiment::run::outcome::contained;
+use crate::experiment::settings::report::ReportConfig;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::trial::datasets::Datasets;
 use crate::experiment::trial::inputs::CommandError;
@@ -30,11 +31,15 @@ const AT_ONCE: usize = 4;
 const SAME: f64 = 0.1;
 
 /// Makes the analyses that the finished trials of `results` lack. A trial that cannot be analysed is named, and the
-/// others go on.
+/// others go on. `tell` is given a line about each.
 ///
 /// # Errors
 /// The folder has no store, or the device cannot be used.
-pub fn analyse(results: &Results, device: DeviceChoice) -> Result<(), CommandError> {
+pub fn analyse(
+    results: &Results,
+    device: DeviceChoice,
+    tell: &dyn Fn(&str),
+) -> Result<(), CommandError> {
     let work = || -> Result<()> {
         results.store()?.accept()?;
         let datasets = Datasets::default();
@@ -47,10 +52,10 @@ pub fn analyse(results: &Results, device: DeviceChoice) -> Result<(), CommandErr
                     }
                     let trial = KeptTrial::read(results, hash, *seed)?;
                     networks += usize::from(place(results, &trial).is_some());
-                    let made = contained(|| one(results, &trial, &datasets, device));
+                    let made = contained(|| one(results, &trial, &datasets, device, tell));
                     if let Err(reason) = made {
                         let label = &row.label;
-                        crate::screen::say(&format!(
+                        tell(&format!(
                             "warning: no analysis of {label}, seed {seed}: {reason}"
                         ));
                     }
@@ -60,11 +65,11 @@ pub fn analyse(results: &Results, device: DeviceChoice) -> Result<(), CommandErr
         for table in &results.tables {
             if let Err(reason) = contained(|| keep_pictures(results, table, &datasets)) {
                 let name = &table.name;
-                crate::screen::say(&format!("warning: no gallery of {name}: {reason}"));
+                tell(&format!("warning: no gallery of {name}: {reason}"));
             }
         }
         if networks == 0 {
-            crate::screen::say("note: nothing to analyse: no finished trial has a network");
+            tell("note: nothing to analyse: no finished trial has a network");
         }
         Ok(())
     };
@@ -72,7 +77,7 @@ pub fn analyse(results: &Results, device: DeviceChoice) -> Result<(), CommandErr
         .place()
         .map_err(|why| CommandError::Input(anyhow!("--device {why}")))?;
     if let Some(no_gpu) = no_gpu {
-        crate::screen::say(&format!("note: {no_gpu}; the CPU is"));
+        tell(&format!("note: {no_gpu}; the CPU is"));
     }
     work().map_err(CommandError::Input)
 }
@@ -83,6 +88,7 @@ fn one(
     trial: &KeptTrial,
     datasets: &Datasets,
     device: DeviceChoice,
+    tell: &dyn Fn(&str),
 ) -> Result<()> {
     let Some((place, model)) = place(results, trial) else {
         return Ok(());
@@ -103,7 +109,14 @@ fn one(
         .evaluation
         .as_ref()
         .and_then(|found| found.models.get(&model)?.metrics.first());
-    let (analysis, metric) = made(&settings, &model, datasets, device, trial)?;
+    let report = report_of(results, trial);
+    let begins = |count: usize| {
+        let KeptTrial { hash, seed, .. } = trial;
+        tell(&format!(
+            "analysing the {model} of trial {hash}, seed {seed}: {count} images"
+        ));
+    };
+    let (analysis, metric) = made(&settings, &model, datasets, device, report, &begins)?;
     if let (Some((name, Some(expected))), Some(found)) = (expected, metric) {
         ensure!(
             (found - expected).abs() <= SAME,
@@ -113,18 +126,23 @@ fn one(
     place.write(&analysis)
 }
 
-/// The analysis, and the first metric of the evaluation, if it is defined.
+/// The analysis, and the first metric of the evaluation, if it is defined. `begins` is given the number of images.
 fn made(
     settings: &Settings,
     model: &str,
     datasets: &Datasets,
     device: DeviceChoice,
-    trial: &KeptTrial,
+    report: &ReportConfig,
+    begins: &dyn Fn(usize),
 ) -> Result<(Analysis, Option<f64>)> {
     let dataset = datasets.get(&settings.data)?;
     let config = registry::build(DATASETS, settings.data.clone())?;
-    let supercategories = config.supercategories(&dataset.classes);
-    let groups = groups(supercategories.as_deref(), dataset.classes.len());
+    let own = report.groups(&dataset.classes);
+    let own = own.map_err(|why| anyhow!("report.similar: {why}"))?;
+    let groups = own.unwrap_or_else(|| {
+        let supercategories = config.supercategories(&dataset.classes);
+        groups(supercategories.as_deref(), dataset.classes.len())
+    });
     let (place, _) = device.place().map_err(|why| anyhow!("--device {why}"))?;
     let place = place
         .computing_with(settings.precision)
@@ -132,10 +150,7 @@ fn made(
     let mut network = trial::model(settings, dataset.classes.len())?;
     move_to(&mut *network, &place);
     let count = dataset.val.len();
-    crate::screen::say(&format!(
-        "analysing the {model} of trial {}, seed {}: {count} images",
-        trial.hash, trial.seed
-    ));
+    begins(count);
     let mut analyst = Analyst::new(&dataset, groups, model);
     let indices: Vec<usize> = (0..count).collect();
     for part in indices.chunks(AT_ONCE) {

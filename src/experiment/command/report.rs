@@ -52,7 +52,7 @@ pub fn report(request: &ReportRequest) -> Result<String, CommandError> {
     }
     let results = Results::open(folder).map_err(CommandError::Input)?;
     if let Some(device) = request.analyse {
-        analyse(&results, device)?;
+        analyse(&results, device, &say)?;
     }
     let read = || {
         let mut report = report_page::report(&results)?;

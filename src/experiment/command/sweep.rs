@@ -2,10 +2,12 @@
 //! every trial.
 
 use super::ahead::results_folder;
+use super::analyse::analyse;
 use super::check::check_once;
 use super::live::LiveReport;
 use super::report::{ReportRequest, report};
 use crate::atomic::ensure_writable;
+use crate::experiment::insight;
 use crate::experiment::outlook::commits::OtherCommit;
 use crate::experiment::outlook::splits::SplitOutlook;
 use crate::experiment::run::claim::{other_work, refuse_foreign};
@@ -19,6 +21,7 @@ use crate::experiment::run::scheduler::Rules;
 use crate::experiment::run::supervise::Link;
 use crate::experiment::run::trials::Run;
 use crate::experiment::run::workers::Workers;
+use crate::experiment::settings::report::ReportConfig;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::environment::EnvironmentFiles;
 use crate::experiment::store::frozen::FrozenPlan;
@@ -32,6 +35,7 @@ use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::planned::{Planned, planned};
 use crate::recipe::Plan;
 use crate::report::Table;
+use crate::tensor::DeviceChoice;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -202,6 +206,9 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         let written = provenance.write(&folder, &plan, times);
         written.map_err(CommandError::Output)?;
     }
+    if frozen.report.analyse && !options.interrupt.requested() {
+        analyse_finished(&folder, options, &progress);
+    }
     if options.report {
         write_report(&folder, &progress);
     }
@@ -215,6 +222,30 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         interrupted: options.interrupt.requested(),
         folder,
     })
+}
+
+/// What the recipe says about its report; the default if no trial trains networks.
+fn report_of(trials: &[Planned]) -> ReportConfig {
+    let found = trials.iter().find_map(|trial| match &*trial.settings {
+        TrialSettings::Networks(settings) => Some(settings.report.clone()),
+        TrialSettings::Number(_) => None,
+    });
+    found.unwrap_or_default()
+}
+
+/// Makes the analyses of the trials that have finished.
+fn analyse_finished(folder: &Path, options: &SweepOptions, progress: &Progress) {
+    let device = match &options.devices {
+        DeviceRequest::One(choice) => *choice,
+        DeviceRequest::Gpus(numbers) => numbers
+            .first()
+            .map_or(DeviceChoice::Auto, |one| DeviceChoice::Cuda(*one)),
+    };
+    let results = insight::choice::Results::open(folder).map_err(CommandError::Input);
+    let made = results.and_then(|results| analyse(&results, device, &|line| progress.note(line)));
+    if let Err(error) = made {
+        progress.print(&format!("warning: no analyses: {error}"));
+    }
 }
 
 /// Writes the report of work that has ended.
@@ -254,6 +285,7 @@ fn frozen(
     frozen.source = std::path::absolute(recipe).ok();
     frozen.commit = provenance.system.commit.clone();
     frozen.program = Some(provenance.system.program.clone());
+    frozen.report = report_of(trials);
     for (trial, planned) in plan.trials.iter().zip(trials) {
         frozen.add(trial, &planned.stages);
     }

@@ -1,8 +1,9 @@
 //! The analysis of a trial, as far as the store has one.
 
 use super::choice::Results;
-use super::trial::KeptTrial;
+use super::trial::{KeptTrial, planned};
 use crate::eval::analysis::Analysis;
+use crate::experiment::settings::report::ReportConfig;
 use crate::experiment::store::analyses::AnalysisPlace;
 
 /// The place of the analysis of a finished trial, and the name of its network; none unless it is finished, or if it
@@ -17,8 +18,9 @@ pub fn place(results: &Results, trial: &KeptTrial) -> Option<(AnalysisPlace, Str
     let settings = trial.settings.as_ref()?;
     settings.get("model")?;
     let model = trial.reported()?.to_string();
+    let similar = &report_of(results, trial).similar;
     Some((
-        AnalysisPlace::new(store, &evaluation.entry.key, &model),
+        AnalysisPlace::new(store, &evaluation.entry.key, &model, similar),
         model,
     ))
 }
@@ -26,4 +28,13 @@ pub fn place(results: &Results, trial: &KeptTrial) -> Option<(AnalysisPlace, Str
 /// The analysis of a trial; none if nobody has made it.
 pub fn analysis(results: &Results, trial: &KeptTrial) -> Option<Analysis> {
     place(results, trial)?.0.read()
+}
+
+/// What the recipe of a trial said about its report when it was last run; the default if no plan has the trial.
+pub fn report_of<'a>(results: &'a Results, trial: &KeptTrial) -> &'a ReportConfig {
+    static DEFAULT: ReportConfig = ReportConfig {
+        analyse: false,
+        similar: Vec::new(),
+    };
+    planned(&results.plans, trial.hash).map_or(&DEFAULT, |(plan, _)| &plan.report)
 }

@@ -4,6 +4,7 @@
 
 use super::evaluation::EvalConfig;
 use super::new_keys::NEW_KEYS;
+use super::report::ReportConfig;
 use crate::data::DATASETS;
 use crate::data::augment::AugmentConfig;
 use crate::data::loader::LoaderConfig;
@@ -46,13 +47,14 @@ pub static SLOTS: LazyLock<[ComponentSlot; 7]> = LazyLock::new(|| {
 });
 
 /// The other tables of a recipe, each with the JSON Schema of its keys.
-pub static SECTIONS: LazyLock<[(&str, Json); 5]> = LazyLock::new(|| {
+pub static SECTIONS: LazyLock<[(&str, Json); 6]> = LazyLock::new(|| {
     [
         section::<SplitConfig>("split"),
         section::<AugmentConfig>("augment"),
         section::<LoaderConfig>("loader"),
         section::<TrainConfig>("train"),
         section::<EvalConfig>("eval"),
+        section::<ReportConfig>("report"),
     ]
 });
 

@@ -7,6 +7,7 @@ pub mod identity;
 pub mod new_keys;
 pub mod normalise;
 pub mod reference;
+pub mod report;
 pub mod schema;
 pub mod sections;
 pub mod stored;

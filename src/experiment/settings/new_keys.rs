@@ -15,7 +15,7 @@ use super::defaults;
 use crate::recipe::{NewKey, NewKeys};
 use std::sync::LazyLock;
 
-/// The rows, in the order in which the keys were added; a component's `name` before its keys.
+/// The rows, in the order in which the keys were added; a component's `name` and a new table before their keys.
 const ROWS: &[NewKey] = &[
     key("precision", &[], "'f32'"),
     key("model.name", &[], "'mask2former'"),
@@ -57,6 +57,9 @@ const ROWS: &[NewKey] = &[
     key("train.optimizer", &[], "'adamw'"),
     key("train.momentum", &[], "0.9"),
     key("data.cache", &["coco", "cityscapes"], "0"),
+    key("report", &[], "{}"),
+    key("report.analyse", &[], "false"),
+    key("report.similar", &[], "[]"),
 ];
 
 /// The dataset whose keys stand in no recipe of defaults.

@@ -3,6 +3,7 @@
 
 use super::evaluation::{EvalConfig, EvalModel};
 use super::new_keys::NEW_KEYS;
+use super::report::ReportConfig;
 use crate::data::DATASETS;
 use crate::data::augment::AugmentConfig;
 use crate::data::loader::LoaderConfig;
@@ -20,8 +21,8 @@ use std::sync::Arc;
 use toml::{Table, Value};
 
 /// The tables of a trial, in the recipe's order.
-pub(super) const SECTIONS: [&str; 8] = [
-    "data", "split", "augment", "loader", "model", "method", "train", "eval",
+pub(super) const SECTIONS: [&str; 9] = [
+    "data", "split", "augment", "loader", "model", "method", "train", "eval", "report",
 ];
 
 /// All settings of a trial.
@@ -47,6 +48,8 @@ pub struct Settings {
     pub train: TrainConfig,
     /// `[eval]`.
     pub eval: EvalConfig,
+    /// `[report]`.
+    pub report: ReportConfig,
 }
 
 impl Settings {
@@ -81,6 +84,7 @@ impl Settings {
         let method = check.keep("method", found.and_then(method));
         let train = read(table, "train", &mut check);
         let eval = read(table, "eval", &mut check);
+        let report = read(table, "report", &mut check);
         let settings = (|| {
             Some(Self {
                 seed: seed?,
@@ -93,6 +97,7 @@ impl Settings {
                 method: method?,
                 train: train?,
                 eval: eval?,
+                report: report?,
             })
         })();
         if let (Some(settings), Some(drawn)) = (&settings, drawn) {

@@ -32,12 +32,16 @@ pub struct AnalysisPlace {
 
 impl AnalysisPlace {
     /// The place of the analysis of the evaluation `evaluation` and the network `model`, which may not exist.
-    pub fn new(store: &Store, evaluation: &StageKey, model: &str) -> Self {
-        let reads = [
+    /// `similar`: lists of similar classes; empty if the dataset tells them.
+    pub fn new(store: &Store, evaluation: &StageKey, model: &str, similar: &[Vec<String>]) -> Self {
+        let mut reads = vec![
             ("needs".to_string(), evaluation.as_str().into()),
             ("model".to_string(), model.into()),
             ("version".to_string(), VERSION.into()),
         ];
+        if !similar.is_empty() {
+            reads.push(("similar".to_string(), similar.to_vec().into()));
+        }
         let hash = content_hash(&Table::from_iter(reads));
         let key = StageKey::new(KIND, &hash[..DIGITS]);
         let folder = store.stage(&key);
@@ -72,7 +76,7 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let store = Store::open(out.path()).unwrap();
         let key = StageKey::new("evaluate", "0123");
-        let place = AnalysisPlace::new(&store, &key, "teacher");
+        let place = AnalysisPlace::new(&store, &key, "teacher", &[]);
         assert_eq!(place.read(), None);
         place.folder.make().unwrap();
         let analysis = Analysis {
@@ -87,7 +91,9 @@ mod tests {
         assert_eq!(place.read(), Some(analysis));
         std::fs::write(&place.path, &bytes[..bytes.len() / 2]).unwrap();
         assert_eq!(place.read(), None);
-        let other = AnalysisPlace::new(&store, &key, "student");
-        assert_ne!(other.path, place.path);
+        let student = AnalysisPlace::new(&store, &key, "student", &[]);
+        let similar = [vec!["a".to_string(), "b".to_string()]];
+        let similar = AnalysisPlace::new(&store, &key, "teacher", &similar);
+        assert!(student.path != place.path && similar.path != place.path);
     }
 }

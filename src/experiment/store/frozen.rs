@@ -4,6 +4,7 @@
 use super::program::Program;
 use super::root::Store;
 use crate::atomic::write_atomically;
+use crate::experiment::settings::report::ReportConfig;
 use crate::experiment::trial::key::StageKey;
 use crate::experiment::trial::stage::Stage;
 use crate::recipe::{Places, Trial};
@@ -33,6 +34,9 @@ pub struct FrozenPlan {
     /// The source code of the program; none in a plan of an earlier program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<Program>,
+    /// What the recipe says about its report.
+    #[serde(default, skip_serializing_if = "ReportConfig::is_default")]
+    pub report: ReportConfig,
     /// The trials, in the plan's order.
     pub trials: Vec<TrialEntry>,
     /// The stages, each once, after those that it needs.
@@ -144,6 +148,7 @@ impl FrozenPlan {
             folder: None,
             commit: None,
             program: None,
+            report: ReportConfig::default(),
             trials: Vec::new(),
             stages: Vec::new(),
             known: BTreeMap::new(),

@@ -183,6 +183,11 @@ impl Inputs {
             None if !complete => return missing,
             None => {}
         }
+        if let Some(dataset) = &dataset
+            && let Err(message) = settings.report.groups(&dataset.classes)
+        {
+            return vec![ComponentError::new("report.similar", message)];
+        }
         let Some(dataset) = dataset.filter(|_| complete && self.needed != Needed::Data) else {
             return Vec::new();
         };

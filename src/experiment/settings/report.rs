@@ -1,0 +1,93 @@
+//! The table `[report]`.
+
+use crate::registry::{Check, Checked};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `[report]`. None of its keys changes a result.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ReportConfig {
+    /// True if a sweep makes the analyses of its finished trials at its end, as `harness report --analyse` does.
+    pub analyse: bool,
+    /// Lists of names of classes that are similar, for the kinds of errors; a class in no list is similar to none. An
+    /// empty list leaves it to the supercategories of the dataset.
+    pub similar: Vec<Vec<String>>,
+}
+
+impl Checked for ReportConfig {
+    fn check(&self, check: &mut Check) {
+        let names: Vec<&String> = self.similar.iter().flatten().collect();
+        let is_twice = |(at, name): (usize, &&String)| names[..at].contains(name);
+        let twice = names.iter().enumerate().any(is_twice);
+        let has_room = self.similar.iter().all(|group| group.len() > 1);
+        let found = format!("{:?}", self.similar);
+        let allowed = "lists of two or more names of classes, each name once";
+        check.require(has_room && !twice, "similar", found, allowed);
+    }
+}
+
+impl ReportConfig {
+    /// Returns true if every key has its default.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// A number for each of `classes`: classes with the same number are similar. None if the dataset decides.
+    ///
+    /// # Errors
+    /// A name is no class. The message names it.
+    pub fn groups(&self, classes: &[String]) -> Result<Option<Vec<usize>>, String> {
+        let mut names = self.similar.iter().flatten();
+        if let Some(name) = names.find(|name| !classes.contains(name)) {
+            let known = classes.join("`, `");
+            return Err(format!("unknown class `{name}`; known: `{known}`"));
+        }
+        let place = |name: &String| classes.iter().position(|class| class == name);
+        let group = |(at, class): (usize, &String)| {
+            let own = self.similar.iter().find(|group| group.contains(class));
+            own.and_then(|group| place(&group[0])).unwrap_or(at)
+        };
+        let groups = classes.iter().enumerate().map(group);
+        Ok((!self.similar.is_empty()).then(|| groups.collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(similar: &[&[&str]]) -> ReportConfig {
+        let names = |group: &&[&str]| group.iter().map(|name| name.to_string()).collect();
+        ReportConfig {
+            analyse: false,
+            similar: similar.iter().map(names).collect(),
+        }
+    }
+
+    #[test]
+    fn lists_become_groups_and_other_classes_are_alone() {
+        let classes = ["a", "b", "c", "d"].map(String::from);
+        let of = |similar: &[&[&str]]| config(similar).groups(&classes);
+        assert_eq!(of(&[]), Ok(None));
+        assert_eq!(of(&[&["d", "b"]]), Ok(Some(vec![0, 3, 2, 3])));
+        assert_eq!(of(&[&["a", "c"], &["d", "b"]]), Ok(Some(vec![0, 3, 0, 3])));
+        let wrong = of(&[&["a", "cat"]]).unwrap_err();
+        assert_eq!(wrong, "unknown class `cat`; known: `a`, `b`, `c`, `d`");
+    }
+
+    #[test]
+    fn a_list_of_one_name_and_a_name_in_two_lists_are_refused() {
+        let is_good = |similar: &[&[&str]]| {
+            let mut check = Check::new();
+            config(similar).check(&mut check);
+            check.finish().is_ok()
+        };
+        assert!(is_good(&[]) && is_good(&[&["a", "b"], &["c", "d"]]));
+        assert!(
+            !is_good(&[&["a"]])
+                && !is_good(&[&["a", "b"], &["b", "c"]])
+                && !is_good(&[&["a", "a"]])
+        );
+    }
+}
