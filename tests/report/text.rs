@@ -229,5 +229,5 @@ fn what_is_no_results_folder_is_refused() {
     let below = folder.path().join("no/such/folder.html");
     fs::write(folder.path().join("no"), "a file").unwrap();
     let output = harness(&["report", text_of(&results), "--out", text_of(&below)]);
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
 }
