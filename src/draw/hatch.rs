@@ -49,7 +49,7 @@ mod tests {
                     crossed += 1;
                 }
             }
-            let on_lines = |at: &usize| mask.bits[*at] == 1 && (at / mask.width + at % mask.width) % step == 0;
+            let on_lines = |at: &usize| mask.bits[*at] == 1 && (at / mask.width + at % mask.width).is_multiple_of(step);
             prop_assert_eq!(crossed, (0..mask.bits.len()).filter(on_lines).count());
         }
     }

@@ -118,7 +118,7 @@ mod tests {
             mask: Mask::new(2, 2, vec![0, 1, 0, 1]),
             source: InstanceSource::Crowd,
         };
-        let picture = KeptPicture::new((2, 2), &[1, 2, 3], &[instance.clone()]);
+        let picture = KeptPicture::new((2, 2), &[1, 2, 3], std::slice::from_ref(&instance));
         place.write(7, &picture).unwrap();
         let read = place.read(7).unwrap();
         assert_eq!(read, picture);
