@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 use toml::Value;
 
 /// Each key with an example, in TOML, of the type that its default does not have.
-const KEYS: [(&str, &str); 5] = [
+const KEYS: [(&str, &str); 6] = [
     ("augment.size", "[512, 1024]"),
     ("loader.labelled-repeat", "19"),
     ("split.percent", "1.0"),
     ("split.seed", "1"),
     ("train.drop", "[0.6, 0.8]"),
+    ("train.warm-up-from", "0.001"),
 ];
 
 static OTHERS: LazyLock<BTreeMap<&str, Value>> = LazyLock::new(|| {

@@ -10,6 +10,7 @@ mod number;
 mod optimizer;
 mod schedule;
 mod trainer;
+mod warm_up;
 
 pub use checkpoint::{Checkpoint, LoadError};
 pub use clip::{ClipTraining, restore_clip_tiny, zero_shot_accuracy};
@@ -22,6 +23,7 @@ pub use optimizer::{
 };
 pub use schedule::Schedule;
 pub use trainer::{AVERAGE, STUDENT, TEACHER, Trainer};
+pub use warm_up::WarmUpFrom;
 
 use crate::registry::{Check, Checked, MOST_STEPS, MOST_WEIGHT, above};
 use anyhow::{Result, bail};
@@ -90,7 +92,7 @@ pub struct Advance {
 pub struct TrainConfig {
     /// Steps in all, the burn-in included.
     pub steps: usize,
-    /// Learning rate before warm-up and drop.
+    /// Learning rate before warm-up and schedule.
     pub rate: f64,
     /// Factor on the rate of parameters under `backbone.`.
     pub backbone_rate: f64,
@@ -110,7 +112,13 @@ pub struct TrainConfig {
     pub clip: f64,
     /// Steps of the linear warm-up.
     pub warm_up: usize,
-    /// Fraction of the steps after which the rate is a tenth, or a list of them, each of which divides the rate by ten.
+    /// Factor on the rate of the first step of the warm-up, from which it rises to 1 in `warm-up` steps; `even`: step t
+    /// of W, counted from 1, has t / W of the rate.
+    pub warm_up_from: WarmUpFrom,
+    /// The decay of the rate.
+    pub schedule: Decay,
+    /// For `schedule = "step"`: fraction of the steps after which the rate is a tenth, or a list of them, each of which
+    /// divides the rate by ten.
     pub drop: Drops,
     /// Rate of the average of the student that is kept for evaluation from the end of the burn-in on; 0:
     /// none.
@@ -129,6 +137,16 @@ pub enum OptimizerName {
     Sgd,
 }
 
+/// The ways in which the learning rate falls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decay {
+    /// To a tenth at every `drop`.
+    Step,
+    /// With the power 0.9 of the part of the steps that is left, to 0.
+    Poly,
+}
+
 impl Checked for TrainConfig {
     fn check(&self, check: &mut Check) {
         check.range("steps", self.steps, 1..=MOST_STEPS);
@@ -142,6 +160,9 @@ impl Checked for TrainConfig {
         // A bound that no gradient reaches switches the clipping off.
         check.range("clip", self.clip, (Bound::Excluded(0.0), Bound::Unbounded));
         check.range("warm-up", self.warm_up, 0..=MOST_STEPS);
+        if let WarmUpFrom::Factor(factor) = self.warm_up_from {
+            check.range("warm-up-from", factor, above(0.0, 1.0));
+        }
         for drop in &self.drop.0 {
             check.range("drop", *drop, 0.0..=1.0);
         }

@@ -56,6 +56,8 @@ const ROWS: &[NewKey] = &[
     key("loader.repeat-threshold", &[], "10.0"),
     key("train.optimizer", &[], "'adamw'"),
     key("train.momentum", &[], "0.9"),
+    key("train.warm-up-from", &[], "'even'"),
+    key("train.schedule", &[], "'step'"),
     key("data.cache", &["coco", "cityscapes"], "0"),
     key("report", &[], "{}"),
     key("report.analyse", &[], "false"),

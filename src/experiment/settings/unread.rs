@@ -58,6 +58,8 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
         ],
     ),
     ("train.optimizer", Off::Name("adamw"), &["train.momentum"]),
+    ("train.schedule", Off::Name("poly"), &["train.drop"]),
+    ("train.warm-up", Off::Zero, &["train.warm-up-from"]),
     ("train.optimizer", Off::Name("sgd"), &["train.betas"]),
     ("loader.threads", Off::Zero, &["loader.prefetch"]),
     (
