@@ -1,7 +1,8 @@
-//! The description of a detector in a recipe.
+//! The description of a detector in a recipe, and the demands of a method on a detector.
 
-use super::Detector;
+use super::{CandidateChoice, Detector, MaskLoss};
 use crate::graph::{BackboneConfig, Operations};
+use crate::registry::Check;
 use crate::rng::Stream;
 use anyhow::Result;
 use std::fmt::Debug;
@@ -43,4 +44,16 @@ pub trait DetectorConfig: Debug + Send + Sync {
     /// # Errors
     /// A value of `[model]` that `transformers` has no key for.
     fn hugging_face(&self, labels: Vec<String>) -> Result<serde_json::Value>;
+
+    /// Refuses the keys of `[method]` whose values have no meaning for this detector. The default refuses none.
+    fn check_demands(&self, _demands: &Demands, _check: &mut Check) {}
+}
+
+/// The demands of a method with a teacher on a detector.
+#[derive(Clone, Copy, Debug)]
+pub struct Demands {
+    /// Keys `score`, `candidates` and `top-pairs`.
+    pub choice: CandidateChoice,
+    /// Keys of the slot `weighting`.
+    pub mask_loss: MaskLoss,
 }

@@ -14,7 +14,7 @@ use super::Method;
 use super::phase::{Build, MethodKeys, Phase, Start};
 use super::supervised;
 use super::teacher_student::{Follows, Keys, TeacherStudent, TeacherStudentConfig, distill};
-use crate::detector::{EmptyImage, Score, Selection};
+use crate::detector::{Demands, EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
 use crate::registry::{self, Check, ComponentErrors, MOST_STEPS};
 use schemars::JsonSchema;
@@ -140,6 +140,10 @@ impl Method for Guided {
 
     fn has_teacher(&self) -> bool {
         true
+    }
+
+    fn demands(&self) -> Option<Demands> {
+        self.pair.demands()
     }
 
     fn vlm(&self) -> Option<&VisionLanguageConfig> {

@@ -19,6 +19,7 @@ mod teacher;
 mod teacher_student;
 pub mod weighting;
 
+use crate::detector::Demands;
 use crate::graph::clip::VisionLanguageConfig;
 use crate::registry::{Check, Entry};
 use std::fmt::Debug;
@@ -43,6 +44,11 @@ pub trait Method: Debug + Send + Sync {
     /// Returns true if a teacher labels images in some phase.
     fn has_teacher(&self) -> bool {
         false
+    }
+
+    /// The teacher's demands on the detector, if there is a teacher.
+    fn demands(&self) -> Option<Demands> {
+        None
     }
 
     /// The vision-language model that its learners need, if any.

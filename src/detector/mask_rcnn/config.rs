@@ -2,10 +2,10 @@
 
 use super::{LossConfig, MaskRcnnDetector};
 use crate::detector::tables::with_loss;
-use crate::detector::{Detector, DetectorConfig};
+use crate::detector::{Demands, Detector, DetectorConfig};
 use crate::graph::mask_rcnn::{MaskRcnn, MaskRcnnConfig};
 use crate::graph::{BackboneConfig, Operations};
-use crate::registry::ComponentErrors;
+use crate::registry::{Check, ComponentErrors};
 use crate::rng::Stream;
 use anyhow::{Result, bail};
 use std::path::Path;
@@ -60,12 +60,21 @@ impl DetectorConfig for MaskRcnnTable {
             "`transformers` has no Mask R-CNN; `model.name` must be \"mask2former\" for this export"
         )
     }
+
+    fn check_demands(&self, demands: &Demands, check: &mut Check) {
+        if demands.mask_loss.per_query {
+            check.refuse(
+                "weighting.divisor",
+                "\"queries\" has no meaning for \"mask-rcnn\", which has none; allowed: \"masks\"",
+            );
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detector::DETECTORS;
+    use crate::detector::{CandidateChoice, DETECTORS, MaskLoss, Score, Selection};
     use crate::registry;
 
     fn table() -> Table {
@@ -82,5 +91,28 @@ mod tests {
         let errors = registry::build(DETECTORS, table).expect_err("two mistakes");
         let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
         assert_eq!(keys, ["heads.box-side", "loss.regions"]);
+    }
+
+    #[test]
+    fn queries_divide_no_loss() {
+        let config = registry::build(DETECTORS, table()).expect("the body is valid");
+        let refused = |per_query| {
+            let demands = Demands {
+                choice: CandidateChoice {
+                    score: Score::WithNoObject,
+                    selection: Selection::ArgMax,
+                    top: 1,
+                },
+                mask_loss: MaskLoss {
+                    per_query,
+                    ..MaskLoss::default()
+                },
+            };
+            let mut check = Check::new();
+            config.check_demands(&demands, &mut check);
+            check.finish().err().map(|errors| errors[0].key.clone())
+        };
+        assert_eq!(refused(true).as_deref(), Some("weighting.divisor"));
+        assert_eq!(refused(false), None);
     }
 }

@@ -113,6 +113,9 @@ impl Settings {
     fn check_together(&self, drawn: bool, check: &mut Check) {
         check.within("method", |check| {
             self.method.check_steps(self.train.steps, check);
+            if let Some(demands) = self.method.demands() {
+                self.model.check_demands(&demands, check);
+            }
         });
         let size = self.augment.size;
         // The network pads a square itself, as it always did.

@@ -44,8 +44,7 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
         &["model.backbone.stride-in-1x1"],
     ),
     ("model.backbone.frozen", Off::True, &["train.backbone-rate"]),
-    // Its candidates are its detections, which no rule of queries chooses. Its mask loss samples no points and has no
-    // queries to divide by.
+    // Its candidates are its detections, which no rule of queries chooses, and its mask loss samples no points.
     (
         "model.name",
         Off::Name("mask-rcnn"),
@@ -54,7 +53,6 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
             "method.candidates",
             "method.top-pairs",
             "method.weighting.points",
-            "method.weighting.divisor",
         ],
     ),
     ("train.optimizer", Off::Name("adamw"), &["train.momentum"]),

@@ -1,7 +1,7 @@
 //! Table `[method]` of the methods in which a student learns from a teacher's pseudo-labels: its keys and its phases.
 
 use super::{Follows, TeacherStudent};
-use crate::detector::{CandidateChoice, EmptyImage, Score, Selection};
+use crate::detector::{CandidateChoice, Demands, EmptyImage, Score, Selection};
 use crate::graph::clip::VisionLanguageConfig;
 use crate::method::Method;
 use crate::method::correction::{CORRECTIONS, Correction};
@@ -185,6 +185,13 @@ impl Method for TeacherStudentConfig {
 
     fn has_teacher(&self) -> bool {
         true
+    }
+
+    fn demands(&self) -> Option<Demands> {
+        Some(Demands {
+            choice: self.choice(),
+            mask_loss: self.weighting.mask_loss(),
+        })
     }
 
     fn vlm(&self) -> Option<&VisionLanguageConfig> {

@@ -1,6 +1,9 @@
 //! Tests of the settings of a trial, and the settings that other tests begin with.
 
 use super::*;
+use crate::detector::{Demands, Detector};
+use crate::graph::{BackboneConfig, Operations};
+use crate::rng::Stream;
 
 /// The settings of `recipes/pl-dc.toml` with seed 0.
 pub fn table() -> Table {
@@ -100,6 +103,61 @@ fn what_no_table_can_tell_alone_is_checked() {
 /// A value of `augment.size`.
 fn sides(height: i64, width: i64) -> Vec<i64> {
     vec![height, width]
+}
+
+/// A network that knows nothing but the uniform weighting.
+#[derive(Debug)]
+struct Picky;
+
+impl DetectorConfig for Picky {
+    fn build(&self, _: usize, _: &mut Stream) -> anyhow::Result<Box<dyn Detector>> {
+        unreachable!("it is looked at, not made")
+    }
+    fn network(&self) -> String {
+        String::new()
+    }
+    fn weights(&self) -> &Path {
+        Path::new("")
+    }
+    fn backbone(&self) -> &BackboneConfig {
+        unreachable!("it has none")
+    }
+    fn backbone_weights(&self) -> &Path {
+        Path::new("")
+    }
+    fn operations(&self, _: usize, _: usize) -> Operations {
+        unreachable!("it is looked at, not trained")
+    }
+    fn hugging_face(&self, _: Vec<String>) -> anyhow::Result<serde_json::Value> {
+        unreachable!("it is looked at, not written")
+    }
+    fn stride(&self) -> usize {
+        32
+    }
+    fn check_demands(&self, demands: &Demands, check: &mut Check) {
+        if demands.mask_loss.per_query {
+            check.refuse("weighting.divisor", "this network has no queries");
+        }
+    }
+}
+
+#[test]
+fn a_detector_may_refuse_what_a_method_asks_of_it() {
+    let refused = |table: &Table| {
+        let settings = Settings {
+            model: Arc::new(Picky),
+            ..Settings::read(table).unwrap()
+        };
+        let mut check = Check::new();
+        settings.check_together(true, &mut check);
+        let errors = check.finish().err().into_iter().flatten();
+        let keys = errors.map(|error| error.key);
+        keys.collect::<Vec<_>>()
+    };
+    let queries = with(table(), "method.weighting.divisor", "queries");
+    assert_eq!(refused(&queries), ["method.weighting.divisor"]);
+    assert_eq!(refused(&table()), Vec::<String>::new());
+    assert_eq!(refused(&supervised()), Vec::<String>::new());
 }
 
 #[test]
