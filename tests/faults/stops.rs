@@ -97,6 +97,16 @@ fn slow(command: &mut Command) -> &mut Command {
     command.args(["--set", "method.sleep-ms=100"])
 }
 
+/// The command `sweep`, which hears SIGHUP even if these tests run under nohup.
+#[cfg(target_os = "linux")]
+fn as_from_a_terminal(sweep: &Command) -> Command {
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP").arg(sweep.get_program());
+    command.args(sweep.get_args());
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
 /// Waits until the burn-in into `out` has begun.
 fn begun(rig: &Rig, out: &str) {
     wait(|| !rig.files(out, "burn-in-", "environment.json").is_empty());
@@ -104,10 +114,12 @@ fn begun(rig: &Rig, out: &str) {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn every_signal_that_ends_or_announces_the_end_of_a_job_leaves_a_checkpoint() {
     let rig = Rig::new();
     for signal in ["TERM", "HUP", "USR1", "USR2"] {
-        let child = slow(&mut rig.sweep(signal)).spawn().unwrap();
+        let mut command = as_from_a_terminal(&rig.sweep(signal));
+        let child = slow(&mut command).spawn().unwrap();
         begun(&rig, signal);
         let under = Process::under(child.id());
         // A cluster may signal every process of a job.
@@ -195,7 +207,7 @@ fn a_closed_terminal_leaves_a_checkpoint_and_no_failure() {
         let open = std::os::unix::fs::OpenOptionsExt::custom_flags(&mut open, O_NOCTTY);
         open.read(true).write(true).open(name.to_str().unwrap())
     };
-    let mut command = rig.sweep("out");
+    let mut command = as_from_a_terminal(&rig.sweep("out"));
     let child = slow(&mut command)
         .stdout(screen().unwrap())
         .stderr(screen().unwrap());
