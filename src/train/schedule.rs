@@ -111,7 +111,7 @@ mod tests {
             ..TrainConfig::for_tests()
         });
         let rates = [0, 5, 10, 45_000, 89_999].map(|step| s.rate(step));
-        let expected = [0.1, 0.549_972_5, 0.999_9, 0.535_886_73, 3.476_816_3e-5];
+        let expected = [0.1, 0.549_972_5, 0.999_9, 0.535_886_7, 3.476_816_3e-5];
         for (rate, expected) in rates.into_iter().zip(expected) {
             assert!((rate / expected - 1.0).abs() < 1e-6, "{rates:?}");
         }

@@ -4,6 +4,7 @@ use harness::experiment::{NEW_KEYS, Settings, identity, normalise};
 use harness::recipe::{Explanation, Hooks, Plan, Request};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use proptest::test_runner::TestRunner;
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -261,43 +262,85 @@ fn path() -> impl Strategy<Value = String> {
     prop_oneof![4 => select(KNOWN).prop_map(str::to_string), 1 => "[a-z.\\-_]{0,12}", 1 => "\\PC{0,6}"]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
+/// Tests `property` for many values, in one copy of the recipes and sweeps.
+fn holds<S: Strategy>(values: S, property: impl Fn(&Path, S::Value) -> Result<(), TestCaseError>) {
+    let folder = copied();
+    let config = ProptestConfig {
+        cases: CASES,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    TestRunner::new(config)
+        .run(&values, |value| property(folder.path(), value))
+        .unwrap_or_else(|error| panic!("{error}"));
+}
 
-    #[test]
-    fn any_text_is_planned_or_reported(recipe in text(), sweep in text()) {
-        let folder = copied();
-        fs::write(folder.path().join("sweeps/mine.toml"), sweep).unwrap();
-        let file = folder.path().join("recipes/mine.toml");
+/// Plans `recipe` while `file` has these changes.
+fn planned_with(
+    file: &Path,
+    changes: &[(Index, Change)],
+    recipe: &Path,
+    set: &[String],
+) -> Result<(), TestCaseError> {
+    let text = fs::read_to_string(file).unwrap();
+    fs::write(file, changed(&text, changes)).unwrap();
+    let result = plan(recipe, &[], set);
+    fs::write(file, text).unwrap();
+    result
+}
+
+#[test]
+fn any_text_is_planned_or_reported() {
+    holds((text(), text()), |folder, (recipe, sweep)| {
+        fs::write(folder.join("sweeps/mine.toml"), sweep).unwrap();
+        let file = folder.join("recipes/mine.toml");
         fs::write(&file, recipe).unwrap();
         plan(&file, &[], &[])?;
         fs::write(&file, "extends = 'pl-dc.toml'\nsweeps = ['mine']").unwrap();
-        plan(&file, &[], &[])?;
-    }
+        plan(&file, &[], &[])
+    });
+}
 
-    #[test]
-    fn a_mutated_recipe_is_planned_or_reported(
-        name in select(&["pl-dc", "smoke", "ablation", "coco-mini", "pl-dc-paper", "baselines"][..]),
-        changes in proptest::collection::vec(change(), 1..4),
-    ) {
-        let folder = copied();
-        let file = folder.path().join(format!("recipes/{name}.toml"));
-        let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, changed(&text, &changes)).unwrap();
-        plan(&file, &[], &[])?;
-    }
+#[test]
+fn a_mutated_recipe_is_planned_or_reported() {
+    let names = select(
+        &[
+            "pl-dc",
+            "smoke",
+            "ablation",
+            "coco-mini",
+            "pl-dc-paper",
+            "baselines",
+        ][..],
+    );
+    let changes = proptest::collection::vec(change(), 1..4);
+    holds((names, changes), |folder, (name, changes)| {
+        let file = folder.join(format!("recipes/{name}.toml"));
+        planned_with(&file, &changes, &file, &[])
+    });
+}
 
-    #[test]
-    fn a_mutated_sweep_is_planned_or_reported(
-        name in select(&["modules", "thresholds", "ema-rate", "unsup-weight", "baselines"][..]),
-        changes in proptest::collection::vec(change(), 1..4),
-    ) {
-        let folder = copied();
-        let file = folder.path().join(format!("sweeps/{name}.toml"));
-        let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, changed(&text, &changes)).unwrap();
-        plan(&folder.path().join("recipes/pl-dc.toml"), &[], &[format!("sweeps=['{name}']")])?;
-    }
+#[test]
+fn a_mutated_sweep_is_planned_or_reported() {
+    let names = select(
+        &[
+            "modules",
+            "thresholds",
+            "ema-rate",
+            "unsup-weight",
+            "baselines",
+        ][..],
+    );
+    let changes = proptest::collection::vec(change(), 1..4);
+    holds((names, changes), |folder, (name, changes)| {
+        let file = folder.join(format!("sweeps/{name}.toml"));
+        let recipe = folder.join("recipes/pl-dc.toml");
+        planned_with(&file, &changes, &recipe, &[format!("sweeps=['{name}']")])
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_override_is_planned_or_reported(
