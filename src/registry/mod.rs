@@ -10,14 +10,16 @@ mod describe;
 mod errors;
 mod missing;
 mod read;
+mod refused;
 mod word;
 mod words;
 
 pub use check::{Check, MOST_STEPS, MOST_WEIGHT, Number, above};
 pub use describe::describe;
 pub use errors::{ComponentError, ComponentErrors, joined};
-pub use read::{Checked, in_plain_words, make, may_be, read, read_within};
-pub use word::{schema_of_word_or, word_or_number};
+pub use read::{Checked, make, may_be, read, read_within};
+pub use refused::in_plain_words;
+pub use word::{real, schema_of_word_or, word_or_number};
 pub use words::{choices, in_words, kind, schema_at};
 
 /// A component that a recipe can name. `build` reads the component's own table (its keys without `name`).

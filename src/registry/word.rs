@@ -22,6 +22,15 @@ pub fn word_or_number<'de, D: Deserializer<'de>, T>(
     number(&value).map(Some).ok_or_else(other)
 }
 
+/// The number that `value` is, whole or not; none if it is none.
+pub fn real(value: &Value) -> Option<f64> {
+    match value {
+        Value::Float(number) => Some(*number),
+        Value::Integer(number) => Some(*number as f64),
+        _ => None,
+    }
+}
+
 /// The JSON Schema of `word`, or of a value of the schema `other`.
 pub fn schema_of_word_or(word: &str, other: &Schema) -> Schema {
     json_schema!({ "anyOf": [{ "enum": [word] }, other] })

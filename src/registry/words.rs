@@ -29,6 +29,7 @@ pub fn in_words(schema: &Value) -> String {
                 "integer" => format!("whole numbers{}", range_in_words(items)),
                 "number" => format!("numbers{}", range_in_words(items)),
                 "object" => "tables".into(),
+                "array" => in_words(items).replacen("a list", "lists", 1),
                 _ => "texts".into(),
             };
             match count {

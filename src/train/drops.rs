@@ -1,5 +1,6 @@
 //! The places of a training at which the learning rate falls to a tenth.
 
+use crate::registry::real;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::{Serialize, Serializer};
@@ -28,14 +29,9 @@ impl<'de> Deserialize<'de> for Drops {
     /// A number is one drop; a list holds one number for each.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let number = |value: &Value| match value {
-            Value::Float(number) => Some(*number),
-            Value::Integer(number) => Some(*number as f64),
-            _ => None,
-        };
         let drops = match &value {
-            Value::Array(numbers) => numbers.iter().map(number).collect(),
-            one => number(one).map(|one| vec![one]),
+            Value::Array(numbers) => numbers.iter().map(real).collect(),
+            one => real(one).map(|one| vec![one]),
         };
         let allowed = "a fraction of the steps, or a list of fractions";
         drops

@@ -1,11 +1,10 @@
 //! The factor on the learning rate with which the warm-up begins.
 
-use crate::registry::{schema_of_word_or, word_or_number};
+use crate::registry::{real, schema_of_word_or, word_or_number};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
-use toml::Value;
 
 /// The beginning of the linear warm-up.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,12 +33,7 @@ impl WarmUpFrom {
 
 impl<'de> Deserialize<'de> for WarmUpFrom {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = |value: &Value| match value {
-            Value::Float(number) => Some(*number),
-            Value::Integer(number) => Some(*number as f64),
-            _ => None,
-        };
-        let found = word_or_number(deserializer, EVEN, "a factor on the rate", number)?;
+        let found = word_or_number(deserializer, EVEN, "a factor on the rate", real)?;
         Ok(found.map_or(Self::Even, Self::Factor))
     }
 }
@@ -67,7 +61,7 @@ impl JsonSchema for WarmUpFrom {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use toml::Table;
+    use toml::{Table, Value};
 
     #[test]
     fn the_first_and_the_last_steps_of_both_rules() {

@@ -1,6 +1,6 @@
 //! The table `[split]`.
 
-use crate::registry::{Check, Checked, above, schema_of_word_or, word_or_number};
+use crate::registry::{Check, Checked, above, real, schema_of_word_or, word_or_number};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -185,11 +185,7 @@ impl Serialize for SplitSeed {
 
 impl<'de> Deserialize<'de> for Percent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let number = |value: &Value| match value {
-            Value::Integer(number) => Some(*number as f64),
-            other => other.as_float(),
-        };
-        let found = word_or_number(deserializer, LABELLED, "a number", number)?;
+        let found = word_or_number(deserializer, LABELLED, "a number", real)?;
         Ok(found.map_or(Self::OfLabelled, Self::Number))
     }
 }
