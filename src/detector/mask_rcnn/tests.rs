@@ -327,7 +327,8 @@ on_every_place! {
                 let sum: f32 = candidate.probabilities.iter().sum();
                 assert!((sum - 1.0).abs() < 1e-5, "{sum}");
                 let logits = proposals.masks.logits(&[candidate.mask]);
-                let above = logits.values().iter().filter(|logit| **logit > 0.0);
+                let logits = logits.host_values();
+                let above = logits.iter().filter(|logit| **logit > 0.0);
                 assert_eq!(above.count(), candidate.area);
                 assert_eq!((found.mask.height, found.mask.width), size);
             }
