@@ -486,6 +486,31 @@ fn the_unlabelled_images_of_a_split_are_those_of_the_method_that_reads_them() {
 }
 
 #[test]
+fn rows_that_differ_in_their_unlabelled_images_alone_have_files_of_their_own() {
+    let fixture = Fixture::new();
+    let sweep = "question = 'q'\n[[each]]\nlabel = 'alone'\nset.method = { name = 'supervised', empty-image = 'background' }\n\
+                 [[each]]\nlabel = 'rest'\n[[each]]\nlabel = 'all'\nset.'split.unlabelled' = 'all'\n";
+    let root = fixture.folder.path();
+    fs::create_dir(root.join("recipes")).unwrap();
+    fs::create_dir(root.join("sweeps")).unwrap();
+    fs::write(root.join("sweeps/both.toml"), sweep).unwrap();
+    fixture.fine(&["data", "split"], &["sweeps=both", "split.labelled=0.4"]);
+    let images = |name: &str| -> usize {
+        let text = fs::read(root.join("out").join(name)).unwrap();
+        let file: Value = serde_json::from_slice(&text).unwrap();
+        file["images"].as_array().unwrap().len()
+    };
+    let labelled = images("train.0@40.json");
+    let (rest, all) = (
+        images("train.0@40-unlabeled.json"),
+        images("train.0@40-all-unlabeled.json"),
+    );
+    assert_eq!(all, labelled + rest);
+    assert!(rest > 0);
+    assert_eq!(fs::read_dir(root.join("out")).unwrap().count(), 3);
+}
+
+#[test]
 fn the_split_of_a_drawn_dataset_has_the_names_of_its_export() {
     let folder = tempfile::tempdir().unwrap();
     let smoke = Path::new("recipes/smoke.toml").canonicalize().unwrap();

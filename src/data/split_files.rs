@@ -5,7 +5,7 @@
 //! images and their masks are written as `data export` writes them.
 
 use super::export::{category_ids, document, drawn_name, image_entry, object_entries};
-use super::split::Split;
+use super::split::{Split, Unlabelled};
 use super::{Dataset, DatasetConfig};
 use crate::coco::Written;
 use anyhow::{Result, ensure};
@@ -23,15 +23,26 @@ pub struct TrainAnnotations<'a> {
 }
 
 /// The names of the two files of `split`, whose seed is `seed`, in the dataset of `config`: for example
-/// `instances_train2017.1@0.5.json` and `instances_train2017.1@0.5-unlabeled.json`. The percentage is not rounded to a
-/// whole number, which would give two splits one name.
-pub fn file_names(config: &dyn DatasetConfig, split: &Split, seed: u64) -> [String; 2] {
+/// `instances_train2017.1@0.5.json` and `instances_train2017.1@0.5-unlabeled.json`; with other `unlabelled` images
+/// than the rest, `instances_train2017.1@0.5-all-unlabeled.json`. The percentage is not rounded to a whole number,
+/// which would give two splits one name.
+pub fn file_names(
+    config: &dyn DatasetConfig,
+    split: &Split,
+    seed: u64,
+    unlabelled: Unlabelled,
+) -> [String; 2] {
     let file = config.train_annotations();
     let stem = file.as_deref().and_then(Path::file_stem);
     let stem = stem.map_or(DRAWN.into(), |stem| stem.to_string_lossy());
     let percent = format!("{:.4}", split.percent);
     let percent = percent.trim_end_matches('0').trim_end_matches('.');
-    ["", "-unlabeled"].map(|end| format!("{stem}.{seed}@{percent}{end}.json"))
+    let second = match unlabelled {
+        Unlabelled::Rest => "-unlabeled",
+        Unlabelled::All => "-all-unlabeled",
+        Unlabelled::Extra => "-extra-unlabeled",
+    };
+    ["", second].map(|end| format!("{stem}.{seed}@{percent}{end}.json"))
 }
 
 impl<'a> TrainAnnotations<'a> {

@@ -11,23 +11,21 @@ use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::experiment::trial::planned::planned;
 use crate::registry;
 use crate::report::labelled_words;
-use anyhow::{Context, Result, anyhow, ensure};
-use std::collections::BTreeMap;
+use anyhow::{Context, Result, anyhow, bail};
 use std::path::Path;
-use toml::Table;
 
-/// A split that was written.
-struct Done {
-    /// The table `[data]` of its dataset.
-    data: Table,
-    sha256: String,
-    unlabelled: Vec<usize>,
-    /// Its line in the summary.
-    line: String,
+/// A split that is to be written.
+struct Wanted<'a> {
+    settings: &'a Settings,
+    /// The names of its two files.
+    names: [String; 2],
+    split: Split,
+    /// The number of training images.
+    training_images: usize,
 }
 
 /// Writes the two files of every different split of the recipe's trials to `folder`, and returns a summary. No weights
-/// are needed.
+/// are needed. Nothing is written before all splits are known to have names of their own.
 ///
 /// # Errors
 /// As for [`super::ahead::plan`], two different splits have the same file name, or a file cannot be written or has
@@ -36,40 +34,71 @@ pub fn split_data(request: &RecipeRequest, folder: &Path) -> Result<String, Comm
     let inputs = Inputs::of_the_data();
     let plan = inputs.plan(request)?;
     let trials = planned(&plan).map_err(CommandError::Input)?;
-    let made = std::fs::create_dir_all(folder);
-    made.with_context(|| format!("{}: cannot be made", folder.display()))
-        .map_err(CommandError::Output)?;
-    let mut done: BTreeMap<String, Done> = BTreeMap::new();
     let settings = trials.iter().filter_map(|trial| match &*trial.settings {
-        TrialSettings::Networks(settings) => Some(settings),
+        TrialSettings::Networks(settings) => Some(&**settings),
         TrialSettings::Number(_) => None,
     });
-    let mut settings: Vec<_> = settings.collect();
-    // Only a method with a teacher reads which images are unlabelled, so its splits are written first.
-    settings.sort_by_key(|settings| !settings.method.has_teacher());
-    for settings in settings {
-        write(settings, &inputs, folder, &mut done)?;
-    }
-    if done.is_empty() {
+    let wanted = wanted(settings.collect(), &inputs).map_err(CommandError::Input)?;
+    if wanted.is_empty() {
         let error = anyhow!("{}: no trial of it has a dataset", request.recipe.display());
         return Err(CommandError::Input(error));
     }
-    let lines: Vec<String> = done.into_values().map(|done| done.line).collect();
+    let made = std::fs::create_dir_all(folder);
+    made.with_context(|| format!("{}: cannot be made", folder.display()))
+        .map_err(CommandError::Output)?;
+    for one in &wanted {
+        write(one, &inputs, folder)?;
+    }
+    let mut lines: Vec<String> = wanted.iter().map(line).collect();
+    lines.sort();
     Ok(lines.join("\n"))
 }
 
-/// Writes the split of a trial, unless that has been `done` for another trial.
-fn write(
-    settings: &Settings,
-    inputs: &Inputs,
-    folder: &Path,
-    done: &mut BTreeMap<String, Done>,
-) -> Result<(), CommandError> {
-    let Some((name, made, files)) = made(settings, inputs, done).map_err(CommandError::Input)?
-    else {
-        return Ok(());
-    };
-    for (name, text) in files {
+/// The different splits of trials with these settings.
+fn wanted<'a>(mut settings: Vec<&'a Settings>, inputs: &Inputs) -> Result<Vec<Wanted<'a>>> {
+    // Only a method with a teacher reads which images are unlabelled, so its splits come first.
+    settings.sort_by_key(|settings| !settings.method.has_teacher());
+    let mut found: Vec<Wanted> = Vec::new();
+    for settings in settings {
+        let dataset = inputs.datasets.get(&settings.data)?;
+        let split = draw(settings, &dataset)?;
+        let config = registry::build(DATASETS, settings.data.clone())?;
+        let seed = settings.split.seed.of(settings.seed);
+        let names = file_names(&*config, &split, seed, settings.split.unlabelled);
+        let of_one_name = |one: &&Wanted, file: usize| one.names[file] == names[file];
+        let labelled = found.iter().find(|one| of_one_name(one, 0));
+        let unlabelled = found.iter().find(|one| of_one_name(one, 1));
+        let is_same = |one: &Wanted| {
+            (&one.settings.data, one.split.sha256()) == (&settings.data, split.sha256())
+        };
+        let reads = settings.method.has_teacher();
+        let clash = match (labelled, unlabelled) {
+            (Some(one), _) if !is_same(one) => Some(0),
+            (_, Some(one)) if reads && one.split.unlabelled != split.unlabelled => Some(1),
+            _ => None,
+        };
+        if let Some(file) = clash {
+            bail!(
+                "two splits of the recipe have the file name `{}`; write them into folders of their own, with --set",
+                names[file]
+            );
+        }
+        if unlabelled.is_none() && (reads || labelled.is_none()) {
+            found.push(Wanted {
+                settings,
+                names,
+                split,
+                training_images: dataset.train.len(),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Writes the two files of a split, as far as they are not there.
+fn write(wanted: &Wanted, inputs: &Inputs, folder: &Path) -> Result<(), CommandError> {
+    let texts = texts(wanted, inputs).map_err(CommandError::Input)?;
+    for (name, text) in wanted.names.iter().zip(texts) {
         let file = folder.join(name);
         match std::fs::read(&file) {
             Ok(found) if found == text => continue,
@@ -82,52 +111,21 @@ fn write(
             Err(_) => write_atomically(&file, &text).map_err(CommandError::Output)?,
         }
     }
-    done.insert(name, made);
     Ok(())
 }
 
-/// The files of the split of a trial: their names and texts. None if the split has been `done`.
-type Made = (String, Done, [(String, Vec<u8>); 2]);
-
-fn made(
-    settings: &Settings,
-    inputs: &Inputs,
-    done: &BTreeMap<String, Done>,
-) -> Result<Option<Made>> {
-    let dataset = inputs.datasets.get(&settings.data)?;
-    let split = draw(settings, &dataset)?;
-    let config = registry::build(DATASETS, settings.data.clone())?;
-    let names = file_names(&*config, &split, settings.split.seed.of(settings.seed));
-    let made = Done {
-        data: settings.data.clone(),
-        sha256: split.sha256(),
-        unlabelled: split.unlabelled.clone(),
-        line: line(&names, &split, dataset.train.len()),
-    };
-    if let Some(other) = done.get(&names[0]) {
-        let reads = settings.method.has_teacher();
-        let same = (&other.data, &other.sha256) == (&made.data, &made.sha256)
-            && (!reads || other.unlabelled == made.unlabelled);
-        ensure!(
-            same,
-            "two splits of the recipe have the file name `{}`; write them into folders of their own, with --set",
-            names[0]
-        );
-        return Ok(None);
-    }
-    let texts = TrainAnnotations::read(&dataset, &*config)?.texts(&split)?;
-    let [labelled, unlabelled] = texts;
-    let name = names[0].clone();
-    let [first, second] = names;
-    Ok(Some((
-        name,
-        made,
-        [(first, labelled), (second, unlabelled)],
-    )))
+/// The texts of the two files of a split.
+fn texts(wanted: &Wanted, inputs: &Inputs) -> Result<[Vec<u8>; 2]> {
+    let data = &wanted.settings.data;
+    let dataset = inputs.datasets.get(data)?;
+    let config = registry::build(DATASETS, data.clone())?;
+    TrainAnnotations::read(&dataset, &*config)?.texts(&wanted.split)
 }
 
 /// The line of a split in the summary.
-fn line([labelled, unlabelled]: &[String; 2], split: &Split, all: usize) -> String {
+fn line(wanted: &Wanted) -> String {
+    let Wanted { names, split, .. } = wanted;
+    let ([labelled, unlabelled], all) = (names, wanted.training_images);
     let further = split
         .unlabelled
         .iter()
