@@ -59,17 +59,24 @@ fn percent(part: usize, all: usize) -> String {
 /// A split of a table, with the trials that have it.
 struct Found<'a> {
     split: SplitRecord,
+    /// The different numbers of unlabelled images.
+    unlabelled: BTreeSet<usize>,
     rows: Vec<&'a str>,
     seeds: BTreeSet<u64>,
 }
 
 /// The lines about the splits of trials for the head of a table: two for each different one. `splits` has the label of
-/// the row, the seed and the split of each trial.
+/// the row, the seed and the split of each trial, as far as its record tells it.
 pub(super) fn lines<'a>(
-    splits: impl Iterator<Item = (&'a str, u64, &'a SplitRecord)>,
+    splits: impl Iterator<Item = (&'a str, u64, Option<&'a SplitRecord>)>,
 ) -> Vec<String> {
     let mut found: Vec<Found> = Vec::new();
+    let mut untold = false;
     for (row, seed, split) in splits {
+        let Some(split) = split else {
+            untold = true;
+            continue;
+        };
         let is_same = |other: &&mut Found| {
             let unlabelled = other.split.unlabelled;
             let split = split.clone();
@@ -81,8 +88,7 @@ pub(super) fn lines<'a>(
         };
         match found.iter_mut().find(is_same) {
             Some(other) => {
-                // A supervised trial has no use for unlabelled images.
-                other.split.unlabelled = other.split.unlabelled.max(split.unlabelled);
+                other.unlabelled.insert(split.unlabelled);
                 other.seeds.insert(seed);
                 if !other.rows.contains(&row) {
                     other.rows.push(row);
@@ -90,6 +96,7 @@ pub(super) fn lines<'a>(
             }
             None => found.push(Found {
                 split: split.clone(),
+                unlabelled: BTreeSet::from([split.unlabelled]),
                 rows: vec![row],
                 seeds: BTreeSet::from([seed]),
             }),
@@ -102,7 +109,7 @@ pub(super) fn lines<'a>(
     });
     let mut lines: Vec<String> = found
         .iter()
-        .flat_map(|one| one.lines(&every, differ))
+        .flat_map(|one| one.lines(&every, differ || untold))
         .collect();
     if differ {
         lines.push(
@@ -117,7 +124,9 @@ pub(super) fn lines<'a>(
 impl Found<'_> {
     /// The two lines of the split. `every` are the seeds of the table; `named` is true if the rows are to be named.
     fn lines(&self, every: &BTreeSet<u64>, named: bool) -> [String; 2] {
-        let Self { split, rows, seeds } = self;
+        let Self {
+            split, rows, seeds, ..
+        } = self;
         let mut of = Vec::new();
         if named {
             let labels: Vec<String> = rows.iter().map(|row| format!("`{row}`")).collect();
@@ -135,6 +144,13 @@ impl Found<'_> {
             true => String::new(),
             false => format!(" of {}", of.join(", ")),
         };
+        // A supervised trial has no use for unlabelled images.
+        let used = self.unlabelled.iter().filter(|count| **count > 0);
+        let unlabelled: Vec<String> = used.map(usize::to_string).collect();
+        let unlabelled = match unlabelled.is_empty() {
+            true => "0".to_string(),
+            false => unlabelled.join(" or "),
+        };
         let instances = split.instances.iter();
         let all: usize = instances.clone().map(|(_, count)| count).sum();
         let instances: Vec<String> = instances
@@ -142,10 +158,9 @@ impl Found<'_> {
             .collect();
         [
             format!(
-                "Split{of}: {}; {}, {} unlabelled; SHA-256 {}",
+                "Split{of}: {}; {}, {unlabelled} unlabelled; SHA-256 {}",
                 split.origin,
                 split.labelled_words(),
-                split.unlabelled,
                 split.sha256
             ),
             format!(
@@ -186,8 +201,8 @@ mod tests {
     fn the_same_split_of_all_seeds_is_told_once() {
         let told = lines(
             [
-                ("supervised", 0, &split("ab", 0)),
-                ("method", 1, &split("ab", 117_105)),
+                ("supervised", 0, Some(&split("ab", 0))),
+                ("method", 1, Some(&split("ab", 117_105))),
             ]
             .into_iter(),
         );
@@ -199,7 +214,7 @@ mod tests {
                 "Labelled instances of every seed: 2501 objects: `person` 2500, `toaster` 1"
             ]
         );
-        let one = lines([("method", 7, &split("ab", 9))].into_iter());
+        let one = lines([("method", 7, Some(&split("ab", 9)))].into_iter());
         assert!(one[0].starts_with("Split: rule"), "{one:?}");
     }
 
@@ -207,9 +222,9 @@ mod tests {
     fn splits_that_the_seeds_vary_are_told_each() {
         let told = lines(
             [
-                ("method", 0, &split("ab", 9)),
-                ("method", 1, &split("cd", 9)),
-                ("method", 2, &split("ab", 9)),
+                ("method", 0, Some(&split("ab", 9))),
+                ("method", 1, Some(&split("cd", 9))),
+                ("method", 2, Some(&split("ab", 9))),
             ]
             .into_iter(),
         );
@@ -223,9 +238,9 @@ mod tests {
     fn rows_with_different_splits_are_named() {
         let told = lines(
             [
-                ("nb", 0, &split("ab", 9)),
-                ("stac", 0, &split("cd", 9)),
-                ("ours", 0, &split("ab", 9)),
+                ("nb", 0, Some(&split("ab", 9))),
+                ("stac", 0, Some(&split("cd", 9))),
+                ("ours", 0, Some(&split("ab", 9))),
             ]
             .into_iter(),
         );
@@ -233,6 +248,27 @@ mod tests {
         assert!(told[0].starts_with("Split of `nb`, `ours`: "), "{told:?}");
         assert!(told[2].starts_with("Split of `stac`: "), "{told:?}");
         assert!(told[4].starts_with("Rows of this table have different labelled images"));
+    }
+
+    #[test]
+    fn a_split_that_only_some_rows_tell_is_named_by_them() {
+        let told = lines([("plain", 0, None), ("all", 0, Some(&split("ab", 9)))].into_iter());
+        assert_eq!(told.len(), 2);
+        assert!(told[0].starts_with("Split of `all`: "), "{told:?}");
+    }
+
+    #[test]
+    fn different_numbers_of_unlabelled_images_are_told_both() {
+        let told = lines(
+            [
+                ("rest", 0, Some(&split("ab", 30))),
+                ("all", 0, Some(&split("ab", 40))),
+                ("supervised", 0, Some(&split("ab", 0))),
+            ]
+            .into_iter(),
+        );
+        assert_eq!(told.len(), 2);
+        assert!(told[0].contains(", 30 or 40 unlabelled; "), "{told:?}");
     }
 
     #[test]

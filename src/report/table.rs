@@ -353,7 +353,7 @@ fn twins(rows: &[RowRecords]) -> Vec<Vec<String>> {
 fn splits(rows: &[RowRecords]) -> Vec<String> {
     let splits = rows.iter().flat_map(|row| {
         let records = row.records.iter().flatten();
-        records.filter_map(|record| Some((row.label, record.seed, record.split.as_ref()?)))
+        records.map(|record| (row.label, record.seed, record.split.as_ref()))
     });
     split::lines(splits)
 }
