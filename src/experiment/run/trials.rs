@@ -8,7 +8,6 @@ use super::failures::Failures;
 use super::progress::Progress;
 use super::results::{Results, TrialData};
 use super::scheduler::{self, Rules, Task};
-use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::measured::Evaluation;
@@ -82,12 +81,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Adds a draw, for the records of its trials: the oddities of its dataset, and its split.
+    /// Adds a draw, for the records of its trials: the oddities of its dataset, and its split unless that follows from
+    /// the recipe.
     pub fn add_draw(&mut self, draw: &Draw) {
-        let Settings { data, split, .. } = &draw.settings;
-        self.findings
-            .insert(data.to_string(), draw.findings.clone());
-        if !split.is_usual() {
+        let data = draw.settings.data.to_string();
+        self.findings.insert(data, draw.findings.clone());
+        if !draw.is_told_by_the_recipe {
             let Draw { census, .. } = draw;
             let classes = census.classes.iter();
             let instances =

@@ -105,6 +105,9 @@ pub struct Draw {
     pub findings: Vec<String>,
     /// What the reader of a list of labelled images should know of it, one line each.
     pub notes: Vec<String>,
+    /// True if the recipe and the seed alone decide the split: the images are drawn from them, and the rule is the
+    /// usual one.
+    pub is_told_by_the_recipe: bool,
 }
 
 /// All that the split of a trial depends on, as text.
@@ -175,7 +178,9 @@ impl Wanted {
 impl WantedDraw {
     fn draw(self, dataset: &Dataset) -> Result<Draw> {
         let split = draw(&self.settings, dataset)?;
+        let config = registry::build(DATASETS, self.settings.data.clone())?;
         Ok(Draw {
+            is_told_by_the_recipe: config.has_scene_classes() && self.settings.split.is_usual(),
             trials: self.trials,
             sha256: split.sha256(),
             origin: split.origin.clone(),
