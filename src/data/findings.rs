@@ -70,6 +70,8 @@ pub enum Reason {
     NoTruth,
     /// A picture of Cityscapes' own `val` is missing.
     MissingOfVal,
+    /// An image of `unlabelled-images` is an evaluated image, too.
+    IsEvaluated,
 }
 
 impl Reason {
@@ -120,6 +122,10 @@ impl Reason {
             ),
             Self::MissingOfVal => format!(
                 "{} of Cityscapes missing, so AP is not comparable with published numbers",
+                many("picture", "pictures")
+            ),
+            Self::IsEvaluated => format!(
+                "{} of the evaluated images as well: training sees what it is judged by",
                 many("picture", "pictures")
             ),
         }

@@ -43,7 +43,8 @@ pub struct CocoConfig {
     /// The folder of the evaluated images.
     pub val_images: PathBuf,
     /// The folder of further images without annotations, or a COCO file that lists them, of which nothing but `images`
-    /// is read and whose files are in `train-images`; empty if there are none.
+    /// is read and whose files are in `train-images`, or in a folder beside it whose name is part of the file's;
+    /// empty if there are none.
     pub unlabelled_images: PathBuf,
     /// The categories that are classes.
     pub classes: Classes,
@@ -168,6 +169,13 @@ impl DatasetConfig for CocoConfig {
             &train.all_classes() - &trained,
         );
         tell(Part::Val, Reason::NotTrained, &evaluated - &trained);
+        let judged: BTreeSet<&Path> = files_of(&val).collect();
+        for file in extra_unlabelled.iter().flat_map(|extra| files_of(&**extra)) {
+            if judged.contains(file) {
+                let name = || file.file_name().unwrap_or_default().display().to_string();
+                findings.add(Part::Unlabelled, Reason::IsEvaluated, name);
+            }
+        }
         Ok(Dataset {
             classes: names,
             train: Arc::new(train),
@@ -255,6 +263,11 @@ impl CocoConfig {
         let images = images.map_err(|error| ComponentError::new(key, format!("{error:#}")))?;
         Ok(Some(Arc::new(images)))
     }
+}
+
+/// The files of the images of `source`.
+fn files_of(source: &dyn Source) -> impl Iterator<Item = &Path> {
+    (0..source.len()).filter_map(|index| source.file(index))
 }
 
 /// Refuses a path that is not of the kind that `key` needs.

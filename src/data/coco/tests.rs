@@ -212,6 +212,41 @@ fn of_a_file_of_unlabelled_images_the_annotations_are_not_read() {
 }
 
 #[test]
+fn a_file_of_unlabelled_images_names_their_folder() {
+    let fixture = Fixture::new().with("unlabelled-images", "image_info_further2017.json");
+    let mut info = json!({ "images": document()["images"] });
+    info["images"][0]["file_name"] = json!("far.jpg");
+    info["images"].as_array_mut().unwrap().truncate(1);
+    fixture.write("image_info_further2017.json", &info);
+    let root = fixture.folder.path();
+    fs::create_dir(root.join("further2017")).unwrap();
+    let (_, message) = fixture.error();
+    assert!(
+        message.contains("name their folder in place of this file"),
+        "{message}"
+    );
+    fs::copy(
+        root.join("pictures/a.jpg"),
+        root.join("further2017/far.jpg"),
+    )
+    .unwrap();
+    let extra = fixture.build().extra_unlabelled.unwrap();
+    assert!(extra.file(0).unwrap().ends_with("further2017/far.jpg"));
+}
+
+#[test]
+fn unlabelled_images_that_are_evaluated_are_told() {
+    let dataset = Fixture::new().with("unlabelled-images", "pictures").build();
+    let lines = dataset.findings.lines().join("\n");
+    assert!(
+        lines.contains("2 pictures of the evaluated images as well"),
+        "{lines}"
+    );
+    let none = Fixture::new().build().findings.lines().join("\n");
+    assert!(!none.contains("as well"), "{none}");
+}
+
+#[test]
 fn a_folder_of_unlabelled_images() {
     let fixture = Fixture::new().with("unlabelled-images", "pictures");
     fs::write(fixture.folder.path().join("pictures/notes.txt"), "no image").unwrap();
