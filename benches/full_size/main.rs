@@ -22,26 +22,25 @@ mod device;
 mod measure;
 mod memory;
 mod pl_dc;
+#[path = "../measure/recipe.rs"]
+mod recipe;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Parser;
 use device::{Device, Repeats, Run};
 use harness::detector::mask2former::{Criterion, Mask2FormerConfig};
 use harness::detector::{EmptyImage, MaskLoss, Part, Targets};
-use harness::experiment::NEW_KEYS;
 use harness::graph::Mask2Former;
 use harness::nn::params::move_to;
-use harness::recipe::{Hooks, Plan, Request};
 use harness::rng::Stream;
 use harness::structures::{Mask, Picture};
 use harness::tensor::{DeviceChoice, Precision, Tape};
 use harness::train::{Optimizer, TrainConfig};
 use measure::peak_memory;
+use recipe::Recipe;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::borrow::Cow;
-use std::path::Path;
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -105,39 +104,11 @@ fn precision(text: &str) -> Result<Precision, String> {
         .map_err(|_| "allowed: f32, tf32, bf16".to_string())
 }
 
-/// The tables of the recipe.
-struct Recipe(toml::Table);
-
-impl Recipe {
-    fn read(set: &[String]) -> Result<Self> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/mask2former-r50.toml");
-        let request = Request {
-            recipe: &path,
-            environment: &[],
-            set,
-        };
-        // The components check their own tables when they are built.
-        let unchecked = Hooks {
-            check: &|_| Vec::new(),
-            normalise: &|_| {},
-            identity: &toml::Table::clone,
-            new_keys: &NEW_KEYS,
-        };
-        let plan = Plan::new(request, unchecked)?;
-        let trial = plan.trials.first().context("a trial")?;
-        Ok(Self(trial.located()))
-    }
-
-    fn model(&self) -> Result<Mask2FormerConfig> {
-        let mut table: toml::Table = self.table("model")?;
-        table.remove("name");
-        Ok(Mask2FormerConfig::read(table)?)
-    }
-
-    fn table<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
-        let table = self.0[name].clone();
-        table.try_into().with_context(|| format!("[{name}]"))
-    }
+/// The network of the recipe, with its loss.
+fn network(recipe: &Recipe) -> Result<Mask2FormerConfig> {
+    let mut table: toml::Table = recipe.table("model")?;
+    table.remove("name");
+    Ok(Mask2FormerConfig::read(table)?)
 }
 
 fn picture(size: usize, stream: &mut Stream) -> Picture {
@@ -232,7 +203,7 @@ impl Training {
 
 fn measure(options: &Options, recipe: &Recipe, device: &Device, images: usize) -> Result<Value> {
     let stream = &mut Stream::new(SEED, "bench");
-    let mut model = Mask2Former::new(&recipe.model()?.network, CLASSES, stream)?;
+    let mut model = Mask2Former::new(&network(recipe)?.network, CLASSES, stream)?;
     move_to(&mut model, &device.place);
     let repeats = Repeats {
         warm_up: if device.is_host() { 1 } else { options.warm_up },
@@ -265,7 +236,7 @@ fn measure(options: &Options, recipe: &Recipe, device: &Device, images: usize) -
 
     let train: TrainConfig = recipe.table("train")?;
     let mut training = Training {
-        criterion: Criterion::new(recipe.model()?.loss),
+        criterion: Criterion::new(network(recipe)?.loss),
         optimizer: Optimizer::new(train.optimizer(), &mut model),
         rate: train.rate as f32,
     };
@@ -283,7 +254,7 @@ fn measure(options: &Options, recipe: &Recipe, device: &Device, images: usize) -
 
 fn run(options: &Options) -> Result<Value> {
     ensure!(options.repeats > 0, "--repeats: 0 is too few; at least 1");
-    let recipe = Recipe::read(&options.set)?;
+    let recipe = Recipe::read("mask2former-r50.toml", &options.set)?;
     let device = Device::open(options.device, options.precision, options.parts)?;
     let images = options.images as usize;
     memory::fitting(images, options.largest, |images| {

@@ -7,8 +7,9 @@
 
 use crate::device::{Device, Repeats};
 use crate::measure::{peak_memory, rounded};
-use crate::{CLASSES, OBJECTS, Recipe, SEED, picture, targets};
-use anyhow::{Context, Result};
+use crate::recipe::Recipe;
+use crate::{CLASSES, OBJECTS, SEED, network, picture, targets};
+use anyhow::Result;
 use harness::data::split::ClassCounts;
 use harness::data::{Batch, UnlabelledViews, View};
 use harness::detector::mask2former::Mask2FormerDetector;
@@ -65,8 +66,7 @@ fn batch(work: &Work, stream: &mut Stream) -> Batch {
 
 /// The method of the recipe without a burn-in, with a filter that keeps everything and without correction.
 fn method(recipe: &Recipe, pseudo_labels: Option<usize>) -> Result<Box<dyn Method>> {
-    let mut table = recipe.0["method"].clone();
-    let method = table.as_table_mut().context("[method]")?;
+    let mut method: toml::Table = recipe.table("method")?;
     method.insert("burn-in".into(), 0.into());
     match pseudo_labels {
         None => method.insert("candidates".into(), "arg-max".into()),
@@ -81,8 +81,7 @@ fn method(recipe: &Recipe, pseudo_labels: Option<usize>) -> Result<Box<dyn Metho
     method.insert("filter".into(), toml::Value::Table(filter.parse()?));
     let keep = "name = 'keep'";
     method.insert("correction".into(), toml::Value::Table(keep.parse()?));
-    let table = table.try_into().context("[method]")?;
-    Ok(registry::build(METHODS, table)?)
+    Ok(registry::build(METHODS, method)?)
 }
 
 /// Times steps, each on its own images. On the CPU only the last one counts, because a step takes a minute.
@@ -114,7 +113,7 @@ pub fn measure(
     };
     let phase = method(recipe, work.pseudo_labels)?.phases(steps).remove(0);
     let mut learner = phase.learner(Parts {
-        student: Box::new(Mask2FormerDetector::new(model, recipe.model()?.loss)),
+        student: Box::new(Mask2FormerDetector::new(model, network(recipe)?.loss)),
         setup: &setup,
     })?;
     let train: TrainConfig = recipe.table("train")?;
