@@ -5,6 +5,7 @@
 //! keep a snapshot goes on.
 
 use super::attempt::Attempt;
+use super::outcome::contained;
 use super::perform::Workshop;
 use crate::data::{Dataset, Sample, Source};
 use crate::experiment::settings::sections::Settings;
@@ -119,8 +120,8 @@ impl Workshop<'_> {
     /// The album of the phase at `place` of `settings`; none if there is nothing to keep. A warning tells why there is
     /// none although the recipe wants one.
     pub(super) fn album(&self, stage: &Stage, settings: &Settings, place: usize) -> Option<Album> {
-        Album::new(settings, place, self.datasets)
-            .inspect_err(|error| self.no_snapshot(stage, error))
+        let made = contained(|| Album::new(settings, place, self.datasets));
+        made.inspect_err(|reason| self.no_snapshot(stage, reason))
             .ok()?
     }
 
@@ -140,16 +141,17 @@ impl Workshop<'_> {
             return Ok(());
         };
         attempt.lease.check()?;
-        if let Err(error) = album.keep(training, attempt) {
-            self.no_snapshot(stage, &error);
+        // Whatever goes wrong here, such as a full disk or memory, is no reason to end a training.
+        if let Err(reason) = contained(|| album.keep(training, attempt)) {
+            self.no_snapshot(stage, &reason);
         }
         Ok(())
     }
 
-    fn no_snapshot(&self, stage: &Stage, error: &anyhow::Error) {
+    fn no_snapshot(&self, stage: &Stage, reason: &str) {
         let title = &stage.title;
         self.progress
-            .print(&format!("warning: {title}: no snapshot: {error:#}"));
+            .print(&format!("warning: {title}: no snapshot: {reason}"));
     }
 }
 

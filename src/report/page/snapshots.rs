@@ -33,14 +33,15 @@ pub fn body(id: &str, snapshots: &Snapshots) -> Markup {
         div class="snapshots" {
             @if !snapshots.rows.is_empty() {
                 p class="note" {
-                    "The images are chosen by a rule and not by hand: they are the unlabelled images of the trial whose ids have the \
-                     smallest BLAKE3 digests. The moments are a quarter of the steps with a teacher apart; 0 % is before the first \
-                     of them, with the networks of the end of the burn-in. A panel shows what the teacher and its rules say of \
-                     the plain picture then. Lines are candidates in the colour of the teacher's class: of the low tier the best \
-                     eight. Filled are pseudo-labels in the colour of their class after the correction. A mask lies on \
-                     an object if their IoU is at least 0.5: a changed class is right if it is that of the object, broken if the \
-                     teacher's class was, neither if no class fits, and unknown without annotations. No training sees the objects. Uncertainty is \
-                     PMUA's u, the largest over the pseudo-labels; a row whose weighting does not use it has none."
+                    "The images are chosen by a rule and not by hand: they are the unlabelled images of the trial whose ids \
+                     have the smallest BLAKE3 digests. The moments are a quarter of the steps with a teacher apart; 0 % is \
+                     before the first of them, with the networks of the end of the burn-in. A panel shows what the teacher \
+                     and its rules say of the plain picture then. Lines are candidates in the colour of the teacher's class: \
+                     of the low tier the best eight. Filled are pseudo-labels in the colour of their class after the \
+                     correction. A mask lies on an object if their IoU is at least 0.5: a changed class is right if it is \
+                     that of the object, broken if the teacher's class was, neither if no class fits, and unknown without \
+                     annotations. No training sees the objects. Uncertainty is PMUA's u, the largest over the \
+                     pseudo-labels; a row whose weighting does not use it has none."
                 }
                 (legend())
                 (switches(&LAYERS))
@@ -48,8 +49,8 @@ pub fn body(id: &str, snapshots: &Snapshots) -> Markup {
             }
             @if !snapshots.without.is_empty() {
                 p class="note" {
-                    "No snapshots of: " (snapshots.without.join("; ")) ". Their trainings have kept none: an earlier version of the program \
-                     made them, or " code { "report.snapshots" } " is 0."
+                    "No snapshots of: " (snapshots.without.join("; ")) ". Their trainings have kept none: an \
+                     earlier version of the program made them, or " code { "report.snapshots" } " is 0."
                 }
             }
             @if !snapshots.left_out.is_empty() {
@@ -152,7 +153,7 @@ fn told(moment: &str, panel: &SnapshotPanel) -> String {
     let [high, medium, low] = SnapshotTier::ALL.map(|tier| panel.count(tier));
     let (kept, flips) = (panel.kept().count(), panel.flipped().count());
     format!(
-        "{moment}: {high} high, {medium} medium and {low} low candidates, {kept} pseudo-labels, {flips} changed classes"
+        "{moment}: candidates {high} high, {medium} medium, {low} low; pseudo-labels {kept}; changed classes {flips}"
     )
 }
 
@@ -290,7 +291,7 @@ mod tests {
             "<li class=\"neither\">&lt;b&gt;dog -&gt; &lt;i&gt;cat: neither, not kept</li>",
             "<text class=\"flip count\" x=\"3\" y=\"5\" font-size=\"2\">2</text>",
             "<image class=\"doubt\" width=\"36\" height=\"18\" preserveAspectRatio=\"none\" href=\"data:image/png;base64,AQID\">",
-            "aria-label=\"image 17, step 20, 0 %: 1 high, 1 medium and 40 low candidates, 1 pseudo-labels, 2 changed classes\"",
+            "aria-label=\"image 17, step 20, 0 %: candidates 1 high, 1 medium, 40 low; pseudo-labels 1; changed classes 2\"",
             "aria-describedby=\"s-snapshots-0-0\"",
             "step 25, 25 %: missing",
             "<summary>&lt;/script&gt;</summary>",

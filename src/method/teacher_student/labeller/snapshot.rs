@@ -41,10 +41,17 @@ impl Labeller {
             let rows = candidates.iter().map(|i| view.candidates[*i].mask);
             masks.logits(&rows.collect::<Vec<_>>())
         };
-        let low_masks = masks_of(&logits_of(&low), size);
+        let of_picture = |masks: &[Mask]| -> Vec<Mask> {
+            let masks = masks.iter();
+            masks
+                .map(|mask| mask.top_left(picture.height, picture.width))
+                .collect()
+        };
+        let low_masks = of_picture(&masks_of(&logits_of(&low), size));
         let logits = logits_of(&survivors.candidates);
-        let own_masks = masks_of(&logits, size);
-        let rows = (0, own_masks.clone());
+        let padded = masks_of(&logits, size);
+        let own_masks = of_picture(&padded);
+        let rows = (0, padded);
         let asked = own.ask(&view, &survivors, rows, &logits, picture, progress);
         let answers = asked.answers.wait();
         let corrected: Vec<Option<usize>> = answers
@@ -56,7 +63,7 @@ impl Labeller {
             ..asked
         };
         let labels = own.label_view(&view, &survivors, asked, &logits);
-        let shown = |i: usize, mask: &Mask, corrected: Option<usize>, kept: bool| {
+        let shown = |i: usize, mask: Mask, corrected: Option<usize>, kept: bool| {
             let candidate = &view.candidates[i];
             CandidateSnapshot {
                 class: candidate.class,
@@ -65,16 +72,16 @@ impl Labeller {
                 mask_quality: candidate.mask_quality,
                 tier: survivors.tiers[i],
                 kept,
-                mask: mask.top_left(picture.height, picture.width),
+                mask,
             }
         };
         let Survivors { candidates, tiers } = &survivors;
-        let of_survivors = candidates.iter().zip(&own_masks).zip(corrected);
+        let of_survivors = candidates.iter().zip(own_masks).zip(corrected);
         let of_survivors = of_survivors.enumerate().map(|(row, ((i, mask), class))| {
             let kept = labels.labels.iter().any(|label| label.row == row);
             shown(*i, mask, class, kept)
         });
-        let of_low = low.iter().zip(&low_masks);
+        let of_low = low.iter().zip(low_masks);
         let of_low = of_low.map(|(i, mask)| shown(*i, mask, None, false));
         let discounts = labels.discounts.as_ref();
         ImageSnapshot {
