@@ -68,9 +68,9 @@ pub trait Learner: Send {
         false
     }
 
-    /// What its teacher would label in `picture` after `done` steps of the training, for people; none without a teacher.
-    /// Before the first step, a teacher that is to be made from the student is the student. Nothing changes, and no
-    /// random number is drawn.
+    /// What its teacher would label in `picture` after `done` steps of the training, for people; none without a
+    /// teacher. Before the first step, a teacher that is to be made from the student is the student. Nothing changes,
+    /// and no random number is drawn.
     fn snapshot(&self, _picture: &Picture, _done: usize) -> Option<ImageSnapshot> {
         None
     }

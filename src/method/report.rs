@@ -1,5 +1,5 @@
-//! The report of a training step to the journal. Only this code judges by the hidden truth of unlabelled images, here and
-//! for snapshots.
+//! The report of a training step to the journal. Only this code judges by the hidden truth of unlabelled images, here
+//! and for snapshots.
 //!
 //! [`diagnose`] takes finished pseudo-labels and returns numbers. Nothing of it flows back into training.
 

@@ -1,8 +1,8 @@
 //! Keeps what a teacher says of a few unlabelled images at some moments of a training.
 //!
-//! The images have the smallest BLAKE3 digests of their ids. The moments are a quarter of the steps with a teacher apart:
-//! before the first such step, and at 25, 50, 75 and 100 %. Nothing of it changes the training, so a training that cannot
-//! keep a snapshot goes on.
+//! The images have the smallest BLAKE3 digests of their ids. The moments are a quarter of the steps with a teacher
+//! apart: before the first such step, and at 25, 50, 75 and 100 %. Nothing of it changes the training, so a training
+//! that cannot keep a snapshot goes on.
 
 use super::attempt::Attempt;
 use super::outcome::contained;

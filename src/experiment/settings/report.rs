@@ -18,7 +18,8 @@ pub struct ReportConfig {
     /// Lists of names of classes that are similar, for the kinds of errors; a class in no list is similar to none. An
     /// empty list leaves it to the supercategories of the dataset.
     pub similar: Vec<Vec<String>>,
-    /// Unlabelled images of which a training keeps the teacher's candidates and pseudo-labels, at five moments; 0: none.
+    /// Unlabelled images of which a training keeps the teacher's candidates and pseudo-labels, at five moments; 0:
+    /// none.
     #[serde(default = "snapshots")]
     #[schemars(!default)]
     pub snapshots: usize,

@@ -1,5 +1,5 @@
-//! The snapshots of a training in the folder of its stage: `snapshots/<step>.json`, and `snapshots/image-<id>.json`, which is
-//! the picture of an image with the annotations that the training does not see.
+//! The snapshots of a training in the folder of its stage: `snapshots/<step>.json`, and `snapshots/image-<id>.json`,
+//! which is the picture of an image with the annotations that the training does not see.
 //!
 //! Masks are those of the picture's small copy. The map of uncertainties has a quarter of its rows and columns.
 
@@ -72,8 +72,8 @@ pub struct KeptCandidate {
 }
 
 impl KeptSnapshot {
-    /// The snapshot of `images` after `step` steps of a training in which a teacher labels from step `labelled[0]` on, to
-    /// the step `labelled[1]`.
+    /// The snapshot of `images` after `step` steps of a training in which a teacher labels from step `labelled[0]` on,
+    /// to the step `labelled[1]`.
     pub fn new(step: usize, labelled: [usize; 2], images: Vec<KeptImage>) -> Self {
         Self {
             version: VERSION,
@@ -151,8 +151,8 @@ impl KeptImage {
         }
     }
 
-    /// The map of uncertainties: its rows and columns, and 255 times the value of each place. None if the weighting reduces
-    /// nothing.
+    /// The map of uncertainties: its rows and columns, and 255 times the value of each place. None if the weighting
+    /// reduces nothing.
     pub fn uncertainty(&self) -> Option<((usize, usize), Vec<u8>)> {
         let values = STANDARD.decode(self.uncertainty.as_ref()?).ok()?;
         let size = map_size(self.size);
@@ -202,8 +202,8 @@ fn map_size((height, width): (usize, usize)) -> (usize, usize) {
     (height.div_ceil(SHRINK), width.div_ceil(SHRINK))
 }
 
-/// The means of `map` `[from.0, from.1]` over the parts that the places of a map with the rows and columns `to` stand for,
-/// times 255.
+/// The means of `map` `[from.0, from.1]` over the parts that the places of a map with the rows and columns `to` stand
+/// for, times 255.
 fn shrunk(map: &[f32], from: (usize, usize), to: (usize, usize)) -> Vec<u8> {
     let part = |at: usize, from: usize, to: usize| {
         let start = at * from / to;

@@ -72,8 +72,8 @@ pub struct SnapshotCandidate {
     pub corrected: Option<(String, [u8; 3])>,
     /// True if it is a pseudo-label.
     pub kept: bool,
-    /// True if the teacher's class, and the class after the correction, is that of the object that it lies on; none if the
-    /// image is not annotated.
+    /// True if the teacher's class, and the class after the correction, is that of the object that it lies on; none if
+    /// the image is not annotated.
     pub right: Option<[bool; 2]>,
 }
 
@@ -155,8 +155,8 @@ impl Snapshots {
         pictures.sum::<usize>() + panels.map(SnapshotPanel::bytes).sum::<usize>()
     }
 
-    /// Leaves out rows, the last ones first, until they need no more than `most` bytes, and the pictures that no row needs
-    /// any more.
+    /// Leaves out rows, the last ones first, until they need no more than `most` bytes, and the pictures that no row
+    /// needs any more.
     pub fn shrink(&mut self, most: usize) {
         while self.size() > most {
             let Some(last) = self.rows.pop() else {

@@ -108,8 +108,8 @@ fn masks_of(logits: &Tensor2, (height, width): (usize, usize)) -> Vec<Mask> {
     bits.map(|bits| Mask::new(height, width, bits)).collect()
 }
 
-/// The largest value of each pixel over the rows of `all` `[labels, height * width]`, cut to the picture in the top left
-/// corner, which has the rows and columns `picture`.
+/// The largest value of each pixel over the rows of `all` `[labels, height * width]`, cut to the picture in the top
+/// left corner, which has the rows and columns `picture`.
 fn largest(all: &Tensor2, (height, width): (usize, usize), picture: (usize, usize)) -> Vec<f32> {
     let values = all.host_values();
     let mut found = vec![0.0f32; picture.0 * picture.1];
