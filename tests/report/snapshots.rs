@@ -102,11 +102,10 @@ fn a_stopped_and_continued_training_has_the_same_snapshots() {
         .spawn()
         .unwrap();
     let is_there = |out: &Path| {
-        let all = out
-            .join(".store/stages")
-            .exists()
-            .then(|| stages(out))
-            .unwrap_or_default();
+        let all = match out.join(".store/stages").exists() {
+            true => stages(out),
+            false => Vec::new(),
+        };
         all.iter()
             .any(|stage| stage.join("snapshots/82.json").exists())
     };
