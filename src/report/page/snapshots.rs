@@ -35,8 +35,8 @@ pub fn body(id: &str, snapshots: &Snapshots) -> Markup {
                 p class="note" {
                     "The images are chosen by a rule and not by hand: they are the unlabelled images of the trial whose ids \
                      have the smallest BLAKE3 digests. The moments are a quarter of the steps with a teacher apart; 0 % is \
-                     before the first of them, with the networks of the end of the burn-in. A panel shows what the teacher \
-                     and its rules say of the plain picture then. Lines are candidates in the colour of the teacher's class: \
+                     before the first of them, at the end of the burn-in or of the first teacher's training. A panel shows \
+                     what the teacher and its rules say of the plain picture then. Lines are candidates in the colour of the teacher's class: \
                      of the low tier the best eight. Filled are pseudo-labels in the colour of their class after the \
                      correction. A mask lies on an object if their IoU is at least 0.5: a changed class is right if it is \
                      that of the object, broken if the teacher's class was, neither if no class fits, and unknown without \
