@@ -1,5 +1,6 @@
 //! Pictures as files. The same picture gives the same bytes.
 
+use super::colour::Colour;
 use super::objects::enlarged;
 use crate::structures::{Picture, Resample, resampled};
 use anyhow::{Context, Result};
@@ -32,6 +33,27 @@ pub fn png(picture: &Picture) -> Result<Vec<u8>> {
 pub fn jpeg(picture: &Picture, quality: u8) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     write(picture, JpegEncoder::new_with_quality(&mut bytes, quality))?;
+    Ok(bytes)
+}
+
+/// A map of values from 0 to 255 `[height, width]` as a PNG file in one colour, which is the more opaque the larger the
+/// value.
+///
+/// # Errors
+/// The map has no place.
+pub fn tinted(values: &[u8], (height, width): (usize, usize), colour: Colour) -> Result<Vec<u8>> {
+    let [red, green, blue] = colour;
+    let pixels = values.iter().flat_map(|value| [red, green, blue, *value]);
+    let pixels: Vec<u8> = pixels.collect();
+    let mut bytes = Vec::new();
+    PngEncoder::new(&mut bytes)
+        .write_image(
+            &pixels,
+            width as u32,
+            height as u32,
+            ExtendedColorType::Rgba8,
+        )
+        .with_context(|| format!("a map of {width} x {height} places"))?;
     Ok(bytes)
 }
 
@@ -85,6 +107,15 @@ mod tests {
         assert_eq!(media, "image/jpeg");
         let read = image::load_from_memory(&bytes).unwrap();
         assert_eq!((read.height(), read.width()), (240, 480));
+    }
+
+    #[test]
+    fn a_map_has_one_colour_and_is_opaque_where_its_value_is_large() {
+        let bytes = tinted(&[0, 128, 255, 7], (2, 2), [1, 2, 3]).unwrap();
+        let read = image::load_from_memory(&bytes).unwrap().into_rgba8();
+        let expected = [0, 128, 255, 7].map(|value| [1, 2, 3, value]);
+        assert_eq!(read.into_raw(), expected.concat());
+        assert!(tinted(&[], (0, 0), [0; 3]).is_err());
     }
 
     #[test]

@@ -13,6 +13,6 @@ mod text;
 
 pub use colour::class_colour;
 pub use contour::path;
-pub use encode::{Embedded, embedded, jpeg, png};
+pub use encode::{Embedded, embedded, jpeg, png, tinted};
 pub use hatch::hatch;
 pub use objects::{Object, drawn};

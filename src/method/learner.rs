@@ -2,10 +2,12 @@
 
 use super::device_batch::DeviceBatch;
 use super::report::StepReport;
+use super::snapshot::ImageSnapshot;
 use crate::data::Batch;
 use crate::data::split::ClassCounts;
 use crate::detector::Detector;
 use crate::graph::clip::VisionLanguage;
+use crate::structures::Picture;
 use crate::tensor::{Later, Tape, Tensor2};
 use anyhow::{Result, bail};
 
@@ -64,6 +66,13 @@ pub trait Learner: Send {
     /// Returns true if its steps read unlabelled images.
     fn needs_unlabelled(&self) -> bool {
         false
+    }
+
+    /// What its teacher would label in `picture` after `done` steps of the training, for people; none without a
+    /// teacher. Before the first step, a teacher that is to be made from the student is the student. Nothing changes,
+    /// and no random number is drawn.
+    fn snapshot(&self, _picture: &Picture, _done: usize) -> Option<ImageSnapshot> {
+        None
     }
 
     /// Gives it the vision-language model of [`super::Method::vlm`], before the first step.

@@ -1,4 +1,5 @@
-//! The report of a training step to the journal. Only this code reads the hidden truth of unlabelled images.
+//! The report of a training step to the journal. Only this code judges by the hidden truth of unlabelled images, here
+//! and for snapshots.
 //!
 //! [`diagnose`] takes finished pseudo-labels and returns numbers. Nothing of it flows back into training.
 
@@ -66,25 +67,14 @@ pub const MATCH_IOU: f64 = 0.5;
 
 /// Compares the finished pseudo-labels of one image with its hidden truth.
 pub fn diagnose(image: &ImageLabels, truth: &[Instance]) -> Diagnosis {
-    let objects: Vec<&Instance> = truth
-        .iter()
-        .filter(|instance| instance.source != InstanceSource::Crowd)
-        .collect();
     let mut found = Diagnosis {
-        objects: objects.len(),
+        objects: objects(truth).count(),
         ..Diagnosis::default()
     };
     for label in &image.labels {
         let flipped = label.class != label.teacher_class;
         found.flips += usize::from(flipped);
-        let mut best = (MATCH_IOU, None);
-        for object in &objects {
-            let iou = overlap(&label.mask, &object.mask);
-            if iou > best.0 || (best.1.is_none() && iou >= MATCH_IOU) {
-                best = (iou, Some(object.class));
-            }
-        }
-        if let Some(class) = best.1 {
+        if let Some(class) = object_under(&label.mask, truth) {
             found.matched += 1;
             found.right += usize::from(label.class == class);
             found.flips_right += usize::from(flipped && label.class == class);
@@ -94,11 +84,28 @@ pub fn diagnose(image: &ImageLabels, truth: &[Instance]) -> Diagnosis {
     found
 }
 
+/// The class of the object that a mask is said to lie on: that with the largest IoU of at least [`MATCH_IOU`], of equal
+/// ones the first; none if there is none. The mask may be padded; the objects have the picture's own size.
+pub fn object_under(mask: &Mask, truth: &[Instance]) -> Option<usize> {
+    let mut best = (MATCH_IOU, None);
+    for object in objects(truth) {
+        let iou = overlap(mask, &object.mask);
+        if iou > best.0 || (best.1.is_none() && iou >= MATCH_IOU) {
+            best = (iou, Some(object.class));
+        }
+    }
+    best.1
+}
+
+/// The objects that are not crowds.
+fn objects(truth: &[Instance]) -> impl Iterator<Item = &Instance> {
+    let is_single = |instance: &&Instance| instance.source != InstanceSource::Crowd;
+    truth.iter().filter(is_single)
+}
+
 /// Intersection over union of a padded mask with one of the picture's own size.
 fn overlap(padded: &Mask, own: &Mask) -> f64 {
-    let rows = padded.bits.chunks_exact(padded.width).take(own.height);
-    let bits = rows.flat_map(|row| &row[..own.width]).copied().collect();
-    Mask::new(own.height, own.width, bits).iou(own)
+    padded.top_left(own.height, own.width).iou(own)
 }
 
 /// The pseudo-labels of one step.

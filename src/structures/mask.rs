@@ -80,6 +80,15 @@ impl Mask {
         }
     }
 
+    /// The pixels of the top left corner, `[height, width]`: those of a picture without its padding.
+    ///
+    /// Panics if it is larger than the mask.
+    pub fn top_left(&self, height: usize, width: usize) -> Self {
+        let rows = self.bits.chunks_exact(self.width).take(height);
+        let bits = rows.flat_map(|row| &row[..width]).copied().collect();
+        Self::new(height, width, bits)
+    }
+
     /// The mask with left and right swapped.
     pub fn flipped(&self) -> Self {
         let bits = self

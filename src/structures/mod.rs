@@ -16,4 +16,4 @@ pub use instances::{Instance, InstanceSource};
 pub use mask::Mask;
 pub use picture::Picture;
 pub use resample::{Resample, resampled};
-pub use thumbnail::{mask_thumbnail, thumbnail, thumbnail_size};
+pub use thumbnail::{mask_resized, mask_thumbnail, thumbnail, thumbnail_size};

@@ -19,9 +19,14 @@ pub fn thumbnail(picture: &Picture) -> Picture {
     resampled(picture, height, width, Resample::Bilinear)
 }
 
-/// The small copy of a mask: each pixel is the one in the middle of what it stands for. A mask with a pixel keeps one.
+/// The small copy of a mask.
 pub fn mask_thumbnail(mask: &Mask) -> Mask {
-    let (height, width) = thumbnail_size((mask.height, mask.width));
+    mask_resized(mask, thumbnail_size((mask.height, mask.width)))
+}
+
+/// The mask with other rows and columns: each pixel is the one in the middle of what it stands for. A mask with a pixel
+/// keeps one.
+pub fn mask_resized(mask: &Mask, (height, width): (usize, usize)) -> Mask {
     let middle = |at: usize, of: usize, from: usize| (2 * at + 1) * from / (2 * of);
     let bit = |at: usize| {
         let row = middle(at / width, height, mask.height);

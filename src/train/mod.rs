@@ -25,7 +25,9 @@ pub use schedule::Schedule;
 pub use trainer::{AVERAGE, STUDENT, TEACHER, Trainer};
 pub use warm_up::WarmUpFrom;
 
+use crate::method::ImageSnapshot;
 use crate::registry::{Check, Checked, MOST_STEPS, MOST_WEIGHT, above};
+use crate::structures::Picture;
 use anyhow::{Result, bail};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,6 +68,12 @@ pub trait Training {
 
     /// Steps taken.
     fn step(&self) -> usize;
+
+    /// What the teacher would label in `picture` after the steps taken, for people; none without a teacher. Nothing
+    /// changes.
+    fn snapshot(&self, _picture: &Picture) -> Option<ImageSnapshot> {
+        None
+    }
 
     /// Takes the next step.
     ///

@@ -11,8 +11,9 @@ use super::schedule::Schedule;
 use super::{Advance, TrainConfig, Training};
 use crate::data::loader::Loader;
 use crate::detector::Detector;
-use crate::method::{DeviceBatch, Learner, PartLosses, StepReport, follow};
+use crate::method::{DeviceBatch, ImageSnapshot, Learner, PartLosses, StepReport, follow};
 use crate::ops;
+use crate::structures::Picture;
 use crate::tensor::Tape;
 use anyhow::{Context, Result, ensure};
 
@@ -116,6 +117,10 @@ impl Training for Trainer {
 
     fn step(&self) -> usize {
         self.step
+    }
+
+    fn snapshot(&self, picture: &Picture) -> Option<ImageSnapshot> {
+        self.learner.snapshot(picture, self.step)
     }
 
     fn advance(&mut self) -> Result<Advance> {

@@ -9,6 +9,7 @@ mod folders;
 mod html;
 mod live;
 mod pictures;
+mod snapshots;
 mod tensorboard;
 mod text;
 mod trained;

@@ -1,6 +1,5 @@
 //! Keeps small copies of the images that the galleries of a report draw.
 
-use crate::draw::jpeg;
 use crate::experiment::insight::analysed::AnalysedRows;
 use crate::experiment::insight::choice::{Results, Row};
 use crate::experiment::insight::gallery::{compared, pictures};
@@ -8,12 +7,8 @@ use crate::experiment::insight::trial::{KeptTrial, located};
 use crate::experiment::store::pictures::KeptPicture;
 use crate::experiment::trial::datasets::Datasets;
 use crate::report::TableLayout;
-use crate::structures::thumbnail;
 use anyhow::{Context, Result, ensure};
 use toml::Value;
-
-/// The quality of the JPEG files, of 100.
-const QUALITY: u8 = 80;
 
 /// Keeps the images of the sweep with the table `layout` that are chosen and not yet in the store.
 ///
@@ -57,13 +52,8 @@ pub fn keep_pictures(results: &Results, layout: &TableLayout, datasets: &Dataset
             is_same,
             "the dataset has other images than its analysis: {id} is missing"
         );
-        let small = thumbnail(&source.load(image)?.picture);
-        let jpeg = jpeg(&small, QUALITY)?;
-        let truth = source.truth(image)?;
-        place.write(
-            id,
-            &KeptPicture::new((small.height, small.width), &jpeg, &truth.instances),
-        )?;
+        let (sample, truth) = (source.load(image)?, source.truth(image)?);
+        place.write(id, &KeptPicture::of(&sample.picture, &truth.instances)?)?;
     }
     Ok(())
 }

@@ -32,9 +32,6 @@ pub fn analysis(results: &Results, trial: &KeptTrial) -> Option<Analysis> {
 
 /// What the recipe of a trial said about its report when it was last run; the default if no plan has the trial.
 pub fn report_of<'a>(results: &'a Results, trial: &KeptTrial) -> &'a ReportConfig {
-    static DEFAULT: ReportConfig = ReportConfig {
-        analyse: false,
-        similar: Vec::new(),
-    };
+    static DEFAULT: ReportConfig = ReportConfig::DEFAULT;
     planned(&results.plans, trial.hash).map_or(&DEFAULT, |(plan, _)| &plan.report)
 }

@@ -6,6 +6,7 @@ use super::beacon::Beacon;
 use super::cadence::Cadence;
 use super::perform::Workshop;
 use super::progress::StageNumbers;
+use super::snapshots::Album;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::folder::{StageFolder, Unit};
@@ -34,14 +35,21 @@ impl Workshop<'_> {
             }
             (TrialSettings::Networks(settings), StageKind::Train(phase)) => {
                 let device = self.devices.take(settings)?;
+                let album = self.album(stage, settings, phase);
                 let phase = settings.phases().swap_remove(phase);
                 let mut trainer = self.trainer(stage, settings, &phase, &device.place)?;
-                self.train_phase(stage, &phase, attempt, &mut trainer)
+                self.train_phase(stage, &phase, attempt, album.as_ref(), &mut trainer)
             }
             (TrialSettings::Number(settings), StageKind::Train(phase)) => {
                 let phase = settings.phases().swap_remove(phase);
                 let number = phase.number(settings.seed, attempt.lease.token())?;
-                self.train_phase(stage, &phase, attempt, &mut NumberTrainer::new(number))
+                self.train_phase(
+                    stage,
+                    &phase,
+                    attempt,
+                    None,
+                    &mut NumberTrainer::new(number),
+                )
             }
             (_, StageKind::Evaluate) | (TrialSettings::Number(_), StageKind::Vlm) => {
                 bail!("the stage {} trains nothing", stage.key)
@@ -61,7 +69,7 @@ impl Workshop<'_> {
         }
         // It trains for minutes, so the recipe has no checkpoints for it.
         let cadence = Cadence::new(config.steps, Instant::now());
-        self.take_steps(stage, attempt, &mut training, None, cadence)?;
+        self.take_steps(stage, attempt, &mut training, (None, None), cadence)?;
         attempt.end(&training.checkpoint(stage.key.as_str(), false))
     }
 
@@ -91,6 +99,7 @@ impl Workshop<'_> {
         stage: &Stage,
         phase: &Phase,
         attempt: &Attempt,
+        album: Option<&Album>,
         training: &mut dyn Training,
     ) -> Result<()> {
         let folder = &attempt.folder;
@@ -111,7 +120,8 @@ impl Workshop<'_> {
         let mut journal = Journal::open(&folder.journal(), training.step(), window)?;
         journal.show(self.log);
         let cadence = Cadence::new(stage.settings.checkpoint(), Instant::now());
-        self.take_steps(stage, attempt, training, Some(&mut journal), cadence)?;
+        let files = (Some(&mut journal), album);
+        self.take_steps(stage, attempt, training, files, cadence)?;
         journal.flush()?;
         attempt.sync(&journal)?;
         // Only a run that continues needs the optimizer's moments, two thirds of the file.
@@ -128,14 +138,14 @@ impl Workshop<'_> {
         )?)
     }
 
-    /// Takes the steps of a training that are missing, with checkpoints on the way and its readings in
-    /// `journal`, if it has one.
+    /// Takes the steps of a training that are missing, with checkpoints on the way, its readings in the journal and
+    /// snapshots of the album, as far as it has these.
     fn take_steps(
         &self,
         stage: &Stage,
         attempt: &Attempt,
         training: &mut dyn Training,
-        mut journal: Option<&mut Journal>,
+        (mut journal, album): (Option<&mut Journal>, Option<&Album>),
         mut cadence: Cadence,
     ) -> Result<()> {
         let [from, to] = stage.steps;
@@ -145,6 +155,7 @@ impl Workshop<'_> {
         let beacon = journal
             .is_none()
             .then(|| Beacon::new(&attempt.folder, training.step(), to, Unit::Steps));
+        self.snap(stage, attempt, album, training)?;
         while training.step() < to {
             let Advance {
                 loss,
@@ -166,6 +177,7 @@ impl Workshop<'_> {
             if let Some(beacon) = &beacon {
                 beacon.at(step);
             }
+            self.snap(stage, attempt, album, training)?;
             if step == to {
                 break;
             }

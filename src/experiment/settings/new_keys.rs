@@ -62,6 +62,7 @@ const ROWS: &[NewKey] = &[
     key("report", &[], "{}"),
     key("report.analyse", &[], "false"),
     key("report.similar", &[], "[]"),
+    key("report.snapshots", &[], "4"),
 ];
 
 /// The dataset whose keys stand in no recipe of defaults.

@@ -4,8 +4,13 @@ use crate::registry::{Check, Checked};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The number of snapshot images of a recipe without the key, and of a plan of an earlier program.
+const SNAPSHOTS: usize = 4;
+/// The largest number of snapshot images.
+const MOST_SNAPSHOTS: usize = 64;
+
 /// `[report]`. None of its keys changes a result.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ReportConfig {
     /// True if a sweep makes the analyses of its finished trials at its end, as `harness report --analyse` does.
@@ -13,6 +18,21 @@ pub struct ReportConfig {
     /// Lists of names of classes that are similar, for the kinds of errors; a class in no list is similar to none. An
     /// empty list leaves it to the supercategories of the dataset.
     pub similar: Vec<Vec<String>>,
+    /// Unlabelled images of which a training keeps the teacher's candidates and pseudo-labels, at five moments; 0:
+    /// none.
+    #[serde(default = "snapshots")]
+    #[schemars(!default)]
+    pub snapshots: usize,
+}
+
+fn snapshots() -> usize {
+    SNAPSHOTS
+}
+
+impl Default for ReportConfig {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
 }
 
 impl Checked for ReportConfig {
@@ -24,10 +44,18 @@ impl Checked for ReportConfig {
         let found = format!("{:?}", self.similar);
         let allowed = "lists of two or more names of classes, each name once";
         check.require(has_room && !twice, "similar", found, allowed);
+        check.range("snapshots", self.snapshots, 0..=MOST_SNAPSHOTS);
     }
 }
 
 impl ReportConfig {
+    /// Every key at its default.
+    pub const DEFAULT: Self = Self {
+        analyse: false,
+        similar: Vec::new(),
+        snapshots: SNAPSHOTS,
+    };
+
     /// Returns true if every key has its default.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
@@ -60,8 +88,8 @@ mod tests {
     fn config(similar: &[&[&str]]) -> ReportConfig {
         let names = |group: &&[&str]| group.iter().map(|name| name.to_string()).collect();
         ReportConfig {
-            analyse: false,
             similar: similar.iter().map(names).collect(),
+            ..ReportConfig::DEFAULT
         }
     }
 
@@ -74,6 +102,21 @@ mod tests {
         assert_eq!(of(&[&["a", "c"], &["d", "b"]]), Ok(Some(vec![0, 3, 0, 3])));
         let wrong = of(&[&["a", "cat"]]).unwrap_err();
         assert_eq!(wrong, "unknown class `cat`; known: `a`, `b`, `c`, `d`");
+    }
+
+    #[test]
+    fn a_table_of_an_earlier_program_has_snapshots() {
+        let old = r#"{"analyse":true,"similar":[]}"#;
+        let read: ReportConfig = serde_json::from_str(old).unwrap();
+        assert!(read.analyse && read.snapshots == 4 && !read.is_default());
+        assert!(ReportConfig::default().is_default());
+        let mut check = Check::new();
+        let many = ReportConfig {
+            snapshots: 65,
+            ..read
+        };
+        many.check(&mut check);
+        assert!(check.finish().is_err());
     }
 
     #[test]

@@ -114,6 +114,11 @@ impl StageFolder {
         self.0.join(format!("image-{id}.json"))
     }
 
+    /// The folder with the snapshots of a training stage.
+    pub fn snapshots(&self) -> PathBuf {
+        self.0.join("snapshots")
+    }
+
     /// The environment in which the stage was computed.
     pub fn environment(&self) -> PathBuf {
         self.0.join("environment.json")
@@ -162,6 +167,7 @@ impl StageFolder {
         let lease = Lease::try_take(&self.0.join("lease"))?;
         if lease.as_ref().is_some_and(|lease| lease.token() > 1) {
             remove_unfinished(&self.0);
+            remove_unfinished(&self.snapshots());
         }
         Ok(lease)
     }

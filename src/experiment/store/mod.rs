@@ -15,5 +15,6 @@ pub mod renew;
 pub mod result_aside;
 pub mod reused;
 pub mod root;
+pub mod snapshots;
 pub mod system;
 mod titles;

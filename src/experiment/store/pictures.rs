@@ -3,24 +3,28 @@
 use super::folder::StageFolder;
 use super::root::Store;
 use crate::atomic::{Durability, write_durably};
+use crate::draw;
 use crate::eval::analysis::{packed, unpacked};
 use crate::experiment::trial::key::StageKey;
 use crate::recipe::content_hash;
-use crate::structures::{Instance, InstanceSource, Mask};
+use crate::structures::{Instance, InstanceSource, Mask, Picture, thumbnail};
 use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use toml::{Table, Value};
 
 /// The kind of the folders.
 const KIND: &str = "pictures";
 /// The version of the files: another one is made anew.
 const VERSION: u32 = 1;
+/// The quality of the JPEG files, of 100.
+const QUALITY: u8 = 80;
 /// The number of hexadecimal digits in the name of a folder.
 const DIGITS: usize = 20;
 
-/// The small copy of an evaluated image with its annotations.
+/// The small copy of an image with its annotations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptPicture {
     version: u32,
@@ -54,6 +58,32 @@ impl KeptPicture {
         }
     }
 
+    /// The small copy of `picture` with the annotations of its image.
+    ///
+    /// # Errors
+    /// The picture has no pixel.
+    pub fn of(picture: &Picture, instances: &[Instance]) -> Result<Self> {
+        let small = thumbnail(picture);
+        let jpeg = draw::jpeg(&small, QUALITY)?;
+        Ok(Self::new((small.height, small.width), &jpeg, instances))
+    }
+
+    /// Reads the file `path`; none if there is none, or if it is damaged.
+    pub fn read(path: &Path) -> Option<Self> {
+        let text = std::fs::read(path).ok()?;
+        let read: Self = serde_json::from_slice(&text).ok()?;
+        let is_whole = read.version == VERSION && read.jpeg().is_some();
+        (is_whole && read.objects().is_ok()).then_some(read)
+    }
+
+    /// Writes the file `path`.
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub fn write(&self, path: &Path, durability: Durability) -> Result<()> {
+        write_durably(path, &serde_json::to_vec(self)?, durability)
+    }
+
     /// The JPEG file.
     pub fn jpeg(&self) -> Option<Vec<u8>> {
         STANDARD.decode(&self.jpeg).ok()
@@ -85,10 +115,7 @@ impl PicturesPlace {
 
     /// The picture of the image `id`; none if there is none, or if it is damaged.
     pub fn read(&self, id: u64) -> Option<KeptPicture> {
-        let text = std::fs::read(self.0.picture(id)).ok()?;
-        let read: KeptPicture = serde_json::from_slice(&text).ok()?;
-        let is_whole = read.version == VERSION && read.jpeg().is_some();
-        (is_whole && read.objects().is_ok()).then_some(read)
+        KeptPicture::read(&self.0.picture(id))
     }
 
     /// Writes the picture of the image `id`.
@@ -97,8 +124,7 @@ impl PicturesPlace {
     /// The folder is not writable.
     pub fn write(&self, id: u64, picture: &KeptPicture) -> Result<()> {
         self.0.make()?;
-        let text = serde_json::to_vec(picture)?;
-        write_durably(&self.0.picture(id), &text, Durability::Synced)
+        picture.write(&self.0.picture(id), Durability::Synced)
     }
 }
 

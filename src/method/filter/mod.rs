@@ -11,6 +11,7 @@ use crate::data::split::ClassCounts;
 use crate::detector::Candidate;
 use crate::registry::Entry;
 use dyn_clone::DynClone;
+use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
 use rule::filter;
@@ -19,7 +20,8 @@ pub use rule::Rule;
 pub use thresholds::{initial_thresholds, moved_threshold};
 
 /// The quality of a candidate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Tier {
     /// Dropped.
     Low,

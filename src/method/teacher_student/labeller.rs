@@ -16,6 +16,8 @@ use crate::structures::{Mask, Picture};
 use crate::tensor::{Later, Tape, Tensor2};
 use std::collections::VecDeque;
 
+mod snapshot;
+
 /// The teacher's views of one step, of which some have been put into tiers.
 pub struct Labelling {
     /// Rows and columns of the masks.
@@ -59,6 +61,7 @@ struct Asked {
 }
 
 /// The chain of rules, with their state.
+#[derive(Clone)]
 pub struct Labeller {
     config: TeacherStudentConfig,
     /// Slot `filter`.
@@ -196,30 +199,11 @@ impl Labeller {
         let mut all_asked = Vec::with_capacity(views.len());
         for (view, survivors) in &views {
             let masks = bits.by_ref().take(survivors.candidates.len());
-            let masks: Vec<Mask> = masks.map(|bits| Mask::new(height, width, bits)).collect();
+            let masks = masks.map(|bits| Mask::new(height, width, bits)).collect();
             let picture = pictures[view.number];
-            let regions: Vec<Region> = survivors
-                .candidates
-                .iter()
-                .zip(&masks)
-                .enumerate()
-                .map(|(row, (i, mask))| Region {
-                    tier: survivors.tiers[*i],
-                    probabilities: &view.candidates[*i].probabilities,
-                    mask,
-                    row: first + row,
-                })
-                .collect();
-            let answers = self
-                .correction
-                .correct(picture, &logits, &regions, progress);
-            let next = first + masks.len();
-            all_asked.push(Asked {
-                masks,
-                first,
-                answers,
-            });
-            first = next;
+            let asked = self.ask(view, survivors, (first, masks), &logits, picture, progress);
+            first += asked.masks.len();
+            all_asked.push(asked);
         }
         let views = views.iter().zip(all_asked);
         let label = |((view, survivors), asked): (&(View, Survivors), Asked)| {
@@ -228,6 +212,36 @@ impl Labeller {
         views.map(label).collect()
     }
 
+    /// Asks the correction about the survivors of a view. `rows`: the row of the first one's mask among `logits`, and
+    /// the masks of all.
+    fn ask(
+        &self,
+        view: &View,
+        survivors: &Survivors,
+        rows: (usize, Vec<Mask>),
+        logits: &Tensor2,
+        picture: &Picture,
+        progress: TrainingProgress,
+    ) -> Asked {
+        let (first, masks) = rows;
+        let survivors_and_masks = survivors.candidates.iter().zip(&masks).enumerate();
+        let regions: Vec<Region> = survivors_and_masks
+            .map(|(row, (i, mask))| Region {
+                tier: survivors.tiers[*i],
+                probabilities: &view.candidates[*i].probabilities,
+                mask,
+                row: first + row,
+            })
+            .collect();
+        let answers = self.correction.correct(picture, logits, &regions, progress);
+        Asked {
+            masks,
+            first,
+            answers,
+        }
+    }
+
+    /// The labels of a view.
     fn label_view(
         &mut self,
         view: &View,

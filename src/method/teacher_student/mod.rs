@@ -17,6 +17,7 @@ use super::device_batch::DeviceBatch;
 use super::learner::{Learner, Parts, StepOutput};
 use super::pseudo_labels::{ImageLabels, TierCounts};
 use super::report::{Diagnosis, PartLosses, PseudoReport, StepReport, diagnose};
+use super::snapshot::ImageSnapshot;
 use super::supervised::{ImageGroup, Supervised, labelled_targets};
 use super::teacher::follow;
 use crate::data::Batch;
@@ -105,13 +106,18 @@ impl TeacherStudent {
         self.labeller.propose(&**teacher, &sent.weak(&**teacher))
     }
 
+    /// The progress of the training after `done` steps.
+    fn progress(&self, done: usize) -> TrainingProgress {
+        let Range { start, end } = self.labelled_steps;
+        TrainingProgress {
+            distillation: share(done - start, end.saturating_sub(start)),
+            training: share(done, end),
+        }
+    }
+
     /// The labels of the weak views.
     fn labels(&mut self, begun: Labelling, batch: &Batch, step: usize) -> Vec<ImageLabels> {
-        let Range { start, end } = self.labelled_steps;
-        let progress = TrainingProgress {
-            distillation: share(step - start, end.saturating_sub(start)),
-            training: share(step, end),
-        };
+        let progress = self.progress(step);
         let pictures: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.weak).collect();
         self.labeller.finish(begun, &pictures, progress)
     }
@@ -211,6 +217,13 @@ impl Learner for TeacherStudent {
 
     fn needs_unlabelled(&self) -> bool {
         true
+    }
+
+    fn snapshot(&self, picture: &Picture, done: usize) -> Option<ImageSnapshot> {
+        let student = &*self.supervised.student;
+        let teacher = self.teacher.as_deref().unwrap_or(student);
+        let progress = self.progress(done);
+        Some(self.labeller.snapshot(teacher, picture, progress))
     }
 
     fn attach_vlm(&mut self, vlm: Box<dyn VisionLanguage>) {

@@ -2,6 +2,7 @@
 //! draw it.
 
 use super::gallery_content::Gallery;
+use super::snapshots_content::Snapshots;
 use crate::report::comparison::Comparison;
 use crate::report::table::Table;
 
@@ -53,6 +54,8 @@ pub struct Sweep {
     pub burn_in: Option<u64>,
     /// The pseudo-labels of each row that has a teacher.
     pub labels: Vec<LabelFlow>,
+    /// What the teachers say of some images over the training; none unless a row has a teacher.
+    pub snapshots: Option<Snapshots>,
     /// The readings by class, such as thresholds.
     pub maps: Vec<HeatMap>,
     /// The values of the usual metric by class; none if the store does not have them.

@@ -1,14 +1,11 @@
 //! Evaluated images in strips: the picture, the truth, and what two rows find.
 
 use super::download::{csv, csv_link};
-use super::gallery_content::{Gallery, GalleryComparison, GalleryPicture, Shape, Side, Strip};
+use super::drawing::{Canvas, colour, kept, switches};
+use super::gallery_content::{Gallery, GalleryComparison, GalleryPicture, Side, Strip};
 use crate::report::cell::signed;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
-/// The longer side in pixels up to which the pixels of a picture stay squares.
-const SQUARES: usize = 160;
 /// The layers that a reader can switch off: class and words.
 const LAYERS: [(&str, &str); 4] = [
     ("photo", "pictures"),
@@ -38,31 +35,12 @@ pub fn body(id: &str, gallery: &Gallery) -> Markup {
             @if !gallery.left_out.is_empty() {
                 p class="note" { "Left out, so that the page stays small: " (gallery.left_out.join("; ")) "." }
             }
-            fieldset class="layers" {
-                legend { "Show" }
-                @for (class, words) in LAYERS {
-                    label { input type="checkbox" class=(format!("show-{class}")) checked; " " (words) }
-                }
-            }
-            svg class="kept" width="0" height="0" aria-hidden="true" {
-                @for (place, picture) in gallery.pictures.iter().enumerate() {
-                    (image(&format!("{id}-picture-{place}"), picture))
-                }
-            }
+            (switches(&LAYERS))
+            (kept(id, &gallery.pictures))
             @for (place, one) in gallery.comparisons.iter().enumerate() {
                 (comparison(id, place, one, &gallery.pictures))
             }
         }
-    }
-}
-
-/// The picture itself, which the panels use.
-fn image(id: &str, picture: &GalleryPicture) -> Markup {
-    let (height, width) = picture.size;
-    let address = format!("data:image/jpeg;base64,{}", STANDARD.encode(&picture.jpeg));
-    let squares = (height.max(width) <= SQUARES).then_some("squares");
-    html! {
-        image id=(id) class=[squares] width=(2 * width) height=(2 * height) href=(address) {}
     }
 }
 
@@ -97,8 +75,18 @@ fn figure(
     picture: &GalleryPicture,
 ) -> Markup {
     let [other, own] = strip.f1;
-    let source = format!("#{id}-picture-{}", strip.picture);
-    let panel = |words: &str, layers: Markup| panel(name, &source, picture, words, &layers);
+    let canvas = Canvas {
+        id,
+        place: strip.picture,
+        picture,
+        caption: name,
+    };
+    let panel = |words: &str, drawn: Markup| {
+        html! { div { (drawn) span class="words" { (words) } } }
+    };
+    let of_row = |label: &str, at: usize| {
+        panel(label, canvas.panel(label, &side(&strip.sides[at], picture)))
+    };
     html! {
         figure class="strip" {
             figcaption id=(name) {
@@ -106,42 +94,13 @@ fn figure(
                 " (" (signed(Some(own - other), 2)) ")"
             }
             div class="sides" {
-                (panel("picture", html! {}))
-                (panel("truth", html! { @for shape in &picture.objects { (object(shape)) } }))
-                (panel(&one.reference, side(&strip.sides[0], picture)))
-                (panel(&one.label, side(&strip.sides[1], picture)))
+                (panel("picture", canvas.panel("picture", &html! {})))
+                (panel("truth", canvas.truth()))
+                (of_row(&one.reference, 0))
+                (of_row(&one.label, 1))
             }
         }
     }
-}
-
-/// A picture with what lies on it. `name` is the id of the strip's caption.
-fn panel(
-    name: &str,
-    source: &str,
-    picture: &GalleryPicture,
-    words: &str,
-    layers: &Markup,
-) -> Markup {
-    let (height, width) = picture.size;
-    html! {
-        div {
-            svg viewBox=(format!("0 0 {} {}", 2 * width, 2 * height)) role="img" aria-label=(format!("image {}, {words}", picture.id))
-                aria-describedby=(name) {
-                use class="photo" href=(source) {}
-                (layers)
-            }
-            span class="words" { (words) }
-        }
-    }
-}
-
-fn object(shape: &Shape) -> Markup {
-    let (class, words) = match shape.is_group {
-        true => ("object right group", format!("a group: {}", shape.class)),
-        false => ("object right", shape.class.clone()),
-    };
-    html! { path class=(class) style=(colour(shape)) d=(shape.outline) { title { (words) } } }
 }
 
 /// What a row finds, and what it misses.
@@ -166,12 +125,6 @@ fn side(side: &Side, picture: &GalleryPicture) -> Markup {
     }
 }
 
-/// The colour of a shape, which the style reads.
-fn colour(shape: &Shape) -> String {
-    let [red, green, blue] = shape.colour;
-    format!("--o:rgb({red} {green} {blue})")
-}
-
 /// The numbers as CSV.
 fn lines(one: &GalleryComparison, pictures: &[GalleryPicture]) -> String {
     let head = ["image", "chosen", "f1_of_reference", "f1", "difference"];
@@ -193,7 +146,7 @@ fn lines(one: &GalleryComparison, pictures: &[GalleryPicture]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::page::Found;
+    use crate::report::page::{Found, Shape};
 
     fn shape(class: &str, outline: &str) -> Shape {
         Shape {

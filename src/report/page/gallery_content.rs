@@ -103,26 +103,31 @@ impl Gallery {
                 return;
             };
             self.left_out.insert(0, last.label);
-            self.drop_unused();
+            let strips = self.comparisons.iter_mut().flat_map(|one| &mut one.strips);
+            drop_unused(&mut self.pictures, strips.map(|strip| &mut strip.picture));
         }
-    }
-
-    fn drop_unused(&mut self) {
-        let strips = || self.comparisons.iter().flat_map(|one| &one.strips);
-        let used: Vec<bool> = (0..self.pictures.len())
-            .map(|at| strips().any(|strip| strip.picture == at))
-            .collect();
-        let place = |at: usize| used[..at].iter().filter(|one| **one).count();
-        for strip in self.comparisons.iter_mut().flat_map(|one| &mut one.strips) {
-            strip.picture = place(strip.picture);
-        }
-        let mut used = used.iter();
-        self.pictures.retain(|_| used.next() == Some(&true));
     }
 }
 
+/// Drops the pictures that none of `places` names, and corrects the places.
+pub(super) fn drop_unused<'a>(
+    pictures: &mut Vec<GalleryPicture>,
+    places: impl Iterator<Item = &'a mut usize>,
+) {
+    let places: Vec<&mut usize> = places.collect();
+    let used: Vec<bool> = (0..pictures.len())
+        .map(|at| places.iter().any(|place| **place == at))
+        .collect();
+    for place in places {
+        *place = used[..*place].iter().filter(|one| **one).count();
+    }
+    let mut used = used.iter();
+    pictures.retain(|_| used.next() == Some(&true));
+}
+
 impl GalleryPicture {
-    fn bytes(&self) -> usize {
+    /// The number of bytes that the page needs for it.
+    pub(super) fn bytes(&self) -> usize {
         // Base64 has four letters for three bytes; the outlines stand on the truth, and dashed on what misses them.
         self.jpeg.len() * 4 / 3
             + self

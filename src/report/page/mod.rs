@@ -12,6 +12,7 @@ mod confusion_change;
 mod content;
 mod curves;
 mod download;
+mod drawing;
 mod errors;
 mod forest;
 mod frame;
@@ -24,6 +25,9 @@ mod provenance;
 mod scale;
 mod scatter;
 mod settings;
+mod snapshots;
+mod snapshots_content;
+mod snapshots_numbers;
 mod sweep;
 mod table;
 #[cfg(test)]
@@ -39,6 +43,10 @@ pub use content::{
     Scatter, SeedKinds, Series, SettingsTable, Sweep, TrialLine, View,
 };
 pub use gallery_content::{Found, Gallery, GalleryComparison, GalleryPicture, Shape, Side, Strip};
+pub use snapshots_content::{
+    SnapshotCandidate, SnapshotImage, SnapshotPanel, SnapshotRow, SnapshotTier, Snapshots,
+    UNCERTAIN,
+};
 pub use views::{ClassLine, ShownPicture, ViewPart, ViewRow, Views, views_page};
 
 use anyhow::Result;

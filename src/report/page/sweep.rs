@@ -4,8 +4,8 @@ use super::content::{Sweep, TrialLine};
 use super::frame::Section;
 use super::head::coded;
 use super::{
-    classes, confusion, curves, errors, forest, gallery, labels, scatter, settings, table,
-    thresholds, verdict,
+    classes, confusion, curves, errors, forest, gallery, labels, scatter, settings, snapshots,
+    table, thresholds, verdict,
 };
 use crate::report::cell::number;
 use anyhow::Result;
@@ -41,6 +41,14 @@ pub fn sections(index: usize, sweep: &Sweep) -> Result<Vec<Section>> {
         ),
         ("curves", "Learning curves", curves::body(&id, sweep)),
         ("labels", "Pseudo-labels", labels::body(&id, &sweep.labels)),
+        (
+            "snapshots",
+            "Snapshots of pseudo-labels",
+            sweep
+                .snapshots
+                .as_ref()
+                .map(|one| snapshots::body(&id, one)),
+        ),
         (
             "thresholds",
             "Thresholds by class",

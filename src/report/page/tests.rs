@@ -81,6 +81,7 @@ fn report_with_labels() -> Report {
             curves: Vec::new(),
             burn_in: None,
             labels: vec![flow],
+            snapshots: None,
             maps: vec![map],
             classes: Some(classes),
             analysed: None,

@@ -277,3 +277,5 @@ fn every_key_that_a_component_writes_is_explained() {
     let explained: BTreeSet<String> = JOURNAL_KEYS.iter().map(|key| key.name.into()).collect();
     assert_eq!(written, explained);
 }
+
+mod snapshots;

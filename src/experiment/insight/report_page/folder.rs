@@ -1,7 +1,7 @@
 //! A whole results folder.
 
 use super::super::choice::Results;
-use super::{gallery, runs, sweep};
+use super::{gallery, runs, snapshots, sweep};
 use crate::experiment::store::program::VERSION;
 use crate::experiment::store::root::digests_of;
 use crate::experiment::trial::datasets::Datasets;
@@ -27,6 +27,7 @@ pub fn report(results: &Results) -> Result<Report> {
         .map(|layout| sweep::sweep(results, layout, &timing, &datasets));
     let mut sweeps = sweeps.collect::<Result<Vec<Sweep>>>()?;
     gallery::fit(&mut sweeps);
+    snapshots::fit(&mut sweeps);
     let (runs, of_runs) = runs::runs(results);
     let records = std::fs::read(results.path.join(RECORDS)).ok();
     let mut warnings: Vec<String> = results.damaged.clone();

@@ -9,6 +9,7 @@ mod maps;
 mod runs;
 mod series;
 mod settings;
+mod snapshots;
 mod sweep;
 
 pub use folder::{name, report};

@@ -7,7 +7,7 @@ use super::super::evidence::Evidence;
 use super::super::portrait::{common, name_of, of_seed};
 use super::super::sentence::Finding;
 use super::super::signs::signs;
-use super::{analysis, gallery, labels, maps, series, settings};
+use super::{analysis, gallery, labels, maps, series, settings, snapshots};
 use crate::experiment::trial::datasets::Datasets;
 use crate::report::page::{ClassTable, Sweep, TrialLine, View};
 use crate::report::{JsonLines, Record, Table, TableLayout, Timing};
@@ -36,6 +36,7 @@ pub fn sweep(
         curves: Vec::new(),
         burn_in: None,
         labels: Vec::new(),
+        snapshots: None,
         maps: Vec::new(),
         classes: None,
         analysed: None,
@@ -59,6 +60,7 @@ pub fn sweep(
         sweep.curves = series::panels(&rows);
         sweep.burn_in = series::burn_in(&rows);
         sweep.labels = rows.iter().filter_map(labels::flow).collect();
+        sweep.snapshots = snapshots::snapshots(&rows, &name);
         sweep.maps = rows.iter().flat_map(|row| maps::maps(row, &name)).collect();
         sweep.classes = classes(table, &rows, &name);
         let references = layout.references();
