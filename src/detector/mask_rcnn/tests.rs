@@ -6,7 +6,7 @@ use crate::detector::{CandidateChoice, EmptyImage, MaskLoss, Part, Score, Select
 use crate::graph::mask_rcnn::{
     DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig, Semantics, published,
 };
-use crate::nn::params::{Param, bits_of, move_to};
+use crate::nn::params::{bits_of, move_to, reference_gradient};
 use crate::ops::check::{on_every_place, with_threads};
 use crate::ops::golden;
 use crate::rng::Stream;
@@ -149,17 +149,6 @@ fn step(model: &MaskRcnnDetector, targets: &[Targets]) -> (Vec<(&'static str, f3
     let terms = losses.terms.iter();
     let terms = terms.map(|(name, term)| (*name, term.scalar())).collect();
     (terms, losses.total.scalar(), tape.backward(&losses.total))
-}
-
-/// The gradient of `param` in the reference's order.
-fn reference_gradient(param: &Param, grads: &mut Grads) -> Vec<f32> {
-    let values = param.value.gradient(grads);
-    Param {
-        value: Tensor2::constant(values, param.value.rows(), param.value.columns()),
-        kind: param.kind,
-        shape: param.shape.clone(),
-    }
-    .to_reference()
 }
 
 const BOTH: [(&str, Semantics); 2] = [
