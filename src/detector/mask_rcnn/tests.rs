@@ -3,6 +3,7 @@
 use super::loss::tests::published as published_loss;
 use super::*;
 use crate::detector::{CandidateChoice, EmptyImage, MaskLoss, Part, Score, Selection, Targets};
+use crate::graph::backbone::Frozen;
 use crate::graph::mask_rcnn::{
     DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig, Semantics, published,
 };
@@ -64,6 +65,7 @@ fn config(semantics: Semantics) -> MaskRcnnConfig {
         },
         ..published()
     };
+    config.backbone.frozen = Frozen::NOTHING;
     config.backbone.stem.width = 8;
     (config.backbone.widths, config.backbone.depths) = ([8, 8, 16, 16], [1; 4]);
     config

@@ -62,6 +62,8 @@ const ROWS: &[NewKey] = &[
     key("report", &[], "{}"),
     key("report.analyse", &[], "false"),
     key("report.similar", &[], "[]"),
+    key("model.channel-order", &[], "'rgb'"),
+    key("model.backbone.norm-epsilon", &[], "1e-5"),
 ];
 
 /// The dataset whose keys stand in no recipe of defaults.

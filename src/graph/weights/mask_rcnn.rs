@@ -14,8 +14,8 @@
 //! | `roi_heads.mask_head.predictor.weight` | `roi_heads.mask_predictor.mask_fcn_logits.weight` | the same |
 //!
 //! torchvision counts background as class 0. Its logit comes first there and last here, and its deltas and mask, which
-//! nothing reads, are left out. The files released for COCO have 91 classes, of which a network for COCO's 80 categories
-//! reads its own ([`super::class_rows`]).
+//! nothing reads, are left out. The files released for COCO have 91 classes, of which a network for COCO's 80
+//! categories reads its own ([`super::class_rows`]).
 
 use super::arrays::Arrays;
 use super::class_rows::{ClassRows, may_be_by_id};

@@ -44,14 +44,15 @@ fn a_step_waits_for_what_the_cpu_decides_cuda() {
     assert_eq!(waits(supervised(), &batch(SIDE)), layers);
 }
 
-/// The CPU decides which anchors become proposals, which proposals become detections, and which anchors and regions have
-/// to find an object.
+/// The CPU decides which anchors become proposals, which proposals become detections, and which anchors and regions
+/// have to find an object.
 #[test]
 #[ignore = "needs a GPU"]
 fn a_step_with_proposals_waits_for_what_the_cpu_decides_cuda() {
     // Logits and deltas of the anchors, from which the proposals come.
     const ANCHORS: usize = 2;
-    // Classes and deltas of the teacher's proposals, and the masks of what it finds there with their areas in the image.
+    // Classes and deltas of the teacher's proposals, and the masks of what it finds there with their areas in the
+    // image.
     const DETECTIONS: usize = 2 + 2;
     // The masks of the labels in the image.
     const LABELS: usize = 1;

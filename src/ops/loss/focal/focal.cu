@@ -12,7 +12,8 @@ __device__ __forceinline__ Value value(float z, float t, float zero, float one, 
     return {factor * bce, factor * (p - t + gamma * (1.0f - 2.0f * t) * ratio * bce)};
 }
 
-// logits, targets [count] -> losses [gridDim.x]: a block has `share` values next to each other. zero, one: the weights of targets of 0 and 1.
+// logits, targets [count] -> losses [gridDim.x]: a block has `share` values next to each other. zero, one: the weights
+// of targets of 0 and 1.
 extern "C" __global__ void focal_forward(const float* logits, const float* targets, float* losses, int count, int share, float zero, float one, float gamma) {
     __shared__ float scratch[LANES];
     size_t first = size_t(blockIdx.x) * share, end = min(first + share, size_t(count));
