@@ -134,6 +134,7 @@ fn model_config() -> ModelConfig {
         decoder-ffn = 20
         pixel-mean = [0.0, 0.0, 0.0]
         pixel-std = [1.0, 1.0, 1.0]
+        channel-order = "rgb"
         weights = ""
         [backbone]
         block = "basic"
@@ -142,6 +143,7 @@ fn model_config() -> ModelConfig {
         depths = [1, 2, 1, 1]
         norm = "group"
         norm-groups = 4
+        norm-epsilon = 1e-5
         stride-in-1x1 = false
         frozen = false
         weights = ""
@@ -237,6 +239,7 @@ fn resnet_config(weights: &str, stride_in_1x1: bool, frozen: bool) -> BackboneCo
         depths = [1, 2, 1, 1]
         norm = "frozen-batch"
         norm-groups = 1
+        norm-epsilon = 1e-5
         stride-in-1x1 = {stride_in_1x1}
         frozen = {frozen}
         weights = '{}'

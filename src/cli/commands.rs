@@ -258,8 +258,8 @@ pub fn inspect_weights(args: InspectWeightsArgs) -> Result<u8, CommandError> {
 
 pub fn export_weights(args: ExportWeightsArgs) -> Result<u8, CommandError> {
     let network = args.network.request(args.weights.as_ref())?;
-    experiment::export_weights(&network, args.weights.as_deref(), &args.out)
-        .map(|text| printed(&text))
+    let (weights, names) = (args.weights.as_deref(), args.names.as_deref());
+    experiment::export_weights(&network, weights, names, &args.out).map(|text| printed(&text))
 }
 
 pub fn clip(args: &ClipArgs) -> Result<u8, CommandError> {

@@ -4,7 +4,7 @@ use super::{CandidateChoice, Detector, MaskLoss};
 use crate::graph::{BackboneConfig, Operations};
 use crate::registry::Check;
 use crate::rng::Stream;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::fmt::Debug;
 use std::path::Path;
 
@@ -39,14 +39,44 @@ pub trait DetectorConfig: Debug + Send + Sync {
         self.backbone().coarsest_stride()
     }
 
-    /// The content of `config.json` with which `transformers` makes this network, for classes with these `labels`.
+    /// The files of `network`, which is one of [`Self::build`], under the names of another program: `names`, or the
+    /// first program that knows this network. `labels` are those of its classes.
     ///
     /// # Errors
-    /// A value of `[model]` that `transformers` has no key for.
-    fn hugging_face(&self, labels: Vec<String>) -> Result<serde_json::Value>;
+    /// The program does not know this network, or has no key for a value of `[model]`.
+    fn export(
+        &self,
+        names: Option<&str>,
+        network: &mut dyn Detector,
+        labels: Vec<String>,
+    ) -> Result<Vec<ExportedFile>>;
 
     /// Refuses the keys of `[method]` whose values have no meaning for this detector. The default refuses none.
     fn check_demands(&self, _demands: &Demands, _check: &mut Check) {}
+}
+
+/// A file for another program. The one that makes a folder complete is the last in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedFile {
+    /// Its name.
+    pub name: &'static str,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+/// The one of the `known` programs that is called `asked`, or the first.
+///
+/// # Errors
+/// There is none with this name.
+pub(super) fn chosen<'n>(asked: Option<&'n str>, known: &[&'n str]) -> Result<&'n str> {
+    match asked {
+        None => Ok(known[0]),
+        Some(name) if known.contains(&name) => Ok(name),
+        Some(name) => bail!(
+            "`{name}` is no program with names for this network; allowed: {}",
+            known.join(", ")
+        ),
+    }
 }
 
 /// The demands of a method with a teacher on a detector.

@@ -26,7 +26,7 @@ use crate::structures::{Detection, Picture};
 use crate::tensor::{Later, Place, Tape, Tensor2};
 
 pub use choice::{CandidateChoice, Score, Selection};
-pub use config::{Demands, DetectorConfig};
+pub use config::{Demands, DetectorConfig, ExportedFile};
 pub use judged::Judged;
 pub use part::{EmptyImage, MaskLoss, Part};
 pub use predict::predict;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind};
 use crate::graph::bounds::{DEVIATIONS, HIDDEN_WIDTHS, LAYERS, POINTS, QUERIES, WIDTHS};
+use crate::graph::input::ChannelOrder;
 use crate::registry::{Check, Checked, joined};
 
 /// The sizes of [`crate::graph::Mask2Former`].
@@ -41,6 +42,8 @@ pub struct ModelConfig {
     pub pixel_mean: [f64; 3],
     /// The standard deviation of the red, green and blue values.
     pub pixel_std: [f64; 3],
+    /// The order of the colours in the input of the network.
+    pub channel_order: ChannelOrder,
     /// A file or folder with the values of the whole network; see the page Weights of the book. If empty, the
     /// values are random.
     pub weights: PathBuf,
@@ -97,6 +100,7 @@ impl ModelConfig {
             "weights" | "pixel-mean" | "pixel-std" => false,
             "backbone.weights" | "backbone.frozen" => false,
             "backbone.norm-groups" => self.backbone.norm == NormKind::Group,
+            "backbone.norm-epsilon" => self.backbone.norm == NormKind::FrozenBatch,
             "backbone.stride-in-1x1" => self.backbone.block == BlockKind::Bottleneck,
             _ => true,
         };

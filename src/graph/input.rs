@@ -8,6 +8,8 @@
 use crate::ops::{COLOURS, LEVELS, Pixels};
 use crate::structures::Picture;
 use crate::tensor::{Map, Place};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Pictures as the input of a network.
@@ -27,22 +29,47 @@ impl Images {
     }
 }
 
+/// The order of the colours in the input of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelOrder {
+    /// Red, green, blue.
+    Rgb,
+    /// Blue, green, red: as the networks of detectron2's model zoo were trained.
+    Bgr,
+}
+
 /// Normalises 8-bit pictures.
 #[derive(Clone, Debug)]
 pub struct Normaliser {
     /// The normalised value of every 8-bit value, colour by colour.
     table: Vec<f32>,
+    /// The colour of each channel.
+    colours: [usize; COLOURS],
     stride: usize,
 }
 
 impl Normaliser {
-    /// `mean` and `std` of 0..255 values; sizes are padded to multiples of `stride`.
-    pub fn new(mean: [f64; COLOURS], std: [f64; COLOURS], stride: usize) -> Self {
+    /// `mean` and `std` of the red, green and blue values, 0..255, which become the channels of the input in this
+    /// `order`; sizes are padded to multiples of `stride`.
+    pub fn new(
+        (mean, std): ([f64; COLOURS], [f64; COLOURS]),
+        order: ChannelOrder,
+        stride: usize,
+    ) -> Self {
         let of_colour = |(mean, std): (f64, f64)| {
             (0..LEVELS).map(move |level| ((level as f64 - mean) / std) as f32)
         };
         let table = mean.into_iter().zip(std).flat_map(of_colour).collect();
-        Self { table, stride }
+        let colours = match order {
+            ChannelOrder::Rgb => [0, 1, 2],
+            ChannelOrder::Bgr => [2, 1, 0],
+        };
+        Self {
+            table,
+            colours,
+            stride,
+        }
     }
 
     /// One input for `pictures`, in the memory `place`. Panics without a picture.
@@ -60,7 +87,7 @@ impl Normaliser {
         };
         let (height, width) = (largest(|size| size.0), largest(|size| size.1));
         let batch = which.len();
-        let values = pixels.values(which, &self.table, (height, width));
+        let values = pixels.values(which, &self.table, self.colours, (height, width));
         Images {
             map: Map::new(values, batch, height, width),
             sizes: sizes.to_vec(),
@@ -86,7 +113,8 @@ mod tests {
         let wide = Picture::new(1, 3, vec![10; 9]);
         let tall = Picture::new(5, 1, (0..15).collect());
         let sent = pixels(&[&wide, &tall], &Place::Host);
-        let normaliser = Normaliser::new([1.0, 2.0, 3.0], [2.0, 4.0, 8.0], 4);
+        let numbers = ([1.0, 2.0, 3.0], [2.0, 4.0, 8.0]);
+        let normaliser = Normaliser::new(numbers, ChannelOrder::Rgb, 4);
         let Images { map, sizes } = normaliser.images(&sent, 0..2);
         assert_eq!(sizes, [(1, 3), (5, 1)]);
         assert_eq!(
@@ -104,5 +132,8 @@ mod tests {
             [(12.0 - 1.0) / 2.0, (13.0 - 2.0) / 4.0, (14.0 - 3.0) / 8.0]
         );
         assert!(!map.data.requires_grad());
+        let turned = Normaliser::new(numbers, ChannelOrder::Bgr, 4).images(&sent, 0..2);
+        let pixel = &turned.map.data.values()[2 * 3..][..3];
+        assert_eq!(pixel, [0.875, 2.0, 4.5], "every colour keeps its numbers");
     }
 }

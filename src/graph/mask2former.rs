@@ -6,6 +6,7 @@
 
 use crate::graph::ModelConfig;
 use crate::graph::backbone::STAGES;
+use crate::graph::input::Normaliser;
 use crate::graph::network_weights::NetworkWeights;
 use crate::graph::pixel_decoder::{PixelDecoder, PixelFeatures};
 use crate::graph::scales::Scales;
@@ -38,7 +39,11 @@ impl Mask2Former {
         let mut model = Self {
             trunk: Trunk::new(
                 backbone,
-                (config.pixel_mean, config.pixel_std),
+                Normaliser::new(
+                    (config.pixel_mean, config.pixel_std),
+                    config.channel_order,
+                    backbone.coarsest_stride(),
+                ),
                 classes,
                 rng,
             )?,
@@ -122,7 +127,7 @@ impl Parameters for Mask2Former {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::backbone::{BlockKind, NormKind, ResNet};
+    use crate::graph::backbone::{BlockKind, Frozen, NormKind, ResNet};
     use crate::graph::config;
     use crate::nn::params::bits_of;
     use crate::ops;
@@ -346,24 +351,32 @@ mod tests {
     #[test]
     fn a_frozen_backbone_keeps_its_values_and_has_no_gradient() {
         let mut config = config::tests::small();
-        config.backbone.frozen = true;
-        let mut model = with(&config);
-        let (_, mut grads) = differentiate(&model);
-        let mut frozen = 0;
-        model.parameters("", &mut |name, param| {
-            let trained = !name.starts_with("backbone.");
-            assert_eq!(param.value.requires_grad(), trained, "{name}");
-            assert_eq!(
-                param.value.gradient(&mut grads).iter().any(|g| *g != 0.0),
-                trained,
-                "{name}"
+        for (stages, names) in [
+            (Frozen::ALL, vec!["backbone."]),
+            (
+                Frozen::up_to(2).unwrap(),
+                vec!["backbone.stem.", "backbone.res2."],
+            ),
+        ] {
+            config.backbone.frozen = stages;
+            let mut model = with(&config);
+            let (_, mut grads) = differentiate(&model);
+            let mut frozen = 0;
+            model.parameters("", &mut |name, param| {
+                let trained = !names.iter().any(|stage| name.starts_with(stage));
+                assert_eq!(param.value.requires_grad(), trained, "{name}");
+                assert_eq!(
+                    param.value.gradient(&mut grads).iter().any(|g| *g != 0.0),
+                    trained,
+                    "{name}"
+                );
+                frozen += usize::from(!trained);
+            });
+            assert!(
+                frozen > 0,
+                "the EMA and the checkpoint still see the backbone"
             );
-            frozen += usize::from(!trained);
-        });
-        assert!(
-            frozen > 0,
-            "the EMA and the checkpoint still see the backbone"
-        );
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub mod weights;
 pub use backbone::BackboneConfig;
 pub use config::ModelConfig;
 pub use hugging_face::HuggingFaceFolder;
-pub use input::{Images, Normaliser, pixels};
+pub use input::{ChannelOrder, Images, Normaliser, pixels};
 pub use mask2former::Mask2Former;
 pub use operations::Operations;
 pub use pixel_decoder::PixelFeatures;

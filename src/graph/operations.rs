@@ -118,7 +118,7 @@ impl ModelConfig {
         Operations {
             backbone,
             rest,
-            trains_backbone: !self.backbone.frozen,
+            trains_backbone: !self.backbone.frozen.is_all(),
         }
     }
 
@@ -166,7 +166,7 @@ impl ModelConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::super::backbone::{NormKind, StemConfig};
+    use super::super::backbone::{Frozen, NormKind, StemConfig};
     use super::super::config;
     use super::*;
 
@@ -220,7 +220,7 @@ mod tests {
         let mut model = config::tests::default();
         let trained = model.operations(64, 64);
         assert_eq!(trained.training(), 3.0 * trained.forward());
-        model.backbone.frozen = true;
+        model.backbone.frozen = Frozen::ALL;
         let frozen = model.operations(64, 64);
         assert_eq!(frozen.forward(), trained.forward());
         assert_eq!(

@@ -19,19 +19,19 @@ pub struct Trunk {
 }
 
 impl Trunk {
-    /// A trunk for pictures with this mean and deviation of each channel. The values of the backbone are drawn from
-    /// `rng`, or read from `backbone.weights`.
+    /// A trunk for pictures that `normaliser` prepares. The values of the backbone are drawn from `rng`, or read from
+    /// `backbone.weights`.
     ///
     /// # Errors
     /// Weights are missing or do not fit.
     pub fn new(
         backbone: &BackboneConfig,
-        (mean, deviation): ([f64; 3], [f64; 3]),
+        normaliser: Normaliser,
         classes: usize,
         rng: &mut Stream,
     ) -> Result<Self> {
         Ok(Self {
-            normaliser: Normaliser::new(mean, deviation, backbone.coarsest_stride()),
+            normaliser,
             backbone: ResNet::new(backbone, rng)?,
             classes,
         })

@@ -114,16 +114,18 @@ pub struct FrozenBatchNorm {
     bias: Param,
     running_mean: Param,
     running_var: Param,
+    epsilon: f32,
 }
 
 impl FrozenBatchNorm {
-    /// The identity.
-    pub fn new(channels: usize) -> Self {
+    /// The identity, with `epsilon` added to the variance.
+    pub fn new(channels: usize, epsilon: f32) -> Self {
         Self {
+            epsilon,
             weight: vector(ParamKind::Buffer, 1.0, channels),
             bias: vector(ParamKind::Buffer, 0.0, channels),
             running_mean: vector(ParamKind::Buffer, 0.0, channels),
-            running_var: vector(ParamKind::Buffer, 1.0 - EPSILON, channels),
+            running_var: vector(ParamKind::Buffer, 1.0 - epsilon, channels),
         }
     }
 
@@ -139,7 +141,7 @@ impl FrozenBatchNorm {
             &self.running_var,
         ]
         .map(|param| &param.value);
-        ops::fold_norm(weight, bias, mean, variance, EPSILON)
+        ops::fold_norm(weight, bias, mean, variance, self.epsilon)
     }
 }
 
@@ -158,28 +160,32 @@ mod tests {
 
     #[test]
     fn a_new_frozen_norm_is_the_identity() {
-        let (scale, shift) = FrozenBatchNorm::new(3).fold();
-        assert!(
-            scale.values().iter().all(|s| (s - 1.0).abs() < 1e-6),
-            "{:?}",
-            scale.values()
-        );
-        assert_eq!(shift.values(), [0.0; 3]);
+        for epsilon in [EPSILON, 0.0] {
+            let (scale, shift) = FrozenBatchNorm::new(3, epsilon).fold();
+            assert!(
+                scale.values().iter().all(|s| (s - 1.0).abs() < 1e-6),
+                "{:?}",
+                scale.values()
+            );
+            assert_eq!(shift.values(), [0.0; 3]);
+        }
     }
 
     #[test]
     fn the_fold_is_the_norm() {
-        let mut norm = FrozenBatchNorm::new(1);
-        norm.parameters("", &mut |name, param| {
-            param.value.values_mut()[0] = match name {
-                "weight" => 3.0,
-                "bias" => 0.5,
-                "running_mean" => 2.0,
-                _ => 4.0 - EPSILON,
-            };
-        });
-        let (scale, shift) = norm.fold();
-        // (x - 2) / sqrt(4) * 3 + 0.5 at x = 6
-        assert!((6.0 * scale.scalar() + shift.scalar() - 6.5).abs() < 1e-5);
+        for epsilon in [EPSILON, 0.0, 1.5] {
+            let mut norm = FrozenBatchNorm::new(1, epsilon);
+            norm.parameters("", &mut |name, param| {
+                param.value.values_mut()[0] = match name {
+                    "weight" => 3.0,
+                    "bias" => 0.5,
+                    "running_mean" => 2.0,
+                    _ => 4.0 - epsilon,
+                };
+            });
+            let (scale, shift) = norm.fold();
+            // (x - 2) / sqrt(4) * 3 + 0.5 at x = 6
+            assert!((6.0 * scale.scalar() + shift.scalar() - 6.5).abs() < 1e-5);
+        }
     }
 }

@@ -161,6 +161,18 @@ pub(crate) fn bits_of(
     bits
 }
 
+/// The gradient of `param` in the reference's order.
+#[cfg(test)]
+pub(crate) fn reference_gradient(param: &Param, grads: &mut crate::tensor::Grads) -> Vec<f32> {
+    let values = param.value.gradient(grads);
+    Param {
+        value: Tensor2::constant(values, param.value.rows(), param.value.columns()),
+        kind: param.kind,
+        shape: param.shape.clone(),
+    }
+    .to_reference()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -109,5 +109,8 @@ inline float __uint_as_float(unsigned x) { float value; std::memcpy(&value, &x, 
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __ffs(int x) { return __builtin_ffs(x); }
 inline int __float2int_rd(float x) { return int(std::floor(x)); }
+// In a function of its own that is not inlined, a product or a sum is rounded by itself.
+__attribute__((noinline)) inline float __fmul_rn(float a, float b) { return a * b; }
+__attribute__((noinline)) inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __saturatef(float x) { return std::min(std::max(x, 0.0f), 1.0f); }
 #endif

@@ -428,6 +428,31 @@ fn the_baselines_stand_beside_the_ablation_and_differ_where_they_should() {
 }
 
 #[test]
+fn the_question_of_table_3_is_asked_on_two_networks() {
+    let plan = checked("network.toml", &[]);
+    let schedule = [
+        "train.steps=1400",
+        "method.burn-in=600",
+        "sweeps=['modules']",
+    ];
+    let rows = |plan: &Plan| -> Vec<(String, Table)> {
+        let rows = plan.sweeps[0].rows.iter();
+        let settings = |row: usize| plan.trials[row].settings.clone();
+        rows.map(|row| (row.label.clone(), settings(row.trials[0])))
+            .collect()
+    };
+    let mut expected = Vec::new();
+    for (network, recipe) in [
+        ("Mask2Former", "pl-dc.toml"),
+        ("Mask R-CNN", "mask-rcnn-scenes.toml"),
+    ] {
+        let modules = rows(&checked(recipe, &schedule)).into_iter();
+        expected.extend(modules.map(|(label, row)| (format!("{label}, {network}"), row)));
+    }
+    assert_eq!(rows(&plan), expected);
+}
+
+#[test]
 fn the_other_recipes_hold_five_rows() {
     for recipe in ["smoke.toml", "coco-mini.toml"] {
         let plan = shipped(recipe, &[]);

@@ -102,7 +102,7 @@ pub struct EvalArgs {
 pub enum Weights {
     /// List the name, type and shape of every array, and the parameter that it belongs to
     Inspect(InspectWeightsArgs),
-    /// Write a network as a Hugging Face folder
+    /// Write a network for another program
     Export(ExportWeightsArgs),
 }
 
@@ -127,6 +127,10 @@ pub struct ExportWeightsArgs {
     /// model.weights, or what the trial of --row has trained]
     #[arg(long, value_name = "PATH", conflicts_with_all = ["row", "seed", "sweep", "network"])]
     pub weights: Option<PathBuf>,
+    /// The program whose names the file has: transformers for a Mask2Former; torchvision or detectron2 for a
+    /// Mask R-CNN [default: the first of these]
+    #[arg(long, value_name = "PROGRAM")]
+    pub names: Option<String>,
     /// A new or empty folder
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,

@@ -1,9 +1,12 @@
 //! Table `[model]` with `name = "mask2former"`: the sizes of the network, and its loss in `[model.loss]`.
 
 use super::{LossConfig, Mask2FormerDetector};
+use crate::detector::config::chosen;
 use crate::detector::tables::with_loss;
-use crate::detector::{Detector, DetectorConfig};
-use crate::graph::{BackboneConfig, HuggingFaceFolder, Mask2Former, ModelConfig, Operations};
+use crate::detector::{Detector, DetectorConfig, ExportedFile};
+use crate::graph::{
+    BackboneConfig, HuggingFaceFolder, Mask2Former, ModelConfig, Operations, weights,
+};
 use crate::registry::ComponentErrors;
 use crate::rng::Stream;
 use anyhow::Result;
@@ -74,12 +77,28 @@ impl DetectorConfig for Mask2FormerConfig {
         self.network.operations(height, width)
     }
 
-    fn hugging_face(&self, labels: Vec<String>) -> Result<serde_json::Value> {
+    fn export(
+        &self,
+        names: Option<&str>,
+        network: &mut dyn Detector,
+        labels: Vec<String>,
+    ) -> Result<Vec<ExportedFile>> {
+        chosen(names, &["transformers"])?;
         let folder = HuggingFaceFolder {
             model: self.network.clone(),
             labels,
         };
-        folder.to_json()
+        let config = serde_json::to_string_pretty(&folder.to_json()?)? + "\n";
+        let values = ExportedFile {
+            name: weights::SINGLE,
+            content: weights::export(network)?,
+        };
+        // It makes the folder one of weights.
+        let config = ExportedFile {
+            name: "config.json",
+            content: config.into_bytes(),
+        };
+        Ok(vec![values, config])
     }
 }
 

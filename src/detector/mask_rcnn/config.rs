@@ -1,13 +1,15 @@
 //! Table `[model]` with `name = "mask-rcnn"`: the sizes of the network, and its loss in `[model.loss]`.
 
 use super::{LossConfig, MaskRcnnDetector};
+use crate::detector::config::chosen;
 use crate::detector::tables::with_loss;
-use crate::detector::{Demands, Detector, DetectorConfig};
+use crate::detector::{Demands, Detector, DetectorConfig, ExportedFile};
 use crate::graph::mask_rcnn::{MaskRcnn, MaskRcnnConfig};
+use crate::graph::weights::{self, MaskRcnnNames};
 use crate::graph::{BackboneConfig, Operations};
 use crate::registry::{Check, ComponentErrors};
 use crate::rng::Stream;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use std::path::Path;
 use toml::Table;
 
@@ -19,6 +21,10 @@ pub struct MaskRcnnTable {
     /// `[model.loss]`.
     pub loss: LossConfig,
 }
+
+/// The programs that know the network.
+const TORCHVISION: &str = "torchvision";
+const DETECTRON2: &str = "detectron2";
 
 /// The object classes of COCO.
 const COCO_CLASSES: usize = 80;
@@ -55,10 +61,20 @@ impl DetectorConfig for MaskRcnnTable {
             .operations((height, width), regions, masks, COCO_CLASSES)
     }
 
-    fn hugging_face(&self, _labels: Vec<String>) -> Result<serde_json::Value> {
-        bail!(
-            "`transformers` has no Mask R-CNN; `model.name` must be \"mask2former\" for this export"
-        )
+    fn export(
+        &self,
+        names: Option<&str>,
+        network: &mut dyn Detector,
+        _labels: Vec<String>,
+    ) -> Result<Vec<ExportedFile>> {
+        let names = match chosen(names, &[TORCHVISION, DETECTRON2])? {
+            TORCHVISION => MaskRcnnNames::TORCHVISION,
+            _ => MaskRcnnNames::DETECTRON2,
+        };
+        Ok(vec![ExportedFile {
+            name: weights::SINGLE,
+            content: weights::export_mask_rcnn(network, &names)?,
+        }])
     }
 
     fn check_demands(&self, demands: &Demands, check: &mut Check) {
@@ -91,6 +107,61 @@ mod tests {
         let errors = registry::build(DETECTORS, table).expect_err("two mistakes");
         let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
         assert_eq!(keys, ["heads.box-side", "loss.regions"]);
+    }
+
+    #[test]
+    fn what_is_exported_is_read_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let built = |weights: &Path, seed| {
+            let mut table = table();
+            table["weights"] = weights.to_string_lossy().into_owned().into();
+            let config = registry::build(DETECTORS, table).expect("the body is valid");
+            let network = config.build(5, &mut Stream::new(seed, "m"));
+            (config, network.expect("a network"))
+        };
+        let values = |network: &mut dyn Detector| {
+            let mut all = Vec::new();
+            network.parameters("", &mut |name, param| {
+                all.push((name.to_string(), param.value.values().to_vec()));
+            });
+            all
+        };
+        let (config, mut network) = built(Path::new(""), 1);
+        let labels = || vec!["thing".to_string(); 5];
+        for (names, known) in [
+            (None, "rpn.head.conv.0.0.weight"),
+            (
+                Some(TORCHVISION),
+                "roi_heads.mask_predictor.conv5_mask.bias",
+            ),
+            (Some(DETECTRON2), "proposal_generator.rpn_head.conv.weight"),
+        ] {
+            let files = config
+                .export(names, &mut *network, labels())
+                .expect("files");
+            assert_eq!((files.len(), files[0].name), (1, "model.safetensors"));
+            let path = folder.path().join(names.unwrap_or("first"));
+            std::fs::write(&path, &files[0].content).expect("a writable folder");
+            let arrays = weights::Arrays::open(&path).expect("a safetensors file");
+            assert!(arrays.get(known).is_some(), "{names:?}");
+            // Five classes and background, and their deltas in torchvision's form.
+            let head = |field: &str| {
+                let name = format!("roi_heads.box_predictor.{field}.bias");
+                arrays.get(&name).expect("a head").shape[0]
+            };
+            let (deltas, first) = match names == Some(DETECTRON2) {
+                true => (20, "fc1"),
+                false => (24, "fc6"),
+            };
+            assert_eq!((head("cls_score"), head("bbox_pred")), (6, deltas));
+            let first = arrays.get(&format!("roi_heads.box_head.{first}.weight"));
+            assert_eq!(first.expect("a layer").shape, [128, 48 * 7 * 7]);
+            let (_, mut again) = built(&path, 2);
+            assert!(values(&mut *again) == values(&mut *network), "{names:?}");
+        }
+        let error = config.export(Some("transformers"), &mut *network, labels());
+        let text = error.expect_err("no Mask R-CNN there").to_string();
+        assert!(text.ends_with("allowed: torchvision, detectron2"), "{text}");
     }
 
     #[test]

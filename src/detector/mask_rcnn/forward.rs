@@ -6,6 +6,7 @@ use crate::graph::mask_rcnn::{AnchorPredictions, LEVELS, MaskRcnn, Region};
 use crate::ops::{self, Bounds};
 use crate::tensor::{Map, Tape, Tensor2};
 use rayon::prelude::*;
+use std::sync::OnceLock;
 
 /// The purpose of proposals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,15 @@ pub(super) enum Stage {
     Test,
 }
 
+/// The values of [`AnchorPredictions`].
+#[derive(Debug)]
+pub(super) struct AnchorValues {
+    /// Logits, `[B * A]`.
+    logits: Vec<f32>,
+    /// Deltas, `[B * A, 4]`.
+    deltas: Vec<f32>,
+}
+
 /// The levels and the predictions for anchors of a batch.
 pub(super) struct ForwardPass {
     /// The network, which shares its parameters with the detector.
@@ -24,6 +34,8 @@ pub(super) struct ForwardPass {
     pub levels: [Map; LEVELS],
     /// For the anchors of all images.
     pub predictions: AnchorPredictions,
+    /// Their values in the memory of the host, once they have been asked for.
+    pub on_host: OnceLock<AnchorValues>,
     /// The anchors of an image.
     pub anchors: Vec<Bounds>,
     /// The number of anchors of each level.
@@ -51,8 +63,11 @@ impl ForwardPass {
             all: &self.anchors,
             of_level: self.of_level,
         };
-        let logits = self.predictions.objectness.host_values();
-        let deltas = self.predictions.deltas.host_values();
+        // All parts of a batch share one copy.
+        let AnchorValues { logits, deltas } = self.on_host.get_or_init(|| AnchorValues {
+            logits: self.predictions.objectness.host_values().into_owned(),
+            deltas: self.predictions.deltas.host_values().into_owned(),
+        });
         let rules = self.model.rules();
         let of_image = |image: &usize| {
             let first = image * self.anchors.len();

@@ -22,6 +22,7 @@ use crate::tensor::Tape;
 use criterion::Criterion;
 use forward::ForwardPass;
 use output::MaskRcnnOutput;
+use std::sync::OnceLock;
 
 pub use config::MaskRcnnTable;
 pub use loss::LossConfig;
@@ -81,6 +82,7 @@ impl Detector for MaskRcnnDetector {
             model: self.network.clone(),
             levels,
             predictions,
+            on_host: OnceLock::new(),
             anchors,
             of_level,
             sizes: images.sizes.clone(),

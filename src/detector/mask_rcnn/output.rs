@@ -51,6 +51,7 @@ impl Output for MaskRcnnOutput {
     fn propose(&self, _choice: CandidateChoice) -> Later<Proposals> {
         let found = self.pass.found(usize::MAX);
         let masks = self.masks(&found.concat(), self.pass.padded);
+        let areas = masks.areas().wait();
         let mut row = 0;
         let mut candidate = |one: &Found| {
             row += 1;
@@ -59,7 +60,7 @@ impl Output for MaskRcnnOutput {
                 class: one.class,
                 class_quality: one.probability,
                 mask_quality: mask_quality(one.mask.iter().copied()).0,
-                area: masks.area(row - 1),
+                area: areas[row - 1],
                 foreground: true,
                 probabilities: one.probabilities.clone(),
             }

@@ -1,12 +1,8 @@
 //! The masks of detections in the image: small masks, pasted where they are needed.
 
 use crate::detector::Masks;
-use crate::ops::{Bounds, PasteRule, paste_mask};
-use crate::tensor::{Place, Tensor2};
-use rayon::prelude::*;
-
-/// The largest logit: a pixel outside the rectangle has probability 0, whose logit is not finite.
-const MOST_LOGIT: f32 = 30.0;
+use crate::ops::{Bounds, PasteRule, SmallMasks, paste_mask};
+use crate::tensor::{Later, Place, Tensor2};
 
 /// The masks of some detections.
 #[derive(Clone, Debug)]
@@ -24,28 +20,28 @@ pub(super) struct PastedMasks {
 }
 
 impl PastedMasks {
-    /// The probabilities of mask `row` at every pixel of the image.
-    fn pasted(&self, row: usize) -> Vec<f32> {
-        let (bounds, mask) = &self.masks[row];
-        paste_mask(mask, self.side, *bounds, self.size, self.rule)
-    }
-
     /// 1 where mask `row` is at least 0.5, else 0.
     pub(super) fn bits(&self, row: usize) -> Vec<u8> {
-        let pasted = self.pasted(row);
+        let (bounds, mask) = &self.masks[row];
+        let pasted = paste_mask(mask, self.side, *bounds, self.size, self.rule);
         pasted.iter().map(|p| u8::from(*p >= 0.5)).collect()
     }
 
-    /// The number of pixels of mask `row` above 0.5, as of [`Masks::logits`] above 0.
-    pub(super) fn area(&self, row: usize) -> usize {
-        self.pasted(row).iter().filter(|p| logit(**p) > 0.0).count()
+    /// The number of pixels of every mask above 0.5, as of [`Masks::logits`] above 0.
+    pub(super) fn areas(&self) -> Later<Vec<usize>> {
+        self.some(0..self.masks.len()).areas(&self.place)
     }
-}
 
-/// The logit of a probability.
-fn logit(probability: f32) -> f32 {
-    let logit = libm::logf(probability) - libm::logf(1.0 - probability);
-    logit.clamp(-MOST_LOGIT, MOST_LOGIT)
+    /// The masks `rows`.
+    fn some(&self, rows: impl Iterator<Item = usize>) -> SmallMasks<'_> {
+        let one = |row: usize| (self.masks[row].0, self.masks[row].1.as_slice());
+        SmallMasks {
+            masks: rows.map(one).collect(),
+            side: self.side,
+            size: self.size,
+            rule: self.rule,
+        }
+    }
 }
 
 impl Masks for PastedMasks {
@@ -54,12 +50,7 @@ impl Masks for PastedMasks {
     }
 
     fn logits(&self, rows: &[usize]) -> Tensor2 {
-        let columns = self.size.0 * self.size.1;
-        let values: Vec<f32> = rows
-            .par_iter()
-            .flat_map_iter(|row| self.pasted(*row).into_iter().map(logit))
-            .collect();
-        Tensor2::constant(values, rows.len(), columns).to(&self.place)
+        self.some(rows.iter().copied()).logits(&self.place)
     }
 }
 
@@ -68,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pixel_outside_is_surely_background() {
+    fn rows_are_masks_of_their_own_rectangles() {
         let masks = PastedMasks {
             masks: vec![
                 (Bounds::new([0.0, 0.0, 1.0, 1.0]), vec![0.9; 4]),
@@ -79,14 +70,17 @@ mod tests {
             rule: PasteRule::Sampled,
             place: Place::Host,
         };
-        let logits = masks.logits(&[1]);
-        assert_eq!((logits.rows(), logits.columns()), (1, 48));
-        assert_eq!(logits.values()[0], -MOST_LOGIT);
-        let inside = logits.values()[2 * 8 + 4];
-        assert!((inside - 9f32.ln()).abs() < 1e-5, "{inside}");
-        let above = logits.values().iter().filter(|logit| **logit > 0.0);
-        assert_eq!(above.count(), masks.area(1));
-        assert_eq!(logit(1.0), MOST_LOGIT);
-        assert_eq!(logit(0.5), 0.0);
+        let logits = masks.logits(&[1, 0]);
+        assert_eq!((logits.rows(), logits.columns()), (2, 48));
+        let above = |row: usize| {
+            logits.values()[row * 48..][..48]
+                .iter()
+                .filter(|l| **l > 0.0)
+                .count()
+        };
+        assert_eq!(masks.areas().wait(), [above(1), above(0)]);
+        let bits = masks.bits(1);
+        assert_eq!(bits.iter().filter(|bit| **bit == 1).count(), 12);
+        assert_eq!(bits[2 * 8 + 4], 1);
     }
 }

@@ -3,10 +3,11 @@
 use super::loss::tests::published as published_loss;
 use super::*;
 use crate::detector::{CandidateChoice, EmptyImage, MaskLoss, Part, Score, Selection, Targets};
+use crate::graph::backbone::Frozen;
 use crate::graph::mask_rcnn::{
     DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig, Semantics, published,
 };
-use crate::nn::params::{Param, bits_of, move_to};
+use crate::nn::params::{bits_of, move_to, reference_gradient};
 use crate::ops::check::{on_every_place, with_threads};
 use crate::ops::golden;
 use crate::rng::Stream;
@@ -64,6 +65,7 @@ fn config(semantics: Semantics) -> MaskRcnnConfig {
         },
         ..published()
     };
+    config.backbone.frozen = Frozen::NOTHING;
     config.backbone.stem.width = 8;
     (config.backbone.widths, config.backbone.depths) = ([8, 8, 16, 16], [1; 4]);
     config
@@ -149,17 +151,6 @@ fn step(model: &MaskRcnnDetector, targets: &[Targets]) -> (Vec<(&'static str, f3
     let terms = losses.terms.iter();
     let terms = terms.map(|(name, term)| (*name, term.scalar())).collect();
     (terms, losses.total.scalar(), tape.backward(&losses.total))
-}
-
-/// The gradient of `param` in the reference's order.
-fn reference_gradient(param: &Param, grads: &mut Grads) -> Vec<f32> {
-    let values = param.value.gradient(grads);
-    Param {
-        value: Tensor2::constant(values, param.value.rows(), param.value.columns()),
-        kind: param.kind,
-        shape: param.shape.clone(),
-    }
-    .to_reference()
 }
 
 const BOTH: [(&str, Semantics); 2] = [

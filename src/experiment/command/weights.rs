@@ -1,4 +1,4 @@
-//! `harness weights`: inspects a file of weights and writes a trained network as a Hugging Face folder.
+//! `harness weights`: inspects a file of weights and writes a trained network for another program.
 
 use super::first::{NetworkRequest, first_network, first_trial, trained_network};
 use crate::atomic::write_atomically;
@@ -6,7 +6,7 @@ use crate::detector::of_folder;
 use crate::experiment::trial::inputs::{CommandError, RecipeRequest, with_weights};
 use crate::experiment::trial::parts as trial;
 use crate::graph::clip::folder::{Unloaded, holds_clip, unloaded};
-use crate::graph::weights::{self, ArrayUse, Arrays, Fit, Layout, Names, split};
+use crate::graph::weights::{ArrayUse, Arrays, Fit, Layout, Names, split};
 use crate::nn::params::Parameters;
 use crate::rng::Stream;
 use crate::screen::counted;
@@ -159,15 +159,17 @@ fn listed(arrays: &Arrays, layout: Option<Layout>) -> Inspection {
     Inspection { text, fits: true }
 }
 
-/// Writes a network to `folder`: `config.json` and `model.safetensors` for `transformers`. It is that of a recipe with
-/// the values of `weights`, or of its own `model.weights`, or one that a trial has trained.
+/// Writes a network to `folder` under the `names` of another program, or those of the first that knows it:
+/// `transformers` with `config.json`, torchvision or detectron2. It is the network of a recipe with the values of
+/// `weights`, or of its own `model.weights`, or one that a trial has trained.
 ///
 /// # Errors
-/// The recipe, the trial or the weights are wrong, `transformers` cannot express a value of `[model]`, or the folder is
-/// not empty or not writable.
+/// The recipe, the trial or the weights are wrong, the program does not know the network or cannot express a value of
+/// `[model]`, or the folder is not empty or not writable.
 pub fn export_weights(
     request: &NetworkRequest,
     weights: Option<&Path>,
+    names: Option<&str>,
     folder: &Path,
 ) -> Result<String, CommandError> {
     let (settings, labels, shown) = match request {
@@ -189,11 +191,9 @@ pub fn export_weights(
             "{shown}: model.weights is empty; give --weights PATH"
         );
         let mut network = trial::model(&settings, labels.len())?;
-        let config = settings.model.hugging_face(labels)?;
-        let config = serde_json::to_string_pretty(&config)? + "\n";
-        Ok((config, weights::export(&mut *network)?))
+        settings.model.export(names, &mut *network, labels)
     })();
-    let (config, values) = written.map_err(CommandError::Input)?;
+    let files = written.map_err(CommandError::Input)?;
     if std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
         || folder.is_file()
     {
@@ -203,13 +203,9 @@ pub fn export_weights(
         );
         return Err(CommandError::Input(anyhow!(message)));
     }
-    // config.json makes it a folder of weights, so it is written last.
-    write_atomically(&folder.join(weights::SINGLE), &values)
-        .and_then(|()| write_atomically(&folder.join("config.json"), config.as_bytes()))
-        .map_err(CommandError::Output)?;
-    Ok(format!(
-        "config.json and {} in {}",
-        weights::SINGLE,
-        folder.display()
-    ))
+    for file in &files {
+        write_atomically(&folder.join(file.name), &file.content).map_err(CommandError::Output)?;
+    }
+    let written: Vec<&str> = files.iter().rev().map(|file| file.name).collect();
+    Ok(format!("{} in {}", written.join(" and "), folder.display()))
 }

@@ -63,6 +63,8 @@ const ROWS: &[NewKey] = &[
     key("report.analyse", &[], "false"),
     key("report.similar", &[], "[]"),
     key("report.snapshots", &[], "4"),
+    key("model.channel-order", &[], "'rgb'"),
+    key("model.backbone.norm-epsilon", &[], "1e-5"),
 ];
 
 /// The dataset whose keys stand in no recipe of defaults.

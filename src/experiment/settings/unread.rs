@@ -39,6 +39,11 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
         &["model.backbone.norm-groups"],
     ),
     (
+        "model.backbone.norm",
+        Off::Name("group"),
+        &["model.backbone.norm-epsilon"],
+    ),
+    (
         "model.backbone.block",
         Off::Name("basic"),
         &["model.backbone.stride-in-1x1"],
@@ -223,6 +228,7 @@ mod tests {
                 // Of pairs, both keys are read.
                 ("model.name", _) => with(table(), "method.candidates", "top-pairs"),
                 ("method.candidates", _) => with(table(), key, "top-pairs"),
+                ("model.backbone.norm", Off::Name("group")) => with(table(), key, "frozen-batch"),
                 ("model.backbone.block", _) => with(table(), key, "bottleneck"),
                 ("loader.threads", _) => with(table(), key, 1),
                 ("loader.mixing", _) => with(table(), key, "pool"),

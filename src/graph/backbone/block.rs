@@ -38,7 +38,10 @@ impl ConvNorm {
     ) -> Self {
         let norm = match config.norm {
             NormKind::Group => Norm::Group(Box::new(GroupNorm::new(outputs, config.norm_groups))),
-            NormKind::FrozenBatch => Norm::FrozenBatch(Box::new(FrozenBatchNorm::new(outputs))),
+            NormKind::FrozenBatch => {
+                let epsilon = config.norm_epsilon as f32;
+                Norm::FrozenBatch(Box::new(FrozenBatchNorm::new(outputs, epsilon)))
+            }
         };
         Self {
             conv: Conv2d::new(channels, outputs, kernel, stride, rng),

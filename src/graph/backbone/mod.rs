@@ -1,6 +1,7 @@
 //! The backbone: turns an image into four feature maps, each half the size of the one before.
 
 mod block;
+mod frozen;
 mod resnet;
 
 use std::ops::RangeInclusive;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::graph::bounds::{LAYERS, WIDTHS};
 use crate::registry::{Check, Checked};
 
+pub use frozen::Frozen;
 pub use resnet::ResNet;
 
 /// The number of stages, res2 to res5.
@@ -33,10 +35,12 @@ pub struct BackboneConfig {
     pub norm: NormKind,
     /// The number of groups of `norm = "group"`.
     pub norm_groups: usize,
+    /// The number that `norm = "frozen-batch"` adds to a variance.
+    pub norm_epsilon: f64,
     /// The place of a bottleneck's stride: true for the first 1x1 convolution, false for the 3x3.
     pub stride_in_1x1: bool,
-    /// True if no parameter is trained.
-    pub frozen: bool,
+    /// True if no parameter is trained; 1 to 4: the stem is not (1), nor are the stages up to res2, res3, res4.
+    pub frozen: Frozen,
     /// The path of a safetensors file with torchvision's names. If empty, the initial values are random.
     pub weights: PathBuf,
 }
@@ -100,6 +104,8 @@ impl BackboneConfig {
 
 /// Strides that the stem may have: a larger one leaves nothing of an image.
 const STRIDES: RangeInclusive<usize> = 1..=16;
+/// A variance is not much larger.
+const LARGEST_EPSILON: f64 = 1.0;
 /// Largest side of the stem's kernel.
 const LARGEST_KERNEL: usize = 63;
 
@@ -123,6 +129,7 @@ impl Checked for BackboneConfig {
             check.range("depths", depth, LAYERS);
         }
         check.range("norm-groups", self.norm_groups, WIDTHS);
+        check.range("norm-epsilon", self.norm_epsilon, 0.0..=LARGEST_EPSILON);
         if self.norm == NormKind::Group {
             check.divides("stem.width", width, self.norm_groups, "`norm-groups`");
             for width in self.widths {
@@ -153,6 +160,9 @@ mod tests {
         let mut backbone = config::tests::default().backbone;
         backbone.widths[3] = 20;
         assert_eq!(backbone.checked().unwrap_err()[0].key, "widths");
+        backbone.norm_epsilon = -1e-5;
+        assert_eq!(backbone.checked().unwrap_err()[0].key, "norm-epsilon");
+        backbone.norm_epsilon = 0.0;
         backbone.norm = super::NormKind::FrozenBatch;
         backbone
             .checked()

@@ -8,7 +8,7 @@
 //! `block = "basic"`, `depths = [2, 2, 2, 2]`.
 
 use super::block::{Block, ConvNorm};
-use super::{BackboneConfig, STAGES, StemConfig};
+use super::{BackboneConfig, Frozen, STAGES, StemConfig};
 use crate::graph::weights;
 use crate::nn::params::{Param, Parameters, join};
 use crate::ops::{self, Window};
@@ -23,8 +23,10 @@ const POOL: Window = Window {
 };
 /// Red, green, blue.
 const COLOURS: usize = 3;
-/// The number of the first stage in its name, `res2`: the stem counts as 1.
-const FIRST_STAGE: usize = 2;
+/// The number of the stem.
+const STEM: usize = 1;
+/// The number of the first stage in its name, `res2`.
+const FIRST_STAGE: usize = STEM + 1;
 
 /// Stem and four stages of blocks.
 #[derive(Clone, Debug)]
@@ -32,12 +34,12 @@ pub struct ResNet {
     stem: ConvNorm,
     pool: bool,
     stages: Vec<Vec<Block>>,
-    frozen: bool,
+    frozen: Frozen,
 }
 
 impl ResNet {
-    /// A network with random values, or with those of `config.weights`. It computes no gradients if
-    /// `config.frozen`.
+    /// A network with random values, or with those of `config.weights`. It computes no gradients of the stages that
+    /// `config.frozen` holds.
     ///
     /// # Errors
     /// The weights file is missing or unreadable, or does not fit the sizes.
@@ -69,9 +71,11 @@ impl ResNet {
         if !config.weights.as_os_str().is_empty() {
             weights::load_backbone(&mut resnet, &config.weights)?;
         }
-        if config.frozen {
-            resnet.parameters("", &mut |_, param| param.value.set_requires_grad(false));
-        }
+        resnet.by_stage("", &mut |stage, _, param| {
+            if config.frozen.holds(stage) {
+                param.value.set_requires_grad(false);
+            }
+        });
         Ok(resnet)
     }
 
@@ -80,39 +84,46 @@ impl ResNet {
         self.stem.place()
     }
 
-    /// images: 3 channels -> res2, res3, res4, res5. A frozen backbone puts nothing on the tape.
+    /// images: 3 channels -> res2, res3, res4, res5. A frozen stage puts nothing on the tape.
     pub fn forward(&self, tape: &mut Tape, images: &Map) -> [Map; STAGES] {
-        if self.frozen {
-            self.stages(&mut Tape::off(), images)
-        } else {
-            self.stages(tape, images)
-        }
-    }
-
-    fn stages(&self, tape: &mut Tape, images: &Map) -> [Map; STAGES] {
-        let mut x = self.stem.forward(tape, images, true);
+        let off = &mut Tape::off();
+        let stem_tape = self.tape_of(STEM, off, tape);
+        let mut x = self.stem.forward(stem_tape, images, true);
         if self.pool {
-            x = ops::max_pool(tape, &x, POOL);
+            x = ops::max_pool(stem_tape, &x, POOL);
         }
         std::array::from_fn(|stage| {
+            let tape = self.tape_of(stage + FIRST_STAGE, off, tape);
             for block in &self.stages[stage] {
                 x = block.forward(tape, &x);
             }
             x.clone()
         })
     }
+
+    /// `off` if `stage` is frozen, else `tape`.
+    fn tape_of<'t>(&self, stage: usize, off: &'t mut Tape, tape: &'t mut Tape) -> &'t mut Tape {
+        match self.frozen.holds(stage) {
+            true => off,
+            false => tape,
+        }
+    }
+
+    /// Visits every parameter with the number of its stage and its name.
+    fn by_stage(&mut self, prefix: &str, visit: &mut dyn FnMut(usize, &str, &mut Param)) {
+        let stem = &mut |name: &str, param: &mut Param| visit(STEM, name, param);
+        self.stem.parameters(&join(prefix, "stem.conv1"), stem);
+        for (stage, blocks) in (FIRST_STAGE..).zip(&mut self.stages) {
+            for (i, block) in blocks.iter_mut().enumerate() {
+                let visit = &mut |name: &str, param: &mut Param| visit(stage, name, param);
+                block.parameters(&join(prefix, &format!("res{stage}.{i}")), visit);
+            }
+        }
+    }
 }
 
 impl Parameters for ResNet {
     fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
-        self.stem.parameters(&join(prefix, "stem.conv1"), visit);
-        for (stage, blocks) in self.stages.iter_mut().enumerate() {
-            for (i, block) in blocks.iter_mut().enumerate() {
-                block.parameters(
-                    &join(prefix, &format!("res{}.{i}", stage + FIRST_STAGE)),
-                    visit,
-                );
-            }
-        }
+        self.by_stage(prefix, &mut |_, name, param| visit(name, param));
     }
 }

@@ -1,6 +1,6 @@
 //! `backbone_config`: the ResNet of a `config.json`.
 
-use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind, STAGES, StemConfig};
+use crate::graph::backbone::{BackboneConfig, BlockKind, Frozen, NormKind, STAGES, StemConfig};
 use crate::graph::bounds::{LAYERS, WIDTHS};
 use crate::registry::{Check, Checked};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,8 @@ const STEM: (usize, usize) = (7, 2);
 const EXPANSION: usize = 4;
 /// Groups of the normalisations, a constant of `modeling_mask2former.py`.
 pub(super) const NORM_GROUPS: usize = 32;
+/// The epsilon of the backbone's batch norm, PyTorch's default.
+const NORM_EPSILON: f64 = 1e-5;
 /// The `layer_type` of blocks with it.
 const BOTTLENECK: &str = "bottleneck";
 /// Red, green, blue.
@@ -118,8 +120,9 @@ impl Backbone {
             depths: std::array::from_fn(|stage| self.depths[stage]),
             norm: NormKind::FrozenBatch,
             norm_groups: NORM_GROUPS,
+            norm_epsilon: NORM_EPSILON,
             stride_in_1x1: self.downsample_in_bottleneck,
-            frozen: false,
+            frozen: Frozen::NOTHING,
             weights: Default::default(),
         }
     }

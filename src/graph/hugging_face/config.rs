@@ -5,6 +5,7 @@ use super::backbone::{Backbone, NORM_GROUPS, RELU};
 use crate::graph::backbone::STAGES;
 use crate::graph::bounds::{HIDDEN_WIDTHS, LAYERS, QUERIES, WIDTHS, WORDS};
 use crate::graph::config::ModelConfig;
+use crate::graph::input::ChannelOrder;
 use crate::registry::{Check, Checked};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -166,6 +167,7 @@ impl Config {
             decoder_ffn: self.dim_feedforward,
             pixel_mean: PIXEL_MEAN,
             pixel_std: PIXEL_STD,
+            channel_order: ChannelOrder::Rgb,
             weights: Default::default(),
             backbone: backbone.config(),
         }

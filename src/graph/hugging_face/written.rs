@@ -31,8 +31,10 @@ impl HuggingFaceFolder {
             fpn_width: width,
             norm_groups: constants.norm_groups,
             encoder_points: constants.encoder_points,
+            channel_order: constants.channel_order,
             backbone: BackboneConfig {
                 norm: NormKind::FrozenBatch,
+                norm_epsilon: constants.backbone.norm_epsilon,
                 stem: StemConfig {
                     width: backbone.stem.width,
                     ..constants.backbone.stem

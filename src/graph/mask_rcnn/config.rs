@@ -4,6 +4,7 @@ use super::fpn::LEVELS;
 use super::semantics::Semantics;
 use crate::graph::backbone::BackboneConfig;
 use crate::graph::bounds::{DEVIATIONS, HIDDEN_WIDTHS, LAYERS, LENGTHS, WIDTHS};
+use crate::graph::input::ChannelOrder;
 use crate::registry::{Check, Checked};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ pub struct MaskRcnnConfig {
     pub pixel_mean: [f64; 3],
     /// The standard deviation of the red, green and blue values.
     pub pixel_std: [f64; 3],
+    /// The order of the colours in the input of the network.
+    pub channel_order: ChannelOrder,
     /// A file with the values of the whole network; see the page Weights of the book. If empty, the values are random.
     pub weights: PathBuf,
     /// The heads for regions.

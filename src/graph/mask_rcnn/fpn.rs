@@ -76,3 +76,52 @@ impl Parameters for Fpn {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::params::{move_to, reference_gradient};
+    use crate::ops::check::{loss_of, on_every_place};
+    use crate::ops::golden;
+    use crate::tensor::Tensor2;
+
+    on_every_place! {
+        fn levels_and_gradients_parity_with_torchvision(place) {
+            let tensors = golden::load("rcnn_losses");
+            let mut fpn = Fpn::new([8, 16, 32, 64], 8, &mut Stream::new(0, "fpn"));
+            fpn.parameters("", &mut |name, param| {
+                param.set_from_reference(&tensors[&format!("fpn.{name}")].1);
+            });
+            move_to(&mut fpn, place);
+            // The coarsest map is not half as large as the one before it.
+            let sizes = [(12, 16), (6, 8), (3, 4), (2, 2)];
+            let features: [Map; STAGES] = std::array::from_fn(|stage| {
+                let (shape, values) = &tensors[&format!("fpn.res{}", stage + 2)];
+                let (height, width) = sizes[stage];
+                let leaf = Tensor2::parameter(values.clone(), shape[0], shape[1]).to(place);
+                Map::new(leaf, 2, height, width)
+            });
+            let mut tape = Tape::recording();
+            let levels = fpn.forward(&mut tape, &features);
+            let mut losses = Vec::new();
+            for (number, level) in (2..).zip(&levels) {
+                let name = format!("fpn.p{number}");
+                golden::compare(&name, &level.data.host_values(), &tensors[&name].1, 1e-5);
+                let seed = tensors[&format!("{name}.seed")].1.clone();
+                losses.push(loss_of(&mut tape, &level.data, seed));
+            }
+            let terms: Vec<_> = losses.iter().map(|loss| (loss, 1.0)).collect();
+            let total = ops::weighted_sum(&mut tape, &terms);
+            let mut grads = tape.backward(&total);
+            for (number, map) in (2..).zip(&features) {
+                let name = format!("fpn.res{number}.grad");
+                golden::compare(&name, &map.data.gradient(&mut grads), &tensors[&name].1, 1e-5);
+            }
+            fpn.parameters("", &mut |name, param| {
+                let name = format!("fpn.{name}.grad");
+                let found = reference_gradient(param, &mut grads);
+                golden::compare(&name, &found, &tensors[&name].1, 1e-5);
+            });
+        }
+    }
+}

@@ -14,6 +14,7 @@ mod operations;
 mod rpn;
 mod semantics;
 
+use crate::graph::input::Normaliser;
 use crate::graph::trunk::Trunk;
 use crate::graph::weights;
 use crate::nn::params::{Param, Parameters, join};
@@ -72,7 +73,11 @@ impl MaskRcnn {
         let mut model = Self {
             trunk: Trunk::new(
                 backbone,
-                (config.pixel_mean, config.pixel_std),
+                Normaliser::new(
+                    (config.pixel_mean, config.pixel_std),
+                    config.channel_order,
+                    backbone.coarsest_stride(),
+                ),
                 classes,
                 rng,
             )?,

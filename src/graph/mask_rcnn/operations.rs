@@ -45,7 +45,7 @@ impl MaskRcnnConfig {
         Operations {
             backbone,
             rest,
-            trains_backbone: !self.backbone.frozen,
+            trains_backbone: !self.backbone.frozen.is_all(),
         }
     }
 }

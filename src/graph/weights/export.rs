@@ -1,6 +1,9 @@
-//! A network's values under `transformers`' names, with the constants that `transformers` stores beside them.
+//! A network's values under other programs' names: for `transformers`, with the constants that it stores beside them;
+//! of a Mask R-CNN for torchvision or detectron2.
 
+use super::fit::Names;
 use super::hugging_face::{CLASS_WEIGHTS, names};
+use super::mask_rcnn::MaskRcnnNames;
 use crate::nn::params::Parameters;
 use anyhow::{Context, Result};
 use safetensors::Dtype;
@@ -64,6 +67,27 @@ pub fn export(network: &mut dyn Parameters) -> Result<Vec<u8>> {
             arrays.insert(name, Array::floats(shape.clone(), part));
         }
     });
+    file(&arrays)
+}
+
+/// The content of a safetensors file with the values of `network`, a [`crate::graph::mask_rcnn::MaskRcnn`], under these
+/// `names`. torchvision's rows for background that no network here has are 0.
+///
+/// # Errors
+/// The values of a network cannot cause any.
+pub fn export_mask_rcnn(network: &mut dyn Parameters, names: &MaskRcnnNames) -> Result<Vec<u8>> {
+    let mut arrays: BTreeMap<String, Array> = BTreeMap::new();
+    network.parameters("", &mut |ours, param| {
+        let source = names.origin(ours);
+        let (shape, values) = source.stored(param);
+        let name = source.names.into_iter().next().expect("one array");
+        arrays.insert(name, Array::floats(shape, &values));
+    });
+    file(&arrays)
+}
+
+/// The content of a safetensors file with `arrays`.
+fn file(arrays: &BTreeMap<String, Array>) -> Result<Vec<u8>> {
     let views = arrays.iter().map(|(name, array)| {
         let view = TensorView::new(array.dtype, array.shape.clone(), &array.bytes);
         Ok((name, view.with_context(|| format!("`{name}`"))?))

@@ -1,6 +1,7 @@
 //! Matches the arrays of a file with the parameters of a network.
 
 use super::arrays::{ArrayEntry, Arrays};
+use super::class_rows::ClassRows;
 use crate::nn::params::{Param, Parameters};
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub struct ArraySource {
     pub transposed: bool,
     /// The order of the rows in the file.
     pub rows: RowOrder,
+    /// True if kernels are rows of a matrix when the file is written. A file that is read may have either.
+    pub flat: bool,
 }
 
 /// The order of the rows of an array, that is, of the slices along its first axis.
@@ -32,10 +35,8 @@ pub enum RowOrder {
     /// As here.
     #[default]
     Same,
-    /// The last row comes first: background is class 0 in the file, and the last one here.
-    LastFirst,
-    /// So many more rows come first, which nothing reads.
-    Behind(usize),
+    /// Background is class 0 in the file.
+    Classes(ClassRows),
 }
 
 impl ArraySource {
@@ -45,6 +46,7 @@ impl ArraySource {
             names,
             transposed: false,
             rows: RowOrder::Same,
+            flat: false,
         }
     }
 
@@ -62,24 +64,38 @@ impl ArraySource {
         // A scalar has no first axis.
         if let Some(first) = shape.first_mut() {
             *first /= self.names.len();
-            if let RowOrder::Behind(unread) = self.rows {
-                *first += unread;
+            if let RowOrder::Classes(classes) = self.rows {
+                *first = classes.in_file(*first);
             }
         }
         shape
     }
 
+    /// The array that a file holds of `param`, its shape and values. For parameters with one array, not transposed.
+    pub(super) fn stored(&self, param: &Param) -> (Vec<usize>, Vec<f32>) {
+        let values = param.to_reference();
+        let values = match self.rows {
+            RowOrder::Same => values,
+            RowOrder::Classes(classes) => {
+                classes.to_file(&values, param.shape.first().copied().unwrap_or(0))
+            }
+        };
+        let mut shape = self.shape(param);
+        if self.flat {
+            shape = vec![shape[0], shape[1..].iter().product()];
+        }
+        (shape, values)
+    }
+
     /// Sets `param` to the values of the arrays, one after the other.
     fn set(&self, param: &mut Param, values: &[f32]) {
         if !self.transposed {
-            let row = param.value.len() / param.shape.first().map_or(1, |rows| (*rows).max(1));
             return match self.rows {
                 RowOrder::Same => param.set_from_reference(values),
-                RowOrder::LastFirst => {
-                    let (last, others) = values.split_at(row);
-                    param.set_from_reference(&[others, last].concat());
+                RowOrder::Classes(classes) => {
+                    let rows = param.shape.first().copied().unwrap_or(0);
+                    param.set_from_reference(&classes.from_file(values, rows));
                 }
-                RowOrder::Behind(unread) => param.set_from_reference(&values[unread * row..]),
             };
         }
         let (rows, columns) = (param.value.rows(), param.value.columns());
@@ -320,26 +336,24 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_moved_and_left_out() {
+    fn rows_of_classes_are_put_into_our_order() {
         let mut layer = Linear::zeros(2, 3);
-        let mut set = |rows, values: &[f32]| {
-            let source = ArraySource {
-                rows,
-                ..ArraySource::plain("x")
-            };
-            let shape = source.shape(&layer.weight);
-            source.set(&mut layer.weight, values);
-            (shape[0], layer.weight.value.values().to_vec())
+        let source = ArraySource {
+            rows: RowOrder::Classes(ClassRows {
+                each: 1,
+                background: false,
+                by_id: false,
+            }),
+            ..ArraySource::plain("x")
         };
         let stored: Vec<f32> = (0..8).map(|i| i as f32).collect();
-        assert_eq!(
-            set(RowOrder::LastFirst, &stored[..6]),
-            (3, vec![2., 3., 4., 5., 0., 1.])
-        );
-        assert_eq!(
-            set(RowOrder::Behind(1), &stored),
-            (4, vec![2., 3., 4., 5., 6., 7.])
-        );
+        assert_eq!(source.shape(&layer.weight), [4, 2]);
+        source.set(&mut layer.weight, &stored);
+        assert_eq!(layer.weight.value.values(), [2., 3., 4., 5., 6., 7.]);
+    }
+
+    #[test]
+    fn kernels_may_be_stored_as_rows() {
         assert!(is_flat(&[5, 12], &[5, 3, 2, 2]) && !is_flat(&[12, 5], &[5, 3, 2, 2]));
     }
 

@@ -10,8 +10,6 @@ use anyhow::{Result, bail};
 const MARK: &str = "sem_seg_head.predictor.query_feat.weight";
 /// The parameter whose length tells the number of classes.
 const CLASS_HEAD: &str = "sem_seg_head.predictor.class_embed.bias";
-/// The same of a Mask R-CNN.
-const MASK_RCNN_CLASS_HEAD: &str = "roi_heads.box_predictor.cls_score.bias";
 /// Our checkpoints keep the optimizer's moments under the parameters' names as well.
 const MOMENTS: &str = "optimizer.";
 /// A counter of batch norm that only its training uses.
@@ -120,7 +118,7 @@ impl Layout {
     /// there is no such head.
     pub fn classes(&self, arrays: &Arrays) -> Option<usize> {
         let head = match self {
-            Self::MaskRcnn(_) => MASK_RCNN_CLASS_HEAD,
+            Self::MaskRcnn(_) => mask_rcnn::CLASS_HEAD,
             _ => CLASS_HEAD,
         };
         let ArraySource { names, .. } = self.origin(head);

@@ -14,9 +14,11 @@
 //! | `roi_heads.mask_head.predictor.weight` | `roi_heads.mask_predictor.mask_fcn_logits.weight` | the same |
 //!
 //! torchvision counts background as class 0. Its logit comes first there and last here, and its deltas and mask, which
-//! nothing reads, are left out.
+//! nothing reads, are left out. The files released for COCO have 91 classes, of which a network for COCO's 80
+//! categories reads its own ([`super::class_rows`]).
 
 use super::arrays::Arrays;
+use super::class_rows::{ClassRows, may_be_by_id};
 use super::fit::{ArraySource, Names, RowOrder};
 use super::torchvision;
 use anyhow::{Result, bail};
@@ -25,6 +27,10 @@ use anyhow::{Result, bail};
 const OWN_MARK: &str = "proposal_generator.rpn_head.conv.weight";
 pub(super) const TORCHVISION_MARK: &str = "rpn.head.conv.0.0.weight";
 const RELEASED_MARK: &str = "rpn.head.conv.weight";
+/// The parameter whose length tells the number of classes, here and in both forms of torchvision.
+pub(super) const CLASS_HEAD: &str = "roi_heads.box_predictor.cls_score.bias";
+/// The layer over all pixels of a region, which is a linear one in files.
+const FLAT: &str = "roi_heads.box_head.fc1.weight";
 /// The moments of the optimizer in our checkpoints.
 const MOMENTS: &str = "optimizer.";
 /// The default network of a file with several networks.
@@ -46,10 +52,21 @@ pub enum MaskRcnnNames {
     Torchvision {
         /// True for the released files.
         released: bool,
+        /// True if the classes may be those of COCO at their ids.
+        by_id: bool,
     },
 }
 
 impl MaskRcnnNames {
+    /// Those that torchvision's `state_dict` gives, with one class of the file for each here.
+    pub const TORCHVISION: Self = Self::Torchvision {
+        released: false,
+        by_id: false,
+    };
+
+    /// detectron2's.
+    pub const DETECTRON2: Self = Self::Own(String::new());
+
     /// Recognises the names; none if they are not those of a Mask R-CNN. `part` chooses one of several networks by a
     /// part of its prefix.
     ///
@@ -60,7 +77,9 @@ impl MaskRcnnNames {
         if part.is_none() {
             for (mark, released) in [(TORCHVISION_MARK, false), (RELEASED_MARK, true)] {
                 if arrays.get(mark).is_some() {
-                    return Ok(Some(Self::Torchvision { released }));
+                    let outputs = arrays.get(CLASS_HEAD).and_then(|head| head.shape.first());
+                    let by_id = outputs.is_some_and(|outputs| may_be_by_id(*outputs));
+                    return Ok(Some(Self::Torchvision { released, by_id }));
                 }
             }
         }
@@ -95,8 +114,10 @@ impl MaskRcnnNames {
             Self::Own(prefix) => {
                 format!("detectron2's names of a Mask R-CNN with the prefix `{prefix}`")
             }
-            Self::Torchvision { released: false } => "torchvision's names of a Mask R-CNN".into(),
-            Self::Torchvision { released: true } => {
+            Self::Torchvision {
+                released: false, ..
+            } => "torchvision's names of a Mask R-CNN".into(),
+            Self::Torchvision { released: true, .. } => {
                 "the names of torchvision's released Mask R-CNN".into()
             }
         }
@@ -105,12 +126,17 @@ impl MaskRcnnNames {
 
 impl Names for MaskRcnnNames {
     fn origin(&self, ours: &str) -> ArraySource {
-        match self {
+        let source = match self {
             Self::Own(prefix) => ArraySource::plain(format!("{prefix}{ours}")),
             // A parameter of another network has no name there, so that it is found missing.
-            Self::Torchvision { released } => {
-                torchvisions(ours, *released).unwrap_or_else(|| ArraySource::plain(ours))
+            Self::Torchvision { released, by_id } => {
+                let array = torchvisions(ours, *released, *by_id);
+                array.unwrap_or_else(|| ArraySource::plain(ours))
             }
+        };
+        ArraySource {
+            flat: ours == FLAT,
+            ..source
         }
     }
 
@@ -131,7 +157,14 @@ impl Names for MaskRcnnNames {
 }
 
 /// torchvision's array of our parameter `ours`; none if it is not one of a Mask R-CNN.
-fn torchvisions(ours: &str, released: bool) -> Option<ArraySource> {
+fn torchvisions(ours: &str, released: bool, by_id: bool) -> Option<ArraySource> {
+    let classes = |each, background| {
+        RowOrder::Classes(ClassRows {
+            each,
+            background,
+            by_id,
+        })
+    };
     // A layer with a norm after it is the first of two in newer versions, even without the norm.
     let first = if released { "" } else { ".0" };
     let parts: Vec<&str> = ours.split('.').collect();
@@ -172,15 +205,15 @@ fn torchvisions(ours: &str, released: bool) -> Option<ArraySource> {
                 RowOrder::Same,
             )
         }
-        ["roi_heads", "box_predictor", "cls_score", _] => (ours.to_string(), RowOrder::LastFirst),
-        ["roi_heads", "box_predictor", ..] => (ours.to_string(), RowOrder::Behind(4)),
+        ["roi_heads", "box_predictor", "cls_score", _] => (ours.to_string(), classes(1, true)),
+        ["roi_heads", "box_predictor", ..] => (ours.to_string(), classes(4, false)),
         ["roi_heads", "mask_head", "deconv", field] => (
             format!("roi_heads.mask_predictor.conv5_mask.{field}"),
             RowOrder::Same,
         ),
         ["roi_heads", "mask_head", "predictor", field] => (
             format!("roi_heads.mask_predictor.mask_fcn_logits.{field}"),
-            RowOrder::Behind(1),
+            classes(1, false),
         ),
         ["roi_heads", "mask_head", layer, field] => {
             let name = match released {
@@ -248,28 +281,26 @@ mod tests {
                 "roi_heads.mask_predictor.conv5_mask.weight",
             ),
         ] {
-            let names = |released| torchvisions(ours, released).unwrap().names;
+            let names = |released| torchvisions(ours, released, false).unwrap().names;
             assert_eq!(
                 (names(false), names(true)),
                 (vec![theirs.into()], vec![released.into()])
             );
         }
         assert_eq!(
-            torchvisions("sem_seg_head.predictor.query_feat.weight", false),
+            torchvisions("sem_seg_head.predictor.query_feat.weight", false, false),
             None
         );
-        let rows = |ours: &str| torchvisions(ours, false).unwrap().rows;
-        assert_eq!(
-            rows("roi_heads.box_predictor.cls_score.bias"),
-            RowOrder::LastFirst
-        );
-        assert_eq!(
-            rows("roi_heads.box_predictor.bbox_pred.weight"),
-            RowOrder::Behind(4)
-        );
-        assert_eq!(
-            rows("roi_heads.mask_head.predictor.bias"),
-            RowOrder::Behind(1)
-        );
+        let rows = |ours: &str| match torchvisions(ours, false, true).unwrap().rows {
+            RowOrder::Classes(ClassRows {
+                each,
+                background,
+                by_id: true,
+            }) => (each, background),
+            other => panic!("{ours}: {other:?}"),
+        };
+        assert_eq!(rows("roi_heads.box_predictor.cls_score.bias"), (1, true));
+        assert_eq!(rows("roi_heads.box_predictor.bbox_pred.weight"), (4, false));
+        assert_eq!(rows("roi_heads.mask_head.predictor.bias"), (1, false));
     }
 }

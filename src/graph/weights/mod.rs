@@ -15,6 +15,7 @@
 //! has an array.
 
 mod arrays;
+mod class_rows;
 mod export;
 mod fit;
 mod hugging_face;
@@ -29,9 +30,11 @@ use anyhow::{Context, Result, ensure};
 use crate::nn::params::Parameters;
 
 pub use arrays::{ArrayEntry, Arrays, SINGLE};
-pub use export::export;
+pub use class_rows::ClassRows;
+pub use export::{export, export_mask_rcnn};
 pub use fit::{ArrayFit, ArraySource, ArrayUse, Fit, Names, RowOrder, load};
 pub use layout::Layout;
+pub use mask_rcnn::MaskRcnnNames;
 
 /// Separates a file from the network in it.
 const PART: char = '#';

@@ -1,5 +1,7 @@
 //! Tests loading and writing with real files.
 
+mod mask_rcnn;
+
 use super::*;
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind, ResNet, StemConfig};
 use crate::graph::network_weights::NetworkWeights;

@@ -16,7 +16,12 @@ const SIDE: usize = 32;
 const BURN_IN: usize = 2;
 
 fn student() -> Box<dyn Detector> {
-    let config = registry::build(DETECTORS, table("model")).unwrap();
+    student_of(table("model"))
+}
+
+/// The network of the table `[model]`.
+fn student_of(model: toml::Table) -> Box<dyn Detector> {
+    let config = registry::build(DETECTORS, model).unwrap();
     config.build(3, &mut Stream::new(5, "weights")).unwrap()
 }
 
@@ -45,6 +50,15 @@ fn last_phase(method: toml::Table) -> Box<dyn Learner> {
 
 /// The learner of the phase at a place in the method's list; none: the last one.
 fn phase(method: toml::Table, place: Option<usize>) -> Box<dyn Learner> {
+    phase_of(method, place, student())
+}
+
+/// The same with this `student`.
+fn phase_of(
+    method: toml::Table,
+    place: Option<usize>,
+    student: Box<dyn Detector>,
+) -> Box<dyn Learner> {
     let setup = Setup {
         seed: 3,
         counts: crate::data::split::ClassCounts {
@@ -57,15 +71,19 @@ fn phase(method: toml::Table, place: Option<usize>) -> Box<dyn Learner> {
     let phase = &phases[place.unwrap_or(phases.len() - 1)];
     phase
         .learner(Parts {
-            student: student(),
+            student,
             setup: &setup,
         })
         .unwrap()
 }
 
 fn supervised() -> Box<dyn Learner> {
+    last_phase(supervised_table())
+}
+
+fn supervised_table() -> toml::Table {
     let table = "name = 'supervised'\nburn-in = 2\nempty-image = 'zero-batch'";
-    last_phase(table.parse().unwrap())
+    table.parse().unwrap()
 }
 
 fn picture(seed: u64, side: usize) -> Picture {
@@ -252,6 +270,10 @@ struct Training {
 
 impl Training {
     fn at(place: &Place) -> Self {
+        Self::of(learner(0.0), place)
+    }
+
+    fn of(mut learner: Box<dyn Learner>, place: &Place) -> Self {
         let settings = OptimizerConfig {
             rule: UpdateRule::AdamW([0.9, 0.999]),
             weight_decay: 0.05,
@@ -260,7 +282,6 @@ impl Training {
             backbone_rate: 0.1,
             clip: 0.01,
         };
-        let mut learner = learner(0.0);
         move_to(learner.student(), place);
         Self {
             optimizer: Optimizer::new(settings, learner.student()),
@@ -270,8 +291,13 @@ impl Training {
 
     /// Step `t` with all that belongs to it; its loss, which has not been waited for.
     fn step(&mut self, t: usize) -> Later<Vec<f32>> {
+        self.step_with(batch(SIDE), t)
+    }
+
+    /// The same with another batch.
+    fn step_with(&mut self, batch: Batch, t: usize) -> Later<Vec<f32>> {
         let mut tape = Tape::recording();
-        let sent = self.learner.send(batch(SIDE));
+        let sent = self.learner.send(batch);
         let output = self.learner.step(&mut tape, &sent, t);
         let loss = ops::scalars(&[&output.loss]);
         let mut grads = tape.backward(&output.loss);
@@ -300,27 +326,12 @@ on_every_place! {
 }
 
 #[cfg(feature = "cuda")]
+mod waits;
+
+#[cfg(feature = "cuda")]
 mod on_a_gpu {
     use super::*;
     use crate::ops::check::gpu;
-    use crate::tensor::cuda::Gpu;
-
-    /// The CPU decides which candidates are labels and which query answers for which object. Nothing else of
-    /// a step is waited for.
-    #[test]
-    #[ignore = "needs a GPU"]
-    fn a_step_waits_for_what_the_cpu_decides_cuda() {
-        let mut training = Training::at(&gpu(Default::default()));
-        training.losses(1);
-        let decoder = table("model")["decoder-layers"].as_integer().unwrap();
-        let layers = decoder as usize + 1;
-        let before = Gpu::waits();
-        let loss = training.step(BURN_IN + 1);
-        // Classes and masks of all candidates, the masks of the labels, and the costs of every layer for both
-        // kinds of images.
-        assert_eq!(Gpu::waits() - before, 2 + 1 + 2 * layers);
-        loss.wait();
-    }
 
     /// Each on a stream of its own, with constants that both use.
     #[test]

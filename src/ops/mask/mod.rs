@@ -11,5 +11,5 @@ pub use above_zero::above_zero;
 pub use foreground::{Foreground, foreground};
 pub use mask_pool::mask_pool;
 pub use mask_product::mask_product;
-pub use paste::{PasteRule, paste_mask};
+pub use paste::{MOST_LOGIT, PasteRule, SmallMasks, paste_mask};
 pub use uncertainty::{uncertainties, uncertainty};

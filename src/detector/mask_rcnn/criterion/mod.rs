@@ -115,3 +115,6 @@ impl Pending for StartedPart<'_> {
 fn zero() -> Tensor2 {
     Tensor2::constant(vec![0.0], 1, 1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,7 +46,18 @@ const SMALLEST_MEAN: f32 = 1e-6;
 impl StartedPart<'_> {
     /// The losses of classes, boxes and masks.
     pub(super) fn region_losses(&mut self, tape: &mut Tape) -> [Tensor2; 3] {
-        let sampled = self.sampled();
+        let numbers: Vec<usize> = self.images.iter().map(|taught| taught.image).collect();
+        let proposed = self.pass.proposals(Stage::Training, &numbers);
+        self.losses_among(tape, proposed)
+    }
+
+    /// The same, for regions from these `candidates` of every image that teaches something.
+    pub(super) fn losses_among(
+        &mut self,
+        tape: &mut Tape,
+        candidates: Vec<Vec<Bounds>>,
+    ) -> [Tensor2; 3] {
+        let sampled = self.sampled(candidates);
         if sampled.regions.is_empty() {
             return [zero(), zero(), zero()];
         }
@@ -64,8 +75,8 @@ impl StartedPart<'_> {
         [class, boxes, self.mask_loss(tape, sampled)]
     }
 
-    /// Draws the regions of every image: its proposals and its objects' own rectangles.
-    fn sampled(&mut self) -> Sampled {
+    /// Draws the regions of every image from its candidates and its objects' own rectangles.
+    fn sampled(&mut self, candidates: Vec<Vec<Bounds>>) -> Sampled {
         let (pass, criterion) = (self.pass, self.criterion);
         let (model, rules) = (&pass.model, pass.model.rules());
         let config = &criterion.config;
@@ -73,10 +84,8 @@ impl StartedPart<'_> {
         let coder = rules.coder(REGION_WEIGHTS);
         let side = model.mask_side();
         let background = model.classes();
-        let numbers: Vec<usize> = self.images.iter().map(|taught| taught.image).collect();
         let mut sampled = Sampled::default();
-        let proposed = pass.proposals(Stage::Training, &numbers);
-        for (taught, mut candidates) in self.images.iter().zip(proposed) {
+        for (taught, mut candidates) in self.images.iter().zip(candidates) {
             let objects = &taught.objects;
             candidates.extend(&objects.bounds);
             let iou = iou_matrix(&objects.bounds, &candidates);

@@ -1,7 +1,7 @@
 //! Tests of the settings of a trial, and the settings that other tests begin with.
 
 use super::*;
-use crate::detector::{Demands, Detector};
+use crate::detector::{Demands, Detector, ExportedFile};
 use crate::graph::{BackboneConfig, Operations};
 use crate::rng::Stream;
 
@@ -128,7 +128,12 @@ impl DetectorConfig for Picky {
     fn operations(&self, _: usize, _: usize) -> Operations {
         unreachable!("it is looked at, not trained")
     }
-    fn hugging_face(&self, _: Vec<String>) -> anyhow::Result<serde_json::Value> {
+    fn export(
+        &self,
+        _: Option<&str>,
+        _: &mut dyn Detector,
+        _: Vec<String>,
+    ) -> anyhow::Result<Vec<ExportedFile>> {
         unreachable!("it is looked at, not written")
     }
     fn stride(&self) -> usize {

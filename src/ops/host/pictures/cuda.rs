@@ -4,7 +4,7 @@ use crate::ops::COLOURS;
 use crate::ops::cuda::resident::Resident;
 use crate::ops::cuda::source;
 use crate::tensor::Tensor2;
-use crate::tensor::cuda::{Buffer, Grid, Source};
+use crate::tensor::cuda::{Argument, Buffer, Grid, Source};
 
 static SOURCE: Source = source!("pictures");
 
@@ -17,6 +17,7 @@ pub(super) fn picture_values(
     sizes: &[(usize, usize)],
     starts: &[usize],
     table: &[f32],
+    colours: [usize; COLOURS],
     (height, width): (usize, usize),
 ) -> Tensor2 {
     static TABLES: Resident<f32> = Resident::new();
@@ -30,6 +31,7 @@ pub(super) fn picture_values(
     let sides: Vec<i32> = sides.map(|side| *side as i32).collect();
     let (starts, sides) = (gpu.upload(&starts), gpu.upload(&sides));
     let table = TABLES.on(gpu, table);
+    let [first, second, third] = colours.map(Argument::from);
     let arguments = [
         bytes.into(),
         (&starts).into(),
@@ -38,6 +40,9 @@ pub(super) fn picture_values(
         (&out).into(),
         height.into(),
         width.into(),
+        first,
+        second,
+        third,
     ];
     let grid = Grid::items(height * width, THREADS).by(sizes.len(), 1);
     // SAFETY: the pictures lie within `bytes` and are no larger than [height, width], of which out has one

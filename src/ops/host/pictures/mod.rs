@@ -1,9 +1,10 @@
 //! Bytes of pictures as values: one padded map of a batch.
 //!
-//! `$$ y_{b,c} = \begin{cases} T_{c,\,x_{b,c}} & \text{within picture } b \\ 0 & \text{in its padding} \end{cases} $$`
+//! `$$ y_{b,c} = \begin{cases} T_{k(c),\,x_{b,k(c)}} & \text{within picture } b \\
+//!    0 & \text{in its padding} \end{cases} $$`
 //!
-//! T `[3, 256]`: the value of every byte, per colour. A byte is a quarter of a value: a GPU is sent bytes,
-//! and computes the values itself.
+//! T `[3, 256]`: the value of every byte, per colour; k(c) is the colour of channel c. A byte is a quarter of a value:
+//! a GPU is sent bytes, and computes the values itself.
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -77,10 +78,20 @@ impl Pixels {
     }
 
     /// The pictures `which`, padded at the right and at the bottom to `size`, with the values of `table`
-    /// `[3 * 256]`: `[pictures * rows * columns, 3]`.
+    /// `[3 * 256]`: `[pictures * rows * columns, 3]`. `colours`: the colour of each channel.
     ///
-    /// Panics if there is no such picture, or one is larger than `size`.
-    pub fn values(&self, which: Range<usize>, table: &[f32], size: (usize, usize)) -> Tensor2 {
+    /// Panics if there is no such picture or colour, or a picture is larger than `size`.
+    pub fn values(
+        &self,
+        which: Range<usize>,
+        table: &[f32],
+        colours: [usize; COLOURS],
+        size: (usize, usize),
+    ) -> Tensor2 {
+        assert!(
+            colours.iter().all(|colour| *colour < COLOURS),
+            "colours {colours:?}"
+        );
         assert_eq!(
             table.len(),
             COLOURS * LEVELS,
@@ -94,8 +105,8 @@ impl Pixels {
         }
         let (sizes, starts) = (&self.sizes[which.clone()], &self.starts[which]);
         match &self.bytes {
-            Bytes::Host(bytes) => on_host(bytes, sizes, starts, table, size),
-            Bytes::Gpu(bytes) => cuda::picture_values(bytes, sizes, starts, table, size),
+            Bytes::Host(bytes) => on_host(bytes, sizes, starts, table, colours, size),
+            Bytes::Gpu(bytes) => cuda::picture_values(bytes, sizes, starts, table, colours, size),
         }
     }
 }
@@ -105,6 +116,7 @@ fn on_host(
     sizes: &[(usize, usize)],
     starts: &[usize],
     table: &[f32],
+    colours: [usize; COLOURS],
     (height, width): (usize, usize),
 ) -> Tensor2 {
     let mut values = vec![0.0; sizes.len() * height * width * COLOURS];
@@ -115,8 +127,8 @@ fn on_host(
         for (line, row) in lines.zip(map.chunks_exact_mut(width * COLOURS)) {
             let pixels = line.as_chunks::<COLOURS>().0;
             for (pixel, out) in pixels.iter().zip(row.as_chunks_mut::<COLOURS>().0) {
-                for c in 0..COLOURS {
-                    out[c] = table[c * LEVELS + usize::from(pixel[c])];
+                for (out, colour) in out.iter_mut().zip(colours) {
+                    *out = table[colour * LEVELS + usize::from(pixel[colour])];
                 }
             }
         }
@@ -137,11 +149,12 @@ mod tests {
             let listed: Vec<(&[u8], (usize, usize))> = pictures.iter().map(Vec::as_slice).zip(sizes).collect();
             let pixels = Pixels::new(place, &listed);
             assert_eq!(pixels.sizes(), sizes);
-            let found = pixels.values(1..4, &table, (6, 41));
+          for colours in [[0, 1, 2], [2, 1, 0]] {
+            let found = pixels.values(1..4, &table, colours, (6, 41));
             assert_eq!((found.rows(), found.columns()), (3 * 6 * 41, 3));
             let found = found.host_values();
             for (at, value) in found.iter().enumerate() {
-                let (colour, pixel) = (at % 3, at / 3);
+                let (colour, pixel) = (colours[at % 3], at / 3);
                 let (image, y, x) = (1 + pixel / (6 * 41), pixel / 41 % 6, pixel % 41);
                 let (rows, columns) = sizes[image];
                 let expected = match y < rows && x < columns {
@@ -150,6 +163,7 @@ mod tests {
                 };
                 assert_eq!(*value, expected, "image {image}, row {y}, column {x}");
             }
+          }
         }
     }
 }

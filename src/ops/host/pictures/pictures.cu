@@ -5,9 +5,10 @@
 #define LEVELS 256
 
 // bytes: pictures, of which the blockIdx.y-th begins at starts[blockIdx.y] and has sizes[blockIdx.y] (x:
-// rows, y: columns); table [COLOURS, LEVELS] -> values [gridDim.y, height, width, COLOURS].
+// rows, y: columns); table [COLOURS, LEVELS] -> values [gridDim.y, height, width, COLOURS]; first, second, third: the
+// colours of the channels.
 extern "C" __global__ void picture_values(const unsigned char* bytes, const unsigned long long* starts, const int2* sizes, const float* table, float* values,
-                                          int height, int width) {
+                                          int height, int width, int first, int second, int third) {
     size_t at = item(), area = size_t(height) * width;
     if (at >= area) return;
     int row = int(at / width), column = int(at % width);
@@ -15,5 +16,6 @@ extern "C" __global__ void picture_values(const unsigned char* bytes, const unsi
     bool inside = row < size.x && column < size.y;
     const unsigned char* pixel = bytes + starts[blockIdx.y] + (size_t(row) * size.y + column) * COLOURS;
     float* to = values + (blockIdx.y * area + at) * COLOURS;
-    for (int c = 0; c < COLOURS; c++) to[c] = inside ? table[c * LEVELS + pixel[c]] : 0.0f;
+    int colours[COLOURS] = {first, second, third};
+    for (int c = 0; c < COLOURS; c++) to[c] = inside ? table[colours[c] * LEVELS + pixel[colours[c]]] : 0.0f;
 }

@@ -11,12 +11,10 @@
 #[allow(unsafe_code)]
 mod cuda;
 
-use crate::ops::cpu::parallel::run;
+use super::by_row::sum_of_rows;
 use crate::ops::cpu::vector::{dot, exp, ln_1p, sum};
-use crate::ops::cpu::{Split, unfilled};
 use crate::tensor::cuda::Gpu;
 use crate::tensor::{Tape, Tensor2};
-use std::ops::Range;
 
 /// Cost of one point in multiply-adds: an exponential, a logarithm, two divisions.
 const POINT_WORK: usize = 16;
@@ -43,12 +41,18 @@ pub fn bce_points(
         return cuda::bce_points(tape, &gpu, logits, targets, weights, denominator);
     }
     let scale = 1.0 / (points as f32 * denominator);
-    loss(tape, logits, targets.values(), |row, z, t, slopes| {
-        let weights = weights.map(|weights| &weights.values()[row * points..][..points]);
-        let total = bce_row(z, t, weights, slopes);
-        slopes.iter_mut().for_each(|s| *s *= scale);
-        total * scale
-    })
+    sum_of_rows(
+        tape,
+        logits,
+        targets.values(),
+        POINT_WORK,
+        |row, z, t, slopes| {
+            let weights = weights.map(|weights| &weights.values()[row * points..][..points]);
+            let total = bce_row(z, t, weights, slopes);
+            slopes.iter_mut().for_each(|s| *s *= scale);
+            total * scale
+        },
+    )
 }
 
 /// Weighted bce of one row; `slopes` receives its derivative by the logits.
@@ -92,18 +96,24 @@ pub fn dice_points(
     if let Some(gpu) = Gpu::of(&[logits]) {
         return cuda::dice_points(tape, &gpu, logits, targets, denominator);
     }
-    loss(tape, logits, targets.values(), |_, z, t, slopes| {
-        for (p, z) in slopes.iter_mut().zip(z) {
-            let small = exp(-z.abs());
-            *p = if *z >= 0.0 { 1.0 } else { small } / (1.0 + small);
-        }
-        let above = 2.0 * dot(slopes, t) + 1.0;
-        let below = sum(slopes) + sum(t) + 1.0;
-        for (p, t) in slopes.iter_mut().zip(t) {
-            *p *= (1.0 - *p) * (above - 2.0 * t * below) / (below * below * denominator);
-        }
-        (1.0 - above / below) / denominator
-    })
+    sum_of_rows(
+        tape,
+        logits,
+        targets.values(),
+        POINT_WORK,
+        |_, z, t, slopes| {
+            for (p, z) in slopes.iter_mut().zip(z) {
+                let small = exp(-z.abs());
+                *p = if *z >= 0.0 { 1.0 } else { small } / (1.0 + small);
+            }
+            let above = 2.0 * dot(slopes, t) + 1.0;
+            let below = sum(slopes) + sum(t) + 1.0;
+            for (p, t) in slopes.iter_mut().zip(t) {
+                *p *= (1.0 - *p) * (above - 2.0 * t * below) / (below * below * denominator);
+            }
+            (1.0 - above / below) / denominator
+        },
+    )
 }
 
 fn same_shape(logits: &Tensor2, other: &Tensor2) {
@@ -113,44 +123,6 @@ fn same_shape(logits: &Tensor2, other: &Tensor2) {
         shape(logits),
         "targets and weights of the logits"
     );
-}
-
-/// Sums `row(index, logits, targets, slopes)` over the rows; it writes its own derivative to `slopes`.
-fn loss(
-    tape: &mut Tape,
-    logits: &Tensor2,
-    targets: &[f32],
-    row: impl Fn(usize, &[f32], &[f32], &mut [f32]) -> f32 + Send + Sync,
-) -> Tensor2 {
-    let (rows, points) = (logits.rows(), logits.columns());
-    let mut slopes = unfilled(rows * points);
-    let mut totals = vec![0.0; rows];
-    let split = Split::new(rows, rows * points * POINT_WORK);
-    let shares = split
-        .ranges()
-        .zip(split.cut(&mut slopes, points))
-        .zip(split.cut(&mut totals, 1))
-        .collect();
-    type Share<'a> = ((Range<usize>, &'a mut [f32]), &'a mut [f32]);
-    run(shares, |((range, slopes), totals): Share| {
-        for ((n, slopes), total) in range
-            .zip(slopes.chunks_exact_mut(points.max(1)))
-            .zip(totals)
-        {
-            let span = n * points..(n + 1) * points;
-            *total = row(n, &logits.values()[span.clone()], &targets[span], slopes);
-        }
-    });
-
-    let out = tape.output(vec![sum(&totals)], 1, 1, &[logits]);
-    let (logits, source) = (logits.clone(), out.clone());
-    tape.record(&out, move |grads| {
-        let factor = source.take_gradient(grads)[0];
-        for (to, slope) in logits.gradient_mut(grads).iter_mut().zip(&slopes) {
-            *to += factor * slope;
-        }
-    });
-    out
 }
 
 #[cfg(test)]

@@ -9,11 +9,22 @@
 //! - [`PasteRule::Expanded`]: the mask gets a border of zeros, the rectangle grows with it and is cut to whole pixels,
 //!   and the mask is resized to it (torchvision's `paste_masks_in_image`).
 //!
-//! Shapes: m `[S*S]` -> `[h*w]`; on the host, no gradient.
+//! Of many masks, the logits of all pixels or their areas are wanted where the network is:
+//!
+//! `$$ q_{ij} = \ln \frac{y_{ij}}{1 - y_{ij}}, \qquad a = \sum_{ij} [y_{ij} > \tfrac12] $$`
+//!
+//! Shapes: m `[S*S]` -> `[h*w]`, or n of them -> `[n, h*w]` and n areas; no gradient.
+
+#[allow(unsafe_code)]
+mod cuda;
+mod places;
 
 use crate::ops::boxes::Bounds;
 use crate::ops::points::point_sample::sample_plane;
 use crate::ops::resize_planes;
+use crate::tensor::{Later, Place, Tensor2};
+use places::{corners, cut, padded};
+use rayon::prelude::*;
 
 /// The rule by which a mask is pasted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +35,67 @@ pub enum PasteRule {
     Expanded,
 }
 
-/// The zeros around a mask of [`PasteRule::Expanded`].
-const BORDER: usize = 1;
+/// The largest logit: a pixel outside the rectangle has probability 0, whose logit is not finite.
+pub const MOST_LOGIT: f32 = 30.0;
+
+/// Masks of `side` x `side` probabilities, each with its rectangle, and the images that they are pasted into.
+#[derive(Clone, Debug)]
+pub struct SmallMasks<'m> {
+    /// The rectangle and the probabilities of each.
+    pub masks: Vec<(Bounds, &'m [f32])>,
+    /// Pixels along a side of a mask.
+    pub side: usize,
+    /// Rows and columns of the images.
+    pub size: (usize, usize),
+    /// The rule of pasting.
+    pub rule: PasteRule,
+}
+
+impl SmallMasks<'_> {
+    /// The logits of all pixels at `place`, at most [`MOST_LOGIT`] and at least its opposite: `[n, h*w]`.
+    ///
+    /// Panics if a mask has another number of values.
+    pub fn logits(&self, place: &Place) -> Tensor2 {
+        self.check();
+        if let Place::Gpu(gpu) = place {
+            return cuda::logits(gpu, self);
+        }
+        let of_mask = |number: usize| self.pasted(number).into_iter().map(logit);
+        let masks = 0..self.masks.len();
+        let values = masks.into_par_iter().flat_map_iter(of_mask).collect();
+        Tensor2::constant(values, self.masks.len(), self.size.0 * self.size.1)
+    }
+
+    /// The number of pixels of each mask with a probability above 0.5, computed at `place`.
+    ///
+    /// Panics if a mask has another number of values.
+    pub fn areas(&self, place: &Place) -> Later<Vec<usize>> {
+        self.check();
+        if let Place::Gpu(gpu) = place {
+            return cuda::areas(gpu, self);
+        }
+        let of_mask = |number| self.pasted(number).iter().filter(|p| **p > 0.5).count();
+        Later::ready((0..self.masks.len()).into_par_iter().map(of_mask).collect())
+    }
+
+    fn pasted(&self, number: usize) -> Vec<f32> {
+        let (bounds, mask) = self.masks[number];
+        paste_mask(mask, self.side, bounds, self.size, self.rule)
+    }
+
+    fn check(&self) {
+        let values = self.side * self.side;
+        let fits = self.masks.iter().all(|(_, mask)| mask.len() == values);
+        assert!(fits, "masks of {0} x {0}", self.side);
+    }
+}
+
+/// The logit of a probability; one that rounding has put above 1 counts as 1.
+fn logit(probability: f32) -> f32 {
+    let probability = probability.min(1.0);
+    let logit = libm::logf(probability) - libm::logf(1.0 - probability);
+    logit.clamp(-MOST_LOGIT, MOST_LOGIT)
+}
 
 /// The probabilities of an image of `size` rows and columns, from the `mask` of `side` x `side` of the rectangle
 /// `bounds`. A rectangle that is not finite gives zeros. One without width or height gives zeros as well by
@@ -80,111 +150,22 @@ fn between(low: f32, high: f32, size: usize) -> std::ops::Range<usize> {
 }
 
 fn expanded(mask: &[f32], side: usize, bounds: Bounds, size: (usize, usize), image: &mut [f32]) {
-    let padded_side = side + 2 * BORDER;
-    let mut padded = vec![0.0; padded_side * padded_side];
-    for (row, line) in mask.chunks_exact(side.max(1)).enumerate() {
-        padded[(row + BORDER) * padded_side + BORDER..][..side].copy_from_slice(line);
-    }
-    let scale = padded_side as f32 / side as f32;
-    let half = |low: f32, high: f32| ((high - low) * 0.5 * scale, (high + low) * 0.5);
-    let (half_width, x) = half(bounds.x1, bounds.x2);
-    let (half_height, y) = half(bounds.y1, bounds.y2);
-    let cut = |centre: f32, half: f32| ((centre - half) as i64, (centre + half) as i64);
-    let ((x1, x2), (y1, y2)) = (cut(x, half_width), cut(y, half_height));
-    // The part of the resized mask that lies in the image.
-    let inside = |low: i64, high: i64, size: usize| {
-        let last = (high + 1).min(size as i64);
-        low.clamp(0, size as i64) as usize..last.max(0) as usize
-    };
-    let (rows, columns) = (inside(y1, y2, size.0), inside(x1, x2, size.1));
+    let (padded_side, padded) = padded(mask, side);
+    let [x1, y1, x2, y2] = corners(bounds, side);
+    let (rows, columns) = (cut(y1, y2, size.0), cut(x1, x2, size.1));
     if rows.is_empty() || columns.is_empty() {
         return;
     }
-    let length = |low: i64, high: i64| (high - low + 1).max(1) as usize;
+    let length = |low: i32, high: i32| (high - low + 1) as usize;
     let (height, width) = (length(y1, y2), length(x1, x2));
     let resized = resize_planes(&padded, 1, (padded_side, padded_side), (height, width));
     for row in rows {
-        let line = (row as i64 - y1) as usize * width;
-        let first = (columns.start as i64 - x1) as usize;
+        let line = (row as i64 - i64::from(y1)) as usize * width;
+        let first = (columns.start as i64 - i64::from(x1)) as usize;
         let from = &resized[line + first..][..columns.len()];
         image[row * size.1..][columns.clone()].copy_from_slice(from);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::golden;
-
-    #[test]
-    fn a_full_mask_fills_its_rectangle() {
-        let mask = vec![1.0; 16];
-        let bounds = Bounds::new([2.0, 1.0, 6.0, 4.0]);
-        let image = paste_mask(&mask, 4, bounds, (6, 8), PasteRule::Sampled);
-        for (i, value) in image.iter().enumerate() {
-            let inside = (2..6).contains(&(i % 8)) && (1..4).contains(&(i / 8));
-            assert_eq!(*value >= 0.5, inside, "pixel {i}: {value}");
-        }
-    }
-
-    #[test]
-    fn rectangles_outside_leave_the_image_empty() {
-        for bounds in [
-            [20.0, 20.0, 30.0, 30.0],
-            [-30.0, -30.0, -20.0, -20.0],
-            [f32::NAN, 0.0, 5.0, 5.0],
-        ] {
-            for rule in [PasteRule::Sampled, PasteRule::Expanded] {
-                let image = paste_mask(&[1.0; 4], 2, Bounds::new(bounds), (10, 10), rule);
-                assert!(image.iter().all(|v| *v == 0.0), "{bounds:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_rectangle_without_width_is_nothing_or_a_column() {
-        let bounds = Bounds::new([3.0, 3.0, 3.0, 6.0]);
-        let pasted = |rule| paste_mask(&[1.0; 4], 2, bounds, (10, 10), rule);
-        assert_eq!(pasted(PasteRule::Sampled), [0.0; 100]);
-        // With its border the mask is 4 high, and the rectangle 6: rows 1 to 7, which read the mask at
-        // 4/7 (i + 1/2) - 1/2.
-        let column = [
-            0.0,
-            5.0 / 14.0,
-            13.0 / 14.0,
-            1.0,
-            13.0 / 14.0,
-            5.0 / 14.0,
-            0.0,
-        ];
-        for (pixel, found) in pasted(PasteRule::Expanded).into_iter().enumerate() {
-            let expected = match (pixel / 10, pixel % 10) {
-                (row @ 1..=7, 3) => column[row - 1],
-                _ => 0.0,
-            };
-            assert!(
-                (found - expected).abs() < 1e-5,
-                "pixel {pixel}: {found}, not {expected}"
-            );
-        }
-    }
-
-    #[test]
-    fn parity_with_both_programs() {
-        let tensors = golden::load("rcnn_ops");
-        let masks = tensors["paste.masks"].1.chunks_exact(28 * 28);
-        let boxes = tensors["paste.boxes"].1.chunks_exact(4);
-        let cases: Vec<_> = masks.zip(boxes).collect();
-        for (name, rule) in [
-            ("torchvision", PasteRule::Expanded),
-            ("detectron2", PasteRule::Sampled),
-        ] {
-            let pasted = cases.iter().flat_map(|(mask, row)| {
-                let bounds = Bounds::new([row[0], row[1], row[2], row[3]]);
-                paste_mask(mask, 28, bounds, (36, 48), rule)
-            });
-            let expected = &tensors[&format!("paste.{name}")].1;
-            golden::compare(name, &pasted.collect::<Vec<_>>(), expected, 1e-4);
-        }
-    }
-}
+mod tests;
