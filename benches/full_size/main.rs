@@ -263,6 +263,7 @@ fn run(options: &Options) -> Result<Value> {
 }
 
 fn main() -> ExitCode {
+    harness::cli::keep_freed_memory();
     let options = Options::parse();
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)

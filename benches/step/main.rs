@@ -263,6 +263,7 @@ fn measure(options: &Options) -> Result<serde_json::Value> {
 }
 
 fn main() -> Result<()> {
+    harness::cli::keep_freed_memory();
     let options = Options::parse();
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)

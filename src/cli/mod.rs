@@ -1,10 +1,13 @@
 //! The command line: words, exit codes and final messages. The commands themselves are in `experiment`.
 
+mod allocator;
 mod commands;
 mod examples;
 mod help;
 mod output;
 mod words;
+
+pub use allocator::keep_freed_memory;
 
 use crate::experiment::CommandError;
 use crate::recipe::at_home;
