@@ -6,7 +6,8 @@
 //! ```
 //!
 //! It runs the detection of one picture of 800 x 1333 pixels, from bytes to masks of the picture's size, and a
-//! training step of all layers on two pictures of 512 x 512 with eight objects each: forward, losses, backward, SGD.
+//! training step (frozen stem and res2) on two pictures of 512 x 512 with eight objects each: forward, losses,
+//! backward, SGD.
 //! Pictures, objects and the order of sampling are those of the peer, and so are the weights of `FILE`, which has
 //! torchvision's names. It prints one line of JSON: the median in ms of the whole and of its parts, the loss of the
 //! first step and the number of detections, which show that both programs do the same work, and the peak memory.

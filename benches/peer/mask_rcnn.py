@@ -3,9 +3,9 @@
     mask_rcnn.py --draw FILE       writes the weights that both programs use, with torchvision's names
     mask_rcnn.py --weights FILE    times
 
-Detection of one picture of 800 x 1333 pixels, and a training step of all layers on two pictures of 512 x 512 with eight objects each:
-forward, losses, backward, SGD. Pictures and objects follow the formulas of `benches/mask_rcnn/work.rs`, and the first candidates are
-sampled, as there. Prints one line of JSON: median ms of the whole and of its parts, the loss of the first step, the number of
+Detection of one picture of 800 x 1333 pixels, and a training step (frozen stem and res2) on two pictures of 512 x 512 with eight
+objects each: forward, losses, backward, SGD. Pictures and objects follow the formulas of `benches/mask_rcnn/work.rs`, and the first
+candidates are sampled, as there. Prints one line of JSON: median ms of the whole and of its parts, the loss of the first step, the number of
 detections, peak memory.
 """
 
@@ -37,7 +37,7 @@ def arguments():
 
 
 def network(size):
-    backbone = resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=5)
+    backbone = resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=3)
     return MaskRCNN(backbone, num_classes=CLASSES + 1, min_size=min(size), max_size=max(size))
 
 
