@@ -2,6 +2,8 @@
 
 mod analysis;
 #[cfg(unix)]
+mod axe;
+#[cfg(unix)]
 mod browser;
 #[cfg(unix)]
 mod chromium;
