@@ -11,6 +11,8 @@ mod folders;
 mod html;
 mod live;
 mod pictures;
+#[cfg(unix)]
+mod screens;
 mod snapshots;
 mod tensorboard;
 mod text;

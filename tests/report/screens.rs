@@ -1,0 +1,171 @@
+//! The page of results/published/ablation as pictures, against those in tests/report/screens, which somebody looked at.
+//! Fonts and browsers differ between machines, so they are compared only where both are those of `made-with.txt`.
+//! After a change of the page: REPORT_SCREENS=write cargo test --test report -- screens, then look at them.
+
+use crate::chromium::Browser;
+use crate::folders::harness;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// The height of what is compared, in pixels of the page. The pictures have half of its size.
+const HEIGHT: u32 = 2400;
+/// A pixel is another one if a colour differs by more than this.
+const TOLERANCE: u8 = 24;
+/// The largest share of other pixels.
+const MOST: f64 = 0.005;
+
+/// How a page is seen.
+struct Look {
+    name: &'static str,
+    width: u32,
+    features: &'static [(&'static str, &'static str)],
+    media: &'static str,
+    deficiency: &'static str,
+}
+
+const fn look(
+    name: &'static str,
+    width: u32,
+    features: &'static [(&'static str, &'static str)],
+) -> Look {
+    Look {
+        name,
+        width,
+        features,
+        media: "screen",
+        deficiency: "none",
+    }
+}
+
+const LIGHT: &[(&str, &str)] = &[("prefers-color-scheme", "light")];
+const DARK: &[(&str, &str)] = &[("prefers-color-scheme", "dark")];
+const FORCED: &[(&str, &str)] = &[
+    ("forced-colors", "active"),
+    ("prefers-color-scheme", "dark"),
+];
+const LOOKS: [Look; 8] = [
+    look("wide-light", 1280, LIGHT),
+    look("wide-dark", 1280, DARK),
+    look("narrow-light", 400, LIGHT),
+    look("narrow-dark", 400, DARK),
+    look("forced-colours", 1280, FORCED),
+    Look {
+        media: "print",
+        ..look("print", 1280, LIGHT)
+    },
+    Look {
+        deficiency: "deuteranopia",
+        ..look("deuteranopia", 1280, LIGHT)
+    },
+    Look {
+        deficiency: "achromatopsia",
+        ..look("achromatopsia", 1280, LIGHT)
+    },
+];
+
+/// The browser and the usual font of this machine.
+fn made_with(browser: &mut Browser) -> Option<String> {
+    let version = browser.call("Browser.getVersion", json!({}));
+    let font = Command::new("fc-match").arg("sans").output().ok()?;
+    let font = String::from_utf8(font.stdout).ok()?;
+    Some(format!(
+        "{}\n{}\n",
+        version["product"].as_str()?,
+        font.trim()
+    ))
+}
+
+/// The picture of the page as `look` says, as PNG.
+fn picture(browser: &mut Browser, look: &Look) -> Vec<u8> {
+    browser.show(look.width, look.features);
+    let features: Vec<_> = look
+        .features
+        .iter()
+        .map(|(name, value)| json!({"name": name, "value": value}))
+        .collect();
+    browser.call(
+        "Emulation.setEmulatedMedia",
+        json!({"media": look.media, "features": features}),
+    );
+    browser.call(
+        "Emulation.setEmulatedVisionDeficiency",
+        json!({"type": look.deficiency}),
+    );
+    let clip = json!({"x": 0, "y": 0, "width": look.width, "height": HEIGHT, "scale": 0.5});
+    let shot = browser.call(
+        "Page.captureScreenshot",
+        json!({"format": "png", "captureBeyondViewport": true, "clip": clip}),
+    );
+    STANDARD.decode(shot["data"].as_str().unwrap()).unwrap()
+}
+
+/// The share of pixels that differ; all if the sizes do.
+fn difference(one: &[u8], other: &[u8]) -> f64 {
+    let [one, other] = [one, other].map(|png| image::load_from_memory(png).unwrap().to_rgb8());
+    if one.dimensions() != other.dimensions() {
+        return 1.0;
+    }
+    let pairs = one.pixels().zip(other.pixels());
+    let differ = pairs.filter(|(a, b)| {
+        let mut colours = a.0.iter().zip(b.0);
+        colours.any(|(a, b)| a.abs_diff(b) > TOLERANCE)
+    });
+    differ.count() as f64 / (one.width() * one.height()) as f64
+}
+
+#[test]
+fn the_page_looks_as_it_did() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let Some(here) = made_with(&mut browser) else {
+        eprintln!("skipped: fc-match does not tell the font of this machine");
+        return;
+    };
+    let folder = Path::new("tests/report/screens");
+    let file = folder.join("made-with.txt");
+    let writes = std::env::var_os("REPORT_SCREENS").is_some_and(|value| value == "write");
+    if writes {
+        fs::write(&file, &here).unwrap();
+    }
+    let there = fs::read_to_string(&file).unwrap();
+    if there != here {
+        eprintln!("skipped: the pictures were made with\n{there}and here is\n{here}");
+        return;
+    }
+    let out = tempfile::tempdir().unwrap();
+    let page = out.path().join("report.html");
+    let output = harness(&[
+        "report",
+        "results/published/ablation",
+        "--out",
+        page.to_str().unwrap(),
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    browser.open(&page);
+    // Sections out of sight are laid out only when they come near.
+    browser.evaluate("for (const one of document.querySelectorAll('section')) one.style.contentVisibility = 'visible'");
+    let mut pictures = Vec::new();
+    for look in &LOOKS {
+        let found = picture(&mut browser, look);
+        let file = folder.join(format!("{}.png", look.name));
+        if writes {
+            fs::write(&file, &found).unwrap();
+        }
+        let share = difference(&found, &fs::read(&file).unwrap());
+        assert!(
+            share <= MOST,
+            "{}: {:.2} % of the pixels differ from {}",
+            look.name,
+            100.0 * share,
+            file.display()
+        );
+        pictures.push(found);
+    }
+    // The comparison sees another theme.
+    assert!(difference(&pictures[0], &pictures[1]) > 0.5);
+}
