@@ -263,22 +263,6 @@ fn run(options: &Options) -> Result<Value> {
 }
 
 fn main() -> ExitCode {
-    harness::cli::keep_freed_memory();
     let options = Options::parse();
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.threads)
-        .build();
-    let result = pool
-        .map_err(Into::into)
-        .and_then(|pool| pool.install(|| run(&options)));
-    match result {
-        Ok(line) => {
-            println!("{line}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(2)
-        }
-    }
+    measure::report(options.threads, || run(&options))
 }

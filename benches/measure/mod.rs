@@ -1,9 +1,11 @@
-//! Measurement tools of the benches of whole steps: a clock of parts, medians, the peak memory.
+//! What the benches of whole steps share: the frame of the program, a clock of parts, medians, the peak memory.
 
 mod numbers;
 
+use anyhow::Result;
 pub use numbers::{peak_memory, rounded};
 use serde_json::{Map, Value, json};
+use std::process::ExitCode;
 use std::time::Instant;
 
 /// Milliseconds by part, in the order of their first mark.
@@ -47,4 +49,24 @@ pub fn listed(parts: &[(&'static str, f64)], value: impl Fn(f64) -> f64) -> Map<
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// Prints what `measure` returns as one line of JSON, or its error. It runs in a pool of `threads`, with the allocator's
+/// setting of the program.
+pub fn report(threads: usize, measure: impl FnOnce() -> Result<Value> + Send) -> ExitCode {
+    harness::cli::keep_freed_memory();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let measured = pool
+        .map_err(Into::into)
+        .and_then(|pool| pool.install(measure));
+    match measured {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(2)
+        }
+    }
 }

@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-rounds=${ROUNDS:-3} repeats=${REPEATS:-5}
+export ROUNDS=${ROUNDS:-3} REPEATS=${REPEATS:-5}
 results=target/peer/full_size.jsonl
 mkdir -p target/peer
 export PYTHONDONTWRITEBYTECODE=1
@@ -22,16 +22,5 @@ python=$(benches/peer/python.sh numpy scipy transformers)
 echo "building the Rust side" >&2
 ours=$(benches/built.sh full_size)
 
-: >"$results"
-for round in $(seq "$rounds"); do
-    for threads in 1 2; do
-        echo "round $round of $rounds, threads $threads" >&2
-        "$ours" --threads "$threads" --repeats "$repeats" >>"$results"
-        for layout in "" "--channels-last"; do
-            # shellcheck disable=SC2086  # an empty option must vanish
-            "$python" benches/peer/full_size.py --threads "$threads" --repeats "$repeats" $layout >>"$results" 2>target/peer/error.log ||
-                { tail -n 3 target/peer/error.log >&2; exit 1; }
-        done
-    done
-done
+benches/peer/rounds.sh "$results" "$ours" "$python" benches/peer/full_size.py
 "$python" benches/peer/full_size_table.py "$results"

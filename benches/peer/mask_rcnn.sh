@@ -13,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-rounds=${ROUNDS:-3} repeats=${REPEATS:-3}
+export ROUNDS=${ROUNDS:-3} REPEATS=${REPEATS:-3}
 results=target/peer/mask_rcnn.jsonl weights=target/peer/mask_rcnn.safetensors
 mkdir -p target/peer
 export PYTHONDONTWRITEBYTECODE=1
@@ -24,16 +24,5 @@ python=$(benches/peer/python.sh numpy torchvision safetensors)
 echo "building the Rust side" >&2
 ours=$(benches/built.sh mask_rcnn)
 
-: >"$results"
-for round in $(seq "$rounds"); do
-    for threads in 1 2; do
-        echo "round $round of $rounds, threads $threads" >&2
-        "$ours" --threads "$threads" --repeats "$repeats" --weights "$PWD/$weights" >>"$results"
-        for layout in "" "--channels-last"; do
-            # shellcheck disable=SC2086  # an empty option must vanish
-            "$python" benches/peer/mask_rcnn.py --threads "$threads" --repeats "$repeats" --weights "$weights" $layout >>"$results" \
-                2>target/peer/error.log || { tail -n 3 target/peer/error.log >&2; exit 1; }
-        done
-    done
-done
+benches/peer/rounds.sh "$results" "$ours" "$python" benches/peer/mask_rcnn.py --weights "$PWD/$weights"
 "$python" benches/peer/full_size_table.py "$results"

@@ -27,6 +27,7 @@ use harness::train::{ClipTraining, Optimizer, Schedule, TrainConfig, Training, r
 use measure::{median, peak_memory, rounded};
 use serde::de::DeserializeOwned;
 use serde_json::json;
+use std::process::ExitCode;
 use std::time::Instant;
 
 #[global_allocator]
@@ -262,12 +263,7 @@ fn measure(options: &Options) -> Result<serde_json::Value> {
     Ok(result)
 }
 
-fn main() -> Result<()> {
-    harness::cli::keep_freed_memory();
+fn main() -> ExitCode {
     let options = Options::parse();
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.threads)
-        .build()?;
-    println!("{}", pool.install(|| measure(&options))?);
-    Ok(())
+    measure::report(options.threads, || measure(&options))
 }
