@@ -51,8 +51,8 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Prints what `measure` returns as one line of JSON, or its error. It runs in a pool of `threads`, with the allocator's
-/// setting of the program.
+/// Prints what `measure` returns as one line of JSON, or its error. It runs in a pool of `threads`, with the
+/// allocator's setting of the program.
 pub fn report(threads: usize, measure: impl FnOnce() -> Result<Value> + Send) -> ExitCode {
     harness::cli::keep_freed_memory();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
