@@ -7,6 +7,7 @@ use super::either::other_type;
 use super::error::Problem;
 use super::origin::{Location, Origin};
 use super::overlay::{Layer, component_name, lay};
+use super::phases::{self, PHASE, of_phase};
 use super::suggest;
 use crate::registry::{ComponentError, joined};
 use std::collections::BTreeMap;
@@ -63,6 +64,10 @@ impl Context<'_> {
             path.push(key.to_string());
             let good = match (root.get(key), &mut *value) {
                 (None, _) => Err(self.unknown(key, root, path)),
+                (Some(Value::Table(_)), Value::Table(inner)) if path[..] == [PHASE] => {
+                    self.phases(inner, path, problems);
+                    Ok(())
+                }
                 (Some(Value::Table(known)), Value::Table(inner)) => {
                     if !self.is_another_component(inner, path) {
                         self.check(inner, known, path, problems);
@@ -88,6 +93,18 @@ impl Context<'_> {
             path.pop();
             good.map_err(|problem| problems.push(problem)).is_ok()
         });
+    }
+
+    /// Checks the table `[phase]`: the names are those of the method's phases, which it checks itself.
+    fn phases(&self, table: &mut toml::Table, path: &mut Vec<String>, problems: &mut Vec<Problem>) {
+        let known = of_phase(self.root);
+        for (name, value) in table.iter_mut() {
+            if let Value::Table(inner) = value {
+                path.push(name.to_string());
+                self.check(inner, &known, path, problems);
+                path.pop();
+            }
+        }
     }
 
     /// Returns true if the table at `path`, which is `inner` in this layer, is a component with another name
@@ -149,7 +166,7 @@ struct Clash<'a> {
 /// have.
 fn clash_of<'a>(known: &Value, found: &'a Value, path: &[String]) -> Option<Clash<'a>> {
     let one = clash(known, found)?;
-    let Some(other) = other_type(&path.join(".")) else {
+    let Some(other) = other_type(phases::common(&path.join("."))) else {
         return Some(one);
     };
     let second = clash(other, found)?;
@@ -215,6 +232,9 @@ pub fn widen(settings: &mut toml::Table, root: &toml::Table) {
         if let Some(known) = root.get(key) {
             widen_value(value, known);
         }
+    }
+    for phase in phases::phases(settings) {
+        widen(phase, &of_phase(root));
     }
 }
 

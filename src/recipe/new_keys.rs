@@ -85,7 +85,9 @@ impl NewKeys {
             note: None,
         };
         for path in paths(&filled) {
-            let value = value_at(&filled, &path).filter(|value| !value.is_table());
+            // Of a table, its keys are told.
+            let is_told = |value: &&Value| value.as_table().is_none_or(Table::is_empty);
+            let value = value_at(&filled, &path).filter(is_told);
             if let (Some(value), None) = (value, value_at(settings, &path)) {
                 let keys: Vec<String> = path.split('.').map(str::to_string).collect();
                 // The paths of `filled` are unused in the new layer.

@@ -23,6 +23,9 @@ use toml::{Table, Value};
 /// The caller's knowledge of the components.
 #[derive(Clone, Copy)]
 pub struct Hooks<'a> {
+    /// Writes settings that stand for others as these, in the settings of a trial (with `seed`), before they are
+    /// checked. It is also given the absolute paths of the settings.
+    pub spell_out: &'a dyn Fn(&mut Table, &Places),
     /// Checks the settings of a trial (with `seed`). Each error names a key path of the settings.
     pub check: &'a dyn Fn(&Table) -> Vec<ComponentError>,
     /// Removes the settings that the trial does not read. Trials that differ only in those become one.
@@ -327,6 +330,7 @@ impl Builder<'_> {
         for (index, &seed) in self.seeds.iter().enumerate() {
             let mut settings = settings.clone();
             settings.insert("seed".to_string(), Value::Integer(seed as i64));
+            (self.hooks.spell_out)(&mut settings, &places);
             if index == 0 {
                 for mut error in (self.hooks.check)(&paths::with_places(&settings, &places)) {
                     if let Some(located) = located.get(&error.key) {

@@ -4,6 +4,7 @@ use super::file::{Node, ParsedFile, Tree};
 use super::moved::moved_tables;
 use super::new_keys::NewKeys;
 use super::overlay::component_name;
+use super::phases::{PHASE, TABLES};
 use crate::registry::{joined, schema_at};
 use serde_json::{Map, Value, json};
 
@@ -201,7 +202,26 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// `[phase]`: tables of the recipe again, under names that the method gives.
+    fn phases(&self, node: &Node) -> Value {
+        let tables = TABLES.iter().filter_map(|name| {
+            let schema = self.closed(name, self.node_at(name)?);
+            Some((name.to_string(), without_defaults(schema)))
+        });
+        let tables: Map<String, Value> = tables.collect();
+        let phase =
+            json!({ "type": "object", "properties": tables, "additionalProperties": false });
+        let mut schema = json!({ "type": "object", "additionalProperties": phase });
+        if let Some(comment) = self.comment(node) {
+            schema["description"] = comment.into();
+        }
+        schema
+    }
+
     fn node(&self, path: &str, node: &Node) -> Value {
+        if path == PHASE {
+            return self.phases(node);
+        }
         let is_table = matches!(node.tree, Tree::Table(_));
         let described = self.described(path);
         let mut schema = match (&node.tree, described) {
@@ -321,6 +341,15 @@ fn leaf(value: &toml::Value) -> Value {
         _ => "string",
     };
     json!({ "type": kind })
+}
+
+/// A table of a phase: its keys have the values of the trial by default.
+fn without_defaults(mut table: Value) -> Value {
+    let properties = table["properties"].as_object_mut();
+    for key in properties.into_iter().flat_map(|keys| keys.values_mut()) {
+        *key = without_default(key.take());
+    }
+    table
 }
 
 fn without_default(mut schema: Value) -> Value {

@@ -5,6 +5,7 @@
 //! element alone is a list of one. Where the recipe has a string, a comma is a character like any other.
 
 use super::overlay::{Layer, value_at};
+use super::phases::common;
 use toml::Value;
 
 /// The keys of a recipe that are lists, and whether their elements are texts.
@@ -22,7 +23,10 @@ impl Expected<'_> {
             return Some(*texts);
         }
         let mut layers = self.0.iter().rev();
-        let known = layers.find_map(|layer| value_at(&layer.table, &path))?;
+        let known = layers.find_map(|layer| {
+            let own = value_at(&layer.table, &path);
+            own.or_else(|| value_at(&layer.table, common(&path)))
+        })?;
         let elements = known.as_array()?;
         Some(elements.first().is_some_and(Value::is_str))
     }

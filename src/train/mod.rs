@@ -100,6 +100,9 @@ pub struct Advance {
 pub struct TrainConfig {
     /// Steps in all, the burn-in included.
     pub steps: usize,
+    /// Passes over the labelled images, in place of `steps`: ceil(`epochs` * labelled images / `loader.labelled`)
+    /// steps. 0: `steps` counts.
+    pub epochs: usize,
     /// Learning rate before warm-up and schedule.
     pub rate: f64,
     /// Factor on the rate of parameters under `backbone.`.
@@ -158,6 +161,7 @@ pub enum Decay {
 impl Checked for TrainConfig {
     fn check(&self, check: &mut Check) {
         check.range("steps", self.steps, 1..=MOST_STEPS);
+        check.range("epochs", self.epochs, 0..=MOST_STEPS);
         check.range("rate", self.rate, above(0.0, MOST_WEIGHT));
         check.range("backbone-rate", self.backbone_rate, 0.0..=MOST_WEIGHT);
         check.range("momentum", self.momentum, 0.0..1.0);

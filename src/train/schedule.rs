@@ -29,6 +29,8 @@ pub struct Schedule {
     rate: f64,
     warm_up: usize,
     warm_up_from: WarmUpFrom,
+    /// The step at which the curve begins.
+    first: usize,
     steps: usize,
     decay: Decay,
     drops: Drops,
@@ -41,14 +43,21 @@ impl Schedule {
             rate: config.rate,
             warm_up: config.warm_up,
             warm_up_from: config.warm_up_from,
+            first: 0,
             steps: config.steps,
             decay: config.schedule,
             drops: config.drop.clone(),
         }
     }
 
-    /// The learning rate of step `step`, counted from 0.
+    /// The same curve, which begins at the step `first` of the training.
+    pub fn from_step(self, first: usize) -> Self {
+        Self { first, ..self }
+    }
+
+    /// The learning rate of step `step` of the training, counted from 0.
     pub fn rate(&self, step: usize) -> f32 {
+        let step = step - self.first;
         let warm_up = self.warm_up_from.factor(step, self.warm_up);
         let decay = match self.decay {
             Decay::Step => {

@@ -38,11 +38,16 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// A run at step 0, without an average of the student.
-    pub fn new(mut learner: Box<dyn Learner>, config: &TrainConfig, loader: Loader) -> Self {
+    /// A run at step 0, without an average of the student. Its learning-rate curve begins at the step `first`.
+    pub fn new(
+        mut learner: Box<dyn Learner>,
+        config: &TrainConfig,
+        first: usize,
+        loader: Loader,
+    ) -> Self {
         Self {
             optimizer: Optimizer::new(config.optimizer(), learner.student()),
-            schedule: Schedule::new(config),
+            schedule: Schedule::new(config).from_step(first),
             average: None,
             rate_of_average: config.average as f32,
             learner,

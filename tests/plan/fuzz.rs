@@ -41,6 +41,7 @@ fn plan(
 ) -> Result<(), TestCaseError> {
     let check = |table: &Table| Settings::read(table).err().into_iter().flatten().collect();
     let hooks = Hooks {
+        spell_out: &|_, _| {},
         check: &check,
         normalise: &normalise,
         identity: &identity,

@@ -7,6 +7,7 @@ use toml::Table;
 
 /// Hooks without any knowledge of components.
 pub const TEXT_ONLY: Hooks = Hooks {
+    spell_out: &|_, _| {},
     check: &|_| Vec::new(),
     normalise: &|_| {},
     identity: &Table::clone,

@@ -12,6 +12,7 @@ mod mistakes;
 mod moved;
 mod new_keys;
 mod paths;
+mod phases;
 mod reference;
 mod schema;
 mod shipped;

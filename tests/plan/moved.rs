@@ -30,6 +30,7 @@ fn planned(house: &House, environment: &[(&str, &str)], set: &[&str]) -> Result<
         errors.collect()
     };
     let hooks = Hooks {
+        spell_out: &|_, _| {},
         check: &check,
         normalise: &normalise,
         identity: &identity,

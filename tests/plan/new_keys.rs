@@ -28,6 +28,7 @@ fn hooks(run: impl Fn(Hooks)) {
         errors.collect()
     };
     run(Hooks {
+        spell_out: &|_, _| {},
         check: &check,
         normalise: &normalise,
         identity: &identity,

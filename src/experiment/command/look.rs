@@ -100,26 +100,22 @@ struct Look<'a> {
 impl Look<'_> {
     /// The parts, and the page with its facts and classes.
     fn parts(&self) -> Result<(Vec<Part>, Views)> {
-        let Settings {
-            augment,
-            loader,
-            seed,
-            ..
-        } = self.settings;
-        let mut config = loader.clone();
-        // The batches are the same without threads.
-        config.threads = 0;
-        let mut loader = Loader::new(self.dataset, self.split, augment, &config, *seed);
         let mut parts = Vec::new();
         let mut shown = vec![0; self.dataset.classes.len()];
-        for phase in self.settings.method.phases(self.settings.train.steps) {
+        for phase in self.settings.phases() {
+            let settings = self.settings.of_phase(phase.name);
+            let look = Look {
+                settings: &settings,
+                ..*self
+            };
+            let mut loader = look.loader();
             let [mut labelled, mut unlabelled] = [Vec::new(), Vec::new()];
             for step in phase.steps.clone() {
                 let enough = unlabelled.len() >= self.images || !phase.labels;
                 if labelled.len() >= self.images && enough {
                     break;
                 }
-                self.step(
+                look.step(
                     &mut loader,
                     step,
                     phase.labels,
@@ -128,8 +124,11 @@ impl Look<'_> {
                 )?;
             }
             let steps = format!(
-                "From step {} on, seed {seed}, {} x {} pixels.",
-                phase.steps.start, augment.size.height, augment.size.width
+                "From step {} on, seed {}, {} x {} pixels.",
+                phase.steps.start,
+                settings.seed,
+                settings.augment.size.height,
+                settings.augment.size.width
             );
             parts.push(Part {
                 name: format!("{}-labelled", phase.name),
@@ -166,6 +165,20 @@ impl Look<'_> {
             ..Views::default()
         };
         Ok((parts, views))
+    }
+
+    /// What makes the batches.
+    fn loader(&self) -> Loader {
+        let Settings {
+            augment,
+            loader,
+            seed,
+            ..
+        } = self.settings;
+        let mut config = loader.clone();
+        // The batches are the same without threads.
+        config.threads = 0;
+        Loader::new(self.dataset, self.split, augment, &config, *seed)
     }
 
     /// Adds the images of a step, as long as there are not enough.

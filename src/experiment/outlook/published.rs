@@ -39,6 +39,7 @@ fn operations(recipe: &str, set: &[String], pictures: Option<Evaluated>) -> f64 
         set,
     };
     let hooks = Hooks {
+        spell_out: &|_, _| {},
         check: &|_| Vec::new(),
         normalise: &normalise,
         identity: &identity,

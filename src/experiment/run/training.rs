@@ -17,8 +17,8 @@ use crate::method::{Phase, Start};
 use crate::nn::params::move_to;
 use crate::tensor::Place;
 use crate::train::{
-    Advance, Checkpoint, ClipTraining, Journal, NumberTrainer, TrainConfig, Trainer, Training,
-    Window, restore_clip_tiny,
+    Advance, Checkpoint, ClipTraining, Journal, NumberTrainer, Trainer, Training, Window,
+    restore_clip_tiny,
 };
 use anyhow::{Context, Result, anyhow, bail};
 use std::time::Instant;
@@ -81,16 +81,14 @@ impl Workshop<'_> {
         phase: &Phase,
         place: &Place,
     ) -> Result<Trainer> {
+        let settings = &settings.of_phase(phase.name);
         let parts = TrialParts::new(settings, self.datasets, place)?;
         let mut learner = parts.learner(settings, phase)?;
         if phase.labels && settings.method.vlm().is_some() {
             learner.attach_vlm(self.vlm(stage, settings, &parts, place)?);
         }
-        let train = TrainConfig {
-            steps: phase.curve,
-            ..settings.train.clone()
-        };
-        Ok(Trainer::new(learner, &train, parts.loader))
+        let (train, first) = settings.curve(phase);
+        Ok(Trainer::new(learner, &train, first, parts.loader))
     }
 
     /// Trains a phase to its end, from the networks that it starts from or from where it was interrupted.

@@ -6,6 +6,7 @@ pub mod evaluation;
 pub mod identity;
 pub mod new_keys;
 pub mod normalise;
+mod phase_keys;
 pub mod reference;
 pub mod report;
 pub mod schema;

@@ -1,6 +1,7 @@
 //! Brings settings with the same meaning into one form before a trial's identity is computed from them.
 
 use super::new_keys::NEW_KEYS;
+use super::phase_keys;
 use super::sections;
 use super::trial_settings::{NUMBER_TABLES, NUMBER_TRAIN, reads_networks};
 use super::unread::reset_unread;
@@ -30,5 +31,6 @@ pub fn normalise(table: &mut Table) {
     if networks {
         reset_unread(table, method.is_none_or(|method| method.has_teacher()));
     }
+    phase_keys::reduce(table);
     NEW_KEYS.strip(table);
 }

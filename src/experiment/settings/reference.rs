@@ -4,6 +4,7 @@
 //! The tables of `recipes/pl-dc.toml` are live, with the values there; the other components stand behind `#`.
 
 use super::catalogue::{DEFAULT_SETTINGS, SECTIONS, SLOTS, default_of, example};
+use super::phase_keys::PHASE;
 use super::sections;
 use crate::recipe::{ComponentChoice, ComponentSlot, value_at};
 use crate::registry::{in_words, joined};
@@ -31,7 +32,9 @@ pub fn reference() -> String {
     let mut page = Page(HEAD.to_string());
     page.recipe_keys();
     for name in sections::SECTIONS {
-        if let Some(slot) = SLOTS.iter().find(|slot| slot.path == name) {
+        if name == PHASE {
+            page.phases();
+        } else if let Some(slot) = SLOTS.iter().find(|slot| slot.path == name) {
             page.slot(slot);
         } else if let Some((_, schema)) = SECTIONS.iter().find(|(section, _)| *section == name) {
             let table = DEFAULT_SETTINGS[name].as_table().expect("a table");
@@ -117,6 +120,20 @@ impl Page {
             "Folder of the tables under results/. A text; default: the name of the recipe.",
         );
         self.line("#results = \"reference\"");
+    }
+
+    fn phases(&mut self) {
+        self.title("[phase]");
+        self.comment(
+            "Keys of one phase of the method, in tables [phase.NAME.augment], [phase.NAME.loader] and [phase.NAME.train], \
+             with the keys above. What a phase does not name is as in the tables above. A phase with `rate` or `steps` in \
+             its `train` has a learning-rate curve of its own: it begins with the first step of the phase and is `steps` \
+             long, or as long as the phase. `average`, `checkpoint` and `epochs` are the same in all phases.",
+        );
+        self.line(&format!("[{PHASE}]"));
+        self.line(&format!("#[{PHASE}.burn-in.loader]"));
+        self.comment("As in [loader], for the phase `burn-in` alone.");
+        self.line("#labelled-views = \"weak\"");
     }
 
     /// A slot: its live component, then the others.

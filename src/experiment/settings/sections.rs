@@ -3,6 +3,7 @@
 
 use super::evaluation::{EvalConfig, EvalModel};
 use super::new_keys::NEW_KEYS;
+use super::phase_keys::{self, PHASE, PhaseTable};
 use super::report::ReportConfig;
 use crate::data::DATASETS;
 use crate::data::augment::AugmentConfig;
@@ -20,9 +21,11 @@ use std::path::Path;
 use std::sync::Arc;
 use toml::{Table, Value};
 
+mod phases;
+
 /// The tables of a trial, in the recipe's order.
-pub(super) const SECTIONS: [&str; 9] = [
-    "data", "split", "augment", "loader", "model", "method", "train", "eval", "report",
+pub(super) const SECTIONS: [&str; 10] = [
+    "data", "split", "augment", "loader", "model", "method", "train", PHASE, "eval", "report",
 ];
 
 /// All settings of a trial.
@@ -46,6 +49,8 @@ pub struct Settings {
     pub method: Arc<dyn Method>,
     /// `[train]`.
     pub train: TrainConfig,
+    /// `[phase]`: the phases that have keys of their own.
+    pub phase: PhaseTable,
     /// `[eval]`.
     pub eval: EvalConfig,
     /// `[report]`.
@@ -83,6 +88,10 @@ impl Settings {
         let found = section(table, "method").map_err(ComponentErrors::from);
         let method = check.keep("method", found.and_then(method));
         let train = read(table, "train", &mut check);
+        let phase = check.keep(PHASE, section(table, PHASE)).and_then(|_| {
+            let in_order = augment.is_some() && loader.is_some() && train.is_some();
+            in_order.then(|| phase_keys::read(table, &mut check))
+        });
         let eval = read(table, "eval", &mut check);
         let report = read(table, "report", &mut check);
         let settings = (|| {
@@ -96,6 +105,7 @@ impl Settings {
                 model: model?.into(),
                 method: method?,
                 train: train?,
+                phase: phase?,
                 eval: eval?,
                 report: report?,
             })
@@ -117,17 +127,9 @@ impl Settings {
                 self.model.check_demands(&demands, check);
             }
         });
-        let size = self.augment.size;
-        // The network pads a square itself, as it always did.
-        if !size.is_square() {
-            let (stride, because) = (self.model.stride(), "the coarsest stride of the network");
-            check.divides("augment.size", size.height, stride, because);
-            check.divides("augment.size", size.width, stride, because);
-        }
-        if self.method.has_teacher() && self.loader.unlabelled == 0 {
-            let message = "0 leaves a teacher nothing to label; allowed: 1 or more";
-            check.refuse("loader.unlabelled", message);
-        }
+        self.check_size(&self.augment, check);
+        self.check_unlabelled(&self.loader, check);
+        self.check_phases(check);
         let keeps = |phase: &Phase| phase.average && !phase.steps.is_empty();
         let averages = self.train.average > 0.0 && self.phases().iter().any(keeps);
         if self.eval.model == EvalModel::Average && !averages {
@@ -137,6 +139,25 @@ impl Settings {
         if matches!(self.method.vlm(), Some(VisionLanguageConfig::ClipTiny(_))) && !drawn {
             let known = "`clip-tiny` knows the classes of data.name = \"scenes\" only; allowed here: `prototypes`, `clip`";
             check.refuse("method.correction.vlm.name", known);
+        }
+    }
+
+    /// Checks that the network takes the size of `[augment]`.
+    pub(super) fn check_size(&self, augment: &AugmentConfig, check: &mut Check) {
+        let size = augment.size;
+        // The network pads a square itself, as it always did.
+        if !size.is_square() {
+            let (stride, because) = (self.model.stride(), "the coarsest stride of the network");
+            check.divides("augment.size", size.height, stride, because);
+            check.divides("augment.size", size.width, stride, because);
+        }
+    }
+
+    /// Checks that a teacher has images in the batches of `[loader]`.
+    pub(super) fn check_unlabelled(&self, loader: &LoaderConfig, check: &mut Check) {
+        if self.method.has_teacher() && loader.unlabelled == 0 {
+            let message = "0 leaves a teacher nothing to label; allowed: 1 or more";
+            check.refuse("loader.unlabelled", message);
         }
     }
 

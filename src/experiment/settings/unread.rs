@@ -6,6 +6,7 @@
 //! formula happens to have no effect.
 
 use super::evaluation::EvalModel;
+use super::phase_keys;
 use crate::recipe::{DEFAULTS, value_at};
 use std::sync::LazyLock;
 use toml::{Table, Value};
@@ -162,8 +163,11 @@ pub fn reset_unread(table: &mut Table, has_teacher: bool) {
     }
 }
 
-/// Sets the key at `path` to its default if it exists.
+/// Sets the key at `path` to its default if it exists, unless a phase with keys of its own may read it.
 fn reset(table: &mut Table, path: &str) {
+    if phase_keys::differs(table, path) {
+        return;
+    }
     if let (Some(_), Some(default)) = (value_at(table, path), value_at(&DEFAULT, path)) {
         put(table, path, default.clone());
     }

@@ -53,7 +53,9 @@ pub fn draw(settings: &Settings, dataset: &Dataset) -> Result<Split> {
             left_out(dataset, Part::Val)
         );
     }
-    check_epoch(dataset, &split, &settings.loader)?;
+    for phase in settings.phases() {
+        check_epoch(dataset, &split, &settings.of_phase(phase.name).loader)?;
+    }
     Ok(split)
 }
 

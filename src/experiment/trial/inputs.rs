@@ -2,6 +2,7 @@
 
 use super::datasets::Datasets;
 use super::draws::{Draw, Wanted};
+use super::epochs::{self, Spelling};
 use super::parts as trial;
 use super::planned::Planned;
 use crate::experiment::settings::identity::identity;
@@ -9,7 +10,7 @@ use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::settings::normalise::normalise;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::graph::clip::{ClipRegions, VisionLanguageConfig};
-use crate::recipe::{Hooks, Plan, Request};
+use crate::recipe::{Hooks, Places, Plan, Request};
 use crate::registry::ComponentError;
 use anyhow::Result;
 use std::cell::RefCell;
@@ -144,8 +145,16 @@ impl Inputs {
             environment: &environment,
             set: &request.set,
         };
+        let spell_out = |table: &mut Table, places: &Places| {
+            if epochs::spell_out(table, places, &self.datasets) == Spelling::NoData
+                && let Some(absent) = &self.absent
+            {
+                absent.borrow_mut().insert(epochs::UNKNOWN.into());
+            }
+        };
         let check = |table: &Table| self.check(table);
         let hooks = Hooks {
+            spell_out: &spell_out,
             check: &check,
             normalise: &normalise,
             identity: &identity,

@@ -2,6 +2,7 @@
 
 pub mod datasets;
 pub mod draws;
+mod epochs;
 pub mod inputs;
 pub mod key;
 pub mod parts;

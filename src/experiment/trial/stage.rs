@@ -218,6 +218,10 @@ fn reads(table: &Table, phase: &Phase) -> Table {
             reads.extend(method);
         }
     }
+    let own = table.get("phase").and_then(|phases| phases.get(phase.name));
+    if let Some(own) = own {
+        reads.insert("phase".into(), own.clone());
+    }
     if phase.average {
         reads.extend(pick(&table["train"], &["average"]));
     }
@@ -313,6 +317,21 @@ mod tests {
             alone[0], all[1],
             "the supervised trial begins with the same burn-in"
         );
+    }
+
+    #[test]
+    fn a_phase_reads_its_own_keys_and_no_other_phase_s() {
+        let all = keys(table());
+        let of = |phase: &str| {
+            let own: Table = format!("{phase}.train.clip = 0.5").parse().unwrap();
+            let mut table = table();
+            table.insert("phase".into(), own.into());
+            keys(table)
+        };
+        let distill = of("distill");
+        assert!(distill[1] == all[1] && distill[2] != all[2]);
+        let burn_in = of("burn-in");
+        assert!(burn_in[1] != all[1] && burn_in[2] != all[2]);
     }
 
     #[test]

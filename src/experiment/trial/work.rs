@@ -72,6 +72,7 @@ fn cost(operations: f64) -> u64 {
 
 /// The cost of a phase of the training.
 pub fn training(settings: &Settings, phase: &Phase) -> u64 {
+    let settings = &settings.of_phase(phase.name);
     let ImageSize { height, width } = settings.augment.size;
     let network = settings.model.operations(height, width);
     let views = match settings.loader.labelled_views {

@@ -127,7 +127,7 @@ fn trainer_with(
     }
     move_to(learner.student(), place);
     let loader = Loader::new(&dataset, &split, &augment, &loader, 3);
-    let mut trainer = Trainer::new(learner, &TrainConfig::for_tests(), loader);
+    let mut trainer = Trainer::new(learner, &TrainConfig::for_tests(), 0, loader);
     trainer.step = phase.steps.start;
     trainer
 }

@@ -1,0 +1,227 @@
+//! The settings as the phases of the method read them.
+
+use super::Settings;
+use crate::experiment::settings::phase_keys::{Curve, PHASE};
+use crate::method::{Phase, Start};
+use crate::registry::{Check, joined};
+use crate::train::TrainConfig;
+
+impl Settings {
+    /// The settings of the phase called `phase`, with its own `[augment]` and `[loader]`. The lengths of the training
+    /// stay; [`Self::curve`] has the phase's `[train]`.
+    pub fn of_phase(&self, phase: &str) -> Self {
+        let mut settings = self.clone();
+        let own = self.phase.get(phase);
+        if let Some(augment) = own.and_then(|own| own.augment.clone()) {
+            settings.augment = augment;
+        }
+        if let Some(loader) = own.and_then(|own| own.loader.clone()) {
+            settings.loader = loader;
+        }
+        settings
+    }
+
+    /// The `[train]` of a phase, whose `steps` are those of its learning-rate curve, and the step at which the curve
+    /// begins.
+    pub fn curve(&self, phase: &Phase) -> (TrainConfig, usize) {
+        let own = self.phase.get(phase.name);
+        let train = own
+            .and_then(|own| own.train.as_ref())
+            .unwrap_or(&self.train);
+        let curve = own.map_or(Curve::Common, |own| own.curve);
+        let (steps, first) = match curve {
+            Curve::Common => (phase.curve, 0),
+            Curve::Own(steps) => (steps.unwrap_or(phase.steps.len()), phase.steps.start),
+        };
+        let train = TrainConfig {
+            steps,
+            ..train.clone()
+        };
+        (train, first)
+    }
+
+    /// Checks the keys of phases against the phases that the method has.
+    pub(super) fn check_phases(&self, check: &mut Check) {
+        let phases = self.phases();
+        for (name, own) in &self.phase {
+            let path = joined(PHASE, name);
+            let Some(phase) = phases.iter().find(|phase| phase.name == name) else {
+                let names: Vec<String> = phases
+                    .iter()
+                    .map(|phase| format!("`{}`", phase.name))
+                    .collect();
+                let message = format!(
+                    "the training has no such phase; its phases are {}",
+                    names.join(", ")
+                );
+                check.refuse(&path, message);
+                continue;
+            };
+            check.within(&path, |check| {
+                if let Some(augment) = &own.augment {
+                    self.check_size(augment, check);
+                }
+                if let Some(loader) = own.loader.as_ref().filter(|_| phase.labels) {
+                    self.check_unlabelled(loader, check);
+                }
+                if let Curve::Own(Some(steps)) = own.curve {
+                    let length = phase.steps.len();
+                    let allowed = format!("at least {length}, the steps of the phase");
+                    check.require(steps >= length, "train.steps", steps, allowed);
+                }
+            });
+        }
+        for phase in &phases {
+            let Start::GoOn(source) = phase.start else {
+                continue;
+            };
+            let optimizer = |phase: &Phase| self.curve(phase).0.optimizer;
+            if optimizer(phase) != optimizer(&phases[source]) {
+                let key = format!("{PHASE}.{}.train.optimizer", phase.name);
+                let message = format!(
+                    "the phase goes on with the optimizer of the phase `{}`, which is another one",
+                    phases[source].name
+                );
+                check.refuse(&key, message);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::settings::normalise::normalise;
+    use crate::experiment::settings::sections::tests::{supervised, table};
+    use crate::registry::ComponentErrors;
+    use crate::train::Schedule;
+    use toml::Table;
+
+    fn with(mut table: Table, phase: &str) -> Table {
+        let phase: Table = phase.parse().unwrap();
+        table.insert(PHASE.into(), phase.into());
+        table
+    }
+
+    fn read(phase: &str) -> Result<Settings, ComponentErrors> {
+        Settings::read(&with(table(), phase))
+    }
+
+    fn rates(settings: &Settings, phase: usize, steps: &[usize]) -> Vec<f32> {
+        let phase = &settings.phases()[phase];
+        let (train, first) = settings.curve(phase);
+        let schedule = Schedule::new(&train).from_step(first);
+        steps.iter().map(|step| schedule.rate(*step)).collect()
+    }
+
+    #[test]
+    fn a_phase_reads_its_own_keys_and_for_the_rest_those_of_the_trial() {
+        let settings = read(
+            "[distill.loader]\nlabelled = 3\n[distill.augment]\nsize = 96\n[distill.train]\nclip = 0.5",
+        );
+        let settings = settings.unwrap();
+        let [burn_in, distill] = ["burn-in", "distill"].map(|phase| settings.of_phase(phase));
+        assert_eq!(burn_in.loader.labelled, settings.loader.labelled);
+        assert_ne!(settings.loader.labelled, 3);
+        assert_eq!(distill.loader.labelled, 3);
+        assert_eq!(distill.loader.unlabelled, settings.loader.unlabelled);
+        assert_eq!(distill.augment.size.height, 96);
+        let clip = |phase: usize| settings.curve(&settings.phases()[phase]).0.clip;
+        assert_eq!([clip(0), clip(1)], [settings.train.clip, 0.5]);
+    }
+
+    #[test]
+    fn one_curve_runs_on_unless_a_phase_has_its_own() {
+        let plain = read("").unwrap();
+        let [start, end] = [800, 2400];
+        let common = rates(&plain, 1, &[start, 2039, 2040, end - 1]);
+        assert!(common[1] > 5.0 * common[2], "{common:?}");
+        let clipped = read("[distill.train]\nclip = 0.5").unwrap();
+        assert_eq!(rates(&clipped, 1, &[start, 2039, 2040, end - 1]), common);
+        // 1600 steps of warm-up and drop, counted from the first step of the phase.
+        let own = read("[distill.train]\nrate = 0.5").unwrap();
+        let expected = [0.5 / 50.0, 0.5, 0.05];
+        let found = rates(&own, 1, &[start, start + 1359, start + 1360]);
+        assert_eq!(found, expected.map(|rate: f64| rate as f32));
+        assert_eq!(rates(&own, 0, &[799]), rates(&plain, 0, &[799]));
+        // The same rate as the trial's is a curve of its own too.
+        let rate = format!("[distill.train]\nrate = {}", plain.train.rate);
+        let same = read(&rate).unwrap();
+        assert!(rates(&same, 1, &[start])[0] < common[0]);
+        let longer = read("[distill.train]\nsteps = 3200").unwrap();
+        let found = rates(&longer, 1, &[start + 50, end - 1]);
+        assert_eq!(
+            found, [plain.train.rate as f32; 2],
+            "it ends before the drop"
+        );
+    }
+
+    #[test]
+    fn what_no_phase_can_have_is_refused_with_its_place() {
+        for (phase, key) in [
+            ("[distil.train]\nclip = 0.5", "phase.distil"),
+            ("[distill.model]\nname = 'x'", "phase.distill.model"),
+            (
+                "[distill.train]\naverage = 0.5",
+                "phase.distill.train.average",
+            ),
+            ("[distill.train]\nepochs = 3", "phase.distill.train.epochs"),
+            ("[distill.train]\nsteps = 1599", "phase.distill.train.steps"),
+            (
+                "[distill.train]\noptimizer = 'sgd'",
+                "phase.distill.train.optimizer",
+            ),
+            ("[distill.train]\nclip = 0.0", "phase.distill.train.clip"),
+            (
+                "[distill.loader]\nunlabelled = 0",
+                "phase.distill.loader.unlabelled",
+            ),
+            (
+                "[distill.augment]\nsize = [64, 100]",
+                "phase.distill.augment.size",
+            ),
+            ("distill = 3", "phase.distill"),
+            ("[distill]\ntrain = 3", "phase.distill.train"),
+        ] {
+            let errors = read(phase).map(|_| ()).expect_err(phase);
+            let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
+            assert_eq!(keys, [key], "{errors}");
+        }
+        let both = "[burn-in.train]\noptimizer = 'sgd'\n[distill.train]\noptimizer = 'sgd'";
+        assert!(read(both).is_ok());
+    }
+
+    #[test]
+    fn keys_that_say_the_same_make_no_other_trial_but_a_curve_does() {
+        let normalised = |table: Table| {
+            let mut table = table;
+            normalise(&mut table);
+            table
+        };
+        let plain = normalised(table());
+        assert!(plain.get(PHASE).is_none());
+        let labelled = table()["loader"]["labelled"].clone();
+        let same = with(table(), &format!("[distill.loader]\nlabelled = {labelled}"));
+        assert_eq!(normalised(same), plain);
+        let rate = table()["train"]["rate"].clone();
+        let curve = with(table(), &format!("[distill.train]\nrate = {rate}"));
+        assert_ne!(normalised(curve), plain);
+    }
+
+    /// Without a phase, no one reads the threshold of the sampler.
+    #[test]
+    fn a_key_that_a_phase_may_read_is_kept() {
+        use crate::experiment::settings::sections::tests::with as set;
+        let threshold = |table: Table| {
+            let mut table = set(table, "loader.repeat-threshold", 3.0);
+            normalise(&mut table);
+            table["loader"].get("repeat-threshold").cloned()
+        };
+        assert_eq!(threshold(supervised()), None);
+        let sampled = with(
+            supervised(),
+            "[distill.loader]\nlabelled-sampler = 'repeat-factor'",
+        );
+        assert_eq!(threshold(sampled), Some(3.0.into()));
+    }
+}
