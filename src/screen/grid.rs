@@ -1,7 +1,7 @@
 //! A table for people that fits the screen: texts are broken into lines, cells take shorter forms, and columns are
 //! left out, in an order that the table states.
 
-use super::fit::{Wish, fit, share};
+use super::fit::{Constraint, fit, share};
 use super::{Screen, Tone};
 use comfy_table::presets::NOTHING;
 use comfy_table::{
@@ -139,14 +139,14 @@ impl Grid {
     /// The columns that remain on `screen`, each with its form and its width.
     fn fitted(&self, screen: Screen) -> (Vec<(&Column, usize)>, Vec<usize>) {
         let room = room(screen);
-        let wish = |column: &Column| Wish {
+        let constraint = |column: &Column| Constraint {
             forms: (0..column.forms.len())
                 .map(|form| column.width(form) as f64)
                 .collect(),
             least: column.least.map(|least| least as f64),
         };
-        let wishes: Vec<Wish> = self.columns.iter().map(wish).collect();
-        let forms = fit(&wishes, &self.order, GAP as f64, room as f64);
+        let constraints: Vec<Constraint> = self.columns.iter().map(constraint).collect();
+        let forms = fit(&constraints, &self.order, GAP as f64, room as f64);
         let kept = self.columns.iter().zip(forms);
         let kept: Vec<(&Column, usize)> = kept
             .filter_map(|(column, form)| Some((column, form?)))
@@ -174,7 +174,7 @@ fn widths(kept: &[(&Column, usize)], room: usize) -> Vec<usize> {
         .map(|index| whole[index])
         .sum();
     let room = room.saturating_sub(others + GAP * kept.len());
-    let wishes: Vec<(f64, f64)> = broken
+    let constraints: Vec<(f64, f64)> = broken
         .iter()
         .map(|&index| {
             let least = kept[index].0.least.unwrap_or(1).min(whole[index]);
@@ -182,7 +182,7 @@ fn widths(kept: &[(&Column, usize)], room: usize) -> Vec<usize> {
         })
         .collect();
     let mut widths = whole;
-    for (index, width) in broken.iter().zip(share(room as f64, &wishes)) {
+    for (index, width) in broken.iter().zip(share(room as f64, &constraints)) {
         widths[*index] = (width as usize).max(1);
     }
     widths

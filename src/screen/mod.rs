@@ -8,7 +8,7 @@ mod grid;
 mod page;
 mod words;
 
-pub use fit::{Wish, fit};
+pub use fit::{Constraint, fit};
 pub use grid::{Column, Grid};
 pub use page::Page;
 pub use words::{counted, counted_of, one_line, shortened};

@@ -11,7 +11,7 @@ mod width;
 use super::columns::{Content, Kind, Shown, order, shown};
 use super::look::Look;
 use super::table::Table;
-use crate::screen::{Wish, fit, one_line};
+use crate::screen::{Constraint, fit, one_line};
 use anyhow::Result;
 use cells::Typeset;
 use width::{SIZES, Size, points};
@@ -168,7 +168,7 @@ fn set(table: &Table, look: &Look, columns: &[Shown], limit: f64) -> (Option<Siz
         .iter()
         .map(|column| cells::title(&column.kind, &column.title))
         .collect();
-    let wishes = |size: Size| -> Vec<Wish> {
+    let constraints = |size: Size| -> Vec<Constraint> {
         let all = columns.iter().zip(&forms).zip(&titles);
         all.map(|((column, forms), title)| {
             let width = |cells: &Vec<Typeset>| {
@@ -179,7 +179,7 @@ fn set(table: &Table, look: &Look, columns: &[Shown], limit: f64) -> (Option<Siz
                 widths.fold(0.0, f64::max)
             };
             let [whole, short] = forms.each_ref().map(width);
-            Wish {
+            Constraint {
                 forms: if short < whole {
                     vec![whole, short]
                 } else {
@@ -198,32 +198,32 @@ fn set(table: &Table, look: &Look, columns: &[Shown], limit: f64) -> (Option<Siz
         false => look.columns.iter().rev().cloned().collect(),
     };
     for size in SIZES.iter().skip(usize::from(look.compact)) {
-        let wishes = wishes(*size);
+        let constraints = constraints(*size);
         let place = |name: &String| columns.iter().position(|one| one.kind.name() == name);
         let steps: Vec<usize> = names
             .iter()
             .filter_map(place)
-            .filter(|index| look.columns.is_empty() || wishes[*index].forms.len() > 1)
+            .filter(|index| look.columns.is_empty() || constraints[*index].forms.len() > 1)
             .collect();
-        let chosen = fit(&wishes, &steps, GAP, room);
+        let chosen = fit(&constraints, &steps, GAP, room);
         let kept: Vec<(usize, usize)> = (0..columns.len())
             .filter_map(|index| Some((index, chosen[index]?)))
             .collect();
         let others: f64 = kept
             .iter()
-            .filter(|(index, _)| wishes[*index].least.is_none())
-            .map(|(index, form)| wishes[*index].forms[*form] + GAP)
+            .filter(|(index, _)| constraints[*index].least.is_none())
+            .map(|(index, form)| constraints[*index].forms[*form] + GAP)
             .sum();
         let made = kept.iter().map(|&(index, form)| {
-            let wish = &wishes[index];
+            let constraint = &constraints[index];
             let own = room - others - GAP;
             Set {
                 kind: columns[index].kind.clone(),
                 title: titles[index].clone(),
                 cells: forms[index][form].clone(),
-                broken: wish
+                broken: constraint
                     .least
-                    .filter(|_| wish.forms[form] > own)
+                    .filter(|_| constraint.forms[form] > own)
                     .map(|least| own.max(least)),
             }
         });
@@ -231,9 +231,9 @@ fn set(table: &Table, look: &Look, columns: &[Shown], limit: f64) -> (Option<Siz
         let label: f64 = kept
             .iter()
             .filter_map(|&(index, form)| {
-                wishes[index]
+                constraints[index]
                     .least
-                    .map(|least| least.min(wishes[index].forms[form]) + GAP)
+                    .map(|least| least.min(constraints[index].forms[form]) + GAP)
             })
             .sum();
         if others + label <= room {
