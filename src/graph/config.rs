@@ -8,7 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::backbone::{BackboneConfig, BlockKind, NormKind};
-use crate::graph::bounds::{DEVIATIONS, HIDDEN_WIDTHS, LAYERS, POINTS, QUERIES, WIDTHS};
+use crate::graph::bounds::{
+    DEVIATIONS, HIDDEN_WIDTHS, LAYERS, POINTS, QUERIES, WIDTHS, check_parameters,
+};
 use crate::graph::input::ChannelOrder;
 use crate::registry::{Check, Checked, joined};
 
@@ -53,6 +55,7 @@ pub struct ModelConfig {
 
 impl Checked for ModelConfig {
     fn check(&self, check: &mut Check) {
+        let before = check.refusals();
         check.range("queries", self.queries, QUERIES);
         check.range("width", self.width, WIDTHS);
         check.range("fpn-width", self.fpn_width, WIDTHS);
@@ -84,6 +87,9 @@ impl Checked for ModelConfig {
             check.refuse("weights", message);
         }
         check.within("backbone", |check| self.backbone.check(check));
+        if check.refusals() == before {
+            check_parameters(check, &self.parts());
+        }
     }
 }
 

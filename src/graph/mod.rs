@@ -10,6 +10,7 @@ mod mask2former;
 pub mod mask_rcnn;
 mod network_weights;
 mod operations;
+mod parameters;
 mod pixel_decoder;
 mod scales;
 mod transformer_decoder;

@@ -47,10 +47,10 @@ impl Check {
         [low, high]: [T; 2],
         allowed: impl RangeBounds<T> + Clone,
     ) {
-        let before = self.errors.len();
+        let before = self.refusals();
         self.range(key, low, allowed.clone());
         self.range(key, high, allowed);
-        if self.errors.len() == before && low > high {
+        if self.refusals() == before && low > high {
             let message = "is out of order; allowed: [minimum, maximum]";
             self.refuse(key, format!("[{low}, {high}] {message}"));
         }
@@ -90,6 +90,11 @@ impl Check {
     pub fn refuse(&mut self, key: &str, message: impl Into<String>) {
         let key = joined(&self.path, key);
         self.errors.push(ComponentError::new(key, message));
+    }
+
+    /// The number of refusals so far. A rule between keys may be left out if one of them is refused itself.
+    pub fn refusals(&self) -> usize {
+        self.errors.len()
     }
 
     /// Refuses the table because `key` is missing; `needed` says what it has to be.

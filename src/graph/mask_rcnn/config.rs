@@ -3,7 +3,7 @@
 use super::fpn::LEVELS;
 use super::semantics::Semantics;
 use crate::graph::backbone::BackboneConfig;
-use crate::graph::bounds::{DEVIATIONS, HIDDEN_WIDTHS, LAYERS, LENGTHS, WIDTHS};
+use crate::graph::bounds::{DEVIATIONS, HIDDEN_WIDTHS, LAYERS, LENGTHS, WIDTHS, check_parameters};
 use crate::graph::input::ChannelOrder;
 use crate::registry::{Check, Checked};
 use schemars::JsonSchema;
@@ -96,6 +96,7 @@ const MOST_RATIOS: usize = 32;
 
 impl Checked for MaskRcnnConfig {
     fn check(&self, check: &mut Check) {
+        let before = check.refusals();
         check.range("fpn-width", self.fpn_width, WIDTHS);
         for size in self.anchor_sizes {
             check.range("anchor-sizes", size, LENGTHS);
@@ -125,6 +126,9 @@ impl Checked for MaskRcnnConfig {
         check.within("proposals", |check| self.proposals.check(check));
         check.within("detections", |check| self.detections.check(check));
         check.within("backbone", |check| self.backbone.check(check));
+        if check.refusals() == before {
+            check_parameters(check, &self.parts());
+        }
     }
 }
 

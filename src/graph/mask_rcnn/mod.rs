@@ -11,6 +11,7 @@ mod config;
 mod fpn;
 mod mask_head;
 mod operations;
+mod parameters;
 mod rpn;
 mod semantics;
 
