@@ -201,10 +201,15 @@ impl Inputs {
             return Vec::new();
         };
         let network = format!("{} {}", settings.model.network(), dataset.classes.len());
-        if self.fitting.borrow_mut().insert(network)
+        let (whole, backbone) = (settings.model.weights(), settings.model.backbone_weights());
+        let reads_weights = [whole, backbone]
+            .iter()
+            .any(|path| !path.as_os_str().is_empty());
+        if reads_weights
+            && self.fitting.borrow_mut().insert(network)
             && let Err(error) = trial::model(&settings, dataset.classes.len())
         {
-            let key = match settings.model.weights().as_os_str().is_empty() {
+            let key = match whole.as_os_str().is_empty() {
                 true => "model.backbone.weights",
                 false => "model.weights",
             };
