@@ -29,8 +29,9 @@ pub const EXAMPLES: &[(&str, &[&str])] = &[
     (
         "stage",
         &[
-            "stage results/smoke evaluate-04c8",
-            "stage results/smoke evaluate-04c8 --again",
+            "stage results/smoke",
+            "stage results/smoke --row PL-DC",
+            "stage results/smoke evaluate --row PL-DC --seed 0 --again",
         ],
     ),
     (

@@ -122,6 +122,14 @@ fn a_stage_that_cannot_run_is_refused_with_the_reason() {
         text.contains("no stage `distil-") && text.contains(&format!("`{distill}` (")),
         "{text}"
     );
+    let text = refused(&rig, &["out"]);
+    assert!(
+        text.contains("give the key of a stage, or --row LABEL; the stages of out:\n  "),
+        "{text}"
+    );
+    for key in [&burn_in, &distill, &key(&rig, "evaluate-")] {
+        assert_eq!(text.matches(&format!("\n  {key}  ")).count(), 1, "{text}");
+    }
     let text = refused(&rig, &["out", "distill-"]);
     assert!(
         text.contains("out: 6 stages begin with `distill-`: `distill-"),

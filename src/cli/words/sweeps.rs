@@ -138,9 +138,8 @@ pub struct StatusArgs {
 pub struct StageArgs {
     /// A results folder, for example results/ablation
     pub results: PathBuf,
-    /// Key of the stage, as `harness status` shows it, or the beginning of exactly one key [default, with
-    /// --row: the first stage of the trial that is not done]
-    #[arg(required_unless_present_any = ["row", "seed", "sweep"])]
+    /// Key of the stage, or the beginning of exactly one key; with --row, of one key of that trial [default, with
+    /// --row: the first stage of the trial that is not done; without: all keys are listed and nothing runs]
     pub key: Option<String>,
     #[command(flatten)]
     pub row: RowArgs,

@@ -36,7 +36,7 @@ pub struct StageRequest {
     /// The results folder of the sweep, and a trial in it if it is named by its row.
     pub row: RowRequest,
     /// The key of the stage, or the beginning of exactly one key: of all stages, or of those of the trial. None for
-    /// the first stage of the trial that is not done.
+    /// the first stage of the trial that is not done. Without a trial, none is refused with a list of all keys.
     pub key: Option<String>,
     /// True if a stage that is done runs again.
     pub again: bool,
@@ -80,9 +80,10 @@ pub enum StageEnd {
 pub fn stage(request: &StageRequest) -> Result<StageOutcome, CommandError> {
     let (store, plans, _) =
         FrozenPlan::read_all(&request.row.results).map_err(CommandError::Input)?;
-    let found = match &request.key {
-        Some(key) if !request.row.names_a_part() => find(&plans, &request.row.results, key),
-        key => of_trial(&plans, &request.row, key.as_deref()),
+    let found = match request.key.as_deref() {
+        key if request.row.names_a_part() => of_trial(&plans, &request.row, key),
+        Some(key) => find(&plans, &request.row.results, key),
+        None => Err(all_stages(&plans, &request.row.results)),
     };
     let (plan, index) = found.map_err(CommandError::Input)?;
     let entry = &plan.stages[index];
@@ -196,6 +197,24 @@ fn of_trial<'a>(
             )
         }
     }
+}
+
+/// The refusal of a request that names neither a stage nor a trial: all stages that it can name.
+fn all_stages(plans: &[FrozenPlan], results: &Path) -> anyhow::Error {
+    let stages = plans.iter().flat_map(|plan| &plan.stages);
+    // Plans of several recipes may share a stage.
+    let titles: BTreeMap<&str, &str> = stages
+        .map(|stage| (stage.key.as_str(), stage.title.as_str()))
+        .collect();
+    let lines: Vec<String> = titles
+        .iter()
+        .map(|(key, title)| format!("  {key}  {title}"))
+        .collect();
+    anyhow!(
+        "give the key of a stage, or --row LABEL; the stages of {}:\n{}",
+        results.display(),
+        lines.join("\n")
+    )
 }
 
 /// The plan and the index of the stage whose key is `word` or begins with it.
