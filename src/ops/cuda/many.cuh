@@ -7,8 +7,8 @@ struct Chunk {
     int first, end;
 };
 
-// The chunk of this block: chunks [gridDim.x] (tensor, number), lengths [tensors], `chunk` values each but
-// for a tensor's last.
+// The chunk of this block: chunks [gridDim.x] (tensor, number), lengths [tensors]. Every chunk has
+// `chunk` values; the last one of a tensor may have fewer.
 __device__ __forceinline__ Chunk chunk_of_block(const int2* chunks, const int* lengths, int chunk) {
     int2 place = chunks[blockIdx.x];
     int first = place.y * chunk, length = lengths[place.x];

@@ -12,7 +12,7 @@ struct Around {
 // Along an axis of `size` pixels; `place` is 0 at the axis' beginning and 1 at its end. NaN gives weights that are NaN.
 __device__ __forceinline__ Around around(float place, int size) {
     float position = place * size - 0.5f, last = size - 1.0f;
-    // From two pixels outside on, both pixels are outside: nothing farther has to be told apart.
+    // Two pixels beyond the edge, both pixels are outside: a larger distance gives the same result.
     if (position < -2.0f) position = -2.0f;
     if (position > size + 1.0f) position = size + 1.0f;
     float low = floorf(position), high = low + 1.0f, fraction = position - low;

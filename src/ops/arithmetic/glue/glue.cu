@@ -104,7 +104,7 @@ extern "C" __global__ void glue_normalize_backward(const float* x, const float* 
     size_t first = size_t(row) * columns;
     float length = sqrtf(row_dot(x + first, x + first, columns)), scale = 1.0f / fmaxf(length, smallest);
     float along = row_dot(gradient + first, y + first, columns);
-    // A row at the floor is divided by a constant: no share through the norm.
+    // A row with the smallest norm is divided by a constant: no gradient goes through the norm.
     if (!(length > smallest)) along = 0.0f;
     for (int i = threadIdx.x; i < columns; i += LANES) to_x[first + i] += scale * (gradient[first + i] - along * y[first + i]);
 }

@@ -1,4 +1,4 @@
-// Numbers that lie apart, brought together. A thread has one.
+// Gathers numbers from different places. A thread has one.
 #include "harness.cuh"
 
 extern "C" __global__ void gather_scalars(const float* const* from, float* to, int count) {

@@ -5,7 +5,7 @@
 
 #define DIGITS 256
 
-// |x| as a number that sorts as it does, with what is no number at the end.
+// |x| as a whole number with the same order; NaN comes last.
 __device__ __forceinline__ unsigned key_of(float x) { return __float_as_uint(x) & 0x7fffffffu; }
 
 // How many of the block's threads before this one have set `flag`, and in `all` how many have; `counts` holds
@@ -35,7 +35,7 @@ extern "C" __global__ void undecided_points(const float2* pool, const float* log
     for (int i = threadIdx.x; i < free; i += blockDim.x) to[chosen + i] = fresh[size_t(blockIdx.x) * free + i];
     if (chosen == 0) return;
 
-    // Of the keys that begin as `last` does, the rest-th is looked for.
+    // This looks for the rest-th of the keys that begin with the bits of `last`.
     unsigned last = 0;
     int rest = chosen;
     for (int shift = 24; shift >= 0; shift -= 8) {
@@ -43,7 +43,7 @@ extern "C" __global__ void undecided_points(const float2* pool, const float* log
         __syncthreads();
         for (int i = threadIdx.x; i < many; i += blockDim.x) {
             unsigned key = key_of(own[i]);
-            // All bits above the digit; none at first, for which a shift by 32 would not do.
+            // All bits above the digit. At first there are none, and a shift by 32 bits is undefined.
             bool same = shift == 24 || key >> (shift + 8) == last >> (shift + 8);
             if (same) atomicAdd(&counts[key >> shift & (DIGITS - 1)], 1);
         }

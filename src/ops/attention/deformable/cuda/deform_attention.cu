@@ -37,7 +37,7 @@ struct Pair {
 __device__ __forceinline__ float inside(float pixel, float last) { return pixel >= 0.0f && pixel <= last ? 1.0f : 0.0f; }
 
 __device__ __forceinline__ Pair pair(float position, float size) {
-    // From two pixels outside on, both pixels are outside: nothing farther has to be told apart.
+    // Two pixels beyond the edge, both pixels are outside: a larger distance gives the same result.
     position = position < -2.0f ? -2.0f : position;
     position = position > size + 1.0f ? size + 1.0f : position;
     float low = floorf(position), fraction = position - low, last = size - 1.0f;

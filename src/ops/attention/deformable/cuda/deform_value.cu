@@ -34,7 +34,7 @@ extern "C" __global__ void deform_cells(const float* offsets, const float* share
         float y = reference[2 * query + 1] * height + offsets[2 * (first + i) + 1] - 0.5f;
         float low_x = below(x, width), low_y = below(y, height);
         bool outside = low_x < -1.0f || low_x > width - 1.0f || low_y < -1.0f || low_y > height - 1.0f;
-        // NaN lies in the first row or column: it is not to be lost.
+        // NaN is put into the first row or column, so that it is not lost.
         int cell_x = int(fmaxf(low_x, -1.0f)) + 1, cell_y = int(fmaxf(low_y, -1.0f)) + 1;
         size_t at = (size_t(image * heads + head) * queries + query) * samples + s;
         cells[at] = outside ? none : level[3] + cell_y * (level[1] + 1) + cell_x;

@@ -59,7 +59,7 @@ __device__ __forceinline__ void forward(const float* q, const float* k, const fl
                 largest = fmaxf(largest, scores[i][j]);
             }
             largest = fmaxf(most[i], row_max(largest));
-            // Nothing open so far: no share and nothing to scale.
+            // No place is open so far: there is no share, and nothing to scale.
             float base = largest == -INFINITE ? 0.0f : largest, factor = expf(most[i] - base), added = 0.0f;
             most[i] = largest;
 #pragma unroll
