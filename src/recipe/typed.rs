@@ -2,8 +2,10 @@
 //!
 //! The value is TOML. Text that is not TOML is taken as a string, so paths need no quotes. Where the recipe has a list,
 //! the text may be the list's elements without brackets, `0,1,2`: shells such as zsh take brackets for a pattern. One
-//! element alone is a list of one. Where the recipe has a string, a comma is a character like any other.
+//! element alone is a list of one. Where the recipe has a string, a comma is a character like any other. Where a key
+//! may be a list or something else, only a text with a comma is a list.
 
+use super::either::other_type;
 use super::overlay::{Layer, value_at};
 use super::phases::common;
 use toml::Value;
@@ -15,31 +17,49 @@ const LISTS: [(&str, bool); 2] = [("seeds", false), ("sweeps", true)];
 #[derive(Clone, Copy)]
 pub struct Expected<'a>(pub &'a [Layer]);
 
+/// The type of the value of a key, as far as the reading of a text depends on it.
+enum Kind {
+    /// No list.
+    Plain,
+    /// A list, whose elements may be texts.
+    List { texts: bool },
+    /// A list of numbers, or one of them: `augment.size`.
+    ListOrOne,
+}
+
 impl Expected<'_> {
-    /// None if the key at `path` is no list; otherwise, whether the elements of the list are texts.
-    fn list(&self, path: &[String]) -> Option<bool> {
+    /// The type of the key at `path`.
+    fn kind(&self, path: &[String]) -> Kind {
         let path = path.join(".");
         if let Some((_, texts)) = LISTS.iter().find(|(key, _)| *key == path) {
-            return Some(*texts);
+            return Kind::List { texts: *texts };
         }
         let mut layers = self.0.iter().rev();
         let known = layers.find_map(|layer| {
             let own = value_at(&layer.table, &path);
             own.or_else(|| value_at(&layer.table, common(&path)))
-        })?;
-        let elements = known.as_array()?;
-        Some(elements.first().is_some_and(Value::is_str))
+        });
+        let elements = known.and_then(Value::as_array);
+        match (elements, other_type(common(&path))) {
+            (Some(_), Some(_)) | (None, Some(Value::Array(_))) => Kind::ListOrOne,
+            (Some(elements), None) => Kind::List {
+                texts: elements.first().is_some_and(Value::is_str),
+            },
+            (None, _) => Kind::Plain,
+        }
     }
 }
 
 /// The value that `text` means for the key at `path`.
 pub fn parse(text: &str, path: &[String], expected: Expected) -> Value {
     let value = parse_value(text);
-    match (expected.list(path), &value) {
-        (Some(_), Value::Array(_) | Value::Table(_)) | (None, _) => value,
+    match (expected.kind(path), &value) {
+        (Kind::Plain, _) | (_, Value::Array(_) | Value::Table(_)) => value,
         // An opening bracket is the beginning of a list in TOML, which has a mistake.
         _ if text.trim().is_empty() || text.trim_start().starts_with(['[', '{']) => value,
-        (Some(texts), _) => Value::Array(elements(text, texts)),
+        (Kind::ListOrOne, _) if !text.contains(',') => value,
+        (Kind::ListOrOne, _) => Value::Array(elements(text, false)),
+        (Kind::List { texts }, _) => Value::Array(elements(text, texts)),
     }
 }
 
@@ -109,7 +129,8 @@ mod tests {
 
     #[test]
     fn a_list_needs_no_brackets_and_a_string_keeps_its_commas() {
-        let table = "[data]\nroot = 'x'\nwidth = 1\n[train]\nbetas = [0.9, 0.98]\n[eval]\nmetrics = ['coco']";
+        let table = "[data]\nroot = 'x'\nwidth = 1\n[train]\nbetas = [0.9, 0.98]\ndrop = 0.85\n[eval]\nmetrics = ['coco']\n\
+                     [augment]\nsize = [192, 96]\n[split]\nseed = 'trial'";
         let layer = Layer {
             name: String::new(),
             table: table.parse().unwrap(),
@@ -143,6 +164,12 @@ mod tests {
             ("data.root", "a,b", "\"a,b\""),
             ("data.width", "1,2", "\"1,2\""),
             ("data.other", "1,2", "\"1,2\""),
+            ("augment.size", "192", "192"),
+            ("augment.size", "512, 1024", "[512, 1024]"),
+            ("augment.size", "[512, 1024]", "[512, 1024]"),
+            ("train.drop", "0.9", "0.9"),
+            ("train.drop", "0.6,0.8", "[0.6, 0.8]"),
+            ("split.seed", "1,2", "\"1,2\""),
         ] {
             assert_eq!(parsed(path, text), expected, "{path}={text}");
         }

@@ -159,3 +159,50 @@ proptest! {
         prop_assert_eq!(hashes.len(), plan.trials.len());
     }
 }
+
+/// `augment.size` is the side of a square or a pair, `train.drop` one drop or several.
+#[test]
+fn a_number_replaces_a_pair_and_a_pair_a_number_in_every_layer() {
+    let house = House::new(&[
+        (
+            "recipes/root.toml",
+            "seeds = [0]\nsweeps = []\naugment.size = 64\ntrain.drop = 0.85\n",
+        ),
+        (
+            "recipes/pair.toml",
+            "extends = 'root.toml'\naugment.size = [192, 96]\ntrain.drop = [0.6, 0.8]",
+        ),
+        (
+            "recipes/number.toml",
+            "extends = 'pair.toml'\naugment.size = 128\nsweeps = ['s']",
+        ),
+        (
+            "sweeps/s.toml",
+            "question = 'q'\n[grid]\naugment.size = [32, [64, 32]]\n",
+        ),
+    ]);
+    let size = |recipe: &str, environment: &[(&str, &str)], set: &[&str]| -> Vec<String> {
+        let plan = house.plan(recipe, environment, set, TEXT_ONLY).unwrap();
+        let sizes = plan.trials.iter();
+        sizes
+            .map(|trial| at(&trial.settings, "augment.size").to_string())
+            .collect()
+    };
+    let pair = "recipes/pair.toml";
+    assert_eq!(size(pair, &[], &[]), ["[192, 96]"]);
+    assert_eq!(size(pair, &[], &["augment.size=192"]), ["192"]);
+    assert_eq!(size(pair, &[], &["augment.size=64,32"]), ["[64, 32]"]);
+    let variable = [("HARNESS_AUGMENT__SIZE", "192")];
+    assert_eq!(size(pair, &variable, &[]), ["192"]);
+    let root = "recipes/root.toml";
+    assert_eq!(size(root, &[], &["augment.size=64,32"]), ["[64, 32]"]);
+    assert_eq!(size(root, &[], &["augment.size=[64, 32]"]), ["[64, 32]"]);
+    let mut swept = size("recipes/number.toml", &[], &[]);
+    swept.sort();
+    assert_eq!(swept, ["32", "[64, 32]"]);
+    let drop = house
+        .plan(pair, &[], &["train.drop=0.9"], TEXT_ONLY)
+        .unwrap();
+    let drop = at(&drop.trials[0].settings, "train.drop");
+    assert_eq!(drop.as_float(), Some(0.9));
+}
