@@ -184,10 +184,18 @@ fn paper(table: &Table, look: &Look) -> Option<String> {
     )
 }
 
+/// `text` as a sentence: with a full stop, unless it ends in an ellipsis.
+pub fn ended(text: &str) -> String {
+    match text.ends_with("...") {
+        true => text.to_string(),
+        false => format!("{text}."),
+    }
+}
+
 /// The oddities of the data.
 fn findings(table: &Table) -> Vec<String> {
     let findings = table.findings.iter();
     findings
-        .map(|finding| format!("Data: {finding}."))
+        .map(|finding| format!("Data: {}", ended(finding)))
         .collect()
 }

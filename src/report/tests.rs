@@ -413,4 +413,14 @@ fn the_oddities_of_the_data_stand_once_in_the_records_and_below_the_table() {
         let shown = format!("Data: {line}.");
         assert_eq!(text.matches(&shown).count(), 1, "{}: {text}", format.name);
     }
+    let mut cut = table.clone();
+    cut.findings = vec![format!("{line}, ...")];
+    for format in FORMATS
+        .iter()
+        .filter(|one| !["csv", "tidy"].contains(&one.name))
+    {
+        let text = (format.render)(std::slice::from_ref(&cut), &Look::default()).unwrap();
+        assert!(text.contains(&format!("{line}, ...")), "{text}");
+        assert!(!text.contains("...."), "{}: {text}", format.name);
+    }
 }

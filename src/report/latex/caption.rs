@@ -2,6 +2,7 @@
 
 use super::super::columns::Kind;
 use super::super::identical;
+use super::super::legend::ended;
 use super::super::look::Look;
 use super::super::table::{Table, TableRow};
 use super::cells::escape;
@@ -72,7 +73,7 @@ pub fn of(table: &Table, look: &Look, kinds: &[&Kind]) -> String {
         }));
     }
     for finding in &table.findings {
-        parts.push(format!("Data: {}.", escape(finding)));
+        parts.push(format!("Data: {}", escape(&ended(finding))));
     }
     parts.join(" ")
 }
