@@ -38,7 +38,7 @@ pub struct PredictArgs {
     /// [default: the recipe's model.weights, the folder, or what the trial of --row has trained]
     #[arg(long, value_name = "PATH", conflicts_with_all = ["row", "seed", "sweep", "network"])]
     pub weights: Option<PathBuf>,
-    /// Images, or folders of images
+    /// Images, or folders of images; the folders below them are listed too
     #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     pub images: Vec<PathBuf>,
     /// A COCO file with the ids of images and classes, matched by name; for a recipe without its dataset,

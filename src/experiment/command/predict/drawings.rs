@@ -1,6 +1,6 @@
 //! The pictures of a prediction with what was found in them, as PNG files.
 
-use super::paths;
+use super::paths::{self, Image};
 use crate::atomic::write_atomically;
 use crate::draw::{Object, drawn, png};
 use crate::screen::counted;
@@ -19,12 +19,12 @@ pub struct Drawings {
 }
 
 impl Drawings {
-    /// Drawings of the files `images` in `folder`, which is made. Each is called like its image; if two images share
-    /// a name, all have their number in front of it.
+    /// Drawings of `images` in `folder`, which is made. Each is called like its image, in the same folders as it; if
+    /// two images share a name, all drawings are in one folder, with their number in front of the name.
     ///
     /// # Errors
     /// The folder cannot be made, or a drawing would replace one of the images.
-    pub fn new(folder: &Path, images: &[PathBuf], least: f32) -> Result<Self> {
+    pub fn new(folder: &Path, images: &[Image], least: f32) -> Result<Self> {
         let shown = folder.display();
         std::fs::create_dir_all(folder).with_context(|| format!("{shown}: cannot be made"))?;
         let files: Vec<PathBuf> = names(images)
@@ -61,6 +61,10 @@ impl Drawings {
             })
             .collect();
         let file = &self.files[image];
+        if let Some(folder) = file.parent() {
+            let made = std::fs::create_dir_all(folder);
+            made.with_context(|| format!("{}: cannot be made", folder.display()))?;
+        }
         write_atomically(file, &png(&drawn(picture, &objects))?)?;
         Ok(objects.len())
     }
@@ -77,20 +81,26 @@ impl Drawings {
 }
 
 /// The names of the drawings of `images`.
-fn names(images: &[PathBuf]) -> Vec<String> {
-    let stem = |image: &PathBuf| {
-        let stem = image.file_stem().unwrap_or_default();
+fn names(images: &[Image]) -> Vec<String> {
+    let stem = |image: &Image| {
+        let name = Path::new(&image.name);
+        let stem = name.file_stem().unwrap_or_default();
         stem.to_string_lossy().into_owned()
+    };
+    let drawing = |image: &Image| {
+        let folder = image.name.rsplit_once('/').map(|(folder, _)| folder);
+        let folder = folder.map_or(String::new(), |folder| format!("{folder}/"));
+        format!("{folder}{}.png", stem(image))
     };
     // Some file systems do not distinguish capital letters.
     let different: BTreeSet<String> = images
         .iter()
-        .map(|image| stem(image).to_lowercase())
+        .map(|image| drawing(image).to_lowercase())
         .collect();
     let are_numbered = different.len() < images.len();
-    let name = |(number, image): (usize, &PathBuf)| match are_numbered {
+    let name = |(number, image): (usize, &Image)| match are_numbered {
         true => format!("{number:04}-{}.png", stem(image)),
-        false => format!("{}.png", stem(image)),
+        false => drawing(image),
     };
     (1..).zip(images).map(name).collect()
 }
@@ -100,11 +110,21 @@ mod tests {
     use super::*;
     use crate::structures::Mask;
 
+    fn image(path: PathBuf, name: &str) -> Image {
+        Image {
+            path,
+            name: name.to_string(),
+        }
+    }
+
     #[test]
     fn every_image_has_a_drawing_of_its_own() {
-        let images = ["a/1.png", "b/A.png", "c/2.jpeg"].map(PathBuf::from);
+        let named = |name: &str| image(PathBuf::new(), name);
+        let images = ["1.png", "A.png", "2.jpeg"].map(named);
         assert_eq!(names(&images), ["1.png", "A.png", "2.png"]);
-        let images = ["a/1.png", "b/1.jpg", "b/0001-1.png", "c/a.png"].map(PathBuf::from);
+        let images = ["ulm/1.png", "bonn/1.jpg", "1.png"].map(named);
+        assert_eq!(names(&images), ["ulm/1.png", "bonn/1.png", "1.png"]);
+        let images = ["a/1.png", "a/1.jpg", "b/0001-1.png", "c/a.png"].map(named);
         let expected = ["0001-1.png", "0002-1.png", "0003-0001-1.png", "0004-a.png"];
         assert_eq!(names(&images), expected);
     }
@@ -112,9 +132,9 @@ mod tests {
     #[test]
     fn an_image_is_never_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let image = folder.path().join("1.png");
-        std::fs::write(&image, "an image").unwrap();
-        let images = [image.clone()];
+        let file = folder.path().join("1.png");
+        std::fs::write(&file, "an image").unwrap();
+        let images = [image(file, "1.png")];
         let error = Drawings::new(folder.path(), &images, 0.5).err().unwrap();
         assert!(error.to_string().contains("would replace an image"));
         assert!(Drawings::new(&folder.path().join("drawn"), &images, 0.5).is_ok());
@@ -123,7 +143,8 @@ mod tests {
     #[test]
     fn detections_below_the_least_score_are_not_drawn() {
         let folder = tempfile::tempdir().unwrap();
-        let drawings = Drawings::new(folder.path(), &[PathBuf::from("x.jpg")], 0.5).unwrap();
+        let drawings =
+            Drawings::new(folder.path(), &[image("x.jpg".into(), "x.jpg")], 0.5).unwrap();
         let picture = Picture::new(20, 20, vec![50; 1200]);
         let detection = |score| Detection {
             class: 0,

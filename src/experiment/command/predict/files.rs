@@ -8,9 +8,9 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 
-/// COCO results (<https://cocodataset.org/#format-results>): one object per detection, with the file name
-/// beside the id of the image. The box is the detector's own, or else that of the mask. `categories` are COCO's ids of
-/// the classes.
+/// COCO results (<https://cocodataset.org/#format-results>): one object per detection, with the name of the file beside
+/// the id of the image. The box is the detector's own, or else that of the mask. `categories` are COCO's ids of the
+/// classes.
 pub fn results(images: &[Predicted], categories: &[Id]) -> Result<Vec<u8>> {
     let entry = |image: &Predicted, detection: &Detection| {
         let runs = rle::encode(&detection.mask);
@@ -41,7 +41,7 @@ type Array = (Vec<usize>, Vec<f32>);
 
 /// The arrays of all images. If all masks have one size, they are `class_logits` [B, Q, K + 1], `mask_logits`
 /// [B, Q, h, w], `class_quality` [B, Q, K] and `mask_quality` [B, Q]. Otherwise each image has its own, under
-/// `<file name>.` with B = 1.
+/// `<name>.` with B = 1.
 pub fn raw(images: &[Predicted]) -> Result<Vec<u8>> {
     let mut arrays: BTreeMap<String, Array> = BTreeMap::new();
     let size = |image: &Predicted| {

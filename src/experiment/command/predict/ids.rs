@@ -74,7 +74,7 @@ fn categories(content: &mut Annotations, file: &Path) -> Result<BTreeMap<Id, Str
     let named = categories.map(|(index, category)| {
         let id = category.id.need("id");
         let id = id.map_err(|error| anyhow!("{}: categories[{index}]: {error}", file.display()))?;
-        let name = category.name.get().filter(|name| !name.is_empty());
+        let name = category.name.get().filter(|name| !name.trim().is_empty());
         let name = name.cloned().unwrap_or_else(|| id.to_string());
         Ok((id.clone(), name))
     });

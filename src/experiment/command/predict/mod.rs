@@ -28,6 +28,7 @@ use crate::tensor::{DeviceChoice, Precision, Tape};
 use anyhow::{Context, Result, anyhow, ensure};
 use drawings::Drawings;
 use ids::Ids;
+use paths::Image;
 use preprocessor::Preprocessor;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -93,8 +94,9 @@ enum View {
 /// The recipe, the folder, the weights or a picture is wrong, or a file cannot be written. Then no file is
 /// left incomplete.
 pub fn predict(request: &PredictRequest) -> Result<String, CommandError> {
-    let paths = paths::list(&request.images).map_err(CommandError::Input)?;
-    paths::check(&paths, &request.out, request.raw.as_deref()).map_err(CommandError::Input)?;
+    let listed = paths::list(&request.images, request.draw.as_deref());
+    let listed = listed.map_err(CommandError::Input)?;
+    paths::check(&listed, &request.out, request.raw.as_deref()).map_err(CommandError::Input)?;
     let (place, no_gpu) = request
         .device
         .place()
@@ -106,18 +108,20 @@ pub fn predict(request: &PredictRequest) -> Result<String, CommandError> {
     let place = place.computing_with(predictor.precision);
     let place = place.context("precision").map_err(CommandError::Input)?;
     move_to(&mut *predictor.model, &place);
+    let paths: Vec<PathBuf> = listed.iter().map(|image| image.path.clone()).collect();
     let ids = Ids::new(&paths, &predictor.labels, request.annotations.as_deref())
         .map_err(CommandError::Input)?;
     let drawings = request.draw.as_ref().map(|folder| {
-        let drawings = Drawings::new(folder, &paths, request.min_score);
+        let drawings = Drawings::new(folder, &listed, request.min_score);
         drawings.map_err(CommandError::Input)
     });
     let drawings = drawings.transpose()?;
-    let mut images = Vec::with_capacity(paths.len());
+    let mut images = Vec::with_capacity(listed.len());
     let mut drawn = 0;
-    for (index, (path, id)) in paths.iter().zip(&ids.images).enumerate() {
-        let picture = predictor.picture(path).map_err(CommandError::Input)?;
-        let image = predictor.predict(path, &picture, id, request.raw.is_some());
+    for (index, (listed, id)) in listed.iter().zip(&ids.images).enumerate() {
+        let picture = predictor.picture(&listed.path);
+        let picture = picture.map_err(CommandError::Input)?;
+        let image = predictor.predict(listed, &picture, id, request.raw.is_some());
         let image = image.map_err(CommandError::Input)?;
         if let Some(drawings) = &drawings {
             let written = drawings.write(index, &picture, &image.detections, &predictor.labels);
@@ -232,19 +236,18 @@ impl Predictor {
         Ok(picture)
     }
 
-    fn predict(&self, path: &Path, picture: &Picture, id: &Id, raw: bool) -> Result<Predicted> {
+    fn predict(&self, listed: &Image, picture: &Picture, id: &Id, raw: bool) -> Result<Predicted> {
         let size = (picture.height, picture.width);
         let images = self.input(picture);
-        let images = images.with_context(|| path.display().to_string())?;
+        let images = images.with_context(|| listed.path.display().to_string())?;
         let output = self.model.forward(&mut Tape::off(), &images);
         let detections = output.detect(&[size], self.top).remove(0);
         let raw = match raw {
             true => output.raw(),
             false => Vec::new(),
         };
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
         Ok(Predicted {
-            name: name.into_owned(),
+            name: listed.name.clone(),
             id: id.clone(),
             detections,
             raw,

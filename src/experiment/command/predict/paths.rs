@@ -1,30 +1,51 @@
 //! The input and output paths of a prediction, checked before the work.
 
-use crate::data::image_list::images_in;
+use crate::data::image_list::images_below;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// The files, and the images of the folders, in the order of the arguments.
+/// An image of a prediction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The file.
+    pub path: PathBuf,
+    /// The name in the results: the path from the folder that was given, with slashes; of a file that was given, its
+    /// own name.
+    pub name: String,
+}
+
+impl Image {
+    fn new(path: PathBuf, folder: &Path) -> Self {
+        let below = path.strip_prefix(folder).unwrap_or(&path);
+        let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+        let name = parts.join("/");
+        Self { path, name }
+    }
+}
+
+/// The files, and the images of the folders and of all folders below them, in the order of the arguments. The folder
+/// `but`, which drawings are written to, is passed over below another one.
 ///
 /// # Errors
 /// A path does not exist, or a folder contains no image.
-pub fn list(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut paths = Vec::new();
+pub fn list(arguments: &[PathBuf], but: Option<&Path>) -> Result<Vec<Image>> {
+    let mut images = Vec::new();
     for argument in arguments {
         if argument.is_dir() {
-            paths.extend(images_in(argument)?.images);
+            let found = images_below(argument, but)?.into_iter();
+            images.extend(found.map(|path| Image::new(path, argument)));
         } else {
             ensure!(
                 argument.is_file(),
                 "{}: no such file or folder",
                 argument.display()
             );
-            paths.push(argument.clone());
+            let folder = argument.parent().unwrap_or(Path::new(""));
+            images.push(Image::new(argument.clone(), folder));
         }
     }
-    Ok(paths)
+    Ok(images)
 }
 
 /// Checks that the results of `images` can be written to `out` and their raw numbers to `raw`, as far as
@@ -32,8 +53,8 @@ pub fn list(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 /// No file can be written at a path, a path is that of an image, both paths are the same, or two images with raw
-/// numbers have the same file name, by which the numbers are stored.
-pub fn check(images: &[PathBuf], out: &Path, raw: Option<&Path>) -> Result<()> {
+/// numbers have the same name, by which the numbers are stored.
+pub fn check(images: &[Image], out: &Path, raw: Option<&Path>) -> Result<()> {
     let results = place(out)?;
     spare(images, "--out", [out])?;
     spare(images, "--raw", raw)?;
@@ -46,14 +67,13 @@ pub fn check(images: &[PathBuf], out: &Path, raw: Option<&Path>) -> Result<()> {
         out.display(),
         raw.display()
     );
-    let mut seen: BTreeMap<&OsStr, &Path> = BTreeMap::new();
-    for image in images {
-        let name = image.file_name().unwrap_or_default();
-        if let Some(other) = seen.insert(name, image) {
+    let mut seen: BTreeMap<&str, &Path> = BTreeMap::new();
+    for Image { path, name } in images {
+        if let Some(other) = seen.insert(name, path) {
             bail!(
-                "--raw identifies images by their file names, but `{}` and `{}` have the same",
+                "--raw identifies images by their names, but `{}` and `{}` have the same",
                 other.display(),
-                image.display()
+                path.display()
             );
         }
     }
@@ -65,13 +85,13 @@ pub fn check(images: &[PathBuf], out: &Path, raw: Option<&Path>) -> Result<()> {
 /// # Errors
 /// The image that would be replaced.
 pub fn spare<'a>(
-    images: &[PathBuf],
+    images: &[Image],
     option: &str,
     written: impl IntoIterator<Item = &'a Path>,
 ) -> Result<()> {
     let read: BTreeSet<PathBuf> = images
         .iter()
-        .flat_map(|image| image.canonicalize())
+        .flat_map(|image| image.path.canonicalize())
         .collect();
     for path in written {
         // A path that leads to nothing replaces nothing.
