@@ -3,24 +3,46 @@
 use std::fmt::{Display, Formatter};
 use std::path::Path;
 
-/// The cities of Cityscapes' own `val`, in which it has [`VAL_FRAMES`] pictures.
-const VAL_CITIES: [&str; 3] = ["frankfurt", "lindau", "munster"];
-const VAL_FRAMES: usize = 500;
+/// The cities of Cityscapes' own `val`, with their numbers of pictures: 500 in all.
+const VAL: [(&str, usize); 3] = [("frankfurt", 267), ("lindau", 59), ("munster", 174)];
 
-/// The number of pictures that `frames` lack to be the whole of Cityscapes' own `val`; 0 if they are of other cities.
-/// Without the pictures that have no object, false detections in them are not counted, and the numbers are too high.
-pub fn missing_of_val<'a>(frames: impl IntoIterator<Item = &'a Frame>) -> usize {
-    let (mut seen, mut count) = ([false; VAL_CITIES.len()], 0);
+/// A city of Cityscapes' own `val` of which pictures are missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The city.
+    pub city: &'static str,
+    /// The number of missing pictures.
+    pub missing: usize,
+    /// The number of pictures that Cityscapes has of the city.
+    pub all: usize,
+}
+
+/// What `frames` lack to be the whole of Cityscapes' own `val`; nothing if some are of other cities, because then they
+/// are other data. Without the pictures that have no object, false detections in them are not counted, and the numbers
+/// are too high.
+pub fn missing_of_val<'a>(frames: impl IntoIterator<Item = &'a Frame>) -> Vec<Gap> {
+    let mut counts = [0usize; VAL.len()];
     for frame in frames {
-        let Some(city) = VAL_CITIES.iter().position(|city| *city == frame.city) else {
-            return 0;
+        let Some(city) = VAL.iter().position(|(city, _)| *city == frame.city) else {
+            return Vec::new();
         };
-        seen[city] = true;
-        count += 1;
+        counts[city] += 1;
     }
-    match seen.contains(&false) {
-        true => 0,
-        false => VAL_FRAMES.saturating_sub(count),
+    let gaps = VAL.iter().zip(counts).map(|((city, all), count)| Gap {
+        city,
+        missing: all.saturating_sub(count),
+        all: *all,
+    });
+    gaps.filter(|gap| gap.missing > 0).collect()
+}
+
+impl Display for Gap {
+    fn fmt(&self, f: &mut Formatter) -> std::fmt::Result {
+        let Self { city, missing, all } = self;
+        match missing == all {
+            true => write!(f, "{city} lacks all {all}"),
+            false => write!(f, "{city} lacks {missing} of {all}"),
+        }
     }
 }
 
@@ -103,19 +125,28 @@ mod tests {
             let frames = cities.iter().zip(1..);
             frames.map(|(city, id)| Frame::numbered(city, id)).collect()
         };
+        let missing = |cities: &[&str]| -> Vec<String> {
+            let gaps = missing_of_val(&val(cities)).into_iter();
+            gaps.map(|gap| gap.to_string()).collect()
+        };
+        let all = [
+            vec!["frankfurt"; 267],
+            vec!["lindau"; 59],
+            vec!["munster"; 174],
+        ]
+        .concat();
+        assert!(missing(&all).is_empty());
         assert_eq!(
-            missing_of_val(&val(&["lindau", "munster", "frankfurt"])),
-            497
+            missing(&["lindau", "munster", "lindau"]),
+            [
+                "frankfurt lacks all 267",
+                "lindau lacks 57 of 59",
+                "munster lacks 173 of 174"
+            ]
         );
-        assert_eq!(
-            missing_of_val(&val(&["lindau", "munster"])),
-            0,
-            "another choice"
-        );
-        assert_eq!(
-            missing_of_val(&val(&["lindau", "munster", "frankfurt", "ulm"])),
-            0
-        );
+        assert_eq!(missing(&all[..326]), ["munster lacks all 174"]);
+        let other = missing(&["lindau", "munster", "frankfurt", "ulm"]);
+        assert!(other.is_empty(), "own data");
         assert_eq!(
             Frame::numbered("train", 12).to_string(),
             "train_000000_000012"

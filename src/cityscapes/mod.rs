@@ -10,7 +10,7 @@ mod ids;
 mod labels;
 
 pub use files::{files_below, frames_in};
-pub use frame::{Frame, missing_of_val};
+pub use frame::{Frame, Gap, missing_of_val};
 pub use ids::IdImage;
 pub use labels::{
     CLASSES, FIRST_INSTANCE, Label, MOST_INSTANCES, ROAD, UNLABELLED, class_of, class_of_id,

@@ -70,7 +70,7 @@ pub enum Reason {
     NoTruth,
     /// A picture of Cityscapes' own `val` is missing.
     MissingOfVal,
-    /// An image of `unlabelled-images` is an evaluated image, too.
+    /// An image of the training, or of `unlabelled-images`, is an evaluated image, too.
     IsEvaluated,
 }
 
@@ -121,12 +121,13 @@ impl Reason {
                 many("picture", "pictures")
             ),
             Self::MissingOfVal => format!(
-                "{} of Cityscapes missing, so AP is not comparable with published numbers",
-                many("picture", "pictures")
+                "{count} of the 500 pictures of Cityscapes' `val` {} missing, so AP is not comparable with published \
+                 numbers",
+                if count == 1 { "is" } else { "are" }
             ),
             Self::IsEvaluated => format!(
-                "{} of the evaluated images as well: training sees what it is judged by",
-                many("picture", "pictures")
+                "{} evaluated as well: training sees what it is judged by",
+                many("picture is", "pictures are")
             ),
         }
     }
@@ -139,6 +140,9 @@ pub struct Finding {
     pub count: usize,
     /// The names of the first few of them, each once, in the order of the file.
     pub names: Vec<String>,
+    /// True if there are further names.
+    #[serde(default)]
+    pub more: bool,
 }
 
 /// All oddities of a dataset, by part and reason.
@@ -168,16 +172,25 @@ impl From<Findings> for Vec<Row> {
     }
 }
 
+impl Finding {
+    /// Keeps `name`, if it is new and one of the first. A finding is one line, so a line break in a name is a space.
+    fn name(&mut self, name: String) {
+        let name = name.replace(char::is_control, " ");
+        match self.names.contains(&name) {
+            true => {}
+            false if self.names.len() < NAMED => self.names.push(name),
+            false => self.more = true,
+        }
+    }
+}
+
 impl Findings {
-    /// Adds one find. `name` is only called if the name is kept.
+    /// Adds one find. `name` is not called once it is known that there are more names than are kept.
     pub fn add(&mut self, part: Part, reason: Reason, name: impl FnOnce() -> String) {
         let finding = self.0.entry((part, reason)).or_default();
         finding.count += 1;
-        if finding.names.len() < NAMED {
-            let name = name();
-            if !finding.names.contains(&name) {
-                finding.names.push(name);
-            }
+        if !finding.more {
+            finding.name(name());
         }
     }
 
@@ -186,8 +199,8 @@ impl Findings {
         for (key, more) in other.0 {
             let finding = self.0.entry(key).or_default();
             finding.count += more.count;
-            let room = NAMED.saturating_sub(finding.names.len());
-            finding.names.extend(more.names.into_iter().take(room));
+            more.names.into_iter().for_each(|name| finding.name(name));
+            finding.more |= more.more;
         }
     }
 
@@ -213,8 +226,7 @@ impl Findings {
     /// One line for each part and reason, in a stable order.
     pub fn lines(&self) -> Vec<String> {
         let line = |(part, reason, finding): (Part, Reason, &Finding)| {
-            let rest = finding.count - finding.names.len();
-            let more = if rest > 0 { ", ..." } else { "" };
+            let more = if finding.more { ", ..." } else { "" };
             format!(
                 "{}: {}: {}{more}",
                 part.name(),
@@ -248,10 +260,14 @@ mod tests {
         more.add(Part::Val, Reason::Crowd, || "annotation 10".into());
         findings.extend(more);
         assert_eq!(findings.count(Part::Train, Reason::LeftOut), 5);
+        for _ in 0..9 {
+            findings.add(Part::Unlabelled, Reason::Hidden, || "the\nsame".into());
+        }
         assert_eq!(
             findings.to_string(),
             "train: 5 annotations left out (no usable mask): annotation 1, annotation 2, annotation 3, ...\n\
-             val: 2 annotations taken for crowds (`iscrowd`), which training ignores: annotation 9, annotation 10"
+             val: 2 annotations taken for crowds (`iscrowd`), which training ignores: annotation 9, annotation 10\n\
+             unlabelled: 9 hidden files passed over: the same"
         );
     }
 }

@@ -6,6 +6,7 @@ mod check_pictures;
 pub mod cityscapes;
 pub mod coco;
 pub mod digest;
+mod evaluated;
 pub mod export;
 pub mod findings;
 pub mod image_file;
@@ -190,7 +191,7 @@ pub struct Batch {
 
 /// The table `[data]` of a recipe, parsed and checked: a dataset before it is loaded.
 pub trait DatasetConfig {
-    /// Loads the dataset.
+    /// Loads the dataset. Call [`loaded`] instead, which also finds what is odd in a dataset of any kind.
     ///
     /// # Errors
     /// A value is out of range, or a file is missing or wrong. The error names the key.
@@ -214,6 +215,16 @@ pub trait DatasetConfig {
     /// The file with the COCO annotations of the training images; none if there is no such file.
     fn train_annotations(&self) -> Option<PathBuf> {
         None
+    }
+
+    /// The stem of the files of annotations that are made of parts of the training images: that of their own file, or
+    /// of the one that `data export` writes of a drawn dataset.
+    fn train_stem(&self) -> String {
+        let file = self.train_annotations();
+        let stem = file.as_deref().and_then(Path::file_stem);
+        stem.map_or("instances_train2017".into(), |stem| {
+            stem.to_string_lossy().into_owned()
+        })
     }
 
     /// The supercategory of each of `classes`, which are those of the dataset. Classes of one supercategory are
@@ -261,7 +272,17 @@ pub const DATASETS: &[Entry<Box<dyn DatasetConfig>>] = &[
 /// # Errors
 /// The name is unknown, or the dataset refuses a value. The error names the key.
 pub fn load(table: toml::Table) -> Result<Dataset, ComponentErrors> {
-    registry::build(DATASETS, table)?.load()
+    loaded(&*registry::build(DATASETS, table)?)
+}
+
+/// Loads the dataset of `config`, and finds what is odd in a dataset of any kind.
+///
+/// # Errors
+/// As for [`DatasetConfig::load`].
+pub fn loaded(config: &dyn DatasetConfig) -> Result<Dataset, ComponentErrors> {
+    let mut dataset = config.load()?;
+    evaluated::tell_evaluated(&mut dataset);
+    Ok(dataset)
 }
 
 /// Refuses area ranges that are not `0 < small < medium`.

@@ -20,7 +20,7 @@ use part::{Pictures, annotated, pictures};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// The table `[data]` with `name = "cityscapes"`.
@@ -102,8 +102,10 @@ impl DatasetConfig for CityscapesConfig {
             unlabelled.push(path.clone());
         }
         unlabelled.extend(extra);
-        for _ in 0..missing_of_val(val.frames()) {
-            findings.add(Part::Val, Reason::MissingOfVal, || "of 500".to_string());
+        for gap in missing_of_val(val.frames()) {
+            for _ in 0..gap.missing {
+                findings.add(Part::Val, Reason::MissingOfVal, || gap.to_string());
+            }
         }
         let reader = PictureReader::new(Exif::Ignored, self.cache);
         let read = |key: &str, part: &Pictures| {
@@ -125,6 +127,16 @@ impl DatasetConfig for CityscapesConfig {
 
     fn val_key(&self) -> &'static str {
         "val"
+    }
+
+    /// As maskrcnn-benchmark's converter calls its file of a split, and all that came after it.
+    fn train_stem(&self) -> String {
+        let parts = self.train.components().filter_map(|part| match part {
+            Component::Normal(part) => Some(part.to_string_lossy()),
+            _ => None,
+        });
+        let parts: Vec<_> = parts.collect();
+        format!("instancesonly_filtered_gtFine_{}", parts.join("-"))
     }
 
     fn files(&self) -> Vec<PathBuf> {

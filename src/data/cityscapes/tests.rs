@@ -131,11 +131,33 @@ fn pictures_without_annotations_are_unlabelled() {
     fixture
         .table
         .insert("unlabelled-images".into(), "val".into());
-    assert_eq!(fixture.build().extra_unlabelled.unwrap().len(), 2);
+    let dataset = fixture.build();
+    assert_eq!(dataset.extra_unlabelled.unwrap().len(), 2);
+    let findings = dataset.findings;
+    assert_eq!(findings.count(Part::Unlabelled, Reason::IsEvaluated), 1);
+    assert_eq!(findings.count(Part::Train, Reason::IsEvaluated), 0);
     fixture
         .table
         .insert("unlabelled-images".into(), "train_extra".into());
     fixture.refused("unlabelled-images", &["train_extra: no folder"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn training_images_that_are_evaluated_are_told_though_a_link_hides_it() {
+    let mut fixture = Fixture::new();
+    fixture.table.insert("val".into(), "train".into());
+    let count = |fixture: &Fixture| {
+        let findings = fixture.build().findings;
+        findings.count(Part::Train, Reason::IsEvaluated)
+    };
+    assert_eq!(count(&fixture), 2);
+    let place = |kind: &str, split: &str| fixture.folder.path().join(kind).join(split);
+    for kind in ["leftImg8bit", "gtFine"] {
+        std::os::unix::fs::symlink(place(kind, "train"), place(kind, "link")).unwrap();
+    }
+    fixture.table.insert("val".into(), "link".into());
+    assert_eq!(count(&fixture), 2);
 }
 
 #[test]
@@ -152,6 +174,17 @@ fn a_part_of_the_published_val_is_told() {
     fs::remove_dir_all(fixture.folder.path().join("gtFine/val/bochum")).unwrap();
     let findings = fixture.build().findings;
     assert_eq!(findings.count(Part::Val, Reason::MissingOfVal), 497);
+    let remove = |city: &str| {
+        for kind in ["leftImg8bit", "gtFine"] {
+            fs::remove_dir_all(fixture.folder.path().join(kind).join("val").join(city)).unwrap();
+        }
+    };
+    remove("munster");
+    assert_eq!(
+        fixture.build().findings.lines().last().unwrap(),
+        "val: 498 of the 500 pictures of Cityscapes' `val` are missing, so AP is not comparable with published numbers: \
+         frankfurt lacks 266 of 267, lindau lacks 58 of 59, munster lacks all 174"
+    );
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn categories(
             }
         };
         let name = match category.name {
-            Field::Is(name) if !name.is_empty() => name,
+            Field::Is(name) if !name.trim().is_empty() => name,
             _ => {
                 findings.add(part, Reason::NoName, || format!("category {id}"));
                 id.to_string()

@@ -169,13 +169,6 @@ impl DatasetConfig for CocoConfig {
             &train.all_classes() - &trained,
         );
         tell(Part::Val, Reason::NotTrained, &evaluated - &trained);
-        let judged: BTreeSet<&Path> = files_of(&val).collect();
-        for file in extra_unlabelled.iter().flat_map(|extra| files_of(&**extra)) {
-            if judged.contains(file) {
-                let name = || file.file_name().unwrap_or_default().display().to_string();
-                findings.add(Part::Unlabelled, Reason::IsEvaluated, name);
-            }
-        }
         Ok(Dataset {
             classes: names,
             train: Arc::new(train),
@@ -263,11 +256,6 @@ impl CocoConfig {
         let images = images.map_err(|error| ComponentError::new(key, format!("{error:#}")))?;
         Ok(Some(Arc::new(images)))
     }
-}
-
-/// The files of the images of `source`.
-fn files_of(source: &dyn Source) -> impl Iterator<Item = &Path> {
-    (0..source.len()).filter_map(|index| source.file(index))
 }
 
 /// Refuses a path that is not of the kind that `key` needs.

@@ -235,15 +235,24 @@ fn a_file_of_unlabelled_images_names_their_folder() {
 }
 
 #[test]
-fn unlabelled_images_that_are_evaluated_are_told() {
+fn images_that_are_trained_or_unlabelled_and_evaluated_are_told() {
     let dataset = Fixture::new().with("unlabelled-images", "pictures").build();
     let lines = dataset.findings.lines().join("\n");
+    for part in ["train", "unlabelled"] {
+        let told = format!("{part}: 2 pictures are evaluated as well: training sees what it is");
+        assert!(lines.contains(&told), "{lines}");
+    }
+    let fixture = Fixture::new();
+    let mut val = document();
+    val["images"].as_array_mut().unwrap().remove(0);
+    val["annotations"].as_array_mut().unwrap().drain(..2);
+    fixture.write("val.json", &val);
+    let one = fixture.build().findings.lines().join("\n");
     assert!(
-        lines.contains("2 pictures of the evaluated images as well"),
-        "{lines}"
+        one.contains("train: 1 picture is evaluated as well"),
+        "{one}"
     );
-    let none = Fixture::new().build().findings.lines().join("\n");
-    assert!(!none.contains("as well"), "{none}");
+    assert!(!one.contains("unlabelled:"), "{one}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod shape;
 pub use classes::{COUNT, DESCRIPTIONS, NAMES};
 pub use draw::draw;
 
+use super::findings::{Findings, Part, Reason};
 use super::{Dataset, DatasetConfig, Sample, Source};
 use crate::registry::{Check, Checked, ComponentErrors};
 use anyhow::Result;
@@ -63,13 +64,21 @@ impl DatasetConfig for SceneConfig {
     fn load(&self) -> Result<Dataset, ComponentErrors> {
         let train = Scenes::draw(self.size, self.train_seed, self.train_images);
         let val = Scenes::draw(self.size, self.val_seed, self.val_images);
+        let mut findings = Findings::default();
+        if self.train_seed == self.val_seed {
+            for index in 0..self.train_images.min(self.val_images) {
+                findings.add(Part::Train, Reason::IsEvaluated, || {
+                    format!("image {index}")
+                });
+            }
+        }
         Ok(Dataset {
             classes: NAMES.map(String::from).to_vec(),
             train: Arc::new(train),
             extra_unlabelled: None,
             val: Arc::new(val),
             area_bounds: self.area_bounds,
-            findings: Default::default(),
+            findings,
         })
     }
 
@@ -130,6 +139,30 @@ impl Source for Scenes {
 mod tests {
     use super::*;
     use crate::data::load;
+
+    #[test]
+    fn one_seed_for_both_parts_is_told() {
+        let config = SceneConfig {
+            size: 32,
+            train_images: 4,
+            train_seed: 1,
+            val_images: 3,
+            val_seed: 1,
+            area_bounds: [100.0, 324.0],
+        };
+        let told = |config: &SceneConfig| {
+            let findings = config.load().unwrap().findings;
+            findings.count(Part::Train, Reason::IsEvaluated)
+        };
+        assert_eq!(told(&config), 3);
+        assert_eq!(
+            told(&SceneConfig {
+                val_seed: 2,
+                ..config
+            }),
+            0
+        );
+    }
 
     #[test]
     fn an_image_depends_on_seed_and_index_alone() {

@@ -3,7 +3,7 @@
 use super::work::Evaluated;
 use crate::atomic::{Durability, write_durably};
 use crate::data::digest::Digest;
-use crate::data::{DATASETS, Dataset};
+use crate::data::{DATASETS, Dataset, loaded};
 use crate::recipe::content_hash;
 use crate::registry::{self, ComponentErrors};
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ impl Datasets {
     fn read(&self, table: &Table) -> Result<Dataset, ComponentErrors> {
         let config = registry::build(DATASETS, table.clone())?;
         let Some(folder) = &self.digests else {
-            return config.load();
+            return loaded(&*config);
         };
         let files = config.files();
         let path = digest_file(folder, table, &files);
@@ -67,7 +67,7 @@ impl Datasets {
         if let Some(digest) = kept.filter(Digest::is_fresh) {
             return Ok(digest.dataset());
         }
-        let dataset = config.load()?;
+        let dataset = loaded(&*config)?;
         if (config.reads_slowly() || Digest::is_worth_it(&dataset))
             && let Some(text) =
                 Digest::new(&dataset, &files).map(|digest| serde_json::to_vec(&digest))

@@ -36,7 +36,8 @@ fn what_is_left_out_clipped_or_odd_is_counted() {
     fixture.write("val.json", &odd_document());
     let dataset = fixture.build();
     let found = |part| {
-        let found = dataset.findings.iter().filter(|(of, ..)| *of == part);
+        let found = dataset.findings.iter();
+        let found = found.filter(|(of, why, _)| *of == part && *why != Reason::IsEvaluated);
         let found = found.map(|(_, reason, finding)| (reason, finding.names.join(" and ")));
         found.collect::<Vec<_>>()
     };
@@ -91,6 +92,7 @@ fn odd_names_are_told() {
     train["categories"][0]["name"] = json!("car");
     train["categories"][2]["name"] = Value::Null;
     fixture.write("val.json", &train);
+    train["categories"][2]["name"] = json!(" ");
     train["annotations"].as_array_mut().unwrap().remove(0);
     train["images"][0]["file_name"] = json!(".\\a.jpg");
     fixture.write("train.json", &train);
@@ -100,6 +102,7 @@ fn odd_names_are_told() {
     for part in [
         "train: 1 category with the same name as another: `car` (ids 44 and 3)",
         "train: 1 category without a name; the id stands for it: category 90",
+        "val: 1 category without a name; the id stands for it: category 90",
         "val: 1 class without an object in the training images: `car`",
         "train: 1 file with backslashes in the name found with slashes: ",
     ] {

@@ -12,7 +12,7 @@ use super::matching::{Frame, Object};
 use super::pixels::Pixels;
 use super::scores::Precisions;
 use crate::cityscapes::{
-    self, CLASSES, INSTANCES, IdImage, class_of_id, frames_in, is_void, missing_of_val,
+    self, CLASSES, Gap, INSTANCES, IdImage, class_of_id, frames_in, is_void, missing_of_val,
 };
 use crate::eval::summary::seventeen_digits;
 use anyhow::{Result, ensure};
@@ -55,10 +55,12 @@ pub fn score_cityscapes(
     );
     let mut warnings = Vec::new();
     let missing = missing_of_val(frames.keys());
-    if missing > 0 {
+    if !missing.is_empty() {
+        let cities: Vec<String> = missing.iter().map(Gap::to_string).collect();
         warnings.push(format!(
-            "{}: {missing} pictures of Cityscapes' val are missing, so the numbers are not comparable with published ones",
-            folder.display()
+            "{}: pictures of Cityscapes' `val` are missing, so the numbers are not comparable with published ones: {}",
+            folder.display(),
+            cities.join(", ")
         ));
     }
     let found: Box<dyn Results> = match results.is_dir() {
