@@ -5,15 +5,12 @@
 //! images and their masks are written as `data export` writes them.
 
 use super::export::{category_ids, document, drawn_name, image_entry, object_entries};
-use super::split::{Split, Unlabelled};
+use super::split::{Split, Unlabelled, percent_text};
 use super::{Dataset, DatasetConfig};
 use crate::coco::Written;
 use anyhow::{Result, ensure};
 use rayon::prelude::*;
 use std::path::Path;
-
-/// The stem of the files of a drawn dataset, as that of the annotations that `data export` writes.
-const DRAWN: &str = "instances_train2017";
 
 /// The annotations of the training images.
 pub struct TrainAnnotations<'a> {
@@ -24,19 +21,15 @@ pub struct TrainAnnotations<'a> {
 
 /// The names of the two files of `split`, whose seed is `seed`, in the dataset of `config`: for example
 /// `instances_train2017.1@0.5.json` and `instances_train2017.1@0.5-unlabeled.json`; with other `unlabelled` images
-/// than the rest, `instances_train2017.1@0.5-all-unlabeled.json`. The percentage is not rounded to a whole number,
-/// which would give two splits one name.
+/// than the rest, `instances_train2017.1@0.5-all-unlabeled.json`.
 pub fn file_names(
     config: &dyn DatasetConfig,
     split: &Split,
     seed: u64,
     unlabelled: Unlabelled,
 ) -> [String; 2] {
-    let file = config.train_annotations();
-    let stem = file.as_deref().and_then(Path::file_stem);
-    let stem = stem.map_or(DRAWN.into(), |stem| stem.to_string_lossy());
-    let percent = format!("{:.4}", split.percent);
-    let percent = percent.trim_end_matches('0').trim_end_matches('.');
+    let stem = config.train_stem();
+    let percent = percent_text(split.percent);
     let second = match unlabelled {
         Unlabelled::Rest => "-unlabeled",
         Unlabelled::All => "-all-unlabeled",

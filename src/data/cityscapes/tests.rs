@@ -275,3 +275,28 @@ fn a_list_of_images_of_ids_chooses_their_pictures() {
         "{message}"
     );
 }
+
+#[test]
+fn the_files_of_a_split_have_the_name_that_other_projects_give_them() {
+    use crate::data::split_files::file_names;
+    use crate::data::{DATASETS, split::Unlabelled};
+    let mut fixture = Fixture::new();
+    let split = Split::new(&fixture.build(), &SplitConfig::of_permutation(0.5, 0), 0).unwrap();
+    let mut named = |train: &str| {
+        fixture.table.insert("train".into(), train.into());
+        let config = crate::registry::build(DATASETS, fixture.table.clone()).unwrap();
+        file_names(&*config, &split, 1, Unlabelled::Rest)
+    };
+    let stem = "instancesonly_filtered_gtFine";
+    assert_eq!(
+        named("train"),
+        [
+            format!("{stem}_train.1@50.json"),
+            format!("{stem}_train.1@50-unlabeled.json")
+        ]
+    );
+    assert_eq!(
+        named("../mine/train")[0],
+        format!("{stem}_mine-train.1@50.json")
+    );
+}

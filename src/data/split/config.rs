@@ -23,11 +23,12 @@ pub struct SplitConfig {
     pub rule: Rule,
     /// The seed of the draw, or of the list in a file with several.
     pub seed: SplitSeed,
-    /// A file that lists the labelled images; empty if they are drawn.
+    /// A file that lists the labelled images; empty if they are drawn. `{percent}` in it stands for the percentage,
+    /// such as 5 or 0.5, so that each share takes a file of its own.
     pub list: PathBuf,
     /// The format of `list`.
     pub format: ListFormat,
-    /// The percentage in a file with several lists.
+    /// The percentage in a file with several lists, and in the name of a `list`.
     pub percent: Percent,
     /// The unlabelled images.
     pub unlabelled: Unlabelled,
@@ -79,6 +80,9 @@ pub enum Percent {
     Number(f64),
 }
 
+/// Stands for the percentage in the path of a list.
+pub(super) const PLACEHOLDER: &str = "{percent}";
+
 /// The images that a teacher labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -122,11 +126,21 @@ impl SplitConfig {
         !self.list.as_os_str().is_empty()
     }
 
+    /// The file that lists the labelled images, with the percentage for its placeholder.
+    pub fn list_file(&self) -> PathBuf {
+        let Some(text) = self.list.to_str().filter(|text| text.contains(PLACEHOLDER)) else {
+            return self.list.clone();
+        };
+        let percent = percent_text(self.percent.of(self.labelled));
+        PathBuf::from(text.replace(PLACEHOLDER, &percent))
+    }
+
     /// The origin of the labelled images in words: the rule or the list, and the seed if the choice `has_seed`.
     pub fn origin(&self, has_seed: bool) -> String {
         let source = match self.rule {
             _ if self.is_listed() => {
-                let name = self.list.file_name().unwrap_or(self.list.as_os_str());
+                let list = self.list_file();
+                let name = list.file_name().unwrap_or(list.as_os_str());
                 format!("list `{}`", name.display())
             }
             Rule::Permutation => "rule `permutation`".to_string(),
@@ -159,6 +173,13 @@ impl Percent {
             Self::Number(percent) => percent,
         }
     }
+}
+
+/// A percentage as short as possible, as names of files have it: 5, 0.5. It is not rounded to a whole number, which
+/// would give two splits one name.
+pub fn percent_text(percent: f64) -> String {
+    let text = format!("{percent:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
 /// The word for [`SplitSeed::Trial`].
@@ -265,6 +286,23 @@ mod tests {
         let listed = read("list = 'far/perc_5.txt'").unwrap();
         assert_eq!(listed.origin(true), "list `perc_5.txt`, the trial's seed");
         assert_eq!(listed.origin(false), "list `perc_5.txt`");
+        assert_eq!(listed.list_file(), listed.list);
+    }
+
+    #[test]
+    fn the_path_of_a_list_may_hold_the_percentage() {
+        for (more, file) in [
+            ("labelled = 0.05", "far/perc_5.txt"),
+            ("labelled = 0.07", "far/perc_7.txt"),
+            ("labelled = 0.005", "far/perc_0.5.txt"),
+            ("labelled = 1", "far/perc_100.txt"),
+            ("labelled = 0.05\npercent = 12.5", "far/perc_12.5.txt"),
+        ] {
+            let config = read(&format!("list = 'far/perc_{{percent}}.txt'\n{more}")).unwrap();
+            assert_eq!(config.list_file(), PathBuf::from(file));
+            let name = file.strip_prefix("far/").unwrap();
+            assert_eq!(config.origin(false), format!("list `{name}`"));
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod config;
 mod list;
 mod numpy;
 
-pub use config::{ListFormat, Percent, Rule, SplitConfig, SplitSeed, Unlabelled};
+pub use config::{ListFormat, Percent, Rule, SplitConfig, SplitSeed, Unlabelled, percent_text};
 
 use super::{Dataset, Source};
 use crate::registry::Checked;
@@ -96,7 +96,7 @@ impl Split {
             .collect();
         if labelled.is_empty() {
             let key = match config.is_listed() {
-                true => format!("split.list: {}", config.list.display()),
+                true => format!("split.list: {}", config.list_file().display()),
                 false => format!("split.labelled = {}", config.labelled),
             };
             bail!(

@@ -11,11 +11,15 @@
 mod indices;
 mod names;
 
-use super::config::{ListFormat, SplitConfig};
+use super::config::{ListFormat, PLACEHOLDER, Percent, SplitConfig, percent_text};
 use crate::coco;
 use crate::data::Source;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
+
+/// The share of a list may differ from the one that is asked for by this part of it. Published lists are rounded down,
+/// or drawn with replacement: STAC's 10 % are 9.5 %.
+const SAME_SHARE: f64 = 0.1;
 
 /// The labelled images of a list.
 #[derive(Debug)]
@@ -33,7 +37,7 @@ pub struct Listed {
 /// # Errors
 /// The file cannot be read, has another format, or does not fit the images. The error names the file and the place.
 pub fn read(train: &dyn Source, config: &SplitConfig, seed: u64) -> Result<Listed> {
-    let file = &config.list;
+    let file = &config.list_file();
     let place = || format!("split.list: {}", file.display());
     refuse_unlabelled(file)?;
     let bytes = std::fs::read(file).with_context(place)?;
@@ -61,6 +65,15 @@ pub fn read(train: &dyn Source, config: &SplitConfig, seed: u64) -> Result<Liste
     images.dedup();
     if images.is_empty() {
         bail!("{}: no image; needed: at least one", place());
+    }
+    if told.is_none() {
+        let share = Share {
+            listed: images.len(),
+            all: train.len(),
+            config,
+        };
+        share.refuse_the_rest(file)?;
+        notes.extend(share.note(file));
     }
     if images.len() < listed {
         notes.push(format!(
@@ -94,10 +107,11 @@ fn has_key(text: &[u8], key: &[u8]) -> bool {
 /// Refuses the second file of a pair, which lists the unlabelled images.
 fn refuse_unlabelled(file: &Path) -> Result<()> {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    if ["-unlabeled", "-unlabelled"]
-        .iter()
-        .any(|end| stem.ends_with(end))
-    {
+    let stem = stem.to_lowercase();
+    let ends = ["unlabeled", "unlabelled"].map(|word| stem.strip_suffix(word));
+    // `-unlabeled`, `_unlabeled`, or the whole name.
+    let is_word = |before: &str| !before.ends_with(char::is_alphanumeric);
+    if ends.into_iter().flatten().any(is_word) {
         bail!(
             "split.list: {}: by its name, this file lists the unlabelled images; needed: the file of the labelled ones. \
              All others are unlabelled",
@@ -105,6 +119,83 @@ fn refuse_unlabelled(file: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The size of a list that tells no percentage itself.
+struct Share<'a> {
+    listed: usize,
+    /// The number of training images.
+    all: usize,
+    config: &'a SplitConfig,
+}
+
+impl Share<'_> {
+    /// The percentage that is asked for.
+    fn wanted(&self) -> f64 {
+        self.config.percent.of(self.config.labelled)
+    }
+
+    /// Returns true if `images` of the training images are about what is asked for, or what it is rounded to.
+    fn is_wanted(&self, images: usize) -> bool {
+        let wanted = self.wanted() / 100.0 * self.all as f64;
+        let difference = (images as f64 - wanted).abs();
+        difference <= SAME_SHARE * wanted || difference < 1.0
+    }
+
+    /// Refuses a list of all images but as many as are asked for: the second file of a pair under another name.
+    fn refuse_the_rest(&self, file: &Path) -> Result<()> {
+        let Self { listed, all, .. } = *self;
+        let rest = all - listed;
+        if rest == 0 || self.is_wanted(listed) || !self.is_wanted(rest) {
+            return Ok(());
+        }
+        bail!(
+            "split.list: {}: the file lists {listed} of {all} training images, and the {} % of {} are those that it leaves \
+             out ({rest}): it seems to list the unlabelled images; needed: the file of the labelled ones. All others are \
+             unlabelled. If these are the labelled ones, {} tells it",
+            file.display(),
+            percent_text(self.wanted()),
+            self.key(),
+            match self.config.percent {
+                Percent::OfLabelled => format!("split.labelled = {:.4}", self.share() / 100.0),
+                Percent::Number(_) => format!("split.percent = {:.2}", self.share()),
+            }
+        );
+    }
+
+    /// A note if the file lists another share than the recipe tells. The file decides.
+    fn note(&self, file: &Path) -> Option<String> {
+        if self.is_wanted(self.listed) {
+            return None;
+        }
+        let Self { listed, all, .. } = *self;
+        let has_placeholder = self.config.list.to_string_lossy().contains(PLACEHOLDER);
+        let advice = match has_placeholder {
+            true => String::new(),
+            false => format!("; `{PLACEHOLDER}` in the path takes the list of each share"),
+        };
+        Some(format!(
+            "split.list: {}: the file lists {listed} of {all} training images ({:.2} %), not the {} % of {}; the file \
+             decides{advice}",
+            file.file_name().unwrap_or(file.as_os_str()).display(),
+            self.share(),
+            percent_text(self.wanted()),
+            self.key()
+        ))
+    }
+
+    /// The listed percentage.
+    fn share(&self) -> f64 {
+        100.0 * self.listed as f64 / self.all.max(1) as f64
+    }
+
+    /// The key that asks for a percentage.
+    fn key(&self) -> &'static str {
+        match self.config.percent {
+            Percent::OfLabelled => "split.labelled",
+            Percent::Number(_) => "split.percent",
+        }
+    }
 }
 
 /// A note if the name of a file, such as `x.1@10.json`, tells another percentage than it holds: STAC draws with

@@ -1,10 +1,12 @@
 //! Lists of image names: one a line, or the `file_name`s of COCO's annotations.
 //!
-//! A name is looked for in four ways, each only if the one before finds nothing: as the end of an image's path; by
-//! its last part; by that without its ending; and, in the manner of Cityscapes, by its first three parts between
-//! underscores, `city_sequence_frame`. So a list may name pictures, label files or polygons of the same frames.
+//! A name is looked for in five ways, each only if the one before finds nothing: as the end of an image's path; as that
+//! without the ending; by its last part; by that without its ending; and, in the manner of Cityscapes, by its first
+//! three parts between underscores, `city_sequence_frame`. So a list may name pictures, label files or polygons of the
+//! same frames. An ending is one of a picture: the `.v2` of `z.v2` belongs to the name.
 
 use crate::coco::{self, Field};
+use crate::data::image_list::without_ending;
 use crate::data::{Source, export};
 use anyhow::{Context, Result, bail};
 use std::collections::HashMap;
@@ -102,7 +104,7 @@ impl Names {
         for (image, path) in paths.iter().enumerate() {
             let name = last_part(path);
             add(&mut by_name, name, image);
-            add(&mut by_stem, stem(name), image);
+            add(&mut by_stem, without_ending(name), image);
             if let Some(frame) = frame(name) {
                 add(&mut by_frame, &frame, image);
             }
@@ -119,20 +121,22 @@ impl Names {
     fn find(&self, wanted: &str) -> Vec<usize> {
         let wanted = wanted.replace('\\', "/");
         let name = last_part(&wanted);
-        let named = self.by_name.get(name).cloned().unwrap_or_default();
-        let is_end = |image: &usize| {
-            let before = self.paths[*image].strip_suffix(wanted.trim_start_matches("./"));
+        let found = |images: Option<&Vec<usize>>| images.cloned().unwrap_or_default();
+        let named = found(self.by_name.get(name));
+        let stemmed = found(self.by_stem.get(without_ending(name)));
+        let frame = found(frame(name).and_then(|frame| self.by_frame.get(&frame)));
+        let wanted = wanted.trim_start_matches("./");
+        let is_end = |path: &str, end: &str| {
+            let before = path.strip_suffix(end);
             before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
         };
-        let exact: Vec<usize> = named.iter().copied().filter(is_end).collect();
-        let others = [
-            self.by_stem.get(stem(name)),
-            frame(name).and_then(|frame| self.by_frame.get(&frame)),
-        ];
-        let others = others
-            .into_iter()
-            .map(|images| images.cloned().unwrap_or_default());
-        let mut ways = [exact, named].into_iter().chain(others);
+        let exact = |image: &usize| is_end(&self.paths[*image], wanted);
+        let almost =
+            |image: &usize| is_end(without_ending(&self.paths[*image]), without_ending(wanted));
+        let exact = named.iter().copied().filter(exact).collect();
+        let almost = stemmed.iter().copied().filter(almost).collect();
+        let ways: [Vec<usize>; 5] = [exact, almost, named, stemmed, frame];
+        let mut ways = ways.into_iter();
         ways.find(|images| !images.is_empty()).unwrap_or_default()
     }
 
@@ -164,15 +168,12 @@ fn last_part(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// `name` without its ending.
-fn stem(name: &str) -> &str {
-    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
-}
-
 /// `city_sequence_frame` of a name in the manner of Cityscapes; none for another name.
 fn frame(name: &str) -> Option<String> {
-    let mut parts = stem(name).split('_');
+    let mut parts = name.split('_');
     let (city, sequence, frame) = (parts.next()?, parts.next()?, parts.next()?);
+    // A bare name may still have the ending of a file.
+    let frame = frame.split('.').next()?;
     let is_number =
         |text: &str| text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
     let fits = !city.is_empty() && is_number(sequence) && is_number(frame);

@@ -149,8 +149,83 @@ fn names_are_found_by_path_name_stem_or_frame() {
 }
 
 #[test]
+fn a_name_may_hold_dots_and_a_path_may_lack_its_ending() {
+    let paths = [
+        "d/z.v2.png",
+        "d/z.v3.png",
+        "d/no.png",
+        "b/x.png",
+        "c/x.png",
+        "d/no2.png",
+        "d/z.png",
+    ];
+    let chosen = |text: &str| listed(&paths, "l.txt", text, |_| ()).map(|split| split.chosen);
+    assert_eq!(chosen("z.v2\nz.v3.jpg"), Ok(vec![0, 1]));
+    assert_eq!(chosen("c/x\nz"), Ok(vec![4, 6]));
+    assert_eq!(chosen("./b/x.tif"), Ok(vec![3]));
+    assert!(chosen("z.v4").unwrap_err().contains("`z.v4`"));
+    assert!(chosen("x").unwrap_err().contains("several"));
+}
+
+#[test]
+fn a_list_of_another_share_than_told_has_a_note_and_a_placeholder_takes_the_right_one() {
+    let notes = |text: &str, edit| listed(&PATHS, "perc_50.txt", text, edit).unwrap().notes;
+    let half = "d/a.png\nd/b.png\nd/c.png";
+    assert!(notes(half, |_| ()).is_empty());
+    assert!(notes("d/a.png\nd/b.png", |config| config.labelled = 0.4).is_empty());
+    assert_eq!(
+        notes(half, |config| config.labelled = 0.2),
+        [
+            "split.list: perc_50.txt: the file lists 3 of 6 training images (50.00 %), not the 20 % of split.labelled; the \
+             file decides; `{percent}` in the path takes the list of each share"
+        ]
+    );
+    let told = notes(half, |config| config.percent = Percent::Number(90.0));
+    assert!(
+        told[0].contains("not the 90 % of split.percent"),
+        "{told:?}"
+    );
+    let placed = |labelled| {
+        let edit = |config: &mut SplitConfig| {
+            config.list = config.list.with_file_name("perc_{percent}.txt");
+        };
+        match labelled {
+            true => listed(&PATHS, "perc_50.txt", half, edit),
+            false => listed(&PATHS, "perc_20.txt", half, edit),
+        }
+    };
+    assert_eq!(placed(true).unwrap().origin, "list `perc_50.txt`");
+    assert!(
+        placed(false)
+            .unwrap_err()
+            .contains("split.list: perc_50.txt")
+    );
+}
+
+#[test]
+fn a_list_of_the_unlabelled_images_is_known_by_what_it_holds() {
+    let rest = "d/b.png\nd/c.png\ne/a.png\ne/d.png\ne/f.png";
+    let message = listed(&PATHS, "l.txt", rest, |config| config.labelled = 0.17).unwrap_err();
+    assert!(
+        message.starts_with(
+            "split.list: l.txt: the file lists 5 of 6 training images, and the 17 % of split.labelled are those that it \
+             leaves out (1)"
+        ) && message.contains("split.labelled = 0.8333"),
+        "{message}"
+    );
+    let listed_83 = listed(&PATHS, "l.txt", rest, |config| config.labelled = 0.8333);
+    assert_eq!(listed_83.unwrap().chosen.len(), 5);
+    for name in ["x_unlabeled.json", "X-Unlabelled.txt", "unlabeled.txt"] {
+        let message = listed(&PATHS, name, "d/b.png", |_| ()).unwrap_err();
+        assert!(message.contains("by its name"), "{message}");
+    }
+    assert!(listed(&PATHS, "notunlabeled.txt", "d/b.png", |_| ()).is_ok());
+}
+
+#[test]
 fn a_list_that_names_an_image_twice_counts_it_once() {
-    let split = listed(&PATHS, "l.txt", "d/b.png\nb.png\n", |_| ()).unwrap();
+    let sixth: fn(&mut SplitConfig) = |config| config.labelled = 0.17;
+    let split = listed(&PATHS, "l.txt", "d/b.png\nb.png\n", sixth).unwrap();
     assert_eq!(split.chosen, [1]);
     assert!(
         split.notes[0].ends_with("1 of 2 entries repeat an image and count once"),
@@ -167,7 +242,8 @@ fn a_list_that_names_an_image_twice_counts_it_once() {
 #[test]
 fn of_coco_annotations_only_the_images_are_read() {
     let text = r#"{"annotations": 7, "images": [{"id": 1, "file_name": "d/b.png"}, {"id": 9, "file_name": "train/f.png"}]}"#;
-    let split = listed(&PATHS, "x.1@33.json", text, |_| ()).unwrap();
+    let third: fn(&mut SplitConfig) = |config| config.labelled = 0.33;
+    let split = listed(&PATHS, "x.1@33.json", text, third).unwrap();
     assert_eq!((split.chosen, split.labelled), (vec![1, 5], vec![1]));
     assert_eq!(
         split.notes,
