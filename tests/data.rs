@@ -559,6 +559,14 @@ fn a_list_that_does_not_fit_is_refused_with_its_file() {
     );
     let text = fixture.refused(&["sweep"], &["split.list=absent.txt"]);
     assert!(text.contains("absent.txt"), "{text}");
+    for command in ["split", "check", "look"] {
+        let text = fixture.refused(&["data", command], &["split.list=absent.txt"]);
+        assert!(
+            text.contains("`split.list`: no file")
+                && text.contains("needed: a list of labelled images"),
+            "{text}"
+        );
+    }
     let output = fixture.run(&["plan"], &["split.list=absent.txt"]);
     assert_eq!(
         output.status.code(),
@@ -570,4 +578,24 @@ fn a_list_that_does_not_fit_is_refused_with_its_file() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn each_share_takes_its_own_list_and_another_list_is_told() {
+    let fixture = Fixture::new();
+    for (name, text) in [("perc_25.txt", "1.png"), ("perc_50.txt", "1.png\n3.png")] {
+        fs::write(fixture.folder.path().join(name), text).unwrap();
+    }
+    let plan = |labelled: &str, list: &str| fixture.fine(&["plan"], &[labelled, list]);
+    let (quarter, half) = ("split.labelled=0.25", "split.labelled=0.5");
+    let placed = "split.list=perc_{percent}.txt";
+    assert!(plan(quarter, placed).contains("list `perc_25.txt`"));
+    let text = plan(half, placed);
+    assert!(text.contains("list `perc_50.txt`"), "{text}");
+    assert!(!text.contains("note: split.list"), "{text}");
+    let text = plan(half, "split.list=perc_25.txt");
+    let note = "note: split.list: perc_25.txt: the file lists 1 of 4 training images (25.00 %), not the 50 % of split.labelled";
+    assert!(text.contains(note), "{text}");
+    let missing = fixture.run(&["plan"], &["split.list={percent}.txt"]);
+    assert!(stderr(&missing).contains("50.txt"), "{}", stderr(&missing));
 }

@@ -30,7 +30,7 @@ const NAMED: usize = 10;
 /// As for [`super::ahead::plan`], or files of the dataset are missing, or pictures cannot be decoded. The error names
 /// all of them. No weights are needed.
 pub fn check_data(request: &RecipeRequest, out: Option<&Path>) -> Result<String, CommandError> {
-    let inputs = Inputs::of_the_data();
+    let inputs = Inputs::of_the_splits();
     let plan = inputs.plan(request)?;
     let folder = results_folder(&plan, out);
     let trials = planned(&plan).map_err(CommandError::Input)?;

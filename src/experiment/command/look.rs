@@ -35,7 +35,7 @@ pub fn look_at_data(
     folder: &Path,
     images: usize,
 ) -> Result<String, CommandError> {
-    let inputs = Inputs::of_the_data();
+    let inputs = Inputs::of_the_splits();
     let settings = first_with_teacher(request, &inputs)?;
     let read = || {
         check_empty(folder)?;

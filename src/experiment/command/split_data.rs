@@ -31,7 +31,7 @@ struct Wanted<'a> {
 /// As for [`super::ahead::plan`], two different splits have the same file name, or a file cannot be written or has
 /// another content already.
 pub fn split_data(request: &RecipeRequest, folder: &Path) -> Result<String, CommandError> {
-    let inputs = Inputs::of_the_data();
+    let inputs = Inputs::of_the_splits();
     let plan = inputs.plan(request)?;
     let trials = planned(&plan).map_err(CommandError::Input)?;
     let settings = trials.iter().filter_map(|trial| match &*trial.settings {

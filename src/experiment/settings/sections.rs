@@ -178,7 +178,10 @@ impl Settings {
             ));
         }
         if self.misses_its_list() {
-            let message = format!("no file `{}`", self.split.list.display());
+            let message = format!(
+                "no file `{}`; needed: a list of labelled images, or \"\" to draw them by `split.rule`",
+                self.split.list_file().display()
+            );
             missing.push(ComponentError::new("split.list", message));
         }
         let (whole, backbone) = (self.model.weights(), self.model.backbone_weights());
@@ -208,7 +211,7 @@ impl Settings {
 
     /// Returns true if a file shall list the labelled images and does not exist.
     pub fn misses_its_list(&self) -> bool {
-        self.split.is_listed() && !self.split.list.is_file()
+        self.split.is_listed() && !self.split.list_file().is_file()
     }
 
     /// Returns true if `errors` are about missing files.

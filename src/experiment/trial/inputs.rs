@@ -80,18 +80,26 @@ enum Needed {
     All,
     /// Those of the network. The vision-language model is not checked.
     Network,
+    /// Those of the dataset and of its splits. No network is made.
+    Splits,
     /// Those of the dataset. No network is made.
     Data,
 }
 
 impl Needed {
-    /// The beginning of the keys that name these files.
-    fn keys(self) -> &'static str {
+    /// The beginnings of the keys that name these files.
+    fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::All => "",
-            Self::Network => "model.",
-            Self::Data => "data.",
+            Self::All => &[""],
+            Self::Network => &["model."],
+            Self::Splits => &["data.", "split."],
+            Self::Data => &["data."],
         }
+    }
+
+    /// Returns true if a network is made.
+    fn has_network(self) -> bool {
+        matches!(self, Self::All | Self::Network)
     }
 }
 
@@ -120,7 +128,15 @@ impl Inputs {
         }
     }
 
-    /// Inputs of the dataset only: weights may be missing.
+    /// Inputs of the dataset and its splits only: weights may be missing.
+    pub fn of_the_splits() -> Self {
+        Self {
+            needed: Needed::Splits,
+            ..Self::default()
+        }
+    }
+
+    /// Inputs of the dataset only: weights and lists of labelled images may be missing.
     pub fn of_the_data() -> Self {
         Self {
             needed: Needed::Data,
@@ -175,7 +191,8 @@ impl Inputs {
             Err(errors) => return errors.into_iter().collect(),
         };
         let mut missing = settings.missing_files();
-        missing.retain(|error| error.key.starts_with(self.needed.keys()));
+        let keys = self.needed.keys().iter();
+        missing.retain(|error| keys.clone().any(|key| error.key.starts_with(key)));
         let dataset = match self.datasets.get(&settings.data) {
             Ok(dataset) => Some(dataset),
             Err(error) if settings.misses(&error) => None,
@@ -197,7 +214,7 @@ impl Inputs {
         {
             return vec![ComponentError::new("report.similar", message)];
         }
-        let Some(dataset) = dataset.filter(|_| complete && self.needed != Needed::Data) else {
+        let Some(dataset) = dataset.filter(|_| complete && self.needed.has_network()) else {
             return Vec::new();
         };
         let network = format!("{} {}", settings.model.network(), dataset.classes.len());
