@@ -192,6 +192,34 @@ fn pictures_of_one_size_share_arrays_and_others_are_named() {
     assert_eq!(bench.results()[0]["file_name"], "a.png");
 }
 
+/// Cityscapes has a folder for each city, and two cities may have pictures of one name.
+#[test]
+#[cfg(unix)]
+fn folders_below_a_folder_keep_their_names_apart() {
+    let bench = Bench::new();
+    let folder = bench.path("val");
+    for city in ["lindau", "frankfurt"] {
+        std::fs::create_dir_all(folder.join(city)).unwrap();
+        std::fs::copy(bench.path("picture.png"), folder.join(city).join("x.png")).unwrap();
+    }
+    std::os::unix::fs::symlink(&folder, folder.join("lindau/again")).unwrap();
+    let drawn = folder.join("drawn");
+    // The second time there are drawings, which are no images.
+    for _ in 0..2 {
+        let told = fine(&bench.predict(&[&folder], &["--draw", text(&drawn)]));
+        assert!(told.contains("in 2 images"), "{told}");
+        let mut names: Vec<Value> = bench.results();
+        names
+            .iter_mut()
+            .for_each(|one| *one = one["file_name"].take());
+        names.dedup();
+        assert_eq!(names, ["frankfurt/x.png", "lindau/x.png"]);
+    }
+    for city in ["lindau", "frankfurt"] {
+        assert!(drawn.join(city).join("x.png").is_file(), "{city}");
+    }
+}
+
 #[test]
 fn raw_numbers_of_two_pictures_of_one_name_are_refused_before_the_work() {
     let bench = Bench::new();
