@@ -24,6 +24,7 @@ impl Recipe {
         };
         // The components check their own tables when they are built.
         let unchecked = Hooks {
+            spell_out: &|_, _| {},
             check: &|_| Vec::new(),
             normalise: &|_| {},
             identity: &Table::clone,
