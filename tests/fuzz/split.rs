@@ -111,16 +111,16 @@ fn read(bytes: &[u8], format: ListFormat) -> Result<(), TestCaseError> {
 fn the_lists_are_good_before_they_are_changed() {
     let dataset = dataset();
     let folder = tempfile::tempdir().unwrap();
-    for (text, chosen) in [
-        (indices().to_string(), vec![2]),
-        (images().to_string(), vec![0, 2]),
-        (NAMES.to_string(), vec![1, 2, 3]),
+    for (text, percent, chosen) in [
+        (indices().to_string(), 34.0, vec![2]),
+        (images().to_string(), 50.0, vec![0, 2]),
+        (NAMES.to_string(), 75.0, vec![1, 2, 3]),
     ] {
         let list = folder.path().join("list");
         fs::write(&list, text).unwrap();
         let config = SplitConfig {
             list,
-            percent: Percent::Number(34.0),
+            percent: Percent::Number(percent),
             ..SplitConfig::of_permutation(0.5, 0)
         };
         let split = Split::new(&dataset, &config, 0).unwrap();
