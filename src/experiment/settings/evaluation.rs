@@ -23,7 +23,7 @@ pub struct EvalConfig {
     pub top: usize,
     /// The model whose metrics the tables show.
     pub model: EvalModel,
-    /// The names of the evaluators, those of [`crate::eval::EVALUATORS`].
+    /// The names of the evaluators, whose metrics all stand in the tables.
     pub metrics: Vec<String>,
 }
 
