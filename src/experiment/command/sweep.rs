@@ -25,7 +25,7 @@ use crate::experiment::settings::report::ReportConfig;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::environment::EnvironmentFiles;
 use crate::experiment::store::frozen::FrozenPlan;
-use crate::experiment::store::provenance::{Provenance, Times};
+use crate::experiment::store::provenance::{Provenance, Times, utc};
 use crate::experiment::store::renew::set_aside;
 use crate::experiment::store::reused::{ReusedResults, origin_lines};
 use crate::experiment::store::root::Store;
@@ -38,7 +38,7 @@ use crate::report::Table;
 use crate::tensor::DeviceChoice;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// The options of a sweep. None of them changes a result.
 #[derive(Debug)]
@@ -202,8 +202,9 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
             workers: workers.count,
             wall_seconds: start.elapsed().as_secs_f64(),
             work_seconds: run.work_seconds(),
+            ended: utc(SystemTime::now()),
         };
-        let written = provenance.write(&folder, &plan, times);
+        let written = provenance.write(&folder, &plan, &times);
         written.map_err(CommandError::Output)?;
     }
     if frozen.report.analyse && !options.interrupt.requested() {

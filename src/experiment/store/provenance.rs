@@ -9,9 +9,12 @@ use crate::screen::counted;
 use anyhow::Result;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The number of seconds in a minute.
 const MINUTE: f64 = 60.0;
+/// The number of seconds in a day.
+const DAY: u64 = 86_400;
 
 /// The provenance, collected at the start of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -28,7 +31,7 @@ pub struct Provenance {
 }
 
 /// The times of a run.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Times {
     /// The number of trials that run at the same time.
     pub workers: usize,
@@ -36,6 +39,8 @@ pub struct Times {
     pub wall_seconds: f64,
     /// The seconds of work of all stages of the plan, including those of earlier processes.
     pub work_seconds: f64,
+    /// The end of the run in UTC, as `2026-11-30T02:15:00Z`.
+    pub ended: String,
 }
 
 impl Provenance {
@@ -89,13 +94,13 @@ impl Provenance {
     ///
     /// # Errors
     /// The folder is not writable.
-    pub fn write(&self, out: &Path, plan: &Plan, times: Times) -> Result<()> {
+    pub fn write(&self, out: &Path, plan: &Plan, times: &Times) -> Result<()> {
         #[derive(Serialize)]
         struct Run<'a> {
             #[serde(flatten)]
             provenance: &'a Provenance,
             #[serde(flatten)]
-            times: Times,
+            times: &'a Times,
         }
         let run = Run {
             provenance: self,
@@ -107,7 +112,7 @@ impl Provenance {
         write_atomically(&about, self.about(plan, times).as_bytes())
     }
 
-    fn about(&self, plan: &Plan, times: Times) -> String {
+    fn about(&self, plan: &Plan, times: &Times) -> String {
         let mut text = format!("# Results of the recipe `{}`\n\n", self.recipe);
         for line in self.lines() {
             text.push_str(&format!("- {line}\n"));
@@ -128,6 +133,26 @@ impl Provenance {
         text.push_str("\n`records.jsonl` holds one line per trial, `timing.jsonl` its seconds.\n");
         text
     }
+}
+
+/// The time in UTC, as `2026-11-30T02:15:00Z`.
+pub fn utc(time: SystemTime) -> String {
+    let seconds = time
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let (days, rest) = (seconds / DAY, seconds % DAY);
+    // Years begin in March, so that the day that only leap years have comes last; 719468 days lie between the first of
+    // March of the year 0 and 1970.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let date = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year + u64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 #[cfg(test)]
@@ -154,6 +179,23 @@ mod tests {
                 cores: 2,
                 os: "linux x86_64".into(),
             },
+        }
+    }
+
+    #[test]
+    fn times_are_told_in_utc() {
+        let cases = [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(
+                utc(UNIX_EPOCH + std::time::Duration::from_secs(seconds)),
+                text
+            );
         }
     }
 
@@ -185,8 +227,9 @@ mod tests {
             workers: 2,
             wall_seconds: 90.0,
             work_seconds: 150.0,
+            ended: "2026-11-30T02:15:00Z".into(),
         };
-        provenance().write(folder.path(), &plan, times).unwrap();
+        provenance().write(folder.path(), &plan, &times).unwrap();
         let readme = std::fs::read_to_string(folder.path().join("about-ablation.md")).unwrap();
         for part in [
             "- Program: 0.1.0, commit def\n",
@@ -205,5 +248,6 @@ mod tests {
             (&"abc".into(), &"def".into())
         );
         assert_eq!(json["work_seconds"], 150.0);
+        assert_eq!(json["ended"], "2026-11-30T02:15:00Z");
     }
 }
