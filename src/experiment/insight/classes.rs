@@ -50,7 +50,7 @@ pub fn compared(
     scores
 }
 
-/// The means over the seeds of the values of `metric` by class; empty if no trial has them.
+/// The means over the finished seeds of the values of `metric` by class; empty if no trial has them.
 pub fn means(trials: &[KeptTrial], metric: &str) -> Vec<Option<f64>> {
     let lists = trials.iter().filter_map(|trial| of_trial(trial, metric));
     let lists: Vec<&[Option<f64>]> = lists.collect();
@@ -65,9 +65,32 @@ pub fn means(trials: &[KeptTrial], metric: &str) -> Vec<Option<f64>> {
     (0..count).map(mean).collect()
 }
 
-/// The values by class of the model that the tables show.
+/// The means over the seeds that both rows have finished of the paired differences by class, `own` minus `other`;
+/// empty if no seed has values of both.
+pub fn paired(own: &[KeptTrial], other: &[KeptTrial], metric: &str) -> Vec<Option<f64>> {
+    let pairs = own.iter().filter_map(|trial| {
+        let partner = other.iter().find(|other| other.seed == trial.seed)?;
+        Some((of_trial(trial, metric)?, of_trial(partner, metric)?))
+    });
+    let pairs: Vec<(&[Option<f64>], &[Option<f64>])> = pairs.collect();
+    let count = pairs.iter().map(|(own, other)| own.len().min(other.len()));
+    let mean = |class: usize| {
+        let differences = pairs.iter().filter_map(|(own, other)| {
+            let at = |values: &[Option<f64>]| values.get(class).copied().flatten();
+            Some(at(own)? - at(other)?)
+        });
+        let differences: Vec<f64> = differences.collect();
+        (!differences.is_empty())
+            .then(|| differences.iter().sum::<f64>() / differences.len() as f64)
+    };
+    (0..count.max().unwrap_or(0)).map(mean).collect()
+}
+
+/// The values by class of the model that the tables show; none unless the trial counts in the tables. A store may have
+/// an evaluation whose record is gone.
 fn of_trial<'a>(trial: &'a KeptTrial, metric: &str) -> Option<&'a [Option<f64>]> {
-    let models = &trial.evaluation.as_ref()?.models;
+    let evaluation = trial.evaluation.as_ref().filter(|_| trial.is_finished())?;
+    let models = &evaluation.models;
     let scores: &Scores = match trial.reported() {
         Some(name) => models.get(name)?,
         None => models.values().next()?,

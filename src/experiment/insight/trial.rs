@@ -99,6 +99,11 @@ impl<'a> KeptTrial<'a> {
         found.map(|(name, _)| name.as_str())
     }
 
+    /// Returns true if its record counts in the tables.
+    pub fn is_finished(&self) -> bool {
+        self.record.is_some_and(|record| record.failure().is_none())
+    }
+
     /// The reason why the trial failed: the stage's own, or else the record's.
     pub fn failure(&self) -> Option<String> {
         let of_stage = |stage: &KeptStage| match &stage.state {

@@ -197,7 +197,7 @@ pub struct HeatMap {
     pub values: Vec<Vec<Option<f64>>>,
 }
 
-/// The values of a metric by class: means over the seeds, in percent.
+/// The values of a metric by class: means over the finished seeds, in percent.
 #[derive(Clone, Debug)]
 pub struct ClassTable {
     /// The metric.
@@ -206,8 +206,22 @@ pub struct ClassTable {
     pub labels: Vec<String>,
     /// For each row, the place of the row that it is compared with.
     pub references: Vec<Option<usize>>,
-    /// The classes, each with the value of every row.
-    pub classes: Vec<(String, Vec<Option<f64>>)>,
+    /// The classes: those with the most labelled objects first where these are known, else in the order of the dataset.
+    pub classes: Vec<ClassValues>,
+}
+
+/// A class of a [`ClassTable`].
+#[derive(Clone, Debug)]
+pub struct ClassValues {
+    /// Its name.
+    pub name: String,
+    /// The number of its labelled objects, the mean over the splits of the table; none if a record does not tell it.
+    pub labelled: Option<f64>,
+    /// The value of every row.
+    pub values: Vec<Option<f64>>,
+    /// For each row, the mean of the paired differences to the row that it is compared with, over the seeds that both
+    /// have finished.
+    pub differences: Vec<Option<f64>>,
 }
 
 /// The analyses of a sweep.

@@ -39,8 +39,8 @@ mod verdict;
 mod views;
 
 pub use content::{
-    Analysed, AnalysedRow, ClassTable, HeatMap, LabelFlow, LabelWindow, Panel, Point, Report, Run,
-    Scatter, SeedKinds, Series, SettingsTable, Sweep, TrialLine, View,
+    Analysed, AnalysedRow, ClassTable, ClassValues, HeatMap, LabelFlow, LabelWindow, Panel, Point,
+    Report, Run, Scatter, SeedKinds, Series, SettingsTable, Sweep, TrialLine, View,
 };
 pub use gallery_content::{Found, Gallery, GalleryComparison, GalleryPicture, Shape, Side, Strip};
 pub use snapshots_content::{

@@ -65,7 +65,12 @@ fn report_with_labels() -> Report {
         metric: "mAP".into(),
         labels: vec!["a".into(), "b".into()],
         references: vec![Some(0); 2],
-        classes: vec![("cat".into(), vec![Some(10.0), Some(12.5)])],
+        classes: vec![ClassValues {
+            name: "cat".into(),
+            labelled: None,
+            values: vec![Some(10.0), Some(12.5)],
+            differences: vec![None, Some(2.75)],
+        }],
     };
     let view = View {
         table: Table::new(Header::default(), &[], None),
@@ -120,7 +125,31 @@ fn readings_by_class_have_cells_and_values() {
 #[test]
 fn classes_stand_beside_their_difference() {
     let page = render(&report_with_labels()).unwrap();
-    assert!(page.contains("12.50 <small>+2.50</small>") && page.contains(">10.00</td>"));
+    assert!(page.contains("12.50 <small>+2.75</small>") && page.contains(">10.00</td>"));
+    assert!(page.contains("in the order of the dataset, as no record tells"));
+}
+
+#[test]
+fn classes_with_known_counts_have_a_head_and_a_tail() {
+    let mut report = report_with_labels();
+    let classes = &mut report.sweeps[0].classes.as_mut().unwrap().classes;
+    let first = classes[0].clone();
+    *classes = [("a", 9.0), ("b", 4.5), ("c", 1.0)]
+        .map(|(name, count)| ClassValues {
+            name: name.into(),
+            labelled: Some(count),
+            values: vec![Some(count), None],
+            ..first.clone()
+        })
+        .to_vec();
+    let page = render(&report).unwrap();
+    for part in [
+        "Head: mean of 2</th><td class=\"number\"></td><td class=\"number\" data-value=\"6.75\">6.75</td>",
+        "Tail: mean of 1",
+        "<td class=\"number\" data-value=\"4.5\">4.5</td>",
+    ] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
 }
 
 /// The analysis of two rows with one seed.

@@ -2,16 +2,17 @@
 
 use super::super::analysed::AnalysedRows;
 use super::super::choice::{Results, Row};
-use super::super::classes::{compared, names_of, told};
+use super::super::classes::{compared, names_of, paired, told};
 use super::super::evidence::Evidence;
 use super::super::portrait::{common, name_of, of_seed};
 use super::super::sentence::Finding;
 use super::super::signs::signs;
 use super::{analysis, gallery, labels, maps, series, settings, snapshots};
 use crate::experiment::trial::datasets::Datasets;
-use crate::report::page::{ClassTable, Sweep, TrialLine, View};
-use crate::report::{JsonLines, Record, Table, TableLayout, Timing};
+use crate::report::page::{ClassTable, ClassValues, Sweep, TrialLine, View};
+use crate::report::{JsonLines, Record, SplitRecord, Table, TableLayout, Timing};
 use anyhow::Result;
+use std::collections::BTreeMap;
 
 /// The most rows that have sentences, and of which every metric has a view.
 const ROWS: usize = 60;
@@ -62,7 +63,7 @@ pub fn sweep(
         sweep.labels = rows.iter().filter_map(labels::flow).collect();
         sweep.snapshots = snapshots::snapshots(&rows, &name);
         sweep.maps = rows.iter().flat_map(|row| maps::maps(row, &name)).collect();
-        sweep.classes = classes(table, &rows, &name);
+        sweep.classes = classes(results, layout, table, &rows, &name);
         let references = layout.references();
         let found = AnalysedRows::read(results, rows.iter().map(|row| row.trials.as_slice()));
         sweep.analysed = analysis::analysed(&rows, &found, &references);
@@ -172,30 +173,66 @@ fn reasons(
 }
 
 /// The values by class; none if no row has any.
-fn classes(table: &Table, rows: &[Evidence], name: &dyn Fn(usize) -> String) -> Option<ClassTable> {
+fn classes(
+    results: &Results,
+    layout: &TableLayout,
+    table: &Table,
+    rows: &[Evidence],
+    name: &dyn Fn(usize) -> String,
+) -> Option<ClassTable> {
     let count = rows
         .iter()
         .map(|row| row.per_class.len())
         .max()
         .filter(|count| *count > 0)?;
-    let values = |class: usize| -> Vec<Option<f64>> {
-        let values = rows
-            .iter()
-            .map(|row| row.per_class.get(class).copied().flatten());
-        values.collect()
-    };
-    let reference = |label: &str| {
-        let row = table.rows.iter().find(|row| row.label == label)?;
-        let own = row.group.as_ref().map(|group| &group.reference);
-        let label = own.or(table.header.reference.as_ref())?;
-        rows.iter().position(|row| row.label == *label)
+    let references = layout.references();
+    let differences: Vec<Vec<Option<f64>>> = rows
+        .iter()
+        .zip(&references)
+        .enumerate()
+        .map(|(place, (row, reference))| {
+            let other = reference.filter(|other| *other != place);
+            other.map_or(Vec::new(), |other| {
+                paired(&row.trials, &rows[other].trials, &table.metric)
+            })
+        })
+        .collect();
+    let at = |values: &[Option<f64>], class: usize| values.get(class).copied().flatten();
+    let trials = layout.rows.iter().flat_map(|row| &row.trials);
+    let records = trials.filter_map(|hash| results.records.get(hash));
+    let labelled = labelled(records, count);
+    let class = |class: usize| ClassValues {
+        name: name(class),
+        labelled: labelled.as_ref().map(|counts| counts[class]),
+        values: rows.iter().map(|row| at(&row.per_class, class)).collect(),
+        differences: differences.iter().map(|row| at(row, class)).collect(),
     };
     Some(ClassTable {
         metric: table.metric.clone(),
         labels: rows.iter().map(|row| row.label.to_string()).collect(),
-        references: rows.iter().map(|row| reference(row.label)).collect(),
-        classes: (0..count)
-            .map(|class| (name(class), values(class)))
-            .collect(),
+        references,
+        classes,
     })
+}
+    let mut classes: Vec<ClassValues> = (0..count).map(class).collect();
+    if labelled.is_some() {
+        let rank = |class: &ClassValues| class.labelled.unwrap_or(0.0);
+        classes.sort_by(|one, other| rank(other).total_cmp(&rank(one)));
+    }
+
+/// The number of labelled objects of each class, the mean over the different splits; none unless a record tells its
+/// split with all `count` classes.
+fn labelled<'a>(records: impl Iterator<Item = &'a Record>, count: usize) -> Option<Vec<f64>> {
+    let splits = records.filter_map(|record| record.split.as_ref());
+    let splits = splits.filter(|split| split.instances.len() == count);
+    let splits: BTreeMap<&str, &SplitRecord> =
+        splits.map(|split| (split.sha256.as_str(), split)).collect();
+    let sum = |class: usize| {
+        splits
+            .values()
+            .map(|split| split.instances[class].1)
+            .sum::<usize>()
+    };
+    let mean = |class: usize| sum(class) as f64 / splits.len() as f64;
+    (!splits.is_empty()).then(|| (0..count).map(mean).collect())
 }
