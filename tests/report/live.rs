@@ -4,6 +4,7 @@ use crate::folders::{SWEPT, copy, harness, stderr, stdout, text_of};
 use crate::html::{copied, table};
 use crate::trained::TRAINED;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,7 @@ fn a_watched_page_reads_itself_again_until_no_work_is_left() {
         .unwrap();
     wait_until(|| page.exists());
     let text = fs::read_to_string(&page).unwrap();
-    assert!(text.contains("http-equiv=\"refresh\" content=\"10\"") && text.contains("1 are left"));
+    assert!(text.contains("http-equiv=\"refresh\" content=\"10\"") && text.contains("1 is left"));
     assert!(text.contains("<h2>Running</h2>") && !text.contains(text_of(&results)));
     assert!(watch.try_wait().unwrap().is_none(), "it waits");
     fs::write(&records, whole).unwrap();
@@ -109,6 +110,18 @@ fn two_folders_are_compared_with_the_numbers_of_compare() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(!first.join("report.html").exists() && !second.join("report.html").exists());
     let page = fs::read_to_string(second.join("comparison.html")).unwrap();
+    let above = |folder: &Path| {
+        let name = folder.parent().unwrap().file_name().unwrap();
+        format!("{}/out", name.to_str().unwrap())
+    };
+    let (a, b) = (above(&first), above(&second));
+    for part in [
+        format!("<title>{b} compared with {a}</title>"),
+        format!("A: <code>{a}</code>, B: <code>{b}</code>;"),
+        format!("of 10 differences of the mAP, <code>{b}</code> (B) minus <code>{a}</code> (A), "),
+    ] {
+        assert!(page.contains(&part), "{part}");
+    }
     let compared = harness(&[
         "compare",
         text_of(&first),

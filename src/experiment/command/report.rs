@@ -8,7 +8,7 @@ use crate::experiment::insight::choice::Results;
 use crate::experiment::insight::report_page;
 use crate::experiment::trial::inputs::CommandError;
 use crate::report::page;
-use crate::report::{Comparison, counted};
+use crate::report::{Comparison, ResultsFolder, counted};
 use crate::screen::say;
 use crate::tensor::DeviceChoice;
 use anyhow::{Result, ensure};
@@ -41,6 +41,9 @@ pub struct ReportRequest {
 /// - [`CommandError::Output`]: the file cannot be written.
 pub fn report(request: &ReportRequest) -> Result<String, CommandError> {
     let folder = request.other.as_ref().unwrap_or(&request.folder);
+    for folder in [&request.folder, folder] {
+        ResultsFolder::require(folder).map_err(CommandError::Input)?;
+    }
     let name = match request.other {
         Some(_) => COMPARISON,
         None => FILE,
@@ -57,7 +60,11 @@ pub fn report(request: &ReportRequest) -> Result<String, CommandError> {
     let read = || {
         let mut report = report_page::report(&results)?;
         if request.other.is_some() {
-            report.compared = compared([&request.folder, folder])?;
+            let folders = [&request.folder, folder];
+            let names = report_page::names(folders.map(PathBuf::as_path));
+            report.compared = compared(folders, &names)?;
+            let [first, second] = names;
+            (report.folder, report.other) = (second, Some(first));
         }
         let text = page::render(&report)?;
         Ok((report, text))
@@ -85,10 +92,9 @@ fn check_file(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The comparisons of two folders, with their names without the way to them: reports are passed on.
-fn compared(folders: [&PathBuf; 2]) -> Result<Vec<Comparison>> {
+/// The comparisons of two folders, which are called `names`.
+fn compared(folders: [&PathBuf; 2], names: &[String; 2]) -> Result<Vec<Comparison>> {
     let mut found = comparisons(folders.map(PathBuf::as_path), None, None, &[])?;
-    let names = folders.map(|folder| report_page::name(folder));
     for comparison in &mut found {
         comparison.folders = names.clone();
     }

@@ -11,6 +11,8 @@ use crate::report::table::Table;
 pub struct Report {
     /// The name of the results folder.
     pub folder: String,
+    /// The name of the folder that it is compared with; none for a report of one folder.
+    pub other: Option<String>,
     /// The numbers of trials that are finished, failed, and planned.
     pub trials: [usize; 3],
     /// The facts that a reader must know before the numbers, one sentence each.
@@ -38,7 +40,7 @@ pub struct Report {
 /// A sweep.
 #[derive(Clone, Debug)]
 pub struct Sweep {
-    /// The number of seeds of a row.
+    /// The number of planned seeds of a row.
     pub seeds: usize,
     /// Its table once for each metric, the usual metric first. All have the same rows.
     pub views: Vec<View>,
@@ -297,6 +299,8 @@ pub struct Run {
     pub recipe: String,
     /// Names and values.
     pub facts: Vec<(String, String)>,
+    /// Its origin in a sentence: program, commit, local changes, machine, end; none if its file tells none.
+    pub origin: Option<String>,
     /// The command that makes the results again.
     pub command: String,
     /// The work by stage: title, state, and the number of trials that need it.

@@ -9,6 +9,14 @@ use maud::{Markup, html};
 pub fn section(report: &Report) -> Section {
     let body = html! {
         p class="state" { (state(report)) }
+        @for comparison in &report.compared {
+            p class="compared" { (coded(&verdict::compared(comparison))) }
+        }
+        @for run in &report.runs {
+            @if let Some(origin) = &run.origin {
+                p class="origin" { "Recipe " code { (run.recipe) } ": " (origin) }
+            }
+        }
         @if !report.running.is_empty() {
             div class="running" {
                 h2 { "Running" }
@@ -38,9 +46,17 @@ pub fn section(report: &Report) -> Section {
     };
     Section {
         id: "summary".into(),
-        title: format!("Report of {}", report.folder),
+        title: title(report),
         level: 1,
         body,
+    }
+}
+
+/// The title of the page: the folder, or both folders of a comparison.
+pub fn title(report: &Report) -> String {
+    match &report.other {
+        Some(other) => format!("{} compared with {other}", report.folder),
+        None => format!("Report of {}", report.folder),
     }
 }
 
@@ -53,7 +69,8 @@ fn state(report: &Report) -> String {
     }
     if left > 0 {
         text.push_str(&format!(
-            ", {left} are left. The tables are preliminary: rows may have different seeds"
+            ", {left} {} left. The tables are preliminary: rows may have different seeds",
+            if left == 1 { "is" } else { "are" }
         ));
     }
     text + "."

@@ -65,7 +65,7 @@ pub fn render(report: &Report) -> Result<String> {
     }
     sections.push(provenance::section(report));
     let frame = frame::Frame {
-        title: format!("Report of {}", report.folder),
+        title: head::title(report),
         version: &report.version,
         records: &report.records,
         refresh: report.refresh,

@@ -3,6 +3,7 @@
 use super::content::{Report, Run};
 use super::download::copied;
 use super::frame::Section;
+use super::head::coded;
 use maud::{Markup, html};
 
 /// The last section.
@@ -45,7 +46,7 @@ fn run(index: usize, run: &Run) -> Markup {
         h2 { "Recipe " (run.recipe) }
         dl class="facts" {
             @for (name, value) in &run.facts {
-                dt { (name) }
+                dt { (coded(name)) }
                 dd { (value) }
             }
         }

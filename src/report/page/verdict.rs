@@ -1,29 +1,34 @@
 //! The result of a sweep in one sentence.
 
-use crate::report::cell::number;
-use crate::report::statistics::Verdict;
+use crate::report::cell::{DIGITS, number, signed};
+use crate::report::comparison::Comparison;
+use crate::report::statistics::{JudgedDifference, Verdict};
 use crate::report::table::{Table, TableRow};
 use crate::screen::counted;
 
 /// The most rows that a sentence names.
 const NAMED: usize = 3;
 
-/// The sentence about the comparisons of `table`, whose rows have `seeds` seeds.
+/// The sentence about the comparisons of `table`, of whose rows `seeds` seeds are planned.
 pub fn sentence(table: &Table, seeds: usize) -> String {
     let metric = &table.metric;
-    let best = table
-        .rows
-        .iter()
-        .filter_map(|row| Some((row, row.mean.get(metric)?)))
-        .max_by(|(_, one), (_, other)| one.total_cmp(other));
-    let Some((best, value)) = best else {
+    let values = || {
+        let rows = table.rows.iter();
+        rows.filter_map(|row| Some((row, row.mean.get(metric)?)))
+    };
+    let Some(value) = values().map(|(_, value)| value).max_by(f64::total_cmp) else {
         return "No trial has a result yet.".to_string();
     };
-    let best = format!(
-        "`{}` has the highest {metric}, {}",
-        best.label,
-        number(Some(value))
-    );
+    let best = values().filter(|(_, other)| *other == value);
+    let best: Vec<&str> = best.map(|(row, _)| row.label.as_str()).collect();
+    let best = match best[..] {
+        [one] => format!("`{one}` has the highest {metric}, {}", number(Some(value))),
+        _ => format!(
+            "{} have the highest {metric}, {}, equal to the last digit",
+            named(&best),
+            number(Some(value))
+        ),
+    };
     let judged: Vec<(&TableRow, Verdict)> = table
         .rows
         .iter()
@@ -57,11 +62,7 @@ pub fn sentence(table: &Table, seeds: usize) -> String {
         false => parts.join(" and "),
     };
     let comparisons = counted(judged.len(), "comparison");
-    let seeds = match seeds {
-        1 => "There is one seed, so no difference has an interval, and none can be judged"
-            .to_string(),
-        seeds => format!("There are {seeds} seeds"),
-    };
+    let seeds = self::seeds(table, seeds);
     let identical = of(Verdict::Identical);
     let identical = match identical.len() {
         0 => String::new(),
@@ -69,6 +70,77 @@ pub fn sentence(table: &Table, seeds: usize) -> String {
     };
     format!(
         "Of {comparisons} of the {metric}, {found} at the Holm-adjusted level of 5 %. {seeds}.{identical} {best}."
+    )
+}
+
+/// The number of finished seeds in a sentence without its end.
+fn seeds(table: &Table, planned: usize) -> String {
+    let counts = || table.rows.iter().map(|row| row.seeds);
+    let (least, most) = (counts().min().unwrap_or(0), counts().max().unwrap_or(0));
+    let missing = match least < planned {
+        true => format!(" of {planned} planned ones"),
+        false => String::new(),
+    };
+    if most == 1 {
+        let bound = if least == 1 { "" } else { "at most " };
+        return format!(
+            "Every row has {bound}one finished seed{missing}: one seed, no interval, so no difference can be judged"
+        );
+    }
+    match least == most {
+        true => format!("Every row has {most} finished seeds{missing}"),
+        false => format!("The rows have {least} to {most} finished seeds{missing}"),
+    }
+}
+
+/// The sentence about the differences of two folders.
+pub fn compared(comparison: &Comparison) -> String {
+    let Comparison {
+        sweep,
+        folders,
+        metric,
+        rows,
+    } = comparison;
+    let differences = || {
+        rows.iter()
+            .filter_map(|row| Some((row, row.judged.as_ref()?)))
+    };
+    let number = differences().count();
+    if number == 0 {
+        return format!("`{sweep}`: no row has a seed that finished in both folders.");
+    }
+    let of = |wanted: Verdict| -> Vec<&str> {
+        let rows = differences().filter(|(_, judged)| judged.verdict == wanted);
+        rows.map(|(row, _)| row.label.as_str()).collect()
+    };
+    let kinds = [
+        (Verdict::Helps, "significantly higher"),
+        (Verdict::Hurts, "significantly lower"),
+        (Verdict::Identical, "identical"),
+    ];
+    let found = kinds.map(|(verdict, words)| (of(verdict), words));
+    let found = found.iter().filter(|(labels, _)| !labels.is_empty());
+    let found: Vec<String> = found
+        .map(|(labels, words)| format!("{} {words} ({})", labels.len(), named(labels)))
+        .collect();
+    let found = match found.is_empty() {
+        true => "none is significant".to_string(),
+        false => found.join(", "),
+    };
+    let largest = differences().max_by(|(_, one), (_, other)| {
+        let size = |judged: &JudgedDifference| judged.difference.mean.abs();
+        size(one).total_cmp(&size(other))
+    });
+    let largest = largest.map_or(String::new(), |(row, judged)| {
+        let mean = signed(Some(judged.difference.mean), DIGITS);
+        format!(" The largest is that of `{}`, {mean}.", row.label)
+    });
+    format!(
+        "`{sweep}`: of {} of the {metric}, `{}` (B) minus `{}` (A), {found} at the Holm-adjusted level of \
+         5 %.{largest}",
+        counted(number, "difference"),
+        folders[1],
+        folders[0]
     )
 }
 
@@ -82,5 +154,88 @@ fn named(labels: &[&str]) -> String {
     match labels.len().saturating_sub(NAMED) {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::table::{Header, RowRecords};
+    use crate::report::{Record, TrialStatus};
+
+    fn record(seed: u64, value: f64) -> Record {
+        Record {
+            recipe: "r".into(),
+            hash: format!("{seed} {value}"),
+            label: "l".into(),
+            seed,
+            steps: 1,
+            status: TrialStatus::Ok,
+            error: None,
+            metrics: Some([("mAP", Some(value))].into_iter().collect()),
+            student: None,
+            average: None,
+            code_version: 1,
+            findings: Vec::new(),
+            split: None,
+            commits: None,
+        }
+    }
+
+    /// The sentence about rows with these values by seed.
+    fn sentence_of(rows: &[(&str, &[Option<f64>])]) -> String {
+        let records: Vec<Vec<Option<Record>>> = rows
+            .iter()
+            .map(|(_, values)| {
+                let values = values.iter().enumerate();
+                values
+                    .map(|(seed, value)| value.map(|value| record(seed as u64, value)))
+                    .collect()
+            })
+            .collect();
+        let rows: Vec<RowRecords> = rows
+            .iter()
+            .zip(&records)
+            .map(|((label, _), records)| RowRecords {
+                label,
+                paper: None,
+                group: None,
+                records: records.iter().map(Option::as_ref).collect(),
+            })
+            .collect();
+        let header = Header {
+            reference: Some("all".into()),
+            ..Header::default()
+        };
+        sentence(&Table::new(header, &rows, None), records[0].len())
+    }
+
+    #[test]
+    fn rows_with_the_same_highest_value_are_all_named() {
+        let text = sentence_of(&[
+            ("all", &[Some(1.0), Some(1.5)]),
+            ("- a", &[Some(1.5), Some(1.0)]),
+            ("- b", &[Some(0.5), Some(0.5)]),
+        ]);
+        let wanted = "`all`, `- a` have the highest mAP, 1.25, equal to the last digit.";
+        assert!(text.ends_with(wanted), "{text}");
+        assert!(text.contains("Every row has 2 finished seeds. "), "{text}");
+    }
+
+    #[test]
+    fn seeds_that_have_not_finished_do_not_count() {
+        let one = [Some(1.0), None, None];
+        let text = sentence_of(&[("all", &one), ("- a", &[Some(2.0), None, None])]);
+        assert!(
+            text.contains(
+                "Every row has one finished seed of 3 planned ones: one seed, no interval"
+            ),
+            "{text}"
+        );
+        let text = sentence_of(&[("all", &[Some(1.0), Some(2.0), None]), ("- a", &one)]);
+        assert!(
+            text.contains("The rows have 1 to 2 finished seeds of 3 planned ones."),
+            "{text}"
+        );
     }
 }

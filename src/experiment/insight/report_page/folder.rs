@@ -9,7 +9,7 @@ use crate::report::page::{Report, Sweep};
 use crate::report::{JsonLines, RECORDS, Record, Timing};
 use anyhow::Result;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The file with the seconds of the trials.
 const TIMING: &str = "timing.jsonl";
@@ -51,6 +51,7 @@ pub fn report(results: &Results) -> Result<Report> {
         compared: Vec::new(),
         running: Vec::new(),
         refresh: None,
+        other: None,
         digest: records
             .as_ref()
             .map(|bytes| blake3::hash(bytes).to_hex().to_string()),
@@ -62,10 +63,45 @@ pub fn report(results: &Results) -> Result<Report> {
 }
 
 /// The name of the folder, without the way to it: reports are passed on.
-pub fn name(path: &Path) -> String {
-    let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let name = whole.file_name().unwrap_or(whole.as_os_str());
-    name.to_string_lossy().into_owned()
+fn name(path: &Path) -> String {
+    last(&whole(path), 1)
+}
+
+/// The names of two folders, each with as many of the folders above as are needed to tell them apart.
+pub fn names(folders: [&Path; 2]) -> [String; 2] {
+    let folders = folders.map(whole);
+    let longest = folders.each_ref().map(|path| path.iter().count());
+    let longest = longest.into_iter().max().unwrap_or(1);
+    let all = (1..=longest).map(|count| folders.each_ref().map(|path| last(path, count)));
+    let mut all = all.filter(|[one, other]| one != other);
+    all.next()
+        .unwrap_or_else(|| folders.each_ref().map(|path| last(path, 1)))
+}
+
+/// The path from the root.
+fn whole(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// The last `count` parts of a path.
+fn last(path: &Path, count: usize) -> String {
+    let parts = path.iter().filter(|part| *part != "/");
+    let parts: Vec<_> = parts.map(|part| part.to_string_lossy()).collect();
+    match &parts[parts.len().saturating_sub(count)..] {
+        [] => path.to_string_lossy().into_owned(),
+        parts => parts.join("/"),
+    }
+}
+
+/// A line with the paths of files in `folder` from there on: reports are passed on, and the bytes must not depend on how
+/// the folder was named.
+fn below(folder: &Path, line: &str) -> String {
+    let file = folder.join("x").display().to_string();
+    let way = file.strip_suffix('x').unwrap_or_default();
+    match way {
+        "" => line.to_string(),
+        way => line.replacen(way, "", 1),
+    }
 }
 
 /// The numbers of finished, failed and planned trials, each trial once.
@@ -83,16 +119,6 @@ fn trials(results: &Results) -> [usize; 3] {
 fn of_records(results: &Results) -> Vec<String> {
     let mut warnings = Vec::new();
     let records = || results.records.iter();
-    let programs: BTreeSet<&str> = records()
-        .filter_map(|record: &Record| Some(record.commits.as_ref()?.program.as_str()))
-        .collect();
-    if programs.len() > 1 {
-        let programs: Vec<&str> = programs.into_iter().collect();
-        warnings.push(format!(
-            "programs of several commits made the results: {}",
-            programs.join(", ")
-        ));
-    }
     let versions: BTreeSet<u32> = records().map(|record| record.code_version).collect();
     if versions.len() > 1 {
         let versions: Vec<String> = versions.iter().map(u32::to_string).collect();

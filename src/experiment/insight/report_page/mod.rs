@@ -12,4 +12,4 @@ mod settings;
 mod snapshots;
 mod sweep;
 
-pub use folder::{name, report};
+pub use folder::{names, report};
