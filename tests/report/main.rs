@@ -9,6 +9,7 @@ mod browser;
 mod chromium;
 mod folders;
 mod html;
+mod lacking;
 mod live;
 mod pictures;
 #[cfg(unix)]

@@ -150,7 +150,7 @@ fn the_page_has_figures_settings_and_provenance() {
         "Seeds: 0, 1, 2; Machine: ",
         "harness sweep &#39;recipes/own.toml&#39;",
         "30 of 30 trials are finished.",
-        "no journal has any",
+        "no journal in the store has any",
     ] {
         let part = part.replace("&#39;", "'");
         assert!(page.contains(&part), "{part}");
@@ -181,7 +181,7 @@ fn folders_that_lack_something_have_a_report_that_says_so() {
     fs::write(results.join("records.jsonl"), kept + "\n{\"recipe\":\"cu").unwrap();
     let page = report(&results);
     for part in [
-        "28 of 30 trials are finished, 1 failed, 1 are left",
+        "28 of 30 trials are finished, 1 failed, 1 is left",
         "left out",
         "it &lt;b&gt; failed",
     ] {
@@ -223,6 +223,11 @@ fn what_is_no_results_folder_is_refused() {
     for path in [folder.path().join("absent"), folder.path().to_path_buf()] {
         let output = harness(&["report", text_of(&path)]);
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        let told = stderr(&output);
+        assert!(
+            told.contains("no folder") || told.contains("no results in"),
+            "{told}"
+        );
         assert!(!path.join("report.html").exists());
     }
     let results = SWEPT.results();

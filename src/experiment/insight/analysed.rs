@@ -15,6 +15,10 @@ pub struct AnalysedRows {
     pub rows: Vec<RowAnalyses>,
     /// The number of further ones.
     pub more: usize,
+    /// The finished trials without an analysis: the places of their rows, and their seeds.
+    pub absent: Vec<(usize, Vec<u64>)>,
+    /// The places of the rows with an analysis on another dataset than that of the first.
+    pub apart: Vec<usize>,
 }
 
 /// The analyses of a row.
@@ -29,10 +33,22 @@ impl AnalysedRows {
     /// Reads the analyses of `rows`, each of which is given by its trials.
     pub fn read<'a>(results: &Results, rows: impl Iterator<Item = &'a [KeptTrial<'a>]>) -> Self {
         let (mut found, mut more): (Vec<RowAnalyses>, usize) = (Vec::new(), 0);
+        let mut absent = Vec::new();
         for (place, trials) in rows.enumerate() {
             let own = trials.iter();
             let own = own.filter_map(|trial| Some((trial.seed, analysis(results, trial)?)));
             let own: Vec<(u64, Analysis)> = own.collect();
+            let lacks = |trial: &&KeptTrial| {
+                trial.is_finished() && own.iter().all(|(seed, _)| *seed != trial.seed)
+            };
+            let seeds: Vec<u64> = trials
+                .iter()
+                .filter(lacks)
+                .map(|trial| trial.seed)
+                .collect();
+            if !seeds.is_empty() {
+                absent.push((place, seeds));
+            }
             match own.is_empty() {
                 true => {}
                 false if found.len() < ROWS => found.push(RowAnalyses { place, own }),
@@ -50,8 +66,15 @@ impl AnalysedRows {
         for row in &mut found {
             row.own.retain(|(_, one)| is_common(one));
         }
+        let apart = found.iter().filter(|row| row.own.is_empty());
+        let apart = apart.map(|row| row.place).collect();
         found.retain(|row| !row.own.is_empty());
-        Self { rows: found, more }
+        Self {
+            rows: found,
+            more,
+            absent,
+            apart,
+        }
     }
 
     /// Where the row with this place in its sweep is among the analysed ones.

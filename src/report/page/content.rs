@@ -92,6 +92,8 @@ pub struct TrialLine {
     pub seconds: Option<f64>,
     /// `ok`, `pending`, or `failed: <reason>`.
     pub state: String,
+    /// The last lines of the journal of a failed trial.
+    pub log: Vec<String>,
 }
 
 /// The settings of a sweep that are not the same in all rows.
@@ -297,10 +299,10 @@ pub struct Scatter {
 pub struct Run {
     /// The name of its recipe.
     pub recipe: String,
-    /// Names and values.
-    pub facts: Vec<(String, String)>,
     /// Its origin in a sentence: program, commit, local changes, machine, end; none if its file tells none.
     pub origin: Option<String>,
+    /// Names and values.
+    pub facts: Vec<(String, String)>,
     /// The command that makes the results again.
     pub command: String,
     /// The work by stage: title, state, and the number of trials that need it.

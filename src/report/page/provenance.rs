@@ -41,6 +41,18 @@ pub fn section(report: &Report) -> Section {
     }
 }
 
+/// The last lines of the journal of a failed trial behind a fold.
+pub fn log(lines: &[String]) -> Markup {
+    html! {
+        @if !lines.is_empty() {
+            details {
+                summary { "Last lines of its journal" }
+                pre { "\n" (lines.join("\n")) }
+            }
+        }
+    }
+}
+
 fn run(index: usize, run: &Run) -> Markup {
     html! {
         h2 { "Recipe " (run.recipe) }

@@ -4,8 +4,8 @@ use super::content::{Sweep, TrialLine};
 use super::frame::Section;
 use super::head::coded;
 use super::{
-    classes, confusion, curves, errors, forest, gallery, labels, scatter, settings, snapshots,
-    table, thresholds, verdict,
+    classes, confusion, curves, errors, forest, gallery, labels, provenance, scatter, settings,
+    snapshots, table, thresholds, verdict,
 };
 use crate::report::cell::number;
 use anyhow::Result;
@@ -158,7 +158,7 @@ fn trials(metric: &str, trials: &[TrialLine]) -> Markup {
                                 td class="number" { (number(trial.value)) }
                                 td class="number" { (trial.seconds.map_or(String::new(), |one| format!("{one:.1}"))) }
                                 td { code { (trial.hash) } }
-                                td { (trial.state) }
+                                td { (trial.state) (provenance::log(&trial.log)) }
                             }
                         }
                     }

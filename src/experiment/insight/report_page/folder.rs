@@ -1,12 +1,13 @@
 //! A whole results folder.
 
 use super::super::choice::Results;
+use super::sweep::ROWS as MANY;
 use super::{gallery, runs, snapshots, sweep};
 use crate::experiment::store::program::VERSION;
-use crate::experiment::store::root::digests_of;
+use crate::experiment::store::root::{CODE_VERSION, Store, digests_of};
 use crate::experiment::trial::datasets::Datasets;
 use crate::report::page::{Report, Sweep};
-use crate::report::{JsonLines, RECORDS, Record, Timing};
+use crate::report::{JsonLines, RECORDS, Record, Timing, counted};
 use anyhow::Result;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,15 +26,20 @@ pub fn report(results: &Results) -> Result<Report> {
         .tables
         .iter()
         .map(|layout| sweep::sweep(results, layout, &timing, &datasets));
-    let mut sweeps = sweeps.collect::<Result<Vec<Sweep>>>()?;
+    let sweeps = sweeps.collect::<Result<Vec<(Sweep, Vec<String>)>>>()?;
+    let (mut sweeps, of_sweeps): (Vec<Sweep>, Vec<Vec<String>>) = sweeps.into_iter().unzip();
     gallery::fit(&mut sweeps);
     snapshots::fit(&mut sweeps);
     let (runs, of_runs) = runs::runs(results);
     let records = std::fs::read(results.path.join(RECORDS)).ok();
-    let mut warnings: Vec<String> = results.damaged.clone();
-    warnings.extend(damaged.into_iter().map(|line| format!("left out {line}")));
+    let damaged = damaged.into_iter().map(|line| format!("left out {line}"));
+    let damaged = results.damaged.iter().cloned().chain(damaged);
+    let mut warnings: Vec<String> = damaged.map(|line| below(&results.path, &line)).collect();
+    warnings.extend(of_store(results));
+    warnings.extend(of_failures(results));
     warnings.extend(of_records(results));
     warnings.extend(of_runs);
+    warnings.extend(of_sweeps.into_iter().flatten());
     for finding in sweeps
         .iter()
         .flat_map(|sweep| &sweep.views[0].table.findings)
@@ -45,13 +51,13 @@ pub fn report(results: &Results) -> Result<Report> {
     }
     Ok(Report {
         folder: name(&results.path),
+        other: None,
         trials: trials(results),
         warnings,
         missing: missing(results, &sweeps),
         compared: Vec::new(),
         running: Vec::new(),
         refresh: None,
-        other: None,
         digest: records
             .as_ref()
             .map(|bytes| blake3::hash(bytes).to_hex().to_string()),
@@ -115,7 +121,42 @@ fn trials(results: &Results) -> [usize; 3] {
     [records().count() - failed, failed, planned.len()]
 }
 
-/// The warnings about the records: sources that differ.
+/// The warning about a store that another version of the computations made.
+fn of_store(results: &Results) -> Option<String> {
+    let version = results.store.as_ref().and_then(Store::other_version)?;
+    Some(format!(
+        "the store was made by version {version} of the computations, and this program's is {CODE_VERSION}: it may read \
+         curves, settings and stages wrongly"
+    ))
+}
+
+/// The warning about trials that failed.
+fn of_failures(results: &Results) -> Option<String> {
+    let rows = results.tables.iter().flat_map(|table| &table.rows);
+    let planned: BTreeSet<&String> = rows.flat_map(|row| &row.trials).collect();
+    let failed = |hash: &&String| {
+        results
+            .records
+            .get(hash)
+            .and_then(Record::failure)
+            .is_some()
+    };
+    let number = planned.iter().copied().filter(failed).count();
+    let rows = results.tables.iter().flat_map(|table| &table.rows);
+    let first = rows.flat_map(|row| &row.trials).find(failed)?;
+    let first = results.records.get(first)?;
+    let reason = first.failure()?;
+    let which = match number == planned.len() {
+        true => format!("no trial has a result: all {} failed", planned.len()),
+        false => format!("{} of {} failed", number, counted(planned.len(), "trial")),
+    };
+    Some(format!(
+        "{which}, such as that of `{}` with seed {}: {reason}. The lists of trials have every reason",
+        first.label, first.seed
+    ))
+}
+
+/// The warning about records of several versions.
 fn of_records(results: &Results) -> Vec<String> {
     let mut warnings = Vec::new();
     let records = || results.records.iter();
@@ -132,7 +173,7 @@ fn of_records(results: &Results) -> Vec<String> {
 
 /// The parts that the report lacks.
 fn missing(results: &Results, sweeps: &[Sweep]) -> Vec<String> {
-    let mut missing = Vec::new();
+    let mut missing: Vec<String> = sweeps.iter().filter_map(of_many_rows).collect();
     if results.store.is_none() {
         missing.push(
             "Reasons, settings, learning curves, pseudo-labels, thresholds, classes and stages: the folder has no `.store`, \
@@ -143,22 +184,21 @@ fn missing(results: &Results, sweeps: &[Sweep]) -> Vec<String> {
     }
     for sweep in sweeps {
         let name = &sweep.views[0].table.header.name;
+        let (of_labels, of_maps) = match sweep.curves.is_empty() {
+            true => ("no journal is in the store", "no journal is in the store"),
+            false => (
+                "no journal in the store has any",
+                "no journal in the store has values by class",
+            ),
+        };
         let parts = [
             (
                 "learning curves",
                 sweep.curves.is_empty(),
                 "no journal is in the store",
             ),
-            (
-                "pseudo-labels",
-                sweep.labels.is_empty(),
-                "no journal has any",
-            ),
-            (
-                "thresholds",
-                sweep.maps.is_empty(),
-                "no filter of the sweep reads values by class",
-            ),
+            ("pseudo-labels", sweep.labels.is_empty(), of_labels),
+            ("thresholds", sweep.maps.is_empty(), of_maps),
             (
                 "classes",
                 sweep.classes.is_none(),
@@ -179,4 +219,65 @@ fn missing(results: &Results, sweeps: &[Sweep]) -> Vec<String> {
         missing.extend(absent.map(|(part, _, reason)| format!("`{name}`, {part}: {reason}.")));
     }
     missing
+}
+
+/// What a sweep with too many rows lacks; none for another one.
+fn of_many_rows(sweep: &Sweep) -> Option<String> {
+    let table = &sweep.views[0].table;
+    let (name, rows) = (&table.header.name, table.rows.len());
+    let mut parts = Vec::new();
+    if table.metrics.len() > sweep.views.len() {
+        let metric = &table.metric;
+        parts.push(format!(
+            "differences and verdicts of other metrics than {metric}, which `harness table --metric` tells"
+        ));
+    }
+    let silent = rows.saturating_sub(sweep.reasons.len());
+    if silent > 0 && !sweep.reasons.is_empty() {
+        parts.push(format!(
+            "the reasons of the last {silent} rows, which `harness show` tells"
+        ));
+    }
+    (!parts.is_empty()).then(|| {
+        format!(
+            "`{name}`, {}: {rows} rows have no room for them, only {MANY} have.",
+            parts.join("; ")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_one_name_are_told_apart_by_what_is_above() {
+        let of = |one: &str, other: &str| names([Path::new(one), Path::new(other)]);
+        assert_eq!(
+            of("/absent/a/smoke", "/absent/b/smoke"),
+            ["a/smoke", "b/smoke"]
+        );
+        assert_eq!(
+            of("/absent/a/x/smoke", "/absent/b/x/smoke"),
+            ["a/x/smoke", "b/x/smoke"]
+        );
+        assert_eq!(of("/absent/a/one", "/absent/b/two"), ["one", "two"]);
+        assert_eq!(of("/absent/a", "/absent/a"), ["a", "a"]);
+        assert_eq!(
+            of("/absent-smoke", "/absent/absent-smoke"),
+            ["absent-smoke", "absent/absent-smoke"]
+        );
+    }
+
+    #[test]
+    fn lines_name_files_from_the_folder_on() {
+        let line = |folder: &str| {
+            let folder = Path::new(folder);
+            let line = format!("left out {}:3: bad", folder.join("records.jsonl").display());
+            below(folder, &line)
+        };
+        for folder in ["/home/me/out", "/home/me/out/", "./out", ".", "../out"] {
+            assert_eq!(line(folder), "left out records.jsonl:3: bad", "{folder}");
+        }
+    }
 }

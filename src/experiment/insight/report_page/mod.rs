@@ -5,6 +5,7 @@ mod analysis;
 mod folder;
 mod gallery;
 mod labels;
+mod lacking;
 mod maps;
 mod runs;
 mod series;

@@ -7,17 +7,18 @@ use super::super::evidence::Evidence;
 use super::super::portrait::{common, name_of, of_seed};
 use super::super::sentence::Finding;
 use super::super::signs::signs;
-use super::{analysis, gallery, labels, maps, series, settings, snapshots};
+use super::{analysis, gallery, labels, lacking, maps, series, settings, snapshots};
 use crate::experiment::trial::datasets::Datasets;
 use crate::report::page::{ClassTable, ClassValues, Sweep, TrialLine, View};
 use crate::report::{JsonLines, Record, SplitRecord, Table, TableLayout, Timing};
 use anyhow::Result;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The most rows that have sentences, and of which every metric has a view.
-const ROWS: usize = 60;
+pub const ROWS: usize = 60;
 
-/// The sweep with the table `layout`.
+/// The sweep with the table `layout`, and the warnings about what its trials have lost.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -26,7 +27,8 @@ pub fn sweep(
     layout: &TableLayout,
     timing: &JsonLines<Timing>,
     datasets: &Datasets,
-) -> Result<Sweep> {
+) -> Result<(Sweep, Vec<String>)> {
+    let mut warnings = Vec::new();
     let views = views(results, layout);
     let table = &views[0].table;
     let mut sweep = Sweep {
@@ -68,9 +70,12 @@ pub fn sweep(
         let found = AnalysedRows::read(results, rows.iter().map(|row| row.trials.as_slice()));
         sweep.analysed = analysis::analysed(&rows, &found, &references);
         sweep.gallery = gallery::gallery(results, &rows, &found, &references);
+        let lost = lacking::journals(results, &rows);
+        let lines = lost.into_iter().chain(lacking::analyses(&rows, &found));
+        warnings.extend(lines.map(|line| format!("`{}`: {line}", layout.name)));
     }
     sweep.views = views;
-    Ok(sweep)
+    Ok((sweep, warnings))
 }
 
 /// The table once for each metric.
@@ -132,10 +137,29 @@ fn trials(
                     (None, Some(_)) => "ok".to_string(),
                     (None, None) => "pending".to_string(),
                 },
+                log: log(results, hash),
             });
         }
     }
     lines
+}
+
+/// The last lines of the journal of a failed trial, as its folder has kept them.
+fn log(results: &Results, hash: &str) -> Vec<String> {
+    let Some(store) = &results.store else {
+        return Vec::new();
+    };
+    let failed = results
+        .records
+        .get(hash)
+        .and_then(Record::failure)
+        .is_some();
+    let text = failed
+        .then(|| std::fs::read(store.trial(hash).status()).ok())
+        .flatten();
+    let status: Value = serde_json::from_slice(&text.unwrap_or_default()).unwrap_or_default();
+    let lines = status["last-lines"].as_array().into_iter().flatten();
+    lines.filter_map(Value::as_str).map(String::from).collect()
 }
 
 /// The sentence about each row, with the signs that its training went wrong.
@@ -207,6 +231,11 @@ fn classes(
         values: rows.iter().map(|row| at(&row.per_class, class)).collect(),
         differences: differences.iter().map(|row| at(row, class)).collect(),
     };
+    let mut classes: Vec<ClassValues> = (0..count).map(class).collect();
+    if labelled.is_some() {
+        let rank = |class: &ClassValues| class.labelled.unwrap_or(0.0);
+        classes.sort_by(|one, other| rank(other).total_cmp(&rank(one)));
+    }
     Some(ClassTable {
         metric: table.metric.clone(),
         labels: rows.iter().map(|row| row.label.to_string()).collect(),
@@ -214,11 +243,6 @@ fn classes(
         classes,
     })
 }
-    let mut classes: Vec<ClassValues> = (0..count).map(class).collect();
-    if labelled.is_some() {
-        let rank = |class: &ClassValues| class.labelled.unwrap_or(0.0);
-        classes.sort_by(|one, other| rank(other).total_cmp(&rank(one)));
-    }
 
 /// The number of labelled objects of each class, the mean over the different splits; none unless a record tells its
 /// split with all `count` classes.
