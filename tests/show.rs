@@ -353,3 +353,23 @@ fn every_key_of_the_journal_is_explained() {
     );
     assert_eq!(harness(&["show"]).status.code(), Some(2));
 }
+
+/// The journals of all trainings get a teacher that keeps nothing.
+#[test]
+fn signs_stand_in_show_and_in_the_report_alike() {
+    let store = Store::new();
+    for stage in std::fs::read_dir(store.at("out/.store/stages")).unwrap() {
+        let path = stage.unwrap().path().join("journal.jsonl");
+        if let Ok(text) = std::fs::read_to_string(&path) {
+            let text = text.replace('}', ",\"kept\":0,\"kept-per-image\":0.0}");
+            std::fs::write(&path, text).unwrap();
+        }
+    }
+    let sign = "its teacher kept no pseudo-label in";
+    let text = store.shown("show", &["--row", "- a", "--sweep", "parts"]);
+    contains(&text, &["Signs that its training went wrong", sign]);
+    store.shown("report", &[]);
+    let page = std::fs::read_to_string(store.at("out/report.html")).unwrap();
+    let head = &page[..page.find("id=\"sweep-0\"").unwrap()];
+    contains(head, &["Rows that did badly, and why", sign]);
+}

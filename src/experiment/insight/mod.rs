@@ -20,6 +20,7 @@ pub mod report_page;
 pub mod sections;
 pub mod sentence;
 pub mod signs;
+pub mod supervised;
 pub mod thresholds;
 pub mod trial;
 pub mod twin;

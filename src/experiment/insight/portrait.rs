@@ -8,6 +8,8 @@ use super::differing::main_settings;
 use super::evidence::Evidence;
 use super::sections::{self, Frame};
 use super::sentence::Finding;
+use super::signs::signs;
+use super::supervised::supervised;
 use super::trial::KeptTrial;
 use crate::report::{Record, TableLayout, TableRow};
 use anyhow::Result;
@@ -29,6 +31,8 @@ struct Portrait<'a> {
     classes: Vec<ClassScore>,
     /// The names of the classes, or the reason why they are unknown.
     names: Result<Vec<String>, String>,
+    /// The signs that its trainings went wrong.
+    signs: Vec<String>,
     frame: Frame,
 }
 
@@ -55,10 +59,17 @@ pub fn portrait(results: &Results, row: Row, seed: Option<u64>, frame: Frame) ->
     };
     let values = other.as_ref().map_or(&[][..], |other| &other.per_class);
     let name = |class| name_of(names.as_ref().ok(), class);
+    // Its own row is read too: it is never the supervised one of a row with pseudo-labels.
+    let rows = row.table.rows.iter().map(|one| Row { row: one, ..row });
+    let rows = match own.labels.is_some() {
+        true => rows.map(read).collect::<Result<Vec<_>>>()?,
+        false => Vec::new(),
+    };
     let kept = |(seed, hash)| KeptTrial::read(results, hash, seed);
     let portrait = Portrait {
         chosen: chosen.into_iter().map(kept).collect::<Result<_>>()?,
         classes: compared(&own.per_class, values, name),
+        signs: signs(&own, supervised(&rows, &own), &table.metric, &name),
         judged: table
             .rows
             .into_iter()
@@ -121,6 +132,7 @@ impl Portrait<'_> {
         }
         let parts = [
             self.head(),
+            self.signs(),
             self.settings(),
             sections::curves(own, other, frame),
             sections::labels(own, other, frame),
@@ -177,6 +189,23 @@ impl Portrait<'_> {
             classes: &self.classes,
         };
         finding.sentence()
+    }
+
+    /// The signs that the trainings of the row went wrong, one in a line.
+    fn signs(&self) -> Vec<String> {
+        if self.signs.is_empty() {
+            return Vec::new();
+        }
+        let mut lines = vec!["Signs that its training went wrong".to_string()];
+        for sign in &self.signs {
+            let text = wrapped(sign, self.frame.width.saturating_sub(4));
+            let mut lead = "  - ";
+            for line in text {
+                lines.push(format!("{lead}{line}"));
+                lead = "    ";
+            }
+        }
+        lines
     }
 
     /// The settings that differ from those of the reference.

@@ -104,6 +104,15 @@ impl<'a> KeptTrial<'a> {
         self.record.is_some_and(|record| record.failure().is_none())
     }
 
+    /// The bounds of thresholds that move, if the filter has any.
+    pub fn bounds(&self) -> Option<[f64; 2]> {
+        let filter = self.settings.as_ref()?.get("method")?.get("filter")?;
+        let [low, high] = filter.get("clamp")?.as_array()?.as_slice() else {
+            return None;
+        };
+        Some([low.as_float()?, high.as_float()?])
+    }
+
     /// The reason why the trial failed: the stage's own, or else the record's.
     pub fn failure(&self) -> Option<String> {
         let of_stage = |stage: &KeptStage| match &stage.state {

@@ -48,6 +48,8 @@ pub struct Sweep {
     pub trials: Vec<TrialLine>,
     /// Sentences about single rows: label and sentence.
     pub reasons: Vec<(String, String)>,
+    /// The rows that did badly, each with the signs of what went wrong: label and sentences.
+    pub badly: Vec<(String, Vec<String>)>,
     /// The settings that differ; none if the store does not have them.
     pub settings: Option<SettingsTable>,
     /// The learning curves; empty without journals.

@@ -1,5 +1,6 @@
 //! The head of the page: state, verdicts, warnings, and what is not shown.
 
+use super::badly;
 use super::content::Report;
 use super::frame::Section;
 use super::verdict;
@@ -37,6 +38,7 @@ pub fn section(report: &Report) -> Section {
                 }
             }
         }
+        (badly::list(&report.sweeps))
         (list("Warnings", "warnings", &report.warnings))
         (list("Not shown", "missing", &report.missing))
         label class="script filter" {

@@ -5,6 +5,7 @@
 //! Nothing depends on the clock: the same folder gives the same bytes.
 
 mod axes;
+mod badly;
 mod classes;
 mod compared;
 mod confusion;

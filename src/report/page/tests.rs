@@ -82,6 +82,13 @@ fn report_with_labels() -> Report {
             views: vec![view],
             trials: Vec::new(),
             reasons: Vec::new(),
+            badly: vec![(
+                "a & b".into(),
+                vec![
+                    "`thresholds.class` ran away".into(),
+                    "its loss diverged".into(),
+                ],
+            )],
             settings: None,
             curves: Vec::new(),
             burn_in: None,
@@ -94,6 +101,17 @@ fn report_with_labels() -> Report {
         }],
         ..Report::default()
     }
+}
+
+#[test]
+fn the_head_has_the_rows_that_did_badly() {
+    let page = render(&report_with_labels()).unwrap();
+    let head = &page[..page.find("id=\"sweep-0\"").unwrap()];
+    let line = "<strong>a &amp; b</strong></a>: <code>thresholds.class</code> ran away; its loss diverged.";
+    assert!(
+        head.contains("Rows that did badly, and why") && head.contains(line),
+        "{head}"
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::super::evidence::Evidence;
 use super::super::portrait::{common, name_of, of_seed};
 use super::super::sentence::Finding;
 use super::super::signs::signs;
+use super::super::supervised::supervised;
 use super::{analysis, gallery, labels, lacking, maps, series, settings, snapshots};
 use crate::experiment::trial::datasets::Datasets;
 use crate::report::page::{ClassTable, ClassValues, Sweep, TrialLine, View};
@@ -35,6 +36,7 @@ pub fn sweep(
         seeds: layout.seeds.len(),
         trials: trials(results, layout, timing, &table.metric),
         reasons: Vec::new(),
+        badly: Vec::new(),
         settings: settings::table(&results.path, layout),
         curves: Vec::new(),
         burn_in: None,
@@ -59,7 +61,7 @@ pub fn sweep(
         let names = rows.iter().find_map(|row| told(&row.trials));
         let names = names.or_else(|| names_of(datasets, settings).ok());
         let name = |class: usize| name_of(names.as_ref(), class);
-        sweep.reasons = reasons(results, layout, table, &rows, &name)?;
+        (sweep.reasons, sweep.badly) = reasons(results, layout, table, &rows, &name)?;
         sweep.curves = series::panels(&rows);
         sweep.burn_in = series::burn_in(&rows);
         sweep.labels = rows.iter().filter_map(labels::flow).collect();
@@ -162,15 +164,19 @@ fn log(results: &Results, hash: &str) -> Vec<String> {
     lines.filter_map(Value::as_str).map(String::from).collect()
 }
 
-/// The sentence about each row, with the signs that its training went wrong.
+/// A label and what there is to say about its row.
+type Told<T> = Vec<(String, T)>;
+
+/// The sentence about each row, with the signs that its training went wrong; and the signs of the rows that did badly:
+/// all that are not above the row that they are compared with.
 fn reasons(
     results: &Results,
     layout: &TableLayout,
     table: &Table,
     rows: &[Evidence],
     name: &dyn Fn(usize) -> String,
-) -> Result<Vec<(String, String)>> {
-    let mut found = Vec::new();
+) -> Result<(Told<String>, Told<Vec<String>>)> {
+    let (mut found, mut badly) = (Vec::new(), Vec::new());
     for ((row, judged), all) in layout.rows.iter().zip(&table.rows).zip(rows).take(ROWS) {
         let row = Row { table: layout, row };
         let seeds = common(results, row, &row.trials(None)?)?;
@@ -187,13 +193,17 @@ fn reasons(
             metric: &table.metric,
         };
         let mut sentence = finding.sentence();
-        let signs = signs(&own, &table.metric, name);
+        let signs = signs(&own, supervised(rows, &own), &table.metric, name);
         if !signs.is_empty() {
             sentence.push_str(&format!(" Signs: {}.", signs.join("; ")));
         }
         found.push((row.row.label.clone(), sentence));
+        let is_above = judged.difference.is_some_and(|one| one.mean > 0.0);
+        if !signs.is_empty() && !is_above {
+            badly.push((row.row.label.clone(), signs));
+        }
     }
-    Ok(found)
+    Ok((found, badly))
 }
 
 /// The values by class; none if no row has any.
