@@ -151,6 +151,8 @@ pub struct Point {
 pub struct LabelFlow {
     /// The label of the row.
     pub label: String,
+    /// The number of seeds that are summed.
+    pub seeds: usize,
     /// The windows, by rising step.
     pub windows: Vec<LabelWindow>,
 }
@@ -160,6 +162,8 @@ pub struct LabelFlow {
 pub struct LabelWindow {
     /// The last step of the window.
     pub step: u64,
+    /// The unlabelled images that a teacher looked at; 0 if unknown.
+    pub images: f64,
     /// The candidates of the high tier.
     pub high: f64,
     /// Those of the medium tier.

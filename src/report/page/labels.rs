@@ -3,7 +3,7 @@
 use super::axes::{ROOM, axes};
 use super::content::{LabelFlow, LabelWindow};
 use super::download::{csv, csv_link};
-use super::scale::{Scale, place};
+use super::scale::{Scale, place, reading};
 use maud::{Markup, html};
 
 /// The most rows that have figures.
@@ -16,13 +16,16 @@ const SIZE: [f64; 2] = [420.0, 200.0];
 /// A count of a window.
 type Count = fn(&LabelWindow) -> f64;
 /// The layers of the first figure, from the bottom up.
-const LAYERS: [(&str, Count); 3] = [
+const LAYERS: [(&str, Count); 4] = [
     ("high", |one| one.high),
     ("medium, accepted", |one| one.accepted),
     ("medium, rejected", |one| {
         (one.medium - one.accepted).max(0.0)
     }),
+    ("low", |one| one.low),
 ];
+/// The name of the layer that lies over the first two.
+const DUPLICATES: &str = "duplicates of these two";
 /// The shares of the second figure: name, part and whole.
 const SHARES: [(&str, Count, Count); 3] = [
     (
@@ -50,7 +53,9 @@ pub fn body(id: &str, flows: &[LabelFlow]) -> Option<Markup> {
     Some(html! {
         p class="note" {
             "What is right is decided with the hidden annotations of the unlabelled images. They are used for these figures \
-             only; training never sees them. Candidates of the low tier are dropped and not drawn."
+             only; training never sees them. Bars are counts per unlabelled image, means over the seeds, so rows with \
+             different numbers of seeds compare. Duplicates are high or accepted candidates that a better one replaced: they \
+             lie over the upper end of these two."
         }
         @for (place, flow) in flows.iter().take(ROWS).enumerate() {
             (row(&format!("{id}-labels-{place}"), flow))
@@ -65,6 +70,10 @@ fn row(id: &str, flow: &LabelFlow) -> Markup {
     let windows = grouped(&flow.windows);
     let sum = |count: Count| flow.windows.iter().map(count).sum::<f64>();
     let total = sum(|one| one.high + one.medium + one.low);
+    let seeds = match flow.seeds {
+        1 => "in one seed".to_string(),
+        seeds => format!("in {seeds} seeds together"),
+    };
     let flips = flow.windows.iter().any(|one| one.flips > 0.0);
     let share = |part: f64, whole: f64| match whole > 0.0 {
         true => format!("{:.3}", part / whole),
@@ -73,7 +82,7 @@ fn row(id: &str, flow: &LabelFlow) -> Markup {
     html! {
         h3 { (flow.label) }
         p {
-            (sum(|one| one.kept)) " of " (total) " candidates became pseudo-labels; " (sum(|one| one.low))
+            (sum(|one| one.kept)) " of " (total) " candidates became pseudo-labels " (seeds) "; " (sum(|one| one.low))
             " were in the low tier, " (sum(|one| one.duplicates)) " were duplicates. Precision "
             (share(sum(|one| one.right), sum(|one| one.kept))) ", recall "
             (share(sum(|one| one.right), sum(|one| one.objects))) ". "
@@ -94,6 +103,7 @@ fn grouped(windows: &[LabelWindow]) -> Vec<LabelWindow> {
         part.iter()
             .fold(LabelWindow::default(), |all, one| LabelWindow {
                 step: one.step,
+                images: all.images + one.images,
                 high: all.high + one.high,
                 medium: all.medium + one.medium,
                 low: all.low + one.low,
@@ -111,10 +121,29 @@ fn grouped(windows: &[LabelWindow]) -> Vec<LabelWindow> {
     windows.chunks(size).map(sum).collect()
 }
 
-/// A figure: its scales, and `content` between them.
+/// What the bars of `windows` are: their name, and the windows with such counts.
+fn per_image(windows: &[LabelWindow]) -> (&'static str, Vec<LabelWindow>) {
+    if windows.iter().any(|one| one.images <= 0.0) {
+        return ("count, all seeds", windows.to_vec());
+    }
+    let scaled = windows.iter().map(|one| LabelWindow {
+        high: one.high / one.images,
+        medium: one.medium / one.images,
+        low: one.low / one.images,
+        accepted: one.accepted / one.images,
+        duplicates: one.duplicates / one.images,
+        flips: one.flips / one.images,
+        flips_right: one.flips_right / one.images,
+        flips_broken: one.flips_broken / one.images,
+        ..*one
+    });
+    ("per unlabelled image", scaled.collect())
+}
+
+/// A figure: its scales, and `content` between them. `unit` is the name of the vertical axis.
 fn figure(
     id: &str,
-    title: &str,
+    [title, unit]: [&str; 2],
     keys: &[(&str, String)],
     scales: [&Scale; 2],
     content: &Markup,
@@ -138,6 +167,8 @@ fn figure(
             }
             svg viewBox=(format!("0 0 {} {}", SIZE[0], SIZE[1])) role="img" aria-labelledby=(id) {
                 (axes(scales, SIZE))
+                text class="axis" x="11" y=(place((ROOM[2] + SIZE[1] - ROOM[3]) / 2.0)) text-anchor="middle"
+                    transform=(format!("rotate(-90 11 {})", place((ROOM[2] + SIZE[1] - ROOM[3]) / 2.0))) { (unit) }
                 (content)
             }
         }
@@ -157,10 +188,13 @@ fn width(windows: &[LabelWindow]) -> f64 {
 
 /// The candidates by tier, as stacked bars.
 fn layers(id: &str, windows: &[LabelWindow]) -> Markup {
+    let (unit, windows) = per_image(windows);
+    let windows = windows.as_slice();
     let x = steps(windows);
     let total = |one: &LabelWindow| LAYERS.iter().map(|(_, count)| count(one)).sum::<f64>();
     let most = windows.iter().map(total).fold(0.0, f64::max);
-    let y = Scale::of([0.0, most.max(1.0)], SIZE[1] - ROOM[3], ROOM[2]);
+    let most = if most > 0.0 { most } else { 1.0 };
+    let y = Scale::of([0.0, most], SIZE[1] - ROOM[3], ROOM[2]);
     let wide = width(windows);
     let content = html! {
         @for one in windows {
@@ -171,23 +205,25 @@ fn layers(id: &str, windows: &[LabelWindow]) -> Markup {
                 @if value > 0.0 {
                     @let ends = [y.at(below + value), y.at(below)];
                     rect class=(format!("fill c{layer}")) x=(left) y=(place(ends[0])) width=(place(wide)) height=(place(ends[1] - ends[0])) {
-                        title { (name) " up to step " (one.step) ": " (value) }
+                        title { (name) " up to step " (one.step) ": " (reading(value)) " " (unit) }
                     }
+                }
+            }
+            @if one.duplicates > 0.0 {
+                @let top = one.high + one.accepted;
+                @let ends = [y.at(top), y.at((top - one.duplicates).max(0.0))];
+                rect class="fill c6" x=(left) y=(place(ends[0])) width=(place(wide)) height=(place(ends[1] - ends[0])) {
+                    title { (DUPLICATES) " up to step " (one.step) ": " (reading(one.duplicates)) " " (unit) }
                 }
             }
         }
     };
-    let keys: Vec<(&str, String)> = (0..)
+    let mut keys: Vec<(&str, String)> = (0..)
         .zip(LAYERS)
         .map(|(layer, (name, _))| (name, format!("fill c{layer}")))
         .collect();
-    figure(
-        id,
-        "Candidates above the low tier",
-        &keys,
-        [&x, &y],
-        &content,
-    )
+    keys.push((DUPLICATES, "fill c6".to_string()));
+    figure(id, ["Candidates", unit], &keys, [&x, &y], &content)
 }
 
 /// Precision, localisation and recall. A gap is a window without a whole.
@@ -227,41 +263,53 @@ fn shares(id: &str, windows: &[LabelWindow]) -> Markup {
         .zip(SHARES)
         .map(|(slot, (name, ..))| (name, format!("line c{slot}")))
         .collect();
-    figure(id, "Against the hidden truth", &keys, [&x, &y], &content)
+    figure(
+        id,
+        ["Against the hidden truth", "share"],
+        &keys,
+        [&x, &y],
+        &content,
+    )
 }
 
-/// What the correction changed: put right above zero, broken below.
+/// What the correction changed: put right above zero and neither on top of it, broken below.
 fn flips(id: &str, windows: &[LabelWindow]) -> Markup {
+    let (unit, windows) = per_image(windows);
+    let windows = windows.as_slice();
     let x = steps(windows);
-    let most = windows
+    // Neither from a right class nor to one.
+    let neutral = |one: &LabelWindow| (one.flips - one.flips_right - one.flips_broken).max(0.0);
+    let ends = windows
         .iter()
-        .map(|one| one.flips_right)
-        .fold(1.0, f64::max);
-    let least = windows
-        .iter()
-        .map(|one| -one.flips_broken)
-        .fold(0.0, f64::min);
-    let y = Scale::of([least, most], SIZE[1] - ROOM[3], ROOM[2]);
+        .flat_map(|one| [one.flips_right + neutral(one), -one.flips_broken, 0.0]);
+    let y = Scale::of(ends, SIZE[1] - ROOM[3], ROOM[2]);
     let wide = width(windows);
     let content = html! {
         @for one in windows {
-            @for (value, class, name) in [(one.flips_right, "fill c0", "put right"), (-one.flips_broken, "fill c1", "broken")] {
-                @if value != 0.0 {
-                    @let ends = [y.at(value.max(0.0)), y.at(value.min(0.0))];
+            @let bars = [
+                ([0.0, one.flips_right], "fill c0", "put right"),
+                ([one.flips_right, one.flips_right + neutral(one)], "fill c7", "neither"),
+                ([-one.flips_broken, 0.0], "fill c1", "broken"),
+            ];
+            @for ([low, high], class, name) in bars {
+                @if high > low {
+                    @let ends = [y.at(high), y.at(low)];
                     rect class=(class) x=(place(x.at(one.step as f64) - wide / 2.0)) y=(place(ends[0])) width=(place(wide)) height=(place(ends[1] - ends[0])) {
-                        title { (name) " up to step " (one.step) ": " (value.abs()) " of " (one.flips) " changed" }
+                        title { (name) " up to step " (one.step) ": " (reading(high - low)) " of " (reading(one.flips)) " changed " (unit) }
                     }
                 }
             }
         }
+        line class="zero" x1=(place(ROOM[0])) x2=(place(SIZE[0] - ROOM[1])) y1=(place(y.at(0.0))) y2=(place(y.at(0.0))) {}
     };
     let keys = [
         ("put right", "fill c0".to_string()),
+        ("neither, neutral", "fill c7".to_string()),
         ("broken", "fill c1".to_string()),
     ];
     figure(
         id,
-        "Classes that the correction changed",
+        ["Classes that the correction changed", unit],
         &keys,
         [&x, &y],
         &content,
@@ -270,7 +318,8 @@ fn flips(id: &str, windows: &[LabelWindow]) -> Markup {
 
 /// All windows as CSV.
 fn text(flow: &LabelFlow) -> String {
-    let counts: [(&str, Count); 12] = [
+    let counts: [(&str, Count); 13] = [
+        ("images", |one| one.images),
         ("high", |one| one.high),
         ("medium", |one| one.medium),
         ("low", |one| one.low),

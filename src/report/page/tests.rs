@@ -36,6 +36,7 @@ fn records_cannot_end_their_element() {
 fn report_with_labels() -> Report {
     let window = |step, kept| LabelWindow {
         step,
+        images: 40.0,
         high: 30.0,
         medium: 20.0,
         low: 50.0,
@@ -51,6 +52,7 @@ fn report_with_labels() -> Report {
     };
     let flow = LabelFlow {
         label: "a".into(),
+        seeds: 2,
         windows: vec![window(20, 40.0), window(40, 0.0)],
     };
     let map = HeatMap {
@@ -118,10 +120,14 @@ fn the_head_has_the_rows_that_did_badly() {
 fn pseudo_labels_are_summed_and_judged() {
     let page = render(&report_with_labels()).unwrap();
     for part in [
-        "40 of 200 candidates became pseudo-labels; 100 were in the low tier, 4 were duplicates.",
+        "40 of 200 candidates became pseudo-labels in 2 seeds together; 100 were in the low tier, 4 were duplicates.",
         "Precision 0.250, recall 0.062.",
-        "<title>medium, rejected up to step 20: 8</title>",
-        "<title>broken up to step 40: 1 of 5 changed</title>",
+        "<title>medium, rejected up to step 20: 0.200 per unlabelled image</title>",
+        "<title>low up to step 20: 1.250 per unlabelled image</title>",
+        "<title>duplicates of these two up to step 40: 0.050 per unlabelled image</title>",
+        "<title>broken up to step 40: 0.025 of 0.125 changed per unlabelled image</title>",
+        "<title>neither up to step 40: 0.025 of 0.125 changed per unlabelled image</title>",
+        ">per unlabelled image</text>",
     ] {
         assert!(page.contains(part), "{part}");
     }
