@@ -62,6 +62,8 @@ pub struct Sweep {
     pub snapshots: Option<Snapshots>,
     /// The readings by class, such as thresholds.
     pub maps: Vec<HeatMap>,
+    /// The filters of the rows without such readings, in words: label and filter.
+    pub fixed: Vec<(String, String)>,
     /// The values of the usual metric by class; none if the store does not have them.
     pub classes: Option<ClassTable>,
     /// The analyses of the detections; none if no trial has one.
@@ -205,6 +207,8 @@ pub struct HeatMap {
     pub steps: Vec<u64>,
     /// The values, step by step and there class by class; none where a class has none.
     pub values: Vec<Vec<Option<f64>>>,
+    /// Values that the settings name, such as bounds: name and value.
+    pub marks: Vec<(&'static str, f64)>,
 }
 
 /// The values of a metric by class: means over the finished seeds, in percent.

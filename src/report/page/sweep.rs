@@ -52,7 +52,7 @@ pub fn sections(index: usize, sweep: &Sweep) -> Result<Vec<Section>> {
         (
             "thresholds",
             "Thresholds by class",
-            thresholds::body(&id, &sweep.maps),
+            thresholds::body(&id, &sweep.maps, &sweep.fixed),
         ),
         (
             "scatter",

@@ -62,6 +62,13 @@ fn report_with_labels() -> Report {
         classes: vec!["cat".into(), "dog".into()],
         steps: vec![20, 40],
         values: vec![vec![Some(0.7), None], vec![Some(0.9), Some(0.5)]],
+        marks: vec![("lower bound", 0.1), ("upper end of the start", 0.85)],
+    };
+    let masks = HeatMap {
+        name: "thresholds.mask".into(),
+        values: vec![vec![Some(0.2), None], vec![Some(0.3), Some(0.25)]],
+        marks: Vec::new(),
+        ..map.clone()
     };
     let classes = ClassTable {
         metric: "mAP".into(),
@@ -96,7 +103,8 @@ fn report_with_labels() -> Report {
             burn_in: None,
             labels: vec![flow],
             snapshots: None,
-            maps: vec![map],
+            maps: vec![map, masks],
+            fixed: vec![("b".into(), "coupled 0.765".into())],
             classes: Some(classes),
             analysed: None,
             gallery: None,
@@ -144,6 +152,16 @@ fn readings_by_class_have_cells_and_values() {
     let row =
         "<th scope=\"row\">dog</th><td class=\"number\">–</td><td class=\"number\">0.500</td>";
     assert!(page.contains(row), "{page}");
+    for part in [
+        "<title>lower bound: 0.1</title>",
+        "<title>upper end of the start: 0.85</title>",
+        "<li>b: coupled 0.765</li>",
+        // Each reading has a scale of its own.
+        "<code>thresholds.class</code>: 0.500 ",
+        "<code>thresholds.mask</code>: 0.200 ",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Readings by class over the steps, such as the thresholds of an adaptive filter, as heat maps.
 
-use super::axes::ends_heading;
+use super::axes::{ROOM, axes, ends_heading};
 use super::content::HeatMap;
 use super::download::{csv, csv_link};
 use super::scale::{Scale, place, reading};
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// The most heat maps of a sweep.
 const MAPS: usize = 16;
@@ -17,36 +18,147 @@ const SIZE: [f64; 4] = [520.0, 110.0, 12.0, 30.0];
 /// The characters of a name that has room.
 const NAME: usize = 16;
 
-/// The maps; none if no row has readings by class. `id` begins all ids in it.
-pub fn body(id: &str, maps: &[HeatMap]) -> Option<Markup> {
+/// The most classes that have lines.
+const LINES: usize = 6;
+/// Width and height of the figure of these lines.
+const CHART: [f64; 2] = [520.0, 170.0];
+
+/// The maps, and the `fixed` filters of the other rows; none if no row has readings by class. `id` begins all ids in it.
+pub fn body(id: &str, maps: &[HeatMap], fixed: &[(String, String)]) -> Option<Markup> {
     if maps.is_empty() {
         return None;
     }
-    let values = maps.iter().flat_map(|map| map.values.iter().flatten());
-    let scale = Scale::of(values.copied().flatten(), 0.0, SHADES as f64);
-    let (low, high) = scale.range();
+    let names: BTreeSet<&str> = maps.iter().map(|map| map.name.as_str()).collect();
+    let scales: Vec<(&str, Scale)> = names
+        .into_iter()
+        .map(|name| (name, scale(maps, name)))
+        .collect();
+    let of = |map: &HeatMap| {
+        scales
+            .iter()
+            .find(|(name, _)| *name == map.name)
+            .map(|(_, scale)| scale)
+    };
     Some(html! {
         p class="note" {
-            "Each line is a class, in the order of the dataset; from left to right the steps of the training. \
-             A gap is a class without a value yet. " (reading(low)) " "
-            span class="shades" aria-hidden="true" {
-                svg viewBox=(format!("0 0 {} 10", SHADES * 10)) {
-                    @for shade in 0..SHADES {
-                        rect class=(format!("q{shade}")) x=(shade * 10) y="0" width="10" height="10" {}
+            "Each line of a map is a class, in the order of the dataset; from left to right the steps of the training. \
+             A gap is a class without a value yet. Below it are the lines of up to " (LINES) " classes; dashed: the range in \
+             which the thresholds begin, and the bounds within which they move."
+        }
+        @for (name, scale) in &scales {
+            @let (low, high) = scale.range();
+            p class="note" {
+                code { (name) } ": " (reading(low)) " "
+                span class="shades" aria-hidden="true" {
+                    svg viewBox=(format!("0 0 {} 10", SHADES * 10)) {
+                        @for shade in 0..SHADES {
+                            rect class=(format!("q{shade}")) x=(shade * 10) y="0" width="10" height="10" {}
+                        }
                     }
                 }
+                " " (reading(high))
             }
-            " " (reading(high))
+        }
+        @if !fixed.is_empty() {
+            p class="note" { "Fixed thresholds, the same at every step:" }
+            ul { @for (label, words) in fixed { li { (label) ": " (words) } } }
         }
         div class="panels" {
             @for (place, map) in maps.iter().take(MAPS).enumerate() {
-                (figure(&format!("{id}-map-{place}"), map, &scale))
+                @if let Some(scale) = of(map) { (figure(&format!("{id}-map-{place}"), map, scale)) }
             }
         }
         @if maps.len() > MAPS {
             p class="note" { "The first " (MAPS) " of " (maps.len()) " readings." }
         }
     })
+}
+
+/// The shades of all maps of the reading `name`: readings of another kind have others.
+fn scale(maps: &[HeatMap], name: &str) -> Scale {
+    let own = maps.iter().filter(|map| map.name == name);
+    let values = own.flat_map(|map| map.values.iter().flatten());
+    Scale::of(values.copied().flatten(), 0.0, SHADES as f64)
+}
+
+/// The classes that have lines: up to [`LINES`], evenly from the first to the last.
+fn chosen(count: usize) -> Vec<usize> {
+    match count {
+        0 => Vec::new(),
+        count if count <= LINES => (0..count).collect(),
+        count => (0..LINES)
+            .map(|place| place * (count - 1) / (LINES - 1))
+            .collect(),
+    }
+}
+
+/// The lines of some classes, with those of the settings.
+fn chart(id: &str, map: &HeatMap) -> Markup {
+    let chosen = chosen(map.classes.len());
+    let at = |step: usize, class: usize| map.values[step].get(class).copied().flatten();
+    let steps: Vec<usize> = columns(map.steps.len());
+    let values = steps
+        .iter()
+        .flat_map(|step| chosen.iter().filter_map(move |class| at(*step, *class)));
+    let marks = map.marks.iter().map(|(_, value)| *value);
+    let y = Scale::of(values.chain(marks), CHART[1] - ROOM[3], ROOM[2]);
+    let x = Scale::of(
+        map.steps.iter().map(|step| *step as f64),
+        ROOM[0],
+        CHART[0] - ROOM[1],
+    );
+    let path = |class: usize| {
+        let mut path = String::new();
+        let mut is_open = false;
+        for step in &steps {
+            let value = at(*step, class);
+            if let Some(value) = value {
+                let lead = if is_open { "L" } else { "M" };
+                let places = [x.at(map.steps[*step] as f64), y.at(value)].map(place);
+                path.push_str(&format!("{lead}{} {}", places[0], places[1]));
+                if !is_open {
+                    path.push_str("h0");
+                }
+            }
+            is_open = value.is_some();
+        }
+        path
+    };
+    let key = format!("{id}-lines");
+    html! {
+        p id=(key) class="legend" {
+            @for (slot, class) in chosen.iter().enumerate() {
+                span class="mark-key" {
+                    svg class="key" viewBox="0 0 26 10" aria-hidden="true" {
+                        line class=(format!("line c{slot}")) x1="1" x2="25" y1="5" y2="5" {}
+                    }
+                    " " (map.classes[*class])
+                }
+                " "
+            }
+        }
+        svg viewBox=(format!("0 0 {} {}", CHART[0], CHART[1])) role="img" aria-labelledby=(format!("{id} {key}")) {
+            (axes([&x, &y], CHART))
+            @for (name, value) in &map.marks {
+                line class="zero" x1=(place(ROOM[0])) x2=(place(CHART[0] - ROOM[1])) y1=(place(y.at(*value))) y2=(place(y.at(*value))) {
+                    title { (name) ": " (value) }
+                }
+            }
+            @for (slot, class) in chosen.iter().enumerate() {
+                g class=(format!("c{slot}")) {
+                    title { (map.classes[*class]) }
+                    path class="line" d=(path(*class)) {}
+                }
+            }
+        }
+        @if !map.marks.is_empty() {
+            p class="note" {
+                @for (place, (name, value)) in map.marks.iter().enumerate() {
+                    @if place > 0 { ", " } (name) " " (value)
+                }
+            }
+        }
+    }
 }
 
 /// The columns of a map: at most [`STEPS`], evenly, the last one among them.
@@ -86,6 +198,7 @@ fn figure(id: &str, map: &HeatMap, scale: &Scale) -> Markup {
                     text class="tick" x=(place(SIZE[0])) y=(place(height + 14.0)) text-anchor="end" { "step " (map.steps[*end]) }
                 }
             }
+            (chart(id, map))
             details {
                 summary { "First and last values" }
                 table {

@@ -43,6 +43,7 @@ pub fn sweep(
         labels: Vec::new(),
         snapshots: None,
         maps: Vec::new(),
+        fixed: Vec::new(),
         classes: None,
         analysed: None,
         gallery: None,
@@ -67,6 +68,7 @@ pub fn sweep(
         sweep.labels = rows.iter().filter_map(labels::flow).collect();
         sweep.snapshots = snapshots::snapshots(&rows, &name);
         sweep.maps = rows.iter().flat_map(|row| maps::maps(row, &name)).collect();
+        sweep.fixed = rows.iter().filter_map(maps::fixed).collect();
         sweep.classes = classes(results, layout, table, &rows, &name);
         let references = layout.references();
         let found = AnalysedRows::read(results, rows.iter().map(|row| row.trials.as_slice()));
