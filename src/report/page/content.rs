@@ -283,6 +283,8 @@ pub struct AnalysedRow {
 pub struct SeedKinds {
     /// The seed.
     pub seed: u64,
+    /// The number of objects: as many detections count at most.
+    pub objects: usize,
     /// The counts, where an overlap of 0 is background.
     pub counts: Vec<usize>,
     /// The correct ones on an object that a better-scored detection has found.

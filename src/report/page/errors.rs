@@ -5,7 +5,9 @@ use super::download::{csv, csv_link};
 use super::scale::place;
 use super::tide;
 use crate::report::cell::signed;
+use crate::report::statistics::{Bootstrap, Difference, paired_difference};
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// The width of the figure, the room of the labels, and the height of a bar.
 const SIZE: [f64; 3] = [720.0, 200.0, 26.0];
@@ -30,7 +32,8 @@ fn kinds(id: &str, analysed: &Analysed) -> Markup {
     html! {
         figure {
             figcaption id=(title) {
-                "Kinds of the best-scored detections, as many as there are objects: shares in percent, means over the seeds. "
+                "Kinds of the best-scored detections, at most as many as there are objects (" (objects(analysed))
+                "): shares in percent of those that count, means over the seeds. "
                 (csv_link(&title, &lines(analysed)))
             }
             p class="legend" aria-hidden="true" {
@@ -46,6 +49,8 @@ fn kinds(id: &str, analysed: &Analysed) -> Markup {
                 }
             }
             (table(analysed))
+            @if let Some(fewer) = fewer(analysed) { p class="note" { (fewer) } }
+            p class="note" { "Small: mean paired differences to the reference over the common seeds, with Student's 95 % interval." }
             p class="note" {
                 "With s, the largest IoU with an object of the detection's class, and o, that with an object of another class: \
                  Cor: s > 0.5. BG: s = o = 0. Loc: s >= o. Sim: o > s, and the other class is similar. Oth: o > s otherwise. \
@@ -56,6 +61,45 @@ fn kinds(id: &str, analysed: &Analysed) -> Markup {
             p class="note" { (similar(&analysed.similar)) }
         }
     }
+}
+
+/// The numbers of objects of the seeds, each once.
+fn objects(analysed: &Analysed) -> String {
+    let all: BTreeSet<usize> = seeds(analysed).map(|one| one.objects).collect();
+    let all: Vec<String> = all.iter().map(usize::to_string).collect();
+    all.join(" or ")
+}
+
+fn seeds(analysed: &Analysed) -> impl Iterator<Item = &SeedKinds> {
+    analysed.rows.iter().flat_map(|row| &row.kinds)
+}
+
+/// The detections of a row that count, and the objects, sums over its seeds.
+fn counted(row: &AnalysedRow) -> [usize; 2] {
+    let counts = row.kinds.iter().flat_map(|one| &one.counts).sum();
+    [counts, row.kinds.iter().map(|one| one.objects).sum()]
+}
+
+/// The rows that have fewer detections than objects, in words; none if there is no such row.
+fn fewer(analysed: &Analysed) -> Option<String> {
+    let has_fewer = |row: &&AnalysedRow| {
+        row.kinds
+            .iter()
+            .any(|one| one.counts.iter().sum::<usize>() < one.objects)
+    };
+    let rows: Vec<&str> = analysed
+        .rows
+        .iter()
+        .filter(has_fewer)
+        .map(|row| row.label.as_str())
+        .collect();
+    (!rows.is_empty()).then(|| {
+        format!(
+            "Fewer detections than objects count in {}: there are no more. Their shares are of these few, so they do not \
+             compare with those of other rows as they stand.",
+            rows.join(", ")
+        )
+    })
 }
 
 /// A kind with its meaning.
@@ -97,8 +141,8 @@ fn of_seed(kinds: &SeedKinds) -> Vec<f64> {
         .collect()
 }
 
-/// The mean difference of a share to the reference over the seeds that both have; none without any.
-fn difference(row: &AnalysedRow, reference: &AnalysedRow, kind: usize) -> Option<f64> {
+/// The difference of a share to the reference over the seeds that both have; none without any.
+fn difference(row: &AnalysedRow, reference: &AnalysedRow, kind: usize) -> Option<Difference> {
     let pairs = row.kinds.iter().filter_map(|own| {
         let other = reference
             .kinds
@@ -107,7 +151,16 @@ fn difference(row: &AnalysedRow, reference: &AnalysedRow, kind: usize) -> Option
         Some(of_seed(own)[kind] - of_seed(other)[kind])
     });
     let pairs: Vec<f64> = pairs.collect();
-    (!pairs.is_empty()).then(|| pairs.iter().sum::<f64>() / pairs.len() as f64)
+    paired_difference(&pairs, &mut Bootstrap::default())
+}
+
+/// A difference in percent with its interval, if it has one.
+fn words(found: &Difference) -> String {
+    let percent = |value: f64| signed(Some(value * 100.0), DIGITS);
+    let interval = found.interval.map_or(String::new(), |(low, high)| {
+        format!(" [{}, {}]", percent(low), percent(high))
+    });
+    format!("{}{interval}", percent(found.mean))
 }
 
 fn bar(row: &AnalysedRow, kinds: &[&str], top: f64) -> Markup {
@@ -145,6 +198,7 @@ fn table(analysed: &Analysed) -> Markup {
                         th scope="col" data-sorts="text" { "variant" }
                         @for kind in &analysed.kinds { th scope="col" class="number" data-sorts="number" { (kind) } }
                         th scope="col" class="number" data-sorts="number" { "of Cor, duplicates" }
+                        th scope="col" class="number" data-sorts="number" { "detections of objects" }
                     }
                 }
                 tbody {
@@ -157,11 +211,13 @@ fn table(analysed: &Analysed) -> Markup {
                                 td class="number" data-value=(share) {
                                     (percent(share))
                                     @if let Some(found) = reference.and_then(|other| difference(row, other, kind)) {
-                                        " " small { (signed(Some(found * 100.0), DIGITS)) }
+                                        " " small { (words(&found)) }
                                     }
                                 }
                             }
                             td class="number" data-value=(duplicates) { (duplicates) }
+                            @let [count, objects] = counted(row);
+                            td class="number" data-value=(count) { (count) " of " (objects) }
                         }
                     }
                 }
@@ -175,7 +231,7 @@ fn lines(analysed: &Analysed) -> String {
     let head = ["variant", "seed", "background_iou"]
         .into_iter()
         .chain(analysed.kinds.iter().copied())
-        .chain(["duplicates"]);
+        .chain(["duplicates", "objects"]);
     let mut lines = vec![head.map(String::from).collect::<Vec<_>>()];
     for row in &analysed.rows {
         for one in &row.kinds {
@@ -183,6 +239,7 @@ fn lines(analysed: &Analysed) -> String {
                 let mut line = vec![row.label.clone(), one.seed.to_string(), bound.to_string()];
                 line.extend(counts.iter().map(usize::to_string));
                 line.push(one.duplicates.to_string());
+                line.push(one.objects.to_string());
                 lines.push(line);
             }
         }
@@ -205,6 +262,7 @@ mod tests {
     fn row(seeds: &[(u64, [usize; 2])]) -> AnalysedRow {
         let kinds = seeds.iter().map(|(seed, counts)| SeedKinds {
             seed: *seed,
+            objects: 4,
             counts: counts.to_vec(),
             duplicates: 0,
             counts_of_tide: counts.to_vec(),
@@ -226,11 +284,20 @@ mod tests {
         let own = row(&[(0, [1, 3]), (1, [2, 2])]);
         assert_eq!(shares(&own), [0.375, 0.625]);
         let other = row(&[(1, [3, 1]), (2, [0, 4])]);
+        let found = difference(&own, &other, 0).unwrap();
         assert_eq!(
-            difference(&own, &other, 0),
-            Some(-0.25),
+            (found.mean, found.pairs),
+            (-0.25, 1),
             "seed 1 alone is common"
         );
+        assert_eq!(words(&found), "-25.0");
         assert_eq!(difference(&own, &row(&[(9, [1, 1])]), 0), None);
+        let third = row(&[(0, [0, 4]), (1, [1, 3])]);
+        let found = difference(&own, &third, 0).unwrap();
+        assert_eq!(
+            words(&found),
+            "+25.0 [+25.0, +25.0]",
+            "both seeds gain a quarter"
+        );
     }
 }

@@ -210,6 +210,7 @@ fn analysed() -> Analysed {
         confusion: vec![vec![6, 2, 1], vec![0, 3, 1], vec![2, 0, 0]],
         kinds: vec![SeedKinds {
             seed: 7,
+            objects: 12,
             counts: counts.to_vec(),
             duplicates: 1,
             counts_of_tide: counts.to_vec(),
@@ -238,6 +239,8 @@ fn errors_of_networks_have_figures_tables_and_numbers() {
         "most often, &lt;b&gt;cat&lt;/b&gt; is taken for dog: 2 of 9.",
         "<title>&lt;b&gt;cat&lt;/b&gt; as background: 1 of 9 (11 %)</title>",
         "60.0 <small>+10.0</small>",
+        "<td class=\"number\" data-value=\"10\">10 of 12</td>",
+        "Fewer detections than objects count in a, b: there are no more.",
         "Similar classes: &lt;b&gt;cat&lt;/b&gt;, dog.",
         "<td class=\"number\" data-value=\"4.25\">4.25</td>",
         "These are the first 2 of 5 analysed rows.",

@@ -11,7 +11,7 @@ use crate::rng::Stream;
 /// Columns and rows of a histogram.
 const CELLS: usize = 40;
 /// The detections that are drawn as points.
-const POINTS: usize = 400;
+const POINTS: usize = 500;
 /// The overlaps up to which a detection is on no object: that of the paper, and TIDE's.
 const BACKGROUND: [f64; 2] = [0.0, 0.1];
 
@@ -97,6 +97,7 @@ fn row(
             BACKGROUND.map(|bound| kinds(&predictions, analysis.objects, &analysis.groups, bound));
         by_seed.push(SeedKinds {
             seed: *seed,
+            objects: analysis.objects,
             counts: paper.counts.to_vec(),
             duplicates: paper.duplicates,
             counts_of_tide: tide.counts.to_vec(),
