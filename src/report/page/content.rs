@@ -133,6 +133,10 @@ pub struct Series {
     pub label: String,
     /// The points, by rising step.
     pub points: Vec<Point>,
+    /// The points of every single seed; empty if there is one seed alone.
+    pub seeds: Vec<Vec<(u64, f64)>>,
+    /// The seeds with readings that are not finite, each with the first such step.
+    pub lost: Vec<(u64, u64)>,
 }
 
 /// A point of a curve.
@@ -142,9 +146,9 @@ pub struct Point {
     pub step: u64,
     /// The mean over the seeds.
     pub mean: f64,
-    /// The smallest value of a seed.
+    /// The lower end of the band: the smallest value of a seed, or with many seeds the mean less a standard deviation.
     pub low: f64,
-    /// The largest value of a seed.
+    /// The upper end of the band.
     pub high: f64,
 }
 

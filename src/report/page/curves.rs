@@ -36,7 +36,8 @@ pub fn body(id: &str, sweep: &Sweep) -> Option<Markup> {
     let drawn = &slots[..slots.len().min(LINES)];
     Some(html! {
         p class="note" {
-            "Lines: means over the seeds; bands: from the smallest to the largest seed. Nothing is smoothed: a point is a \
+            "Lines: means over the seeds; thin lines: single seeds of the rows that are drawn at first; bands: from the smallest \
+             to the largest seed, and of more than seven seeds one standard deviation on both sides of the mean. Nothing is smoothed: a point is a \
              window of up to 20 steps, and of long curves the extremes of every stretch are drawn. "
             @if sweep.burn_in.is_some() { "Shaded: the first training, before there are pseudo-labels. " }
             "There is no validation curve: the networks are evaluated at the end alone."
@@ -73,7 +74,12 @@ pub fn body(id: &str, sweep: &Sweep) -> Option<Markup> {
 fn scales(panel: &Panel) -> [Scale; 2] {
     let points = || panel.series.iter().flat_map(|series| &series.points);
     let steps = points().map(|point| point.step as f64);
+    let singles = panel
+        .series
+        .iter()
+        .flat_map(|series| series.seeds.iter().flatten());
     let values = points().flat_map(|point| [point.low, point.high]);
+    let values = values.chain(singles.map(|(_, value)| *value));
     [
         Scale::of(steps, ROOM[0], SIZE[0] - ROOM[1]),
         Scale::of(values, SIZE[1] - ROOM[3], ROOM[2]),
@@ -87,6 +93,7 @@ fn figure(id: &str, panel: &Panel, drawn: &[usize], burn_in: Option<u64>) -> Mar
         figure class="panel" {
             figcaption id=(id) {
                 strong { (panel.name) } " " span class="note" { (panel.about) }
+                @if let Some(lost) = lost(panel) { " " span class="note lost" { (lost) } }
             }
             svg viewBox=(format!("0 0 {} {}", SIZE[0], SIZE[1])) role="img" aria-labelledby=(id) {
                 @if let Some(step) = burn_in {
@@ -127,7 +134,53 @@ fn lines<'a>(panel: &'a Panel, drawn: &'a [usize]) -> impl Iterator<Item = (usiz
     all.filter_map(move |(slot, row)| Some((slot, find(*row)?)))
 }
 
-/// A line with its band.
+/// The most seeds that a sentence names.
+const NAMED: usize = 6;
+
+/// The seeds with readings that are not finite, in words; none without any.
+fn lost(panel: &Panel) -> Option<String> {
+    let seeds = panel.series.iter().flat_map(|series| {
+        let one = |(seed, step): &(u64, u64)| format!("{}, seed {seed}, step {step}", series.label);
+        series.lost.iter().map(one).collect::<Vec<_>>()
+    });
+    let seeds: Vec<String> = seeds.collect();
+    let more = match seeds.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let named = seeds[..seeds.len().min(NAMED)].join("; ");
+    (!seeds.is_empty()).then(|| {
+        format!("Readings that are not finite are left out; the first of them: {named}{more}.")
+    })
+}
+
+/// The line of a single seed in whole units, each point as a step from the one before.
+fn single(points: &[(u64, f64)], [x, y]: [&Scale; 2]) -> String {
+    let all: Vec<Point> = points
+        .iter()
+        .map(|(step, value)| Point {
+            step: *step,
+            mean: *value,
+            low: *value,
+            high: *value,
+        })
+        .collect();
+    let mut path = String::new();
+    let mut before = [0, 0];
+    for point in thinned(&all) {
+        let at = [x.at(point.step as f64), y.at(point.mean)].map(|value| value.round() as i64);
+        let lead = if path.is_empty() { "M" } else { "l" };
+        path.push_str(&format!(
+            "{lead}{} {}",
+            at[0] - before[0],
+            at[1] - before[1]
+        ));
+        before = at;
+    }
+    path
+}
+
+/// A line with its band and its seeds.
 fn curve(series: &Series, slot: usize, [x, y]: [&Scale; 2]) -> Markup {
     let points = thinned(&series.points);
     let pair = |point: &Point, value: f64| {
@@ -143,6 +196,9 @@ fn curve(series: &Series, slot: usize, [x, y]: [&Scale; 2]) -> Markup {
         g data-row=(series.row) class=(format!("c{slot}")) {
             title { (series.label) }
             @if spread { path class="band" d=(band) {} }
+            @for seed in &series.seeds {
+                path class="line one" style="stroke-width:.8;stroke-opacity:.55" d=(single(seed, [x, y])) {}
+            }
             @if points.len() == 1 {
                 circle class="dot" cx=(place(x.at(points[0].step as f64))) cy=(place(y.at(points[0].mean))) r="3" {}
             } @else {
@@ -203,6 +259,8 @@ mod tests {
             row,
             label: format!("row {row}"),
             points: vec![point],
+            seeds: vec![vec![(20, 1.0), (40, 1.5)], vec![(20, 2.0)]],
+            lost: vec![(3, 60)],
         };
         let panel = Panel {
             name: "loss".into(),
@@ -223,6 +281,15 @@ mod tests {
         assert!(file.contains("row 11,20,1.5,1,2"), "{file}");
         assert!(!file.contains("row 7,"), "{file}");
         let page = figure("curve", &panel, &drawn, None).into_string();
+        assert_eq!(
+            page.matches("class=\"line one\"").count(),
+            14,
+            "two seeds of seven rows"
+        );
+        assert!(
+            page.contains("row 0, seed 3, step 60; row 1") && page.contains("; and 5 more."),
+            "{page}"
+        );
         let table = &page[page.find("<tbody>").unwrap()..];
         assert!(
             table.contains("row 11") && !table.contains("row 7"),

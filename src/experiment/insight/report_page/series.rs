@@ -3,6 +3,7 @@
 use super::super::evidence::Evidence;
 use super::super::journal::Line;
 use crate::report::page::{Panel, Point, Series};
+use crate::report::statistics::{mean, sample_deviation};
 use crate::train::{Folded, JOURNAL_KEYS};
 use std::collections::BTreeMap;
 
@@ -58,6 +59,8 @@ fn panel(rows: &[Evidence], name: &str, about: &str, read: &dyn Fn(&Line) -> Opt
         row,
         label: evidence.label.to_string(),
         points: points(&evidence.lines, read),
+        seeds: singles(&evidence.lines, read),
+        lost: lost(evidence, name),
     });
     Panel {
         name: name.to_string(),
@@ -66,7 +69,38 @@ fn panel(rows: &[Evidence], name: &str, about: &str, read: &dyn Fn(&Line) -> Opt
     }
 }
 
-/// The mean and the extremes over the seeds, step by step.
+/// The most seeds whose band goes from the smallest to the largest one.
+const EXTREMES: usize = 7;
+
+/// The points of single seeds; none if there are fewer than two.
+fn singles(seeds: &[Vec<Line>], read: &dyn Fn(&Line) -> Option<f64>) -> Vec<Vec<(u64, f64)>> {
+    let own = seeds.iter().map(|lines| {
+        let points = lines
+            .iter()
+            .filter_map(|line| Some((line.step, read(line)?)));
+        points.filter(|(_, value)| value.is_finite()).collect()
+    });
+    let own: Vec<Vec<(u64, f64)>> = own.filter(|one: &Vec<_>| !one.is_empty()).collect();
+    match own.len() {
+        0 | 1 => Vec::new(),
+        _ => own,
+    }
+}
+
+/// The seeds that have a reading that is not finite, which the journal has as null, each with its first such step.
+fn lost(row: &Evidence, key: &str) -> Vec<(u64, u64)> {
+    let first = |(place, lines): (usize, &Vec<Line>)| {
+        let is_lost = |line: &&Line| line.readings.get(key).is_some_and(|value| value.is_null());
+        let seed = row
+            .trials
+            .get(place)
+            .map_or(place as u64, |trial| trial.seed);
+        Some((seed, lines.iter().find(is_lost)?.step))
+    };
+    row.lines.iter().enumerate().filter_map(first).collect()
+}
+
+/// The mean and the extremes over the seeds, step by step; of many seeds one standard deviation on both sides.
 fn points(seeds: &[Vec<Line>], read: &dyn Fn(&Line) -> Option<f64>) -> Vec<Point> {
     let mut found: BTreeMap<(u64, usize), Vec<f64>> = BTreeMap::new();
     for line in seeds.iter().flatten() {
@@ -77,11 +111,21 @@ fn points(seeds: &[Vec<Line>], read: &dyn Fn(&Line) -> Option<f64>) -> Vec<Point
                 .push(value);
         }
     }
-    let point = |((step, _), values): ((u64, usize), Vec<f64>)| Point {
-        step,
-        mean: values.iter().sum::<f64>() / values.len() as f64,
-        low: values.iter().copied().fold(f64::INFINITY, f64::min),
-        high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+    let point = |((step, _), values): ((u64, usize), Vec<f64>)| {
+        let mean = mean(&values).unwrap_or_default();
+        let [low, high] = match sample_deviation(&values).filter(|_| values.len() > EXTREMES) {
+            Some(deviation) => [mean - deviation, mean + deviation],
+            None => [
+                values.iter().copied().fold(f64::INFINITY, f64::min),
+                values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            ],
+        };
+        Point {
+            step,
+            mean,
+            low,
+            high,
+        }
     };
     found.into_iter().map(point).collect()
 }
@@ -121,6 +165,36 @@ mod tests {
             high: 3.0,
         };
         assert_eq!(found, [expected]);
+    }
+
+    #[test]
+    fn many_seeds_have_a_band_of_one_deviation() {
+        let seed = |loss: f64| vec![line(20, &format!("{{\"loss\":{loss}}}"))];
+        let seeds: Vec<Vec<Line>> = [1.0, 3.0].into_iter().cycle().take(8).map(seed).collect();
+        let found = points(&seeds, &|line| line.number("loss"));
+        let deviation = (8.0f64 / 7.0).sqrt();
+        assert!((found[0].high - 2.0 - deviation).abs() < 1e-12, "{found:?}");
+        assert!((found[0].low - 2.0 + deviation).abs() < 1e-12, "{found:?}");
+    }
+
+    #[test]
+    fn a_seed_that_is_not_finite_is_known() {
+        let row = Evidence {
+            label: "a",
+            trials: Vec::new(),
+            lines: vec![
+                vec![line(20, r#"{"loss":1.0}"#), line(40, r#"{"loss":2.0}"#)],
+                vec![line(20, r#"{"loss":1.0}"#), line(40, r#"{"loss":null}"#)],
+            ],
+            labels: None,
+            per_class: Vec::new(),
+        };
+        let panels = panels(&[row]);
+        assert_eq!(panels[0].series[0].lost, [(1, 40)]);
+        assert_eq!(
+            panels[0].series[0].seeds,
+            [vec![(20, 1.0), (40, 2.0)], vec![(20, 1.0)]]
+        );
     }
 
     #[test]
