@@ -45,7 +45,8 @@ pub fn figure(id: &str, view: &View) -> Markup {
                 ". " (csv_link(&title, &text(view, rows)))
             }
             div class="wide" tabindex="0" role="region" aria-label=(format!("Forest plot of the {metric}")) {
-                svg viewBox=(format!("0 0 {} {}", SIZE[0], place(height + HEIGHTS[1]))) role="img" aria-labelledby=(title) {
+                svg viewBox=(format!("0 0 {} {}", SIZE[0], place(height + HEIGHTS[1]))) role="img" aria-labelledby=(title)
+                    data-step=(HEIGHTS[0]) data-floor=(height) {
                     (axis(&scale, height, metric))
                     @for (place, (row, found, verdict)) in rows.iter().enumerate() {
                         (self::row(view, *row, *found, *verdict, &scale, place))

@@ -38,16 +38,27 @@
     });
   }
 
-  // The forest plot has the order of its table.
+  // The forest plot has the order of its table, and the rows that the filter leaves; its axis moves up with them.
+  const heights = new WeakMap();
   const follow = (table) => {
     const forest = table.closest(".view")?.querySelector(".forest svg");
     if (!forest) return;
     const rows = all("g[data-row]", forest);
     const height = (row) => Number(row.getAttribute("transform").match(/[\d.]+\)/)[0].slice(0, -1));
     const places = rows.map(height).sort((one, other) => one - other);
-    const order = all("tr[data-row]", table).map((row) => row.dataset.row);
-    rows.sort((one, other) => order.indexOf(one.dataset.row) - order.indexOf(other.dataset.row));
+    const lines = all("tr[data-row]", table);
+    const order = lines.map((line) => line.dataset.row);
+    for (const row of rows) row.toggleAttribute("hidden", lines[order.indexOf(row.dataset.row)]?.hidden ?? false);
+    const last = (row) => Number(row.hasAttribute("hidden"));
+    rows.sort((one, other) =>
+      last(one) - last(other) || order.indexOf(one.dataset.row) - order.indexOf(other.dataset.row));
     rows.forEach((row, index) => row.setAttribute("transform", `translate(0 ${places[index]})`));
+    if (!heights.has(forest)) heights.set(forest, forest.viewBox.baseVal.height);
+    const gone = rows.filter(last).length * Number(forest.dataset.step);
+    const whole = heights.get(forest);
+    forest.setAttribute("viewBox", `0 0 ${forest.viewBox.baseVal.width} ${whole - gone}`);
+    for (const text of all(":scope > text", forest)) text.setAttribute("transform", `translate(0 ${-gone})`);
+    for (const line of all(":scope > line", forest)) line.setAttribute("y2", Number(forest.dataset.floor) - gone);
   };
 
   for (const button of all("button.copy")) {
@@ -76,8 +87,11 @@
   const filter = document.getElementById("filter");
   filter?.addEventListener("input", () => {
     const part = filter.value.toLowerCase();
-    for (const row of all("table.results tr[data-row]")) {
-      row.hidden = !row.firstElementChild.textContent.toLowerCase().includes(part);
+    for (const table of all("table.results")) {
+      for (const row of all("tr[data-row]", table)) {
+        row.hidden = !row.firstElementChild.textContent.toLowerCase().includes(part);
+      }
+      follow(table);
     }
   });
 
