@@ -1,6 +1,8 @@
 // Everything here is a convenience: the page is complete without it.
 (() => {
   "use strict";
+  // The milliseconds after which a page of running work is no news any more.
+  const PATIENCE = 10 * 60 * 1000;
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   document.documentElement.classList.add("scripted");
 
@@ -143,7 +145,19 @@
     const opened = () => document.querySelectorAll("details[open], dialog[open]").length;
     const before = opened();
     const busy = () => document.activeElement !== document.body || !getSelection().isCollapsed || opened() !== before;
-    setInterval(() => { if (!busy()) location.reload(); }, wait);
+    // Work that was killed leaves its last page. The time is that of the file: its bytes have none.
+    const written = new Date(document.lastModified);
+    const old = document.createElement("p");
+    old.className = "stale";
+    old.setAttribute("role", "status");
+    document.querySelector("main .state")?.after(old);
+    const age = () => {
+      if (Date.now() - written < PATIENCE || old.textContent) return;
+      old.textContent = `No news since ${written.toLocaleString()}: the work may have been stopped. ` +
+        "In a terminal, harness status tells more.";
+    };
+    age();
+    setInterval(() => { age(); if (!busy()) location.reload(); }, wait);
   }
 
   const help = document.getElementById("help");
