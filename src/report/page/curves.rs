@@ -10,6 +10,8 @@ use serde_json::json;
 
 /// The most lines of a figure before the reader chooses.
 pub const LINES: usize = 8;
+/// The most rows whose boxes all stand before the figures.
+const CHOICES: usize = 12;
 /// Width and height of a figure.
 const SIZE: [f64; 2] = [420.0, 240.0];
 /// The number of whole units across the range of a figure in its data.
@@ -44,13 +46,12 @@ pub fn body(id: &str, sweep: &Sweep) -> Option<Markup> {
         }
         fieldset class="series" data-curves=(format!("{id}-data")) {
             legend { "Rows" }
-            @for (slot, (row, label)) in rows.iter().enumerate() {
-                label {
-                    input type="checkbox" class="script" data-row=(row) checked[slot < LINES];
-                    svg class="key" viewBox="0 0 26 10" aria-hidden="true" {
-                        line class=(format!("line c{}", slot % LINES)) x1="1" x2="25" y1="5" y2="5" {}
-                    }
-                    " " (label)
+            @let shown = if rows.len() > CHOICES { LINES } else { rows.len() };
+            @for slot in 0..shown { (choice(slot, rows[slot])) }
+            @if shown < rows.len() {
+                details {
+                    summary { (rows.len() - shown) " more rows" }
+                    @for slot in shown..rows.len() { (choice(slot, rows[slot])) }
                 }
             }
             @if rows.len() > LINES {
@@ -68,6 +69,19 @@ pub fn body(id: &str, sweep: &Sweep) -> Option<Markup> {
             }
         }
     })
+}
+
+/// The box that shows and hides a row.
+fn choice(slot: usize, (row, label): (usize, &str)) -> Markup {
+    html! {
+        label {
+            input type="checkbox" class="script" data-row=(row) checked[slot < LINES];
+            svg class="key" viewBox="0 0 26 10" aria-hidden="true" {
+                line class=(format!("line c{}", slot % LINES)) x1="1" x2="25" y1="5" y2="5" {}
+            }
+            " " (label)
+        }
+    }
 }
 
 /// The scales of a panel: those of all its rows, so that a line keeps its place when others come and go.
