@@ -117,7 +117,7 @@ fn results(id: &str, sweep: &Sweep) -> Result<Markup> {
                 }
             }
         }
-        div class="views" { @for view in &views { (view) } }
+        @for view in &views { (view) }
         @if !sweep.reasons.is_empty() {
             details open {
                 summary { "In words" }

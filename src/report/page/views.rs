@@ -138,7 +138,7 @@ fn body(part: &ViewPart) -> Markup {
         p { (coded(&part.about)) }
         @for row in &part.rows {
             h3 { (row.title) }
-            div class="views" {
+            div class="pictures" {
                 @for picture in &row.pictures {
                     figure {
                         img alt=(format!("{}: {}", row.title, picture.caption)) src=(source(picture));
