@@ -1,5 +1,6 @@
 //! axe-core's rules of accessibility on the page, in a real Chromium. axe-core is not part of this repository:
-//! REPORT_AXE names its file `axe.min.js`, which `.ci/run` fetches. Without it this test is skipped with a message.
+//! REPORT_AXE names its file `axe.min.js`, which `.ci/run` fetches. Without it this test is skipped with a message; with
+//! REPORT_NEEDS_AXE that is an error.
 
 use crate::chromium::Browser;
 use crate::folders::{copy, report};
@@ -14,6 +15,10 @@ const FINDINGS: &str = "axe.run(document, { resultTypes: ['violations'] }).then(
 #[test]
 fn axe_finds_nothing_serious() {
     let Some(file) = std::env::var_os("REPORT_AXE") else {
+        assert!(
+            std::env::var_os("REPORT_NEEDS_AXE").is_none(),
+            "REPORT_NEEDS_AXE is set, and REPORT_AXE names no file of axe-core"
+        );
         eprintln!("skipped: REPORT_AXE names no file of axe-core");
         return;
     };

@@ -1,12 +1,15 @@
 //! The page of results/published/ablation as pictures, against those in tests/report/screens, which somebody looked at.
-//! Fonts and browsers differ between machines, so they are compared only where both are those of `made-with.txt`.
+//! What no font and no browser changes is compared everywhere: the width of the page, that nothing is cut off, and the
+//! colour of the ground. Pixels are compared only where the browser and the font are those of `made-with.txt`.
 //! After a change of the page: REPORT_SCREENS=write cargo test --test report -- screens, then look at them.
 
+use crate::browser::CUT;
 use crate::chromium::Browser;
 use crate::folders::harness;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -67,16 +70,13 @@ const LOOKS: [Look; 8] = [
     },
 ];
 
-/// The browser and the usual font of this machine.
-fn made_with(browser: &mut Browser) -> Option<String> {
+/// The browser and the usual font of this machine, as far as `fc-match` tells it.
+fn made_with(browser: &mut Browser) -> String {
     let version = browser.call("Browser.getVersion", json!({}));
-    let font = Command::new("fc-match").arg("sans").output().ok()?;
-    let font = String::from_utf8(font.stdout).ok()?;
-    Some(format!(
-        "{}\n{}\n",
-        version["product"].as_str()?,
-        font.trim()
-    ))
+    let font = Command::new("fc-match").arg("sans").output();
+    let font = font.map_or(Vec::new(), |font| font.stdout);
+    let product = version["product"].as_str().unwrap();
+    format!("{product}\n{}\n", String::from_utf8_lossy(&font).trim())
 }
 
 /// The picture of the page as `look` says, as PNG.
@@ -117,15 +117,23 @@ fn difference(one: &[u8], other: &[u8]) -> f64 {
     differ.count() as f64 / (one.width() * one.height()) as f64
 }
 
+/// The size of a picture, and the colour that most of its pixels have.
+fn ground(png: &[u8]) -> ((u32, u32), [u8; 3]) {
+    let picture = image::load_from_memory(png).unwrap().to_rgb8();
+    let mut counts = HashMap::new();
+    for pixel in picture.pixels() {
+        *counts.entry(pixel.0).or_insert(0) += 1;
+    }
+    let most = counts.iter().max_by_key(|(_, count)| **count);
+    (picture.dimensions(), *most.unwrap().0)
+}
+
 #[test]
 fn the_page_looks_as_it_did() {
     let Some(mut browser) = Browser::start() else {
         return;
     };
-    let Some(here) = made_with(&mut browser) else {
-        eprintln!("skipped: fc-match does not tell the font of this machine");
-        return;
-    };
+    let here = made_with(&mut browser);
     let folder = Path::new("tests/report/screens");
     let file = folder.join("made-with.txt");
     let writes = std::env::var_os("REPORT_SCREENS").is_some_and(|value| value == "write");
@@ -134,8 +142,9 @@ fn the_page_looks_as_it_did() {
     }
     let there = fs::read_to_string(&file).unwrap();
     if there != here {
-        eprintln!("skipped: the pictures were made with\n{there}and here is\n{here}");
-        return;
+        eprintln!(
+            "no pixels are compared: the pictures were made with\n{there}and here is\n{here}"
+        );
     }
     let out = tempfile::tempdir().unwrap();
     let page = out.path().join("report.html");
@@ -156,7 +165,17 @@ fn the_page_looks_as_it_did() {
         if writes {
             fs::write(&file, &found).unwrap();
         }
-        let share = difference(&found, &fs::read(&file).unwrap());
+        let kept = fs::read(&file).unwrap();
+        assert_eq!(ground(&found), ground(&kept), "{}", look.name);
+        let over = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        assert_eq!(browser.evaluate(over), 0, "{}", look.name);
+        let cut = browser.evaluate(&format!("({CUT})({}, false)", look.media == "print"));
+        assert!(cut[0].as_u64().unwrap() > 5, "{}: {cut}", look.name);
+        assert_eq!(cut[1], json!([]), "{}", look.name);
+        let share = match there == here {
+            true => difference(&found, &kept),
+            false => 0.0,
+        };
         assert!(
             share <= MOST,
             "{}: {:.2} % of the pixels differ from {}",
