@@ -115,7 +115,10 @@ mod tests {
             row(2, &[(2, [false; 2]), (3, [false, true]), (4, [true, true])]),
             row(4, &[(9, [true; 2])]),
         ];
-        let found = AnalysedRows { rows, more: 0 };
+        let found = AnalysedRows {
+            rows,
+            ..AnalysedRows::default()
+        };
         let found = compared(&found, &[None, Some(1), Some(1), None, Some(1)]);
         assert_eq!(
             found.len(),
