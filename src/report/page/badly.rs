@@ -27,8 +27,8 @@ pub fn list(sweeps: &[Sweep]) -> Markup {
                     }
                 }
                 p class="note" {
-                    "Rows that are not above the row that they are compared with. A sign says what was measured; it proves no \
-                     cause."
+                    "Rows that are not above the row that they are compared with, and not the best of their table. A sign \
+                     says what was measured; it proves no cause."
                 }
             }
         }

@@ -127,7 +127,8 @@ pub fn compared(comparison: &Comparison) -> String {
         true => "none is significant".to_string(),
         false => found.join(", "),
     };
-    let largest = differences().max_by(|(_, one), (_, other)| {
+    let moved = differences().filter(|(_, judged)| judged.difference.mean != 0.0);
+    let largest = moved.max_by(|(_, one), (_, other)| {
         let size = |judged: &JudgedDifference| judged.difference.mean.abs();
         size(one).total_cmp(&size(other))
     });

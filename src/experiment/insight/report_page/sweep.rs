@@ -170,7 +170,7 @@ fn log(results: &Results, hash: &str) -> Vec<String> {
 type Told<T> = Vec<(String, T)>;
 
 /// The sentence about each row, with the signs that its training went wrong; and the signs of the rows that did badly:
-/// all that are not above the row that they are compared with.
+/// all that are not above the row that they are compared with, without the best of the table.
 fn reasons(
     results: &Results,
     layout: &TableLayout,
@@ -179,6 +179,8 @@ fn reasons(
     name: &dyn Fn(usize) -> String,
 ) -> Result<(Told<String>, Told<Vec<String>>)> {
     let (mut found, mut badly) = (Vec::new(), Vec::new());
+    let means = table.rows.iter().map(|row| row.mean.get(&table.metric));
+    let best = means.flatten().fold(f64::NEG_INFINITY, f64::max);
     for ((row, judged), all) in layout.rows.iter().zip(&table.rows).zip(rows).take(ROWS) {
         let row = Row { table: layout, row };
         let seeds = common(results, row, &row.trials(None)?)?;
@@ -201,7 +203,8 @@ fn reasons(
         }
         found.push((row.row.label.clone(), sentence));
         let is_above = judged.difference.is_some_and(|one| one.mean > 0.0);
-        if !signs.is_empty() && !is_above {
+        let is_best = table.rows.len() > 1 && judged.mean.get(&table.metric) == Some(best);
+        if !signs.is_empty() && !is_above && !is_best {
             badly.push((row.row.label.clone(), signs));
         }
     }
