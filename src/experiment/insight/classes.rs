@@ -72,7 +72,7 @@ pub fn paired(own: &[KeptTrial], other: &[KeptTrial], metric: &str) -> Vec<Optio
         let partner = other.iter().find(|other| other.seed == trial.seed)?;
         Some((of_trial(trial, metric)?, of_trial(partner, metric)?))
     });
-    let pairs: Vec<(&[Option<f64>], &[Option<f64>])> = pairs.collect();
+    let pairs: Vec<_> = pairs.collect();
     let count = pairs.iter().map(|(own, other)| own.len().min(other.len()));
     let mean = |class: usize| {
         let differences = pairs.iter().filter_map(|(own, other)| {
