@@ -350,6 +350,35 @@ fn the_keyboard_reaches_the_controls_in_their_order() {
     assert_eq!(browser.evaluate("document.activeElement.id"), "filter");
 }
 
+#[test]
+fn neighbouring_areas_differ_without_colours() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let (_folder, results) = copy();
+    report(&results);
+    browser.open(&results.join("report.html"));
+    let lightness = "(classes) => classes.map((name) => {
+        const area = document.createElementNS('http://www.w3.org/2000/svg', 'rect');
+        area.setAttribute('class', name);
+        document.querySelector('svg').append(area);
+        const [r, g, b] = getComputedStyle(area).fill.match(/[\\d.]+/g).map((one) => one / 255)
+            .map((one) => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+        return 116 * Math.cbrt(0.2126 * r + 0.7152 * g + 0.0722 * b) - 16;
+    })";
+    let kinds = ["k0", "k1", "k2", "k3", "k4"].map(|one| format!("kind {one}"));
+    let layers = ["c0", "c1", "c2"].map(|one| format!("fill {one}"));
+    for theme in ["light", "dark"] {
+        browser.show(1280, &[("prefers-color-scheme", theme)]);
+        for classes in [&kinds[..], &layers] {
+            let found = browser.evaluate(&format!("({lightness})({})", json!(classes)));
+            let found: Vec<f64> = serde_json::from_value(found).unwrap();
+            let differ = |pair: &[f64]| (pair[0] - pair[1]).abs() >= 12.0;
+            assert!(found.windows(2).all(differ), "{theme}: {found:?}");
+        }
+    }
+}
+
 /// The best of three loads: tests share their machine.
 fn load(browser: &mut Browser, page: &Path) -> Duration {
     (0..3).map(|_| browser.open(page)).min().unwrap()
