@@ -210,8 +210,12 @@ fn curve(series: &Series, slot: usize, [x, y]: [&Scale; 2]) -> Markup {
         g data-row=(series.row) class=(format!("c{slot}")) {
             title { (series.label) }
             @if spread { path class="band" d=(band) {} }
-            @for seed in &series.seeds {
-                path class="line one" style="stroke-width:.8;stroke-opacity:.55" d=(single(seed, [x, y])) {}
+            @if !series.seeds.is_empty() {
+                g style="stroke-opacity:.55" {
+                    @for seed in &series.seeds {
+                        path class="line one" style="stroke-width:.8" d=(single(seed, [x, y])) {}
+                    }
+                }
             }
             @if points.len() == 1 {
                 circle class="dot" cx=(place(x.at(points[0].step as f64))) cy=(place(y.at(points[0].mean))) r="3" {}
