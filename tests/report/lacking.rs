@@ -194,9 +194,9 @@ fn failures_and_stores_of_other_versions_are_told() {
     ] {
         assert!(head(&page).contains(part), "{part}: {}", head(&page));
     }
-    assert!(
-        page.contains("Last lines of its journal</summary><pre>\n{\"step\":3}\n&lt;b&gt;</pre>")
-    );
+    assert!(page.contains(
+        "Last lines of its journal</summary><pre>\n{&quot;step&quot;:3}\n&lt;b&gt;</pre>"
+    ));
 }
 
 #[test]
