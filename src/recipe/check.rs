@@ -124,7 +124,10 @@ impl Context<'_> {
         let near = suggest::nearest(key, siblings.keys().map(String::as_str).chain(own))
             .map(|near| format!("{prefix}{near}"));
         // If no sibling key is near, the right key may have been written in the wrong table.
-        let hint = match near.or_else(|| elsewhere(self.root, key)) {
+        // A phase has no other tables than its own.
+        let is_of_phase = path.len() == 3 && path[0] == PHASE;
+        let meant = || elsewhere(self.root, key).filter(|_| !is_of_phase);
+        let hint = match near.or_else(meant) {
             Some(meant) => format!("; did you mean `{meant}`?"),
             None => suggest::hint(key, siblings.keys().map(String::as_str)),
         };

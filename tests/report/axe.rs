@@ -1,6 +1,6 @@
 //! axe-core's rules of accessibility on the page, in a real Chromium. axe-core is not part of this repository:
-//! REPORT_AXE names its file `axe.min.js`, which `.ci/run` fetches. Without it this test is skipped with a message; with
-//! REPORT_NEEDS_AXE that is an error.
+//! REPORT_AXE names its file `axe.min.js`, which `.ci/run` fetches. Without it this test is skipped with a message;
+//! with REPORT_NEEDS_AXE that is an error.
 
 use crate::chromium::Browser;
 use crate::folders::{copy, report};

@@ -186,7 +186,8 @@ fn the_page_fits_windows_and_themes() {
     );
 }
 
-/// Asserts that no table and no figure of the page is cut off in a window of `width` pixels, or on `media` of that width.
+/// Asserts that no table and no figure of the page is cut off in a window of `width` pixels, or on `media` of that
+/// width.
 #[track_caller]
 fn assert_whole(browser: &mut Browser, page: &str, width: u32, media: &str) {
     browser.show(width, &[("prefers-color-scheme", "light")]);

@@ -1,10 +1,10 @@
-//! The supervised model that a row with pseudo-labels is judged by: the one that its teacher began as, and the row of the
-//! sweep that trains without pseudo-labels.
+//! The supervised model that a row with pseudo-labels is judged by: the one that its teacher began as, and the row of
+//! the sweep that trains without pseudo-labels.
 
 use super::evidence::Evidence;
 use super::journal::Line;
 use super::labels::LabelTotals;
-use toml::Value;
+use crate::experiment::settings::trial_settings::TrialSettings;
 
 /// The share of the windows with a teacher that are its beginning, and its end.
 const PART: usize = 10;
@@ -92,15 +92,15 @@ where
     'b: 'a,
 {
     let settings = |row: &Evidence| row.trials.first()?.settings.clone();
-    let known = settings(own)?;
+    let known = settings(own).filter(|known| known.contains_key("model"))?;
     let fits = |row: &&Evidence| {
         let Some(other) = settings(row) else {
             return false;
         };
-        let method = other.get("method").and_then(|method| method.get("name"));
         let same = |key: &str| known.get(key) == other.get(key);
-        method.and_then(Value::as_str) == Some("supervised")
-            && ["model", "data", "split"].into_iter().all(same)
+        let has_teacher = |settings: TrialSettings| settings.method().has_teacher();
+        ["model", "data", "split"].into_iter().all(same)
+            && TrialSettings::read(&other).is_ok_and(|settings| !has_teacher(settings))
     };
     rows.into_iter().find(fits)
 }

@@ -101,8 +101,18 @@ fn over<T: Checked + JsonSchema>(
         return None;
     };
     let mut all = table.get(name)?.as_table()?.clone();
-    all.extend(own.clone());
+    lay(&mut all, own);
     registry::read_within(check, name, all)
+}
+
+/// Lays the keys of `own` over those of `all`, table by table.
+fn lay(all: &mut Table, own: &Table) {
+    for (key, value) in own {
+        match (all.get_mut(key), value) {
+            (Some(Value::Table(all)), Value::Table(own)) => lay(all, own),
+            _ => drop(all.insert(key.clone(), value.clone())),
+        }
+    }
 }
 
 /// Takes the keys that say what the trial's own tables say out of `[phase]` of normalised settings, but for those that

@@ -245,7 +245,7 @@ fn without_misspelled(errors: ComponentErrors, unknown: &[&String]) -> Component
 ///
 /// # Errors
 /// It is missing, or not a whole number from 0 on. The key of the error is empty.
-pub(super) fn seed(table: &Table) -> Result<u64, ComponentError> {
+pub(in crate::experiment) fn seed(table: &Table) -> Result<u64, ComponentError> {
     let seed = table.get("seed").and_then(Value::as_integer);
     seed.and_then(|seed| u64::try_from(seed).ok())
         .ok_or_else(|| ComponentError::new("", "expected a whole number from 0 on"))
@@ -277,7 +277,7 @@ fn precision(table: &Table) -> Result<Precision, ComponentError> {
 ///
 /// # Errors
 /// It is missing or not a table. The key of the error is empty.
-pub(super) fn section(table: &Table, name: &str) -> Result<Table, ComponentError> {
+pub(in crate::experiment) fn section(table: &Table, name: &str) -> Result<Table, ComponentError> {
     match table.get(name) {
         Some(Value::Table(table)) => Ok(table.clone()),
         Some(other) => Err(ComponentError::new("", format!("{other} is not a table"))),

@@ -7,56 +7,57 @@
 //! whichever way its length is written.
 
 use super::datasets::Datasets;
-use crate::data::split::Split;
-use crate::experiment::settings::trial_settings::TrialSettings;
+use crate::data::loader::LoaderConfig;
+use crate::data::split::{Split, SplitConfig};
+use crate::experiment::settings::new_keys::NEW_KEYS;
+use crate::experiment::settings::sections;
 use crate::recipe::{Places, value_at, with_places};
-use crate::registry::MOST_STEPS;
+use crate::registry::{self, ComponentErrors};
+use anyhow::Result;
 use toml::{Table, Value};
 
 /// What a plan says of a trial whose dataset is not there.
 pub const UNKNOWN: &str = "train.epochs: the dataset tells how many steps these are; until it is there, train.steps counts";
 
-/// What became of the epochs of a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spelling {
-    /// `train.steps` tells the length.
-    Steps,
-    /// The dataset or the list of its labelled images is missing, or something is wrong that the check will tell.
-    NoData,
-}
-
-/// Replaces `train.epochs` in `settings`, whose paths lead to `places`, by `train.steps`.
-pub fn spell_out(settings: &mut Table, places: &Places, datasets: &Datasets) -> Spelling {
-    let epochs = value_at(settings, "train.epochs").and_then(Value::as_integer);
-    let Some(epochs) = epochs.and_then(|epochs| u64::try_from(epochs).ok()) else {
-        return Spelling::Steps;
-    };
-    if epochs == 0 {
-        return Spelling::Steps;
+/// Replaces `train.epochs` in `settings`, whose paths lead to `places`, by `train.steps`. Returns false if the number
+/// of the labelled images is unknown: [`steps`] says why.
+pub fn spell_out(settings: &mut Table, places: &Places, datasets: &Datasets) -> bool {
+    if epochs(settings) == 0 {
+        return true;
     }
-    let steps = steps(with_places(settings, places), epochs, datasets);
+    let steps = steps(&with_places(settings, places), datasets);
     match (steps, train(settings)) {
-        (Some(steps), Some(train)) => {
+        (Ok(steps), Some(train)) => {
             train.insert("steps".into(), steps.into());
             train.insert("epochs".into(), 0.into());
-            Spelling::Steps
+            true
         }
-        _ => Spelling::NoData,
+        _ => false,
     }
 }
 
-/// The steps of `epochs` passes over the labelled images of a trial; none if they are unknown.
-fn steps(mut settings: Table, epochs: u64, datasets: &Datasets) -> Option<i64> {
-    // No length is checked against steps that do not count.
-    train(&mut settings)?.insert("steps".into(), i64::try_from(MOST_STEPS).ok()?.into());
-    let TrialSettings::Networks(settings) = TrialSettings::read(&settings).ok()? else {
-        return None;
-    };
-    let dataset = datasets.get(&settings.data).ok()?;
-    let split = Split::new(&dataset, &settings.split, settings.seed).ok()?;
-    let images = u64::try_from(split.labelled.len()).ok()?;
-    let batch = u64::try_from(settings.loader.labelled).ok()?;
-    i64::try_from(epochs.checked_mul(images)?.div_ceil(batch)).ok()
+/// `train.epochs` of a trial; 0 if `train.steps` counts.
+pub fn epochs(settings: &Table) -> u64 {
+    let epochs = value_at(settings, "train.epochs").and_then(Value::as_integer);
+    epochs.map_or(0, |epochs| u64::try_from(epochs).unwrap_or(0))
+}
+
+/// The steps of a trial's epochs. Reads `[data]`, `[split]` and `[loader]` alone: no length is checked against steps
+/// that do not count.
+///
+/// # Errors
+/// One of these tables is wrong, the dataset or its list is missing, or the split is impossible.
+pub fn steps(settings: &Table, datasets: &Datasets) -> Result<i64> {
+    let mut settings = settings.clone();
+    NEW_KEYS.fill(&mut settings);
+    let seed = sections::seed(&settings)?;
+    let part = |name| sections::section(&settings, name).map_err(ComponentErrors::from);
+    let dataset = datasets.get(&part("data")?)?;
+    let split: SplitConfig = registry::read(part("split")?)?;
+    let loader: LoaderConfig = registry::read(part("loader")?)?;
+    let images = Split::new(&dataset, &split, seed)?.labelled.len() as u128;
+    let steps = (u128::from(epochs(&settings)) * images).div_ceil(loader.labelled as u128);
+    Ok(i64::try_from(steps)?)
 }
 
 fn train(settings: &mut Table) -> Option<&mut Table> {
@@ -67,8 +68,9 @@ fn train(settings: &mut Table) -> Option<&mut Table> {
 mod tests {
     use super::*;
     use crate::experiment::settings::sections::tests::{table, with};
+    use crate::experiment::settings::trial_settings::TrialSettings;
 
-    fn spelled(epochs: i64, changes: &[(&str, Value)]) -> (Spelling, Table) {
+    fn spelled(epochs: i64, changes: &[(&str, Value)]) -> (bool, Table) {
         let settings = with(table(), "train.epochs", epochs);
         let changed = |settings, (key, value): &(&str, Value)| with(settings, key, value.clone());
         let mut settings = changes.iter().fold(settings, changed);
@@ -91,7 +93,7 @@ mod tests {
         let (spelling, all) = spelled(12, &[("loader.labelled", 7.into())]);
         let labelled = images(&all);
         assert_ne!(12 * labelled % 7, 0, "the division leaves a rest");
-        assert_eq!(spelling, Spelling::Steps);
+        assert!(spelling);
         assert_eq!(lengths(&all), [12 * labelled / 7 + 1, 0]);
         let twice = ("split.labelled", Value::from(0.5));
         let (_, more) = spelled(1, &[("loader.labelled", 1.into()), twice]);
@@ -102,12 +104,9 @@ mod tests {
     #[test]
     fn steps_count_without_epochs_and_where_the_dataset_is_missing() {
         let (spelling, settings) = spelled(0, &[]);
-        assert_eq!((spelling, lengths(&settings)), (Spelling::Steps, [2400, 0]));
+        assert_eq!((spelling, lengths(&settings)), (true, [2400, 0]));
         let (spelling, settings) = spelled(3, &[("split.list", "nowhere.txt".into())]);
-        assert_eq!(
-            (spelling, lengths(&settings)),
-            (Spelling::NoData, [2400, 3])
-        );
+        assert_eq!((spelling, lengths(&settings)), (false, [2400, 3]));
     }
 
     /// The burn-in is longer than the steps that are written, and shorter than those that count.
@@ -118,7 +117,17 @@ mod tests {
             ("loader.labelled", 1.into()),
         ];
         let (spelling, settings) = spelled(500, &changes);
-        assert_eq!(spelling, Spelling::Steps);
+        assert!(spelling);
+        assert!(TrialSettings::read(&settings).is_ok());
+        // A curve that is shorter than the phase would be with the written steps.
+        let curve: Table = "distill.train.steps = 40000".parse().unwrap();
+        let mut settings = with(table(), "train.epochs", 500);
+        settings.insert("phase".into(), curve.into());
+        assert!(spell_out(
+            &mut settings,
+            &Places::new(),
+            &Datasets::default()
+        ));
         assert!(TrialSettings::read(&settings).is_ok());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::datasets::Datasets;
 use super::draws::{Draw, Wanted};
-use super::epochs::{self, Spelling};
+use super::epochs;
 use super::parts as trial;
 use super::planned::Planned;
 use crate::experiment::settings::identity::identity;
@@ -162,11 +162,7 @@ impl Inputs {
             set: &request.set,
         };
         let spell_out = |table: &mut Table, places: &Places| {
-            if epochs::spell_out(table, places, &self.datasets) == Spelling::NoData
-                && let Some(absent) = &self.absent
-            {
-                absent.borrow_mut().insert(epochs::UNKNOWN.into());
-            }
+            epochs::spell_out(table, places, &self.datasets);
         };
         let check = |table: &Table| self.check(table);
         let hooks = Hooks {
@@ -213,6 +209,15 @@ impl Inputs {
             && let Err(message) = settings.report.groups(&dataset.classes)
         {
             return vec![ComponentError::new("report.similar", message)];
+        }
+        if epochs::epochs(table) > 0
+            && self.needed != Needed::Network
+            && let Err(error) = epochs::steps(table, &self.datasets)
+        {
+            let Some(absent) = self.absent.as_ref().filter(|_| !complete) else {
+                return vec![ComponentError::new("train.epochs", format!("{error:#}"))];
+            };
+            absent.borrow_mut().insert(epochs::UNKNOWN.into());
         }
         let Some(dataset) = dataset.filter(|_| complete && self.needed.has_network()) else {
             return Vec::new();

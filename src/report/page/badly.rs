@@ -1,7 +1,7 @@
 //! The rows that did badly, with the signs of what went wrong, for the head of the page.
 
+use super::coded::coded;
 use super::content::Sweep;
-use super::head::coded;
 use maud::{Markup, html};
 
 /// The most rows that the list has.

@@ -1,8 +1,8 @@
 //! The comparison of two results folders, as `harness compare` has it.
 
+use super::coded::coded;
 use super::download::copied;
 use super::frame::Section;
-use super::head::coded;
 use crate::report::comparison::Comparison;
 use crate::report::comparison_text::{COMPARISON_FORMATS, columns, meaning, settings};
 use crate::screen::Screen;

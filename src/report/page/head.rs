@@ -1,6 +1,7 @@
 //! The head of the page: state, verdicts, warnings, and what is not shown.
 
 use super::badly;
+use super::coded::coded;
 use super::content::Report;
 use super::frame::Section;
 use super::verdict;
@@ -89,20 +90,6 @@ fn list(title: &str, class: &str, lines: &[String]) -> Markup {
                     }
                 }
             }
-        }
-    }
-}
-
-/// The text with what stands between backticks as code.
-pub fn coded(text: &str) -> Markup {
-    let balanced = text.matches('`').count().is_multiple_of(2);
-    html! {
-        @if balanced {
-            @for (place, part) in text.split('`').enumerate() {
-                @if place % 2 == 1 { code { (part) } } @else { (part) }
-            }
-        } @else {
-            (text)
         }
     }
 }

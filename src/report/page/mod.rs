@@ -7,6 +7,7 @@
 mod axes;
 mod badly;
 mod classes;
+mod coded;
 mod compared;
 mod confusion;
 mod confusion_change;

@@ -1,9 +1,9 @@
 //! The origin of the results: runs, stages, crates, local changes, and how to make them again.
 
+use super::coded::coded;
 use super::content::{Report, Run};
 use super::download::copied;
 use super::frame::Section;
-use super::head::coded;
 use maud::{Markup, html};
 
 /// The last section.

@@ -1,8 +1,8 @@
 //! The sections of a sweep.
 
+use super::coded::coded;
 use super::content::{Sweep, TrialLine};
 use super::frame::Section;
-use super::head::coded;
 use super::{
     classes, confusion, curves, errors, forest, gallery, labels, provenance, scatter, settings,
     snapshots, table, thresholds, verdict,

@@ -1,8 +1,8 @@
 //! The table of a sweep: the same columns, texts and legend as `harness table`, and the texts to copy.
 
+use super::coded::coded;
 use super::content::View;
 use super::download::copied;
-use super::head::coded;
 use crate::report::columns::{Content, Kind, Shown, shown};
 use crate::report::look::Look;
 use crate::report::table::Table;

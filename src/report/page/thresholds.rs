@@ -23,7 +23,8 @@ const LINES: usize = 6;
 /// Width and height of the figure of these lines.
 const CHART: [f64; 2] = [520.0, 170.0];
 
-/// The maps, and the `fixed` filters of the other rows; none if no row has readings by class. `id` begins all ids in it.
+/// The maps, and the `fixed` filters of the other rows; none if no row has readings by class. `id` begins all ids in
+/// it.
 pub fn body(id: &str, maps: &[HeatMap], fixed: &[(String, String)]) -> Option<Markup> {
     if maps.is_empty() {
         return None;

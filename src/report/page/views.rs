@@ -1,7 +1,7 @@
 //! The page of `harness data look`: the pictures that a recipe feeds its network, and a table of the classes.
 
+use super::coded::coded;
 use super::frame::{Frame, Section, document};
-use super::head::coded;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};

@@ -99,8 +99,8 @@ fn last(path: &Path, count: usize) -> String {
     }
 }
 
-/// A line with the paths of files in `folder` from there on: reports are passed on, and the bytes must not depend on how
-/// the folder was named.
+/// A line with the paths of files in `folder` from there on: reports are passed on, and the bytes must not depend on
+/// how the folder was named.
 fn below(folder: &Path, line: &str) -> String {
     let file = folder.join("x").display().to_string();
     let way = file.strip_suffix('x').unwrap_or_default();

@@ -77,12 +77,14 @@ impl Settings {
             };
             let optimizer = |phase: &Phase| self.curve(phase).0.optimizer;
             if optimizer(phase) != optimizer(&phases[source]) {
-                let key = format!("{PHASE}.{}.train.optimizer", phase.name);
+                let before = phases[source].name;
+                let own = |name: &str| self.phase.get(name).is_some_and(|own| own.train.is_some());
+                let place = if own(phase.name) { phase.name } else { before };
                 let message = format!(
-                    "the phase goes on with the optimizer of the phase `{}`, which is another one",
-                    phases[source].name
+                    "`{}` goes on with the optimizer of `{before}`; set one for both, in `train.optimizer`",
+                    phase.name
                 );
-                check.refuse(&key, message);
+                check.refuse(&format!("{PHASE}.{place}.train.optimizer"), message);
             }
         }
     }
@@ -128,6 +130,11 @@ mod tests {
         assert_eq!(distill.augment.size.height, 96);
         let clip = |phase: usize| settings.curve(&settings.phases()[phase]).0.clip;
         assert_eq!([clip(0), clip(1)], [settings.train.clip, 0.5]);
+        // Of a table in a table, too, only the keys that are named differ.
+        let partly = read("[distill.augment.jitter]\nprobability = 0.125").unwrap();
+        let jitter = |phase: &str| partly.of_phase(phase).augment.jitter;
+        assert_eq!(jitter("distill").probability, 0.125);
+        assert_eq!(jitter("distill").hue, jitter("burn-in").hue);
     }
 
     #[test]
