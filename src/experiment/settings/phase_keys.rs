@@ -6,16 +6,13 @@
 
 use crate::data::augment::AugmentConfig;
 use crate::data::loader::LoaderConfig;
+use crate::recipe::{PHASE, PHASE_TABLES, lay};
 use crate::registry::{self, Check, Checked, joined};
 use crate::train::TrainConfig;
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
-/// The table of a recipe that holds them.
-pub(super) const PHASE: &str = "phase";
-/// The tables whose keys may differ.
-const TABLES: [&str; 3] = ["augment", "loader", "train"];
 /// The keys of `[train]` that are one for the whole training.
 const COMMON: [&str; 3] = ["average", "checkpoint", "epochs"];
 /// The keys of `[train]` that give a phase a curve of its own.
@@ -61,7 +58,10 @@ pub(super) fn read(table: &Table, check: &mut Check) -> PhaseTable {
             continue;
         };
         check.within(&path, |check| {
-            for key in own.keys().filter(|key| !TABLES.contains(&key.as_str())) {
+            for key in own
+                .keys()
+                .filter(|key| !PHASE_TABLES.contains(&key.as_str()))
+            {
                 check.refuse(
                     key,
                     format!("unknown field `{key}`, expected one of `augment`, `loader`, `train`"),
@@ -103,16 +103,6 @@ fn over<T: Checked + JsonSchema>(
     let mut all = table.get(name)?.as_table()?.clone();
     lay(&mut all, own);
     registry::read_within(check, name, all)
-}
-
-/// Lays the keys of `own` over those of `all`, table by table.
-fn lay(all: &mut Table, own: &Table) {
-    for (key, value) in own {
-        match (all.get_mut(key), value) {
-            (Some(Value::Table(all)), Value::Table(own)) => lay(all, own),
-            _ => drop(all.insert(key.clone(), value.clone())),
-        }
-    }
 }
 
 /// Takes the keys that say what the trial's own tables say out of `[phase]` of normalised settings, but for those that

@@ -4,9 +4,8 @@
 //! The tables of `recipes/pl-dc.toml` are live, with the values there; the other components stand behind `#`.
 
 use super::catalogue::{DEFAULT_SETTINGS, SECTIONS, SLOTS, default_of, example};
-use super::phase_keys::PHASE;
 use super::sections;
-use crate::recipe::{ComponentChoice, ComponentSlot, value_at};
+use crate::recipe::{ComponentChoice, ComponentSlot, PHASE, value_at};
 use crate::registry::{in_words, joined};
 use serde_json::Value as Json;
 use toml::{Table, Value};

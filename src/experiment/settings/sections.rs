@@ -3,7 +3,7 @@
 
 use super::evaluation::{EvalConfig, EvalModel};
 use super::new_keys::NEW_KEYS;
-use super::phase_keys::{self, PHASE, PhaseTable};
+use super::phase_keys::{self, PhaseTable};
 use super::report::ReportConfig;
 use crate::data::DATASETS;
 use crate::data::augment::AugmentConfig;
@@ -13,6 +13,7 @@ use crate::detector::{DETECTORS, DetectorConfig};
 use crate::graph::clip::VisionLanguageConfig;
 use crate::graph::weights;
 use crate::method::{METHODS, Method, Phase};
+use crate::recipe::PHASE;
 use crate::registry::{self, Check, Checked, ComponentError, ComponentErrors};
 use crate::tensor::Precision;
 use crate::train::TrainConfig;

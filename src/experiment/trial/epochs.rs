@@ -19,20 +19,16 @@ use toml::{Table, Value};
 /// What a plan says of a trial whose dataset is not there.
 pub const UNKNOWN: &str = "train.epochs: the dataset tells how many steps these are; until it is there, train.steps counts";
 
-/// Replaces `train.epochs` in `settings`, whose paths lead to `places`, by `train.steps`. Returns false if the number
-/// of the labelled images is unknown: [`steps`] says why.
-pub fn spell_out(settings: &mut Table, places: &Places, datasets: &Datasets) -> bool {
+/// Replaces `train.epochs` in `settings`, whose paths lead to `places`, by `train.steps`. It stays where the number of
+/// the labelled images is unknown: [`steps`] says why.
+pub fn spell_out(settings: &mut Table, places: &Places, datasets: &Datasets) {
     if epochs(settings) == 0 {
-        return true;
+        return;
     }
     let steps = steps(&with_places(settings, places), datasets);
-    match (steps, train(settings)) {
-        (Ok(steps), Some(train)) => {
-            train.insert("steps".into(), steps.into());
-            train.insert("epochs".into(), 0.into());
-            true
-        }
-        _ => false,
+    if let (Ok(steps), Some(train)) = (steps, train(settings)) {
+        train.insert("steps".into(), steps.into());
+        train.insert("epochs".into(), 0.into());
     }
 }
 
@@ -70,12 +66,12 @@ mod tests {
     use crate::experiment::settings::sections::tests::{table, with};
     use crate::experiment::settings::trial_settings::TrialSettings;
 
-    fn spelled(epochs: i64, changes: &[(&str, Value)]) -> (bool, Table) {
+    fn spelled(epochs: i64, changes: &[(&str, Value)]) -> Table {
         let settings = with(table(), "train.epochs", epochs);
         let changed = |settings, (key, value): &(&str, Value)| with(settings, key, value.clone());
         let mut settings = changes.iter().fold(settings, changed);
-        let spelling = spell_out(&mut settings, &Places::new(), &Datasets::default());
-        (spelling, settings)
+        spell_out(&mut settings, &Places::new(), &Datasets::default());
+        settings
     }
 
     fn lengths(settings: &Table) -> [i64; 2] {
@@ -90,23 +86,21 @@ mod tests {
             let split = Split::new(&dataset.unwrap(), &split, 0).unwrap();
             split.labelled.len() as i64
         };
-        let (spelling, all) = spelled(12, &[("loader.labelled", 7.into())]);
+        let all = spelled(12, &[("loader.labelled", 7.into())]);
         let labelled = images(&all);
         assert_ne!(12 * labelled % 7, 0, "the division leaves a rest");
-        assert!(spelling);
         assert_eq!(lengths(&all), [12 * labelled / 7 + 1, 0]);
         let twice = ("split.labelled", Value::from(0.5));
-        let (_, more) = spelled(1, &[("loader.labelled", 1.into()), twice]);
+        let more = spelled(1, &[("loader.labelled", 1.into()), twice]);
         assert!(images(&more) > labelled);
         assert_eq!(lengths(&more), [images(&more), 0]);
     }
 
     #[test]
     fn steps_count_without_epochs_and_where_the_dataset_is_missing() {
-        let (spelling, settings) = spelled(0, &[]);
-        assert_eq!((spelling, lengths(&settings)), (true, [2400, 0]));
-        let (spelling, settings) = spelled(3, &[("split.list", "nowhere.txt".into())]);
-        assert_eq!((spelling, lengths(&settings)), (false, [2400, 3]));
+        assert_eq!(lengths(&spelled(0, &[])), [2400, 0]);
+        let missing = ("split.list", "nowhere.txt".into());
+        assert_eq!(lengths(&spelled(3, &[missing])), [2400, 3]);
     }
 
     /// The burn-in is longer than the steps that are written, and shorter than those that count.
@@ -116,18 +110,15 @@ mod tests {
             ("train.steps", Value::from(10)),
             ("loader.labelled", 1.into()),
         ];
-        let (spelling, settings) = spelled(500, &changes);
-        assert!(spelling);
+        let settings = spelled(500, &changes);
+        assert_eq!(lengths(&settings)[1], 0);
         assert!(TrialSettings::read(&settings).is_ok());
-        // A curve that is shorter than the phase would be with the written steps.
+        // The curve of the last phase is longer than the phase with the steps that count.
         let curve: Table = "distill.train.steps = 40000".parse().unwrap();
         let mut settings = with(table(), "train.epochs", 500);
         settings.insert("phase".into(), curve.into());
-        assert!(spell_out(
-            &mut settings,
-            &Places::new(),
-            &Datasets::default()
-        ));
+        spell_out(&mut settings, &Places::new(), &Datasets::default());
+        assert_eq!(lengths(&settings)[1], 0);
         assert!(TrialSettings::read(&settings).is_ok());
     }
 }

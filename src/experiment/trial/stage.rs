@@ -13,7 +13,7 @@ use crate::experiment::settings::identity::identity;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::graph::clip::VisionLanguageConfig;
 use crate::method::{MethodKeys, Phase};
-use crate::recipe::content_hash;
+use crate::recipe::{PHASE, content_hash};
 use std::sync::Arc;
 use toml::{Table, Value};
 
@@ -218,9 +218,9 @@ fn reads(table: &Table, phase: &Phase) -> Table {
             reads.extend(method);
         }
     }
-    let own = table.get("phase").and_then(|phases| phases.get(phase.name));
+    let own = table.get(PHASE).and_then(|phases| phases.get(phase.name));
     if let Some(own) = own {
-        reads.insert("phase".into(), own.clone());
+        reads.insert(PHASE.into(), own.clone());
     }
     if phase.average {
         reads.extend(pick(&table["train"], &["average"]));
@@ -325,7 +325,7 @@ mod tests {
         let of = |phase: &str| {
             let own: Table = format!("{phase}.train.clip = 0.5").parse().unwrap();
             let mut table = table();
-            table.insert("phase".into(), own.into());
+            table.insert(PHASE.into(), own.into());
             keys(table)
         };
         let distill = of("distill");

@@ -161,27 +161,9 @@ fn named(labels: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Record;
     use crate::report::table::{Header, RowRecords};
-    use crate::report::{Record, TrialStatus};
-
-    fn record(seed: u64, value: f64) -> Record {
-        Record {
-            recipe: "r".into(),
-            hash: format!("{seed} {value}"),
-            label: "l".into(),
-            seed,
-            steps: 1,
-            status: TrialStatus::Ok,
-            error: None,
-            metrics: Some([("mAP", Some(value))].into_iter().collect()),
-            student: None,
-            average: None,
-            code_version: 1,
-            findings: Vec::new(),
-            split: None,
-            commits: None,
-        }
-    }
+    use crate::report::tests::record;
 
     /// The sentence about rows with these values by seed.
     fn sentence_of(rows: &[(&str, &[Option<f64>])]) -> String {
@@ -190,7 +172,7 @@ mod tests {
             .map(|(_, values)| {
                 let values = values.iter().enumerate();
                 values
-                    .map(|(seed, value)| value.map(|value| record(seed as u64, value)))
+                    .map(|(seed, value)| value.map(|value| record("", seed as u64, Some(value))))
                     .collect()
             })
             .collect();

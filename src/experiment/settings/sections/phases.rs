@@ -1,8 +1,9 @@
 //! The settings as the phases of the method read them.
 
 use super::Settings;
-use crate::experiment::settings::phase_keys::{Curve, PHASE};
+use crate::experiment::settings::phase_keys::Curve;
 use crate::method::{Phase, Start};
+use crate::recipe::PHASE;
 use crate::registry::{Check, joined};
 use crate::train::TrainConfig;
 
