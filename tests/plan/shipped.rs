@@ -2,7 +2,7 @@
 
 use crate::house::{TEXT_ONLY, at};
 use harness::experiment::{NEW_KEYS, TrialSettings, identity, normalise};
-use harness::recipe::{Hooks, Plan, Request, Trial, content_hash};
+use harness::recipe::{Hooks, Plan, Request, Trial, content_hash, value_at};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use toml::{Table, Value};
@@ -542,6 +542,38 @@ fn the_defaults_are_a_recipe_of_one_trial() {
         !plan.trials[0].settings.contains_key("sweeps"),
         "recipe keys are no settings"
     );
+}
+
+/// The rows of the paper's tables, but for the keys in which the tables have one value for all systems.
+#[test]
+fn guided_distillation_is_in_the_tables_as_its_own_recipe_has_it() {
+    let own = checked("guided-distillation.toml", &[]);
+    for (recipe, keys) in [
+        ("coco.toml", &["steps", "drop", "weight-decay"][..]),
+        ("cityscapes.toml", &["weight-decay"][..]),
+    ] {
+        let plan = checked(recipe, &[]);
+        let rows = plan.sweeps[0].rows.iter();
+        let mut count = 0;
+        for row in rows.filter(|row| row.label.starts_with("GuidedDistillation")) {
+            let settings = &plan.trials[row.trials[0]].settings;
+            let own = &own.trials[0].settings;
+            for table in ["loader", "phase", "model"] {
+                assert_eq!(settings[table], own[table], "{}: {table}", row.label);
+            }
+            for key in keys {
+                let path = format!("train.{key}");
+                assert_eq!(at(settings, &path), at(own, &path), "{}: {path}", row.label);
+            }
+            for key in ["name", "ema", "lambda", "min-area", "empty-image", "filter"] {
+                let path = format!("method.{key}");
+                assert_eq!(value_at(settings, &path), value_at(own, &path), "{path}");
+            }
+            assert_eq!(at(settings, "augment.cutout"), at(own, "augment.cutout"));
+            count += 1;
+        }
+        assert_eq!(count, 4, "{recipe}");
+    }
 }
 
 #[test]

@@ -70,7 +70,10 @@ impl<'a> SweepReader<'a> {
 }
 
 fn collect<'a>(path: &str, node: &'a Node, wanted: &mut Vec<Wanted<'a>>) {
-    if let Tree::Table(entries) = &node.tree {
+    // An empty table is a value: no key is there, as in `phase = {}`.
+    if let Tree::Table(entries) = &node.tree
+        && (path.is_empty() || !entries.is_empty())
+    {
         for (key, inner) in entries {
             collect(&joined(path, key), inner, wanted);
         }
