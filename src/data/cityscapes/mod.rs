@@ -90,7 +90,13 @@ impl DatasetConfig for CityscapesConfig {
         if !lacking.is_empty() {
             let message = format!(
                 "{}; needed for each: gtFine/{}/CITY/CITY_SEQUENCE_FRAME{}",
-                part::some("pictures without annotations", &lacking),
+                part::some(
+                    [
+                        "picture without annotations",
+                        "pictures without annotations"
+                    ],
+                    &lacking
+                ),
                 self.val.display(),
                 INSTANCES.1
             );

@@ -41,15 +41,22 @@ pub fn pictures(root: &Path, split: &Path) -> Result<Pictures> {
     if !alone.is_empty() {
         bail!(
             "{}; their pictures are looked for in {}",
-            some("annotations without a picture", &alone),
+            some(
+                [
+                    "annotation without a picture",
+                    "annotations without a picture"
+                ],
+                &alone
+            ),
             folder.display()
         );
     }
     Ok(Pictures { pictures, ids })
 }
 
-/// The number of `names`, and the first of them. `what` names them in the plural.
-pub fn some(what: &str, names: &[String]) -> String {
+/// The number of `names`, and the first of them, in the words for `one` and for `several`.
+pub fn some([one, several]: [&str; 2], names: &[String]) -> String {
+    let what = if names.len() == 1 { one } else { several };
     let more = if names.len() > SPELLED_OUT {
         ", ..."
     } else {

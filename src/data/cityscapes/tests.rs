@@ -214,7 +214,7 @@ fn every_mistake_names_its_file() {
     broken(&|_, ids| fs::remove_file(ids).unwrap()).refused(
         "val",
         &[
-            "1 pictures without annotations: bochum_000000_000313",
+            "1 picture without annotations: bochum_000000_000313",
             "gtFine/val/CITY",
         ],
     );
@@ -226,7 +226,7 @@ fn every_mistake_names_its_file() {
     })
     .refused(
         "val",
-        &["1 annotations without a picture: bochum_000000_000313"],
+        &["1 annotation without a picture: bochum_000000_000313"],
     );
     broken(&|fixture, _| fixture.write("train", "ulm_000001_000019", OTHER))
         .refused("train", &["no annotated picture has an object"]);

@@ -139,7 +139,7 @@ impl Checked for LoaderConfig {
         check.range("repeat-threshold", threshold, above(0.0, MOST_WEIGHT));
         let both =
             self.mixing == Mixing::Pool && self.labelled_sampler == LabelledSampler::RepeatFactor;
-        let allowed = "`uniform`, because a pool is one shuffled list (mixing = \"pool\")";
+        let allowed = "`uniform` with mixing = \"pool\", because a pool is one shuffled list";
         check.require(!both, "labelled-sampler", "`repeat-factor`", allowed);
     }
 }

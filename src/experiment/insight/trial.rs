@@ -133,7 +133,7 @@ impl<'a> KeptTrial<'a> {
 impl KeptStage {
     /// Returns true if the stage trains a phase of the method. The vision-language model has no journal.
     pub fn trains(&self) -> bool {
-        !self.entry.key.evaluates() && self.entry.key.kind() != "vlm"
+        !self.entry.key.evaluates() && !self.entry.key.makes_vlm()
     }
 }
 

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 /// The kind of the stages that evaluate. All others train.
 pub const EVALUATE: &str = "evaluate";
+/// The kind of the stage that trains the vision-language model.
+pub const VLM: &str = "vlm";
 
 /// The identity of a stage. Two trials with a stage of the same key share it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,6 +42,11 @@ impl StageKey {
     /// Returns true if the stage evaluates.
     pub fn evaluates(&self) -> bool {
         self.kind() == EVALUATE
+    }
+
+    /// Returns true if the stage trains the vision-language model.
+    pub fn makes_vlm(&self) -> bool {
+        self.kind() == VLM
     }
 
     /// The key as text, which is also the name of the stage's folder.

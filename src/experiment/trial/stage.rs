@@ -7,7 +7,7 @@
 //! | a phase of the method | the keys that the method declares, the phase that it starts from | its networks at the end |
 //! | `evaluate` | the end of training, `eval.size`, `eval.shorter`, `eval.top` | the metrics of all models |
 
-use super::key::{EVALUATE, StageKey};
+use super::key::{EVALUATE, StageKey, VLM};
 use super::work::{self, Evaluated};
 use crate::experiment::settings::identity::identity;
 use crate::experiment::settings::trial_settings::TrialSettings;
@@ -144,7 +144,7 @@ fn vlm_stage(table: &Table, settings: &Arc<TrialSettings>) -> Option<Stage> {
     reads.extend(pick(&table["data"], &["size"]));
     Some(Stage {
         kind: StageKind::Vlm,
-        key: key("vlm", reads, [&None, &None]),
+        key: key(VLM, reads, [&None, &None]),
         title: "vision-language model".into(),
         needs: Vec::new(),
         vlm: None,
