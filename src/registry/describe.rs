@@ -146,9 +146,33 @@ fn tidy(schema: &mut Value) {
                     .replace("$`", "");
             }
             map.values_mut().for_each(tidy);
+            without_null(map);
         }
         Value::Array(list) => list.iter_mut().for_each(tidy),
         _ => {}
+    }
+}
+
+/// Takes the alternative `null` of a key that may be missing out of `schema`: TOML has no such value. What is left alone
+/// stands in `schema` itself, whose own text stays.
+fn without_null(schema: &mut Map<String, Value>) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = &types[..] {
+            let only = only.clone();
+            schema.insert("type".into(), only);
+        }
+    }
+    let Some(Value::Array(ways)) = schema.get_mut("anyOf") else {
+        return;
+    };
+    ways.retain(|way| way["type"] != "null");
+    if let [Value::Object(only)] = &ways[..] {
+        let only = only.clone();
+        schema.remove("anyOf");
+        for (keyword, value) in only {
+            schema.entry(keyword).or_insert(value);
+        }
     }
 }
 
@@ -210,4 +234,45 @@ fn keywords<T: Display>(allowed: &impl RangeBounds<T>) -> Map<String, Value> {
         Bound::Unbounded => {}
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::words::in_words;
+
+    #[derive(JsonSchema)]
+    #[allow(dead_code)]
+    struct Keys {
+        /// A number.
+        number: Option<f32>,
+        /// A word.
+        word: Option<Word>,
+    }
+
+    /// Some word.
+    #[derive(JsonSchema)]
+    #[serde(rename_all = "kebab-case")]
+    #[allow(dead_code)]
+    enum Word {
+        /// One.
+        One,
+        /// Two.
+        Two,
+    }
+
+    #[test]
+    fn a_key_that_may_be_missing_is_never_null() {
+        let keys = schema_of::<Keys>();
+        assert!(!keys.to_string().contains("null"), "{keys}");
+        let described = |key: &str| {
+            let schema = &keys["properties"][key];
+            (schema["description"].clone(), in_words(schema))
+        };
+        assert_eq!(described("number"), ("A number.".into(), "a number".into()));
+        assert_eq!(
+            described("word"),
+            ("A word.".into(), "one of `one`, `two`".into())
+        );
+    }
 }
