@@ -1,17 +1,17 @@
 //! Detections of pictures, in one call.
 
 use super::Detector;
-use crate::structures::{Detection, Picture};
+use crate::graph::Images;
+use crate::structures::Detection;
 use crate::tensor::Tape;
 
-/// The detections of every picture, sorted by class probability, the highest first; at most `top` per picture. `sizes`:
-/// rows and columns of the masks of each picture.
+/// The detections of every picture, sorted by class probability, the highest first; at most `top` per picture. `images`
+/// is the model's input for them; `sizes`: rows and columns of the masks of each picture.
 pub fn predict(
     model: &dyn Detector,
-    pictures: &[&Picture],
+    images: &Images,
     sizes: &[(usize, usize)],
     top: usize,
 ) -> Vec<Vec<Detection>> {
-    let images = model.images(pictures);
-    model.forward(&mut Tape::off(), &images).detect(sizes, top)
+    model.forward(&mut Tape::off(), images).detect(sizes, top)
 }

@@ -5,9 +5,10 @@
 //! padding at the right and at the bottom is added after the normalisation, so it is 0. Source: detectron2's
 //! `ImageList.from_tensors`.
 
+use super::interpolation::interpolate;
 use crate::ops::{COLOURS, LEVELS, Pixels};
 use crate::structures::Picture;
-use crate::tensor::{Map, Place};
+use crate::tensor::{Map, Place, Tensor2};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -39,6 +40,18 @@ pub enum ChannelOrder {
     Bgr,
 }
 
+/// What an evaluation resizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resizing {
+    /// The bytes of the picture. A smaller picture has the means of its pixels, and the size is rounded to the nearest
+    /// pixel: detectron2, Pillow.
+    Bytes,
+    /// The normalised values. They are interpolated between four pixels, also in a smaller picture, and the size is
+    /// rounded down: torchvision.
+    Values,
+}
+
 /// Normalises 8-bit pictures.
 #[derive(Clone, Debug)]
 pub struct Normaliser {
@@ -47,6 +60,7 @@ pub struct Normaliser {
     /// The colour of each channel.
     colours: [usize; COLOURS],
     stride: usize,
+    resizing: Resizing,
 }
 
 impl Normaliser {
@@ -69,7 +83,18 @@ impl Normaliser {
             table,
             colours,
             stride,
+            resizing: Resizing::Bytes,
         }
+    }
+
+    /// The same with another way to resize.
+    pub fn resizing_by(self, resizing: Resizing) -> Self {
+        Self { resizing, ..self }
+    }
+
+    /// What an evaluation resizes.
+    pub fn resizing(&self) -> Resizing {
+        self.resizing
     }
 
     /// One input for `pictures`, in the memory `place`. Panics without a picture.
@@ -80,18 +105,49 @@ impl Normaliser {
     /// One input for the pictures `which`, which may differ in size. Panics without a picture.
     pub fn images(&self, pixels: &Pixels, which: Range<usize>) -> Images {
         let sizes = &pixels.sizes()[which.clone()];
-        let largest = |side: fn(&(usize, usize)) -> usize| {
-            let side = sizes.iter().map(side).max();
-            side.expect("at least one picture")
-                .next_multiple_of(self.stride)
-        };
-        let (height, width) = (largest(|size| size.0), largest(|size| size.1));
+        let (height, width) = self.padded(sizes);
         let batch = which.len();
         let values = pixels.values(which, &self.table, self.colours, (height, width));
         Images {
             map: Map::new(values, batch, height, width),
             sizes: sizes.to_vec(),
         }
+    }
+
+    /// One input for `pictures`, in the memory `place`, whose normalised values are interpolated at these `sizes` (rows,
+    /// columns). Panics without a picture.
+    pub fn interpolated(
+        &self,
+        pictures: &[&Picture],
+        sizes: &[(usize, usize)],
+        place: &Place,
+    ) -> Images {
+        let (height, width) = self.padded(sizes);
+        let mut values = vec![0.0; sizes.len() * height * width * COLOURS];
+        let maps = values.chunks_exact_mut(height * width * COLOURS);
+        for ((map, picture), size) in maps.zip(pictures).zip(sizes) {
+            let level = |y: usize, x: usize, channel: usize| {
+                let colour = self.colours[channel];
+                let level = picture.pixels[(y * picture.width + x) * COLOURS + colour];
+                self.table[colour * LEVELS + usize::from(level)]
+            };
+            interpolate(level, (picture.height, picture.width), *size, map, width);
+        }
+        let values = Tensor2::constant(values, sizes.len() * height * width, COLOURS).to(place);
+        Images {
+            map: Map::new(values, sizes.len(), height, width),
+            sizes: sizes.to_vec(),
+        }
+    }
+
+    /// The rows and columns of a map for pictures of these `sizes`. Panics without a size.
+    fn padded(&self, sizes: &[(usize, usize)]) -> (usize, usize) {
+        let largest = |side: fn(&(usize, usize)) -> usize| {
+            let side = sizes.iter().map(side).max();
+            side.expect("at least one picture")
+                .next_multiple_of(self.stride)
+        };
+        (largest(|size| size.0), largest(|size| size.1))
     }
 }
 

@@ -82,8 +82,16 @@ impl Conv2d {
 
     /// A 1x1 convolution, Xavier-uniform with bias 0: the input projections of the pixel decoder.
     pub fn projection(channels: usize, outputs: usize, rng: &mut Stream) -> Self {
-        let weight = init::xavier_uniform(channels, outputs, channels * outputs, rng);
-        Self::from_values(channels, outputs, 1, 1, weight, Some(vec![0.0; outputs]))
+        Self::xavier(channels, outputs, 1, rng)
+    }
+
+    /// A kernel that is Xavier-uniform; the bias is 0. Source: the feature pyramid of MMDetection.
+    pub fn xavier(channels: usize, outputs: usize, kernel: usize, rng: &mut Stream) -> Self {
+        let area = kernel * kernel;
+        let count = area * channels * outputs;
+        let weight = init::xavier_uniform(area * channels, area * outputs, count, rng);
+        let bias = Some(vec![0.0; outputs]);
+        Self::from_values(channels, outputs, kernel, 1, weight, bias)
     }
 
     /// A kernel that cuts the image into squares of `side` pixels and maps each to `outputs` values. There is

@@ -30,6 +30,16 @@ impl ConvTranspose2d {
         }
     }
 
+    /// The same with a bias as PyTorch draws it: uniform within `$$ \pm 1/\sqrt{k^2 Co} $$`. PyTorch counts the second
+    /// axis of the weight as the inputs.
+    pub fn with_default_bias(mut self, rng: &mut Stream) -> Self {
+        let outputs = self.bias.value.columns();
+        let fan = self.kernel * self.kernel * outputs;
+        let bias = init::default_uniform(fan, outputs, rng);
+        self.bias = Param::new(ParamKind::Bias, bias, 1, outputs, &[outputs]);
+        self
+    }
+
     /// x: Ci channels -> Co channels, each side k times as long, with negative values set to 0.
     pub fn forward_relu(&self, tape: &mut Tape, x: &Map) -> Map {
         let (weight, bias) = (&self.weight.value, &self.bias.value);

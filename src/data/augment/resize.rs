@@ -11,7 +11,7 @@ pub fn fitted(picture: &Picture, shorter: Option<usize>, longer: Option<usize>) 
         return picture.clone();
     }
     let source = (picture.height, picture.width);
-    let target = fitted_size(source, shorter, longer);
+    let target = fitted_size(source, shorter, longer, libm::round);
     Picture::new(
         target.0,
         target.1,
@@ -21,11 +21,12 @@ pub fn fitted(picture: &Picture, shorter: Option<usize>, longer: Option<usize>) 
 
 /// Rows and columns of a picture after it was resized so that its shorter side has `shorter` pixels and its
 /// longer side at most `longer`, as far as they are given. If only `longer` is given, the longer side has that
-/// many pixels.
+/// many pixels. `round` makes whole pixels.
 pub fn fitted_size(
     (height, width): (usize, usize),
     shorter: Option<usize>,
     longer: Option<usize>,
+    round: fn(f64) -> f64,
 ) -> (usize, usize) {
     let factor = |bound: Option<usize>, length: usize| {
         bound.map_or(f64::INFINITY, |bound| bound as f64 / length as f64)
@@ -34,7 +35,7 @@ pub fn fitted_size(
     if factor.is_infinite() {
         return (height, width);
     }
-    let length = |length: usize| (libm::round(length as f64 * factor) as usize).max(1);
+    let length = |length: usize| (round(length as f64 * factor) as usize).max(1);
     (length(height), length(width))
 }
 

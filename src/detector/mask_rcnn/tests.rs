@@ -202,6 +202,39 @@ on_every_place! {
     }
 }
 
+on_every_place! {
+    fn detections_of_resized_pictures_parity_with_torchvision(place) {
+        const EVERY: usize = 7;
+        let tensors = golden::load("rcnn_resize");
+        let mut model = detector(Semantics::Torchvision);
+        move_to(&mut model, place);
+        let cases = [(80, 110, 0), (80, 110, 1), (131, 200, 0), (131, 200, 1), (61, 999, 0)];
+        for (shorter, longer, number) in cases {
+            let case = format!("{shorter}-{longer}-{number}");
+            let golden = |name: &str| &tensors[&format!("{case}.{name}")].1;
+            let size = (golden("size")[0] as usize, golden("size")[1] as usize);
+            let normaliser = &model.trunk().normaliser;
+            let images = normaliser.interpolated(&[&picture(number)], &[size], place);
+            assert_eq!(images.sizes, [size]);
+            let width = images.map.width;
+            let values = images.map.data.host_values();
+            let seen: Vec<f32> = (0..size.0).step_by(EVERY)
+                .flat_map(|y| (0..size.1).step_by(EVERY).map(move |x| (y * width + x) * 3))
+                .flat_map(|at| values[at..at + 3].to_vec())
+                .collect();
+            golden::compare(&format!("{case}: input"), &seen, golden("input"), 1e-5);
+            let padding = values.chunks_exact(3).enumerate().filter(|(at, _)| at / width >= size.0 || at % width >= size.1);
+            assert!(padding.flat_map(|(_, pixel)| pixel).all(|value| *value == 0.0), "{case}");
+            let arrays = model.forward(&mut Tape::off(), &images).raw();
+            let found = |name: &str| &arrays.iter().find(|(known, _)| *known == name).unwrap().1.1;
+            assert_eq!(found("classes"), golden("labels"), "{case}");
+            golden::compare("boxes", found("boxes"), golden("boxes"), 1e-4);
+            golden::compare("scores", found("scores"), golden("scores"), 1e-4);
+            golden::compare("masks", found("masks"), golden("masks"), 1e-3);
+        }
+    }
+}
+
 const CHOICE: CandidateChoice = CandidateChoice {
     score: Score::WithNoObject,
     selection: Selection::ArgMax,

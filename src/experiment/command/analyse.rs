@@ -18,6 +18,7 @@ use crate::experiment::settings::sections::Settings;
 use crate::experiment::trial::datasets::Datasets;
 use crate::experiment::trial::inputs::CommandError;
 use crate::experiment::trial::parts as trial;
+use crate::graph::Images;
 use crate::nn::params::move_to;
 use crate::registry;
 use crate::structures::Picture;
@@ -156,17 +157,15 @@ fn made(
     for part in indices.chunks(AT_ONCE) {
         let samples = part.iter().map(|index| dataset.val.load(*index));
         let samples = samples.collect::<Result<Vec<_>>>()?;
-        let views: Vec<Picture> = samples
-            .iter()
-            .map(|one| settings.eval.view(&one.picture))
-            .collect();
+        let pictures: Vec<&Picture> = samples.iter().map(|one| &one.picture).collect();
+        let images = settings.eval.input(&*network, &pictures);
         let sizes: Vec<(usize, usize)> = samples
             .iter()
             .map(|one| (one.picture.height, one.picture.width))
             .collect();
         for (index, found) in part
             .iter()
-            .zip(judged(&*network, &views, &sizes, settings.eval.top))
+            .zip(judged(&*network, &images, &sizes, settings.eval.top))
         {
             let with_qualities = found.into_iter().map(|one| {
                 let qualities = Qualities {
@@ -189,11 +188,9 @@ fn made(
 /// The detections of pictures with their qualities.
 fn judged(
     network: &dyn Detector,
-    views: &[Picture],
+    images: &Images,
     sizes: &[(usize, usize)],
     top: usize,
 ) -> Vec<Vec<Judged>> {
-    let views: Vec<&Picture> = views.iter().collect();
-    let images = network.images(&views);
-    network.forward(&mut Tape::off(), &images).judge(sizes, top)
+    network.forward(&mut Tape::off(), images).judge(sizes, top)
 }

@@ -140,11 +140,10 @@ fn scores(
     for part in indices.chunks(EVALUATED_AT_ONCE) {
         let samples = part.iter().map(|index| dataset.val.load(*index));
         let samples = samples.collect::<Result<Vec<_>>>()?;
-        let pictures: Vec<Picture> = samples.iter().map(|s| eval.view(&s.picture)).collect();
-        let pictures: Vec<&Picture> = pictures.iter().collect();
+        let pictures: Vec<&Picture> = samples.iter().map(|s| &s.picture).collect();
         let size = |sample: &Sample| (sample.picture.height, sample.picture.width);
         let sizes: Vec<(usize, usize)> = samples.iter().map(size).collect();
-        let detections = predict(model, &pictures, &sizes, eval.top);
+        let detections = predict(model, &eval.input(model, &pictures), &sizes, eval.top);
         for (sample, detections) in samples.iter().zip(&detections) {
             evaluators.add(&mut found, sample.image_id, detections)?;
         }

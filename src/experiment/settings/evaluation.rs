@@ -1,7 +1,9 @@
 //! The table `[eval]`.
 
 use crate::data::augment::{fitted, fitted_size};
+use crate::detector::Detector;
 use crate::eval;
+use crate::graph::{Images, Resizing};
 use crate::registry::{Check, Checked};
 use crate::structures::{LARGEST_SIDE, Picture};
 use schemars::JsonSchema;
@@ -28,7 +30,27 @@ pub struct EvalConfig {
 }
 
 impl EvalConfig {
-    /// The picture in the size of the evaluation.
+    /// The input of `model` for `pictures`, in the size of the evaluation. Panics without a picture.
+    pub fn input(&self, model: &dyn Detector, pictures: &[&Picture]) -> Images {
+        let normaliser = &model.trunk().normaliser;
+        match normaliser.resizing() {
+            Resizing::Bytes => {
+                let views: Vec<Picture> = pictures.iter().map(|one| self.view(one)).collect();
+                model.images(&views.iter().collect::<Vec<_>>())
+            }
+            Resizing::Values => {
+                let [shorter, longer] = self.sides();
+                let size = |picture: &&Picture| {
+                    let own = (picture.height, picture.width);
+                    fitted_size(own, shorter, longer, libm::floor)
+                };
+                let sizes: Vec<(usize, usize)> = pictures.iter().map(size).collect();
+                normaliser.interpolated(pictures, &sizes, &model.place())
+            }
+        }
+    }
+
+    /// The picture in the size of the evaluation, of a network that resizes bytes.
     pub fn view(&self, picture: &Picture) -> Picture {
         let [shorter, longer] = self.sides();
         fitted(picture, shorter, longer)
@@ -37,7 +59,7 @@ impl EvalConfig {
     /// Rows and columns of [`Self::view`] of a picture with the rows and columns `size`.
     pub fn view_size(&self, size: (usize, usize)) -> (usize, usize) {
         let [shorter, longer] = self.sides();
-        fitted_size(size, shorter, longer)
+        fitted_size(size, shorter, longer, libm::round)
     }
 
     /// The shorter and the longer side, as far as they are given.
@@ -75,5 +97,61 @@ impl Checked for EvalConfig {
         check.range("shorter", self.shorter, 0..=LARGEST_SIDE);
         check.range("top", self.top, 1..=MOST_PAIRS);
         eval::check_names(check, "metrics", &self.metrics);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detector::DETECTORS;
+    use crate::registry;
+    use crate::rng::Stream;
+    use toml::Table;
+
+    /// The small Mask R-CNN of the embedded dataset, with these rules.
+    fn network(semantics: &str) -> Box<dyn Detector> {
+        let body = include_str!("../../../recipes/bodies/mask-rcnn-scenes.toml");
+        let body: Table = body.parse().expect("TOML");
+        let mut model = body["model"].as_table().expect("a table").clone();
+        model["semantics"] = semantics.into();
+        let config = registry::build(DETECTORS, model).expect("a valid body");
+        let network = config.build(3, &mut Stream::new(0, "m"));
+        network.expect("a network")
+    }
+
+    /// The sizes are those that torchvision's transform has for pictures of 96 x 128 and 96 x 160
+    /// (`tests/golden/rcnn_resize.py`).
+    #[test]
+    fn torchvision_rounds_sizes_down_and_others_to_the_nearest() {
+        let eval = |shorter, size| EvalConfig {
+            size,
+            shorter,
+            top: 1,
+            model: EvalModel::Student,
+            metrics: vec!["coco".into()],
+        };
+        let pictures = [128, 160].map(|width| Picture::new(96, width, vec![7; 96 * width * 3]));
+        let [first, second] = pictures.each_ref();
+        let (near, down) = (network("detectron2"), network("torchvision"));
+        for (shorter, size, picture, nearest, floor) in [
+            (80, 110, first, (80, 107), (80, 106)),
+            (80, 110, second, (66, 110), (66, 110)),
+            (131, 200, first, (131, 175), (131, 174)),
+            (131, 200, second, (120, 200), (120, 200)),
+            (61, 999, first, (61, 81), (61, 81)),
+            (0, 0, second, (96, 160), (96, 160)),
+            (0, 79, second, (47, 79), (47, 79)),
+            (50, 0, second, (50, 83), (50, 83)),
+        ] {
+            let sizes =
+                |network: &dyn Detector| eval(shorter, size).input(network, &[picture]).sizes;
+            assert_eq!(sizes(&*near), [nearest], "{shorter} {size}");
+            assert_eq!(sizes(&*down), [floor], "{shorter} {size}");
+        }
+        let both = eval(50, 0).input(&*down, &[first, second]);
+        assert_eq!(
+            (both.padded(), both.sizes),
+            ((64, 96), vec![(50, 66), (50, 83)])
+        );
     }
 }

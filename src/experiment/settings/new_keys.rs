@@ -65,6 +65,7 @@ const ROWS: &[NewKey] = &[
     key("report.analyse", &[], "false"),
     key("report.similar", &[], "[]"),
     key("report.snapshots", &[], "4"),
+    key("model.rules", &["mask-rcnn"], "{}"),
     key("model.channel-order", &[], "'rgb'"),
     key("model.backbone.norm-epsilon", &[], "1e-5"),
 ];

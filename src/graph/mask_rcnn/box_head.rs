@@ -5,7 +5,7 @@
 //! reference, whose regions have the channels first; the columns are reordered when a file is read.
 
 use super::config::HeadConfig;
-use super::semantics::Rules;
+use super::semantics::{Rules, Semantics};
 use crate::nn::Linear;
 use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::ops;
@@ -44,17 +44,20 @@ impl BoxHead {
     ) -> Self {
         let (side, hidden) = (config.box_side, config.width);
         let inputs = side * side * channels;
-        let mut fully = |inputs: usize| match rules.pytorch_init {
-            true => Linear::new(inputs, hidden, rng),
-            false => Linear::caffe2_xavier(inputs, hidden, rng),
+        let mut fully = |inputs: usize| match rules.start {
+            Semantics::Torchvision => Linear::new(inputs, hidden, rng),
+            Semantics::Detectron2 => Linear::caffe2_xavier(inputs, hidden, rng),
+            Semantics::Mmdetection => Linear::projection(inputs, hidden, rng),
         };
         let (mut fc1, fc2) = (fully(inputs), fully(hidden));
         let weight = fc1.weight.value.values().to_vec();
         let shape = [hidden, channels, side, side];
         fc1.weight = Param::new(ParamKind::Weight, weight, hidden, inputs, &shape);
-        let mut predictor = |outputs: usize, deviation: f64| match rules.pytorch_init {
-            true => Linear::new(hidden, outputs, rng),
-            false => Linear::normal(hidden, outputs, deviation, rng),
+        let mut predictor = |outputs: usize, deviation: f64| match rules.start {
+            Semantics::Torchvision => Linear::new(hidden, outputs, rng),
+            Semantics::Detectron2 | Semantics::Mmdetection => {
+                Linear::normal(hidden, outputs, deviation, rng)
+            }
         };
         Self {
             fc1,

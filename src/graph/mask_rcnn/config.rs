@@ -1,7 +1,8 @@
 //! The table `[model]` of a recipe with `name = "mask-rcnn"`: the sizes of the network and its rules.
 
 use super::fpn::LEVELS;
-use super::semantics::Semantics;
+use super::points::RulesConfig;
+use super::semantics::{Rules, Semantics};
 use crate::graph::backbone::BackboneConfig;
 use crate::graph::bounds::{DEVIATIONS, HIDDEN_WIDTHS, LAYERS, LENGTHS, WIDTHS, check_parameters};
 use crate::graph::input::ChannelOrder;
@@ -17,6 +18,8 @@ use std::path::PathBuf;
 pub struct MaskRcnnConfig {
     /// The implementation whose rules are followed where implementations differ.
     pub semantics: Semantics,
+    /// Single points in which the network differs from `semantics`.
+    pub rules: RulesConfig,
     /// The channels of the feature pyramid.
     pub fpn_width: usize,
     /// The side of the anchors of each level, from fine to coarse, in pixels of the input.
@@ -94,6 +97,13 @@ const REGIONS: RangeInclusive<usize> = 1..=100_000;
 /// Most ratios of the anchors of a cell.
 const MOST_RATIOS: usize = 32;
 
+impl MaskRcnnConfig {
+    /// The rules that the network follows.
+    pub fn rules(&self) -> Rules {
+        self.rules.over(self.semantics)
+    }
+}
+
 impl Checked for MaskRcnnConfig {
     fn check(&self, check: &mut Check) {
         let before = check.refusals();
@@ -112,6 +122,7 @@ impl Checked for MaskRcnnConfig {
             check.range("anchor-ratios", *ratio, 0.01..=100.0);
         }
         check.range("canonical-side", self.canonical_side, LENGTHS);
+        check.within("rules", |check| self.rules.check(check));
         for mean in self.pixel_mean {
             check.range("pixel-mean", mean, ..);
         }

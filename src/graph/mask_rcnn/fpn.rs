@@ -6,6 +6,7 @@
 //! Shapes: res2 to res5 with their channels -> p2 to p6 with C channels. The lateral layers are 1x1, the outputs 3x3
 //! convolutions with bias, without norm or activation. `up` copies the nearest pixel.
 
+use super::semantics::{Rules, Semantics};
 use crate::graph::backbone::STAGES;
 use crate::nn::Conv2d;
 use crate::nn::params::{Param, Parameters, join};
@@ -32,9 +33,20 @@ pub(super) struct Fpn {
 
 impl Fpn {
     /// A pyramid of `width` channels over maps of these `channels`.
-    pub(super) fn new(channels: [usize; STAGES], width: usize, rng: &mut Stream) -> Self {
-        let lateral = channels.map(|from| Conv2d::caffe2_xavier(from, width, 1, true, rng));
-        let output = channels.map(|_| Conv2d::caffe2_xavier(width, width, 3, true, rng));
+    pub(super) fn new(
+        rules: &Rules,
+        channels: [usize; STAGES],
+        width: usize,
+        rng: &mut Stream,
+    ) -> Self {
+        let mut layer = |from: usize, kernel: usize| match rules.start {
+            Semantics::Detectron2 | Semantics::Torchvision => {
+                Conv2d::caffe2_xavier(from, width, kernel, true, rng)
+            }
+            Semantics::Mmdetection => Conv2d::xavier(from, width, kernel, rng),
+        };
+        let lateral = channels.map(|from| layer(from, 1));
+        let output = channels.map(|_| layer(width, 3));
         Self {
             lateral: lateral.into(),
             output: output.into(),
@@ -88,7 +100,8 @@ mod tests {
     on_every_place! {
         fn levels_and_gradients_parity_with_torchvision(place) {
             let tensors = golden::load("rcnn_losses");
-            let mut fpn = Fpn::new([8, 16, 32, 64], 8, &mut Stream::new(0, "fpn"));
+            let rules = Semantics::Torchvision.rules();
+            let mut fpn = Fpn::new(&rules, [8, 16, 32, 64], 8, &mut Stream::new(0, "fpn"));
             fpn.parameters("", &mut |name, param| {
                 param.set_from_reference(&tensors[&format!("fpn.{name}")].1);
             });

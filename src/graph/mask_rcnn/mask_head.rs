@@ -4,14 +4,15 @@
 //! Shapes: R regions of P x P bins -> logits of 2 P x 2 P for each of K classes.
 
 use super::config::HeadConfig;
+use super::semantics::{Rules, Semantics};
 use crate::nn::params::{Param, Parameters, join};
-use crate::nn::{Conv2d, ConvTranspose2d};
+use crate::nn::{Conv2d, ConvTranspose2d, init};
 use crate::rng::Stream;
 use crate::tensor::{Map, Tape};
 
 /// The factor of the resolution.
 pub const DOUBLING: usize = 2;
-/// The deviation of the predictor's initial weights.
+/// The deviation of the initial weights of detectron2's predictor.
 const DEVIATION: f64 = 0.001;
 
 /// Convolutions, doubling, predictor.
@@ -25,6 +26,7 @@ pub(super) struct MaskHead {
 impl MaskHead {
     pub(super) fn new(
         config: &HeadConfig,
+        rules: &Rules,
         channels: usize,
         classes: usize,
         rng: &mut Stream,
@@ -32,10 +34,23 @@ impl MaskHead {
         let width = config.mask_width;
         let inputs = (0..config.mask_convs).map(|i| if i == 0 { channels } else { width });
         let convs = inputs.map(|from| Conv2d::with_bias(from, width, 3, rng));
+        let convs = convs.collect();
+        let mut deconv = ConvTranspose2d::new(width, width, DOUBLING, rng);
+        let predictor = match rules.start {
+            Semantics::Detectron2 => Conv2d::normal(width, classes, 1, DEVIATION, rng),
+            Semantics::Mmdetection => Conv2d::with_bias(width, classes, 1, rng),
+            Semantics::Torchvision => {
+                deconv = deconv.with_default_bias(rng);
+                // torchvision has a mask for the background, too; nothing reads it, but it widens the fan.
+                let weight = init::kaiming_normal(classes + 1, width * classes, rng);
+                let bias = init::default_uniform(width, classes, rng);
+                Conv2d::from_values(width, classes, 1, 1, weight, Some(bias))
+            }
+        };
         Self {
-            convs: convs.collect(),
-            deconv: ConvTranspose2d::new(width, width, DOUBLING, rng),
-            predictor: Conv2d::normal(width, classes, 1, DEVIATION, rng),
+            convs,
+            deconv,
+            predictor,
         }
     }
 

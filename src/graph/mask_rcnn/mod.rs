@@ -12,6 +12,7 @@ mod fpn;
 mod mask_head;
 mod operations;
 mod parameters;
+mod points;
 mod rpn;
 mod semantics;
 
@@ -34,6 +35,7 @@ pub(crate) use config::tests::published;
 pub use config::{DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig};
 pub use fpn::LEVELS;
 pub use mask_head::DOUBLING;
+pub use points::RulesConfig;
 pub use rpn::AnchorPredictions;
 pub use semantics::{LowQuality, Rules, Semantics};
 
@@ -69,7 +71,7 @@ impl MaskRcnn {
     /// The sizes do not fit together, or weights are missing or do not fit.
     pub fn new(config: &MaskRcnnConfig, classes: usize, rng: &mut Stream) -> anyhow::Result<Self> {
         config.checked()?;
-        let (backbone, rules) = (&config.backbone, config.semantics.rules());
+        let (backbone, rules) = (&config.backbone, config.rules());
         let width = config.fpn_width;
         let mut model = Self {
             trunk: Trunk::new(
@@ -78,14 +80,15 @@ impl MaskRcnn {
                     (config.pixel_mean, config.pixel_std),
                     config.channel_order,
                     backbone.coarsest_stride(),
-                ),
+                )
+                .resizing_by(rules.resizing),
                 classes,
                 rng,
             )?,
-            fpn: Fpn::new(backbone.channels(), width, rng),
+            fpn: Fpn::new(&rules, backbone.channels(), width, rng),
             rpn: RpnHead::new(width, config.anchor_ratios.len(), rng),
             box_head: BoxHead::new(&config.heads, &rules, width, classes, rng),
-            mask_head: MaskHead::new(&config.heads, width, classes, rng),
+            mask_head: MaskHead::new(&config.heads, &rules, width, classes, rng),
             config: config.clone(),
             rules,
         };
@@ -254,6 +257,94 @@ mod tests {
             "roi_heads.mask_head.predictor.weight",
         ] {
             assert!(names.iter().any(|known| known == name), "no `{name}`");
+        }
+    }
+
+    /// The mean square of a parameter is the variance of the distribution that the implementation draws from.
+    #[test]
+    fn initial_values_have_the_variances_of_the_implementation() {
+        const CLASSES: usize = 19;
+        let uniform = |bound: f64| bound * bound / 3.0;
+        let xavier = |inputs: f64, outputs: f64| 2.0 / (inputs + outputs);
+        let (flat, wide): (f64, f64) = (7.0 * 7.0 * 64.0, 256.0);
+        // Lateral layer of 256 channels, output layer, fc1, classes, deltas, masks, bias of fc1, of masks, of deconv.
+        let expected = [
+            (
+                Semantics::Detectron2,
+                [
+                    1.0 / 256.0,
+                    1.0 / 576.0,
+                    1.0 / flat,
+                    1e-4,
+                    1e-6,
+                    1e-6,
+                    0.0,
+                    0.0,
+                    0.0,
+                ],
+            ),
+            (
+                Semantics::Torchvision,
+                [
+                    1.0 / 256.0,
+                    1.0 / 576.0,
+                    uniform(1.0 / flat.sqrt()),
+                    uniform(1.0 / 16.0),
+                    uniform(1.0 / 16.0),
+                    2.0 / (CLASSES + 1) as f64,
+                    uniform(1.0 / flat.sqrt()),
+                    uniform(1.0 / 16.0),
+                    uniform(1.0 / 32.0),
+                ],
+            ),
+            (
+                Semantics::Mmdetection,
+                [
+                    xavier(256.0, 64.0),
+                    xavier(576.0, 576.0),
+                    xavier(flat, wide),
+                    1e-4,
+                    1e-6,
+                    2.0 / CLASSES as f64,
+                    0.0,
+                    0.0,
+                    0.0,
+                ],
+            ),
+        ];
+        const NAMES: [&str; 9] = [
+            "backbone.fpn_lateral2.weight",
+            "backbone.fpn_output5.weight",
+            "roi_heads.box_head.fc1.weight",
+            "roi_heads.box_predictor.cls_score.weight",
+            "roi_heads.box_predictor.bbox_pred.weight",
+            "roi_heads.mask_head.predictor.weight",
+            "roi_heads.box_head.fc1.bias",
+            "roi_heads.mask_head.predictor.bias",
+            "roi_heads.mask_head.deconv.bias",
+        ];
+        for (semantics, variances) in expected {
+            let mut config = published();
+            (config.semantics, config.fpn_width, config.heads.width) = (semantics, 64, 256);
+            config.backbone.depths = [1; 4];
+            let mut model = MaskRcnn::new(&config, CLASSES, &mut Stream::new(4, "m")).unwrap();
+            let mut seen = 0;
+            model.parameters("", &mut |name, param| {
+                let Some(at) = NAMES.iter().position(|known| *known == name) else {
+                    return;
+                };
+                seen += 1;
+                let values = param.value.values();
+                let sum: f64 = values.iter().map(|v| f64::from(*v).powi(2)).sum();
+                let (found, expected) = (sum / values.len() as f64, variances[at]);
+                // A bias has few values.
+                let fair = 5.0 * expected / (values.len() as f64).sqrt();
+                assert!(
+                    (found - expected).abs() <= fair,
+                    "{semantics:?} {name}: {found:e}, {expected:e}"
+                );
+            });
+            assert_eq!(seen, NAMES.len());
         }
     }
 }

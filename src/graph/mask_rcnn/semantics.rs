@@ -14,11 +14,17 @@
 //! | proposals are ordered by | logit | probability | probability |
 //! | smallest side of a proposal, of a detection | above 0 | 1e-3, 1e-2 | above 0 |
 //! | target of a mask | RoIAlign, at least 0.5 | RoIAlign without shift, soft | RoIAlign, at least 0.5 |
+//! | a picture of another size in evaluation | means of bytes, nearest size | interpolated values, size rounded down | as detectron2's |
+//! | initial values of the pyramid | uniform, variance 1 / in | uniform, variance 1 / in | Xavier |
+//! | of the fully connected layers | uniform, variance 1 / in | PyTorch's default | Xavier |
+//! | of the predictors of classes and deltas | N(0, 0.01^2), N(0, 0.001^2) | PyTorch's default | as detectron2's |
+//! | of the predictor of masks | N(0, 0.001^2) | Kaiming, PyTorch's default for biases | Kaiming |
 //! | paste | pixels read the mask | the mask is resized | pixels read the mask |
 //!
 //! r is the side of a square of the region's area, in units of 224 pixels. Sources: detectron2, torchvision 0.29.2 and
 //! mmdetection 2.18.
 
+use crate::graph::input::Resizing;
 use crate::ops::{BoxCoder, PasteRule, RoiPool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -75,8 +81,10 @@ pub struct Rules {
     /// True if the losses of anchors are divided by the number of sampled ones. Otherwise by the number that may be
     /// sampled.
     pub divides_by_sampled: bool,
-    /// The bound of the smooth L1 loss; 0: L1.
-    pub beta: f32,
+    /// The bound of the smooth L1 loss of anchors; 0: L1.
+    pub anchor_beta: f32,
+    /// The same for regions.
+    pub region_beta: f32,
     /// True if decoded rectangles are bounded below, too.
     pub bounded_below: bool,
     /// True if proposals are ordered by their probability, which is less exact than the logit.
@@ -89,11 +97,17 @@ pub struct Rules {
     pub hard_masks: bool,
     /// The rule by which masks are pasted.
     pub paste: PasteRule,
-    /// True if the fully connected layers start as PyTorch's do.
-    pub pytorch_init: bool,
+    /// What an evaluation resizes.
+    pub resizing: Resizing,
+    /// The implementation whose initial values the pyramid and the heads have.
+    pub start: Semantics,
 }
 
 impl Semantics {
+    /// All of them.
+    #[cfg(test)]
+    pub const ALL: [Self; 3] = [Self::Detectron2, Self::Torchvision, Self::Mmdetection];
+
     /// Its rules.
     pub fn rules(self) -> Rules {
         let any = LowQuality {
@@ -109,14 +123,16 @@ impl Semantics {
             anchors: Some(any),
             regions: None,
             divides_by_sampled: false,
-            beta: 0.0,
+            anchor_beta: 0.0,
+            region_beta: 0.0,
             bounded_below: false,
             orders_by_probability: false,
             least_proposal: 0.0,
             least_detection: 0.0,
             hard_masks: true,
             paste: PasteRule::Sampled,
-            pytorch_init: false,
+            resizing: Resizing::Bytes,
+            start: Self::Detectron2,
         };
         match self {
             Self::Detectron2 => detectron2,
@@ -127,13 +143,15 @@ impl Semantics {
                 rounded_anchors: true,
                 strides_of_maps: true,
                 divides_by_sampled: true,
-                beta: 1.0 / 9.0,
+                anchor_beta: 1.0 / 9.0,
+                region_beta: 1.0 / 9.0,
                 orders_by_probability: true,
                 least_proposal: 1e-3,
                 least_detection: 1e-2,
                 hard_masks: false,
                 paste: PasteRule::Expanded,
-                pytorch_init: true,
+                resizing: Resizing::Values,
+                start: Self::Torchvision,
                 ..detectron2
             },
             Self::Mmdetection => Rules {
@@ -149,6 +167,7 @@ impl Semantics {
                 divides_by_sampled: true,
                 bounded_below: true,
                 orders_by_probability: true,
+                start: Self::Mmdetection,
                 ..detectron2
             },
         }

@@ -50,7 +50,7 @@ impl StartedPart<'_> {
         let deltas = Tensor2::constant(deltas, box_rows.len(), 4);
         [
             ops::bce_points(tape, &logits, &labels, None, divisor),
-            ops::smooth_l1(tape, &moves, &deltas, rules.beta, divisor),
+            ops::smooth_l1(tape, &moves, &deltas, rules.anchor_beta, divisor),
         ]
     }
 }

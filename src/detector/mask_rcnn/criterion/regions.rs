@@ -71,7 +71,7 @@ impl StartedPart<'_> {
         let columns: Vec<usize> = sampled.found.iter().map(|i| 4 * classes[*i]).collect();
         let moves = ops::pick(tape, &predictions.deltas, &sampled.found, &columns, 4);
         let deltas = Tensor2::constant(sampled.deltas.clone(), sampled.found.len(), 4);
-        let boxes = ops::smooth_l1(tape, &moves, &deltas, rules.beta, count as f32);
+        let boxes = ops::smooth_l1(tape, &moves, &deltas, rules.region_beta, count as f32);
         [class, boxes, self.mask_loss(tape, sampled)]
     }
 

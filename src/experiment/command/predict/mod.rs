@@ -255,11 +255,10 @@ impl Predictor {
     }
 
     fn input(&self, picture: &Picture) -> Result<Images> {
-        let fitted = match &self.view {
-            View::Folder(preprocessor) => return preprocessor.input(picture),
-            View::Recipe(eval) => eval.view(picture),
-        };
-        Ok(self.model.images(&[&fitted]))
+        match &self.view {
+            View::Folder(preprocessor) => preprocessor.input(picture),
+            View::Recipe(eval) => Ok(eval.input(&*self.model, &[picture])),
+        }
     }
 }
 
