@@ -51,6 +51,12 @@ pub trait DetectorConfig: Debug + Send + Sync {
         labels: Vec<String>,
     ) -> Result<Vec<ExportedFile>>;
 
+    /// The keys of `[method]` that have no use for this detector: their values never make another trial. The default is
+    /// none.
+    fn unread(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Refuses the keys of `[method]` whose values have no meaning for this detector. The default refuses none.
     fn check_demands(&self, _demands: &Demands, _check: &mut Check) {}
 }

@@ -114,8 +114,8 @@ impl Normaliser {
         }
     }
 
-    /// One input for `pictures`, in the memory `place`, whose normalised values are interpolated at these `sizes` (rows,
-    /// columns). Panics without a picture.
+    /// One input for `pictures`, in the memory `place`, whose normalised values are interpolated at these `sizes`: rows
+    /// and columns. Panics without a picture.
     pub fn interpolated(
         &self,
         pictures: &[&Picture],

@@ -153,8 +153,8 @@ fn tidy(schema: &mut Value) {
     }
 }
 
-/// Takes the alternative `null` of a key that may be missing out of `schema`: TOML has no such value. What is left alone
-/// stands in `schema` itself, whose own text stays.
+/// Takes the alternative `null` of a key that may be missing out of `schema`: TOML has no such value. What is left
+/// alone stands in `schema` itself, whose own text stays.
 fn without_null(schema: &mut Map<String, Value>) {
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|name| name != "null");

@@ -77,6 +77,11 @@ impl DetectorConfig for MaskRcnnTable {
         }])
     }
 
+    /// Its candidates are its detections, which no rule of queries chooses, and its mask loss samples no points.
+    fn unread(&self) -> &'static [&'static str] {
+        &["score", "candidates", "top-pairs", "weighting.points"]
+    }
+
     fn check_demands(&self, demands: &Demands, check: &mut Check) {
         if demands.mask_loss.per_query {
             check.refuse(

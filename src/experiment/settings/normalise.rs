@@ -5,6 +5,8 @@ use super::phase_keys;
 use super::sections;
 use super::trial_settings::{NUMBER_TABLES, NUMBER_TRAIN, reads_networks};
 use super::unread::reset_unread;
+use crate::detector::DETECTORS;
+use crate::registry;
 use toml::{Table, Value};
 
 /// Removes settings that a trial does not read, or rewrites them to one form, so that trials that differ only
@@ -29,7 +31,16 @@ pub fn normalise(table: &mut Table) {
         _ => None,
     };
     if networks {
-        reset_unread(table, method.is_none_or(|method| method.has_teacher()));
+        let detector = match table.get("model") {
+            Some(Value::Table(keys)) => registry::build(DETECTORS, keys.clone()).ok(),
+            _ => None,
+        };
+        let unread = detector.map_or(&[][..], |detector| detector.unread());
+        reset_unread(
+            table,
+            method.is_none_or(|method| method.has_teacher()),
+            unread,
+        );
     }
     phase_keys::reduce(table);
     NEW_KEYS.strip(table);

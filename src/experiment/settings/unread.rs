@@ -50,17 +50,6 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
         &["model.backbone.stride-in-1x1"],
     ),
     ("model.backbone.frozen", Off::True, &["train.backbone-rate"]),
-    // Its candidates are its detections, which no rule of queries chooses, and its mask loss samples no points.
-    (
-        "model.name",
-        Off::Name("mask-rcnn"),
-        &[
-            "method.score",
-            "method.candidates",
-            "method.top-pairs",
-            "method.weighting.points",
-        ],
-    ),
     ("train.optimizer", Off::Name("adamw"), &["train.momentum"]),
     ("train.schedule", Off::Name("poly"), &["train.drop"]),
     ("train.warm-up", Off::Zero, &["train.warm-up-from"]),
@@ -136,8 +125,9 @@ static DEFAULT: LazyLock<Table> =
     LazyLock::new(|| DEFAULTS.parse().expect("the defaults are TOML"));
 
 /// Sets the keys that a trial does not read to their defaults. Missing keys and malformed settings are left
-/// as they are. `has_teacher` is true if the method has a teacher.
-pub fn reset_unread(table: &mut Table, has_teacher: bool) {
+/// as they are. `has_teacher` is true if the method has a teacher; `by_detector` are the keys of `[method]` that the
+/// detector has no use for.
+pub fn reset_unread(table: &mut Table, has_teacher: bool, by_detector: &[&str]) {
     for (key, off, unread) in UNREAD {
         let is_off = match (value_at(table, key), off) {
             (Some(Value::String(found)), Off::Name(name)) => found == name,
@@ -150,6 +140,9 @@ pub fn reset_unread(table: &mut Table, has_teacher: bool) {
         if is_off {
             unread.iter().for_each(|path| reset(table, path));
         }
+    }
+    for key in by_detector {
+        reset(table, &format!("method.{key}"));
     }
     if has_teacher {
         return;
@@ -218,19 +211,12 @@ mod tests {
                     let keep = Table::from_iter([("name".to_string(), "keep".into())]);
                     with(table(), "method.correction", keep)
                 }
-                Off::Name("mask-rcnn") => {
-                    let mut table = table();
-                    table.insert("model".into(), example("model", "mask-rcnn").into());
-                    table
-                }
                 Off::Name(name) => with(table(), key, *name),
                 Off::Text => with(table(), key, "list.txt"),
                 Off::True => with(table(), key, true),
                 Off::Zero => with(table(), key, value_at(&DEFAULT, key).map_or(0.into(), zero)),
             };
             let on = match (*key, off) {
-                // Of pairs, both keys are read.
-                ("model.name", _) => with(table(), "method.candidates", "top-pairs"),
                 ("method.candidates", _) => with(table(), key, "top-pairs"),
                 ("model.backbone.norm", Off::Name("group")) => with(table(), key, "frozen-batch"),
                 ("model.backbone.block", _) => with(table(), key, "bottleneck"),
@@ -261,6 +247,27 @@ mod tests {
                 );
             }
             assert!(Settings::read(&normalised(switched)).is_ok(), "{key}");
+        }
+    }
+
+    #[test]
+    fn keys_that_a_detector_has_no_use_for_make_no_other_trial() {
+        let mut regions = table();
+        regions.insert("model".into(), example("model", "mask-rcnn").into());
+        // Of pairs, all keys are read.
+        let queries = with(table(), "method.candidates", "top-pairs");
+        for key in ["score", "candidates", "top-pairs", "weighting.points"] {
+            let path = format!("method.{key}");
+            let changed = |table: &Table| {
+                let value = match key {
+                    "score" => "foreground".into(),
+                    "candidates" => "arg-max".into(),
+                    _ => other(value_at(table, &path).expect("the key is there")),
+                };
+                normalised(with(table.clone(), &path, value))
+            };
+            assert_eq!(changed(&regions), normalised(regions.clone()), "{path}");
+            assert_ne!(changed(&queries), normalised(queries.clone()), "{path}");
         }
     }
 

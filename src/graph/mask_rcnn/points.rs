@@ -132,8 +132,8 @@ mod tests {
         format!("{rules:#?}").lines().map(String::from).collect()
     }
 
-    /// Every point of torchvision in detectron2's rules, alone: a key that nothing reads would change no rule, and a key
-    /// that writes another point would change two.
+    /// Every point of torchvision in detectron2's rules, alone: a key that nothing reads would change no rule, and a
+    /// key that writes another point would change two.
     #[test]
     fn every_key_changes_its_own_point() {
         let keys = [
