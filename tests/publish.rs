@@ -90,6 +90,7 @@ fn a_finished_run_is_published_beside_those_of_other_recipes() {
         "parts.md",
         "records.jsonl",
         "run-first.json",
+        "sources-first.json",
         "tables.json",
         "timing.jsonl",
     ];
@@ -108,6 +109,7 @@ fn a_finished_run_is_published_beside_those_of_other_recipes() {
         "others.csv",
         "others.md",
         "run-second.json",
+        "sources-second.json",
     ] {
         assert!(place.names().contains(&added.to_string()), "{added}");
     }

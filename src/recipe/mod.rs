@@ -36,6 +36,7 @@ mod sources;
 mod suggest;
 mod sweep;
 mod typed;
+mod written;
 
 #[cfg(test)]
 pub use either::keys_of_two_types;
@@ -53,6 +54,7 @@ pub use schema::{recipe_schema, sweep_schema};
 pub use schema_writer::{ComponentChoice, ComponentSlot};
 pub use sources::Request;
 pub use suggest::{hint, nearest, similar};
+pub use written::{FileRole, Origins, SweepOrigins, Written, WrittenFile};
 
 /// `recipes/pl-dc.toml`: every key with its default and a comment that explains it.
 pub const DEFAULTS: &str = include_str!("../../recipes/pl-dc.toml");

@@ -171,7 +171,8 @@ impl Overlay {
         })
     }
 
-    fn exact_origin(&self, path: &str) -> Option<&Origin> {
+    /// The origin of the value at `path` alone; none if no layer sets it.
+    pub fn exact_origin(&self, path: &str) -> Option<&Origin> {
         // figment knows lists, but not their elements.
         let metadata = self.figment.find_metadata(path.split('[').next()?)?;
         let layer = self

@@ -14,6 +14,7 @@ use super::overlay::{Layer, Overlay, value_at};
 use super::paths::{self, Places};
 use super::sources::{Request, Sources};
 use super::sweep::{self, Reference, Row};
+use super::written::{Names, SweepOrigins, Written, mark_computed};
 use crate::metrics::{PaperColumn, RowGroup};
 use crate::registry::{ComponentError, joined};
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,9 @@ pub struct Plan {
     pub sweeps: Vec<SweepPlan>,
     /// The distinct trials.
     pub trials: Vec<Trial>,
+    /// The files that the plan was made of, and the origins of the settings.
+    #[serde(default)]
+    pub written: Written,
     /// Notes to the author of the recipe.
     #[serde(skip)]
     pub notes: Vec<String>,
@@ -141,20 +145,28 @@ impl Plan {
     /// All errors of the recipe at once.
     pub fn new(request: Request, hooks: Hooks) -> Result<Self, RecipeError> {
         let sources = Sources::read(&request, hooks.new_keys).map_err(RecipeError::new)?;
+        let names = Names::new(request.recipe);
+        let written = Written {
+            files: names.files(&sources),
+            sweeps: Vec::new(),
+        };
         let Sources {
             name,
             files,
             typed,
             keys,
+            whole,
             sweeps,
             foreign,
             problems,
-            ..
         } = sources;
         let mut builder = Builder {
             files: &files,
             typed: &typed,
+            whole: &whole,
             hooks,
+            names,
+            written,
             seeds: &keys.seeds,
             recipe: Location::named(request.recipe.display().to_string()),
             problems,
@@ -175,6 +187,7 @@ impl Plan {
             recipe,
             trials,
             note,
+            written,
             ..
         } = builder;
         problems.extend(lacking.problem(&recipe, files.len() > 1));
@@ -185,6 +198,7 @@ impl Plan {
                 seeds: keys.seeds,
                 sweeps,
                 trials,
+                written,
                 notes: foreign.into_iter().chain(note).collect(),
             })
         } else {
@@ -214,7 +228,11 @@ impl SharedLayers {
 struct Builder<'a> {
     files: &'a [Layer],
     typed: &'a [Layer],
+    /// The layers of `files` and `typed` with the recipe's own keys.
+    whole: &'a [Layer],
     hooks: Hooks<'a>,
+    names: Names,
+    written: Written,
     seeds: &'a [u64],
     /// The place of errors that have no other place.
     recipe: Location,
@@ -231,6 +249,7 @@ impl Builder<'_> {
     fn single(&mut self, name: &str) -> SweepPlan {
         let layers = self.files.iter().chain(self.typed).cloned().collect();
         let shared = SharedLayers::new(layers, self.hooks.new_keys, &mut self.problems);
+        self.begin(name, &shared);
         let rows = vec![RowPlan {
             label: name.to_string(),
             paper: None,
@@ -255,6 +274,7 @@ impl Builder<'_> {
             self.hooks.new_keys,
             &mut self.problems,
         );
+        self.begin(name, &shared);
         let mut plan = SweepPlan {
             name: name.to_string(),
             question: String::new(),
@@ -303,6 +323,15 @@ impl Builder<'_> {
         plan
     }
 
+    /// Begins the origins of the sweep `name`: those that all its rows share.
+    fn begin(&mut self, name: &str, shared: &SharedLayers) {
+        self.written.sweeps.push(SweepOrigins {
+            sweep: name.to_string(),
+            shared: self.names.shared(&shared.overlay, self.whole),
+            rows: BTreeMap::new(),
+        });
+    }
+
     /// The trials of one variant, one per seed, and its settings: its `layers` over the shared layers.
     fn variant(
         &mut self,
@@ -326,12 +355,15 @@ impl Builder<'_> {
             .iter()
             .map(|(key, it)| (key.clone(), it.path.clone()));
         let places: Places = places.collect();
+        let mut origins = self.names.row(overlay, &layers, self.hooks.new_keys);
         let mut trials = Vec::with_capacity(self.seeds.len());
         for (index, &seed) in self.seeds.iter().enumerate() {
             let mut settings = settings.clone();
             settings.insert("seed".to_string(), Value::Integer(seed as i64));
+            let written = (index == 0).then(|| settings.clone());
             (self.hooks.spell_out)(&mut settings, &places);
-            if index == 0 {
+            if let Some(written) = written {
+                mark_computed(&mut origins, &written, &settings);
                 for mut error in (self.hooks.check)(&paths::with_places(&settings, &places)) {
                     if let Some(located) = located.get(&error.key) {
                         error.message += &located.advice();
@@ -351,6 +383,11 @@ impl Builder<'_> {
                 }
             }
             trials.push(self.trial(label, seed, settings, &places));
+        }
+        if let Some(sweep) = self.written.sweeps.last_mut()
+            && !origins.is_empty()
+        {
+            sweep.rows.insert(label.to_string(), origins);
         }
         (trials, settings)
     }

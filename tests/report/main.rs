@@ -15,6 +15,7 @@ mod pictures;
 #[cfg(unix)]
 mod screens;
 mod snapshots;
+mod sources;
 mod tensorboard;
 mod text;
 mod trained;

@@ -2,14 +2,15 @@
 //!
 //! A run writes to `results/<recipe>/`, which git ignores. `results/published/<recipe>/` holds the committed
 //! results: for every sweep of the recipe `<sweep>.csv` and `<sweep>.md`, then `run-<recipe>.json`,
-//! `about-<recipe>.md`, and the recipe's part of `records.jsonl`, `timing.jsonl` and `tables.json`. Tables
-//! that other recipes published in the same folder stay. Nothing is copied from `.store/`.
+//! `about-<recipe>.md`, `sources-<recipe>.json`, and the recipe's part of `records.jsonl`, `timing.jsonl` and
+//! `tables.json`. Tables that other recipes published in the same folder stay. Nothing is copied from `.store/`.
 
 use super::ahead::results_folder;
 use crate::atomic::write_atomically;
 use crate::experiment::run::claim::refuse_foreign;
 use crate::experiment::run::results::{TIMING, frozen};
 use crate::experiment::store::provenance::Provenance;
+use crate::experiment::store::sources;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::recipe::Plan;
 use crate::report::{
@@ -112,6 +113,11 @@ impl Finished {
             let content = fs::read(from.join(&name))
                 .with_context(|| format!("cannot read `{}`; {again}", name.display()))?;
             about.push((name, content));
+        }
+        // A run of an earlier program has none.
+        let sources = sources::path(Path::new(""), &plan.recipe);
+        if let Ok(content) = fs::read(from.join(&sources)) {
+            about.push((sources, content));
         }
         Ok(Self {
             timing: JsonLines::read(&from.join(TIMING))?,

@@ -29,6 +29,7 @@ use crate::experiment::store::provenance::{Provenance, Times, utc};
 use crate::experiment::store::renew::set_aside;
 use crate::experiment::store::reused::{ReusedResults, origin_lines};
 use crate::experiment::store::root::Store;
+use crate::experiment::store::sources;
 use crate::experiment::store::system::cores;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::experiment::trial::key::StageKey;
@@ -136,6 +137,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     }
     let other_work = other_work(&store, &frozen);
     run.freeze().map_err(CommandError::Output)?;
+    sources::write(&folder, &plan).map_err(CommandError::Output)?;
     run.take_finished(&reused).map_err(CommandError::Output)?;
     let (tasks, notes) = run.tasks();
     let cost = tasks.iter().map(|task| task.cost).sum();

@@ -16,5 +16,6 @@ pub mod result_aside;
 pub mod reused;
 pub mod root;
 pub mod snapshots;
+pub mod sources;
 pub mod system;
 mod titles;

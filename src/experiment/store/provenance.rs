@@ -215,6 +215,7 @@ mod tests {
             rows: vec![row],
         };
         let plan = Plan {
+            written: Default::default(),
             notes: Vec::new(),
             recipe: "ablation".into(),
             results: "ablation".into(),

@@ -107,10 +107,19 @@ pub struct SettingsTable {
     pub labels: Vec<String>,
     /// For each row, the place of the row that it is compared with.
     pub references: Vec<Option<usize>>,
-    /// The keys, each with the value of every row; none where a row does not have the key.
-    pub keys: Vec<(String, Vec<Option<String>>)>,
-    /// All settings of every row, as its store has them.
+    /// The keys, each with its setting in every row; none where a row does not have the key.
+    pub keys: Vec<(String, Vec<Option<Setting>>)>,
+    /// All settings of every row as TOML, with the origins in comments if they are known.
     pub all: Vec<String>,
+}
+
+/// A setting of a row.
+#[derive(Clone, Debug, Default)]
+pub struct Setting {
+    /// Its value as TOML.
+    pub value: String,
+    /// Where that comes from: a line of a file, an argument, a variable or a default; none if unknown.
+    pub origin: Option<String>,
 }
 
 /// One reading over the steps, of all rows.

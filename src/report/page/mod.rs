@@ -42,7 +42,7 @@ mod views;
 
 pub use content::{
     Analysed, AnalysedRow, ClassTable, ClassValues, HeatMap, LabelFlow, LabelWindow, Panel, Point,
-    Report, Run, Scatter, SeedKinds, Series, SettingsTable, Sweep, TrialLine, View,
+    Report, Run, Scatter, SeedKinds, Series, Setting, SettingsTable, Sweep, TrialLine, View,
 };
 pub use gallery_content::{Found, Gallery, GalleryComparison, GalleryPicture, Shape, Side, Strip};
 pub use snapshots_content::{

@@ -1,6 +1,7 @@
 //! A whole results folder.
 
 use super::super::choice::Results;
+use super::sources::RecipeSources;
 use super::sweep::ROWS as MANY;
 use super::{gallery, runs, snapshots, sweep};
 use crate::experiment::store::program::VERSION;
@@ -22,15 +23,17 @@ const TIMING: &str = "timing.jsonl";
 pub fn report(results: &Results) -> Result<Report> {
     let (timing, damaged) = JsonLines::<Timing>::read_whole_lines(&results.path.join(TIMING))?;
     let datasets = Datasets::with_digests(digests_of(&results.path));
-    let sweeps = results
-        .tables
-        .iter()
-        .map(|layout| sweep::sweep(results, layout, &timing, &datasets));
+    let sources = RecipeSources::read(results);
+    let sweeps = results.tables.iter().map(|layout| {
+        let origins = sources.origins(layout);
+        sweep::sweep(results, layout, origins, &timing, &datasets)
+    });
     let sweeps = sweeps.collect::<Result<Vec<(Sweep, Vec<String>)>>>()?;
     let (mut sweeps, of_sweeps): (Vec<Sweep>, Vec<Vec<String>>) = sweeps.into_iter().unzip();
     gallery::fit(&mut sweeps);
     snapshots::fit(&mut sweeps);
-    let (runs, of_runs) = runs::runs(results);
+    let (mut runs, of_runs) = runs::runs(results);
+    sources.add_to(&mut runs);
     let records = std::fs::read(results.path.join(RECORDS)).ok();
     let damaged = damaged.into_iter().map(|line| format!("left out {line}"));
     let damaged = results.damaged.iter().cloned().chain(damaged);
@@ -39,6 +42,7 @@ pub fn report(results: &Results) -> Result<Report> {
     warnings.extend(of_failures(results));
     warnings.extend(of_records(results));
     warnings.extend(of_runs);
+    warnings.extend(sources.damaged.iter().cloned());
     warnings.extend(of_sweeps.into_iter().flatten());
     for finding in sweeps
         .iter()
@@ -54,7 +58,10 @@ pub fn report(results: &Results) -> Result<Report> {
         other: None,
         trials: trials(results),
         warnings,
-        missing: missing(results, &sweeps),
+        missing: missing(results, &sweeps)
+            .into_iter()
+            .chain(sources.missing())
+            .collect(),
         compared: Vec::new(),
         running: Vec::new(),
         refresh: None,

@@ -11,6 +11,7 @@ mod runs;
 mod series;
 mod settings;
 mod snapshots;
+mod sources;
 mod sweep;
 
 pub use folder::{names, report};

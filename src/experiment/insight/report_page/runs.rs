@@ -49,8 +49,6 @@ pub fn runs(results: &Results) -> (Vec<Run>, Vec<String>) {
         let known = runs.iter().position(|run| run.recipe == plan.recipe);
         let place = known.unwrap_or_else(|| {
             runs.push(Run {
-                recipe: plan.recipe.clone(),
-                command: command(&plan.recipe, &Map::new()),
                 origin: plan.program.as_ref().map(|program| {
                     let recipe = plan.commit.as_deref().unwrap_or("unknown");
                     format!(
@@ -58,7 +56,7 @@ pub fn runs(results: &Results) -> (Vec<Run>, Vec<String>) {
                         program.text()
                     )
                 }),
-                ..Run::default()
+                ..of(&plan.recipe)
             });
             runs.len() - 1
         });
@@ -92,6 +90,15 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn shown(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
+}
+
+/// A run of `recipe` of which no file tells.
+pub fn of(recipe: &str) -> Run {
+    Run {
+        recipe: recipe.to_string(),
+        command: command(recipe, &Map::new()),
+        ..Run::default()
+    }
 }
 
 fn run(facts: &Map<String, Value>) -> Run {

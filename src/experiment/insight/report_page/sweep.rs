@@ -10,6 +10,7 @@ use super::super::signs::signs;
 use super::super::supervised::supervised;
 use super::{analysis, gallery, labels, lacking, maps, series, settings, snapshots};
 use crate::experiment::trial::datasets::Datasets;
+use crate::recipe::SweepOrigins;
 use crate::report::page::{ClassTable, ClassValues, Sweep, TrialLine, View};
 use crate::report::{JsonLines, Record, SplitRecord, Table, TableLayout, Timing};
 use anyhow::Result;
@@ -19,13 +20,15 @@ use std::collections::BTreeMap;
 /// The most rows that have sentences, and of which every metric has a view.
 pub const ROWS: usize = 60;
 
-/// The sweep with the table `layout`, and the warnings about what its trials have lost.
+/// The sweep with the table `layout`, and the warnings about what its trials have lost. `origins`: those of its
+/// settings; none if the folder does not have them.
 ///
 /// # Errors
 /// The store cannot be read.
 pub fn sweep(
     results: &Results,
     layout: &TableLayout,
+    origins: Option<&SweepOrigins>,
     timing: &JsonLines<Timing>,
     datasets: &Datasets,
 ) -> Result<(Sweep, Vec<String>)> {
@@ -37,7 +40,7 @@ pub fn sweep(
         trials: trials(results, layout, timing, &table.metric),
         reasons: Vec::new(),
         badly: Vec::new(),
-        settings: settings::table(&results.path, layout),
+        settings: settings::table(&results.path, layout, origins),
         curves: Vec::new(),
         burn_in: None,
         labels: Vec::new(),
