@@ -194,6 +194,11 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
         "The running threshold of the filter `top-share` with `scope = \"run\"`, a value for each class; null before its first candidate.",
     ),
     key(
+        "frequency-thresholds",
+        Folded::Last,
+        "The thresholds of the filter `class-frequency`, a value for each class.",
+    ),
+    key(
         "kept-per-image",
         Folded::Mean,
         "Pseudo-labels for each unlabelled image of a batch.",

@@ -257,6 +257,7 @@ mod tests {
             origin: String::new(),
             percent: 20.0,
             counts: ClassCounts {
+                images: 2,
                 annotations: Vec::new(),
                 objects: Vec::new(),
             },

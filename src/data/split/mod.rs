@@ -41,6 +41,8 @@ pub struct Split {
 /// Numbers by class in the labelled part.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassCounts {
+    /// The labelled images.
+    pub images: usize,
     /// The annotations, including crowds.
     pub annotations: Vec<usize>,
     /// The annotations that are not a crowd.
@@ -267,6 +269,7 @@ impl ClassCounts {
             counts
         };
         Self {
+            images: labelled.len(),
             annotations: counted(&|image| train.classes_of(image)),
             objects: counted(&|image| train.objects_of(image)),
         }

@@ -237,6 +237,7 @@ mod tests {
         }
         let mut filter = crate::registry::build(FILTERS, table).unwrap();
         filter.start(&ClassCounts {
+            images: 2,
             annotations: counts.to_vec(),
             objects: counts.to_vec(),
         });
@@ -308,6 +309,7 @@ mod tests {
     #[test]
     fn crowds_count_or_do_not() {
         let counts = ClassCounts {
+            images: 2,
             annotations: vec![3, 1],
             objects: vec![1, 1],
         };

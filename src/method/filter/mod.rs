@@ -1,8 +1,12 @@
 //! Slot `filter`: which candidates of the teacher become pseudo-labels.
 
 mod adaptive;
+mod best_or_above;
+mod class_frequency;
+mod class_only;
 mod coupled;
 mod decoupled;
+mod floors;
 mod rule;
 mod thresholds;
 mod top_share;
@@ -106,6 +110,26 @@ pub const FILTERS: &[Entry<Box<dyn Filter>>] = &[
         name: "top-share",
         about: "the best share of every class's candidates, of an image or of the run",
         build: filter::<top_share::TopShare>,
+    },
+    Entry {
+        name: "class-only",
+        about: "one threshold on the class quality, which a pseudo-label is above",
+        build: filter::<class_only::ClassOnly>,
+    },
+    Entry {
+        name: "floors",
+        about: "one floor for the class quality and one for the mask quality, both of which a pseudo-label is above",
+        build: filter::<floors::Floors>,
+    },
+    Entry {
+        name: "best-or-above",
+        about: "one threshold on the class quality; the best candidate of an image is kept in any case",
+        build: filter::<best_or_above::BestOrAbove>,
+    },
+    Entry {
+        name: "class-frequency",
+        about: "thresholds by class that keep as many candidates of an image as a labelled image has annotations",
+        build: filter::<class_frequency::ClassFrequency>,
     },
 ];
 

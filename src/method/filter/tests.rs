@@ -42,6 +42,10 @@ pub(crate) fn tables() -> Vec<String> {
     let mut tables: Vec<String> = [
         "name = 'coupled'\nthreshold = 0.4",
         "name = 'decoupled'\nclass = 0.4\nmask = 0.5",
+        "name = 'class-only'\nthreshold = 0.4",
+        "name = 'floors'\nclass = 0.4\nmask = 0.5",
+        "name = 'best-or-above'\nthreshold = 0.8",
+        "name = 'class-frequency'\ngrid = [0.1, 1.0, 0.01]\nwindow = 3\nevery = 2\nstart = 0.5",
         "name = 'top-share'\nshare = 0.3\nscope = 'image'",
         "name = 'top-share'\nshare = 0.3\nscope = 'run'\nrate = 0.05",
     ]
@@ -63,6 +67,7 @@ pub(crate) fn tables() -> Vec<String> {
 pub(crate) fn started(table: &str) -> Box<dyn Filter> {
     let mut filter = built(table);
     filter.start(&ClassCounts {
+        images: 2,
         annotations: vec![5, 3, 1],
         objects: vec![4, 3, 1],
     });

@@ -142,6 +142,7 @@ mod tests {
             "name = 'top-share'\nshare = {share:?}\nscope = {scope}"
         ));
         filter.start(&ClassCounts {
+            images: 2,
             annotations: vec![1; CLASSES],
             objects: vec![1; CLASSES],
         });

@@ -62,6 +62,7 @@ fn phase_of(
     let setup = Setup {
         seed: 3,
         counts: crate::data::split::ClassCounts {
+            images: 2,
             annotations: vec![5, 3, 2],
             objects: vec![5, 3, 2],
         },

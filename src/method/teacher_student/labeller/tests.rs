@@ -39,6 +39,7 @@ fn labeller(correction: Box<dyn Correction>) -> Labeller {
     config.correction = correction;
     let mut labeller = Labeller::new(config);
     labeller.filter.start(&crate::data::split::ClassCounts {
+        images: 1,
         annotations: vec![1, 1],
         objects: vec![1, 1],
     });
@@ -150,7 +151,7 @@ on_every_place! {
         let high = |images: Proposals| -> Vec<usize> {
             let mut labeller = labeller(Box::new(Says(0.0)));
             labeller.filter = registry::build(FILTERS, rule.clone()).unwrap();
-            labeller.filter.start(&crate::data::split::ClassCounts { annotations: vec![1, 1], objects: vec![1, 1] });
+            labeller.filter.start(&crate::data::split::ClassCounts { images: 1, annotations: vec![1, 1], objects: vec![1, 1] });
             assert!(labeller.filter.follows_labels());
             let pictures = vec![&picture; images.images.len()];
             labelled(&mut labeller, images, &pictures).iter().map(|image| image.counts.high).collect()
