@@ -58,6 +58,7 @@ fn batch(work: &Work, stream: &mut Stream) -> Batch {
         batch.unlabelled.push(UnlabelledViews {
             weak,
             strong,
+            moved: None,
             hidden_truth: Vec::new(),
         });
     }

@@ -25,7 +25,7 @@ pub use check_pictures::CheckPictures;
 
 use crate::cityscapes::Frame;
 use crate::registry::{self, Check, ComponentErrors, Entry};
-use crate::structures::{Instance, Mask, Picture};
+use crate::structures::{Instance, Mask, Picture, Resampling};
 use anyhow::Result;
 use findings::Findings;
 use std::path::{Path, PathBuf};
@@ -166,15 +166,16 @@ pub struct View {
     pub instances: Vec<Instance>,
 }
 
-/// One unlabelled image in both views. Both have the same geometry, so the teacher's masks fit the student's
-/// image.
+/// One unlabelled image in both views.
 #[derive(Clone, Debug)]
 pub struct UnlabelledViews {
     /// The view for the teacher.
     pub weak: Picture,
     /// The view for the student.
     pub strong: Picture,
-    /// The annotations that the split hides. They are only for the journal: no loss, threshold or correction
+    /// What takes the teacher's masks to the student's view; none if both views have the same geometry.
+    pub moved: Option<Resampling>,
+    /// The annotations that the split hides, in the teacher's view. They are only for the journal: no loss, threshold or correction
     /// may read them.
     pub hidden_truth: Vec<Instance>,
 }

@@ -2,7 +2,7 @@
 
 use super::filter::Tier;
 use crate::detector::Targets;
-use crate::structures::Mask;
+use crate::structures::{Mask, Resampling};
 use crate::tensor::Tensor2;
 use derive_more::{Add, Sum};
 use serde::Serialize;
@@ -64,6 +64,36 @@ impl ImageLabels {
             discounts: self.discounts.clone(),
         }
     }
+
+    /// The labels in the student's view, to which `moved` takes the teacher's masks; without it they stay as they are. A
+    /// label without a pixel left is dropped. What the teacher did not see belongs to no label and has the whole weight.
+    pub fn seen_by_student(&self, moved: Option<&Resampling>) -> Cow<'_, Self> {
+        let Some(moved) = moved else {
+            return Cow::Borrowed(self);
+        };
+        let labels = self.labels.iter().enumerate().map(|(row, label)| {
+            let mask = moved.moved(&label.mask);
+            let label = PseudoLabel {
+                mask,
+                ..label.clone()
+            };
+            (row, label)
+        });
+        let (rows, labels): (Vec<usize>, Vec<PseudoLabel>) =
+            labels.filter(|(_, label)| label.mask.area() > 0).unzip();
+        let discounts = self.discounts.as_ref().map(|all| {
+            let (values, pixels) = (all.host_values(), all.columns());
+            let width = self.labels.first().map_or(0, |label| label.mask.width);
+            let of_row = |row: &usize| moved.values(&values[row * pixels..][..pixels], width);
+            let values = rows.iter().flat_map(of_row).collect();
+            Tensor2::constant(values, rows.len(), pixels).to(&all.place())
+        });
+        Cow::Owned(Self {
+            labels,
+            discounts,
+            ..*self
+        })
+    }
 }
 
 /// Sorts `labels`, high tier first, then by score, and drops each that overlaps a better one by more than
@@ -104,6 +134,47 @@ pub(super) mod tests {
             mask: Mask::new(8, 8, bits),
             row: 0,
         }
+    }
+
+    #[test]
+    fn labels_and_their_weights_follow_into_the_student_s_view() {
+        use crate::structures::{AffineMap, Area};
+        let image = ImageLabels {
+            labels: vec![
+                label(Tier::High, 0.9, 0..3),
+                label(Tier::High, 0.8, 6..8),
+                label(Tier::High, 0.7, 2..5),
+            ],
+            discounts: Some(Tensor2::constant(
+                (0..3 * 64)
+                    .map(|i| (i / 64) as f32 + (i % 8) as f32 / 100.0)
+                    .collect(),
+                3,
+                64,
+            )),
+            counts: TierCounts {
+                kept: 3,
+                ..TierCounts::default()
+            },
+        };
+        assert!(matches!(image.seen_by_student(None), Cow::Borrowed(_)));
+        let all = Area {
+            rows: 0..8,
+            columns: 0..8,
+        };
+        let right = AffineMap::translation([3.0, 0.0]);
+        let moved = image.seen_by_student(Some(&Resampling::new(right, all.clone(), all)));
+        let expected = [label(Tier::High, 0.9, 3..6), label(Tier::High, 0.7, 5..8)];
+        assert_eq!(moved.labels.len(), 2, "the second left the view");
+        for (found, expected) in moved.labels.iter().zip(&expected) {
+            assert_eq!((&found.mask, found.score), (&expected.mask, expected.score));
+        }
+        let discounts = moved.discounts.as_ref().unwrap();
+        assert_eq!((discounts.rows(), discounts.columns()), (2, 64));
+        let values = discounts.values();
+        assert_eq!(values[..8], [0.0, 0.0, 0.0, 0.0, 0.01, 0.02, 0.03, 0.04]);
+        assert_eq!(values[64..72], [0.0, 0.0, 0.0, 2.0, 2.01, 2.02, 2.03, 2.04]);
+        assert_eq!(moved.counts, image.counts, "what the teacher labelled");
     }
 
     #[test]

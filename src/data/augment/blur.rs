@@ -14,7 +14,11 @@ pub struct Kernel(Vec<f32>);
 impl Kernel {
     /// The kernel with the standard deviation `sigma` in pixels.
     pub fn new(sigma: f64) -> Self {
-        let reach = libm::ceil(REACH * sigma).max(1.0) as usize;
+        Self::within(sigma, libm::ceil(REACH * sigma).max(1.0) as usize)
+    }
+
+    /// The same, cut off `reach` pixels from its centre.
+    pub fn within(sigma: f64, reach: usize) -> Self {
         let weights: Vec<f64> = (0..=2 * reach)
             .map(|k| libm::exp(-0.5 * libm::pow((k as f64 - reach as f64) / sigma, 2.0)))
             .collect();

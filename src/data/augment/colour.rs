@@ -135,6 +135,7 @@ fn put(row: &Row, levels: &mut [Vec<u8>; 3], line: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::super::change::jitter;
+    use super::super::tests::placed;
     use super::super::{Jitter, config};
     use super::*;
     use crate::rng::Stream;
@@ -308,7 +309,9 @@ mod tests {
         let mut hasher = blake3::Hasher::new();
         for index in 0..40 {
             let mut rng = Stream::at(7, "colours", index);
-            hasher.update(&super::super::strong(&picture, &config, &mut rng).pixels);
+            let view = placed(picture.clone(), Vec::new());
+            let view = super::super::strong(&view, &config, &mut rng).view;
+            hasher.update(&view.picture.pixels);
             let changes = super::super::ssd::changes(&mut rng);
             hasher.update(
                 &Colouring {

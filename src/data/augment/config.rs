@@ -1,5 +1,8 @@
 //! The table `[augment]` of a recipe.
 
+use super::affine::Affine;
+use super::colour_choice::ColourChoice;
+use super::holes::Holes;
 use super::size::{ImageSize, LARGEST_SIZE};
 use crate::registry::{Check, Checked, above};
 use crate::structures::LARGEST_SIDE;
@@ -42,6 +45,14 @@ pub struct AugmentConfig {
     pub cutout: Vec<Erasing>,
     /// The content of erased pixels.
     pub cutout_fill: Fill,
+    /// One operation of a published list on the colours of the strong view, after jitter, grey and blur.
+    pub colour: ColourChoice,
+    /// The affine maps of the strong view and its masks: before or after `colour`, in random order, and before erasings.
+    pub affine: Affine,
+    /// Rectangles of one colour in the strong view, after all else.
+    pub holes: Holes,
+    /// The geometry of the student's view of an unlabelled image.
+    pub teacher_geometry: TeacherGeometry,
 }
 
 /// A choice of scale and crop.
@@ -53,6 +64,16 @@ pub enum GeometryKind {
     ScaleJitter,
     /// The shorter side has one of several lengths (Cityscapes). A larger image is cropped with a draw for each axis.
     ShorterSide,
+}
+
+/// The geometry of the student's view of an unlabelled image: flip, scale and crop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TeacherGeometry {
+    /// That of the teacher's view.
+    Shared,
+    /// A draw of its own; pseudo-labels follow from the one geometry to the other (PAIS).
+    Independent,
 }
 
 /// A distribution between two bounds.
@@ -162,6 +183,10 @@ impl Checked for AugmentConfig {
                 check.interval("aspect", erasing.aspect, above(0.0, MOST_ASPECT));
             });
         }
+        let probability = self.colour.probability;
+        check.range("colour.probability", probability, 0.0..=1.0);
+        check.within("affine", |check| self.affine.check(check));
+        check.within("holes", |check| self.holes.check(check));
     }
 }
 
@@ -196,5 +221,32 @@ pub(super) mod tests {
             wrong(|config| config.cutout[1].area = [0.1, 1.5]),
             "cutout[1].area"
         );
+        let colour = |config: &mut AugmentConfig| config.colour.probability = 1.5;
+        assert_eq!(wrong(colour), "colour.probability");
+        assert_eq!(wrong(|config| config.holes.count = [3, 2]), "holes.count");
+        assert_eq!(
+            wrong(|config| config.affine.rotate = 181.0),
+            "affine.rotate"
+        );
+        assert_eq!(
+            wrong(|config| config.affine.shear[1] = 81.0),
+            "affine.shear"
+        );
+        let no_amount = |config: &mut AugmentConfig| {
+            config.affine = Affine {
+                probability: 0.5,
+                translate: 0.0,
+                rotate: 0.0,
+                shear: [0.0; 2],
+                ..config.affine.clone()
+            }
+        };
+        assert_eq!(wrong(no_amount), "affine.probability");
+        let in_box = |config: &mut AugmentConfig| {
+            (config.affine.probability, config.affine.in_box.share) = (0.5, 0.5);
+            let own = &mut config.affine.in_box;
+            (own.translate, own.rotate, own.shear) = (0.0, 0.0, [0.0; 2]);
+        };
+        assert_eq!(wrong(in_box), "affine.in-box.share");
     }
 }

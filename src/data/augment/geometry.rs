@@ -10,10 +10,11 @@
 //! If the image is smaller than `size`, it is padded to the right and below.
 
 use super::config::{AugmentConfig, GeometryKind, ScaleDistribution};
+use super::content::Content;
 use super::size::ImageSize;
 use super::window::Window;
 use crate::rng::Stream;
-use crate::structures::{Mask, Picture};
+use crate::structures::{AffineMap, Mask, Picture};
 
 /// One random geometry.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,11 +68,24 @@ impl Geometry {
             span(self.offset.0, self.resized.0, self.size.height),
             span(self.offset.1, self.resized.1, self.size.width),
         );
+        let [down, across] = [(self.resized.0, height), (self.resized.1, width)]
+            .map(|(resized, length)| resized as f64 / length as f64);
+        let map = AffineMap::scale([across, down]).then(AffineMap::translation([
+            -(self.offset.1 as f64),
+            -(self.offset.0 as f64),
+        ]));
+        let content = Content {
+            rows: window.0.len(),
+            columns: window.1.len(),
+        };
+        let mirror = AffineMap::scale([-1.0, 1.0])
+            .then(AffineMap::translation([content.columns as f64, 0.0]));
         Placing {
             flip: self.flip,
             size: self.size,
             source: (height, width),
-            columns: window.1.len(),
+            content,
+            map: if self.flip { map.then(mirror) } else { map },
             window: Window::new((height, width), self.resized, window),
         }
     }
@@ -83,12 +97,24 @@ pub struct Placing {
     size: ImageSize,
     /// Rows and columns of the image.
     source: (usize, usize),
-    /// The number of columns of the result that are not padding.
-    columns: usize,
+    /// The part of the result that is not padding.
+    content: Content,
+    /// From the image to the result.
+    map: AffineMap,
     window: Window,
 }
 
 impl Placing {
+    /// The part of the result that is not padding.
+    pub fn content(&self) -> Content {
+        self.content
+    }
+
+    /// Where a point of the image lies in the result, both in pixels.
+    pub fn map(&self) -> AffineMap {
+        self.map
+    }
+
     /// The picture in this geometry, padded with the grey `pad`. Panics if it has another size.
     pub fn picture(&self, picture: &Picture, pad: u8) -> Picture {
         assert_eq!((picture.height, picture.width), self.source, "one size");
@@ -115,7 +141,7 @@ impl Placing {
             self.window
                 .each_row_of_part(&grey, part, |row, column, line| {
                     let column = match self.flip {
-                        true => self.columns - column - line.len(),
+                        true => self.content.columns - column - line.len(),
                         false => column,
                     };
                     let out = &mut bits[row * width + column..][..line.len()];
@@ -215,6 +241,49 @@ mod tests {
         assert_eq!(red[..3], [1, 0, 128]);
         let mask = geometry.of(1, 2).mask(&Mask::new(1, 2, vec![1, 0]));
         assert_eq!(mask.bits[..3], [0, 1, 0]);
+    }
+
+    /// The map and the pixels tell the same: the middle of a white spot lies where the map says.
+    #[test]
+    fn the_map_leads_to_the_pixels() {
+        let recipe = crate::data::augment::config::tests::from_recipe();
+        let mut seen = [0; 2];
+        for index in 0..200 {
+            let mut rng = Stream::at(1, "map", index);
+            let config = AugmentConfig {
+                size: ImageSize {
+                    height: 96,
+                    width: 64,
+                },
+                scale: [0.5, 2.0],
+                scale_probability: 1.0,
+                ..recipe.clone()
+            };
+            let (height, width) = (70 + rng.below(40), 50 + rng.below(60));
+            let placing = Geometry::draw(height, width, &config, &mut rng).of(height, width);
+            let (row, column) = (10 + rng.below(height - 20), 10 + rng.below(width - 20));
+            let inside =
+                |i: usize| (i / width).abs_diff(row) <= 6 && (i % width).abs_diff(column) <= 6;
+            let bits = (0..height * width).map(|i| u8::from(inside(i))).collect();
+            let mask = placing.mask(&Mask::new(height, width, bits));
+            let middle = [column as f64 + 0.5, row as f64 + 0.5];
+            let [x, y] = placing.map().apply(middle);
+            let Content { rows, columns } = placing.content();
+            let [left, right] = [x - 16.0, x + 16.0];
+            let is_whole =
+                left > 0.0 && right < columns as f64 && y > 16.0 && y < rows as f64 - 16.0;
+            let Some((found_rows, found_columns)) = mask.bounds().filter(|_| is_whole) else {
+                continue;
+            };
+            let found =
+                [found_columns, found_rows].map(|range| (range.start + range.end) as f64 / 2.0);
+            assert!(
+                (found[0] - x).abs() <= 1.0 && (found[1] - y).abs() <= 1.0,
+                "{found:?}, not {x} {y}"
+            );
+            seen[usize::from(placing.flip)] += 1;
+        }
+        assert!(seen.iter().all(|count| *count > 15), "{seen:?}");
     }
 
     #[test]

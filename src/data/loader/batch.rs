@@ -1,12 +1,13 @@
 //! Makes one batch: chooses the images and their views.
 //!
-//! Image `j` of step `t` draws its augmentation from the stream `t 2^16 + j`.
+//! Image `j` of step `t` draws its augmentation from the stream `t 2^16 + j` of its kind; the geometry of a student's own
+//! view has a kind of its own.
 
-use super::config::{LabelledViews, LoaderConfig};
+use super::config::{LabelledViews, LoaderConfig, UnlabelledView};
 use super::mixing::Mixer;
-use crate::data::augment::{self, AugmentConfig};
+use crate::data::augment::{self, AugmentConfig, TeacherGeometry};
 use crate::data::split::Split;
-use crate::data::{Batch, Dataset, Sample, Source, UnlabelledViews, View};
+use crate::data::{Batch, Dataset, Sample, Source, UnlabelledViews};
 use crate::rng::Stream;
 use anyhow::Result;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub struct BatchMaker {
     mixer: Mixer,
     augment: AugmentConfig,
     labelled_views: LabelledViews,
+    unlabelled_view: UnlabelledView,
     seed: u64,
 }
 
@@ -40,6 +42,7 @@ impl BatchMaker {
             mixer: Mixer::new(dataset, split, config, seed),
             augment: augment.clone(),
             labelled_views: config.labelled_views,
+            unlabelled_view: config.unlabelled_view,
             seed,
         }
     }
@@ -60,32 +63,50 @@ impl BatchMaker {
         for (position, image) in images.labelled.into_iter().enumerate() {
             let sample = self.load(image)?;
             let mut rng = self.stream("augment/labelled", step, position);
-            let view = augment::weak(&sample, &self.augment, &mut rng);
+            let weak = augment::weak(&sample, &self.augment, &mut rng);
             let views = self.labelled_views;
             if views != LabelledViews::Weak {
-                let picture = augment::strong(&view.picture, &self.augment, &mut rng);
-                strong.push(View {
-                    picture,
-                    instances: view.instances.clone(),
-                });
+                strong.push(augment::strong(&weak, &self.augment, &mut rng).view);
             }
             if views != LabelledViews::Strong {
-                batch.labelled.push(view);
+                batch.labelled.push(weak.view);
             }
         }
         batch.labelled.extend(strong);
         for (position, image) in images.unlabelled.into_iter().enumerate() {
             let sample = self.load(image)?;
-            let mut rng = self.stream("augment/unlabelled", step, position);
-            let view = augment::weak(&sample, &self.augment, &mut rng);
-            let strong = augment::strong(&view.picture, &self.augment, &mut rng);
-            batch.unlabelled.push(UnlabelledViews {
-                weak: view.picture,
-                strong,
-                hidden_truth: view.instances,
-            });
+            batch
+                .unlabelled
+                .push(self.unlabelled(&sample, step, position));
         }
         Ok(batch)
+    }
+
+    /// The views of an unlabelled image. The student's view is made without its annotations.
+    fn unlabelled(&self, sample: &Sample, step: usize, position: usize) -> UnlabelledViews {
+        let mut rng = self.stream("augment/unlabelled", step, position);
+        let mut teacher = augment::weak(sample, &self.augment, &mut rng);
+        let hidden_truth = std::mem::take(&mut teacher.view.instances);
+        let own = match self.augment.teacher_geometry {
+            TeacherGeometry::Shared => None,
+            TeacherGeometry::Independent => {
+                let mut rng = self.stream("augment/student", step, position);
+                let mut own = augment::weak(sample, &self.augment, &mut rng);
+                own.view.instances.clear();
+                Some(own)
+            }
+        };
+        let own = own.as_ref().unwrap_or(&teacher);
+        let student = match self.unlabelled_view {
+            UnlabelledView::Strong => augment::strong(own, &self.augment, &mut rng),
+            UnlabelledView::Weak => own.clone(),
+        };
+        UnlabelledViews {
+            moved: teacher.to(&student),
+            strong: student.view.picture,
+            weak: teacher.view.picture,
+            hidden_truth,
+        }
     }
 
     fn stream(&self, name: &str, step: usize, position: usize) -> Stream {

@@ -16,6 +16,8 @@ pub struct LoaderConfig {
     pub unlabelled: usize,
     /// The views of a labelled image that are used in training.
     pub labelled_views: LabelledViews,
+    /// The student's view of an unlabelled image.
+    pub unlabelled_view: UnlabelledView,
     /// The number of threads that make batches ahead of time. With 0, the caller's thread makes each batch on
     /// demand.
     pub threads: usize,
@@ -41,6 +43,16 @@ pub enum LabelledViews {
     Strong,
     /// The weak and the strong view in the same batch.
     WeakStrong,
+}
+
+/// The student's view of an unlabelled image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnlabelledView {
+    /// The strong view.
+    Strong,
+    /// The weak view: that of the teacher, or one in the student's own geometry.
+    Weak,
 }
 
 /// The choice of labelled and unlabelled images of a step with both. A step before a teacher appears has `labelled`

@@ -7,7 +7,9 @@ mod mixing;
 mod order;
 mod pool;
 
-pub use config::{LabelledRepeat, LabelledSampler, LabelledViews, LoaderConfig, Mixing};
+pub use config::{
+    LabelledRepeat, LabelledSampler, LabelledViews, LoaderConfig, Mixing, UnlabelledView,
+};
 pub use mixing::{StepImages, check_epoch};
 
 use super::augment::AugmentConfig;
@@ -65,7 +67,7 @@ impl Loader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::augment::ImageSize;
+    use crate::data::augment::{ImageSize, TeacherGeometry};
     use crate::data::split::SplitConfig;
     use crate::data::{Sample, Source};
     use anyhow::bail;
@@ -104,11 +106,21 @@ mod tests {
     }
 
     fn loader(threads: usize, broken: Option<usize>) -> Loader {
+        made(threads, broken, |_, _| {})
+    }
+
+    /// The loader of the defaults with some keys changed.
+    fn made(
+        threads: usize,
+        broken: Option<usize>,
+        change: impl Fn(&mut AugmentConfig, &mut LoaderConfig),
+    ) -> Loader {
         let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml").parse().unwrap();
         let mut augment: AugmentConfig = recipe["augment"].clone().try_into().unwrap();
         (augment.size, augment.min_area) = (ImageSize::square(8), 1);
         let mut config: LoaderConfig = recipe["loader"].clone().try_into().unwrap();
         config.threads = threads;
+        change(&mut augment, &mut config);
         let train = Arc::new(Numbered { images: 20, broken });
         let classes = vec!["thing".to_string()];
         let dataset = Dataset {
@@ -167,6 +179,36 @@ mod tests {
         assert_eq!(run(1), inline);
         assert_eq!(run(3), inline);
         assert_ne!(inline[0], inline[1]);
+    }
+
+    /// The student's own geometry and its view change nothing of what the teacher sees.
+    #[test]
+    fn the_teacher_s_view_stays_whatever_the_student_sees() {
+        let batch = |geometry, view| {
+            let mut loader = made(0, None, |augment, config| {
+                (augment.teacher_geometry, config.unlabelled_view) = (geometry, view);
+            });
+            loader.batch(7, true).unwrap()
+        };
+        let plain = batch(TeacherGeometry::Shared, UnlabelledView::Strong);
+        let weak = batch(TeacherGeometry::Shared, UnlabelledView::Weak);
+        let own = batch(TeacherGeometry::Independent, UnlabelledView::Strong);
+        let own_weak = batch(TeacherGeometry::Independent, UnlabelledView::Weak);
+        let (mut moved, mut changed) = (0, 0);
+        for place in 0..4 {
+            let views = [&plain, &weak, &own, &own_weak].map(|batch| &batch.unlabelled[place]);
+            for other in &views[1..] {
+                assert_eq!(other.weak, views[0].weak);
+                assert_eq!(other.hidden_truth, views[0].hidden_truth);
+            }
+            assert!(views[0].moved.is_none() && views[1].moved.is_none());
+            assert_eq!(views[1].strong, views[1].weak);
+            changed += usize::from(views[0].strong != views[0].weak);
+            assert_eq!(views[2].moved, views[3].moved);
+            moved += usize::from(views[2].moved.is_some());
+        }
+        assert!(moved > 0 && changed > 0);
+        assert_eq!(plain.labelled[0].picture, own_weak.labelled[0].picture);
     }
 
     #[test]

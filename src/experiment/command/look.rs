@@ -6,7 +6,7 @@
 
 use super::first::first_with_teacher;
 use crate::atomic::{Durability, write_durably};
-use crate::data::loader::{LabelledViews, Loader};
+use crate::data::loader::{LabelledViews, Loader, UnlabelledView};
 use crate::data::split::Split;
 use crate::data::{Dataset, Source};
 use crate::draw::{Object, class_colour, drawn, embedded, png};
@@ -141,7 +141,7 @@ impl Look<'_> {
                     name: format!("{}-unlabelled", phase.name),
                     title: format!("{}: unlabelled images", phase.name),
                     about: format!(
-                        "{steps} The teacher sees the weak view, the student the strong one. Training never sees the \
+                        "{steps} The teacher sees the first view, the student the second one. Training never sees the \
                          annotations of these images; they are drawn to show that the views fit them."
                     ),
                     images: unlabelled,
@@ -222,11 +222,27 @@ impl Look<'_> {
                 break;
             }
             let hidden = self.with_objects(&views.weak, &views.hidden_truth);
-            let shots = vec![
+            let strong = match self.settings.loader.unlabelled_view {
+                UnlabelledView::Strong => "strong view",
+                UnlabelledView::Weak => "the student's weak view",
+            };
+            let mut shots = vec![
                 ("weak", "weak view", views.weak.clone()),
-                ("strong", "strong view", views.strong.clone()),
+                ("strong", strong, views.strong.clone()),
                 ("hidden", "weak view with the hidden annotations", hidden),
             ];
+            if let Some(moved) = &views.moved {
+                let follow = |instance: &Instance| Instance {
+                    mask: moved.moved(&instance.mask),
+                    ..*instance
+                };
+                let objects: Vec<Instance> = views.hidden_truth.iter().map(follow).collect();
+                shots.push((
+                    "moved",
+                    "the student's view with these annotations, moved as pseudo-labels are",
+                    self.with_objects(&views.strong, &objects),
+                ));
+            }
             unlabelled.push(self.shots(*image, step, shots));
         }
         Ok(())

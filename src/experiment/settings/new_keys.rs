@@ -68,6 +68,25 @@ const ROWS: &[NewKey] = &[
     key("model.rules", &["mask-rcnn"], "{}"),
     key("model.channel-order", &[], "'rgb'"),
     key("model.backbone.norm-epsilon", &[], "1e-5"),
+    key("augment.colour", &[], "{ name = 'none' }"),
+    key("augment.colour.probability", &[], "1.0"),
+    key(
+        "augment.affine",
+        &[],
+        "{ probability = 0.0, translate = 0.1, rotate = 30.0, shear = [30.0, 0.0], fill = [125, 125, 125] }",
+    ),
+    key(
+        "augment.affine.in-box",
+        &[],
+        "{ share = 0.0, translate = 0.05, rotate = 10.0, shear = [10.0, 0.0] }",
+    ),
+    key(
+        "augment.holes",
+        &[],
+        "{ count = [0, 0], side = [0.0, 0.2], sizes = [], fill = [128, 128, 128] }",
+    ),
+    key("augment.teacher-geometry", &[], "'shared'"),
+    key("loader.unlabelled-view", &[], "'strong'"),
 ];
 
 /// The dataset whose keys stand in no recipe of defaults.

@@ -18,6 +18,7 @@ enum Off {
     /// Any text but the empty one.
     Text,
     True,
+    /// 0, or a list of nothing else.
     Zero,
 }
 
@@ -110,11 +111,50 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
         Off::Zero,
         &["augment.blur.sigma"],
     ),
+    (
+        "augment.colour.name",
+        Off::Name("none"),
+        &["augment.colour.probability"],
+    ),
+    (
+        "augment.affine.probability",
+        Off::Zero,
+        &[
+            "augment.affine.translate",
+            "augment.affine.rotate",
+            "augment.affine.shear",
+            "augment.affine.fill",
+            "augment.affine.in-box.share",
+            "augment.affine.in-box.translate",
+            "augment.affine.in-box.rotate",
+            "augment.affine.in-box.shear",
+        ],
+    ),
+    (
+        "augment.affine.in-box.share",
+        Off::Zero,
+        &[
+            "augment.affine.in-box.translate",
+            "augment.affine.in-box.rotate",
+            "augment.affine.in-box.shear",
+        ],
+    ),
+    (
+        "augment.holes.count",
+        Off::Zero,
+        &[
+            "augment.holes.side",
+            "augment.holes.sizes",
+            "augment.holes.fill",
+        ],
+    ),
 ];
 
 /// The keys that nothing reads if no teacher labels images.
-const UNREAD_WITHOUT_TEACHER: [&str; 5] = [
+const UNREAD_WITHOUT_TEACHER: [&str; 7] = [
+    "augment.teacher-geometry",
     "loader.unlabelled",
+    "loader.unlabelled-view",
     "loader.mixing",
     "loader.labelled-repeat",
     "split.unlabelled",
@@ -135,6 +175,9 @@ pub fn reset_unread(table: &mut Table, has_teacher: bool, by_detector: &[&str]) 
             (Some(Value::Boolean(found)), Off::True) => *found,
             (Some(Value::Integer(found)), Off::Zero) => *found == 0,
             (Some(Value::Float(found)), Off::Zero) => *found == 0.0,
+            (Some(Value::Array(found)), Off::Zero) => {
+                found.iter().all(|number| number.as_integer() == Some(0))
+            }
             _ => false,
         };
         if is_off {
@@ -197,7 +240,10 @@ mod tests {
             Value::Integer(number) => (number + 1).into(),
             Value::Float(number) => (number / 2.0).into(),
             Value::Boolean(flag) => (!flag).into(),
+            Value::String(word) if word == "shared" => "independent".into(),
+            Value::String(word) if word == "strong" => "weak".into(),
             Value::String(_) => "uniform".into(),
+            Value::Array(items) if items.is_empty() => vec![vec![3, 4]].into(),
             Value::Array(items) => Value::Array(items.iter().map(other).collect()),
             _ => panic!("{value} is no plain value"),
         }
@@ -228,6 +274,12 @@ mod tests {
                 ("augment.geometry", Off::Name("scale-jitter")) => {
                     with(table(), key, "shorter-side")
                 }
+                ("augment.colour.name", _) => with(table(), key, "one-of"),
+                ("augment.affine.probability" | "augment.affine.in-box.share", _) => {
+                    let table = with(table(), "augment.affine.probability", 0.5);
+                    with(table, "augment.affine.in-box.share", 0.5)
+                }
+                ("augment.holes.count", _) => with(table(), key, vec![1, 5]),
                 _ => table(),
             };
             for path in *unread {
@@ -289,6 +341,7 @@ mod tests {
     fn zero(value: &Value) -> Value {
         match value {
             Value::Float(_) => 0.0.into(),
+            Value::Array(numbers) => vec![0; numbers.len()].into(),
             _ => 0.into(),
         }
     }

@@ -33,17 +33,20 @@ const LABELLED: [&str; 9] = [
     "train",
 ];
 /// The keys of `[loader]` that do not change any batch of labelled images.
-const NOT_READ_WITHOUT_TEACHER: [&str; 5] = [
+const NOT_READ_WITHOUT_TEACHER: [&str; 6] = [
     "unlabelled",
+    "unlabelled-view",
     "threads",
     "prefetch",
     "mixing",
     "labelled-repeat",
 ];
 /// The keys of `[loader]` among them that a phase with a teacher reads.
-const READ_WITH_TEACHER: [&str; 3] = ["unlabelled", "mixing", "labelled-repeat"];
+const READ_WITH_TEACHER: [&str; 4] = ["unlabelled", "unlabelled-view", "mixing", "labelled-repeat"];
 /// The key of `[split]` that does not change the labelled images.
 const UNLABELLED: &str = "unlabelled";
+/// The key of `[augment]` that does not change the views of labelled images.
+const TEACHER_GEOMETRY: &str = "teacher-geometry";
 /// The cost of a step, and of an evaluation, without networks. Only its ratio to others of that kind is meaningful.
 const NUMBER_COST: u64 = 10;
 
@@ -227,8 +230,12 @@ fn reads(table: &Table, phase: &Phase) -> Table {
     }
     if phase.labels {
         reads.extend(pick(&table["loader"], &READ_WITH_TEACHER));
-    } else if let Some(split) = reads.get_mut("split").and_then(Value::as_table_mut) {
-        split.remove(UNLABELLED);
+        return reads;
+    }
+    for (table, key) in [("split", UNLABELLED), ("augment", TEACHER_GEOMETRY)] {
+        if let Some(table) = reads.get_mut(table).and_then(Value::as_table_mut) {
+            table.remove(key);
+        }
     }
     reads
 }
@@ -305,6 +312,8 @@ mod tests {
             ("loader.unlabelled", toml::Value::from(6)),
             ("loader.mixing", "pool".into()),
             ("split.unlabelled", "all".into()),
+            ("loader.unlabelled-view", "weak".into()),
+            ("augment.teacher-geometry", "independent".into()),
         ] {
             let more = keys(with(table(), key, value));
             assert!(all[1] == more[1] && all[2] != more[2], "{key}");

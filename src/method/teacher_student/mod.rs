@@ -4,7 +4,7 @@
 //!
 //! t < T_b: the burn-in, a supervised phase. t = T_b: the teacher is a copy of the student. t > T_b: the
 //! teacher first follows the student (as it is after step t - 1). Then the teacher labels the weak views, and
-//! the student learns the labelled views and the strong views. A frozen teacher is given at the start and
+//! the student learns the labelled views and the strong views, into whose geometry the labels follow. A frozen teacher is given at the start and
 //! never follows. The two forwards of the released code are one over the concatenated batch where the sizes
 //! agree: no layer mixes images (group, layer and frozen batch normalisation), and the losses of the two
 //! parts are normalised apart.
@@ -29,6 +29,7 @@ use crate::tensor::{Later, Tape};
 use anyhow::{Context, Result};
 use labeller::{Labeller, Labelling};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::ops::Range;
 
 pub use config::TeacherStudentConfig;
@@ -175,7 +176,11 @@ impl Learner for TeacherStudent {
         } = &*self;
         let objects = labelled_targets(&sent.batch, images.padded());
         let labelled_part = supervised.labelled_part(&objects);
-        let pseudo_objects: Vec<Targets> = labels.iter().map(ImageLabels::targets).collect();
+        let views = labels.iter().zip(&sent.batch.unlabelled);
+        let seen: Vec<Cow<ImageLabels>> = views
+            .map(|(labels, views)| labels.seen_by_student(views.moved.as_ref()))
+            .collect();
+        let pseudo_objects: Vec<Targets> = seen.iter().map(|labels| labels.targets()).collect();
         let mask_loss = labeller.weighting.mask_loss();
         let unlabelled_part = supervised.part(unlabelled, &pseudo_objects, mask_loss);
         let draws =

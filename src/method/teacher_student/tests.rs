@@ -112,6 +112,7 @@ fn batch(unlabelled_side: usize) -> Batch {
     let views = |seed| UnlabelledViews {
         weak: picture(seed, unlabelled_side),
         strong: picture(seed + 1, unlabelled_side),
+        moved: None,
         hidden_truth: vec![],
     };
     Batch {

@@ -1,6 +1,7 @@
 //! The settings as the phases of the method read them.
 
 use super::Settings;
+use crate::data::loader::UnlabelledView;
 use crate::experiment::settings::phase_keys::Curve;
 use crate::method::{Phase, Start};
 use crate::recipe::PHASE;
@@ -41,6 +42,28 @@ impl Settings {
         (train, first)
     }
 
+    /// Refuses maps inside the rectangles of objects that nobody knows yet when the view is made.
+    fn check_in_box(&self, phases: &[Phase], check: &mut Check) {
+        for phase in phases.iter().filter(|phase| phase.labels) {
+            let own = self.of_phase(phase.name);
+            let affine = &own.augment.affine;
+            let is_strong = own.loader.unlabelled_view == UnlabelledView::Strong;
+            if is_strong && affine.is_on() && affine.in_box.share > 0.0 {
+                let share = affine.in_box.share;
+                let message = format!(
+                    "{share} does not fit; allowed: 0 where a teacher labels while the student trains, as in the phase \
+                     `{}`: its view is made before its objects are known",
+                    phase.name
+                );
+                let key = "augment.affine.in-box.share";
+                match self.phase.get(phase.name).map(|own| own.augment.is_some()) {
+                    Some(true) => check.refuse(&format!("{PHASE}.{}.{key}", phase.name), message),
+                    _ => check.refuse(key, message),
+                }
+            }
+        }
+    }
+
     /// Checks the keys of phases against the phases that the method has.
     pub(super) fn check_phases(&self, check: &mut Check) {
         let phases = self.phases();
@@ -72,6 +95,7 @@ impl Settings {
                 }
             });
         }
+        self.check_in_box(&phases, check);
         for phase in &phases {
             let Start::GoOn(source) = phase.start else {
                 continue;
@@ -197,6 +221,28 @@ mod tests {
         }
         let both = "[burn-in.train]\noptimizer = 'sgd'\n[distill.train]\noptimizer = 'sgd'";
         assert!(read(both).is_ok());
+    }
+
+    #[test]
+    fn a_rectangle_of_an_object_needs_objects_that_are_known() {
+        use crate::experiment::settings::sections::tests::with as set;
+        let stac = |table: Table| {
+            let table = set(table, "augment.affine.probability", 1.0);
+            set(table, "augment.affine.in-box.share", 0.5)
+        };
+        let keys = |table: Table| -> Vec<String> {
+            let errors = Settings::read(&table).err().into_iter().flatten();
+            errors.map(|error| error.key).collect()
+        };
+        assert_eq!(keys(stac(table())), ["augment.affine.in-box.share"]);
+        assert!(keys(stac(supervised())).is_empty());
+        let weak = set(stac(table()), "loader.unlabelled-view", "weak");
+        assert!(keys(weak).is_empty());
+        let burn_in = "[burn-in.augment.affine]\nprobability = 1.0\nin-box = { share = 0.5 }";
+        assert!(keys(with(table(), burn_in)).is_empty());
+        let distill = burn_in.replace("burn-in", "distill");
+        let place = "phase.distill.augment.affine.in-box.share";
+        assert_eq!(keys(with(table(), &distill)), [place]);
     }
 
     #[test]
