@@ -106,7 +106,7 @@ impl ModelConfig {
             "weights" | "pixel-mean" | "pixel-std" => false,
             "backbone.weights" | "backbone.frozen" => false,
             "backbone.norm-groups" => self.backbone.norm == NormKind::Group,
-            "backbone.norm-epsilon" => self.backbone.norm == NormKind::FrozenBatch,
+            "backbone.norm-epsilon" => self.backbone.norm != NormKind::Group,
             "backbone.stride-in-1x1" => self.backbone.block == BlockKind::Bottleneck,
             _ => true,
         };

@@ -30,7 +30,7 @@ impl BackboneConfig {
         let norm = match self.norm {
             NormKind::Group => NORM,
             // A mean and a variance, too.
-            NormKind::FrozenBatch => 2.0 * NORM,
+            NormKind::FrozenBatch | NormKind::FrozenStatistics => 2.0 * NORM,
         };
         let convolution = |kernel: usize, inputs: usize, outputs: usize| {
             weights(kernel * kernel * inputs, outputs) + norm * outputs as f64

@@ -7,7 +7,7 @@ use crate::nn::init;
 use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::ops::{self, Epilogue, Window};
 use crate::rng::Stream;
-use crate::tensor::{Map, Tape};
+use crate::tensor::{Map, Tape, Tensor2};
 
 /// No layer of this project splits its channels into groups.
 const GROUPS: usize = 1;
@@ -163,6 +163,24 @@ impl Conv2d {
     /// Does the same as [`Self::forward`] with `epilogue` instead of the bias: a folded batch norm, a ReLU.
     pub fn forward_with(&self, tape: &mut Tape, x: &Map, epilogue: Epilogue) -> Map {
         ops::conv2d(tape, x, &self.weight.value, self.window, GROUPS, epilogue)
+    }
+
+    /// The same convolution with another `kernel` of the same shape and a `bias`, both with gradients; with negative
+    /// values set to 0 if `relu`.
+    pub fn forward_of(
+        &self,
+        tape: &mut Tape,
+        x: &Map,
+        kernel: &Tensor2,
+        bias: &Tensor2,
+        relu: bool,
+    ) -> Map {
+        let epilogue = Epilogue {
+            shift: Some(bias),
+            relu,
+            ..Epilogue::default()
+        };
+        ops::conv2d(tape, x, kernel, self.window, GROUPS, epilogue)
     }
 }
 

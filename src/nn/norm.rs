@@ -5,7 +5,8 @@
 //!
 //! Layer norm (Ba et al. 2016) computes mu and sigma over the C channels of one row; group norm (Wu & He
 //! 2018) over the pixels and channels of one group of one image. Frozen batch norm takes them from the
-//! checkpoint and never changes them (detectron2's `FrozenBatchNorm2d`).
+//! checkpoint and never changes them: with gamma and beta (detectron2's `FrozenBatchNorm2d`), or without, so that these
+//! two are trained (MMDetection's `norm_eval`).
 
 use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::ops;
@@ -118,12 +119,16 @@ pub struct FrozenBatchNorm {
 }
 
 impl FrozenBatchNorm {
-    /// The identity, with `epsilon` added to the variance.
-    pub fn new(channels: usize, epsilon: f32) -> Self {
+    /// The identity, with `epsilon` added to the variance. If it is `trained`, so are its scale and its shift.
+    pub fn new(channels: usize, epsilon: f32, trained: bool) -> Self {
+        let kind = match trained {
+            true => ParamKind::Norm,
+            false => ParamKind::Buffer,
+        };
         Self {
             epsilon,
-            weight: vector(ParamKind::Buffer, 1.0, channels),
-            bias: vector(ParamKind::Buffer, 0.0, channels),
+            weight: vector(kind, 1.0, channels),
+            bias: vector(kind, 0.0, channels),
             running_mean: vector(ParamKind::Buffer, 0.0, channels),
             running_var: vector(ParamKind::Buffer, 1.0 - epsilon, channels),
         }
@@ -143,6 +148,29 @@ impl FrozenBatchNorm {
         .map(|param| &param.value);
         ops::fold_norm(weight, bias, mean, variance, self.epsilon)
     }
+
+    /// The kernel and the bias of a convolution with the rows `kernel` `[C, n]` that has this norm in it: both have
+    /// gradients to the kernel, the scale and the shift.
+    pub fn fold_into(&self, tape: &mut Tape, kernel: &Tensor2) -> (Tensor2, Tensor2) {
+        let channels = kernel.rows();
+        let place = kernel.place();
+        let [one, zero] = [1.0, 0.0].map(|value| {
+            let values = Tensor2::constant(vec![value; channels], 1, channels);
+            values.to(&place)
+        });
+        let (mean, variance) = (&self.running_mean.value, &self.running_var.value);
+        // Without scale and shift: 1 / deviation, and -mean / deviation.
+        let (inverse, offset) = ops::fold_norm(&one, &zero, mean, variance, self.epsilon);
+        let gamma = &self.weight.value;
+        let mut scaled = |values: &Tensor2| {
+            let column = ops::reshape(tape, values, channels, 1);
+            let product = ops::scale_rows(tape, &column, gamma);
+            ops::reshape(tape, &product, 1, channels)
+        };
+        let (scale, offset) = (scaled(&inverse), scaled(&offset));
+        let kernel = ops::scale_rows(tape, kernel, &scale);
+        (kernel, ops::add(tape, &offset, &self.bias.value))
+    }
 }
 
 impl Parameters for FrozenBatchNorm {
@@ -157,11 +185,13 @@ impl Parameters for FrozenBatchNorm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::params::move_to;
+    use crate::ops::check::{gradients, on_every_place, parameter};
 
     #[test]
     fn a_new_frozen_norm_is_the_identity() {
         for epsilon in [EPSILON, 0.0] {
-            let (scale, shift) = FrozenBatchNorm::new(3, epsilon).fold();
+            let (scale, shift) = FrozenBatchNorm::new(3, epsilon, false).fold();
             assert!(
                 scale.values().iter().all(|s| (s - 1.0).abs() < 1e-6),
                 "{:?}",
@@ -174,7 +204,7 @@ mod tests {
     #[test]
     fn the_fold_is_the_norm() {
         for epsilon in [EPSILON, 0.0, 1.5] {
-            let mut norm = FrozenBatchNorm::new(1, epsilon);
+            let mut norm = FrozenBatchNorm::new(1, epsilon, false);
             norm.parameters("", &mut |name, param| {
                 param.value.values_mut()[0] = match name {
                     "weight" => 3.0,
@@ -186,6 +216,42 @@ mod tests {
             let (scale, shift) = norm.fold();
             // (x - 2) / sqrt(4) * 3 + 0.5 at x = 6
             assert!((6.0 * scale.scalar() + shift.scalar() - 6.5).abs() < 1e-5);
+        }
+    }
+
+    on_every_place! {
+        /// A kernel of one pixel is a matrix: its product with the pixels, normalised, is the product with the folded one.
+        fn what_is_folded_into_a_kernel_is_the_norm_and_has_its_gradients(place) {
+            let mut norm = FrozenBatchNorm::new(3, 0.5, true);
+            norm.parameters("", &mut |name, param| {
+                let values = match name {
+                    "weight" => [1.5, -2.0, 0.0],
+                    "bias" => [0.25, 1.0, -1.0],
+                    "running_mean" => [2.0, -1.0, 0.5],
+                    _ => [3.5, 0.25, 1.0],
+                };
+                param.value.values_mut().copy_from_slice(&values);
+            });
+            let (gamma, beta) = (norm.weight.value.clone(), norm.bias.value.clone());
+            let inputs = [parameter(1, 3, 4, 1.0), gamma, beta, parameter(2, 5, 4, 1.0)];
+            let folded = |tape: &mut Tape, i: &[Tensor2]| {
+                let mut norm = norm.clone();
+                norm.weight.value = i[1].clone();
+                norm.bias.value = i[2].clone();
+                move_to(&mut norm, place);
+                (norm.weight.value, norm.bias.value) = (i[1].clone(), i[2].clone());
+                let (kernel, bias) = norm.fold_into(tape, &i[0]);
+                ops::linear(tape, &i[3], &kernel, Some(&bias), false)
+            };
+            gradients(place, &inputs, 1e-2, 1e-3, folded);
+            let there = inputs.each_ref().map(|input| input.to(place));
+            let found = folded(&mut Tape::off(), &there);
+            let (scale, shift) = norm.fold();
+            let plain = ops::linear(&mut Tape::off(), &inputs[3], &inputs[0], None, false);
+            for (at, (found, plain)) in found.host_values().iter().zip(plain.values()).enumerate() {
+                let expected = plain * scale.values()[at % 3] + shift.values()[at % 3];
+                assert!((found - expected).abs() < 1e-5, "{found}, not {expected}");
+            }
         }
     }
 }

@@ -42,6 +42,11 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
     ),
     (
         "model.backbone.norm",
+        Off::Name("frozen-statistics"),
+        &["model.backbone.norm-groups"],
+    ),
+    (
+        "model.backbone.norm",
         Off::Name("group"),
         &["model.backbone.norm-epsilon"],
     ),

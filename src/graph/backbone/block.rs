@@ -18,6 +18,8 @@ use crate::tensor::{Map, Place, Tape, Tensor2};
 enum Norm {
     Group(Box<GroupNorm>),
     FrozenBatch(Box<FrozenBatchNorm>),
+    /// Its scale and its shift are trained.
+    FrozenStatistics(Box<FrozenBatchNorm>),
 }
 
 /// A convolution without bias and its norm.
@@ -38,9 +40,13 @@ impl ConvNorm {
     ) -> Self {
         let norm = match config.norm {
             NormKind::Group => Norm::Group(Box::new(GroupNorm::new(outputs, config.norm_groups))),
-            NormKind::FrozenBatch => {
-                let epsilon = config.norm_epsilon as f32;
-                Norm::FrozenBatch(Box::new(FrozenBatchNorm::new(outputs, epsilon)))
+            NormKind::FrozenBatch | NormKind::FrozenStatistics => {
+                let (epsilon, trained) = (config.norm_epsilon as f32, config.norm.is_trained());
+                let norm = Box::new(FrozenBatchNorm::new(outputs, epsilon, trained));
+                match trained {
+                    true => Norm::FrozenStatistics(norm),
+                    false => Norm::FrozenBatch(norm),
+                }
             }
         };
         Self {
@@ -62,6 +68,7 @@ impl ConvNorm {
                 norm.forward(tape, &y, None, relu)
             }
             Norm::FrozenBatch(norm) => self.conv_scaled(tape, x, norm, relu),
+            Norm::FrozenStatistics(norm) => self.conv_folded(tape, x, norm, relu),
         }
     }
 
@@ -72,14 +79,20 @@ impl ConvNorm {
                 let y = self.conv.forward(tape, x);
                 norm.forward(tape, &y, Some(residual), true)
             }
-            Norm::FrozenBatch(norm) => {
-                let y = self.conv_scaled(tape, x, norm, false);
+            Norm::FrozenBatch(_) | Norm::FrozenStatistics(_) => {
+                let y = self.forward(tape, x, false);
                 Map {
                     data: ops::add_relu(tape, &y.data, residual),
                     ..y
                 }
             }
         }
+    }
+
+    /// The convolution with the norm in its kernel and its bias, through which scale and shift have gradients.
+    fn conv_folded(&self, tape: &mut Tape, x: &Map, norm: &FrozenBatchNorm, relu: bool) -> Map {
+        let (kernel, bias) = norm.fold_into(tape, &self.conv.weight.value);
+        self.conv.forward_of(tape, x, &kernel, &bias, relu)
     }
 
     /// The convolution with the folded norm as its epilogue.
@@ -103,7 +116,9 @@ impl Parameters for ConvNorm {
         let name = join(prefix, "norm");
         match &mut self.norm {
             Norm::Group(norm) => norm.parameters(&name, visit),
-            Norm::FrozenBatch(norm) => norm.parameters(&name, visit),
+            Norm::FrozenBatch(norm) | Norm::FrozenStatistics(norm) => {
+                norm.parameters(&name, visit);
+            }
         }
     }
 }

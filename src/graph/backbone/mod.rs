@@ -35,7 +35,7 @@ pub struct BackboneConfig {
     pub norm: NormKind,
     /// The number of groups of `norm = "group"`.
     pub norm_groups: usize,
-    /// The number that `norm = "frozen-batch"` adds to a variance.
+    /// The number that a batch norm adds to a variance.
     pub norm_epsilon: f64,
     /// The place of a bottleneck's stride: true for the first 1x1 convolution, false for the 3x3.
     pub stride_in_1x1: bool,
@@ -85,8 +85,17 @@ impl BlockKind {
 pub enum NormKind {
     /// Group norm, trained.
     Group,
-    /// Batch norm with the fixed statistics of the checkpoint.
+    /// Batch norm with the fixed statistics, scale and shift of the checkpoint.
     FrozenBatch,
+    /// Batch norm with the fixed statistics of the checkpoint. Its scale and its shift are trained: MMDetection's.
+    FrozenStatistics,
+}
+
+impl NormKind {
+    /// True if its scale and its shift are trained.
+    pub fn is_trained(self) -> bool {
+        self != Self::FrozenBatch
+    }
 }
 
 impl BackboneConfig {
@@ -141,8 +150,11 @@ impl Checked for BackboneConfig {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::graph::config;
-    use crate::registry::Checked;
+    use crate::nn::params::Parameters;
+    use crate::rng::Stream;
+    use crate::tensor::{Map, Tape, Tensor2};
 
     #[test]
     fn the_stride_counts_stem_and_pool() {
@@ -163,9 +175,62 @@ mod tests {
         backbone.norm_epsilon = -1e-5;
         assert_eq!(backbone.checked().unwrap_err()[0].key, "norm-epsilon");
         backbone.norm_epsilon = 0.0;
-        backbone.norm = super::NormKind::FrozenBatch;
+        backbone.norm = NormKind::FrozenBatch;
         backbone
             .checked()
             .expect("groups do not matter to a batch norm");
+    }
+
+    /// Both frozen norms compute the same; one is trained, but not in the frozen stages.
+    #[test]
+    fn frozen_statistics_are_a_frozen_norm_whose_scale_and_shift_are_trained() {
+        let run = |norm| {
+            let mut config = config::tests::default().backbone;
+            (config.norm, config.frozen) = (norm, Frozen::up_to(2).expect("a stage"));
+            config.block = BlockKind::Bottleneck;
+            let mut net = ResNet::new(&config, &mut Stream::new(1, "net")).expect("a backbone");
+            let mut rng = Stream::new(2, "norms");
+            net.parameters("", &mut |name, param| {
+                if name.contains("norm.") {
+                    let values = param.value.values_mut();
+                    values.fill_with(|| 0.75 + rng.range(0.0, 0.5) as f32);
+                }
+            });
+            let pixels: Vec<f32> = (0..32 * 32 * 3)
+                .map(|i| (i % 17) as f32 / 8.0 - 1.0)
+                .collect();
+            let image = Map::new(Tensor2::constant(pixels, 32 * 32, 3), 1, 32, 32);
+            let mut tape = Tape::recording();
+            let last = net.forward(&mut tape, &image)[3].data.clone();
+            let loss = crate::ops::check::loss_of(&mut tape, &last, vec![1.0; last.len()]);
+            let mut grads = tape.backward(&loss);
+            let mut trained = Vec::new();
+            net.parameters("", &mut |name, param| {
+                let gradient = param.value.gradient(&mut grads);
+                if name.contains("norm.") && gradient.iter().any(|value| *value != 0.0) {
+                    trained.push(name.to_string());
+                }
+            });
+            (last.values().to_vec(), trained)
+        };
+        let (fixed, none) = run(NormKind::FrozenBatch);
+        let (free, trained) = run(NormKind::FrozenStatistics);
+        assert!(
+            fixed.iter().any(|value| *value > 0.1),
+            "the map is not empty"
+        );
+        for (a, b) in fixed.iter().zip(&free) {
+            assert!((a - b).abs() < 1e-4 * a.abs().max(1.0), "{a}, {b}");
+        }
+        assert_eq!(none, [""; 0]);
+        // Three stages of one bottleneck: three convolutions and a shortcut, each with a scale and a shift.
+        assert_eq!(trained.len(), 3 * 4 * 2, "{trained:?}");
+        let known = |name: &String| name.ends_with("norm.weight") || name.ends_with("norm.bias");
+        assert!(trained.iter().all(known), "{trained:?}");
+        assert!(
+            !trained
+                .iter()
+                .any(|name| name.contains("res2") || name.contains("stem"))
+        );
     }
 }
