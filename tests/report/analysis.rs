@@ -3,11 +3,13 @@
 use crate::folders::{copy_of, harness, report, stderr, text_of};
 use crate::html::{table, table_behind};
 use crate::trained::TRAINED;
+use flate2::Compression;
 use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// The files of the analyses in a results folder, sorted.
@@ -28,7 +30,7 @@ fn unpacked(file: &Path) -> Value {
 
 /// Writes the report with analyses, which must succeed. Returns the page and the messages.
 #[track_caller]
-fn analysed(results: &Path) -> (String, String) {
+pub fn analysed(results: &Path) -> (String, String) {
     let output = harness(&["report", text_of(results), "--analyse", "--device", "cpu"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let page = fs::read_to_string(results.join("report.html")).unwrap();
@@ -264,4 +266,35 @@ fn a_recipe_asks_for_analyses_and_names_similar_classes() {
     assert!(sweep("[]").status.success());
     assert!(report(&results).contains("Similar classes: disc, rect;"));
     assert_eq!(files(&results).len(), 8);
+}
+
+#[test]
+fn an_analysis_without_images_of_confusions_is_shown_and_made_again() {
+    let (_folder, results) = copy_of(&TRAINED.results());
+    let (page, _) = analysed(&results);
+    let says = "The analysis is of an earlier program and does not tell the images";
+    assert!(!page.contains(says));
+    let first = fs::read(&files(&results)[0]).unwrap();
+    for file in files(&results) {
+        let mut analysis = unpacked(&file);
+        assert!(
+            analysis
+                .as_object_mut()
+                .unwrap()
+                .remove("confused")
+                .is_some()
+        );
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+        packed.write_all(analysis.to_string().as_bytes()).unwrap();
+        fs::write(file, packed.finish().unwrap()).unwrap();
+    }
+    let old = report(&results);
+    assert!(old.contains(says) && old.contains("Kinds of errors (two)"));
+    let (again, told) = analysed(&results);
+    assert_eq!(
+        told.matches("analysing the teacher of trial").count(),
+        4,
+        "{told}"
+    );
+    assert!(again == page && fs::read(&files(&results)[0]).unwrap() == first);
 }

@@ -180,6 +180,7 @@ impl Browser {
         let code = match key {
             "Enter" => 13,
             "Tab" => 9,
+            "ArrowDown" => 40,
             _ => 0,
         };
         for kind in ["keyDown", "keyUp"] {

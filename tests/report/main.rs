@@ -7,6 +7,8 @@ mod axe;
 mod browser;
 #[cfg(unix)]
 mod chromium;
+#[cfg(unix)]
+mod figures;
 mod folders;
 mod html;
 mod lacking;

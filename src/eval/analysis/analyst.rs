@@ -84,6 +84,7 @@ impl Analyst {
         self.analysis
             .drawn
             .push(drawn(&objects, &found, &runs, detections));
+        self.confuse(image, &objects, &found, &runs);
         self.predictions.extend(found);
         let plain: Vec<Detection> = detections
             .iter()
@@ -91,6 +92,21 @@ impl Analyst {
             .collect();
         self.found.add(truth.image_id, &plain);
         Ok(())
+    }
+
+    /// Notes the confused classes of an image: what its detections `found` with the masks `runs` are taken for.
+    fn confuse(&mut self, image: usize, objects: &Objects, found: &[Prediction], runs: &[Rle]) {
+        let order = ranked(found, |one| one.score >= MIN_SCORE);
+        let predictions: Vec<&Prediction> = order.iter().map(|at| &found[*at]).collect();
+        let runs: Vec<Rle> = order.iter().map(|at| runs[*at].clone()).collect();
+        let background = self.analysis.classes.len();
+        let pairs = objects.confusion(&predictions, &runs, background);
+        let wrong = pairs.into_iter().filter(|[truth, found]| truth != found);
+        let wrong: BTreeSet<[usize; 2]> = wrong.collect();
+        let cells = wrong
+            .into_iter()
+            .map(|[truth, found]| [image, truth, found]);
+        self.analysis.confused.get_or_insert_default().extend(cells);
     }
 
     /// The analysis, and the detections for the evaluators.
@@ -117,9 +133,7 @@ fn drawn(
     runs: &[Rle],
     detections: &[(Detection, Qualities)],
 ) -> Drawn {
-    let shown = |at: &usize| found[*at].score >= MIN_SCORE && !found[*at].is_ignored();
-    let mut order: Vec<usize> = (0..found.len()).filter(shown).collect();
-    order.sort_by(|one, other| found[*other].score.total_cmp(&found[*one].score));
+    let order = ranked(found, |one| one.score >= MIN_SCORE && !one.is_ignored());
     let predictions: Vec<&Prediction> = order.iter().map(|at| &found[*at]).collect();
     let runs: Vec<Rle> = order.iter().map(|at| runs[*at].clone()).collect();
     let matched = objects.matched(&predictions, &runs);
@@ -131,6 +145,15 @@ fn drawn(
         objects: objects.len(),
         found: order.iter().zip(matched).map(detection).collect(),
     }
+}
+
+/// The places of the detections for which `is_shown`, the best score first.
+fn ranked(found: &[Prediction], is_shown: impl Fn(&Prediction) -> bool) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..found.len())
+        .filter(|at| is_shown(&found[*at]))
+        .collect();
+    order.sort_by(|one, other| found[*other].score.total_cmp(&found[*one].score));
+    order
 }
 
 /// The detections that some figure needs: those with a score, those whose class is the most likely of their mask,
@@ -157,6 +180,7 @@ mod tests {
     use crate::eval::Evaluators;
     use crate::eval::analysis::{Confusion, kinds};
     use crate::structures::Mask;
+    use std::cell::Cell;
 
     fn dataset() -> Dataset {
         let table = "name = 'scenes'\nsize = 48\ntrain-images = 1\ntrain-seed = 1\nval-images = 6\nval-seed = 2\n\
@@ -264,6 +288,46 @@ mod tests {
             analysis.objects,
             "empty masks are on no object"
         );
+    }
+
+    #[test]
+    fn the_images_of_a_confusion_are_those_of_its_cell() {
+        // Every third object is taken for the next class, every third is half as large and so missed.
+        let count = Cell::new(0);
+        let (analysis, _) = analysed(|class, mask| {
+            count.set(count.get() + 1);
+            match count.get() % 3 {
+                0 => ((class + 1) % 10, mask.clone()),
+                1 => (class, mask.clone()),
+                _ => {
+                    let bits = mask.bits.iter().enumerate();
+                    let bits = bits.map(|(at, bit)| bit * u8::from(at % 3 == 0)).collect();
+                    (class, Mask::new(mask.height, mask.width, bits))
+                }
+            }
+        });
+        let images = analysis.confused.clone().unwrap();
+        let cells: BTreeSet<[usize; 2]> = images
+            .iter()
+            .map(|[_, truth, found]| [*truth, *found])
+            .collect();
+        let of_matrix = analysis
+            .confusion
+            .iter()
+            .filter(|[truth, found, _]| truth != found);
+        let of_matrix: BTreeSet<[usize; 2]> = of_matrix
+            .map(|[truth, found, _]| [*truth, *found])
+            .collect();
+        assert_eq!(
+            cells, of_matrix,
+            "the same cells as those of the metric's own matrix"
+        );
+        for [truth, found, count] in &analysis.confusion {
+            let own = images.iter().filter(|one| one[1..] == [*truth, *found]);
+            assert!(own.count() <= *count, "no more images than confusions");
+        }
+        let missed = images.iter().any(|[_, _, found]| *found == 10);
+        assert!(missed && images.iter().any(|[_, truth, _]| *truth == 10));
     }
 
     #[test]

@@ -37,14 +37,8 @@ impl Confusion {
 
     /// The matrix of the classes `shown`, of all others together (if there are any), and of the background.
     pub fn folded(&self, shown: &[usize]) -> Vec<Vec<usize>> {
-        let others = shown.len() < self.classes;
-        let place = |class: usize| match shown.iter().position(|one| *one == class) {
-            Some(place) => place,
-            None if class == self.classes => shown.len() + usize::from(others),
-            None => shown.len(),
-        };
-        let places: Vec<usize> = (0..=self.classes).map(place).collect();
-        let sides = shown.len() + usize::from(others) + 1;
+        let places = sides(self.classes, shown);
+        let sides = places[self.classes] + 1;
         let mut folded = vec![vec![0; sides]; sides];
         for truth in 0..=self.classes {
             for found in 0..=self.classes {
@@ -53,6 +47,18 @@ impl Confusion {
         }
         folded
     }
+}
+
+/// The side of each of `classes` classes, and of the background behind them, in a matrix of the classes `shown`: all
+/// others have one side together, and the background has the last one.
+pub fn sides(classes: usize, shown: &[usize]) -> Vec<usize> {
+    let others = shown.len() < classes;
+    let place = |class: usize| match shown.iter().position(|one| *one == class) {
+        Some(place) => place,
+        None if class == classes => shown.len() + usize::from(others),
+        None => shown.len(),
+    };
+    (0..=classes).map(place).collect()
 }
 
 /// The classes of a figure, in its order. Up to 30 classes: all, in the order of the dataset. Of more, the 29 that are

@@ -79,6 +79,10 @@ pub struct Analysis {
     /// The confusion matrix at IoU 0.5 and score [`MIN_SCORE`]: class of the object, class of the detection, and
     /// how often, where it happened. The number of classes stands for the background.
     pub confusion: Vec<[usize; 3]>,
+    /// The images in which classes are confused in this matrix: the place of the image, class of the object and class of
+    /// the detection, each once. None in a file of an earlier program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confused: Option<Vec<[usize; 3]>>,
     /// TIDE's numbers.
     pub tide: Tide,
     /// The detections.
@@ -172,6 +176,9 @@ impl Analysis {
                 .confusion
                 .iter()
                 .all(|[truth, found, _]| truth.max(found) <= &classes)
+            && self.confused.iter().flatten().all(|[image, truth, found]| {
+                *image < self.images.len() && truth.max(found) <= &classes
+            })
     }
 }
 
@@ -200,6 +207,7 @@ mod tests {
             classes: vec!["a".into(), "b".into(), "c".into()],
             groups: vec![0, 0, 2],
             drawn: vec![Drawn::default(); 2],
+            confused: Some(vec![[1, 3, 2]]),
             ..Analysis::default()
         };
         analysis.keep(&[one.clone(), Prediction::default()]);
@@ -213,6 +221,8 @@ mod tests {
             ("\"image\":[1,0]", "\"image\":[2,0]"),
             ("\"version\":2", "\"version\":1"),
             ("{\"objects\":0,\"found\":[]},", ""),
+            ("\"confused\":[[1,3,2]]", "\"confused\":[[2,3,2]]"),
+            ("\"confused\":[[1,3,2]]", "\"confused\":[[1,4,2]]"),
         ] {
             assert!(text.contains(from));
             let read: Analysis = serde_json::from_str(&text.replace(from, to)).unwrap();

@@ -17,7 +17,7 @@ mod reliability;
 
 pub use analyst::{Analyst, Qualities};
 pub use choice::{Why, chosen};
-pub use confusion::{Confusion, shown};
+pub use confusion::{Confusion, shown, sides};
 pub use correlation::{Correlation, Estimate, correlation};
 pub use drawn::{Drawn, DrawnDetection, packed, unpacked};
 pub use kept::{Analysis, Columns, MIN_SCORE, Prediction, Tide};

@@ -72,12 +72,43 @@ impl Objects {
     /// annotation that it gets: the free one of its class with the largest IoU of at least 0.5, and of equal ones the
     /// first. Groups are free for none.
     pub fn matched(&self, predictions: &[&Prediction], runs: &[Rle]) -> Vec<Option<usize>> {
+        self.assigned(predictions, runs, |own, found| own == found)
+    }
+
+    /// The decisions of a confusion matrix with the class `none` for the background: class of the object and class of
+    /// the detection. `predictions`, which have the masks `runs` and are sorted by falling score, get the free object of
+    /// any class with the largest IoU of at least 0.5. What gets none is invented, and an object that is left is missed.
+    pub fn confusion(
+        &self,
+        predictions: &[&Prediction],
+        runs: &[Rle],
+        none: usize,
+    ) -> Vec<[usize; 2]> {
+        let got = self.assigned(predictions, runs, |_, _| true);
+        let truth = |object: &Option<usize>| object.map_or(none, |at| self.classes[at]);
+        let found = predictions.iter().zip(&got);
+        let found = found.map(|(prediction, object)| [truth(object), prediction.class]);
+        let left =
+            (0..self.classes.len()).filter(|at| !self.is_crowd[*at] && !got.contains(&Some(*at)));
+        found
+            .chain(left.map(|at| [self.classes[at], none]))
+            .collect()
+    }
+
+    /// The places of the annotations that `predictions` get, the best score first. `fits` is given the class of an
+    /// annotation and that of a prediction.
+    fn assigned(
+        &self,
+        predictions: &[&Prediction],
+        runs: &[Rle],
+        fits: impl Fn(usize, usize) -> bool,
+    ) -> Vec<Option<usize>> {
         let all = hotcoco::mask::iou(runs, &self.runs, &self.is_crowd);
         let mut taken = self.is_crowd.clone();
         let mut found = Vec::new();
         for (prediction, overlaps) in predictions.iter().zip(&all) {
             let free = overlaps.iter().enumerate().filter(|(at, overlap)| {
-                !taken[*at] && self.classes[*at] == prediction.class && **overlap >= FITS
+                !taken[*at] && fits(self.classes[*at], prediction.class) && **overlap >= FITS
             });
             let best = free.rev().max_by(|one, other| one.1.total_cmp(other.1));
             let object = best.map(|(at, _)| at);
@@ -185,5 +216,12 @@ mod tests {
             .map(|mask| rle::encode(&mask)),
         );
         assert_eq!(found, [Some(1), Some(2), None, None, Some(3), None]);
+        // Whatever its class, the first detection takes the object; class 2 stands for the background.
+        let pairs = objects.confusion(
+            &[&one, &zero, &zero],
+            &[row(0..4), row(5..9), row(0..10)].map(|mask| rle::encode(&mask)),
+            2,
+        );
+        assert_eq!(pairs, [[0, 1], [1, 0], [2, 0], [0, 2]]);
     }
 }

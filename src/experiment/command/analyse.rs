@@ -94,7 +94,8 @@ fn one(
     let Some((place, model)) = place(results, trial) else {
         return Ok(());
     };
-    if place.read().is_some() {
+    // An analysis of an earlier program does not tell the images of the confusions.
+    if place.read().is_some_and(|one| one.confused.is_some()) {
         return Ok(());
     }
     let last = trial

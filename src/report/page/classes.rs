@@ -1,7 +1,7 @@
 //! The values of the metric by class.
 
 use super::content::{ClassTable, ClassValues};
-use super::download::{csv, csv_link};
+use super::download::{csv_link, text_of};
 use crate::report::cell::{DIGITS, number, signed};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
@@ -145,5 +145,5 @@ fn text(table: &ClassTable) -> String {
         );
         rows.push(cells);
     }
-    csv(&rows)
+    text_of(&rows)
 }

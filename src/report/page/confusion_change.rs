@@ -1,7 +1,7 @@
 //! The difference of two confusion matrices.
 
 use super::content::AnalysedRow;
-use super::download::{csv, csv_link};
+use super::download::{csv_link, numbers, text_of};
 use super::matrix::{SIDE, START, frame, view_box};
 use super::scale::place;
 use crate::report::cell::signed;
@@ -22,13 +22,14 @@ pub fn figure(id: &str, row: &AnalysedRow, reference: &AnalysedRow, sides: &[Str
         .fold(0.0f64, |most, one| most.max(one.abs()));
     let shade = |change: f64| ((change.abs() / most * SHADES) as usize).min(15);
     let name = format!("{id}-change");
+    let lines = lines(&cells, sides);
     html! {
         details {
             summary { "Difference to " (reference.label) }
             p id=(name) class="note" {
                 "Shares of the lines of " (row.label) " less those of " (reference.label) ", in percent. The darkest cell is "
                 (format!("{most:.1}")) " percent; cells with more have a plus, cells with less a minus. "
-                (csv_link(&name, &lines(&cells, sides)))
+                (csv_link(&name, &text_of(&lines)))
             }
             svg viewBox=(view_box(sides.len())) role="img" aria-labelledby=(name) {
                 (frame(sides))
@@ -47,6 +48,7 @@ pub fn figure(id: &str, row: &AnalysedRow, reference: &AnalysedRow, sides: &[Str
                     }
                 }
             }
+            (numbers(&format!("Difference of {} to {}", row.label, reference.label), &lines))
         }
     }
 }
@@ -65,8 +67,8 @@ fn changes(own: &[Vec<usize>], other: &[Vec<usize>]) -> Vec<Vec<Option<f64>>> {
     own.iter().zip(other).map(line).collect()
 }
 
-/// The differences as CSV.
-fn lines(cells: &[Vec<Option<f64>>], sides: &[String]) -> String {
+/// The differences.
+fn lines(cells: &[Vec<Option<f64>>], sides: &[String]) -> Vec<Vec<String>> {
     let head = ["object".to_string()]
         .into_iter()
         .chain(sides.iter().cloned());
@@ -81,7 +83,7 @@ fn lines(cells: &[Vec<Option<f64>>], sides: &[String]) -> String {
                 .collect(),
         );
     }
-    csv(&lines)
+    lines
 }
 
 #[cfg(test)]

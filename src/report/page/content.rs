@@ -5,6 +5,7 @@ use super::gallery_content::Gallery;
 use super::snapshots_content::Snapshots;
 use crate::report::comparison::Comparison;
 use crate::report::table::Table;
+use std::collections::BTreeMap;
 
 /// A report.
 #[derive(Clone, Debug, Default)]
@@ -129,6 +130,8 @@ pub struct Panel {
     pub name: String,
     /// The meaning of it, in one sentence.
     pub about: String,
+    /// True if it is a metric of the evaluated images, measured between two steps.
+    pub is_validation: bool,
     /// The curves.
     pub series: Vec<Series>,
 }
@@ -285,10 +288,21 @@ pub struct AnalysedRow {
     pub calibration: Option<f64>,
     /// Counts by class of the object (row) and class of the detection (column).
     pub confusion: Vec<Vec<usize>>,
+    /// The images of the confusions, by seed; a seed whose analysis does not tell them has none.
+    pub confused: Vec<SeedConfusions>,
     /// The kinds by seed.
     pub kinds: Vec<SeedKinds>,
     /// TIDE's AP and the points that it would gain without errors of a kind, means over the seeds.
     pub tide: (f64, Vec<(String, f64)>),
+}
+
+/// The images in which a trial confuses classes.
+#[derive(Clone, Debug, Default)]
+pub struct SeedConfusions {
+    /// The seed.
+    pub seed: u64,
+    /// The ids of the images by side of the object and side of the detection, in the order of the dataset.
+    pub cells: BTreeMap<(usize, usize), Vec<u64>>,
 }
 
 /// The kinds of the best-scored detections of one trial.

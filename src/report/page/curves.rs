@@ -2,9 +2,9 @@
 
 use super::axes::{ROOM, axes, ends_heading};
 use super::content::{Panel, Point, Series, Sweep};
-use super::download::{csv, csv_link};
+use super::download::{csv_link, text_of};
 use super::scale::{Scale, place, reading};
-use super::thin::thinned;
+use super::thin::{stretches, thinned};
 use maud::{Markup, PreEscaped, html};
 use serde_json::json;
 
@@ -12,6 +12,10 @@ use serde_json::json;
 pub const LINES: usize = 8;
 /// The most rows whose boxes all stand before the figures.
 const CHOICES: usize = 12;
+/// The most rows of which all have means over neighbouring points; of more rows, only those that are drawn at first.
+const AVERAGED: usize = 40;
+/// The widths of these means in points: odd, so that a mean has its point in its middle.
+const WIDTHS: [usize; 4] = [3, 5, 11, 21];
 /// Width and height of a figure.
 const SIZE: [f64; 2] = [420.0, 240.0];
 /// The number of whole units across the range of a figure in its data.
@@ -39,10 +43,10 @@ pub fn body(id: &str, sweep: &Sweep) -> Option<Markup> {
     Some(html! {
         p class="note" {
             "Lines: means over the seeds; thin lines: single seeds of the rows that are drawn at first; bands: from the smallest \
-             to the largest seed, and of more than seven seeds one standard deviation on both sides of the mean. Nothing is smoothed: a point is a \
-             window of up to 20 steps, and of long curves the extremes of every stretch are drawn. "
+             to the largest seed, and of more than seven seeds one standard deviation on both sides of the mean. Nothing is smoothed \
+             unless you choose it: a point is a window of up to 20 steps, and of long curves the extremes of every stretch are drawn. "
             @if sweep.burn_in.is_some() { "Shaded: the first training, before there are pseudo-labels. " }
-            "There is no validation curve: the networks are evaluated at the end alone."
+            (validation(&sweep.curves))
         }
         fieldset class="series" data-curves=(format!("{id}-data")) {
             legend { "Rows" }
@@ -57,18 +61,45 @@ pub fn body(id: &str, sweep: &Sweep) -> Option<Markup> {
             @if rows.len() > LINES {
                 p class="note" { "At first the reference and the next rows are drawn, " (LINES) " in all." }
             }
+            (smoothing(rows.len()))
         }
         div class="panels" {
             @for (place, panel) in sweep.curves.iter().enumerate() {
                 (figure(&format!("{id}-curve-{place}"), panel, drawn, sweep.burn_in))
             }
         }
-        @if rows.len() > LINES {
-            script type="application/json" id=(format!("{id}-data")) {
-                (PreEscaped(data(&sweep.curves, &slots).replace('<', "\\u003c")))
-            }
+        script type="application/json" id=(format!("{id}-data")) {
+            (PreEscaped(data(&sweep.curves, &slots).replace('<', "\\u003c")))
         }
     })
+}
+
+/// The sentence about the validation curves among `all` panels.
+fn validation(all: &[Panel]) -> String {
+    let panels = || all.iter().filter(|panel| panel.is_validation);
+    if panels().next().is_none() {
+        return "There is no validation curve: the networks are evaluated at the end alone."
+            .to_string();
+    }
+    let has = |row: usize| panels().any(|panel| panel.series.iter().any(|one| one.row == row));
+    let mut without: Vec<&str> = Vec::new();
+    for series in all.iter().flat_map(|panel| &panel.series) {
+        if !has(series.row) && !without.contains(&series.label.as_str()) {
+            without.push(&series.label);
+        }
+    }
+    let begins = "The first panels are validation curves: metrics of the evaluated images during the training.";
+    match without.len() {
+        0 => begins.to_string(),
+        count => {
+            let named = without[..count.min(NAMED)].join(", ");
+            let more = match count.saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("{begins} These rows are evaluated at the end alone: {named}{more}.")
+        }
+    }
 }
 
 /// The box that shows and hides a row.
@@ -80,6 +111,26 @@ fn choice(slot: usize, (row, label): (usize, &str)) -> Markup {
                 line class=(format!("line c{}", slot % LINES)) x1="1" x2="25" y1="5" y2="5" {}
             }
             " " (label)
+        }
+    }
+}
+
+/// The choice of the means over neighbouring points, at first none.
+fn smoothing(rows: usize) -> Markup {
+    html! {
+        p class="script" {
+            label {
+                "Smoothing "
+                select class="smooth" {
+                    option value="1" { "none" }
+                    @for width in WIDTHS { option value=(width) { "means over " (width) " points" } }
+                }
+            }
+            " "
+            output class="note" {}
+            @if rows > AVERAGED {
+                span class="note" { " Of " (rows) " rows, those that are drawn at first have means." }
+            }
         }
     }
 }
@@ -226,18 +277,28 @@ fn curve(series: &Series, slot: usize, [x, y]: [&Scale; 2]) -> Markup {
     }
 }
 
-/// The means of all rows for the script: steps as they are, values as whole units of the panel's range.
+/// The lines for the script, steps as they are and values as whole units of the panel's range: `points` of the rows that
+/// are not drawn at first, and `means` of stretches, which smoothing needs.
 fn data(panels: &[Panel], slots: &[usize]) -> String {
+    let drawn = &slots[..slots.len().min(LINES)];
     let panel = |panel: &Panel| {
         let [x, y] = scales(panel);
         let (low, high) = y.range();
-        let unit = |value: f64| ((value - low) / (high - low) * UNITS).round();
+        let unit = |value: f64| ((value - low) / (high - low) * UNITS).round() as i64;
         let series = panel.series.iter().map(|series| {
-            let points = thinned(&series.points).into_iter();
-            let points: Vec<f64> = points
-                .flat_map(|point| [point.step as f64, unit(point.mean)])
-                .collect();
-            json!({ "row": series.row, "label": series.label, "points": points })
+            let is_drawn = drawn.contains(&series.row);
+            let mut line = json!({ "row": series.row, "label": series.label });
+            if !is_drawn {
+                let points = thinned(&series.points).into_iter();
+                let points = points.flat_map(|point| [point.step as i64, unit(point.mean)]);
+                line["points"] = points.collect::<Vec<i64>>().into();
+            }
+            if is_drawn || slots.len() <= AVERAGED {
+                let means = stretches(&series.points).into_iter();
+                let means = means.flat_map(|(step, value)| [step.round() as i64, unit(value)]);
+                line["means"] = means.collect::<Vec<i64>>().into();
+            }
+            line
         });
         let series: Vec<_> = series.collect();
         json!({ "steps": x.range(), "series": series })
@@ -258,12 +319,45 @@ fn text(panel: &Panel, drawn: &[usize]) -> String {
             rows.push(cells.into_iter().chain(numbers).collect());
         }
     }
-    csv(&rows)
+    text_of(&rows)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rows_without_validation_are_named() {
+        let panel = |name: &str, is_validation, rows: std::ops::Range<usize>| Panel {
+            name: name.into(),
+            about: String::new(),
+            is_validation,
+            series: rows
+                .map(|row| Series {
+                    row,
+                    label: format!("row {row}"),
+                    points: Vec::new(),
+                    seeds: Vec::new(),
+                    lost: Vec::new(),
+                })
+                .collect(),
+        };
+        let of = |rows| validation(&[panel("val-teacher", true, rows), panel("loss", false, 0..9)]);
+        assert!(
+            validation(&[panel("loss", false, 0..9)]).starts_with("There is no validation curve")
+        );
+        assert!(of(0..9).ends_with("during the training."), "{}", of(0..9));
+        assert!(
+            of(0..8).ends_with("at the end alone: row 8."),
+            "{}",
+            of(0..8)
+        );
+        let many = of(0..1);
+        assert!(
+            many.ends_with("row 1, row 2, row 3, row 4, row 5, row 6 and 2 more."),
+            "{many}"
+        );
+    }
 
     #[test]
     fn the_table_and_the_file_have_the_lines_that_are_drawn() {
@@ -283,6 +377,7 @@ mod tests {
         let panel = Panel {
             name: "loss".into(),
             about: "the loss".into(),
+            is_validation: false,
             // Row 2 has no such reading.
             series: (0..12).filter(|row| *row != 2).map(series).collect(),
         };

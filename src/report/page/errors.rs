@@ -1,7 +1,7 @@
 //! The kinds of the best-scored detections, as in Fig. I of PL-DC.
 
 use super::content::{Analysed, AnalysedRow, SeedKinds};
-use super::download::{csv, csv_link};
+use super::download::{csv_link, text_of};
 use super::scale::place;
 use super::tide;
 use crate::report::cell::signed;
@@ -244,7 +244,7 @@ fn lines(analysed: &Analysed) -> String {
             }
         }
     }
-    csv(&lines)
+    text_of(&lines)
 }
 
 /// The label, or as much of it as has room.
@@ -274,6 +274,7 @@ mod tests {
             bins: Vec::new(),
             calibration: None,
             confusion: Vec::new(),
+            confused: Vec::new(),
             kinds: kinds.collect(),
             tide: (0.0, Vec::new()),
         }

@@ -1,7 +1,7 @@
 //! The forest plot of a sweep: differences to the reference with their intervals.
 
 use super::content::View;
-use super::download::{csv, csv_link};
+use super::download::{csv_link, numbers, text_of};
 use super::scale::{Scale, place};
 use super::table::visible;
 use crate::report::cell::{DIGITS, interval, rounded, signed};
@@ -32,6 +32,7 @@ pub fn figure(id: &str, view: &View) -> Markup {
     if rows.is_empty() {
         return html! {};
     }
+    let lines = lines(view, rows);
     let scale = scale(view, rows);
     let height = HEIGHTS[0] * rows.len() as f64;
     let title = format!("{id}-forest");
@@ -42,7 +43,7 @@ pub fn figure(id: &str, view: &View) -> Markup {
         figure class="forest" {
             figcaption id=(title) {
                 "Differences of the " (metric) " to " (table.reference_words().unwrap_or_default().replace('`', ""))
-                ". " (csv_link(&title, &text(view, rows)))
+                ". " (csv_link(&title, &text_of(&lines)))
             }
             div class="wide" tabindex="0" role="region" aria-label=(format!("Forest plot of the {metric}")) {
                 svg viewBox=(format!("0 0 {} {}", SIZE[0], place(height + HEIGHTS[1]))) role="img" aria-labelledby=(title)
@@ -60,6 +61,7 @@ pub fn figure(id: &str, view: &View) -> Markup {
             @if rows.len() < all.len() {
                 p class="note" { "The first " (rows.len()) " of " (all.len()) " rows." }
             }
+            (numbers(&format!("Differences of the {metric}"), &lines))
         }
     }
 }
@@ -192,8 +194,8 @@ fn cut(label: &str) -> String {
     }
 }
 
-/// The points of the plot as CSV.
-fn text(view: &View, rows: &[(usize, Difference, Verdict)]) -> String {
+/// The points of the plot.
+fn lines(view: &View, rows: &[(usize, Difference, Verdict)]) -> Vec<Vec<String>> {
     let number = |value: Option<f64>| rounded(value, DIGITS);
     let head = [
         "variant",
@@ -230,7 +232,7 @@ fn text(view: &View, rows: &[(usize, Difference, Verdict)]) -> String {
             seeds.join("; "),
         ]);
     }
-    csv(&lines)
+    lines
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 /// The style of the page.
 const STYLE: &str = include_str!("style.css");
 /// The script of the page.
-pub const SCRIPT: &str = include_str!("script.js");
+pub const SCRIPT: &str = concat!(include_str!("script.js"), include_str!("figures.js"));
 
 /// A section of the page.
 pub struct Section {

@@ -1,6 +1,6 @@
 //! Evaluated images in strips: the picture, the truth, and what two rows find.
 
-use super::download::{csv, csv_link};
+use super::download::{csv_link, numbers, text_of};
 use super::drawing::{Canvas, colour, kept, switches};
 use super::gallery_content::{Gallery, GalleryComparison, GalleryPicture, Side, Strip};
 use crate::report::cell::signed;
@@ -44,23 +44,30 @@ pub fn body(id: &str, gallery: &Gallery) -> Markup {
     }
 }
 
+/// The id of the strip `at` of the comparison `place` in a gallery whose ids begin with `id`.
+pub fn anchor(id: &str, place: usize, at: usize) -> String {
+    format!("{id}-gallery-{place}-{at}")
+}
+
 fn comparison(
     id: &str,
     place: usize,
     one: &GalleryComparison,
     pictures: &[GalleryPicture],
 ) -> Markup {
+    let lines = lines(one, pictures);
     let name = format!("{id}-gallery-{place}");
     html! {
         details class="comparison" open[place == 0] {
             summary { (one.label) " beside " (one.reference) }
             p class="note" {
                 "Seed " (one.seed) "; F1 over " (one.seeds) " seed" @if one.seeds != 1 { "s" } ". "
-                (csv_link(&name, &lines(one, pictures)))
+                (csv_link(&name, &text_of(&lines)))
             }
+            (numbers(&format!("Images of {}", one.label), &lines))
             div class="strips" {
                 @for (at, strip) in one.strips.iter().enumerate() {
-                    (figure(id, &format!("{name}-{at}"), one, strip, &pictures[strip.picture]))
+                    (figure(id, &anchor(id, place, at), one, strip, &pictures[strip.picture]))
                 }
             }
         }
@@ -125,8 +132,8 @@ fn side(side: &Side, picture: &GalleryPicture) -> Markup {
     }
 }
 
-/// The numbers as CSV.
-fn lines(one: &GalleryComparison, pictures: &[GalleryPicture]) -> String {
+/// The numbers.
+fn lines(one: &GalleryComparison, pictures: &[GalleryPicture]) -> Vec<Vec<String>> {
     let head = ["image", "chosen", "f1_of_reference", "f1", "difference"];
     let mut lines = vec![head.map(String::from).to_vec()];
     for strip in &one.strips {
@@ -140,7 +147,7 @@ fn lines(one: &GalleryComparison, pictures: &[GalleryPicture]) -> String {
                 .collect(),
         );
     }
-    csv(&lines)
+    lines
 }
 
 #[cfg(test)]
@@ -212,7 +219,7 @@ mod tests {
         ] {
             assert!(page.contains(part), "{part} in {page}");
         }
-        let csv = lines(&gallery.comparisons[0], &gallery.pictures);
+        let csv = text_of(&lines(&gallery.comparisons[0], &gallery.pictures));
         assert!(
             csv.ends_with("17,loses most,0.5000,0.2500,-0.2500\n"),
             "{csv}"

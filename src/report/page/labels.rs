@@ -2,7 +2,7 @@
 
 use super::axes::{ROOM, axes};
 use super::content::{LabelFlow, LabelWindow};
-use super::download::{csv, csv_link};
+use super::download::{csv_link, numbers, text_of};
 use super::scale::{Scale, place, reading};
 use maud::{Markup, html};
 
@@ -79,6 +79,7 @@ fn row(id: &str, flow: &LabelFlow) -> Markup {
         true => format!("{:.3}", part / whole),
         false => "undefined".to_string(),
     };
+    let lines = lines(flow);
     html! {
         h3 { (flow.label) }
         p {
@@ -86,8 +87,9 @@ fn row(id: &str, flow: &LabelFlow) -> Markup {
             " were in the low tier, " (sum(|one| one.duplicates)) " were duplicates. Precision "
             (share(sum(|one| one.right), sum(|one| one.kept))) ", recall "
             (share(sum(|one| one.right), sum(|one| one.objects))) ". "
-            (csv_link(id, &text(flow)))
+            (csv_link(id, &text_of(&lines)))
         }
+        (numbers(&format!("Pseudo-labels of {}", flow.label), &lines))
         div class="panels" {
             (layers(&format!("{id}-tiers"), &windows))
             (shares(&format!("{id}-shares"), &windows))
@@ -316,8 +318,8 @@ fn flips(id: &str, windows: &[LabelWindow]) -> Markup {
     )
 }
 
-/// All windows as CSV.
-fn text(flow: &LabelFlow) -> String {
+/// All windows.
+fn lines(flow: &LabelFlow) -> Vec<Vec<String>> {
     let counts: [(&str, Count); 13] = [
         ("images", |one| one.images),
         ("high", |one| one.high),
@@ -341,5 +343,5 @@ fn text(flow: &LabelFlow) -> String {
         let numbers = counts.iter().map(|(_, count)| count(one).to_string());
         rows.push([one.step.to_string()].into_iter().chain(numbers).collect());
     }
-    csv(&rows)
+    rows
 }

@@ -11,6 +11,7 @@ mod coded;
 mod compared;
 mod confusion;
 mod confusion_change;
+mod confusion_examples;
 mod content;
 mod curves;
 mod download;
@@ -42,7 +43,8 @@ mod views;
 
 pub use content::{
     Analysed, AnalysedRow, ClassTable, ClassValues, HeatMap, LabelFlow, LabelWindow, Panel, Point,
-    Report, Run, Scatter, SeedKinds, Series, Setting, SettingsTable, Sweep, TrialLine, View,
+    Report, Run, Scatter, SeedConfusions, SeedKinds, Series, Setting, SettingsTable, Sweep,
+    TrialLine, View,
 };
 pub use gallery_content::{Found, Gallery, GalleryComparison, GalleryPicture, Shape, Side, Strip};
 pub use snapshots_content::{

@@ -2,7 +2,7 @@
 //! be believed.
 
 use super::content::{Analysed, AnalysedRow, Scatter};
-use super::download::{csv, csv_link};
+use super::download::{csv_link, numbers, text_of};
 use super::scale::place;
 use maud::{Markup, PreEscaped, html};
 use std::fmt::Write as _;
@@ -11,6 +11,8 @@ use std::fmt::Write as _;
 const SIZE: [f64; 3] = [200.0, 46.0, 34.0];
 /// The number of shades.
 const SHADES: usize = 16;
+/// The columns and lines of the table of a plot.
+const TENTHS: usize = 10;
 
 /// The figures of the rows. `id` begins all ids in them.
 pub fn body(id: &str, analysed: &Analysed) -> Markup {
@@ -57,7 +59,7 @@ fn figure(id: &str, scatter: &Scatter) -> Markup {
     html! {
         figure class="panel" {
             figcaption id=(id) {
-                strong { (scatter.quality) } ", " (count) " detections: " (words(scatter)) ". " (csv_link(id, &text(scatter)))
+                strong { (scatter.quality) } ", " (count) " detections: " (words(scatter)) ". " (csv_link(id, &text_of(&lines(scatter))))
             }
             svg viewBox=(view_box()) role="img" aria-labelledby=(id) {
                 (PreEscaped(cells(&scatter.cells)))
@@ -67,6 +69,7 @@ fn figure(id: &str, scatter: &Scatter) -> Markup {
                     (scatter.quality.split(':').next().unwrap_or_default())
                 }
             }
+            (numbers(&format!("Detections by {}", scatter.quality), &tenths(scatter)))
         }
     }
 }
@@ -156,7 +159,7 @@ fn reliability(id: &str, row: &AnalysedRow) -> Markup {
     html! {
         figure class="panel" {
             figcaption id=(id) {
-                strong { "right class by class quality" } ": " (error) ". " (csv_link(id, &csv(&lines)))
+                strong { "right class by class quality" } ": " (error) ". " (csv_link(id, &text_of(&lines)))
             }
             svg viewBox=(view_box()) role="img" aria-labelledby=(id) {
                 @for (at, (count, quality, right)) in row.bins.iter().enumerate() {
@@ -172,12 +175,13 @@ fn reliability(id: &str, row: &AnalysedRow) -> Markup {
                 (frame("share of the right class"))
                 text class="axis" x=(place(SIZE[1] + SIZE[0] / 2.0)) y=(place(SIZE[0] + 30.0)) text-anchor="middle" { "class quality" }
             }
+            (numbers("Right class by class quality", &lines))
         }
     }
 }
 
-/// The cells of the histogram as CSV.
-fn text(scatter: &Scatter) -> String {
+/// The cells of the histogram.
+fn lines(scatter: &Scatter) -> Vec<Vec<String>> {
     let sides = scatter.cells.len().isqrt();
     let mut lines = vec![
         ["quality_from", "iou_from", "detections"]
@@ -193,12 +197,48 @@ fn text(scatter: &Scatter) -> String {
         let from = |cell: usize| format!("{:.3}", cell as f64 / sides as f64);
         lines.push(vec![from(at % sides), from(at / sides), count.to_string()]);
     }
-    csv(&lines)
+    lines
+}
+
+/// The detections by tenths of the quality and of the overlap, the highest overlap first.
+fn tenths(scatter: &Scatter) -> Vec<Vec<String>> {
+    let sides = scatter.cells.len().isqrt();
+    let tenth = |cell: usize| cell * TENTHS / sides.max(1);
+    let mut counts = [[0; TENTHS]; TENTHS];
+    for (at, count) in scatter.cells.iter().enumerate() {
+        counts[tenth(at / sides)][tenth(at % sides)] += count;
+    }
+    let from = |tenth: usize| format!("{:.1}", tenth as f64 / TENTHS as f64);
+    let head = (0..TENTHS).map(|tenth| format!("from {}", from(tenth)));
+    let mut lines = vec![["IoU from".to_string()].into_iter().chain(head).collect()];
+    for (tenth, counts) in counts.iter().enumerate().rev() {
+        let counts = counts.iter().map(usize::to_string);
+        lines.push([from(tenth)].into_iter().chain(counts).collect());
+    }
+    lines
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tenths_have_every_detection_with_high_overlaps_above() {
+        let mut cells = vec![0; 400];
+        // Of 20 x 20 cells: an IoU of 0.95 with a quality of 0.05, an IoU of 0 with a quality of 0.1, and another one.
+        (cells[19 * 20 + 1], cells[2], cells[3]) = (5, 7, 1);
+        let scatter = Scatter {
+            quality: "score",
+            cells,
+            points: Vec::new(),
+            correlations: None,
+        };
+        let lines = tenths(&scatter);
+        assert_eq!((lines.len(), lines[1].len()), (11, 11));
+        assert_eq!(lines[1][..3], ["0.9", "5", "0"]);
+        assert_eq!(lines[10][..4], ["0.0", "0", "8", "0"]);
+        assert_eq!(lines[0][..2], ["IoU from", "from 0.0"]);
+    }
 
     #[test]
     fn a_high_overlap_is_at_the_top_and_a_high_quality_at_the_right() {

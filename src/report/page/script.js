@@ -97,46 +97,6 @@
     }
   });
 
-  // The chosen rows of the curves. Rows that are not drawn yet are drawn from the data.
-  for (const choice of all("fieldset[data-curves]")) {
-    const figures = all("g.lines", choice.closest("section"));
-    const source = document.getElementById(choice.dataset.curves);
-    const data = source && JSON.parse(source.textContent);
-    choice.addEventListener("change", (event) => {
-      const { row } = event.target.dataset;
-      if (row === undefined) return;
-      figures.forEach((lines, place) => {
-        const own = lines.querySelector(`g[data-row="${row}"]`) ?? drawn(lines, data, place, row);
-        if (own) own.style.display = event.target.checked ? "" : "none";
-      });
-    });
-  }
-  const drawn = (lines, data, place, row) => {
-    const panel = data?.panels[place];
-    const series = panel?.series.find((one) => String(one.row) === row);
-    if (!series) return null;
-    const [left, right, bottom, top] = data.frame;
-    const [first, last] = panel.steps;
-    const points = [];
-    for (let at = 0; at < series.points.length; at += 2) {
-      const x = left + (series.points[at] - first) / (last - first) * (right - left);
-      const y = bottom + series.points[at + 1] / data.units * (top - bottom);
-      points.push(`${x.toFixed(1)} ${y.toFixed(1)}`);
-    }
-    const shape = (name) => document.createElementNS(lines.namespaceURI, name);
-    const group = shape("g");
-    group.dataset.row = row;
-    group.setAttribute("class", `c${data.order.indexOf(series.row) % 8}`);
-    const title = shape("title");
-    title.textContent = series.label;
-    const path = shape("path");
-    path.setAttribute("class", "line");
-    path.setAttribute("d", `M${points.join("L")}`);
-    group.append(title, path);
-    lines.append(group);
-    return group;
-  };
-
   // A page of running work reads itself again, but not while somebody is using it.
   const refresh = document.querySelector("meta[http-equiv=refresh]");
   if (refresh) {

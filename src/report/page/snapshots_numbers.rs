@@ -1,6 +1,6 @@
 //! The numbers of the snapshots: a table, and the candidates as CSV.
 
-use super::download::csv;
+use super::download::text_of;
 use super::gallery_content::GalleryPicture;
 use super::snapshots_content::{SnapshotPanel, SnapshotRow, SnapshotTier};
 use maud::{Markup, html};
@@ -121,5 +121,5 @@ pub fn lines(row: &SnapshotRow, pictures: &[GalleryPicture]) -> String {
             }
         }
     }
-    csv(&lines)
+    text_of(&lines)
 }

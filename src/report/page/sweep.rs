@@ -62,7 +62,7 @@ pub fn sections(index: usize, sweep: &Sweep) -> Result<Vec<Section>> {
         (
             "confusion",
             "Confused classes",
-            analysed.map(|one| confusion::body(&id, one)),
+            analysed.map(|one| confusion::body(&id, one, sweep.gallery.as_ref())),
         ),
         (
             "errors",

@@ -208,6 +208,7 @@ fn analysed() -> Analysed {
         bins: vec![(4, 0.25, 0.5), (0, 0.0, 0.0)],
         calibration: Some(0.25),
         confusion: vec![vec![6, 2, 1], vec![0, 3, 1], vec![2, 0, 0]],
+        confused: Vec::new(),
         kinds: vec![SeedKinds {
             seed: 7,
             objects: 12,

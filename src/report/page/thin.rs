@@ -28,6 +28,23 @@ pub fn thinned(points: &[Point]) -> Vec<Point> {
     kept
 }
 
+/// The means of at most half of [`POINTS`] stretches of points: mean step and mean value of each, by rising step. Few
+/// points are stretches of their own. The means of neighbouring stretches tell the mean of all their points, which the
+/// extremes of [`thinned`] do not.
+pub fn stretches(points: &[Point]) -> Vec<(f64, f64)> {
+    let count = match points.len() {
+        few if few <= POINTS => few,
+        _ => POINTS / 2,
+    };
+    let stretch = |at: usize| {
+        let part = &points[at * points.len() / count..(at + 1) * points.len() / count];
+        let mean =
+            |value: &dyn Fn(&Point) -> f64| part.iter().map(value).sum::<f64>() / part.len() as f64;
+        (mean(&|point| point.step as f64), mean(&|point| point.mean))
+    };
+    (0..count).map(stretch).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +66,29 @@ mod tests {
                 (low, high)
             };
             prop_assert_eq!(bounds(&thin), bounds(&points));
+        }
+
+        #[test]
+        fn stretches_keep_the_mean_of_a_long_curve_and_every_point_of_a_short_one(
+            values in proptest::collection::vec(-1e3..1e3f64, 1..7),
+        ) {
+            // Stretches of equal length have the mean of all points.
+            for repeats in [1, 150] {
+                let points: Vec<Point> = (1..).zip(values.repeat(repeats)).map(|(step, mean)| {
+                    Point { step, mean, low: mean, high: mean }
+                }).collect();
+                let found = stretches(&points);
+                let expected = if points.len() <= POINTS { points.len() } else { POINTS / 2 };
+                prop_assert_eq!(found.len(), expected);
+                prop_assert!(found.windows(2).all(|pair| pair[0].0 < pair[1].0));
+                let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+                let all = mean(points.iter().map(|point| point.mean).collect());
+                let own = mean(found.iter().map(|(_, value)| *value).collect());
+                prop_assert!((all - own).abs() < 1e-6, "{} {}", all, own);
+                if repeats == 1 {
+                    prop_assert!(found.iter().zip(&points).all(|(one, point)| *one == (point.step as f64, point.mean)));
+                }
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::axes::{ROOM, axes, ends_heading};
 use super::content::HeatMap;
-use super::download::{csv, csv_link};
+use super::download::{csv_link, text_of};
 use super::scale::{Scale, place, reading};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
@@ -268,5 +268,5 @@ fn text(map: &HeatMap) -> String {
         });
         rows.push([step.to_string()].into_iter().chain(cells).collect());
     }
-    csv(&rows)
+    text_of(&rows)
 }

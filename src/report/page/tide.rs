@@ -1,7 +1,7 @@
 //! TIDE's errors (<https://arxiv.org/abs/2008.08115>).
 
 use super::content::{Analysed, AnalysedRow};
-use super::download::{csv, csv_link};
+use super::download::{csv_link, text_of};
 use super::scale::{Scale, place};
 use crate::report::cell::number;
 use maud::{Markup, html};
@@ -35,7 +35,7 @@ pub fn body(id: &str, analysed: &Analysed) -> Markup {
         p class="note" {
             "Points of AP at IoU 0.5 that a network without errors of a kind would have more (dAP), means over the seeds. They \
              do not add up. Cls: class; Loc: mask; Both; Dupe: a second detection; Bkg: no object, IoU up to 0.1; Miss: an \
-             object that nothing found; FP and FN: all false positives, all misses. " (csv_link(&title, &csv(&lines)))
+             object that nothing found; FP and FN: all false positives, all misses. " (csv_link(&title, &text_of(&lines)))
         }
         (figure(&title, analysed))
         div class="wide" tabindex="0" role="region" aria-label="TIDE" {
@@ -144,6 +144,7 @@ mod tests {
             bins: Vec::new(),
             calibration: None,
             confusion: Vec::new(),
+            confused: Vec::new(),
             kinds: Vec::new(),
             tide: (
                 50.0,

@@ -4,8 +4,9 @@ use super::super::analysed::{AnalysedRows, RowAnalyses};
 use super::super::evidence::Evidence;
 use crate::eval::analysis::{
     Analysis, Confusion, KINDS, MIN_SCORE, Prediction, correlation, kinds, reliability, shown,
+    sides as places_of,
 };
-use crate::report::page::{Analysed, AnalysedRow, Scatter, SeedKinds};
+use crate::report::page::{Analysed, AnalysedRow, Scatter, SeedConfusions, SeedKinds};
 use crate::rng::Stream;
 
 /// Columns and rows of a histogram.
@@ -132,9 +133,35 @@ fn row(
             .collect(),
         calibration: reliability.error,
         confusion: Confusion::of(first.classes.len(), analyses()).folded(order),
+        confused: own
+            .iter()
+            .filter_map(|(seed, one)| confused(*seed, one, order))
+            .collect(),
         kinds: by_seed,
         tide: (mean(&|one| one.tide.ap), deltas.collect()),
     }
+}
+
+/// The images of the confusions of a trial, in a matrix of the classes `order`; none if its analysis does not tell them.
+fn confused(seed: u64, analysis: &Analysis, order: &[usize]) -> Option<SeedConfusions> {
+    let places = places_of(analysis.classes.len(), order);
+    let mut found = SeedConfusions {
+        seed,
+        ..SeedConfusions::default()
+    };
+    for [image, truth, class] in analysis.confused.as_ref()? {
+        let cell = (places[*truth], places[*class]);
+        // Two of the classes that have one side together are no confusion in this matrix.
+        if cell.0 == cell.1 {
+            continue;
+        }
+        let images = found.cells.entry(cell).or_default();
+        let id = analysis.images[*image];
+        if images.last() != Some(&id) {
+            images.push(id);
+        }
+    }
+    Some(found)
 }
 
 /// A quality of the predictions against their overlaps.
@@ -184,6 +211,21 @@ mod tests {
             let columns = cells.iter().enumerate().filter(|(at, _)| at % CELLS < CELLS / 2);
             prop_assert_eq!(columns.map(|(_, count)| *count).sum::<usize>(), left, "columns are qualities");
         }
+    }
+
+    #[test]
+    fn the_images_of_folded_classes_stand_once_in_their_common_cell() {
+        let analysis = Analysis {
+            images: vec![70, 80],
+            classes: ["a", "b", "c"].map(String::from).to_vec(),
+            // Two of the classes have one side together; 3 is the background.
+            confused: Some(vec![[0, 1, 0], [0, 2, 0], [0, 1, 2], [1, 2, 0], [1, 0, 3]]),
+            ..Analysis::default()
+        };
+        let found = confused(4, &analysis, &[0]).unwrap();
+        let cells = [((0, 2), vec![80]), ((1, 0), vec![70, 80])];
+        assert_eq!((found.seed, found.cells), (4, cells.into()));
+        assert!(confused(4, &Analysis::default(), &[]).is_none());
     }
 
     #[test]

@@ -25,7 +25,13 @@ const SHARES: [Share; 2] = [
     ),
 ];
 
-/// The readings of all rows, each in a panel. Sums are left out: they belong to the pseudo-labels.
+/// The beginning of the readings of an evaluation between two steps, such as `val-teacher`: a metric of one network.
+const VALIDATION: &str = "val-";
+/// The reading with all metrics of such an evaluation by their names.
+const METRICS: &str = "val-metrics";
+
+/// The readings of all rows, each in a panel, those of validations first. Sums are left out: they belong to the
+/// pseudo-labels.
 pub fn panels(rows: &[Evidence]) -> Vec<Panel> {
     let mut keys: Vec<&str> = Vec::new();
     let readings = rows.iter().flat_map(|row| row.lines.iter().flatten());
@@ -34,18 +40,62 @@ pub fn panels(rows: &[Evidence]) -> Vec<Panel> {
             keys.push(key);
         }
     }
-    let about = |key: &str| {
-        let known = JOURNAL_KEYS.iter().find(|known| known.name == key);
-        known.map_or(String::new(), |known| known.about.replace('`', ""))
-    };
-    let readings = keys
-        .iter()
-        .map(|key| panel(rows, key, &about(key), &|line| line.number(key)));
+    let (validated, others): (Vec<&str>, Vec<&str>) = keys
+        .into_iter()
+        .partition(|key| key.starts_with(VALIDATION));
+    let reading = |key: &&str| panel(rows, key, &about(key), &|line| line.number(key));
+    let mut all: Vec<Panel> = validated.iter().map(reading).collect();
+    // The metric that the networks are judged by has a panel already.
+    for one in metrics(rows) {
+        let is_there = all.iter().any(|other| is_same(other, &one));
+        all.extend((!is_there).then_some(one));
+    }
+    all.iter_mut().for_each(|one| one.is_validation = true);
+    all.extend(others.iter().map(reading));
     let shares = SHARES.iter().map(|(name, about, part, whole)| {
         panel(rows, name, about, &|line| line.share(part, whole))
     });
-    let all = readings.chain(shares);
+    let all = all.into_iter().chain(shares);
     all.filter(|panel| !panel.series.is_empty()).collect()
+}
+
+/// The meaning of a reading; empty if nothing explains it.
+fn about(key: &str) -> String {
+    let known = JOURNAL_KEYS.iter().find(|known| known.name == key);
+    known.map_or(String::new(), |known| known.about.replace('`', ""))
+}
+
+/// The panels of all metrics of validations.
+fn metrics(rows: &[Evidence]) -> Vec<Panel> {
+    let mut names: Vec<&String> = Vec::new();
+    let lines = rows.iter().flat_map(|row| row.lines.iter().flatten());
+    let found = lines.filter_map(|line| line.readings.get(METRICS)?.as_object());
+    for (name, value) in found.flatten() {
+        if value.is_number() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let read = |line: &Line, name: &str| line.readings.get(METRICS)?.get(name)?.as_f64();
+    let panels = names.into_iter().map(|name| {
+        panel(
+            rows,
+            &format!("{METRICS}, {name}"),
+            &about(METRICS),
+            &|line| read(line, name),
+        )
+    });
+    panels.collect()
+}
+
+/// Returns true if both panels have the same curves.
+fn is_same(one: &Panel, other: &Panel) -> bool {
+    let curves = |panel: &Panel| -> Vec<(usize, Vec<Point>)> {
+        let series = panel.series.iter();
+        series
+            .map(|series| (series.row, series.points.clone()))
+            .collect()
+    };
+    curves(one) == curves(other)
 }
 
 /// Returns true for means and last values, and for keys that nothing explains.
@@ -65,6 +115,7 @@ fn panel(rows: &[Evidence], name: &str, about: &str, read: &dyn Fn(&Line) -> Opt
     Panel {
         name: name.to_string(),
         about: about.to_string(),
+        is_validation: false,
         series: series.filter(|one| !one.points.is_empty()).collect(),
     }
 }
@@ -195,6 +246,39 @@ mod tests {
             panels[0].series[0].seeds,
             [vec![(20, 1.0), (40, 2.0)], vec![(20, 1.0)]]
         );
+    }
+
+    #[test]
+    fn validations_come_first_and_a_metric_has_one_panel() {
+        let text = |value: f64| {
+            format!(
+                "{{\"loss\":1.0,\"val-teacher\":{value},\"val-metrics\":{{\"mAP\":{value},\"AP50\":9.0,\"APs\":null}}}}"
+            )
+        };
+        let row = |label, value| Evidence {
+            label,
+            trials: Vec::new(),
+            lines: vec![vec![line(20, r#"{"loss":2.0}"#), line(40, &text(value))]],
+            labels: None,
+            per_class: Vec::new(),
+        };
+        let found = panels(&[row("a", 3.0), row("b", 4.0)]);
+        let names: Vec<(&str, bool)> = found
+            .iter()
+            .map(|panel| (panel.name.as_str(), panel.is_validation))
+            .collect();
+        let expected = [
+            ("val-teacher", true),
+            ("val-metrics, AP50", true),
+            ("loss", false),
+        ];
+        assert_eq!(names, expected);
+        let points: Vec<(u64, f64)> = found[0].series[1]
+            .points
+            .iter()
+            .map(|point| (point.step, point.mean))
+            .collect();
+        assert_eq!(points, [(40, 4.0)]);
     }
 
     #[test]
