@@ -6,7 +6,7 @@ use crate::trained::TRAINED;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -297,4 +297,45 @@ fn an_analysis_without_images_of_confusions_is_shown_and_made_again() {
         "{told}"
     );
     assert!(again == page && fs::read(&files(&results)[0]).unwrap() == first);
+}
+
+#[test]
+fn a_part_of_the_images_can_be_analysed_and_the_detections_are_coco_results() {
+    let (_folder, results) = copy_of(&TRAINED.results());
+    let plan = results.join(".store/plans/own.json");
+    let mut read: Value = serde_json::from_slice(&fs::read(&plan).unwrap()).unwrap();
+    read["report"] =
+        json!({"analyse": false, "similar": [], "bg-iou": 0.1, "images": 3, "predictions": true});
+    fs::write(&plan, read.to_string()).unwrap();
+    let (page, told) = analysed(&results);
+    assert_eq!(told.matches(": 3 images").count(), 4, "{told}");
+    assert!(page.contains("BG: s and o are at most 0.1") && page.contains("on 3 evaluated images"));
+    let mut count = 0;
+    for file in files(&results) {
+        let analysis = unpacked(&file);
+        let images = analysis["images"].as_array().unwrap();
+        assert_eq!(images.len(), 3);
+        let found = unpacked(&file.with_file_name("predictions.json.gz"));
+        for one in found.as_array().unwrap() {
+            assert!(images.contains(&one["image_id"]), "{one}");
+            let category = one["category_id"].as_u64().unwrap();
+            assert!((1..=10).contains(&category), "{one}");
+            let size = &one["segmentation"]["size"];
+            assert!(
+                size[0].as_u64() > Some(0) && one["segmentation"]["counts"].is_string(),
+                "{one}"
+            );
+            assert_eq!(one["bbox"].as_array().unwrap().len(), 4);
+            count += 1;
+        }
+        // Every detection that an analysis keeps is among them.
+        let scores = analysis["found"]["score"].as_array().unwrap();
+        assert!(scores.len() <= found.as_array().unwrap().len());
+    }
+    assert!(count > 12, "{count}");
+    let (again, told) = analysed(&results);
+    assert!(again == page && !told.contains("analysing"));
+    fs::remove_file(files(&results)[0].with_file_name("predictions.json.gz")).unwrap();
+    let (_, told) = analysed(&results);
+    assert_eq!(told.matches("analysing").count(), 1, "{told}");
 }

@@ -79,8 +79,8 @@ pub struct Analysis {
     /// The confusion matrix at IoU 0.5 and score [`MIN_SCORE`]: class of the object, class of the detection, and
     /// how often, where it happened. The number of classes stands for the background.
     pub confusion: Vec<[usize; 3]>,
-    /// The images in which classes are confused in this matrix: the place of the image, class of the object and class of
-    /// the detection, each once. None in a file of an earlier program.
+    /// The images in which classes are confused in this matrix: the place of the image, class of the object and class
+    /// of the detection, each once. None in a file of an earlier program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confused: Option<Vec<[usize; 3]>>,
     /// TIDE's numbers.

@@ -76,8 +76,9 @@ impl Objects {
     }
 
     /// The decisions of a confusion matrix with the class `none` for the background: class of the object and class of
-    /// the detection. `predictions`, which have the masks `runs` and are sorted by falling score, get the free object of
-    /// any class with the largest IoU of at least 0.5. What gets none is invented, and an object that is left is missed.
+    /// the detection. `predictions`, which have the masks `runs` and are sorted by falling score, get the free object
+    /// of any class with the largest IoU of at least 0.5. What gets none is invented, and an object that is left is
+    /// missed.
     pub fn confusion(
         &self,
         predictions: &[&Prediction],

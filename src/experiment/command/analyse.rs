@@ -4,8 +4,9 @@
 
 use super::first::of_network;
 use super::pictures::keep_pictures;
-use crate::data::DATASETS;
+use super::predict::ids::Ids;
 use crate::data::supercategories::groups;
+use crate::data::{DATASETS, Source};
 use crate::detector::{Detector, Judged};
 use crate::eval::Evaluators;
 use crate::eval::analysis::{Analysis, Analyst, Qualities};
@@ -94,8 +95,10 @@ fn one(
     let Some((place, model)) = place(results, trial) else {
         return Ok(());
     };
+    let report = report_of(results, trial);
     // An analysis of an earlier program does not tell the images of the confusions.
-    if place.read().is_some_and(|one| one.confused.is_some()) {
+    let is_made = place.read().is_some_and(|one| one.confused.is_some());
+    if is_made && (!report.predictions || place.folder.predictions().exists()) {
         return Ok(());
     }
     let last = trial
@@ -111,24 +114,39 @@ fn one(
         .evaluation
         .as_ref()
         .and_then(|found| found.models.get(&model)?.metrics.first());
-    let report = report_of(results, trial);
     let begins = |count: usize| {
         let KeptTrial { hash, seed, .. } = trial;
         tell(&format!(
             "analysing the {model} of trial {hash}, seed {seed}: {count} images"
         ));
     };
-    let (analysis, metric) = made(&settings, &model, datasets, device, report, &begins)?;
-    if let (Some((name, Some(expected))), Some(found)) = (expected, metric) {
+    let made = made(&settings, &model, datasets, device, report, &begins)?;
+    // The metric of a part of the images is another one.
+    let is_whole = report.images == 0;
+    if let (Some((name, Some(expected))), Some(found)) =
+        (expected, made.metric.filter(|_| is_whole))
+    {
         ensure!(
             (found - expected).abs() <= SAME,
             "{name} is {found} here, and its evaluation found {expected}"
         );
     }
-    place.write(&analysis)
+    if let Some(results) = made.predictions {
+        place.write_predictions(&results)?;
+    }
+    place.write(&made.analysis)
 }
 
-/// The analysis, and the first metric of the evaluation, if it is defined. `begins` is given the number of images.
+/// What an analysis gives.
+struct Made {
+    analysis: Analysis,
+    /// The first metric of the evaluation, if it is defined.
+    metric: Option<f64>,
+    /// The detections as COCO results, if the recipe asks for them.
+    predictions: Option<Vec<u8>>,
+}
+
+/// Makes an analysis. `begins` is given the number of images.
 fn made(
     settings: &Settings,
     model: &str,
@@ -136,7 +154,7 @@ fn made(
     device: DeviceChoice,
     report: &ReportConfig,
     begins: &dyn Fn(usize),
-) -> Result<(Analysis, Option<f64>)> {
+) -> Result<Made> {
     let dataset = datasets.get(&settings.data)?;
     let config = registry::build(DATASETS, settings.data.clone())?;
     let own = report.groups(&dataset.classes);
@@ -151,10 +169,9 @@ fn made(
         .context("precision")?;
     let mut network = trial::model(settings, dataset.classes.len())?;
     move_to(&mut *network, &place);
-    let count = dataset.val.len();
-    begins(count);
+    let indices = chosen(&*dataset.val, report.images);
+    begins(indices.len());
     let mut analyst = Analyst::new(&dataset, groups, model);
-    let indices: Vec<usize> = (0..count).collect();
     for part in indices.chunks(AT_ONCE) {
         let samples = part.iter().map(|index| dataset.val.load(*index));
         let samples = samples.collect::<Result<Vec<_>>>()?;
@@ -180,10 +197,33 @@ fn made(
         }
     }
     let (analysis, found) = analyst.finish()?;
+    let predictions = report.predictions.then(|| {
+        let file = config.train_annotations();
+        let ids = Ids::new(&[], &dataset.classes, file.as_deref())?;
+        Ok::<_, anyhow::Error>(found.results(&ids.categories)?)
+    });
+    let predictions = predictions.transpose().context("report.predictions")?;
     let evaluators = Evaluators::new(&settings.eval.metrics, &dataset)?;
     let scores = evaluators.evaluate(found)?;
-    let metric = evaluators.main_metric(&scores).map(|(_, value)| value);
-    Ok((analysis, metric))
+    Ok(Made {
+        analysis,
+        metric: evaluators.main_metric(&scores).map(|(_, value)| value),
+        predictions,
+    })
+}
+
+/// The places of the analysed images of `source`, in its order: of `count` images, those whose ids have the smallest
+/// BLAKE3 digests; all if `count` is 0. So every row and every seed has the same ones.
+fn chosen(source: &dyn Source, count: usize) -> Vec<usize> {
+    let mut all: Vec<usize> = (0..source.len()).collect();
+    if count > 0 {
+        all.sort_by_cached_key(|at| {
+            *blake3::hash(source.id(*at).to_string().as_bytes()).as_bytes()
+        });
+        all.truncate(count);
+        all.sort_unstable();
+    }
+    all
 }
 
 /// The detections of pictures with their qualities.
@@ -194,4 +234,27 @@ fn judged(
     top: usize,
 ) -> Vec<Vec<Judged>> {
     network.forward(&mut Tape::off(), images).judge(sizes, top)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::load;
+
+    #[test]
+    fn a_part_of_the_images_is_the_same_in_every_larger_part() {
+        let table = "name = 'scenes'\nsize = 48\ntrain-images = 1\ntrain-seed = 1\nval-images = 40\nval-seed = 2\n\
+                     area-bounds = [25.0, 81.0]";
+        let val = load(table.parse().unwrap()).unwrap().val;
+        let all: Vec<usize> = (0..40).collect();
+        assert_eq!(chosen(&*val, 0), all);
+        assert_eq!(chosen(&*val, 99), all);
+        let (few, more) = (chosen(&*val, 5), chosen(&*val, 12));
+        assert_eq!((few.len(), more.len()), (5, 12));
+        assert!(few.iter().all(|at| more.contains(at)), "{few:?} {more:?}");
+        assert!(
+            more.is_sorted() && few != [0, 1, 2, 3, 4],
+            "not the first ones"
+        );
+    }
 }

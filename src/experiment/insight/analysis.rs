@@ -18,9 +18,9 @@ pub fn place(results: &Results, trial: &KeptTrial) -> Option<(AnalysisPlace, Str
     let settings = trial.settings.as_ref()?;
     settings.get("model")?;
     let model = trial.reported()?.to_string();
-    let similar = &report_of(results, trial).similar;
+    let report = report_of(results, trial);
     Some((
-        AnalysisPlace::new(store, &evaluation.entry.key, &model, similar),
+        AnalysisPlace::new(store, &evaluation.entry.key, &model, report),
         model,
     ))
 }

@@ -8,9 +8,13 @@ use serde::{Deserialize, Serialize};
 const SNAPSHOTS: usize = 4;
 /// The largest number of snapshot images.
 const MOST_SNAPSHOTS: usize = 64;
+/// The largest number of analysed images.
+const MOST_IMAGES: usize = 10_000_000;
+/// The IoU above which a detection can be correct, so none of these is background.
+const CORRECT: f64 = 0.5;
 
 /// `[report]`. None of its keys changes a result.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ReportConfig {
     /// True if a sweep makes the analyses of its finished trials at its end, as `harness report --analyse` does.
@@ -23,6 +27,18 @@ pub struct ReportConfig {
     #[serde(default = "snapshots")]
     #[schemars(!default)]
     pub snapshots: usize,
+    /// The IoU up to which a detection is on no object, for the kinds of errors.
+    #[serde(default)]
+    #[schemars(!default)]
+    pub bg_iou: f64,
+    /// Evaluated images that are analysed: those whose ids have the smallest BLAKE3 digests; 0: all.
+    #[serde(default)]
+    #[schemars(!default)]
+    pub images: usize,
+    /// True if an analysis leaves the detections as COCO results, too.
+    #[serde(default)]
+    #[schemars(!default)]
+    pub predictions: bool,
 }
 
 fn snapshots() -> usize {
@@ -45,6 +61,8 @@ impl Checked for ReportConfig {
         let allowed = "lists of two or more names of classes, each name once";
         check.require(has_room && !twice, "similar", found, allowed);
         check.range("snapshots", self.snapshots, 0..=MOST_SNAPSHOTS);
+        check.range("bg-iou", self.bg_iou, 0.0..=CORRECT);
+        check.range("images", self.images, 0..=MOST_IMAGES);
     }
 }
 
@@ -54,6 +72,9 @@ impl ReportConfig {
         analyse: false,
         similar: Vec::new(),
         snapshots: SNAPSHOTS,
+        bg_iou: 0.0,
+        images: 0,
+        predictions: false,
     };
 
     /// Returns true if every key has its default.
@@ -110,13 +131,19 @@ mod tests {
         let read: ReportConfig = serde_json::from_str(old).unwrap();
         assert!(read.analyse && read.snapshots == 4 && !read.is_default());
         assert!(ReportConfig::default().is_default());
-        let mut check = Check::new();
-        let many = ReportConfig {
-            snapshots: 65,
-            ..read
+        assert!((read.bg_iou, read.images, read.predictions) == (0.0, 0, false));
+        let is_good = |config: ReportConfig| {
+            let mut check = Check::new();
+            config.check(&mut check);
+            check.finish().is_ok()
         };
-        many.check(&mut check);
-        assert!(check.finish().is_err());
+        let with = |snapshots, bg_iou| ReportConfig {
+            snapshots,
+            bg_iou,
+            ..ReportConfig::DEFAULT
+        };
+        assert!(is_good(with(64, 0.5)) && is_good(with(0, 0.0)));
+        assert!(!is_good(with(65, 0.0)) && !is_good(with(4, 0.51)) && !is_good(with(4, -0.1)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::folder::StageFolder;
 use super::root::Store;
 use crate::atomic::{Durability, write_durably};
 use crate::eval::analysis::Analysis;
+use crate::experiment::settings::report::ReportConfig;
 use crate::experiment::trial::key::StageKey;
 use crate::recipe::content_hash;
 use anyhow::Result;
@@ -32,8 +33,9 @@ pub struct AnalysisPlace {
 
 impl AnalysisPlace {
     /// The place of the analysis of the evaluation `evaluation` and the network `model`, which may not exist.
-    /// `similar`: lists of similar classes; empty if the dataset tells them.
-    pub fn new(store: &Store, evaluation: &StageKey, model: &str, similar: &[Vec<String>]) -> Self {
+    /// `report`: what the recipe says about its analyses.
+    pub fn new(store: &Store, evaluation: &StageKey, model: &str, report: &ReportConfig) -> Self {
+        let similar = &report.similar;
         let mut reads = vec![
             ("needs".to_string(), evaluation.as_str().into()),
             ("model".to_string(), model.into()),
@@ -41,6 +43,9 @@ impl AnalysisPlace {
         ];
         if !similar.is_empty() {
             reads.push(("similar".to_string(), similar.to_vec().into()));
+        }
+        if report.images > 0 {
+            reads.push(("images".to_string(), (report.images as i64).into()));
         }
         let hash = content_hash(&Table::from_iter(reads));
         let key = StageKey::new(KIND, &hash[..DIGITS]);
@@ -56,15 +61,33 @@ impl AnalysisPlace {
         read.is_whole().then_some(read)
     }
 
+    /// Writes the detections as COCO results. The same ones have the same bytes.
+    ///
+    /// # Errors
+    /// The folder is not writable.
+    pub fn write_predictions(&self, results: &[u8]) -> Result<()> {
+        write_durably(
+            &self.folder.predictions(),
+            &packed(results)?,
+            Durability::Synced,
+        )
+    }
+
     /// Writes the analysis. The same one has the same bytes.
     ///
     /// # Errors
     /// The folder is not writable.
     pub fn write(&self, analysis: &Analysis) -> Result<()> {
-        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
-        packed.write_all(&serde_json::to_vec(analysis)?)?;
-        write_durably(&self.path, &packed.finish()?, Durability::Synced)
+        let text = serde_json::to_vec(analysis)?;
+        write_durably(&self.path, &packed(&text)?, Durability::Synced)
     }
+}
+
+/// The text as a gzip file.
+fn packed(text: &[u8]) -> Result<Vec<u8>> {
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(text)?;
+    Ok(packed.finish()?)
 }
 
 #[cfg(test)]
@@ -76,7 +99,7 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let store = Store::open(out.path()).unwrap();
         let key = StageKey::new("evaluate", "0123");
-        let place = AnalysisPlace::new(&store, &key, "teacher", &[]);
+        let place = AnalysisPlace::new(&store, &key, "teacher", &ReportConfig::DEFAULT);
         assert_eq!(place.read(), None);
         place.folder.make().unwrap();
         let analysis = Analysis {
@@ -91,9 +114,19 @@ mod tests {
         assert_eq!(place.read(), Some(analysis));
         std::fs::write(&place.path, &bytes[..bytes.len() / 2]).unwrap();
         assert_eq!(place.read(), None);
-        let student = AnalysisPlace::new(&store, &key, "student", &[]);
-        let similar = [vec!["a".to_string(), "b".to_string()]];
-        let similar = AnalysisPlace::new(&store, &key, "teacher", &similar);
-        assert!(student.path != place.path && similar.path != place.path);
+        let student = AnalysisPlace::new(&store, &key, "student", &ReportConfig::DEFAULT);
+        let of = |report: &ReportConfig| AnalysisPlace::new(&store, &key, "teacher", report).path;
+        let mut report = ReportConfig::DEFAULT;
+        (report.predictions, report.bg_iou) = (true, 0.1);
+        assert_eq!(
+            of(&report),
+            place.path,
+            "what is drawn or left beside it is no other analysis"
+        );
+        report.images = 3;
+        let part = of(&report);
+        report.similar = vec![vec!["a".to_string(), "b".to_string()]];
+        let all = [&student.path, &place.path, &part, &of(&report)];
+        assert!((1..4).all(|at| !all[..at].contains(&all[at])), "{all:?}");
     }
 }

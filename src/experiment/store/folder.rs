@@ -104,6 +104,11 @@ impl StageFolder {
         self.0.join("metrics.json")
     }
 
+    /// The detections of an analysis as COCO results, packed.
+    pub fn predictions(&self) -> PathBuf {
+        self.0.join("predictions.json.gz")
+    }
+
     /// The analysis of an evaluation.
     pub fn analysis(&self) -> PathBuf {
         self.0.join("analysis.json.gz")

@@ -16,7 +16,8 @@
 //!     journal.jsonl  metrics.json  environment.json  seconds
 //!     failure.json                     the failure of the last attempt
 //!     progress.json                    the progress of a running stage without a journal
-//! .store/stages/analyse-<hash>/        the analysis of an evaluation, if a report asked for it: analysis.json.gz
+//! .store/stages/analyse-<hash>/        the analysis of an evaluation, if a report asked for it: analysis.json.gz,
+//!                                      and predictions.json.gz if the recipe asked for it
 //! .store/stages/pictures-<hash>/       the images of a dataset that a report draws: image-<id>.json
 //! .store/trials/<hash>/                the files of a trial: its settings since a sweep with it began, the others
 //!                                      since it ended

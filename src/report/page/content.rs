@@ -265,6 +265,8 @@ pub struct Analysed {
     pub sides: Vec<String>,
     /// The least score of a detection in the matrices.
     pub min_score: f64,
+    /// The IoU up to which a detection is on no object, for its kind.
+    pub background: f64,
     /// The kinds of detections, in the order of the counts.
     pub kinds: Vec<&'static str>,
     /// The rows that have an analysis and have room.
@@ -312,7 +314,7 @@ pub struct SeedKinds {
     pub seed: u64,
     /// The number of objects: as many detections count at most.
     pub objects: usize,
-    /// The counts, where an overlap of 0 is background.
+    /// The counts, where an overlap of up to [`Analysed::background`] is background.
     pub counts: Vec<usize>,
     /// The correct ones on an object that a better-scored detection has found.
     pub duplicates: usize,

@@ -277,8 +277,8 @@ fn curve(series: &Series, slot: usize, [x, y]: [&Scale; 2]) -> Markup {
     }
 }
 
-/// The lines for the script, steps as they are and values as whole units of the panel's range: `points` of the rows that
-/// are not drawn at first, and `means` of stretches, which smoothing needs.
+/// The lines for the script, steps as they are and values as whole units of the panel's range: `points` of the rows
+/// that are not drawn at first, and `means` of stretches, which smoothing needs.
 fn data(panels: &[Panel], slots: &[usize]) -> String {
     let drawn = &slots[..slots.len().min(LINES)];
     let panel = |panel: &Panel| {

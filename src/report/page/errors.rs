@@ -53,13 +53,21 @@ fn kinds(id: &str, analysed: &Analysed) -> Markup {
             p class="note" { "Small: mean paired differences to the reference over the common seeds, with Student's 95 % interval." }
             p class="note" {
                 "With s, the largest IoU with an object of the detection's class, and o, that with an object of another class: \
-                 Cor: s > 0.5. BG: s = o = 0. Loc: s >= o. Sim: o > s, and the other class is similar. Oth: o > s otherwise. \
+                 Cor: s > 0.5. BG: " (background(analysed.background)) ". Loc: s >= o. Sim: o > s, and the other class is similar. Oth: o > s otherwise. \
                  The first that holds counts. The paper leaves open which detections count, how far an IoU has to go for Sim \
                  and Oth, and duplicates; these are ours: the best-scored ones, any overlap, and Cor. The file has the same \
                  counts with an IoU of up to 0.1 as background, as TIDE has it."
             }
             p class="note" { (similar(&analysed.similar)) }
         }
+    }
+}
+
+/// The condition of a detection on no object.
+fn background(bound: f64) -> String {
+    match bound > 0.0 {
+        true => format!("s and o are at most {bound} (report.bg-iou)"),
+        false => "s = o = 0".to_string(),
     }
 }
 
@@ -235,8 +243,11 @@ fn lines(analysed: &Analysed) -> String {
     let mut lines = vec![head.map(String::from).collect::<Vec<_>>()];
     for row in &analysed.rows {
         for one in &row.kinds {
-            for (bound, counts) in [("0", &one.counts), ("0.1", &one.counts_of_tide)] {
-                let mut line = vec![row.label.clone(), one.seed.to_string(), bound.to_string()];
+            for (bound, counts) in [
+                (analysed.background.to_string(), &one.counts),
+                ("0.1".to_string(), &one.counts_of_tide),
+            ] {
+                let mut line = vec![row.label.clone(), one.seed.to_string(), bound];
                 line.extend(counts.iter().map(usize::to_string));
                 line.push(one.duplicates.to_string());
                 line.push(one.objects.to_string());

@@ -35,7 +35,7 @@
     const smooth = choice.querySelector("select.smooth");
     const of = (place, row) => data.panels[place].series.find((one) => String(one.row) === row);
     const shape = (name, look, path) => {
-      const found = document.createElementNS("http://www.w3.org/2000/svg", name);
+      const found = document.createElementNS(figures[0].namespaceURI, name);
       found.setAttribute("class", look);
       if (path) found.setAttribute("d", path);
       return found;
@@ -112,7 +112,7 @@
     const drawings = all("svg[role]", figure).filter((one) => one.getBoundingClientRect().width > 0);
     const places = drawings.map((one) => one.getBoundingClientRect());
     const [left, top] = [Math.min(...places.map((one) => one.left)), Math.min(...places.map((one) => one.top))];
-    const whole = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    const whole = document.createElementNS(drawings[0].namespaceURI, "svg");
     const size = [Math.max(...places.map((one) => one.right)) - left, Math.max(...places.map((one) => one.bottom)) - top];
     whole.setAttribute("viewBox", `0 0 ${size.map((one) => one.toFixed(1)).join(" ")}`);
     whole.setAttribute("style", `background:${getComputedStyle(document.body).backgroundColor}`);

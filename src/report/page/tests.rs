@@ -223,6 +223,7 @@ fn analysed() -> Analysed {
         similar: vec!["<b>cat</b>, dog".into()],
         sides: vec!["<b>cat</b>".into(), "dog".into(), "background".into()],
         min_score: 0.5,
+        background: 0.0,
         kinds: vec!["Cor", "Loc", "Sim", "Oth", "BG"],
         rows: vec![row("a", [5, 1, 2, 1, 1]), row("b", [6, 1, 1, 1, 1])],
         more: 3,

@@ -167,6 +167,7 @@ mod tests {
             similar: Vec::new(),
             sides: Vec::new(),
             min_score: 0.5,
+            background: 0.0,
             kinds: Vec::new(),
             rows,
             more: 0,

@@ -13,8 +13,8 @@ use crate::rng::Stream;
 const CELLS: usize = 40;
 /// The detections that are drawn as points.
 const POINTS: usize = 500;
-/// The overlaps up to which a detection is on no object: that of the paper, and TIDE's.
-const BACKGROUND: [f64; 2] = [0.0, 0.1];
+/// TIDE's overlap up to which a detection is on no object.
+const OF_TIDE: f64 = 0.1;
 
 /// A quality of a detection.
 type Quality = (&'static str, fn(&Prediction) -> f64);
@@ -26,11 +26,12 @@ const QUALITIES: [Quality; 3] = [
 ];
 
 /// The figures of the analysed rows `found` of a sweep; none without any. `references`: for each row of the sweep, the
-/// place of the one that it is compared with.
+/// place of the one that it is compared with. `background`: the overlap up to which a detection is on no object.
 pub fn analysed(
     rows: &[Evidence],
     found: &AnalysedRows,
     references: &[Option<usize>],
+    background: f64,
 ) -> Option<Analysed> {
     let (_, first) = found.rows.first()?.own.first()?;
     let (classes, groups) = (&first.classes, &first.groups);
@@ -38,13 +39,20 @@ pub fn analysed(
     let order = shown(&Confusion::of(classes.len(), all));
     let line = |row: &RowAnalyses| {
         let reference = references[row.place].and_then(|other| found.position(other));
-        self::row(rows[row.place].label, reference, &row.own, &order)
+        self::row(
+            rows[row.place].label,
+            reference,
+            &row.own,
+            &order,
+            background,
+        )
     };
     Some(Analysed {
         images: first.images.len(),
         similar: similar(classes, groups),
         sides: sides(classes, &order),
         min_score: MIN_SCORE,
+        background,
         kinds: KINDS.iter().map(|(_, name)| *name).collect(),
         rows: found.rows.iter().map(line).collect(),
         more: found.more,
@@ -87,6 +95,7 @@ fn row(
     reference: Option<usize>,
     own: &[(u64, Analysis)],
     order: &[usize],
+    background: f64,
 ) -> AnalysedRow {
     let analyses = || own.iter().map(|(_, analysis)| analysis);
     let first = &own[0].1;
@@ -94,8 +103,8 @@ fn row(
     let mut by_seed = Vec::new();
     for (seed, analysis) in own {
         let predictions = analysis.predictions();
-        let [paper, tide] =
-            BACKGROUND.map(|bound| kinds(&predictions, analysis.objects, &analysis.groups, bound));
+        let [paper, tide] = [background, OF_TIDE]
+            .map(|bound| kinds(&predictions, analysis.objects, &analysis.groups, bound));
         by_seed.push(SeedKinds {
             seed: *seed,
             objects: analysis.objects,
@@ -142,7 +151,8 @@ fn row(
     }
 }
 
-/// The images of the confusions of a trial, in a matrix of the classes `order`; none if its analysis does not tell them.
+/// The images of the confusions of a trial, in a matrix of the classes `order`; none if its analysis does not tell
+/// them.
 fn confused(seed: u64, analysis: &Analysis, order: &[usize]) -> Option<SeedConfusions> {
     let places = places_of(analysis.classes.len(), order);
     let mut found = SeedConfusions {

@@ -1,6 +1,7 @@
 //! One sweep of a report.
 
 use super::super::analysed::AnalysedRows;
+use super::super::analysis::report_of;
 use super::super::choice::{Results, Row};
 use super::super::classes::{compared, names_of, paired, told};
 use super::super::evidence::Evidence;
@@ -75,7 +76,7 @@ pub fn sweep(
         sweep.classes = classes(results, layout, table, &rows, &name);
         let references = layout.references();
         let found = AnalysedRows::read(results, rows.iter().map(|row| row.trials.as_slice()));
-        sweep.analysed = analysis::analysed(&rows, &found, &references);
+        sweep.analysed = analysis::analysed(&rows, &found, &references, background(results, &rows));
         sweep.gallery = gallery::gallery(results, &rows, &found, &references);
         let lost = lacking::journals(results, &rows);
         let lines = lost.into_iter().chain(lacking::analyses(&rows, &found));
@@ -83,6 +84,12 @@ pub fn sweep(
     }
     sweep.views = views;
     Ok((sweep, warnings))
+}
+
+/// What the recipe of the rows says about detections on no object.
+fn background(results: &Results, rows: &[Evidence]) -> f64 {
+    let first = rows.iter().flat_map(|row| &row.trials).next();
+    first.map_or(0.0, |trial| report_of(results, trial).bg_iou)
 }
 
 /// The table once for each metric.
