@@ -108,19 +108,29 @@ impl Journal {
     /// # Errors
     /// The line of a full window cannot be written.
     pub fn add(&mut self, step: usize, readings: Vec<(String, Reading)>) -> Result<()> {
+        self.hold(step, readings);
+        if step.is_multiple_of(WINDOW) {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Adds the readings of a step as [`Self::add`] does, but leaves the window open, whatever its length.
+    pub fn hold(&mut self, step: usize, readings: Vec<(String, Reading)>) {
+        self.amend(readings);
+        self.window.steps += 1;
+        self.last = step;
+    }
+
+    /// Adds readings to the last step of the window.
+    pub fn amend(&mut self, readings: Vec<(String, Reading)>) {
         for (name, reading) in readings {
             let window = &mut self.window.readings;
             match window.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, sum)) => fold(sum, reading),
                 None => window.push((name, reading)),
             }
-        }
-        self.window.steps += 1;
-        self.last = step;
-        if step.is_multiple_of(WINDOW) {
-            self.flush()
-        } else {
-            Ok(())
         }
     }
 
@@ -299,6 +309,34 @@ mod tests {
             let [found, expected] = [&path, &straight].map(|p| std::fs::read_to_string(p).unwrap());
             assert_eq!(found, expected, "stopped after step {stop}");
         }
+    }
+
+    /// A line that waits for an evaluation stays open, whatever its length, also for a run that is stopped in between.
+    #[test]
+    fn a_held_line_is_amended_and_a_run_that_stops_before_that_writes_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let [straight, stopped] = ["a", "b"].map(|name| folder.path().join(name));
+        let found = vec![("val".to_string(), Reading::Last(7.into()))];
+        let to_hold = |path: &Path| {
+            let mut journal = Journal::open(path, 0, Window::default()).unwrap();
+            (1..20).for_each(|step| journal.add(step, readings(step, 0)).unwrap());
+            journal.hold(20, readings(20, 0));
+            journal
+        };
+        let mut journal = to_hold(&straight);
+        assert_eq!(std::fs::read_to_string(&straight).unwrap(), "");
+        journal.amend(found.clone());
+        journal.flush().unwrap();
+        let window = to_hold(&stopped).window().clone();
+        // The line that its end has written is not kept.
+        let mut journal = Journal::open(&stopped, 20, window).unwrap();
+        assert!(!journal.window().is_empty());
+        journal.amend(found);
+        journal.flush().unwrap();
+        let [one, other] = [straight, stopped].map(|path| std::fs::read_to_string(path).unwrap());
+        assert_eq!(one, other);
+        assert!(one.ends_with("\"threshold\":200,\"val\":7}\n"), "{one}");
+        assert!(one.starts_with("{\"step\":20,\"loss\":10.5,"), "{one}");
     }
 
     #[test]

@@ -203,6 +203,26 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
         Folded::Mean,
         "Pseudo-labels for each unlabelled image of a batch.",
     ),
+    key(
+        "val-teacher",
+        Folded::Last,
+        "The first metric of `eval.metrics` of the teacher on the evaluated images, after every `eval.period` steps.",
+    ),
+    key(
+        "val-student",
+        Folded::Last,
+        "The first metric of `eval.metrics` of the student on the evaluated images, after every `eval.period` steps.",
+    ),
+    key(
+        "val-average",
+        Folded::Last,
+        "The first metric of `eval.metrics` of the student's average on the evaluated images, after every `eval.period` steps.",
+    ),
+    key(
+        "val-metrics",
+        Folded::Last,
+        "All metrics of the same model at that step, by their names.",
+    ),
 ];
 
 #[cfg(test)]

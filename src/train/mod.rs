@@ -25,6 +25,7 @@ pub use schedule::Schedule;
 pub use trainer::{AVERAGE, STUDENT, TEACHER, Trainer};
 pub use warm_up::WarmUpFrom;
 
+use crate::detector::Detector;
 use crate::method::ImageSnapshot;
 use crate::registry::{Check, Checked, MOST_STEPS, MOST_WEIGHT, above};
 use crate::structures::Picture;
@@ -72,6 +73,12 @@ pub trait Training {
     /// What the teacher would label in `picture` after the steps taken, for people; none without a teacher. Nothing
     /// changes.
     fn snapshot(&self, _picture: &Picture) -> Option<ImageSnapshot> {
+        None
+    }
+
+    /// The network of this owner in a checkpoint, for evaluations between two steps; none if there is no such network
+    /// now.
+    fn network(&mut self, _owner: &str) -> Option<&mut dyn Detector> {
         None
     }
 

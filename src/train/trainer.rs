@@ -128,6 +128,15 @@ impl Training for Trainer {
         self.learner.snapshot(picture, self.step)
     }
 
+    fn network(&mut self, owner: &str) -> Option<&mut dyn Detector> {
+        match owner {
+            STUDENT => Some(self.learner.student()),
+            TEACHER => self.learner.teacher().map(|teacher| teacher as _),
+            AVERAGE => self.average.as_mut().map(|average| &mut **average as _),
+            _ => None,
+        }
+    }
+
     fn advance(&mut self) -> Result<Advance> {
         let step = self.step;
         let sent = self.batch(step)?;

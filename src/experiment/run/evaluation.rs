@@ -5,6 +5,7 @@ use super::beacon::Beacon;
 use super::interrupt::Interrupted;
 use super::perform::Workshop;
 use super::progress::StageNumbers;
+use super::validation;
 use crate::atomic::write_durably;
 use crate::data::{Dataset, Sample};
 use crate::detector::{Detector, predict};
@@ -40,10 +41,18 @@ impl Workshop<'_> {
                 (evaluate_number(settings, &checkpoint)?, Vec::new())
             }
         };
+        let mut warnings = warnings(&source.journal())?;
+        let mut steps = checkpoint.step();
+        if let TrialSettings::Networks(settings) = &*stage.settings
+            && let Some(warning) = validation::warning(settings, steps)
+        {
+            warnings.push(warning);
+            steps = settings.train.steps;
+        }
         let evaluation = Evaluation {
-            steps: checkpoint.step(),
+            steps,
             models,
-            warnings: warnings(&source.journal())?,
+            warnings,
             classes,
         };
         write_evaluation(attempt, &evaluation)
@@ -127,7 +136,7 @@ fn write_evaluation(attempt: &Attempt, evaluation: &Evaluation) -> Result<()> {
 
 /// The metrics of `model` on the evaluation images. `seen` is called with the number of finished images and
 /// may end the evaluation.
-fn scores(
+pub(super) fn scores(
     model: &dyn Detector,
     settings: &Settings,
     dataset: &Dataset,

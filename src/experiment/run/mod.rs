@@ -23,4 +23,5 @@ pub mod supervise;
 mod terminal;
 mod training;
 pub mod trials;
+mod validation;
 pub mod workers;

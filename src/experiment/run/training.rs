@@ -4,9 +4,11 @@
 use super::attempt::Attempt;
 use super::beacon::Beacon;
 use super::cadence::Cadence;
+use super::interrupt::Interrupted;
 use super::perform::Workshop;
 use super::progress::StageNumbers;
 use super::snapshots::Album;
+use super::validation::Validation;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::folder::{StageFolder, Unit};
@@ -17,11 +19,35 @@ use crate::method::{Phase, Start};
 use crate::nn::params::move_to;
 use crate::tensor::Place;
 use crate::train::{
-    Advance, Checkpoint, ClipTraining, Journal, NumberTrainer, Trainer, Training, Window,
+    Advance, Checkpoint, ClipTraining, Journal, NumberTrainer, Reading, Trainer, Training, Window,
     restore_clip_tiny,
 };
 use anyhow::{Context, Result, anyhow, bail};
+use std::fs;
 use std::time::Instant;
+
+/// What a training leaves besides its networks, as far as it leaves it.
+#[derive(Default)]
+struct Record<'a, 's> {
+    journal: Option<&'a mut Journal>,
+    album: Option<&'a Album>,
+    validation: Option<&'a mut Validation<'s>>,
+}
+
+impl Record<'_, '_> {
+    /// Adds the readings of a step to the journal. A line that waits for an evaluation stays open.
+    fn add(&mut self, step: usize, readings: Vec<(String, Reading)>) -> Result<()> {
+        let waits = self.validation.as_ref().is_some_and(|own| own.is_due(step));
+        match &mut self.journal {
+            Some(journal) if waits => {
+                journal.hold(step, readings);
+                Ok(())
+            }
+            Some(journal) => journal.add(step, readings),
+            None => Ok(()),
+        }
+    }
+}
 
 impl Workshop<'_> {
     /// Trains the vision-language model, or a phase of the trial's method.
@@ -38,7 +64,8 @@ impl Workshop<'_> {
                 let album = self.album(stage, settings, phase);
                 let phase = settings.phases().swap_remove(phase);
                 let mut trainer = self.trainer(stage, settings, &phase, &device.place)?;
-                self.train_phase(stage, &phase, attempt, album.as_ref(), &mut trainer)
+                let networks = Some((&**settings, album.as_ref()));
+                self.train_phase(stage, &phase, attempt, networks, &mut trainer)
             }
             (TrialSettings::Number(settings), StageKind::Train(phase)) => {
                 let phase = settings.phases().swap_remove(phase);
@@ -69,7 +96,7 @@ impl Workshop<'_> {
         }
         // It trains for minutes, so the recipe has no checkpoints for it.
         let cadence = Cadence::new(config.steps, Instant::now());
-        self.take_steps(stage, attempt, &mut training, (None, None), cadence)?;
+        self.take_steps(stage, attempt, &mut training, Record::default(), cadence)?;
         attempt.end(&training.checkpoint(stage.key.as_str(), false))
     }
 
@@ -91,13 +118,14 @@ impl Workshop<'_> {
         Ok(Trainer::new(learner, &train, first, parts.loader))
     }
 
-    /// Trains a phase to its end, from the networks that it starts from or from where it was interrupted.
+    /// Trains a phase to its end, from the networks that it starts from or from where it was interrupted. `networks`: the
+    /// settings of a training of networks, and its album.
     fn train_phase(
         &self,
         stage: &Stage,
         phase: &Phase,
         attempt: &Attempt,
-        album: Option<&Album>,
+        networks: Option<(&Settings, Option<&Album>)>,
         training: &mut dyn Training,
     ) -> Result<()> {
         let folder = &attempt.folder;
@@ -118,10 +146,27 @@ impl Workshop<'_> {
         let mut journal = Journal::open(&folder.journal(), training.step(), window)?;
         journal.show(self.log);
         let cadence = Cadence::new(stage.settings.checkpoint(), Instant::now());
-        let files = (Some(&mut journal), album);
-        self.take_steps(stage, attempt, training, files, cadence)?;
+        let album = networks.and_then(|(_, album)| album);
+        let mut validation = match networks {
+            // The journal is cut back to where this attempt begins.
+            Some((settings, _)) => {
+                Validation::new(settings, phase, self.datasets, &folder.journal())?
+            }
+            None => None,
+        };
+        let record = Record {
+            journal: Some(&mut journal),
+            album,
+            validation: validation.as_mut(),
+        };
+        self.take_steps(stage, attempt, training, record, cadence)?;
         journal.flush()?;
         attempt.sync(&journal)?;
+        if validation.is_some_and(|validation| validation.selects()) {
+            let best = Checkpoint::load(&folder.best(), stage.key.as_str())?;
+            attempt.end(&best)?;
+            return fs::remove_file(folder.best()).context("cannot remove the best networks");
+        }
         // Only a run that continues needs the optimizer's moments, two thirds of the file.
         attempt.end(&training.checkpoint(stage.key.as_str(), phase.goes_on))
     }
@@ -136,24 +181,25 @@ impl Workshop<'_> {
         )?)
     }
 
-    /// Takes the steps of a training that are missing, with checkpoints on the way, its readings in the journal and
-    /// snapshots of the album, as far as it has these.
+    /// Takes the steps of a training that are missing, with checkpoints on the way, and with its record.
     fn take_steps(
         &self,
         stage: &Stage,
         attempt: &Attempt,
         training: &mut dyn Training,
-        (mut journal, album): (Option<&mut Journal>, Option<&Album>),
+        mut record: Record,
         mut cadence: Cadence,
     ) -> Result<()> {
         let [from, to] = stage.steps;
         let progress = self
             .progress
             .stage(&stage.title, stage.cost, from, training.step(), to);
-        let beacon = journal
+        let beacon = record
+            .journal
             .is_none()
             .then(|| Beacon::new(&attempt.folder, training.step(), to, Unit::Steps));
-        self.snap(stage, attempt, album, training)?;
+        self.snap(stage, attempt, record.album, training)?;
+        self.validate(stage, attempt, training, &mut record)?;
         while training.step() < to {
             let Advance {
                 loss,
@@ -161,9 +207,7 @@ impl Workshop<'_> {
                 readings,
             } = training.advance()?;
             let step = training.step();
-            if let Some(journal) = &mut journal {
-                journal.add(step, readings)?;
-            }
+            record.add(step, readings)?;
             progress.at(
                 step,
                 StageNumbers {
@@ -175,13 +219,14 @@ impl Workshop<'_> {
             if let Some(beacon) = &beacon {
                 beacon.at(step);
             }
-            self.snap(stage, attempt, album, training)?;
+            self.snap(stage, attempt, record.album, training)?;
+            self.validate(stage, attempt, training, &mut record)?;
             if step == to {
                 break;
             }
             let planned = cadence.is_planned(step);
             self.rest(attempt, &mut cadence, step, || {
-                let Some(journal) = &mut journal else {
+                let Some(journal) = &mut record.journal else {
                     return Ok(training.checkpoint(stage.key.as_str(), true));
                 };
                 if planned {
@@ -194,6 +239,39 @@ impl Workshop<'_> {
             })?;
         }
         Ok(())
+    }
+
+    /// Evaluates the networks of a training if its record has to have that now, and keeps them if they are the best. A
+    /// training that is stopped in the middle of it evaluates after it goes on.
+    fn validate(
+        &self,
+        stage: &Stage,
+        attempt: &Attempt,
+        training: &mut dyn Training,
+        record: &mut Record,
+    ) -> Result<()> {
+        let (Some(journal), Some(validation)) = (&mut record.journal, &mut record.validation)
+        else {
+            return Ok(());
+        };
+        if !validation.waits(training.step(), journal) {
+            return Ok(());
+        }
+        let key = stage.key.as_str();
+        let seen = |_| self.interrupt.check();
+        match validation.evaluate(training, journal, seen) {
+            Ok(false) => Ok(()),
+            Ok(true) => attempt.save(&training.checkpoint(key, false), &attempt.folder.best()),
+            Err(error) => {
+                if error.is::<Interrupted>() {
+                    attempt.sync(journal)?;
+                    let mut checkpoint = training.checkpoint(key, true);
+                    checkpoint.put_window(journal.window());
+                    attempt.save(&checkpoint, &attempt.folder.checkpoint())?;
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Runs between two steps of a training: writes a checkpoint if one is due, and ends the training if a

@@ -8,6 +8,7 @@ use super::failures::Failures;
 use super::progress::Progress;
 use super::results::{Results, TrialData};
 use super::scheduler::{self, Rules, Task};
+use super::validation;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::frozen::{FrozenPlan, StageEntry};
 use crate::experiment::store::measured::Evaluation;
@@ -279,11 +280,12 @@ impl<'a> Run<'a> {
         };
         let data = match &*trial.settings {
             TrialSettings::Networks(settings) => TrialData {
-                findings: self
-                    .findings
-                    .get(&settings.data.to_string())
-                    .cloned()
-                    .unwrap_or_default(),
+                findings: {
+                    let of_data = self.findings.get(&settings.data.to_string()).cloned();
+                    let mut findings = of_data.unwrap_or_default();
+                    findings.extend(validation::finding(settings));
+                    findings
+                },
                 split: self.splits.get(&split_name(settings)).cloned(),
             },
             TrialSettings::Number(_) => TrialData::default(),

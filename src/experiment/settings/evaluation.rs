@@ -4,7 +4,7 @@ use crate::data::augment::{fitted, fitted_size};
 use crate::detector::Detector;
 use crate::eval;
 use crate::graph::{Images, Resizing};
-use crate::registry::{Check, Checked};
+use crate::registry::{Check, Checked, MOST_STEPS};
 use crate::structures::{LARGEST_SIDE, Picture};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,21 @@ pub struct EvalConfig {
     pub model: EvalModel,
     /// The names of the evaluators, whose metrics all stand in the tables.
     pub metrics: Vec<String>,
+    /// The steps between evaluations of that model during the training, whose metrics its journal gets; 0: none.
+    pub period: usize,
+    /// The networks that a training leaves.
+    pub select: Select,
+}
+
+/// The networks that a training leaves, out of those after its steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Select {
+    /// Those after the last step.
+    Last,
+    /// The best ones of the last phase, or of a phase that gives a frozen teacher, by the evaluations of `period`: their
+    /// metrics are too high for images that nobody has seen.
+    BestOnVal,
 }
 
 impl EvalConfig {
@@ -97,6 +112,10 @@ impl Checked for EvalConfig {
         check.range("shorter", self.shorter, 0..=LARGEST_SIDE);
         check.range("top", self.top, 1..=MOST_PAIRS);
         eval::check_names(check, "metrics", &self.metrics);
+        check.range("period", self.period, 0..=MOST_STEPS);
+        let some = self.select == Select::Last || self.period > 0;
+        let allowed = "`last` with period = 0, because nothing is evaluated before the end";
+        check.require(some, "select", "`best-on-val`", allowed);
     }
 }
 
@@ -129,6 +148,8 @@ mod tests {
             top: 1,
             model: EvalModel::Student,
             metrics: vec!["coco".into()],
+            period: 0,
+            select: Select::Last,
         };
         let pictures = [128, 160].map(|width| Picture::new(96, width, vec![7; 96 * width * 3]));
         let [first, second] = pictures.each_ref();

@@ -90,6 +90,8 @@ const ROWS: &[NewKey] = &[
     ),
     key("augment.teacher-geometry", &[], "'shared'"),
     key("loader.unlabelled-view", &[], "'strong'"),
+    key("eval.period", &[], "0"),
+    key("eval.select", &[], "'last'"),
 ];
 
 /// The dataset whose keys stand in no recipe of defaults.

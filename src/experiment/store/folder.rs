@@ -94,6 +94,11 @@ impl StageFolder {
         self.0.join("final.safetensors")
     }
 
+    /// The best networks so far of a training that chooses by evaluations.
+    pub fn best(&self) -> PathBuf {
+        self.0.join("best.safetensors")
+    }
+
     /// The journal.
     pub fn journal(&self) -> PathBuf {
         self.0.join("journal.jsonl")

@@ -230,6 +230,14 @@ fn reads(table: &Table, phase: &Phase) -> Table {
     }
     if phase.labels {
         reads.extend(pick(&table["loader"], &READ_WITH_TEACHER));
+    }
+    // A curve of validation is a part of what the training leaves.
+    let eval = table.get("eval").and_then(Value::as_table);
+    let period = eval.and_then(|eval| eval.get("period")?.as_integer());
+    if let Some(eval) = eval.filter(|_| period.is_some_and(|period| period > 0)) {
+        reads.insert("eval".into(), eval.clone().into());
+    }
+    if phase.labels {
         return reads;
     }
     for (table, key) in [("split", UNLABELLED), ("augment", TEACHER_GEOMETRY)] {
@@ -365,6 +373,27 @@ mod tests {
             other[0] == all[0] && other[1] != all[1],
             "the vision-language model has its own seed"
         );
+    }
+
+    #[test]
+    fn a_training_with_evaluations_is_another_one_and_reads_all_that_they_need() {
+        let plain = keys(supervised());
+        let stages = |key: &str, value: Value| {
+            let curve = with(supervised(), "eval.period", 100);
+            let mut table = with(curve, key, value);
+            normalise(&mut table);
+            keys(table)
+        };
+        let curve = stages("eval.period", 100.into());
+        assert!(curve[0] != plain[0] && curve[1] != plain[1]);
+        for (key, value) in [
+            ("eval.period", Value::from(50)),
+            ("eval.select", "best-on-val".into()),
+            ("eval.top", 50.into()),
+            ("eval.size", 32.into()),
+        ] {
+            assert_ne!(stages(key, value)[0], curve[0], "{key}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | a labelled picture in a step | a training pass of the detector for each of its views |
 //! | an unlabelled picture in a step | a training pass, the teacher's forward pass, the vision-language features |
-//! | an evaluated picture | for each model a forward pass, and the masks of `eval.top` candidates |
+//! | an evaluated picture | for each model a forward pass, and the masks of `eval.top` candidates; during a training for one |
 //! | the vision-language model | its own training passes |
 //!
 //! Reading and changing pictures, matching, the optimizer and the tables of a step are a few percent, and not
@@ -88,7 +88,21 @@ pub fn training(settings: &Settings, phase: &Phase) -> u64 {
         }
         false => 0.0,
     };
-    cost(phase.steps.len() as f64 * (labelled + unlabelled))
+    let steps = phase.steps.len() as f64 * (labelled + unlabelled);
+    cost(steps + evaluations(settings, phase) as f64 * of_model(settings, None))
+}
+
+/// The number of evaluations between the steps of a phase and at its end.
+fn evaluations(settings: &Settings, phase: &Phase) -> usize {
+    let period = settings.eval.period;
+    let steps = phase.steps.start + 1..=phase.steps.end;
+    match period {
+        0 => 0,
+        _ => {
+            steps.end() / period - phase.steps.start / period
+                + usize::from(!steps.is_empty() && !phase.steps.end.is_multiple_of(period))
+        }
+    }
 }
 
 /// The cost of the training of the vision-language model `config`.
@@ -100,13 +114,18 @@ pub fn vlm(settings: &Settings, config: &ClipTinyConfig) -> u64 {
 /// The cost of the evaluation of every model that a training leaves. `pictures`: those of the dataset; without
 /// them, those that `[data]` tells.
 pub fn evaluation(settings: &Settings, pictures: Option<Evaluated>) -> u64 {
+    let average = settings.train.average > 0.0;
+    let models = 1 + usize::from(settings.method.has_teacher()) + usize::from(average);
+    cost(models as f64 * of_model(settings, pictures))
+}
+
+/// The operations of the evaluation of one model.
+fn of_model(settings: &Settings, pictures: Option<Evaluated>) -> f64 {
     let Evaluated { images, size } = pictures.unwrap_or_else(|| Evaluated::told(&settings.data));
     let (height, width) = settings.eval.view_size(size);
     let network = settings.model.operations(height, width).forward();
     let masks = MASK_PIXEL * (settings.eval.top * size.0 * size.1) as f64;
-    let average = settings.train.average > 0.0;
-    let models = 1 + usize::from(settings.method.has_teacher()) + usize::from(average);
-    cost((models * images) as f64 * (network + masks))
+    images as f64 * (network + masks)
 }
 
 #[cfg(test)]
@@ -174,6 +193,27 @@ mod tests {
         assert!((3 * alone).abs_diff(2 * own) <= 3, "no teacher");
         let fewer = evaluation(&read(&with(table(), "eval.top", 1)), None);
         assert!(fewer < own);
+    }
+
+    #[test]
+    fn evaluations_during_a_training_are_counted() {
+        // Phases of steps 0 to 800 and 800 to 2400.
+        let counts = |period: i64| -> Vec<usize> {
+            let settings = read(&with(table(), "eval.period", period));
+            let phases = settings.phases();
+            let count = |phase| evaluations(&settings, phase);
+            phases.iter().map(count).collect()
+        };
+        assert_eq!(counts(0), [0, 0]);
+        assert_eq!(counts(400), [2, 4]);
+        assert_eq!(counts(700), [2, 3], "700, the end; 1400, 2100, the end");
+        assert_eq!(counts(5000), [1, 1], "the ends");
+        let [plain, curve] = [0, 400].map(|period: i64| {
+            let settings = read(&with(table(), "eval.period", period));
+            let one = evaluation(&settings, None) as f64 / 3.0;
+            (phases(&settings)[1] as f64, one)
+        });
+        assert!((curve.0 - plain.0 - 4.0 * plain.1).abs() < 3.0);
     }
 
     #[test]
