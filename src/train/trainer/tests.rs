@@ -80,13 +80,12 @@ fn trainer_with(
     let table = |name: &str| recipe[name].clone();
     let mut augment: AugmentConfig = table("augment").try_into().unwrap();
     (augment.size, augment.min_area) = (ImageSize::square(SIDE), 1);
-    let mut loader: LoaderConfig =
-        "labelled = 1\nunlabelled = 1\nlabelled-views = 'weak'\nthreads = 0\nprefetch = 0\nmixing = 'pairs'\n\
-         labelled-repeat = 'auto'\nlabelled-sampler = 'uniform'\nrepeat-threshold = 10.0"
-            .parse::<toml::Table>()
-            .unwrap()
-            .try_into()
-            .unwrap();
+    let mut one_image = table("loader").as_table().unwrap().clone();
+    for (key, value) in [("labelled", 1), ("unlabelled", 1), ("prefetch", 0)] {
+        one_image.insert(key.into(), value.into());
+    }
+    one_image.insert("labelled-views".into(), "weak".into());
+    let mut loader: LoaderConfig = one_image.try_into().unwrap();
     edit(&mut augment, &mut loader);
     let images = |readable| {
         Arc::new(Noise {
