@@ -145,6 +145,14 @@ impl Check {
         }
     }
 
+    /// Adds the keys `more` to the known ones that the refusals of unknown keys list.
+    pub(super) fn add_known(&mut self, more: &[String]) {
+        let quoted: String = more.iter().map(|key| format!(", `{key}`")).collect();
+        let unknown = self.errors.iter_mut();
+        let unknown = unknown.filter(|error| error.message.starts_with("unknown field `"));
+        unknown.for_each(|error| error.message += &quoted);
+    }
+
     /// Adds the refusals of `other` for which `counts` holds.
     pub(super) fn take(&mut self, other: Self, counts: impl Fn(&ComponentError) -> bool) {
         self.errors.extend(other.errors.into_iter().filter(counts));

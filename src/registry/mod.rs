@@ -17,7 +17,7 @@ mod words;
 pub use check::{Check, MOST_STEPS, MOST_WEIGHT, Number, above};
 pub use describe::describe;
 pub use errors::{ComponentError, ComponentErrors, joined};
-pub use read::{Checked, make, may_be, read, read_within};
+pub use read::{Checked, make, make_of_two, may_be, read, read_within};
 pub use refused::in_plain_words;
 pub use word::{real, schema_of_word_or, word_or_number};
 pub use words::{choices, in_words, kind, schema_at};

@@ -64,6 +64,48 @@ pub fn make<K: DeserializeOwned + JsonSchema, T>(
     Ok(made.expect("nothing was refused"))
 }
 
+/// Does the same as [`make`] for a component whose keys are those of `A` and those of `B`. A key that neither has is
+/// refused with the names of both.
+///
+/// # Errors
+/// As for [`make`].
+///
+/// Panics if `make` returns none without a refusal.
+pub fn make_of_two<A, B, T>(
+    table: Table,
+    make: impl FnOnce(A, B, &mut Check) -> Option<T>,
+) -> Result<T, ComponentErrors>
+where
+    A: DeserializeOwned + JsonSchema,
+    B: DeserializeOwned + JsonSchema,
+{
+    let own = schema_of::<A>()["properties"]
+        .as_object()
+        .map_or_else(Vec::new, |keys| keys.keys().cloned().collect());
+    let (first, second): (Table, Table) = table.into_iter().partition(|(key, _)| own.contains(key));
+    let mut check = Check::new();
+    // Unknown keys are those of `B`, and come first.
+    let mut of_first = check.beside();
+    let first = keys::<A>(first, &mut of_first);
+    let second = keys::<B>(second, &mut check);
+    check.add_known(&own);
+    check.take(of_first, |_| true);
+    let whole = matches!((&first, &second), (Read::Whole(_), Read::Whole(_)));
+    let made = match (first.filled(), second.filled()) {
+        (Some((a, _)), Some((b, _))) if whole => make(a, b, &mut check),
+        (Some((a, lacking)), Some((b, more))) => {
+            let lacking = [lacking, more].concat();
+            let mut inner = check.beside();
+            make(a, b, &mut inner);
+            check.take(inner, |error| tells_more(error, &lacking));
+            None
+        }
+        _ => None,
+    };
+    check.finish()?;
+    Ok(made.expect("nothing was refused"))
+}
+
 /// Does the same as [`read`] for the `table` at `key` of a larger table whose values `check` collects. It
 /// returns the struct even if a value is not allowed, so that rules between tables can be checked too.
 pub fn read_within<T: Checked + JsonSchema>(
@@ -100,6 +142,17 @@ enum Read<K> {
     Filled(K, Vec<String>),
     /// A value has a wrong type.
     Refused,
+}
+
+impl<K> Read<K> {
+    /// The struct and the paths of the keys that are missing; none if a value was refused.
+    fn filled(self) -> Option<(K, Vec<String>)> {
+        match self {
+            Self::Whole(keys) => Some((keys, Vec::new())),
+            Self::Filled(keys, lacking) => Some((keys, lacking)),
+            Self::Refused => None,
+        }
+    }
 }
 
 /// The keys of a table as a struct. All unknown and all missing keys are refused.
@@ -246,6 +299,46 @@ mod tests {
         assert_eq!(unknown, ["one", "three", "two"], "{errors}");
         assert!(errors[0].key.starts_with("list[1]"), "{errors}");
         assert!(errors[1].key.starts_with("table"), "{errors}");
+    }
+
+    #[derive(Debug, serde::Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct More {
+        count: usize,
+    }
+
+    /// The keys of both structs, or the errors.
+    fn two(text: &str) -> Result<(usize, f32), Vec<String>> {
+        let made = make_of_two(text.parse().unwrap(), |more: More, known: Known, check| {
+            check.range("count", more.count, 1..);
+            known.check(check);
+            Some((more.count, known.rate))
+        });
+        made.map_err(|errors| errors.iter().map(|e| format!("{}: {e}", e.key)).collect())
+    }
+
+    #[test]
+    fn the_keys_of_two_structs_are_one_table() {
+        let whole = |count: &str| format!("{GOOD}{count}");
+        assert_eq!(two(&whole("count = 3")), Ok((3, 0.5)));
+        assert_eq!(
+            two(&whole("count = 0")).unwrap_err(),
+            ["count: 0 is out of range; allowed: 1 or more"]
+        );
+        assert_eq!(two(&whole("count = 'x'")).unwrap_err().len(), 1);
+        let lacking = two("bounds = [0.0, 1.0]").unwrap_err();
+        assert_eq!(
+            lacking,
+            [
+                "rate: missing; needed: a number",
+                "count: missing; needed: a whole number, 0 or more"
+            ]
+        );
+        let unknown = two(&whole("count = 3\ncounts = 4")).unwrap_err();
+        assert_eq!(
+            unknown,
+            ["counts: unknown field `counts`, expected `rate` or `bounds`, `count`"]
+        );
     }
 
     #[test]
