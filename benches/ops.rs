@@ -294,7 +294,7 @@ fn losses(bench: &mut Criterion) {
         ops::bce_points(tape, &logits, &targets, Some(&weights), 27.0)
     });
     time(bench, "dice_points", "pairs", 0, |tape| {
-        ops::dice_points(tape, &logits, &targets, 27.0)
+        ops::dice_points(tape, &logits, &targets, None, 27.0)
     });
 }
 

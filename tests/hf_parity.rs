@@ -269,7 +269,7 @@ impl Case {
                     masks: masks
                         .map(|bits| Cow::Owned(Mask::new(height, width, bits.to_vec())))
                         .collect(),
-                    discounts: None,
+                    ..Targets::default()
                 }
             })
             .collect();
@@ -390,6 +390,7 @@ impl Case {
             targets: &self.targets,
             mask_loss: MaskLoss::default(),
             empty_image: EmptyImage::Background,
+            background: Default::default(),
         };
         let source = |first| Recorded {
             golden: &self.golden,

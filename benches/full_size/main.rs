@@ -132,7 +132,7 @@ fn targets(size: usize, stream: &mut Stream) -> Targets<'static> {
     Targets {
         classes,
         masks,
-        discounts: None,
+        ..Targets::default()
     }
 }
 
@@ -186,6 +186,7 @@ impl Training {
             targets,
             mask_loss: MaskLoss::default(),
             empty_image: EmptyImage::ZeroBatch,
+            background: Default::default(),
         };
         let mut stream = Stream::at(SEED, "points", step as u64);
         let losses = &self.criterion;

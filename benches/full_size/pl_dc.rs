@@ -107,6 +107,7 @@ pub fn measure(
     let setup = Setup {
         seed: SEED,
         counts: ClassCounts {
+            images: 2,
             annotations: vec![OBJECTS; CLASSES],
             objects: vec![OBJECTS; CLASSES],
         },

@@ -105,6 +105,7 @@ impl Training {
             targets,
             mask_loss: MaskLoss::default(),
             empty_image: EmptyImage::Background,
+            background: Default::default(),
         };
         let mut tape = Tape::recording();
         let mut clock = Clock::start();

@@ -43,6 +43,6 @@ pub fn targets(number: usize, (height, width): (usize, usize)) -> Targets<'stati
     Targets {
         classes: (0..OBJECTS).map(|object| 10 * object % CLASSES).collect(),
         masks: (0..OBJECTS).map(mask).collect(),
-        discounts: None,
+        ..Targets::default()
     }
 }

@@ -42,6 +42,7 @@ impl Pieces {
         let (empty_image, ema) = (config.empty_image, config.ema);
         let mut labeller = Labeller::new(config);
         labeller.filter.start(&ClassCounts {
+            images: 2,
             annotations: vec![1; student.classes()],
             objects: vec![1; student.classes()],
         });
@@ -87,7 +88,7 @@ impl Pieces {
             follow(&mut *self.teacher, &mut *self.student, self.ema);
             let (teacher, progress) = (&*self.teacher, TrainingProgress::default());
             let images = teacher.images(&weak);
-            let proposals = self.labeller.propose(teacher, &images).wait();
+            let proposals = self.labeller.propose(teacher, &images).1.wait();
             let begun = self.labeller.begin(proposals, false);
             labels = self.labeller.finish(begun, &weak, progress);
         }
@@ -116,6 +117,7 @@ impl Pieces {
                 targets,
                 mask_loss: Default::default(),
                 empty_image: self.empty_image,
+                background: Default::default(),
             };
             let draws = Stream::at(SEED, name, step as u64);
             output.begin(&part, draws).losses(tape).total

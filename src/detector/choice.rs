@@ -1,4 +1,4 @@
-//! The choice of candidates for pseudo-labels among a detector's proposals.
+//! The choice of candidates for pseudo-labels among a detector's proposals, and the form of the labels.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -32,4 +32,36 @@ pub enum Selection {
     ArgMax,
     /// The pairs with the highest probability (released code). A query may appear with several classes.
     TopPairs,
+}
+
+/// The measure of the area of a pseudo-mask.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AreaMeasure {
+    /// The pixels of the mask in the teacher's view (released code of PL-DC).
+    Pixels,
+    /// The sum of the probabilities on the grid on which the network predicts masks, a quarter of the view along each
+    /// side at full size (GuidedDistillation).
+    Probability,
+}
+
+/// The resolution of the masks that the student learns from.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MaskTarget {
+    /// That of the teacher's view.
+    Full,
+    /// That of the grid on which the network predicts masks, a quarter of the view along each side at full size
+    /// (GuidedDistillation).
+    Quarter,
+}
+
+/// The rectangle of a pseudo-label.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PseudoBox {
+    /// The smallest one around its mask.
+    Mask,
+    /// The box that the teacher detected (Unbiased Teacher, Noisy Boundaries).
+    Detection,
 }

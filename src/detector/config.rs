@@ -1,6 +1,6 @@
 //! The description of a detector in a recipe, and the demands of a method on a detector.
 
-use super::{CandidateChoice, Detector, MaskLoss};
+use super::{AreaMeasure, CandidateChoice, Detector, MaskLoss, MaskTarget, Negative, PseudoBox};
 use crate::graph::{BackboneConfig, Operations};
 use crate::registry::Check;
 use crate::rng::Stream;
@@ -51,6 +51,9 @@ pub trait DetectorConfig: Debug + Send + Sync {
         labels: Vec<String>,
     ) -> Result<Vec<ExportedFile>>;
 
+    /// The names of the terms of its loss: those of [`super::Losses::terms`].
+    fn terms(&self) -> &'static [&'static str];
+
     /// The keys of `[method]` that have no use for this detector: their values never make another trial. The default is
     /// none.
     fn unread(&self) -> &'static [&'static str] {
@@ -86,10 +89,34 @@ pub(super) fn chosen<'n>(asked: Option<&'n str>, known: &[&'n str]) -> Result<&'
 }
 
 /// The demands of a method with a teacher on a detector.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Demands {
     /// Keys `score`, `candidates` and `top-pairs`.
     pub choice: CandidateChoice,
     /// Keys of the slot `weighting`.
     pub mask_loss: MaskLoss,
+    /// Key `negative` of the slot `weighting`.
+    pub negative: Negative,
+    /// Key `area`.
+    pub area: AreaMeasure,
+    /// Key `mask-target`.
+    pub mask_target: MaskTarget,
+    /// Key `pseudo-box`.
+    pub pseudo_box: PseudoBox,
+    /// The terms that the table `lambda` names, with their weights.
+    pub lambda: Vec<(&'static str, f32)>,
+}
+
+impl Demands {
+    /// Refuses weights of terms that a loss with the terms `known` does not have; 0 is no weight.
+    pub fn check_terms(&self, known: &[&str], check: &mut Check) {
+        for (term, weight) in &self.lambda {
+            let allowed = format!(
+                "0, because the loss of this network has no such term, only {}",
+                known.join(", ")
+            );
+            let holds = *weight == 0.0 || known.contains(term);
+            check.require(holds, &format!("lambda.{term}"), weight, allowed);
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! [`Pending::losses`] for each part. The loss has two halves because the CPU assigns objects to outputs: a GPU can
 //! compute the costs of one part while the CPU assigns the objects of another part.
 
+mod boundary;
 mod choice;
 mod config;
 mod judged;
@@ -19,19 +20,20 @@ mod targets;
 
 use crate::graph::{Images, Trunk, pixels};
 use crate::nn::params::Parameters;
-use crate::ops::Pixels;
+use crate::ops::{Bounds, Pixels};
 use crate::registry::Entry;
 use crate::rng::Stream;
 use crate::structures::{Detection, Picture};
 use crate::tensor::{Later, Place, Tape, Tensor2};
 
-pub use choice::{CandidateChoice, Score, Selection};
+pub use boundary::{Boundary, Cells, Padding, Reduction};
+pub use choice::{AreaMeasure, CandidateChoice, MaskTarget, PseudoBox, Score, Selection};
 pub use config::{Demands, DetectorConfig, ExportedFile};
 pub use judged::Judged;
-pub use part::{EmptyImage, MaskLoss, Part};
+pub use part::{Background, EmptyImage, MaskLoss, Negative, Part, RegionJudge};
 pub use predict::predict;
-pub use proposals::{Candidate, Masks, Proposals};
-pub use targets::Targets;
+pub use proposals::{Candidate, GridLogits, Masks, Proposals};
+pub use targets::{ObjectWeights, Targets};
 
 // Of the networks that `transformers` describes, the program knows this one alone.
 pub use mask2former::of_folder;
@@ -99,6 +101,12 @@ pub trait Output {
             .collect()
     }
 
+    /// The probability of background in each of the `regions` of the image `image`, in pixels of the padded input; none
+    /// of a network that does not look at regions.
+    fn background(&self, _image: usize, _regions: &[Bounds]) -> Option<Vec<f32>> {
+        None
+    }
+
     /// The network's numbers for the first image, for comparisons with other programs.
     fn raw(&self) -> Vec<RawArray>;
 }
@@ -117,6 +125,8 @@ pub trait Pending {
 pub struct Losses {
     /// The terms by name, before the weights of the recipe. The journal lists them in this order.
     pub terms: Vec<(&'static str, Tensor2)>,
+    /// The weights of the recipe, term by term.
+    pub weights: Vec<f32>,
     /// Their sum with the weights of the recipe.
     pub total: Tensor2,
 }

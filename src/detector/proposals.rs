@@ -1,5 +1,6 @@
 //! Proposals for a batch of images: pairs of a class and a mask with their scores, before any filter.
 
+use crate::ops::Bounds;
 use crate::tensor::{Place, Tensor2};
 use std::fmt;
 
@@ -16,6 +17,8 @@ pub struct Candidate {
     pub mask_quality: f32,
     /// Pixels of the mask at the padded input size.
     pub area: usize,
+    /// The rectangle that was detected, in pixels of the padded input; none of a network that predicts no boxes.
+    pub bounds: Option<Bounds>,
     /// True if the most likely class of this output is an object class, not no-object.
     pub foreground: bool,
     /// Probabilities of the object classes, which sum to 1.
@@ -42,4 +45,19 @@ pub trait Masks: fmt::Debug {
     /// The logits of the masks `rows` at the padded input size, in the memory of [`Self::place`]:
     /// `[rows, height * width]`. Foreground is above 0.
     fn logits(&self, rows: &[usize]) -> Tensor2;
+
+    /// The logits of the masks `rows` as the network predicts them, before they are resized to the input; none of a
+    /// network that predicts no masks of the whole image.
+    fn grid_logits(&self, _rows: &[usize]) -> Option<GridLogits> {
+        None
+    }
+}
+
+/// Mask logits on the network's own grid.
+#[derive(Clone, Debug)]
+pub struct GridLogits {
+    /// `[masks, rows * columns]`, in the memory of the network.
+    pub logits: Tensor2,
+    /// Rows and columns of the grid.
+    pub size: (usize, usize),
 }

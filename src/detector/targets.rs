@@ -1,5 +1,6 @@
 //! The targets of one image: its objects, labelled or pseudo-labelled.
 
+use crate::ops::Bounds;
 use crate::structures::{Instance, Mask};
 use crate::tensor::Tensor2;
 use std::borrow::Cow;
@@ -14,6 +15,19 @@ pub struct Targets<'m> {
     /// The `u` of eq. 13 for every object and pixel, `[objects, height * width]`. The mask loss of a pixel has the
     /// weight 1 - u inside the image and 1 outside it. `None`: the weight is 1 everywhere.
     pub discounts: Option<Tensor2>,
+    /// Rectangle of every object, in pixels of the padded input. `None`: the smallest around its mask.
+    pub bounds: Option<Vec<Bounds>>,
+    /// Weights of every object in the losses. `None`: 1. No loss is divided by them.
+    pub weights: Option<Vec<ObjectWeights>>,
+}
+
+/// The weights of an object in the losses.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ObjectWeights {
+    /// Of its class.
+    pub class: f32,
+    /// Of its mask: of all losses of masks.
+    pub mask: f32,
 }
 
 impl<'m> Targets<'m> {
@@ -25,8 +39,13 @@ impl<'m> Targets<'m> {
                 .iter()
                 .map(|object| padded(&object.mask, height, width))
                 .collect(),
-            discounts: None,
+            ..Self::default()
         }
+    }
+
+    /// The weights of object `number`; none if no object has any.
+    pub fn weights_of(&self, number: usize) -> Option<ObjectWeights> {
+        self.weights.as_ref().map(|weights| weights[number])
     }
 
     /// Number of objects.

@@ -14,46 +14,20 @@ use super::Method;
 use super::phase::{Build, MethodKeys, Phase, Start};
 use super::supervised;
 use super::teacher_student::{Follows, Keys, TeacherStudent, TeacherStudentConfig, distill};
-use crate::detector::{Demands, EmptyImage, Score, Selection};
+use crate::detector::Demands;
 use crate::graph::clip::VisionLanguageConfig;
 use crate::registry::{self, Check, ComponentErrors, MOST_STEPS};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Table;
 
-/// The keys as a recipe spells them. A recipe may leave out all but `teacher-steps` and `filter`.
+/// The key that a method with a teacher from the beginning does not have. A recipe may leave out all of these keys and of
+/// those but `teacher-steps` and `filter`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct GuidedKeys {
     /// Steps of the supervised training of the first teacher, which has a learning-rate curve of its own.
     teacher_steps: usize,
-    /// T_b: steps under the frozen teacher, before the student's own average follows.
-    burn_in: usize,
-    /// Part of the teacher that stays at every step; the rest comes from the student.
-    ema: f32,
-    /// Weight of the unlabelled loss.
-    lambda: f32,
-    /// The classes that the softmax of eq. 3 runs over.
-    score: Score,
-    /// The pairs of query and class that are candidates.
-    candidates: Selection,
-    /// Number of pairs of an image with `candidates = "top-pairs"`.
-    top_pairs: usize,
-    /// A pseudo-mask has more pixels than this.
-    min_area: usize,
-    /// A pseudo-mask that overlaps a better one by more than this is dropped; 1 drops none.
-    duplicate_iou: f64,
-    /// The class loss of images without a target.
-    empty_image: EmptyImage,
-    /// The rule that chooses pseudo-labels among the candidates.
-    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    filter: Table,
-    /// The correction of the classes of pseudo-labels.
-    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    correction: Table,
-    /// The weights of the pixels in the mask loss of pseudo-labels.
-    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
-    weighting: Table,
 }
 
 /// Table `[method]` with `name = "guided"`.
@@ -66,27 +40,14 @@ struct Guided {
 }
 
 pub(super) fn build(table: Table) -> Result<Box<dyn Method>, ComponentErrors> {
-    registry::make(table, |keys: GuidedKeys, check| {
-        check.range("teacher-steps", keys.teacher_steps, 1..=MOST_STEPS);
+    registry::make_of_two(table, |own: GuidedKeys, keys: Keys, check| {
+        let teacher_steps = own.teacher_steps;
+        check.range("teacher-steps", teacher_steps, 1..=MOST_STEPS);
         check.range("burn-in", keys.burn_in, 1..);
-        let teacher_steps = keys.teacher_steps;
-        let keys = Keys {
-            burn_in: keys.burn_in,
-            ema: keys.ema,
-            lambda: keys.lambda,
-            score: keys.score,
-            candidates: keys.candidates,
-            top_pairs: keys.top_pairs,
-            min_area: keys.min_area,
-            duplicate_iou: keys.duplicate_iou,
-            empty_image: keys.empty_image,
-            filter: keys.filter,
-            correction: keys.correction,
-            weighting: keys.weighting,
-        };
+        let pair = TeacherStudentConfig::new(keys, check)?;
         Some(Box::new(Guided {
             teacher_steps,
-            pair: TeacherStudentConfig::new(keys, check)?,
+            pair,
         }) as Box<dyn Method>)
     })
 }
@@ -125,7 +86,7 @@ impl Method for Guided {
             goes_on: true,
             shared: false,
             // The frozen teacher follows nobody.
-            reads: MethodKeys::AllBut(vec!["ema"]),
+            reads: MethodKeys::AllBut(vec!["ema", "ema-ramp"]),
             build: Build::Learner(Box::new(move |parts| {
                 let steps = labelled_steps.clone();
                 Box::new(TeacherStudent::new(&pair, Follows::Nobody, steps, parts))
@@ -149,6 +110,10 @@ impl Method for Guided {
     fn vlm(&self) -> Option<&VisionLanguageConfig> {
         self.pair.vlm()
     }
+
+    fn normalise(&self, table: &mut Table) {
+        self.pair.normalise(table);
+    }
 }
 
 #[cfg(test)]
@@ -158,6 +123,8 @@ mod tests {
     fn guided(text: &str) -> Result<Box<dyn Method>, ComponentErrors> {
         let others = "ema = 0.9\nlambda = 1.0\nscore = 'with-no-object'\ncandidates = 'arg-max'\n\
                       top-pairs = 100\nmin-area = 0\nduplicate-iou = 1.0\nempty-image = 'background'\n\
+                      ema-ramp = 'none'\nsupervised-weight = 1.0\narea = 'pixels'\nmask-threshold = 0.5\n\
+                      mask-target = 'full'\npseudo-box = 'mask'\n\
                       filter = { name = 'coupled', threshold = 0.5 }\n\
                       correction = { name = 'keep' }\nweighting = { name = 'uniform' }";
         build(format!("{text}\n{others}").parse().unwrap())
@@ -192,7 +159,7 @@ mod tests {
     #[test]
     fn the_rate_of_the_average_does_not_change_the_phases_before_it() {
         let phases = guided("teacher-steps = 3\nburn-in = 1").unwrap().phases(2);
-        assert_eq!(phases[1].reads, MethodKeys::AllBut(vec!["ema"]));
+        assert_eq!(phases[1].reads, MethodKeys::AllBut(vec!["ema", "ema-ramp"]));
         assert_eq!(phases[2].reads, MethodKeys::AllBut(vec![]));
     }
 

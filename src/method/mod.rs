@@ -9,6 +9,7 @@ pub mod correction;
 mod device_batch;
 pub mod filter;
 mod guided;
+mod lambda;
 mod learner;
 mod mock;
 mod phase;
@@ -26,13 +27,14 @@ use crate::registry::{Check, Entry};
 use std::fmt::Debug;
 
 pub use device_batch::DeviceBatch;
+pub use lambda::Lambda;
 pub use learner::{Learner, NumberLearner, Parts, Setup, StepOutput};
 pub use phase::{Build, MethodKeys, Phase, Start};
 pub use pseudo_labels::TierCounts;
 pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, diagnose, object_under};
 pub use snapshot::{CandidateSnapshot, ImageSnapshot};
 pub use supervised::Supervised;
-pub use teacher::follow;
+pub use teacher::{Average, EmaRamp, follow};
 pub use teacher_student::{TeacherStudent, TeacherStudentConfig, labeller};
 
 /// A training method, as the table `[method]` of a recipe describes it.

@@ -1,7 +1,8 @@
 //! Pseudo-labels: what the teacher's candidates became, and what the student learns from them.
 
 use super::filter::Tier;
-use crate::detector::Targets;
+use crate::detector::{ObjectWeights, Targets};
+use crate::ops::Bounds;
 use crate::structures::{Mask, Resampling};
 use crate::tensor::Tensor2;
 use derive_more::{Add, Sum};
@@ -21,6 +22,12 @@ pub struct PseudoLabel {
     pub score: f32,
     /// The pixels, at the padded input size.
     pub mask: Mask,
+    /// Class quality and mask quality, before correction.
+    pub(super) qualities: [f32; 2],
+    /// The row of its mask among the proposals.
+    pub(super) proposal: usize,
+    /// The rectangle that the teacher detected, if it detects any.
+    pub(super) bounds: Option<Bounds>,
     /// Its row among the logits of the images that were labelled with it.
     pub(super) row: usize,
 }
@@ -43,12 +50,18 @@ pub struct TierCounts {
 }
 
 /// The pseudo-labels of one image.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ImageLabels {
     /// The labels, best first.
     pub labels: Vec<PseudoLabel>,
-    /// The reduction of each pixel's loss by the weighting, `[labels, height * width]`, at the place of the
-    /// networks.
+    /// The masks of the student's targets, if they have another resolution than those of the labels.
+    pub coarse: Option<Vec<Mask>>,
+    /// The rectangles of the student's targets, if they are not those of the masks.
+    pub bounds: Option<Vec<Bounds>>,
+    /// The weights of the labels in the losses; none: 1.
+    pub weights: Option<Vec<ObjectWeights>>,
+    /// The reduction of each pixel's loss by the weighting, `[labels, height * width]` of the student's targets, at the
+    /// place of the networks.
     pub discounts: Option<Tensor2>,
     /// The outcome of the candidates.
     pub counts: TierCounts,
@@ -60,8 +73,13 @@ impl ImageLabels {
         let labels = self.labels.iter();
         Targets {
             classes: labels.clone().map(|label| label.class).collect(),
-            masks: labels.map(|label| Cow::Borrowed(&label.mask)).collect(),
+            masks: match &self.coarse {
+                Some(masks) => masks.iter().map(Cow::Borrowed).collect(),
+                None => labels.map(|label| Cow::Borrowed(&label.mask)).collect(),
+            },
             discounts: self.discounts.clone(),
+            bounds: self.bounds.clone(),
+            weights: self.weights.clone(),
         }
     }
 
@@ -81,17 +99,43 @@ impl ImageLabels {
         });
         let (rows, labels): (Vec<usize>, Vec<PseudoLabel>) =
             labels.filter(|(_, label)| label.mask.area() > 0).unzip();
+        let coarse = self.coarse.as_ref().and_then(|masks| masks.first());
+        let (moved_targets, width) = match (self.labels.first(), coarse) {
+            (Some(label), Some(coarse)) => (moved.on_grid(&label.mask, coarse), coarse.width),
+            (first, _) => (moved.clone(), first.map_or(0, |label| label.mask.width)),
+        };
         let discounts = self.discounts.as_ref().map(|all| {
             let (values, pixels) = (all.host_values(), all.columns());
-            let width = self.labels.first().map_or(0, |label| label.mask.width);
-            let of_row = |row: &usize| moved.values(&values[row * pixels..][..pixels], width);
+            let of_row =
+                |row: &usize| moved_targets.values(&values[row * pixels..][..pixels], width);
             let values = rows.iter().flat_map(of_row).collect();
             Tensor2::constant(values, rows.len(), pixels).to(&all.place())
         });
+        let of_rows = |row: &usize| self.bounds.as_ref().map(|all| all[*row]);
+        let bounds =
+            |row: &usize| of_rows(row).map(|bounds| Bounds::new(moved.around(bounds.to_array())));
+        let coarse = |row: &usize| {
+            self.coarse
+                .as_ref()
+                .map(|all| moved_targets.moved(&all[*row]))
+        };
+        let weights = |row: &usize| self.weights.as_ref().map(|all| all[*row]);
         Cow::Owned(Self {
             labels,
             discounts,
-            ..*self
+            coarse: self
+                .coarse
+                .as_ref()
+                .and_then(|_| rows.iter().map(coarse).collect()),
+            bounds: self
+                .bounds
+                .as_ref()
+                .and_then(|_| rows.iter().map(bounds).collect()),
+            weights: self
+                .weights
+                .as_ref()
+                .and_then(|_| rows.iter().map(weights).collect()),
+            counts: self.counts,
         })
     }
 }
@@ -132,6 +176,9 @@ pub(super) mod tests {
             tier,
             score,
             mask: Mask::new(8, 8, bits),
+            qualities: [score, 1.0],
+            proposal: 0,
+            bounds: None,
             row: 0,
         }
     }
@@ -152,10 +199,21 @@ pub(super) mod tests {
                 3,
                 64,
             )),
+            bounds: Some(
+                [0.0, 6.0, 2.0]
+                    .map(|x1| Bounds::new([x1, 1.0, x1 + 2.0, 4.0]))
+                    .into(),
+            ),
+            weights: Some(
+                [1.0, 2.0, 3.0]
+                    .map(|class| ObjectWeights { class, mask: 0.5 })
+                    .into(),
+            ),
             counts: TierCounts {
                 kept: 3,
                 ..TierCounts::default()
             },
+            ..ImageLabels::default()
         };
         assert!(matches!(image.seen_by_student(None), Cow::Borrowed(_)));
         let all = Area {
@@ -175,6 +233,40 @@ pub(super) mod tests {
         assert_eq!(values[..8], [0.0, 0.0, 0.0, 0.0, 0.01, 0.02, 0.03, 0.04]);
         assert_eq!(values[64..72], [0.0, 0.0, 0.0, 2.0, 2.01, 2.02, 2.03, 2.04]);
         assert_eq!(moved.counts, image.counts, "what the teacher labelled");
+        let bounds = [3.0, 5.0].map(|x1| Bounds::new([x1, 1.0, x1 + 2.0, 4.0]));
+        assert_eq!(moved.bounds.as_deref(), Some(&bounds[..]));
+        let weights = moved
+            .weights
+            .as_ref()
+            .unwrap()
+            .iter()
+            .map(|weights| weights.class);
+        assert_eq!(weights.collect::<Vec<_>>(), [1.0, 3.0]);
+    }
+
+    #[test]
+    fn coarse_targets_follow_into_the_student_s_view() {
+        use crate::structures::{AffineMap, Area};
+        let coarse =
+            |column: usize| Mask::new(4, 4, (0..16).map(|i| u8::from(i % 4 == column)).collect());
+        let image = ImageLabels {
+            labels: vec![label(Tier::High, 0.9, 6..8), label(Tier::High, 0.8, 2..4)],
+            coarse: Some(vec![coarse(3), coarse(1)]),
+            discounts: Some(Tensor2::constant(vec![0.5; 32], 2, 16)),
+            ..ImageLabels::default()
+        };
+        let all = Area {
+            rows: 0..8,
+            columns: 0..8,
+        };
+        let right = AffineMap::translation([2.0, 0.0]);
+        let moved = image.seen_by_student(Some(&Resampling::new(right, all.clone(), all)));
+        assert_eq!(moved.targets().masks, [Cow::Owned(coarse(2)) as Cow<Mask>]);
+        let discounts = moved.discounts.as_ref().unwrap();
+        assert_eq!(
+            (discounts.rows(), &discounts.values()[..4]),
+            (1, &[0.0, 0.5, 0.5, 0.5][..])
+        );
     }
 
     #[test]

@@ -186,8 +186,7 @@ mod tests {
         labels[3].class = 1; // on no object
         let image = ImageLabels {
             labels,
-            counts: TierCounts::default(),
-            discounts: None,
+            ..ImageLabels::default()
         };
         let truth = [
             object(2, 0..3, InstanceSource::Annotation),

@@ -7,7 +7,7 @@ use super::learner::{Learner, StepOutput};
 use super::phase::{Build, MethodKeys, Phase, Start};
 use super::report::{PartLosses, StepReport};
 use crate::data::Batch;
-use crate::detector::{Detector, EmptyImage, MaskLoss, Part, Targets};
+use crate::detector::{Background, Detector, EmptyImage, MaskLoss, Part, Targets};
 use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use crate::rng::Stream;
 use crate::tensor::Tape;
@@ -118,8 +118,12 @@ impl Supervised {
     }
 
     /// The labelled part of a batch, whose images come first.
-    pub(super) fn labelled_part<'a>(&self, targets: &'a [Targets<'a>]) -> Part<'a> {
-        self.part(0..targets.len(), targets, MaskLoss::default())
+    pub(super) fn labelled_part<'a>(
+        &self,
+        targets: &'a [Targets<'a>],
+        mask_loss: MaskLoss,
+    ) -> Part<'a> {
+        self.part(0..targets.len(), targets, mask_loss, Background::Own)
     }
 
     /// A part of a batch.
@@ -128,12 +132,14 @@ impl Supervised {
         images: Range<usize>,
         targets: &'a [Targets<'a>],
         mask_loss: MaskLoss,
+        background: Background<'a>,
     ) -> Part<'a> {
         Part {
             images,
             targets,
             mask_loss,
             empty_image: self.empty_image,
+            background,
         }
     }
 }
@@ -158,7 +164,7 @@ impl Learner for Supervised {
         let images = sent.labelled(&*self.student);
         let output = self.student.forward(tape, &images);
         let targets = labelled_targets(&sent.batch, images.padded());
-        let part = self.labelled_part(&targets);
+        let part = self.labelled_part(&targets, MaskLoss::default());
         let draws = self.draws(ImageGroup::Labelled, step);
         let losses = output.begin(&part, draws).losses(tape);
         let report = PartLosses::of([&losses]).map(|[supervised]| StepReport {

@@ -6,6 +6,43 @@
 use crate::nn::params::{Parameters, lend_values};
 use crate::ops;
 use crate::tensor::Tensor2;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The growth of the part that stays.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EmaRamp {
+    /// It is the same from the beginning on.
+    None,
+    /// At most t / (t + 1) after t steps: the teacher is the mean of all students until `ema` is reached (PAIS).
+    Mean,
+}
+
+/// The average that a teacher is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Average {
+    /// The part that stays at every step, in the end.
+    pub keep: f32,
+    /// Its growth.
+    pub ramp: EmaRamp,
+    /// The step at which the teacher is a copy of the student.
+    pub from: usize,
+}
+
+impl Average {
+    /// The part that stays at `step`, which comes after the copy.
+    ///
+    /// `$$ \alpha_t = \min\Bigl(\alpha,\ \frac{t}{t + 1}\Bigr) $$` with [`EmaRamp::Mean`], t being the steps since the
+    /// copy. Source: hujiecpp/PAIS 3f3e24d, `mean_teacher.py`.
+    pub fn keep_at(self, step: usize) -> f32 {
+        let t = step.saturating_sub(self.from) as f32;
+        match self.ramp {
+            EmaRamp::None => self.keep,
+            EmaRamp::Mean => self.keep.min(t / (t + 1.0)),
+        }
+    }
+}
 
 /// Moves every parameter and buffer of `teacher` towards `student`; `keep` is the alpha of the formula. Both
 /// walk their parameters in the same order.
@@ -56,6 +93,37 @@ mod tests {
             let moved: Vec<f32> = value.host_values().iter().map(|v| v + by).collect();
             value.assign(&moved);
         }
+    }
+
+    #[test]
+    fn with_a_ramp_the_teacher_is_the_mean_of_the_students_so_far() {
+        let average = |ramp| Average {
+            keep: 0.9,
+            ramp,
+            from: 5,
+        };
+        let mut student = Model::at(&Place::Host);
+        let mut teacher = student.clone();
+        let first = student.0[0].value.values()[0];
+        // Students at +0, +1, +2, ...: their mean is at half of the last.
+        for t in 1..9 {
+            student.add(0, 1.0);
+            follow(
+                &mut teacher,
+                &mut student,
+                average(EmaRamp::Mean).keep_at(5 + t),
+            );
+            let moved = teacher.0[0].value.values()[0] - first;
+            assert!((moved - t as f32 / 2.0).abs() < 1e-5, "{moved} after {t}");
+        }
+        assert_eq!(average(EmaRamp::Mean).keep_at(5), 0.0);
+        assert_eq!(average(EmaRamp::Mean).keep_at(5 + 8), 8.0 / 9.0);
+        assert_eq!(
+            average(EmaRamp::Mean).keep_at(5 + 10),
+            0.9,
+            "no more than `ema`"
+        );
+        assert_eq!(average(EmaRamp::None).keep_at(6), 0.9);
     }
 
     on_every_place! {

@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use toml::Value;
 
 /// Each key with an example, in TOML, of the type that its default does not have.
-const KEYS: [(&str, &str); 7] = [
+const KEYS: [(&str, &str); 8] = [
     ("augment.size", "[512, 1024]"),
     ("loader.labelled-repeat", "19"),
+    ("method.lambda", "{ default = 1.0, box = 0.0 }"),
     ("model.backbone.frozen", "2"),
     ("split.percent", "1.0"),
     ("split.seed", "1"),

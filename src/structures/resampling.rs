@@ -130,6 +130,36 @@ impl Resampling {
         }
     }
 
+    /// The same resampling between grids of another size over the same views: `view` is a mask of a view, `grid` one of
+    /// the grid.
+    pub fn on_grid(&self, view: &Mask, grid: &Mask) -> Self {
+        let down = grid.height as f64 / view.height as f64;
+        let across = grid.width as f64 / view.width as f64;
+        let cells = |range: &Range<usize>, scale: f64, most: usize| {
+            let low = (range.start as f64 * scale).floor() as usize;
+            low..((range.end as f64 * scale).ceil() as usize).min(most)
+        };
+        let area = |area: &Area| Area {
+            rows: cells(&area.rows, down, grid.height),
+            columns: cells(&area.columns, across, grid.width),
+        };
+        let map = AffineMap::scale([1.0 / across, 1.0 / down])
+            .then(self.map)
+            .then(AffineMap::scale([across, down]));
+        Self::new(map, area(&self.source), area(&self.target))
+    }
+
+    /// The smallest rectangle (x1, y1, x2, y2) around a rectangle of the source in the target, cut to the target's. One
+    /// that lies outside has no width or no height.
+    pub fn around(&self, sides: [f32; 4]) -> [f32; 4] {
+        around(self.map, sides, &self.target)
+    }
+
+    /// The smallest rectangle around a rectangle of the target in the source, cut to the source's.
+    pub fn around_source(&self, sides: [f32; 4]) -> [f32; 4] {
+        around(self.back, sides, &self.source)
+    }
+
     /// The part of the target's rectangle that pixels of `area` of the source can reach.
     fn reached(&self, area: &Area) -> Area {
         let corners = [area.rows.start as f64 - 0.5, area.rows.end as f64 + 0.5]
@@ -154,6 +184,21 @@ impl Resampling {
             columns: span(0, &self.target.columns),
         }
     }
+}
+
+/// The smallest rectangle around the rectangle `sides` (x1, y1, x2, y2) after `map`, cut to `area`.
+fn around(map: AffineMap, [x1, y1, x2, y2]: [f32; 4], area: &Area) -> [f32; 4] {
+    let corners = [[x1, y1], [x2, y1], [x1, y2], [x2, y2]];
+    let corners = corners.map(|corner| map.apply(corner.map(f64::from)));
+    let span = |axis: usize, whole: &Range<usize>| {
+        let values = corners.iter().map(|corner| corner[axis]);
+        let cut = |value: f64| value.clamp(whole.start as f64, whole.end as f64) as f32;
+        let low = values.clone().fold(f64::INFINITY, f64::min);
+        let high = values.fold(f64::NEG_INFINITY, f64::max);
+        [cut(low), cut(high)]
+    };
+    let ([x1, x2], [y1, y2]) = (span(0, &area.columns), span(1, &area.rows));
+    [x1, y1, x2, y2]
 }
 
 impl Taps {
@@ -184,6 +229,58 @@ mod tests {
     fn painted(mask: &Mask) -> Picture {
         let pixels = mask.bits.iter().flat_map(|bit| [bit * 255; 3]).collect();
         Picture::new(mask.height, mask.width, pixels)
+    }
+
+    /// A map that mirrors, scales and moves whole cells of 4 x 4 pixels.
+    fn flipped() -> Resampling {
+        let map = AffineMap::scale([-1.0, 1.0]).then(AffineMap::translation([16.0, 4.0]));
+        Resampling::new(map, area(0..12, 0..16), area(0..12, 0..16))
+    }
+
+    #[test]
+    fn rectangles_are_moved_there_and_back_and_cut() {
+        let moved = flipped();
+        assert_eq!(moved.around([2.0, 1.0, 6.0, 5.0]), [10.0, 5.0, 14.0, 9.0]);
+        assert_eq!(
+            moved.around_source([10.0, 5.0, 14.0, 9.0]),
+            [2.0, 1.0, 6.0, 5.0]
+        );
+        assert_eq!(
+            moved.around([0.0, 6.0, 4.0, 12.0]),
+            [12.0, 10.0, 16.0, 12.0],
+            "cut below"
+        );
+        let [_, y1, _, y2] = moved.around_source([0.0, 0.0, 4.0, 4.0]);
+        assert_eq!((y1, y2), (0.0, 0.0), "the source has nothing there");
+        let turned = Resampling::new(
+            AffineMap::rotation(45.0),
+            area(0..90, 0..90),
+            area(0..90, 0..90),
+        );
+        let [x1, y1, x2, y2] = turned.around([30.0, 10.0, 40.0, 20.0]);
+        let root = std::f32::consts::FRAC_1_SQRT_2;
+        for (found, expected) in [
+            (x1, 10.0 * root),
+            (x2, 30.0 * root),
+            (y1, 40.0 * root),
+            (y2, 60.0 * root),
+        ] {
+            assert!((found - expected).abs() < 1e-3, "{found}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn whole_cells_move_on_a_grid_as_their_pixels_in_the_view() {
+        let cells: Vec<u8> = (0..12).map(|cell| u8::from(cell % 5 < 2)).collect();
+        let grid = Mask::new(3, 4, cells);
+        let view = |grid: &Mask| {
+            let pixel = |i: usize| grid.bits[i / 16 / 4 * 4 + i % 16 / 4];
+            Mask::new(12, 16, (0..12 * 16).map(pixel).collect())
+        };
+        let moved = flipped();
+        let on_grid = moved.on_grid(&view(&grid), &grid).moved(&grid);
+        assert_eq!(view(&on_grid), moved.moved(&view(&grid)));
+        assert_ne!(on_grid, grid);
     }
 
     #[test]

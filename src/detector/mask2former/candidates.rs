@@ -56,6 +56,7 @@ fn candidates(
         class_quality,
         mask_quality: qualities[query].0,
         area: qualities[query].1,
+        bounds: None,
         foreground: views[query].is_foreground(),
         probabilities: views[query].objects.clone(),
     };
@@ -124,12 +125,17 @@ pub(crate) mod tests {
             batch: 2,
             ..one
         };
+        proposed(&two, (8, 8))
+    }
+
+    /// The candidates of `predictions` in a view of `size`, one of each query.
+    pub(crate) fn proposed(predictions: &Predictions, size: (usize, usize)) -> Proposals {
         let choice = CandidateChoice {
             score: Score::WithNoObject,
             selection: Selection::ArgMax,
             top: 0,
         };
-        proposals(&two, (8, 8), choice).wait()
+        proposals(predictions, size, choice).wait()
     }
 
     /// Their candidates at 8 x 8.

@@ -1,13 +1,14 @@
 //! Table `[model]` with `name = "mask2former"`: the sizes of the network, and its loss in `[model.loss]`.
 
+use super::criterion::TERMS;
 use super::{LossConfig, Mask2FormerDetector};
 use crate::detector::config::chosen;
 use crate::detector::tables::with_loss;
-use crate::detector::{Detector, DetectorConfig, ExportedFile};
+use crate::detector::{Demands, Detector, DetectorConfig, ExportedFile, Negative, PseudoBox};
 use crate::graph::{
     BackboneConfig, HuggingFaceFolder, Mask2Former, ModelConfig, Operations, weights,
 };
-use crate::registry::ComponentErrors;
+use crate::registry::{Check, ComponentErrors};
 use crate::rng::Stream;
 use anyhow::Result;
 use std::path::Path;
@@ -77,6 +78,26 @@ impl DetectorConfig for Mask2FormerConfig {
         self.network.operations(height, width)
     }
 
+    fn terms(&self) -> &'static [&'static str] {
+        &TERMS
+    }
+
+    fn check_demands(&self, demands: &Demands, check: &mut Check) {
+        if demands.negative == Negative::Teacher {
+            check.refuse(
+                "weighting.negative",
+                "\"teacher-background\" has no meaning for \"mask2former\", whose queries are no regions that a teacher \
+                 could look at; allowed: a number",
+            );
+        }
+        if demands.pseudo_box == PseudoBox::Detection {
+            check.refuse(
+                "pseudo-box",
+                "\"detection\" has no meaning for \"mask2former\", which detects no boxes; allowed: \"mask\"",
+            );
+        }
+    }
+
     fn export(
         &self,
         names: Option<&str>,
@@ -105,7 +126,9 @@ impl DetectorConfig for Mask2FormerConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detector::DETECTORS;
+    use crate::detector::{
+        AreaMeasure, CandidateChoice, DETECTORS, MaskLoss, MaskTarget, Score, Selection,
+    };
     use crate::registry::{self, ComponentError};
 
     fn refused(change: impl FnOnce(&mut Table)) -> Vec<String> {
@@ -119,6 +142,35 @@ mod tests {
     #[test]
     fn the_recipe_of_pl_dc_is_accepted() {
         assert_eq!(refused(|_| {}), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_only_detectors_of_boxes_have_is_refused() {
+        let config = registry::build(DETECTORS, super::super::loss::tests::model()).unwrap();
+        let refused = |pseudo_box, negative| {
+            let demands = Demands {
+                choice: CandidateChoice {
+                    score: Score::WithNoObject,
+                    selection: Selection::ArgMax,
+                    top: 1,
+                },
+                mask_loss: MaskLoss::default(),
+                negative,
+                area: AreaMeasure::Probability,
+                mask_target: MaskTarget::Quarter,
+                pseudo_box,
+                lambda: vec![("dice", 1.0)],
+            };
+            let mut check = Check::new();
+            config.check_demands(&demands, &mut check);
+            demands.check_terms(config.terms(), &mut check);
+            let errors = check.finish().err().into_iter().flatten();
+            errors.map(|error| error.key).collect::<Vec<_>>()
+        };
+        let fine = refused(PseudoBox::Mask, Negative::Weight(0.1));
+        assert_eq!(fine, Vec::<String>::new());
+        let both = refused(PseudoBox::Detection, Negative::Teacher);
+        assert_eq!(both, ["weighting.negative", "pseudo-box"]);
     }
 
     #[test]

@@ -147,7 +147,7 @@ mod tests {
         Targets {
             masks: masks[..classes.len()].to_vec(),
             classes,
-            discounts: None,
+            ..Targets::default()
         }
     }
 

@@ -1,6 +1,6 @@
 //! The mask logits of the last layer at the resolution of the network.
 
-use crate::detector::Masks;
+use crate::detector::{GridLogits, Masks};
 use crate::graph::{LayerPredictions, Predictions};
 use crate::ops;
 use crate::tensor::{Place, Tensor2};
@@ -42,6 +42,13 @@ impl Masks for MaskPlanes {
 
     fn logits(&self, rows: &[usize]) -> Tensor2 {
         ops::resize_rows(&self.masks, rows, self.size, self.padded)
+    }
+
+    fn grid_logits(&self, rows: &[usize]) -> Option<GridLogits> {
+        Some(GridLogits {
+            logits: ops::resize_rows(&self.masks, rows, self.size, self.size),
+            size: self.size,
+        })
     }
 }
 

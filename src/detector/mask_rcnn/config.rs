@@ -1,9 +1,10 @@
 //! Table `[model]` with `name = "mask-rcnn"`: the sizes of the network, and its loss in `[model.loss]`.
 
+use super::criterion::TERMS;
 use super::{LossConfig, MaskRcnnDetector};
 use crate::detector::config::chosen;
 use crate::detector::tables::with_loss;
-use crate::detector::{Demands, Detector, DetectorConfig, ExportedFile};
+use crate::detector::{AreaMeasure, Demands, Detector, DetectorConfig, ExportedFile, MaskTarget};
 use crate::graph::mask_rcnn::{MaskRcnn, MaskRcnnConfig};
 use crate::graph::weights::{self, MaskRcnnNames};
 use crate::graph::{BackboneConfig, Operations};
@@ -77,12 +78,28 @@ impl DetectorConfig for MaskRcnnTable {
         }])
     }
 
+    fn terms(&self) -> &'static [&'static str] {
+        &TERMS
+    }
+
     /// Its candidates are its detections, which no rule of queries chooses, and its mask loss samples no points.
     fn unread(&self) -> &'static [&'static str] {
         &["score", "candidates", "top-pairs", "weighting.points"]
     }
 
     fn check_demands(&self, demands: &Demands, check: &mut Check) {
+        if demands.area == AreaMeasure::Probability {
+            check.refuse(
+                "area",
+                "\"probability\" has no meaning for \"mask-rcnn\", which predicts no masks of the whole image; allowed: \"pixels\"",
+            );
+        }
+        if demands.mask_target == MaskTarget::Quarter {
+            check.refuse(
+                "mask-target",
+                "\"quarter\" has no meaning for \"mask-rcnn\", which predicts no masks of the whole image; allowed: \"full\"",
+            );
+        }
         if demands.mask_loss.per_query {
             check.refuse(
                 "weighting.divisor",
@@ -95,7 +112,9 @@ impl DetectorConfig for MaskRcnnTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detector::{CandidateChoice, DETECTORS, MaskLoss, Score, Selection};
+    use crate::detector::{
+        CandidateChoice, DETECTORS, MaskLoss, Negative, PseudoBox, Score, Selection,
+    };
     use crate::registry;
 
     fn table() -> Table {
@@ -170,9 +189,9 @@ mod tests {
     }
 
     #[test]
-    fn queries_divide_no_loss() {
+    fn what_only_masks_of_the_whole_image_have_is_refused() {
         let config = registry::build(DETECTORS, table()).expect("the body is valid");
-        let refused = |per_query| {
+        let refused = |per_query, area, mask_target| {
             let demands = Demands {
                 choice: CandidateChoice {
                     score: Score::WithNoObject,
@@ -183,12 +202,24 @@ mod tests {
                     per_query,
                     ..MaskLoss::default()
                 },
+                negative: Negative::Teacher,
+                area,
+                mask_target,
+                pseudo_box: PseudoBox::Detection,
+                lambda: Vec::new(),
             };
             let mut check = Check::new();
             config.check_demands(&demands, &mut check);
             check.finish().err().map(|errors| errors[0].key.clone())
         };
-        assert_eq!(refused(true).as_deref(), Some("weighting.divisor"));
-        assert_eq!(refused(false), None);
+        let (pixels, full) = (AreaMeasure::Pixels, MaskTarget::Full);
+        let key = |refused: Option<String>| refused.unwrap_or_default();
+        assert_eq!(key(refused(true, pixels, full)), "weighting.divisor");
+        assert_eq!(key(refused(false, AreaMeasure::Probability, full)), "area");
+        assert_eq!(
+            key(refused(false, pixels, MaskTarget::Quarter)),
+            "mask-target"
+        );
+        assert_eq!(refused(false, pixels, full), None);
     }
 }

@@ -1,16 +1,16 @@
 //! The objects of an image as rectangles with masks.
 
-use crate::detector::Targets;
+use crate::detector::{ObjectWeights, Targets};
 use crate::ops::{self, Bounds, Roi, RoiPool};
 use crate::tensor::{Map, Tape, Tensor2};
 
-/// The objects of an image. One without a pixel has no rectangle, and is left out: an anchor that has to find it would
-/// be any anchor.
+/// The objects of an image. One without a pixel, or whose rectangle has no area, is left out: an anchor that has to find
+/// it would be any anchor.
 pub(super) struct Objects<'t> {
     targets: &'t Targets<'t>,
     /// The number of each object among the targets.
     numbers: Vec<usize>,
-    /// Its rectangle, the smallest around its mask.
+    /// Its rectangle: the one that is given, or the smallest around its mask.
     pub bounds: Vec<Bounds>,
 }
 
@@ -19,8 +19,10 @@ impl<'t> Objects<'t> {
         let masks = targets.masks.iter().enumerate();
         let (numbers, bounds) = masks
             .filter_map(|(number, mask)| {
-                let bounds = Bounds::of_mask(&mask.bits, mask.height, mask.width)?;
-                Some((number, bounds))
+                let tight = Bounds::of_mask(&mask.bits, mask.height, mask.width)?;
+                let given = targets.bounds.as_ref().map(|all| all[number]);
+                let bounds = given.unwrap_or(tight);
+                (bounds.width() > 0.0 && bounds.height() > 0.0).then_some((number, bounds))
             })
             .unzip();
         Self {
@@ -57,9 +59,28 @@ impl<'t> Objects<'t> {
         values
     }
 
-    /// The weights of the mask loss in `regions` (object, rectangle): 1 less the discount of eq. 13, resampled to
-    /// `side` x `side`. None if every weight is 1.
+    /// The weights of object `index`; none if no object has any.
+    pub(super) fn weights_of(&self, index: usize) -> Option<ObjectWeights> {
+        self.targets.weights_of(self.numbers[index])
+    }
+
+    /// The weights of the mask loss in `regions` (object, rectangle), `side` x `side` for each: the object's own, times 1
+    /// less the discount of eq. 13. None if every weight is 1.
     pub(super) fn weights(&self, regions: &[(usize, Bounds)], side: usize) -> Option<Vec<f32>> {
+        let pixels = side * side;
+        let mut weights = self.undiscounted(regions, side);
+        if self.targets.weights.is_some() {
+            let values = weights.get_or_insert_with(|| vec![1.0; regions.len() * pixels]);
+            for (values, (object, _)) in values.chunks_exact_mut(pixels).zip(regions) {
+                let own = self.weights_of(*object).map_or(1.0, |weights| weights.mask);
+                values.iter_mut().for_each(|value| *value *= own);
+            }
+        }
+        weights
+    }
+
+    /// 1 less the discount of eq. 13 in `regions`; none without discounts.
+    fn undiscounted(&self, regions: &[(usize, Bounds)], side: usize) -> Option<Vec<f32>> {
         let discounts = self.targets.discounts.as_ref()?;
         let first = self.targets.masks.first()?;
         let (count, height, width) = (discounts.rows(), first.height, first.width);
@@ -114,7 +135,25 @@ mod tests {
             classes: vec![4, 5, 6],
             masks: vec![mask(|_, x| x < 4), mask(|_, _| false), mask(|y, _| y < 2)],
             discounts: Some(Tensor2::constant(discounts, 3, 64)),
+            ..Targets::default()
         }
+    }
+
+    #[test]
+    fn a_given_rectangle_stands_in_place_of_the_mask_s() {
+        let given = [
+            [1.0, 1.0, 5.5, 7.0],
+            [0.0, 0.0, 8.0, 8.0],
+            [3.0, 2.0, 3.0, 6.0],
+        ];
+        let targets = Targets {
+            bounds: Some(given.map(Bounds::new).into()),
+            ..targets()
+        };
+        let objects = Objects::new(&targets);
+        // The second has no pixel, the third no width.
+        assert_eq!(objects.bounds, [Bounds::new(given[0])]);
+        assert_eq!(objects.class(0), 4);
     }
 
     #[test]
@@ -139,5 +178,15 @@ mod tests {
         assert_eq!(soft[..2], [0.75, 0.0]);
         let weights = objects.weights(&regions, 2).unwrap();
         assert_eq!(weights, [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5]);
+        // Of the objects that are left, in the order of the targets.
+        let own = |mask| ObjectWeights { class: 9.0, mask };
+        let with_both = Targets {
+            weights: Some([3.0, 7.0, 4.0].map(own).into()),
+            ..targets
+        };
+        let objects = Objects::new(&with_both);
+        let weights = objects.weights(&regions, 2).unwrap();
+        assert_eq!(weights, [3.0, 3.0, 3.0, 3.0, 2.0, 2.0, 2.0, 2.0]);
+        assert_eq!(objects.weights_of(1), Some(own(4.0)));
     }
 }

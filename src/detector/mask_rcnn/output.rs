@@ -7,10 +7,11 @@ use super::forward::ForwardPass;
 use super::planes::PastedMasks;
 use crate::detector::quality::mask_quality;
 use crate::detector::{Candidate, CandidateChoice, Output, Part, Pending, Proposals, RawArray};
-use crate::ops;
+use crate::graph::mask_rcnn::Region;
+use crate::ops::{self, Bounds};
 use crate::rng::Stream;
 use crate::structures::{Detection, Mask};
-use crate::tensor::Later;
+use crate::tensor::{Later, Tape};
 use rayon::prelude::*;
 
 /// The output of the network for a batch.
@@ -61,6 +62,7 @@ impl Output for MaskRcnnOutput {
                 class_quality: one.probability,
                 mask_quality: mask_quality(one.mask.iter().copied()).0,
                 area: areas[row - 1],
+                bounds: Some(one.bounds),
                 foreground: true,
                 probabilities: one.probabilities.clone(),
             }
@@ -105,6 +107,25 @@ impl Output for MaskRcnnOutput {
         images
             .map(|((found, own), size)| of_image(found, own, size))
             .collect()
+    }
+
+    fn background(&self, image: usize, regions: &[Bounds]) -> Option<Vec<f32>> {
+        if regions.is_empty() {
+            return Some(Vec::new());
+        }
+        let region = |bounds: &Bounds| Region {
+            image,
+            bounds: *bounds,
+        };
+        let regions: Vec<Region> = regions.iter().map(region).collect();
+        let pass = &self.pass;
+        let tape = &mut Tape::off();
+        let predictions = pass.model.region_predictions(tape, &pass.levels, &regions);
+        let mut classes = predictions.classes.host_values().into_owned();
+        let columns = pass.model.classes() + 1;
+        ops::softmax_rows(&mut classes, columns);
+        let rows = classes.chunks_exact(columns);
+        Some(rows.map(|row| row[columns - 1]).collect())
     }
 
     /// - `boxes` `[N, 4]`: x1, y1, x2, y2 in pixels of the input;

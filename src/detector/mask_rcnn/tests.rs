@@ -125,7 +125,7 @@ fn targets(number: usize, width: usize) -> Targets<'static> {
             .iter()
             .map(|(_, shape)| mask(*shape))
             .collect(),
-        discounts: None,
+        ..Targets::default()
     }
 }
 
@@ -135,6 +135,7 @@ fn part<'a>(targets: &'a [Targets<'a>], empty_image: EmptyImage) -> Part<'a> {
         targets,
         mask_loss: MaskLoss::default(),
         empty_image,
+        background: Default::default(),
     }
 }
 
@@ -292,7 +293,7 @@ on_every_place! {
             losses.terms.iter().map(|(_, term)| term.scalar()).collect()
         };
         let none = [Targets::default(), Targets::default()];
-        for rule in [EmptyImage::ZeroBatch, EmptyImage::ZeroImage] {
+        for rule in [EmptyImage::ZeroBatch, EmptyImage::ZeroImage, EmptyImage::Drop] {
             assert_eq!(losses(&none, rule), [0.0; 5], "{rule:?}");
         }
         let [class, boxes, mask, objectness, rpn_box] = losses(&none, EmptyImage::Background)[..]
@@ -307,6 +308,7 @@ on_every_place! {
         let both = losses(&half, EmptyImage::ZeroBatch);
         assert_ne!(one[0], both[0], "the empty image counts or not");
         assert_eq!(both, losses(&half, EmptyImage::Background));
+        assert_eq!(one, losses(&half, EmptyImage::Drop));
     }
 
     fn discounted_pixels_weigh_less(place) {
@@ -400,3 +402,5 @@ on_every_place! {
         assert_eq!(shapes[3], ("masks", vec![0, 14, 14]));
     }
 }
+
+mod weights;

@@ -81,6 +81,7 @@ fn step(detector: &dyn Detector, seed: u64) {
         targets: &targets,
         mask_loss: MaskLoss::default(),
         empty_image: EmptyImage::Background,
+        background: Default::default(),
     };
     let mut tape = Tape::recording();
     let output = detector.forward(&mut tape, &images);

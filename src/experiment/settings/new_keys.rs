@@ -92,10 +92,19 @@ const ROWS: &[NewKey] = &[
     key("loader.unlabelled-view", &[], "'strong'"),
     key("eval.period", &[], "0"),
     key("eval.select", &[], "'last'"),
+    key("method.ema-ramp", TEACHERS, "'none'"),
+    key("method.supervised-weight", TEACHERS, "1.0"),
+    key("method.area", TEACHERS, "'pixels'"),
+    key("method.mask-threshold", TEACHERS, "0.5"),
+    key("method.mask-target", TEACHERS, "'full'"),
+    key("method.pseudo-box", TEACHERS, "'mask'"),
 ];
 
 /// The dataset whose keys stand in no recipe of defaults.
 const CITYSCAPES: &[&str] = &["cityscapes"];
+
+/// The methods with a teacher.
+const TEACHERS: &[&str] = &["teacher-student", "guided"];
 
 /// The methods whose table a recipe writes anew, without the defaults of `recipes/pl-dc.toml`.
 const GUIDED: &[&str] = &["guided"];

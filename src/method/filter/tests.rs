@@ -11,6 +11,7 @@ pub(in crate::method) fn candidate(class: usize, c: f32, m: f32) -> Candidate {
         class_quality: c,
         mask_quality: m,
         area: 100,
+        bounds: None,
         foreground: true,
         probabilities: vec![],
     }

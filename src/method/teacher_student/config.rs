@@ -1,13 +1,17 @@
 //! Table `[method]` of the methods in which a student learns from a teacher's pseudo-labels: its keys and its phases.
 
 use super::{Follows, TeacherStudent};
-use crate::detector::{CandidateChoice, Demands, EmptyImage, Score, Selection};
+use crate::detector::{
+    AreaMeasure, CandidateChoice, Demands, EmptyImage, MaskTarget, PseudoBox, Score, Selection,
+};
 use crate::graph::clip::VisionLanguageConfig;
 use crate::method::Method;
 use crate::method::correction::{CORRECTIONS, Correction};
 use crate::method::filter::{FILTERS, Filter};
+use crate::method::lambda::{self, Lambda};
 use crate::method::phase::{Build, MethodKeys, Phase, Start};
 use crate::method::supervised;
+use crate::method::teacher::{Average, EmaRamp};
 use crate::method::weighting::{WEIGHTINGS, Weighting};
 use crate::registry::{self, Check, ComponentErrors, MOST_STEPS, MOST_WEIGHT};
 use crate::structures::LARGEST_SIDE;
@@ -23,16 +27,28 @@ pub struct TeacherStudentConfig {
     pub burn_in: usize,
     /// Part of the teacher that stays at every step.
     pub ema: f32,
+    /// The growth of that part.
+    pub ema_ramp: EmaRamp,
     /// Weight of the unlabelled loss.
-    pub lambda: f32,
+    pub lambda: Lambda,
+    /// Weight of the labelled loss.
+    pub supervised_weight: f32,
     /// The classes that the softmax of eq. 3 runs over.
     pub score: Score,
     /// The pairs that are candidates.
     pub candidates: Selection,
     /// Number of pairs for [`Selection::TopPairs`].
     pub top_pairs: usize,
-    /// A pseudo-mask has more pixels than this.
+    /// The area of a pseudo-mask is larger than this.
     pub min_area: usize,
+    /// The measure of that area.
+    pub area: AreaMeasure,
+    /// A pixel of a pseudo-mask has a probability above this.
+    pub mask_threshold: f32,
+    /// The resolution of the student's targets.
+    pub mask_target: MaskTarget,
+    /// The rectangles of pseudo-labels.
+    pub pseudo_box: PseudoBox,
     /// Pseudo-masks that overlap a better one by more are dropped.
     pub duplicate_iou: f64,
     /// The class loss of images without a target.
@@ -53,16 +69,28 @@ pub(in crate::method) struct Keys {
     pub burn_in: usize,
     /// Part of the teacher that stays at every step; the rest comes from the student.
     pub ema: f32,
-    /// Weight of the unlabelled loss.
-    pub lambda: f32,
+    /// How this part grows from the first step with a teacher on.
+    pub ema_ramp: EmaRamp,
+    /// Weight of the unlabelled loss, or a table of weights by term of the loss; `default` is that of all others, or 1.
+    pub lambda: Lambda,
+    /// Weight of the labelled loss in steps with a teacher.
+    pub supervised_weight: f32,
     /// The classes that the softmax of eq. 3 runs over.
     pub score: Score,
     /// The pairs of query and class that are candidates.
     pub candidates: Selection,
     /// Number of pairs of an image with `candidates = "top-pairs"`.
     pub top_pairs: usize,
-    /// A pseudo-mask has more pixels than this.
+    /// The area of a pseudo-mask is larger than this.
     pub min_area: usize,
+    /// The measure of that area.
+    pub area: AreaMeasure,
+    /// A pixel belongs to a pseudo-mask if the teacher's probability is above this.
+    pub mask_threshold: f32,
+    /// The resolution of the pseudo-masks that the student learns from.
+    pub mask_target: MaskTarget,
+    /// The rectangle of a pseudo-label, for a detector of boxes.
+    pub pseudo_box: PseudoBox,
     /// A pseudo-mask that overlaps a better one by more than this is dropped; 1 drops none.
     pub duplicate_iou: f64,
     /// The class loss of images without a target.
@@ -77,6 +105,9 @@ pub(in crate::method) struct Keys {
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub weighting: Table,
 }
+
+/// The least threshold of a pixel: Mask R-CNN's logits end at those of nearly this probability.
+const LEAST_THRESHOLD: f32 = 1e-6;
 
 /// Largest number of query-class pairs of an image.
 const MOST_PAIRS: usize = 1_000_000;
@@ -108,9 +139,19 @@ impl TeacherStudentConfig {
     pub(in crate::method) fn new(keys: Keys, check: &mut Check) -> Option<Self> {
         check.range("burn-in", keys.burn_in, 0..=MOST_STEPS);
         check.range("ema", keys.ema, 0.0..=1.0);
-        check.range("lambda", keys.lambda, 0.0..=MOST_WEIGHT as f32);
+        keys.lambda.check(check);
+        check.range(
+            "supervised-weight",
+            keys.supervised_weight,
+            0.0..=MOST_WEIGHT as f32,
+        );
         check.range("top-pairs", keys.top_pairs, 1..=MOST_PAIRS);
         check.range("min-area", keys.min_area, 0..=LARGEST_SIDE * LARGEST_SIDE);
+        check.range(
+            "mask-threshold",
+            keys.mask_threshold,
+            LEAST_THRESHOLD..=1.0 - LEAST_THRESHOLD,
+        );
         check.range("duplicate-iou", keys.duplicate_iou, 0.0..=1.0);
         let filter = check.keep("filter", registry::build(FILTERS, keys.filter));
         let correction = registry::build(CORRECTIONS, keys.correction);
@@ -120,11 +161,17 @@ impl TeacherStudentConfig {
         Some(Self {
             burn_in: keys.burn_in,
             ema: keys.ema,
+            ema_ramp: keys.ema_ramp,
             lambda: keys.lambda,
+            supervised_weight: keys.supervised_weight,
             score: keys.score,
             candidates: keys.candidates,
             top_pairs: keys.top_pairs,
             min_area: keys.min_area,
+            area: keys.area,
+            mask_threshold: keys.mask_threshold,
+            mask_target: keys.mask_target,
+            pseudo_box: keys.pseudo_box,
             duplicate_iou: keys.duplicate_iou,
             empty_image: keys.empty_image,
             filter: filter?,
@@ -142,7 +189,12 @@ pub fn distill(
     start: Start,
     labelled_steps: Range<usize>,
 ) -> Phase {
-    let (config, ema) = (config.clone(), config.ema);
+    let config = config.clone();
+    let follows = Follows::Student(Average {
+        keep: config.ema,
+        ramp: config.ema_ramp,
+        from: steps.start,
+    });
     Phase {
         name: "distill",
         curve: steps.end,
@@ -154,7 +206,6 @@ pub fn distill(
         shared: false,
         reads: MethodKeys::AllBut(Vec::new()),
         build: Build::Learner(Box::new(move |parts| {
-            let follows = Follows::Student(ema);
             Box::new(TeacherStudent::new(
                 &config,
                 follows,
@@ -191,7 +242,16 @@ impl Method for TeacherStudentConfig {
         Some(Demands {
             choice: self.choice(),
             mask_loss: self.weighting.mask_loss(),
+            negative: self.weighting.negative(),
+            area: self.area,
+            mask_target: self.mask_target,
+            pseudo_box: self.pseudo_box,
+            lambda: self.lambda.named(),
         })
+    }
+
+    fn normalise(&self, table: &mut Table) {
+        lambda::normalise(table);
     }
 
     fn vlm(&self) -> Option<&VisionLanguageConfig> {
@@ -251,7 +311,10 @@ mod tests {
         method.remove("lambda");
         let error = crate::registry::build(METHODS, method).err().unwrap();
         assert_eq!(error[0].key, "lambda");
-        assert_eq!(error[0].message, "missing; needed: a number");
+        assert_eq!(
+            error[0].message,
+            "missing; needed: a number, 0 to 1000000, or a table"
+        );
         let mut method = table("method");
         method["correction"] = toml::Value::Table(toml::Table::from_iter([(
             "name".to_string(),

@@ -5,17 +5,17 @@
 //! nothing has to be waited for, [`Labeller::finish`] to the end.
 
 use super::TeacherStudentConfig;
-use crate::detector::{Candidate, Detector, Masks, Proposals};
+use crate::detector::{Candidate, Detector, Masks, Output, Proposals, PseudoBox};
 use crate::graph::Images;
 use crate::method::correction::{Corrected, Correction, Region, TrainingProgress};
 use crate::method::filter::{Clock, Filter, Tier};
 use crate::method::pseudo_labels::{ImageLabels, PseudoLabel, TierCounts, without_duplicates};
 use crate::method::weighting::Weighting;
-use crate::ops;
 use crate::structures::{Mask, Picture};
 use crate::tensor::{Later, Tape, Tensor2};
 use std::collections::VecDeque;
 
+mod forms;
 mod snapshot;
 
 /// The teacher's views of one step, of which some have been put into tiers.
@@ -48,7 +48,7 @@ struct Tiered {
     views: Vec<(View, Survivors)>,
     /// Mask logits of all survivors at the padded input size, view by view, where the network is.
     logits: Tensor2,
-    /// The pixels where they are above 0.
+    /// The pixels of the masks.
     bits: Later<Vec<Vec<u8>>>,
 }
 
@@ -83,10 +83,15 @@ impl Labeller {
         }
     }
 
-    /// The proposals of the teacher for its views of one step, `images`.
-    pub fn propose(&self, teacher: &dyn Detector, images: &Images) -> Later<Proposals> {
+    /// The teacher's output for its views of one step, `images`, and its proposals.
+    pub fn propose(
+        &self,
+        teacher: &dyn Detector,
+        images: &Images,
+    ) -> (Box<dyn Output>, Later<Proposals>) {
         let output = teacher.forward(&mut Tape::off(), images);
-        output.propose(self.config.choice())
+        let proposals = output.propose(self.config.choice());
+        (output, proposals)
     }
 
     /// Puts the candidates of the teacher's views of one step into their tiers, as far as that does not
@@ -128,7 +133,8 @@ impl Labeller {
     ) -> Vec<ImageLabels> {
         let mut labels = Vec::with_capacity(pictures.len());
         while let Some(tiered) = begun.begun.take() {
-            labels.extend(self.label(tiered, begun.size, pictures, progress));
+            let masks = (begun.size, &*begun.masks);
+            labels.extend(self.label(tiered, masks, pictures, progress));
             self.next(&mut begun);
         }
         assert_eq!(labels.len(), pictures.len(), "a picture for every view");
@@ -149,7 +155,7 @@ impl Labeller {
             .waiting
             .drain(..count)
             .map(|view| {
-                let survivors = self.survivors(&view);
+                let survivors = self.survivors(&view, &*begun.masks);
                 (view, survivors)
             })
             .collect();
@@ -159,25 +165,27 @@ impl Labeller {
         });
         let logits = begun.masks.logits(&rows.collect::<Vec<_>>());
         begun.begun = Some(Tiered {
-            bits: ops::above_zero(&logits),
+            bits: forms::pixels(&logits, self.config.mask_threshold),
             logits,
             views,
         });
     }
 
     /// The tiers of a view's candidates; those with too small a mask are low, whatever the filter says.
-    fn survivors(&mut self, view: &View) -> Survivors {
+    fn survivors(&mut self, view: &View, masks: &dyn Masks) -> Survivors {
         let candidates = &view.candidates;
         let mut tiers = self.filter.tiers(candidates, view.clock);
-        for (tier, candidate) in tiers.iter_mut().zip(candidates) {
-            if candidate.area <= self.config.min_area {
-                *tier = Tier::Low;
+        let is_not_low = |tiers: &[Tier], i: &usize| tiers[*i] != Tier::Low;
+        let all = 0..candidates.len();
+        let rest: Vec<usize> = all.filter(|i| is_not_low(&tiers, i)).collect();
+        let of_rest: Vec<&Candidate> = rest.iter().map(|i| &candidates[*i]).collect();
+        for (i, is_small) in rest.iter().zip(self.are_small(&of_rest, masks)) {
+            if is_small {
+                tiers[*i] = Tier::Low;
             }
         }
         Survivors {
-            candidates: (0..candidates.len())
-                .filter(|i| tiers[*i] != Tier::Low)
-                .collect(),
+            candidates: rest.into_iter().filter(|i| is_not_low(&tiers, i)).collect(),
             tiers,
         }
     }
@@ -186,7 +194,7 @@ impl Labeller {
     fn label(
         &mut self,
         tiered: Tiered,
-        (height, width): (usize, usize),
+        ((height, width), all_masks): ((usize, usize), &dyn Masks),
         pictures: &[&Picture],
         progress: TrainingProgress,
     ) -> Vec<ImageLabels> {
@@ -207,7 +215,7 @@ impl Labeller {
         }
         let views = views.iter().zip(all_asked);
         let label = |((view, survivors), asked): (&(View, Survivors), Asked)| {
-            self.label_view(view, survivors, asked, &logits)
+            self.label_view(view, survivors, asked, (&logits, all_masks))
         };
         views.map(label).collect()
     }
@@ -241,13 +249,13 @@ impl Labeller {
         }
     }
 
-    /// The labels of a view.
+    /// The labels of a view. `masks`: the logits of all survivors, and the masks of all candidates.
     fn label_view(
         &mut self,
         view: &View,
         survivors: &Survivors,
         asked: Asked,
-        logits: &Tensor2,
+        (logits, masks): (&Tensor2, &dyn Masks),
     ) -> ImageLabels {
         let (candidates, tiers) = (&view.candidates, &survivors.tiers);
         let mut kept = vec![false; candidates.len()];
@@ -265,6 +273,9 @@ impl Labeller {
                     tier,
                     score: candidate.class_quality * candidate.mask_quality,
                     mask,
+                    qualities: [candidate.class_quality, candidate.mask_quality],
+                    proposal: candidate.mask,
+                    bounds: candidate.bounds,
                     row,
                 });
             }
@@ -283,9 +294,30 @@ impl Labeller {
             kept: labels.len(),
         };
         self.filter.learn(candidates, &kept, view.clock);
-        let rows: Vec<usize> = labels.iter().map(|label| label.row).collect();
+        let proposals: Vec<usize> = labels.iter().map(|label| label.proposal).collect();
+        let (coarse, discounts) = match self.coarse(masks, &proposals) {
+            Some((coarse, logits)) => {
+                let rows: Vec<usize> = (0..coarse.len()).collect();
+                let discounts = self.weighting.discounts(&logits, &rows);
+                (Some(coarse), discounts)
+            }
+            None => {
+                let rows: Vec<usize> = labels.iter().map(|label| label.row).collect();
+                (None, self.weighting.discounts(logits, &rows))
+            }
+        };
+        let weights = |label: &PseudoLabel| {
+            let [class, mask] = label.qualities;
+            self.weighting.of_label(class, mask)
+        };
         ImageLabels {
-            discounts: self.weighting.discounts(logits, &rows),
+            weights: labels.iter().map(weights).collect(),
+            coarse,
+            bounds: match self.config.pseudo_box {
+                PseudoBox::Mask => None,
+                PseudoBox::Detection => labels.iter().map(|label| label.bounds).collect(),
+            },
+            discounts,
             labels,
             counts,
         }

@@ -1,6 +1,8 @@
 //! Method `teacher-student`: PL-DC's training step, and with other slots that of its ablations and baselines.
 //!
-//! `$$ L = L_{sup} + \lambda L_{unsup} \qquad (1) $$`
+//! `$$ L = w_s L_{sup} + \lambda L_{unsup} \qquad (1) $$`
+//!
+//! w_s is 1 but for STAC, which halves both losses; lambda may differ by term ([`Lambda`]).
 //!
 //! t < T_b: the burn-in, a supervised phase. t = T_b: the teacher is a copy of the student. t > T_b: the
 //! teacher first follows the student (as it is after step t - 1). Then the teacher labels the weak views, and
@@ -10,23 +12,26 @@
 //! parts are normalised apart.
 
 mod config;
+mod judge;
 pub mod labeller;
 
 use super::correction::TrainingProgress;
 use super::device_batch::DeviceBatch;
+use super::lambda::Lambda;
 use super::learner::{Learner, Parts, StepOutput};
 use super::pseudo_labels::{ImageLabels, TierCounts};
 use super::report::{Diagnosis, PartLosses, PseudoReport, StepReport, diagnose};
 use super::snapshot::ImageSnapshot;
 use super::supervised::{ImageGroup, Supervised, labelled_targets};
-use super::teacher::follow;
+use super::teacher::{Average, follow};
 use crate::data::Batch;
-use crate::detector::{Detector, Proposals, Targets};
+use crate::detector::{Background, Detector, Negative, Output, Proposals, Targets};
 use crate::graph::clip::VisionLanguage;
 use crate::ops;
 use crate::structures::Picture;
 use crate::tensor::{Later, Tape};
 use anyhow::{Context, Result};
+use judge::TeacherJudge;
 use labeller::{Labeller, Labelling};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -44,7 +49,9 @@ pub struct TeacherStudent {
     labelled_steps: Range<usize>,
     epoch_steps: usize,
     follows: Follows,
-    lambda: f32,
+    lambda: Lambda,
+    /// w_s.
+    supervised_weight: f32,
     /// Consecutive steps without a pseudo-label.
     barren_steps: usize,
 }
@@ -64,8 +71,8 @@ struct State {
 /// The change of the teacher between two steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Follows {
-    /// It is a copy of the student at first, then its moving average; the number is the part that stays at every step.
-    Student(f32),
+    /// It is a copy of the student at first, then its moving average.
+    Student(Average),
     /// Nothing: it was given at the start.
     Nobody,
 }
@@ -88,17 +95,18 @@ impl TeacherStudent {
             labelled_steps,
             epoch_steps: setup.epoch_steps.max(1),
             follows,
-            lambda: config.lambda,
+            lambda: config.lambda.clone(),
+            supervised_weight: config.supervised_weight,
             barren_steps: 0,
         }
     }
 
     /// Brings the teacher up to date and lets it look at the weak views.
-    fn propose(&mut self, sent: &DeviceBatch) -> Later<Proposals> {
+    fn propose(&mut self, sent: &DeviceBatch, step: usize) -> (Box<dyn Output>, Later<Proposals>) {
         let student = &mut *self.supervised.student;
         let teacher = match (&mut self.teacher, self.follows) {
-            (Some(teacher), Follows::Student(keep)) => {
-                follow(&mut **teacher, student, keep);
+            (Some(teacher), Follows::Student(average)) => {
+                follow(&mut **teacher, student, average.keep_at(step));
                 teacher
             }
             (Some(teacher), Follows::Nobody) => teacher,
@@ -145,7 +153,14 @@ impl Learner for TeacherStudent {
     fn step(&mut self, tape: &mut Tape, sent: &DeviceBatch, step: usize) -> StepOutput {
         let done = step - self.labelled_steps.start + 1;
         let last_of_epoch = done.is_multiple_of(self.epoch_steps);
-        let proposals = self.propose(sent).wait();
+        let (output, proposals) = self.propose(sent, step);
+        let negative = self.labeller.weighting.negative();
+        // What the teacher has seen is kept for its judgement of the student's regions alone.
+        let judge = (negative == Negative::Teacher).then(|| TeacherJudge {
+            output,
+            views: &sent.batch.unlabelled,
+        });
+        let proposals = proposals.wait();
         let begun = self.labeller.begin(proposals, last_of_epoch);
 
         let student = &*self.supervised.student;
@@ -175,14 +190,20 @@ impl Learner for TeacherStudent {
             ..
         } = &*self;
         let objects = labelled_targets(&sent.batch, images.padded());
-        let labelled_part = supervised.labelled_part(&objects);
+        let weighting = &labeller.weighting;
+        let labelled_part = supervised.labelled_part(&objects, weighting.labelled_mask_loss());
         let views = labels.iter().zip(&sent.batch.unlabelled);
         let seen: Vec<Cow<ImageLabels>> = views
             .map(|(labels, views)| labels.seen_by_student(views.moved.as_ref()))
             .collect();
         let pseudo_objects: Vec<Targets> = seen.iter().map(|labels| labels.targets()).collect();
-        let mask_loss = labeller.weighting.mask_loss();
-        let unlabelled_part = supervised.part(unlabelled, &pseudo_objects, mask_loss);
+        let background = match (&judge, negative) {
+            (Some(judge), _) => Background::Teacher(judge),
+            (None, Negative::Weight(weight)) => Background::Weight(weight),
+            (None, _) => Background::Own,
+        };
+        let mask_loss = weighting.mask_loss();
+        let unlabelled_part = supervised.part(unlabelled, &pseudo_objects, mask_loss, background);
         let draws =
             [ImageGroup::Labelled, ImageGroup::Unlabelled].map(|of| supervised.draws(of, step));
         let [labelled_draws, unlabelled_draws] = draws;
@@ -190,7 +211,9 @@ impl Learner for TeacherStudent {
         let sup = output.begin(&labelled_part, labelled_draws);
         let unsup = output_of_strong.begin(&unlabelled_part, unlabelled_draws);
         let (sup, unsup) = (sup.losses(tape), unsup.losses(tape));
-        let loss = ops::weighted_sum(tape, &[(&sup.total, 1.0), (&unsup.total, self.lambda)]);
+        let mut summands = vec![(&sup.total, self.supervised_weight)];
+        summands.extend(self.lambda.summands(&unsup));
+        let loss = ops::weighted_sum(tape, &summands);
         let losses = PartLosses::of([&sup, &unsup]);
         let pseudo = self.report(&labels, &sent.batch);
         StepOutput {

@@ -212,6 +212,28 @@ fn the_teacher_is_the_student_and_then_follows_it() {
     }
 }
 
+/// As PAIS: a copy at first, then the mean of the students before each step.
+#[test]
+fn with_a_ramp_the_teacher_is_the_mean_of_the_students() {
+    let mut method = table_with(0.0);
+    method["ema-ramp"] = "mean".into();
+    method["ema"] = 0.999.into();
+    let mut learner = last_phase(method);
+    step(&mut *learner, &batch(SIDE), BURN_IN);
+    let first = values(learner.student());
+    for t in 1..4 {
+        move_by(learner.student(), 0.5);
+        step(&mut *learner, &batch(SIDE), BURN_IN + t);
+        let expected = 0.25 * t as f32;
+        for (after, first) in values(learner.teacher().unwrap()).iter().zip(&first) {
+            assert!(
+                (after - first - expected).abs() < 1e-5,
+                "{after}, first {first}, after {t}"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_loss_is_the_sum_of_its_parts_in_one_forward_or_two() {
     for side in [SIDE, 2 * SIDE] {
@@ -326,6 +348,9 @@ on_every_place! {
         }
     }
 }
+
+mod oracle;
+mod whole_step;
 
 #[cfg(feature = "cuda")]
 mod waits;

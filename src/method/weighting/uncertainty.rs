@@ -64,6 +64,7 @@ impl Weighting for Uncertainty {
             renormalise: self.renormalise,
             uniform_points: self.points == Points::Uniform,
             per_query: self.divisor == Divisor::Queries,
+            boundary: None,
         }
     }
 }

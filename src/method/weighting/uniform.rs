@@ -2,7 +2,6 @@
 
 use super::Weighting;
 use crate::registry::{self, Checked, ComponentErrors};
-use crate::tensor::Tensor2;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -16,8 +15,4 @@ pub(super) fn build(table: toml::Table) -> Result<Box<dyn Weighting>, ComponentE
     Ok(Box::new(registry::read::<Uniform>(table)?))
 }
 
-impl Weighting for Uniform {
-    fn discounts(&self, _logits: &Tensor2, _rows: &[usize]) -> Option<Tensor2> {
-        None
-    }
-}
+impl Weighting for Uniform {}

@@ -10,6 +10,12 @@
 //! max(1, objects of these images), i over points sampled by importance. u: PL-DC eq. 13, only in the mask loss (eq.
 //! 14). The sum over the layers is plain.
 //!
+//! Pseudo-labels may have weights of their own, and so may queries without one ([`Background`]). They are factors on
+//! `CE_q`, on the sums over the points and on `dice_n`; the divisors stay as they are. A [`Boundary`] takes the place of
+//! 1 - u: it looks at the student's mask at its own resolution, and is sampled at the points like the mask.
+//!
+//! [`Boundary`]: crate::detector::Boundary
+//!
 //! [`Criterion::begin`] starts the matching costs of all layers, [`Pending::losses`] solves the assignments and
 //! computes the losses. A GPU computes the costs of one layer while the CPU solves the layer before it. The CPU waits
 //! for the costs of each layer and for nothing else. With [`crate::detector::MaskLoss::renormalise`] it also waits for
@@ -17,16 +23,20 @@
 
 mod matching;
 mod sampling;
+mod weights;
 
 use super::loss::LossConfig;
 use super::points::{Drawn, PointSource};
-use crate::detector::{EmptyImage, Losses, Part, Pending, Targets};
+use crate::detector::{Background, Losses, Part, Pending, Targets};
 use crate::graph::{LayerPredictions, Predictions};
 use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
 use matching::{MatchedPair, Matching};
 use sampling::Sampled;
+
+/// The terms of the loss.
+pub const TERMS: [&str; 3] = ["class", "mask", "dice"];
 
 /// Computes [`Losses`].
 #[derive(Clone, Debug)]
@@ -94,23 +104,35 @@ impl Criterion {
         let queries = predictions.queries;
         let no_object = layer.classes.columns() - 1;
         let nothing = part.targets.iter().all(Targets::is_empty);
+        let unmatched = match part.background {
+            Background::Own => self.config.no_object,
+            Background::Weight(weight) => weight,
+            Background::Teacher(_) => {
+                unreachable!("a recipe that asks for regions of queries is refused")
+            }
+        };
         let mut targets = vec![no_object; part.targets.len() * queries];
+        // Those that the loss is divided by, and those of the losses.
+        let mut plain = Vec::with_capacity(targets.len());
         let mut weights = Vec::with_capacity(targets.len());
         for image in part.targets {
-            let silent = match part.empty_image {
-                EmptyImage::ZeroBatch => nothing,
-                EmptyImage::ZeroImage => image.is_empty(),
-                EmptyImage::Background => false,
+            let [own, given] = match part.empty_image.teaches(image, nothing) {
+                true => [self.config.no_object, unmatched],
+                false => [0.0; 2],
             };
-            let weight = if silent { 0.0 } else { self.config.no_object };
-            weights.resize(weights.len() + queries, weight);
+            plain.resize(plain.len() + queries, own);
+            weights.resize(weights.len() + queries, given);
         }
         for pair in pairs {
             let row = pair.image * queries + pair.query;
-            targets[row] = part.targets[pair.image].classes[pair.object];
-            weights[row] = 1.0;
+            let image = &part.targets[pair.image];
+            targets[row] = image.classes[pair.object];
+            plain[row] = 1.0;
+            weights[row] = image
+                .weights_of(pair.object)
+                .map_or(1.0, |weights| weights.class);
         }
-        let total: f32 = weights.iter().sum();
+        let total: f32 = plain.iter().sum();
         let start = part.images.start * queries;
         let logits = ops::slice_rows(tape, &layer.classes, start, targets.len());
         // Without any weight the loss and its gradient are 0, whatever they are divided by.
@@ -154,7 +176,8 @@ impl Pending for StartedPart<'_> {
             ],
         );
         Losses {
-            terms: vec![("class", class), ("mask", mask), ("dice", dice)],
+            terms: TERMS.into_iter().zip([class, mask, dice]).collect(),
+            weights: weights.into(),
             total,
         }
     }
@@ -173,13 +196,14 @@ impl StartedPart<'_> {
         let objects: usize = part.targets.iter().map(Targets::len).sum();
         let masks = objects.max(1) as f32;
         let divisor = match part.mask_loss.per_query {
-            true => (part.targets.len() * predictions.queries) as f32,
+            true => (part.empty_image.counted(part.targets) * predictions.queries) as f32,
             false => masks,
         };
         let sampled = Sampled::new(self, index, pairs);
         let size = (predictions.height, predictions.width);
         let logits = ops::point_sample(tape, &layer.masks, &sampled.rows, size, &sampled.points);
-        let (targets, weights) = (&sampled.targets, sampled.weights.as_ref());
+        let weights = self.point_weights(layer, pairs, &sampled);
+        let (targets, weights) = (&sampled.targets, weights.as_ref());
         let scale = match weights {
             Some(weights) if part.mask_loss.renormalise => {
                 mean(&weights.host_values()).max(SMALLEST_MEAN)
@@ -188,7 +212,13 @@ impl StartedPart<'_> {
         };
         [
             ops::bce_points(tape, &logits, targets, weights, divisor * scale),
-            ops::dice_points(tape, &logits, targets, masks),
+            ops::dice_points(
+                tape,
+                &logits,
+                targets,
+                self.mask_weights(pairs).as_ref(),
+                masks,
+            ),
         ]
     }
 }

@@ -1,7 +1,9 @@
 //! The losses on small random predictions.
 
 use super::*;
-use crate::detector::MaskLoss;
+use crate::detector::{
+    Background, Boundary, EmptyImage, MaskLoss, ObjectWeights, Padding, Reduction,
+};
 use crate::ops::check::on_every_place;
 use crate::ops::golden::compare;
 use crate::structures::Mask;
@@ -55,6 +57,7 @@ fn targets(classes: &[usize], discount: Option<f32>) -> Targets<'static> {
             let pixels = side * side;
             Tensor2::constant(vec![u; classes.len() * pixels], classes.len(), pixels)
         }),
+        ..Targets::default()
     }
 }
 
@@ -91,6 +94,7 @@ fn run_with(
         targets,
         mask_loss,
         empty_image: EmptyImage::ZeroBatch,
+        background: Default::default(),
     };
     run_part(criterion, predictions, &part)
 }
@@ -204,6 +208,7 @@ fn images_without_targets_by_policy() {
             targets,
             mask_loss: MaskLoss::default(),
             empty_image,
+            background: Default::default(),
         };
         let outcome = run_part(&criterion(), &predictions, &part);
         assert!(outcome.losses.iter().all(|loss| loss.is_finite()));
@@ -218,6 +223,8 @@ fn images_without_targets_by_policy() {
     assert_eq!(learned(EmptyImage::ZeroImage, &nothing), (false, false));
     assert_eq!(learned(EmptyImage::ZeroImage, &half), (true, false));
     assert_eq!(learned(EmptyImage::Background, &nothing), (true, true));
+    assert_eq!(learned(EmptyImage::Drop, &nothing), (false, false));
+    assert_eq!(learned(EmptyImage::Drop, &half), (true, false));
 }
 
 #[test]
@@ -274,6 +281,210 @@ fn the_mask_loss_may_be_taken_per_query_and_over_all_pixels() {
 }
 
 #[test]
+fn a_dropped_image_has_no_queries_to_divide_by() {
+    let predictions = predictions(2, 1);
+    let image = [targets(&[0, 1], None), targets(&[], None)];
+    let mask_loss = MaskLoss {
+        per_query: true,
+        ..MaskLoss::default()
+    };
+    let [zero, dropped] = [EmptyImage::ZeroImage, EmptyImage::Drop].map(|empty_image| {
+        let part = Part {
+            images: 0..2,
+            targets: &image,
+            mask_loss,
+            empty_image,
+            background: Default::default(),
+        };
+        run_part(&criterion(), &predictions, &part).losses
+    });
+    assert!(
+        (dropped[1] - 2.0 * zero[1]).abs() < 1e-5 * dropped[1],
+        "{dropped:?} {zero:?}"
+    );
+    assert_eq!((zero[0], zero[2]), (dropped[0], dropped[2]));
+}
+
+/// [`targets`] with these weights of class and mask.
+fn weighted(classes: &[usize], weights: &[[f32; 2]]) -> Targets<'static> {
+    let weights = weights.iter().map(|[class, mask]| ObjectWeights {
+        class: *class,
+        mask: *mask,
+    });
+    Targets {
+        weights: Some(weights.collect()),
+        ..targets(classes, None)
+    }
+}
+
+/// The losses of one image without queries that count as background.
+fn without_background(image: Targets) -> [f32; 3] {
+    let part = Part {
+        images: 0..1,
+        targets: &[image],
+        mask_loss: MaskLoss::default(),
+        empty_image: EmptyImage::ZeroBatch,
+        background: Background::Weight(0.0),
+    };
+    run_part(&criterion(), &predictions(1, 2), &part).losses
+}
+
+#[test]
+fn weights_are_factors_and_no_loss_is_divided_by_them() {
+    let with = |a: [f32; 2], b: [f32; 2]| without_background(weighted(&[0, 2], &[a, b]));
+    let close = |found: f32, expected: f32| {
+        assert!(
+            (found - expected).abs() < 1e-4 * expected,
+            "{found}, not {expected}"
+        )
+    };
+    let plain = without_background(targets(&[0, 2], None));
+    let ones = with([1.0; 2], [1.0; 2]);
+    let halves = with([0.5; 2], [0.5; 2]);
+    let (first, second) = (with([1.0; 2], [0.0; 2]), with([0.0; 2], [1.0; 2]));
+    for term in 0..3 {
+        close(ones[term], plain[term]);
+        close(halves[term], 0.5 * plain[term]);
+        close(first[term] + second[term], plain[term]);
+        assert!(first[term] > 0.0 && second[term] > 0.0);
+    }
+    // A gate for one mask leaves its class, and the divisor of the other mask, as they are.
+    let gated = with([1.0, 0.0], [1.0, 1.0]);
+    close(gated[0], plain[0]);
+    close(gated[1], second[1]);
+    close(gated[2], second[2]);
+}
+
+#[test]
+fn queries_without_an_object_may_have_another_weight() {
+    let predictions = predictions(1, 1);
+    let with = |background| {
+        let part = Part {
+            images: 0..1,
+            targets: &[targets(&[0, 2], None)],
+            mask_loss: MaskLoss::default(),
+            empty_image: EmptyImage::ZeroBatch,
+            background,
+        };
+        run_part(&criterion(), &predictions, &part).losses
+    };
+    let plain = with(Background::Own);
+    let own = criterion().config.no_object;
+    assert_eq!(with(Background::Weight(own)), plain);
+    let [none, twice] = [0.0, 2.0 * own].map(|weight| with(Background::Weight(weight)));
+    let expected = none[0] + 2.0 * (plain[0] - none[0]);
+    assert!(
+        (twice[0] - expected).abs() < 1e-4 * expected,
+        "{twice:?}, not {expected}"
+    );
+    assert_eq!(twice[1..], plain[1..]);
+}
+
+/// A rule whose weights differ from pixel to pixel.
+const EDGES: Boundary = Boundary {
+    scale: 3.0,
+    reduction: Reduction::Pixel,
+    padding: Padding::Replicate,
+};
+
+#[test]
+fn a_boundary_that_is_averaged_first_is_a_factor() {
+    let predictions = predictions(1, 2);
+    let with = |boundary| {
+        let mask_loss = MaskLoss {
+            boundary,
+            ..MaskLoss::default()
+        };
+        run_with(
+            &criterion(),
+            &predictions,
+            0..1,
+            &[targets(&[0, 2], None)],
+            mask_loss,
+        )
+        .losses
+    };
+    let plain = with(None);
+    let released = with(Some(Boundary {
+        reduction: Reduction::Released,
+        ..EDGES
+    }));
+    // Near the border the weight fades out with the mask.
+    assert!(
+        released[1] > 2.5 * plain[1] && released[1] <= 3.0 * plain[1] + 1e-4,
+        "{released:?} {plain:?}"
+    );
+    let pixel = with(Some(EDGES));
+    assert!(
+        (pixel[1] - released[1]).abs() > 1e-3 * plain[1],
+        "{pixel:?} {released:?}"
+    );
+    assert_eq!(
+        [released[0], released[2], pixel[0], pixel[2]],
+        [plain[0], plain[2], plain[0], plain[2]]
+    );
+}
+
+/// The gradient is that of a loss whose weights are constants: nothing flows through them.
+#[test]
+fn boundary_weights_are_constants_of_the_backward_pass() {
+    let predictions = predictions(1, 1);
+    let config = LossConfig {
+        class: 0.0,
+        dice: 0.0,
+        mask: 1.0,
+        ..crate::detector::mask2former::loss::tests::loss()
+    };
+    let criterion = Criterion::new(config);
+    let image = [targets(&[0, 2], None)];
+    let part = Part {
+        images: 0..1,
+        targets: &image,
+        mask_loss: MaskLoss {
+            boundary: Some(EDGES),
+            ..MaskLoss::default()
+        },
+        empty_image: EmptyImage::ZeroBatch,
+        background: Background::Own,
+    };
+    let outcome = run_part(&criterion, &predictions, &part);
+    let points = Drawn::new(1, &mut Stream::new(1, "losses"));
+    let mut begun = criterion.begin(&predictions, &part, Box::new(points));
+    let pairs = begun.matching.pairs(0);
+    let layer = &predictions.layers[0];
+    let sampled = Sampled::new(&begun, 0, &pairs);
+    let weights = begun.point_weights(layer, &pairs, &sampled).unwrap();
+    let mean = weights.values().iter().sum::<f32>() / weights.len() as f32;
+    assert!(
+        weights.values().iter().any(|w| (w - mean).abs() > 0.5),
+        "they differ"
+    );
+    let mut tape = Tape::recording();
+    let logits = ops::point_sample(
+        &mut tape,
+        &layer.masks,
+        &sampled.rows,
+        (SIDE, SIDE),
+        &sampled.points,
+    );
+    let loss = ops::bce_points(
+        &mut tape,
+        &logits,
+        &sampled.targets,
+        Some(&weights.detach()),
+        2.0,
+    );
+    let mut grads = tape.backward(&loss);
+    compare("loss", &outcome.losses[1..2], &[loss.scalar()], 1e-5);
+    compare(
+        "masks",
+        &outcome.mask_gradient,
+        &layer.masks.gradient(&mut grads),
+        1e-5,
+    );
+}
+
+#[test]
 fn every_layer_counts() {
     let three = predictions(1, 3);
     let criterion = criterion();
@@ -322,7 +533,7 @@ on_every_place! {
         let targets = some_targets();
         for uniform_points in [false, true] {
             let mask_loss = MaskLoss { uniform_points, ..MaskLoss::default() };
-            let part = Part { images: 1..4, targets: &targets, mask_loss, empty_image: EmptyImage::ZeroBatch };
+            let part = Part { images: 1..4, targets: &targets, mask_loss, empty_image: EmptyImage::ZeroBatch, background: Default::default() };
             let look = |predictions: &Predictions| {
                 let points = Drawn::new(1, &mut Stream::new(1, "losses"));
                 let mut begun = criterion.begin(predictions, &part, Box::new(points));
@@ -354,6 +565,22 @@ on_every_place! {
                 }
             }
             assert!(found[2].iter().any(|w| *w < 0.8) && found[2].contains(&1.0));
+        }
+    }
+
+    fn weighted_losses_and_gradients_are_those_of_the_cpu(place) {
+        let criterion = criterion();
+        let here = predictions(2, 2);
+        let there = moved(&here, place);
+        let targets = [weighted(&[0, 2], &[[0.5, 2.0], [1.5, 0.25]]), targets(&[1], Some(0.25))];
+        for boundary in [None, Some(EDGES)] {
+            let mask_loss = MaskLoss { boundary, ..MaskLoss::default() };
+            let background = Background::Weight(0.3);
+            let part = Part { images: 0..2, targets: &targets, mask_loss, empty_image: EmptyImage::ZeroBatch, background };
+            let [found, expected] = [&there, &here].map(|predictions| run_part(&criterion, predictions, &part));
+            compare("losses", &found.losses, &expected.losses, 1e-4);
+            compare("classes", &found.class_gradient, &expected.class_gradient, 1e-4);
+            compare("masks", &found.mask_gradient, &expected.mask_gradient, 2e-3);
         }
     }
 

@@ -15,10 +15,13 @@ use super::forward::ForwardPass;
 use super::loss::LossConfig;
 use super::objects::Objects;
 use super::sampling::SampleOrder;
-use crate::detector::{EmptyImage, Losses, Part, Pending, Targets};
+use crate::detector::{Losses, Part, Pending, Targets};
 use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
+
+/// The terms of the loss.
+pub(super) const TERMS: [&str; 5] = ["class", "box", "mask", "rpn-objectness", "rpn-box"];
 
 /// The rules of the losses.
 #[derive(Clone, Debug)]
@@ -65,13 +68,8 @@ impl<'p> StartedPart<'p> {
             pass.sizes.len()
         );
         let nothing = part.targets.iter().all(Targets::is_empty);
-        let teaches = |targets: &Targets| match part.empty_image {
-            EmptyImage::ZeroBatch => !nothing,
-            EmptyImage::ZeroImage => !targets.is_empty(),
-            EmptyImage::Background => true,
-        };
         let images = part.images.clone().zip(part.targets);
-        let images = images.filter(|(_, targets)| teaches(targets));
+        let images = images.filter(|(_, targets)| part.empty_image.teaches(targets, nothing));
         let taught = |(image, targets)| Taught {
             image,
             objects: Objects::new(targets),
@@ -91,21 +89,19 @@ impl Pending for StartedPart<'_> {
         let [objectness, rpn_box] = self.anchor_losses(tape);
         let [class, boxes, mask] = self.region_losses(tape);
         let config = &self.criterion.config;
-        let terms = vec![
-            ("class", class, config.class),
-            ("box", boxes, config.boxes),
-            ("mask", mask, config.mask),
-            ("rpn-objectness", objectness, config.rpn_objectness),
-            ("rpn-box", rpn_box, config.rpn_box),
+        let weights = vec![
+            config.class,
+            config.boxes,
+            config.mask,
+            config.rpn_objectness,
+            config.rpn_box,
         ];
-        let weighted: Vec<(&Tensor2, f32)> = terms
-            .iter()
-            .map(|(_, term, weight)| (term, *weight))
-            .collect();
+        let terms = [class, boxes, mask, objectness, rpn_box];
+        let weighted: Vec<(&Tensor2, f32)> = terms.iter().zip(weights.iter().copied()).collect();
         let total = ops::weighted_sum(tape, &weighted);
-        let terms = terms.into_iter().map(|(name, term, _)| (name, term));
         Losses {
-            terms: terms.collect(),
+            terms: TERMS.into_iter().zip(terms).collect(),
+            weights,
             total,
         }
     }

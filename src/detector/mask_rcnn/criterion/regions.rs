@@ -6,11 +6,17 @@
 //!
 //! r runs over the R sampled regions of all images, F are those that have to find an object, y is its class. Only the
 //! deltas and the mask of that class count. w is 1, or for a pseudo-mask 1 - u of PL-DC, eq. 13, resampled to the
-//! region.
+//! region, or the weight of its boundary ([`Boundary`]) by the student's own prediction z.
+//!
+//! Pseudo-labels may have weights of their own, and so may background regions ([`Background`]). They are factors on
+//! `CE_r` and on w; the divisors stay as they are, but for [`Background::Teacher`].
+//!
+//! [`Boundary`]: crate::detector::Boundary
 
 use super::{StartedPart, zero};
 use crate::detector::mask_rcnn::detecting::REGION_WEIGHTS;
 use crate::detector::mask_rcnn::forward::Stage;
+use crate::detector::{Background, Cells};
 use crate::graph::mask_rcnn::Region;
 use crate::ops::{self, Bounds, iou_matrix};
 use crate::tensor::{Tape, Tensor2};
@@ -21,6 +27,8 @@ struct Sampled {
     regions: Vec<Region>,
     /// The class of each; background is the last.
     classes: Vec<usize>,
+    /// The weight of each in the class loss.
+    class_weights: Vec<f32>,
     /// The places among them that have to find an object.
     found: Vec<usize>,
     /// The deltas to it.
@@ -34,9 +42,10 @@ struct Sampled {
 }
 
 impl Sampled {
-    fn push(&mut self, image: usize, bounds: Bounds, class: usize) {
+    fn push(&mut self, image: usize, bounds: Bounds, class: usize, weight: f32) {
         self.regions.push(Region { image, bounds });
         self.classes.push(class);
+        self.class_weights.push(weight);
     }
 }
 
@@ -65,9 +74,13 @@ impl StartedPart<'_> {
         let (model, rules) = (&pass.model, pass.model.rules());
         let count = sampled.regions.len();
         let predictions = model.region_predictions(tape, &pass.levels, &sampled.regions);
-        let weights = vec![1.0; count];
         let (logits, classes) = (&predictions.classes, &sampled.classes);
-        let class = ops::cross_entropy(tape, logits, classes, &weights, count as f32);
+        let weights = &sampled.class_weights;
+        let divisor = match self.part.background {
+            Background::Teacher(_) => weights.iter().sum::<f32>().max(1.0),
+            Background::Own | Background::Weight(_) => count as f32,
+        };
+        let class = ops::cross_entropy(tape, logits, classes, weights, divisor);
         let columns: Vec<usize> = sampled.found.iter().map(|i| 4 * classes[*i]).collect();
         let moves = ops::pick(tape, &predictions.deltas, &sampled.found, &columns, 4);
         let deltas = Tensor2::constant(sampled.deltas.clone(), sampled.found.len(), 4);
@@ -94,12 +107,18 @@ impl StartedPart<'_> {
             for (index, object) in &sample.objects {
                 let bounds = candidates[*index];
                 sampled.found.push(sampled.regions.len());
-                sampled.push(taught.image, bounds, objects.class(*object));
+                let weight = objects
+                    .weights_of(*object)
+                    .map_or(1.0, |weights| weights.class);
+                sampled.push(taught.image, bounds, objects.class(*object), weight);
                 let target = objects.bounds[*object];
                 sampled.deltas.extend(coder.encode(target, bounds));
             }
-            for index in &sample.background {
-                sampled.push(taught.image, candidates[*index], background);
+            let others = sample.background.iter().map(|index| candidates[*index]);
+            let others: Vec<Bounds> = others.collect();
+            let weights = self.background_weights(taught.image, &others);
+            for (bounds, weight) in others.into_iter().zip(weights) {
+                sampled.push(taught.image, bounds, background, weight);
             }
             let in_regions: Vec<(usize, Bounds)> = sample
                 .objects
@@ -120,6 +139,17 @@ impl StartedPart<'_> {
         sampled
     }
 
+    /// The weights in the class loss of `regions` of an image of the batch that find no object.
+    fn background_weights(&self, image: usize, regions: &[Bounds]) -> Vec<f32> {
+        match self.part.background {
+            Background::Own => vec![1.0; regions.len()],
+            Background::Weight(weight) => vec![weight; regions.len()],
+            Background::Teacher(teacher) => {
+                teacher.background(image - self.part.images.start, regions)
+            }
+        }
+    }
+
     /// The loss of the masks of the regions that have to find an object.
     fn mask_loss(&self, tape: &mut Tape, sampled: Sampled) -> Tensor2 {
         let Sampled {
@@ -127,8 +157,8 @@ impl StartedPart<'_> {
             classes,
             found,
             masks,
-            weights,
-            weighted,
+            mut weights,
+            mut weighted,
             ..
         } = sampled;
         if found.is_empty() {
@@ -140,6 +170,22 @@ impl StartedPart<'_> {
         let pixels = pass.model.mask_side().pow(2);
         let own = ops::reshape(tape, &own, count, pixels);
         let targets = Tensor2::constant(masks, count, pixels);
+        if let Some(rule) = self.part.mask_loss.boundary {
+            let side = pass.model.mask_side();
+            let all = Cells::all((side, side));
+            let planes = own.host_values();
+            let planes = planes
+                .chunks_exact(pixels)
+                .zip(weights.chunks_exact_mut(pixels));
+            for (plane, weights) in planes {
+                let boundary = rule.weights(plane, (side, side), &all);
+                weights
+                    .iter_mut()
+                    .zip(boundary)
+                    .for_each(|(weight, by)| *weight *= by);
+            }
+            weighted = true;
+        }
         let mut divisor = count as f32;
         if weighted && self.part.mask_loss.renormalise {
             let sum: f64 = weights.iter().map(|weight| f64::from(*weight)).sum();

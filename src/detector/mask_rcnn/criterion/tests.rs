@@ -1,8 +1,8 @@
 //! The losses for given predictions and regions against torchvision, from `tests/golden/rcnn_losses.py`.
 
 use super::*;
-use crate::detector::MaskLoss;
 use crate::detector::mask_rcnn::loss::tests::published as published_loss;
+use crate::detector::{EmptyImage, MaskLoss};
 use crate::graph::mask_rcnn::{
     AnchorPredictions, HeadConfig, LEVELS, MaskRcnn, MaskRcnnConfig, Semantics, published,
 };
@@ -68,7 +68,7 @@ fn targets(objects: Objects, (height, width): (usize, usize)) -> Vec<Targets<'st
     let of_picture = |objects: &&[(usize, [usize; 4])]| Targets {
         classes: objects.iter().map(|(class, _)| *class).collect(),
         masks: objects.iter().map(|(_, sides)| mask(*sides)).collect(),
-        discounts: None,
+        ..Targets::default()
     };
     objects.iter().map(of_picture).collect()
 }
@@ -159,6 +159,7 @@ fn compared<const N: usize>(
         targets,
         mask_loss: MaskLoss::default(),
         empty_image: EmptyImage::Background,
+        background: Default::default(),
     };
     let mut started = StartedPart::new(pass, &criterion, &part, Stream::new(1, "draws"));
     let mut tape = Tape::recording();

@@ -139,6 +139,9 @@ impl DetectorConfig for Picky {
     fn stride(&self) -> usize {
         32
     }
+    fn terms(&self) -> &'static [&'static str] {
+        &["class", "mask"]
+    }
     fn check_demands(&self, demands: &Demands, check: &mut Check) {
         if demands.mask_loss.per_query {
             check.refuse("weighting.divisor", "this network has no queries");
@@ -163,6 +166,23 @@ fn a_detector_may_refuse_what_a_method_asks_of_it() {
     assert_eq!(refused(&queries), ["method.weighting.divisor"]);
     assert_eq!(refused(&table()), Vec::<String>::new());
     assert_eq!(refused(&supervised()), Vec::<String>::new());
+}
+
+#[test]
+fn a_weight_of_a_term_that_the_network_lacks_is_refused() {
+    let refused = |text: &str| {
+        let weights: Table = text.parse().unwrap();
+        keys(&with(table(), "method.lambda", weights))
+    };
+    let both = "box = 0.5\nclass = 2.0\nrpn-box = 1";
+    assert_eq!(
+        refused(both),
+        ["method.lambda.box", "method.lambda.rpn-box"]
+    );
+    assert_eq!(
+        refused("box = 0.0\ndefault = 2.0\ndice = 1"),
+        Vec::<String>::new()
+    );
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Makes a snapshot of one picture. The rules work on a copy of their state, so no threshold moves.
 
+use super::forms::pixels;
 use super::{Asked, Labeller, Survivors, View};
 use crate::detector::{Candidate, Detector, Proposals};
 use crate::method::correction::TrainingProgress;
 use crate::method::filter::{Clock, Tier};
 use crate::method::snapshot::{CandidateSnapshot, ImageSnapshot};
-use crate::ops;
 use crate::structures::{Mask, Picture};
 use crate::tensor::{Later, Tensor2};
 
@@ -26,7 +26,7 @@ impl Labeller {
             size,
             images,
             masks,
-        } = own.propose(teacher, &images).wait();
+        } = own.propose(teacher, &images).1.wait();
         let view = View {
             number: 0,
             candidates: images.into_iter().next().unwrap_or_default(),
@@ -35,7 +35,7 @@ impl Labeller {
                 last_of_epoch: false,
             },
         };
-        let survivors = own.survivors(&view);
+        let survivors = own.survivors(&view, &*masks);
         let low = best_low(&view.candidates, &survivors.tiers);
         let logits_of = |candidates: &[usize]| {
             let rows = candidates.iter().map(|i| view.candidates[*i].mask);
@@ -47,9 +47,15 @@ impl Labeller {
                 .map(|mask| mask.top_left(picture.height, picture.width))
                 .collect()
         };
-        let low_masks = of_picture(&masks_of(&logits_of(&low), size));
+        let masks_of = |logits: &Tensor2| -> Vec<Mask> {
+            let bits = pixels(logits, self.config.mask_threshold)
+                .wait()
+                .into_iter();
+            bits.map(|bits| Mask::new(size.0, size.1, bits)).collect()
+        };
+        let low_masks = of_picture(&masks_of(&logits_of(&low)));
         let logits = logits_of(&survivors.candidates);
-        let padded = masks_of(&logits, size);
+        let padded = masks_of(&logits);
         let own_masks = of_picture(&padded);
         let rows = (0, padded);
         let asked = own.ask(&view, &survivors, rows, &logits, picture, progress);
@@ -62,7 +68,7 @@ impl Labeller {
             answers: Later::ready(answers),
             ..asked
         };
-        let labels = own.label_view(&view, &survivors, asked, &logits);
+        let labels = own.label_view(&view, &survivors, asked, (&logits, &*masks));
         let shown = |i: usize, mask: Mask, corrected: Option<usize>, kept: bool| {
             let candidate = &view.candidates[i];
             CandidateSnapshot {
@@ -100,12 +106,6 @@ fn best_low(candidates: &[Candidate], tiers: &[Tier]) -> Vec<usize> {
     low.sort_by(|one, other| score(other).total_cmp(&score(one)));
     low.truncate(MOST_LOW);
     low
-}
-
-/// The masks of `logits` `[N, height * width]`.
-fn masks_of(logits: &Tensor2, (height, width): (usize, usize)) -> Vec<Mask> {
-    let bits = ops::above_zero(logits).wait().into_iter();
-    bits.map(|bits| Mask::new(height, width, bits)).collect()
 }
 
 /// The largest value of each pixel over the rows of `all` `[labels, height * width]`, cut to the picture in the top

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::detector::Targets;
-use crate::detector::mask2former::examples::{example, two_examples_at};
+use crate::detector::mask2former::examples::{example, predictions, proposed, two_examples_at};
 use crate::method::config::tests::table;
 use crate::method::filter::FILTERS;
 use crate::method::teacher_student::TeacherStudentConfig;
@@ -160,4 +160,85 @@ on_every_place! {
         assert_eq!(high(second()), [1]);
         assert_eq!(high(two_examples_at(place)), [1, 0]);
     }
+}
+
+/// The labels of the example with the keys `more`, of a filter that keeps everything.
+fn with_keys(proposals: Proposals, more: &str) -> ImageLabels {
+    let mut keys = table("method");
+    keys.remove("name");
+    let rules = "filter = { name = 'coupled', threshold = 0.0 }\ncorrection = { name = 'keep' }";
+    keys.extend(rules.parse::<toml::Table>().unwrap());
+    keys.extend(more.parse::<toml::Table>().unwrap());
+    let mut labeller = Labeller::new(TeacherStudentConfig::read(keys).unwrap());
+    let picture = Picture::new(8, 8, vec![0; 192]);
+    labelled(&mut labeller, proposals, &[&picture]).remove(0)
+}
+
+/// One query with `cells` cells of a grid of 4 x 4 at the logit `size`, and the others at its opposite.
+fn cells(cells: usize, size: f32) -> Proposals {
+    let mut predictions = predictions();
+    let layer = predictions.layers.last_mut().unwrap();
+    let logits = (0..16).map(|cell| if cell < cells { size } else { -size });
+    layer.masks = Tensor2::constant(logits.collect(), 1, 16);
+    layer.classes = Tensor2::constant(vec![5.0, 0.0, 0.0], 1, 3);
+    predictions.queries = 1;
+    proposed(&predictions, (16, 16))
+}
+
+#[test]
+fn the_area_of_guided_distillation_is_a_sum_of_probabilities_on_the_grid() {
+    let kept = |count, least: usize, area: &str| {
+        let more = format!("min-area = {least}\narea = '{area}'");
+        with_keys(cells(count, 60.0), &more).counts.kept
+    };
+    assert_eq!(kept(6, 5, "probability"), 1);
+    assert_eq!(kept(5, 5, "probability"), 0, "5 is not more than 5");
+    // In the view, a row of four cells has four rows of 16 pixels.
+    assert_eq!((kept(4, 63, "pixels"), kept(4, 64, "pixels")), (1, 0));
+}
+
+#[test]
+fn the_area_and_the_pixels_of_a_mask_follow_its_threshold() {
+    let area = |image: &ImageLabels| -> usize {
+        let bits = image.labels.iter().flat_map(|label| &label.mask.bits);
+        bits.filter(|bit| **bit == 1).count()
+    };
+    let mut last = usize::MAX;
+    for threshold in [0.2, 0.5, 0.8] {
+        let image = with_keys(
+            cells(6, 2.0),
+            &format!("min-area = 0\nmask-threshold = {threshold}"),
+        );
+        let found = area(&image);
+        assert!(found < last, "{found} pixels at {threshold}");
+        let more = |least| format!("min-area = {least}\nmask-threshold = {threshold}");
+        assert_eq!(
+            with_keys(cells(6, 2.0), &more(found)).counts.kept,
+            0,
+            "at {threshold}"
+        );
+        assert_eq!(
+            with_keys(cells(6, 2.0), &more(found - 1)).counts.kept,
+            1,
+            "at {threshold}"
+        );
+        last = found;
+    }
+}
+
+#[test]
+fn coarse_targets_are_the_masks_on_the_grid_with_weights_of_their_size() {
+    let more = "min-area = 0\nmask-target = 'quarter'";
+    let image = with_keys(cells(6, 60.0), more);
+    let targets = image.targets();
+    let expected: Vec<u8> = (0..16).map(|cell| u8::from(cell < 6)).collect();
+    assert_eq!(targets.masks[0].bits, expected);
+    assert_eq!(
+        (targets.masks[0].height, image.labels[0].mask.height),
+        (4, 16)
+    );
+    let discounts = targets.discounts.expect("of uncertainty");
+    assert_eq!((discounts.rows(), discounts.columns()), (1, 16));
+    let full = with_keys(cells(6, 60.0), "min-area = 0");
+    assert_eq!(full.targets().masks[0].height, 16);
 }

@@ -1,12 +1,12 @@
 //! Mask losses at sampled points: binary cross-entropy and dice.
 //!
 //! `$$ \mathrm{bce} = \frac1d \sum_i \frac1P \sum_p w_{ip} \bigl(\max(z, 0) - z t + \ln(1 + e^{-|z|})\bigr), \qquad
-//!    \mathrm{dice} = \frac1d \sum_i \Bigl(1 - \frac{2 \sum_p \sigma(z) t + 1}{\sum_p \sigma(z) + \sum_p t +
+//!    \mathrm{dice} = \frac1d \sum_i v_i \Bigl(1 - \frac{2 \sum_p \sigma(z) t + 1}{\sum_p \sigma(z) + \sum_p t +
 //!    1}\Bigr) $$`
 //!
-//! Shapes: n masks, P points; logits z, targets t and weights w `[n, P]` -> `[1, 1]`. Source: Mask2Former,
-//! section 3.3 and its criterion (sum over the masks, divided by their number d); the weights are those of
-//! uncertain pixels (PL-DC, eq. 14).
+//! Shapes: n masks, P points; logits z, targets t and weights w `[n, P]`, weights v `[n, 1]` -> `[1, 1]`. Source:
+//! Mask2Former, section 3.3 and its criterion (sum over the masks, divided by their number d); the weights w are those of
+//! uncertain pixels (PL-DC, eq. 14), the weights v those of pseudo-labels (PAIS).
 
 #[allow(unsafe_code)]
 mod cuda;
@@ -82,26 +82,32 @@ fn bce_row(z: &[f32], t: &[f32], weights: Option<&[f32]>, slopes: &mut [f32]) ->
     total
 }
 
-/// Sum over the rows of `1 - (2 sum(p t) + 1) / (sum p + sum t + 1)`, p the sigmoid, over `denominator`:
-/// `[1, 1]`.
+/// Sum over the rows of `weight * (1 - (2 sum(p t) + 1) / (sum p + sum t + 1))`, p the sigmoid, over `denominator`:
+/// `[1, 1]`. `weights` `[n, 1]`: 1 if there are none.
 ///
 /// Panics where the shapes disagree.
 pub fn dice_points(
     tape: &mut Tape,
     logits: &Tensor2,
     targets: &Tensor2,
+    weights: Option<&Tensor2>,
     denominator: f32,
 ) -> Tensor2 {
     same_shape(logits, targets);
+    if let Some(weights) = weights {
+        let shape = (weights.rows(), weights.columns());
+        assert_eq!(shape, (logits.rows(), 1), "a weight for every mask");
+    }
     if let Some(gpu) = Gpu::of(&[logits]) {
-        return cuda::dice_points(tape, &gpu, logits, targets, denominator);
+        return cuda::dice_points(tape, &gpu, logits, targets, weights, denominator);
     }
     sum_of_rows(
         tape,
         logits,
         targets.values(),
         POINT_WORK,
-        |_, z, t, slopes| {
+        |row, z, t, slopes| {
+            let weight = weights.map_or(1.0, |weights| weights.values()[row]);
             for (p, z) in slopes.iter_mut().zip(z) {
                 let small = exp(-z.abs());
                 *p = if *z >= 0.0 { 1.0 } else { small } / (1.0 + small);
@@ -109,9 +115,10 @@ pub fn dice_points(
             let above = 2.0 * dot(slopes, t) + 1.0;
             let below = sum(slopes) + sum(t) + 1.0;
             for (p, t) in slopes.iter_mut().zip(t) {
-                *p *= (1.0 - *p) * (above - 2.0 * t * below) / (below * below * denominator);
+                *p *=
+                    (1.0 - *p) * (above - 2.0 * t * below) / (below * below * denominator) * weight;
             }
-            (1.0 - above / below) / denominator
+            (1.0 - above / below) / denominator * weight
         },
     )
 }
@@ -152,9 +159,13 @@ mod tests {
                         |tape, i| bce_points(tape, &i[0], &targets(&i[0]), weights.as_ref(), 1.5),
                     );
                 }
-                gradients(place, &[z], 1e-2, 5e-3, |tape, i| {
-                    dice_points(tape, &i[0], &targets(&i[0]), 0.1)
-                });
+                let v = (0..rows).map(|i| 0.5 + i as f32).collect();
+                let v = Tensor2::constant(v, rows, 1);
+                for weights in [None, Some(v)] {
+                    gradients(place, std::slice::from_ref(&z), 1e-2, 5e-3, |tape, i| {
+                        dice_points(tape, &i[0], &targets(&i[0]), weights.as_ref(), 0.1)
+                    });
+                }
             }
         }
     }
@@ -173,17 +184,33 @@ mod tests {
     }
 
     on_every_place! {
+        fn a_weight_is_a_factor_on_its_mask(place) {
+            let z = parameter(1, 3, 40, 2.0).to(place);
+            let loss = |v: [f32; 3]| {
+                let weights = Tensor2::constant(v.to_vec(), 3, 1);
+                dice_points(&mut Tape::off(), &z, &targets(&z), Some(&weights), 2.0).scalar()
+            };
+            let alone = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(loss);
+            let close = |found: f32, expected: f32| assert!((found - expected).abs() < 1e-5, "{found}, not {expected}");
+            close(loss([0.5, 0.0, 2.0]), 0.5 * alone[0] + 2.0 * alone[2]);
+            let plain = dice_points(&mut Tape::off(), &z, &targets(&z), None, 2.0).scalar();
+            close(loss([1.0; 3]), plain);
+            close(plain, alone.iter().sum());
+        }
+    }
+
+    on_every_place! {
         fn a_perfect_mask_costs_almost_nothing_and_a_wrong_one_stays_finite(place) {
             let t = Tensor2::constant(vec![1.0, 0.0, 1.0], 1, 3);
             let right = Tensor2::constant(vec![50.0, -50.0, 50.0], 1, 3).to(place);
             let wrong = Tensor2::constant(vec![-1e6, 1e6, -1e6], 1, 3).to(place);
             assert!(bce_points(&mut Tape::off(), &right, &t, None, 1.0).scalar() < 1e-6);
-            assert!(dice_points(&mut Tape::off(), &right, &t, 1.0).scalar() < 1e-6);
+            assert!(dice_points(&mut Tape::off(), &right, &t, None, 1.0).scalar() < 1e-6);
             assert_eq!(
                 bce_points(&mut Tape::off(), &wrong, &t, None, 1.0).scalar(),
                 1e6
             );
-            assert!((dice_points(&mut Tape::off(), &wrong, &t, 1.0).scalar() - 0.75).abs() < 1e-6);
+            assert!((dice_points(&mut Tape::off(), &wrong, &t, None, 1.0).scalar() - 0.75).abs() < 1e-6);
         }
     }
 
@@ -194,7 +221,7 @@ mod tests {
             bce_points(tape, &i[0], &targets(&i[0]), None, 7.0)
         });
         same_bits(&[z], |tape, i| {
-            dice_points(tape, &i[0], &targets(&i[0]), 7.0)
+            dice_points(tape, &i[0], &targets(&i[0]), None, 7.0)
         });
     }
 
@@ -224,7 +251,7 @@ mod tests {
                 "dice",
                 &["logits"],
                 1e-5,
-                |tape, i| dice_points(tape, &i[0], &targets, 2.0),
+                |tape, i| dice_points(tape, &i[0], &targets, None, 2.0),
             );
         }
     }

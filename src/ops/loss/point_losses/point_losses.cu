@@ -31,9 +31,9 @@ extern "C" __global__ void bce_backward(const float* logits, const float* target
     to[at] += *upstream * scale * slope;
 }
 
-// logits, targets [rows, points] -> losses [rows] and sums [rows, 2]: above = 2 sum(p t) + 1, below =
-// sum(p) + sum(t) + 1.
-extern "C" __global__ void dice_forward(const float* logits, const float* targets, float* sums, float* losses, int points) {
+// logits, targets [rows, points], weights (null: all 1) [rows] -> losses [rows] and sums [rows, 2]: above =
+// 2 sum(p t) + 1, below = sum(p) + sum(t) + 1.
+extern "C" __global__ void dice_forward(const float* logits, const float* targets, const float* weights, float* sums, float* losses, int points) {
     __shared__ float scratch[LANES];
     size_t first = size_t(blockIdx.x) * points;
     float both = 0.0f, either = 0.0f;
@@ -45,18 +45,19 @@ extern "C" __global__ void dice_forward(const float* logits, const float* target
     float above = 2.0f * block_sum(both, scratch) + 1.0f;
     float below = block_sum(either, scratch) + 1.0f;
     if (threadIdx.x == 0) {
-        losses[blockIdx.x] = 1.0f - above / below;
+        losses[blockIdx.x] = (1.0f - above / below) * (weights ? weights[blockIdx.x] : 1.0f);
         sums[2 * blockIdx.x] = above;
         sums[2 * blockIdx.x + 1] = below;
     }
 }
 
-// to [rows, points] += upstream [1] * scale * p (1 - p) (above - 2 t below) / below^2.
-extern "C" __global__ void dice_backward(const float* logits, const float* targets, const float* sums, const float* upstream, float* to, int rows, int points,
-                                         float scale) {
+// to [rows, points] += upstream [1] * scale * weight * p (1 - p) (above - 2 t below) / below^2.
+extern "C" __global__ void dice_backward(const float* logits, const float* targets, const float* weights, const float* sums, const float* upstream, float* to,
+                                         int rows, int points, float scale) {
     size_t at = item();
     if (at >= size_t(rows) * points) return;
     size_t row = at / points;
     float p = probability(logits[at]), above = sums[2 * row], below = sums[2 * row + 1];
-    to[at] += *upstream * scale * p * (1.0f - p) * (above - 2.0f * targets[at] * below) / (below * below);
+    float slope = p * (1.0f - p) * (above - 2.0f * targets[at] * below) / (below * below);
+    to[at] += *upstream * scale * slope * (weights ? weights[row] : 1.0f);
 }
