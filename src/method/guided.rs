@@ -21,8 +21,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Table;
 
-/// The key that a method with a teacher from the beginning does not have. A recipe may leave out all of these keys and of
-/// those but `teacher-steps` and `filter`.
+/// The key that `teacher-student` does not have. Beside it a recipe has to give `filter`; all others have defaults.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct GuidedKeys {

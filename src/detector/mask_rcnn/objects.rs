@@ -4,8 +4,8 @@ use crate::detector::{ObjectWeights, Targets};
 use crate::ops::{self, Bounds, Roi, RoiPool};
 use crate::tensor::{Map, Tape, Tensor2};
 
-/// The objects of an image. One without a pixel, or whose rectangle has no area, is left out: an anchor that has to find
-/// it would be any anchor.
+/// The objects of an image. One without a pixel, or whose rectangle has no area, is left out: an anchor that has to
+/// find it would be any anchor.
 pub(super) struct Objects<'t> {
     targets: &'t Targets<'t>,
     /// The number of each object among the targets.
@@ -64,8 +64,8 @@ impl<'t> Objects<'t> {
         self.targets.weights_of(self.numbers[index])
     }
 
-    /// The weights of the mask loss in `regions` (object, rectangle), `side` x `side` for each: the object's own, times 1
-    /// less the discount of eq. 13. None if every weight is 1.
+    /// The weights of the mask loss in `regions` (object, rectangle), `side` x `side` for each: the object's own, times
+    /// 1 less the discount of eq. 13. None if every weight is 1.
     pub(super) fn weights(&self, regions: &[(usize, Bounds)], side: usize) -> Option<Vec<f32>> {
         let pixels = side * side;
         let mut weights = self.undiscounted(regions, side);

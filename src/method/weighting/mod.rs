@@ -32,8 +32,8 @@ pub trait Weighting: DynClone + Debug + Send + Sync {
         MaskLoss::default()
     }
 
-    /// The weights of a pseudo-label with these qualities (PL-DC eq. 3 and 4), of the teacher's own class; `None`: 1, for
-    /// all labels alike.
+    /// The weights of a pseudo-label with these qualities (PL-DC eq. 3 and 4), of the teacher's own class; `None`: 1,
+    /// for all labels alike.
     fn of_label(&self, _class_quality: f32, _mask_quality: f32) -> Option<ObjectWeights> {
         None
     }

@@ -11,8 +11,8 @@
 //! 14). The sum over the layers is plain.
 //!
 //! Pseudo-labels may have weights of their own, and so may queries without one ([`Background`]). They are factors on
-//! `CE_q`, on the sums over the points and on `dice_n`; the divisors stay as they are. A [`Boundary`] takes the place of
-//! 1 - u: it looks at the student's mask at its own resolution, and is sampled at the points like the mask.
+//! `CE_q`, on the sums over the points and on `dice_n`; the divisors stay as they are. A [`Boundary`] takes the place
+//! of 1 - u: it looks at the student's mask at its own resolution, and is sampled at the points like the mask.
 //!
 //! [`Boundary`]: crate::detector::Boundary
 //!

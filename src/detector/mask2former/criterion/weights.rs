@@ -11,8 +11,8 @@ use crate::ops::{self, Bounds};
 use crate::tensor::{Tape, Tensor2};
 
 impl StartedPart<'_> {
-    /// The weights of the binary cross-entropy at the points of every pair, `[n, P]`: the product of all that there are;
-    /// `None` if there are none.
+    /// The weights of the binary cross-entropy at the points of every pair, `[n, P]`: the product of all that there
+    /// are; `None` if there are none.
     pub(super) fn point_weights(
         &self,
         layer: &LayerPredictions,

@@ -1,8 +1,8 @@
 //! The last images that a rule has seen: of every candidate the class, and how far up the grid of thresholds it is.
 //!
-//! A checkpoint has it as a text, because lists in a state keep their lengths: every image ends with `;`, its candidates
-//! are `class:passed` with commas between them. Candidates that are above no threshold are left out: no threshold keeps
-//! them.
+//! A checkpoint has it as a text, because lists in a state keep their lengths: every image ends with `;`, its
+//! candidates are `class:passed` with commas between them. Candidates that are above no threshold are left out: no
+//! threshold keeps them.
 
 use serde::de::{Deserialize, Deserializer, Error};
 use serde::{Serialize, Serializer};

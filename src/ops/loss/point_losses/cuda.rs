@@ -79,8 +79,8 @@ impl Loss {
             [(&logits).into(), (&targets).into()],
             [(&losses).into(), points.into()],
         );
-        // SAFETY: logits, targets and weights of points [rows, points], a weight of a mask, two sums and a loss a row; out
-        // [1, 1].
+        // SAFETY: logits, targets and weights of points [rows, points]; a weight of a mask, two sums and a loss a row;
+        // out [1, 1].
         unsafe {
             if rows > 0 {
                 gpu.launch(&SOURCE, forward, Grid::blocks(rows, THREADS), &arguments);

@@ -5,8 +5,8 @@
 //!    1}\Bigr) $$`
 //!
 //! Shapes: n masks, P points; logits z, targets t and weights w `[n, P]`, weights v `[n, 1]` -> `[1, 1]`. Source:
-//! Mask2Former, section 3.3 and its criterion (sum over the masks, divided by their number d); the weights w are those of
-//! uncertain pixels (PL-DC, eq. 14), the weights v those of pseudo-labels (PAIS).
+//! Mask2Former, section 3.3 and its criterion (sum over the masks, divided by their number d); the weights w are those
+//! of uncertain pixels (PL-DC, eq. 14), the weights v those of pseudo-labels (PAIS).
 
 #[allow(unsafe_code)]
 mod cuda;
