@@ -1,11 +1,12 @@
-//! The page of results/published/ablation as pictures, against those in tests/report/screens, which somebody looked at.
+//! The page of results/published/ablation and figures of a page with a store as pictures, against those in
+//! tests/report/screens, which somebody looked at.
 //! What no font and no browser changes is compared everywhere: the width of the page, that nothing is cut off, and the
 //! colour of the ground. Pixels are compared only where the browser and the font are those of `made-with.txt`.
 //! After a change of the page: REPORT_SCREENS=write cargo test --test report -- screens, then look at them.
 
 use crate::browser::CUT;
 use crate::chromium::Browser;
-use crate::folders::harness;
+use crate::folders::{copy, harness, report};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -128,24 +129,108 @@ fn ground(png: &[u8]) -> ((u32, u32), [u8; 3]) {
     (picture.dimensions(), *most.unwrap().0)
 }
 
+/// The pictures that somebody looked at.
+struct Kept {
+    folder: &'static Path,
+    /// True if new ones are written in their place.
+    writes: bool,
+    /// True if browser and font are those of the kept ones.
+    has_pixels: bool,
+}
+
+impl Kept {
+    fn new(browser: &mut Browser) -> Self {
+        let here = made_with(browser);
+        let folder = Path::new("tests/report/screens");
+        let file = folder.join("made-with.txt");
+        let writes = std::env::var_os("REPORT_SCREENS").is_some_and(|value| value == "write");
+        if writes {
+            fs::write(&file, &here).unwrap();
+        }
+        let there = fs::read_to_string(&file).unwrap();
+        if there != here {
+            eprintln!(
+                "no pixels are compared: the pictures were made with\n{there}and here is\n{here}"
+            );
+        }
+        Self {
+            folder,
+            writes,
+            has_pixels: there == here,
+        }
+    }
+
+    /// Compares `found` with the picture `name`: ground and width everywhere, pixels where browser and font are the
+    /// same ones.
+    #[track_caller]
+    fn compare(&self, name: &str, found: &[u8]) {
+        let file = self.folder.join(format!("{name}.png"));
+        if self.writes {
+            fs::write(&file, found).unwrap();
+        }
+        let kept = fs::read(&file).unwrap();
+        let [(size, own), (expected, colour)] = [found, &kept].map(ground);
+        assert_eq!((size.0, own), (expected.0, colour), "{name}");
+        if self.has_pixels {
+            let share = difference(found, &kept);
+            let shown = file.display();
+            assert!(
+                share <= MOST,
+                "{name}: {:.2} % of the pixels differ from {shown}",
+                100.0 * share
+            );
+        }
+    }
+}
+
+/// Figures of a page with a store, by their pictures. Nothing in them depends on the commit, the machine or the clock.
+const FIGURES: [(&str, &str); 3] = [
+    ("store-forest", "#sweep-0 .view:not([hidden]) .forest"),
+    ("store-settings", "#sweep-0-settings"),
+    ("store-curves", "#sweep-0-curves"),
+];
+
+#[test]
+fn the_figures_of_a_store_look_as_they_did() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let kept = Kept::new(&mut browser);
+    let (_folder, results) = copy();
+    report(&results);
+    browser.open(&results.join("report.html"));
+    browser.show(1280, LIGHT);
+    browser.evaluate(
+        "for (const one of document.querySelectorAll('section')) one.style.contentVisibility = 'visible';
+         const choice = document.querySelector('select.smooth');
+         choice.value = '3';
+         choice.dispatchEvent(new Event('change', {bubbles: true}))",
+    );
+    for (name, place) in FIGURES {
+        let place = browser.evaluate(&format!(
+            "(() => {{ const box = document.querySelector('{place}').getBoundingClientRect();
+                return [box.left + scrollX, box.top + scrollY, box.width, box.height]; }})()"
+        ));
+        let [x, y, width, height] = [0, 1, 2, 3].map(|at| place[at].as_f64().unwrap());
+        assert!(height > 100.0, "{name}: {place}");
+        let clip = json!({"x": x, "y": y, "width": width, "height": height.min(f64::from(HEIGHT)), "scale": 0.5});
+        let shot = browser.call(
+            "Page.captureScreenshot",
+            json!({"format": "png", "captureBeyondViewport": true, "clip": clip}),
+        );
+        kept.compare(
+            name,
+            &STANDARD.decode(shot["data"].as_str().unwrap()).unwrap(),
+        );
+    }
+}
+
 #[test]
 fn the_page_looks_as_it_did() {
     let Some(mut browser) = Browser::start() else {
         return;
     };
-    let here = made_with(&mut browser);
-    let folder = Path::new("tests/report/screens");
-    let file = folder.join("made-with.txt");
-    let writes = std::env::var_os("REPORT_SCREENS").is_some_and(|value| value == "write");
-    if writes {
-        fs::write(&file, &here).unwrap();
-    }
-    let there = fs::read_to_string(&file).unwrap();
-    if there != here {
-        eprintln!(
-            "no pixels are compared: the pictures were made with\n{there}and here is\n{here}"
-        );
-    }
+    let kept = Kept::new(&mut browser);
     let out = tempfile::tempdir().unwrap();
     let page = out.path().join("report.html");
     let output = harness(&[
@@ -161,28 +246,12 @@ fn the_page_looks_as_it_did() {
     let mut pictures = Vec::new();
     for look in &LOOKS {
         let found = picture(&mut browser, look);
-        let file = folder.join(format!("{}.png", look.name));
-        if writes {
-            fs::write(&file, &found).unwrap();
-        }
-        let kept = fs::read(&file).unwrap();
-        assert_eq!(ground(&found), ground(&kept), "{}", look.name);
         let over = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
         assert_eq!(browser.evaluate(over), 0, "{}", look.name);
         let cut = browser.evaluate(&format!("({CUT})({}, false)", look.media == "print"));
         assert!(cut[0].as_u64().unwrap() > 5, "{}: {cut}", look.name);
         assert_eq!(cut[1], json!([]), "{}", look.name);
-        let share = match there == here {
-            true => difference(&found, &kept),
-            false => 0.0,
-        };
-        assert!(
-            share <= MOST,
-            "{}: {:.2} % of the pixels differ from {}",
-            look.name,
-            100.0 * share,
-            file.display()
-        );
+        kept.compare(look.name, &found);
         pictures.push(found);
     }
     // The comparison sees another theme.

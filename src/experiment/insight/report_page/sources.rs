@@ -49,14 +49,23 @@ impl RecipeSources {
             .find(|sweep| sweep.sweep == layout.name)
     }
 
-    /// Sentences about the recipes without any.
-    pub fn missing(&self) -> impl Iterator<Item = String> {
-        self.absent.iter().map(|recipe| {
-            format!(
-                "The texts of the recipe `{recipe}` and of its sweeps, and the origins of their settings: the folder has \
-                 no whole `sources-{recipe}.json`, which `harness sweep` writes. Sweeps of earlier programs did not."
-            )
-        })
+    /// A sentence about the recipes without any; none if all have them.
+    pub fn missing(&self) -> Option<String> {
+        let named = |name: &dyn Fn(&String) -> String| {
+            let names: Vec<String> = self.absent.iter().map(name).collect();
+            names.join(", ")
+        };
+        let (recipes, its) = match self.absent.len() {
+            0 => return None,
+            1 => ("recipe", "its"),
+            _ => ("recipes", "their"),
+        };
+        Some(format!(
+            "The texts of the {recipes} {} and of {its} sweeps, and the origins of their settings: the folder has no whole \
+             {}, which `harness sweep` writes. Sweeps of earlier programs did not.",
+            named(&|recipe| format!("`{recipe}`")),
+            named(&|recipe| format!("`sources-{recipe}.json`"))
+        ))
     }
 
     /// Adds the texts to the runs of their recipes.
