@@ -200,7 +200,7 @@ fn made(
     let predictions = report.predictions.then(|| {
         let file = config.train_annotations();
         let ids = Ids::new(&[], &dataset.classes, file.as_deref())?;
-        Ok::<_, anyhow::Error>(found.results(&ids.categories)?)
+        found.results(&ids.categories)
     });
     let predictions = predictions.transpose().context("report.predictions")?;
     let evaluators = Evaluators::new(&settings.eval.metrics, &dataset)?;

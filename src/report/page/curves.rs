@@ -78,7 +78,7 @@ pub fn body(id: &str, sweep: &Sweep) -> Option<Markup> {
 fn validation(all: &[Panel]) -> String {
     let panels = || all.iter().filter(|panel| panel.is_validation);
     if panels().next().is_none() {
-        return "There is no validation curve: the networks are evaluated at the end alone."
+        return "There is no validation curve: the networks are evaluated at the end alone; eval.period asks for more."
             .to_string();
     }
     let has = |row: usize| panels().any(|panel| panel.series.iter().any(|one| one.row == row));
