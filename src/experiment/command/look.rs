@@ -4,25 +4,24 @@
 //! The batches are those of the training itself: each phase is shown from its first step on. Every picture is
 //! written as PNG, and `index.html` shows all of them.
 
+mod files;
+
 use super::first::first_with_teacher;
-use crate::atomic::{Durability, write_durably};
 use crate::data::loader::{LabelledViews, Loader, UnlabelledView};
 use crate::data::split::Split;
 use crate::data::{Dataset, Source};
-use crate::draw::{Object, class_colour, drawn, embedded, png};
+use crate::draw::{Object, class_colour, drawn};
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::store::program::VERSION;
 use crate::experiment::trial::draws::draw;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
-use crate::report::page::{ClassLine, ShownPicture, ViewPart, ViewRow, Views, views_page};
+use crate::report::page::{ClassLine, Views};
 use crate::screen::counted;
 use crate::structures::{Instance, InstanceSource, Picture};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use files::{Part, Shot, Shots, write};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-/// The file that shows all pictures.
-const INDEX: &str = "index.html";
+use std::path::Path;
 
 /// Writes the views of `images` images of each kind and phase into `folder`, and returns a summary.
 ///
@@ -68,24 +67,6 @@ pub(super) fn check_empty(folder: &Path) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// A picture to show: the end of its file's name, its caption, its pixels.
-type Shot = (&'static str, &'static str, Picture);
-
-/// An image with its views.
-struct Shots {
-    title: String,
-    shots: Vec<Shot>,
-}
-
-/// A kind of images.
-struct Part {
-    /// The beginning of the names of its files.
-    name: String,
-    title: String,
-    about: String,
-    images: Vec<Shots>,
 }
 
 /// The inputs of the pages.
@@ -398,44 +379,4 @@ fn title(source: &dyn Source, index: usize) -> String {
     let name = source.file(index).and_then(Path::file_name);
     let name = name.map(|name| format!(" ({})", name.to_string_lossy()));
     format!("image {}{}", source.id(index), name.unwrap_or_default())
-}
-
-/// Writes the pictures and the page, the page last.
-fn write(folder: &Path, parts: Vec<Part>, mut views: Views) -> Result<String> {
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("{}: cannot be made", folder.display()))?;
-    let mut files = 0;
-    for part in parts {
-        let mut rows = Vec::new();
-        for (number, image) in (1..).zip(part.images) {
-            let mut pictures = Vec::new();
-            for (end, caption, picture) in image.shots {
-                let file: PathBuf = folder.join(format!("{}-{number:02}-{end}.png", part.name));
-                write_durably(&file, &png(&picture)?, Durability::Cached)?;
-                files += 1;
-                let (media, bytes) = embedded(&picture)?;
-                pictures.push(ShownPicture {
-                    caption: caption.to_string(),
-                    media,
-                    bytes,
-                });
-            }
-            rows.push(ViewRow {
-                title: image.title,
-                pictures,
-            });
-        }
-        views.parts.push(ViewPart {
-            title: part.title,
-            about: part.about,
-            rows,
-        });
-    }
-    let index = folder.join(INDEX);
-    write_durably(&index, views_page(&views).as_bytes(), Durability::Cached)?;
-    Ok(format!(
-        "{}: {}",
-        index.display(),
-        counted(files, "picture")
-    ))
 }
