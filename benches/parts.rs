@@ -58,7 +58,7 @@ fn augmentation(bench: &mut Criterion) {
             black_box(weak(&samples[next], &config, &mut stream))
         })
     });
-    let view = weak(&samples[0], &config, &mut stream).picture;
+    let view = weak(&samples[0], &config, &mut stream);
     bench.bench_function("strong view", |b| {
         b.iter(|| black_box(strong(&view, &config, &mut stream)))
     });
@@ -74,7 +74,7 @@ fn matching(bench: &mut Criterion) {
         .collect();
     let targets: Vec<Targets> = views
         .iter()
-        .map(|view| Targets::of_objects(&view.instances, SIZE, SIZE))
+        .map(|view| Targets::of_objects(&view.view.instances, SIZE, SIZE))
         .collect();
     let mut random =
         |count: usize| -> Vec<f32> { (0..count).map(|_| stream.normal() as f32).collect() };

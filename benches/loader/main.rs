@@ -176,10 +176,10 @@ fn parts(dataset: &Dataset, augment: &AugmentConfig, batches: usize) -> Result<(
         let view = weak(&sample, augment, &mut rng);
         weakened += ms(start);
         let start = Instant::now();
-        let other = strong(&view.picture, augment, &mut rng);
+        let other = strong(&view, augment, &mut rng);
         strengthened += ms(start);
         let start = Instant::now();
-        let instances = view.instances.clone();
+        let instances = view.view.instances.clone();
         copied += ms(start);
         drop((other, instances));
     }
