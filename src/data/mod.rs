@@ -175,8 +175,8 @@ pub struct UnlabelledViews {
     pub strong: Picture,
     /// What takes the teacher's masks to the student's view; none if both views have the same geometry.
     pub moved: Option<Resampling>,
-    /// The annotations that the split hides, in the teacher's view. They are only for the journal: no loss, threshold or correction
-    /// may read them.
+    /// The annotations that the split hides, in the teacher's view. They are only for the journal: no loss, threshold
+    /// or correction may read them.
     pub hidden_truth: Vec<Instance>,
 }
 

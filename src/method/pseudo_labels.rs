@@ -83,8 +83,9 @@ impl ImageLabels {
         }
     }
 
-    /// The labels in the student's view, to which `moved` takes the teacher's masks; without it they stay as they are. A
-    /// label without a pixel left is dropped. What the teacher did not see belongs to no label and has the whole weight.
+    /// The labels in the student's view, to which `moved` takes the teacher's masks; without it they stay as they are.
+    /// A label without a pixel left is dropped. What the teacher did not see belongs to no label and has the whole
+    /// weight.
     pub fn seen_by_student(&self, moved: Option<&Resampling>) -> Cow<'_, Self> {
         let Some(moved) = moved else {
             return Cow::Borrowed(self);

@@ -220,7 +220,8 @@ mod tests {
     }
 
     on_every_place! {
-        /// A kernel of one pixel is a matrix: its product with the pixels, normalised, is the product with the folded one.
+        /// A kernel of one pixel is a matrix: its product with the pixels, normalised, is the product with the folded
+        /// one.
         fn what_is_folded_into_a_kernel_is_the_norm_and_has_its_gradients(place) {
             let mut norm = FrozenBatchNorm::new(3, 0.5, true);
             norm.parameters("", &mut |name, param| {

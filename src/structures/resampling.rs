@@ -1,5 +1,5 @@
-//! Pixels of one view in the geometry of another: the target's pixel centres are mapped back to the source, whose values
-//! are interpolated there (bilinear). Points outside the source's rectangle have the value of a fill.
+//! Pixels of one view in the geometry of another: the target's pixel centres are mapped back to the source, whose
+//! values are interpolated there (bilinear). Points outside the source's rectangle have the value of a fill.
 //!
 //! Values are point samples: where the map shrinks, no mean is taken. A mask keeps the pixels that are at least half
 //! covered.

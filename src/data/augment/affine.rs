@@ -1,14 +1,14 @@
 //! `[augment.affine]`: the strong view is moved, turned or sheared, and its masks with it.
 //!
-//! One of four maps is drawn, all equally likely, with a uniform amount in both directions: along x or along y by a part
-//! of that side, a turn, or a shear. It acts about the middle of the part of the view that is not padding. What comes from
-//! outside of it is filled. With `in-box`, the map may act inside the rectangle of one object alone; all that does not lie
-//! in the rectangle stays, and no mask gets pixels from outside of it.
+//! One of four maps is drawn, all equally likely, with a uniform amount in both directions: along x or along y by a
+//! part of that side, a turn, or a shear. It acts about the middle of the part of the view that is not padding. What
+//! comes from outside of it is filled. With `in-box`, the map may act inside the rectangle of one object alone; all
+//! that does not lie in the rectangle stays, and no mask gets pixels from outside of it.
 //!
 //! Sources: google-research/ssl_detection 00d5227, `utils/augmentation.py` (STAC), and hujiecpp/PAIS 3f3e24d,
-//! `configs/PAIS/base_weight.py`. STAC shears along x, PAIS along x and then along y. Ours: always bilinear; the shear is
-//! by the tangent, about the middle. In-box, the rectangle of an object follows its mask, because masks are all that the
-//! networks are given; STAC leaves its boxes as they are.
+//! `configs/PAIS/base_weight.py`. STAC shears along x, PAIS along x and then along y. Ours: always bilinear; the shear
+//! is by the tangent, about the middle. In-box, the rectangle of an object follows its mask, because masks are all
+//! that the networks are given; STAC leaves its boxes as they are.
 
 use super::content::Content;
 use crate::registry::Check;
@@ -76,8 +76,8 @@ impl Affine {
         self.probability > 0.0
     }
 
-    /// Draws a map for a view with this content and these objects; none if there is to be no map. Draws nothing if it is
-    /// off.
+    /// Draws a map for a view with this content and these objects; none if there is to be no map. Draws nothing if it
+    /// is off.
     pub fn draw(
         &self,
         content: Content,

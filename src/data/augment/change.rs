@@ -1,7 +1,7 @@
 //! Changes of the colours of single pixels, as torchvision defines them on tensors in 0..1. After each change
 //! values are cut off at black and white.
 
-use super::Jitter;
+use super::jitter::Jitter;
 use crate::rng::Stream;
 
 /// Luma weights of red, green and blue (ITU-R BT.601).

@@ -3,6 +3,7 @@
 use super::affine::Affine;
 use super::colour_choice::ColourChoice;
 use super::holes::Holes;
+use super::jitter::Jitter;
 use super::size::{ImageSize, LARGEST_SIZE};
 use crate::registry::{Check, Checked, above};
 use crate::structures::LARGEST_SIDE;
@@ -47,7 +48,8 @@ pub struct AugmentConfig {
     pub cutout_fill: Fill,
     /// One operation of a published list on the colours of the strong view, after jitter, grey and blur.
     pub colour: ColourChoice,
-    /// The affine maps of the strong view and its masks: before or after `colour`, in random order, and before erasings.
+    /// The affine maps of the strong view and its masks: before or after `colour`, in random order, and before
+    /// erasings.
     pub affine: Affine,
     /// Rectangles of one colour in the strong view, after all else.
     pub holes: Holes,
@@ -104,23 +106,6 @@ pub enum Fill {
     Noise,
     /// The grey of the padding.
     Grey,
-}
-
-/// Colour jitter: brightness, contrast and saturation are factors in `1 +- value`, hue is a shift by up to
-/// `value` turns in either direction.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Jitter {
-    /// The probability of any jitter.
-    pub probability: f64,
-    /// Half range of the brightness factor.
-    pub brightness: f64,
-    /// Half range of the contrast factor.
-    pub contrast: f64,
-    /// Half range of the saturation factor.
-    pub saturation: f64,
-    /// Largest shift of the hue, in turns.
-    pub hue: f64,
 }
 
 /// Gaussian blur.

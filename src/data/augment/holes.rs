@@ -1,12 +1,12 @@
-//! `[augment.holes]`: rectangles of one colour in the strong view (CutOut, <https://arxiv.org/abs/1708.04552>), after all
-//! else. The objects under them stay.
+//! `[augment.holes]`: rectangles of one colour in the strong view (CutOut, <https://arxiv.org/abs/1708.04552>), after
+//! all else. The objects under them stay.
 //!
-//! Each hole is a square whose side is a part of the view's shorter side, or it has one of a list of sizes. Its middle (of
-//! a square) or its upper left corner (of a size) is uniform in the part of the view that is not padding; what reaches
-//! over the border is cut off.
+//! Each hole is a square whose side is a part of the view's shorter side, or it has one of a list of sizes. Its middle
+//! (of a square) or its upper left corner (of a size) is uniform in the part of the view that is not padding; what
+//! reaches over the border is cut off.
 //!
-//! Sources: STAC (google-research/ssl_detection 00d5227) and PAIS have 1 to 5 squares of up to 0.2 in grey; Noisy Boundaries
-//! (zhenyuw16/noisyboundaries 0c83823) has 1 to 5 of six sizes, among them none, in the mean colour.
+//! Sources: STAC (google-research/ssl_detection 00d5227) and PAIS have 1 to 5 squares of up to 0.2 in grey; Noisy
+//! Boundaries (zhenyuw16/noisyboundaries 0c83823) has 1 to 5 of six sizes, among them none, in the mean colour.
 
 use super::content::Content;
 use crate::registry::Check;

@@ -16,6 +16,7 @@ mod core;
 mod erase;
 mod geometry;
 mod holes;
+mod jitter;
 mod one_of;
 mod pillow;
 mod placed;
@@ -28,12 +29,13 @@ mod window;
 pub use affine::{Affine, InBox};
 pub use colour_choice::{ColourChoice, ColourList};
 pub use config::{
-    AugmentConfig, Blur, Erasing, Fill, GeometryKind, Jitter, ScaleDistribution, TeacherGeometry,
+    AugmentConfig, Blur, Erasing, Fill, GeometryKind, ScaleDistribution, TeacherGeometry,
     WeakColour,
 };
 pub use content::Content;
 pub use geometry::{Geometry, Placing};
 pub use holes::Holes;
+pub use jitter::Jitter;
 pub use placed::Placed;
 pub use resize::{fitted, fitted_size};
 pub use size::ImageSize;

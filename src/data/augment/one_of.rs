@@ -11,8 +11,9 @@
 //! | brightness and contrast | `$(1 + a)\,v + 255\,b$`, each of 0.1 to 0.3 | 1 |
 //!
 //! Sources: zhenyuw16/noisyboundaries 0c83823, `configs/_base_/datasets/*_pl.py`, read with the rules of its library,
-//! albumentations 1.1: a probability inside `OneOf` is a relative weight, a range of side lengths goes in steps of two, and
-//! the factor is one for the whole picture. Ours: values are rounded to the nearest, and the border repeats its last pixel.
+//! albumentations 1.1: a probability inside `OneOf` is a relative weight, a range of side lengths goes in steps of
+//! two, and the factor is one for the whole picture. Ours: values are rounded to the nearest, and the border repeats
+//! its last pixel.
 
 use super::blur::Kernel;
 use super::colour::Colouring;

@@ -9,8 +9,8 @@
 //! | posterize | only the highest bits stay |
 //! | colour, contrast, brightness, sharpness | `$d + f\,(v - d)$`, rounded down: `$d$` has none of that property |
 //!
-//! `$d$` is the grey of the pixel (colour), the mean grey of the picture (contrast), black (brightness), or the smoothed
-//! picture (sharpness). The factor `$f$` is 1 for the picture itself.
+//! `$d$` is the grey of the pixel (colour), the mean grey of the picture (contrast), black (brightness), or the
+//! smoothed picture (sharpness). The factor `$f$` is 1 for the picture itself.
 
 use crate::structures::Picture;
 
@@ -135,7 +135,8 @@ fn equalized(histogram: &[usize; LEVELS]) -> Option<[u8; LEVELS]> {
     }))
 }
 
-/// The picture smoothed by a kernel of 3 x 3 with the weight 5 at its centre and 1 around it. The outermost pixels stay.
+/// The picture smoothed by a kernel of 3 x 3 with the weight 5 at its centre and 1 around it. The outermost pixels
+/// stay.
 fn smoothed(picture: &Picture) -> Vec<u8> {
     let Picture {
         height,

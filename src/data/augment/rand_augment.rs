@@ -8,9 +8,9 @@
 //! | posterize | `$4 - \lfloor 0.4\,m \rfloor$` bits stay |
 //! | colour, contrast, brightness, sharpness | factor `$0.1 + 0.18\,m$` |
 //!
-//! Sources: google-research/ssl_detection 00d5227, `utils/augmentation.py`, and its `auto_augment/augmentations.py`. PAIS
-//! (hujiecpp/PAIS, `pipelines/rand_aug.py`) has the same operations; it inverts values from `$\lfloor 25.6\,m \rfloor$` on,
-//! which is the same distribution but for the rounding.
+//! Sources: google-research/ssl_detection 00d5227, `utils/augmentation.py`, and its `auto_augment/augmentations.py`.
+//! PAIS (hujiecpp/PAIS, `pipelines/rand_aug.py`) has the same operations; it inverts values from `$\lfloor 25.6\,m
+//! \rfloor$` on, which is the same distribution but for the rounding.
 
 use super::pillow::Operation;
 use crate::rng::Stream;

@@ -1,7 +1,7 @@
 //! Makes one batch: chooses the images and their views.
 //!
-//! Image `j` of step `t` draws its augmentation from the stream `t 2^16 + j` of its kind; the geometry of a student's own
-//! view has a kind of its own.
+//! Image `j` of step `t` draws its augmentation from the stream `t 2^16 + j` of its kind; the geometry of a student's
+//! own view has a kind of its own.
 
 use super::config::{LabelledViews, LoaderConfig, UnlabelledView};
 use super::mixing::Mixer;

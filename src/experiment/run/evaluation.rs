@@ -2,14 +2,12 @@
 
 use super::attempt::Attempt;
 use super::beacon::Beacon;
-use super::interrupt::Interrupted;
 use super::perform::Workshop;
 use super::progress::StageNumbers;
+use super::scores::scores;
 use super::validation;
 use crate::atomic::write_durably;
-use crate::data::{Dataset, Sample};
-use crate::detector::{Detector, predict};
-use crate::eval::{Evaluators, Found, Scores, coco_metrics};
+use crate::eval::{Evaluators, Scores, coco_metrics};
 use crate::experiment::settings::evaluation::EvalModel;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::{NumberSettings, TrialSettings};
@@ -18,13 +16,9 @@ use crate::experiment::store::measured::Evaluation;
 use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::stage::Stage;
 use crate::nn::params::move_to;
-use crate::structures::Picture;
 use crate::train::{Checkpoint, STUDENT, warnings};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
-
-/// The number of pictures evaluated at once: enough to fill the caches, and little memory at any size.
-const EVALUATED_AT_ONCE: usize = 4;
 
 impl Workshop<'_> {
     /// Evaluates every model that the training left.
@@ -132,31 +126,4 @@ fn write_evaluation(attempt: &Attempt, evaluation: &Evaluation) -> Result<()> {
     attempt.lease.check()?;
     let path = attempt.folder.metrics();
     write_durably(&path, text.as_bytes(), attempt.durability())
-}
-
-/// The metrics of `model` on the evaluation images. `seen` is called with the number of finished images and
-/// may end the evaluation.
-pub(super) fn scores(
-    model: &dyn Detector,
-    settings: &Settings,
-    dataset: &Dataset,
-    evaluators: &Evaluators,
-    seen: impl Fn(usize) -> Result<(), Interrupted>,
-) -> Result<Scores> {
-    let Settings { eval, .. } = settings;
-    let mut found = Found::default();
-    let indices: Vec<usize> = (0..dataset.val.len()).collect();
-    for part in indices.chunks(EVALUATED_AT_ONCE) {
-        let samples = part.iter().map(|index| dataset.val.load(*index));
-        let samples = samples.collect::<Result<Vec<_>>>()?;
-        let pictures: Vec<&Picture> = samples.iter().map(|s| &s.picture).collect();
-        let size = |sample: &Sample| (sample.picture.height, sample.picture.width);
-        let sizes: Vec<(usize, usize)> = samples.iter().map(size).collect();
-        let detections = predict(model, &eval.input(model, &pictures), &sizes, eval.top);
-        for (sample, detections) in samples.iter().zip(&detections) {
-            evaluators.add(&mut found, sample.image_id, detections)?;
-        }
-        seen(part.last().map_or(0, |last| last + 1))?;
-    }
-    evaluators.evaluate(found)
 }

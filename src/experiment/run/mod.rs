@@ -17,6 +17,7 @@ pub mod pictures;
 pub mod progress;
 pub mod results;
 pub mod scheduler;
+mod scores;
 mod snapshots;
 pub mod supervise;
 #[cfg(unix)]

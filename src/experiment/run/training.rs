@@ -118,8 +118,8 @@ impl Workshop<'_> {
         Ok(Trainer::new(learner, &train, first, parts.loader))
     }
 
-    /// Trains a phase to its end, from the networks that it starts from or from where it was interrupted. `networks`: the
-    /// settings of a training of networks, and its album.
+    /// Trains a phase to its end, from the networks that it starts from or from where it was interrupted. `networks`:
+    /// the settings of a training of networks, and its album.
     fn train_phase(
         &self,
         stage: &Stage,

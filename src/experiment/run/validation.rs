@@ -1,18 +1,19 @@
-//! Evaluations between the steps of a training: the validation curve in its journal, and the choice of the best networks.
+//! Evaluations between the steps of a training: the validation curve in its journal, and the choice of the best
+//! networks.
 //!
-//! The model that the tables show is evaluated after every `eval.period` steps and at the end of a phase; the student, as
-//! long as there is no such model. The line of the journal ends with that step. No random number is drawn, and nothing
-//! changes in the training, so one with a curve takes the same steps as one without.
+//! The model that the tables show is evaluated after every `eval.period` steps and at the end of a phase; the student,
+//! as long as there is no such model. The line of the journal ends with that step. No random number is drawn, and
+//! nothing changes in the training, so one with a curve takes the same steps as one without.
 //!
-//! A step whose window is still open has not been evaluated: [`Validation::waits`] tells it from the journal alone. So a
-//! training that is stopped within an evaluation evaluates after it goes on, and writes the same bytes.
+//! A step whose window is still open has not been evaluated: [`Validation::waits`] tells it from the journal alone. So
+//! a training that is stopped within an evaluation evaluates after it goes on, and writes the same bytes.
 //!
-//! With `eval.select = "best-on-val"`, the networks of the largest first metric of `eval.metrics` are kept, of equal ones
-//! the first. The best so far is the largest value in the journal. Unlike GuidedDistillation's hook, which keeps the
-//! networks one period after the best ones, it keeps the best ones themselves.
+//! With `eval.select = "best-on-val"`, the networks of the largest first metric of `eval.metrics` are kept, of equal
+//! ones the first. The best so far is the largest value in the journal. Unlike GuidedDistillation's hook, which keeps
+//! the networks one period after the best ones, it keeps the best ones themselves.
 
-use super::evaluation::scores;
 use super::interrupt::Interrupted;
+use super::scores::scores;
 use crate::data::Dataset;
 use crate::eval::Evaluators;
 use crate::experiment::settings::evaluation::Select;
@@ -137,7 +138,8 @@ impl<'a> Validation<'a> {
     }
 }
 
-/// Returns true if the result of `phase` is its best networks. A phase that another one goes on from ends with its last.
+/// Returns true if the result of `phase` is its best networks. A phase that another one goes on from ends with its
+/// last.
 fn selects(settings: &Settings, phase: &Phase) -> bool {
     settings.eval.select == Select::BestOnVal && !phase.goes_on
 }
@@ -181,6 +183,16 @@ pub(super) fn finding(settings: &Settings) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::JOURNAL_KEYS;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_keys_of_an_evaluation_are_the_explained_ones() {
+        let explained = JOURNAL_KEYS.iter().map(|key| key.name);
+        let explained: BTreeSet<&str> = explained.filter(|name| name.starts_with("val-")).collect();
+        let written = CURVES.map(|(_, key)| key).into_iter().chain([METRICS]);
+        assert_eq!(written.collect::<BTreeSet<_>>(), explained);
+    }
 
     #[test]
     fn the_first_of_equal_values_is_the_best() {

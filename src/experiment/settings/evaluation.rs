@@ -39,8 +39,8 @@ pub struct EvalConfig {
 pub enum Select {
     /// Those after the last step.
     Last,
-    /// The best ones of the last phase, or of a phase that gives a frozen teacher, by the evaluations of `period`: their
-    /// metrics are too high for images that nobody has seen.
+    /// The best ones of the last phase, or of a phase that gives a frozen teacher, by the evaluations of `period`:
+    /// their metrics are too high for images that nobody has seen.
     BestOnVal,
 }
 

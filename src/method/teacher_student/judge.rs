@@ -13,7 +13,8 @@ pub(super) struct TeacherJudge<'b> {
 }
 
 impl RegionJudge for TeacherJudge<'_> {
-    /// A region of the student's view is taken back to the teacher's. One that the teacher did not see has the weight 1.
+    /// A region of the student's view is taken back to the teacher's. One that the teacher did not see has the weight
+    /// 1.
     fn background(&self, image: usize, regions: &[Bounds]) -> Vec<f32> {
         let back = |region: &Bounds| match &self.views[image].moved {
             Some(moved) => Bounds::new(moved.around_source(region.to_array())),

@@ -6,10 +6,10 @@
 //!
 //! t < T_b: the burn-in, a supervised phase. t = T_b: the teacher is a copy of the student. t > T_b: the
 //! teacher first follows the student (as it is after step t - 1). Then the teacher labels the weak views, and
-//! the student learns the labelled views and the strong views, into whose geometry the labels follow. A frozen teacher is given at the start and
-//! never follows. The two forwards of the released code are one over the concatenated batch where the sizes
-//! agree: no layer mixes images (group, layer and frozen batch normalisation), and the losses of the two
-//! parts are normalised apart.
+//! the student learns the labelled views and the strong views, into whose geometry the labels follow. A frozen teacher
+//! is given at the start and never follows. The two forwards of the released code are one over the concatenated batch
+//! where the sizes agree: no layer mixes images (group, layer and frozen batch normalisation), and the losses of the
+//! two parts are normalised apart.
 
 mod config;
 mod judge;
