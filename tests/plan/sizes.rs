@@ -84,7 +84,9 @@ fn every_absurd_number_is_refused_with_its_key_and_what_is_allowed() {
                 assert_eq!(errors, [], "{path} = {number}");
                 continue;
             }
-            let own = errors.iter().find(|error| error.key == *path);
+            // A number in a list is named with its place.
+            let of_path = |key: &str| key.split('[').next() == Some(path);
+            let own = errors.iter().find(|error| of_path(&error.key));
             let message = &own.unwrap_or_else(|| panic!("{path} = {number}")).message;
             assert!(message.contains(&number.to_string()), "{path}: {message}");
             let limits = [" allowed: ", "a whole number from 0 to 255, "];

@@ -137,7 +137,8 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     }
     let other_work = other_work(&store, &frozen);
     run.freeze().map_err(CommandError::Output)?;
-    sources::write(&folder, &plan).map_err(CommandError::Output)?;
+    // A full disk must not cost the work: they are written again at the end.
+    let without_sources = sources::write(&folder, &plan).err();
     run.take_finished(&reused).map_err(CommandError::Output)?;
     let (tasks, notes) = run.tasks();
     let cost = tasks.iter().map(|task| task.cost).sum();
@@ -169,6 +170,9 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     for note in told.chain(other_work) {
         progress.print(&format!("warning: {note}"));
     }
+    if let Some(error) = &without_sources {
+        progress.print(&format!("warning: {error:#}; it is tried again at the end"));
+    }
     let keys: Vec<StageKey> = tasks.iter().map(|task| task.work.key.clone()).collect();
     let executor = (options.executor.build)(Resources {
         store: &store,
@@ -198,6 +202,9 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         write_report(&folder, &progress);
     }
     let run = run.map_err(CommandError::Output)?;
+    if without_sources.is_some() {
+        sources::write(&folder, &plan).map_err(CommandError::Output)?;
+    }
 
     if !tasks.is_empty() || !Provenance::path(&folder, &plan.recipe).exists() {
         let times = Times {
