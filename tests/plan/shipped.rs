@@ -507,7 +507,7 @@ fn the_recipes_of_files_have_the_identities_that_they_always_had() {
         (
             "guided-distillation.toml",
             &[],
-            "9d270368eb5e7885e85995ac01e50310",
+            "51d78da2fbd7c8df9f1ca4aa4fa8ada2",
         ),
     ] {
         let plan = checked(recipe, set);
@@ -565,7 +565,17 @@ fn guided_distillation_is_in_the_tables_as_its_own_recipe_has_it() {
                 let path = format!("train.{key}");
                 assert_eq!(at(settings, &path), at(own, &path), "{}: {path}", row.label);
             }
-            for key in ["name", "ema", "lambda", "min-area", "empty-image", "filter"] {
+            let keys = [
+                "name",
+                "ema",
+                "lambda",
+                "min-area",
+                "area",
+                "mask-target",
+                "empty-image",
+                "filter",
+            ];
+            for key in keys {
                 let path = format!("method.{key}");
                 assert_eq!(value_at(settings, &path), value_at(own, &path), "{path}");
             }
