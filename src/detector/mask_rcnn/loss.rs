@@ -14,6 +14,8 @@ use std::ops::RangeInclusive;
 pub struct LossConfig {
     /// Weight of the cross-entropy of the regions' classes.
     pub class: f32,
+    /// Exponent of the focal loss of the regions' classes; 0: plain cross-entropy.
+    pub focal: f32,
     /// Weight of the loss of the regions' boxes.
     #[serde(rename = "box")]
     pub boxes: f32,
@@ -42,6 +44,9 @@ pub struct LossConfig {
 /// Samples of an image.
 const SAMPLES: RangeInclusive<usize> = 1..=100_000;
 
+/// The largest exponent of the focal loss. Larger ones are typing mistakes.
+const MOST_FOCAL: f32 = 10.0;
+
 impl Checked for LossConfig {
     fn check(&self, check: &mut Check) {
         for (key, weight) in [
@@ -53,6 +58,10 @@ impl Checked for LossConfig {
         ] {
             check.range(key, weight, 0.0..=MOST_WEIGHT as f32);
         }
+        check.range("focal", self.focal, 0.0..=MOST_FOCAL);
+        let is_smooth = self.focal == 0.0 || self.focal >= 1.0;
+        let allowed = "0, or 1 or more: below, the slope of the loss has no bound";
+        check.require(is_smooth, "focal", self.focal, allowed);
         check.range("anchors", self.anchors, SAMPLES);
         check.range("regions", self.regions, SAMPLES);
         check.range("anchor-objects", self.anchor_objects, 0.0..=1.0);
@@ -122,5 +131,18 @@ pub(super) mod tests {
         let errors = swapped.checked().unwrap_err();
         let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
         assert_eq!(keys, ["regions", "anchor-low"]);
+        for (focal, allowed) in [
+            (0.0, true),
+            (1.0, true),
+            (1.5, true),
+            (0.5, false),
+            (-1.0, false),
+        ] {
+            let loss = LossConfig {
+                focal,
+                ..published()
+            };
+            assert_eq!(loss.checked().is_ok(), allowed, "{focal}");
+        }
     }
 }

@@ -92,6 +92,7 @@ const ROWS: &[NewKey] = &[
     key("loader.unlabelled-view", &[], "'strong'"),
     key("eval.period", &[], "0"),
     key("eval.select", &[], "'last'"),
+    key("model.loss.focal", &["mask-rcnn"], "0.0"),
     key("method.ema-ramp", TEACHERS, "'none'"),
     key("method.supervised-weight", TEACHERS, "1.0"),
     key("method.area", TEACHERS, "'pixels'"),

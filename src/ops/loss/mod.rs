@@ -7,6 +7,7 @@ mod giou;
 mod match_costs;
 mod point_losses;
 mod smooth_l1;
+mod softmax_focal;
 
 pub use cross_entropy::cross_entropy;
 pub use focal::{Focal, sigmoid_focal};
@@ -14,3 +15,4 @@ pub use giou::generalized_iou;
 pub use match_costs::{Compared, MaskCosts, MatchCosts, mask_costs, match_costs};
 pub use point_losses::{bce_points, dice_points};
 pub use smooth_l1::smooth_l1;
+pub use softmax_focal::softmax_focal;

@@ -8,6 +8,8 @@
 //! deltas and the mask of that class count. w is 1, or for a pseudo-mask 1 - u of PL-DC, eq. 13, resampled to the
 //! region, or the weight of its boundary ([`Boundary`]) by the student's own prediction z.
 //!
+//! `CE` may be a focal loss, `$(1 - p_{r y_r})^\gamma\,\mathrm{CE}_r$` (Unbiased Teacher).
+//!
 //! Pseudo-labels may have weights of their own, and so may background regions ([`Background`]). They are factors on
 //! `CE_r` and on w; the divisors stay as they are, but for [`Background::Teacher`].
 //!
@@ -80,7 +82,11 @@ impl StartedPart<'_> {
             Background::Teacher(_) => weights.iter().sum::<f32>().max(1.0),
             Background::Own | Background::Weight(_) => count as f32,
         };
-        let class = ops::cross_entropy(tape, logits, classes, weights, divisor);
+        let focal = self.criterion.config.focal;
+        let class = match focal == 0.0 {
+            true => ops::cross_entropy(tape, logits, classes, weights, divisor),
+            false => ops::softmax_focal(tape, logits, classes, weights, focal, divisor),
+        };
         let columns: Vec<usize> = sampled.found.iter().map(|i| 4 * classes[*i]).collect();
         let moves = ops::pick(tape, &predictions.deltas, &sampled.found, &columns, 4);
         let deltas = Tensor2::constant(sampled.deltas.clone(), sampled.found.len(), 4);

@@ -163,3 +163,15 @@ fn the_background_of_a_region_is_the_rest_of_its_classes() {
     );
     assert_eq!(output.background(1, &[]), Some(Vec::new()));
 }
+
+#[test]
+fn a_focal_loss_counts_sure_regions_less_and_changes_no_other_term() {
+    let with = |focal| {
+        let mut model = detector_at(&Place::Host);
+        model.criterion.config.focal = focal;
+        terms(&model, |_| (), None)
+    };
+    let [plain, one, more] = [0.0, 1.0, 1.5].map(with);
+    assert!(more[CLASS] < one[CLASS] && one[CLASS] < plain[CLASS] && more[CLASS] > 0.0);
+    assert_eq!((&more[1..], &one[1..]), (&plain[1..], &plain[1..]));
+}

@@ -47,7 +47,12 @@ fn same_terms(report: &StepReport, what: &str) {
 #[test]
 fn with_any_filter_the_terms_are_those_of_the_labels() {
     for (model, _) in networks() {
-        for filter in crate::method::filter::tests::tables() {
+        // One table of every rule.
+        let name = |table: &String| table.split('\'').nth(1).unwrap().to_string();
+        let mut tables = crate::method::filter::tests::tables();
+        tables.sort();
+        tables.dedup_by_key(|table| name(table));
+        for filter in tables {
             let filter = filter.replace('\n', ", ");
             let more = format!("filter = {{ {filter} }}\nweighting = {{ name = 'uniform' }}");
             same_terms(&first_step(&model, &more).1, &filter);
