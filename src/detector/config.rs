@@ -1,6 +1,8 @@
 //! The description of a detector in a recipe, and the demands of a method on a detector.
 
-use super::{AreaMeasure, CandidateChoice, Detector, MaskLoss, MaskTarget, Negative, PseudoBox};
+use super::{
+    AreaMeasure, CandidateChoice, Detector, MaskLoss, MaskTarget, Merge, Negative, PseudoBox,
+};
 use crate::graph::{BackboneConfig, Operations};
 use crate::registry::Check;
 use crate::rng::Stream;
@@ -58,6 +60,11 @@ pub trait DetectorConfig: Debug + Send + Sync {
     /// none.
     fn unread(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// The rules by which it merges detections from several views.
+    fn merges(&self) -> &'static [Merge] {
+        &[Merge::UnionNms]
     }
 
     /// Refuses the keys of `[method]` whose values have no meaning for this detector. The default refuses none.

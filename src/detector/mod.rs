@@ -17,6 +17,7 @@ mod proposals;
 pub mod quality;
 mod tables;
 mod targets;
+mod test_views;
 
 use crate::graph::{Images, Trunk, pixels};
 use crate::nn::params::Parameters;
@@ -34,6 +35,7 @@ pub use part::{Background, EmptyImage, MaskLoss, Negative, Part, RegionJudge};
 pub use predict::predict;
 pub use proposals::{Candidate, GridLogits, Masks, Proposals};
 pub use targets::{ObjectWeights, Targets};
+pub use test_views::{Merge, TestView, TestViews, ViewsRule};
 
 // Of the networks that `transformers` describes, the program knows this one alone.
 pub use mask2former::of_folder;
@@ -62,6 +64,13 @@ pub trait Detector: Parameters + Send {
 
     /// Computes everything that needs no targets. The output borrows nothing from the detector.
     fn forward(&self, tape: &mut Tape, images: &Images) -> Box<dyn Output>;
+
+    /// The detections in one picture from several views of it, the best first, with masks of the size `rule.size`.
+    ///
+    /// Panics if the detector does not know the rule of merging: see [`DetectorConfig::merges`].
+    fn judge_views(&self, views: &[TestView], rule: &ViewsRule) -> Vec<Judged> {
+        test_views::union(self, views, rule)
+    }
 
     /// A detector with the same parameters. The two share the memory of a parameter until one of them changes it.
     fn copy(&self) -> Box<dyn Detector>;

@@ -4,7 +4,9 @@ use super::criterion::TERMS;
 use super::{LossConfig, MaskRcnnDetector};
 use crate::detector::config::chosen;
 use crate::detector::tables::with_loss;
-use crate::detector::{AreaMeasure, Demands, Detector, DetectorConfig, ExportedFile, MaskTarget};
+use crate::detector::{
+    AreaMeasure, Demands, Detector, DetectorConfig, ExportedFile, MaskTarget, Merge,
+};
 use crate::graph::mask_rcnn::{MaskRcnn, MaskRcnnConfig};
 use crate::graph::weights::{self, MaskRcnnNames};
 use crate::graph::{BackboneConfig, Operations};
@@ -43,6 +45,10 @@ impl DetectorConfig for MaskRcnnTable {
 
     fn network(&self) -> String {
         format!("{:?}", self.network)
+    }
+
+    fn merges(&self) -> &'static [Merge] {
+        &[Merge::MeanByProposal, Merge::UnionNms]
     }
 
     fn weights(&self) -> &Path {

@@ -105,47 +105,63 @@ impl Rows<'_> {
         &self,
         rules: &Rules,
         size: (usize, usize),
-        (probability, overlap): (f32, f32),
+        bounds: (f32, f32),
         most: usize,
     ) -> Vec<Found> {
         let coder = rules.coder(REGION_WEIGHTS);
-        let (mut boxes, mut scores, mut classes, mut rows) = (vec![], vec![], vec![], vec![]);
-        for (row, region) in self.regions.iter().enumerate() {
-            let probabilities = &self.classes[row * (self.objects + 1)..][..self.objects];
-            for (class, score) in probabilities.iter().enumerate() {
-                if score.is_nan() || *score <= probability {
-                    continue;
-                }
-                let at = 4 * (row * self.objects + class);
-                let deltas: [f32; 4] = std::array::from_fn(|side| self.deltas[at + side]);
-                let bounds = coder.decode(deltas, region.bounds);
-                if !bounds.is_finite() {
-                    continue;
-                }
-                let bounds = bounds.clipped(size);
-                if is_large(bounds, rules.least_detection) {
-                    boxes.push(bounds);
-                    scores.push(*score);
-                    classes.push(class);
-                    rows.push(row);
-                }
+        let decoded = |row: usize, class: usize| {
+            let at = 4 * (row * self.objects + class);
+            let deltas: [f32; 4] = std::array::from_fn(|side| self.deltas[at + side]);
+            coder.decode(deltas, self.regions[row].bounds)
+        };
+        let own = &self.classes[..self.regions.len() * (self.objects + 1)];
+        best((own, self.objects), decoded, rules, size, bounds, most)
+    }
+}
+
+/// The best boxes of an image of `size` rows and columns, without masks. First come the probabilities of its regions,
+/// `[R, K + 1]` with background last, and K. `of_class` gives the box of a region for a class. The last pair is the
+/// probability that a box has to exceed, and the largest overlap of two boxes of a class.
+pub(super) fn best(
+    (all, objects): (&[f32], usize),
+    of_class: impl Fn(usize, usize) -> Bounds,
+    rules: &Rules,
+    size: (usize, usize),
+    (probability, overlap): (f32, f32),
+    most: usize,
+) -> Vec<Found> {
+    let (mut boxes, mut scores, mut classes, mut rows) = (vec![], vec![], vec![], vec![]);
+    for (row, probabilities) in all.chunks_exact(objects + 1).enumerate() {
+        for (class, score) in probabilities[..objects].iter().enumerate() {
+            if score.is_nan() || *score <= probability {
+                continue;
+            }
+            let bounds = of_class(row, class);
+            if !bounds.is_finite() {
+                continue;
+            }
+            let bounds = bounds.clipped(size);
+            if is_large(bounds, rules.least_detection) {
+                boxes.push(bounds);
+                scores.push(*score);
+                classes.push(class);
+                rows.push(row);
             }
         }
-        let kept = suppress_by_group(&boxes, &scores, &classes, overlap, most);
-        let found = |index: usize| {
-            let first = rows[index] * (self.objects + 1);
-            let objects = &self.classes[first..][..self.objects];
-            let sum: f32 = objects.iter().sum();
-            Found {
-                bounds: boxes[index],
-                class: classes[index],
-                probability: scores[index],
-                probabilities: objects.iter().map(|p| p / sum).collect(),
-                mask: Vec::new(),
-            }
-        };
-        kept.into_iter().map(found).collect()
     }
+    let kept = suppress_by_group(&boxes, &scores, &classes, overlap, most);
+    let found = |index: usize| {
+        let own = &all[rows[index] * (objects + 1)..][..objects];
+        let sum: f32 = own.iter().sum();
+        Found {
+            bounds: boxes[index],
+            class: classes[index],
+            probability: scores[index],
+            probabilities: own.iter().map(|p| p / sum).collect(),
+            mask: Vec::new(),
+        }
+    };
+    kept.into_iter().map(found).collect()
 }
 
 #[cfg(test)]

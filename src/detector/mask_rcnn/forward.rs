@@ -1,7 +1,7 @@
 //! The forward pass for a batch: the levels of the pyramid and the predictions for the anchors, from which proposals
 //! come. Losses and detections start from it.
 
-use super::proposing::{Anchors, ProposalCount, proposals};
+use super::proposing::{Anchors, ProposalCount, scored_proposals};
 use crate::graph::mask_rcnn::{AnchorPredictions, LEVELS, MaskRcnn, Region};
 use crate::ops::{self, Bounds};
 use crate::tensor::{Map, Tape, Tensor2};
@@ -49,6 +49,19 @@ pub(super) struct ForwardPass {
 impl ForwardPass {
     /// The proposals of the `images` of the batch, best first.
     pub(super) fn proposals(&self, stage: Stage, images: &[usize]) -> Vec<Vec<Bounds>> {
+        let of_image = |image: &usize| {
+            let scored = self.scored(stage, *image).into_iter();
+            scored.map(|(bounds, _)| bounds).collect()
+        };
+        images.par_iter().map(of_image).collect()
+    }
+
+    /// The proposals for detections of one image of the batch with their scores, best first.
+    pub(super) fn scored_proposals(&self, image: usize) -> Vec<(Bounds, f32)> {
+        self.scored(Stage::Test, image)
+    }
+
+    fn scored(&self, stage: Stage, image: usize) -> Vec<(Bounds, f32)> {
         let config = &self.model.config().proposals;
         let (per_level, kept) = match stage {
             Stage::Training => (config.per_level_train, config.kept_train),
@@ -69,12 +82,9 @@ impl ForwardPass {
             deltas: self.predictions.deltas.host_values().into_owned(),
         });
         let rules = self.model.rules();
-        let of_image = |image: &usize| {
-            let first = image * self.anchors.len();
-            let predicted = (&logits[first..], &deltas[4 * first..]);
-            proposals(rules, count, anchors, predicted, self.sizes[*image])
-        };
-        images.par_iter().map(of_image).collect()
+        let first = image * self.anchors.len();
+        let predicted = (&logits[first..], &deltas[4 * first..]);
+        scored_proposals(rules, count, anchors, predicted, self.sizes[image])
     }
 
     /// The logits of the mask of each region's own class: `[R * side * side, 1]`, side being that of the mask head.

@@ -12,8 +12,10 @@ mod output;
 mod planes;
 mod proposing;
 mod sampling;
+mod views;
 
-use crate::detector::{Detector, DetectorConfig, Output};
+use crate::detector::test_views::union;
+use crate::detector::{Detector, DetectorConfig, Judged, Merge, Output, TestView, ViewsRule};
 use crate::graph::mask_rcnn::MaskRcnn;
 use crate::graph::{Images, Trunk};
 use crate::nn::params::{Param, Parameters};
@@ -57,6 +59,23 @@ impl MaskRcnnDetector {
         self.criterion.order = order;
         self
     }
+
+    /// The levels and the predictions for anchors of `images`.
+    fn pass(&self, tape: &mut Tape, images: &Images) -> ForwardPass {
+        let levels = self.network.levels(tape, &images.map);
+        let predictions = self.network.anchor_predictions(tape, &levels);
+        let (anchors, of_level) = self.network.anchors(&levels, images.padded());
+        ForwardPass {
+            model: self.network.clone(),
+            levels,
+            predictions,
+            on_host: OnceLock::new(),
+            anchors,
+            of_level,
+            sizes: images.sizes.clone(),
+            padded: images.padded(),
+        }
+    }
 }
 
 impl Parameters for MaskRcnnDetector {
@@ -75,23 +94,17 @@ impl Detector for MaskRcnnDetector {
     }
 
     fn forward(&self, tape: &mut Tape, images: &Images) -> Box<dyn Output> {
-        let levels = self.network.levels(tape, &images.map);
-        let predictions = self.network.anchor_predictions(tape, &levels);
-        let (anchors, of_level) = self.network.anchors(&levels, images.padded());
-        let pass = ForwardPass {
-            model: self.network.clone(),
-            levels,
-            predictions,
-            on_host: OnceLock::new(),
-            anchors,
-            of_level,
-            sizes: images.sizes.clone(),
-            padded: images.padded(),
-        };
         Box::new(MaskRcnnOutput {
-            pass,
+            pass: self.pass(tape, images),
             criterion: self.criterion.clone(),
         })
+    }
+
+    fn judge_views(&self, views: &[TestView], rule: &ViewsRule) -> Vec<Judged> {
+        match rule.merge {
+            Merge::MeanByProposal => views::judge(self, views, rule),
+            Merge::UnionNms => union(self, views, rule),
+        }
     }
 
     fn copy(&self) -> Box<dyn Detector> {

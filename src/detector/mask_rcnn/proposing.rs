@@ -31,15 +31,15 @@ pub struct Anchors<'a> {
     pub of_level: [usize; LEVELS],
 }
 
-/// The proposals of an image of `size` rows and columns, best first, from the `logits` `[A]` and the `deltas` `[A, 4]`
-/// of its anchors.
-pub fn proposals(
+/// The proposals of an image of `size` rows and columns with their scores, best first, from the `logits` `[A]` and the
+/// `deltas` `[A, 4]` of its anchors.
+pub fn scored_proposals(
     rules: &Rules,
     count: ProposalCount,
     anchors: Anchors,
     (logits, deltas): (&[f32], &[f32]),
     size: (usize, usize),
-) -> Vec<Bounds> {
+) -> Vec<(Bounds, f32)> {
     let coder = rules.coder(ANCHOR_WEIGHTS);
     let (mut boxes, mut scores, mut levels) = (Vec::new(), Vec::new(), Vec::new());
     let mut first = 0;
@@ -67,7 +67,9 @@ pub fn proposals(
         first += anchors_of_level;
     }
     let kept = suppress_by_group(&boxes, &scores, &levels, count.overlap, count.kept);
-    kept.into_iter().map(|index| boxes[index]).collect()
+    kept.into_iter()
+        .map(|index| (boxes[index], scores[index]))
+        .collect()
 }
 
 /// Returns true if both sides are at least `least` long, and above 0.
@@ -92,6 +94,21 @@ mod tests {
     fn anchors(lefts: &[f32]) -> Vec<Bounds> {
         let at = |x: &f32| Bounds::new([*x, 0.0, x + 10.0, 10.0]);
         lefts.iter().map(at).collect()
+    }
+
+    fn proposals(
+        rules: &Rules,
+        count: ProposalCount,
+        anchors: Anchors,
+        predicted: (&[f32], &[f32]),
+        size: (usize, usize),
+    ) -> Vec<Bounds> {
+        let scored = scored_proposals(rules, count, anchors, predicted, size);
+        assert!(
+            scored.is_sorted_by(|one, other| one.1 >= other.1),
+            "{scored:?}"
+        );
+        scored.into_iter().map(|(bounds, _)| bounds).collect()
     }
 
     fn found(lefts: &[f32], of_level: [usize; LEVELS], logits: &[f32]) -> Vec<f32> {

@@ -403,4 +403,5 @@ on_every_place! {
     }
 }
 
+mod views;
 mod weights;

@@ -1,7 +1,7 @@
 //! The table `[eval]`.
 
 use crate::data::augment::{fitted, fitted_size};
-use crate::detector::Detector;
+use crate::detector::{Detector, TestView, TestViews};
 use crate::eval;
 use crate::graph::{Images, Resizing};
 use crate::registry::{Check, Checked, MOST_STEPS};
@@ -77,6 +77,39 @@ impl EvalConfig {
         fitted_size(size, shorter, longer, libm::round)
     }
 
+    /// The views of a picture in which a teacher looks at it: each shorter side, or the size of the evaluation, and
+    /// each mirrored if `views` says so. The bound of the longer side grows with the shorter one: with 800 and 1333
+    /// here, a shorter side of 400 has 667, as in Noisy Boundaries. Without the two there is no bound. Bytes are
+    /// resized, also for a network that the evaluation gives resized numbers.
+    pub fn test_views(&self, picture: &Picture, views: &TestViews) -> Vec<TestView> {
+        let sized: Vec<Picture> = match views.short_sides.as_slice() {
+            [] => vec![self.view(picture)],
+            sides => sides
+                .iter()
+                .map(|side| fitted(picture, Some(*side), self.longer(*side)))
+                .collect(),
+        };
+        let view = |picture: Picture| {
+            let mirrored = views.flip.then(|| TestView {
+                picture: picture.flipped(),
+                flipped: true,
+            });
+            let plain = TestView {
+                picture,
+                flipped: false,
+            };
+            std::iter::once(plain).chain(mirrored)
+        };
+        sized.into_iter().flat_map(view).collect()
+    }
+
+    /// The bound of the longer side of a view with this shorter side; none without both sides of the evaluation.
+    fn longer(&self, shorter: usize) -> Option<usize> {
+        let [own, longer] = self.sides();
+        let longer = longer? as f64 * shorter as f64 / own? as f64;
+        Some((libm::round(longer) as usize).max(1))
+    }
+
     /// The shorter and the longer side, as far as they are given.
     fn sides(&self) -> [Option<usize>; 2] {
         [self.shorter, self.size].map(|side| (side > 0).then_some(side))
@@ -122,7 +155,7 @@ impl Checked for EvalConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detector::DETECTORS;
+    use crate::detector::{DETECTORS, Merge};
     use crate::registry;
     use crate::rng::Stream;
     use toml::Table;
@@ -174,5 +207,55 @@ mod tests {
             (both.padded(), both.sizes),
             ((64, 96), vec![(50, 66), (50, 83)])
         );
+    }
+
+    fn sides(shorter: usize, size: usize) -> EvalConfig {
+        let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml").parse().unwrap();
+        let eval: EvalConfig = recipe["eval"].clone().try_into().unwrap();
+        EvalConfig {
+            size,
+            shorter,
+            ..eval
+        }
+    }
+
+    fn views(short_sides: &[usize], flip: bool) -> TestViews {
+        TestViews {
+            short_sides: short_sides.to_vec(),
+            flip,
+            merge: Merge::MeanByProposal,
+        }
+    }
+
+    #[test]
+    fn the_longer_sides_are_noisy_boundaries() {
+        let coco = sides(800, 1333);
+        let longer = [400, 500, 1200].map(|side| coco.longer(side));
+        assert_eq!(longer, [Some(667), Some(833), Some(2000)]);
+        // Cityscapes: pictures of 1024 x 2048.
+        let cityscapes = sides(1024, 2048);
+        assert_eq!(
+            [624, 1424].map(|side| cityscapes.longer(side)),
+            [Some(1248), Some(2848)]
+        );
+        assert_eq!(sides(0, 0).longer(400), None);
+    }
+
+    #[test]
+    fn every_side_is_a_view_and_each_is_mirrored_beside_it() {
+        let pixels = (0..20 * 60 * 3).map(|i| (i * 7 % 256) as u8).collect();
+        let picture = Picture::new(20, 60, pixels);
+        let found = sides(16, 32).test_views(&picture, &views(&[8, 12], true));
+        let listed: Vec<_> = found
+            .iter()
+            .map(|view| (view.picture.height, view.picture.width, view.flipped))
+            .collect();
+        // The longer side would have 24 and 36 pixels; 16 and 24 are the bounds.
+        let expected = [(5, 16, false), (5, 16, true), (8, 24, false), (8, 24, true)];
+        assert_eq!(listed, expected);
+        assert_eq!(found[1].picture, found[0].picture.flipped());
+        let one = sides(0, 0).test_views(&picture, &views(&[], false));
+        assert_eq!(one.len(), 1);
+        assert_eq!(one[0].picture, picture);
     }
 }
