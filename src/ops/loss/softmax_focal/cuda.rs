@@ -1,5 +1,5 @@
-//! Weighted softmax focal loss on the GPU: a warp has a row, one block adds the rows up. Four numbers a row are kept for
-//! the backward, which reads the logits again.
+//! Weighted softmax focal loss on the GPU: a warp has a row, one block adds the rows up. Four numbers a row are kept
+//! for the backward, which reads the logits again.
 
 use crate::ops::cuda::{reduce, source};
 use crate::tensor::cuda::{Gpu, Grid, Source};

@@ -5,8 +5,8 @@
 //! `$$ \partial z_{ik} = \frac{w_i}{d} \bigl( (1 - p_i)^\gamma + \gamma\, p_i (1 - p_i)^{\gamma - 1}\, \mathrm{CE}_i
 //!    \bigr) \bigl(\mathrm{softmax}(z_i)_k - [k = t_i]\bigr) $$`
 //!
-//! Shapes: logits `[N, K]`, a target class and a weight per row -> `[1, 1]`. Source: Unbiased Teacher, the class loss of
-//! its regions with an exponent of 1.5 and no class weight (facebookresearch/unbiased-teacher 6977c6f,
+//! Shapes: logits `[N, K]`, a target class and a weight per row -> `[1, 1]`. Source: Unbiased Teacher, the class loss
+//! of its regions with an exponent of 1.5 and no class weight (facebookresearch/unbiased-teacher 6977c6f,
 //! `fast_rcnn.py:70-103`); RetinaNet, eq. 4 (<https://arxiv.org/abs/1708.02002>), with a softmax.
 
 #[allow(unsafe_code)]
