@@ -6,7 +6,7 @@
 //! (<https://arxiv.org/abs/1703.06870>). The anchors and regions of an image that count are drawn anew in every step.
 //!
 //! An image without an object teaches its anchors and regions that they are background, or nothing
-//! ([`EmptyImage`]): it is then left out of the samples and of all divisors.
+//! ([`EmptyImage`](crate::detector::EmptyImage)): it is then left out of the samples and of all divisors.
 
 mod anchors;
 mod regions;
