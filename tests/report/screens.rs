@@ -207,8 +207,14 @@ fn the_figures_of_a_store_look_as_they_did() {
          choice.dispatchEvent(new Event('change', {bubbles: true}))",
     );
     for (name, place) in FIGURES {
+        // A picture has half of the page's size. What is above the figure has another height with every commit and
+        // machine, so the figure is moved to a whole, even row.
         let place = browser.evaluate(&format!(
-            "(() => {{ const box = document.querySelector('{place}').getBoundingClientRect();
+            "(() => {{ const root = document.documentElement, figure = document.querySelector('{place}');
+                const top = () => figure.getBoundingClientRect().top + scrollY;
+                root.style.marginTop = '0';
+                root.style.marginTop = (2 * Math.ceil(top() / 2) - top()) + 'px';
+                const box = figure.getBoundingClientRect();
                 return [box.left + scrollX, box.top + scrollY, box.width, box.height]; }})()"
         ));
         let [x, y, width, height] = [0, 1, 2, 3].map(|at| place[at].as_f64().unwrap());
