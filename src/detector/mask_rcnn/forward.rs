@@ -49,8 +49,10 @@ pub(super) struct ForwardPass {
 impl ForwardPass {
     /// The proposals of the `images` of the batch, best first.
     pub(super) fn proposals(&self, stage: Stage, images: &[usize]) -> Vec<Vec<Bounds>> {
+        // A GPU's memory is read by the thread that owns it, not by those of the iterator.
+        let values = self.values_on_host();
         let of_image = |image: &usize| {
-            let scored = self.scored(stage, *image).into_iter();
+            let scored = self.scored(values, stage, *image).into_iter();
             scored.map(|(bounds, _)| bounds).collect()
         };
         images.par_iter().map(of_image).collect()
@@ -58,10 +60,18 @@ impl ForwardPass {
 
     /// The proposals for detections of one image of the batch with their scores, best first.
     pub(super) fn scored_proposals(&self, image: usize) -> Vec<(Bounds, f32)> {
-        self.scored(Stage::Test, image)
+        self.scored(self.values_on_host(), Stage::Test, image)
     }
 
-    fn scored(&self, stage: Stage, image: usize) -> Vec<(Bounds, f32)> {
+    /// The predictions for the anchors in the memory of the host. All parts of a batch share one copy.
+    fn values_on_host(&self) -> &AnchorValues {
+        self.on_host.get_or_init(|| AnchorValues {
+            logits: self.predictions.objectness.host_values().into_owned(),
+            deltas: self.predictions.deltas.host_values().into_owned(),
+        })
+    }
+
+    fn scored(&self, values: &AnchorValues, stage: Stage, image: usize) -> Vec<(Bounds, f32)> {
         let config = &self.model.config().proposals;
         let (per_level, kept) = match stage {
             Stage::Training => (config.per_level_train, config.kept_train),
@@ -76,11 +86,7 @@ impl ForwardPass {
             all: &self.anchors,
             of_level: self.of_level,
         };
-        // All parts of a batch share one copy.
-        let AnchorValues { logits, deltas } = self.on_host.get_or_init(|| AnchorValues {
-            logits: self.predictions.objectness.host_values().into_owned(),
-            deltas: self.predictions.deltas.host_values().into_owned(),
-        });
+        let AnchorValues { logits, deltas } = values;
         let rules = self.model.rules();
         let first = image * self.anchors.len();
         let predicted = (&logits[first..], &deltas[4 * first..]);
