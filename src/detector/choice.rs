@@ -12,6 +12,18 @@ pub struct CandidateChoice {
     pub selection: Selection,
     /// The number of pairs for [`Selection::TopPairs`].
     pub top: usize,
+    /// The mask quality.
+    pub quality: MaskQuality,
+}
+
+/// The quality m of a candidate's mask.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum MaskQuality {
+    /// The mean probability of its pixels above 0.5 (PL-DC, eq. 4).
+    MeanForeground,
+    /// The IoU with its object that the network predicts by its IoU head (PAIS, Polite Teacher).
+    IouHead,
 }
 
 /// The classes that the softmax of eq. 3 runs over.

@@ -1,7 +1,8 @@
 //! The description of a detector in a recipe, and the demands of a method on a detector.
 
 use super::{
-    AreaMeasure, CandidateChoice, Detector, MaskLoss, MaskTarget, Merge, Negative, PseudoBox,
+    AreaMeasure, CandidateChoice, Detector, MaskLoss, MaskQuality, MaskTarget, Merge, Negative,
+    PseudoBox,
 };
 use crate::graph::{BackboneConfig, Operations};
 use crate::registry::Check;
@@ -54,7 +55,7 @@ pub trait DetectorConfig: Debug + Send + Sync {
     ) -> Result<Vec<ExportedFile>>;
 
     /// The names of the terms of its loss: those of [`super::Losses::terms`].
-    fn terms(&self) -> &'static [&'static str];
+    fn terms(&self) -> Vec<&'static str>;
 
     /// The keys of `[method]` that have no use for this detector: their values never make another trial. The default is
     /// none.
@@ -98,7 +99,7 @@ pub(super) fn chosen<'n>(asked: Option<&'n str>, known: &[&'n str]) -> Result<&'
 /// The demands of a method with a teacher on a detector.
 #[derive(Clone, Debug)]
 pub struct Demands {
-    /// Keys `score`, `candidates` and `top-pairs`.
+    /// Keys `score`, `candidates`, `top-pairs` and `mask-quality`.
     pub choice: CandidateChoice,
     /// Keys of the slot `weighting`.
     pub mask_loss: MaskLoss,
@@ -115,6 +116,17 @@ pub struct Demands {
 }
 
 impl Demands {
+    /// Refuses a mask quality that the network does not predict. `kinds`: the IoU heads that it may have.
+    pub fn check_quality(&self, has_head: bool, kinds: &str, check: &mut Check) {
+        if self.choice.quality == MaskQuality::IouHead && !has_head {
+            let message = format!(
+                "\"iou-head\" needs a network that predicts the IoU of its masks: `model.iou-head` = {kinds}; \
+                 allowed without: \"mean-foreground\""
+            );
+            check.refuse("mask-quality", message);
+        }
+    }
+
     /// Refuses weights of terms that a loss with the terms `known` does not have; 0 is no weight.
     pub fn check_terms(&self, known: &[&str], check: &mut Check) {
         for (term, weight) in &self.lambda {

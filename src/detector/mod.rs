@@ -28,7 +28,9 @@ use crate::structures::{Detection, Picture};
 use crate::tensor::{Later, Place, Tape, Tensor2};
 
 pub use boundary::{Boundary, Cells, Padding, Reduction};
-pub use choice::{AreaMeasure, CandidateChoice, MaskTarget, PseudoBox, Score, Selection};
+pub use choice::{
+    AreaMeasure, CandidateChoice, MaskQuality, MaskTarget, PseudoBox, Score, Selection,
+};
 pub use config::{Demands, DetectorConfig, ExportedFile};
 pub use judged::Judged;
 pub use part::{Background, EmptyImage, MaskLoss, Negative, Part, RegionJudge};

@@ -13,7 +13,7 @@ pub struct Candidate {
     pub class: usize,
     /// Eq. 3 of PL-DC, in [0, 1].
     pub class_quality: f32,
-    /// Eq. 4, in [0, 1].
+    /// Eq. 4, or the predicted IoU of the mask with its object; in [0, 1].
     pub mask_quality: f32,
     /// Pixels of the mask at the padded input size.
     pub area: usize,

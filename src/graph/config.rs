@@ -49,8 +49,27 @@ pub struct ModelConfig {
     /// A file or folder with the values of the whole network; see the page Weights of the book. If empty, the
     /// values are random.
     pub weights: PathBuf,
+    /// The prediction of the IoU of a query's mask with its object.
+    pub iou_head: QueryIouHead,
     /// The backbone, a ResNet.
     pub backbone: BackboneConfig,
+}
+
+/// The prediction of the IoU of a query's mask with its object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueryIouHead {
+    /// None.
+    None,
+    /// Two linear layers on the normed queries, for all classes (after PAIS). It changes no score.
+    Flat,
+}
+
+impl QueryIouHead {
+    /// True if there is a head.
+    pub fn is_there(self) -> bool {
+        self != Self::None
+    }
 }
 
 impl Checked for ModelConfig {
@@ -95,7 +114,7 @@ impl Checked for ModelConfig {
 
 impl ModelConfig {
     /// The keys in which `other` is a different network, one line each. The source of the values and the
-    /// choice of trained parameters do not count.
+    /// choice of trained parameters do not count, nor does a head that judges masks and changes no prediction.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let (mut own, mut others) = (BTreeMap::new(), BTreeMap::new());
         for (config, keys) in [(self, &mut own), (other, &mut others)] {
@@ -103,7 +122,7 @@ impl ModelConfig {
             flatten("", &toml::Value::Table(table), keys);
         }
         let read = |key: &str| match key {
-            "weights" | "pixel-mean" | "pixel-std" => false,
+            "weights" | "pixel-mean" | "pixel-std" | "iou-head" => false,
             "backbone.weights" | "backbone.frozen" => false,
             "backbone.norm-groups" => self.backbone.norm == NormKind::Group,
             "backbone.norm-epsilon" => self.backbone.norm != NormKind::Group,

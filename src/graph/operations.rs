@@ -4,7 +4,7 @@
 //! counted; norms, activations and resizing are not, because they are a few percent of the whole.
 
 use super::backbone::{BackboneConfig, BlockKind, STAGES};
-use super::config::ModelConfig;
+use super::config::{ModelConfig, QueryIouHead};
 use super::scales::SCALES;
 
 /// Operations for each multiplication that is added to a sum.
@@ -159,7 +159,11 @@ impl ModelConfig {
         let layers: f64 = (0..self.decoder_layers).map(layer).sum();
         let prediction = 2.0 * product(queries, width, width)
             + product(queries, width, self.mask_width)
-            + product(queries, self.mask_width, finest);
+            + product(queries, self.mask_width, finest)
+            + match self.iou_head {
+                QueryIouHead::None => 0.0,
+                QueryIouHead::Flat => product(queries, width, width) + product(queries, width, 1),
+            };
         layers + (self.decoder_layers + 1) as f64 * prediction
     }
 }

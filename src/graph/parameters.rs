@@ -4,7 +4,7 @@
 
 use super::backbone::{BackboneConfig, BlockKind, NormKind};
 use super::bounds::Part;
-use super::config::ModelConfig;
+use super::config::{ModelConfig, QueryIouHead};
 use super::scales::SCALES;
 
 /// Red, green, blue.
@@ -87,7 +87,11 @@ impl ModelConfig {
         // Queries, keys, values and the output.
         let attention = 4.0 * layer(width, width);
         let decoder = 2.0 * attention + hidden(self.decoder_ffn) + 3.0 * norm;
-        let head = norm + 2.0 * layer(width, width) + layer(width, self.mask_width);
+        let iou = match self.iou_head {
+            QueryIouHead::None => 0.0,
+            QueryIouHead::Flat => layer(width, width) + layer(width, 1),
+        };
+        let head = norm + 2.0 * layer(width, width) + layer(width, self.mask_width) + iou;
         // Those of the levels are added to the maps in the encoder and in the decoder.
         let embeddings = weights(2 * self.queries + 2 * SCALES, width);
         [

@@ -89,6 +89,11 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
         "The loss of the boxes of anchors on labelled images, without its weight.",
     ),
     key(
+        "supervised-iou",
+        Folded::Mean,
+        "The loss of the IoU that an IoU head predicts for masks, on labelled images, without its weight.",
+    ),
+    key(
         "unsupervised-class",
         Folded::Mean,
         "The loss of the classes against pseudo-labels, without its weight and without lambda.",
@@ -117,6 +122,11 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
         "unsupervised-rpn-box",
         Folded::Mean,
         "The loss of the boxes of anchors against pseudo-labels, without its weight and without lambda.",
+    ),
+    key(
+        "unsupervised-iou",
+        Folded::Mean,
+        "The loss of the IoU that an IoU head predicts for masks, against pseudo-labels, without its weight and without lambda.",
     ),
     key(
         "high",

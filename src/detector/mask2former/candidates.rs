@@ -7,7 +7,7 @@
 use super::planes::{MaskPlanes, last};
 use super::scores::{ClassView, class_views, pairs};
 use crate::detector::quality::of_foreground;
-use crate::detector::{Candidate, CandidateChoice, Proposals};
+use crate::detector::{Candidate, CandidateChoice, MaskQuality, Proposals};
 use crate::graph::Predictions;
 use crate::ops::{self, Foreground};
 use crate::tensor::Later;
@@ -24,15 +24,27 @@ pub(super) fn proposals(
     let from = (predictions.height, predictions.width);
     let classes = layer.classes.later();
     let masks = ops::foreground(&layer.masks, 0..rows, from, size);
+    let ious = match choice.quality {
+        MaskQuality::MeanForeground => None,
+        MaskQuality::IouHead => {
+            let ious = layer.ious.as_ref();
+            let ious = ious.expect("a recipe that asks for a head that is not there is refused");
+            Some(ious.later())
+        }
+    };
     let planes = MaskPlanes::new(predictions, size);
     let queries = predictions.queries;
     Later::new(move || {
         let (classes, masks) = (classes.wait(), masks.wait());
+        let ious = ious.map(Later::wait);
         let classes = classes.par_chunks_exact(queries * columns);
         let images = classes.zip(masks.par_chunks_exact(queries)).enumerate();
         let of_image = |(image, (classes, masks)): (usize, (&[f32], &[Foreground]))| {
             let views = class_views(classes, columns);
-            candidates(&views, masks, image * queries, choice)
+            let ious = ious
+                .as_ref()
+                .map(|ious| &ious[image * queries..][..queries]);
+            candidates(&views, (masks, ious), image * queries, choice)
         };
         Proposals {
             size,
@@ -42,10 +54,11 @@ pub(super) fn proposals(
     })
 }
 
-/// The candidates of one image, from the classes and the masks of its queries. `first`: the row of its first mask.
+/// The candidates of one image, from the classes and the masks of its queries, and from the logits of their IoU if
+/// these are asked for. `first`: the row of its first mask.
 fn candidates(
     views: &[ClassView],
-    masks: &[Foreground],
+    (masks, ious): (&[Foreground], Option<&[f32]>),
     first: usize,
     choice: CandidateChoice,
 ) -> Vec<Candidate> {
@@ -54,7 +67,10 @@ fn candidates(
         mask: first + query,
         class,
         class_quality,
-        mask_quality: qualities[query].0,
+        mask_quality: match ious {
+            Some(logits) => ops::sigmoid(logits[query]),
+            None => qualities[query].0,
+        },
         area: qualities[query].1,
         bounds: None,
         foreground: views[query].is_foreground(),
@@ -80,6 +96,7 @@ pub(crate) mod tests {
         let layer = LayerPredictions {
             classes: Tensor2::constant(classes, 3, 3),
             masks: Tensor2::constant(masks, 3, 16),
+            ious: None,
         };
         Predictions {
             layers: vec![layer],
@@ -119,6 +136,7 @@ pub(crate) mod tests {
         let layer = LayerPredictions {
             classes: with_other(&layer.classes, 0.8, false),
             masks: with_other(&layer.masks, 0.9, true),
+            ious: None,
         };
         let two = Predictions {
             layers: vec![layer],
@@ -134,6 +152,7 @@ pub(crate) mod tests {
             score: Score::WithNoObject,
             selection: Selection::ArgMax,
             top: 0,
+            quality: MaskQuality::MeanForeground,
         };
         proposals(predictions, size, choice).wait()
     }
@@ -158,6 +177,7 @@ pub(crate) mod tests {
             score,
             selection,
             top,
+            quality: MaskQuality::MeanForeground,
         };
         proposals(&predictions_at(place), size, choice).wait()
     }

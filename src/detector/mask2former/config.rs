@@ -1,6 +1,6 @@
 //! Table `[model]` with `name = "mask2former"`: the sizes of the network, and its loss in `[model.loss]`.
 
-use super::criterion::TERMS;
+use super::criterion::terms;
 use super::{LossConfig, Mask2FormerDetector};
 use crate::detector::config::chosen;
 use crate::detector::tables::with_loss;
@@ -78,11 +78,12 @@ impl DetectorConfig for Mask2FormerConfig {
         self.network.operations(height, width)
     }
 
-    fn terms(&self) -> &'static [&'static str] {
-        &TERMS
+    fn terms(&self) -> Vec<&'static str> {
+        terms(&self.network)
     }
 
     fn check_demands(&self, demands: &Demands, check: &mut Check) {
+        demands.check_quality(self.network.iou_head.is_there(), "\"flat\"", check);
         if demands.negative == Negative::Teacher {
             check.refuse(
                 "weighting.negative",
@@ -127,7 +128,8 @@ impl DetectorConfig for Mask2FormerConfig {
 mod tests {
     use super::*;
     use crate::detector::{
-        AreaMeasure, CandidateChoice, DETECTORS, MaskLoss, MaskTarget, Score, Selection,
+        AreaMeasure, CandidateChoice, DETECTORS, MaskLoss, MaskQuality, MaskTarget, Score,
+        Selection,
     };
     use crate::registry::{self, ComponentError};
 
@@ -147,12 +149,14 @@ mod tests {
     #[test]
     fn what_only_detectors_of_boxes_have_is_refused() {
         let config = registry::build(DETECTORS, super::super::loss::tests::model()).unwrap();
-        let refused = |pseudo_box, negative| {
+        let (mean, head) = (MaskQuality::MeanForeground, MaskQuality::IouHead);
+        let refused = |pseudo_box, negative, quality| {
             let demands = Demands {
                 choice: CandidateChoice {
                     score: Score::WithNoObject,
                     selection: Selection::ArgMax,
                     top: 1,
+                    quality,
                 },
                 mask_loss: MaskLoss::default(),
                 negative,
@@ -163,14 +167,16 @@ mod tests {
             };
             let mut check = Check::new();
             config.check_demands(&demands, &mut check);
-            demands.check_terms(config.terms(), &mut check);
+            demands.check_terms(&config.terms(), &mut check);
             let errors = check.finish().err().into_iter().flatten();
             errors.map(|error| error.key).collect::<Vec<_>>()
         };
-        let fine = refused(PseudoBox::Mask, Negative::Weight(0.1));
+        let fine = refused(PseudoBox::Mask, Negative::Weight(0.1), mean);
         assert_eq!(fine, Vec::<String>::new());
-        let both = refused(PseudoBox::Detection, Negative::Teacher);
+        let both = refused(PseudoBox::Detection, Negative::Teacher, mean);
         assert_eq!(both, ["weighting.negative", "pseudo-box"]);
+        let no_head = refused(PseudoBox::Mask, Negative::Own, head);
+        assert_eq!(no_head, ["mask-quality"]);
     }
 
     #[test]
@@ -182,9 +188,9 @@ mod tests {
         let keys: Vec<&str> = errors.iter().filter_map(|e| e.split(':').next()).collect();
         assert_eq!(keys, ["width", "loss.points"]);
         let errors = refused(|table| drop(table.remove("loss")));
-        assert_eq!(errors.len(), 10, "{errors:?}");
+        assert_eq!(errors.len(), 11, "{errors:?}");
         assert_eq!(
-            errors[4],
+            errors[5],
             "loss.points: missing; needed: a whole number, 0 or more"
         );
         let errors = refused(|table| drop(table.insert("loss".into(), 3.into())));

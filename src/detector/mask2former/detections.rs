@@ -9,7 +9,7 @@
 use super::planes::{Fetched, MaskPlanes, last};
 use super::scores::{ClassView, class_views, pairs};
 use crate::detector::quality::{arg_max, mask_quality, of_foreground};
-use crate::detector::{CandidateChoice, Judged, RawArray, Score, Selection};
+use crate::detector::{CandidateChoice, Judged, MaskQuality, RawArray, Score, Selection};
 use crate::graph::Predictions;
 use crate::ops;
 use crate::structures::{Detection, Mask};
@@ -68,6 +68,7 @@ impl Chosen {
             score: Score::WithNoObject,
             selection: Selection::TopPairs,
             top,
+            quality: MaskQuality::MeanForeground,
         };
         let views = views_of(predictions, image);
         let pairs = pairs(&views, choice);

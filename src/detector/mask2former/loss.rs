@@ -16,6 +16,8 @@ pub struct LossConfig {
     pub mask: f32,
     /// Weight of the dice loss.
     pub dice: f32,
+    /// Weight of the loss of the predicted IoU of the masks.
+    pub iou: f32,
     /// Class weight of the no-object class.
     pub no_object: f32,
     /// Sampled points per mask.
@@ -44,6 +46,7 @@ impl LossConfig {
             class: 2.0,
             mask: 5.0,
             dice: 5.0,
+            iou: 1.0,
             no_object: 0.1,
             points: 12544,
             oversample: 3.0,
@@ -61,6 +64,7 @@ impl Checked for LossConfig {
             ("class", self.class),
             ("mask", self.mask),
             ("dice", self.dice),
+            ("iou", self.iou),
             ("no-object", self.no_object),
             ("match-class", self.match_class),
             ("match-mask", self.match_mask),

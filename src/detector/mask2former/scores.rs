@@ -38,6 +38,7 @@ pub(super) fn pairs(views: &[ClassView], choice: CandidateChoice) -> Vec<(usize,
         score,
         selection,
         top,
+        quality: _,
     } = choice;
     let scores = views.iter().map(|view| match score {
         Score::WithNoObject => view.with_no_object(),

@@ -1,6 +1,6 @@
 //! Table `[model]` with `name = "mask-rcnn"`: the sizes of the network, and its loss in `[model.loss]`.
 
-use super::criterion::TERMS;
+use super::criterion::terms;
 use super::{LossConfig, MaskRcnnDetector};
 use crate::detector::config::chosen;
 use crate::detector::tables::with_loss;
@@ -12,7 +12,7 @@ use crate::graph::weights::{self, MaskRcnnNames};
 use crate::graph::{BackboneConfig, Operations};
 use crate::registry::{Check, ComponentErrors};
 use crate::rng::Stream;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::path::Path;
 use toml::Table;
 
@@ -74,6 +74,11 @@ impl DetectorConfig for MaskRcnnTable {
         network: &mut dyn Detector,
         _labels: Vec<String>,
     ) -> Result<Vec<ExportedFile>> {
+        ensure!(
+            !self.network.iou_head.scores_masks(),
+            "no other program has a Mask R-CNN with `model.iou-head` = \"scoring\", whose scores depend on it; allowed: \
+             \"none\", \"flat\""
+        );
         let names = match chosen(names, &[TORCHVISION, DETECTRON2])? {
             TORCHVISION => MaskRcnnNames::TORCHVISION,
             _ => MaskRcnnNames::DETECTRON2,
@@ -84,8 +89,8 @@ impl DetectorConfig for MaskRcnnTable {
         }])
     }
 
-    fn terms(&self) -> &'static [&'static str] {
-        &TERMS
+    fn terms(&self) -> Vec<&'static str> {
+        terms(&self.network)
     }
 
     /// Its candidates are its detections, which no rule of queries chooses, and its mask loss samples no points.
@@ -94,6 +99,8 @@ impl DetectorConfig for MaskRcnnTable {
     }
 
     fn check_demands(&self, demands: &Demands, check: &mut Check) {
+        let has_head = self.network.iou_head.is_there();
+        demands.check_quality(has_head, "\"flat\" or \"scoring\"", check);
         if demands.area == AreaMeasure::Probability {
             check.refuse(
                 "area",
@@ -119,7 +126,7 @@ impl DetectorConfig for MaskRcnnTable {
 mod tests {
     use super::*;
     use crate::detector::{
-        CandidateChoice, DETECTORS, MaskLoss, Negative, PseudoBox, Score, Selection,
+        CandidateChoice, DETECTORS, MaskLoss, MaskQuality, Negative, PseudoBox, Score, Selection,
     };
     use crate::registry;
 
@@ -194,16 +201,77 @@ mod tests {
         assert!(text.ends_with("allowed: torchvision, detectron2"), "{text}");
     }
 
+    /// What a usual method asks for.
+    fn demands() -> Demands {
+        Demands {
+            choice: CandidateChoice {
+                score: Score::WithNoObject,
+                selection: Selection::ArgMax,
+                top: 1,
+                quality: MaskQuality::MeanForeground,
+            },
+            mask_loss: MaskLoss::default(),
+            negative: Negative::Own,
+            area: AreaMeasure::Pixels,
+            mask_target: MaskTarget::Full,
+            pseudo_box: PseudoBox::Detection,
+            lambda: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_predicted_iou_is_refused_without_a_head() {
+        let mut demands = demands();
+        demands.choice.quality = MaskQuality::IouHead;
+        demands.lambda = vec![("iou", 1.0)];
+        let refused = |head: &str| {
+            let mut table = table();
+            table["iou-head"] = head.into();
+            let config = registry::build(DETECTORS, table).expect("a valid table");
+            let mut check = Check::new();
+            config.check_demands(&demands, &mut check);
+            demands.check_terms(&config.terms(), &mut check);
+            let errors = check.finish().err().into_iter().flatten();
+            errors
+                .map(|error| format!("{}: {error}", error.key))
+                .collect::<Vec<_>>()
+        };
+        let errors = refused("none");
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert!(errors[0].starts_with("mask-quality: ") && errors[0].contains("`model.iou-head`"));
+        assert!(errors[1].starts_with("lambda.iou: "), "{errors:?}");
+        assert_eq!(refused("flat"), Vec::<String>::new());
+        assert_eq!(refused("scoring"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_changes_the_scores_of_another_program_is_not_exported() {
+        let export = |head: &str| {
+            let mut table = table();
+            table["iou-head"] = head.into();
+            let config = registry::build(DETECTORS, table).expect("a valid table");
+            let mut network = config
+                .build(5, &mut Stream::new(1, "m"))
+                .expect("a network");
+            config.export(None, &mut *network, vec!["thing".into(); 5])
+        };
+        let error = export("scoring").expect_err("no other program has it");
+        assert!(error.to_string().contains("`model.iou-head`"), "{error}");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("flat");
+        let (flat, none) = (export("flat").unwrap(), export("none").unwrap());
+        std::fs::write(&path, &flat[0].content).expect("a writable folder");
+        let arrays = weights::Arrays::open(&path).expect("a safetensors file");
+        let names: Vec<&str> = arrays.entries().map(|(name, _)| name).collect();
+        assert!(!names.iter().any(|name| name.contains("iou")), "{names:?}");
+        assert_eq!(flat[0].content.len(), none[0].content.len());
+    }
+
     #[test]
     fn what_only_masks_of_the_whole_image_have_is_refused() {
         let config = registry::build(DETECTORS, table()).expect("the body is valid");
         let refused = |per_query, area, mask_target| {
             let demands = Demands {
-                choice: CandidateChoice {
-                    score: Score::WithNoObject,
-                    selection: Selection::ArgMax,
-                    top: 1,
-                },
                 mask_loss: MaskLoss {
                     per_query,
                     ..MaskLoss::default()
@@ -211,8 +279,7 @@ mod tests {
                 negative: Negative::Teacher,
                 area,
                 mask_target,
-                pseudo_box: PseudoBox::Detection,
-                lambda: Vec::new(),
+                ..demands()
             };
             let mut check = Check::new();
             config.check_demands(&demands, &mut check);

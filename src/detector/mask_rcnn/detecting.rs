@@ -6,8 +6,10 @@
 
 use super::forward::{ForwardPass, Stage};
 use super::proposing::is_large;
-use crate::graph::mask_rcnn::{Region, Rules};
+use crate::detector::Judged;
+use crate::graph::mask_rcnn::{IouHeadKind, IouPredictions, Region, Rules};
 use crate::ops::{self, Bounds, suppress_by_group};
+use crate::structures::{Detection, Mask};
 use crate::tensor::Tape;
 
 /// The weights of the deltas of regions.
@@ -22,10 +24,38 @@ pub struct Found {
     pub class: usize,
     /// The probability of the class among all and background.
     pub probability: f32,
+    /// The IoU of the mask with its object, as an IoU head predicts it; none without one.
+    pub mask_iou: Option<f32>,
     /// The probabilities of the classes without background, which sum to 1.
     pub probabilities: Vec<f32>,
     /// The logits of its mask, side x side.
     pub mask: Vec<f32>,
+}
+
+impl Found {
+    /// The score of a network with this IoU head: the probability of the class, times the predicted IoU of a scoring
+    /// head.
+    pub(super) fn score(&self, head: IouHeadKind) -> f32 {
+        let factor = self.mask_iou.filter(|_| head.scores_masks());
+        self.probability * factor.unwrap_or(1.0)
+    }
+
+    /// The detection with its `mask` in the image, of a network with this IoU head.
+    pub(super) fn judged(&self, head: IouHeadKind, mask: Mask) -> Judged {
+        let detection = Detection {
+            class: self.class,
+            score: self.score(head),
+            bounds: Some(self.bounds.to_array()),
+            mask,
+        };
+        let quality = self.mask_iou.filter(|_| head.scores_masks());
+        Judged {
+            class_quality: self.probability,
+            mask_quality: quality.unwrap_or(1.0),
+            is_first: true,
+            detection,
+        }
+    }
 }
 
 impl ForwardPass {
@@ -67,12 +97,16 @@ impl ForwardPass {
         if regions.is_empty() {
             return;
         }
-        let classes = all.iter().flatten().map(|one| one.class);
-        let own = self.own_masks(&mut Tape::off(), &regions, classes);
-        let own = own.host_values();
-        let masks = own.chunks_exact(self.model.mask_side().pow(2));
+        let classes: Vec<usize> = all.iter().flatten().map(|one| one.class).collect();
+        let own = self.own_masks(&mut Tape::off(), &regions, &classes);
+        let logits = own.logits.host_values();
+        let masks = logits.chunks_exact(self.model.mask_side().pow(2));
         for (one, mask) in all.iter_mut().flatten().zip(masks) {
             one.mask = mask.to_vec();
+        }
+        let ious = own.iou.iter().flat_map(IouPredictions::values);
+        for (one, iou) in all.iter_mut().flatten().zip(ious) {
+            one.mask_iou = Some(iou);
         }
     }
 }
@@ -157,6 +191,7 @@ pub(super) fn best(
             bounds: boxes[index],
             class: classes[index],
             probability: scores[index],
+            mask_iou: None,
             probabilities: own.iter().map(|p| p / sum).collect(),
             mask: Vec::new(),
         }

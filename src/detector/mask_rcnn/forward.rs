@@ -2,7 +2,7 @@
 //! come. Losses and detections start from it.
 
 use super::proposing::{Anchors, ProposalCount, scored_proposals};
-use crate::graph::mask_rcnn::{AnchorPredictions, LEVELS, MaskRcnn, Region};
+use crate::graph::mask_rcnn::{AnchorPredictions, IouPredictions, LEVELS, MaskRcnn, Region};
 use crate::ops::{self, Bounds};
 use crate::tensor::{Map, Tape, Tensor2};
 use rayon::prelude::*;
@@ -93,19 +93,34 @@ impl ForwardPass {
         scored_proposals(rules, count, anchors, predicted, self.sizes[image])
     }
 
-    /// The logits of the mask of each region's own class: `[R * side * side, 1]`, side being that of the mask head.
+    /// The masks of `regions`, each of its own class.
     pub(super) fn own_masks(
         &self,
         tape: &mut Tape,
         regions: &[Region],
-        classes: impl Iterator<Item = usize>,
-    ) -> Tensor2 {
-        let pixels = self.model.mask_side().pow(2);
+        classes: &[usize],
+    ) -> OwnMasks {
         let masks = self.model.mask_predictions(tape, &self.levels, regions);
-        let columns: Vec<usize> = classes
-            .flat_map(|class| std::iter::repeat_n(class, pixels))
-            .collect();
-        let rows: Vec<usize> = (0..columns.len()).collect();
-        ops::pick(tape, &masks.data, &rows, &columns, 1)
+        let logits = of_own_class(tape, &masks.logits, classes);
+        let iou = self.model.iou_predictions(tape, &masks, &logits, classes);
+        OwnMasks { logits, iou }
     }
+}
+
+/// The masks of some regions, each of its own class.
+pub(super) struct OwnMasks {
+    /// Their logits, `[R * side * side, 1]`, side being that of the mask head.
+    pub logits: Tensor2,
+    /// Their predicted IoU; none without an IoU head.
+    pub iou: Option<IouPredictions>,
+}
+
+/// The channel of each region's own class, of a map with one for each class: `[R * pixels, 1]`.
+fn of_own_class(tape: &mut Tape, masks: &Map, classes: &[usize]) -> Tensor2 {
+    let columns: Vec<usize> = classes
+        .iter()
+        .flat_map(|class| std::iter::repeat_n(*class, masks.pixels()))
+        .collect();
+    let rows: Vec<usize> = (0..columns.len()).collect();
+    ops::pick(tape, &masks.data, &rows, &columns, 1)
 }

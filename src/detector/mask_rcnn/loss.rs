@@ -25,6 +25,8 @@ pub struct LossConfig {
     pub rpn_objectness: f32,
     /// Weight of the loss of the anchors' boxes.
     pub rpn_box: f32,
+    /// Weight of the loss of the predicted IoU of the masks.
+    pub iou: f32,
     /// Sampled anchors of an image.
     pub anchors: usize,
     /// The largest share of anchors that have to find an object.
@@ -55,6 +57,7 @@ impl Checked for LossConfig {
             ("mask", self.mask),
             ("rpn-objectness", self.rpn_objectness),
             ("rpn-box", self.rpn_box),
+            ("iou", self.iou),
         ] {
             check.range(key, weight, 0.0..=MOST_WEIGHT as f32);
         }

@@ -59,6 +59,29 @@ impl<'t> Objects<'t> {
         values
     }
 
+    /// The share of the pixels of objects whose centres lie in `regions` (object, rectangle).
+    pub(super) fn shares(&self, regions: &[(usize, Bounds)]) -> Vec<f32> {
+        let masks = self
+            .numbers
+            .iter()
+            .map(|number| &self.targets.masks[*number]);
+        let areas: Vec<usize> = masks.map(|mask| mask.area()).collect();
+        let share = |(object, bounds): &(usize, Bounds)| {
+            let mask = &self.targets.masks[self.numbers[*object]];
+            // Pixel i has its centre at i + 0.5.
+            let inside = |low: f32, high: f32, side: usize| {
+                let first = |at: f32| ((at - 0.5).ceil().max(0.0) as usize).min(side);
+                first(low)..first(high).max(first(low))
+            };
+            let columns = inside(bounds.x1, bounds.x2, mask.width);
+            let of_row = |row: usize| mask.bits[row * mask.width..][columns.clone()].iter();
+            let rows = inside(bounds.y1, bounds.y2, mask.height);
+            let count: usize = rows.flat_map(of_row).map(|bit| usize::from(*bit)).sum();
+            count as f32 / areas[*object] as f32
+        };
+        regions.iter().map(share).collect()
+    }
+
     /// The weights of object `index`; none if no object has any.
     pub(super) fn weights_of(&self, index: usize) -> Option<ObjectWeights> {
         self.targets.weights_of(self.numbers[index])
@@ -163,6 +186,23 @@ mod tests {
         let expected = [[0.0, 0.0, 4.0, 8.0], [0.0, 0.0, 8.0, 2.0]].map(Bounds::new);
         assert_eq!(objects.bounds, expected);
         assert_eq!((objects.class(0), objects.class(1)), (4, 6));
+    }
+
+    #[test]
+    fn the_share_of_an_object_is_that_of_its_pixels_with_centres_in_the_region() {
+        let targets = targets();
+        let objects = Objects::new(&targets);
+        let shares =
+            |object: usize, sides: [f32; 4]| objects.shares(&[(object, Bounds::new(sides))])[0];
+        assert_eq!(shares(0, [0.0, 0.0, 8.0, 8.0]), 1.0);
+        assert_eq!(shares(0, [2.0, 0.0, 6.0, 4.0]), 0.25);
+        // Of two rows of eight pixels, one row and half of the columns.
+        assert_eq!(shares(1, [0.0, 1.0, 4.0, 7.0]), 0.25);
+        // A centre at the lower edge is inside, one at the upper edge is not.
+        assert_eq!(shares(0, [0.5, 0.0, 2.5, 8.0]), 0.5);
+        assert_eq!(shares(0, [0.6, 0.0, 2.6, 8.0]), 0.5);
+        assert_eq!(shares(1, [-9.0, 3.0, 90.0, 90.0]), 0.0);
+        assert_eq!(shares(0, [5.0, 5.0, 5.0, 5.0]), 0.0);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use super::detecting::Found;
 use super::forward::ForwardPass;
 use super::planes::PastedMasks;
 use crate::detector::quality::mask_quality;
-use crate::detector::{Candidate, CandidateChoice, Output, Part, Pending, Proposals, RawArray};
+use crate::detector::{
+    Candidate, CandidateChoice, Judged, MaskQuality, Output, Part, Pending, Proposals, RawArray,
+};
 use crate::graph::mask_rcnn::Region;
 use crate::ops::{self, Bounds};
 use crate::rng::Stream;
@@ -47,9 +49,9 @@ impl Output for MaskRcnnOutput {
         Box::new(StartedPart::new(&self.pass, &self.criterion, part, draws))
     }
 
-    /// The detections are the candidates, whatever the `choice`: every one is of an object class, and its class quality
+    /// The detections are the candidates, whatever pairs the `choice` asks for: every one is of an object class, and its class quality
     /// is the probability among all classes and background.
-    fn propose(&self, _choice: CandidateChoice) -> Later<Proposals> {
+    fn propose(&self, choice: CandidateChoice) -> Later<Proposals> {
         let found = self.pass.found(usize::MAX);
         let masks = self.masks(&found.concat(), self.pass.padded);
         let areas = masks.areas().wait();
@@ -60,7 +62,12 @@ impl Output for MaskRcnnOutput {
                 mask: row - 1,
                 class: one.class,
                 class_quality: one.probability,
-                mask_quality: mask_quality(one.mask.iter().copied()).0,
+                mask_quality: match choice.quality {
+                    MaskQuality::MeanForeground => mask_quality(one.mask.iter().copied()).0,
+                    MaskQuality::IouHead => one
+                        .mask_iou
+                        .expect("a recipe that asks for a head that is not there is refused"),
+                },
                 area: areas[row - 1],
                 bounds: Some(one.bounds),
                 foreground: true,
@@ -79,6 +86,15 @@ impl Output for MaskRcnnOutput {
     }
 
     fn detect(&self, sizes: &[(usize, usize)], top: usize) -> Vec<Vec<Detection>> {
+        let images = self.judge(sizes, top).into_iter();
+        let detection = |judged: Judged| judged.detection;
+        images
+            .map(|found| found.into_iter().map(detection).collect())
+            .collect()
+    }
+
+    fn judge(&self, sizes: &[(usize, usize)], top: usize) -> Vec<Vec<Judged>> {
+        let head = self.pass.model.config().iou_head;
         let all = self.pass.found(top);
         let of_image = |found: Vec<Found>, own: &(usize, usize), size: &(usize, usize)| {
             let across = size.1 as f32 / own.1 as f32;
@@ -91,16 +107,13 @@ impl Output for MaskRcnnOutput {
                 })
                 .collect();
             let masks = self.masks(&found, *size);
-            let detection = |(row, one): (usize, &Found)| Detection {
-                class: one.class,
-                score: one.probability,
-                bounds: Some(one.bounds.to_array()),
-                mask: Mask::new(size.0, size.1, masks.bits(row)),
+            let judged = |(row, one): (usize, &Found)| {
+                one.judged(head, Mask::new(size.0, size.1, masks.bits(row)))
             };
             found
                 .par_iter()
                 .enumerate()
-                .map(|(row, one)| detection((row, one)))
+                .map(|(row, one)| judged((row, one)))
                 .collect()
         };
         let images = all.into_iter().zip(&self.pass.sizes).zip(sizes);
@@ -130,7 +143,8 @@ impl Output for MaskRcnnOutput {
 
     /// - `boxes` `[N, 4]`: x1, y1, x2, y2 in pixels of the input;
     /// - `classes` `[N]`, `scores` `[N]`: the class probability;
-    /// - `masks` `[N, S, S]`: the probabilities of the masks.
+    /// - `masks` `[N, S, S]`: the probabilities of the masks;
+    /// - `ious` `[N]`, of a network with an IoU head: their predicted IoU.
     fn raw(&self) -> Vec<RawArray> {
         let found = self.pass.found(usize::MAX).into_iter().next();
         let found = found.unwrap_or_default();
@@ -142,11 +156,16 @@ impl Output for MaskRcnnOutput {
             .iter()
             .flat_map(|one| probabilities(&one.mask))
             .collect();
-        vec![
+        let mut arrays = vec![
             ("boxes", (vec![count, 4], boxes)),
             ("classes", (vec![count], classes)),
             ("scores", (vec![count], scores)),
             ("masks", (vec![count, side, side], masks)),
-        ]
+        ];
+        if self.pass.model.config().iou_head.is_there() {
+            let ious = found.iter().filter_map(|one| one.mask_iou).collect();
+            arrays.push(("ious", (vec![count], ious)));
+        }
+        arrays
     }
 }

@@ -2,7 +2,9 @@
 
 use super::loss::tests::published as published_loss;
 use super::*;
-use crate::detector::{CandidateChoice, EmptyImage, MaskLoss, Part, Score, Selection, Targets};
+use crate::detector::{
+    CandidateChoice, EmptyImage, MaskLoss, MaskQuality, Part, Score, Selection, Targets,
+};
 use crate::graph::backbone::Frozen;
 use crate::graph::mask_rcnn::{
     DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig, Semantics, published,
@@ -240,6 +242,7 @@ const CHOICE: CandidateChoice = CandidateChoice {
     score: Score::WithNoObject,
     selection: Selection::ArgMax,
     top: 0,
+    quality: MaskQuality::MeanForeground,
 };
 
 /// The detector with detectron2's rules at `place`.
@@ -403,5 +406,6 @@ on_every_place! {
     }
 }
 
+mod heads;
 mod views;
 mod weights;

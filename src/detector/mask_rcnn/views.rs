@@ -14,9 +14,9 @@ use super::detecting::{Found, REGION_WEIGHTS, best};
 use super::forward::ForwardPass;
 use crate::detector::quality::of_foreground;
 use crate::detector::{Detector, Judged, TestView, ViewsRule};
-use crate::graph::mask_rcnn::Region;
+use crate::graph::mask_rcnn::{IouPredictions, Region};
 use crate::ops::{self, Bounds, Foreground, paste_mask, suppress};
-use crate::structures::{Detection, Mask};
+use crate::structures::Mask;
 use crate::tensor::Tape;
 
 /// A view, and its place in the picture.
@@ -68,24 +68,27 @@ pub(super) fn judge(
     if found.is_empty() {
         return Vec::new();
     }
-    let [masks] = means(looks.iter().map(|look| [look.segmented(&found)]));
+    let [masks, ious] = means(looks.iter().map(|look| look.segmented(&found)));
     let side = model.mask_side();
     let of_one = masks.chunks_exact(side * side);
     for (one, mask) in found.iter_mut().zip(of_one) {
         one.mask = mask.to_vec();
     }
+    for (one, iou) in found.iter_mut().zip(ious) {
+        one.mask_iou = Some(iou);
+    }
+    let head = model.config().iou_head;
     let judged = |one: &Found| {
         let pasted = paste_mask(&one.mask, side, one.bounds, rule.size, model.rules().paste);
         let bits = pasted.iter().map(|p| u8::from(*p >= rule.mask_threshold));
         let mask = Mask::new(rule.size.0, rule.size.1, bits.collect());
-        Judged {
-            mask_quality: quality(&one.mask),
-            ..Judged::by_class(Detection {
-                class: one.class,
-                score: one.probability,
-                bounds: Some(one.bounds.to_array()),
-                mask,
-            })
+        let judged = one.judged(head, mask);
+        match head.scores_masks() {
+            true => judged,
+            false => Judged {
+                mask_quality: quality(&one.mask),
+                ..judged
+            },
         }
     };
     found.iter().map(judged).collect()
@@ -202,12 +205,13 @@ impl Look {
         [classes, boxes]
     }
 
-    /// The probabilities of the masks of `found`, `[N, side, side]`, as the picture shows them.
-    fn segmented(&self, found: &[Found]) -> Vec<f32> {
+    /// The probabilities of the masks of `found`, `[N, side, side]`, as the picture shows them, and their predicted IoU,
+    /// `[N]`, of which there are none without an IoU head.
+    fn segmented(&self, found: &[Found]) -> [Vec<f32>; 2] {
         let regions = self.regions(found.iter().map(|one| one.bounds));
-        let classes = found.iter().map(|one| one.class);
-        let logits = self.pass.own_masks(&mut Tape::off(), &regions, classes);
-        let mut masks = logits.host_values().into_owned();
+        let classes: Vec<usize> = found.iter().map(|one| one.class).collect();
+        let own = self.pass.own_masks(&mut Tape::off(), &regions, &classes);
+        let mut masks = own.logits.host_values().into_owned();
         masks
             .iter_mut()
             .for_each(|logit| *logit = ops::sigmoid(*logit));
@@ -215,7 +219,8 @@ impl Look {
             let rows = masks.chunks_exact_mut(self.pass.model.mask_side());
             rows.for_each(<[f32]>::reverse);
         }
-        masks
+        let ious = own.iou.iter().flat_map(IouPredictions::values);
+        [masks, ious.collect()]
     }
 }
 

@@ -122,6 +122,12 @@ fn placed(
     for (name, shape) in &fit.missing {
         let _ = writeln!(text, "{name}  missing  {shape:?}");
     }
+    for (name, shape) in &fit.kept {
+        let _ = writeln!(
+            text,
+            "{name}  not in the file: keeps its first values  {shape:?}"
+        );
+    }
     let count =
         |which: fn(&ArrayUse) -> bool| fit.rows.iter().filter(|row| which(&row.usage)).count();
     let _ = write!(

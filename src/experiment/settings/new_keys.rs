@@ -99,6 +99,9 @@ const ROWS: &[NewKey] = &[
     key("method.mask-threshold", TEACHERS, "0.5"),
     key("method.mask-target", TEACHERS, "'full'"),
     key("method.pseudo-box", TEACHERS, "'mask'"),
+    key("model.iou-head", &[], "'none'"),
+    key("model.loss.iou", &[], "1.0"),
+    key("method.mask-quality", TEACHERS, "'mean-foreground'"),
 ];
 
 /// The dataset whose keys stand in no recipe of defaults.

@@ -126,7 +126,7 @@ impl Settings {
             self.method.check_steps(self.train.steps, check);
             if let Some(demands) = self.method.demands() {
                 self.model.check_demands(&demands, check);
-                demands.check_terms(self.model.terms(), check);
+                demands.check_terms(&self.model.terms(), check);
             }
         });
         self.check_size(&self.augment, check);

@@ -55,6 +55,7 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
         Off::Name("basic"),
         &["model.backbone.stride-in-1x1"],
     ),
+    ("model.iou-head", Off::Name("none"), &["model.loss.iou"]),
     ("model.backbone.frozen", Off::True, &["train.backbone-rate"]),
     ("train.optimizer", Off::Name("adamw"), &["train.momentum"]),
     ("train.schedule", Off::Name("poly"), &["train.drop"]),
@@ -279,6 +280,7 @@ mod tests {
                 ("augment.geometry", Off::Name("scale-jitter")) => {
                     with(table(), key, "shorter-side")
                 }
+                ("model.iou-head", _) => with(table(), key, "flat"),
                 ("augment.colour.name", _) => with(table(), key, "one-of"),
                 ("augment.affine.probability" | "augment.affine.in-box.share", _) => {
                     let table = with(table(), "augment.affine.probability", 0.5);

@@ -1,6 +1,7 @@
 //! The table `[model]` of a recipe with `name = "mask-rcnn"`: the sizes of the network and its rules.
 
 use super::fpn::LEVELS;
+use super::iou_head::IouHeadKind;
 use super::points::RulesConfig;
 use super::semantics::{Rules, Semantics};
 use crate::graph::backbone::BackboneConfig;
@@ -36,6 +37,8 @@ pub struct MaskRcnnConfig {
     pub channel_order: ChannelOrder,
     /// A file with the values of the whole network; see the page Weights of the book. If empty, the values are random.
     pub weights: PathBuf,
+    /// The prediction of the IoU of a region's mask with its object.
+    pub iou_head: IouHeadKind,
     /// The heads for regions.
     pub heads: HeadConfig,
     /// The choice of proposals among the anchors.
@@ -52,7 +55,7 @@ pub struct MaskRcnnConfig {
 pub struct HeadConfig {
     /// Bins along a side of a region for its class and box.
     pub box_side: usize,
-    /// The width of the two fully connected layers.
+    /// The width of the two fully connected layers, and of those of an IoU head.
     pub width: usize,
     /// Bins along a side of a region for its mask, which has twice as many pixels along a side.
     pub mask_side: usize,

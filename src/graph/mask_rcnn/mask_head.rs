@@ -15,6 +15,17 @@ pub const DOUBLING: usize = 2;
 /// The deviation of the initial weights of detectron2's predictor.
 const DEVIATION: f64 = 0.001;
 
+/// The predictions for the masks of some regions.
+#[derive(Clone, Debug)]
+pub struct MaskPredictions {
+    /// Logits of 2 P x 2 P with a channel for each class.
+    pub logits: Map,
+    /// The regions of P x P bins that the head has read.
+    pub(super) regions: Map,
+    /// The same after the convolutions.
+    pub(super) features: Map,
+}
+
 /// Convolutions, doubling, predictor.
 #[derive(Clone, Debug)]
 pub(super) struct MaskHead {
@@ -54,14 +65,18 @@ impl MaskHead {
         }
     }
 
-    /// Regions of P x P bins -> mask logits of 2 P x 2 P with a channel for each class.
-    pub(super) fn forward(&self, tape: &mut Tape, regions: &Map) -> Map {
-        let mut x = regions.clone();
+    /// Regions of P x P bins -> their masks.
+    pub(super) fn forward(&self, tape: &mut Tape, regions: Map) -> MaskPredictions {
+        let mut features = regions.clone();
         for conv in &self.convs {
-            x = conv.forward_relu(tape, &x);
+            features = conv.forward_relu(tape, &features);
         }
-        let x = self.deconv.forward_relu(tape, &x);
-        self.predictor.forward(tape, &x)
+        let x = self.deconv.forward_relu(tape, &features);
+        MaskPredictions {
+            logits: self.predictor.forward(tape, &x),
+            regions,
+            features,
+        }
     }
 }
 

@@ -7,12 +7,15 @@
 
 mod anchors;
 mod box_head;
+mod channels;
 mod config;
 mod fpn;
+mod iou_head;
 mod mask_head;
 mod operations;
 mod parameters;
 mod points;
+mod region_heads;
 mod rpn;
 mod semantics;
 
@@ -23,10 +26,9 @@ use crate::nn::params::{Param, Parameters, join};
 use crate::ops::{self, Bounds, Roi};
 use crate::registry::Checked;
 use crate::rng::Stream;
-use crate::tensor::{Map, Tape};
-use box_head::BoxHead;
+use crate::tensor::{Map, Tape, Tensor2};
 use fpn::Fpn;
-use mask_head::MaskHead;
+use region_heads::RegionHeads;
 use rpn::RpnHead;
 
 pub use box_head::RegionPredictions;
@@ -34,7 +36,8 @@ pub use box_head::RegionPredictions;
 pub(crate) use config::tests::published;
 pub use config::{DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig};
 pub use fpn::LEVELS;
-pub use mask_head::DOUBLING;
+pub use iou_head::{IouHeadKind, IouPredictions};
+pub use mask_head::{DOUBLING, MaskPredictions};
 pub use points::RulesConfig;
 pub use rpn::AnchorPredictions;
 pub use semantics::{LowQuality, Rules, Semantics};
@@ -48,8 +51,7 @@ pub struct MaskRcnn {
     trunk: Trunk,
     fpn: Fpn,
     rpn: RpnHead,
-    box_head: BoxHead,
-    mask_head: MaskHead,
+    heads: RegionHeads,
     config: MaskRcnnConfig,
     rules: Rules,
 }
@@ -87,8 +89,7 @@ impl MaskRcnn {
             )?,
             fpn: Fpn::new(&rules, backbone.channels(), width, rng),
             rpn: RpnHead::new(width, config.anchor_ratios.len(), rng),
-            box_head: BoxHead::new(&config.heads, &rules, width, classes, rng),
-            mask_head: MaskHead::new(&config.heads, &rules, width, classes, rng),
+            heads: RegionHeads::new(config, &rules, classes, rng),
             config: config.clone(),
             rules,
         };
@@ -166,18 +167,31 @@ impl MaskRcnn {
         regions: &[Region],
     ) -> RegionPredictions {
         let pooled = self.pooled(tape, levels, regions, self.config.heads.box_side);
-        self.box_head.forward(tape, &pooled)
+        self.heads.box_head.forward(tape, &pooled)
     }
 
-    /// The mask logits of `regions`: a map of R images of [`Self::mask_side`] with a channel for each class.
+    /// The masks of `regions`, with [`Self::mask_side`] pixels along a side.
     pub fn mask_predictions(
         &self,
         tape: &mut Tape,
         levels: &[Map; LEVELS],
         regions: &[Region],
-    ) -> Map {
+    ) -> MaskPredictions {
         let pooled = self.pooled(tape, levels, regions, self.config.heads.mask_side);
-        self.mask_head.forward(tape, &pooled)
+        self.heads.mask_head.forward(tape, pooled)
+    }
+
+    /// The IoU of `masks` with their objects; none if the network does not predict it. `own` `[R * side * side, 1]`: the
+    /// mask logits of each region's own class, which is in `classes`.
+    pub fn iou_predictions(
+        &self,
+        tape: &mut Tape,
+        masks: &MaskPredictions,
+        own: &Tensor2,
+        classes: &[usize],
+    ) -> Option<IouPredictions> {
+        let head = self.heads.iou_head.as_ref()?;
+        Some(head.forward(tape, masks, own, classes))
     }
 
     /// Pixels along a side of a region's mask.
@@ -221,9 +235,7 @@ impl Parameters for MaskRcnn {
         self.fpn.parameters(&backbone, visit);
         self.rpn
             .parameters(&join(prefix, "proposal_generator.rpn_head"), visit);
-        let heads = join(prefix, "roi_heads");
-        self.box_head.parameters(&heads, visit);
-        self.mask_head.parameters(&join(&heads, "mask_head"), visit);
+        self.heads.parameters(&join(prefix, "roi_heads"), visit);
     }
 }
 

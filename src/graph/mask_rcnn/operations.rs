@@ -1,6 +1,7 @@
 //! The number of floating-point operations of the network, as for [`crate::graph::ModelConfig`].
 
 use super::config::MaskRcnnConfig;
+use super::iou_head::{IouHeadKind, SCORING_CONVS, scoring_side};
 use super::mask_head::DOUBLING;
 use crate::graph::Operations;
 use crate::graph::operations::{convolution, product};
@@ -42,6 +43,7 @@ impl MaskRcnnConfig {
             + inner * convolution(bins, 3, heads.mask_width, heads.mask_width)
             + convolution(bins, DOUBLING, heads.mask_width, heads.mask_width)
             + convolution(DOUBLING.pow(2) * bins, 1, heads.mask_width, classes);
+        rest += self.iou_operations(masks, classes);
         Operations {
             backbone,
             rest,
@@ -50,9 +52,34 @@ impl MaskRcnnConfig {
     }
 }
 
+impl MaskRcnnConfig {
+    /// Those of the IoU head for `masks` masks.
+    fn iou_operations(&self, masks: usize, classes: usize) -> f64 {
+        let (heads, width) = (&self.heads, self.heads.mask_width);
+        let bins = masks * heads.mask_side.pow(2);
+        match self.iou_head {
+            IouHeadKind::None => 0.0,
+            IouHeadKind::Flat => {
+                product(masks, heads.mask_side.pow(2) * width, heads.width)
+                    + product(masks, heads.width, 1)
+            }
+            IouHeadKind::Scoring => {
+                let halved = scoring_side(heads).pow(2);
+                let inner = (SCORING_CONVS - 2) as f64;
+                convolution(bins, 3, self.fpn_width + 1, width)
+                    + inner * convolution(bins, 3, width, width)
+                    + convolution(masks * halved, 3, width, width)
+                    + product(masks, halved * width, heads.width)
+                    + product(masks, heads.width, heads.width)
+                    + product(masks, heads.width, classes)
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::published;
+    use super::super::{IouHeadKind, published};
     use crate::graph::backbone::{BlockKind, StemConfig};
 
     #[test]
@@ -90,6 +117,17 @@ mod tests {
         let count = tiny.operations((40, 70), 3, 2, 2);
         assert_eq!(count.backbone, 2.0 * backbone);
         assert_eq!(count.rest, 2.0 * (fpn + rpn + boxes + masks));
+        // A hidden layer of 5 features over 3 x 3 bins of 4 channels, and a logit.
+        tiny.iou_head = IouHeadKind::Flat;
+        let flat = 2.0 * (9.0 * 4.0 * 5.0 + 5.0);
+        let with_head = tiny.operations((40, 70), 3, 2, 2).rest;
+        assert_eq!(with_head, count.rest + 2.0 * flat);
+        // A mask beside 2 channels, three convolutions at 3 x 3 and one at 2 x 2 bins, then 5, 5 and 2 features.
+        tiny.iou_head = IouHeadKind::Scoring;
+        let convs = 9.0 * (9.0 * 3.0 * 4.0 + 2.0 * 9.0 * 4.0 * 4.0) + 4.0 * 9.0 * 4.0 * 4.0;
+        let scoring = 2.0 * (convs + 4.0 * 4.0 * 5.0 + 5.0 * 5.0 + 5.0 * 2.0);
+        let with_head = tiny.operations((40, 70), 3, 2, 2).rest;
+        assert_eq!(with_head, count.rest + 2.0 * scoring);
         assert!(count.trains_backbone);
     }
 }

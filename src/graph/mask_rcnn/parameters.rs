@@ -1,6 +1,7 @@
 //! The number of parameters of the network, as for [`crate::graph::ModelConfig`].
 
 use super::config::MaskRcnnConfig;
+use super::iou_head::{IouHeadKind, SCORING_CONVS, scoring_side};
 use super::mask_head::DOUBLING;
 use crate::graph::bounds::Part;
 use crate::graph::parameters::{layer, weights};
@@ -12,7 +13,7 @@ const BOX: usize = 4;
 
 impl MaskRcnnConfig {
     /// The parts of the network.
-    pub(super) fn parts(&self) -> [Part; 4] {
+    pub(super) fn parts(&self) -> [Part; 5] {
         let convolution = |inputs: usize, outputs: usize| layer(KERNEL * KERNEL * inputs, outputs);
         let (fpn, heads) = (self.fpn_width, &self.heads);
         let channels = self.backbone.channels();
@@ -43,7 +44,29 @@ impl MaskRcnnConfig {
                 keys: &["heads.mask-convs", "heads.mask-width", "fpn-width"],
                 parameters: masks,
             },
+            Part {
+                keys: &["heads.width", "heads.mask-side", "heads.mask-width"],
+                parameters: self.iou_parameters(),
+            },
         ]
+    }
+
+    /// Those of the IoU head.
+    fn iou_parameters(&self) -> f64 {
+        let (heads, width) = (&self.heads, self.heads.mask_width);
+        match self.iou_head {
+            IouHeadKind::None => 0.0,
+            IouHeadKind::Flat => {
+                layer(heads.mask_side.pow(2) * width, heads.width) + layer(heads.width, 1)
+            }
+            IouHeadKind::Scoring => {
+                let convolution = |inputs: usize| layer(KERNEL * KERNEL * inputs, width);
+                convolution(self.fpn_width + 1)
+                    + (SCORING_CONVS - 1) as f64 * convolution(width)
+                    + layer(scoring_side(heads).pow(2) * width, heads.width)
+                    + layer(heads.width, heads.width)
+            }
+        }
     }
 }
 
@@ -61,16 +84,30 @@ mod tests {
         (config.backbone.stem.width, config.backbone.widths) = (8, [8, 8, 16, 16]);
         (config.fpn_width, config.heads.width) = (32, 64);
         config.heads.mask_width = 16;
-        let mut network = MaskRcnn::new(&config, 3, &mut Stream::new(0, "m")).unwrap();
-        let mut count = 0;
-        network.parameters("", &mut |name, param| {
-            let of_classes = ["cls_score", "bbox_pred", "mask_head.predictor"];
-            if !of_classes.iter().any(|part| name.contains(part)) {
-                count += param.value.len();
-            }
-        });
-        let counted: f64 = config.parts().iter().map(|part| part.parameters).sum();
-        assert_eq!(counted, count as f64);
+        let same = |config: &MaskRcnnConfig| {
+            let mut network = MaskRcnn::new(config, 3, &mut Stream::new(0, "m")).unwrap();
+            let mut count = 0;
+            network.parameters("", &mut |name, param| {
+                let of_classes = [
+                    "cls_score",
+                    "bbox_pred",
+                    "mask_head.predictor",
+                    "maskiou_head.maskiou.",
+                ];
+                if !of_classes.iter().any(|part| name.contains(part)) {
+                    count += param.value.len();
+                }
+            });
+            let counted: f64 = config.parts().iter().map(|part| part.parameters).sum();
+            assert_eq!(counted, count as f64);
+        };
+        same(&config);
+        // An odd side is halved to the larger half.
+        config.heads.mask_side = 7;
+        for kind in [IouHeadKind::Flat, IouHeadKind::Scoring] {
+            config.iou_head = kind;
+            same(&config);
+        }
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! The prediction head, shared by all layers. It maps the normed queries to classes and mask embeddings.
 //!
-//! `$$ c = W \mathrm{LN}(x) + b,\quad m = \mathrm{MLP}(\mathrm{LN}(x)) \cdot F $$`
+//! `$$ c = W \mathrm{LN}(x) + b,\quad m = \mathrm{MLP}(\mathrm{LN}(x)) \cdot F, \quad
+//!    z = \mathrm{MLP}'(\mathrm{LN}(x)) $$`
+//!
+//! z is the logit of the IoU of the mask with its object, if the recipe asks for an IoU head.
 //!
 //! Shapes: B batch, Q queries, D width, K classes; F are the mask features, M channels of h x w.
 
 use super::LayerPredictions;
-use crate::graph::ModelConfig;
+use crate::graph::config::{ModelConfig, QueryIouHead};
 use crate::nn::params::{Param, Parameters, join};
 use crate::nn::{LayerNorm, Linear, Mlp};
 use crate::ops;
@@ -18,6 +21,7 @@ pub(super) struct PredictionHead {
     decoder_norm: LayerNorm,
     class_embed: Linear,
     mask_embed: Mlp,
+    iou_embed: Option<Mlp>,
 }
 
 impl PredictionHead {
@@ -29,10 +33,15 @@ impl PredictionHead {
             decoder_norm: LayerNorm::new(width),
             class_embed: Linear::new(width, classes + 1, rng),
             mask_embed: Mlp::new(&[width, width, width, mask_width], rng),
+            iou_embed: match config.iou_head {
+                QueryIouHead::None => None,
+                QueryIouHead::Flat => Some(Mlp::new(&[width, width, 1], rng)),
+            },
         }
     }
 
-    /// content `[B * Q, D]` -> logits of classes `[B * Q, K + 1]` and masks `[B * Q, h * w]`.
+    /// content `[B * Q, D]` -> logits of classes `[B * Q, K + 1]`, masks `[B * Q, h * w]` and, with an IoU head, of
+    /// their IoU `[B * Q, 1]`.
     pub(super) fn forward(
         &self,
         tape: &mut Tape,
@@ -44,6 +53,10 @@ impl PredictionHead {
         LayerPredictions {
             classes: self.class_embed.forward(tape, &normed),
             masks: ops::mask_product(tape, &embeddings, pixels),
+            ious: self
+                .iou_embed
+                .as_ref()
+                .map(|mlp| mlp.forward(tape, &normed)),
         }
     }
 }
@@ -56,5 +69,8 @@ impl Parameters for PredictionHead {
             .parameters(&join(prefix, "class_embed"), visit);
         self.mask_embed
             .parameters(&join(prefix, "mask_embed"), visit);
+        if let Some(mlp) = &mut self.iou_embed {
+            mlp.parameters(&join(prefix, "iou_embed"), visit);
+        }
     }
 }

@@ -45,6 +45,8 @@ pub struct LayerPredictions {
     pub classes: Tensor2,
     /// Mask logits `[B * Q, h * w]`.
     pub masks: Tensor2,
+    /// Logits of the IoU of the masks with their objects, `[B * Q, 1]`; none without an IoU head.
+    pub ious: Option<Tensor2>,
 }
 
 /// The queries, the layers, and the head that they share.

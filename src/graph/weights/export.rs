@@ -1,6 +1,7 @@
 //! A network's values under other programs' names: for `transformers`, with the constants that it stores beside them;
 //! of a Mask R-CNN for torchvision or detectron2.
 
+use super::extra_heads::head_of;
 use super::fit::Names;
 use super::hugging_face::{CLASS_WEIGHTS, names};
 use super::mask_rcnn::MaskRcnnNames;
@@ -38,13 +39,17 @@ impl Array {
     }
 }
 
-/// The content of `model.safetensors` for `network`, a [`crate::graph::Mask2Former`].
+/// The content of `model.safetensors` for `network`, a [`crate::graph::Mask2Former`], without heads that `transformers`
+/// does not have.
 ///
 /// # Errors
 /// The values of a network cannot cause any.
 pub fn export(network: &mut dyn Parameters) -> Result<Vec<u8>> {
     let mut arrays: BTreeMap<String, Array> = BTreeMap::new();
     network.parameters("", &mut |ours, param| {
+        if head_of(ours).is_some() {
+            return;
+        }
         let names = names(ours);
         let mut shape = param.shape.clone();
         shape[0] /= names.len();
@@ -71,13 +76,16 @@ pub fn export(network: &mut dyn Parameters) -> Result<Vec<u8>> {
 }
 
 /// The content of a safetensors file with the values of `network`, a [`crate::graph::mask_rcnn::MaskRcnn`], under these
-/// `names`. torchvision's rows for background that no network here has are 0.
+/// `names`, without heads that other programs do not have. torchvision's rows for background that no network here has are 0.
 ///
 /// # Errors
 /// The values of a network cannot cause any.
 pub fn export_mask_rcnn(network: &mut dyn Parameters, names: &MaskRcnnNames) -> Result<Vec<u8>> {
     let mut arrays: BTreeMap<String, Array> = BTreeMap::new();
     network.parameters("", &mut |ours, param| {
+        if head_of(ours).is_some() {
+            return;
+        }
         let source = names.origin(ours);
         let (shape, values) = source.stored(param);
         let name = source.names.into_iter().next().expect("one array");

@@ -2,9 +2,10 @@
 
 use super::arrays::{ArrayEntry, Arrays};
 use super::class_rows::ClassRows;
+use super::extra_heads::head_of;
 use crate::nn::params::{Param, Parameters};
 use anyhow::{Result, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The names that a file uses for the parameters of a network.
@@ -130,32 +131,43 @@ pub enum ArrayUse {
     Surplus,
 }
 
-/// All arrays of a file, and the parameters without an array.
+/// All arrays of a file, and the parameters without an array: of every network, and of heads that are not in the file.
 #[derive(Clone, Debug)]
 pub struct Fit {
     /// The arrays, sorted by name.
     pub rows: Vec<ArrayFit>,
     /// The missing names, with their shapes.
     pub missing: Vec<(String, Vec<usize>)>,
+    /// The same of heads of which the file has nothing: they keep their values.
+    pub kept: Vec<(String, Vec<usize>)>,
 }
 
 impl Fit {
     /// Compares `arrays`, named by `names`, with the parameters of `network`.
     pub fn new(network: &mut dyn Parameters, arrays: &Arrays, names: &dyn Names) -> Self {
         let mut usages = BTreeMap::new();
-        let mut missing = Vec::new();
+        let mut absent = Vec::new();
+        let mut present = BTreeSet::new();
         network.parameters("", &mut |ours, param| {
             let origin = names.origin(ours);
             let wanted = origin.shape(param);
+            let head = head_of(ours);
             for source in origin.names {
                 match arrays.get(&source) {
-                    None => missing.push((source, wanted.clone())),
+                    None => absent.push((head, (source, wanted.clone()))),
                     Some(entry) => {
+                        present.extend(head);
                         usages.insert(source, usage(ours, arrays, entry, &wanted));
                     }
                 }
             }
         });
+        let is_kept = |head: &Option<&str>| head.is_some_and(|head| !present.contains(head));
+        let (kept, missing): (Vec<_>, Vec<_>) =
+            absent.into_iter().partition(|(head, _)| is_kept(head));
+        let names_of = |list: Vec<(_, (String, Vec<usize>))>| -> Vec<(String, Vec<usize>)> {
+            list.into_iter().map(|(_, named)| named).collect()
+        };
         let row = |(name, entry): (&str, &ArrayEntry)| ArrayFit {
             name: name.to_string(),
             dtype: format!("{:?}", entry.dtype),
@@ -168,7 +180,8 @@ impl Fit {
         };
         Self {
             rows: arrays.entries().map(row).collect(),
-            missing,
+            missing: names_of(missing),
+            kept: names_of(kept),
         }
     }
 
@@ -248,8 +261,11 @@ pub fn load(
     network.parameters("", &mut |ours, param| {
         let origin = names.origin(ours);
         let parts = origin.names.iter();
-        let values = parts.filter_map(|name| arrays.values(arrays.get(name)?));
-        origin.set(param, &values.collect::<Vec<_>>().concat());
+        let values: Option<Vec<_>> = parts.map(|name| arrays.values(arrays.get(name)?)).collect();
+        // The parameters of a head that the file does not have are all kept.
+        if let Some(values) = values {
+            origin.set(param, &values.concat());
+        }
     });
     Ok(())
 }
@@ -372,6 +388,67 @@ mod tests {
             text.contains("`turned` holds a value that is not a finite number"),
             "{text}"
         );
+    }
+
+    /// A network with an IoU head of one layer.
+    struct WithHead(Linear, Linear);
+
+    impl Parameters for WithHead {
+        fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+            self.0.parameters(&join(prefix, "plain"), visit);
+            let head = "sem_seg_head.predictor.iou_embed.layers.0";
+            self.1.parameters(&join(prefix, head), visit);
+        }
+    }
+
+    struct Own;
+
+    impl Names for Own {
+        fn origin(&self, ours: &str) -> ArraySource {
+            ArraySource::plain(ours)
+        }
+
+        fn ignores(&self, _: &str) -> Option<&'static str> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_head_that_is_missing_as_a_whole_keeps_its_values_and_a_part_of_one_is_an_error() {
+        let mut network = WithHead(Linear::zeros(2, 1), Linear::zeros(2, 1));
+        network.1.weight.value.values_mut().fill(7.0);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.safetensors");
+        let mut load = |names: &[(&str, &[usize])]| {
+            let bytes: Vec<u8> = floats(1..3);
+            let views = names.iter().map(|(name, shape)| {
+                let count = 4 * shape.iter().product::<usize>();
+                let view = TensorView::new(Dtype::F32, shape.to_vec(), &bytes[..count]);
+                (name.to_string(), view.expect("a tensor"))
+            });
+            safetensors::serialize_to_file(views, None, &path).expect("a writable folder");
+            let arrays = Arrays::open(&path).expect("a file");
+            let result = super::load(&mut network, &arrays, &Own, ("weights", "[model]"));
+            (
+                result,
+                network.0.weight.value.values().to_vec(),
+                network.1.weight.value.values().to_vec(),
+            )
+        };
+        let plain: [(&str, &[usize]); 2] = [("plain.weight", &[1, 2]), ("plain.bias", &[1])];
+        let (result, own, head) = load(&plain);
+        result.expect("the head is not in the file");
+        assert_eq!((own, head), (vec![1.0, 2.0], vec![7.0, 7.0]));
+        let part: (&str, &[usize]) = ("sem_seg_head.predictor.iou_embed.layers.0.bias", &[1]);
+        let (result, ..) = load(&[plain[0], plain[1], part]);
+        let text = format!("{:#}", result.expect_err("a part of a head"));
+        assert!(
+            text.contains("`sem_seg_head.predictor.iou_embed.layers.0.weight` [1, 2] is missing"),
+            "{text}"
+        );
+        let (result, ..) = load(&plain[..1]);
+        let text = format!("{:#}", result.expect_err("a part of the network"));
+        assert!(text.contains("`plain.bias` [1] is missing"), "{text}");
     }
 
     #[test]

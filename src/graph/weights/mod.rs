@@ -12,11 +12,12 @@
 //! | the same from a pickle file of Detectron2 or MSRA | as here, without `backbone.` |
 //!
 //! Nothing is skipped silently: a file is loaded only if each of its arrays has a place and each parameter
-//! has an array.
+//! has an array, but for heads that the networks of other programs do not have ([`extra_heads`]).
 
 mod arrays;
 mod class_rows;
 mod export;
+mod extra_heads;
 mod fit;
 mod hugging_face;
 mod layout;

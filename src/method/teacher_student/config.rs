@@ -2,7 +2,8 @@
 
 use super::{Follows, TeacherStudent};
 use crate::detector::{
-    AreaMeasure, CandidateChoice, Demands, EmptyImage, MaskTarget, PseudoBox, Score, Selection,
+    AreaMeasure, CandidateChoice, Demands, EmptyImage, MaskQuality, MaskTarget, PseudoBox, Score,
+    Selection,
 };
 use crate::graph::clip::VisionLanguageConfig;
 use crate::method::Method;
@@ -39,6 +40,8 @@ pub struct TeacherStudentConfig {
     pub candidates: Selection,
     /// Number of pairs for [`Selection::TopPairs`].
     pub top_pairs: usize,
+    /// The quality of a candidate's mask.
+    pub mask_quality: MaskQuality,
     /// The area of a pseudo-mask is larger than this.
     pub min_area: usize,
     /// The measure of that area.
@@ -81,6 +84,8 @@ pub(in crate::method) struct Keys {
     pub candidates: Selection,
     /// Number of pairs of an image with `candidates = "top-pairs"`.
     pub top_pairs: usize,
+    /// The quality of a candidate's mask, which filters and weightings read.
+    pub mask_quality: MaskQuality,
     /// The area of a pseudo-mask is larger than this.
     pub min_area: usize,
     /// The measure of that area.
@@ -123,6 +128,7 @@ impl TeacherStudentConfig {
             score: self.score,
             selection: self.candidates,
             top: self.top_pairs,
+            quality: self.mask_quality,
         }
     }
 
@@ -167,6 +173,7 @@ impl TeacherStudentConfig {
             score: keys.score,
             candidates: keys.candidates,
             top_pairs: keys.top_pairs,
+            mask_quality: keys.mask_quality,
             min_area: keys.min_area,
             area: keys.area,
             mask_threshold: keys.mask_threshold,

@@ -21,6 +21,7 @@
 //! for the costs of each layer and for nothing else. With [`crate::detector::MaskLoss::renormalise`] it also waits for
 //! the mean weight of each layer.
 
+mod iou;
 mod matching;
 mod sampling;
 mod weights;
@@ -28,15 +29,27 @@ mod weights;
 use super::loss::LossConfig;
 use super::points::{Drawn, PointSource};
 use crate::detector::{Background, Losses, Part, Pending, Targets};
-use crate::graph::{LayerPredictions, Predictions};
+use crate::graph::{LayerPredictions, ModelConfig, Predictions};
 use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
 use matching::{MatchedPair, Matching};
 use sampling::Sampled;
+use std::cell::OnceCell;
 
-/// The terms of the loss.
+/// The terms of the loss of every network.
 pub const TERMS: [&str; 3] = ["class", "mask", "dice"];
+/// The term of an IoU head.
+const IOU: &str = "iou";
+
+/// The terms of the loss of the network of `config`.
+pub fn terms(config: &ModelConfig) -> Vec<&'static str> {
+    let mut terms = TERMS.to_vec();
+    if config.iou_head.is_there() {
+        terms.push(IOU);
+    }
+    terms
+}
 
 /// Computes [`Losses`].
 #[derive(Clone, Debug)]
@@ -90,6 +103,7 @@ impl Criterion {
             part,
             matching: Matching::begin(&self.config, predictions, part, &*points),
             points,
+            cells: OnceCell::new(),
         }
     }
 
@@ -148,11 +162,14 @@ pub struct StartedPart<'p> {
     part: &'p Part<'p>,
     points: Box<dyn PointSource + 'p>,
     matching: Matching<'p>,
+    /// The objects on the grid of the predicted masks, object by object, once they have been asked for.
+    cells: OnceCell<Vec<bool>>,
 }
 
 impl Pending for StartedPart<'_> {
     fn losses(mut self: Box<Self>, tape: &mut Tape) -> Losses {
         let (mut class, mut mask, mut dice) = (Vec::new(), Vec::new(), Vec::new());
+        let mut ious = Vec::new();
         for (index, layer) in self.predictions.layers.iter().enumerate() {
             let pairs = self.matching.pairs(index);
             let (criterion, predictions) = (self.criterion, self.predictions);
@@ -161,29 +178,44 @@ impl Pending for StartedPart<'_> {
                 let [bce, overlap] = self.mask_losses(tape, index, layer, &pairs);
                 mask.push(bce);
                 dice.push(overlap);
+                if let Some(predicted) = &layer.ious {
+                    ious.push(self.iou_loss(tape, layer, predicted, &pairs, self.masks()));
+                }
             }
         }
         let mut sum = |terms: Vec<Tensor2>| sum(tape, &terms);
         let (class, mask, dice) = (sum(class), sum(mask), sum(dice));
         let config = &self.criterion.config;
-        let weights = [config.class, config.mask, config.dice];
-        let total = ops::weighted_sum(
-            tape,
-            &[
-                (&class, weights[0]),
-                (&mask, weights[1]),
-                (&dice, weights[2]),
-            ],
-        );
+        let mut terms: Vec<_> = TERMS.into_iter().zip([class, mask, dice]).collect();
+        let mut weights = vec![config.class, config.mask, config.dice];
+        if self
+            .predictions
+            .layers
+            .iter()
+            .any(|layer| layer.ious.is_some())
+        {
+            terms.push((IOU, sum(ious)));
+            weights.push(config.iou);
+        }
+        let weighted = terms.iter().zip(&weights);
+        let weighted: Vec<_> = weighted
+            .map(|((_, term), weight)| (term, *weight))
+            .collect();
         Losses {
-            terms: TERMS.into_iter().zip([class, mask, dice]).collect(),
-            weights: weights.into(),
-            total,
+            total: ops::weighted_sum(tape, &weighted),
+            terms,
+            weights,
         }
     }
 }
 
 impl StartedPart<'_> {
+    /// N.
+    fn masks(&self) -> f32 {
+        let objects: usize = self.part.targets.iter().map(Targets::len).sum();
+        objects.max(1) as f32
+    }
+
     /// Binary cross-entropy and dice of one layer's matched pairs.
     fn mask_losses(
         &self,
@@ -193,8 +225,7 @@ impl StartedPart<'_> {
         pairs: &[MatchedPair],
     ) -> [Tensor2; 2] {
         let (predictions, part) = (self.predictions, self.part);
-        let objects: usize = part.targets.iter().map(Targets::len).sum();
-        let masks = objects.max(1) as f32;
+        let masks = self.masks();
         let divisor = match part.mask_loss.per_query {
             true => (part.empty_image.counted(part.targets) * predictions.queries) as f32,
             false => masks,

@@ -30,6 +30,7 @@ fn predictions(batch: usize, layers: usize) -> Predictions {
         .map(|_| LayerPredictions {
             classes: noise(batch * QUERIES, 4),
             masks: noise(batch * QUERIES, SIDE * SIDE),
+            ious: None,
         })
         .collect();
     Predictions {
@@ -123,6 +124,7 @@ fn a_part_of_a_batch_is_as_good_as_a_batch_of_its_own() {
     let layers = whole.layers.iter().map(|layer| LayerPredictions {
         classes: cut(&layer.classes, 1),
         masks: cut(&layer.masks, 1),
+        ious: layer.ious.as_ref().map(|ious| cut(ious, 1)),
     });
     let alone = Predictions {
         layers: layers.collect(),
@@ -184,6 +186,7 @@ fn mask_losses_are_divided_by_the_objects_of_the_part() {
     let layers = vec![LayerPredictions {
         classes: twice(&layer.classes),
         masks: twice(&layer.masks),
+        ious: layer.ious.as_ref().map(twice),
     }];
     let two = Predictions {
         layers,
@@ -596,3 +599,5 @@ on_every_place! {
         compare("masks", &found.mask_gradient, &expected.mask_gradient, 2e-3);
     }
 }
+
+mod heads;

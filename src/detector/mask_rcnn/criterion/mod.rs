@@ -2,13 +2,14 @@
 //!
 //! `$$ L = L_{cls} + L_{box} + L_{mask} + L_{obj} + L_{rpn\,box} $$`
 //!
-//! each with its weight. Source: Faster R-CNN, eq. 1 (<https://arxiv.org/abs/1506.01497>), Mask R-CNN, section 3
+//! each with its weight, and the loss of an IoU head, if there is one. Source: Faster R-CNN, eq. 1 (<https://arxiv.org/abs/1506.01497>), Mask R-CNN, section 3
 //! (<https://arxiv.org/abs/1703.06870>). The anchors and regions of an image that count are drawn anew in every step.
 //!
 //! An image without an object teaches its anchors and regions that they are background, or nothing
 //! ([`EmptyImage`](crate::detector::EmptyImage)): it is then left out of the samples and of all divisors.
 
 mod anchors;
+mod iou;
 mod regions;
 
 use super::forward::ForwardPass;
@@ -16,12 +17,24 @@ use super::loss::LossConfig;
 use super::objects::Objects;
 use super::sampling::SampleOrder;
 use crate::detector::{Losses, Part, Pending, Targets};
+use crate::graph::mask_rcnn::MaskRcnnConfig;
 use crate::ops;
 use crate::rng::Stream;
 use crate::tensor::{Tape, Tensor2};
 
-/// The terms of the loss.
-pub(super) const TERMS: [&str; 5] = ["class", "box", "mask", "rpn-objectness", "rpn-box"];
+/// The terms of the loss of every network.
+const TERMS: [&str; 5] = ["class", "box", "mask", "rpn-objectness", "rpn-box"];
+/// The term of an IoU head.
+const IOU: &str = "iou";
+
+/// The terms of the loss of the network of `config`.
+pub(super) fn terms(config: &MaskRcnnConfig) -> Vec<&'static str> {
+    let mut terms = TERMS.to_vec();
+    if config.iou_head.is_there() {
+        terms.push(IOU);
+    }
+    terms
+}
 
 /// The rules of the losses.
 #[derive(Clone, Debug)]
@@ -87,20 +100,31 @@ impl<'p> StartedPart<'p> {
 impl Pending for StartedPart<'_> {
     fn losses(mut self: Box<Self>, tape: &mut Tape) -> Losses {
         let [objectness, rpn_box] = self.anchor_losses(tape);
-        let [class, boxes, mask] = self.region_losses(tape);
+        let regions = self.region_losses(tape);
         let config = &self.criterion.config;
-        let weights = vec![
+        let mut weights = vec![
             config.class,
             config.boxes,
             config.mask,
             config.rpn_objectness,
             config.rpn_box,
         ];
-        let terms = [class, boxes, mask, objectness, rpn_box];
-        let weighted: Vec<(&Tensor2, f32)> = terms.iter().zip(weights.iter().copied()).collect();
+        let mut losses = vec![
+            regions.class,
+            regions.boxes,
+            regions.mask,
+            objectness,
+            rpn_box,
+        ];
+        if let Some(iou) = regions.iou {
+            weights.push(config.iou);
+            losses.push(iou);
+        }
+        let weighted: Vec<(&Tensor2, f32)> = losses.iter().zip(weights.iter().copied()).collect();
         let total = ops::weighted_sum(tape, &weighted);
+        let terms = terms(self.pass.model.config());
         Losses {
-            terms: TERMS.into_iter().zip(terms).collect(),
+            terms: terms.into_iter().zip(losses).collect(),
             weights,
             total,
         }

@@ -15,6 +15,7 @@
 //!
 //! [`Boundary`]: crate::detector::Boundary
 
+use super::iou::{Pair, iou_loss};
 use super::{StartedPart, zero};
 use crate::detector::mask_rcnn::detecting::REGION_WEIGHTS;
 use crate::detector::mask_rcnn::forward::Stage;
@@ -37,6 +38,8 @@ struct Sampled {
     deltas: Vec<f32>,
     /// Its mask in the region.
     masks: Vec<f32>,
+    /// The share of the object that lies in the region; empty if nothing asks for it.
+    shares: Vec<f32>,
     /// The weights of the pixels of its mask.
     weights: Vec<f32>,
     /// True if any weight was given.
@@ -54,9 +57,18 @@ impl Sampled {
 /// Keeps the renormalised loss finite where every pixel has weight 0.
 const SMALLEST_MEAN: f32 = 1e-6;
 
+/// The losses of the heads for regions.
+pub(super) struct RegionLosses {
+    pub class: Tensor2,
+    pub boxes: Tensor2,
+    pub mask: Tensor2,
+    /// Of the IoU head; none without one.
+    pub iou: Option<Tensor2>,
+}
+
 impl StartedPart<'_> {
     /// The losses of classes, boxes and masks.
-    pub(super) fn region_losses(&mut self, tape: &mut Tape) -> [Tensor2; 3] {
+    pub(super) fn region_losses(&mut self, tape: &mut Tape) -> RegionLosses {
         let numbers: Vec<usize> = self.images.iter().map(|taught| taught.image).collect();
         let proposed = self.pass.proposals(Stage::Training, &numbers);
         self.losses_among(tape, proposed)
@@ -67,12 +79,18 @@ impl StartedPart<'_> {
         &mut self,
         tape: &mut Tape,
         candidates: Vec<Vec<Bounds>>,
-    ) -> [Tensor2; 3] {
+    ) -> RegionLosses {
         let sampled = self.sampled(candidates);
-        if sampled.regions.is_empty() {
-            return [zero(), zero(), zero()];
-        }
         let pass = self.pass;
+        let mut losses = RegionLosses {
+            class: zero(),
+            boxes: zero(),
+            mask: zero(),
+            iou: pass.model.config().iou_head.is_there().then(zero),
+        };
+        if sampled.regions.is_empty() {
+            return losses;
+        }
         let (model, rules) = (&pass.model, pass.model.rules());
         let count = sampled.regions.len();
         let predictions = model.region_predictions(tape, &pass.levels, &sampled.regions);
@@ -83,15 +101,16 @@ impl StartedPart<'_> {
             Background::Own | Background::Weight(_) => count as f32,
         };
         let focal = self.criterion.config.focal;
-        let class = match focal == 0.0 {
+        losses.class = match focal == 0.0 {
             true => ops::cross_entropy(tape, logits, classes, weights, divisor),
             false => ops::softmax_focal(tape, logits, classes, weights, focal, divisor),
         };
         let columns: Vec<usize> = sampled.found.iter().map(|i| 4 * classes[*i]).collect();
         let moves = ops::pick(tape, &predictions.deltas, &sampled.found, &columns, 4);
         let deltas = Tensor2::constant(sampled.deltas.clone(), sampled.found.len(), 4);
-        let boxes = ops::smooth_l1(tape, &moves, &deltas, rules.region_beta, count as f32);
-        [class, boxes, self.mask_loss(tape, sampled)]
+        losses.boxes = ops::smooth_l1(tape, &moves, &deltas, rules.region_beta, count as f32);
+        self.add_mask_losses(tape, sampled, &mut losses);
+        losses
     }
 
     /// Draws the regions of every image from its candidates and its objects' own rectangles.
@@ -134,6 +153,9 @@ impl StartedPart<'_> {
             sampled
                 .masks
                 .extend(objects.masks(&in_regions, side, rules.hard_masks));
+            if model.config().iou_head.scores_masks() {
+                sampled.shares.extend(objects.shares(&in_regions));
+            }
             match objects.weights(&in_regions, side) {
                 Some(weights) => {
                     sampled.weights.extend(weights);
@@ -156,25 +178,37 @@ impl StartedPart<'_> {
         }
     }
 
-    /// The loss of the masks of the regions that have to find an object.
-    fn mask_loss(&self, tape: &mut Tape, sampled: Sampled) -> Tensor2 {
+    /// The losses of the masks of the regions that have to find an object, and of their IoU.
+    fn add_mask_losses(&self, tape: &mut Tape, sampled: Sampled, losses: &mut RegionLosses) {
         let Sampled {
             regions,
             classes,
             found,
             masks,
+            shares,
             mut weights,
             mut weighted,
             ..
         } = sampled;
         if found.is_empty() {
-            return zero();
+            return;
         }
         let (pass, count) = (self.pass, found.len());
         let regions: Vec<Region> = found.iter().map(|i| regions[*i]).collect();
-        let own = pass.own_masks(tape, &regions, found.iter().map(|i| classes[*i]));
+        let classes: Vec<usize> = found.iter().map(|i| classes[*i]).collect();
+        let own = pass.own_masks(tape, &regions, &classes);
         let pixels = pass.model.mask_side().pow(2);
-        let own = ops::reshape(tape, &own, count, pixels);
+        if let Some(predictions) = &own.iou {
+            let logits = own.logits.host_values();
+            let both = logits.chunks_exact(pixels).zip(masks.chunks_exact(pixels));
+            let pairs = both.enumerate().map(|(at, (logits, object))| Pair {
+                logits,
+                object,
+                share: shares.get(at).copied().unwrap_or(1.0),
+            });
+            losses.iou = Some(iou_loss(tape, predictions, pairs));
+        }
+        let own = ops::reshape(tape, &own.logits, count, pixels);
         let targets = Tensor2::constant(masks, count, pixels);
         if let Some(rule) = self.part.mask_loss.boundary {
             let side = pass.model.mask_side();
@@ -198,6 +232,6 @@ impl StartedPart<'_> {
             divisor *= ((sum / weights.len() as f64) as f32).max(SMALLEST_MEAN);
         }
         let weights = weighted.then(|| Tensor2::constant(weights, count, pixels));
-        ops::bce_points(tape, &own, &targets, weights.as_ref(), divisor)
+        losses.mask = ops::bce_points(tape, &own, &targets, weights.as_ref(), divisor);
     }
 }

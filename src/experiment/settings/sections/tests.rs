@@ -139,8 +139,8 @@ impl DetectorConfig for Picky {
     fn stride(&self) -> usize {
         32
     }
-    fn terms(&self) -> &'static [&'static str] {
-        &["class", "mask"]
+    fn terms(&self) -> Vec<&'static str> {
+        vec!["class", "mask"]
     }
     fn check_demands(&self, demands: &Demands, check: &mut Check) {
         if demands.mask_loss.per_query {

@@ -63,6 +63,16 @@ fn same_terms(report: &StepReport, what: &str) {
 }
 
 #[test]
+fn the_terms_of_further_heads_are_those_of_the_labels() {
+    for (mut model, _) in networks() {
+        model["iou-head"] = "flat".into();
+        let (_, report) = first_step(&model, "weighting = { name = 'uniform' }");
+        assert!(supervised(&report, "iou") > 0.0);
+        same_terms(&report, "with an IoU head");
+    }
+}
+
+#[test]
 fn with_any_filter_the_terms_are_those_of_the_labels() {
     for Network { model, .. } in networks() {
         // One table of every rule.

@@ -1,0 +1,152 @@
+//! Heads that a recipe may add to the network.
+
+use super::*;
+use crate::graph::mask_rcnn::IouHeadKind;
+
+const KINDS: [IouHeadKind; 2] = [IouHeadKind::Flat, IouHeadKind::Scoring];
+
+/// The detector with a changed config. The file has nothing of other heads: they have their first values.
+fn changed(place: &Place, change: impl Fn(&mut MaskRcnnConfig)) -> MaskRcnnDetector {
+    let mut config = config(Semantics::Detectron2);
+    change(&mut config);
+    let network = MaskRcnn::new(&config, CLASSES, &mut Stream::new(0, "m"));
+    let mut model = MaskRcnnDetector::new(network.expect("torchvision's weights"), loss())
+        .sampling(SampleOrder::First);
+    move_to(&mut model, place);
+    model
+}
+
+fn with_iou_head(place: &Place, kind: IouHeadKind) -> MaskRcnnDetector {
+    changed(place, |config| config.iou_head = kind)
+}
+
+fn both_targets() -> [Targets<'static>; 2] {
+    [targets(0, 160), targets(1, 160)]
+}
+
+/// The gradients of the term `name`, by the names of parameters, where they are not 0.
+fn touched(model: &mut MaskRcnnDetector, name: &str) -> Vec<String> {
+    let images = model.images(&[&picture(0), &picture(1)]);
+    let mut tape = Tape::recording();
+    let output = model.forward(&mut tape, &images);
+    let targets = both_targets();
+    let part = part(&targets, EmptyImage::Background);
+    let losses = output
+        .begin(&part, Stream::new(1, "draws"))
+        .losses(&mut tape);
+    let term = losses.terms.iter().find(|(known, _)| *known == name);
+    let mut grads = tape.backward(&term.expect("the term").1);
+    let mut names = Vec::new();
+    model.parameters("", &mut |name, param| {
+        if param.value.gradient(&mut grads).iter().any(|g| *g != 0.0) {
+            names.push(name.to_string());
+        }
+    });
+    names
+}
+
+on_every_place! {
+    fn an_iou_head_adds_a_term_and_changes_no_other(place) {
+        let (plain, ..) = step(&detector_at(place), &both_targets());
+        for kind in KINDS {
+            let mut model = with_iou_head(place, kind);
+            model.criterion.config.iou = 0.25;
+            let (terms, total, _) = step(&model, &both_targets());
+            assert_eq!(terms[..5], plain[..]);
+            let (name, iou) = terms[5];
+            assert!(name == "iou" && iou > 0.0, "{kind:?}: {name} {iou}");
+            let expected = plain.iter().map(|(_, term)| term).sum::<f32>() + 0.25 * iou;
+            assert!((total - expected).abs() < 1e-5 * expected, "{kind:?}");
+            let none = [Targets::default(), Targets::default()];
+            assert_eq!(step(&model, &none).0[5], ("iou", 0.0), "no object, no mask");
+        }
+    }
+
+    fn candidates_may_have_the_predicted_iou_as_quality(place) {
+        for kind in KINDS {
+            let model = with_iou_head(place, kind);
+            let images = model.images(&[&picture(0)]);
+            let output = model.forward(&mut Tape::off(), &images);
+            let arrays = output.raw();
+            let ious = &arrays.iter().find(|(name, _)| *name == "ious").unwrap().1.1;
+            let with = |quality| {
+                let choice = CandidateChoice { quality, ..CHOICE };
+                output.propose(choice).wait().images.remove(0)
+            };
+            let (mean, head) = (with(MaskQuality::MeanForeground), with(MaskQuality::IouHead));
+            assert!(!ious.is_empty() && ious.len() == head.len());
+            for ((mean, head), iou) in mean.iter().zip(&head).zip(ious) {
+                assert_eq!(head.mask_quality, *iou);
+                assert!((0.0..=1.0).contains(iou));
+                assert_ne!(mean.mask_quality, *iou);
+                let same = crate::detector::Candidate { mask_quality: mean.mask_quality, ..head.clone() };
+                assert_eq!(&same, mean);
+            }
+        }
+    }
+
+    fn a_scoring_head_is_a_factor_of_the_score_and_a_flat_one_is_none(place) {
+        let judged = |model: &MaskRcnnDetector| {
+            let images = model.images(&[&picture(0)]);
+            let output = model.forward(&mut Tape::off(), &images);
+            let found = output.judge(&SIZES[..1], 100).remove(0);
+            let detections: Vec<_> = found.iter().map(|one| one.detection.clone()).collect();
+            assert_eq!(output.detect(&SIZES[..1], 100).remove(0), detections);
+            found
+        };
+        let plain = judged(&detector_at(place));
+        assert_eq!(judged(&with_iou_head(place, IouHeadKind::Flat)), plain);
+        // An IoU for each class, whatever the mask.
+        let by_class = [0.5, 0.625, 1.75];
+        let mut model = with_iou_head(place, IouHeadKind::Scoring);
+        model.parameters("", &mut |name, param| {
+            let (rows, columns) = (param.value.rows(), param.value.columns());
+            let values = match name {
+                "roi_heads.maskiou_head.maskiou.bias" => by_class.to_vec(),
+                "roi_heads.maskiou_head.maskiou.weight" => vec![0.0; rows * columns],
+                _ => return,
+            };
+            param.value = Tensor2::parameter(values, rows, columns).to(place);
+        });
+        let scored = judged(&model);
+        assert_eq!(scored.len(), plain.len());
+        for (scored, plain) in scored.iter().zip(&plain) {
+            assert_eq!(scored.class_quality, plain.detection.score);
+            assert_eq!(scored.mask_quality, by_class[plain.detection.class].min(1.0));
+            assert_eq!(scored.detection.score, scored.class_quality * scored.mask_quality);
+            assert_eq!(scored.detection.mask, plain.detection.mask);
+        }
+        assert!(scored.iter().any(|one| one.mask_quality < 1.0));
+    }
+}
+
+/// A target gives its mask no gradient: the flat head reads the features before the mask's own layers, the scoring head
+/// the mask itself.
+#[test]
+fn the_term_of_an_iou_head_reaches_what_the_head_reads() {
+    let own = |names: &[String], part: &str| names.iter().any(|name| name.contains(part));
+    let flat = touched(&mut with_iou_head(&Place::Host, IouHeadKind::Flat), "iou");
+    assert!(own(&flat, "fc_iou_before") && own(&flat, "mask_fcn1") && own(&flat, "fpn_output"));
+    assert!(!own(&flat, "mask_head.predictor") && !own(&flat, "mask_head.deconv"));
+    let scoring = touched(
+        &mut with_iou_head(&Place::Host, IouHeadKind::Scoring),
+        "iou",
+    );
+    assert!(own(&scoring, "maskiou_fcn1") && own(&scoring, "fpn_output"));
+    assert!(own(&scoring, "mask_head.predictor") && own(&scoring, "mask_fcn1"));
+    assert!(!own(&scoring, "box_head") && !own(&flat, "box_head"));
+}
+
+#[test]
+fn a_step_with_an_iou_head_has_the_same_bits_at_any_number_of_threads() {
+    for kind in KINDS {
+        let run = |threads| {
+            with_threads(threads, || {
+                let mut model = with_iou_head(&Place::Host, kind);
+                let (_, total, mut grads) = step(&model, &both_targets());
+                bits_of(&mut model, total, &mut grads)
+            })
+        };
+        assert!(run(1) == run(3), "{kind:?}");
+    }
+}

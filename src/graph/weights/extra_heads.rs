@@ -1,0 +1,22 @@
+//! Heads that the networks of other programs do not have.
+//!
+//! | parameters | head | without it in a file |
+//! |---|---|---|
+//! | `roi_heads.mask_head.fc_iou_before`, `.fc_iou` | `model.iou-head = "flat"` of a Mask R-CNN | it starts from its first values |
+//! | `roi_heads.maskiou_head` | `"scoring"` | the same |
+//! | `sem_seg_head.predictor.iou_embed` | `"flat"` of a Mask2Former | the same |
+//!
+//! A head of which a file has a part is not left out by intention: what is missing is told. Other programs have no use
+//! for these heads, so a file for them has none of their parameters.
+
+/// The beginnings of the names of each head's parameters.
+const HEADS: [&str; 3] = [
+    "roi_heads.mask_head.fc_iou",
+    "roi_heads.maskiou_head.",
+    "sem_seg_head.predictor.iou_embed.",
+];
+
+/// The head that our parameter `ours` belongs to; none if every network of its kind has the parameter.
+pub(super) fn head_of(ours: &str) -> Option<&'static str> {
+    HEADS.into_iter().find(|head| ours.starts_with(head))
+}
