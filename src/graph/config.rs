@@ -49,10 +49,30 @@ pub struct ModelConfig {
     /// A file or folder with the values of the whole network; see the page Weights of the book. If empty, the
     /// values are random.
     pub weights: PathBuf,
+    /// The masks of queries.
+    pub mask_head: QueryMaskHead,
     /// The prediction of the IoU of a query's mask with its object.
     pub iou_head: QueryIouHead,
     /// The backbone, a ResNet.
     pub backbone: BackboneConfig,
+}
+
+/// The masks of queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum QueryMaskHead {
+    /// The products of the queries' embeddings and the mask features.
+    Plain,
+    /// Coarse masks at half the resolution beside them, with a loss of their own, and masks that are made of both (after
+    /// Noisy Boundaries).
+    NoiseTolerant,
+}
+
+impl QueryMaskHead {
+    /// True if there are coarse masks, too.
+    pub fn is_coarse_too(self) -> bool {
+        self == Self::NoiseTolerant
+    }
 }
 
 /// The prediction of the IoU of a query's mask with its object.

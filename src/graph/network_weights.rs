@@ -51,7 +51,12 @@ impl NetworkWeights {
     /// The values do not fit. One message lists everything that does not.
     pub fn load(&self, config: &ModelConfig, model: &mut dyn Parameters) -> Result<()> {
         if let Some(folder) = &self.folder {
-            let differences = config.differences(&folder.model);
+            // Coarse masks change no prediction at first.
+            let theirs = ModelConfig {
+                mask_head: config.mask_head,
+                ..folder.model.clone()
+            };
+            let differences = config.differences(&theirs);
             if !differences.is_empty() {
                 bail!(
                     "{} does not fit [model]:\n  {}",

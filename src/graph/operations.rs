@@ -4,7 +4,7 @@
 //! counted; norms, activations and resizing are not, because they are a few percent of the whole.
 
 use super::backbone::{BackboneConfig, BlockKind, STAGES};
-use super::config::{ModelConfig, QueryIouHead};
+use super::config::{ModelConfig, QueryIouHead, QueryMaskHead};
 use super::scales::SCALES;
 
 /// Operations for each multiplication that is added to a sum.
@@ -157,9 +157,17 @@ impl ModelConfig {
             attention(tokens) + attention(queries) + 2.0 * product(queries, width, self.decoder_ffn)
         };
         let layers: f64 = (0..self.decoder_layers).map(layer).sum();
-        let prediction = 2.0 * product(queries, width, width)
-            + product(queries, width, self.mask_width)
+        let embedding =
+            2.0 * product(queries, width, width) + product(queries, width, self.mask_width);
+        let coarse = match self.mask_head {
+            QueryMaskHead::Plain => 0.0,
+            QueryMaskHead::NoiseTolerant => {
+                embedding + product(queries, self.mask_width, finest / 4)
+            }
+        };
+        let prediction = embedding
             + product(queries, self.mask_width, finest)
+            + coarse
             + match self.iou_head {
                 QueryIouHead::None => 0.0,
                 QueryIouHead::Flat => product(queries, width, width) + product(queries, width, 1),

@@ -4,7 +4,7 @@
 
 use super::backbone::{BackboneConfig, BlockKind, NormKind};
 use super::bounds::Part;
-use super::config::{ModelConfig, QueryIouHead};
+use super::config::{ModelConfig, QueryIouHead, QueryMaskHead};
 use super::scales::SCALES;
 
 /// Red, green, blue.
@@ -91,7 +91,13 @@ impl ModelConfig {
             QueryIouHead::None => 0.0,
             QueryIouHead::Flat => layer(width, width) + layer(width, 1),
         };
-        let head = norm + 2.0 * layer(width, width) + layer(width, self.mask_width) + iou;
+        let embedding = 2.0 * layer(width, width) + layer(width, self.mask_width);
+        let coarse = match self.mask_head {
+            QueryMaskHead::Plain => 0.0,
+            // Three numbers fuse the masks.
+            QueryMaskHead::NoiseTolerant => embedding + 3.0,
+        };
+        let head = norm + embedding + coarse + iou;
         // Those of the levels are added to the maps in the encoder and in the decoder.
         let embeddings = weights(2 * self.queries + 2 * SCALES, width);
         [
@@ -153,7 +159,12 @@ mod tests {
     fn the_count_is_that_of_the_network() {
         let mut bottleneck = small();
         bottlenecks(&mut bottleneck, 8, [1, 2, 1, 1]);
-        for config in [default(), small(), bottleneck] {
+        let with_heads = ModelConfig {
+            iou_head: QueryIouHead::Flat,
+            mask_head: QueryMaskHead::NoiseTolerant,
+            ..small()
+        };
+        for config in [default(), small(), bottleneck, with_heads] {
             let mut network = Mask2Former::new(&config, 3, &mut Stream::new(0, "m")).unwrap();
             let mut count = 0;
             network.parameters("", &mut |name, param| {

@@ -40,6 +40,25 @@ impl ConvTranspose2d {
         self
     }
 
+    /// Weight and bias as PyTorch draws them: uniform within `$$ \pm 1/\sqrt{k^2 Co} $$`.
+    pub fn by_default(channels: usize, outputs: usize, kernel: usize, rng: &mut Stream) -> Self {
+        let area = kernel * kernel;
+        let weight = init::default_uniform(area * outputs, area * channels * outputs, rng);
+        let shape = [channels, outputs, kernel, kernel];
+        let layer = Self {
+            weight: Param::new(ParamKind::Weight, weight, channels, area * outputs, &shape),
+            bias: Param::new(ParamKind::Bias, vec![0.0; outputs], 1, outputs, &[outputs]),
+            kernel,
+        };
+        layer.with_default_bias(rng)
+    }
+
+    /// x: Ci channels -> Co channels, each side k times as long.
+    pub fn forward(&self, tape: &mut Tape, x: &Map) -> Map {
+        let (weight, bias) = (&self.weight.value, &self.bias.value);
+        ops::conv_transpose2d(tape, x, weight, bias, self.kernel, false)
+    }
+
     /// x: Ci channels -> Co channels, each side k times as long, with negative values set to 0.
     pub fn forward_relu(&self, tape: &mut Tape, x: &Map) -> Map {
         let (weight, bias) = (&self.weight.value, &self.bias.value);

@@ -89,6 +89,11 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
         "The loss of the boxes of anchors on labelled images, without its weight.",
     ),
     key(
+        "supervised-mask-coarse",
+        Folded::Mean,
+        "The loss of the coarse masks of a noise-tolerant mask head, on labelled images, without its weight.",
+    ),
+    key(
         "supervised-iou",
         Folded::Mean,
         "The loss of the IoU that an IoU head predicts for masks, on labelled images, without its weight.",
@@ -122,6 +127,11 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
         "unsupervised-rpn-box",
         Folded::Mean,
         "The loss of the boxes of anchors against pseudo-labels, without its weight and without lambda.",
+    ),
+    key(
+        "unsupervised-mask-coarse",
+        Folded::Mean,
+        "The loss of the coarse masks of a noise-tolerant mask head, against pseudo-labels, without its weight and without lambda.",
     ),
     key(
         "unsupervised-iou",

@@ -6,6 +6,7 @@ Writes `rcnn_heads.safetensors` beside this file:
 - `flat.*`, `scoring.*`: a mask head with an IoU head of PAIS or of Mask Scoring R-CNN: the regions, the weights by our names in the
   reference's order, the own masks and the IoU, the gradients put into both, and those that come back;
 - `ntm.*`: the same of Noisy Boundaries' mask head with its coarse logits;
+- `query.*`: the masks of queries that are made of coarse and fine ones, a crossing of our own;
 - `bpm.<reduction>.<padding>.*`: losses and gradients of its final and coarse logits with the boundary weights.
 
 The head and the loss of Noisy Boundaries are those of its `fcn_mask_head_ntm.py` and `cross_entropy_loss.py`, the IoU heads those of
@@ -157,6 +158,30 @@ def noisy_boundaries() -> None:
             put(f"{name}.loss", loss.reshape(1, 1)), put(f"{name}.grad", leaf.grad.flatten(1))
 
 
+def queries() -> None:
+    batch, count, width, channels, height, columns = 2, 3, 6, 4, 4, 6
+    w = Weights()
+    normed, embeddings = draw(batch * count, width), draw(batch * count, channels)
+    pixels = draw(batch, channels, height, columns)
+    x = normed
+    for number, outputs in enumerate([width, width, channels]):
+        x = w.linear(x, f"mask_coarse_embed.layers.{number}", outputs)
+        x = x if number == 2 else x.relu()
+    w["mask_coarse_fusion"] = torch.tensor([0.75, 1.25, -0.5]).double().requires_grad_()
+    a, b, c = w["mask_coarse_fusion"]
+    product = lambda e, f: torch.einsum("bqc,bchw->bqhw", e.reshape(batch, count, channels), f)
+    coarse = product(x, F.avg_pool2d(pixels, 2))
+    masks = a * F.interpolate(coarse, scale_factor=2, mode="bilinear", align_corners=False) + b * product(embeddings, pixels) + c
+    outputs = {"masks": masks.reshape(batch * count, -1), "coarse": coarse.reshape(batch * count, -1)}
+    seeds = {key: torch.randn(out.shape, generator=random).double() for key, out in outputs.items()}
+    sum((out * seeds[key]).sum() for key, out in outputs.items()).backward()
+    for key, out in outputs.items():
+        put(f"query.{key}.out", out), put(f"query.{key}.seed", seeds[key])
+    for key, value in {"normed": normed, "embeddings": embeddings, **w}.items():
+        put(f"query.{key}", value.reshape(-1)), put(f"query.{key}.grad", value.grad.reshape(-1))
+    put("query.pixels", rows(pixels)), put("query.pixels.grad", rows(pixels.grad))
+
+
 def main() -> None:
     x = draw(7, 5, scale=3.0)
     out, seed = x.sigmoid(), torch.randn(7, 5, generator=random).double()
@@ -164,6 +189,7 @@ def main() -> None:
     put("logistic.x", x), put("logistic.x.grad", x.grad), put("logistic.out", out), put("logistic.seed", seed)
     iou_heads()
     noisy_boundaries()
+    queries()
     save_file(tensors, pathlib.Path(__file__).parent / "rcnn_heads.safetensors")
 
 

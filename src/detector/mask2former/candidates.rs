@@ -96,6 +96,7 @@ pub(crate) mod tests {
         let layer = LayerPredictions {
             classes: Tensor2::constant(classes, 3, 3),
             masks: Tensor2::constant(masks, 3, 16),
+            coarse: None,
             ious: None,
         };
         Predictions {
@@ -136,6 +137,7 @@ pub(crate) mod tests {
         let layer = LayerPredictions {
             classes: with_other(&layer.classes, 0.8, false),
             masks: with_other(&layer.masks, 0.9, true),
+            coarse: None,
             ious: None,
         };
         let two = Predictions {

@@ -188,9 +188,9 @@ mod tests {
         let keys: Vec<&str> = errors.iter().filter_map(|e| e.split(':').next()).collect();
         assert_eq!(keys, ["width", "loss.points"]);
         let errors = refused(|table| drop(table.remove("loss")));
-        assert_eq!(errors.len(), 11, "{errors:?}");
+        assert_eq!(errors.len(), 12, "{errors:?}");
         assert_eq!(
-            errors[5],
+            errors[6],
             "loss.points: missing; needed: a whole number, 0 or more"
         );
         let errors = refused(|table| drop(table.insert("loss".into(), 3.into())));

@@ -16,6 +16,8 @@ pub struct LossConfig {
     pub mask: f32,
     /// Weight of the dice loss.
     pub dice: f32,
+    /// Weight of the sum of binary cross-entropy and dice of the coarse masks of a noise-tolerant mask head.
+    pub mask_coarse: f32,
     /// Weight of the loss of the predicted IoU of the masks.
     pub iou: f32,
     /// Class weight of the no-object class.
@@ -46,6 +48,7 @@ impl LossConfig {
             class: 2.0,
             mask: 5.0,
             dice: 5.0,
+            mask_coarse: 1.0,
             iou: 1.0,
             no_object: 0.1,
             points: 12544,
@@ -64,6 +67,7 @@ impl Checked for LossConfig {
             ("class", self.class),
             ("mask", self.mask),
             ("dice", self.dice),
+            ("mask-coarse", self.mask_coarse),
             ("iou", self.iou),
             ("no-object", self.no_object),
             ("match-class", self.match_class),

@@ -79,6 +79,10 @@ impl DetectorConfig for MaskRcnnTable {
             "no other program has a Mask R-CNN with `model.iou-head` = \"scoring\", whose scores depend on it; allowed: \
              \"none\", \"flat\""
         );
+        ensure!(
+            !self.network.mask_head.is_coarse_too(),
+            "torchvision and detectron2 have no Mask R-CNN with `model.mask-head` = \"noise-tolerant\"; allowed: \"plain\""
+        );
         let names = match chosen(names, &[TORCHVISION, DETECTRON2])? {
             TORCHVISION => MaskRcnnNames::TORCHVISION,
             _ => MaskRcnnNames::DETECTRON2,
@@ -246,15 +250,18 @@ mod tests {
 
     #[test]
     fn what_changes_the_scores_of_another_program_is_not_exported() {
-        let export = |head: &str| {
+        let exported = |key: &str, head: &str| {
             let mut table = table();
-            table["iou-head"] = head.into();
+            table[key] = head.into();
             let config = registry::build(DETECTORS, table).expect("a valid table");
             let mut network = config
                 .build(5, &mut Stream::new(1, "m"))
                 .expect("a network");
             config.export(None, &mut *network, vec!["thing".into(); 5])
         };
+        let export = |head: &str| exported("iou-head", head);
+        let error = exported("mask-head", "noise-tolerant").expect_err("no other program has it");
+        assert!(error.to_string().contains("`model.mask-head`"), "{error}");
         let error = export("scoring").expect_err("no other program has it");
         assert!(error.to_string().contains("`model.iou-head`"), "{error}");
         let folder = tempfile::tempdir().expect("a folder");

@@ -102,8 +102,13 @@ impl ForwardPass {
     ) -> OwnMasks {
         let masks = self.model.mask_predictions(tape, &self.levels, regions);
         let logits = of_own_class(tape, &masks.logits, classes);
-        let iou = self.model.iou_predictions(tape, &masks, &logits, classes);
-        OwnMasks { logits, iou }
+        OwnMasks {
+            iou: self.model.iou_predictions(tape, &masks, &logits, classes),
+            coarse: masks
+                .coarse
+                .map(|coarse| of_own_class(tape, &coarse, classes)),
+            logits,
+        }
     }
 }
 
@@ -111,6 +116,8 @@ impl ForwardPass {
 pub(super) struct OwnMasks {
     /// Their logits, `[R * side * side, 1]`, side being that of the mask head.
     pub logits: Tensor2,
+    /// The coarse ones, `[R * bins * bins, 1]`, of half as many bins along a side; none of a plain mask head.
+    pub coarse: Option<Tensor2>,
     /// Their predicted IoU; none without an IoU head.
     pub iou: Option<IouPredictions>,
 }

@@ -21,6 +21,8 @@ pub struct LossConfig {
     pub boxes: f32,
     /// Weight of the binary cross-entropy of the masks.
     pub mask: f32,
+    /// Weight of the binary cross-entropy of the coarse masks of a noise-tolerant mask head.
+    pub mask_coarse: f32,
     /// Weight of the binary cross-entropy of the anchors.
     pub rpn_objectness: f32,
     /// Weight of the loss of the anchors' boxes.
@@ -55,6 +57,7 @@ impl Checked for LossConfig {
             ("class", self.class),
             ("box", self.boxes),
             ("mask", self.mask),
+            ("mask-coarse", self.mask_coarse),
             ("rpn-objectness", self.rpn_objectness),
             ("rpn-box", self.rpn_box),
             ("iou", self.iou),

@@ -363,6 +363,6 @@ mod tests {
             );
         }
         // `eval.metrics` has a default; a table inside another that is missing lacks those with one, too.
-        assert_eq!(told.len(), 5 + 11 + 1 + 2 + 1 + 4, "{}", told.join("\n"));
+        assert_eq!(told.len(), 5 + 12 + 1 + 2 + 1 + 4, "{}", told.join("\n"));
     }
 }

@@ -101,6 +101,8 @@ const ROWS: &[NewKey] = &[
     key("method.pseudo-box", TEACHERS, "'mask'"),
     key("model.iou-head", &[], "'none'"),
     key("model.loss.iou", &[], "1.0"),
+    key("model.mask-head", &[], "'plain'"),
+    key("model.loss.mask-coarse", &[], "1.0"),
     key("method.mask-quality", TEACHERS, "'mean-foreground'"),
 ];
 

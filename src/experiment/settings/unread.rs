@@ -56,6 +56,11 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
         &["model.backbone.stride-in-1x1"],
     ),
     ("model.iou-head", Off::Name("none"), &["model.loss.iou"]),
+    (
+        "model.mask-head",
+        Off::Name("plain"),
+        &["model.loss.mask-coarse"],
+    ),
     ("model.backbone.frozen", Off::True, &["train.backbone-rate"]),
     ("train.optimizer", Off::Name("adamw"), &["train.momentum"]),
     ("train.schedule", Off::Name("poly"), &["train.drop"]),
@@ -281,6 +286,7 @@ mod tests {
                     with(table(), key, "shorter-side")
                 }
                 ("model.iou-head", _) => with(table(), key, "flat"),
+                ("model.mask-head", _) => with(table(), key, "noise-tolerant"),
                 ("augment.colour.name", _) => with(table(), key, "one-of"),
                 ("augment.affine.probability" | "augment.affine.in-box.share", _) => {
                     let table = with(table(), "augment.affine.probability", 0.5);

@@ -4,7 +4,7 @@
 use super::backbone::{Backbone, NORM_GROUPS, RELU};
 use crate::graph::backbone::STAGES;
 use crate::graph::bounds::{HIDDEN_WIDTHS, LAYERS, QUERIES, WIDTHS, WORDS};
-use crate::graph::config::{ModelConfig, QueryIouHead};
+use crate::graph::config::{ModelConfig, QueryIouHead, QueryMaskHead};
 use crate::graph::input::ChannelOrder;
 use crate::registry::{Check, Checked};
 use serde::{Deserialize, Serialize};
@@ -169,6 +169,7 @@ impl Config {
             pixel_std: PIXEL_STD,
             channel_order: ChannelOrder::Rgb,
             weights: Default::default(),
+            mask_head: QueryMaskHead::Plain,
             iou_head: QueryIouHead::None,
             backbone: backbone.config(),
         }

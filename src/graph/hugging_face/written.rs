@@ -32,6 +32,7 @@ impl HuggingFaceFolder {
             norm_groups: constants.norm_groups,
             encoder_points: constants.encoder_points,
             channel_order: constants.channel_order,
+            mask_head: constants.mask_head,
             backbone: BackboneConfig {
                 norm: NormKind::FrozenBatch,
                 norm_epsilon: constants.backbone.norm_epsilon,

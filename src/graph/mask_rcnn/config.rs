@@ -1,7 +1,7 @@
 //! The table `[model]` of a recipe with `name = "mask-rcnn"`: the sizes of the network and its rules.
 
 use super::fpn::LEVELS;
-use super::iou_head::IouHeadKind;
+use super::head_kinds::{IouHeadKind, MaskHeadKind};
 use super::points::RulesConfig;
 use super::semantics::{Rules, Semantics};
 use crate::graph::backbone::BackboneConfig;
@@ -37,6 +37,8 @@ pub struct MaskRcnnConfig {
     pub channel_order: ChannelOrder,
     /// A file with the values of the whole network; see the page Weights of the book. If empty, the values are random.
     pub weights: PathBuf,
+    /// The head for the masks of regions.
+    pub mask_head: MaskHeadKind,
     /// The prediction of the IoU of a region's mask with its object.
     pub iou_head: IouHeadKind,
     /// The heads for regions.

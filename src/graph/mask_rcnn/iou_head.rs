@@ -11,39 +11,13 @@
 
 use super::channels::joined_channels;
 use super::config::HeadConfig;
-use super::mask_head::{DOUBLING, MaskPredictions};
+use super::head_kinds::IouHeadKind;
+use super::mask_predictions::{DOUBLING, MaskPredictions};
 use crate::nn::params::{Param, ParamKind, Parameters, join};
 use crate::nn::{Conv2d, Linear, init};
 use crate::ops::{self, Window};
 use crate::rng::Stream;
 use crate::tensor::{Map, Tape, Tensor2};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-/// The prediction of the IoU of a region's mask with its object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum IouHeadKind {
-    /// None.
-    None,
-    /// Two linear layers on the features of the mask head, for all classes (PAIS). It changes no score.
-    Flat,
-    /// Convolutions and linear layers on the features of the region and its mask (Mask Scoring R-CNN). The score of a
-    /// mask is the probability of its class times its predicted IoU.
-    Scoring,
-}
-
-impl IouHeadKind {
-    /// True if there is a head.
-    pub fn is_there(self) -> bool {
-        self != Self::None
-    }
-
-    /// True if the predicted IoU is a factor of a mask's score.
-    pub fn scores_masks(self) -> bool {
-        self == Self::Scoring
-    }
-}
 
 /// The number of convolutions of the scoring head; the last one halves both sides.
 pub(super) const SCORING_CONVS: usize = 4;

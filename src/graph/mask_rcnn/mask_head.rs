@@ -1,91 +1,54 @@
-//! The mask head of Mask R-CNN (<https://arxiv.org/abs/1703.06870>, figure 4): convolutions, a doubling of the
-//! resolution, and one mask for each class.
-//!
-//! Shapes: R regions of P x P bins -> logits of 2 P x 2 P for each of K classes.
+//! The mask head of the recipe.
 
-use super::config::HeadConfig;
-use super::semantics::{Rules, Semantics};
-use crate::nn::params::{Param, Parameters, join};
-use crate::nn::{Conv2d, ConvTranspose2d, init};
+use super::config::MaskRcnnConfig;
+use super::head_kinds::MaskHeadKind;
+use super::mask_predictions::MaskPredictions;
+use super::noise_tolerant_head::NoiseTolerantHead;
+use super::plain_mask_head::PlainMaskHead;
+use super::semantics::Rules;
+use crate::nn::params::{Param, Parameters};
 use crate::rng::Stream;
 use crate::tensor::{Map, Tape};
 
-/// The factor of the resolution.
-pub const DOUBLING: usize = 2;
-/// The deviation of the initial weights of detectron2's predictor.
-const DEVIATION: f64 = 0.001;
-
-/// The predictions for the masks of some regions.
+/// A head of one of the kinds.
 #[derive(Clone, Debug)]
-pub struct MaskPredictions {
-    /// Logits of 2 P x 2 P with a channel for each class.
-    pub logits: Map,
-    /// The regions of P x P bins that the head has read.
-    pub(super) regions: Map,
-    /// The same after the convolutions.
-    pub(super) features: Map,
-}
-
-/// Convolutions, doubling, predictor.
-#[derive(Clone, Debug)]
-pub(super) struct MaskHead {
-    convs: Vec<Conv2d>,
-    deconv: ConvTranspose2d,
-    predictor: Conv2d,
+pub(super) enum MaskHead {
+    Plain(PlainMaskHead),
+    NoiseTolerant(NoiseTolerantHead),
 }
 
 impl MaskHead {
     pub(super) fn new(
-        config: &HeadConfig,
+        config: &MaskRcnnConfig,
         rules: &Rules,
-        channels: usize,
         classes: usize,
         rng: &mut Stream,
     ) -> Self {
-        let width = config.mask_width;
-        let inputs = (0..config.mask_convs).map(|i| if i == 0 { channels } else { width });
-        let convs = inputs.map(|from| Conv2d::with_bias(from, width, 3, rng));
-        let convs = convs.collect();
-        let mut deconv = ConvTranspose2d::new(width, width, DOUBLING, rng);
-        let predictor = match rules.start {
-            Semantics::Detectron2 => Conv2d::normal(width, classes, 1, DEVIATION, rng),
-            Semantics::Mmdetection => Conv2d::with_bias(width, classes, 1, rng),
-            Semantics::Torchvision => {
-                deconv = deconv.with_default_bias(rng);
-                // torchvision has a mask for the background, too; nothing reads it, but it widens the fan.
-                let weight = init::kaiming_normal(classes + 1, width * classes, rng);
-                let bias = init::default_uniform(width, classes, rng);
-                Conv2d::from_values(width, classes, 1, 1, weight, Some(bias))
+        let (heads, channels) = (&config.heads, config.fpn_width);
+        match config.mask_head {
+            MaskHeadKind::Plain => {
+                Self::Plain(PlainMaskHead::new(heads, rules, channels, classes, rng))
             }
-        };
-        Self {
-            convs,
-            deconv,
-            predictor,
+            MaskHeadKind::NoiseTolerant => {
+                Self::NoiseTolerant(NoiseTolerantHead::new(heads, channels, classes, rng))
+            }
         }
     }
 
     /// Regions of P x P bins -> their masks.
     pub(super) fn forward(&self, tape: &mut Tape, regions: Map) -> MaskPredictions {
-        let mut features = regions.clone();
-        for conv in &self.convs {
-            features = conv.forward_relu(tape, &features);
-        }
-        let x = self.deconv.forward_relu(tape, &features);
-        MaskPredictions {
-            logits: self.predictor.forward(tape, &x),
-            regions,
-            features,
+        match self {
+            Self::Plain(head) => head.forward(tape, regions),
+            Self::NoiseTolerant(head) => head.forward(tape, regions),
         }
     }
 }
 
 impl Parameters for MaskHead {
     fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
-        for (number, conv) in (1..).zip(&mut self.convs) {
-            conv.parameters(&join(prefix, &format!("mask_fcn{number}")), visit);
+        match self {
+            Self::Plain(head) => head.parameters(prefix, visit),
+            Self::NoiseTolerant(head) => head.parameters(prefix, visit),
         }
-        self.deconv.parameters(&join(prefix, "deconv"), visit);
-        self.predictor.parameters(&join(prefix, "predictor"), visit);
     }
 }

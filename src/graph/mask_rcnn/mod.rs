@@ -10,10 +10,14 @@ mod box_head;
 mod channels;
 mod config;
 mod fpn;
+mod head_kinds;
 mod iou_head;
 mod mask_head;
+mod mask_predictions;
+mod noise_tolerant_head;
 mod operations;
 mod parameters;
+mod plain_mask_head;
 mod points;
 mod region_heads;
 mod rpn;
@@ -36,8 +40,9 @@ pub use box_head::RegionPredictions;
 pub(crate) use config::tests::published;
 pub use config::{DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig};
 pub use fpn::LEVELS;
-pub use iou_head::{IouHeadKind, IouPredictions};
-pub use mask_head::{DOUBLING, MaskPredictions};
+pub use head_kinds::{IouHeadKind, MaskHeadKind};
+pub use iou_head::IouPredictions;
+pub use mask_predictions::{DOUBLING, MaskPredictions};
 pub use points::RulesConfig;
 pub use rpn::AnchorPredictions;
 pub use semantics::{LowQuality, Rules, Semantics};
@@ -197,6 +202,11 @@ impl MaskRcnn {
     /// Pixels along a side of a region's mask.
     pub fn mask_side(&self) -> usize {
         DOUBLING * self.config.heads.mask_side
+    }
+
+    /// Pixels along a side of the coarse mask of a region.
+    pub fn coarse_side(&self) -> usize {
+        self.config.heads.mask_side
     }
 
     /// `regions` of the levels that suit their sizes, resampled to `side` x `side`.

@@ -1,8 +1,10 @@
 //! The number of floating-point operations of the network, as for [`crate::graph::ModelConfig`].
 
 use super::config::MaskRcnnConfig;
-use super::iou_head::{IouHeadKind, SCORING_CONVS, scoring_side};
-use super::mask_head::DOUBLING;
+use super::head_kinds::{IouHeadKind, MaskHeadKind};
+use super::iou_head::{SCORING_CONVS, scoring_side};
+use super::mask_predictions::DOUBLING;
+use super::noise_tolerant_head::COARSE_CONVS;
 use crate::graph::Operations;
 use crate::graph::operations::{convolution, product};
 
@@ -42,7 +44,7 @@ impl MaskRcnnConfig {
         rest += convolution(bins, 3, fpn, heads.mask_width)
             + inner * convolution(bins, 3, heads.mask_width, heads.mask_width)
             + convolution(bins, DOUBLING, heads.mask_width, heads.mask_width)
-            + convolution(DOUBLING.pow(2) * bins, 1, heads.mask_width, classes);
+            + self.predictor_operations(bins, classes);
         rest += self.iou_operations(masks, classes);
         Operations {
             backbone,
@@ -53,6 +55,23 @@ impl MaskRcnnConfig {
 }
 
 impl MaskRcnnConfig {
+    /// Those of the mask head for `bins` bins after the doubling, and of the coarse masks.
+    fn predictor_operations(&self, bins: usize, classes: usize) -> f64 {
+        let (width, pixels) = (self.heads.mask_width, DOUBLING.pow(2) * bins);
+        match self.mask_head {
+            MaskHeadKind::Plain => convolution(pixels, 1, width, classes),
+            MaskHeadKind::NoiseTolerant => {
+                let inner = (COARSE_CONVS - 1) as f64;
+                convolution(pixels, 3, width, classes)
+                    + convolution(bins, 3, self.coarse_inputs(), width)
+                    + inner * convolution(bins, 3, width, width)
+                    + convolution(bins, 1, width, classes)
+                    + convolution(bins, DOUBLING, classes, classes)
+                    + convolution(pixels, 1, 2 * classes, classes)
+            }
+        }
+    }
+
     /// Those of the IoU head for `masks` masks.
     fn iou_operations(&self, masks: usize, classes: usize) -> f64 {
         let (heads, width) = (&self.heads, self.heads.mask_width);
@@ -79,7 +98,7 @@ impl MaskRcnnConfig {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{IouHeadKind, published};
+    use super::super::{IouHeadKind, MaskHeadKind, published};
     use crate::graph::backbone::{BlockKind, StemConfig};
 
     #[test]
@@ -117,6 +136,13 @@ mod tests {
         let count = tiny.operations((40, 70), 3, 2, 2);
         assert_eq!(count.backbone, 2.0 * backbone);
         assert_eq!(count.rest, 2.0 * (fpn + rpn + boxes + masks));
+        // A predictor of 3 x 3 in place of 1 x 1; two convolutions, 2 masks of 3 x 3 bins that are doubled, and joined.
+        tiny.mask_head = MaskHeadKind::NoiseTolerant;
+        let coarse = 2.0 * 9.0 * (2.0 * 9.0 * 4.0 * 4.0 + 4.0 * 2.0 + 4.0 * 2.0 * 2.0);
+        let more = 2.0 * 36.0 * (8.0 * 4.0 * 2.0 + 4.0 * 2.0);
+        let with_head = tiny.operations((40, 70), 3, 2, 2).rest;
+        assert_eq!(with_head, count.rest + 2.0 * (coarse + more));
+        tiny.mask_head = MaskHeadKind::Plain;
         // A hidden layer of 5 features over 3 x 3 bins of 4 channels, and a logit.
         tiny.iou_head = IouHeadKind::Flat;
         let flat = 2.0 * (9.0 * 4.0 * 5.0 + 5.0);

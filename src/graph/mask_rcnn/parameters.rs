@@ -1,8 +1,10 @@
 //! The number of parameters of the network, as for [`crate::graph::ModelConfig`].
 
 use super::config::MaskRcnnConfig;
-use super::iou_head::{IouHeadKind, SCORING_CONVS, scoring_side};
-use super::mask_head::DOUBLING;
+use super::head_kinds::{IouHeadKind, MaskHeadKind};
+use super::iou_head::{SCORING_CONVS, scoring_side};
+use super::mask_predictions::DOUBLING;
+use super::noise_tolerant_head::COARSE_CONVS;
 use crate::graph::bounds::Part;
 use crate::graph::parameters::{layer, weights};
 
@@ -29,7 +31,15 @@ impl MaskRcnnConfig {
         let masks = convolution(fpn, heads.mask_width)
             + inner * convolution(heads.mask_width, heads.mask_width)
             + weights(DOUBLING.pow(2) * heads.mask_width, heads.mask_width)
-            + heads.mask_width as f64;
+            + heads.mask_width as f64
+            + match self.mask_head {
+                MaskHeadKind::Plain => 0.0,
+                MaskHeadKind::NoiseTolerant => {
+                    convolution(self.coarse_inputs(), heads.mask_width)
+                        + (COARSE_CONVS - 1) as f64
+                            * convolution(heads.mask_width, heads.mask_width)
+                }
+            };
         [
             self.backbone.part(),
             Part {
@@ -49,6 +59,14 @@ impl MaskRcnnConfig {
                 parameters: self.iou_parameters(),
             },
         ]
+    }
+
+    /// The channels that the coarse layers of a noise-tolerant mask head read.
+    pub(super) fn coarse_inputs(&self) -> usize {
+        match self.heads.mask_convs {
+            0 | 1 => self.fpn_width,
+            _ => self.heads.mask_width,
+        }
     }
 
     /// Those of the IoU head.
@@ -92,6 +110,8 @@ mod tests {
                     "cls_score",
                     "bbox_pred",
                     "mask_head.predictor",
+                    "mask_head.conv_logits",
+                    "mask_head.upsample2",
                     "maskiou_head.maskiou.",
                 ];
                 if !of_classes.iter().any(|part| name.contains(part)) {
@@ -101,6 +121,10 @@ mod tests {
             let counted: f64 = config.parts().iter().map(|part| part.parameters).sum();
             assert_eq!(counted, count as f64);
         };
+        same(&config);
+        config.mask_head = MaskHeadKind::NoiseTolerant;
+        same(&config);
+        config.heads.mask_convs = 1;
         same(&config);
         // An odd side is halved to the larger half.
         config.heads.mask_side = 7;

@@ -27,7 +27,7 @@ impl RegionHeads {
         let (heads, width) = (&config.heads, config.fpn_width);
         Self {
             box_head: BoxHead::new(heads, rules, width, classes, rng),
-            mask_head: MaskHead::new(heads, rules, width, classes, rng),
+            mask_head: MaskHead::new(config, rules, classes, rng),
             iou_head: IouHead::new(config.iou_head, heads, width, classes, rng),
         }
     }
@@ -47,7 +47,7 @@ impl Parameters for RegionHeads {
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::config::HeadConfig;
-    use super::super::mask_head::MaskPredictions;
+    use super::super::mask_predictions::MaskPredictions;
     use super::super::published;
     use super::*;
     use crate::nn::params::{move_to, reference_gradient};

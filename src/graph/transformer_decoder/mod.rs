@@ -7,6 +7,7 @@
 //!
 //! Shapes: B batch, Q queries, D width, K classes, (h, w) size of the mask features.
 
+mod coarse;
 mod head;
 mod layer;
 
@@ -38,6 +39,13 @@ pub struct Predictions {
     pub width: usize,
 }
 
+impl Predictions {
+    /// Rows and columns of a coarse mask.
+    pub fn coarse_size(&self) -> (usize, usize) {
+        coarse::half((self.height, self.width))
+    }
+}
+
 /// The predictions of one layer.
 #[derive(Clone, Debug)]
 pub struct LayerPredictions {
@@ -45,6 +53,8 @@ pub struct LayerPredictions {
     pub classes: Tensor2,
     /// Mask logits `[B * Q, h * w]`.
     pub masks: Tensor2,
+    /// Logits of coarse masks, `[B * Q, h/2 * w/2]`; none of a plain mask head.
+    pub coarse: Option<Tensor2>,
     /// Logits of the IoU of the masks with their objects, `[B * Q, 1]`; none without an IoU head.
     pub ious: Option<Tensor2>,
 }
@@ -108,7 +118,8 @@ impl TransformerDecoder {
             .collect();
 
         let mut content = ops::repeat(tape, &self.query_feat.value, batch);
-        let mut layers = vec![self.head.forward(tape, &content, pixels)];
+        let of_masks = self.head.pixels(tape, pixels);
+        let mut layers = vec![self.head.forward(tape, &content, &of_masks)];
         for (i, layer) in self.layers.iter().enumerate() {
             let level = i % SCALES;
             let masks = &layers[i].masks;
@@ -125,7 +136,7 @@ impl TransformerDecoder {
                 blocked,
                 batch,
             );
-            layers.push(self.head.forward(tape, &content, pixels));
+            layers.push(self.head.forward(tape, &content, &of_masks));
         }
         let queries = self.query_feat.value.rows();
         Predictions {

@@ -238,6 +238,7 @@ fn models_with_heads() -> Vec<toml::Table> {
     let mut models = models();
     for model in &mut models {
         model["iou-head"] = "flat".into();
+        model["mask-head"] = "noise-tolerant".into();
     }
     models
 }

@@ -10,6 +10,9 @@
 //! max(1, objects of these images), i over points sampled by importance. u: PL-DC eq. 13, only in the mask loss (eq.
 //! 14). The sum over the layers is plain.
 //!
+//! Coarse masks (Noisy Boundaries' for queries) have the losses of masks at the same points, added to one term. An IoU head
+//! has a term of its own.
+//!
 //! Pseudo-labels may have weights of their own, and so may queries without one ([`Background`]). They are factors on
 //! `CE_q`, on the sums over the points and on `dice_n`; the divisors stay as they are. A [`Boundary`] takes the place
 //! of 1 - u: it looks at the student's mask at its own resolution, and is sampled at the points like the mask.
@@ -39,12 +42,17 @@ use std::cell::OnceCell;
 
 /// The terms of the loss of every network.
 pub const TERMS: [&str; 3] = ["class", "mask", "dice"];
+/// The term of coarse masks.
+const COARSE: &str = "mask-coarse";
 /// The term of an IoU head.
 const IOU: &str = "iou";
 
 /// The terms of the loss of the network of `config`.
 pub fn terms(config: &ModelConfig) -> Vec<&'static str> {
     let mut terms = TERMS.to_vec();
+    if config.mask_head.is_coarse_too() {
+        terms.push(COARSE);
+    }
     if config.iou_head.is_there() {
         terms.push(IOU);
     }
@@ -155,6 +163,9 @@ impl Criterion {
     }
 }
 
+/// The mask logits of all queries of a batch, and rows and columns of a mask.
+type Planes<'t> = (&'t Tensor2, (usize, usize));
+
 /// A part whose matching has begun.
 pub struct StartedPart<'p> {
     criterion: &'p Criterion,
@@ -169,15 +180,21 @@ pub struct StartedPart<'p> {
 impl Pending for StartedPart<'_> {
     fn losses(mut self: Box<Self>, tape: &mut Tape) -> Losses {
         let (mut class, mut mask, mut dice) = (Vec::new(), Vec::new(), Vec::new());
-        let mut ious = Vec::new();
+        let (mut coarse, mut ious) = (Vec::new(), Vec::new());
         for (index, layer) in self.predictions.layers.iter().enumerate() {
             let pairs = self.matching.pairs(index);
             let (criterion, predictions) = (self.criterion, self.predictions);
             class.push(criterion.class_loss(tape, predictions, layer, self.part, &pairs));
             if !pairs.is_empty() {
-                let [bce, overlap] = self.mask_losses(tape, index, layer, &pairs);
+                let sampled = Sampled::new(&self, index, &pairs);
+                let size = (predictions.height, predictions.width);
+                let [bce, overlap] = self.mask_losses(tape, (&layer.masks, size), &pairs, &sampled);
                 mask.push(bce);
                 dice.push(overlap);
+                if let Some(masks) = &layer.coarse {
+                    let planes = (masks, predictions.coarse_size());
+                    coarse.extend(self.mask_losses(tape, planes, &pairs, &sampled));
+                }
                 if let Some(predicted) = &layer.ious {
                     ious.push(self.iou_loss(tape, layer, predicted, &pairs, self.masks()));
                 }
@@ -188,14 +205,15 @@ impl Pending for StartedPart<'_> {
         let config = &self.criterion.config;
         let mut terms: Vec<_> = TERMS.into_iter().zip([class, mask, dice]).collect();
         let mut weights = vec![config.class, config.mask, config.dice];
-        if self
-            .predictions
-            .layers
-            .iter()
-            .any(|layer| layer.ious.is_some())
-        {
-            terms.push((IOU, sum(ious)));
-            weights.push(config.iou);
+        let first = &self.predictions.layers[0];
+        for (is_there, name, losses, weight) in [
+            (first.coarse.is_some(), COARSE, coarse, config.mask_coarse),
+            (first.ious.is_some(), IOU, ious, config.iou),
+        ] {
+            if is_there {
+                terms.push((name, sum(losses)));
+                weights.push(weight);
+            }
         }
         let weighted = terms.iter().zip(&weights);
         let weighted: Vec<_> = weighted
@@ -216,13 +234,14 @@ impl StartedPart<'_> {
         objects.max(1) as f32
     }
 
-    /// Binary cross-entropy and dice of one layer's matched pairs.
+    /// Binary cross-entropy and dice of one layer's matched pairs, whose masks are among `planes`: the logits of all
+    /// queries, with rows and columns of a plane.
     fn mask_losses(
         &self,
         tape: &mut Tape,
-        index: usize,
-        layer: &LayerPredictions,
+        planes: Planes,
         pairs: &[MatchedPair],
+        sampled: &Sampled,
     ) -> [Tensor2; 2] {
         let (predictions, part) = (self.predictions, self.part);
         let masks = self.masks();
@@ -230,10 +249,9 @@ impl StartedPart<'_> {
             true => (part.empty_image.counted(part.targets) * predictions.queries) as f32,
             false => masks,
         };
-        let sampled = Sampled::new(self, index, pairs);
-        let size = (predictions.height, predictions.width);
-        let logits = ops::point_sample(tape, &layer.masks, &sampled.rows, size, &sampled.points);
-        let weights = self.point_weights(layer, pairs, &sampled);
+        let (masks_of_all, size) = planes;
+        let logits = ops::point_sample(tape, masks_of_all, &sampled.rows, size, &sampled.points);
+        let weights = self.point_weights(planes, pairs, sampled);
         let (targets, weights) = (&sampled.targets, weights.as_ref());
         let scale = match weights {
             Some(weights) if part.mask_loss.renormalise => {

@@ -30,6 +30,7 @@ fn predictions(batch: usize, layers: usize) -> Predictions {
         .map(|_| LayerPredictions {
             classes: noise(batch * QUERIES, 4),
             masks: noise(batch * QUERIES, SIDE * SIDE),
+            coarse: None,
             ious: None,
         })
         .collect();
@@ -124,6 +125,7 @@ fn a_part_of_a_batch_is_as_good_as_a_batch_of_its_own() {
     let layers = whole.layers.iter().map(|layer| LayerPredictions {
         classes: cut(&layer.classes, 1),
         masks: cut(&layer.masks, 1),
+        coarse: layer.coarse.as_ref().map(|coarse| cut(coarse, 1)),
         ious: layer.ious.as_ref().map(|ious| cut(ious, 1)),
     });
     let alone = Predictions {
@@ -186,6 +188,7 @@ fn mask_losses_are_divided_by_the_objects_of_the_part() {
     let layers = vec![LayerPredictions {
         classes: twice(&layer.classes),
         masks: twice(&layer.masks),
+        coarse: layer.coarse.as_ref().map(twice),
         ious: layer.ious.as_ref().map(twice),
     }];
     let two = Predictions {
@@ -456,7 +459,9 @@ fn boundary_weights_are_constants_of_the_backward_pass() {
     let pairs = begun.matching.pairs(0);
     let layer = &predictions.layers[0];
     let sampled = Sampled::new(&begun, 0, &pairs);
-    let weights = begun.point_weights(layer, &pairs, &sampled).unwrap();
+    let weights = begun
+        .point_weights((&layer.masks, (SIDE, SIDE)), &pairs, &sampled)
+        .unwrap();
     let mean = weights.values().iter().sum::<f32>() / weights.len() as f32;
     assert!(
         weights.values().iter().any(|w| (w - mean).abs() > 0.5),

@@ -1,12 +1,11 @@
 //! The weights of the mask losses of matched pairs: of their points, and of their masks.
 //!
-//! Shapes: n matched pairs of the part, P points, h rows and w columns of the predicted masks.
+//! Shapes: n matched pairs of the part, P points, h rows and w columns of the predicted masks, fine or coarse.
 
-use super::StartedPart;
 use super::matching::MatchedPair;
 use super::sampling::Sampled;
+use super::{Planes, StartedPart};
 use crate::detector::{Boundary, Cells};
-use crate::graph::LayerPredictions;
 use crate::ops::{self, Bounds};
 use crate::tensor::{Tape, Tensor2};
 
@@ -15,12 +14,12 @@ impl StartedPart<'_> {
     /// are; `None` if there are none.
     pub(super) fn point_weights(
         &self,
-        layer: &LayerPredictions,
+        planes: Planes,
         pairs: &[MatchedPair],
         sampled: &Sampled,
     ) -> Option<Tensor2> {
         let boundary = self.part.mask_loss.boundary;
-        let boundary = boundary.map(|rule| self.boundary_weights(rule, layer, pairs, sampled));
+        let boundary = boundary.map(|rule| self.boundary_weights(rule, planes, pairs, sampled));
         let of_masks = self.mask_weights(pairs).map(|weights| {
             let points = sampled.targets.columns();
             let of_mask = |weight: &f32| std::iter::repeat_n(*weight, points);
@@ -57,12 +56,11 @@ impl StartedPart<'_> {
     fn boundary_weights(
         &self,
         rule: Boundary,
-        layer: &LayerPredictions,
+        (masks, size): Planes,
         pairs: &[MatchedPair],
         sampled: &Sampled,
     ) -> Tensor2 {
-        let size = (self.predictions.height, self.predictions.width);
-        let planes = ops::rows_on_host(&layer.masks, &sampled.rows);
+        let planes = ops::rows_on_host(masks, &sampled.rows);
         let planes = planes.chunks_exact(size.0 * size.1).zip(pairs);
         let of_pair = |(plane, pair): (&[f32], &MatchedPair)| {
             let mask = &self.part.targets[pair.image].masks[pair.object];
@@ -72,7 +70,7 @@ impl StartedPart<'_> {
         };
         let weights = planes.flat_map(of_pair).collect();
         let weights = Tensor2::constant(weights, pairs.len(), size.0 * size.1);
-        let weights = weights.to(&layer.masks.place());
+        let weights = weights.to(&masks.place());
         let rows: Vec<usize> = (0..pairs.len()).collect();
         ops::point_sample(&mut Tape::off(), &weights, &rows, size, &sampled.points)
     }

@@ -2,7 +2,7 @@
 //!
 //! `$$ L = L_{cls} + L_{box} + L_{mask} + L_{obj} + L_{rpn\,box} $$`
 //!
-//! each with its weight, and the loss of an IoU head, if there is one. Source: Faster R-CNN, eq. 1 (<https://arxiv.org/abs/1506.01497>), Mask R-CNN, section 3
+//! each with its weight, and the losses of coarse masks and of an IoU head, if the network has them. Source: Faster R-CNN, eq. 1 (<https://arxiv.org/abs/1506.01497>), Mask R-CNN, section 3
 //! (<https://arxiv.org/abs/1703.06870>). The anchors and regions of an image that count are drawn anew in every step.
 //!
 //! An image without an object teaches its anchors and regions that they are background, or nothing
@@ -10,6 +10,7 @@
 
 mod anchors;
 mod iou;
+mod masks;
 mod regions;
 
 use super::forward::ForwardPass;
@@ -24,12 +25,17 @@ use crate::tensor::{Tape, Tensor2};
 
 /// The terms of the loss of every network.
 const TERMS: [&str; 5] = ["class", "box", "mask", "rpn-objectness", "rpn-box"];
+/// The term of the coarse masks of a noise-tolerant mask head.
+const COARSE: &str = "mask-coarse";
 /// The term of an IoU head.
 const IOU: &str = "iou";
 
 /// The terms of the loss of the network of `config`.
 pub(super) fn terms(config: &MaskRcnnConfig) -> Vec<&'static str> {
     let mut terms = TERMS.to_vec();
+    if config.mask_head.is_coarse_too() {
+        terms.push(COARSE);
+    }
     if config.iou_head.is_there() {
         terms.push(IOU);
     }
@@ -116,9 +122,15 @@ impl Pending for StartedPart<'_> {
             objectness,
             rpn_box,
         ];
-        if let Some(iou) = regions.iou {
-            weights.push(config.iou);
-            losses.push(iou);
+        let of_heads = [
+            (regions.coarse, config.mask_coarse),
+            (regions.iou, config.iou),
+        ];
+        for (loss, weight) in of_heads {
+            if let Some(loss) = loss {
+                weights.push(weight);
+                losses.push(loss);
+            }
         }
         let weighted: Vec<(&Tensor2, f32)> = losses.iter().zip(weights.iter().copied()).collect();
         let total = ops::weighted_sum(tape, &weighted);

@@ -16,10 +16,11 @@
 //! [`Boundary`]: crate::detector::Boundary
 
 use super::iou::{Pair, iou_loss};
+use super::masks::MaskTargets;
 use super::{StartedPart, zero};
+use crate::detector::Background;
 use crate::detector::mask_rcnn::detecting::REGION_WEIGHTS;
 use crate::detector::mask_rcnn::forward::Stage;
-use crate::detector::{Background, Cells};
 use crate::graph::mask_rcnn::Region;
 use crate::ops::{self, Bounds, iou_matrix};
 use crate::tensor::{Tape, Tensor2};
@@ -37,13 +38,11 @@ struct Sampled {
     /// The deltas to it.
     deltas: Vec<f32>,
     /// Its mask in the region.
-    masks: Vec<f32>,
+    masks: MaskTargets,
+    /// The same at the resolution of coarse masks; empty if nothing asks for it.
+    coarse: MaskTargets,
     /// The share of the object that lies in the region; empty if nothing asks for it.
     shares: Vec<f32>,
-    /// The weights of the pixels of its mask.
-    weights: Vec<f32>,
-    /// True if any weight was given.
-    weighted: bool,
 }
 
 impl Sampled {
@@ -54,14 +53,13 @@ impl Sampled {
     }
 }
 
-/// Keeps the renormalised loss finite where every pixel has weight 0.
-const SMALLEST_MEAN: f32 = 1e-6;
-
 /// The losses of the heads for regions.
 pub(super) struct RegionLosses {
     pub class: Tensor2,
     pub boxes: Tensor2,
     pub mask: Tensor2,
+    /// Of coarse masks; none of a plain mask head.
+    pub coarse: Option<Tensor2>,
     /// Of the IoU head; none without one.
     pub iou: Option<Tensor2>,
 }
@@ -82,11 +80,13 @@ impl StartedPart<'_> {
     ) -> RegionLosses {
         let sampled = self.sampled(candidates);
         let pass = self.pass;
+        let heads = pass.model.config();
         let mut losses = RegionLosses {
             class: zero(),
             boxes: zero(),
             mask: zero(),
-            iou: pass.model.config().iou_head.is_there().then(zero),
+            coarse: heads.mask_head.is_coarse_too().then(zero),
+            iou: heads.iou_head.is_there().then(zero),
         };
         if sampled.regions.is_empty() {
             return losses;
@@ -120,7 +120,6 @@ impl StartedPart<'_> {
         let config = &criterion.config;
         let (matcher, size) = (config.region_matcher(rules), config.region_sample());
         let coder = rules.coder(REGION_WEIGHTS);
-        let side = model.mask_side();
         let background = model.classes();
         let mut sampled = Sampled::default();
         for (taught, mut candidates) in self.images.iter().zip(candidates) {
@@ -150,18 +149,18 @@ impl StartedPart<'_> {
                 .iter()
                 .map(|(index, object)| (*object, candidates[*index]))
                 .collect();
-            sampled
-                .masks
-                .extend(objects.masks(&in_regions, side, rules.hard_masks));
+            let targets = |side: usize| {
+                let masks = objects.masks(&in_regions, side, rules.hard_masks);
+                (masks, objects.weights(&in_regions, side))
+            };
+            let (masks, weights) = targets(model.mask_side());
+            sampled.masks.extend(masks, weights);
+            if model.config().mask_head.is_coarse_too() {
+                let (masks, weights) = targets(model.coarse_side());
+                sampled.coarse.extend(masks, weights);
+            }
             if model.config().iou_head.scores_masks() {
                 sampled.shares.extend(objects.shares(&in_regions));
-            }
-            match objects.weights(&in_regions, side) {
-                Some(weights) => {
-                    sampled.weights.extend(weights);
-                    sampled.weighted = true;
-                }
-                None => sampled.weights.resize(sampled.masks.len(), 1.0),
             }
         }
         sampled
@@ -185,22 +184,22 @@ impl StartedPart<'_> {
             classes,
             found,
             masks,
+            coarse,
             shares,
-            mut weights,
-            mut weighted,
             ..
         } = sampled;
         if found.is_empty() {
             return;
         }
-        let (pass, count) = (self.pass, found.len());
+        let (model, rule) = (&self.pass.model, &self.part.mask_loss);
         let regions: Vec<Region> = found.iter().map(|i| regions[*i]).collect();
         let classes: Vec<usize> = found.iter().map(|i| classes[*i]).collect();
-        let own = pass.own_masks(tape, &regions, &classes);
-        let pixels = pass.model.mask_side().pow(2);
+        let own = self.pass.own_masks(tape, &regions, &classes);
         if let Some(predictions) = &own.iou {
+            let pixels = model.mask_side().pow(2);
             let logits = own.logits.host_values();
-            let both = logits.chunks_exact(pixels).zip(masks.chunks_exact(pixels));
+            let objects = masks.masks.chunks_exact(pixels);
+            let both = logits.chunks_exact(pixels).zip(objects);
             let pairs = both.enumerate().map(|(at, (logits, object))| Pair {
                 logits,
                 object,
@@ -208,30 +207,9 @@ impl StartedPart<'_> {
             });
             losses.iou = Some(iou_loss(tape, predictions, pairs));
         }
-        let own = ops::reshape(tape, &own.logits, count, pixels);
-        let targets = Tensor2::constant(masks, count, pixels);
-        if let Some(rule) = self.part.mask_loss.boundary {
-            let side = pass.model.mask_side();
-            let all = Cells::all((side, side));
-            let planes = own.host_values();
-            let planes = planes
-                .chunks_exact(pixels)
-                .zip(weights.chunks_exact_mut(pixels));
-            for (plane, weights) in planes {
-                let boundary = rule.weights(plane, (side, side), &all);
-                weights
-                    .iter_mut()
-                    .zip(boundary)
-                    .for_each(|(weight, by)| *weight *= by);
-            }
-            weighted = true;
+        if let Some(logits) = &own.coarse {
+            losses.coarse = Some(coarse.loss(tape, logits, model.coarse_side(), rule));
         }
-        let mut divisor = count as f32;
-        if weighted && self.part.mask_loss.renormalise {
-            let sum: f64 = weights.iter().map(|weight| f64::from(*weight)).sum();
-            divisor *= ((sum / weights.len() as f64) as f32).max(SMALLEST_MEAN);
-        }
-        let weights = weighted.then(|| Tensor2::constant(weights, count, pixels));
-        losses.mask = ops::bce_points(tape, &own, &targets, weights.as_ref(), divisor);
+        losses.mask = masks.loss(tape, &own.logits, model.mask_side(), rule);
     }
 }

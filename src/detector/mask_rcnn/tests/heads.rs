@@ -1,7 +1,7 @@
 //! Heads that a recipe may add to the network.
 
 use super::*;
-use crate::graph::mask_rcnn::IouHeadKind;
+use crate::graph::mask_rcnn::{IouHeadKind, MaskHeadKind};
 
 const KINDS: [IouHeadKind; 2] = [IouHeadKind::Flat, IouHeadKind::Scoring];
 
@@ -148,5 +148,69 @@ fn a_step_with_an_iou_head_has_the_same_bits_at_any_number_of_threads() {
             })
         };
         assert!(run(1) == run(3), "{kind:?}");
+    }
+}
+
+/// A network with a noise-tolerant mask head, whose predictor fits no file.
+fn noise_tolerant(place: &Place) -> MaskRcnnDetector {
+    changed(place, |config| {
+        config.mask_head = MaskHeadKind::NoiseTolerant;
+        config.weights = "".into();
+    })
+}
+
+on_every_place! {
+    fn a_noise_tolerant_head_has_a_second_term_for_its_masks(place) {
+        let model = noise_tolerant(place);
+        let with = |edit: &dyn Fn(&mut Part)| {
+            let images = model.images(&[&picture(0), &picture(1)]);
+            let mut tape = Tape::recording();
+            let output = model.forward(&mut tape, &images);
+            let targets = both_targets();
+            let mut part = part(&targets, EmptyImage::Background);
+            edit(&mut part);
+            let losses = output.begin(&part, Stream::new(1, "draws")).losses(&mut tape);
+            let terms = losses.terms.iter();
+            terms.map(|(name, term)| (*name, term.scalar())).collect::<Vec<_>>()
+        };
+        let plain = with(&|_| ());
+        assert_eq!(plain[5].0, "mask-coarse");
+        let (mask, coarse) = (plain[2].1, plain[5].1);
+        assert!(mask > 0.0 && coarse > 0.0 && mask != coarse);
+        // Both have the rule of the masks.
+        let boundary = crate::detector::Boundary {
+            scale: 3.0,
+            reduction: crate::detector::Reduction::Released,
+            padding: crate::detector::Padding::Zero,
+        };
+        let tripled = with(&|part| part.mask_loss.boundary = Some(boundary));
+        for term in [2, 5] {
+            let (found, expected) = (tripled[term].1, 3.0 * plain[term].1);
+            assert!((found - expected).abs() < 2e-5 * expected, "{found}, not {expected}");
+        }
+        for term in [0, 1, 3, 4] {
+            assert_eq!(tripled[term], plain[term]);
+        }
+    }
+}
+
+#[test]
+fn coarse_masks_do_not_teach_the_layers_of_the_fine_ones() {
+    let mut model = noise_tolerant(&Place::Host);
+    let own = |names: &[String], part: &str| names.iter().any(|name| name.contains(part));
+    let coarse = touched(&mut model, "mask-coarse");
+    assert!(own(&coarse, "conv5_fc") && own(&coarse, "conv_logits_coarse"));
+    assert!(own(&coarse, "mask_fcn1") && !own(&coarse, "mask_fcn2"));
+    for fine in [
+        "deconv",
+        "mask_head.predictor",
+        "upsample2",
+        "conv_logits_final",
+    ] {
+        assert!(!own(&coarse, fine), "{fine}");
+    }
+    let mask = touched(&mut model, "mask");
+    for layer in ["mask_fcn2", "conv4_fc", "upsample2", "conv_logits_final"] {
+        assert!(own(&mask, layer), "{layer}");
     }
 }

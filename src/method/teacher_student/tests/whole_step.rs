@@ -66,9 +66,15 @@ fn same_terms(report: &StepReport, what: &str) {
 fn the_terms_of_further_heads_are_those_of_the_labels() {
     for (mut model, _) in networks() {
         model["iou-head"] = "flat".into();
-        let (_, report) = first_step(&model, "weighting = { name = 'uniform' }");
-        assert!(supervised(&report, "iou") > 0.0);
-        same_terms(&report, "with an IoU head");
+        model["mask-head"] = "noise-tolerant".into();
+        for weighting in [
+            "name = 'uniform'",
+            "name = 'boundary', scale = 3.0, reduction = 'pixel', padding = 'zero', applies-to = 'all'",
+        ] {
+            let (_, report) = first_step(&model, &format!("weighting = {{ {weighting} }}"));
+            assert!(supervised(&report, "iou") > 0.0 && supervised(&report, "mask-coarse") > 0.0);
+            same_terms(&report, weighting);
+        }
     }
 }
 

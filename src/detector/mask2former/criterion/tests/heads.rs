@@ -114,3 +114,53 @@ fn without_a_head_there_is_no_such_term_and_the_others_are_the_same() {
     assert_eq!(with.losses, without.losses);
     assert_eq!(with.mask_gradient, without.mask_gradient);
 }
+
+#[test]
+fn coarse_masks_have_the_losses_of_masks_at_the_same_points() {
+    // Coarse masks that are constant, beside fine ones: their cross-entropy and dice are known at any point.
+    let mut predictions = predictions(1, 1);
+    let half = SIDE / 2;
+    let logit = 0.75f32;
+    let plane = Tensor2::parameter(vec![logit; QUERIES * half * half], QUERIES, half * half);
+    predictions.layers[0].coarse = Some(plane.clone());
+    assert_eq!(predictions.coarse_size(), (half, half));
+    // One object that fills the image.
+    let side = 2 * SIDE;
+    let full = Targets {
+        classes: vec![1],
+        masks: vec![Cow::Owned(Mask::new(side, side, vec![1; side * side]))],
+        ..Targets::default()
+    };
+    let mask_loss = MaskLoss {
+        uniform_points: true,
+        ..MaskLoss::default()
+    };
+    let part = Part {
+        images: 0..1,
+        targets: std::slice::from_ref(&full),
+        mask_loss,
+        empty_image: EmptyImage::ZeroBatch,
+        background: Default::default(),
+    };
+    let mut tape = Tape::recording();
+    let mut stream = Stream::new(1, "losses");
+    let losses = criterion().losses(&mut tape, &predictions, &part, &mut stream);
+    let (name, term) = &losses.terms[3];
+    assert_eq!((*name, losses.weights[3]), ("mask-coarse", 1.0));
+    // Where a mask ends at the border of the image, both it and the logits fade to 0 in the last half cell: the bounds
+    // are those of points inside and of points at the border.
+    let inside =
+        (1.0 + (-logit).exp()).ln() + 1.0 - 2.0 * ops::sigmoid(logit) / (1.0 + ops::sigmoid(logit));
+    let found = term.scalar();
+    assert!(
+        (found - inside).abs() < 0.15 * inside,
+        "{found}, not nearly {inside}"
+    );
+    let mut grads = tape.backward(term);
+    let gradient = plane.gradient(&mut grads);
+    let rows = gradient.chunks_exact(half * half);
+    let taught = rows.filter(|row| row.iter().any(|slope| *slope != 0.0));
+    assert_eq!(taught.count(), 1, "the query of the object");
+    let fine = predictions.layers[0].masks.gradient(&mut grads);
+    assert!(fine.iter().all(|slope| *slope == 0.0));
+}
