@@ -388,6 +388,7 @@ impl Case {
         let part = Part {
             images: 0..predictions.batch,
             targets: &self.targets,
+            origin: Default::default(),
             mask_loss: MaskLoss::default(),
             empty_image: EmptyImage::Background,
             background: Default::default(),

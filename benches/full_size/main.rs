@@ -184,6 +184,7 @@ impl Training {
         let part = Part {
             images: 0..targets.len(),
             targets,
+            origin: Default::default(),
             mask_loss: MaskLoss::default(),
             empty_image: EmptyImage::ZeroBatch,
             background: Default::default(),

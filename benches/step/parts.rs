@@ -115,6 +115,7 @@ impl Pieces {
             let part = Part {
                 images,
                 targets,
+                origin: Default::default(),
                 mask_loss: Default::default(),
                 empty_image: self.empty_image,
                 background: Default::default(),

@@ -33,7 +33,7 @@ pub use choice::{
 };
 pub use config::{Demands, DetectorConfig, ExportedFile};
 pub use judged::Judged;
-pub use part::{Background, EmptyImage, MaskLoss, Negative, Part, RegionJudge};
+pub use part::{Background, EmptyImage, MaskLoss, Negative, Origin, Part, RegionJudge};
 pub use predict::predict;
 pub use proposals::{Candidate, GridLogits, Masks, Proposals};
 pub use targets::{ObjectWeights, Targets};

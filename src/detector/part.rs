@@ -14,12 +14,24 @@ pub struct Part<'a> {
     pub images: Range<usize>,
     /// The targets of each image. All masks have one size.
     pub targets: &'a [Targets<'a>],
+    /// The origin of these targets.
+    pub origin: Origin,
     /// The rules of its mask loss.
     pub mask_loss: MaskLoss,
     /// The class loss of its images without a target.
     pub empty_image: EmptyImage,
     /// The weight, in the class loss, of outputs to which no object is assigned.
     pub background: Background<'a>,
+}
+
+/// The origin of targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// Annotations.
+    #[default]
+    Labelled,
+    /// A network's predictions.
+    Pseudo,
 }
 
 /// The weight, in the class loss, of outputs to which no object is assigned.

@@ -7,7 +7,7 @@ use super::learner::{Learner, StepOutput};
 use super::phase::{Build, MethodKeys, Phase, Start};
 use super::report::{PartLosses, StepReport};
 use crate::data::Batch;
-use crate::detector::{Background, Detector, EmptyImage, MaskLoss, Part, Targets};
+use crate::detector::{Background, Detector, EmptyImage, MaskLoss, Origin, Part, Targets};
 use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use crate::rng::Stream;
 use crate::tensor::Tape;
@@ -123,11 +123,18 @@ impl Supervised {
         targets: &'a [Targets<'a>],
         mask_loss: MaskLoss,
     ) -> Part<'a> {
-        self.part(0..targets.len(), targets, mask_loss, Background::Own)
+        Part {
+            images: 0..targets.len(),
+            targets,
+            origin: Origin::Labelled,
+            mask_loss,
+            empty_image: self.empty_image,
+            background: Background::Own,
+        }
     }
 
-    /// A part of a batch.
-    pub(super) fn part<'a>(
+    /// A part of a batch with pseudo-labels.
+    pub(super) fn pseudo_part<'a>(
         &self,
         images: Range<usize>,
         targets: &'a [Targets<'a>],
@@ -137,6 +144,7 @@ impl Supervised {
         Part {
             images,
             targets,
+            origin: Origin::Pseudo,
             mask_loss,
             empty_image: self.empty_image,
             background,

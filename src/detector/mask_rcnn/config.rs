@@ -267,6 +267,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("flat");
         let (flat, none) = (export("flat").unwrap(), export("none").unwrap());
+        let two = exported("branches", "strong-weak").unwrap();
+        assert_eq!(two[0].content.len(), none[0].content.len());
         std::fs::write(&path, &flat[0].content).expect("a writable folder");
         let arrays = weights::Arrays::open(&path).expect("a safetensors file");
         let names: Vec<&str> = arrays.entries().map(|(name, _)| name).collect();

@@ -2,12 +2,12 @@
 //!
 //! Every pair of a region and a class with a probability above a bound is a box, decoded with the deltas of that class
 //! and clipped to the image. Duplicates of a class are suppressed, the best boxes stay, and the mask head looks at
-//! these boxes themselves. Source: Mask R-CNN, section 3.1 (<https://arxiv.org/abs/1703.06870>).
+//! these boxes themselves. Of two branches the strong one finds the objects. Source: Mask R-CNN, section 3.1 (<https://arxiv.org/abs/1703.06870>).
 
 use super::forward::{ForwardPass, Stage};
 use super::proposing::is_large;
 use crate::detector::Judged;
-use crate::graph::mask_rcnn::{IouHeadKind, IouPredictions, Region, Rules};
+use crate::graph::mask_rcnn::{Branch, IouHeadKind, IouPredictions, Region, Rules};
 use crate::ops::{self, Bounds, suppress_by_group};
 use crate::structures::{Detection, Mask};
 use crate::tensor::Tape;
@@ -69,7 +69,7 @@ impl ForwardPass {
             return vec![Vec::new(); counts.len()];
         }
         let (model, tape) = (&self.model, &mut Tape::off());
-        let predictions = model.region_predictions(tape, &self.levels, &regions);
+        let predictions = model.region_predictions(tape, &self.levels, &regions, Branch::Strong);
         let mut classes = predictions.classes.host_values().into_owned();
         ops::softmax_rows(&mut classes, model.classes() + 1);
         let deltas = predictions.deltas.host_values();
@@ -98,7 +98,7 @@ impl ForwardPass {
             return;
         }
         let classes: Vec<usize> = all.iter().flatten().map(|one| one.class).collect();
-        let own = self.own_masks(&mut Tape::off(), &regions, &classes);
+        let own = self.own_masks(&mut Tape::off(), &regions, &classes, Branch::Strong);
         let logits = own.logits.host_values();
         let masks = logits.chunks_exact(self.model.mask_side().pow(2));
         for (one, mask) in all.iter_mut().flatten().zip(masks) {

@@ -2,7 +2,9 @@
 //! come. Losses and detections start from it.
 
 use super::proposing::{Anchors, ProposalCount, scored_proposals};
-use crate::graph::mask_rcnn::{AnchorPredictions, IouPredictions, LEVELS, MaskRcnn, Region};
+use crate::graph::mask_rcnn::{
+    AnchorPredictions, Branch, IouPredictions, LEVELS, MaskRcnn, Region,
+};
 use crate::ops::{self, Bounds};
 use crate::tensor::{Map, Tape, Tensor2};
 use rayon::prelude::*;
@@ -99,11 +101,13 @@ impl ForwardPass {
         tape: &mut Tape,
         regions: &[Region],
         classes: &[usize],
+        branch: Branch,
     ) -> OwnMasks {
-        let masks = self.model.mask_predictions(tape, &self.levels, regions);
+        let model = &self.model;
+        let masks = model.mask_predictions(tape, &self.levels, regions, branch);
         let logits = of_own_class(tape, &masks.logits, classes);
         OwnMasks {
-            iou: self.model.iou_predictions(tape, &masks, &logits, classes),
+            iou: model.iou_predictions(tape, &masks, &logits, classes, branch),
             coarse: masks
                 .coarse
                 .map(|coarse| of_own_class(tape, &coarse, classes)),

@@ -9,7 +9,7 @@ use crate::detector::quality::mask_quality;
 use crate::detector::{
     Candidate, CandidateChoice, Judged, MaskQuality, Output, Part, Pending, Proposals, RawArray,
 };
-use crate::graph::mask_rcnn::Region;
+use crate::graph::mask_rcnn::{Branch, Region};
 use crate::ops::{self, Bounds};
 use crate::rng::Stream;
 use crate::structures::{Detection, Mask};
@@ -133,7 +133,9 @@ impl Output for MaskRcnnOutput {
         let regions: Vec<Region> = regions.iter().map(region).collect();
         let pass = &self.pass;
         let tape = &mut Tape::off();
-        let predictions = pass.model.region_predictions(tape, &pass.levels, &regions);
+        let predictions =
+            pass.model
+                .region_predictions(tape, &pass.levels, &regions, Branch::Strong);
         let mut classes = predictions.classes.host_values().into_owned();
         let columns = pass.model.classes() + 1;
         ops::softmax_rows(&mut classes, columns);

@@ -135,6 +135,7 @@ fn part<'a>(targets: &'a [Targets<'a>], empty_image: EmptyImage) -> Part<'a> {
     Part {
         images: 0..targets.len(),
         targets,
+        origin: Default::default(),
         mask_loss: MaskLoss::default(),
         empty_image,
         background: Default::default(),

@@ -14,7 +14,7 @@ use super::detecting::{Found, REGION_WEIGHTS, best};
 use super::forward::ForwardPass;
 use crate::detector::quality::of_foreground;
 use crate::detector::{Detector, Judged, TestView, ViewsRule};
-use crate::graph::mask_rcnn::{IouPredictions, Region};
+use crate::graph::mask_rcnn::{Branch, IouPredictions, Region};
 use crate::ops::{self, Bounds, Foreground, paste_mask, suppress};
 use crate::structures::Mask;
 use crate::tensor::Tape;
@@ -188,7 +188,8 @@ impl Look {
         let (model, objects) = (&self.pass.model, self.pass.model.classes());
         let regions = self.regions(proposals.iter().copied());
         let tape = &mut Tape::off();
-        let predictions = model.region_predictions(tape, &self.pass.levels, &regions);
+        let predictions =
+            model.region_predictions(tape, &self.pass.levels, &regions, Branch::Strong);
         let mut classes = predictions.classes.host_values().into_owned();
         ops::softmax_rows(&mut classes, objects + 1);
         let coder = model.rules().coder(REGION_WEIGHTS);
@@ -210,7 +211,9 @@ impl Look {
     fn segmented(&self, found: &[Found]) -> [Vec<f32>; 2] {
         let regions = self.regions(found.iter().map(|one| one.bounds));
         let classes: Vec<usize> = found.iter().map(|one| one.class).collect();
-        let own = self.pass.own_masks(&mut Tape::off(), &regions, &classes);
+        let own = self
+            .pass
+            .own_masks(&mut Tape::off(), &regions, &classes, Branch::Strong);
         let mut masks = own.logits.host_values().into_owned();
         masks
             .iter_mut()

@@ -6,7 +6,7 @@
 //! does.
 
 use crate::data::scenes::draw;
-use crate::detector::{DETECTORS, Detector, EmptyImage, MaskLoss, Part, Targets};
+use crate::detector::{DETECTORS, Detector, EmptyImage, MaskLoss, Origin, Part, Targets};
 use crate::experiment::settings::catalogue::DEFAULT_SETTINGS;
 use crate::registry;
 use crate::rng::Stream;
@@ -79,6 +79,7 @@ fn step(detector: &dyn Detector, seed: u64) {
     let part = Part {
         images: 0..targets.len(),
         targets: &targets,
+        origin: Origin::Labelled,
         mask_loss: MaskLoss::default(),
         empty_image: EmptyImage::Background,
         background: Default::default(),

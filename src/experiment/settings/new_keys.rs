@@ -103,6 +103,7 @@ const ROWS: &[NewKey] = &[
     key("model.loss.iou", &[], "1.0"),
     key("model.mask-head", &[], "'plain'"),
     key("model.loss.mask-coarse", &[], "1.0"),
+    key("model.branches", &["mask-rcnn"], "'shared'"),
     key("method.mask-quality", TEACHERS, "'mean-foreground'"),
 ];
 

@@ -1,7 +1,7 @@
 //! The table `[model]` of a recipe with `name = "mask-rcnn"`: the sizes of the network and its rules.
 
 use super::fpn::LEVELS;
-use super::head_kinds::{IouHeadKind, MaskHeadKind};
+use super::head_kinds::{Branches, IouHeadKind, MaskHeadKind};
 use super::points::RulesConfig;
 use super::semantics::{Rules, Semantics};
 use crate::graph::backbone::BackboneConfig;
@@ -41,6 +41,8 @@ pub struct MaskRcnnConfig {
     pub mask_head: MaskHeadKind,
     /// The prediction of the IoU of a region's mask with its object.
     pub iou_head: IouHeadKind,
+    /// The sets of heads for regions.
+    pub branches: Branches,
     /// The heads for regions.
     pub heads: HeadConfig,
     /// The choice of proposals among the anchors.

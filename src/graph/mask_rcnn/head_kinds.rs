@@ -44,3 +44,14 @@ impl IouHeadKind {
         self == Self::Scoring
     }
 }
+
+/// The sets of heads that look at regions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Branches {
+    /// One, which learns from labels and pseudo-labels.
+    Shared,
+    /// A strong one, which learns from labels and finds the objects, and a weak one, which learns from pseudo-labels
+    /// (Dual-branch). Backbone, pyramid and proposals learn from both.
+    StrongWeak,
+}

@@ -3,7 +3,7 @@
 //!
 //! Shapes: B images of H x W, A anchors of an image, R regions, K classes. Which regions there are is not decided here:
 //! training samples them by the objects, a test by their scores (`detector::mask_rcnn`). Parameters have detectron2's
-//! names.
+//! names. With two branches those of the strong one have them, so that a file of a single branch fits it.
 
 mod anchors;
 mod box_head;
@@ -40,7 +40,7 @@ pub use box_head::RegionPredictions;
 pub(crate) use config::tests::published;
 pub use config::{DetectionConfig, HeadConfig, MaskRcnnConfig, ProposalConfig};
 pub use fpn::LEVELS;
-pub use head_kinds::{IouHeadKind, MaskHeadKind};
+pub use head_kinds::{Branches, IouHeadKind, MaskHeadKind};
 pub use iou_head::IouPredictions;
 pub use mask_predictions::{DOUBLING, MaskPredictions};
 pub use points::RulesConfig;
@@ -57,8 +57,19 @@ pub struct MaskRcnn {
     fpn: Fpn,
     rpn: RpnHead,
     heads: RegionHeads,
+    /// The heads for pseudo-labels; none if they share those of labels.
+    weak_heads: Option<RegionHeads>,
     config: MaskRcnnConfig,
     rules: Rules,
+}
+
+/// The heads that look at a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Branch {
+    /// Those that learn from labels and find the objects.
+    Strong,
+    /// Those that learn from pseudo-labels, if they have heads of their own.
+    Weak,
 }
 
 /// A region of an image.
@@ -95,6 +106,10 @@ impl MaskRcnn {
             fpn: Fpn::new(&rules, backbone.channels(), width, rng),
             rpn: RpnHead::new(width, config.anchor_ratios.len(), rng),
             heads: RegionHeads::new(config, &rules, classes, rng),
+            weak_heads: match config.branches {
+                Branches::Shared => None,
+                Branches::StrongWeak => Some(RegionHeads::new(config, &rules, classes, rng)),
+            },
             config: config.clone(),
             rules,
         };
@@ -164,15 +179,22 @@ impl MaskRcnn {
         )
     }
 
+    fn heads(&self, branch: Branch) -> &RegionHeads {
+        let weak = self.weak_heads.as_ref();
+        weak.filter(|_| branch == Branch::Weak)
+            .unwrap_or(&self.heads)
+    }
+
     /// The classes and boxes of `regions`.
     pub fn region_predictions(
         &self,
         tape: &mut Tape,
         levels: &[Map; LEVELS],
         regions: &[Region],
+        branch: Branch,
     ) -> RegionPredictions {
         let pooled = self.pooled(tape, levels, regions, self.config.heads.box_side);
-        self.heads.box_head.forward(tape, &pooled)
+        self.heads(branch).box_head.forward(tape, &pooled)
     }
 
     /// The masks of `regions`, with [`Self::mask_side`] pixels along a side.
@@ -181,9 +203,10 @@ impl MaskRcnn {
         tape: &mut Tape,
         levels: &[Map; LEVELS],
         regions: &[Region],
+        branch: Branch,
     ) -> MaskPredictions {
         let pooled = self.pooled(tape, levels, regions, self.config.heads.mask_side);
-        self.heads.mask_head.forward(tape, pooled)
+        self.heads(branch).mask_head.forward(tape, pooled)
     }
 
     /// The IoU of `masks` with their objects; none if the network does not predict it. `own` `[R * side * side, 1]`: the
@@ -194,8 +217,9 @@ impl MaskRcnn {
         masks: &MaskPredictions,
         own: &Tensor2,
         classes: &[usize],
+        branch: Branch,
     ) -> Option<IouPredictions> {
-        let head = self.heads.iou_head.as_ref()?;
+        let head = self.heads(branch).iou_head.as_ref()?;
         Some(head.forward(tape, masks, own, classes))
     }
 
@@ -245,7 +269,11 @@ impl Parameters for MaskRcnn {
         self.fpn.parameters(&backbone, visit);
         self.rpn
             .parameters(&join(prefix, "proposal_generator.rpn_head"), visit);
-        self.heads.parameters(&join(prefix, "roi_heads"), visit);
+        let heads = join(prefix, "roi_heads");
+        self.heads.parameters(&heads, visit);
+        if let Some(weak) = &mut self.weak_heads {
+            weak.parameters(&join(&heads, "weak"), visit);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The number of parameters of the network, as for [`crate::graph::ModelConfig`].
 
 use super::config::MaskRcnnConfig;
-use super::head_kinds::{IouHeadKind, MaskHeadKind};
+use super::head_kinds::{Branches, IouHeadKind, MaskHeadKind};
 use super::iou_head::{SCORING_CONVS, scoring_side};
 use super::mask_predictions::DOUBLING;
 use super::noise_tolerant_head::COARSE_CONVS;
@@ -27,6 +27,10 @@ impl MaskRcnnConfig {
         let proposals = convolution(fpn, fpn) + layer(fpn, (1 + BOX) * self.anchor_ratios.len());
         let boxes =
             layer(heads.box_side.pow(2) * fpn, heads.width) + layer(heads.width, heads.width);
+        let branches = match self.branches {
+            Branches::Shared => 1.0,
+            Branches::StrongWeak => 2.0,
+        };
         let inner = heads.mask_convs.saturating_sub(1) as f64;
         let masks = convolution(fpn, heads.mask_width)
             + inner * convolution(heads.mask_width, heads.mask_width)
@@ -48,15 +52,15 @@ impl MaskRcnnConfig {
             },
             Part {
                 keys: &["heads.width", "heads.box-side", "fpn-width"],
-                parameters: boxes,
+                parameters: branches * boxes,
             },
             Part {
                 keys: &["heads.mask-convs", "heads.mask-width", "fpn-width"],
-                parameters: masks,
+                parameters: branches * masks,
             },
             Part {
                 keys: &["heads.width", "heads.mask-side", "heads.mask-width"],
-                parameters: self.iou_parameters(),
+                parameters: branches * self.iou_parameters(),
             },
         ]
     }
@@ -132,6 +136,8 @@ mod tests {
             config.iou_head = kind;
             same(&config);
         }
+        config.branches = Branches::StrongWeak;
+        same(&config);
     }
 
     #[test]

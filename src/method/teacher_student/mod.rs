@@ -203,7 +203,8 @@ impl Learner for TeacherStudent {
             (None, _) => Background::Own,
         };
         let mask_loss = weighting.mask_loss();
-        let unlabelled_part = supervised.part(unlabelled, &pseudo_objects, mask_loss, background);
+        let unlabelled_part =
+            supervised.pseudo_part(unlabelled, &pseudo_objects, mask_loss, background);
         let draws =
             [ImageGroup::Labelled, ImageGroup::Unlabelled].map(|of| supervised.draws(of, step));
         let [labelled_draws, unlabelled_draws] = draws;

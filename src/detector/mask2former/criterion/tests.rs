@@ -94,6 +94,7 @@ fn run_with(
     let part = Part {
         images,
         targets,
+        origin: Default::default(),
         mask_loss,
         empty_image: EmptyImage::ZeroBatch,
         background: Default::default(),
@@ -212,6 +213,7 @@ fn images_without_targets_by_policy() {
         let part = Part {
             images: 0..2,
             targets,
+            origin: Default::default(),
             mask_loss: MaskLoss::default(),
             empty_image,
             background: Default::default(),
@@ -298,6 +300,7 @@ fn a_dropped_image_has_no_queries_to_divide_by() {
         let part = Part {
             images: 0..2,
             targets: &image,
+            origin: Default::default(),
             mask_loss,
             empty_image,
             background: Default::default(),
@@ -328,6 +331,7 @@ fn without_background(image: Targets) -> [f32; 3] {
     let part = Part {
         images: 0..1,
         targets: &[image],
+        origin: Default::default(),
         mask_loss: MaskLoss::default(),
         empty_image: EmptyImage::ZeroBatch,
         background: Background::Weight(0.0),
@@ -368,6 +372,7 @@ fn queries_without_an_object_may_have_another_weight() {
         let part = Part {
             images: 0..1,
             targets: &[targets(&[0, 2], None)],
+            origin: Default::default(),
             mask_loss: MaskLoss::default(),
             empty_image: EmptyImage::ZeroBatch,
             background,
@@ -446,6 +451,7 @@ fn boundary_weights_are_constants_of_the_backward_pass() {
     let part = Part {
         images: 0..1,
         targets: &image,
+        origin: Default::default(),
         mask_loss: MaskLoss {
             boundary: Some(EDGES),
             ..MaskLoss::default()
@@ -541,7 +547,7 @@ on_every_place! {
         let targets = some_targets();
         for uniform_points in [false, true] {
             let mask_loss = MaskLoss { uniform_points, ..MaskLoss::default() };
-            let part = Part { images: 1..4, targets: &targets, mask_loss, empty_image: EmptyImage::ZeroBatch, background: Default::default() };
+            let part = Part { images: 1..4, targets: &targets, origin: Default::default(), mask_loss, empty_image: EmptyImage::ZeroBatch, background: Default::default() };
             let look = |predictions: &Predictions| {
                 let points = Drawn::new(1, &mut Stream::new(1, "losses"));
                 let mut begun = criterion.begin(predictions, &part, Box::new(points));
@@ -584,7 +590,7 @@ on_every_place! {
         for boundary in [None, Some(EDGES)] {
             let mask_loss = MaskLoss { boundary, ..MaskLoss::default() };
             let background = Background::Weight(0.3);
-            let part = Part { images: 0..2, targets: &targets, mask_loss, empty_image: EmptyImage::ZeroBatch, background };
+            let part = Part { images: 0..2, targets: &targets, origin: Default::default(), mask_loss, empty_image: EmptyImage::ZeroBatch, background };
             let [found, expected] = [&there, &here].map(|predictions| run_part(&criterion, predictions, &part));
             compare("losses", &found.losses, &expected.losses, 1e-4);
             compare("classes", &found.class_gradient, &expected.class_gradient, 1e-4);

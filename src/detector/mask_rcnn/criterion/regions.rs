@@ -13,15 +13,18 @@
 //! Pseudo-labels may have weights of their own, and so may background regions ([`Background`]). They are factors on
 //! `CE_r` and on w; the divisors stay as they are, but for [`Background::Teacher`].
 //!
+//! With two branches, labels teach the heads of the strong one, pseudo-labels those of the weak one (Dual-branch: our
+//! definition for detectors; the original has two heads of a semantic segmentation).
+//!
 //! [`Boundary`]: crate::detector::Boundary
 
 use super::iou::{Pair, iou_loss};
 use super::masks::MaskTargets;
 use super::{StartedPart, zero};
-use crate::detector::Background;
 use crate::detector::mask_rcnn::detecting::REGION_WEIGHTS;
 use crate::detector::mask_rcnn::forward::Stage;
-use crate::graph::mask_rcnn::Region;
+use crate::detector::{Background, Origin};
+use crate::graph::mask_rcnn::{Branch, Region};
 use crate::ops::{self, Bounds, iou_matrix};
 use crate::tensor::{Tape, Tensor2};
 
@@ -93,7 +96,8 @@ impl StartedPart<'_> {
         }
         let (model, rules) = (&pass.model, pass.model.rules());
         let count = sampled.regions.len();
-        let predictions = model.region_predictions(tape, &pass.levels, &sampled.regions);
+        let predictions =
+            model.region_predictions(tape, &pass.levels, &sampled.regions, self.branch());
         let (logits, classes) = (&predictions.classes, &sampled.classes);
         let weights = &sampled.class_weights;
         let divisor = match self.part.background {
@@ -111,6 +115,14 @@ impl StartedPart<'_> {
         losses.boxes = ops::smooth_l1(tape, &moves, &deltas, rules.region_beta, count as f32);
         self.add_mask_losses(tape, sampled, &mut losses);
         losses
+    }
+
+    /// The heads that learn from this part.
+    fn branch(&self) -> Branch {
+        match self.part.origin {
+            Origin::Labelled => Branch::Strong,
+            Origin::Pseudo => Branch::Weak,
+        }
     }
 
     /// Draws the regions of every image from its candidates and its objects' own rectangles.
@@ -194,7 +206,7 @@ impl StartedPart<'_> {
         let (model, rule) = (&self.pass.model, &self.part.mask_loss);
         let regions: Vec<Region> = found.iter().map(|i| regions[*i]).collect();
         let classes: Vec<usize> = found.iter().map(|i| classes[*i]).collect();
-        let own = self.pass.own_masks(tape, &regions, &classes);
+        let own = self.pass.own_masks(tape, &regions, &classes, self.branch());
         if let Some(predictions) = &own.iou {
             let pixels = model.mask_side().pow(2);
             let logits = own.logits.host_values();

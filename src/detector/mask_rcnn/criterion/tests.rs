@@ -157,6 +157,7 @@ fn compared<const N: usize>(
     let part = Part {
         images: 0..2,
         targets,
+        origin: Default::default(),
         mask_loss: MaskLoss::default(),
         empty_image: EmptyImage::Background,
         background: Default::default(),

@@ -1,7 +1,8 @@
 //! Heads that a recipe may add to the network.
 
 use super::*;
-use crate::graph::mask_rcnn::{IouHeadKind, MaskHeadKind};
+use crate::detector::Origin;
+use crate::graph::mask_rcnn::{Branches, IouHeadKind, MaskHeadKind};
 
 const KINDS: [IouHeadKind; 2] = [IouHeadKind::Flat, IouHeadKind::Scoring];
 
@@ -212,5 +213,101 @@ fn coarse_masks_do_not_teach_the_layers_of_the_fine_ones() {
     let mask = touched(&mut model, "mask");
     for layer in ["mask_fcn2", "conv4_fc", "upsample2", "conv_logits_final"] {
         assert!(own(&mask, layer), "{layer}");
+    }
+}
+
+fn two_branches(place: &Place) -> MaskRcnnDetector {
+    changed(place, |config| config.branches = Branches::StrongWeak)
+}
+
+/// The terms of targets of this origin, and the names of the parameters that they teach.
+fn learned(model: &mut MaskRcnnDetector, origin: Origin) -> (Vec<f32>, Vec<String>) {
+    let images = model.images(&[&picture(0), &picture(1)]);
+    let mut tape = Tape::recording();
+    let output = model.forward(&mut tape, &images);
+    let targets = both_targets();
+    let part = Part {
+        origin,
+        ..part(&targets, EmptyImage::Background)
+    };
+    let losses = output
+        .begin(&part, Stream::new(1, "draws"))
+        .losses(&mut tape);
+    let mut grads = tape.backward(&losses.total);
+    let mut names = Vec::new();
+    model.parameters("", &mut |name, param| {
+        if param.value.gradient(&mut grads).iter().any(|g| *g != 0.0) {
+            names.push(name.to_string());
+        }
+    });
+    let terms = losses.terms.iter();
+    (terms.map(|(_, term)| term.scalar()).collect(), names)
+}
+
+#[test]
+fn each_branch_learns_from_targets_of_its_origin_and_the_rest_from_both() {
+    let mut model = two_branches(&Place::Host);
+    let all = |names: &[String], weak: bool| {
+        let of_heads = names.iter().filter(|name| name.starts_with("roi_heads."));
+        of_heads
+            .clone()
+            .all(|name| name.starts_with("roi_heads.weak.") == weak)
+            && of_heads.count() == 16
+    };
+    let shared = |names: &[String]| {
+        ["backbone.fpn", "backbone.bottom_up", "proposal_generator"]
+            .iter()
+            .all(|part| names.iter().any(|name| name.starts_with(part)))
+    };
+    let (strong, of_strong) = learned(&mut model, Origin::Labelled);
+    let (weak, of_weak) = learned(&mut model, Origin::Pseudo);
+    assert!(
+        all(&of_strong, false) && shared(&of_strong),
+        "{of_strong:?}"
+    );
+    assert!(all(&of_weak, true) && shared(&of_weak), "{of_weak:?}");
+    for term in 0..3 {
+        assert_ne!(strong[term], weak[term], "heads with other values");
+    }
+    assert_eq!(strong[3..], weak[3..], "the same proposals");
+    // A network of one branch has the losses of the strong one, whatever the origin.
+    let mut single = detector_at(&Place::Host);
+    for origin in [Origin::Labelled, Origin::Pseudo] {
+        assert_eq!(learned(&mut single, origin).0, strong);
+    }
+}
+
+on_every_place! {
+    fn the_strong_branch_finds_the_objects(place) {
+        let mut model = two_branches(place);
+        let found = |model: &MaskRcnnDetector| {
+            let images = model.images(&[&picture(0)]);
+            model.forward(&mut Tape::off(), &images).detect(&SIZES[..1], 100)
+        };
+        let expected = found(&detector_at(place));
+        assert_eq!(found(&model), expected);
+        let (mut strong, mut copied) = (std::collections::BTreeMap::new(), 0);
+        model.parameters("", &mut |name, param| {
+            strong.insert(name.to_string(), param.value.clone());
+        });
+        // Equal branches have equal losses.
+        model.parameters("", &mut |name, param| {
+            if let Some(inner) = name.strip_prefix("roi_heads.weak.") {
+                let values = strong[&format!("roi_heads.{inner}")].host_values().into_owned();
+                param.value.assign(&values);
+                copied += 1;
+            }
+        });
+        assert_eq!(copied, 16);
+        let weak = learned(&mut model, Origin::Pseudo).0;
+        assert_eq!(weak, learned(&mut model, Origin::Labelled).0);
+        // The weak branch has no part in what is found.
+        model.parameters("", &mut |name, param| {
+            if name.starts_with("roi_heads.weak.") {
+                let none = vec![0.0; param.value.len()];
+                param.value.assign(&none);
+            }
+        });
+        assert_eq!(found(&model), expected);
     }
 }

@@ -39,6 +39,7 @@ on_every_place! {
             // The second image of the batch alone.
             images: 1..2,
             targets: &targets,
+            origin: Default::default(),
             mask_loss: MaskLoss::default(),
             empty_image: EmptyImage::ZeroBatch,
             background: Default::default(),
@@ -85,6 +86,7 @@ fn the_weights_of_pseudo_labels_are_none_of_the_iou_s() {
         let part = Part {
             images: 0..2,
             targets: &targets,
+            origin: Default::default(),
             mask_loss: MaskLoss::default(),
             empty_image: EmptyImage::ZeroBatch,
             background: Default::default(),
@@ -138,6 +140,7 @@ fn coarse_masks_have_the_losses_of_masks_at_the_same_points() {
     let part = Part {
         images: 0..1,
         targets: std::slice::from_ref(&full),
+        origin: Default::default(),
         mask_loss,
         empty_image: EmptyImage::ZeroBatch,
         background: Default::default(),
