@@ -9,7 +9,8 @@ pub struct Judged {
     pub detection: Detection,
     /// The probability of its class.
     pub class_quality: f32,
-    /// The mean probability of its pixels, or its predicted IoU where that is a factor of the score; 1 of a network that does not judge its masks.
+    /// The mean probability of its pixels, or its predicted IoU where that is a factor of the score; 1 of a network
+    /// that does not judge its masks.
     pub mask_quality: f32,
     /// True if no other class, and not the background either, is more likely for the same mask.
     pub is_first: bool,

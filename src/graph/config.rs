@@ -63,8 +63,8 @@ pub struct ModelConfig {
 pub enum QueryMaskHead {
     /// The products of the queries' embeddings and the mask features.
     Plain,
-    /// Coarse masks at half the resolution beside them, with a loss of their own, and masks that are made of both (after
-    /// Noisy Boundaries).
+    /// Coarse masks at half the resolution beside them, with a loss of their own, and masks that are made of both
+    /// (after Noisy Boundaries).
     NoiseTolerant,
 }
 

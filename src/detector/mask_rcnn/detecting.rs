@@ -2,7 +2,8 @@
 //!
 //! Every pair of a region and a class with a probability above a bound is a box, decoded with the deltas of that class
 //! and clipped to the image. Duplicates of a class are suppressed, the best boxes stay, and the mask head looks at
-//! these boxes themselves. Of two branches the strong one finds the objects. Source: Mask R-CNN, section 3.1 (<https://arxiv.org/abs/1703.06870>).
+//! these boxes themselves. Of two branches the strong one finds the objects. Source: Mask R-CNN, section 3.1
+//! (<https://arxiv.org/abs/1703.06870>).
 
 use super::forward::{ForwardPass, Stage};
 use super::proposing::is_large;

@@ -49,8 +49,8 @@ impl Output for MaskRcnnOutput {
         Box::new(StartedPart::new(&self.pass, &self.criterion, part, draws))
     }
 
-    /// The detections are the candidates, whatever pairs the `choice` asks for: every one is of an object class, and its class quality
-    /// is the probability among all classes and background.
+    /// The detections are the candidates, whatever pairs the `choice` asks for: every one is of an object class, and
+    /// its class quality is the probability among all classes and background.
     fn propose(&self, choice: CandidateChoice) -> Later<Proposals> {
         let found = self.pass.found(usize::MAX);
         let masks = self.masks(&found.concat(), self.pass.padded);

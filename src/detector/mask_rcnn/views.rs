@@ -206,8 +206,8 @@ impl Look {
         [classes, boxes]
     }
 
-    /// The probabilities of the masks of `found`, `[N, side, side]`, as the picture shows them, and their predicted IoU,
-    /// `[N]`, of which there are none without an IoU head.
+    /// The probabilities of the masks of `found`, `[N, side, side]`, as the picture shows them, and their predicted
+    /// IoU, `[N]`, of which there are none without an IoU head.
     fn segmented(&self, found: &[Found]) -> [Vec<f32>; 2] {
         let regions = self.regions(found.iter().map(|one| one.bounds));
         let classes: Vec<usize> = found.iter().map(|one| one.class).collect();

@@ -35,8 +35,8 @@ const KERNEL: usize = 3;
 /// A head of one of the two kinds.
 #[derive(Clone, Debug)]
 pub(super) enum IouHead {
-    Flat(FlatHead),
-    Scoring(ScoringHead),
+    Flat(Box<FlatHead>),
+    Scoring(Box<ScoringHead>),
 }
 
 /// The predicted IoU of the masks of some regions.
@@ -59,10 +59,10 @@ impl IouHead {
     ) -> Option<Self> {
         match kind {
             IouHeadKind::None => None,
-            IouHeadKind::Flat => Some(Self::Flat(FlatHead::new(config, rng))),
+            IouHeadKind::Flat => Some(Self::Flat(Box::new(FlatHead::new(config, rng)))),
             IouHeadKind::Scoring => {
                 let head = ScoringHead::new(config, channels, classes, rng);
-                Some(Self::Scoring(head))
+                Some(Self::Scoring(Box::new(head)))
             }
         }
     }

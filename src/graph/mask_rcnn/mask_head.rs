@@ -13,8 +13,8 @@ use crate::tensor::{Map, Tape};
 /// A head of one of the kinds.
 #[derive(Clone, Debug)]
 pub(super) enum MaskHead {
-    Plain(PlainMaskHead),
-    NoiseTolerant(NoiseTolerantHead),
+    Plain(Box<PlainMaskHead>),
+    NoiseTolerant(Box<NoiseTolerantHead>),
 }
 
 impl MaskHead {
@@ -27,10 +27,12 @@ impl MaskHead {
         let (heads, channels) = (&config.heads, config.fpn_width);
         match config.mask_head {
             MaskHeadKind::Plain => {
-                Self::Plain(PlainMaskHead::new(heads, rules, channels, classes, rng))
+                let head = PlainMaskHead::new(heads, rules, channels, classes, rng);
+                Self::Plain(Box::new(head))
             }
             MaskHeadKind::NoiseTolerant => {
-                Self::NoiseTolerant(NoiseTolerantHead::new(heads, channels, classes, rng))
+                let head = NoiseTolerantHead::new(heads, channels, classes, rng);
+                Self::NoiseTolerant(Box::new(head))
             }
         }
     }

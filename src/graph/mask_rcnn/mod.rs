@@ -209,8 +209,8 @@ impl MaskRcnn {
         self.heads(branch).mask_head.forward(tape, pooled)
     }
 
-    /// The IoU of `masks` with their objects; none if the network does not predict it. `own` `[R * side * side, 1]`: the
-    /// mask logits of each region's own class, which is in `classes`.
+    /// The IoU of `masks` with their objects; none if the network does not predict it. `own` `[R * side * side, 1]`:
+    /// the mask logits of each region's own class, which is in `classes`.
     pub fn iou_predictions(
         &self,
         tape: &mut Tape,

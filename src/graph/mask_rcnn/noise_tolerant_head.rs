@@ -1,13 +1,13 @@
-//! The noise-tolerant mask head of Noisy Boundaries (CVPR 2022): a coarse mask, of which a pseudo-mask's inexact boundary
-//! leaves more right, a fine one, and a final one that is made of both.
+//! The noise-tolerant mask head of Noisy Boundaries (CVPR 2022): a coarse mask, of which a pseudo-mask's inexact
+//! boundary leaves more right, a fine one, and a final one that is made of both.
 //!
 //! `$$ z_f = \mathrm{conv}_3(\mathrm{up}(\mathrm{fine}(x))), \qquad z_c = \mathrm{conv}_1(\mathrm{coarse}(x)), \qquad
 //!    z = \mathrm{conv}_1([\mathrm{up}'(z_c);\ z_f]) $$`
 //!
-//! Shapes: R regions of P x P bins, K classes; x are the features after all but one of the convolutions; `$z_c$` has P x P,
-//! `$z_f$` and z have 2 P x 2 P pixels for each class. `fine` is the last convolution, `coarse` are two; up and up' are
-//! transposed convolutions, the first one followed by a ReLU. z is the mask; both z and `$z_c$` have a loss. Source:
-//! zhenyuw16/noisyboundaries 0c83823, `fcn_mask_head_ntm.py`, with its initial values.
+//! Shapes: R regions of P x P bins, K classes; x are the features after all but one of the convolutions; `$z_c$` has P
+//! x P, `$z_f$` and z have 2 P x 2 P pixels for each class. `fine` is the last convolution, `coarse` are two; up and
+//! up' are transposed convolutions, the first one followed by a ReLU. z is the mask; both z and `$z_c$` have a loss.
+//! Source: zhenyuw16/noisyboundaries 0c83823, `fcn_mask_head_ntm.py`, with its initial values.
 
 use super::channels::joined_channels;
 use super::config::HeadConfig;

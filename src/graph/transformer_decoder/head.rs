@@ -46,8 +46,8 @@ impl PredictionHead {
         }
     }
 
-    /// content `[B * Q, D]` and [`Self::pixels`] -> logits of classes `[B * Q, K + 1]`, masks `[B * Q, h * w]` and, with an IoU head, of
-    /// their IoU `[B * Q, 1]`.
+    /// content `[B * Q, D]` and [`Self::pixels`] -> logits of classes `[B * Q, K + 1]`, masks `[B * Q, h * w]` and,
+    /// with an IoU head, of their IoU `[B * Q, 1]`.
     pub(super) fn forward(
         &self,
         tape: &mut Tape,

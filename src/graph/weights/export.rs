@@ -76,7 +76,8 @@ pub fn export(network: &mut dyn Parameters) -> Result<Vec<u8>> {
 }
 
 /// The content of a safetensors file with the values of `network`, a [`crate::graph::mask_rcnn::MaskRcnn`], under these
-/// `names`, without heads that other programs do not have. torchvision's rows for background that no network here has are 0.
+/// `names`, without heads that other programs do not have. torchvision's rows for background that no network here has
+/// are 0.
 ///
 /// # Errors
 /// The values of a network cannot cause any.

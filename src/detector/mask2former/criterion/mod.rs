@@ -10,8 +10,8 @@
 //! max(1, objects of these images), i over points sampled by importance. u: PL-DC eq. 13, only in the mask loss (eq.
 //! 14). The sum over the layers is plain.
 //!
-//! Coarse masks (Noisy Boundaries' for queries) have the losses of masks at the same points, added to one term. An IoU head
-//! has a term of its own.
+//! Coarse masks (Noisy Boundaries' for queries) have the losses of masks at the same points, added to one term. An IoU
+//! head has a term of its own.
 //!
 //! Pseudo-labels may have weights of their own, and so may queries without one ([`Background`]). They are factors on
 //! `CE_q`, on the sums over the points and on `dice_n`; the divisors stay as they are. A [`Boundary`] takes the place

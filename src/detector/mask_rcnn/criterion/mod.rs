@@ -2,8 +2,9 @@
 //!
 //! `$$ L = L_{cls} + L_{box} + L_{mask} + L_{obj} + L_{rpn\,box} $$`
 //!
-//! each with its weight, and the losses of coarse masks and of an IoU head, if the network has them. Source: Faster R-CNN, eq. 1 (<https://arxiv.org/abs/1506.01497>), Mask R-CNN, section 3
-//! (<https://arxiv.org/abs/1703.06870>). The anchors and regions of an image that count are drawn anew in every step.
+//! each with its weight, and the losses of coarse masks and of an IoU head, if the network has them. Source: Faster
+//! R-CNN, eq. 1 (<https://arxiv.org/abs/1506.01497>), Mask R-CNN, section 3 (<https://arxiv.org/abs/1703.06870>). The
+//! anchors and regions of an image that count are drawn anew in every step.
 //!
 //! An image without an object teaches its anchors and regions that they are background, or nothing
 //! ([`EmptyImage`](crate::detector::EmptyImage)): it is then left out of the samples and of all divisors.

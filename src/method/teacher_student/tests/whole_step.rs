@@ -64,7 +64,7 @@ fn same_terms(report: &StepReport, what: &str) {
 
 #[test]
 fn the_terms_of_further_heads_are_those_of_the_labels() {
-    for (mut model, _) in networks() {
+    for Network { mut model, .. } in networks() {
         model["iou-head"] = "flat".into();
         model["mask-head"] = "noise-tolerant".into();
         for weighting in [
