@@ -9,7 +9,9 @@ mod scale_rows;
 
 pub use add_relu::add_relu;
 pub use gelu::{Gelu, gelu};
-pub use glue::{add, add_rows, exp_clamped, normalize_rows, repeat, scale_by, weighted_sum};
+pub use glue::{
+    add, add_rows, exp_clamped, multiply, normalize_rows, repeat, scale_by, weighted_sum,
+};
 pub use linear::linear;
 pub use logistic::logistic;
 pub use scale_rows::scale_rows;

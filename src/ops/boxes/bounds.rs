@@ -92,6 +92,12 @@ impl Bounds {
         }
     }
 
+    /// Its place in the mirror image of a picture that is `width` wide: left and right are swapped.
+    pub fn mirrored(self, width: f32) -> Self {
+        let [x1, y1, x2, y2] = self.to_array();
+        Self::new([width - x2, y1, width - x1, y2])
+    }
+
     /// The same rectangle in an image that is `across` times as wide and `down` times as high.
     pub fn scaled(self, across: f32, down: f32) -> Self {
         Self {
@@ -118,6 +124,22 @@ mod tests {
         let rows = values.chunks_exact(4);
         rows.map(|row| Bounds::new([row[0], row[1], row[2], row[3]]))
             .collect()
+    }
+
+    /// With half-open pixels: the last column is the first one of the mirror image.
+    #[test]
+    fn mirrored_twice_it_is_where_it_was() {
+        let bounds = Bounds::new([0.0, 2.0, 1.0, 7.5]);
+        let mirror = Bounds::new([31.0, 2.0, 32.0, 7.5]);
+        assert_eq!(bounds.mirrored(32.0), mirror);
+        assert_eq!(mirror.mirrored(32.0), bounds);
+        let mask = [0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0];
+        let turned: Vec<u8> = mask
+            .chunks(4)
+            .flat_map(|row| row.iter().rev().copied())
+            .collect();
+        let of = |bits: &[u8]| Bounds::of_mask(bits, 3, 4).expect("a mask");
+        assert_eq!(of(&turned), of(&mask).mirrored(4.0));
     }
 
     #[test]

@@ -33,6 +33,36 @@ pub(super) fn add(tape: &mut Tape, gpu: &Gpu, a: &Tensor2, b: &Tensor2) -> Tenso
     out
 }
 
+/// As [`crate::ops::multiply`], which has checked the shapes.
+pub(super) fn multiply(tape: &mut Tape, gpu: &Gpu, x: &Tensor2, factors: &Tensor2) -> Tensor2 {
+    let [x, factors] = [x, factors].map(|input| input.on(gpu));
+    let out = tape.output_on(gpu, x.rows(), x.columns(), &[&x]);
+    let [rows, columns] = size(&out);
+    let arguments = [(&x).into(), (&factors).into(), (&out).into(), rows, columns];
+    // SAFETY: three tensors [rows, columns].
+    unsafe { gpu.launch(&SOURCE, "glue_multiply", fours(&out), &arguments) };
+    let (gpu, source) = (gpu.clone(), out.clone());
+    tape.record(&out, move |grads| {
+        let arguments = [
+            source.gradient_address(grads).into(),
+            (&factors).into(),
+            x.gradient_address(grads).into(),
+            rows,
+            columns,
+        ];
+        // SAFETY: three tensors [rows, columns]; the gradient of x is there, or nothing is recorded.
+        unsafe {
+            gpu.launch(
+                &SOURCE,
+                "glue_multiply_backward",
+                fours(&source),
+                &arguments,
+            )
+        };
+    });
+    out
+}
+
 /// As [`crate::ops::add_rows`], which has checked the shapes.
 pub(super) fn add_rows(tape: &mut Tape, gpu: &Gpu, x: &Tensor2, rows: &Tensor2) -> Tensor2 {
     let [x, rows] = [x, rows].map(|term| term.on(gpu));

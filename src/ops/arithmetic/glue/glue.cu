@@ -33,6 +33,28 @@ extern "C" __global__ void glue_add(const float* a, const float* b, float* out, 
     store_some(out, sum, at, count);
 }
 
+// out = x * factors.
+extern "C" __global__ void glue_multiply(const float* x, const float* factors, float* out, int rows, int columns) {
+    size_t count = size_t(rows) * columns, at = 4 * item();
+    if (at >= count) return;
+    float product[4], other[4];
+    load_some(product, x, at, count);
+    load_some(other, factors, at, count);
+    for (int i = 0; i < 4; i++) product[i] *= other[i];
+    store_some(out, product, at, count);
+}
+
+// to += gradient * factors.
+extern "C" __global__ void glue_multiply_backward(const float* gradient, const float* factors, float* to, int rows, int columns) {
+    size_t count = size_t(rows) * columns, at = 4 * item();
+    if (at >= count) return;
+    float product[4], other[4];
+    load_some(product, gradient, at, count);
+    load_some(other, factors, at, count);
+    for (int i = 0; i < 4; i++) product[i] *= other[i];
+    add_some(to, product, 1.0f, at, count);
+}
+
 // Adds `gradient`, times the scalar `factor` (null: 1), to the gradients of one or two inputs (null: not wanted).
 extern "C" __global__ void glue_pass(const float* gradient, const float* factor, float* first, float* second, int rows, int columns) {
     size_t count = size_t(rows) * columns, at = 4 * item();

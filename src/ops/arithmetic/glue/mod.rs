@@ -1,6 +1,6 @@
 //! Small arithmetic between the fused ops: sums, repeats over the batch, row normalisation, scalars.
 //!
-//! `$$ a + b \qquad x_{bn} + r_n \qquad \frac{x_i}{\max(\lVert x_i\rVert_2,\, 10^{-12})} \qquad \sum_t c_t\, l_t \qquad
+//! `$$ a + b \qquad a\, f \qquad x_{bn} + r_n \qquad \frac{x_i}{\max(\lVert x_i\rVert_2,\, 10^{-12})} \qquad \sum_t c_t\, l_t \qquad
 //!    x\, s \qquad \min(e^{s}, m) $$`
 //!
 //! Shapes: B images, N rows per image, C columns; scalars are `[1, 1]`. Source: elementary; the row norm is
@@ -38,6 +38,30 @@ pub fn add(tape: &mut Tape, a: &Tensor2, b: &Tensor2) -> Tensor2 {
         let gradient = source.take_gradient(grads);
         pass(&a, grads, &gradient);
         pass(&b, grads, &gradient);
+    });
+    out
+}
+
+/// `x * factors`, value by value, both `[N, C]`. The factors are constants.
+///
+/// Panics where the shapes differ.
+pub fn multiply(tape: &mut Tape, x: &Tensor2, factors: &Tensor2) -> Tensor2 {
+    let shape = (x.rows(), x.columns());
+    let given = (factors.rows(), factors.columns());
+    assert_eq!(given, shape, "the factors of a product");
+    if let Some(gpu) = Gpu::of(&[x]) {
+        return cuda::multiply(tape, &gpu, x, factors);
+    }
+    let values = x.values().iter().zip(factors.values());
+    let values = values.map(|(x, factor)| x * factor).collect();
+    let out = tape.output(values, shape.0, shape.1, &[x]);
+    let (x, factors, source) = (x.clone(), factors.clone(), out.clone());
+    tape.record(&out, move |grads| {
+        let gradient = source.take_gradient(grads);
+        let products = gradient.iter().zip(factors.values());
+        for (to, (g, factor)) in x.gradient_mut(grads).iter_mut().zip(products) {
+            *to += g * factor;
+        }
     });
     out
 }
@@ -262,6 +286,20 @@ mod tests {
                 1e-3,
                 |tape, i| weighted_sum(tape, &[(&i[0], 2.0), (&i[1], -0.5)]),
             );
+        }
+
+        fn factors_multiply_values_and_slopes(place) {
+            for (rows, columns) in [(5, 3), (1, 4), (301, 7)] {
+                let factors = parameter(13, rows, columns, 1.0).detach();
+                gradients(place, &[parameter(14, rows, columns, 1.0)], 1e-2, 1e-3, |tape, i| {
+                    multiply(tape, &i[0], &factors)
+                });
+            }
+            let x = Tensor2::constant(vec![2.0, 3.0, -1.0], 1, 3).to(place);
+            let factors = Tensor2::constant(vec![0.0, 2.0, 0.5], 1, 3);
+            assert_eq!(*multiply(&mut Tape::off(), &x, &factors).host_values(), [0.0, 6.0, -0.5]);
+            let empty = Tensor2::constant(vec![], 0, 4);
+            assert!(multiply(&mut Tape::off(), &empty.to(place), &empty).is_empty());
         }
 
         fn rows_repeat_over_the_images_and_not_over_the_rows_of_one_image(place) {
