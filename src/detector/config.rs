@@ -68,6 +68,11 @@ pub trait DetectorConfig: Debug + Send + Sync {
         &[Merge::UnionNms]
     }
 
+    /// The number of its auxiliary heads for regions; none of a detector that does not look at regions.
+    fn auxiliary_heads(&self) -> Option<usize> {
+        None
+    }
+
     /// Refuses the keys of `[method]` whose values have no meaning for this detector. The default refuses none.
     fn check_demands(&self, _demands: &Demands, _check: &mut Check) {}
 }

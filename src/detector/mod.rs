@@ -15,6 +15,7 @@ mod part;
 mod predict;
 mod proposals;
 pub mod quality;
+mod regions;
 mod tables;
 mod targets;
 mod test_views;
@@ -36,6 +37,7 @@ pub use judged::Judged;
 pub use part::{Background, EmptyImage, MaskLoss, Negative, Origin, Part, RegionJudge};
 pub use predict::predict;
 pub use proposals::{Candidate, GridLogits, Masks, Proposals};
+pub use regions::{HeadKind, Region, RegionDetection, RegionHeads, RegionPredictions};
 pub use targets::{ObjectWeights, Targets};
 pub use test_views::{Merge, TestView, TestViews, ViewsRule};
 
@@ -115,6 +117,11 @@ pub trait Output {
     /// The probability of background in each of the `regions` of the image `image`, in pixels of the padded input; none
     /// of a network that does not look at regions.
     fn background(&self, _image: usize, _regions: &[Bounds]) -> Option<Vec<f32>> {
+        None
+    }
+
+    /// Its heads for regions; none of a network that does not look at regions.
+    fn regions(&self) -> Option<&dyn RegionHeads> {
         None
     }
 

@@ -24,8 +24,10 @@ const KERNEL: usize = 3;
 pub struct Operations {
     /// Those of a forward pass through the backbone.
     pub backbone: f64,
-    /// Those of a forward pass through everything after it.
+    /// Those of a forward pass through everything after it that a test uses.
     pub rest: f64,
+    /// Those of a forward pass through parts that learn from unlabelled pictures alone.
+    pub auxiliary: f64,
     /// True if the backbone is trained.
     pub trains_backbone: bool,
 }
@@ -40,6 +42,11 @@ impl Operations {
     pub fn training(self) -> f64 {
         let backbone = if self.trains_backbone { TRAINING } else { 1.0 };
         backbone * self.backbone + TRAINING * self.rest
+    }
+
+    /// What a training pass for an unlabelled picture has beyond [`Self::training`].
+    pub fn auxiliary_training(self) -> f64 {
+        TRAINING * self.auxiliary
     }
 }
 
@@ -118,6 +125,7 @@ impl ModelConfig {
         Operations {
             backbone,
             rest,
+            auxiliary: 0.0,
             trains_backbone: !self.backbone.frozen.is_all(),
         }
     }

@@ -102,6 +102,10 @@ impl DetectorConfig for MaskRcnnTable {
         &["score", "candidates", "top-pairs", "weighting.points"]
     }
 
+    fn auxiliary_heads(&self) -> Option<usize> {
+        Some(self.network.auxiliary_heads)
+    }
+
     fn check_demands(&self, demands: &Demands, check: &mut Check) {
         let has_head = self.network.iou_head.is_there();
         demands.check_quality(has_head, "\"flat\" or \"scoring\"", check);

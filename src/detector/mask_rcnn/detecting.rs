@@ -7,7 +7,7 @@
 
 use super::forward::{ForwardPass, Stage};
 use super::proposing::is_large;
-use crate::detector::Judged;
+use crate::detector::{Judged, RegionDetection};
 use crate::graph::mask_rcnn::{Branch, IouHeadKind, IouPredictions, Region, Rules};
 use crate::ops::{self, Bounds, suppress_by_group};
 use crate::structures::{Detection, Mask};
@@ -55,6 +55,16 @@ impl Found {
             mask_quality: quality.unwrap_or(1.0),
             is_first: true,
             detection,
+        }
+    }
+}
+
+impl From<Found> for RegionDetection {
+    fn from(found: Found) -> Self {
+        Self {
+            bounds: found.bounds,
+            class: found.class,
+            mask: found.mask,
         }
     }
 }

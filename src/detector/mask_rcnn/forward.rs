@@ -60,6 +60,12 @@ impl ForwardPass {
         images.par_iter().map(of_image).collect()
     }
 
+    /// Those of one image.
+    pub(super) fn proposals_of(&self, stage: Stage, image: usize) -> Vec<Bounds> {
+        let scored = self.scored(self.values_on_host(), stage, image).into_iter();
+        scored.map(|(bounds, _)| bounds).collect()
+    }
+
     /// The proposals for detections of one image of the batch with their scores, best first.
     pub(super) fn scored_proposals(&self, image: usize) -> Vec<(Bounds, f32)> {
         self.scored(self.values_on_host(), Stage::Test, image)
@@ -127,7 +133,10 @@ pub(super) struct OwnMasks {
 }
 
 /// The channel of each region's own class, of a map with one for each class: `[R * pixels, 1]`.
-fn of_own_class(tape: &mut Tape, masks: &Map, classes: &[usize]) -> Tensor2 {
+///
+/// Panics unless there is a class for every region.
+pub(super) fn of_own_class(tape: &mut Tape, masks: &Map, classes: &[usize]) -> Tensor2 {
+    assert_eq!(classes.len(), masks.batch, "a class for every region");
     let columns: Vec<usize> = classes
         .iter()
         .flat_map(|class| std::iter::repeat_n(*class, masks.pixels()))

@@ -11,6 +11,7 @@ mod objects;
 mod output;
 mod planes;
 mod proposing;
+mod regions;
 mod sampling;
 mod views;
 

@@ -8,6 +8,7 @@ use super::planes::PastedMasks;
 use crate::detector::quality::mask_quality;
 use crate::detector::{
     Candidate, CandidateChoice, Judged, MaskQuality, Output, Part, Pending, Proposals, RawArray,
+    RegionHeads,
 };
 use crate::graph::mask_rcnn::{Branch, Region};
 use crate::ops::{self, Bounds};
@@ -141,6 +142,10 @@ impl Output for MaskRcnnOutput {
         ops::softmax_rows(&mut classes, columns);
         let rows = classes.chunks_exact(columns);
         Some(rows.map(|row| row[columns - 1]).collect())
+    }
+
+    fn regions(&self) -> Option<&dyn RegionHeads> {
+        Some(&self.pass)
     }
 
     /// - `boxes` `[N, 4]`: x1, y1, x2, y2 in pixels of the input;

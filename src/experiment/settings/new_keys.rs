@@ -105,6 +105,7 @@ const ROWS: &[NewKey] = &[
     key("model.loss.mask-coarse", &[], "1.0"),
     key("model.branches", &["mask-rcnn"], "'shared'"),
     key("method.mask-quality", TEACHERS, "'mean-foreground'"),
+    key("model.auxiliary-heads", &["mask-rcnn"], "0"),
 ];
 
 /// The dataset whose keys stand in no recipe of defaults.

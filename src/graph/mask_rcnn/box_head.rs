@@ -16,11 +16,17 @@ use crate::tensor::{Map, Tape, Tensor2};
 const CLASS_DEVIATION: f64 = 0.01;
 const DELTA_DEVIATION: f64 = 0.001;
 
+/// Two fully connected layers over all bins of a region.
+#[derive(Clone, Debug)]
+pub(super) struct HiddenLayers {
+    fc1: Linear,
+    fc2: Linear,
+}
+
 /// Two hidden layers and two predictors.
 #[derive(Clone, Debug)]
 pub(super) struct BoxHead {
-    fc1: Linear,
-    fc2: Linear,
+    hidden: HiddenLayers,
     classes: Linear,
     deltas: Linear,
 }
@@ -34,12 +40,11 @@ pub struct RegionPredictions {
     pub deltas: Tensor2,
 }
 
-impl BoxHead {
+impl HiddenLayers {
     pub(super) fn new(
         config: &HeadConfig,
         rules: &Rules,
         channels: usize,
-        classes: usize,
         rng: &mut Stream,
     ) -> Self {
         let (side, hidden) = (config.box_side, config.width);
@@ -53,26 +58,68 @@ impl BoxHead {
         let weight = fc1.weight.value.values().to_vec();
         let shape = [hidden, channels, side, side];
         fc1.weight = Param::new(ParamKind::Weight, weight, hidden, inputs, &shape);
-        let mut predictor = |outputs: usize, deviation: f64| match rules.start {
-            Semantics::Torchvision => Linear::new(hidden, outputs, rng),
-            Semantics::Detectron2 | Semantics::Mmdetection => {
-                Linear::normal(hidden, outputs, deviation, rng)
-            }
-        };
+        Self { fc1, fc2 }
+    }
+
+    /// Regions of P x P bins -> `[R, H]`.
+    pub(super) fn forward(&self, tape: &mut Tape, regions: &Map) -> Tensor2 {
+        let columns = regions.pixels() * regions.channels();
+        let rows = ops::reshape(tape, &regions.data, regions.batch, columns);
+        let hidden = self.fc1.forward_relu(tape, &rows);
+        self.fc2.forward_relu(tape, &hidden)
+    }
+}
+
+impl Parameters for HiddenLayers {
+    fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
+        self.fc1.parameters(&join(prefix, "fc1"), visit);
+        self.fc2.parameters(&join(prefix, "fc2"), visit);
+    }
+}
+
+/// The predictor of the classes and of background.
+pub(super) fn class_predictor(
+    config: &HeadConfig,
+    rules: &Rules,
+    classes: usize,
+    rng: &mut Stream,
+) -> Linear {
+    predictor(config, rules, classes + 1, CLASS_DEVIATION, rng)
+}
+
+fn predictor(
+    config: &HeadConfig,
+    rules: &Rules,
+    outputs: usize,
+    deviation: f64,
+    rng: &mut Stream,
+) -> Linear {
+    match rules.start {
+        Semantics::Torchvision => Linear::new(config.width, outputs, rng),
+        Semantics::Detectron2 | Semantics::Mmdetection => {
+            Linear::normal(config.width, outputs, deviation, rng)
+        }
+    }
+}
+
+impl BoxHead {
+    pub(super) fn new(
+        config: &HeadConfig,
+        rules: &Rules,
+        channels: usize,
+        classes: usize,
+        rng: &mut Stream,
+    ) -> Self {
         Self {
-            fc1,
-            fc2,
-            classes: predictor(classes + 1, CLASS_DEVIATION),
-            deltas: predictor(4 * classes, DELTA_DEVIATION),
+            hidden: HiddenLayers::new(config, rules, channels, rng),
+            classes: class_predictor(config, rules, classes, rng),
+            deltas: predictor(config, rules, 4 * classes, DELTA_DEVIATION, rng),
         }
     }
 
     /// Regions of P x P bins -> their classes and boxes.
     pub(super) fn forward(&self, tape: &mut Tape, regions: &Map) -> RegionPredictions {
-        let columns = regions.pixels() * regions.channels();
-        let rows = ops::reshape(tape, &regions.data, regions.batch, columns);
-        let hidden = self.fc1.forward_relu(tape, &rows);
-        let hidden = self.fc2.forward_relu(tape, &hidden);
+        let hidden = self.hidden.forward(tape, regions);
         RegionPredictions {
             classes: self.classes.forward(tape, &hidden),
             deltas: self.deltas.forward(tape, &hidden),
@@ -82,8 +129,7 @@ impl BoxHead {
 
 impl Parameters for BoxHead {
     fn parameters(&mut self, prefix: &str, visit: &mut dyn FnMut(&str, &mut Param)) {
-        self.fc1.parameters(&join(prefix, "box_head.fc1"), visit);
-        self.fc2.parameters(&join(prefix, "box_head.fc2"), visit);
+        self.hidden.parameters(&join(prefix, "box_head"), visit);
         self.classes
             .parameters(&join(prefix, "box_predictor.cls_score"), visit);
         self.deltas

@@ -43,6 +43,9 @@ pub struct MaskRcnnConfig {
     pub iou_head: IouHeadKind,
     /// The sets of heads for regions.
     pub branches: Branches,
+    /// Further heads for the classes and masks of regions, which the method `consistency` with `perturb` trains. A test
+    /// does not use them.
+    pub auxiliary_heads: usize,
     /// The heads for regions.
     pub heads: HeadConfig,
     /// The choice of proposals among the anchors.
@@ -103,6 +106,8 @@ const BINS: RangeInclusive<usize> = 1..=64;
 const REGIONS: RangeInclusive<usize> = 1..=100_000;
 /// Most ratios of the anchors of a cell.
 const MOST_RATIOS: usize = 32;
+/// Most auxiliary heads: CCT has 30 decoders.
+const MOST_AUXILIARY: usize = 64;
 
 impl MaskRcnnConfig {
     /// The rules that the network follows.
@@ -140,6 +145,7 @@ impl Checked for MaskRcnnConfig {
             let message = "holds the backbone as well: `backbone.weights` must then be empty";
             check.refuse("weights", message);
         }
+        check.range("auxiliary-heads", self.auxiliary_heads, 0..=MOST_AUXILIARY);
         check.within("heads", |check| self.heads.check(check));
         check.within("proposals", |check| self.proposals.check(check));
         check.within("detections", |check| self.detections.check(check));

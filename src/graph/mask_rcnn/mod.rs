@@ -6,6 +6,7 @@
 //! names. With two branches those of the strong one have them, so that a file of a single branch fits it.
 
 mod anchors;
+mod auxiliary;
 mod box_head;
 mod channels;
 mod config;
@@ -31,10 +32,12 @@ use crate::ops::{self, Bounds, Roi};
 use crate::registry::Checked;
 use crate::rng::Stream;
 use crate::tensor::{Map, Tape, Tensor2};
+use auxiliary::AuxiliaryHead;
 use fpn::Fpn;
 use region_heads::RegionHeads;
 use rpn::RpnHead;
 
+pub use auxiliary::AUXILIARY;
 pub use box_head::RegionPredictions;
 #[cfg(test)]
 pub(crate) use config::tests::published;
@@ -59,6 +62,7 @@ pub struct MaskRcnn {
     heads: RegionHeads,
     /// The heads for pseudo-labels; none if they share those of labels.
     weak_heads: Option<RegionHeads>,
+    auxiliary: Vec<AuxiliaryHead>,
     config: MaskRcnnConfig,
     rules: Rules,
 }
@@ -70,6 +74,15 @@ pub enum Branch {
     Strong,
     /// Those that learn from pseudo-labels, if they have heads of their own.
     Weak,
+}
+
+/// A head for regions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadKind {
+    /// That of classes and boxes.
+    Box,
+    /// That of masks.
+    Mask,
 }
 
 /// A region of an image.
@@ -110,6 +123,10 @@ impl MaskRcnn {
                 Branches::Shared => None,
                 Branches::StrongWeak => Some(RegionHeads::new(config, &rules, classes, rng)),
             },
+            // They are drawn last, so that the rest of the network is the same without them.
+            auxiliary: (0..config.auxiliary_heads)
+                .map(|_| AuxiliaryHead::new(&config.heads, &rules, width, classes, rng))
+                .collect(),
             config: config.clone(),
             rules,
         };
@@ -193,7 +210,7 @@ impl MaskRcnn {
         regions: &[Region],
         branch: Branch,
     ) -> RegionPredictions {
-        let pooled = self.pooled(tape, levels, regions, self.config.heads.box_side);
+        let pooled = self.pooled(tape, levels, regions, HeadKind::Box);
         self.heads(branch).box_head.forward(tape, &pooled)
     }
 
@@ -205,7 +222,7 @@ impl MaskRcnn {
         regions: &[Region],
         branch: Branch,
     ) -> MaskPredictions {
-        let pooled = self.pooled(tape, levels, regions, self.config.heads.mask_side);
+        let pooled = self.pooled(tape, levels, regions, HeadKind::Mask);
         self.heads(branch).mask_head.forward(tape, pooled)
     }
 
@@ -223,6 +240,22 @@ impl MaskRcnn {
         Some(head.forward(tape, masks, own, classes))
     }
 
+    /// The logits of the classes, `[R, K + 1]`, that the auxiliary head `number` gives the bins of
+    /// [`HeadKind::Box`].
+    ///
+    /// Panics if there is no such head.
+    pub fn auxiliary_classes(&self, tape: &mut Tape, number: usize, bins: &Map) -> Tensor2 {
+        self.auxiliary[number].classes(tape, bins)
+    }
+
+    /// The mask logits that the auxiliary head `number` gives the bins of [`HeadKind::Mask`], as those of
+    /// [`Self::mask_predictions`].
+    ///
+    /// Panics if there is no such head.
+    pub fn auxiliary_masks(&self, tape: &mut Tape, number: usize, bins: &Map) -> Map {
+        self.auxiliary[number].masks(tape, bins)
+    }
+
     /// Pixels along a side of a region's mask.
     pub fn mask_side(&self) -> usize {
         DOUBLING * self.config.heads.mask_side
@@ -233,14 +266,18 @@ impl MaskRcnn {
         self.config.heads.mask_side
     }
 
-    /// `regions` of the levels that suit their sizes, resampled to `side` x `side`.
-    fn pooled(
+    /// `regions` of the levels that suit their sizes, resampled to the bins of a head: a map of R images.
+    pub fn pooled(
         &self,
         tape: &mut Tape,
         levels: &[Map; LEVELS],
         regions: &[Region],
-        side: usize,
+        head: HeadKind,
     ) -> Map {
+        let side = match head {
+            HeadKind::Box => self.config.heads.box_side,
+            HeadKind::Mask => self.config.heads.mask_side,
+        };
         let strides = self.config.strides();
         let maps: Vec<&Map> = levels.iter().take(REGION_LEVELS).collect();
         let scales: Vec<f32> = strides[..REGION_LEVELS]
@@ -273,6 +310,9 @@ impl Parameters for MaskRcnn {
         self.heads.parameters(&heads, visit);
         if let Some(weak) = &mut self.weak_heads {
             weak.parameters(&join(&heads, "weak"), visit);
+        }
+        for (number, head) in self.auxiliary.iter_mut().enumerate() {
+            head.parameters(&join(prefix, &format!("{AUXILIARY}{number}")), visit);
         }
     }
 }
@@ -308,6 +348,40 @@ mod tests {
         ] {
             assert!(names.iter().any(|known| known == name), "no `{name}`");
         }
+    }
+
+    #[test]
+    fn auxiliary_heads_leave_the_rest_of_the_network_as_it_is() {
+        let values = |heads: usize| {
+            let mut config = published();
+            (config.fpn_width, config.heads.width) = (8, 16);
+            (config.heads.mask_width, config.auxiliary_heads) = (8, heads);
+            config.backbone.depths = [1; 4];
+            let mut model = MaskRcnn::new(&config, 3, &mut Stream::new(4, "m")).unwrap();
+            let mut all = Vec::new();
+            model.parameters("", &mut |name, param| {
+                all.push((name.to_string(), param.value.values().to_vec()));
+            });
+            all
+        };
+        let (without, with) = (values(0), values(2));
+        assert!(
+            with[..without.len()] == without,
+            "the main heads come first"
+        );
+        let more = &with[without.len()..];
+        assert!(more.iter().all(|(name, _)| name.contains(AUXILIARY)));
+        // fc1, fc2, classes; four convolutions, deconvolution, predictor: each a weight and a bias.
+        assert_eq!(more.len(), 2 * 9 * 2);
+        let weight = |head: usize| {
+            let name = format!("{AUXILIARY}{head}.box_head.fc1.weight");
+            &more
+                .iter()
+                .find(|(known, _)| *known == name)
+                .expect("a head")
+                .1
+        };
+        assert_ne!(weight(0), weight(1), "each starts elsewhere");
     }
 
     /// The mean square of a parameter is the variance of the distribution that the implementation draws from.

@@ -10,7 +10,7 @@ use crate::graph::operations::{convolution, product};
 
 impl MaskRcnnConfig {
     /// The operations for one picture of `classes` object classes whose input has `height` x `width` pixels, and of
-    /// which the heads look at `regions` regions and `masks` masks.
+    /// which all heads look at `regions` regions and `masks` masks.
     pub fn operations(
         &self,
         (height, width): (usize, usize),
@@ -34,32 +34,54 @@ impl MaskRcnnConfig {
         let cells: usize = pixels.iter().sum::<usize>() + coarsest;
         let anchors = self.anchor_ratios.len();
         rest += convolution(cells, 3, fpn, fpn) + convolution(cells, 1, fpn, 5 * anchors);
-        let heads = &self.heads;
-        rest += product(regions, heads.box_side.pow(2) * fpn, heads.width)
-            + product(regions, heads.width, heads.width)
-            // The classes with background, and a box of every class.
-            + product(regions, heads.width, classes + 1 + 4 * classes);
-        let bins = masks * heads.mask_side.pow(2);
-        let inner = heads.mask_convs.saturating_sub(1) as f64;
-        rest += convolution(bins, 3, fpn, heads.mask_width)
-            + inner * convolution(bins, 3, heads.mask_width, heads.mask_width)
-            + convolution(bins, DOUBLING, heads.mask_width, heads.mask_width)
-            + self.predictor_operations(bins, classes);
-        rest += self.iou_operations(masks, classes);
+        rest += self.class_operations(regions, classes)
+            // A box of every class.
+            + product(regions, self.heads.width, 4 * classes)
+            + self.mask_operations(masks)
+            + self.predictor_operations(masks, classes)
+            + self.iou_operations(masks, classes);
+        let auxiliary = self.class_operations(regions, classes)
+            + self.mask_operations(masks)
+            + self.plain_predictor_operations(masks, classes);
         Operations {
             backbone,
             rest,
+            auxiliary: self.auxiliary_heads as f64 * auxiliary,
             trains_backbone: !self.backbone.frozen.is_all(),
         }
     }
-}
 
-impl MaskRcnnConfig {
-    /// Those of the mask head for `bins` bins after the doubling, and of the coarse masks.
-    fn predictor_operations(&self, bins: usize, classes: usize) -> f64 {
+    /// Those of a class predictor for `regions` regions.
+    fn class_operations(&self, regions: usize, classes: usize) -> f64 {
+        let (heads, fpn) = (&self.heads, self.fpn_width);
+        product(regions, heads.box_side.pow(2) * fpn, heads.width)
+            + product(regions, heads.width, heads.width)
+            // The classes with background.
+            + product(regions, heads.width, classes + 1)
+    }
+
+    /// Those of the convolutions and the doubling of a mask head for `masks` masks.
+    fn mask_operations(&self, masks: usize) -> f64 {
+        let heads = &self.heads;
+        let bins = masks * heads.mask_side.pow(2);
+        let inner = heads.mask_convs.saturating_sub(1) as f64;
+        convolution(bins, 3, self.fpn_width, heads.mask_width)
+            + inner * convolution(bins, 3, heads.mask_width, heads.mask_width)
+            + convolution(bins, DOUBLING, heads.mask_width, heads.mask_width)
+    }
+
+    /// Those of the predictor of a plain mask head.
+    fn plain_predictor_operations(&self, masks: usize, classes: usize) -> f64 {
+        let pixels = DOUBLING.pow(2) * masks * self.heads.mask_side.pow(2);
+        convolution(pixels, 1, self.heads.mask_width, classes)
+    }
+
+    /// Those of what follows the doubling in the mask head, and of its coarse masks.
+    fn predictor_operations(&self, masks: usize, classes: usize) -> f64 {
+        let bins = masks * self.heads.mask_side.pow(2);
         let (width, pixels) = (self.heads.mask_width, DOUBLING.pow(2) * bins);
         match self.mask_head {
-            MaskHeadKind::Plain => convolution(pixels, 1, width, classes),
+            MaskHeadKind::Plain => self.plain_predictor_operations(masks, classes),
             MaskHeadKind::NoiseTolerant => {
                 let inner = (COARSE_CONVS - 1) as f64;
                 convolution(pixels, 3, width, classes)
@@ -154,6 +176,12 @@ mod tests {
         let scoring = 2.0 * (convs + 4.0 * 4.0 * 5.0 + 5.0 * 5.0 + 5.0 * 2.0);
         let with_head = tiny.operations((40, 70), 3, 2, 2).rest;
         assert_eq!(with_head, count.rest + 2.0 * scoring);
+        // An auxiliary head has no deltas.
+        tiny.auxiliary_heads = 3;
+        let auxiliary = 3.0 * (boxes - 3.0 * 5.0 * 8.0 + masks);
+        let with = tiny.operations((40, 70), 3, 2, 2);
+        assert_eq!((with.rest, with.auxiliary), (count.rest, 2.0 * auxiliary));
+        assert_eq!(with.auxiliary_training(), 3.0 * with.auxiliary);
         assert!(count.trains_backbone);
     }
 }

@@ -15,7 +15,7 @@ const BOX: usize = 4;
 
 impl MaskRcnnConfig {
     /// The parts of the network.
-    pub(super) fn parts(&self) -> [Part; 5] {
+    pub(super) fn parts(&self) -> [Part; 6] {
         let convolution = |inputs: usize, outputs: usize| layer(KERNEL * KERNEL * inputs, outputs);
         let (fpn, heads) = (self.fpn_width, &self.heads);
         let channels = self.backbone.channels();
@@ -32,18 +32,17 @@ impl MaskRcnnConfig {
             Branches::StrongWeak => 2.0,
         };
         let inner = heads.mask_convs.saturating_sub(1) as f64;
-        let masks = convolution(fpn, heads.mask_width)
+        let plain = convolution(fpn, heads.mask_width)
             + inner * convolution(heads.mask_width, heads.mask_width)
             + weights(DOUBLING.pow(2) * heads.mask_width, heads.mask_width)
-            + heads.mask_width as f64
-            + match self.mask_head {
-                MaskHeadKind::Plain => 0.0,
-                MaskHeadKind::NoiseTolerant => {
-                    convolution(self.coarse_inputs(), heads.mask_width)
-                        + (COARSE_CONVS - 1) as f64
-                            * convolution(heads.mask_width, heads.mask_width)
-                }
-            };
+            + heads.mask_width as f64;
+        let coarse = match self.mask_head {
+            MaskHeadKind::Plain => 0.0,
+            MaskHeadKind::NoiseTolerant => {
+                convolution(self.coarse_inputs(), heads.mask_width)
+                    + (COARSE_CONVS - 1) as f64 * convolution(heads.mask_width, heads.mask_width)
+            }
+        };
         [
             self.backbone.part(),
             Part {
@@ -56,11 +55,15 @@ impl MaskRcnnConfig {
             },
             Part {
                 keys: &["heads.mask-convs", "heads.mask-width", "fpn-width"],
-                parameters: branches * masks,
+                parameters: branches * (plain + coarse),
             },
             Part {
                 keys: &["heads.width", "heads.mask-side", "heads.mask-width"],
                 parameters: branches * self.iou_parameters(),
+            },
+            Part {
+                keys: &["auxiliary-heads", "heads.width", "heads.mask-width"],
+                parameters: self.auxiliary_heads as f64 * (boxes + plain),
             },
         ]
     }
@@ -125,6 +128,8 @@ mod tests {
             let counted: f64 = config.parts().iter().map(|part| part.parameters).sum();
             assert_eq!(counted, count as f64);
         };
+        same(&config);
+        config.auxiliary_heads = 2;
         same(&config);
         config.mask_head = MaskHeadKind::NoiseTolerant;
         same(&config);

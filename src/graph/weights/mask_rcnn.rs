@@ -21,6 +21,7 @@ use super::arrays::Arrays;
 use super::class_rows::{ClassRows, may_be_by_id};
 use super::fit::{ArraySource, Names, RowOrder};
 use super::torchvision;
+use crate::graph::mask_rcnn::AUXILIARY;
 use anyhow::{Result, bail};
 
 /// A parameter that every Mask R-CNN has, here and in both forms of torchvision.
@@ -143,6 +144,9 @@ impl Names for MaskRcnnNames {
     fn ignores(&self, name: &str) -> Option<&'static str> {
         if CONSTANTS.iter().any(|constant| name.contains(constant)) {
             return Some("not a parameter");
+        }
+        if name.contains(AUXILIARY) {
+            return Some("an auxiliary head, which only trains");
         }
         match self {
             Self::Own(prefix) if name.starts_with(MOMENTS) && !prefix.starts_with(MOMENTS) => {
