@@ -5,13 +5,14 @@ use crate::detector::Detector;
 use crate::graph::Images;
 use crate::ops::Pixels;
 use crate::structures::Picture;
+use std::ops::Range;
 
 /// A batch, with its pictures where the network is. A GPU fetches them while it still computes the step before.
 #[derive(Debug)]
 pub struct DeviceBatch {
     /// The batch.
     pub batch: Batch,
-    /// The student's pictures: the labelled pictures, then the strong views.
+    /// The student's pictures: the labelled pictures, then the strong views, or what [`Self::of_student`] was given.
     student: Pixels,
     /// The teacher's pictures: the weak views.
     teacher: Pixels,
@@ -31,6 +32,15 @@ impl DeviceBatch {
         }
     }
 
+    /// A batch of which `network` has been sent `student`'s pictures, and a teacher none.
+    pub(super) fn of_student(student: Pixels, batch: Batch, network: &dyn Detector) -> Self {
+        Self {
+            student,
+            teacher: network.send(&[]),
+            batch,
+        }
+    }
+
     /// Returns true if all pictures of the student have the same size.
     pub(super) fn is_of_one_size(&self) -> bool {
         let sizes = self.student.sizes();
@@ -43,6 +53,11 @@ impl DeviceBatch {
             .trunk()
             .normaliser
             .images(&self.student, 0..self.student.sizes().len())
+    }
+
+    /// The pictures `which` of the student's. Panics without a picture.
+    pub(super) fn some(&self, student: &dyn Detector, which: Range<usize>) -> Images {
+        student.trunk().normaliser.images(&self.student, which)
     }
 
     /// The labelled part of it.

@@ -11,7 +11,7 @@
 //! `modules/train_loop.py:889-962`, `modules/defaults.py:449-466`.
 
 use super::Method;
-use super::phase::{Build, MethodKeys, Phase, Start};
+use super::phase::{Build, MethodKeys, Passes, Phase, Start};
 use super::supervised;
 use super::teacher_student::{Follows, Keys, TeacherStudent, TeacherStudentConfig, distill};
 use crate::detector::Demands;
@@ -80,6 +80,7 @@ impl Method for Guided {
             steps: 0..burn_in,
             curve: steps,
             start: Start::Under(TEACHER),
+            passes: Passes::ALL,
             labels: true,
             average: false,
             goes_on: true,

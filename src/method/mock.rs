@@ -11,7 +11,7 @@
 
 use super::Method;
 use super::learner::NumberLearner;
-use super::phase::{Build, MethodKeys, Phase, Start};
+use super::phase::{Build, MethodKeys, Passes, Phase, Start};
 use crate::registry::{self, Check, Checked, ComponentErrors, MOST_STEPS};
 use crate::rng::Stream;
 use anyhow::{Context, Result, bail, ensure};
@@ -152,6 +152,7 @@ impl Config {
             steps,
             curve: all,
             start: Start::Fresh,
+            passes: Passes::LABELLED,
             labels: false,
             average: false,
             goes_on: true,

@@ -2,9 +2,11 @@
 //!
 //! A [`Method`] is the table `[method]` of a recipe. It declares the [phases](Phase) of a training; every
 //! phase builds a [`Learner`], which the trainer calls once per step. Slots of the methods with a teacher:
-//! [`filter`], [`correction`], [`weighting`].
+//! [`filter`], [`correction`], [`weighting`]. The slot of the method without a teacher and with unlabelled images:
+//! [`consistency`].
 
 mod config;
+pub mod consistency;
 pub mod correction;
 mod device_batch;
 pub mod filter;
@@ -21,7 +23,7 @@ mod teacher;
 mod teacher_student;
 pub mod weighting;
 
-use crate::detector::Demands;
+use crate::detector::{Demands, DetectorConfig};
 use crate::graph::clip::VisionLanguageConfig;
 use crate::registry::{Check, Entry};
 use std::fmt::Debug;
@@ -29,9 +31,11 @@ use std::fmt::Debug;
 pub use device_batch::DeviceBatch;
 pub use lambda::Lambda;
 pub use learner::{Learner, NumberLearner, Parts, Setup, StepOutput};
-pub use phase::{Build, MethodKeys, Phase, Start};
+pub use phase::{Build, MethodKeys, Passes, Phase, Start};
 pub use pseudo_labels::TierCounts;
-pub use report::{Diagnosis, PartLosses, PseudoReport, StepReport, diagnose, object_under};
+pub use report::{
+    ConsistencyReport, Diagnosis, PartLosses, PseudoReport, StepReport, diagnose, object_under,
+};
 pub use snapshot::{CandidateSnapshot, ImageSnapshot};
 pub use supervised::Supervised;
 pub use teacher::{Average, EmaRamp, follow};
@@ -48,6 +52,19 @@ pub trait Method: Debug + Send + Sync {
     /// Returns true if a teacher labels images in some phase.
     fn has_teacher(&self) -> bool {
         false
+    }
+
+    /// Returns true if some phase reads unlabelled images.
+    fn reads_unlabelled(&self) -> bool {
+        self.has_teacher()
+    }
+
+    /// Tells `check` what in the recipe's tables does not suit the detector, by full keys. The default refuses parts of
+    /// the network that no loss of the method trains.
+    fn check_detector(&self, detector: &dyn DetectorConfig, check: &mut Check) {
+        let heads = detector.auxiliary_heads().unwrap_or(0);
+        let allowed = "0, because no loss of this method trains them";
+        check.require(heads == 0, "model.auxiliary-heads", heads, allowed);
     }
 
     /// The teacher's demands on the detector, if there is a teacher.
@@ -81,6 +98,11 @@ pub const METHODS: &[Entry<Box<dyn Method>>] = &[
         name: "guided",
         about: "GuidedDistillation: a new student learns under a trained, frozen teacher, then under its own moving average",
         build: guided::build,
+    },
+    Entry {
+        name: "consistency",
+        about: "one network learns from labels and from what it says of the same regions of differing views",
+        build: consistency::build,
     },
     Entry {
         name: mock::NAME,

@@ -15,8 +15,9 @@ pub struct Phase {
     pub curve: usize,
     /// The networks that it starts from.
     pub start: Start,
-    /// True if a teacher labels images in it. It then reads unlabelled images and needs the vision-language
-    /// model.
+    /// The training passes of the network in a step.
+    pub passes: Passes,
+    /// True if a teacher labels images in it. It then needs the vision-language model.
     pub labels: bool,
     /// True if the average of the student starts with it, if the recipe wants one.
     pub average: bool,
@@ -30,7 +31,34 @@ pub struct Phase {
     pub build: Build,
 }
 
+/// The training passes of the network in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passes {
+    /// For each view of a labelled image.
+    pub labelled: usize,
+    /// For each unlabelled image; 0: the phase reads none.
+    pub unlabelled: usize,
+}
+
+impl Passes {
+    /// One for each labelled view.
+    pub const LABELLED: Self = Self {
+        labelled: 1,
+        unlabelled: 0,
+    };
+    /// One for each view of either kind.
+    pub const ALL: Self = Self {
+        labelled: 1,
+        unlabelled: 1,
+    };
+}
+
 impl Phase {
+    /// Returns true if its steps read unlabelled images.
+    pub fn reads_unlabelled(&self) -> bool {
+        self.passes.unlabelled > 0
+    }
+
     /// The learner of this phase.
     ///
     /// # Errors

@@ -144,6 +144,17 @@ impl PseudoReport {
     }
 }
 
+/// The agreement of what a network says of the same regions in one step.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConsistencyReport {
+    /// The terms of the rule, without lambda and without the ramp.
+    pub losses: PartLosses,
+    /// w(t): the weight of the losses by the ramp.
+    pub ramp: f32,
+    /// The number of compared regions.
+    pub regions: usize,
+}
+
 /// One training step.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepReport {
@@ -153,6 +164,8 @@ pub struct StepReport {
     pub unsupervised: Option<PartLosses>,
     /// Its pseudo-labels.
     pub pseudo: Option<PseudoReport>,
+    /// The agreement of predictions, in the method `consistency`.
+    pub consistency: Option<ConsistencyReport>,
 }
 
 #[cfg(test)]

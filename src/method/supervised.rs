@@ -4,7 +4,7 @@
 use super::Method;
 use super::device_batch::DeviceBatch;
 use super::learner::{Learner, StepOutput};
-use super::phase::{Build, MethodKeys, Phase, Start};
+use super::phase::{Build, MethodKeys, Passes, Phase, Start};
 use super::report::{PartLosses, StepReport};
 use crate::data::Batch;
 use crate::detector::{Background, Detector, EmptyImage, MaskLoss, Origin, Part, Targets};
@@ -75,6 +75,7 @@ pub(super) fn phase(empty_image: EmptyImage, end: usize, curve: usize) -> Phase 
         steps: 0..end,
         curve,
         start: Start::Fresh,
+        passes: Passes::LABELLED,
         labels: false,
         average: false,
         goes_on: true,
@@ -179,6 +180,7 @@ impl Learner for Supervised {
             supervised,
             unsupervised: None,
             pseudo: None,
+            consistency: None,
         });
         StepOutput {
             loss: losses.total,

@@ -153,9 +153,8 @@ impl<'a> Writer<'a> {
         if of_default && let Some(node) = self.node_at(&path) {
             return Some(self.node(&path, node));
         }
-        if let Some((inner, _)) = self.slot(&path) {
-            let node = self.node_at(&path)?;
-            return Some(self.component(inner, None, node));
+        if let Some(inner) = self.slots.iter().find(|slot| slot.path == path) {
+            return Some(self.component(inner, None, self.node_at(&path)));
         }
         let mut known = self.new_keys.iter();
         let is_it = |new: &&str| *new == choice.name;
@@ -226,7 +225,7 @@ impl<'a> Writer<'a> {
         let described = self.described(path);
         let mut schema = match (&node.tree, described) {
             (Tree::Table(_), _) => match self.slot(path) {
-                Some((slot, default)) => self.component(slot, Some(default), node),
+                Some((slot, default)) => self.component(slot, Some(default), Some(node)),
                 None => self.closed(path, node),
             },
             (_, Some(described)) => shown(described.clone()),
@@ -268,8 +267,9 @@ impl<'a> Writer<'a> {
     }
 
     /// A component: its name decides which keys are allowed. Without a name, the component is that of a
-    /// recipe below, so the keys of all components are allowed. `default`: the name that the defaults have.
-    fn component(&self, slot: &ComponentSlot, default: Option<&str>, node: &Node) -> Value {
+    /// recipe below, so the keys of all components are allowed. `default`: the name that the defaults have; `node`: the
+    /// table there, if their components have this slot.
+    fn component(&self, slot: &ComponentSlot, default: Option<&str>, node: Option<&Node>) -> Value {
         let names = slot.choices.iter();
         let names =
             names.map(|choice| json!({ "const": choice.name, "description": choice.about }));
@@ -302,7 +302,7 @@ impl<'a> Writer<'a> {
         }));
         let mut schema =
             json!({ "type": "object", "properties": { "name": name }, "allOf": rules });
-        if let Some(comment) = self.comment(node) {
+        if let Some(comment) = node.and_then(|node| self.comment(node)) {
             schema["description"] = comment.into();
         }
         schema

@@ -139,6 +139,27 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
         "The loss of the IoU that an IoU head predicts for masks, against pseudo-labels, without its weight and without lambda.",
     ),
     key(
+        "consistency-class",
+        Folded::Mean,
+        "The distance of what the network says of the classes of the same regions, in the method `consistency`, without lambda and ramp.",
+    ),
+    key(
+        "consistency-box",
+        Folded::Mean,
+        "The same of their boxes: the squared difference of the deltas.",
+    ),
+    key("consistency-mask", Folded::Mean, "The same of their masks."),
+    key(
+        "consistency-weight",
+        Folded::Last,
+        "The weight of the three by the ramp, before lambda.",
+    ),
+    key(
+        "consistency-regions",
+        Folded::Sum,
+        "Regions that were compared.",
+    ),
+    key(
         "high",
         Folded::Sum,
         "Candidates of the teacher that the filter put into its high tier: they become pseudo-labels.",

@@ -194,6 +194,15 @@ fn readings_of(report: &StepReport) -> Result<Vec<(String, Reading)>> {
     if let Some(unsupervised) = &report.unsupervised {
         losses("unsupervised", unsupervised);
     }
+    if let Some(consistency) = &report.consistency {
+        losses("consistency", &consistency.losses);
+        readings.push((
+            "consistency-weight".to_string(),
+            Reading::Last(consistency.ramp.into()),
+        ));
+        let regions = consistency.regions as u64;
+        readings.push(("consistency-regions".to_string(), Reading::Sum(regions)));
+    }
     let Some(pseudo) = &report.pseudo else {
         return Ok(readings);
     };

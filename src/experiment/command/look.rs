@@ -92,14 +92,14 @@ impl Look<'_> {
             let mut loader = look.loader();
             let [mut labelled, mut unlabelled] = [Vec::new(), Vec::new()];
             for step in phase.steps.clone() {
-                let enough = unlabelled.len() >= self.images || !phase.labels;
+                let enough = unlabelled.len() >= self.images || !phase.reads_unlabelled();
                 if labelled.len() >= self.images && enough {
                     break;
                 }
                 look.step(
                     &mut loader,
                     step,
-                    phase.labels,
+                    phase.reads_unlabelled(),
                     [&mut labelled, &mut unlabelled],
                     &mut shown,
                 )?;
@@ -117,13 +117,17 @@ impl Look<'_> {
                 about: format!("{steps} The network sees the views in the key `loader.labelled-views`, without the drawn objects."),
                 images: labelled,
             });
-            if phase.labels {
+            if phase.reads_unlabelled() {
+                let seen = match phase.labels {
+                    true => "The teacher sees the first view, the student the second one.",
+                    false => "The network sees the second view.",
+                };
                 parts.push(Part {
                     name: format!("{}-unlabelled", phase.name),
                     title: format!("{}: unlabelled images", phase.name),
                     about: format!(
-                        "{steps} The teacher sees the first view, the student the second one. Training never sees the \
-                         annotations of these images; they are drawn to show that the views fit them."
+                        "{steps} {seen} Training never sees the annotations of these images; they are drawn to show that the \
+                         views fit them."
                     ),
                     images: unlabelled,
                 });

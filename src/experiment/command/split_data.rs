@@ -56,8 +56,8 @@ pub fn split_data(request: &RecipeRequest, folder: &Path) -> Result<String, Comm
 
 /// The different splits of trials with these settings.
 fn wanted<'a>(mut settings: Vec<&'a Settings>, inputs: &Inputs) -> Result<Vec<Wanted<'a>>> {
-    // Only a method with a teacher reads which images are unlabelled, so its splits come first.
-    settings.sort_by_key(|settings| !settings.method.has_teacher());
+    // Some methods do not read which images are unlabelled. The splits of the others come first.
+    settings.sort_by_key(|settings| !settings.method.reads_unlabelled());
     let mut found: Vec<Wanted> = Vec::new();
     for settings in settings {
         let dataset = inputs.datasets.get(&settings.data)?;
@@ -71,7 +71,7 @@ fn wanted<'a>(mut settings: Vec<&'a Settings>, inputs: &Inputs) -> Result<Vec<Wa
         let is_same = |one: &Wanted| {
             (&one.settings.data, one.split.sha256()) == (&settings.data, split.sha256())
         };
-        let reads = settings.method.has_teacher();
+        let reads = settings.method.reads_unlabelled();
         let clash = match (labelled, unlabelled) {
             (Some(one), _) if !is_same(one) => Some(0),
             (_, Some(one)) if reads && one.split.unlabelled != split.unlabelled => Some(1),

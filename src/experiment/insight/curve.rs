@@ -17,9 +17,10 @@ pub struct Curve {
 pub type Read = fn(&Line) -> Option<f64>;
 
 /// The curves that are drawn, with their names.
-pub const CURVES: [(&str, Read); 5] = [
+pub const CURVES: [(&str, Read); 6] = [
     ("loss", |line| line.number("loss")),
     ("pseudo-label loss", Line::unsupervised),
+    ("consistency loss", Line::consistency),
     ("kept per image", |line| line.number("kept-per-image")),
     ("precision", |line| line.share("right", "kept")),
     ("recall", |line| line.share("right", "objects")),

@@ -31,8 +31,18 @@ impl Line {
 
     /// The sum of the detector's loss terms of the pseudo-labels, without the weights of the recipe.
     pub fn unsupervised(&self) -> Option<f64> {
-        let terms = self.readings.iter();
-        let terms = terms.filter(|(key, _)| key.starts_with("unsupervised-"));
+        self.sum(|key| key.starts_with("unsupervised-"))
+    }
+
+    /// The sum of the terms that compare what a network says of the same regions, without their weights.
+    pub fn consistency(&self) -> Option<f64> {
+        const TERMS: [&str; 3] = ["consistency-class", "consistency-box", "consistency-mask"];
+        self.sum(|key| TERMS.contains(&key))
+    }
+
+    /// The sum of the readings with these keys; none without any.
+    fn sum(&self, is_wanted: impl Fn(&str) -> bool) -> Option<f64> {
+        let terms = self.readings.iter().filter(|(key, _)| is_wanted(key));
         let values: Vec<f64> = terms.filter_map(|(_, value)| value.as_f64()).collect();
         (!values.is_empty()).then(|| values.iter().sum())
     }

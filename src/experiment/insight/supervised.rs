@@ -82,7 +82,7 @@ impl Teacher {
     }
 }
 
-/// The row of `rows` that trains the network and the data of `own` without pseudo-labels; none if there is no such row,
+/// The row of `rows` that trains the network and the data of `own` on labelled images alone; none if there is no such row,
 /// or if the store lacks the settings.
 pub fn supervised<'a, 'b>(
     rows: impl IntoIterator<Item = &'a Evidence<'b>>,
@@ -98,9 +98,9 @@ where
             return false;
         };
         let same = |key: &str| known.get(key) == other.get(key);
-        let has_teacher = |settings: TrialSettings| settings.method().has_teacher();
+        let reads_more = |settings: TrialSettings| settings.method().reads_unlabelled();
         ["model", "data", "split"].into_iter().all(same)
-            && TrialSettings::read(&other).is_ok_and(|settings| !has_teacher(settings))
+            && TrialSettings::read(&other).is_ok_and(|settings| !reads_more(settings))
     };
     rows.into_iter().find(fits)
 }

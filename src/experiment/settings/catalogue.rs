@@ -12,6 +12,7 @@ use crate::data::split::SplitConfig;
 use crate::detector::DETECTORS;
 use crate::graph::clip::VISION_LANGUAGE_MODELS;
 use crate::method::METHODS;
+use crate::method::consistency::CONSISTENCIES;
 use crate::method::correction::CORRECTIONS;
 use crate::method::filter::FILTERS;
 use crate::method::weighting::WEIGHTINGS;
@@ -34,7 +35,7 @@ static EXAMPLE_TABLES: LazyLock<Table> =
     LazyLock::new(|| EXAMPLES.parse().expect("the examples are TOML"));
 
 /// The tables of a recipe that are components.
-pub static SLOTS: LazyLock<[ComponentSlot; 7]> = LazyLock::new(|| {
+pub static SLOTS: LazyLock<[ComponentSlot; 8]> = LazyLock::new(|| {
     [
         slot("data", DATASETS),
         slot("model", DETECTORS),
@@ -43,6 +44,7 @@ pub static SLOTS: LazyLock<[ComponentSlot; 7]> = LazyLock::new(|| {
         slot("method.correction", CORRECTIONS),
         slot("method.correction.vlm", VISION_LANGUAGE_MODELS),
         slot("method.weighting", WEIGHTINGS),
+        slot("method.consistency", CONSISTENCIES),
     ]
 });
 
@@ -174,7 +176,7 @@ fn needed(settings: &Table, path: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::experiment::settings::sections::Settings;
     use crate::experiment::settings::sections::tests::{table, with};
@@ -249,16 +251,22 @@ mod tests {
         names.try_fold(table(), |outer, name| outer.get(name)?.as_table().cloned())
     }
 
-    /// The settings of `recipes/pl-dc.toml` with the component `example` at `path`.
-    fn settings(path: &str, example: &Table) -> Table {
-        match path.contains('.') {
-            true => with(table(), path, example.clone()),
-            false => {
-                let mut settings = table();
-                settings.insert(path.into(), example.clone().into());
-                settings
-            }
+    /// The settings of `recipes/pl-dc.toml` with the component `inner` at `path`. If the component around it has no such
+    /// slot there, it is the first one that has.
+    pub(in crate::experiment::settings) fn with_component(path: &str, inner: &Table) -> Table {
+        let mut settings = table();
+        let Some((outer, key)) = path.rsplit_once('.') else {
+            settings.insert(path.into(), inner.clone().into());
+            return settings;
+        };
+        if value_at(&settings, path).is_none() {
+            let slot = SLOTS.iter().find(|slot| slot.path == outer);
+            let mut choices = slot.expect("a slot").choices.iter();
+            let has = |choice: &&ComponentChoice| choice.schema["properties"].get(key).is_some();
+            let name = choices.find(has).expect("a component with the slot").name;
+            settings.insert(outer.into(), example(outer, name).into());
         }
+        with(settings, path, inner.clone())
     }
 
     /// The keys that the reader of trials refuses.
@@ -298,7 +306,7 @@ mod tests {
                     };
                     let mut table = example.clone();
                     table.insert(key.clone(), wrong.clone());
-                    let found = refused(&settings(path, &table));
+                    let found = refused(&with_component(path, &table));
                     let told = found.iter().any(|found| found.starts_with(&full));
                     assert!(told, "{full} = {wrong} is not refused: {found:?}");
                     tried += 1;
@@ -318,7 +326,7 @@ mod tests {
                     default_of(slot.path, choice.name, key).is_none_or(|default| default != value)
                 });
                 let hash = |table: &Table| {
-                    let mut settings = settings(slot.path, table);
+                    let mut settings = with_component(slot.path, table);
                     normalise(&mut settings);
                     content_hash(&identity(&settings))
                 };
@@ -327,7 +335,7 @@ mod tests {
         }
         let named = Table::from_iter([("name".to_string(), "adaptive".into())]);
         assert_eq!(
-            refused(&settings("method.filter", &named)),
+            refused(&with_component("method.filter", &named)),
             Vec::<String>::new()
         );
     }

@@ -36,11 +36,7 @@ pub fn normalise(table: &mut Table) {
             _ => None,
         };
         let unread = detector.map_or(&[][..], |detector| detector.unread());
-        reset_unread(
-            table,
-            method.is_none_or(|method| method.has_teacher()),
-            unread,
-        );
+        reset_unread(table, method.as_deref(), unread);
     }
     phase_keys::reduce(table);
     NEW_KEYS.strip(table);

@@ -135,18 +135,22 @@ impl Page {
         self.line("#labelled-views = \"weak\"");
     }
 
-    /// A slot: its live component, then the others.
+    /// A slot: its live component, if the defaults have the slot, then the others.
     fn slot(&mut self, slot: &ComponentSlot) {
         let live = value_at(&DEFAULT_SETTINGS, slot.path).and_then(Value::as_table);
-        let live = live.expect("the defaults have every slot");
-        let name = live["name"].as_str().unwrap_or_default();
+        let name = live.and_then(|live| live["name"].as_str());
         let names: Vec<&str> = slot.choices.iter().map(|choice| choice.name).collect();
         self.title(&format!("[{}]: {}", slot.path, names.join(" | ")));
-        for choice in slot.choices.iter().filter(|choice| choice.name == name) {
+        let is_live = |choice: &&ComponentChoice| Some(choice.name) == name;
+        for (choice, live) in slot.choices.iter().filter(is_live).zip(live) {
             self.component("", slot, choice, live);
-        }
-        for choice in slot.choices.iter().filter(|choice| choice.name != name) {
             self.line("");
+        }
+        let others = slot.choices.iter().filter(|choice| !is_live(choice));
+        for (number, choice) in others.enumerate() {
+            if number > 0 {
+                self.line("");
+            }
             self.component("#", slot, choice, &example(slot.path, choice.name));
         }
         for inner in SLOTS.iter() {
@@ -264,8 +268,8 @@ fn meanings(schema: &Json) -> Vec<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiment::settings::catalogue::tests::with_component;
     use crate::experiment::settings::sections::Settings;
-    use crate::experiment::settings::sections::tests::{table, with};
 
     #[test]
     fn the_live_tables_are_those_of_the_defaults() {
@@ -299,24 +303,27 @@ mod tests {
                 let lines: Vec<&str> = lines.map(|line| &line[1..]).collect();
                 let settings: Table = lines.join("\n").parse().unwrap();
                 let component = value_at(&settings, slot.path).unwrap().clone();
-                let settings = match slot.path.contains('.') {
-                    true => with(table(), slot.path, component),
-                    false => {
-                        let mut settings = table();
-                        settings.insert(slot.path.into(), component);
-                        settings
-                    }
-                };
+                let component = component.as_table().expect("a table");
+                let settings = with_component(slot.path, component);
                 let errors = Settings::read(&settings).err().into_iter().flatten();
-                // The drawn classes belong to one dataset.
+                // What components demand of each other: the drawn classes belong to one dataset, heads for regions to
+                // one network.
+                const TOGETHER: [&str; 3] = [
+                    "method.correction.vlm.name",
+                    "method.name",
+                    "model.auxiliary-heads",
+                ];
                 let errors: Vec<_> = errors
-                    .filter(|error| error.key != "method.correction.vlm.name")
+                    .filter(|error| !TOGETHER.contains(&error.key.as_str()))
                     .collect();
                 assert_eq!(errors, [], "{} {}", slot.path, choice.name);
                 found += 1;
             }
         }
         let all: usize = SLOTS.iter().map(|slot| slot.choices.len()).sum();
-        assert_eq!(found, all - SLOTS.len(), "all but the live ones");
+        let live = SLOTS
+            .iter()
+            .filter(|slot| value_at(&DEFAULT_SETTINGS, slot.path).is_some());
+        assert_eq!(found, all - live.count(), "all but the live ones");
     }
 }

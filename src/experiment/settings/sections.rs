@@ -129,6 +129,7 @@ impl Settings {
                 demands.check_terms(&self.model.terms(), check);
             }
         });
+        self.method.check_detector(&*self.model, check);
         self.check_size(&self.augment, check);
         self.check_unlabelled(&self.loader, check);
         self.check_phases(check);
@@ -155,10 +156,13 @@ impl Settings {
         }
     }
 
-    /// Checks that a teacher has images in the batches of `[loader]`.
+    /// Checks that a method that reads unlabelled images has some in the batches of `[loader]`.
     pub(super) fn check_unlabelled(&self, loader: &LoaderConfig, check: &mut Check) {
-        if self.method.has_teacher() && loader.unlabelled == 0 {
-            let message = "0 leaves a teacher nothing to label; allowed: 1 or more";
+        if self.method.reads_unlabelled() && loader.unlabelled == 0 {
+            let message = match self.method.has_teacher() {
+                true => "0 leaves a teacher nothing to label; allowed: 1 or more",
+                false => "0 leaves nothing to compare; allowed: 1 or more",
+            };
             check.refuse("loader.unlabelled", message);
         }
     }

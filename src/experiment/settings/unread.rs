@@ -7,6 +7,7 @@
 
 use super::evaluation::EvalModel;
 use super::phase_keys;
+use crate::method::Method;
 use crate::recipe::{DEFAULTS, value_at};
 use std::sync::LazyLock;
 use toml::{Table, Value};
@@ -162,8 +163,10 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
 ];
 
 /// The keys that nothing reads if no teacher labels images.
-const UNREAD_WITHOUT_TEACHER: [&str; 7] = [
-    "augment.teacher-geometry",
+const UNREAD_WITHOUT_TEACHER: [&str; 1] = ["augment.teacher-geometry"];
+
+/// The keys that nothing reads if no unlabelled image is read.
+const UNREAD_WITHOUT_UNLABELLED: [&str; 6] = [
     "loader.unlabelled",
     "loader.unlabelled-view",
     "loader.mixing",
@@ -176,9 +179,9 @@ static DEFAULT: LazyLock<Table> =
     LazyLock::new(|| DEFAULTS.parse().expect("the defaults are TOML"));
 
 /// Sets the keys that a trial does not read to their defaults. Missing keys and malformed settings are left
-/// as they are. `has_teacher` is true if the method has a teacher; `by_detector` are the keys of `[method]` that the
-/// detector has no use for.
-pub fn reset_unread(table: &mut Table, has_teacher: bool, by_detector: &[&str]) {
+/// as they are. `method`: the method, if it can be read; `by_detector` are the keys of `[method]` that the detector has
+/// no use for.
+pub fn reset_unread(table: &mut Table, method: Option<&dyn Method>, by_detector: &[&str]) {
     for (key, off, unread) in UNREAD {
         let is_off = match (value_at(table, key), off) {
             (Some(Value::String(found)), Off::Name(name)) => found == name,
@@ -198,7 +201,12 @@ pub fn reset_unread(table: &mut Table, has_teacher: bool, by_detector: &[&str]) 
     for key in by_detector {
         reset(table, &format!("method.{key}"));
     }
-    if has_teacher {
+    if method.is_some_and(|method| !method.reads_unlabelled()) {
+        for path in UNREAD_WITHOUT_UNLABELLED {
+            reset(table, path);
+        }
+    }
+    if method.is_none_or(|method| method.has_teacher()) {
         return;
     }
     for path in UNREAD_WITHOUT_TEACHER {
@@ -338,7 +346,7 @@ mod tests {
 
     #[test]
     fn without_a_teacher_nothing_reads_unlabelled_images() {
-        for path in UNREAD_WITHOUT_TEACHER {
+        for path in [&UNREAD_WITHOUT_TEACHER[..], &UNREAD_WITHOUT_UNLABELLED].concat() {
             let value = other(value_at(&table(), path).expect("the key is there"));
             let changed = |table: Table| normalised(with(table, path, value.clone()));
             assert_eq!(changed(supervised()), normalised(supervised()), "{path}");

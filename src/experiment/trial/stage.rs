@@ -33,7 +33,7 @@ const LABELLED: [&str; 9] = [
     "train",
 ];
 /// The keys of `[loader]` that do not change any batch of labelled images.
-const NOT_READ_WITHOUT_TEACHER: [&str; 6] = [
+const NOT_READ_WITHOUT_UNLABELLED: [&str; 6] = [
     "unlabelled",
     "unlabelled-view",
     "threads",
@@ -41,8 +41,9 @@ const NOT_READ_WITHOUT_TEACHER: [&str; 6] = [
     "mixing",
     "labelled-repeat",
 ];
-/// The keys of `[loader]` among them that a phase with a teacher reads.
-const READ_WITH_TEACHER: [&str; 4] = ["unlabelled", "unlabelled-view", "mixing", "labelled-repeat"];
+/// The keys of `[loader]` among them that a phase with unlabelled images reads.
+const READ_WITH_UNLABELLED: [&str; 4] =
+    ["unlabelled", "unlabelled-view", "mixing", "labelled-repeat"];
 /// The key of `[split]` that does not change the labelled images.
 const UNLABELLED: &str = "unlabelled";
 /// The key of `[augment]` that does not change the views of labelled images.
@@ -206,7 +207,7 @@ fn needs(sources: [&Option<StageKey>; 2]) -> Vec<StageKey> {
 fn reads(table: &Table, phase: &Phase) -> Table {
     let mut reads = pick(table, &LABELLED);
     if let Some(loader) = reads.get_mut("loader").and_then(Value::as_table_mut) {
-        loader.retain(|key, _| !NOT_READ_WITHOUT_TEACHER.contains(&key));
+        loader.retain(|key, _| !NOT_READ_WITHOUT_UNLABELLED.contains(&key));
     }
     if let Some(train) = reads.get_mut("train").and_then(Value::as_table_mut) {
         train.remove("average");
@@ -228,8 +229,8 @@ fn reads(table: &Table, phase: &Phase) -> Table {
     if phase.average {
         reads.extend(pick(&table["train"], &["average"]));
     }
-    if phase.labels {
-        reads.extend(pick(&table["loader"], &READ_WITH_TEACHER));
+    if phase.reads_unlabelled() {
+        reads.extend(pick(&table["loader"], &READ_WITH_UNLABELLED));
     }
     // A curve of validation is a part of what the training leaves.
     let eval = table.get("eval").and_then(Value::as_table);
@@ -237,7 +238,7 @@ fn reads(table: &Table, phase: &Phase) -> Table {
     if let Some(eval) = eval.filter(|_| period.is_some_and(|period| period > 0)) {
         reads.insert("eval".into(), eval.clone().into());
     }
-    if phase.labels {
+    if phase.reads_unlabelled() {
         return reads;
     }
     for (table, key) in [("split", UNLABELLED), ("augment", TEACHER_GEOMETRY)] {

@@ -3,8 +3,8 @@
 //!
 //! | work | operations |
 //! |---|---|
-//! | a labelled picture in a step | a training pass of the detector for each of its views |
-//! | an unlabelled picture in a step | a training pass, the teacher's forward pass, the vision-language features |
+//! | a labelled picture in a step | the phase's training passes of the detector for each of its views |
+//! | an unlabelled picture in a step | the phase's training passes; with a teacher its forward pass and the vision-language features |
 //! | an evaluated picture | for each model a forward pass, and the masks of `eval.top` candidates; during a training for one |
 //! | the vision-language model | its own training passes |
 //!
@@ -79,16 +79,17 @@ pub fn training(settings: &Settings, phase: &Phase) -> u64 {
         LabelledViews::Weak | LabelledViews::Strong => 1,
         LabelledViews::WeakStrong => 2,
     };
-    let labelled = (views * settings.loader.labelled) as f64 * network.training();
-    let unlabelled = match phase.labels {
-        true => {
-            let vlm = settings.method.vlm();
-            let features = vlm.map_or(0.0, |vlm| vlm.operations(network.backbone, height, width));
-            settings.loader.unlabelled as f64 * (network.training() + network.forward() + features)
-        }
-        false => 0.0,
-    };
-    let steps = phase.steps.len() as f64 * (labelled + unlabelled);
+    let passes = phase.passes;
+    let labelled = passes.labelled as f64 * (views * settings.loader.labelled) as f64;
+    let unlabelled = passes.unlabelled as f64 * settings.loader.unlabelled as f64;
+    let mut step =
+        (labelled + unlabelled) * network.training() + unlabelled * network.auxiliary_training();
+    if phase.labels {
+        let vlm = settings.method.vlm();
+        let features = vlm.map_or(0.0, |vlm| vlm.operations(network.backbone, height, width));
+        step += settings.loader.unlabelled as f64 * (network.forward() + features);
+    }
+    let steps = phase.steps.len() as f64 * step;
     cost(steps + evaluations(settings, phase) as f64 * of_model(settings, None))
 }
 

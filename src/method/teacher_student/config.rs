@@ -10,7 +10,7 @@ use crate::method::Method;
 use crate::method::correction::{CORRECTIONS, Correction};
 use crate::method::filter::{FILTERS, Filter};
 use crate::method::lambda::{self, Lambda};
-use crate::method::phase::{Build, MethodKeys, Phase, Start};
+use crate::method::phase::{Build, MethodKeys, Passes, Phase, Start};
 use crate::method::supervised;
 use crate::method::teacher::{Average, EmaRamp};
 use crate::method::weighting::{WEIGHTINGS, Weighting};
@@ -207,6 +207,7 @@ pub fn distill(
         curve: steps.end,
         steps,
         start,
+        passes: Passes::ALL,
         labels: true,
         average: true,
         goes_on: false,

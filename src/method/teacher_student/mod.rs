@@ -223,6 +223,7 @@ impl Learner for TeacherStudent {
                 supervised,
                 unsupervised: Some(unsupervised),
                 pseudo: Some(pseudo),
+                consistency: None,
             }),
         }
     }

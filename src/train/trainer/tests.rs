@@ -6,9 +6,10 @@ use crate::data::loader::{LoaderConfig, Mixing};
 use crate::data::split::{Split, SplitConfig};
 use crate::data::{Dataset, Sample, Source};
 use crate::detector::DETECTORS;
-use crate::method::{METHODS, Parts, Setup, Start, filter, trains_networks};
+use crate::method::{ConsistencyReport, METHODS, Parts, Setup, Start, filter, trains_networks};
 use crate::nn::params::move_to;
 use crate::ops::check::on_every_place;
+use crate::registry::Check;
 use crate::rng::Stream;
 use crate::structures::{Instance, InstanceSource, Mask, Picture};
 use crate::tensor::Place;
@@ -194,6 +195,11 @@ fn the_journal_takes_losses_by_the_names_that_the_detector_gives() {
         supervised: losses(&[("rpn-objectness", 1.0), ("box", 2.0)]),
         unsupervised: Some(losses(&[("box", 3.0)])),
         pseudo: None,
+        consistency: Some(ConsistencyReport {
+            losses: losses(&[("box", 4.0)]),
+            ramp: 0.5,
+            regions: 7,
+        }),
     };
     let readings = readings_of(&report).unwrap();
     let expected = [
@@ -202,7 +208,13 @@ fn the_journal_takes_losses_by_the_names_that_the_detector_gives() {
         ("unsupervised-box", 3.0),
     ]
     .map(|(name, mean)| (name.to_string(), Reading::Mean(mean)));
-    assert_eq!(readings, expected);
+    let more = [
+        ("consistency-box", Reading::Mean(4.0)),
+        ("consistency-weight", Reading::Last(0.5.into())),
+        ("consistency-regions", Reading::Sum(7)),
+    ];
+    let more = more.map(|(name, reading)| (name.to_string(), reading));
+    assert_eq!(readings, [&expected[..], &more[..]].concat());
 }
 
 /// A table of every method that trains networks, on pseudo-labels that a filter without a threshold keeps.
@@ -217,7 +229,20 @@ fn methods() -> Vec<toml::Table> {
     guided["name"] = "guided".into();
     guided.insert("teacher-steps".into(), 2.into());
     let supervised = "name = 'supervised'\nburn-in = 2\nempty-image = 'zero-batch'";
-    vec![supervised.parse().unwrap(), pair, guided]
+    let consistency = |rule: &str| {
+        let text = format!(
+            "name = 'consistency'\nlambda = 1.0\nempty-image = 'zero-batch'\nconsistency = {rule}"
+        );
+        text.parse().unwrap()
+    };
+    let flip = consistency(
+        "{ name = 'flip', applies-to = 'all', regions = 40, ramp = { up = 0.2, down-from = 1.0 } }",
+    );
+    let perturb = consistency(
+        "{ name = 'perturb', applies-to = 'unlabelled', others = 9, ramp = { up = 0.2, down-from = 1.0 }, \
+         kinds = ['feature-noise', 'spatial-dropout'] }",
+    );
+    vec![supervised.parse().unwrap(), pair, guided, flip, perturb]
 }
 
 /// Table `[model]` of a recipe of every detector.
@@ -241,6 +266,54 @@ fn models_with_heads() -> Vec<toml::Table> {
         model["mask-head"] = "noise-tolerant".into();
     }
     models
+}
+
+/// `model` with the auxiliary heads that `method` needs; none if the method refuses the network.
+fn suited(method: &toml::Table, model: &toml::Table) -> Option<toml::Table> {
+    let mut model = model.clone();
+    let kinds = method.get("consistency").and_then(|rule| rule.get("kinds"));
+    if let (Some(kinds), Some(heads)) = (kinds, model.get_mut("auxiliary-heads")) {
+        *heads = (kinds.as_array().expect("a list").len() as i64).into();
+    }
+    let detector = crate::registry::build(DETECTORS, model.clone()).unwrap();
+    let mut check = Check::new();
+    let method = crate::registry::build(METHODS, method.clone()).unwrap();
+    method.check_detector(&*detector, &mut check);
+    check.finish().ok().map(|()| model)
+}
+
+/// A run that is continued from a checkpoint does not differ from one that was not interrupted.
+#[test]
+fn consistency_is_resumed_to_the_last_bit() {
+    let tables = methods();
+    let with_rule = tables
+        .iter()
+        .filter(|table| table.contains_key("consistency"));
+    let model = &models()[1];
+    let mut tried = 0;
+    for method in with_rule {
+        let made = || {
+            let model = suited(method, model).expect("a network with heads for regions");
+            trainer_with(&Place::Host, 99, Some(model), method.clone(), 0, |_, _| {})
+        };
+        let mut whole = made();
+        losses(&mut whole, 3);
+        let middle = whole.checkpoint("key", true);
+        let (expected, _) = losses(&mut whole, 3);
+        let mut continued = made();
+        continued.resume(&middle).unwrap();
+        assert_eq!(losses(&mut continued, 3), (expected, None));
+        let bytes = |trainer: &mut Trainer| {
+            let mut bits = Vec::new();
+            trainer.learner.student().parameters("", &mut |_, param| {
+                bits.extend(param.value.values().iter().map(|value| value.to_bits()));
+            });
+            bits
+        };
+        assert!(bytes(&mut whole) == bytes(&mut continued), "{method:?}");
+        tried += 1;
+    }
+    assert_eq!(tried, 2);
 }
 
 /// Whoever adds a method, a filter or a detector explains what it writes.
@@ -272,7 +345,9 @@ fn every_key_that_a_component_writes_is_explained() {
     let pairs = tables
         .iter()
         .flat_map(|method| models.iter().map(move |model| (method, model)));
-    for (method, model) in pairs {
+    for (method, model) in
+        pairs.filter_map(|(method, model)| Some((method, suited(method, model)?)))
+    {
         let built = crate::registry::build(METHODS, method.clone()).unwrap();
         for phase in 0..built.phases(STEPS).len() {
             let (model, method) = (Some(model.clone()), method.clone());

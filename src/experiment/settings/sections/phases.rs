@@ -44,15 +44,19 @@ impl Settings {
 
     /// Refuses maps inside the rectangles of objects that nobody knows yet when the view is made.
     fn check_in_box(&self, phases: &[Phase], check: &mut Check) {
-        for phase in phases.iter().filter(|phase| phase.labels) {
+        // The objects of an unlabelled image are known if another phase has labelled it.
+        let unknown = |phase: &&Phase| {
+            phase.labels || (phase.reads_unlabelled() && !self.method.has_teacher())
+        };
+        for phase in phases.iter().filter(unknown) {
             let own = self.of_phase(phase.name);
             let affine = &own.augment.affine;
             let is_strong = own.loader.unlabelled_view == UnlabelledView::Strong;
             if is_strong && affine.is_on() && affine.in_box.share > 0.0 {
                 let share = affine.in_box.share;
                 let message = format!(
-                    "{share} does not fit; allowed: 0 where a teacher labels while the student trains, as in the phase \
-                     `{}`: its view is made before its objects are known",
+                    "{share} does not fit; allowed: 0 in the phase `{}`, which makes views of images before their objects are \
+                     known",
                     phase.name
                 );
                 let key = "augment.affine.in-box.share";
@@ -85,7 +89,7 @@ impl Settings {
                 if let Some(augment) = &own.augment {
                     self.check_size(augment, check);
                 }
-                if let Some(loader) = own.loader.as_ref().filter(|_| phase.labels) {
+                if let Some(loader) = own.loader.as_ref().filter(|_| phase.reads_unlabelled()) {
                     self.check_unlabelled(loader, check);
                 }
                 if let Curve::Own(Some(steps)) = own.curve {
