@@ -82,8 +82,8 @@ impl Teacher {
     }
 }
 
-/// The row of `rows` that trains the network and the data of `own` on labelled images alone; none if there is no such row,
-/// or if the store lacks the settings.
+/// The row of `rows` that trains the network and the data of `own` on labelled images alone; none if there is no such
+/// row, or if the store lacks the settings.
 pub fn supervised<'a, 'b>(
     rows: impl IntoIterator<Item = &'a Evidence<'b>>,
     own: &Evidence,

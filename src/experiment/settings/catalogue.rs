@@ -251,8 +251,8 @@ pub(super) mod tests {
         names.try_fold(table(), |outer, name| outer.get(name)?.as_table().cloned())
     }
 
-    /// The settings of `recipes/pl-dc.toml` with the component `inner` at `path`. If the component around it has no such
-    /// slot there, it is the first one that has.
+    /// The settings of `recipes/pl-dc.toml` with the component `inner` at `path`. If the component around it has no
+    /// such slot there, it is the first one that has.
     pub(in crate::experiment::settings) fn with_component(path: &str, inner: &Table) -> Table {
         let mut settings = table();
         let Some((outer, key)) = path.rsplit_once('.') else {

@@ -1,5 +1,5 @@
-//! Auxiliary heads for regions: each has a class predictor and a mask head like those of the network, and learns to say of
-//! perturbed regions what the network says of the same regions as they are. A test does not use them.
+//! Auxiliary heads for regions: each has a class predictor and a mask head like those of the network, and learns to say
+//! of perturbed regions what the network says of the same regions as they are. A test does not use them.
 //!
 //! Shapes: as for the box head and the mask head. Source: the auxiliary decoders of CCT
 //! (<https://arxiv.org/abs/2003.09005>), which segments whole pictures; heads for regions are our definition. They
@@ -13,9 +13,6 @@ use crate::nn::Linear;
 use crate::nn::params::{Param, Parameters, join};
 use crate::rng::Stream;
 use crate::tensor::{Map, Tape, Tensor2};
-
-/// The part of a parameter's name that auxiliary heads have and no other part of the network has.
-pub const AUXILIARY: &str = "roi_heads.auxiliary.";
 
 /// Hidden layers, a class predictor and a mask head.
 #[derive(Clone, Debug)]

@@ -26,7 +26,7 @@ mod semantics;
 
 use crate::graph::input::Normaliser;
 use crate::graph::trunk::Trunk;
-use crate::graph::weights;
+use crate::graph::weights::{self, AUXILIARY};
 use crate::nn::params::{Param, Parameters, join};
 use crate::ops::{self, Bounds, Roi};
 use crate::registry::Checked;
@@ -37,7 +37,6 @@ use fpn::Fpn;
 use region_heads::RegionHeads;
 use rpn::RpnHead;
 
-pub use auxiliary::AUXILIARY;
 pub use box_head::RegionPredictions;
 #[cfg(test)]
 pub(crate) use config::tests::published;

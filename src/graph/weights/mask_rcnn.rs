@@ -21,7 +21,6 @@ use super::arrays::Arrays;
 use super::class_rows::{ClassRows, may_be_by_id};
 use super::fit::{ArraySource, Names, RowOrder};
 use super::torchvision;
-use crate::graph::mask_rcnn::AUXILIARY;
 use anyhow::{Result, bail};
 
 /// A parameter that every Mask R-CNN has, here and in both forms of torchvision.
@@ -32,6 +31,8 @@ const RELEASED_MARK: &str = "rpn.head.conv.weight";
 pub(super) const CLASS_HEAD: &str = "roi_heads.box_predictor.cls_score.bias";
 /// The layer over all pixels of a region, which is a linear one in files.
 const FLAT: &str = "roi_heads.box_head.fc1.weight";
+/// The part of a parameter's name that auxiliary heads have and no other part of a Mask R-CNN has.
+pub const AUXILIARY: &str = "roi_heads.auxiliary.";
 /// The moments of the optimizer in our checkpoints.
 const MOMENTS: &str = "optimizer.";
 /// The default network of a file with several networks.

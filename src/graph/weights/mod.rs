@@ -35,7 +35,7 @@ pub use class_rows::ClassRows;
 pub use export::{export, export_mask_rcnn};
 pub use fit::{ArrayFit, ArraySource, ArrayUse, Fit, Names, RowOrder, load};
 pub use layout::Layout;
-pub use mask_rcnn::MaskRcnnNames;
+pub use mask_rcnn::{AUXILIARY, MaskRcnnNames};
 
 /// Separates a file from the network in it.
 const PART: char = '#';

@@ -19,8 +19,8 @@ struct Keys {
     /// The rule that compares what the network says of regions.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     consistency: Table,
-    /// Weight of the consistency loss at the top of the ramp, or a table of weights by term of the loss; `default` is that
-    /// of all others, or 1.
+    /// Weight of the consistency loss at the top of the ramp, or a table of weights by term of the loss; `default` is
+    /// that of all others, or 1.
     lambda: Lambda,
     /// The class loss of labelled images without an object.
     empty_image: EmptyImage,
@@ -28,10 +28,10 @@ struct Keys {
 
 /// The table, its slot made.
 #[derive(Clone, Debug)]
-pub(super) struct Config {
-    pub rule: Arc<dyn Consistency>,
-    pub lambda: Lambda,
-    pub empty_image: EmptyImage,
+struct Config {
+    rule: Arc<dyn Consistency>,
+    lambda: Lambda,
+    empty_image: EmptyImage,
 }
 
 pub(in crate::method) fn build(table: Table) -> Result<Box<dyn Method>, ComponentErrors> {
@@ -82,7 +82,15 @@ impl Method for Config {
             shared: false,
             reads: MethodKeys::AllBut(Vec::new()),
             build: Build::Learner(Box::new(move |parts| {
-                Box::new(ConsistencyLearner::new(&config, steps, parts))
+                let (rule, lambda) = (Arc::clone(&config.rule), config.lambda.clone());
+                let empty_image = config.empty_image;
+                Box::new(ConsistencyLearner::new(
+                    rule,
+                    lambda,
+                    empty_image,
+                    steps,
+                    parts,
+                ))
             })),
         };
         vec![phase]

@@ -5,14 +5,15 @@
 //! `$$ L_{mask} = \frac1{2 n S^2} \sum_{r,i} \mathrm{BCE}(m_{ri}, \bar m'_{r \tilde\imath}) +
 //!    \mathrm{BCE}(m'_{r \tilde\imath}, \bar m_{ri}) $$`
 //!
-//! r runs over n regions: of the proposals of the image, the best ones whose most probable object class beats background
-//! in the image itself. The primed numbers are those of the mirrored region in the mirror image: probabilities p of the
-//! K classes and background, deltas d, mask m of the object class that is most probable in the image. `$\tilde\imath$`
-//! is the mirrored pixel; no gradient flows to a number with a bar. Where no region is left, all terms are 0.
+//! r runs over n regions: of the proposals of the image, the best ones whose most probable object class beats
+//! background in the image itself. The primed numbers are those of the mirrored region in the mirror image:
+//! probabilities p of the K classes and background, deltas d, mask m of the object class that is most probable in the
+//! image. `$\tilde\imath$` is the mirrored pixel; no gradient flows to a number with a bar. Where no region is left,
+//! all terms are 0.
 //!
-//! Source: CSD for boxes (Jeong et al., NeurIPS 2019; soo89/CSD-RFCN 45497e9, `rfcn_consistency.py:88-245`; soo89/CSD-SSD
-//! 49973cc). Our definition: its use on Mask R-CNN, the number of proposals, and the mask term. The mirrored rectangle of
-//! the released code is off by one pixel; ours is that of half-open pixels.
+//! Source: CSD for boxes (Jeong et al., NeurIPS 2019; soo89/CSD-RFCN 45497e9, `rfcn_consistency.py:88-245`;
+//! soo89/CSD-SSD 49973cc). Our definition: its use on Mask R-CNN, the number of proposals, and the mask term. The
+//! mirrored rectangle of the released code is off by one pixel; ours is that of half-open pixels.
 
 use super::{Agreement, AppliesTo, Consistency, Group, Ramp};
 use crate::detector::Region;
@@ -182,7 +183,8 @@ fn probabilities(logits: &Tensor2) -> Tensor2 {
     Tensor2::constant(values, rows, columns)
 }
 
-/// The sum of the squares of d - T d' over `denominator`, with a gradient to both: `own` d and `mirrored` d', `[R, 4 K]`.
+/// The sum of the squares of d - T d' over `denominator`, with a gradient to both. Shapes: `own` d and `mirrored` d',
+/// `[R, 4 K]`.
 fn box_distance(tape: &mut Tape, own: &Tensor2, mirrored: &Tensor2, denominator: f32) -> Tensor2 {
     let (rows, columns) = (own.rows(), own.columns());
     let signs = MINUS_T.repeat(rows * columns / MINUS_T.len());

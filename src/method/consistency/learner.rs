@@ -4,10 +4,9 @@
 //! Labelled and unlabelled images go through the network one after the other, each group with its mirror images if the
 //! rule compares with them. No layer mixes images, so the labelled loss is that of the method `supervised`.
 
-use super::config::Config;
 use super::{AppliesTo, Consistency, Group};
 use crate::data::Batch;
-use crate::detector::{Detector, MaskLoss, Output};
+use crate::detector::{Detector, EmptyImage, MaskLoss, Output};
 use crate::method::device_batch::DeviceBatch;
 use crate::method::lambda::Lambda;
 use crate::method::learner::{Learner, Parts, StepOutput};
@@ -30,12 +29,19 @@ pub(super) struct ConsistencyLearner {
 }
 
 impl ConsistencyLearner {
-    pub(super) fn new(config: &Config, steps: usize, parts: Parts) -> Self {
+    /// The network of `parts`, whose labelled loss treats empty images by `empty_image`.
+    pub(super) fn new(
+        rule: Arc<dyn Consistency>,
+        lambda: Lambda,
+        empty_image: EmptyImage,
+        steps: usize,
+        parts: Parts,
+    ) -> Self {
         let seed = parts.setup.seed;
         Self {
-            supervised: Supervised::new(parts.student, config.empty_image, seed),
-            rule: Arc::clone(&config.rule),
-            lambda: config.lambda.clone(),
+            supervised: Supervised::new(parts.student, empty_image, seed),
+            rule,
+            lambda,
             seed,
             steps,
         }

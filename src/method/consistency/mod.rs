@@ -3,8 +3,8 @@
 //! `$$ L = L_{sup} + w(t) \sum_i \lambda_i L_i $$`
 //!
 //! The terms L_i come from a rule of the slot [`CONSISTENCIES`], which compares what the heads of one network say of
-//! regions; w is a [`Ramp`]. The rules know the heads by [`RegionHeads`] alone: a detector that does not look at regions
-//! is refused when the settings are read.
+//! regions; w is a [`Ramp`]. The rules know the heads by [`RegionHeads`] alone: a detector that does not look at
+//! regions is refused when the settings are read.
 
 mod config;
 mod flip;
@@ -53,8 +53,8 @@ pub trait Consistency: Debug + Send + Sync {
 pub struct Group<'a> {
     /// What the heads say of them.
     pub heads: &'a dyn RegionHeads,
-    /// Their number n. They are the first n images of the heads; if the rule mirrors, image i + n is the mirror image of
-    /// image i.
+    /// Their number n. They are the first n images of the heads; if the rule mirrors, image i + n is the mirror image
+    /// of image i.
     pub images: usize,
 }
 

@@ -1,14 +1,14 @@
-//! Consistency `perturb`: auxiliary heads say of perturbed regions what the heads of the network say of the regions as they
-//! are (CCT).
+//! Consistency `perturb`: auxiliary heads say of perturbed regions what the heads of the network say of the regions as
+//! they are (CCT).
 //!
 //! `$$ L_{cls} = \frac{1}{J R (K + 1)} \sum_{j,r} \lVert p^{(j)}_r - \bar p_r \rVert^2, \qquad
 //!    L_{mask} = \frac{1}{J F S^2} \sum_{j, r \le F, i} \bigl(m^{(j)}_{ri} - \bar m_{ri}\bigr)^2 $$`
 //!
-//! r runs over R regions: the F detections of the heads, then proposals drawn at random, so that background is compared,
-//! too. p are the probabilities of the K classes and background, m that of the detected class's mask; those with (j) come
-//! from the auxiliary head j of J, which sees the region's bins perturbed. No gradient flows to a number with a bar, nor to
-//! a region: the heads of the network learn from labels alone, the auxiliary heads from this loss alone, and backbone and
-//! pyramid from both. The region proposal network learns from labels alone.
+//! r runs over R regions: the F detections of the heads, then proposals drawn at random, so that background is
+//! compared, too. p are the probabilities of the K classes and background, m that of the detected class's mask; those
+//! with (j) come from the auxiliary head j of J, which sees the region's bins perturbed. No gradient flows to a number
+//! with a bar, nor to a region: the heads of the network learn from labels alone, the auxiliary heads from this loss
+//! alone, and backbone and pyramid from both. The region proposal network learns from labels alone.
 //!
 //! Source: CCT for segmentation (Ouali et al., CVPR 2020; yassouali/CCT 65d4e5b, `models/model.py:85-153`,
 //! `utils/losses.py:229-243`). Our definition: its use on the heads for regions, and the choice of the regions.
@@ -156,8 +156,8 @@ impl Perturb {
         })
     }
 
-    /// The parts of the two terms of the regions of a group. `draws`: the random numbers of an auxiliary head. `values`:
-    /// the divisors of the terms.
+    /// The parts of the two terms of the regions of a group. `draws`: the random numbers of an auxiliary head.
+    /// `values`: the divisors of the terms.
     fn compared(
         &self,
         tape: &mut Tape,

@@ -10,9 +10,9 @@
 //! | `context-mask` | the probability of the mask there |
 //! | `object-mask` | 1 less this |
 //!
-//! A region without a mask stays as it is under the last three. Source: CCT (yassouali/CCT 65d4e5b, `models/decoders.py`)
-//! with its numbers, for whole feature maps; the bins of regions are our definition. CCT's adversarial perturbation
-//! (I-VAT) needs a second backward pass inside of a step and is left out.
+//! A region without a mask stays as it is under the last three. Source: CCT (yassouali/CCT 65d4e5b,
+//! `models/decoders.py`) with its numbers, for whole feature maps; the bins of regions are our definition. CCT's
+//! adversarial perturbation (I-VAT) needs a second backward pass inside of a step and is left out.
 //!
 //! Shapes: R regions of P x P bins, C channels, S pixels along a side of a mask.
 
@@ -96,8 +96,8 @@ impl Drawn {
         drawn
     }
 
-    /// The factors of the `bins` of the first regions of those that were drawn for, `[R * P * P, C]`. `masks` and `side`
-    /// are those of [`Self::new`].
+    /// The factors of the `bins` of the first regions of those that were drawn for, `[R * P * P, C]`. `masks` and
+    /// `side` are those of [`Self::new`].
     ///
     /// Panics if there are more regions than masks.
     pub fn factors(&self, bins: &Map, masks: &[MaskOf], side: usize) -> Tensor2 {

@@ -262,6 +262,131 @@ fn where_all_is_background_nothing_is_lost() {
     );
 }
 
+/// Heads that find one object, and auxiliary heads that say the given numbers of it and of the others.
+struct Found {
+    /// Logits of the classes of the detection and of two proposals, `[3, K + 1]`.
+    classes: Tensor2,
+    /// Of each auxiliary head: logits of the classes, `[3, K + 1]`, and of the mask of the detection, `[1, S * S]`.
+    auxiliary: [[Tensor2; 2]; 2],
+}
+
+const OBJECT: [f32; 4] = [1.0, 2.0, 9.0, 12.0];
+const MASK: [f32; 4] = [2.0, -1.0, 0.0, 0.5];
+
+impl RegionHeads for Found {
+    fn size(&self, _image: usize) -> (usize, usize) {
+        (48, WIDTH)
+    }
+
+    fn proposals(&self, _image: usize) -> Vec<Bounds> {
+        [[0.0, 0.0, 8.0, 8.0], [4.0, 4.0, 20.0, 30.0]]
+            .map(Bounds::new)
+            .into()
+    }
+
+    fn detections(&self) -> Vec<Vec<RegionDetection>> {
+        vec![vec![RegionDetection {
+            bounds: Bounds::new(OBJECT),
+            class: 1,
+            mask: MASK.to_vec(),
+        }]]
+    }
+
+    fn predict(&self, _: &mut Tape, regions: &[Region]) -> RegionPredictions {
+        assert_eq!(regions[0].bounds, Bounds::new(OBJECT), "detections first");
+        assert_eq!(regions.len(), 3);
+        RegionPredictions {
+            classes: self.classes.clone(),
+            deltas: self.classes.clone(),
+        }
+    }
+
+    fn masks(&self, _: &mut Tape, _: &[Region], _: &[usize]) -> Tensor2 {
+        panic!("the masks of detections are known")
+    }
+
+    fn mask_side(&self) -> usize {
+        2
+    }
+
+    fn bins(&self, _: &mut Tape, regions: &[Region], head: HeadKind) -> Map {
+        let count = if head == HeadKind::Box { 3 } else { 1 };
+        assert_eq!(regions.len(), count, "masks of detections alone");
+        Map::new(leaf(&vec![1.0; 4 * count], 4 * count), count, 2, 2)
+    }
+
+    fn auxiliary_classes(&self, _: &mut Tape, number: usize, _: &Map) -> Tensor2 {
+        self.auxiliary[number][0].clone()
+    }
+
+    fn auxiliary_masks(&self, _: &mut Tape, number: usize, _: &Map, classes: &[usize]) -> Tensor2 {
+        assert_eq!(classes, [1]);
+        self.auxiliary[number][1].clone()
+    }
+}
+
+#[test]
+fn the_squares_are_means_over_heads_regions_and_classes_and_the_heads_are_constants() {
+    let rows = |shift: f32| -> Vec<f32> {
+        (0..9)
+            .map(|i| (i * 5 % 7) as f32 / 3.0 + shift * (i % 2) as f32)
+            .collect()
+    };
+    let masks = [[1.0, -1.0, 0.5, 0.5], [-2.0, 0.0, 0.0, 3.0]];
+    let heads = Found {
+        classes: leaf(&rows(0.0), 3),
+        auxiliary: [
+            [leaf(&rows(1.0), 3), leaf(&masks[0], 1)],
+            [leaf(&rows(-0.5), 3), leaf(&masks[1], 1)],
+        ],
+    };
+    let rule = rule(
+        "name = 'perturb'\napplies-to = 'all'\nothers = 5\nkinds = ['feature-noise', 'guided-cutout']\n\
+         ramp = { up = 0.0, down-from = 1.0 }",
+    );
+    let mut tape = Tape::recording();
+    let groups = [Group {
+        heads: &heads,
+        images: 1,
+    }];
+    let found = rule.losses(&mut tape, &groups, (1, 0));
+    assert_eq!(found.regions, 3, "the detection and both proposals");
+    let softmax = |mut logits: Vec<f32>| {
+        softmax_rows(&mut logits, 3);
+        logits
+    };
+    let squares =
+        |a: &[f32], b: &[f32]| -> f32 { a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum() };
+    let told = softmax(rows(0.0));
+    let classes = squares(&softmax(rows(1.0)), &told) + squares(&softmax(rows(-0.5)), &told);
+    let told = MASK.map(sigmoid);
+    let of_masks: f32 = masks
+        .iter()
+        .map(|mask| squares(&mask.map(sigmoid), &told))
+        .sum();
+    let terms: Vec<f32> = found
+        .losses
+        .terms
+        .iter()
+        .map(|(_, term)| term.scalar())
+        .collect();
+    // Two heads; three regions of three classes; a mask of four pixels.
+    close(&terms, &[classes / 18.0, of_masks / 8.0]);
+    let total = found.losses.total;
+    close(&[total.scalar()], &[terms.iter().sum()]);
+    let mut grads = tape.backward(&total);
+    assert_eq!(heads.classes.gradient(&mut grads), [0.0; 9]);
+    for [classes, masks] in &heads.auxiliary {
+        assert!(
+            classes
+                .gradient(&mut grads)
+                .iter()
+                .any(|slope| *slope != 0.0)
+        );
+        assert!(masks.gradient(&mut grads).iter().any(|slope| *slope != 0.0));
+    }
+}
+
 const SIDE: usize = 32;
 const CLASSES: usize = 3;
 

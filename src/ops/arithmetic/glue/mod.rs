@@ -1,7 +1,7 @@
 //! Small arithmetic between the fused ops: sums, repeats over the batch, row normalisation, scalars.
 //!
-//! `$$ a + b \qquad a\, f \qquad x_{bn} + r_n \qquad \frac{x_i}{\max(\lVert x_i\rVert_2,\, 10^{-12})} \qquad \sum_t c_t\, l_t \qquad
-//!    x\, s \qquad \min(e^{s}, m) $$`
+//! `$$ a + b \qquad a\, f \qquad x_{bn} + r_n \qquad \frac{x_i}{\max(\lVert x_i\rVert_2,\, 10^{-12})} \qquad
+//!    \sum_t c_t\, l_t \qquad x\, s \qquad \min(e^{s}, m) $$`
 //!
 //! Shapes: B images, N rows per image, C columns; scalars are `[1, 1]`. Source: elementary; the row norm is
 //! PyTorch's `normalize`, the clamped exponential is CLIP's temperature (Radford et al. 2021, section 2.5).

@@ -6,8 +6,8 @@
 //! `$$ \partial z_{ik} = \frac1d\, p_{ik} \Bigl(g_{ik} - \sum_j g_{ij} p_{ij}\Bigr), \qquad
 //!    g = -\frac{\tilde t}{\tilde p} \quad\text{or}\quad g = 2 (p - t) $$`
 //!
-//! Shapes: logits z and probabilities t `[N, K]` -> `[1, 1]`. The probabilities are constants. Source: the divergence of
-//! CSD (soo89/CSD-SSD 49973cc, `train_csd.py:268-380`), which adds epsilon to both sides; the squares of CCT
+//! Shapes: logits z and probabilities t `[N, K]` -> `[1, 1]`. The probabilities are constants. Source: the divergence
+//! of CSD (soo89/CSD-SSD 49973cc, `train_csd.py:268-380`), which adds epsilon to both sides; the squares of CCT
 //! (yassouali/CCT 65d4e5b, `utils/losses.py`).
 
 #[allow(unsafe_code)]

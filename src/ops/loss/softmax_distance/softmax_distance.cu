@@ -6,8 +6,8 @@ __device__ __forceinline__ float slope_of(float p, float target, float epsilon) 
     return epsilon > 0.0f ? -(target + epsilon) / (p + epsilon) : 2.0f * (p - target);
 }
 
-// logits, targets [rows, classes] -> losses [rows]; kept [rows, 3]: the largest logit m, 1 / sum(e^(z - m)), and the sum
-// of slope * p.
+// logits, targets [rows, classes] -> losses [rows]; kept [rows, 3]: the largest logit m, 1 / sum(e^(z - m)), and the
+// sum of slope * p.
 extern "C" __global__ void softmax_distance_forward(const float* logits, const float* targets, float* losses, float* kept, int rows, int classes,
                                                     float epsilon) {
     int row = blockIdx.x * blockDim.y + threadIdx.y, lane = threadIdx.x;
