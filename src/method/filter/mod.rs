@@ -62,6 +62,9 @@ pub trait Filter: DynClone + Debug + Send + Sync {
     /// Starts the state from the labelled objects of every class.
     fn start(&mut self, counts: &ClassCounts);
 
+    /// The candidates of all images before the first is labelled: [`Rule::survey`].
+    fn survey(&mut self, images: &[Vec<Candidate>]);
+
     /// The tier of every candidate of an image: [`Rule::tiers`].
     fn tiers(&mut self, image: &[Candidate], clock: Clock) -> Vec<Tier>;
 

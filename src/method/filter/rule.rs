@@ -35,6 +35,11 @@ pub trait Rule: Checked + JsonSchema + Clone + Debug + Send + Sync + 'static {
     /// run.
     fn tiers(&self, state: &mut Self::State, image: &[Candidate], clock: Clock) -> Vec<Tier>;
 
+    /// Tells the rule the candidates of all unlabelled images at once, in the order in which
+    /// [`tiers`](Self::tiers) sees them after it, if a teacher labels all of them before a student learns. A rule
+    /// whose thresholds follow the candidates can then have one threshold for all images.
+    fn survey(&self, _state: &mut Self::State, _images: &[Vec<Candidate>]) {}
+
     /// Tells the rule which candidates of an image became pseudo-labels: `kept`, in the order of `image`.
     ///
     /// It is called once for every image, after [`tiers`](Self::tiers) of that image and in the same order.
@@ -89,6 +94,10 @@ impl<R: Rule> Filter for Running<R> {
         let tiers = self.rule.tiers(&mut self.state, image, clock);
         assert_eq!(tiers.len(), image.len(), "a tier for every candidate");
         tiers
+    }
+
+    fn survey(&mut self, images: &[Vec<Candidate>]) {
+        self.rule.survey(&mut self.state, images);
     }
 
     fn learn(&mut self, image: &[Candidate], kept: &[bool], clock: Clock) {

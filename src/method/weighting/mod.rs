@@ -22,6 +22,11 @@ pub trait Weighting: DynClone + Debug + Send + Sync {
         None
     }
 
+    /// Returns true if [`Self::discounts`] takes something off: the rule needs the teacher while the student learns.
+    fn needs_logits(&self) -> bool {
+        false
+    }
+
     /// The form of the mask loss of pseudo-masks.
     fn mask_loss(&self) -> MaskLoss {
         MaskLoss::default()

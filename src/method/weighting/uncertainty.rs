@@ -59,6 +59,10 @@ impl Weighting for Uncertainty {
         Some(ops::uncertainties(logits, rows))
     }
 
+    fn needs_logits(&self) -> bool {
+        true
+    }
+
     fn mask_loss(&self) -> MaskLoss {
         MaskLoss {
             renormalise: self.renormalise,

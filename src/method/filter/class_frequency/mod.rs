@@ -8,8 +8,8 @@
 //! unlabelled images that are looked at. Of equal differences the first, lowest t counts. A class without an annotation
 //! gets the lowest t that keeps nothing. Source: zhenyuw16/noisyboundaries 0c83823, `scripts/*/filter_pl.py`.
 //!
-//! There, all unlabelled images are looked at once. A teacher that moves is looked at all the time: U are the last
-//! `window` images, and the thresholds are computed anew after every `every` steps. Until a quarter of the window is
+//! There, all unlabelled images are looked at once, and so they are here by the method `offline`: U are all of them, and
+//! the thresholds stay. A teacher that moves is looked at all the time: U are the last `window` images, and the thresholds are computed anew after every `every` steps. Until a quarter of the window is
 //! there, every class has the threshold `start`.
 
 mod window;
@@ -82,6 +82,8 @@ pub(super) struct State {
     steps: usize,
     /// The last images.
     window: Window,
+    /// True if all images were looked at before the first was labelled: the thresholds stay.
+    is_fixed: bool,
 }
 
 impl Rule for ClassFrequency {
@@ -96,15 +98,27 @@ impl Rule for ClassFrequency {
         }
     }
 
+    fn survey(&self, state: &mut State, images: &[Vec<Candidate>]) {
+        let grid = self.thresholds();
+        state.window = Window::default();
+        for image in images {
+            state.window.push(seen(&grid, image), images.len());
+        }
+        if !images.is_empty() {
+            self.match_frequencies(state, &grid);
+        }
+        state.window = Window::default();
+        state.is_fixed = true;
+    }
+
     fn tiers(&self, state: &mut State, image: &[Candidate], clock: Clock) -> Vec<Tier> {
         let kept = |one: &Candidate| f64::from(one.class_quality) > state.thresholds[one.class];
         let tiers = image.iter().map(|one| Tier::kept(kept(one))).collect();
+        if state.is_fixed {
+            return tiers;
+        }
         let grid = self.thresholds();
-        let seen = image.iter().map(|one| Seen {
-            class: one.class,
-            passed: passed(&grid, one.class_quality),
-        });
-        state.window.push(seen, self.window);
+        state.window.push(seen(&grid, image), self.window);
         if clock.last_of_step {
             state.steps += 1;
             let is_due = state.steps.is_multiple_of(self.every);
@@ -143,6 +157,14 @@ impl ClassFrequency {
             *threshold = grid[best];
         }
     }
+}
+
+/// The candidates of an image by their places on the grid.
+fn seen(grid: &[f64], image: &[Candidate]) -> impl Iterator<Item = Seen> {
+    image.iter().map(|one| Seen {
+        class: one.class,
+        passed: passed(grid, one.class_quality),
+    })
 }
 
 /// The number of thresholds, from the lowest on, that a candidate with class quality `c` is above.
