@@ -36,7 +36,7 @@ pub use config::{Demands, DetectorConfig, ExportedFile};
 pub use judged::Judged;
 pub use part::{Background, EmptyImage, MaskLoss, Negative, Origin, Part, RegionJudge};
 pub use predict::predict;
-pub use proposals::{Candidate, GridLogits, Masks, Proposals};
+pub use proposals::{Candidate, GridLogits, Masks, PictureSizes, Proposals};
 pub use regions::{HeadKind, Region, RegionDetection, RegionHeads, RegionPredictions};
 pub use targets::{ObjectWeights, Targets};
 pub use test_views::{Merge, TestView, TestViews, ViewsRule};

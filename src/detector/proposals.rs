@@ -1,6 +1,6 @@
 //! Proposals for a batch of images: pairs of a class and a mask with their scores, before any filter.
 
-use crate::ops::Bounds;
+use crate::ops::{self, Bounds};
 use crate::tensor::{Place, Tensor2};
 use std::fmt;
 
@@ -46,10 +46,48 @@ pub trait Masks: fmt::Debug {
     /// `[rows, height * width]`. Foreground is above 0.
     fn logits(&self, rows: &[usize]) -> Tensor2;
 
+    /// The logits of the masks `rows` at the resolution of a picture itself, in the memory of the CPU: a list with a
+    /// value for each of its pixels for every mask. Foreground is above 0.
+    fn in_picture(&self, rows: &[usize], sizes: PictureSizes) -> Vec<Vec<f32>> {
+        let PictureSizes { padded, own, size } = sizes;
+        let logits = self.logits(rows);
+        let values = logits.host_values();
+        let masks = values.chunks_exact((padded.0 * padded.1).max(1));
+        let in_picture = |mask: &[f32]| {
+            let lines = mask.chunks_exact(padded.1).take(own.0);
+            let inside: Vec<f32> = lines.flat_map(|line| &line[..own.1]).copied().collect();
+            match own == size {
+                true => inside,
+                false => ops::resize_planes(&inside, 1, own, size),
+            }
+        };
+        masks.map(in_picture).collect()
+    }
+
     /// The logits of the masks `rows` as the network predicts them, before they are resized to the input; none of a
     /// network that predicts no masks of the whole image.
     fn grid_logits(&self, _rows: &[usize]) -> Option<GridLogits> {
         None
+    }
+}
+
+/// Rows and columns of a picture on its way through a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PictureSizes {
+    /// Of the padded input.
+    pub padded: (usize, usize),
+    /// Of the part of the input that shows the picture.
+    pub own: (usize, usize),
+    /// Of the picture itself.
+    pub size: (usize, usize),
+}
+
+impl PictureSizes {
+    /// A rectangle of the input in pixels of the picture, cut to it.
+    pub fn in_picture(&self, bounds: Bounds) -> Bounds {
+        let across = self.size.1 as f32 / self.own.1 as f32;
+        let down = self.size.0 as f32 / self.own.0 as f32;
+        bounds.scaled(across, down).clipped(self.size)
     }
 }
 

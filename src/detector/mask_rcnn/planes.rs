@@ -1,6 +1,6 @@
 //! The masks of detections in the image: small masks, pasted where they are needed.
 
-use crate::detector::Masks;
+use crate::detector::{Masks, PictureSizes};
 use crate::ops::{Bounds, PasteRule, SmallMasks, paste_mask};
 use crate::tensor::{Later, Place, Tensor2};
 
@@ -51,6 +51,24 @@ impl Masks for PastedMasks {
 
     fn logits(&self, rows: &[usize]) -> Tensor2 {
         self.some(rows.iter().copied()).logits(&self.place)
+    }
+
+    /// The small masks are pasted at the picture's own resolution, as those of detections.
+    fn in_picture(&self, rows: &[usize], sizes: PictureSizes) -> Vec<Vec<f32>> {
+        let one = |row: &usize| {
+            let (bounds, mask) = &self.masks[*row];
+            (sizes.in_picture(*bounds), mask.as_slice())
+        };
+        let pasted = SmallMasks {
+            masks: rows.iter().map(one).collect(),
+            side: self.side,
+            size: sizes.size,
+            rule: self.rule,
+        };
+        let logits = pasted.logits(&self.place);
+        let values = logits.host_values();
+        let masks = values.chunks_exact((sizes.size.0 * sizes.size.1).max(1));
+        masks.map(<[f32]>::to_vec).collect()
     }
 }
 
