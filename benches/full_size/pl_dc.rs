@@ -36,6 +36,7 @@ fn batch(work: &Work, stream: &mut Stream) -> Batch {
     let mut batch = Batch {
         labelled: Vec::new(),
         unlabelled: Vec::new(),
+        pseudo: Vec::new(),
     };
     for _ in 0..work.images {
         let truth = targets(work.size, stream);

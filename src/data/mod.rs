@@ -15,6 +15,7 @@ pub mod image_list;
 pub mod listed;
 pub mod loader;
 mod picture_cache;
+pub mod pool_labels;
 pub mod scenes;
 pub mod split;
 pub mod split_files;
@@ -180,6 +181,18 @@ pub struct UnlabelledViews {
     pub hidden_truth: Vec<Instance>,
 }
 
+/// One image with pseudo-labels that were made before the training.
+#[derive(Clone, Debug)]
+pub struct PseudoView {
+    /// The student's view with the pseudo-labels that it still shows.
+    pub view: View,
+    /// The class quality and the mask quality of each of them.
+    pub qualities: Vec<[f32; 2]>,
+    /// The rectangle of each of them, x1, y1, x2, y2 in pixels of the view: the smallest upright one around the detected
+    /// rectangle in the view's geometry.
+    pub bounds: Vec<[f32; 4]>,
+}
+
 /// The data of one training step. Batch `t` depends only on (recipe, seed, t).
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
@@ -188,6 +201,8 @@ pub struct Batch {
     pub labelled: Vec<View>,
     /// The unlabelled images; empty before the burn-in ends.
     pub unlabelled: Vec<UnlabelledViews>,
+    /// The unlabelled images of a training whose pseudo-labels were made before it; `unlabelled` is then empty.
+    pub pseudo: Vec<PseudoView>,
 }
 
 /// The table `[data]` of a recipe, parsed and checked: a dataset before it is loaded.

@@ -20,4 +20,6 @@ pub enum InstanceSource {
     Annotation,
     /// An annotated group of objects (COCO `iscrowd`): ignored in training, an ignore region in evaluation.
     Crowd,
+    /// A pseudo-label: its number among those of its image.
+    Pseudo(usize),
 }

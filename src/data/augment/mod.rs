@@ -56,7 +56,7 @@ pub fn weak(sample: &Sample, config: &AugmentConfig, rng: &mut Stream) -> Placed
     let instances = sample
         .instances
         .iter()
-        .filter(|instance| instance.source == InstanceSource::Annotation)
+        .filter(|instance| instance.source != InstanceSource::Crowd)
         .map(|instance| {
             let mask = placing.mask(&instance.mask);
             crate::structures::Instance { mask, ..*instance }

@@ -6,14 +6,19 @@
 use super::config::{LabelledViews, LoaderConfig, UnlabelledView};
 use super::mixing::Mixer;
 use crate::data::augment::{self, AugmentConfig, TeacherGeometry};
+use crate::data::pool_labels::PoolLabels;
 use crate::data::split::Split;
-use crate::data::{Batch, Dataset, Sample, Source, UnlabelledViews};
+use crate::data::{Batch, Dataset, PseudoView, Sample, Source, UnlabelledViews};
 use crate::rng::Stream;
+use crate::structures::InstanceSource;
 use anyhow::Result;
 use std::sync::Arc;
 
 /// The number of positions of a step that have augmentation streams of their own.
 const POSITIONS: u64 = 1 << 16;
+
+/// The least side in pixels of a pseudo-label's rectangle in a view, as in STAC.
+const LEAST_SIDE: f32 = 1.0;
 
 /// Makes batches. The threads of a pool share it.
 pub struct BatchMaker {
@@ -23,6 +28,8 @@ pub struct BatchMaker {
     augment: AugmentConfig,
     labelled_views: LabelledViews,
     unlabelled_view: UnlabelledView,
+    /// The pseudo-labels of the unlabelled images, if they were made before the training.
+    labels: Option<PoolLabels>,
     seed: u64,
 }
 
@@ -43,8 +50,15 @@ impl BatchMaker {
             augment: augment.clone(),
             labelled_views: config.labelled_views,
             unlabelled_view: config.unlabelled_view,
+            labels: None,
             seed,
         }
+    }
+
+    /// The same with pseudo-labels of the unlabelled images.
+    pub fn with_labels(mut self, labels: PoolLabels) -> Self {
+        self.labels = Some(labels);
+        self
     }
 
     /// The choice of the images of each step.
@@ -74,12 +88,57 @@ impl BatchMaker {
         }
         batch.labelled.extend(strong);
         for (position, image) in images.unlabelled.into_iter().enumerate() {
-            let sample = self.load(image)?;
-            batch
-                .unlabelled
-                .push(self.unlabelled(&sample, step, position));
+            let mut sample = self.load(image)?;
+            match &self.labels {
+                None => batch
+                    .unlabelled
+                    .push(self.unlabelled(&sample, step, position)),
+                Some(labels) => {
+                    sample.instances = labels.instances(image);
+                    let view = self.pseudo(&sample, (labels, image), step, position);
+                    batch.pseudo.push(view);
+                }
+            }
         }
         Ok(batch)
+    }
+
+    /// The student's view of an unlabelled image with the pseudo-labels of image `index` of `labels`, which stand in the
+    /// place of its annotations: they follow into every geometry, as annotations do. A pseudo-label without enough
+    /// pixels left, or with a rectangle that is too thin, is dropped.
+    fn pseudo(
+        &self,
+        sample: &Sample,
+        (labels, index): (&PoolLabels, usize),
+        step: usize,
+        position: usize,
+    ) -> PseudoView {
+        let mut rng = self.stream("augment/unlabelled", step, position);
+        let weak = augment::weak(sample, &self.augment, &mut rng);
+        let mut placed = match self.unlabelled_view {
+            UnlabelledView::Strong => augment::strong(&weak, &self.augment, &mut rng),
+            UnlabelledView::Weak => weak,
+        };
+        let objects = labels.objects(index);
+        let (mut instances, mut qualities, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
+        for instance in std::mem::take(&mut placed.view.instances) {
+            let InstanceSource::Pseudo(number) = instance.source else {
+                unreachable!("all objects are pseudo-labels");
+            };
+            let sides = placed.around(objects[number].bounds);
+            let [x1, y1, x2, y2] = sides;
+            if x2 - x1 >= LEAST_SIDE && y2 - y1 >= LEAST_SIDE {
+                instances.push(instance);
+                qualities.push(objects[number].qualities);
+                bounds.push(sides);
+            }
+        }
+        placed.view.instances = instances;
+        PseudoView {
+            view: placed.view,
+            qualities,
+            bounds,
+        }
     }
 
     /// The views of an unlabelled image. The student's view is made without its annotations.

@@ -13,6 +13,7 @@ pub use config::{
 pub use mixing::{StepImages, check_epoch};
 
 use super::augment::AugmentConfig;
+use super::pool_labels::PoolLabels;
 use super::split::Split;
 use super::{Batch, Dataset};
 use anyhow::Result;
@@ -35,7 +36,26 @@ impl Loader {
         config: &LoaderConfig,
         seed: u64,
     ) -> Self {
-        let maker = Arc::new(BatchMaker::new(dataset, split, augment, config, seed));
+        let maker = BatchMaker::new(dataset, split, augment, config, seed);
+        Self::of(maker, config)
+    }
+
+    /// The same for unlabelled images whose pseudo-labels are known: batches have [`Batch::pseudo`] in the place of
+    /// [`Batch::unlabelled`].
+    pub fn with_labels(
+        dataset: &Dataset,
+        split: &Split,
+        augment: &AugmentConfig,
+        config: &LoaderConfig,
+        seed: u64,
+        labels: PoolLabels,
+    ) -> Self {
+        let maker = BatchMaker::new(dataset, split, augment, config, seed);
+        Self::of(maker.with_labels(labels), config)
+    }
+
+    fn of(maker: BatchMaker, config: &LoaderConfig) -> Self {
+        let maker = Arc::new(maker);
         let pool = (config.threads > 0).then(|| Pool::new(&maker, config.threads, config.prefetch));
         Self { maker, pool }
     }

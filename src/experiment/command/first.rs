@@ -197,12 +197,12 @@ fn first(request: &RecipeRequest, inputs: &Inputs) -> Result<(Settings, Dataset)
     Ok((settings, dataset))
 }
 
-/// The settings of a recipe's first trial with a teacher, which reads unlabelled images; without one, those of its
+/// The settings of a recipe's first trial that reads unlabelled images; without one, those of its
 /// first trial.
 ///
 /// # Errors
 /// As for [`first_settings`].
-pub(super) fn first_with_teacher(
+pub(super) fn first_with_unlabelled(
     request: &RecipeRequest,
     inputs: &Inputs,
 ) -> Result<Settings, CommandError> {
@@ -210,7 +210,7 @@ pub(super) fn first_with_teacher(
     for trial in &plan.trials {
         if let TrialSettings::Networks(settings) =
             read(&trial.located()).map_err(CommandError::Input)?
-            && settings.method.has_teacher()
+            && settings.method.reads_unlabelled()
         {
             return Ok(*settings);
         }

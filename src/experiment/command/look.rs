@@ -6,7 +6,7 @@
 
 mod files;
 
-use super::first::first_with_teacher;
+use super::first::first_with_unlabelled;
 use crate::data::loader::{LabelledViews, Loader, UnlabelledView};
 use crate::data::split::Split;
 use crate::data::{Dataset, Source};
@@ -35,7 +35,7 @@ pub fn look_at_data(
     images: usize,
 ) -> Result<String, CommandError> {
     let inputs = Inputs::of_the_splits();
-    let settings = first_with_teacher(request, &inputs)?;
+    let settings = first_with_unlabelled(request, &inputs)?;
     let read = || {
         check_empty(folder)?;
         let dataset = inputs.datasets.get(&settings.data)?;
@@ -83,7 +83,8 @@ impl Look<'_> {
     fn parts(&self) -> Result<(Vec<Part>, Views)> {
         let mut parts = Vec::new();
         let mut shown = vec![0; self.dataset.classes.len()];
-        for phase in self.settings.phases() {
+        let phases = self.settings.phases().into_iter();
+        for phase in phases.filter(|phase| !phase.steps.is_empty()) {
             let settings = self.settings.of_phase(phase.name);
             let look = Look {
                 settings: &settings,
@@ -285,7 +286,7 @@ impl Look<'_> {
         let text = |instance: &Instance| {
             let name = &self.dataset.classes[instance.class];
             match instance.source {
-                InstanceSource::Annotation => name.clone(),
+                InstanceSource::Annotation | InstanceSource::Pseudo(_) => name.clone(),
                 InstanceSource::Crowd => format!("{name} (crowd)"),
             }
         };
