@@ -12,7 +12,8 @@ use std::ops::Range;
 pub struct DeviceBatch {
     /// The batch.
     pub batch: Batch,
-    /// The student's pictures: the labelled pictures, then the strong views, or what [`Self::of_student`] was given.
+    /// The student's pictures: the labelled pictures, then its views of the unlabelled ones, or what
+    /// [`Self::of_student`] was given.
     student: Pixels,
     /// The teacher's pictures: the weak views.
     teacher: Pixels,
@@ -23,7 +24,8 @@ impl DeviceBatch {
     pub fn new(batch: Batch, network: &dyn Detector) -> Self {
         let labelled = batch.labelled.iter().map(|view| &view.picture);
         let strong = batch.unlabelled.iter().map(|views| &views.strong);
-        let student: Vec<&Picture> = labelled.chain(strong).collect();
+        let pseudo = batch.pseudo.iter().map(|one| &one.view.picture);
+        let student: Vec<&Picture> = labelled.chain(strong).chain(pseudo).collect();
         let teacher: Vec<&Picture> = batch.unlabelled.iter().map(|views| &views.weak).collect();
         Self {
             student: network.send(&student),

@@ -82,6 +82,7 @@ impl Method for Guided {
             start: Start::Under(TEACHER),
             passes: Passes::ALL,
             labels: true,
+            alone: false,
             average: false,
             goes_on: true,
             shared: false,

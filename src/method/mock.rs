@@ -154,6 +154,7 @@ impl Config {
             start: Start::Fresh,
             passes: Passes::LABELLED,
             labels: false,
+            alone: false,
             average: false,
             goes_on: true,
             shared: true,

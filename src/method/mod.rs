@@ -14,6 +14,7 @@ mod guided;
 mod lambda;
 mod learner;
 mod mock;
+mod offline;
 mod phase;
 pub mod pseudo_labels;
 mod report;
@@ -21,6 +22,7 @@ mod snapshot;
 mod supervised;
 mod teacher;
 mod teacher_student;
+mod two_kinds;
 pub mod weighting;
 
 use crate::detector::{Demands, DetectorConfig};
@@ -31,10 +33,12 @@ use std::fmt::Debug;
 pub use device_batch::DeviceBatch;
 pub use lambda::Lambda;
 pub use learner::{Learner, NumberLearner, Parts, Setup, StepOutput};
+pub use offline::{Found, PoolLabeller};
 pub use phase::{Build, MethodKeys, Passes, Phase, Start};
 pub use pseudo_labels::TierCounts;
 pub use report::{
-    ConsistencyReport, Diagnosis, PartLosses, PseudoReport, StepReport, diagnose, object_under,
+    ConsistencyReport, Diagnosis, PartLosses, PoolReport, PseudoReport, StepReport, diagnose,
+    object_under,
 };
 pub use snapshot::{CandidateSnapshot, ImageSnapshot};
 pub use supervised::Supervised;
@@ -49,7 +53,7 @@ pub trait Method: Debug + Send + Sync {
     /// Tells `check` everything in the method's table that does not suit a training of `steps` steps.
     fn check_steps(&self, _steps: usize, _check: &mut Check) {}
 
-    /// Returns true if a teacher labels images in some phase.
+    /// Returns true if a teacher labels images while the student trains. The training then leaves it beside the student.
     fn has_teacher(&self) -> bool {
         false
     }
@@ -67,7 +71,7 @@ pub trait Method: Debug + Send + Sync {
         check.require(heads == 0, "model.auxiliary-heads", heads, allowed);
     }
 
-    /// The teacher's demands on the detector, if there is a teacher.
+    /// The demands on the detector of a method with pseudo-labels.
     fn demands(&self) -> Option<Demands> {
         None
     }
@@ -98,6 +102,11 @@ pub const METHODS: &[Entry<Box<dyn Method>>] = &[
         name: "guided",
         about: "GuidedDistillation: a new student learns under a trained, frozen teacher, then under its own moving average",
         build: guided::build,
+    },
+    Entry {
+        name: "offline",
+        about: "a trained teacher labels all unlabelled images once, and a new student learns from them",
+        build: offline::build,
     },
     Entry {
         name: "consistency",

@@ -2,6 +2,8 @@
 //! result is kept, and trials that agree in all that it reads share it.
 
 use super::learner::{Learner, NumberLearner, Parts};
+use super::offline::PoolLabeller;
+use crate::data::split::ClassCounts;
 use anyhow::{Result, bail};
 use std::ops::Range;
 
@@ -17,7 +19,7 @@ pub struct Phase {
     pub start: Start,
     /// The training passes of the network in a step.
     pub passes: Passes,
-    /// True if a teacher labels images in it. It then needs the vision-language model.
+    /// True if a teacher labels images in its steps. It then needs the vision-language model.
     pub labels: bool,
     /// True if the average of the student starts with it, if the recipe wants one.
     pub average: bool,
@@ -25,9 +27,12 @@ pub struct Phase {
     pub goes_on: bool,
     /// True if the variants of a sweep usually share it. Its time then does not count for the trial itself.
     pub shared: bool,
+    /// True if its stage is keyed by the settings as they count in it: with its own tables of `[phase]` laid over those of
+    /// the trial, and without the keys of views that it does not make. Trials whose other phases differ share it.
+    pub alone: bool,
     /// The keys of `[method]` that it reads.
     pub reads: MethodKeys,
-    /// Makes what takes its steps.
+    /// Makes what does its work.
     pub build: Build,
 }
 
@@ -41,6 +46,11 @@ pub struct Passes {
 }
 
 impl Passes {
+    /// Of a phase that does not train.
+    pub const NONE: Self = Self {
+        labelled: 0,
+        unlabelled: 0,
+    };
     /// One for each labelled view.
     pub const LABELLED: Self = Self {
         labelled: 1,
@@ -62,27 +72,31 @@ impl Phase {
     /// The learner of this phase.
     ///
     /// # Errors
-    /// The phase trains a number.
+    /// The phase trains no network.
     pub fn learner(&self, parts: Parts) -> Result<Box<dyn Learner>> {
         match &self.build {
             Build::Learner(build) => Ok(build(parts)),
-            Build::Number(_) => bail!("the phase `{}` trains no network", self.name),
+            Build::Number(_) | Build::Pool(_) => {
+                bail!("the phase `{}` trains no network", self.name)
+            }
         }
     }
 
     /// The number of this phase, of a trial's seed and of how often the phase was begun (from 1 on).
     ///
     /// # Errors
-    /// The phase trains networks.
+    /// The phase trains no number.
     pub fn number(&self, seed: u64, attempt: u64) -> Result<Box<dyn NumberLearner>> {
         match &self.build {
             Build::Number(build) => Ok(build(seed, attempt)),
-            Build::Learner(_) => bail!("the phase `{}` trains networks", self.name),
+            Build::Learner(_) | Build::Pool(_) => {
+                bail!("the phase `{}` trains no number", self.name)
+            }
         }
     }
 }
 
-/// The networks that a phase starts from. Numbers are places in the method's list of phases.
+/// What a phase starts from. Numbers are places in the method's list of phases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// A student with the trial's first weights, and a new optimizer.
@@ -91,6 +105,14 @@ pub enum Start {
     GoOn(usize),
     /// A student with the trial's first weights and a new optimizer; its teacher is the student at the end of a phase.
     Under(usize),
+    /// A student with the trial's first weights and a new optimizer, for unlabelled images with the pseudo-labels that a
+    /// phase has made.
+    Labelled {
+        /// That phase.
+        by: usize,
+        /// True if images without a pseudo-label are left out.
+        drops_empty: bool,
+    },
 }
 
 impl Start {
@@ -98,7 +120,9 @@ impl Start {
     pub fn source(self) -> Option<usize> {
         match self {
             Self::Fresh => None,
-            Self::GoOn(phase) | Self::Under(phase) => Some(phase),
+            Self::GoOn(phase) | Self::Under(phase) | Self::Labelled { by: phase, .. } => {
+                Some(phase)
+            }
         }
     }
 }
@@ -112,13 +136,18 @@ pub enum MethodKeys {
     AllBut(Vec<&'static str>),
 }
 
-/// Makes what takes the steps of a phase.
+/// Makes what does the work of a phase.
 pub enum Build {
     /// Networks that learn from images.
     Learner(LearnerBuilder),
     /// A number, for trying the engine without networks and data.
     Number(NumberBuilder),
+    /// Nothing trains: the network that the phase starts under labels all unlabelled images.
+    Pool(PoolBuilder),
 }
+
+/// Makes the rules by which all unlabelled images are labelled, from the counts of the labelled ones.
+pub type PoolBuilder = Box<dyn Fn(&ClassCounts) -> PoolLabeller + Send + Sync>;
 
 /// Makes a learner around a fresh student.
 pub type LearnerBuilder = Box<dyn Fn(Parts) -> Box<dyn Learner> + Send + Sync>;

@@ -155,6 +155,50 @@ pub struct ConsistencyReport {
     pub regions: usize,
 }
 
+/// The pseudo-labels of all unlabelled images, made once before a training.
+#[derive(Clone, Debug)]
+pub struct PoolReport {
+    /// The images.
+    pub images: usize,
+    /// Those with a pseudo-label.
+    pub labelled: usize,
+    /// The pseudo-labels of every class.
+    pub by_class: Vec<usize>,
+    counts: TierCounts,
+    diagnosis: Diagnosis,
+}
+
+impl PoolReport {
+    /// A report about no image, for `classes` classes.
+    pub fn new(classes: usize) -> Self {
+        Self {
+            images: 0,
+            labelled: 0,
+            by_class: vec![0; classes],
+            counts: TierCounts::default(),
+            diagnosis: Diagnosis::default(),
+        }
+    }
+
+    /// Adds the labels of an image, which were compared with its hidden truth.
+    pub fn add(&mut self, image: &ImageLabels, diagnosis: Diagnosis) {
+        self.images += 1;
+        self.labelled += usize::from(!image.labels.is_empty());
+        for label in &image.labels {
+            self.by_class[label.class] += 1;
+        }
+        self.counts = self.counts + image.counts;
+        self.diagnosis = self.diagnosis + diagnosis;
+    }
+
+    /// The whole report, with the report of its pseudo-labels and the filter's own numbers.
+    pub fn ended(self, readings: Readings) -> (Self, PseudoReport) {
+        let barren = usize::from(self.counts.kept == 0);
+        let pseudo = PseudoReport::new(self.counts, self.diagnosis, barren, readings);
+        (self, pseudo)
+    }
+}
+
 /// One training step.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepReport {

@@ -77,6 +77,7 @@ pub(super) fn phase(empty_image: EmptyImage, end: usize, curve: usize) -> Phase 
         start: Start::Fresh,
         passes: Passes::LABELLED,
         labels: false,
+        alone: false,
         average: false,
         goes_on: true,
         shared: true,

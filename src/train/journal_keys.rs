@@ -245,6 +245,21 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
         "Pseudo-labels for each unlabelled image of a batch.",
     ),
     key(
+        "pool-images",
+        Folded::Sum,
+        "Unlabelled images that a trained teacher has labelled once, before the student trains (`method.name = \"offline\"`).",
+    ),
+    key(
+        "pool-labelled",
+        Folded::Sum,
+        "Those of them that got a pseudo-label.",
+    ),
+    key(
+        "kept-by-class",
+        Folded::Last,
+        "Their pseudo-labels, a number for each class.",
+    ),
+    key(
         "val-teacher",
         Folded::Last,
         "The first metric of `eval.metrics` of the teacher on the evaluated images, after every `eval.period` steps.",

@@ -11,7 +11,9 @@ use super::schedule::Schedule;
 use super::{Advance, TrainConfig, Training};
 use crate::data::loader::Loader;
 use crate::detector::Detector;
-use crate::method::{DeviceBatch, ImageSnapshot, Learner, PartLosses, StepReport, follow};
+use crate::method::{
+    DeviceBatch, ImageSnapshot, Learner, PartLosses, PoolReport, PseudoReport, StepReport, follow,
+};
 use crate::ops;
 use crate::structures::Picture;
 use crate::tensor::Tape;
@@ -206,6 +208,13 @@ fn readings_of(report: &StepReport) -> Result<Vec<(String, Reading)>> {
     let Some(pseudo) = &report.pseudo else {
         return Ok(readings);
     };
+    readings.extend(readings_of_labels(pseudo)?);
+    Ok(readings)
+}
+
+/// The readings of pseudo-labels for the journal.
+fn readings_of_labels(pseudo: &PseudoReport) -> Result<Vec<(String, Reading)>> {
+    let mut readings = Vec::new();
     for counts in [
         serde_json::to_value(pseudo.counts)?,
         serde_json::to_value(pseudo.diagnosis)?,
@@ -222,6 +231,22 @@ fn readings_of(report: &StepReport) -> Result<Vec<(String, Reading)>> {
     let of_filter = pseudo.readings.iter();
     readings
         .extend(of_filter.map(|(name, value)| (name.to_string(), Reading::Last(value.clone()))));
+    Ok(readings)
+}
+
+/// The readings of the pseudo-labels of all unlabelled images, for the one line that they have in the journal.
+///
+/// # Errors
+/// A count is no number; this does not happen.
+pub fn pool_readings((pool, pseudo): (PoolReport, PseudoReport)) -> Result<Vec<(String, Reading)>> {
+    let mut readings = readings_of_labels(&pseudo)?;
+    let per_image = pseudo.counts.kept as f64 / pool.images.max(1) as f64;
+    readings.extend([
+        ("kept-per-image".into(), Reading::Mean(per_image)),
+        ("pool-images".into(), Reading::Sum(pool.images as u64)),
+        ("pool-labelled".into(), Reading::Sum(pool.labelled as u64)),
+        ("kept-by-class".into(), Reading::Last(pool.by_class.into())),
+    ]);
     Ok(readings)
 }
 

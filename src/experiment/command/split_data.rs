@@ -56,7 +56,7 @@ pub fn split_data(request: &RecipeRequest, folder: &Path) -> Result<String, Comm
 
 /// The different splits of trials with these settings.
 fn wanted<'a>(mut settings: Vec<&'a Settings>, inputs: &Inputs) -> Result<Vec<Wanted<'a>>> {
-    // Some methods do not read which images are unlabelled. The splits of the others come first.
+    // Not every method reads which images are unlabelled; the splits of those that do come first.
     settings.sort_by_key(|settings| !settings.method.reads_unlabelled());
     let mut found: Vec<Wanted> = Vec::new();
     for settings in settings {

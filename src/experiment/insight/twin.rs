@@ -74,7 +74,11 @@ fn same_journal(one: &KeptStage, other: &KeptStage) -> bool {
     journal(one).is_some_and(|text| Some(text) == journal(other))
 }
 
-/// Returns true if two stages wrote the same weights.
+/// Returns true if two stages wrote the same weights, or the same pseudo-labels.
 fn same_weights(one: &KeptStage, other: &KeptStage) -> bool {
+    if one.entry.key.labels() && other.entry.key.labels() {
+        let labels = |stage: &KeptStage| std::fs::read(stage.folder.labels()).ok();
+        return labels(one).is_some_and(|labels_of_one| Some(labels_of_one) == labels(other));
+    }
     Checkpoint::same_values(&one.folder.result(), &other.folder.result())
 }

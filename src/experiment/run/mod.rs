@@ -11,6 +11,7 @@ pub mod executor;
 mod failures;
 pub mod forecast;
 pub mod interrupt;
+mod labelling;
 pub mod outcome;
 pub mod perform;
 pub mod pictures;

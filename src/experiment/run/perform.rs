@@ -1,6 +1,6 @@
 //! Attempts at a stage: takes the lease, records failures, and decides about further attempts.
 //!
-//! The work of a stage itself is in `training` and `evaluation`.
+//! The work of a stage itself is in `training`, `labelling` and `evaluation`.
 
 use super::attempt::Attempt;
 use super::devices::Devices;
@@ -197,6 +197,7 @@ impl<'a> Workshop<'a> {
     fn work(&self, stage: &Stage, attempt: &Attempt) -> Result<()> {
         match stage.kind {
             StageKind::Vlm | StageKind::Train(_) => self.train(stage, attempt),
+            StageKind::Label(phase) => self.label(stage, phase, attempt),
             StageKind::Evaluate => self.evaluate(stage, attempt),
         }
     }

@@ -9,7 +9,7 @@ use crate::structures::Picture;
 use anyhow::Result;
 
 /// The number of pictures evaluated at once: enough to fill the caches, and little memory at any size.
-const EVALUATED_AT_ONCE: usize = 4;
+pub(super) const EVALUATED_AT_ONCE: usize = 4;
 
 /// The metrics of `model` on the evaluation images. `seen` is called with the number of finished images and
 /// may end the evaluation.

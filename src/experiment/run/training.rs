@@ -78,7 +78,8 @@ impl Workshop<'_> {
                     &mut NumberTrainer::new(number),
                 )
             }
-            (_, StageKind::Evaluate) | (TrialSettings::Number(_), StageKind::Vlm) => {
+            (_, StageKind::Evaluate | StageKind::Label(_))
+            | (TrialSettings::Number(_), StageKind::Vlm) => {
                 bail!("the stage {} trains nothing", stage.key)
             }
         }
@@ -109,7 +110,15 @@ impl Workshop<'_> {
         place: &Place,
     ) -> Result<Trainer> {
         let settings = &settings.of_phase(phase.name);
-        let parts = TrialParts::new(settings, self.datasets, place)?;
+        let parts = match phase.start {
+            Start::Labelled { drops_empty, .. } => {
+                let labels = self.pool_labels(stage, settings)?;
+                TrialParts::with_labels(settings, self.datasets, place, labels, drops_empty)?
+            }
+            Start::Fresh | Start::GoOn(_) | Start::Under(_) => {
+                TrialParts::new(settings, self.datasets, place)?
+            }
+        };
         let mut learner = parts.learner(settings, phase)?;
         if phase.labels && settings.method.vlm().is_some() {
             learner.attach_vlm(self.vlm(stage, settings, &parts, place)?);
@@ -135,7 +144,7 @@ impl Workshop<'_> {
             window = checkpoint.window().clone();
         } else {
             match phase.start {
-                Start::Fresh => {}
+                Start::Fresh | Start::Labelled { .. } => {}
                 Start::GoOn(_) => training.go_on(&self.source(stage)?)?,
                 Start::Under(_) => training.take_teacher(&self.source(stage)?)?,
             }
@@ -172,7 +181,7 @@ impl Workshop<'_> {
     }
 
     /// The result of the training that a stage starts from.
-    fn source(&self, stage: &Stage) -> Result<Checkpoint> {
+    pub(super) fn source(&self, stage: &Stage) -> Result<Checkpoint> {
         let key = stage.source.as_ref();
         let key = key.context("the training that this stage starts from is missing")?;
         Ok(Checkpoint::load(

@@ -106,7 +106,22 @@ const ROWS: &[NewKey] = &[
     key("model.branches", &["mask-rcnn"], "'shared'"),
     key("method.mask-quality", TEACHERS, "'mean-foreground'"),
     key("model.auxiliary-heads", &["mask-rcnn"], "0"),
+    key("method.lambda", OFFLINE, "1.0"),
+    key("method.supervised-weight", OFFLINE, "1.0"),
+    key("method.score", OFFLINE, "'with-no-object'"),
+    key("method.candidates", OFFLINE, "'arg-max'"),
+    key("method.top-pairs", OFFLINE, "100"),
+    key("method.min-area", OFFLINE, "0"),
+    key("method.mask-threshold", OFFLINE, "0.5"),
+    key("method.pseudo-box", OFFLINE, "'mask'"),
+    key("method.duplicate-iou", OFFLINE, "1.0"),
+    key("method.empty-image", OFFLINE, "'zero-batch'"),
+    key("method.correction", OFFLINE, "{ name = 'keep' }"),
+    key("method.weighting", OFFLINE, "{ name = 'uniform' }"),
 ];
+
+/// The same for a method whose labels are made before the student trains.
+const OFFLINE: &[&str] = &["offline"];
 
 /// The dataset whose keys stand in no recipe of defaults.
 const CITYSCAPES: &[&str] = &["cityscapes"];

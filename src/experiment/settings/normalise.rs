@@ -4,7 +4,7 @@ use super::new_keys::NEW_KEYS;
 use super::phase_keys;
 use super::sections;
 use super::trial_settings::{NUMBER_TABLES, NUMBER_TRAIN, reads_networks};
-use super::unread::reset_unread;
+use super::unread::{Labelling, reset_unread};
 use crate::detector::DETECTORS;
 use crate::registry;
 use toml::{Table, Value};
@@ -36,7 +36,7 @@ pub fn normalise(table: &mut Table) {
             _ => None,
         };
         let unread = detector.map_or(&[][..], |detector| detector.unread());
-        reset_unread(table, method.as_deref(), unread);
+        reset_unread(table, Labelling::of(method.as_deref()), unread);
     }
     phase_keys::reduce(table);
     NEW_KEYS.strip(table);

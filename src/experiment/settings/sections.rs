@@ -156,12 +156,12 @@ impl Settings {
         }
     }
 
-    /// Checks that a method that reads unlabelled images has some in the batches of `[loader]`.
+    /// Checks that there are unlabelled images in the batches of `[loader]`, if the method reads any.
     pub(super) fn check_unlabelled(&self, loader: &LoaderConfig, check: &mut Check) {
         if self.method.reads_unlabelled() && loader.unlabelled == 0 {
             let message = match self.method.has_teacher() {
                 true => "0 leaves a teacher nothing to label; allowed: 1 or more",
-                false => "0 leaves nothing to compare; allowed: 1 or more",
+                false => "0 leaves no unlabelled image to learn from; allowed: 1 or more",
             };
             check.refuse("loader.unlabelled", message);
         }

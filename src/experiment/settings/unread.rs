@@ -162,8 +162,8 @@ const UNREAD: &[(&str, Off, &[&str])] = &[
     ),
 ];
 
-/// The keys that nothing reads if no teacher labels images.
-const UNREAD_WITHOUT_TEACHER: [&str; 1] = ["augment.teacher-geometry"];
+/// The key that nothing reads if no teacher labels images while the student trains.
+const UNREAD_WITHOUT_TEACHER: &str = "augment.teacher-geometry";
 
 /// The keys that nothing reads if no unlabelled image is read.
 const UNREAD_WITHOUT_UNLABELLED: [&str; 6] = [
@@ -178,10 +178,31 @@ const UNREAD_WITHOUT_UNLABELLED: [&str; 6] = [
 static DEFAULT: LazyLock<Table> =
     LazyLock::new(|| DEFAULTS.parse().expect("the defaults are TOML"));
 
+/// When a method labels unlabelled images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Labelling {
+    /// Never.
+    Never,
+    /// Before the student trains.
+    Before,
+    /// While it trains, by a teacher that stays to the end.
+    During,
+}
+
+impl Labelling {
+    /// That of `method`; of a method that cannot be read, nothing is known not to be read.
+    pub fn of(method: Option<&dyn Method>) -> Self {
+        match method {
+            Some(method) if !method.reads_unlabelled() => Self::Never,
+            Some(method) if !method.has_teacher() => Self::Before,
+            _ => Self::During,
+        }
+    }
+}
+
 /// Sets the keys that a trial does not read to their defaults. Missing keys and malformed settings are left
-/// as they are. `method`: the method, if it can be read; `by_detector` are the keys of `[method]` that the detector has
-/// no use for.
-pub fn reset_unread(table: &mut Table, method: Option<&dyn Method>, by_detector: &[&str]) {
+/// as they are. `by_detector` are the keys of `[method]` that the detector has no use for.
+pub fn reset_unread(table: &mut Table, labelling: Labelling, by_detector: &[&str]) {
     for (key, off, unread) in UNREAD {
         let is_off = match (value_at(table, key), off) {
             (Some(Value::String(found)), Off::Name(name)) => found == name,
@@ -201,16 +222,14 @@ pub fn reset_unread(table: &mut Table, method: Option<&dyn Method>, by_detector:
     for key in by_detector {
         reset(table, &format!("method.{key}"));
     }
-    if method.is_some_and(|method| !method.reads_unlabelled()) {
+    if labelling == Labelling::During {
+        return;
+    }
+    reset(table, UNREAD_WITHOUT_TEACHER);
+    if labelling == Labelling::Never {
         for path in UNREAD_WITHOUT_UNLABELLED {
             reset(table, path);
         }
-    }
-    if method.is_none_or(|method| method.has_teacher()) {
-        return;
-    }
-    for path in UNREAD_WITHOUT_TEACHER {
-        reset(table, path);
     }
     let model = value_at(table, "eval.model").and_then(Value::as_str);
     if model == Some(EvalModel::Teacher.name()) {
@@ -346,7 +365,10 @@ mod tests {
 
     #[test]
     fn without_a_teacher_nothing_reads_unlabelled_images() {
-        for path in [&UNREAD_WITHOUT_TEACHER[..], &UNREAD_WITHOUT_UNLABELLED].concat() {
+        for path in UNREAD_WITHOUT_UNLABELLED
+            .into_iter()
+            .chain([UNREAD_WITHOUT_TEACHER])
+        {
             let value = other(value_at(&table(), path).expect("the key is there"));
             let changed = |table: Table| normalised(with(table, path, value.clone()));
             assert_eq!(changed(supervised()), normalised(supervised()), "{path}");

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// The name of the file with the progress of a running stage without a journal.
@@ -109,6 +110,16 @@ impl StageFolder {
         self.0.join("metrics.json")
     }
 
+    /// The pseudo-labels of all unlabelled images.
+    pub fn labels(&self) -> PathBuf {
+        self.0.join("labels.json")
+    }
+
+    /// What the teacher has found in unlabelled images so far, of a stage that labels all of them.
+    pub fn found(&self) -> PathBuf {
+        self.0.join("found.jsonl")
+    }
+
     /// The detections of an analysis as COCO results, packed.
     pub fn predictions(&self) -> PathBuf {
         self.0.join("predictions.json.gz")
@@ -155,6 +166,7 @@ impl StageFolder {
         let path = self.outcome(key);
         match key.evaluates() {
             true => Evaluation::read(&path).is_ok(),
+            false if key.labels() => ends_whole(&path),
             false => Checkpoint::is_whole(&path),
         }
     }
@@ -163,6 +175,7 @@ impl StageFolder {
     pub fn outcome(&self, key: &StageKey) -> PathBuf {
         match key.evaluates() {
             true => self.metrics(),
+            false if key.labels() => self.labels(),
             false => self.result(),
         }
     }
@@ -259,6 +272,20 @@ pub fn link(from: &Path, to: &Path) -> Result<()> {
     }
     let content = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
     write_durably(to, &content, Durability::Cached)
+}
+
+/// Returns true if the JSON object in the file `path` ends as it was written: with a brace and a line break. Files of
+/// pseudo-labels may be too large to be read whole for that.
+fn ends_whole(path: &Path) -> bool {
+    const END: &[u8; 2] = b"}\n";
+    let read = || -> std::io::Result<bool> {
+        let mut file = fs::File::open(path)?;
+        file.seek(SeekFrom::End(-(END.len() as i64)))?;
+        let mut end = [0; END.len()];
+        file.read_exact(&mut end)?;
+        Ok(end == *END)
+    };
+    read().unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@
 //!     lease                            locked by the process that works on the stage; contains the attempt's number
 //!     checkpoint.safetensors           an unfinished training stage
 //!     final.safetensors                a finished one
+//!     labels.json                      the pseudo-labels of a stage that labels all unlabelled images
+//!     found.jsonl                      what its teacher has found so far
 //!     journal.jsonl  metrics.json  environment.json  seconds
 //!     failure.json                     the failure of the last attempt
 //!     progress.json                    the progress of a running stage without a journal

@@ -1,6 +1,6 @@
 //! The datasets of a run.
 
-use super::work::Evaluated;
+use super::work::Pictures;
 use crate::atomic::{Durability, write_durably};
 use crate::data::digest::Digest;
 use crate::data::{DATASETS, Dataset, loaded};
@@ -16,7 +16,7 @@ use toml::{Table, Value};
 pub struct Datasets {
     known: Mutex<BTreeMap<String, Dataset>>,
     /// The evaluated pictures of the datasets that were asked for; none of those that cannot be read.
-    evaluated: Mutex<BTreeMap<String, Option<Evaluated>>>,
+    evaluated: Mutex<BTreeMap<String, Option<Pictures>>>,
     /// The folder of the digests; none if the pictures are needed.
     digests: Option<PathBuf>,
 }
@@ -46,11 +46,11 @@ impl Datasets {
     }
 
     /// The evaluated pictures of the dataset of the table `[data]`; none if it cannot be read.
-    pub fn evaluated(&self, table: &Table) -> Option<Evaluated> {
+    pub fn evaluated(&self, table: &Table) -> Option<Pictures> {
         let hash = content_hash(table);
         let known = self.evaluated.lock();
         let mut known = known.unwrap_or_else(PoisonError::into_inner);
-        let look = || self.get(table).ok().map(|dataset| Evaluated::of(&dataset));
+        let look = || self.get(table).ok().map(|dataset| Pictures::of(&dataset));
         *known.entry(hash).or_insert_with(look)
     }
 

@@ -26,7 +26,7 @@ pub fn draw(settings: &Settings, dataset: &Dataset) -> Result<Split> {
         Err(error) if is_empty(train) => bail!("{error:#}{}", left_out(dataset, Part::Train)),
         split => split?,
     };
-    if settings.method.has_teacher() && split.unlabelled.is_empty() {
+    if settings.method.reads_unlabelled() && split.unlabelled.is_empty() {
         bail!(
             "split.unlabelled-backgrounds = false: no unlabelled image is left of {} training images, because those \
              without labels have no object; set it to true, lower split.labelled, or name a folder in \
@@ -117,7 +117,7 @@ pub fn split_name(settings: &Settings) -> String {
     let Settings {
         split, data, seed, ..
     } = settings;
-    let teacher = settings.method.has_teacher();
+    let teacher = settings.method.reads_unlabelled();
     format!("{split:?} {data} {seed} {teacher}")
 }
 

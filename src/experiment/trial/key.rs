@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// The kind of the stages that evaluate. All others train.
+/// The kind of the stages that evaluate.
 pub const EVALUATE: &str = "evaluate";
 /// The kind of the stage that trains the vision-language model.
 pub const VLM: &str = "vlm";
+/// The kind of the stages in which a trained teacher labels all unlabelled images. All others train.
+pub const LABEL: &str = "label";
 
 /// The identity of a stage. Two trials with a stage of the same key share it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,6 +49,11 @@ impl StageKey {
     /// Returns true if the stage trains the vision-language model.
     pub fn makes_vlm(&self) -> bool {
         self.kind() == VLM
+    }
+
+    /// Returns true if a teacher labels all unlabelled images in the stage.
+    pub fn labels(&self) -> bool {
+        self.kind() == LABEL
     }
 
     /// The key as text, which is also the name of the stage's folder.

@@ -3,7 +3,8 @@
 use super::datasets::Datasets;
 use super::draws::draw;
 use crate::data::Dataset;
-use crate::data::loader::Loader;
+use crate::data::loader::{LabelledRepeat, Loader};
+use crate::data::pool_labels::PoolLabels;
 use crate::data::split::Split;
 use crate::detector::Detector;
 use crate::experiment::settings::sections::Settings;
@@ -13,7 +14,7 @@ use crate::nn::params::move_to;
 use crate::rng::Stream;
 use crate::structures::{InstanceSource, Mask, Picture};
 use crate::tensor::Place;
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 /// The objects that every training of a trial starts from.
 pub struct TrialParts {
@@ -42,6 +43,44 @@ impl TrialParts {
             ..
         } = settings;
         let loader = Loader::new(&dataset, &split, augment, loader, *seed);
+        Ok(Self {
+            dataset,
+            split,
+            loader,
+            place: place.clone(),
+        })
+    }
+
+    /// The same with the pseudo-labels of the unlabelled images, which an earlier stage has made. `drops_empty`: images
+    /// without any are left out. The pool of a loader then holds labelled images as often as with all of them, as in
+    /// Noisy Boundaries.
+    ///
+    /// # Errors
+    /// As for [`Self::new`], or no image is left.
+    pub fn with_labels(
+        settings: &Settings,
+        datasets: &Datasets,
+        place: &Place,
+        labels: PoolLabels,
+        drops_empty: bool,
+    ) -> Result<Self> {
+        let dataset = datasets.get(&settings.data)?;
+        let mut split = draw(settings, &dataset)?;
+        let mut config = settings.loader.clone();
+        let all = split.unlabelled.len();
+        let times = config.labelled_repeat.times(split.labelled.len(), all);
+        config.labelled_repeat = LabelledRepeat::Times(times);
+        if drops_empty {
+            split.unlabelled.retain(|image| labels.has(*image));
+        }
+        if split.unlabelled.is_empty() {
+            bail!(
+                "method.empty-image = \"drop\" leaves no unlabelled image: the phase `label` kept nothing in any of the {all} \
+                 images; needed: a filter that keeps more, a longer `method.teacher-steps`, or another `empty-image`"
+            );
+        }
+        let Settings { augment, seed, .. } = settings;
+        let loader = Loader::with_labels(&dataset, &split, augment, &config, *seed, labels);
         Ok(Self {
             dataset,
             split,

@@ -5,15 +5,17 @@
 //! |---|---|---|
 //! | `vlm` | its own table, the size of the drawn images | the trained vision-language model |
 //! | a phase of the method | the keys that the method declares, the phase that it starts from | its networks at the end |
+//! | a phase that labels | the phase of its teacher, the keys that the method declares, the images and their size | all pseudo-labels |
 //! | `evaluate` | the end of training, `eval.size`, `eval.shorter`, `eval.top` | the metrics of all models |
 
 use super::key::{EVALUATE, StageKey, VLM};
-use super::work::{self, Evaluated};
+use super::work::{self, Pictures};
 use crate::experiment::settings::identity::identity;
+use crate::experiment::settings::new_keys::NEW_KEYS;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::graph::clip::VisionLanguageConfig;
-use crate::method::{MethodKeys, Phase};
-use crate::recipe::{PHASE, content_hash};
+use crate::method::{Build, MethodKeys, Phase};
+use crate::recipe::{PHASE, content_hash, lay, value_at};
 use std::sync::Arc;
 use toml::{Table, Value};
 
@@ -46,6 +48,21 @@ const READ_WITH_UNLABELLED: [&str; 4] =
     ["unlabelled", "unlabelled-view", "mixing", "labelled-repeat"];
 /// The key of `[split]` that does not change the labelled images.
 const UNLABELLED: &str = "unlabelled";
+/// The keys of `[augment]` that change strong views alone.
+const STRONG: [&str; 8] = [
+    "jitter",
+    "grayscale",
+    "blur",
+    "cutout",
+    "cutout-fill",
+    "colour",
+    "affine",
+    "holes",
+];
+/// The tables, beside keys of `[method]` and `[eval]`, that decide the pseudo-labels of a trained teacher.
+const LABELLING: [&str; 4] = ["seed", "precision", "data", "split"];
+/// The keys of `[eval]` that decide the size of a picture.
+const SIZE: [&str; 2] = ["size", "shorter"];
 /// The key of `[augment]` that does not change the views of labelled images.
 const TEACHER_GEOMETRY: &str = "teacher-geometry";
 /// The cost of a step, and of an evaluation, without networks. Only its ratio to others of that kind is meaningful.
@@ -58,6 +75,8 @@ pub enum StageKind {
     Vlm,
     /// Trains a phase of the trial's method, given by its index in the method's list.
     Train(usize),
+    /// Labels all unlabelled images with the teacher that an earlier phase has trained; the phase is given likewise.
+    Label(usize),
     /// Evaluates every model that training left.
     Evaluate,
 }
@@ -88,12 +107,15 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Takes the evaluated pictures of the dataset into account, if the stage evaluates networks.
-    pub fn count(&mut self, pictures: Option<Evaluated>) {
-        if let (StageKind::Evaluate, TrialSettings::Networks(settings)) =
-            (self.kind, &*self.settings)
-        {
-            self.cost = work::evaluation(settings, pictures);
+    /// Takes the pictures of the dataset into account, if the stage evaluates networks or labels images.
+    pub fn count(&mut self, pictures: Option<Pictures>) {
+        let TrialSettings::Networks(settings) = &*self.settings else {
+            return;
+        };
+        match self.kind {
+            StageKind::Evaluate => self.cost = work::evaluation(settings, pictures),
+            StageKind::Label(_) => self.cost = work::labelling(settings, pictures),
+            StageKind::Vlm | StageKind::Train(_) => {}
         }
     }
 }
@@ -112,13 +134,20 @@ pub fn stages(label: &str, table: &Table, settings: &Arc<TrialSettings>) -> Vec<
             true => format!("{}, seed {seed}", phase.name),
             false => format!("{label}, seed {seed}"),
         };
+        let kind = match phase.build {
+            Build::Pool(_) => StageKind::Label(index),
+            Build::Learner(_) | Build::Number(_) => StageKind::Train(index),
+        };
         let cost = match &**settings {
+            TrialSettings::Networks(settings) if kind == StageKind::Label(index) => {
+                work::labelling(settings, None)
+            }
             TrialSettings::Networks(settings) => work::training(settings, phase),
             TrialSettings::Number(_) => NUMBER_COST * phase.steps.len() as u64,
         };
         trainings.push(Stage {
             key: key(phase.name, reads(table, phase), [&vlm, &source]),
-            kind: StageKind::Train(index),
+            kind,
             title,
             needs: needs([&vlm, &source]),
             vlm,
@@ -205,6 +234,15 @@ fn needs(sources: [&Option<StageKey>; 2]) -> Vec<StageKey> {
 
 /// The settings that a phase reads.
 fn reads(table: &Table, phase: &Phase) -> Table {
+    if let Build::Pool(_) = phase.build {
+        let mut reads = pick(table, &LABELLING);
+        let size = table.get("eval").map(|eval| pick(eval, &SIZE));
+        reads.extend(size.map(|size| ("eval".to_string(), size.into())));
+        reads.extend(method_keys(table, phase));
+        return reads;
+    }
+    let counted = phase.alone.then(|| as_they_count(table, phase));
+    let table = counted.as_ref().unwrap_or(table);
     let mut reads = pick(table, &LABELLED);
     if let Some(loader) = reads.get_mut("loader").and_then(Value::as_table_mut) {
         loader.retain(|key, _| !NOT_READ_WITHOUT_UNLABELLED.contains(&key));
@@ -212,16 +250,7 @@ fn reads(table: &Table, phase: &Phase) -> Table {
     if let Some(train) = reads.get_mut("train").and_then(Value::as_table_mut) {
         train.remove("average");
     }
-    match &phase.reads {
-        MethodKeys::Only(keys) => reads.extend(pick(&table["method"], keys)),
-        MethodKeys::AllBut(keys) => {
-            let mut method = pick(table, &["method"]);
-            if let Some(method) = method.get_mut("method").and_then(Value::as_table_mut) {
-                method.retain(|key, _| !keys.contains(&key));
-            }
-            reads.extend(method);
-        }
-    }
+    reads.extend(method_keys(table, phase));
     let own = table.get(PHASE).and_then(|phases| phases.get(phase.name));
     if let Some(own) = own {
         reads.insert(PHASE.into(), own.clone());
@@ -247,6 +276,54 @@ fn reads(table: &Table, phase: &Phase) -> Table {
         }
     }
     reads
+}
+
+/// The keys of `[method]` that a phase reads.
+fn method_keys(table: &Table, phase: &Phase) -> Table {
+    match &phase.reads {
+        MethodKeys::Only(keys) => pick(&table["method"], keys),
+        MethodKeys::AllBut(keys) => {
+            let mut method = pick(table, &["method"]);
+            if let Some(method) = method.get_mut("method").and_then(Value::as_table_mut) {
+                method.retain(|key, _| !keys.contains(&key));
+            }
+            method
+        }
+    }
+}
+
+/// The settings of a trial as they count in `phase`, which has a learning-rate curve of its own: with its own tables of
+/// `[phase]` laid over those of the trial, with the steps of its curve, and without the keys of strong views if it makes
+/// none. New keys at their defaults are left out, as in the trial's own settings.
+fn as_they_count(table: &Table, phase: &Phase) -> Table {
+    let mut counted = table.clone();
+    let phases = counted.remove(PHASE);
+    let own = phases.as_ref().and_then(|phases| phases.get(phase.name));
+    let own = own.and_then(Value::as_table);
+    for (name, keys) in own.into_iter().flatten() {
+        if let (Some(Value::Table(all)), Value::Table(keys)) = (counted.get_mut(name), keys) {
+            lay(all, keys);
+        }
+    }
+    NEW_KEYS.strip(&mut counted);
+    let has_steps = own.is_some_and(|own| value_at(own, "train.steps").is_some());
+    if let Some(train) = counted.get_mut("train").and_then(Value::as_table_mut) {
+        train.remove("epochs");
+        if !has_steps {
+            train.insert("steps".into(), (phase.curve as i64).into());
+        }
+    }
+    let is_weak = |key: &str| value_at(&counted, key).and_then(Value::as_str) == Some("weak");
+    let labelled = is_weak("loader.labelled-views");
+    let unlabelled = !phase.reads_unlabelled() || is_weak("loader.unlabelled-view");
+    if let Some(augment) = counted.get_mut("augment").and_then(Value::as_table_mut) {
+        // No teacher has a view of its own.
+        augment.remove(TEACHER_GEOMETRY);
+        if labelled && unlabelled {
+            augment.retain(|key, _| !STRONG.contains(&key));
+        }
+    }
+    counted
 }
 
 /// The entries `keys` of a table, as far as they exist.

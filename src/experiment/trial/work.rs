@@ -5,6 +5,7 @@
 //! |---|---|
 //! | a labelled picture in a step | the phase's training passes of the detector for each of its views |
 //! | an unlabelled picture in a step | the phase's training passes; with a teacher its forward pass and the vision-language features |
+//! | an unlabelled picture that is labelled before | a forward pass, and the masks of `eval.top` candidates |
 //! | an evaluated picture | for each model a forward pass, and the masks of `eval.top` candidates; during a training for one |
 //! | the vision-language model | its own training passes |
 //!
@@ -14,6 +15,7 @@
 use crate::data::Dataset;
 use crate::data::augment::ImageSize;
 use crate::data::loader::LabelledViews;
+use crate::data::split::Unlabelled;
 use crate::experiment::settings::sections::Settings;
 use crate::graph::clip::ClipTinyConfig;
 use crate::method::Phase;
@@ -25,22 +27,28 @@ pub const UNIT: f64 = 1e6;
 /// The operations for one pixel of the mask of one candidate: it is resized, compared with 0, and encoded.
 const MASK_PIXEL: f64 = 200.0;
 
-/// The evaluated pictures of a dataset.
+/// The pictures of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Evaluated {
-    /// The number of pictures.
+pub struct Pictures {
+    /// The number of evaluated pictures.
     pub images: usize,
-    /// Rows and columns of the one in the middle, sorted by area.
+    /// Rows and columns of the evaluated picture in the middle, sorted by area.
     pub size: (usize, usize),
+    /// The number of training pictures.
+    pub train: usize,
+    /// The number of further unlabelled pictures.
+    pub further: usize,
 }
 
-/// COCO's `val2017`: the pictures of a dataset that was not read.
-const COCO: Evaluated = Evaluated {
+/// COCO's `train2017` and `val2017`: the pictures of a dataset that was not read.
+const COCO: Pictures = Pictures {
     images: 5000,
     size: (480, 640),
+    train: 118_287,
+    further: 0,
 };
 
-impl Evaluated {
+impl Pictures {
     /// The pictures of `dataset`. If their sizes are unknown, they count as COCO's.
     pub fn of(dataset: &Dataset) -> Self {
         let images = dataset.val.len();
@@ -51,6 +59,11 @@ impl Evaluated {
         Self {
             images,
             size: size.unwrap_or(COCO.size),
+            train: dataset.train.len(),
+            further: dataset
+                .extra_unlabelled
+                .as_ref()
+                .map_or(0, |further| further.len()),
         }
     }
 
@@ -61,6 +74,8 @@ impl Evaluated {
         Self {
             images: number("val-images").unwrap_or(COCO.images),
             size: number("size").map_or(COCO.size, |side| (side, side)),
+            train: number("train-images").unwrap_or(COCO.train),
+            further: 0,
         }
     }
 }
@@ -108,25 +123,43 @@ fn evaluations(settings: &Settings, phase: &Phase) -> usize {
 
 /// The cost of the training of the vision-language model `config`.
 pub fn vlm(settings: &Settings, config: &ClipTinyConfig) -> u64 {
-    let (side, _) = Evaluated::told(&settings.data).size;
+    let (side, _) = Pictures::told(&settings.data).size;
     cost(config.training_operations(side))
 }
 
 /// The cost of the evaluation of every model that a training leaves. `pictures`: those of the dataset; without
 /// them, those that `[data]` tells.
-pub fn evaluation(settings: &Settings, pictures: Option<Evaluated>) -> u64 {
+pub fn evaluation(settings: &Settings, pictures: Option<Pictures>) -> u64 {
     let average = settings.train.average > 0.0;
     let models = 1 + usize::from(settings.method.has_teacher()) + usize::from(average);
     cost(models as f64 * of_model(settings, pictures))
 }
 
+/// The cost of the labels of all unlabelled pictures. `pictures`: those of the dataset; without them, those that `[data]`
+/// tells.
+pub fn labelling(settings: &Settings, pictures: Option<Pictures>) -> u64 {
+    let pictures = pictures.unwrap_or_else(|| Pictures::told(&settings.data));
+    let Pictures { train, further, .. } = pictures;
+    let labelled = settings.split.labelled;
+    let count = match settings.split.unlabelled {
+        Unlabelled::Extra => further as f64,
+        Unlabelled::Rest if labelled < 1.0 => train as f64 * (1.0 - labelled) + further as f64,
+        Unlabelled::Rest | Unlabelled::All => (train + further) as f64,
+    };
+    cost(count * of_picture(settings, pictures.size))
+}
+
 /// The operations of the evaluation of one model.
-fn of_model(settings: &Settings, pictures: Option<Evaluated>) -> f64 {
-    let Evaluated { images, size } = pictures.unwrap_or_else(|| Evaluated::told(&settings.data));
+fn of_model(settings: &Settings, pictures: Option<Pictures>) -> f64 {
+    let pictures = pictures.unwrap_or_else(|| Pictures::told(&settings.data));
+    pictures.images as f64 * of_picture(settings, pictures.size)
+}
+
+/// The operations of the detections in a picture of `size` rows and columns, in the evaluation's size.
+fn of_picture(settings: &Settings, size: (usize, usize)) -> f64 {
     let (height, width) = settings.eval.view_size(size);
     let network = settings.model.operations(height, width).forward();
-    let masks = MASK_PIXEL * (settings.eval.top * size.0 * size.1) as f64;
-    images as f64 * (network + masks)
+    network + MASK_PIXEL * (settings.eval.top * size.0 * size.1) as f64
 }
 
 #[cfg(test)]
@@ -180,12 +213,14 @@ mod tests {
     fn an_evaluation_costs_by_pictures_models_and_masks() {
         let settings = read(&table());
         let own = evaluation(&settings, None);
-        let told = Evaluated {
+        let told = Pictures {
             images: 500,
             size: (64, 64),
+            train: 2000,
+            further: 0,
         };
         assert_eq!(evaluation(&settings, Some(told)), own);
-        let twice = Evaluated {
+        let twice = Pictures {
             images: 1000,
             ..told
         };
@@ -221,7 +256,7 @@ mod tests {
     fn the_pictures_of_a_dataset_are_counted_and_measured() {
         let data = table()["data"].as_table().unwrap().clone();
         let dataset = crate::data::load(data).unwrap();
-        let pictures = Evaluated::of(&dataset);
+        let pictures = Pictures::of(&dataset);
         assert_eq!((pictures.images, pictures.size), (500, (64, 64)));
     }
 }

@@ -12,7 +12,7 @@
 //! A head of which a file has a part is not left out by intention: what is missing is told. Other programs have no use
 //! for these heads, so a file for them has none of their parameters.
 
-use crate::graph::mask_rcnn::AUXILIARY;
+use super::mask_rcnn::AUXILIARY;
 
 /// The beginnings of the names of each head's parameters.
 const HEADS: [&str; 6] = [

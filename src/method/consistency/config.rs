@@ -80,6 +80,7 @@ impl Method for Config {
             average: true,
             goes_on: false,
             shared: false,
+            alone: false,
             reads: MethodKeys::AllBut(Vec::new()),
             build: Build::Learner(Box::new(move |parts| {
                 let (rule, lambda) = (Arc::clone(&config.rule), config.lambda.clone());

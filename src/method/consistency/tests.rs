@@ -453,6 +453,7 @@ fn batch() -> Batch {
                 moved: None,
             })
             .collect(),
+        pseudo: Vec::new(),
     }
 }
 

@@ -18,7 +18,7 @@ pub(in crate::method) fn candidate(class: usize, c: f32, m: f32) -> Candidate {
 }
 
 /// The filter of a table.
-pub(super) fn built(toml: &str) -> Box<dyn Filter> {
+pub(in crate::method) fn built(toml: &str) -> Box<dyn Filter> {
     crate::registry::build(FILTERS, toml.parse().unwrap()).unwrap()
 }
 

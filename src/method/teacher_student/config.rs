@@ -112,10 +112,10 @@ pub(in crate::method) struct Keys {
 }
 
 /// The least threshold of a pixel: Mask R-CNN's logits end at those of nearly this probability.
-const LEAST_THRESHOLD: f32 = 1e-6;
+pub(in crate::method) const LEAST_THRESHOLD: f32 = 1e-6;
 
 /// Largest number of query-class pairs of an image.
-const MOST_PAIRS: usize = 1_000_000;
+pub(in crate::method) const MOST_PAIRS: usize = 1_000_000;
 
 pub(in crate::method) fn build(table: Table) -> Result<Box<dyn Method>, ComponentErrors> {
     Ok(Box::new(TeacherStudentConfig::read(table)?))
@@ -209,6 +209,7 @@ pub fn distill(
         start,
         passes: Passes::ALL,
         labels: true,
+        alone: false,
         average: true,
         goes_on: false,
         shared: false,

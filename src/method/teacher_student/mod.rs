@@ -7,9 +7,7 @@
 //! t < T_b: the burn-in, a supervised phase. t = T_b: the teacher is a copy of the student. t > T_b: the
 //! teacher first follows the student (as it is after step t - 1). Then the teacher labels the weak views, and
 //! the student learns the labelled views and the strong views, into whose geometry the labels follow. A frozen teacher
-//! is given at the start and never follows. The two forwards of the released code are one over the concatenated batch
-//! where the sizes agree: no layer mixes images (group, layer and frozen batch normalisation), and the losses of the
-//! two parts are normalised apart.
+//! is given at the start and never follows. The two forwards of the released code are one where the sizes agree.
 
 mod config;
 mod judge;
@@ -24,6 +22,7 @@ use super::report::{Diagnosis, PartLosses, PseudoReport, StepReport, diagnose};
 use super::snapshot::ImageSnapshot;
 use super::supervised::{ImageGroup, Supervised, labelled_targets};
 use super::teacher::{Average, follow};
+use super::two_kinds::TwoKinds;
 use crate::data::Batch;
 use crate::detector::{Background, Detector, Negative, Output, Proposals, Targets};
 use crate::graph::clip::VisionLanguage;
@@ -38,7 +37,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 pub use config::TeacherStudentConfig;
-pub(super) use config::{Keys, build, distill};
+pub(super) use config::{Keys, LEAST_THRESHOLD, MOST_PAIRS, build, distill};
 
 /// A student, a teacher and the rules between them.
 pub struct TeacherStudent {
@@ -163,24 +162,7 @@ impl Learner for TeacherStudent {
         let proposals = proposals.wait();
         let begun = self.labeller.begin(proposals, last_of_epoch);
 
-        let student = &*self.supervised.student;
-        let labelled = sent.batch.labelled.len();
-        let unlabelled = sent.batch.unlabelled.len();
-        // The outputs for both kinds of images, and which of them are for unlabelled ones.
-        let (images, output, apart, unlabelled) = match sent.is_of_one_size() {
-            true => {
-                let images = sent.all(student);
-                let output = student.forward(tape, &images);
-                (images, output, None, labelled..labelled + unlabelled)
-            }
-            false => {
-                let images = sent.labelled(student);
-                let output = student.forward(tape, &images);
-                let apart = student.forward(tape, &sent.strong(student));
-                (images, output, Some(apart), 0..unlabelled)
-            }
-        };
-        let output_of_strong = apart.as_ref().unwrap_or(&output);
+        let outputs = TwoKinds::of(tape, &*self.supervised.student, sent);
         // The masks are there while a GPU is at the student's forward pass; the correction waits behind it.
         let labels = self.labels(begun, &sent.batch, step);
 
@@ -189,7 +171,7 @@ impl Learner for TeacherStudent {
             labeller,
             ..
         } = &*self;
-        let objects = labelled_targets(&sent.batch, images.padded());
+        let objects = labelled_targets(&sent.batch, outputs.labelled_size);
         let weighting = &labeller.weighting;
         let labelled_part = supervised.labelled_part(&objects, weighting.labelled_mask_loss());
         let views = labels.iter().zip(&sent.batch.unlabelled);
@@ -203,14 +185,17 @@ impl Learner for TeacherStudent {
             (None, _) => Background::Own,
         };
         let mask_loss = weighting.mask_loss();
+        let unlabelled = outputs.unlabelled_images.clone();
         let unlabelled_part =
             supervised.pseudo_part(unlabelled, &pseudo_objects, mask_loss, background);
         let draws =
             [ImageGroup::Labelled, ImageGroup::Unlabelled].map(|of| supervised.draws(of, step));
         let [labelled_draws, unlabelled_draws] = draws;
         // Both begin before either is waited for.
-        let sup = output.begin(&labelled_part, labelled_draws);
-        let unsup = output_of_strong.begin(&unlabelled_part, unlabelled_draws);
+        let sup = outputs.labelled.begin(&labelled_part, labelled_draws);
+        let unsup = outputs
+            .unlabelled()
+            .begin(&unlabelled_part, unlabelled_draws);
         let (sup, unsup) = (sup.losses(tape), unsup.losses(tape));
         let mut summands = vec![(&sup.total, self.supervised_weight)];
         summands.extend(self.lambda.summands(&unsup));
@@ -286,4 +271,4 @@ impl Learner for TeacherStudent {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::method) mod tests;

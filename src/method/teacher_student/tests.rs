@@ -12,7 +12,7 @@ use crate::structures::{Instance, InstanceSource, Mask};
 use crate::tensor::{Later, Place};
 use crate::train::{Optimizer, OptimizerConfig, UpdateRule};
 
-const SIDE: usize = 32;
+pub(in crate::method) const SIDE: usize = 32;
 const BURN_IN: usize = 2;
 
 fn student() -> Box<dyn Detector> {
@@ -20,7 +20,7 @@ fn student() -> Box<dyn Detector> {
 }
 
 /// The network of the table `[model]`.
-fn student_of(model: toml::Table) -> Box<dyn Detector> {
+pub(in crate::method) fn student_of(model: toml::Table) -> Box<dyn Detector> {
     let config = registry::build(DETECTORS, model).unwrap();
     config.build(3, &mut Stream::new(5, "weights")).unwrap()
 }
@@ -87,7 +87,7 @@ fn supervised_table() -> toml::Table {
     table.parse().unwrap()
 }
 
-fn picture(seed: u64, side: usize) -> Picture {
+pub(in crate::method) fn picture(seed: u64, side: usize) -> Picture {
     let mut stream = Stream::new(seed, "picture");
     Picture::new(
         side,
@@ -118,10 +118,15 @@ fn batch(unlabelled_side: usize) -> Batch {
     Batch {
         labelled: vec![view(1), view(2)],
         unlabelled: vec![views(3), views(5)],
+        pseudo: Vec::new(),
     }
 }
 
-fn step(learner: &mut dyn Learner, batch: &Batch, step: usize) -> (f32, StepReport) {
+pub(in crate::method) fn step(
+    learner: &mut dyn Learner,
+    batch: &Batch,
+    step: usize,
+) -> (f32, StepReport) {
     let sent = learner.send(batch.clone());
     let output = learner.step(&mut Tape::recording(), &sent, step);
     (output.loss.scalar(), output.report.wait())
@@ -349,7 +354,7 @@ on_every_place! {
     }
 }
 
-mod oracle;
+pub(in crate::method) mod oracle;
 mod whole_step;
 
 #[cfg(feature = "cuda")]

@@ -3,15 +3,18 @@
 use super::*;
 use crate::data::augment::{AugmentConfig, ImageSize};
 use crate::data::loader::{LoaderConfig, Mixing};
+use crate::data::pool_labels::{PoolImage, PoolLabels, PoolObject};
 use crate::data::split::{Split, SplitConfig};
 use crate::data::{Dataset, Sample, Source};
 use crate::detector::DETECTORS;
-use crate::method::{ConsistencyReport, METHODS, Parts, Setup, Start, filter, trains_networks};
+use crate::method::{
+    Build, ConsistencyReport, METHODS, Parts, Setup, Start, filter, trains_networks,
+};
 use crate::nn::params::move_to;
 use crate::ops::check::on_every_place;
 use crate::registry::Check;
 use crate::rng::Stream;
-use crate::structures::{Instance, InstanceSource, Mask, Picture};
+use crate::structures::{Instance, InstanceSource, Mask, Picture, rle};
 use crate::tensor::Place;
 use crate::train::JOURNAL_KEYS;
 use anyhow::bail;
@@ -126,10 +129,37 @@ fn trainer_with(
         learner.add_teacher().unwrap();
     }
     move_to(learner.student(), place);
-    let loader = Loader::new(&dataset, &split, &augment, &loader, 3);
+    let loader = match phase.start {
+        Start::Labelled { .. } => {
+            let labels = labels(&split);
+            Loader::with_labels(&dataset, &split, &augment, &loader, 3, labels)
+        }
+        _ => Loader::new(&dataset, &split, &augment, &loader, 3),
+    };
     let mut trainer = Trainer::new(learner, &TrainConfig::for_tests(), 0, loader);
     trainer.step = phase.steps.start;
     trainer
+}
+
+/// The objects of the unlabelled images as their pseudo-labels.
+fn labels(split: &Split) -> PoolLabels {
+    let mut labels = PoolLabels::default();
+    for image in &split.unlabelled {
+        let bits = (0..SIDE * SIDE).map(|i| u8::from(i % SIDE < 16));
+        let object = PoolObject {
+            class: 0,
+            qualities: [0.9, 0.8],
+            bounds: [0.0, 0.0, 16.0, SIDE as f32],
+            mask: rle::encode(&Mask::new(SIDE, SIDE, bits.collect())),
+        };
+        let of_image = PoolImage {
+            id: *image as u64,
+            size: (SIDE, SIDE),
+            objects: vec![object],
+        };
+        labels.insert(*image, of_image);
+    }
+    labels
 }
 
 /// The losses of the steps up to the first that fails, and its error.
@@ -228,6 +258,13 @@ fn methods() -> Vec<toml::Table> {
     let mut guided = pair.clone();
     guided["name"] = "guided".into();
     guided.insert("teacher-steps".into(), 2.into());
+    let mut offline = pair.clone();
+    for key in ["burn-in", "ema", "ema-ramp", "area", "mask-target"] {
+        offline.remove(key);
+    }
+    offline["name"] = "offline".into();
+    offline["weighting"] = rule("name = 'uniform'");
+    offline.insert("teacher-steps".into(), 2.into());
     let supervised = "name = 'supervised'\nburn-in = 2\nempty-image = 'zero-batch'";
     let consistency = |rule: &str| {
         let text = format!(
@@ -242,7 +279,14 @@ fn methods() -> Vec<toml::Table> {
         "{ name = 'perturb', applies-to = 'unlabelled', others = 9, ramp = { up = 0.2, down-from = 1.0 }, \
          kinds = ['feature-noise', 'spatial-dropout'] }",
     );
-    vec![supervised.parse().unwrap(), pair, guided, flip, perturb]
+    vec![
+        supervised.parse().unwrap(),
+        pair,
+        guided,
+        offline,
+        flip,
+        perturb,
+    ]
 }
 
 /// Table `[model]` of a recipe of every detector.
@@ -353,7 +397,13 @@ fn every_key_that_a_component_writes_is_explained() {
         pairs.filter_map(|(method, model)| Some((method, suited(method, model)?)))
     {
         let built = crate::registry::build(METHODS, method.clone()).unwrap();
-        for phase in 0..built.phases(STEPS).len() {
+        for (phase, one) in built.phases(STEPS).into_iter().enumerate() {
+            if let Build::Pool(_) = one.build {
+                let report = PoolReport::new(1).ended(Vec::new());
+                let readings = pool_readings(report).unwrap();
+                written.extend(readings.into_iter().map(|(name, _)| name));
+                continue;
+            }
             let (model, method) = (Some(model.clone()), method.clone());
             let mut trainer = trainer_with(&Place::Host, 99, model, method, phase, |_, _| {});
             let advance = trainer.advance().unwrap();

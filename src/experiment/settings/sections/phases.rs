@@ -3,7 +3,7 @@
 use super::Settings;
 use crate::data::loader::UnlabelledView;
 use crate::experiment::settings::phase_keys::Curve;
-use crate::method::{Phase, Start};
+use crate::method::{Build, Phase, Start};
 use crate::recipe::PHASE;
 use crate::registry::{Check, joined};
 use crate::train::TrainConfig;
@@ -46,7 +46,7 @@ impl Settings {
     fn check_in_box(&self, phases: &[Phase], check: &mut Check) {
         // The objects of an unlabelled image are known if another phase has labelled it.
         let unknown = |phase: &&Phase| {
-            phase.labels || (phase.reads_unlabelled() && !self.method.has_teacher())
+            phase.reads_unlabelled() && !matches!(phase.start, Start::Labelled { .. })
         };
         for phase in phases.iter().filter(unknown) {
             let own = self.of_phase(phase.name);
@@ -85,6 +85,11 @@ impl Settings {
                 check.refuse(&path, message);
                 continue;
             };
+            if let Build::Pool(_) = phase.build {
+                let message = "this phase takes no steps and reads none of the keys of phases";
+                check.refuse(&path, message);
+                continue;
+            }
             check.within(&path, |check| {
                 if let Some(augment) = &own.augment {
                     self.check_size(augment, check);

@@ -11,7 +11,7 @@ use crate::structures::Detection;
 use crate::tensor::Tensor2;
 
 /// A network, and the objects of every image that it is asked about.
-pub(super) struct Oracle {
+pub(in crate::method) struct Oracle {
     pub network: Box<dyn Detector>,
     pub truth: Vec<Instance>,
     /// Class quality and mask quality of all its candidates.
@@ -124,7 +124,7 @@ impl Masks for Truth {
 }
 
 /// An object of every class in the left, the middle and the right of an image.
-pub(super) fn truth() -> Vec<Instance> {
+pub(in crate::method) fn truth() -> Vec<Instance> {
     let object = |class: usize| {
         let columns = 11 * class..11 * class + 8 + class;
         let rows = 4 * class..20 + 4 * class;
@@ -140,7 +140,7 @@ pub(super) fn truth() -> Vec<Instance> {
 }
 
 /// A batch whose unlabelled images are the labelled ones, in both views.
-pub(super) fn twice() -> Batch {
+pub(in crate::method) fn twice() -> Batch {
     let pictures = [picture(1, SIDE), picture(2, SIDE)];
     let labelled = pictures.clone().map(|picture| View {
         picture,
@@ -155,5 +155,6 @@ pub(super) fn twice() -> Batch {
     Batch {
         labelled: labelled.into(),
         unlabelled: unlabelled.into(),
+        pseudo: Vec::new(),
     }
 }
