@@ -25,7 +25,7 @@ mod teacher_student;
 mod two_kinds;
 pub mod weighting;
 
-use crate::detector::{Demands, DetectorConfig};
+use crate::detector::{Demands, DetectorConfig, TestViews};
 use crate::graph::clip::VisionLanguageConfig;
 use crate::registry::{Check, Entry};
 use std::fmt::Debug;
@@ -73,6 +73,11 @@ pub trait Method: Debug + Send + Sync {
 
     /// The demands on the detector of a method with pseudo-labels.
     fn demands(&self) -> Option<Demands> {
+        None
+    }
+
+    /// The views in which a trained teacher looks at an unlabelled image, if one does so before the student trains.
+    fn test_views(&self) -> Option<&TestViews> {
         None
     }
 

@@ -12,6 +12,7 @@ use super::scores::EVALUATED_AT_ONCE;
 use crate::atomic::write_durably;
 use crate::data::Dataset;
 use crate::data::pool_labels::{PoolImage, PoolLabels, source_of};
+use crate::detector::Detector;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::folder::Unit;
@@ -126,8 +127,7 @@ impl Workshop<'_> {
                 .iter()
                 .map(|picture| (picture.height, picture.width))
                 .collect();
-            let input = settings.eval.input(&*teacher, &pictures);
-            let found = rules.look(&*teacher, &input, &sizes);
+            let found = look(settings, rules, &*teacher, &pictures, &sizes);
             let all = part.iter().zip(&samples).zip(&sizes).zip(found);
             let mut lines = String::new();
             for (((image, sample), size), found) in all {
@@ -157,6 +157,30 @@ impl Workshop<'_> {
         let dataset = self.datasets.get(&settings.data)?;
         PoolLabels::read(&self.store.stage(key).labels(), &dataset.classes)
     }
+}
+
+/// The candidates in `pictures` of `sizes` rows and columns: at the size of the evaluation, or in the views of the recipe.
+fn look(
+    settings: &Settings,
+    rules: &PoolLabeller,
+    teacher: &dyn Detector,
+    pictures: &[&Picture],
+    sizes: &[(usize, usize)],
+) -> Vec<Vec<Found>> {
+    let views = &rules.views;
+    if views.short_sides.is_empty() && !views.flip {
+        return rules.look(teacher, &settings.eval.input(teacher, pictures), sizes);
+    }
+    let of_picture = |(picture, size): (&&Picture, &(usize, usize))| {
+        let seen = settings.eval.test_views(picture, views);
+        match &seen[..] {
+            [one] => rules
+                .look(teacher, &teacher.images(&[&one.picture]), &[*size])
+                .remove(0),
+            several => rules.look_at_views(teacher, several, *size),
+        }
+    };
+    pictures.iter().zip(sizes).map(of_picture).collect()
 }
 
 /// The images that an earlier attempt has looked at, and cuts the file at `path` behind them. Parts of

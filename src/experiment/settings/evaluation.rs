@@ -103,6 +103,19 @@ impl EvalConfig {
         sized.into_iter().flat_map(view).collect()
     }
 
+    /// Rows and columns of [`Self::test_views`] of a picture with the rows and columns `size`.
+    pub fn test_view_sizes(&self, size: (usize, usize), views: &TestViews) -> Vec<(usize, usize)> {
+        let sized = match views.short_sides.as_slice() {
+            [] => vec![self.view_size(size)],
+            sides => sides
+                .iter()
+                .map(|side| fitted_size(size, Some(*side), self.longer(*side), libm::round))
+                .collect(),
+        };
+        let times = if views.flip { 2 } else { 1 };
+        sized.repeat(times)
+    }
+
     /// The bound of the longer side of a view with this shorter side; none without both sides of the evaluation.
     fn longer(&self, shorter: usize) -> Option<usize> {
         let [own, longer] = self.sides();

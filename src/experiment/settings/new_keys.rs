@@ -114,6 +114,11 @@ const ROWS: &[NewKey] = &[
     key("method.min-area", OFFLINE, "0"),
     key("method.mask-threshold", OFFLINE, "0.5"),
     key("method.pseudo-box", OFFLINE, "'mask'"),
+    key(
+        "method.test-views",
+        OFFLINE,
+        "{ short-sides = [], flip = false, merge = 'mean-by-proposal' }",
+    ),
     key("method.duplicate-iou", OFFLINE, "1.0"),
     key("method.empty-image", OFFLINE, "'zero-batch'"),
     key("method.correction", OFFLINE, "{ name = 'keep' }"),

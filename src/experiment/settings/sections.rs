@@ -130,6 +130,11 @@ impl Settings {
             }
         });
         self.method.check_detector(&*self.model, check);
+        if let Some(views) = self.method.test_views() {
+            check.within("method.test-views", |check| {
+                views.check(self.model.merges(), check);
+            });
+        }
         self.check_size(&self.augment, check);
         self.check_unlabelled(&self.loader, check);
         self.check_phases(check);

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | a labelled picture in a step | the phase's training passes of the detector for each of its views |
 //! | an unlabelled picture in a step | the phase's training passes; with a teacher its forward pass and the vision-language features |
-//! | an unlabelled picture that is labelled before | a forward pass, and the masks of `eval.top` candidates |
+//! | an unlabelled picture that is labelled before | a forward pass for every view, and the masks of `eval.top` candidates |
 //! | an evaluated picture | for each model a forward pass, and the masks of `eval.top` candidates; during a training for one |
 //! | the vision-language model | its own training passes |
 //!
@@ -146,7 +146,17 @@ pub fn labelling(settings: &Settings, pictures: Option<Pictures>) -> u64 {
         Unlabelled::Rest if labelled < 1.0 => train as f64 * (1.0 - labelled) + further as f64,
         Unlabelled::Rest | Unlabelled::All => (train + further) as f64,
     };
-    cost(count * of_picture(settings, pictures.size))
+    let one = match settings.method.test_views() {
+        Some(views) if views.are_several() => {
+            let sizes = settings.eval.test_view_sizes(pictures.size, views);
+            let forward = sizes
+                .into_iter()
+                .map(|(height, width)| settings.model.operations(height, width).forward());
+            forward.sum::<f64>() + of_masks(settings, pictures.size)
+        }
+        _ => of_picture(settings, pictures.size),
+    };
+    cost(count * one)
 }
 
 /// The operations of the evaluation of one model.
@@ -159,7 +169,12 @@ fn of_model(settings: &Settings, pictures: Option<Pictures>) -> f64 {
 fn of_picture(settings: &Settings, size: (usize, usize)) -> f64 {
     let (height, width) = settings.eval.view_size(size);
     let network = settings.model.operations(height, width).forward();
-    network + MASK_PIXEL * (settings.eval.top * size.0 * size.1) as f64
+    network + of_masks(settings, size)
+}
+
+/// The operations of the masks of a picture of `size` rows and columns.
+fn of_masks(settings: &Settings, size: (usize, usize)) -> f64 {
+    MASK_PIXEL * (settings.eval.top * size.0 * size.1) as f64
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ use super::supervised;
 use super::teacher_student::{LEAST_THRESHOLD, MOST_PAIRS};
 use super::weighting::{WEIGHTINGS, Weighting};
 use crate::detector::{
-    AreaMeasure, CandidateChoice, Demands, EmptyImage, MaskQuality, MaskTarget, Negative,
-    PseudoBox, Score, Selection,
+    AreaMeasure, CandidateChoice, Demands, EmptyImage, MaskQuality, MaskTarget, Merge, Negative,
+    PseudoBox, Score, Selection, TestViews,
 };
 use crate::registry::{self, Check, ComponentErrors, MOST_STEPS, MOST_WEIGHT};
 use crate::structures::LARGEST_SIDE;
@@ -40,12 +40,13 @@ use toml::Table;
 pub use pool_labeller::{Found, PoolLabeller};
 
 /// The keys of `[method]` that the phase `label` reads.
-const OF_LABELS: [&str; 8] = [
+const OF_LABELS: [&str; 9] = [
     "score",
     "candidates",
     "top-pairs",
     "min-area",
     "mask-threshold",
+    "test-views",
     "duplicate-iou",
     "filter",
     "correction",
@@ -79,6 +80,10 @@ struct Keys {
     min_area: usize,
     /// A pixel belongs to a pseudo-mask if the teacher's probability is above this.
     mask_threshold: f32,
+    /// The views in which the teacher looks at an unlabelled image: its shorter sides (none: the size of the evaluation),
+    /// also mirrored or not, and how their detections become one list. Of several views, the candidates of a network
+    /// without proposals are the `top-pairs` best of the union.
+    test_views: TestViews,
     /// The rectangle of a pseudo-label, for a detector of boxes.
     pseudo_box: PseudoBox,
     /// A pseudo-mask that overlaps a better one by more than this is dropped; 1 drops none.
@@ -106,6 +111,7 @@ struct Offline {
     choice: CandidateChoice,
     min_area: usize,
     mask_threshold: f32,
+    test_views: TestViews,
     pseudo_box: PseudoBox,
     duplicate_iou: f64,
     empty_image: EmptyImage,
@@ -130,6 +136,12 @@ impl Offline {
         check.range("min-area", keys.min_area, 0..=LARGEST_SIDE * LARGEST_SIDE);
         let thresholds = LEAST_THRESHOLD..=1.0 - LEAST_THRESHOLD;
         check.range("mask-threshold", keys.mask_threshold, thresholds);
+        let views = &keys.test_views;
+        if views.are_several() && views.merge == Merge::UnionNms {
+            let allowed = "0.5 with `test-views.merge = \"union-nms\"`, which joins finished masks";
+            let is_half = keys.mask_threshold == 0.5;
+            check.require(is_half, "mask-threshold", keys.mask_threshold, allowed);
+        }
         check.range("duplicate-iou", keys.duplicate_iou, 0.0..=1.0);
         let filter = check.keep("filter", registry::build(FILTERS, keys.filter));
         let correction = registry::build(CORRECTIONS, keys.correction);
@@ -167,6 +179,7 @@ impl Offline {
             },
             min_area: keys.min_area,
             mask_threshold: keys.mask_threshold,
+            test_views: keys.test_views,
             pseudo_box: keys.pseudo_box,
             duplicate_iou: keys.duplicate_iou,
             empty_image: keys.empty_image,
@@ -240,6 +253,10 @@ impl Method for Offline {
             pseudo_box: self.pseudo_box,
             lambda: self.lambda.named(),
         })
+    }
+
+    fn test_views(&self) -> Option<&TestViews> {
+        Some(&self.test_views)
     }
 
     fn normalise(&self, table: &mut Table) {

@@ -7,7 +7,9 @@
 use super::Offline;
 use crate::data::pool_labels::PoolObject;
 use crate::data::split::ClassCounts;
-use crate::detector::{Candidate, CandidateChoice, Detector, PictureSizes};
+use crate::detector::{
+    Candidate, CandidateChoice, Detector, Judged, PictureSizes, TestView, TestViews, ViewsRule,
+};
 use crate::graph::Images;
 use crate::method::filter::{Clock, Filter, Readings, Tier};
 use crate::method::pseudo_labels::{ImageLabels, PseudoLabel, TierCounts, without_duplicates};
@@ -43,6 +45,8 @@ pub struct PoolLabeller {
     choice: CandidateChoice,
     min_area: usize,
     mask_threshold: f32,
+    /// The views in which the teacher looks at an image.
+    pub views: TestViews,
     duplicate_iou: f64,
     filter: Box<dyn Filter>,
 }
@@ -56,6 +60,7 @@ impl PoolLabeller {
             choice: rules.choice,
             min_area: rules.min_area,
             mask_threshold: rules.mask_threshold,
+            views: rules.test_views.clone(),
             duplicate_iou: rules.duplicate_iou,
             filter,
         }
@@ -107,6 +112,35 @@ impl PoolLabeller {
             candidates.iter().map(found).collect()
         };
         pictures.map(of_picture).collect()
+    }
+
+    /// The candidates of `teacher` in several `views` of a picture of `size` rows and columns.
+    pub fn look_at_views(
+        &self,
+        teacher: &dyn Detector,
+        views: &[TestView],
+        size: (usize, usize),
+    ) -> Vec<Found> {
+        let rule = ViewsRule {
+            size,
+            top: self.choice.top,
+            mask_threshold: self.mask_threshold,
+            merge: self.views.merge,
+        };
+        let found = |one: Judged| {
+            let mask = &one.detection.mask;
+            let around = Bounds::of_mask(&mask.bits, size.0, size.1).map(Bounds::to_array);
+            Found {
+                class: one.detection.class,
+                qualities: [one.class_quality, one.mask_quality],
+                foreground: one.is_first,
+                area: mask.area(),
+                bounds: one.detection.bounds.or(around).unwrap_or_default(),
+                mask: hotcoco::mask::rle_to_string(&rle::encode(mask)),
+            }
+        };
+        let judged = teacher.judge_views(views, &rule).into_iter();
+        judged.map(found).collect()
     }
 
     /// The pixels whose probability is above the threshold.
@@ -239,6 +273,11 @@ pub(super) mod tests {
     }
 
     impl Found {
+        /// Pixels of the mask.
+        pub fn area(&self) -> usize {
+            self.area
+        }
+
         /// The same with these pixels, row by row.
         pub fn with_mask(self, pixels: &[usize]) -> Self {
             let bits = (0..16).map(|pixel| u8::from(pixels.contains(&pixel)));

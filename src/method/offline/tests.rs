@@ -3,7 +3,7 @@
 use super::*;
 use crate::data::split::ClassCounts;
 use crate::data::{Batch, PseudoView};
-use crate::detector::Detector as _;
+use crate::detector::{Detector as _, TestView};
 use crate::method::config::tests::table;
 use crate::method::learner::{Learner, Parts, Setup};
 use crate::method::report::{PartLosses, StepReport};
@@ -15,6 +15,7 @@ use pool_labeller::tests::found;
 
 const REST: &str = "teacher-steps = 30\nlambda = 1.0\nsupervised-weight = 1.0\nscore = 'with-no-object'\n\
                     candidates = 'arg-max'\ntop-pairs = 100\nmin-area = 0\nmask-threshold = 0.5\n\
+                    test-views = { short-sides = [], flip = false, merge = 'mean-by-proposal' }\n\
                     pseudo-box = 'detection'\nduplicate-iou = 1.0\nempty-image = 'drop'\n\
                     filter = { name = 'class-only', threshold = 0.5 }\ncorrection = { name = 'keep' }\n\
                     weighting = { name = 'uniform' }";
@@ -105,6 +106,10 @@ fn what_needs_a_teacher_beside_the_student_is_refused() {
         (format!("correction = {dicc}"), "correction.name"),
         ("supervised-weight = -0.5".into(), "supervised-weight"),
         ("mask-threshold = 1.0".into(), "mask-threshold"),
+        (
+            "mask-threshold = 0.44\ntest-views = { short-sides = [], flip = true, merge = 'union-nms' }".into(),
+            "mask-threshold",
+        ),
         ("ema = 0.9".into(), "ema"),
     ] {
         let errors = built(&more).err().expect(&more);
@@ -218,6 +223,40 @@ fn the_teacher_labels_at_the_resolution_of_the_picture() {
         "{rows:?} {columns:?}"
     );
     assert_eq!(objects[0].bounds, [0.0, 0.0, 32.0, 40.0]);
+}
+
+/// Each view of a network with proposals finds the same in the same picture, so that means over two equal views are those
+/// of one.
+#[test]
+fn several_views_are_looked_at_by_the_rule_of_the_recipe() {
+    let [_, model] = networks();
+    let network = student_of(model);
+    let merge = "flip = false, merge = 'mean-by-proposal' }";
+    let rules = |threshold: f32| {
+        let views = format!(
+            "mask-threshold = {threshold:?}\ntest-views = {{ short-sides = [32, 32], {merge}"
+        );
+        labeller(&views, &counts(&[1, 1, 1], 1))
+    };
+    let view = TestView {
+        picture: picture(1, SIDE),
+        flipped: false,
+    };
+    let size = (2 * SIDE, 3 * SIDE);
+    let found = |threshold: f32, views: &[TestView]| {
+        let rules = rules(threshold);
+        rules.look_at_views(&*network, views, size)
+    };
+    let twice = found(0.5, &[view.clone(), view.clone()]);
+    assert!(!twice.is_empty());
+    assert_eq!(twice, found(0.5, std::slice::from_ref(&view)));
+    let (labels, _) = rules(0.5).label(&twice, size, true).unwrap();
+    for label in &labels.labels {
+        assert_eq!((label.mask.height, label.mask.width), size);
+    }
+    let pixels = |threshold: f32| found(threshold, &[view.clone(), view.clone()]);
+    let pixels = |threshold: f32| pixels(threshold).iter().map(Found::area).sum::<usize>();
+    assert!(pixels(0.4) > pixels(0.6), "{} {}", pixels(0.4), pixels(0.6));
 }
 
 /// A batch whose pseudo-labelled images are the labelled ones.

@@ -265,6 +265,8 @@ fn methods() -> Vec<toml::Table> {
     offline["name"] = "offline".into();
     offline["weighting"] = rule("name = 'uniform'");
     offline.insert("teacher-steps".into(), 2.into());
+    let views = "short-sides = []\nflip = false\nmerge = 'mean-by-proposal'";
+    offline.insert("test-views".into(), rule(views));
     let supervised = "name = 'supervised'\nburn-in = 2\nempty-image = 'zero-batch'";
     let consistency = |rule: &str| {
         let text = format!(
