@@ -257,7 +257,7 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
     key(
         "kept-by-class",
         Folded::Last,
-        "Their pseudo-labels, a number for each class.",
+        "Their pseudo-labels, a number for each class by its name.",
     ),
     key(
         "val-teacher",

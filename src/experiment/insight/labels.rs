@@ -45,8 +45,10 @@ impl LabelTotals {
             all.flips_right += sum("flips-right");
             all.flips_broken += sum("flips-broken");
             all.barren = all.barren.max(sum(BARREN_STEPS) as u64);
-            all.steps += line.steps;
-            all.per_image += sum("kept-per-image") * line.steps as f64;
+            // Labels that were made before any step stand in a line of their own and count once.
+            let steps = line.steps.max(1);
+            all.steps += steps;
+            all.per_image += sum("kept-per-image") * steps as f64;
         }
         (all.steps > 0).then_some(all)
     }
@@ -80,6 +82,18 @@ fn share(part: f64, whole: f64) -> Option<f64> {
 mod tests {
     use super::super::journal::tests::line;
     use super::*;
+
+    #[test]
+    fn labels_that_were_made_before_any_step_count_once() {
+        let mut pool = line(
+            0,
+            r#"{"kept":6,"objects":8,"right":3,"kept-per-image":1.5}"#,
+        );
+        pool.steps = 0;
+        let all = LabelTotals::of([&pool]).unwrap();
+        assert_eq!((all.kept_per_image(), all.precision()), (1.5, Some(0.5)));
+        assert_eq!(all.recall(), Some(0.375));
+    }
 
     #[test]
     fn totals_are_over_the_steps_with_a_teacher() {

@@ -166,6 +166,35 @@ pub fn thresholds(own: &Evidence, name: &dyn Fn(usize) -> String, frame: Frame) 
     lines
 }
 
+/// The pseudo-labels of every class that the first trial's student found ready, if they were made before it trained.
+pub fn pool(own: &Evidence, frame: Frame) -> Vec<String> {
+    let mut lines = own.lines.iter().take(1).flatten();
+    let found = lines.find_map(|line| {
+        let counts = line.readings.get("kept-by-class")?.as_object()?;
+        Some((line, counts))
+    });
+    let Some((line, counts)) = found else {
+        return Vec::new();
+    };
+    let shown = if frame.all {
+        counts.len()
+    } else {
+        counts.len().min(CLASSES)
+    };
+    let number = |key: &str| line.number(key).unwrap_or(0.0);
+    let title = format!(
+        "Pseudo-labels before the training: {:.0} of {:.0} unlabelled images have some",
+        number("pool-labelled"),
+        number("pool-images")
+    );
+    let mut cells = vec![["class", "kept"].map(String::from).to_vec()];
+    let rows = counts.iter().take(shown);
+    cells.extend(rows.map(|(class, kept)| vec![class.clone(), kept.to_string()]));
+    let mut lines = titled(&title, &cells, frame);
+    lines.extend(more(counts.len() - shown));
+    lines
+}
+
 /// The classes of a row in the given order. `compared` is true if they have values of a reference.
 pub fn classes(metric: &str, scores: &[ClassScore], compared: bool, frame: Frame) -> Vec<String> {
     if scores.is_empty() {
@@ -306,7 +335,37 @@ fn more(left_out: usize) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::journal::tests::line;
     use super::*;
+
+    #[test]
+    fn labels_of_a_pool_are_told_by_class() {
+        let readings =
+            r#"{"pool-images":32,"pool-labelled":9,"kept-by-class":{"disc":7,"ring":5}}"#;
+        let of = |lines| Evidence {
+            label: "DD",
+            trials: Vec::new(),
+            lines: vec![lines],
+            labels: None,
+            per_class: Vec::new(),
+        };
+        let own = of(vec![line(20, "{}"), line(0, readings)]);
+        let frame = Frame {
+            width: 80,
+            all: false,
+        };
+        let text = pool(&own, frame).join("\n");
+        assert!(text.contains("9 of 32 unlabelled images"), "{text}");
+        let rows = text
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let rows: Vec<Vec<&str>> = rows.collect();
+        assert!(
+            rows.contains(&vec!["disc", "7"]) && rows.contains(&vec!["ring", "5"]),
+            "{text}"
+        );
+        assert!(pool(&of(vec![line(20, "{}")]), frame).is_empty());
+    }
 
     #[test]
     fn numbers_are_short() {

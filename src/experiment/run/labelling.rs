@@ -85,7 +85,8 @@ impl Workshop<'_> {
         remove(&folder.journal())?;
         let mut journal = Journal::open(&folder.journal(), 0, Window::default())?;
         journal.show(self.log);
-        journal.add(0, pool_readings(report.ended(rules.readings()))?)?;
+        let readings = pool_readings(report.ended(rules.readings()), &dataset.classes)?;
+        journal.add(0, readings)?;
         attempt.sync(&journal)?;
         write_durably(&folder.labels(), &text, attempt.durability())?;
         remove(&folder.found())

@@ -402,7 +402,7 @@ fn every_key_that_a_component_writes_is_explained() {
         for (phase, one) in built.phases(STEPS).into_iter().enumerate() {
             if let Build::Pool(_) = one.build {
                 let report = PoolReport::new(1).ended(Vec::new());
-                let readings = pool_readings(report).unwrap();
+                let readings = pool_readings(report, &["thing".to_string()]).unwrap();
                 written.extend(readings.into_iter().map(|(name, _)| name));
                 continue;
             }
