@@ -76,3 +76,6 @@ pub fn source_of(dataset: &Dataset, index: usize) -> Option<(&dyn Source, usize)
         Some(further) => Some((dataset.extra_unlabelled.as_deref()?, further)),
     }
 }
+
+#[cfg(test)]
+mod tests;

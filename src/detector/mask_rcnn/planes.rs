@@ -101,4 +101,37 @@ mod tests {
         assert_eq!(bits.iter().filter(|bit| **bit == 1).count(), 12);
         assert_eq!(bits[2 * 8 + 4], 1);
     }
+
+    #[test]
+    fn masks_in_a_picture_are_those_of_detections_of_its_size() {
+        let masks = |scale: f32, size| PastedMasks {
+            masks: vec![
+                (
+                    Bounds::new([0.0, 0.0, scale, scale]),
+                    vec![0.2, 0.9, 0.8, 0.4],
+                ),
+                (
+                    Bounds::new([2.0 * scale, scale, 6.0 * scale, 4.0 * scale]),
+                    vec![0.9, 0.1, 0.8, 0.6],
+                ),
+            ],
+            side: 2,
+            size,
+            rule: PasteRule::Sampled,
+            place: Place::Host,
+        };
+        // The picture covers all but the last two columns of the input, and is three times as large.
+        let sizes = PictureSizes {
+            padded: (6, 8),
+            own: (6, 6),
+            size: (18, 18),
+        };
+        let found = masks(1.0, (6, 8)).in_picture(&[1, 0], sizes);
+        let expected = masks(3.0, (18, 18));
+        for (found, row) in found.iter().zip([1, 0]) {
+            let bits = found.iter().map(|logit| u8::from(*logit >= 0.0));
+            assert_eq!(bits.collect::<Vec<_>>(), expected.bits(row));
+        }
+        assert_eq!(found.len(), 2);
+    }
 }

@@ -152,3 +152,82 @@ pub fn model(settings: &Settings, classes: usize) -> Result<Box<dyn Detector>> {
     let mut rng = Stream::new(settings.seed, "model");
     settings.model.build(classes, &mut rng)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::pool_labels::{PoolImage, PoolObject};
+    use crate::experiment::settings::sections::tests::{offline, with};
+    use crate::structures::{Mask, rle};
+
+    /// Labels of every unlabelled image, of which every `nth` has a pseudo-label.
+    fn labels(split: &Split, nth: usize) -> PoolLabels {
+        let mut labels = PoolLabels::default();
+        for (place, image) in split.unlabelled.iter().enumerate() {
+            let object = PoolObject {
+                class: 3,
+                qualities: [0.9, 0.8],
+                bounds: [0.0, 0.0, 64.0, 64.0],
+                mask: rle::encode(&Mask::new(64, 64, vec![1; 64 * 64])),
+            };
+            let kept = place.is_multiple_of(nth);
+            let of_image = PoolImage {
+                id: *image as u64,
+                size: (64, 64),
+                objects: kept.then_some(object).into_iter().collect(),
+            };
+            labels.insert(*image, of_image);
+        }
+        labels
+    }
+
+    #[test]
+    fn images_without_a_pseudo_label_leave_the_pool_and_labelled_ones_come_as_often() {
+        let table = with(offline(), "data.train-images", 200);
+        let settings = Settings::read(&with(table, "split.labelled", 0.25)).unwrap();
+        let datasets = Datasets::default();
+        let all = TrialParts::new(&settings, &datasets, &Place::Host).unwrap();
+        let [labelled, unlabelled] = [&all.split.labelled, &all.split.unlabelled].map(Vec::len);
+        let parts = |nth, drops| {
+            let labels = labels(&all.split, nth);
+            TrialParts::with_labels(&settings, &datasets, &Place::Host, labels, drops)
+        };
+        let kept = parts(1000, false).unwrap();
+        assert_eq!(kept.split.unlabelled, all.split.unlabelled);
+        let mut dropped = parts(3, true).unwrap();
+        assert_eq!(dropped.split.unlabelled.len(), unlabelled.div_ceil(3));
+        // Twice the ratio of all images, not of those that are left.
+        let times = (2.0 * unlabelled as f64 / labelled as f64).round() as usize;
+        let places = times * labelled + unlabelled.div_ceil(3);
+        let per_step = settings.loader.labelled + settings.loader.unlabelled;
+        assert_eq!(dropped.loader.epoch_steps(), places.div_ceil(per_step));
+        for step in 0..5 {
+            let batch = dropped.loader.batch(step, true).unwrap();
+            assert!(batch.unlabelled.is_empty() && !batch.pseudo.is_empty());
+            for image in &batch.pseudo {
+                assert_eq!(image.view.instances[0].class, 3);
+                assert_eq!(image.qualities, [[0.9, 0.8]]);
+            }
+        }
+        let none = with_no_labels(&all.split);
+        let error = TrialParts::with_labels(&settings, &datasets, &Place::Host, none, true).err();
+        let text = error.unwrap().to_string();
+        assert!(
+            text.contains("method.empty-image") && text.contains(&unlabelled.to_string()),
+            "{text}"
+        );
+    }
+
+    fn with_no_labels(split: &Split) -> PoolLabels {
+        let mut labels = PoolLabels::default();
+        for image in &split.unlabelled {
+            let of_image = PoolImage {
+                id: *image as u64,
+                size: (64, 64),
+                objects: Vec::new(),
+            };
+            labels.insert(*image, of_image);
+        }
+        labels
+    }
+}

@@ -354,7 +354,7 @@ impl<'a> From<&'a Value> for Entries<'a> {
 mod tests {
     use super::*;
     use crate::experiment::normalise;
-    use crate::experiment::settings::sections::tests::{supervised, table, with};
+    use crate::experiment::settings::sections::tests::{offline, supervised, table, with};
     use crate::experiment::settings::trial_settings::tests::mock;
 
     fn keys(table: Table) -> Vec<StageKey> {
@@ -506,5 +506,108 @@ mod tests {
         assert_eq!(keys(with(table(), "method.burn-in", 0)).len(), 3);
         let all = keys(with(supervised(), "method.burn-in", 2400));
         assert!(all.len() == 2 && all[0].kind() == "burn-in", "{all:?}");
+    }
+
+    /// The keys of the phases teacher, label and student of data distillation with these changes.
+    fn changed(changes: &[(&str, Value)]) -> Vec<StageKey> {
+        let mut table = offline();
+        NEW_KEYS.fill(&mut table);
+        for (key, value) in changes {
+            match *key {
+                PHASE => drop(table.insert(PHASE.into(), value.clone())),
+                key => table = with(table, key, value.clone()),
+            }
+        }
+        normalise(&mut table);
+        let mut keys = keys(table);
+        assert!(keys.pop().unwrap().evaluates());
+        keys
+    }
+
+    fn toml(text: &str) -> Value {
+        Value::Table(text.parse().unwrap())
+    }
+
+    #[test]
+    fn systems_with_one_teacher_share_it_and_its_labels_as_far_as_they_are_the_same() {
+        let distillation = changed(&[]);
+        let kinds: Vec<&str> = distillation.iter().map(StageKey::kind).collect();
+        assert_eq!(kinds, ["teacher", "label", "student"]);
+        assert!(distillation[1].labels() && !distillation[2].labels());
+        let stac = changed(&[
+            ("loader.mixing", "pairs".into()),
+            ("loader.unlabelled-view", "strong".into()),
+            ("augment.grayscale", 0.0.into()),
+            ("augment.affine.probability", 1.0.into()),
+            ("augment.holes.count", vec![Value::from(1), 5.into()].into()),
+            (
+                "method.filter",
+                toml("name = 'best-or-above'\nthreshold = 0.9"),
+            ),
+            ("method.supervised-weight", 0.5.into()),
+        ]);
+        assert_eq!(stac[0], distillation[0]);
+        assert!(stac[1] != distillation[1] && stac[2] != distillation[2]);
+        let noisy = changed(&[
+            ("loader.labelled-views", "strong".into()),
+            ("loader.unlabelled-view", "strong".into()),
+            ("augment.colour.name", "one-of".into()),
+            ("phase", toml("teacher.loader.labelled-views = 'weak'")),
+            ("method.weighting", toml("name = 'boundary'\nscale = 3.0")),
+        ]);
+        assert_eq!(noisy[..2], distillation[..2]);
+        assert_ne!(noisy[2], distillation[2]);
+    }
+
+    #[test]
+    fn an_offline_phase_has_in_its_key_what_it_reads_and_nothing_else() {
+        let all = changed(&[]);
+        let rows: &[(&str, Value, [bool; 3])] = &[
+            ("method.teacher-steps", 900.into(), [true; 3]),
+            ("method.empty-image", "background".into(), [true; 3]),
+            ("train.rate", 0.002.into(), [true; 3]),
+            ("loader.labelled", 3.into(), [true; 3]),
+            ("loader.labelled-views", "strong".into(), [true; 3]),
+            ("phase", toml("teacher.train.rate = 0.002"), [true; 3]),
+            ("phase", toml("teacher.train.steps = 1000"), [true; 3]),
+            ("split.unlabelled", "all".into(), [false, true, true]),
+            ("eval.size", 32.into(), [false, true, true]),
+            ("method.mask-threshold", 0.44.into(), [false, true, true]),
+            (
+                "method.filter.grid",
+                vec![Value::from(0.2), 1.0.into(), 0.1.into()].into(),
+                [false, true, true],
+            ),
+            (
+                "method.test-views.short-sides",
+                vec![Value::from(48)].into(),
+                [false, true, true],
+            ),
+            ("train.steps", 2500.into(), [false, false, true]),
+            ("loader.unlabelled", 6.into(), [false, false, true]),
+            ("loader.mixing", "pairs".into(), [false, false, true]),
+            (
+                "loader.unlabelled-view",
+                "strong".into(),
+                [false, false, true],
+            ),
+            ("method.lambda", 2.0.into(), [false, false, true]),
+            ("method.supervised-weight", 0.5.into(), [false, false, true]),
+            (
+                "phase",
+                toml("student.train.rate = 0.002"),
+                [false, false, true],
+            ),
+            ("augment.grayscale", 0.1.into(), [false; 3]),
+            ("augment.teacher-geometry", "independent".into(), [false; 3]),
+        ];
+        for (key, value, expected) in rows {
+            let found = changed(&[(key, value.clone())]);
+            let differs: Vec<bool> = (0..3).map(|i| found[i] != all[i]).collect();
+            assert_eq!(differs, expected, "{key} = {value}");
+        }
+        let strong = ("loader.labelled-views", Value::from("strong"));
+        let grey = ("augment.grayscale", Value::from(0.1));
+        assert_ne!(changed(&[strong.clone(), grey])[0], changed(&[strong])[0]);
     }
 }

@@ -25,6 +25,16 @@ pub fn with(mut table: Table, path: &str, value: impl Into<Value>) -> Table {
     table
 }
 
+/// The same data and network with the method `offline`, as data distillation has it.
+pub fn offline() -> Table {
+    let method = "name = 'offline'\nteacher-steps = 800\nempty-image = 'drop'\n\
+                  filter = { name = 'class-frequency' }";
+    let mut table = with(table(), "loader.labelled-views", "weak");
+    table["method"] = Value::Table(method.parse().expect("TOML"));
+    let table = with(table, "loader.unlabelled-view", "weak");
+    with(table, "loader.mixing", "pool")
+}
+
 pub fn supervised() -> Table {
     let method = "name = 'supervised'\nburn-in = 800\nempty-image = 'zero-batch'";
     let mut table = table();
