@@ -1,5 +1,5 @@
-//! The method `offline` through the program: rows share the teacher and its labels, the labels are COCO annotations, and a
-//! run that is killed while the teacher labels goes on to the same bytes.
+//! The method `offline` through the program: rows share the teacher and its labels, the labels are COCO annotations,
+//! and a run that is killed while the teacher labels goes on to the same bytes.
 
 use serde_json::Value;
 use std::collections::BTreeMap;

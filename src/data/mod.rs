@@ -188,8 +188,8 @@ pub struct PseudoView {
     pub view: View,
     /// The class quality and the mask quality of each of them.
     pub qualities: Vec<[f32; 2]>,
-    /// The rectangle of each of them, x1, y1, x2, y2 in pixels of the view: the smallest upright one around the detected
-    /// rectangle in the view's geometry.
+    /// The rectangle of each of them, x1, y1, x2, y2 in pixels of the view: the smallest upright one around the
+    /// detected rectangle in the view's geometry.
     pub bounds: Vec<[f32; 4]>,
 }
 

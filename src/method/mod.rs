@@ -16,6 +16,7 @@ mod learner;
 mod mock;
 mod offline;
 mod phase;
+mod pool_labeller;
 pub mod pseudo_labels;
 mod report;
 mod snapshot;
@@ -33,8 +34,8 @@ use std::fmt::Debug;
 pub use device_batch::DeviceBatch;
 pub use lambda::Lambda;
 pub use learner::{Learner, NumberLearner, Parts, Setup, StepOutput};
-pub use offline::{Found, PoolLabeller};
 pub use phase::{Build, MethodKeys, Passes, Phase, Start};
+pub use pool_labeller::{Found, PoolLabeller};
 pub use pseudo_labels::TierCounts;
 pub use report::{
     ConsistencyReport, Diagnosis, PartLosses, PoolReport, PseudoReport, StepReport, diagnose,
@@ -53,7 +54,8 @@ pub trait Method: Debug + Send + Sync {
     /// Tells `check` everything in the method's table that does not suit a training of `steps` steps.
     fn check_steps(&self, _steps: usize, _check: &mut Check) {}
 
-    /// Returns true if a teacher labels images while the student trains. The training then leaves it beside the student.
+    /// Returns true if a teacher labels images while the student trains. The training then leaves it beside the
+    /// student.
     fn has_teacher(&self) -> bool {
         false
     }

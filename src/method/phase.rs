@@ -2,7 +2,7 @@
 //! result is kept, and trials that agree in all that it reads share it.
 
 use super::learner::{Learner, NumberLearner, Parts};
-use super::offline::PoolLabeller;
+use super::pool_labeller::PoolLabeller;
 use crate::data::split::ClassCounts;
 use anyhow::{Result, bail};
 use std::ops::Range;
@@ -27,8 +27,8 @@ pub struct Phase {
     pub goes_on: bool,
     /// True if the variants of a sweep usually share it. Its time then does not count for the trial itself.
     pub shared: bool,
-    /// True if its stage is keyed by the settings as they count in it: with its own tables of `[phase]` laid over those of
-    /// the trial, and without the keys of views that it does not make. Trials whose other phases differ share it.
+    /// True if its stage is keyed by the settings as they count in it: with its own tables of `[phase]` laid over those
+    /// of the trial, and without the keys of views that it does not make. Trials whose other phases differ share it.
     pub alone: bool,
     /// The keys of `[method]` that it reads.
     pub reads: MethodKeys,
@@ -105,8 +105,8 @@ pub enum Start {
     GoOn(usize),
     /// A student with the trial's first weights and a new optimizer; its teacher is the student at the end of a phase.
     Under(usize),
-    /// A student with the trial's first weights and a new optimizer, for unlabelled images with the pseudo-labels that a
-    /// phase has made.
+    /// A student with the trial's first weights and a new optimizer, for unlabelled images with the pseudo-labels that
+    /// a phase has made.
     Labelled {
         /// That phase.
         by: usize,

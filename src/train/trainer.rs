@@ -234,8 +234,8 @@ fn readings_of_labels(pseudo: &PseudoReport) -> Result<Vec<(String, Reading)>> {
     Ok(readings)
 }
 
-/// The readings of the pseudo-labels of all unlabelled images, for the one line that they have in the journal. `classes`:
-/// their names.
+/// The readings of the pseudo-labels of all unlabelled images, for the one line that they have in the journal.
+/// `classes`: their names.
 ///
 /// # Errors
 /// A count is no number; this does not happen.

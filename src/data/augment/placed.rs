@@ -36,8 +36,8 @@ impl Placed {
         ))
     }
 
-    /// The smallest upright rectangle (x1, y1, x2, y2) around a rectangle of the image in this view, cut to its content.
-    /// One that lies outside has no width or no height.
+    /// The smallest upright rectangle (x1, y1, x2, y2) around a rectangle of the image in this view, cut to its
+    /// content. One that lies outside has no width or no height.
     pub fn around(&self, sides: [f32; 4]) -> [f32; 4] {
         let area = Area {
             rows: 0..self.content.rows,

@@ -103,8 +103,8 @@ impl BatchMaker {
         Ok(batch)
     }
 
-    /// The student's view of an unlabelled image with the pseudo-labels of image `index` of `labels`, which stand in the
-    /// place of its annotations: they follow into every geometry, as annotations do. A pseudo-label without enough
+    /// The student's view of an unlabelled image with the pseudo-labels of image `index` of `labels`, which stand in
+    /// the place of its annotations: they follow into every geometry, as annotations do. A pseudo-label without enough
     /// pixels left, or with a rectangle that is too thin, is dropped.
     fn pseudo(
         &self,

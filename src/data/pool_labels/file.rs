@@ -1,9 +1,10 @@
-//! The file of the pseudo-labels: COCO's annotations (<https://cocodataset.org/#format-data>) with masks as compressed RLE.
+//! The file of the pseudo-labels: COCO's annotations (<https://cocodataset.org/#format-data>) with masks as compressed
+//! RLE.
 //!
-//! As in Noisy Boundaries (zhenyuw16/noisyboundaries 0c83823, `scripts/*/form_ann.py`), `bbox` is the detected rectangle,
-//! not the one around the mask, and `area` is its area. Further fields: `index` of an image and `image_index` of an
-//! annotation are the number of the image among the training images followed by the further ones, because further
-//! images may have ids of training images; `score` is the class quality times the mask quality.
+//! As in Noisy Boundaries (zhenyuw16/noisyboundaries 0c83823, `scripts/*/form_ann.py`), `bbox` is the detected
+//! rectangle, not the one around the mask, and `area` is its area. Further fields: `index` of an image and
+//! `image_index` of an annotation are the number of the image among the training images followed by the further ones,
+//! because further images may have ids of training images; `score` is the class quality times the mask quality.
 
 use super::{PoolImage, PoolLabels, PoolObject, source_of};
 use crate::data::Dataset;

@@ -1,5 +1,5 @@
-//! The pseudo-labels of all unlabelled images, made once before a student learns from them. Their file is in COCO's format
-//! of annotations, so that other programs can read it.
+//! The pseudo-labels of all unlabelled images, made once before a student learns from them. Their file is in COCO's
+//! format of annotations, so that other programs can read it.
 
 mod file;
 

@@ -160,7 +160,8 @@ impl Workshop<'_> {
     }
 }
 
-/// The candidates in `pictures` of `sizes` rows and columns: at the size of the evaluation, or in the views of the recipe.
+/// The candidates in `pictures` of `sizes` rows and columns: at the size of the evaluation, or in the views of the
+/// recipe.
 fn look(
     settings: &Settings,
     rules: &PoolLabeller,

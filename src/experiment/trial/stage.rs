@@ -293,8 +293,8 @@ fn method_keys(table: &Table, phase: &Phase) -> Table {
 }
 
 /// The settings of a trial as they count in `phase`, which has a learning-rate curve of its own: with its own tables of
-/// `[phase]` laid over those of the trial, with the steps of its curve, and without the keys of strong views if it makes
-/// none. New keys at their defaults are left out, as in the trial's own settings.
+/// `[phase]` laid over those of the trial, with the steps of its curve, and without the keys of strong views if it
+/// makes none. New keys at their defaults are left out, as in the trial's own settings.
 fn as_they_count(table: &Table, phase: &Phase) -> Table {
     let mut counted = table.clone();
     let phases = counted.remove(PHASE);

@@ -135,8 +135,8 @@ pub fn evaluation(settings: &Settings, pictures: Option<Pictures>) -> u64 {
     cost(models as f64 * of_model(settings, pictures))
 }
 
-/// The cost of the labels of all unlabelled pictures. `pictures`: those of the dataset; without them, those that `[data]`
-/// tells.
+/// The cost of the labels of all unlabelled pictures. `pictures`: those of the dataset; without them, those that
+/// `[data]` tells.
 pub fn labelling(settings: &Settings, pictures: Option<Pictures>) -> u64 {
     let pictures = pictures.unwrap_or_else(|| Pictures::told(&settings.data));
     let Pictures { train, further, .. } = pictures;

@@ -9,20 +9,20 @@
 //!
 //! `$$ L = w_s L_{sup} + \lambda L_{pseudo} $$`
 //!
-//! The pseudo-labels stay as they are, and follow into the student's views as annotations do. Sources: data distillation
-//! (<https://arxiv.org/abs/1712.04440>) as zhenyuw16/noisyboundaries 0c83823 has it; STAC
+//! The pseudo-labels stay as they are, and follow into the student's views as annotations do. Sources: data
+//! distillation (<https://arxiv.org/abs/1712.04440>) as zhenyuw16/noisyboundaries 0c83823 has it; STAC
 //! (<https://arxiv.org/abs/2005.04757>), google-research/ssl_detection 00d5227.
 
-mod pool_labeller;
 mod student;
 #[cfg(test)]
 mod tests;
 
 use super::Method;
 use super::correction::{CORRECTIONS, Correction};
-use super::filter::{FILTERS, Filter};
+use super::filter::FILTERS;
 use super::lambda::{self, Lambda};
 use super::phase::{Build, MethodKeys, Passes, Phase, Start};
+use super::pool_labeller::PoolLabeller;
 use super::supervised;
 use super::teacher_student::{LEAST_THRESHOLD, MOST_PAIRS};
 use super::weighting::{WEIGHTINGS, Weighting};
@@ -36,8 +36,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use student::OfflineStudent;
 use toml::Table;
-
-pub use pool_labeller::{Found, PoolLabeller};
 
 /// The keys of `[method]` that the phase `label` reads.
 const OF_LABELS: [&str; 9] = [
@@ -60,7 +58,8 @@ const TEACHER: usize = 0;
 /// That of its labels.
 const LABEL: usize = 1;
 
-/// Table `[method]` with `name = "offline"`. A recipe has to give `teacher-steps` and `filter`; all others have defaults.
+/// Table `[method]` with `name = "offline"`. A recipe has to give `teacher-steps` and `filter`; all others have
+/// defaults.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Keys {
@@ -80,16 +79,16 @@ struct Keys {
     min_area: usize,
     /// A pixel belongs to a pseudo-mask if the teacher's probability is above this.
     mask_threshold: f32,
-    /// The views in which the teacher looks at an unlabelled image: its shorter sides (none: the size of the evaluation),
-    /// also mirrored or not, and how their detections become one list. Of several views, the candidates of a network
-    /// without proposals are the `top-pairs` best of the union.
+    /// The views in which the teacher looks at an unlabelled image: its shorter sides (none: the size of the
+    /// evaluation), also mirrored or not, and how their detections become one list. Of several views, the candidates of
+    /// a network without proposals are the `top-pairs` best of the union.
     test_views: TestViews,
     /// The rectangle of a pseudo-label, for a detector of boxes.
     pseudo_box: PseudoBox,
     /// A pseudo-mask that overlaps a better one by more than this is dropped; 1 drops none.
     duplicate_iou: f64,
-    /// The class loss of images without a target; `drop` takes unlabelled images without a pseudo-label out of the phase
-    /// `student`.
+    /// The class loss of images without a target; `drop` takes unlabelled images without a pseudo-label out of the
+    /// phase `student`.
     empty_image: EmptyImage,
     /// The rule that chooses pseudo-labels among the candidates.
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
@@ -108,14 +107,9 @@ struct Offline {
     teacher_steps: usize,
     lambda: Lambda,
     supervised_weight: f32,
-    choice: CandidateChoice,
-    min_area: usize,
-    mask_threshold: f32,
-    test_views: TestViews,
+    labels: PoolLabeller,
     pseudo_box: PseudoBox,
-    duplicate_iou: f64,
     empty_image: EmptyImage,
-    filter: Box<dyn Filter>,
     weighting: Box<dyn Weighting>,
 }
 
@@ -171,19 +165,21 @@ impl Offline {
             teacher_steps: keys.teacher_steps,
             lambda: keys.lambda,
             supervised_weight: keys.supervised_weight,
-            choice: CandidateChoice {
-                score: keys.score,
-                selection: keys.candidates,
-                top: keys.top_pairs,
-                quality: MaskQuality::MeanForeground,
+            labels: PoolLabeller {
+                choice: CandidateChoice {
+                    score: keys.score,
+                    selection: keys.candidates,
+                    top: keys.top_pairs,
+                    quality: MaskQuality::MeanForeground,
+                },
+                min_area: keys.min_area,
+                mask_threshold: keys.mask_threshold,
+                views: keys.test_views,
+                duplicate_iou: keys.duplicate_iou,
+                filter: filter?,
             },
-            min_area: keys.min_area,
-            mask_threshold: keys.mask_threshold,
-            test_views: keys.test_views,
             pseudo_box: keys.pseudo_box,
-            duplicate_iou: keys.duplicate_iou,
             empty_image: keys.empty_image,
-            filter: filter?,
             weighting: weighting?,
         })
     }
@@ -200,7 +196,7 @@ impl Method for Offline {
             reads: MethodKeys::Only(OF_TEACHER.to_vec()),
             ..of_teacher
         };
-        let rules = self.clone();
+        let labels = self.labels.clone();
         let label = Phase {
             name: "label",
             steps: 0..0,
@@ -213,7 +209,7 @@ impl Method for Offline {
             shared: false,
             alone: true,
             reads: MethodKeys::Only(OF_LABELS.to_vec()),
-            build: Build::Pool(Box::new(move |counts| PoolLabeller::new(&rules, counts))),
+            build: Build::Pool(Box::new(move |counts| labels.started(counts))),
         };
         let rules = self.clone();
         let student = Phase {
@@ -245,7 +241,7 @@ impl Method for Offline {
 
     fn demands(&self) -> Option<Demands> {
         Some(Demands {
-            choice: self.choice,
+            choice: self.labels.choice,
             mask_loss: self.weighting.mask_loss(),
             negative: self.weighting.negative(),
             area: AreaMeasure::Pixels,
@@ -256,7 +252,7 @@ impl Method for Offline {
     }
 
     fn test_views(&self) -> Option<&TestViews> {
-        Some(&self.test_views)
+        Some(&self.labels.views)
     }
 
     fn normalise(&self, table: &mut Table) {

@@ -1,5 +1,5 @@
-//! The student of the method `offline`: it learns from labelled images and from images with pseudo-labels, as if both were
-//! annotated. Only their weights differ.
+//! The student of the method `offline`: it learns from labelled images and from images with pseudo-labels, as if both
+//! were annotated. Only their weights differ.
 
 use super::Offline;
 use crate::data::{Batch, PseudoView};

@@ -6,12 +6,13 @@ use crate::data::{Batch, PseudoView};
 use crate::detector::{Detector as _, TestView};
 use crate::method::config::tests::table;
 use crate::method::learner::{Learner, Parts, Setup};
+use crate::method::pool_labeller::Found;
+use crate::method::pool_labeller::tests::found;
 use crate::method::report::{PartLosses, StepReport};
 use crate::method::teacher_student::tests::oracle::{Oracle, truth, twice};
 use crate::method::teacher_student::tests::{SIDE, picture, step, student_of};
 use crate::ops::Bounds;
 use crate::structures::{Mask, rle};
-use pool_labeller::tests::found;
 
 const REST: &str = "teacher-steps = 30\nlambda = 1.0\nsupervised-weight = 1.0\nscore = 'with-no-object'\n\
                     candidates = 'arg-max'\ntop-pairs = 100\nmin-area = 0\nmask-threshold = 0.5\n\
@@ -112,13 +113,13 @@ fn what_needs_a_teacher_beside_the_student_is_refused() {
         ),
         ("ema = 0.9".into(), "ema"),
     ] {
-        let errors = built(&more).err().expect(&more);
+        let errors = built(&more).expect_err(&more);
         assert_eq!(errors[0].key, key, "{errors}");
     }
 }
 
-/// Two labelled images with three annotations of class 0 and one of class 1; four unlabelled images. Wanted: 1.5 of class
-/// 0 and 0.5 of class 1 in an image, so six and two in the pool.
+/// Two labelled images with three annotations of class 0 and one of class 1; four unlabelled images. Wanted: 1.5 of
+/// class 0 and 0.5 of class 1 in an image, so six and two in the pool.
 #[test]
 fn the_thresholds_of_class_frequency_come_from_all_images_at_once() {
     let filter = "filter = { name = 'class-frequency', grid = [0.1, 1.0, 0.1], window = 1, every = 1, start = 0.9 }";
@@ -225,8 +226,8 @@ fn the_teacher_labels_at_the_resolution_of_the_picture() {
     assert_eq!(objects[0].bounds, [0.0, 0.0, 32.0, 40.0]);
 }
 
-/// Each view of a network with proposals finds the same in the same picture, so that means over two equal views are those
-/// of one.
+/// Each view of a network with proposals finds the same in the same picture, so that means over two equal views are
+/// those of one.
 #[test]
 fn several_views_are_looked_at_by_the_rule_of_the_recipe() {
     let [_, model] = networks();

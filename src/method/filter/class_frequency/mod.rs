@@ -8,9 +8,10 @@
 //! unlabelled images that are looked at. Of equal differences the first, lowest t counts. A class without an annotation
 //! gets the lowest t that keeps nothing. Source: zhenyuw16/noisyboundaries 0c83823, `scripts/*/filter_pl.py`.
 //!
-//! There, all unlabelled images are looked at once, and so they are here by the method `offline`: U are all of them, and
-//! the thresholds stay. A teacher that moves is looked at all the time: U are the last `window` images, and the thresholds are computed anew after every `every` steps. Until a quarter of the window is
-//! there, every class has the threshold `start`.
+//! There, all unlabelled images are looked at once, and so they are here by the method `offline`: U are all of them,
+//! and the thresholds stay. A teacher that moves is looked at all the time: U are the last `window` images, and the
+//! thresholds are computed anew after every `every` steps. Until a quarter of the window is there, every class has the
+//! threshold `start`.
 
 mod window;
 

@@ -1,18 +1,17 @@
 //! The labels of all unlabelled images, in two passes: first the teacher looks at every image, then the filter chooses
 //! among all candidates, because a rule such as `class-frequency` needs all of them at once.
 //!
-//! Candidates -> tiers of the filter -> minimum area -> duplicates dropped, the better one first -> the filter learns which
-//! candidates were kept. Masks and areas have the resolution of the image.
+//! Candidates -> tiers of the filter -> minimum area -> duplicates dropped, the better one first -> the filter learns
+//! which candidates were kept. Masks and areas have the resolution of the image.
 
-use super::Offline;
+use super::filter::{Clock, Filter, Readings, Tier};
+use super::pseudo_labels::{ImageLabels, PseudoLabel, TierCounts, without_duplicates};
 use crate::data::pool_labels::PoolObject;
 use crate::data::split::ClassCounts;
 use crate::detector::{
     Candidate, CandidateChoice, Detector, Judged, PictureSizes, TestView, TestViews, ViewsRule,
 };
 use crate::graph::Images;
-use crate::method::filter::{Clock, Filter, Readings, Tier};
-use crate::method::pseudo_labels::{ImageLabels, PseudoLabel, TierCounts, without_duplicates};
 use crate::ops::Bounds;
 use crate::structures::{Mask, rle};
 use crate::tensor::Tape;
@@ -42,32 +41,30 @@ pub struct Found {
 /// The rules of the phase `label`.
 #[derive(Clone, Debug)]
 pub struct PoolLabeller {
-    choice: CandidateChoice,
-    min_area: usize,
-    mask_threshold: f32,
+    /// The choice of the teacher's proposals that are candidates.
+    pub choice: CandidateChoice,
+    /// The area of a pseudo-mask in its image is larger than this.
+    pub min_area: usize,
+    /// A pixel of a pseudo-mask has a probability above this.
+    pub mask_threshold: f32,
     /// The views in which the teacher looks at an image.
     pub views: TestViews,
-    duplicate_iou: f64,
-    filter: Box<dyn Filter>,
+    /// Pseudo-masks that overlap a better one by more are dropped.
+    pub duplicate_iou: f64,
+    /// Slot `filter`.
+    pub filter: Box<dyn Filter>,
 }
 
 impl PoolLabeller {
-    /// The rules of a recipe before the first image. `counts`: of the labelled images.
-    pub(super) fn new(rules: &Offline, counts: &ClassCounts) -> Self {
-        let mut filter = rules.filter.clone();
-        filter.start(counts);
-        Self {
-            choice: rules.choice,
-            min_area: rules.min_area,
-            mask_threshold: rules.mask_threshold,
-            views: rules.test_views.clone(),
-            duplicate_iou: rules.duplicate_iou,
-            filter,
-        }
+    /// The same before its first image. `counts`: of the labelled images.
+    pub fn started(&self, counts: &ClassCounts) -> Self {
+        let mut rules = self.clone();
+        rules.filter.start(counts);
+        rules
     }
 
-    /// The candidates of `teacher` in some pictures: `images` is its input for them, `sizes` the rows and columns of the
-    /// pictures.
+    /// The candidates of `teacher` in some pictures: `images` is its input for them, `sizes` the rows and columns of
+    /// the pictures.
     pub fn look(
         &self,
         teacher: &dyn Detector,
@@ -156,8 +153,8 @@ impl PoolLabeller {
         self.filter.survey(&images);
     }
 
-    /// The labels of an image of `size` rows and columns, and what a student needs of them. The images come in the order
-    /// of [`Self::survey`]; `last`: it is the last one.
+    /// The labels of an image of `size` rows and columns, and what a student needs of them. The images come in the
+    /// order of [`Self::survey`]; `last`: it is the last one.
     ///
     /// # Errors
     /// A mask is no mask of the image.
