@@ -38,8 +38,8 @@ pub use phase::{Build, MethodKeys, Passes, Phase, Start};
 pub use pool_labeller::{Found, PoolLabeller};
 pub use pseudo_labels::TierCounts;
 pub use report::{
-    ConsistencyReport, Diagnosis, PartLosses, PoolReport, PseudoReport, StepReport, diagnose,
-    object_under,
+    ByClass, ConsistencyReport, Diagnosis, PartLosses, PoolReport, PseudoReport, StepReport,
+    diagnose, object_under,
 };
 pub use snapshot::{CandidateSnapshot, ImageSnapshot};
 pub use supervised::Supervised;

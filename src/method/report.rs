@@ -62,21 +62,48 @@ pub struct Diagnosis {
     pub flips_broken: usize,
 }
 
+/// The pseudo-labels of some images and the objects of their hidden truth, class by class. Each list has a number for
+/// every class of the dataset, in its order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ByClass {
+    /// The pseudo-labels. Their class is that after the correction.
+    pub kept: Vec<u64>,
+    /// Those that are right, as [`Diagnosis::right`] says.
+    pub right: Vec<u64>,
+    /// The objects, crowds not counted.
+    pub objects: Vec<u64>,
+}
+
+impl ByClass {
+    /// No pseudo-label and no object of `classes` classes.
+    pub fn new(classes: usize) -> Self {
+        let none = || vec![0; classes];
+        Self {
+            kept: none(),
+            right: none(),
+            objects: none(),
+        }
+    }
+}
+
 /// A pseudo-mask that overlaps an object by this much is said to be that object's (COCO's easiest threshold).
 pub const MATCH_IOU: f64 = 0.5;
 
-/// Compares the finished pseudo-labels of one image with its hidden truth.
-pub fn diagnose(image: &ImageLabels, truth: &[Instance]) -> Diagnosis {
-    let mut found = Diagnosis {
-        objects: objects(truth).count(),
-        ..Diagnosis::default()
-    };
+/// Compares the finished pseudo-labels of one image with its hidden truth, and adds them to `by_class`.
+pub fn diagnose(image: &ImageLabels, truth: &[Instance], by_class: &mut ByClass) -> Diagnosis {
+    let mut found = Diagnosis::default();
+    for object in objects(truth) {
+        found.objects += 1;
+        by_class.objects[object.class] += 1;
+    }
     for label in &image.labels {
         let flipped = label.class != label.teacher_class;
         found.flips += usize::from(flipped);
+        by_class.kept[label.class] += 1;
         if let Some(class) = object_under(&label.mask, truth) {
             found.matched += 1;
             found.right += usize::from(label.class == class);
+            by_class.right[class] += u64::from(label.class == class);
             found.flips_right += usize::from(flipped && label.class == class);
             found.flips_broken += usize::from(flipped && label.teacher_class == class);
         }
@@ -117,6 +144,8 @@ pub struct PseudoReport {
     /// Against the hidden truth.
     #[serde(flatten)]
     pub diagnosis: Diagnosis,
+    /// The same by class.
+    pub by_class: ByClass,
     /// Right pseudo-labels among all; `None` without any.
     pub precision: Option<f32>,
     /// Consecutive steps, this one included, that kept no pseudo-label at all.
@@ -130,6 +159,7 @@ impl PseudoReport {
     pub fn new(
         counts: TierCounts,
         diagnosis: Diagnosis,
+        by_class: ByClass,
         barren_steps: usize,
         readings: Readings,
     ) -> Self {
@@ -137,6 +167,7 @@ impl PseudoReport {
         Self {
             counts,
             diagnosis,
+            by_class,
             precision,
             barren_steps,
             readings,
@@ -162,8 +193,7 @@ pub struct PoolReport {
     pub images: usize,
     /// Those with a pseudo-label.
     pub labelled: usize,
-    /// The pseudo-labels of every class.
-    pub by_class: Vec<usize>,
+    by_class: ByClass,
     counts: TierCounts,
     diagnosis: Diagnosis,
 }
@@ -174,19 +204,17 @@ impl PoolReport {
         Self {
             images: 0,
             labelled: 0,
-            by_class: vec![0; classes],
+            by_class: ByClass::new(classes),
             counts: TierCounts::default(),
             diagnosis: Diagnosis::default(),
         }
     }
 
-    /// Adds the labels of an image, which were compared with its hidden truth.
-    pub fn add(&mut self, image: &ImageLabels, diagnosis: Diagnosis) {
+    /// Adds the labels of an image and compares them with its hidden `truth`.
+    pub fn add(&mut self, image: &ImageLabels, truth: &[Instance]) {
         self.images += 1;
         self.labelled += usize::from(!image.labels.is_empty());
-        for label in &image.labels {
-            self.by_class[label.class] += 1;
-        }
+        let diagnosis = diagnose(image, truth, &mut self.by_class);
         self.counts = self.counts + image.counts;
         self.diagnosis = self.diagnosis + diagnosis;
     }
@@ -194,7 +222,8 @@ impl PoolReport {
     /// The whole report, with the report of its pseudo-labels and the filter's own numbers.
     pub fn ended(self, readings: Readings) -> (Self, PseudoReport) {
         let barren = usize::from(self.counts.kept == 0);
-        let pseudo = PseudoReport::new(self.counts, self.diagnosis, barren, readings);
+        let by_class = self.by_class.clone();
+        let pseudo = PseudoReport::new(self.counts, self.diagnosis, by_class, barren, readings);
         (self, pseudo)
     }
 }
@@ -250,7 +279,8 @@ mod tests {
             object(0, 3..5, InstanceSource::Annotation),
             object(1, 5..6, InstanceSource::Crowd),
         ];
-        let found = diagnose(&image, &truth);
+        let mut by_class = ByClass::new(4);
+        let found = diagnose(&image, &truth, &mut by_class);
         let expected = Diagnosis {
             objects: 2,
             matched: 3,
@@ -260,7 +290,16 @@ mod tests {
             flips_broken: 1,
         };
         assert_eq!(found, expected);
-        assert_eq!(diagnose(&image, &[]).matched, 0);
+        let expected = ByClass {
+            // By the class after the correction: 2, 0, and 1 twice.
+            kept: vec![1, 2, 1, 0],
+            right: vec![0, 0, 1, 0],
+            // The crowd of class 1 does not count.
+            objects: vec![1, 0, 1, 0],
+        };
+        assert_eq!(by_class, expected);
+        assert_eq!(diagnose(&image, &[], &mut by_class).matched, 0);
+        assert_eq!(by_class.kept, [2, 4, 2, 0], "images are added");
         let twice: Diagnosis = [found, found].into_iter().sum();
         assert_eq!((twice.matched, twice.objects, twice.flips), (6, 4, 6));
     }
@@ -276,10 +315,11 @@ mod tests {
             ..Diagnosis::default()
         };
         assert_eq!(
-            PseudoReport::new(counts, diagnosis, 0, Vec::new()).precision,
+            PseudoReport::new(counts, diagnosis, ByClass::new(1), 0, Vec::new()).precision,
             Some(0.75)
         );
-        let none = PseudoReport::new(TierCounts::default(), diagnosis, 1, Vec::new());
+        let none = TierCounts::default();
+        let none = PseudoReport::new(none, diagnosis, ByClass::new(1), 1, Vec::new());
         assert_eq!(none.precision, None);
     }
 }

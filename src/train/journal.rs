@@ -31,6 +31,8 @@ pub enum Reading {
     Mean(#[serde(deserialize_with = "number")] f64),
     /// Added up.
     Sum(u64),
+    /// Added up class by class.
+    SumByClass(Vec<u64>),
     /// The largest stands.
     Max(u64),
     /// The newest stands.
@@ -169,6 +171,7 @@ impl Journal {
             let value = match reading {
                 Reading::Mean(sum) => (sum / steps as f64).into(),
                 Reading::Sum(value) | Reading::Max(value) => value.into(),
+                Reading::SumByClass(values) => values.into(),
                 Reading::Last(value) => value,
             };
             line.insert(name, value);
@@ -228,6 +231,12 @@ fn fold(sum: &mut Reading, next: Reading) {
     match (sum, next) {
         (Reading::Mean(sum), Reading::Mean(value)) => *sum += value,
         (Reading::Sum(sum), Reading::Sum(value)) => *sum += value,
+        (Reading::SumByClass(sums), Reading::SumByClass(values)) => {
+            sums.resize(sums.len().max(values.len()), 0);
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += value;
+            }
+        }
         (Reading::Max(most), Reading::Max(value)) => *most = (*most).max(value),
         (sum, next) => *sum = next,
     }
@@ -241,6 +250,10 @@ mod tests {
         vec![
             ("loss".into(), Reading::Mean(step as f64)),
             ("kept".into(), Reading::Sum(2)),
+            (
+                "by-class".into(),
+                Reading::SumByClass(vec![1, 0, step as u64 % 2]),
+            ),
             (BARREN_STEPS.into(), Reading::Max(barren as u64)),
             ("threshold".into(), Reading::Last((step * 10).into())),
         ]
@@ -258,8 +271,8 @@ mod tests {
         }
         journal.flush().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        let expected = "{\"step\":20,\"loss\":10.5,\"kept\":40,\"barren-steps\":9,\"threshold\":200}\n\
-                        {\"step\":23,\"loss\":22.0,\"kept\":6,\"barren-steps\":0,\"threshold\":230}\n";
+        let expected = "{\"step\":20,\"loss\":10.5,\"kept\":40,\"by-class\":[20,0,10],\"barren-steps\":9,\"threshold\":200}\n\
+                        {\"step\":23,\"loss\":22.0,\"kept\":6,\"by-class\":[3,0,2],\"barren-steps\":0,\"threshold\":230}\n";
         assert_eq!(text, expected);
     }
 

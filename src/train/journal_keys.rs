@@ -220,6 +220,21 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
         "Matched flips away from the class of their object.",
     ),
     key(
+        "kept-by-class",
+        Folded::Sum,
+        "The pseudo-labels of `kept`, a number for each class: that after the correction.",
+    ),
+    key(
+        "right-by-class",
+        Folded::Sum,
+        "The pseudo-labels of `right`, a number for each class.",
+    ),
+    key(
+        "objects-by-class",
+        Folded::Sum,
+        "The objects of `objects`, a number for each class.",
+    ),
+    key(
         "barren-steps",
         Folded::Largest,
         "Steps in a row that kept no pseudo-label at all. A teacher like that trains nothing.",
@@ -253,11 +268,6 @@ pub const JOURNAL_KEYS: &[JournalKey] = &[
         "pool-labelled",
         Folded::Sum,
         "Those of them that got a pseudo-label.",
-    ),
-    key(
-        "kept-by-class",
-        Folded::Last,
-        "Their pseudo-labels, a number for each class by its name.",
     ),
     key(
         "val-teacher",

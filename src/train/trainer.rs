@@ -224,6 +224,14 @@ fn readings_of_labels(pseudo: &PseudoReport) -> Result<Vec<(String, Reading)>> {
             readings.push((name.replace('_', "-"), Reading::Sum(count)));
         }
     }
+    let by_class = &pseudo.by_class;
+    for (name, counts) in [
+        ("kept-by-class", &by_class.kept),
+        ("right-by-class", &by_class.right),
+        ("objects-by-class", &by_class.objects),
+    ] {
+        readings.push((name.to_string(), Reading::SumByClass(counts.clone())));
+    }
     readings.push((
         BARREN_STEPS.to_string(),
         Reading::Max(pseudo.barren_steps as u64),
@@ -235,24 +243,16 @@ fn readings_of_labels(pseudo: &PseudoReport) -> Result<Vec<(String, Reading)>> {
 }
 
 /// The readings of the pseudo-labels of all unlabelled images, for the one line that they have in the journal.
-/// `classes`: their names.
 ///
 /// # Errors
 /// A count is no number; this does not happen.
-pub fn pool_readings(
-    (pool, pseudo): (PoolReport, PseudoReport),
-    classes: &[String],
-) -> Result<Vec<(String, Reading)>> {
-    let by_class = classes.iter().cloned().zip(pool.by_class);
-    let by_class: serde_json::Map<_, _> =
-        by_class.map(|(name, kept)| (name, kept.into())).collect();
+pub fn pool_readings((pool, pseudo): (PoolReport, PseudoReport)) -> Result<Vec<(String, Reading)>> {
     let mut readings = readings_of_labels(&pseudo)?;
     let per_image = pseudo.counts.kept as f64 / pool.images.max(1) as f64;
     readings.extend([
         ("kept-per-image".into(), Reading::Mean(per_image)),
         ("pool-images".into(), Reading::Sum(pool.images as u64)),
         ("pool-labelled".into(), Reading::Sum(pool.labelled as u64)),
-        ("kept-by-class".into(), Reading::Last(by_class.into())),
     ]);
     Ok(readings)
 }

@@ -12,6 +12,7 @@ pub mod differing;
 pub mod evidence;
 pub mod gallery;
 pub mod journal;
+pub mod label_classes;
 pub mod labels;
 pub mod overview;
 pub mod portrait;

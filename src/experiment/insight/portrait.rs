@@ -137,7 +137,7 @@ impl Portrait<'_> {
             sections::curves(own, other, frame),
             sections::labels(own, other, frame),
             sections::thresholds(own, &name, frame),
-            sections::pool(own, frame),
+            sections::pool(own, &name, frame),
             by_class,
             sections::networks(&self.metric, own, other, frame),
             sections::stages(&self.chosen, frame),

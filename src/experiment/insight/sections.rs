@@ -4,6 +4,7 @@ use super::aligned::{aligned, cut, padded, wrapped};
 use super::classes::ClassScore;
 use super::curve::{CURVES, Curve};
 use super::evidence::Evidence;
+use super::label_classes::LabelClasses;
 use super::labels::LabelTotals;
 use super::thresholds::{ByClass, by_class};
 use super::trial::KeptTrial;
@@ -167,31 +168,32 @@ pub fn thresholds(own: &Evidence, name: &dyn Fn(usize) -> String, frame: Frame) 
 }
 
 /// The pseudo-labels of every class that the first trial's student found ready, if they were made before it trained.
-pub fn pool(own: &Evidence, frame: Frame) -> Vec<String> {
+pub fn pool(own: &Evidence, name: &dyn Fn(usize) -> String, frame: Frame) -> Vec<String> {
     let mut lines = own.lines.iter().take(1).flatten();
     let found = lines.find_map(|line| {
-        let counts = line.readings.get("kept-by-class")?.as_object()?;
-        Some((line, counts))
+        line.number("pool-images")?;
+        Some((line, LabelClasses::of([line])?))
     });
-    let Some((line, counts)) = found else {
+    let Some((line, classes)) = found else {
         return Vec::new();
     };
-    let shown = if frame.all {
-        counts.len()
-    } else {
-        counts.len().min(CLASSES)
-    };
+    let count = classes.kept.len();
+    let shown = if frame.all { count } else { count.min(CLASSES) };
     let number = |key: &str| line.number(key).unwrap_or(0.0);
     let title = format!(
         "Pseudo-labels before the training: {:.0} of {:.0} unlabelled images have some",
         number("pool-labelled"),
         number("pool-images")
     );
-    let mut cells = vec![["class", "kept"].map(String::from).to_vec()];
-    let rows = counts.iter().take(shown);
-    cells.extend(rows.map(|(class, kept)| vec![class.clone(), kept.to_string()]));
+    let head = ["class", "kept", "right", "hidden objects"];
+    let mut cells = vec![head.map(String::from).to_vec()];
+    let columns = [&classes.kept, &classes.right, &classes.objects];
+    cells.extend((0..shown).map(|class| {
+        let counts = columns.map(|counts| counts[class].to_string());
+        [name(class)].into_iter().chain(counts).collect()
+    }));
     let mut lines = titled(&title, &cells, frame);
-    lines.extend(more(counts.len() - shown));
+    lines.extend(more(count - shown));
     lines
 }
 
@@ -340,8 +342,7 @@ mod tests {
 
     #[test]
     fn labels_of_a_pool_are_told_by_class() {
-        let readings =
-            r#"{"pool-images":32,"pool-labelled":9,"kept-by-class":{"disc":7,"ring":5}}"#;
+        let readings = r#"{"pool-images":32,"pool-labelled":9,"kept-by-class":[7,5],"right-by-class":[6,2],"objects-by-class":[8,9]}"#;
         let of = |lines| Evidence {
             label: "DD",
             trials: Vec::new(),
@@ -354,17 +355,19 @@ mod tests {
             width: 80,
             all: false,
         };
-        let text = pool(&own, frame).join("\n");
+        let name = |class: usize| ["disc", "ring"][class].to_string();
+        let text = pool(&own, &name, frame).join("\n");
         assert!(text.contains("9 of 32 unlabelled images"), "{text}");
         let rows = text
             .lines()
             .map(|line| line.split_whitespace().collect::<Vec<_>>());
         let rows: Vec<Vec<&str>> = rows.collect();
         assert!(
-            rows.contains(&vec!["disc", "7"]) && rows.contains(&vec!["ring", "5"]),
+            rows.contains(&vec!["disc", "7", "6", "8"])
+                && rows.contains(&vec!["ring", "5", "2", "9"]),
             "{text}"
         );
-        assert!(pool(&of(vec![line(20, "{}")]), frame).is_empty());
+        assert!(pool(&of(vec![line(20, "{}")]), &name, frame).is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use super::evidence::Evidence;
 use super::journal::Line;
+use super::label_classes::LabelClasses;
 use super::labels::LabelTotals;
 use super::supervised::{Teacher, gain};
 use super::thresholds::by_class;
@@ -132,8 +133,8 @@ fn change([first, last]: [Option<f64>; 2]) -> String {
     format!("{} -> {}", text(first), text(last))
 }
 
-/// The classes without labelled objects in the split of a seed, and those that never had a threshold, so that no
-/// candidate of them was found.
+/// The classes without labelled objects in the split of a seed, those without pseudo-labels in all seeds, and those that
+/// never had a threshold, so that no candidate of them was found.
 fn without_labels(row: &Evidence, name: &dyn Fn(usize) -> String) -> Vec<String> {
     let mut signs = Vec::new();
     let records = row.trials.iter().filter_map(|trial| trial.record);
@@ -156,6 +157,17 @@ fn without_labels(row: &Evidence, name: &dyn Fn(usize) -> String) -> Vec<String>
             splits[0].instances.len(),
             named(empty.iter().map(|class| class.to_string()))
         ));
+    }
+    if let Some(labels) = LabelClasses::of(row.lines.iter().flatten()) {
+        let (none, count) = (labels.without(), labels.kept.len());
+        // A teacher that keeps nothing at all has a sign of its own.
+        if !none.is_empty() && labels.kept.iter().any(|kept| *kept > 0.0) {
+            signs.push(format!(
+                "its teacher kept no pseudo-label of {} of {count} classes, though the unlabelled images show them ({})",
+                none.len(),
+                named(none.iter().map(|class| name(*class)))
+            ));
+        }
     }
     let readings = row.lines.iter().map(|lines| by_class(lines));
     let readings: Vec<_> = readings.flatten().collect();
@@ -349,6 +361,27 @@ mod tests {
         assert!(
             text.contains("`thresholds.class` ran away in 1 of 2 classes (`c1` ended at 0.200"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn classes_without_pseudo_labels_are_told_if_an_image_shows_them() {
+        let kept = |counts: &str| {
+            let text = format!(
+                r#"{{"kept":9,"right":9,"objects":9,"kept-by-class":{counts},"objects-by-class":[5,4,0]}}"#
+            );
+            vec![line(20, &text)]
+        };
+        let sign =
+            "no pseudo-label of 1 of 3 classes, though the unlabelled images show them (`c1`)";
+        assert!(told(kept("[9,0,0]")).contains(sign));
+        assert!(!told(kept("[8,1,0]")).contains("no pseudo-label of"));
+        // Another seed has some of it.
+        let seeds = vec![kept("[9,0,0]"), kept("[8,1,0]")];
+        let found = signs(&evidence(seeds), None, "mAP", &|class| format!("c{class}"));
+        assert!(
+            !found.join("; ").contains("no pseudo-label of"),
+            "{found:?}"
         );
     }
 

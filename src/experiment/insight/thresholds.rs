@@ -1,6 +1,7 @@
 //! What a filter reads by class, such as its thresholds: the first and the last line of the journal that have it.
 
 use super::journal::Line;
+use crate::train::{Folded, JOURNAL_KEYS};
 use serde_json::Value;
 
 /// A reading with one value for each class.
@@ -18,20 +19,28 @@ pub struct ByClass {
 pub fn by_class(lines: &[Line]) -> Vec<ByClass> {
     let mut found: Vec<ByClass> = Vec::new();
     for line in lines {
-        for (key, value) in &line.readings {
-            for (name, values) in lists(key, value) {
-                match found.iter_mut().find(|known| known.name == name) {
-                    Some(known) => known.last = values,
-                    None => found.push(ByClass {
-                        name,
-                        first: values.clone(),
-                        last: values,
-                    }),
-                }
+        for (name, values) in lists_of(line) {
+            match found.iter_mut().find(|known| known.name == name) {
+                Some(known) => known.last = values,
+                None => found.push(ByClass {
+                    name,
+                    first: values.clone(),
+                    last: values,
+                }),
             }
         }
     }
     found
+}
+
+/// The lists of a line that have the state at its end. Counts by class are sums over its window, and no such state.
+pub fn lists_of(line: &Line) -> Vec<(String, Vec<Option<f64>>)> {
+    let is_sum = |key: &str| {
+        let known = JOURNAL_KEYS.iter().find(|known| known.name == key);
+        known.is_some_and(|known| known.value == Folded::Sum)
+    };
+    let states = line.readings.iter().filter(|(key, _)| !is_sum(key));
+    states.flat_map(|(key, value)| lists(key, value)).collect()
 }
 
 /// The lists of numbers of a reading: a list by itself, or every list of a table.
@@ -66,14 +75,15 @@ mod tests {
             line(40, r#"{"thresholds":{"class":[0.7,0.8],"mask":[0.9,0.9]}}"#),
             line(
                 60,
-                r#"{"thresholds":{"class":[0.6,0.8],"mask":[0.9,0.9]},"share-thresholds":[null,0.5]}"#,
+                r#"{"thresholds":{"class":[0.6,0.8],"mask":[0.9,0.9]},"share-thresholds":[null,0.5],"kept-by-class":[7,0]}"#,
             ),
         ];
         let found = by_class(&lines);
         let names: Vec<&str> = found.iter().map(|one| one.name.as_str()).collect();
         assert_eq!(
             names,
-            ["thresholds.class", "thresholds.mask", "share-thresholds"]
+            ["thresholds.class", "thresholds.mask", "share-thresholds"],
+            "counts are no thresholds"
         );
         assert_eq!(found[0].first, [Some(0.7), Some(0.8)]);
         assert_eq!(found[0].last, [Some(0.6), Some(0.8)]);

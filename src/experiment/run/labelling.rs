@@ -19,7 +19,7 @@ use crate::experiment::store::folder::Unit;
 use crate::experiment::trial::draws::draw;
 use crate::experiment::trial::parts as trial;
 use crate::experiment::trial::stage::Stage;
-use crate::method::{Build, Found, PoolLabeller, PoolReport, diagnose};
+use crate::method::{Build, Found, PoolLabeller, PoolReport};
 use crate::nn::params::move_to;
 use crate::structures::Picture;
 use crate::train::{Journal, STUDENT, Window, pool_readings};
@@ -71,7 +71,7 @@ impl Workshop<'_> {
             let (source, index) = source(&dataset, one.image)?;
             // As of a teacher that labels in a training: the hidden truth is for the journal alone.
             let truth = source.truth(index)?;
-            report.add(&of_image, diagnose(&of_image, &truth.instances));
+            report.add(&of_image, &truth.instances);
             let image = PoolImage {
                 id: one.id,
                 size: one.size,
@@ -85,7 +85,7 @@ impl Workshop<'_> {
         remove(&folder.journal())?;
         let mut journal = Journal::open(&folder.journal(), 0, Window::default())?;
         journal.show(self.log);
-        let readings = pool_readings(report.ended(rules.readings()), &dataset.classes)?;
+        let readings = pool_readings(report.ended(rules.readings()))?;
         journal.add(0, readings)?;
         attempt.sync(&journal)?;
         write_durably(&folder.labels(), &text, attempt.durability())?;

@@ -18,7 +18,7 @@ use super::device_batch::DeviceBatch;
 use super::lambda::Lambda;
 use super::learner::{Learner, Parts, StepOutput};
 use super::pseudo_labels::{ImageLabels, TierCounts};
-use super::report::{Diagnosis, PartLosses, PseudoReport, StepReport, diagnose};
+use super::report::{ByClass, Diagnosis, PartLosses, PseudoReport, StepReport, diagnose};
 use super::snapshot::ImageSnapshot;
 use super::supervised::{ImageGroup, Supervised, labelled_targets};
 use super::teacher::{Average, follow};
@@ -51,6 +51,8 @@ pub struct TeacherStudent {
     lambda: Lambda,
     /// w_s.
     supervised_weight: f32,
+    /// The number of classes.
+    classes: usize,
     /// Consecutive steps without a pseudo-label.
     barren_steps: usize,
 }
@@ -96,6 +98,7 @@ impl TeacherStudent {
             follows,
             lambda: config.lambda.clone(),
             supervised_weight: config.supervised_weight,
+            classes: setup.counts.objects.len(),
             barren_steps: 0,
         }
     }
@@ -133,10 +136,11 @@ impl TeacherStudent {
     /// Counts what the step labelled. The hidden truth is read here and nowhere else.
     fn report(&mut self, labels: &[ImageLabels], batch: &Batch) -> PseudoReport {
         let counts: TierCounts = labels.iter().map(|image| image.counts).sum();
+        let mut by_class = ByClass::new(self.classes);
         let diagnosis: Diagnosis = labels
             .iter()
             .zip(&batch.unlabelled)
-            .map(|(image, views)| diagnose(image, &views.hidden_truth))
+            .map(|(image, views)| diagnose(image, &views.hidden_truth, &mut by_class))
             .sum();
         self.barren_steps = if counts.kept == 0 {
             self.barren_steps + 1
@@ -144,7 +148,7 @@ impl TeacherStudent {
             0
         };
         let readings = self.labeller.filter.readings();
-        PseudoReport::new(counts, diagnosis, self.barren_steps, readings)
+        PseudoReport::new(counts, diagnosis, by_class, self.barren_steps, readings)
     }
 }
 

@@ -173,6 +173,25 @@ pub struct LabelFlow {
     pub seeds: usize,
     /// The windows, by rising step.
     pub windows: Vec<LabelWindow>,
+    /// The classes, in the order of [`ClassTable::classes`]; empty if the journals do not count by class.
+    pub classes: Vec<LabelClass>,
+    /// The pseudo-labels of each class for every step, and their precision; empty like `classes`.
+    pub maps: Vec<HeatMap>,
+}
+
+/// The pseudo-labels of a row that have a class. Counts are sums over the steps and the seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelClass {
+    /// Its name.
+    pub name: String,
+    /// The number of its labelled objects, as in [`ClassValues::labelled`].
+    pub labelled: Option<f64>,
+    /// The pseudo-labels that train the student.
+    pub kept: f64,
+    /// Those that are right.
+    pub right: f64,
+    /// The hidden objects.
+    pub objects: f64,
 }
 
 /// The pseudo-labels of a window of steps. Counts are sums over its steps and the seeds.
@@ -208,16 +227,16 @@ pub struct LabelWindow {
     pub flips_broken: f64,
 }
 
-/// A reading by class over the steps of one trial.
+/// A reading by class over the steps of one trial, or of several together.
 #[derive(Clone, Debug)]
 pub struct HeatMap {
     /// The label of the row.
     pub label: String,
     /// The name of the reading, such as `thresholds.class`.
     pub name: String,
-    /// The seed of the trial.
-    pub seed: u64,
-    /// The names of the classes.
+    /// The trials in words, such as `seed 0`.
+    pub seeds: String,
+    /// The names of the classes, in the order of [`ClassTable::classes`].
     pub classes: Vec<String>,
     /// The steps.
     pub steps: Vec<u64>,

@@ -3,6 +3,7 @@
 use super::axes::{ROOM, axes};
 use super::content::{LabelFlow, LabelWindow};
 use super::download::{csv_link, numbers, text_of};
+use super::labels_by_class;
 use super::scale::{Scale, place, reading};
 use maud::{Markup, html};
 
@@ -50,6 +51,8 @@ pub fn body(id: &str, flows: &[LabelFlow]) -> Option<Markup> {
     if flows.is_empty() {
         return None;
     }
+    let shown = &flows[..flows.len().min(ROWS)];
+    let scales = labels_by_class::scales(shown);
     Some(html! {
         p class="note" {
             "What is right is decided with the hidden annotations of the unlabelled images. They are used for these figures \
@@ -57,8 +60,10 @@ pub fn body(id: &str, flows: &[LabelFlow]) -> Option<Markup> {
              different numbers of seeds compare. Duplicates are high or accepted candidates that a better one replaced: they \
              lie over the upper end of these two."
         }
-        @for (place, flow) in flows.iter().take(ROWS).enumerate() {
+        (labels_by_class::table(id, shown, &scales))
+        @for (place, flow) in shown.iter().enumerate() {
             (row(&format!("{id}-labels-{place}"), flow))
+            (labels_by_class::row(&format!("{id}-labels-{place}"), flow, &scales))
         }
         @if flows.len() > ROWS {
             p class="note" { "The first " (ROWS) " of " (flows.len()) " rows." }
@@ -79,7 +84,7 @@ fn row(id: &str, flow: &LabelFlow) -> Markup {
         true => format!("{:.3}", part / whole),
         false => "undefined".to_string(),
     };
-    let lines = lines(flow);
+    let lines = lines(&windows);
     html! {
         h3 { (flow.label) }
         p {
@@ -318,8 +323,8 @@ fn flips(id: &str, windows: &[LabelWindow]) -> Markup {
     )
 }
 
-/// All windows.
-fn lines(flow: &LabelFlow) -> Vec<Vec<String>> {
+/// The windows that are drawn.
+fn lines(windows: &[LabelWindow]) -> Vec<Vec<String>> {
     let counts: [(&str, Count); 13] = [
         ("images", |one| one.images),
         ("high", |one| one.high),
@@ -339,7 +344,7 @@ fn lines(flow: &LabelFlow) -> Vec<Vec<String>> {
         .into_iter()
         .chain(counts.iter().map(|(name, _)| *name));
     let mut rows = vec![head.map(String::from).collect::<Vec<_>>()];
-    for one in &flow.windows {
+    for one in windows {
         let numbers = counts.iter().map(|(_, count)| count(one).to_string());
         rows.push([one.step.to_string()].into_iter().chain(numbers).collect());
     }

@@ -22,7 +22,9 @@ mod frame;
 mod gallery;
 mod gallery_content;
 mod head;
+mod heat_map;
 mod labels;
+mod labels_by_class;
 mod matrix;
 mod provenance;
 mod scale;
@@ -42,9 +44,9 @@ mod verdict;
 mod views;
 
 pub use content::{
-    Analysed, AnalysedRow, ClassTable, ClassValues, HeatMap, LabelFlow, LabelWindow, Panel, Point,
-    Report, Run, Scatter, SeedConfusions, SeedKinds, Series, Setting, SettingsTable, Sweep,
-    TrialLine, View,
+    Analysed, AnalysedRow, ClassTable, ClassValues, HeatMap, LabelClass, LabelFlow, LabelWindow,
+    Panel, Point, Report, Run, Scatter, SeedConfusions, SeedKinds, Series, Setting, SettingsTable,
+    Sweep, TrialLine, View,
 };
 pub use gallery_content::{Found, Gallery, GalleryComparison, GalleryPicture, Shape, Side, Strip};
 pub use snapshots_content::{

@@ -54,11 +54,13 @@ fn report_with_labels() -> Report {
         label: "a".into(),
         seeds: 2,
         windows: vec![window(20, 40.0), window(40, 0.0)],
+        classes: Vec::new(),
+        maps: Vec::new(),
     };
     let map = HeatMap {
         label: "a".into(),
         name: "thresholds.class".into(),
-        seed: 7,
+        seeds: "seed 7".into(),
         classes: vec!["cat".into(), "dog".into()],
         steps: vec![20, 40],
         values: vec![vec![Some(0.7), None], vec![Some(0.9), Some(0.5)]],

@@ -247,6 +247,37 @@ fn the_journal_takes_losses_by_the_names_that_the_detector_gives() {
     assert_eq!(readings, [&expected[..], &more[..]].concat());
 }
 
+#[test]
+fn the_journal_counts_pseudo_labels_by_class_as_it_does_together() {
+    let mut trainer = trainer_with(
+        &Place::Host,
+        999,
+        None,
+        methods().swap_remove(1),
+        1,
+        |_, _| {},
+    );
+    let mut steps = 0;
+    while steps < 4 {
+        let Advance { readings, .. } = trainer.advance().unwrap();
+        let of = |name: &str| readings.iter().find(|(known, _)| known == name);
+        for (name, key) in [
+            ("kept", "kept-by-class"),
+            ("right", "right-by-class"),
+            ("objects", "objects-by-class"),
+        ] {
+            let (Some((_, Reading::Sum(count))), Some((_, Reading::SumByClass(counts)))) =
+                (of(name), of(key))
+            else {
+                panic!("{name} in {readings:?}");
+            };
+            assert_eq!(counts.iter().sum::<u64>(), *count, "{name}");
+            assert!(name == "right" || *count > 0, "the filter keeps everything");
+        }
+        steps += 1;
+    }
+}
+
 /// A table of every method that trains networks, on pseudo-labels that a filter without a threshold keeps.
 fn methods() -> Vec<toml::Table> {
     let recipe: toml::Table = include_str!("../../../recipes/pl-dc.toml").parse().unwrap();
@@ -402,7 +433,7 @@ fn every_key_that_a_component_writes_is_explained() {
         for (phase, one) in built.phases(STEPS).into_iter().enumerate() {
             if let Build::Pool(_) = one.build {
                 let report = PoolReport::new(1).ended(Vec::new());
-                let readings = pool_readings(report, &["thing".to_string()]).unwrap();
+                let readings = pool_readings(report).unwrap();
                 written.extend(readings.into_iter().map(|(name, _)| name));
                 continue;
             }

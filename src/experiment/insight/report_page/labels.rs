@@ -3,11 +3,18 @@
 use super::super::evidence::Evidence;
 use super::super::journal::Line;
 use super::super::trial::KeptTrial;
+use super::class_order::ClassOrder;
+use super::labels_by_class;
 use crate::report::page::{LabelFlow, LabelWindow};
 use std::collections::BTreeMap;
 
-/// The pseudo-labels of a row, sums over its seeds; none without a teacher.
-pub fn flow(row: &Evidence) -> Option<LabelFlow> {
+/// The pseudo-labels of a row, sums over its seeds; none without a teacher. `name` names a class by its index, and `order`
+/// is that of so many classes.
+pub fn flow(
+    row: &Evidence,
+    name: &dyn Fn(usize) -> String,
+    order: &dyn Fn(usize) -> ClassOrder,
+) -> Option<LabelFlow> {
     let mut windows: BTreeMap<(u64, usize), LabelWindow> = BTreeMap::new();
     let mut seeds = 0;
     for (place, lines) in row.lines.iter().enumerate() {
@@ -41,6 +48,8 @@ pub fn flow(row: &Evidence) -> Option<LabelFlow> {
         label: row.label.to_string(),
         seeds,
         windows,
+        classes: labels_by_class::classes(row, name, order),
+        maps: labels_by_class::maps(row, name, order),
     })
 }
 
@@ -75,7 +84,8 @@ mod tests {
             labels: None,
             per_class: Vec::new(),
         };
-        let found = flow(&row).unwrap();
+        let order = |count| ClassOrder::new([].into_iter(), count);
+        let found = flow(&row, &|class| class.to_string(), &order).unwrap();
         assert_eq!((found.seeds, found.windows.len()), (2, 1));
         // 20 steps of two images in each of two seeds.
         assert_eq!(

@@ -1,21 +1,23 @@
 //! Readings by class over the steps.
 
 use super::super::evidence::Evidence;
-use super::super::thresholds::lists;
+use super::super::thresholds::lists_of;
 use super::super::trial::KeptTrial;
+use super::class_order::ClassOrder;
 use crate::report::page::HeatMap;
 use toml::Value;
 
-/// The readings by class of the first trial of a row that has any. `name` names a class by its index.
-pub fn maps(row: &Evidence, name: &dyn Fn(usize) -> String) -> Vec<HeatMap> {
+/// The readings by class of the first trial of a row that has any. `name` names a class by its index, and `order` is that
+/// of so many classes.
+pub fn maps(
+    row: &Evidence,
+    name: &dyn Fn(usize) -> String,
+    order: &dyn Fn(usize) -> ClassOrder,
+) -> Vec<HeatMap> {
     for (trial, lines) in row.trials.iter().zip(&row.lines) {
         let mut found: Vec<HeatMap> = Vec::new();
         for line in lines {
-            let read = line
-                .readings
-                .iter()
-                .flat_map(|(key, value)| lists(key, value));
-            for (key, values) in read {
+            for (key, values) in lists_of(line) {
                 let known = found.iter().position(|map| map.name == key);
                 let place = known.unwrap_or_else(|| {
                     let marks = marks(trial, &key);
@@ -23,7 +25,7 @@ pub fn maps(row: &Evidence, name: &dyn Fn(usize) -> String) -> Vec<HeatMap> {
                         marks,
                         label: row.label.to_string(),
                         name: key,
-                        seed: trial.seed,
+                        seeds: format!("seed {}", trial.seed),
                         classes: Vec::new(),
                         steps: Vec::new(),
                         values: Vec::new(),
@@ -36,7 +38,12 @@ pub fn maps(row: &Evidence, name: &dyn Fn(usize) -> String) -> Vec<HeatMap> {
         }
         for map in &mut found {
             let count = map.values.iter().map(Vec::len).max().unwrap_or(0);
-            map.classes = (0..count).map(name).collect();
+            let order = order(count).classes;
+            map.classes = order.iter().map(|class| name(*class)).collect();
+            for values in &mut map.values {
+                let at = |class: &usize| values.get(*class).copied().flatten();
+                *values = order.iter().map(at).collect();
+            }
         }
         if !found.is_empty() {
             return found;
@@ -76,15 +83,8 @@ fn marks(trial: &KeptTrial, key: &str) -> Vec<(&'static str, f64)> {
 
 /// The filter of a row that has pseudo-labels and no readings by class, with its numbers: label and words.
 pub fn fixed(row: &Evidence) -> Option<(String, String)> {
-    let has_lists = |key: &String, value: &serde_json::Value| !lists(key, value).is_empty();
     let mut lines = row.lines.iter().flatten();
-    if row.labels.is_none()
-        || lines.any(|line| {
-            line.readings
-                .iter()
-                .any(|(key, value)| has_lists(key, value))
-        })
-    {
+    if row.labels.is_none() || lines.any(|line| !lists_of(line).is_empty()) {
         return None;
     }
     let settings = row.trials.first()?.settings.as_ref()?;

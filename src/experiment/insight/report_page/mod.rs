@@ -2,9 +2,11 @@
 //! of [`crate::report::page`].
 
 mod analysis;
+mod class_order;
 mod folder;
 mod gallery;
 mod labels;
+mod labels_by_class;
 mod lacking;
 mod maps;
 mod runs;

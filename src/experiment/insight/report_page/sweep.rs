@@ -9,14 +9,14 @@ use super::super::portrait::{common, name_of, of_seed};
 use super::super::sentence::Finding;
 use super::super::signs::signs;
 use super::super::supervised::supervised;
+use super::class_order::ClassOrder;
 use super::{analysis, gallery, labels, lacking, maps, series, settings, snapshots};
 use crate::experiment::trial::datasets::Datasets;
 use crate::recipe::SweepOrigins;
 use crate::report::page::{ClassTable, ClassValues, Sweep, TrialLine, View};
-use crate::report::{JsonLines, Record, SplitRecord, Table, TableLayout, Timing};
+use crate::report::{JsonLines, Record, Table, TableLayout, Timing};
 use anyhow::Result;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// The most rows that have sentences, and of which every metric has a view.
 pub const ROWS: usize = 60;
@@ -69,9 +69,14 @@ pub fn sweep(
         (sweep.reasons, sweep.badly) = reasons(results, layout, table, &rows, &name)?;
         sweep.curves = series::panels(&rows);
         sweep.burn_in = series::burn_in(&rows);
-        sweep.labels = rows.iter().filter_map(labels::flow).collect();
+        let records = rows.iter().flat_map(|row| &row.trials);
+        let records: Vec<&Record> = records.filter_map(|trial| trial.record).collect();
+        let order = |count: usize| ClassOrder::new(records.iter().copied(), count);
+        let flow = |row| labels::flow(row, &name, &order);
+        sweep.labels = rows.iter().filter_map(flow).collect();
         sweep.snapshots = snapshots::snapshots(&rows, &name);
-        sweep.maps = rows.iter().flat_map(|row| maps::maps(row, &name)).collect();
+        let maps = |row| maps::maps(row, &name, &order);
+        sweep.maps = rows.iter().flat_map(maps).collect();
         sweep.fixed = rows.iter().filter_map(maps::fixed).collect();
         sweep.classes = classes(results, layout, table, &rows, &name);
         let references = layout.references();
@@ -249,39 +254,17 @@ fn classes(
     let at = |values: &[Option<f64>], class: usize| values.get(class).copied().flatten();
     let trials = layout.rows.iter().flat_map(|row| &row.trials);
     let records = trials.filter_map(|hash| results.records.get(hash));
-    let labelled = labelled(records, count);
-    let class = |class: usize| ClassValues {
-        name: name(class),
-        labelled: labelled.as_ref().map(|counts| counts[class]),
-        values: rows.iter().map(|row| at(&row.per_class, class)).collect(),
-        differences: differences.iter().map(|row| at(row, class)).collect(),
+    let order = ClassOrder::new(records, count);
+    let class = |class: &usize| ClassValues {
+        name: name(*class),
+        labelled: order.labelled(*class),
+        values: rows.iter().map(|row| at(&row.per_class, *class)).collect(),
+        differences: differences.iter().map(|row| at(row, *class)).collect(),
     };
-    let mut classes: Vec<ClassValues> = (0..count).map(class).collect();
-    if labelled.is_some() {
-        let rank = |class: &ClassValues| class.labelled.unwrap_or(0.0);
-        classes.sort_by(|one, other| rank(other).total_cmp(&rank(one)));
-    }
     Some(ClassTable {
         metric: table.metric.clone(),
         labels: rows.iter().map(|row| row.label.to_string()).collect(),
         references,
-        classes,
+        classes: order.classes.iter().map(class).collect(),
     })
-}
-
-/// The number of labelled objects of each class, the mean over the different splits; none unless a record tells its
-/// split with all `count` classes.
-fn labelled<'a>(records: impl Iterator<Item = &'a Record>, count: usize) -> Option<Vec<f64>> {
-    let splits = records.filter_map(|record| record.split.as_ref());
-    let splits = splits.filter(|split| split.instances.len() == count);
-    let splits: BTreeMap<&str, &SplitRecord> =
-        splits.map(|split| (split.sha256.as_str(), split)).collect();
-    let sum = |class: usize| {
-        splits
-            .values()
-            .map(|split| split.instances[class].1)
-            .sum::<usize>()
-    };
-    let mean = |class: usize| sum(class) as f64 / splits.len() as f64;
-    (!splits.is_empty()).then(|| (0..count).map(mean).collect())
 }
