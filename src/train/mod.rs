@@ -22,7 +22,7 @@ pub use optimizer::{
     GradientNorm, Moments, Optimizer, OptimizerConfig, OptimizerState, UpdateRule, is_trained,
 };
 pub use schedule::Schedule;
-pub use trainer::{AVERAGE, STUDENT, TEACHER, Trainer, pool_readings};
+pub use trainer::{AVERAGE, STUDENT, TEACHER, Trainer, pool_readings, restore};
 pub use warm_up::WarmUpFrom;
 
 use crate::detector::Detector;

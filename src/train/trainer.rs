@@ -94,10 +94,7 @@ impl Training for Trainer {
 
     fn resume(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         self.go_on(checkpoint)?;
-        self.learner.restore(checkpoint.method())?;
-        if let Some(teacher) = self.learner.teacher() {
-            checkpoint.take_model(TEACHER, teacher)?;
-        }
+        restore(&mut *self.learner, checkpoint)?;
         self.average = None;
         if checkpoint.holds(AVERAGE) {
             let average = self.average.insert(self.learner.student().copy());
@@ -181,6 +178,19 @@ impl Training for Trainer {
             kept,
             readings,
         })
+    }
+}
+
+/// Sets the networks of `learner` and its own state to those of a checkpoint.
+///
+/// # Errors
+/// The checkpoint is of another model or method.
+pub fn restore(learner: &mut dyn Learner, checkpoint: &Checkpoint) -> Result<()> {
+    checkpoint.take_model(STUDENT, learner.student())?;
+    learner.restore(checkpoint.method())?;
+    match learner.teacher() {
+        Some(teacher) => checkpoint.take_model(TEACHER, teacher),
+        None => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ mod analysis;
 mod axe;
 #[cfg(unix)]
 mod browser;
+mod by_class;
 #[cfg(unix)]
 mod chromium;
 #[cfg(unix)]

@@ -179,6 +179,57 @@ fn the_page_has_a_grid_of_every_row_and_names_those_without_snapshots() {
 }
 
 #[test]
+fn an_analysis_makes_the_last_snapshot_of_rows_without_any_with_the_bytes_of_the_training() {
+    let (_folder, results) = copy_of(&TRAINED.results());
+    let stages = stages(&results);
+    let before: Vec<Files> = stages.iter().map(|stage| kept(stage)).collect();
+    for stage in &stages {
+        fs::remove_dir_all(stage.join("snapshots")).unwrap();
+    }
+    let analyse = || {
+        let output = harness(&["report", text_of(&results), "--analyse"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert!(!stderr(&output).contains("warning"), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let told = analyse();
+    assert_eq!(
+        told.matches("snapshot of the last teacher").count(),
+        2,
+        "{told}"
+    );
+    // Of the first seed of both rows.
+    let made: Vec<Files> = stages.iter().map(|stage| kept(stage)).collect();
+    let mut rows = 0;
+    for (made, before) in made
+        .iter()
+        .zip(&before)
+        .filter(|(made, _)| !made.is_empty())
+    {
+        let steps: Vec<&String> = made
+            .keys()
+            .filter(|name| !name.starts_with("image-"))
+            .collect();
+        assert_eq!((steps, made.len()), (vec![&"90.json".to_string()], 5));
+        for (name, bytes) in made {
+            assert!(before[name] == *bytes, "{name}");
+        }
+        rows += 1;
+    }
+    assert_eq!(rows, 2);
+    let page = report(&results);
+    assert_eq!(
+        page.matches("<figure class=\"strip moments\">").count(),
+        2 * 4
+    );
+    assert!(page.contains("step 90, 100 %") && !page.contains("step 80, 0 %"));
+    assert!(
+        !analyse().contains("snapshot of the last teacher"),
+        "made once"
+    );
+}
+
+#[test]
 fn classes_with_hostile_names_stay_text() {
     let (_folder, results) = copy_of(&TRAINED.results());
     let hostile = "</title><script>window.hit=1</script>";

@@ -1,8 +1,9 @@
 //! Analyses of the trials of a results folder, for the report: each evaluates the reported network once more, and keeps
-//! every detection with the objects that it overlaps. A trial is analysed once; the store keeps the result, and the
-//! images that the galleries draw.
+//! every detection with the objects that it overlaps. A trial is analysed once; the store keeps the result, the images
+//! that the galleries draw, and a snapshot of the teacher at the end of the rows that have none.
 
 use super::first::of_network;
+use super::last_snapshots::keep_last_snapshots;
 use super::pictures::keep_pictures;
 use super::predict::ids::Ids;
 use crate::data::supercategories::groups;
@@ -11,7 +12,7 @@ use crate::detector::{Detector, Judged};
 use crate::eval::Evaluators;
 use crate::eval::analysis::{Analysis, Analyst, Qualities};
 use crate::experiment::insight::analysis::{place, report_of};
-use crate::experiment::insight::choice::Results;
+use crate::experiment::insight::choice::{Results, Row};
 use crate::experiment::insight::trial::KeptTrial;
 use crate::experiment::run::outcome::contained;
 use crate::experiment::settings::report::ReportConfig;
@@ -65,6 +66,13 @@ pub fn analyse(
             }
         }
         for table in &results.tables {
+            for row in &table.rows {
+                let (label, row) = (&row.label, Row { table, row });
+                let made = || keep_last_snapshots(results, row, &datasets, device, tell);
+                if let Err(reason) = contained(made) {
+                    tell(&format!("warning: no snapshot of {label}: {reason}"));
+                }
+            }
             if let Err(reason) = contained(|| keep_pictures(results, table, &datasets)) {
                 let name = &table.name;
                 tell(&format!("warning: no gallery of {name}: {reason}"));

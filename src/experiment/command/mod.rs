@@ -9,6 +9,7 @@ mod details;
 pub mod evaluate;
 pub mod first;
 pub mod init;
+mod last_snapshots;
 mod live;
 pub mod logs;
 pub mod look;

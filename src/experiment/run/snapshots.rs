@@ -1,37 +1,26 @@
 //! Keeps what a teacher says of a few unlabelled images at some moments of a training.
 //!
-//! The images have the smallest BLAKE3 digests of their ids. The moments are a quarter of the steps with a teacher
-//! apart: before the first such step, and at 25, 50, 75 and 100 %. Nothing of it changes the training, so a training
-//! that cannot keep a snapshot goes on.
+//! The moments are a quarter of the steps with a teacher apart: before the first such step, and at 25, 50, 75 and
+//! 100 %. Nothing of it changes the training, so a training that cannot keep a snapshot goes on.
 
 use super::attempt::Attempt;
 use super::outcome::contained;
 use super::perform::Workshop;
-use crate::data::{Dataset, Sample, Source};
+use super::snapshot_images::SnapshotImages;
 use crate::experiment::settings::sections::Settings;
-use crate::experiment::store::pictures::KeptPicture;
-use crate::experiment::store::snapshots::{KeptImage, KeptSnapshot};
 use crate::experiment::trial::datasets::Datasets;
-use crate::experiment::trial::draws::draw;
 use crate::experiment::trial::stage::Stage;
-use crate::method::Phase;
-use crate::structures::{Instance, mask_resized};
+use crate::structures::Picture;
 use crate::train::Training;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// The parts of the steps with a teacher between the moments.
 const PARTS: usize = 4;
 
 /// The images and the moments of a phase.
 pub struct Album {
-    dataset: Dataset,
-    settings: Settings,
-    /// Indices as in [`crate::data::split::Split::unlabelled`].
-    images: Vec<usize>,
-    /// The steps of the training in which a teacher labels.
-    labelled: Range<usize>,
+    images: SnapshotImages,
     /// The numbers of steps taken after which there is a snapshot.
     moments: Vec<usize>,
 }
@@ -43,28 +32,17 @@ impl Album {
     /// # Errors
     /// The dataset or the split is wrong.
     fn new(settings: &Settings, place: usize, datasets: &Datasets) -> Result<Option<Self>> {
-        let phases = settings.phases();
-        let Some(labelled) = labelled(&phases).filter(|_| phases[place].labels) else {
-            return Ok(None);
-        };
-        let moments = moments(&labelled, &phases[place].steps);
-        if settings.report.snapshots == 0 || moments.is_empty() {
+        let phase = settings.phases().swap_remove(place);
+        let count = settings.report.snapshots;
+        if count == 0 || !phase.labels {
             return Ok(None);
         }
-        let dataset = datasets.get(&settings.data)?;
-        let mut images = draw(settings, &dataset)?.unlabelled;
-        let id = |image: &usize| of(&dataset, *image).map(|(source, index)| source.id(index));
-        images.sort_by_cached_key(|image| (id(image).map(digest), *image));
-        // Further images may have ids of training images, and a picture is kept by its id.
-        images.dedup_by_key(|image| id(image));
-        images.truncate(settings.report.snapshots);
-        Ok(Some(Self {
-            dataset,
-            settings: settings.clone(),
+        let images = SnapshotImages::new(settings, datasets, count)?;
+        let album = images.map(|images| Self {
+            moments: moments(&images.labelled, &phase.steps),
             images,
-            labelled,
-            moments,
-        }))
+        });
+        Ok(album.filter(|album| !album.moments.is_empty()))
     }
 
     /// Writes the snapshot of `training` as it is now, and the pictures of its images.
@@ -72,47 +50,9 @@ impl Album {
     /// # Errors
     /// An image cannot be read, or a file cannot be written.
     fn keep(&self, training: &dyn Training, attempt: &Attempt) -> Result<()> {
-        let images = self
-            .images
-            .iter()
-            .map(|image| self.image(*image, training, attempt));
-        let images = images.collect::<Result<Vec<Option<KeptImage>>>>()?;
-        let labelled = [self.labelled.start, self.labelled.end];
-        let images = images.into_iter().flatten().collect();
-        let snapshot = KeptSnapshot::new(training.step(), labelled, images);
-        snapshot.write(&attempt.folder, attempt.durability())
-    }
-
-    /// What the teacher says of an image; none without a teacher.
-    fn image(
-        &self,
-        image: usize,
-        training: &dyn Training,
-        attempt: &Attempt,
-    ) -> Result<Option<KeptImage>> {
-        let (source, index) = of(&self.dataset, image).context("an image that no dataset has")?;
-        let Sample {
-            image_id,
-            picture,
-            instances,
-        } = source.load(index)?;
-        // Nobody has annotated the further images.
-        let is_annotated = image < self.dataset.train.len();
-        let kept = KeptPicture::of(&picture, &instances)?;
-        let path = KeptImage::picture(&attempt.folder, image_id);
-        kept.write(&path, attempt.durability())?;
-        let view = self.settings.eval.view(&picture);
-        let size = (view.height, view.width);
-        let truth: Vec<Instance> = instances
-            .into_iter()
-            .map(|instance| Instance {
-                mask: mask_resized(&instance.mask, size),
-                ..instance
-            })
-            .collect();
-        let truth = is_annotated.then_some(&truth[..]);
-        let found = training.snapshot(&view);
-        Ok(found.map(|found| KeptImage::new(image_id, kept.size, &found, size, truth)))
+        let look = |picture: &Picture| training.snapshot(picture);
+        let (folder, durability) = (&attempt.folder, attempt.durability());
+        self.images.keep(training.step(), &look, folder, durability)
     }
 }
 
@@ -153,27 +93,6 @@ impl Workshop<'_> {
         self.progress
             .print(&format!("warning: {title}: no snapshot: {reason}"));
     }
-}
-
-/// The source of an unlabelled image, and its index there.
-fn of(dataset: &Dataset, image: usize) -> Option<(&Arc<dyn Source>, usize)> {
-    match image.checked_sub(dataset.train.len()) {
-        None => Some((&dataset.train, image)),
-        Some(further) => Some((dataset.extra_unlabelled.as_ref()?, further)),
-    }
-}
-
-/// The digest that chooses images.
-fn digest(id: u64) -> [u8; 32] {
-    *blake3::hash(id.to_string().as_bytes()).as_bytes()
-}
-
-/// The steps in which a teacher labels; none if there are none.
-fn labelled(phases: &[Phase]) -> Option<Range<usize>> {
-    let all = || phases.iter().filter(|phase| phase.labels);
-    let start = all().map(|phase| phase.steps.start).min()?;
-    let end = all().map(|phase| phase.steps.end).max()?;
-    Some(start..end)
 }
 
 /// The moments of the phase with the steps `phase`, as numbers of steps taken. That at the border of two phases is the

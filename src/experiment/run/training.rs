@@ -9,18 +9,17 @@ use super::perform::Workshop;
 use super::progress::StageNumbers;
 use super::snapshots::Album;
 use super::validation::Validation;
+use super::vlm::vlm;
 use crate::experiment::settings::sections::Settings;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::folder::{StageFolder, Unit};
 use crate::experiment::trial::parts::TrialParts;
 use crate::experiment::trial::stage::{Stage, StageKind};
-use crate::graph::clip::{ClipRegions, VisionLanguage, VisionLanguageConfig};
+use crate::graph::clip::VisionLanguageConfig;
 use crate::method::{Phase, Start};
-use crate::nn::params::move_to;
 use crate::tensor::Place;
 use crate::train::{
     Advance, Checkpoint, ClipTraining, Journal, NumberTrainer, Reading, Trainer, Training, Window,
-    restore_clip_tiny,
 };
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
@@ -121,7 +120,13 @@ impl Workshop<'_> {
         };
         let mut learner = parts.learner(settings, phase)?;
         if phase.labels && settings.method.vlm().is_some() {
-            learner.attach_vlm(self.vlm(stage, settings, &parts, place)?);
+            learner.attach_vlm(vlm(
+                self.store,
+                stage.vlm.as_ref(),
+                settings,
+                &parts,
+                place,
+            )?);
         }
         let (train, first) = settings.curve(phase);
         Ok(Trainer::new(learner, &train, first, parts.loader))
@@ -317,34 +322,6 @@ impl Workshop<'_> {
                 Ok(None)
             }
             loaded => Ok(Some(loaded?)),
-        }
-    }
-
-    /// The vision-language model of the trial.
-    fn vlm(
-        &self,
-        stage: &Stage,
-        settings: &Settings,
-        parts: &TrialParts,
-        place: &Place,
-    ) -> Result<Box<dyn VisionLanguage>> {
-        let vlm = settings.method.vlm();
-        match vlm.context("no vision-language model is set")? {
-            VisionLanguageConfig::ClipTiny(config) => {
-                let key = stage.vlm.as_ref();
-                let key = key.context("the stage of the vision-language model is missing")?;
-                let checkpoint = Checkpoint::load(&self.store.stage(key).result(), key.as_str())?;
-                let mut model = restore_clip_tiny(config, &checkpoint)?;
-                move_to(&mut model, place);
-                Ok(Box::new(model))
-            }
-            VisionLanguageConfig::Prototypes(config) => {
-                Ok(Box::new(parts.prototypes(settings, config)?))
-            }
-            VisionLanguageConfig::Clip(config) => {
-                let model = ClipRegions::new(config, &parts.dataset.classes)?;
-                Ok(Box::new(model.at(place)))
-            }
         }
     }
 }

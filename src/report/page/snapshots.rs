@@ -50,7 +50,8 @@ pub fn body(id: &str, snapshots: &Snapshots) -> Markup {
             @if !snapshots.without.is_empty() {
                 p class="note" {
                     "No snapshots of: " (snapshots.without.join("; ")) ". Their trainings have kept none: an \
-                     earlier version of the program made them, or " code { "report.snapshots" } " is 0."
+                     earlier version of the program made them, or " code { "report.snapshots" } " is 0. Of the former, "
+                    code { "harness report --analyse" } " makes the last one, if the store still has the networks."
                 }
             }
             @if !snapshots.left_out.is_empty() {
