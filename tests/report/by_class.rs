@@ -10,15 +10,9 @@ fn classes_of_pseudo_labels_add_up_to_the_totals_of_their_rows() {
     let page = report(&results);
     let table = table_behind(&page, "Pseudo-labels by class</h3>");
     assert_eq!(table.len(), 11, "ten classes: {table:?}");
-    assert_eq!(table[0][..2], ["class", "labelled"]);
     let number = |line: &[String], column: usize| line[column].parse::<f64>().unwrap();
-    let labelled: Vec<f64> = table[1..].iter().map(|line| number(line, 1)).collect();
-    assert!(
-        labelled.is_sorted_by(|one, other| one >= other),
-        "{labelled:?}"
-    );
     for (place, row) in ["PL-DC", "- DICC"].into_iter().enumerate() {
-        let column = 2 + 3 * place;
+        let column = 1 + 3 * place;
         assert_eq!(table[0][column], format!("{row}: kept"));
         let kept: f64 = table[1..].iter().map(|line| number(line, column)).sum();
         let words = page.split(&format!("<h3>{row}</h3>")).nth(1).unwrap();
