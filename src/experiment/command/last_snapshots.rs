@@ -1,5 +1,5 @@
-//! Snapshots of the rows whose trainings kept none, such as those of an earlier program: of the teacher at the end of the
-//! first trial that has its networks.
+//! Snapshots of the rows whose trainings kept none, such as those of an earlier program: of the teacher at the end of
+//! the first trial that has its networks.
 
 use crate::experiment::insight::analysis::report_of;
 use crate::experiment::insight::choice::{Results, Row};
@@ -12,8 +12,8 @@ use crate::experiment::trial::planned::read;
 use crate::tensor::DeviceChoice;
 use anyhow::{Context, Result, anyhow};
 
-/// Makes the snapshot of a row that has none. Nothing is made if its recipe wants none, if no trial is finished, or if it
-/// has no teacher. `tell` is given a line about it.
+/// Makes the snapshot of a row that has none. Nothing is made if its recipe wants none, if no trial is finished, or if
+/// it has no teacher. `tell` is given a line about it.
 ///
 /// # Errors
 /// A file of the trial is missing or damaged, the device cannot be used, or the store is not writable.

@@ -133,8 +133,8 @@ fn change([first, last]: [Option<f64>; 2]) -> String {
     format!("{} -> {}", text(first), text(last))
 }
 
-/// The classes without labelled objects in the split of a seed, those without pseudo-labels in all seeds, and those that
-/// never had a threshold, so that no candidate of them was found.
+/// The classes without labelled objects in the split of a seed, those without pseudo-labels in all seeds, and those
+/// that never had a threshold, so that no candidate of them was found.
 fn without_labels(row: &Evidence, name: &dyn Fn(usize) -> String) -> Vec<String> {
     let mut signs = Vec::new();
     let records = row.trials.iter().filter_map(|trial| trial.record);

@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 /// `made_vlm`: the stage that trained the vision-language model, if one did.
 ///
 /// # Errors
-/// The networks are missing or damaged, or an image or a file of the trial cannot be read, or the store is not writable.
+/// The networks are missing or damaged, an image or a file of the trial cannot be read, or the store is not writable.
 pub fn keep_last_snapshot(
     store: &Store,
     [training, made_vlm]: [Option<&StageKey>; 2],

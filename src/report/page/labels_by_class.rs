@@ -98,8 +98,8 @@ fn tail(classes: &[LabelClass]) -> Option<String> {
     ))
 }
 
-/// A line for each class: its labelled objects where they are known, then of every row the pseudo-labels, their precision
-/// and the recall. Rows that do not count by class are left out.
+/// A line for each class: its labelled objects where they are known, then of every row the pseudo-labels, their
+/// precision and the recall. Rows that do not count by class are left out.
 fn lines(flows: &[LabelFlow]) -> Vec<Vec<String>> {
     let flows: Vec<&LabelFlow> = flows
         .iter()

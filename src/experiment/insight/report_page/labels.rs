@@ -8,8 +8,8 @@ use super::labels_by_class;
 use crate::report::page::{LabelFlow, LabelWindow};
 use std::collections::BTreeMap;
 
-/// The pseudo-labels of a row, sums over its seeds; none without a teacher. `name` names a class by its index, and `order`
-/// is that of so many classes.
+/// The pseudo-labels of a row, sums over its seeds; none without a teacher. `name` names a class by its index, and
+/// `order` is that of so many classes.
 pub fn flow(
     row: &Evidence,
     name: &dyn Fn(usize) -> String,

@@ -31,8 +31,8 @@ pub fn classes(
     order.classes.iter().map(class).collect()
 }
 
-/// The pseudo-labels of each class for every step, means over the seeds, and their precision, which a column without any
-/// does not have.
+/// The pseudo-labels of each class for every step, means over the seeds, and their precision, which a column without
+/// any does not have.
 pub fn maps(
     row: &Evidence,
     name: &dyn Fn(usize) -> String,

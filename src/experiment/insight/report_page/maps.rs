@@ -7,8 +7,8 @@ use super::class_order::ClassOrder;
 use crate::report::page::HeatMap;
 use toml::Value;
 
-/// The readings by class of the first trial of a row that has any. `name` names a class by its index, and `order` is that
-/// of so many classes.
+/// The readings by class of the first trial of a row that has any. `name` names a class by its index, and `order` is
+/// that of so many classes.
 pub fn maps(
     row: &Evidence,
     name: &dyn Fn(usize) -> String,
