@@ -38,6 +38,7 @@ pub fn structure_over(
     let context = Context {
         origins: &layer.origins,
         root,
+        own: table.clone(),
         below: settings,
     };
     context.check(&mut table, root, &mut Vec::new(), problems);
@@ -48,6 +49,8 @@ pub fn structure_over(
 struct Context<'a> {
     origins: &'a BTreeMap<String, Origin>,
     root: &'a toml::Table,
+    /// The settings of this layer, before the check.
+    own: toml::Table,
     /// The settings of the layers below.
     below: &'a toml::Table,
 }
@@ -108,10 +111,16 @@ impl Context<'_> {
     }
 
     /// Returns true if the table at `path`, which is `inner` in this layer, is a component with another name
-    /// than the root's.
+    /// than the root's. A phase has the components of the trial.
     fn is_another_component(&self, inner: &toml::Table, path: &[String]) -> bool {
+        let path = match path {
+            [first, _phase, rest @ ..] if first == PHASE => rest,
+            _ => path,
+        };
         let known = component_name(self.root, path);
-        let name = component_name(inner, &[]).or_else(|| component_name(self.below, path));
+        let name = component_name(inner, &[])
+            .or_else(|| component_name(&self.own, path))
+            .or_else(|| component_name(self.below, path));
         known.is_some() && known != name
     }
 

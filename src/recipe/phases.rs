@@ -6,7 +6,7 @@ use toml::{Table, Value};
 /// The table that holds the phases.
 pub const PHASE: &str = "phase";
 /// The tables that a phase may have.
-pub const TABLES: [&str; 3] = ["augment", "loader", "train"];
+pub const TABLES: [&str; 4] = ["augment", "loader", "model", "train"];
 
 /// The tables that a phase may have, with the keys and values of the `root`.
 pub fn of_phase(root: &Table) -> Table {

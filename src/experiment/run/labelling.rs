@@ -58,7 +58,13 @@ impl Workshop<'_> {
         let split = draw(settings, &dataset)?;
         let mut rules = build(&split.counts);
         let images = &split.unlabelled;
-        let seen = self.look(stage, settings, attempt, (&dataset, images), &rules)?;
+        let seen = match phase.start.source() {
+            Some(teacher) => {
+                let settings = settings.of_phase(settings.phases()[teacher].name);
+                self.look(stage, &settings, attempt, (&dataset, images), &rules)?
+            }
+            None => bail!("the phase `{}` has no teacher", phase.name),
+        };
 
         let found: Vec<Vec<Found>> = seen.iter().map(|one| one.found.clone()).collect();
         rules.survey(&found);

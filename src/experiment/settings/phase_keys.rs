@@ -1,16 +1,20 @@
-//! `[phase.<name>.{augment,loader,train}]`: keys that differ in one phase of the method.
+//! `[phase.<name>.{augment,loader,model,train}]`: keys that differ in one phase of the method.
 //!
 //! A phase reads the keys of its own tables, and for the rest those of the trial. Its learning rate runs along the
 //! curve of the method, unless its `train` has `rate` or `steps`: then it has a curve of its own, which begins with its
 //! first step and is `steps` long, or as long as the phase.
+//!
+//! `model` is for a phase that trains a network of its own: a teacher may do without heads of the student.
 
 use crate::data::augment::AugmentConfig;
 use crate::data::loader::LoaderConfig;
+use crate::detector::{DETECTORS, DetectorConfig};
 use crate::recipe::{PHASE, PHASE_TABLES, lay};
 use crate::registry::{self, Check, Checked, joined};
 use crate::train::TrainConfig;
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use toml::{Table, Value};
 
 /// The keys of `[train]` that are one for the whole training.
@@ -25,6 +29,8 @@ pub struct PhaseSettings {
     pub augment: Option<AugmentConfig>,
     /// `[loader]`.
     pub loader: Option<LoaderConfig>,
+    /// `[model]`.
+    pub model: Option<Arc<dyn DetectorConfig>>,
     /// `[train]`.
     pub train: Option<TrainConfig>,
     /// The learning-rate curve.
@@ -64,7 +70,7 @@ pub(super) fn read(table: &Table, check: &mut Check) -> PhaseTable {
             {
                 check.refuse(
                     key,
-                    format!("unknown field `{key}`, expected one of `augment`, `loader`, `train`"),
+                    format!("unknown field `{key}`, expected one of `augment`, `loader`, `model`, `train`"),
                 );
             }
             let keys = |key: &str| own.get("train")?.get(key);
@@ -72,11 +78,18 @@ pub(super) fn read(table: &Table, check: &mut Check) -> PhaseTable {
                 let message = format!("it is the same in all phases; set `train.{key}`");
                 check.refuse(&joined("train", key), message);
             }
+            if own.get("model").is_some_and(|keys| keys.get("name").is_some()) {
+                let message = "it is the same in all phases; set `model.name`";
+                check.refuse("model.name", message);
+            }
             let train: Option<TrainConfig> = over(table, own, "train", check);
             let steps = train.as_ref().map(|train| train.steps);
             let settings = PhaseSettings {
                 augment: over(table, own, "augment", check),
                 loader: over(table, own, "loader", check),
+                model: laid(table, own, "model", check)
+                    .and_then(|all| check.keep("model", registry::build(DETECTORS, all)))
+                    .map(Arc::from),
                 curve: match CURVE.iter().any(|key| keys(key).is_some()) {
                     true => Curve::Own(steps.filter(|_| keys("steps").is_some())),
                     false => Curve::Common,
@@ -89,20 +102,26 @@ pub(super) fn read(table: &Table, check: &mut Check) -> PhaseTable {
     found
 }
 
-/// The table `name` of a trial with the keys of a phase over it; none if the phase has no such table.
+/// What [`laid`] gives, read.
 fn over<T: Checked + JsonSchema>(
     table: &Table,
     own: &Table,
     name: &str,
     check: &mut Check,
 ) -> Option<T> {
+    let all = laid(table, own, name, check)?;
+    registry::read_within(check, name, all)
+}
+
+/// The table `name` of a trial with the keys of a phase over it; none if the phase has no such table.
+fn laid(table: &Table, own: &Table, name: &str, check: &mut Check) -> Option<Table> {
     let Value::Table(own) = own.get(name)? else {
         check.refuse(name, "expected a table");
         return None;
     };
     let mut all = table.get(name)?.as_table()?.clone();
     lay(&mut all, own);
-    registry::read_within(check, name, all)
+    Some(all)
 }
 
 /// Takes the keys that say what the trial's own tables say out of `[phase]` of normalised settings, but for those that

@@ -124,10 +124,11 @@ impl Page {
     fn phases(&mut self) {
         self.title("[phase]");
         self.comment(
-            "Keys of one phase of the method, in tables [phase.NAME.augment], [phase.NAME.loader] and [phase.NAME.train], \
-             with the keys above. What a phase does not name is as in the tables above. A phase with `rate` or `steps` in \
+            "Keys of one phase of the method, in tables [phase.NAME.augment], [phase.NAME.loader], [phase.NAME.model] and \
+             [phase.NAME.train], with the keys above. What a phase does not name is as in the tables above. A phase with `rate` or `steps` in \
              its `train` has a learning-rate curve of its own: it begins with the first step of the phase and is `steps` \
-             long, or as long as the phase. `average`, `checkpoint` and `epochs` are the same in all phases.",
+             long, or as long as the phase. `average`, `checkpoint` and `epochs` are the same in all phases. `model` is for the \
+             phase `teacher` of the method `offline`, whose network is not that of the student; its `name` is the same.",
         );
         self.line(&format!("[{PHASE}]"));
         self.line(&format!("#[{PHASE}.burn-in.loader]"));

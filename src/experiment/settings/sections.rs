@@ -90,7 +90,8 @@ impl Settings {
         let method = check.keep("method", found.and_then(method));
         let train = read(table, "train", &mut check);
         let phase = check.keep(PHASE, section(table, PHASE)).and_then(|_| {
-            let in_order = augment.is_some() && loader.is_some() && train.is_some();
+            let in_order =
+                augment.is_some() && loader.is_some() && model.is_some() && train.is_some();
             in_order.then(|| phase_keys::read(table, &mut check))
         });
         let eval = read(table, "eval", &mut check);

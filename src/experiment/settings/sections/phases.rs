@@ -9,7 +9,7 @@ use crate::registry::{Check, joined};
 use crate::train::TrainConfig;
 
 impl Settings {
-    /// The settings of the phase called `phase`, with its own `[augment]` and `[loader]`. The lengths of the training
+    /// The settings of the phase called `phase`, with its own `[augment]`, `[loader]` and `[model]`. The lengths of the training
     /// stay; [`Self::curve`] has the phase's `[train]`.
     pub fn of_phase(&self, phase: &str) -> Self {
         let mut settings = self.clone();
@@ -19,6 +19,9 @@ impl Settings {
         }
         if let Some(loader) = own.and_then(|own| own.loader.clone()) {
             settings.loader = loader;
+        }
+        if let Some(model) = own.and_then(|own| own.model.clone()) {
+            settings.model = model;
         }
         settings
     }
@@ -96,6 +99,11 @@ impl Settings {
                 }
                 if let Some(loader) = own.loader.as_ref().filter(|_| phase.reads_unlabelled()) {
                     self.check_unlabelled(loader, check);
+                }
+                if own.model.is_some() && !(phase.alone && phase.start == Start::Fresh) {
+                    let message = "this phase goes on with the network of another, or the table reports it; allowed where a phase \
+                                   trains a network of its own, such as `teacher` of the method `offline`";
+                    check.refuse("model", message);
                 }
                 if let Curve::Own(Some(steps)) = own.curve {
                     let length = phase.steps.len();
