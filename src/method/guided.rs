@@ -125,7 +125,7 @@ mod tests {
         let others = "ema = 0.9\nlambda = 1.0\nscore = 'with-no-object'\ncandidates = 'arg-max'\n\
                       top-pairs = 100\nmin-area = 0\nduplicate-iou = 1.0\nempty-image = 'background'\n\
                       ema-ramp = 'none'\nsupervised-weight = 1.0\narea = 'pixels'\nmask-threshold = 0.5\n\
-                      mask-target = 'full'\npseudo-box = 'mask'\n\
+                      mask-target = 'full'\nmask-quality = 'mean-foreground'\npseudo-box = 'mask'\n\
                       filter = { name = 'coupled', threshold = 0.5 }\n\
                       correction = { name = 'keep' }\nweighting = { name = 'uniform' }";
         build(format!("{text}\n{others}").parse().unwrap())

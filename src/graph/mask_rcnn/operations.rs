@@ -176,6 +176,7 @@ mod tests {
         let scoring = 2.0 * (convs + 4.0 * 4.0 * 5.0 + 5.0 * 5.0 + 5.0 * 2.0);
         let with_head = tiny.operations((40, 70), 3, 2, 2).rest;
         assert_eq!(with_head, count.rest + 2.0 * scoring);
+        tiny.iou_head = IouHeadKind::None;
         // An auxiliary head has no deltas.
         tiny.auxiliary_heads = 3;
         let auxiliary = 3.0 * (boxes - 3.0 * 5.0 * 8.0 + masks);

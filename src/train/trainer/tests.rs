@@ -290,7 +290,14 @@ fn methods() -> Vec<toml::Table> {
     guided["name"] = "guided".into();
     guided.insert("teacher-steps".into(), 2.into());
     let mut offline = pair.clone();
-    for key in ["burn-in", "ema", "ema-ramp", "area", "mask-target"] {
+    for key in [
+        "burn-in",
+        "ema",
+        "ema-ramp",
+        "area",
+        "mask-target",
+        "mask-quality",
+    ] {
         offline.remove(key);
     }
     offline["name"] = "offline".into();

@@ -11,7 +11,7 @@ fn phases() -> Vec<(toml::Table, usize)> {
         .parse()
         .unwrap();
     let mut all = methods();
-    for table in &mut all[1..] {
+    for table in all.iter_mut().filter(|table| table.contains_key("filter")) {
         table["filter"] = recipe["method"]["filter"].clone();
     }
     vec![
