@@ -25,6 +25,7 @@ const SWEEP: &str = "question = 'Which student?'\nreference = 'DD'\n\
     [[each]]\nlabel = 'DD'\nset.loader.mixing = 'pool'\nset.loader.unlabelled-view = 'weak'\n\
     [[each]]\nlabel = 'Noisy Boundaries'\nset.loader.mixing = 'pool'\nset.loader.labelled-views = 'strong'\n\
     set.phase.teacher.loader.labelled-views = 'weak'\n\
+    set.model.mask-head = 'noise-tolerant'\nset.phase.teacher.model.mask-head = 'plain'\n\
     set.method.weighting = { name = 'boundary', scale = 3.0, applies-to = 'all' }\n\
     [[each]]\nlabel = 'STAC'\nset.method.filter = { name = 'best-or-above', threshold = 0.9 }\n\
     set.method.supervised-weight = 0.5\nset.augment.affine.probability = 1.0\nset.augment.affine.in-box.share = 0.5\n";

@@ -78,7 +78,8 @@ pub(super) fn read(table: &Table, check: &mut Check) -> PhaseTable {
                 let message = format!("it is the same in all phases; set `train.{key}`");
                 check.refuse(&joined("train", key), message);
             }
-            if own.get("model").is_some_and(|keys| keys.get("name").is_some()) {
+            let names_one = own.get("model").is_some_and(|keys| keys.get("name").is_some());
+            if names_one {
                 let message = "it is the same in all phases; set `model.name`";
                 check.refuse("model.name", message);
             }
@@ -88,6 +89,7 @@ pub(super) fn read(table: &Table, check: &mut Check) -> PhaseTable {
                 augment: over(table, own, "augment", check),
                 loader: over(table, own, "loader", check),
                 model: laid(table, own, "model", check)
+                    .filter(|_| !names_one)
                     .and_then(|all| check.keep("model", registry::build(DETECTORS, all)))
                     .map(Arc::from),
                 curve: match CURVE.iter().any(|key| keys(key).is_some()) {

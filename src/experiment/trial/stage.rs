@@ -549,10 +549,14 @@ mod tests {
         assert_eq!(stac[0], distillation[0]);
         assert!(stac[1] != distillation[1] && stac[2] != distillation[2]);
         let noisy = changed(&[
+            ("model.mask-head", "noise-tolerant".into()),
             ("loader.labelled-views", "strong".into()),
             ("loader.unlabelled-view", "strong".into()),
             ("augment.colour.name", "one-of".into()),
-            ("phase", toml("teacher.loader.labelled-views = 'weak'")),
+            (
+                "phase",
+                toml("teacher.loader.labelled-views = 'weak'\nteacher.model.mask-head = 'plain'"),
+            ),
             ("method.weighting", toml("name = 'boundary'\nscale = 3.0")),
         ]);
         assert_eq!(noisy[..2], distillation[..2]);
@@ -570,6 +574,8 @@ mod tests {
             ("loader.labelled-views", "strong".into(), [true; 3]),
             ("phase", toml("teacher.train.rate = 0.002"), [true; 3]),
             ("phase", toml("teacher.train.steps = 1000"), [true; 3]),
+            ("phase", toml("teacher.model.queries = 8"), [true; 3]),
+            ("model.queries", 8.into(), [true; 3]),
             ("split.unlabelled", "all".into(), [false, true, true]),
             ("eval.size", 32.into(), [false, true, true]),
             ("method.mask-threshold", 0.44.into(), [false, true, true]),

@@ -136,7 +136,7 @@ impl Settings {
 mod tests {
     use super::*;
     use crate::experiment::settings::normalise::normalise;
-    use crate::experiment::settings::sections::tests::{supervised, table};
+    use crate::experiment::settings::sections::tests::{offline, supervised, table};
     use crate::registry::ComponentErrors;
     use crate::train::Schedule;
     use toml::Table;
@@ -180,6 +180,15 @@ mod tests {
     }
 
     #[test]
+    fn a_teacher_that_labels_a_pool_may_have_another_network() {
+        let own = "[teacher.model]\nqueries = 8\n[teacher.model.loss]\ndice = 1.0";
+        let settings = Settings::read(&with(offline(), own)).unwrap();
+        let network = |phase: &str| settings.of_phase(phase).model.network();
+        assert_eq!(network("student"), settings.model.network());
+        assert_ne!(network("teacher"), network("student"));
+    }
+
+    #[test]
     fn one_curve_runs_on_unless_a_phase_has_its_own() {
         let plain = read("").unwrap();
         let [start, end] = [800, 2400];
@@ -209,7 +218,13 @@ mod tests {
     fn what_no_phase_can_have_is_refused_with_its_place() {
         for (phase, key) in [
             ("[distil.train]\nclip = 0.5", "phase.distil"),
-            ("[distill.model]\nname = 'x'", "phase.distill.model"),
+            ("[distill.model]\nname = 'x'", "phase.distill.model.name"),
+            ("[distill.model]\nqueries = 8", "phase.distill.model"),
+            (
+                "[distill.model]\nqueries = 0",
+                "phase.distill.model.queries",
+            ),
+            ("[burn-in.model]\nqueries = 8", "phase.burn-in.model"),
             (
                 "[distill.train]\naverage = 0.5",
                 "phase.distill.train.average",
@@ -236,6 +251,9 @@ mod tests {
             let keys: Vec<&str> = errors.iter().map(|error| error.key.as_str()).collect();
             assert_eq!(keys, [key], "{errors}");
         }
+        let student = with(offline(), "[student.model]\nqueries = 8");
+        let errors = Settings::read(&student).map(|_| ()).expect_err("refused");
+        assert_eq!(errors[0].key, "phase.student.model");
         let both = "[burn-in.train]\noptimizer = 'sgd'\n[distill.train]\noptimizer = 'sgd'";
         assert!(read(both).is_ok());
     }
