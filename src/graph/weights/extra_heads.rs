@@ -12,7 +12,8 @@
 //! A head of which a file has a part is not left out by intention: what is missing is told. Other programs have no use
 //! for these heads, so a file for them has none of their parameters.
 
-use super::mask_rcnn::AUXILIARY;
+/// The part of a parameter's name that auxiliary heads have and no other part of a Mask R-CNN has.
+pub const AUXILIARY: &str = "roi_heads.auxiliary.";
 
 /// The beginnings of the names of each head's parameters.
 const HEADS: [&str; 6] = [

@@ -19,6 +19,7 @@
 
 use super::arrays::Arrays;
 use super::class_rows::{ClassRows, may_be_by_id};
+use super::extra_heads::AUXILIARY;
 use super::fit::{ArraySource, Names, RowOrder};
 use super::torchvision;
 use anyhow::{Result, bail};
@@ -31,8 +32,6 @@ const RELEASED_MARK: &str = "rpn.head.conv.weight";
 pub(super) const CLASS_HEAD: &str = "roi_heads.box_predictor.cls_score.bias";
 /// The layer over all pixels of a region, which is a linear one in files.
 const FLAT: &str = "roi_heads.box_head.fc1.weight";
-/// The part of a parameter's name that auxiliary heads have and no other part of a Mask R-CNN has.
-pub const AUXILIARY: &str = "roi_heads.auxiliary.";
 /// The moments of the optimizer in our checkpoints.
 const MOMENTS: &str = "optimizer.";
 /// The default network of a file with several networks.

@@ -33,9 +33,10 @@ use crate::nn::params::Parameters;
 pub use arrays::{ArrayEntry, Arrays, SINGLE};
 pub use class_rows::ClassRows;
 pub use export::{export, export_mask_rcnn};
+pub use extra_heads::AUXILIARY;
 pub use fit::{ArrayFit, ArraySource, ArrayUse, Fit, Names, RowOrder, load};
 pub use layout::Layout;
-pub use mask_rcnn::{AUXILIARY, MaskRcnnNames};
+pub use mask_rcnn::MaskRcnnNames;
 
 /// Separates a file from the network in it.
 const PART: char = '#';

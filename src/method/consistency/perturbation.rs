@@ -260,8 +260,8 @@ mod tests {
             );
             let dropped = own.iter().filter(|factor| **factor == 0.0).count();
             assert!((8..=32).contains(&dropped), "{dropped} of {CHANNELS}");
-            for channel in 0..CHANNELS {
-                assert_eq!(of(&found, region, 7, 3, channel), own[channel]);
+            for (channel, factor) in own.iter().enumerate() {
+                assert_eq!(of(&found, region, 7, 3, channel), *factor);
             }
         }
         assert_ne!(first(0), first(1), "each region has its own");

@@ -687,9 +687,7 @@ fn what_does_not_fit_together_is_refused_with_its_key() {
         keys(&table(PERTURB, "{ box = 1.0 }"), &more),
         ["lambda.box"]
     );
-    let unknown = PERTURB
-        .replace("regions", "regions")
-        .replace("'context-mask'", "'contextmask'");
+    let unknown = PERTURB.replace("'context-mask'", "'contextmask'");
     assert_eq!(
         keys(&table(&unknown, "1.0"), &more),
         ["consistency.kinds[4]"]

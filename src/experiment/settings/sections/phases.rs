@@ -9,8 +9,8 @@ use crate::registry::{Check, joined};
 use crate::train::TrainConfig;
 
 impl Settings {
-    /// The settings of the phase called `phase`, with its own `[augment]`, `[loader]` and `[model]`. The lengths of the training
-    /// stay; [`Self::curve`] has the phase's `[train]`.
+    /// The settings of the phase called `phase`, with its own `[augment]`, `[loader]` and `[model]`. The lengths of the
+    /// training stay; [`Self::curve`] has the phase's `[train]`.
     pub fn of_phase(&self, phase: &str) -> Self {
         let mut settings = self.clone();
         let own = self.phase.get(phase);
