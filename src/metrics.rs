@@ -108,6 +108,16 @@ pub struct RowGroup {
     pub reference: String,
 }
 
+/// The place of a row in a matrix of rows, as the paper's Tables 1 and 2 are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatrixPlace {
+    /// The line of the matrix, like `STAC`.
+    pub line: String,
+    /// Its column, like `1 %`.
+    pub column: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -135,6 +135,8 @@ fn model_config() -> ModelConfig {
         pixel-mean = [0.0, 0.0, 0.0]
         pixel-std = [1.0, 1.0, 1.0]
         channel-order = "rgb"
+        mask-head = "plain"
+        iou-head = "none"
         weights = ""
         [backbone]
         block = "basic"

@@ -33,12 +33,24 @@ const KEY: &str = "extends";
 /// A file cannot be read, `extends` is no path and no list of paths, files extend each other in a circle, or
 /// a list names files in an order that cannot be kept.
 pub fn layers(recipe: &Path, problems: &mut Vec<Problem>) -> Result<Vec<Layer>, Problem> {
+    layers_named(recipe, None, problems)
+}
+
+/// The same for a recipe that a file names at `named`.
+///
+/// # Errors
+/// Those of [`layers`].
+pub fn layers_named(
+    recipe: &Path,
+    named: Option<Location>,
+    problems: &mut Vec<Problem>,
+) -> Result<Vec<Layer>, Problem> {
     let mut reader = Reader {
         problems,
         open: Vec::new(),
         laid: Vec::new(),
     };
-    reader.read(recipe, None)?;
+    reader.read(recipe, named)?;
     Ok(reader.laid.into_iter().map(|(_, layer)| layer).collect())
 }
 

@@ -63,10 +63,11 @@ pub const DEFAULTS: &str = include_str!("../../recipes/pl-dc.toml");
 pub(crate) const RECIPE_KEYS: [&str; 4] = ["extends", "results", "seeds", "sweeps"];
 
 /// The keys of a sweep file.
-const SWEEP_KEYS: [&str; 11] = [
+const SWEEP_KEYS: [&str; 12] = [
     "question",
     "reference",
     "paper",
+    "columns",
     "set",
     "each",
     "walk",

@@ -6,6 +6,7 @@
 //! lays a variant over the result. It touches only the keys that the variant sets, because a sweep may have
 //! ten thousand variants.
 
+use super::RECIPE_KEYS;
 use super::origin::Origin;
 use crate::registry::joined;
 use figment::value::{Dict, Map, Value};
@@ -250,6 +251,15 @@ fn components(table: &toml::Table) -> Vec<(Vec<String>, String)> {
     let mut found = Vec::new();
     walk(table, &mut Vec::new(), &mut found);
     found
+}
+
+/// The layers without the keys that are not settings.
+pub fn settings_only(layers: &[Layer]) -> Vec<Layer> {
+    let mut layers = layers.to_vec();
+    for layer in &mut layers {
+        layer.table.retain(|key, _| !RECIPE_KEYS.contains(&key));
+    }
+    layers
 }
 
 /// The name of the component at `path` in `table`.

@@ -15,7 +15,7 @@ use super::paths::{self, Places};
 use super::sources::{Request, Sources};
 use super::sweep::{self, Reference, Row};
 use super::written::{Names, SweepOrigins, Written, mark_computed};
-use crate::metrics::{PaperColumn, RowGroup};
+use crate::metrics::{MatrixPlace, PaperColumn, RowGroup};
 use crate::registry::{ComponentError, joined};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -70,6 +70,9 @@ pub struct SweepPlan {
     pub reference: Option<String>,
     /// The table and column of the paper with the published numbers.
     pub paper: Option<PaperColumn>,
+    /// The titles of the columns of the matrix of its rows, in order; empty if they stand in the order of the rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
     /// The rows, in the order of the sweep's file.
     pub rows: Vec<RowPlan>,
 }
@@ -86,6 +89,9 @@ pub struct RowPlan {
     /// The group that the row is compared in; none if the table has one reference or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<RowGroup>,
+    /// The place in the matrix of the rows; none if the table has no such matrix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<MatrixPlace>,
 }
 
 /// One training.
@@ -255,12 +261,14 @@ impl Builder<'_> {
             paper: None,
             trials: self.variant(name, &shared, Vec::new()).0,
             group: None,
+            place: None,
         }];
         SweepPlan {
             name: name.to_string(),
             question: format!("What does {name} reach?"),
             reference: None,
             paper: None,
+            columns: Vec::new(),
             rows,
         }
     }
@@ -280,20 +288,45 @@ impl Builder<'_> {
             question: String::new(),
             reference: None,
             paper: None,
+            columns: Vec::new(),
             rows: Vec::new(),
         };
         match sweep::parse(file, &shared.overlay.settings) {
             Ok(sweep) => {
                 let mut all_settings = Vec::new();
+                let mut lines = Vec::new();
                 for variant in sweep.variants {
-                    let (trials, settings) = self.variant(&variant.label, &shared, variant.layers);
+                    let mut layers = variant.recipe;
+                    if !layers.is_empty() {
+                        // What the user typed wins over every file.
+                        layers.extend(self.typed.iter().cloned());
+                    }
+                    layers.extend(variant.layers);
+                    let (trials, settings) = self.variant(&variant.label, &shared, layers);
                     all_settings.push(settings);
+                    lines.push(variant.line);
                     plan.rows.push(RowPlan {
                         trials,
                         label: variant.label,
                         paper: variant.paper,
                         group: None,
+                        place: None,
                     });
+                }
+                if let Some(rule) = sweep.columns {
+                    let rows: Vec<_> = lines.into_iter().zip(&all_settings).collect();
+                    plan.columns = rule.titles();
+                    match rule.places(&rows) {
+                        Ok(places) => {
+                            for (row, place) in plan.rows.iter_mut().zip(places) {
+                                row.place = Some(place);
+                            }
+                        }
+                        Err(message) => {
+                            let place = Location::in_file(&file.source, rule.span);
+                            self.problems.push(Problem::at(place, message));
+                        }
+                    }
                 }
                 plan.question = sweep.question;
                 plan.paper = sweep.paper;

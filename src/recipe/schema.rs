@@ -108,8 +108,16 @@ pub fn sweep_schema(
                 "type": "object", "required": ["label"], "additionalProperties": false,
                 "properties": {
                     "label": { "type": "string", "description": "the name of the row" },
-                    "paper": { "type": "number", "description": "the paper's number" },
+                    "paper": {
+                        "description": "the paper's number; with `zip` a list with one for each element",
+                        "anyOf": [{ "type": "number" }, { "type": "array", "items": { "type": "number" } }],
+                    },
+                    "recipe": { "type": "string", "description": "a recipe with whose settings the row begins, relative to this file" },
                     "set": { "$ref": "#/$defs/settings" },
+                    "zip": {
+                        "type": "object", "description": "lists of values in step: a row for each element",
+                        "patternProperties": settings(json!({ "$ref": "#/$defs/axis" })), "additionalProperties": false,
+                    },
                 },
             },
         })
@@ -125,6 +133,20 @@ pub fn sweep_schema(
                 "type": "object", "description": "place of the published numbers in the paper", "additionalProperties": false,
                 "properties": { "table": { "type": ["integer", "string"] }, "column": { "type": "string" } },
                 "required": ["table", "column"],
+            },
+            "columns": {
+                "description": "the key whose values are the columns of a matrix of the rows",
+                "anyOf": [
+                    { "type": "string" },
+                    {
+                        "type": "object", "required": ["key"], "additionalProperties": false,
+                        "properties": {
+                            "key": { "type": "string" },
+                            "values": { "type": "array", "description": "the values in the order of the columns" },
+                            "titles": { "type": "array", "items": { "type": "string" }, "description": "a title for each value" },
+                        },
+                    },
+                ],
             },
             "set": { "$ref": "#/$defs/settings" },
             "each": rows("labelled rows"),

@@ -204,7 +204,15 @@ impl<'a> Writer<'a> {
     /// `[phase]`: tables of the recipe again, under names that the method gives.
     fn phases(&self, node: &Node) -> Value {
         let tables = TABLES.iter().filter_map(|name| {
-            let schema = self.closed(name, self.node_at(name)?);
+            let schema = match self.slot(name) {
+                // A phase has the component of the trial, and its keys are those of any component.
+                Some((slot, _)) => {
+                    let mut schema = self.component(slot, None, None);
+                    schema["not"] = json!({ "required": ["name"] });
+                    schema
+                }
+                None => self.closed(name, self.node_at(name)?),
+            };
             Some((name.to_string(), without_defaults(schema)))
         });
         let tables: Map<String, Value> = tables.collect();

@@ -1,13 +1,12 @@
 //! Reads everything that a request names: the recipe and the files that it extends, the typed settings, the
 //! recipe's keys and its sweep files.
 
-use super::RECIPE_KEYS;
 use super::error::Problem;
 use super::extends;
 use super::file::{FileKind, ParsedFile};
 use super::keys::RecipeKeys;
 use super::new_keys::NewKeys;
-use super::overlay::{Layer, lay};
+use super::overlay::{Layer, lay, settings_only};
 use super::overrides::{self, Environment};
 use super::sweep;
 use super::typed::Expected;
@@ -106,13 +105,4 @@ impl Sources {
             problems,
         })
     }
-}
-
-/// The layers without the keys that are not settings.
-fn settings_only(layers: &[Layer]) -> Vec<Layer> {
-    let mut layers = layers.to_vec();
-    for layer in &mut layers {
-        layer.table.retain(|key, _| !RECIPE_KEYS.contains(&key));
-    }
-    layers
 }

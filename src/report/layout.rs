@@ -6,7 +6,7 @@
 use super::record::Record;
 use super::table::{Header, RowRecords, Table};
 use crate::atomic::write_atomically;
-use crate::metrics::{PaperColumn, RowGroup};
+use crate::metrics::{MatrixPlace, PaperColumn, RowGroup};
 use crate::screen::counted;
 use anyhow::{Context, Result};
 use serde::de::IgnoredAny;
@@ -36,6 +36,9 @@ pub struct TableLayout {
     pub reference: Option<String>,
     /// The place of the published numbers in the paper.
     pub paper: Option<PaperColumn>,
+    /// The titles of the columns of the matrix of its rows, in order; empty if they stand in the order of the rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
     /// Lines about the run: commit, seeds, machine.
     pub provenance: Vec<String>,
     /// The seeds, the same for every row.
@@ -57,6 +60,9 @@ pub struct RowLayout {
     /// The group that the row is compared in; none if the table has one reference or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<RowGroup>,
+    /// The place in the matrix of the rows; none if the table has no such matrix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<MatrixPlace>,
 }
 
 /// A table as read from the file; [`TableLayout`] guarantees that it is consistent.
@@ -68,6 +74,8 @@ struct Unchecked {
     question: String,
     reference: Option<String>,
     paper: Option<PaperColumn>,
+    #[serde(default)]
+    columns: Vec<String>,
     provenance: Vec<String>,
     seeds: Vec<u64>,
     rows: Vec<RowLayout>,
@@ -121,6 +129,7 @@ impl TryFrom<Unchecked> for TableLayout {
             question: read.question,
             reference: read.reference,
             paper: read.paper,
+            columns: read.columns,
             provenance: read.provenance,
             seeds: read.seeds,
             rows: read.rows,
@@ -155,6 +164,7 @@ impl TableLayout {
             question: self.question.clone(),
             reference: self.reference.clone(),
             paper: self.paper.clone(),
+            columns: self.columns.clone(),
             provenance: self.provenance.clone(),
         };
         let rows: Vec<RowRecords> = self
@@ -164,6 +174,7 @@ impl TableLayout {
                 label: &row.label,
                 paper: row.paper,
                 group: row.group.as_ref(),
+                place: row.place.as_ref(),
                 records: row.trials.iter().map(|hash| record(hash)).collect(),
             })
             .collect();
@@ -267,6 +278,7 @@ mod tests {
             question: question.into(),
             reference: Some("a".into()),
             paper: None,
+            columns: vec![],
             provenance: vec![],
             seeds: vec![0, 1],
             rows: vec![RowLayout {
@@ -274,6 +286,7 @@ mod tests {
                 paper: Some(21.8),
                 trials: vec!["x".into(), "y".into()],
                 group: None,
+                place: None,
             }],
         }
     }

@@ -4,6 +4,7 @@
 use super::columns::{Shown, shown};
 use super::legend;
 use super::look::Look;
+use super::matrix::Matrix;
 use super::table::Table;
 use super::terminal::text as cell_text;
 use crate::metrics::RowGroup;
@@ -27,6 +28,10 @@ fn table(table: &Table, look: &Look) -> String {
     }
     if head.count() > 0 {
         text.push('\n');
+    }
+    if let Some(matrix) = Matrix::of(table) {
+        text.push_str(&grid(&matrix.grid(table, look)));
+        text.push_str(&format!("\n{}\n\n", Matrix::legend(table)));
     }
     let all = shown(table, look);
     for (group, rows) in table.blocks() {

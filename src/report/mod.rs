@@ -18,6 +18,7 @@ pub mod layout;
 mod legend;
 mod look;
 mod markdown;
+mod matrix;
 mod metric;
 pub mod page;
 mod record;
@@ -47,6 +48,7 @@ pub use values::{REPORTED, Value};
 
 use crate::atomic::write_atomically;
 use anyhow::Result;
+use matrix::Matrix;
 use std::path::Path;
 
 /// One format for tables.
@@ -77,6 +79,11 @@ pub const FORMATS: &[Format] = &[
         render: latex::render,
     },
     Format {
+        name: "matrix",
+        written: false,
+        render: matrix::render,
+    },
+    Format {
         name: "tidy",
         written: false,
         render: tidy::render,
@@ -96,7 +103,8 @@ pub fn closing(tables: &[Table], look: &Look) -> Result<String> {
     terminal::render(tables, look)
 }
 
-/// Writes `table` into `folder` as `<name of the table>.<format>`, in every format with `written`.
+/// Writes `table` into `folder` as `<name of the table>.<format>`, in every format with `written`, and the matrix of
+/// its rows, if its sweep has `columns`, as `<name of the table>.matrix.csv`.
 ///
 /// # Errors
 /// A folder or file cannot be written. The error names it.
@@ -104,6 +112,11 @@ pub fn write_table(folder: &Path, table: &Table) -> Result<()> {
     for format in FORMATS.iter().filter(|format| format.written) {
         let path = folder.join(format!("{}.{}", table.header.name, format.name));
         let text = (format.render)(std::slice::from_ref(table), &Look::default())?;
+        write_atomically(&path, text.as_bytes())?;
+    }
+    if Matrix::of(table).is_some() {
+        let path = folder.join(format!("{}.matrix.csv", table.header.name));
+        let text = matrix::render(std::slice::from_ref(table), &Look::default())?;
         write_atomically(&path, text.as_bytes())?;
     }
     Ok(())

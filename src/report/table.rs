@@ -10,7 +10,7 @@ use super::statistics::{
     sample_deviation,
 };
 use super::values::TrialValues;
-use crate::metrics::{Metrics, PaperColumn, RowGroup};
+use crate::metrics::{MatrixPlace, Metrics, PaperColumn, RowGroup};
 use std::ops::Range;
 
 /// The parts of a table besides its rows.
@@ -24,6 +24,8 @@ pub struct Header {
     pub reference: Option<String>,
     /// The place of the published numbers in the paper.
     pub paper: Option<PaperColumn>,
+    /// The titles of the columns of the matrix of its rows, in order; empty if they stand in the order of the rows.
+    pub columns: Vec<String>,
     /// Lines about the run: commit, seeds, machine. Only formats with room for them write them.
     pub provenance: Vec<String>,
 }
@@ -46,6 +48,8 @@ pub struct RowRecords<'a> {
     pub paper: Option<f64>,
     /// The group that the row is compared in; none if the table has one reference or none.
     pub group: Option<&'a RowGroup>,
+    /// The place in the matrix of the rows; none if the table has no such matrix.
+    pub place: Option<&'a MatrixPlace>,
     /// The records, in the order of the seeds.
     pub records: Vec<Option<&'a Record>>,
 }
@@ -80,6 +84,8 @@ pub struct TableRow {
     pub label: String,
     /// The group that the row is compared in; none if the table has one reference or none.
     pub group: Option<RowGroup>,
+    /// The place in the matrix of the rows; none if the table has no such matrix.
+    pub place: Option<MatrixPlace>,
     /// The number of seeds that finished.
     pub seeds: usize,
     /// Means over the finished seeds.
@@ -296,6 +302,7 @@ impl TableRow {
         Self {
             label: row.label.to_string(),
             group: row.group.cloned(),
+            place: row.place.cloned(),
             seeds: finished.len(),
             mean: each(&|metric| mean(&values(metric))),
             more: Metrics::default(),

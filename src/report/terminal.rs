@@ -4,6 +4,7 @@ use super::cell::{interval, p, rounded, signed};
 use super::columns::{Content, Kind, Shown, order, shown};
 use super::legend;
 use super::look::Look;
+use super::matrix::Matrix;
 use super::statistics::Verdict;
 use super::table::Table;
 use crate::screen::{Column, Grid, Page, Tone, one_line};
@@ -24,6 +25,10 @@ pub fn render(tables: &[Table], look: &Look) -> Result<String> {
         let header = &table.header;
         let name = page.paint(Tone::Heading, &header.name);
         writeln!(page, "{name}: {}", one_line(&header.question))?;
+        if let Some(matrix) = Matrix::of(table) {
+            page.grid(&of_matrix(&matrix, table, look));
+            writeln!(page, "{}", Matrix::legend(table))?;
+        }
         let columns = shown(table, look);
         for (group, rows) in table.blocks() {
             if let Some(group) = group {
@@ -78,6 +83,17 @@ fn table_metric(tables: &[Table], name: &str) -> bool {
     tables
         .iter()
         .any(|table| table.metrics.iter().any(|metric| metric == name))
+}
+
+/// The matrix of a table. Its last columns give way to the width.
+fn of_matrix(matrix: &Matrix, table: &Table, look: &Look) -> Grid {
+    let columns = matrix.grid(table, look).into_iter();
+    let columns = columns.map(|(title, cells, numbers)| match numbers {
+        true => Column::numbers(&title, cells),
+        false => Column::text(&title, cells).breaks_to(LABEL_LEAST),
+    });
+    let order: Vec<&str> = matrix.columns.iter().rev().copied().collect();
+    Grid::new(columns.collect(), &order)
 }
 
 /// The `columns` of a table, or of a group of its rows.

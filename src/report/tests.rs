@@ -65,6 +65,7 @@ fn folder() -> (TableLayout, Vec<Record>) {
             paper,
             trials: (0..3).map(|seed| hash(index, seed)).collect(),
             group: None,
+            place: None,
         });
         for (seed, result) in results.into_iter().enumerate() {
             records.extend(result.map(|map| record(&hash(index, seed), seed as u64, map)));
@@ -79,6 +80,7 @@ fn folder() -> (TableLayout, Vec<Record>) {
             table: "3".into(),
             column: "mAP".into(),
         }),
+        columns: Vec::new(),
         provenance: vec!["commit abc".into(), "seeds 0, 1, 2".into()],
         seeds: vec![0, 1, 2],
         rows,

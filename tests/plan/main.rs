@@ -8,6 +8,7 @@ mod fuzz;
 mod house;
 mod lacking;
 mod layers;
+mod matrix;
 mod mistakes;
 mod moved;
 mod new_keys;

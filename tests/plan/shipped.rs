@@ -547,6 +547,56 @@ fn the_defaults_are_a_recipe_of_one_trial() {
 }
 
 /// The rows of the paper's tables, but for the keys in which the tables have one value for all systems.
+/// The rows of the matrices of the paper's Tables 1 and 2 are the trials of the systems' own recipes.
+#[test]
+fn the_rows_of_the_paper_s_tables_are_those_of_the_systems_own_recipes() {
+    let [first, second] = ["table-1.toml", "table-2.toml"].map(|recipe| checked(recipe, &[]));
+    for (plan, label, recipe, set) in [
+        (&first, "DD, 1 %", "dd.toml", &[][..]),
+        (
+            &first,
+            "Noisy Boundaries, 1 %",
+            "noisy-boundaries.toml",
+            &[],
+        ),
+        (&first, "PAIS, 1 %", "pais.toml", &[]),
+        (
+            &first,
+            "GuidedDistillation, 5 %",
+            "guided-distillation.toml",
+            &["split.labelled=0.05"],
+        ),
+        (
+            &first,
+            "PL-DC, 10 %",
+            "pl-dc-paper.toml",
+            &["split.labelled=0.1"],
+        ),
+        (&second, "STAC, 20 %", "stac.toml", &[]),
+        (&second, "CCT, 30 %", "cct.toml", &["split.labelled=0.3"]),
+        (&second, "Dual-branch, 20 %", "dual-branch.toml", &[]),
+        (
+            &second,
+            "PL-DC, 10 %",
+            "cityscapes.toml",
+            &["split.labelled=0.1", "sweeps=[]"],
+        ),
+    ] {
+        let rows = plan.sweeps[0].rows.iter();
+        let row = rows.clone().find(|row| row.label == label);
+        let row = row.unwrap_or_else(|| panic!("no row `{label}`"));
+        let own = checked(recipe, set);
+        assert_eq!(
+            plan.trials[row.trials[0]].hash, own.trials[0].hash,
+            "{label}"
+        );
+    }
+    for (plan, fractions) in [(&first, 5), (&second, 4)] {
+        assert_eq!(plan.sweeps[0].columns.len(), fractions);
+        assert!(plan.sweeps[0].rows.iter().all(|row| row.paper.is_some()));
+    }
+}
+
 #[test]
 fn guided_distillation_is_in_the_tables_as_its_own_recipe_has_it() {
     let own = checked("guided-distillation.toml", &[]);

@@ -236,6 +236,7 @@ fn table_of(plan: &FrozenPlan) -> TableLayout {
             paper: None,
             trials: seeds.iter().map(hash).collect(),
             group: None,
+            place: None,
         }
     };
     TableLayout {
@@ -244,6 +245,7 @@ fn table_of(plan: &FrozenPlan) -> TableLayout {
         question: format!("The trials of the recipe {}", plan.recipe),
         reference: None,
         paper: None,
+        columns: Vec::new(),
         provenance: Vec::new(),
         rows: labels.into_iter().map(row).collect(),
         seeds,
@@ -277,6 +279,7 @@ mod tests {
             paper: None,
             trials: trials.map(String::from).to_vec(),
             group: None,
+            place: None,
         };
         TableLayout {
             name: name.into(),
@@ -284,6 +287,7 @@ mod tests {
             question: "?".into(),
             reference: Some("all".into()),
             paper: None,
+            columns: vec![],
             provenance: vec![],
             seeds: vec![0, 1],
             rows: rows.iter().map(row).collect(),

@@ -263,6 +263,7 @@ pub fn frozen(plan: &Plan, provenance: &[String]) -> Vec<TableLayout> {
         question: sweep.question.clone(),
         reference: sweep.reference.clone(),
         paper: sweep.paper.clone(),
+        columns: sweep.columns.clone(),
         provenance: provenance.to_vec(),
         seeds: plan.seeds.clone(),
         rows: sweep
@@ -277,6 +278,7 @@ pub fn frozen(plan: &Plan, provenance: &[String]) -> Vec<TableLayout> {
                     .map(|&trial| plan.trials[trial].hash.clone())
                     .collect(),
                 group: row.group.clone(),
+                place: row.place.clone(),
             })
             .collect(),
     };

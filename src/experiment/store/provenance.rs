@@ -206,12 +206,14 @@ mod tests {
             paper: None,
             trials: vec![0],
             group: None,
+            place: None,
         };
         let sweep = SweepPlan {
             name: "modules".into(),
             question: "Which one?".into(),
             reference: None,
             paper: None,
+            columns: Vec::new(),
             rows: vec![row],
         };
         let plan = Plan {

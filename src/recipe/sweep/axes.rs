@@ -151,8 +151,10 @@ impl<'a> SweepReader<'a> {
         for (point, label) in points.iter().zip(labels) {
             variants.push(Variant {
                 layers: vec![self.point_layer(&format!("variant {label}"), point, node)],
+                line: label.clone(),
                 label,
                 paper: None,
+                recipe: Vec::new(),
                 span: node.key.clone(),
             });
         }

@@ -6,8 +6,9 @@
 //! | `question` | the question that the table answers |
 //! | `reference` | label of the row that the differences are computed against, or a condition for one of each group ([`groups`]) |
 //! | `paper` | `{ table, column }`: the place of the published numbers in the paper |
+//! | `columns` | the key whose values are the columns of a matrix of the rows, as in the paper's Table 1 ([`columns`]) |
 //! | `set` | settings of all variants, below the environment and `--set` |
-//! | `[[each]]` | one variant: `label`, `set."key.path" = value`, `paper` (the number in the paper) |
+//! | `[[each]]` | one variant: `label`, `set."key.path" = value`, `paper` (the number in the paper), `recipe` (a file whose settings it has); with `zip."key.path" = [values]` one for each value ([`each`]) |
 //! | `[[walk]]` | like `each`, but every variant also sets what those before it set: from one recipe to another in steps |
 //! | `[grid]` | `"key.path" = [values]`: the product, the last key changes fastest; `exclude`: points that are left out |
 //! | `[zip]` | `"key.path" = [values]`: in step |
@@ -22,6 +23,7 @@
 
 mod axes;
 mod axis;
+mod columns;
 mod condition;
 mod each;
 mod groups;
@@ -32,6 +34,7 @@ use super::error::Problem;
 use super::file::ParsedFile;
 use super::overlay::Layer;
 use crate::metrics::PaperColumn;
+pub use columns::ColumnsRule;
 pub use groups::{GroupRule, Row};
 use reader::SweepReader;
 use std::ops::Range;
@@ -44,6 +47,7 @@ pub struct Sweep {
     pub question: String,
     pub reference: Option<Reference>,
     pub paper: Option<PaperColumn>,
+    pub columns: Option<ColumnsRule>,
     pub variants: Vec<Variant>,
 }
 
@@ -60,8 +64,12 @@ pub enum Reference {
 #[derive(Debug)]
 pub struct Variant {
     pub label: String,
+    /// The label that it has in the file, which several variants of one table `[[each]]` share.
+    pub line: String,
     pub paper: Option<f64>,
-    /// Its settings, the lowest layer first; usually there is one layer.
+    /// The layers of a recipe whose settings it has, the lowest first. They lie below the environment and `--set`.
+    pub recipe: Vec<Layer>,
+    /// Its own settings above them, the lowest layer first; usually there is one layer.
     pub layers: Vec<Layer>,
     /// Its place in the file, in bytes.
     pub span: Range<usize>,

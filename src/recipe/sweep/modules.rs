@@ -134,8 +134,10 @@ impl<'a> SweepReader<'a> {
             _ => node.key.clone(),
         };
         Variant {
+            line: label.clone(),
             label,
             paper: None,
+            recipe: Vec::new(),
             layers,
             span,
         }

@@ -42,9 +42,16 @@ impl<'a> SweepReader<'a> {
             question: String::new(),
             reference: None,
             paper: None,
+            columns: None,
             variants: Vec::new(),
         };
         let mut reference_span = 0..0;
+        // Labels of variants have the titles of its columns.
+        if let Tree::Table(entries) = &self.file.root.tree
+            && let Some((_, node)) = entries.iter().find(|(key, _)| key == "columns")
+        {
+            sweep.columns = self.columns(node);
+        }
         for (key, node) in self.entries(&self.file.root, "a table") {
             match key.as_str() {
                 "question" => sweep.question = self.text(key, node).unwrap_or_default(),
@@ -53,9 +60,12 @@ impl<'a> SweepReader<'a> {
                     reference_span = node.value.clone();
                 }
                 "paper" => sweep.paper = self.paper(node),
-                // `base` reads it before the variants that are laid over it.
-                "set" => {}
-                "each" => sweep.variants.extend(self.each(key, node)),
+                // Read before the variants.
+                "columns" | "set" => {}
+                "each" => {
+                    let rows = self.each(key, node, sweep.columns.as_ref());
+                    sweep.variants.extend(rows);
+                }
                 "walk" => sweep.variants.extend(self.walk(key, node)),
                 "grid" => sweep.variants.extend(self.grid(node, below)),
                 "zip" => sweep.variants.extend(self.zip(node, below)),
@@ -232,7 +242,12 @@ impl<'a> SweepReader<'a> {
     }
 
     pub fn report(&mut self, span: Range<usize>, message: impl Into<String>) {
-        let place = Location::in_file(&self.file.source, span);
+        let place = self.place(span);
         self.problems.push(Problem::at(place, message));
+    }
+
+    /// A place in the file.
+    pub fn place(&self, span: Range<usize>) -> Location {
+        Location::in_file(&self.file.source, span)
     }
 }

@@ -78,6 +78,21 @@ pub fn of(table: &Table, look: &Look, kinds: &[&Kind]) -> String {
     parts.join(" ")
 }
 
+/// The caption of a matrix: the question, the meaning of its cells, and the seeds where all rows have as many.
+pub fn of_matrix(table: &Table) -> String {
+    let seeds = match common_seeds(table) {
+        Some(1) => " One seed each.".to_string(),
+        Some(seeds) => format!(" {seeds} seeds each."),
+        None => String::new(),
+    };
+    let legend = super::Matrix::legend(table).replace('–', "--");
+    format!(
+        "{} {}{seeds}",
+        sentence(&table.header.question),
+        escape(&legend)
+    )
+}
+
 /// The question as a sentence.
 fn sentence(question: &str) -> String {
     let text = escape(question);

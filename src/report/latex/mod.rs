@@ -8,8 +8,10 @@ mod caption;
 mod cells;
 mod width;
 
+use super::cell::rounded;
 use super::columns::{Content, Kind, Shown, order, shown};
 use super::look::Look;
+use super::matrix::Matrix;
 use super::table::Table;
 use crate::screen::{Constraint, fit, one_line};
 use anyhow::Result;
@@ -74,6 +76,9 @@ fn table(table: &Table, look: &Look, limit: f64) -> String {
         ));
         return text;
     }
+    if let Some(matrix) = Matrix::of(table).filter(|_| look.columns.is_empty()) {
+        return text + &of_matrix(&matrix, table, look);
+    }
     let all = columns(table, look);
     let (size, columns) = set(table, look, &all, limit);
     let left_out: Vec<&str> = all
@@ -128,6 +133,48 @@ fn table(table: &Table, look: &Look, limit: f64) -> String {
         "    \\bottomrule\n  \\end{{tabular}}\n{close}\\end{{table}}\n"
     ));
     text
+}
+
+/// The matrix of a table, which stands for its rows unless the user names columns. The best number of every column is
+/// bold, and the type becomes as small as the width asks for.
+fn of_matrix(matrix: &Matrix, table: &Table, look: &Look) -> String {
+    let best: Vec<Option<String>> = (0..matrix.columns.len())
+        .map(|column| {
+            let rows = matrix.lines.iter().filter_map(|(_, rows)| rows[column]);
+            let means = rows.filter_map(|row| row.value(&table.metric));
+            let best = means.max_by(f64::total_cmp)?;
+            Some(rounded(Some(best), look.decimals()))
+        })
+        .collect();
+    let head = matrix.columns.iter().map(|title| cells::escape(title));
+    let mut text = format!(
+        "% Needs \\usepackage{{graphicx}}, too; --columns writes the rows instead.\n\\begin{{table}}\n  \\centering\n  \\setlength{{\\belowcaptionskip}}{{6pt}}\n  \\caption{{{}}}\n  \\label{{tab:{}}}\n  \\resizebox{{\\linewidth}}{{!}}{{%\n  \\begin{{tabular}}{{@{{}}l{}@{{}}}}\n    \\toprule\n    system & {} \\\\\n    \\midrule\n",
+        caption::of_matrix(table),
+        key(&table.header.name),
+        "r".repeat(matrix.columns.len()),
+        head.collect::<Vec<_>>().join(" & "),
+    );
+    for (title, rows) in &matrix.lines {
+        let cells = rows.iter().zip(&best).map(|(row, best)| {
+            let Some(row) = row else {
+                return String::new();
+            };
+            let mean = rounded(row.value(&table.metric), look.decimals());
+            let shown = match () {
+                () if mean.is_empty() => "--".to_string(),
+                () if best.as_ref() == Some(&mean) => format!("\\textbf{{{mean}}}"),
+                () => mean,
+            };
+            match row.paper.filter(|_| look.paper) {
+                Some(paper) => format!("{shown} ({paper})"),
+                None => shown,
+            }
+        });
+        let cells: Vec<String> = cells.collect();
+        let title = cells::escape(title);
+        text.push_str(&format!("    {title} & {} \\\\\n", cells.join(" & ")));
+    }
+    text + "    \\bottomrule\n  \\end{tabular}\n  }\n\\end{table}\n"
 }
 
 /// The columns that `look` asks for. Seeds are said in the caption where all rows have the same number of them.

@@ -5,6 +5,7 @@ use super::content::View;
 use super::download::copied;
 use crate::report::columns::{Content, Kind, Shown, shown};
 use crate::report::look::Look;
+use crate::report::matrix::Matrix;
 use crate::report::table::Table;
 use crate::report::terminal::text;
 use crate::report::{FORMATS, legend};
@@ -52,6 +53,7 @@ pub fn table(id: &str, view: &View) -> Result<Markup> {
         }
     }
     Ok(html! {
+        @if let Some(matrix) = Matrix::of(table) { (of_matrix(&matrix, table, &look)) }
         div class="wide" tabindex="0" role="region" aria-label=(format!("Table {}", table.header.name)) {
             table class="results" id=(id) data-metric=(table.metric) {
                 caption { (table.header.question) }
@@ -98,6 +100,32 @@ pub fn table(id: &str, view: &View) -> Result<Markup> {
             }
         }
     })
+}
+
+/// The matrix of the rows, above them.
+fn of_matrix(matrix: &Matrix, table: &Table, look: &Look) -> Markup {
+    html! {
+        div class="wide" tabindex="0" role="region" aria-label=(format!("Matrix {}", table.header.name)) {
+            table class="results" {
+                caption { (table.header.question) }
+                thead {
+                    tr {
+                        th scope="col" { "system" }
+                        @for title in &matrix.columns { th scope="col" class="number" { (title) } }
+                    }
+                }
+                tbody {
+                    @for (title, rows) in &matrix.lines {
+                        tr {
+                            th scope="row" { (title) }
+                            @for row in rows { td class="number" { (Matrix::cell(table, *row, look)) } }
+                        }
+                    }
+                }
+            }
+        }
+        p class="note" { (Matrix::legend(table)) }
+    }
 }
 
 /// A row of the table.

@@ -183,6 +183,7 @@ mod tests {
                 label,
                 paper: None,
                 group: None,
+                place: None,
                 records: records.iter().map(Option::as_ref).collect(),
             })
             .collect();
