@@ -79,11 +79,6 @@ pub const FORMATS: &[Format] = &[
         render: latex::render,
     },
     Format {
-        name: "matrix",
-        written: false,
-        render: matrix::render,
-    },
-    Format {
         name: "tidy",
         written: false,
         render: tidy::render,
@@ -103,21 +98,31 @@ pub fn closing(tables: &[Table], look: &Look) -> Result<String> {
     terminal::render(tables, look)
 }
 
-/// Writes `table` into `folder` as `<name of the table>.<format>`, in every format with `written`, and the matrix of
-/// its rows, if its sweep has `columns`, as `<name of the table>.matrix.csv`.
+/// The files of `table`, each with its name: `<name of the table>.<format>` for every format with `written`, and
+/// `<name of the table>.matrix.csv` with the matrix of its rows, if its sweep has `columns`.
+///
+/// # Errors
+/// A table cannot be written as text.
+pub fn table_files(table: &Table) -> Result<Vec<(String, String)>> {
+    let (name, look) = (&table.header.name, Look::default());
+    let mut files = Vec::new();
+    for format in FORMATS.iter().filter(|format| format.written) {
+        let text = (format.render)(std::slice::from_ref(table), &look)?;
+        files.push((format!("{name}.{}", format.name), text));
+    }
+    if let Some(matrix) = Matrix::of(table) {
+        files.push((format!("{name}.matrix.csv"), matrix.csv(table, &look)?));
+    }
+    Ok(files)
+}
+
+/// Writes the files of `table` into `folder`.
 ///
 /// # Errors
 /// A folder or file cannot be written. The error names it.
 pub fn write_table(folder: &Path, table: &Table) -> Result<()> {
-    for format in FORMATS.iter().filter(|format| format.written) {
-        let path = folder.join(format!("{}.{}", table.header.name, format.name));
-        let text = (format.render)(std::slice::from_ref(table), &Look::default())?;
-        write_atomically(&path, text.as_bytes())?;
-    }
-    if Matrix::of(table).is_some() {
-        let path = folder.join(format!("{}.matrix.csv", table.header.name));
-        let text = matrix::render(std::slice::from_ref(table), &Look::default())?;
-        write_atomically(&path, text.as_bytes())?;
+    for (name, text) in table_files(table)? {
+        write_atomically(&folder.join(name), text.as_bytes())?;
     }
     Ok(())
 }

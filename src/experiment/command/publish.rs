@@ -14,7 +14,7 @@ use crate::experiment::store::sources;
 use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
 use crate::recipe::Plan;
 use crate::report::{
-    FORMATS, JsonLines, Keyed, Look, RECORDS, Record, ResultsFolder, TableLayout, Timing, layout,
+    JsonLines, Keyed, RECORDS, Record, ResultsFolder, TableLayout, Timing, layout, table_files,
     write_table,
 };
 use crate::screen::counted_of;
@@ -94,9 +94,7 @@ impl Finished {
         }
         complete(plan, &folder)?;
         for table in &tables {
-            for format in FORMATS.iter().filter(|format| format.written) {
-                let name = format!("{}.{}", table.name, format.name);
-                let text = (format.render)(&[folder.table(table, None)], &Look::default())?;
+            for (name, text) in table_files(&folder.table(table, None))? {
                 let written = fs::read(from.join(&name)).unwrap_or_default();
                 ensure!(
                     written == text.as_bytes(),
