@@ -31,14 +31,12 @@ const GRADIENTS: f64 = 1e-3;
 /// Arrays of a golden file: shape and values.
 type Golden = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
+/// Cargo tells the tests that it runs where the repository is. Whoever runs them elsewhere, such as
+/// `benches/gpu/window`, tells it by the same variable.
 fn path(name: &str) -> PathBuf {
-    [
-        env!("CARGO_MANIFEST_DIR"),
-        "tests/golden/hf_mask2former",
-        name,
-    ]
-    .iter()
-    .collect()
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let folder = folder.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    folder.join("tests/golden/hf_mask2former").join(name)
 }
 
 fn golden(case: &str) -> Golden {

@@ -12,12 +12,17 @@ use std::collections::BTreeMap;
 /// Tensors by name: shape and values.
 pub(crate) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
+/// The file `name` of `tests/golden`. Cargo tells the tests that it runs where the repository is. Whoever runs
+/// them elsewhere, such as `benches/gpu/window`, tells it by the same variable.
+pub(crate) fn path(name: &str) -> String {
+    let folder = std::env::var("CARGO_MANIFEST_DIR");
+    let folder = folder.unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_string());
+    format!("{folder}/tests/golden/{name}")
+}
+
 /// Reads `tests/golden/<file>.safetensors`.
 pub(crate) fn load(file: &str) -> Tensors {
-    let path = format!(
-        "{}/tests/golden/{file}.safetensors",
-        env!("CARGO_MANIFEST_DIR")
-    );
+    let path = path(&format!("{file}.safetensors"));
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let tensors =
         SafeTensors::deserialize(&bytes).unwrap_or_else(|error| panic!("{path}: {error}"));

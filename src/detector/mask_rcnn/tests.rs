@@ -41,11 +41,7 @@ fn config(semantics: Semantics) -> MaskRcnnConfig {
         canonical_side: 56.0,
         pixel_mean: [0.485, 0.456, 0.406].map(|mean| 255.0 * mean),
         pixel_std: [0.229, 0.224, 0.225].map(|std| 255.0 * std),
-        weights: concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/golden/mask_rcnn_weights.safetensors"
-        )
-        .into(),
+        weights: golden::path("mask_rcnn_weights.safetensors").into(),
         heads: HeadConfig {
             box_side: 7,
             width: 32,
