@@ -12,6 +12,8 @@
 #[cfg(test)]
 pub(crate) mod check;
 #[cfg(test)]
+mod fit;
+#[cfg(test)]
 pub(crate) mod golden;
 
 mod arithmetic;

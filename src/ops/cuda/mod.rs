@@ -15,6 +15,8 @@
 //! first.
 
 pub(in crate::ops) mod bits;
+#[cfg(test)]
+pub(in crate::ops) mod files;
 pub(in crate::ops) mod many;
 #[allow(unsafe_code)]
 pub(in crate::ops) mod reduce;
@@ -49,31 +51,9 @@ pub(in crate::ops) const HEADERS: &[(&str, &str)] = &[
 
 #[cfg(test)]
 mod tests {
+    use super::files::{files, name};
     use std::collections::BTreeSet;
     use std::fs;
-    use std::path::{Path, PathBuf};
-
-    /// Every file of kernels under `ops`.
-    fn files() -> Vec<PathBuf> {
-        fn visit(folder: &Path, found: &mut Vec<PathBuf>) {
-            for entry in fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    visit(&path, found);
-                } else if path.extension().is_some_and(|ending| ending == "cu") {
-                    found.push(path);
-                }
-            }
-        }
-        let mut found = Vec::new();
-        let ops = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops");
-        visit(Path::new(ops), &mut found);
-        found
-    }
-
-    fn name(file: &Path) -> String {
-        file.file_stem().unwrap().to_str().unwrap().to_string()
-    }
 
     /// Kernels are loaded by the names of their files, so no two files may have the same.
     #[test]
@@ -95,22 +75,5 @@ mod tests {
             names.contains("conv2d") && names.contains("adamw"),
             "{names:?}"
         );
-    }
-
-    #[cfg(feature = "cuda")]
-    #[test]
-    #[ignore = "needs NVRTC"]
-    fn every_file_of_kernels_compiles_cuda() {
-        crate::ops::check::gpu(Default::default());
-        for file in files() {
-            let text: &str = fs::read_to_string(&file).unwrap().leak();
-            let source = crate::tensor::cuda::Source {
-                name: name(&file).leak(),
-                text,
-                headers: super::HEADERS,
-            };
-            let code = source.compiled(80, true);
-            code.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        }
     }
 }

@@ -24,6 +24,8 @@ pub use super::product::{Operand, Product};
 pub use buffer::{Buffer, Element};
 pub use matrix::{Gradients, Matrix, Ops};
 pub use per_thread::PerThread;
+#[cfg(test)]
+pub(crate) use symbols::load_compiler;
 
 use super::Precision;
 use cudarc::driver::{CudaDevice, result, sys};

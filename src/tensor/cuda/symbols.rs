@@ -229,6 +229,11 @@ fn fill(
             origin.files.first().copied().unwrap_or_default()
         )
     })?;
+    take(library, origin, lists)
+}
+
+/// Finds the functions of a library, which stays open for the rest of the process.
+fn take(library: Library, origin: &LibraryFiles, lists: &[&[(&str, &Slot)]]) -> Result<(), String> {
     for (name, slot) in lists.iter().copied().flatten() {
         // SAFETY: only the address is taken.
         let symbol = unsafe { library.get::<*mut c_void>(name.as_bytes()) };
@@ -240,6 +245,18 @@ fn fill(
     // Its functions are used until the process ends.
     std::mem::forget(library);
     Ok(())
+}
+
+/// Opens `file` as the compiler, and neither driver nor cuBLAS: what a version of NVRTC makes of the kernels
+/// can be tested without a GPU.
+///
+/// # Errors
+/// A message with the missing library or function.
+#[cfg(test)]
+pub fn load_compiler(file: &str) -> Result<(), String> {
+    // SAFETY: the start-up code of NVIDIA's libraries has no requirements.
+    let library = unsafe { Library::new(file) }.map_err(|error| format!("{file}: {error}"))?;
+    take(library, &NVRTC, &[compiler::SLOTS])
 }
 
 /// `CU_MEMPOOL_ATTR_RELEASE_THRESHOLD`.
