@@ -10,7 +10,7 @@ use super::words::{
 };
 use crate::experiment::{
     self, CommandError, DeviceRequest, EXIT_CODE, EvalTruth, Interrupt, LogFormat, Outcome,
-    PredictRequest, RecipeRequest, Rendered, ReportRequest, Role, StageEnd, StageRequest,
+    PredictRequest, RecipeRequest, Rendered, ReportRequest, Request, Role, StageEnd, StageRequest,
     SweepOptions, Verbosity,
 };
 use crate::report::{COMPARISON_FORMATS, FORMATS, Look, closing, counted};
@@ -24,7 +24,7 @@ pub fn sweep(args: SweepArgs) -> Result<u8, CommandError> {
         print_line(&format!("Published: {}", folder.display()));
         return Ok(FINE);
     }
-    let (link, interrupt) = match experiment::role(args.supervised, args.retries)? {
+    let (link, interrupt) = match experiment::role(args.supervised, args.retries, Request::Stop)? {
         Role::Run(link, interrupt) => (*link, interrupt),
         Role::Over(code) => return Ok(code),
     };
@@ -155,7 +155,7 @@ pub fn stage(args: StageArgs) -> Result<u8, CommandError> {
         device: DeviceRequest::One(args.device),
         executor: args.executor.executor,
         // If the system does not deliver signals, Ctrl-C ends the process as usual.
-        interrupt: Interrupt::from_signals().unwrap_or_default(),
+        interrupt: Interrupt::from_signals(Request::Stop).unwrap_or_default(),
         log: |line| print_line(&line),
     })?;
     let title = &outcome.title;

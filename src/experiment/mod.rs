@@ -39,7 +39,7 @@ pub use insight::choice::RowRequest;
 pub use outlook::{Outlook, Status};
 pub use run::devices::{DeviceRequest, GpuList};
 pub use run::executor::{EXECUTORS, ExecutorEntry};
-pub use run::interrupt::{EXIT_CODE, Interrupt};
+pub use run::interrupt::{EXIT_CODE, Interrupt, Request, YIELD_CODE};
 pub use run::progress::Verbosity;
 pub use run::supervise::{Link, Role, role};
 pub use settings::evaluation::{EvalConfig, EvalModel};

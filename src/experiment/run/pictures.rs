@@ -128,6 +128,7 @@ fn bar(pictures: usize, shows: bool) -> ProgressBar {
 
 #[cfg(test)]
 mod tests {
+    use super::super::interrupt::Request;
     use super::*;
     use crate::data::load;
     use std::fs;
@@ -198,7 +199,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dataset = [dataset(folder.path())];
         let interrupt = Interrupt::default();
-        interrupt.request();
+        interrupt.request(Request::Stop);
         let found = check(&dataset, &mut Checked::default(), &interrupt, false);
         assert_eq!((found.pictures, found.decoded), (3, 0));
     }

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use {
     super::super::interrupt::{EXIT_CODE, Interrupt, leave_to_supervisor},
     super::super::terminal::Terminal,
-    super::protocol::{Brief, receive},
+    super::protocol::{Brief, asked, receive},
     anyhow::{Context, Result},
     std::io::{BufRead, BufReader},
     std::os::fd::{AsFd, OwnedFd},
@@ -40,7 +40,7 @@ impl Link {
     /// Standard input is not a socket, or it does not deliver a valid message.
     #[cfg(unix)]
     pub fn from_stdin() -> Result<(Self, Interrupt)> {
-        let refused = "`--supervised` is only for processes started by `harness sweep` itself";
+        let refused = "`--supervised` is only for processes started by `harness` itself";
         leave_to_supervisor()?;
         let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
         let socket = UnixStream::from(socket);
@@ -49,13 +49,14 @@ impl Link {
         let brief: Brief = receive(&mut lines).context(refused)?;
         let plan = brief.planned.then(|| receive(&mut lines));
         let interrupt = Interrupt::default();
-        let asked = interrupt.clone();
+        let told = interrupt.clone();
         let terminal = Terminal::of_this_process();
         std::thread::spawn(move || {
             let mut line = Vec::new();
             while let Ok(1..) = lines.read_until(b'\n', &mut line) {
                 terminal.leave_if_closed();
-                asked.request();
+                told.request(asked(&line));
+                line.clear();
             }
             std::process::exit(EXIT_CODE.into());
         });

@@ -20,14 +20,14 @@ mod supervisor;
 
 pub use link::Link;
 
-use super::interrupt::Interrupt;
+use super::interrupt::{Interrupt, Request};
 use crate::experiment::trial::inputs::CommandError;
 
 /// The argument of a process that a supervisor has started.
 #[cfg(unix)]
 const SUPERVISED: &str = "--supervised";
 
-/// The role of a process that runs `harness sweep`.
+/// The role of a process that runs `harness sweep` or `harness work`.
 #[derive(Debug)]
 pub enum Role {
     /// Runs the sweep, reports its stages over the link, and stops at the interrupt.
@@ -36,19 +36,19 @@ pub enum Role {
     Over(u8),
 }
 
-/// Supervises a sweep with `retries` to its end. In the process that it starts for that (`supervised`), it
+/// Supervises a sweep with `retries` to its end; SIGUSR2 asks it for `usr2`. In the process that it starts for that (`supervised`), it
 /// returns how to run the sweep. It takes over the process's signals, so it must be called once.
 ///
 /// # Errors
 /// No process can be started, or one died and no single stage is responsible. In the started process: it has
 /// no supervisor.
 #[cfg(unix)]
-pub fn role(supervised: bool, retries: u32) -> Result<Role, CommandError> {
+pub fn role(supervised: bool, retries: u32, usr2: Request) -> Result<Role, CommandError> {
     if supervised {
         let (link, interrupt) = Link::from_stdin().map_err(CommandError::Input)?;
         return Ok(Role::Run(Box::new(link), interrupt));
     }
-    supervisor::supervise(retries)
+    supervisor::supervise(retries, usr2)
         .map(Role::Over)
         .map_err(CommandError::Output)
 }
@@ -58,8 +58,8 @@ pub fn role(supervised: bool, retries: u32) -> Result<Role, CommandError> {
 /// # Errors
 /// None.
 #[cfg(not(unix))]
-pub fn role(_supervised: bool, _retries: u32) -> Result<Role, CommandError> {
+pub fn role(_supervised: bool, _retries: u32, usr2: Request) -> Result<Role, CommandError> {
     // If the system allows no listener, Ctrl-C ends the process as usual.
-    let interrupt = Interrupt::from_signals().unwrap_or_default();
+    let interrupt = Interrupt::from_signals(usr2).unwrap_or_default();
     Ok(Role::Run(Box::default(), interrupt))
 }

@@ -1,10 +1,10 @@
 //! The supervising process: it starts the process that runs the sweep, listens to it and to the user, and
 //! judges its death.
 
-use super::super::interrupt::{EXIT_CODE, Interrupt, SIGNALS};
+use super::super::interrupt::{Interrupt, Request, asked_by};
 use super::SUPERVISED;
 use super::decision::{Decision, Investigation};
-use super::protocol::{Event, STOP, line};
+use super::protocol::{Event, asking, line};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, Write};
@@ -28,13 +28,13 @@ struct Received {
 }
 
 /// Runs this process's own command in a child, and in another one when that dies. Returns the exit code of
-/// the last one.
+/// the last one. `usr2` is what SIGUSR2 asks for.
 ///
 /// # Errors
 /// No child can be started, or one died and no single stage is responsible.
-pub fn supervise(retries: u32) -> Result<u8> {
+pub fn supervise(retries: u32, usr2: Request) -> Result<u8> {
     // If the system allows no listener, Ctrl-C ends both processes as usual.
-    let interrupt = Interrupt::from_signals().unwrap_or_default();
+    let interrupt = Interrupt::from_signals(usr2).unwrap_or_default();
     let mut received = Received {
         investigation: Investigation::new(retries),
         plan: None,
@@ -51,12 +51,12 @@ pub fn supervise(retries: u32) -> Result<u8> {
         }
         let reason = reason(status);
         // They end a child only until it leaves them to its supervisor.
-        let asked = status.signal().is_some_and(|it| SIGNALS.contains(&it));
-        if asked || interrupt.requested() {
+        let asked = status.signal().and_then(|signal| asked_by(signal, usr2));
+        if let Some(request) = interrupt.asked().max(asked) {
             crate::screen::say(&format!(
                 "warning: {reason}; run the same command again to continue"
             ));
-            return Ok(EXIT_CODE);
+            return Ok(request.exit_code());
         }
         match received.investigation.judge(&reason) {
             Decision::GoOn(message) => crate::screen::say(&format!("warning: {message}")),
@@ -79,7 +79,7 @@ fn run(program: &Path, received: &mut Received, interrupt: &Interrupt) -> Result
     (&socket).write_all(&words).ok();
 
     let mut lines = BufReader::new(&socket);
-    let (mut line, mut is_plan, mut asked) = (Vec::new(), false, false);
+    let (mut line, mut is_plan, mut told) = (Vec::new(), false, None);
     loop {
         match lines.read_until(b'\n', &mut line) {
             Ok(_) if line.ends_with(b"\n") => {
@@ -95,9 +95,10 @@ fn run(program: &Path, received: &mut Received, interrupt: &Interrupt) -> Result
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             _ => break,
         }
-        if interrupt.requested() && !asked {
-            asked = true;
-            (&socket).write_all(STOP).ok();
+        let asked = interrupt.asked();
+        if let Some(request) = asked.filter(|_| asked > told) {
+            told = asked;
+            (&socket).write_all(asking(request)).ok();
         }
     }
     drop(socket);
