@@ -2,6 +2,7 @@
 
 pub mod ahead;
 mod analyse;
+mod begun;
 pub mod check;
 pub mod clip;
 pub mod curves;

@@ -1,40 +1,29 @@
 //! Takes one recipe from its file to its tables: plans, checks, trains what is missing, and writes after
 //! every trial.
 
-use super::ahead::results_folder;
 use super::analyse::analyse;
-use super::check::check_once;
+use super::begun::{BeginRequest, Begun};
 use super::live::LiveReport;
 use super::report::{ReportRequest, report};
-use crate::atomic::ensure_writable;
 use crate::experiment::insight;
-use crate::experiment::outlook::commits::OtherCommit;
 use crate::experiment::outlook::splits::SplitOutlook;
-use crate::experiment::run::claim::{other_work, refuse_foreign};
+use crate::experiment::run::claim::other_work;
 use crate::experiment::run::devices::{DeviceRequest, Devices};
 use crate::experiment::run::executor::ExecutorEntry;
 use crate::experiment::run::interrupt::Interrupt;
 use crate::experiment::run::perform::Resources;
 use crate::experiment::run::progress::{Progress, Verbosity};
-use crate::experiment::run::results::Results;
 use crate::experiment::run::scheduler::Rules;
 use crate::experiment::run::supervise::Link;
-use crate::experiment::run::trials::Run;
 use crate::experiment::run::workers::Workers;
-use crate::experiment::settings::report::ReportConfig;
 use crate::experiment::settings::trial_settings::TrialSettings;
 use crate::experiment::store::environment::EnvironmentFiles;
-use crate::experiment::store::frozen::FrozenPlan;
 use crate::experiment::store::provenance::{Provenance, Times, utc};
-use crate::experiment::store::renew::set_aside;
-use crate::experiment::store::reused::{ReusedResults, origin_lines};
-use crate::experiment::store::root::Store;
 use crate::experiment::store::sources;
 use crate::experiment::store::system::cores;
-use crate::experiment::trial::inputs::{CommandError, Inputs, RecipeRequest};
+use crate::experiment::trial::inputs::{CommandError, RecipeRequest};
 use crate::experiment::trial::key::StageKey;
-use crate::experiment::trial::planned::{Planned, planned};
-use crate::recipe::Plan;
+use crate::experiment::trial::planned::Planned;
 use crate::report::Table;
 use crate::tensor::DeviceChoice;
 use anyhow::Context;
@@ -94,52 +83,47 @@ pub struct Outcome {
 /// The recipe or its inputs are wrong, or results cannot be written. The failure of a trial is not an error.
 pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome, CommandError> {
     let start = Instant::now();
-    let inputs = Inputs::default();
-    let plan = options.link.plan(|| inputs.plan(request))?;
-    let folder = results_folder(&plan, options.out.as_deref());
-    if !options.replace {
-        refuse_foreign(&folder, &plan, &request.recipe).map_err(CommandError::Input)?;
-    }
-    ensure_writable(&folder).map_err(CommandError::Input)?;
-    let aside = match options.renew {
-        true => set_aside(&folder).map_err(CommandError::Input)?,
-        false => None,
+    let begin = BeginRequest {
+        recipe: request,
+        out: options.out.as_deref(),
+        renew: options.renew,
+        replace: options.replace,
+        reuse: &options.reuse,
+        shows: options.verbosity != Verbosity::Quiet,
+        interrupt: &options.interrupt,
+        link: &options.link,
     };
-    let store = Store::open(&folder).map_err(CommandError::Input)?;
-    let mut trials = planned(&plan).map_err(CommandError::Input)?;
-    let draws = inputs.split(&trials).map_err(CommandError::Input)?;
-    inputs.count(&mut trials);
-    let shows = options.verbosity != Verbosity::Quiet;
-    check_once(&trials, &inputs.datasets, &store, &options.interrupt, shows)
-        .map_err(CommandError::Input)?;
-    let (devices, no_gpu) = Devices::open(&options.devices).map_err(CommandError::Input)?;
-    suits_all(&devices, &trials).map_err(CommandError::Input)?;
-    let workers = Workers::new(devices.workers(options.workers), cores());
-    let provenance = Provenance::new(&request.recipe, &request.set, &plan);
-    let mut frozen = frozen(&plan, &trials, &request.recipe, &provenance, workers.count);
-    frozen.folder = folder.canonicalize().ok();
-    let reused = ReusedResults::read(Some(&store), &options.reuse).map_err(CommandError::Input)?;
-    frozen.reuse(|last| store.is_whole(last), |hash| reused.origin(hash));
-    let order = frozen.trials.iter().map(|trial| trial.hash.as_str());
-    reused.keep(&store, order).map_err(CommandError::Output)?;
-    let mut lines = provenance.lines();
-    let commits = OtherCommit::all(&store, &frozen);
-    lines.extend(commits.iter().map(ToString::to_string));
-    lines.extend(origin_lines(&frozen));
-    let results = Results::open(&store, &folder, &plan, &lines).map_err(CommandError::Input)?;
+    let mut opened = None;
+    let begun = Begun::new(&begin, |trials| {
+        let (devices, no_gpu) = Devices::open(&options.devices)?;
+        suits_all(&devices, trials)?;
+        let workers = Workers::new(devices.workers(options.workers), cores());
+        opened = Some((devices, no_gpu, workers));
+        Ok(workers.count)
+    })?;
+    let (devices, no_gpu, workers) = opened.expect("a sweep that has begun has devices");
+    let Begun {
+        inputs,
+        plan,
+        folder,
+        store,
+        trials,
+        draws,
+        aside,
+        provenance,
+        reused,
+        frozen,
+    } = &begun;
+    let lines = begun.lines();
     let environment =
-        EnvironmentFiles::new(&store, &provenance.system, workers.count, devices.names());
+        EnvironmentFiles::new(store, &provenance.system, workers.count, devices.names());
+    let mut run = begun.run(&lines)?;
     let environment = environment.map_err(CommandError::Output)?;
-
-    let mut run = Run::new(&trials, &frozen, &store, results);
-    for draw in &draws {
-        run.add_draw(draw);
-    }
-    let other_work = other_work(&store, &frozen);
+    let other_work = other_work(store, frozen);
     run.freeze().map_err(CommandError::Output)?;
     // A full disk must not cost the work: they are written again at the end.
-    let without_sources = sources::write(&folder, &plan).err();
-    run.take_finished(&reused).map_err(CommandError::Output)?;
+    let without_sources = sources::write(folder, plan).err();
+    run.take_finished(reused).map_err(CommandError::Output)?;
     let (tasks, notes) = run.tasks();
     let cost = tasks.iter().map(|task| task.cost).sum();
     let progress = Progress::new(
@@ -149,7 +133,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         trials.len(),
         run.finished(),
     );
-    let splits = SplitOutlook::all(draws);
+    let splits = SplitOutlook::all(draws.clone());
     let seeds = splits.iter().flat_map(SplitOutlook::seeds);
     seeds.for_each(|line| progress.note(&line));
     for note in SplitOutlook::notes(&splits) {
@@ -164,7 +148,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     if let Some(no_gpu) = no_gpu {
         progress.print(&format!("note: {no_gpu}; the trials run on the CPU"));
     }
-    let unused = reused.unused(&options.reuse, &frozen);
+    let unused = reused.unused(&options.reuse, frozen);
     let of_reused = reused.notes.iter().cloned().chain(unused);
     let told = run.notes().into_iter().chain(notes).chain(of_reused);
     for note in told.chain(other_work) {
@@ -175,7 +159,7 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
     }
     let keys: Vec<StageKey> = tasks.iter().map(|task| task.work.key.clone()).collect();
     let executor = (options.executor.build)(Resources {
-        store: &store,
+        store,
         datasets: &inputs.datasets,
         progress: &progress,
         environment: &environment,
@@ -194,33 +178,33 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         stop: &|| options.interrupt.requested(),
         alone: options.link.alone(),
     };
-    let live = options.report.then(|| LiveReport::begin(&folder));
+    let live = options.report.then(|| LiveReport::begin(folder));
     let run = run.finish(&tasks, &*executor, rules, &progress);
     drop(live);
     if run.is_err() && options.report {
         // The page that is there says that the sweep runs.
-        write_report(&folder, &progress);
+        write_report(folder, &progress);
     }
     let run = run.map_err(CommandError::Output)?;
     if without_sources.is_some() {
-        sources::write(&folder, &plan).map_err(CommandError::Output)?;
+        sources::write(folder, plan).map_err(CommandError::Output)?;
     }
 
-    if !tasks.is_empty() || !Provenance::path(&folder, &plan.recipe).exists() {
+    if !tasks.is_empty() || !Provenance::path(folder, &plan.recipe).exists() {
         let times = Times {
             workers: workers.count,
             wall_seconds: start.elapsed().as_secs_f64(),
             work_seconds: run.work_seconds(),
             ended: utc(SystemTime::now()),
         };
-        let written = provenance.write(&folder, &plan, &times);
+        let written = provenance.write(folder, plan, &times);
         written.map_err(CommandError::Output)?;
     }
     if frozen.report.analyse && !options.interrupt.requested() {
-        analyse_finished(&folder, options, &progress);
+        analyse_finished(folder, options, &progress);
     }
     if options.report {
-        write_report(&folder, &progress);
+        write_report(folder, &progress);
     }
     for warning in run.warnings() {
         progress.print(&format!("warning: {warning}"));
@@ -230,17 +214,8 @@ pub fn sweep(request: &RecipeRequest, options: &SweepOptions) -> Result<Outcome,
         failed: run.failed(),
         left: trials.len() - run.finished(),
         interrupted: options.interrupt.requested(),
-        folder,
+        folder: folder.clone(),
     })
-}
-
-/// What the recipe says about its report; the default if no trial trains networks.
-fn report_of(trials: &[Planned]) -> ReportConfig {
-    let found = trials.iter().find_map(|trial| match &*trial.settings {
-        TrialSettings::Networks(settings) => Some(settings.report.clone()),
-        TrialSettings::Number(_) => None,
-    });
-    found.unwrap_or_default()
 }
 
 /// Makes the analyses of the trials that have finished.
@@ -281,24 +256,4 @@ fn suits_all(devices: &Devices, trials: &[Planned]) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The plan as this sweep begins it.
-fn frozen(
-    plan: &Plan,
-    trials: &[Planned],
-    recipe: &Path,
-    provenance: &Provenance,
-    workers: usize,
-) -> FrozenPlan {
-    let mut frozen = FrozenPlan::new(&plan.recipe, workers);
-    frozen.source = std::path::absolute(recipe).ok();
-    frozen.commit = provenance.system.commit.clone();
-    frozen.program = Some(provenance.system.program.clone());
-    frozen.report = report_of(trials);
-    for (trial, planned) in plan.trials.iter().zip(trials) {
-        frozen.add(trial, &planned.stages);
-    }
-    frozen.distinguish(&plan.uses());
-    frozen
 }

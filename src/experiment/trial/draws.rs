@@ -90,6 +90,7 @@ struct WantedDraw {
 }
 
 /// A split as a number of trials use it.
+#[derive(Clone)]
 pub struct Draw {
     /// The settings of the first of these trials.
     pub settings: Settings,
